@@ -1,0 +1,41 @@
+# Everything Ebla links with, all of it Debian packages (the list to install stands in ./dev).
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+  set(CMAKE_C_COMPILER_LAUNCHER ${CCACHE})
+endif()
+find_program(MOLD mold)
+if(MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+find_package(Threads REQUIRED)
+find_package(PkgConfig REQUIRED)
+find_program(THRIFT_COMPILER thrift REQUIRED)
+
+pkg_check_modules(THRIFT REQUIRED IMPORTED_TARGET thrift)
+pkg_check_modules(LIBEVENT REQUIRED IMPORTED_TARGET libevent libevent_pthreads)
+pkg_check_modules(GLOG REQUIRED IMPORTED_TARGET libglog)
+find_package(gflags REQUIRED)
+find_package(nlohmann_json REQUIRED)
+find_package(CLI11 REQUIRED)
+find_package(prometheus-cpp REQUIRED CONFIG)
+
+# Neither ZooKeeper's C client nor WiredTiger ships a CMake package; both are one header and one library.
+function(ebla_import name header library)
+  find_path(${name}_INCLUDE ${header} REQUIRED)
+  find_library(${name}_LIBRARY ${library} REQUIRED)
+  add_library(Ebla::${name} INTERFACE IMPORTED GLOBAL)
+  target_include_directories(Ebla::${name} SYSTEM INTERFACE ${${name}_INCLUDE})
+  target_link_libraries(Ebla::${name} INTERFACE ${${name}_LIBRARY} ${ARGN})
+endfunction()
+ebla_import(zookeeper zookeeper/zookeeper.h zookeeper_mt Threads::Threads)
+ebla_import(wiredtiger wiredtiger.h wiredtiger)
+ebla_import(readline readline/readline.h readline)
+
+if(EBLA_TESTS)
+  find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
+  # Debian's RapidCheck has headers and a library, and a pkg-config file for neither extra.
+  ebla_import(rapidcheck rapidcheck.h rapidcheck)
+endif()

@@ -1,0 +1,70 @@
+# ebla_library(name SOURCES ... DEPS ...)       a static library of one module
+# ebla_binary(name SOURCES ... DEPS ...)        an installed executable
+# ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [SERIAL])  one GoogleTest executable, one ctest test
+add_library(ebla_flags INTERFACE)
+add_compile_options(-pthread)
+target_compile_features(ebla_flags INTERFACE cxx_std_23)
+target_compile_options(ebla_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Werror=return-type -Werror=unused-result
+  -fno-omit-frame-pointer)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(ebla_flags INTERFACE -Werror=thread-safety)
+endif()
+target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/gen)
+if(EBLA_SANITIZE)
+  target_compile_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE} -fno-sanitize-recover=all)
+  target_link_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE})
+endif()
+
+# One precompiled header, made once and shared by every target.
+if(EBLA_PCH)
+  file(WRITE ${PROJECT_BINARY_DIR}/gen/pch.cc "")
+  add_library(ebla_pch OBJECT ${PROJECT_BINARY_DIR}/gen/pch.cc)
+  target_link_libraries(ebla_pch PRIVATE ebla_flags)
+  target_precompile_headers(ebla_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+endif()
+function(ebla_precompile target)
+  if(EBLA_PCH)
+    target_precompile_headers(${target} REUSE_FROM ebla_pch)
+  endif()
+endfunction()
+
+# Where tests find the checkout and the binaries: #include "test_paths.h".
+file(CONFIGURE OUTPUT ${PROJECT_BINARY_DIR}/gen/test_paths.h CONTENT "#pragma once
+inline constexpr char kSourceDir[] = \"${PROJECT_SOURCE_DIR}\";
+inline constexpr char kBinaryDir[] = \"${PROJECT_BINARY_DIR}\";
+" @ONLY)
+
+function(ebla_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC ebla_flags ${ARG_DEPS})
+  ebla_precompile(${name})
+endfunction()
+
+function(ebla_binary name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ebla_flags ${ARG_DEPS})
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
+  ebla_precompile(${name})
+  install(TARGETS ${name} RUNTIME DESTINATION bin)
+endfunction()
+
+function(ebla_test name)
+  if(NOT EBLA_TESTS)
+    return()
+  endif()
+  cmake_parse_arguments(ARG "SERIAL" "TIMEOUT" "SOURCES;DEPS;LABELS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE ebla_flags ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
+  set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test)
+  ebla_precompile(${name})
+  add_test(NAME ${name} COMMAND ${name})
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 120)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} LABELS "${ARG_LABELS}")
+  if(ARG_SERIAL)
+    set_tests_properties(${name} PROPERTIES RUN_SERIAL ON)
+  endif()
+endfunction()

@@ -1,0 +1,54 @@
+// common/rpc/channel.h
+// The port to other processes: a Channel carries encoded Thrift calls to one service endpoint and their replies back.
+// Hosts do not see it: they see the generated asynchronous ...CobSvIf interfaces, which common/rpc/stubs.h lays over a
+// Channel. So the production network (pipelined_channel.h) and the simulator's carry the very same bytes.
+// Errors:  a call always ends, exactly once, with the reply's bytes or with a Status: UNAVAILABLE when it was never
+//          sent or surely not executed, UNKNOWN_OUTCOME when it was sent and the connection broke, DEADLINE_EXCEEDED
+//          when `timeout` passed. Stubs turn these into replies whose code says so; no exception crosses this.
+// Threads: Call() from any thread; `done` runs on the executor that the Channel was made for, never inside Call().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/base/status.h"
+
+namespace ebla::rpc {
+
+struct Endpoint {
+  std::string host;
+  uint16_t port = 0;
+
+  std::string ToString() const;  // "host:port", or "[v6]:port"
+  static Result<Endpoint> Parse(std::string_view text);
+  friend auto operator<=>(const Endpoint&, const Endpoint&) = default;
+};
+
+// One encoded Thrift message (no frame header), strict binary protocol, with a sequence id of 0 that the channel
+// overwrites in place: `sequence_offset` is where its four bytes stand.
+struct EncodedCall {
+  std::string message;
+  size_t sequence_offset = 0;
+};
+
+class Channel {
+ public:
+  // The reply's message bytes (no frame header).
+  using Done = std::move_only_function<void(Result<std::string>)>;
+
+  virtual ~Channel() = default;
+  virtual void Call(EncodedCall call, Duration timeout, Done done) = 0;
+};
+
+// Makes channels: the only way that a host reaches another process.
+// Threads: any.
+class Connector {
+ public:
+  virtual ~Connector() = default;
+  // Never fails and never blocks: the channel connects when first called and reconnects as needed, with backoff.
+  // `executor` runs the replies and outlives the channel.
+  virtual std::shared_ptr<Channel> Connect(const Endpoint& endpoint, Executor& executor) = 0;
+};
+
+}  // namespace ebla::rpc

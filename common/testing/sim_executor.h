@@ -1,0 +1,87 @@
+// common/testing/sim_executor.h
+// Virtual time for tests and the simulator: one scheduler owns the clock and the seed; any number of SimExecutors (one
+// for each simulated process or shard) queue their tasks in it. Time moves only when nothing is left to do at the
+// present moment. The same seed and the same calls give the same run.
+// Threads: everything on one thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+
+#include "common/base/executor.h"
+
+namespace ebla::testing {
+
+class SimScheduler {
+ public:
+  explicit SimScheduler(uint64_t seed) : random_(seed) {}
+
+  MonotonicTime Now() const { return now_; }
+  uint64_t Random() { return random_(); }
+  // In [0, bound).
+  uint64_t Random(uint64_t bound) { return random_() % bound; }
+
+  // Runs the next task; false when there is none.
+  bool Step();
+  // Runs tasks until `done` holds or `limit` of virtual time has passed; returns done().
+  bool RunUntil(const std::function<bool()>& done, Duration limit);
+  // Runs everything due within `duration`, then advances the clock to its end.
+  void RunFor(Duration duration);
+
+ private:
+  friend class SimExecutor;
+  struct Key {
+    MonotonicTime when;
+    uint64_t order;
+    friend auto operator<=>(const Key&, const Key&) = default;
+  };
+  struct Entry {
+    Task task;
+    uint64_t owner;
+  };
+
+  Key Add(MonotonicTime when, uint64_t owner, Task task);
+
+  MonotonicTime now_{std::chrono::seconds(1)};
+  uint64_t next_order_ = 1;
+  uint64_t next_owner_ = 1;
+  std::mt19937_64 random_;
+  std::map<Key, Entry> queue_;
+};
+
+class SimExecutor : public Executor {
+ public:
+  // `time_of_day_ms` is what the machine's clock shows at the scheduler's start. `rate` is how fast this machine's
+  // monotonic clock runs against true time.
+  explicit SimExecutor(SimScheduler& scheduler, int64_t time_of_day_ms = 1'700'000'000'000, double rate = 1.0);
+  ~SimExecutor() override;  // forgets its tasks: a crash
+
+  MonotonicTime Now() const override;
+  int64_t TimeOfDayMs() const override;
+  uint64_t Random() override { return scheduler_.Random(); }
+  void Post(Task task) override;
+  TimerId After(Duration delay, Task task) override;
+  void Cancel(TimerId timer) override;
+  bool InThread() const override { return true; }
+
+  // A process that is paused (SIGSTOP) runs nothing until it is resumed; what came due meanwhile runs then.
+  void Pause();
+  void Resume();
+
+ private:
+  SimScheduler& scheduler_;
+  const uint64_t owner_;
+  const int64_t time_of_day_ms_;
+  const double rate_;
+  bool paused_ = false;
+  std::map<uint64_t, SimScheduler::Key> timers_;  // by TimerId (the key's order)
+  std::vector<Task> held_;
+  std::set<SimScheduler::Key> pending_;
+  void Run(SimScheduler::Key key, Task task);
+  void Schedule(MonotonicTime when, Task task, uint64_t* id);
+};
+
+}  // namespace ebla::testing

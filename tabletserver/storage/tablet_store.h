@@ -1,0 +1,191 @@
+// tabletserver/storage/tablet_store.h
+// The port to the disk: every tablet's log and records on one server, behind one small interface. WiredTiger in
+// production (wt_store.h); in the simulator memory that loses what was not flushed, and may stall or fail.
+// Contract:   1. Append, PutReplicaState and RemoveSuffix are visible to ReadLog at once, in order, and durable once a
+//                Flush that began after them is done. After a crash a prefix of them, in their order, remains.
+//             2. Apply is atomic over records, applied state and window rows of a tablet. It is not durable by itself:
+//                a crash takes records, applied state and windows of all tablets back to one and the same checkpoint,
+//                and the log from there on is still present (log is truncated only below a finished checkpoint).
+//             3. A read sees a snapshot: everything applied when it began.
+//             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
+// Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why).
+//             OVERLOADED: below the disk reserve; nothing was written; reads go on.
+// Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
+//             writes. Completions run on the executor given with them.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/base/ids.h"
+#include "common/base/key_range.h"
+#include "common/base/status.h"
+#include "tabletserver/storage/log_entry.h"
+
+namespace ebla::tabletserver {
+
+enum class TableCompression : uint8_t { kNone = 0, kSnappy = 1, kZlib = 2 };
+
+struct StoredRecord {
+  std::string value;
+  Version version;
+  TabletTime expires_at;  // none: never. Judged by the caller: the store returns expired records as they are
+  int64_t write_time_ms = 0;
+  std::string writer;
+};
+
+// What a replica must know of itself after any crash; durable before it answers by it (PROTOCOL "State").
+struct ReplicaState {
+  TableId table;
+  Epoch promised;
+  Epoch led;                       // the greatest epoch it has led; it never leads that again
+  int64_t longest_lease_ms = 0;    // granted to another
+  bool incomplete = false;         // about to be, or being, copied (rule 5)
+  bool tombstone = false;          // dropped, at `promised`
+  KeyRange incomplete_range;       // what it will cover when complete (rule 10)
+  Epoch family_epoch;              // rule 13: its parents' logs are committed through here
+  Lsn family_lsn;
+  std::string schema;              // the table's schema, encoded, as last configured
+};
+
+// Where an epoch began in a range's history (rule 17).
+struct EpochStart {
+  Epoch epoch;
+  Lsn first;
+};
+
+// Changes only with Apply; consistent with the records.
+struct AppliedState {
+  Version applied;     // the last applied entry
+  KeyRange range;
+  TabletTime time;     // of the last applied entry
+  TabletTime window_floor;
+  std::vector<EpochStart> epoch_starts;
+};
+
+// One client's remembered write.
+struct WindowRow {
+  ClientId client;
+  Sequence sequence;
+  TabletTime time;
+  uint64_t request_digest = 0;
+  Version version;     // of its log entry
+  AckLevel level = AckLevel::kMajority;
+  Outcome outcome;
+};
+
+// Everything of a tablet's window that one Apply changes.
+struct WindowChange {
+  std::vector<WindowRow> put;
+  std::vector<std::pair<ClientId, Sequence>> erase_below;  // forget this client's sequences below
+  std::vector<ClientId> erase_clients;
+};
+
+struct RecordChange {
+  const Effect* effect;  // borrowed for the call
+  Version version;
+};
+
+struct ApplyBatch {
+  TabletId tablet;
+  TableId table;
+  std::vector<RecordChange> records;  // in order; a later change of the same key wins
+  WindowChange window;
+  AppliedState state;                 // as after the batch
+};
+
+struct AppendBatch {
+  TabletId tablet;
+  std::vector<const LogEntry*> entries;  // consecutive lsns after the last one stored; borrowed for the call
+};
+
+struct RecoveredReplica {
+  TabletId tablet;
+  ReplicaState state;
+  std::optional<AppliedState> applied;  // none: created but nothing applied before the crash
+  Version first_logged;                 // none: the log is empty
+  Version last_logged;
+  std::vector<WindowRow> window;
+};
+
+struct ScanBounds {
+  KeyRange range;
+  bool reverse = false;
+};
+
+enum class FlushMode : uint8_t {
+  kSync,       // to the disk
+  kInterval,   // to the operating system; the store fsyncs at least every interval_ms of its options
+};
+
+class TabletStore {
+ public:
+  virtual ~TabletStore() = default;
+
+  // ---- tables: one b-tree each -------------------------------------------------------------------------------------
+  virtual Status EnsureTable(TableId table, TableCompression compression) = 0;
+  virtual Status DropTable(TableId table) = 0;  // COME_AGAIN while a reader or checkpoint still holds it
+
+  // ---- log ---------------------------------------------------------------------------------------------------------
+  // One transaction for any number of tablets.
+  virtual Status Append(std::span<const AppendBatch> batches) = 0;
+  virtual Status PutReplicaState(TabletId tablet, const ReplicaState& state) = 0;
+  // Everything appended or put before this call; calls of all tablets and shards are grouped into one fsync.
+  virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;
+  // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one.
+  virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;
+  // Removes entries from `from` on, one by one, last first (a divergent suffix; never what was applied).
+  virtual Status RemoveSuffix(TabletId tablet, Lsn from) = 0;
+  // Forgets entries below `below`; the caller knows that no checkpoint, voter or learner needs them.
+  virtual Status TruncateLog(TabletId tablet, Lsn below) = 0;
+
+  // ---- records -----------------------------------------------------------------------------------------------------
+  virtual Status Apply(std::span<const ApplyBatch> batches) = 0;  // one transaction
+  virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key) = 0;
+  // One snapshot over all keys; results in their order.
+  virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table,
+                                                                    std::span<const std::string> keys) = 0;
+  // Visits records of one snapshot in order until the visitor returns false. The views are valid during the visit.
+  using Visitor = std::function<bool(std::string_view key, const StoredRecord& record)>;
+  virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor) = 0;
+  // Removes every record of the range. Only for a range that nothing reads or writes any more (rules 8, 10).
+  virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
+  // Bytes on disk and in cache, and records, of a range: estimates, cheap.
+  struct RangeSize {
+    int64_t bytes = 0;
+    int64_t records = 0;
+  };
+  virtual Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) = 0;
+
+  // ---- replicas ----------------------------------------------------------------------------------------------------
+  // Forgets applied state, window and log of a dropped replica; its ReplicaState (a tombstone by then) stays.
+  virtual Status ForgetReplica(TabletId tablet) = 0;
+  // Every replica and tombstone on this disk; called once, before anything else but EnsureTable.
+  virtual Result<std::vector<RecoveredReplica>> Recover() = 0;
+
+  // ---- checkpoints and health --------------------------------------------------------------------------------------
+  // Takes a checkpoint of all tables. The result holds, for each tablet, what was applied before it began: the log up
+  // to there is no longer needed for recovery.
+  using CheckpointResult = std::map<TabletId, Lsn>;
+  virtual void Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) = 0;
+  virtual int64_t LogBytesSinceCheckpoint() const = 0;
+
+  struct Health {
+    Status status;               // not OK: the store is dead
+    bool writes_refused = false;  // below the disk reserve (rule 25)
+    int64_t disk_free_bytes = 0;
+    int64_t disk_total_bytes = 0;
+    int64_t cache_bytes = 0;
+    int64_t cache_misses = 0;     // pages read into cache since the start
+    int64_t flushes = 0;
+  };
+  virtual Health health() const = 0;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,67 @@
+// thrift/control.thrift: what the master tells tablet servers. Every request names the master's term; a server refuses
+// a term below the greatest it has seen (STALE_EPOCH), so that a deposed master's orders die. All are idempotent.
+include "types.thrift"
+namespace cpp ebla.idl
+namespace py ebla.control
+
+struct ControlHeader {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: string clusterId
+  3: i64 masterTerm
+  4: string toServer
+  5: i64 toIncarnation                // the incarnation the master means; another refuses with COME_AGAIN
+}
+
+// Tells a server its part in a tablet's epoch. Creates the replica where it is to exist (PROTOCOL 6); its log is empty
+// then, and complete if `born`.
+struct ConfigureTablet {
+  1: i64 tabletId
+  2: i64 epoch
+  3: types.KeyRange range
+  4: string primary
+  5: list<string> voters
+  6: list<string> learners
+  7: types.TableSchema schema
+  8: bool fenced = false              // epoch was fenced at a majority; else it is a membership change (rule 1)
+  9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
+  10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
+  11: map<string, types.Endpoint> endpoints  // of voters and learners
+}
+struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
+struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
+struct ConfigureReply { 1: types.Status status, 2: list<ConfigureResult> results }
+
+struct FenceTablet { 1: i64 tabletId, 2: i64 epoch }
+struct FenceRequest { 1: ControlHeader header, 2: list<FenceTablet> tablets }
+struct FenceResult {
+  1: i64 tabletId
+  2: types.Status status
+  3: types.LogPosition lastAppended
+  4: i64 promisedEpoch
+  5: bool known                       // false: the server has no such replica (the promise is kept all the same)
+  6: bool incomplete
+  7: bool forgetful                   // may have lost what it acknowledged (rule 5)
+  8: i64 tabletTimeMs                 // 0: restarted since, knows none
+}
+struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
+
+// Removes replicas; epoch is that of the configuration that removed them. Ignored by who has promised more.
+struct DropTablet { 1: i64 tabletId, 2: i64 epoch }
+struct DropRequest { 1: ControlHeader header, 2: list<DropTablet> tablets }
+struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }
+
+// New schema of a table whose replicas the server holds; older schemaVersions are ignored.
+struct AlterRequest { 1: ControlHeader header, 2: types.TableSchema schema }
+struct AlterReply { 1: types.Status status }
+
+// The catalog dropped the table: its data file goes when its last replica here has.
+struct DropTableRequest { 1: ControlHeader header, 2: i64 tableId }
+struct DropTableReply { 1: types.Status status }
+
+service ControlService {
+  ConfigureReply configure(1: ConfigureRequest request)
+  FenceReply fence(1: FenceRequest request)
+  DropReply drop(1: DropRequest request)
+  AlterReply alter(1: AlterRequest request)
+  DropTableReply dropTable(1: DropTableRequest request)
+}

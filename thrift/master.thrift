@@ -1,0 +1,146 @@
+// thrift/master.thrift: what clients, the shell and tablet servers ask of the master. A standby answers everything with
+// NOT_PRIMARY and the leader's endpoint, when it knows it. Also what the catalog keeps in the coordinator.
+include "types.thrift"
+namespace cpp ebla.idl
+namespace py ebla.master
+
+struct MasterReplyHeader {
+  1: types.Code code = types.Code.OK
+  2: optional string message
+  3: optional types.Endpoint leader   // with NOT_PRIMARY
+  4: optional i32 retryAfterMs
+}
+
+struct CreateTableRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: string name                      // 1 to 128 of A-Z a-z 0-9 _ - .
+  3: types.TableOptions options
+  4: list<binary> splitPoints         // ascending, distinct, 1 to 256 bytes each; at most 10000
+  5: i32 deadlineMs = 0               // 0: 10 s. Answered when every tablet serves, or then with how far it came
+}
+struct CreateTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema, 3: i32 tablets }
+
+struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: types.TableOptions options }
+struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema }
+
+struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i32 deadlineMs = 0 }
+struct DropTableByNameReply { 1: MasterReplyHeader header }
+
+struct ListTablesRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing }
+struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tables }
+
+// One table by name, or by id when the name is empty.
+struct DescribeTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i64 tableId = 0 }
+struct DescribeTableReply { 1: MasterReplyHeader header, 2: optional TableSummary table }
+
+// The tablets that overlap `range`, in key order, at most `limit`.
+struct LocateRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: i64 tableId
+  3: types.KeyRange range
+  4: i32 limit = 0                    // 0: 100; at most 1000
+}
+struct LocateReply {
+  1: MasterReplyHeader header         // NO_SUCH_TABLE when it is gone
+  2: list<types.TabletLocation> tablets
+  3: bool more                        // there are further tablets in the range
+  4: optional i64 tabletTimeMs        // a tablet time at most a second old (PROTOCOL 20): the least of those answered
+}
+
+struct TabletLoad {
+  1: i64 tabletId
+  2: i64 epoch
+  3: bool leading
+  4: i64 sizeBytes
+  5: i64 records                      // an estimate
+  6: double readsPerSecond
+  7: double writesPerSecond
+  8: double readBytesPerSecond
+  9: double writeBytesPerSecond
+  10: double cpuMicrosPerSecond
+  11: double cacheMissesPerSecond
+  12: i64 tabletTimeMs                // 0 where it does not lead
+  13: bool barrierApplied             // serves STRONG reads
+  14: i64 appliedLsn
+  15: i64 lastLsn
+  16: i64 schemaVersion
+}
+
+struct HeartbeatRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: string clusterId
+  3: string server
+  4: i64 incarnation
+  5: list<TabletLoad> tablets         // every replica it holds
+  6: i64 diskFreeBytes
+  7: i64 diskTotalBytes
+  8: i64 cacheUsedBytes
+  9: double cpuFraction               // of one core, over the last second
+  10: bool writesRefused              // disk reserve reached
+  11: string version                  // of the build
+}
+struct HeartbeatReply { 1: MasterReplyHeader header, 2: i64 masterTerm }
+
+struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+enum ServerState { LIVE = 0, LOST = 1 }
+struct ServerSummary {
+  1: string name
+  2: string uuid
+  3: types.Endpoint endpoint
+  4: types.Endpoint http
+  5: i64 incarnation
+  6: ServerState state
+  7: optional string rack
+  8: i32 tablets
+  9: i32 leading
+  10: i64 sinceHeartbeatMs            // -1: none yet
+  11: i64 diskFreeBytes
+  12: i64 diskTotalBytes
+  13: double readsPerSecond
+  14: double writesPerSecond
+  15: i64 sizeBytes
+  16: string version
+  17: bool writesRefused
+}
+struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
+
+struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: i64 afterTabletId = 0, 5: i32 limit = 0 }
+struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load }
+struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> tablets, 3: bool more }
+
+struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
+// Answered by standbys too.
+struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version }
+
+service MasterService {
+  CreateTableReply createTable(1: CreateTableRequest request)
+  AlterTableReply alterTable(1: AlterTableRequest request)
+  DropTableByNameReply dropTable(1: DropTableByNameRequest request)
+  ListTablesReply listTables(1: ListTablesRequest request)
+  DescribeTableReply describeTable(1: DescribeTableRequest request)
+  LocateReply locate(1: LocateRequest request)
+  HeartbeatReply heartbeat(1: HeartbeatRequest request)
+  ListServersReply listServers(1: ListServersRequest request)
+  ListTabletsReply listTablets(1: ListTabletsRequest request)
+  ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
+}
+
+// ---- What the coordinator holds. Each node's data is one format byte (1), then the struct in compact protocol. ----
+
+// /cluster: made once, by the first master.
+struct ClusterNode { 1: string clusterId, 2: i64 createdMs }
+// /masters/term: raised by each new leader.
+struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
+// /next_id: the next table or tablet id.
+struct NextIdNode { 1: i64 nextId }
+// /servers/<name>: persistent, one for each server that ever joined.
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack }
+// /live/<name>: ephemeral, while the server lives.
+struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack }
+// /tables/<name>
+enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
+struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }
+// /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent }

@@ -1,0 +1,141 @@
+// thrift/tablet.thrift: what clients ask of tablet servers. Framed binary or compact protocol; replies come in any
+// order, matched by sequence id. A server answers by key for whatever it leads; tabletId and epoch say what the client
+// believes and only make refusals exact.
+include "types.thrift"
+namespace cpp ebla.idl
+namespace py ebla.tablet
+
+struct RequestHeader {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: i64 tableId
+  3: i64 tabletId                     // 0: unknown
+  4: i64 epoch                        // 0: unknown
+  5: i32 deadlineMs                   // what is left of the caller's deadline; 0: the server's default (10 s)
+  6: optional types.SessionToken token  // SESSION reads, and writes of a session
+  7: optional i64 tabletTimeMs        // writes: the tablet time learnt before the first attempt (PROTOCOL 20)
+}
+
+// Where to go instead, when the answering server knows.
+struct Hint {
+  1: i64 tabletId
+  2: types.KeyRange range
+  3: i64 epoch
+  4: string primary                   // server name, may be empty
+  5: optional types.Endpoint endpoint
+}
+
+struct ReplyHeader {
+  1: types.Code code = types.Code.OK
+  2: optional string message
+  3: optional types.Version applied   // the tablet's applied position, for session tokens
+  4: optional i64 tabletTimeMs        // present on writes and refusals
+  5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH
+  6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN
+  7: optional i64 tabletId            // who answered
+  8: optional i64 epoch
+  9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong
+}
+
+struct ReadOptions {
+  1: types.ReadLevel level = types.ReadLevel.DEFAULT
+  2: optional i64 boundedMs           // BOUNDED's t; 1 to 3600000
+}
+
+struct Record {
+  1: binary value
+  2: types.Version version
+  3: optional i64 expiresAtMs         // tablet time; absent: never
+}
+
+struct GetRequest {
+  1: RequestHeader header
+  2: binary key                       // 1 to 4096 bytes
+  3: optional ReadOptions options
+}
+// code NOT_FOUND when there is no live record.
+struct GetReply {
+  1: ReplyHeader header
+  2: optional Record record
+}
+
+// Keys of one tablet as the client sees it; those of another get WRONG_TABLET each.
+struct MultiGetRequest {
+  1: RequestHeader header
+  2: list<binary> keys                // at most 1000
+  3: optional ReadOptions options
+}
+struct MultiGetResult {
+  1: types.Code code                  // OK, NOT_FOUND, INVALID_ARGUMENT, WRONG_TABLET, OVERLOADED (reply would be too large: ask again)
+  2: optional Record record
+}
+struct MultiGetReply {
+  1: ReplyHeader header               // code OK when results are there
+  2: list<MultiGetResult> results     // as many as keys, in their order
+}
+
+enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3 }  // CHECK writes nothing: a bare condition
+enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
+
+struct Condition {
+  1: ConditionKind kind
+  2: optional types.Version version   // VERSION_IS
+}
+
+// One write of a batch. A batch names a key at most once.
+struct Write {
+  1: WriteKind kind
+  2: binary key
+  3: optional binary value            // PUT: at most 1 MiB
+  4: optional i64 delta               // INCREMENT: added to the decimal int64 text; an absent record counts as 0
+  5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 10 years; 0: none, whatever the table's default
+                                      // absent: PUT takes the table's default, INCREMENT keeps what the record has
+  6: optional Condition condition
+}
+
+// An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.
+struct WriteRequest {
+  1: RequestHeader header
+  2: i64 clientId                     // random, not 0
+  3: i64 sequence                     // from 1; the same for every attempt at this write
+  4: i64 firstIncomplete              // the client's lowest sequence that has no final answer yet
+  5: types.WriteLevel level = types.WriteLevel.DEFAULT
+  6: list<Write> writes
+}
+struct WriteReply {
+  1: ReplyHeader header               // CONDITION_FAILED, INVALID_ARGUMENT (not a number, overflow, spans tablets) are final
+  2: optional types.Version version   // what the batch's puts and increments carry; absent where the batch wrote nothing
+  3: optional list<i64> counters      // results of the INCREMENTs, in their order
+  4: optional i32 failedIndex         // which write's condition failed or was refused
+}
+
+// One page of a scan: within one tablet, one snapshot.
+struct ScanRequest {
+  1: RequestHeader header
+  2: types.KeyRange range             // what is wanted in all; the page covers its part of one tablet
+  3: bool reverse = false             // from the end down
+  4: i32 limit = 0                    // records at most; 0: no limit but the page's
+  5: bool keysOnly = false
+  6: optional ReadOptions options
+  7: i32 pageBytes = 0                // 0: 1 MiB; at most 8 MiB
+}
+struct ScanRecord {
+  1: binary key
+  2: Record record                    // value empty with keysOnly
+}
+struct ScanReply {
+  1: ReplyHeader header
+  2: list<ScanRecord> records
+  3: types.KeyRange remaining         // what of request.range is still to be scanned (same direction); start == end: nothing
+  4: bool done                        // nothing remains
+}
+
+struct EchoRequest { 1: binary payload, 2: i32 replyBytes = -1 }  // replyBytes >= 0: answer that many bytes instead
+struct EchoReply { 1: ReplyHeader header, 2: binary payload }
+
+service TabletService {
+  GetReply get(1: GetRequest request)
+  MultiGetReply multiGet(1: MultiGetRequest request)
+  WriteReply write(1: WriteRequest request)
+  ScanReply scan(1: ScanRequest request)
+  EchoReply echo(1: EchoRequest request)   // does nothing but answer: health checks and benchmarks
+}

@@ -1,0 +1,143 @@
+// thrift/types.thrift: what every Ebla service shares.
+// Times are milliseconds, sizes bytes. Keys and values are bytes. An absent optional field means "not said".
+// Compatibility: fields are only ever added, as optional; a number is never used twice. protocolVersion counts
+// changes that an older peer must not misread; a server refuses a version above its own with INVALID_ARGUMENT.
+namespace cpp ebla.idl
+namespace py ebla.types
+
+const i16 PROTOCOL_VERSION = 1
+
+// What an operation came to. 100 and above are for the client's core, never for its caller.
+enum Code {
+  OK = 0,
+  NOT_FOUND = 1,          // no such key (or server, tablet, procedure: the message says)
+  CONDITION_FAILED = 2,   // a condition of the write did not hold; nothing was written
+  INVALID_ARGUMENT = 3,   // the request can never succeed as it stands; the message says why
+  NO_SUCH_TABLE = 4,
+  OVERLOADED = 5,         // refused before execution for want of memory, disk or queue; retry after retryAfterMs
+  UNAVAILABLE = 6,        // not executed; no replica could serve it in time
+  LOST_WRITE = 7,         // the token names a write that a failover undid
+  DEADLINE_EXCEEDED = 8,  // not executed, as its deadline had passed
+  TABLE_EXISTS = 9,
+  UNKNOWN_OUTCOME = 10,   // whether the write took effect cannot be known
+  INTERNAL = 11,          // the server's own fault
+  WRONG_TABLET = 100,     // the key is not served here; hint says where, when known
+  NOT_PRIMARY = 101,      // another replica leads; hint says which, when known
+  STALE_EPOCH = 102,      // the request believes in an older epoch than the receiver's
+  COME_AGAIN = 103,       // not now; retry here after retryAfterMs
+}
+
+struct Status {
+  1: Code code = Code.OK
+  2: string message        // for people; empty when OK
+}
+
+struct Endpoint {
+  1: string host
+  2: i32 port              // 1 to 65535
+}
+
+// The epoch and log position of the entry that wrote a record. Grows along a key's life. Opaque to users.
+struct Version {
+  1: i64 epoch             // from 1; 0 with lsn 0 means "none"
+  2: i64 lsn
+}
+
+// A place in a tablet's log.
+struct LogPosition {
+  1: i64 epoch             // 0 with lsn 0: before the first entry
+  2: i64 lsn
+}
+
+// [startKey, endKey), bytewise; an empty endKey means no upper bound.
+struct KeyRange {
+  1: binary startKey
+  2: binary endKey
+}
+
+enum WriteLevel { DEFAULT = 0, MAJORITY = 1, ALL = 2, PRIMARY = 3, ANY = 4 }
+enum ReadLevel { DEFAULT = 0, STRONG = 1, SESSION = 2, BOUNDED = 3, EVENTUAL = 4 }
+enum Compression { NONE = 0, SNAPPY = 1, ZLIB = 2 }
+enum Durability { SYNC = 0, INTERVAL = 1 }
+
+// What a session has seen of one range: every applied entry up to `applied` and, per epoch, its own last PRIMARY
+// version not yet known applied.
+struct TokenRange {
+  1: KeyRange range
+  2: Version applied
+  3: optional list<Version> pendingPrimary
+}
+
+// A session's position in one table. At most 64 ranges.
+struct SessionToken {
+  1: i64 tableId
+  2: list<TokenRange> ranges
+}
+
+// A key group is the part of a key that no split cuts: the first `prefixBytes` bytes, or everything up to and
+// including the first `delimiter`. Neither set: every key is a group of its own.
+struct KeyGroup {
+  1: optional i32 prefixBytes   // 1 to 256
+  2: optional binary delimiter  // one byte
+}
+
+// What a table is created with. Unset fields take the server's defaults.
+struct TableOptions {
+  1: optional i32 replicas                   // 1 to 7
+  2: optional Compression compression        // for life
+  3: optional Durability durability
+  4: optional i32 intervalMs                 // fsync period of INTERVAL durability; 10 to 60000, default 1000
+  5: optional KeyGroup keyGroup              // for life
+  6: optional bool lastWriteWins             // for life
+  7: optional WriteLevel defaultWriteLevel
+  8: optional ReadLevel defaultReadLevel
+  9: optional i64 defaultBoundedMs           // BOUNDED's t where DEFAULT means BOUNDED
+  10: optional i64 defaultTtlMs              // 0: records live until deleted
+  11: optional i64 splitBytes                // a tablet above this is split
+  12: optional i64 splitOpsPerSecond
+  13: optional i64 mergeBytes
+  14: optional bool memory                   // reserved: a table kept in memory only
+  15: optional string eviction               // reserved: what a memory table forgets first
+}
+
+// A table as every server knows it. schemaVersion grows with each alter.
+struct TableSchema {
+  1: i64 tableId
+  2: string name
+  3: i64 schemaVersion
+  4: TableOptions options                    // every field set but the reserved ones
+}
+
+enum TabletState {
+  CREATING = 0,   // in the catalog, its primary not yet told
+  SERVING = 1,
+  DROPPING = 2,
+}
+
+// One tablet as the catalog knows it.
+struct TabletInfo {
+  1: i64 tabletId
+  2: i64 tableId
+  3: KeyRange range
+  4: i64 epoch
+  5: string primary                          // server name; empty while there is none
+  6: list<string> voters
+  7: list<string> learners
+  8: TabletState state
+}
+
+// Where a tablet is served: what a client's routing cache holds.
+struct TabletLocation {
+  1: i64 tabletId
+  2: KeyRange range
+  3: i64 epoch
+  4: string primary                          // server name; empty: none at present, ask again
+  5: list<Replica> replicas                  // the primary among them
+}
+
+struct Replica {
+  1: string server
+  2: Endpoint endpoint
+  3: bool voter
+  4: optional string rack
+}
