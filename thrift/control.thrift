@@ -1,5 +1,6 @@
 // thrift/control.thrift: what the master tells tablet servers. Every request names the master's term; a server refuses
 // a term below the greatest it has seen (STALE_EPOCH), so that a deposed master's orders die. All are idempotent.
+// Method names are unique over all services, so that one port can serve any of them.
 include "types.thrift"
 namespace cpp ebla.idl
 namespace py ebla.control
@@ -26,6 +27,7 @@ struct ConfigureTablet {
   9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
   10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
   11: map<string, types.Endpoint> endpoints  // of voters and learners
+  12: optional i64 tabletTimeMs       // the greatest tablet time among the fence's answers (PROTOCOL 21); absent: none knew one
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -63,5 +65,5 @@ service ControlService {
   FenceReply fence(1: FenceRequest request)
   DropReply drop(1: DropRequest request)
   AlterReply alter(1: AlterRequest request)
-  DropTableReply dropTable(1: DropTableRequest request)
+  DropTableReply dropTableData(1: DropTableRequest request)
 }

@@ -20,7 +20,9 @@ struct CreateTableRequest {
 }
 struct CreateTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema, 3: i32 tablets }
 
-struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: types.TableOptions options }
+// Options that are set replace the table's; those for life must be as they are. Answered when every live server that
+// holds the table has the new schema, or at the deadline (the master goes on telling them).
+struct AlterTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: types.TableOptions options, 4: i32 deadlineMs = 0 }
 struct AlterTableReply { 1: MasterReplyHeader header, 2: optional types.TableSchema schema }
 
 struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i32 deadlineMs = 0 }

@@ -62,7 +62,7 @@ struct DeliverReply { 1: types.Status status, 2: list<types.Code> results }
 
 service ReplicationService {
   AppendReply append(1: AppendRequest request)
-  PeerHeartbeatReply heartbeat(1: PeerHeartbeatRequest request)
+  PeerHeartbeatReply peerHeartbeat(1: PeerHeartbeatRequest request)
   CopyReply copyChunk(1: CopyRequest request)
   DeliverReply deliver(1: DeliverRequest request)
 }
