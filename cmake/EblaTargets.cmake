@@ -41,12 +41,16 @@ function(ebla_library name)
   ebla_precompile(${name})
 endfunction()
 
+# All installed binaries: what ./quickstart builds.
+add_custom_target(ebla-binaries)
+
 function(ebla_binary name)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPS" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ebla_flags ${ARG_DEPS})
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
   ebla_precompile(${name})
+  add_dependencies(ebla-binaries ${name})
   install(TARGETS ${name} RUNTIME DESTINATION bin)
 endfunction()
 

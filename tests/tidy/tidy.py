@@ -1,0 +1,198 @@
+#!/usr/bin/env python3
+"""Holds the tree to its rules: layers of includes, sizes of files and functions, links in the docs.
+
+Layers:    thrift, common <- master, tabletserver, client <- tools, tests. master and tabletserver never meet.
+Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
+           size; an entry that is exceeded, or no longer needed, fails.
+Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
+Run alone: python3 tests/tidy/tidy.py [--root DIR]. Exit code 1 when anything is wrong, each fault on a line.
+"""
+import argparse
+import pathlib
+import re
+import subprocess
+import sys
+
+FILE_LINES_MAX = 600
+TEST_LINES_MAX = 1000
+FUNCTION_LINES_MAX = 70
+
+# Which folders each folder's files may include from.
+LAYERS = {
+    "common": {"common", "idl"},
+    "master": {"master", "common", "idl"},
+    "tabletserver": {"tabletserver", "common", "idl"},
+    "client": {"client", "common", "idl"},
+    "tools": {"tools", "master", "tabletserver", "client", "common", "idl"},
+    "tests": {"tests", "tools", "master", "tabletserver", "client", "common", "idl"},
+}
+PURE = {  # cores: no clock, lock, disk, socket or Thrift
+    "tabletserver/replication/": ("<mutex>", "<thread>", "<chrono>", "event2/", "wiredtiger.h", "zookeeper", "idl/", "thrift/"),
+    "master/planner/": ("<mutex>", "<thread>", "event2/", "wiredtiger.h", "zookeeper", "thrift/"),
+}
+
+
+def is_test(path):
+    return path.startswith("tests/") or "/testing/" in path or re.search(r"_test\.(cc|h|py)$|_bench\.cc$", path) is not None
+
+
+def tracked(root):
+    out = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=root, check=True, capture_output=True, text=True)
+    return sorted(p for p in set(out.stdout.splitlines()) if (root / p).is_file())
+
+
+def check_layers(root, files):
+    for path in files:
+        if not path.endswith((".cc", ".h")) or "/" not in path:
+            continue
+        top = path.split("/")[0]
+        allowed = LAYERS.get(top)
+        if allowed is None:
+            continue
+        # A test beside its module may use the other modules' test helpers, but no higher layer.
+        for number, line in enumerate((root / path).read_text(errors="replace").splitlines(), 1):
+            match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
+            if not match:
+                continue
+            target = match.group(2)
+            first = target.split("/")[0] if "/" in target else ""
+            if match.group(1) == '"' and first in LAYERS and first not in allowed:
+                yield f"{path}:{number}: includes {target}: {top}/ may only include from {', '.join(sorted(allowed))}"
+            for prefix, forbidden in PURE.items():
+                if path.startswith(prefix) and not is_test(path):
+                    spelled = f"<{target}>" if match.group(1) == "<" else target
+                    for bad in forbidden:
+                        if spelled.strip("<>").startswith(bad.strip("<>")) and (not bad.startswith("<") or spelled == bad):
+                            yield f"{path}:{number}: includes {spelled}: {prefix} is pure"
+
+
+def strip_code(text):
+    """The text with comments, strings and characters blanked, newlines kept, so that braces can be counted."""
+    def blank(match):
+        return re.sub(r"[^\n]", " ", match.group(0))
+    pattern = r'R"(\w*)\((?:.|\n)*?\)\1"|//[^\n]*|/\*(?:.|\n)*?\*/|"(?:\\.|[^"\\\n])*"|(?<![0-9a-zA-Z_])\'(?:\\.|[^\'\\\n])+\''
+    return re.sub(pattern, blank, text)
+
+
+FUNCTION_HEAD = re.compile(r"\)\s*(?:const|noexcept|override|final|mutable|&&|&|->\s*[\w:<>,\s\*&]+|:\s*[^;{}]*(?:\{[^{}]*\}[^;{}]*)*)*\s*$")
+
+
+def functions(text):
+    """(first line, lines, head) of each outermost function body: a brace that follows a parameter list at namespace or class level."""
+    code = strip_code(text)
+    stack = []  # is_function for each open brace
+    line = 1
+    start_of_statement = 0
+    for position, char in enumerate(code):
+        if char == "\n":
+            line += 1
+        elif char == "{":
+            head = code[start_of_statement:position]
+            inside = any(entry[0] for entry in stack)
+            keyword = re.search(r"\b(namespace|class|struct|enum|union|extern)\b[^()]*$", head)
+            is_function = not inside and not keyword and ")" in head and FUNCTION_HEAD.search(head) is not None
+            stack.append((is_function, line, head.strip().splitlines()[0] if head.strip() else ""))
+            start_of_statement = position + 1
+        elif char == "}":
+            if stack:
+                is_function, first, head = stack.pop()
+                if is_function:
+                    yield first, line - first + 1, head
+            start_of_statement = position + 1
+        elif char == ";":
+            start_of_statement = position + 1
+
+
+def sizes(root, files):
+    """Everything over its limit: (name, size, limit)."""
+    for path in files:
+        if not path.endswith((".cc", ".h", ".py", ".sh")) and path not in ("dev", "quickstart"):
+            continue
+        text = (root / path).read_text(errors="replace")
+        count = text.count("\n")
+        limit = TEST_LINES_MAX if is_test(path) else FILE_LINES_MAX
+        if count > limit:
+            yield path, count, limit
+        if path.endswith((".cc", ".h")):
+            for _, lines, head in functions(text):
+                if lines > FUNCTION_LINES_MAX:
+                    match = re.search(r"([\w:~]+)\s*\(", head)
+                    yield f"{path}:{match.group(1) if match else head}", lines, FUNCTION_LINES_MAX
+
+
+def check_sizes(root, files, exemptions_path):
+    exempt = {}
+    if exemptions_path.exists():
+        for line in exemptions_path.read_text().splitlines():
+            line = line.split("#")[0].strip()
+            if line:
+                name, size = line.rsplit(None, 1)
+                exempt[name] = int(size)
+    over = {}
+    for name, size, limit in sizes(root, files):
+        over[name] = max(over.get(name, (0, 0)), (size, limit))
+    for name, (size, limit) in sorted(over.items()):
+        if name not in exempt:
+            yield f"{name}: {size} lines, over {limit}: split it"
+        elif size > exempt[name]:
+            yield f"{name}: {size} lines, over the {exempt[name]} that exemptions.txt holds for it"
+    for name in sorted(set(exempt) - set(over)):
+        yield f"exemptions.txt: {name} no longer needs its entry"
+
+
+def anchors(text):
+    found = set()
+    for heading in re.findall(r"^#+\s+(.*)$", text, re.M):
+        slug = re.sub(r"[^\w\- ]", "", re.sub(r"[`*]", "", heading).lower()).strip().replace(" ", "-")
+        found.add(slug)
+    return found
+
+
+def check_links(root, files):
+    for path in files:
+        if not path.endswith(".md"):
+            continue
+        text = (root / path).read_text()
+        visible = re.sub(r"```.*?```", lambda m: "\n" * m.group(0).count("\n"), text, flags=re.S)
+        for match in re.finditer(r"\[[^\]]*\]\(([^)\s]+)\)", visible):
+            target = match.group(1)
+            line = visible.count("\n", 0, match.start()) + 1
+            if re.match(r"[a-z]+:", target):
+                continue
+            name, _, anchor = target.partition("#")
+            file = (root / path).parent / name if name else root / path
+            if not file.exists():
+                yield f"{path}:{line}: dead link {target}"
+            elif anchor and file.suffix == ".md" and anchor not in anchors(file.read_text()):
+                yield f"{path}:{line}: no heading #{anchor} in {name or path}"
+
+
+def check_readmes(root, files):
+    """Each top folder, and each module under common, master and tabletserver, says what lives there."""
+    folders = {str(pathlib.PurePosixPath(p).parent) for p in files if p.endswith((".cc", ".thrift", ".flags"))}
+    for folder in sorted(folders):
+        if folder in (".", "tests/data") or (root / folder / "README.md").exists():
+            continue
+        if "/" in folder and (root / folder).parent.joinpath("README.md").exists():
+            continue  # told of in its parent's
+        yield f"{folder}: has no README.md, nor has the folder above it"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).resolve().parents[2])
+    root = parser.parse_args().root.resolve()
+    files = tracked(root)
+    if not any(f.endswith(".cc") for f in files):
+        print(f"{root}: found no sources: wrong --root?")
+        return 1
+    faults = [*check_layers(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
+              *check_links(root, files), *check_readmes(root, files)]
+    for fault in faults:
+        print(fault)
+    print(f"tidy: {len(files)} files, {len(faults)} faults")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,59 @@
+#!/usr/bin/env python3
+"""The tidy check must catch what it is for: each fault planted in a small tree is named."""
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+TIDY = pathlib.Path(__file__).with_name("tidy.py")
+
+
+class TidyTest(unittest.TestCase):
+    def run_on(self, tree):
+        with tempfile.TemporaryDirectory() as folder:
+            root = pathlib.Path(folder)
+            for name, text in {"common/README.md": "x\n", "common/base.cc": "int x;\n", **tree}.items():
+                (root / name).parent.mkdir(parents=True, exist_ok=True)
+                (root / name).write_text(text)
+            subprocess.run(["git", "init", "-q"], cwd=root, check=True)
+            done = subprocess.run([sys.executable, str(TIDY), "--root", str(root)], capture_output=True, text=True)
+            return done.returncode, done.stdout
+
+    def test_a_clean_tree_passes(self):
+        code, out = self.run_on({})
+        self.assertEqual(code, 0, out)
+
+    def test_an_include_against_the_layers(self):
+        code, out = self.run_on({"master/README.md": "x", "master/a.cc": '#include "tabletserver/b.h"\n'})
+        self.assertEqual(code, 1)
+        self.assertIn("master/a.cc:1: includes tabletserver/b.h", out)
+
+    def test_a_core_that_is_not_pure(self):
+        code, out = self.run_on({"tabletserver/README.md": "x", "tabletserver/replication/a.cc": "#include <mutex>\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("is pure", out)
+
+    def test_a_long_file_and_a_long_function(self):
+        body = "int F(int a) {\n" + "  ++a;\n" * 80 + "}\n"
+        code, out = self.run_on({"common/long.cc": "\n" * 601, "common/f.cc": body})
+        self.assertEqual(code, 1)
+        self.assertIn("common/long.cc: 601 lines", out)
+        self.assertIn("common/f.cc:F: 82 lines", out)
+
+    def test_exemptions_hold_their_size_and_end(self):
+        code, out = self.run_on({"common/long.cc": "\n" * 650, "tests/tidy/exemptions.txt": "common/long.cc 640\ncommon/gone.cc 700\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("over the 640", out)
+        self.assertIn("common/gone.cc no longer needs its entry", out)
+
+    def test_dead_links(self):
+        code, out = self.run_on({"README.md": "[a](nowhere.md) [b](#no-such) [c](common/README.md)\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("dead link nowhere.md", out)
+        self.assertIn("no heading #no-such", out)
+        self.assertNotIn("common/README.md", out)
+
+
+if __name__ == "__main__":
+    unittest.main()
