@@ -1,0 +1,133 @@
+// client/admin.h
+// Tables, tablets, servers and the cluster as the master describes them.
+// Threads: values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "client/options.h"
+#include "common/base/ids.h"
+#include "common/base/key_range.h"
+
+namespace ebla {
+
+enum class TableCompression : uint8_t { kNone = 0, kSnappy = 1, kZlib = 2 };
+enum class TableDurability : uint8_t {
+  kSync = 0,      // fsync before acknowledging
+  kInterval = 1,  // handed to the operating system before acknowledging, fsynced every interval
+};
+
+// The part of a key that no split cuts: a number of bytes, or everything through the first delimiter; one of the two.
+struct TableKeyGroup {
+  std::optional<uint32_t> prefix_bytes;  // 1 to 256
+  std::optional<char> delimiter;
+};
+
+// What a table is created with, and what an alter changes. Empty: the server's default, or unchanged.
+struct TableOptions {
+  std::optional<int> replicas;
+  std::optional<TableCompression> compression;  // for life
+  std::optional<TableDurability> durability;
+  std::optional<std::chrono::milliseconds> interval;  // of kInterval
+  std::optional<TableKeyGroup> key_group;             // for life
+  std::optional<bool> last_write_wins;                // for life
+  std::optional<Ack> default_ack;
+  std::optional<Read> default_read;
+  std::optional<std::chrono::milliseconds> default_ttl;  // zero: none
+  std::optional<uint64_t> split_bytes;
+  std::optional<uint64_t> split_ops_per_second;
+  std::optional<uint64_t> merge_bytes;
+};
+
+struct CreateTableOptions {
+  TableOptions table;
+  std::vector<std::string> split_points;  // ascending and distinct, 1 to 256 bytes each
+  std::chrono::milliseconds deadline{0};  // zero: 10 s
+};
+
+struct TableInfo {
+  std::string name;
+  TableId id;
+  uint64_t schema_version = 0;
+  TableOptions options;  // every field set
+  int tablets = 0;
+  int tablets_serving = 0;
+  int64_t size_bytes = 0;
+  int64_t records = 0;  // an estimate
+  double reads_per_second = 0;
+  double writes_per_second = 0;
+};
+
+enum class TabletStatus : uint8_t { kCreating = 0, kServing = 1, kDropping = 2 };
+
+struct TabletLoadInfo {
+  int64_t size_bytes = 0;
+  int64_t records = 0;
+  double reads_per_second = 0;
+  double writes_per_second = 0;
+};
+
+struct TabletSummary {
+  TabletId id;
+  TableId table_id;
+  std::string table;
+  KeyRange range;
+  Epoch epoch;
+  ServerName primary;  // empty: none at present
+  std::vector<ServerName> voters;
+  std::vector<ServerName> learners;
+  TabletStatus status = TabletStatus::kCreating;
+  std::optional<TabletLoadInfo> load;  // as last reported by its primary
+};
+
+struct ServerSummary {
+  ServerName name;
+  std::string uuid;
+  std::string address;       // host:port
+  std::string http_address;  // host:port
+  Incarnation incarnation;
+  bool live = false;
+  std::string rack;
+  int tablets = 0;
+  int leading = 0;
+  std::optional<std::chrono::milliseconds> since_heartbeat;
+  int64_t disk_free_bytes = 0;
+  int64_t disk_total_bytes = 0;
+  int64_t size_bytes = 0;
+  double reads_per_second = 0;
+  double writes_per_second = 0;
+  bool writes_refused = false;  // its disk reserve is reached
+  std::string version;          // of its build
+};
+
+struct MasterSummary {
+  std::string name;
+  std::string address;
+  bool leader = false;
+};
+
+struct ClusterInfo {
+  std::string cluster_id;
+  uint64_t term = 0;
+  std::vector<MasterSummary> masters;
+  int live_servers = 0;
+  int tables = 0;
+  int tablets = 0;
+  std::string version;  // of the master that answered
+};
+
+// Where a tablet is served, as clients route by it.
+struct TabletPlace {
+  TabletId id;
+  KeyRange range;
+  Epoch epoch;
+  ServerName primary;           // empty: none at present
+  std::string primary_address;  // host:port
+  std::vector<ServerName> replicas;
+};
+
+}  // namespace ebla

@@ -1,0 +1,73 @@
+// client/client.h
+// The way into a cluster: opens tables, starts sessions, administers. It owns the threads and connections that every
+// Table made by it uses; the last of these handles to go ends what is under way (reads as UNAVAILABLE, writes sent as
+// UNKNOWN_OUTCOME) and closes them.
+// Threads: all members from any thread. Blocking calls must not be made from callbacks.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/admin.h"
+#include "client/options.h"
+#include "client/session.h"
+#include "client/table.h"
+#include "common/base/status.h"
+
+namespace ebla {
+
+namespace client {
+class Runtime;
+}
+
+struct ClientOptions {
+  std::vector<std::string> masters;         // host:port each; one that answers is enough
+  std::chrono::milliseconds deadline{10'000};  // of calls that set none
+  int io_threads = 1;                       // 1 to 64; more pays only above some 300,000 operations/s
+  int connections_per_server = 1;           // 1 to 64, spread over the threads
+};
+
+class Client {
+ public:
+  // Checks the options and starts the threads; nothing is sent before the first call. INVALID_ARGUMENT for a malformed
+  // address.
+  static Result<Client> Connect(ClientOptions options);
+
+  Client(const Client&) = default;  // copies share everything
+  Client(Client&&) noexcept = default;
+  Client& operator=(const Client&) = default;
+  Client& operator=(Client&&) noexcept = default;
+  ~Client();
+
+  // NO_SUCH_TABLE when there is none.
+  Result<Table> OpenTable(std::string_view name) const;
+
+  Session NewSession() const;
+  // Goes on where the session of Session::Token() was. INVALID_ARGUMENT for a text that is no token.
+  Result<Session> NewSession(std::string_view token) const;
+
+  // Returns when every tablet serves. TABLE_EXISTS when there is one of that name.
+  Result<TableInfo> CreateTable(std::string_view name, CreateTableOptions options = {}) const;
+  // Changes what is set. INVALID_ARGUMENT for what is fixed for life.
+  Result<TableInfo> AlterTable(std::string_view name, TableOptions changes) const;
+  Status DropTable(std::string_view name) const;
+  Result<std::vector<TableInfo>> ListTables() const;
+  Result<TableInfo> DescribeTable(std::string_view name) const;
+
+  Result<std::vector<ServerSummary>> ListServers() const;
+  // Of one table and one server, or of all where these are empty.
+  Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
+  Result<ClusterInfo> DescribeCluster() const;
+  // Where a key's tablet is served at present, asked of the master.
+  Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
+
+ private:
+  explicit Client(std::shared_ptr<client::Runtime> runtime);
+
+  std::shared_ptr<client::Runtime> runtime_;
+};
+
+}  // namespace ebla
