@@ -135,12 +135,15 @@ service MasterService {
 struct ClusterNode { 1: string clusterId, 2: i64 createdMs }
 // /masters/term: raised by each new leader.
 struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
+// /masters/election/<guid>-<number>: ephemeral, one for each master that runs.
+struct CandidateNode { 1: string name, 2: types.Endpoint endpoint }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
 // /servers/<name>: persistent, one for each server that ever joined.
-struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack }
+// startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce }
 // /live/<name>: ephemeral, while the server lives.
-struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack }
+struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce }
 // /tables/<name>
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
 struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }

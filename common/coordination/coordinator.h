@@ -2,14 +2,16 @@
 // The port to what the cluster agrees through: a small tree of versioned nodes, some of which live only as long as
 // their creator's session. Modelled on ZooKeeper, which is the production implementation; an embedded one serves a
 // single process and is durable in its data directory; a simulated one runs in virtual time.
-// Place:      election.h (who leads) and liveness.h (who lives) are written once over this.
+// Place:      election.h (who leads) and registration.h (who lives) are written once over this.
 // Contract:   1. Paths are absolute ("/tables/carts"); a node's parent must exist; a node with children cannot go.
 //             2. Versions start at 0 and grow by one with each Set of a node. A Multi happens whole or not at all.
 //             3. Results arrive in the order of the calls. Reads see at least this coordinator's own earlier writes.
 //             4. An ephemeral node goes when the session that made it ends; every watch of a lost session fires.
-// Errors:     NOT_FOUND no such node (or parent); TABLE_EXISTS never: a node that exists is kNodeExists below;
-//             CONDITION_FAILED a version did not match; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection broke
-//             with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path or too large.
+//             5. A Multi called in one session is never carried out in another (UNAVAILABLE instead).
+// Errors:     NOT_FOUND no such node (or parent); CONDITION_FAILED a version did not match, a created node exists (see
+//             MultiError), or a deleted node has children; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection broke
+//             with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path, too large, or a child
+//             of an ephemeral node. Reads are asked again until they are answered or the time is up (UNAVAILABLE).
 // Threads:    calls from any thread; callbacks and listeners run on the executor given at construction.
 #pragma once
 
@@ -81,7 +83,8 @@ class Coordinator {
   virtual ~Coordinator() = default;
 
   // A watch given to a read fires once, at the node's next change of data (Get, Exists), of existence (Exists, or Get's
-  // deletion) or of its set of children (Children), or when the session expires. It carries nothing: read again.
+  // deletion) or of its set of children (Children, which the node's deletion wakes too), or when the session expires.
+  // It carries nothing: read again. A read that fails leaves no watch; Exists that answers false does.
   using Watch = Task;
 
   virtual void Get(std::string path, Callback<Result<Node>> done, Watch watch = nullptr) = 0;

@@ -1,0 +1,49 @@
+// common/coordination/layout.h
+// Where everything stands in the coordinator's tree. What a node holds is said by the structs at the end of
+// thrift/master.thrift; node_codec.h turns them into its data.
+//
+//   /cluster                       ClusterNode       made once, by the first leading master
+//   /next_id                       NextIdNode        the next table or tablet id
+//   /masters/term                  TermNode          raised by each new leader; every catalog change checks its version
+//   /masters/election/<guid>-NNN   CandidateNode     ephemeral, sequential: one for each master that runs
+//   /servers/<name>                ServerNode        every tablet server that ever joined
+//   /live/<name>                   LiveNode          ephemeral: every tablet server that lives
+//   /tables/<name>                 TableNode
+//   /tablets/<xx>/<id>             TabletNode        xx = id modulo 256, two hex digits; id in 16 hex digits
+//
+// Makers:  election.h makes what is under /masters, registration.h what is under /servers and /live, the master's
+//          catalog everything else.
+// Threads: pure functions.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/ids.h"
+#include "common/base/status.h"
+
+namespace ebla::coordination::layout {
+
+inline constexpr char kCluster[] = "/cluster";
+inline constexpr char kNextId[] = "/next_id";
+inline constexpr char kTerm[] = "/masters/term";
+inline constexpr char kElection[] = "/masters/election";
+inline constexpr char kServers[] = "/servers";
+inline constexpr char kLive[] = "/live";
+inline constexpr char kTables[] = "/tables";
+inline constexpr char kTablets[] = "/tablets";
+inline constexpr int kTabletShards = 256;
+
+std::string ServerPath(std::string_view name);
+std::string LivePath(std::string_view name);
+std::string TablePath(std::string_view name);
+std::string TabletShardPath(int shard);  // 0 to 255: "/tablets/0a"
+std::string TabletPath(TabletId tablet);
+// The id that a child of a shard's node names; INVALID_ARGUMENT for anything but 16 hex digits.
+Result<TabletId> ParseTabletName(std::string_view name);
+
+// INVALID_ARGUMENT unless `name` can name a table, a server or a master: 1 to 128 of A-Z a-z 0-9 _ - . and neither "."
+// nor "..". `what` begins the message: "table name".
+Status CheckName(std::string_view name, std::string_view what);
+
+}  // namespace ebla::coordination::layout

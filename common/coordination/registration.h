@@ -1,0 +1,75 @@
+// common/coordination/registration.h
+// A tablet server's place in the cluster: proves that its data directory is the one the cluster knows (PROTOCOL 23), and
+// says that it lives for as long as it does.
+// Place:      tabletserver/ runs one, from before it serves until it stops.
+// How:        Reads /cluster; reads or makes /servers/<name>; then, in one Multi, raises startCounter there and makes
+//             the ephemeral /live/<name>. Both carry a number drawn at this start, so that the outcome of a broken call
+//             is known on reading. After the end of a session it makes /live/<name> again, with the same incarnation.
+// Refuses:    (finally: the server must not serve)
+//             - /cluster is not the cluster of this data directory;
+//             - /servers/<name> has another uuid: the name is taken;
+//             - /servers/<name> has a start counter not below this start's: the directory was restored or cloned;
+//             - /live/<name> is a later start's, or an earlier one's that does not end within takeover_limit: another
+//               process runs on a copy of this data directory.
+// Waits:      for a coordinator, for the first master to make /cluster, and for the session of this server's former
+//             process to end; says for what.
+// Threads:    everything on the coordinator's executor, the destructor included. No call of on_state after that.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/base/ids.h"
+#include "common/coordination/coordinator.h"
+#include "common/rpc/channel.h"
+
+namespace ebla::coordination {
+
+struct ServerIdentity {
+  ServerName name;
+  std::string uuid;          // of the data directory
+  std::string cluster_id;    // of the data directory; empty: joins the first cluster it meets
+  Incarnation incarnation;   // the data directory's start counter, already raised there for this start
+  rpc::Endpoint endpoint;
+  rpc::Endpoint http;
+  std::string rack;
+};
+
+struct RegistrationState {
+  enum class Kind {
+    kWaiting,     // not registered (any more); `status` says for what it waits. A server that serves goes on serving
+    kRegistered,  // /live/<name> stands; cluster_id is to be kept in the data directory before anything is served
+    kRefused,     // final; `status` (INVALID_ARGUMENT) says why and what to do
+  };
+  Kind kind = Kind::kWaiting;
+  Status status;
+  std::string cluster_id;  // once known
+};
+
+class ServerRegistration {
+ public:
+  struct Options {
+    Duration takeover_limit = std::chrono::seconds(20);  // several session timeouts
+    Duration retry_delay = std::chrono::milliseconds(200);
+  };
+
+  // `coordinator` and `executor` (its executor) outlive this.
+  ServerRegistration(Coordinator& coordinator, Executor& executor, ServerIdentity identity, Options options,
+                     std::function<void(const RegistrationState&)> on_state);
+  ~ServerRegistration();
+
+  const RegistrationState& state() const;
+
+  // Removes /live/<name>, so that the cluster learns at once that the server stops. `done` runs when it is gone or
+  // cannot be reached.
+  void Withdraw(std::function<void()> done);
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ebla::coordination
