@@ -8,8 +8,10 @@
 //                and the log from there on is still present (log is truncated only below a finished checkpoint).
 //             3. A read sees a snapshot: everything applied when it began.
 //             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
+//             5. A call that changes something and fails has changed nothing.
 // Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why).
-//             OVERLOADED: below the disk reserve; nothing was written; reads go on.
+//             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry is
+//             refused so: barriers, purges, states, Apply and checkpoints go on, living off the reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
 //             writes. Completions run on the executor given with them.
 #pragma once
@@ -83,8 +85,7 @@ struct WindowRow {
 // Everything of a tablet's window that one Apply changes.
 struct WindowChange {
   std::vector<WindowRow> put;
-  std::vector<std::pair<ClientId, Sequence>> erase_below;  // forget this client's sequences below
-  std::vector<ClientId> erase_clients;
+  std::vector<std::pair<ClientId, Sequence>> erase;  // exactly these rows, before `put`; an absent one is no error
 };
 
 struct RecordChange {
@@ -108,10 +109,18 @@ struct AppendBatch {
 struct RecoveredReplica {
   TabletId tablet;
   ReplicaState state;
-  std::optional<AppliedState> applied;  // none: created but nothing applied before the crash
+  // None: created but nothing applied before the last checkpoint. May be there for a tombstone: a crash undid
+  // ForgetReplica and TruncateRange, and its records (of applied->range) and rows have to be removed again.
+  std::optional<AppliedState> applied;
   Version first_logged;                 // none: the log is empty
   Version last_logged;
   std::vector<WindowRow> window;
+};
+
+// Asks a read for the applied lsn of the very snapshot that it saw (PROTOCOL 16).
+struct SnapshotPosition {
+  TabletId tablet;  // in: whose
+  Lsn applied;      // out: zero when the tablet has applied nothing
 };
 
 struct ScanBounds {
@@ -147,16 +156,21 @@ class TabletStore {
 
   // ---- records -----------------------------------------------------------------------------------------------------
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;  // one transaction
-  virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key) = 0;
+  virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
+                                                  SnapshotPosition* position = nullptr) = 0;
   // One snapshot over all keys; results in their order.
   virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table,
-                                                                    std::span<const std::string> keys) = 0;
-  // Visits records of one snapshot in order until the visitor returns false. The views are valid during the visit.
+                                                                    std::span<const std::string> keys,
+                                                                    SnapshotPosition* position = nullptr) = 0;
+  // Visits records of one snapshot in order until the visitor returns false. What it is shown is valid during the
+  // visit only; the visitor must not call the store. `position` is set before the first visit.
   using Visitor = std::function<bool(std::string_view key, const StoredRecord& record)>;
-  virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor) = 0;
+  virtual Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
+                      SnapshotPosition* position = nullptr) = 0;
   // Removes every record of the range. Only for a range that nothing reads or writes any more (rules 8, 10).
   virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
-  // Bytes on disk and in cache, and records, of a range: estimates, cheap.
+  // Bytes on disk and in cache, and records, of a range. Exact for about a thousand records and fewer; beyond that an
+  // estimate from a few hundred random records of the table (wt_records.cc says how far off it may be).
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;

@@ -1,0 +1,153 @@
+// Format of a log entry, in order (varint: common/base/encoding.h; bytes: varint length, then as many):
+//
+//   size     what
+//   1        format version: 1
+//   1        EntryKind
+//   varint   epoch
+//   varint   lsn
+//   varint   tablet time, ms
+//   8        client id, big-endian (random numbers would be longer as varints)
+//   varint   sequence
+//   varint   first incomplete sequence
+//   8        request digest, big-endian
+//   1        AckLevel
+//   outcome  varint code, bytes message, 1 wrote (0 or 1), varint count of counters, each a signed varint,
+//            signed varint failed index
+//   varint   number of effects, each:
+//              1      flags: 1 delete, 2 expiry follows, 4 write time and writer follow
+//              bytes  key
+//              bytes  value             (not for a delete)
+//              varint expiry            (flag 2)
+//              signed varint write time, bytes writer  (flag 4)
+//   varint   floor time, ms
+//   bytes    detail
+//
+// A new field means a new format version; a new kind or flag may be added to this one only together with a protocol
+// version, as older builds refuse it.
+#include "tabletserver/storage/log_entry.h"
+
+#include <algorithm>
+
+#include "common/base/encoding.h"
+#include "tabletserver/storage/outcome_encoding.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr uint8_t kFormat = 1;
+constexpr uint8_t kDelete = 1;
+constexpr uint8_t kExpires = 2;
+constexpr uint8_t kWriteTime = 4;
+constexpr uint8_t kFlags = kDelete | kExpires | kWriteTime;
+
+void WriteEffect(const Effect& effect, ByteWriter& out) {
+  const bool timed = effect.write_time_ms != 0 || !effect.writer.empty();
+  out.Byte((effect.is_delete ? kDelete : 0) | (effect.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
+  out.Bytes(effect.key);
+  if (!effect.is_delete) out.Bytes(effect.value);
+  if (effect.expires_at) out.Varint(effect.expires_at.value);
+  if (timed) out.SignedVarint(effect.write_time_ms).Bytes(effect.writer);
+}
+
+Effect ReadEffect(ByteReader& in) {
+  Effect effect;
+  const uint8_t flags = in.Byte();
+  if ((flags & ~kFlags) != 0) in.Fail();
+  effect.is_delete = (flags & kDelete) != 0;
+  effect.key = in.Bytes();
+  if (!effect.is_delete) effect.value = in.Bytes();
+  if ((flags & kExpires) != 0) effect.expires_at.value = in.Varint();
+  if ((flags & kWriteTime) != 0) {
+    effect.write_time_ms = in.SignedVarint();
+    effect.writer = in.Bytes();
+  }
+  return effect;
+}
+
+}  // namespace
+
+void WriteOutcome(const Outcome& outcome, ByteWriter& out) {
+  out.Varint(static_cast<uint64_t>(outcome.code)).Bytes(outcome.message).Byte(outcome.wrote ? 1 : 0);
+  out.Varint(outcome.counters.size());
+  for (int64_t counter : outcome.counters) out.SignedVarint(counter);
+  out.SignedVarint(outcome.failed_index);
+}
+
+Outcome ReadOutcome(ByteReader& in) {
+  Outcome outcome;
+  const uint64_t code = in.Varint();
+  if (code > static_cast<uint64_t>(Code::kComeAgain)) in.Fail();
+  outcome.code = static_cast<Code>(code);
+  outcome.message = in.Bytes();
+  const uint8_t wrote = in.Byte();
+  if (wrote > 1) in.Fail();
+  outcome.wrote = wrote == 1;
+  const uint64_t counters = in.Count(1);
+  outcome.counters.reserve(counters);
+  for (uint64_t i = 0; i < counters; ++i) outcome.counters.push_back(in.SignedVarint());
+  const int64_t failed = in.SignedVarint();
+  if (failed < -1 || failed > INT32_MAX) in.Fail();
+  outcome.failed_index = static_cast<int32_t>(failed);
+  return outcome;
+}
+
+AckLevel ReadAckLevel(ByteReader& in) {
+  const uint8_t level = in.Byte();
+  if (level > static_cast<uint8_t>(AckLevel::kAny)) in.Fail();
+  return static_cast<AckLevel>(level);
+}
+
+size_t LogEntry::ApproximateBytes() const {
+  size_t bytes = 64 + outcome.message.size() + 10 * outcome.counters.size() + detail.size();
+  for (const Effect& effect : effects) bytes += 16 + effect.key.size() + effect.value.size() + effect.writer.size();
+  return bytes;
+}
+
+std::string EncodeLogEntry(const LogEntry& entry) {
+  ByteWriter out;
+  out.Reserve(entry.ApproximateBytes());
+  out.Byte(kFormat).Byte(static_cast<uint8_t>(entry.kind));
+  out.Varint(entry.version.epoch.value).Varint(entry.version.lsn.value).Varint(entry.time.value);
+  out.Fixed64(entry.client.value).Varint(entry.sequence.value).Varint(entry.first_incomplete.value);
+  out.Fixed64(entry.request_digest).Byte(static_cast<uint8_t>(entry.level));
+  WriteOutcome(entry.outcome, out);
+  out.Varint(entry.effects.size());
+  for (const Effect& effect : entry.effects) WriteEffect(effect, out);
+  out.Varint(entry.floor_time.value).Bytes(entry.detail);
+  return std::move(out).Take();
+}
+
+Result<LogEntry> DecodeLogEntry(std::string_view bytes) {
+  ByteReader in(bytes);
+  LogEntry entry;
+  const uint8_t format = in.Byte();
+  if (in.ok() && format != kFormat) {
+    return Error(Code::kInternal, "a log entry has format " + std::to_string(format) + ", this build reads " +
+                                      std::to_string(kFormat) + ": a newer build wrote it, or it is damaged");
+  }
+  const uint8_t kind = in.Byte();
+  if (in.ok() && (kind < static_cast<uint8_t>(EntryKind::kWrite) || kind > static_cast<uint8_t>(EntryKind::kFloor))) {
+    return Error(Code::kInternal, "a log entry is of unknown kind " + std::to_string(kind) +
+                                      ": a newer build wrote it, or it is damaged");
+  }
+  entry.kind = static_cast<EntryKind>(kind);
+  entry.version.epoch.value = in.Varint();
+  entry.version.lsn.value = in.Varint();
+  entry.time.value = in.Varint();
+  entry.client.value = in.Fixed64();
+  entry.sequence.value = in.Varint();
+  entry.first_incomplete.value = in.Varint();
+  entry.request_digest = in.Fixed64();
+  entry.level = ReadAckLevel(in);
+  entry.outcome = ReadOutcome(in);
+  const uint64_t effects = in.Count(2);
+  entry.effects.reserve(std::min<uint64_t>(effects, 1000));  // a hostile count costs nothing until its bytes are read
+  for (uint64_t i = 0; i < effects && in.ok(); ++i) entry.effects.push_back(ReadEffect(in));
+  entry.floor_time.value = in.Varint();
+  entry.detail = in.Bytes();
+  EBLA_TRY(in.Finish("a log entry"));
+  return entry;
+}
+
+}  // namespace ebla::tabletserver
