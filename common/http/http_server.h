@@ -1,0 +1,57 @@
+// common/http/http_server.h
+// The small HTTP server of every process: /metrics, /healthz, /readyz, /flags, and pages that hosts add.
+//   /metrics   Prometheus text of the registry
+//   /healthz   200 while the process answers at all
+//   /readyz    200 "ready", or 503 and the reason
+//   /flags     the flags and their values; POST /flags?name=value from loopback changes one of `settable_flags`
+// Place:      made by main on an event loop of its own, so that a slow page delays no request.
+// Invariants: GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
+// Threads:    AddPage before Start; pages and the ready function run on the server's thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/rpc/channel.h"
+
+namespace prometheus {
+class Collectable;
+}
+
+namespace ebla::http {
+
+struct HttpOptions {
+  rpc::Endpoint listen{"127.0.0.1", 0};  // port 0: the system picks
+  std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
+  std::function<Status()> ready = [] { return Status::Ok(); };
+  std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs
+};
+
+struct Page {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+class HttpServer {
+ public:
+  explicit HttpServer(HttpOptions options);
+  ~HttpServer();  // Stop()
+
+  // `path` begins with "/"; `query` is what follows "?" (undecoded), may be empty.
+  void AddPage(std::string path, std::function<Page(const std::string& query)> page);
+
+  // UNAVAILABLE, naming the address, when it cannot listen there.
+  Status Start();
+  void Stop();
+  const rpc::Endpoint& address() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ebla::http

@@ -1,0 +1,51 @@
+// common/process/process.h
+// What every Ebla process does first and last: flags, logging, signals, the address file, its own numbers.
+// Place:   called by main files alone.
+// Threads: InitProcess first, before any thread is started; the rest from any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "common/base/status.h"
+#include "common/rpc/channel.h"
+
+namespace ebla::process {
+
+struct ProcessOptions {
+  std::string role;   // "tabletserver": names log files and threads
+  std::string usage;  // a few lines for --help
+  // The flag that names the data directory, read after parsing; logs go to <data_dir>/logs. Null, or an empty value:
+  // logs go to stderr.
+  const std::string* data_dir = nullptr;
+  // --log_to_stderr sends logs to stderr all the same.
+};
+
+// Parses flags (--flagfile too), answers --help and --version, refuses what it does not know (message on stderr, exit
+// 2), ignores SIGPIPE, blocks SIGTERM and SIGINT for TerminationSignal, starts logging.
+void InitProcess(const ProcessOptions& options, int argc, char** argv);
+
+// "0.1.0" or "0.1.0 (1a2b3c4)".
+std::string_view BuildVersion();
+
+// Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once.
+int WaitForTermination();
+// Makes WaitForTermination return as if by SIGTERM.
+void RequestTermination();
+
+// <data_dir>/ADDRESS: "thrift host:port\nhttp host:port\npid N\n", put in place by rename once the process is ready.
+Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift, const rpc::Endpoint& http);
+
+// From the kernel's generator; never 0, and positive as int64.
+uint64_t RandomId();
+
+// Of this process.
+struct Usage {
+  double cpu_seconds = 0;     // user and system, since it started
+  uint64_t resident_bytes = 0;
+};
+Usage ReadUsage();
+
+}  // namespace ebla::process

@@ -1,0 +1,67 @@
+// common/rpc/dispatcher.h
+// From the bytes of one Thrift message to a handler and back: finds the method by its name, decodes the request, calls
+// the handler (a generated ...CobSvIf) and encodes its reply. It knows no socket: the server and the simulated network
+// both stand before it.
+// Place:      common/rpc/services.h lists each service's methods; message.h reads and writes messages.
+// Contract:   1. `reply` is called exactly once for each Dispatch, at any later time and on any thread, also inside
+//                Dispatch: with the reply's bytes, or with INVALID_ARGUMENT when the message was no well-formed call
+//                (the server then closes the connection).
+//             2. An unknown method, and a handler that lets go of its callback without calling it, are answered with
+//                a TApplicationException.
+//             3. Hostile bytes cost at most what kMessage... in message.h allow; nothing is thrown out of here.
+// Handlers:   answer each call once, from any thread. The request they are given is valid only until they return.
+// Threads:    Register before the first Dispatch; Dispatch from any thread.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "common/base/status.h"
+#include "common/rpc/message.h"
+
+namespace ebla::idl {
+class TabletServiceCobSvIf;
+class MasterServiceCobSvIf;
+class ControlServiceCobSvIf;
+class ReplicationServiceCobSvIf;
+}  // namespace ebla::idl
+
+namespace ebla::rpc {
+
+class Dispatcher {
+ public:
+  // The reply's message bytes (no frame header), valid only during the call.
+  using Reply = std::move_only_function<void(Result<std::string_view>)>;
+
+  Dispatcher();
+  ~Dispatcher();
+
+  // A method name that another service has taken already is a broken invariant.
+  void Register(std::shared_ptr<idl::TabletServiceCobSvIf> handler);
+  void Register(std::shared_ptr<idl::MasterServiceCobSvIf> handler);
+  void Register(std::shared_ptr<idl::ControlServiceCobSvIf> handler);
+  void Register(std::shared_ptr<idl::ReplicationServiceCobSvIf> handler);
+
+  // `message` need only live during the call.
+  void Dispatch(std::string_view message, Reply reply) const;
+  // The same for who has read the head already.
+  void Dispatch(const MessageHead& head, std::string_view message, Reply reply) const;
+
+ private:
+  // Decodes the call's body and hands it to the handler.
+  using Method = std::function<void(const MessageHead& head, std::string_view message, Reply reply)>;
+  struct NameHash {
+    using is_transparent = void;
+    size_t operator()(std::string_view name) const { return std::hash<std::string_view>{}(name); }
+  };
+
+  template <class Service>
+  void RegisterAll(std::shared_ptr<Service> handler);
+
+  std::unordered_map<std::string, Method, NameHash, std::equal_to<>> methods_;
+};
+
+}  // namespace ebla::rpc

@@ -1,0 +1,101 @@
+// common/rpc/event_loop.h
+// An Executor with a thread of its own: tasks, timers and (for the rpc and http code) sockets, over one libevent base.
+// Shards, flushers and other threads that own state use it too, without sockets.
+// Place:      made by main, handed to hosts as Executor&; server.h and pipelined_channel.h put sockets on it.
+// Invariants: 1. Everything runs on the loop's thread: tasks in the order posted by a thread, timers in order of time.
+//             2. One turn = due timers, the tasks posted so far, ready sockets, then the turn-end hooks, in which
+//                connections write all that the turn produced in one system call.
+//             3. Post() costs a lock and a push; the eventfd is written only when the loop may be asleep.
+// Threads:    Post, After, Cancel, Now, Random and InThread from any thread; base() and AtTurnEnd on the loop only, or
+//             while no thread runs it.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/rpc/timer_heap.h"
+
+struct event;
+struct event_base;
+
+namespace ebla::rpc {
+
+class EventLoop final : public Executor {
+ public:
+  // `name` becomes the thread's (15 bytes are kept). Tasks posted before Start() wait for it.
+  explicit EventLoop(std::string name);
+  ~EventLoop() override;  // Stop()
+  EventLoop(const EventLoop&) = delete;
+  EventLoop& operator=(const EventLoop&) = delete;
+
+  void Start();
+  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. Idempotent.
+  void Stop();
+
+  MonotonicTime Now() const override;
+  int64_t TimeOfDayMs() const override;
+  uint64_t Random() override;
+  void Post(Task task) override;
+  TimerId After(Duration delay, Task task) override;
+  void Cancel(TimerId timer) override;
+  bool InThread() const override;
+
+  const std::string& name() const { return name_; }
+
+  // ---- for common/rpc and common/http ----
+
+  // Something that has work to do once per turn, after the turn's tasks and sockets. It must outlive the turn or be
+  // withdrawn with Withdraw().
+  class TurnEndHook {
+   public:
+    virtual void OnTurnEnd() = 0;
+
+   protected:
+    ~TurnEndHook() = default;
+
+   private:
+    friend class EventLoop;
+    bool scheduled_ = false;
+  };
+  void AtTurnEnd(TurnEndHook* hook);
+  void Withdraw(TurnEndHook* hook);
+
+  event_base* base() { return base_; }
+
+ private:
+  void Run();
+  void RunTasks();
+  void RunDueTimers();
+  void RunTurnEnd();
+  void WaitForEvents();
+  void Wake();
+  void ArmWakeup(MonotonicTime when);
+
+  const std::string name_;
+  event_base* const base_;
+  int wake_fd_ = -1;
+  event* wake_event_ = nullptr;
+  event* timer_event_ = nullptr;
+  std::thread thread_;
+  std::atomic<std::thread::id> thread_id_{};
+
+  // Loop only.
+  std::vector<TurnEndHook*> hooks_;
+  std::vector<Task> running_;
+  MonotonicTime armed_ = MonotonicTime::Max();
+
+  // Guarded by mutex_.
+  std::mutex mutex_;
+  std::vector<Task> queue_;
+  TimerHeap<Task> timers_;
+  bool awake_ = true;  // the loop will look at queue_ and timers_ before it sleeps
+  bool stopping_ = false;
+};
+
+}  // namespace ebla::rpc

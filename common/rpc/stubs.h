@@ -1,0 +1,28 @@
+// common/rpc/stubs.h
+// The generated asynchronous service interfaces over a Channel: how hosts and the client's core call another process.
+// Errors:  a call that failed comes back as a reply whose code and message say so (ReplyHeader, MasterReplyHeader,
+//          types.Status), with the code that channel.h names; a reply that cannot be read is INTERNAL.
+// Time:    a call waits for what its request says (header.deadlineMs, or deadlineMs) and a little longer, so that the
+//          server's own answer comes first; without such a field, or with 0, for `default_timeout`.
+// Threads: calls from any thread; callbacks run on the channel's executor, never inside the call.
+#pragma once
+
+#include <memory>
+
+#include "common/rpc/channel.h"
+#include "idl/ControlService.h"
+#include "idl/MasterService.h"
+#include "idl/ReplicationService.h"
+#include "idl/TabletService.h"
+
+namespace ebla::rpc {
+
+inline constexpr Duration kDeadlineGrace = std::chrono::milliseconds(50);
+
+std::shared_ptr<idl::TabletServiceCobSvIf> MakeTabletStub(std::shared_ptr<Channel> channel, Duration default_timeout);
+std::shared_ptr<idl::MasterServiceCobSvIf> MakeMasterStub(std::shared_ptr<Channel> channel, Duration default_timeout);
+std::shared_ptr<idl::ControlServiceCobSvIf> MakeControlStub(std::shared_ptr<Channel> channel, Duration default_timeout);
+std::shared_ptr<idl::ReplicationServiceCobSvIf> MakeReplicationStub(std::shared_ptr<Channel> channel,
+                                                                    Duration default_timeout);
+
+}  // namespace ebla::rpc
