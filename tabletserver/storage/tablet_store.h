@@ -75,6 +75,7 @@ struct AppliedState {
 struct WindowRow {
   ClientId client;
   Sequence sequence;
+  Sequence first_incomplete;  // what the write said then: below the greatest of a client's, nothing is executed
   TabletTime time;
   uint64_t request_digest = 0;
   Version version;     // of its log entry
@@ -82,7 +83,7 @@ struct WindowRow {
   Outcome outcome;
 };
 
-// Everything of a tablet's window that one Apply changes.
+// Everything of a tablet's window that one Apply changes. Erasures happen first, then puts.
 struct WindowChange {
   std::vector<WindowRow> put;
   std::vector<std::pair<ClientId, Sequence>> erase;  // exactly these rows, before `put`; an absent one is no error
