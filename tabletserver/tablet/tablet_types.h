@@ -1,0 +1,114 @@
+// tabletserver/tablet/tablet_types.h
+// A tablet's requests, answers and published view as its core knows them: plain structs, translated from and to Thrift
+// at the edge.
+// Threads: values; a TabletView is immutable once published and read by any thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tabletserver/replication/replica_types.h"
+#include "tabletserver/tablet/tablet_clock.h"
+
+namespace ebla::tabletserver {
+
+inline constexpr size_t kBatchWritesMax = 1000;
+inline constexpr size_t kBatchBytesMax = 4 << 20;
+inline constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten years
+
+// What a tablet's core needs of its table's schema; `encoded` is the whole of it, as the replica's state keeps it.
+struct TabletSchema {
+  TableId table;
+  int64_t version = 0;
+  FlushMode durability = FlushMode::kSync;
+  AckLevel default_level = AckLevel::kMajority;  // never kDefault
+  int64_t default_ttl_ms = 0;                    // 0: records live until deleted
+  bool last_write_wins = false;
+  std::string encoded;
+};
+
+enum class WriteKind : uint8_t { kPut, kDelete, kIncrement, kCheck };
+
+struct Condition {
+  enum class Kind : uint8_t { kNone, kAbsent, kExists, kVersionIs };
+  Kind kind = Kind::kNone;
+  Version version;  // kVersionIs
+};
+
+struct Write {
+  WriteKind kind = WriteKind::kPut;
+  std::string key;
+  std::string value;              // put
+  int64_t delta = 0;              // increment
+  std::optional<int64_t> ttl_ms;  // put, increment; 0: lives for ever; none: put takes the table's default, increment
+                                  // keeps what the record has
+  Condition condition;
+};
+
+struct WriteRequest {
+  RequestToken token;  // answered by exactly one WriteReply
+  ClientId client;
+  Sequence sequence;
+  Sequence first_incomplete;
+  TabletTime learnt;   // tablet time known before the first attempt; none: not said
+  AckLevel level = AckLevel::kDefault;
+  std::vector<Write> writes;
+  MonotonicTime deadline = MonotonicTime::Max();
+};
+
+struct WriteReply {
+  RequestToken token;
+  // OK, CONDITION_FAILED, INVALID_ARGUMENT: final. NOT_PRIMARY, WRONG_TABLET, OVERLOADED, COME_AGAIN,
+  // DEADLINE_EXCEEDED, INTERNAL: this attempt was not executed. UNKNOWN_OUTCOME: with retry_after_ms, this attempt may
+  // yet take effect and a retry of the same sequence learns it; without, the write is older than the window.
+  Status status;
+  Version version;                // none: the batch wrote nothing
+  std::vector<int64_t> counters;
+  int32_t failed_index = -1;
+  Version applied;                // the tablet's position, for session tokens
+  TabletTime time;
+  int64_t retry_after_ms = -1;    // -1: not said
+};
+
+// An expired record that someone came across.
+struct ExpiredKey {
+  std::string key;
+  Version version;
+};
+
+// Answers a purge (see TabletCore::Purge).
+struct PurgeReply {
+  RequestToken token;
+  Status status;    // OK: an entry with a time at or after the one asked for is applied
+  size_t purged = 0;
+};
+
+// Everything that other threads need to serve reads of a tablet and to report on it.
+struct TabletView {
+  TabletId tablet;
+  TableId table;
+  KeyRange range;
+  RoleKind role = RoleKind::kAbsent;
+  Epoch epoch;                       // as last configured
+  ServerName primary;                // of that epoch: the hint for refusals
+  bool incomplete = false;
+  bool barrier_applied = false;      // STRONG reads may be served while `now` < lease_until
+  MonotonicTime lease_until;
+  Version applied;                   // EVENTUAL sees up to here
+  TabletTime applied_time;           // of the last applied entry: what expired at or before it needs no waiting (rule 21)
+  Version last_appended;
+  Lsn pending_primary;               // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
+  TabletTimeBasis time;
+  bool replaying = false;            // the log that a restart found is not wholly applied: writes are asked to come again
+  bool writes_stalled = false;       // the store refuses entries
+  size_t pending_bytes = 0;          // of the overlay
+  std::vector<EpochStart> epoch_starts;
+  std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
+  std::string failure;               // not empty: the replica is dead, and why
+};
+
+}  // namespace ebla::tabletserver

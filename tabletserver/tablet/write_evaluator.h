@@ -1,0 +1,53 @@
+// tabletserver/tablet/write_evaluator.h
+// Turns a client's batch of commands into effects (absolute puts and deletes) and an outcome, against the records as
+// they are after everything in the log. Pure.
+// Place:      tablet_core.h calls it once for each new write and logs what comes out, refusals included (PROTOCOL 18).
+// Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
+//             2. No key occurs twice in a batch, so the order of its writes does not matter.
+// Threads:    functions of their arguments.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "tabletserver/tablet/overlay.h"
+#include "tabletserver/tablet/tablet_types.h"
+
+namespace ebla::tabletserver {
+
+// The applied record of a key, as the store has it, expired or not.
+using RecordReader = std::function<Result<std::optional<StoredRecord>>(std::string_view key)>;
+
+struct EvaluationContext {
+  TabletTime now;                  // of the entry to be
+  const TabletSchema& schema;
+  const Overlay& overlay;
+  const RecordReader& read;
+  const ServerName& server;        // last_write_wins: who accepted the write
+};
+
+struct Evaluation {
+  Outcome outcome;
+  std::vector<Effect> effects;     // empty unless the outcome is OK
+};
+
+// What is wrong with a batch whatever the records are: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice,
+// a TTL out of bounds). Not logged, as any later attempt is refused alike.
+Status CheckBatch(std::span<const Write> writes);
+
+// An error is the reader's: nothing is known, nothing may be logged.
+Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context);
+
+// A refusal that depends on state, without effects.
+Outcome Refusal(Code code, std::string message, int32_t failed_index);
+
+// A digest of what a batch asks for, the same in every process and build: it is kept on disk.
+uint64_t DigestOf(std::span<const Write> writes);
+
+// A counter's text; nullopt unless it is a decimal int64 and nothing else.
+std::optional<int64_t> ParseCounter(std::string_view text);
+
+}  // namespace ebla::tabletserver
