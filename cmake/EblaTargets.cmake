@@ -4,7 +4,7 @@
 add_library(ebla_flags INTERFACE)
 add_compile_options(-pthread)
 target_compile_features(ebla_flags INTERFACE cxx_std_23)
-target_compile_options(ebla_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Werror=return-type -Werror=unused-result
+target_compile_options(ebla_flags INTERFACE -Wall -Wextra -Wno-unused-parameter -Wno-missing-field-initializers -Werror=return-type -Werror=unused-result
   -fno-omit-frame-pointer)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(ebla_flags INTERFACE -Werror=thread-safety)
