@@ -1,0 +1,230 @@
+#include "common/rpc/event_loop.h"
+
+#include <event2/event.h>
+#include <glog/logging.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <random>
+
+namespace ebla::rpc {
+namespace {
+
+event_base* NewBase() {
+  event_config* config = event_config_new();
+  // Only the loop's own thread touches the base; other threads reach it through the eventfd.
+  event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+  event_base* base = event_base_new_with_config(config);
+  event_config_free(config);
+  CHECK(base != nullptr) << "cannot make an event base: out of memory or file descriptors";
+  return base;
+}
+
+timeval ToTimeval(Duration delay) {
+  const auto micros = std::max<int64_t>(0, std::chrono::ceil<std::chrono::microseconds>(delay).count());
+  return {.tv_sec = micros / 1'000'000, .tv_usec = micros % 1'000'000};
+}
+
+uint64_t Seed() {
+  uint64_t seed = 0;
+  CHECK_EQ(getrandom(&seed, sizeof(seed), 0), static_cast<ssize_t>(sizeof(seed)));
+  return seed;
+}
+
+}  // namespace
+
+EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()) {
+  wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+  PCHECK(wake_fd_ >= 0) << "eventfd";
+  const auto drain = [](evutil_socket_t fd, short, void*) {
+    uint64_t count;
+    [[maybe_unused]] const ssize_t got = read(fd, &count, sizeof(count));
+  };
+  wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
+  timer_event_ = event_new(base_, -1, 0, [](evutil_socket_t, short, void*) {}, nullptr);
+  CHECK(wake_event_ != nullptr && timer_event_ != nullptr);
+  event_add(wake_event_, nullptr);
+}
+
+EventLoop::~EventLoop() {
+  Stop();
+  event_free(timer_event_);
+  event_free(wake_event_);
+  event_base_free(base_);
+  close(wake_fd_);
+}
+
+void EventLoop::Start() {
+  CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
+  thread_ = std::thread([this] {
+    pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
+    thread_id_.store(std::this_thread::get_id());
+    Run();
+  });
+}
+
+void EventLoop::Stop() {
+  CHECK(!InThread()) << "loop " << name_ << " cannot stop itself";
+  {
+    std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  Wake();
+  if (thread_.joinable()) thread_.join();
+  thread_id_.store(std::thread::id());
+  // Destroying a task may let go of things that post or cancel: outside the lock.
+  std::vector<Task> tasks;
+  TimerHeap<Task> timers;
+  {
+    std::lock_guard lock(mutex_);
+    tasks.swap(queue_);
+    std::swap(timers, timers_);
+  }
+  hooks_.clear();
+}
+
+MonotonicTime EventLoop::Now() const {
+  timespec now;
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
+}
+
+int64_t EventLoop::TimeOfDayMs() const {
+  const auto now = std::chrono::system_clock::now().time_since_epoch();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
+}
+
+uint64_t EventLoop::Random() {
+  static thread_local std::mt19937_64 random{Seed()};
+  return random();
+}
+
+bool EventLoop::InThread() const { return thread_id_.load(std::memory_order_relaxed) == std::this_thread::get_id(); }
+
+void EventLoop::Post(Task task) {
+  bool wake;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return;
+    queue_.push_back(std::move(task));
+    wake = !std::exchange(awake_, true);
+  }
+  if (wake && !InThread()) Wake();
+}
+
+TimerId EventLoop::After(Duration delay, Task task) {
+  const MonotonicTime when = Now() + std::max(delay, Duration{0});
+  bool wake = false;
+  uint64_t handle;
+  {
+    std::lock_guard lock(mutex_);
+    if (stopping_) return {};
+    if (when < timers_.next()) wake = !std::exchange(awake_, true);
+    handle = timers_.Push(when, std::move(task));
+  }
+  if (wake && !InThread()) Wake();
+  return {handle};
+}
+
+void EventLoop::Cancel(TimerId timer) {
+  Task task;  // destroyed outside the lock
+  std::lock_guard lock(mutex_);
+  timers_.Remove(timer.value, &task);
+}
+
+void EventLoop::AtTurnEnd(TurnEndHook* hook) {
+  if (std::exchange(hook->scheduled_, true)) return;
+  hooks_.push_back(hook);
+}
+
+void EventLoop::Withdraw(TurnEndHook* hook) {
+  if (!std::exchange(hook->scheduled_, false)) return;
+  std::replace(hooks_.begin(), hooks_.end(), hook, static_cast<TurnEndHook*>(nullptr));
+}
+
+void EventLoop::Run() {
+  while (true) {
+    RunDueTimers();
+    RunTasks();
+    RunTurnEnd();
+    {
+      std::lock_guard lock(mutex_);
+      if (stopping_) return;
+    }
+    WaitForEvents();
+    RunTurnEnd();
+  }
+}
+
+void EventLoop::RunDueTimers() {
+  std::unique_lock lock(mutex_);
+  if (timers_.empty()) return;
+  const MonotonicTime now = Now();
+  while (timers_.next() <= now && !stopping_) {
+    Task task = timers_.PopTop();
+    lock.unlock();
+    task();
+    task = nullptr;
+    lock.lock();
+  }
+}
+
+void EventLoop::RunTasks() {
+  {
+    std::lock_guard lock(mutex_);
+    running_.swap(queue_);
+  }
+  for (Task& task : running_) {
+    task();
+    task = nullptr;  // what it holds goes before the next runs
+  }
+  running_.clear();
+}
+
+void EventLoop::RunTurnEnd() {
+  for (size_t i = 0; i < hooks_.size(); ++i) {
+    TurnEndHook* hook = hooks_[i];
+    if (hook == nullptr) continue;
+    hook->scheduled_ = false;
+    hook->OnTurnEnd();
+  }
+  hooks_.clear();
+}
+
+// Sockets: all that are ready, waiting for one (or for a task or a timer) when nothing else is to be done.
+void EventLoop::WaitForEvents() {
+  MonotonicTime next;
+  {
+    std::lock_guard lock(mutex_);
+    awake_ = !queue_.empty() || stopping_;
+    next = timers_.next();
+    if (awake_) next = {};
+  }
+  bool wait = next != MonotonicTime{};
+  if (wait && next != MonotonicTime::Max()) {
+    const Duration left = next - Now();
+    wait = left > Duration{0};
+    if (wait) ArmWakeup(next);
+  }
+  event_base_loop(base_, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  std::lock_guard lock(mutex_);
+  awake_ = true;
+}
+
+void EventLoop::ArmWakeup(MonotonicTime when) {
+  if (armed_ == when && event_pending(timer_event_, EV_TIMEOUT, nullptr)) return;
+  armed_ = when;
+  const timeval delay = ToTimeval(when - Now());
+  event_add(timer_event_, &delay);
+}
+
+void EventLoop::Wake() {
+  const uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = write(wake_fd_, &one, sizeof(one));
+}
+
+}  // namespace ebla::rpc

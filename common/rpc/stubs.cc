@@ -1,0 +1,162 @@
+#include "common/rpc/stubs.h"
+
+#include <glog/logging.h>
+
+#include "common/rpc/idl_convert.h"
+#include "common/rpc/message_codec.h"
+
+namespace ebla::rpc {
+namespace {
+
+template <class Request>
+EncodedCall Encode(const char* method, const Request& request) {
+  EncodedCall call;
+  call.message = codec::Write<codec::Binary>(method, MessageType::kCall, 0, 1, request);
+  call.sequence_offset = 8 + std::string_view(method).size();
+  return call;
+}
+
+template <class Reply>
+Status Decode(const Result<std::string>& bytes, Reply& reply) {
+  if (!bytes.has_value()) return bytes.error();
+  EBLA_ASSIGN(const MessageHead head, ParseMessageHead(*bytes));
+  const std::string_view body = std::string_view(*bytes).substr(head.body_offset);
+  if (head.type == MessageType::kException) {
+    codec::thrift::TApplicationException exception;
+    EBLA_ASSIGN([[maybe_unused]] const bool read, codec::Read(head.protocol, body, 0, exception));
+    return Error(Code::kInternal, exception.what());
+  }
+  EBLA_ASSIGN(const bool found, codec::Read(head.protocol, body, 0, reply));
+  if (!found || head.type != MessageType::kReply) return Error(Code::kInternal, "the reply carries no result");
+  return Status::Ok();
+}
+
+// Into whichever place the reply's struct has for it.
+template <class Reply>
+void SetFailure(Reply& reply, const Status& status) {
+  if constexpr (requires { reply.header.code; }) {
+    reply.header.__set_code(ToIdl(status.code()));
+    reply.header.__set_message(status.message());
+  } else {
+    reply.__set_status(ToIdl(status));
+  }
+}
+
+template <class Request>
+Duration TimeoutOf(const Request& request, Duration default_timeout) {
+  int64_t deadline_ms = 0;
+  if constexpr (requires { request.header.deadlineMs; }) {
+    deadline_ms = request.header.deadlineMs;
+  } else if constexpr (requires { request.deadlineMs; }) {
+    deadline_ms = request.deadlineMs;
+  }
+  return deadline_ms > 0 ? std::chrono::milliseconds(deadline_ms) + kDeadlineGrace : default_timeout;
+}
+
+class Caller {
+ public:
+  Caller(std::shared_ptr<Channel> channel, Duration default_timeout)
+      : channel_(std::move(channel)), default_timeout_(default_timeout) {}
+
+  template <class Request, class Reply>
+  void Call(const char* method, std::function<void(const Reply&)> callback, const Request& request) const {
+    auto done = [callback = std::move(callback)](Result<std::string> bytes) {
+      Reply reply;
+      if (Status status = Decode(bytes, reply); !status.ok()) {
+        // Bytes that a peer sent and that cannot be read are its fault, not the caller's.
+        if (bytes.has_value()) status = Status(Code::kInternal, status.message());
+        reply = Reply();
+        SetFailure(reply, status);
+      }
+      callback(reply);
+    };
+    channel_->Call(Encode(method, request), TimeoutOf(request, default_timeout_), std::move(done));
+  }
+
+ private:
+  const std::shared_ptr<Channel> channel_;  // shared with the other stubs of the endpoint
+  const Duration default_timeout_;
+};
+
+// One line for each method: void name(callback, request) override.
+#define EBLA_STUB(name, Request, Reply)                                                           \
+  void name(std::function<void(const idl::Reply&)> done, const idl::Request& request) override { \
+    caller_.Call(#name, std::move(done), request);                                                \
+  }
+
+class TabletStub final : public idl::TabletServiceCobSvIf {
+ public:
+  explicit TabletStub(Caller caller) : caller_(std::move(caller)) {}
+  EBLA_STUB(get, GetRequest, GetReply)
+  EBLA_STUB(multiGet, MultiGetRequest, MultiGetReply)
+  EBLA_STUB(write, WriteRequest, WriteReply)
+  EBLA_STUB(scan, ScanRequest, ScanReply)
+  EBLA_STUB(echo, EchoRequest, EchoReply)
+
+ private:
+  const Caller caller_;
+};
+
+class MasterStub final : public idl::MasterServiceCobSvIf {
+ public:
+  explicit MasterStub(Caller caller) : caller_(std::move(caller)) {}
+  EBLA_STUB(createTable, CreateTableRequest, CreateTableReply)
+  EBLA_STUB(alterTable, AlterTableRequest, AlterTableReply)
+  EBLA_STUB(dropTable, DropTableByNameRequest, DropTableByNameReply)
+  EBLA_STUB(listTables, ListTablesRequest, ListTablesReply)
+  EBLA_STUB(describeTable, DescribeTableRequest, DescribeTableReply)
+  EBLA_STUB(locate, LocateRequest, LocateReply)
+  EBLA_STUB(heartbeat, HeartbeatRequest, HeartbeatReply)
+  EBLA_STUB(listServers, ListServersRequest, ListServersReply)
+  EBLA_STUB(listTablets, ListTabletsRequest, ListTabletsReply)
+  EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
+
+ private:
+  const Caller caller_;
+};
+
+class ControlStub final : public idl::ControlServiceCobSvIf {
+ public:
+  explicit ControlStub(Caller caller) : caller_(std::move(caller)) {}
+  EBLA_STUB(configure, ConfigureRequest, ConfigureReply)
+  EBLA_STUB(fence, FenceRequest, FenceReply)
+  EBLA_STUB(drop, DropRequest, DropReply)
+  EBLA_STUB(alter, AlterRequest, AlterReply)
+  EBLA_STUB(dropTableData, DropTableRequest, DropTableReply)
+
+ private:
+  const Caller caller_;
+};
+
+class ReplicationStub final : public idl::ReplicationServiceCobSvIf {
+ public:
+  explicit ReplicationStub(Caller caller) : caller_(std::move(caller)) {}
+  EBLA_STUB(append, AppendRequest, AppendReply)
+  EBLA_STUB(peerHeartbeat, PeerHeartbeatRequest, PeerHeartbeatReply)
+  EBLA_STUB(copyChunk, CopyRequest, CopyReply)
+  EBLA_STUB(deliver, DeliverRequest, DeliverReply)
+
+ private:
+  const Caller caller_;
+};
+
+#undef EBLA_STUB
+
+}  // namespace
+
+std::shared_ptr<idl::TabletServiceCobSvIf> MakeTabletStub(std::shared_ptr<Channel> channel, Duration default_timeout) {
+  return std::make_shared<TabletStub>(Caller(std::move(channel), default_timeout));
+}
+std::shared_ptr<idl::MasterServiceCobSvIf> MakeMasterStub(std::shared_ptr<Channel> channel, Duration default_timeout) {
+  return std::make_shared<MasterStub>(Caller(std::move(channel), default_timeout));
+}
+std::shared_ptr<idl::ControlServiceCobSvIf> MakeControlStub(std::shared_ptr<Channel> channel,
+                                                            Duration default_timeout) {
+  return std::make_shared<ControlStub>(Caller(std::move(channel), default_timeout));
+}
+std::shared_ptr<idl::ReplicationServiceCobSvIf> MakeReplicationStub(std::shared_ptr<Channel> channel,
+                                                                    Duration default_timeout) {
+  return std::make_shared<ReplicationStub>(Caller(std::move(channel), default_timeout));
+}
+
+}  // namespace ebla::rpc
