@@ -46,7 +46,7 @@ class ByteWriter {
   void Reserve(size_t bytes) { bytes_.reserve(bytes); }
   void Clear() { bytes_.clear(); }  // keeps the memory
   std::string_view view() const { return bytes_; }
-  std::string Take() && { return std::move(bytes_); }
+  std::string Take() { return std::move(bytes_); }  // leaves nothing
 
  private:
   std::string bytes_;

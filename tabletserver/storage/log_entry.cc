@@ -115,7 +115,7 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   out.Varint(entry.effects.size());
   for (const Effect& effect : entry.effects) WriteEffect(effect, out);
   out.Varint(entry.floor_time.value).Bytes(entry.detail);
-  return std::move(out).Take();
+  return out.Take();
 }
 
 Result<LogEntry> DecodeLogEntry(std::string_view bytes) {

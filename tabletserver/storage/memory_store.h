@@ -88,7 +88,8 @@ class MemoryStore final : public TabletStore {
 
  private:
   struct Life;
-  std::shared_ptr<Life> life_;  // shared with the timers of flushes in progress, which may outlive the store
+  void SetPosition(SnapshotPosition* position) const;
+  std::unique_ptr<Life> life_;
 };
 
 }  // namespace ebla::tabletserver

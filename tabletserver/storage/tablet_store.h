@@ -171,7 +171,7 @@ class TabletStore {
   // Removes every record of the range. Only for a range that nothing reads or writes any more (rules 8, 10).
   virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
   // Bytes on disk and in cache, and records, of a range. Exact for about a thousand records and fewer; beyond that an
-  // estimate from a few hundred random records of the table (wt_records.cc says how far off it may be).
+  // estimate from a few hundred random records of the table (wt_ranges.cc says how far off it may be).
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;

@@ -1,0 +1,198 @@
+#include "tabletserver/storage/row_encoding.h"
+
+#include <algorithm>
+
+#include "tabletserver/storage/outcome_encoding.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr uint8_t kFormat = 1;
+
+constexpr uint8_t kIncomplete = 1;
+constexpr uint8_t kTombstone = 2;
+
+constexpr uint8_t kExpires = 1;
+constexpr uint8_t kWriteTime = 2;
+
+Status CheckFormat(ByteReader& in, std::string_view what) {
+  const uint8_t format = in.Byte();
+  if (!in.ok() || format == kFormat) return {};
+  return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
+                                    ", this build reads 1: a newer build wrote it, or it is damaged");
+}
+
+void WriteRange(const KeyRange& range, ByteWriter& out) { out.Bytes(range.start).Bytes(range.end); }
+
+KeyRange ReadRange(ByteReader& in) {
+  KeyRange range;
+  range.start = in.Bytes();
+  range.end = in.Bytes();
+  return range;
+}
+
+void WriteVersion(Version version, ByteWriter& out) { out.Varint(version.epoch.value).Varint(version.lsn.value); }
+
+Version ReadVersion(ByteReader& in) {
+  Version version;
+  version.epoch.value = in.Varint();
+  version.lsn.value = in.Varint();
+  return version;
+}
+
+}  // namespace
+
+std::string TabletKey(TabletId tablet) { return ByteWriter().Fixed64(tablet.value).Take(); }
+
+std::string LogKey(TabletId tablet, Lsn lsn) { return ByteWriter().Fixed64(tablet.value).Fixed64(lsn.value).Take(); }
+
+std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence) {
+  ByteWriter out;
+  out.Reserve(24);
+  return out.Fixed64(tablet.value).Fixed64(client.value).Fixed64(sequence.value).Take();
+}
+
+Result<TabletId> ParseTabletKey(std::string_view key) {
+  ByteReader in(key);
+  const TabletId tablet{in.Fixed64()};
+  EBLA_TRY(in.Finish("a tablet's row key"));
+  return tablet;
+}
+
+Result<std::pair<TabletId, Lsn>> ParseLogKey(std::string_view key) {
+  ByteReader in(key);
+  const TabletId tablet{in.Fixed64()};
+  const Lsn lsn{in.Fixed64()};
+  EBLA_TRY(in.Finish("a log row's key"));
+  return std::pair(tablet, lsn);
+}
+
+Result<WindowKeyParts> ParseWindowKey(std::string_view key) {
+  ByteReader in(key);
+  WindowKeyParts parts;
+  parts.tablet.value = in.Fixed64();
+  parts.client.value = in.Fixed64();
+  parts.sequence.value = in.Fixed64();
+  EBLA_TRY(in.Finish("a window row's key"));
+  return parts;
+}
+
+std::string EncodeReplicaState(const ReplicaState& state) {
+  ByteWriter out;
+  out.Byte(kFormat).Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
+  out.SignedVarint(state.longest_lease_ms);
+  out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0));
+  WriteRange(state.incomplete_range, out);
+  out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
+  return out.Take();
+}
+
+Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
+  constexpr std::string_view kWhat = "a replica's state";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  ReplicaState state;
+  state.table.value = in.Varint();
+  state.promised.value = in.Varint();
+  state.led.value = in.Varint();
+  state.longest_lease_ms = in.SignedVarint();
+  const uint8_t flags = in.Byte();
+  if ((flags & ~(kIncomplete | kTombstone)) != 0) in.Fail();
+  state.incomplete = (flags & kIncomplete) != 0;
+  state.tombstone = (flags & kTombstone) != 0;
+  state.incomplete_range = ReadRange(in);
+  state.family_epoch.value = in.Varint();
+  state.family_lsn.value = in.Varint();
+  state.schema = in.Bytes();
+  EBLA_TRY(in.Finish(kWhat));
+  return state;
+}
+
+std::string EncodeAppliedState(const AppliedState& state) {
+  ByteWriter out;
+  out.Byte(kFormat);
+  WriteVersion(state.applied, out);
+  WriteRange(state.range, out);
+  out.Varint(state.time.value).Varint(state.window_floor.value).Varint(state.epoch_starts.size());
+  for (const EpochStart& start : state.epoch_starts) out.Varint(start.epoch.value).Varint(start.first.value);
+  return out.Take();
+}
+
+Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
+  constexpr std::string_view kWhat = "a tablet's applied state";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  AppliedState state;
+  state.applied = ReadVersion(in);
+  state.range = ReadRange(in);
+  state.time.value = in.Varint();
+  state.window_floor.value = in.Varint();
+  const uint64_t starts = in.Count(2);
+  state.epoch_starts.reserve(std::min<uint64_t>(starts, 1000));
+  for (uint64_t i = 0; i < starts && in.ok(); ++i) {
+    EpochStart& start = state.epoch_starts.emplace_back();
+    start.epoch.value = in.Varint();
+    start.first.value = in.Varint();
+  }
+  EBLA_TRY(in.Finish(kWhat));
+  return state;
+}
+
+std::string EncodeWindowRow(const WindowRow& row) {
+  ByteWriter out;
+  out.Byte(kFormat).Varint(row.time.value).Fixed64(row.request_digest);
+  WriteVersion(row.version, out);
+  out.Byte(static_cast<uint8_t>(row.level));
+  WriteOutcome(row.outcome, out);
+  return out.Take();
+}
+
+Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view bytes) {
+  constexpr std::string_view kWhat = "a window row";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  WindowRow row;
+  row.client = key.client;
+  row.sequence = key.sequence;
+  row.time.value = in.Varint();
+  row.request_digest = in.Fixed64();
+  row.version = ReadVersion(in);
+  row.level = ReadAckLevel(in);
+  row.outcome = ReadOutcome(in);
+  EBLA_TRY(in.Finish(kWhat));
+  return row;
+}
+
+void EncodeRecord(const Effect& effect, Version version, ByteWriter& out) {
+  out.Clear();
+  const bool timed = effect.write_time_ms != 0 || !effect.writer.empty();
+  out.Byte(kFormat).Byte((effect.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
+  WriteVersion(version, out);
+  if (effect.expires_at) out.Varint(effect.expires_at.value);
+  if (timed) out.SignedVarint(effect.write_time_ms).Bytes(effect.writer);
+  out.Raw(effect.value);
+}
+
+Status DecodeRecord(std::string_view bytes, StoredRecord& record) {
+  constexpr std::string_view kWhat = "a record";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  const uint8_t flags = in.Byte();
+  if ((flags & ~(kExpires | kWriteTime)) != 0) in.Fail();
+  record.version = ReadVersion(in);
+  record.expires_at.value = (flags & kExpires) != 0 ? in.Varint() : 0;
+  if ((flags & kWriteTime) != 0) {
+    record.write_time_ms = in.SignedVarint();
+    record.writer.assign(in.Bytes());
+  } else {
+    record.write_time_ms = 0;
+    record.writer.clear();
+  }
+  const std::string_view value = in.Rest();
+  EBLA_TRY(in.Finish(kWhat));
+  record.value.assign(value);
+  return {};
+}
+
+}  // namespace ebla::tabletserver

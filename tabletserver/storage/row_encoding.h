@@ -1,0 +1,61 @@
+// tabletserver/storage/row_encoding.h
+// The bytes of every row but the log's (log_entry.h): keys that sort as they should, values that begin with a format
+// version. Place: wt_*.cc; tests/data keeps an archive of every format ever released.
+//
+//   table            key                                    value
+//   oplog            tablet, lsn                            log_entry.cc
+//   replica_state    tablet                                 ReplicaState
+//   applied          tablet                                 AppliedState
+//   window           tablet, client, sequence               WindowRow
+//   data_<table id>  the user's key                         StoredRecord
+//
+// Numbers in keys are 8 bytes, big-endian. The values, in order (varint, bytes: common/base/encoding.h):
+//
+//   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
+//                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
+//   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
+//                 epoch starts, each varint epoch, first lsn
+//   WindowRow     1 format (1); varint time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome (log_entry.cc)
+//   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow); varint epoch, lsn;
+//                 [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
+//
+// Errors:  decoding foreign bytes gives INTERNAL, never more.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "common/base/encoding.h"
+#include "tabletserver/storage/tablet_store.h"
+
+namespace ebla::tabletserver {
+
+std::string TabletKey(TabletId tablet);
+std::string LogKey(TabletId tablet, Lsn lsn);
+std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence);
+struct WindowKeyParts {
+  TabletId tablet;
+  ClientId client;
+  Sequence sequence;
+};
+Result<TabletId> ParseTabletKey(std::string_view key);
+Result<std::pair<TabletId, Lsn>> ParseLogKey(std::string_view key);
+Result<WindowKeyParts> ParseWindowKey(std::string_view key);
+
+std::string EncodeReplicaState(const ReplicaState& state);
+Result<ReplicaState> DecodeReplicaState(std::string_view bytes);
+
+std::string EncodeAppliedState(const AppliedState& state);
+Result<AppliedState> DecodeAppliedState(std::string_view bytes);
+
+std::string EncodeWindowRow(const WindowRow& row);
+// Client and sequence are the key's.
+Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view bytes);
+
+// Replaces what `out` holds. The effect is a put.
+void EncodeRecord(const Effect& effect, Version version, ByteWriter& out);
+// Into `record`, whose memory is used again.
+Status DecodeRecord(std::string_view bytes, StoredRecord& record);
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,134 @@
+// The log of WtStore: oplog and replica_state, which WiredTiger logs.
+#include "tabletserver/storage/row_encoding.h"
+#include "tabletserver/storage/wt_parts.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+bool HasClientWrite(std::span<const AppendBatch> batches) {
+  for (const AppendBatch& batch : batches) {
+    for (const LogEntry* entry : batch.entries) {
+      if (entry->kind == EntryKind::kWrite) return true;
+    }
+  }
+  return false;
+}
+
+}  // namespace
+
+Status WtStore::Append(std::span<const AppendBatch> batches) {
+  if (parts_->reserve.writes_refused() && HasClientWrite(batches)) {
+    return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
+  }
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  int64_t bytes = 0;
+  const int error = RunTransaction(*session, [&]() -> int {
+    WT_CURSOR* raw = nullptr;
+    if (const int error = session->Cursor(SystemTable::kOplog, &raw)) return error;
+    WtCursor oplog(raw);
+    bytes = 0;
+    for (const AppendBatch& batch : batches) {
+      for (const LogEntry* entry : batch.entries) {
+        const std::string row = EncodeLogEntry(*entry);
+        bytes += static_cast<int64_t>(row.size());
+        if (const int error = oplog.Insert(LogKey(batch.tablet, entry->version.lsn), row)) return error;
+      }
+    }
+    return 0;
+  });
+  // WT_DUPLICATE_KEY too: what was acknowledged must not be replaced (PROTOCOL 2).
+  EBLA_TRY(parts_->connection->Check(error, "appending to the log"));
+  parts_->log_bytes.fetch_add(bytes, std::memory_order_relaxed);
+  parts_->reserve.NoteWritten(bytes);
+  return {};
+}
+
+Status WtStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  const std::string row = EncodeReplicaState(state);
+  const int error = RunTransaction(*session, [&]() -> int {
+    WT_CURSOR* raw = nullptr;
+    if (const int error = session->Cursor(SystemTable::kReplicaState, &raw)) return error;
+    return WtCursor(raw).Insert(TabletKey(tablet), row);
+  });
+  return parts_->connection->Check(error, "writing a replica's state");
+}
+
+void WtStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
+  parts_->flusher->Flush(mode, executor, std::move(done));
+}
+
+Result<std::vector<LogEntry>> WtStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  std::vector<LogEntry> entries;
+  Status damage;
+  const int error = RunRead([&]() -> int {
+    entries.clear();
+    size_t bytes = 0;
+    WT_CURSOR* raw = nullptr;
+    if (const int error = session->Cursor(SystemTable::kOplog, &raw)) return error;
+    WtCursor oplog(raw);
+    int error = oplog.SeekAtOrAfter(LogKey(tablet, from));
+    for (; error == 0 && bytes < bytes_max; error = oplog.Next()) {
+      std::string_view key, row;
+      if (const int error = oplog.GetKey(&key)) return error;
+      if (key > LogKey(tablet, last)) return 0;
+      if (const int error = oplog.GetValue(&row)) return error;
+      Result<LogEntry> entry = DecodeLogEntry(row);
+      if (!entry) {
+        damage = entry.error();
+        return 0;
+      }
+      bytes += row.size();
+      entries.push_back(std::move(*entry));
+    }
+    return error == WT_NOTFOUND ? 0 : error;
+  });
+  EBLA_TRY(parts_->connection->Check(error, "reading the log"));
+  EBLA_TRY(damage);
+  return entries;
+}
+
+// Row by row: a range truncation may miss what another transaction inserts into the range, and the log goes on there.
+// Last first, in short transactions: whatever a crash leaves is a log without holes.
+Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) {
+  constexpr int kRowsAtOnce = 500;
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  const std::string first = LogKey(tablet, from);
+  const std::string end = LogKey(tablet, Lsn{UINT64_MAX});
+  for (bool more = true; more;) {
+    const int error = RunTransaction(*session, [&]() -> int {
+      more = false;
+      WT_CURSOR* raw = nullptr;
+      if (const int error = session->Cursor(SystemTable::kOplog, &raw)) return error;
+      WtCursor oplog(raw);
+      int error = oplog.SeekBefore(end);
+      for (int rows = 0; error == 0; ++rows) {
+        std::string_view key;
+        if (const int error = oplog.GetKey(&key)) return error;
+        if (key < first) return 0;
+        if (rows == kRowsAtOnce) {
+          more = true;
+          return 0;
+        }
+        if (const int error = oplog.RemoveHere()) return error;
+        error = oplog.Prev();
+      }
+      return error == WT_NOTFOUND ? 0 : error;
+    });
+    EBLA_TRY(parts_->connection->Check(error, "removing a log's suffix"));
+  }
+  return {};
+}
+
+// Nothing is ever inserted below the truncation point, so here a range truncation is safe.
+Status WtStore::TruncateLog(TabletId tablet, Lsn below) {
+  if (below.value <= 1) return {};
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  const int error = parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}),
+                                         LogKey(tablet, Lsn{below.value - 1}));
+  return parts_->connection->Check(error, "truncating the log");
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,124 @@
+#include "tabletserver/storage/wt_store.h"
+
+#include <glog/logging.h>
+
+#include "tabletserver/storage/wt_parts.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+// The log's tables are small rows that come and go; data pages hold some dozens of records, and values stay on the
+// leaf pages (an overflow page would cost a second read and forbid fast range truncation).
+constexpr char kRows[] = "key_format=u,value_format=u";
+constexpr char kDataPages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,memory_page_max=10MB,split_pct=90";
+
+std::string_view CompressorName(TableCompression compression) {
+  switch (compression) {
+    case TableCompression::kNone: return "none";
+    case TableCompression::kSnappy: return "snappy";
+    case TableCompression::kZlib: return "zlib";
+  }
+  return "none";
+}
+
+bool IsLogged(SystemTable table) { return table < SystemTable::kApplied; }
+
+}  // namespace
+
+WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
+
+Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
+  CHECK(options.flusher != nullptr && options.background != nullptr) << "the store owns no threads";
+  EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory));
+  auto parts = std::make_unique<Parts>(std::move(options), std::move(directory));
+  parts->reserve.BeforeOpen();
+  EBLA_TRY(parts->OpenDatabase());
+  parts->Watch();
+  return std::unique_ptr<WtStore>(new WtStore(std::move(parts)));
+}
+
+WtStore::~WtStore() {
+  parts_->gate->Close();
+  parts_->flusher.reset();
+  parts_->sessions->Close();
+}
+
+Status WtStore::Parts::OpenDatabase() {
+  EBLA_ASSIGN(connection, WtConnection::Open(options));
+  sessions = std::make_shared<WtSessions>(*connection);
+  EBLA_ASSIGN(const WtSessions::Use session, sessions->ForThisThread());
+  WT_SESSION* const raw = session->get();
+  for (size_t i = 0; i < kSystemTables; ++i) {
+    const auto table = static_cast<SystemTable>(i);
+    const std::string config = std::string(kRows) + (IsLogged(table) ? "" : ",log=(enabled=false)");
+    EBLA_TRY(connection->Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
+  }
+  flusher = std::make_unique<WtFlusher>(*connection, *sessions, *options.flusher, options.interval);
+  return {};
+}
+
+void WtStore::Parts::Watch() {
+  reserve.Check();
+  ReadCounters();
+  options.background->After(options.disk_check_period, [this, gate = gate] { gate->Enter([this] { Watch(); }); });
+}
+
+void WtStore::Parts::ReadCounters() {
+  const Result<WtSessions::Use> session = sessions->ForThisThread();
+  if (!session) return;
+  WT_SESSION* const raw = (*session)->get();
+  WT_CURSOR* cursor = nullptr;
+  if (connection->failed() || raw->open_cursor(raw, "statistics:", nullptr, nullptr, &cursor) != 0) return;
+  const auto read = [cursor](int key, std::atomic<int64_t>& out) {
+    const char* description = nullptr;
+    const char* text = nullptr;
+    int64_t value = 0;
+    cursor->set_key(cursor, key);
+    if (cursor->search(cursor) == 0 && cursor->get_value(cursor, &description, &text, &value) == 0) out = value;
+  };
+  read(WT_STAT_CONN_CACHE_BYTES_INUSE, cache_bytes);
+  read(WT_STAT_CONN_CACHE_READ, cache_misses);
+  cursor->close(cursor);
+}
+
+Status WtStore::Parts::CheckTable(int error, TableId table, std::string_view doing) {
+  if (error == ENOENT) {
+    return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
+  }
+  return connection->Check(error, doing);
+}
+
+Status WtStore::EnsureTable(TableId table, TableCompression compression) {
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  WT_SESSION* const raw = session->get();
+  std::string config = std::string(kRows) + kDataPages + ",log=(enabled=false),block_compressor=";
+  config += CompressorName(compression);
+  const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
+  return parts_->connection->Check(error, "making a table");
+}
+
+Status WtStore::DropTable(TableId table) {
+  const Status busy(Code::kComeAgain, "table " + std::to_string(table.value) + " is still in use");
+  if (!parts_->sessions->CloseCursors(table)) return busy;
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  WT_SESSION* const raw = session->get();
+  const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true");
+  if (error == EBUSY) return busy;
+  return parts_->connection->Check(error, "dropping a table");
+}
+
+TabletStore::Health WtStore::health() const {
+  Health health;
+  health.status = parts_->connection->status();
+  health.writes_refused = parts_->reserve.writes_refused();
+  const DiskSpace space = parts_->reserve.last();
+  health.disk_free_bytes = space.free_bytes;
+  health.disk_total_bytes = space.total_bytes;
+  health.cache_bytes = parts_->cache_bytes;
+  health.cache_misses = parts_->cache_misses;
+  health.flushes = parts_->flusher->flushes();
+  return health;
+}
+
+}  // namespace ebla::tabletserver
