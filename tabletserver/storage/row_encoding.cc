@@ -141,7 +141,7 @@ Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
 
 std::string EncodeWindowRow(const WindowRow& row) {
   ByteWriter out;
-  out.Byte(kFormat).Varint(row.time.value).Fixed64(row.request_digest);
+  out.Byte(kFormat).Varint(row.first_incomplete.value).Varint(row.time.value).Fixed64(row.request_digest);
   WriteVersion(row.version, out);
   out.Byte(static_cast<uint8_t>(row.level));
   WriteOutcome(row.outcome, out);
@@ -155,6 +155,7 @@ Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view by
   WindowRow row;
   row.client = key.client;
   row.sequence = key.sequence;
+  row.first_incomplete.value = in.Varint();
   row.time.value = in.Varint();
   row.request_digest = in.Fixed64();
   row.version = ReadVersion(in);

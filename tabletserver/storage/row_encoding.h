@@ -15,7 +15,8 @@
 //                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
-//   WindowRow     1 format (1); varint time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome (log_entry.cc)
+//   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
+//                 (log_entry.cc)
 //   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow); varint epoch, lsn;
 //                 [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
 //
