@@ -110,7 +110,6 @@ class ReplicaCore {
   void StepDown();
   void Promise(Epoch epoch);
   void Reply(RequestToken token, Status status);
-  void ReleaseReplies();
   void AdvanceCommit();
   FlushMode NextFlushMode() const;
 
@@ -137,7 +136,6 @@ class ReplicaCore {
 
   FlushNumber next_flush_{1};     // what the next output's flush will be
   bool flush_wanted_ = false;
-  bool sync_wanted_ = false;
   std::deque<PendingFlush> flushes_;
   std::deque<HeldReply> held_replies_;
   std::vector<ControlReply> ready_replies_;

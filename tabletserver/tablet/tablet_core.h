@@ -9,7 +9,7 @@
 //   3. flush:  (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; Step(Flushed)
 //      when it is done. If the flush fails: Step(StoreFailed) with its status, which is the end of this replica.
 //   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied.lsn}), or on failure
-//      Step(ApplyFailed). The batch borrows from the core: no other input of that tablet in between.
+//      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between.
 //   5. view:   publish it, before 6.
 //   6. replies and messages: send.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
@@ -29,6 +29,7 @@
 // Threads:    thread-compatible; only the owning shard calls it. The readers are called inside Step() and TakeOutput().
 #pragma once
 
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -90,9 +91,11 @@ struct Purge {
   MonotonicTime now;
 };
 
-// The store refused the batch. OVERLOADED or COME_AGAIN: it is offered again at a Tick. Else the replica is dead.
+// The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick. Else
+// the replica is dead.
 struct ApplyFailed {
   Status status;
+  ApplyBatch batch;
 };
 
 struct TabletOutput {
@@ -124,7 +127,7 @@ class TabletCore {
   void Step(const StoreFailed& input);
   void Step(const Flushed& input);
   void Step(const Applied& input);
-  void Step(const ApplyFailed& input);
+  void Step(ApplyFailed input);
   void Step(const Tick& input);
 
   bool HasOutput() const;
@@ -136,50 +139,66 @@ class TabletCore {
   const KeyRange& range() const { return applied_.range; }
   size_t overlay_bytes() const { return overlay_.bytes(); }
   size_t window_bytes() const { return window_.bytes(); }
-  size_t waiting() const;          // requests not yet answered
+  size_t waiting() const { return waiting_; }  // requests that wait for an entry
 
  private:
   struct Waiter {
     RequestToken token;
-    AckLevel level;
-    MonotonicTime deadline;
+    AckLevel level = AckLevel::kMajority;  // the stronger of what was asked and logged
+    MonotonicTime deadline = MonotonicTime::Max();
     bool purge = false;
   };
 
-  std::optional<WriteReply> Refuse(const WriteRequest& request, MonotonicTime now);
-  std::optional<WriteReply> AskWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
-  Result<Evaluation> EvaluateHere(const WriteRequest& request, TabletTime now);
-  void Append(LogEntry entry);
-  void LogFloorIfNeeded(TabletTime now);
-  WriteReply AnswerFrom(RequestToken token, const Outcome& outcome, Version version) const;
-  void ReplyTo(const Waiter& waiter, const LogEntry& entry);
-  void GiveUpWaiters(const Status& status);
-  void AfterRoleChange(bool led);
-  void ExpireWaiters(MonotonicTime now);
-  bool CanApply() const;
-  Status GatherBatch();
-  void AddToBatch(const EntryPtr& entry);
-  void Die(Status status);
-  void PublishView();
+  // Each answers the request, or has it wait, and says so; or leaves it to the next.
+  bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
+  bool AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
+  bool RefuseForRoom(const WriteRequest& request);
+  void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
+  Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
+  AckLevel LevelOf(const WriteRequest& request) const;
+  Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);
 
-  TabletOptions options_;
-  TabletReaders readers_;
+  Lsn Append(LogEntry entry, MonotonicTime now);
+  void Wait(Lsn lsn, Waiter waiter);
+  void Answer(const Waiter& waiter, const LogEntry& entry);
+  void AnswerWrite(RequestToken token, const Outcome& outcome, Version version);
+  void RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms = -1);
+  void GiveUp(const Waiter& waiter);
+  void ExpireWaiters(MonotonicTime now);
+
+  Result<TabletTime> LastLoggedTime() const;
+  void AfterMaster(bool led_before, Epoch epoch_before);
+  void BeginAnew(const KeyRange& range);
+  void Observe(MonotonicTime now) { now_ = std::max(now_, now); }
+
+  bool CanApply() const;
+  std::optional<ApplyBatch> NextBatch();
+  Result<EntryPtr> EntryToApply(Lsn lsn);
+  Status AddToBatch(const LogEntry& entry, ApplyBatch& batch);
+  void Die(const Status& status);
+  std::shared_ptr<const TabletView> MakeView() const;
+
+  const TabletOptions options_;
+  const TabletReaders readers_;
   ReplicaCore replica_;
   Overlay overlay_;
   Window window_;
   TabletClock clock_;
   AppliedState applied_;
   std::shared_ptr<const TabletSchema> schema_;
-  Lsn replay_upto_;               // the log as the restart found it; not in the overlay, nor in the window's log part
-  MonotonicTime now_;             // the greatest seen: what the view's time line starts from
+  Lsn replay_upto_;               // the log as the restart found it: in the store alone, not in overlay and window
+  MonotonicTime now_;             // the greatest seen
 
   std::map<Lsn, std::vector<Waiter>> waiters_;
+  size_t waiting_ = 0;
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 
-  // The batch being applied: kept until Applied, offered again after ApplyFailed.
-  std::optional<ApplyBatch> batch_;
+  // The batch being applied: its entries live here until Applied. Refused ones wait for a Tick.
+  std::deque<EntryPtr> read_ahead_;   // of the replay, consecutive from the next to apply
   std::vector<EntryPtr> batch_entries_;
-  bool batch_offered_ = false;
+  AppliedState batch_state_;
+  bool batch_out_ = false;
+  std::optional<ApplyBatch> refused_batch_;
   bool apply_stalled_ = false;
 
   bool view_dirty_ = true;

@@ -12,7 +12,9 @@
 #include <list>
 #include <map>
 #include <optional>
+#include <set>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -49,9 +51,10 @@ class Window {
   void Appended(const LogEntry& entry);
   // Entries above `last` were given up: they were no outcome.
   void RemoveAbove(Lsn last);
-  // An entry is about to be applied, in log order, appended in this life or not. Adds what changes to `change`, which
-  // gathers for several entries.
-  void Apply(const LogEntry& entry, WindowChange& change);
+  // An entry is about to be applied, in log order, appended in this life or not.
+  void Apply(const LogEntry& entry);
+  // What the entries since the last call changed, for the store.
+  WindowChange TakeChange();
 
   // The floor to log now, as more is remembered than may be; none: not needed, or already in the log.
   std::optional<TabletTime> FloorToLog() const;
@@ -80,9 +83,10 @@ class Window {
   using Clients = std::unordered_map<ClientId, Client>;
 
   const WindowRow* FindPending(ClientId client, Sequence sequence) const;
+  void ErasePending(const PendingPlace& place);
   Sequence FirstIncomplete(ClientId client) const;
   void Put(const WindowRow& row);
-  void EraseBelow(ClientId id, Client& client, Sequence below);
+  void EraseBelow(Client& client, Sequence below);
   void EraseClient(ClientId id);
 
   WindowLimits limits_;
@@ -91,6 +95,7 @@ class Window {
   std::list<ClientId> by_age_;  // least recently applied first
   size_t bytes_ = 0;            // applied and pending
   std::unordered_map<ClientId, std::map<Sequence, WindowRow>> pending_;
+  std::set<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange()
   std::deque<PendingPlace> pending_order_;  // by lsn
   std::deque<Lsn> pending_floors_;
 };

@@ -1,0 +1,97 @@
+#include "tabletserver/tablet/overlay.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::tabletserver {
+
+void Overlay::Add(EntryPtr entry) {
+  CHECK(entries_.empty() || entries_.back()->version < entry->version);
+  for (const Effect& effect : entry->effects) keys_[effect.key].push_back({entry->version, &effect});
+  bytes_ += entry->ApproximateBytes();
+  entries_.push_back(std::move(entry));
+}
+
+void Overlay::RemoveUpTo(Lsn applied) {
+  while (!entries_.empty() && entries_.front()->version.lsn <= applied) {
+    const EntryPtr& entry = entries_.front();
+    for (const Effect& effect : entry->effects) {
+      const auto key = keys_.find(effect.key);
+      if (key == keys_.end()) continue;  // an entry names no key twice, but one that did would be whole here already
+      std::erase_if(key->second, [&](const Item& item) { return item.version == entry->version; });
+      if (key->second.empty()) keys_.erase(key);
+    }
+    bytes_ -= entry->ApproximateBytes();
+    entries_.pop_front();
+  }
+}
+
+void Overlay::RemoveAbove(Lsn last) {
+  while (!entries_.empty() && entries_.back()->version.lsn > last) {
+    const EntryPtr& entry = entries_.back();
+    for (const Effect& effect : entry->effects) {
+      const auto key = keys_.find(effect.key);
+      if (key == keys_.end()) continue;
+      std::erase_if(key->second, [&](const Item& item) { return item.version == entry->version; });
+      if (key->second.empty()) keys_.erase(key);
+    }
+    bytes_ -= entry->ApproximateBytes();
+    entries_.pop_back();
+  }
+}
+
+namespace {
+
+// The last of a key's items at or below `upto`.
+std::optional<Overlay::Item> NewestUpTo(const std::vector<Overlay::Item>& items, Lsn upto) {
+  const auto above = std::partition_point(items.begin(), items.end(),
+                                          [&](const Overlay::Item& item) { return item.version.lsn <= upto; });
+  if (above == items.begin()) return std::nullopt;
+  return *std::prev(above);
+}
+
+}  // namespace
+
+std::optional<Overlay::Item> Overlay::Find(std::string_view key, Lsn upto) const {
+  const auto found = keys_.find(key);
+  return found == keys_.end() ? std::nullopt : NewestUpTo(found->second, upto);
+}
+
+Overlay::Cursor::Cursor(const Overlay& overlay, const ScanBounds& bounds, Lsn upto)
+    : first_(overlay.keys_.lower_bound(bounds.range.start)),
+      last_(bounds.range.end.empty() ? overlay.keys_.end() : overlay.keys_.lower_bound(bounds.range.end)),
+      reverse_(bounds.reverse),
+      upto_(upto) {
+  if (bounds.range.Empty()) first_ = last_;
+  Settle();
+}
+
+void Overlay::Cursor::Next() {
+  if (reverse_) {
+    --last_;
+  } else {
+    ++first_;
+  }
+  Settle();
+}
+
+// Moves to the next key with an item that counts; the current one is *first_, or the one before last_ in reverse.
+void Overlay::Cursor::Settle() {
+  item_.reset();
+  while (first_ != last_) {
+    const auto at = reverse_ ? std::prev(last_) : first_;
+    item_ = NewestUpTo(at->second, upto_);
+    if (item_.has_value()) {
+      key_ = at->first;
+      return;
+    }
+    if (reverse_) {
+      last_ = at;
+    } else {
+      ++first_;
+    }
+  }
+}
+
+}  // namespace ebla::tabletserver

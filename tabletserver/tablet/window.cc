@@ -1,0 +1,257 @@
+#include "tabletserver/tablet/window.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kClientBytes = 160;  // what a client costs besides its rows, about
+// Rows below a client's first incomplete sequence go this many at a time: one write in so many erases in the store.
+constexpr size_t kEraseStep = 8;
+
+size_t RowBytes(const WindowRow& row) {
+  return sizeof(WindowRow) + 64 + row.outcome.message.size() + row.outcome.counters.size() * sizeof(int64_t);
+}
+
+WindowRow RowOf(const LogEntry& entry) {
+  WindowRow row;
+  row.client = entry.client;
+  row.sequence = entry.sequence;
+  row.first_incomplete = entry.first_incomplete;
+  row.time = entry.time;
+  row.request_digest = entry.request_digest;
+  row.version = entry.version;
+  row.level = entry.level;
+  row.outcome = entry.outcome;
+  return row;
+}
+
+bool HasRow(const LogEntry& entry) { return entry.kind == EntryKind::kWrite && entry.client; }
+
+}  // namespace
+
+Window::Window(WindowLimits limits, const std::vector<WindowRow>& rows, TabletTime floor) : limits_(limits) {
+  Unite(rows, floor);
+}
+
+void Window::Unite(const std::vector<WindowRow>& rows, TabletTime floor) {
+  std::vector<const WindowRow*> by_time;
+  by_time.reserve(rows.size());
+  for (const WindowRow& row : rows) by_time.push_back(&row);
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [sequence, row] : client.rows) by_time.push_back(&row);
+  }
+  std::stable_sort(by_time.begin(), by_time.end(),
+                   [](const WindowRow* a, const WindowRow* b) { return a->time < b->time; });
+  Window united(limits_);
+  for (const WindowRow* row : by_time) united.Put(*row);
+  bytes_ = united.bytes_ + bytes_ - [this] {
+    size_t applied = 0;
+    for (const auto& [id, client] : clients_) applied += client.bytes;
+    return applied;
+  }();
+  clients_.swap(united.clients_);
+  by_age_.swap(united.by_age_);
+  floor_ = std::max(floor_, floor);
+}
+
+std::vector<WindowRow> Window::Rows() const {
+  std::vector<WindowRow> rows;
+  for (const auto& [id, client] : clients_) {
+    for (const auto& [sequence, row] : client.rows) rows.push_back(row);
+  }
+  return rows;
+}
+
+const WindowRow* Window::FindPending(ClientId client, Sequence sequence) const {
+  const auto found = pending_.find(client);
+  if (found == pending_.end()) return nullptr;
+  const auto row = found->second.find(sequence);
+  return row == found->second.end() ? nullptr : &row->second;
+}
+
+// Below it the client has said that it is done, in anything logged so far.
+Sequence Window::FirstIncomplete(ClientId client) const {
+  Sequence first;
+  if (const auto found = clients_.find(client); found != clients_.end()) first = found->second.first_incomplete;
+  if (const auto found = pending_.find(client); found != pending_.end()) {
+    for (const auto& [sequence, row] : found->second) first = std::max(first, row.first_incomplete);
+  }
+  return first;
+}
+
+Window::Verdict Window::Ask(const WriteIdentity& identity, TabletTime now) const {
+  const auto refuse = [](Code code, std::string message, int64_t retry_after_ms = -1) {
+    return Refused{Status(code, std::move(message)), retry_after_ms};
+  };
+  if (!identity.client || !identity.first_incomplete || identity.sequence < identity.first_incomplete) {
+    return refuse(Code::kInvalidArgument,
+                  "a write needs a client id, and a sequence at or above its first incomplete sequence, which is at least 1");
+  }
+  const WindowRow* row = FindPending(identity.client, identity.sequence);
+  if (row == nullptr) {
+    if (const auto found = clients_.find(identity.client); found != clients_.end()) {
+      const auto at = found->second.rows.find(identity.sequence);
+      if (at != found->second.rows.end()) row = &at->second;
+    }
+  }
+  if (row != nullptr) {
+    if (row->request_digest == identity.digest) return Seen{row};
+    return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
+                                              " was used by another request of this client");
+  }
+
+  const Sequence first = std::max(FirstIncomplete(identity.client), identity.first_incomplete);
+  if (identity.sequence < first) {
+    return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
+                                              " is below the first incomplete one, " + std::to_string(first.value));
+  }
+  if (!identity.learnt) return refuse(Code::kComeAgain, "a write needs a tablet time learnt before its first attempt", 0);
+  if (identity.learnt > now) {
+    return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
+                  static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
+  }
+  if (identity.learnt <= floor_ ||
+      identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value) {
+    return refuse(Code::kUnknownOutcome, "the write is older than what is remembered of writes: an earlier attempt may "
+                                         "have taken effect");
+  }
+  if (identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
+    return refuse(Code::kComeAgain,
+                  "sequence " + std::to_string(identity.sequence.value) + " is too far above the first incomplete one, " +
+                      std::to_string(first.value),
+                  10);
+  }
+  return New{};
+}
+
+void Window::Appended(const LogEntry& entry) {
+  if (entry.kind == EntryKind::kFloor) pending_floors_.push_back(entry.version.lsn);
+  if (!HasRow(entry)) return;
+  WindowRow row = RowOf(entry);
+  bytes_ += RowBytes(row);
+  pending_order_.push_back({entry.version.lsn, entry.client, entry.sequence});
+  pending_[entry.client].insert_or_assign(entry.sequence, std::move(row));
+}
+
+void Window::ErasePending(const PendingPlace& place) {
+  const auto client = pending_.find(place.client);
+  CHECK(client != pending_.end());
+  const auto row = client->second.find(place.sequence);
+  CHECK(row != client->second.end());
+  bytes_ -= RowBytes(row->second);
+  client->second.erase(row);
+  if (client->second.empty()) pending_.erase(client);
+}
+
+void Window::RemoveAbove(Lsn last) {
+  while (!pending_order_.empty() && pending_order_.back().lsn > last) {
+    ErasePending(pending_order_.back());
+    pending_order_.pop_back();
+  }
+  while (!pending_floors_.empty() && pending_floors_.back() > last) pending_floors_.pop_back();
+}
+
+void Window::Apply(const LogEntry& entry) {
+  const Lsn lsn = entry.version.lsn;
+  if (!pending_order_.empty() && pending_order_.front().lsn <= lsn) {
+    CHECK(pending_order_.front().lsn == lsn);
+    ErasePending(pending_order_.front());
+    pending_order_.pop_front();
+  }
+  if (!pending_floors_.empty() && pending_floors_.front() <= lsn) pending_floors_.pop_front();
+
+  if (entry.kind == EntryKind::kFloor) floor_ = std::max(floor_, entry.floor_time);
+  // Expired, or below the floor: whole clients, the longest silent first. One row of a client never goes alone, so that
+  // a client's first incomplete sequence is remembered as long as anything of it.
+  const auto window_ms = static_cast<uint64_t>(limits_.window_ms);
+  while (!by_age_.empty()) {
+    const ClientId oldest = by_age_.front();
+    const TabletTime last = clients_.at(oldest).last;
+    if (last > floor_ && last.value + window_ms >= entry.time.value) break;
+    EraseClient(oldest);
+  }
+
+  if (!HasRow(entry)) return;
+  Put(RowOf(entry));
+  touched_.emplace(entry.client, entry.sequence);
+  Client& client = clients_.at(entry.client);
+  if (client.rows.size() % kEraseStep == 0 && client.rows.begin()->first < client.first_incomplete) {
+    EraseBelow(client, client.first_incomplete);
+  }
+}
+
+WindowChange Window::TakeChange() {
+  WindowChange change;
+  for (const auto& [id, sequence] : touched_) {
+    const auto client = clients_.find(id);
+    const bool present = client != clients_.end() && client->second.rows.contains(sequence);
+    if (present) {
+      change.put.push_back(client->second.rows.at(sequence));
+    } else {
+      change.erase.emplace_back(id, sequence);
+    }
+  }
+  touched_.clear();
+  return change;
+}
+
+void Window::Put(const WindowRow& row) {
+  const auto [at, is_new] = clients_.try_emplace(row.client);
+  Client& client = at->second;
+  if (is_new) {
+    client.age = by_age_.insert(by_age_.end(), row.client);
+    client.bytes = kClientBytes;
+    bytes_ += kClientBytes;
+  } else {
+    by_age_.splice(by_age_.end(), by_age_, client.age);
+  }
+  client.last = std::max(client.last, row.time);
+  client.first_incomplete = std::max(client.first_incomplete, row.first_incomplete);
+  if (const auto old = client.rows.find(row.sequence); old != client.rows.end()) {
+    client.bytes -= RowBytes(old->second);
+    bytes_ -= RowBytes(old->second);
+    client.rows.erase(old);
+  }
+  client.bytes += RowBytes(row);
+  bytes_ += RowBytes(row);
+  client.rows.emplace(row.sequence, row);
+}
+
+void Window::EraseBelow(Client& client, Sequence below) {
+  while (!client.rows.empty() && client.rows.begin()->first < below) {
+    const size_t bytes = RowBytes(client.rows.begin()->second);
+    client.bytes -= bytes;
+    bytes_ -= bytes;
+    touched_.emplace(client.rows.begin()->second.client, client.rows.begin()->first);
+    client.rows.erase(client.rows.begin());
+  }
+}
+
+void Window::EraseClient(ClientId id) {
+  const auto at = clients_.find(id);
+  for (const auto& [sequence, row] : at->second.rows) touched_.emplace(id, sequence);
+  bytes_ -= at->second.bytes;
+  by_age_.erase(at->second.age);
+  clients_.erase(at);
+}
+
+std::optional<TabletTime> Window::FloorToLog() const {
+  if (bytes_ <= limits_.bytes_max || !pending_floors_.empty()) return std::nullopt;
+  // Down to three quarters, so that not every write logs a floor.
+  const size_t target = limits_.bytes_max / 4 * 3;
+  size_t left = bytes_;
+  std::optional<TabletTime> floor;
+  for (const ClientId id : by_age_) {
+    if (left <= target) break;
+    const Client& client = clients_.at(id);
+    left -= std::min(left, client.bytes);
+    floor = client.last;
+  }
+  return floor;
+}
+
+}  // namespace ebla::tabletserver

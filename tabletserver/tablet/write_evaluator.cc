@@ -1,0 +1,229 @@
+#include "tabletserver/tablet/write_evaluator.h"
+
+#include <charconv>
+#include <cstring>
+#include <unordered_set>
+
+#include "common/base/key_range.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+// A record as a condition sees it: what the log will have made of it, not expired.
+struct Present {
+  std::string value;
+  Version version;
+  TabletTime expires_at;
+};
+
+struct Seen {
+  std::optional<Present> live;
+  int64_t write_time_ms = 0;  // of the newest write, expired or not
+};
+
+Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
+  Seen seen;
+  std::optional<Present> newest;
+  if (const auto item = context.overlay.Find(key)) {
+    seen.write_time_ms = item->effect->write_time_ms;
+    if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
+  } else {
+    EBLA_ASSIGN(std::optional<StoredRecord> stored, context.read(key));
+    if (stored.has_value()) {
+      seen.write_time_ms = stored->write_time_ms;
+      newest = Present{std::move(stored->value), stored->version, stored->expires_at};
+    }
+  }
+  if (newest.has_value() && (!newest->expires_at || newest->expires_at > context.now)) seen.live = std::move(newest);
+  return seen;
+}
+
+bool Holds(const Condition& condition, const std::optional<Present>& record) {
+  switch (condition.kind) {
+    case Condition::Kind::kNone: return true;
+    case Condition::Kind::kAbsent: return !record.has_value();
+    case Condition::Kind::kExists: return record.has_value();
+    case Condition::Kind::kVersionIs: return record.has_value() && record->version == condition.version;
+  }
+  return false;
+}
+
+std::string WhyNot(const Condition& condition, const std::optional<Present>& record) {
+  switch (condition.kind) {
+    case Condition::Kind::kAbsent: return "the record exists, at version " + record->version.ToString();
+    case Condition::Kind::kVersionIs:
+      if (record.has_value()) {
+        return "the record's version is " + record->version.ToString() + ", not " + condition.version.ToString();
+      }
+      [[fallthrough]];
+    case Condition::Kind::kExists: return "there is no record";
+    case Condition::Kind::kNone: break;
+  }
+  return "";
+}
+
+TabletTime ExpiryAfter(TabletTime now, int64_t ttl_ms) {
+  return ttl_ms == 0 ? TabletTime{} : TabletTime{now.value + static_cast<uint64_t>(ttl_ms)};
+}
+
+Effect EffectOn(const Write& write, const Seen& seen, const EvaluationContext& context) {
+  Effect effect;
+  effect.key = write.key;
+  if (context.schema.last_write_wins) {
+    // Later than what it replaces, whatever clock that was written by: this write has seen it.
+    effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.write_time_ms + 1);
+    effect.writer = context.server;
+  }
+  return effect;
+}
+
+
+// Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
+Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context, Evaluation& evaluation) {
+  if (write.kind == WriteKind::kCheck) return {};
+  Effect effect = EffectOn(write, seen, context);
+  if (write.kind == WriteKind::kDelete) {
+    effect.is_delete = true;
+  } else if (write.kind == WriteKind::kPut) {
+    effect.value = write.value;
+    effect.expires_at = ExpiryAfter(context.now, write.ttl_ms.value_or(context.schema.default_ttl_ms));
+  } else {
+    int64_t counter = 0;
+    if (seen.live.has_value()) {
+      const std::optional<int64_t> parsed = ParseCounter(seen.live->value);
+      if (!parsed.has_value()) {
+        return Refusal(Code::kInvalidArgument, "the value to increment is not a decimal 64-bit integer",
+                       static_cast<int32_t>(index));
+      }
+      counter = *parsed;
+    }
+    if (__builtin_add_overflow(counter, write.delta, &counter)) {
+      return Refusal(Code::kInvalidArgument, "the increment overflows a 64-bit integer", static_cast<int32_t>(index));
+    }
+    effect.value = std::to_string(counter);
+    if (write.ttl_ms.has_value() || !seen.live.has_value()) {
+      effect.expires_at = ExpiryAfter(context.now, write.ttl_ms.value_or(context.schema.default_ttl_ms));
+    } else {
+      effect.expires_at = seen.live->expires_at;
+    }
+    evaluation.outcome.counters.push_back(counter);
+  }
+  evaluation.effects.push_back(std::move(effect));
+  return {};
+}
+
+bool MustLook(const Write& write, const TabletSchema& schema) {
+  return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement || schema.last_write_wins;
+}
+
+class Digest {
+ public:
+  void Add(uint64_t word) {
+    hash_ = (hash_ ^ word) * 0x9E3779B97F4A7C15u;
+    hash_ ^= hash_ >> 29;
+  }
+  void Add(std::string_view bytes) {
+    Add(bytes.size());
+    while (bytes.size() >= 8) {
+      Add(Word(bytes.substr(0, 8)));
+      bytes.remove_prefix(8);
+    }
+    if (!bytes.empty()) Add(Word(bytes));
+  }
+  uint64_t value() const { return (hash_ ^ (hash_ >> 32)) * 0xD6E8FEB86659FD93u; }
+
+ private:
+  // Little endian on every machine.
+  static uint64_t Word(std::string_view bytes) {
+    uint64_t word = 0;
+    for (size_t i = 0; i < bytes.size(); ++i) word |= uint64_t{static_cast<unsigned char>(bytes[i])} << (8 * i);
+    return word;
+  }
+  uint64_t hash_ = 0x2545F4914F6CDD1Du;
+};
+
+}  // namespace
+
+Outcome Refusal(Code code, std::string message, int32_t failed_index) {
+  Outcome outcome;
+  outcome.code = code;
+  outcome.message = std::move(message);
+  outcome.failed_index = failed_index;
+  return outcome;
+}
+
+Status CheckBatch(std::span<const Write> writes) {
+  if (writes.empty()) return Error(Code::kInvalidArgument, "the batch is empty");
+  if (writes.size() > kBatchWritesMax) {
+    return Error(Code::kInvalidArgument, "a batch of " + std::to_string(writes.size()) + " writes is too large: at most " +
+                                             std::to_string(kBatchWritesMax));
+  }
+  size_t bytes = 0;
+  std::unordered_set<std::string_view> keys;
+  for (const Write& write : writes) {
+    EBLA_TRY(CheckKey(write.key));
+    EBLA_TRY(CheckValue(write.value));
+    bytes += write.key.size() + write.value.size();
+    if (writes.size() > 1 && !keys.insert(write.key).second) {
+      return Error(Code::kInvalidArgument, "the batch names the key \"" + EscapeBytes(write.key) + "\" twice");
+    }
+    if (write.ttl_ms.has_value() && (*write.ttl_ms < 0 || *write.ttl_ms > kTtlMsMax)) {
+      return Error(Code::kInvalidArgument, "a TTL is 1 ms to ten years, or 0 for none");
+    }
+    if (write.kind == WriteKind::kCheck && write.condition.kind == Condition::Kind::kNone) {
+      return Error(Code::kInvalidArgument, "a check needs a condition");
+    }
+  }
+  if (bytes > kBatchBytesMax) {
+    return Error(Code::kInvalidArgument, "a batch of " + std::to_string(bytes) + " bytes is too large: at most " +
+                                             std::to_string(kBatchBytesMax));
+  }
+  return {};
+}
+
+Result<Evaluation> Evaluate(std::span<const Write> writes, const EvaluationContext& context) {
+  Evaluation evaluation;
+  evaluation.effects.reserve(writes.size());
+  for (size_t i = 0; i < writes.size(); ++i) {
+    const Write& write = writes[i];
+    Seen seen;
+    if (MustLook(write, context.schema)) {
+      EBLA_ASSIGN(seen, Look(write.key, context));
+    }
+    Outcome refusal;
+    if (!Holds(write.condition, seen.live)) {
+      refusal = Refusal(Code::kConditionFailed, WhyNot(write.condition, seen.live), static_cast<int32_t>(i));
+    } else {
+      refusal = AddEffect(write, i, std::move(seen), context, evaluation);
+    }
+    if (refusal.code != Code::kOk) return Evaluation{std::move(refusal), {}};
+  }
+  evaluation.outcome.wrote = !evaluation.effects.empty();
+  return evaluation;
+}
+
+uint64_t DigestOf(std::span<const Write> writes) {
+  Digest digest;
+  digest.Add(writes.size());
+  for (const Write& write : writes) {
+    digest.Add(static_cast<uint64_t>(write.kind));
+    digest.Add(write.key);
+    digest.Add(write.value);
+    digest.Add(static_cast<uint64_t>(write.delta));
+    digest.Add(write.ttl_ms.has_value() ? static_cast<uint64_t>(*write.ttl_ms) + 1 : 0);
+    digest.Add(static_cast<uint64_t>(write.condition.kind));
+    digest.Add(write.condition.version.epoch.value);
+    digest.Add(write.condition.version.lsn.value);
+  }
+  return digest.value();
+}
+
+std::optional<int64_t> ParseCounter(std::string_view text) {
+  int64_t counter = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), counter);
+  if (text.empty() || error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return counter;
+}
+
+}  // namespace ebla::tabletserver
