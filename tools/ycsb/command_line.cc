@@ -1,0 +1,117 @@
+#include "tools/ycsb/command_line.h"
+
+namespace ebla::ycsb {
+
+const char kUsage[] =
+    R"(ebla-ycsb: the Yahoo! Cloud Serving Benchmark's core workload against an Ebla cluster
+
+usage: ebla-ycsb load|run [OPTIONS]
+
+  load                 inserts the workload's records, making the table when it is missing
+  run                  runs the workload's operations on them
+
+  -P FILE              a workload file, such as conf/ycsb/workloada; a later one beats an earlier one
+  -p NAME=VALUE        a property; beats the files
+  -threads N           threads, each with one operation in flight (1)
+  -target OPS          operations per second over all threads (0: as fast as they go)
+  -s                   a status line on stderr every status.interval (10) seconds
+  -l LABEL             shown in the status lines
+  -h, --help           this text
+  --version
+
+properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestdistribution, ...):
+  ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
+  ebla.read=LEVEL              strong, session, bounded=500ms, eventual (the table's default)
+  ebla.write=LEVEL             majority, all, primary, any (the table's default)
+  ebla.deadline_ms=N           of each operation, its retries included (10000)
+  ebla.seed=N                  draws the same operations again (0: other ones each time)
+and for the table that load makes:
+  ebla.splits=N                tablets at first, cut where the workload's keys fall (1)
+  ebla.replicas=N  ebla.durability=sync|interval  ebla.interval_ms=N  ebla.compression=none|snappy|zlib
+
+for example:
+  ebla-ycsb load -P conf/ycsb/workloada -p recordcount=100000 -p ebla.splits=12 -threads 16
+  ebla-ycsb run  -P conf/ycsb/workloada -p recordcount=100000 -p operationcount=100000 -threads 16 -s
+
+It exits with 0 when every operation succeeded, 1 when some failed, 2 for wrong usage, 130 when interrupted.
+)";
+
+namespace {
+
+// Takes the argument after the present one.
+class Arguments {
+ public:
+  explicit Arguments(std::span<const std::string_view> rest) : rest_(rest) {}
+  bool Next(std::string_view& argument) {
+    if (rest_.empty()) return false;
+    argument = rest_.front();
+    rest_ = rest_.subspan(1);
+    return true;
+  }
+
+ private:
+  std::span<const std::string_view> rest_;
+};
+
+Status ApplyOption(std::string_view option, Arguments& rest, CommandLine& line) {
+  struct Named {
+    std::string_view option;
+    const char* property;
+  };
+  constexpr Named kNamed[] = {{"-threads", "threadcount"}, {"-target", "target"}, {"-l", "label"}, {"-db", "db"}};
+  if (option == "-s") {
+    line.properties.Set("status", "true");
+    return Status::Ok();
+  }
+  std::string_view value;
+  const auto needs_value = [&](const char* what) {
+    return Error(Code::kInvalidArgument, std::string(option) + " needs " + what);
+  };
+  if (option == "-P") {
+    if (!rest.Next(value)) return needs_value("a file");
+    return line.properties.AddFile(std::string(value));
+  }
+  if (option == "-p") {
+    if (!rest.Next(value)) return needs_value("name=value");
+    return line.properties.AddArgument(value);
+  }
+  for (const Named& named : kNamed) {
+    if (option != named.option && option != "-" + std::string(named.option)) continue;
+    if (!rest.Next(value)) return needs_value("a value");
+    line.properties.Set(named.property, std::string(value));
+    return Status::Ok();
+  }
+  return Error(Code::kInvalidArgument, "unknown option \"" + std::string(option) + "\"");
+}
+
+}  // namespace
+
+Result<CommandLine> ParseCommandLine(std::span<const std::string_view> arguments) {
+  CommandLine line;
+  Arguments rest(arguments);
+  std::string_view argument;
+  bool chosen = false;
+  while (rest.Next(argument)) {
+    if (argument == "-h" || argument == "-help" || argument == "--help") {
+      line.action = CommandLine::Action::kHelp;
+      return line;
+    }
+    if (argument == "--version") {
+      line.action = CommandLine::Action::kVersion;
+      return line;
+    }
+    if (argument.starts_with("-")) {
+      EBLA_TRY(ApplyOption(argument, rest, line));
+      continue;
+    }
+    if (chosen) return Error(Code::kInvalidArgument, "\"" + std::string(argument) + "\" is one argument too many");
+    if (argument != "load" && argument != "run")
+      return Error(Code::kInvalidArgument, "\"" + std::string(argument) + "\" is neither load nor run");
+    line.action = argument == "load" ? CommandLine::Action::kLoad : CommandLine::Action::kRun;
+    chosen = true;
+  }
+  if (!chosen) return Error(Code::kInvalidArgument, "say load or run");
+  return line;
+}
+
+}  // namespace ebla::ycsb

@@ -1,0 +1,164 @@
+#include "tools/ycsb/ebla_database.h"
+
+#include <charconv>
+#include <cstdlib>
+
+#include "tools/ycsb/record_codec.h"
+
+namespace ebla::ycsb {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+std::vector<std::string> SplitList(const std::string& text) {
+  std::vector<std::string> items;
+  for (size_t begin = 0; begin <= text.size();) {
+    const size_t comma = std::min(text.find(',', begin), text.size());
+    if (comma > begin) items.push_back(text.substr(begin, comma - begin));
+    begin = comma + 1;
+  }
+  return items;
+}
+
+// "bounded=500ms" or "bounded=2s".
+Result<Read> ParseBounded(const std::string& text) {
+  std::string_view rest = text;
+  rest.remove_prefix(std::string_view("bounded=").size());
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(rest.data(), rest.data() + rest.size(), number);
+  const std::string_view unit(end, static_cast<size_t>(rest.data() + rest.size() - end));
+  const int64_t factor = unit == "ms" ? 1 : unit == "s" ? 1000 : 0;
+  if (error != std::errc() || factor == 0 || number < 1 || number > 3'600'000 / factor)
+    return Error(Code::kInvalidArgument,
+                 "ebla.read=" + text + ": expected bounded=500ms or bounded=2s, at most an hour");
+  return Read::Bounded(milliseconds(number * factor));
+}
+
+Result<Read> ParseRead(const Properties& properties) {
+  const std::string text = properties.Text("ebla.read", "default");
+  if (text.starts_with("bounded=")) return ParseBounded(text);
+  EBLA_ASSIGN(const size_t level,
+              properties.Choice("ebla.read", "default", {"default", "strong", "session", "bounded=500ms", "eventual"}));
+  constexpr Read kLevels[] = {Read(), Read::Strong(), Read::InSession(), Read(), Read::Eventual()};
+  return kLevels[level];
+}
+
+class EblaDatabase : public Database {
+ public:
+  EblaDatabase(const EblaOptions& options, Table table, std::optional<Session> session)
+      : options_(options), table_(std::move(table)), session_(std::move(session)) {}
+
+  Status Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) override {
+    Result<Record> record = table_.Get(key, {.read = options_.read, .session = session()});
+    if (!record) return record.error();
+    return DecodeRecord(record->value, names, fields);
+  }
+
+  Status Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
+              std::vector<Fields>& records) override {
+    Scanner scan =
+        table_.Scan({.range = {std::string(key), ""}, .limit = count, .read = options_.read, .session = session()});
+    while (scan.Next()) EBLA_TRY(DecodeRecord(scan.record().value, names, records.emplace_back()));
+    return scan.status();
+  }
+
+  Status Update(std::string_view key, const Fields& fields, bool whole) override {
+    if (whole) return Insert(key, fields);
+    const auto deadline = steady_clock::now() + options_.client.deadline;
+    Fields merged;
+    for (;;) {
+      const auto left = std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+      if (left.count() <= 0)
+        return Error(Code::kDeadlineExceeded, "the record changed between every read and its write");
+      // A stale read would only cost another round: the condition is what counts. So the newest is asked for.
+      Result<Record> record = table_.Get(key, {.read = ebla::Read::Strong(), .session = session(), .deadline = left});
+      if (!record) return record.error();
+      EBLA_TRY(DecodeRecord(record->value, {}, merged));
+      MergeFields(fields, merged);
+      Result<Version> written = table_.Put(key, EncodeRecord(merged),
+                                           {.ack = options_.ack,
+                                            .if_version = record->version,
+                                            .session = session(),
+                                            .deadline = std::max(milliseconds(1), Left(deadline))});
+      if (written) return Status::Ok();
+      if (written.error().code() != Code::kConditionFailed) return written.error();
+    }
+  }
+
+  Status Insert(std::string_view key, const Fields& fields) override {
+    Result<Version> written = table_.Put(key, EncodeRecord(fields), {.ack = options_.ack, .session = session()});
+    return written ? Status::Ok() : written.error();
+  }
+
+ private:
+  Session* session() { return session_ ? &*session_ : nullptr; }
+  static milliseconds Left(steady_clock::time_point deadline) {
+    return std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
+  }
+
+  const EblaOptions& options_;
+  const Table table_;
+  std::optional<Session> session_;  // for ebla.read=session: each worker is a user of its own
+};
+
+}  // namespace
+
+Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const WorkloadOptions& workload) {
+  EblaOptions options;
+  options.table = workload.table;
+  const char* environment = std::getenv("EBLA_MASTERS");
+  const std::string fallback = environment == nullptr || *environment == '\0' ? "127.0.0.1:7400" : environment;
+  options.client.masters = SplitList(properties.Text("ebla.masters", fallback));
+  EBLA_ASSIGN(const int64_t deadline, properties.Integer("ebla.deadline_ms", 10'000, 1, 3'600'000));
+  options.client.deadline = milliseconds(deadline);
+  EBLA_ASSIGN(options.read, ParseRead(properties));
+  EBLA_ASSIGN(const size_t ack,
+              properties.Choice("ebla.write", "default", {"default", "majority", "all", "primary", "any"}));
+  options.ack = static_cast<Ack>(ack);
+
+  if (properties.Has("ebla.replicas")) {
+    EBLA_ASSIGN(const int64_t replicas, properties.Integer("ebla.replicas", 1, 1, 7));
+    options.create.replicas = static_cast<int>(replicas);
+  }
+  EBLA_ASSIGN(const int64_t tablets, properties.Integer("ebla.splits", 1, 1, 10'000));
+  options.split_points = SplitPoints(workload.keys, workload.record_count, static_cast<int>(tablets));
+  if (properties.Has("ebla.durability")) {
+    EBLA_ASSIGN(const size_t durability, properties.Choice("ebla.durability", "sync", {"sync", "interval"}));
+    options.create.durability = static_cast<TableDurability>(durability);
+  }
+  if (properties.Has("ebla.interval_ms")) {
+    EBLA_ASSIGN(const int64_t interval, properties.Integer("ebla.interval_ms", 1000, 10, 60'000));
+    options.create.interval = milliseconds(interval);
+  }
+  if (properties.Has("ebla.compression")) {
+    EBLA_ASSIGN(const size_t compression, properties.Choice("ebla.compression", "none", {"none", "snappy", "zlib"}));
+    options.create.compression = static_cast<TableCompression>(compression);
+  }
+  return options;
+}
+
+Status EblaDriver::Prepare(bool load) {
+  EBLA_ASSIGN(client_, Client::Connect(options_.client));
+  Result<Table> table = client_->OpenTable(options_.table);
+  if (!table && table.error().code() == Code::kNoSuchTable) {
+    if (!load)
+      return Error(Code::kNoSuchTable, "there is no table " + options_.table + ": load it first with ebla-ycsb load");
+    const Result<TableInfo> made =
+        client_->CreateTable(options_.table, {.table = options_.create, .split_points = options_.split_points});
+    // Another loader may have been quicker.
+    if (!made && made.error().code() != Code::kTableExists) return made.error();
+    table = client_->OpenTable(options_.table);
+  }
+  if (!table) return table.error();
+  table_ = std::move(*table);
+  return Status::Ok();
+}
+
+Result<std::unique_ptr<Database>> EblaDriver::Open() {
+  std::optional<Session> session;
+  if (options_.read.level() == ebla::Read::Level::kSession) session = client_->NewSession();
+  return std::make_unique<EblaDatabase>(options_, *table_, std::move(session));
+}
+
+}  // namespace ebla::ycsb

@@ -1,0 +1,86 @@
+// tools/ycsb/measurements.h
+// What a run has measured: for each operation a histogram of latencies, and how often each code came back. Prints both
+// of YCSB's forms: the summary at the end and the line of the present interval.
+// Place:      each worker thread records into a Recorder of its own; the runner gathers them all.
+// Invariants: 1. Every sample counts once in the intervals and once in the totals.
+//             2. Failed operations are measured under "<OP>-FAILED", never among the successes.
+// Threads:    see each class.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <ostream>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "tools/ycsb/histogram.h"
+#include "tools/ycsb/properties.h"
+
+namespace ebla::ycsb {
+
+using SteadyTime = std::chrono::steady_clock::time_point;
+
+enum class Metric : uint8_t { kRead, kUpdate, kInsert, kScan, kReadModifyWrite, kVerify, kCleanup };
+inline constexpr size_t kMetrics = 7;
+std::string_view MetricName(Metric metric);
+
+// From when latencies count: from when the operation began, from when it should have begun under -target (what a user
+// would have waited), or both.
+enum class MeasuredFrom { kStart, kIntendedStart, kBoth };
+
+struct MeasurementOptions {
+  MeasuredFrom from = MeasuredFrom::kStart;
+  std::vector<double> percentiles{50, 95, 99};
+
+  static Result<MeasurementOptions> Parse(const Properties& properties);
+};
+
+// One operation's times. `intended` is `start` where nothing was intended.
+struct Timing {
+  SteadyTime intended;
+  SteadyTime start;
+  SteadyTime end;
+};
+
+// All histograms of one thread, one interval or one run.
+struct Samples {
+  struct OfMetric {
+    Histogram succeeded, failed;                    // from the start
+    Histogram intended_succeeded, intended_failed;  // from the intended start
+    std::map<std::string, uint64_t> codes;          // by code name; empty for metrics that report none
+  };
+  std::array<OfMetric, kMetrics> metrics;
+
+  void Add(const Samples& other);
+  uint64_t Failures() const;  // over all metrics
+};
+
+// Threads: Record() from its owner, Take() from the runner.
+class Recorder {
+ public:
+  explicit Recorder(MeasuredFrom from) : from_(from), samples_(std::make_unique<Samples>()) {}
+
+  // `code` empty: the metric reports no codes (READ-MODIFY-WRITE, CLEANUP).
+  void Record(Metric metric, const Timing& timing, bool ok, std::string_view code);
+  // Everything recorded since the last Take().
+  std::unique_ptr<Samples> Take();
+
+ private:
+  const MeasuredFrom from_;
+  std::mutex mutex_;                  // held for well under a microsecond; the runner takes it once in an interval
+  std::unique_ptr<Samples> samples_;  // guarded by mutex_
+};
+
+// The "[METRIC], Measurement, value" lines of a whole run, without those of [OVERALL].
+void PrintSummary(const MeasurementOptions& options, const Samples& samples, std::ostream& out);
+// "[READ: Count=..., Max=..., ...] [UPDATE: ...] " of an interval; empty when it has no samples.
+std::string IntervalText(const Samples& interval);
+// "50th", "1st", "99.9": how a percentile is called in the summary.
+std::string PercentileName(double percentile);
+
+}  // namespace ebla::ycsb

@@ -1,0 +1,161 @@
+#include "tools/ycsb/measurements.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+#include <sstream>
+
+namespace ebla::ycsb {
+namespace {
+
+using namespace std::chrono_literals;
+
+Timing Took(std::chrono::microseconds time, std::chrono::microseconds late = 0us) {
+  const SteadyTime start{1h};
+  return {start - late, start, start + time};
+}
+
+TEST(Histogram, SmallNumbersAreExact) {
+  Histogram histogram;
+  EXPECT_EQ(histogram.Percentile(50), 0u);
+  for (uint64_t i = 1; i <= 1000; ++i) histogram.Record(i);
+  EXPECT_EQ(histogram.Count(), 1000u);
+  EXPECT_EQ(histogram.Min(), 1u);
+  EXPECT_EQ(histogram.Max(), 1000u);
+  EXPECT_DOUBLE_EQ(histogram.Average(), 500.5);
+  EXPECT_EQ(histogram.Percentile(0), 1u);
+  EXPECT_EQ(histogram.Percentile(50), 500u);
+  EXPECT_EQ(histogram.Percentile(99), 990u);
+  EXPECT_EQ(histogram.Percentile(99.9), 999u);
+  EXPECT_EQ(histogram.Percentile(100), 1000u);
+}
+
+TEST(Histogram, PercentilesAreWithinAThousandthWhateverTheSize) {
+  std::mt19937_64 random(1);
+  Histogram histogram;
+  std::vector<uint64_t> values;
+  for (int i = 0; i < 50'000; ++i) {
+    values.push_back(random() >> (24 + random() % 40));  // all sizes up to the greatest
+    histogram.Record(values.back());
+  }
+  std::sort(values.begin(), values.end());
+  for (const double percent : {0.1, 1.0, 25.0, 50.0, 75.0, 90.0, 99.0, 99.99, 100.0}) {
+    const auto rank = static_cast<size_t>(std::ceil(percent / 100 * static_cast<double>(values.size())));
+    const uint64_t exact = values[rank - 1];
+    EXPECT_GE(histogram.Percentile(percent), exact) << percent;
+    EXPECT_LE(histogram.Percentile(percent), exact + exact / 1000 + 1) << percent;
+  }
+}
+
+TEST(Histogram, AddingIsRecordingTogetherAndGiantsAreCapped) {
+  Histogram one, other, both;
+  for (uint64_t i = 0; i < 5000; i += 7) (one.Record(i * i), both.Record(i * i));
+  for (uint64_t i = 1; i < 300; ++i) (other.Record(i), both.Record(i));
+  one.Add(other);
+  EXPECT_EQ(one.Count(), both.Count());
+  EXPECT_EQ(one.Min(), both.Min());
+  EXPECT_EQ(one.Max(), both.Max());
+  for (const double percent : {1.0, 50.0, 99.0}) EXPECT_EQ(one.Percentile(percent), both.Percentile(percent));
+  one.Record(UINT64_MAX);
+  EXPECT_EQ(one.Max(), Histogram::kValueMax);
+  EXPECT_EQ(one.Percentile(100), Histogram::kValueMax);
+}
+
+TEST(Measurements, TheSummaryIsYcsbsLineForLine) {
+  Recorder recorder(MeasuredFrom::kStart);
+  for (int i = 1; i <= 10; ++i) recorder.Record(Metric::kRead, Took(std::chrono::microseconds(i)), true, "OK");
+  recorder.Record(Metric::kRead, Took(5000us), false, "NOT_FOUND");
+  recorder.Record(Metric::kReadModifyWrite, Took(7us), true, {});
+  recorder.Record(Metric::kCleanup, Took(1us), true, {});
+  std::ostringstream out;
+  PrintSummary({.percentiles = {50, 95, 99.9}}, *recorder.Take(), out);
+  EXPECT_EQ(out.str(),
+            "[READ], Operations, 10\n"
+            "[READ], AverageLatency(us), 5.50\n"
+            "[READ], MinLatency(us), 1\n"
+            "[READ], MaxLatency(us), 10\n"
+            "[READ], 50thPercentileLatency(us), 5\n"
+            "[READ], 95thPercentileLatency(us), 10\n"
+            "[READ], 99.9PercentileLatency(us), 10\n"
+            "[READ], Return=NOT_FOUND, 1\n"
+            "[READ], Return=OK, 10\n"
+            "[READ-FAILED], Operations, 1\n"
+            "[READ-FAILED], AverageLatency(us), 5000.00\n"
+            "[READ-FAILED], MinLatency(us), 5000\n"
+            "[READ-FAILED], MaxLatency(us), 5000\n"
+            "[READ-FAILED], 50thPercentileLatency(us), 5000\n"
+            "[READ-FAILED], 95thPercentileLatency(us), 5000\n"
+            "[READ-FAILED], 99.9PercentileLatency(us), 5000\n"
+            "[READ-MODIFY-WRITE], Operations, 1\n"
+            "[READ-MODIFY-WRITE], AverageLatency(us), 7.00\n"
+            "[READ-MODIFY-WRITE], MinLatency(us), 7\n"
+            "[READ-MODIFY-WRITE], MaxLatency(us), 7\n"
+            "[READ-MODIFY-WRITE], 50thPercentileLatency(us), 7\n"
+            "[READ-MODIFY-WRITE], 95thPercentileLatency(us), 7\n"
+            "[READ-MODIFY-WRITE], 99.9PercentileLatency(us), 7\n"
+            "[CLEANUP], Operations, 1\n"
+            "[CLEANUP], AverageLatency(us), 1.00\n"
+            "[CLEANUP], MinLatency(us), 1\n"
+            "[CLEANUP], MaxLatency(us), 1\n"
+            "[CLEANUP], 50thPercentileLatency(us), 1\n"
+            "[CLEANUP], 95thPercentileLatency(us), 1\n"
+            "[CLEANUP], 99.9PercentileLatency(us), 1\n");
+}
+
+std::string SummaryOf(MeasuredFrom from) {
+  Recorder recorder(from);
+  recorder.Record(Metric::kUpdate, Took(10us, 90us), true, "OK");
+  std::ostringstream out;
+  PrintSummary({.from = from, .percentiles = {50}}, *recorder.Take(), out);
+  return out.str();
+}
+
+TEST(Measurements, TheIntendedStartCountsWhatTheUserWaited) {
+  using ::testing::HasSubstr;
+  using ::testing::Not;
+  EXPECT_THAT(SummaryOf(MeasuredFrom::kStart), HasSubstr("[UPDATE], 50thPercentileLatency(us), 10\n"));
+  EXPECT_THAT(SummaryOf(MeasuredFrom::kStart), Not(HasSubstr("Intended")));
+  const std::string both = SummaryOf(MeasuredFrom::kBoth);
+  EXPECT_THAT(both, HasSubstr("[UPDATE], 50thPercentileLatency(us), 10\n"));
+  EXPECT_THAT(both, HasSubstr("[Intended-UPDATE], 50thPercentileLatency(us), 100\n"));
+  EXPECT_THAT(both, HasSubstr("[UPDATE], Return=OK, 1\n"));
+  const std::string intended = SummaryOf(MeasuredFrom::kIntendedStart);
+  EXPECT_THAT(intended, HasSubstr("[Intended-UPDATE], 50thPercentileLatency(us), 100\n"));
+  EXPECT_THAT(intended, HasSubstr("[Intended-UPDATE], Return=OK, 1\n"));
+  EXPECT_THAT(intended, Not(HasSubstr("[UPDATE]")));
+}
+
+TEST(Measurements, TheIntervalsTextIsYcsbs) {
+  Recorder recorder(MeasuredFrom::kStart);
+  recorder.Record(Metric::kRead, Took(2us), true, "OK");
+  recorder.Record(Metric::kRead, Took(6us), true, "OK");
+  recorder.Record(Metric::kInsert, Took(9us), false, "OVERLOADED");
+  EXPECT_EQ(IntervalText(*recorder.Take()),
+            "[READ: Count=2, Max=6, Min=2, Avg=4.00, 50=2, 90=6, 99=6, 99.9=6, 99.99=6] "
+            "[INSERT-FAILED: Count=1, Max=9, Min=9, Avg=9.00, 50=9, 90=9, 99=9, 99.9=9, 99.99=9] ");
+  EXPECT_EQ(IntervalText(*recorder.Take()), "") << "each sample counts in one interval";
+}
+
+TEST(Measurements, OptionsAreCheckedAndPercentilesNamed) {
+  Properties properties;
+  properties.Set("hdrhistogram.percentiles", "50, 99.9,100");
+  properties.Set("measurement.interval", "both");
+  const auto options = MeasurementOptions::Parse(properties);
+  ASSERT_TRUE(options.has_value()) << options.error();
+  EXPECT_EQ(options->percentiles, (std::vector<double>{50, 99.9, 100}));
+  EXPECT_EQ(options->from, MeasuredFrom::kBoth);
+  properties.Set("hdrhistogram.percentiles", "50,,99");
+  EXPECT_FALSE(MeasurementOptions::Parse(properties).has_value());
+  properties.Set("hdrhistogram.percentiles", "101");
+  EXPECT_FALSE(MeasurementOptions::Parse(properties).has_value());
+  EXPECT_EQ(PercentileName(50), "50th");
+  EXPECT_EQ(PercentileName(1), "1st");
+  EXPECT_EQ(PercentileName(12), "12th");
+  EXPECT_EQ(PercentileName(92), "92nd");
+  EXPECT_EQ(PercentileName(53), "53rd");
+  EXPECT_EQ(PercentileName(99.99), "99.99");
+}
+
+}  // namespace
+}  // namespace ebla::ycsb

@@ -1,0 +1,136 @@
+// tools/ycsb/workload.h
+// YCSB's core workload: which operation comes next, on which record, with which fields, and whether what came back is
+// what had been written.
+// Place:   runner.h calls Load() or Run() in each worker thread, as often as there are operations.
+// Errors:  options are checked once, in WorkloadOptions::Parse; what an operation came to is in the recorder.
+// Threads: Workload is shared by all threads; a Worker belongs to one.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "tools/ycsb/database.h"
+#include "tools/ycsb/generators.h"
+#include "tools/ycsb/insert_counter.h"
+#include "tools/ycsb/keys.h"
+#include "tools/ycsb/measurements.h"
+#include "tools/ycsb/properties.h"
+#include "tools/ycsb/random.h"
+
+namespace ebla::ycsb {
+
+enum class LengthDistribution { kConstant, kUniform, kZipfian, kHistogram };
+enum class RequestDistribution { kUniform, kZipfian, kLatest, kHotspot, kSequential, kExponential };
+
+struct WorkloadOptions {
+  std::string table = "usertable";
+  uint64_t record_count = 0;
+  uint64_t operation_count = 0;
+  uint64_t insert_start = 0;
+  uint64_t insert_count = 0;
+  KeyOptions keys;
+
+  std::vector<std::string> field_names;
+  uint64_t field_length = 100;
+  uint64_t field_length_min = 1;
+  LengthDistribution field_lengths = LengthDistribution::kConstant;
+  std::string field_length_histogram;  // a file, for kHistogram
+  bool read_all_fields = true;
+  bool write_all_fields = false;
+  bool data_integrity = false;
+
+  // In the order of Operation below; they need not add up to 1.
+  double proportions[5] = {0.95, 0.05, 0, 0, 0};
+  RequestDistribution requests = RequestDistribution::kUniform;
+  double hotspot_data_fraction = 0.2;
+  double hotspot_operation_fraction = 0.8;
+  double exponential_percentile = 95;
+  double exponential_fraction = 0.8571428571;
+  uint64_t scan_length_min = 1;
+  uint64_t scan_length_max = 1000;
+  bool scan_lengths_zipfian = false;
+
+  uint64_t insert_retries_max = 0;
+  double insert_retry_seconds = 3;
+
+  // `load`: checks what loading needs; else what running needs.
+  static Result<WorkloadOptions> Parse(const Properties& properties, bool load);
+};
+
+enum class Operation { kRead, kUpdate, kInsert, kScan, kReadModifyWrite };
+
+// What YCSB writes into a field when it wants to recognise it: made of the key, the field's name and hashes of itself.
+std::string VerifiableValue(std::string_view key, std::string_view field, uint64_t length);
+// Any printable ASCII, blanks included.
+std::string RandomValue(uint64_t length, Random& random);
+
+class Workload {
+ public:
+  // INVALID_ARGUMENT when the file of a length histogram cannot be read.
+  static Result<std::unique_ptr<Workload>> Make(WorkloadOptions options, bool load);
+
+  const WorkloadOptions& options() const { return options_; }
+
+ private:
+  friend class Worker;
+  Workload(WorkloadOptions options, bool load);
+
+  const WorkloadOptions options_;
+  const bool load_;
+  InsertCounter inserts_;  // of the records that a run adds beyond those loaded
+  std::atomic<uint64_t> load_next_;
+  const std::shared_ptr<std::atomic<uint64_t>> sequential_;  // where a sequential walk has come to
+};
+
+// One thread's part of the workload.
+class Worker {
+ public:
+  // Waits that long, or less when the run is stopped; false then.
+  using Pause = std::function<bool(std::chrono::nanoseconds)>;
+
+  // All references outlive it.
+  Worker(Workload& workload, Database& database, Recorder& recorder, uint64_t seed, Pause pause);
+
+  // One insert of the load, retried as the options say. False when it failed for good.
+  bool Load(SteadyTime intended);
+  // One operation of the mix. False when any part of it failed.
+  bool Run(SteadyTime intended);
+  // What the last failure was, for the operator; OK when there was none.
+  const Status& last_failure() const { return last_failure_; }
+
+ private:
+  Operation NextOperation();
+  uint64_t NextRecord();
+  std::string Value(std::string_view key, std::string_view field);
+  Fields AllValues(std::string_view key);
+  Fields ChangedValues(std::string_view key);
+  std::vector<std::string> NamesToRead();
+
+  bool DoRead(SteadyTime intended);
+  bool DoUpdate(SteadyTime intended);
+  bool DoInsert(SteadyTime intended);
+  bool DoScan(SteadyTime intended);
+  bool DoReadModifyWrite(SteadyTime intended);
+  bool InsertWithRetries(std::string_view key, const Fields& fields, SteadyTime intended);
+  bool Verify(std::string_view key, const Fields& fields);
+  // Times one call of the database and records it under `metric`.
+  template <class Call>
+  bool Measure(Metric metric, SteadyTime intended, Call call);
+
+  const WorkloadOptions& options_;
+  Workload& workload_;
+  Database& database_;
+  Recorder& recorder_;
+  Random random_;
+  const Pause pause_;
+  std::unique_ptr<NumberGenerator> records_;
+  std::unique_ptr<NumberGenerator> field_lengths_;
+  std::unique_ptr<NumberGenerator> scan_lengths_;
+  Status last_failure_;
+};
+
+}  // namespace ebla::ycsb
