@@ -56,6 +56,7 @@ class LeaderElection {
   ~LeaderElection();
 
   const Role& role() const;
+  // None unless it leads.
   const Leading* leading() const { return std::get_if<Leading>(&role()); }
 
   // Takes no part any more: follows, and removes its election node so that the next candidate leads at once rather

@@ -3,7 +3,7 @@
 // plain data. Pure: no clock, thread, disk or network.
 // Place:      embedded_coordinator.cc makes it durable, sim_coordinator.cc puts links before it.
 // Invariants: 1. A Multi changes everything or nothing; Undo takes back the last one.
-//             2. Sequential numbers of one parent only grow, across Undo too (as ZooKeeper's may have gaps).
+//             2. Sequential numbers of one parent only grow, ephemeral children's included.
 //             3. An ephemeral node has no children and goes with its session.
 // Threads:    thread-compatible; the owner guards it.
 #pragma once
@@ -71,6 +71,8 @@ class ZnodeTree {
  private:
   MultiError ApplyOp(const Op& op, int64_t session, Change& change);  // status OK: done
   MultiError Create(const Op& op, int64_t session, Change& change);
+  MultiError CheckVersion(const Op& op) const;
+  void Remove(const std::string& path, Change& change);
   bool HasChildren(const std::string& path) const;
   void Touch(const std::string& path, Change& change);
 

@@ -1,0 +1,291 @@
+#include "common/coordination/registration.h"
+
+#include <glog/logging.h>
+
+#include <optional>
+#include <utility>
+
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "idl/master_types.h"
+
+namespace ebla::coordination {
+namespace {
+
+using Kind = RegistrationState::Kind;
+
+idl::Endpoint ToIdl(const rpc::Endpoint& endpoint) {
+  idl::Endpoint result;
+  result.host = endpoint.host;
+  result.port = endpoint.port;
+  return result;
+}
+
+std::string Text(const idl::Endpoint& endpoint) { return endpoint.host + ":" + std::to_string(endpoint.port); }
+
+}  // namespace
+
+// Runs rounds, as election.cc does: a round reads /cluster, /servers/<name> and /live/<name>, then acts; whatever changes
+// the picture begins a new one, and answers to an older round are ignored.
+class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(Coordinator& coordinator, Executor& executor, ServerIdentity identity, Options options,
+       std::function<void(const RegistrationState&)> on_state)
+      : coordinator_(coordinator),
+        executor_(executor),
+        identity_(std::move(identity)),
+        options_(options),
+        on_state_(std::move(on_state)),
+        nonce_(static_cast<int64_t>(executor.Random() | 1)),
+        server_path_(layout::ServerPath(identity_.name)),
+        live_path_(layout::LivePath(identity_.name)) {}
+
+  void Start() {
+    state_.status = Status(Code::kUnavailable, "waiting for the coordinator");
+    listener_ = coordinator_.Listen([impl = weak_from_this()](SessionState session) {
+      if (const auto self = impl.lock()) self->OnSession(session);
+    });
+  }
+
+  void Stop() {
+    stopped_ = true;
+    coordinator_.Forget(listener_);
+  }
+
+  void Withdraw(std::function<void()> done);
+  const RegistrationState& state() const { return state_; }
+
+ private:
+  template <class Handler>
+  auto InRound(Handler handler) {
+    return [impl = weak_from_this(), round = round_, handler = std::move(handler)](auto result) mutable {
+      const auto self = impl.lock();
+      if (self != nullptr && !self->stopped_ && self->round_ == round) handler(std::move(result));
+    };
+  }
+  Coordinator::Watch NewRoundWhenWoken() {
+    return [impl = weak_from_this(), round = round_] {
+      const auto self = impl.lock();
+      if (self != nullptr && !self->stopped_ && self->round_ == round) self->Round();
+    };
+  }
+  // Reads a node that may be missing and hands it on decoded.
+  template <class T>
+  void Read(const std::string& path, std::function<void(std::optional<T>, int version)> then);
+
+  void OnSession(SessionState session);
+  void Round();
+  void Retry(const Status& why);
+  void OnCluster(const std::optional<idl::ClusterNode>& cluster);
+  void OnServer(const std::optional<idl::ServerNode>& server, int version);
+  void OnLive(std::optional<idl::ServerNode> server, int version, const std::optional<idl::LiveNode>& live);
+  bool AwaitFormer(const idl::LiveNode& live);
+  void Register(std::optional<idl::ServerNode> server, int version);
+  void HoldLive();
+  void Refuse(const std::string& why);
+  void Wait(const std::string& why);
+  void SetState(RegistrationState state);
+
+  Coordinator& coordinator_;
+  Executor& executor_;
+  const ServerIdentity identity_;
+  const Options options_;
+  const std::function<void(const RegistrationState&)> on_state_;
+  const int64_t nonce_;  // of this start
+  const std::string server_path_;
+  const std::string live_path_;
+  RegistrationState state_;
+  uint64_t listener_ = 0;
+  uint64_t round_ = 0;
+  bool stopped_ = false;
+  std::optional<MonotonicTime> awaiting_since_;  // a former process's /live/<name> to go
+};
+
+void ServerRegistration::Impl::OnSession(SessionState session) {
+  if (stopped_ || state_.kind == Kind::kRefused) return;
+  if (session == SessionState::kExpired) {
+    ++round_;
+    Wait("the coordinator's session ended; waiting for a new one");
+  } else if (session == SessionState::kConnected && state_.kind != Kind::kRegistered) {
+    Round();
+  }
+}
+
+void ServerRegistration::Impl::Retry(const Status& why) {
+  if (state_.kind != Kind::kRegistered) Wait(why.message());
+  if (!stopped_) executor_.After(options_.retry_delay, [wake = NewRoundWhenWoken()]() mutable { wake(); });
+}
+
+template <class T>
+void ServerRegistration::Impl::Read(const std::string& path, std::function<void(std::optional<T>, int)> then) {
+  coordinator_.Get(path, InRound([this, path, then = std::move(then)](Result<Node> node) {
+                     if (!node.has_value()) {
+                       if (node.error().code() == Code::kNotFound) return then(std::nullopt, 0);
+                       return Retry(node.error());
+                     }
+                     Result<T> decoded = DecodeNode<T>(node->data, path);
+                     if (!decoded.has_value()) return Refuse(decoded.error().message());
+                     then(*std::move(decoded), node->version);
+                   }));
+}
+
+void ServerRegistration::Impl::Round() {
+  ++round_;
+  if (coordinator_.session() == 0) return;  // OnSession begins one
+  Read<idl::ClusterNode>(layout::kCluster, [this](std::optional<idl::ClusterNode> node, int) { OnCluster(node); });
+}
+
+void ServerRegistration::Impl::OnCluster(const std::optional<idl::ClusterNode>& cluster) {
+  if (!cluster) {
+    Wait("waiting for a master to found the cluster (no " + std::string(layout::kCluster) + " in the coordinator)");
+    coordinator_.Exists(layout::kCluster, InRound([this](Result<bool> there) {
+                          if (!there.has_value()) return Retry(there.error());
+                          if (*there) Round();
+                        }),
+                        NewRoundWhenWoken());
+    return;
+  }
+  if (!identity_.cluster_id.empty() && identity_.cluster_id != cluster->clusterId) {
+    return Refuse("this data directory belongs to cluster " + identity_.cluster_id + ", but the coordinator holds cluster " +
+                  cluster->clusterId + ": check --zookeeper, or use another data directory");
+  }
+  state_.cluster_id = cluster->clusterId;
+  Read<idl::ServerNode>(server_path_, [this](std::optional<idl::ServerNode> node, int version) {
+    OnServer(node, version);
+  });
+}
+
+void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& server, int version) {
+  if (server) {
+    if (server->uuid != identity_.uuid) {
+      return Refuse("the name " + identity_.name + " belongs to another server (uuid " + server->uuid +
+                    ", this data directory's is " + identity_.uuid + "): start with another --name");
+    }
+    const auto mine = static_cast<int64_t>(identity_.incarnation.value);
+    const bool this_start = server->startCounter == mine && server->startNonce == nonce_;
+    if (server->startCounter >= mine && !this_start) {
+      return Refuse("this data directory is a restored or cloned one: it counts start " + std::to_string(mine) +
+                    ", and the cluster has already seen start " + std::to_string(server->startCounter) + " of " +
+                    identity_.name + ". Serving from it could undo acknowledged writes. Start the newest copy; to use " +
+                    "this machine all the same, give it an empty data directory and another --name");
+    }
+  }
+  Read<idl::LiveNode>(live_path_, [this, server, version](std::optional<idl::LiveNode> live, int) {
+    OnLive(server, version, live);
+  });
+}
+
+void ServerRegistration::Impl::OnLive(std::optional<idl::ServerNode> server, int version,
+                                      const std::optional<idl::LiveNode>& live) {
+  if (!live) return Register(std::move(server), version);
+  if (live->startNonce == nonce_) {
+    // This start's. If another session's (one of ours that is ending), it goes soon; HoldLive sees which.
+    return HoldLive();
+  }
+  if (!AwaitFormer(*live)) return;
+  coordinator_.Exists(live_path_, InRound([this](Result<bool> there) {
+                        if (!there.has_value()) return Retry(there.error());
+                        if (!*there) Round();
+                      }),
+                      NewRoundWhenWoken());
+}
+
+// An earlier start's node: its process has died and its session is ending, or it still runs. False: refused.
+bool ServerRegistration::Impl::AwaitFormer(const idl::LiveNode& live) {
+  const MonotonicTime now = executor_.Now();
+  if (!awaiting_since_) awaiting_since_ = now;
+  const Duration left = options_.takeover_limit - (now - *awaiting_since_);
+  if (left <= Duration(0)) {
+    Refuse("another process runs as " + identity_.name + " at " + Text(live.endpoint) + " (start " +
+           std::to_string(live.incarnation) + "): stop it first; if its data directory was copied, only one may live");
+    return false;
+  }
+  Wait("waiting for the session of the former process of " + identity_.name + " to end");
+  if (!stopped_) executor_.After(left, [wake = NewRoundWhenWoken()]() mutable { wake(); });
+  return !stopped_;
+}
+
+void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, int version) {
+  const bool known = server.has_value();
+  idl::ServerNode node = std::move(server).value_or(idl::ServerNode());
+  node.name = identity_.name;
+  node.uuid = identity_.uuid;
+  node.rack = identity_.rack;
+  node.startCounter = static_cast<int64_t>(identity_.incarnation.value);
+  node.startNonce = nonce_;
+  idl::LiveNode live;
+  live.name = identity_.name;
+  live.incarnation = node.startCounter;
+  live.startNonce = nonce_;
+  live.endpoint = ToIdl(identity_.endpoint);
+  live.http = ToIdl(identity_.http);
+  live.rack = identity_.rack;
+  EnsurePath(coordinator_, layout::kServers, [](Status) {});  // the Multi tells if these failed
+  EnsurePath(coordinator_, layout::kLive, [](Status) {});
+  // The version also keeps out a copy that starts at the same moment: one of the two has to look again.
+  coordinator_.Multi({known ? Op::Set(server_path_, EncodeNode(node), version)
+                            : Op::Create(server_path_, EncodeNode(node)),
+                      Op::Create(live_path_, EncodeNode(live), CreateMode::kEphemeral)},
+                     InRound([this](std::expected<MultiResult, MultiError> made) {
+                       made.has_value() ? HoldLive() : Retry(made.error().status);
+                     }));
+}
+
+void ServerRegistration::Impl::HoldLive() {
+  coordinator_.Get(live_path_, InRound([this](Result<Node> node) {
+                     if (!node.has_value()) {
+                       return node.error().code() == Code::kNotFound ? Round() : Retry(node.error());
+                     }
+                     // Of a session of ours that is ending: the watch tells when it has.
+                     if (node->session != coordinator_.session()) {
+                       return Wait("waiting for this server's former session to end");
+                     }
+                     awaiting_since_.reset();
+                     SetState({Kind::kRegistered, Status::Ok(), state_.cluster_id});
+                   }),
+                   NewRoundWhenWoken());
+}
+
+void ServerRegistration::Impl::Refuse(const std::string& why) {
+  ++round_;
+  LOG(ERROR) << identity_.name << " is refused: " << why;
+  SetState({Kind::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id});
+}
+
+void ServerRegistration::Impl::Wait(const std::string& why) {
+  SetState({Kind::kWaiting, Status(Code::kUnavailable, why), state_.cluster_id});
+}
+
+void ServerRegistration::Impl::SetState(RegistrationState state) {
+  if (state.kind == state_.kind && state.status == state_.status) {
+    state_ = std::move(state);
+    return;
+  }
+  state_ = std::move(state);
+  if (state_.kind == Kind::kWaiting) LOG(INFO) << identity_.name << ": " << state_.status.message();
+  if (state_.kind == Kind::kRegistered) LOG(INFO) << identity_.name << " is registered in cluster " << state_.cluster_id;
+  const auto keep = shared_from_this();
+  on_state_(state_);
+}
+
+void ServerRegistration::Impl::Withdraw(std::function<void()> done) {
+  ++round_;
+  Stop();
+  if (state_.kind != Kind::kRegistered) return executor_.Post([done = std::move(done)] { done(); });
+  coordinator_.Multi({Op::Delete(live_path_, kAnyVersion)},
+                     [done = std::move(done)](std::expected<MultiResult, MultiError>) { done(); });
+}
+
+ServerRegistration::ServerRegistration(Coordinator& coordinator, Executor& executor, ServerIdentity identity,
+                                       Options options, std::function<void(const RegistrationState&)> on_state)
+    : impl_(std::make_shared<Impl>(coordinator, executor, std::move(identity), options, std::move(on_state))) {
+  impl_->Start();
+}
+
+ServerRegistration::~ServerRegistration() { impl_->Stop(); }
+
+const RegistrationState& ServerRegistration::state() const { return impl_->state(); }
+
+void ServerRegistration::Withdraw(std::function<void()> done) { impl_->Withdraw(std::move(done)); }
+
+}  // namespace ebla::coordination

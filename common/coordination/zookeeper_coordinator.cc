@@ -1,0 +1,445 @@
+#include "common/coordination/zookeeper_coordinator.h"
+
+#include <glog/logging.h>
+
+#ifndef THREADED
+#define THREADED  // the C client's header: completions on its own threads
+#endif
+#include <zookeeper/zookeeper.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+#include <optional>
+#include <utility>
+
+#include "common/coordination/client_core.h"
+#include "common/coordination/znode_tree.h"
+
+namespace ebla::coordination {
+namespace {
+
+constexpr Duration kSayAbsentEvery = std::chrono::seconds(5);
+constexpr size_t kCreatedPathBytesMax = 1024;
+
+// Reads lost with their connection are asked again; what became of a Multi is unknown.
+bool IsLost(int rc) {
+  switch (rc) {
+    case ZCONNECTIONLOSS:
+    case ZOPERATIONTIMEOUT:
+    case ZCLOSING:
+    case ZSESSIONEXPIRED:
+    case ZSESSIONMOVED:
+    case ZINVALIDSTATE: return true;
+    default: return false;
+  }
+}
+
+Status ToStatus(int rc, const std::string& what) {
+  const auto status = [&](Code code) { return Status(code, what + ": " + zerror(rc)); };
+  switch (rc) {
+    case ZOK: return Status::Ok();
+    case ZNONODE: return status(Code::kNotFound);
+    case ZBADVERSION:
+    case ZNODEEXISTS:
+    case ZNOTEMPTY: return status(Code::kConditionFailed);
+    case ZBADARGUMENTS:
+    case ZMARSHALLINGERROR:
+    case ZNOCHILDRENFOREPHEMERALS: return status(Code::kInvalidArgument);
+    case ZTHROTTLEDOP: return status(Code::kUnavailable);
+    default: return status(Code::kInternal);
+  }
+}
+
+// The C client's log. Failed connections are its daily bread, and said better by SayAbsent.
+void LogLine(const char* message) {
+  if (std::strstr(message, "ZOO_ERROR") != nullptr) {
+    LOG_EVERY_T(WARNING, 10) << "ZooKeeper client: " << message;
+  } else {
+    VLOG(1) << "ZooKeeper client: " << message;
+  }
+}
+
+int ToZooMode(CreateMode mode) {
+  switch (mode) {
+    case CreateMode::kPersistent: return ZOO_PERSISTENT;
+    case CreateMode::kEphemeral: return ZOO_EPHEMERAL;
+    case CreateMode::kPersistentSequential: return ZOO_PERSISTENT_SEQUENTIAL;
+    case CreateMode::kEphemeralSequential: return ZOO_EPHEMERAL_SEQUENTIAL;
+  }
+  return ZOO_PERSISTENT;
+}
+
+// What the C client is handed with an attempt, and hands back once. It writes a Multi's results into it.
+struct Pending {
+  std::function<void(uint64_t attempt, AttemptReply reply)> replied;
+  uint64_t attempt = 0;
+  std::vector<std::string> paths;  // of a Multi's ops, as ZooKeeper knows them
+  std::vector<Op> ops;
+  std::vector<zoo_op_t> zoo_ops;
+  std::vector<zoo_op_result_t> results;
+  std::vector<std::string> created;
+  std::vector<Stat> stats;
+  size_t root_bytes = 0;  // of the chroot, cut off created paths
+};
+
+std::unique_ptr<Pending> Adopt(const void* data) {
+  return std::unique_ptr<Pending>(static_cast<Pending*>(const_cast<void*>(data)));
+}
+
+// Begins a read's reply; empty when the attempt was lost.
+AttemptReply ReadReply(int rc) {
+  AttemptReply reply;
+  reply.lost = IsLost(rc);
+  reply.status = ToStatus(rc, "coordinator");
+  return reply;
+}
+
+void OnData(int rc, const char* value, int bytes, const Stat* stat, const void* data) {
+  const auto pending = Adopt(data);
+  AttemptReply reply = ReadReply(rc);
+  if (rc == ZOK) {
+    if (value != nullptr && bytes > 0) reply.node.data.assign(value, static_cast<size_t>(bytes));
+    reply.node.version = stat->version;
+    reply.node.session = stat->ephemeralOwner;
+    reply.node.ephemeral = stat->ephemeralOwner != 0;
+  }
+  pending->replied(pending->attempt, std::move(reply));
+}
+
+void OnStat(int rc, const Stat*, const void* data) {
+  const auto pending = Adopt(data);
+  AttemptReply reply = ReadReply(rc == ZNONODE ? ZOK : rc);
+  reply.exists = rc == ZOK;
+  pending->replied(pending->attempt, std::move(reply));
+}
+
+void OnStrings(int rc, const String_vector* strings, const void* data) {
+  const auto pending = Adopt(data);
+  AttemptReply reply = ReadReply(rc);
+  if (rc == ZOK && strings != nullptr) {
+    reply.children.assign(strings->data, strings->data + strings->count);
+    std::ranges::sort(reply.children);
+  }
+  pending->replied(pending->attempt, std::move(reply));
+}
+
+MultiError FailureOf(const Pending& pending, int rc) {
+  for (size_t i = 0; i < pending.results.size(); ++i) {
+    const int error = pending.results[i].err;
+    if (error == ZOK || error == ZRUNTIMEINCONSISTENCY) continue;  // undone, or after the one that failed
+    return {ToStatus(error, "node " + pending.ops[i].path), static_cast<int>(i), error == ZNODEEXISTS};
+  }
+  return {ToStatus(rc, "coordinator"), -1, false};
+}
+
+void OnMulti(int rc, const void* data) {
+  const auto pending = Adopt(data);
+  AttemptReply reply;
+  reply.lost = IsLost(rc);
+  if (rc == ZOK) {
+    MultiResult result;
+    for (size_t i = 0; i < pending->ops.size(); ++i) {
+      MultiResult::Item item;
+      if (pending->ops[i].kind == Op::Kind::kCreate) {
+        item.path = std::string(pending->created[i].c_str()).substr(pending->root_bytes);
+      } else if (pending->ops[i].kind == Op::Kind::kSet) {
+        item.version = pending->stats[i].version;
+      }
+      result.items.push_back(std::move(item));
+    }
+    reply.multi = std::move(result);
+  } else if (!reply.lost) {
+    reply.multi = std::unexpected(FailureOf(*pending, rc));
+  }
+  pending->replied(pending->attempt, std::move(reply));
+}
+
+// Splits "host:port,host:port/chroot"; checks what the C client would only stumble over later.
+Status SplitServers(const std::string& text, std::string* hosts, std::string* root) {
+  const size_t slash = text.find('/');
+  *hosts = text.substr(0, slash);
+  *root = slash == std::string::npos ? "" : text.substr(slash);
+  if (*root == "/") root->clear();
+  const auto bad = [&](const std::string& why) {
+    return Error(Code::kInvalidArgument,
+                 "ZooKeeper address \"" + text + "\": " + why + "; write host:port[,host:port...][/path]");
+  };
+  if (hosts->empty()) return bad("it names no host");
+  for (size_t at = 0; at <= hosts->size();) {
+    const size_t end = std::min(hosts->find(',', at), hosts->size());
+    const std::string host = hosts->substr(at, end - at);
+    const size_t colon = host.rfind(':');
+    const std::string port = colon == std::string::npos ? "" : host.substr(colon + 1);
+    const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
+    if (colon == 0 || !digits || std::stoi(port) == 0 || std::stoi(port) > 65535) {
+      return bad("\"" + host + "\" is no host:port");
+    }
+    at = end + 1;
+  }
+  if (!root->empty()) {
+    if (Status status = CheckPath(*root); !status.ok()) return bad(status.message());
+  }
+  return Status::Ok();
+}
+
+}  // namespace
+
+class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
+ public:
+  Core(ZooKeeperOptions options, std::string hosts, std::string root, Executor& executor)
+      : options_(std::move(options)), hosts_(std::move(hosts)), root_(std::move(root)), executor_(executor) {
+    client_ = std::make_shared<ClientCore>(executor, options_.operation_timeout,
+                                           [this](const Attempt& attempt) { Send(attempt); });
+  }
+
+  ClientCore& client() { return *client_; }
+  void Start();
+  void Close();
+
+ private:
+  // The C client's context of one handle; events of a handle that was given up are told by their number.
+  struct HandleContext {
+    Core* core;
+    uint64_t number;
+  };
+
+  static void OnEvent(zhandle_t* handle, int type, int state, const char* path, void* context);
+  static void OnWatch(zhandle_t* handle, int type, int state, const char* path, void* attempt);
+  // Runs a member on the executor, from ZooKeeper's threads, which end before this does.
+  template <class Then>
+  void Post(Then then) {
+    executor_.Post([core = weak_from_this(), then = std::move(then)]() mutable {
+      const auto self = core.lock();
+      if (self != nullptr && !self->closed_) then(*self);
+    });
+  }
+
+  void OpenHandle();
+  void CloseHandle();
+  void OnConnected(int64_t session);
+  void OnExpired();
+  void MakeRoot();
+  void Send(const Attempt& attempt);
+  int SendMulti(const Attempt& attempt, Pending* pending);
+  void SayAbsent();
+
+  const ZooKeeperOptions options_;
+  const std::string hosts_;
+  const std::string root_;  // chroot: put before every path here, as the C client does it for only some calls
+  Executor& executor_;
+  std::shared_ptr<ClientCore> client_;
+  zhandle_t* handle_ = nullptr;
+  std::unique_ptr<HandleContext> context_;
+  uint64_t handles_ = 0;
+  bool root_made_ = false;
+  bool closed_ = false;
+  MonotonicTime disconnected_since_;
+};
+
+void ZooKeeperCoordinator::Core::Start() {
+  static std::once_flag once;
+  std::call_once(once, [] { zoo_set_debug_level(ZOO_LOG_LEVEL_WARN); });
+  disconnected_since_ = executor_.Now();
+  executor_.Post([core = weak_from_this()] {
+    const auto self = core.lock();
+    if (self == nullptr || self->closed_) return;
+    self->OpenHandle();
+    self->SayAbsent();
+  });
+}
+
+void ZooKeeperCoordinator::Core::OpenHandle() {
+  context_ = std::make_unique<HandleContext>(HandleContext{this, ++handles_});
+  const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_timeout);
+  handle_ = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr, context_.get(), 0,
+                            &LogLine);
+  if (handle_ != nullptr) return;
+  LOG_EVERY_T(WARNING, 5) << "cannot reach for ZooKeeper at " << hosts_ << ": " << std::strerror(errno) << "; still trying";
+  executor_.After(std::chrono::seconds(1), [core = weak_from_this()] {
+    const auto self = core.lock();
+    if (self != nullptr && !self->closed_ && self->handle_ == nullptr) self->OpenHandle();
+  });
+}
+
+void ZooKeeperCoordinator::Core::CloseHandle() {
+  // Joins its threads; what is in flight comes back as lost, through the executor.
+  if (handle_ != nullptr) zookeeper_close(handle_);
+  handle_ = nullptr;
+  context_.reset();
+}
+
+void ZooKeeperCoordinator::Core::Close() {
+  closed_ = true;
+  client_->Close();
+  CloseHandle();
+}
+
+void ZooKeeperCoordinator::Core::OnEvent(zhandle_t* handle, int type, int state, const char*, void* context) {
+  if (type != ZOO_SESSION_EVENT) return;
+  auto* of = static_cast<HandleContext*>(context);
+  const int64_t session = state == ZOO_CONNECTED_STATE ? zoo_client_id(handle)->client_id : 0;
+  of->core->Post([number = of->number, state, session](Core& core) {
+    if (number != core.handles_) return;
+    if (state == ZOO_CONNECTED_STATE) {
+      core.OnConnected(session);
+    } else if (state == ZOO_EXPIRED_SESSION_STATE) {
+      core.OnExpired();
+    } else {
+      if (core.client_->state() == SessionState::kConnected) core.disconnected_since_ = core.executor_.Now();
+      core.client_->Disconnected();
+    }
+  });
+}
+
+void ZooKeeperCoordinator::Core::OnWatch(zhandle_t* handle, int type, int, const char*, void* attempt) {
+  // Of a session's events, only its end wakes watches, and ClientCore sees to that.
+  if (type == ZOO_SESSION_EVENT) return;
+  auto* of = static_cast<const HandleContext*>(zoo_get_context(handle));
+  of->core->Post([id = reinterpret_cast<uintptr_t>(attempt)](Core& core) { core.client_->WatchFired(id); });
+}
+
+void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
+  if (client_->state() == SessionState::kConnected) return;
+  LOG(INFO) << "connected to ZooKeeper at " << options_.servers << ", session 0x" << std::hex << session;
+  if (!root_made_) MakeRoot();
+  client_->Connected(session);
+}
+
+void ZooKeeperCoordinator::Core::OnExpired() {
+  LOG(WARNING) << "the ZooKeeper session ended; making a new one";
+  CloseHandle();
+  disconnected_since_ = executor_.Now();
+  client_->Expired();
+  if (!closed_) OpenHandle();
+}
+
+void ZooKeeperCoordinator::Core::MakeRoot() {
+  if (root_.empty()) return;
+  // Sent before every other call, so carried out before them: no need to wait.
+  for (size_t end = root_.find('/', 1);; end = root_.find('/', end + 1)) {
+    const std::string path = root_.substr(0, end);
+    const bool last = end == std::string::npos;
+    auto pending = std::make_unique<Pending>();
+    pending->replied = [this, path, last](uint64_t, AttemptReply reply) {
+      if (!reply.status.ok() && !reply.lost) LOG(ERROR) << "cannot make " << path << " in ZooKeeper: " << reply.status;
+      if (reply.status.ok() && last) Post([](Core& core) { core.root_made_ = true; });
+    };
+    const auto done = [](int rc, const char*, const void* data) {
+      const auto created = Adopt(data);
+      created->replied(0, ReadReply(rc == ZNODEEXISTS ? ZOK : rc));
+    };
+    if (zoo_acreate(handle_, path.c_str(), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, done, pending.get()) == ZOK) {
+      (void)pending.release();
+    }
+    if (last) return;
+  }
+}
+
+void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
+  auto pending = std::make_unique<Pending>();
+  pending->attempt = attempt.id;
+  pending->replied = [this](uint64_t id, AttemptReply reply) {
+    Post([id, reply = std::move(reply)](Core& core) mutable { core.client_->Replied(id, std::move(reply)); });
+  };
+  std::string path = root_ + attempt.path;
+  if (!root_.empty() && attempt.path == "/") path = root_;
+  const watcher_fn watcher = attempt.watch ? &Core::OnWatch : nullptr;
+  void* context = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt.id));
+  int rc = ZOK;
+  switch (attempt.kind) {
+    case Attempt::Kind::kGet: rc = zoo_awget(handle_, path.c_str(), watcher, context, OnData, pending.get()); break;
+    case Attempt::Kind::kExists: rc = zoo_awexists(handle_, path.c_str(), watcher, context, OnStat, pending.get()); break;
+    case Attempt::Kind::kChildren:
+      rc = zoo_awget_children(handle_, path.c_str(), watcher, context, OnStrings, pending.get());
+      break;
+    case Attempt::Kind::kMulti: rc = SendMulti(attempt, pending.get()); break;
+  }
+  if (rc == ZOK) return static_cast<void>(pending.release());
+  // Not sent. Where the handle is past use, its last event is on its way; until then nothing more is sent.
+  Post([id = attempt.id, rc](Core& core) {
+    AttemptReply reply = ReadReply(rc);
+    reply.multi = std::unexpected(MultiError{ToStatus(rc, "coordinator"), -1, false});
+    if (reply.lost) core.client_->Disconnected();
+    core.client_->Replied(id, std::move(reply));
+  });
+}
+
+int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pending) {
+  const size_t count = attempt.ops.size();
+  pending->ops = attempt.ops;
+  pending->zoo_ops.resize(count);
+  pending->results.resize(count);
+  pending->stats.resize(count);
+  pending->created.resize(count);
+  pending->root_bytes = root_.size();
+  for (const Op& op : pending->ops) pending->paths.push_back(root_ + op.path);
+  for (size_t i = 0; i < count; ++i) {
+    const Op& op = pending->ops[i];
+    const char* path = pending->paths[i].c_str();
+    zoo_op_t* zoo_op = &pending->zoo_ops[i];
+    const auto bytes = static_cast<int>(op.data.size());
+    switch (op.kind) {
+      case Op::Kind::kCreate: {
+        std::string& created = pending->created[i];
+        created.resize(std::max(kCreatedPathBytesMax, pending->paths[i].size() + 16));
+        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, &ZOO_OPEN_ACL_UNSAFE, ToZooMode(op.mode), created.data(),
+                           static_cast<int>(created.size()));
+        break;
+      }
+      case Op::Kind::kSet:
+        zoo_set_op_init(zoo_op, path, op.data.data(), bytes, op.version, &pending->stats[i]);
+        break;
+      case Op::Kind::kDelete: zoo_delete_op_init(zoo_op, path, op.version); break;
+      case Op::Kind::kCheck: zoo_check_op_init(zoo_op, path, op.version); break;
+    }
+  }
+  return zoo_amulti(handle_, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti, pending);
+}
+
+void ZooKeeperCoordinator::Core::SayAbsent() {
+  const Duration absent = executor_.Now() - disconnected_since_;
+  if (client_->state() != SessionState::kConnected && absent >= kSayAbsentEvery / 2) {
+    LOG(WARNING) << "no connection to ZooKeeper at " << options_.servers << " for "
+                 << std::chrono::duration_cast<std::chrono::seconds>(absent).count() << " s; still trying";
+  }
+  executor_.After(kSayAbsentEvery, [core = weak_from_this()] {
+    const auto self = core.lock();
+    if (self != nullptr && !self->closed_) self->SayAbsent();
+  });
+}
+
+ZooKeeperCoordinator::ZooKeeperCoordinator(std::shared_ptr<Core> core) : core_(std::move(core)) {}
+
+Result<std::unique_ptr<ZooKeeperCoordinator>> ZooKeeperCoordinator::Open(ZooKeeperOptions options, Executor& executor) {
+  std::string hosts;
+  std::string root;
+  EBLA_TRY(SplitServers(options.servers, &hosts, &root));
+  auto core = std::make_shared<Core>(std::move(options), std::move(hosts), std::move(root), executor);
+  core->Start();
+  return std::unique_ptr<ZooKeeperCoordinator>(new ZooKeeperCoordinator(std::move(core)));
+}
+
+ZooKeeperCoordinator::~ZooKeeperCoordinator() { core_->Close(); }
+
+void ZooKeeperCoordinator::Get(std::string path, Callback<Result<Node>> done, Watch watch) {
+  core_->client().Submit(std::move(path), {}, std::move(done), std::move(watch));
+}
+void ZooKeeperCoordinator::Exists(std::string path, Callback<Result<bool>> done, Watch watch) {
+  core_->client().Submit(std::move(path), {}, std::move(done), std::move(watch));
+}
+void ZooKeeperCoordinator::Children(std::string path, Callback<Result<std::vector<std::string>>> done, Watch watch) {
+  core_->client().Submit(std::move(path), {}, std::move(done), std::move(watch));
+}
+void ZooKeeperCoordinator::Multi(std::vector<Op> ops, Callback<std::expected<MultiResult, MultiError>> done) {
+  core_->client().Submit("", std::move(ops), std::move(done), nullptr);
+}
+int64_t ZooKeeperCoordinator::session() const { return core_->client().session(); }
+SessionState ZooKeeperCoordinator::state() const { return core_->client().state(); }
+uint64_t ZooKeeperCoordinator::Listen(std::function<void(SessionState)> listener) {
+  return core_->client().Listen(std::move(listener));
+}
+void ZooKeeperCoordinator::Forget(uint64_t listener) { core_->client().Forget(listener); }
+
+}  // namespace ebla::coordination

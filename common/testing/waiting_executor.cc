@@ -1,0 +1,61 @@
+#include "common/testing/waiting_executor.h"
+
+#include <ctime>
+
+namespace ebla::testing {
+
+MonotonicTime WaitingExecutor::Now() const {
+  timespec now{};
+  clock_gettime(CLOCK_BOOTTIME, &now);
+  return {std::chrono::seconds(now.tv_sec) + std::chrono::nanoseconds(now.tv_nsec)};
+}
+
+int64_t WaitingExecutor::TimeOfDayMs() const {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+uint64_t WaitingExecutor::Random() {
+  const std::lock_guard lock(mutex_);
+  return random_();
+}
+
+TimerId WaitingExecutor::After(Duration delay, Task task) {
+  // What is due at once keeps the order in which it was posted, whatever the clock says.
+  const MonotonicTime when = delay <= Duration(0) ? MonotonicTime{} : Now() + delay;
+  const std::lock_guard lock(mutex_);
+  const uint64_t order = next_order_++;
+  timers_[order] = {when, order};
+  queue_.emplace(Key{when, order}, std::move(task));
+  posted_.notify_one();
+  return {order};
+}
+
+void WaitingExecutor::Cancel(TimerId timer) {
+  Task dropped;  // destroyed without the lock
+  const std::lock_guard lock(mutex_);
+  const auto found = timers_.find(timer.value);
+  if (found == timers_.end()) return;
+  dropped = std::move(queue_.extract(found->second).mapped());
+  timers_.erase(found);
+}
+
+bool WaitingExecutor::RunUntil(const std::function<bool()>& done, Duration limit) {
+  const MonotonicTime end = Now() + limit;
+  while (!done()) {
+    std::unique_lock lock(mutex_);
+    const MonotonicTime now = Now();
+    if (now >= end) return false;
+    if (queue_.empty() || queue_.begin()->first.when > now) {
+      const MonotonicTime next = queue_.empty() ? end : std::min(end, queue_.begin()->first.when);
+      posted_.wait_for(lock, next - now);
+      continue;
+    }
+    auto due = queue_.extract(queue_.begin());
+    timers_.erase(due.key().order);
+    lock.unlock();
+    due.mapped()();
+  }
+  return true;
+}
+
+}  // namespace ebla::testing
