@@ -81,6 +81,7 @@ struct HeartbeatRequest {
   9: double cpuFraction               // of one core, over the last second
   10: bool writesRefused              // disk reserve reached
   11: string version                  // of the build
+  12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
 }
 struct HeartbeatReply { 1: MasterReplyHeader header, 2: i64 masterTerm }
 

@@ -1,0 +1,204 @@
+#include "master/answers.h"
+
+#include <algorithm>
+
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::master {
+namespace {
+
+constexpr int kRetryAfterMs = 50;
+
+// What the tablet's primary last said of it, or null.
+const idl::TabletLoad* LoadOf(const Reign& reign, const TabletEntry& tablet) {
+  const Server* server = reign.servers().Find(tablet.node.info.primary);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  return load && load->epoch == tablet.node.info.epoch ? load : nullptr;
+}
+
+bool Serves(const TabletEntry& tablet, const idl::TabletLoad* load) {
+  return tablet.node.info.state == idl::TabletState::SERVING && load && load->leading;
+}
+
+// A table that clients may see.
+const TableEntry* VisibleTable(const TableEntry* table) {
+  return table && table->node.state != idl::TableState::DROPPING ? table : nullptr;
+}
+
+idl::TabletLocation LocationOf(const Reign& reign, const TabletEntry& tablet) {
+  const idl::TabletInfo& info = tablet.node.info;
+  idl::TabletLocation location;
+  location.tabletId = info.tabletId;
+  location.range = info.range;
+  location.epoch = info.epoch;
+  for (const auto* servers : {&info.voters, &info.learners}) {
+    for (const ServerName& name : *servers) {
+      const Server* server = reign.servers().Find(name);
+      if (!server || !server->last_live) continue;  // nobody knows where it is
+      idl::Replica replica;
+      replica.server = name;
+      replica.endpoint = server->last_live->endpoint;
+      replica.voter = servers == &info.voters;
+      if (!server->last_live->rack.empty()) replica.__set_rack(server->last_live->rack);
+      if (name == info.primary && info.state == idl::TabletState::SERVING) location.primary = name;
+      location.replicas.push_back(std::move(replica));
+    }
+  }
+  return location;
+}
+
+// The tablet time that the tablet's primary reported lately; 0: none.
+int64_t TabletTimeOf(const Reign& reign, const TabletEntry& tablet, MonotonicTime now, Duration age_max) {
+  const Server* server = reign.servers().Find(tablet.node.info.primary);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  if (!report || now - report->received > age_max) return 0;
+  const idl::TabletLoad* load = report->Find(tablet.id());
+  return load && load->leading ? load->tabletTimeMs : 0;
+}
+
+}  // namespace
+
+void SetHeader(idl::MasterReplyHeader& header, const Status& status) {
+  header.code = rpc::ToIdl(status.code());
+  if (!status.message().empty()) header.__set_message(status.message());
+  if (status.code() == Code::kComeAgain || status.code() == Code::kOverloaded) header.__set_retryAfterMs(kRetryAfterMs);
+}
+
+idl::LocateReply Locate(const Reign& reign, const idl::LocateRequest& request, MonotonicTime now,
+                        Duration tablet_time_age_max) {
+  idl::LocateReply reply;
+  const TableEntry* table = VisibleTable(reign.image().Table(TableId{static_cast<uint64_t>(request.tableId)}));
+  const KeyRange range = rpc::FromIdl(request.range);
+  if (!table) {
+    SetHeader(reply.header, Error(Code::kNoSuchTable, "no table with id " + std::to_string(request.tableId)));
+    return reply;
+  }
+  if (request.limit < 0 || range.Empty()) {
+    SetHeader(reply.header, Error(Code::kInvalidArgument, range.Empty() ? "the range is empty or inverted"
+                                                                         : "limit is negative"));
+    return reply;
+  }
+  const int limit = std::min(request.limit == 0 ? kLocateLimitDefault : request.limit, kLocateLimitMax);
+  int64_t least = 0;
+  for (const TabletEntry* tablet :
+       reign.image().Locate(table->id(), range, static_cast<size_t>(limit), &reply.more)) {
+    reply.tablets.push_back(LocationOf(reign, *tablet));
+    const int64_t time = TabletTimeOf(reign, *tablet, now, tablet_time_age_max);
+    if (time > 0 && (least == 0 || time < least)) least = time;
+  }
+  if (least > 0) reply.__set_tabletTimeMs(least);
+  return reply;
+}
+
+idl::TableSummary Summarize(const Reign& reign, const TableEntry& table) {
+  idl::TableSummary summary;
+  summary.schema = table.node.schema;
+  for (const auto& [start, id] : reign.image().TabletsOf(table.id())) {
+    const TabletEntry& tablet = *reign.image().Tablet(id);
+    ++summary.tablets;
+    const idl::TabletLoad* load = LoadOf(reign, tablet);
+    if (Serves(tablet, load)) ++summary.tabletsServing;
+    if (!load) continue;
+    summary.sizeBytes += load->sizeBytes;
+    summary.records += load->records;
+    summary.readsPerSecond += load->readsPerSecond;
+    summary.writesPerSecond += load->writesPerSecond;
+  }
+  return summary;
+}
+
+idl::ListTablesReply ListTables(const Reign& reign) {
+  idl::ListTablesReply reply;
+  for (const auto& [name, table] : reign.image().tables()) {
+    if (VisibleTable(&table)) reply.tables.push_back(Summarize(reign, table));
+  }
+  return reply;
+}
+
+idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTableRequest& request) {
+  idl::DescribeTableReply reply;
+  const TableEntry* table = VisibleTable(request.name.empty()
+                                             ? reign.image().Table(TableId{static_cast<uint64_t>(request.tableId)})
+                                             : reign.image().Table(request.name));
+  if (table) {
+    reply.__set_table(Summarize(reign, *table));
+  } else {
+    SetHeader(reply.header, Error(Code::kNoSuchTable, request.name.empty()
+                                                           ? "no table with id " + std::to_string(request.tableId)
+                                                           : "no table " + request.name));
+  }
+  return reply;
+}
+
+idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
+  idl::ListServersReply reply;
+  for (const auto& [name, server] : reign.servers().all()) {
+    idl::ServerSummary summary;
+    summary.name = name;
+    summary.state = server.live ? idl::ServerState::LIVE : idl::ServerState::LOST;
+    if (server.node) summary.uuid = server.node->uuid;
+    if (server.last_live) {
+      summary.endpoint = server.last_live->endpoint;
+      summary.http = server.last_live->http;
+      summary.incarnation = server.last_live->incarnation;
+      if (!server.last_live->rack.empty()) summary.__set_rack(server.last_live->rack);
+    }
+    summary.tablets = static_cast<int32_t>(reign.image().HeldBy(name).size());
+    summary.sinceHeartbeatMs = -1;
+    if (server.report) {
+      const idl::HeartbeatRequest& report = server.report->body;
+      summary.sinceHeartbeatMs =
+          std::chrono::duration_cast<std::chrono::milliseconds>(now - server.report->received).count();
+      summary.diskFreeBytes = report.diskFreeBytes;
+      summary.diskTotalBytes = report.diskTotalBytes;
+      summary.version = report.version;
+      summary.writesRefused = report.writesRefused;
+      for (const idl::TabletLoad& load : report.tablets) {
+        summary.leading += load.leading ? 1 : 0;
+        summary.readsPerSecond += load.readsPerSecond;
+        summary.writesPerSecond += load.writesPerSecond;
+        summary.sizeBytes += load.sizeBytes;
+      }
+    }
+    reply.servers.push_back(std::move(summary));
+  }
+  return reply;
+}
+
+idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request) {
+  idl::ListTabletsReply reply;
+  const TableEntry* only = nullptr;
+  if (!request.table.empty()) {
+    only = VisibleTable(reign.image().Table(request.table));
+    if (!only) {
+      SetHeader(reply.header, Error(Code::kNoSuchTable, "no table " + request.table));
+      return reply;
+    }
+  }
+  if (!request.server.empty() && !reign.servers().Find(request.server)) {
+    SetHeader(reply.header, Error(Code::kNotFound, "no server " + request.server));
+    return reply;
+  }
+  const size_t limit =
+      static_cast<size_t>(request.limit <= 0 ? kListTabletsLimitDefault : std::min(request.limit, kListTabletsLimitDefault));
+  const auto& tablets = reign.image().tablets();
+  for (auto it = tablets.upper_bound(TabletId{static_cast<uint64_t>(std::max<int64_t>(0, request.afterTabletId))});
+       it != tablets.end(); ++it) {
+    const TabletEntry& tablet = it->second;
+    if (only && tablet.table() != only->id()) continue;
+    if (!request.server.empty() && !tablet.HeldBy(request.server)) continue;
+    if (reply.tablets.size() == limit) {
+      reply.more = true;
+      break;
+    }
+    idl::TabletSummary summary;
+    summary.info = tablet.node.info;
+    if (const TableEntry* table = reign.image().Table(tablet.table())) summary.table = table->node.schema.name;
+    if (const idl::TabletLoad* load = LoadOf(reign, tablet)) summary.__set_load(*load);
+    reply.tablets.push_back(std::move(summary));
+  }
+  return reply;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,28 @@
+// master/answers.h
+// What a reign's image and reports amount to, as replies: locations, summaries, lists. Reads only.
+// Threads: the master's executor.
+#pragma once
+
+#include <string>
+
+#include "idl/master_types.h"
+#include "master/reign.h"
+
+namespace ebla::master {
+
+inline constexpr int kLocateLimitDefault = 100;
+inline constexpr int kLocateLimitMax = 1'000;
+inline constexpr int kListTabletsLimitDefault = 1'000;
+
+// Sets a header from a status.
+void SetHeader(idl::MasterReplyHeader& header, const Status& status);
+
+idl::LocateReply Locate(const Reign& reign, const idl::LocateRequest& request, MonotonicTime now,
+                        Duration tablet_time_age_max);
+idl::TableSummary Summarize(const Reign& reign, const TableEntry& table);
+idl::ListTablesReply ListTables(const Reign& reign);
+idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTableRequest& request);
+idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now);
+idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
+
+}  // namespace ebla::master

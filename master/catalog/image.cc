@@ -1,0 +1,128 @@
+#include "master/catalog/image.h"
+
+#include <algorithm>
+
+namespace ebla::master {
+namespace {
+
+std::vector<ServerName> Holders(const idl::TabletInfo& info) {
+  std::vector<ServerName> servers = info.voters;
+  servers.insert(servers.end(), info.learners.begin(), info.learners.end());
+  return servers;
+}
+
+}  // namespace
+
+bool TabletEntry::HeldBy(const ServerName& server) const {
+  const auto in = [&](const std::vector<ServerName>& servers) {
+    return std::ranges::find(servers, server) != servers.end();
+  };
+  return in(node.info.voters) || in(node.info.learners);
+}
+
+const TableEntry* Image::Table(const std::string& name) const {
+  auto found = tables_.find(name);
+  return found == tables_.end() ? nullptr : &found->second;
+}
+
+const TableEntry* Image::Table(TableId id) const {
+  auto name = names_.find(id);
+  return name == names_.end() ? nullptr : Table(name->second);
+}
+
+const TabletEntry* Image::Tablet(TabletId id) const {
+  auto found = tablets_.find(id);
+  return found == tablets_.end() ? nullptr : &found->second;
+}
+
+const Image::StartKeys& Image::TabletsOf(TableId table) const {
+  static const StartKeys none;
+  auto found = by_start_.find(table);
+  return found == by_start_.end() ? none : found->second;
+}
+
+const std::set<TabletId>& Image::HeldBy(const ServerName& server) const {
+  static const std::set<TabletId> none;
+  auto found = by_server_.find(server);
+  return found == by_server_.end() ? none : found->second;
+}
+
+std::vector<const TabletEntry*> Image::Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const {
+  std::vector<const TabletEntry*> found;
+  *more = false;
+  const StartKeys& starts = TabletsOf(table);
+  auto it = starts.upper_bound(range.start);
+  if (it != starts.begin()) --it;
+  for (; it != starts.end(); ++it) {
+    if (!range.end.empty() && it->first >= range.end && !found.empty()) break;
+    const TabletEntry* tablet = Tablet(it->second);
+    const KeyRange held{tablet->node.info.range.startKey, tablet->node.info.range.endKey};
+    if (!held.Overlaps(range)) {
+      if (!range.end.empty() && held.start >= range.end) break;
+      continue;
+    }
+    if (found.size() == limit) {
+      *more = true;
+      break;
+    }
+    found.push_back(tablet);
+  }
+  return found;
+}
+
+bool Image::NamedByIntent(TabletId id) const {
+  return std::ranges::any_of(tables_, [&](const auto& item) {
+    const idl::TableNode& node = item.second.node;
+    const uint64_t first = static_cast<uint64_t>(node.firstTabletId);
+    return node.state == idl::TableState::CREATING && id.value >= first &&
+           id.value < first + item.second.tablets_wanted();
+  });
+}
+
+void Image::PutTable(idl::TableNode node, int version) {
+  const std::string name = node.schema.name;
+  EraseTable(name);
+  names_[TableId{static_cast<uint64_t>(node.schema.tableId)}] = name;
+  tables_[name] = {std::move(node), version};
+}
+
+void Image::EraseTable(const std::string& name) {
+  auto found = tables_.find(name);
+  if (found == tables_.end()) return;
+  names_.erase(found->second.id());
+  tables_.erase(found);
+}
+
+void Image::PutTablet(idl::TabletNode node, int version) {
+  TabletEntry entry{std::move(node), version};
+  const TabletId id = entry.id();
+  EraseTablet(id);
+  by_start_[entry.table()][entry.node.info.range.startKey] = id;
+  for (const ServerName& server : Holders(entry.node.info)) by_server_[server].insert(id);
+  tablets_[id] = std::move(entry);
+}
+
+void Image::EraseTablet(TabletId id) {
+  auto found = tablets_.find(id);
+  if (found == tablets_.end()) return;
+  const TabletEntry& entry = found->second;
+  if (auto table = by_start_.find(entry.table()); table != by_start_.end()) {
+    auto start = table->second.find(entry.node.info.range.startKey);
+    if (start != table->second.end() && start->second == id) table->second.erase(start);
+    if (table->second.empty()) by_start_.erase(table);
+  }
+  for (const ServerName& server : Holders(entry.node.info)) {
+    auto held = by_server_.find(server);
+    if (held == by_server_.end()) continue;
+    held->second.erase(id);
+    if (held->second.empty()) by_server_.erase(held);
+  }
+  tablets_.erase(found);
+}
+
+void Image::SetNextId(uint64_t next_id, int version) {
+  next_id_ = next_id;
+  next_id_version_ = version;
+}
+
+}  // namespace ebla::master

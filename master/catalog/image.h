@@ -1,0 +1,79 @@
+// master/catalog/image.h
+// The catalog as the leading master holds it in memory: every table and tablet with the version of its znode, and the
+// indexes that routing and reconciling need. It is a copy of what the coordinator holds, changed only after the
+// coordinator has agreed (catalog.h); it decides nothing.
+// Invariants: 1. A tablet's table need not be there (a reload may see one before the other); look-ups allow for that.
+//             2. by_start names exactly the tablets of the image that belong to the table.
+// Threads:    thread-compatible; owned by the master's executor.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/key_range.h"
+#include "idl/master_types.h"
+
+namespace ebla::master {
+
+struct TableEntry {
+  idl::TableNode node;
+  int version = 0;  // of the znode
+
+  TableId id() const { return TableId{static_cast<uint64_t>(node.schema.tableId)}; }
+  bool serving() const { return node.state == idl::TableState::SERVING; }
+  // How many tablets the table has once it is made.
+  size_t tablets_wanted() const { return node.pendingSplitPoints.size() + 1; }
+};
+
+struct TabletEntry {
+  idl::TabletNode node;
+  int version = 0;  // of the znode
+
+  TabletId id() const { return TabletId{static_cast<uint64_t>(node.info.tabletId)}; }
+  TableId table() const { return TableId{static_cast<uint64_t>(node.info.tableId)}; }
+  Epoch epoch() const { return Epoch{static_cast<uint64_t>(node.info.epoch)}; }
+  bool HeldBy(const ServerName& server) const;  // as voter or learner
+};
+
+class Image {
+ public:
+  using StartKeys = std::map<std::string, TabletId, std::less<>>;
+
+  const TableEntry* Table(const std::string& name) const;
+  const TableEntry* Table(TableId id) const;
+  const TabletEntry* Tablet(TabletId id) const;
+  const std::map<std::string, TableEntry>& tables() const { return tables_; }
+  const std::map<TabletId, TabletEntry>& tablets() const { return tablets_; }
+  // The table's tablets by start key; empty when there are none.
+  const StartKeys& TabletsOf(TableId table) const;
+  // Tablets that name the server as voter or learner.
+  const std::set<TabletId>& HeldBy(const ServerName& server) const;
+  // The tablets that overlap `range`, in key order, at most `limit`; `more` says whether there are further ones.
+  std::vector<const TabletEntry*> Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const;
+  // Whether a table still being created is to have this tablet.
+  bool NamedByIntent(TabletId id) const;
+
+  uint64_t next_id() const { return next_id_; }
+  int next_id_version() const { return next_id_version_; }
+
+  void PutTable(idl::TableNode node, int version);
+  void EraseTable(const std::string& name);
+  void PutTablet(idl::TabletNode node, int version);
+  void EraseTablet(TabletId id);
+  void SetNextId(uint64_t next_id, int version);
+
+ private:
+  std::map<std::string, TableEntry> tables_;
+  std::unordered_map<TableId, std::string> names_;
+  std::map<TabletId, TabletEntry> tablets_;
+  std::unordered_map<TableId, StartKeys> by_start_;
+  std::unordered_map<ServerName, std::set<TabletId>> by_server_;
+  uint64_t next_id_ = 1;
+  int next_id_version_ = 0;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,28 @@
+// master/options.h
+// What an operator may set of a master; every default is DESIGN's.
+// Threads: values.
+#pragma once
+
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/rpc/channel.h"
+
+namespace ebla::master {
+
+struct MasterOptions {
+  std::string name = "master-1";  // unique in the cluster
+  rpc::Endpoint endpoint;         // where clients and servers reach it
+  std::string version;            // of the build, for clusterInfo
+  Duration deadline_default = std::chrono::seconds(10);
+  // A tablet still being created goes to another server when its own has been away for so long.
+  Duration reassign_after = std::chrono::seconds(5);
+  // How long after a Configure a report may still show the replica as it was before.
+  Duration report_lag = std::chrono::seconds(2);
+  // A tablet time learnt from a report of this age or younger is handed to clients.
+  Duration tablet_time_age_max = std::chrono::seconds(2);
+  // Requests that wait for a procedure (create, alter, drop); further ones are refused.
+  size_t waiting_requests_max = 1'000;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,50 @@
+#include "master/procedures/choose_primary.h"
+
+#include <algorithm>
+
+namespace ebla::master {
+namespace {
+
+// Whether the answer's log can be offered at all.
+bool HasLog(const FenceAnswer& answer, bool born_empty) {
+  if (!answer.known) return born_empty;
+  return !answer.incomplete;
+}
+
+}  // namespace
+
+PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
+                            bool born_empty) {
+  PrimaryChoice choice;
+  const size_t majority = voters.size() / 2 + 1;
+  size_t promised = 0, remembering = 0;
+  const FenceAnswer* best = nullptr;            // of those that remember
+  const FenceAnswer* best_forgetful = nullptr;  // of all
+  for (const FenceAnswer& answer : answers) {
+    if (std::ranges::find(voters, answer.server) == voters.end()) continue;
+    choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
+    ++promised;
+    // An incomplete replica's promise counts, its log does not; a forgetful one's counts neither way.
+    if (!answer.forgetful) ++remembering;
+    if (!HasLog(answer, born_empty)) continue;
+    if (!best_forgetful || answer.last > best_forgetful->last) best_forgetful = &answer;
+    if (!answer.forgetful && (!best || answer.last > best->last)) best = &answer;
+  }
+  const std::string counts = std::to_string(promised) + " of " + std::to_string(voters.size()) + " voters answered, " +
+                             std::to_string(remembering) + " sure of their log";
+  if (remembering >= majority && best) {
+    choice.primary = best->server;
+    choice.presumed = best->last;
+    choice.reason = counts + "; the longest log ends at " + best->last.ToString();
+  } else if (promised == voters.size() && best_forgetful) {
+    choice.primary = best_forgetful->server;
+    choice.presumed = best_forgetful->last;
+    choice.loss_possible = true;
+    choice.reason = counts + "; the longest log of all ends at " + best_forgetful->last.ToString();
+  } else {
+    choice.reason = counts + ": nobody can lead";
+  }
+  return choice;
+}
+
+}  // namespace ebla::master

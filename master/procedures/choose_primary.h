@@ -1,0 +1,39 @@
+// master/procedures/choose_primary.h
+// The decision in the middle of a failover: given what the voters answered to Fence(e), who leads e, or why nobody can.
+// Pure (PROTOCOL "Failover", rules 5 and 21).
+// Invariants: 1. Whoever is chosen has every entry that a majority acknowledged, unless `loss_possible` says otherwise.
+//             2. Promises of a majority of the voters stand behind every choice.
+// Threads:    functions of their arguments.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+
+namespace ebla::master {
+
+// One voter's answer to a Fence that it obeyed.
+struct FenceAnswer {
+  ServerName server;
+  Version last;             // its last appended entry, or none
+  bool known = true;        // false: it has no such replica (its promise counts all the same)
+  bool incomplete = false;
+  bool forgetful = false;   // may have lost what it acknowledged
+  int64_t tablet_time_ms = 0;  // 0: restarted since, knows none
+};
+
+struct PrimaryChoice {
+  std::optional<ServerName> primary;  // none: nobody can lead yet
+  Version presumed;                   // the log that the chosen one must have
+  bool loss_possible = false;         // chosen although too few remember
+  int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
+  std::string reason;
+};
+
+// `born_empty`: the tablet never served, so a voter that does not know it is complete and empty.
+PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
+                            bool born_empty);
+
+}  // namespace ebla::master

@@ -1,0 +1,29 @@
+// master/procedures/context.h
+// What every procedure works with, all of it owned by the reign that runs it.
+// Threads: the master's executor.
+#pragma once
+
+#include "common/base/executor.h"
+#include "master/catalog/catalog.h"
+#include "master/control_link.h"
+#include "master/planner/placement.h"
+#include "master/servers.h"
+
+namespace ebla::master {
+
+struct MasterOptions;
+
+struct Context {
+  const MasterOptions& options;
+  Executor& executor;
+  Catalog& catalog;
+  Servers& servers;
+  ControlLink& link;
+
+  const Image& image() const { return catalog.image(); }
+};
+
+// The planner's view of the present moment.
+ClusterView ViewCluster(const Image& image, const Servers& servers);
+
+}  // namespace ebla::master

@@ -1,0 +1,118 @@
+#include "master/procedures/create_table.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::master {
+namespace {
+
+// The range of tablet `index` of the table.
+idl::KeyRange RangeOf(const idl::TableNode& table, size_t index) {
+  idl::KeyRange range;
+  if (index > 0) range.startKey = table.pendingSplitPoints[index - 1];
+  if (index < table.pendingSplitPoints.size()) range.endKey = table.pendingSplitPoints[index];
+  return range;
+}
+
+size_t CountServing(const Image& image, TableId table) {
+  return static_cast<size_t>(std::ranges::count_if(image.TabletsOf(table), [&](const auto& item) {
+    return image.Tablet(item.second)->node.info.state == idl::TabletState::SERVING;
+  }));
+}
+
+}  // namespace
+
+std::string CreateTableName(const std::string& table) { return "create table " + table; }
+
+Result<Change> BeginTable(const Image& image, const std::string& name, const idl::TableOptions& options,
+                          const std::vector<std::string>& split_points) {
+  if (const TableEntry* table = image.Table(name)) {
+    static constexpr const char* kStates[] = {"is there already (being created)", "is there already",
+                                              "is still being dropped"};
+    return Error(Code::kTableExists, "table " + name + " " + kStates[static_cast<int>(table->node.state)]);
+  }
+  idl::TableNode node;
+  node.schema.tableId = static_cast<int64_t>(image.next_id());
+  node.schema.name = name;
+  node.schema.schemaVersion = 1;
+  node.schema.options = options;
+  node.state = idl::TableState::CREATING;
+  node.pendingSplitPoints = split_points;
+  node.firstTabletId = node.schema.tableId + 1;
+  Change change;
+  change.SetNextId(image.next_id() + 1 + split_points.size() + 1);
+  change.PutTable(std::move(node));
+  return change;
+}
+
+CreateTable::CreateTable(const Context& context, std::string table, std::function<void(TabletId)> consider)
+    : context_(context), table_(std::move(table)), consider_(std::move(consider)) {}
+
+void CreateTable::Step(coordination::Callback<Progress> done) {
+  const TableEntry* table = context_.image().Table(table_);
+  if (!table || table->node.state == idl::TableState::DROPPING) {
+    return done(Progress::Done(Error(Code::kNoSuchTable, "table " + table_ + " was dropped while it was created")));
+  }
+  if (table->serving()) return done(Progress::Done());
+  const size_t wanted = table->tablets_wanted();
+  const size_t made = context_.image().TabletsOf(table->id()).size();
+  if (made < wanted) {
+    context_.catalog.Commit([this](const Image& image) { return NextTablets(image); },
+                            [this, done = std::move(done)](Status status) mutable {
+                              if (!status.ok()) return done(Progress::Later(std::move(status)));
+                              for (const TabletId tablet : made_) consider_(tablet);
+                              done(Progress::Again());
+                            });
+    return;
+  }
+  const size_t serving = CountServing(context_.image(), table->id());
+  if (serving < wanted) {
+    for (const auto& [start, tablet] : context_.image().TabletsOf(table->id())) consider_(tablet);
+    return done(Progress::Later(Error(Code::kUnavailable, std::to_string(serving) + " of " + std::to_string(wanted) +
+                                                              " tablets serve")));
+  }
+  context_.catalog.Commit([this](const Image& image) { return Complete(image); },
+                          [done = std::move(done)](Status status) mutable {
+                            done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
+                          });
+}
+
+Result<Change> CreateTable::NextTablets(const Image& image) {
+  made_.clear();
+  Change change;
+  const TableEntry* table = image.Table(table_);
+  if (!table || table->node.state != idl::TableState::CREATING) return change;
+  std::vector<size_t> missing;
+  for (size_t index = 0; index < table->tablets_wanted(); ++index) {
+    if (!image.Tablet(TabletId{static_cast<uint64_t>(table->node.firstTabletId) + index})) missing.push_back(index);
+  }
+  EBLA_ASSIGN(const auto placements, PlaceNewTablets(ViewCluster(image, context_.servers), missing.size()));
+  for (size_t i = 0; i < missing.size() && !change.full(); ++i) {
+    idl::TabletNode node;
+    node.info.tabletId = table->node.firstTabletId + static_cast<int64_t>(missing[i]);
+    node.info.tableId = table->node.schema.tableId;
+    node.info.range = RangeOf(table->node, missing[i]);
+    node.info.epoch = 1;
+    node.info.primary = placements[i].server;
+    node.info.voters = {placements[i].server};
+    node.info.state = idl::TabletState::CREATING;
+    VLOG(1) << "tablet " << node.info.tabletId << " to " << placements[i].server << ": " << placements[i].reason;
+    made_.push_back(TabletId{static_cast<uint64_t>(node.info.tabletId)});
+    change.PutTablet(std::move(node));
+  }
+  return change;
+}
+
+Result<Change> CreateTable::Complete(const Image& image) const {
+  Change change;
+  const TableEntry* table = image.Table(table_);
+  if (!table || table->node.state != idl::TableState::CREATING) return change;
+  idl::TableNode node = table->node;
+  node.state = idl::TableState::SERVING;
+  node.pendingSplitPoints.clear();
+  change.PutTable(std::move(node));
+  return change;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,43 @@
+// master/procedures/create_table.h
+// From the intent in the catalog to a table that serves:
+//   /tables/<name> CREATING with its split points and first tablet id  (BeginTable: the one Multi that decides)
+//   -> its tablets, in several Multis, each with its server            (steps)
+//   -> every tablet led, which is the steward's work                   (steps wait)
+//   -> SERVING
+// Place:      reign.h begins tables and resumes every one that is found CREATING.
+// Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range: a repeat makes the same ones.
+//             2. Tables and their tablets draw ids once, in the Multi of the intent.
+// Threads:    the master's executor.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+
+std::string CreateTableName(const std::string& table);
+
+// The change that decides a table's creation. TABLE_EXISTS when there is one of that name.
+Result<Change> BeginTable(const Image& image, const std::string& name, const idl::TableOptions& options,
+                          const std::vector<std::string>& split_points);
+
+class CreateTable final : public Procedure {
+ public:
+  // `consider(tablet)` has the steward look at a tablet that was just made.
+  CreateTable(const Context& context, std::string table, std::function<void(TabletId)> consider);
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  Result<Change> NextTablets(const Image& image);
+  Result<Change> Complete(const Image& image) const;
+
+  const Context context_;
+  const std::string table_;
+  const std::function<void(TabletId)> consider_;
+  std::vector<TabletId> made_;  // by the Multi under way
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,96 @@
+#include "master/procedures/drop_strays.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::master {
+namespace {
+
+constexpr size_t kTabletsPerOrderMax = 256;
+
+}  // namespace
+
+std::string DropStraysName(const ServerName& server) { return "drop strays of server " + server; }
+
+Strays FindStrays(const Image& image, const ServerName& server, const Report& report) {
+  Strays strays;
+  for (const idl::TabletLoad& load : report.body.tablets) {
+    const TabletId id{static_cast<uint64_t>(load.tabletId)};
+    const TabletEntry* tablet = image.Tablet(id);
+    if (tablet && tablet->HeldBy(server)) continue;
+    if (id.value >= image.next_id()) {
+      ++strays.unknown_ids;
+      continue;
+    }
+    if (!tablet && image.NamedByIntent(id)) continue;
+    idl::DropTablet order;
+    order.tabletId = load.tabletId;
+    // The configuration that removed it: the catalog's where it still has one, else one past all it can have had.
+    order.epoch = tablet ? tablet->node.info.epoch : load.epoch + 1;
+    strays.replicas.push_back(order);
+  }
+  for (const int64_t number : report.body.tables) {
+    const TableId id{static_cast<uint64_t>(number)};
+    const bool replica_left = !strays.replicas.empty();  // their table is not said: first they, then the data
+    if (!image.Table(id) && id.value < image.next_id() && !replica_left) strays.tables.push_back(id);
+  }
+  return strays;
+}
+
+DropStrays::DropStrays(const Context& context, ServerName server) : context_(context), server_(std::move(server)) {}
+
+void DropStrays::Step(coordination::Callback<Progress> done) {
+  done_ = std::move(done);
+  context_.catalog.Confirm(guard_([this](Status status) {
+    if (status.ok()) return Drop();
+    auto done = std::move(done_);
+    done(Progress::Later(std::move(status)));
+  }));
+}
+
+void DropStrays::Drop() {
+  const Server* server = context_.servers.Find(server_);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  Strays strays = report ? FindStrays(context_.image(), server_, *report) : Strays();
+  if (strays.replicas.empty()) return ClearTables(std::move(strays.tables), {});
+  if (strays.replicas.size() > kTabletsPerOrderMax) strays.replicas.resize(kTabletsPerOrderMax);
+  for (idl::DropTablet& order : strays.replicas) {
+    const TabletId id{static_cast<uint64_t>(order.tabletId)};
+    // Nothing can come of a promise made for a tablet that is gone; where the catalog has the tablet, its epoch stands.
+    if (!context_.image().Tablet(id)) {
+      order.epoch = std::max(order.epoch, static_cast<int64_t>(promised_[id].value));
+    }
+    LOG(WARNING) << "server " << server_ << " holds a replica of tablet " << order.tabletId
+                 << ", which the catalog does not give it: dropping it at epoch " << order.epoch;
+  }
+  context_.link.Drop(server_, std::move(strays.replicas),
+                     guard_([this](auto results) { OnDropped(std::move(results)); }));
+}
+
+void DropStrays::OnDropped(Result<std::map<TabletId, idl::ConfigureResult>> results) {
+  auto done = std::move(done_);
+  if (!results) return done(Progress::Later(std::move(results.error())));
+  Status refusal;
+  for (const auto& [tablet, result] : *results) {
+    if (result.status.code == idl::Code::OK || result.status.code == idl::Code::NOT_FOUND) continue;
+    promised_[tablet] = Epoch{static_cast<uint64_t>(result.promisedEpoch)};
+    refusal = Error(Code::kUnavailable, "tablet " + std::to_string(tablet.value) + ": " + result.status.message);
+  }
+  // Done even where more is left: the next heartbeat shows it and starts this again.
+  done(refusal.ok() ? Progress::Done() : Progress::Later(std::move(refusal)));
+}
+
+void DropStrays::ClearTables(std::vector<TableId> tables, Status status) {
+  if (tables.empty() || !status.ok()) {
+    auto done = std::move(done_);
+    return done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
+  }
+  const TableId table = tables.back();
+  tables.pop_back();
+  context_.link.DropTableData(server_, table, guard_([this, tables = std::move(tables)](Status status) mutable {
+                                ClearTables(std::move(tables), std::move(status));
+                              }));
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,49 @@
+// master/procedures/drop_strays.h
+// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or reassigned while
+// it was away, and data files of dropped tables.
+// Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as its
+//             holder, and no intent names the id; and only after the coordinator has confirmed that this master leads
+//             and that its image is whole. An id at or above the next id means that the coordinator was restored from
+//             an older state: it is reported and left alone.
+// Threads:    the master's executor.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+
+std::string DropStraysName(const ServerName& server);
+
+struct Strays {
+  std::vector<idl::DropTablet> replicas;
+  std::vector<TableId> tables;
+  size_t unknown_ids = 0;  // ids that the catalog never drew: not to be touched
+
+  bool empty() const { return replicas.empty() && tables.empty(); }
+};
+
+// What of the server's last report is a stray by the image.
+Strays FindStrays(const Image& image, const ServerName& server, const Report& report);
+
+class DropStrays final : public Procedure {
+ public:
+  DropStrays(const Context& context, ServerName server);
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  void Drop();
+  void OnDropped(Result<std::map<TabletId, idl::ConfigureResult>> results);
+  void ClearTables(std::vector<TableId> tables, Status status);
+
+  const Context context_;
+  const ServerName server_;
+  std::map<TabletId, Epoch> promised_;  // by replicas that refused
+  coordination::Callback<Progress> done_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,58 @@
+// master/procedures/drop_table.h
+// From a table marked DROPPING in the catalog (MarkDropping: the Multi that decides) to nothing: drops the replicas at
+// the servers that live, removes the tablets' znodes and at last the table's, clears the table's data files.
+// A server that does not live, or cannot be reached, is not waited for: when it is back it reports replicas that no
+// znode names, and drop_strays.h ends them.
+// Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode goes with or after the
+//             last of its tablets', so that a successor finds what is left to do.
+// Threads:    the master's executor.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+
+std::string DropTableName(const std::string& table);
+
+// NO_SUCH_TABLE when there is none, or it is being dropped already.
+Result<Change> MarkDropping(const Image& image, const std::string& name);
+
+class DropTable final : public Procedure {
+ public:
+  // `on_gone`: the catalog has forgotten the table.
+  DropTable(const Context& context, std::string table, std::function<void()> on_gone);
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  static constexpr int kAttemptsMax = 6;
+  static constexpr size_t kTabletsPerOrderMax = 256;
+
+  // What is left to be dropped at one server.
+  struct Holder {
+    std::map<TabletId, Epoch> left;  // with the epoch to name
+    int failures = 0;
+  };
+  void FindHolders(const TableEntry& table);
+  bool DropReplicas(coordination::Callback<Progress>& done);
+  void OnDropped(const ServerName& server, Result<std::map<TabletId, idl::ConfigureResult>> results);
+  void EraseNodes(coordination::Callback<Progress> done);
+  void ClearData();
+
+  const Context context_;
+  const std::string name_;
+  const std::function<void()> on_gone_;
+  bool holders_known_ = false;
+  TableId table_;
+  std::map<ServerName, Holder> holders_;
+  std::set<ServerName> told_;  // servers that had replicas: their data files are cleared at the end
+  size_t waiting_ = 0;
+  coordination::Callback<Progress> done_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,120 @@
+#include "master/procedures/procedure.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::master {
+
+Duration BackoffDelay(int failures, Executor& executor) {
+  constexpr int64_t kMinMs = 20, kMaxMs = 2'000;
+  const int64_t ms = std::min(kMaxMs, kMinMs << std::clamp(failures - 1, 0, 10));
+  return std::chrono::milliseconds(ms - static_cast<int64_t>(executor.Random() % static_cast<uint64_t>(ms / 4)));
+}
+
+ProcedureRunner::~ProcedureRunner() {
+  for (auto& [name, run] : runs_) {
+    executor_.Cancel(run.timer);
+    for (auto& [id, waiting] : run.waiters) {
+      executor_.Cancel(waiting.timer);
+      waiting.waiter(Error(Code::kUnknownOutcome, "this master leads no longer; the next one goes on with it"));
+    }
+  }
+}
+
+void ProcedureRunner::Start(const std::string& name, std::unique_ptr<Procedure> procedure) {
+  auto [run, fresh] = runs_.try_emplace(name);
+  if (!fresh) return;
+  run->second.procedure = std::move(procedure);
+  Queue(name);
+}
+
+void ProcedureRunner::Poke(const std::string& name) {
+  auto found = runs_.find(name);
+  if (found == runs_.end()) return;
+  if (found->second.stepping) {
+    found->second.poked = true;
+  } else {
+    Queue(name);
+  }
+}
+
+void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter waiter) {
+  auto found = runs_.find(name);
+  if (found == runs_.end()) {
+    executor_.Post([waiter = std::move(waiter)]() mutable { waiter({}); });
+    return;
+  }
+  const uint64_t id = next_waiter_++;
+  Waiting& waiting = found->second.waiters[id];
+  waiting.waiter = std::move(waiter);
+  waiting.timer = executor_.After(patience, guard_([this, name, id] { ExpireWaiter(name, id); }));
+}
+
+void ProcedureRunner::ExpireWaiter(const std::string& name, uint64_t id) {
+  auto found = runs_.find(name);
+  if (found == runs_.end()) return;
+  auto waiting = found->second.waiters.extract(id);
+  if (waiting.empty()) return;
+  waiting.mapped().waiter(Error(Code::kDeadlineExceeded, found->second.waits_for.message()));
+}
+
+void ProcedureRunner::Queue(const std::string& name) {
+  Run& run = runs_.at(name);
+  if (run.queued || run.stepping) return;
+  executor_.Cancel(run.timer);
+  run.timer = {};
+  run.queued = true;
+  queue_.push_back(name);
+  executor_.Post(guard_([this] { Pump(); }));
+}
+
+void ProcedureRunner::Pump() {
+  while (stepping_ < kStepsMax && !queue_.empty()) {
+    const std::string name = std::move(queue_.front());
+    queue_.pop_front();
+    Run& run = runs_.at(name);
+    run.queued = false;
+    run.stepping = true;
+    ++stepping_;
+    run.procedure->Step(guard_([this, name](Progress progress) {
+      // A step may end inside Step(): its procedure is destroyed only once that has returned.
+      executor_.Post(guard_([this, name, progress = std::move(progress)]() mutable {
+        OnStep(name, std::move(progress));
+      }));
+    }));
+  }
+}
+
+void ProcedureRunner::OnStep(const std::string& name, Progress progress) {
+  Run& run = runs_.at(name);
+  run.stepping = false;
+  --stepping_;
+  if (progress.kind == Progress::Kind::kDone) {
+    End(name, std::move(progress.status));
+  } else if (progress.kind == Progress::Kind::kAgain || run.poked) {
+    run.poked = false;
+    run.failures = 0;
+    Queue(name);
+  } else {
+    ++run.failures;
+    run.waits_for = std::move(progress.status);
+    if (run.failures % 10 == 0) LOG(WARNING) << name << " waits: " << run.waits_for;
+    run.timer = executor_.After(BackoffDelay(run.failures, executor_), guard_([this, name] {
+                                  auto found = runs_.find(name);
+                                  if (found != runs_.end()) Queue(name);
+                                }));
+  }
+  Pump();
+}
+
+void ProcedureRunner::End(const std::string& name, Status status) {
+  auto run = runs_.extract(name);
+  LOG(INFO) << name << ": " << (status.ok() ? "done" : status.ToString());
+  for (auto& [id, waiting] : run.mapped().waiters) {
+    executor_.Cancel(waiting.timer);
+    waiting.waiter(status);
+  }
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,97 @@
+// master/procedures/procedure.h
+// A procedure is work on the cluster that takes many steps and survives its master: each step looks at the catalog's
+// image, does the next thing that is missing, and is harmless when done twice. So nothing of a procedure needs keeping:
+// a successor starts it again from the catalog alone. The runner repeats steps with backoff until the procedure is done.
+// Place:      create_table.h, drop_table.h, push_schema.h, drop_strays.h; reign.h starts and resumes them.
+// Invariants: 1. At most one procedure of a name runs; at most kStepsMax steps are under way, the rest wait their turn.
+//             2. A waiter is called exactly once: when the procedure ends, when its deadline passes, or when the runner
+//                is destroyed (UNKNOWN_OUTCOME: the next master goes on).
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/coordination/coordinator.h"
+#include "master/guard.h"
+
+namespace ebla::master {
+
+// What a step came to.
+struct Progress {
+  enum class Kind {
+    kDone,   // over; status says how
+    kAgain,  // got somewhere: the next step at once
+    kLater,  // waits for the world or failed: the next step after a while, or when poked; status says why
+  };
+  Kind kind = Kind::kDone;
+  Status status;
+
+  static Progress Done(Status status = {}) { return {Kind::kDone, std::move(status)}; }
+  static Progress Again() { return {Kind::kAgain, {}}; }
+  static Progress Later(Status why) { return {Kind::kLater, std::move(why)}; }
+};
+
+class Procedure {
+ public:
+  virtual ~Procedure() = default;
+  // Does one step. `done` is called exactly once, at any time on the executor, also inside the call.
+  virtual void Step(coordination::Callback<Progress> done) = 0;
+};
+
+class ProcedureRunner {
+ public:
+  // The procedure's outcome, or DEADLINE_EXCEEDED with what it last waited for while it goes on.
+  using Waiter = coordination::Callback<Status>;
+
+  explicit ProcedureRunner(Executor& executor) : executor_(executor) {}
+  ~ProcedureRunner();
+
+  // Begins the procedure, or does nothing when one of that name runs.
+  void Start(const std::string& name, std::unique_ptr<Procedure> procedure);
+  bool Running(const std::string& name) const { return runs_.contains(name); }
+  // Takes the next step now rather than after the backoff.
+  void Poke(const std::string& name);
+  // A procedure that does not run is over: OK at once.
+  void Await(const std::string& name, Duration patience, Waiter waiter);
+  size_t size() const { return runs_.size(); }
+
+ private:
+  static constexpr size_t kStepsMax = 64;
+  struct Waiting {
+    TimerId timer;
+    Waiter waiter;
+  };
+  struct Run {
+    std::unique_ptr<Procedure> procedure;
+    bool queued = false;
+    bool stepping = false;
+    bool poked = false;  // while stepping
+    int failures = 0;    // in a row
+    TimerId timer;
+    Status waits_for;
+    std::map<uint64_t, Waiting> waiters;
+  };
+
+  void Queue(const std::string& name);
+  void Pump();
+  void OnStep(const std::string& name, Progress progress);
+  void End(const std::string& name, Status status);
+  void ExpireWaiter(const std::string& name, uint64_t id);
+
+  Executor& executor_;
+  std::map<std::string, Run> runs_;
+  std::deque<std::string> queue_;
+  size_t stepping_ = 0;
+  uint64_t next_waiter_ = 1;
+  Guard guard_;
+};
+
+// How long to wait after `failures` in a row: doubling from 20 ms to 2 s, with a quarter of jitter.
+Duration BackoffDelay(int failures, Executor& executor);
+
+}  // namespace ebla::master

@@ -1,0 +1,210 @@
+#include "master/reign.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "master/catalog/table_rules.h"
+#include "master/procedures/create_table.h"
+#include "master/procedures/drop_strays.h"
+#include "master/procedures/drop_table.h"
+#include "master/procedures/push_schema.h"
+
+namespace ebla::master {
+namespace {
+
+constexpr Duration kTryAgainDelay = std::chrono::milliseconds(50);
+
+}  // namespace
+
+Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std::function<void()> on_deposed)
+    : ports_(std::move(ports)),
+      cluster_id_(std::move(loaded.cluster_id)),
+      catalog_(ports_.coordinator, ports_.executor, term, std::move(loaded.image), std::move(on_deposed)),
+      servers_(ports_.coordinator, ports_.executor, [this](const ServerName& server) { OnServerChange(server); }),
+      known_servers_(std::move(loaded.servers)),
+      link_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
+      context_{ports_.options, ports_.executor, catalog_, servers_, link_},
+      steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
+      runner_(ports_.executor) {}
+
+Reign::~Reign() {
+  std::map<uint64_t, Request> cut = std::move(requests_);
+  requests_.clear();
+  for (auto& [id, request] : cut) {
+    request.done(request.decided
+                     ? Error(Code::kUnknownOutcome, "this master leads no longer; the next one goes on with it")
+                     : Error(Code::kNotPrimary, "this master leads no longer"));
+  }
+}
+
+void Reign::Start(Done done) {
+  servers_.Start(std::move(known_servers_), guard_([this, done = std::move(done)](Status status) mutable {
+                   started_ = true;
+                   for (const auto& [name, table] : image().tables()) {
+                     if (table.node.state == idl::TableState::CREATING) StartCreate(name);
+                     if (table.node.state == idl::TableState::DROPPING) StartDrop(name);
+                   }
+                   for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
+                   done(std::move(status));
+                 }));
+}
+
+void Reign::Create(std::string table, idl::TableOptions options, std::vector<std::string> split_points,
+                   Duration patience, Done done) {
+  Result<idl::TableOptions> complete = CompleteOptions(std::move(options));
+  if (!complete) return done(std::move(complete.error()));
+  if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
+  Request request;
+  request.done = std::move(done);
+  request.needs_server = true;
+  request.decide = [table, options = std::move(*complete), points = std::move(split_points)](const Image& image) {
+    return BeginTable(image, table, options, points);
+  };
+  request.procedure = CreateTableName(table);
+  request.start = [this, table] { StartCreate(table); };
+  Submit(std::move(request), patience);
+}
+
+void Reign::Alter(std::string table, idl::TableOptions options, Duration patience, Done done) {
+  Request request;
+  request.done = std::move(done);
+  request.decide = [table, options = std::move(options)](const Image& image) {
+    return AlterTable(image, table, options);
+  };
+  request.procedure = PushSchemaName(table);
+  request.start = [this, table] { StartPush(table); };
+  Submit(std::move(request), patience);
+}
+
+void Reign::Drop(std::string table, Duration patience, Done done) {
+  Request request;
+  request.done = std::move(done);
+  request.decide = [table](const Image& image) { return MarkDropping(image, table); };
+  request.procedure = DropTableName(table);
+  request.start = [this, table] { StartDrop(table); };
+  Submit(std::move(request), patience);
+}
+
+void Reign::Submit(Request request, Duration patience) {
+  if (requests_.size() >= ports_.options.waiting_requests_max) {
+    return request.done(Error(Code::kOverloaded, "too many requests wait for this master; try again in a second"));
+  }
+  request.deadline = ports_.executor.Now() + patience;
+  const uint64_t id = next_request_++;
+  requests_[id] = std::move(request);
+  Try(id);
+}
+
+void Reign::Try(uint64_t id) {
+  auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  Request& request = found->second;
+  if (request.needs_server && !UsableServer()) {
+    // What can be refused is refused at once.
+    if (Result<Change> change = request.decide(image()); !change) return Answer(id, std::move(change.error()));
+    return TryLater(id, PlaceNewTablets(ViewCluster(image(), servers_), 1).error());
+  }
+  request.decided = true;
+  catalog_.Commit([decide = request.decide](const Image& image) { return decide(image); },
+                  guard_([this, id](Status status) { OnDecided(id, std::move(status)); }));
+}
+
+void Reign::TryLater(uint64_t id, Status why) {
+  if (ports_.executor.Now() >= requests_.at(id).deadline) return Answer(id, std::move(why));
+  ports_.executor.After(kTryAgainDelay, guard_([this, id] { Try(id); }));
+}
+
+void Reign::OnDecided(uint64_t id, Status status) {
+  auto found = requests_.find(id);
+  if (found == requests_.end()) return;
+  Request& request = found->second;
+  if (status.code() == Code::kUnavailable || status.code() == Code::kConditionFailed) {
+    request.decided = false;
+    return TryLater(id, Error(Code::kUnavailable, status.message()));
+  }
+  if (!status.ok()) return Answer(id, std::move(status));
+  request.start();
+  const Duration left = std::max(Duration{0}, request.deadline - ports_.executor.Now());
+  runner_.Await(request.procedure, left, guard_([this, id](Status outcome) { Answer(id, std::move(outcome)); }));
+}
+
+void Reign::Answer(uint64_t id, Status status) {
+  auto request = requests_.extract(id);
+  if (!request.empty()) request.mapped().done(std::move(status));
+}
+
+void Reign::StartCreate(const std::string& table) {
+  runner_.Start(CreateTableName(table), std::make_unique<CreateTable>(context_, table, [this](TabletId tablet) {
+                  steward_.Consider(tablet);
+                }));
+}
+
+void Reign::StartDrop(const std::string& table) {
+  runner_.Start(DropTableName(table),
+                std::make_unique<DropTable>(context_, table, [this] { steward_.ForgetGone(); }));
+  runner_.Poke(CreateTableName(table));  // ends a creation that was under way
+}
+
+void Reign::StartPush(const std::string& table) {
+  if (runner_.Running(PushSchemaName(table))) {
+    runner_.Poke(PushSchemaName(table));
+  } else {
+    runner_.Start(PushSchemaName(table), std::make_unique<PushSchema>(context_, table));
+  }
+}
+
+bool Reign::UsableServer() const {
+  return std::ranges::any_of(servers_.all(), [&](const auto& item) {
+    return servers_.ForPlanner(item.first, item.second).usable();
+  });
+}
+
+void Reign::OnServerChange(const ServerName& server) {
+  if (!started_) return;
+  steward_.ConsiderServer(server);
+  if (!servers_.IsLive(server)) return;
+  CheckReport(server);
+  for (const auto& [name, table] : image().tables()) {
+    if (table.node.state == idl::TableState::CREATING) runner_.Poke(CreateTableName(name));
+  }
+}
+
+void Reign::OnTabletsChanged(TableId id) {
+  const TableEntry* table = image().Table(id);
+  if (table && table->node.state == idl::TableState::CREATING) runner_.Poke(CreateTableName(table->node.schema.name));
+}
+
+Status Reign::Heartbeat(idl::HeartbeatRequest heartbeat) {
+  if (heartbeat.clusterId != cluster_id_) {
+    return Error(Code::kInvalidArgument, "server " + heartbeat.server + " belongs to cluster " + heartbeat.clusterId +
+                                             ", this is cluster " + cluster_id_);
+  }
+  const ServerName server = heartbeat.server;
+  EBLA_TRY(servers_.Record(std::move(heartbeat)));
+  CheckReport(server);
+  return {};
+}
+
+void Reign::CheckReport(const ServerName& name) {
+  const Server* server = servers_.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  if (!started_ || !report) return;
+  for (const TabletId tablet : image().HeldBy(name)) steward_.Consider(tablet);
+  const Strays strays = FindStrays(image(), name, *report);
+  if (!strays.empty()) runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name));
+  if (strays.unknown_ids > 0) {
+    LOG_EVERY_N(ERROR, 60) << "server " << name << " reports " << strays.unknown_ids
+                           << " tablets with ids that the catalog never drew: was the coordinator restored from an "
+                           << "older state? They are left alone";
+    unknown_ids_ = std::max(unknown_ids_, strays.unknown_ids);
+  }
+  for (const idl::TabletLoad& load : report->body.tablets) {
+    const TabletEntry* tablet = image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
+    const TableEntry* table = tablet ? image().Table(tablet->table()) : nullptr;
+    if (!table || load.schemaVersion == 0 || load.schemaVersion >= table->node.schema.schemaVersion) continue;
+    if (!runner_.Running(PushSchemaName(table->node.schema.name))) StartPush(table->node.schema.name);
+  }
+}
+
+}  // namespace ebla::master

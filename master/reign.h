@@ -1,0 +1,102 @@
+// master/reign.h
+// One term of one leading master: its catalog, its view of the servers, and the procedures that it runs. Made when an
+// election was won and the catalog was read; destroyed, with everything it knows, the moment leadership ends.
+// Place:      master_host.h makes and ends reigns; service.h asks the present one.
+// Invariants: 1. A reign begins by taking up every table that is being created or dropped, and every tablet of every
+//                server that lives: nothing of its predecessor is needed.
+//             2. Each request is answered exactly once; those that a reign's end cuts are answered NOT_PRIMARY when they
+//                have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "master/catalog/loader.h"
+#include "master/options.h"
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+#include "master/procedures/tablet_steward.h"
+
+namespace ebla::master {
+
+class Reign {
+ public:
+  // What the reign stands on; all of it outlives the reign.
+  struct Ports {
+    const MasterOptions& options;
+    Executor& executor;
+    coordination::Coordinator& coordinator;
+    ControlConnect connect;
+  };
+  using Done = coordination::Callback<Status>;
+
+  Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std::function<void()> on_deposed);
+  ~Reign();
+
+  // Reads who lives, then resumes everything. `done` when requests may come.
+  void Start(Done done);
+
+  uint64_t term() const { return catalog_.term(); }
+  const std::string& cluster_id() const { return cluster_id_; }
+  const Image& image() const { return catalog_.image(); }
+  const Servers& servers() const { return servers_; }
+  size_t unsettled_tablets() const { return steward_.unsettled(); }
+  size_t procedures() const { return runner_.size(); }
+  size_t unknown_ids() const { return unknown_ids_; }
+
+  // Each answers when its procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when
+  // what was asked stands in the catalog and goes on. A creation waits within `patience` for a server that lives.
+  void Create(std::string table, idl::TableOptions options, std::vector<std::string> split_points, Duration patience,
+              Done done);
+  void Alter(std::string table, idl::TableOptions options, Duration patience, Done done);
+  void Drop(std::string table, Duration patience, Done done);
+
+  // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
+  Status Heartbeat(idl::HeartbeatRequest heartbeat);
+
+ private:
+  // A request under way.
+  struct Request {
+    Done done;
+    MonotonicTime deadline;
+    bool decided = false;  // its Multi has been sent, or done
+    std::function<Result<Change>(const Image&)> decide;
+    bool needs_server = false;
+    std::string procedure;             // to start when decided, and to wait for
+    std::function<void()> start;
+  };
+  void Submit(Request request, Duration patience);
+  void Try(uint64_t id);
+  void OnDecided(uint64_t id, Status status);
+  void TryLater(uint64_t id, Status why);
+  void Answer(uint64_t id, Status status);
+
+  void StartCreate(const std::string& table);
+  void StartDrop(const std::string& table);
+  void StartPush(const std::string& table);
+  void OnServerChange(const ServerName& server);
+  void OnTabletsChanged(TableId table);
+  void CheckReport(const ServerName& server);
+  bool UsableServer() const;
+
+  const Ports ports_;
+  const std::string cluster_id_;
+  bool started_ = false;
+  size_t unknown_ids_ = 0;  // reported above the next id
+  Catalog catalog_;
+  Servers servers_;
+  std::vector<idl::ServerNode> known_servers_;
+  ControlLink link_;
+  const Context context_;
+  TabletSteward steward_;
+  std::map<uint64_t, Request> requests_;
+  uint64_t next_request_ = 1;
+  ProcedureRunner runner_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,193 @@
+#include "master/service.h"
+
+#include <algorithm>
+
+#include "common/coordination/layout.h"
+#include "common/rpc/idl_convert.h"
+#include "idl/types_constants.h"
+#include "master/answers.h"
+#include "master/reign.h"
+
+namespace ebla::master {
+namespace {
+
+// Leaves the caller time to read the answer before its own deadline.
+constexpr Duration kAnswerMargin = std::chrono::milliseconds(20);
+
+Status CheckVersion(int16_t version) {
+  if (version <= idl::g_types_constants.PROTOCOL_VERSION) return {};
+  return Error(Code::kInvalidArgument, "the request is of protocol version " + std::to_string(version) +
+                                           "; this master speaks up to " +
+                                           std::to_string(idl::g_types_constants.PROTOCOL_VERSION));
+}
+
+}  // namespace
+
+template <class Reply, class Request, class Handle>
+void MasterService::Lead(Cob<Reply> cob, const Request& request, Handle handle) {
+  if (executor_.InThread()) return LeadHere(cob, request, handle);
+  executor_.Post([this, cob = std::move(cob), request, handle = std::move(handle)] { LeadHere(cob, request, handle); });
+}
+
+template <class Reply, class Request, class Handle>
+void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle) {
+  Reply reply;
+  Reign* reign = master_ ? master_->reign() : nullptr;
+  if (Status status = CheckVersion(request.protocolVersion); !status.ok()) {
+    SetHeader(reply.header, status);
+  } else if (reign) {
+    return handle(*reign, cob, request);
+  } else {
+    NotLeading(reply.header);
+  }
+  cob(reply);
+}
+
+void MasterService::NotLeading(idl::MasterReplyHeader& header) const {
+  if (!master_) return SetHeader(header, Error(Code::kUnavailable, "this master is stopping"));
+  if (master_->leading()) {
+    return SetHeader(header, Error(Code::kComeAgain, "this master has just come to lead and reads the catalog"));
+  }
+  const auto& leader = master_->leader();
+  SetHeader(header, Error(Code::kNotPrimary, leader ? leader->name + " leads" : "no master is known to lead"));
+  if (leader) header.__set_leader(rpc::ToIdl(leader->endpoint));
+  header.__set_retryAfterMs(leader ? 0 : 100);
+}
+
+Duration MasterService::Patience(int32_t deadline_ms) const {
+  if (deadline_ms <= 0) return master_->options().deadline_default;
+  return std::max(Duration{0}, std::chrono::milliseconds(deadline_ms) - kAnswerMargin);
+}
+
+void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::CreateTableReply>& cob,
+                                       const idl::CreateTableRequest& request) {
+    idl::CreateTableReply reply;
+    if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
+      SetHeader(reply.header, status);
+      return cob(reply);
+    }
+    reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
+    reign.Create(request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
+                 [this, cob, reply, name = request.name](Status status) mutable {
+                   // The deadline ends the waiting, not the creation: how it ends cannot be known here.
+                   if (status.code() == Code::kDeadlineExceeded) {
+                     status = Error(Code::kUnknownOutcome,
+                                    "table " + name + " is being created and will be: " + status.message());
+                   }
+                   SetHeader(reply.header, status);
+                   const Reign* now = master_ ? master_->reign() : nullptr;
+                   const TableEntry* table = now ? now->image().Table(name) : nullptr;
+                   if (table && status.ok()) reply.__set_schema(table->node.schema);
+                   cob(reply);
+                 });
+  });
+}
+
+void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
+  Lead(std::move(cob), request,
+       [this](Reign& reign, const Cob<idl::AlterTableReply>& cob, const idl::AlterTableRequest& request) {
+         reign.Alter(request.name, request.options, Patience(request.deadlineMs),
+                     [this, cob, name = request.name](Status status) {
+                       idl::AlterTableReply reply;
+                       if (status.code() == Code::kDeadlineExceeded) {
+                         reply.header.__set_message("altered; not every server has been told yet: " + status.message());
+                       } else {
+                         SetHeader(reply.header, status);
+                       }
+                       const Reign* now = master_ ? master_->reign() : nullptr;
+                       const TableEntry* table = now ? now->image().Table(name) : nullptr;
+                       if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
+                       cob(reply);
+                     });
+       });
+}
+
+void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
+  Lead(std::move(cob), request,
+       [this](Reign& reign, const Cob<idl::DropTableByNameReply>& cob, const idl::DropTableByNameRequest& request) {
+         reign.Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
+           idl::DropTableByNameReply reply;
+           if (status.code() == Code::kDeadlineExceeded) {
+             reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
+           } else {
+             SetHeader(reply.header, status);
+           }
+           cob(reply);
+         });
+       });
+}
+
+void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) {
+  Lead(std::move(cob), request,
+       [](Reign& reign, const Cob<idl::ListTablesReply>& cob, const idl::ListTablesRequest&) { cob(ListTables(reign)); });
+}
+
+void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::DescribeTableRequest& request) {
+  Lead(std::move(cob), request,
+       [](Reign& reign, const Cob<idl::DescribeTableReply>& cob, const idl::DescribeTableRequest& request) {
+         cob(DescribeTable(reign, request));
+       });
+}
+
+void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::LocateReply>& cob, const idl::LocateRequest& request) {
+    cob(Locate(reign, request, executor_.Now(), master_->options().tablet_time_age_max));
+  });
+}
+
+void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) {
+  Lead(std::move(cob), request,
+       [](Reign& reign, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
+         idl::HeartbeatReply reply;
+         reply.masterTerm = static_cast<int64_t>(reign.term());
+         SetHeader(reply.header, reign.Heartbeat(request));
+         cob(reply);
+       });
+}
+
+void MasterService::listServers(Cob<idl::ListServersReply> cob, const idl::ListServersRequest& request) {
+  Lead(std::move(cob), request,
+       [this](Reign& reign, const Cob<idl::ListServersReply>& cob, const idl::ListServersRequest&) {
+         cob(ListServers(reign, executor_.Now()));
+       });
+}
+
+void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) {
+  Lead(std::move(cob), request,
+       [](Reign& reign, const Cob<idl::ListTabletsReply>& cob, const idl::ListTabletsRequest& request) {
+         cob(ListTablets(reign, request));
+       });
+}
+
+void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {
+  auto answer = [this, cob = std::move(cob)] {
+    idl::ClusterInfoReply reply;
+    if (!master_) {
+      NotLeading(reply.header);
+      return cob(reply);
+    }
+    const MasterStats stats = master_->Stats();
+    reply.clusterId = master_->cluster_id();
+    reply.version = master_->options().version;
+    reply.term = static_cast<int64_t>(stats.term);
+    reply.liveServers = static_cast<int32_t>(stats.live_servers);
+    reply.tables = static_cast<int32_t>(stats.tables);
+    reply.tablets = static_cast<int32_t>(stats.tablets);
+    for (const coordination::Candidate& candidate : master_->masters()) {
+      idl::MasterSummary summary;
+      summary.name = candidate.name;
+      summary.endpoint = rpc::ToIdl(candidate.endpoint);
+      summary.leader = master_->leader() && master_->leader()->name == candidate.name;
+      reply.masters.push_back(std::move(summary));
+    }
+    if (!stats.ready) NotLeading(reply.header);
+    // A standby's answer is good as it stands; the header only adds who leads.
+    if (!master_->leading()) reply.header.code = idl::Code::OK;
+    cob(reply);
+  };
+  if (executor_.InThread()) return answer();
+  executor_.Post(std::move(answer));
+}
+
+}  // namespace ebla::master
