@@ -1,0 +1,472 @@
+// What every TabletStore does, asked of both: see the contract in tablet_store.h.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <thread>
+
+#include "tabletserver/storage/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+constexpr TableId kTable{7};
+constexpr TabletId kTablet{70};
+constexpr TabletId kOther{71};
+
+class StoreTest : public ::testing::TestWithParam<StoreKind> {
+ protected:
+  StoreTest() : life(MakeStore(GetParam())) {
+    EXPECT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());
+    AddReplica(kTablet);
+  }
+  TabletStore& store() { return **life; }
+  void AddReplica(TabletId tablet, TableId table = kTable) {
+    ReplicaState state;
+    state.table = table;
+    state.promised = {1};
+    ASSERT_TRUE(store().PutReplicaState(tablet, state).ok());
+    ASSERT_TRUE(FlushNow(store()).ok());
+  }
+  void AppendTo(uint64_t last, uint64_t first = 1) {
+    for (uint64_t lsn = first; lsn <= last; ++lsn) ASSERT_TRUE(AppendOne(store(), kTablet, Entry(lsn)).ok());
+  }
+  void Write(uint64_t lsn, std::vector<Effect> effects) {
+    const LogEntry entry = Entry(lsn, std::move(effects));
+    ASSERT_TRUE(AppendOne(store(), kTablet, entry).ok());
+    ASSERT_TRUE(ApplyOne(store(), kTablet, kTable, entry).ok());
+  }
+  std::string Records(const KeyRange& range = {}, bool reverse = false) {
+    return Dump(store(), kTable, range, reverse);
+  }
+
+  std::unique_ptr<StoreUnderTest> life;
+};
+
+// ---- log -----------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, TheLogIsReadInOrderAndWithinBounds) {
+  AppendTo(5);
+  ASSERT_TRUE(AppendOne(store(), kOther, Entry(100)).ok());
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2 1.3 1.4 1.5");
+  const auto middle = store().ReadLog(kTablet, Lsn{2}, Lsn{3}, SIZE_MAX);
+  ASSERT_TRUE(middle);
+  EXPECT_EQ(middle->size(), 2u);
+  const auto one = store().ReadLog(kTablet, Lsn{2}, Lsn{9}, 1);  // at least one, however small the budget
+  ASSERT_TRUE(one);
+  ASSERT_EQ(one->size(), 1u);
+  EXPECT_EQ(one->front().version.lsn, Lsn{2});
+  EXPECT_EQ(DumpLog(store(), kOther), "1.100");
+  EXPECT_EQ(DumpLog(store(), TabletId{1}), "");
+}
+
+TEST_P(StoreTest, AnEntryComesBackAsItWas) {
+  LogEntry entry = Entry(1, {Put("k", std::string(1000, 'v')), Delete("d")});
+  entry.client = {77};
+  entry.sequence = {5};
+  entry.outcome.counters = {-3, 9};
+  ASSERT_TRUE(AppendOne(store(), kTablet, entry).ok());
+  const auto read = store().ReadLog(kTablet, Lsn{1}, Lsn{1}, SIZE_MAX);
+  ASSERT_TRUE(read && read->size() == 1);
+  EXPECT_EQ(EncodeLogEntry(read->front()), EncodeLogEntry(entry));
+}
+
+TEST_P(StoreTest, OneAppendSpansTablets) {
+  const LogEntry first = Entry(1), second = Entry(2), other = Entry(8);
+  const AppendBatch batches[] = {{kTablet, {&first, &second}}, {kOther, {&other}}};
+  ASSERT_TRUE(store().Append(batches).ok());
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2");
+  EXPECT_EQ(DumpLog(store(), kOther), "1.8");
+}
+
+TEST_P(StoreTest, WhatWasFlushedSurvivesACrash) {
+  for (const FlushMode mode : {FlushMode::kSync, FlushMode::kInterval}) {
+    const uint64_t last = mode == FlushMode::kSync ? 20 : 40;
+    AppendTo(last, last - 19);
+    ASSERT_TRUE(FlushNow(store(), mode).ok());
+    life->Crash();
+    const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
+    ASSERT_TRUE(log);
+    EXPECT_EQ(log->size(), last);
+  }
+}
+
+TEST_P(StoreTest, ACrashKeepsAPrefixOfWhatWasNotFlushed) {
+  AppendTo(10);
+  ASSERT_TRUE(FlushNow(store()).ok());
+  AppendTo(200, 11);
+  life->Crash();
+  const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{1000}, SIZE_MAX);
+  ASSERT_TRUE(log);
+  ASSERT_GE(log->size(), 10u);
+  for (size_t i = 0; i < log->size(); ++i) EXPECT_EQ((*log)[i].version.lsn.value, i + 1);
+}
+
+TEST_P(StoreTest, ASuffixIsRemovedAndWrittenAnew) {
+  AppendTo(1200);
+  ASSERT_TRUE(AppendOne(store(), kOther, Entry(3)).ok());
+  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{3}).ok());
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2");
+  LogEntry anew = Entry(3);
+  anew.version.epoch = {2};
+  ASSERT_TRUE(AppendOne(store(), kTablet, anew).ok());
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.1 1.2 2.3");
+  EXPECT_EQ(DumpLog(store(), kOther), "1.3");
+}
+
+TEST_P(StoreTest, TheLogIsTruncatedBelowACheckpoint) {
+  for (uint64_t lsn = 1; lsn <= 5; ++lsn) Write(lsn, {Put("k" + std::to_string(lsn), "v")});
+  ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
+  const auto held = CheckpointNow(store());
+  ASSERT_TRUE(held);
+  ASSERT_EQ(held->at(kTablet), Lsn{5});
+  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{5}).ok());
+  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{1}).ok());  // again, and less: nothing happens
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.5");
+  Write(6, {Put("k6", "v")});
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.5 1.6");
+  EXPECT_EQ(DumpLog(store(), kOther), "1.1");
+  EXPECT_EQ(Records(), "k1=v@1 k2=v@2 k3=v@3 k4=v@4 k5=v@5");
+}
+
+// ---- records -------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
+  Effect effect = Put("key", std::string("\0binary\xff", 8));
+  effect.expires_at = {123};
+  effect.write_time_ms = 456;
+  effect.writer = "ts-1";
+  Write(1, {effect, Put("plain", "")});
+  const auto got = store().Get(kTable, "key");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, effect.value);
+  EXPECT_EQ((*got)->version, (Version{Epoch{1}, Lsn{1}}));
+  EXPECT_EQ((*got)->expires_at, effect.expires_at);
+  EXPECT_EQ((*got)->write_time_ms, 456);
+  EXPECT_EQ((*got)->writer, "ts-1");
+  const std::string keys[] = {"plain", "absent", "key"};
+  const auto many = store().MultiGet(kTable, keys);
+  ASSERT_TRUE(many);
+  ASSERT_TRUE((*many)[0] && !(*many)[1] && (*many)[2]);
+  EXPECT_EQ((*many)[0]->value, "");
+  EXPECT_FALSE((*many)[0]->expires_at);
+  EXPECT_EQ((*many)[0]->writer, "");
+}
+
+TEST_P(StoreTest, LaterChangesOfABatchWin) {
+  Write(1, {Put("a", "1"), Put("a", "2"), Put("b", "1"), Delete("b"), Delete("c"), Put("c", "1")});
+  EXPECT_EQ(Records(), "a=2@1 c=1@1");
+  Write(2, {Delete("a"), Delete("never was")});
+  EXPECT_EQ(Records(), "c=1@1");
+}
+
+TEST_P(StoreTest, ScansRunBothWaysWithinTheirBounds) {
+  const std::string high("\xff\xff", 2), low("\0", 1);
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4"), Put(high, "5"), Put(low, "0")});
+  EXPECT_EQ(Records({"b", "c"}), "b=2@1 ba=3@1");
+  EXPECT_EQ(Records({"b", "c"}, true), "ba=3@1 b=2@1");
+  EXPECT_EQ(Records({"aa", "bz"}), "b=2@1 ba=3@1");
+  EXPECT_EQ(Records({"aa", "bz"}, true), "ba=3@1 b=2@1");
+  EXPECT_EQ(Records({"d", "e"}), "");
+  EXPECT_EQ(Records({"d", "e"}, true), "");
+  EXPECT_EQ(Records({"c", "b"}), "");
+  EXPECT_EQ(Records({}, true), high + "=5@1 c=4@1 ba=3@1 b=2@1 a=1@1 " + low + "=0@1");
+  int seen = 0;
+  ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto&) { return ++seen < 2; }).ok());
+  EXPECT_EQ(seen, 2);
+}
+
+TEST_P(StoreTest, ALargeValueFits) {
+  const std::string value(1 << 20, 'x');
+  Write(1, {Put("large", value)});
+  ASSERT_TRUE(CheckpointNow(store()));
+  life->Crash();
+  const auto got = store().Get(kTable, "large");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, value);
+}
+
+TEST_P(StoreTest, AReadKnowsTheAppliedPositionOfItsSnapshot) {
+  SnapshotPosition position{kTablet, Lsn{9}};
+  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  EXPECT_EQ(position.applied, Lsn{});
+  Write(1, {Put("a", "1")});
+  Write(2, {Put("a", "2")});
+  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  EXPECT_EQ(position.applied, Lsn{2});
+  position.applied = {};
+  const std::string keys[] = {"a"};
+  ASSERT_TRUE(store().MultiGet(kTable, keys, &position));
+  EXPECT_EQ(position.applied, Lsn{2});
+  position.applied = {};
+  ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto&) { return position.applied == Lsn{2}; }, &position).ok());
+}
+
+TEST_P(StoreTest, ReadersSeeWholeBatches) {
+  Write(1, {Put("a", "1"), Put("z", "1")});
+  std::atomic<bool> stop{false};
+  std::atomic<int> reads{0};
+  std::vector<std::thread> readers;
+  for (int i = 0; i < 3; ++i) {
+    readers.emplace_back([&, i] {
+      const std::string keys[] = {"a", "z"};
+      while (!stop) {
+        SnapshotPosition position{kTablet, {}};
+        if (i == 0) {
+          std::string values;
+          ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto& record) {
+            values += record.value + " ";
+            return true;
+          }, &position).ok());
+          const std::string lsn = std::to_string(position.applied.value);
+          ASSERT_EQ(values, lsn + " " + lsn + " ");
+        } else {
+          const auto both = store().MultiGet(kTable, keys, &position);
+          ASSERT_TRUE(both);
+          ASSERT_EQ((*both)[0]->value, (*both)[1]->value);
+          ASSERT_EQ((*both)[0]->version.lsn, position.applied);
+        }
+        ++reads;
+      }
+    });
+  }
+  for (uint64_t lsn = 2; lsn < 300 || reads < 100; ++lsn) {
+    Write(lsn, {Put("a", std::to_string(lsn)), Put("z", std::to_string(lsn))});
+  }
+  stop = true;
+  for (std::thread& reader : readers) reader.join();
+}
+
+TEST_P(StoreTest, ARangeIsTruncated) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4")});
+  ASSERT_TRUE(store().TruncateRange(kTable, {"b", "c"}).ok());
+  EXPECT_EQ(Records(), "a=1@1 c=4@1");
+  ASSERT_TRUE(store().TruncateRange(kTable, {"b", "c"}).ok());  // nothing there
+  ASSERT_TRUE(store().TruncateRange(kTable, {"d", ""}).ok());
+  ASSERT_TRUE(store().TruncateRange(kTable, {"", "a"}).ok());
+  ASSERT_TRUE(store().TruncateRange(kTable, {"c", "b"}).ok());
+  EXPECT_EQ(Records(), "a=1@1 c=4@1");
+  ASSERT_TRUE(store().TruncateRange(kTable, {}).ok());
+  EXPECT_EQ(Records(), "");
+}
+
+TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
+  std::vector<Effect> effects;
+  for (int i = 0; i < 20'000; ++i) effects.push_back(Put("k" + std::to_string(100'000 + i), std::string(200, 'v')));
+  Write(1, effects);
+  ASSERT_TRUE(CheckpointNow(store()));
+  const KeyRange half{"k110000", "k115000"};
+  const auto all = store().EstimateSize(kTable, {});
+  const auto part = store().EstimateSize(kTable, half);
+  const auto few = store().EstimateSize(kTable, {"k100000", "k100100"});
+  ASSERT_TRUE(all && part && few);
+  EXPECT_GT(all->records, 12'000);
+  EXPECT_LT(all->records, 32'000);
+  EXPECT_GT(part->records, 2'000);
+  EXPECT_LT(part->records, 10'000);
+  EXPECT_EQ(few->records, 100);
+  EXPECT_GE(few->bytes, 100 * 207);
+  ASSERT_TRUE(store().TruncateRange(kTable, half).ok());
+  EXPECT_EQ(store().EstimateSize(kTable, half)->records, 0);
+  EXPECT_EQ(Records({"k109999", "k115001"}), "k109999=" + std::string(200, 'v') + "@1 k115000=" +
+                                                 std::string(200, 'v') + "@1");
+}
+
+// ---- tables --------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, AnUnknownTableIsNamed) {
+  const TableId unknown{99};
+  EXPECT_EQ(store().Get(unknown, "a").error().code(), Code::kNoSuchTable);
+  EXPECT_EQ(store().Scan(unknown, {}, [](auto, auto&) { return true; }).code(), Code::kNoSuchTable);
+  EXPECT_EQ(store().TruncateRange(unknown, {}).code(), Code::kNoSuchTable);
+  EXPECT_EQ(ApplyOne(store(), kTablet, unknown, Entry(1, {Put("a", "b")})).code(), Code::kNoSuchTable);
+  EXPECT_TRUE(store().health().status.ok());
+}
+
+TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
+  Write(1, {Put("a", "1")});
+  ASSERT_TRUE(store().EnsureTable(kTable, TableCompression::kNone).ok());  // already there
+  EXPECT_EQ(Records(), "a=1@1");
+  std::thread([&] { EXPECT_EQ(Records(), "a=1@1"); }).join();
+  Status dropped = store().DropTable(kTable);
+  while (dropped.code() == Code::kComeAgain) dropped = store().DropTable(kTable);
+  ASSERT_TRUE(dropped.ok()) << dropped;
+  EXPECT_EQ(store().Get(kTable, "a").error().code(), Code::kNoSuchTable);
+  EXPECT_TRUE(store().DropTable(kTable).ok());
+  ASSERT_TRUE(store().EnsureTable(kTable, TableCompression::kZlib).ok());
+  EXPECT_EQ(Records(), "");
+}
+
+TEST_P(StoreTest, CompressedTablesHoldTheSame) {
+  for (const TableCompression compression : {TableCompression::kSnappy, TableCompression::kZlib}) {
+    const TableId table{100 + static_cast<uint64_t>(compression)};
+    const TabletId tablet{table.value};
+    ASSERT_TRUE(store().EnsureTable(table, compression).ok());
+    AddReplica(tablet, table);
+    std::vector<Effect> effects;
+    for (int i = 1000; i < 3000; ++i) effects.push_back(Put(std::to_string(i), std::string(1000, 'v')));
+    ASSERT_TRUE(ApplyOne(store(), tablet, table, Entry(1, effects)).ok());
+    ASSERT_TRUE(CheckpointNow(store()));
+    life->Crash();
+    int records = 0;
+    ASSERT_TRUE(store().Scan(table, {}, [&](auto, auto& record) {
+      ++records;
+      return record.value == std::string(1000, 'v');
+    }).ok());
+    EXPECT_EQ(records, 2000);
+  }
+}
+
+// ---- recovery ------------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ACrashTakesRecordsStateAndWindowBackToOneCheckpoint) {
+  Write(1, {Put("a", "1")});
+  Write(2, {Put("b", "2")});
+  ASSERT_TRUE(CheckpointNow(store()));
+  Write(3, {Put("a", "3"), Delete("b")});
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.2 of [\"\", \"\") log 1.1..1.3 window 9/1 9/2\n");
+  EXPECT_EQ(Records(), "a=1@1 b=2@2");
+  // Replayed, it is as it was.
+  const auto log = store().ReadLog(kTablet, Lsn{3}, Lsn{3}, SIZE_MAX);
+  ASSERT_TRUE(log && log->size() == 1);
+  ASSERT_TRUE(ApplyOne(store(), kTablet, kTable, log->front()).ok());
+  EXPECT_EQ(Records(), "a=3@3");
+}
+
+TEST_P(StoreTest, ACleanEndKeepsEverything) {
+  Write(1, {Put("a", "1")});
+  life->Reopen();
+  EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
+  EXPECT_EQ(Records(), "a=1@1");
+}
+
+TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
+  ReplicaState state;
+  state.table = kTable;
+  state.promised = {5};
+  state.led = {4};
+  state.longest_lease_ms = 1000;
+  state.incomplete = true;
+  state.incomplete_range = {"c", "f"};
+  state.family_epoch = {3};
+  state.family_lsn = {17};
+  state.schema = std::string("\0schema", 7);
+  ASSERT_TRUE(store().PutReplicaState(kOther, state).ok());
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  const auto replicas = store().Recover();
+  ASSERT_TRUE(replicas);
+  ASSERT_EQ(replicas->size(), 2u);
+  const ReplicaState& found = replicas->back().state;
+  EXPECT_EQ(found.table, state.table);
+  EXPECT_EQ(found.promised, state.promised);
+  EXPECT_EQ(found.led, state.led);
+  EXPECT_EQ(found.longest_lease_ms, 1000);
+  EXPECT_TRUE(found.incomplete);
+  EXPECT_FALSE(found.tombstone);
+  EXPECT_EQ(found.incomplete_range, state.incomplete_range);
+  EXPECT_EQ(found.family_epoch, state.family_epoch);
+  EXPECT_EQ(found.family_lsn, state.family_lsn);
+  EXPECT_EQ(found.schema, state.schema);
+  EXPECT_FALSE(replicas->back().applied);
+}
+
+TEST_P(StoreTest, AppliedStatesComeBackWhole) {
+  ApplyBatch batch;
+  batch.tablet = kTablet;
+  batch.table = kTable;
+  batch.state.applied = {Epoch{3}, Lsn{12}};
+  batch.state.range = {"b", "k"};
+  batch.state.time = {99};
+  batch.state.window_floor = {88};
+  batch.state.epoch_starts = {{Epoch{1}, Lsn{1}}, {Epoch{3}, Lsn{7}}};
+  WindowRow row;
+  row.client = {UINT64_MAX};
+  row.sequence = {4};
+  row.first_incomplete = {3};
+  row.time = {77};
+  row.request_digest = UINT64_MAX;
+  row.version = {Epoch{3}, Lsn{11}};
+  row.level = AckLevel::kPrimary;
+  row.outcome = {Code::kConditionFailed, "no", true, {-1, INT64_MAX}, 2};
+  batch.window.put = {row};
+  ASSERT_TRUE(store().Apply({&batch, 1}).ok());
+  ASSERT_TRUE(CheckpointNow(store()));
+  life->Crash();
+  const auto replicas = store().Recover();
+  ASSERT_TRUE(replicas && replicas->size() == 1 && replicas->front().applied);
+  const AppliedState& state = *replicas->front().applied;
+  EXPECT_EQ(state.applied, batch.state.applied);
+  EXPECT_EQ(state.range, batch.state.range);
+  EXPECT_EQ(state.time, batch.state.time);
+  EXPECT_EQ(state.window_floor, batch.state.window_floor);
+  ASSERT_EQ(state.epoch_starts.size(), 2u);
+  EXPECT_EQ(state.epoch_starts[1].first, Lsn{7});
+  ASSERT_EQ(replicas->front().window.size(), 1u);
+  const WindowRow& found = replicas->front().window.front();
+  EXPECT_EQ(found.client, row.client);
+  EXPECT_EQ(found.sequence, row.sequence);
+  EXPECT_EQ(found.first_incomplete, row.first_incomplete);
+  EXPECT_EQ(found.time, row.time);
+  EXPECT_EQ(found.request_digest, row.request_digest);
+  EXPECT_EQ(found.version, row.version);
+  EXPECT_EQ(found.level, row.level);
+  EXPECT_EQ(found.outcome.code, row.outcome.code);
+  EXPECT_EQ(found.outcome.message, "no");
+  EXPECT_TRUE(found.outcome.wrote);
+  EXPECT_EQ(found.outcome.counters, row.outcome.counters);
+  EXPECT_EQ(found.outcome.failed_index, 2);
+}
+
+TEST_P(StoreTest, WindowRowsAreErasedByName) {
+  Write(1, {});
+  Write(2, {});
+  ApplyBatch batch;
+  batch.tablet = kTablet;
+  batch.table = kTable;
+  batch.state.applied = {Epoch{1}, Lsn{3}};
+  batch.window.erase = {{ClientId{9}, Sequence{1}}, {ClientId{9}, Sequence{17}}};
+  ASSERT_TRUE(store().Apply({&batch, 1}).ok());
+  EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.3 of [\"\", \"\") log 1.1..1.2 window 9/2\n");
+}
+
+TEST_P(StoreTest, AForgottenReplicaLeavesItsTombstone) {
+  AddReplica(kOther, TableId{8});
+  Write(1, {Put("a", "1")});
+  ASSERT_TRUE(AppendOne(store(), kOther, Entry(1)).ok());
+  ASSERT_TRUE(ApplyOne(store(), kOther, TableId{8}, Entry(1)).ok());
+  ReplicaState tombstone;
+  tombstone.table = kTable;
+  tombstone.promised = {2};
+  tombstone.tombstone = true;
+  ASSERT_TRUE(store().PutReplicaState(kTablet, tombstone).ok());
+  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
+  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());  // again, after an interruption
+  ASSERT_TRUE(FlushNow(store()).ok());
+  const auto held = CheckpointNow(store());
+  ASSERT_TRUE(held);
+  EXPECT_FALSE(held->contains(kTablet));
+  EXPECT_TRUE(held->contains(kOther));
+  life->Crash();
+  EXPECT_EQ(DumpReplicas(store()), "tablet 70 tombstone promised 2 applied none log 0.0..0.0 window\n"
+                                   "tablet 71 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
+}
+
+TEST_P(StoreTest, LogBytesCountFromTheCheckpoint) {
+  EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
+  Write(1, {Put("a", std::string(10'000, 'v'))});
+  EXPECT_GT(store().LogBytesSinceCheckpoint(), 10'000);
+  ASSERT_TRUE(CheckpointNow(store()));
+  EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, StoreTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
+                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing

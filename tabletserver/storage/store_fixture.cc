@@ -1,0 +1,184 @@
+#include "tabletserver/storage/store_fixture.h"
+
+#include <glog/logging.h>
+#include <stdlib.h>
+
+#include <sstream>
+
+namespace ebla::tabletserver::testing {
+
+namespace {
+
+ebla::testing::ThreadExecutor& Completions() {
+  static ebla::testing::ThreadExecutor executor;
+  return executor;
+}
+
+class MemoryUnderTest final : public StoreUnderTest {
+ public:
+  MemoryUnderTest() { Reopen(); }
+  ~MemoryUnderTest() override { store_.reset(); }
+  void Reopen() override {
+    store_.reset();
+    store_ = std::make_unique<MemoryStore>(disk_, executor_);
+  }
+  void Crash() override {
+    store_.reset();
+    disk_.Crash(MemoryDisk::CrashKind::kProcess);
+    Reopen();
+  }
+
+ private:
+  MemoryDisk disk_;
+  ebla::testing::ThreadExecutor executor_;
+};
+
+class WtUnderTest final : public StoreUnderTest {
+ public:
+  WtUnderTest() { Reopen(); }
+  ~WtUnderTest() override { store_.reset(); }
+  void Reopen() override {
+    store_.reset();
+    auto opened = WtStore::Open(SmallStore(directory_ / "store" + std::to_string(life_), flusher_, background_));
+    CHECK(opened) << opened.error();
+    store_ = std::move(*opened);
+  }
+  // What the operating system has of the files is what a process that dies leaves behind.
+  void Crash() override {
+    const std::string before = directory_ / "store" + std::to_string(life_);
+    const std::string after = directory_ / "store" + std::to_string(++life_);
+    std::filesystem::copy(before, after, std::filesystem::copy_options::recursive);
+    Reopen();
+    std::filesystem::remove_all(before);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  int life_ = 0;
+  ebla::testing::ThreadExecutor flusher_;
+  ebla::testing::ThreadExecutor background_;
+};
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+  std::string path = (std::filesystem::temp_directory_path() / "ebla-storage-XXXXXX").string();
+  CHECK(mkdtemp(path.data()) != nullptr) << path;
+  path_ = path;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+Status FlushNow(TabletStore& store, FlushMode mode) {
+  std::promise<Status> promise;
+  store.Flush(mode, Completions(), [&](Status status) { promise.set_value(std::move(status)); });
+  return promise.get_future().get();
+}
+
+Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store) {
+  std::promise<Result<TabletStore::CheckpointResult>> promise;
+  store.Checkpoint(Completions(), [&](auto result) { promise.set_value(std::move(result)); });
+  return promise.get_future().get();
+}
+
+std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
+  if (kind == StoreKind::kMemory) return std::make_unique<MemoryUnderTest>();
+  return std::make_unique<WtUnderTest>();
+}
+
+WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background) {
+  WtStoreOptions options;
+  options.directory = std::move(directory);
+  options.cache_bytes = 16 << 20;
+  options.log_file_bytes = 1 << 20;
+  options.flusher = &flusher;
+  options.background = &background;
+  return options;
+}
+
+Effect Put(std::string key, std::string value) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.value = std::move(value);
+  return effect;
+}
+
+Effect Delete(std::string key) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.is_delete = true;
+  return effect;
+}
+
+LogEntry Entry(uint64_t lsn, std::vector<Effect> effects, EntryKind kind) {
+  LogEntry entry;
+  entry.kind = kind;
+  entry.version = {Epoch{1}, Lsn{lsn}};
+  entry.time = {1000 + lsn};
+  entry.effects = std::move(effects);
+  return entry;
+}
+
+Status AppendOne(TabletStore& store, TabletId tablet, const LogEntry& entry) {
+  const AppendBatch batch{tablet, {&entry}};
+  return store.Append({&batch, 1});
+}
+
+Status ApplyOne(TabletStore& store, TabletId tablet, TableId table, const LogEntry& entry, const KeyRange& range) {
+  ApplyBatch batch;
+  batch.tablet = tablet;
+  batch.table = table;
+  for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
+  WindowRow row;
+  row.client = {9};
+  row.sequence = {entry.version.lsn.value};
+  row.time = entry.time;
+  row.version = entry.version;
+  batch.window.put.push_back(row);
+  batch.state.applied = entry.version;
+  batch.state.range = range;
+  batch.state.time = entry.time;
+  batch.state.epoch_starts = {{Epoch{1}, Lsn{1}}};
+  return store.Apply({&batch, 1});
+}
+
+std::string Dump(TabletStore& store, TableId table, const KeyRange& range, bool reverse) {
+  std::ostringstream out;
+  const Status status = store.Scan(table, {range, reverse}, [&](std::string_view key, const StoredRecord& record) {
+    out << (out.tellp() > 0 ? " " : "") << key << "=" << record.value << "@" << record.version.lsn;
+    return true;
+  });
+  return status.ok() ? out.str() : status.ToString();
+}
+
+std::string DumpReplicas(TabletStore& store) {
+  const auto replicas = store.Recover();
+  if (!replicas) return replicas.error().ToString();
+  std::ostringstream out;
+  for (const RecoveredReplica& replica : *replicas) {
+    out << "tablet " << replica.tablet << (replica.state.tombstone ? " tombstone" : "") << " promised "
+        << replica.state.promised << " applied ";
+    if (replica.applied) {
+      out << replica.applied->applied << " of " << replica.applied->range;
+    } else {
+      out << "none";
+    }
+    out << " log " << replica.first_logged << ".." << replica.last_logged << " window";
+    for (const WindowRow& row : replica.window) out << " " << row.client << "/" << row.sequence;
+    out << "\n";
+  }
+  return out.str();
+}
+
+std::string DumpLog(TabletStore& store, TabletId tablet) {
+  const auto entries = store.ReadLog(tablet, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+  if (!entries) return entries.error().ToString();
+  std::ostringstream out;
+  for (const LogEntry& entry : *entries) out << (out.tellp() > 0 ? " " : "") << entry.version;
+  return out.str();
+}
+
+}  // namespace ebla::tabletserver::testing

@@ -1,0 +1,69 @@
+// tabletserver/storage/store_fixture.h
+// For tests: a store of either kind with threads to run on, that can be reopened and crashed, and short words for the
+// calls that complete later.
+// Threads: one test's thread.
+#pragma once
+
+#include <filesystem>
+#include <future>
+#include <memory>
+#include <string>
+
+#include "common/testing/thread_executor.h"
+#include "tabletserver/storage/memory_store.h"
+#include "tabletserver/storage/wt_store.h"
+
+namespace ebla::tabletserver::testing {
+
+// A directory that is removed with it.
+class TemporaryDirectory {
+ public:
+  TemporaryDirectory();
+  ~TemporaryDirectory();
+  TemporaryDirectory(const TemporaryDirectory&) = delete;
+  TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+  const std::string& path() const { return path_; }
+  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
+
+ private:
+  std::string path_;
+};
+
+// Waits for what a store completes later.
+Status FlushNow(TabletStore& store, FlushMode mode = FlushMode::kSync);
+Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store);
+
+// One life after another of one store.
+class StoreUnderTest {
+ public:
+  virtual ~StoreUnderTest() = default;
+  TabletStore& operator*() { return *store_; }
+  TabletStore* operator->() { return store_.get(); }
+  virtual void Reopen() = 0;  // a clean end, and the next start
+  virtual void Crash() = 0;   // the process dies, and the next start
+
+ protected:
+  std::unique_ptr<TabletStore> store_;
+};
+
+enum class StoreKind { kWiredTiger, kMemory };
+std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
+
+// Options for a small store.
+WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background);
+
+// ---- short words ---------------------------------------------------------------------------------------------------
+
+Effect Put(std::string key, std::string value);
+Effect Delete(std::string key);
+LogEntry Entry(uint64_t lsn, std::vector<Effect> effects = {}, EntryKind kind = EntryKind::kWrite);
+Status AppendOne(TabletStore& store, TabletId tablet, const LogEntry& entry);
+// Applies one entry as a tablet of `range` does, with a window row (client 9, sequence = lsn).
+Status ApplyOne(TabletStore& store, TabletId tablet, TableId table, const LogEntry& entry, const KeyRange& range = {});
+// Every record of the range, as key=value@lsn words in order.
+std::string Dump(TabletStore& store, TableId table, const KeyRange& range = {}, bool reverse = false);
+// Every replica, as the state, applied lsn, log bounds and window that recovery finds.
+std::string DumpReplicas(TabletStore& store);
+std::string DumpLog(TabletStore& store, TabletId tablet);
+
+}  // namespace ebla::tabletserver::testing
