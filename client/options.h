@@ -12,6 +12,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -120,7 +121,7 @@ struct ScanOptions {
   bool keys_only = false;
   Read read;
   Session* session = nullptr;
-  uint32_t page_bytes = 0;  // 0: 1 MiB
+  uint32_t page_bytes = 0;                // 0: 1 MiB
   std::chrono::milliseconds deadline{0};  // of each page, as a scan may be as long as its table
 };
 
@@ -164,6 +165,7 @@ class Batch {
   }
 
   const std::vector<Part>& parts() const { return parts_; }
+  std::vector<Part> TakeParts() && { return std::move(parts_); }
   bool empty() const { return parts_.empty(); }
   size_t size() const { return parts_.size(); }
 

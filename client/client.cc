@@ -1,0 +1,104 @@
+#include "client/client.h"
+
+#include <utility>
+
+#include "client/runtime.h"
+
+namespace ebla {
+
+using client::Admin;
+using client::Once;
+using client::Runtime;
+
+namespace {
+
+// Asks the master something and waits for the answer.
+template <class T, class Ask>
+T Wait(Runtime& runtime, Ask ask) {
+  return runtime.Wait<T>([&](Callback<T> done) { ask(runtime.admin(), Once<T>(std::move(done))); });
+}
+
+}  // namespace
+
+Client::Client(std::shared_ptr<Runtime> runtime) : runtime_(std::move(runtime)) {}
+Client::~Client() = default;
+
+Result<Client> Client::Connect(ClientOptions options) {
+  EBLA_ASSIGN(std::shared_ptr<Runtime> runtime, Runtime::Make(options));
+  return Client(std::move(runtime));
+}
+
+Result<Table> Client::OpenTable(std::string_view name) const {
+  auto table = runtime_->Wait<Result<client::TablePtr>>([&](Callback<Result<client::TablePtr>> done) {
+    runtime_->core().OpenTable(std::string(name), Once<Result<client::TablePtr>>(std::move(done)));
+  });
+  if (!table) return Error(std::move(table.error()));
+  return client::TableAccess::Make(std::make_shared<client::TableHandle>(runtime_, *std::move(table)));
+}
+
+Session Client::NewSession() const { return client::SessionAccess::Make(std::make_shared<client::SessionState>()); }
+
+Result<Session> Client::NewSession(std::string_view token) const {
+  EBLA_ASSIGN(client::SessionTokens tokens, client::DecodeTokens(token));
+  return client::SessionAccess::Make(std::make_shared<client::SessionState>(std::move(tokens)));
+}
+
+Result<TableInfo> Client::CreateTable(std::string_view name, CreateTableOptions options) const {
+  return Wait<Result<TableInfo>>(*runtime_, [&](Admin& admin, Once<Result<TableInfo>> done) {
+    admin.CreateTable(std::string(name), std::move(options), std::move(done));
+  });
+}
+
+Result<TableInfo> Client::AlterTable(std::string_view name, TableOptions changes) const {
+  return Wait<Result<TableInfo>>(*runtime_, [&](Admin& admin, Once<Result<TableInfo>> done) {
+    admin.AlterTable(std::string(name), std::move(changes), std::move(done));
+  });
+}
+
+Status Client::DropTable(std::string_view name) const {
+  return Wait<Status>(*runtime_,
+                      [&](Admin& admin, Once<Status> done) { admin.DropTable(std::string(name), std::move(done)); });
+}
+
+Result<std::vector<TableInfo>> Client::ListTables() const {
+  using Tables = Result<std::vector<TableInfo>>;
+  return Wait<Tables>(*runtime_, [](Admin& admin, Once<Tables> done) { admin.ListTables(std::move(done)); });
+}
+
+Result<TableInfo> Client::DescribeTable(std::string_view name) const {
+  return Wait<Result<TableInfo>>(*runtime_, [&](Admin& admin, Once<Result<TableInfo>> done) {
+    admin.DescribeTable(std::string(name), std::move(done));
+  });
+}
+
+Result<std::vector<ServerSummary>> Client::ListServers() const {
+  using Servers = Result<std::vector<ServerSummary>>;
+  return Wait<Servers>(*runtime_, [](Admin& admin, Once<Servers> done) { admin.ListServers(std::move(done)); });
+}
+
+Result<std::vector<TabletSummary>> Client::ListTablets(std::string_view table, std::string_view server) const {
+  using Tablets = Result<std::vector<TabletSummary>>;
+  return Wait<Tablets>(*runtime_, [&](Admin& admin, Once<Tablets> done) {
+    admin.ListTablets(std::string(table), std::string(server), std::move(done));
+  });
+}
+
+Result<ClusterInfo> Client::DescribeCluster() const {
+  return Wait<Result<ClusterInfo>>(
+      *runtime_, [](Admin& admin, Once<Result<ClusterInfo>> done) { admin.DescribeCluster(std::move(done)); });
+}
+
+Result<TabletPlace> Client::Locate(std::string_view table, std::string_view key) const {
+  EBLA_TRY(CheckKey(key));
+  return Wait<Result<TabletPlace>>(*runtime_, [&](Admin& admin, Once<Result<TabletPlace>> done) {
+    admin.Locate(std::string(table), std::string(key), std::move(done));
+  });
+}
+
+// ---- session.h
+
+Session::Session(std::shared_ptr<client::SessionState> state) : state_(std::move(state)) {}
+Session::~Session() = default;
+std::string Session::Token() const { return state_->Export(); }
+
+}  // namespace ebla

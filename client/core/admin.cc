@@ -1,0 +1,214 @@
+#include "client/core/admin.h"
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "client/core/admin_convert.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client {
+
+namespace {
+
+constexpr Duration kPollFirst = std::chrono::milliseconds(20);
+constexpr int kTabletsPage = 1000;
+
+// Whether a table that exists after a lost reply may be the very one asked for.
+bool LooksLike(const TableInfo& info, const CreateTableOptions& asked) {
+  const TableOptions& a = asked.table;
+  const TableOptions& b = info.options;
+  const auto fits = [](const auto& wanted, const auto& got) { return !wanted || wanted == got; };
+  return info.tablets == static_cast<int>(asked.split_points.size()) + 1 && fits(a.replicas, b.replicas) &&
+         fits(a.compression, b.compression) && fits(a.durability, b.durability) &&
+         fits(a.last_write_wins, b.last_write_wins) && fits(a.default_ttl, b.default_ttl);
+}
+
+}  // namespace
+
+template <class Request, class Reply>
+void Admin::Ask(const char* method, Request request, MasterClient::CallOptions options,
+                std::move_only_function<void(Result<MasterClient::Answer<Reply>>)> done) {
+  if (options.deadline <= Duration(0)) options.deadline = deadline_;
+  masters_.Call<Request, Reply>(method, std::move(request), std::move(options), std::move(done));
+}
+
+void Admin::CreateTable(std::string name, CreateTableOptions options, Once<Result<TableInfo>> done) {
+  idl::CreateTableRequest request;
+  request.name = name;
+  request.options = ToIdl(options.table);
+  request.splitPoints = options.split_points;
+  MasterClient::CallOptions call;
+  call.deadline = options.deadline.count() > 0 ? Duration(options.deadline) : deadline_;
+  call.mutates = true;
+  call.quick = false;
+  const MonotonicTime end = network_.Now() + call.deadline;
+  using Answer = Result<MasterClient::Answer<idl::CreateTableReply>>;
+  auto lost_reply = std::make_shared<bool>(false);
+  call.note = [lost_reply](const Status& cause) {
+    if (cause.code() == Code::kUnknownOutcome || cause.code() == Code::kDeadlineExceeded) *lost_reply = true;
+  };
+  Ask<idl::CreateTableRequest, idl::CreateTableReply>(
+      "createTable", std::move(request), std::move(call),
+      [this, name, end, lost_reply, options = std::move(options), done = std::move(done)](Answer answer) mutable {
+        if (!answer && (answer.error().code() != Code::kTableExists || !*lost_reply))
+          return done(Error(answer.error()));
+        // Made now, or by an earlier attempt whose reply was lost.
+        AwaitServing(name, end,
+                     Once<Result<TableInfo>>([answer = std::move(answer), options = std::move(options),
+                                              done = std::move(done)](Result<TableInfo> info) mutable {
+                       if (info && !answer && !LooksLike(*info, options)) return done(Error(answer.error()));
+                       done(std::move(info));
+                     }));
+      });
+}
+
+void Admin::AwaitServing(std::string name, MonotonicTime end, Once<Result<TableInfo>> done) {
+  const MonotonicTime now = network_.Now();
+  DescribeTable(name,
+                Once<Result<TableInfo>>([this, name, end, now, done = std::move(done)](Result<TableInfo> info) mutable {
+                  if (!info) return done(std::move(info));
+                  if (info->tablets_serving >= info->tablets) return done(std::move(info));
+                  if (now + kPollFirst >= end) {
+                    return done(Error(Code::kDeadlineExceeded, "table \"" + name + "\" is made, but only " +
+                                                                   std::to_string(info->tablets_serving) + " of its " +
+                                                                   std::to_string(info->tablets) +
+                                                                   " tablets serve yet; it goes on by itself"));
+                  }
+                  network_.executor().After(kPollFirst, [this, name, end, done = std::move(done)]() mutable {
+                    AwaitServing(std::move(name), end, std::move(done));
+                  });
+                }));
+}
+
+void Admin::AlterTable(std::string name, TableOptions changes, Once<Result<TableInfo>> done) {
+  idl::AlterTableRequest request;
+  request.name = name;
+  request.options = ToIdl(changes);
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  call.quick = false;
+  Ask<idl::AlterTableRequest, idl::AlterTableReply>(
+      "alterTable", std::move(request), std::move(call),
+      [this, name, done = std::move(done)](Result<MasterClient::Answer<idl::AlterTableReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        DescribeTable(std::move(name), std::move(done));
+      });
+}
+
+void Admin::DropTable(std::string name, Once<Status> done) {
+  idl::DropTableByNameRequest request;
+  request.name = name;
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  call.quick = false;
+  auto lost_reply = std::make_shared<bool>(false);
+  call.note = [lost_reply](const Status& cause) {
+    if (cause.code() == Code::kUnknownOutcome || cause.code() == Code::kDeadlineExceeded) *lost_reply = true;
+  };
+  Ask<idl::DropTableByNameRequest, idl::DropTableByNameReply>(
+      "dropTable", std::move(request), std::move(call),
+      [lost_reply, done = std::move(done)](Result<MasterClient::Answer<idl::DropTableByNameReply>> answer) mutable {
+        if (answer || (answer.error().code() == Code::kNoSuchTable && *lost_reply)) return done(Status());
+        done(answer.error());
+      });
+}
+
+void Admin::ListTables(Once<Result<std::vector<TableInfo>>> done) {
+  Ask<idl::ListTablesRequest, idl::ListTablesReply>(
+      "listTables", {}, {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::ListTablesReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        std::vector<TableInfo> tables;
+        for (const idl::TableSummary& table : answer->reply.tables) tables.push_back(FromIdl(table));
+        done(std::move(tables));
+      });
+}
+
+void Admin::DescribeTable(std::string name, Once<Result<TableInfo>> done) {
+  idl::DescribeTableRequest request;
+  request.name = std::move(name);
+  Ask<idl::DescribeTableRequest, idl::DescribeTableReply>(
+      "describeTable", std::move(request), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::DescribeTableReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply.table));
+      });
+}
+
+void Admin::ListServers(Once<Result<std::vector<ServerSummary>>> done) {
+  Ask<idl::ListServersRequest, idl::ListServersReply>(
+      "listServers", {}, {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::ListServersReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        std::vector<ServerSummary> servers;
+        for (const idl::ServerSummary& server : answer->reply.servers) servers.push_back(FromIdl(server));
+        done(std::move(servers));
+      });
+}
+
+struct Admin::TabletPages {
+  idl::ListTabletsRequest request;
+  std::vector<TabletSummary> tablets;
+  Once<Result<std::vector<TabletSummary>>> done;
+};
+
+void Admin::ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done) {
+  auto pages = std::make_shared<TabletPages>(TabletPages{{}, {}, std::move(done)});
+  pages->request.table = std::move(table);
+  pages->request.server = std::move(server);
+  pages->request.limit = kTabletsPage;
+  NextTablets(std::move(pages));
+}
+
+void Admin::NextTablets(std::shared_ptr<TabletPages> pages) {
+  idl::ListTabletsRequest request = pages->request;
+  Ask<idl::ListTabletsRequest, idl::ListTabletsReply>(
+      "listTablets", std::move(request), {},
+      [this, pages = std::move(pages)](Result<MasterClient::Answer<idl::ListTabletsReply>> answer) mutable {
+        if (!answer) return pages->done(Error(answer.error()));
+        const int64_t before = pages->request.afterTabletId;
+        for (const idl::TabletSummary& tablet : answer->reply.tablets) {
+          pages->request.afterTabletId = std::max(pages->request.afterTabletId, tablet.info.tabletId);
+          pages->tablets.push_back(FromIdl(tablet));
+        }
+        if (answer->reply.more && pages->request.afterTabletId > before) return NextTablets(std::move(pages));
+        std::ranges::sort(pages->tablets, {},
+                          [](const TabletSummary& tablet) { return std::tie(tablet.table, tablet.range.start); });
+        pages->done(std::move(pages->tablets));
+      });
+}
+
+void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
+  MasterClient::CallOptions call;
+  call.any_master = true;
+  Ask<idl::ClusterInfoRequest, idl::ClusterInfoReply>(
+      "clusterInfo", {}, std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::ClusterInfoReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply));
+      });
+}
+
+void Admin::Locate(std::string table, std::string key, Once<Result<TabletPlace>> done) {
+  DescribeTable(
+      std::move(table),
+      Once<Result<TableInfo>>([this, key = std::move(key), done = std::move(done)](Result<TableInfo> info) mutable {
+        if (!info) return done(Error(info.error()));
+        idl::LocateRequest request;
+        request.tableId = static_cast<int64_t>(info->id.value);
+        request.range = rpc::ToIdl(KeyRange{key, KeyAfter(key)});
+        request.limit = 1;
+        using Answer = Result<MasterClient::Answer<idl::LocateReply>>;
+        Ask<idl::LocateRequest, idl::LocateReply>(
+            "locate", std::move(request), {}, [key, done = std::move(done)](Answer answer) mutable {
+              if (!answer) return done(Error(answer.error()));
+              if (answer->reply.tablets.empty()) {
+                return done(Error(Code::kUnavailable, "no tablet holds \"" + EscapeBytes(key) + "\" at present"));
+              }
+              done(FromIdl(answer->reply.tablets.front()));
+            });
+      }));
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,44 @@
+// client/core/admin.h
+// What the master is asked by people: tables, tablets, servers, the cluster. Thrift on one side, the types of
+// client/admin.h on the other.
+// Threads: any; callbacks as in client_core.h.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/admin.h"
+#include "client/core/master_client.h"
+#include "client/core/once.h"
+
+namespace ebla::client {
+
+class Admin {
+ public:
+  Admin(MasterClient& masters, Network& network, Duration deadline)
+      : masters_(masters), network_(network), deadline_(deadline) {}
+
+  void CreateTable(std::string name, CreateTableOptions options, Once<Result<TableInfo>> done);
+  void AlterTable(std::string name, TableOptions changes, Once<Result<TableInfo>> done);
+  void DropTable(std::string name, Once<Status> done);
+  void ListTables(Once<Result<std::vector<TableInfo>>> done);
+  void DescribeTable(std::string name, Once<Result<TableInfo>> done);
+  void ListServers(Once<Result<std::vector<ServerSummary>>> done);
+  void ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done);
+  void DescribeCluster(Once<Result<ClusterInfo>> done);
+  void Locate(std::string table, std::string key, Once<Result<TabletPlace>> done);
+
+ private:
+  struct TabletPages;
+  template <class Request, class Reply>
+  void Ask(const char* method, Request request, MasterClient::CallOptions options,
+           std::move_only_function<void(Result<MasterClient::Answer<Reply>>)> done);
+  void AwaitServing(std::string name, MonotonicTime end, Once<Result<TableInfo>> done);
+  void NextTablets(std::shared_ptr<TabletPages> pages);
+
+  MasterClient& masters_;
+  Network& network_;
+  const Duration deadline_;
+};
+
+}  // namespace ebla::client

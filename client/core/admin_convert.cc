@@ -1,0 +1,161 @@
+#include "client/core/admin_convert.h"
+
+#include "common/rpc/channel.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client {
+
+namespace {
+
+std::string Address(const idl::Endpoint& endpoint) {
+  if (endpoint.host.empty() || endpoint.port <= 0) return {};
+  return rpc::Endpoint{endpoint.host, static_cast<uint16_t>(endpoint.port)}.ToString();
+}
+
+}  // namespace
+
+idl::TableOptions ToIdl(const TableOptions& options) {
+  idl::TableOptions out;
+  if (options.replicas) out.__set_replicas(*options.replicas);
+  if (options.compression) out.__set_compression(static_cast<idl::Compression::type>(*options.compression));
+  if (options.durability) out.__set_durability(static_cast<idl::Durability::type>(*options.durability));
+  if (options.interval) out.__set_intervalMs(static_cast<int32_t>(options.interval->count()));
+  if (options.key_group) {
+    idl::KeyGroup group;
+    if (options.key_group->prefix_bytes)
+      group.__set_prefixBytes(static_cast<int32_t>(*options.key_group->prefix_bytes));
+    if (options.key_group->delimiter) group.__set_delimiter(std::string(1, *options.key_group->delimiter));
+    out.__set_keyGroup(group);
+  }
+  if (options.last_write_wins) out.__set_lastWriteWins(*options.last_write_wins);
+  if (options.default_ack) out.__set_defaultWriteLevel(static_cast<idl::WriteLevel::type>(*options.default_ack));
+  if (options.default_read) {
+    out.__set_defaultReadLevel(static_cast<idl::ReadLevel::type>(options.default_read->level()));
+    if (options.default_read->level() == Read::Level::kBounded) {
+      out.__set_defaultBoundedMs(options.default_read->bound().count());
+    }
+  }
+  if (options.default_ttl) out.__set_defaultTtlMs(options.default_ttl->count());
+  if (options.split_bytes) out.__set_splitBytes(static_cast<int64_t>(*options.split_bytes));
+  if (options.split_ops_per_second) out.__set_splitOpsPerSecond(static_cast<int64_t>(*options.split_ops_per_second));
+  if (options.merge_bytes) out.__set_mergeBytes(static_cast<int64_t>(*options.merge_bytes));
+  return out;
+}
+
+TableOptions FromIdl(const idl::TableOptions& options) {
+  TableOptions out;
+  const auto& set = options.__isset;
+  using std::chrono::milliseconds;
+  if (set.replicas) out.replicas = options.replicas;
+  if (set.compression) out.compression = static_cast<TableCompression>(options.compression);
+  if (set.durability) out.durability = static_cast<TableDurability>(options.durability);
+  if (set.intervalMs) out.interval = milliseconds(options.intervalMs);
+  if (set.keyGroup) {
+    TableKeyGroup group;
+    if (options.keyGroup.__isset.prefixBytes) group.prefix_bytes = static_cast<uint32_t>(options.keyGroup.prefixBytes);
+    if (options.keyGroup.__isset.delimiter && !options.keyGroup.delimiter.empty()) {
+      group.delimiter = options.keyGroup.delimiter.front();
+    }
+    if (group.prefix_bytes || group.delimiter) out.key_group = group;
+  }
+  if (set.lastWriteWins) out.last_write_wins = options.lastWriteWins;
+  if (set.defaultWriteLevel) out.default_ack = static_cast<Ack>(options.defaultWriteLevel);
+  if (set.defaultReadLevel) {
+    switch (static_cast<Read::Level>(options.defaultReadLevel)) {
+      case Read::Level::kDefault: out.default_read = Read(); break;
+      case Read::Level::kStrong: out.default_read = Read::Strong(); break;
+      case Read::Level::kSession: out.default_read = Read::InSession(); break;
+      case Read::Level::kBounded: out.default_read = Read::Bounded(milliseconds(options.defaultBoundedMs)); break;
+      case Read::Level::kEventual: out.default_read = Read::Eventual(); break;
+    }
+  }
+  if (set.defaultTtlMs) out.default_ttl = milliseconds(options.defaultTtlMs);
+  if (set.splitBytes) out.split_bytes = static_cast<uint64_t>(options.splitBytes);
+  if (set.splitOpsPerSecond) out.split_ops_per_second = static_cast<uint64_t>(options.splitOpsPerSecond);
+  if (set.mergeBytes) out.merge_bytes = static_cast<uint64_t>(options.mergeBytes);
+  return out;
+}
+
+TableInfo FromIdl(const idl::TableSummary& summary) {
+  TableInfo info;
+  info.name = summary.schema.name;
+  info.id = TableId{static_cast<uint64_t>(summary.schema.tableId)};
+  info.schema_version = static_cast<uint64_t>(summary.schema.schemaVersion);
+  info.options = FromIdl(summary.schema.options);
+  info.tablets = summary.tablets;
+  info.tablets_serving = summary.tabletsServing;
+  info.size_bytes = summary.sizeBytes;
+  info.records = summary.records;
+  info.reads_per_second = summary.readsPerSecond;
+  info.writes_per_second = summary.writesPerSecond;
+  return info;
+}
+
+TabletSummary FromIdl(const idl::TabletSummary& summary) {
+  TabletSummary out;
+  out.id = TabletId{static_cast<uint64_t>(summary.info.tabletId)};
+  out.table_id = TableId{static_cast<uint64_t>(summary.info.tableId)};
+  out.table = summary.table;
+  out.range = rpc::FromIdl(summary.info.range);
+  out.epoch = Epoch{static_cast<uint64_t>(summary.info.epoch)};
+  out.primary = summary.info.primary;
+  out.voters = summary.info.voters;
+  out.learners = summary.info.learners;
+  out.status = static_cast<TabletStatus>(summary.info.state);
+  if (summary.__isset.load) {
+    out.load = TabletLoadInfo{summary.load.sizeBytes, summary.load.records, summary.load.readsPerSecond,
+                              summary.load.writesPerSecond};
+  }
+  return out;
+}
+
+ServerSummary FromIdl(const idl::ServerSummary& summary) {
+  ServerSummary out;
+  out.name = summary.name;
+  out.uuid = summary.uuid;
+  out.address = Address(summary.endpoint);
+  out.http_address = Address(summary.http);
+  out.incarnation = Incarnation{static_cast<uint64_t>(summary.incarnation)};
+  out.live = summary.state == idl::ServerState::LIVE;
+  if (summary.__isset.rack) out.rack = summary.rack;
+  out.tablets = summary.tablets;
+  out.leading = summary.leading;
+  if (summary.sinceHeartbeatMs >= 0) out.since_heartbeat = std::chrono::milliseconds(summary.sinceHeartbeatMs);
+  out.disk_free_bytes = summary.diskFreeBytes;
+  out.disk_total_bytes = summary.diskTotalBytes;
+  out.size_bytes = summary.sizeBytes;
+  out.reads_per_second = summary.readsPerSecond;
+  out.writes_per_second = summary.writesPerSecond;
+  out.writes_refused = summary.writesRefused;
+  out.version = summary.version;
+  return out;
+}
+
+ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
+  ClusterInfo info;
+  info.cluster_id = reply.clusterId;
+  info.term = static_cast<uint64_t>(reply.term);
+  for (const idl::MasterSummary& master : reply.masters) {
+    info.masters.push_back({master.name, Address(master.endpoint), master.leader});
+  }
+  info.live_servers = reply.liveServers;
+  info.tables = reply.tables;
+  info.tablets = reply.tablets;
+  info.version = reply.version;
+  return info;
+}
+
+TabletPlace FromIdl(const idl::TabletLocation& location) {
+  TabletPlace place;
+  place.id = TabletId{static_cast<uint64_t>(location.tabletId)};
+  place.range = rpc::FromIdl(location.range);
+  place.epoch = Epoch{static_cast<uint64_t>(location.epoch)};
+  place.primary = location.primary;
+  for (const idl::Replica& replica : location.replicas) {
+    if (replica.server == location.primary) place.primary_address = Address(replica.endpoint);
+    place.replicas.push_back(replica.server);
+  }
+  return place;
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,19 @@
+// client/core/admin_convert.h
+// Between the master's Thrift structs and client/admin.h.
+// Threads: functions.
+#pragma once
+
+#include "client/admin.h"
+#include "idl/master_types.h"
+
+namespace ebla::client {
+
+idl::TableOptions ToIdl(const TableOptions& options);
+TableOptions FromIdl(const idl::TableOptions& options);
+TableInfo FromIdl(const idl::TableSummary& summary);
+TabletSummary FromIdl(const idl::TabletSummary& summary);
+ServerSummary FromIdl(const idl::ServerSummary& summary);
+ClusterInfo FromIdl(const idl::ClusterInfoReply& reply);
+TabletPlace FromIdl(const idl::TabletLocation& location);
+
+}  // namespace ebla::client

@@ -1,0 +1,91 @@
+#include "client/core/retry_policy.h"
+
+#include <algorithm>
+
+namespace ebla::client {
+
+Duration Backoff(int waits, uint64_t random) {
+  const Duration full = std::min(kBackoffMax, kBackoffFirst * (int64_t{1} << std::min(waits, 20)));
+  return full / 2 + Duration(static_cast<int64_t>(random % static_cast<uint64_t>(full.count() / 2 + 1)));
+}
+
+Verdict RetryPolicy::Later(Verdict::Kind kind, Duration at_least, Duration remaining, uint64_t random) {
+  if (remaining <= Duration(0)) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
+  const Duration delay = std::max(at_least, Backoff(waits_++, random));
+  // The last attempt is made just before the end: better than giving up with time left.
+  return {kind, std::min(delay, remaining * 9 / 10), {}};
+}
+
+Verdict RetryPolicy::DecideUnknown(const Attempt& attempt, Duration remaining, uint64_t random) {
+  if (!attempt.from_server) {
+    maybe_happened_ = true;
+    return Later(Verdict::Kind::kLookUp, {}, remaining, random);
+  }
+  // The server cannot know what became of it; the client can: no earlier attempt reached anybody, so only the time it
+  // carried was too old, and the reply told the present one. A second such answer is somebody's fault, not the clock's.
+  if (write_ && !maybe_happened_ && new_times_++ == 0) return Later(Verdict::Kind::kRetry, {}, remaining, random);
+  return {Verdict::Kind::kAnswer, {}, attempt.status};
+}
+
+Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t random) {
+  ++attempts_;
+  const Code code = attempt.status.code();
+  if (code != Code::kOk) last_ = attempt.status;
+  const bool redirect = code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
+  if (!redirect) redirects_ = 0;
+  switch (code) {
+    case Code::kOk:
+    case Code::kNotFound:
+    case Code::kConditionFailed:
+    case Code::kInvalidArgument:
+    case Code::kLostWrite:
+    case Code::kTableExists:
+    case Code::kInternal: return {Verdict::Kind::kAnswer, {}, attempt.status};
+    case Code::kNoSuchTable:
+      if (reopened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
+      return {Verdict::Kind::kReopen, {}, {}};
+    case Code::kWrongTablet:
+    case Code::kNotPrimary:
+    case Code::kStaleEpoch: {
+      const auto kind = attempt.hint_usable ? Verdict::Kind::kRetry : Verdict::Kind::kLookUp;
+      if (remaining <= Duration(0)) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
+      if (redirects_++ < kRedirectsAtOnce) return {kind, {}, {}};
+      // Sent round in circles: two servers believe in each other, so nobody's hint is worth following now.
+      return Later(Verdict::Kind::kLookUp, attempt.retry_after, remaining, random);
+    }
+    case Code::kComeAgain:
+    case Code::kOverloaded: {
+      // Whoever asks to come again may have lost the tablet since: the master is asked now and then.
+      const bool ask = waits_ % kWaitsPerLookUp == kWaitsPerLookUp - 1;
+      return Later(ask ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry, attempt.retry_after, remaining, random);
+    }
+    case Code::kUnavailable: return Later(Verdict::Kind::kLookUp, attempt.retry_after, remaining, random);
+    case Code::kUnknownOutcome: return DecideUnknown(attempt, remaining, random);
+    case Code::kDeadlineExceeded:
+      if (!attempt.from_server) maybe_happened_ = true;
+      return Later(Verdict::Kind::kLookUp, {}, remaining, random);
+  }
+  return {Verdict::Kind::kAnswer, {}, Status(Code::kInternal, "a reply with an unknown code")};
+}
+
+Duration RetryPolicy::AttemptTimeout(Duration remaining) const {
+  return std::min(remaining, std::max(kAttemptMin, allowed_ / 3));
+}
+
+Status RetryPolicy::OutOfTime() const {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(allowed_).count();
+  std::string text = "no final answer within " + std::to_string(ms) + " ms";
+  if (attempts_ > 0) text += " and " + std::to_string(attempts_) + (attempts_ == 1 ? " attempt" : " attempts");
+  if (!last_.ok()) text += "; last: " + last_.ToString();
+  Code code = Code::kDeadlineExceeded;
+  if (write_ && maybe_happened_) {
+    code = Code::kUnknownOutcome;
+  } else if (last_.code() == Code::kOverloaded) {
+    code = Code::kOverloaded;
+  } else if (last_.code() != Code::kOk && last_.code() != Code::kDeadlineExceeded) {
+    code = Code::kUnavailable;
+  }
+  return {code, std::move(text)};
+}
+
+}  // namespace ebla::client

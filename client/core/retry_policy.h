@@ -1,0 +1,96 @@
+// client/core/retry_policy.h
+// What a client does with each way that an attempt may end: give the answer to the caller, follow the hint, look the
+// place up again, or wait and try again. Pure.
+//
+//   the attempt ended with                        read                       write (same client id and sequence)
+//   OK, NOT_FOUND, CONDITION_FAILED,              answer                     answer
+//     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS,
+//     INTERNAL
+//   NO_SUCH_TABLE                                 open by name again, once; then answer
+//   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait
+//   first COME_AGAIN, OVERLOADED                        wait (at least retry-after), the same place; every fourth time
+//   look up UNAVAILABLE                                   wait, look up UNKNOWN_OUTCOME: connection broke wait, look up
+//   the same, noting that it may have happened UNKNOWN_OUTCOME: said by the server           answer answer, if an
+//   earlier attempt may have
+//                                                                            happened; else again with the time it told
+//   DEADLINE_EXCEEDED: no reply to this attempt   look up                    the same, noting that it may have happened
+//   the deadline is spent                         the last cause             UNKNOWN_OUTCOME if it may have happened
+//
+// Place:   operation.h asks it after each attempt.
+// Threads: values.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/base/status.h"
+
+namespace ebla::client {
+
+inline constexpr Duration kBackoffFirst = std::chrono::milliseconds(4);
+inline constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
+inline constexpr int kRedirectsAtOnce = 3;
+inline constexpr int kWaitsPerLookUp = 4;
+inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
+
+// How one attempt ended.
+struct Attempt {
+  Status status;
+  bool from_server = false;  // the reply's own code; else the channel's
+  bool hint_usable = false;  // a redirect that says where to go
+  Duration retry_after{0};   // as the server asked; 0: it did not
+};
+
+struct Verdict {
+  enum class Kind {
+    kAnswer,  // `status` is final
+    kRetry,   // after `delay`, at the place known
+    kLookUp,  // after `delay`, forgetting the place tried
+    kReopen,  // find the table's id by its name again
+  };
+  Kind kind = Kind::kAnswer;
+  Duration delay{0};
+  Status status;
+};
+
+// The memory of one operation over its attempts.
+class RetryPolicy {
+ public:
+  // `allowed`: the deadline that it began with.
+  RetryPolicy(bool write, Duration allowed) : write_(write), allowed_(allowed) {}
+
+  // Decides; `remaining` is what is left of the deadline, `random` any bits.
+  Verdict Decide(const Attempt& attempt, Duration remaining, uint64_t random);
+  // How long the next attempt may take: a third of the whole, so that one silent server leaves time for another.
+  Duration AttemptTimeout(Duration remaining) const;
+  // The end when the deadline is spent outside an attempt (no place found, window full).
+  Status OutOfTime() const;
+  // Remembers why it waits, for the message at the end.
+  void Note(const Status& cause) { last_ = cause; }
+
+  // An attempt may have taken effect, and no server has said which.
+  bool maybe_happened() const { return maybe_happened_; }
+  void Reopened() { reopened_ = true; }
+  int attempts() const { return attempts_; }
+
+ private:
+  Verdict Later(Verdict::Kind kind, Duration at_least, Duration remaining, uint64_t random);
+  Verdict DecideUnknown(const Attempt& attempt, Duration remaining, uint64_t random);
+
+  const bool write_;
+  const Duration allowed_;
+  int attempts_ = 0;
+  int waits_ = 0;
+  int redirects_ = 0;
+  int new_times_ = 0;
+  bool reopened_ = false;
+  bool maybe_happened_ = false;
+  Status last_;
+};
+
+// Doubles from kBackoffFirst to kBackoffMax with `waits`, of which a random half is taken off: clients that failed
+// together do not come back together.
+Duration Backoff(int waits, uint64_t random);
+
+}  // namespace ebla::client
