@@ -33,29 +33,17 @@ bool HasRow(const LogEntry& entry) { return entry.kind == EntryKind::kWrite && e
 
 }  // namespace
 
-Window::Window(WindowLimits limits, const std::vector<WindowRow>& rows, TabletTime floor) : limits_(limits) {
-  Unite(rows, floor);
+Window::Window(WindowLimits limits, std::vector<WindowRow> rows, TabletTime floor) : limits_(limits), floor_(floor) {
+  // In the order of the log, so that clients stand by age as when the rows were made.
+  std::stable_sort(rows.begin(), rows.end(), [](const WindowRow& a, const WindowRow& b) { return a.time < b.time; });
+  for (const WindowRow& row : rows) Put(row);
 }
 
 void Window::Unite(const std::vector<WindowRow>& rows, TabletTime floor) {
-  std::vector<const WindowRow*> by_time;
-  by_time.reserve(rows.size());
-  for (const WindowRow& row : rows) by_time.push_back(&row);
-  for (const auto& [id, client] : clients_) {
-    for (const auto& [sequence, row] : client.rows) by_time.push_back(&row);
-  }
-  std::stable_sort(by_time.begin(), by_time.end(),
-                   [](const WindowRow* a, const WindowRow* b) { return a->time < b->time; });
-  Window united(limits_);
-  for (const WindowRow* row : by_time) united.Put(*row);
-  bytes_ = united.bytes_ + bytes_ - [this] {
-    size_t applied = 0;
-    for (const auto& [id, client] : clients_) applied += client.bytes;
-    return applied;
-  }();
-  clients_.swap(united.clients_);
-  by_age_.swap(united.by_age_);
-  floor_ = std::max(floor_, floor);
+  CHECK(pending_order_.empty()) << "windows are united once both logs are applied";
+  std::vector<WindowRow> all = Rows();
+  all.insert(all.end(), rows.begin(), rows.end());
+  *this = Window(limits_, std::move(all), std::max(floor_, floor));
 }
 
 std::vector<WindowRow> Window::Rows() const {

@@ -39,7 +39,7 @@ struct WriteIdentity {
 
 class Window {
  public:
-  explicit Window(WindowLimits limits, const std::vector<WindowRow>& rows = {}, TabletTime floor = {});
+  explicit Window(WindowLimits limits, std::vector<WindowRow> rows = {}, TabletTime floor = {});
 
   struct New {};                           // never seen: execute it
   struct Seen { const WindowRow* row; };   // logged before, at row->version, maybe not yet applied; valid until a change
@@ -63,7 +63,7 @@ class Window {
   size_t bytes() const { return bytes_; }
   size_t clients() const { return clients_.size(); }
 
-  // What a split's child inherits, and what a merge unites.
+  // What a split's child inherits, and what a merge unites (both logs wholly applied).
   std::vector<WindowRow> Rows() const;
   void Unite(const std::vector<WindowRow>& rows, TabletTime floor);
 

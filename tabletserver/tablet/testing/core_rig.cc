@@ -1,0 +1,238 @@
+#include "tabletserver/tablet/testing/core_rig.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::tabletserver::testing {
+
+CoreRig::CoreRig(TabletOptions options, TabletSchema schema) : options_(std::move(options)), schema_(std::move(schema)) {
+  Start();
+}
+
+TabletSchema CoreRig::DefaultSchema() {
+  TabletSchema schema;
+  schema.table = TableId{5};
+  schema.version = 1;
+  schema.encoded = "schema 1";
+  return schema;
+}
+
+void CoreRig::Start() {
+  RecoveredReplica recovered;
+  recovered.tablet = options_.tablet;
+  recovered.state = state_;
+  recovered.applied = data_.applied;
+  if (!log_.empty()) {
+    recovered.first_logged = DecodeLogEntry(log_.begin()->second)->version;
+    recovered.last_logged = DecodeLogEntry(log_.rbegin()->second)->version;
+  }
+  for (const auto& [key, row] : data_.window) recovered.window.push_back(row);
+  TabletReaders readers;
+  readers.record = [this](std::string_view key) -> Result<std::optional<StoredRecord>> {
+    const auto found = data_.records.find(std::string(key));
+    return found == data_.records.end() ? std::nullopt : std::optional(found->second);
+  };
+  readers.log = [this](Lsn from, Lsn last, size_t bytes_max) -> Result<std::vector<LogEntry>> {
+    std::vector<LogEntry> entries;
+    size_t bytes = 0;
+    for (auto at = log_.lower_bound(from); at != log_.end() && at->first <= last; ++at) {
+      if (!entries.empty() && bytes >= bytes_max) break;
+      entries.push_back(*DecodeLogEntry(at->second));
+      bytes += at->second.size();
+    }
+    return entries;
+  };
+  core_ = std::make_unique<TabletCore>(options_, std::move(recovered), schema_, std::move(readers));
+  Run();
+}
+
+// ---- inputs ---------------------------------------------------------------------------------------------------------
+
+RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt) {
+  const RequestToken token = configure.token = NextToken();
+  ConfigureTablet input;
+  input.replica = std::move(configure);
+  input.schema = schema_;
+  input.learnt = learnt;
+  input.now = now_;
+  const Duration passed = now_ - MonotonicTime{std::chrono::seconds(1)} + skew_;
+  input.time_of_day_ms = kMorningMs + std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
+  core_->Step(input);
+  Run();
+  return token;
+}
+
+RequestToken CoreRig::Fence(Epoch epoch) {
+  const RequestToken token = NextToken();
+  core_->Step(FenceReplica{token, epoch}, now_);
+  Run();
+  return token;
+}
+
+RequestToken CoreRig::Drop(Epoch epoch) {
+  const RequestToken token = NextToken();
+  core_->Step(DropReplica{token, epoch});
+  Run();
+  return token;
+}
+
+RequestToken CoreRig::Alter(TabletSchema schema) {
+  const RequestToken token = NextToken();
+  schema_ = schema;
+  core_->Step(AlterTablet{token, std::move(schema)});
+  Run();
+  return token;
+}
+
+void CoreRig::Forget() {
+  log_.clear();
+  truncated_ = {};
+  journal_.clear();
+  journal_.push_back({state_, ""});
+  flushed_ = 1;
+  data_ = {};
+  checkpoint_ = {};
+  core_->Step(ReplicaForgotten{});
+  Run();
+}
+
+RequestToken CoreRig::Write(WriteRequest request) {
+  const RequestToken token = request.token = NextToken();
+  if (!request.learnt) request.learnt = tablet_time();
+  core_->Step(AdmitWrite{std::move(request), now_});
+  Run();
+  return token;
+}
+
+RequestToken CoreRig::Purge(std::vector<ExpiredKey> keys, TabletTime reached) {
+  const RequestToken token = NextToken();
+  core_->Step(tabletserver::Purge{token, reached, std::move(keys), now_});
+  Run();
+  return token;
+}
+
+void CoreRig::Tick(Duration passed) {
+  now_ = now_ + passed;
+  core_->Step(tabletserver::Tick{now_});
+  Run();
+}
+
+// ---- the driver -----------------------------------------------------------------------------------------------------
+
+void CoreRig::Run() {
+  while (core_->HasOutput() || (!hold_flush_ && !flushes_.empty())) {
+    if (core_->HasOutput()) Carry(core_->TakeOutput());
+    if (hold_flush_ || flushes_.empty()) continue;
+    const auto [number, pieces] = flushes_.front();
+    flushes_.pop_front();
+    flushed_ = std::max(flushed_, pieces);
+    core_->Step(Flushed{number});
+  }
+}
+
+void CoreRig::Carry(TabletOutput output) {
+  const bool stored = Store(output);
+  if (stored && output.flush.has_value()) flushes_.emplace_back(output.flush->number, journal_.size());
+  if (output.apply.has_value()) Apply(*std::move(output.apply));
+  if (output.view != nullptr) view = output.view;
+  for (WriteReply& reply : output.writes) writes.push_back(std::move(reply));
+  for (ControlReply& reply : output.controls) controls.push_back(std::move(reply));
+  for (PurgeReply& reply : output.purges) purges.push_back(std::move(reply));
+}
+
+bool CoreRig::Store(const TabletOutput& output) {
+  if (!output.state.has_value() && output.append.empty()) return true;
+  if (!append_status_.ok()) {
+    core_->Step(StoreFailed{append_status_});
+    return false;
+  }
+  if (output.state.has_value()) {
+    journal_.push_back({output.state, ""});
+    state_ = *output.state;
+  }
+  for (const EntryPtr& entry : output.append) {
+    CHECK(entry->version.lsn > truncated_);
+    CHECK(log_.empty() || log_.rbegin()->first.Next() == entry->version.lsn) << "a gap before " << entry->version;
+    journal_.push_back({std::nullopt, EncodeLogEntry(*entry)});
+    log_[entry->version.lsn] = journal_.back().entry;
+  }
+  core_->Step(Stored{});
+  return true;
+}
+
+void CoreRig::Apply(ApplyBatch batch) {
+  if (!apply_status_.ok()) {
+    core_->Step(ApplyFailed{apply_status_, std::move(batch)});
+    return;
+  }
+  for (const RecordChange& change : batch.records) {
+    const auto old = data_.records.find(change.effect->key);
+    CHECK(old == data_.records.end() || old->second.version < change.version)
+        << change.effect->key << " went from " << old->second.version << " to " << change.version;
+    if (change.effect->is_delete) {
+      data_.records.erase(change.effect->key);
+      continue;
+    }
+    StoredRecord& record = data_.records[change.effect->key];
+    record.value = change.effect->value;
+    record.version = change.version;
+    record.expires_at = change.effect->expires_at;
+    record.write_time_ms = change.effect->write_time_ms;
+    record.writer = change.effect->writer;
+  }
+  for (const auto& erased : batch.window.erase) data_.window.erase(erased);
+  for (const WindowRow& row : batch.window.put) data_.window[{row.client, row.sequence}] = row;
+  data_.applied = batch.state;
+  core_->Step(Applied{batch.state.applied.lsn});
+}
+
+void CoreRig::HoldFlush(bool hold) {
+  hold_flush_ = hold;
+  Run();
+}
+
+// ---- crashes --------------------------------------------------------------------------------------------------------
+
+void CoreRig::Checkpoint(bool truncate_log) {
+  checkpoint_ = data_;
+  if (!truncate_log || !data_.applied.has_value()) return;
+  truncated_ = data_.applied->applied.lsn;
+  log_.erase(log_.begin(), log_.upper_bound(truncated_));
+}
+
+void CoreRig::Crash(size_t keep, Duration clock_skew) {
+  core_.reset();
+  flushes_.clear();
+  view.reset();
+  skew_ = clock_skew;
+  journal_.resize(std::min(journal_.size(), flushed_ + keep));
+  // What was not flushed still is not: a second crash may yet take it.
+  state_ = {};
+  log_.clear();
+  for (const Piece& piece : journal_) {
+    if (piece.state.has_value()) {
+      state_ = *piece.state;
+    } else {
+      const LogEntry entry = *DecodeLogEntry(piece.entry);
+      if (entry.version.lsn > truncated_) log_[entry.version.lsn] = piece.entry;
+    }
+  }
+  data_ = checkpoint_;
+  Start();
+}
+
+std::vector<LogEntry> CoreRig::Log() const {
+  std::vector<LogEntry> entries;
+  for (const auto& [lsn, bytes] : log_) entries.push_back(*DecodeLogEntry(bytes));
+  return entries;
+}
+
+std::optional<WriteReply> CoreRig::ReplyTo(RequestToken token) const {
+  const auto mine = [&](const WriteReply& reply) { return reply.token == token; };
+  CHECK_LE(std::count_if(writes.begin(), writes.end(), mine), 1) << "answered twice";
+  const auto found = std::find_if(writes.begin(), writes.end(), mine);
+  return found == writes.end() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace ebla::tabletserver::testing

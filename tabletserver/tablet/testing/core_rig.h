@@ -1,0 +1,102 @@
+// tabletserver/tablet/testing/core_rig.h
+// A TabletCore with the smallest store that can crash under it: a journal of what was appended, of which a crash keeps
+// the flushed part and as much more as the test says, and records that a crash takes back to the last checkpoint.
+// Drives the core by the contract in tablet_core.h.
+// Place:   tablet_core_test.cc and tests/stories.
+// Threads: one.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tabletserver/tablet/tablet_core.h"
+
+namespace ebla::tabletserver::testing {
+
+inline constexpr int64_t kMorningMs = 1'000'000;  // the time of day when a rig begins
+
+class CoreRig {
+ public:
+  explicit CoreRig(TabletOptions options, TabletSchema schema = DefaultSchema());
+  static TabletSchema DefaultSchema();
+
+  // ---- inputs, each carried through until nothing is left to do but what is held --------------------------------------
+  RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {});
+  RequestToken Fence(Epoch epoch);
+  RequestToken Drop(Epoch epoch);
+  RequestToken Alter(TabletSchema schema);
+  void Forget();
+  RequestToken Write(WriteRequest request);  // fills the token, and what was learnt when none is given
+  RequestToken Purge(std::vector<ExpiredKey> keys, TabletTime reached);
+  void Tick(Duration passed);
+
+  void HoldFlush(bool hold);
+  void FailAppend(Status status) { append_status_ = std::move(status); }
+  void FailApply(Status status) { apply_status_ = std::move(status); }
+
+  void Checkpoint(bool truncate_log);
+  // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
+  // `clock_skew` off.
+  void Crash(size_t keep, Duration clock_skew = {});
+  size_t unflushed() const { return journal_.size() - flushed_; }
+
+  // ---- what came out --------------------------------------------------------------------------------------------------
+  std::vector<WriteReply> writes;
+  std::vector<ControlReply> controls;
+  std::vector<PurgeReply> purges;
+  std::shared_ptr<const TabletView> view;
+  // Of one request, if it was answered. CHECKs that it was answered once.
+  std::optional<WriteReply> ReplyTo(RequestToken token) const;
+
+  TabletCore& core() { return *core_; }
+  MonotonicTime now() const { return now_; }
+  TabletTime tablet_time() const { return view->time.Now(now_); }
+  const std::map<std::string, StoredRecord>& records() const { return data_.records; }
+  const std::map<std::pair<ClientId, Sequence>, WindowRow>& window() const { return data_.window; }
+  std::vector<LogEntry> Log() const;  // as stored
+  const ReplicaState& state() const { return state_; }
+
+ private:
+  struct Piece {  // of the journal: one or the other
+    std::optional<ReplicaState> state;
+    std::string entry;
+  };
+  struct Data {
+    std::map<std::string, StoredRecord> records;
+    std::map<std::pair<ClientId, Sequence>, WindowRow> window;
+    std::optional<AppliedState> applied;
+  };
+
+  void Start();
+  void Run();
+  void Carry(TabletOutput output);
+  bool Store(const TabletOutput& output);
+  void Apply(ApplyBatch batch);
+  RequestToken NextToken() { return RequestToken{next_token_++}; }
+
+  const TabletOptions options_;
+  TabletSchema schema_;
+  std::unique_ptr<TabletCore> core_;
+  MonotonicTime now_{std::chrono::seconds(1)};
+  Duration skew_{};
+
+  std::vector<Piece> journal_;
+  size_t flushed_ = 0;                     // pieces of the journal
+  std::map<Lsn, std::string> log_;         // the journal's entries, less what was truncated
+  Lsn truncated_;
+  ReplicaState state_;
+  Data data_;
+  Data checkpoint_;
+
+  bool hold_flush_ = false;
+  std::deque<std::pair<FlushNumber, size_t>> flushes_;  // not yet done
+  Status append_status_;
+  Status apply_status_;
+  uint64_t next_token_ = 1;
+};
+
+}  // namespace ebla::tabletserver::testing
