@@ -1,0 +1,63 @@
+#include "common/rpc/pipelined_channel.h"
+
+#include <glog/logging.h>
+
+#include <map>
+#include <mutex>
+
+#include "common/rpc/link.h"
+
+namespace ebla::rpc {
+namespace {
+
+class PipelinedChannel final : public Channel {
+ public:
+  PipelinedChannel(EventLoop& loop, std::shared_ptr<Link> link) : loop_(loop), link_(std::move(link)) {}
+  ~PipelinedChannel() override {
+    // The link ends on its loop; the task owns it, so that it goes with the loop if that has stopped.
+    loop_.Post([link = std::move(link_)] { link->Release(); });
+  }
+
+  void Call(EncodedCall call, Duration timeout, Done done) override {
+    link_->Submit(std::move(call), timeout, std::move(done));
+  }
+
+ private:
+  EventLoop& loop_;
+  std::shared_ptr<Link> link_;  // shared with the tasks that it has posted
+};
+
+}  // namespace
+
+class PipelinedConnector::Impl {
+ public:
+  Impl(EventLoop& loop, const ChannelOptions& options) : shared_(std::make_shared<LinkShared>(loop, options)) {
+    CHECK_LE(options.in_flight_max, 65'535u) << "a sequence id has 16 bits for the call";
+  }
+
+  std::shared_ptr<Channel> Connect(const Endpoint& endpoint, Executor& executor) {
+    std::lock_guard lock(mutex_);
+    std::weak_ptr<Channel>& known = channels_[{endpoint, &executor}];
+    if (std::shared_ptr<Channel> channel = known.lock()) return channel;
+    auto channel =
+        std::make_shared<PipelinedChannel>(shared_->loop, std::make_shared<Link>(shared_, endpoint, executor));
+    known = channel;
+    std::erase_if(channels_, [](const auto& entry) { return entry.second.expired(); });
+    return channel;
+  }
+
+ private:
+  const std::shared_ptr<LinkShared> shared_;  // shared with links that outlive the connector
+  std::mutex mutex_;
+  std::map<std::pair<Endpoint, Executor*>, std::weak_ptr<Channel>> channels_;  // guarded by mutex_
+};
+
+PipelinedConnector::PipelinedConnector(EventLoop& loop, ChannelOptions options)
+    : impl_(std::make_shared<Impl>(loop, options)) {}
+PipelinedConnector::~PipelinedConnector() = default;
+
+std::shared_ptr<Channel> PipelinedConnector::Connect(const Endpoint& endpoint, Executor& executor) {
+  return impl_->Connect(endpoint, executor);
+}
+
+}  // namespace ebla::rpc

@@ -1,0 +1,427 @@
+#include "common/rpc/server_connection.h"
+
+#include <glog/logging.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <mutex>
+#include <optional>
+
+namespace ebla::rpc {
+namespace {
+
+constexpr size_t kReadBytes = 256 * 1024;
+constexpr size_t kFlushBytes = 128 * 1024;     // replies are sent at the turn's end, or when they come to this much
+constexpr int kInternalError = 6;               // of TApplicationException
+constexpr size_t kKeptBufferBytes = 16 * 1024;  // a larger buffer is not kept once it is empty
+
+// Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
+// fill the disk with them.
+class LineBudget {
+ public:
+  // How many lines were held back since the last one let through; none when this one is to be held back.
+  std::optional<uint64_t> Take(MonotonicTime now) {
+    std::lock_guard lock(mutex_);
+    const double elapsed = std::chrono::duration<double>(now - last_).count();
+    last_ = now;
+    tokens_ = std::min(10.0, tokens_ + elapsed * 5);
+    if (tokens_ < 1) {
+      ++held_;
+      return std::nullopt;
+    }
+    tokens_ -= 1;
+    return std::exchange(held_, 0);
+  }
+
+ private:
+  std::mutex mutex_;
+  double tokens_ = 10;
+  uint64_t held_ = 0;
+  MonotonicTime last_;
+};
+
+void LogBroken(MonotonicTime now, const std::string& peer, const std::string& why) {
+  static LineBudget budget;
+  const std::optional<uint64_t> held = budget.Take(now);
+  if (!held.has_value()) return;
+  LOG(WARNING) << "closed the connection from " << peer << ": " << why
+               << (*held > 0 ? " (" + std::to_string(*held) + " such lines left out)" : "");
+}
+
+void AppendFrame(std::string& out, std::string_view message) {
+  const uint32_t size = static_cast<uint32_t>(message.size());
+  const char header[4] = {static_cast<char>(size >> 24), static_cast<char>(size >> 16), static_cast<char>(size >> 8),
+                          static_cast<char>(size)};
+  out.append(header, 4);
+  out.append(message);
+}
+
+int32_t FrameSize(std::string_view bytes) {
+  uint32_t size = 0;
+  for (int i = 0; i < 4; ++i) size = size << 8 | static_cast<uint8_t>(bytes[i]);
+  return static_cast<int32_t>(size);
+}
+
+void ReleaseIfLarge(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kKeptBufferBytes) std::string().swap(buffer);
+}
+
+Duration SweepPeriod(const ServerOptions& options) {
+  const Duration shortest = std::min(options.half_frame_timeout, options.unread_timeout) / 4;
+  return std::clamp<Duration>(shortest, std::chrono::milliseconds(10), std::chrono::seconds(1));
+}
+
+}  // namespace
+
+// ---- ServerLoop ----
+
+ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to)
+    : loop(event_loop),
+      options(server_options),
+      dispatcher(to),
+      scratch(kReadBytes),
+      sweep_period_(SweepPeriod(server_options)) {}
+
+void ServerLoop::Accept(int fd, std::string peer) {
+  if (draining_) {
+    close(fd);
+    return;
+  }
+  auto connection = std::make_shared<ServerConnection>(shared_from_this(), fd, std::move(peer));
+  connection->index = connections_.size();
+  connections_.push_back(connection);
+  counters.connections.Add(1);
+  connection->Start();
+}
+
+void ServerLoop::Remove(ServerConnection& connection) {
+  const std::shared_ptr<ServerConnection> removed = std::move(connections_[connection.index]);
+  if (connection.index + 1 < connections_.size()) {
+    connections_[connection.index] = std::move(connections_.back());
+    connections_[connection.index]->index = connection.index;
+  }
+  connections_.pop_back();
+  counters.connections.Sub(1);
+  if (connections_.empty() && draining_ && on_empty) on_empty();
+}
+
+void ServerLoop::Drain() {
+  draining_ = true;
+  const auto connections = connections_;  // draining removes
+  for (const auto& connection : connections) connection->Drain();
+  if (connections.empty() && on_empty) on_empty();
+}
+
+void ServerLoop::CloseAll() {
+  draining_ = true;
+  while (!connections_.empty()) {
+    const std::shared_ptr<ServerConnection> connection = connections_.back();
+    connection->Close();
+  }
+  on_empty = nullptr;
+}
+
+void ServerLoop::Watch(bool more) {
+  watched_ += more ? 1 : -1;
+  if (!more || std::exchange(sweeping_, true)) return;
+  loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
+}
+
+void ServerLoop::Sweep() {
+  ++tick_;
+  if (watched_ > 0) {
+    const auto connections = connections_;  // a sweep removes
+    for (const auto& connection : connections) connection->OnSweep();
+  }
+  sweeping_ = watched_ > 0;
+  if (sweeping_) loop.After(sweep_period_, [self = shared_from_this()] { self->Sweep(); });
+}
+
+// ---- ServerConnection ----
+
+ServerConnection::ServerConnection(std::shared_ptr<ServerLoop> server, int fd, std::string peer)
+    : server_(std::move(server)), peer_(std::move(peer)), fd_(fd) {
+  event_assign(
+      &read_event_, server_->loop.base(), fd, EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<ServerConnection*>(self)->OnReadable(); }, this);
+  event_assign(
+      &write_event_, server_->loop.base(), fd, EV_WRITE,
+      [](evutil_socket_t, short, void* self) {
+        const auto alive = static_cast<ServerConnection*>(self)->shared_from_this();
+        alive->OnTurnEnd();
+      },
+      this);
+}
+
+ServerConnection::~ServerConnection() { CHECK_EQ(fd_, -1) << "a connection went without being closed"; }
+
+void ServerConnection::Start() { UpdateReading(); }
+
+void ServerConnection::Close() {
+  if (fd_ < 0) return;
+  const auto alive = shared_from_this();
+  event_del(&read_event_);
+  event_del(&write_event_);
+  server_->loop.Withdraw(this);
+  close(std::exchange(fd_, -1));
+  if (std::exchange(watched_, false)) server_->Watch(false);
+  ReleaseIfLarge(in_);
+  ReleaseIfLarge(out_);
+  out_sent_ = 0;
+  server_->Remove(*this);
+}
+
+void ServerConnection::Break(const std::string& why) {
+  if (fd_ < 0) return;
+  server_->counters.connections_broken.Add(1);
+  LogBroken(server_->loop.Now(), peer_, why);
+  Close();
+}
+
+void ServerConnection::Drain() {
+  draining_ = true;
+  in_.clear();
+  UpdateReading();
+  FinishDrain();
+}
+
+// Everything answered and sent: says so to the client, and waits for it to close, as closing at once with requests
+// unread would destroy replies that are still under way.
+void ServerConnection::FinishDrain() {
+  if (!draining_ || shut_ || in_flight_ > 0 || unsent() > 0) return;
+  shut_ = true;
+  shutdown(fd_, SHUT_WR);
+  UpdateReading();
+}
+
+bool ServerConnection::Full() const {
+  return in_flight_ >= server_->options.in_flight_max || unsent() >= server_->options.unsent_bytes_max;
+}
+
+void ServerConnection::UpdateReading() {
+  const bool want = fd_ >= 0 && (draining_ ? shut_ : !Full());
+  if (want == reading_ || fd_ < 0) return;
+  reading_ = want;
+  if (want) {
+    event_add(&read_event_, nullptr);
+    frame_tick_ = server_->tick();  // while it was not read, the client could not go on
+  } else {
+    event_del(&read_event_);
+  }
+}
+
+void ServerConnection::UpdateWatch() {
+  if (fd_ < 0) return;
+  const bool want = unsent() > 0 || (!in_.empty() && reading_);
+  if (want == watched_) return;
+  watched_ = want;
+  server_->Watch(want);
+}
+
+void ServerConnection::OnSweep() {
+  if (!watched_) return;
+  const uint32_t tick = server_->tick();
+  if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
+    Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
+  } else if (!in_.empty() && reading_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
+    Break("a frame begun and not ended in time (" + std::to_string(in_.size()) + " bytes came)");
+  }
+}
+
+void ServerConnection::OnReadable() {
+  const auto alive = shared_from_this();
+  std::vector<char>& scratch = server_->scratch;
+  const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
+  if (got < 0) {
+    if (errno != EAGAIN && errno != EINTR) Close();
+    return;
+  }
+  if (got == 0) {
+    if (!in_.empty() && !draining_) return Break("it ended within a frame");
+    return Close();
+  }
+  server_->counters.bytes_in.Add(static_cast<uint64_t>(got));
+  if (shut_) return;
+  const std::string_view bytes(scratch.data(), static_cast<size_t>(got));
+  if (in_.empty()) {
+    frame_tick_ = server_->tick();
+    Consume(bytes);
+  } else {
+    in_.append(bytes);
+    Consume(in_);
+  }
+}
+
+// Handles the whole frames at the beginning of `bytes` (in_, or the loop's scratch), and keeps the rest in in_.
+void ServerConnection::Consume(std::string_view bytes) {
+  const size_t used = CutFrames(bytes);
+  if (fd_ < 0) return;
+  if (bytes.data() != in_.data()) {
+    in_.assign(bytes.substr(used));
+  } else if (used == in_.size()) {
+    ReleaseIfLarge(in_);
+  } else if (used > 0) {
+    in_.erase(0, used);
+  }
+  if (used > 0) frame_tick_ = server_->tick();
+  UpdateReading();
+  UpdateWatch();
+}
+
+size_t ServerConnection::CutFrames(std::string_view bytes) {
+  size_t used = 0;
+  while (fd_ >= 0 && !Full() && !draining_ && bytes.size() - used >= 4) {
+    const std::string_view rest = bytes.substr(used);
+    const int32_t size = FrameSize(rest);
+    if (size <= 0 || static_cast<size_t>(size) > server_->options.frame_bytes_max) {
+      Break("it announced a frame of " + std::to_string(size) + " bytes");
+      return used;
+    }
+    if (rest.size() - 4 < static_cast<size_t>(size)) break;
+    used += 4 + static_cast<size_t>(size);
+    HandleMessage(rest.substr(4, static_cast<size_t>(size)));
+  }
+  return used;
+}
+
+void ServerConnection::HandleMessage(std::string_view message) {
+  const Result<MessageHead> head = ParseMessageHead(message);
+  if (!head.has_value()) return Break("it sent " + head.error().message());
+  if (!std::exchange(protocol_known_, true)) protocol_ = head->protocol;
+  if (head->protocol != protocol_) return Break("it changed its protocol");
+  if (head->type != MessageType::kCall) return Break("it sent a message that is not a call");
+
+  auto call = std::make_unique<Call>();
+  Call* const raw = call.get();
+  raw->connection = shared_from_this();
+  raw->sequence = head->sequence;
+  raw->protocol = head->protocol;
+  if (buckets_ == nullptr) buckets_ = std::make_unique<std::array<std::unique_ptr<Call>, kBuckets>>();
+  std::unique_ptr<Call>* tail = &Bucket(raw->sequence);
+  while (*tail != nullptr) tail = &(*tail)->next;
+  *tail = std::move(call);
+  ++in_flight_;
+  server_->counters.in_flight.Add(1);
+  server_->counters.requests.Add(1);
+  server_->dispatcher.Dispatch(*head, message, [raw](Result<std::string_view> reply) { Answer(raw, std::move(reply)); });
+}
+
+void ServerConnection::Answer(Call* call, Result<std::string_view> reply) {
+  EventLoop& loop = call->connection->server_->loop;
+  if (loop.InThread()) {
+    const auto connection = call->connection;
+    return connection->Complete(call, std::move(reply));
+  }
+  Result<std::string> copy;
+  if (reply.has_value()) {
+    copy = std::string(*reply);
+  } else {
+    copy = std::unexpected(reply.error());
+  }
+  loop.Post([call, copy = std::move(copy)]() mutable {
+    const auto connection = call->connection;
+    Result<std::string_view> view;
+    if (copy.has_value()) {
+      view = std::string_view(*copy);
+    } else {
+      view = std::unexpected(std::move(copy.error()));
+    }
+    connection->Complete(call, std::move(view));
+  });
+}
+
+void ServerConnection::Complete(Call* call, Result<std::string_view> reply) {
+  std::unique_ptr<Call>* place = &Bucket(call->sequence);
+  bool first = true;  // of those with its id
+  while (place->get() != call) {
+    first = first && (*place)->sequence != call->sequence;
+    place = &(*place)->next;
+  }
+  if (!reply.has_value()) {
+    Break("it sent a request that cannot be read: " + reply.error().message());
+    reply = std::string_view();
+  }
+  const int32_t sequence = call->sequence;
+  std::string too_large;
+  if (reply->size() > server_->options.frame_bytes_max) {
+    const MessageHead head{.protocol = call->protocol, .sequence = sequence};
+    too_large = EncodeException(head, kInternalError,
+                                "the reply of " + std::to_string(reply->size()) + " bytes is larger than a frame");
+    reply = std::string_view(too_large);
+  }
+  if (!first && fd_ >= 0) {
+    call->held.assign(*reply);
+    call->answered = true;
+    return;
+  }
+  Send(*reply);
+  // This one leaves, and with it the younger ones that waited for it, up to the next without an answer.
+  auto unlink = [this](std::unique_ptr<Call>* at) {
+    std::unique_ptr<Call> gone = std::move(*at);
+    *at = std::move(gone->next);
+    --in_flight_;
+    server_->counters.in_flight.Sub(1);
+  };
+  unlink(place);
+  while (*place != nullptr) {
+    if ((*place)->sequence != sequence) {
+      place = &(*place)->next;
+      continue;
+    }
+    if (!(*place)->answered) break;
+    Send((*place)->held);
+    unlink(place);
+  }
+  if (fd_ >= 0 && (!reading_ || draining_)) server_->loop.AtTurnEnd(this);
+}
+
+void ServerConnection::Send(std::string_view message) {
+  if (fd_ < 0) return;
+  if (unsent() == 0) sent_tick_ = server_->tick();
+  AppendFrame(out_, message);
+  if (unsent() >= kFlushBytes && !event_pending(&write_event_, EV_WRITE, nullptr)) {
+    Flush();
+  } else {
+    server_->loop.AtTurnEnd(this);
+  }
+}
+
+void ServerConnection::Flush() {
+  if (fd_ < 0 || unsent() == 0) return;
+  const ssize_t sent = send(fd_, out_.data() + out_sent_, unsent(), MSG_NOSIGNAL);
+  if (sent < 0) {
+    if (errno != EAGAIN && errno != EINTR) return Close();
+  } else {
+    out_sent_ += static_cast<size_t>(sent);
+    server_->counters.bytes_out.Add(static_cast<uint64_t>(sent));
+    sent_tick_ = server_->tick();
+  }
+  if (unsent() == 0) {
+    out_sent_ = 0;
+    ReleaseIfLarge(out_);
+    return;
+  }
+  if (out_sent_ > out_.size() / 2) {
+    out_.erase(0, out_sent_);
+    out_sent_ = 0;
+  }
+  event_add(&write_event_, nullptr);
+}
+
+// Sends what the turn brought; then, with room again, goes on with requests that had to wait.
+void ServerConnection::OnTurnEnd() {
+  const auto alive = shared_from_this();
+  if (!event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
+  if (fd_ < 0) return;
+  if (draining_) {
+    FinishDrain();
+  } else if (!reading_ && !Full()) {
+    Consume(in_);  // requests that had to wait; reads again when they leave room
+  }
+  UpdateWatch();
+}
+
+}  // namespace ebla::rpc

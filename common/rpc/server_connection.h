@@ -1,0 +1,138 @@
+// common/rpc/server_connection.h
+// One accepted connection, and what the connections of one loop share. Internal to common/rpc.
+// Place:      server.cc accepts and stops; this cuts frames, dispatches them and sends the replies.
+// Invariants: 1. A ServerLoop's connections are touched on its loop's thread alone, but for Answer().
+//             2. Calls with one sequence id form a queue; only its head's reply is sent, the others' are held.
+//             3. A call counts as in flight until its reply has been handed to the socket's buffer, or its connection
+//                has gone.
+// Threads:    Answer and the statistics from any thread.
+#pragma once
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/rpc/server.h"
+
+namespace ebla::rpc {
+
+class ServerConnection;
+
+// Counted by one loop's thread, read by any.
+class LoopCounter {
+ public:
+  void Add(uint64_t more) { value_.store(value_.load(std::memory_order_relaxed) + more, std::memory_order_relaxed); }
+  void Sub(uint64_t less) { Add(0 - less); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct LoopCounters {
+  LoopCounter requests, in_flight, connections, connections_broken, bytes_in, bytes_out;
+};
+
+// What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
+class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
+ public:
+  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher);
+
+  // All on the loop's thread (or with no thread left to it).
+  void Accept(int fd, std::string peer);
+  void Drain();     // no more requests; each connection ends once its replies are out
+  void CloseAll();
+  bool empty() const { return connections_.empty(); }
+  void Remove(ServerConnection& connection);
+  // Counts connections that wait for the client (half a frame, unsent replies): while there are any, a sweep runs.
+  void Watch(bool more);
+  uint32_t tick() const { return tick_; }
+  uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
+
+  EventLoop& loop;
+  const ServerOptions options;
+  const Dispatcher& dispatcher;
+  LoopCounters counters;
+  std::vector<char> scratch;  // what a socket is read into
+  std::function<void()> on_empty;  // while draining, when the last connection has gone
+
+ private:
+  void Sweep();
+
+  const Duration sweep_period_;
+  std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
+  size_t watched_ = 0;
+  bool sweeping_ = false;
+  bool draining_ = false;
+  uint32_t tick_ = 0;
+};
+
+class ServerConnection final : public EventLoop::TurnEndHook, public std::enable_shared_from_this<ServerConnection> {
+ public:
+  ServerConnection(std::shared_ptr<ServerLoop> server, int fd, std::string peer);
+  ~ServerConnection();
+
+  void Start();
+  void Drain();
+  void Close();
+  // Closes it for its client's fault, with a log line.
+  void Break(const std::string& why);
+  void OnSweep();
+  void OnTurnEnd() override;
+
+  size_t index = 0;  // in the loop's list
+
+ private:
+  // One request between its arrival and its reply's hand-over.
+  struct Call {
+    std::shared_ptr<ServerConnection> connection;
+    int32_t sequence = 0;
+    Protocol protocol = Protocol::kBinary;
+    bool answered = false;
+    std::string held;  // the reply of a call that waits for an older one with the same id
+    std::unique_ptr<Call> next;  // in the same bucket, younger
+  };
+  static constexpr size_t kBuckets = 64;
+
+  static void Answer(Call* call, Result<std::string_view> reply);  // any thread, once
+  void Complete(Call* call, Result<std::string_view> reply);
+  void OnReadable();
+  void Consume(std::string_view bytes);
+  size_t CutFrames(std::string_view bytes);
+  void HandleMessage(std::string_view message);
+  void Send(std::string_view message);
+  void Flush();
+  void FinishDrain();
+  bool Full() const;
+  void UpdateReading();
+  void UpdateWatch();
+  size_t unsent() const { return out_.size() - out_sent_; }
+  std::unique_ptr<Call>& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
+
+  const std::shared_ptr<ServerLoop> server_;
+  const std::string peer_;
+  int fd_;
+  event read_event_;
+  event write_event_;
+
+  std::string in_;   // bytes read and not yet handled: part of a frame, or frames that wait for room
+  std::string out_;  // replies from out_sent_ on are not yet sent
+  size_t out_sent_ = 0;
+  std::unique_ptr<std::array<std::unique_ptr<Call>, kBuckets>> buckets_;  // made by the first call
+  size_t in_flight_ = 0;
+  uint32_t frame_tick_ = 0;  // when the frame in in_ began
+  uint32_t sent_tick_ = 0;   // when the client last took bytes
+  Protocol protocol_ = Protocol::kBinary;
+  bool protocol_known_ = false;
+  bool reading_ = false;
+  bool watched_ = false;
+  bool draining_ = false;
+  bool shut_ = false;  // nothing more will be sent: what the client still sends is thrown away until it closes
+};
+
+}  // namespace ebla::rpc
