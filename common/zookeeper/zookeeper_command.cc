@@ -5,6 +5,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
@@ -19,6 +20,11 @@ constexpr char kJarDir[] = "/usr/share/java";
 // Named one by one: the wildcard would make the JVM open every jar on the machine, which takes longer than the start.
 constexpr std::string_view kJars[] = {"zookeeper", "zookeeper-jute", "slf4j-api",   "slf4j-simple",
                                       "netty-all", "metrics-core",   "snappy-java", "commons-cli"};
+
+// Below the ports that the system gives to outgoing connections (32768 and up): one of those could otherwise take the
+// port of a server that is down for a moment.
+constexpr uint32_t kFirstPickedPort = 18'000;
+constexpr uint32_t kPickedPorts = 14'000;
 
 class Socket {
  public:
@@ -123,13 +129,16 @@ Result<std::vector<std::string>> PrepareServer(const ServerOptions& options) {
 }
 
 Result<uint16_t> PickPort() {
-  const Socket socket;
-  sockaddr_in address = Loopback(0);
-  socklen_t length = sizeof(address);
-  if (socket.fd() < 0 || ::bind(socket.fd(), reinterpret_cast<sockaddr*>(&address), length) != 0 ||
-      ::getsockname(socket.fd(), reinterpret_cast<sockaddr*>(&address), &length) != 0)
-    return Error(Code::kUnavailable, std::string("no free port on 127.0.0.1: ") + std::strerror(errno));
-  return ntohs(address.sin_port);
+  static std::atomic<uint32_t> turn{0};  // so that two picks in a row differ
+  const uint32_t first = static_cast<uint32_t>(::getpid()) * 7919 + turn.fetch_add(1) * 101;
+  for (uint32_t i = 0; i < kPickedPorts; ++i) {
+    const auto port = static_cast<uint16_t>(kFirstPickedPort + (first + i) % kPickedPorts);
+    const Socket socket;
+    const sockaddr_in address = Loopback(port);
+    if (socket.fd() >= 0 && ::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
+      return port;
+  }
+  return Error(Code::kUnavailable, std::string("no free port on 127.0.0.1: ") + std::strerror(errno));
 }
 
 bool Answers(uint16_t port, int timeout_ms) {

@@ -25,7 +25,8 @@ struct ServerOptions {
 // to stdout and stderr. Starting again on the same data directory goes on with what is there.
 Result<std::vector<std::string>> PrepareServer(const ServerOptions& options);
 
-// A port of 127.0.0.1 that was free a moment ago. Whoever binds it later may still lose the race and should try anew.
+// A port of 127.0.0.1 that was free a moment ago and that no outgoing connection is given, so that whoever listens there
+// finds it free again after a restart. Another server may still be quicker to bind it.
 Result<uint16_t> PickPort();
 
 // Whether a ZooKeeper on 127.0.0.1:port says it is well ("ruok"), waiting `timeout_ms` at most.
