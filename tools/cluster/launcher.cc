@@ -1,0 +1,364 @@
+#include "tools/cluster/launcher.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <deque>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "common/zookeeper/zookeeper_command.h"
+#include "tools/cluster/probe.h"
+
+namespace ebla::cluster {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+namespace fs = std::filesystem;
+
+constexpr milliseconds kPollEvery{10};
+constexpr milliseconds kProbeTimeout{1000};
+constexpr int kLogLines = 15;
+constexpr char kZooKeeperName[] = "zookeeper";
+
+std::string Loopback(uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
+
+std::string DirOfThisProgram() {
+  std::error_code error;
+  return fs::read_symlink("/proc/self/exe", error).parent_path().string();
+}
+
+// The newest log of glog's in a data directory, where there is one.
+std::string NewestLog(const std::string& data_dir) {
+  std::string newest;
+  fs::file_time_type newest_time;
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(data_dir + "/logs", error)) {
+    const auto time = entry.last_write_time(error);
+    if (error || entry.is_symlink() || entry.path().string().find(".INFO.") == std::string::npos) continue;
+    if (newest.empty() || time > newest_time) {
+      newest = entry.path().string();
+      newest_time = time;
+    }
+  }
+  return newest;
+}
+
+}  // namespace
+
+// Held as long as the launcher lives.
+class Launcher::Lock {
+ public:
+  explicit Lock(int fd) : fd_(fd) {}
+  ~Lock() { ::close(fd_); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+
+ private:
+  const int fd_;
+};
+
+std::string_view StateName(ProcessState state) {
+  switch (state) {
+    case ProcessState::kReady: return "ready";
+    case ProcessState::kStarting: return "starting";
+    case ProcessState::kDead: return "dead";
+  }
+  return "unknown";
+}
+
+std::string LastLines(const std::string& file, int lines) {
+  std::ifstream in(file);
+  std::deque<std::string> last;
+  for (std::string line; std::getline(in, line);) {
+    last.push_back(line);
+    if (last.size() > static_cast<size_t>(lines)) last.pop_front();
+  }
+  std::string text;
+  for (const std::string& line : last) text += line + "\n";
+  return text;
+}
+
+Result<Launcher> Launcher::Open(LauncherOptions options) {
+  if (options.bin_dir.empty()) options.bin_dir = DirOfThisProgram();
+  std::error_code error;
+  const std::string dir = fs::weakly_canonical(fs::absolute(options.dir, error), error).string();
+  if (!error) fs::create_directories(dir, error);
+  if (error) return Error(Code::kInvalidArgument, "cannot make " + options.dir + ": " + error.message());
+  const std::string file = dir + "/lock";
+  const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return Error(Code::kInvalidArgument, "cannot write in " + dir + ": " + std::strerror(errno));
+  auto lock = std::make_unique<Lock>(fd);
+  if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && options.say) options.say("waiting for another launcher in " + dir);
+  while (::flock(fd, LOCK_EX) != 0)
+    if (errno != EINTR) return Error(Code::kInternal, "cannot lock " + file + ": " + std::strerror(errno));
+  EBLA_ASSIGN(ClusterState state, ClusterState::Load(dir + "/cluster.json"));
+  return Launcher(std::move(options), dir, std::move(lock), std::move(state));
+}
+
+Launcher::Launcher(LauncherOptions options, std::string dir, std::unique_ptr<Lock> lock, ClusterState state)
+    : options_(std::move(options)), dir_(std::move(dir)), lock_(std::move(lock)), state_(std::move(state)) {}
+
+Launcher::~Launcher() {
+  if (lock_ == nullptr || !options_.stop_at_end) return;  // moved from, or nothing to do
+  for (const Member& member : state_.members) {
+    (void)Signal(member.process, SIGKILL);
+    WaitForExit(member.process, options_.stop_timeout);
+  }
+}
+
+void Launcher::Say(const std::string& text) const {
+  if (options_.say) options_.say(text);
+}
+
+Status Launcher::Save() const { return state_.Save(dir_ + "/cluster.json"); }
+
+Status Launcher::AddMember(Role role, int number) {
+  const char* const prefix = role == Role::kMaster ? "m-" : "ts-";
+  Member member;
+  member.name = role == Role::kZooKeeper ? kZooKeeperName : prefix + std::to_string(number);
+  member.role = role;
+  const auto taken = [&](uint16_t port) {
+    return std::any_of(state_.members.begin(), state_.members.end(),
+                       [port](const Member& other) { return other.port == port || other.http_port == port; });
+  };
+  for (uint16_t* port : {&member.port, &member.http_port}) {
+    if (port == &member.http_port && role == Role::kZooKeeper) continue;
+    if (state_.base_port > 0) {
+      *port = static_cast<uint16_t>(state_.base_port + 2 * static_cast<int>(state_.members.size()) +
+                                    (port == &member.http_port ? 1 : 0));
+      continue;
+    }
+    do {
+      EBLA_ASSIGN(*port, zookeeper::PickPort());
+    } while (taken(*port) || (port == &member.http_port && *port == member.port));
+  }
+  state_.members.push_back(std::move(member));
+  return Status::Ok();
+}
+
+Status Launcher::Plan(const StartOptions& options) {
+  const bool first = state_.members.empty();
+  if (first) {
+    state_.base_port = options.base_port;
+    EBLA_TRY(AddMember(Role::kZooKeeper, 0));
+  } else if (options.base_port != 0 && options.base_port != state_.base_port) {
+    return Error(Code::kInvalidArgument, "the cluster in " + dir_ +
+                                             " has its ports already; another base port needs "
+                                             "another --dir");
+  }
+  if (first || !options.master_flags.empty()) state_.master_flags = options.master_flags;
+  if (first || !options.server_flags.empty()) state_.server_flags = options.server_flags;
+  const int masters = options.masters == 0 && first ? 2 : options.masters;
+  const int servers = options.servers == 0 && first ? 3 : options.servers;
+  for (int i = state_.Count(Role::kMaster); i < masters; ++i) EBLA_TRY(AddMember(Role::kMaster, i + 1));
+  for (int i = state_.Count(Role::kTabletServer); i < servers; ++i) EBLA_TRY(AddMember(Role::kTabletServer, i + 1));
+  return Save();
+}
+
+Result<std::vector<std::string>> Launcher::Command(const Member& member) const {
+  if (member.role == Role::kZooKeeper)
+    return zookeeper::PrepareServer({.data_dir = DataDir(member.name), .port = member.port});
+  const bool master = member.role == Role::kMaster;
+  const std::string program = options_.bin_dir + (master ? "/ebla-master" : "/ebla-tabletserver");
+  if (::access(program.c_str(), X_OK) != 0)
+    return Error(Code::kInvalidArgument, program + " is not there: build it, or say where it is with --bin_dir");
+  std::vector<std::string> command = {program,
+                                      "--name=" + member.name,
+                                      "--zookeeper=" + ZooKeeper() + "/ebla",
+                                      "--data_dir=" + DataDir(member.name),
+                                      "--listen=" + Loopback(member.port),
+                                      "--http_listen=" + Loopback(member.http_port)};
+  const std::vector<std::string>& flags = master ? state_.master_flags : state_.server_flags;
+  command.insert(command.end(), flags.begin(), flags.end());
+  return command;
+}
+
+Status Launcher::StartMember(Member& member) {
+  std::error_code error;
+  fs::create_directories(DataDir(member.name), error);
+  if (error) return Error(Code::kInternal, "cannot make " + DataDir(member.name) + ": " + error.message());
+  EBLA_ASSIGN(std::vector<std::string> command, Command(member));
+  EBLA_ASSIGN(member.process, Spawn({.command = std::move(command),
+                                     .working_dir = DataDir(member.name),
+                                     .output_file = LogFile(member.name),
+                                     .die_with_parent = options_.die_with_parent}));
+  Say("started " + member.name + " (pid " + std::to_string(member.process.pid) + ", " + Loopback(member.port) + ")");
+  return Save();
+}
+
+std::vector<std::string> Launcher::LogFiles(const std::string& name) const {
+  std::vector<std::string> files = {LogFile(name)};
+  if (std::string log = NewestLog(DataDir(name)); !log.empty()) files.push_back(std::move(log));
+  return files;
+}
+
+Status Launcher::Failed(const Member& member, const std::string& what) const {
+  std::string text = member.name + " " + what + "; its logs end:";
+  for (const std::string& file : LogFiles(member.name)) text += "\n==> " + file + "\n" + LastLines(file, kLogLines);
+  while (text.ends_with('\n')) text.pop_back();
+  return Status(Code::kUnavailable, std::move(text));
+}
+
+Status Launcher::AwaitAddress(const Member& member, steady_clock::time_point deadline) {
+  for (;; std::this_thread::sleep_for(kPollEvery)) {
+    const bool there = member.role == Role::kZooKeeper ? zookeeper::Answers(member.port)
+                                                       : HasAddress(DataDir(member.name), member.process.pid);
+    // Alive as well: on ZooKeeper's port another's may answer.
+    const bool alive = IsAlive(member.process);
+    if (!alive) return Failed(member, "ended while starting");
+    if (there) return Status::Ok();
+    if (steady_clock::now() >= deadline)
+      return Failed(member,
+                    "has not begun to serve within " + std::to_string(options_.start_timeout.count() / 1000) + " s");
+  }
+}
+
+Status Launcher::AwaitReady(const Member& member, steady_clock::time_point deadline) {
+  EBLA_TRY(AwaitAddress(member, deadline));
+  if (member.role == Role::kZooKeeper) return Status::Ok();
+  for (;; std::this_thread::sleep_for(kPollEvery)) {
+    const Status ready = AskReady(member.http_port, kProbeTimeout);
+    if (ready.ok()) return Status::Ok();
+    if (!IsAlive(member.process)) return Failed(member, "ended while starting");
+    if (steady_clock::now() >= deadline) return Failed(member, "is not ready (" + ready.message() + ")");
+  }
+}
+
+Status Launcher::Start(const StartOptions& options) {
+  EBLA_TRY(Plan(options));
+  const auto deadline = steady_clock::now() + options_.start_timeout;
+  // ZooKeeper first, as the others only wait for it; then all of them at once.
+  for (Member& member : state_.members) {
+    if (IsAlive(member.process)) continue;
+    EBLA_TRY(StartMember(member));
+    if (member.role == Role::kZooKeeper) EBLA_TRY(AwaitReady(member, deadline));
+  }
+  for (const Member& member : state_.members)
+    EBLA_TRY(options.wait ? AwaitReady(member, deadline) : AwaitAddress(member, deadline));
+  return Status::Ok();
+}
+
+Status Launcher::WaitUntilReady() {
+  const auto deadline = steady_clock::now() + options_.start_timeout;
+  for (const Member& member : state_.members) EBLA_TRY(AwaitReady(member, deadline));
+  return Status::Ok();
+}
+
+Result<Member*> Launcher::Find(const std::string& name) {
+  std::string names;
+  for (Member& member : state_.members) {
+    if (member.name == name) return &member;
+    names += (names.empty() ? "" : ", ") + member.name;
+  }
+  return Error(Code::kNotFound, "no process is called \"" + name + "\" in " + dir_ +
+                                    (names.empty() ? ": no cluster was started there" : "; there are " + names));
+}
+
+Status Launcher::Kill(const std::string& name, int signal) {
+  EBLA_ASSIGN(const Member* member, Find(name));
+  Status sent = Signal(member->process, signal);
+  if (sent.code() == Code::kNotFound) return Error(Code::kNotFound, name + " is not running");
+  EBLA_TRY(std::move(sent));
+  if (signal == SIGKILL && !WaitForExit(member->process, options_.stop_timeout))
+    return Error(Code::kUnavailable, name + " is still there after SIGKILL: its disk may hang");
+  return Status::Ok();
+}
+
+void Launcher::AskToEnd(const Member& member) {
+  // Once only: a second SIGTERM would end the process at once.
+  if (Signal(member.process, SIGTERM).ok()) (void)Signal(member.process, SIGCONT);  // one on hold could not hear it
+}
+
+Status Launcher::AwaitEnd(const Member& member) {
+  const bool ran = IsAlive(member.process);
+  if (WaitForExit(member.process, options_.stop_timeout)) {
+    if (ran) Say("stopped " + member.name);
+    return Status::Ok();
+  }
+  (void)Signal(member.process, SIGKILL);
+  WaitForExit(member.process, options_.stop_timeout);
+  return Error(Code::kUnavailable, member.name + " did not end within " +
+                                       std::to_string(options_.stop_timeout.count() / 1000) +
+                                       " s of SIGTERM and was killed; its log is " + LogFile(member.name));
+}
+
+Status Launcher::Restart(const std::string& name) {
+  EBLA_ASSIGN(Member * member, Find(name));
+  AskToEnd(*member);
+  if (const Status ended = AwaitEnd(*member); !ended.ok()) Say(ended.message());
+  EBLA_TRY(StartMember(*member));
+  return AwaitReady(*member, steady_clock::now() + options_.start_timeout);
+}
+
+Status Launcher::Stop() {
+  std::string killed;
+  for (const Role role : {Role::kTabletServer, Role::kMaster, Role::kZooKeeper}) {
+    for (const Member& member : state_.members)
+      if (member.role == role) AskToEnd(member);
+    for (const Member& member : state_.members) {
+      if (member.role != role) continue;
+      if (const Status ended = AwaitEnd(member); !ended.ok()) killed += (killed.empty() ? "" : "\n") + ended.message();
+    }
+  }
+  if (!killed.empty()) return Error(Code::kUnavailable, killed);
+  return Status::Ok();
+}
+
+ProcessView Launcher::View(const Member& member) const {
+  ProcessView view{.name = member.name,
+                   .role = member.role,
+                   .state = ProcessState::kDead,
+                   .address = Loopback(member.port),
+                   .http_address = member.http_port == 0 ? "" : Loopback(member.http_port),
+                   .log = LogFile(member.name),
+                   .reason = {}};
+  if (!IsAlive(member.process)) {
+    view.reason = member.process ? "not running" : "never started";
+    return view;
+  }
+  view.pid = member.process.pid;
+  view.uptime = Uptime(member.process);
+  Status ready;
+  if (member.role != Role::kZooKeeper)
+    ready = AskReady(member.http_port, kProbeTimeout);
+  else if (!zookeeper::Answers(member.port))
+    ready = Status(Code::kUnavailable, "does not answer");
+  view.state = ready.ok() ? ProcessState::kReady : ProcessState::kStarting;
+  view.reason = ready.message();
+  return view;
+}
+
+std::vector<ProcessView> Launcher::Describe() const {
+  std::vector<ProcessView> views;
+  for (const Member& member : state_.members) views.push_back(View(member));
+  return views;
+}
+
+std::vector<std::string> Launcher::Masters() const {
+  std::vector<std::string> masters;
+  for (const Member& member : state_.members)
+    if (member.role == Role::kMaster) masters.push_back(Loopback(member.port));
+  return masters;
+}
+
+std::string Launcher::ZooKeeper() const {
+  for (const Member& member : state_.members)
+    if (member.role == Role::kZooKeeper) return Loopback(member.port);
+  return {};
+}
+
+Result<ProcessId> Launcher::Process(const std::string& name) const {
+  for (const Member& member : state_.members)
+    if (member.name == name) return member.process;
+  return Error(Code::kNotFound, "no process is called \"" + name + "\"");
+}
+
+}  // namespace ebla::cluster

@@ -1,0 +1,230 @@
+// tools/cluster/main.cc: the command line of ebla-cluster, over launcher.h.
+#include <signal.h>
+
+#include <CLI/CLI.hpp>
+#include <iostream>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "common/process/process.h"
+#include "tools/cluster/launcher.h"
+
+namespace ebla::cluster {
+namespace {
+
+constexpr int kFailed = 1, kUsageError = 2;
+
+struct Arguments {
+  LauncherOptions launcher;
+  StartOptions start;
+  std::vector<std::string> names;
+  std::string signal = "KILL";
+  int lines = 20;
+  int timeout_s = 30;
+  bool json = false;
+};
+
+int Complain(const Status& status) {
+  std::cerr << "ebla-cluster: " << status.message() << "\n";
+  return kFailed;
+}
+
+// "9", "KILL" or "SIGKILL".
+std::optional<int> ParseSignal(std::string text) {
+  if (!text.empty() && text.size() <= 2 && std::all_of(text.begin(), text.end(), ::isdigit)) {
+    const int number = std::stoi(text);
+    return number >= 1 && number < NSIG ? std::optional(number) : std::nullopt;
+  }
+  if (text.starts_with("SIG")) text.erase(0, 3);
+  for (int number = 1; number < NSIG; ++number)
+    if (const char* name = sigabbrev_np(number); name != nullptr && text == name) return number;
+  return std::nullopt;
+}
+
+std::string Duration(std::chrono::seconds time) {
+  const int64_t s = time.count();
+  if (s < 60) return std::to_string(s) + "s";
+  if (s < 3600) return std::to_string(s / 60) + "m" + std::to_string(s % 60) + "s";
+  return std::to_string(s / 3600) + "h" + std::to_string(s / 60 % 60) + "m";
+}
+
+std::string Join(const std::vector<std::string>& items) {
+  std::string text;
+  for (const std::string& item : items) text += (text.empty() ? "" : ",") + item;
+  return text;
+}
+
+void PrintTable(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<size_t> widths(rows.front().size());
+  for (const auto& row : rows)
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+  for (const auto& row : rows) {
+    std::string line;
+    for (size_t i = 0; i < row.size(); ++i) {
+      line += row[i];
+      if (i + 1 < row.size()) line.append(widths[i] - row[i].size() + 2, ' ');
+    }
+    line.resize(line.find_last_not_of(' ') + 1);
+    std::cout << line << "\n";
+  }
+}
+
+void PrintJson(const Launcher& cluster, const std::vector<ProcessView>& views) {
+  nlohmann::json value = {{"dir", cluster.dir()},
+                          {"masters", cluster.Masters()},
+                          {"zookeeper", cluster.ZooKeeper()},
+                          {"processes", nlohmann::json::array()}};
+  for (const ProcessView& view : views)
+    value["processes"].push_back({{"name", view.name},
+                                  {"role", RoleName(view.role)},
+                                  {"state", StateName(view.state)},
+                                  {"pid", view.pid},
+                                  {"address", view.address},
+                                  {"http", view.http_address},
+                                  {"uptime_s", view.uptime.count()},
+                                  {"log", view.log},
+                                  {"reason", view.reason}});
+  std::cout << value.dump(2) << "\n";
+}
+
+// Exit code 0 when every process is ready.
+int Status(const Launcher& cluster, bool json) {
+  const std::vector<ProcessView> views = cluster.Describe();
+  const bool ready = std::all_of(views.begin(), views.end(),
+                                 [](const ProcessView& view) { return view.state == ProcessState::kReady; });
+  if (json) {
+    PrintJson(cluster, views);
+    return ready && !views.empty() ? 0 : kFailed;
+  }
+  if (views.empty()) {
+    std::cout << "no cluster was started in " << cluster.dir() << "\n";
+    return kFailed;
+  }
+  std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "PID", "ADDRESS", "HTTP", "UP", "NOTE"}};
+  for (const ProcessView& view : views)
+    rows.push_back({view.name, std::string(StateName(view.state)), view.pid == 0 ? "-" : std::to_string(view.pid),
+                    view.address, view.http_address.empty() ? "-" : view.http_address,
+                    view.pid == 0 ? "-" : Duration(view.uptime), view.reason});
+  PrintTable(rows);
+  std::cout << "\nEBLA_MASTERS=" << Join(cluster.Masters()) << "\nlogs: " << cluster.dir() << "/NAME/\n";
+  return ready ? 0 : kFailed;
+}
+
+int Start(Launcher& cluster, const Arguments& arguments) {
+  if (const auto status = cluster.Start(arguments.start); !status.ok()) return Complain(status);
+  if (arguments.json) return Status(cluster, true);
+  std::cout << "the cluster in " << cluster.dir() << (arguments.start.wait ? " is ready" : " has been started")
+            << "; to use it:\n  export EBLA_MASTERS=" << Join(cluster.Masters()) << "\n";
+  return 0;
+}
+
+int Kill(Launcher& cluster, const Arguments& arguments) {
+  const std::optional<int> signal = ParseSignal(arguments.signal);
+  if (!signal) {
+    std::cerr << "ebla-cluster: there is no signal \"" << arguments.signal << "\"; try 9, KILL, TERM, STOP or CONT\n";
+    return kUsageError;
+  }
+  for (const std::string& name : arguments.names) {
+    if (const auto status = cluster.Kill(name, *signal); !status.ok()) return Complain(status);
+    std::cout << "sent SIG" << sigabbrev_np(*signal) << " to " << name << "\n";
+  }
+  return 0;
+}
+
+int Restart(Launcher& cluster, const Arguments& arguments) {
+  for (const std::string& name : arguments.names) {
+    if (const auto status = cluster.Restart(name); !status.ok()) return Complain(status);
+    std::cout << name << " is ready\n";
+  }
+  return 0;
+}
+
+int Logs(const Launcher& cluster, const Arguments& arguments) {
+  std::vector<std::string> names = arguments.names;
+  if (names.empty())
+    for (const ProcessView& view : cluster.Describe()) names.push_back(view.name);
+  for (const std::string& name : names) {
+    if (const auto process = cluster.Process(name); !process) return Complain(process.error());
+    for (const std::string& file : cluster.LogFiles(name)) {
+      std::cout << "==> " << file << "\n";
+      if (!arguments.names.empty()) std::cout << LastLines(file, arguments.lines) << "\n";
+    }
+  }
+  return 0;
+}
+
+// What goes with every command.
+void AddCommon(CLI::App* command, Arguments& arguments) {
+  command->add_option("--dir", arguments.launcher.dir, "where the cluster's data and logs are")->capture_default_str();
+}
+
+int Execute(const std::string& command, Arguments& arguments) {
+  arguments.launcher.start_timeout = std::chrono::seconds(arguments.timeout_s);
+  if (!arguments.json) arguments.launcher.say = [](const std::string& text) { std::cerr << text << std::endl; };
+  auto cluster = Launcher::Open(arguments.launcher);
+  if (!cluster) return Complain(cluster.error());
+  if (command == "start") return Start(*cluster, arguments);
+  if (command == "status") return Status(*cluster, arguments.json);
+  if (command == "kill") return Kill(*cluster, arguments);
+  if (command == "restart") return Restart(*cluster, arguments);
+  if (command == "logs") return Logs(*cluster, arguments);
+  const auto stopped = cluster->Stop();
+  return stopped.ok() ? 0 : Complain(stopped);
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Runs an Ebla cluster on this machine: ZooKeeper, masters and tablet servers", "ebla-cluster");
+  app.set_version_flag("--version", "ebla-cluster " + std::string(process::BuildVersion()));
+  app.require_subcommand(1);
+
+  CLI::App* start = app.add_subcommand("start", "start what is not running, and wait until it is ready");
+  AddCommon(start, arguments);
+  start->add_option("--masters", arguments.start.masters, "masters there shall be (2)")->check(CLI::Range(1, 9));
+  start->add_option("--servers", arguments.start.servers, "tablet servers there shall be (3)")
+      ->check(CLI::Range(1, 100));
+  start->add_option("--base_port", arguments.start.base_port, "first of the ports (any that are free)")
+      ->check(CLI::Range(1024, 65000));
+  start->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
+  start->add_option("--master_flag", arguments.start.master_flags, "a flag for every master, such as --v=1");
+  start->add_option("--server_flag", arguments.start.server_flags, "a flag for every tablet server");
+  start->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until all are ready (the default), or only started");
+  start->add_option("--timeout", arguments.timeout_s, "seconds to wait")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
+  start->add_flag("--json", arguments.json, "print the status as JSON");
+
+  CLI::App* status = app.add_subcommand("status", "show every process; exit code 0 when all are ready");
+  AddCommon(status, arguments);
+  status->add_flag("--json", arguments.json, "print JSON");
+
+  CLI::App* kill = app.add_subcommand("kill", "send a signal (SIGKILL) to processes");
+  kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
+  kill->add_option("--signal", arguments.signal, "number or name")->capture_default_str();
+  AddCommon(kill, arguments);
+
+  CLI::App* restart = app.add_subcommand("restart", "end processes that run, start them again and wait for them");
+  restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
+  restart->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
+  AddCommon(restart, arguments);
+
+  CLI::App* logs = app.add_subcommand("logs", "show where the logs are, or the last lines of some");
+  logs->add_option("NAME", arguments.names, "whose; none: only the files of all");
+  logs->add_option("--lines", arguments.lines, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  AddCommon(logs, arguments);
+
+  CLI::App* stop = app.add_subcommand("stop", "end everything, in order; the data stays");
+  AddCommon(stop, arguments);
+
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? 0 : kUsageError;
+  }
+  return Execute(app.get_subcommands().front()->get_name(), arguments);
+}
+
+}  // namespace
+}  // namespace ebla::cluster
+
+int main(int argc, char** argv) { return ebla::cluster::Main(argc, argv); }

@@ -1,0 +1,23 @@
+// tools/cluster/probe.h
+// Asks a process on this machine how it is: its address file and its /readyz.
+// Errors:  UNAVAILABLE with the reason a person can use.
+// Threads: free functions; each blocks for `timeout` at most.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "common/base/status.h"
+
+namespace ebla::cluster {
+
+// OK when http://127.0.0.1:port/readyz answers 200; else why not, in the process's own words where it has any.
+Status AskReady(uint16_t port, std::chrono::milliseconds timeout);
+
+// Whether <data_dir>/ADDRESS was written by process `pid`, thus after it began to serve.
+bool HasAddress(const std::string& data_dir, pid_t pid);
+
+}  // namespace ebla::cluster
