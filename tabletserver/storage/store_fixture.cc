@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <stdlib.h>
 
+#include <set>
 #include <sstream>
 
 namespace ebla::tabletserver::testing {
@@ -33,6 +34,24 @@ class MemoryUnderTest final : public StoreUnderTest {
   ebla::testing::ThreadExecutor executor_;
 };
 
+std::set<std::string> FilesOf(const std::string& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) names.insert(entry.path().filename());
+  return names;
+}
+
+// False: a file came or went meanwhile (WiredTiger makes and removes log files when it likes).
+bool CopyFiles(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::remove_all(to);
+  std::filesystem::create_directory(to);
+  const std::set<std::string> names = FilesOf(from);
+  for (const std::string& name : names) {
+    if (!std::filesystem::copy_file(from + "/" + name, to + "/" + name, error)) return false;
+  }
+  return names == FilesOf(from);
+}
+
 class WtUnderTest final : public StoreUnderTest {
  public:
   WtUnderTest() { Reopen(); }
@@ -47,7 +66,8 @@ class WtUnderTest final : public StoreUnderTest {
   void Crash() override {
     const std::string before = directory_ / "store" + std::to_string(life_);
     const std::string after = directory_ / "store" + std::to_string(++life_);
-    std::filesystem::copy(before, after, std::filesystem::copy_options::recursive);
+    while (!CopyFiles(before, after)) {
+    }
     Reopen();
     std::filesystem::remove_all(before);
   }

@@ -28,10 +28,12 @@ struct WtConnection::Handler {
 
 namespace {
 
+constexpr int kOwnSessions = 50;  // of WiredTiger's threads: eviction, checkpoint, log
+
 std::string Configuration(const WtStoreOptions& options) {
   std::ostringstream out;
   out << "create,cache_size=" << options.cache_bytes                                    //
-      << ",session_max=" << options.sessions_max << ",hazard_max=2000"                  //
+      << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"   //
       << ",eviction=(threads_min=" << options.eviction_threads_min                      //
       << ",threads_max=" << options.eviction_threads_max << ")"                         //
       << ",cache_max_wait_ms=" << options.cache_wait_ms_max                             //

@@ -101,7 +101,8 @@ int WtCursor::SeekBefore(std::string_view key) {
   return order >= 0 ? cursor_->prev(cursor_) : 0;
 }
 
-WtSessions::WtSessions(WtConnection& connection) : connection_(connection), id_(NextPoolId()) {}
+WtSessions::WtSessions(WtConnection& connection, int sessions_max)
+    : connection_(connection), sessions_max_(static_cast<size_t>(sessions_max)), id_(NextPoolId()) {}
 
 WtSessions::~WtSessions() { Close(); }
 
@@ -127,19 +128,17 @@ Result<WtSessions::Use> WtSessions::ForThisThread() {
 }
 
 Result<WtSession*> WtSessions::Open() {
-  WT_SESSION* raw = nullptr;
-  WT_CONNECTION* connection = connection_.get();
-  if (const int error = connection->open_session(connection, nullptr, "isolation=snapshot", &raw)) {
-    if (error == ENOMEM) {
-      return Error(Code::kOverloaded, "too many threads use the store: raise sessions_max");
-    }
-    EBLA_TRY(connection_.Check(error, "opening a session"));
-  }
-  auto session = std::make_unique<WtSession>(raw);
-  WtSession* const opened = session.get();
+  WtSession* opened = nullptr;
   {
     std::lock_guard lock(mutex_);
-    sessions_.push_back(std::move(session));
+    if (sessions_.size() >= sessions_max_) {
+      return Error(Code::kOverloaded, "too many threads use the store: raise sessions_max");
+    }
+    WT_SESSION* raw = nullptr;
+    WT_CONNECTION* connection = connection_.get();
+    const int error = connection->open_session(connection, nullptr, "isolation=snapshot", &raw);
+    EBLA_TRY(connection_.Check(error, "opening a session"));
+    opened = sessions_.emplace_back(std::make_unique<WtSession>(raw)).get();
   }
   auto& slots = thread_slots.slots;
   std::erase_if(slots, [](const ThreadSlots::Slot& slot) { return slot.pool.expired(); });

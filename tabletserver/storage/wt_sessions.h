@@ -128,7 +128,7 @@ class WtCursor {
 
 class WtSessions : public std::enable_shared_from_this<WtSessions> {
  public:
-  explicit WtSessions(WtConnection& connection);
+  WtSessions(WtConnection& connection, int sessions_max);
   ~WtSessions();
 
   // The calling thread's session, its own until the Use goes.
@@ -144,6 +144,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
    private:
     WtSession* session_;
   };
+  // OVERLOADED: sessions_max threads have one already.
   Result<Use> ForThisThread();
 
   // Closes every thread's cursor on a table. False: one of them is in use just now.
@@ -158,6 +159,7 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   void ThreadEnded(WtSession* session);
 
   WtConnection& connection_;
+  const size_t sessions_max_;
   const uint64_t id_;  // never used again in this process
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<WtSession>> sessions_;  // guarded by mutex_

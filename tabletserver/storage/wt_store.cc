@@ -46,13 +46,15 @@ WtStore::~WtStore() {
 
 Status WtStore::Parts::OpenDatabase() {
   EBLA_ASSIGN(connection, WtConnection::Open(options));
-  sessions = std::make_shared<WtSessions>(*connection);
+  sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
   EBLA_ASSIGN(const WtSessions::Use session, sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
   for (size_t i = 0; i < kSystemTables; ++i) {
     const auto table = static_cast<SystemTable>(i);
     const std::string config = std::string(kRows) + (IsLogged(table) ? "" : ",log=(enabled=false)");
     EBLA_TRY(connection->Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
+    WT_CURSOR* cursor = nullptr;
+    EBLA_TRY(connection->Check(session->Cursor(table, &cursor), "opening " + SystemTableUri(table)));
   }
   flusher = std::make_unique<WtFlusher>(*connection, *sessions, *options.flusher, options.interval);
   return {};

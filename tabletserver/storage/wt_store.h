@@ -32,7 +32,7 @@ struct WtStoreOptions {
   int eviction_threads_min = 1;
   int eviction_threads_max = 4;
   int64_t cache_wait_ms_max = 2000;  // a thread waits at most this long for cache space, then WT_ROLLBACK and a retry
-  int sessions_max = 512;            // threads that use the store at once, and WiredTiger's own
+  int sessions_max = 512;            // threads that use the store at once
   Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often
   int64_t log_file_bytes = int64_t{64} << 20;
   // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since

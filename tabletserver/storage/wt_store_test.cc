@@ -1,0 +1,258 @@
+// What only WtStore promises: directories it refuses, sessions, group commit, the disk's reserve, memory.
+#include "tabletserver/storage/wt_store.h"
+
+#include <glog/logging.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "tabletserver/storage/store_fixture.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr TableId kTable{7};
+constexpr TabletId kTablet{70};
+
+class WtStoreTest : public ::testing::Test {
+ protected:
+  WtStoreOptions Options() { return SmallStore(directory / "store", flusher, background); }
+  std::unique_ptr<WtStore> MustOpen(WtStoreOptions options) {
+    auto opened = WtStore::Open(std::move(options));
+    CHECK(opened) << opened.error();
+    return std::move(*opened);
+  }
+  std::unique_ptr<WtStore> MustOpen() { return MustOpen(Options()); }
+  Status OpenError() {
+    auto opened = WtStore::Open(Options());
+    return opened ? Status() : opened.error();
+  }
+  void WriteFile(const std::string& path, std::string_view text) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+  }
+
+  TemporaryDirectory directory;
+  ebla::testing::ThreadExecutor flusher;
+  ebla::testing::ThreadExecutor background;
+};
+
+// ---- directories ---------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, ADirectoryInUseIsRefused) {
+  auto store = MustOpen();
+  const Status status = OpenError();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("in use by another process (pid " + std::to_string(getpid()) + ")"));
+  store.reset();
+  EXPECT_TRUE(OpenError().ok());
+}
+
+TEST_F(WtStoreTest, ANewerFormatIsRefused) {
+  MustOpen().reset();
+  WriteFile(directory / "store/FORMAT", "ebla-store 2\n");
+  const Status status = OpenError();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("has store format 2, this build knows up to 1"));
+  WriteFile(directory / "store/FORMAT", "rubbish");
+  EXPECT_THAT(OpenError().message(), HasSubstr("FORMAT is damaged"));
+  std::filesystem::remove(directory / "store/FORMAT");
+  EXPECT_THAT(OpenError().message(), HasSubstr("no FORMAT file"));
+}
+
+TEST_F(WtStoreTest, AMissingParentIsNamed) {
+  WtStoreOptions options = Options();
+  options.directory = directory / "no/such/place";
+  const auto opened = WtStore::Open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message(), HasSubstr("no/such/place: No such file or directory"));
+}
+
+TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
+  {
+    auto store = MustOpen();
+    ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+    ASSERT_TRUE(store->PutReplicaState(kTablet, {}).ok());
+    ASSERT_TRUE(CheckpointNow(*store));
+  }
+  const std::filesystem::path good = directory / "store", kept = directory / "kept";
+  std::filesystem::copy(good, kept, std::filesystem::copy_options::recursive);
+  int refused = 0;
+  for (const char* file : {"WiredTiger.wt", "WiredTiger.turtle", "oplog.wt", "applied.wt", "data_7.wt", "WiredTiger"}) {
+    std::filesystem::remove_all(good);
+    std::filesystem::copy(kept, good, std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(std::filesystem::exists(good / file)) << file;
+    WriteFile(good / file, std::string(5000, '\x5a'));
+    // Never a crash. What opening does not notice, reading does.
+    auto opened = WtStore::Open(Options());
+    Status status = opened ? Status() : opened.error();
+    if (opened) {
+      (*opened)->EnsureTable(kTable, TableCompression::kNone).ok();
+      if (status.ok() && !(*opened)->Recover()) status = (*opened)->Recover().error();
+      if (status.ok()) status = (*opened)->Scan(kTable, {}, [](auto, auto&) { return true; });
+      if (status.ok()) status = (*opened)->health().status;
+      if (status.ok()) {
+        const auto log = (*opened)->ReadLog(kTablet, Lsn{1}, Lsn{9}, 1000);
+        if (!log) status = log.error();
+      }
+    }
+    LOG(INFO) << file << " damaged: " << status;
+    if (status.ok()) continue;
+    ++refused;
+    EXPECT_EQ(status.code(), Code::kInternal) << file;
+  }
+  EXPECT_EQ(refused, 5);  // the file named WiredTiger is a text that nothing depends on
+}
+
+// ---- the log -------------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, AnEntryIsNeverReplaced) {
+  auto store = MustOpen();
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kInternal);
+  // And the store trusts itself no longer.
+  EXPECT_EQ(store->health().status.code(), Code::kInternal);
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(2)).code(), Code::kInternal);
+  EXPECT_EQ(FlushNow(*store).code(), Code::kInternal);
+  EXPECT_EQ(store->Recover().error().code(), Code::kInternal);
+  EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+}
+
+TEST_F(WtStoreTest, ManyFlushesShareOneFsync) {
+  auto store = MustOpen();
+  ebla::testing::ThreadExecutor completions;
+  std::promise<void> blocked, all;
+  flusher.Post([&, go = blocked.get_future().share()] { go.wait(); });
+  std::atomic<int> done = 0;
+  for (uint64_t lsn = 1; lsn <= 50; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
+    store->Flush(FlushMode::kSync, completions, [&](Status status) {
+      EXPECT_TRUE(status.ok());
+      if (++done == 50) all.set_value();
+    });
+  }
+  const int64_t before = store->health().flushes;
+  EXPECT_EQ(done, 0);
+  blocked.set_value();
+  all.get_future().wait();
+  EXPECT_EQ(store->health().flushes - before, 1);
+}
+
+TEST_F(WtStoreTest, AnIntervalEndsWithAnFsync) {
+  WtStoreOptions options = Options();
+  options.interval = std::chrono::milliseconds(20);
+  auto store = MustOpen(options);
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
+  while (store->health().flushes == 0) std::this_thread::yield();
+  EXPECT_EQ(store->health().flushes, 1);
+}
+
+// ---- sessions ------------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
+  WtStoreOptions options = Options();
+  options.sessions_max = 60;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  for (int i = 0; i < 200; ++i) {
+    std::thread([&] { EXPECT_TRUE(store->Get(kTable, "a")); }).join();
+  }
+}
+
+TEST_F(WtStoreTest, AThreadOutlivesTheStore) {
+  std::promise<void> used, closed;
+  auto store = MustOpen();
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::thread thread([&] {
+    EXPECT_TRUE(store->Get(kTable, "a"));
+    used.set_value();
+    closed.get_future().wait();
+  });
+  used.get_future().wait();
+  store.reset();
+  closed.set_value();
+  thread.join();
+  EXPECT_TRUE(MustOpen()->Get(kTable, "a"));
+}
+
+TEST_F(WtStoreTest, TooManyThreadsAreToldSo) {
+  WtStoreOptions options = Options();
+  options.sessions_max = 40;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::promise<void> enough;
+  std::shared_future<void> stop = enough.get_future().share();
+  std::atomic<int> overloaded = 0, answered = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 60; ++i) {
+    threads.emplace_back([&] {
+      const auto got = store->Get(kTable, "a");
+      EXPECT_EQ(got ? Code::kOk : got.error().code(), got ? Code::kOk : Code::kOverloaded);
+      overloaded += got ? 0 : 1;
+      ++answered;
+      stop.wait();
+    });
+  }
+  while (answered < 60) std::this_thread::yield();
+  enough.set_value();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(overloaded, 0);
+  EXPECT_TRUE(store->Get(kTable, "a"));
+  EXPECT_TRUE(store->health().status.ok());
+}
+
+// ---- memory --------------------------------------------------------------------------------------------------------
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
+  WtStoreOptions options = Options();
+  options.cache_bytes = 64 << 20;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  const auto key = [](uint64_t i) { return "user" + std::to_string(1'000'000'000 + i * 7919 % 1'000'003); };
+  const auto value = [](uint64_t i) { return std::to_string(i) + std::string(1000, static_cast<char>('a' + i % 26)); };
+  constexpr uint64_t kRecords = 260'000;
+  constexpr uint64_t kAtOnce = 100;
+  for (uint64_t i = 0; i < kRecords; i += kAtOnce) {
+    std::vector<Effect> effects;
+    for (uint64_t j = i; j < i + kAtOnce; ++j) effects.push_back(Put(key(j), value(j)));
+    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(1 + i / kAtOnce, std::move(effects))).ok());
+  }
+  for (uint64_t i = 0; i < kRecords; i += 7) {
+    const auto got = store->Get(kTable, key(i));
+    ASSERT_TRUE(got && *got) << i;
+    ASSERT_EQ((*got)->value, value(i));
+  }
+  uint64_t scanned = 0;
+  ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
+  EXPECT_EQ(scanned, kRecords);
+  EXPECT_GT(store->health().cache_misses, 0);
+  const int64_t resident = ResidentBytes();
+  LOG(INFO) << "resident " << (resident >> 20) << " MB with a cache of " << (options.cache_bytes >> 20) << " MB";
+  EXPECT_LT(resident, (options.cache_bytes * 13 / 10 + (300 << 20)) * (kSanitized ? 3 : 1));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing
