@@ -8,11 +8,13 @@
 
 #include "common/process/process.h"
 #include "tools/cluster/launcher.h"
+#include "tools/cluster/probe.h"
 
 namespace ebla::cluster {
 namespace {
 
 constexpr int kFailed = 1, kUsageError = 2;
+constexpr int kUsualBasePort = 7398;  // ZooKeeper; then two for each process, m-1 having 7400 and 7401
 
 struct Arguments {
   LauncherOptions launcher;
@@ -110,7 +112,17 @@ int Status(const Launcher& cluster, bool json) {
   return ready ? 0 : kFailed;
 }
 
-int Start(Launcher& cluster, const Arguments& arguments) {
+// A first cluster gets the ports that every tool assumes (its first master 7400), when they are free.
+void ChoosePorts(const Launcher& cluster, StartOptions& start) {
+  if (!cluster.empty() || start.base_port != 0) return;
+  const int processes = 1 + (start.masters == 0 ? 2 : start.masters) + (start.servers == 0 ? 3 : start.servers);
+  for (int port = kUsualBasePort; port < kUsualBasePort + 2 * processes; ++port)
+    if (!PortIsFree(static_cast<uint16_t>(port))) return;
+  start.base_port = kUsualBasePort;
+}
+
+int Start(Launcher& cluster, Arguments& arguments) {
+  ChoosePorts(cluster, arguments.start);
   if (const auto status = cluster.Start(arguments.start); !status.ok()) return Complain(status);
   if (arguments.json) return Status(cluster, true);
   std::cout << "the cluster in " << cluster.dir() << (arguments.start.wait ? " is ready" : " has been started")
@@ -183,7 +195,9 @@ int Main(int argc, char** argv) {
   start->add_option("--masters", arguments.start.masters, "masters there shall be (2)")->check(CLI::Range(1, 9));
   start->add_option("--servers", arguments.start.servers, "tablet servers there shall be (3)")
       ->check(CLI::Range(1, 100));
-  start->add_option("--base_port", arguments.start.base_port, "first of the ports (any that are free)")
+  start
+      ->add_option("--base_port", arguments.start.base_port,
+                   "first of the ports (7398 when those are free, else any that are)")
       ->check(CLI::Range(1024, 65000));
   start->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
   start->add_option("--master_flag", arguments.start.master_flags, "a flag for every master, such as --v=1");

@@ -15,6 +15,14 @@ namespace {
 
 constexpr size_t kAnswerBytesMax = 64 * 1024;
 
+sockaddr_in Loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
 // The whole answer to a GET, or what came of it before the time was over.
 std::string Get(int fd, const std::string& path, std::chrono::steady_clock::time_point deadline) {
   const std::string request = "GET " + path + " HTTP/1.0\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n";
@@ -38,12 +46,9 @@ std::string Get(int fd, const std::string& path, std::chrono::steady_clock::time
 Status AskReady(uint16_t port, std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  const sockaddr_in address = Loopback(port);
   // The loopback interface connects or refuses at once.
-  if (fd < 0 || ::connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) != 0) {
+  if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     const std::string reason = std::strerror(errno);
     if (fd >= 0) ::close(fd);
     return Error(Code::kUnavailable, "port " + std::to_string(port) + ": " + reason);
@@ -65,6 +70,17 @@ bool HasAddress(const std::string& data_dir, pid_t pid) {
   for (std::string key, value; in >> key >> value;)
     if (key == "pid") return value == std::to_string(pid);
   return false;
+}
+
+bool PortIsFree(uint16_t port) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return false;
+  const int on = 1;  // as servers do: a port whose last connections are still fading away is free
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+  const sockaddr_in address = Loopback(port);
+  const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+  ::close(fd);
+  return free;
 }
 
 }  // namespace ebla::cluster

@@ -20,4 +20,7 @@ Status AskReady(uint16_t port, std::chrono::milliseconds timeout);
 // Whether <data_dir>/ADDRESS was written by process `pid`, thus after it began to serve.
 bool HasAddress(const std::string& data_dir, pid_t pid);
 
+// Whether a server could listen on 127.0.0.1:port at this moment.
+bool PortIsFree(uint16_t port);
+
 }  // namespace ebla::cluster
