@@ -1,0 +1,161 @@
+#include "common/http/http_server.h"
+
+#include <event2/buffer.h>
+#include <event2/event.h>
+#include <event2/http.h>
+#include <event2/keyvalq_struct.h>
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+#include <prometheus/collectable.h>
+#include <prometheus/text_serializer.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <future>
+#include <map>
+
+#include "common/rpc/event_loop.h"
+#include "common/rpc/socket.h"
+
+namespace ebla::http {
+namespace {
+
+constexpr int kRequestBytesMax = 64 * 1024;
+constexpr int kTimeoutSeconds = 30;
+
+Page Text(int status, std::string body) { return {.status = status, .body = std::move(body) + "\n"}; }
+
+bool FromLoopback(evhttp_request* request) {
+  char* host = nullptr;
+  ev_uint16_t port = 0;
+  evhttp_connection_get_peer(evhttp_request_get_connection(request), &host, &port);
+  const std::string_view peer = host == nullptr ? "" : host;
+  return peer.starts_with("127.") || peer == "::1";
+}
+
+}  // namespace
+
+class HttpServer::Impl {
+ public:
+  explicit Impl(HttpOptions options) : options_(std::move(options)) {
+    pages_["/healthz"] = [](const std::string&) { return Text(200, "ok"); };
+    pages_["/readyz"] = [this](const std::string&) {
+      const Status ready = options_.ready();
+      return ready.ok() ? Text(200, "ready") : Text(503, "not ready: " + ready.message());
+    };
+    pages_["/metrics"] = [this](const std::string&) { return Metrics(); };
+    pages_["/flags"] = [](const std::string&) { return ListFlags(); };
+  }
+  ~Impl() { Stop(); }
+
+  void AddPage(std::string path, std::function<Page(const std::string&)> page) {
+    pages_[std::move(path)] = std::move(page);
+  }
+
+  Status Start() {
+    EBLA_ASSIGN(const int fd, rpc::Listen(options_.listen));
+    EBLA_ASSIGN(address_, rpc::LocalAddress(fd));
+    // The loop has no thread yet: its base may be touched from here.
+    http_ = evhttp_new(loop_.base());
+    CHECK(http_ != nullptr);
+    evhttp_set_allowed_methods(http_, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_POST);
+    evhttp_set_max_headers_size(http_, kRequestBytesMax);
+    evhttp_set_max_body_size(http_, kRequestBytesMax);
+    evhttp_set_timeout(http_, kTimeoutSeconds);
+    evhttp_set_gencb(
+        http_, [](evhttp_request* request, void* self) { static_cast<Impl*>(self)->Serve(request); }, this);
+    if (evhttp_accept_socket(http_, fd) != 0) {
+      close(fd);
+      return Error(Code::kUnavailable, "cannot serve HTTP on " + address_.ToString());
+    }
+    loop_.Start();
+    return Status::Ok();
+  }
+
+  void Stop() {
+    loop_.Stop();
+    if (http_ != nullptr) evhttp_free(std::exchange(http_, nullptr));
+  }
+
+  const rpc::Endpoint& address() const { return address_; }
+
+ private:
+  void Serve(evhttp_request* request) {
+    const evhttp_uri* uri = evhttp_request_get_evhttp_uri(request);
+    const char* path = evhttp_uri_get_path(uri);
+    const char* query = evhttp_uri_get_query(uri);
+    const Page page = Answer(request, path == nullptr ? "" : path, query == nullptr ? "" : query);
+    evhttp_add_header(evhttp_request_get_output_headers(request), "Content-Type", page.content_type.c_str());
+    evbuffer* body = evbuffer_new();
+    evbuffer_add(body, page.body.data(), page.body.size());
+    evhttp_send_reply(request, page.status, nullptr, body);
+    evbuffer_free(body);
+  }
+
+  Page Answer(evhttp_request* request, const std::string& path, const std::string& query) {
+    const bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
+    if (post && path == "/flags") {
+      if (!FromLoopback(request)) return Text(403, "flags are changed from the machine itself only");
+      return SetFlag(query);
+    }
+    if (post) return Text(405, "only /flags takes a POST");
+    const auto page = pages_.find(path);
+    if (page != pages_.end()) return page->second(query);
+    std::string known;
+    for (const auto& [name, unused] : pages_) known += " " + name;
+    return Text(404, "no such page; there are:" + known);
+  }
+
+  Page Metrics() const {
+    if (options_.metrics == nullptr) return Text(200, "");
+    return {.content_type = "text/plain; version=0.0.4; charset=utf-8",
+            .body = prometheus::TextSerializer().Serialize(options_.metrics->Collect())};
+  }
+
+  static Page ListFlags() {
+    std::vector<gflags::CommandLineFlagInfo> flags;
+    gflags::GetAllFlags(&flags);
+    std::string body;
+    for (const auto& flag : flags) {
+      body += "--" + flag.name + "=" + flag.current_value + (flag.is_default ? "\n" : "  (not the default)\n");
+    }
+    return {.body = body};
+  }
+
+  Page SetFlag(const std::string& query) const {
+    evkeyvalq pairs{};
+    if (evhttp_parse_query_str(query.c_str(), &pairs) != 0 || pairs.tqh_first == nullptr) {
+      return Text(400, "say POST /flags?name=value");
+    }
+    const std::string name = pairs.tqh_first->key, value = pairs.tqh_first->value;
+    evhttp_clear_headers(&pairs);
+    if (std::ranges::find(options_.settable_flags, name) == options_.settable_flags.end()) {
+      std::string known;
+      for (const std::string& flag : options_.settable_flags) known += " " + flag;
+      return Text(400, "flag " + name + " does not change while the process runs; these do:" + known);
+    }
+    if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
+      return Text(400, "flag " + name + " does not take the value \"" + value + "\"");
+    }
+    LOG(INFO) << "flag " << name << " is now " << value;
+    return Text(200, name + "=" + value);
+  }
+
+  const HttpOptions options_;
+  std::map<std::string, std::function<Page(const std::string&)>> pages_;
+  rpc::Endpoint address_;
+  rpc::EventLoop loop_{"http"};
+  evhttp* http_ = nullptr;
+};
+
+HttpServer::HttpServer(HttpOptions options) : impl_(std::make_unique<Impl>(std::move(options))) {}
+HttpServer::~HttpServer() = default;
+
+void HttpServer::AddPage(std::string path, std::function<Page(const std::string&)> page) {
+  impl_->AddPage(std::move(path), std::move(page));
+}
+Status HttpServer::Start() { return impl_->Start(); }
+void HttpServer::Stop() { impl_->Stop(); }
+const rpc::Endpoint& HttpServer::address() const { return impl_->address(); }
+
+}  // namespace ebla::http

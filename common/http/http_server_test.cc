@@ -1,0 +1,96 @@
+#include "common/http/http_server.h"
+
+#include <gflags/gflags.h>
+#include <gtest/gtest.h>
+#include <prometheus/counter.h>
+#include <prometheus/registry.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "common/rpc/socket.h"
+
+DEFINE_int32(http_test_settable, 1, "changed by a test");
+DEFINE_int32(http_test_fixed, 1, "not changed by a test");
+
+namespace ebla::http {
+namespace {
+
+// One request on a connection of its own; everything that came back.
+std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, const std::string& body = "") {
+  const auto address = rpc::SocketAddress::FromNumeric(server);
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  EXPECT_EQ(connect(fd, address->get(), address->size), 0);
+  const std::string request = request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
+                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
+  std::string reply;
+  char bytes[4096];
+  for (ssize_t got; (got = recv(fd, bytes, sizeof(bytes), 0)) > 0;) reply.append(bytes, static_cast<size_t>(got));
+  close(fd);
+  return reply;
+}
+
+class HttpTest : public ::testing::Test {
+ protected:
+  HttpTest() {
+    registry_ = std::make_shared<prometheus::Registry>();
+    prometheus::BuildCounter().Name("tests_total").Register(*registry_).Add({{"kind", "http"}}).Increment(3);
+    server_ = std::make_unique<HttpServer>(
+        HttpOptions{.metrics = registry_, .ready = [this] { return ready_; }, .settable_flags = {"http_test_settable"}});
+    server_->AddPage("/hello", [](const std::string& query) { return Page{.body = "hello " + query}; });
+    const Status started = server_->Start();
+    EXPECT_TRUE(started.ok()) << started;
+  }
+  std::string Get(const std::string& path) { return Fetch(server_->address(), "GET " + path); }
+
+  Status ready_;
+  std::shared_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<HttpServer> server_;
+};
+
+TEST_F(HttpTest, ServesMetricsHealthAndReadiness) {
+  EXPECT_TRUE(Get("/healthz").starts_with("HTTP/1.1 200"));
+  EXPECT_NE(Get("/metrics").find("tests_total{kind=\"http\"} 3"), std::string::npos);
+  EXPECT_TRUE(Get("/readyz").starts_with("HTTP/1.1 200"));
+  ready_ = Status(Code::kUnavailable, "no master yet");
+  const std::string reply = Get("/readyz");
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 503")) << reply;
+  EXPECT_NE(reply.find("no master yet"), std::string::npos) << reply;
+}
+
+TEST_F(HttpTest, ServesAddedPagesAndNamesThemWhenOneIsUnknown) {
+  EXPECT_NE(Get("/hello?a=1").find("hello a=1"), std::string::npos);
+  const std::string reply = Get("/nothing");
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 404")) << reply;
+  EXPECT_NE(reply.find("/hello"), std::string::npos) << reply;
+}
+
+TEST_F(HttpTest, ChangesChosenFlagsByPostOnly) {
+  EXPECT_NE(Get("/flags?http_test_settable=5").find("--http_test_settable=1"), std::string::npos);
+  const rpc::Endpoint& at = server_->address();
+  EXPECT_TRUE(Fetch(at, "POST /flags?http_test_settable=7").starts_with("HTTP/1.1 200"));
+  EXPECT_EQ(FLAGS_http_test_settable, 7);
+  EXPECT_TRUE(Fetch(at, "POST /flags?http_test_settable=many").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(Fetch(at, "POST /flags?http_test_fixed=7").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(Fetch(at, "POST /flags").starts_with("HTTP/1.1 400"));
+  EXPECT_TRUE(Fetch(at, "POST /healthz").starts_with("HTTP/1.1 405"));
+  EXPECT_EQ(FLAGS_http_test_settable, 7);
+  EXPECT_EQ(FLAGS_http_test_fixed, 1);
+}
+
+TEST_F(HttpTest, RefusesWhatIsTooLargeOrNoRequest) {
+  EXPECT_TRUE(Fetch(server_->address(), "POST /flags", std::string(100'000, 'x')).starts_with("HTTP/1.1 413"));
+  Fetch(server_->address(), std::string(100'000, 'x'));
+  Fetch(server_->address(), std::string("\0\xff garbage", 10));
+  EXPECT_TRUE(Get("/healthz").starts_with("HTTP/1.1 200"));
+}
+
+TEST_F(HttpTest, SaysWhereItCannotListen) {
+  HttpServer second({.listen = server_->address()});
+  const Status started = second.Start();
+  EXPECT_EQ(started.code(), Code::kUnavailable);
+  EXPECT_NE(started.message().find(server_->address().ToString()), std::string::npos) << started;
+}
+
+}  // namespace
+}  // namespace ebla::http

@@ -1,0 +1,195 @@
+#include "common/process/process.h"
+
+#include <fcntl.h>
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+#include <signal.h>
+#include <sys/random.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iostream>
+#include <thread>
+#include <vector>
+
+DEFINE_bool(log_to_stderr, false, "Write logs to stderr, not to <data_dir>/logs.");
+DEFINE_int32(log_file_mb_max, 64, "Start a new log file when one has grown to this size, in MiB.");
+DEFINE_int32(log_days_max, 7, "Delete log files that are older than this many days.");
+
+namespace ebla::process {
+namespace {
+
+constexpr int kUsageError = 2;
+
+bool OptionIsSet(const char* name) {
+  std::string value;
+  return gflags::GetCommandLineOption(name, &value) && value == "true";
+}
+
+// Ebla's own flags; those of the libraries (glog's, gflags' own) would bury them.
+std::string HelpText(const ProcessOptions& options) {
+  std::vector<gflags::CommandLineFlagInfo> flags;
+  gflags::GetAllFlags(&flags);
+  std::string text = options.usage + "\n\nFlags (or one per line in a file, with --flagfile=FILE):\n";
+  for (const auto& flag : flags) {
+    if (!flag.filename.starts_with(EBLA_SOURCE_DIR)) continue;
+    text += "  --" + flag.name + "=" + (flag.default_value.empty() ? "\"\"" : flag.default_value) + "\n      " +
+            flag.description + "\n";
+  }
+  return text + "  --flagfile, --version, --help\n";
+}
+
+[[noreturn]] void ExitWithUsage(const std::string& what) {
+  std::cerr << what << "\n(--help lists the flags)\n";
+  std::exit(kUsageError);
+}
+
+bool IsFlag(std::string name) {
+  gflags::CommandLineFlagInfo info;
+  std::ranges::replace(name, '-', '_');
+  if (gflags::GetCommandLineFlagInfo(name.c_str(), &info)) return true;
+  return name.starts_with("no") && gflags::GetCommandLineFlagInfo(name.c_str() + 2, &info) && info.type == "bool";
+}
+
+// gflags passes over what it does not know in a flagfile; a misspelt setting must not go unnoticed.
+void CheckFlagfile(const std::string& path, int depth = 0) {
+  std::ifstream file(path);
+  if (!file || depth > 8) ExitWithUsage("cannot read the flagfile " + path);
+  std::string line;
+  for (int number = 1; std::getline(file, line); ++number) {
+    line.erase(0, line.find_first_not_of(" \t"));
+    line.erase(line.find_last_not_of(" \t\r") + 1);
+    if (line.empty() || line.front() == '#') continue;
+    const std::string place = path + ", line " + std::to_string(number);
+    if (line.front() != '-') ExitWithUsage(place + ": \"" + line + "\" is no flag: flags begin with --");
+    const size_t start = line.find_first_not_of('-'), equals = line.find('=');
+    if (start == std::string::npos) ExitWithUsage(place + ": \"" + line + "\" names no flag");
+    const std::string name = line.substr(start, equals == std::string::npos ? equals : equals - start);
+    if (!IsFlag(name)) ExitWithUsage(place + ": there is no flag --" + name);
+    if (name == "flagfile" && equals != std::string::npos) CheckFlagfile(line.substr(equals + 1), depth + 1);
+  }
+}
+
+// Both --flagfile=FILE and --flagfile FILE.
+void CheckFlagfiles(int argc, char** argv) {
+  for (int i = 1; i < argc; ++i) {
+    std::string_view argument = argv[i];
+    argument.remove_prefix(std::min(argument.find_first_not_of('-'), argument.size()));
+    if (argument == "flagfile" && i + 1 < argc) CheckFlagfile(argv[i + 1]);
+    if (argument.starts_with("flagfile=")) CheckFlagfile(std::string(argument.substr(9)));
+  }
+}
+
+void ParseFlags(const ProcessOptions& options, int argc, char** argv) {
+  CheckFlagfiles(argc, argv);
+  gflags::SetVersionString(std::string(BuildVersion()));
+  gflags::SetUsageMessage(options.usage);
+  gflags::ParseCommandLineNonHelpFlags(&argc, &argv, /*remove_flags=*/true);
+  for (const char* help : {"help", "helpfull", "helpshort"}) {
+    if (!OptionIsSet(help)) continue;
+    std::cout << HelpText(options);
+    std::exit(0);
+  }
+  if (OptionIsSet("version")) {
+    std::cout << options.role << " " << BuildVersion() << "\n";
+    std::exit(0);
+  }
+  if (argc > 1) ExitWithUsage("unexpected argument \"" + std::string(argv[1]) + "\": flags begin with --");
+}
+
+void StartLogging(const ProcessOptions& options, char* program) {
+  const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
+  FLAGS_logbufsecs = 1;
+  FLAGS_max_log_size = static_cast<uint32_t>(std::max(1, FLAGS_log_file_mb_max));
+  FLAGS_stop_logging_if_full_disk = true;
+  FLAGS_logtostderr = FLAGS_log_to_stderr || data_dir.empty();
+  if (!FLAGS_logtostderr) {
+    std::error_code error;
+    FLAGS_log_dir = data_dir + "/logs";
+    std::filesystem::create_directories(FLAGS_log_dir, error);
+    if (error) ExitWithUsage("cannot make " + FLAGS_log_dir + ": " + error.message());
+    google::EnableLogCleaner(static_cast<unsigned>(std::max(1, FLAGS_log_days_max)));
+  }
+  google::InitGoogleLogging(program);
+}
+
+sigset_t TerminationSignals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  return signals;
+}
+
+}  // namespace
+
+void InitProcess(const ProcessOptions& options, int argc, char** argv) {
+  // Blocked here, they are blocked in every thread to come, and wait for WaitForTermination.
+  const sigset_t signals = TerminationSignals();
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  ParseFlags(options, argc, argv);
+  StartLogging(options, argv[0]);
+  LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
+}
+
+int WaitForTermination() {
+  const sigset_t signals = TerminationSignals();
+  int first = 0;
+  while (sigwait(&signals, &first) != 0) {
+  }
+  LOG(INFO) << "stopping on " << strsignal(first) << "; another one ends the process at once";
+  std::thread([signals] {
+    int second = 0;
+    while (sigwait(&signals, &second) != 0) {
+    }
+    _exit(128 + second);
+  }).detach();
+  return first;
+}
+
+void RequestTermination() { kill(getpid(), SIGTERM); }
+
+Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift, const rpc::Endpoint& http) {
+  const std::string path = data_dir + "/ADDRESS", draft = path + ".new";
+  {
+    std::ofstream file(draft, std::ios::trunc);
+    file << "thrift " << thrift.ToString() << "\nhttp " << http.ToString() << "\npid " << getpid() << "\n";
+    file.flush();
+    if (!file) return Error(Code::kUnavailable, "cannot write " + draft + ": " + std::strerror(errno));
+  }
+  if (rename(draft.c_str(), path.c_str()) != 0) {
+    return Error(Code::kUnavailable, "cannot rename " + draft + " to " + path + ": " + std::strerror(errno));
+  }
+  return Status::Ok();
+}
+
+uint64_t RandomId() {
+  uint64_t id = 0;
+  while (id == 0) {
+    CHECK_EQ(getrandom(&id, sizeof(id), 0), static_cast<ssize_t>(sizeof(id)));
+    id &= INT64_MAX;
+  }
+  return id;
+}
+
+Usage ReadUsage() {
+  Usage usage;
+  rusage self{};
+  getrusage(RUSAGE_SELF, &self);
+  const auto seconds = [](const timeval& time) { return static_cast<double>(time.tv_sec) + time.tv_usec / 1e6; };
+  usage.cpu_seconds = seconds(self.ru_utime) + seconds(self.ru_stime);
+  std::ifstream statm("/proc/self/statm");
+  uint64_t total_pages = 0, resident_pages = 0;
+  if (statm >> total_pages >> resident_pages) {
+    usage.resident_bytes = resident_pages * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+  }
+  return usage;
+}
+
+}  // namespace ebla::process

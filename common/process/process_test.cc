@@ -1,0 +1,156 @@
+#include "common/process/process.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <functional>
+#include <set>
+#include <sstream>
+#include <thread>
+#include <vector>
+
+namespace ebla::process {
+namespace {
+
+namespace fs = std::filesystem;
+
+bool WaitFor(const std::function<bool()>& condition) {
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > end) return false;
+    usleep(1000);
+  }
+  return true;
+}
+
+std::string ReadFile(const fs::path& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+class ProcessTest : public ::testing::Test {
+ protected:
+  ProcessTest() {
+    char name[] = "/tmp/ebla_process_test_XXXXXX";
+    dir_ = mkdtemp(name);
+  }
+  ~ProcessTest() override {
+    if (child_ > 0) {
+      kill(child_, SIGKILL);
+      waitpid(child_, nullptr, 0);
+    }
+    fs::remove_all(dir_);
+  }
+
+  void Start(std::vector<std::string> arguments) {
+    arguments.insert(arguments.begin(), PROCESS_TEST_PROGRAM);
+    child_ = fork();
+    if (child_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);  // should the test itself be killed
+    const int out = open((dir_ / "output").c_str(), O_CREAT | O_WRONLY | O_APPEND, 0600);
+    dup2(out, 1);
+    dup2(out, 2);
+    std::vector<char*> pointers;
+    for (std::string& argument : arguments) pointers.push_back(argument.data());
+    pointers.push_back(nullptr);
+    execv(pointers[0], pointers.data());
+    _exit(127);
+  }
+  // How it ended: its exit status, or 128 + signal.
+  int Wait() {
+    int status = 0;
+    waitpid(std::exchange(child_, 0), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+  }
+  int Run(std::vector<std::string> arguments) {
+    Start(std::move(arguments));
+    return Wait();
+  }
+  std::string Output() { return ReadFile(dir_ / "output"); }
+  std::string DataDirFlag() { return "--data_dir=" + dir_.string(); }
+
+  fs::path dir_;
+  pid_t child_ = 0;
+};
+
+TEST_F(ProcessTest, HelpShowsOwnFlagsOnly) {
+  EXPECT_EQ(Run({"--help"}), 0);
+  const std::string text = Output();
+  EXPECT_NE(text.find("A program for tests."), std::string::npos) << text;
+  EXPECT_NE(text.find("--data_dir"), std::string::npos) << text;
+  EXPECT_NE(text.find("--log_to_stderr"), std::string::npos) << text;
+  EXPECT_EQ(text.find("--vmodule"), std::string::npos) << text;
+  EXPECT_EQ(text.find("--tab_completion"), std::string::npos) << text;
+}
+
+TEST_F(ProcessTest, VersionIsTheBuilds) {
+  EXPECT_EQ(Run({"--version"}), 0);
+  EXPECT_EQ(Output(), "test " + std::string(BuildVersion()) + "\n");
+}
+
+TEST_F(ProcessTest, RefusesWhatItDoesNotKnow) {
+  EXPECT_NE(Run({"--no_such_flag=1"}), 0);
+  EXPECT_NE(Output().find("no_such_flag"), std::string::npos) << Output();
+  EXPECT_EQ(Run({"surplus"}), 2);
+  EXPECT_NE(Output().find("\"surplus\""), std::string::npos) << Output();
+  EXPECT_NE(Run({"--linger=perhaps"}), 0);
+  EXPECT_NE(Output().find("perhaps"), std::string::npos) << Output();
+}
+
+TEST_F(ProcessTest, RefusesABadFlagfile) {
+  EXPECT_EQ(Run({"--flagfile=" + (dir_ / "missing").string()}), 2);
+  EXPECT_NE(Output().find("missing"), std::string::npos) << Output();
+  std::ofstream(dir_ / "bad") << "# fine\n--no_such_flag_in_file=1\n";
+  EXPECT_EQ(Run({"--flagfile", (dir_ / "bad").string()}), 2);
+  EXPECT_NE(Output().find("bad, line 2: there is no flag --no_such_flag_in_file"), std::string::npos) << Output();
+  std::ofstream(dir_ / "value") << "--linger=perhaps\n";
+  EXPECT_NE(Run({"--flagfile=" + (dir_ / "value").string()}), 0);
+  EXPECT_NE(Output().find("perhaps"), std::string::npos) << Output();
+}
+
+TEST_F(ProcessTest, ReadsAFlagfileLogsAndWritesItsAddress) {
+  std::ofstream(dir_ / "good") << "# where things are\n" << DataDirFlag() << "\n";
+  Start({"--flagfile=" + (dir_ / "good").string()});
+  const pid_t child = child_;
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  EXPECT_EQ(ReadFile(dir_ / "ADDRESS"),
+            "thrift 127.0.0.1:1\nhttp 127.0.0.1:2\npid " + std::to_string(child) + "\n");
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  bool logged = false;
+  for (const auto& entry : fs::directory_iterator(dir_ / "logs")) {
+    logged = logged || ReadFile(entry.path()).find("a line for the log") != std::string::npos;
+  }
+  EXPECT_TRUE(logged);
+}
+
+TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
+  Start({DataDirFlag(), "--linger"});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  kill(child_, SIGINT);
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "lingering"); }));
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 128 + SIGTERM);
+}
+
+TEST(ProcessNumbersTest, IdsDifferAndUsageGrows) {
+  std::set<uint64_t> ids;
+  for (int i = 0; i < 1000; ++i) ids.insert(RandomId());
+  EXPECT_EQ(ids.size(), 1000u);
+  EXPECT_EQ(ids.count(0), 0u);
+  EXPECT_LE(*ids.rbegin(), static_cast<uint64_t>(INT64_MAX));
+  const Usage before = ReadUsage();
+  EXPECT_GT(before.resident_bytes, 1u << 20);
+  EXPECT_TRUE(WaitFor([&] { return ReadUsage().cpu_seconds > before.cpu_seconds; }));
+}
+
+}  // namespace
+}  // namespace ebla::process

@@ -1,0 +1,27 @@
+// A process that does nothing but what process.h does: process_test.cc starts it.
+#include <gflags/gflags.h>
+#include <glog/logging.h>
+#include <unistd.h>
+
+#include <fstream>
+
+#include "common/process/process.h"
+
+DEFINE_string(data_dir, "", "Where the test looks for files.");
+DEFINE_bool(linger, false, "Do not end on the first signal.");
+
+int main(int argc, char** argv) {
+  using namespace ebla::process;
+  InitProcess({.role = "test", .usage = "A program for tests.", .data_dir = &FLAGS_data_dir}, argc, argv);
+  LOG(INFO) << "a line for the log";
+  if (!FLAGS_data_dir.empty()) {
+    const ebla::Status written = WriteAddressFile(FLAGS_data_dir, {"127.0.0.1", 1}, {"127.0.0.1", 2});
+    if (!written.ok()) LOG(FATAL) << written;
+  }
+  const int signal = WaitForTermination();
+  if (FLAGS_linger) {
+    std::ofstream(FLAGS_data_dir + "/lingering") << signal;
+    while (true) pause();
+  }
+  return 0;
+}
