@@ -1,0 +1,139 @@
+#include "tabletserver/tablet/overlay.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <map>
+
+namespace ebla::tabletserver {
+namespace {
+
+// A whole number in [low, high), evenly at every size of a case (RapidCheck's own starts near `low`).
+template <class T>
+T Pick(T low, T high) {
+  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(low, high));
+}
+
+EntryPtr Entry(uint64_t epoch, uint64_t lsn, std::vector<Effect> effects) {
+  auto entry = std::make_shared<LogEntry>();
+  entry->version = {Epoch{epoch}, Lsn{lsn}};
+  entry->effects = std::move(effects);
+  return entry;
+}
+
+Effect Put(std::string key, std::string value) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.value = std::move(value);
+  return effect;
+}
+
+Effect Delete(std::string key) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.is_delete = true;
+  return effect;
+}
+
+TEST(Overlay, FindsTheNewestAtOrBelowAPosition) {
+  Overlay overlay;
+  overlay.Add(Entry(1, 5, {Put("a", "one")}));
+  overlay.Add(Entry(1, 6, {Put("b", "other")}));
+  overlay.Add(Entry(2, 7, {Delete("a")}));
+  EXPECT_TRUE(overlay.Find("a")->effect->is_delete);
+  EXPECT_EQ(overlay.Find("a", Lsn{6})->effect->value, "one");
+  EXPECT_FALSE(overlay.Find("a", Lsn{4}).has_value());
+  EXPECT_FALSE(overlay.Find("c").has_value());
+}
+
+TEST(Overlay, CountsItsBytesBackToNothing) {
+  Overlay overlay;
+  EXPECT_EQ(overlay.bytes(), 0u);
+  overlay.Add(Entry(1, 1, {Put("a", std::string(1000, 'x'))}));
+  EXPECT_GT(overlay.bytes(), 1000u);
+  overlay.Add(Entry(1, 2, {}));
+  overlay.RemoveUpTo(Lsn{2});
+  EXPECT_EQ(overlay.bytes(), 0u);
+  EXPECT_TRUE(overlay.empty());
+}
+
+// The plain way to hold the same: all entries in a map.
+using Model = std::map<uint64_t, EntryPtr>;
+
+std::map<std::string, std::pair<Version, const Effect*>> Newest(const Model& model, const KeyRange& range, Lsn upto) {
+  std::map<std::string, std::pair<Version, const Effect*>> newest;
+  for (const auto& [lsn, entry] : model) {
+    if (lsn > upto.value) break;
+    for (const Effect& effect : entry->effects) {
+      if (range.Contains(effect.key)) newest[effect.key] = {entry->version, &effect};
+    }
+  }
+  return newest;
+}
+
+std::vector<std::pair<std::string, Version>> Walk(const Overlay& overlay, const ScanBounds& bounds, Lsn upto) {
+  std::vector<std::pair<std::string, Version>> seen;
+  for (Overlay::Cursor cursor(overlay, bounds, upto); cursor.Valid(); cursor.Next()) {
+    seen.emplace_back(cursor.key(), cursor.item().version);
+  }
+  return seen;
+}
+
+std::string RandomKey() { return std::string(1, Pick<char>('a', 'h')); }
+
+void CompareOnce(const Overlay& overlay, const Model& model, uint64_t last) {
+  const Lsn upto{Pick<uint64_t>(0, last + 2)};
+  ScanBounds bounds;
+  bounds.range = {*rc::gen::element<std::string>("", "a", "c", "e"), *rc::gen::element<std::string>("", "b", "d", "h")};
+  bounds.reverse = *rc::gen::arbitrary<bool>();
+  std::vector<std::pair<std::string, Version>> expected;
+  for (const auto& [key, item] : Newest(model, bounds.range, upto)) expected.emplace_back(key, item.first);
+  if (bounds.reverse) std::reverse(expected.begin(), expected.end());
+  RC_ASSERT(Walk(overlay, bounds, upto) == expected);
+  const std::string key = RandomKey();
+  const auto all = Newest(model, KeyRange::All(), upto);
+  const auto found = overlay.Find(key, upto);
+  RC_ASSERT(found.has_value() == all.contains(key));
+  if (found.has_value()) RC_ASSERT(found->effect == all.at(key).second);
+}
+
+TEST(Overlay, IsTheNewestOfItsEntries) {
+  EXPECT_TRUE(rc::check("overlay against a map of entries", [] {
+    Overlay overlay;
+    Model model;
+    uint64_t last = 0;
+    uint64_t epoch = 1;
+    for (int i = 0; i < 60; ++i) {
+      const int what = Pick(0, 10);
+      if (what < 6) {
+        std::map<std::string, Effect> effects;
+        for (int n = Pick(0, 4); n > 0; --n) {
+          const std::string key = RandomKey();
+          effects[key] = *rc::gen::arbitrary<bool>() ? Put(key, "v") : Delete(key);
+        }
+        std::vector<Effect> list;
+        for (auto& [key, effect] : effects) list.push_back(effect);
+        ++last;
+        model[last] = Entry(epoch, last, std::move(list));
+        overlay.Add(model[last]);
+      } else if (what == 6) {
+        const uint64_t upto = Pick<uint64_t>(0, last + 1);
+        model.erase(model.begin(), model.upper_bound(upto));
+        overlay.RemoveUpTo(Lsn{upto});
+      } else if (what == 7) {
+        const uint64_t above = Pick<uint64_t>(0, last + 1);
+        model.erase(model.upper_bound(above), model.end());
+        overlay.RemoveAbove(Lsn{above});
+        if (model.empty()) continue;
+        last = model.rbegin()->first;
+        ++epoch;
+      } else {
+        CompareOnce(overlay, model, last);
+      }
+      RC_ASSERT(overlay.entries() == model.size());
+    }
+  }));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

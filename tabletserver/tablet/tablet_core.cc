@@ -574,7 +574,7 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->applied_time = applied_.time;
   view->last_appended = replica_.last_appended();
   view->time = clock_.basis();
-  view->replaying = applied_.applied.lsn < replay_upto_;
+  view->replaying = replica_.role() != RoleKind::kAbsent && applied_.applied.lsn < replay_upto_;
   view->writes_stalled = replica_.store_stalled();
   view->pending_bytes = overlay_.bytes();
   view->epoch_starts = applied_.epoch_starts;

@@ -1,0 +1,222 @@
+// What stories cannot say well: bounds, batches, the published view. The protocol itself is told in tests/stories.
+#include "tabletserver/tablet/tablet_core.h"
+
+#include <gtest/gtest.h>
+
+#include "tabletserver/tablet/testing/core_rig.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::CoreRig;
+
+TabletOptions Options() {
+  TabletOptions options;
+  options.tablet = TabletId{9};
+  options.self = "ts-1";
+  return options;
+}
+
+ConfigureReplica Born(uint64_t epoch = 1) {
+  ConfigureReplica configure;
+  configure.epoch = Epoch{epoch};
+  configure.primary = "ts-1";
+  configure.voters = {"ts-1"};
+  configure.born = true;
+  return configure;
+}
+
+WriteRequest PutRequest(uint64_t sequence, std::string key, std::string value) {
+  WriteRequest request;
+  request.client = ClientId{7};
+  request.sequence = Sequence{sequence};
+  request.first_incomplete = Sequence{1};
+  request.writes = {{.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)}};
+  return request;
+}
+
+TEST(TabletCore, ManyInputsOneOutput) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  TabletCore& core = rig.core();
+  for (uint64_t i = 1; i <= 100; ++i) {
+    WriteRequest request = PutRequest(i, "k" + std::to_string(i), "v");
+    request.token = RequestToken{1000 + i};
+    request.learnt = rig.tablet_time();
+    core.Step(AdmitWrite{std::move(request), rig.now()});
+  }
+  TabletOutput output = core.TakeOutput();
+  EXPECT_EQ(output.append.size(), 100u);
+  ASSERT_TRUE(output.flush.has_value());
+  EXPECT_FALSE(output.state.has_value());
+  EXPECT_TRUE(output.writes.empty());
+  core.Step(Stored{});
+  EXPECT_FALSE(core.HasOutput());
+  core.Step(Flushed{output.flush->number});
+  output = core.TakeOutput();
+  ASSERT_TRUE(output.apply.has_value());
+  EXPECT_EQ(output.apply->records.size(), 100u);
+  EXPECT_EQ(output.apply->window.put.size(), 100u);
+  EXPECT_TRUE(output.writes.empty());
+  core.Step(Applied{output.apply->state.applied.lsn});
+  output = core.TakeOutput();
+  EXPECT_EQ(output.writes.size(), 100u);
+  ASSERT_NE(output.view, nullptr);
+  EXPECT_EQ(output.view->applied.lsn, Lsn{101});
+  EXPECT_FALSE(core.HasOutput());
+}
+
+TEST(TabletCore, FlushesThatOvertakeEachOther) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  TabletCore& core = rig.core();
+  std::vector<FlushNumber> flushes;
+  for (uint64_t i = 1; i <= 3; ++i) {
+    WriteRequest request = PutRequest(i, "k", "v");
+    request.token = RequestToken{1000 + i};
+    request.learnt = rig.tablet_time();
+    core.Step(AdmitWrite{std::move(request), rig.now()});
+    flushes.push_back(core.TakeOutput().flush->number);
+    core.Step(Stored{});
+  }
+  core.Step(Flushed{flushes[1]});  // covers the first, too
+  EXPECT_EQ(core.replica().committed(), Lsn{3});
+  core.Step(Flushed{flushes[0]});
+  EXPECT_EQ(core.replica().committed(), Lsn{3});
+  core.Step(Flushed{flushes[2]});
+  EXPECT_EQ(core.replica().committed(), Lsn{4});
+}
+
+TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
+  TabletSchema schema = CoreRig::DefaultSchema();
+  schema.durability = FlushMode::kInterval;
+  CoreRig rig(Options(), schema);
+  rig.Configure(Born());
+  TabletCore& core = rig.core();
+  WriteRequest request = PutRequest(1, "k", "v");
+  request.token = RequestToken{1000};
+  request.learnt = rig.tablet_time();
+  core.Step(AdmitWrite{std::move(request), rig.now()});
+  EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kInterval);
+  core.Step(Stored{});
+  core.Step(FenceReplica{RequestToken{1001}, Epoch{2}}, rig.now());
+  EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kSync);
+}
+
+TEST(TabletCore, RefusesBeyondItsOverlay) {
+  TabletOptions options = Options();
+  options.overlay_bytes_max = 4000;
+  CoreRig rig(options);
+  rig.Configure(Born());
+  rig.HoldFlush(true);
+  RequestToken first = rig.Write(PutRequest(1, "a", std::string(3000, 'v')));
+  RequestToken second = rig.Write(PutRequest(2, "b", std::string(3000, 'v')));
+  EXPECT_FALSE(rig.ReplyTo(first).has_value());
+  ASSERT_TRUE(rig.ReplyTo(second).has_value());
+  EXPECT_EQ(rig.ReplyTo(second)->status.code(), Code::kOverloaded);
+  // A retry of what is in the log is no new load.
+  RequestToken retry = rig.Write(PutRequest(1, "a", std::string(3000, 'v')));
+  EXPECT_FALSE(rig.ReplyTo(retry).has_value());
+  rig.HoldFlush(false);
+  EXPECT_TRUE(rig.ReplyTo(first)->status.ok());
+  EXPECT_TRUE(rig.ReplyTo(retry)->status.ok());
+  EXPECT_EQ(rig.core().overlay_bytes(), 0u);
+  // One that is larger than the cap all by itself still goes through, alone.
+  EXPECT_TRUE(rig.ReplyTo(rig.Write(PutRequest(2, "b", std::string(9000, 'v'))))->status.ok());
+}
+
+TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
+  CoreRig rig(Options());
+  EXPECT_EQ(rig.view->role, RoleKind::kAbsent);
+  rig.HoldFlush(true);
+  rig.Configure(Born());
+  EXPECT_EQ(rig.view->role, RoleKind::kPrimary);
+  EXPECT_FALSE(rig.view->barrier_applied);
+  rig.HoldFlush(false);
+  EXPECT_TRUE(rig.view->barrier_applied);
+  EXPECT_EQ(rig.view->lease_until, MonotonicTime::Max());
+  EXPECT_EQ(rig.view->primary, "ts-1");
+  EXPECT_EQ(rig.view->time.Now(rig.now()).value, static_cast<uint64_t>(testing::kMorningMs));
+  const std::shared_ptr<const TabletView> old = rig.view;
+  rig.Tick(milliseconds(250));
+  EXPECT_EQ(rig.view, old);  // time goes on without a new view
+  EXPECT_EQ(old->time.Now(rig.now()).value, static_cast<uint64_t>(testing::kMorningMs) + 250);
+  rig.Fence(Epoch{2});
+  EXPECT_EQ(rig.view->role, RoleKind::kFollower);
+  EXPECT_EQ(rig.view->lease_until, MonotonicTime{});
+  EXPECT_EQ(old->role, RoleKind::kPrimary);
+}
+
+TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  TabletSchema schema = CoreRig::DefaultSchema();
+  schema.version = 3;
+  schema.encoded = "schema 3";
+  schema.default_ttl_ms = 500;
+  rig.Alter(schema);
+  EXPECT_EQ(rig.state().schema, "schema 3");
+  EXPECT_EQ(rig.view->schema->default_ttl_ms, 500);
+  rig.Write(PutRequest(1, "a", "v"));
+  EXPECT_TRUE(rig.records().at("a").expires_at);
+  TabletSchema older = CoreRig::DefaultSchema();
+  older.version = 2;
+  older.encoded = "schema 2";
+  rig.Alter(older);
+  EXPECT_EQ(rig.state().schema, "schema 3");
+  EXPECT_EQ(rig.controls.size(), 3u);
+  for (const ControlReply& reply : rig.controls) EXPECT_TRUE(reply.status.ok()) << reply.status;
+}
+
+TEST(TabletCore, RefusesSeveralVotersAndForeignTables) {
+  CoreRig rig(Options());
+  ConfigureReplica two = Born();
+  two.voters = {"ts-1", "ts-2"};
+  rig.Configure(two);
+  EXPECT_EQ(rig.controls.back().status.code(), Code::kInvalidArgument);
+  ConfigureReplica follower = Born();
+  follower.primary = "ts-2";
+  follower.voters = {"ts-2"};
+  rig.Configure(follower);
+  EXPECT_TRUE(rig.controls.back().status.ok());
+  EXPECT_EQ(rig.view->role, RoleKind::kFollower);
+  EXPECT_EQ(rig.view->primary, "ts-2");
+  EXPECT_EQ(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.code(), Code::kNotPrimary);
+}
+
+TEST(TabletCore, ALogThatLacksAnEntryEndsTheReplica) {
+  RecoveredReplica recovered;
+  recovered.tablet = TabletId{9};
+  recovered.state.table = TableId{5};
+  recovered.state.led = recovered.state.promised = Epoch{1};
+  recovered.first_logged = {Epoch{1}, Lsn{1}};
+  recovered.last_logged = {Epoch{1}, Lsn{3}};
+  TabletReaders readers;
+  readers.record = [](std::string_view) -> Result<std::optional<StoredRecord>> { return std::nullopt; };
+  readers.log = [](Lsn from, Lsn last, size_t) -> Result<std::vector<LogEntry>> {
+    LogEntry entry;
+    entry.kind = EntryKind::kPurge;
+    entry.version = {Epoch{1}, last};
+    entry.time = TabletTime{77};
+    return std::vector<LogEntry>{entry};  // the last one alone
+  };
+  TabletCore core(Options(), recovered, CoreRig::DefaultSchema(), readers);
+  ConfigureTablet configure;
+  configure.replica = Born(2);
+  configure.replica.token = RequestToken{1};
+  configure.replica.fenced = true;
+  configure.schema = CoreRig::DefaultSchema();
+  core.Step(configure);
+  const TabletOutput output = core.TakeOutput();
+  core.Step(Stored{});
+  core.Step(Flushed{output.flush->number});
+  const TabletOutput after = core.TakeOutput();
+  EXPECT_FALSE(after.apply.has_value());
+  ASSERT_NE(after.view, nullptr);
+  EXPECT_NE(after.view->failure, "");
+  EXPECT_NE(after.view->role, RoleKind::kPrimary);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

@@ -1,0 +1,205 @@
+#include "tabletserver/tablet/write_evaluator.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <map>
+
+namespace ebla::tabletserver {
+namespace {
+
+// A whole number in [low, high), evenly at every size of a case (RapidCheck's own starts near `low`).
+template <class T>
+T Pick(T low, T high) {
+  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(low, high));
+}
+
+Write Put(std::string key, std::string value) { return {.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)}; }
+
+TEST(CheckBatch, RefusesWhatCanNeverSucceed) {
+  EXPECT_TRUE(CheckBatch(std::vector{Put("a", "1")}).ok());
+  EXPECT_EQ(CheckBatch({}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(CheckBatch(std::vector{Put("", "1")}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(CheckBatch(std::vector{Put("a", "1"), Put("b", "2"), Put("a", "3")}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(CheckBatch(std::vector{Put(std::string(4097, 'k'), "1")}).code(), Code::kInvalidArgument);
+  EXPECT_EQ(CheckBatch(std::vector{Put("a", std::string((1 << 20) + 1, 'v'))}).code(), Code::kInvalidArgument);
+  std::vector<Write> many;
+  for (int i = 0; i <= 1000; ++i) many.push_back(Put("k" + std::to_string(i), "v"));
+  EXPECT_EQ(CheckBatch(many).code(), Code::kInvalidArgument);
+  many.pop_back();
+  EXPECT_TRUE(CheckBatch(many).ok());
+  std::vector<Write> heavy;
+  for (int i = 0; i < 5; ++i) heavy.push_back(Put("k" + std::to_string(i), std::string(1 << 20, 'v')));
+  EXPECT_EQ(CheckBatch(heavy).code(), Code::kInvalidArgument);
+}
+
+TEST(DigestOf, TellsRequestsApart) {
+  const uint64_t base = DigestOf(std::vector{Put("a", "1")});
+  EXPECT_EQ(base, DigestOf(std::vector{Put("a", "1")}));
+  EXPECT_NE(base, DigestOf(std::vector{Put("a", "2")}));
+  EXPECT_NE(base, DigestOf(std::vector{Put("a1", "")}));
+  EXPECT_NE(base, DigestOf(std::vector{Put("a", "1"), Put("b", "1")}));
+  Write with_ttl = Put("a", "1");
+  with_ttl.ttl_ms = 0;
+  EXPECT_NE(base, DigestOf(std::vector{with_ttl}));
+  Write conditional = Put("a", "1");
+  conditional.condition.kind = Condition::Kind::kAbsent;
+  EXPECT_NE(base, DigestOf(std::vector{conditional}));
+}
+
+// The digest is kept on disk: it must come out the same in every build.
+TEST(DigestOf, IsTheSameForEver) { EXPECT_EQ(DigestOf(std::vector{Put("apple", "red")}), 13582098151206971912u); }
+
+TEST(ParseCounter, TakesDecimalIntegersAlone) {
+  EXPECT_EQ(ParseCounter("0"), 0);
+  EXPECT_EQ(ParseCounter("-9223372036854775808"), INT64_MIN);
+  for (const char* text : {"", "+1", " 1", "1 ", "1.0", "0x1", "-", "9223372036854775808", "one"}) {
+    EXPECT_EQ(ParseCounter(text), std::nullopt) << text;
+  }
+}
+
+TEST(Evaluate, AReaderThatFailsDecidesNothing) {
+  const Overlay overlay;
+  const TabletSchema schema;
+  const RecordReader broken = [](std::string_view) -> Result<std::optional<StoredRecord>> {
+    return Error(Code::kInternal, "disk");
+  };
+  Write increment{.kind = WriteKind::kIncrement, .key = "a", .delta = 1};
+  const ServerName server = "ts-1";
+  const auto result = Evaluate(std::vector{increment},
+                               {.now = TabletTime{1}, .schema = schema, .overlay = overlay, .read = broken, .server = server});
+  ASSERT_FALSE(result.has_value());
+  EXPECT_EQ(result.error().code(), Code::kInternal);
+}
+
+// ---- against the plainest implementation there is: a map that is copied, changed, and kept or thrown away -------------
+
+struct ModelRecord {
+  std::string value;
+  Version version;
+  uint64_t expires_at = 0;
+};
+using Model = std::map<std::string, ModelRecord>;
+
+Write RandomWrite(const std::string& key, const Model& model) {
+  Write write;
+  write.key = key;
+  write.kind = *rc::gen::element(WriteKind::kPut, WriteKind::kDelete, WriteKind::kIncrement, WriteKind::kCheck);
+  if (write.kind == WriteKind::kPut) write.value = *rc::gen::element<std::string>("1", "-4", "text", "9223372036854775807", "");
+  if (write.kind == WriteKind::kIncrement) write.delta = *rc::gen::element<int64_t>(1, -1, 5, INT64_MIN, INT64_MAX);
+  if (*rc::gen::arbitrary<bool>()) write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
+  using Kind = Condition::Kind;
+  write.condition.kind = *rc::gen::weightedElement<Kind>({{4, Kind::kNone}, {1, Kind::kAbsent}, {2, Kind::kExists}, {2, Kind::kVersionIs}});
+  if (write.kind == WriteKind::kCheck && write.condition.kind == Kind::kNone) write.condition.kind = Kind::kExists;
+  if (write.condition.kind == Kind::kVersionIs && model.contains(key) && Pick(0, 4) != 0) {
+    write.condition.version = model.at(key).version;
+  }
+  return write;
+}
+
+// Returns the code; on OK `model` is as after the batch.
+Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t now, int64_t default_ttl, Model& model) {
+  Model after = model;
+  for (const Write& write : writes) {
+    auto found = model.find(write.key);
+    if (found != model.end() && found->second.expires_at != 0 && found->second.expires_at <= now) found = model.end();
+    const bool exists = found != model.end();
+    using Kind = Condition::Kind;
+    if (write.condition.kind == Kind::kAbsent && exists) return Code::kConditionFailed;
+    if (write.condition.kind == Kind::kExists && !exists) return Code::kConditionFailed;
+    if (write.condition.kind == Kind::kVersionIs && (!exists || found->second.version != write.condition.version)) {
+      return Code::kConditionFailed;
+    }
+    const int64_t ttl = write.ttl_ms.value_or(default_ttl);
+    const uint64_t expires = ttl == 0 ? 0 : now + static_cast<uint64_t>(ttl);
+    if (write.kind == WriteKind::kPut) after[write.key] = {write.value, version, expires};
+    if (write.kind == WriteKind::kDelete) after.erase(write.key);
+    if (write.kind == WriteKind::kIncrement) {
+      __int128 sum = write.delta;
+      if (exists) {
+        if (found->second.value.empty() || found->second.value == "text") return Code::kInvalidArgument;
+        sum += std::stoll(found->second.value);
+      }
+      if (sum > INT64_MAX || sum < INT64_MIN) return Code::kInvalidArgument;
+      after[write.key] = {std::to_string(static_cast<int64_t>(sum)), version,
+                          exists && !write.ttl_ms.has_value() ? found->second.expires_at : expires};
+    }
+  }
+  model = std::move(after);
+  return Code::kOk;
+}
+
+// Records in a store and effects not yet applied, as a tablet has them.
+struct Tablet {
+  std::map<std::string, StoredRecord> store;
+  Overlay overlay;
+  std::deque<EntryPtr> pending;
+
+  void Append(Version version, std::vector<Effect> effects) {
+    auto entry = std::make_shared<LogEntry>();
+    entry->version = version;
+    entry->effects = std::move(effects);
+    pending.push_back(entry);
+    overlay.Add(pending.back());
+  }
+  void ApplyOne() {
+    for (const Effect& effect : pending.front()->effects) {
+      store.erase(effect.key);
+      if (effect.is_delete) continue;
+      StoredRecord& record = store[effect.key];
+      record.value = effect.value;
+      record.version = pending.front()->version;
+      record.expires_at = effect.expires_at;
+    }
+    overlay.RemoveUpTo(pending.front()->version.lsn);
+    pending.pop_front();
+  }
+};
+
+void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, int64_t default_ttl) {
+  std::vector<Write> writes;
+  for (char key = 'a'; key < 'f'; ++key) {
+    if (Pick(0, 3) == 0) writes.push_back(RandomWrite(std::string(1, key), model));
+  }
+  if (writes.empty()) return;
+  TabletSchema schema;
+  schema.default_ttl_ms = default_ttl;
+  const RecordReader read = [&](std::string_view key) -> Result<std::optional<StoredRecord>> {
+    const auto found = tablet.store.find(std::string(key));
+    return found == tablet.store.end() ? std::nullopt : std::optional(found->second);
+  };
+  const ServerName server = "ts-1";
+  const auto result = Evaluate(writes, {.now = TabletTime{now}, .schema = schema, .overlay = tablet.overlay, .read = read, .server = server});
+  const Version version{Epoch{1}, Lsn{lsn}};
+  RC_ASSERT(result.has_value());
+  RC_ASSERT(result->outcome.code == ModelEvaluate(writes, version, now, default_ttl, model));
+  if (result->outcome.code != Code::kOk) {
+    RC_ASSERT(result->effects.empty());
+    RC_ASSERT(result->outcome.failed_index >= 0);
+  }
+  tablet.Append(version, result->effects);
+}
+
+TEST(Evaluate, DoesWhatAMapWould) {
+  EXPECT_TRUE(rc::check("evaluation against a map", [] {
+    Tablet tablet;
+    Model model;
+    uint64_t now = 1000;
+    const int64_t default_ttl = *rc::gen::element<int64_t>(0, 15);
+    for (uint64_t lsn = 1; lsn < 40; ++lsn) {
+      now += Pick<uint64_t>(0, 8);
+      EvaluateOneBatch(tablet, model, lsn, now, default_ttl);
+      while (!tablet.pending.empty() && *rc::gen::arbitrary<bool>()) tablet.ApplyOne();
+    }
+    while (!tablet.pending.empty()) tablet.ApplyOne();
+    RC_ASSERT(tablet.store.size() == model.size());
+    for (const auto& [key, record] : model) {
+      RC_ASSERT(tablet.store.at(key).value == record.value);
+      RC_ASSERT(tablet.store.at(key).version == record.version);
+      RC_ASSERT(tablet.store.at(key).expires_at.value == record.expires_at);
+    }
+  }));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
