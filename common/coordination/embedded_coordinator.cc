@@ -22,11 +22,23 @@ constexpr char kOpen[] =
     "create,cache_size=32MB,session_max=20,log=(enabled=true,archive=true,file_max=4MB),"
     "checkpoint=(wait=60,log_size=4MB),transaction_sync=(enabled=true,method=fsync)";
 
+// WiredTiger's own words. Its errors come back as codes too; these say where they arose.
+int OnError(WT_EVENT_HANDLER*, WT_SESSION*, int, const char* message) {
+  VLOG(1) << "coordinator's database: " << message;
+  return 0;
+}
+int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
+  VLOG(1) << "coordinator's database: " << message;
+  return 0;
+}
+WT_EVENT_HANDLER event_handler = {OnError, OnMessage, nullptr, nullptr};
+
 // The database: one WiredTiger session, used by one thread at a time.
 class Database {
  public:
-  ~Database() {
-    if (connection_ != nullptr) connection_->close(connection_, nullptr);
+  ~Database() { Close(); }
+  void Close() {
+    if (WT_CONNECTION* open = std::exchange(connection_, nullptr)) open->close(open, nullptr);
   }
 
   Status Open(const std::string& directory);
@@ -57,7 +69,7 @@ Status Database::Open(const std::string& directory) {
   std::error_code made;
   std::filesystem::create_directories(directory, made);
   if (made) return Error(Code::kInvalidArgument, "cannot make directory " + directory + ": " + made.message());
-  const int error = wiredtiger_open(directory.c_str(), nullptr, kOpen, &connection_);
+  const int error = wiredtiger_open(directory.c_str(), &event_handler, kOpen, &connection_);
   if (error == EBUSY) {
     return Error(Code::kInvalidArgument, "directory " + directory + " is in use by another process: stop that one first");
   }
@@ -174,6 +186,13 @@ class EmbeddedCoordination::Service {
     EBLA_ASSIGN(ZnodeTree::Snapshot nodes, database_.Load());
     tree_ = ZnodeTree(std::move(nodes));
     return Status::Ok();
+  }
+
+  // Tasks that were never run may hold on to this for long; the database is not theirs.
+  void Close() {
+    const std::lock_guard lock(mutex_);
+    database_.Close();
+    broken_ = Status(Code::kUnavailable, "the coordinator is closed");
   }
 
   int64_t OpenSession(Executor& executor) {
@@ -321,7 +340,7 @@ class EmbeddedCoordination::Client final : public Coordinator {
 };
 
 EmbeddedCoordination::EmbeddedCoordination(std::shared_ptr<Service> service) : service_(std::move(service)) {}
-EmbeddedCoordination::~EmbeddedCoordination() = default;
+EmbeddedCoordination::~EmbeddedCoordination() { service_->Close(); }
 
 Result<std::unique_ptr<EmbeddedCoordination>> EmbeddedCoordination::Open(const std::string& directory) {
   auto service = std::make_shared<Service>();

@@ -20,7 +20,7 @@
 namespace ebla::coordination {
 namespace {
 
-constexpr Duration kSayAbsentEvery = std::chrono::seconds(5);
+constexpr Duration kLookEvery = std::chrono::seconds(5);
 constexpr size_t kCreatedPathBytesMax = 1024;
 
 // Reads lost with their connection are asked again; what became of a Multi is unknown.
@@ -52,7 +52,7 @@ Status ToStatus(int rc, const std::string& what) {
   }
 }
 
-// The C client's log. Failed connections are its daily bread, and said better by SayAbsent.
+// The C client's log. Failed connections are its daily bread, and said better by Look.
 void LogLine(const char* message) {
   if (std::strstr(message, "ZOO_ERROR") != nullptr) {
     LOG_EVERY_T(WARNING, 10) << "ZooKeeper client: " << message;
@@ -219,11 +219,11 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   void OpenHandle();
   void CloseHandle();
   void OnConnected(int64_t session);
-  void OnExpired();
+  void OnExpired(const char* why);
   void MakeRoot();
   void Send(const Attempt& attempt);
   int SendMulti(const Attempt& attempt, Pending* pending);
-  void SayAbsent();
+  void Look();
 
   const ZooKeeperOptions options_;
   const std::string hosts_;
@@ -246,7 +246,7 @@ void ZooKeeperCoordinator::Core::Start() {
     const auto self = core.lock();
     if (self == nullptr || self->closed_) return;
     self->OpenHandle();
-    self->SayAbsent();
+    self->Look();
   });
 }
 
@@ -285,7 +285,7 @@ void ZooKeeperCoordinator::Core::OnEvent(zhandle_t* handle, int type, int state,
     if (state == ZOO_CONNECTED_STATE) {
       core.OnConnected(session);
     } else if (state == ZOO_EXPIRED_SESSION_STATE) {
-      core.OnExpired();
+      core.OnExpired("it ended");
     } else {
       if (core.client_->state() == SessionState::kConnected) core.disconnected_since_ = core.executor_.Now();
       core.client_->Disconnected();
@@ -307,8 +307,8 @@ void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
   client_->Connected(session);
 }
 
-void ZooKeeperCoordinator::Core::OnExpired() {
-  LOG(WARNING) << "the ZooKeeper session ended; making a new one";
+void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
+  LOG(WARNING) << "making a new ZooKeeper session in the old one's place: " << why;
   CloseHandle();
   disconnected_since_ = executor_.Now();
   client_->Expired();
@@ -398,15 +398,18 @@ int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pendi
   return zoo_amulti(handle_, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti, pending);
 }
 
-void ZooKeeperCoordinator::Core::SayAbsent() {
+void ZooKeeperCoordinator::Core::Look() {
   const Duration absent = executor_.Now() - disconnected_since_;
-  if (client_->state() != SessionState::kConnected && absent >= kSayAbsentEvery / 2) {
+  const bool connected = client_->state() == SessionState::kConnected;
+  if (!connected && client_->session() != 0 && absent >= options_.session_give_up) {
+    OnExpired("no server took it back for long");
+  } else if (!connected && absent >= kLookEvery / 2) {
     LOG(WARNING) << "no connection to ZooKeeper at " << options_.servers << " for "
                  << std::chrono::duration_cast<std::chrono::seconds>(absent).count() << " s; still trying";
   }
-  executor_.After(kSayAbsentEvery, [core = weak_from_this()] {
+  executor_.After(std::min(kLookEvery, options_.session_give_up), [core = weak_from_this()] {
     const auto self = core.lock();
-    if (self != nullptr && !self->closed_) self->SayAbsent();
+    if (self != nullptr && !self->closed_) self->Look();
   });
 }
 

@@ -2,7 +2,9 @@
 // The Coordinator over ZooKeeper's multi-threaded C client.
 // Place:      main makes one for each process, on the executor of the host that uses it.
 // Sessions:   Made in the background and for ever: an absent ZooKeeper means kConnecting and a log line every few
-//             seconds. When the session ends, kExpired is reported, every watch fires, and a new session is made.
+//             seconds. When the session ends, kExpired is reported, every watch fires, and a new session is made. Only
+//             a server can say that a session ended; one restored from an older snapshot instead refuses for ever who
+//             has seen newer things, so after session_give_up without a connection the session is given up.
 // Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME. What
 //             is called while there is no connection waits for it, at most operation_timeout, then answers UNAVAILABLE;
 //             a Multi called in one session is never carried out in another.
@@ -22,6 +24,7 @@ struct ZooKeeperOptions {
   std::string servers;  // "host:port[,host:port...][/chroot]"; the chroot is made where it is missing
   Duration session_timeout = std::chrono::seconds(6);
   Duration operation_timeout = std::chrono::seconds(5);
+  Duration session_give_up = std::chrono::seconds(120);
 };
 
 class ZooKeeperCoordinator final : public Coordinator {
