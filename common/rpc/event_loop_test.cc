@@ -1,0 +1,149 @@
+#include "common/rpc/event_loop.h"
+
+#include <algorithm>
+#include <map>
+#include <random>
+#include <thread>
+
+#include "common/rpc/rpc_test_util.h"
+
+namespace ebla::rpc {
+namespace {
+
+TEST(EventLoopTest, RunsTasksOfAThreadInOrderOnItsOwnThread) {
+  EventLoop loop("loop");
+  std::vector<int> seen;
+  std::promise<void> done;
+  for (int i = 0; i < 100; ++i) loop.Post([&, i] { seen.push_back(i); });
+  EXPECT_FALSE(loop.InThread());
+  loop.Start();
+  for (int i = 100; i < 1000; ++i) loop.Post([&, i] { seen.push_back(i); });
+  loop.Post([&] {
+    EXPECT_TRUE(loop.InThread());
+    done.set_value();
+  });
+  done.get_future().get();
+  ASSERT_EQ(seen.size(), 1000u);
+  EXPECT_TRUE(std::ranges::is_sorted(seen));
+}
+
+TEST(EventLoopTest, WakesForEveryPostFromManyThreads) {
+  EventLoop loop("loop");
+  loop.Start();
+  std::atomic<int> ran{0};
+  std::vector<std::thread> threads;
+  for (int t = 0; t < 4; ++t) {
+    threads.emplace_back([&] {
+      for (int i = 0; i < 20'000; ++i) {
+        loop.Post([&] { ++ran; });
+        if (i % 97 == 0) std::this_thread::yield();  // lets the loop fall asleep in between
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_TRUE(WaitFor([&] { return ran == 80'000; }));
+}
+
+TEST(EventLoopTest, TimersRunInOrderOfTimeAndNotEarly) {
+  EventLoop loop("loop");
+  loop.Start();
+  std::vector<int> order;
+  std::promise<void> done;
+  const MonotonicTime start = loop.Now();
+  loop.After(30ms, [&] {
+    EXPECT_GE(loop.Now() - start, 30ms);
+    order.push_back(30);
+    done.set_value();
+  });
+  loop.After(10ms, [&] { order.push_back(10); });
+  loop.After(20ms, [&] { order.push_back(20); });
+  loop.After(-1ms, [&] { order.push_back(0); });
+  done.get_future().get();
+  EXPECT_EQ(order, (std::vector<int>{0, 10, 20, 30}));
+}
+
+TEST(EventLoopTest, ACancelledTimerDoesNotRun) {
+  EventLoop loop("loop");
+  loop.Start();
+  bool ran = false;
+  std::promise<void> done;
+  loop.Post([&] {
+    const TimerId second = loop.After(0ms, [&] { ran = true; });
+    loop.After(-1ms, [&] {});
+    loop.Cancel(second);
+    loop.Cancel(second);
+    loop.Cancel({});
+    loop.After(5ms, [&] { done.set_value(); });
+  });
+  done.get_future().get();
+  EXPECT_FALSE(ran);
+}
+
+TEST(EventLoopTest, ATimerWakesALoopThatSleepsLonger) {
+  EventLoop loop("loop");
+  loop.Start();
+  loop.After(std::chrono::hours(1), [] {});
+  usleep(5000);  // the loop sleeps, for an hour
+  std::promise<void> done;
+  loop.After(1ms, [&] { done.set_value(); });
+  EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+}
+
+TEST(EventLoopTest, StopDestroysUnrunWhatIsQueued) {
+  auto token = std::make_shared<int>(1);
+  EventLoop loop("loop");
+  loop.Start();
+  loop.After(std::chrono::hours(1), [token] {});
+  loop.Stop();
+  loop.Post([token] { ADD_FAILURE(); });
+  EXPECT_FALSE(loop.After(0ms, [token] { ADD_FAILURE(); }));
+  EXPECT_EQ(token.use_count(), 1);
+}
+
+TEST(EventLoopTest, ATaskMayPostWithoutKeepingTheLoopFromItsTimers) {
+  EventLoop loop("loop");
+  loop.Start();
+  std::atomic<bool> stop{false};
+  std::function<void()> again = [&] {
+    if (!stop) loop.Post(again);
+  };
+  loop.Post(again);
+  std::promise<void> done;
+  loop.After(1ms, [&] { done.set_value(); });
+  EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);
+  stop = true;
+}
+
+TEST(TimerHeapTest, AgreesWithASortedMap) {
+  const uint64_t seed = std::random_device()();
+  SCOPED_TRACE("seed " + std::to_string(seed));
+  std::mt19937_64 random(seed);
+  TimerHeap<int> heap;
+  std::map<std::pair<Duration, int>, TimerHeap<int>::Handle> model;
+  std::vector<TimerHeap<int>::Handle> gone;
+  for (int i = 1; i < 20'000; ++i) {
+    const uint64_t choice = random() % 5;
+    if (choice < 3) {
+      const Duration when(random() % 100);
+      model[{when, i}] = heap.Push({when}, i);
+    } else if (!model.empty() && choice == 3) {
+      auto it = model.begin();
+      std::advance(it, random() % std::min<size_t>(model.size(), 50));
+      int value = 0;
+      ASSERT_TRUE(heap.Remove(it->second, &value));
+      ASSERT_EQ(value, it->first.second);
+      gone.push_back(it->second);
+      model.erase(it);
+    } else if (!model.empty()) {
+      ASSERT_EQ(heap.next().since_boot, model.begin()->first.first);
+      ASSERT_EQ(heap.PopTop(), model.begin()->first.second);
+      gone.push_back(model.begin()->second);
+      model.erase(model.begin());
+    }
+    ASSERT_EQ(heap.size(), model.size());
+  }
+  for (const auto handle : gone) ASSERT_FALSE(heap.Remove(handle));
+}
+
+}  // namespace
+}  // namespace ebla::rpc

@@ -1,0 +1,265 @@
+// The server: order of replies, bounds, back-pressure, draining. Hostile bytes stand in hostile_test.cc, stock clients
+// in stock_client_test.cc.
+#include <sys/resource.h>
+
+#include <atomic>
+#include <thread>
+
+#include "common/rpc/message_codec.h"
+#include "common/rpc/rpc_test_util.h"
+
+namespace ebla::rpc {
+namespace {
+
+std::string GetFrame(int32_t sequence, const std::string& key) {
+  idl::GetRequest request;
+  request.__set_key(key);
+  return RawSocket::Frame(codec::Write<codec::Binary>("get", MessageType::kCall, sequence, 1, request));
+}
+
+std::string EchoFrame(int32_t sequence, int32_t reply_bytes) {
+  idl::EchoRequest request;
+  request.__set_replyBytes(reply_bytes);
+  return RawSocket::Frame(codec::Write<codec::Binary>("echo", MessageType::kCall, sequence, 1, request));
+}
+
+// "sequence:value" of the next reply.
+std::string NextGetReply(RawSocket& socket) {
+  const std::string message = socket.ReceiveFrame();
+  const auto head = ParseMessageHead(message);
+  if (!head.has_value()) return "no reply";
+  idl::GetReply reply;
+  const auto read = codec::Read(head->protocol, std::string_view(message).substr(head->body_offset), 0, reply);
+  return std::to_string(head->sequence) + ":" + (read.has_value() ? reply.record.value : read.error().message());
+}
+
+TEST(ServerTest, RepliesInAnyOrderByTheirIds) {
+  TestServer server;
+  RawSocket socket(server.address());
+  ASSERT_TRUE(socket.Send(GetFrame(1, "hold a") + GetFrame(2, "b") + GetFrame(3, "c")));
+  EXPECT_EQ(NextGetReply(socket), "2:value of b");
+  EXPECT_EQ(NextGetReply(socket), "3:value of c");
+  for (auto& answer : server.tablet->held.Take()) answer();
+  EXPECT_EQ(NextGetReply(socket), "1:value of hold a");
+}
+
+TEST(ServerTest, EqualIdsAreAnsweredInOrderOfArrival) {
+  TestServer server;
+  RawSocket socket(server.address());
+  ASSERT_TRUE(socket.Send(GetFrame(0, "hold 1") + GetFrame(0, "2") + GetFrame(0, "hold 3") + GetFrame(0, "4") +
+                          GetFrame(64, "other")));
+  EXPECT_EQ(NextGetReply(socket), "64:value of other") << "other ids do not wait, not even in the same bucket";
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 2; }));
+  auto answers = server.tablet->held.Take();
+  answers[1]();
+  EXPECT_EQ(socket.Receive(1, 50ms), "") << "the third is answered, and waits for the first";
+  answers[0]();
+  for (const char* want : {"0:value of hold 1", "0:value of 2", "0:value of hold 3", "0:value of 4"}) {
+    EXPECT_EQ(NextGetReply(socket), want);
+  }
+}
+
+TEST(ServerTest, AnsweringFromAnyThread) {
+  TestServer server;
+  TestClient client(server.address());
+  std::vector<std::future<idl::GetReply>> replies;
+  for (int i = 0; i < 500; ++i) replies.push_back(client.Get("hold" + std::to_string(i)));
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 500; }));
+  const auto answers = server.tablet->held.Take();
+  std::vector<std::thread> threads;
+  for (size_t t = 0; t < 4; ++t) {
+    threads.emplace_back([&, t] {
+      for (size_t i = t; i < answers.size(); i += 4) answers[i]();
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  for (int i = 0; i < 500; ++i) EXPECT_EQ(replies[i].get().record.value, "value of hold" + std::to_string(i));
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().in_flight == 0; }));
+}
+
+TEST(ServerTest, StopsReadingAtTheBoundOfCallsInFlight) {
+  TestServer server({.in_flight_max = 4});
+  RawSocket socket(server.address());
+  std::string frames;
+  for (int i = 0; i < 10; ++i) frames += GetFrame(i, "hold" + std::to_string(i));
+  ASSERT_TRUE(socket.Send(frames));
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 4; }));
+  usleep(20'000);  // nothing tells that nothing more will come
+  EXPECT_EQ(server.tablet->held.size(), 4u);
+  EXPECT_EQ(server.server->Stats().in_flight, 4u);
+  size_t answered = 0;
+  while (answered < 10) {
+    ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() > 0; }));
+    auto answers = server.tablet->held.Take();
+    EXPECT_LE(answers.size(), 4u);
+    answered += answers.size();
+    for (auto& answer : answers) answer();
+  }
+  std::vector<std::string> replies;
+  for (int i = 0; i < 10; ++i) replies.push_back(NextGetReply(socket));
+  std::ranges::sort(replies);
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(replies[i], std::to_string(i) + ":value of hold" + std::to_string(i));
+}
+
+TEST(ServerTest, StopsReadingWhileRepliesWaitAndGoesOnWhenTheyAreTaken) {
+  TestServer server({.unsent_bytes_max = 1 << 20});
+  RawSocket socket(server.address());
+  constexpr int kCalls = 100;
+  std::thread sender([&] {
+    for (int i = 0; i < kCalls; ++i) ASSERT_TRUE(socket.Send(EchoFrame(i, 512 * 1024)));
+  });
+  ASSERT_TRUE(WaitFor([&] { return server.server->Stats().requests > 2; }));
+  usleep(50'000);
+  const uint64_t before = server.server->Stats().requests;
+  EXPECT_LT(before, 60u) << "sockets hold a few MiB; the server may hold little more";
+  RawSocket other(server.address());
+  ASSERT_TRUE(other.Send(GetFrame(7, "k")));
+  EXPECT_EQ(NextGetReply(other), "7:value of k") << "nobody else is disturbed";
+  for (int i = 0; i < kCalls; ++i) EXPECT_GT(socket.ReceiveFrame().size(), 512u * 1024);
+  sender.join();
+}
+
+TEST(ServerTest, ClosesAClientThatNeverReads) {
+  TestServer server({.unread_timeout = 200ms});
+  RawSocket socket(server.address());
+  for (int i = 0; i < 64; ++i) socket.Send(EchoFrame(i, 1 << 20));
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections_broken == 1; }));
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 0; }));
+}
+
+TEST(ServerTest, ASlowReaderIsNotClosed) {
+  TestServer server({.unread_timeout = 400ms});
+  RawSocket socket(server.address());
+  for (int i = 0; i < 40; ++i) ASSERT_TRUE(socket.Send(EchoFrame(i, 1 << 20)));
+  for (int i = 0; i < 40; ++i) {
+    EXPECT_GT(socket.ReceiveFrame().size(), 1u << 20);
+    usleep(30'000);  // in all three times the time-out
+  }
+  EXPECT_EQ(server.server->Stats().connections_broken, 0u);
+}
+
+TEST(ServerTest, AReplyLargerThanAFrameIsRefusedNotSent) {
+  TestServer server({.frame_bytes_max = 1 << 20});
+  TestClient client(server.address());
+  const idl::EchoReply reply = client.Echo("", 2 << 20);
+  EXPECT_EQ(reply.header.code, idl::Code::INTERNAL);
+  EXPECT_NE(reply.header.message.find("larger than a frame"), std::string::npos) << reply.header.message;
+  EXPECT_EQ(client.Echo("after").payload, "after");
+}
+
+TEST(ServerTest, ADroppedOrThrowingCallIsAnswered) {
+  TestServer server;
+  TestClient client(server.address());
+  for (const char* key : {"drop", "throw"}) {
+    const idl::GetReply reply = client.Get(key).get();
+    EXPECT_EQ(reply.header.code, idl::Code::INTERNAL) << key;
+    EXPECT_NE(reply.header.message.find("dropped"), std::string::npos) << reply.header.message;
+  }
+}
+
+TEST(ServerTest, RefusesConnectionsOverItsBound) {
+  TestServer server({.connections_max = 3});
+  std::vector<std::unique_ptr<RawSocket>> sockets;
+  for (int i = 0; i < 3; ++i) {
+    sockets.push_back(std::make_unique<RawSocket>(server.address()));
+    ASSERT_TRUE(sockets.back()->Send(GetFrame(1, "k")));
+    EXPECT_EQ(NextGetReply(*sockets.back()), "1:value of k");
+  }
+  RawSocket surplus(server.address());
+  EXPECT_TRUE(surplus.ClosedByServer());
+  EXPECT_EQ(server.server->Stats().connections_refused, 1u);
+  sockets.pop_back();
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 2; }));
+  RawSocket next(server.address());
+  ASSERT_TRUE(next.Send(GetFrame(1, "k")));
+  EXPECT_EQ(NextGetReply(next), "1:value of k");
+}
+
+TEST(ServerTest, ThousandsOfIdleConnectionsChangeNothing) {
+  rlimit limit{};
+  getrlimit(RLIMIT_NOFILE, &limit);
+  limit.rlim_cur = limit.rlim_max;
+  setrlimit(RLIMIT_NOFILE, &limit);
+  const size_t count = std::min<size_t>(5000, (limit.rlim_cur - 200) / 2);
+  TestServer server;
+  std::vector<std::unique_ptr<RawSocket>> idle;
+  for (size_t i = 0; i < count; ++i) {
+    idle.push_back(std::make_unique<RawSocket>(server.address()));
+    if (i % 2 == 0) {
+      ASSERT_TRUE(idle.back()->Send(GetFrame(1, "k")));
+    }
+  }
+  ASSERT_TRUE(WaitFor([&] { return server.server->Stats().connections == count; }));
+  for (size_t i = 0; i < count; i += 2) EXPECT_EQ(NextGetReply(*idle[i]), "1:value of k");
+  TestClient client(server.address());
+  const auto start = std::chrono::steady_clock::now();
+  for (int i = 0; i < 200; ++i) ASSERT_EQ(client.Echo("x").payload, "x");
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 5s);
+}
+
+TEST(ServerTest, StopFinishesWhatIsInFlight) {
+  TestServer server;
+  TestClient client(server.address());
+  auto held = client.Get("hold");
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 1; }));
+  std::thread stopper([&] { server.server->Stop(20s); });
+  ASSERT_TRUE(WaitFor([&] { return client.Echo("x").header.code != idl::Code::OK || held.valid(); }));
+  for (auto& answer : server.tablet->held.Take()) answer();
+  EXPECT_EQ(held.get().record.value, "value of hold");
+  stopper.join();
+  EXPECT_EQ(server.server->Stats().connections, 0u);
+}
+
+TEST(ServerTest, StopWaitsNoLongerThanItsPatience) {
+  TestServer server;
+  TestClient client(server.address());
+  auto held = client.Get("hold");
+  ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 1; }));
+  const auto start = std::chrono::steady_clock::now();
+  server.server->Stop(100ms);
+  const auto took = std::chrono::steady_clock::now() - start;
+  EXPECT_GE(took, 100ms);
+  EXPECT_LT(took, 10s);
+  EXPECT_EQ(held.get().header.code, idl::Code::UNKNOWN_OUTCOME);
+}
+
+TEST(ServerTest, StopUnderLoadLosesNoReplyThatWasExecuted) {
+  for (int round = 0; round < 5; ++round) {
+    TestServer server;
+    TestClient client(server.address());
+    std::atomic<uint64_t> good{0}, ended{0}, begun{0};
+    std::atomic<bool> stopped{false};
+    std::function<void()> next = [&] {
+      ++begun;
+      client.tablet->echo(
+          [&](const idl::EchoReply& reply) {
+            good += reply.header.code == idl::Code::OK;
+            ++ended;
+            if (!stopped) client.loop.Post(next);
+          },
+          {});
+    };
+    for (int i = 0; i < 32; ++i) client.loop.Post(next);
+    ASSERT_TRUE(WaitFor([&] { return good > 1000; }));
+    server.server->Stop(20s);
+    stopped = true;
+    ASSERT_TRUE(WaitFor([&] { return ended == begun; }));
+    EXPECT_EQ(good, server.server->Stats().requests);
+  }
+}
+
+TEST(ServerTest, SaysWhereItCannotListen) {
+  TestServer first;
+  Dispatcher dispatcher;
+  EventLoop loop("loop");
+  loop.Start();
+  RpcServer second({.listen = first.address()}, dispatcher, {&loop});
+  const Status taken = second.Start();
+  EXPECT_EQ(taken.code(), Code::kUnavailable);
+  EXPECT_NE(taken.message().find(first.address().ToString()), std::string::npos) << taken;
+  RpcServer named({.listen = {"somewhere", 0}}, dispatcher, {&loop});
+  EXPECT_EQ(named.Start().code(), Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace ebla::rpc
