@@ -1,0 +1,101 @@
+#include "master/catalog/table_rules.h"
+
+#include <gtest/gtest.h>
+
+namespace ebla::master {
+namespace {
+
+Code CodeOf(const idl::TableOptions& options) {
+  const auto complete = CompleteOptions(options);
+  return complete ? Code::kOk : complete.error().code();
+}
+
+TEST(TableRulesTest, CompletesEveryField) {
+  const auto options = CompleteOptions({});
+  ASSERT_TRUE(options);
+  EXPECT_EQ(options->replicas, 1);
+  EXPECT_EQ(options->durability, idl::Durability::SYNC);
+  EXPECT_EQ(options->defaultWriteLevel, idl::WriteLevel::MAJORITY);
+  EXPECT_EQ(options->defaultReadLevel, idl::ReadLevel::STRONG);
+  EXPECT_EQ(options->splitBytes, int64_t{8} << 30);
+  EXPECT_EQ(options->mergeBytes, int64_t{2} << 30);
+  EXPECT_TRUE(options->__isset.keyGroup && options->__isset.intervalMs && options->__isset.lastWriteWins);
+  EXPECT_FALSE(options->__isset.memory || options->__isset.eviction);
+}
+
+TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
+  const auto refused = [](auto set) {
+    idl::TableOptions options;
+    set(options);
+    return CodeOf(options) == Code::kInvalidArgument;
+  };
+  EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(2); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(0); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_memory(true); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_eviction("lru"); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_lastWriteWins(true); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_compression(static_cast<idl::Compression::type>(9)); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_durability(static_cast<idl::Durability::type>(-1)); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_intervalMs(9); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_defaultWriteLevel(idl::WriteLevel::ANY); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_defaultReadLevel(static_cast<idl::ReadLevel::type>(5)); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_defaultTtlMs(-1); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_defaultTtlMs(int64_t{1} << 60); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_defaultBoundedMs(0); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_mergeBytes(int64_t{1} << 40); }));
+  EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_prefixBytes(0), o.__isset.keyGroup = true; }));
+  EXPECT_TRUE(refused([](auto& o) { o.keyGroup.__set_delimiter("ab"), o.__isset.keyGroup = true; }));
+  EXPECT_TRUE(refused([](auto& o) {
+    o.keyGroup.__set_delimiter(":"), o.keyGroup.__set_prefixBytes(3), o.__isset.keyGroup = true;
+  }));
+}
+
+TEST(TableRulesTest, AlterKeepsWhatIsForLife) {
+  const auto current = CompleteOptions({}).value();
+  idl::TableOptions change;
+  change.__set_defaultTtlMs(5'000);
+  const auto altered = AlterOptions(current, change);
+  ASSERT_TRUE(altered);
+  EXPECT_EQ(altered->defaultTtlMs, 5'000);
+  EXPECT_EQ(altered->splitBytes, current.splitBytes);
+  change.__set_compression(idl::Compression::NONE);  // as it is
+  EXPECT_TRUE(AlterOptions(current, change));
+  change.__set_compression(idl::Compression::SNAPPY);
+  EXPECT_FALSE(AlterOptions(current, change));
+  idl::TableOptions group;
+  group.keyGroup.__set_prefixBytes(4);
+  group.__isset.keyGroup = true;
+  EXPECT_FALSE(AlterOptions(current, group));
+}
+
+TEST(TableRulesTest, SplitPointsAscendAndAreSmall) {
+  const auto options = CompleteOptions({}).value();
+  EXPECT_TRUE(CheckSplitPoints({}, options).ok());
+  EXPECT_TRUE(CheckSplitPoints({"a", "b", std::string(256, 'c')}, options).ok());
+  EXPECT_FALSE(CheckSplitPoints({"b", "a"}, options).ok());
+  EXPECT_FALSE(CheckSplitPoints({"a", "a"}, options).ok());
+  EXPECT_FALSE(CheckSplitPoints({""}, options).ok());
+  EXPECT_FALSE(CheckSplitPoints({std::string(257, 'c')}, options).ok());
+  std::vector<std::string> many;
+  for (int i = 0; i < 10'001; ++i) many.push_back(std::to_string(100'000 + i));
+  EXPECT_FALSE(CheckSplitPoints(many, options).ok());
+  many.pop_back();
+  EXPECT_TRUE(CheckSplitPoints(many, options).ok());
+}
+
+TEST(TableRulesTest, SplitPointsCutNoKeyGroup) {
+  idl::KeyGroup prefix;
+  prefix.__set_prefixBytes(4);
+  EXPECT_FALSE(CutsKeyGroup("use", prefix));
+  EXPECT_FALSE(CutsKeyGroup("user", prefix));
+  EXPECT_TRUE(CutsKeyGroup("user1", prefix));
+  idl::KeyGroup delimiter;
+  delimiter.__set_delimiter(":");
+  EXPECT_FALSE(CutsKeyGroup("user1", delimiter));
+  EXPECT_FALSE(CutsKeyGroup("user1:", delimiter));
+  EXPECT_TRUE(CutsKeyGroup("user1:cart", delimiter));
+  EXPECT_FALSE(CutsKeyGroup("user1:cart", {}));
+}
+
+}  // namespace
+}  // namespace ebla::master

@@ -1,0 +1,132 @@
+// The leading master dies at every single step of every procedure, once before the step is carried out and once after
+// it was but before the master knew: the successor must finish, and nothing may be half made, led twice or named twice.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "master/testing/test_cluster.h"
+
+namespace ebla::master::testing {
+namespace {
+
+using Kill = TestCluster::Kill;
+
+class MasterStepsTest : public ::testing::TestWithParam<Kill> {
+ protected:
+  // `prepare`, then `act` with the leader dying at step 1, 2, 3, ... until it outlives all of them; `check` says what is
+  // wrong in the end. Both masters' servers and the coordinator live on.
+  void EachStep(size_t steps_least, const std::function<void(TestCluster&)>& prepare,
+                const std::function<void(TestCluster&)>& act, const std::function<std::string(TestCluster&)>& check) {
+    size_t step = 1;
+    for (bool killed = true; killed; ++step) {
+      SCOPED_TRACE("step " + std::to_string(step));
+      TestCluster cluster({.masters = 2, .servers = 3, .seed = step});
+      ASSERT_TRUE(cluster.WaitForLeader() && cluster.WaitForServers());
+      prepare(cluster);
+      cluster.KillAt(GetParam(), step);
+      act(cluster);
+      cluster.RunUntil([&] { return cluster.killed(); }, 3s);
+      killed = cluster.killed();
+      cluster.Spare();
+      ASSERT_TRUE(cluster.RunUntil([&] { return check(cluster).empty(); }, 120s)) << check(cluster);
+      cluster.scheduler().RunFor(20s);  // and it stays so
+      ASSERT_EQ(check(cluster), "");
+      ASSERT_THAT(cluster.ledger().violations(), ::testing::IsEmpty());
+      ASSERT_EQ(cluster.Create("after").header.code, idl::Code::OK);
+      ASSERT_LT(step, 200u) << "the procedure does not end";
+    }
+    EXPECT_GT(step, steps_least) << "fewer steps than the procedure has: nothing was proved";
+  }
+
+  // Asks without waiting for the answer: the one who was asked may die.
+  template <class Reply, class Request>
+  static void Ask(TestCluster& cluster,
+                  void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+                  const Request& request) {
+    TestMaster& leader = cluster.master(cluster.Leader().value());
+    leader.executor->Post([service = leader.master->service(), method, request] {
+      (service.get()->*method)([](const Reply&) {}, request);
+    });
+  }
+};
+
+TEST_P(MasterStepsTest, CreateTable) {
+  const auto act = [](TestCluster& cluster) {
+    idl::CreateTableRequest request;
+    request.name = "carts";
+    request.splitPoints = {"b", "d", "f", "h"};
+    Ask(cluster, &idl::MasterServiceCobSvIf::createTable, request);
+  };
+  const auto check = [](TestCluster& cluster) -> std::string {
+    // Not begun: then there is nothing at all.
+    if (!cluster.TableNode("carts") && cluster.Tablets().empty()) {
+      for (const auto& server : cluster.servers()) {
+        if (!server->replicas().empty()) return "a replica of nothing";
+      }
+      return cluster.killed() ? "" : "the table is missing";
+    }
+    return cluster.WhyNotServing("carts");
+  };
+  EachStep(6, [](TestCluster&) {}, act, check);
+}
+
+TEST_P(MasterStepsTest, DropTable) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::DropTableByNameRequest request;
+    request.name = "carts";
+    Ask(cluster, &idl::MasterServiceCobSvIf::dropTable, request);
+  };
+  const auto check = [](TestCluster& cluster) -> std::string {
+    // Dying before the mark stands leaves the table whole.
+    if (cluster.killed() && cluster.WhyNotServing("carts").empty()) return "";
+    return cluster.Remains(1);
+  };
+  EachStep(5, prepare, act, check);
+}
+
+TEST_P(MasterStepsTest, AlterTable) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::AlterTableRequest request;
+    request.name = "carts";
+    request.options.__set_defaultTtlMs(60'000);
+    Ask(cluster, &idl::MasterServiceCobSvIf::alterTable, request);
+  };
+  EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
+TEST_P(MasterStepsTest, RestartOfAServer) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);
+  };
+  const auto act = [](TestCluster& cluster) {
+    cluster.server(0).Stop();
+    cluster.server(0).Start();
+    cluster.RunUntil([&] { return cluster.killed(); }, 15s);
+  };
+  EachStep(3, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
+TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);
+    cluster.server(0).Stop();
+    cluster.scheduler().RunFor(8s);
+    ASSERT_EQ(cluster.Drop("carts").header.code, idl::Code::OK);
+  };
+  const auto act = [](TestCluster& cluster) {
+    cluster.server(0).Start();
+    cluster.RunUntil([&] { return cluster.killed(); }, 15s);
+  };
+  EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.Remains(1); });
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, MasterStepsTest, ::testing::Values(Kill::kBeforeStep, Kill::kAfterStep),
+                         [](const auto& info) { return info.param == Kill::kBeforeStep ? "Before" : "After"; });
+
+}  // namespace
+}  // namespace ebla::master::testing

@@ -1,0 +1,64 @@
+#include "master/procedures/choose_primary.h"
+
+#include <gtest/gtest.h>
+
+namespace ebla::master {
+namespace {
+
+FenceAnswer Answer(std::string server, uint64_t epoch, uint64_t lsn) {
+  FenceAnswer answer;
+  answer.server = std::move(server);
+  answer.last = {Epoch{epoch}, Lsn{lsn}};
+  return answer;
+}
+
+const std::vector<ServerName> kThree = {"a", "b", "c"};
+
+TEST(ChoosePrimaryTest, TheLongestLogOfAMajorityLeads) {
+  const auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), Answer("b", 3, 4)}, false);
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_EQ(choice.presumed, (Version{Epoch{3}, Lsn{4}}));
+  EXPECT_FALSE(choice.loss_possible);
+}
+
+TEST(ChoosePrimaryTest, AMinorityDecidesNothing) {
+  EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9)}, false).primary);
+  EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9), Answer("stranger", 9, 9)}, false).primary);
+}
+
+TEST(ChoosePrimaryTest, AnIncompleteReplicaPromisesButOffersNoLog) {
+  FenceAnswer incomplete = Answer("b", 5, 50);
+  incomplete.incomplete = true;
+  EXPECT_EQ(ChoosePrimary(kThree, {Answer("a", 2, 9), incomplete}, false).primary, "a");
+  EXPECT_FALSE(ChoosePrimary({"b"}, {incomplete}, false).primary);
+}
+
+TEST(ChoosePrimaryTest, AForgetfulOneCountsNeitherWayUntilAllHaveAnswered) {
+  FenceAnswer forgetful = Answer("b", 5, 50);
+  forgetful.forgetful = true;
+  EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful}, false).primary);
+  EXPECT_EQ(ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful, Answer("c", 2, 8)}, false).primary, "a");
+  FenceAnswer other = Answer("c", 2, 8);
+  other.forgetful = true;
+  const auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful, other}, false);
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_TRUE(choice.loss_possible);
+  EXPECT_TRUE(ChoosePrimary({"b"}, {forgetful}, false).loss_possible);
+}
+
+TEST(ChoosePrimaryTest, WhoDoesNotKnowTheTabletLeadsOnlyWhatWasJustBorn) {
+  FenceAnswer unknown = Answer("a", 0, 0);
+  unknown.known = false;
+  EXPECT_FALSE(ChoosePrimary({"a"}, {unknown}, false).primary);
+  EXPECT_EQ(ChoosePrimary({"a"}, {unknown}, true).primary, "a");
+}
+
+TEST(ChoosePrimaryTest, TabletTimeIsTheGreatestAnswered) {
+  FenceAnswer a = Answer("a", 1, 1), b = Answer("b", 1, 1);
+  a.tablet_time_ms = 7;
+  b.tablet_time_ms = 9;
+  EXPECT_EQ(ChoosePrimary(kThree, {a, b}, false).tablet_time_ms, 9);
+}
+
+}  // namespace
+}  // namespace ebla::master

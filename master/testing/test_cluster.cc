@@ -1,0 +1,289 @@
+#include "master/testing/test_cluster.h"
+
+#include <algorithm>
+#include <set>
+
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+
+namespace ebla::master::testing {
+
+using coordination::DecodeNode;
+namespace layout = coordination::layout;
+
+void SteppedCoordinator::Get(std::string path, GetDone done, Watch watch) {
+  inner_->Get(std::move(path), std::move(done), std::move(watch));
+}
+
+void SteppedCoordinator::Exists(std::string path, coordination::Callback<Result<bool>> done, Watch watch) {
+  inner_->Exists(std::move(path), std::move(done), std::move(watch));
+}
+
+void SteppedCoordinator::Children(std::string path, coordination::Callback<Result<std::vector<std::string>>> done,
+                                  Watch watch) {
+  inner_->Children(std::move(path), std::move(done), std::move(watch));
+}
+
+void SteppedCoordinator::Multi(
+    std::vector<coordination::Op> ops,
+    coordination::Callback<std::expected<coordination::MultiResult, coordination::MultiError>> done) {
+  const bool last = cluster_.Step(master_);
+  if (last && cluster_.kill() == TestCluster::Kill::kBeforeStep) return cluster_.Die(master_);
+  if (last) {
+    done = [this](auto) { cluster_.Die(master_); };
+  }
+  inner_->Multi(std::move(ops), std::move(done));
+}
+
+// The control service of one server as one master reaches it: a network of a few milliseconds.
+class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
+ public:
+  StepLink(TestCluster& cluster, size_t master, uint16_t port) : cluster_(cluster), master_(master), port_(port) {}
+
+  void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::configure, std::move(cob), request);
+  }
+  void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::fence, std::move(cob), request);
+  }
+  void drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::drop, std::move(cob), request);
+  }
+  void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::alter, std::move(cob), request);
+  }
+  void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
+                     const idl::DropTableRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::dropTableData, std::move(cob), request);
+  }
+
+ private:
+  template <class Reply, class Request>
+  void Forward(void (idl::ControlServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+               std::function<void(const Reply&)> cob, const Request& request) {
+    const bool last = cluster_.Step(master_);
+    if (last && cluster_.kill() == Kill::kBeforeStep) return cluster_.Die(master_);
+    TestCluster& cluster = cluster_;
+    const auto delay = [&cluster] { return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000))); };
+    cluster.world_.After(delay(), [=, this, master = master_, port = port_, &cluster] {
+      Reply reply;
+      reply.status.code = idl::Code::UNAVAILABLE;
+      reply.status.message = "not reached";
+      for (auto& server : cluster.servers_) {
+        if (server->port() != port || !server->running()) continue;
+        (server.get()->*method)([&](const Reply& answer) { reply = answer; }, request);
+      }
+      if (last) return cluster.Die(master);
+      // To the life that asked: an executor that has gone forgets.
+      if (!cluster.masters_[master].executor) return;
+      cluster.masters_[master].executor->After(delay(), [cob, reply] { cob(reply); });
+    });
+  }
+
+  TestCluster& cluster_;
+  const size_t master_;
+  const uint16_t port_;
+};
+
+TestCluster::TestCluster(Shape shape) : scheduler_(shape.seed) {
+  coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
+  masters_.resize(shape.masters);
+  for (size_t i = 0; i < shape.masters; ++i) StartMaster(i);
+  for (size_t i = 0; i < shape.servers; ++i) {
+    servers_.push_back(std::make_unique<FakeServer>(
+        scheduler_, *coordination_, ledger_, "ts-" + std::to_string(i + 1), static_cast<uint16_t>(9'000 + 10 * i),
+        [this](const idl::HeartbeatRequest& request) { Heartbeat(request); }));
+    servers_.back()->Start();
+  }
+}
+
+TestCluster::~TestCluster() {
+  for (size_t i = 0; i < masters_.size(); ++i) KillMaster(i);
+  servers_.clear();
+}
+
+void TestCluster::StartMaster(size_t index) {
+  TestMaster& life = masters_[index];
+  life.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
+  life.coordinator = std::make_unique<SteppedCoordinator>(*this, index, coordination_->NewClient(*life.executor));
+  MasterOptions options;
+  options.name = "master-" + std::to_string(index + 1);
+  options.endpoint = {"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
+  options.version = "test";
+  life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index));
+  life.executor->Post([master = life.master.get()] { master->Start(); });
+}
+
+void TestCluster::KillMaster(size_t index) {
+  TestMaster& life = masters_[index];
+  life.master.reset();
+  life.coordinator.reset();
+  life.executor.reset();
+}
+
+ControlConnect TestCluster::Connect(size_t master) {
+  return [this, master](const rpc::Endpoint& endpoint) {
+    return std::make_shared<StepLink>(*this, master, endpoint.port);
+  };
+}
+
+void TestCluster::Heartbeat(const idl::HeartbeatRequest& request) {
+  for (TestMaster& life : masters_) {
+    if (!life.executor) continue;
+    life.executor->After(std::chrono::microseconds(100 + scheduler_.Random(2'000)),
+                         [service = life.master->service(), request] {
+                           service->heartbeat([](const idl::HeartbeatReply&) {}, request);
+                         });
+  }
+}
+
+bool TestCluster::Step(size_t master) {
+  if (kill_ == Kill::kNever || master != victim_ || killed_) return false;
+  return ++steps_ == kill_at_;
+}
+
+// In a task of its own: a master is not destroyed in the middle of its own call.
+void TestCluster::Die(size_t master) {
+  killed_ = true;
+  world_.Post([this, master] { KillMaster(master); });
+}
+
+void TestCluster::KillAt(Kill kill, size_t number) {
+  kill_ = kill;
+  kill_at_ = number;
+  steps_ = 0;
+  killed_ = false;
+  victim_ = Leader().value();
+}
+
+std::optional<size_t> TestCluster::Leader() const {
+  for (size_t i = 0; i < masters_.size(); ++i) {
+    if (masters_[i].master && masters_[i].master->Stats().ready) return i;
+  }
+  return std::nullopt;
+}
+
+bool TestCluster::WaitForLeader() {
+  return RunUntil([&] { return Leader().has_value(); });
+}
+
+bool TestCluster::WaitForServers() {
+  return RunUntil([&] {
+    const auto leader = Leader();
+    if (!leader) return false;
+    const auto running = std::ranges::count_if(servers_, [](const auto& server) { return server->running(); });
+    return masters_[*leader].master->Stats().live_servers == static_cast<size_t>(running);
+  });
+}
+
+idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<std::string> points,
+                                          idl::TableOptions options) {
+  idl::CreateTableRequest request;
+  request.name = name;
+  request.splitPoints = std::move(points);
+  request.options = std::move(options);
+  return Call(&idl::MasterServiceCobSvIf::createTable, request).value();
+}
+
+idl::DropTableByNameReply TestCluster::Drop(const std::string& name) {
+  idl::DropTableByNameRequest request;
+  request.name = name;
+  return Call(&idl::MasterServiceCobSvIf::dropTable, request).value();
+}
+
+idl::AlterTableReply TestCluster::Alter(const std::string& name, idl::TableOptions options) {
+  idl::AlterTableRequest request;
+  request.name = name;
+  request.options = std::move(options);
+  return Call(&idl::MasterServiceCobSvIf::alterTable, request).value();
+}
+
+idl::DescribeTableReply TestCluster::Describe(const std::string& name) {
+  idl::DescribeTableRequest request;
+  request.name = name;
+  return Call(&idl::MasterServiceCobSvIf::describeTable, request).value();
+}
+
+idl::LocateReply TestCluster::Locate(int64_t table, std::string start, std::string end, int limit) {
+  idl::LocateRequest request;
+  request.tableId = table;
+  request.range.startKey = std::move(start);
+  request.range.endKey = std::move(end);
+  request.limit = limit;
+  return Call(&idl::MasterServiceCobSvIf::locate, request).value();
+}
+
+std::optional<idl::TableNode> TestCluster::TableNode(const std::string& name) const {
+  auto node = coordination_->tree().Get(layout::TablePath(name));
+  if (!node) return std::nullopt;
+  return DecodeNode<idl::TableNode>(node->data).value();
+}
+
+std::map<int64_t, idl::TabletInfo> TestCluster::Tablets() const {
+  std::map<int64_t, idl::TabletInfo> tablets;
+  for (const auto& [path, entry] : coordination_->tree().nodes()) {
+    const std::string shard = std::string(layout::kTablets) + "/00/";
+    if (!path.starts_with(std::string(layout::kTablets) + "/") || path.size() <= shard.size()) continue;
+    auto node = DecodeNode<idl::TabletNode>(entry.data).value();
+    tablets[node.info.tabletId] = node.info;
+  }
+  return tablets;
+}
+
+int64_t TestCluster::NextId() const {
+  return DecodeNode<idl::NextIdNode>(coordination_->tree().Get(layout::kNextId)->data)->nextId;
+}
+
+std::string TestCluster::WhyNotServing(const std::string& name) {
+  const auto table = TableNode(name);
+  if (!table) return "no table " + name;
+  if (table->state != idl::TableState::SERVING) return "the table is not SERVING";
+  if (!table->pendingSplitPoints.empty()) return "the intent is still there";
+  std::map<std::string, idl::TabletInfo> by_start;
+  const auto tablets = Tablets();
+  for (const auto& [id, info] : tablets) {
+    if (id >= NextId()) return "a tablet beyond the next id";
+    if (info.tableId != table->schema.tableId) continue;
+    const std::string which = "tablet " + std::to_string(id);
+    if (!by_start.emplace(info.range.startKey, info).second) return which + " begins where another does";
+    if (info.state != idl::TabletState::SERVING) return which + " is not SERVING";
+    if (info.voters != std::vector<std::string>{info.primary}) return which + " has other voters than its primary";
+    const bool led = std::ranges::any_of(servers_, [&](const auto& server) {
+      return server->name() == info.primary && server->Leads(id, info.epoch) &&
+             server->replicas().at(id).range == info.range &&
+             server->replicas().at(id).schema_version == table->schema.schemaVersion;
+    });
+    if (!led) return which + " is not led by " + info.primary + " as the catalog says";
+  }
+  std::string at;
+  for (const auto& [start, info] : by_start) {
+    if (start != at) return "a gap before " + start;
+    at = info.range.endKey;
+  }
+  if (by_start.empty() || !at.empty()) return "the ranges do not cover all keys";
+  for (const auto& server : servers_) {
+    for (const auto& [id, replica] : server->replicas()) {
+      if (!tablets.contains(id) || tablets.at(id).primary != server->name()) return server->name() + " holds a stray";
+    }
+  }
+  return "";
+}
+
+std::string TestCluster::Remains(int64_t table_id) {
+  for (const auto& [id, info] : Tablets()) {
+    if (info.tableId == table_id) return "the znode of tablet " + std::to_string(id);
+  }
+  for (const auto& [path, entry] : coordination_->tree().nodes()) {
+    if (!path.starts_with(std::string(layout::kTables) + "/")) continue;
+    if (DecodeNode<idl::TableNode>(entry.data)->schema.tableId == table_id) return "the znode of the table";
+  }
+  for (const auto& server : servers_) {
+    if (server->tables().contains(table_id)) return server->name() + " holds its data";
+    for (const auto& [id, replica] : server->replicas()) {
+      if (replica.table == table_id) return server->name() + " holds tablet " + std::to_string(id);
+    }
+  }
+  return "";
+}
+
+}  // namespace ebla::master::testing

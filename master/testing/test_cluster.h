@@ -1,0 +1,152 @@
+// master/testing/test_cluster.h
+// Masters and fake tablet servers over the simulated coordinator, in virtual time from one seed. Faults are counted in
+// steps: a step is one Multi or one order to a server, as the leading master makes them; at a chosen step that master
+// dies, before the step is carried out or after it was but before its outcome is known.
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/coordination/sim_coordinator.h"
+#include "common/testing/sim_executor.h"
+#include "master/master_host.h"
+#include "master/testing/fake_server.h"
+
+namespace ebla::master::testing {
+
+using namespace std::chrono_literals;
+
+class TestCluster;
+
+// A coordinator that counts its Multis as steps.
+class SteppedCoordinator final : public coordination::Coordinator {
+ public:
+  SteppedCoordinator(TestCluster& cluster, size_t master, std::unique_ptr<coordination::SimCoordinator> inner)
+      : cluster_(cluster), master_(master), inner_(std::move(inner)) {}
+
+  using GetDone = coordination::Callback<Result<coordination::Node>>;
+  void Get(std::string path, GetDone done, Watch watch) override;
+  void Exists(std::string path, coordination::Callback<Result<bool>> done, Watch watch) override;
+  void Children(std::string path, coordination::Callback<Result<std::vector<std::string>>> done, Watch watch) override;
+  void Multi(std::vector<coordination::Op> ops,
+             coordination::Callback<std::expected<coordination::MultiResult, coordination::MultiError>> done) override;
+  int64_t session() const override { return inner_->session(); }
+  coordination::SessionState state() const override { return inner_->state(); }
+  uint64_t Listen(std::function<void(coordination::SessionState)> listener) override {
+    return inner_->Listen(std::move(listener));
+  }
+  void Forget(uint64_t listener) override { inner_->Forget(listener); }
+  coordination::SimCoordinator& inner() { return *inner_; }
+
+ private:
+  TestCluster& cluster_;
+  const size_t master_;
+  std::unique_ptr<coordination::SimCoordinator> inner_;
+};
+
+struct TestMaster {
+  std::unique_ptr<ebla::testing::SimExecutor> executor;
+  std::unique_ptr<SteppedCoordinator> coordinator;
+  std::unique_ptr<Master> master;
+};
+
+class TestCluster {
+ public:
+  enum class Kill { kNever, kBeforeStep, kAfterStep };
+  struct Shape {
+    size_t masters = 2;
+    size_t servers = 3;
+    uint64_t seed = 1;
+  };
+
+  explicit TestCluster(Shape shape);
+  ~TestCluster();
+
+  ebla::testing::SimScheduler& scheduler() { return scheduler_; }
+  coordination::SimCoordination& coordination() { return *coordination_; }
+  FakeServer& server(size_t index) { return *servers_[index]; }
+  std::vector<std::unique_ptr<FakeServer>>& servers() { return servers_; }
+  TestMaster& master(size_t index) { return masters_[index]; }
+  const EpochLedger& ledger() const { return ledger_; }
+
+  void StartMaster(size_t index);
+  void KillMaster(size_t index);
+  // The master that leads and is ready; none at present: nullopt.
+  std::optional<size_t> Leader() const;
+  bool WaitForLeader();
+  bool WaitForServers();  // every running server lives in the leader's view
+  bool RunUntil(std::function<bool()> done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
+
+  // Kills the leading master at its step `number` from now (1 is the next one).
+  void KillAt(Kill kill, size_t number);
+  void Spare() { kill_ = Kill::kNever; }
+  bool killed() const { return killed_; }
+  size_t steps() const { return steps_; }
+
+  // Calls of one master's service, answered or not within `limit` of virtual time.
+  template <class Reply, class Request>
+  std::optional<Reply> CallMaster(size_t index,
+                                  void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>,
+                                                                            const Request&),
+                                  const Request& request, Duration limit = 30s) {
+    auto answer = std::make_shared<std::optional<Reply>>();
+    masters_[index].executor->Post([service = masters_[index].master->service(), method, request, answer] {
+      (service.get()->*method)([answer](const Reply& reply) { *answer = reply; }, request);
+    });
+    scheduler_.RunUntil([&] { return answer->has_value(); }, limit);
+    return *answer;
+  }
+  // The same of whoever leads, waiting for one.
+  template <class Reply, class Request>
+  std::optional<Reply> Call(void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>,
+                                                                       const Request&),
+                            const Request& request, Duration limit = 30s) {
+    if (!WaitForLeader()) return std::nullopt;
+    return CallMaster(*Leader(), method, request, limit);
+  }
+
+  idl::CreateTableReply Create(const std::string& name, std::vector<std::string> points = {},
+                               idl::TableOptions options = {});
+  idl::DropTableByNameReply Drop(const std::string& name);
+  idl::AlterTableReply Alter(const std::string& name, idl::TableOptions options);
+  idl::DescribeTableReply Describe(const std::string& name);
+  idl::LocateReply Locate(int64_t table, std::string start = "", std::string end = "", int limit = 0);
+
+  // What is wrong with the table, by the coordinator's own tree and the servers; empty: it serves whole. Checked
+  // besides: no tablet id is used twice or reaches the next id, and every replica stands in the catalog.
+  std::string WhyNotServing(const std::string& table);
+  // What is left of a table that must be gone; empty: nothing, nowhere.
+  std::string Remains(int64_t table_id);
+  std::optional<idl::TableNode> TableNode(const std::string& name) const;
+  std::map<int64_t, idl::TabletInfo> Tablets() const;
+  int64_t NextId() const;
+
+  // ---- for SteppedCoordinator and the link ----
+  // Counts a step of the master; true when it is the one to die at.
+  bool Step(size_t master);
+  Kill kill() const { return kill_; }
+  void Die(size_t master);
+
+ private:
+  class StepLink;
+  ControlConnect Connect(size_t master);
+  void Heartbeat(const idl::HeartbeatRequest& request);
+
+  ebla::testing::SimScheduler scheduler_;
+  ebla::testing::SimExecutor world_{scheduler_};
+  std::unique_ptr<coordination::SimCoordination> coordination_;
+  EpochLedger ledger_;
+  std::vector<TestMaster> masters_;
+  std::vector<std::unique_ptr<FakeServer>> servers_;
+  Kill kill_ = Kill::kNever;
+  size_t steps_ = 0;
+  size_t kill_at_ = 0;
+  size_t victim_ = 0;
+  bool killed_ = false;
+};
+
+}  // namespace ebla::master::testing
