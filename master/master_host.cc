@@ -37,9 +37,10 @@ Master::~Master() {
   EndReign();
 }
 
-void Master::Start() {
+void Master::Start(rpc::Endpoint endpoint) {
+  endpoint_ = std::move(endpoint);
   election_ = std::make_unique<coordination::LeaderElection>(
-      coordinator_, executor_, coordination::Candidate{options_.name, options_.endpoint},
+      coordinator_, executor_, coordination::Candidate{options_.name, endpoint_},
       guard_([this](const coordination::Role& role) { OnRole(role); }));
   RefreshMasters();
 }
@@ -67,7 +68,7 @@ void Master::OnRole(const coordination::Role& role) {
     return;
   }
   leading_ = *leading;
-  leader_ = coordination::Candidate{options_.name, options_.endpoint};
+  leader_ = coordination::Candidate{options_.name, endpoint_};
   LOG(INFO) << "leading, term " << leading->term;
   Load();
 }

@@ -4,7 +4,7 @@
 // Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
 // Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
 //             2. A load that fails is tried again while it leads.
-// Threads:    everything on the executor, construction and destruction included; service() answers on it too.
+// Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers on it too.
 #pragma once
 
 #include <memory>
@@ -51,8 +51,8 @@ class Master {
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
 
-  // Stands for election from now on.
-  void Start();
+  // Stands for election from now on, reachable at `endpoint`.
+  void Start(rpc::Endpoint endpoint);
   // Leads no longer and lets the next candidate lead at once; `done` when that has been said.
   void Resign(std::function<void()> done);
 
@@ -81,6 +81,7 @@ class Master {
   void RefreshMasters();
 
   const MasterOptions options_;
+  rpc::Endpoint endpoint_;
   Executor& executor_;
   coordination::Coordinator& coordinator_;
   const ControlConnect connect_;

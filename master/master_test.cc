@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -350,6 +351,25 @@ TEST_F(MasterTest, ADeposedMasterChangesNothing) {
   cluster_.scheduler().RunFor(10s);
   EXPECT_FALSE(cluster_.TableNode("ghost"));
   EXPECT_EQ(cluster_.Create("carts").header.code, idl::Code::OK);
+}
+
+TEST_F(MasterTest, AChangeUnderATermThatIsOverFails) {
+  const size_t old = cluster_.Leader().value();
+  // Its session and its node in the election stand, but another has raised the term.
+  ebla::testing::SimExecutor executor(cluster_.scheduler());
+  auto usurper = cluster_.coordination().NewClient(executor);
+  bool raised = false;
+  const std::string term = coordination::layout::kTerm;
+  const std::string data = cluster_.coordination().tree().Get(term)->data;
+  usurper->Multi({coordination::Op::Set(term, data, coordination::kAnyVersion)}, [&](auto) { raised = true; });
+  ASSERT_TRUE(cluster_.RunUntil([&] { return raised; }));
+  idl::CreateTableRequest request;
+  request.name = "ghost";
+  request.deadlineMs = 3'000;
+  const auto reply = cluster_.CallMaster(old, &idl::MasterServiceCobSvIf::createTable, request);
+  ASSERT_TRUE(reply);
+  EXPECT_NE(reply->header.code, idl::Code::OK);
+  EXPECT_FALSE(cluster_.TableNode("ghost"));
 }
 
 TEST_F(MasterTest, ABrokenConnectionDoesNotEndAReign) {

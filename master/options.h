@@ -6,13 +6,11 @@
 #include <string>
 
 #include "common/base/executor.h"
-#include "common/rpc/channel.h"
 
 namespace ebla::master {
 
 struct MasterOptions {
   std::string name = "master-1";  // unique in the cluster
-  rpc::Endpoint endpoint;         // where clients and servers reach it
   std::string version;            // of the build, for clusterInfo
   Duration deadline_default = std::chrono::seconds(10);
   // A tablet still being created goes to another server when its own has been away for so long.

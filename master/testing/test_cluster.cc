@@ -108,10 +108,10 @@ void TestCluster::StartMaster(size_t index) {
   life.coordinator = std::make_unique<SteppedCoordinator>(*this, index, coordination_->NewClient(*life.executor));
   MasterOptions options;
   options.name = "master-" + std::to_string(index + 1);
-  options.endpoint = {"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
   options.version = "test";
   life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index));
-  life.executor->Post([master = life.master.get()] { master->Start(); });
+  const rpc::Endpoint endpoint{"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
+  life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });
 }
 
 void TestCluster::KillMaster(size_t index) {

@@ -1,0 +1,77 @@
+#include "master/metrics.h"
+
+#include "common/process/process.h"
+
+namespace ebla::master {
+namespace {
+
+prometheus::MetricFamily Family(std::string name, std::string help, prometheus::MetricType type, double value) {
+  prometheus::ClientMetric metric;
+  if (type == prometheus::MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  return {std::move(name), std::move(help), type, {std::move(metric)}};
+}
+
+}  // namespace
+
+void MasterMetrics::Refresh() {
+  if (stopped_) return;
+  const MasterStats stats = master_.Stats();
+  {
+    const std::lock_guard lock(mutex_);
+    stats_ = stats;
+    knows_leader_ = master_.leader().has_value();
+  }
+  master_.executor().After(std::chrono::milliseconds(500), guard_([this] { Refresh(); }));
+}
+
+Status MasterMetrics::Ready() const {
+  const std::lock_guard lock(mutex_);
+  if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
+  return Error(Code::kUnavailable, stats_.leading ? "leads, and is still reading the catalog"
+                                                  : "waits for the coordinator: no master is known to lead");
+}
+
+std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
+  MasterStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
+  }
+  std::vector<prometheus::MetricFamily> families;
+  const auto gauge = [&](std::string name, std::string help, double value) {
+    families.push_back(Family("ebla_master_" + name, std::move(help), prometheus::MetricType::Gauge, value));
+  };
+  const auto counter = [&](std::string name, std::string help, double value) {
+    families.push_back(Family("ebla_" + name, std::move(help), prometheus::MetricType::Counter, value));
+  };
+  gauge("leading", "1 where this master leads", stats.leading);
+  gauge("ready", "1 where it leads and has read the catalog", stats.ready);
+  gauge("term", "the term it leads; 0 on a standby", static_cast<double>(stats.term));
+  gauge("tables", "tables in the catalog", static_cast<double>(stats.tables));
+  gauge("tablets", "tablets in the catalog", static_cast<double>(stats.tablets));
+  gauge("servers", "tablet servers that ever joined", static_cast<double>(stats.servers));
+  gauge("live_servers", "tablet servers that live", static_cast<double>(stats.live_servers));
+  gauge("unsettled_tablets", "tablets of live servers that are not led as the catalog says",
+        static_cast<double>(stats.unsettled_tablets));
+  gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
+  gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
+  const process::Usage usage = process::ReadUsage();
+  counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);
+  families.push_back(Family("ebla_process_resident_bytes", "resident memory", prometheus::MetricType::Gauge,
+                            static_cast<double>(usage.resident_bytes)));
+  if (rpc_) {
+    const rpc::ServerStats rpc = rpc_->Stats();
+    counter("rpc_requests", "requests received", static_cast<double>(rpc.requests));
+    counter("rpc_bytes_in", "bytes received", static_cast<double>(rpc.bytes_in));
+    counter("rpc_bytes_out", "bytes sent", static_cast<double>(rpc.bytes_out));
+    counter("rpc_connections_broken", "connections closed for what they sent or left unread",
+            static_cast<double>(rpc.connections_broken));
+  }
+  return families;
+}
+
+}  // namespace ebla::master
