@@ -268,11 +268,16 @@ Lines TabletStory::Tick(Arguments& arguments) {
   return News();
 }
 
-// flush hold: nothing becomes durable any more; flush go: it does again
+// flush hold: nothing becomes durable any more; flush one: the oldest flush under way is done; flush go: all are again
 Lines TabletStory::Flush(Arguments& arguments) {
   const std::string word = arguments.Word();
-  if (word != "hold" && word != "go") throw std::invalid_argument("flush hold, or flush go");
-  rig_->HoldFlush(word == "hold");
+  if (word == "one") {
+    rig_->FlushOne();
+  } else if (word == "hold" || word == "go") {
+    rig_->HoldFlush(word == "hold");
+  } else {
+    throw std::invalid_argument("flush hold, flush one or flush go");
+  }
   return News();
 }
 

@@ -123,12 +123,21 @@ void CoreRig::Tick(Duration passed) {
 void CoreRig::Run() {
   while (core_->HasOutput() || (!hold_flush_ && !flushes_.empty())) {
     if (core_->HasOutput()) Carry(core_->TakeOutput());
-    if (hold_flush_ || flushes_.empty()) continue;
-    const auto [number, pieces] = flushes_.front();
-    flushes_.pop_front();
-    flushed_ = std::max(flushed_, pieces);
-    core_->Step(Flushed{number});
+    if (!hold_flush_ && !flushes_.empty()) CompleteFlush();
   }
+}
+
+void CoreRig::CompleteFlush() {
+  const auto [number, pieces] = flushes_.front();
+  flushes_.pop_front();
+  flushed_ = std::max(flushed_, pieces);
+  core_->Step(Flushed{number});
+}
+
+void CoreRig::FlushOne() {
+  CHECK(!flushes_.empty());
+  CompleteFlush();
+  Run();
 }
 
 void CoreRig::Carry(TabletOutput output) {

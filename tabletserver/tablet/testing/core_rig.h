@@ -35,6 +35,7 @@ class CoreRig {
   void Tick(Duration passed);
 
   void HoldFlush(bool hold);
+  void FlushOne();  // completes the oldest flush under way, while they are held
   void FailAppend(Status status) { append_status_ = std::move(status); }
   void FailApply(Status status) { apply_status_ = std::move(status); }
 
@@ -74,6 +75,7 @@ class CoreRig {
   void Start();
   void Run();
   void Carry(TabletOutput output);
+  void CompleteFlush();
   bool Store(const TabletOutput& output);
   void Apply(ApplyBatch batch);
   RequestToken NextToken() { return RequestToken{next_token_++}; }
