@@ -40,18 +40,6 @@ std::set<std::string> FilesOf(const std::string& directory) {
   return names;
 }
 
-// False: a file came or went meanwhile (WiredTiger makes and removes log files when it likes).
-bool CopyFiles(const std::string& from, const std::string& to) {
-  std::error_code error;
-  std::filesystem::remove_all(to);
-  std::filesystem::create_directory(to);
-  const std::set<std::string> names = FilesOf(from);
-  for (const std::string& name : names) {
-    if (!std::filesystem::copy_file(from + "/" + name, to + "/" + name, error)) return false;
-  }
-  return names == FilesOf(from);
-}
-
 class WtUnderTest final : public StoreUnderTest {
  public:
   WtUnderTest() { Reopen(); }
@@ -90,6 +78,17 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+bool CopyFiles(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::remove_all(to);
+  std::filesystem::create_directory(to);
+  const std::set<std::string> names = FilesOf(from);
+  for (const std::string& name : names) {
+    if (!std::filesystem::copy_file(from + "/" + name, to + "/" + name, error)) return false;
+  }
+  return names == FilesOf(from);
 }
 
 Status FlushNow(TabletStore& store, FlushMode mode) {

@@ -49,6 +49,10 @@ class StoreUnderTest {
 enum class StoreKind { kWiredTiger, kMemory };
 std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 
+// Copies the files of a directory that is in use. False: one came or went meanwhile (WiredTiger makes and removes log
+// files when it likes).
+bool CopyFiles(const std::string& from, const std::string& to);
+
 // Options for a small store.
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background);
 
