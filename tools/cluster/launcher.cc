@@ -106,6 +106,8 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
 Launcher::Launcher(LauncherOptions options, std::string dir, std::unique_ptr<Lock> lock, ClusterState state)
     : options_(std::move(options)), dir_(std::move(dir)), lock_(std::move(lock)), state_(std::move(state)) {}
 
+Launcher::Launcher(Launcher&&) noexcept = default;
+
 Launcher::~Launcher() {
   if (lock_ == nullptr || !options_.stop_at_end) return;  // moved from, or nothing to do
   for (const Member& member : state_.members) {

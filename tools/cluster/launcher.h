@@ -69,7 +69,7 @@ class Launcher {
   // Reads the state in the directory, when there is any, and locks it: one launcher at a time, the next one waits.
   // INVALID_ARGUMENT when the state cannot be read.
   static Result<Launcher> Open(LauncherOptions options);
-  Launcher(Launcher&&) noexcept = default;
+  Launcher(Launcher&&) noexcept;
   Launcher& operator=(Launcher&&) = delete;
   ~Launcher();
 
