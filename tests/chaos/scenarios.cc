@@ -1,0 +1,219 @@
+#include "tests/chaos/scenarios.h"
+
+#include <signal.h>
+
+#include <chrono>
+#include <future>
+#include <random>
+#include <sstream>
+#include <thread>
+
+#include "test_paths.h"
+#include "tests/chaos/ledger.h"
+#include "tests/integration/test_cluster.h"
+#include "tools/ycsb/ebla_database.h"
+#include "tools/ycsb/runner.h"
+
+namespace ebla::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+using testing::TestCluster;
+
+constexpr auto kProgressTimeMax = 60s;
+constexpr int64_t kWritesBetweenKills = 100;
+
+void Tell(const Say& say, const std::string& text) {
+  if (say) say(text);
+}
+
+Result<Table> MakeLedgerTable(const Client& client, TableDurability durability, int writers) {
+  CreateTableOptions options;
+  options.table.durability = durability;
+  for (int writer = 1; writer < writers; ++writer) {
+    char point[8];
+    std::snprintf(point, sizeof(point), "%02d", writer);
+    options.split_points.push_back(point);
+  }
+  if (const auto made = client.CreateTable("ledger", options); !made) return Error(made.error());
+  return client.OpenTable("ledger");
+}
+
+// Waits until the load has been acknowledged `more` writes beyond those of now.
+bool AwaitProgress(const Ledger& ledger, int64_t more) {
+  const int64_t wanted = ledger.acknowledged() + more;
+  const auto deadline = steady_clock::now() + kProgressTimeMax;
+  while (ledger.acknowledged() < wanted) {
+    if (steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(5ms);
+  }
+  return true;
+}
+
+// One or two servers die at a random moment, and come back. False when the run cannot go on.
+bool KillRound(TestCluster& cluster, const Ledger& ledger, std::mt19937_64& random, int& kills, const Say& say,
+               std::vector<std::string>& faults) {
+  if (!AwaitProgress(ledger, kWritesBetweenKills)) {
+    faults.push_back("no write was acknowledged for a minute, though every server is back");
+    return false;
+  }
+  std::this_thread::sleep_for(milliseconds(random() % 700));
+  const int first = static_cast<int>(random() % 3);
+  const int count = random() % 4 == 0 ? 2 : 1;
+  std::vector<std::string> victims;
+  for (int i = 0; i < count; ++i) victims.push_back("ts-" + std::to_string(1 + (first + i) % 3));
+  for (const std::string& victim : victims) {
+    if (const Status killed = cluster.launcher().Kill(victim, SIGKILL); !killed.ok()) {
+      faults.push_back("it had ended by itself: " + killed.ToString());
+      return false;
+    }
+    ++kills;
+  }
+  std::this_thread::sleep_for(milliseconds(random() % 500));
+  for (const std::string& victim : victims) {
+    if (const Status restarted = cluster.launcher().Restart(victim); !restarted.ok()) {
+      faults.push_back("it did not come back: " + restarted.ToString());
+      return false;
+    }
+    Tell(say, "kill " + std::to_string(kills) + ": " + victim + ", after " + std::to_string(ledger.acknowledged()) +
+                  " acknowledged writes");
+  }
+  return true;
+}
+
+void JudgeLedger(const LedgerReport& report, int kills, ScenarioReport& out) {
+  for (const std::string& violation : report.violations) out.faults.push_back("broken promise: " + violation);
+  for (const std::string& failure : report.failures) out.faults.push_back("failed operation: " + failure);
+  if (report.acknowledged < kills * kWritesBetweenKills / 2 || report.reads == 0)
+    out.faults.push_back("too little was done to prove anything");
+  std::ostringstream text;
+  text << kills << " kills of tablet servers, " << report.acknowledged << " acknowledged writes, " << report.reads
+       << " checked reads, " << report.violations.size() << " broken promises, " << report.failures.size()
+       << " failed operations, longest wait " << report.longest_wait.count() << " ms";
+  out.summary = text.str();
+}
+
+// YCSB's workload A, from this process.
+class YcsbLoad {
+ public:
+  static Result<std::unique_ptr<YcsbLoad>> Make(const KillMastersOptions& options, const std::string& masters) {
+    auto load = std::unique_ptr<YcsbLoad>(new YcsbLoad);
+    ycsb::Properties& properties = load->properties_;
+    EBLA_TRY(properties.AddFile(std::string(kSourceDir) + "/conf/ycsb/workloada"));
+    properties.Set("recordcount", std::to_string(options.records));
+    properties.Set("operationcount", "0");
+    properties.Set("maxexecutiontime", std::to_string(options.seconds));
+    properties.Set("threadcount", std::to_string(options.threads));
+    properties.Set("ebla.masters", masters);
+    properties.Set("ebla.splits", "6");
+    properties.Set("ebla.deadline_ms", std::to_string(options.deadline.count()));
+    return load;
+  }
+
+  Result<ycsb::RunResult> Execute(bool load) {
+    EBLA_ASSIGN(ycsb::RunnerOptions runner_options, ycsb::RunnerOptions::Parse(properties_, load));
+    EBLA_ASSIGN(ycsb::WorkloadOptions workload_options, ycsb::WorkloadOptions::Parse(properties_, load));
+    EBLA_ASSIGN(ycsb::EblaOptions database_options, ycsb::EblaOptions::Parse(properties_, workload_options));
+    EBLA_ASSIGN(const auto workload, ycsb::Workload::Make(std::move(workload_options), load));
+    if (load) runner_options.execution_time_max = {};
+    ycsb::EblaDriver driver(std::move(database_options));
+    std::ostringstream unheard;
+    ycsb::Runner runner(std::move(runner_options), *workload, driver, unheard);
+    return runner.Execute();
+  }
+
+ private:
+  ycsb::Properties properties_;
+};
+
+// Makes a table and drops it.
+Status Govern(TestCluster& cluster, int round) {
+  EBLA_ASSIGN(const Client client, cluster.Connect(30s));
+  const std::string name = "governed-" + std::to_string(round);
+  if (const auto made = client.CreateTable(name, {.deadline = 30s}); !made) return made.error();
+  return client.DropTable(name);
+}
+
+// Kills one and brings it back. What went wrong is returned.
+Status HarmControl(TestCluster& cluster, int round, int down_seconds, const Say& say) {
+  std::string victim = "zookeeper";
+  if (round % 3 == 0) {
+    EBLA_ASSIGN(victim, cluster.LeadingMaster());
+  } else if (round % 3 == 1) {
+    EBLA_ASSIGN(victim, cluster.StandbyMaster());
+  }
+  constexpr const char* kWho[] = {"the leading master", "the standby", "ZooKeeper"};
+  Tell(say, std::string("kill ") + kWho[round % 3] + ", " + victim);
+  EBLA_TRY(cluster.launcher().Kill(victim, SIGKILL));
+  std::this_thread::sleep_for(std::chrono::seconds(down_seconds));
+  EBLA_TRY(cluster.launcher().Restart(victim));
+  EBLA_TRY(Govern(cluster, round));
+  Tell(say, victim + " is back, and tables can be made");
+  return Status::Ok();
+}
+
+}  // namespace
+
+ScenarioReport KillServers(const KillServersOptions& options) {
+  ScenarioReport report;
+  const auto fail = [&report](const std::string& text) {
+    report.faults.push_back(text);
+    return report;
+  };
+  auto cluster = TestCluster::Start();
+  if (!cluster) return fail(cluster.error().ToString());
+  const auto client = (*cluster)->Connect(30s);
+  if (!client) return fail(client.error().ToString());
+  const LedgerOptions ledger_options{.seed = options.seed};
+  const auto table = MakeLedgerTable(*client, options.durability, ledger_options.writers);
+  if (!table) return fail(table.error().ToString());
+  Ledger ledger(*table, ledger_options);
+  ledger.Start();
+  std::mt19937_64 random(options.seed);
+  int kills = 0;
+  while (kills < options.kills && KillRound(**cluster, ledger, random, kills, options.say, report.faults)) {
+  }
+  AwaitProgress(ledger, kWritesBetweenKills);
+  JudgeLedger(ledger.Finish(), kills, report);
+  return report;
+}
+
+ScenarioReport KillMasters(const KillMastersOptions& options) {
+  ScenarioReport report;
+  const auto fail = [&report](const std::string& text) {
+    report.faults.push_back(text);
+    return report;
+  };
+  auto cluster = TestCluster::Start();
+  if (!cluster) return fail(cluster.error().ToString());
+  auto load = YcsbLoad::Make(options, (*cluster)->Masters());
+  if (!load) return fail(load.error().ToString());
+  if (const auto loaded = (*load)->Execute(true); !loaded || loaded->failed > 0)
+    return fail("loading failed: " + (loaded ? loaded->last_failure : loaded.error()).ToString());
+
+  auto run = std::async(std::launch::async, [&] { return (*load)->Execute(false); });
+  int rounds = 0;
+  // A round takes down_seconds and some; none is begun that the load would not see to its end.
+  const auto last_begin = steady_clock::now() + std::chrono::seconds(options.seconds - 3 * options.down_seconds);
+  do {
+    std::this_thread::sleep_for(2s);
+    const Status harmed = HarmControl(**cluster, rounds++, options.down_seconds, options.say);
+    if (!harmed.ok()) report.faults.push_back(harmed.ToString());
+  } while (report.faults.empty() && steady_clock::now() < last_begin);
+  const Result<ycsb::RunResult> result = run.get();
+  if (!result) return fail(result.error().ToString());
+  if (result->failed > 0)
+    report.faults.push_back(std::to_string(result->failed) +
+                            " operations failed, the last one: " + result->last_failure.ToString());
+  if (rounds < 3 || result->succeeded < static_cast<uint64_t>(options.seconds) * 100)
+    report.faults.push_back("too little was done to prove anything");
+  std::ostringstream text;
+  text << rounds << " kills of masters and ZooKeeper\n";
+  ycsb::PrintResult({}, *result, text);
+  report.summary = text.str();
+  return report;
+}
+
+}  // namespace ebla::chaos

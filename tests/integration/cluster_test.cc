@@ -1,0 +1,172 @@
+// A cluster of real processes as its users see it: YCSB's workloads through ebla-ycsb, while processes are killed,
+// restarted and asked to end. One cluster serves all the tests, in any order.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <future>
+#include <iterator>
+#include <thread>
+
+#include "test_paths.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+std::string Read(const std::string& file) {
+  std::ifstream in(file);
+  return std::string(std::istreambuf_iterator<char>(in), {});
+}
+
+class ClusterTest : public ::testing::Test {
+ protected:
+  static void SetUpTestSuite() {
+    auto started = TestCluster::Start();
+    if (started)
+      cluster_ = std::move(*started);
+    else
+      failure_ = started.error().ToString();
+  }
+  static void TearDownTestSuite() { cluster_.reset(); }
+  void SetUp() override { ASSERT_NE(cluster_, nullptr) << failure_; }
+
+  struct Outcome {
+    int exit_code = -1;
+    std::string summary;
+    std::string errors;
+  };
+
+  // Runs ebla-ycsb and returns when it has ended.
+  static Outcome Ycsb(const std::string& arguments) {
+    static std::atomic<int> runs{0};
+    const std::string base = cluster_->dir() + "/ycsb-" + std::to_string(++runs);
+    const std::string command = "EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla-ycsb " +
+                                arguments + " >" + base + ".out 2>" + base + ".err";
+    const int status = std::system(command.c_str());
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, Read(base + ".out"), Read(base + ".err")};
+  }
+  static std::string Workload(const std::string& name) {
+    return " -P " + std::string(kSourceDir) + "/conf/ycsb/workload" + name;
+  }
+  static void ExpectClean(const Outcome& outcome) {
+    EXPECT_EQ(outcome.exit_code, 0) << outcome.errors;
+    EXPECT_THAT(outcome.summary, HasSubstr("[OVERALL], Throughput(ops/sec), "));
+    EXPECT_THAT(outcome.summary, HasSubstr("Return=OK, "));
+    EXPECT_THAT(outcome.summary, Not(HasSubstr("-FAILED")));
+    EXPECT_THAT(outcome.summary, Not(::testing::ContainsRegex("Return=[A-NP-Z]")));
+  }
+
+  // Runs workload A for `seconds` while `meanwhile` does its worst; every operation must succeed.
+  template <class Harm>
+  static Outcome UnderLoad(const std::string& table, int seconds, Harm harm) {
+    const std::string shared = Workload("a") + " -p table=" + table + " -threads 8";
+    ExpectClean(Ycsb("load" + shared + " -p ebla.splits=6"));
+    auto load = std::async(std::launch::async, [&] {
+      return Ycsb("run" + shared + " -p operationcount=0 -p maxexecutiontime=" + std::to_string(seconds));
+    });
+    harm();
+    Outcome outcome = load.get();
+    ExpectClean(outcome);
+    return outcome;
+  }
+
+  static std::unique_ptr<TestCluster> cluster_;
+  static std::string failure_;
+};
+
+std::unique_ptr<TestCluster> ClusterTest::cluster_;
+std::string ClusterTest::failure_;
+
+TEST_F(ClusterTest, YcsbsSixWorkloadsRunWithoutAFailure) {
+  ExpectClean(Ycsb("load" + Workload("a") + " -threads 8 -p ebla.splits=8"));
+  const auto client = cluster_->Connect();
+  ASSERT_TRUE(client.has_value()) << client.error();
+  const auto tablets = client->ListTablets("usertable");
+  ASSERT_TRUE(tablets.has_value()) << tablets.error();
+  EXPECT_EQ(tablets->size(), 8u);
+  for (const char* name : {"a", "b", "c", "f", "e", "d"}) {
+    SCOPED_TRACE(name);
+    ExpectClean(Ycsb("run" + Workload(name) + " -threads 8"));
+  }
+}
+
+TEST_F(ClusterTest, WhatYcsbCannotDoItSays) {
+  EXPECT_EQ(Ycsb("run" + Workload("a") + " -thread 8").exit_code, 2);
+  const Outcome missing = Ycsb("run" + Workload("a") + " -p table=nowhere");
+  EXPECT_EQ(missing.exit_code, 1);
+  EXPECT_THAT(missing.errors, HasSubstr("load it first"));
+}
+
+TEST_F(ClusterTest, AKilledTabletServerComesBackWithItsData) {
+  const std::string shared = Workload("c") + " -p table=kept -p dataintegrity=true -threads 8";
+  ExpectClean(Ycsb("load" + shared + " -p ebla.splits=6"));
+  for (const char* name : {"ts-1", "ts-2", "ts-3"}) ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok());
+  for (const char* name : {"ts-1", "ts-2", "ts-3"}) {
+    const Status restarted = cluster_->launcher().Restart(name);
+    ASSERT_TRUE(restarted.ok()) << restarted;
+  }
+  // Every record once, each field compared with what was written.
+  const Outcome outcome = Ycsb("run" + shared + " -p requestdistribution=sequential");
+  ExpectClean(outcome);
+  EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
+}
+
+TEST_F(ClusterTest, ATabletServerThatComesBackInTimeCostsNoOperation) {
+  UnderLoad("survivor", 6, [] {
+    std::this_thread::sleep_for(1s);  // into the load
+    ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
+    const Status restarted = cluster_->launcher().Restart("ts-2");
+    ASSERT_TRUE(restarted.ok()) << restarted;
+  });
+}
+
+TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
+  UnderLoad("leaderless", 12, [] {
+    const auto leader = cluster_->LeadingMaster();
+    ASSERT_TRUE(leader.has_value()) << leader.error();
+    ASSERT_TRUE(cluster_->launcher().Kill(*leader, SIGKILL).ok());
+    const auto next = cluster_->LeadingMaster();
+    ASSERT_TRUE(next.has_value()) << next.error();
+    EXPECT_NE(*next, *leader);
+    const auto client = cluster_->Connect();
+    const auto made = client->CreateTable("after-" + *leader);
+    EXPECT_TRUE(made.has_value()) << "the successor governs: " << made.error();
+    EXPECT_TRUE(client->DropTable("after-" + *leader).ok());
+    ASSERT_TRUE(cluster_->launcher().Restart(*leader).ok());
+  });
+}
+
+TEST_F(ClusterTest, ZooKeepersRestartCostsNoOperation) {
+  UnderLoad("unkept", 10, [] {
+    std::this_thread::sleep_for(1s);
+    ASSERT_TRUE(cluster_->launcher().Kill("zookeeper", SIGKILL).ok());
+    std::this_thread::sleep_for(2s);
+    ASSERT_TRUE(cluster_->launcher().Restart("zookeeper").ok());
+  });
+  const auto client = cluster_->Connect();
+  const auto made = client->CreateTable("after-zookeeper", {.deadline = 30s});
+  EXPECT_TRUE(made.has_value()) << made.error();
+  EXPECT_TRUE(client->DropTable("after-zookeeper").ok());
+}
+
+TEST_F(ClusterTest, SigtermUnderLoadEndsCleanlyWithinTenSeconds) {
+  UnderLoad("leaving", 8, [] {
+    std::this_thread::sleep_for(1s);
+    const auto process = cluster_->launcher().Process("ts-3");
+    const auto asked = std::chrono::steady_clock::now();
+    ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGTERM).ok());
+    EXPECT_TRUE(cluster::WaitForExit(*process, 10s));
+    EXPECT_LT(std::chrono::steady_clock::now() - asked, 10s);
+    ASSERT_TRUE(cluster_->launcher().Restart("ts-3").ok());
+  });
+}
+
+}  // namespace
+}  // namespace ebla::testing

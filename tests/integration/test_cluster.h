@@ -1,0 +1,45 @@
+// tests/integration/test_cluster.h
+// A real cluster for a test: ZooKeeper, two masters and three tablet servers of this build, below a directory of their
+// own that goes with them, whatever becomes of the test.
+// Threads: thread-compatible; the thread that makes it must outlive it, as the processes die with that thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "client/ebla.h"
+#include "tools/cluster/launcher.h"
+
+namespace ebla::testing {
+
+struct TestClusterOptions {
+  int masters = 2;
+  int servers = 3;
+  std::vector<std::string> master_flags;
+  std::vector<std::string> server_flags;
+  std::chrono::milliseconds stop_timeout{15'000};
+};
+
+class TestCluster {
+ public:
+  static Result<std::unique_ptr<TestCluster>> Start(TestClusterOptions options = {});
+  ~TestCluster();
+
+  cluster::Launcher& launcher() { return *launcher_; }
+  Result<Client> Connect(std::chrono::milliseconds deadline = std::chrono::seconds(10));
+  // "h:p,h:p", for EBLA_MASTERS.
+  std::string Masters() const;
+  // Waits until a master leads, and says which one ("m-2"), or a standby.
+  Result<std::string> LeadingMaster();
+  Result<std::string> StandbyMaster();
+  const std::string& dir() const { return dir_; }
+
+ private:
+  explicit TestCluster(std::string dir) : dir_(std::move(dir)) {}
+
+  const std::string dir_;
+  std::unique_ptr<cluster::Launcher> launcher_;
+};
+
+}  // namespace ebla::testing
