@@ -52,8 +52,9 @@ void Operation::Found(Result<PlacePtr> place) {
     place_ = *std::move(place);
     return Try();
   }
-  if (place.error().code() == Code::kDeadlineExceeded) {
-    policy_.Note(place.error());
+  if (Remaining() <= Duration(0)) {
+    // What stopped an attempt says more than a look-up that its end has cut short.
+    if (policy_.attempts() == 0) policy_.Note(place.error());
     return Finish(policy_.OutOfTime());
   }
   Decide({.status = place.error(), .from_server = true});

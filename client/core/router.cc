@@ -131,7 +131,7 @@ void Router::Finished(uint64_t id, Result<MasterClient::Answer<idl::LocateReply>
 
 void Router::Expired(uint64_t look_up_id, uint64_t waiter_id) {
   Done done;
-  std::string text = "looking up its tablet took too long";
+  Status status(Code::kDeadlineExceeded, "looking up its tablet took too long");
   {
     std::unique_lock lock(mutex_);
     for (LookUp& look_up : in_flight_) {
@@ -140,12 +140,12 @@ void Router::Expired(uint64_t look_up_id, uint64_t waiter_id) {
         if (it->id != waiter_id) continue;
         done = std::move(it->done);
         look_up.waiters.erase(it);
-        if (!look_up.cause.ok()) text += ": " + look_up.cause.ToString();
+        if (!look_up.cause.ok()) status = Status(Code::kUnavailable, "looking up its tablet: " + look_up.cause.message());
         break;
       }
     }
   }
-  if (done) done(Error(Code::kDeadlineExceeded, std::move(text)));
+  if (done) done(Error(std::move(status)));
 }
 
 }  // namespace ebla::client

@@ -50,7 +50,7 @@ class Router : public std::enable_shared_from_this<Router> {
   }
 
   // The place of `key`, looked up if need be. NO_SUCH_TABLE when the table has gone; when `timeout` passes first,
-  // DEADLINE_EXCEEDED with the last cause.
+  // UNAVAILABLE with the last cause, or DEADLINE_EXCEEDED where nothing has failed yet.
   void Resolve(std::string_view key, Duration timeout, Done done);
 
   uint64_t look_ups() const {

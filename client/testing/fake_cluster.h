@@ -1,0 +1,145 @@
+// client/testing/fake_cluster.h
+// A cluster that only pretends: masters and tablet servers as Thrift handlers over one model in memory, which knows
+// where each key lives, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail it
+// at will and count what it was asked.
+// Place:      sim_network.h carries calls to it in virtual time; rpc::RpcServer can serve it on real sockets.
+// Threads:    any; one lock. Handlers answer within the call.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/key_range.h"
+#include "common/rpc/channel.h"
+#include "idl/MasterService.h"
+#include "idl/TabletService.h"
+
+namespace ebla::client::testing {
+
+class FakeCluster {
+ public:
+  struct Tablet {
+    int64_t id = 0;
+    KeyRange range;
+    int64_t epoch = 1;
+    ServerName primary;
+  };
+  struct Counts {
+    int locates = 0;
+    int describes = 0;
+    int gets = 0;
+    int multi_gets = 0;
+    int scans = 0;
+    int write_attempts = 0;
+    int writes_executed = 0;
+    int wrong_place = 0;  // requests that reached a server which does not serve their key
+  };
+
+  FakeCluster(std::function<int64_t()> now_ms, std::vector<ServerName> servers, int masters = 1);
+  ~FakeCluster();
+
+  std::shared_ptr<idl::MasterServiceCobSvIf> Master(int index);
+  std::shared_ptr<idl::TabletServiceCobSvIf> Server(const ServerName& name);
+  // Where the servers are said to be.
+  void SetEndpoint(const ServerName& server, rpc::Endpoint endpoint);
+  void SetMasterEndpoint(int index, rpc::Endpoint endpoint);
+
+  // ---- the model ----
+  int64_t AddTable(const std::string& name, const std::vector<std::string>& split_points);
+  void DropTable(const std::string& name);
+  // Tablets go on in the same epoch; the right half gets a new id, as in production.
+  void Split(const std::string& table, const std::string& key);
+  // The tablet that holds `key` and its right neighbour become one of a new id, at a greater epoch.
+  void Merge(const std::string& table, const std::string& key);
+  void Move(const std::string& table, const std::string& key, const ServerName& to);
+  void Put(const std::string& table, const std::string& key, const std::string& value);
+  Tablet Find(const std::string& table, const std::string& key) const;
+  std::vector<Tablet> Tablets(const std::string& table) const;
+  std::map<std::string, std::string> Data(const std::string& table) const;
+
+  // ---- what goes wrong ----
+  // The next requests that reach this server are answered so, unexecuted; retry_after as given.
+  void AnswerNext(const ServerName& server, idl::Code::type code, int times = 1, int retry_after_ms = 0);
+  void SetHints(bool with_hints);
+  void SetLeader(int index);              // of the masters; -1: an election is going on
+  void SetStandbysKnowLeader(bool known);
+  void SetServing(bool serving);          // false: tablets have no primary at present
+  void SetPageRows(int rows);             // of scans
+  void SetWindow(int64_t oldest_ms);      // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
+  void SetMultiGetRoom(int records);      // per reply; keys beyond get OVERLOADED
+
+  Counts counts() const;
+  // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
+  std::vector<idl::WriteRequest> write_log() const;
+  // The header of the last request that a tablet server received.
+  idl::RequestHeader last_header() const;
+  idl::ReadOptions last_read() const;
+
+ private:
+  class MasterHandler;
+  class ServerHandler;
+  struct Stored {
+    std::string value;
+    idl::Version version;
+    int64_t expires_ms = 0;
+  };
+  struct Table {
+    int64_t id = 0;
+    std::string name;
+    idl::TableOptions options;
+    std::map<std::string, Tablet> tablets;  // by range.start
+    std::map<std::string, Stored> data;
+  };
+  struct Fault {
+    idl::Code::type code;
+    int retry_after_ms;
+  };
+
+  int64_t NextId() { return ++next_id_; }
+  Table* ById(int64_t id);
+  Table& ByName(const std::string& name) const;
+  Tablet& At(Table& table, const std::string& key);
+  idl::TableSummary Summary(const Table& table) const;
+  // Fills the header of a refusal; false when the request may go on, at `tablet`.
+  bool Refused(const ServerName& server, const idl::RequestHeader& request, const std::string& key,
+               idl::ReplyHeader& reply, Table** table, Tablet** tablet);
+  void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply);
+  bool ConditionHolds(const Table& table, const idl::Write& write) const;
+  bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
+  idl::Record ToRecord(const Stored& stored) const;
+  const Stored* Live(const Table& table, const std::string& key) const;
+  void Scan(Table& table, const Tablet& tablet, const idl::ScanRequest& request, idl::ScanReply& reply);
+
+  const std::function<int64_t()> now_ms_;
+  const std::vector<ServerName> servers_;
+  const int masters_;
+  mutable std::mutex mutex_;  // guards all that follows
+  std::map<ServerName, rpc::Endpoint> endpoints_;
+  std::vector<rpc::Endpoint> master_endpoints_;
+  mutable std::map<std::string, Table> tables_;
+  std::map<ServerName, std::deque<Fault>> faults_;
+  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;  // by client and sequence
+  std::vector<idl::WriteRequest> write_log_;
+  idl::RequestHeader last_header_;
+  idl::ReadOptions last_read_;
+  Counts counts_;
+  int64_t next_id_ = 0;
+  int64_t next_lsn_ = 0;
+  int leader_ = 0;
+  bool standbys_know_ = true;
+  bool hints_ = true;
+  bool serving_ = true;
+  int page_rows_ = 1000;
+  int multi_get_room_ = 1000;
+  int64_t oldest_ms_ = 0;
+};
+
+}  // namespace ebla::client::testing

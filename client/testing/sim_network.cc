@@ -1,0 +1,71 @@
+#include "client/testing/sim_network.h"
+
+#include <utility>
+
+namespace ebla::client::testing {
+
+class SimNetwork::SimChannel final : public rpc::Channel {
+ public:
+  SimChannel(SimNetwork& network, rpc::Endpoint endpoint) : network_(network), endpoint_(std::move(endpoint)) {}
+  void Call(rpc::EncodedCall call, Duration timeout, Done done) override {
+    network_.Call(endpoint_, std::move(call), timeout, std::move(done));
+  }
+
+ private:
+  SimNetwork& network_;
+  const rpc::Endpoint endpoint_;
+};
+
+void SimNetwork::Serve(FakeCluster& cluster, const std::vector<ServerName>& servers, int masters) {
+  for (int i = 0; i < masters; ++i) {
+    const rpc::Endpoint endpoint{"master", static_cast<uint16_t>(i + 1)};
+    cluster.SetMasterEndpoint(i, endpoint);
+    dispatchers_[endpoint] = std::make_unique<rpc::Dispatcher>();
+    dispatchers_[endpoint]->Register(cluster.Master(i));
+  }
+  for (const ServerName& server : servers) {
+    const rpc::Endpoint endpoint{server, 1};
+    cluster.SetEndpoint(server, endpoint);
+    dispatchers_[endpoint] = std::make_unique<rpc::Dispatcher>();
+    dispatchers_[endpoint]->Register(cluster.Server(server));
+  }
+}
+
+std::shared_ptr<rpc::Channel> SimNetwork::Connect(const rpc::Endpoint& endpoint, Executor&) {
+  return std::make_shared<SimChannel>(*this, endpoint);
+}
+
+Weather SimNetwork::Draw(const rpc::Endpoint& endpoint) {
+  std::deque<Weather>& next = next_[endpoint];
+  if (next.empty()) return weather_[endpoint];
+  const Weather weather = next.front();
+  next.pop_front();
+  return weather;
+}
+
+void SimNetwork::Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done) {
+  ++calls_[endpoint];
+  const auto found = dispatchers_.find(endpoint);
+  const Weather weather = found == dispatchers_.end() ? Weather::kDown : Draw(endpoint);
+  const auto fail = [&](Code code, Duration after) {
+    executor_.After(after, [done = std::move(done), code]() mutable { done(Error(code, "as the test ordered")); });
+  };
+  if (weather == Weather::kDown) return fail(Code::kUnavailable, one_way_);
+  if (weather == Weather::kSilent) return fail(Code::kDeadlineExceeded, timeout);
+  if (weather == Weather::kCutBefore) return fail(Code::kUnknownOutcome, one_way_);
+  executor_.After(one_way_, [this, dispatcher = found->second.get(), call = std::move(call), timeout, weather,
+                             done = std::move(done)]() mutable {
+    dispatcher->Dispatch(call.message, [&](Result<std::string_view> reply) {
+      Result<std::string> answer = reply ? Result<std::string>(std::string(*reply)) : Error(reply.error());
+      Duration after = one_way_;
+      if (weather == Weather::kCutAfter) answer = Error(Code::kUnknownOutcome, "the connection broke");
+      if (weather == Weather::kSlowAnswer) {
+        answer = Error(Code::kDeadlineExceeded, "no answer in time");
+        after = timeout - one_way_;
+      }
+      executor_.After(after, [answer = std::move(answer), done = std::move(done)]() mutable { done(std::move(answer)); });
+    });
+  });
+}
+
+}  // namespace ebla::client::testing

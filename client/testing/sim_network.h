@@ -1,0 +1,58 @@
+// client/testing/sim_network.h
+// Channels to a FakeCluster in virtual time: the very bytes of production, carried by tasks of a SimExecutor, and lost
+// as a test orders.
+// Threads: one.
+#pragma once
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <vector>
+
+#include "client/testing/fake_cluster.h"
+#include "common/rpc/channel.h"
+#include "common/rpc/dispatcher.h"
+#include "common/testing/sim_executor.h"
+
+namespace ebla::client::testing {
+
+enum class Weather {
+  kFair,
+  kDown,        // connection refused: UNAVAILABLE
+  kSilent,      // nothing comes back: DEADLINE_EXCEEDED when the call's time is over; not executed
+  kCutBefore,   // the connection breaks before the server has read the call: UNKNOWN_OUTCOME
+  kCutAfter,    // ... after it was executed: UNKNOWN_OUTCOME
+  kSlowAnswer,  // executed at once, but the answer is lost: DEADLINE_EXCEEDED
+};
+
+class SimNetwork final : public rpc::Connector {
+ public:
+  SimNetwork(ebla::testing::SimExecutor& executor, Duration one_way) : executor_(executor), one_way_(one_way) {}
+
+  // Masters at master:1, master:2...; servers at <name>:1.
+  void Serve(FakeCluster& cluster, const std::vector<ServerName>& servers, int masters);
+
+  void SetWeather(const rpc::Endpoint& endpoint, Weather weather) { weather_[endpoint] = weather; }
+  // For the next calls only; then what SetWeather said.
+  void Next(const rpc::Endpoint& endpoint, Weather weather, int times = 1) {
+    for (int i = 0; i < times; ++i) next_[endpoint].push_back(weather);
+  }
+  int calls(const rpc::Endpoint& endpoint) { return calls_[endpoint]; }
+
+  std::shared_ptr<rpc::Channel> Connect(const rpc::Endpoint& endpoint, Executor& executor) override;
+
+ private:
+  class SimChannel;
+
+  Weather Draw(const rpc::Endpoint& endpoint);
+  void Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done);
+
+  ebla::testing::SimExecutor& executor_;
+  const Duration one_way_;
+  std::map<rpc::Endpoint, std::unique_ptr<rpc::Dispatcher>> dispatchers_;
+  std::map<rpc::Endpoint, Weather> weather_;
+  std::map<rpc::Endpoint, std::deque<Weather>> next_;
+  std::map<rpc::Endpoint, int> calls_;
+};
+
+}  // namespace ebla::client::testing
