@@ -274,15 +274,16 @@ Status Launcher::Kill(const std::string& name, int signal) {
   return Status::Ok();
 }
 
-void Launcher::AskToEnd(const Member& member) {
+bool Launcher::AskToEnd(const Member& member) {
   // Once only: a second SIGTERM would end the process at once.
-  if (Signal(member.process, SIGTERM).ok()) (void)Signal(member.process, SIGCONT);  // one on hold could not hear it
+  if (!IsAlive(member.process) || !Signal(member.process, SIGTERM).ok()) return false;
+  (void)Signal(member.process, SIGCONT);  // one on hold could not hear it
+  return true;
 }
 
 Status Launcher::AwaitEnd(const Member& member) {
-  const bool ran = IsAlive(member.process);
   if (WaitForExit(member.process, options_.stop_timeout)) {
-    if (ran) Say("stopped " + member.name);
+    Say("stopped " + member.name);
     return Status::Ok();
   }
   (void)Signal(member.process, SIGKILL);
@@ -294,8 +295,8 @@ Status Launcher::AwaitEnd(const Member& member) {
 
 Status Launcher::Restart(const std::string& name) {
   EBLA_ASSIGN(Member * member, Find(name));
-  AskToEnd(*member);
-  if (const Status ended = AwaitEnd(*member); !ended.ok()) Say(ended.message());
+  if (AskToEnd(*member))
+    if (const Status ended = AwaitEnd(*member); !ended.ok()) Say(ended.message());
   EBLA_TRY(StartMember(*member));
   return AwaitReady(*member, steady_clock::now() + options_.start_timeout);
 }
@@ -303,12 +304,11 @@ Status Launcher::Restart(const std::string& name) {
 Status Launcher::Stop() {
   std::string killed;
   for (const Role role : {Role::kTabletServer, Role::kMaster, Role::kZooKeeper}) {
+    std::vector<const Member*> asked;
     for (const Member& member : state_.members)
-      if (member.role == role) AskToEnd(member);
-    for (const Member& member : state_.members) {
-      if (member.role != role) continue;
-      if (const Status ended = AwaitEnd(member); !ended.ok()) killed += (killed.empty() ? "" : "\n") + ended.message();
-    }
+      if (member.role == role && AskToEnd(member)) asked.push_back(&member);
+    for (const Member* member : asked)
+      if (const Status ended = AwaitEnd(*member); !ended.ok()) killed += (killed.empty() ? "" : "\n") + ended.message();
   }
   if (!killed.empty()) return Error(Code::kUnavailable, killed);
   return Status::Ok();

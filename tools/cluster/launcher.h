@@ -106,7 +106,7 @@ class Launcher {
   Status AwaitAddress(const Member& member, std::chrono::steady_clock::time_point deadline);
   Status AwaitReady(const Member& member, std::chrono::steady_clock::time_point deadline);
   Result<std::vector<std::string>> Command(const Member& member) const;
-  void AskToEnd(const Member& member);
+  bool AskToEnd(const Member& member);  // false when it does not run
   Status AwaitEnd(const Member& member);
   Status Failed(const Member& member, const std::string& what) const;
   Result<Member*> Find(const std::string& name);
