@@ -1,0 +1,99 @@
+#!/usr/bin/env python3
+"""./quickstart with stand-ins for ./dev and the binaries: its phases, its summary, and what it says when one fails."""
+import pathlib
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+DEV = """#!/bin/bash
+echo "dev $*" >>calls
+for i in 1 2 3; do echo "[$i/3 0 s] compiling"; done
+if [ "$1" = "$(cat fail 2>/dev/null)" ]; then echo "no space left"; exit 3; fi
+"""
+CLUSTER = """#!/bin/bash
+echo "ebla-cluster $*" >>calls
+if [ "$1" = start ]; then printf 'to use it:\\n  export EBLA_MASTERS=127.0.0.1:7400\\n'; fi
+"""
+YCSB = """#!/bin/bash
+echo "ebla-ycsb $* masters=$EBLA_MASTERS" >>calls
+if [ "$1" = "$(cat fail 2>/dev/null)" ]; then echo "3 of 5 operations failed" >&2; exit 1; fi
+for argument; do case $argument in exportfile=*) file=${argument#exportfile=} ;; esac; done
+cat >"$file" <<X
+[OVERALL], RunTime(ms), 2000
+[OVERALL], Throughput(ops/sec), 50123.4
+[READ], Operations, 99
+[READ], AverageLatency(us), 3.60
+[READ], 99thPercentileLatency(us), 9
+[READ], Return=OK, 99
+X
+"""
+
+
+class QuickstartTest(unittest.TestCase):
+    def setUp(self):
+        self.root = pathlib.Path(tempfile.mkdtemp(prefix="ebla-quickstart."))
+        self.addCleanup(shutil.rmtree, self.root)
+        bin_dir = self.root / "build/release/bin"
+        bin_dir.mkdir(parents=True)
+        shutil.copy(ROOT / "quickstart", self.root)
+        for path, text in ((self.root / "dev", DEV), (bin_dir / "ebla-cluster", CLUSTER), (bin_dir / "ebla-ycsb", YCSB)):
+            path.write_text(text)
+            path.chmod(0o755)
+
+    def run_it(self, *arguments):
+        return subprocess.run([self.root / "quickstart", *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+    def calls(self):
+        return (self.root / "calls").read_text().splitlines()
+
+    def test_all_phases_and_how_to_go_on(self):
+        done = self.run_it("--records", "500", "--workload", "b")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        calls = self.calls()
+        self.assertEqual(calls[:2], ["dev packages run", "dev build --binaries"])
+        self.assertIn("start --dir .ebla --masters 2 --servers 3", calls[2])
+        self.assertIn("load -P conf/ycsb/workloadb -p recordcount=500", calls[3])
+        self.assertIn("run -P conf/ycsb/workloadb", calls[4])
+        self.assertTrue(calls[4].endswith("masters=127.0.0.1:7400"))
+        self.assertEqual(len(calls), 5, "the cluster stays")
+        for phase in range(1, 6):
+            self.assertIn(f"[{phase}/5]", done.stderr)
+        self.assertIn("done in", done.stderr)
+        self.assertIn("run:  50123.4 operations/s", done.stdout)
+        self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
+        self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
+
+    def test_once_stops_the_cluster(self):
+        done = self.run_it("--once")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(self.calls()[-1], "ebla-cluster stop --dir .ebla")
+
+    def test_a_failure_names_its_log_and_shows_the_end_of_it(self):
+        for fail, log, reason in (("build", "build.log", "no space left"), ("run", "run.log", "3 of 5 operations failed")):
+            (self.root / "fail").write_text(fail)
+            done = self.run_it()
+            self.assertEqual(done.returncode, 1)
+            self.assertIn(f"the log is {self.root}/.ebla/quickstart/{log}", done.stderr)
+            self.assertIn(reason, done.stderr)
+            self.assertEqual(done.stdout, "")
+
+    def test_nonsense_is_refused(self):
+        for arguments in (["--records", "0"], ["--records"], ["--workload", "z"], ["walk"]):
+            done = self.run_it(*arguments)
+            self.assertEqual(done.returncode, 2, arguments)
+            self.assertIn("quickstart: ", done.stderr)
+        self.assertFalse((self.root / "calls").exists())
+
+    def test_stop_and_help(self):
+        self.assertEqual(self.run_it("stop").returncode, 0)
+        self.assertEqual(self.calls(), ["ebla-cluster stop --dir .ebla"])
+        self.assertIn("--once", self.run_it("--help").stdout)
+        (self.root / "build/release/bin/ebla-cluster").unlink()
+        self.assertIn("nothing was started", self.run_it("stop").stderr)
+
+
+if __name__ == "__main__":
+    unittest.main()
