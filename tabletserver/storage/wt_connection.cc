@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <sstream>
+#include <vector>
 
 namespace ebla::tabletserver {
 
@@ -66,9 +67,13 @@ Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& o
 
 WtConnection::~WtConnection() {
   if (connection_ == nullptr) return;
-  // After a panic WiredTiger's memory is not trusted to be freed in order.
+  // After a failure WiredTiger's memory is not trusted to be freed in order.
   const int error = connection_->close(connection_, failed() ? "leak_memory=true" : nullptr);
-  if (error != 0 && !failed()) LOG(ERROR) << "closing WiredTiger: " << wiredtiger_strerror(error);
+  if (error == 0) return;
+  LOG(ERROR) << "closing WiredTiger: " << wiredtiger_strerror(error);
+  // After a panic it refuses to close: its threads may still complain, for as long as the process lives.
+  static auto& kept = *new std::vector<std::unique_ptr<Handler>>;
+  kept.push_back(std::move(handler_));
 }
 
 Status WtConnection::status() const {

@@ -136,6 +136,39 @@ TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
   EXPECT_TRUE(store->health().status.ok());
 }
 
+// Without a reserve a full disk is the store's end, but not the process's; and not the data's.
+TEST_P(WtFullDiskTest, WithoutAReserveTheStoreFailsAndTheProcessLives) {
+  const SmallFilesystem disk(directory / "disk");
+  if (!disk.ok()) GTEST_SKIP() << "cannot mount a small filesystem here: " << disk.why();
+  CrashChildOptions options;
+  options.directory = directory / "disk/store";
+  uint64_t last = 0;
+  {
+    auto store = MustOpen(options);
+    ASSERT_TRUE(AppendOne(*store, TabletId{1}, Entry(++last)).ok());
+    ASSERT_TRUE(FlushNow(*store).ok());
+    disk.Fill();
+    Status status;
+    while (status.ok()) {
+      status = AppendOne(*store, TabletId{1}, Entry(last + 1, {Put("k", std::string(100'000, 'v'))}));
+      if (status.ok()) status = FlushNow(*store);
+      if (status.ok()) ++last;
+    }
+    EXPECT_EQ(status.code(), Code::kInternal) << status;
+    EXPECT_EQ(store->health().status.code(), Code::kInternal);
+    EXPECT_EQ(store->Get(kCrashTable, "k").error().code(), Code::kInternal);
+    EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+  }
+  disk.MakeRoom();
+  // Another process would open the same directory; this one may not, so it opens a copy.
+  options.directory = directory / "copy";
+  ASSERT_TRUE(CopyFiles(directory / "disk/store", options.directory));
+  auto store = MustOpen(options);
+  const auto log = store->ReadLog(TabletId{1}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+  ASSERT_TRUE(log);
+  EXPECT_GE(log->size(), last);
+}
+
 INSTANTIATE_TEST_SUITE_P(Modes, WtFullDiskTest, ::testing::Values(FlushMode::kSync),
                          [](const auto&) { return "Sync"; });
 

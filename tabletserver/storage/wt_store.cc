@@ -105,7 +105,7 @@ Status WtStore::DropTable(TableId table) {
   if (!parts_->sessions->CloseCursors(table)) return busy;
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
-  const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true");
+  const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
   if (error == EBUSY) return busy;
   return parts_->connection->Check(error, "dropping a table");
 }
