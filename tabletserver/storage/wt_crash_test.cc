@@ -48,7 +48,7 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   uint64_t acknowledged = 0;
   for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 5); ++round) {
     CrashChild child(options);
-    ASSERT_TRUE(child.ReadAcknowledgements(1 + random() % 3000));
+    ASSERT_TRUE(child.ReadAcknowledgements(1 + random() % 1500));
     std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));  // not always just after an answer
     child.Kill();
     // On a copy too: the next child then recovers by itself from what the first one left.

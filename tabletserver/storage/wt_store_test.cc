@@ -228,12 +228,12 @@ constexpr bool kSanitized = false;
 
 TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
   WtStoreOptions options = Options();
-  options.cache_bytes = 64 << 20;
+  options.cache_bytes = 40 << 20;
   auto store = MustOpen(options);
   ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
   const auto key = [](uint64_t i) { return "user" + std::to_string(1'000'000'000 + i * 7919 % 1'000'003); };
   const auto value = [](uint64_t i) { return std::to_string(i) + std::string(1000, static_cast<char>('a' + i % 26)); };
-  constexpr uint64_t kRecords = 260'000;
+  constexpr uint64_t kRecords = 160'000;
   constexpr uint64_t kAtOnce = 100;
   for (uint64_t i = 0; i < kRecords; i += kAtOnce) {
     std::vector<Effect> effects;
