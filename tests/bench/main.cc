@@ -1,0 +1,54 @@
+// Runs the benchmark suites and prints their numbers and ratios. Exit 0 when every ratio meets its bound, else 1.
+#include <gflags/gflags.h>
+
+#include <fstream>
+#include <iostream>
+#include <thread>
+
+#include "common/process/process.h"
+#include "tests/bench/report.h"
+
+DEFINE_string(only, "", "Run this suite alone.");
+DEFINE_double(seconds, 2, "How long each number is measured.");
+DEFINE_string(json, "", "Write the rows and ratios to this file.");
+
+namespace ebla::bench {
+
+void RunRpcBench(const BenchOptions& options, Report& report);
+
+namespace {
+
+struct Suite {
+  const char* name;
+  void (*run)(const BenchOptions&, Report&);
+};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}};
+
+int Run() {
+  const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
+  Report report;
+  bool found = false;
+  for (const Suite& suite : kSuites) {
+    if (!FLAGS_only.empty() && FLAGS_only != suite.name) continue;
+    found = true;
+    suite.run(options, report);
+  }
+  if (!found) {
+    std::cerr << "no suite is called " << FLAGS_only << "; there are:";
+    for (const Suite& suite : kSuites) std::cerr << " " << suite.name;
+    std::cerr << "\n";
+    return 2;
+  }
+  std::cout << "machine: " << std::thread::hardware_concurrency() << " cores; build "
+            << process::BuildVersion() << "\n\n" << report.ToText();
+  if (!FLAGS_json.empty()) std::ofstream(FLAGS_json) << report.ToJson() << "\n";
+  return report.AllMet() ? 0 : 1;
+}
+
+}  // namespace
+}  // namespace ebla::bench
+
+int main(int argc, char** argv) {
+  ebla::process::InitProcess({.role = "bench", .usage = "Measures Ebla and prints ratios."}, argc, argv);
+  return ebla::bench::Run();
+}
