@@ -30,7 +30,7 @@ struct ReplyHeader {
   3: optional types.Version applied   // the tablet's applied position, for session tokens
   4: optional i64 tabletTimeMs        // present on writes and refusals
   5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH
-  6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN
+  6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
   7: optional i64 tabletId            // who answered
   8: optional i64 epoch
   9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong

@@ -19,7 +19,8 @@ enum Code {
   LOST_WRITE = 7,         // the token names a write that a failover undid
   DEADLINE_EXCEEDED = 8,  // not executed, as its deadline had passed
   TABLE_EXISTS = 9,
-  UNKNOWN_OUTCOME = 10,   // whether the write took effect cannot be known
+  UNKNOWN_OUTCOME = 10,   // whether the write took effect is not known. With retryAfterMs: it was being committed when
+                          // its deadline or its primary's epoch ended, and a retry of the same sequence learns it
   INTERNAL = 11,          // the server's own fault
   WRONG_TABLET = 100,     // the key is not served here; hint says where, when known
   NOT_PRIMARY = 101,      // another replica leads; hint says which, when known

@@ -21,6 +21,11 @@ Verdict RetryPolicy::DecideUnknown(const Attempt& attempt, Duration remaining, u
     maybe_happened_ = true;
     return Later(Verdict::Kind::kLookUp, {}, remaining, random);
   }
+  // Cut off while it was being committed: a retry of the same sequence learns what became of it.
+  if (write_ && attempt.retry_after > Duration(0)) {
+    maybe_happened_ = true;
+    return Later(Verdict::Kind::kLookUp, attempt.retry_after, remaining, random);
+  }
   // The server cannot know what became of it; the client can: no earlier attempt reached anybody, so only the time it
   // carried was too old, and the reply told the present one. A second such answer is somebody's fault, not the clock's.
   if (write_ && !maybe_happened_ && new_times_++ == 0) return Later(Verdict::Kind::kRetry, {}, remaining, random);

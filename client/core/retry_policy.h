@@ -2,19 +2,22 @@
 // What a client does with each way that an attempt may end: give the answer to the caller, follow the hint, look the
 // place up again, or wait and try again. Pure.
 //
+// clang-format off
 //   the attempt ended with                        read                       write (same client id and sequence)
 //   OK, NOT_FOUND, CONDITION_FAILED,              answer                     answer
 //     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS,
 //     INTERNAL
 //   NO_SUCH_TABLE                                 open by name again, once; then answer
-//   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait
-//   first COME_AGAIN, OVERLOADED                        wait (at least retry-after), the same place; every fourth time
-//   look up UNAVAILABLE                                   wait, look up UNKNOWN_OUTCOME: connection broke wait, look up
-//   the same, noting that it may have happened UNKNOWN_OUTCOME: said by the server           answer answer, if an
-//   earlier attempt may have
+//   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait first
+//   COME_AGAIN, OVERLOADED                        wait (at least retry-after), the same place; every fourth time look up
+//   UNAVAILABLE                                   wait, look up
+//   UNKNOWN_OUTCOME: connection broke             wait, look up              the same, noting that it may have happened
+//   UNKNOWN_OUTCOME: said, with retry-after       answer                     the same, noting that it may have happened
+//   UNKNOWN_OUTCOME: said, without                answer                     answer, if an earlier attempt may have
 //                                                                            happened; else again with the time it told
 //   DEADLINE_EXCEEDED: no reply to this attempt   look up                    the same, noting that it may have happened
 //   the deadline is spent                         the last cause             UNKNOWN_OUTCOME if it may have happened
+// clang-format on
 //
 // Place:   operation.h asks it after each attempt.
 // Threads: values.
