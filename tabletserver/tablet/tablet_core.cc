@@ -13,6 +13,7 @@ namespace {
 constexpr size_t kEpochStartsMax = 256;       // older versions are then taken to be in history
 constexpr int64_t kReplayRetryMs = 20;
 constexpr int64_t kOverloadedRetryMs = 50;
+constexpr int64_t kLearnRetryMs = 5;            // when a retry would learn the outcome
 
 Version LastOf(const RecoveredReplica& recovered) {
   // The log may have been truncated through what is applied.
@@ -170,7 +171,7 @@ void TabletCore::Step(AdmitWrite input) {
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
   if (AnswerFromWindow(request, digest, level, now)) return;
-  if (RefuseForRoom(request)) return;
+  if (RefuseForRoom(request, input.disk_full)) return;
   Execute(request, digest, level, now);
 }
 
@@ -215,8 +216,8 @@ bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, 
   return true;
 }
 
-bool TabletCore::RefuseForRoom(const WriteRequest& request) {
-  if (replica_.store_stalled()) {
+bool TabletCore::RefuseForRoom(const WriteRequest& request, bool disk_full) {
+  if (disk_full || replica_.store_stalled()) {
     RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"), kOverloadedRetryMs);
     return true;
   }
@@ -387,7 +388,7 @@ void TabletCore::GiveUp(const Waiter& waiter) {
   if (waiter.purge) {
     purge_replies_.push_back({waiter.token, Error(Code::kComeAgain, "the tablet's time has not been committed")});
   } else {
-    RefuseWrite(waiter.token, std::move(status), 0);
+    RefuseWrite(waiter.token, std::move(status), kLearnRetryMs);
   }
 }
 

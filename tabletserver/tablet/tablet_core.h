@@ -80,6 +80,7 @@ struct AlterTablet {
 struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
+  bool disk_full = false;     // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
@@ -152,7 +153,7 @@ class TabletCore {
   // Each answers the request, or has it wait, and says so; or leaves it to the next.
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
   bool AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
-  bool RefuseForRoom(const WriteRequest& request);
+  bool RefuseForRoom(const WriteRequest& request, bool disk_full);
   void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
   AckLevel LevelOf(const WriteRequest& request) const;

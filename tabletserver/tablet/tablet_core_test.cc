@@ -126,6 +126,23 @@ TEST(TabletCore, RefusesBeyondItsOverlay) {
   EXPECT_TRUE(rig.ReplyTo(rig.Write(PutRequest(2, "b", std::string(9000, 'v'))))->status.ok());
 }
 
+TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
+  for (const uint64_t sequence : {1, 2}) {
+    AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), /*disk_full=*/true};
+    admit.request.token = RequestToken{1000 + sequence};
+    admit.request.learnt = rig.tablet_time();
+    rig.core().Step(std::move(admit));
+  }
+  const TabletOutput output = rig.core().TakeOutput();
+  ASSERT_EQ(output.writes.size(), 2u);
+  EXPECT_TRUE(output.writes[0].status.ok());  // a retry of what is done
+  EXPECT_EQ(output.writes[1].status.code(), Code::kOverloaded);
+  EXPECT_TRUE(output.append.empty());
+}
+
 TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   CoreRig rig(Options());
   EXPECT_EQ(rig.view->role, RoleKind::kAbsent);
