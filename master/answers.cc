@@ -134,6 +134,7 @@ idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTab
 idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
   idl::ListServersReply reply;
   for (const auto& [name, server] : reign.servers().all()) {
+    if (!server.node && !server.last_live) continue;  // reported, and never registered
     idl::ServerSummary summary;
     summary.name = name;
     summary.state = server.live ? idl::ServerState::LIVE : idl::ServerState::LOST;

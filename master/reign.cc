@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "master/catalog/table_rules.h"
+#include "master/procedures/clear_table.h"
 #include "master/procedures/create_table.h"
 #include "master/procedures/drop_strays.h"
 #include "master/procedures/drop_table.h"
@@ -142,7 +143,12 @@ void Reign::StartCreate(const std::string& table) {
 
 void Reign::StartDrop(const std::string& table) {
   runner_.Start(DropTableName(table),
-                std::make_unique<DropTable>(context_, table, [this] { steward_.ForgetGone(); }));
+                std::make_unique<DropTable>(context_, table, [this](TableId id, const std::set<ServerName>& servers) {
+                  steward_.ForgetGone();
+                  for (const ServerName& server : servers) {
+                    runner_.Start(ClearTableName(server, id), std::make_unique<ClearTable>(context_, server, id));
+                  }
+                }));
   runner_.Poke(CreateTableName(table));  // ends a creation that was under way
 }
 

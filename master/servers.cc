@@ -13,6 +13,7 @@ namespace layout = coordination::layout;
 
 namespace {
 constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
+constexpr size_t kServersMax = 20'000;
 }
 
 const idl::TabletLoad* Report::Find(TabletId tablet) const {
@@ -125,11 +126,11 @@ void Servers::SetLive(const ServerName& name, std::optional<idl::LiveNode> live)
 }
 
 Status Servers::Record(idl::HeartbeatRequest heartbeat) {
-  auto found = servers_.find(heartbeat.server);
-  if (found == servers_.end()) {
-    return Error(Code::kComeAgain, "server " + heartbeat.server + " is not known to live yet");
+  if (!servers_.contains(heartbeat.server) && servers_.size() >= kServersMax) {
+    return Error(Code::kOverloaded, "too many servers report to this master");
   }
-  Server& server = found->second;
+  // One that is not known to live yet will be in a moment, and then its report is wanted.
+  Server& server = servers_[heartbeat.server];
   const int64_t newest = std::max(server.last_live ? server.last_live->incarnation : 0,
                                   server.report ? server.report->body.incarnation : 0);
   if (heartbeat.incarnation < newest) {

@@ -21,14 +21,13 @@ Result<Change> MarkDropping(const Image& image, const std::string& name) {
   return change;
 }
 
-DropTable::DropTable(const Context& context, std::string table, std::function<void()> on_gone)
+DropTable::DropTable(const Context& context, std::string table, OnGone on_gone)
     : context_(context), name_(std::move(table)), on_gone_(std::move(on_gone)) {}
 
 void DropTable::Step(coordination::Callback<Progress> done) {
   const TableEntry* table = context_.image().Table(name_);
   if (!table || table->node.state != idl::TableState::DROPPING) {
-    ClearData();
-    on_gone_();
+    on_gone_(table_, told_);
     return done(Progress::Done());
   }
   if (!holders_known_) FindHolders(*table);
@@ -115,16 +114,6 @@ void DropTable::EraseNodes(coordination::Callback<Progress> done) {
   context_.catalog.Commit(std::move(decide), guard_([done = std::move(done)](Status status) mutable {
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
-}
-
-void DropTable::ClearData() {
-  for (const ServerName& server : told_) {
-    if (!context_.servers.IsLive(server)) continue;
-    context_.link.DropTableData(server, table_, [server, name = name_](Status status) {
-      // Not tried again here: the server's heartbeat names tables whose data it still holds.
-      if (!status.ok()) LOG(WARNING) << "server " << server << " keeps data of the dropped table " << name << ": " << status;
-    });
-  }
 }
 
 }  // namespace ebla::master

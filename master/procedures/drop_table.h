@@ -1,6 +1,6 @@
 // master/procedures/drop_table.h
 // From a table marked DROPPING in the catalog (MarkDropping: the Multi that decides) to nothing: drops the replicas at
-// the servers that live, removes the tablets' znodes and at last the table's, clears the table's data files.
+// the servers that live, removes the tablets' znodes and at last the table's. The data files follow (clear_table.h).
 // A server that does not live, or cannot be reached, is not waited for: when it is back it reports replicas that no
 // znode names, and drop_strays.h ends them.
 // Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode goes with or after the
@@ -24,8 +24,9 @@ Result<Change> MarkDropping(const Image& image, const std::string& name);
 
 class DropTable final : public Procedure {
  public:
-  // `on_gone`: the catalog has forgotten the table.
-  DropTable(const Context& context, std::string table, std::function<void()> on_gone);
+  // `on_gone`: the catalog has forgotten the table; the servers had replicas of it.
+  using OnGone = std::function<void(TableId, const std::set<ServerName>&)>;
+  DropTable(const Context& context, std::string table, OnGone on_gone);
   void Step(coordination::Callback<Progress> done) override;
 
  private:
@@ -41,15 +42,14 @@ class DropTable final : public Procedure {
   bool DropReplicas(coordination::Callback<Progress>& done);
   void OnDropped(const ServerName& server, Result<std::map<TabletId, idl::ConfigureResult>> results);
   void EraseNodes(coordination::Callback<Progress> done);
-  void ClearData();
 
   const Context context_;
   const std::string name_;
-  const std::function<void()> on_gone_;
+  const OnGone on_gone_;
   bool holders_known_ = false;
   TableId table_;
   std::map<ServerName, Holder> holders_;
-  std::set<ServerName> told_;  // servers that had replicas: their data files are cleared at the end
+  std::set<ServerName> told_;  // servers that had replicas
   size_t waiting_ = 0;
   coordination::Callback<Progress> done_;
   Guard guard_;
