@@ -1,5 +1,6 @@
-// The leading master dies at every single step of every procedure, once before the step is carried out and once after
-// it was but before the master knew: the successor must finish, and nothing may be half made, led twice or named twice.
+// At every single step of every procedure the leading master dies, once before the step is carried out and once after
+// it was but before the master knew; or it lives on, and the step is lost, or its outcome is. Whoever leads must finish,
+// and nothing may be half made, led twice or named twice.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -8,24 +9,24 @@
 namespace ebla::master::testing {
 namespace {
 
-using Kill = TestCluster::Kill;
+using Fault = TestCluster::Fault;
 
-class MasterStepsTest : public ::testing::TestWithParam<Kill> {
+class MasterStepsTest : public ::testing::TestWithParam<Fault> {
  protected:
-  // `prepare`, then `act` with the leader dying at step 1, 2, 3, ... until it outlives all of them; `check` says what is
+  // `prepare`, then `act` with the fault at step 1, 2, 3, ... until the procedure has no more; `check` says what is
   // wrong in the end. Both masters' servers and the coordinator live on.
   void EachStep(size_t steps_least, const std::function<void(TestCluster&)>& prepare,
                 const std::function<void(TestCluster&)>& act, const std::function<std::string(TestCluster&)>& check) {
     size_t step = 1;
-    for (bool killed = true; killed; ++step) {
+    for (bool struck = true; struck; ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
       TestCluster cluster({.masters = 2, .servers = 3, .seed = step});
       ASSERT_TRUE(cluster.WaitForLeader() && cluster.WaitForServers());
       prepare(cluster);
-      cluster.KillAt(GetParam(), step);
+      cluster.StrikeAt(GetParam(), step);
       act(cluster);
-      cluster.RunUntil([&] { return cluster.killed(); }, 3s);
-      killed = cluster.killed();
+      cluster.RunUntil([&] { return cluster.struck(); }, 3s);
+      struck = cluster.struck();
       cluster.Spare();
       ASSERT_TRUE(cluster.RunUntil([&] { return check(cluster).empty(); }, 120s)) << check(cluster);
       cluster.scheduler().RunFor(20s);  // and it stays so
@@ -36,6 +37,8 @@ class MasterStepsTest : public ::testing::TestWithParam<Kill> {
     }
     EXPECT_GT(step, steps_least) << "fewer steps than the procedure has: nothing was proved";
   }
+
+  static bool Dies() { return GetParam() == Fault::kDieBefore || GetParam() == Fault::kDieAfter; }
 
   // Asks without waiting for the answer: the one who was asked may die.
   template <class Reply, class Request>
@@ -62,7 +65,7 @@ TEST_P(MasterStepsTest, CreateTable) {
       for (const auto& server : cluster.servers()) {
         if (!server->replicas().empty()) return "a replica of nothing";
       }
-      return cluster.killed() ? "" : "the table is missing";
+      return cluster.struck() && Dies() ? "" : "the table is missing";
     }
     return cluster.WhyNotServing("carts");
   };
@@ -80,7 +83,7 @@ TEST_P(MasterStepsTest, DropTable) {
   };
   const auto check = [](TestCluster& cluster) -> std::string {
     // Dying before the mark stands leaves the table whole.
-    if (cluster.killed() && cluster.WhyNotServing("carts").empty()) return "";
+    if (cluster.struck() && Dies() && cluster.WhyNotServing("carts").empty()) return "";
     return cluster.Remains(1);
   };
   EachStep(5, prepare, act, check);
@@ -106,7 +109,7 @@ TEST_P(MasterStepsTest, RestartOfAServer) {
   const auto act = [](TestCluster& cluster) {
     cluster.server(0).Stop();
     cluster.server(0).Start();
-    cluster.RunUntil([&] { return cluster.killed(); }, 15s);
+    cluster.RunUntil([&] { return cluster.struck(); }, 15s);
   };
   EachStep(3, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
@@ -120,13 +123,19 @@ TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {
   };
   const auto act = [](TestCluster& cluster) {
     cluster.server(0).Start();
-    cluster.RunUntil([&] { return cluster.killed(); }, 15s);
+    cluster.RunUntil([&] { return cluster.struck(); }, 15s);
   };
   EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.Remains(1); });
 }
 
-INSTANTIATE_TEST_SUITE_P(Each, MasterStepsTest, ::testing::Values(Kill::kBeforeStep, Kill::kAfterStep),
-                         [](const auto& info) { return info.param == Kill::kBeforeStep ? "Before" : "After"; });
+std::string FaultName(const ::testing::TestParamInfo<Fault>& info) {
+  static constexpr const char* kNames[] = {"None", "DieBefore", "DieAfter", "LoseRequest", "LoseOutcome"};
+  return kNames[static_cast<int>(info.param)];
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, MasterStepsTest,
+                         ::testing::Values(Fault::kDieBefore, Fault::kDieAfter, Fault::kLoseRequest, Fault::kLoseOutcome),
+                         FaultName);
 
 }  // namespace
 }  // namespace ebla::master::testing

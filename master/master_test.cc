@@ -257,6 +257,15 @@ TEST_F(MasterTest, AReplicaThatLostItsLeadIsGivenItAgain) {
   EXPECT_EQ(cluster_.Tablets().begin()->second.epoch, 2);
 }
 
+TEST_F(MasterTest, AReplicaThatVanishedIsNotMadeAnew) {
+  ASSERT_EQ(cluster_.Create("carts", {"m"}).header.code, idl::Code::OK);
+  FakeServer& holder = **std::ranges::find_if(cluster_.servers(), [](auto& s) { return !s->replicas().empty(); });
+  holder.mutable_replicas().clear();
+  cluster_.scheduler().RunFor(30s);
+  EXPECT_TRUE(holder.replicas().empty());
+  EXPECT_EQ(cluster_.master(*cluster_.Leader()).master->Stats().unsettled_tablets, 1u);
+}
+
 TEST_F(MasterTest, AHealthyTabletIsLeftInPeace) {
   ASSERT_EQ(cluster_.Create("carts", Points(50)).header.code, idl::Code::OK);
   const auto before = cluster_.Tablets();

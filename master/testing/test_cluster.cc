@@ -27,10 +27,24 @@ void SteppedCoordinator::Children(std::string path, coordination::Callback<Resul
 void SteppedCoordinator::Multi(
     std::vector<coordination::Op> ops,
     coordination::Callback<std::expected<coordination::MultiResult, coordination::MultiError>> done) {
-  const bool last = cluster_.Step(master_);
-  if (last && cluster_.kill() == TestCluster::Kill::kBeforeStep) return cluster_.Die(master_);
-  if (last) {
-    done = [this](auto) { cluster_.Die(master_); };
+  using Fault = TestCluster::Fault;
+  const auto unknown = [] {
+    return std::unexpected(coordination::MultiError{Error(Code::kUnknownOutcome, "the connection broke"), -1, false});
+  };
+  switch (cluster_.Step(master_)) {
+    case Fault::kNone:
+      break;
+    case Fault::kDieBefore:
+      return cluster_.Die(master_);
+    case Fault::kDieAfter:
+      done = [this](auto) { cluster_.Die(master_); };
+      break;
+    case Fault::kLoseRequest:
+      ops = {coordination::Op::Check("/", coordination::kAnyVersion)};
+      [[fallthrough]];
+    case Fault::kLoseOutcome:
+      done = [done = std::move(done), unknown](auto) mutable { done(unknown()); };
+      break;
   }
   inner_->Multi(std::move(ops), std::move(done));
 }
@@ -61,8 +75,8 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request>
   void Forward(void (idl::ControlServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                std::function<void(const Reply&)> cob, const Request& request) {
-    const bool last = cluster_.Step(master_);
-    if (last && cluster_.kill() == Kill::kBeforeStep) return cluster_.Die(master_);
+    const Fault fault = cluster_.Step(master_);
+    if (fault == Fault::kDieBefore) return cluster_.Die(master_);
     TestCluster& cluster = cluster_;
     const auto delay = [&cluster] { return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000))); };
     cluster.world_.After(delay(), [=, this, master = master_, port = port_, &cluster] {
@@ -70,10 +84,14 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
       reply.status.code = idl::Code::UNAVAILABLE;
       reply.status.message = "not reached";
       for (auto& server : cluster.servers_) {
-        if (server->port() != port || !server->running()) continue;
+        if (server->port() != port || !server->running() || fault == Fault::kLoseRequest) continue;
         (server.get()->*method)([&](const Reply& answer) { reply = answer; }, request);
       }
-      if (last) return cluster.Die(master);
+      if (fault == Fault::kDieAfter) return cluster.Die(master);
+      if (fault == Fault::kLoseRequest || fault == Fault::kLoseOutcome) {
+        reply = {};
+        reply.status.code = idl::Code::UNKNOWN_OUTCOME;
+      }
       // To the life that asked: an executor that has gone forgets.
       if (!cluster.masters_[master].executor) return;
       cluster.masters_[master].executor->After(delay(), [cob, reply] { cob(reply); });
@@ -137,22 +155,22 @@ void TestCluster::Heartbeat(const idl::HeartbeatRequest& request) {
   }
 }
 
-bool TestCluster::Step(size_t master) {
-  if (kill_ == Kill::kNever || master != victim_ || killed_) return false;
-  return ++steps_ == kill_at_;
+TestCluster::Fault TestCluster::Step(size_t master) {
+  if (fault_ == Fault::kNone || master != victim_ || struck_ || ++steps_ != strike_at_) return Fault::kNone;
+  struck_ = true;
+  return fault_;
 }
 
 // In a task of its own: a master is not destroyed in the middle of its own call.
 void TestCluster::Die(size_t master) {
-  killed_ = true;
   world_.Post([this, master] { KillMaster(master); });
 }
 
-void TestCluster::KillAt(Kill kill, size_t number) {
-  kill_ = kill;
-  kill_at_ = number;
+void TestCluster::StrikeAt(Fault fault, size_t number) {
+  fault_ = fault;
+  strike_at_ = number;
   steps_ = 0;
-  killed_ = false;
+  struck_ = false;
   victim_ = Leader().value();
 }
 

@@ -56,7 +56,7 @@ struct TestMaster {
 
 class TestCluster {
  public:
-  enum class Kill { kNever, kBeforeStep, kAfterStep };
+  enum class Fault { kNone, kDieBefore, kDieAfter, kLoseRequest, kLoseOutcome };
   struct Shape {
     size_t masters = 2;
     size_t servers = 3;
@@ -81,10 +81,10 @@ class TestCluster {
   bool WaitForServers();  // every running server lives in the leader's view
   bool RunUntil(std::function<bool()> done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 
-  // Kills the leading master at its step `number` from now (1 is the next one).
-  void KillAt(Kill kill, size_t number);
-  void Spare() { kill_ = Kill::kNever; }
-  bool killed() const { return killed_; }
+  // The fault strikes the leading master at its step `number` from now (1 is the next one).
+  void StrikeAt(Fault fault, size_t number);
+  void Spare() { fault_ = Fault::kNone; }
+  bool struck() const { return struck_; }
   size_t steps() const { return steps_; }
 
   // Calls of one master's service, answered or not within `limit` of virtual time.
@@ -126,9 +126,8 @@ class TestCluster {
   int64_t NextId() const;
 
   // ---- for SteppedCoordinator and the link ----
-  // Counts a step of the master; true when it is the one to die at.
-  bool Step(size_t master);
-  Kill kill() const { return kill_; }
+  // Counts a step of the master, and says what happens to it.
+  Fault Step(size_t master);
   void Die(size_t master);
 
  private:
@@ -142,11 +141,11 @@ class TestCluster {
   EpochLedger ledger_;
   std::vector<TestMaster> masters_;
   std::vector<std::unique_ptr<FakeServer>> servers_;
-  Kill kill_ = Kill::kNever;
+  Fault fault_ = Fault::kNone;
   size_t steps_ = 0;
-  size_t kill_at_ = 0;
+  size_t strike_at_ = 0;
   size_t victim_ = 0;
-  bool killed_ = false;
+  bool struck_ = false;
 };
 
 }  // namespace ebla::master::testing
