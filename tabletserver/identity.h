@@ -1,0 +1,55 @@
+// tabletserver/identity.h
+// The identity of a data directory: which server of which cluster it is, and how often it has been started. One process
+// at a time owns a directory, and a directory has one life (PROTOCOL 23): each start raises its counter, durably,
+// before anything is served; registration compares that counter with the server's node in the coordinator.
+// Place:      main.cc opens the directory before the store; the counter is this process's incarnation.
+// Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 1", then
+//             "uuid U", "name N", "cluster C" (empty until it joined one), "starts S". <dir>/LOCK is flock()ed.
+// Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
+//             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.
+// Threads:    thread-compatible; used by main alone.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "common/base/ids.h"
+#include "common/base/status.h"
+
+namespace ebla::tabletserver {
+
+inline constexpr int kDataFormatVersion = 1;
+
+struct Identity {
+  std::string uuid;
+  ServerName name;
+  std::string cluster_id;  // empty: joined none yet
+  Incarnation incarnation;  // the start counter
+};
+
+class DataDirectory {
+ public:
+  // Locks the directory, making it (and its identity) when there is none, and raises the start counter. `name` is the
+  // name wanted: empty means whatever the directory has. A new directory needs one.
+  static Result<std::unique_ptr<DataDirectory>> Open(const std::string& path, const ServerName& name);
+  ~DataDirectory();  // lets go of the lock
+  DataDirectory(const DataDirectory&) = delete;
+  DataDirectory& operator=(const DataDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+  const Identity& identity() const { return identity_; }
+  // Binds the directory to a cluster for life, or checks that it is bound to this one.
+  Status JoinCluster(const std::string& cluster_id);
+
+ private:
+  DataDirectory(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
+  Status Load(const ServerName& name);
+  Status Save();
+
+  std::string path_;
+  int lock_fd_;
+  Identity identity_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,217 @@
+#include "tabletserver/service/control_service.h"
+
+#include <map>
+#include <utility>
+
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/request_check.h"
+#include "tabletserver/service/translate.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using rpc::FromIdl;
+using rpc::ToIdl;
+
+// A reply whose parts several shards fill in; it is sent when the last of them has let go of it.
+template <class Reply>
+struct Gathered {
+  explicit Gathered(std::function<void(const Reply&)> then) : cob(std::move(then)) {}
+  ~Gathered() { cob(reply); }
+  Gathered(const Gathered&) = delete;
+
+  Reply reply;  // each shard writes its own elements alone
+  const std::function<void(const Reply&)> cob;
+};
+
+idl::LogPosition ToPosition(Version version) {
+  idl::LogPosition position;
+  position.epoch = static_cast<int64_t>(version.epoch.value);
+  position.lsn = static_cast<int64_t>(version.lsn.value);
+  return position;
+}
+
+void FillResult(const ControlReply& reply, idl::ConfigureResult& result) {
+  result.status = ToIdl(reply.status);
+  result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
+}
+
+Status CheckIds(int64_t tablet, int64_t epoch) {
+  if (tablet > 0 && epoch > 0) return Status::Ok();
+  return Error(Code::kInvalidArgument, "tablet id and epoch must be positive");
+}
+
+Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
+  EBLA_TRY(CheckIds(tablet.tabletId, tablet.epoch));
+  if (tablet.schema.tableId <= 0) return Error(Code::kInvalidArgument, "a configuration needs its table's schema");
+  ConfigureTablet to;
+  to.schema = TranslateSchema(tablet.schema).tablet;
+  to.replica.epoch = Epoch{static_cast<uint64_t>(tablet.epoch)};
+  to.replica.table = to.schema.table;
+  to.replica.range = FromIdl(tablet.range);
+  to.replica.schema = to.schema.encoded;
+  to.replica.primary = tablet.primary;
+  to.replica.voters = tablet.voters;
+  to.replica.learners = tablet.learners;
+  to.replica.fenced = tablet.fenced;
+  to.replica.born = tablet.born;
+  if (tablet.__isset.presumed) {
+    to.replica.presumed = {Epoch{static_cast<uint64_t>(tablet.presumed.epoch)}, Lsn{static_cast<uint64_t>(tablet.presumed.lsn)}};
+  }
+  if (tablet.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(tablet.tabletTimeMs)};
+  if (to.replica.range.Empty()) return Error(Code::kInvalidArgument, "the tablet's range is empty or inverted");
+  return to;
+}
+
+}  // namespace
+
+Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
+  EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
+  if (const std::string mine = ports_.cluster_id(); !mine.empty() && header.clusterId != mine) {
+    return Error(Code::kInvalidArgument, "this server belongs to cluster " + mine + ", not to " + header.clusterId);
+  }
+  if (header.toServer != ports_.name) {
+    return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
+  }
+  if (header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value)) {
+    return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
+                                       ", the order is for start " + std::to_string(header.toIncarnation));
+  }
+  if (!ports_.term.Raise(header.masterTerm)) {
+    return Error(Code::kStaleEpoch, "the master's term " + std::to_string(header.masterTerm) + " is over: term " +
+                                        std::to_string(ports_.term.Get()) + " is known");
+  }
+  return Status::Ok();
+}
+
+void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::ConfigureRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::ConfigureReply>>(std::move(cob));
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  // Making a table may take milliseconds: not on an event loop.
+  ports_.background.Post([this, gathered, tablets = request.tablets] {
+    auto& results = gathered->reply.results;
+    results.resize(tablets.size());
+    std::map<TableId, Status> made;
+    for (size_t i = 0; i < tablets.size(); ++i) {
+      results[i].tabletId = tablets[i].tabletId;
+      auto input = Translate(tablets[i]);
+      if (!input) {
+        results[i].status = ToIdl(input.error());
+        continue;
+      }
+      const TableId table = input->schema.table;
+      auto known = made.find(table);
+      if (known == made.end()) {
+        known = made.emplace(table, ports_.store.EnsureTable(table, TranslateSchema(tablets[i].schema).compression)).first;
+      }
+      if (!known->second.ok()) {
+        results[i].status = ToIdl(known->second);
+        continue;
+      }
+      const TabletId tablet{static_cast<uint64_t>(tablets[i].tabletId)};
+      ShardOf(tablet).Configure(tablet, *std::move(input), [gathered, i](ControlReply reply) {
+        FillResult(reply, gathered->reply.results[i]);
+      });
+    }
+  });
+}
+
+void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::FenceReply>>(std::move(cob));
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  auto& results = gathered->reply.results;
+  results.resize(request.tablets.size());
+  for (size_t i = 0; i < request.tablets.size(); ++i) {
+    const idl::FenceTablet& one = request.tablets[i];
+    results[i].tabletId = one.tabletId;
+    if (Status status = CheckIds(one.tabletId, one.epoch); !status.ok()) {
+      results[i].status = ToIdl(status);
+      continue;
+    }
+    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
+    ShardOf(tablet).Fence(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, [gathered, i](ControlReply reply) {
+      idl::FenceResult& result = gathered->reply.results[i];
+      result.status = ToIdl(reply.status);
+      result.lastAppended = ToPosition(reply.last_appended);
+      result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
+      result.known = reply.known;
+      result.incomplete = reply.incomplete;
+      result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
+    });
+  }
+}
+
+void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::DropReply>>(std::move(cob));
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  auto& results = gathered->reply.results;
+  results.resize(request.tablets.size());
+  for (size_t i = 0; i < request.tablets.size(); ++i) {
+    const idl::DropTablet& one = request.tablets[i];
+    results[i].tabletId = one.tabletId;
+    if (Status status = CheckIds(one.tabletId, one.epoch); !status.ok()) {
+      results[i].status = ToIdl(status);
+      continue;
+    }
+    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
+    ShardOf(tablet).Drop(tablet, Epoch{static_cast<uint64_t>(one.epoch)},
+                         [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
+  }
+}
+
+void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::AlterReply>>(std::move(cob));
+  Status status = CheckHeader(request.header);
+  if (status.ok() && request.schema.tableId <= 0) status = Error(Code::kInvalidArgument, "the schema names no table");
+  if (!status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  // Each shard has a place of its own, folded into one status at the end.
+  struct Folded {
+    ~Folded() {
+      for (const Status& one : statuses) {
+        if (!one.ok()) to->reply.status = ToIdl(one);
+      }
+    }
+    std::vector<Status> statuses;
+    std::shared_ptr<Gathered<idl::AlterReply>> to;
+  };
+  auto folded = std::make_shared<Folded>();
+  folded->statuses.resize(ports_.shards.size());
+  folded->to = std::move(gathered);
+  const TabletSchema schema = TranslateSchema(request.schema).tablet;
+  for (size_t i = 0; i < ports_.shards.size(); ++i) {
+    ports_.shards[i]->Alter(schema, [folded, i](Status one) { folded->statuses[i] = std::move(one); });
+  }
+}
+
+void ControlService::dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::DropTableReply>>(std::move(cob));
+  Status status = CheckHeader(request.header);
+  if (status.ok() && request.tableId <= 0) status = Error(Code::kInvalidArgument, "no table is named");
+  if (!status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  ports_.background.Post([this, gathered, table = TableId{static_cast<uint64_t>(request.tableId)}] {
+    const auto snapshot = ports_.directory.snapshot();
+    const TabletDirectory::Ranges* ranges = snapshot->Table(table);
+    const Status status =
+        ranges != nullptr
+            ? Status(Code::kComeAgain, std::to_string(ranges->size()) + " replicas of the table are still on this server")
+            : ports_.store.DropTable(table);
+    gathered->reply.status = ToIdl(status);
+  });
+}
+
+}  // namespace ebla::tabletserver

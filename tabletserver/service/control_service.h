@@ -1,0 +1,52 @@
+// tabletserver/service/control_service.h
+// The master's edge: believes only orders that name this server, this start of it and no older term than it has heard of,
+// makes tables in the store, and hands each tablet's order to its shard.
+// Place:   registered with the Dispatcher.
+// Order:   a term is raised in memory before anything of its order is done (master_link.h says why memory is enough).
+// Threads: calls on any thread; replies leave on whichever thread the last tablet was settled.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "idl/ControlService.h"
+#include "tabletserver/master_link.h"
+#include "tabletserver/shard.h"
+
+namespace ebla::tabletserver {
+
+class ControlService final : public idl::ControlServiceCobSvIf {
+ public:
+  struct Ports {
+    ServerName name;
+    Incarnation incarnation;
+    std::function<std::string()> cluster_id;  // empty: not known yet
+    SeenTerm& term;
+    TabletStore& store;
+    const TabletDirectory& directory;
+    Executor& background;
+    std::vector<Shard*> shards;
+  };
+
+  explicit ControlService(Ports ports) : ports_(std::move(ports)) {}
+
+  template <class Reply>
+  using Cob = std::function<void(const Reply&)>;
+
+  void configure(Cob<idl::ConfigureReply> cob, const idl::ConfigureRequest& request) override;
+  void fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) override;
+  void drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) override;
+  void alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) override;
+  void dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) override;
+
+ private:
+  Status CheckHeader(const idl::ControlHeader& header) const;
+  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[tablet.value % ports_.shards.size()]; }
+
+  const Ports ports_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,141 @@
+#include "tabletserver/service/request_check.h"
+
+#include <string>
+
+#include "common/base/key_range.h"
+#include "idl/types_constants.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::move(message)); }
+
+Status CheckHeader(const idl::RequestHeader& header) {
+  EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
+  if (header.tableId <= 0) return Invalid("table id " + std::to_string(header.tableId) + " is none; ids are positive");
+  if (header.tabletId < 0 || header.epoch < 0) return Invalid("tablet id and epoch are 0 (unknown) or positive");
+  if (header.deadlineMs < 0) {
+    return Invalid("deadline of " + std::to_string(header.deadlineMs) + " ms; it is what remains, 0 for the default");
+  }
+  if (header.__isset.tabletTimeMs && header.tabletTimeMs < 0) return Invalid("tablet time is negative");
+  return Status::Ok();
+}
+
+Status CheckReadOptions(const idl::ReadOptions& options) {
+  switch (options.level) {
+    case idl::ReadLevel::DEFAULT:
+    case idl::ReadLevel::STRONG:
+    case idl::ReadLevel::SESSION:
+    case idl::ReadLevel::EVENTUAL:
+      break;
+    case idl::ReadLevel::BOUNDED:
+      if (!options.__isset.boundedMs) return Invalid("a BOUNDED read needs boundedMs, 1 to 3600000");
+      break;
+    default:
+      return Invalid("unknown read level " + std::to_string(static_cast<int>(options.level)));
+  }
+  if (options.__isset.boundedMs && (options.boundedMs < 1 || options.boundedMs > kBoundedMsMax)) {
+    return Invalid("boundedMs is " + std::to_string(options.boundedMs) + "; it must be 1 to 3600000");
+  }
+  return Status::Ok();
+}
+
+Status CheckCondition(const idl::Condition& condition) {
+  switch (condition.kind) {
+    case idl::ConditionKind::ABSENT:
+    case idl::ConditionKind::EXISTS:
+      return Status::Ok();
+    case idl::ConditionKind::VERSION_IS:
+      if (!condition.__isset.version || condition.version.lsn <= 0 || condition.version.epoch <= 0) {
+        return Invalid("a VERSION_IS condition needs a version, as a read returned it");
+      }
+      return Status::Ok();
+    default:
+      return Invalid("unknown kind of condition " + std::to_string(static_cast<int>(condition.kind)));
+  }
+}
+
+// Only what the translation would lose; the rest of a batch is checked by CheckBatch (write_evaluator.h).
+Status CheckWrite(const idl::Write& write) {
+  switch (write.kind) {
+    case idl::WriteKind::PUT:
+      if (!write.__isset.value) return Invalid("a PUT needs a value (an empty one is one)");
+      break;
+    case idl::WriteKind::INCREMENT:
+      if (!write.__isset.delta) return Invalid("an INCREMENT needs a delta");
+      break;
+    case idl::WriteKind::DELETE:
+    case idl::WriteKind::CHECK:
+      if (write.__isset.ttlMs) return Invalid("only a PUT or an INCREMENT has a TTL");
+      break;
+    default:
+      return Invalid("unknown kind of write " + std::to_string(static_cast<int>(write.kind)));
+  }
+  if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
+  if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
+  return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();
+}
+
+}  // namespace
+
+Status CheckProtocolVersion(int16_t version) {
+  if (version >= 1 && version <= idl::g_types_constants.PROTOCOL_VERSION) return Status::Ok();
+  return Invalid("protocol version " + std::to_string(version) + " is not spoken here; this server speaks 1 to " +
+                 std::to_string(idl::g_types_constants.PROTOCOL_VERSION));
+}
+
+Status CheckRequest(const idl::GetRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.__isset.options) EBLA_TRY(CheckReadOptions(request.options));
+  return CheckKey(request.key);
+}
+
+Status CheckRequest(const idl::MultiGetRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.__isset.options) EBLA_TRY(CheckReadOptions(request.options));
+  if (request.keys.empty() || request.keys.size() > kMultiGetKeysMax) {
+    return Invalid("multiGet of " + std::to_string(request.keys.size()) + " keys; 1 to 1000 are allowed");
+  }
+  return Status::Ok();
+}
+
+Status CheckRequest(const idl::ScanRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.__isset.options) EBLA_TRY(CheckReadOptions(request.options));
+  const KeyRange range{request.range.startKey, request.range.endKey};
+  // One byte more than a key, as the range after the longest key starts there.
+  if (range.start.size() > kKeyBytesMax + 1 || range.end.size() > kKeyBytesMax + 1) {
+    return Invalid("a bound of the scan is longer than the longest key, " + std::to_string(kKeyBytesMax) + " bytes");
+  }
+  if (!range.end.empty() && range.start > range.end) return Invalid("the range " + range.ToString() + " is inverted");
+  if (request.limit < 0) return Invalid("limit " + std::to_string(request.limit) + "; 0 means no limit");
+  if (request.pageBytes < 0 || request.pageBytes > kPageBytesMax) {
+    return Invalid("pageBytes is " + std::to_string(request.pageBytes) + "; it must be 0 (1 MiB) to 8 MiB");
+  }
+  return Status::Ok();
+}
+
+Status CheckRequest(const idl::WriteRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
+  if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
+  if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {
+    return Invalid("firstIncomplete " + std::to_string(request.firstIncomplete) + " is not within 1 to the sequence, " +
+                   std::to_string(request.sequence));
+  }
+  switch (request.level) {
+    case idl::WriteLevel::DEFAULT:
+    case idl::WriteLevel::MAJORITY:
+    case idl::WriteLevel::ALL:
+    case idl::WriteLevel::PRIMARY:
+      break;
+    case idl::WriteLevel::ANY:
+      return Invalid("level ANY needs a last_write_wins table; use PRIMARY, MAJORITY or ALL");
+    default:
+      return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
+  }
+  for (const idl::Write& write : request.writes) EBLA_TRY(CheckWrite(write));
+  return Status::Ok();
+}
+
+}  // namespace ebla::tabletserver

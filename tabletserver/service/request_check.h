@@ -1,0 +1,29 @@
+// tabletserver/service/request_check.h
+// What a client's request must be before anything looks at its meaning: keys within limits, ranges not inverted, enums
+// known, options given where they are needed. Every refusal names what is wrong and what would be right. Pure functions
+// over the generated types. (What makes a batch legal is decided by CheckBatch in tablet/write_evaluator.h.)
+// Place:   tablet_service.cc calls these first; what passes can be translated without further thought.
+// Errors:  INVALID_ARGUMENT, always.
+// Threads: any.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "common/base/status.h"
+#include "idl/tablet_types.h"
+
+namespace ebla::tabletserver {
+
+inline constexpr size_t kMultiGetKeysMax = 1000;
+inline constexpr int32_t kPageBytesDefault = 1 << 20;
+inline constexpr int32_t kPageBytesMax = 8 << 20;
+inline constexpr int64_t kBoundedMsMax = 3'600'000;
+
+Status CheckRequest(const idl::GetRequest& request);
+Status CheckRequest(const idl::MultiGetRequest& request);  // a key at fault is refused by its own result, not here
+Status CheckRequest(const idl::ScanRequest& request);
+Status CheckRequest(const idl::WriteRequest& request);
+Status CheckProtocolVersion(int16_t version);
+
+}  // namespace ebla::tabletserver

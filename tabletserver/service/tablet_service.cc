@@ -1,0 +1,178 @@
+#include "tabletserver/service/tablet_service.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/request_check.h"
+#include "tabletserver/tablet/write_evaluator.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr int64_t kNotServingRetryMs = 50;
+constexpr int32_t kEchoBytesMax = 8 << 20;
+
+Belief BeliefOf(const idl::RequestHeader& header) { return {header.tabletId, header.epoch}; }
+
+void FillEarlyRefusal(const Status& status, idl::ReplyHeader& header) {
+  FillRefusal(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1, header);
+}
+
+}  // namespace
+
+ReadPath& TabletService::Here() const {
+  for (ReadPath* path : ports_.loops) {
+    if (path->loop().InThread()) return *path;
+  }
+  LOG(FATAL) << "a request came in on a thread that is no event loop of this server";
+}
+
+template <class Request>
+Status TabletService::Check(const Request& request) const {
+  if (!ports_.serving.load(std::memory_order_acquire)) {
+    return Error(Code::kComeAgain, "this server has not joined its cluster yet");
+  }
+  return CheckRequest(request);
+}
+
+void TabletService::Finished(Operation operation, int64_t table, const idl::ReplyHeader& header, MonotonicTime begun,
+                             MonotonicTime now) const {
+  const Duration took = now - begun;
+  ports_.stats.Count(operation, rpc::FromIdl(header.code), took);
+  if (took <= ports_.slow_operation()) return;
+  LOG(WARNING) << "slow " << kOperationNames[static_cast<size_t>(operation)] << ": "
+               << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, table " << table
+               << ", tablet " << header.tabletId << ", answered " << CodeName(rpc::FromIdl(header.code));
+}
+
+void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) {
+  ReadPath& path = Here();
+  const MonotonicTime begun = path.loop().Now();
+  idl::GetReply reply;
+  if (Status status = Check(request); !status.ok()) {
+    FillEarlyRefusal(status, reply.header);
+    Finished(Operation::kGet, request.header.tableId, reply.header, begun, begun);
+    return cob(reply);
+  }
+  path.Get(TranslateRead(request.header, request.options, begun), request.key,
+           [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
+            cob = std::move(cob)](GetResult result) {
+             idl::GetReply reply;
+             FillHeader(result, belief, reply.header);
+             if (result.record) {
+               FillRecord(*std::move(result.record), reply.record);
+               reply.__isset.record = true;
+             }
+             Finished(Operation::kGet, table, reply.header, begun, path.loop().Now());
+             cob(reply);
+           });
+}
+
+void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) {
+  ReadPath& path = Here();
+  const MonotonicTime begun = path.loop().Now();
+  if (Status status = Check(request); !status.ok()) {
+    idl::MultiGetReply reply;
+    FillEarlyRefusal(status, reply.header);
+    Finished(Operation::kMultiGet, request.header.tableId, reply.header, begun, begun);
+    return cob(reply);
+  }
+  MultiGetCall call{TranslateRead(request.header, request.options, begun), request.keys};
+  path.MultiGet(std::move(call), [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
+                                  cob = std::move(cob)](MultiGetResult result) {
+    idl::MultiGetReply reply;
+    FillHeader(result, belief, reply.header);
+    if (result.status.ok()) {
+      reply.results.resize(result.items.size());
+      for (size_t i = 0; i < result.items.size(); ++i) {
+        reply.results[i].code = rpc::ToIdl(result.items[i].code);
+        if (result.items[i].code != Code::kOk) continue;
+        FillRecord(std::move(result.items[i].record), reply.results[i].record);
+        reply.results[i].__isset.record = true;
+      }
+    }
+    Finished(Operation::kMultiGet, table, reply.header, begun, path.loop().Now());
+    cob(reply);
+  });
+}
+
+void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) {
+  ReadPath& path = Here();
+  const MonotonicTime begun = path.loop().Now();
+  if (Status status = Check(request); !status.ok()) {
+    idl::ScanReply reply;
+    FillEarlyRefusal(status, reply.header);
+    Finished(Operation::kScan, request.header.tableId, reply.header, begun, begun);
+    return cob(reply);
+  }
+  ScanCall call{TranslateRead(request.header, request.options, begun)};
+  call.range = rpc::FromIdl(request.range);
+  call.reverse = request.reverse;
+  call.keys_only = request.keysOnly;
+  call.limit = static_cast<size_t>(request.limit);
+  call.page_bytes = static_cast<size_t>(request.pageBytes == 0 ? kPageBytesDefault : request.pageBytes);
+  path.Scan(std::move(call), [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
+                              cob = std::move(cob)](ScanResult result) {
+    idl::ScanReply reply;
+    FillHeader(result, belief, reply.header);
+    if (result.status.ok()) {
+      reply.records.resize(result.records.size());
+      for (size_t i = 0; i < result.records.size(); ++i) {
+        reply.records[i].key = std::move(result.records[i].first);
+        FillRecord(std::move(result.records[i].second), reply.records[i].record);
+      }
+      reply.remaining = rpc::ToIdl(result.remaining);
+      reply.done = result.done;
+    }
+    Finished(Operation::kScan, table, reply.header, begun, path.loop().Now());
+    cob(reply);
+  });
+}
+
+void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {
+  ReadPath& path = Here();
+  const MonotonicTime begun = path.loop().Now();
+  const auto refuse = [&](const Status& status, int64_t retry_after_ms) {
+    idl::WriteReply reply;
+    FillRefusal(status, retry_after_ms, reply.header);
+    Finished(Operation::kWrite, request.header.tableId, reply.header, begun, begun);
+    cob(reply);
+  };
+  if (Status status = Check(request); !status.ok()) {
+    return refuse(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1);
+  }
+  Shard::WriteCall call;
+  call.request = TranslateWrite(request, begun);
+  // Here, so that no shard is troubled by what can never succeed.
+  if (Status status = CheckBatch(call.request.writes); !status.ok()) return refuse(status, -1);
+  const auto* handle = path.Find(TableId{static_cast<uint64_t>(request.header.tableId)}, call.request.writes[0].key);
+  if (handle == nullptr) {
+    return refuse(Error(Code::kWrongTablet, "no replica of that part of the table is on this server"), -1);
+  }
+  call.handle = *handle;
+  call.bytes = BytesOf(call.request);
+  call.loop = path.loop_index();
+  call.done = [this, &path, begun, table = request.header.tableId, handle = *handle, cob](WriteReply result) {
+    idl::WriteReply reply;
+    FillWriteReply(std::move(result), *handle, reply);
+    Finished(Operation::kWrite, table, reply.header, begun, path.loop().Now());
+    cob(reply);
+  };
+  if (Status status = path.ShardOf(**handle).Admit(call); !status.ok()) refuse(status, 20);
+}
+
+void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {
+  idl::EchoReply reply;
+  if (request.replyBytes > kEchoBytesMax) {
+    FillRefusal(Error(Code::kInvalidArgument, "an echo answers at most 8 MiB"), -1, reply.header);
+  } else if (request.replyBytes >= 0) {
+    reply.payload.assign(static_cast<size_t>(request.replyBytes), 'e');
+  } else {
+    reply.payload = request.payload;
+  }
+  cob(reply);
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,51 @@
+// tabletserver/service/tablet_service.h
+// The clients' edge: checks each request, translates it, hands reads to the receiving loop's ReadPath and writes to the
+// tablet's shard, and translates the answers back.
+// Place:   registered with the Dispatcher; one for all event loops.
+// Threads: calls on the event loops alone; replies leave on the loop that took the request.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "idl/TabletService.h"
+#include "tabletserver/service/operation_stats.h"
+#include "tabletserver/service/translate.h"
+#include "tabletserver/tablet/read_path.h"
+
+namespace ebla::tabletserver {
+
+class TabletService final : public idl::TabletServiceCobSvIf {
+ public:
+  struct Ports {
+    std::vector<ReadPath*> loops;
+    const std::atomic<bool>& serving;  // false: the server is not registered (yet)
+    OperationStats& stats;
+    std::function<Duration()> slow_operation;  // what takes longer is logged
+  };
+
+  explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
+
+  template <class Reply>
+  using Cob = std::function<void(const Reply&)>;
+
+  void get(Cob<idl::GetReply> cob, const idl::GetRequest& request) override;
+  void multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) override;
+  void write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) override;
+  void scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) override;
+  void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
+
+ private:
+  ReadPath& Here() const;
+  // OK, or why no request is served now or this one never.
+  template <class Request>
+  Status Check(const Request& request) const;
+  void Finished(Operation operation, int64_t table, const idl::ReplyHeader& header, MonotonicTime begun,
+                MonotonicTime now) const;
+
+  const Ports ports_;
+};
+
+}  // namespace ebla::tabletserver

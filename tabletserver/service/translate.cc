@@ -1,0 +1,177 @@
+#include "tabletserver/service/translate.h"
+
+#include <utility>
+
+#include "common/coordination/node_codec.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using rpc::FromIdl;
+using rpc::ToIdl;
+
+// The numbers of the two enums are the same.
+static_assert(static_cast<int>(ReadLevel::kStrong) == idl::ReadLevel::STRONG);
+static_assert(static_cast<int>(ReadLevel::kSession) == idl::ReadLevel::SESSION);
+static_assert(static_cast<int>(ReadLevel::kBounded) == idl::ReadLevel::BOUNDED);
+static_assert(static_cast<int>(ReadLevel::kEventual) == idl::ReadLevel::EVENTUAL);
+static_assert(static_cast<int>(AckLevel::kMajority) == idl::WriteLevel::MAJORITY);
+static_assert(static_cast<int>(AckLevel::kAll) == idl::WriteLevel::ALL);
+static_assert(static_cast<int>(AckLevel::kPrimary) == idl::WriteLevel::PRIMARY);
+static_assert(static_cast<int>(AckLevel::kAny) == idl::WriteLevel::ANY);
+static_assert(static_cast<int>(TableCompression::kSnappy) == idl::Compression::SNAPPY);
+static_assert(static_cast<int>(TableCompression::kZlib) == idl::Compression::ZLIB);
+static_assert(static_cast<int>(WriteKind::kPut) == idl::WriteKind::PUT);
+static_assert(static_cast<int>(WriteKind::kDelete) == idl::WriteKind::DELETE);
+static_assert(static_cast<int>(WriteKind::kIncrement) == idl::WriteKind::INCREMENT);
+static_assert(static_cast<int>(WriteKind::kCheck) == idl::WriteKind::CHECK);
+
+Condition TranslateCondition(const idl::Condition& condition) {
+  switch (condition.kind) {
+    case idl::ConditionKind::ABSENT:
+      return {Condition::Kind::kAbsent, {}};
+    case idl::ConditionKind::EXISTS:
+      return {Condition::Kind::kExists, {}};
+    case idl::ConditionKind::VERSION_IS:
+      return {Condition::Kind::kVersionIs, FromIdl(condition.version)};
+  }
+  return {};  // request_check.h passes no other
+}
+
+std::vector<TokenRange> TranslateToken(const idl::SessionToken& token) {
+  std::vector<TokenRange> ranges;
+  ranges.reserve(token.ranges.size());
+  for (const idl::TokenRange& range : token.ranges) {
+    TokenRange& to = ranges.emplace_back();
+    to.range = FromIdl(range.range);
+    to.applied = FromIdl(range.applied);
+    for (const idl::Version& version : range.pendingPrimary) to.pending_primary.push_back(FromIdl(version));
+  }
+  return ranges;
+}
+
+bool LevelIs(idl::ReadLevel::type level, ReadLevel wanted) { return static_cast<int>(level) == static_cast<int>(wanted); }
+
+}  // namespace
+
+MonotonicTime DeadlineOf(const idl::RequestHeader& header, MonotonicTime now) {
+  return now + (header.deadlineMs == 0 ? kDefaultDeadline : std::chrono::milliseconds(header.deadlineMs));
+}
+
+ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions& options, MonotonicTime now) {
+  ReadCall call;
+  call.table = TableId{static_cast<uint64_t>(header.tableId)};
+  call.level = static_cast<ReadLevel>(options.level);
+  call.deadline = DeadlineOf(header, now);
+  const bool may_need_token = LevelIs(options.level, ReadLevel::kSession) || LevelIs(options.level, ReadLevel::kDefault);
+  if (header.__isset.token && may_need_token) call.token = TranslateToken(header.token);
+  return call;
+}
+
+WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now) {
+  WriteRequest to;
+  to.client = ClientId{static_cast<uint64_t>(request.clientId)};
+  to.sequence = Sequence{static_cast<uint64_t>(request.sequence)};
+  to.first_incomplete = Sequence{static_cast<uint64_t>(request.firstIncomplete)};
+  if (request.header.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(request.header.tabletTimeMs)};
+  to.level = static_cast<AckLevel>(request.level);
+  to.deadline = DeadlineOf(request.header, now);
+  to.writes.reserve(request.writes.size());
+  for (const idl::Write& write : request.writes) {
+    Write& one = to.writes.emplace_back();
+    one.kind = static_cast<WriteKind>(write.kind);
+    one.key = write.key;
+    one.value = write.value;
+    one.delta = write.delta;
+    if (write.__isset.ttlMs) one.ttl_ms = write.ttlMs;
+    if (write.__isset.condition) one.condition = TranslateCondition(write.condition);
+  }
+  return to;
+}
+
+size_t BytesOf(const WriteRequest& request) {
+  size_t bytes = 0;
+  for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
+  return bytes;
+}
+
+void FillHint(const TabletView* view, idl::ReplyHeader& header) {
+  if (view == nullptr) return;
+  idl::Hint hint;
+  hint.tabletId = static_cast<int64_t>(view->tablet.value);
+  hint.range = ToIdl(view->range);
+  hint.epoch = static_cast<int64_t>(view->epoch.value);
+  hint.primary = view->primary;
+  header.__set_hint(std::move(hint));
+  header.__set_range(ToIdl(view->range));
+}
+
+void FillRefusal(const Status& status, int64_t retry_after_ms, idl::ReplyHeader& header) {
+  header.code = ToIdl(status.code());
+  if (!status.message().empty()) header.__set_message(status.message());
+  if (retry_after_ms >= 0) header.__set_retryAfterMs(static_cast<int32_t>(retry_after_ms));
+}
+
+void FillHeader(const ReadAnswer& answer, Belief belief, idl::ReplyHeader& header) {
+  FillRefusal(answer.status, answer.retry_after_ms, header);
+  if (answer.applied) header.__set_applied(ToIdl(answer.applied));
+  if (answer.time) header.__set_tabletTimeMs(static_cast<int64_t>(answer.time.value));
+  const TabletView* view = answer.view.get();
+  if (view == nullptr) return;
+  header.__set_tabletId(static_cast<int64_t>(view->tablet.value));
+  header.__set_epoch(static_cast<int64_t>(view->epoch.value));
+  const Code code = answer.status.code();
+  if (code == Code::kWrongTablet || code == Code::kNotPrimary) {
+    FillHint(view, header);
+  } else if (belief.tablet != 0 && (belief.tablet != header.tabletId || belief.epoch != header.epoch)) {
+    header.__set_range(ToIdl(view->range));
+  }
+}
+
+void FillRecord(StoredRecord&& record, idl::Record& to) {
+  to.value = std::move(record.value);
+  to.version = ToIdl(record.version);
+  if (record.expires_at) to.__set_expiresAtMs(static_cast<int64_t>(record.expires_at.value));
+}
+
+void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to) {
+  FillRefusal(reply.status, reply.retry_after_ms, to.header);
+  if (reply.applied) to.header.__set_applied(ToIdl(reply.applied));
+  if (reply.time) to.header.__set_tabletTimeMs(static_cast<int64_t>(reply.time.value));
+  if (reply.version) to.__set_version(ToIdl(reply.version));
+  if (!reply.counters.empty()) to.__set_counters(std::move(reply.counters));
+  if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
+  to.header.__set_tabletId(static_cast<int64_t>(handle.tablet.value));
+  const Code code = reply.status.code();
+  if (code != Code::kWrongTablet && code != Code::kNotPrimary) return;
+  FillHint(handle.view().get(), to.header);
+}
+
+DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
+  const idl::TableOptions& options = schema.options;
+  DecodedSchema decoded;
+  decoded.tablet.table = TableId{static_cast<uint64_t>(schema.tableId)};
+  decoded.tablet.version = schema.schemaVersion;
+  if (options.__isset.durability && options.durability == idl::Durability::INTERVAL) {
+    decoded.tablet.durability = FlushMode::kInterval;
+  }
+  if (options.__isset.defaultWriteLevel && options.defaultWriteLevel != idl::WriteLevel::DEFAULT) {
+    decoded.tablet.default_level = static_cast<AckLevel>(options.defaultWriteLevel);
+  }
+  if (options.__isset.defaultReadLevel && options.defaultReadLevel != idl::ReadLevel::DEFAULT) {
+    decoded.default_read_level = static_cast<ReadLevel>(options.defaultReadLevel);
+  }
+  if (options.__isset.defaultTtlMs) decoded.tablet.default_ttl_ms = options.defaultTtlMs;
+  if (options.__isset.lastWriteWins) decoded.tablet.last_write_wins = options.lastWriteWins;
+  if (options.__isset.compression) decoded.compression = static_cast<TableCompression>(options.compression);
+  decoded.tablet.encoded = coordination::EncodeNode(schema);
+  return decoded;
+}
+
+Result<DecodedSchema> DecodeSchema(const std::string& encoded) {
+  EBLA_ASSIGN(const idl::TableSchema schema, coordination::DecodeNode<idl::TableSchema>(encoded, "a replica's schema"));
+  return TranslateSchema(schema);
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,40 @@
+// tabletserver/service/translate.h
+// Between thrift/tablet.thrift and the host's types, for requests that request_check.h has passed.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <string>
+
+#include "idl/tablet_types.h"
+#include "tabletserver/shard.h"
+#include "tabletserver/tablet/read_path.h"
+
+namespace ebla::tabletserver {
+
+inline constexpr Duration kDefaultDeadline = std::chrono::seconds(10);
+
+// Host types from requests. `now` is when the request arrived.
+MonotonicTime DeadlineOf(const idl::RequestHeader& header, MonotonicTime now);
+ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions& options, MonotonicTime now);
+WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now);
+size_t BytesOf(const WriteRequest& request);
+
+// Which tablet and epoch the client believes in; 0: none.
+struct Belief {
+  int64_t tablet = 0;
+  int64_t epoch = 0;
+};
+
+// Replies from host types.
+void FillHeader(const ReadAnswer& answer, Belief belief, idl::ReplyHeader& header);
+void FillRecord(StoredRecord&& record, idl::Record& to);
+void FillRefusal(const Status& status, int64_t retry_after_ms, idl::ReplyHeader& header);
+// What a refusal tells of where to go: as `view` (may be null) knows.
+void FillHint(const TabletView* view, idl::ReplyHeader& header);
+void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to);
+
+// The whole schema as replicas keep it, and back.
+DecodedSchema TranslateSchema(const idl::TableSchema& schema);
+Result<DecodedSchema> DecodeSchema(const std::string& encoded);
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,197 @@
+// tabletserver/shard.h
+// Owns some of the server's tablets on one executor and drives their cores: everything that writes goes through here.
+// Rounds:     What arrived is stepped into the cores; then, for all tablets with output at once: replica states and one
+//             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
+//             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
+//             flusher groups what has gathered.
+// Place:      shard.cc the door, shard_rounds.cc the rounds, replica_remover.h what a drop leaves. Event loops put
+//             writes into its mailbox; replies travel back through the loops' mailboxes, one wake-up for a batch.
+// Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
+//             2. A view is published before the replies that it explains; the applied bound before the store shows it.
+//             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).
+// Bounds:     the mailbox, the overlay of all tablets together; beyond them OVERLOADED with a time to come back.
+// Threads:    Admit, Await, Purge and the control calls from any thread; the rest on its executor. Destroyed when its
+//             executor runs nothing any more.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "tabletserver/mailbox.h"
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/tablet/tablet_core.h"
+#include "tabletserver/tablet/tablet_directory.h"
+
+namespace ebla::tabletserver {
+
+// What the host needs of a table's encoded schema; the edge knows the encoding.
+struct DecodedSchema {
+  TabletSchema tablet;
+  ReadLevel default_read_level = ReadLevel::kStrong;
+  TableCompression compression = TableCompression::kNone;
+};
+using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;
+
+using LoopMailbox = Mailbox<Task>;
+using WriteDone = std::move_only_function<void(WriteReply)>;
+using ControlDone = std::move_only_function<void(ControlReply)>;
+
+// Figures of all shards together. Threads: any.
+struct ShardCounters {
+  std::atomic<int64_t> overlay_bytes{0};
+  std::atomic<uint64_t> rounds{0};
+  std::atomic<uint64_t> appended_entries{0};
+  std::atomic<uint64_t> writes_refused{0};  // for want of room
+};
+
+struct ShardOptions {
+  ServerName self;
+  size_t index = 0;
+  size_t meter_slot = 0;                           // for LoadMeter
+  WindowLimits window;
+  size_t overlay_bytes_max = 64 << 20;             // per tablet
+  int64_t server_overlay_bytes_max = 512 << 20;    // all tablets of all shards
+  size_t queue_items_max = 16'384;
+  size_t queue_bytes_max = 128 << 20;
+  Duration tick = std::chrono::milliseconds(100);
+};
+
+class Shard {
+ public:
+  struct Ports {
+    Executor& executor;    // this shard's
+    Executor& background;  // slow work on the store: tables made, ranges truncated
+    TabletStore& store;
+    TabletDirectory& directory;
+    ShardCounters& counters;
+    std::vector<LoopMailbox*> loops;  // where replies go, by the loop index of the request
+    SchemaDecoder decode_schema;
+  };
+
+  Shard(ShardOptions options, Ports ports);
+  ~Shard();
+
+  // Before anything else, on the constructing thread: a replica, or what is left of one, that the store recovered.
+  Status Recover(RecoveredReplica replica);
+  void Start();
+  // No write is admitted any more; `idle` runs on the executor once all that was has been answered.
+  void Drain(std::move_only_function<void()> idle);
+
+  // ---- from event loops ----
+  struct WriteCall {
+    std::shared_ptr<TabletHandle> handle;
+    WriteRequest request;  // its token is given here
+    size_t bytes = 0;      // of keys and values
+    size_t loop = 0;
+    WriteDone done;        // runs on that loop
+  };
+  // OVERLOADED: nothing was taken, `call` is as it was.
+  Status Admit(WriteCall& call);
+  // `done` runs on the loop: with OK once the tablet has applied `upto`, else with why not.
+  void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
+                    std::move_only_function<void(Status)> done);
+  // Has expired records removed through the log; `done` (may be null) runs on the loop once an entry with the tablet
+  // time `reached` is applied.
+  void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
+                    MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
+
+  // ---- the master's orders; `done` runs on the executor ----
+  // The table is in the store already.
+  void Configure(TabletId tablet, ConfigureTablet input, ControlDone done);
+  void Fence(TabletId tablet, Epoch epoch, ControlDone done);
+  void Drop(TabletId tablet, Epoch epoch, ControlDone done);
+  // For each replica of the table here.
+  void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
+
+  // A finished checkpoint has no need of each tablet's log up to and including these.
+  void TruncateLogs(const TabletStore::CheckpointResult& covered);
+
+  Executor& executor() const { return ports_.executor; }
+
+ private:
+  struct Tablet;
+  struct Taken;
+  struct FlushOrder {
+    std::shared_ptr<Tablet> tablet;
+    FlushNumber number;
+  };
+  struct Awaiting {
+    Lsn upto;
+    MonotonicTime deadline;
+    size_t loop = 0;
+    std::move_only_function<void(Status)> done;
+  };
+  struct PendingWrite {
+    std::shared_ptr<Tablet> tablet;
+    size_t bytes = 0;
+    size_t loop = 0;
+    WriteDone done;
+  };
+  struct PendingPurge {
+    size_t loop = 0;
+    std::move_only_function<void(Status)> done;
+  };
+
+  // shard.cc
+  void OnCalls(std::vector<WriteCall> calls);
+  void OnCall(WriteCall call, MonotonicTime now);
+  void OnTick();
+  std::shared_ptr<Tablet> Find(TabletId tablet) const;
+  std::shared_ptr<Tablet> FindOrMake(TabletId tablet);
+  void MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema schema);
+  Status Place(Tablet& tablet, TableId table, const KeyRange& range);
+  void Unplace(Tablet& tablet);
+  void ConfigureHere(TabletId tablet, ConfigureTablet input, ControlDone done);
+  RequestToken Expect(ControlDone done);
+  void Answer(size_t loop, Task task);
+  void Touch(const std::shared_ptr<Tablet>& tablet);
+  void SignalIdle();
+
+  // shard_rounds.cc
+  void Pump();
+  void Round(std::vector<Taken>& taken);
+  void StoreOutputs(std::vector<Taken>& taken);
+  void AppendAll(std::span<Taken*> taken);
+  void BeginFlushes(std::vector<Taken>& taken);
+  void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);
+  void ApplyAll(std::span<Taken*> taken);
+  void Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& view);
+  void ReplyAll(Taken& taken);
+  void OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply reply);
+  void WakeAwaiting(Tablet& tablet, MonotonicTime now);
+  void CountOverlay(Tablet& tablet);
+
+  // What a drop leaves behind (shard_removal.cc).
+  void BeginRemoval(const std::shared_ptr<Tablet>& tablet);
+  void ContinueRemovals();
+  void OnTruncated(const std::shared_ptr<Tablet>& tablet, const Status& truncated);
+  void CheckpointRemovals();
+
+  const ShardOptions options_;
+  const Ports ports_;
+  Mailbox<WriteCall> calls_;
+
+  // Executor only.
+  std::unordered_map<TabletId, std::shared_ptr<Tablet>> tablets_;  // shared with flushes and removals under way
+  std::unordered_map<TabletId, ReplicaState> departed_;            // tombstones, and promises for replicas not here
+  std::vector<std::shared_ptr<Tablet>> dirty_;                     // may have output
+  std::unordered_map<RequestToken, PendingWrite> writes_;
+  std::unordered_map<RequestToken, PendingPurge> purges_;
+  std::unordered_map<RequestToken, ControlDone> controls_;
+  std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
+  std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
+  RequestToken next_token_;
+  TimerId tick_;
+  bool pumping_ = false;
+  bool draining_ = false;
+  bool checkpointing_ = false;  // for removed_
+  std::move_only_function<void()> idle_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,240 @@
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tabletserver/shard.h"
+#include "tabletserver/shard_tablet.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+bool AnyExpires(const ApplyBatch& batch) {
+  return std::any_of(batch.records.begin(), batch.records.end(),
+                     [](const RecordChange& change) { return static_cast<bool>(change.effect->expires_at); });
+}
+
+}  // namespace
+
+void Shard::Pump() {
+  if (pumping_) return;  // the round under way goes on until nothing is left
+  pumping_ = true;
+  std::vector<Taken> taken;
+  while (!dirty_.empty()) {
+    taken.clear();
+    for (std::shared_ptr<Tablet>& tablet : std::exchange(dirty_, {})) {
+      tablet->dirty = false;
+      if (!tablet->core->HasOutput()) continue;
+      TabletOutput output = tablet->core->TakeOutput();
+      taken.push_back({std::move(tablet), std::move(output)});
+    }
+    if (!taken.empty()) Round(taken);
+  }
+  pumping_ = false;
+  SignalIdle();
+}
+
+void Shard::Round(std::vector<Taken>& taken) {
+  ports_.counters.rounds.fetch_add(1, std::memory_order_relaxed);
+  StoreOutputs(taken);
+  BeginFlushes(taken);
+  std::vector<Taken*> applying;
+  for (Taken& one : taken) {
+    if (one.output.apply) applying.push_back(&one);
+  }
+  if (!applying.empty()) ApplyAll(applying);
+  for (Taken& one : taken) {
+    if (one.output.view != nullptr) Publish(*one.tablet, one.output.view);
+  }
+  for (Taken& one : taken) {
+    ReplyAll(one);
+    CountOverlay(*one.tablet);
+    Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
+  }
+}
+
+// ---- log ------------------------------------------------------------------------------------------------------------
+
+void Shard::StoreOutputs(std::vector<Taken>& taken) {
+  std::vector<Taken*> appending;
+  for (Taken& one : taken) {
+    if (one.output.state) {
+      if (Status status = ports_.store.PutReplicaState(one.tablet->id, *one.output.state); !status.ok()) {
+        one.failed = true;
+        one.tablet->core->Step(StoreFailed{std::move(status)});
+        continue;
+      }
+    }
+    if (!one.output.append.empty()) {
+      appending.push_back(&one);
+    } else if (one.output.state) {
+      one.tablet->core->Step(Stored{});
+    }
+  }
+  if (!appending.empty()) AppendAll(appending);
+}
+
+void Shard::AppendAll(std::span<Taken*> taken) {
+  std::vector<AppendBatch> batches;
+  batches.reserve(taken.size());
+  size_t entries = 0;
+  for (Taken* one : taken) {
+    AppendBatch& batch = batches.emplace_back();
+    batch.tablet = one->tablet->id;
+    batch.entries.reserve(one->output.append.size());
+    for (const EntryPtr& entry : one->output.append) batch.entries.push_back(entry.get());
+    entries += batch.entries.size();
+  }
+  Status status = ports_.store.Append(batches);
+  if (!status.ok() && taken.size() > 1) {
+    // One tablet's refusal is not the others': a barrier is taken where a client's write is not.
+    for (Taken*& one : taken) AppendAll({&one, 1});
+    return;
+  }
+  if (status.ok()) ports_.counters.appended_entries.fetch_add(entries, std::memory_order_relaxed);
+  for (Taken* one : taken) {
+    one->failed = !status.ok();
+    if (status.ok()) {
+      one->tablet->core->Step(Stored{});
+    } else {
+      one->tablet->core->Step(StoreFailed{status});
+    }
+  }
+}
+
+void Shard::BeginFlushes(std::vector<Taken>& taken) {
+  for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
+    std::vector<FlushOrder> orders;
+    for (const Taken& one : taken) {
+      if (one.failed || !one.output.flush || one.output.flush->mode != mode) continue;
+      orders.push_back({one.tablet, one.output.flush->number});
+    }
+    if (orders.empty()) continue;
+    ports_.store.Flush(mode, ports_.executor,
+                       [this, orders = std::move(orders)](Status status) { OnFlushed(orders, status); });
+  }
+}
+
+void Shard::OnFlushed(const std::vector<FlushOrder>& orders, const Status& status) {
+  for (const FlushOrder& order : orders) {
+    if (status.ok()) {
+      order.tablet->core->Step(Flushed{order.number});
+    } else {
+      order.tablet->core->Step(StoreFailed{status});
+    }
+    Touch(order.tablet);
+  }
+  Pump();
+}
+
+// ---- records --------------------------------------------------------------------------------------------------------
+
+void Shard::ApplyAll(std::span<Taken*> taken) {
+  std::vector<ApplyBatch> batches;
+  batches.reserve(taken.size());
+  for (Taken* one : taken) {
+    TabletHandle& handle = *one->tablet->handle;
+    if (AnyExpires(*one->output.apply)) handle.may_expire.store(true, std::memory_order_relaxed);
+    handle.RaiseAppliedBound(one->output.apply->state.applied);  // before the store can show it
+    batches.push_back(*std::move(one->output.apply));
+  }
+  const Status status = ports_.store.Apply(batches);
+  if (!status.ok() && taken.size() > 1) {
+    for (size_t i = 0; i < taken.size(); ++i) {
+      taken[i]->output.apply = std::move(batches[i]);
+      ApplyAll(taken.subspan(i, 1));
+    }
+    return;
+  }
+  const MonotonicTime now = ports_.executor.Now();
+  for (size_t i = 0; i < taken.size(); ++i) {
+    TabletCore& core = *taken[i]->tablet->core;
+    if (status.ok()) {
+      core.Step(Applied{batches[i].state.applied.lsn});
+      WakeAwaiting(*taken[i]->tablet, now);
+    } else {
+      core.Step(ApplyFailed{status, std::move(batches[i])});
+    }
+  }
+}
+
+void Shard::WakeAwaiting(Tablet& tablet, MonotonicTime now) {
+  const Lsn applied = tablet.core->applied_state().applied.lsn;
+  const bool leads = tablet.core->replica().Leads();
+  for (auto at = tablet.awaiting.begin(); at != tablet.awaiting.end();) {
+    Awaiting& one = at->second;
+    Status status;
+    if (one.upto > applied) {
+      if (!leads) {
+        status = Error(Code::kNotPrimary, "the replica does not lead the tablet any more");
+      } else if (now >= one.deadline) {
+        status = Error(Code::kDeadlineExceeded, "what the read waits for was not applied in time");
+      } else {
+        ++at;
+        continue;
+      }
+    }
+    Answer(one.loop, [done = std::move(one.done), status = std::move(status)]() mutable { done(std::move(status)); });
+    at = tablet.awaiting.erase(at);
+  }
+}
+
+// ---- views and replies ----------------------------------------------------------------------------------------------
+
+void Shard::Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& view) {
+  if (tablet.handle == nullptr || tablet.removing) return;
+  if (view->role == RoleKind::kAbsent) return;  // being made, or refused, or dropped: its control reply settles it
+  if (view->range != tablet.placed_range) {
+    if (Status status = ports_.directory.ChangeRange(*tablet.handle, view->range); !status.ok()) {
+      LOG(ERROR) << "tablet " << tablet.id << " cannot take its range: " << status;
+      return;
+    }
+    tablet.placed_range = view->range;
+  }
+  if (view->schema != tablet.schema) {
+    tablet.schema = view->schema;
+    if (auto decoded = ports_.decode_schema(view->schema->encoded)) {
+      tablet.handle->default_read_level.store(decoded->default_read_level, std::memory_order_relaxed);
+    }
+  }
+  tablet.handle->Publish(view);
+}
+
+void Shard::ReplyAll(Taken& taken) {
+  for (WriteReply& reply : taken.output.writes) {
+    auto waiting = writes_.extract(reply.token);
+    CHECK(!waiting.empty()) << "a write was answered twice";
+    Answer(waiting.mapped().loop, [done = std::move(waiting.mapped().done), reply = std::move(reply)]() mutable {
+      done(std::move(reply));
+    });
+  }
+  for (PurgeReply& reply : taken.output.purges) {
+    auto waiting = purges_.extract(reply.token);
+    CHECK(!waiting.empty()) << "a purge was answered twice";
+    Answer(waiting.mapped().loop,
+           [done = std::move(waiting.mapped().done), status = std::move(reply.status)]() mutable { done(std::move(status)); });
+  }
+  for (ControlReply& reply : taken.output.controls) OnControlReply(taken.tablet, std::move(reply));
+}
+
+void Shard::OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply reply) {
+  auto waiting = controls_.extract(reply.token);
+  CHECK(!waiting.empty()) << "an order of the master was answered twice";
+  if (!tablet->removing && tablet->handle != nullptr && !reply.known) {
+    if (reply.dropped && reply.status.ok()) {
+      BeginRemoval(tablet);
+    } else if (tablet->core->replica().role() == RoleKind::kAbsent) {
+      Unplace(*tablet);  // the configuration that was to make it was refused
+    }
+  }
+  waiting.mapped()(std::move(reply));
+}
+
+void Shard::CountOverlay(Tablet& tablet) {
+  const size_t bytes = tablet.core->overlay_bytes();
+  ports_.counters.overlay_bytes.fetch_add(static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_overlay_bytes),
+                                          std::memory_order_relaxed);
+  tablet.counted_overlay_bytes = bytes;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,320 @@
+#include "tabletserver/tablet/read_path.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::tabletserver {
+namespace {
+
+// Reads of more keys or records than this go to the readers even when everything is in cache.
+constexpr size_t kInlineWeightMax = 200;
+constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
+constexpr int64_t kNotReadyRetryMs = 10;
+constexpr size_t kExpiredMax = 100;          // that one read has purged
+
+Status NotHere() { return Error(Code::kWrongTablet, "no replica of that part of the table is on this server"); }
+
+}  // namespace
+
+// ---- ReaderPool -----------------------------------------------------------------------------------------------------
+
+bool ReaderPool::Enter() {
+  if (waiting_.fetch_add(1, std::memory_order_relaxed) < reads_max_) return true;
+  waiting_.fetch_sub(1, std::memory_order_relaxed);
+  return false;
+}
+
+void ReaderPool::Run(Task task) {
+  Executor& reader = *executors_[next_.fetch_add(1, std::memory_order_relaxed) % executors_.size()];
+  reader.Post([this, task = std::move(task)]() mutable {
+    task();
+    waiting_.fetch_sub(1, std::memory_order_relaxed);
+  });
+}
+
+// ---- admission ------------------------------------------------------------------------------------------------------
+
+ReadPath::ReadPath(Ports ports) : ports_(std::move(ports)), directory_(ports_.directory.published()) {}
+
+bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_view key, TabletHandle* handle,
+                     ReadAnswer& answer, Attempt& attempt) const {
+  const MonotonicTime now = ports_.loop.Now();  // before the view and its lease
+  if (handle != nullptr) answer.view = handle->view();
+  if (answer.view == nullptr || answer.view->role == RoleKind::kAbsent) {
+    answer.status = NotHere();
+    return false;
+  }
+  const TabletView& view = *answer.view;
+  answer.applied = view.applied;
+  // A replica that does not know the time since its restart judges by what it has applied.
+  answer.time = std::max(view.time.Now(now), view.applied_time);
+  if (touched == nullptr && !view.range.Contains(key)) {
+    answer.status = NotHere();
+    return false;
+  }
+  if (now >= call.deadline) {
+    answer.status = Status(Code::kDeadlineExceeded, "the deadline passed before the read began");
+    return false;
+  }
+  if (!view.failure.empty()) {
+    answer.status = Status(Code::kUnavailable, "the replica here has failed: " + view.failure);
+    return false;
+  }
+  const auto come_again = [&](const char* why) {
+    answer.status = Status(Code::kComeAgain, why);
+    answer.retry_after_ms = kNotReadyRetryMs;
+    return false;
+  };
+  const bool leads = view.role == RoleKind::kPrimary;
+  answer.level = call.level == ReadLevel::kDefault ? handle->default_read_level.load(std::memory_order_relaxed) : call.level;
+  const ReadLevel level = answer.level;
+  if (level == ReadLevel::kEventual && !view.incomplete) return true;
+  if (level == ReadLevel::kSession && !view.incomplete) {
+    const TokenVerdict verdict =
+        JudgeToken(call.token, touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : *touched, view);
+    if (verdict.kind == TokenVerdict::Kind::kServe) return true;
+    if (verdict.kind == TokenVerdict::Kind::kLost) {
+      answer.status = Status(Code::kLostWrite, "version " + verdict.version.ToString() + " was undone by a failover");
+      return false;
+    }
+    if (leads) {
+      attempt = {Next::kAwait, verdict.version.lsn, {}, {}};
+      return false;
+    }
+  }
+  if (!leads) {
+    answer.status = Status(Code::kNotPrimary, view.primary.empty() ? "nobody is known to lead this tablet yet"
+                                                                   : "server \"" + view.primary + "\" leads this tablet");
+    if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
+    return false;
+  }
+  if (!view.barrier_applied) return come_again("the tablet's new primary has not begun to serve yet");
+  if (now >= view.lease_until) return come_again("the primary's lease is not confirmed");
+  if (level == ReadLevel::kStrong && view.pending_primary > view.applied.lsn) {
+    attempt = {Next::kAwait, view.pending_primary, {}, {}};
+    return false;
+  }
+  return true;
+}
+
+bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
+  return !ports_.readers.empty() && (weight > kInlineWeightMax || handle.slow_reads.Expected());
+}
+
+bool ReadPath::Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt) {
+  if (!record.expires_at || record.expires_at > answer.time) return true;
+  if (answer.level == ReadLevel::kStrong && record.expires_at > answer.view->applied_time) {
+    attempt.next = Next::kPurge;
+    attempt.reached = std::max(attempt.reached, record.expires_at);
+    // Any one entry of a later time will do; the background purge comes for the rest.
+    if (attempt.expired.size() < kExpiredMax) attempt.expired.push_back({std::string(key), record.version});
+  }
+  return false;
+}
+
+// ---- one attempt ----------------------------------------------------------------------------------------------------
+
+ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std::string_view key,
+                                 GetResult& result) const {
+  Attempt attempt;
+  if (!Admit(call, nullptr, key, handle, result, attempt)) return attempt;
+  const MonotonicTime begun = ports_.loop.Now();
+  auto record = ports_.store.Get(call.table, key);
+  const Duration took = ports_.loop.Now() - begun;
+  handle->slow_reads.Note(took);
+  if (!record) {
+    result.status = record.error();
+    return attempt;
+  }
+  result.applied = handle->AppliedBound();
+  result.record = *std::move(record);
+  handle->load.CountReads(ports_.loop_index, 1, key.size() + (result.record ? result.record->value.size() : 0), took);
+  if (result.record && Lives(result, key, *result.record, attempt)) return attempt;
+  result.record.reset();
+  result.status = Status(Code::kNotFound, "");
+  return attempt;
+}
+
+ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call, MultiGetResult& result) const {
+  Attempt attempt;
+  const KeyRange touched = KeyRange::All();
+  if (!Admit(call, &touched, {}, handle, result, attempt)) return attempt;
+  result.items.assign(call.keys.size(), {});
+  std::vector<std::string> keys;
+  std::vector<size_t> places;
+  for (size_t i = 0; i < call.keys.size(); ++i) {
+    if (!CheckKey(call.keys[i]).ok()) {
+      result.items[i].code = Code::kInvalidArgument;
+    } else if (!result.view->range.Contains(call.keys[i])) {
+      result.items[i].code = Code::kWrongTablet;
+    } else {
+      keys.push_back(call.keys[i]);
+      places.push_back(i);
+    }
+  }
+  const MonotonicTime begun = ports_.loop.Now();
+  auto records = ports_.store.MultiGet(call.table, keys);
+  const Duration took = ports_.loop.Now() - begun;
+  handle->slow_reads.Note(took, std::max<size_t>(keys.size(), 1));
+  if (!records) {
+    result.status = records.error();
+    return attempt;
+  }
+  result.applied = handle->AppliedBound();
+  size_t bytes = 0;
+  for (size_t i = 0; i < keys.size(); ++i) {
+    MultiGetResult::Item& item = result.items[places[i]];
+    std::optional<StoredRecord>& record = (*records)[i];
+    if (!record || !Lives(result, keys[i], *record, attempt)) {
+      item.code = Code::kNotFound;
+    } else if (bytes > 0 && bytes + record->value.size() > kMultiGetReplyBytesMax) {
+      item.code = Code::kOverloaded;
+    } else {
+      bytes += record->value.size() + kRecordOverheadBytes;
+      item.record = *std::move(record);
+    }
+  }
+  handle->load.CountReads(ports_.loop_index, keys.size(), bytes, took);
+  return attempt;
+}
+
+ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, ScanResult& result) const {
+  Attempt attempt;
+  if (!Admit(call, &call.range, {}, handle, result, attempt)) return attempt;
+  const KeyRange& tablet = result.view->range;
+  const ScanBounds bounds{call.range.Intersect(tablet), call.reverse};
+  size_t examined = 0;
+  size_t bytes = 0;
+  bool cut = false;
+  std::string last;
+  const MonotonicTime begun = ports_.loop.Now();
+  const auto visit = [&](std::string_view key, const StoredRecord& record) {
+    // The bounds are looked at before the record that would exceed them: it begins the next page.
+    if ((call.limit > 0 && result.records.size() >= call.limit) || examined >= kScanExaminedMax || bytes >= call.page_bytes) {
+      cut = true;
+      return false;
+    }
+    ++examined;
+    last = key;
+    if (!Lives(result, key, record, attempt)) return true;
+    StoredRecord copy;
+    copy.version = record.version;
+    copy.expires_at = record.expires_at;
+    if (!call.keys_only) copy.value = record.value;
+    bytes += key.size() + copy.value.size() + kRecordOverheadBytes;
+    result.records.emplace_back(std::string(key), std::move(copy));
+    return true;
+  };
+  const Status status = bounds.range.Empty() ? Status::Ok() : ports_.store.Scan(call.table, bounds, visit);
+  const Duration took = ports_.loop.Now() - begun;
+  handle->slow_reads.Note(took, std::max<size_t>(examined, 1));
+  handle->load.CountReads(ports_.loop_index, 1, bytes, took);
+  if (!status.ok()) {
+    result.status = status;
+    return attempt;
+  }
+  result.applied = handle->AppliedBound();
+  if (call.reverse) {
+    result.remaining = {call.range.start, cut ? last : std::max(call.range.start, tablet.start)};
+    result.done = !cut && tablet.start <= call.range.start;
+  } else {
+    const bool reaches_end = tablet.end.empty() || (!call.range.end.empty() && call.range.end <= tablet.end);
+    result.remaining = {cut ? KeyAfter(last) : (reaches_end ? call.range.end : tablet.end), call.range.end};
+    result.done = !cut && reaches_end;
+  }
+  return attempt;
+}
+
+// ---- the course of a read -------------------------------------------------------------------------------------------
+
+std::shared_ptr<TabletHandle> ReadPath::Locate(const GetCall& call) {
+  const auto* handle = Find(call.table, call.key);
+  return handle == nullptr ? nullptr : *handle;
+}
+
+std::shared_ptr<TabletHandle> ReadPath::Locate(const MultiGetCall& call) {
+  for (const std::string& key : call.keys) {
+    if (const auto* handle = Find(call.table, key); handle != nullptr && CheckKey(key).ok()) return *handle;
+  }
+  return nullptr;
+}
+
+std::shared_ptr<TabletHandle> ReadPath::Locate(const ScanCall& call) {
+  const auto* handle = directory_.Get()->FindForScan(call.table, call.range, call.reverse);
+  return handle == nullptr ? nullptr : *handle;
+}
+
+namespace {
+
+size_t Weight(const GetCall&) { return 1; }
+size_t Weight(const MultiGetCall& call) { return call.keys.size(); }
+size_t Weight(const ScanCall& call) { return call.limit == 0 ? kScanExaminedMax : call.limit; }
+
+}  // namespace
+
+template <class Call, class Result>
+void ReadPath::Serve(Call call, std::move_only_function<void(Result)> done) {
+  std::shared_ptr<TabletHandle> handle = Locate(call);
+  if (handle != nullptr && ShouldOffload(*handle, Weight(call))) {
+    return Offload(std::move(handle), std::move(call), std::move(done));
+  }
+  Result result;
+  Attempt attempt = Read(handle.get(), call, result);
+  Finish(std::move(handle), std::move(call), std::move(attempt), std::move(result), std::move(done));
+}
+
+template <class Call, class Result>
+void ReadPath::Offload(std::shared_ptr<TabletHandle> handle, Call call, std::move_only_function<void(Result)> done) {
+  if (!ports_.readers.Enter()) {
+    Result result;
+    result.status = Status(Code::kOverloaded, "too many reads wait for the disk");
+    result.retry_after_ms = 50;
+    return done(std::move(result));
+  }
+  ports_.readers.Run([this, handle = std::move(handle), call = std::move(call), done = std::move(done)]() mutable {
+    Result result;
+    Attempt attempt = Read(handle.get(), call, result);
+    ports_.mailbox.Put(
+        [this, handle = std::move(handle), call = std::move(call), attempt = std::move(attempt),
+         result = std::move(result), done = std::move(done)]() mutable {
+          Finish(std::move(handle), std::move(call), std::move(attempt), std::move(result), std::move(done));
+        },
+        0);
+  });
+}
+
+template <class Call, class Result>
+void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt attempt, Result result,
+                      std::move_only_function<void(Result)> done) {
+  if (attempt.next == Next::kDone) return done(std::move(result));
+  Shard& shard = ShardOf(*handle);
+  const MonotonicTime deadline = call.deadline;
+  if (attempt.next == Next::kAwait) {
+    return shard.AwaitApplied(handle, attempt.upto, deadline, ports_.loop_index,
+                              [this, call = std::move(call), result = std::move(result),
+                               done = std::move(done)](Status status) mutable {
+                                if (status.ok()) return Serve(std::move(call), std::move(done));
+                                result.status = std::move(status);
+                                done(std::move(result));
+                              });
+  }
+  shard.PurgeExpired(handle, std::move(attempt.expired), attempt.reached, deadline, ports_.loop_index,
+                     [handle, result = std::move(result), done = std::move(done)](Status status) mutable {
+                       if (!status.ok()) result.status = std::move(status);
+                       result.applied = handle->AppliedBound();
+                       done(std::move(result));
+                     });
+}
+
+// The fast path of Get, in the header, needs this one elsewhere.
+template void ReadPath::Serve(GetCall call, std::move_only_function<void(GetResult)> done);
+
+void ReadPath::MultiGet(MultiGetCall call, std::move_only_function<void(MultiGetResult)> done) {
+  Serve(std::move(call), std::move(done));
+}
+
+void ReadPath::Scan(ScanCall call, std::move_only_function<void(ScanResult)> done) {
+  Serve(std::move(call), std::move(done));
+}
+
+}  // namespace ebla::tabletserver

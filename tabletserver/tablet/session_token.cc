@@ -1,0 +1,42 @@
+#include "tabletserver/tablet/session_token.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+// (e, l) is in the history if there e began at or below l and the next epoch, if any, above l. Of epochs before the
+// first one remembered nothing is held against a token.
+bool InHistory(Version version, const std::vector<EpochStart>& starts) {
+  if (!starts.empty() && version.epoch < starts.front().epoch) return true;
+  for (size_t i = 0; i < starts.size(); ++i) {
+    if (starts[i].epoch != version.epoch) continue;
+    return starts[i].first <= version.lsn && (i + 1 == starts.size() || starts[i + 1].first > version.lsn);
+  }
+  return false;
+}
+
+TokenVerdict::Kind Judge(Version version, const TabletView& view) {
+  if (!version) return TokenVerdict::Kind::kServe;
+  if (view.applied.lsn < version.lsn && view.applied.epoch <= version.epoch) return TokenVerdict::Kind::kWait;
+  return InHistory(version, view.epoch_starts) ? TokenVerdict::Kind::kServe : TokenVerdict::Kind::kLost;
+}
+
+}  // namespace
+
+TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range, const TabletView& view) {
+  TokenVerdict wait;
+  const auto consider = [&](Version version) {
+    const TokenVerdict::Kind kind = Judge(version, view);
+    if (kind == TokenVerdict::Kind::kWait && wait.version < version) wait = {kind, version};
+    return kind != TokenVerdict::Kind::kLost;
+  };
+  for (const TokenRange& seen : token) {
+    if (!seen.range.Overlaps(range)) continue;
+    if (!consider(seen.applied)) return {TokenVerdict::Kind::kLost, seen.applied};
+    for (const Version& pending : seen.pending_primary) {
+      if (!consider(pending)) return {TokenVerdict::Kind::kLost, pending};
+    }
+  }
+  return wait;
+}
+
+}  // namespace ebla::tabletserver

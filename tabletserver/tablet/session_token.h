@@ -1,0 +1,32 @@
+// tabletserver/tablet/session_token.h
+// What a session has seen, and whether a replica has got that far (PROTOCOL 17): pure.
+// Place:   read_path.cc judges SESSION reads with it.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "common/base/key_range.h"
+#include "tabletserver/tablet/tablet_types.h"
+
+namespace ebla::tabletserver {
+
+// A session's position in one range of a table.
+struct TokenRange {
+  KeyRange range;
+  Version applied;                       // everything up to here was seen
+  std::vector<Version> pending_primary;  // own PRIMARY writes not yet known applied
+};
+
+struct TokenVerdict {
+  enum class Kind { kServe, kWait, kLost };
+  Kind kind = Kind::kServe;
+  Version version;  // the one to wait for, or that was lost
+};
+
+// Judges the ranges of the token that touch `range` against what the view's replica has applied.
+TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range, const TabletView& view);
+
+}  // namespace ebla::tabletserver

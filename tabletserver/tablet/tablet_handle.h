@@ -1,0 +1,113 @@
+// tabletserver/tablet/tablet_handle.h
+// What every thread may know of one replica on this server: its view as its shard last published it, a bound on what is
+// applied, its load. The replica itself stays on its shard.
+// Place:      TabletDirectory finds handles by key; the read path reads through them; the shard publishes into them.
+// Invariants: 1. Whoever holds a view holds a read guard (PROTOCOL 8): what the view's tablet has on disk is not removed
+//                before the last view is let go of (ReadersGone()).
+//             2. AppliedBound() is raised before what it covers can be seen in the store, so that a bound taken after
+//                a read covers what the read saw. (A get that also read the applied position from the store's snapshot
+//                would cost twice as much.)
+// Threads:    Publish, RaiseAppliedBound and Close on the shard; everything else from any thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+
+#include "tabletserver/tablet/load_meter.h"
+#include "tabletserver/tablet/published.h"
+#include "tabletserver/tablet/tablet_types.h"
+
+namespace ebla::tabletserver {
+
+enum class ReadLevel : uint8_t { kDefault = 0, kStrong = 1, kSession = 2, kBounded = 3, kEventual = 4 };
+
+// A Version that one thread writes and others read whole: a sequence lock over atomics.
+class SharedVersion {
+ public:
+  void Store(Version version) {
+    const uint64_t turn = turn_.load(std::memory_order_relaxed);
+    turn_.store(turn + 1);
+    epoch_.store(version.epoch.value);
+    lsn_.store(version.lsn.value);
+    turn_.store(turn + 2);
+  }
+  Version Load() const {
+    while (true) {
+      const uint64_t turn = turn_.load();
+      const Version version{Epoch{epoch_.load()}, Lsn{lsn_.load()}};
+      if (turn % 2 == 0 && turn_.load() == turn) return version;
+    }
+  }
+
+ private:
+  std::atomic<uint64_t> turn_{0};
+  std::atomic<uint64_t> epoch_{0};
+  std::atomic<uint64_t> lsn_{0};
+};
+
+// Whether reads of a tablet have lately waited for the disk: each slow one is remembered for the next 64 fast ones.
+class SlowReads {
+ public:
+  static constexpr Duration kSlow = std::chrono::microseconds(500);
+
+  void Note(Duration took, uint64_t operations = 1) {
+    if (took > kSlow * static_cast<int64_t>(operations)) {
+      debt_.store(64, std::memory_order_relaxed);
+    } else if (const uint32_t debt = debt_.load(std::memory_order_relaxed); debt > 0) {
+      debt_.store(debt - 1, std::memory_order_relaxed);  // a lost decrement of a race is harmless
+    }
+  }
+  bool Expected() const { return debt_.load(std::memory_order_relaxed) > 0; }
+
+ private:
+  std::atomic<uint32_t> debt_{0};
+};
+
+class TabletHandle {
+ public:
+  TabletHandle(TabletId id, TableId table_id, size_t owning_shard)
+      : tablet(id), table(table_id), shard(owning_shard) {}
+
+  // Null: nothing is served (being made, or dropped).
+  std::shared_ptr<const TabletView> view() const { return view_.Load(); }
+  Version AppliedBound() const { return applied_bound_.Load(); }
+
+  // ---- shard only ----
+  void Publish(std::shared_ptr<const TabletView> view) {
+    // The guard travels with each view: when the last view goes, so does the last guard but the handle's own.
+    const TabletView* bare = view.get();
+    view_.Store(std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = guard_](const TabletView*) {}));
+  }
+  void RaiseAppliedBound(Version applied) { applied_bound_.Store(applied); }
+  // Serves nothing from now on.
+  void Close() {
+    view_.Store(nullptr);
+    remaining_readers_ = guard_;
+    guard_.reset();
+  }
+  bool ReadersGone() const { return guard_ == nullptr && remaining_readers_.expired(); }
+  bool closed() const { return guard_ == nullptr; }
+  void Reopen() { guard_ = std::make_shared<int>(0); }
+
+  const TabletId tablet;
+  const TableId table;
+  const size_t shard;
+
+  LoadMeter load;
+  SlowReads slow_reads;
+  std::atomic<int64_t> size_bytes{0};  // estimates, refreshed in the background
+  std::atomic<int64_t> records{0};
+  // False: no record has an expiry, so that nothing need look for expired ones.
+  std::atomic<bool> may_expire{true};
+  // What DEFAULT means in this table; never kDefault.
+  std::atomic<ReadLevel> default_read_level{ReadLevel::kStrong};
+
+ private:
+  Published<TabletView> view_;
+  SharedVersion applied_bound_;
+  std::shared_ptr<int> guard_ = std::make_shared<int>(0);  // shard only
+  std::weak_ptr<int> remaining_readers_;                   // shard only
+};
+
+}  // namespace ebla::tabletserver

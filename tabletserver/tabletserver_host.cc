@@ -1,0 +1,233 @@
+#include "tabletserver/tabletserver_host.h"
+
+#include <glog/logging.h>
+
+#include <cstdint>
+#include <utility>
+
+namespace ebla::tabletserver {
+namespace {
+
+std::vector<Shard*> Pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
+  std::vector<Shard*> pointers;
+  for (const auto& shard : shards) pointers.push_back(shard.get());
+  return pointers;
+}
+
+std::vector<ReadPath*> Pointers(const std::vector<std::unique_ptr<ReadPath>>& paths) {
+  std::vector<ReadPath*> pointers;
+  for (const auto& path : paths) pointers.push_back(path.get());
+  return pointers;
+}
+
+std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Executor*>& loops) {
+  std::vector<std::unique_ptr<LoopMailbox>> mailboxes;
+  for (Executor* loop : loops) {
+    // Not bounded here: there is one reply for each request, and those are bounded.
+    mailboxes.push_back(std::make_unique<LoopMailbox>(*loop, LoopMailbox::Bounds{SIZE_MAX, SIZE_MAX},
+                                                      [](std::vector<Task> tasks) {
+                                                        for (Task& task : tasks) task();
+                                                      }));
+  }
+  return mailboxes;
+}
+
+std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
+                                               TabletDirectory& directory, ShardCounters& counters,
+                                               const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<LoopMailbox*> loops;
+  for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
+  std::vector<std::unique_ptr<Shard>> shards;
+  for (size_t i = 0; i < ports.shards.size(); ++i) {
+    ShardOptions mine = options.shard;
+    mine.self = options.identity.name;
+    mine.index = i;
+    mine.meter_slot = ports.loops.size() + i;
+    shards.push_back(std::make_unique<Shard>(
+        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops, DecodeSchema}));
+  }
+  return shards;
+}
+
+std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports, const TabletDirectory& directory,
+                                                 const std::vector<std::unique_ptr<Shard>>& shards, ReaderPool& readers,
+                                                 const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<std::unique_ptr<ReadPath>> paths;
+  for (size_t i = 0; i < ports.loops.size(); ++i) {
+    paths.push_back(std::make_unique<ReadPath>(
+        ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store, directory, Pointers(shards), readers}));
+  }
+  return paths;
+}
+
+}  // namespace
+
+TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
+    : ports_(std::move(ports)),
+      options_(std::move(options)),
+      mailboxes_(MakeMailboxes(ports_.loops)),
+      shards_(MakeShards(ports_, options_, directory_, shard_counters_, mailboxes_)),
+      readers_(ports_.readers, options_.reads_waiting_max),
+      paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
+      checkpointer_(ports_.control, ports_.store, Pointers(shards_), options_.checkpoint),
+      caretaker_(ports_.background, ports_.store, directory_, Pointers(shards_), options_.caretaker),
+      tablet_service_(std::make_shared<TabletService>(
+          TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation})),
+      control_service_(std::make_shared<ControlService>(
+          ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
+                                ports_.store, directory_, ports_.background, Pointers(shards_)})),
+      replication_service_(std::make_shared<ReplicationService>()),
+      cluster_id_(options_.identity.cluster_id),
+      registration_status_(Code::kUnavailable, "the server has not started yet") {
+  CHECK(!ports_.loops.empty() && !ports_.shards.empty());
+}
+
+TabletServer::~TabletServer() = default;
+
+std::string TabletServer::cluster_id() const {
+  std::lock_guard lock(mutex_);
+  return cluster_id_;
+}
+
+Status TabletServer::Recover() {
+  EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
+  size_t present = 0;
+  for (RecoveredReplica& replica : replicas) {
+    if (replica.state.table && !replica.state.tombstone) {
+      EBLA_ASSIGN(const DecodedSchema schema, DecodeSchema(replica.state.schema));
+      EBLA_TRY(ports_.store.EnsureTable(replica.state.table, schema.compression));
+      ++present;
+    }
+    const size_t shard = replica.tablet.value % shards_.size();
+    EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
+  }
+  LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";
+  return Status::Ok();
+}
+
+void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
+  for (const auto& shard : shards_) shard->Start();
+  ports_.background.Post([this] { caretaker_.Start(); });
+  ports_.control.Post([this, endpoint, http] {
+    checkpointer_.Start();
+    coordination::ServerIdentity identity;
+    identity.name = options_.identity.name;
+    identity.uuid = options_.identity.uuid;
+    identity.cluster_id = options_.identity.cluster_id;
+    identity.incarnation = options_.identity.incarnation;
+    identity.endpoint = endpoint;
+    identity.http = http;
+    identity.rack = options_.rack;
+    registration_ = std::make_unique<coordination::ServerRegistration>(
+        ports_.coordinator, ports_.control, std::move(identity), options_.registration,
+        [this](const coordination::RegistrationState& state) { OnRegistration(state); });
+  });
+}
+
+void TabletServer::OnRegistration(const coordination::RegistrationState& state) {
+  using Kind = coordination::RegistrationState::Kind;
+  {
+    std::lock_guard lock(mutex_);
+    registration_status_ = state.status;
+    if (!state.cluster_id.empty()) cluster_id_ = state.cluster_id;
+  }
+  if (state.kind == Kind::kWaiting) {
+    LOG(INFO) << "not registered: " << state.status.message();
+    return;
+  }
+  Status joined = state.status;
+  if (state.kind == Kind::kRegistered) joined = options_.join_cluster(state.cluster_id);
+  if (!joined.ok()) {
+    LOG(ERROR) << "this server cannot join the cluster: " << joined;
+    serving_.store(false, std::memory_order_release);
+    options_.on_refused(joined);
+    return;
+  }
+  LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation << ", in cluster "
+            << state.cluster_id;
+  serving_.store(true, std::memory_order_release);
+  if (master_link_ == nullptr) {
+    master_link_ = std::make_unique<MasterLink>(
+        ports_.coordinator, ports_.connector, ports_.control, term_,
+        [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); }, options_.master);
+  } else {
+    master_link_->Hurry();
+  }
+}
+
+void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
+  const MonotonicTime now = ports_.control.Now();
+  request.clusterId = cluster_id();
+  request.server = options_.identity.name;
+  request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
+  request.version = options_.build_version;
+  std::unordered_map<TabletId, LoadRates> rates;
+  for (const auto& handle : directory_.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view == nullptr) continue;
+    LoadRates& rate = rates.emplace(handle->tablet, rates_[handle->tablet]).first->second;
+    rate.Update(handle->load.totals(), now);
+    idl::TabletLoad& load = request.tablets.emplace_back();
+    load.tabletId = static_cast<int64_t>(handle->tablet.value);
+    load.epoch = static_cast<int64_t>(view->epoch.value);
+    load.leading = view->role == RoleKind::kPrimary;
+    load.sizeBytes = handle->size_bytes.load(std::memory_order_relaxed);
+    load.records = handle->records.load(std::memory_order_relaxed);
+    load.readsPerSecond = rate.reads;
+    load.writesPerSecond = rate.writes;
+    load.readBytesPerSecond = rate.read_bytes;
+    load.writeBytesPerSecond = rate.write_bytes;
+    load.cpuMicrosPerSecond = rate.busy_micros;
+    load.tabletTimeMs = load.leading ? static_cast<int64_t>(view->time.Now(now).value) : 0;
+    load.barrierApplied = view->barrier_applied;
+    load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
+    load.lastLsn = static_cast<int64_t>(view->last_appended.lsn.value);
+    load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
+  }
+  rates_ = std::move(rates);  // without the tablets that are gone
+  const TabletStore::Health health = ports_.store.health();
+  request.diskFreeBytes = health.disk_free_bytes;
+  request.diskTotalBytes = health.disk_total_bytes;
+  request.cacheUsedBytes = health.cache_bytes;
+  request.writesRefused = health.writes_refused;
+  const double cpu = options_.cpu_seconds();
+  const double seconds = std::chrono::duration<double>(now - reported_).count();
+  if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;
+  cpu_seconds_ = cpu;
+  reported_ = now;
+}
+
+Status TabletServer::Ready() const {
+  const TabletStore::Health health = ports_.store.health();
+  if (!health.status.ok()) return Error(health.status.code(), "the store has failed: " + health.status.message());
+  std::lock_guard lock(mutex_);
+  if (!registration_status_.ok()) return registration_status_;
+  return Status::Ok();
+}
+
+void TabletServer::Stop(std::move_only_function<void()> done) {
+  ports_.control.Post([this, done = std::move(done)]() mutable {
+    master_link_.reset();
+    auto drain = [this, done = std::move(done)]() mutable {
+      DrainShards(0, [this, done = std::move(done)]() mutable {
+        checkpointer_.CheckpointNow([done = std::move(done)](const Status& status) mutable {
+          if (!status.ok()) LOG(ERROR) << "the last checkpoint failed: " << status;
+          done();
+        });
+      });
+    };
+    if (registration_ == nullptr) return drain();
+    // ServerRegistration takes a copyable function.
+    auto shared = std::make_shared<decltype(drain)>(std::move(drain));
+    registration_->Withdraw([shared] { (*shared)(); });
+  });
+}
+
+void TabletServer::DrainShards(size_t next, std::move_only_function<void()> done) {
+  if (next == shards_.size()) return done();
+  shards_[next]->Drain([this, next, done = std::move(done)]() mutable {
+    ports_.control.Post([this, next, done = std::move(done)]() mutable { DrainShards(next + 1, std::move(done)); });
+  });
+}
+
+}  // namespace ebla::tabletserver

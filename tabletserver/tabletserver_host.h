@@ -1,0 +1,130 @@
+// tabletserver/tabletserver_host.h
+// A whole tablet server but for its sockets: shards, directory, read paths, services, registration, heartbeats,
+// checkpoints, purges. It sees the world through its ports alone, so that the simulator runs this very class.
+// Life:       construct; Recover(); register services() with a Dispatcher; when that is reachable, Start(); Stop(); destroy
+//             when its executors run nothing more (they are stopped, or they are the simulator's).
+// Place:      main.cc wires production; tests/sim and tabletserver_test wire virtual time.
+// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster (PROTOCOL 23).
+//             2. Heartbeats, registration and the watch of the masters run on `control`, which never waits for the disk.
+// Threads:    Recover, Start and destruction by the owner; Stop, Ready and the services from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/coordination/registration.h"
+#include "common/rpc/channel.h"
+#include "tabletserver/caretaker.h"
+#include "tabletserver/checkpointer.h"
+#include "tabletserver/identity.h"
+#include "tabletserver/master_link.h"
+#include "tabletserver/service/control_service.h"
+#include "tabletserver/service/operation_stats.h"
+#include "tabletserver/service/replication_service.h"
+#include "tabletserver/service/tablet_service.h"
+#include "tabletserver/shard.h"
+
+namespace ebla::tabletserver {
+
+struct TabletServerPorts {
+  std::vector<Executor*> loops;    // where requests arrive
+  std::vector<Executor*> shards;   // may be the loops
+  std::vector<Executor*> readers;  // for reads that wait for the disk; none: they run on the loops
+  Executor& background;            // slow work on the store
+  Executor& control;               // the coordinator's; never waits for the disk
+  TabletStore& store;
+  coordination::Coordinator& coordinator;
+  rpc::Connector& connector;
+};
+
+struct TabletServerOptions {
+  Identity identity;
+  std::string rack;
+  std::string build_version;
+  ShardOptions shard;  // self, index and meter_slot are filled in
+  Checkpointer::Options checkpoint;
+  Caretaker::Options caretaker;
+  MasterLink::Options master;
+  coordination::ServerRegistration::Options registration;
+  size_t reads_waiting_max = 1024;
+  std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
+  // Binds the data directory to the cluster before anything is served.
+  std::function<Status(const std::string& cluster_id)> join_cluster = [](const std::string&) { return Status::Ok(); };
+  // The cluster refuses this server for good; it serves nothing.
+  std::function<void(const Status&)> on_refused = [](const Status&) {};
+  std::function<double()> cpu_seconds = [] { return 0.0; };  // used by the process so far
+};
+
+class TabletServer {
+ public:
+  TabletServer(TabletServerPorts ports, TabletServerOptions options);
+  ~TabletServer();
+  TabletServer(const TabletServer&) = delete;
+  TabletServer& operator=(const TabletServer&) = delete;
+
+  // Takes over what the store holds. Before Start(), on the constructing thread.
+  Status Recover();
+
+  std::shared_ptr<TabletService> tablet_service() const { return tablet_service_; }
+  std::shared_ptr<ControlService> control_service() const { return control_service_; }
+  std::shared_ptr<ReplicationService> replication_service() const { return replication_service_; }
+
+  // Joins the cluster under these addresses and begins to serve.
+  void Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http);
+  // Leaves the cluster, lets admitted writes finish, takes a checkpoint; `done` runs on `control`. Once.
+  void Stop(std::move_only_function<void()> done);
+
+  // OK while registered and the store is healthy; else why not.
+  Status Ready() const;
+  bool Registered() const { return serving_.load(std::memory_order_acquire); }
+
+  // ---- for metrics and tests ----
+  const TabletDirectory& directory() const { return directory_; }
+  const OperationStats& stats() const { return stats_; }
+  const ShardCounters& shard_counters() const { return shard_counters_; }
+  const ReaderPool& readers() const { return readers_; }
+  const Checkpointer& checkpointer() const { return checkpointer_; }
+  TabletStore& store() const { return ports_.store; }
+
+ private:
+  void OnRegistration(const coordination::RegistrationState& state);
+  void FillHeartbeat(idl::HeartbeatRequest& request);
+  void DrainShards(size_t next, std::move_only_function<void()> done);
+  std::string cluster_id() const;
+
+  const TabletServerPorts ports_;
+  const TabletServerOptions options_;
+
+  TabletDirectory directory_;
+  ShardCounters shard_counters_;
+  OperationStats stats_;
+  SeenTerm term_;
+  std::atomic<bool> serving_{false};
+  std::vector<std::unique_ptr<LoopMailbox>> mailboxes_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  ReaderPool readers_;
+  std::vector<std::unique_ptr<ReadPath>> paths_;
+  Checkpointer checkpointer_;
+  Caretaker caretaker_;
+  std::shared_ptr<TabletService> tablet_service_;        // shared with the dispatcher
+  std::shared_ptr<ControlService> control_service_;
+  std::shared_ptr<ReplicationService> replication_service_;
+
+  mutable std::mutex mutex_;
+  std::string cluster_id_;      // guarded by mutex_
+  Status registration_status_;  // guarded by mutex_; why not registered
+
+  // `control` only.
+  std::unique_ptr<coordination::ServerRegistration> registration_;
+  std::unique_ptr<MasterLink> master_link_;
+  std::unordered_map<TabletId, LoadRates> rates_;
+  double cpu_seconds_ = 0;
+  MonotonicTime reported_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,488 @@
+// What a tablet server does with each operation, each refusal, a restart and a drop; in virtual time.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "tabletserver/host_fixture.h"
+#include "tabletserver/service/request_check.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using idl::Code;
+using ::testing::HasSubstr;
+
+class TabletServerTest : public HostFixture {
+ protected:
+  void SetUp() override {
+    StartServer();
+    MakeTablet();
+  }
+};
+
+TEST_F(TabletServerTest, RegistersAndReportsItsTablets) {
+  ASSERT_TRUE(Until([&] { return !master_->last.tablets.empty() && master_->last.tablets[0].barrierApplied; }));
+  const idl::HeartbeatRequest& beat = master_->last;
+  EXPECT_EQ(beat.server, "ts-1");
+  EXPECT_EQ(beat.incarnation, 1);
+  EXPECT_EQ(beat.clusterId, kCluster);
+  EXPECT_EQ(beat.tablets[0].tabletId, 100);
+  EXPECT_TRUE(beat.tablets[0].leading);
+  EXPECT_GT(beat.tablets[0].tabletTimeMs, 1'700'000'000'000 - 1000);
+  EXPECT_TRUE(server_->Ready().ok());
+}
+
+TEST_F(TabletServerTest, PutThenGetAtEveryLevel) {
+  const idl::WriteReply put = Put("user1", "hello");
+  ASSERT_EQ(put.header.code, Code::OK) << put.header.message;
+  EXPECT_EQ(put.version.epoch, 1);
+  EXPECT_GT(put.version.lsn, 1);
+  EXPECT_GE(put.header.applied.lsn, put.version.lsn);
+  EXPECT_GT(put.header.tabletTimeMs, 0);
+  for (const auto level : {idl::ReadLevel::DEFAULT, idl::ReadLevel::STRONG, idl::ReadLevel::SESSION, idl::ReadLevel::BOUNDED,
+                           idl::ReadLevel::EVENTUAL}) {
+    const idl::GetReply got = Get("user1", level);
+    ASSERT_EQ(got.header.code, Code::OK) << level << ": " << got.header.message;
+    EXPECT_EQ(got.record.value, "hello");
+    EXPECT_EQ(got.record.version, put.version);
+    EXPECT_FALSE(got.record.__isset.expiresAtMs);
+    EXPECT_GE(got.header.applied.lsn, put.version.lsn);
+    EXPECT_EQ(got.header.tabletId, 100);
+    EXPECT_EQ(got.header.epoch, 1);
+  }
+  EXPECT_EQ(Get("user2").header.code, Code::NOT_FOUND);
+}
+
+TEST_F(TabletServerTest, DeleteIncrementConditionsAndBatches) {
+  EXPECT_EQ(Write({IncrementOf("n", 5)}).counters, std::vector<int64_t>{5});
+  EXPECT_EQ(Write({IncrementOf("n", -7)}).counters, std::vector<int64_t>{-2});
+  EXPECT_EQ(Get("n").record.value, "-2");
+
+  EXPECT_EQ(Write({If(PutOf("n", "x"), idl::ConditionKind::ABSENT)}).header.code, Code::CONDITION_FAILED);
+  const idl::Version version = Get("n").record.version;
+  const idl::WriteReply put = Write({If(PutOf("n", "text"), idl::ConditionKind::VERSION_IS, version), PutOf("m", "1")});
+  EXPECT_EQ(put.header.code, Code::OK);
+  EXPECT_EQ(Write({If(PutOf("n", "late"), idl::ConditionKind::VERSION_IS, version)}).header.code, Code::CONDITION_FAILED);
+
+  const idl::WriteReply text = Write({PutOf("m", "2"), IncrementOf("n", 1)});
+  EXPECT_EQ(text.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(text.failedIndex, 1);
+  EXPECT_EQ(Get("m").record.value, "1") << "a refused batch has no effect";
+
+  EXPECT_EQ(Write({DeleteOf("n"), DeleteOf("never")}).header.code, Code::OK);
+  EXPECT_EQ(Get("n").header.code, Code::NOT_FOUND);
+}
+
+TEST_F(TabletServerTest, ARetryGetsTheFirstAnswer) {
+  const idl::WriteReply first = WriteAs(5, 1, {IncrementOf("n", 1)});
+  const idl::WriteReply again = WriteAs(5, 1, {IncrementOf("n", 1)});
+  EXPECT_EQ(first.counters, std::vector<int64_t>{1});
+  EXPECT_EQ(again.counters, first.counters);
+  EXPECT_EQ(again.version, first.version);
+  EXPECT_EQ(Get("n").record.value, "1");
+}
+
+TEST_F(TabletServerTest, MultiGetAnswersPerKey) {
+  Put("a", "1");
+  Put("b", "2");
+  idl::MultiGetRequest request;
+  request.header = Header();
+  request.keys = {"b", "", "none", "a", std::string(kKeyBytesMax + 1, 'k')};
+  const auto reply =
+      Await<idl::MultiGetReply>([&](auto cob) { server_->tablet_service()->multiGet(std::move(cob), request); });
+  ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+  ASSERT_EQ(reply.results.size(), 5u);
+  EXPECT_EQ(reply.results[0].record.value, "2");
+  EXPECT_EQ(reply.results[1].code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply.results[2].code, Code::NOT_FOUND);
+  EXPECT_EQ(reply.results[3].record.value, "1");
+  EXPECT_EQ(reply.results[4].code, Code::INVALID_ARGUMENT);
+}
+
+std::string KeysOf(const idl::ScanReply& reply) {
+  std::string keys;
+  for (const auto& record : reply.records) keys += record.key + "=" + record.record.value + " ";
+  return keys;
+}
+
+TEST_F(TabletServerTest, ScansPageByPageInBothDirections) {
+  for (const char* key : {"a", "b", "c", "d", "e"}) Put(key, std::string("v") + key);
+  idl::ScanRequest request;
+  request.range.startKey = "b";
+  request.limit = 2;
+  idl::ScanReply page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "b=vb c=vc ");
+  EXPECT_FALSE(page.done);
+  request.range = page.remaining;
+  page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "d=vd e=ve ");
+  EXPECT_TRUE(page.done);
+
+  request = {};
+  request.reverse = true;
+  request.keysOnly = true;
+  request.range.endKey = "e";
+  request.limit = 3;
+  page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "d= c= b= ");
+  EXPECT_FALSE(page.done);
+  request.range = page.remaining;
+  page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "a= ");
+  EXPECT_TRUE(page.done);
+
+  request = {};
+  request.pageBytes = 1;
+  EXPECT_EQ(KeysOf(Scan(request)), "a=va ") << "a page holds at least one record";
+  request.range.startKey = request.range.endKey = "c";
+  page = Scan(request);
+  EXPECT_TRUE(page.done);
+  EXPECT_TRUE(page.records.empty());
+}
+
+TEST_F(TabletServerTest, AScanCoversItsPartOfOneTablet) {
+  MakeTablet(100);  // as it is
+  ASSERT_EQ(Drop(100, 1).results[0].status.code, Code::OK);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  MakeTablet(101, "", "m");
+  MakeTablet(102, "m", "");
+  Put("a", "1");
+  Put("z", "2");
+  idl::ScanRequest request;
+  idl::ScanReply page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "a=1 ");
+  EXPECT_EQ(page.header.tabletId, 101);
+  EXPECT_EQ(page.remaining.startKey, "m");
+  EXPECT_FALSE(page.done);
+  request.range = page.remaining;
+  page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "z=2 ");
+  EXPECT_TRUE(page.done);
+  request = {};
+  request.reverse = true;
+  page = Scan(request);
+  EXPECT_EQ(KeysOf(page), "z=2 ");
+  EXPECT_EQ(page.remaining.endKey, "m");
+  EXPECT_FALSE(page.done);
+
+  const idl::WriteReply spans = Write({PutOf("a", "3"), PutOf("z", "3")});
+  EXPECT_EQ(spans.header.code, Code::INVALID_ARGUMENT);
+  EXPECT_THAT(spans.header.message, HasSubstr("within one tablet"));
+}
+
+TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {
+  ASSERT_EQ(Write({WithTtl(PutOf("k", "v"), 5'000)}).header.code, Code::OK);
+  ASSERT_EQ(Write({PutOf("forever", "v")}).header.code, Code::OK);
+  const idl::GetReply before = Get("k");
+  ASSERT_EQ(before.header.code, Code::OK);
+  EXPECT_LE(before.record.expiresAtMs - before.header.tabletTimeMs, 5'000);
+  scheduler_.RunFor(4'900ms);
+  EXPECT_EQ(Get("k").header.code, Code::OK);
+  scheduler_.RunFor(200ms);
+  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
+  EXPECT_EQ(Get("forever").header.code, Code::OK);
+  const auto gone = [&] { return !*store_->Get(TableId{kTable}, "k"); };
+  EXPECT_TRUE(gone()) << "the STRONG read had it purged through the log";
+  EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, Code::OK);
+}
+
+TEST_F(TabletServerTest, TheCaretakerPurgesWhatNobodyReads) {
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, Code::OK);
+  }
+  const auto records = [&] { return store_->EstimateSize(TableId{kTable}, KeyRange::All())->records; };
+  EXPECT_EQ(records(), 50);
+  EXPECT_TRUE(Until([&] { return records() == 0; }, 60s));
+  const auto all = server_->directory().snapshot()->All();
+  EXPECT_TRUE(Until([&] { return !all[0]->may_expire.load(); }, 60s)) << "and then looks no more";
+}
+
+// ---- refusals -------------------------------------------------------------------------------------------------------
+
+TEST_F(TabletServerTest, RefusesBadRequestsSayingWhy) {
+  const auto expect = [](const idl::ReplyHeader& header, const std::string& part) {
+    EXPECT_EQ(header.code, Code::INVALID_ARGUMENT) << header.message;
+    EXPECT_THAT(header.message, HasSubstr(part));
+  };
+  expect(Get("").header, "key");
+  expect(Get(std::string(kKeyBytesMax + 1, 'k')).header, "4096");
+  expect(Get("k", static_cast<idl::ReadLevel::type>(9)).header, "unknown read level 9");
+  expect(Put("", "v").header, "key");
+  expect(Put("k", std::string(kValueBytesMax + 1, 'v')).header, "value");
+  expect(Write({}).header, "empty");
+  expect(Write({PutOf("a", "1"), PutOf("a", "2")}).header, "twice");
+  expect(Write(std::vector<idl::Write>(kBatchWritesMax + 1, PutOf("a", "1"))).header, "1000");
+  expect(Write({WithTtl(PutOf("a", "1"), -1)}).header, "TTL");
+  expect(Write({WithTtl(DeleteOf("a"), 1)}).header, "TTL");
+  idl::Write odd = PutOf("a", "1");
+  odd.kind = static_cast<idl::WriteKind::type>(17);
+  expect(Write({odd}).header, "unknown kind of write 17");
+  odd = DeleteOf("a");
+  odd.kind = idl::WriteKind::INCREMENT;
+  expect(Write({odd}).header, "needs a delta");
+  odd.kind = idl::WriteKind::CHECK;
+  expect(Write({odd}).header, "condition");
+  expect(Write({If(DeleteOf("a"), static_cast<idl::ConditionKind::type>(8))}).header, "unknown kind of condition 8");
+  std::vector<idl::Write> large;
+  for (int i = 0; i < 5; ++i) large.push_back(PutOf("k" + std::to_string(i), std::string(kValueBytesMax, 'v')));
+  expect(Write(large).header, "bytes");
+
+  idl::ScanRequest scan;
+  scan.range.startKey = "b";
+  scan.range.endKey = "a";
+  expect(Scan(scan).header, "inverted");
+  scan.range = {};
+  scan.limit = -1;
+  expect(Scan(scan).header, "limit");
+  scan.limit = 0;
+  scan.pageBytes = kPageBytesMax + 1;
+  expect(Scan(scan).header, "pageBytes");
+}
+
+TEST_F(TabletServerTest, RefusesWhatTheWriteHeaderLacks) {
+  idl::WriteRequest request;
+  request.header = Header();
+  request.writes = {PutOf("k", "v")};
+  const auto refused = [&] {
+    const auto reply = Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
+    EXPECT_EQ(reply.header.code, Code::INVALID_ARGUMENT);
+    return reply.header.message;
+  };
+  EXPECT_THAT(refused(), HasSubstr("client id"));
+  request.clientId = 1;
+  EXPECT_THAT(refused(), HasSubstr("sequence"));
+  request.sequence = 3;
+  request.firstIncomplete = 4;
+  EXPECT_THAT(refused(), HasSubstr("firstIncomplete"));
+  request.firstIncomplete = 1;
+  request.level = idl::WriteLevel::ANY;
+  EXPECT_THAT(refused(), HasSubstr("last_write_wins"));
+  request.level = static_cast<idl::WriteLevel::type>(12);
+  EXPECT_THAT(refused(), HasSubstr("unknown write level 12"));
+  request.level = idl::WriteLevel::DEFAULT;
+  request.header.protocolVersion = 99;
+  EXPECT_THAT(refused(), HasSubstr("protocol version 99"));
+  request.header = Header();
+  request.header.tableId = 0;
+  EXPECT_THAT(refused(), HasSubstr("table id"));
+}
+
+TEST_F(TabletServerTest, AnotherTableIsNotHere) {
+  idl::GetRequest request;
+  request.header.tableId = kTable + 1;
+  request.key = "k";
+  const auto reply = Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); });
+  EXPECT_EQ(reply.header.code, Code::WRONG_TABLET);
+}
+
+TEST_F(TabletServerTest, AFullDiskRefusesWritesAndServesReads) {
+  ASSERT_EQ(Put("k", "v").header.code, Code::OK);
+  disk_.SetFull(true);
+  const idl::WriteReply first = Put("k", "w");
+  EXPECT_TRUE(first.header.code == Code::OVERLOADED || first.header.code == Code::UNKNOWN_OUTCOME) << first.header.message;
+  const idl::WriteReply reply = Put("k2", "w");
+  EXPECT_EQ(reply.header.code, Code::OVERLOADED) << reply.header.message;
+  EXPECT_TRUE(reply.header.__isset.retryAfterMs);
+  EXPECT_EQ(Get("k").header.code, Code::OK);
+  disk_.SetFull(false);
+  EXPECT_TRUE(Until([&] { return Put("k2", "w").header.code == Code::OK; }));
+}
+
+// ---- the master's orders --------------------------------------------------------------------------------------------
+
+TEST_F(TabletServerTest, BelievesOnlyOrdersMeantForIt) {
+  idl::ConfigureRequest request;
+  const auto code = [&] {
+    return Await<idl::ConfigureReply>([&](auto cob) { server_->control_service()->configure(std::move(cob), request); })
+        .status.code;
+  };
+  request.header = ControlTo();
+  request.header.toServer = "ts-2";
+  EXPECT_EQ(code(), Code::COME_AGAIN);
+  request.header = ControlTo();
+  request.header.toIncarnation = 9;
+  EXPECT_EQ(code(), Code::COME_AGAIN);
+  request.header = ControlTo();
+  request.header.clusterId = "c-2";
+  EXPECT_EQ(code(), Code::INVALID_ARGUMENT);
+  request.header = ControlTo();
+  request.header.masterTerm = 5;
+  EXPECT_EQ(code(), Code::OK);
+  request.header.masterTerm = 4;
+  EXPECT_EQ(code(), Code::STALE_EPOCH);
+}
+
+TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
+  Put("k", "v");
+  const idl::FenceReply fence = Fence(100, 2);
+  ASSERT_EQ(fence.results.at(0).status.code, Code::OK) << fence.results[0].status.message;
+  EXPECT_TRUE(fence.results[0].known);
+  EXPECT_EQ(fence.results[0].promisedEpoch, 2);
+  EXPECT_GT(fence.results[0].tabletTimeMs, 0);
+  EXPECT_EQ(fence.results[0].lastAppended.lsn, 2);
+  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY);
+  EXPECT_EQ(Put("k", "w").header.code, Code::NOT_PRIMARY);
+  EXPECT_EQ(Get("k", idl::ReadLevel::EVENTUAL).record.value, "v");
+  EXPECT_EQ(Configure({Born(100, "", "", 1)}).results[0].status.code, Code::STALE_EPOCH);
+  MakeTablet(100, "", "", 2);
+  EXPECT_EQ(Get("k").record.value, "v");
+}
+
+TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
+  ASSERT_EQ(Put("k", "v").header.code, Code::OK);
+  ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, Code::OK);
+  CrashServer(MemoryDisk::CrashKind::kMachine);
+  StartServer();
+  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY) << "nobody leads an epoch in two lives";
+  EXPECT_EQ(Configure({Born(100)}).results[0].status.code, Code::STALE_EPOCH);
+  ASSERT_EQ(Fence(100, 2).results[0].status.code, Code::OK);
+  MakeTablet(100, "", "", 2);
+  EXPECT_EQ(Get("k").record.value, "v");
+  EXPECT_EQ(Get("n").record.value, "3");
+  EXPECT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).counters, std::vector<int64_t>{3}) << "the window survived";
+  EXPECT_EQ(Get("n").record.value, "3");
+}
+
+TEST_F(TabletServerTest, SessionTokensAreWaitedForOrLost) {
+  const idl::WriteReply put = Put("k", "v");
+  idl::GetRequest request;
+  request.header = Header();
+  request.header.token.tableId = kTable;
+  request.header.token.ranges.resize(1);
+  request.header.token.ranges[0].applied = put.version;
+  request.header.__isset.token = true;
+  request.header.deadlineMs = 500;
+  request.key = "k";
+  request.options.level = idl::ReadLevel::SESSION;
+  request.__isset.options = true;
+  const auto get = [&] {
+    return Await<idl::GetReply>([&](auto cob) { server_->tablet_service()->get(std::move(cob), request); });
+  };
+  EXPECT_EQ(get().header.code, Code::OK);
+  request.header.token.ranges[0].applied.lsn += 1;
+  EXPECT_EQ(get().header.code, Code::DEADLINE_EXCEEDED);
+  auto waiting = std::make_shared<std::optional<idl::GetReply>>();
+  request.header.deadlineMs = 5000;
+  server_->tablet_service()->get([waiting](const idl::GetReply& reply) { *waiting = reply; }, request);
+  scheduler_.RunFor(20ms);
+  EXPECT_FALSE(waiting->has_value());
+  Put("other", "v");
+  EXPECT_TRUE(Until([&] { return waiting->has_value(); }));
+  EXPECT_EQ((*waiting)->record.value, "v");
+  Fence(100, 2);
+  MakeTablet(100, "", "", 2);
+  request.header.token.ranges[0].applied.lsn = 1000;
+  request.header.token.ranges[0].applied.epoch = 1;
+  EXPECT_EQ(get().header.code, Code::LOST_WRITE);
+}
+
+TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
+  Put("k", "v");
+  auto guard = server_->directory().snapshot()->All().at(0)->view();
+  const idl::DropReply drop = Drop(100, 1);
+  ASSERT_EQ(drop.results.at(0).status.code, Code::OK) << drop.results[0].status.message;
+  EXPECT_EQ(Get("k").header.code, Code::WRONG_TABLET);
+  scheduler_.RunFor(5s);
+  EXPECT_TRUE(*store_->Get(TableId{kTable}, "k")) << "a reader still holds the old view";
+  EXPECT_EQ(Configure({Born(101)}).results[0].status.code, Code::COME_AGAIN) << "its range is still taken";
+  guard.reset();
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  EXPECT_FALSE(*store_->Get(TableId{kTable}, "k"));
+  EXPECT_EQ(Configure({Born(100)}).results[0].status.code, Code::STALE_EPOCH) << "the tombstone remembers";
+  MakeTablet(101);
+  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
+}
+
+TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
+  Put("k", "v");
+  auto guard = server_->directory().snapshot()->All().at(0)->view();
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  CrashServer();
+  guard.reset();
+  StartServer();
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  MakeTablet(101);
+  EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
+  idl::DropTableRequest request;
+  request.header = ControlTo();
+  request.tableId = kTable;
+  const auto drop = [&] {
+    return Await<idl::DropTableReply>([&](auto cob) { server_->control_service()->dropTableData(std::move(cob), request); })
+        .status.code;
+  };
+  EXPECT_EQ(drop(), Code::COME_AGAIN);
+  Drop(101, 1);
+  EXPECT_TRUE(Until([&] { return drop() == Code::OK; }));
+}
+
+TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
+  idl::AlterRequest request;
+  request.header = ControlTo();
+  request.schema = Schema(2);
+  request.schema.options.__set_defaultTtlMs(1000);
+  const auto reply = Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
+  EXPECT_EQ(reply.status.code, Code::OK) << reply.status.message;
+  Put("k", "v");
+  EXPECT_TRUE(Get("k").record.__isset.expiresAtMs);
+  EXPECT_TRUE(Until([&] { return master_->last.tablets.size() == 1 && master_->last.tablets[0].schemaVersion == 2; }));
+}
+
+// ---- life -----------------------------------------------------------------------------------------------------------
+
+TEST_F(TabletServerTest, CheckpointsCutTheLogAndStopTakesOne) {
+  for (int i = 0; i < 20; ++i) Put("k" + std::to_string(i), "v");
+  ASSERT_TRUE(Until([&] { return server_->checkpointer().finished() >= 1; }, 200s));
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(store_->ReadLog(TabletId{100}, Lsn{1}, Lsn{5}, 1 << 20)->empty());
+  const int64_t before = disk_.checkpoints();
+  bool stopped = false;
+  server_->Stop([&] { stopped = true; });
+  EXPECT_TRUE(Until([&] { return stopped; }));
+  EXPECT_GT(disk_.checkpoints(), before);
+  EXPECT_EQ(Put("late", "v").header.code, Code::COME_AGAIN);
+}
+
+TEST_F(TabletServerTest, FollowsTheMastersFromTermToTerm) {
+  idl::TermNode term;
+  term.term = 8;
+  term.leader = "master-2";
+  term.endpoint.host = "127.0.0.1";
+  term.endpoint.port = 7500;
+  master_->term = 8;
+  bool set = false;
+  admin_->Multi({coordination::Op::Set(coordination::layout::kTerm, coordination::EncodeNode(term), coordination::kAnyVersion)},
+                [&](auto result) { set = result.has_value(); });
+  ASSERT_TRUE(Until([&] { return set; }));
+  const int64_t before = master_->heartbeats;
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > before + 1; }));
+  EXPECT_EQ(Configure({}).status.code, Code::STALE_EPOCH) << "orders of term 1 are over";
+}
+
+TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
+  class Fixture : public HostFixture {
+   public:
+    void TestBody() override {}
+    using HostFixture::coordination_;
+    void Run() {
+      coordination_.SetAvailable(false);
+      executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
+      store_ = std::make_unique<MemoryStore>(disk_, *executor_);
+      coordinator_ = coordination_.NewClient(*executor_);
+      options_.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{1}};
+      server_ = std::make_unique<TabletServer>(
+          TabletServerPorts{{executor_.get()}, {executor_.get()}, {}, *executor_, *executor_, *store_, *coordinator_, connector_},
+          options_);
+      server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
+      scheduler_.RunFor(3s);
+      EXPECT_FALSE(server_->Ready().ok());
+      EXPECT_EQ(Get("k").header.code, Code::COME_AGAIN);
+      coordination_.SetAvailable(true);
+      EXPECT_TRUE(Until([&] { return server_->Ready().ok(); }));
+    }
+  };
+  Fixture().Run();
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
