@@ -3,6 +3,8 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
+#include <string_view>
 
 #include "common/base/key_range.h"
 
@@ -326,14 +328,14 @@ void TabletCore::Step(const Purge& input) {
 
 Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletTime now) {
   std::vector<Effect> effects;
+  std::set<std::string_view> named;
   for (const ExpiredKey& expired : input.keys) {
     if (!applied_.range.Contains(expired.key)) continue;
     if (overlay_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
     EBLA_ASSIGN(const std::optional<StoredRecord> record, readers_.record(expired.key));
     if (!record.has_value() || record->version != expired.version) continue;
     if (!record->expires_at || record->expires_at > now) continue;
-    const auto same = [&](const Effect& effect) { return effect.key == expired.key; };
-    if (std::any_of(effects.begin(), effects.end(), same)) continue;
+    if (!named.insert(expired.key).second) continue;
     Effect effect;
     effect.key = expired.key;
     effect.is_delete = true;
