@@ -146,16 +146,17 @@ void Shard::OnCalls(std::vector<WriteCall> calls) {
   const MonotonicTime begun = ports_.executor.Now();
   std::vector<std::pair<std::shared_ptr<TabletHandle>, size_t>> done;
   done.reserve(calls.size());
+  const bool disk_full = ports_.store.health().writes_refused;
   for (WriteCall& call : calls) {
     done.emplace_back(call.handle, call.bytes);
-    OnCall(std::move(call), begun);
+    OnCall(std::move(call), begun, disk_full);
   }
   Pump();
   const Duration share = (ports_.executor.Now() - begun) / static_cast<int64_t>(done.size());
   for (const auto& [handle, bytes] : done) handle->load.CountWrites(options_.meter_slot, 1, bytes, share);
 }
 
-void Shard::OnCall(WriteCall call, MonotonicTime now) {
+void Shard::OnCall(WriteCall call, MonotonicTime now, bool disk_full) {
   const auto refuse = [&](WriteReply reply) {
     Answer(call.loop, [done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); });
   };
@@ -173,7 +174,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now) {
   }
   call.request.token = next_token_ = next_token_.Next();
   writes_.emplace(next_token_, PendingWrite{tablet, call.bytes, call.loop, std::move(call.done)});
-  tablet->core->Step(AdmitWrite{std::move(call.request), now});
+  tablet->core->Step(AdmitWrite{std::move(call.request), now, disk_full});
   Touch(tablet);
 }
 
@@ -291,6 +292,8 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
     for (const auto& [id, lsn] : covered) {
       const auto tablet = Find(id);
       if (tablet == nullptr || tablet->removing || !lsn) continue;
+      // Of an earlier life of this replica, dropped and made anew since that checkpoint.
+      if (lsn > tablet->core->applied_state().applied.lsn) continue;
       if (Status status = ports_.store.TruncateLog(id, lsn.Next()); !status.ok()) {
         LOG(WARNING) << "cannot truncate the log of tablet " << id << ": " << status;
         return;  // the next checkpoint tries again

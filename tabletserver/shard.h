@@ -140,7 +140,7 @@ class Shard {
 
   // shard.cc
   void OnCalls(std::vector<WriteCall> calls);
-  void OnCall(WriteCall call, MonotonicTime now);
+  void OnCall(WriteCall call, MonotonicTime now, bool disk_full);
   void OnTick();
   std::shared_ptr<Tablet> Find(TabletId tablet) const;
   std::shared_ptr<Tablet> FindOrMake(TabletId tablet);
@@ -189,6 +189,7 @@ class Shard {
   RequestToken next_token_;
   TimerId tick_;
   bool pumping_ = false;
+  bool pump_posted_ = false;
   bool draining_ = false;
   bool checkpointing_ = false;  // for removed_
   std::move_only_function<void()> idle_;

@@ -9,6 +9,8 @@
 namespace ebla::tabletserver {
 namespace {
 
+constexpr int kRoundsPerTurn = 8;
+
 bool AnyExpires(const ApplyBatch& batch) {
   return std::any_of(batch.records.begin(), batch.records.end(),
                      [](const RecordChange& change) { return static_cast<bool>(change.effect->expires_at); });
@@ -20,7 +22,7 @@ void Shard::Pump() {
   if (pumping_) return;  // the round under way goes on until nothing is left
   pumping_ = true;
   std::vector<Taken> taken;
-  while (!dirty_.empty()) {
+  for (int rounds = 0; !dirty_.empty() && rounds < kRoundsPerTurn; ++rounds) {
     taken.clear();
     for (std::shared_ptr<Tablet>& tablet : std::exchange(dirty_, {})) {
       tablet->dirty = false;
@@ -31,6 +33,13 @@ void Shard::Pump() {
     if (!taken.empty()) Round(taken);
   }
   pumping_ = false;
+  // A replay may take long: what else has arrived for this shard comes in between.
+  if (!dirty_.empty() && !std::exchange(pump_posted_, true)) {
+    ports_.executor.Post([this] {
+      pump_posted_ = false;
+      Pump();
+    });
+  }
   SignalIdle();
 }
 
@@ -44,7 +53,10 @@ void Shard::Round(std::vector<Taken>& taken) {
   }
   if (!applying.empty()) ApplyAll(applying);
   for (Taken& one : taken) {
-    if (one.output.view != nullptr) Publish(*one.tablet, one.output.view);
+    if (one.output.view == nullptr) continue;
+    Publish(*one.tablet, one.output.view);
+    // Not before: a reader that is woken looks at the view again.
+    WakeAwaiting(*one.tablet, ports_.executor.Now());
   }
   for (Taken& one : taken) {
     ReplyAll(one);
@@ -146,12 +158,10 @@ void Shard::ApplyAll(std::span<Taken*> taken) {
     }
     return;
   }
-  const MonotonicTime now = ports_.executor.Now();
   for (size_t i = 0; i < taken.size(); ++i) {
     TabletCore& core = *taken[i]->tablet->core;
     if (status.ok()) {
       core.Step(Applied{batches[i].state.applied.lsn});
-      WakeAwaiting(*taken[i]->tablet, now);
     } else {
       core.Step(ApplyFailed{status, std::move(batches[i])});
     }
