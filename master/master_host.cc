@@ -35,6 +35,7 @@ Master::~Master() {
   static_cast<MasterService&>(*service_).Detach();
   election_.reset();
   EndReign();
+  RunWaiting();
 }
 
 void Master::Start(rpc::Endpoint endpoint) {
@@ -48,6 +49,7 @@ void Master::Start(rpc::Endpoint endpoint) {
 void Master::Resign(std::function<void()> done) {
   EndReign();
   leading_.reset();
+  RunWaiting();
   if (!election_) {
     executor_.Post(std::move(done));
     return;
@@ -62,6 +64,7 @@ void Master::OnRole(const coordination::Role& role) {
   if (leading && leading_ == *leading) return;
   EndReign();
   leading_.reset();
+  RunWaiting();
   if (!leading) {
     leader_ = std::get<coordination::Following>(role).leader;
     LOG(INFO) << "standing by; " << (leader_ ? leader_->name + " leads" : std::string("nobody is known to lead"));
@@ -97,12 +100,23 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
     reign_ready_ = true;
     LOG(INFO) << "catalog read: " << reign_->image().tables().size() << " tables, "
               << reign_->image().tablets().size() << " tablets, " << reign_->servers().live_count() << " live servers";
+    RunWaiting();
   }));
 }
 
 void Master::EndReign() {
   reign_ready_ = false;
   reign_.reset();
+}
+
+bool Master::WhenReady(Task task) {
+  if (!leading_ || reign_ready_ || waiting_.size() >= options_.waiting_requests_max) return false;
+  waiting_.push_back(std::move(task));
+  return true;
+}
+
+void Master::RunWaiting() {
+  for (Task& task : std::exchange(waiting_, {})) task();
 }
 
 void Master::RefreshMasters() {

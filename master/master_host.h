@@ -68,6 +68,9 @@ class Master {
   // The present reign, once it may be asked; else null.
   Reign* reign() const;
   bool leading() const { return leading_.has_value(); }
+  // Runs the task once this master may be asked, or leads no longer: for requests that arrive while it reads the
+  // catalog. False where it does not, or too many wait.
+  bool WhenReady(Task task);
   const std::optional<coordination::Candidate>& leader() const { return leader_; }
   // As read in the last seconds; the cluster's id is empty until it is known.
   const std::vector<coordination::Candidate>& masters() const { return masters_; }
@@ -78,6 +81,7 @@ class Master {
   void Load();
   void OnLoaded(uint64_t term, Result<LoadedCatalog> loaded);
   void EndReign();
+  void RunWaiting();
   void RefreshMasters();
 
   const MasterOptions options_;
@@ -92,6 +96,7 @@ class Master {
   std::string cluster_id_;
   std::unique_ptr<Reign> reign_;
   bool reign_ready_ = false;
+  std::vector<Task> waiting_;  // for the catalog to be read
   std::unique_ptr<coordination::LeaderElection> election_;
   Guard guard_;
 };

@@ -25,7 +25,9 @@ void MasterMetrics::Refresh() {
     stats_ = stats;
     knows_leader_ = master_.leader().has_value();
   }
-  master_.executor().After(std::chrono::milliseconds(500), guard_([this] { Refresh(); }));
+  // Whoever waits for this master to be ready does not wait for the next half second.
+  const bool settled = stats.ready || (!stats.leading && master_.leader().has_value());
+  master_.executor().After(std::chrono::milliseconds(settled ? 500 : 10), guard_([this] { Refresh(); }));
 }
 
 Status MasterMetrics::Ready() const {
@@ -59,11 +61,11 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
         static_cast<double>(stats.unsettled_tablets));
   gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
-  const process::Usage usage = process::ReadUsage();
-  counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);
-  families.push_back(Family("ebla_process_resident_bytes", "resident memory", prometheus::MetricType::Gauge,
-                            static_cast<double>(usage.resident_bytes)));
   if (rpc_) {
+    const process::Usage usage = process::ReadUsage();
+    counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);
+    families.push_back(Family("ebla_process_resident_bytes", "resident memory", prometheus::MetricType::Gauge,
+                              static_cast<double>(usage.resident_bytes)));
     const rpc::ServerStats rpc = rpc_->Stats();
     counter("rpc_requests", "requests received", static_cast<double>(rpc.requests));
     counter("rpc_bytes_in", "bytes received", static_cast<double>(rpc.bytes_in));

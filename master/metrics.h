@@ -19,7 +19,7 @@ namespace ebla::master {
 
 class MasterMetrics final : public prometheus::Collectable {
  public:
-  // `rpc` may be null; both outlive this.
+  // `rpc` is null where another host of this process shows the process's own numbers. Both outlive this.
   MasterMetrics(const Master& master, const rpc::RpcServer* rpc) : master_(master), rpc_(rpc) {}
 
   void Start() { Refresh(); }

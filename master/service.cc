@@ -37,6 +37,8 @@ void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, cons
     SetHeader(reply.header, status);
   } else if (reign) {
     return handle(*reign, cob, request);
+  } else if (master_ && master_->WhenReady([this, cob, request, handle] { LeadHere(cob, request, handle); })) {
+    return;
   } else {
     NotLeading(reply.header);
   }

@@ -237,21 +237,17 @@ TEST(ServerTest, StopUnderLoadLosesNoReplyThatWasExecuted) {
     TestClient client(server.address());
     std::atomic<uint64_t> good{0}, ended{0}, begun{0};
     std::atomic<bool> stopped{false};
-    std::function<void()> begin;
-    const std::function<void()> next = [&] {
+    std::function<void()> next = [&] {
+      ++begun;
       client.tablet->echo(
           [&](const idl::EchoReply& reply) {
             good += reply.header.code == idl::Code::OK;
-            if (!stopped) begin();
-            ++ended;  // the last that touches anything here
+            ++ended;
+            if (!stopped) client.loop.Post(next);
           },
           {});
     };
-    begin = [&] {
-      ++begun;
-      client.loop.Post(next);
-    };
-    for (int i = 0; i < 32; ++i) begin();
+    for (int i = 0; i < 32; ++i) client.loop.Post(next);
     ASSERT_TRUE(WaitFor([&] { return good > 1000; }));
     server.server->Stop(20s);
     stopped = true;
