@@ -79,6 +79,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   dispatcher_.Register(server_->tablet_service());
   dispatcher_.Register(server_->control_service());
   dispatcher_.Register(server_->replication_service());
+  options.more_services(dispatcher_);
   rpc_ = std::make_unique<rpc::RpcServer>(options.rpc, dispatcher_, Pointers<rpc::EventLoop>(loops_));
   EBLA_TRY(rpc_->Start());
   advertised_ = rpc_->address();
@@ -96,6 +97,7 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   http.metrics = metrics_;
   http.ready = [this] { return server_->Ready(); };
   http.settable_flags = options.settable_flags;
+  options.adjust_http(http);
   http_ = std::make_unique<http::HttpServer>(std::move(http));
   return http_->Start();
 }

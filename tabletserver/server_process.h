@@ -40,6 +40,10 @@ struct ServerProcessOptions {
   TabletServerOptions server;  // identity, join_cluster and cpu_seconds are filled in
   // Makes the coordinator on the executor given.
   std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;
+  // What else this process serves at the same address, such as the master of ebla-standalone.
+  std::function<void(rpc::Dispatcher&)> more_services = [](rpc::Dispatcher&) {};
+  // The last word on the HTTP pages.
+  std::function<void(http::HttpOptions&)> adjust_http = [](http::HttpOptions&) {};
 };
 
 class ServerProcess {

@@ -1,0 +1,111 @@
+#include "tools/standalone/standalone.h"
+
+#include <glog/logging.h>
+
+#include <filesystem>
+#include <future>
+#include <utility>
+
+#include "common/process/process.h"
+
+namespace ebla::standalone {
+namespace {
+
+// Runs the task on the loop and waits for its end.
+void RunOn(Executor& loop, std::function<void()> task) {
+  std::promise<void> done;
+  loop.Post([&] {
+    task();
+    done.set_value();
+  });
+  done.get_future().wait();
+}
+
+}  // namespace
+
+// The tablet server's page, followed by the master's numbers.
+class Standalone::Metrics final : public prometheus::Collectable {
+ public:
+  Metrics(std::shared_ptr<prometheus::Collectable> server, const master::MasterMetrics& master)
+      : server_(std::move(server)), master_(master) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override {
+    std::vector<prometheus::MetricFamily> families = server_->Collect();
+    std::ranges::move(master_.Collect(), std::back_inserter(families));
+    return families;
+  }
+
+ private:
+  const std::shared_ptr<prometheus::Collectable> server_;  // also the server's own
+  const master::MasterMetrics& master_;
+};
+
+Result<std::unique_ptr<Standalone>> Standalone::Start(StandaloneOptions options) {
+  std::unique_ptr<Standalone> standalone(new Standalone());
+  EBLA_TRY(standalone->Open(std::move(options)));
+  return standalone;
+}
+
+Status Standalone::Open(StandaloneOptions options) {
+  std::error_code error;
+  std::filesystem::create_directories(options.server.data_dir, error);
+  if (error) {
+    return Error(Code::kInvalidArgument, "cannot make the data directory " + options.server.data_dir + ": " +
+                                             error.message());
+  }
+  EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
+  OpenMaster(std::move(options.master));
+
+  options.server.coordinator = [this](Executor& executor) -> Result<std::unique_ptr<coordination::Coordinator>> {
+    return coordination_->NewClient(executor);
+  };
+  options.server.more_services = [this](rpc::Dispatcher& dispatcher) { dispatcher.Register(master_->service()); };
+  options.server.adjust_http = [this](http::HttpOptions& http) {
+    http.metrics = std::make_shared<Metrics>(std::move(http.metrics), *master_metrics_);
+    http.ready = [this, server = std::move(http.ready)]() -> Status {
+      EBLA_TRY(master_metrics_->Ready());
+      return server();
+    };
+  };
+  EBLA_ASSIGN(server_, tabletserver::ServerProcess::Start(std::move(options.server)));
+  RunOn(*loop_, [this] {
+    master_->Start(server_->endpoint());
+    master_metrics_->Start();
+  });
+  return {};
+}
+
+void Standalone::OpenMaster(master::MasterOptions options) {
+  loop_ = std::make_unique<rpc::EventLoop>("master");
+  connector_ = std::make_unique<rpc::PipelinedConnector>(*loop_);
+  coordinator_ = coordination_->NewClient(*loop_);
+  options.version = process::BuildVersion();
+  master_ = std::make_unique<master::Master>(std::move(options), *loop_, *coordinator_,
+                                             master::ConnectOver(*connector_, *loop_));
+  master_metrics_ = std::make_unique<master::MasterMetrics>(*master_, nullptr);
+  loop_->Start();
+}
+
+Status Standalone::Ready() const {
+  EBLA_TRY(master_metrics_->Ready());
+  return server_->server().Ready();
+}
+
+void Standalone::Stop(Duration patience) {
+  if (std::exchange(stopped_, true)) return;
+  if (server_) server_->Stop(patience);
+  if (loop_) {
+    RunOn(*loop_, [this] {
+      master_metrics_->Stop();
+      master_.reset();
+      coordinator_.reset();
+    });
+  }
+  server_.reset();  // its dispatcher still held the master's service
+  if (loop_) loop_->Stop();
+  coordination_.reset();
+}
+
+Standalone::~Standalone() { Stop(Duration(0)); }
+
+}  // namespace ebla::standalone

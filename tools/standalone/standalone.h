@@ -1,0 +1,59 @@
+// tools/standalone/standalone.h
+// A whole Ebla in one process: a master, a tablet server and the embedded coordinator, each the very host that runs in
+// a cluster, behind one port. A client's list of masters is that one address.
+// Place:      main.cc makes one from flags.
+// Disk:       <data_dir>/coordinator  what a cluster keeps in ZooKeeper
+//             <data_dir>              the tablet server's identity and store, ADDRESS, logs
+// Stop:       the tablet server first, as it leaves the cluster through the coordinator; then the master; then the rest.
+// Threads:    those of ServerProcess, and one loop for the master. Start and Stop block.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "common/coordination/embedded_coordinator.h"
+#include "common/rpc/event_loop.h"
+#include "common/rpc/pipelined_channel.h"
+#include "master/master_host.h"
+#include "master/metrics.h"
+#include "tabletserver/server_process.h"
+
+namespace ebla::standalone {
+
+struct StandaloneOptions {
+  // Its coordinator, and what else this process serves, are filled in.
+  tabletserver::ServerProcessOptions server;
+  master::MasterOptions master;
+};
+
+class Standalone {
+ public:
+  // Runs from now on; Ready() tells when it can be used. An error names what to do about it.
+  static Result<std::unique_ptr<Standalone>> Start(StandaloneOptions options);
+  ~Standalone();  // Stop(), without patience
+
+  // Once: lets requests in flight finish for at most `patience`, then closes everything.
+  void Stop(Duration patience);
+
+  Status Ready() const;
+  const rpc::Endpoint& endpoint() const { return server_->endpoint(); }
+  const rpc::Endpoint& http_endpoint() const { return server_->http_endpoint(); }
+
+ private:
+  class Metrics;
+  Standalone() = default;
+  Status Open(StandaloneOptions options);
+  void OpenMaster(master::MasterOptions options);
+
+  std::unique_ptr<coordination::EmbeddedCoordination> coordination_;
+  std::unique_ptr<rpc::EventLoop> loop_;  // the master's
+  std::unique_ptr<rpc::PipelinedConnector> connector_;
+  std::unique_ptr<coordination::Coordinator> coordinator_;  // the master's
+  std::unique_ptr<master::Master> master_;
+  std::unique_ptr<master::MasterMetrics> master_metrics_;
+  std::unique_ptr<tabletserver::ServerProcess> server_;
+  bool stopped_ = false;
+};
+
+}  // namespace ebla::standalone
