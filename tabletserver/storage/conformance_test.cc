@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <random>
 #include <thread>
 
 #include "tabletserver/storage/store_fixture.h"
@@ -466,6 +467,91 @@ TEST_P(StoreTest, LogBytesCountFromTheCheckpoint) {
   EXPECT_GT(store().LogBytesSinceCheckpoint(), 10'000);
   ASSERT_TRUE(CheckpointNow(store()));
   EXPECT_EQ(store().LogBytesSinceCheckpoint(), 0);
+}
+
+// ---- both at once --------------------------------------------------------------------------------------------------
+
+// One tablet of a table, told the same story twice: by either store.
+class Story {
+ public:
+  explicit Story(uint64_t seed) : random_(seed) {
+    for (const auto& store : stores_) {
+      EXPECT_TRUE((**store).EnsureTable(kTable, TableCompression::kSnappy).ok());
+      EXPECT_TRUE((**store).PutReplicaState(kTablet, state_).ok());
+    }
+  }
+
+  void Step() {
+    switch (random_() % 12) {
+      case 0: return Checkpoint();
+      case 1: return Truncate();
+      case 2: return RemoveSuffix();
+      case 3: return Reopen();
+      default: return random_() % 2 == 0 ? Append() : Apply();
+    }
+  }
+  void Compare() {
+    const std::string from = RandomKey(), to = RandomKey();
+    EXPECT_EQ(Dump(**stores_[0], kTable, {from, to}), Dump(**stores_[1], kTable, {from, to}));
+    EXPECT_EQ(Dump(**stores_[0], kTable, {from, ""}, true), Dump(**stores_[1], kTable, {from, ""}, true));
+    EXPECT_EQ(DumpLog(**stores_[0], kTablet), DumpLog(**stores_[1], kTablet));
+    EXPECT_EQ(DumpReplicas(**stores_[0]), DumpReplicas(**stores_[1]));
+  }
+
+ private:
+  std::string RandomKey() { return std::string(1 + random_() % 3, static_cast<char>('a' + random_() % 5)); }
+  void Append() {
+    std::vector<Effect> effects;
+    for (uint64_t i = random_() % 4; i > 0; --i) {
+      effects.push_back(random_() % 3 == 0 ? Delete(RandomKey()) : Put(RandomKey(), std::to_string(random_() % 1000)));
+    }
+    log_.push_back(Entry(last_.Next().value, std::move(effects)));
+    last_ = last_.Next();
+    for (const auto& store : stores_) ASSERT_TRUE(AppendOne(**store, kTablet, log_.back()).ok());
+  }
+  void Apply() {
+    if (applied_ == last_) return;
+    applied_ = applied_.Next();
+    const LogEntry& entry = log_[applied_.value - 1];
+    for (const auto& store : stores_) ASSERT_TRUE(ApplyOne(**store, kTablet, kTable, entry).ok());
+  }
+  void Checkpoint() {
+    for (const auto& store : stores_) {
+      const auto held = CheckpointNow(**store);
+      ASSERT_TRUE(held);
+      ASSERT_EQ(held->contains(kTablet) ? held->at(kTablet) : Lsn{}, applied_);
+      ASSERT_TRUE((**store).TruncateLog(kTablet, Lsn{applied_.value / 2}).ok());
+    }
+  }
+  void Truncate() {
+    const KeyRange range{RandomKey(), RandomKey()};
+    for (const auto& store : stores_) ASSERT_TRUE((**store).TruncateRange(kTable, range).ok());
+  }
+  void RemoveSuffix() {
+    if (applied_ == last_) return;
+    last_ = Lsn{applied_.value + random_() % (last_.value - applied_.value)};
+    log_.resize(last_.value);
+    for (const auto& store : stores_) ASSERT_TRUE((**store).RemoveSuffix(kTablet, last_.Next()).ok());
+  }
+  void Reopen() {
+    if (random_() % 4 != 0) return;
+    for (const auto& store : stores_) store->Reopen();
+  }
+
+  std::mt19937_64 random_;
+  ReplicaState state_{.table = kTable, .promised = {1}, .schema = {}};
+  const std::unique_ptr<StoreUnderTest> stores_[2] = {MakeStore(StoreKind::kWiredTiger), MakeStore(StoreKind::kMemory)};
+  std::vector<LogEntry> log_;  // from lsn 1 to last_
+  Lsn last_;
+  Lsn applied_;
+};
+
+TEST(StoresTest, TellTheSameStory) {
+  Story story(TestSeed());
+  for (int step = 0; step < 400 && !::testing::Test::HasFailure(); ++step) {
+    story.Step();
+    story.Compare();
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Both, StoreTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <stdlib.h>
 
+#include <random>
 #include <set>
 #include <sstream>
 
@@ -83,6 +84,17 @@ TemporaryDirectory::TemporaryDirectory() {
 TemporaryDirectory::~TemporaryDirectory() {
   std::error_code ignored;
   std::filesystem::remove_all(path_, ignored);
+}
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+uint64_t TestSeed() {
+  const uint64_t seed = FromEnvironment("EBLA_SEED", std::random_device{}());
+  LOG(INFO) << "EBLA_SEED=" << seed;
+  return seed;
 }
 
 bool CopyFiles(const std::string& from, const std::string& to) {

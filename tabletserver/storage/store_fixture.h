@@ -29,6 +29,11 @@ class TemporaryDirectory {
   std::string path_;
 };
 
+// A number from the environment, or `otherwise`.
+uint64_t FromEnvironment(const char* name, uint64_t otherwise);
+// Prints the seed, and takes EBLA_SEED to have the same again.
+uint64_t TestSeed();
+
 // Waits for what a store completes later.
 Status FlushNow(TabletStore& store, FlushMode mode = FlushMode::kSync);
 Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store);

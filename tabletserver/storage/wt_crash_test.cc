@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <sys/mount.h>
 
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <random>
@@ -33,15 +32,8 @@ class WtCrashTest : public ::testing::TestWithParam<FlushMode> {
 };
 
 // EBLA_CRASH_ROUNDS for more of them, EBLA_SEED to have the same again.
-uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
-  const char* text = getenv(name);
-  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
-}
-
 TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
-  const uint64_t seed = FromEnvironment("EBLA_SEED", std::random_device{}());
-  LOG(INFO) << "EBLA_SEED=" << seed;
-  std::mt19937_64 random(seed);
+  std::mt19937_64 random(TestSeed());
   CrashChildOptions options;
   options.directory = directory / "store";
   options.mode = GetParam();
