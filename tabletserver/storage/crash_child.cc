@@ -78,7 +78,7 @@ class Writer {
     CHECK(replicas) << replicas.error();
     for (const RecoveredReplica& replica : *replicas) {
       const Lsn applied = replica.applied ? replica.applied->applied.lsn : Lsn{};
-      last_[replica.tablet] = replica.last_logged.lsn;
+      last_[replica.tablet] = std::max(applied, replica.last_logged.lsn);  // the log may have been truncated to nothing
       auto log = store_.ReadLog(replica.tablet, applied.Next(), replica.last_logged.lsn, SIZE_MAX);
       CHECK(log) << log.error();
       for (const LogEntry& entry : *log) CHECK(ApplyCrashEntry(store_, replica.tablet, entry).ok());

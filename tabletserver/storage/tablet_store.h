@@ -113,8 +113,8 @@ struct RecoveredReplica {
   // None: created but nothing applied before the last checkpoint. May be there for a tombstone: a crash undid
   // ForgetReplica and TruncateRange, and its records (of applied->range) and rows have to be removed again.
   std::optional<AppliedState> applied;
-  Version first_logged;                 // none: the log is empty
-  Version last_logged;
+  Version first_logged;                 // none: the log is empty; truncation may have left nothing of it, and lsns
+  Version last_logged;                  // then go on after applied->applied
   std::vector<WindowRow> window;
 };
 
