@@ -2,11 +2,12 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+
+#include "common/testing/temporary_directory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -15,12 +16,6 @@ using ::testing::HasSubstr;
 
 class IdentityTest : public ::testing::Test {
  protected:
-  IdentityTest() {
-    std::string pattern = std::filesystem::temp_directory_path() / "identity_test.XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
-  }
-  ~IdentityTest() override { std::filesystem::remove_all(path_); }
-
   std::string Read() const {
     std::ifstream in(path_ + "/IDENTITY");
     std::ostringstream text;
@@ -38,7 +33,8 @@ class IdentityTest : public ::testing::Test {
     return opened ? Status::Ok() : opened.error();
   }
 
-  std::string path_;
+  testing::TemporaryDirectory directory_;
+  const std::string path_ = directory_.path();
 };
 
 TEST_F(IdentityTest, EachStartRaisesTheCounterAndKeepsTheRest) {

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <condition_variable>
-#include <filesystem>
 #include <future>
 #include <mutex>
 
@@ -12,6 +11,7 @@
 #include "common/coordination/node_codec.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
+#include "common/testing/temporary_directory.h"
 #include "tabletserver/storage/wt_store.h"
 #include "tabletserver/tabletserver_host.h"
 
@@ -25,8 +25,6 @@ constexpr int64_t kTable = 3;
 class ThreadsTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    std::string pattern = std::filesystem::temp_directory_path() / "tabletserver_threads.XXXXXX";
-    path_ = ::mkdtemp(pattern.data());
     for (rpc::EventLoop* loop : AllLoops()) loop->Start();
     auto coordination = coordination::EmbeddedCoordination::Open(path_ + "/coordination");
     ASSERT_TRUE(coordination.has_value()) << coordination.error();
@@ -41,7 +39,6 @@ class ThreadsTest : public ::testing::Test {
     for (rpc::EventLoop* loop : AllLoops()) loop->Stop();
     coordinator_.reset();
     coordination_.reset();
-    std::filesystem::remove_all(path_);
   }
 
   std::vector<rpc::EventLoop*> AllLoops() {
@@ -143,7 +140,8 @@ class ThreadsTest : public ::testing::Test {
     return true;
   }
 
-  std::string path_;
+  testing::TemporaryDirectory directory_;
+  const std::string path_ = directory_.path();
   rpc::EventLoop loop_a_{"loop-a"}, loop_b_{"loop-b"}, shard_a_{"shard-a"}, shard_b_{"shard-b"}, reader_{"reader"},
       background_{"background"}, control_{"control"}, flusher_{"flusher"}, checkpoints_{"checkpoints"};
   rpc::PipelinedConnector connector_{control_};

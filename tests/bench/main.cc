@@ -15,6 +15,7 @@ DEFINE_string(json, "", "Write the rows and ratios to this file.");
 namespace ebla::bench {
 
 void RunRpcBench(const BenchOptions& options, Report& report);
+void RunTabletServerBench(const BenchOptions& options, Report& report);
 
 namespace {
 
@@ -22,7 +23,7 @@ struct Suite {
   const char* name;
   void (*run)(const BenchOptions&, Report&);
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}, {"tabletserver", &RunTabletServerBench}};
 
 int Run() {
   const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
