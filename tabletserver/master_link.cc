@@ -35,17 +35,24 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   }
 
  private:
+  // Each read is a round of its own: what an earlier one left behind (its watch, its timer) does nothing any more.
   void ReadTerm() {
-    if (stopped_ || reading_) return;
-    reading_ = true;
+    if (stopped_) return;
+    const uint64_t round = ++round_;
     coordinator_.Get(
         coordination::layout::kTerm,
-        [self = shared_from_this()](Result<coordination::Node> node) { self->OnTerm(std::move(node)); },
-        [self = shared_from_this()] { self->ReadTerm(); });
+        [self = shared_from_this(), round](Result<coordination::Node> node) {
+          if (self->round_ == round) self->OnTerm(std::move(node));
+        },
+        ReadAgain());
+  }
+  Task ReadAgain() {
+    return [self = shared_from_this(), round = round_] {
+      if (self->round_ == round) self->ReadTerm();
+    };
   }
 
   void OnTerm(Result<coordination::Node> node) {
-    reading_ = false;
     if (stopped_) return;
     if (node) {
       auto decoded = coordination::DecodeNode<idl::TermNode>(node->data, coordination::layout::kTerm);
@@ -55,8 +62,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
       }
       LOG_EVERY_N(ERROR, 20) << "cannot read who leads the masters: " << decoded.error();
     }
-    // No master yet, or the coordinator is away. (A watch that a failed read may have left only reads once more.)
-    executor_.After(options_.retry_delay, [self = shared_from_this()] { self->ReadTerm(); });
+    executor_.After(options_.retry_delay, ReadAgain());  // no master yet, or the coordinator is away
   }
 
   void Follow(const idl::TermNode& term) {
@@ -109,7 +115,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   const Report report_;
   const Options options_;
   bool stopped_ = false;
-  bool reading_ = false;
+  uint64_t round_ = 0;  // the last read of the term
   bool in_flight_ = false;
   bool failing_ = false;
   uint64_t attempt_ = 0;

@@ -56,6 +56,7 @@ void Shard::CheckpointRemovals() {
         continue;
       }
       tablet->core->Step(ReplicaForgotten{});
+      CountOverlay(*tablet);  // what was never applied is no burden any more
       departed_[tablet->id] = tablet->core->replica().state();
       ports_.directory.Remove(*tablet->handle);
       tablets_.erase(tablet->id);

@@ -416,6 +416,29 @@ TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   EXPECT_TRUE(Until([&] { return drop() == Code::OK; }));
 }
 
+TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
+  disk_.SetStalled(true);
+  auto write = std::make_shared<std::optional<idl::WriteReply>>();
+  idl::WriteRequest request;
+  request.header = Header();
+  request.header.__set_tabletTimeMs(learnt_ms_);
+  request.clientId = request.sequence = request.firstIncomplete = 1;
+  request.writes = {PutOf("k", "never applied")};
+  server_->tablet_service()->write([write](const idl::WriteReply& reply) { *write = reply; }, request);
+  ASSERT_TRUE(Until([&] { return server_->shard_counters().overlay_bytes.load() > 0; }));
+  idl::DropRequest drop;
+  drop.header = ControlTo();
+  drop.tablets.resize(1);
+  drop.tablets[0].tabletId = 100;
+  drop.tablets[0].epoch = 1;
+  server_->control_service()->drop([](const idl::DropReply&) {}, drop);
+  scheduler_.RunFor(1s);
+  disk_.SetStalled(false);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  EXPECT_EQ((*write)->header.code, Code::UNKNOWN_OUTCOME) << (*write)->header.message;
+  EXPECT_EQ(server_->shard_counters().overlay_bytes.load(), 0);
+}
+
 TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
   idl::AlterRequest request;
   request.header = ControlTo();
@@ -443,7 +466,14 @@ TEST_F(TabletServerTest, CheckpointsCutTheLogAndStopTakesOne) {
   EXPECT_EQ(Put("late", "v").header.code, Code::COME_AGAIN);
 }
 
-TEST_F(TabletServerTest, FollowsTheMastersFromTermToTerm) {
+TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > 0; }));
+  const int64_t reported = master_->heartbeats;
+  coordination_.SetAvailable(false);
+  scheduler_.RunFor(20s);
+  EXPECT_GE(master_->heartbeats, reported + 18) << "the known master is reported to all the while";
+  EXPECT_EQ(Put("k", "v").header.code, Code::OK) << "and clients are served";
+  coordination_.SetAvailable(true);
   idl::TermNode term;
   term.term = 8;
   term.leader = "master-2";
