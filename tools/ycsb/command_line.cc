@@ -28,6 +28,7 @@ properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestd
 and for the table that load makes:
   ebla.splits=N                tablets at first, cut where the workload's keys fall (1)
   ebla.replicas=N  ebla.durability=sync|interval  ebla.interval_ms=N  ebla.compression=none|snappy|zlib
+  ebla.last_write_wins=true|false
 
 for example:
   ebla-ycsb load -P conf/ycsb/workloada -p recordcount=100000 -p ebla.splits=12 -threads 16

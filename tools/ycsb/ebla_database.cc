@@ -135,6 +135,9 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
     EBLA_ASSIGN(const size_t compression, properties.Choice("ebla.compression", "none", {"none", "snappy", "zlib"}));
     options.create.compression = static_cast<TableCompression>(compression);
   }
+  if (properties.Has("ebla.last_write_wins")) {
+    EBLA_ASSIGN(options.create.last_write_wins, properties.Boolean("ebla.last_write_wins", false));
+  }
   return options;
 }
 

@@ -23,6 +23,7 @@ constexpr std::string_view kKnown[] = {
     "ebla.deadline_ms",
     "ebla.durability",
     "ebla.interval_ms",
+    "ebla.last_write_wins",
     "ebla.masters",
     "ebla.read",
     "ebla.replicas",
