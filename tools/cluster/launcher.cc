@@ -68,7 +68,7 @@ class Launcher::Lock {
 std::string_view StateName(ProcessState state) {
   switch (state) {
     case ProcessState::kReady: return "ready";
-    case ProcessState::kStarting: return "starting";
+    case ProcessState::kNotReady: return "not ready";
     case ProcessState::kDead: return "dead";
   }
   return "unknown";
@@ -333,7 +333,7 @@ ProcessView Launcher::View(const Member& member) const {
     ready = AskReady(member.http_port, kProbeTimeout);
   else if (!zookeeper::Answers(member.port))
     ready = Status(Code::kUnavailable, "does not answer");
-  view.state = ready.ok() ? ProcessState::kReady : ProcessState::kStarting;
+  view.state = ready.ok() ? ProcessState::kReady : ProcessState::kNotReady;
   view.reason = ready.message();
   return view;
 }

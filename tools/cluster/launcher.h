@@ -49,7 +49,7 @@ struct StartOptions {
   bool wait = true;  // until all are ready, not only started
 };
 
-enum class ProcessState { kReady, kStarting, kDead };  // kStarting: runs, and does not say that it is ready
+enum class ProcessState { kReady, kNotReady, kDead };  // kNotReady: runs, but is starting, or stuck
 std::string_view StateName(ProcessState state);
 
 struct ProcessView {

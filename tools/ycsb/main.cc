@@ -56,14 +56,10 @@ class Interrupter {
   std::thread thread_;
 };
 
-int Report(const Properties& properties, const RunnerOptions& options, const RunResult& result) {
-  if (const std::string file = properties.Text("exportfile", ""); !file.empty()) {
-    std::ofstream out(file, std::ios::trunc);
-    PrintResult(options.measurements, result, out);
-    if (!out) return Complain(Status(Code::kInternal, "cannot write " + file), kFailed);
-  } else {
-    PrintResult(options.measurements, result, std::cout);
-  }
+// The summary goes to `out`. Returns the exit code.
+int Report(const RunnerOptions& options, const RunResult& result, std::ostream& out) {
+  PrintResult(options.measurements, result, out);
+  if (!out) return Complain(Status(Code::kInternal, "the summary could not be written"), kFailed);
   if (result.failed == 0) return 0;
   std::cerr << "ebla-ycsb: " << result.failed << " of " << result.failed + result.succeeded
             << " operations failed; the last one: " << result.last_failure << "\n";
@@ -83,6 +79,12 @@ int Execute(CommandLine& line) {
   if (!workload_options) return Complain(workload_options.error(), kUsageError);
   auto database_options = EblaOptions::Parse(properties, *workload_options);
   if (!database_options) return Complain(database_options.error(), kUsageError);
+  // Opened first: a run of hours should not end with a file that cannot be made.
+  const std::string export_file = properties.Text("exportfile", "");
+  std::ofstream file;
+  if (!export_file.empty()) file.open(export_file, std::ios::trunc);
+  if (!file)
+    return Complain(Status(Code::kInvalidArgument, "exportfile=" + export_file + " cannot be written"), kUsageError);
   auto workload = Workload::Make(std::move(*workload_options), load);
   if (!workload) return Complain(workload.error(), kUsageError);
 
@@ -92,7 +94,7 @@ int Execute(CommandLine& line) {
   const Interrupter interrupter(signals, runner);
   const Result<RunResult> result = runner.Execute();
   if (!result) return Complain(result.error(), kFailed);
-  const int exit_code = Report(properties, *options, *result);
+  const int exit_code = Report(*options, *result, export_file.empty() ? std::cout : file);
   return interrupter.interrupted() ? kInterrupted : exit_code;
 }
 
