@@ -252,6 +252,19 @@ TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
   }
 }
 
+TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
+  cluster_.SetRoutingTellsTime(false);
+  const TablePtr table = Open();
+  network_.Next(kTs1, Weather::kCutAfter, 2);
+  const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(cluster_.counts().writes_executed, 1);
+  const auto log = cluster_.write_log();
+  ASSERT_GE(log.size(), 3u);
+  EXPECT_FALSE(log[1].header.__isset.tabletTimeMs);
+  EXPECT_TRUE(log.back().header.__isset.tabletTimeMs);
+}
+
 TEST_F(ClientCoreTest, AWriteWhoseDeadlineCutsItInFlightIsUnknown) {
   const TablePtr table = Open();
   network_.SetWeather(kTs1, Weather::kSlowAnswer);

@@ -118,8 +118,9 @@ KeyRange WriteOperation::Touched() const {
 }
 
 Status WriteOperation::Prepare(const Place& place) {
-  if (!policy().maybe_happened()) {
-    // Nothing was executed yet, so what is known by now was known before the first execution.
+  if (!policy().maybe_happened() || !tablet_time_) {
+    // Nothing was executed yet, so what is known by now was known before the first execution. An attempt that named no
+    // time was not executed either, whatever became of its answer: servers refuse such writes.
     tablet_time_ = TabletTime{place.tablet_time.load(std::memory_order_relaxed)};
   }
   // Once it may have happened its server must be asked, which remembers it whatever has become of its tablet.

@@ -184,7 +184,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       location.replicas.push_back(replica);
       reply.tablets.push_back(location);
     }
-    reply.__set_tabletTimeMs(cluster_.now_ms_());
+    if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
   }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
     std::map<int64_t, idl::TabletSummary> all;
@@ -441,6 +441,10 @@ void FakeCluster::SetWindow(int64_t oldest_ms) {
   std::lock_guard lock(mutex_);
   oldest_ms_ = oldest_ms;
 }
+void FakeCluster::SetRoutingTellsTime(bool tells) {
+  std::lock_guard lock(mutex_);
+  routing_tells_time_ = tells;
+}
 void FakeCluster::SetMultiGetRoom(int records) {
   std::lock_guard lock(mutex_);
   multi_get_room_ = records;
@@ -601,6 +605,11 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
     reply.__set_failedIndex(static_cast<int32_t>(index));
     answered_[id] = reply;
   };
+  if (!request.header.__isset.tabletTimeMs) {
+    reply.header.__set_code(idl::Code::COME_AGAIN);
+    reply.header.__set_message("a write needs a tablet time");
+    return;
+  }
   if (request.header.tabletTimeMs < oldest_ms_) {
     reply.header.__set_code(idl::Code::UNKNOWN_OUTCOME);
     reply.header.__set_message("older than the window");

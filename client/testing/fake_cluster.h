@@ -74,6 +74,7 @@ class FakeCluster {
   void SetServing(bool serving);          // false: tablets have no primary at present
   void SetPageRows(int rows);             // of scans
   void SetWindow(int64_t oldest_ms);      // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
+  void SetRoutingTellsTime(bool tells);   // false: the master has not heard of the tablets lately
   void SetMultiGetRoom(int records);      // per reply; keys beyond get OVERLOADED
 
   Counts counts() const;
@@ -140,6 +141,7 @@ class FakeCluster {
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
   int64_t oldest_ms_ = 0;
+  bool routing_tells_time_ = true;
 };
 
 }  // namespace ebla::client::testing
