@@ -429,6 +429,21 @@ void Link::Release() {
   CloseIfReleased();
 }
 
+void Link::Abandon() {
+  const std::shared_ptr<Link> alive = std::exchange(self_, nullptr);
+  // Letting go of a caller may run its code: with nothing here half done.
+  std::vector<Channel::Done> waiting;
+  for (Slot& slot : slots_) waiting.push_back(std::exchange(slot.done, nullptr));
+  waiting_ = 0;
+  std::vector<Submission> submissions;
+  {
+    std::lock_guard lock(mutex_);
+    submissions.swap(submissions_);
+  }
+  std::vector<Completion> completions;
+  completions.swap(completions_);
+}
+
 void Link::CloseIfReleased() {
   if (waiting_ > 0) return;
   if (released_ && state_ != State::kIdle) Break("closed by its owner");

@@ -46,6 +46,8 @@ class Link final : public EventLoop::TurnEndHook, public std::enable_shared_from
   void Submit(EncodedCall call, Duration timeout, Channel::Done done);
   // The owner has let go: closes once nothing is in flight.
   void Release();
+  // The same when the loop has stopped: whoever waits is let go of, unanswered.
+  void Abandon();
   void OnTurnEnd() override;
 
  private:

@@ -4,6 +4,7 @@
 
 #include <map>
 #include <mutex>
+#include <utility>
 
 #include "common/rpc/link.h"
 
@@ -14,8 +15,14 @@ class PipelinedChannel final : public Channel {
  public:
   PipelinedChannel(EventLoop& loop, std::shared_ptr<Link> link) : loop_(loop), link_(std::move(link)) {}
   ~PipelinedChannel() override {
-    // The link ends on its loop; the task owns it, so that it goes with the loop if that has stopped.
-    loop_.Post([link = std::move(link_)] { link->Release(); });
+    // The link ends on its loop. If that has stopped, the task is destroyed unrun, and with it what is in flight.
+    struct Ending {
+      std::shared_ptr<Link> link;
+      ~Ending() {
+        if (link != nullptr) link->Abandon();
+      }
+    };
+    loop_.Post([ending = std::make_unique<Ending>(std::move(link_))] { std::exchange(ending->link, nullptr)->Release(); });
   }
 
   void Call(EncodedCall call, Duration timeout, Done done) override {
