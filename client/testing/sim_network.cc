@@ -63,7 +63,8 @@ void SimNetwork::Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Dura
         answer = Error(Code::kDeadlineExceeded, "no answer in time");
         after = timeout - one_way_;
       }
-      executor_.After(after, [answer = std::move(answer), done = std::move(done)]() mutable { done(std::move(answer)); });
+      executor_.After(after,
+                      [answer = std::move(answer), done = std::move(done)]() mutable { done(std::move(answer)); });
     });
   });
 }

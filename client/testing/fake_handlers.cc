@@ -1,0 +1,319 @@
+// The Thrift handlers of FakeCluster: each takes the lock, asks the model, answers.
+#include <algorithm>
+
+#include "client/testing/fake_cluster.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client::testing {
+
+namespace {
+
+template <class Reply>
+using Cob = std::function<void(const Reply&)>;
+
+}  // namespace
+
+// ---- masters
+
+class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
+ public:
+  MasterHandler(FakeCluster& cluster, int index) : cluster_(cluster), index_(index) {}
+
+  void describeTable(Cob<idl::DescribeTableReply> done, const idl::DescribeTableRequest& request) override {
+    idl::DescribeTableReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.describes;
+      if (Leads(reply.header) && Exists(request.name, reply.header)) {
+        reply.__set_table(cluster_.Summary(cluster_.tables_.at(request.name)));
+      }
+    }
+    done(reply);
+  }
+
+  void locate(Cob<idl::LocateReply> done, const idl::LocateRequest& request) override {
+    idl::LocateReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.locates;
+      if (Leads(reply.header)) Locate(request, reply);
+    }
+    done(reply);
+  }
+
+  void createTable(Cob<idl::CreateTableReply> done, const idl::CreateTableRequest& request) override {
+    idl::CreateTableReply reply;
+    bool create = false;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) {
+        create = !cluster_.tables_.contains(request.name);
+        if (!create) Refuse(reply.header, idl::Code::TABLE_EXISTS, "table \"" + request.name + "\" exists");
+      }
+    }
+    if (create) {
+      cluster_.AddTable(request.name, request.splitPoints);
+      std::lock_guard lock(cluster_.mutex_);
+      Table& table = cluster_.tables_.at(request.name);
+      table.options = request.options;
+      if (!table.options.__isset.replicas) table.options.__set_replicas(1);
+      reply.__set_schema(cluster_.Summary(table).schema);
+    }
+    done(reply);
+  }
+
+  void alterTable(Cob<idl::AlterTableReply> done, const idl::AlterTableRequest& request) override {
+    idl::AlterTableReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && Exists(request.name, reply.header)) {
+        Table& table = cluster_.tables_.at(request.name);
+        if (request.options.__isset.defaultTtlMs) table.options.__set_defaultTtlMs(request.options.defaultTtlMs);
+        reply.__set_schema(cluster_.Summary(table).schema);
+      }
+    }
+    done(reply);
+  }
+
+  void dropTable(Cob<idl::DropTableByNameReply> done, const idl::DropTableByNameRequest& request) override {
+    idl::DropTableByNameReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && Exists(request.name, reply.header)) cluster_.tables_.erase(request.name);
+    }
+    done(reply);
+  }
+
+  void listTables(Cob<idl::ListTablesReply> done, const idl::ListTablesRequest&) override {
+    idl::ListTablesReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) {
+        for (const auto& [name, table] : cluster_.tables_) reply.tables.push_back(cluster_.Summary(table));
+      }
+    }
+    done(reply);
+  }
+
+  void listServers(Cob<idl::ListServersReply> done, const idl::ListServersRequest&) override {
+    idl::ListServersReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) {
+        for (const ServerName& name : cluster_.servers_) {
+          idl::ServerSummary server;
+          server.name = name;
+          server.endpoint = rpc::ToIdl(cluster_.endpoints_[name]);
+          server.incarnation = 1;
+          server.sinceHeartbeatMs = 12;
+          reply.servers.push_back(server);
+        }
+      }
+    }
+    done(reply);
+  }
+
+  void listTablets(Cob<idl::ListTabletsReply> done, const idl::ListTabletsRequest& request) override {
+    idl::ListTabletsReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && (request.table.empty() || Exists(request.table, reply.header))) List(request, reply);
+    }
+    done(reply);
+  }
+
+  void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
+    idl::ClusterInfoReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      reply.clusterId = "fake";
+      reply.term = 7;
+      for (int i = 0; i < cluster_.masters_; ++i) {
+        idl::MasterSummary master;
+        master.name = "master-" + std::to_string(i + 1);
+        master.endpoint = rpc::ToIdl(cluster_.master_endpoints_[static_cast<size_t>(i)]);
+        master.leader = i == cluster_.leader_;
+        reply.masters.push_back(master);
+      }
+      reply.liveServers = static_cast<int32_t>(cluster_.servers_.size());
+      reply.tables = static_cast<int32_t>(cluster_.tables_.size());
+    }
+    done(reply);
+  }
+
+ private:
+  static void Refuse(idl::MasterReplyHeader& header, idl::Code::type code, const std::string& message) {
+    header.__set_code(code);
+    header.__set_message(message);
+  }
+  bool Leads(idl::MasterReplyHeader& header) const {
+    if (cluster_.leader_ == index_) return true;
+    Refuse(header, idl::Code::NOT_PRIMARY, "this master is a standby");
+    if (cluster_.leader_ >= 0 && cluster_.standbys_know_) {
+      header.__set_leader(rpc::ToIdl(cluster_.master_endpoints_[static_cast<size_t>(cluster_.leader_)]));
+    }
+    return false;
+  }
+  bool Exists(const std::string& name, idl::MasterReplyHeader& header) const {
+    if (cluster_.tables_.contains(name)) return true;
+    Refuse(header, idl::Code::NO_SUCH_TABLE, "no table \"" + name + "\"");
+    return false;
+  }
+  void Locate(const idl::LocateRequest& request, idl::LocateReply& reply) {
+    Table* table = cluster_.ById(request.tableId);
+    if (table == nullptr) return Refuse(reply.header, idl::Code::NO_SUCH_TABLE, "no such table");
+    const KeyRange wanted = rpc::FromIdl(request.range);
+    for (const auto& [start, tablet] : table->tablets) {
+      if (!tablet.range.Overlaps(wanted)) continue;
+      if (static_cast<int>(reply.tablets.size()) == request.limit) {
+        reply.more = true;
+        break;
+      }
+      idl::TabletLocation location;
+      location.tabletId = tablet.id;
+      location.range = rpc::ToIdl(tablet.range);
+      location.epoch = tablet.epoch;
+      if (cluster_.serving_) location.primary = tablet.primary;
+      idl::Replica replica;
+      replica.server = tablet.primary;
+      replica.endpoint = rpc::ToIdl(cluster_.endpoints_[tablet.primary]);
+      replica.voter = true;
+      location.replicas.push_back(replica);
+      reply.tablets.push_back(location);
+    }
+    if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
+  }
+  void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
+    std::map<int64_t, idl::TabletSummary> all;
+    for (const auto& [name, table] : cluster_.tables_) {
+      if (!request.table.empty() && request.table != name) continue;
+      for (const auto& [start, tablet] : table.tablets) {
+        if (!request.server.empty() && request.server != tablet.primary) continue;
+        idl::TabletSummary summary;
+        summary.table = name;
+        summary.info.tabletId = tablet.id;
+        summary.info.tableId = table.id;
+        summary.info.range = rpc::ToIdl(tablet.range);
+        summary.info.epoch = tablet.epoch;
+        summary.info.primary = tablet.primary;
+        summary.info.voters = {tablet.primary};
+        summary.info.state = idl::TabletState::SERVING;
+        all[tablet.id] = summary;
+      }
+    }
+    for (const auto& [id, summary] : all) {
+      if (id <= request.afterTabletId) continue;
+      if (static_cast<int>(reply.tablets.size()) == std::min(request.limit, 2)) {  // small pages, to be walked
+        reply.more = true;
+        break;
+      }
+      reply.tablets.push_back(summary);
+    }
+  }
+
+  FakeCluster& cluster_;
+  const int index_;
+};
+
+// ---- tablet servers
+
+class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
+ public:
+  ServerHandler(FakeCluster& cluster, ServerName name) : cluster_(cluster), name_(std::move(name)) {}
+
+  void get(Cob<idl::GetReply> done, const idl::GetRequest& request) override {
+    idl::GetReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.gets;
+      cluster_.last_read_ = request.options;
+      Table* table = nullptr;
+      Tablet* tablet = nullptr;
+      if (!cluster_.Refused(name_, request.header, request.key, reply.header, &table, &tablet)) {
+        if (const Stored* stored = cluster_.Live(*table, request.key)) {
+          reply.__set_record(cluster_.ToRecord(*stored));
+        } else {
+          reply.header.__set_code(idl::Code::NOT_FOUND);
+        }
+      }
+    }
+    done(reply);
+  }
+
+  void multiGet(Cob<idl::MultiGetReply> done, const idl::MultiGetRequest& request) override {
+    idl::MultiGetReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.multi_gets;
+      Table* table = nullptr;
+      Tablet* tablet = nullptr;
+      int room = cluster_.multi_get_room_;
+      if (!cluster_.Refused(name_, request.header, request.keys.front(), reply.header, &table, &tablet)) {
+        for (const std::string& key : request.keys) {
+          idl::MultiGetResult result;
+          const Stored* stored = cluster_.Live(*table, key);
+          if (cluster_.At(*table, key).primary != name_) {
+            result.code = idl::Code::WRONG_TABLET;
+          } else if (stored == nullptr) {
+            result.code = idl::Code::NOT_FOUND;
+          } else if (room-- <= 0) {
+            result.code = idl::Code::OVERLOADED;
+          } else {
+            result.__set_record(cluster_.ToRecord(*stored));
+          }
+          reply.results.push_back(std::move(result));
+        }
+      }
+    }
+    done(reply);
+  }
+
+  void write(Cob<idl::WriteReply> done, const idl::WriteRequest& request) override {
+    idl::WriteReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.write_attempts;
+      cluster_.write_log_.push_back(request);
+      Table* table = nullptr;
+      Tablet* tablet = nullptr;
+      if (!cluster_.Refused(name_, request.header, request.writes.front().key, reply.header, &table, &tablet)) {
+        cluster_.Execute(*table, *tablet, request, reply);
+      }
+      reply.header.__set_tabletTimeMs(cluster_.now_ms_());
+    }
+    done(reply);
+  }
+
+  void scan(Cob<idl::ScanReply> done, const idl::ScanRequest& request) override {
+    idl::ScanReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      ++cluster_.counts_.scans;
+      Table* table = cluster_.ById(request.header.tableId);
+      std::string key = request.range.startKey;
+      if (request.reverse && table != nullptr) {
+        // Whoever serves the last keys below the end.
+        auto it =
+            request.range.endKey.empty() ? table->tablets.end() : table->tablets.lower_bound(request.range.endKey);
+        key = std::max(key, std::prev(it)->first);
+      }
+      Tablet* tablet = nullptr;
+      if (!cluster_.Refused(name_, request.header, key, reply.header, &table, &tablet)) {
+        cluster_.Scan(*table, *tablet, request, reply);
+      }
+    }
+    done(reply);
+  }
+
+ private:
+  FakeCluster& cluster_;
+  const ServerName name_;
+};
+
+std::shared_ptr<idl::MasterServiceCobSvIf> FakeCluster::Master(int index) {
+  return std::make_shared<MasterHandler>(*this, index);
+}
+std::shared_ptr<idl::TabletServiceCobSvIf> FakeCluster::Server(const ServerName& name) {
+  return std::make_shared<ServerHandler>(*this, name);
+}
+}  // namespace ebla::client::testing

@@ -1,0 +1,46 @@
+#include "client/testing/fake_servers.h"
+
+#include <glog/logging.h>
+
+#include <chrono>
+
+namespace ebla::client::testing {
+
+namespace {
+
+int64_t TimeOfDayMs() {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
+}
+
+}  // namespace
+
+FakeServers::FakeServers(std::vector<ServerName> servers, int masters)
+    : loop_("fake-servers"), cluster_(TimeOfDayMs, servers, masters) {
+  loop_.Start();
+  for (int i = 0; i < masters; ++i) {
+    const rpc::Endpoint address = Serve(cluster_.Master(i));
+    cluster_.SetMasterEndpoint(i, address);
+    masters_.push_back(address.ToString());
+  }
+  for (const ServerName& name : servers) cluster_.SetEndpoint(name, Serve(cluster_.Server(name)));
+}
+
+FakeServers::~FakeServers() {
+  for (auto& host : hosts_) host->server->Stop(Duration(0));
+  loop_.Stop();
+}
+
+template <class Handler>
+rpc::Endpoint FakeServers::Serve(Handler handler) {
+  hosts_.push_back(std::make_unique<Host>());
+  Host& host = *hosts_.back();
+  host.dispatcher.Register(std::move(handler));
+  host.server =
+      std::make_unique<rpc::RpcServer>(rpc::ServerOptions{}, host.dispatcher, std::vector<rpc::EventLoop*>{&loop_});
+  const Status started = host.server->Start();
+  CHECK(started.ok()) << started;
+  return host.server->address();
+}
+
+}  // namespace ebla::client::testing
