@@ -1,0 +1,84 @@
+// tools/ebla/main.cc
+// `ebla VERB ...` does one thing, `ebla` at a terminal is a shell, `ebla < script` runs a script.
+#include <glog/logging.h>
+#include <signal.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <iostream>
+#include <string>
+#include <vector>
+
+#include "common/process/process.h"
+#include "tools/ebla/interactive.h"
+#include "tools/ebla/parse.h"
+#include "tools/ebla/shell.h"
+
+namespace {
+
+using ebla::Status;
+using ebla::shell::Shell;
+
+// Takes the options of every verb from where no verb follows them: they then hold for all lines.
+Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& settings) {
+  while (!words.empty() && words.front().starts_with("--")) {
+    std::string name = words.front();
+    if (name == "--json") {
+      settings.json = true;
+      words.erase(words.begin());
+      continue;
+    }
+    std::string value;
+    size_t taken = 1;
+    if (const size_t equals = name.find('='); equals != std::string::npos) {
+      value = name.substr(equals + 1);
+      name.resize(equals);
+    } else if (words.size() > 1) {
+      value = words[1];
+      taken = 2;
+    }
+    if (name == "--masters") {
+      EBLA_ASSIGN(settings.masters, ebla::shell::ParseMasters(value));
+    } else if (name == "--deadline") {
+      EBLA_ASSIGN(settings.deadline, ebla::shell::ParseDuration(value));
+      if (settings.deadline.count() == 0)
+        return ebla::Error(ebla::Code::kInvalidArgument, "--deadline must be above 0");
+    } else {
+      return {};  // the verbs' parser says what is wrong with it
+    }
+    words.erase(words.begin(), words.begin() + static_cast<ptrdiff_t>(taken));
+  }
+  return {};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  google::InitGoogleLogging(argv[0]);
+  FLAGS_logtostderr = true;
+  FLAGS_minloglevel = google::GLOG_ERROR;  // the answer says what went wrong
+  signal(SIGPIPE, SIG_IGN);
+
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (words.size() == 1 && words.front() == "--version") {
+    std::cout << "ebla " << ebla::process::BuildVersion() << std::endl;
+    return 0;
+  }
+  const char* masters = std::getenv("EBLA_MASTERS");
+  Shell::Settings settings;
+  const auto known = ebla::shell::ParseMasters(masters != nullptr && *masters != 0 ? masters : "127.0.0.1:7400");
+  Status valid = known ? TakeGlobalOptions(words, settings) : known.error();
+  if (!valid.ok()) {
+    std::cerr << valid << std::endl;
+    return ebla::shell::ExitCode(valid);
+  }
+  if (settings.masters.empty()) settings.masters = *known;
+
+  Shell shell(std::move(settings), std::cout, std::cerr);
+  if (!words.empty()) {
+    const bool long_running = words.front() == "scan" || words.front() == "load" || words.front() == "dump";
+    if (long_running) ebla::shell::CatchInterrupts(shell);
+    return shell.Run(words);
+  }
+  return isatty(STDIN_FILENO) == 1 ? ebla::shell::RunInteractive(shell) : shell.RunScript(std::cin);
+}

@@ -1,0 +1,289 @@
+// The shell in this process against a pretended cluster on real sockets, and the program itself at a pseudo-terminal.
+#include "tools/ebla/shell.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <pty.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+
+#include "client/testing/fake_servers.h"
+#include "test_paths.h"
+
+namespace ebla::shell {
+namespace {
+
+using client::testing::FakeServers;
+using ::testing::HasSubstr;
+
+class ShellTest : public ::testing::Test {
+ protected:
+  ShellTest() : shell_({.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}, out_, err_) {
+    char name[] = "/tmp/ebla_shell_test.XXXXXX";
+    directory_ = mkdtemp(name);
+  }
+  ~ShellTest() override { std::filesystem::remove_all(directory_); }
+
+  // What the line shows, with the exit code after it where it is not 0.
+  std::string Run(const std::string& line) {
+    out_.str("");
+    err_.str("");
+    const int code = shell_.RunLine(line);
+    std::string text = out_.str() + err_.str();
+    while (text.ends_with('\n')) text.pop_back();
+    return code == 0 ? text : text + " [" + std::to_string(code) + "]";
+  }
+  std::string File(const std::string& name, const std::string& content) {
+    const std::string path = directory_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+  std::string Content(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void MakeTable() { servers_.cluster().AddTable("carts", {"m"}); }
+
+  FakeServers servers_;
+  std::ostringstream out_, err_;
+  Shell shell_;
+  std::string directory_;
+};
+
+TEST_F(ShellTest, TablesFromBirthToDrop) {
+  EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"), "OK  4 tablets");
+  EXPECT_THAT(Run("table create carts"), HasSubstr("TABLE_EXISTS"));
+  EXPECT_THAT(Run("table create carts"), HasSubstr("[1]"));
+  EXPECT_EQ(Run("table list"),
+            "TABLE  TABLETS  RECORDS  SIZE  READS/S  WRITES/S\ncarts      4/4        0  0 B         0         0");
+  EXPECT_THAT(Run("table describe carts"), HasSubstr("default ttl      30m"));
+  EXPECT_EQ(Run("table alter carts --default-ttl 7d"), "OK  schema version 1");
+  EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
+  EXPECT_THAT(Run("--json tablet list carts"), HasSubstr(R"("range":{"start":"f","end":"m"})"));
+  EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
+  EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   127.0.0.1:"));
+  EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
+  EXPECT_EQ(Run("table drop carts"), "OK");
+  EXPECT_EQ(Run("table drop carts"), "NO_SUCH_TABLE: master " + servers_.masters()[0] + ": no table \"carts\" [1]");
+}
+
+TEST_F(ShellTest, SplitsByPatternAndSample) {
+  EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets");
+  EXPECT_EQ(servers_.cluster().Tablets("p")[1].range.start, "user0000025");
+  EXPECT_EQ(Run("table create s --splits 2 --sample " + File("keys", "a\nb\nc\nd\n")), "OK  2 tablets");
+  EXPECT_EQ(servers_.cluster().Tablets("s")[1].range.start, "c");
+  for (const char* wrong :
+       {"--splits 4", "--pattern u%d", "--splits 4 --pattern u --count 5", "--splits 4 --sample /none",
+        "--splits 2 --split-points f", "--split-points a\\q", "--replicas 0", "--compression lz4",
+        "--durability sometimes", "--key-group ab", "--default-ttl soon", "--split-size big"}) {
+    EXPECT_THAT(Run(std::string("table create w ") + wrong), ::testing::EndsWith("[2]")) << wrong;
+  }
+}
+
+TEST_F(ShellTest, RecordsOneByOne) {
+  MakeTable();
+  EXPECT_THAT(Run(R"(put carts user42 '{"items": 3}' --ack majority --ttl 30m)"), HasSubstr("OK  version 1."));
+  EXPECT_EQ(Run("get carts user42 --read bounded=2s"), R"({"items": 3})");
+  EXPECT_THAT(Run("get carts user42 -v"), HasSubstr("expires 20"));
+  EXPECT_EQ(Run("get carts nobody"), "NOT_FOUND: no record under \"nobody\" [1]");
+  EXPECT_EQ(Run("put carts user42 x --if-absent"), "CONDITION_FAILED: the condition does not hold [1]");
+  EXPECT_THAT(Run("put carts n1 x --if-version 9.9"), HasSubstr("CONDITION_FAILED"));
+  EXPECT_THAT(Run("incr carts visits"), HasSubstr("OK  1  version 1."));
+  EXPECT_THAT(Run("incr carts visits -5"), HasSubstr("OK  -4  version"));
+  EXPECT_THAT(Run("incr carts user42"), HasSubstr("not a decimal number [2]"));
+  EXPECT_EQ(Run("delete carts visits"), "OK");
+  EXPECT_THAT(Run("delete carts visits --if-exists"), HasSubstr("[1]"));
+  EXPECT_EQ(Run("mget carts user42 nobody"), "user42\t{\"items\": 3}\nNOT_FOUND: no record under \"nobody\" [1]");
+  EXPECT_THAT(Run("get nothere k"), HasSubstr("NO_SUCH_TABLE: no table \"nothere\" [1]"));
+}
+
+TEST_F(ShellTest, BytesInKeysAndValues) {
+  MakeTable();
+  EXPECT_THAT(Run(R"(put carts a\x00\xff "\x01\\end" --escapes)"), HasSubstr("OK"));
+  EXPECT_EQ(servers_.cluster().Data("carts").at(std::string("a\0\xff", 3)), "\x01\\end");
+  EXPECT_EQ(Run(R"(get carts a\x00\xff)"), R"(\x01\\end)");
+  EXPECT_EQ(Run(R"(get carts a\x00\xff --raw)"), "\x01\\end");
+  EXPECT_EQ(Run("scan carts"), "a\\x00\\xff\t\\x01\\\\end");
+  EXPECT_THAT(Run("--json get carts a\\x00\\xff"), HasSubstr(R"("key_base64":"YQD/")"));
+  EXPECT_THAT(Run("put carts b --file " + File("v", "from a file")), HasSubstr("OK"));
+  EXPECT_EQ(Run("get carts b"), "from a file");
+  EXPECT_THAT(Run("put carts b x --file y"), HasSubstr("not both [2]"));
+  EXPECT_THAT(Run("put carts b"), HasSubstr("VALUE is missing"));
+  EXPECT_THAT(Run("put carts b --file /none"), HasSubstr("cannot read the file /none [2]"));
+  EXPECT_THAT(Run(R"(get carts a\q)"), HasSubstr("bad escape"));
+}
+
+TEST_F(ShellTest, Scans) {
+  MakeTable();
+  for (const char* key : {"a1", "a2", "n1", "n2"}) servers_.cluster().Put("carts", key, "v");
+  EXPECT_EQ(Run("scan carts --keys-only"), "a1\na2\nn1\nn2");
+  EXPECT_EQ(Run("scan carts --keys-only --reverse --limit 3"), "n2\nn1\na2");
+  EXPECT_EQ(Run("scan carts --prefix a"), "a1\tv\na2\tv");
+  EXPECT_EQ(Run("scan carts --start a2 --end n2 --keys-only"), "a2\nn1");
+  EXPECT_EQ(Run("scan carts --prefix a --start b"), "");
+  EXPECT_THAT(Run("scan carts --start z --end a"), HasSubstr("[2]"));
+  EXPECT_THAT(Run("scan carts --json --limit 1"), HasSubstr(R"({"key":"a1","value":"v","version":"1.)"));
+}
+
+TEST_F(ShellTest, SessionsGoOnFromTheirToken) {
+  MakeTable();
+  EXPECT_THAT(Run("get carts a --read session"), HasSubstr("NOT_FOUND"));
+  EXPECT_THAT(Run("put carts a 1"), HasSubstr("OK"));
+  EXPECT_EQ(Run("get carts a --read session"), "1");
+  const std::string token = Run("token");
+  EXPECT_EQ(Run("get carts a --read session --token " + token), "1");
+  EXPECT_THAT(Run("get carts a --token junk!"), HasSubstr("[2]"));
+}
+
+TEST_F(ShellTest, LoadsAndDumps) {
+  MakeTable();
+  std::string lines;
+  for (int i = 0; i < 3000; ++i)
+    lines += "{\"key\": \"k" + std::to_string(i) + "\", \"value\": \"" + std::to_string(i) + "\"}\n";
+  EXPECT_THAT(Run("load carts " + File("in.jsonl", lines)), HasSubstr("OK  3000 records"));
+  EXPECT_EQ(servers_.cluster().Data("carts").size(), 3000u);
+  const std::string file = directory_ + "/out.tsv";
+  EXPECT_EQ(Run("dump carts " + file + " --prefix k12"), "OK  111 records in " + file);
+  EXPECT_TRUE(Content(file).starts_with("k12\t12\nk120\t120\n"));
+  EXPECT_FALSE(std::filesystem::exists(file + ".unfinished"));
+  servers_.cluster().AddTable("copy", {});
+  EXPECT_THAT(Run("load copy " + file), HasSubstr("OK  111 records"));
+  EXPECT_EQ(Run("get copy k129"), "129");
+  EXPECT_THAT(Run("load copy " + File("bad.tsv", "a\t1\nno tab\nb\t2\n\t3\n")),
+              ::testing::AllOf(HasSubstr("line 2: no tab"), HasSubstr("2 lines failed, 2 records were written [2]")));
+  EXPECT_THAT(Run("load copy /none"), HasSubstr("[2]"));
+  EXPECT_THAT(Run("dump copy /none/x"), HasSubstr("[2]"));
+  EXPECT_THAT(Run("load copy " + file + " --format xml"), HasSubstr("[2]"));
+}
+
+TEST_F(ShellTest, NonsenseIsAnsweredWithUsage) {
+  MakeTable();
+  for (const char* wrong :
+       {"frobnicate", "get", "get carts", "get carts a b c", "table", "table frob", "put carts k v --ack most",
+        "get carts k --read soonish", "get carts k --unknown", "scan carts --limit -3", "put carts '' v",
+        "put carts k v --if-version abc", "put carts k v --if-absent --if-exists", "put carts 'open",
+        "--deadline never get carts k", "--masters , get carts k", "incr carts k many"}) {
+    EXPECT_THAT(Run(wrong), ::testing::EndsWith("[2]")) << wrong;
+  }
+  EXPECT_EQ(Run(""), "");
+  EXPECT_EQ(Run("# a comment"), "");
+  EXPECT_THAT(Run("--json frobnicate"), HasSubstr(R"({"error":"INVALID_ARGUMENT")"));
+  EXPECT_THAT(Run("--json get carts none"), HasSubstr(R"({"error":"NOT_FOUND","message":"no record under \"none\""})"));
+  EXPECT_THAT(Run("--masters 127.0.0.1:1 --deadline 200ms get carts k"), HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(Run("get carts k"), HasSubstr("NOT_FOUND")) << "the line's --masters held for it alone";
+}
+
+TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
+  EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
+  for (const char* verb :
+       {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
+        "table drop", "table list", "table describe", "tablet list", "server list", "cluster info", "locate"}) {
+    EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
+  }
+  EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));
+  EXPECT_THAT(Run("help frob"), HasSubstr("no verb"));
+}
+
+TEST_F(ShellTest, Completes) {
+  using Words = std::vector<std::string>;
+  MakeTable();
+  EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
+  EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "create", "describe", "drop", "list"}));
+  EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
+  EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
+  EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));
+  EXPECT_TRUE(shell_.Complete({"get", "carts"}, "k").empty());
+}
+
+TEST_F(ShellTest, AScriptGoesOnAndReturnsTheFirstFailure) {
+  MakeTable();
+  std::istringstream script("put carts a 1\nget carts none\nfrob\n# done\nget carts a\n");
+  EXPECT_EQ(shell_.RunScript(script), 1);
+  EXPECT_TRUE(out_.str().ends_with("1\n"));
+}
+
+// The program at a terminal of its own: what it shows is read until it has shown what is expected.
+class Terminal {
+ public:
+  Terminal(const std::string& masters, const std::string& home) {
+    pid_ = forkpty(&fd_, nullptr, nullptr, nullptr);
+    if (pid_ == 0) {
+      setenv("HOME", home.c_str(), 1);
+      setenv("TERM", "dumb", 1);
+      setenv("EBLA_MASTERS", masters.c_str(), 1);
+      const std::string program = std::string(kBinaryDir) + "/bin/ebla";
+      execl(program.c_str(), "ebla", nullptr);
+      _exit(127);
+    }
+  }
+  ~Terminal() {
+    if (pid_ > 0) {
+      kill(pid_, SIGKILL);
+      waitpid(pid_, nullptr, 0);
+    }
+    close(fd_);
+  }
+  void Type(const std::string& text) {
+    ASSERT_EQ(write(fd_, text.data(), text.size()), static_cast<ssize_t>(text.size()));
+  }
+  // True once `text` has been shown after what was found before.
+  bool Shows(const std::string& text) {
+    while (true) {
+      if (const size_t at = shown_.find(text, seen_); at != std::string::npos) {
+        seen_ = at + text.size();
+        return true;
+      }
+      pollfd ready{fd_, POLLIN, 0};
+      char buffer[4096];
+      if (poll(&ready, 1, 20'000) <= 0) break;
+      const ssize_t got = read(fd_, buffer, sizeof buffer);
+      if (got <= 0) break;
+      shown_.append(buffer, static_cast<size_t>(got));
+    }
+    ADD_FAILURE() << "never shown: " << text << "\nwhat was: " << shown_;
+    return false;
+  }
+  int ExitCode() {
+    int status = 0;
+    waitpid(std::exchange(pid_, -1), &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  }
+
+ private:
+  pid_t pid_ = -1;
+  int fd_ = -1;
+  std::string shown_;
+  size_t seen_ = 0;
+};
+
+TEST_F(ShellTest, AtATerminal) {
+  MakeTable();
+  Terminal terminal(servers_.masters()[0] + "," + servers_.masters()[1], directory_);
+  ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("put carts user42 'a b'\n");
+  ASSERT_TRUE(terminal.Shows("OK  version 1."));
+  ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("get car\tuser42\n");  // completion of the table's name
+  ASSERT_TRUE(terminal.Shows("a b"));
+  ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("put carts half a line");
+  ASSERT_TRUE(terminal.Shows("half a line"));
+  terminal.Type("\x03");  // Ctrl-C drops it, and the shell lives
+  ASSERT_TRUE(terminal.Shows("^C"));
+  terminal.Type("get carts half\n");
+  ASSERT_TRUE(terminal.Shows("NOT_FOUND"));
+  ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("exit\n");
+  EXPECT_EQ(terminal.ExitCode(), 1) << "of the last command";
+  EXPECT_THAT(Content(directory_ + "/.ebla_history"), HasSubstr("put carts user42 'a b'"));
+}
+
+}  // namespace
+}  // namespace ebla::shell

@@ -1,0 +1,96 @@
+#include "tools/ebla/verbs.h"
+
+#include <sstream>
+
+#include "common/base/key_range.h"
+
+namespace ebla::shell {
+
+namespace {
+
+std::vector<std::string> Words(std::string_view text) {
+  std::istringstream input{std::string(text)};
+  return {std::istream_iterator<std::string>(input), {}};
+}
+
+}  // namespace
+
+CLI::App* Subcommand(CLI::App* app, std::string_view name) {
+  for (CLI::App* subcommand : app->get_subcommands({})) {
+    if (subcommand->get_name() == name) return subcommand;
+  }
+  return nullptr;
+}
+
+CLI::App* Verbs::Add(std::string_view words, const std::string& summary, const std::string& example, Run run) {
+  CLI::App* app = &root_;
+  const std::vector<std::string> path = Words(words);
+  for (size_t i = 0; i < path.size(); ++i) {
+    CLI::App* next = Subcommand(app, path[i]);
+    if (next == nullptr) {
+      next = app->add_subcommand(path[i], i + 1 == path.size() ? summary : "See: help " + path[i]);
+      if (i + 1 < path.size()) next->require_subcommand(1);
+    }
+    app = next;
+  }
+  app->footer("Example:\n  " + example);
+  app->fallthrough();
+  app->callback([this, run = std::move(run)] { chosen_ = run; });
+  list_.emplace_back(words, summary);
+  return app;
+}
+
+CLI::App* Verbs::Find(const std::vector<std::string>& words) const {
+  CLI::App* app = &root_;
+  for (const std::string& word : words) {
+    app = Subcommand(app, word);
+    if (app == nullptr) return nullptr;
+  }
+  return app;
+}
+
+void AddAllVerbs(Verbs& verbs) {
+  AddDataVerbs(verbs);
+  AddFileVerbs(verbs);
+  AddTableVerbs(verbs);
+  AddClusterVerbs(verbs);
+}
+
+Result<Table> TableArgument::Open(Context& context) const {
+  EBLA_ASSIGN(const Client client, context.connect());
+  return client.OpenTable(table);
+}
+
+void WriteArguments::AddTo(CLI::App* verb, bool with_ttl, bool with_absent) {
+  verb->add_option("--ack", ack, "When it is acknowledged: majority, all, primary or any")->type_name("LEVEL");
+  if (with_ttl) verb->add_option("--ttl", ttl, "Expires after this long, as 30m; 0: never")->type_name("DURATION");
+  if (with_absent) verb->add_flag("--if-absent", if_absent, "Only where there is no record");
+  verb->add_flag("--if-exists", if_exists, "Only where there is a record");
+  verb->add_option("--if-version", if_version, "Only where the record has this version")->type_name("VERSION");
+}
+
+void ReadArguments::AddTo(CLI::App* verb) {
+  verb->add_option("--read", read, "How fresh: strong, session, bounded=2s or eventual")->type_name("LEVEL");
+  verb->add_option("--token", token, "Goes on in the session of this token")->type_name("TOKEN");
+}
+
+void RangeArguments::AddTo(CLI::App* verb) {
+  verb->add_option("--prefix", prefix, "Keys that begin so")->type_name("KEY");
+  verb->add_option("--start", start, "From this key on")->type_name("KEY");
+  verb->add_option("--end", end, "Up to this key, which is not included")->type_name("KEY");
+}
+
+Result<KeyRange> RangeArguments::Range() const {
+  KeyRange range;
+  EBLA_ASSIGN(range.start, UnescapeBytes(start));
+  EBLA_ASSIGN(range.end, UnescapeBytes(end));
+  if (!range.end.empty() && range.start > range.end) {
+    return Error(Code::kInvalidArgument, "--start lies after --end");
+  }
+  if (prefix.empty()) return range;
+  EBLA_ASSIGN(const std::string bytes, UnescapeBytes(prefix));
+  KeyRange within = KeyRange::Prefix(bytes).Intersect(range);
+  return within.Empty() ? KeyRange{bytes, bytes} : within;
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,192 @@
+// Verbs on what the cluster is made of: tablet list, server list, cluster info, locate.
+#include <cmath>
+
+#include "tools/ebla/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+const char* Name(TabletStatus status) {
+  switch (status) {
+    case TabletStatus::kCreating: return "creating";
+    case TabletStatus::kServing: return "serving";
+    case TabletStatus::kDropping: return "dropping";
+  }
+  return "?";
+}
+
+std::string Rounded(double value) { return std::to_string(std::llround(value)); }
+std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, bytes))); }
+
+Json RangeJson(const KeyRange& range) {
+  Json object = Json::object();
+  PutBytes(object, "start", range.start);
+  PutBytes(object, "end", range.end);
+  return object;
+}
+
+Json ToJson(const TabletSummary& tablet) {
+  Json object = {{"id", tablet.id.value},       {"table", tablet.table},       {"range", RangeJson(tablet.range)},
+                 {"epoch", tablet.epoch.value}, {"primary", tablet.primary},   {"voters", tablet.voters},
+                 {"learners", tablet.learners}, {"state", Name(tablet.status)}};
+  if (tablet.load) {
+    object["size_bytes"] = tablet.load->size_bytes;
+    object["records"] = tablet.load->records;
+    object["reads_per_second"] = tablet.load->reads_per_second;
+    object["writes_per_second"] = tablet.load->writes_per_second;
+  }
+  return object;
+}
+
+Json ToJson(const ServerSummary& server) {
+  Json object = {{"name", server.name},
+                 {"live", server.live},
+                 {"address", server.address},
+                 {"http_address", server.http_address},
+                 {"uuid", server.uuid},
+                 {"incarnation", server.incarnation.value},
+                 {"rack", server.rack},
+                 {"tablets", server.tablets},
+                 {"leading", server.leading},
+                 {"size_bytes", server.size_bytes},
+                 {"disk_free_bytes", server.disk_free_bytes},
+                 {"disk_total_bytes", server.disk_total_bytes},
+                 {"reads_per_second", server.reads_per_second},
+                 {"writes_per_second", server.writes_per_second},
+                 {"writes_refused", server.writes_refused},
+                 {"version", server.version}};
+  if (server.since_heartbeat) object["since_heartbeat_ms"] = server.since_heartbeat->count();
+  return object;
+}
+
+void AddTabletList(Verbs& verbs) {
+  struct Arguments {
+    std::string table, server;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add(
+      "tablet list", "Lists tablets, with their ranges and primaries", "tablet list carts --server ts-1",
+      [args](Context& context) -> Status {
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
+        if (context.out.json) {
+          Json all = Json::array();
+          for (const TabletSummary& tablet : tablets) all.push_back(ToJson(tablet));
+          context.out.Value(all);
+          return {};
+        }
+        std::vector<std::vector<std::string>> rows = {
+            {"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "STATE", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
+        for (const TabletSummary& tablet : tablets) {
+          const TabletLoadInfo load = tablet.load.value_or(TabletLoadInfo{});
+          rows.push_back({std::to_string(tablet.id.value), tablet.table, tablet.range.ToString(),
+                          std::to_string(tablet.epoch.value), tablet.primary.empty() ? "(none)" : tablet.primary,
+                          Name(tablet.status), std::to_string(load.records), Size(load.size_bytes),
+                          Rounded(load.reads_per_second), Rounded(load.writes_per_second)});
+        }
+        context.out.Columns(rows);
+        return {};
+      });
+  verb->add_option("TABLE", args->table, "Of this table alone");
+  verb->add_option("--server", args->server, "On this server alone")->type_name("NAME");
+}
+
+void AddServerList(Verbs& verbs) {
+  verbs.Add("server list", "Lists the tablet servers", "server list", [](Context& context) -> Status {
+    EBLA_ASSIGN(const Client client, context.connect());
+    EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+    if (context.out.json) {
+      Json all = Json::array();
+      for (const ServerSummary& server : servers) all.push_back(ToJson(server));
+      context.out.Value(all);
+      return {};
+    }
+    std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "ADDRESS", "HTTP", "TABLETS", "LEADING", "SIZE",
+                                                   "DISK FREE", "READS/S", "WRITES/S", "HEARTBEAT"}};
+    for (const ServerSummary& server : servers) {
+      const std::string heartbeat = server.since_heartbeat ? FormatDuration(*server.since_heartbeat) + " ago" : "none";
+      rows.push_back({server.name,
+                      !server.live            ? "lost"
+                      : server.writes_refused ? "disk full"
+                                              : "live",
+                      server.address, server.http_address, std::to_string(server.tablets),
+                      std::to_string(server.leading), Size(server.size_bytes), Size(server.disk_free_bytes),
+                      Rounded(server.reads_per_second), Rounded(server.writes_per_second), heartbeat});
+    }
+    context.out.Columns(rows);
+    return {};
+  });
+}
+
+void AddClusterInfo(Verbs& verbs) {
+  verbs.Add("cluster info", "Shows the masters and what they count", "cluster info", [](Context& context) -> Status {
+    EBLA_ASSIGN(const Client client, context.connect());
+    EBLA_ASSIGN(const ClusterInfo info, client.DescribeCluster());
+    if (context.out.json) {
+      Json masters = Json::array();
+      for (const MasterSummary& master : info.masters) {
+        masters.push_back({{"name", master.name}, {"address", master.address}, {"leader", master.leader}});
+      }
+      context.out.Value({{"cluster_id", info.cluster_id},
+                         {"term", info.term},
+                         {"masters", masters},
+                         {"live_servers", info.live_servers},
+                         {"tables", info.tables},
+                         {"tablets", info.tablets},
+                         {"version", info.version}});
+      return {};
+    }
+    std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
+    for (const MasterSummary& master : info.masters) {
+      rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leads" : ", stands by")});
+    }
+    rows.push_back({"live servers", std::to_string(info.live_servers)});
+    rows.push_back({"tables", std::to_string(info.tables)});
+    rows.push_back({"tablets", std::to_string(info.tablets)});
+    rows.push_back({"version", info.version});
+    context.out.Columns(rows);
+    return {};
+  });
+}
+
+void AddLocate(Verbs& verbs) {
+  struct Arguments {
+    std::string table, key;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb =
+      verbs.Add("locate", "Shows which tablet and server a key belongs to", "locate carts user42",
+                [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const TabletPlace place, client.Locate(args->table, key));
+                  if (context.out.json) {
+                    context.out.Value({{"tablet", place.id.value},
+                                       {"range", RangeJson(place.range)},
+                                       {"epoch", place.epoch.value},
+                                       {"primary", place.primary},
+                                       {"address", place.primary_address},
+                                       {"replicas", place.replicas}});
+                    return {};
+                  }
+                  const std::string primary =
+                      place.primary.empty() ? "no primary at present" : place.primary + " at " + place.primary_address;
+                  context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() +
+                                   "  epoch " + std::to_string(place.epoch.value) + "  " + primary);
+                  return {};
+                });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+}
+
+}  // namespace
+
+void AddClusterVerbs(Verbs& verbs) {
+  AddTabletList(verbs);
+  AddServerList(verbs);
+  AddClusterInfo(verbs);
+  AddLocate(verbs);
+}
+
+}  // namespace ebla::shell
