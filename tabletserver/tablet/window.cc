@@ -57,8 +57,8 @@ std::vector<WindowRow> Window::Rows() const {
 const WindowRow* Window::FindPending(ClientId client, Sequence sequence) const {
   const auto found = pending_.find(client);
   if (found == pending_.end()) return nullptr;
-  const auto row = found->second.find(sequence);
-  return row == found->second.end() ? nullptr : &row->second;
+  const auto row = found->second.rows.find(sequence);
+  return row == found->second.rows.end() ? nullptr : &row->second;
 }
 
 // Below it the client has said that it is done, in anything logged so far.
@@ -66,7 +66,7 @@ Sequence Window::FirstIncomplete(ClientId client) const {
   Sequence first;
   if (const auto found = clients_.find(client); found != clients_.end()) first = found->second.first_incomplete;
   if (const auto found = pending_.find(client); found != pending_.end()) {
-    for (const auto& [sequence, row] : found->second) first = std::max(first, row.first_incomplete);
+    first = std::max(first, found->second.first_incomplete);
   }
   return first;
 }
@@ -122,23 +122,33 @@ void Window::Appended(const LogEntry& entry) {
   WindowRow row = RowOf(entry);
   bytes_ += RowBytes(row);
   pending_order_.push_back({entry.version.lsn, entry.client, entry.sequence});
-  pending_[entry.client].insert_or_assign(entry.sequence, std::move(row));
+  PendingClient& client = pending_[entry.client];
+  client.first_incomplete = std::max(client.first_incomplete, row.first_incomplete);
+  client.rows.insert_or_assign(entry.sequence, std::move(row));
 }
 
 void Window::ErasePending(const PendingPlace& place) {
   const auto client = pending_.find(place.client);
   CHECK(client != pending_.end());
-  const auto row = client->second.find(place.sequence);
-  CHECK(row != client->second.end());
+  const auto row = client->second.rows.find(place.sequence);
+  CHECK(row != client->second.rows.end());
   bytes_ -= RowBytes(row->second);
-  client->second.erase(row);
-  if (client->second.empty()) pending_.erase(client);
+  client->second.rows.erase(row);
+  if (client->second.rows.empty()) pending_.erase(client);
 }
 
 void Window::RemoveAbove(Lsn last) {
   while (!pending_order_.empty() && pending_order_.back().lsn > last) {
+    const ClientId client = pending_order_.back().client;
     ErasePending(pending_order_.back());
     pending_order_.pop_back();
+    // What the entry said is not said any more.
+    const auto left = pending_.find(client);
+    if (left == pending_.end()) continue;
+    left->second.first_incomplete = {};
+    for (const auto& [sequence, row] : left->second.rows) {
+      left->second.first_incomplete = std::max(left->second.first_incomplete, row.first_incomplete);
+    }
   }
   while (!pending_floors_.empty() && pending_floors_.back() > last) pending_floors_.pop_back();
 }

@@ -75,6 +75,10 @@ class Window {
     std::map<Sequence, WindowRow> rows;
     std::list<ClientId>::iterator age;
   };
+  struct PendingClient {
+    Sequence first_incomplete;            // the greatest that its entries in the log name
+    std::map<Sequence, WindowRow> rows;
+  };
   struct PendingPlace {
     Lsn lsn;
     ClientId client;
@@ -94,7 +98,7 @@ class Window {
   Clients clients_;
   std::list<ClientId> by_age_;  // least recently applied first
   size_t bytes_ = 0;            // applied and pending
-  std::unordered_map<ClientId, std::map<Sequence, WindowRow>> pending_;
+  std::unordered_map<ClientId, PendingClient> pending_;
   std::set<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange()
   std::deque<PendingPlace> pending_order_;  // by lsn
   std::deque<Lsn> pending_floors_;
