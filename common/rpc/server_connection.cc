@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kFlushBytes = 128 * 1024;     // replies are sent at the turn's end, or when they come to this much
+constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;               // of TApplicationException
 constexpr size_t kKeptBufferBytes = 16 * 1024;  // a larger buffer is not kept once it is empty
 
@@ -188,13 +189,16 @@ void ServerConnection::Drain() {
   FinishDrain();
 }
 
-// Everything answered and sent: says so to the client, and waits for it to close, as closing at once with requests
-// unread would destroy replies that are still under way.
+// Everything answered and sent: says so to the client, and waits a little for it to close, as closing at once with
+// requests unread would destroy replies that are still under way. Idle clients may never notice: they are not waited for.
 void ServerConnection::FinishDrain() {
   if (!draining_ || shut_ || in_flight_ > 0 || unsent() > 0) return;
   shut_ = true;
   shutdown(fd_, SHUT_WR);
   UpdateReading();
+  server_->loop.After(kLinger, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->Close();
+  });
 }
 
 bool ServerConnection::Full() const {

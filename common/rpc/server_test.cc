@@ -218,6 +218,17 @@ TEST(ServerTest, StopFinishesWhatIsInFlight) {
   EXPECT_EQ(server.server->Stats().connections, 0u);
 }
 
+TEST(ServerTest, StopDoesNotWaitForIdleClients) {
+  TestServer server;
+  RawSocket idle(server.address());
+  ASSERT_TRUE(idle.Send(GetFrame(1, "k")));
+  EXPECT_EQ(NextGetReply(idle), "1:value of k");
+  const auto start = std::chrono::steady_clock::now();
+  server.server->Stop(60s);
+  EXPECT_LT(std::chrono::steady_clock::now() - start, 20s);
+  EXPECT_TRUE(idle.ClosedByServer());
+}
+
 TEST(ServerTest, StopWaitsNoLongerThanItsPatience) {
   TestServer server;
   TestClient client(server.address());
