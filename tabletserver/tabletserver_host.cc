@@ -185,6 +185,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
   }
   rates_ = std::move(rates);  // without the tablets that are gone
+  for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   const TabletStore::Health health = ports_.store.health();
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;

@@ -33,9 +33,6 @@ Status CheckNotReserved(const idl::TableOptions& options) {
   if (options.__isset.eviction && !options.eviction.empty()) {
     return Invalid("eviction belongs to tables kept in memory only, which are not there yet");
   }
-  if (options.lastWriteWins) {
-    return Invalid("last_write_wins tables are not there yet: they come with the write level ANY");
-  }
   if (options.replicas > 1) {
     return Invalid("replication is not there yet: a table has 1 replica, not " + std::to_string(options.replicas));
   }

@@ -33,7 +33,6 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(0); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_memory(true); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_eviction("lru"); }));
-  EXPECT_TRUE(refused([](auto& o) { o.__set_lastWriteWins(true); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_compression(static_cast<idl::Compression::type>(9)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_durability(static_cast<idl::Durability::type>(-1)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_intervalMs(9); }));

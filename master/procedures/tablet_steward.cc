@@ -107,6 +107,8 @@ void TabletSteward::Pump(const ServerName& server) {
 void TabletSteward::OnBatch(const ServerName& server, std::vector<BatchItem> items) {
   lanes_[server].busy = false;
   std::set<TableId> tables;
+  const auto regained = std::ranges::count_if(items, [](const BatchItem& i) { return i.fence && i.status.ok(); });
+  if (regained > 0) LOG(INFO) << "server " << server << " leads " << regained << " of its tablets again";
   for (const BatchItem& item : items) {
     TakeResult(item);
     if (const TabletEntry* tablet = context_.image().Tablet(item.tablet)) tables.insert(tablet->table());
@@ -129,7 +131,7 @@ void TabletSteward::TakeResult(const BatchItem& item) {
   }
   if (item.status.ok()) {
     note.failures = 0;
-    if (item.fence) LOG(INFO) << "tablet " << item.tablet << " is led again, epoch " << item.epoch;
+    VLOG_IF(1, item.fence) << "tablet " << item.tablet << " is led again, epoch " << item.epoch;
     return;
   }
   if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not led: " << item.status;

@@ -297,7 +297,9 @@ TEST_P(StoreTest, ATableIsDroppedAndMadeAnew) {
     while (dropped.code() == Code::kComeAgain) dropped = store().DropTable(kTable);
     return dropped;
   };
+  EXPECT_EQ(store().Tables(), std::vector{kTable});
   EXPECT_EQ(drop(), Status());
+  EXPECT_TRUE(store().Tables().empty());
   EXPECT_EQ(store().Get(kTable, "a").error().code(), Code::kNoSuchTable);
   EXPECT_EQ(drop(), Status());  // already gone
   ASSERT_TRUE(store().EnsureTable(kTable, TableCompression::kZlib).ok());
@@ -333,6 +335,7 @@ TEST_P(StoreTest, ACrashTakesRecordsStateAndWindowBackToOneCheckpoint) {
   Write(3, {Put("a", "3"), Delete("b")});
   ASSERT_TRUE(FlushNow(store()).ok());
   life->Crash();
+  EXPECT_EQ(store().Tables(), std::vector{kTable});
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.2 of [\"\", \"\") log 1.1..1.3 window 9/1 9/2\n");
   EXPECT_EQ(Records(), "a=1@1 b=2@2");
   // Replayed, it is as it was.

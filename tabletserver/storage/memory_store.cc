@@ -253,6 +253,11 @@ Status MemoryStore::DropTable(TableId table) {
   return {};
 }
 
+std::vector<TableId> MemoryStore::Tables() const {
+  const auto lock = life_->Lock();
+  return {life_->disk.tables.begin(), life_->disk.tables.end()};
+}
+
 Status MemoryStore::Append(std::span<const AppendBatch> batches) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);

@@ -61,6 +61,7 @@ class MemoryStore final : public TabletStore {
 
   Status EnsureTable(TableId table, TableCompression compression) override;
   Status DropTable(TableId table) override;
+  std::vector<TableId> Tables() const override;
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;

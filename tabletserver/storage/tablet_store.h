@@ -141,6 +141,8 @@ class TabletStore {
   // ---- tables: one b-tree each -------------------------------------------------------------------------------------
   virtual Status EnsureTable(TableId table, TableCompression compression) = 0;
   virtual Status DropTable(TableId table) = 0;  // COME_AGAIN while a reader or checkpoint still holds it
+  // Those that have a b-tree here, in order; at once, without the disk.
+  virtual std::vector<TableId> Tables() const { return {}; }
 
   // ---- log ---------------------------------------------------------------------------------------------------------
   // One transaction for any number of tablets.

@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 
 #include "tabletserver/storage/disk_reserve.h"
 #include "tabletserver/storage/store_directory.h"
@@ -74,6 +75,12 @@ struct WtStore::Parts {
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began
   std::atomic<int64_t> cache_bytes{0};
   std::atomic<int64_t> cache_misses{0};
+
+  // Finds the b-trees that are there.
+  Status FindTables(WtSession& session);
+
+  mutable std::mutex tables_mutex;
+  std::set<TableId> tables;  // guarded by tables_mutex
 
   std::mutex applied_mutex;
   CheckpointResult applied;  // guarded by applied_mutex

@@ -56,8 +56,25 @@ Status WtStore::Parts::OpenDatabase() {
     WT_CURSOR* cursor = nullptr;
     EBLA_TRY(connection->Check(session->Cursor(table, &cursor), "opening " + SystemTableUri(table)));
   }
+  EBLA_TRY(FindTables(*session));
   flusher = std::make_unique<WtFlusher>(*connection, *sessions, *options.flusher, options.interval);
   return {};
+}
+
+Status WtStore::Parts::FindTables(WtSession& session) {
+  WT_SESSION* const raw = session.get();
+  WT_CURSOR* cursor = nullptr;
+  EBLA_TRY(connection->Check(raw->open_cursor(raw, "metadata:", nullptr, nullptr, &cursor), "reading the metadata"));
+  const std::string prefix = DataTableUri(TableId{}).substr(0, DataTableUri(TableId{}).size() - 1);
+  int error = 0;
+  while ((error = cursor->next(cursor)) == 0) {
+    const char* key = nullptr;
+    if ((error = cursor->get_key(cursor, &key)) != 0) break;
+    const std::string_view uri = key;
+    if (uri.starts_with(prefix)) tables.insert(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+  }
+  cursor->close(cursor);
+  return error == WT_NOTFOUND ? Status() : connection->Check(error, "reading the metadata");
 }
 
 void WtStore::Parts::Watch() {
@@ -97,7 +114,15 @@ Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   std::string config = std::string(kRows) + kDataPages + ",log=(enabled=false),block_compressor=";
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
-  return parts_->connection->Check(error, "making a table");
+  EBLA_TRY(parts_->connection->Check(error, "making a table"));
+  const std::lock_guard lock(parts_->tables_mutex);
+  parts_->tables.insert(table);
+  return {};
+}
+
+std::vector<TableId> WtStore::Tables() const {
+  const std::lock_guard lock(parts_->tables_mutex);
+  return {parts_->tables.begin(), parts_->tables.end()};
 }
 
 Status WtStore::DropTable(TableId table) {
@@ -107,7 +132,10 @@ Status WtStore::DropTable(TableId table) {
   WT_SESSION* const raw = session->get();
   const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
   if (error == EBUSY) return busy;
-  return parts_->connection->Check(error, "dropping a table");
+  EBLA_TRY(parts_->connection->Check(error, "dropping a table"));
+  const std::lock_guard lock(parts_->tables_mutex);
+  parts_->tables.erase(table);
+  return {};
 }
 
 TabletStore::Health WtStore::health() const {

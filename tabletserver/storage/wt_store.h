@@ -55,6 +55,7 @@ class WtStore final : public TabletStore {
 
   Status EnsureTable(TableId table, TableCompression compression) override;
   Status DropTable(TableId table) override;
+  std::vector<TableId> Tables() const override;
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
