@@ -218,10 +218,11 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
         SnapshotPosition position{kTablet, {}};
         if (i == 0) {
           std::string values;
-          ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto& record) {
+          const auto collect = [&](auto, auto& record) {
             values += record.value + " ";
             return true;
-          }, &position).ok());
+          };
+          ASSERT_TRUE(store().Scan(kTable, {}, collect, &position).ok());
           const std::string lsn = std::to_string(position.applied.value);
           ASSERT_EQ(values, lsn + " " + lsn + " ");
         } else {
@@ -272,8 +273,8 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   EXPECT_GE(few->bytes, 100 * 207);
   ASSERT_TRUE(store().TruncateRange(kTable, half).ok());
   EXPECT_EQ(store().EstimateSize(kTable, half)->records, 0);
-  EXPECT_EQ(Records({"k109999", "k115001"}), "k109999=" + std::string(200, 'v') + "@1 k115000=" +
-                                                 std::string(200, 'v') + "@1");
+  EXPECT_EQ(Records({"k109999", "k115001"}),
+            "k109999=" + std::string(200, 'v') + "@1 k115000=" + std::string(200, 'v') + "@1");
 }
 
 // ---- tables --------------------------------------------------------------------------------------------------------
@@ -318,10 +319,11 @@ TEST_P(StoreTest, CompressedTablesHoldTheSame) {
     ASSERT_TRUE(CheckpointNow(store()));
     life->Crash();
     int records = 0;
-    ASSERT_TRUE(store().Scan(table, {}, [&](auto, auto& record) {
+    const auto count = [&](auto, auto& record) {
       ++records;
       return record.value == std::string(1000, 'v');
-    }).ok());
+    };
+    ASSERT_TRUE(store().Scan(table, {}, count).ok());
     EXPECT_EQ(records, 2000);
   }
 }
@@ -460,8 +462,9 @@ TEST_P(StoreTest, AForgottenReplicaLeavesItsTombstone) {
   EXPECT_FALSE(held->contains(kTablet));
   EXPECT_TRUE(held->contains(kOther));
   life->Crash();
-  EXPECT_EQ(DumpReplicas(store()), "tablet 70 tombstone promised 2 applied none log 0.0..0.0 window\n"
-                                   "tablet 71 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
+  EXPECT_EQ(DumpReplicas(store()),
+            "tablet 70 tombstone promised 2 applied none log 0.0..0.0 window\n"
+            "tablet 71 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
 }
 
 TEST_P(StoreTest, LogBytesCountFromTheCheckpoint) {

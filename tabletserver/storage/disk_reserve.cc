@@ -12,7 +12,7 @@
 namespace ebla::tabletserver {
 
 Result<DiskSpace> FilesystemSpace(const std::string& directory) {
-  struct statvfs space {};
+  struct statvfs space{};
   if (statvfs(directory.c_str(), &space) != 0) {
     return Error(Code::kInternal, "cannot ask for the free space of " + directory + ": " + std::strerror(errno));
   }
@@ -25,7 +25,7 @@ DiskReserve::DiskReserve(std::string directory, int64_t reserve_bytes,
     : directory_(std::move(directory)),
       reserve_(reserve_bytes),
       disk_space_(disk_space ? std::move(disk_space) : FilesystemSpace) {
-  struct stat file {};
+  struct stat file{};
   // A ballast of another size (the option changed) is made anew.
   ballast_ = stat(BallastPath().c_str(), &file) == 0 && file.st_size == reserve_ && reserve_ > 0;
   if (!ballast_) unlink(BallastPath().c_str());
@@ -100,7 +100,8 @@ void DiskReserve::MakeBallast() {
 }
 
 void DiskReserve::RemoveBallast() {
-  if (unlink(BallastPath().c_str()) != 0) LOG(WARNING) << "cannot remove " << BallastPath() << ": " << std::strerror(errno);
+  if (unlink(BallastPath().c_str()) != 0)
+    LOG(WARNING) << "cannot remove " << BallastPath() << ": " << std::strerror(errno);
   ballast_ = false;
 }
 

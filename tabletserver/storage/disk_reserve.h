@@ -34,7 +34,7 @@ class DiskReserve {
 
  private:
   std::string BallastPath() const;
-  bool Look();   // measures and decides; false when the filesystem does not answer
+  bool Look();  // measures and decides; false when the filesystem does not answer
   void Decide();
   void MakeBallast();
   void RemoveBallast();

@@ -114,8 +114,8 @@ void CheckContents(TabletStore& store) {
 class FormatArchiveTest : public ::testing::TestWithParam<int> {};
 
 TEST_P(FormatArchiveTest, IsOpenedAndGoesOn) {
-  const std::string archive = std::string(kSourceDir) + "/tests/data/store-format-" + std::to_string(GetParam()) +
-                              ".tar.gz";
+  const std::string archive =
+      std::string(kSourceDir) + "/tests/data/store-format-" + std::to_string(GetParam()) + ".tar.gz";
   TemporaryDirectory directory;
   ASSERT_EQ(std::system(("tar -xzf '" + archive + "' -C '" + directory.path() + "'").c_str()), 0);
   ebla::testing::ThreadExecutor flusher, background;
@@ -145,8 +145,8 @@ int WriteArchive(const std::string& archive) {
   while (!CopyFiles(directory / "live", directory / "store")) {
   }
   std::filesystem::remove(directory / "store/LOCK");
-  const std::string command = "tar -czf '" + archive + "' --sort=name --owner=0 --group=0 -C '" + directory.path() +
-                              "' store";
+  const std::string command =
+      "tar -czf '" + archive + "' --sort=name --owner=0 --group=0 -C '" + directory.path() + "' store";
   return std::system(command.c_str()) == 0 ? 0 : 1;
 }
 

@@ -32,8 +32,8 @@ enum class AckLevel : uint8_t { kDefault = 0, kMajority = 1, kAll = 2, kPrimary 
 struct Effect {
   std::string key;
   bool is_delete = false;
-  std::string value;         // puts
-  TabletTime expires_at;     // puts; none: never
+  std::string value;          // puts
+  TabletTime expires_at;      // puts; none: never
   int64_t write_time_ms = 0;  // last_write_wins tables: when and at which server it was accepted
   std::string writer;
 };
@@ -42,16 +42,16 @@ struct Effect {
 struct Outcome {
   Code code = Code::kOk;  // OK, CONDITION_FAILED, INVALID_ARGUMENT
   std::string message;
-  bool wrote = false;              // the version of the entry is the answer's version
-  std::vector<int64_t> counters;   // results of increments, in order
+  bool wrote = false;             // the version of the entry is the answer's version
+  std::vector<int64_t> counters;  // results of increments, in order
   int32_t failed_index = -1;
 };
 
 struct LogEntry {
   EntryKind kind = EntryKind::kWrite;
-  Version version;       // (epoch, lsn) of this entry
-  TabletTime time;       // tablet time when it was appended; never less than its predecessor's
-  ClientId client;       // kWrite; none for writes without a window (ANY deliveries)
+  Version version;  // (epoch, lsn) of this entry
+  TabletTime time;  // tablet time when it was appended; never less than its predecessor's
+  ClientId client;  // kWrite; none for writes without a window (ANY deliveries)
   Sequence sequence;
   Sequence first_incomplete;
   uint64_t request_digest = 0;

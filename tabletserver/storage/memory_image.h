@@ -56,16 +56,16 @@ struct MemoryDisk::State {
     return latency_min + Duration(random() % span);
   }
 
-  std::mutex mutex;  // guards everything here
+  std::mutex mutex;          // guards everything here
   std::thread::id visiting;  // who is inside a visitor, under the mutex
 
-  LoggedImage logged;   // as the store shows it
-  LoggedImage durable;  // as a crash of the machine leaves it at least
+  LoggedImage logged;                // as the store shows it
+  LoggedImage durable;               // as a crash of the machine leaves it at least
   std::deque<LogOperation> journal;  // what `logged` has and `durable` has not, in order
   uint64_t base = 0;                 // position of the journal's first
   uint64_t written = 0;              // below: handed to the operating system
-  RecordsImage records;     // as the store shows it
-  RecordsImage checkpoint;  // as every crash leaves it
+  RecordsImage records;              // as the store shows it
+  RecordsImage checkpoint;           // as every crash leaves it
   std::set<TableId> tables;
 
   std::mt19937_64 random;

@@ -171,7 +171,8 @@ void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t positi
   if (!waiting.empty() || wants_disk) BeginFlush();
 }
 
-void MemoryStore::Life::BeginCheckpoint(Executor& target, std::move_only_function<void(Result<CheckpointResult>)> done) {
+void MemoryStore::Life::BeginCheckpoint(Executor& target,
+                                        std::move_only_function<void(Result<CheckpointResult>)> done) {
   struct InProgress {
     RecordsImage image;
     uint64_t position;
@@ -213,15 +214,14 @@ void MemoryStore::Life::CheckRanges(TabletId changed) {
     const auto other = disk.logged.states.find(tablet);
     if (tablet == changed || other == disk.logged.states.end() || other->second.tombstone) continue;
     if (other->second.table != state->second.table) continue;
-    CHECK(!range.Overlaps(applied.range)) << "tablets " << changed << " and " << tablet << " overlap: " << range
-                                          << " and " << applied.range;
+    CHECK(!range.Overlaps(applied.range))
+        << "tablets " << changed << " and " << tablet << " overlap: " << range << " and " << applied.range;
   }
 }
 
 // ---- the store -----------------------------------------------------------------------------------------------------
 
-MemoryStore::MemoryStore(MemoryDisk& disk, Executor& executor)
-    : life_(std::make_unique<Life>(*disk.state_, executor)) {
+MemoryStore::MemoryStore(MemoryDisk& disk, Executor& executor) : life_(std::make_unique<Life>(*disk.state_, executor)) {
   const auto lock = life_->Lock();
   CHECK(!life_->disk.open) << "one store at a time on a disk";
   life_->disk.open = true;
@@ -363,8 +363,8 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
     for (const auto& row : batch.window.erase) window.erase(row);
     for (const WindowRow& row : batch.window.put) window[{row.client, row.sequence}] = row;
     AppliedState& state = records.applied[batch.tablet];
-    CHECK(state.applied <= batch.state.applied) << "tablet " << batch.tablet << " applies backwards: "
-                                                << batch.state.applied << " after " << state.applied;
+    CHECK(state.applied <= batch.state.applied)
+        << "tablet " << batch.tablet << " applies backwards: " << batch.state.applied << " after " << state.applied;
     state = batch.state;
   }
   for (const ApplyBatch& batch : batches) life_->CheckRanges(batch.tablet);
@@ -377,8 +377,7 @@ Result<std::optional<StoredRecord>> MemoryStore::Get(TableId table, std::string_
   return std::move(records.front());
 }
 
-Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table,
-                                                                       std::span<const std::string> keys,
+Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table, std::span<const std::string> keys,
                                                                        SnapshotPosition* position) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);

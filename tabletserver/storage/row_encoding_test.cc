@@ -83,9 +83,8 @@ bool Same(const LogEntry& a, const LogEntry& b) {
     if (!Same(a.effects[i], b.effects[i])) return false;
   }
   return a.kind == b.kind && a.version == b.version && a.time == b.time && a.client == b.client &&
-         a.sequence == b.sequence && a.first_incomplete == b.first_incomplete &&
-         a.request_digest == b.request_digest && a.level == b.level && Same(a.outcome, b.outcome) &&
-         a.floor_time == b.floor_time && a.detail == b.detail;
+         a.sequence == b.sequence && a.first_incomplete == b.first_incomplete && a.request_digest == b.request_digest &&
+         a.level == b.level && Same(a.outcome, b.outcome) && a.floor_time == b.floor_time && a.detail == b.detail;
 }
 
 TEST(LogEntryTest, EveryEntryComesBack) {

@@ -17,9 +17,7 @@ namespace {
 constexpr int kFormat = 1;
 constexpr std::string_view kFormatName = "ebla-store ";
 
-Error SystemError(const std::string& doing) {
-  return Error(Code::kInternal, doing + ": " + std::strerror(errno));
-}
+Error SystemError(const std::string& doing) { return Error(Code::kInternal, doing + ": " + std::strerror(errno)); }
 
 Result<int> Lock(const std::string& path) {
   const std::string file = path + "/LOCK";
@@ -63,8 +61,9 @@ Status CheckFormat(const std::string& path) {
   std::ifstream file(path + "/FORMAT");
   if (!file) {
     if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
-      return Error(Code::kInvalidArgument, path + " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
-                                                  "restore it from a replica or use an empty directory");
+      return Error(Code::kInvalidArgument, path +
+                                               " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
+                                               "restore it from a replica or use an empty directory");
     }
     return WriteFormat(path);
   }

@@ -76,7 +76,8 @@ TemporaryDirectory::TemporaryDirectory() {
   std::error_code error;
   const auto shared = std::filesystem::space("/dev/shm", error);
   const bool in_memory = !error && shared.available != static_cast<uintmax_t>(-1) && shared.available > (2ull << 30);
-  std::string path = (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/ebla-storage-XXXXXX";
+  std::string path =
+      (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/ebla-storage-XXXXXX";
   CHECK(mkdtemp(path.data()) != nullptr) << path;
   path_ = path;
 }

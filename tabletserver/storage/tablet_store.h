@@ -10,8 +10,8 @@
 //             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
 //             5. A call that changes something and fails has changed nothing.
 // Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why).
-//             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry is
-//             refused so: barriers, purges, states, Apply and checkpoints go on, living off the reserve.
+//             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry
+//             is refused so: barriers, purges, states, Apply and checkpoints go on, living off the reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
 //             writes. Completions run on the executor given with them.
 #pragma once
@@ -46,14 +46,14 @@ struct StoredRecord {
 struct ReplicaState {
   TableId table;
   Epoch promised;
-  Epoch led;                       // the greatest epoch it has led; it never leads that again
-  int64_t longest_lease_ms = 0;    // granted to another
-  bool incomplete = false;         // about to be, or being, copied (rule 5)
-  bool tombstone = false;          // dropped, at `promised`
-  KeyRange incomplete_range;       // what it will cover when complete (rule 10)
-  Epoch family_epoch;              // rule 13: its parents' logs are committed through here
+  Epoch led;                     // the greatest epoch it has led; it never leads that again
+  int64_t longest_lease_ms = 0;  // granted to another
+  bool incomplete = false;       // about to be, or being, copied (rule 5)
+  bool tombstone = false;        // dropped, at `promised`
+  KeyRange incomplete_range;     // what it will cover when complete (rule 10)
+  Epoch family_epoch;            // rule 13: its parents' logs are committed through here
   Lsn family_lsn;
-  std::string schema;              // the table's schema, encoded, as last configured
+  std::string schema;  // the table's schema, encoded, as last configured
 };
 
 // Where an epoch began in a range's history (rule 17).
@@ -64,9 +64,9 @@ struct EpochStart {
 
 // Changes only with Apply; consistent with the records.
 struct AppliedState {
-  Version applied;     // the last applied entry
+  Version applied;  // the last applied entry
   KeyRange range;
-  TabletTime time;     // of the last applied entry
+  TabletTime time;  // of the last applied entry
   TabletTime window_floor;
   std::vector<EpochStart> epoch_starts;
 };
@@ -78,7 +78,7 @@ struct WindowRow {
   Sequence first_incomplete;  // what the write said then: below the greatest of a client's, nothing is executed
   TabletTime time;
   uint64_t request_digest = 0;
-  Version version;     // of its log entry
+  Version version;  // of its log entry
   AckLevel level = AckLevel::kMajority;
   Outcome outcome;
 };
@@ -99,7 +99,7 @@ struct ApplyBatch {
   TableId table;
   std::vector<RecordChange> records;  // in order; a later change of the same key wins
   WindowChange window;
-  AppliedState state;                 // as after the batch
+  AppliedState state;  // as after the batch
 };
 
 struct AppendBatch {
@@ -113,8 +113,8 @@ struct RecoveredReplica {
   // None: created but nothing applied before the last checkpoint. May be there for a tombstone: a crash undid
   // ForgetReplica and TruncateRange, and its records (of applied->range) and rows have to be removed again.
   std::optional<AppliedState> applied;
-  Version first_logged;                 // none: the log is empty; truncation may have left nothing of it, and lsns
-  Version last_logged;                  // then go on after applied->applied
+  Version first_logged;  // none: the log is empty; truncation may have left nothing of it, and lsns
+  Version last_logged;   // then go on after applied->applied
   std::vector<WindowRow> window;
 };
 
@@ -130,8 +130,8 @@ struct ScanBounds {
 };
 
 enum class FlushMode : uint8_t {
-  kSync,       // to the disk
-  kInterval,   // to the operating system; the store fsyncs at least every interval_ms of its options
+  kSync,      // to the disk
+  kInterval,  // to the operating system; the store fsyncs at least every interval_ms of its options
 };
 
 class TabletStore {
@@ -162,8 +162,7 @@ class TabletStore {
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;
   // One snapshot over all keys; results in their order.
-  virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table,
-                                                                    std::span<const std::string> keys,
+  virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
                                                                     SnapshotPosition* position = nullptr) = 0;
   // Visits records of one snapshot in order until the visitor returns false. What it is shown is valid during the
   // visit only; the visitor must not call the store. `position` is set before the first visit.
@@ -194,12 +193,12 @@ class TabletStore {
   virtual int64_t LogBytesSinceCheckpoint() const = 0;
 
   struct Health {
-    Status status;               // not OK: the store is dead
+    Status status;                // not OK: the store is dead
     bool writes_refused = false;  // below the disk reserve (rule 25)
     int64_t disk_free_bytes = 0;
     int64_t disk_total_bytes = 0;
     int64_t cache_bytes = 0;
-    int64_t cache_misses = 0;     // pages read into cache since the start
+    int64_t cache_misses = 0;  // pages read into cache since the start
     int64_t flushes = 0;
   };
   virtual Health health() const = 0;

@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <sstream>
-#include <vector>
 
 namespace ebla::tabletserver {
 
@@ -33,11 +32,11 @@ constexpr int kOwnSessions = 50;  // of WiredTiger's threads: eviction, checkpoi
 
 std::string Configuration(const WtStoreOptions& options) {
   std::ostringstream out;
-  out << "create,cache_size=" << options.cache_bytes                                    //
-      << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"   //
-      << ",eviction=(threads_min=" << options.eviction_threads_min                      //
-      << ",threads_max=" << options.eviction_threads_max << ")"                         //
-      << ",cache_max_wait_ms=" << options.cache_wait_ms_max                             //
+  out << "create,cache_size=" << options.cache_bytes                                   //
+      << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
+      << ",eviction=(threads_min=" << options.eviction_threads_min                     //
+      << ",threads_max=" << options.eviction_threads_max << ")"                        //
+      << ",cache_max_wait_ms=" << options.cache_wait_ms_max                            //
       << ",log=(enabled=true,archive=true,recover=on,file_max=" << options.log_file_bytes << ")"
       << ",transaction_sync=(enabled=false,method=fsync)"  // the flusher syncs, for everybody at once
       << ",statistics=(fast)"
@@ -71,9 +70,8 @@ WtConnection::~WtConnection() {
   const int error = connection_->close(connection_, failed() ? "leak_memory=true" : nullptr);
   if (error == 0) return;
   LOG(ERROR) << "closing WiredTiger: " << wiredtiger_strerror(error);
-  // After a panic it refuses to close: its threads may still complain, for as long as the process lives.
-  static auto& kept = *new std::vector<std::unique_ptr<Handler>>;
-  kept.push_back(std::move(handler_));
+  // After a panic it refuses to close, and its threads may complain for as long as the process lives.
+  (void)handler_.release();
 }
 
 Status WtConnection::status() const {

@@ -126,8 +126,8 @@ Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) {
 Status WtStore::TruncateLog(TabletId tablet, Lsn below) {
   if (below.value <= 1) return {};
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
-  const int error = parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}),
-                                         LogKey(tablet, Lsn{below.value - 1}));
+  const int error =
+      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, Lsn{below.value - 1}));
   return parts_->connection->Check(error, "truncating the log");
 }
 

@@ -50,7 +50,7 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
 }
 
 struct Sample {
-  int64_t rows = 0, bytes = 0;              // of the table
+  int64_t rows = 0, bytes = 0;                // of the table
   int64_t inside_rows = 0, inside_bytes = 0;  // of the range
 };
 

@@ -6,8 +6,7 @@
 
 namespace ebla::tabletserver {
 
-int WtStore::Parts::TruncateRows(WtSession& session, SystemTable table, std::string_view first,
-                                 std::string_view last) {
+int WtStore::Parts::TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last) {
   WT_SESSION* const raw = session.get();
   WT_CURSOR* start = nullptr;
   if (const int error = session.Cursor(table, &start)) return error;
@@ -41,8 +40,8 @@ Status WtStore::ForgetReplica(TabletId tablet) {
   const int window = parts_->TruncateRows(*session, SystemTable::kWindow, WindowKey(tablet, {}, {}),
                                           WindowKey(tablet, ClientId{UINT64_MAX}, Sequence{UINT64_MAX}));
   EBLA_TRY(connection.Check(window, "forgetting a replica's window"));
-  const int log = parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}),
-                                       LogKey(tablet, Lsn{UINT64_MAX}));
+  const int log =
+      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, Lsn{UINT64_MAX}));
   return connection.Check(log, "forgetting a replica's log");
 }
 

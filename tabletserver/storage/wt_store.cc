@@ -126,7 +126,7 @@ std::vector<TableId> WtStore::Tables() const {
 }
 
 Status WtStore::DropTable(TableId table) {
-  const Status busy(Code::kComeAgain, "table " + std::to_string(table.value) + " is still in use");
+  Status busy(Code::kComeAgain, "table " + std::to_string(table.value) + " is still in use");
   if (!parts_->sessions->CloseCursors(table)) return busy;
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   WT_SESSION* const raw = session->get();

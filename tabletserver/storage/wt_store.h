@@ -27,7 +27,7 @@ struct DiskSpace {
 };
 
 struct WtStoreOptions {
-  std::string directory;            // made when missing; its parent must exist
+  std::string directory;  // made when missing; its parent must exist
   int64_t cache_bytes = int64_t{1} << 30;
   int eviction_threads_min = 1;
   int eviction_threads_max = 4;
@@ -65,10 +65,12 @@ class WtStore final : public TabletStore {
   Status TruncateLog(TabletId tablet, Lsn below) override;
 
   Status Apply(std::span<const ApplyBatch> batches) override;
-  Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position = nullptr) override;
+  Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
+                                          SnapshotPosition* position = nullptr) override;
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
                                                             SnapshotPosition* position = nullptr) override;
-  Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position = nullptr) override;
+  Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
+              SnapshotPosition* position = nullptr) override;
   Status TruncateRange(TableId table, const KeyRange& range) override;
   Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override;
 
