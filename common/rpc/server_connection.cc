@@ -172,6 +172,7 @@ void ServerConnection::Close() {
   ReleaseIfLarge(in_);
   ReleaseIfLarge(out_);
   out_sent_ = 0;
+  ForgetHeld();
   server_->Remove(*this);
 }
 
@@ -299,33 +300,62 @@ void ServerConnection::HandleMessage(std::string_view message) {
   if (head->type != MessageType::kCall) return Break("it sent a message that is not a call");
 
   auto call = std::make_unique<Call>();
-  Call* const raw = call.get();
-  raw->connection = shared_from_this();
-  raw->sequence = head->sequence;
-  raw->protocol = head->protocol;
-  if (buckets_ == nullptr) buckets_ = std::make_unique<std::array<std::unique_ptr<Call>, kBuckets>>();
-  std::unique_ptr<Call>* tail = &Bucket(raw->sequence);
-  while (*tail != nullptr) tail = &(*tail)->next;
-  *tail = std::move(call);
-  ++in_flight_;
-  server_->counters.in_flight.Add(1);
+  call->connection = shared_from_this();
+  call->sequence = head->sequence;
+  call->protocol = head->protocol;
+  Link(call.get());
   server_->counters.requests.Add(1);
-  server_->dispatcher.Dispatch(*head, message, [raw](Result<std::string_view> reply) { Answer(raw, std::move(reply)); });
+  server_->dispatcher.Dispatch(*head, message, [call = std::move(call)](Result<std::string_view> reply) mutable {
+    Answer(std::move(call), std::move(reply));
+  });
 }
 
-void ServerConnection::Answer(Call* call, Result<std::string_view> reply) {
-  EventLoop& loop = call->connection->server_->loop;
-  if (loop.InThread()) {
-    const auto connection = call->connection;
-    return connection->Complete(call, std::move(reply));
+void ServerConnection::Link(Call* call) {
+  if (buckets_ == nullptr) buckets_ = std::make_unique<std::array<Call*, kBuckets>>();
+  Call** tail = &Bucket(call->sequence);
+  while (*tail != nullptr) tail = &(*tail)->next;
+  *tail = call;
+  ++in_flight_;
+  server_->counters.in_flight.Add(1);
+}
+
+void ServerConnection::Unlink(Call* call) {
+  Call** place = &Bucket(call->sequence);
+  while (*place != call) place = &(*place)->next;
+  *place = call->next;
+  --in_flight_;
+  server_->counters.in_flight.Sub(1);
+}
+
+ServerConnection::Call* ServerConnection::Oldest(int32_t sequence) {
+  Call* call = Bucket(sequence);
+  while (call != nullptr && call->sequence != sequence) call = call->next;
+  return call;
+}
+
+// Held replies will not be sent any more.
+void ServerConnection::ForgetHeld() {
+  if (buckets_ == nullptr) return;
+  for (Call* call : *buckets_) {
+    while (call != nullptr) {
+      Call* const next = call->next;
+      if (const std::unique_ptr<Call> owned = std::move(call->self)) Unlink(owned.get());
+      call = next;
+    }
   }
+}
+
+void ServerConnection::Answer(std::unique_ptr<Call> call, Result<std::string_view> reply) {
+  const auto connection = call->connection;
+  EventLoop& loop = connection->server_->loop;
+  if (loop.InThread()) return connection->Complete(std::move(call), std::move(reply));
   Result<std::string> copy;
   if (reply.has_value()) {
     copy = std::string(*reply);
   } else {
     copy = std::unexpected(reply.error());
   }
-  loop.Post([call, copy = std::move(copy)]() mutable {
+  loop.Post([call = std::move(call), copy = std::move(copy)]() mutable {
     const auto connection = call->connection;
     Result<std::string_view> view;
     if (copy.has_value()) {
@@ -333,17 +363,11 @@ void ServerConnection::Answer(Call* call, Result<std::string_view> reply) {
     } else {
       view = std::unexpected(std::move(copy.error()));
     }
-    connection->Complete(call, std::move(view));
+    connection->Complete(std::move(call), std::move(view));
   });
 }
 
-void ServerConnection::Complete(Call* call, Result<std::string_view> reply) {
-  std::unique_ptr<Call>* place = &Bucket(call->sequence);
-  bool first = true;  // of those with its id
-  while (place->get() != call) {
-    first = first && (*place)->sequence != call->sequence;
-    place = &(*place)->next;
-  }
+void ServerConnection::Complete(std::unique_ptr<Call> call, Result<std::string_view> reply) {
   if (!reply.has_value()) {
     Break("it sent a request that cannot be read: " + reply.error().message());
     reply = std::string_view();
@@ -356,28 +380,19 @@ void ServerConnection::Complete(Call* call, Result<std::string_view> reply) {
                                 "the reply of " + std::to_string(reply->size()) + " bytes is larger than a frame");
     reply = std::string_view(too_large);
   }
-  if (!first && fd_ >= 0) {
-    call->held.assign(*reply);
-    call->answered = true;
+  if (fd_ >= 0 && Oldest(sequence) != call.get()) {
+    Call* const waiting = call.get();
+    waiting->held.assign(*reply);
+    waiting->self = std::move(call);
     return;
   }
   Send(*reply);
-  // This one leaves, and with it the younger ones that waited for it, up to the next without an answer.
-  auto unlink = [this](std::unique_ptr<Call>* at) {
-    std::unique_ptr<Call> gone = std::move(*at);
-    *at = std::move(gone->next);
-    --in_flight_;
-    server_->counters.in_flight.Sub(1);
-  };
-  unlink(place);
-  while (*place != nullptr) {
-    if ((*place)->sequence != sequence) {
-      place = &(*place)->next;
-      continue;
-    }
-    if (!(*place)->answered) break;
-    Send((*place)->held);
-    unlink(place);
+  Unlink(call.get());
+  // The younger ones that waited for it, up to the next without an answer.
+  for (Call* next; (next = Oldest(sequence)) != nullptr && next->self != nullptr;) {
+    const std::unique_ptr<Call> owned = std::move(next->self);
+    Send(owned->held);
+    Unlink(owned.get());
   }
   if (fd_ >= 0 && (!reading_ || draining_)) server_->loop.AtTurnEnd(this);
 }

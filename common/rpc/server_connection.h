@@ -88,19 +88,24 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   size_t index = 0;  // in the loop's list
 
  private:
-  // One request between its arrival and its reply's hand-over.
+  // One request between its arrival and its reply's hand-over. Owned by whoever is to answer it: should the loop stop
+  // before, it goes with the task that carries the answer.
   struct Call {
     std::shared_ptr<ServerConnection> connection;
     int32_t sequence = 0;
     Protocol protocol = Protocol::kBinary;
-    bool answered = false;
-    std::string held;  // the reply of a call that waits for an older one with the same id
-    std::unique_ptr<Call> next;  // in the same bucket, younger
+    Call* next = nullptr;        // in the same bucket, younger
+    std::string held;            // the reply, while it waits for that of an older call with the same id
+    std::unique_ptr<Call> self;  // itself, while its reply is held: then the connection owns it
   };
   static constexpr size_t kBuckets = 64;
 
-  static void Answer(Call* call, Result<std::string_view> reply);  // any thread, once
-  void Complete(Call* call, Result<std::string_view> reply);
+  static void Answer(std::unique_ptr<Call> call, Result<std::string_view> reply);  // any thread, once
+  void Complete(std::unique_ptr<Call> call, Result<std::string_view> reply);
+  void Link(Call* call);
+  void Unlink(Call* call);
+  Call* Oldest(int32_t sequence);  // of those in flight with this id
+  void ForgetHeld();
   void OnReadable();
   void Consume(std::string_view bytes);
   size_t CutFrames(std::string_view bytes);
@@ -112,7 +117,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void UpdateReading();
   void UpdateWatch();
   size_t unsent() const { return out_.size() - out_sent_; }
-  std::unique_ptr<Call>& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
+  Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
 
   const std::shared_ptr<ServerLoop> server_;
   const std::string peer_;
@@ -123,7 +128,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   std::string in_;   // bytes read and not yet handled: part of a frame, or frames that wait for room
   std::string out_;  // replies from out_sent_ on are not yet sent
   size_t out_sent_ = 0;
-  std::unique_ptr<std::array<std::unique_ptr<Call>, kBuckets>> buckets_;  // made by the first call
+  std::unique_ptr<std::array<Call*, kBuckets>> buckets_;  // the calls in flight by id; made by the first one
   size_t in_flight_ = 0;
   uint32_t frame_tick_ = 0;  // when the frame in in_ began
   uint32_t sent_tick_ = 0;   // when the client last took bytes

@@ -242,6 +242,28 @@ TEST(ServerTest, StopWaitsNoLongerThanItsPatience) {
   EXPECT_EQ(held.get().header.code, idl::Code::UNKNOWN_OUTCOME);
 }
 
+// The server and its loops may go before the handlers answer: nothing is sent, nothing leaks (a leak checker says so).
+TEST(ServerTest, HandlersMayAnswerAfterTheServerHasStopped) {
+  std::vector<std::function<void()>> answers;
+  EventLoop loop("loop");
+  loop.Start();
+  Dispatcher dispatcher;
+  const auto tablet = std::make_shared<FakeTablet>();
+  dispatcher.Register(tablet);
+  {
+    RpcServer server({}, dispatcher, {&loop});
+    ASSERT_TRUE(server.Start().ok());
+    RawSocket socket(server.address());
+    ASSERT_TRUE(socket.Send(GetFrame(0, "hold 1") + GetFrame(0, "hold 2") + GetFrame(0, "3") + GetFrame(7, "hold 4")));
+    ASSERT_TRUE(WaitFor([&] { return tablet->held.size() == 3; }));
+    answers = tablet->held.Take();
+    answers[1]();  // held back for the first
+  }
+  answers[2]();  // its connection is closed
+  loop.Stop();
+  answers[0]();  // its loop has no thread any more
+}
+
 TEST(ServerTest, StopUnderLoadLosesNoReplyThatWasExecuted) {
   for (int round = 0; round < 5; ++round) {
     TestServer server;
