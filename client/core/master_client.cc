@@ -69,11 +69,18 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
       attempt.retry_after = std::chrono::milliseconds(header->__isset.retryAfterMs ? header->retryAfterMs : 0);
       NoteLeader(*header, attempt);
     }
-    if (!attempt.status.ok()) {
+    if (!attempt.status.ok() && !IsAnswer(attempt)) {
       attempt.status = Status(attempt.status.code(), "master " + target_.ToString() + ": " + attempt.status.message());
       if (options_.note) options_.note(attempt.status);
     }
     Decide(std::move(attempt));
+  }
+
+  // What the leader says of the request itself needs no name of who said it.
+  static bool IsAnswer(const Attempt& attempt) {
+    const Code code = attempt.status.code();
+    return attempt.from_server && (code == Code::kInvalidArgument || code == Code::kTableExists ||
+                                   code == Code::kNoSuchTable || code == Code::kNotFound);
   }
 
   void NoteLeader(const idl::MasterReplyHeader& header, Attempt& attempt) {

@@ -95,6 +95,10 @@ std::string Readable(std::string_view bytes) {
   return control || !IsUtf8(bytes) ? EscapeBytes(bytes) : std::string(bytes);
 }
 
+std::string ReadableLine(std::string_view bytes) {
+  return bytes.find_first_of("\n\t") == std::string_view::npos ? Readable(bytes) : EscapeBytes(bytes);
+}
+
 Json ToJson(const Row& row, bool with_value) {
   Json object = Json::object();
   PutBytes(object, "key", row.key);

@@ -47,6 +47,8 @@ int ExitCode(const Status& status);
 void PutBytes(Json& object, const std::string& name, std::string_view bytes);
 // Bytes as a person can read them: as they are where they are text without control characters, else escaped.
 std::string Readable(std::string_view bytes);
+// The same on one line.
+std::string ReadableLine(std::string_view bytes);
 Json ToJson(const Row& row, bool with_value);
 
 }  // namespace ebla::shell

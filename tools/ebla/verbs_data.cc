@@ -100,7 +100,7 @@ void AddMultiGet(Verbs& verbs) {
             if (context.out.json) {
               context.out.Value(ToJson(row, true));
             } else {
-              context.out.Line(EscapeBytes(row.key) + "\t" + Readable(row.record.value));
+              context.out.Line(EscapeBytes(row.key) + "\t" + ReadableLine(row.record.value));
             }
             continue;
           }
@@ -223,7 +223,7 @@ void AddScan(Verbs& verbs) {
           } else if (args->keys_only) {
             context.out.Line(EscapeBytes(scan.key()));
           } else {
-            context.out.Line(EscapeBytes(scan.key()) + "\t" + EscapeBytes(scan.record().value));
+            context.out.Line(EscapeBytes(scan.key()) + "\t" + ReadableLine(scan.record().value));
           }
         }
         return scan.status();
