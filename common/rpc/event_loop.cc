@@ -14,6 +14,8 @@
 namespace ebla::rpc {
 namespace {
 
+constexpr Duration kDelayMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
+
 event_base* NewBase() {
   event_config* config = event_config_new();
   // Only the loop's own thread touches the base; other threads reach it through the eventfd.
@@ -117,7 +119,7 @@ void EventLoop::Post(Task task) {
 }
 
 TimerId EventLoop::After(Duration delay, Task task) {
-  const MonotonicTime when = Now() + std::max(delay, Duration{0});
+  const MonotonicTime when = Now() + std::clamp(delay, Duration{0}, kDelayMax);
   bool wake = false;
   uint64_t handle;
   {

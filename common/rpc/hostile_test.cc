@@ -163,6 +163,20 @@ TEST(HostileTest, AHalfSentFrameThatIsAbandonedIsForgotten) {
   EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 0; }));
 }
 
+TEST(HostileTest, HalfSentFramesTogetherAreBounded) {
+  TestServer server({.buffered_bytes_max = 6 << 20}, 1);
+  TestClient bystander(server.address());
+  const std::string part = RawSocket::Frame(std::string(5 << 20, 'x')).substr(0, 4 << 20);
+  RawSocket first(server.address());
+  ASSERT_TRUE(first.Send(part));
+  ASSERT_TRUE(WaitFor([&] { return server.server->Stats().bytes_in == part.size(); }));
+  RawSocket second(server.address());
+  second.Send(part);
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections_broken == 1; }));
+  EXPECT_EQ(bystander.Echo("still here").payload, "still here");
+  EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 2; })) << "the first may go on";
+}
+
 TEST(HostileTest, FramesInOneByteSteps) {
   TestServer server;
   RawSocket socket(server.address());

@@ -13,6 +13,7 @@ namespace ebla::rpc {
 namespace {
 
 constexpr size_t kKeptBufferBytes = 64 * 1024;
+constexpr Duration kTimeoutMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
 
 uint32_t BigEndian(std::string_view bytes) {
   uint32_t value = 0;
@@ -54,7 +55,7 @@ Link::~Link() {
 // ---- calls ----
 
 void Link::Submit(EncodedCall call, Duration timeout, Channel::Done done) {
-  Submission submission{std::move(call), loop_.Now() + timeout, std::move(done)};
+  Submission submission{std::move(call), loop_.Now() + std::min(timeout, kTimeoutMax), std::move(done)};
   if (loop_.InThread()) return Add(std::move(submission));
   bool full, post = false;
   {

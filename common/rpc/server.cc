@@ -45,7 +45,7 @@ class RpcServer::Impl {
  public:
   Impl(ServerOptions options, const Dispatcher& dispatcher, std::vector<EventLoop*> loops)
       : options_(std::move(options)), acceptor_(*loops.at(0)) {
-    for (EventLoop* loop : loops) loops_.push_back(std::make_shared<ServerLoop>(*loop, options_, dispatcher));
+    for (EventLoop* loop : loops) loops_.push_back(std::make_shared<ServerLoop>(*loop, options_, dispatcher, loops.size()));
   }
 
   ~Impl() { Stop(Duration{0}); }

@@ -16,6 +16,7 @@ constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kFlushBytes = 128 * 1024;     // replies are sent at the turn's end, or when they come to this much
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;               // of TApplicationException
+constexpr size_t kOwnBytes = 1 << 20;           // held for each connection, however much is held for all
 constexpr size_t kKeptBufferBytes = 16 * 1024;  // a larger buffer is not kept once it is empty
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
@@ -79,12 +80,13 @@ Duration SweepPeriod(const ServerOptions& options) {
 
 // ---- ServerLoop ----
 
-ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to)
+ServerLoop::ServerLoop(EventLoop& event_loop, const ServerOptions& server_options, const Dispatcher& to, size_t loops)
     : loop(event_loop),
       options(server_options),
       dispatcher(to),
       scratch(kReadBytes),
-      sweep_period_(SweepPeriod(server_options)) {}
+      sweep_period_(SweepPeriod(server_options)),
+      buffered_max_(server_options.buffered_bytes_max / loops) {}
 
 void ServerLoop::Accept(int fd, std::string peer) {
   if (draining_) {
@@ -169,6 +171,7 @@ void ServerConnection::Close() {
   server_->loop.Withdraw(this);
   close(std::exchange(fd_, -1));
   if (std::exchange(watched_, false)) server_->Watch(false);
+  server_->Account(std::exchange(accounted_, 0), 0);
   ReleaseIfLarge(in_);
   ReleaseIfLarge(out_);
   out_sent_ = 0;
@@ -221,9 +224,14 @@ void ServerConnection::UpdateReading() {
 void ServerConnection::UpdateWatch() {
   if (fd_ < 0) return;
   const bool want = unsent() > 0 || (!in_.empty() && reading_);
-  if (want == watched_) return;
-  watched_ = want;
-  server_->Watch(want);
+  if (want != watched_) {
+    watched_ = want;
+    server_->Watch(want);
+  }
+  const size_t held = in_.size() + unsent(), before = std::exchange(accounted_, held);
+  if (held != before && server_->Account(before, held) && held > before && held > kOwnBytes) {
+    Break("the server holds too much for slow clients already, " + std::to_string(held) + " bytes for this one");
+  }
 }
 
 void ServerConnection::OnSweep() {

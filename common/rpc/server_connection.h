@@ -41,7 +41,8 @@ struct LoopCounters {
 // What one loop's connections share. Connections own it together, as a handler may answer after the server has gone.
 class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
  public:
-  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher);
+  // One of `loops` that share the server's connections and bounds.
+  ServerLoop(EventLoop& loop, const ServerOptions& options, const Dispatcher& dispatcher, size_t loops);
 
   // All on the loop's thread (or with no thread left to it).
   void Accept(int fd, std::string peer);
@@ -51,6 +52,8 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   void Remove(ServerConnection& connection);
   // Counts connections that wait for the client (half a frame, unsent replies): while there are any, a sweep runs.
   void Watch(bool more);
+  // A connection's buffers hold `now` bytes, where they held `before`; true when all together are over the bound.
+  bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
   uint32_t tick() const { return tick_; }
   uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
 
@@ -65,8 +68,10 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   void Sweep();
 
   const Duration sweep_period_;
+  const size_t buffered_max_;
   std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
   size_t watched_ = 0;
+  size_t buffered_ = 0;
   bool sweeping_ = false;
   bool draining_ = false;
   uint32_t tick_ = 0;
@@ -115,6 +120,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   void FinishDrain();
   bool Full() const;
   void UpdateReading();
+  // After its buffers have changed: whether the sweep is to look at it, and what it adds to the loop's bytes.
   void UpdateWatch();
   size_t unsent() const { return out_.size() - out_sent_; }
   Call*& Bucket(int32_t sequence) { return (*buckets_)[static_cast<uint32_t>(sequence) % kBuckets]; }
@@ -130,6 +136,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   size_t out_sent_ = 0;
   std::unique_ptr<std::array<Call*, kBuckets>> buckets_;  // the calls in flight by id; made by the first one
   size_t in_flight_ = 0;
+  size_t accounted_ = 0;  // bytes in in_ and out_, as the loop counts them
   uint32_t frame_tick_ = 0;  // when the frame in in_ began
   uint32_t sent_tick_ = 0;   // when the client last took bytes
   Protocol protocol_ = Protocol::kBinary;

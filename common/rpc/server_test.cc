@@ -270,17 +270,21 @@ TEST(ServerTest, StopUnderLoadLosesNoReplyThatWasExecuted) {
     TestClient client(server.address());
     std::atomic<uint64_t> good{0}, ended{0}, begun{0};
     std::atomic<bool> stopped{false};
-    std::function<void()> next = [&] {
-      ++begun;
+    std::function<void()> begin;
+    const std::function<void()> next = [&] {
       client.tablet->echo(
           [&](const idl::EchoReply& reply) {
             good += reply.header.code == idl::Code::OK;
-            ++ended;
-            if (!stopped) client.loop.Post(next);
+            if (!stopped) begin();
+            ++ended;  // the last that touches anything here
           },
           {});
     };
-    for (int i = 0; i < 32; ++i) client.loop.Post(next);
+    begin = [&] {
+      ++begun;
+      client.loop.Post(next);
+    };
+    for (int i = 0; i < 32; ++i) begin();
     ASSERT_TRUE(WaitFor([&] { return good > 1000; }));
     server.server->Stop(20s);
     stopped = true;
