@@ -73,12 +73,16 @@ bool KillRound(TestCluster& cluster, const Ledger& ledger, std::mt19937_64& rand
   }
   std::this_thread::sleep_for(milliseconds(random() % 500));
   for (const std::string& victim : victims) {
-    if (const Status restarted = cluster.launcher().Restart(victim); !restarted.ok()) {
+    if (const Status restarted = cluster.launcher().Restart(victim, false); !restarted.ok()) {
       faults.push_back("it did not come back: " + restarted.ToString());
       return false;
     }
     Tell(say, "kill " + std::to_string(kills) + ": " + victim + ", after " + std::to_string(ledger.acknowledged()) +
                   " acknowledged writes");
+  }
+  if (const Status ready = cluster.launcher().WaitUntilReady(); !ready.ok()) {
+    faults.push_back("it did not come back: " + ready.ToString());
+    return false;
   }
   return true;
 }

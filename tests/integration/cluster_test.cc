@@ -156,6 +156,28 @@ TEST_F(ClusterTest, ZooKeepersRestartCostsNoOperation) {
   EXPECT_TRUE(client->DropTable("after-zookeeper").ok());
 }
 
+TEST_F(ClusterTest, WhoStartsWithoutZooKeeperWaitsForItAndSaysSo) {
+  ExpectClean(Ycsb("load" + Workload("a") + " -p table=patient -threads 8"));
+  cluster::Launcher& launcher = cluster_->launcher();
+  const std::vector<std::string> victims = {"m-1", "m-2", "ts-1", "ts-2", "ts-3"};
+  ASSERT_TRUE(launcher.Kill("zookeeper", SIGKILL).ok());
+  for (const std::string& name : victims) ASSERT_TRUE(launcher.Kill(name, SIGKILL).ok());
+  for (const std::string& name : victims) {
+    const Status started = launcher.Restart(name, false);
+    ASSERT_TRUE(started.ok()) << started;
+  }
+  for (const cluster::ProcessView& view : launcher.Describe()) {
+    EXPECT_NE(view.state, cluster::ProcessState::kReady) << view.name;
+    if (view.role == cluster::Role::kTabletServer) {
+      EXPECT_THAT(view.reason, HasSubstr("ZooKeeper")) << view.name;
+    }
+  }
+  ASSERT_TRUE(launcher.Restart("zookeeper").ok());
+  const Status ready = launcher.WaitUntilReady();
+  ASSERT_TRUE(ready.ok()) << ready;
+  ExpectClean(Ycsb("run" + Workload("a") + " -p table=patient -threads 8"));
+}
+
 TEST_F(ClusterTest, SigtermUnderLoadEndsCleanlyWithinTenSeconds) {
   UnderLoad("leaving", 8, [] {
     std::this_thread::sleep_for(1s);

@@ -293,12 +293,13 @@ Status Launcher::AwaitEnd(const Member& member) {
                                        " s of SIGTERM and was killed; its log is " + LogFile(member.name));
 }
 
-Status Launcher::Restart(const std::string& name) {
+Status Launcher::Restart(const std::string& name, bool wait) {
   EBLA_ASSIGN(Member * member, Find(name));
   if (AskToEnd(*member))
     if (const Status ended = AwaitEnd(*member); !ended.ok()) Say(ended.message());
   EBLA_TRY(StartMember(*member));
-  return AwaitReady(*member, steady_clock::now() + options_.start_timeout);
+  const auto deadline = steady_clock::now() + options_.start_timeout;
+  return wait ? AwaitReady(*member, deadline) : AwaitAddress(*member, deadline);
 }
 
 Status Launcher::Stop() {

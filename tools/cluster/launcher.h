@@ -77,8 +77,8 @@ class Launcher {
   Status Start(const StartOptions& options);
   // Sends the signal; after SIGKILL, returns when the process is gone. NOT_FOUND for a name that is none.
   Status Kill(const std::string& name, int signal);
-  // Ends it (SIGTERM, then SIGKILL) where it runs, starts it again and waits until it is ready.
-  Status Restart(const std::string& name);
+  // Ends it (SIGTERM, then SIGKILL) where it runs, starts it again and waits until it is ready, or only started.
+  Status Restart(const std::string& name, bool wait = true);
   // SIGTERM to the servers, then to the masters, then to ZooKeeper; what is still there after stop_timeout is killed,
   // and named in an UNAVAILABLE.
   Status Stop();
