@@ -78,7 +78,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                                 ports_.store, directory_, ports_.background, Pointers(shards_)})),
       replication_service_(std::make_shared<ReplicationService>()),
       cluster_id_(options_.identity.cluster_id),
-      registration_status_(Code::kUnavailable, "the server has not started yet") {
+      registration_status_(Code::kUnavailable, "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());
 }
 
