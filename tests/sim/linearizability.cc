@@ -1,0 +1,232 @@
+#include "tests/sim/linearizability.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <unordered_set>
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+struct GroupState {
+  std::array<std::optional<Cell>, kCellsPerGroup> cells;
+  std::array<Version, kCellsPerGroup> newest;  // the greatest version that each key is known to have had
+};
+
+std::optional<int64_t> Number(const std::string& text) {
+  int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+bool Holds(const WritePart& part, const std::optional<Cell>& cell) {
+  switch (part.condition) {
+    case WritePart::Condition::kNone: return true;
+    case WritePart::Condition::kAbsent: return !cell;
+    case WritePart::Condition::kExists: return cell.has_value();
+    // Who names a version has read it, and that read taught it to the state.
+    case WritePart::Condition::kVersionIs: return cell && cell->version == part.version;
+  }
+  return false;
+}
+
+bool LearnVersion(GroupState& state, size_t index, Version version) {
+  if (version <= state.newest[index]) return false;
+  state.newest[index] = version;
+  return true;
+}
+
+bool ApplyRead(const Operation& operation, GroupState& state) {
+  const auto index = static_cast<size_t>(operation.cell);
+  std::optional<Cell>& cell = state.cells[index];
+  if (cell.has_value() != operation.found.has_value()) return false;
+  if (!cell) return true;
+  if (cell->value != operation.found->value) return false;
+  if (cell->version) return cell->version == operation.found->version;
+  if (!LearnVersion(state, index, operation.found->version)) return false;
+  cell->version = operation.found->version;
+  return true;
+}
+
+bool ApplyWrite(const Operation& operation, GroupState& state) {
+  for (const WritePart& part : operation.parts) {
+    if (!Holds(part, state.cells[static_cast<size_t>(part.cell)])) return operation.outcome == Outcome::kRefused;
+  }
+  if (operation.outcome == Outcome::kRefused) return false;
+  size_t counter = 0;
+  for (const WritePart& part : operation.parts) {
+    const auto index = static_cast<size_t>(part.cell);
+    std::optional<Cell>& cell = state.cells[index];
+    if (part.kind == WritePart::Kind::kCheck) continue;
+    if (part.kind == WritePart::Kind::kDelete) {
+      cell.reset();
+      continue;
+    }
+    std::string value = part.value;
+    if (part.kind == WritePart::Kind::kIncrement) {
+      const std::optional<int64_t> before = cell ? Number(cell->value) : 0;
+      if (!before) return false;
+      if (operation.outcome == Outcome::kOk) {
+        if (counter >= operation.counters.size() || operation.counters[counter] != *before + part.delta) return false;
+        ++counter;
+      }
+      value = std::to_string(*before + part.delta);
+    }
+    if (operation.version && !LearnVersion(state, index, operation.version)) return false;
+    cell = Cell{std::move(value), operation.version};
+  }
+  return true;
+}
+
+// An operation of unknown outcome whose conditions fail changes nothing: that is the same as never, which needs no step.
+bool Step(const Operation& operation, GroupState& state) {
+  return operation.is_read ? ApplyRead(operation, state) : ApplyWrite(operation, state);
+}
+
+// Calls and returns in the order of events, doubly linked so that an operation can be lifted out and put back.
+struct Entry {
+  size_t operation;
+  bool is_call;
+  size_t match = 0;  // of a call: its return's entry, 0 when it has none
+  size_t previous = 0;
+  size_t next = 0;
+};
+
+class Search {
+ public:
+  Search(std::vector<Operation> operations, size_t states_max)
+      : operations_(std::move(operations)), states_max_(states_max), done_((operations_.size() + 63) / 64, 0) {
+    std::vector<std::pair<EventNumber, Entry>> events;
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      events.push_back({operations_[i].invoked, {i, true}});
+      if (operations_[i].outcome == Outcome::kUnknown) continue;
+      events.push_back({operations_[i].returned, {i, false}});
+      ++left_;
+    }
+    std::ranges::sort(events, {}, [](const auto& event) { return event.first; });
+    entries_.push_back({0, false});  // the list's head and end
+    std::vector<size_t> calls(operations_.size());
+    for (auto& [number, entry] : events) {
+      entry.previous = entries_.size() - 1;
+      entries_.back().next = entries_.size();
+      if (entry.is_call) {
+        calls[entry.operation] = entries_.size();
+      } else {
+        entries_[calls[entry.operation]].match = entries_.size();
+      }
+      entries_.push_back(entry);
+    }
+    entries_.back().next = 0;
+    entries_[0].previous = entries_.size() - 1;
+  }
+
+  Verdict Run() {
+    size_t at = entries_[0].next;
+    while (left_ > 0) {
+      if (states_ > states_max_) return {Verdict::Kind::kUndecided, "too many states", states_};
+      if (at != 0 && entries_[at].is_call) {
+        at = Try(at) ? entries_[0].next : entries_[at].next;
+        continue;
+      }
+      // An answer whose call fitted nowhere before it: undo the last choice and try what comes after it.
+      if (at != 0) Blocked(entries_[at].operation);
+      if (chosen_.empty()) return {Verdict::Kind::kWrong, why_, states_};
+      at = entries_[Undo()].next;
+    }
+    return {Verdict::Kind::kRight, "", states_};
+  }
+
+ private:
+  struct Choice {
+    size_t call;
+    GroupState before;
+  };
+
+  bool Try(size_t call) {
+    const size_t index = entries_[call].operation;
+    GroupState next = state_;
+    if (!Step(operations_[index], next)) return false;
+    done_[index / 64] |= uint64_t{1} << (index % 64);
+    if (!seen_.insert(Key(next)).second) {
+      done_[index / 64] &= ~(uint64_t{1} << (index % 64));
+      return false;
+    }
+    ++states_;
+    chosen_.push_back({call, std::exchange(state_, std::move(next))});
+    Lift(call);
+    if (entries_[call].match != 0) {
+      Lift(entries_[call].match);
+      --left_;
+    }
+    return true;
+  }
+
+  size_t Undo() {
+    Choice choice = std::move(chosen_.back());
+    chosen_.pop_back();
+    const Entry& call = entries_[choice.call];
+    if (call.match != 0) {
+      PutBack(call.match);
+      ++left_;
+    }
+    PutBack(choice.call);
+    done_[call.operation / 64] &= ~(uint64_t{1} << (call.operation % 64));
+    state_ = std::move(choice.before);
+    return choice.call;
+  }
+
+  void Lift(size_t entry) {
+    entries_[entries_[entry].previous].next = entries_[entry].next;
+    entries_[entries_[entry].next].previous = entries_[entry].previous;
+  }
+  void PutBack(size_t entry) {
+    entries_[entries_[entry].previous].next = entry;
+    entries_[entries_[entry].next].previous = entry;
+  }
+
+  std::string Key(const GroupState& state) const {
+    std::string key(reinterpret_cast<const char*>(done_.data()), done_.size() * sizeof(uint64_t));
+    for (size_t i = 0; i < state.cells.size(); ++i) {
+      key += state.newest[i].ToString() + ';';
+      if (state.cells[i]) key += state.cells[i]->value + '@' + state.cells[i]->version.ToString();
+      key += '|';
+    }
+    return key;
+  }
+
+  // Remembers the farthest that the search came, for people.
+  void Blocked(size_t operation) {
+    if (chosen_.size() < farthest_) return;
+    farthest_ = chosen_.size() + 1;
+    why_ = "fits nowhere: " + operations_[operation].ToString() + "\n  after";
+    for (size_t i = chosen_.size() > 6 ? chosen_.size() - 6 : 0; i < chosen_.size(); ++i) {
+      why_ += "\n    " + operations_[entries_[chosen_[i].call].operation].ToString();
+    }
+    why_ += "\n  with";
+    for (const auto& cell : state_.cells) why_ += cell ? " " + cell->value + "@" + cell->version.ToString() : " -";
+  }
+
+  const std::vector<Operation> operations_;
+  const size_t states_max_;
+  std::vector<uint64_t> done_;  // a bit for each operation that has been given its place
+  std::vector<Entry> entries_;
+  size_t left_ = 0;             // answered operations without a place
+  GroupState state_;
+  std::vector<Choice> chosen_;
+  std::unordered_set<std::string> seen_;
+  size_t states_ = 0;
+  size_t farthest_ = 0;
+  std::string why_;
+};
+
+}  // namespace
+
+Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) {
+  // Reads that were never answered say nothing.
+  std::erase_if(operations, [](const Operation& op) { return op.is_read && op.outcome == Outcome::kUnknown; });
+  return Search(std::move(operations), states_max).Run();
+}
+
+}  // namespace ebla::sim
