@@ -10,7 +10,8 @@ Duration Backoff(int waits, uint64_t random) {
 }
 
 Verdict RetryPolicy::Later(Verdict::Kind kind, Duration at_least, Duration remaining, uint64_t random) {
-  if (remaining <= Duration(0)) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
+  // The last attempts come ever closer to the end; one that leaves a server no time is not worth making.
+  if (remaining < kAttemptLast) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
   const Duration delay = std::max(at_least, Backoff(waits_++, random));
   // The last attempt is made just before the end: better than giving up with time left.
   return {kind, std::min(delay, remaining * 9 / 10), {}};

@@ -36,6 +36,7 @@ inline constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
 inline constexpr int kRedirectsAtOnce = 3;
 inline constexpr int kWaitsPerLookUp = 4;
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
+inline constexpr Duration kAttemptLast = std::chrono::milliseconds(1);  // with less than this left, none is made again
 
 // How one attempt ended.
 struct Attempt {

@@ -1,8 +1,16 @@
 #include "common/testing/sim_executor.h"
 
+#include <glog/logging.h>
+
+#include <cmath>
 #include <utility>
 
 namespace ebla::testing {
+namespace {
+
+constexpr uint64_t kStepsAtOneMoment = 1'000'000;
+
+}  // namespace
 
 SimScheduler::Key SimScheduler::Add(MonotonicTime when, uint64_t owner, Task task) {
   const Key key{std::max(when, now_), next_order_++};
@@ -13,6 +21,8 @@ SimScheduler::Key SimScheduler::Add(MonotonicTime when, uint64_t owner, Task tas
 bool SimScheduler::Step() {
   if (queue_.empty()) return false;
   auto next = queue_.extract(queue_.begin());
+  steps_at_now_ = next.key().when > now_ ? 0 : steps_at_now_ + 1;
+  CHECK_LT(steps_at_now_, kStepsAtOneMoment) << "time stands still: tasks post each other for ever";
   now_ = std::max(now_, next.key().when);
   next.mapped().task();
   return true;
@@ -36,8 +46,16 @@ void SimScheduler::RunFor(Duration duration) {
 SimExecutor::SimExecutor(SimScheduler& scheduler, int64_t time_of_day_ms, double rate)
     : scheduler_(scheduler), owner_(scheduler.next_owner_++), time_of_day_ms_(time_of_day_ms), rate_(rate) {}
 
-SimExecutor::~SimExecutor() {
-  for (const auto& key : pending_) scheduler_.queue_.erase(key);
+SimExecutor::~SimExecutor() { Halt(); }
+
+void SimExecutor::Halt() {
+  halted_ = true;
+  // Out of all containers first: what a task captured may post and cancel as it dies.
+  std::vector<Task> forgotten = std::exchange(held_, {});
+  for (const auto& key : std::exchange(pending_, {})) {
+    forgotten.push_back(std::move(scheduler_.queue_.extract(key).mapped().task));
+  }
+  timers_.clear();
 }
 
 MonotonicTime SimExecutor::Now() const {
@@ -48,6 +66,7 @@ MonotonicTime SimExecutor::Now() const {
 int64_t SimExecutor::TimeOfDayMs() const { return time_of_day_ms_ + Now().since_boot.count() / 1'000'000; }
 
 void SimExecutor::Schedule(MonotonicTime when, Task task, uint64_t* id) {
+  if (halted_) return;
   // The key is known only once added, and the task needs it: it is read when the task runs.
   auto key = std::make_shared<SimScheduler::Key>();
   *key = scheduler_.Add(when, owner_, [this, key, task = std::move(task)]() mutable { Run(*key, std::move(task)); });
@@ -72,7 +91,11 @@ void SimExecutor::Post(Task task) { Schedule(scheduler_.Now(), std::move(task), 
 
 TimerId SimExecutor::After(Duration delay, Task task) {
   TimerId id;
-  const auto stretched = Duration(static_cast<int64_t>(static_cast<double>(std::max(delay, Duration(0)).count()) / rate_));
+  // Never early by this clock: Now() rounds down, so a stretched delay rounds up and a nanosecond on.
+  Duration stretched = std::max(delay, Duration(0));
+  if (rate_ != 1.0 && stretched > Duration(0)) {
+    stretched = Duration(static_cast<int64_t>(std::ceil(static_cast<double>(stretched.count() + 1) / rate_)));
+  }
   Schedule(scheduler_.Now() + stretched, std::move(task), &id.value);
   return id;
 }

@@ -24,7 +24,7 @@ class SimScheduler {
   // In [0, bound).
   uint64_t Random(uint64_t bound) { return random_() % bound; }
 
-  // Runs the next task; false when there is none.
+  // Runs the next task; false when there is none. A million tasks at one moment are a loop, and end the test.
   bool Step();
   // Runs tasks until `done` holds or `limit` of virtual time has passed; returns done().
   bool RunUntil(const std::function<bool()>& done, Duration limit);
@@ -47,6 +47,7 @@ class SimScheduler {
 
   MonotonicTime now_{std::chrono::seconds(1)};
   uint64_t next_order_ = 1;
+  uint64_t steps_at_now_ = 0;
   uint64_t next_owner_ = 1;
   std::mt19937_64 random_;
   std::map<Key, Entry> queue_;
@@ -71,12 +72,17 @@ class SimExecutor : public Executor {
   void Pause();
   void Resume();
 
+  // The process is dead: forgets its tasks and takes no more. For who is destroyed after its process, and may still
+  // post or cancel meanwhile.
+  void Halt();
+
  private:
   SimScheduler& scheduler_;
   const uint64_t owner_;
   const int64_t time_of_day_ms_;
   const double rate_;
   bool paused_ = false;
+  bool halted_ = false;
   std::map<uint64_t, SimScheduler::Key> timers_;  // by TimerId (the key's order)
   std::vector<Task> held_;
   std::set<SimScheduler::Key> pending_;

@@ -31,6 +31,38 @@ TEST(SimExecutor, ACancelledTimerAndADeadExecutorRunNothing) {
   EXPECT_EQ(ran, 0);
 }
 
+TEST(SimExecutor, ATimerIsNeverEarlyByItsOwnClockWhateverItsRate) {
+  for (const double rate : {1.0, 0.9998, 1.0002, 0.5, 3.0}) {
+    SimScheduler scheduler(1);
+    SimExecutor executor(scheduler, 0, rate);
+    for (int i = 1; i < 200; ++i) {
+      const MonotonicTime due = executor.Now() + Duration(i * 7'919);
+      bool ran = false;
+      executor.After(due - executor.Now(), [&] { ran = true; });
+      ASSERT_TRUE(scheduler.RunUntil([&] { return ran; }, milliseconds(10)));
+      EXPECT_GE(executor.Now(), due) << rate;
+    }
+  }
+}
+
+TEST(SimExecutor, AHaltedOneForgetsItsTasksWhichMayPostAsTheyDie) {
+  SimScheduler scheduler(1);
+  SimExecutor executor(scheduler);
+  int ran = 0;
+  struct PostsAtDeath {
+    SimExecutor& executor;
+    int& ran;
+    ~PostsAtDeath() { executor.Post([this] { ++ran; }); }
+  };
+  executor.Post([&ran, last = std::make_unique<PostsAtDeath>(executor, ran)] { ++ran; });
+  const TimerId timer = executor.After(milliseconds(1), [&] { ++ran; });
+  executor.Halt();
+  executor.Cancel(timer);
+  executor.Post([&] { ++ran; });
+  scheduler.RunFor(milliseconds(5));
+  EXPECT_EQ(ran, 0);
+}
+
 TEST(SimExecutor, APausedProcessRunsWhatCameDueWhenItIsResumed) {
   SimScheduler scheduler(1);
   SimExecutor executor(scheduler);
