@@ -107,6 +107,8 @@ void ServerRegistration::Impl::OnSession(SessionState session) {
     ++round_;
     Wait("the coordinator's session ended; waiting for a new one");
   } else if (session == SessionState::kConnected && state_.kind != Kind::kRegistered) {
+    // A coordinator that was away gives every session its whole time again, a dead process's too.
+    awaiting_since_.reset();
     Round();
   }
 }

@@ -52,7 +52,7 @@ struct RegistrationState {
 class ServerRegistration {
  public:
   struct Options {
-    Duration takeover_limit = std::chrono::seconds(20);  // several session timeouts
+    Duration takeover_limit = std::chrono::seconds(20);  // several session timeouts; of unbroken connection
     Duration retry_delay = std::chrono::milliseconds(200);
   };
 
