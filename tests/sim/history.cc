@@ -32,7 +32,8 @@ std::string Operation::ToString() const {
     for (size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : ", ") + PartText(parts[i]);
   }
   text += " -> ";
-  if (outcome == Outcome::kUnknown) return text + (returned == kNever ? "unknown" : "unknown so far");
+  if (outcome == Outcome::kUnknown) return text + "unknown";
+  if (outcome == Outcome::kNotExecuted) return text + "not executed";
   if (outcome == Outcome::kRefused) return text + "refused";
   if (is_read) return text + (found ? found->value + " @" + found->version.ToString() : "nothing");
   text += "OK " + version.ToString();

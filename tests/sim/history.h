@@ -44,6 +44,7 @@ enum class Outcome : uint8_t {
   kOk,       // read or written
   kRefused,  // a condition of the write did not hold
   kUnknown,  // it may have happened, at any time since; or it never will
+  kNotExecuted,  // so it was told; a read that was not answered, too
 };
 
 // A read of one cell, or an atomic batch of writes of one group.

@@ -127,10 +127,16 @@ class Search {
     while (left_ > 0) {
       if (states_ > states_max_) return {Verdict::Kind::kUndecided, "too many states", states_};
       if (at != 0 && entries_[at].is_call) {
-        at = Try(at) ? entries_[0].next : entries_[at].next;
+        at = Try(at) ? Restart() : entries_[at].next;
         continue;
       }
-      // An answer whose call fitted nowhere before it: undo the last choice and try what comes after it.
+      // Here begins what comes after an answer still without a place. First the answered operations were tried, now
+      // those of unknown outcome: most of them never mattered.
+      if (!unknown_too_) {
+        unknown_too_ = true;
+        at = entries_[0].next;
+        continue;
+      }
       if (at != 0) Blocked(entries_[at].operation);
       if (chosen_.empty()) return {Verdict::Kind::kWrong, why_, states_};
       at = entries_[Undo()].next;
@@ -142,10 +148,17 @@ class Search {
   struct Choice {
     size_t call;
     GroupState before;
+    bool unknown_too;
   };
+
+  size_t Restart() {
+    unknown_too_ = false;
+    return entries_[0].next;
+  }
 
   bool Try(size_t call) {
     const size_t index = entries_[call].operation;
+    if ((operations_[index].outcome == Outcome::kUnknown) != unknown_too_) return false;
     GroupState next = state_;
     if (!Step(operations_[index], next)) return false;
     done_[index / 64] |= uint64_t{1} << (index % 64);
@@ -154,7 +167,7 @@ class Search {
       return false;
     }
     ++states_;
-    chosen_.push_back({call, std::exchange(state_, std::move(next))});
+    chosen_.push_back({call, std::exchange(state_, std::move(next)), unknown_too_});
     Lift(call);
     if (entries_[call].match != 0) {
       Lift(entries_[call].match);
@@ -174,6 +187,7 @@ class Search {
     PutBack(choice.call);
     done_[call.operation / 64] &= ~(uint64_t{1} << (call.operation % 64));
     state_ = std::move(choice.before);
+    unknown_too_ = choice.unknown_too;
     return choice.call;
   }
 
@@ -214,6 +228,7 @@ class Search {
   std::vector<Entry> entries_;
   size_t left_ = 0;             // answered operations without a place
   GroupState state_;
+  bool unknown_too_ = false;    // which of them are being tried
   std::vector<Choice> chosen_;
   std::unordered_set<std::string> seen_;
   size_t states_ = 0;
@@ -224,8 +239,10 @@ class Search {
 }  // namespace
 
 Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) {
-  // Reads that were never answered say nothing.
-  std::erase_if(operations, [](const Operation& op) { return op.is_read && op.outcome == Outcome::kUnknown; });
+  // What was not executed, and reads that were never answered, say nothing.
+  std::erase_if(operations, [](const Operation& op) {
+    return op.outcome == Outcome::kNotExecuted || (op.is_read && op.outcome == Outcome::kUnknown);
+  });
   return Search(std::move(operations), states_max).Run();
 }
 

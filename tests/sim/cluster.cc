@@ -1,0 +1,180 @@
+#include "tests/sim/cluster.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+constexpr int64_t kStartOfTime = 1'700'000'000'000;
+
+// Short sessions: servers are back soon after a crash, for clients that still retry what it cut off.
+coordination::SimCoordination::Options CoordinationOptions() {
+  coordination::SimCoordination::Options options;
+  options.session_timeout = std::chrono::seconds(2);
+  return options;
+}
+
+}  // namespace
+
+// ---- processes -----------------------------------------------------------------------------------------------------
+
+testing::SimExecutor& Process::NewExecutor() {
+  executors_.push_back(std::make_unique<testing::SimExecutor>(scheduler_, time_of_day_ms_, rate_));
+  return *executors_.back();
+}
+
+void Process::Pause() {
+  for (const auto& executor : executors_) executor->Pause();
+}
+
+void Process::Resume() {
+  for (const auto& executor : executors_) executor->Resume();
+}
+
+void Process::Halt() {
+  for (const auto& executor : executors_) executor->Halt();
+}
+
+// ---- a master ------------------------------------------------------------------------------------------------------
+
+SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
+                     coordination::SimCoordination& coordination, Network& network)
+    : process_(std::move(process)), executor_(process_.NewExecutor()) {
+  node_ = network.Join(name, endpoint, &dispatcher_, executor_);
+  coordinator_ = coordination.NewClient(executor_);
+  master::MasterOptions options;
+  options.name = std::move(name);
+  options.version = "simulated";
+  master_ = std::make_unique<master::Master>(options, executor_, *coordinator_, master::ConnectOver(*node_, executor_));
+  dispatcher_.Register(master_->service());
+  executor_.Post([this, endpoint] { master_->Start(endpoint); });
+}
+
+SimMaster::~SimMaster() {
+  node_->Leave();
+  process_.Halt();
+  master_.reset();
+  coordinator_.reset();
+}
+
+// ---- a tablet server -----------------------------------------------------------------------------------------------
+
+SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports)
+    : process_(std::move(process)), loop_(process_.NewExecutor()), control_(process_.NewExecutor()) {
+  testing::SimExecutor& shard_a = process_.NewExecutor();
+  testing::SimExecutor& shard_b = process_.NewExecutor();
+  testing::SimExecutor& background = process_.NewExecutor();
+  testing::SimExecutor& disk_thread = process_.NewExecutor();
+  node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
+  store_ = Plant(ports.bug, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
+  coordinator_ = ports.coordination.NewClient(control_);
+
+  tabletserver::TabletServerOptions options;
+  options.identity = {disk.uuid, name, disk.cluster_id, Incarnation{++disk.starts}};
+  options.build_version = "simulated";
+  options.checkpoint.period = std::chrono::seconds(5);
+  options.caretaker.between_passes = std::chrono::seconds(2);
+  options.join_cluster = [&disk](const std::string& cluster_id) {
+    disk.cluster_id = cluster_id;
+    return Status::Ok();
+  };
+  options.on_refused = [this, &log = ports.log, name](const Status& why) {
+    log.Add(name, "refused: " + why.message());
+    refused_ = why;
+  };
+  server_ = std::make_unique<tabletserver::TabletServer>(
+      tabletserver::TabletServerPorts{{&loop_}, {&shard_a, &shard_b}, {}, background, control_, *store_, *coordinator_,
+                                      *node_},
+      std::move(options));
+  const Status recovered = server_->Recover();
+  CHECK(recovered.ok()) << name << ": " << recovered;
+  dispatcher_.Register(server_->tablet_service());
+  dispatcher_.Register(server_->control_service());
+  dispatcher_.Register(server_->replication_service());
+  server_->Start(endpoint, {endpoint.host, static_cast<uint16_t>(endpoint.port + 1)});
+}
+
+SimServer::~SimServer() {
+  node_->Leave();
+  process_.Halt();
+  server_.reset();
+  coordinator_.reset();
+  store_.reset();
+}
+
+void SimServer::Stop() {
+  stopping_ = true;
+  server_->Stop([this] { stopped_ = true; });
+}
+
+Status SimServer::fatal() const { return refused_.ok() ? store_->health().status : refused_; }
+
+// ---- the cluster ---------------------------------------------------------------------------------------------------
+
+Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
+    : scheduler_(scheduler), log_(log), shape_(shape), coordination_(scheduler, CoordinationOptions()), network_(scheduler) {
+  masters_.resize(static_cast<size_t>(shape.masters));
+  servers_.resize(static_cast<size_t>(shape.servers));
+  for (int i = 0; i < shape.servers; ++i) {
+    disks_.push_back(std::make_unique<ServerDisk>(scheduler.Random()));
+    disks_.back()->uuid = "uuid-" + std::to_string(i + 1);
+    disks_.back()->disk.SetLatency(std::chrono::microseconds(50), std::chrono::milliseconds(3));
+  }
+  for (int i = 0; i < shape.masters; ++i) StartMaster(i);
+  for (int i = 0; i < shape.servers; ++i) StartServer(i);
+}
+
+Cluster::~Cluster() {
+  masters_.clear();
+  servers_.clear();
+}
+
+Process Cluster::NewProcess() {
+  // Machines whose clocks disagree by up to two seconds and run up to 0.02% fast or slow.
+  const auto offset = static_cast<int64_t>(scheduler_.Random(4'000)) - 2'000;
+  const double rate = 1.0 + (static_cast<double>(scheduler_.Random(4'001)) - 2'000) * 1e-7;
+  return Process(scheduler_, kStartOfTime + offset, rate);
+}
+
+std::vector<rpc::Endpoint> Cluster::master_endpoints() const {
+  std::vector<rpc::Endpoint> endpoints;
+  for (int i = 0; i < masters(); ++i) endpoints.push_back({MasterName(i), 7400});
+  return endpoints;
+}
+
+void Cluster::StartMaster(int index) {
+  const std::string name = MasterName(index);
+  log_.Add(name, "starts");
+  masters_[static_cast<size_t>(index)] =
+      std::make_unique<SimMaster>(name, rpc::Endpoint{name, 7400}, NewProcess(), coordination_, network_);
+}
+
+void Cluster::KillMaster(int index) {
+  log_.Add(MasterName(index), "is killed");
+  masters_[static_cast<size_t>(index)].reset();
+}
+
+void Cluster::StartServer(int index) {
+  const std::string name = ServerName(index);
+  log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
+  servers_[static_cast<size_t>(index)] =
+      std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
+                                  SimServer::Ports{coordination_, network_, log_, shape_.bug});
+}
+
+void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
+  const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine;
+  log_.Add(ServerName(index), machine ? "loses power" : "is killed");
+  servers_[static_cast<size_t>(index)].reset();
+  disk(index).disk.Crash(kind);
+}
+
+void Cluster::EndServer(int index) {
+  log_.Add(ServerName(index), "has ended");
+  servers_[static_cast<size_t>(index)].reset();
+  disk(index).disk.Crash(tabletserver::MemoryDisk::CrashKind::kProcess);
+}
+
+}  // namespace ebla::sim

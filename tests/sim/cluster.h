@@ -1,0 +1,156 @@
+// tests/sim/cluster.h
+// A whole cluster in one thread, from one seed: the masters and tablet servers of production over the simulated
+// coordinator, network and disks. Processes are started, killed, paused and stopped here; who decides when is the
+// nemesis (faults.h).
+// Processes: each has clocks of its own (rate and time of day) and, as in production, several executors. A life ends
+//            abruptly: its node leaves the network, its tasks are dropped, its parts are destroyed; a tablet server's
+//            disk then forgets what a crash may take.
+// Threads:   one.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/coordination/sim_coordinator.h"
+#include "common/rpc/dispatcher.h"
+#include "common/testing/sim_executor.h"
+#include "master/master_host.h"
+#include "tabletserver/storage/memory_store.h"
+#include "tabletserver/tabletserver_host.h"
+#include "tests/sim/event_log.h"
+#include "tests/sim/network.h"
+#include "tests/sim/planted_bug.h"
+
+namespace ebla::sim {
+
+// The clocks and executors of one process; paused together, destroyed together.
+class Process {
+ public:
+  Process(testing::SimScheduler& scheduler, int64_t time_of_day_ms, double rate)
+      : scheduler_(scheduler), time_of_day_ms_(time_of_day_ms), rate_(rate) {}
+
+  testing::SimExecutor& NewExecutor();
+  void Pause();
+  void Resume();
+  // Dead: tasks and timers are dropped; the executors stay, for destructors to cancel on.
+  void Halt();
+
+ private:
+  testing::SimScheduler& scheduler_;
+  const int64_t time_of_day_ms_;
+  const double rate_;
+  std::vector<std::unique_ptr<testing::SimExecutor>> executors_;
+};
+
+class SimMaster {
+ public:
+  SimMaster(std::string name, rpc::Endpoint endpoint, Process process, coordination::SimCoordination& coordination,
+            Network& network);
+  ~SimMaster();  // a crash
+
+  Process& process() { return process_; }
+  coordination::SimCoordinator& coordinator() { return *coordinator_; }
+  bool ready() const { return master_->Stats().ready; }
+
+ private:
+  Process process_;
+  testing::SimExecutor& executor_;
+  rpc::Dispatcher dispatcher_;
+  std::shared_ptr<Network::Node> node_;
+  std::unique_ptr<coordination::SimCoordinator> coordinator_;
+  std::unique_ptr<master::Master> master_;
+};
+
+inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
+
+// What outlives a tablet server's process.
+struct ServerDisk {
+  explicit ServerDisk(uint64_t seed) : disk(seed) {}
+  tabletserver::MemoryDisk disk;
+  std::string uuid;
+  std::string cluster_id;
+  uint64_t starts = 0;
+};
+
+class SimServer {
+ public:
+  struct Ports {
+    coordination::SimCoordination& coordination;
+    Network& network;
+    EventLog& log;
+    PlantedBug bug = PlantedBug::kNone;
+  };
+  SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports);
+  ~SimServer();  // a crash; the disk is then to be told
+
+  Process& process() { return process_; }
+  coordination::SimCoordinator& coordinator() { return *coordinator_; }
+  // Leaves in good order; stopped() when it has.
+  void Stop();
+  bool stopping() const { return stopping_; }
+  bool stopped() const { return stopped_; }
+  bool registered() const { return server_->Registered(); }
+  // Serves no more and says why: a refusal to register, or a dead disk.
+  Status fatal() const;
+
+ private:
+  Process process_;
+  testing::SimExecutor& loop_;
+  testing::SimExecutor& control_;
+  rpc::Dispatcher dispatcher_;
+  std::shared_ptr<Network::Node> node_;
+  std::unique_ptr<tabletserver::TabletStore> store_;
+  std::unique_ptr<coordination::SimCoordinator> coordinator_;
+  std::unique_ptr<tabletserver::TabletServer> server_;
+  Status refused_;
+  bool stopping_ = false;
+  bool stopped_ = false;
+};
+
+class Cluster {
+ public:
+  struct Shape {
+    int masters = 2;
+    int servers = 3;
+    PlantedBug bug = PlantedBug::kNone;
+  };
+
+  Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape);
+  ~Cluster();
+
+  Network& network() { return network_; }
+  coordination::SimCoordination& coordination() { return coordination_; }
+  EventLog& log() { return log_; }
+  testing::SimScheduler& scheduler() { return scheduler_; }
+  std::vector<rpc::Endpoint> master_endpoints() const;
+
+  int masters() const { return static_cast<int>(masters_.size()); }
+  int servers() const { return static_cast<int>(servers_.size()); }
+  SimMaster* master(int index) { return masters_[static_cast<size_t>(index)].get(); }  // null: dead
+  SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
+  ServerDisk& disk(int index) { return *disks_[static_cast<size_t>(index)]; }
+  static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
+  static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
+
+  void StartMaster(int index);
+  void KillMaster(int index);
+  void StartServer(int index);
+  void KillServer(int index, tabletserver::MemoryDisk::CrashKind kind);
+  // A clean end: what was flushed at Stop() stays, and so does the rest.
+  void EndServer(int index);
+  // A process with clocks of its own.
+  Process NewProcess();
+
+ private:
+  testing::SimScheduler& scheduler_;
+  EventLog& log_;
+  const Shape shape_;
+  coordination::SimCoordination coordination_;
+  Network network_;
+  std::vector<std::unique_ptr<ServerDisk>> disks_;
+  std::vector<std::unique_ptr<SimMaster>> masters_;
+  std::vector<std::unique_ptr<SimServer>> servers_;
+};
+
+}  // namespace ebla::sim

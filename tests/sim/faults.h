@@ -1,0 +1,84 @@
+// tests/sim/faults.h
+// The nemesis: breaks the cluster at random moments, each fault for a random while, and at the end heals everything.
+// Swarm:   a run enables some kinds of fault only; each enabled kind is injected at least once (a first round through
+//          all of them), so that a run's faults are known to have happened.
+// Threads: one.
+#pragma once
+
+#include <array>
+#include <functional>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+#include "tests/sim/cluster.h"
+
+namespace ebla::sim {
+
+enum class Fault {
+  kServerKill,         // the process dies; what the operating system was handed survives
+  kServerPower,        // the machine dies; what was fsynced survives
+  kServerRestart,      // in good order
+  kServerPause,        // stopped for a while, then goes on as if nothing had been
+  kMasterKill,
+  kMasterPause,
+  kClientKill,
+  kSessionExpiry,      // of a master or a tablet server
+  kCoordinatorCut,     // one process cannot reach the coordinator
+  kCoordinatorOutage,  // nobody can
+  kLinkCut,            // between two processes, in one direction or both
+  kWeather,            // calls slow, lost, late, twice
+  kDiskStall,
+  kDiskFull,
+  kDiskFailure,        // a flush fails; the server is replaced by a new start on the same disk
+  kCount,
+};
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
+std::string_view FaultName(Fault fault);
+
+class Nemesis {
+ public:
+  // Names of the processes that faults of links concern: clients that live at the moment.
+  using ClientNames = std::function<std::vector<std::string>()>;
+
+  struct Hooks {
+    ClientNames clients;
+    std::function<void()> kill_client;  // some client dies and another takes its place
+  };
+
+  Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
+
+  void Start();
+  // Injects nothing more, and undoes everything: in the end all processes run and all wires carry.
+  void Heal();
+
+  const std::array<int, kFaultCount>& injected() const { return injected_; }
+  const std::vector<Fault>& enabled() const { return enabled_; }
+
+ private:
+  void Next();
+  bool Inject(Fault fault);
+  bool InjectAtServer(Fault fault, int index);
+  bool InjectAtMaster(Fault fault);
+  void CutLink();
+  void BringWeather();
+  void ReplaceStopped(int index);
+  std::string AnyProcess();
+  coordination::SimCoordinator* AnyCoordinator(std::string* who);
+  void After(Duration delay, std::function<void()> undo);
+  Duration Within(Duration least, Duration most);
+  bool Free(int server) const { return !busy_[static_cast<size_t>(server)]; }
+
+  Cluster& cluster_;
+  testing::SimScheduler& scheduler_;
+  testing::SimExecutor executor_;
+  const std::vector<Fault> enabled_;
+  const Hooks hooks_;
+  std::array<int, kFaultCount> injected_{};
+  size_t round_ = 0;  // of the first one: which of the enabled kinds is next
+  bool healed_ = false;
+  std::vector<bool> busy_;         // servers that suffer already
+  std::vector<bool> master_busy_;
+};
+
+}  // namespace ebla::sim

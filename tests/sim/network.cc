@@ -1,0 +1,183 @@
+#include "tests/sim/network.h"
+
+#include <algorithm>
+
+namespace ebla::sim {
+
+// ---- chance --------------------------------------------------------------------------------------------------------
+
+Duration Network::Within(Duration most) {
+  return Duration(static_cast<int64_t>(scheduler_.Random(static_cast<uint64_t>(std::max<int64_t>(1, most.count())))));
+}
+
+bool Network::Chance(double share) {
+  return share > 0 && static_cast<double>(scheduler_.Random(1'000'000)) < share * 1'000'000;
+}
+
+Duration Network::Delay() {
+  const Duration delay = weather_.delay_min + Within(weather_.delay_max - weather_.delay_min);
+  return Chance(weather_.slow) ? delay + Within(weather_.slow_max) : delay;
+}
+
+bool Network::IsCut(const std::string& from, const std::string& to) {
+  if (!cut_.contains({from, to})) return false;
+  ++counters_.cut;
+  return true;
+}
+
+std::shared_ptr<Network::Node> Network::Join(std::string name, rpc::Endpoint endpoint,
+                                             const rpc::Dispatcher* dispatcher, testing::SimExecutor& executor) {
+  auto node = std::make_shared<Node>(*this, std::move(name), endpoint, dispatcher, executor);
+  if (dispatcher != nullptr) nodes_[endpoint] = node;
+  return node;
+}
+
+// ---- the caller's side ---------------------------------------------------------------------------------------------
+
+class Network::Node::Link final : public rpc::Channel {
+ public:
+  Link(std::weak_ptr<Node> node, rpc::Endpoint to, Executor& executor)
+      : node_(std::move(node)), to_(std::move(to)), executor_(executor) {}
+
+  void Call(rpc::EncodedCall call, Duration timeout, Done done) override {
+    if (const auto node = node_.lock()) node->Send(to_, std::move(call), timeout, std::move(done), executor_);
+  }
+
+ private:
+  const std::weak_ptr<Node> node_;
+  const rpc::Endpoint to_;
+  Executor& executor_;
+};
+
+std::shared_ptr<rpc::Channel> Network::Node::Connect(const rpc::Endpoint& endpoint, Executor& executor) {
+  return std::make_shared<Link>(weak_from_this(), endpoint, executor);
+}
+
+void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done,
+                         Executor& executor) {
+  if (dead_) return;
+  ++network_.counters_.calls;
+  const uint64_t id = next_call_++;
+  Call& sent = calls_[id];
+  sent.done = std::move(done);
+  sent.executor = &executor;
+  sent.timeout = executor.After(timeout, [weak = weak_from_this(), id] {
+    if (const auto self = weak.lock()) self->Finish(id, Error(Code::kDeadlineExceeded, "no answer in time"));
+  });
+
+  const Weather& weather = network_.weather_;
+  const auto found = network_.nodes_.find(to);
+  const std::shared_ptr<Node> target = found == network_.nodes_.end() ? nullptr : found->second.lock();
+  if (target == nullptr || target->dead_) {
+    return FinishLater(id, network_.Delay(), Code::kUnavailable, "connection refused");
+  }
+  if (network_.IsCut(name_, target->name_)) {
+    if (network_.Chance(0.5)) FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "link cut");
+    return;
+  }
+  Duration delay = network_.Delay();
+  const Caller caller{weak_from_this(), id, name_};
+  const auto arrive_after = [&](Duration after, bool answered) {
+    network_.executor_.After(after, [target = std::weak_ptr(target), caller, message = call.message, answered]() mutable {
+      const auto node = target.lock();
+      if (node != nullptr) node->Arrive(caller, std::move(message), answered);
+    });
+  };
+  if (network_.Chance(weather.lost / 2)) {  // the other half: its answer
+    ++network_.counters_.lost;
+    if (network_.Chance(0.5)) FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
+    return;
+  }
+  if (network_.Chance(weather.late)) {
+    ++network_.counters_.late;
+    FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
+    return arrive_after(delay + network_.Within(weather.late_max), false);
+  }
+  if (network_.Chance(weather.twice)) {
+    ++network_.counters_.twice;
+    arrive_after(delay + network_.Within(weather.late_max), false);
+  }
+  arrive_after(delay, true);
+}
+
+void Network::Node::FinishLater(uint64_t call, Duration delay, Code code, const char* why) {
+  // From the wire to the process, which may be paused.
+  network_.executor_.After(delay, [weak = weak_from_this(), call, code, why] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->dead_) return;
+    const auto waiting = self->calls_.find(call);
+    if (waiting == self->calls_.end()) return;
+    waiting->second.executor->Post([weak, call, code, why] {
+      if (const auto node = weak.lock()) node->Finish(call, Error(code, why));
+    });
+  });
+}
+
+void Network::Node::Finish(uint64_t call, Result<std::string> result) {
+  const auto found = calls_.find(call);
+  if (dead_ || found == calls_.end()) return;
+  Call finished = std::move(found->second);
+  calls_.erase(found);
+  finished.executor->Cancel(finished.timeout);
+  finished.done(std::move(result));
+}
+
+// ---- the answering side --------------------------------------------------------------------------------------------
+
+void Network::Node::Arrive(const Caller& caller, std::string message, bool answered) {
+  if (dead_) {
+    const auto sender = caller.node.lock();
+    if (answered && sender != nullptr) {
+      sender->FinishLater(caller.call, network_.Delay(), Code::kUnknownOutcome, "connection reset");
+    }
+    return;
+  }
+  const uint64_t work = next_work_++;
+  if (answered) work_[work] = caller;
+  executor_.Post([weak = weak_from_this(), work, answered, message = std::move(message)] {
+    const auto self = weak.lock();
+    if (self == nullptr || self->dead_) return;
+    self->dispatcher_->Dispatch(message, [weak, work, answered](Result<std::string_view> reply) {
+      const auto node = weak.lock();
+      if (node == nullptr || node->dead_ || !answered) return;
+      const auto taken = node->work_.extract(work);
+      if (!taken.empty()) node->Answer(taken.mapped(), reply.has_value() ? std::string(*reply) : std::string());
+    });
+  });
+}
+
+void Network::Node::Answer(const Caller& caller, std::string reply) {
+  const auto sender = caller.node.lock();
+  if (sender == nullptr || network_.IsCut(name_, caller.name)) return;
+  const Duration delay = network_.Delay();
+  if (network_.Chance(network_.weather_.lost / 2)) {
+    ++network_.counters_.lost;
+    if (network_.Chance(0.5)) sender->FinishLater(caller.call, delay, Code::kUnknownOutcome, "connection broken");
+    return;
+  }
+  if (reply.empty()) return sender->FinishLater(caller.call, delay, Code::kUnknownOutcome, "not a message");
+  network_.executor_.After(delay, [weak = caller.node, call = caller.call, reply = std::move(reply)]() mutable {
+    const auto node = weak.lock();
+    if (node == nullptr || node->dead_) return;
+    const auto waiting = node->calls_.find(call);
+    if (waiting == node->calls_.end()) return;
+    waiting->second.executor->Post([weak, call, reply = std::move(reply)]() mutable {
+      if (const auto present = weak.lock()) present->Finish(call, std::move(reply));
+    });
+  });
+}
+
+void Network::Node::Leave() {
+  dead_ = true;
+  for (const auto& [work, caller] : std::exchange(work_, {})) {
+    ++network_.counters_.broken;
+    const auto sender = caller.node.lock();
+    if (sender == nullptr || sender->dead_) continue;
+    if (network_.Chance(0.8)) {
+      sender->FinishLater(caller.call, network_.Delay(), Code::kUnknownOutcome, "connection reset");
+    }
+  }
+  calls_.clear();  // their callbacks die with the process
+}
+
+}  // namespace ebla::sim

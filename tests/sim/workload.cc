@@ -1,0 +1,363 @@
+#include "tests/sim/workload.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <set>
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr char kCellNames[] = {'a', 'b', 'n'};
+
+// Faults that may pass; the SDK promises that the operation was not executed.
+bool NotExecuted(Code code) {
+  return code == Code::kUnavailable || code == Code::kDeadlineExceeded || code == Code::kOverloaded;
+}
+
+// The only INTERNAL that a client may get here: a disk's failure, which says nothing of what became of a write.
+bool DiskFailed(const Status& status) {
+  return status.code() == Code::kInternal && status.message().find(kDiskFailure) != std::string::npos;
+}
+
+Batch ToBatch(int group, const std::vector<WritePart>& parts) {
+  Batch batch;
+  for (const WritePart& part : parts) {
+    BatchOptions options;
+    options.if_absent = part.condition == WritePart::Condition::kAbsent;
+    options.if_exists = part.condition == WritePart::Condition::kExists;
+    if (part.condition == WritePart::Condition::kVersionIs) options.if_version = part.version;
+    const std::string key = KeyName(group, part.cell);
+    switch (part.kind) {
+      case WritePart::Kind::kPut: batch.Put(key, part.value, options); break;
+      case WritePart::Kind::kDelete: batch.Delete(key, options); break;
+      case WritePart::Kind::kIncrement: batch.Increment(key, part.delta, options); break;
+      case WritePart::Kind::kCheck: batch.Check(key, options); break;
+    }
+  }
+  return batch;
+}
+
+}  // namespace
+
+std::string GroupPrefix(int group) {
+  char prefix[16];
+  std::snprintf(prefix, sizeof prefix, "g%02d/", group);
+  return prefix;
+}
+
+std::string KeyName(int group, int cell) { return GroupPrefix(group) + kCellNames[cell]; }
+
+SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
+                     const WorkloadOptions& options)
+    : name_(std::move(name)),
+      process_(std::move(process)),
+      executor_(process_.NewExecutor()),
+      log_(cluster.log()),
+      record_(record),
+      options_(options) {
+  node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
+  core_ = std::make_unique<client::ClientCore>(
+      std::vector<client::Lane>{{&executor_, node_.get()}},
+      client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
+  admin_ = std::make_unique<client::Admin>(core_->masters(), core_->network(), std::chrono::seconds(10));
+}
+
+SimClient::~SimClient() {
+  dead_ = true;
+  core_->Close();
+  node_->Leave();
+  process_.Halt();
+  table_.reset();
+  admin_.reset();
+  core_.reset();
+}
+
+void SimClient::OpenThen(const std::string& table, std::function<void(Status)> then) {
+  core_->OpenTable(table, client::Once<Result<client::TablePtr>>([this, table, then](Result<client::TablePtr> opened) {
+                     if (dead_) return;
+                     if (opened.has_value()) {
+                       table_ = *std::move(opened);
+                       return then(Status::Ok());
+                     }
+                     if (NotExecuted(opened.error().code())) {  // no master for long: try again
+                       executor_.After(milliseconds(100), [this, table, then] { OpenThen(table, then); });
+                       return;
+                     }
+                     record_.problems.push_back(name_ + " cannot open the table: " + opened.error().ToString());
+                     then(opened.error());
+                   }));
+}
+
+void SimClient::Work(const std::string& table) {
+  ++busy_;
+  OpenThen(table, [this](Status opened) {
+    --busy_;
+    for (int i = 0; opened.ok() && i < options_.in_flight; ++i) {
+      ++busy_;
+      Again();
+    }
+  });
+}
+
+void SimClient::Again() {
+  const auto think = Duration(static_cast<int64_t>(Random(static_cast<uint64_t>(options_.think_max.count()) + 1)));
+  executor_.After(think, [this] { Next(); });
+}
+
+void SimClient::Next() {
+  if (finishing_) {
+    --busy_;
+    return;
+  }
+  const uint64_t choice = Random(100);
+  if (choice < 25) {
+    ReadOne(DrawGroup(), static_cast<int>(Random(kCellsPerGroup)), DrawDeadline(), [this](Status) { Again(); });
+  } else if (choice < 35) {
+    ReadMany();
+  } else if (choice < 42) {
+    ScanSome();
+  } else {
+    WriteSome();
+  }
+}
+
+// The lower groups are met more often: contention is where order shows.
+int SimClient::DrawGroup() {
+  const auto groups = static_cast<uint64_t>(options_.groups);
+  return static_cast<int>(std::min(Random(groups), Random(groups)));
+}
+
+// Short ones leave writes of unknown outcome, long ones are retried across crashes.
+milliseconds SimClient::DrawDeadline() {
+  const uint64_t choice = Random(4);
+  if (choice == 0) return milliseconds(50 + Random(500));
+  return choice == 1 ? std::chrono::seconds(5) : std::chrono::seconds(30);
+}
+
+size_t SimClient::Begin(int group) {
+  Operation operation;
+  operation.id = record_.operations.size() + 1;
+  operation.client = name_;
+  operation.group = group;
+  operation.invoked = record_.next_event++;
+  record_.operations.push_back(std::move(operation));
+  return record_.operations.size() - 1;
+}
+
+// ---- reads ---------------------------------------------------------------------------------------------------------
+
+void SimClient::Found(size_t index, std::optional<Cell> cell) {
+  Operation& operation = record_.operations[index];
+  operation.returned = record_.next_event++;
+  operation.outcome = Outcome::kOk;
+  if (cell) seen_[{operation.group, operation.cell}] = cell->version;
+  operation.found = std::move(cell);
+  ++record_.answered;
+  log_.Add(name_, operation.ToString());
+}
+
+Status SimClient::Found(size_t index, const Result<Record>& result) {
+  if (result.has_value()) {
+    Found(index, Cell{result->value, result->version});
+    return Status::Ok();
+  }
+  const Status& status = result.error();
+  if (status.code() == Code::kNotFound) {
+    Found(index, std::nullopt);
+    return Status::Ok();
+  }
+  record_.operations[index].outcome = Outcome::kNotExecuted;
+  log_.Add(name_, record_.operations[index].ToString() + " (" + status.ToString() + ")");
+  if (!NotExecuted(status.code()) && !DiskFailed(status)) {
+    record_.problems.push_back(record_.operations[index].ToString() + " was answered " + status.ToString());
+  }
+  ++record_.not_executed;
+  return status;
+}
+
+void SimClient::ReadOne(int group, int cell, milliseconds deadline, std::function<void(Status)> then) {
+  const size_t index = Begin(group);
+  record_.operations[index].is_read = true;
+  record_.operations[index].cell = cell;
+  GetOptions options;
+  options.deadline = deadline;
+  core_->Get(table_, KeyName(group, cell), options, [this, index, then](Result<Record> result) {
+    if (dead_) return;
+    then(Found(index, result));
+  });
+}
+
+void SimClient::ReadMany() {
+  std::vector<std::string> keys;
+  std::vector<size_t> indexes;
+  const uint64_t count = 2 + Random(4);
+  std::set<std::pair<int, int>> drawn;
+  while (drawn.size() < count) drawn.insert({DrawGroup(), static_cast<int>(Random(kCellsPerGroup))});
+  for (const auto& [group, cell] : drawn) {
+    indexes.push_back(Begin(group));
+    record_.operations.back().is_read = true;
+    record_.operations.back().cell = cell;
+    keys.push_back(KeyName(group, cell));
+  }
+  GetOptions options;
+  options.deadline = DrawDeadline();
+  core_->MultiGet(table_, std::move(keys), options, [this, indexes](std::vector<Result<Record>> results) {
+    if (dead_) return;
+    if (results.size() != indexes.size()) record_.problems.push_back("a multiGet answered another number of keys");
+    for (size_t i = 0; i < std::min(results.size(), indexes.size()); ++i) (void)Found(indexes[i], results[i]);
+    Again();
+  });
+}
+
+void SimClient::ScanSome() {
+  const int first = DrawGroup();
+  const int last = std::min(options_.groups - 1, first + static_cast<int>(Random(3)));
+  ScanOptions options;
+  options.range = {GroupPrefix(first), PrefixEnd(GroupPrefix(last))};
+  options.reverse = Random(2) == 0;
+  options.page_bytes = Random(2) == 0 ? 0 : 40;
+  options.deadline = DrawDeadline();
+  ScanOn(std::move(options));
+}
+
+// One page: what of the range it covered, it read, each key of its own.
+void SimClient::ScanOn(ScanOptions options) {
+  std::map<std::string, size_t> reads;
+  for (int group = 0; group < options_.groups; ++group) {
+    for (int cell = 0; cell < kCellsPerGroup; ++cell) {
+      if (!options.range.Contains(KeyName(group, cell))) continue;
+      reads[KeyName(group, cell)] = Begin(group);
+      record_.operations.back().is_read = true;
+      record_.operations.back().cell = cell;
+    }
+  }
+  core_->ScanPage(table_, options, [this, options, reads](Result<ScanPage> page) mutable {
+    if (dead_) return;
+    if (!page.has_value()) {
+      for (const auto& [key, index] : reads) (void)Found(index, Result<Record>(std::unexpected(page.error())));
+      return Again();
+    }
+    std::map<std::string, Cell> rows;
+    for (const Row& row : page->rows) {
+      if (!rows.emplace(row.key, Cell{row.record.value, row.record.version}).second || !reads.contains(row.key)) {
+        record_.problems.push_back(name_ + ": a scan answered key " + row.key + " twice or out of its range");
+      }
+    }
+    for (const auto& [key, index] : reads) {
+      if (!page->done && page->remaining.Contains(key)) continue;  // the next page's
+      const auto row = rows.find(key);
+      Found(index, row == rows.end() ? std::nullopt : std::optional(row->second));
+    }
+    if (page->done) return Again();
+    options.range = page->remaining;
+    ScanOn(std::move(options));
+  });
+}
+
+void SimClient::ReadAll(const std::string& table, std::function<void(Status)> done) {
+  OpenThen(table, [this, done](Status opened) {
+    if (!opened.ok()) return done(opened);
+    auto left = std::make_shared<int>(options_.groups * kCellsPerGroup);
+    auto first_error = std::make_shared<Status>();
+    for (int group = 0; group < options_.groups; ++group) {
+      for (int cell = 0; cell < kCellsPerGroup; ++cell) {
+        ReadOne(group, cell, std::chrono::seconds(30), [left, first_error, done](Status status) {
+          if (!status.ok() && first_error->ok()) *first_error = status;
+          if (--*left == 0) done(*first_error);
+        });
+      }
+    }
+  });
+}
+
+// ---- writes --------------------------------------------------------------------------------------------------------
+
+void SimClient::DrawCondition(int group, WritePart& part) {
+  const uint64_t choice = Random(10);
+  if (choice == 0) part.condition = WritePart::Condition::kAbsent;
+  if (choice == 1) part.condition = WritePart::Condition::kExists;
+  if (choice > 3) return;
+  const auto seen = seen_.find({group, part.cell});
+  if (seen == seen_.end() || choice < 2) return;
+  part.condition = WritePart::Condition::kVersionIs;
+  part.version = seen->second;
+}
+
+WritePart SimClient::DrawPart(int group, int cell) {
+  WritePart part;
+  part.cell = cell;
+  const uint64_t choice = Random(10);
+  if (choice == 0) {
+    part.kind = WritePart::Kind::kDelete;
+  } else if (cell == kCounterCell) {
+    part.kind = WritePart::Kind::kIncrement;
+    part.delta = 1 + static_cast<int64_t>(Random(9));
+  } else {
+    part.kind = WritePart::Kind::kPut;
+    part.value = name_ + "." + std::to_string(record_.operations.size()) + kCellNames[cell];
+  }
+  DrawCondition(group, part);
+  return part;
+}
+
+void SimClient::WriteSome() {
+  const int group = DrawGroup();
+  const size_t index = Begin(group);
+  std::vector<WritePart> parts;
+  const bool batch = Random(3) == 0;
+  for (int cell = 0; cell < kCellsPerGroup; ++cell) {
+    if (batch && Random(4) != 0) parts.push_back(DrawPart(group, cell));
+  }
+  if (parts.empty()) parts.push_back(DrawPart(group, static_cast<int>(Random(kCellsPerGroup))));
+  if (batch && Random(8) == 0 && parts.back().condition != WritePart::Condition::kNone) {
+    parts.back().kind = WritePart::Kind::kCheck;
+  }
+  record_.operations[index].parts = parts;
+  WriteOptions options;
+  options.deadline = DrawDeadline();
+  options.ack = static_cast<Ack>(Random(4));  // default, majority, all, primary
+  core_->Write(table_, ToBatch(group, parts), options, [this, index](Result<BatchResult> result) {
+    if (dead_) return;
+    OnWritten(index, std::move(result));
+    Again();
+  });
+}
+
+void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
+  Operation& operation = record_.operations[index];
+  const EventNumber now = record_.next_event++;
+  if (result.has_value()) {
+    operation.outcome = Outcome::kOk;
+    operation.returned = now;
+    operation.version = result->version;
+    operation.counters = result->counters;
+    ++record_.answered;
+    for (const WritePart& part : operation.parts) {
+      if (result->version) seen_[{operation.group, part.cell}] = result->version;
+    }
+    return log_.Add(name_, operation.ToString());
+  }
+  const Status& status = result.error();
+  if (status.code() == Code::kConditionFailed) {
+    operation.outcome = Outcome::kRefused;
+    operation.returned = now;
+    ++record_.answered;
+    return log_.Add(name_, operation.ToString());
+  }
+  const bool unknown = status.code() == Code::kUnknownOutcome || DiskFailed(status);
+  if (!unknown) operation.outcome = Outcome::kNotExecuted;
+  log_.Add(name_, operation.ToString() + " (" + status.ToString() + ")");
+  if (unknown) {
+    ++record_.unknown;
+    return;
+  }
+  if (!NotExecuted(status.code())) {
+    record_.problems.push_back(operation.ToString() + " was answered " + status.ToString());
+  }
+  ++record_.not_executed;
+}
+
+}  // namespace ebla::sim
