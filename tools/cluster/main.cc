@@ -230,6 +230,13 @@ int Main(int argc, char** argv) {
   CLI::App* stop = app.add_subcommand("stop", "end everything, in order; the data stays");
   AddCommon(stop, arguments);
 
+  // Left to itself, the library would say no more than that a subcommand is required.
+  const auto commands = app.get_subcommands([](CLI::App*) { return true; });
+  if (argc > 1 && argv[1][0] != '-' &&
+      std::none_of(commands.begin(), commands.end(), [argv](CLI::App* c) { return c->get_name() == argv[1]; })) {
+    std::cerr << "ebla-cluster: there is no command \"" << argv[1] << "\"; --help lists them\n";
+    return kUsageError;
+  }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
