@@ -167,6 +167,22 @@ def check_links(root, files):
                 yield f"{path}:{line}: no heading #{anchor} in {name or path}"
 
 
+def check_named_tests(root, files):
+    """Every `Suite.Test` in docs/faults.md is a test that exists."""
+    doc = root / "docs/faults.md"
+    if not doc.exists():
+        return
+    known = set()
+    for path in files:
+        if is_test(path) and path.endswith(".cc"):
+            for suite, name in re.findall(r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", (root / path).read_text()):
+                known.add(f"{suite}.{name}")
+    for number, line in enumerate(doc.read_text().splitlines(), 1):
+        for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", line):
+            if name not in known:
+                yield f"docs/faults.md:{number}: there is no test {name}"
+
+
 def check_readmes(root, files):
     """Each top folder, and each module under common, master and tabletserver, says what lives there."""
     folders = {str(pathlib.PurePosixPath(p).parent) for p in files if p.endswith((".cc", ".thrift", ".flags"))}
@@ -187,7 +203,7 @@ def main():
         print(f"{root}: found no sources: wrong --root?")
         return 1
     faults = [*check_layers(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
-              *check_links(root, files), *check_readmes(root, files)]
+              *check_links(root, files), *check_named_tests(root, files), *check_readmes(root, files)]
     for fault in faults:
         print(fault)
     print(f"tidy: {len(files)} files, {len(faults)} faults")

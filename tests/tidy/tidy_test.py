@@ -54,6 +54,12 @@ class TidyTest(unittest.TestCase):
         self.assertIn("no heading #no-such", out)
         self.assertNotIn("common/README.md", out)
 
+    def test_a_test_named_in_the_docs_that_is_not_there(self):
+        code, out = self.run_on({"docs/faults.md": "`Some.Test` `Other.Test`\n", "common/a_test.cc": "TEST(Some, Test) {}\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("there is no test Other.Test", out)
+        self.assertNotIn("Some.Test", out.replace("no test Other.Test", ""))
+
 
 if __name__ == "__main__":
     unittest.main()
