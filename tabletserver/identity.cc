@@ -110,6 +110,16 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
   return identity;
 }
 
+// Another machine, boot or copy of the directory has another one: the file stays open for as long as the lock is held,
+// so its inode is given to no other.
+std::string LockMark(int fd) {
+  struct stat file {};
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  if (boot.empty() || ::fstat(fd, &file) != 0) return {};
+  return boot + "/" + std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino);
+}
+
 }  // namespace
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name) {
@@ -126,6 +136,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& pa
     return Error(Code::kUnavailable, path + " is in use by another process; stop that one or name another --data_dir");
   }
   EBLA_TRY(directory->Load(name));
+  directory->identity_.lock_mark = LockMark(fd);
   return directory;
 }
 

@@ -26,6 +26,7 @@ struct Identity {
   ServerName name;
   std::string cluster_id;  // empty: joined none yet
   Incarnation incarnation;  // the start counter
+  std::string lock_mark;    // of the lock that this process holds (common/coordination/registration.h); not stored
 };
 
 class DataDirectory {

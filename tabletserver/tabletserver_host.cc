@@ -118,6 +118,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
     identity.endpoint = endpoint;
     identity.http = http;
     identity.rack = options_.rack;
+    identity.lock_mark = options_.identity.lock_mark;
     registration_ = std::make_unique<coordination::ServerRegistration>(
         ports_.coordinator, ports_.control, std::move(identity), options_.registration,
         [this](const coordination::RegistrationState& state) { OnRegistration(state); });

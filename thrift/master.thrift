@@ -144,7 +144,8 @@ struct NextIdNode { 1: i64 nextId }
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
 struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce }
 // /live/<name>: ephemeral, while the server lives.
-struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce }
+// lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
+struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce, 7: optional string lockMark }
 // /tables/<name>
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
 struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }

@@ -78,9 +78,12 @@ class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
   void Retry(const Status& why);
   void OnCluster(const std::optional<idl::ClusterNode>& cluster);
   void OnServer(const std::optional<idl::ServerNode>& server, int version);
-  void OnLive(std::optional<idl::ServerNode> server, int version, const std::optional<idl::LiveNode>& live);
+  void OnLive(std::optional<idl::ServerNode> server, int version, const std::optional<idl::LiveNode>& live,
+              int live_version);
+  bool IsDead(const idl::LiveNode& live) const;
   bool AwaitFormer(const idl::LiveNode& live);
-  void Register(std::optional<idl::ServerNode> server, int version);
+  // `dead`: the version of a dead process's /live/<name>, which goes.
+  void Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead);
   void HoldLive();
   void Refuse(const std::string& why);
   void Wait(const std::string& why);
@@ -172,24 +175,32 @@ void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& se
                     "this machine all the same, give it an empty data directory and another --name");
     }
   }
-  Read<idl::LiveNode>(live_path_, [this, server, version](std::optional<idl::LiveNode> live, int) {
-    OnLive(server, version, live);
+  Read<idl::LiveNode>(live_path_, [this, server, version](std::optional<idl::LiveNode> live, int live_version) {
+    OnLive(server, version, live, live_version);
   });
 }
 
 void ServerRegistration::Impl::OnLive(std::optional<idl::ServerNode> server, int version,
-                                      const std::optional<idl::LiveNode>& live) {
-  if (!live) return Register(std::move(server), version);
+                                      const std::optional<idl::LiveNode>& live, int live_version) {
+  if (!live) return Register(std::move(server), version, std::nullopt);
   if (live->startNonce == nonce_) {
     // This start's. If another session's (one of ours that is ending), it goes soon; HoldLive sees which.
     return HoldLive();
   }
+  if (IsDead(*live)) return Register(std::move(server), version, live_version);
   if (!AwaitFormer(*live)) return;
   coordinator_.Exists(live_path_, InRound([this](Result<bool> there) {
                         if (!there.has_value()) return Retry(there.error());
                         if (!*there) Round();
                       }),
                       NewRoundWhenWoken());
+}
+
+// An earlier start's whose lock this process has now: two never hold it, and no copy of the directory has it. (Without
+// this a restart would wait out the dead process's session, most of the time that its tablets are gone for.)
+bool ServerRegistration::Impl::IsDead(const idl::LiveNode& live) const {
+  return !identity_.lock_mark.empty() && live.lockMark == identity_.lock_mark &&
+         live.incarnation < static_cast<int64_t>(identity_.incarnation.value);
 }
 
 // An earlier start's node: its process has died and its session is ending, or it still runs. False: refused.
@@ -207,7 +218,7 @@ bool ServerRegistration::Impl::AwaitFormer(const idl::LiveNode& live) {
   return !stopped_;
 }
 
-void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, int version) {
+void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead) {
   const bool known = server.has_value();
   idl::ServerNode node = std::move(server).value_or(idl::ServerNode());
   node.name = identity_.name;
@@ -222,13 +233,15 @@ void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, i
   live.endpoint = ToIdl(identity_.endpoint);
   live.http = ToIdl(identity_.http);
   live.rack = identity_.rack;
+  if (!identity_.lock_mark.empty()) live.__set_lockMark(identity_.lock_mark);
   EnsurePath(coordinator_, layout::kServers, [](Status) {});  // the Multi tells if these failed
   EnsurePath(coordinator_, layout::kLive, [](Status) {});
   // The version also keeps out a copy that starts at the same moment: one of the two has to look again.
-  coordinator_.Multi({known ? Op::Set(server_path_, EncodeNode(node), version)
-                            : Op::Create(server_path_, EncodeNode(node)),
-                      Op::Create(live_path_, EncodeNode(live), CreateMode::kEphemeral)},
-                     InRound([this](std::expected<MultiResult, MultiError> made) {
+  std::vector<Op> ops;
+  ops.push_back(known ? Op::Set(server_path_, EncodeNode(node), version) : Op::Create(server_path_, EncodeNode(node)));
+  if (dead) ops.push_back(Op::Delete(live_path_, *dead));
+  ops.push_back(Op::Create(live_path_, EncodeNode(live), CreateMode::kEphemeral));
+  coordinator_.Multi(std::move(ops), InRound([this](std::expected<MultiResult, MultiError> made) {
                        made.has_value() ? HoldLive() : Retry(made.error().status);
                      }));
 }

@@ -12,7 +12,8 @@
 //             - /live/<name> is a later start's, or an earlier one's that does not end within takeover_limit: another
 //               process runs on a copy of this data directory.
 // Waits:      for a coordinator, for the first master to make /cluster, and for the session of this server's former
-//             process to end; says for what.
+//             process to end; says for what. Not for a process that held the very lock that this one holds: it is dead,
+//             and its node goes in the Multi that makes the new one.
 // Threads:    everything on the coordinator's executor, the destructor included. No call of on_state after that.
 #pragma once
 
@@ -36,6 +37,9 @@ struct ServerIdentity {
   rpc::Endpoint endpoint;
   rpc::Endpoint http;
   std::string rack;
+  // Names the lock on the data directory that this process holds, the same for every process that held it before and
+  // for no copy of the directory: boot id, device, inode. Empty: not known.
+  std::string lock_mark;
 };
 
 struct RegistrationState {

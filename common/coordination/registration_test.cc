@@ -76,6 +76,35 @@ TEST_P(RegistrationTest, ARestartRaisesTheCounterOnceItsFormerSessionHasEnded) {
   EXPECT_EQ(LiveNode().incarnation, 2);
 }
 
+TEST_P(RegistrationTest, ARestartOnTheSameLockWaitsForNobody) {
+  FoundCluster();
+  const auto on_lock = [](uint64_t start, const std::string& mark) {
+    ServerIdentity identity = Identity(start);
+    identity.lock_mark = mark;
+    return identity;
+  };
+  const auto dead = Register(*a_, on_lock(1, "boot/8/77"));  // its session has not ended yet
+  ASSERT_TRUE(Becomes(*dead, Kind::kRegistered));
+  const auto again = Register(*b_, on_lock(2, "boot/8/77"), std::chrono::seconds(60));
+  ASSERT_TRUE(Becomes(*again, Kind::kRegistered));
+  EXPECT_EQ(ServerNode().startCounter, 2);
+  EXPECT_EQ(LiveNode().incarnation, 2);
+  EXPECT_EQ(Get(*b_, layout::LivePath("ts-3"))->session, b_->session());
+}
+
+TEST_P(RegistrationTest, ACopyOnAnotherLockWaitsAndIsRefused) {
+  FoundCluster();
+  ServerIdentity first = Identity(1);
+  first.lock_mark = "boot/8/77";
+  const auto server = Register(*a_, std::move(first));
+  ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
+  ServerIdentity copied = Identity(2);
+  copied.lock_mark = "boot/8/78";
+  const auto copy = Register(*b_, std::move(copied));
+  ASSERT_TRUE(Becomes(*copy, Kind::kRefused));
+  EXPECT_EQ(LiveNode().incarnation, 1);
+}
+
 TEST_P(RegistrationTest, WithdrawingFreesTheNameAtOnce) {
   FoundCluster();
   const auto server = Register(*a_, Identity(1));
