@@ -31,13 +31,21 @@ bool OptionIsSet(const char* name) {
   return gflags::GetCommandLineOption(name, &value) && value == "true";
 }
 
+// Defined in one of our folders? The compiler may have been given the file by an absolute or a relative path.
+bool IsOurs(std::string_view file) {
+  static constexpr std::string_view kFolders[] = {"common/", "master/", "tabletserver/", "tools/", "tests/"};
+  return std::ranges::any_of(kFolders, [file](std::string_view folder) {
+    return file.starts_with(folder) || file.contains("/" + std::string(folder));
+  });
+}
+
 // Ebla's own flags; those of the libraries (glog's, gflags' own) would bury them.
 std::string HelpText(const ProcessOptions& options) {
   std::vector<gflags::CommandLineFlagInfo> flags;
   gflags::GetAllFlags(&flags);
   std::string text = options.usage + "\n\nFlags (or one per line in a file, with --flagfile=FILE):\n";
   for (const auto& flag : flags) {
-    if (!flag.filename.starts_with(EBLA_SOURCE_DIR)) continue;
+    if (!IsOurs(flag.filename)) continue;
     text += "  --" + flag.name + "=" + (flag.default_value.empty() ? "\"\"" : flag.default_value) + "\n      " +
             flag.description + "\n";
   }
