@@ -169,9 +169,10 @@ using Compact = Bounded<CompactStrings>;
 
 template <class ProtocolT>
 struct Codec {
+  // Thrift's constants as values: they have no address to link with, as unoptimised and sanitized builds would need.
   std::shared_ptr<MemoryTransport> memory =
       std::make_shared<MemoryTransport>(std::make_shared<thrift::TConfiguration>(
-          thrift::TConfiguration::DEFAULT_MAX_MESSAGE_SIZE, thrift::TConfiguration::DEFAULT_MAX_FRAME_SIZE,
+          int{thrift::TConfiguration::DEFAULT_MAX_MESSAGE_SIZE}, int{thrift::TConfiguration::DEFAULT_MAX_FRAME_SIZE},
           kMessageDepthMax));
   ProtocolT protocol{memory};
 };
