@@ -23,19 +23,25 @@ using std::chrono::steady_clock;
 using testing::TestCluster;
 
 constexpr auto kProgressTimeMax = 60s;
+constexpr auto kServiceTimeMax = 60s;
 constexpr int64_t kWritesBetweenKills = 100;
 
 void Tell(const Say& say, const std::string& text) {
   if (say) say(text);
 }
 
+// What a writer's keys begin with.
+std::string WriterPrefix(int writer) {
+  char text[16];
+  std::snprintf(text, sizeof(text), "%02d", writer);
+  return text;
+}
+
 Result<Table> MakeLedgerTable(const Client& client, TableDurability durability, int writers) {
   CreateTableOptions options;
   options.table.durability = durability;
   for (int writer = 1; writer < writers; ++writer) {
-    char point[8];
-    std::snprintf(point, sizeof(point), "%02d", writer);
-    options.split_points.push_back(point);
+    options.split_points.push_back(WriterPrefix(writer));
   }
   if (const auto made = client.CreateTable("ledger", options); !made) return Error(made.error());
   return client.OpenTable("ledger");
@@ -52,40 +58,64 @@ bool AwaitProgress(const Ledger& ledger, int64_t more) {
   return true;
 }
 
-// One or two servers die at a random moment, and come back. False when the run cannot go on.
-bool KillRound(TestCluster& cluster, const Ledger& ledger, std::mt19937_64& random, int& kills, const Say& say,
-               std::vector<std::string>& faults) {
-  if (!AwaitProgress(ledger, kWritesBetweenKills)) {
-    faults.push_back("no write was acknowledged for a minute, though every server is back");
-    return false;
-  }
-  std::this_thread::sleep_for(milliseconds(random() % 700));
-  const int first = static_cast<int>(random() % 3);
-  const int count = random() % 4 == 0 ? 2 : 1;
-  std::vector<std::string> victims;
-  for (int i = 0; i < count; ++i) victims.push_back("ts-" + std::to_string(1 + (first + i) % 3));
-  for (const std::string& victim : victims) {
-    if (const Status killed = cluster.launcher().Kill(victim, SIGKILL); !killed.ok()) {
-      faults.push_back("it had ended by itself: " + killed.ToString());
-      return false;
+// Kills servers under a ledger's load, round by round.
+class Siege {
+ public:
+  Siege(TestCluster& cluster, Table table, const Ledger& ledger, int writers, const KillServersOptions& options)
+      : cluster_(cluster),
+        table_(std::move(table)),
+        ledger_(ledger),
+        writers_(writers),
+        say_(options.say),
+        random_(options.seed) {}
+
+  // One or two servers die at a random moment and come back: now and then before they serve again from the time before,
+  // but not twice in a row, so that no outage outlasts the ledger's deadline.
+  Status Round() {
+    early_ = !early_ && random_() % 4 == 0;
+    if (!early_) EBLA_TRY(AwaitService());
+    if (!AwaitProgress(ledger_, kWritesBetweenKills))
+      return Error(Code::kUnavailable, "no write was acknowledged for a minute, though every server is back");
+    std::this_thread::sleep_for(milliseconds(random_() % 700));
+    const uint64_t first = random_() % 3;
+    std::vector<std::string> victims = {"ts-" + std::to_string(1 + first)};
+    if (random_() % 4 == 0) victims.push_back("ts-" + std::to_string(1 + (first + 1) % 3));
+    for (const std::string& victim : victims) {
+      EBLA_TRY(cluster_.launcher().Kill(victim, SIGKILL));  // NOT_FOUND: it had ended by itself
+      ++kills_;
     }
-    ++kills;
-  }
-  std::this_thread::sleep_for(milliseconds(random() % 500));
-  for (const std::string& victim : victims) {
-    if (const Status restarted = cluster.launcher().Restart(victim, false); !restarted.ok()) {
-      faults.push_back("it did not come back: " + restarted.ToString());
-      return false;
+    std::this_thread::sleep_for(milliseconds(random_() % 500));
+    for (const std::string& victim : victims) {
+      EBLA_TRY(cluster_.launcher().Restart(victim, false));
+      Tell(say_, "kill " + std::to_string(kills_) + ": " + victim + ", after " +
+                     std::to_string(ledger_.acknowledged()) + " acknowledged writes");
     }
-    Tell(say, "kill " + std::to_string(kills) + ": " + victim + ", after " + std::to_string(ledger.acknowledged()) +
-                  " acknowledged writes");
+    return cluster_.launcher().WaitUntilReady();
   }
-  if (const Status ready = cluster.launcher().WaitUntilReady(); !ready.ok()) {
-    faults.push_back("it did not come back: " + ready.ToString());
-    return false;
+  int kills() const { return kills_; }
+
+ private:
+  // Each writer has a tablet of its own; a strong read shows that it is served.
+  Status AwaitService() const {
+    for (int writer = 0; writer < writers_; ++writer) {
+      const auto read = table_.Get(WriterPrefix(writer), {.read = Read::Strong(), .deadline = kServiceTimeMax});
+      if (read || read.error().code() == Code::kNotFound) continue;
+      return Error(Code::kUnavailable,
+                   "writer " + std::to_string(writer) +
+                       "'s tablet is not served, though every server is back: " + read.error().ToString());
+    }
+    return Status::Ok();
   }
-  return true;
-}
+
+  TestCluster& cluster_;
+  const Table table_;
+  const Ledger& ledger_;
+  const int writers_;
+  const Say& say_;
+  std::mt19937_64 random_;
+  bool early_ = false;  // the present round did not wait for the victims of the one before
+  int kills_ = 0;
+};
 
 void JudgeLedger(const LedgerReport& report, int kills, ScenarioReport& out) {
   for (const std::string& violation : report.violations) out.faults.push_back("broken promise: " + violation);
@@ -170,17 +200,17 @@ ScenarioReport KillServers(const KillServersOptions& options) {
   if (!cluster) return fail(cluster.error().ToString());
   const auto client = (*cluster)->Connect(30s);
   if (!client) return fail(client.error().ToString());
-  const LedgerOptions ledger_options{.seed = options.seed};
+  const LedgerOptions ledger_options{.seed = options.seed, .deadline = 60s};
   const auto table = MakeLedgerTable(*client, options.durability, ledger_options.writers);
   if (!table) return fail(table.error().ToString());
   Ledger ledger(*table, ledger_options);
   ledger.Start();
-  std::mt19937_64 random(options.seed);
-  int kills = 0;
-  while (kills < options.kills && KillRound(**cluster, ledger, random, kills, options.say, report.faults)) {
+  Siege siege(**cluster, *table, ledger, ledger_options.writers, options);
+  while (siege.kills() < options.kills && report.faults.empty()) {
+    if (const Status round = siege.Round(); !round.ok()) report.faults.push_back(round.ToString());
   }
   AwaitProgress(ledger, kWritesBetweenKills);
-  JudgeLedger(ledger.Finish(), kills, report);
+  JudgeLedger(ledger.Finish(), siege.kills(), report);
   return report;
 }
 
