@@ -19,7 +19,7 @@ if grep -rlE '#include <(thrift|glog|event2?|gflags)/' "$work/installed/include"
   exit 1
 fi
 cp -r "$source/client/example" "$work/example"
-cmake -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
+cmake -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
 cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }
 
 expect() {  # expect MASTER: the example's output against it
