@@ -2,8 +2,8 @@
 // What every call takes and returns: levels, per-operation options (made for designated initializers), records.
 // Deadlines: each call has one (10 s unless said otherwise). Faults that may pass are retried until it is spent, so a
 //            caller sees an error only when the answer is final or the deadline is over. A write that its deadline cuts
-//            in flight is UNKNOWN_OUTCOME; everything else that runs out of time is DEADLINE_EXCEEDED or UNAVAILABLE,
-//            and was not executed. The message names the last cause.
+//            in flight is UNKNOWN_OUTCOME; everything else that runs out of time is DEADLINE_EXCEEDED, UNAVAILABLE
+//            or OVERLOADED, and was not executed. The message names the last cause.
 // Threads:   values.
 #pragma once
 
@@ -29,7 +29,7 @@ enum class Ack : uint8_t {
   kMajority = 1,  // durable in the logs of a majority and applied
   kAll = 2,       // durable in the logs of all voters
   kPrimary = 3,   // durable in the primary's log; a failover may undo it, never silently
-  kAny = 4,       // durable at any one replica's server; last_write_wins tables only
+  kAny = 4,       // durable at any one replica's server; last_write_wins tables only. Refused for now
 };
 
 // How fresh a read must be. Read{}: what the table was created with (STRONG unless told otherwise).

@@ -2,12 +2,12 @@
 // The identity of a data directory: which server of which cluster it is, and how often it has been started. One process
 // at a time owns a directory, and a directory has one life (PROTOCOL 23): each start raises its counter, durably,
 // before anything is served; registration compares that counter with the server's node in the coordinator.
-// Place:      main.cc opens the directory before the store; the counter is this process's incarnation.
+// Place:      server_process.cc opens the directory before the store; the counter is this process's incarnation.
 // Format:     <dir>/IDENTITY, text, replaced by rename: a first line "ebla tablet server data, format 1", then
 //             "uuid U", "name N", "cluster C" (empty until it joined one), "starts S". <dir>/LOCK is flock()ed.
 // Errors:     INVALID_ARGUMENT: the directory is another server's, another cluster's or of a newer format: nothing was
 //             changed. UNAVAILABLE: another process holds it. INTERNAL: the disk refused, or the file is damaged.
-// Threads:    thread-compatible; used by main alone.
+// Threads:    thread-compatible: opened by who starts the process, then used on the control executor alone.
 #pragma once
 
 #include <cstdint>

@@ -1,11 +1,11 @@
 // tabletserver/master_link.h
-// The server's thread to whoever leads the masters: follows /masters/term, sends a heartbeat there each second, and
+// The server's line to whoever leads the masters: follows /masters/term, sends a heartbeat there each second, and
 // remembers the greatest term it has heard of, by which deposed masters' orders are told.
-// Place:      tabletserver_host.h owns it; it runs on the heartbeat executor, which never waits for the disk: what a
+// Place:      tabletserver_host.h owns it; it runs on the control executor, which never waits for the disk: what a
 //             heartbeat says comes from published views and counters.
 // Invariants: 1. One heartbeat is in flight at most; one that is not answered within two periods is given up.
 //             2. seen_term never falls. In memory alone: a restart changes the incarnation, which orders name too.
-// Threads:    constructed and destroyed while the executor is idle, or on it; seen_term and RaiseTerm from any thread.
+// Threads:    constructed and destroyed while the executor is idle, or on it; SeenTerm from any thread.
 #pragma once
 
 #include <atomic>

@@ -1,6 +1,6 @@
 // tabletserver/metrics.h
 // What /metrics shows of a tablet server: gathered from counters and views when it is asked for, nothing before.
-// Place:   main.cc hands it to the HTTP server.
+// Place:   server_process.cc hands it to the HTTP server.
 // Threads: Collect() from any one thread at a time.
 #pragma once
 

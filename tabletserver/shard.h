@@ -4,7 +4,7 @@
 //             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
-// Place:      shard.cc the door, shard_rounds.cc the rounds, replica_remover.h what a drop leaves. Event loops put
+// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_removal.cc what a drop leaves. Event loops put
 //             writes into its mailbox; replies travel back through the loops' mailboxes, one wake-up for a batch.
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.

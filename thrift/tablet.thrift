@@ -28,7 +28,7 @@ struct ReplyHeader {
   1: types.Code code = types.Code.OK
   2: optional string message
   3: optional types.Version applied   // the tablet's applied position, for session tokens
-  4: optional i64 tabletTimeMs        // present on writes and refusals
+  4: optional i64 tabletTimeMs        // wherever who answers knows it
   5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH
   6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
   7: optional i64 tabletId            // who answered

@@ -24,7 +24,8 @@ enum Code {
   INTERNAL = 11,          // the server's own fault
   WRONG_TABLET = 100,     // the key is not served here; hint says where, when known
   NOT_PRIMARY = 101,      // another replica leads; hint says which, when known
-  STALE_EPOCH = 102,      // the request believes in an older epoch than the receiver's
+  STALE_EPOCH = 102,      // an order believes in an older epoch or term than the receiver's. Never said to a get,
+                          // write or scan today: those are served by key
   COME_AGAIN = 103,       // not now; retry here after retryAfterMs
 }
 
@@ -87,7 +88,8 @@ struct TableOptions {
   1: optional i32 replicas                   // 1 to 7
   2: optional Compression compression        // for life
   3: optional Durability durability
-  4: optional i32 intervalMs                 // fsync period of INTERVAL durability; 10 to 60000, default 1000
+  4: optional i32 intervalMs                 // fsync period of INTERVAL durability; 10 to 60000, default 1000. Kept, not
+                                             // obeyed yet: each server has one period, --interval_ms
   5: optional KeyGroup keyGroup              // for life
   6: optional bool lastWriteWins             // for life
   7: optional WriteLevel defaultWriteLevel

@@ -9,7 +9,7 @@
 // Invariants: 1. Ranges are disjoint and ordered; neighbours that say the same are one.
 //             2. A range's `applied` only grows, but where LOST_WRITE said where to go on.
 //             3. Past kTokenRangesMax ranges a token is coarse: it names no position, and is read at STRONG.
-// Place:      session.cc wraps it in a lock; operations note what replies say.
+// Place:      session_state.h wraps it in a lock; operations note what replies say.
 // Threads:    thread-compatible.
 #pragma once
 

@@ -3,7 +3,7 @@
 // Servers remember 1,024 sequences per client from the first incomplete one, so no client may run further ahead of its
 // oldest unfinished write. One write that waits long (its tablet's server restarts) would so hold up all others; when a
 // client id's window is full, writes go on under another, up to kClientIdsMax of them.
-// Place:      client_core.h guards it; writes that find no room wait there.
+// Place:      write_gate.h guards it; writes that find no room wait there.
 // Invariants: 1. A ticket's (client id, sequence) is never given twice.
 //             2. FirstIncomplete never exceeds the sequence of a ticket not yet finished.
 // Threads:    thread-compatible.

@@ -1,6 +1,7 @@
 // common/base/status.h
 // What an operation came to: Status (a code and a message), and Result<T> = a value or such a Status.
-// Place:   every layer. Codes are those of thrift/types.thrift, number for number (checked in common/rpc/idl_status.cc).
+// Place:   every layer. Codes are those of thrift/types.thrift, number for number (checked in
+//          common/rpc/idl_convert.cc).
 // Errors:  the world's faults are returned as a Status; a broken invariant crashes (CHECK). No exception leaves a file.
 // Threads: values; no shared state.
 #pragma once

@@ -21,8 +21,8 @@ enum class EntryKind : uint8_t {
   kWrite = 1,    // a client's write: effects, or none for a refusal
   kPurge = 2,    // expired records go; also carries tablet time forward when nothing is to be purged
   kBarrier = 3,  // the first entry of an epoch; committing it commits all before it
-  kSplit = 4,    // `detail` names the child (issue of splits); applied, it shrinks the range
-  kFreeze = 5,   // `detail` names the merge
+  kSplit = 4,    // `detail` names the child; applied, it shrinks the range. Not written yet
+  kFreeze = 5,   // `detail` names the merge. Not written yet
   kFloor = 6,    // the window forgets everything of `floor_time` and before
 };
 

@@ -148,7 +148,8 @@ class TabletStore {
   // One transaction for any number of tablets.
   virtual Status Append(std::span<const AppendBatch> batches) = 0;
   virtual Status PutReplicaState(TabletId tablet, const ReplicaState& state) = 0;
-  // Everything appended or put before this call; calls of all tablets and shards are grouped into one fsync.
+  // Everything appended or put before this call, which until then may stand in memory alone; calls of all tablets and
+  // shards are grouped into one fsync.
   virtual void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) = 0;
   // Entries from `from` on, in order, until `last` or about bytes_max; at least one when there is one.
   virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;

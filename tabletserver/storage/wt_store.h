@@ -1,7 +1,7 @@
 // tabletserver/storage/wt_store.h
 // TabletStore on WiredTiger: one connection per server, one b-tree per table; the log is logged by WiredTiger, the
 // records are not, and a checkpoint is consistent over both.
-// Place:      made by the server's main (or by a test), handed to the tablet host as a TabletStore.
+// Place:      made by server_process.cc (or by a test), handed to the tablet host as a TabletStore.
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
