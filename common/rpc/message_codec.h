@@ -88,14 +88,15 @@ class MemoryTransport final : public thrift::transport::TVirtualTransport<Memory
     return read_;
   }
   void consume(uint32_t size) { read_ += size; }
-  void write(const uint8_t* bytes, uint32_t size) {
+  // Inlined by force: almost all writes are of a few bytes, of a size known where they are made.
+  [[gnu::always_inline]] void write(const uint8_t* bytes, uint32_t size) {
     if (size > static_cast<size_t>(block_end_ - write_)) Grow(size);
     std::memcpy(write_, bytes, size);
     write_ += size;
   }
 
  private:
-  void Grow(size_t more) {
+  [[gnu::noinline]] void Grow(size_t more) {
     const size_t used = static_cast<size_t>(write_ - block_);
     const size_t capacity = std::max<size_t>({4096, 2 * static_cast<size_t>(block_end_ - block_), used + more});
     void* block = std::realloc(block_, capacity);

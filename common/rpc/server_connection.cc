@@ -18,6 +18,8 @@ constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;               // of TApplicationException
 constexpr size_t kOwnBytes = 1 << 20;           // held for each connection, however much is held for all
 constexpr size_t kKeptBufferBytes = 16 * 1024;  // a larger buffer is not kept once it is empty
+constexpr size_t kSpareBytesMax = 256 * 1024;   // of one spare buffer of a loop
+constexpr size_t kSparesMax = 8;                // as many connections as fill their buffers within one turn, about
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
 // fill the disk with them.
@@ -127,6 +129,18 @@ void ServerLoop::CloseAll() {
   on_empty = nullptr;
 }
 
+std::string ServerLoop::TakeBuffer() {
+  if (spares_.empty()) return {};
+  std::string buffer = std::move(spares_.back());
+  spares_.pop_back();
+  return buffer;
+}
+
+void ServerLoop::GiveBuffer(std::string buffer) {
+  buffer.clear();
+  if (buffer.capacity() <= kSpareBytesMax && spares_.size() < kSparesMax) spares_.push_back(std::move(buffer));
+}
+
 void ServerLoop::Watch(bool more) {
   watched_ += more ? 1 : -1;
   if (!more || std::exchange(sweeping_, true)) return;
@@ -173,7 +187,7 @@ void ServerConnection::Close() {
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
   ReleaseIfLarge(in_);
-  ReleaseIfLarge(out_);
+  std::string().swap(out_);
   out_sent_ = 0;
   ForgetHeld();
   server_->Remove(*this);
@@ -354,9 +368,11 @@ void ServerConnection::ForgetHeld() {
 }
 
 void ServerConnection::Answer(std::unique_ptr<Call> call, Result<std::string_view> reply) {
-  const auto connection = call->connection;
-  EventLoop& loop = connection->server_->loop;
-  if (loop.InThread()) return connection->Complete(std::move(call), std::move(reply));
+  EventLoop& loop = call->connection->server_->loop;
+  if (loop.InThread()) {
+    const auto connection = std::move(call->connection);  // outlives its call
+    return connection->Complete(std::move(call), std::move(reply));
+  }
   Result<std::string> copy;
   if (reply.has_value()) {
     copy = std::string(*reply);
@@ -364,7 +380,7 @@ void ServerConnection::Answer(std::unique_ptr<Call> call, Result<std::string_vie
     copy = std::unexpected(reply.error());
   }
   loop.Post([call = std::move(call), copy = std::move(copy)]() mutable {
-    const auto connection = call->connection;
+    const auto connection = std::move(call->connection);
     Result<std::string_view> view;
     if (copy.has_value()) {
       view = std::string_view(*copy);
@@ -407,7 +423,10 @@ void ServerConnection::Complete(std::unique_ptr<Call> call, Result<std::string_v
 
 void ServerConnection::Send(std::string_view message) {
   if (fd_ < 0) return;
-  if (unsent() == 0) sent_tick_ = server_->tick();
+  if (out_.empty()) {
+    out_ = server_->TakeBuffer();
+    sent_tick_ = server_->tick();
+  }
   AppendFrame(out_, message);
   if (unsent() >= kFlushBytes && !event_pending(&write_event_, EV_WRITE, nullptr)) {
     Flush();
@@ -428,7 +447,7 @@ void ServerConnection::Flush() {
   }
   if (unsent() == 0) {
     out_sent_ = 0;
-    ReleaseIfLarge(out_);
+    server_->GiveBuffer(std::exchange(out_, {}));
     return;
   }
   if (out_sent_ > out_.size() / 2) {

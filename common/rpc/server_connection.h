@@ -54,6 +54,10 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   void Watch(bool more);
   // A connection's buffers hold `now` bytes, where they held `before`; true when all together are over the bound.
   bool Account(size_t before, size_t now) { return (buffered_ += now - before) > buffered_max_; }
+  // Memory for replies that are not yet sent: it goes from connection to connection, so that one that waits for its
+  // client's next request holds none, and none grows from nothing in each turn.
+  std::string TakeBuffer();
+  void GiveBuffer(std::string buffer);
   uint32_t tick() const { return tick_; }
   uint32_t TicksOf(Duration duration) const { return static_cast<uint32_t>(duration / sweep_period_) + 1; }
 
@@ -69,6 +73,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
 
   const Duration sweep_period_;
   const size_t buffered_max_;
+  std::vector<std::string> spares_;                             // empty, with capacity
   std::vector<std::shared_ptr<ServerConnection>> connections_;  // shared with the calls in flight on each
   size_t watched_ = 0;
   size_t buffered_ = 0;
