@@ -112,7 +112,7 @@ void ParseFlags(const ProcessOptions& options, int argc, char** argv) {
 
 void StartLogging(const ProcessOptions& options, char* program) {
   const std::string data_dir = options.data_dir == nullptr ? "" : *options.data_dir;
-  FLAGS_logbufsecs = 1;
+  FLAGS_logbuflevel = -1;  // nothing is buffered: the last lines before a crash are the ones that count
   FLAGS_max_log_size = static_cast<uint32_t>(std::max(1, FLAGS_log_file_mb_max));
   FLAGS_stop_logging_if_full_disk = true;
   FLAGS_logtostderr = FLAGS_log_to_stderr || data_dir.empty();

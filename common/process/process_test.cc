@@ -75,6 +75,12 @@ class ProcessTest : public ::testing::Test {
     return Wait();
   }
   std::string Output() { return ReadFile(dir_ / "output"); }
+  bool Logged(std::string_view text) {
+    for (const auto& entry : fs::directory_iterator(dir_ / "logs")) {
+      if (ReadFile(entry.path()).contains(text)) return true;
+    }
+    return false;
+  }
   std::string DataDirFlag() { return "--data_dir=" + dir_.string(); }
 
   fs::path dir_;
@@ -125,11 +131,15 @@ TEST_F(ProcessTest, ReadsAFlagfileLogsAndWritesItsAddress) {
             "thrift 127.0.0.1:1\nhttp 127.0.0.1:2\npid " + std::to_string(child) + "\n");
   kill(child_, SIGTERM);
   EXPECT_EQ(Wait(), 0);
-  bool logged = false;
-  for (const auto& entry : fs::directory_iterator(dir_ / "logs")) {
-    logged = logged || ReadFile(entry.path()).find("a line for the log") != std::string::npos;
-  }
-  EXPECT_TRUE(logged);
+  EXPECT_TRUE(Logged("a line for the log"));
+}
+
+TEST_F(ProcessTest, WhatWasLoggedBeforeACrashIsInTheFile) {
+  Start({DataDirFlag()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
+  kill(child_, SIGKILL);
+  EXPECT_EQ(Wait(), 128 + SIGKILL);
+  EXPECT_TRUE(Logged("a line for the log"));
 }
 
 TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
