@@ -1,6 +1,8 @@
 #include "common/rpc/event_loop.h"
 
 #include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <map>
 #include <random>
 #include <thread>
@@ -9,6 +11,14 @@
 
 namespace ebla::rpc {
 namespace {
+
+// Of a thread of this process, as the system sees it: 'R' runs, 'S' sleeps.
+char ThreadState(pid_t thread) {
+  std::ifstream file("/proc/self/task/" + std::to_string(thread) + "/stat");
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  const size_t name_end = text.rfind(')');
+  return name_end == std::string::npos || name_end + 2 >= text.size() ? '?' : text[name_end + 2];
+}
 
 TEST(EventLoopTest, RunsTasksOfAThreadInOrderOnItsOwnThread) {
   EventLoop loop("loop");
@@ -73,7 +83,7 @@ TEST(EventLoopTest, ACancelledTimerDoesNotRun) {
     loop.Cancel(second);
     loop.Cancel(second);
     loop.Cancel({});
-    loop.After(5ms, [&] { done.set_value(); });
+    loop.After(1ms, [&] { done.set_value(); });  // later than the cancelled one: its turn is over by then
   });
   done.get_future().get();
   EXPECT_FALSE(ran);
@@ -83,7 +93,10 @@ TEST(EventLoopTest, ATimerWakesALoopThatSleepsLonger) {
   EventLoop loop("loop");
   loop.Start();
   loop.After(Duration::max(), [] { ADD_FAILURE(); });
-  usleep(5000);  // the loop sleeps, for ever
+  std::promise<pid_t> thread;
+  loop.Post([&] { thread.set_value(gettid()); });
+  const pid_t id = thread.get_future().get();
+  ASSERT_TRUE(WaitFor([&] { return ThreadState(id) == 'S'; })) << "it should sleep, for ever";
   std::promise<void> done;
   loop.After(1ms, [&] { done.set_value(); });
   EXPECT_EQ(done.get_future().wait_for(20s), std::future_status::ready);

@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -221,6 +222,12 @@ class RawSocket {
     }
     bytes.resize(have);
     return bytes;
+  }
+  // Bytes that have come and were not received yet.
+  size_t Waiting() const {
+    int bytes = 0;
+    EXPECT_EQ(ioctl(fd_, FIONREAD, &bytes), 0);
+    return static_cast<size_t>(bytes);
   }
   std::string ReceiveFrame() {
     const std::string header = Receive(4);

@@ -1,8 +1,12 @@
 // The server: order of replies, bounds, back-pressure, draining. Hostile bytes stand in hostile_test.cc, stock clients
 // in stock_client_test.cc.
+#include <signal.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
 
 #include <atomic>
+#include <iostream>
 #include <thread>
 
 #include "common/rpc/message_codec.h"
@@ -41,6 +45,15 @@ std::string NextGetReply(RawSocket& socket) {
   return std::to_string(head->sequence) + ":" + (read.has_value() ? reply.record.value : read.error().message());
 }
 
+// Has the loop of a server with one go round: what was sent, posted or answered before this call is settled after it. Two
+// calls, as the first one's bytes may be found in the same turn as what came before, and handled first.
+void GoRound(RawSocket& other) {
+  for (int i = 0; i < 2; ++i) {
+    ASSERT_TRUE(other.Send(GetFrame(i, "k")));
+    ASSERT_EQ(NextGetReply(other), std::to_string(i) + ":value of k");
+  }
+}
+
 TEST(ServerTest, RepliesInAnyOrderByTheirIds) {
   TestServer server;
   RawSocket socket(server.address());
@@ -52,15 +65,16 @@ TEST(ServerTest, RepliesInAnyOrderByTheirIds) {
 }
 
 TEST(ServerTest, EqualIdsAreAnsweredInOrderOfArrival) {
-  TestServer server;
-  RawSocket socket(server.address());
+  TestServer server({}, 1);
+  RawSocket socket(server.address()), other(server.address());
   ASSERT_TRUE(socket.Send(GetFrame(0, "hold 1") + GetFrame(0, "2") + GetFrame(0, "hold 3") + GetFrame(0, "4") +
                           GetFrame(64, "other")));
   EXPECT_EQ(NextGetReply(socket), "64:value of other") << "other ids do not wait, not even in the same bucket";
   ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 2; }));
   auto answers = server.tablet->held.Take();
   answers[1]();
-  EXPECT_EQ(socket.Receive(1, 50ms), "") << "the third is answered, and waits for the first";
+  GoRound(other);
+  EXPECT_EQ(socket.Waiting(), 0u) << "the third is answered, and waits for the first";
   answers[0]();
   for (const char* want : {"0:value of hold 1", "0:value of 2", "0:value of hold 3", "0:value of 4"}) {
     EXPECT_EQ(NextGetReply(socket), want);
@@ -86,13 +100,13 @@ TEST(ServerTest, AnsweringFromAnyThread) {
 }
 
 TEST(ServerTest, StopsReadingAtTheBoundOfCallsInFlight) {
-  TestServer server({.in_flight_max = 4});
-  RawSocket socket(server.address());
+  TestServer server({.in_flight_max = 4}, 1);
+  RawSocket socket(server.address()), other(server.address());
   std::string frames;
   for (int i = 0; i < 10; ++i) frames += GetFrame(i, "hold" + std::to_string(i));
   ASSERT_TRUE(socket.Send(frames));
   ASSERT_TRUE(WaitFor([&] { return server.tablet->held.size() == 4; }));
-  usleep(20'000);  // nothing tells that nothing more will come
+  GoRound(other);
   EXPECT_EQ(server.tablet->held.size(), 4u);
   EXPECT_EQ(server.server->Stats().in_flight, 4u);
   size_t answered = 0;
@@ -110,21 +124,18 @@ TEST(ServerTest, StopsReadingAtTheBoundOfCallsInFlight) {
 }
 
 TEST(ServerTest, StopsReadingWhileRepliesWaitAndGoesOnWhenTheyAreTaken) {
-  TestServer server({.unsent_bytes_max = 1 << 20});
-  RawSocket socket(server.address());
+  TestServer server({.unsent_bytes_max = 1 << 20}, 1);
+  RawSocket socket(server.address()), other(server.address());
   constexpr int kCalls = 100;
-  std::thread sender([&] {
-    for (int i = 0; i < kCalls; ++i) ASSERT_TRUE(socket.Send(EchoFrame(i, 512 * 1024)));
-  });
-  ASSERT_TRUE(WaitFor([&] { return server.server->Stats().requests > 2; }));
-  usleep(50'000);
-  const uint64_t before = server.server->Stats().requests;
-  EXPECT_LT(before, 60u) << "sockets hold a few MiB; the server may hold little more";
-  RawSocket other(server.address());
-  ASSERT_TRUE(other.Send(GetFrame(7, "k")));
-  EXPECT_EQ(NextGetReply(other), "7:value of k") << "nobody else is disturbed";
+  for (int i = 0; i < kCalls; ++i) ASSERT_TRUE(socket.Send(EchoFrame(i, 512 * 1024)));
+  const auto read = [&] { return server.server->Stats().requests; };
+  ASSERT_TRUE(WaitFor([&] {
+    const uint64_t before = read();
+    GoRound(other);  // nobody else is disturbed
+    return before > 2 && read() == before + 2;
+  }));
+  EXPECT_LT(read(), 60u) << "sockets hold a few MiB; the server may hold little more";
   for (int i = 0; i < kCalls; ++i) EXPECT_GT(socket.ReceiveFrame().size(), 512u * 1024);
-  sender.join();
 }
 
 TEST(ServerTest, ClosesAClientThatNeverReads) {
@@ -135,15 +146,31 @@ TEST(ServerTest, ClosesAClientThatNeverReads) {
   EXPECT_TRUE(WaitFor([&] { return server.server->Stats().connections == 0; }));
 }
 
-TEST(ServerTest, ASlowReaderIsNotClosed) {
-  TestServer server({.unread_timeout = 400ms});
+// Reads 1 MiB replies slowly, for three times the time-out, and returns the longest time between two: a machine that
+// kept this thread or the server's from running made it look as if it did not read.
+Duration ReadSlowly(TestServer& server, Duration pause, int replies) {
   RawSocket socket(server.address());
-  for (int i = 0; i < 40; ++i) ASSERT_TRUE(socket.Send(EchoFrame(i, 1 << 20)));
-  for (int i = 0; i < 40; ++i) {
-    EXPECT_GT(socket.ReceiveFrame().size(), 1u << 20);
-    usleep(30'000);  // in all three times the time-out
+  Duration longest{0};
+  auto last = std::chrono::steady_clock::now();
+  for (int i = 0; i < replies; ++i) EXPECT_TRUE(socket.Send(EchoFrame(i, 1 << 20)));
+  for (int i = 0; i < replies && socket.ReceiveFrame().size() > 1u << 20; ++i) {
+    std::this_thread::sleep_for(pause);
+    const auto now = std::chrono::steady_clock::now();
+    longest = std::max<Duration>(longest, now - std::exchange(last, now));
   }
-  EXPECT_EQ(server.server->Stats().connections_broken, 0u);
+  return longest;
+}
+
+TEST(ServerTest, ASlowReaderIsNotClosed) {
+  constexpr auto kTimeout = 400ms;
+  for (int round = 0; round < 20; ++round) {
+    TestServer server({.unread_timeout = kTimeout});
+    const Duration longest = ReadSlowly(server, kTimeout / 13, 40);
+    if (server.server->Stats().connections_broken == 0) return;
+    // The server sees that it reads when a few MiB have gone out of the socket's buffers.
+    ASSERT_GT(longest, kTimeout / 4) << "closed although it read all the time";
+  }
+  GTEST_SKIP() << "this machine is too busy for a reader that is never kept waiting";
 }
 
 TEST(ServerTest, AReplyLargerThanAFrameIsRefusedNotSent) {
@@ -183,22 +210,59 @@ TEST(ServerTest, RefusesConnectionsOverItsBound) {
   EXPECT_EQ(NextGetReply(next), "1:value of k");
 }
 
-TEST(ServerTest, ThousandsOfIdleConnectionsChangeNothing) {
+// A process of clients, so that their sockets do not count against this one's limit. Made before any thread is; it holds
+// its connections until it is killed.
+class IdleClients {
+ public:
+  explicit IdleClients(size_t count) {
+    EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair_), 0);
+    child_ = fork();
+    if (child_ != 0) return;
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    Endpoint server{"127.0.0.1", 0};
+    if (read(pair_[1], &server.port, sizeof server.port) != sizeof server.port) _exit(1);
+    std::vector<std::unique_ptr<RawSocket>> sockets;
+    for (size_t i = 0; i < count; ++i) {
+      sockets.push_back(std::make_unique<RawSocket>(server));
+      if (i % 2 == 0) sockets[i]->Send(GetFrame(1, "k"));
+    }
+    uint32_t answered = 0;
+    for (size_t i = 0; i < count; i += 2) answered += NextGetReply(*sockets[i]) == "1:value of k";
+    if (write(pair_[1], &answered, sizeof answered) != sizeof answered) _exit(1);
+    while (true) pause();
+  }
+  ~IdleClients() {
+    kill(child_, SIGKILL);
+    waitpid(child_, nullptr, 0);
+    close(pair_[0]);
+    close(pair_[1]);
+  }
+  IdleClients(const IdleClients&) = delete;
+
+  // Connects all, has every second one make a call, and returns how many were answered.
+  uint32_t Connect(const Endpoint& server) {
+    uint32_t answered = 0;
+    EXPECT_EQ(write(pair_[0], &server.port, sizeof server.port), static_cast<ssize_t>(sizeof server.port));
+    EXPECT_EQ(read(pair_[0], &answered, sizeof answered), static_cast<ssize_t>(sizeof answered));
+    return answered;
+  }
+
+ private:
+  int pair_[2] = {-1, -1};
+  pid_t child_ = 0;
+};
+
+TEST(ServerTest, TenThousandIdleConnectionsChangeNothing) {
   rlimit limit{};
   getrlimit(RLIMIT_NOFILE, &limit);
   limit.rlim_cur = limit.rlim_max;
   setrlimit(RLIMIT_NOFILE, &limit);
-  const size_t count = std::min<size_t>(5000, (limit.rlim_cur - 200) / 2);
-  TestServer server;
-  std::vector<std::unique_ptr<RawSocket>> idle;
-  for (size_t i = 0; i < count; ++i) {
-    idle.push_back(std::make_unique<RawSocket>(server.address()));
-    if (i % 2 == 0) {
-      ASSERT_TRUE(idle.back()->Send(GetFrame(1, "k")));
-    }
-  }
+  const size_t count = std::min<size_t>(10'000, limit.rlim_cur - 200);
+  if (count < 10'000) std::cout << "only " << count << " connections: files are limited to " << limit.rlim_max << "\n";
+  IdleClients idle(count);
+  TestServer server({.connections_max = 10'001});
+  EXPECT_EQ(idle.Connect(server.address()), count / 2);
   ASSERT_TRUE(WaitFor([&] { return server.server->Stats().connections == count; }));
-  for (size_t i = 0; i < count; i += 2) EXPECT_EQ(NextGetReply(*idle[i]), "1:value of k");
   TestClient client(server.address());
   const auto start = std::chrono::steady_clock::now();
   for (int i = 0; i < 200; ++i) ASSERT_EQ(client.Echo("x").payload, "x");
