@@ -78,6 +78,18 @@ bool IsSame(const ProcessId& id, Stat& stat) {
 
 void Reap(pid_t pid) { ::waitpid(pid, nullptr, WNOHANG); }  // not our child: fails, and that is fine
 
+// Until the process of the pidfd has ended; false when it still runs after `timeout`.
+bool AwaitEnd(const Descriptor& process, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  for (;;) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
+    pollfd ended{process.get(), POLLIN, 0};
+    const int ready = ::poll(&ended, 1, static_cast<int>(std::max<int64_t>(0, left)));
+    if (ready >= 0 || errno != EINTR) return ready > 0;
+  }
+}
+
 // In the child, between fork and exec: nothing but system calls, as other threads' locks may be held for ever. Tells
 // the parent through `report` why it did not come to the exec.
 [[noreturn]] void RunChild(const SpawnOptions& options, char* const* argv, int output, int report, pid_t parent) {
@@ -159,18 +171,21 @@ bool WaitForExit(const ProcessId& id, std::chrono::milliseconds timeout) {
   Descriptor process(id ? ::pidfd_open(id.pid, 0) : -1);
   Stat stat;
   if (!process.valid() || !IsSame(id, stat)) return true;
-  const auto deadline = std::chrono::steady_clock::now() + timeout;
-  for (;;) {
-    const auto left =
-        std::chrono::duration_cast<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now()).count();
-    pollfd exited{process.get(), POLLIN, 0};
-    const int ready = ::poll(&exited, 1, static_cast<int>(std::max<int64_t>(0, left)));
-    if (ready > 0) break;
-    if (ready == 0) return false;
-    if (errno != EINTR) return !IsAlive(id);
-  }
+  if (!AwaitEnd(process, timeout)) return false;
   Reap(id.pid);
   return true;
+}
+
+Result<int> ExitCode(const ProcessId& id, std::chrono::milliseconds timeout) {
+  Descriptor process(id ? ::pidfd_open(id.pid, 0) : -1);
+  Stat stat;
+  const std::string name = "process " + std::to_string(id.pid);
+  if (!process.valid() || !IsSame(id, stat)) return Error(Code::kNotFound, name + " is gone");
+  if (!AwaitEnd(process, timeout)) return Error(Code::kDeadlineExceeded, name + " still runs");
+  siginfo_t end{};
+  if (::waitid(P_PIDFD, static_cast<id_t>(process.get()), &end, WEXITED | WNOHANG) != 0 || end.si_pid != id.pid)
+    return Error(Code::kNotFound, SystemError(name + " is no child of this one"));
+  return end.si_code == CLD_EXITED ? end.si_status : 128 + end.si_status;
 }
 
 std::chrono::seconds Uptime(const ProcessId& id) {

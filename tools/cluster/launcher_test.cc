@@ -206,6 +206,23 @@ TEST(ChildProcess, ARecycledPidIsSomebodyElse) {
   fs::remove(output);
 }
 
+TEST(ChildProcess, SaysHowItsChildrenEnded) {
+  const std::string output = ::testing::TempDir() + "/ebla_child_output";
+  const auto start = [&output](std::vector<std::string> command) {
+    return Spawn({.command = std::move(command), .working_dir = "/", .output_file = output, .die_with_parent = true});
+  };
+  const auto three = start({"/bin/sh", "-c", "exit 3"});
+  ASSERT_TRUE(three.has_value()) << three.error();
+  EXPECT_EQ(ExitCode(*three, 10s), 3);
+  EXPECT_EQ(ExitCode(*three, 10s).error().code(), Code::kNotFound) << "told once";
+  const auto killed = start({"/bin/sleep", "600"});
+  ASSERT_TRUE(killed.has_value()) << killed.error();
+  EXPECT_EQ(ExitCode(*killed, 1ms).error().code(), Code::kDeadlineExceeded);
+  ASSERT_TRUE(Signal(*killed, SIGKILL).ok());
+  EXPECT_EQ(ExitCode(*killed, 10s), 128 + SIGKILL);
+  fs::remove(output);
+}
+
 TEST(ChildProcess, WhatCannotBeExecutedIsAnErrorAtOnce) {
   const std::string output = ::testing::TempDir() + "/ebla_child_output";
   EXPECT_THAT(Spawn({.command = {"/no/such/program"}, .working_dir = "/", .output_file = output}).error().message(),

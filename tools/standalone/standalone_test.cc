@@ -126,13 +126,13 @@ TEST_F(StandaloneTest, StopsCleanlyAndDropsTables) {
   ASSERT_TRUE(client.CreateTable("carts"));
   EXPECT_EQ(client.OpenTable("carts")->Get("a").error().code(), Code::kNotFound);
   ASSERT_TRUE(cluster::Signal(process_, SIGTERM).ok());
-  EXPECT_TRUE(cluster::WaitForExit(process_, 10s)) << "SIGTERM must end it within ten seconds";
+  EXPECT_EQ(cluster::ExitCode(process_, 10s), 0) << "SIGTERM must end it within ten seconds";
 }
 
 TEST_F(StandaloneTest, ASecondProcessOnItsDataIsRefused) {
   StartAndWait();
   const cluster::ProcessId second = Spawn();
-  EXPECT_TRUE(cluster::WaitForExit(second, 20s));
+  EXPECT_EQ(cluster::ExitCode(second, 20s), 1);
   EXPECT_NE(Output().find("in use"), std::string::npos) << Output();
   EXPECT_TRUE(cluster::IsAlive(process_));
 }
