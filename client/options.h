@@ -2,8 +2,9 @@
 // What every call takes and returns: levels, per-operation options (made for designated initializers), records.
 // Deadlines: each call has one (10 s unless said otherwise). Faults that may pass are retried until it is spent, so a
 //            caller sees an error only when the answer is final or the deadline is over. A write that its deadline cuts
-//            in flight is UNKNOWN_OUTCOME; everything else that runs out of time is DEADLINE_EXCEEDED, UNAVAILABLE
-//            or OVERLOADED, and was not executed. The message names the last cause.
+//            in flight is UNKNOWN_OUTCOME, and so is one whose server fails while it has it; everything else that runs
+//            out of time is DEADLINE_EXCEEDED, UNAVAILABLE or OVERLOADED, and was not executed. The message names the
+//            last cause.
 // Threads:   values.
 #pragma once
 

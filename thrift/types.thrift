@@ -21,7 +21,7 @@ enum Code {
   TABLE_EXISTS = 9,
   UNKNOWN_OUTCOME = 10,   // whether the write took effect is not known. With retryAfterMs: it was being committed when
                           // its deadline or its primary's epoch ended, and a retry of the same sequence learns it
-  INTERNAL = 11,          // the server's own fault
+  INTERNAL = 11,          // the server's own fault; as the answer to a write it says nothing of whether that took effect
   WRONG_TABLET = 100,     // the key is not served here; hint says where, when known
   NOT_PRIMARY = 101,      // another replica leads; hint says which, when known
   STALE_EPOCH = 102,      // an order believes in an older epoch or term than the receiver's. Never said to a get,

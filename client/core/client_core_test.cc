@@ -200,6 +200,14 @@ TEST_F(ClientCoreTest, HonoursRetryAfter) {
   EXPECT_LT(Since(start), milliseconds(810));
 }
 
+TEST_F(ClientCoreTest, AServersOwnFaultLeavesAWriteUnknown) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  cluster_.AnswerNext("ts-1", idl::Code::INTERNAL, 2);
+  EXPECT_EQ(Put(table, "a", "2").error().code(), Code::kUnknownOutcome);
+  EXPECT_EQ(Get(table, "a").error().code(), Code::kInternal);
+}
+
 TEST_F(ClientCoreTest, AServerThatIsDownAndComesBack) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));

@@ -121,7 +121,7 @@ idl::ReadOptions Operation::ReadOptionsOf(const Read& read) {
 }
 
 void Operation::OnReply(Result<std::string> message) {
-  Attempt attempt;
+  Attempt attempt{.sent = true};
   if (!message) {
     attempt.status = message.error();
   } else if (Result<idl::ReplyHeader*> decoded = Decode(std::move(*message)); !decoded) {

@@ -45,8 +45,11 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
     case Code::kConditionFailed:
     case Code::kInvalidArgument:
     case Code::kLostWrite:
-    case Code::kTableExists:
-    case Code::kInternal: return {Verdict::Kind::kAnswer, {}, attempt.status};
+    case Code::kTableExists: return {Verdict::Kind::kAnswer, {}, attempt.status};
+    case Code::kInternal:
+      if (attempt.sent) maybe_happened_ = true;
+      if (!write_ || !maybe_happened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
+      return {Verdict::Kind::kAnswer, {}, Status(Code::kUnknownOutcome, "it may have happened: " + attempt.status.ToString())};
     case Code::kNoSuchTable:
       if (reopened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
       return {Verdict::Kind::kReopen, {}, {}};

@@ -5,8 +5,9 @@
 // clang-format off
 //   the attempt ended with                        read                       write (same client id and sequence)
 //   OK, NOT_FOUND, CONDITION_FAILED,              answer                     answer
-//     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS,
-//     INTERNAL
+//     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS
+//   INTERNAL                                      answer                     UNKNOWN_OUTCOME if an attempt was sent: the server
+//                                                                            may have failed after the log had it
 //   NO_SUCH_TABLE                                 open by name again, once; then answer
 //   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait first
 //   COME_AGAIN, OVERLOADED                        wait (at least retry-after), the same place; every fourth time look up
@@ -42,6 +43,7 @@ inline constexpr Duration kAttemptLast = std::chrono::milliseconds(1);  // with 
 struct Attempt {
   Status status;
   bool from_server = false;  // the reply's own code; else the channel's
+  bool sent = false;         // to the tablet's server; else no place was found for it
   bool hint_usable = false;  // a redirect that says where to go
   Duration retry_after{0};   // as the server asked; 0: it did not
 };

@@ -16,12 +16,24 @@ Attempt Lost(Code code) { return {.status = Status(code, "lost"), .from_server =
 
 TEST(RetryPolicy, AnswersAreFinal) {
   for (const Code code : {Code::kOk, Code::kNotFound, Code::kConditionFailed, Code::kInvalidArgument, Code::kLostWrite,
-                          Code::kTableExists, Code::kInternal}) {
+                          Code::kTableExists}) {
     RetryPolicy policy(true, seconds(10));
     const Verdict verdict = policy.Decide(Said(code), seconds(9), 1);
     EXPECT_EQ(verdict.kind, Kind::kAnswer);
     EXPECT_EQ(verdict.status.code(), code);
   }
+}
+
+TEST(RetryPolicy, AServersOwnFaultLeavesAWriteUnknown) {
+  Attempt broken = Said(Code::kInternal);
+  EXPECT_EQ(RetryPolicy(true, seconds(10)).Decide(broken, seconds(9), 1).status.code(), Code::kInternal)
+      << "the look-up failed: no server had it";
+  broken.sent = true;
+  EXPECT_EQ(RetryPolicy(false, seconds(10)).Decide(broken, seconds(9), 1).status.code(), Code::kInternal);
+  const Verdict verdict = RetryPolicy(true, seconds(10)).Decide(broken, seconds(9), 1);
+  EXPECT_EQ(verdict.kind, Kind::kAnswer);
+  EXPECT_EQ(verdict.status.code(), Code::kUnknownOutcome);
+  EXPECT_NE(verdict.status.message().find("INTERNAL: said"), std::string::npos) << "names the cause: " << verdict.status;
 }
 
 TEST(RetryPolicy, FollowsHintsAtOnceButNotInCircles) {

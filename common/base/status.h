@@ -26,7 +26,7 @@ enum class Code : int {
   kDeadlineExceeded = 8,
   kTableExists = 9,
   kUnknownOutcome = 10,  // it cannot be known whether the write took effect
-  kInternal = 11,        // a server's own fault (a bug, a damaged disk); the message says which
+  kInternal = 11,        // a server's own fault (a bug, a damaged disk); the message says which. The outcome of a write is unknown
   // Between the client's core and the servers only; never seen by a caller of the SDK.
   kWrongTablet = 100,  // the key is not served here; the hint says where it is, when known
   kNotPrimary = 101,   // a replica is here, but another leads; the hint says which, when known

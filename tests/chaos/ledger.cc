@@ -181,7 +181,8 @@ void Ledger::ReadAll() {
 
 void Ledger::Note(const char* what, const std::string& key, const Status& status) {
   const std::lock_guard lock(mutex_);
-  if (status.code() == Code::kInternal) violations_.push_back(status.ToString());
+  // As it stands, or as the cause of an UNKNOWN_OUTCOME.
+  if (status.ToString().contains(CodeName(Code::kInternal))) violations_.push_back(status.ToString());
   if (failures_.size() < kListMax) failures_.push_back(std::string(what) + " of " + key + ": " + status.ToString());
 }
 

@@ -17,9 +17,10 @@ bool NotExecuted(Code code) {
   return code == Code::kUnavailable || code == Code::kDeadlineExceeded || code == Code::kOverloaded;
 }
 
-// The only INTERNAL that a client may get here: a disk's failure, which says nothing of what became of a write.
-bool DiskFailed(const Status& status) {
-  return status.code() == Code::kInternal && status.message().find(kDiskFailure) != std::string::npos;
+// The only INTERNAL that may happen here is a disk's failure; a write that met one is UNKNOWN_OUTCOME, naming it.
+bool IsBug(const Status& status) {
+  const std::string text = status.ToString();
+  return text.contains(CodeName(Code::kInternal)) && !text.contains(kDiskFailure);
 }
 
 Batch ToBatch(int group, const std::vector<WritePart>& parts) {
@@ -171,7 +172,7 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
   }
   record_.operations[index].outcome = Outcome::kNotExecuted;
   log_.Add(name_, record_.operations[index].ToString() + " (" + status.ToString() + ")");
-  if (!NotExecuted(status.code()) && !DiskFailed(status)) {
+  if (!NotExecuted(status.code()) && (status.code() != Code::kInternal || IsBug(status))) {
     record_.problems.push_back(record_.operations[index].ToString() + " was answered " + status.ToString());
   }
   ++record_.not_executed;
@@ -347,17 +348,13 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
     ++record_.answered;
     return log_.Add(name_, operation.ToString());
   }
-  const bool unknown = status.code() == Code::kUnknownOutcome || DiskFailed(status);
+  const bool unknown = status.code() == Code::kUnknownOutcome;
   if (!unknown) operation.outcome = Outcome::kNotExecuted;
   log_.Add(name_, operation.ToString() + " (" + status.ToString() + ")");
-  if (unknown) {
-    ++record_.unknown;
-    return;
-  }
-  if (!NotExecuted(status.code())) {
+  if (IsBug(status) || (!unknown && !NotExecuted(status.code()))) {
     record_.problems.push_back(operation.ToString() + " was answered " + status.ToString());
   }
-  ++record_.not_executed;
+  ++(unknown ? record_.unknown : record_.not_executed);
 }
 
 }  // namespace ebla::sim
