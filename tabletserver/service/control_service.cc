@@ -36,6 +36,15 @@ void FillResult(const ControlReply& reply, idl::ConfigureResult& result) {
   result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
 }
 
+void FillFence(const ControlReply& reply, idl::FenceResult& result) {
+  result.status = ToIdl(reply.status);
+  result.lastAppended = ToPosition(reply.last_appended);
+  result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
+  result.known = reply.known;
+  result.incomplete = reply.incomplete;
+  result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
+}
+
 Status CheckIds(int64_t tablet, int64_t epoch) {
   if (tablet > 0 && epoch > 0) return Status::Ok();
   return Error(Code::kInvalidArgument, "tablet id and epoch must be positive");
@@ -119,8 +128,11 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
   });
 }
 
-void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
-  auto gathered = std::make_shared<Gathered<idl::FenceReply>>(std::move(cob));
+// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, done)`; what a shard answers goes
+// to `fill(answer, result)`.
+template <class Reply, class Request, class Start, class Fill>
+void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill) {
+  auto gathered = std::make_shared<Gathered<Reply>>(std::move(cob));
   if (Status status = CheckHeader(request.header); !status.ok()) {
     gathered->reply.status = ToIdl(status);
     return;
@@ -128,44 +140,30 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
   auto& results = gathered->reply.results;
   results.resize(request.tablets.size());
   for (size_t i = 0; i < request.tablets.size(); ++i) {
-    const idl::FenceTablet& one = request.tablets[i];
+    const auto& one = request.tablets[i];
     results[i].tabletId = one.tabletId;
     if (Status status = CheckIds(one.tabletId, one.epoch); !status.ok()) {
       results[i].status = ToIdl(status);
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    ShardOf(tablet).Fence(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, [gathered, i](ControlReply reply) {
-      idl::FenceResult& result = gathered->reply.results[i];
-      result.status = ToIdl(reply.status);
-      result.lastAppended = ToPosition(reply.last_appended);
-      result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
-      result.known = reply.known;
-      result.incomplete = reply.incomplete;
-      result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
-    });
+    start(ShardOf(tablet), tablet, Epoch{static_cast<uint64_t>(one.epoch)},
+          [gathered, i, fill](ControlReply answer) { fill(answer, gathered->reply.results[i]); });
   }
 }
 
+void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
+  ForEachTablet(
+      std::move(cob), request,
+      [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Fence(tablet, epoch, std::move(done)); },
+      FillFence);
+}
+
 void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) {
-  auto gathered = std::make_shared<Gathered<idl::DropReply>>(std::move(cob));
-  if (Status status = CheckHeader(request.header); !status.ok()) {
-    gathered->reply.status = ToIdl(status);
-    return;
-  }
-  auto& results = gathered->reply.results;
-  results.resize(request.tablets.size());
-  for (size_t i = 0; i < request.tablets.size(); ++i) {
-    const idl::DropTablet& one = request.tablets[i];
-    results[i].tabletId = one.tabletId;
-    if (Status status = CheckIds(one.tabletId, one.epoch); !status.ok()) {
-      results[i].status = ToIdl(status);
-      continue;
-    }
-    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    ShardOf(tablet).Drop(tablet, Epoch{static_cast<uint64_t>(one.epoch)},
-                         [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
-  }
+  ForEachTablet(
+      std::move(cob), request,
+      [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Drop(tablet, epoch, std::move(done)); },
+      FillResult);
 }
 
 void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) {

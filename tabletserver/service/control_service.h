@@ -43,6 +43,8 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   void dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) override;
 
  private:
+  template <class Reply, class Request, class Start, class Fill>
+  void ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill);
   Status CheckHeader(const idl::ControlHeader& header) const;
   Shard& ShardOf(TabletId tablet) const { return *ports_.shards[tablet.value % ports_.shards.size()]; }
 
