@@ -32,10 +32,9 @@ DEFINE_int32(in_flight_max, 1'024, "Requests in flight on one connection; beyond
 namespace ebla::master {
 namespace {
 
-// A setting that cannot be: said on stderr, where a person looks.
+// A setting that cannot be.
 [[noreturn]] void Refuse(const Status& status) {
-  std::fprintf(stderr, "ebla-master: %s\n", status.message().c_str());
-  LOG(ERROR) << status;
+  process::Complain(status);
   std::exit(2);
 }
 

@@ -26,6 +26,8 @@ namespace {
 
 constexpr int kUsageError = 2;
 
+std::string program = "ebla";  // set by InitProcess
+
 bool OptionIsSet(const char* name) {
   std::string value;
   return gflags::GetCommandLineOption(name, &value) && value == "true";
@@ -141,6 +143,7 @@ void InitProcess(const ProcessOptions& options, int argc, char** argv) {
   const sigset_t signals = TerminationSignals();
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  program = "ebla-" + options.role;
   ParseFlags(options, argc, argv);
   StartLogging(options, argv[0]);
   LOG(INFO) << "ebla " << options.role << " " << BuildVersion() << ", process " << getpid();
@@ -159,6 +162,11 @@ int WaitForTermination() {
     _exit(128 + second);
   }).detach();
   return first;
+}
+
+void Complain(const Status& why) {
+  LOG(ERROR) << why;
+  std::cerr << program << ": " << why.message() << "\n";
 }
 
 void RequestTermination() { kill(getpid(), SIGTERM); }

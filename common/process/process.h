@@ -32,6 +32,8 @@ std::string_view BuildVersion();
 
 // Blocks until the first SIGTERM or SIGINT, and returns it. From then on, a second one ends the process at once.
 int WaitForTermination();
+// Says in the log and on stderr, where a person looks, why this process cannot go on.
+void Complain(const Status& why);
 // Makes WaitForTermination return as if by SIGTERM.
 void RequestTermination();
 
