@@ -21,7 +21,7 @@ class Mailbox {
  public:
   struct Bounds {
     size_t items = 0;
-    size_t bytes = 0;
+    size_t bytes = 0;  // in memory, as Put() is told
   };
 
   Mailbox(Executor& executor, Bounds bounds, std::function<void(std::vector<T>)> drain)

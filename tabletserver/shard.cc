@@ -136,7 +136,8 @@ void Shard::Answer(size_t loop, Task task) { ports_.loops[loop]->Put(std::move(t
 // ---- writes ---------------------------------------------------------------------------------------------------------
 
 Status Shard::Admit(WriteCall& call) {
-  const size_t bytes = call.bytes;
+  // In memory: a batch of a thousand tiny writes is more than its keys and values.
+  const size_t bytes = sizeof(WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
   if (calls_.Put(std::move(call), bytes)) return Status::Ok();
   ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
   return Error(Code::kOverloaded, "too many writes wait on this server");
@@ -185,8 +186,14 @@ void Shard::AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, Monoton
     if (tablet == nullptr || tablet->removing) {
       return Answer(loop, [done = std::move(done)]() mutable { done(Error(Code::kWrongTablet, "the replica was dropped")); });
     }
-    tablet->awaiting.emplace(upto, Awaiting{upto, deadline, loop, std::move(done)});
-    WakeAwaiting(*tablet, ports_.executor.Now());
+    if (awaiting_ >= options_.awaiting_max) {
+      return Answer(loop, [done = std::move(done)]() mutable {
+        done(Error(Code::kOverloaded, "too many reads of this server wait for a write to be applied"));
+      });
+    }
+    ++awaiting_;
+    tablet->awaiting.emplace(upto, Awaiting{deadline, loop, std::move(done)});
+    WakeAwaiting(*tablet);
   });
 }
 
@@ -307,7 +314,8 @@ void Shard::OnTick() {
   for (const auto& [id, tablet] : tablets_) {
     tablet->core->Step(Tick{now});
     Touch(tablet);
-    WakeAwaiting(*tablet, now);
+    WakeAwaiting(*tablet);
+    ExpireAwaiting(*tablet, now);
   }
   ContinueRemovals();
   Pump();

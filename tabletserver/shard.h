@@ -9,7 +9,8 @@
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
 //             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).
-// Bounds:     the mailbox, the overlay of all tablets together; beyond them OVERLOADED with a time to come back.
+// Bounds:     the mailbox, the overlay of all tablets together, the reads that wait for an entry to be applied; beyond
+//             them OVERLOADED with a time to come back.
 // Threads:    Admit, Await, Purge and the control calls from any thread; the rest on its executor. Destroyed when its
 //             executor runs nothing any more.
 #pragma once
@@ -59,6 +60,7 @@ struct ShardOptions {
   int64_t server_overlay_bytes_max = 512 << 20;    // all tablets of all shards
   size_t queue_items_max = 16'384;
   size_t queue_bytes_max = 128 << 20;
+  size_t awaiting_max = 16'384;                    // reads that wait for an entry to be applied
   Duration tick = std::chrono::milliseconds(100);
 };
 
@@ -93,7 +95,8 @@ class Shard {
   };
   // OVERLOADED: nothing was taken, `call` is as it was.
   Status Admit(WriteCall& call);
-  // `done` runs on the loop: with OK once the tablet has applied `upto`, else with why not.
+  // `done` runs on the loop: with OK once the tablet has applied `upto`, which it has appended; else with why not
+  // (a deadline is noticed within a tick).
   void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
                     std::move_only_function<void(Status)> done);
   // Has expired records removed through the log; `done` (may be null) runs on the loop once an entry with the tablet
@@ -122,7 +125,6 @@ class Shard {
     FlushNumber number;
   };
   struct Awaiting {
-    Lsn upto;
     MonotonicTime deadline;
     size_t loop = 0;
     std::move_only_function<void(Status)> done;
@@ -164,7 +166,9 @@ class Shard {
   void Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& view);
   void ReplyAll(Taken& taken);
   void OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply reply);
-  void WakeAwaiting(Tablet& tablet, MonotonicTime now);
+  void WakeAwaiting(Tablet& tablet);
+  void ExpireAwaiting(Tablet& tablet, MonotonicTime now);
+  void EndAwaiting(Awaiting one, Status status);
   void CountOverlay(Tablet& tablet);
 
   // What a drop leaves behind (shard_removal.cc).
@@ -186,6 +190,7 @@ class Shard {
   std::unordered_map<RequestToken, ControlDone> controls_;
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
+  size_t awaiting_ = 0;                               // of all tablets
   RequestToken next_token_;
   TimerId tick_;
   bool pumping_ = false;

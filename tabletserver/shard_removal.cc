@@ -15,7 +15,7 @@ void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
   tablet->removing = true;
   tablet->handle->Close();
   for (auto& [lsn, one] : std::exchange(tablet->awaiting, {})) {
-    Answer(one.loop, [done = std::move(one.done)]() mutable { done(Error(Code::kWrongTablet, "the replica was dropped")); });
+    EndAwaiting(std::move(one), Error(Code::kWrongTablet, "the replica was dropped"));
   }
   removals_.push_back(tablet);
   ports_.executor.Post([this] { ContinueRemovals(); });

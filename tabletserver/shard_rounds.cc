@@ -56,7 +56,7 @@ void Shard::Round(std::vector<Taken>& taken) {
     if (one.output.view == nullptr) continue;
     Publish(*one.tablet, one.output.view);
     // Not before: a reader that is woken looks at the view again.
-    WakeAwaiting(*one.tablet, ports_.executor.Now());
+    WakeAwaiting(*one.tablet);
   }
   for (Taken& one : taken) {
     ReplyAll(one);
@@ -168,25 +168,33 @@ void Shard::ApplyAll(std::span<Taken*> taken) {
   }
 }
 
-void Shard::WakeAwaiting(Tablet& tablet, MonotonicTime now) {
-  const Lsn applied = tablet.core->applied_state().applied.lsn;
+// In order of what they wait for, so that each round looks at those alone that it answers.
+void Shard::WakeAwaiting(Tablet& tablet) {
   const bool leads = tablet.core->replica().Leads();
+  const auto served = tablet.awaiting.upper_bound(tablet.core->applied_state().applied.lsn);
+  for (auto at = tablet.awaiting.begin(); at != served; at = tablet.awaiting.erase(at)) {
+    EndAwaiting(std::move(at->second), Status::Ok());
+  }
+  if (leads) return;
+  for (auto& [upto, one] : std::exchange(tablet.awaiting, {})) {
+    EndAwaiting(std::move(one), Error(Code::kNotPrimary, "the replica does not lead the tablet any more"));
+  }
+}
+
+void Shard::ExpireAwaiting(Tablet& tablet, MonotonicTime now) {
   for (auto at = tablet.awaiting.begin(); at != tablet.awaiting.end();) {
-    Awaiting& one = at->second;
-    Status status;
-    if (one.upto > applied) {
-      if (!leads) {
-        status = Error(Code::kNotPrimary, "the replica does not lead the tablet any more");
-      } else if (now >= one.deadline) {
-        status = Error(Code::kDeadlineExceeded, "what the read waits for was not applied in time");
-      } else {
-        ++at;
-        continue;
-      }
+    if (now < at->second.deadline) {
+      ++at;
+      continue;
     }
-    Answer(one.loop, [done = std::move(one.done), status = std::move(status)]() mutable { done(std::move(status)); });
+    EndAwaiting(std::move(at->second), Error(Code::kDeadlineExceeded, "what the read waits for was not applied in time"));
     at = tablet.awaiting.erase(at);
   }
+}
+
+void Shard::EndAwaiting(Awaiting one, Status status) {
+  --awaiting_;
+  Answer(one.loop, [done = std::move(one.done), status = std::move(status)]() mutable { done(std::move(status)); });
 }
 
 // ---- views and replies ----------------------------------------------------------------------------------------------

@@ -10,7 +10,8 @@ struct RequestHeader {
   2: i64 tableId
   3: i64 tabletId                     // 0: unknown
   4: i64 epoch                        // 0: unknown
-  5: i32 deadlineMs                   // what is left of the caller's deadline; 0: the server's default (10 s)
+  5: i32 deadlineMs                   // what is left of the caller's deadline; 0: the server's default (10 s);
+                                      // above 60,000 counts as that: who has longer asks again
   6: optional types.SessionToken token  // SESSION reads, and writes of a session
   7: optional i64 tabletTimeMs        // writes: the tablet time learnt before the first attempt (PROTOCOL 20)
 }

@@ -1,5 +1,6 @@
 #include "tabletserver/service/translate.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/coordination/node_codec.h"
@@ -56,7 +57,8 @@ bool LevelIs(idl::ReadLevel::type level, ReadLevel wanted) { return static_cast<
 }  // namespace
 
 MonotonicTime DeadlineOf(const idl::RequestHeader& header, MonotonicTime now) {
-  return now + (header.deadlineMs == 0 ? kDefaultDeadline : std::chrono::milliseconds(header.deadlineMs));
+  if (header.deadlineMs == 0) return now + kDefaultDeadline;
+  return now + std::min<Duration>(std::chrono::milliseconds(header.deadlineMs), kDeadlineMax);
 }
 
 ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions& options, MonotonicTime now) {

@@ -12,6 +12,8 @@
 namespace ebla::tabletserver {
 
 inline constexpr Duration kDefaultDeadline = std::chrono::seconds(10);
+// What a request may hold here it holds no longer than this, whatever its caller says (thrift/tablet.thrift).
+inline constexpr Duration kDeadlineMax = std::chrono::seconds(60);
 
 // Host types from requests. `now` is when the request arrived.
 MonotonicTime DeadlineOf(const idl::RequestHeader& header, MonotonicTime now);

@@ -149,12 +149,27 @@ TEST_P(StoreTest, RecordsAreReadAsTheyWereApplied) {
   EXPECT_EQ((*got)->write_time_ms, 456);
   EXPECT_EQ((*got)->writer, "ts-1");
   const std::string keys[] = {"plain", "absent", "key"};
-  const auto many = store().MultiGet(kTable, keys);
+  const auto many = store().MultiGet(kTable, keys, SIZE_MAX);
   ASSERT_TRUE(many);
   ASSERT_TRUE((*many)[0] && !(*many)[1] && (*many)[2]);
   EXPECT_EQ((*many)[0]->value, "");
   EXPECT_FALSE((*many)[0]->expires_at);
   EXPECT_EQ((*many)[0]->writer, "");
+}
+
+TEST_P(StoreTest, AReadOfManyKeysEndsAtItsBound) {
+  Write(1, {Put("a", std::string(600, 'a')), Put("b", std::string(600, 'b')), Put("c", "small")});
+  const std::string keys[] = {"absent", "a", "c", "b", "c"};
+  const auto lengths = [&](size_t bytes_max, std::span<const std::string> asked) {
+    const auto records = store().MultiGet(kTable, asked, bytes_max);
+    return records ? static_cast<int>(records->size()) : -1;
+  };
+  EXPECT_EQ(lengths(SIZE_MAX, keys), 5);
+  EXPECT_EQ(lengths(1210, keys), 5);
+  EXPECT_EQ(lengths(1209, keys), 4) << "the last would exceed it";
+  EXPECT_EQ(lengths(1204, keys), 3) << "and nothing after the first that does, however small";
+  EXPECT_EQ(lengths(599, keys), 1);
+  EXPECT_EQ(lengths(599, std::span(keys).subspan(1)), 1) << "one at least";
 }
 
 TEST_P(StoreTest, LaterChangesOfABatchWin) {
@@ -200,7 +215,7 @@ TEST_P(StoreTest, AReadKnowsTheAppliedPositionOfItsSnapshot) {
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
   const std::string keys[] = {"a"};
-  ASSERT_TRUE(store().MultiGet(kTable, keys, &position));
+  ASSERT_TRUE(store().MultiGet(kTable, keys, SIZE_MAX, &position));
   EXPECT_EQ(position.applied, Lsn{2});
   position.applied = {};
   ASSERT_TRUE(store().Scan(kTable, {}, [&](auto, auto&) { return position.applied == Lsn{2}; }, &position).ok());
@@ -226,7 +241,7 @@ TEST_P(StoreTest, ReadersSeeWholeBatches) {
           const std::string lsn = std::to_string(position.applied.value);
           ASSERT_EQ(values, lsn + " " + lsn + " ");
         } else {
-          const auto both = store().MultiGet(kTable, keys, &position);
+          const auto both = store().MultiGet(kTable, keys, SIZE_MAX, &position);
           ASSERT_TRUE(both);
           ASSERT_EQ((*both)[0]->value, (*both)[1]->value);
           ASSERT_EQ((*both)[0]->version.lsn, position.applied);

@@ -98,15 +98,23 @@ AckLevel ReadAckLevel(ByteReader& in) {
   return static_cast<AckLevel>(level);
 }
 
-size_t LogEntry::ApproximateBytes() const {
-  size_t bytes = 64 + outcome.message.size() + 10 * outcome.counters.size() + detail.size();
-  for (const Effect& effect : effects) bytes += 16 + effect.key.size() + effect.value.size() + effect.writer.size();
+namespace {
+
+size_t BytesOf(const LogEntry& entry, size_t per_entry, size_t per_counter, size_t per_effect) {
+  size_t bytes = per_entry + entry.outcome.message.size() + per_counter * entry.outcome.counters.size() + entry.detail.size();
+  for (const Effect& effect : entry.effects) {
+    bytes += per_effect + effect.key.size() + effect.value.size() + effect.writer.size();
+  }
   return bytes;
 }
 
+}  // namespace
+
+size_t LogEntry::ApproximateBytes() const { return BytesOf(*this, sizeof(LogEntry), sizeof(int64_t), sizeof(Effect)); }
+
 std::string EncodeLogEntry(const LogEntry& entry) {
   ByteWriter out;
-  out.Reserve(entry.ApproximateBytes());
+  out.Reserve(BytesOf(entry, 64, 10, 16));  // about; a guess too low costs a copy
   out.Byte(kFormat).Byte(static_cast<uint8_t>(entry.kind));
   out.Varint(entry.version.epoch.value).Varint(entry.version.lsn.value).Varint(entry.time.value);
   out.Fixed64(entry.client.value).Varint(entry.sequence.value).Varint(entry.first_incomplete.value);

@@ -61,7 +61,7 @@ struct LogEntry {
   TabletTime floor_time;  // kFloor
   std::string detail;     // kSplit, kFreeze
 
-  size_t ApproximateBytes() const;
+  size_t ApproximateBytes() const;  // in memory
 };
 
 std::string EncodeLogEntry(const LogEntry& entry);

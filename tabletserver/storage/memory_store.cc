@@ -373,19 +373,23 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
 
 Result<std::optional<StoredRecord>> MemoryStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
   const std::string keys[] = {std::string(key)};
-  EBLA_ASSIGN(auto records, MultiGet(table, keys, position));
+  EBLA_ASSIGN(auto records, MultiGet(table, keys, SIZE_MAX, position));
   return std::move(records.front());
 }
 
 Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table, std::span<const std::string> keys,
-                                                                       SnapshotPosition* position) {
+                                                                       size_t bytes_max, SnapshotPosition* position) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
   if (!life_->disk.tables.contains(table)) return std::unexpected(NoSuchTable(table));
   const auto& rows = life_->disk.records.tables[table];
-  std::vector<std::optional<StoredRecord>> records(keys.size());
-  for (size_t i = 0; i < keys.size(); ++i) {
-    if (const auto found = rows.find(keys[i]); found != rows.end()) records[i] = found->second;
+  std::vector<std::optional<StoredRecord>> records;
+  size_t bytes = 0;
+  for (const std::string& key : keys) {
+    const auto found = rows.find(key);
+    if (found != rows.end()) bytes += found->second.value.size();
+    if (bytes > bytes_max && !records.empty()) break;
+    records.push_back(found == rows.end() ? std::nullopt : std::optional(found->second));
   }
   SetPosition(position);
   return records;

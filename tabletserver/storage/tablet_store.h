@@ -162,8 +162,10 @@ class TabletStore {
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;  // one transaction
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;
-  // One snapshot over all keys; results in their order.
+  // One snapshot over the keys, in their order: from the first key on, as many as have values of bytes_max together,
+  // one at least. The result is so long; of the keys past it nothing is known.
   virtual Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
+                                                                    size_t bytes_max,
                                                                     SnapshotPosition* position = nullptr) = 0;
   // Visits records of one snapshot in order until the visitor returns false. What it is shown is valid during the
   // visit only; the visitor must not call the store. `position` is set before the first visit.

@@ -118,19 +118,26 @@ Result<std::optional<StoredRecord>> WtStore::Get(TableId table, std::string_view
 }
 
 Result<std::vector<std::optional<StoredRecord>>> WtStore::MultiGet(TableId table, std::span<const std::string> keys,
-                                                                   SnapshotPosition* position) {
+                                                                   size_t bytes_max, SnapshotPosition* position) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
-  std::vector<std::optional<StoredRecord>> records(keys.size());
+  std::vector<std::optional<StoredRecord>> records;
+  records.reserve(keys.size());
   Status damage;
   const int error = RunSnapshot(*session, [&]() -> int {
+    records.clear();  // of an attempt that did not succeed
+    size_t bytes = 0;
     WT_CURSOR* raw = nullptr;
     if (const int error = session->DataCursor(table, &raw)) return error;
     WtCursor data(raw);
     if (position != nullptr) {
       if (const int error = ReadPosition(*session, *position, damage)) return error;
     }
-    for (size_t i = 0; i < keys.size() && damage.ok(); ++i) {
-      if (const int error = ReadRecord(data, keys[i], records[i], damage)) return error;
+    for (const std::string& key : keys) {
+      std::optional<StoredRecord> record;
+      if (const int error = ReadRecord(data, key, record, damage)) return error;
+      if (record) bytes += record->value.size();
+      if (!damage.ok() || (bytes > bytes_max && !records.empty())) return 0;
+      records.push_back(std::move(record));
     }
     return 0;
   });

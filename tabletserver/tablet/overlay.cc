@@ -5,11 +5,23 @@
 #include <algorithm>
 
 namespace ebla::tabletserver {
+namespace {
+
+// A key's node in the map and its list of items, about; the key is there a second time.
+constexpr size_t kKeyBytes = 160;
+
+size_t BytesOf(const LogEntry& entry) {
+  size_t bytes = entry.ApproximateBytes() + kKeyBytes * entry.effects.size();
+  for (const Effect& effect : entry.effects) bytes += effect.key.size();
+  return bytes;
+}
+
+}  // namespace
 
 void Overlay::Add(EntryPtr entry) {
   CHECK(entries_.empty() || entries_.back()->version < entry->version);
   for (const Effect& effect : entry->effects) keys_[effect.key].push_back({entry->version, &effect});
-  bytes_ += entry->ApproximateBytes();
+  bytes_ += BytesOf(*entry);
   entries_.push_back(std::move(entry));
 }
 
@@ -22,7 +34,7 @@ void Overlay::RemoveUpTo(Lsn applied) {
       std::erase_if(key->second, [&](const Item& item) { return item.version == entry->version; });
       if (key->second.empty()) keys_.erase(key);
     }
-    bytes_ -= entry->ApproximateBytes();
+    bytes_ -= BytesOf(*entry);
     entries_.pop_front();
   }
 }
@@ -36,7 +48,7 @@ void Overlay::RemoveAbove(Lsn last) {
       std::erase_if(key->second, [&](const Item& item) { return item.version == entry->version; });
       if (key->second.empty()) keys_.erase(key);
     }
-    bytes_ -= entry->ApproximateBytes();
+    bytes_ -= BytesOf(*entry);
     entries_.pop_back();
   }
 }

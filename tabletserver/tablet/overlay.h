@@ -35,7 +35,7 @@ class Overlay {
   // The newest effect on the key at or below `upto`.
   std::optional<Item> Find(std::string_view key, Lsn upto = Lsn{UINT64_MAX}) const;
 
-  size_t bytes() const { return bytes_; }
+  size_t bytes() const { return bytes_; }  // in memory, about
   bool empty() const { return entries_.empty(); }
   size_t entries() const { return entries_.size(); }
 

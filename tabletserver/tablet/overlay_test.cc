@@ -51,8 +51,11 @@ TEST(Overlay, CountsItsBytesBackToNothing) {
   EXPECT_EQ(overlay.bytes(), 0u);
   overlay.Add(Entry(1, 1, {Put("a", std::string(1000, 'x'))}));
   EXPECT_GT(overlay.bytes(), 1000u);
-  overlay.Add(Entry(1, 2, {}));
-  overlay.RemoveUpTo(Lsn{2});
+  const size_t one = overlay.bytes();
+  overlay.Add(Entry(1, 2, std::vector<Effect>(1000, Put("k", ""))));
+  EXPECT_GT(overlay.bytes() - one, 1000 * sizeof(Effect)) << "tiny effects take their room too";
+  overlay.Add(Entry(1, 3, {}));
+  overlay.RemoveUpTo(Lsn{3});
   EXPECT_EQ(overlay.bytes(), 0u);
   EXPECT_TRUE(overlay.empty());
 }

@@ -10,6 +10,7 @@ namespace {
 constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kNotReadyRetryMs = 10;
+constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
 Status NotHere() { return Error(Code::kWrongTablet, "no replica of that part of the table is on this server"); }
@@ -70,14 +71,20 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const ReadLevel level = answer.level;
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
   if (level == ReadLevel::kSession && !view.incomplete) {
-    const TokenVerdict verdict =
-        JudgeToken(call.token, touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : *touched, view);
+    // Within this tablet: of what lies beyond it, its history knows nothing.
+    const TokenVerdict verdict = JudgeToken(
+        call.token, touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range), view);
     if (verdict.kind == TokenVerdict::Kind::kServe) return true;
     if (verdict.kind == TokenVerdict::Kind::kLost) {
       answer.status = Status(Code::kLostWrite, "version " + verdict.version.ToString() + " was undone by a failover");
       return false;
     }
     if (leads) {
+      // What this primary has not appended nobody has seen: it is another's that leads by now, or made up. To wait
+      // would be to believe it. (The bound may be ahead of the view: it is raised first.)
+      if (verdict.version.lsn > std::max(view.last_appended.lsn, handle->AppliedBound().lsn)) {
+        return come_again("the session's token names a version that this primary has not written");
+      }
       attempt = {Next::kAwait, verdict.version.lsn, {}, {}};
       return false;
     }
@@ -153,9 +160,9 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     }
   }
   const MonotonicTime begun = ports_.loop.Now();
-  auto records = ports_.store.MultiGet(call.table, keys);
+  auto records = ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax);
   const Duration took = ports_.loop.Now() - begun;
-  handle->slow_reads.Note(took, std::max<size_t>(keys.size(), 1));
+  handle->slow_reads.Note(took, std::max<size_t>(records ? records->size() : 0, 1));
   if (!records) {
     result.status = records.error();
     return attempt;
@@ -164,17 +171,19 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
   size_t bytes = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     MultiGetResult::Item& item = result.items[places[i]];
+    if (i >= records->size()) {
+      item.code = Code::kOverloaded;  // not read: the reply is full, and whoever asks asks for these again
+      continue;
+    }
     std::optional<StoredRecord>& record = (*records)[i];
     if (!record || !Lives(result, keys[i], *record, attempt)) {
       item.code = Code::kNotFound;
-    } else if (bytes > 0 && bytes + record->value.size() > kMultiGetReplyBytesMax) {
-      item.code = Code::kOverloaded;
     } else {
       bytes += record->value.size() + kRecordOverheadBytes;
       item.record = *std::move(record);
     }
   }
-  handle->load.CountReads(ports_.loop_index, keys.size(), bytes, took);
+  handle->load.CountReads(ports_.loop_index, records->size(), bytes, took);
   return attempt;
 }
 
@@ -268,7 +277,7 @@ void ReadPath::Offload(std::shared_ptr<TabletHandle> handle, Call call, std::mov
   if (!ports_.readers.Enter()) {
     Result result;
     result.status = Status(Code::kOverloaded, "too many reads wait for the disk");
-    result.retry_after_ms = 50;
+    result.retry_after_ms = kOverloadedRetryMs;
     return done(std::move(result));
   }
   ports_.readers.Run([this, handle = std::move(handle), call = std::move(call), done = std::move(done)]() mutable {
@@ -294,6 +303,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
                               [this, call = std::move(call), result = std::move(result),
                                done = std::move(done)](Status status) mutable {
                                 if (status.ok()) return Serve(std::move(call), std::move(done));
+                                if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
                                 result.status = std::move(status);
                                 done(std::move(result));
                               });

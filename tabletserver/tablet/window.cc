@@ -121,6 +121,7 @@ void Window::Appended(const LogEntry& entry) {
   if (!HasRow(entry)) return;
   WindowRow row = RowOf(entry);
   bytes_ += RowBytes(row);
+  pending_bytes_ += RowBytes(row);
   pending_order_.push_back({entry.version.lsn, entry.client, entry.sequence});
   PendingClient& client = pending_[entry.client];
   client.first_incomplete = std::max(client.first_incomplete, row.first_incomplete);
@@ -133,6 +134,7 @@ void Window::ErasePending(const PendingPlace& place) {
   const auto row = client->second.rows.find(place.sequence);
   CHECK(row != client->second.rows.end());
   bytes_ -= RowBytes(row->second);
+  pending_bytes_ -= RowBytes(row->second);
   client->second.rows.erase(row);
   if (client->second.rows.empty()) pending_.erase(client);
 }
@@ -238,10 +240,12 @@ void Window::EraseClient(ClientId id) {
 }
 
 std::optional<TabletTime> Window::FloorToLog() const {
-  if (bytes_ <= limits_.bytes_max || !pending_floors_.empty()) return std::nullopt;
+  // Only applied rows go by a floor. Counting the pending ones would forget young clients for what is about to be
+  // applied anyway; they are bounded by the overlay.
+  size_t left = bytes_ - pending_bytes_;
+  if (left <= limits_.bytes_max || !pending_floors_.empty()) return std::nullopt;
   // Down to three quarters, so that not every write logs a floor.
   const size_t target = limits_.bytes_max / 4 * 3;
-  size_t left = bytes_;
   std::optional<TabletTime> floor;
   for (const ClientId id : by_age_) {
     if (left <= target) break;

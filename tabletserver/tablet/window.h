@@ -98,6 +98,7 @@ class Window {
   Clients clients_;
   std::list<ClientId> by_age_;  // least recently applied first
   size_t bytes_ = 0;            // applied and pending
+  size_t pending_bytes_ = 0;    // thereof pending
   std::unordered_map<ClientId, PendingClient> pending_;
   std::set<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange()
   std::deque<PendingPlace> pending_order_;  // by lsn

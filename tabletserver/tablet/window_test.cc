@@ -87,6 +87,22 @@ TEST(Window, UnitesTwo) {
   EXPECT_EQ(RefusalOf(left.Ask(Identity(9, 1, 1, 30), TabletTime{120})), Code::kUnknownOutcome);
 }
 
+TEST(Window, AFloorFreesAppliedRowsForAppliedRowsAlone) {
+  Window window({.bytes_max = 4000});
+  window.Apply(WriteEntry(1, 7, 1, 1, 100));
+  ASSERT_LT(window.bytes(), 1000u);
+  uint64_t lsn = 1;
+  while (window.bytes() < 8000) {
+    ++lsn;
+    window.Appended(WriteEntry(lsn, 100 + lsn, 1, 1, 100 + lsn));
+  }
+  EXPECT_FALSE(window.FloorToLog().has_value()) << "nothing that a floor could free is too much";
+  for (uint64_t applied = 2; applied <= lsn; ++applied) window.Apply(WriteEntry(applied, 100 + applied, 1, 1, 100 + applied));
+  const std::optional<TabletTime> floor = window.FloorToLog();
+  ASSERT_TRUE(floor.has_value());
+  EXPECT_LT(*floor, TabletTime{100 + lsn}) << "no more goes than must";
+}
+
 TEST(Window, RefusesNonsense) {
   const Window window({});
   EXPECT_EQ(RefusalOf(window.Ask(Identity(0, 1, 1, 50), TabletTime{100})), Code::kInvalidArgument);

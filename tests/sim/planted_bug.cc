@@ -72,8 +72,8 @@ class LyingStore final : public TabletStore {
   }
 
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
-                                                            SnapshotPosition* position) override {
-    return store_->MultiGet(table, keys, position);
+                                                            size_t bytes_max, SnapshotPosition* position) override {
+    return store_->MultiGet(table, keys, bytes_max, position);
   }
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override {
     return store_->Scan(table, bounds, visitor, position);
