@@ -22,6 +22,7 @@ class MasterTest : public ::testing::Test {
   void SetUp() override {
     ASSERT_TRUE(cluster_.WaitForLeader());
     ASSERT_TRUE(cluster_.WaitForServers());
+    cluster_.scheduler().RunFor(2s);  // until each has reported, which creations wait for
   }
   void TearDown() override { EXPECT_THAT(cluster_.ledger().violations(), ::testing::IsEmpty()); }
   void WaitServing(const std::string& table) {
@@ -228,6 +229,60 @@ TEST_F(MasterTest, AReplicaOfAnIdNeverDrawnIsLeftAlone) {
   cluster_.scheduler().RunFor(20s);
   EXPECT_TRUE(cluster_.server(0).replicas().contains(5'000));
   EXPECT_EQ(cluster_.master(*cluster_.Leader()).master->Stats().unknown_ids, 1u);
+}
+
+TEST_F(MasterTest, AnOlderCoordinatorDrawsNoIdThatIsInUse) {
+  idl::CreateTableRequest request;
+  request.name = "later";
+  request.deadlineMs = 8'000;
+  auto older = cluster_.coordination().TakeSnapshot();
+  ASSERT_EQ(cluster_.Create("carts", Points(20)).header.code, idl::Code::OK);
+  const auto tablets = [&] {
+    std::vector<size_t> counts;
+    for (const auto& server : cluster_.servers()) counts.push_back(server->replicas().size());
+    return counts;
+  };
+  const std::vector<size_t> before = tablets();
+  auto newest = cluster_.coordination().TakeSnapshot();
+
+  cluster_.coordination().Restore(std::move(older));
+  cluster_.scheduler().RunFor(10s);
+  const auto refused = cluster_.Call(&idl::MasterServiceCobSvIf::createTable, request);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
+  EXPECT_THAT(refused->header.message, ::testing::HasSubstr("restored from an older state"));
+  // One that is away has them all the same.
+  cluster_.server(0).Stop();
+  cluster_.server(1).Stop();
+  cluster_.scheduler().RunFor(10s);
+  EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::createTable, request)->header.code, idl::Code::UNAVAILABLE);
+  cluster_.server(0).Start();
+  cluster_.server(1).Start();
+  EXPECT_FALSE(cluster_.TableNode("later"));
+  EXPECT_EQ(tablets(), before) << "nothing is adopted, nothing dropped";
+
+  cluster_.coordination().Restore(std::move(newest));
+  cluster_.scheduler().RunFor(10s);
+  const auto made = cluster_.Call(&idl::MasterServiceCobSvIf::createTable, request);
+  EXPECT_EQ(made->header.code, idl::Code::OK) << made->header.message;
+  WaitServing("carts");
+}
+
+TEST_F(MasterTest, NothingIsCreatedBeforeEveryServerHasReported) {
+  // A server's word comes within a second of its coming; what it holds decides.
+  FakeServer::Replica replica;
+  replica.table = 4'000;
+  cluster_.server(0).Stop();
+  cluster_.scheduler().RunFor(10s);
+  cluster_.server(0).mutable_replicas()[5'000] = replica;
+  cluster_.server(0).Start();
+  ASSERT_TRUE(cluster_.WaitForServers());
+  idl::CreateTableRequest request;
+  request.name = "carts";
+  request.deadlineMs = 1'000;
+  const auto reply = cluster_.Call(&idl::MasterServiceCobSvIf::createTable, request);
+  EXPECT_EQ(reply->header.code, idl::Code::UNAVAILABLE) << reply->header.message;
+  EXPECT_TRUE(cluster_.server(0).replicas().contains(5'000));
 }
 
 TEST_F(MasterTest, ARestartedServerLeadsAgainInAHigherEpoch) {

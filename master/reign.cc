@@ -58,7 +58,7 @@ void Reign::Create(std::string table, idl::TableOptions options, std::vector<std
   if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
   Request request;
   request.done = std::move(done);
-  request.needs_server = true;
+  request.creates = true;
   request.decide = [table, options = std::move(*complete), points = std::move(split_points)](const Image& image) {
     return BeginTable(image, table, options, points);
   };
@@ -101,14 +101,18 @@ void Reign::Try(uint64_t id) {
   auto found = requests_.find(id);
   if (found == requests_.end()) return;
   Request& request = found->second;
-  if (request.needs_server && !UsableServer()) {
+  if (Status wait = request.creates ? MayCreate() : Status::Ok(); !wait.ok()) {
     // What can be refused is refused at once.
     if (Result<Change> change = request.decide(image()); !change) return Answer(id, std::move(change.error()));
-    return TryLater(id, PlaceNewTablets(ViewCluster(image(), servers_), 1).error());
+    return TryLater(id, std::move(wait));
   }
   request.decided = true;
-  catalog_.Commit([decide = request.decide](const Image& image) { return decide(image); },
-                  guard_([this, id](Status status) { OnDecided(id, std::move(status)); }));
+  catalog_.Commit(
+      [this, creates = request.creates, decide = request.decide](const Image& image) -> Result<Change> {
+        if (creates) EBLA_TRY(MayCreate());  // again: other changes may have gone first
+        return decide(image);
+      },
+      guard_([this, id](Status status) { OnDecided(id, std::move(status)); }));
 }
 
 void Reign::TryLater(uint64_t id, Status why) {
@@ -164,6 +168,24 @@ bool Reign::UsableServer() const {
   return std::ranges::any_of(servers_.all(), [&](const auto& item) {
     return servers_.ForPlanner(item.first, item.second).usable();
   });
+}
+
+Status Reign::MayCreate() const {
+  if (!UsableServer()) return PlaceNewTablets(ViewCluster(image(), servers_), 1).error();
+  for (const auto& [name, server] : servers_.all()) {
+    if (server.live && server.CurrentReport() == nullptr) {
+      return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
+    }
+    // The last report of one that does not live counts, too: it will be back.
+    const auto id = server.report ? UndrawnId(image(), *server.report) : std::nullopt;
+    if (!id) continue;
+    return Error(Code::kUnavailable,
+                 "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
+                     std::to_string(image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
+                     "state? A new table would be given the ids of an old one, so none is made: put the coordinator's " +
+                     "newest state back; or, to give up what it has forgotten, empty the data directories that hold it");
+  }
+  return Status::Ok();
 }
 
 void Reign::OnServerChange(const ServerName& server) {

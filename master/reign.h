@@ -6,6 +6,8 @@
 //                server that lives: nothing of its predecessor is needed.
 //             2. Each request is answered exactly once; those that a reign's end cuts are answered NOT_PRIMARY when they
 //                have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
+//             3. No id is drawn before every server that lives has said what it holds, nor while any is known to hold an
+//                id that the catalog never drew (PROTOCOL 24).
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -65,7 +67,7 @@ class Reign {
     MonotonicTime deadline;
     bool decided = false;  // its Multi has been sent, or done
     std::function<Result<Change>(const Image&)> decide;
-    bool needs_server = false;
+    bool creates = false;              // draws ids, and needs a server
     std::string procedure;             // to start when decided, and to wait for
     std::function<void()> start;
   };
@@ -82,6 +84,7 @@ class Reign {
   void OnTabletsChanged(TableId table);
   void CheckReport(const ServerName& server);
   bool UsableServer() const;
+  Status MayCreate() const;
 
   const Ports ports_;
   const std::string cluster_id_;

@@ -13,6 +13,13 @@ constexpr size_t kTabletsPerOrderMax = 256;
 
 std::string DropStraysName(const ServerName& server) { return "drop strays of server " + server; }
 
+std::optional<uint64_t> UndrawnId(const Image& image, const Report& report) {
+  uint64_t greatest = 0;
+  for (const idl::TabletLoad& load : report.body.tablets) greatest = std::max(greatest, static_cast<uint64_t>(load.tabletId));
+  for (const int64_t table : report.body.tables) greatest = std::max(greatest, static_cast<uint64_t>(table));
+  return greatest >= image.next_id() ? std::optional(greatest) : std::nullopt;
+}
+
 Strays FindStrays(const Image& image, const ServerName& server, const Report& report) {
   Strays strays;
   for (const idl::TabletLoad& load : report.body.tablets) {
@@ -32,8 +39,12 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
   }
   for (const int64_t number : report.body.tables) {
     const TableId id{static_cast<uint64_t>(number)};
+    if (id.value >= image.next_id()) {
+      ++strays.unknown_ids;
+      continue;
+    }
     const bool replica_left = !strays.replicas.empty();  // their table is not said: first they, then the data
-    if (!image.Table(id) && id.value < image.next_id() && !replica_left) strays.tables.push_back(id);
+    if (!image.Table(id) && !replica_left) strays.tables.push_back(id);
   }
   return strays;
 }

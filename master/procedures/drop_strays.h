@@ -4,10 +4,12 @@
 // Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as its
 //             holder, and no intent names the id; and only after the coordinator has confirmed that this master leads
 //             and that its image is whole. An id at or above the next id means that the coordinator was restored from
-//             an older state: it is reported and left alone.
+//             an older state: it is reported and left alone, and no id is drawn while it is (reign.h): a new table
+//             would be given the old one's ids, and those that it skipped would then be taken for strays.
 // Threads:    the master's executor.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -25,6 +27,9 @@ struct Strays {
 
   bool empty() const { return replicas.empty() && tables.empty(); }
 };
+
+// The greatest tablet or table id of the report that the catalog never drew; none: it drew them all.
+std::optional<uint64_t> UndrawnId(const Image& image, const Report& report);
 
 // What of the server's last report is a stray by the image.
 Strays FindStrays(const Image& image, const ServerName& server, const Report& report);
