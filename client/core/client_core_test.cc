@@ -273,6 +273,25 @@ TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromThe
   EXPECT_TRUE(log.back().header.__isset.tabletTimeMs);
 }
 
+TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "0"));
+  cluster_.SetClockBack(3'600'000);  // while the server restarted
+  ASSERT_TRUE(Put(table, "a", "1", {.deadline = seconds(3)})) << "asked to come again once";
+  const size_t attempts = cluster_.write_log().size();
+  ASSERT_TRUE(Put(table, "a", "2", {.deadline = seconds(3)}));
+  EXPECT_EQ(cluster_.write_log().size(), attempts + 1) << "later ones know";
+  // One that may have been executed before goes on under its number, and counts once.
+  cluster_.SetClockBack(0);
+  ASSERT_TRUE(Put(table, "n", "0"));
+  network_.Next(kTs1, Weather::kCutAfter);
+  network_.Next(kTs2, Weather::kCutAfter);
+  cluster_.SetClockBack(3'600'000);
+  const auto sum = Write(table, std::move(Batch().Increment("n", 5)));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(sum->counters, std::vector<int64_t>{5});
+}
+
 TEST_F(ClientCoreTest, AWriteWhoseDeadlineCutsItInFlightIsUnknown) {
   const TablePtr table = Open();
   network_.SetWeather(kTs1, Weather::kSlowAnswer);

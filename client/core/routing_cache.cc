@@ -11,6 +11,12 @@ void Place::HearTime(TabletTime heard) const {
   }
 }
 
+void Place::LowerTime(TabletTime told) const {
+  uint64_t known = tablet_time.load(std::memory_order_relaxed);
+  while (known > told.value && !tablet_time.compare_exchange_weak(known, told.value, std::memory_order_relaxed)) {
+  }
+}
+
 namespace {
 
 // Invariant 2: which of two beliefs about a key is the newer.

@@ -54,6 +54,8 @@ struct Place {
 
   bool Usable() const { return endpoint.port != 0; }
   void HearTime(TabletTime heard) const;
+  // The primary itself says that it is no later than this: its clock was set back while it restarted.
+  void LowerTime(TabletTime told) const;
 };
 using PlacePtr = std::shared_ptr<const Place>;
 

@@ -149,6 +149,15 @@ rpc::EncodedCall WriteOperation::Encode() {
 
 Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
   EBLA_ASSIGN(reply_, DecodeReply<idl::WriteReply>(std::move(message)));
+  const idl::ReplyHeader& header = reply_.header;
+  const TabletTime now{static_cast<uint64_t>(header.tabletTimeMs)};
+  if (header.code == idl::Code::COME_AGAIN && header.__isset.tabletTimeMs && now < tablet_time_) {
+    // What was learnt is still to come for the tablet: its server's clock was set back, and it restarted. To wait for
+    // the difference helps nobody. An earlier time than the one learnt is as safe, as it only makes the server refuse
+    // sooner (PROTOCOL 20), even when this write has been executed.
+    tablet_time_ = now;
+    place()->LowerTime(now);
+  }
   return &reply_.header;
 }
 

@@ -132,6 +132,10 @@ void FakeCluster::SetWindow(int64_t oldest_ms) {
   std::lock_guard lock(mutex_);
   oldest_ms_ = oldest_ms;
 }
+void FakeCluster::SetClockBack(int64_t ms) {
+  std::lock_guard lock(mutex_);
+  back_ms_ = ms;
+}
 void FakeCluster::SetRoutingTellsTime(bool tells) {
   std::lock_guard lock(mutex_);
   routing_tells_time_ = tells;
@@ -296,6 +300,12 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
   if (!request.header.__isset.tabletTimeMs) {
     reply.header.__set_code(idl::Code::COME_AGAIN);
     reply.header.__set_message("a write needs a tablet time");
+    return;
+  }
+  if (request.header.tabletTimeMs > now_ms_() - back_ms_) {
+    reply.header.__set_code(idl::Code::COME_AGAIN);
+    reply.header.__set_message("the tablet time learnt is still to come");
+    reply.header.__set_retryAfterMs(1000);
     return;
   }
   if (request.header.tabletTimeMs < oldest_ms_) {

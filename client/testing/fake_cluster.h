@@ -74,6 +74,7 @@ class FakeCluster {
   void SetServing(bool serving);          // false: tablets have no primary at present
   void SetPageRows(int rows);             // of scans
   void SetWindow(int64_t oldest_ms);      // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
+  void SetClockBack(int64_t ms);          // servers' tablet time; writes that learnt a later one are to come again
   void SetRoutingTellsTime(bool tells);   // false: the master has not heard of the tablets lately
   void SetMultiGetRoom(int records);      // per reply; keys beyond get OVERLOADED
 
@@ -141,6 +142,7 @@ class FakeCluster {
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
   int64_t oldest_ms_ = 0;
+  int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;
 };
 

@@ -279,7 +279,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       if (!cluster_.Refused(name_, request.header, request.writes.front().key, reply.header, &table, &tablet)) {
         cluster_.Execute(*table, *tablet, request, reply);
       }
-      reply.header.__set_tabletTimeMs(cluster_.now_ms_());
+      reply.header.__set_tabletTimeMs(cluster_.now_ms_() - cluster_.back_ms_);
     }
     done(reply);
   }
