@@ -42,12 +42,10 @@ uint64_t Seed() {
 EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()) {
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   PCHECK(wake_fd_ >= 0) << "eventfd";
-  const auto drain = [](evutil_socket_t fd, short, void*) {
-    uint64_t count;
-    [[maybe_unused]] const ssize_t got = read(fd, &count, sizeof(count));
-  };
-  wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST, drain, nullptr);
-  timer_event_ = event_new(base_, -1, 0, [](evutil_socket_t, short, void*) {}, nullptr);
+  const auto nothing = [](evutil_socket_t, short, void*) {};
+  // Each write is an edge of its own: the count need never be read.
+  wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET, nothing, nullptr);
+  timer_event_ = event_new(base_, -1, 0, nothing, nullptr);
   CHECK(wake_event_ != nullptr && timer_event_ != nullptr);
   event_add(wake_event_, nullptr);
 }
