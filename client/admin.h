@@ -32,7 +32,7 @@ struct TableOptions {
   std::optional<int> replicas;
   std::optional<TableCompression> compression;  // for life
   std::optional<TableDurability> durability;
-  std::optional<std::chrono::milliseconds> interval;  // of kInterval; kept, but servers go by their --interval_ms
+  std::optional<std::chrono::milliseconds> interval;  // of kInterval: fsynced at least this often
   std::optional<TableKeyGroup> key_group;             // for life
   std::optional<bool> last_write_wins;                // for life
   std::optional<Ack> default_ack;

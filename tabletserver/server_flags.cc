@@ -18,7 +18,7 @@ DEFINE_int32(max_connections, 10'000, "client connections; further ones are clos
 DEFINE_int32(max_in_flight, 1024, "requests in flight on one connection; then it is not read");
 DEFINE_int32(max_frame_mb, 16, "largest request");
 DEFINE_int32(cache_mb, 1024, "WiredTiger's cache");
-DEFINE_int32(interval_ms, 1000, "tables with interval durability are fsynced at least this often");
+DEFINE_int32(interval_ms, 1000, "tables with interval durability are fsynced at least this often, or as often as one here asks");
 DEFINE_int32(disk_reserve_mb, 1024,
              "free disk space below which writes are refused; as much again stands in a ballast file, so that a new server "
              "takes writes with twice this free. 0: no reserve");

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "tabletserver/service/translate.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -94,8 +96,7 @@ Status TabletServer::Recover() {
   size_t present = 0;
   for (RecoveredReplica& replica : replicas) {
     if (replica.state.table && !replica.state.tombstone) {
-      EBLA_ASSIGN(const DecodedSchema schema, DecodeSchema(replica.state.schema));
-      EBLA_TRY(ports_.store.EnsureTable(replica.state.table, schema.compression));
+      EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
       ++present;
     }
     const size_t shard = replica.tablet.value % shards_.size();

@@ -58,6 +58,7 @@ class ThreadsTest : public ::testing::Test {
     WtStoreOptions store;
     store.directory = path_ + "/store";
     store.cache_bytes = 64 << 20;
+    store.interval = std::chrono::hours(1);
     store.flusher = &flusher_;
     store.background = &checkpoints_;
     auto opened = WtStore::Open(store);
@@ -97,7 +98,7 @@ class ThreadsTest : public ::testing::Test {
     return true;
   }
 
-  idl::ConfigureReply Configure(int64_t tablet, std::string start, std::string end) {
+  idl::ConfigureReply Configure(int64_t tablet, std::string start, std::string end, idl::TableOptions options = {}) {
     idl::ConfigureRequest request;
     request.header.clusterId = "c-1";
     request.header.masterTerm = 1;
@@ -112,10 +113,26 @@ class ThreadsTest : public ::testing::Test {
     one.voters = {"ts-1"};
     one.schema.tableId = kTable;
     one.schema.name = "t";
+    one.schema.options = std::move(options);
     one.schema.schemaVersion = 1;
     one.born = true;
     std::promise<idl::ConfigureReply> promise;
     server_->control_service()->configure([&](const idl::ConfigureReply& reply) { promise.set_value(reply); }, request);
+    return promise.get_future().get();
+  }
+
+  idl::Code::type Alter(idl::TableOptions options) {
+    idl::AlterRequest request;
+    request.header.clusterId = "c-1";
+    request.header.masterTerm = 1;
+    request.header.toServer = "ts-1";
+    request.header.toIncarnation = static_cast<int64_t>(incarnation_);
+    request.schema.tableId = kTable;
+    request.schema.name = "t";
+    request.schema.schemaVersion = 2;
+    request.schema.options = std::move(options);
+    std::promise<idl::Code::type> promise;
+    server_->control_service()->alter([&](const idl::AlterReply& reply) { promise.set_value(reply.status.code); }, request);
     return promise.get_future().get();
   }
 
@@ -273,6 +290,22 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
   // The checkpoint after a drop may have covered all that was logged: one more tablet logs its Barrier.
   EXPECT_EQ(Configure(30, "{", "").results.at(0).status.code, idl::Code::OK);
   EXPECT_TRUE(Until([&] { return server_->checkpointer().finished() > 0; }));
+}
+
+TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
+  idl::TableOptions options;
+  options.__set_durability(idl::Durability::INTERVAL);
+  options.__set_intervalMs(60'000);
+  ASSERT_EQ(Configure(10, "", "", options).results.at(0).status.code, idl::Code::OK);
+  std::promise<void> written;
+  Worker worker(*server_, loop_a_, 0, 1, [&] { written.set_value(); });
+  worker.Start();
+  written.get_future().wait();
+  EXPECT_EQ(worker.increments, 1);
+  const int64_t before = store_->health().flushes;  // the Barrier's among them, not the write's
+  options.__set_intervalMs(10);
+  ASSERT_EQ(Alter(options), idl::Code::OK);
+  EXPECT_TRUE(Until([&] { return store_->health().flushes > before; }));
 }
 
 }  // namespace

@@ -88,8 +88,8 @@ struct TableOptions {
   1: optional i32 replicas                   // 1 to 7
   2: optional Compression compression        // for life
   3: optional Durability durability
-  4: optional i32 intervalMs                 // fsync period of INTERVAL durability; 10 to 60000, default 1000. Kept, not
-                                             // obeyed yet: each server has one period, --interval_ms
+  4: optional i32 intervalMs                 // fsync period of INTERVAL durability; 10 to 60000, default 1000. All
+                                             // tables of a server share the shortest, and at most its --interval_ms
   5: optional KeyGroup keyGroup              // for life
   6: optional bool lastWriteWins             // for life
   7: optional WriteLevel defaultWriteLevel

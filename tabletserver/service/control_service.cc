@@ -114,7 +114,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
       const TableId table = input->schema.table;
       auto known = made.find(table);
       if (known == made.end()) {
-        known = made.emplace(table, ports_.store.EnsureTable(table, TranslateSchema(tablets[i].schema).compression)).first;
+        known = made.emplace(table, PlaceTable(ports_.store, tablets[i].schema)).first;
       }
       if (!known->second.ok()) {
         results[i].status = ToIdl(known->second);
@@ -187,6 +187,7 @@ void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& re
   auto folded = std::make_shared<Folded>();
   folded->statuses.resize(ports_.shards.size());
   folded->to = std::move(gathered);
+  TellFlushInterval(ports_.store, request.schema);
   const TabletSchema schema = TranslateSchema(request.schema).tablet;
   for (size_t i = 0; i < ports_.shards.size(); ++i) {
     ports_.shards[i]->Alter(schema, [folded, i](Status one) { folded->statuses[i] = std::move(one); });

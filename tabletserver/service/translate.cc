@@ -176,4 +176,24 @@ Result<DecodedSchema> DecodeSchema(const std::string& encoded) {
   return TranslateSchema(schema);
 }
 
+void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
+  const idl::TableOptions& options = schema.options;
+  const bool asks =
+      options.__isset.durability && options.durability == idl::Durability::INTERVAL && options.__isset.intervalMs;
+  store.SetFlushInterval(TableId{static_cast<uint64_t>(schema.tableId)}, schema.schemaVersion,
+                         asks ? std::chrono::milliseconds(options.intervalMs) : Duration::max());
+}
+
+Status PlaceTable(TabletStore& store, const idl::TableSchema& schema) {
+  EBLA_TRY(store.EnsureTable(TableId{static_cast<uint64_t>(schema.tableId)}, TranslateSchema(schema).compression));
+  TellFlushInterval(store, schema);
+  return Status::Ok();
+}
+
+Status PlaceTable(TabletStore& store, const std::string& encoded_schema) {
+  EBLA_ASSIGN(const idl::TableSchema schema,
+              coordination::DecodeNode<idl::TableSchema>(encoded_schema, "a replica's schema"));
+  return PlaceTable(store, schema);
+}
+
 }  // namespace ebla::tabletserver

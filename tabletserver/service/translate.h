@@ -38,5 +38,10 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
 // The whole schema as replicas keep it, and back.
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);
 Result<DecodedSchema> DecodeSchema(const std::string& encoded);
+// Makes the schema's table in the store where it is missing, and tells the store what it asks of it.
+Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
+Status PlaceTable(TabletStore& store, const std::string& encoded_schema);
+// Of a table that is in the store.
+void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema);
 
 }  // namespace ebla::tabletserver

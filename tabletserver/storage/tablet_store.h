@@ -131,7 +131,7 @@ struct ScanBounds {
 
 enum class FlushMode : uint8_t {
   kSync,      // to the disk
-  kInterval,  // to the operating system; the store fsyncs at least every interval_ms of its options
+  kInterval,  // to the operating system; the store fsyncs after its interval (see SetFlushInterval)
 };
 
 class TabletStore {
@@ -141,6 +141,10 @@ class TabletStore {
   // ---- tables: one b-tree each -------------------------------------------------------------------------------------
   virtual Status EnsureTable(TableId table, TableCompression compression) = 0;
   virtual Status DropTable(TableId table) = 0;  // COME_AGAIN while a reader or checkpoint still holds it
+  // How long what was flushed at kInterval for this table may wait for its fsync; Duration::max(): no such flushes. All
+  // tables share one log, so the shortest of them, and of the store's own, is the period of all. An older schema's word
+  // is passed over, and so is that of a table which is not here. Stores without a clock of their own need not listen.
+  virtual void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {}
   // Those that have a b-tree here, in order; at once, without the disk.
   virtual std::vector<TableId> Tables() const { return {}; }
 

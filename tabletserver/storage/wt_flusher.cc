@@ -32,6 +32,9 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   State(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
       : connection(connection), sessions(sessions), executor(executor), interval(interval) {}
 
+  void StartTimer();  // under mutex
+  void SetInterval(Duration period);
+
   void Request(FlushMode mode, Waiter waiter);
   void Run();
   void IntervalEnds();
@@ -45,7 +48,6 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   WtConnection& connection;
   WtSessions& sessions;
   Executor& executor;
-  const Duration interval;
   std::atomic<int64_t> fsyncs{0};
 
   std::mutex running;   // held while a flush runs; before `mutex`
@@ -57,6 +59,7 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   bool posted = false;
   bool unsynced = false;  // flushed to the operating system since the last fsync
   bool timer_set = false;
+  Duration interval;
 };
 
 void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
@@ -77,13 +80,23 @@ void WtFlusher::State::Run() {
     served.swap(waiters);
     to_disk = std::exchange(wants_disk, false);
     unsynced = !to_disk;
-    if (unsynced && !std::exchange(timer_set, true)) {
-      executor.After(interval, [self = weak_from_this()] {
-        if (auto state = self.lock()) state->IntervalEnds();
-      });
-    }
+    if (unsynced && !timer_set) StartTimer();
   }
   Complete(std::move(served), FlushLog(to_disk));
+}
+
+void WtFlusher::State::StartTimer() {
+  timer_set = true;
+  executor.After(interval, [self = weak_from_this()] {
+    if (auto state = self.lock()) state->IntervalEnds();
+  });
+}
+
+void WtFlusher::State::SetInterval(Duration period) {
+  std::lock_guard lock(mutex);
+  const bool shorter = period < std::exchange(interval, period);
+  // The longer timer goes on beside this one; when it ends, there is one fsync early.
+  if (shorter && timer_set) StartTimer();
 }
 
 void WtFlusher::State::IntervalEnds() {
@@ -115,6 +128,8 @@ WtFlusher::~WtFlusher() {
 void WtFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
   state_->Request(mode, {&executor, std::move(done)});
 }
+
+void WtFlusher::SetInterval(Duration interval) { state_->SetInterval(interval); }
 
 int64_t WtFlusher::flushes() const { return state_->fsyncs.load(std::memory_order_relaxed); }
 

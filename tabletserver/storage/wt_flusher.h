@@ -20,6 +20,8 @@ class WtFlusher {
   ~WtFlusher();
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done);
+  // Also for what waits already.
+  void SetInterval(Duration interval);
   int64_t flushes() const;  // fsyncs
 
  private:

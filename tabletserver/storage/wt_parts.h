@@ -9,10 +9,10 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
-#include <set>
 
 #include "tabletserver/storage/disk_reserve.h"
 #include "tabletserver/storage/store_directory.h"
@@ -79,8 +79,15 @@ struct WtStore::Parts {
   // Finds the b-trees that are there.
   Status FindTables(WtSession& session);
 
+  struct Table {
+    int64_t schema_version = -1;  // that told flush_interval
+    Duration flush_interval = Duration::max();
+  };
+  // Has the flusher go by the most demanding table. Under tables_mutex.
+  void ChooseFlushInterval();
+
   mutable std::mutex tables_mutex;
-  std::set<TableId> tables;  // guarded by tables_mutex
+  std::map<TableId, Table> tables;  // guarded by tables_mutex
 
   std::mutex applied_mutex;
   CheckpointResult applied;  // guarded by applied_mutex

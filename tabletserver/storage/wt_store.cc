@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+
 #include "tabletserver/storage/wt_parts.h"
 
 namespace ebla::tabletserver {
@@ -71,7 +73,7 @@ Status WtStore::Parts::FindTables(WtSession& session) {
     const char* key = nullptr;
     if ((error = cursor->get_key(cursor, &key)) != 0) break;
     const std::string_view uri = key;
-    if (uri.starts_with(prefix)) tables.insert(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+    if (uri.starts_with(prefix)) tables.try_emplace(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
   }
   cursor->close(cursor);
   return error == WT_NOTFOUND ? Status() : connection->Check(error, "reading the metadata");
@@ -116,13 +118,30 @@ Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(parts_->connection->Check(error, "making a table"));
   const std::lock_guard lock(parts_->tables_mutex);
-  parts_->tables.insert(table);
+  parts_->tables.try_emplace(table);
   return {};
 }
 
 std::vector<TableId> WtStore::Tables() const {
   const std::lock_guard lock(parts_->tables_mutex);
-  return {parts_->tables.begin(), parts_->tables.end()};
+  std::vector<TableId> ids;
+  ids.reserve(parts_->tables.size());
+  for (const auto& [id, table] : parts_->tables) ids.push_back(id);
+  return ids;
+}
+
+void WtStore::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
+  const std::lock_guard lock(parts_->tables_mutex);
+  const auto known = parts_->tables.find(table);
+  if (known == parts_->tables.end() || schema_version < known->second.schema_version) return;
+  known->second = {schema_version, interval};
+  parts_->ChooseFlushInterval();
+}
+
+void WtStore::Parts::ChooseFlushInterval() {
+  Duration shortest = options.interval;
+  for (const auto& [id, table] : tables) shortest = std::min(shortest, table.flush_interval);
+  flusher->SetInterval(shortest);
 }
 
 Status WtStore::DropTable(TableId table) {
@@ -135,6 +154,7 @@ Status WtStore::DropTable(TableId table) {
   EBLA_TRY(parts_->connection->Check(error, "dropping a table"));
   const std::lock_guard lock(parts_->tables_mutex);
   parts_->tables.erase(table);
+  parts_->ChooseFlushInterval();
   return {};
 }
 

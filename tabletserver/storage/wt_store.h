@@ -33,7 +33,7 @@ struct WtStoreOptions {
   int eviction_threads_max = 4;
   int64_t cache_wait_ms_max = 2000;  // a thread waits at most this long for cache space, then WT_ROLLBACK and a retry
   int sessions_max = 512;            // threads that use the store at once
-  Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often
+  Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often, whatever tables ask
   int64_t log_file_bytes = int64_t{64} << 20;
   // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since
   // the last checkpoint (checkpoint_log_bytes of the host) and the checkpoint after it. 0: no reserve, no ballast.
@@ -55,6 +55,7 @@ class WtStore final : public TabletStore {
 
   Status EnsureTable(TableId table, TableCompression compression) override;
   Status DropTable(TableId table) override;
+  void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) override;
   std::vector<TableId> Tables() const override;
 
   Status Append(std::span<const AppendBatch> batches) override;

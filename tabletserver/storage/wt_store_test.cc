@@ -157,6 +157,26 @@ TEST_F(WtStoreTest, AnIntervalEndsWithAnFsync) {
   EXPECT_EQ(store->health().flushes, 1);
 }
 
+TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
+  WtStoreOptions options = Options();
+  options.interval = std::chrono::hours(1);
+  auto store = MustOpen(options);
+  const auto fsynced = [&](int64_t lsn, auto change) {
+    const int64_t before = store->health().flushes;
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
+    ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
+    change();
+    while (store->health().flushes == before) std::this_thread::yield();
+  };
+  store->SetFlushInterval(kTable, 1, std::chrono::milliseconds(1));
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE(store->EnsureTable(TableId{77}, TableCompression::kNone).ok());
+  store->SetFlushInterval(TableId{77}, 1, Duration::max());
+  fsynced(1, [&] { store->SetFlushInterval(kTable, 2, std::chrono::milliseconds(10)); });
+  store->SetFlushInterval(kTable, 1, std::chrono::hours(1));  // an older word
+  fsynced(2, [] {});
+}
+
 // ---- sessions ------------------------------------------------------------------------------------------------------
 
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {

@@ -19,7 +19,7 @@ struct OptionArguments {
 
   void AddTo(CLI::App* verb, bool create) {
     verb->add_option("--replicas", replicas, "Copies of each tablet")->check(CLI::Range(1, 7));
-    verb->add_option("--durability", durability, "sync, or interval=1s: fsynced that often")->type_name("MODE");
+    verb->add_option("--durability", durability, "sync, or interval=1s: fsynced at least that often")->type_name("MODE");
     if (create) {
       verb->add_option("--compression", compression, "none, snappy or zlib; for life")->type_name("KIND");
       verb->add_option("--key-group", key_group,
