@@ -8,6 +8,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "common/coordination/rounds.h"
 #include "idl/master_types.h"
 
 namespace ebla::coordination {
@@ -37,23 +38,15 @@ idl::Endpoint ToIdl(const rpc::Endpoint& endpoint) {
 
 }  // namespace
 
-// Runs rounds: a round looks at the election nodes and acts on what it finds. Whatever may have changed the picture (a
-// watch, a failed call, the session) begins a new one, and answers to an older round are ignored.
-class LeaderElection::Impl : public std::enable_shared_from_this<Impl> {
+// A round looks at the election nodes and acts on what it finds.
+class LeaderElection::Impl : public Rounds<Impl> {
  public:
   Impl(Coordinator& coordinator, Executor& executor, Candidate self, std::function<void(const Role&)> on_role)
-      : coordinator_(coordinator), executor_(executor), self_(std::move(self)), on_role_(std::move(on_role)) {}
+      : Rounds(coordinator, executor), self_(std::move(self)), on_role_(std::move(on_role)) {}
 
   void Start() {
     EnsurePath(coordinator_, layout::kElection, [](Status) {});  // a round tries again
-    listener_ = coordinator_.Listen([impl = weak_from_this()](SessionState state) {
-      if (const auto self = impl.lock()) self->OnSession(state);
-    });
-  }
-
-  void Stop() {
-    stopped_ = true;
-    coordinator_.Forget(listener_);
+    Rounds::Start();
   }
 
   void Resign(std::function<void()> done);
@@ -61,20 +54,7 @@ class LeaderElection::Impl : public std::enable_shared_from_this<Impl> {
   const Leading* leading() const { return std::get_if<Leading>(&role_); }
 
  private:
-  // Wraps an answer's handler: ignored when its round is over.
-  template <class Handler>
-  auto InRound(Handler handler) {
-    return [impl = weak_from_this(), round = round_, handler = std::move(handler)](auto result) mutable {
-      const auto self = impl.lock();
-      if (self != nullptr && !self->stopped_ && self->round_ == round) handler(std::move(result));
-    };
-  }
-  Coordinator::Watch NewRoundWhenWoken() {
-    return [impl = weak_from_this(), round = round_] {
-      const auto self = impl.lock();
-      if (self != nullptr && !self->stopped_ && self->round_ == round) self->Round();
-    };
-  }
+  friend Rounds;
 
   void OnSession(SessionState state);
   void Round();
@@ -88,22 +68,16 @@ class LeaderElection::Impl : public std::enable_shared_from_this<Impl> {
   void HoldTerm(const std::string& own_path, Leading leading);
   void SetRole(Role role);
 
-  Coordinator& coordinator_;
-  Executor& executor_;
   const Candidate self_;
   const std::function<void(const Role&)> on_role_;
   Role role_ = Following{};
-  uint64_t listener_ = 0;
-  uint64_t round_ = 0;
   std::string guid_;      // begins the name of this session's election node; empty: no session
   std::string own_path_;  // of the election node, once seen
-  bool stopped_ = false;
 };
 
 void LeaderElection::Impl::OnSession(SessionState state) {
-  if (stopped_) return;
   if (state == SessionState::kExpired) {
-    ++round_;
+    EndRound();
     guid_.clear();
     own_path_.clear();
     SetRole(Following{});
@@ -114,7 +88,7 @@ void LeaderElection::Impl::OnSession(SessionState state) {
 }
 
 void LeaderElection::Impl::Round() {
-  ++round_;
+  EndRound();
   if (coordinator_.session() == 0) return;  // OnSession begins one
   if (guid_.empty()) {
     char guid[20];
@@ -132,7 +106,7 @@ void LeaderElection::Impl::Round() {
 
 void LeaderElection::Impl::Retry(const Status& why) {
   VLOG(1) << "election: " << self_.name << " tries again: " << why;
-  executor_.After(kRetryDelay, [wake = NewRoundWhenWoken()]() mutable { wake(); });
+  NewRoundAfter(kRetryDelay);
 }
 
 void LeaderElection::Impl::Look(std::vector<std::string> names) {
@@ -140,7 +114,7 @@ void LeaderElection::Impl::Look(std::vector<std::string> names) {
   const auto own = std::ranges::find_if(names, [&](const std::string& name) { return name.starts_with(guid_); });
   if (own == names.end()) {
     SetRole(Following{});
-    return stopped_ ? void() : Enter();
+    return stopped() ? void() : Enter();
   }
   own_path_ = std::string(layout::kElection) + "/" + *own;
   if (own == names.begin()) return Lead(own_path_);
@@ -198,7 +172,7 @@ void LeaderElection::Impl::Lead(const std::string& own_path) {
                        return HoldTerm(own_path, *now);  // still ours: a watch woke for another reason
                      }
                      SetRole(Following{});
-                     if (!stopped_) Raise(own_path, present);
+                     if (!stopped()) Raise(own_path, present);
                    }));
 }
 
@@ -263,7 +237,7 @@ void LeaderElection::Impl::SetRole(Role role) {
 }
 
 void LeaderElection::Impl::Resign(std::function<void()> done) {
-  ++round_;
+  EndRound();
   const std::string own_path = std::exchange(own_path_, "");
   Stop();
   const auto keep = shared_from_this();

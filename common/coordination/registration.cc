@@ -7,6 +7,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "common/coordination/rounds.h"
 #include "idl/master_types.h"
 
 namespace ebla::coordination {
@@ -25,14 +26,12 @@ std::string Text(const idl::Endpoint& endpoint) { return endpoint.host + ":" + s
 
 }  // namespace
 
-// Runs rounds, as election.cc does: a round reads /cluster, /servers/<name> and /live/<name>, then acts; whatever changes
-// the picture begins a new one, and answers to an older round are ignored.
-class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
+// A round reads /cluster, /servers/<name> and /live/<name>, then acts.
+class ServerRegistration::Impl : public Rounds<Impl> {
  public:
   Impl(Coordinator& coordinator, Executor& executor, ServerIdentity identity, Options options,
        std::function<void(const RegistrationState&)> on_state)
-      : coordinator_(coordinator),
-        executor_(executor),
+      : Rounds(coordinator, executor),
         identity_(std::move(identity)),
         options_(options),
         on_state_(std::move(on_state)),
@@ -42,33 +41,15 @@ class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
 
   void Start() {
     state_.status = Status(Code::kUnavailable, "waiting for the coordinator");
-    listener_ = coordinator_.Listen([impl = weak_from_this()](SessionState session) {
-      if (const auto self = impl.lock()) self->OnSession(session);
-    });
-  }
-
-  void Stop() {
-    stopped_ = true;
-    coordinator_.Forget(listener_);
+    Rounds::Start();
   }
 
   void Withdraw(std::function<void()> done);
   const RegistrationState& state() const { return state_; }
 
  private:
-  template <class Handler>
-  auto InRound(Handler handler) {
-    return [impl = weak_from_this(), round = round_, handler = std::move(handler)](auto result) mutable {
-      const auto self = impl.lock();
-      if (self != nullptr && !self->stopped_ && self->round_ == round) handler(std::move(result));
-    };
-  }
-  Coordinator::Watch NewRoundWhenWoken() {
-    return [impl = weak_from_this(), round = round_] {
-      const auto self = impl.lock();
-      if (self != nullptr && !self->stopped_ && self->round_ == round) self->Round();
-    };
-  }
+  friend Rounds;
+
   // Reads a node that may be missing and hands it on decoded.
   template <class T>
   void Read(const std::string& path, std::function<void(std::optional<T>, int version)> then);
@@ -89,8 +70,6 @@ class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
   void Wait(const std::string& why);
   void SetState(RegistrationState state);
 
-  Coordinator& coordinator_;
-  Executor& executor_;
   const ServerIdentity identity_;
   const Options options_;
   const std::function<void(const RegistrationState&)> on_state_;
@@ -98,16 +77,13 @@ class ServerRegistration::Impl : public std::enable_shared_from_this<Impl> {
   const std::string server_path_;
   const std::string live_path_;
   RegistrationState state_;
-  uint64_t listener_ = 0;
-  uint64_t round_ = 0;
-  bool stopped_ = false;
   std::optional<MonotonicTime> awaiting_since_;  // a former process's /live/<name> to go
 };
 
 void ServerRegistration::Impl::OnSession(SessionState session) {
-  if (stopped_ || state_.kind == Kind::kRefused) return;
+  if (state_.kind == Kind::kRefused) return;
   if (session == SessionState::kExpired) {
-    ++round_;
+    EndRound();
     Wait("the coordinator's session ended; waiting for a new one");
   } else if (session == SessionState::kConnected && state_.kind != Kind::kRegistered) {
     // A coordinator that was away gives every session its whole time again, a dead process's too.
@@ -118,7 +94,7 @@ void ServerRegistration::Impl::OnSession(SessionState session) {
 
 void ServerRegistration::Impl::Retry(const Status& why) {
   if (state_.kind != Kind::kRegistered) Wait(why.message());
-  if (!stopped_) executor_.After(options_.retry_delay, [wake = NewRoundWhenWoken()]() mutable { wake(); });
+  if (!stopped()) NewRoundAfter(options_.retry_delay);
 }
 
 template <class T>
@@ -135,7 +111,7 @@ void ServerRegistration::Impl::Read(const std::string& path, std::function<void(
 }
 
 void ServerRegistration::Impl::Round() {
-  ++round_;
+  EndRound();
   if (coordinator_.session() == 0) return;  // OnSession begins one
   Read<idl::ClusterNode>(layout::kCluster, [this](std::optional<idl::ClusterNode> node, int) { OnCluster(node); });
 }
@@ -214,8 +190,8 @@ bool ServerRegistration::Impl::AwaitFormer(const idl::LiveNode& live) {
     return false;
   }
   Wait("waiting for the session of the former process of " + identity_.name + " to end");
-  if (!stopped_) executor_.After(left, [wake = NewRoundWhenWoken()]() mutable { wake(); });
-  return !stopped_;
+  if (!stopped()) NewRoundAfter(left);
+  return !stopped();
 }
 
 void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead) {
@@ -262,7 +238,7 @@ void ServerRegistration::Impl::HoldLive() {
 }
 
 void ServerRegistration::Impl::Refuse(const std::string& why) {
-  ++round_;
+  EndRound();
   LOG(ERROR) << identity_.name << " is refused: " << why;
   SetState({Kind::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id});
 }
@@ -284,7 +260,7 @@ void ServerRegistration::Impl::SetState(RegistrationState state) {
 }
 
 void ServerRegistration::Impl::Withdraw(std::function<void()> done) {
-  ++round_;
+  EndRound();
   Stop();
   if (state_.kind != Kind::kRegistered) return executor_.Post([done = std::move(done)] { done(); });
   coordinator_.Multi({Op::Delete(live_path_, kAnyVersion)},
