@@ -51,9 +51,11 @@ Status ServerProcess::Open(ServerProcessOptions& options) {
 Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   flusher_ = StartLoop("flusher");
   checkpoints_ = StartLoop("checkpoint");
+  watcher_ = StartLoop("disk-watch");
   options.store.directory = options.data_dir + "/store";
   options.store.flusher = flusher_.get();
   options.store.background = checkpoints_.get();
+  options.store.watcher = watcher_.get();
   EBLA_ASSIGN(store_, WtStore::Open(options.store));
   return Status::Ok();
 }
@@ -120,7 +122,8 @@ void ServerProcess::Stop(Duration patience) {
   server_.reset();
   coordinator_.reset();
   connector_.reset();
-  store_.reset();  // takes the last checkpoint, on the two loops that still run
+  store_.reset();  // takes the last checkpoint, on the loops that still run
+  if (watcher_ != nullptr) watcher_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (flusher_ != nullptr) flusher_->Stop();
   directory_.reset();

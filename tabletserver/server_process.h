@@ -2,8 +2,8 @@
 // One tablet server of production in this process: data directory, WiredTiger, threads, sockets, HTTP, around the
 // TabletServer that decides.
 // Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what is
-//             not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one does the caretaking, one
-//             speaks with coordinator and masters, one serves HTTP.
+//             not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one watches the disk's room
+//             meanwhile, one does the caretaking, one speaks with coordinator and masters, one serves HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
 //             threads end, the store closes.
@@ -70,6 +70,7 @@ class ServerProcess {
   std::unique_ptr<DataDirectory> directory_;
   std::unique_ptr<rpc::EventLoop> flusher_;
   std::unique_ptr<rpc::EventLoop> checkpoints_;
+  std::unique_ptr<rpc::EventLoop> watcher_;
   std::unique_ptr<WtStore> store_;
   std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
   std::vector<std::unique_ptr<rpc::EventLoop>> shards_;

@@ -61,6 +61,7 @@ class ThreadsTest : public ::testing::Test {
     store.interval = std::chrono::hours(1);
     store.flusher = &flusher_;
     store.background = &checkpoints_;
+    store.watcher = &background_;
     auto opened = WtStore::Open(store);
     ASSERT_TRUE(opened.has_value()) << opened.error();
     store_ = *std::move(opened);

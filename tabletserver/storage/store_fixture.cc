@@ -133,6 +133,7 @@ WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& ba
   options.log_file_bytes = 1 << 20;
   options.flusher = &flusher;
   options.background = &background;
+  options.watcher = &flusher;
   return options;
 }
 

@@ -69,7 +69,8 @@ struct WtStore::Parts {
   std::unique_ptr<WtConnection> connection;
   std::shared_ptr<WtSessions> sessions;
   std::unique_ptr<WtFlusher> flusher;
-  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();  // of tasks on options.background
+  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();        // of tasks on options.background
+  const std::shared_ptr<Gate> watch_gate = std::make_shared<Gate>();  // of tasks on options.watcher: waits for no other
 
   std::atomic<int64_t> log_bytes{0};             // appended since the start
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began

@@ -31,7 +31,8 @@ bool IsLogged(SystemTable table) { return table < SystemTable::kApplied; }
 WtStore::WtStore(std::unique_ptr<Parts> parts) : parts_(std::move(parts)) {}
 
 Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
-  CHECK(options.flusher != nullptr && options.background != nullptr) << "the store owns no threads";
+  CHECK(options.flusher != nullptr && options.background != nullptr && options.watcher != nullptr)
+      << "the store owns no threads";
   EBLA_ASSIGN(StoreDirectory directory, StoreDirectory::Open(options.directory));
   auto parts = std::make_unique<Parts>(std::move(options), std::move(directory));
   parts->reserve.BeforeOpen();
@@ -41,6 +42,7 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
 }
 
 WtStore::~WtStore() {
+  parts_->watch_gate->Close();
   parts_->gate->Close();
   parts_->flusher.reset();
   parts_->sessions->Close();
@@ -82,7 +84,7 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 void WtStore::Parts::Watch() {
   reserve.Check();
   ReadCounters();
-  options.background->After(options.disk_check_period, [this, gate = gate] { gate->Enter([this] { Watch(); }); });
+  options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
 }
 
 void WtStore::Parts::ReadCounters() {

@@ -10,7 +10,7 @@
 // Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails
 //             while running, health() holds why and every later call answers the same; the process is left alone.
 // Threads:    any; see tablet_store.h. Each thread gets its own WiredTiger session, closed when the thread ends. The
-//             destructor waits for work in progress on the two executors; nobody may be inside another call.
+//             destructor waits for work in progress on the three executors; nobody may be inside another call.
 #pragma once
 
 #include <chrono>
@@ -43,8 +43,10 @@ struct WtStoreOptions {
   std::function<Result<DiskSpace>(const std::string& directory)> disk_space;
   // Runs the fsyncs. A thread of its own: it does nothing else, and completions wait for nobody.
   Executor* flusher = nullptr;
-  // Runs checkpoints and looks at the disk. May be busy for seconds.
+  // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;
+  // Looks at the disk and makes or gives back the ballast; another thread, as a disk fills fastest during a checkpoint.
+  Executor* watcher = nullptr;
 };
 
 class WtStore final : public TabletStore {

@@ -179,6 +179,23 @@ TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
 
 // ---- sessions ------------------------------------------------------------------------------------------------------
 
+TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
+  std::atomic<int64_t> free{int64_t{1} << 30};
+  WtStoreOptions options = Options();
+  options.disk_reserve_bytes = 1 << 20;
+  options.disk_check_period = std::chrono::milliseconds(1);
+  options.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 30}; };
+  const auto store = MustOpen(std::move(options));
+  std::promise<void> end;
+  background.Post([over = end.get_future().share()] { over.wait(); });
+  free = 1000;
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!store->health().writes_refused && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_TRUE(store->health().writes_refused);
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kOverloaded);
+  end.set_value();
+}
+
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
   WtStoreOptions options = Options();
   options.sessions_max = 60;

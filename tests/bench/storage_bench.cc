@@ -295,6 +295,7 @@ int Main() {
     options.cache_bytes = 512 << 20;
     options.flusher = &flusher;
     options.background = &background;
+    options.watcher = &background;
     auto store = WtStore::Open(options);
     CHECK(store) << store.error();
     LoadStore(**store);
