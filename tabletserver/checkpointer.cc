@@ -10,7 +10,11 @@ namespace ebla::tabletserver {
 class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
-      : executor_(executor), store_(store), shards_(std::move(shards)), options_(options), last_(executor.Now()) {}
+      : executor_(executor),
+        store_(store),
+        shards_(std::move(shards)),
+        options_(std::move(options)),
+        last_(executor.Now()) {}
 
   void Look() {
     if (stopped_) return;
@@ -42,6 +46,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     if (result) {
       finished_.fetch_add(1, std::memory_order_relaxed);
       for (Shard* shard : shards_) shard->TruncateLogs(*result);
+      options_.on_finished();
     } else {
       LOG(ERROR) << "checkpoint failed: " << result.error();
     }
@@ -61,7 +66,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 Checkpointer::Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
-    : impl_(std::make_shared<Impl>(executor, store, std::move(shards), options)) {}
+    : impl_(std::make_shared<Impl>(executor, store, std::move(shards), std::move(options))) {}
 
 Checkpointer::~Checkpointer() { impl_->Stop(); }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -20,6 +21,7 @@ class Checkpointer {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
     Duration look_every = std::chrono::seconds(1);
+    std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor
   };
 
   Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options);

@@ -102,6 +102,8 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
       identity.cluster_id = value;
     } else if (key == "starts") {
       std::from_chars(value.data(), value.data() + value.size(), identity.incarnation.value);
+    } else if (key == "mark") {
+      std::from_chars(value.data(), value.data() + value.size(), identity.life_mark);
     } else {
       return Damaged(path, "unknown field \"" + EscapeBytes(key) + "\"");
     }
@@ -145,42 +147,61 @@ DataDirectory::~DataDirectory() { ::close(lock_fd_); }
 Status DataDirectory::Load(const ServerName& name) {
   if (!name.empty()) EBLA_TRY(CheckName(name));
   const std::string file = path_ + "/IDENTITY";
+  Identity identity;
   if (!std::filesystem::exists(file)) {
     if (std::filesystem::exists(path_ + "/store")) return Damaged(file, "there is data here, but no such file");
     if (name.empty()) {
       return Error(Code::kInvalidArgument, path_ + " is new: name the server that will live there with --name");
     }
-    identity_ = {.uuid = NewUuid(), .name = name, .cluster_id = {}, .incarnation = {}};
+    identity.uuid = NewUuid();
+    identity.name = name;
   } else {
     std::ifstream in(file);
     std::ostringstream text;
     text << in.rdbuf();
     if (!in) return DiskError("cannot read", file);
-    EBLA_ASSIGN(identity_, ParseIdentity(file, text.str()));
-    if (!name.empty() && name != identity_.name) {
-      return Error(Code::kInvalidArgument, path_ + " belongs to server \"" + identity_.name + "\", not to \"" + name +
+    EBLA_ASSIGN(identity, ParseIdentity(file, text.str()));
+    if (!name.empty() && name != identity.name) {
+      return Error(Code::kInvalidArgument, path_ + " belongs to server \"" + identity.name + "\", not to \"" + name +
                                                "\": correct --name or --data_dir");
     }
   }
-  identity_.incarnation = identity_.incarnation.Next();
-  return Save();
+  identity.incarnation = identity.incarnation.Next();
+  return Save(std::move(identity));
+}
+
+Identity DataDirectory::identity() const {
+  const std::lock_guard lock(mutex_);
+  return identity_;
+}
+
+Result<uint64_t> DataDirectory::RaiseLifeMark() {
+  const std::lock_guard lock(mutex_);
+  Identity raised = identity_;
+  ++raised.life_mark;
+  EBLA_TRY(Save(std::move(raised)));
+  return identity_.life_mark;
 }
 
 Status DataDirectory::JoinCluster(const std::string& cluster_id) {
+  const std::lock_guard lock(mutex_);
   if (identity_.cluster_id == cluster_id) return Status::Ok();
   if (!identity_.cluster_id.empty()) {
     return Error(Code::kInvalidArgument, path_ + " belongs to cluster " + identity_.cluster_id + ", not to " + cluster_id +
                                              ": point --zookeeper at its own cluster, or start with an empty --data_dir");
   }
-  identity_.cluster_id = cluster_id;
-  return Save();
+  Identity joined = identity_;
+  joined.cluster_id = cluster_id;
+  return Save(std::move(joined));
 }
 
-Status DataDirectory::Save() {
+Status DataDirectory::Save(Identity identity) {
   std::ostringstream text;
-  text << kHeading << kDataFormatVersion << "\nuuid " << identity_.uuid << "\nname " << identity_.name << "\ncluster "
-       << identity_.cluster_id << "\nstarts " << identity_.incarnation << "\n";
-  return WriteDurably(path_, "IDENTITY", text.str());
+  text << kHeading << kDataFormatVersion << "\nuuid " << identity.uuid << "\nname " << identity.name << "\ncluster "
+       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\n";
+  EBLA_TRY(WriteDurably(path_, "IDENTITY", text.str()));
+  identity_ = std::move(identity);
+  return Status::Ok();
 }
 
 }  // namespace ebla::tabletserver

@@ -55,6 +55,30 @@ TEST_F(IdentityTest, EachStartRaisesTheCounterAndKeepsTheRest) {
   EXPECT_EQ((*second)->identity().incarnation.value, 2u);
 }
 
+TEST_F(IdentityTest, TheLifeMarkIsRaisedOnDiskFirstAndKept) {
+  {
+    auto first = DataDirectory::Open(path_, "ts-1");
+    ASSERT_TRUE(first.has_value()) << first.error();
+    EXPECT_EQ((*first)->identity().life_mark, 0u);
+    EXPECT_EQ((*first)->RaiseLifeMark(), 1u);
+    EXPECT_EQ((*first)->RaiseLifeMark(), 2u);
+    EXPECT_EQ((*first)->identity().incarnation.value, 1u);
+  }
+  EXPECT_EQ((*DataDirectory::Open(path_, "ts-1"))->identity().life_mark, 2u);
+  // A disk that refuses leaves the mark as it was.
+  auto again = DataDirectory::Open(path_, "ts-1");
+  std::filesystem::create_directory(path_ + "/IDENTITY.new");
+  EXPECT_FALSE((*again)->RaiseLifeMark().has_value());
+  EXPECT_EQ((*again)->identity().life_mark, 2u);
+}
+
+TEST_F(IdentityTest, ADirectoryOfFormat1HasNoMarkYet) {
+  ASSERT_TRUE(Fails("ts-1").ok());
+  Replace("format 2", "format 1");
+  Replace("mark 0\n", "");
+  EXPECT_EQ((*DataDirectory::Open(path_, "ts-1"))->RaiseLifeMark(), 1u);
+}
+
 TEST_F(IdentityTest, RefusesAnotherCluster) {
   { ASSERT_TRUE((*DataDirectory::Open(path_, "ts-1"))->JoinCluster("c-1").ok()); }
   auto opened = DataDirectory::Open(path_, "ts-1");
@@ -86,11 +110,11 @@ TEST_F(IdentityTest, RefusesAWrongName) {
 
 TEST_F(IdentityTest, RefusesANewerFormatAndDamageWithoutTouchingThem) {
   ASSERT_TRUE(Fails("ts-1").ok());
-  Replace("format 1", "format 2");
+  Replace("format 2", "format 3");
   const std::string newer = Read();
-  EXPECT_THAT(Fails("ts-1").message(), HasSubstr("newer than this build's 1"));
+  EXPECT_THAT(Fails("ts-1").message(), HasSubstr("newer than this build's 2"));
   EXPECT_EQ(Read(), newer);
-  Replace("format 2", "format 1");
+  Replace("format 3", "format 2");
   Replace("starts", "strats");
   EXPECT_EQ(Fails("ts-1").code(), Code::kInternal);
   std::filesystem::remove(path_ + "/IDENTITY");

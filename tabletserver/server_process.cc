@@ -71,6 +71,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
+  options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
   options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
   options.server.build_version = process::BuildVersion();
   server_ = std::make_unique<TabletServer>(

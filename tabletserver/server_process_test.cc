@@ -54,6 +54,23 @@ class ServerProcessTest : public ::testing::Test {
     gone.get_future().wait();
   }
 
+  // As it stands in the coordinator.
+  int64_t LifeMark() {
+    std::promise<int64_t> mark;
+    std::unique_ptr<coordination::Coordinator> client;
+    client_.Post([&] {
+      client = coordination_->NewClient(client_);
+      client->Get(coordination::layout::ServerPath("ts-1"), [&](Result<coordination::Node> node) {
+        const auto server = node ? coordination::DecodeNode<idl::ServerNode>(node->data, "ts-1") : Result<idl::ServerNode>();
+        client_.Post([&, value = server ? server->lifeMark : 0] {
+          client.reset();
+          mark.set_value(value);
+        });
+      }, nullptr);
+    });
+    return mark.get_future().get();
+  }
+
   ServerProcessOptions Options(const std::string& name = "ts-1") {
     ServerProcessOptions options;
     options.data_dir = path_ + "/data";
@@ -219,6 +236,40 @@ TEST_F(ServerProcessTest, RefusesADirectoryInUseAndAnAddressTaken) {
   second = ServerProcess::Start(std::move(options));
   ASSERT_FALSE(second.has_value());
   EXPECT_THAT(second.error().message(), HasSubstr(process_->endpoint().ToString()));
+}
+
+TEST_F(ServerProcessTest, RefusesABackupOfItsLastLife) {
+  MakeCluster("c-1");
+  const auto options = [&] {
+    ServerProcessOptions options = Options();
+    options.server.checkpoint.period = options.server.checkpoint.look_every = 1ms;
+    return options;
+  };
+  const auto identity = [&] {
+    std::ostringstream text;
+    text << std::ifstream(path_ + "/data/IDENTITY").rdbuf();
+    return text.str();
+  };
+  Start(options());
+  const std::string backup = identity();  // with whatever else it holds
+  ASSERT_EQ(Configure(1), idl::Code::OK);
+  ASSERT_TRUE(Until([&] { return LifeMark() > 0; }));
+  process_->Stop(1s);
+  process_.reset();
+  const std::string newest = identity();
+
+  std::ofstream(path_ + "/data/IDENTITY") << backup;
+  auto restored = ServerProcess::Start(options());
+  ASSERT_TRUE(restored.has_value()) << restored.error();
+  const Status refused = refused_.get_future().get();
+  EXPECT_EQ(refused.code(), Code::kInvalidArgument);
+  EXPECT_THAT(refused.message(), HasSubstr("restored or cloned"));
+  EXPECT_FALSE((*restored)->server().Registered());
+  (*restored)->Stop(1s);
+  restored->reset();
+
+  std::ofstream(path_ + "/data/IDENTITY") << newest;
+  Start(options());
 }
 
 TEST_F(ServerProcessTest, RefusesAnotherCluster) {

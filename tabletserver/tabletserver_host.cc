@@ -62,6 +62,11 @@ std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports,
   return paths;
 }
 
+Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void()> on_finished) {
+  options.on_finished = std::move(on_finished);
+  return options;
+}
+
 }  // namespace
 
 TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
@@ -71,7 +76,8 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       shards_(MakeShards(ports_, options_, directory_, shard_counters_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
-      checkpointer_(ports_.control, ports_.store, Pointers(shards_), options_.checkpoint),
+      checkpointer_(ports_.control, ports_.store, Pointers(shards_),
+                    WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
       caretaker_(ports_.background, ports_.store, directory_, Pointers(shards_), options_.caretaker),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation})),
@@ -116,6 +122,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
     identity.uuid = options_.identity.uuid;
     identity.cluster_id = options_.identity.cluster_id;
     identity.incarnation = options_.identity.incarnation;
+    identity.life_mark = options_.identity.life_mark;
     identity.endpoint = endpoint;
     identity.http = http;
     identity.rack = options_.rack;
@@ -123,6 +130,21 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
     registration_ = std::make_unique<coordination::ServerRegistration>(
         ports_.coordinator, ports_.control, std::move(identity), options_.registration,
         [this](const coordination::RegistrationState& state) { OnRegistration(state); });
+  });
+}
+
+// The directory first: a crash between the two leaves it ahead of its node, which is nobody's suspicion.
+void TabletServer::RaiseLifeMark() {
+  if (!options_.raise_life_mark) return;
+  ports_.background.Post([this] {
+    const Result<uint64_t> mark = options_.raise_life_mark();
+    if (!mark) {
+      LOG(WARNING) << "the data directory's life mark stays as it is until the next checkpoint: " << mark.error();
+      return;
+    }
+    ports_.control.Post([this, mark = *mark] {
+      if (registration_ != nullptr) registration_->RaiseLifeMark(mark);
+    });
   });
 }
 

@@ -47,7 +47,7 @@ struct TabletServerOptions {
   std::string rack;
   std::string build_version;
   ShardOptions shard;  // self, index and meter_slot are filled in
-  Checkpointer::Options checkpoint;
+  Checkpointer::Options checkpoint;  // on_finished is filled in
   Caretaker::Options caretaker;
   MasterLink::Options master;
   coordination::ServerRegistration::Options registration;
@@ -55,6 +55,8 @@ struct TabletServerOptions {
   std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
   // Binds the data directory to the cluster before anything is served.
   std::function<Status(const std::string& cluster_id)> join_cluster = [](const std::string&) { return Status::Ok(); };
+  // Raises the data directory's life mark after a checkpoint, on `background`; none: it has no such thing.
+  std::function<Result<uint64_t>()> raise_life_mark;
   // The cluster refuses this server for good; it serves nothing.
   std::function<void(const Status&)> on_refused = [](const Status&) {};
   std::function<double()> cpu_seconds = [] { return 0.0; };  // used by the process so far
@@ -92,6 +94,7 @@ class TabletServer {
   TabletStore& store() const { return ports_.store; }
 
  private:
+  void RaiseLifeMark();
   void OnRegistration(const coordination::RegistrationState& state);
   void FillHeartbeat(idl::HeartbeatRequest& request);
   void DrainShards(size_t next, std::move_only_function<void()> done);

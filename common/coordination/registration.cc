@@ -2,8 +2,10 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -36,6 +38,7 @@ class ServerRegistration::Impl : public Rounds<Impl> {
         options_(options),
         on_state_(std::move(on_state)),
         nonce_(static_cast<int64_t>(executor.Random() | 1)),
+        life_mark_(identity_.life_mark),
         server_path_(layout::ServerPath(identity_.name)),
         live_path_(layout::LivePath(identity_.name)) {}
 
@@ -44,6 +47,10 @@ class ServerRegistration::Impl : public Rounds<Impl> {
     Rounds::Start();
   }
 
+  void RaiseLifeMark(uint64_t mark) {
+    life_mark_ = std::max(life_mark_, mark);
+    if (!marking_) WriteMark();
+  }
   void Withdraw(std::function<void()> done);
   const RegistrationState& state() const { return state_; }
 
@@ -66,6 +73,9 @@ class ServerRegistration::Impl : public Rounds<Impl> {
   // `dead`: the version of a dead process's /live/<name>, which goes.
   void Register(std::optional<idl::ServerNode> server, int version, std::optional<int> dead);
   void HoldLive();
+  void WriteMark();
+  void SetMark(const Node& node);
+  void WriteMarkLater();
   void Refuse(const std::string& why);
   void Wait(const std::string& why);
   void SetState(RegistrationState state);
@@ -74,6 +84,9 @@ class ServerRegistration::Impl : public Rounds<Impl> {
   const Options options_;
   const std::function<void(const RegistrationState&)> on_state_;
   const int64_t nonce_;  // of this start
+  uint64_t life_mark_;   // in the data directory
+  uint64_t marked_ = 0;  // thereof known to stand in /servers/<name>
+  bool marking_ = false;
   const std::string server_path_;
   const std::string live_path_;
   RegistrationState state_;
@@ -150,6 +163,12 @@ void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& se
                     identity_.name + ". Serving from it could undo acknowledged writes. Start the newest copy; to use " +
                     "this machine all the same, give it an empty data directory and another --name");
     }
+    if (server->lifeMark > static_cast<int64_t>(life_mark_)) {
+      return Refuse("this data directory is a restored or cloned one: " + identity_.name + " went on after it was taken " +
+                    "(its life mark is " + std::to_string(life_mark_) + ", the cluster has seen " +
+                    std::to_string(server->lifeMark) + "). Serving from it could undo acknowledged writes. Start the " +
+                    "newest copy; to use this machine all the same, give it an empty data directory and another --name");
+    }
   }
   Read<idl::LiveNode>(live_path_, [this, server, version](std::optional<idl::LiveNode> live, int live_version) {
     OnLive(server, version, live, live_version);
@@ -202,6 +221,7 @@ void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, i
   node.rack = identity_.rack;
   node.startCounter = static_cast<int64_t>(identity_.incarnation.value);
   node.startNonce = nonce_;
+  node.__set_lifeMark(static_cast<int64_t>(life_mark_));
   idl::LiveNode live;
   live.name = identity_.name;
   live.incarnation = node.startCounter;
@@ -235,6 +255,42 @@ void ServerRegistration::Impl::HoldLive() {
                      SetState({Kind::kRegistered, Status::Ok(), state_.cluster_id});
                    }),
                    NewRoundWhenWoken());
+}
+
+// Reads /servers/<name> and sets it at the version read, as often as need be; no round: what it shows changes nothing
+// about this server's place.
+void ServerRegistration::Impl::WriteMark() {
+  marking_ = false;
+  if (stopped_ || state_.kind == Kind::kRefused || life_mark_ == marked_) return;
+  marking_ = true;
+  coordinator_.Get(server_path_, [impl = weak_from_this()](Result<Node> node) {
+    const auto self = impl.lock();
+    if (self == nullptr) return;
+    node.has_value() ? self->SetMark(*node) : self->WriteMarkLater();
+  });
+}
+
+void ServerRegistration::Impl::SetMark(const Node& node) {
+  Result<idl::ServerNode> server = DecodeNode<idl::ServerNode>(node.data, server_path_);
+  // Not yet of this start, whose registration writes the mark; or of a later one, which refuses this one.
+  if (!server.has_value() || server->startNonce != nonce_) return WriteMarkLater();
+  const uint64_t mark = life_mark_;
+  server->__set_lifeMark(static_cast<int64_t>(mark));
+  std::vector<Op> ops;
+  ops.push_back(Op::Set(server_path_, EncodeNode(*server), node.version));
+  coordinator_.Multi(std::move(ops), [impl = weak_from_this(), mark](std::expected<MultiResult, MultiError> set) {
+    const auto self = impl.lock();
+    if (self == nullptr) return;
+    if (!set.has_value()) return self->WriteMarkLater();
+    self->marked_ = mark;
+    self->WriteMark();  // it may have been raised meanwhile
+  });
+}
+
+void ServerRegistration::Impl::WriteMarkLater() {
+  executor_.After(options_.retry_delay, [impl = weak_from_this()] {
+    if (const auto self = impl.lock()) self->WriteMark();
+  });
 }
 
 void ServerRegistration::Impl::Refuse(const std::string& why) {
@@ -276,6 +332,8 @@ ServerRegistration::ServerRegistration(Coordinator& coordinator, Executor& execu
 ServerRegistration::~ServerRegistration() { impl_->Stop(); }
 
 const RegistrationState& ServerRegistration::state() const { return impl_->state(); }
+
+void ServerRegistration::RaiseLifeMark(uint64_t mark) { impl_->RaiseLifeMark(mark); }
 
 void ServerRegistration::Withdraw(std::function<void()> done) { impl_->Withdraw(std::move(done)); }
 

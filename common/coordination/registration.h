@@ -5,10 +5,14 @@
 // How:        Reads /cluster; reads or makes /servers/<name>; then, in one Multi, raises startCounter there and makes
 //             the ephemeral /live/<name>. Both carry a number drawn at this start, so that the outcome of a broken call
 //             is known on reading. After the end of a session it makes /live/<name> again, with the same incarnation.
+//             The life mark is a second counter, raised now and then while the process runs: first in the directory,
+//             then, by RaiseLifeMark, in /servers/<name>. A backup taken during the last start has its counter, and a
+//             lower mark.
 // Refuses:    (finally: the server must not serve)
 //             - /cluster is not the cluster of this data directory;
 //             - /servers/<name> has another uuid: the name is taken;
-//             - /servers/<name> has a start counter not below this start's: the directory was restored or cloned;
+//             - /servers/<name> has a start counter not below this start's, or a life mark above this directory's: the
+//               directory was restored or cloned;
 //             - /live/<name> is a later start's, or an earlier one's that does not end within takeover_limit: another
 //               process runs on a copy of this data directory.
 // Waits:      for a coordinator, for the first master to make /cluster, and for the session of this server's former
@@ -34,6 +38,7 @@ struct ServerIdentity {
   std::string uuid;          // of the data directory
   std::string cluster_id;    // of the data directory; empty: joins the first cluster it meets
   Incarnation incarnation;   // the data directory's start counter, already raised there for this start
+  uint64_t life_mark = 0;    // the data directory's
   rpc::Endpoint endpoint;
   rpc::Endpoint http;
   std::string rack;
@@ -66,6 +71,9 @@ class ServerRegistration {
   ~ServerRegistration();
 
   const RegistrationState& state() const;
+
+  // The data directory's life mark stands there by now: tells the coordinator, now or once it can be reached.
+  void RaiseLifeMark(uint64_t mark);
 
   // Removes /live/<name>, so that the cluster learns at once that the server stops. `done` runs when it is gone or
   // cannot be reached.

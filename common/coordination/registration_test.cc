@@ -143,6 +143,48 @@ TEST_P(RegistrationTest, RefusesWhatCouldLoseData) {
   EXPECT_TRUE(Becomes(*good, Kind::kRegistered));
 }
 
+TEST_P(RegistrationTest, ABackupOfTheLastStartIsRefused) {
+  FoundCluster();
+  const auto marked = [](uint64_t start, uint64_t mark) {
+    ServerIdentity identity = Identity(start);
+    identity.life_mark = mark;
+    return identity;
+  };
+  const auto ends = [&](std::unique_ptr<ServerRegistration> server) {
+    bool withdrawn = false;
+    server->Withdraw([&] { withdrawn = true; });
+    return RunUntil([&] { return withdrawn; });
+  };
+  auto server = Register(*a_, marked(1, 0));
+  ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
+  server->RaiseLifeMark(1);
+  server->RaiseLifeMark(2);
+  ASSERT_TRUE(RunUntil([&] { return ServerNode().lifeMark == 2; }));
+  EXPECT_EQ(ServerNode().startCounter, 1);
+  EXPECT_EQ(LiveNode().incarnation, 1) << "it is the same start";
+  ASSERT_TRUE(ends(std::move(server)));
+  // Its counter is the next start's, as the newest copy's is.
+  auto backup = Register(*a_, marked(2, 1));
+  ASSERT_TRUE(Becomes(*backup, Kind::kRefused));
+  EXPECT_TRUE(backup->state().status.message().contains("restored or cloned")) << backup->state().status;
+  backup.reset();
+  // The newest, whose last raise the coordinator had not heard of.
+  auto newest = Register(*a_, marked(2, 3));
+  ASSERT_TRUE(Becomes(*newest, Kind::kRegistered));
+  EXPECT_EQ(ServerNode().lifeMark, 3);
+}
+
+TEST_P(RegistrationTest, ALifeMarkRaisedWhileTheCoordinatorIsAwayIsToldLater) {
+  if (!harness_->has_faults()) GTEST_SKIP() << "it is never away";
+  FoundCluster();
+  const auto server = Register(*a_, Identity(1));
+  ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
+  harness_->Cut(*a_);
+  server->RaiseLifeMark(7);
+  harness_->Mend(*a_);
+  EXPECT_TRUE(RunUntil([&] { return ServerNode().lifeMark == 7; }));
+}
+
 TEST_P(RegistrationTest, ACloneOfALivingServerIsRefusedAndTheLivingOneGoesOn) {
   FoundCluster();
   const auto living = Register(*a_, Identity(1));
