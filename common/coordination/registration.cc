@@ -261,7 +261,7 @@ void ServerRegistration::Impl::HoldLive() {
 // about this server's place.
 void ServerRegistration::Impl::WriteMark() {
   marking_ = false;
-  if (stopped_ || state_.kind == Kind::kRefused || life_mark_ == marked_) return;
+  if (stopped() || state_.kind == Kind::kRefused || life_mark_ == marked_) return;
   marking_ = true;
   coordinator_.Get(server_path_, [impl = weak_from_this()](Result<Node> node) {
     const auto self = impl.lock();
