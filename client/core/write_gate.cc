@@ -9,7 +9,6 @@ namespace ebla::client {
 
 void WriteGate::Begin(Duration timeout, Enter enter) {
   std::optional<WriteWindow::Ticket> ticket;
-  bool waits = false;
   {
     std::lock_guard lock(mutex_);
     if (waiting_.empty()) ticket = window_.Begin(network_.executor().Random());
@@ -17,10 +16,9 @@ void WriteGate::Begin(Duration timeout, Enter enter) {
       const uint64_t id = next_id_++;
       const TimerId timer = network_.executor().After(timeout, [this, id] { Expired(id); });
       waiting_.push_back({id, std::move(enter), timer});
-      waits = true;
+      return;
     }
   }
-  if (waits) return;
   if (ticket) return enter(*ticket);
   enter(Error(Code::kOverloaded, "65536 writes of this client wait already: wait for some of them"));
 }

@@ -31,8 +31,8 @@ namespace thrift = ::apache::thrift;
 // Reads from a message, writes to a block of memory that grows and is kept for the next one.
 class MemoryTransport final : public thrift::transport::TVirtualTransport<MemoryTransport> {
  public:
-  explicit MemoryTransport(std::shared_ptr<thrift::TConfiguration> config)
-      : thrift::transport::TVirtualTransport<MemoryTransport>(std::move(config)) {}
+  explicit MemoryTransport(const std::shared_ptr<thrift::TConfiguration>& config)
+      : thrift::transport::TVirtualTransport<MemoryTransport>(config) {}
   ~MemoryTransport() override { std::free(block_); }
   MemoryTransport(const MemoryTransport&) = delete;
   MemoryTransport& operator=(const MemoryTransport&) = delete;
@@ -178,7 +178,7 @@ struct Codec {
   ProtocolT protocol{memory};
 };
 
-inline constexpr size_t kKeptBytesMax = 256 * 1024;
+inline constexpr size_t kKeptBytesMax = size_t{256} * 1024;
 
 // The thread's own, one for reading and one for writing (a handler may answer while nothing else is being read, but a
 // failed read leaves its protocol's state in pieces: Discard it then).
