@@ -257,7 +257,8 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
 void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
     const auto tablet = FindOrMake(id);
-    tablet->core->Step(FenceReplica{.token = Expect(std::move(done)), .epoch = epoch}, ports_.executor.Now());
+    tablet->core->Step(
+        FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
     Touch(tablet);
     Pump();
   });

@@ -161,7 +161,7 @@ void Shard::ApplyAll(std::span<Taken*> taken) {
   for (size_t i = 0; i < taken.size(); ++i) {
     TabletCore& core = *taken[i]->tablet->core;
     if (status.ok()) {
-      core.Step(Applied{batches[i].state.applied.lsn});
+      core.Step(Applied{batches[i].state.applied});
     } else {
       core.Step(ApplyFailed{status, std::move(batches[i])});
     }

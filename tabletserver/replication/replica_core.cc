@@ -3,6 +3,9 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
+
+#include "common/base/planted_bug.h"
 
 namespace ebla::tabletserver {
 
@@ -10,55 +13,93 @@ namespace {
 
 std::string EpochText(Epoch epoch) { return std::to_string(epoch.value); }
 
-// The greatest position that a majority has reached.
-Lsn MajorityOf(const std::map<ServerName, Lsn>& flushed) {
-  std::vector<Lsn> positions;
-  positions.reserve(flushed.size());
-  for (const auto& [voter, lsn] : flushed) positions.push_back(lsn);
-  std::sort(positions.begin(), positions.end(), std::greater<>());
-  return positions[positions.size() / 2];
-}
-
 }  // namespace
 
-ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version last_logged, Lsn applied)
+ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version first, Version last, Version applied,
+                         LogReader reader)
     : options_(std::move(options)),
       state_(std::move(state)),
-      stored_(last_logged),
-      committed_(applied),
-      applied_(applied),
-      handed_out_(last_logged) {
+      durable_(state_),
+      log_(first, last, applied, std::move(reader)),
+      now_(options_.started),
+      committed_(applied.lsn) {
   if (state_.table && !state_.tombstone) role_ = Follower{};
-  remains_ = state_.tombstone && (last_logged || applied);
+  remains_ = state_.tombstone && (last || applied);
+  // Somebody may still read under a grant of the process before this one (PROTOCOL 7).
+  if (!Planted(PlantedBug::promise_at_once_after_restart)) {
+    grants_until_ = options_.started + std::chrono::milliseconds(state_.longest_lease_ms);
+  }
 }
 
+// ---- what it has decided --------------------------------------------------------------------------------------------
+
 RoleKind ReplicaCore::role() const {
-  if (std::holds_alternative<Primary>(role_)) return RoleKind::kPrimary;
+  if (std::holds_alternative<Leadership>(role_)) return RoleKind::kPrimary;
   return std::holds_alternative<Follower>(role_) ? RoleKind::kFollower : RoleKind::kAbsent;
 }
 
-Version ReplicaCore::last_appended() const { return held_.empty() ? stored_ : std::max(stored_, held_.back()->version); }
-
-Version ReplicaCore::NextVersion() const { return {configured_, last_appended().lsn.Next()}; }
+Lsn ReplicaCore::barrier() const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? Lsn{} : lead->barrier();
+}
 
 bool ReplicaCore::BarrierApplied() const {
-  const auto* primary = std::get_if<Primary>(&role_);
-  return primary != nullptr && applied_ >= primary->barrier;
+  if (Planted(PlantedBug::strong_before_barrier)) return Leads();
+  return Leads() && applied() >= barrier();
+}
+
+bool ReplicaCore::BarrierCommitted() const { return Leads() && committed_ >= barrier(); }
+
+Lsn ReplicaCore::all_flushed() const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? Lsn{} : lead->AllFlushed(log_.flushed());
+}
+
+std::vector<ServerName> ReplicaCore::Missing(Lsn lsn) const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? std::vector<ServerName>{} : lead->Missing(lsn);
 }
 
 MonotonicTime ReplicaCore::lease_until() const {
-  return Leads() && voters_.size() == 1 ? MonotonicTime::Max() : MonotonicTime{};
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? MonotonicTime{} : lead->lease_until();
 }
 
-EntryPtr ReplicaCore::Held(Lsn lsn) const {
-  if (held_.empty() || lsn < held_.front()->version.lsn || lsn > held_.back()->version.lsn) return nullptr;
-  return held_[lsn.value - held_.front()->version.lsn.value];
+Epoch ReplicaCore::refused_for() const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? Epoch{} : lead->refused_for();
 }
 
-// ---- the master's requests ------------------------------------------------------------------------------------------
+std::vector<PeerProgress> ReplicaCore::Progress() const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? std::vector<PeerProgress>{} : lead->Progress();
+}
+
+Lsn ReplicaCore::NeededFrom() const {
+  const Lsn next = log_.applied().lsn.Next();
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead == nullptr ? std::min(next, retain_ ? retain_ : next) : lead->NeededFrom(next);
+}
+
+bool ReplicaCore::may_apply() const {
+  if (role() == RoleKind::kAbsent || !failure_.ok()) return false;
+  return !state_.incomplete || (copy_ && copy_->stage >= CopyStage::kApplying);
+}
+
+MonotonicTime ReplicaCore::wake_at() const {
+  MonotonicTime at = MonotonicTime::Max();
+  for (const HeldReply& held : held_replies_) {
+    if (held.not_before > now_) at = std::min(at, held.not_before);
+  }
+  if (transfer_) at = std::min(at, transfer_->deadline);
+  return at;
+}
+
+// ---- the master's orders --------------------------------------------------------------------------------------------
 
 void ReplicaCore::Step(const ConfigureReplica& input) {
   CHECK(!awaiting_store_);
+  now_ = std::max(now_, input.now);
   if (Status status = CheckConfigure(input); !status.ok()) return Reply(input.token, std::move(status));
   if (role() == RoleKind::kAbsent) Create(input);
   if (input.schema != state_.schema) {
@@ -66,15 +107,14 @@ void ReplicaCore::Step(const ConfigureReplica& input) {
     state_dirty_ = true;
   }
   const bool leads_it = Leads() && configured_ == input.epoch;
+  if (leads_it) return Reply(input.token, {});
   voters_ = input.voters;
   learners_ = input.learners;
-  primary_ = input.primary;
-  if (input.primary != options_.self) {
-    StepDown();
-    Promise(input.epoch);
-    configured_ = input.epoch;
-  } else if (!leads_it) {
+  if (input.primary == options_.self) {
+    primary_ = input.primary;
     Lead(input);
+  } else {
+    Follow(input.primary, input.epoch, {});
   }
   Reply(input.token, {});
 }
@@ -86,15 +126,19 @@ Status ReplicaCore::CheckConfigure(const ConfigureReplica& input) const {
     return Error(Code::kStaleEpoch, "epoch " + EpochText(input.epoch) + " is below the promised epoch " +
                                         EpochText(state_.promised));
   }
-  if (state_.tombstone && input.epoch <= state_.promised) {
+  if (state_.tombstone && input.epoch <= state_.promised && !Planted(PlantedBug::create_below_tombstone)) {
     return Error(Code::kStaleEpoch, "the replica was dropped in epoch " + EpochText(state_.promised));
   }
   if (remains_) return Error(Code::kComeAgain, "the dropped replica's data is still being removed");
   if (role() != RoleKind::kAbsent && input.table != state_.table) {
     return Error(Code::kInvalidArgument, "the tablet belongs to table " + std::to_string(state_.table.value));
   }
-  if (input.voters.size() != 1) return Error(Code::kInvalidArgument, "a tablet has exactly one voter in this version");
-  if (input.voters.front() != input.primary) return Error(Code::kInvalidArgument, "the primary is not a voter");
+  if (std::find(input.voters.begin(), input.voters.end(), input.primary) == input.voters.end()) {
+    return Error(Code::kInvalidArgument, "the primary is not a voter");
+  }
+  if (Leads() && configured_ == input.epoch && input.primary != options_.self) {
+    return Error(Code::kInvalidArgument, "this replica leads epoch " + EpochText(input.epoch));
+  }
   return input.primary == options_.self ? CheckLead(input) : Status();
 }
 
@@ -102,7 +146,7 @@ Status ReplicaCore::CheckConfigure(const ConfigureReplica& input) const {
 Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
   const bool leads = Leads();
   if (leads && configured_ == input.epoch) return {};
-  if (state_.led >= input.epoch) {
+  if (state_.led >= input.epoch && !Planted(PlantedBug::lead_again_after_restart)) {
     return Error(Code::kStaleEpoch,
                  "epoch " + EpochText(input.epoch) + " was led before and is over: fence a higher one");
   }
@@ -111,11 +155,19 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
     return {};
   }
   const bool fresh = input.born && !state_.led && !last_appended();
-  if (!input.fenced && !leads && !fresh) {
+  const bool changes_membership = leads || Planted(PlantedBug::obey_unfenced_configure);
+  if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
     return Error(Code::kStaleEpoch, "only the incarnation that leads may change the membership: fence a higher epoch");
   }
-  if (state_.incomplete) return Error(Code::kUnavailable, "the replica is incomplete and has no log to offer");
-  if (last_appended() < input.presumed) {
+  // Two changes at once could leave two majorities that do not meet.
+  if (!input.fenced && leads && !BarrierCommitted() && !Planted(PlantedBug::overlapping_membership)) {
+    return Error(Code::kStaleEpoch,
+                 "the Barrier of epoch " + EpochText(configured_) + " is not committed: fence a higher one");
+  }
+  if (state_.incomplete && !Planted(PlantedBug::incomplete_offers_log)) {
+    return Error(Code::kUnavailable, "the replica is incomplete and has no log to offer");
+  }
+  if (last_appended() < input.presumed && !Planted(PlantedBug::lead_with_short_log)) {
     return Error(Code::kConditionFailed, "the log ends at " + last_appended().ToString() + ", short of the presumed " +
                                              input.presumed.ToString());
   }
@@ -126,6 +178,7 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
   state_.table = input.table;
   state_.tombstone = false;
   state_.incomplete = !input.born;
+  state_.forgetful = false;
   state_.incomplete_range = input.range;
   state_.family_epoch = {};
   state_.family_lsn = {};
@@ -134,39 +187,43 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
 }
 
 void ReplicaCore::Lead(const ConfigureReplica& input) {
+  StepDown();
   Promise(input.epoch);
   state_.led = input.epoch;
+  state_.forgetful = false;
   state_dirty_ = true;
   configured_ = input.epoch;
-  Primary primary;
-  primary.barrier = last_appended().lsn.Next();
-  for (const ServerName& voter : voters_) primary.flushed[voter] = {};
-  role_ = std::move(primary);
+  copy_.reset();
+  role_.emplace<Leadership>(options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), voters_, learners_);
 
   auto barrier = std::make_shared<LogEntry>();
   barrier->kind = EntryKind::kBarrier;
   barrier->version = NextVersion();
   barrier->time = input.barrier_time;
-  Propose(std::move(barrier));
+  log_.Append(std::move(barrier));
 }
 
 void ReplicaCore::Step(const FenceReplica& input) {
   CHECK(!awaiting_store_);
+  now_ = std::max(now_, input.now);
   if (!failure_.ok()) return Reply(input.token, failure_);
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a fence needs an epoch"));
   if (input.epoch < state_.promised || input.epoch <= state_.led) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
-  StepDown();
-  Promise(input.epoch);
-  Reply(input.token, {});
+  if (!Planted(PlantedBug::serve_again_after_step_down)) StepDown();
+  if (!Leads()) log_.DropUnstored();  // refused by the store so far: no part of what is reported
+  const bool absent = role() == RoleKind::kAbsent;
+  if (!absent || !Planted(PlantedBug::forget_promise_of_unknown)) Promise(input.epoch);
+  // Silent first: until what it has granted has run out, a primary that does not know may serve reads.
+  Reply(input.token, {}, Planted(PlantedBug::fence_ignores_grants) ? MonotonicTime{} : grants_until_);
 }
 
 void ReplicaCore::Step(const DropReplica& input) {
   CHECK(!awaiting_store_);
   if (!failure_.ok()) return Reply(input.token, failure_);
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a drop needs an epoch"));
-  if (input.epoch < state_.promised) {
+  if (input.epoch < state_.promised && !Planted(PlantedBug::drop_despite_promise)) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
   StepDown();
@@ -175,7 +232,9 @@ void ReplicaCore::Step(const DropReplica& input) {
     remains_ = role() != RoleKind::kAbsent;
     state_.tombstone = true;
     state_.incomplete = false;
+    state_.forgetful = false;
     state_dirty_ = true;
+    copy_.reset();
     role_ = Absent{};
   }
   Reply(input.token, {});
@@ -192,145 +251,285 @@ void ReplicaCore::Step(const AlterReplica& input) {
   Reply(input.token, {});
 }
 
+void ReplicaCore::Step(const TransferReplica& input) {
+  CHECK(!awaiting_store_);
+  if (!failure_.ok()) return Reply(input.token, failure_);
+  if (released_ == input.epoch) return Reply(input.token, {});  // asked again
+  if (!Leads() || configured_ != input.epoch) {
+    return Reply(input.token, Error(Code::kStaleEpoch, "this replica does not lead epoch " + EpochText(input.epoch)));
+  }
+  if (transfer_ && transfer_->target != input.target) {
+    return Reply(input.token, Error(Code::kComeAgain, "a transfer to " + transfer_->target + " is under way"));
+  }
+  if (transfer_) Reply(transfer_->token, Error(Code::kComeAgain, "the transfer was asked for again"));
+  transfer_ = Transfer{input.token, input.target, input.deadline};
+  CheckTransfer();
+}
+
+// Released once the target has everything and everything is committed: nothing is left that could be undone.
+void ReplicaCore::CheckTransfer() {
+  if (!transfer_) return;
+  const auto& lead = std::get<Leadership>(role_);
+  const Lsn last = last_appended().lsn;
+  const RequestToken token = transfer_->token;
+  if (committed_ == last && lead.IsLevel(transfer_->target, last)) {
+    transfer_.reset();
+    released_ = configured_;
+    StepDown();
+    Reply(token, {});
+  } else if (now_ >= transfer_->deadline) {
+    const std::string target = transfer_->target;
+    transfer_.reset();
+    Reply(token, Error(Code::kUnavailable, target + " did not come level in time: the tablet stays where it is"));
+  }
+}
+
 void ReplicaCore::Step(const ReplicaForgotten&) {
   CHECK(!awaiting_store_);
   CHECK(state_.tombstone) << "only a dropped replica is forgotten";
   remains_ = false;
-  stored_ = handed_out_ = {};
-  flushed_ = committed_ = applied_ = {};
-  held_.clear();
-  for (PendingFlush& flush : flushes_) flush.upto = {};
+  log_.Reset({});
+  committed_ = {};
 }
 
 // PROTOCOL 3: for good. What the store never got is given up; the rest stays in the log for whoever leads next.
 void ReplicaCore::StepDown() {
-  if (!Leads()) return;
+  auto* lead = std::get_if<Leadership>(&role_);
+  if (lead == nullptr) return;
+  for (ConfirmReply& reply : lead->Abandon()) ready_confirms_.push_back(std::move(reply));
+  if (transfer_) Reply(transfer_->token, Error(Code::kStaleEpoch, "the epoch ended before the transfer"));
+  transfer_.reset();
   role_ = Follower{};
-  while (!held_.empty() && held_.back()->version > stored_) held_.pop_back();
+  log_.DropUnstored();
 }
 
 void ReplicaCore::Promise(Epoch epoch) {
   if (epoch <= state_.promised) return;
   state_.promised = epoch;
   state_dirty_ = true;
+  if (!Planted(PlantedBug::fence_acks_lower_epochs)) RefuseAppends(AppendResult::kStaleEpoch);
 }
 
 // Held back until everything up to now is durable, the refusals too: they name the promise.
-void ReplicaCore::Reply(RequestToken token, Status status) {
+void ReplicaCore::Reply(RequestToken token, Status status, MonotonicTime not_before) {
   ControlReply reply;
   reply.token = token;
   reply.status = std::move(status);
   reply.promised = state_.promised;
   reply.last_appended = last_appended();
   reply.known = role() != RoleKind::kAbsent;
-  reply.incomplete = state_.incomplete;
+  reply.incomplete = state_.incomplete && !Planted(PlantedBug::incomplete_offers_log);
+  reply.forgetful = state_.forgetful && !Planted(PlantedBug::forgetful_counts);
   reply.dropped = state_.tombstone;
-  if (!failure_.ok()) {
+  if (!failure_.ok() || Planted(PlantedBug::promise_not_flushed)) {
     ready_replies_.push_back(std::move(reply));
     return;
   }
   flush_wanted_ = true;
-  held_replies_.push_back({next_flush_, std::move(reply)});
+  held_replies_.push_back({next_flush_, not_before, std::move(reply)});
 }
 
 // ---- the log --------------------------------------------------------------------------------------------------------
 
 void ReplicaCore::Propose(EntryPtr entry) {
   CHECK(!awaiting_store_);
-  CHECK(Leads());
+  CHECK(admitting());
   CHECK(entry->version == NextVersion()) << entry->version << " is not " << NextVersion();
-  held_.push_back(std::move(entry));
+  log_.Append(std::move(entry));
+}
+
+void ReplicaCore::Step(const ConfirmLeadership& input) {
+  now_ = std::max(now_, input.now);
+  auto* lead = std::get_if<Leadership>(&role_);
+  if (lead == nullptr) {
+    ready_confirms_.push_back({input.token, Error(Code::kNotPrimary, "this replica does not lead the tablet")});
+  } else {
+    lead->Confirm(input.token, now_);
+  }
 }
 
 void ReplicaCore::Step(const Stored&) {
   CHECK(awaiting_store_);
   awaiting_store_ = false;
   state_dirty_ = false;
-  stored_ = handed_out_;
+  undone_.clear();
+  log_.OnStored();
 }
 
 void ReplicaCore::Step(const StoreFailed& input) {
   const bool refused = awaiting_store_ && input.status.code() == Code::kOverloaded;
-  if (awaiting_store_) flushes_.pop_back();  // that output's flush, which is not begun
+  if (awaiting_store_) {  // that output's flush is not begun
+    flushes_.pop_back();
+    log_.OnRefused();
+  }
   awaiting_store_ = false;
-  handed_out_ = stored_;
   if (refused) {
+    // What answers the master does not wait for room: a state is always taken.
     store_failed_ = true;
+    flush_wanted_ = !held_replies_.empty();
+    RefuseAppends(AppendResult::kBusy);
     return;
   }
-  failure_ = input.status.ok() ? Status(Code::kInternal, "the store failed without saying why") : input.status;
+  Fail(input.status.ok() ? Status(Code::kInternal, "the store failed without saying why") : input.status);
+}
+
+void ReplicaCore::Fail(Status status) {
+  failure_ = std::move(status);
   StepDown();
   for (HeldReply& held : held_replies_) {
     held.reply.status = failure_;
     ready_replies_.push_back(std::move(held.reply));
   }
   held_replies_.clear();
+  RefuseAppends(AppendResult::kBusy);
 }
 
 void ReplicaCore::Step(const Flushed& input) {
+  flushed_number_ = std::max(flushed_number_, input.number);
+  log_.OnFlushed(input.number);
   while (!flushes_.empty() && flushes_.front().number <= input.number) {
-    flushed_ = std::max(flushed_, flushes_.front().upto);
+    if (flushes_.front().state) durable_ = *std::move(flushes_.front().state);
     flushes_.pop_front();
   }
-  while (!held_replies_.empty() && held_replies_.front().after <= input.number) {
+  ReleaseHeld();
+  AnswerAppends();
+  AdvanceCommit();
+  AdvanceCopy();
+}
+
+// Replies leave in order; one that waits for grants to run out holds up those behind it.
+void ReplicaCore::ReleaseHeld() {
+  while (!held_replies_.empty() && held_replies_.front().after <= flushed_number_ &&
+         held_replies_.front().not_before <= now_) {
     ready_replies_.push_back(std::move(held_replies_.front().reply));
     held_replies_.pop_front();
   }
-  AdvanceCommit();
 }
 
 void ReplicaCore::AdvanceCommit() {
-  auto* primary = std::get_if<Primary>(&role_);
-  if (primary == nullptr) return;
-  primary->flushed[options_.self] = flushed_;
-  const Lsn reached = MajorityOf(primary->flushed);
-  if (reached < primary->barrier || reached <= committed_) return;
-  committed_ = reached;
+  const auto* lead = std::get_if<Leadership>(&role_);
+  if (lead == nullptr) return;
+  const Lsn reached = Planted(PlantedBug::apply_before_commit) ? log_.flushed() : lead->MajorityFlushed(log_.flushed());
+  if (reached >= lead->barrier() || Planted(PlantedBug::commit_older_epoch)) CommitTo(reached);
+  CheckTransfer();
+}
+
+void ReplicaCore::CommitTo(Lsn lsn) {
+  if (lsn <= committed_) return;
+  committed_ = lsn;
   commit_news_ = true;
 }
 
 void ReplicaCore::Step(const Applied& input) {
-  CHECK(input.upto <= committed_) << "applied " << input.upto << " but only " << committed_ << " is committed";
-  applied_ = std::max(applied_, input.upto);
-  while (!held_.empty() && held_.front()->version.lsn <= applied_) held_.pop_front();
+  CHECK(input.upto.lsn <= committed_) << "applied " << input.upto << " but only " << committed_ << " is committed";
+  log_.Apply(input.upto);
+  Freshen();
+  AdvanceCopy();
 }
 
-void ReplicaCore::Step(const Tick&) { store_failed_ = false; }
+void ReplicaCore::Step(const Tick& input) {
+  now_ = std::max(now_, input.now);
+  store_failed_ = false;
+  if (auto* lead = std::get_if<Leadership>(&role_)) lead->OnTick(now_);
+  CheckTransfer();
+  ReleaseHeld();
+}
+
+void ReplicaCore::Step(const HeartbeatDue& input) {
+  now_ = std::max(now_, input.now);
+  if (auto* lead = std::get_if<Leadership>(&role_)) lead->HeartbeatDue();
+}
+
+// ---- what peers answer ----------------------------------------------------------------------------------------------
+
+void ReplicaCore::Step(const PeerReply& input) {
+  now_ = std::max(now_, input.now);
+  auto* lead = std::get_if<Leadership>(&role_);
+  if (lead == nullptr) return;
+  if (const auto* append = std::get_if<AppendAnswer>(&input.body)) {
+    lead->OnAppendAnswer(input, *append, log_);
+    AdvanceCommit();
+  } else if (const auto* heartbeat = std::get_if<HeartbeatAnswer>(&input.body)) {
+    lead->OnHeartbeatAnswer(input, *heartbeat, log_);
+  } else {
+    lead->OnLost(input);
+  }
+}
+
+void ReplicaCore::Step(const PeerRestarted& input) {
+  if (auto* lead = std::get_if<Leadership>(&role_)) lead->OnRestarted(input.peer);
+}
+
+void ReplicaCore::Step(const CopyNews& input) {
+  now_ = std::max(now_, input.now);
+  if (auto* lead = std::get_if<Leadership>(&role_)) lead->OnCopyNews(input);
+}
 
 // ---- outputs --------------------------------------------------------------------------------------------------------
 
 bool ReplicaCore::HasOutput() const {
-  if (commit_news_ || !ready_replies_.empty()) return true;
-  if (store_failed_ || awaiting_store_ || !failure_.ok()) return false;
-  return state_dirty_ || flush_wanted_ || last_appended() > stored_;
+  if (commit_news_ || !ready_replies_.empty() || !ready_answers_.empty() || !ready_confirms_.empty() ||
+      !ready_copies_.empty()) {
+    return true;
+  }
+  if (awaiting_store_ || !failure_.ok()) return false;
+  if (state_dirty_ || flush_wanted_ || (log_.HasWork() && !store_failed_) || CopyNeedsHost()) return true;
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead != nullptr && LeadIsDurable() && lead->HasMessages(log_);
 }
 
 // While a stricter flush is under way the later ones must be as strict, as their completion vouches for it.
-FlushMode ReplicaCore::NextFlushMode() const {
+FlushMode ReplicaCore::NextFlushMode(bool with_state) const {
   const auto strict = [](const PendingFlush& flush) { return flush.mode == FlushMode::kSync; };
-  if (!held_replies_.empty() || std::any_of(flushes_.begin(), flushes_.end(), strict)) return FlushMode::kSync;
+  if (with_state || !held_replies_.empty() || std::any_of(flushes_.begin(), flushes_.end(), strict)) {
+    return FlushMode::kSync;
+  }
   return options_.flush_mode;
+}
+
+void ReplicaCore::TakeForStore(ReplicaOutput& output) {
+  const bool entries = log_.HasWork() && !store_failed_;
+  if (state_dirty_) output.state = state_;
+  if (entries) {
+    output.undone = undone_;
+    output.remove_from = log_.remove_from();
+    output.append = log_.Unstored();
+  }
+  awaiting_store_ = state_dirty_ || entries;
+  if (!awaiting_store_ && !flush_wanted_) return;
+  output.flush = FlushRequest{next_flush_, NextFlushMode(output.state.has_value())};
+  flushes_.push_back({next_flush_, output.flush->mode, output.state});
+  log_.HandOut(next_flush_, entries);
+  next_flush_ = next_flush_.Next();
+  flush_wanted_ = false;
 }
 
 ReplicaOutput ReplicaCore::TakeOutput() {
   CHECK(!awaiting_store_) << "the last output was not answered with Stored or StoreFailed";
   ReplicaOutput output;
-  if (!store_failed_ && failure_.ok()) {
-    if (state_dirty_) output.state = state_;
-    for (size_t i = held_.size(); i > 0 && held_[i - 1]->version > stored_; --i) output.append.push_back(held_[i - 1]);
-    std::reverse(output.append.begin(), output.append.end());
-    handed_out_ = last_appended();
-    awaiting_store_ = output.state.has_value() || !output.append.empty();
-    if (awaiting_store_ || flush_wanted_) {
-      output.flush = FlushRequest{next_flush_, NextFlushMode()};
-      flushes_.push_back({next_flush_, handed_out_.lsn, output.flush->mode});
-      next_flush_ = next_flush_.Next();
-      flush_wanted_ = false;
+  if (failure_.ok()) {
+    TakeForStore(output);
+    if (auto* lead = std::get_if<Leadership>(&role_)) {
+      for (ConfirmReply& reply : lead->TakeConfirmed()) ready_confirms_.push_back(std::move(reply));
+      // What is sent is on its way to the store in this very output, or was refused and is offered again (PROTOCOL 2);
+      // nothing is sent before it is durable that this replica leads (1).
+      if (LeadIsDurable()) {
+        Status status = lead->TakeMessages(log_, committed_, now_, output.messages, output.copies);
+        if (!status.ok()) Fail(std::move(status));
+      }
+    }
+    if (CopyNeedsHost()) {
+      copy_->announced = true;
+      if (copy_->stage == CopyStage::kPreparing) output.prepare = copy_->order;
+      if (copy_->stage == CopyStage::kCheckpointing) output.checkpoint_for_copy = copy_->order.id;
     }
   }
   output.commit = committed_;
   commit_news_ = false;
   output.replies.swap(ready_replies_);
+  output.answers.swap(ready_answers_);
+  output.confirms.swap(ready_confirms_);
+  output.copy_replies.swap(ready_copies_);
   return output;
 }
 

@@ -5,34 +5,41 @@
 //
 // The driver (TabletCore and its host) keeps this contract:
 //   1. Step() any number of inputs, then TakeOutput() once.
-//   2. When the output has a state or entries: put the state into the store, then append the entries, and Step(Stored)
-//      or Step(StoreFailed) before any other input.
+//   2. When the output has a state, undone or removed entries or new ones: put the state into the store, keep the undone
+//      ones, remove the suffix, append the entries, in this order, and Step(Stored) or Step(StoreFailed) before any
+//      other input.
 //   3. When the output asks for a flush and nothing failed: begin a store Flush of that mode, or of a stricter one, and
 //      Step(Flushed) with its number when it is done. Any number may be under way; completions come in any order.
 //   4. Messages and replies of an output may leave at once: whatever must be durable first has been held back.
 //   5. Apply entries up to `commit`, in order, and Step(Applied).
-//   6. Step(Tick) every 100 ms or so.
-//   7. After a crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
+//   6. Step(Tick) every 100 ms or so and at wake_at(); Step(HeartbeatDue) every 150 ms or so.
+//   7. A PeerRequest is answered by one PeerAnswer; a PeerMessage by one PeerReply, empty when it was lost.
+//   8. After a crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
 //
-// Place:      tabletserver/tablet/tablet_core.h composes it with evaluation, overlay and window.
+// Place:      tabletserver/tablet/tablet_core.h composes it with evaluation, overlay and window. replica_log.h holds the
+//             log, leadership.h what a primary knows of the others; replica_core.cc obeys the master and hands out,
+//             replica_follow.cc follows a primary.
 // Story:      tests/stories/*.txt
 // Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); a step-down is final (3).
 //             2. An entry handed out is handed out again identically, or the epoch is given up (2).
-//             3. commit covers only flushed entries, and none before this epoch's Barrier is flushed.
-//             4. promised and led never fall, and nothing is answered by them before they are durable.
-//             5. A fenced replica reports the last entry it has appended, once flushed; it appends nothing after (4).
+//             3. commit covers only what a majority has flushed, and nothing before this epoch's Barrier is flushed there.
+//             4. promised and led never fall, and nothing is answered or sent by them before they are durable.
+//             5. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
+//                appends nothing of lower epochs after (4).
 //             6. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (6).
-//             7. It always grants itself its lease while it leads, and a lone voter needs nobody else's (7).
+//             7. It grants a lease only for the epoch it has promised, and only when that and the length are durable (7).
+//             8. While incomplete it is not counted, not chosen and does not apply; a copy is prepared only after the mark
+//                is durable, and the mark goes only after a checkpoint (5, 9).
 // Threads:    thread-compatible; only the owning shard calls it.
 #pragma once
 
 #include <deque>
-#include <map>
 #include <optional>
-#include <span>
 #include <variant>
 #include <vector>
 
+#include "tabletserver/replication/leadership.h"
+#include "tabletserver/replication/replica_log.h"
 #include "tabletserver/replication/replica_types.h"
 
 namespace ebla::tabletserver {
@@ -41,26 +48,46 @@ struct ReplicaOptions {
   TabletId tablet;
   ServerName self;
   FlushMode flush_mode = FlushMode::kSync;  // of ordinary appends; what answers the master is always flushed kSync
+  LeaseTerms lease;
+  size_t held_bytes_max = 64 << 20;         // of entries a follower holds unapplied; beyond it appends are BUSY
+  MonotonicTime started;                    // when this process began to answer
 };
 
 class ReplicaCore {
  public:
-  // What a restart found: `last_logged` none when the log is empty. A replica that is new here has an empty state.
-  ReplicaCore(ReplicaOptions options, ReplicaState state, Version last_logged, Lsn applied);
+  // What a restart found: the store's log from `first` to `last` (none: empty), the last applied entry. A replica that is
+  // new here has an empty state.
+  ReplicaCore(ReplicaOptions options, ReplicaState state, Version first, Version last, Version applied, LogReader reader);
 
-  // ---- inputs --------------------------------------------------------------------------------------------------------
+  // ---- the master's orders -------------------------------------------------------------------------------------------
   void Step(const ConfigureReplica& input);
   void Step(const FenceReplica& input);
   void Step(const DropReplica& input);
   void Step(const AlterReplica& input);
+  void Step(const TransferReplica& input);
   void Step(const ReplicaForgotten& input);
+  // ---- the store -----------------------------------------------------------------------------------------------------
   void Step(const Stored& input);
   void Step(const StoreFailed& input);
   void Step(const Flushed& input);
   void Step(const Applied& input);
+  void Step(const LogTruncated& input) { log_.Truncated(input.first); }
+  // ---- time ----------------------------------------------------------------------------------------------------------
   void Step(const Tick& input);
-  // Appends an entry whose version is NextVersion(). Only while Leads().
+  void Step(const HeartbeatDue& input);
+  // ---- peers ---------------------------------------------------------------------------------------------------------
+  void Step(PeerRequest input);
+  void Step(const PeerReply& input);
+  void Step(const PeerRestarted& input);
+  void Step(const CopyNews& input);
+  void Step(const ReceiveCopy& input);
+  void Step(const CopyPrepared& input);
+  void Step(const CopyArrived& input);
+  void Step(const CopyCheckpointed& input);
+  // ---- clients -------------------------------------------------------------------------------------------------------
+  // Appends an entry whose version is NextVersion(). Only while Leads() and admitting().
   void Propose(EntryPtr entry);
+  void Step(const ConfirmLeadership& input);
 
   bool HasOutput() const;
   ReplicaOutput TakeOutput();
@@ -68,77 +95,151 @@ class ReplicaCore {
   // ---- what it has decided -------------------------------------------------------------------------------------------
   RoleKind role() const;
   bool Leads() const { return role() == RoleKind::kPrimary; }
-  Epoch epoch() const { return configured_; }             // as last configured; none since a restart
+  bool admitting() const { return Leads() && !transfer_; }  // else a transfer is under way
+  Epoch epoch() const { return configured_; }             // as last configured or followed; none since a restart
   const ServerName& primary() const { return primary_; }  // of that epoch
-  Version NextVersion() const;
-  Version last_appended() const;   // proposed ones included
+  Version NextVersion() const { return {configured_, log_.last().lsn.Next()}; }
+  Version last_appended() const { return log_.last(); }   // proposed ones included
   Lsn committed() const { return committed_; }
-  Lsn applied() const { return applied_; }
+  Lsn applied() const { return log_.applied().lsn; }
+  Lsn flushed() const { return log_.flushed(); }
+  Lsn all_flushed() const;         // by every voter; only while it leads
+  std::vector<ServerName> Missing(Lsn lsn) const;  // voters that have not made it durable, as far as is known
   bool BarrierApplied() const;     // leads, and serves STRONG reads
-  // Until when reads at this primary need no confirmation: for ever while a lone voter leads, else not at all.
+  bool BarrierCommitted() const;
+  Lsn barrier() const;             // of the epoch it leads; none otherwise
+  // Until when reads at this primary need no confirmation; zero while it does not lead.
   MonotonicTime lease_until() const;
-  bool store_stalled() const { return store_failed_; }  // the store refused entries: they wait for a Tick
-  const Status& failure() const { return failure_; }    // not OK: the store lied, the replica is dead
+  // A follower has applied all that was committed by then (its own clock); zero: not known.
+  MonotonicTime fresh_as_of() const { return fresh_as_of_; }
+  // A follower last heard from the primary of its epoch; zero: never.
+  MonotonicTime heard() const { return heard_; }
+  Epoch refused_for() const;       // leads, but somebody has promised this higher epoch; none: nobody has
+  Epoch released() const { return released_; }            // handed over by a transfer in this process's life
+  std::vector<PeerProgress> Progress() const;
+  // The log may be truncated below this, as far as the replicas are concerned.
+  Lsn NeededFrom() const;
+  bool may_apply() const;          // false while a copy has not arrived
+  bool incomplete() const { return state_.incomplete; }
+  bool store_stalled() const { return store_failed_; }    // the store refused entries: they wait for a Tick
+  const Status& failure() const { return failure_; }      // not OK: the store lied, the replica is dead
   const ReplicaState& state() const { return state_; }
+  MonotonicTime wake_at() const;   // when the next Tick is due at the latest
   void set_flush_mode(FlushMode mode) { options_.flush_mode = mode; }
 
-  // Entries of this process's life not yet applied, from the log positions (applied, last_appended]; older unapplied
-  // ones are in the store's log alone. Null when the entry is not held.
-  EntryPtr Held(Lsn lsn) const;
+  // Entries of this process's life not yet applied; older unapplied ones are in the store's log alone: then null.
+  EntryPtr Held(Lsn lsn) const { return log_.Held(lsn); }
 
  private:
   struct Absent {};
-  struct Follower {};
-  struct Primary {
-    Lsn barrier;                          // the first entry of its epoch
-    std::map<ServerName, Lsn> flushed;    // by voter
+  struct Follower {
+    Lsn matched;  // the log is that of the present epoch's primary through here
   };
   struct HeldReply {
     FlushNumber after;
+    MonotonicTime not_before;
     ControlReply reply;
+  };
+  struct HeldAnswer {
+    RequestToken token;
+    AppendAnswer answer;  // once `answer.flushed` is durable
   };
   struct PendingFlush {
     FlushNumber number;
-    Lsn upto;
     FlushMode mode;
+    std::optional<ReplicaState> state;
+  };
+  struct Transfer {
+    RequestToken token;
+    ServerName target;
+    MonotonicTime deadline;
+  };
+  enum class CopyStage : uint8_t { kMarking, kPreparing, kReceiving, kApplying, kCheckpointing };
+  struct Copy {
+    ReceiveCopy order;
+    FlushNumber marked_by;   // vouches for the mark, and for what was kept
+    CopyStage stage = CopyStage::kMarking;
+    bool announced = false;  // the host has been told what this stage wants of it
+    Lsn upto;
+  };
+  struct Echo {
+    MonotonicTime clock;
+    Lsn committed;
   };
 
+  // replica_core.cc
   Status CheckConfigure(const ConfigureReplica& input) const;
   Status CheckLead(const ConfigureReplica& input) const;
   void Create(const ConfigureReplica& input);
   void Lead(const ConfigureReplica& input);
   void StepDown();
   void Promise(Epoch epoch);
-  void Reply(RequestToken token, Status status);
+  void Reply(RequestToken token, Status status, MonotonicTime not_before = {});
   void AdvanceCommit();
-  FlushMode NextFlushMode() const;
+  void CommitTo(Lsn lsn);
+  void ReleaseHeld();
+  void CheckTransfer();
+  void Fail(Status status);
+  FlushMode NextFlushMode(bool with_state) const;
+  void TakeForStore(ReplicaOutput& output);
+  bool CopyNeedsHost() const {
+    return copy_ && !copy_->announced &&
+           (copy_->stage == CopyStage::kPreparing || copy_->stage == CopyStage::kCheckpointing);
+  }
+  bool LeadIsDurable() const { return durable_.led >= configured_; }
+
+  // replica_follow.cc
+  // What an epoch's primary says is obeyed; false: it is not the present one.
+  bool Follow(const ServerName& peer, Epoch epoch, MonotonicTime now);
+  bool Grant(Epoch epoch, MonotonicTime now);
+  void OnAppend(RequestToken token, const ServerName& peer, const AppendMessage& append, MonotonicTime now);
+  void OnHeartbeat(RequestToken token, const ServerName& peer, const HeartbeatMessage& heartbeat, MonotonicTime now);
+  Result<std::optional<Version>> Conflict(Version previous) const;
+  Status Take(const AppendMessage& append);
+  void AnswerAppends();
+  void RefuseAppends(AppendResult result);
+  void Remember();
+  void Freshen();
+  void AdvanceCopy();
 
   ReplicaOptions options_;
   ReplicaState state_;
-  std::variant<Absent, Follower, Primary> role_;
+  ReplicaState durable_;          // as far as a flush has vouched for it
+  std::variant<Absent, Follower, Leadership> role_;
+  ReplicaLog log_;
   Epoch configured_;
   ServerName primary_;
   std::vector<ServerName> voters_;
   std::vector<ServerName> learners_;
+  MonotonicTime now_;             // the greatest seen
+  MonotonicTime grants_until_;    // nobody is told of a higher promise before
+  MonotonicTime heard_;
+  MonotonicTime fresh_as_of_;
+  std::deque<Echo> echoes_;       // that wait to be applied
+  Epoch released_;
+  Lsn retain_;                    // as the primary says
+  std::optional<Transfer> transfer_;
+  std::optional<Copy> copy_;
 
-  // The log: everything up to stored_ is in the store; held_ ends at last_appended().
-  Version stored_;
-  Lsn flushed_;
   Lsn committed_;
-  Lsn applied_;
-  std::deque<EntryPtr> held_;     // consecutive
+  Lsn told_committed_;            // by the primary of this epoch
+  std::vector<EntryPtr> undone_;
   bool state_dirty_ = false;      // state_ differs from what the store was last given
   bool awaiting_store_ = false;   // an output with state or entries is out
   bool store_failed_ = false;     // its store refused it; handed out again at the next Tick
-  Version handed_out_;            // the last entry of the output that is out
   Status failure_;
   bool remains_ = false;          // a tombstone whose data the host has not yet removed
 
   FlushNumber next_flush_{1};     // what the next output's flush will be
+  FlushNumber flushed_number_;    // the latest that is done
   bool flush_wanted_ = false;
   std::deque<PendingFlush> flushes_;
   std::deque<HeldReply> held_replies_;
+  std::deque<HeldAnswer> held_answers_;
   std::vector<ControlReply> ready_replies_;
+  std::vector<PeerAnswer> ready_answers_;
+  std::vector<ConfirmReply> ready_confirms_;
+  std::vector<CopyReply> ready_copies_;
   bool commit_news_ = false;
 };
 

@@ -2,12 +2,13 @@
 // What goes into and comes out of the core of one replica: plain structs, no Thrift, no clock.
 // Place:      replica_core.h decides on them; tablet_core.h passes them on; the host carries them out.
 // Threads:    values. A log entry is immutable once proposed and shared (EntryPtr), because the core, an append in
-//             flight and, with several replicas, messages to peers all hold it, and none of them outlives the others by rule.
+//             flight and messages to peers all hold it, and none of them outlives the others by rule.
 #pragma once
 
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <optional>
 #include <variant>
 #include <vector>
 
@@ -39,13 +40,25 @@ struct ConfigureReplica {
   std::vector<ServerName> learners;
   bool fenced = false;                // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
   bool born = false;                  // who does not know the tablet starts complete and empty
+  bool transfer = false;              // the former primary has released the epoch before this one to `primary`
   Version presumed;                   // none: nothing is presumed of the primary's log
   TabletTime barrier_time;            // of the Barrier that the new primary appends
+  MonotonicTime now;
 };
 
 struct FenceReplica {
   RequestToken token;
   Epoch epoch;
+  MonotonicTime now;
+};
+
+// Hands the leadership on: stops admitting, brings `target` level, releases the lease, answers; then the catalog is
+// changed. Given up at `deadline` if the target does not come level, and the primary goes on.
+struct TransferReplica {
+  RequestToken token;
+  Epoch epoch;  // the one led
+  ServerName target;
+  MonotonicTime deadline;
 };
 
 struct DropReplica {
@@ -78,34 +91,170 @@ struct Flushed {
 
 // Every entry up to here is applied.
 struct Applied {
-  Lsn upto;
+  Version upto;
 };
 
 struct Tick {
   MonotonicTime now;
 };
 
-// ---- messages between replicas of one tablet; a tablet with one voter sends none ------------------------------------
+// Time for the next heartbeat (every 150 ms or so).
+struct HeartbeatDue {
+  MonotonicTime now;
+};
+
+// A STRONG read without a lease: a majority is asked, in a round begun from now on, whether this replica still leads.
+struct ConfirmLeadership {
+  RequestToken token;
+  MonotonicTime now;
+};
+
+// The store's log now begins with this entry.
+struct LogTruncated {
+  Version first;
+};
+
+// ---- messages between replicas of one tablet ------------------------------------------------------------------------
+// Requests and answers. The host pairs them: an answer comes back with the number and the time of its request, and one
+// of an earlier incarnation of the peer is dropped.
 
 struct AppendMessage {
   Epoch epoch;
-  Version previous;  // the entry before entries[0]
-  std::vector<EntryPtr> entries;
+  Version previous;               // the entry before entries[0]; none: the log's beginning
+  std::vector<EntryPtr> entries;  // none: a probe or a notice of what is committed
   Lsn committed;
-  TabletTime time;
+  Lsn retain;                     // somebody may still need the log from here on
+  TabletTime time;                // filled by TabletCore
+};
+
+enum class AppendResult : uint8_t {
+  kStored = 0,      // durable through `flushed`
+  kMismatch = 1,    // does not hold `previous`: look next at or before `conflict`
+  kStaleEpoch = 2,  // promised `promised`
+  kUnknown = 3,     // no replica is here
+  kIncomplete = 4,  // wants a copy
+  kBusy = 5,        // not now
 };
 
 struct AppendAnswer {
-  Epoch epoch;
-  bool stored = false;
-  Lsn flushed;       // stored: durable up to here
-  Version conflict;  // not stored: where the sender should look next
+  Epoch epoch;           // of the request
+  AppendResult result = AppendResult::kBusy;
+  Lsn flushed;
+  Version conflict;
   Epoch promised;
+  bool granted = false;  // until a lease after it was received, no higher epoch is promised to anybody
+  bool incomplete = false;  // stored, but must not be counted (PROTOCOL 5)
+  uint64_t receiving = 0;   // the copy that it waits for; 0: none
+  MonotonicTime clock;   // the follower's, when it received the request
 };
 
+struct HeartbeatMessage {
+  Epoch epoch;
+  Lsn committed;
+  Lsn retain;
+  uint64_t round = 0;        // of confirmation; the latest begun
+  MonotonicTime echo_clock;  // the receiver's own, from an earlier answer; and what was committed then, under a lease
+  Lsn echo_committed;
+  TabletTime time;           // filled by TabletCore
+};
+
+struct HeartbeatAnswer {
+  Epoch epoch;
+  uint64_t round = 0;
+  Epoch promised;
+  bool granted = false;
+  bool known = true;
+  Version last;          // of its log: a primary that has nothing to send sees whether it is behind
+  MonotonicTime clock;
+};
+
+// From a peer, to be answered by one PeerAnswer with its token.
+struct PeerRequest {
+  RequestToken token;
+  ServerName peer;
+  std::variant<AppendMessage, HeartbeatMessage> body;
+  MonotonicTime now;
+};
+
+struct PeerAnswer {
+  RequestToken token;
+  std::variant<AppendAnswer, HeartbeatAnswer> body;
+};
+
+// To a peer.
 struct PeerMessage {
-  ServerName peer;  // to whom, in an output; from whom, in an input
-  std::variant<AppendMessage, AppendAnswer> body;
+  ServerName peer;
+  uint64_t number = 0;   // of this replica's messages to that peer
+  MonotonicTime sent;
+  std::variant<AppendMessage, HeartbeatMessage> body;
+};
+
+// What became of a PeerMessage.
+struct PeerReply {
+  ServerName peer;
+  uint64_t number = 0;
+  MonotonicTime sent;
+  MonotonicTime now;
+  // None: it was lost, refused by the host, or not answered in time.
+  std::variant<std::monostate, AppendAnswer, HeartbeatAnswer> body;
+};
+
+// The peer's process is another one now: what it said before may be forgotten.
+struct PeerRestarted {
+  ServerName peer;
+};
+
+// ---- copies (PROTOCOL 9) --------------------------------------------------------------------------------------------
+
+// Brings a peer that the log cannot reach to `start`: chunks of records read at or past it, then the log from there on.
+struct StartCopy {
+  ServerName peer;
+  uint64_t id = 0;
+  Epoch epoch;
+  Version start;  // applied here when the copy began; the log from there on is kept for it
+  Version line;   // who holds this entry (committed, and the first of the log here) refuses, and is sent the log
+};
+
+// How a copy fares, told at its source.
+struct CopyNews {
+  enum class Kind : uint8_t {
+    kAccepted,   // the peer has discarded what it had: the log may follow
+    kArrived,    // every chunk is in the peer's store
+    kHoldsLine,  // refused: the log can reach it after all
+    kFailed,
+  };
+  ServerName peer;
+  uint64_t id = 0;
+  Kind kind = Kind::kFailed;
+  MonotonicTime now;
+};
+
+// At the peer: a copy begins, continues, has arrived.
+struct ReceiveCopy {
+  RequestToken token;
+  ServerName peer;
+  uint64_t id = 0;
+  Epoch epoch;
+  Version start;
+  Version line;
+  MonotonicTime now;
+};
+
+// The host has discarded log, records and applied state, and installed those of the copy's start.
+struct CopyPrepared {
+  uint64_t id = 0;
+};
+
+// Every chunk is in the store; complete once applied through `upto`, and after a checkpoint begun then.
+struct CopyArrived {
+  RequestToken token;
+  uint64_t id = 0;
+  Lsn upto;
+};
+
+// The checkpoint begun after CheckpointWanted is done.
+struct CopyCheckpointed {
+  uint64_t id = 0;
 };
 
 // ---- outputs --------------------------------------------------------------------------------------------------------
@@ -115,7 +264,7 @@ struct FlushRequest {
   FlushMode mode = FlushMode::kSync;
 };
 
-// To a Configure, Fence, Drop or Alter. What it says is durable already.
+// To an order of the master. What it says is durable already.
 struct ControlReply {
   RequestToken token;
   Status status;          // STALE_EPOCH, CONDITION_FAILED (log shorter than presumed), UNAVAILABLE (incomplete): the
@@ -124,8 +273,21 @@ struct ControlReply {
   Version last_appended;  // as flushed
   bool known = false;     // a replica exists here (a mere promise or a tombstone is none)
   bool incomplete = false;
+  bool forgetful = false; // may have lost what it acknowledged (PROTOCOL 5)
   bool dropped = false;   // this Drop, or an earlier one, made a tombstone: the host removes what is left
   TabletTime time;        // filled by TabletCore; none: restarted since, knows none
+};
+
+// To a ConfirmLeadership. NOT_PRIMARY: it leads no more, or another epoch.
+struct ConfirmReply {
+  RequestToken token;
+  Status status;
+};
+
+// To a ReceiveCopy or CopyArrived. OK: go on. CONDITION_FAILED: holds the line, send the log. Else it has ended.
+struct CopyReply {
+  RequestToken token;
+  Status status;
 };
 
 enum class RoleKind : uint8_t {
@@ -134,13 +296,31 @@ enum class RoleKind : uint8_t {
   kPrimary = 2,
 };
 
+// How the primary sees another replica.
+struct PeerProgress {
+  ServerName peer;
+  bool voter = false;
+  bool copying = false;
+  bool incomplete = false;
+  Lsn flushed;               // durable there, as far as is known in this epoch
+  MonotonicTime heard;       // of the latest answer; zero: none in this epoch
+};
+
 struct ReplicaOutput {
-  std::optional<ReplicaState> state;    // 1. to the store first,
-  std::vector<EntryPtr> append;         // 2. then these, consecutive; then Stored or StoreFailed, before any other input
-  std::optional<FlushRequest> flush;    // 3. begun after both; then Flushed
+  std::optional<ReplicaState> state;    // 1. to the store first;
+  std::vector<EntryPtr> undone;         // 2. acknowledged PRIMARY writes about to be discarded: kept elsewhere (rule 22);
+  Lsn remove_from;                      // 3. the log's suffix from here on is removed; none: nothing is;
+  std::vector<EntryPtr> append;         // 4. then these, consecutive; then Stored or StoreFailed, before any other input
+  std::optional<FlushRequest> flush;    // 5. begun after all of them; then Flushed
   Lsn commit;                           // entries up to here may be applied
   std::vector<PeerMessage> messages;    // may leave at once
+  std::vector<PeerAnswer> answers;      // may leave at once
   std::vector<ControlReply> replies;    // may leave at once
+  std::vector<ConfirmReply> confirms;   // may leave at once
+  std::vector<StartCopy> copies;        // to be begun
+  std::optional<ReceiveCopy> prepare;   // discard what is here, install the copy's start; then CopyPrepared
+  std::vector<CopyReply> copy_replies;
+  uint64_t checkpoint_for_copy = 0;     // not 0: take a checkpoint begun now, then CopyCheckpointed with this
 };
 
 }  // namespace ebla::tabletserver

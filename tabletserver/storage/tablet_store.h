@@ -49,6 +49,7 @@ struct ReplicaState {
   Epoch led;                     // the greatest epoch it has led; it never leads that again
   int64_t longest_lease_ms = 0;  // granted to another
   bool incomplete = false;       // about to be, or being, copied (rule 5)
+  bool forgetful = false;        // may have forgotten what it acknowledged (rule 5)
   bool tombstone = false;        // dropped, at `promised`
   KeyRange incomplete_range;     // what it will cover when complete (rule 10)
   Epoch family_epoch;            // rule 13: its parents' logs are committed through here

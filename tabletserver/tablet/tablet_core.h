@@ -4,24 +4,29 @@
 //
 // The host keeps this contract, per tablet (replica_core.h has the reasons):
 //   1. Step() any number of inputs, then TakeOutput() once, for as many tablets as have HasOutput().
-//   2. state:  store.PutReplicaState. append: store.Append, one call for all tablets. Then Step(Stored) or
-//      Step(StoreFailed), before any other input of that tablet; skip both when the output has neither.
+//   2. state:  store.PutReplicaState. undone: store.KeepUndone. remove_from: store.RemoveSuffix. append: store.Append,
+//      one call for all tablets. In this order; then Step(Stored) or Step(StoreFailed), before any other input of that
+//      tablet; skip both when the output has none of them.
 //   3. flush:  (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; Step(Flushed)
 //      when it is done. If the flush fails: Step(StoreFailed) with its status, which is the end of this replica.
-//   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied.lsn}), or on failure
+//   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied}), or on failure
 //      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between.
 //   5. view:   publish it, before 6.
-//   6. replies and messages: send.
+//   6. replies, answers and messages: send. A message is answered by one PeerReply, empty when it was lost.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
-//   8. Step(Tick) every 100 ms or so.
+//   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
+//   9. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
+//      install the copy's start, Step(InstallCopy).
 //
 // A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied, and
-// waits to be configured; the log beyond the applied position is committed by the next epoch's Barrier and then read
-// back in pieces and applied; until that is done writes are asked to come again (COME_AGAIN).
+// waits to be configured or to hear from a primary; the log beyond the applied position is committed by the next
+// epoch's Barrier and then read back in pieces and applied. Whoever begins to lead with entries not yet applied asks
+// writes to come again (COME_AGAIN) until they are, as neither overlay nor window covers them.
 //
 // Place:      tabletserver/shard.h drives it; tests/sim drives the same host.
 // Story:      tests/stories/*.txt
-// Invariants: 1. A write is acknowledged only when its entry is committed and applied.
+// Invariants: 1. A write is acknowledged when its entry is applied (MAJORITY), and durable at all voters (ALL), or durable
+//                here (PRIMARY).
 //             2. Each request token is answered exactly once (or dies with the core).
 //             3. A write is executed at most once in its tablet's history (window.h), refusals included.
 //             4. The view never shows a role, barrier or applied position that is not reached.
@@ -51,14 +56,13 @@ struct TabletOptions {
   WindowLimits window;
   size_t overlay_bytes_max = 64 << 20;
   size_t apply_bytes_max = 4 << 20;  // of one ApplyBatch, about
+  LeaseTerms lease;
+  MonotonicTime started;             // when this process began to answer
 };
-
-// store.ReadLog of this tablet.
-using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last, size_t bytes_max)>;
 
 struct TabletReaders {
   RecordReader record;
-  LogReader log;
+  LogReader log;  // store.ReadLog of this tablet
 };
 
 // ---- inputs beyond those of replica_types.h -------------------------------------------------------------------------
@@ -92,6 +96,13 @@ struct Purge {
   MonotonicTime now;
 };
 
+// What a copy begins from: the primary's applied state at its start, and the window of then.
+struct InstallCopy {
+  uint64_t id = 0;
+  AppliedState applied;
+  std::vector<WindowRow> window;
+};
+
 // The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick. Else
 // the replica is dead.
 struct ApplyFailed {
@@ -101,6 +112,8 @@ struct ApplyFailed {
 
 struct TabletOutput {
   std::optional<ReplicaState> state;
+  std::vector<EntryPtr> undone;
+  Lsn remove_from;
   std::vector<EntryPtr> append;
   std::optional<FlushRequest> flush;
   std::optional<ApplyBatch> apply;
@@ -109,6 +122,12 @@ struct TabletOutput {
   std::vector<PurgeReply> purges;
   std::vector<ControlReply> controls;
   std::vector<PeerMessage> messages;
+  std::vector<PeerAnswer> answers;
+  std::vector<ConfirmReply> confirms;
+  std::vector<StartCopy> copies;
+  std::optional<ReceiveCopy> prepare;
+  std::vector<CopyReply> copy_replies;
+  uint64_t checkpoint_for_copy = 0;
 };
 
 class TabletCore {
@@ -118,8 +137,9 @@ class TabletCore {
   TabletCore(TabletOptions options, RecoveredReplica recovered, TabletSchema schema, TabletReaders readers);
 
   void Step(const ConfigureTablet& input);
-  void Step(const FenceReplica& input, MonotonicTime now);
+  void Step(const FenceReplica& input);
   void Step(const DropReplica& input);
+  void Step(const TransferReplica& input);
   void Step(const AlterTablet& input);
   void Step(const ReplicaForgotten& input);
   void Step(AdmitWrite input);
@@ -129,7 +149,18 @@ class TabletCore {
   void Step(const Flushed& input);
   void Step(const Applied& input);
   void Step(ApplyFailed input);
+  void Step(const LogTruncated& input) { replica_.Step(input); }
   void Step(const Tick& input);
+  void Step(const HeartbeatDue& input);
+  void Step(PeerRequest input);
+  void Step(const PeerReply& input);
+  void Step(const PeerRestarted& input) { replica_.Step(input); }
+  void Step(const ConfirmLeadership& input);
+  void Step(const CopyNews& input) { replica_.Step(input); }
+  void Step(const ReceiveCopy& input);
+  void Step(const InstallCopy& input);
+  void Step(const CopyArrived& input) { replica_.Step(input); }
+  void Step(const CopyCheckpointed& input) { replica_.Step(input); }
 
   bool HasOutput() const;
   TabletOutput TakeOutput();
@@ -141,6 +172,8 @@ class TabletCore {
   size_t overlay_bytes() const { return overlay_.bytes(); }
   size_t window_bytes() const { return window_.bytes(); }
   size_t waiting() const { return waiting_; }  // requests that wait for an entry
+  // The rows of a copy that starts at what is applied now.
+  std::vector<WindowRow> WindowRows() const;
 
  private:
   struct Waiter {
@@ -148,7 +181,9 @@ class TabletCore {
     AckLevel level = AckLevel::kMajority;  // the stronger of what was asked and logged
     MonotonicTime deadline = MonotonicTime::Max();
     bool purge = false;
+    EntryPtr entry;  // what it waits for
   };
+  using Waiters = std::map<Lsn, std::vector<Waiter>>;
 
   // Each answers the request, or has it wait, and says so; or leaves it to the next.
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
@@ -159,16 +194,27 @@ class TabletCore {
   AckLevel LevelOf(const WriteRequest& request) const;
   Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);
 
-  Lsn Append(LogEntry entry, MonotonicTime now);
-  void Wait(Lsn lsn, Waiter waiter);
-  void Answer(const Waiter& waiter, const LogEntry& entry);
+  EntryPtr Append(LogEntry entry, MonotonicTime now);
+  void Wait(Waiter waiter);
+  void Settle();
+  void SettleUpTo(Waiters& waiters, Lsn reached);
+  void Answer(const Waiter& waiter);
   void AnswerWrite(RequestToken token, const Outcome& outcome, Version version);
   void RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms = -1);
   void GiveUp(const Waiter& waiter);
+  void GiveUpAll();
   void ExpireWaiters(MonotonicTime now);
 
+  struct Before {
+    bool led = false;
+    Epoch epoch;
+    Lsn last;
+  };
+  Before Now() const { return {replica_.Leads(), replica_.epoch(), replica_.last_appended().lsn}; }
   Result<TabletTime> LastLoggedTime() const;
-  void AfterMaster(bool led_before, Epoch epoch_before);
+  Result<TabletTime> BarrierTime(const ConfigureTablet& input);
+  void After(const Before& before);
+  void PublishLease();
   void BeginAnew(const KeyRange& range);
   void Observe(MonotonicTime now) { now_ = std::max(now_, now); }
 
@@ -187,11 +233,15 @@ class TabletCore {
   TabletClock clock_;
   AppliedState applied_;
   std::shared_ptr<const TabletSchema> schema_;
-  Lsn replay_upto_;               // the log as the restart found it: in the store alone, not in overlay and window
+  Lsn replay_upto_;               // entries up to here are in neither overlay nor window
   MonotonicTime now_;             // the greatest seen
 
-  std::map<Lsn, std::vector<Waiter>> waiters_;
+  Waiters until_flushed_;         // PRIMARY: durable here
+  Waiters until_applied_;         // MAJORITY, and purges
+  Waiters until_all_;             // ALL: applied, and durable at every voter
   size_t waiting_ = 0;
+  Lsn pending_primary_;           // the last acknowledged PRIMARY entry
+  MonotonicTime published_lease_;
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 
   // The batch being applied: its entries live here until Applied. Refused ones wait for a Tick.

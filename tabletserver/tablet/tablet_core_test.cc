@@ -59,7 +59,7 @@ TEST(TabletCore, ManyInputsOneOutput) {
   EXPECT_EQ(output.apply->records.size(), 100u);
   EXPECT_EQ(output.apply->window.put.size(), 100u);
   EXPECT_TRUE(output.writes.empty());
-  core.Step(Applied{output.apply->state.applied.lsn});
+  core.Step(Applied{output.apply->state.applied});
   output = core.TakeOutput();
   EXPECT_EQ(output.writes.size(), 100u);
   ASSERT_NE(output.view, nullptr);
@@ -100,7 +100,7 @@ TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
   core.Step(AdmitWrite{std::move(request), rig.now()});
   EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kInterval);
   core.Step(Stored{});
-  core.Step(FenceReplica{RequestToken{1001}, Epoch{2}}, rig.now());
+  core.Step(FenceReplica{RequestToken{1001}, Epoch{2}, rig.now()});
   EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kSync);
 }
 
@@ -186,15 +186,15 @@ TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
   for (const ControlReply& reply : rig.controls) EXPECT_TRUE(reply.status.ok()) << reply.status;
 }
 
-TEST(TabletCore, RefusesSeveralVotersAndForeignTables) {
+TEST(TabletCore, RefusesAPrimaryThatDoesNotVoteAndForeignTables) {
   CoreRig rig(Options());
-  ConfigureReplica two = Born();
-  two.voters = {"ts-1", "ts-2"};
-  rig.Configure(two);
+  ConfigureReplica others = Born();
+  others.voters = {"ts-2", "ts-3"};
+  rig.Configure(others);
   EXPECT_EQ(rig.controls.back().status.code(), Code::kInvalidArgument);
   ConfigureReplica follower = Born();
   follower.primary = "ts-2";
-  follower.voters = {"ts-2"};
+  follower.voters = {"ts-1", "ts-2"};
   rig.Configure(follower);
   EXPECT_TRUE(rig.controls.back().status.ok());
   EXPECT_EQ(rig.view->role, RoleKind::kFollower);

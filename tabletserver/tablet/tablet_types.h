@@ -98,6 +98,7 @@ struct TabletView {
   bool incomplete = false;
   bool barrier_applied = false;      // STRONG reads may be served while `now` < lease_until
   MonotonicTime lease_until;
+  MonotonicTime fresh_as_of;         // a follower: nothing committed by then (its own clock) is missing; zero: not known
   Version applied;                   // EVENTUAL sees up to here
   TabletTime applied_time;           // of the last applied entry: what expired at or before it needs no waiting (rule 21)
   Version last_appended;

@@ -43,7 +43,9 @@ void CoreRig::Start() {
     }
     return entries;
   };
-  core_ = std::make_unique<TabletCore>(options_, std::move(recovered), schema_, std::move(readers));
+  TabletOptions options = options_;
+  options.started = now_;
+  core_ = std::make_unique<TabletCore>(std::move(options), std::move(recovered), schema_, std::move(readers));
   Run();
 }
 
@@ -65,7 +67,7 @@ RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt) {
 
 RequestToken CoreRig::Fence(Epoch epoch) {
   const RequestToken token = NextToken();
-  core_->Step(FenceReplica{token, epoch}, now_);
+  core_->Step(FenceReplica{token, epoch, now_});
   Run();
   return token;
 }
@@ -85,11 +87,60 @@ RequestToken CoreRig::Alter(TabletSchema schema) {
   return token;
 }
 
+RequestToken CoreRig::Transfer(Epoch epoch, ServerName target, Duration patience) {
+  const RequestToken token = NextToken();
+  core_->Step(TransferReplica{token, epoch, std::move(target), now_ + patience});
+  Run();
+  return token;
+}
+
+RequestToken CoreRig::Confirm() {
+  const RequestToken token = NextToken();
+  core_->Step(ConfirmLeadership{token, now_});
+  Run();
+  return token;
+}
+
+void CoreRig::Heartbeat() {
+  core_->Step(HeartbeatDue{now_});
+  Run();
+}
+
+void CoreRig::Receive(PeerRequest request) {
+  request.now = now_;
+  core_->Step(std::move(request));
+  Run();
+}
+
+void CoreRig::Receive(PeerReply reply) {
+  reply.now = now_;
+  core_->Step(reply);
+  Run();
+}
+
+void CoreRig::Install(InstallCopy copy) {
+  log_.clear();
+  truncated_ = copy.applied.applied.lsn;
+  journal_.push_back({.state = {}, .entry = {}, .remove_from = {}, .forget_to = truncated_});
+  data_ = {};
+  data_.applied = copy.applied;
+  for (const WindowRow& row : copy.window) data_.window[{row.client, row.sequence}] = row;
+  core_->Step(copy);
+  Run();
+}
+
+void CoreRig::ReplaceInterval(const std::string& from, const std::string& to,
+                              const std::map<std::string, StoredRecord>& records) {
+  const auto last = to.empty() ? data_.records.end() : data_.records.lower_bound(to);
+  data_.records.erase(data_.records.lower_bound(from), last);
+  data_.records.insert(records.begin(), records.end());
+}
+
 void CoreRig::Forget() {
   log_.clear();
   truncated_ = {};
   journal_.clear();
-  journal_.push_back({state_, ""});
+  journal_.push_back({.state = state_, .entry = {}, .remove_from = {}, .forget_to = {}});
   flushed_ = 1;
   data_ = {};
   checkpoint_ = {};
@@ -148,22 +199,41 @@ void CoreRig::Carry(TabletOutput output) {
   for (WriteReply& reply : output.writes) writes.push_back(std::move(reply));
   for (ControlReply& reply : output.controls) controls.push_back(std::move(reply));
   for (PurgeReply& reply : output.purges) purges.push_back(std::move(reply));
+  const auto pass = [](auto& from, auto& to) {
+    for (auto& one : from) to.push_back(std::move(one));
+  };
+  pass(output.confirms, confirms);
+  pass(output.messages, messages);
+  pass(output.answers, answers);
+  pass(output.copies, copies);
+  pass(output.copy_replies, copy_replies);
+  if (output.prepare.has_value()) prepare = output.prepare;
+  if (output.checkpoint_for_copy != 0) {
+    Checkpoint(false);
+    core_->Step(CopyCheckpointed{output.checkpoint_for_copy});
+  }
 }
 
 bool CoreRig::Store(const TabletOutput& output) {
-  if (!output.state.has_value() && output.append.empty()) return true;
-  if (!append_status_.ok()) {
+  if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
+  if (!append_status_.ok() && !output.append.empty()) {
     core_->Step(StoreFailed{append_status_});
     return false;
   }
   if (output.state.has_value()) {
-    journal_.push_back({output.state, ""});
+    journal_.push_back({.state = output.state, .entry = {}, .remove_from = {}, .forget_to = {}});
     state_ = *output.state;
+  }
+  for (const EntryPtr& entry : output.undone) undone.push_back(entry);
+  if (output.remove_from) {
+    CHECK(!data_.applied.has_value() || output.remove_from > data_.applied->applied.lsn) << "removes what is applied";
+    journal_.push_back({.state = {}, .entry = {}, .remove_from = output.remove_from, .forget_to = {}});
+    log_.erase(log_.lower_bound(output.remove_from), log_.end());
   }
   for (const EntryPtr& entry : output.append) {
     CHECK(entry->version.lsn > truncated_);
     CHECK(log_.empty() || log_.rbegin()->first.Next() == entry->version.lsn) << "a gap before " << entry->version;
-    journal_.push_back({std::nullopt, EncodeLogEntry(*entry)});
+    journal_.push_back({.state = {}, .entry = EncodeLogEntry(*entry), .remove_from = {}, .forget_to = {}});
     log_[entry->version.lsn] = journal_.back().entry;
   }
   core_->Step(Stored{});
@@ -177,8 +247,10 @@ void CoreRig::Apply(ApplyBatch batch) {
   }
   for (const RecordChange& change : batch.records) {
     const auto old = data_.records.find(change.effect->key);
-    CHECK(old == data_.records.end() || old->second.version < change.version)
-        << change.effect->key << " went from " << old->second.version << " to " << change.version;
+    // Chunks of a copy are newer than the log that is then applied over them.
+    if (!state_.incomplete && old != data_.records.end() && old->second.version >= change.version && fault.empty()) {
+      fault = change.effect->key + " went from " + old->second.version.ToString() + " to " + change.version.ToString();
+    }
     if (change.effect->is_delete) {
       data_.records.erase(change.effect->key);
       continue;
@@ -193,7 +265,7 @@ void CoreRig::Apply(ApplyBatch batch) {
   for (const auto& erased : batch.window.erase) data_.window.erase(erased);
   for (const WindowRow& row : batch.window.put) data_.window[{row.client, row.sequence}] = row;
   data_.applied = batch.state;
-  core_->Step(Applied{batch.state.applied.lsn});
+  core_->Step(Applied{batch.state.applied});
 }
 
 void CoreRig::HoldFlush(bool hold) {
@@ -205,9 +277,11 @@ void CoreRig::HoldFlush(bool hold) {
 
 void CoreRig::Checkpoint(bool truncate_log) {
   checkpoint_ = data_;
+  flushed_ = journal_.size();  // it covers the log, too
   if (!truncate_log || !data_.applied.has_value()) return;
   truncated_ = data_.applied->applied.lsn;
   log_.erase(log_.begin(), log_.upper_bound(truncated_));
+  core_->Step(LogTruncated{log_.empty() ? Version{} : DecodeLogEntry(log_.begin()->second)->version});
 }
 
 void CoreRig::Crash(size_t keep, Duration clock_skew) {
@@ -222,12 +296,21 @@ void CoreRig::Crash(size_t keep, Duration clock_skew) {
   for (const Piece& piece : journal_) {
     if (piece.state.has_value()) {
       state_ = *piece.state;
+    } else if (piece.remove_from) {
+      log_.erase(log_.lower_bound(piece.remove_from), log_.end());
+    } else if (piece.entry.empty()) {
+      log_.clear();
     } else {
       const LogEntry entry = *DecodeLogEntry(piece.entry);
       if (entry.version.lsn > truncated_) log_[entry.version.lsn] = piece.entry;
     }
   }
   data_ = checkpoint_;
+  messages.clear();
+  answers.clear();
+  copies.clear();
+  prepare.reset();
+  copy_replies.clear();
   Start();
 }
 

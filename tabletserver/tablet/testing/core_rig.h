@@ -30,9 +30,20 @@ class CoreRig {
   RequestToken Drop(Epoch epoch);
   RequestToken Alter(TabletSchema schema);
   void Forget();
+  RequestToken Transfer(Epoch epoch, ServerName target, Duration patience);
   RequestToken Write(WriteRequest request);  // fills the token, and what was learnt when none is given
+  RequestToken Confirm();
   RequestToken Purge(std::vector<ExpiredKey> keys, TabletTime reached);
   void Tick(Duration passed);
+  void Advance(Duration passed) { now_ = now_ + passed; }  // its clock alone
+  void Heartbeat();
+  // From another rig; the answer comes out in `answers` with this token.
+  void Receive(PeerRequest request);
+  void Receive(PeerReply reply);
+  void Step(const auto& input) {
+    core_->Step(input);
+    Run();
+  }
 
   void HoldFlush(bool hold);
   void FlushOne();  // completes the oldest flush under way, while they are held
@@ -49,22 +60,38 @@ class CoreRig {
   std::vector<WriteReply> writes;
   std::vector<ControlReply> controls;
   std::vector<PurgeReply> purges;
+  std::vector<ConfirmReply> confirms;
+  std::vector<PeerMessage> messages;   // to other rigs; whoever carries them takes them
+  std::vector<PeerAnswer> answers;
+  std::vector<StartCopy> copies;
+  std::optional<ReceiveCopy> prepare;
+  std::vector<CopyReply> copy_replies;
+  std::string fault;                   // a record's version ran back; empty: none did
+  std::vector<EntryPtr> undone;        // kept outside the tablet's data
   std::shared_ptr<const TabletView> view;
   // Of one request, if it was answered. CHECKs that it was answered once.
   std::optional<WriteReply> ReplyTo(RequestToken token) const;
 
   TabletCore& core() { return *core_; }
+  const TabletCore& core() const { return *core_; }
   MonotonicTime now() const { return now_; }
   TabletTime tablet_time() const { return view->time.Now(now_); }
   const std::map<std::string, StoredRecord>& records() const { return data_.records; }
   const std::map<std::pair<ClientId, Sequence>, WindowRow>& window() const { return data_.window; }
   std::vector<LogEntry> Log() const;  // as stored
   const ReplicaState& state() const { return state_; }
+  const std::optional<AppliedState>& applied() const { return data_.applied; }
+
+  // ---- copies: the host's part ----------------------------------------------------------------------------------------
+  void Install(InstallCopy copy);
+  void ReplaceInterval(const std::string& from, const std::string& to, const std::map<std::string, StoredRecord>& records);
 
  private:
-  struct Piece {  // of the journal: one or the other
+  struct Piece {  // of the journal: one of them
     std::optional<ReplicaState> state;
     std::string entry;
+    Lsn remove_from;
+    Lsn forget_to;  // the log begins anew after this position
   };
   struct Data {
     std::map<std::string, StoredRecord> records;

@@ -1,0 +1,338 @@
+#include "tabletserver/replication/leadership.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "common/base/planted_bug.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+// The greatest value that a majority of voters has reached.
+template <class T>
+T ReachedByMajority(std::vector<T> values) {
+  std::sort(values.begin(), values.end(), std::greater<>());
+  return values[values.size() / 2];
+}
+
+}  // namespace
+
+Leadership::Leadership(ServerName self, LeaseTerms terms, Epoch epoch, Lsn barrier, const std::vector<ServerName>& voters,
+                       const std::vector<ServerName>& learners)
+    : self_(std::move(self)), terms_(terms), epoch_(epoch), barrier_(barrier), voters_(voters) {
+  for (const ServerName& voter : voters) {
+    if (voter != self_) peers_[voter].voter = true;
+  }
+  for (const ServerName& learner : learners) {
+    if (learner != self_) peers_[learner].voter |= Planted(PlantedBug::learner_votes);
+  }
+  for (auto& [name, peer] : peers_) peer.next = barrier;
+  heartbeat_due_ = true;
+}
+
+// ---- news -----------------------------------------------------------------------------------------------------------
+
+std::optional<Leadership::Sent> Leadership::Settle(Peer& peer, uint64_t number) {
+  auto append = peer.appends.extract(number);
+  if (append.empty()) return std::nullopt;
+  peer.bytes_in_flight -= append.mapped().bytes;
+  return append.mapped();
+}
+
+void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock) {
+  peer.heard = std::max(peer.heard, reply.now);
+  peer.echo_clock = std::max(peer.echo_clock, clock);
+  if (!granted) return;
+  const MonotonicTime counted_from = Planted(PlantedBug::lease_from_receipt) ? reply.now : reply.sent;
+  peer.lease = std::max(peer.lease, counted_from + terms_.length - terms_.margin);
+}
+
+// Looks for where the logs meet, from `next` downwards. Answers to what was sent before say nothing any more.
+void Leadership::Probe(Peer& peer, Lsn next) {
+  peer.mode = Mode::kProbe;
+  peer.next = std::max(next, Lsn{1});
+  peer.ignore_through = peer.sent;
+  peer.paused = false;
+}
+
+// Nothing but a copy helps now, whatever answers are still under way.
+void Leadership::WantCopy(Peer& peer, bool later) {
+  peer.mode = Mode::kCopy;
+  peer.copy = 0;
+  peer.incomplete = true;
+  peer.paused = later;
+  peer.ignore_through = peer.sent;
+}
+
+void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answer, const ReplicaLog& log) {
+  const auto found = peers_.find(reply.peer);
+  if (found == peers_.end() || answer.epoch != epoch_) return;
+  Peer& peer = found->second;
+  const std::optional<Sent> sent = Settle(peer, reply.number);
+  Grant(peer, reply, answer.granted, answer.clock);
+  if (answer.promised > epoch_) refused_for_ = std::max(refused_for_, answer.promised);
+  if (!sent || reply.number <= peer.ignore_through) return;
+  if (answer.receiving != 0 && answer.receiving != peer.copy) return WantCopy(peer, false);  // one that nobody sends any more
+  switch (answer.result) {
+    case AppendResult::kStored:
+      peer.match = std::max(peer.match, answer.flushed);
+      peer.incomplete = answer.incomplete;
+      peer.next = std::max(peer.next, peer.match.Next());
+      if (peer.mode == Mode::kProbe) peer.mode = Mode::kReplicate;
+      peer.paused = false;
+      break;
+    case AppendResult::kMismatch: {
+      const auto meet = log.LastUpTo(answer.conflict.lsn, answer.conflict.epoch);
+      // Where they do not meet at all, the whole log is offered; or a copy, if it does not reach back so far.
+      Probe(peer, meet.has_value() && meet->has_value() ? (*meet)->lsn.Next() : Lsn{1});
+      break;
+    }
+    case AppendResult::kIncomplete:
+      // It has lost the copy it was receiving, or never had one.
+      WantCopy(peer, peer.copy != 0);
+      break;
+    case AppendResult::kStaleEpoch:
+    case AppendResult::kUnknown:
+    case AppendResult::kBusy:
+      Probe(peer, sent->first);
+      peer.paused = true;
+      break;
+  }
+}
+
+void Leadership::OnHeartbeatAnswer(const PeerReply& reply, const HeartbeatAnswer& answer, const ReplicaLog& log) {
+  const auto found = peers_.find(reply.peer);
+  if (found == peers_.end() || answer.epoch != epoch_) return;
+  Peer& peer = found->second;
+  Grant(peer, reply, answer.granted, answer.clock);
+  if (answer.promised > epoch_) refused_for_ = std::max(refused_for_, answer.promised);
+  // An answer that was sent off before an append arrived proves nothing while that is under way.
+  const bool behind = peer.mode == Mode::kReplicate && peer.appends.empty() && answer.last.lsn.Next() < peer.next;
+  if (behind && peer.next <= log.last().lsn.Next()) Probe(peer, peer.match.Next());
+  if (answer.known && answer.promised == epoch_) {
+    peer.confirmed = std::max(peer.confirmed, answer.round);
+    CloseRound();
+  }
+}
+
+void Leadership::OnLost(const PeerReply& reply) {
+  const auto found = peers_.find(reply.peer);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  const std::optional<Sent> sent = Settle(peer, reply.number);
+  if (!sent || peer.mode == Mode::kCopy || reply.number <= peer.ignore_through) return;
+  Probe(peer, sent->first);
+  peer.paused = true;
+}
+
+// What it held in memory alone is gone, its grants among it; what it acknowledged was durable, unless it forgot.
+void Leadership::OnRestarted(const ServerName& name) {
+  const auto found = peers_.find(name);
+  if (found == peers_.end()) return;
+  Peer& peer = found->second;
+  peer.match = {};
+  peer.lease = {};
+  peer.echo_clock = {};
+  peer.confirmed = 0;
+  peer.copy = 0;
+  Probe(peer, peer.next);
+}
+
+void Leadership::OnCopyNews(const CopyNews& news) {
+  const auto found = peers_.find(news.peer);
+  if (found == peers_.end() || found->second.copy != news.id) return;
+  Peer& peer = found->second;
+  switch (news.kind) {
+    case CopyNews::Kind::kAccepted: Probe(peer, peer.copy_start.lsn.Next()); break;
+    case CopyNews::Kind::kArrived: peer.copy = 0; break;
+    case CopyNews::Kind::kHoldsLine:
+      peer.copy = 0;
+      Probe(peer, peer.copy_start.lsn.Next());
+      break;
+    case CopyNews::Kind::kFailed: WantCopy(peer, /*later=*/true); break;
+  }
+}
+
+void Leadership::OnTick(MonotonicTime) {
+  for (auto& [name, peer] : peers_) {
+    if (peer.appends.empty()) peer.paused = false;
+  }
+}
+
+// ---- what follows from it -------------------------------------------------------------------------------------------
+
+Lsn Leadership::MajorityFlushed(Lsn own) const {
+  std::vector<Lsn> positions{own};
+  for (const auto& [name, peer] : peers_) {
+    const bool counts = !peer.incomplete || Planted(PlantedBug::incomplete_acknowledges);
+    if (peer.voter) positions.push_back(counts ? peer.match : Lsn{});
+  }
+  return ReachedByMajority(std::move(positions));
+}
+
+Lsn Leadership::AllFlushed(Lsn own) const {
+  Lsn least = own;
+  for (const auto& [name, peer] : peers_) {
+    if (peer.voter) least = std::min(least, peer.incomplete ? Lsn{} : peer.match);
+  }
+  return least;
+}
+
+std::vector<ServerName> Leadership::Missing(Lsn lsn) const {
+  std::vector<ServerName> names;
+  for (const auto& [name, peer] : peers_) {
+    if (peer.voter && (peer.incomplete || peer.match < lsn)) names.push_back(name);
+  }
+  return names;
+}
+
+MonotonicTime Leadership::lease_until() const {
+  std::vector<MonotonicTime> until{MonotonicTime::Max()};
+  for (const auto& [name, peer] : peers_) {
+    if (peer.voter) until.push_back(peer.lease);
+  }
+  return ReachedByMajority(std::move(until));
+}
+
+std::vector<PeerProgress> Leadership::Progress() const {
+  std::vector<PeerProgress> progress;
+  for (const auto& [name, peer] : peers_) {
+    progress.push_back({name, peer.voter, peer.copy != 0, peer.incomplete, peer.match, peer.heard});
+  }
+  return progress;
+}
+
+Lsn Leadership::NeededFrom(Lsn otherwise) const {
+  Lsn needed = otherwise;
+  for (const auto& [name, peer] : peers_) {
+    const Lsn reached = peer.copy != 0 ? peer.copy_start.lsn : peer.match;
+    needed = std::min(needed, reached.Next());
+  }
+  return needed;
+}
+
+bool Leadership::IsLevel(const ServerName& name, Lsn last) const {
+  const auto found = peers_.find(name);
+  return found != peers_.end() && found->second.voter && !found->second.incomplete && found->second.match >= last;
+}
+
+// ---- confirmation ---------------------------------------------------------------------------------------------------
+
+void Leadership::Confirm(RequestToken token, MonotonicTime) {
+  if (round_open_) {
+    (Planted(PlantedBug::confirm_joins_round) ? confirming_ : waiting_).push_back(token);
+    return;
+  }
+  ++round_;
+  round_open_ = round_due_ = true;
+  confirming_.push_back(token);
+  CloseRound();
+}
+
+void Leadership::CloseRound() {
+  if (!round_open_) return;
+  size_t agreed = 1, voters = 1;
+  for (const auto& [name, peer] : peers_) {
+    if (!peer.voter) continue;
+    ++voters;
+    if (peer.confirmed >= round_) ++agreed;
+  }
+  if (agreed <= voters / 2) return;
+  for (const RequestToken token : confirming_) confirmed_.push_back({token, {}});
+  confirming_ = std::exchange(waiting_, {});
+  round_open_ = round_due_ = !confirming_.empty();
+  if (round_open_) {
+    ++round_;
+    CloseRound();
+  }
+}
+
+std::vector<ConfirmReply> Leadership::TakeConfirmed() { return std::exchange(confirmed_, {}); }
+
+std::vector<ConfirmReply> Leadership::Abandon() {
+  std::vector<ConfirmReply> replies = TakeConfirmed();
+  for (std::vector<RequestToken>* tokens : {&confirming_, &waiting_}) {
+    for (const RequestToken token : *tokens) {
+      replies.push_back({token, Error(Code::kNotPrimary, "the replica does not lead the tablet any more")});
+    }
+    tokens->clear();
+  }
+  return replies;
+}
+
+// ---- messages -------------------------------------------------------------------------------------------------------
+
+bool Leadership::WantsMessage(const Peer& peer, const ReplicaLog& log) const {
+  switch (peer.mode) {
+    case Mode::kProbe: return !peer.paused && peer.appends.empty();
+    case Mode::kCopy: return !peer.paused && peer.copy == 0;
+    case Mode::kReplicate:
+      return peer.next <= log.last().lsn && peer.appends.size() < kInFlightMax && peer.bytes_in_flight < kInFlightBytesMax;
+  }
+  return false;
+}
+
+bool Leadership::HasMessages(const ReplicaLog& log) const {
+  if (!confirmed_.empty()) return true;
+  if (peers_.empty()) return false;
+  if (heartbeat_due_ || round_due_) return true;
+  return std::any_of(peers_.begin(), peers_.end(), [&](const auto& peer) { return WantsMessage(peer.second, log); });
+}
+
+Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,
+                                std::vector<StartCopy>& copies) {
+  const Lsn retain = NeededFrom(log.applied().lsn.Next());
+  for (auto& [name, peer] : peers_) {
+    while (WantsMessage(peer, log)) EBLA_TRY(Send(name, peer, log, committed, now, messages, copies));
+    if (!heartbeat_due_ && !round_due_) continue;
+    HeartbeatMessage heartbeat{.epoch = epoch_, .committed = committed, .retain = retain, .round = round_};
+    // Under the lease, nobody else can have committed anything by now: the peer, having applied this, is no older than
+    // its clock was then.
+    if (committed >= barrier_ && now < lease_until()) {
+      heartbeat.echo_clock = peer.echo_clock;
+      heartbeat.echo_committed = committed;
+    }
+    messages.push_back({name, ++peer.sent, now, std::move(heartbeat)});
+  }
+  heartbeat_due_ = round_due_ = false;
+  return {};
+}
+
+Status Leadership::Send(const ServerName& name, Peer& peer, const ReplicaLog& log, Lsn committed, MonotonicTime now,
+                        std::vector<PeerMessage>& messages, std::vector<StartCopy>& copies) {
+  const Lsn previous{peer.next.value - 1};
+  EBLA_ASSIGN(const std::optional<Epoch> epoch, log.EpochAt(previous));
+  if (peer.mode == Mode::kCopy || !epoch || !log.Reaches(peer.next)) {
+    BeginCopy(name, peer, log, copies);
+    return {};
+  }
+  AppendMessage append{.epoch = epoch_, .previous = {*epoch, previous}, .committed = committed};
+  append.retain = NeededFrom(log.applied().lsn.Next());
+  Sent sent{.first = peer.next, .bytes = 64};
+  if (peer.next <= log.last().lsn) {
+    EBLA_ASSIGN(append.entries, log.Read(peer.next, kMessageBytes));
+    for (const EntryPtr& entry : append.entries) sent.bytes += entry->ApproximateBytes();
+    peer.next = append.entries.back()->version.lsn.Next();
+  }
+  peer.paused = peer.mode == Mode::kProbe;
+  peer.bytes_in_flight += sent.bytes;
+  peer.appends.emplace(++peer.sent, sent);
+  messages.push_back({name, peer.sent, now, std::move(append)});
+  return {};
+}
+
+void Leadership::BeginCopy(const ServerName& name, Peer& peer, const ReplicaLog& log, std::vector<StartCopy>& copies) {
+  peer.mode = Mode::kCopy;
+  peer.match = {};
+  peer.incomplete = true;
+  peer.ignore_through = peer.sent;
+  peer.copy = (epoch_.value << 16) + ++copies_begun_;
+  peer.copy_start = log.applied();
+  const bool first_is_applied = log.first() && log.first().lsn <= log.applied().lsn;
+  copies.push_back({name, peer.copy, epoch_, log.applied(), first_is_applied ? log.first() : log.applied()});
+}
+
+}  // namespace ebla::tabletserver

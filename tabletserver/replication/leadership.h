@@ -1,0 +1,128 @@
+// tabletserver/replication/leadership.h
+// What a primary keeps for the one epoch that it leads: how far each other replica has come, who grants it a lease until
+// when, which confirmation round is under way, whom it hands over to. Followers are driven as in etcd's raft: a probe
+// finds where the logs meet, then entries are sent without waiting for answers; who the log cannot reach is copied.
+// Place:      replica_core.h makes one when it begins to lead, asks it what is committed, and destroys it when it steps
+//             down; nothing of it survives that.
+// Invariants: 1. Counts voters only; each voter's position is durable there, and in this epoch's history.
+//             2. A lease is counted from when the heartbeat or append was sent, less the margin (PROTOCOL 7).
+//             3. A confirmation counts only answers to messages sent after its round began.
+// Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together.
+// Threads:    thread-compatible.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <vector>
+
+#include "tabletserver/replication/replica_log.h"
+#include "tabletserver/replication/replica_types.h"
+
+namespace ebla::tabletserver {
+
+struct LeaseTerms {
+  Duration length = std::chrono::milliseconds(1000);
+  Duration margin = std::chrono::milliseconds(50);  // two clocks' difference in rate over the length
+};
+
+class Leadership {
+ public:
+  static constexpr size_t kMessageBytes = 256 << 10;
+  static constexpr int kInFlightMax = 64;
+  static constexpr size_t kInFlightBytesMax = 4 << 20;
+
+  Leadership(ServerName self, LeaseTerms terms, Epoch epoch, Lsn barrier, const std::vector<ServerName>& voters,
+             const std::vector<ServerName>& learners);
+
+  Epoch epoch() const { return epoch_; }
+  Lsn barrier() const { return barrier_; }
+  const std::vector<ServerName>& voters() const { return voters_; }
+
+  // ---- news ----
+  void OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answer, const ReplicaLog& log);
+  void OnHeartbeatAnswer(const PeerReply& reply, const HeartbeatAnswer& answer, const ReplicaLog& log);
+  void OnLost(const PeerReply& reply);
+  void OnRestarted(const ServerName& peer);
+  void OnCopyNews(const CopyNews& news);
+  void OnTick(MonotonicTime now);
+
+  // ---- what follows from it ----
+  // The last position that a majority of voters, this one at `own`, has made durable; all of them.
+  Lsn MajorityFlushed(Lsn own) const;
+  Lsn AllFlushed(Lsn own) const;
+  // Voters that have not made `lsn` durable, as far as is known.
+  std::vector<ServerName> Missing(Lsn lsn) const;
+  // Until when a majority, itself included, has promised nobody a higher epoch; Max() for a lone voter.
+  MonotonicTime lease_until() const;
+  // The greatest epoch above its own that anybody has promised; none: none.
+  Epoch refused_for() const { return refused_for_; }
+  std::vector<PeerProgress> Progress() const;
+  // The first position that somebody still needs from the log.
+  Lsn NeededFrom(Lsn otherwise) const;
+  bool IsLevel(const ServerName& peer, Lsn last) const;
+
+  // ---- confirmation ----
+  void Confirm(RequestToken token, MonotonicTime now);
+  std::vector<ConfirmReply> TakeConfirmed();
+  std::vector<ConfirmReply> Abandon();  // a step-down
+
+  // ---- messages ----
+  void HeartbeatDue() { heartbeat_due_ = true; }
+  bool HasMessages(const ReplicaLog& log) const;
+  Status TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,
+                      std::vector<StartCopy>& copies);
+
+ private:
+  enum class Mode : uint8_t { kProbe, kReplicate, kCopy };
+  struct Sent {
+    Lsn first;  // of its entries, or where they would go on
+    size_t bytes = 0;
+  };
+  struct Peer {
+    bool voter = false;
+    Mode mode = Mode::kProbe;
+    bool paused = false;           // a probe is out, or nothing to gain before the next tick
+    bool incomplete = false;       // stores, but is not counted
+    Lsn match;                     // durable there
+    Lsn next;                      // to be sent
+    uint64_t sent = 0;             // messages so far
+    uint64_t ignore_through = 0;   // mismatches of these are of an earlier probe
+    size_t bytes_in_flight = 0;
+    std::map<uint64_t, Sent> appends;  // in flight, by number
+    MonotonicTime lease;
+    MonotonicTime heard;
+    MonotonicTime echo_clock;
+    uint64_t confirmed = 0;        // the latest round it has confirmed
+    uint64_t copy = 0;             // under way; 0: none
+    Version copy_start;
+  };
+
+  void Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock);
+  std::optional<Sent> Settle(Peer& peer, uint64_t number);
+  void Probe(Peer& peer, Lsn next);
+  void WantCopy(Peer& peer, bool later);
+  bool WantsMessage(const Peer& peer, const ReplicaLog& log) const;
+  Status Send(const ServerName& name, Peer& peer, const ReplicaLog& log, Lsn committed, MonotonicTime now,
+              std::vector<PeerMessage>& messages, std::vector<StartCopy>& copies);
+  void BeginCopy(const ServerName& name, Peer& peer, const ReplicaLog& log, std::vector<StartCopy>& copies);
+  void CloseRound();
+
+  const ServerName self_;
+  const LeaseTerms terms_;
+  const Epoch epoch_;
+  const Lsn barrier_;
+  const std::vector<ServerName> voters_;
+  std::map<ServerName, Peer> peers_;  // all but itself
+  Epoch refused_for_;
+  uint64_t copies_begun_ = 0;
+
+  uint64_t round_ = 0;                // the latest begun
+  bool round_open_ = false;
+  bool round_due_ = false;            // its messages have not left
+  std::vector<RequestToken> confirming_;  // by round_
+  std::vector<RequestToken> waiting_;     // for the round after it
+  std::vector<ConfirmReply> confirmed_;
+  bool heartbeat_due_ = false;
+};
+
+}  // namespace ebla::tabletserver

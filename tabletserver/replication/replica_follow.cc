@@ -1,0 +1,300 @@
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/planted_bug.h"
+#include "tabletserver/replication/replica_core.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kEchoesMax = 16;
+
+}  // namespace
+
+// An append or heartbeat of an epoch proves that the catalog names it: it is promised then, and followed.
+bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now) {
+  const Epoch least = Planted(PlantedBug::fence_acks_lower_epochs) ? configured_ : state_.promised;
+  if (epoch < least || !failure_.ok()) return false;
+  const bool second = epoch == configured_ && peer != primary_;
+  if (second) LOG(ERROR) << "tablet " << options_.tablet << ": " << peer << " and " << primary_ << " lead epoch " << epoch;
+  if (second || (Leads() && epoch <= configured_)) return false;
+  if (epoch > configured_ || role() == RoleKind::kPrimary) {
+    StepDown();
+    configured_ = epoch;
+    heard_ = {};
+    told_committed_ = {};
+    fresh_as_of_ = {};
+    echoes_.clear();
+    if (auto* follower = std::get_if<Follower>(&role_)) follower->matched = {};
+    if (copy_ && copy_->stage < CopyStage::kApplying) copy_.reset();
+  }
+  Promise(epoch);
+  primary_ = peer;
+  heard_ = std::max(heard_, now);
+  return true;
+}
+
+// Until a lease from now, nobody is told of a promise of a higher epoch.
+bool ReplicaCore::Grant(Epoch epoch, MonotonicTime now) {
+  const int64_t lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.lease.length).count();
+  const bool promised = epoch == state_.promised && durable_.promised == epoch;
+  const bool any = Planted(PlantedBug::lease_for_any_epoch) ||
+                   (Planted(PlantedBug::fence_keeps_granting) && epoch == configured_);
+  if (!promised && !any) return false;
+  if (state_.longest_lease_ms < lease_ms) {
+    state_.longest_lease_ms = lease_ms;
+    state_dirty_ = true;
+  }
+  if (durable_.longest_lease_ms < lease_ms) return false;  // after a restart it would not be remembered
+  grants_until_ = std::max(grants_until_, now + options_.lease.length);
+  return true;
+}
+
+void ReplicaCore::Step(PeerRequest input) {
+  CHECK(!awaiting_store_);
+  now_ = std::max(now_, input.now);
+  if (const auto* append = std::get_if<AppendMessage>(&input.body)) {
+    OnAppend(input.token, input.peer, *append, input.now);
+  } else {
+    OnHeartbeat(input.token, input.peer, std::get<HeartbeatMessage>(input.body), input.now);
+  }
+}
+
+// ---- appends --------------------------------------------------------------------------------------------------------
+
+void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const AppendMessage& append, MonotonicTime now) {
+  AppendAnswer answer{.epoch = append.epoch};
+  const auto say = [&](AppendResult result) {
+    answer.result = result;
+    answer.promised = state_.promised;
+    ready_answers_.push_back({token, answer});
+  };
+  if (role() == RoleKind::kAbsent) return say(AppendResult::kUnknown);
+  if (!Follow(peer, append.epoch, now)) {
+    return say(failure_.ok() ? AppendResult::kStaleEpoch : AppendResult::kBusy);
+  }
+  answer.clock = now;
+  answer.granted = Grant(append.epoch, now);
+  retain_ = append.retain;
+  if (copy_ && copy_->stage <= CopyStage::kReceiving) answer.receiving = copy_->order.id;
+  if (state_.incomplete) {
+    if (!copy_) return say(AppendResult::kIncomplete);
+    if (copy_->stage < CopyStage::kReceiving) return say(AppendResult::kBusy);
+  }
+  if (store_failed_ || log_.held_bytes() > options_.held_bytes_max) return say(AppendResult::kBusy);
+
+  const Result<std::optional<Version>> conflict = Conflict(append.previous);
+  if (!conflict.has_value()) {
+    Fail(conflict.error());
+    return say(AppendResult::kBusy);
+  }
+  if (conflict->has_value()) {
+    answer.conflict = **conflict;
+    return say(AppendResult::kMismatch);
+  }
+  if (Status status = Take(append); !status.ok()) {
+    Fail(std::move(status));
+    return say(AppendResult::kBusy);
+  }
+  Lsn& matched = std::get<Follower>(role_).matched;
+  answer.flushed = append.entries.empty() ? append.previous.lsn : append.entries.back()->version.lsn;
+  matched = std::max(matched, answer.flushed);
+  told_committed_ = std::max(told_committed_, append.committed);
+  CommitTo(std::min(append.committed, matched));
+  held_answers_.push_back({token, answer});
+  if (log_.flushed() < answer.flushed) flush_wanted_ = true;
+  AnswerAppends();
+}
+
+// Where the sender should look instead; none: the log holds `previous`.
+Result<std::optional<Version>> ReplicaCore::Conflict(Version previous) const {
+  // What is applied was committed, and every later primary's log begins with it.
+  if (previous.lsn <= log_.applied().lsn) return std::nullopt;
+  if (previous.lsn <= log_.last().lsn) {
+    EBLA_ASSIGN(const std::optional<Epoch> epoch, log_.EpochAt(previous.lsn));
+    if (epoch == previous.epoch) return std::nullopt;
+  }
+  EBLA_ASSIGN(const std::optional<Version> below, log_.LastUpTo(previous.lsn, previous.epoch));
+  return std::max(below.value_or(Version{}), log_.applied());
+}
+
+Status ReplicaCore::Take(const AppendMessage& append) {
+  Version before = append.previous;
+  for (const EntryPtr& entry : append.entries) {
+    const Version version = entry->version;
+    if (version.lsn != before.lsn.Next() || version.epoch < before.epoch || version.epoch > append.epoch) {
+      return Error(Code::kInternal, "the primary sent " + version.ToString() + " after " + before.ToString());
+    }
+    if (version.lsn > log_.applied().lsn && version.lsn <= log_.last().lsn) {
+      EBLA_ASSIGN(const std::optional<Epoch> mine, log_.EpochAt(version.lsn));
+      if (mine != version.epoch) {
+        if (version.lsn <= committed_) {
+          return Error(Code::kInternal, "the primary would replace the committed entry " + std::to_string(version.lsn.value));
+        }
+        EBLA_TRY(log_.Remove(version.lsn, before, undone_));
+        if (Planted(PlantedBug::undone_primary_vanishes)) undone_.clear();
+      }
+    }
+    if (version.lsn > log_.last().lsn) log_.Append(entry);
+    before = version;
+  }
+  return {};
+}
+
+// Those that are durable, and the promise with them.
+void ReplicaCore::AnswerAppends() {
+  std::erase_if(held_answers_, [this](HeldAnswer& held) {
+    if (log_.flushed() < held.answer.flushed) return false;
+    if (durable_.promised < held.answer.epoch && !Planted(PlantedBug::promise_not_flushed)) return false;
+    held.answer.result = AppendResult::kStored;
+    held.answer.promised = state_.promised;
+    held.answer.incomplete = durable_.incomplete || state_.incomplete;
+    ready_answers_.push_back({held.token, held.answer});
+    return true;
+  });
+  Remember();
+}
+
+// What a forgetful replica may have acknowledged is here again once it holds all that this epoch has committed.
+void ReplicaCore::Remember() {
+  if (!state_.forgetful || committed_ < told_committed_ || log_.flushed() < committed_) return;
+  const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
+  if (!epoch.has_value() || *epoch != configured_) return;
+  state_.forgetful = false;
+  state_dirty_ = true;
+}
+
+void ReplicaCore::RefuseAppends(AppendResult result) {
+  for (HeldAnswer& held : held_answers_) {
+    held.answer.result = result;
+    held.answer.promised = state_.promised;
+    held.answer.granted = false;
+    ready_answers_.push_back({held.token, held.answer});
+  }
+  held_answers_.clear();
+}
+
+// ---- heartbeats -----------------------------------------------------------------------------------------------------
+
+void ReplicaCore::OnHeartbeat(RequestToken token, const ServerName& peer, const HeartbeatMessage& heartbeat,
+                              MonotonicTime now) {
+  HeartbeatAnswer answer{.epoch = heartbeat.epoch, .round = heartbeat.round};
+  answer.known = role() != RoleKind::kAbsent;
+  if (answer.known && Follow(peer, heartbeat.epoch, now)) {
+    answer.granted = Grant(heartbeat.epoch, now);
+    answer.clock = now;
+    retain_ = heartbeat.retain;
+    told_committed_ = std::max(told_committed_, heartbeat.committed);
+    CommitTo(std::min(heartbeat.committed, std::get<Follower>(role_).matched));
+    if (heartbeat.echo_clock > fresh_as_of_ && echoes_.size() < kEchoesMax) {
+      echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
+      Freshen();
+    }
+  } else if (answer.known && Planted(PlantedBug::lease_for_any_epoch)) {
+    answer.granted = Grant(heartbeat.epoch, now);
+  }
+  answer.promised = state_.promised;
+  answer.last = log_.last();
+  ready_answers_.push_back({token, answer});
+}
+
+// Having applied what was committed when the primary, under its lease, heard of that moment, this is no older than it.
+void ReplicaCore::Freshen() {
+  while (!echoes_.empty() && echoes_.front().committed <= applied() && !state_.incomplete) {
+    fresh_as_of_ = std::max(fresh_as_of_, echoes_.front().clock);
+    echoes_.pop_front();
+  }
+}
+
+// ---- being copied to (PROTOCOL 5, 9) --------------------------------------------------------------------------------
+
+void ReplicaCore::Step(const ReceiveCopy& input) {
+  CHECK(!awaiting_store_);
+  now_ = std::max(now_, input.now);
+  const auto say = [&](Status status) { ready_copies_.push_back({input.token, std::move(status)}); };
+  if (role() == RoleKind::kAbsent) return say(Error(Code::kNotFound, "no replica is here"));
+  if (!Follow(input.peer, input.epoch, input.now)) return say(Error(Code::kStaleEpoch, "a higher epoch is promised"));
+  if (copy_ && copy_->order.id == input.id && copy_->stage >= CopyStage::kReceiving) return say({});
+  const bool arrived = copy_ && copy_->stage >= CopyStage::kApplying;
+  if ((!state_.incomplete || arrived) && !Planted(PlantedBug::copy_discards_line)) {
+    // Who holds the line may have been counted when what follows it was committed.
+    bool holds = input.line.lsn <= log_.applied().lsn;
+    if (!holds) {
+      const Result<std::optional<Epoch>> epoch = log_.EpochAt(input.line.lsn);
+      if (!epoch.has_value()) return say(epoch.error());
+      holds = *epoch == input.line.epoch;
+    }
+    if (holds) return say(Error(Code::kConditionFailed, "the log holds " + input.line.ToString()));
+  }
+  if (copy_) ready_copies_.push_back({copy_->order.token, Error(Code::kComeAgain, "another copy has begun")});
+  copy_ = Copy{.order = input, .marked_by = next_flush_};
+  RefuseAppends(AppendResult::kIncomplete);
+  // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica that
+  // is incomplete already has kept it, and what it logged since has gaps.
+  if (!state_.incomplete && log_.last().lsn > log_.applied().lsn) {
+    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), undone_); !status.ok()) {
+      return Fail(std::move(status));
+    }
+    if (Planted(PlantedBug::undone_primary_vanishes)) undone_.clear();
+    committed_ = std::min(committed_, log_.applied().lsn);
+  }
+  if (!state_.incomplete) {
+    state_.incomplete = true;
+    state_dirty_ = true;
+  }
+  flush_wanted_ = true;
+  AdvanceCopy();
+}
+
+void ReplicaCore::Step(const CopyPrepared& input) {
+  CHECK(!awaiting_store_);
+  if (!copy_ || copy_->order.id != input.id || copy_->stage != CopyStage::kPreparing) return;
+  log_.Reset(copy_->order.start);
+  committed_ = copy_->order.start.lsn;
+  std::get<Follower>(role_).matched = {};
+  copy_->stage = CopyStage::kReceiving;
+  ready_copies_.push_back({copy_->order.token, {}});
+}
+
+void ReplicaCore::Step(const CopyArrived& input) {
+  if (!copy_ || copy_->order.id != input.id || copy_->stage < CopyStage::kReceiving) {
+    ready_copies_.push_back({input.token, Error(Code::kNotFound, "no such copy is under way")});
+    return;
+  }
+  if (copy_->stage == CopyStage::kReceiving) {
+    copy_->upto = input.upto;
+    copy_->stage = CopyStage::kApplying;
+    commit_news_ = true;
+    AdvanceCopy();
+  }
+  ready_copies_.push_back({input.token, {}});
+}
+
+// Chunks were read at different moments, up to `upto`: only with the log through there are they one state.
+void ReplicaCore::AdvanceCopy() {
+  if (!copy_) return;
+  const bool marked = durable_.incomplete && undone_.empty() && flushed_number_ >= copy_->marked_by;
+  if (copy_->stage == CopyStage::kMarking && marked) {
+    copy_->stage = CopyStage::kPreparing;
+    copy_->announced = false;
+  }
+  const bool through = applied() >= copy_->upto || Planted(PlantedBug::copy_complete_at_last_chunk);
+  if (copy_->stage == CopyStage::kApplying && through) {
+    copy_->stage = CopyStage::kCheckpointing;
+    copy_->announced = false;
+    if (Planted(PlantedBug::copy_without_checkpoint)) Step(CopyCheckpointed{copy_->order.id});
+  }
+}
+
+void ReplicaCore::Step(const CopyCheckpointed& input) {
+  if (!copy_ || copy_->order.id != input.id || copy_->stage != CopyStage::kCheckpointing) return;
+  copy_.reset();
+  state_.incomplete = false;
+  state_.forgetful = false;
+  state_dirty_ = true;
+}
+
+}  // namespace ebla::tabletserver

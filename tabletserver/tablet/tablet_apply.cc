@@ -1,0 +1,208 @@
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/tablet_core.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kEpochStartsMax = 256;  // older versions are then taken to be in history
+
+}  // namespace
+
+// ---- the store's answers --------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const Stored& input) { replica_.Step(input); }
+
+void TabletCore::Step(const StoreFailed& input) {
+  const Before before = Now();
+  replica_.Step(input);
+  After(before);
+  view_dirty_ = true;
+}
+
+void TabletCore::Step(const Flushed& input) {
+  const Before before = Now();
+  replica_.Step(input);
+  After(before);
+  Settle();
+}
+
+void TabletCore::Step(const Applied& input) {
+  CHECK(batch_out_ && input.upto == batch_state_.applied) << "applied " << input.upto << " is not the batch offered";
+  batch_out_ = false;
+  applied_ = std::move(batch_state_);
+  replica_.Step(input);
+  overlay_.RemoveUpTo(input.upto.lsn);
+  batch_entries_.clear();
+  Settle();
+  view_dirty_ = true;
+}
+
+void TabletCore::Step(ApplyFailed input) {
+  CHECK(batch_out_);
+  batch_out_ = false;
+  if (input.status.code() != Code::kOverloaded && input.status.code() != Code::kComeAgain) return Die(input.status);
+  refused_batch_ = std::move(input.batch);
+  apply_stalled_ = true;
+}
+
+void TabletCore::Step(const Tick& input) {
+  Observe(input.now);
+  const bool stalled = replica_.store_stalled();
+  const Before before = Now();
+  replica_.Step(input);
+  After(before);
+  if (stalled) view_dirty_ = true;
+  apply_stalled_ = false;
+  ExpireWaiters(input.now);
+}
+
+// ---- outputs --------------------------------------------------------------------------------------------------------
+
+bool TabletCore::CanApply() const {
+  return failure_.ok() && !batch_out_ && !apply_stalled_ && applied_.applied.lsn < replica_.committed() &&
+         replica_.may_apply();
+}
+
+bool TabletCore::HasOutput() const {
+  return view_dirty_ || !write_replies_.empty() || !purge_replies_.empty() || !control_replies_.empty() ||
+         replica_.HasOutput() || CanApply();
+}
+
+TabletOutput TabletCore::TakeOutput() {
+  TabletOutput output;
+  if (CanApply()) output.apply = NextBatch();
+  ReplicaOutput replica = replica_.TakeOutput();
+  output.state = std::move(replica.state);
+  output.undone = std::move(replica.undone);
+  output.remove_from = replica.remove_from;
+  output.append = std::move(replica.append);
+  output.flush = replica.flush;
+  output.messages = std::move(replica.messages);
+  for (PeerMessage& message : output.messages) {
+    std::visit([this](auto& body) { body.time = clock_.Now(now_); }, message.body);
+  }
+  output.answers = std::move(replica.answers);
+  output.confirms = std::move(replica.confirms);
+  output.copies = std::move(replica.copies);
+  output.prepare = std::move(replica.prepare);
+  output.copy_replies = std::move(replica.copy_replies);
+  output.checkpoint_for_copy = replica.checkpoint_for_copy;
+  for (ControlReply& reply : replica.replies) {
+    reply.time = clock_.Now(now_);
+    control_replies_.push_back(std::move(reply));
+  }
+  output.writes.swap(write_replies_);
+  output.purges.swap(purge_replies_);
+  output.controls.swap(control_replies_);
+  if (view_dirty_) {
+    output.view = MakeView();
+    published_lease_ = output.view->lease_until;
+  }
+  view_dirty_ = false;
+  return output;
+}
+
+std::optional<ApplyBatch> TabletCore::NextBatch() {
+  if (refused_batch_.has_value()) {
+    batch_out_ = true;
+    return std::exchange(refused_batch_, std::nullopt);
+  }
+  ApplyBatch batch;
+  batch.tablet = options_.tablet;
+  batch.table = schema_->table;
+  batch.state = applied_;
+  size_t bytes = 0;
+  for (Lsn lsn = applied_.applied.lsn.Next(); lsn <= replica_.committed() && bytes < options_.apply_bytes_max;
+       lsn = lsn.Next()) {
+    Result<EntryPtr> entry = EntryToApply(lsn);
+    Status status = entry.has_value() ? AddToBatch(**entry, batch) : entry.error();
+    if (!status.ok()) {
+      batch_entries_.clear();
+      Die(status);
+      return std::nullopt;
+    }
+    bytes += (*entry)->ApproximateBytes();
+    batch_entries_.push_back(*std::move(entry));
+  }
+  batch.window = window_.TakeChange();
+  batch.state.window_floor = window_.floor();
+  batch_state_ = batch.state;
+  batch_out_ = true;
+  return batch;
+}
+
+// From memory, or from the store's log where a restart left it, read in pieces. What is committed is never replaced, so
+// what was read ahead stays right.
+Result<EntryPtr> TabletCore::EntryToApply(Lsn lsn) {
+  if (EntryPtr held = replica_.Held(lsn)) return held;
+  if (read_ahead_.empty()) {
+    EBLA_ASSIGN(std::vector<LogEntry> entries, readers_.log(lsn, replica_.committed(), options_.apply_bytes_max));
+    for (LogEntry& entry : entries) read_ahead_.push_back(std::make_shared<const LogEntry>(std::move(entry)));
+  }
+  if (read_ahead_.empty() || read_ahead_.front()->version.lsn != lsn) {
+    return Error(Code::kInternal, "the log lacks entry " + std::to_string(lsn.value));
+  }
+  EntryPtr entry = std::move(read_ahead_.front());
+  read_ahead_.pop_front();
+  return entry;
+}
+
+Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
+  switch (entry.kind) {
+    case EntryKind::kWrite:
+    case EntryKind::kPurge:
+    case EntryKind::kFloor: break;
+    case EntryKind::kBarrier:
+      batch.state.epoch_starts.push_back({entry.version.epoch, entry.version.lsn});
+      if (batch.state.epoch_starts.size() > kEpochStartsMax) {
+        batch.state.epoch_starts.erase(batch.state.epoch_starts.begin());
+      }
+      break;
+    case EntryKind::kSplit:
+    case EntryKind::kFreeze:
+      return Error(Code::kInternal, "the log holds an entry at " + entry.version.ToString() + " that this version cannot apply");
+  }
+  for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
+  window_.Apply(entry);
+  batch.state.applied = entry.version;
+  batch.state.time = std::max(batch.state.time, entry.time);
+  return {};
+}
+
+void TabletCore::Die(const Status& status) {
+  LOG(ERROR) << "tablet " << options_.tablet << ": " << status;
+  Step(StoreFailed{status});
+}
+
+std::shared_ptr<const TabletView> TabletCore::MakeView() const {
+  auto view = std::make_shared<TabletView>();
+  view->tablet = options_.tablet;
+  view->table = schema_->table;
+  view->range = applied_.range;
+  view->role = replica_.role();
+  view->epoch = replica_.epoch();
+  view->primary = replica_.primary();
+  view->incomplete = replica_.state().incomplete;
+  view->barrier_applied = replica_.BarrierApplied();
+  view->lease_until = replica_.lease_until();
+  view->fresh_as_of = replica_.fresh_as_of();
+  view->applied = applied_.applied;
+  view->applied_time = applied_.time;
+  view->last_appended = replica_.last_appended();
+  if (pending_primary_ > applied_.applied.lsn) view->pending_primary = pending_primary_;
+  view->time = clock_.basis();
+  view->replaying = replica_.role() != RoleKind::kAbsent && applied_.applied.lsn < replay_upto_;
+  view->writes_stalled = replica_.store_stalled();
+  view->pending_bytes = overlay_.bytes();
+  view->epoch_starts = applied_.epoch_starts;
+  view->schema = schema_;
+  view->failure = failure_.message();
+  return view;
+}
+
+}  // namespace ebla::tabletserver

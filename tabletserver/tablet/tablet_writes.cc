@@ -1,0 +1,335 @@
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <set>
+#include <string_view>
+
+#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/tablet_core.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kReplayRetryMs = 20;
+constexpr int64_t kOverloadedRetryMs = 50;
+constexpr int64_t kTransferRetryMs = 5;
+constexpr int64_t kLearnRetryMs = 5;            // when a retry would learn the outcome
+
+AckLevel Stronger(AckLevel a, AckLevel b) {
+  const auto strength = [](AckLevel level) {
+    switch (level) {
+      case AckLevel::kAll: return 3;
+      case AckLevel::kMajority: return 2;
+      case AckLevel::kPrimary: return 1;
+      case AckLevel::kDefault:
+      case AckLevel::kAny: break;
+    }
+    return 0;
+  };
+  return strength(a) >= strength(b) ? a : b;
+}
+
+std::string Joined(const std::vector<ServerName>& names) {
+  std::string text;
+  for (const ServerName& name : names) text += (text.empty() ? "" : ", ") + name;
+  return text;
+}
+
+}  // namespace
+
+// ---- writes ---------------------------------------------------------------------------------------------------------
+
+void TabletCore::Step(AdmitWrite input) {
+  Observe(input.now);
+  const WriteRequest& request = input.request;
+  if (RefuseEarly(request, input.now)) return;
+  const TabletTime now = clock_.Now(now_);
+  const AckLevel level = LevelOf(request);
+  const uint64_t digest = DigestOf(request.writes);
+  // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
+  if (AnswerFromWindow(request, digest, level, now)) return;
+  if (RefuseForRoom(request, input.disk_full)) return;
+  Execute(request, digest, level, now);
+}
+
+AckLevel TabletCore::LevelOf(const WriteRequest& request) const {
+  return request.level == AckLevel::kDefault ? schema_->default_level : request.level;
+}
+
+bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
+  const auto refuse = [&](Code code, std::string message, int64_t retry_after_ms = -1) {
+    RefuseWrite(request.token, Status(code, std::move(message)), retry_after_ms);
+    return true;
+  };
+  if (!failure_.ok()) return refuse(failure_.code(), failure_.message());
+  if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
+  if (replica_.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
+  if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (applied_.applied.lsn < replay_upto_) {
+    return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
+  }
+  if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over", kTransferRetryMs);
+  if (LevelOf(request) == AckLevel::kAny) {
+    return refuse(Code::kInvalidArgument, "level ANY is not there yet: use MAJORITY, ALL or PRIMARY");
+  }
+  if (const Status status = CheckBatch(request.writes); !status.ok()) return refuse(status.code(), status.message());
+  return false;
+}
+
+bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
+  const Window::Verdict verdict =
+      window_.Ask({request.client, request.sequence, request.first_incomplete, request.learnt, digest}, now);
+  if (const auto* refused = std::get_if<Window::Refused>(&verdict)) {
+    RefuseWrite(request.token, refused->status, refused->retry_after_ms);
+    return true;
+  }
+  const auto* seen = std::get_if<Window::Seen>(&verdict);
+  if (seen == nullptr) return false;
+  const WindowRow& row = *seen->row;
+  if (Planted(PlantedBug::window_ignores_log) && row.version.lsn > applied_.applied.lsn) return false;
+  EntryPtr entry = replica_.Held(row.version.lsn);
+  if (entry == nullptr) {  // applied
+    auto first = std::make_shared<LogEntry>();
+    first->version = row.version;
+    first->outcome = row.outcome;
+    entry = std::move(first);
+  }
+  const bool weaker = Planted(PlantedBug::retry_at_weaker_level);
+  Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false, std::move(entry)});
+  return true;
+}
+
+bool TabletCore::RefuseForRoom(const WriteRequest& request, bool disk_full) {
+  if (disk_full || replica_.store_stalled()) {
+    RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"), kOverloadedRetryMs);
+    return true;
+  }
+  size_t bytes = 0;
+  for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
+  if (overlay_.bytes() + bytes > options_.overlay_bytes_max && !overlay_.empty()) {
+    RefuseWrite(request.token, Error(Code::kOverloaded, "too many writes of this tablet wait to be applied"),
+                kOverloadedRetryMs);
+    return true;
+  }
+  const auto mine = [this](const Write& write) { return applied_.range.Contains(write.key); };
+  if (std::none_of(request.writes.begin(), request.writes.end(), mine)) {
+    RefuseWrite(request.token, Error(Code::kWrongTablet, "the key is not in " + applied_.range.ToString()));
+    return true;
+  }
+  return false;
+}
+
+Result<Evaluation> TabletCore::EvaluateInRange(const WriteRequest& request, TabletTime now) {
+  for (size_t i = 0; i < request.writes.size(); ++i) {
+    if (applied_.range.Contains(request.writes[i].key)) continue;
+    return Evaluation{Refusal(Code::kInvalidArgument, "a batch lies within one tablet: the keys span several",
+                              static_cast<int32_t>(i)),
+                      {}};
+  }
+  return Evaluate(request.writes, {.now = now,
+                                   .schema = *schema_,
+                                   .overlay = overlay_,
+                                   .read = readers_.record,
+                                   .server = options_.self});
+}
+
+void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
+  Result<Evaluation> evaluation = EvaluateInRange(request, now);
+  if (!evaluation.has_value()) {
+    RefuseWrite(request.token, std::move(evaluation.error()));
+    return;
+  }
+  LogEntry entry;
+  entry.kind = EntryKind::kWrite;
+  entry.client = request.client;
+  entry.sequence = request.sequence;
+  entry.first_incomplete = request.first_incomplete;
+  entry.request_digest = digest;
+  entry.level = level;
+  entry.outcome = std::move(evaluation->outcome);
+  entry.effects = std::move(evaluation->effects);
+  const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;
+  if (refusal && Planted(PlantedBug::refusal_not_logged)) return AnswerWrite(request.token, entry.outcome, {});
+  Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_)});
+  if (const std::optional<TabletTime> floor = window_.FloorToLog()) {
+    LogEntry floor_entry;
+    floor_entry.kind = EntryKind::kFloor;
+    floor_entry.floor_time = *floor;
+    Append(std::move(floor_entry), now_);
+  }
+}
+
+EntryPtr TabletCore::Append(LogEntry entry, MonotonicTime now) {
+  entry.version = replica_.NextVersion();
+  entry.time = clock_.Now(now);
+  auto shared = std::make_shared<const LogEntry>(std::move(entry));
+  window_.Appended(*shared);
+  overlay_.Add(shared);
+  replica_.Propose(shared);
+  return shared;
+}
+
+// ---- purges ---------------------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const Purge& input) {
+  Observe(input.now);
+  const auto refuse = [&](Code code, std::string message) {
+    if (input.token) purge_replies_.push_back({input.token, Status(code, std::move(message))});
+  };
+  if (!failure_.ok()) return refuse(failure_.code(), failure_.message());
+  if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over");
+  if (applied_.applied.lsn < replay_upto_) return refuse(Code::kComeAgain, "the log is being replayed");
+  if (replica_.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
+  if (overlay_.bytes() > options_.overlay_bytes_max) {
+    return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
+  }
+  clock_.See(input.reached, now_);
+  const TabletTime now = clock_.Now(now_);
+  Result<std::vector<Effect>> effects = PurgeEffects(input, now);
+  if (!effects.has_value()) return refuse(effects.error().code(), effects.error().message());
+
+  // Without anything to remove, an entry that is late enough may be there already.
+  const Lsn last = replica_.last_appended().lsn;
+  const EntryPtr newest = replica_.Held(last);
+  if (effects->empty()) {
+    if (!input.token) return;
+    if (input.reached && applied_.time >= input.reached) {
+      purge_replies_.push_back({input.token, {}, 0});
+      return;
+    }
+    if (input.reached && newest != nullptr && newest->time >= input.reached) {
+      return Wait({.token = input.token, .purge = true, .entry = newest});
+    }
+  }
+  LogEntry entry;
+  entry.kind = EntryKind::kPurge;
+  entry.effects = *std::move(effects);
+  EntryPtr appended = Append(std::move(entry), now_);
+  if (input.token) Wait({.token = input.token, .purge = true, .entry = std::move(appended)});
+}
+
+Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletTime now) {
+  std::vector<Effect> effects;
+  std::set<std::string_view> named;
+  for (const ExpiredKey& expired : input.keys) {
+    if (!applied_.range.Contains(expired.key)) continue;
+    if (overlay_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
+    EBLA_ASSIGN(const std::optional<StoredRecord> record, readers_.record(expired.key));
+    if (!record.has_value() || record->version != expired.version) continue;
+    if (!record->expires_at || record->expires_at > now) continue;
+    if (!named.insert(expired.key).second) continue;
+    Effect effect;
+    effect.key = expired.key;
+    effect.is_delete = true;
+    effects.push_back(std::move(effect));
+  }
+  return effects;
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+void TabletCore::Wait(Waiter waiter) {
+  next_deadline_ = std::min(next_deadline_, waiter.deadline);
+  Waiters& waiters = waiter.level == AckLevel::kPrimary ? until_flushed_
+                     : waiter.level == AckLevel::kAll   ? until_all_
+                                                        : until_applied_;
+  waiters[waiter.entry->version.lsn].push_back(std::move(waiter));
+  ++waiting_;
+  Settle();
+}
+
+// Answers whom the log, the store and the other voters have satisfied by now.
+void TabletCore::Settle() {
+  if (waiting_ == 0) return;
+  const Lsn applied = applied_.applied.lsn;
+  SettleUpTo(until_flushed_, std::max(applied, replica_.flushed()));
+  SettleUpTo(until_applied_, applied);
+  if (!until_all_.empty()) SettleUpTo(until_all_, std::min(applied, replica_.all_flushed()));
+}
+
+void TabletCore::SettleUpTo(Waiters& waiters, Lsn reached) {
+  while (!waiters.empty() && waiters.begin()->first <= reached) {
+    auto settled = waiters.extract(waiters.begin());
+    for (const Waiter& waiter : settled.mapped()) Answer(waiter);
+  }
+}
+
+void TabletCore::Answer(const Waiter& waiter) {
+  --waiting_;
+  const LogEntry& entry = *waiter.entry;
+  if (waiter.purge) {
+    purge_replies_.push_back({waiter.token, {}, entry.kind == EntryKind::kPurge ? entry.effects.size() : 0});
+    return;
+  }
+  if (entry.version.lsn > applied_.applied.lsn && entry.version.lsn > pending_primary_) {
+    pending_primary_ = entry.version.lsn;  // STRONG reads wait for it from now on (PROTOCOL 15)
+    view_dirty_ = true;
+  }
+  AnswerWrite(waiter.token, entry.outcome, entry.version);
+}
+
+void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version version) {
+  WriteReply reply;
+  reply.token = token;
+  if (outcome.code != Code::kOk) reply.status = Status(outcome.code, outcome.message);
+  if (outcome.wrote) reply.version = version;
+  reply.counters = outcome.counters;
+  reply.failed_index = outcome.failed_index;
+  reply.applied = applied_.applied;
+  reply.time = clock_.Now(now_);
+  write_replies_.push_back(std::move(reply));
+}
+
+void TabletCore::RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms) {
+  WriteReply reply;
+  reply.token = token;
+  reply.status = std::move(status);
+  reply.applied = applied_.applied;
+  reply.time = clock_.Now(now_);
+  reply.retry_after_ms = retry_after_ms;
+  write_replies_.push_back(std::move(reply));
+}
+
+// The entry may be in the log, and committed by whoever leads next: only a retry can tell.
+void TabletCore::GiveUp(const Waiter& waiter) {
+  --waiting_;
+  if (waiter.purge) {
+    purge_replies_.push_back({waiter.token, Error(Code::kComeAgain, "the tablet's time has not been committed")});
+    return;
+  }
+  const std::string missing = Joined(replica_.Missing(waiter.entry->version.lsn));
+  const std::string why = missing.empty() ? "" : "; not yet at " + missing;
+  RefuseWrite(waiter.token,
+              Error(Code::kUnknownOutcome, "the write was still being committed; retry it to learn its outcome" + why),
+              kLearnRetryMs);
+}
+
+void TabletCore::GiveUpAll() {
+  for (Waiters* waiters : {&until_flushed_, &until_applied_, &until_all_}) {
+    for (const auto& [lsn, waiting] : std::exchange(*waiters, {})) {
+      for (const Waiter& waiter : waiting) GiveUp(waiter);
+    }
+  }
+}
+
+void TabletCore::ExpireWaiters(MonotonicTime now) {
+  if (now < next_deadline_) return;
+  next_deadline_ = MonotonicTime::Max();
+  for (Waiters* waiters : {&until_flushed_, &until_applied_, &until_all_}) {
+    for (auto at = waiters->begin(); at != waiters->end();) {
+      std::erase_if(at->second, [&](const Waiter& waiter) {
+        if (waiter.deadline <= now) {
+          GiveUp(waiter);
+          return true;
+        }
+        next_deadline_ = std::min(next_deadline_, waiter.deadline);
+        return false;
+      });
+      at = at->second.empty() ? waiters->erase(at) : std::next(at);
+    }
+  }
+}
+
+}  // namespace ebla::tabletserver
