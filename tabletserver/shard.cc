@@ -273,6 +273,15 @@ void Shard::Drop(TabletId id, Epoch epoch, ControlDone done) {
   });
 }
 
+void Shard::Transfer(TabletId id, Epoch epoch, ServerName target, Duration patience, ControlDone done) {
+  ports_.executor.Post([this, id, epoch, target = std::move(target), patience, done = std::move(done)]() mutable {
+    const auto tablet = FindOrMake(id);
+    tablet->core->Step(TransferReplica{Expect(std::move(done)), epoch, std::move(target), ports_.executor.Now() + patience});
+    Touch(tablet);
+    Pump();
+  });
+}
+
 void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> done) {
   ports_.executor.Post([this, schema = std::move(schema), done = std::move(done)]() mutable {
     // Answered when the last of them has answered; the first failure is what it says.

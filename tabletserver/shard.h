@@ -109,6 +109,7 @@ class Shard {
   void Configure(TabletId tablet, ConfigureTablet input, ControlDone done);
   void Fence(TabletId tablet, Epoch epoch, ControlDone done);
   void Drop(TabletId tablet, Epoch epoch, ControlDone done);
+  void Transfer(TabletId tablet, Epoch epoch, ServerName target, Duration patience, ControlDone done);
   // For each replica of the table here.
   void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
 

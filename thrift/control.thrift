@@ -27,6 +27,7 @@ struct ConfigureTablet {
   9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
   10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
   11: map<string, types.Endpoint> endpoints  // of voters and learners
+  13: bool transfer = false           // not fenced: the former primary has released the epoch before to `primary` (rule 1)
   12: optional i64 tabletTimeMs       // the greatest tablet time among the fence's answers (PROTOCOL 21); absent: none knew one
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
@@ -52,6 +53,12 @@ struct DropTablet { 1: i64 tabletId, 2: i64 epoch }
 struct DropRequest { 1: ControlHeader header, 2: list<DropTablet> tablets }
 struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }
 
+// Hands the leadership to `target`: stops admitting writes, brings it level, releases the lease, then answers. What it
+// answers stands for the released log: `presumed` and the tablet time of the Configure that follows.
+struct TransferTablet { 1: i64 tabletId, 2: i64 epoch, 3: string target, 4: i64 patienceMs }
+struct TransferRequest { 1: ControlHeader header, 2: list<TransferTablet> tablets }
+struct TransferReply { 1: types.Status status, 2: list<FenceResult> results }
+
 // New schema of a table whose replicas the server holds; older schemaVersions are ignored.
 struct AlterRequest { 1: ControlHeader header, 2: types.TableSchema schema }
 struct AlterReply { 1: types.Status status }
@@ -64,6 +71,7 @@ service ControlService {
   ConfigureReply configure(1: ConfigureRequest request)
   FenceReply fence(1: FenceRequest request)
   DropReply drop(1: DropRequest request)
+  TransferReply transfer(1: TransferRequest request)
   AlterReply alter(1: AlterRequest request)
   DropTableReply dropTableData(1: DropTableRequest request)
 }

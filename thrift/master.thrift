@@ -50,6 +50,16 @@ struct LocateReply {
   4: optional i64 tabletTimeMs        // a tablet time at most a second old (PROTOCOL 20): the least of those answered
 }
 
+// How a primary sees one of the other replicas.
+struct ReplicaProgress {
+  1: string server
+  2: bool voter
+  3: bool copying
+  4: bool incomplete                  // not to be promoted, not counted
+  5: i64 flushedLsn                   // durable there, as far as is known in this epoch
+  6: i64 silentMs                     // since its latest answer; -1: none in this epoch
+}
+
 struct TabletLoad {
   1: i64 tabletId
   2: i64 epoch
@@ -67,6 +77,16 @@ struct TabletLoad {
   14: i64 appliedLsn
   15: i64 lastLsn
   16: i64 schemaVersion
+  17: i64 promisedEpoch
+  18: bool barrierCommitted           // leads, and may change its membership (the next change only then)
+  19: i64 refusedForEpoch             // leads, but a replica has promised this higher epoch; 0: none has
+  20: i64 releasedEpoch               // handed this epoch over to `releasedTo`; 0: none
+  21: string releasedTo
+  22: bool incomplete                 // follows, but has no log to offer
+  23: bool primarySilent              // follows, and has not heard from its primary for too long
+  24: string primary                  // whom it takes for the primary
+  25: list<ReplicaProgress> peers     // leads: the others
+  26: bool forgetful                  // may have lost what it acknowledged (rule 5)
 }
 
 struct HeartbeatRequest {
@@ -83,7 +103,12 @@ struct HeartbeatRequest {
   11: string version                  // of the build
   12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
 }
-struct HeartbeatReply { 1: MasterReplyHeader header, 2: i64 masterTerm }
+struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
+struct HeartbeatReply {
+  1: MasterReplyHeader header
+  2: i64 masterTerm
+  3: map<string, ServerAddress> servers  // by name: where the peers are
+}
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 enum ServerState { LIVE = 0, LOST = 1 }

@@ -16,10 +16,11 @@ struct PeerHeader {
 struct TabletAppend {
   1: i64 tabletId
   2: i64 epoch
-  3: types.LogPosition previous             // the entry before entries[0]; the receiver must hold it
+  3: types.LogPosition previous       // the entry before entries[0]; the receiver must hold it. None: the log's beginning
   4: list<binary> entries             // consecutive; empty: a probe or a commit notice
   5: i64 committedLsn
   6: i64 tabletTimeMs
+  7: i64 retainLsn                    // somebody may still need the log from here on
 }
 enum AppendResult { STORED = 0, MISMATCH = 1, STALE_EPOCH = 2, UNKNOWN_TABLET = 3, INCOMPLETE = 4, BUSY = 5 }
 struct TabletAppendReply {
@@ -27,34 +28,64 @@ struct TabletAppendReply {
   2: i64 epoch                        // that of the request
   3: AppendResult result
   4: i64 flushedLsn                   // STORED: durable up to here
-  5: types.LogPosition conflict             // MISMATCH: where the sender should look next
-  6: i64 promisedEpoch                // STALE_EPOCH
-  7: bool granted                     // the lease was renewed
-  8: i64 clockMs                      // the follower's clock, echoed for BOUNDED reads
+  5: types.LogPosition conflict       // MISMATCH: where the sender should look next
+  6: i64 promisedEpoch
+  7: bool granted                     // until a lease after the request was received, nobody is promised a higher epoch
+  8: i64 clockNs                      // the follower's clock when it received the request, echoed for BOUNDED reads
+  9: bool incomplete                  // STORED, but not to be counted (rule 5)
+  10: i64 receivingCopy               // the copy that it waits for; 0: none
 }
 struct AppendRequest { 1: PeerHeader header, 2: list<TabletAppend> appends }
-struct AppendReply { 1: types.Status status, 2: list<TabletAppendReply> replies, 3: i64 incarnation }
+struct AppendReply { 1: types.Status status, 2: list<TabletAppendReply> replies, 3: i64 incarnation }  // replies in order
 
-struct HeartbeatTablet { 1: i64 tabletId, 2: i64 epoch, 3: i64 committedLsn, 4: i64 tabletTimeMs, 5: i64 echoClockMs, 6: i64 echoLsn }
-struct PeerHeartbeatRequest { 1: PeerHeader header, 2: i64 number, 3: list<HeartbeatTablet> tablets, 4: list<i64> confirmTablets }
-struct HeartbeatTabletReply { 1: i64 tabletId, 2: i64 epoch, 3: bool granted, 4: i64 promisedEpoch, 5: i64 clockMs }
-struct PeerHeartbeatReply { 1: types.Status status, 2: i64 number, 3: i64 incarnation, 4: list<HeartbeatTabletReply> tablets }
-
-// A copy: chunks of data in key order, then the log from the copy's start.
-struct CopyChunk {
+struct HeartbeatTablet {
   1: i64 tabletId
   2: i64 epoch
-  3: i64 copyId
-  4: types.KeyRange interval          // replaced whole by the chunk's records
-  5: binary records                   // encoded rows of the data table, tablet/copy's format
-  6: binary windowRows
-  7: types.LogPosition start                // where the log begins for this copy
-  8: types.LogPosition lastTruncated        // who holds this entry refuses the copy
-  9: bool last
-  10: i64 checksum
+  3: i64 committedLsn
+  4: i64 tabletTimeMs
+  5: i64 echoClockNs                  // the receiver's own clock, from an earlier answer of its; 0: none
+  6: i64 echoLsn                      // what was committed then, under a lease
+  7: i64 retainLsn
+  8: i64 round                        // of confirmation: the latest begun
 }
-struct CopyRequest { 1: PeerHeader header, 2: CopyChunk chunk, 3: optional types.TableSchema schema }
-struct CopyReply { 1: types.Status status, 2: bool holdsLog, 3: i64 appliedLsn }
+struct PeerHeartbeatRequest { 1: PeerHeader header, 2: list<HeartbeatTablet> tablets }
+struct HeartbeatTabletReply {
+  1: i64 tabletId
+  2: i64 epoch
+  3: bool granted
+  4: i64 promisedEpoch
+  5: i64 clockNs
+  6: i64 round
+  7: bool known
+  8: types.LogPosition last           // of its log
+}
+struct PeerHeartbeatReply { 1: types.Status status, 2: i64 incarnation, 3: list<HeartbeatTabletReply> tablets }  // in order
+
+// A copy (rule 9): it begins, brings chunks of data in key order, and has arrived. The log comes by append meanwhile.
+struct CopyStart {
+  1: types.LogPosition start          // applied at the source when the copy began
+  2: types.LogPosition line           // who holds this entry refuses, and is sent the log
+  3: binary applied                   // the source's applied state at `start`, encoded as on disk
+  4: list<binary> windowRows          // encoded as on disk; the window of `start`
+  5: types.TableSchema schema
+}
+struct CopyRecord { 1: binary key, 2: binary row }  // row: encoded as on disk
+struct CopyChunk {
+  1: types.KeyRange interval          // replaced whole by the chunk's records
+  2: list<CopyRecord> records
+  3: i64 checksum                     // CRC-32 over keys and rows
+}
+struct CopyRequest {
+  1: PeerHeader header
+  2: i64 tabletId
+  3: i64 epoch
+  4: i64 copyId
+  5: optional CopyStart first         // one of the three
+  6: optional CopyChunk chunk
+  7: optional i64 arrivedUpto         // every chunk was sent, read at or before this lsn
+}
+// CONDITION_FAILED: it holds the line. Any other failure ends the copy; the source begins another.
+struct CopyReply { 1: types.Status status, 2: i64 incarnation }
 
 // A put or delete acknowledged at level ANY by this or another server, on its way to the primary.
 struct DeliverRequest { 1: PeerHeader header, 2: i64 tableId, 3: list<binary> writes }
@@ -63,6 +94,6 @@ struct DeliverReply { 1: types.Status status, 2: list<types.Code> results }
 service ReplicationService {
   AppendReply append(1: AppendRequest request)
   PeerHeartbeatReply peerHeartbeat(1: PeerHeartbeatRequest request)
-  CopyReply copyChunk(1: CopyRequest request)
+  CopyReply copy(1: CopyRequest request)
   DeliverReply deliver(1: DeliverRequest request)
 }

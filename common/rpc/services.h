@@ -48,7 +48,8 @@ template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"configure", &S::configure}, ServiceMethod{"fence", &S::fence},
-                                          ServiceMethod{"drop", &S::drop}, ServiceMethod{"alter", &S::alter},
+                                          ServiceMethod{"drop", &S::drop}, ServiceMethod{"transfer", &S::transfer},
+                                          ServiceMethod{"alter", &S::alter},
                                           ServiceMethod{"dropTableData", &S::dropTableData}};
 };
 
@@ -57,7 +58,7 @@ struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"append", &S::append},
                                           ServiceMethod{"peerHeartbeat", &S::peerHeartbeat},
-                                          ServiceMethod{"copyChunk", &S::copyChunk},
+                                          ServiceMethod{"copy", &S::copy},
                                           ServiceMethod{"deliver", &S::deliver}};
 };
 

@@ -120,6 +120,7 @@ class ControlStub final : public idl::ControlServiceCobSvIf {
   explicit ControlStub(Caller caller) : caller_(std::move(caller)) {}
   EBLA_STUB(configure, ConfigureRequest, ConfigureReply)
   EBLA_STUB(fence, FenceRequest, FenceReply)
+  EBLA_STUB(transfer, TransferRequest, TransferReply)
   EBLA_STUB(drop, DropRequest, DropReply)
   EBLA_STUB(alter, AlterRequest, AlterReply)
   EBLA_STUB(dropTableData, DropTableRequest, DropTableReply)
@@ -133,7 +134,7 @@ class ReplicationStub final : public idl::ReplicationServiceCobSvIf {
   explicit ReplicationStub(Caller caller) : caller_(std::move(caller)) {}
   EBLA_STUB(append, AppendRequest, AppendReply)
   EBLA_STUB(peerHeartbeat, PeerHeartbeatRequest, PeerHeartbeatReply)
-  EBLA_STUB(copyChunk, CopyRequest, CopyReply)
+  EBLA_STUB(copy, CopyRequest, CopyReply)
   EBLA_STUB(deliver, DeliverRequest, DeliverReply)
 
  private:

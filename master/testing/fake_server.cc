@@ -209,6 +209,27 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
   cob(reply);
 }
 
+void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) {
+  idl::TransferReply reply;
+  reply.status = Check(request.header);
+  for (const idl::TransferTablet& order : request.tablets) {
+    if (reply.status.code != idl::Code::OK) break;
+    idl::FenceResult result;
+    result.tabletId = order.tabletId;
+    auto found = replicas_.find(order.tabletId);
+    result.known = found != replicas_.end();
+    if (!result.known || found->second.leading != order.epoch) {
+      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+    } else {
+      found->second.leading = 0;
+      result.lastAppended = found->second.last;
+      result.promisedEpoch = found->second.promised;
+    }
+    reply.results.push_back(result);
+  }
+  cob(reply);
+}
+
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {
   idl::AlterReply reply;
   reply.status = Check(request.header);

@@ -68,6 +68,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override;
   void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override;
   void drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) override;
+  void transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) override;
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override;
   void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
                      const idl::DropTableRequest& request) override;

@@ -63,6 +63,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
   void drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::drop, std::move(cob), request);
   }
+  void transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::transfer, std::move(cob), request);
+  }
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::alter, std::move(cob), request);
   }

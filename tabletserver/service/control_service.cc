@@ -1,5 +1,6 @@
 #include "tabletserver/service/control_service.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -12,6 +13,8 @@ namespace {
 
 using rpc::FromIdl;
 using rpc::ToIdl;
+
+constexpr Duration kPatienceMax = std::chrono::seconds(10);  // writes of the tablet wait meanwhile
 
 // A reply whose parts several shards fill in; it is sent when the last of them has let go of it.
 template <class Reply>
@@ -42,6 +45,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
   result.known = reply.known;
   result.incomplete = reply.incomplete;
+  result.forgetful = reply.forgetful;
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
 }
 
@@ -64,6 +68,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
   to.replica.learners = tablet.learners;
   to.replica.fenced = tablet.fenced;
   to.replica.born = tablet.born;
+  to.replica.transfer = tablet.transfer;
   if (tablet.__isset.presumed) {
     to.replica.presumed = {Epoch{static_cast<uint64_t>(tablet.presumed.epoch)}, Lsn{static_cast<uint64_t>(tablet.presumed.lsn)}};
   }
@@ -164,6 +169,30 @@ void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& reque
       std::move(cob), request,
       [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Drop(tablet, epoch, std::move(done)); },
       FillResult);
+}
+
+void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::TransferReply>>(std::move(cob));
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = ToIdl(status);
+    return;
+  }
+  auto& results = gathered->reply.results;
+  results.resize(request.tablets.size());
+  for (size_t i = 0; i < request.tablets.size(); ++i) {
+    const idl::TransferTablet& one = request.tablets[i];
+    results[i].tabletId = one.tabletId;
+    Status status = CheckIds(one.tabletId, one.epoch);
+    if (status.ok() && one.target.empty()) status = Error(Code::kInvalidArgument, "a transfer needs a target");
+    if (!status.ok()) {
+      results[i].status = ToIdl(status);
+      continue;
+    }
+    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
+    const Duration patience = std::min<Duration>(std::chrono::milliseconds(std::max<int64_t>(one.patienceMs, 1)), kPatienceMax);
+    ShardOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
+                             [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
+  }
 }
 
 void ControlService::alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) {

@@ -16,7 +16,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   void peerHeartbeat(std::function<void(const idl::PeerHeartbeatReply&)> cob, const idl::PeerHeartbeatRequest&) override {
     Refuse(cob);
   }
-  void copyChunk(std::function<void(const idl::CopyReply&)> cob, const idl::CopyRequest&) override { Refuse(cob); }
+  void copy(std::function<void(const idl::CopyReply&)> cob, const idl::CopyRequest&) override { Refuse(cob); }
   void deliver(std::function<void(const idl::DeliverReply&)> cob, const idl::DeliverRequest&) override { Refuse(cob); }
 
  private:
