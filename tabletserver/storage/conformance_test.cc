@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <random>
+#include <sstream>
 #include <thread>
 
 #include "tabletserver/storage/store_fixture.h"
@@ -292,6 +293,132 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
             "k109999=" + std::string(200, 'v') + "@1 k115000=" + std::string(200, 'v') + "@1");
 }
 
+TEST_P(StoreTest, AnIntervalIsReplaced) {
+  Write(1, {Put("a", "1"), Put("b", "2"), Put("ba", "3"), Put("c", "4")});
+  using Records = std::vector<std::pair<std::string, StoredRecord>>;
+  const auto record = [](std::string value, uint64_t lsn) {
+    StoredRecord record;
+    record.value = std::move(value);
+    record.version = {Epoch{1}, Lsn{lsn}};
+    return record;
+  };
+  const auto replace = [&](const KeyRange& interval, const Records& records) {
+    return store().ReplaceInterval(kTable, interval, records).code();
+  };
+  EXPECT_EQ(replace({"b", "c"}, {{"b", record("5", 7)}, {"bb", record("6", 8)}}), Code::kOk);
+  EXPECT_EQ(this->Records(), "a=1@1 b=5@7 bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"b", "c"}, {{"b", record("5", 7)}, {"bb", record("6", 8)}}), Code::kOk);  // again
+  EXPECT_EQ(this->Records(), "a=1@1 b=5@7 bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"", "bb"}, {}), Code::kOk);
+  EXPECT_EQ(this->Records(), "bb=6@8 c=4@1");
+  EXPECT_EQ(replace({"a", "b"}, {{"b", record("x", 9)}}), Code::kInvalidArgument);
+  EXPECT_EQ(replace({"a", "d"}, {{"b", record("x", 9)}, {"a", record("x", 9)}}), Code::kInvalidArgument);
+  EXPECT_EQ(replace({"b", "a"}, {}), Code::kInvalidArgument);
+  EXPECT_EQ(this->Records(), "bb=6@8 c=4@1");
+  StoredRecord full = record(std::string("\0v", 2), 10);
+  full.expires_at = {5};
+  full.write_time_ms = -6;
+  full.writer = "ts-1";
+  EXPECT_EQ(replace({"d", ""}, {{"e", full}}), Code::kOk);
+  const auto got = store().Get(kTable, "e");
+  ASSERT_TRUE(got && *got);
+  EXPECT_EQ((*got)->value, full.value);
+  EXPECT_EQ((*got)->version, full.version);
+  EXPECT_EQ((*got)->expires_at, full.expires_at);
+  EXPECT_EQ((*got)->write_time_ms, full.write_time_ms);
+  EXPECT_EQ((*got)->writer, full.writer);
+  EXPECT_EQ(store().ReplaceInterval(TableId{99}, {}, {}).code(), Code::kNoSuchTable);
+}
+
+TEST_P(StoreTest, ALargeIntervalIsReplaced) {
+  std::vector<Effect> effects;
+  for (int i = 1000; i < 5500; ++i) effects.push_back(Put(std::to_string(i), "v"));
+  Write(1, effects);
+  StoredRecord record;
+  record.value = "w";
+  record.version = {Epoch{1}, Lsn{2}};
+  const std::vector<std::pair<std::string, StoredRecord>> records = {{"3000", record}};
+  ASSERT_TRUE(store().ReplaceInterval(kTable, {"1001", "5499"}, records).ok());
+  EXPECT_EQ(Records(), "1000=v@1 3000=w@2 5499=v@1");
+}
+
+// ---- what was undone ----------------------------------------------------------------------------------------------
+
+class UndoneTest : public StoreTest {
+ protected:
+  Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kTable) {
+    std::vector<const LogEntry*> pointers;
+    for (const LogEntry& entry : entries) pointers.push_back(&entry);
+    return store().KeepUndone(tablet, table, pointers);
+  }
+  std::string List(TableId table = {}, const UndonePlace& after = {}, size_t entries_max = 100) {
+    const auto listed = store().ListUndone(table, after, entries_max);
+    if (!listed) return listed.error().ToString();
+    std::ostringstream out;
+    for (const UndoneEntry& undone : *listed) {
+      out << (out.tellp() > 0 ? " " : "") << undone.tablet << ":" << undone.entry.version;
+    }
+    return out.str();
+  }
+};
+
+TEST_P(UndoneTest, WhatIsUndoneIsKeptAndListed) {
+  ASSERT_TRUE(Keep(kOther, {Entry(9)}, TableId{8}).ok());
+  ASSERT_TRUE(Keep(kTablet, {Entry(3), Entry(4, {Put("k", "v")})}).ok());
+  ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(300)}).ok());  // 4 again: it stays as it was
+  EXPECT_EQ(List(), "70:1.3 70:1.4 70:1.300 71:1.9");
+  EXPECT_EQ(List(kTable), "70:1.3 70:1.4 70:1.300");
+  EXPECT_EQ(List(TableId{8}), "71:1.9");
+  EXPECT_EQ(List({}, {}, 2), "70:1.3 70:1.4");
+  EXPECT_EQ(List({}, {kTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
+  EXPECT_EQ(List(TableId{8}, {}, 1), "71:1.9");
+  const auto listed = store().ListUndone(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1);
+  ASSERT_TRUE(listed && listed->size() == 1);
+  EXPECT_EQ(EncodeLogEntry(listed->front().entry), EncodeLogEntry(Entry(4, {Put("k", "v")})));
+  EXPECT_EQ(listed->front().table, kTable);
+  EXPECT_EQ(store().health().undone_entries, 4);
+  EXPECT_GT(store().health().undone_bytes, 0);
+  ASSERT_TRUE(store().ForgetUndone(kTablet, {Epoch{1}, Lsn{4}}).ok());
+  ASSERT_TRUE(store().ForgetUndone(kTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
+  EXPECT_EQ(List(), "70:1.3 70:1.300 71:1.9");
+  EXPECT_EQ(store().health().undone_entries, 3);
+}
+
+TEST_P(UndoneTest, WhatIsUndoneOutlivesItsReplicaAndACrash) {
+  AppendTo(5);
+  ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(5)}).ok());
+  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{4}).ok());
+  ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
+  ASSERT_TRUE(FlushNow(store()).ok());
+  const auto bytes = store().health().undone_bytes;
+  life->Crash();
+  EXPECT_EQ(List(), "70:1.4 70:1.5");
+  EXPECT_EQ(DumpLog(store(), kTablet), "");
+  EXPECT_EQ(store().health().undone_entries, 2);
+  EXPECT_EQ(store().health().undone_bytes, bytes);
+}
+
+// Whatever a crash leaves: what is not in the log any more is kept.
+TEST_P(UndoneTest, NothingLeavesTheLogBeforeItIsKept) {
+  AppendTo(40);
+  ASSERT_TRUE(FlushNow(store()).ok());
+  for (uint64_t lsn = 40; lsn > 1; --lsn) {
+    ASSERT_TRUE(Keep(kTablet, {Entry(lsn)}).ok());
+    ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{lsn}).ok());
+  }
+  life->Crash();
+  const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
+  const auto undone = store().ListUndone(kTable, {}, 100);
+  ASSERT_TRUE(log && undone);
+  EXPECT_GE(log->size() + undone->size(), 40u);
+  if (!undone->empty()) {
+    EXPECT_LE(undone->front().entry.version.lsn.value, log->size() + 1);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Both, UndoneTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
+                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+
 // ---- tables --------------------------------------------------------------------------------------------------------
 
 TEST_P(StoreTest, AnUnknownTableIsNamed) {
@@ -508,6 +635,7 @@ class Story {
       case 1: return Truncate();
       case 2: return RemoveSuffix();
       case 3: return Reopen();
+      case 4: return Replace();
       default: return random_() % 2 == 0 ? Append() : Apply();
     }
   }
@@ -547,6 +675,13 @@ class Story {
   void Truncate() {
     const KeyRange range{RandomKey(), RandomKey()};
     for (const auto& store : stores_) ASSERT_TRUE((**store).TruncateRange(kTable, range).ok());
+  }
+  void Replace() {
+    const KeyRange interval{RandomKey(), RandomKey()};
+    const std::vector<std::pair<std::string, StoredRecord>> records = {{interval.start, {"replaced", {}, {}, 0, {}}}};
+    const Status one = (**stores_[0]).ReplaceInterval(kTable, interval, records);
+    ASSERT_EQ(one, (**stores_[1]).ReplaceInterval(kTable, interval, records));
+    ASSERT_EQ(one.ok(), !interval.Empty());
   }
   void RemoveSuffix() {
     if (applied_ == last_) return;

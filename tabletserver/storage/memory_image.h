@@ -24,6 +24,7 @@ namespace ebla::tabletserver {
 struct LoggedImage {
   std::map<TabletId, std::map<Lsn, LogEntry>> logs;
   std::map<TabletId, ReplicaState> states;
+  std::map<std::pair<TabletId, Version>, UndoneEntry> undone;
 };
 
 struct RecordsImage {

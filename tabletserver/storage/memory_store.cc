@@ -327,6 +327,36 @@ Status MemoryStore::RemoveSuffix(TabletId tablet, Lsn from) {
   return {};
 }
 
+Status MemoryStore::KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  std::vector<UndoneEntry> undone;
+  for (const LogEntry* entry : entries) undone.push_back({tablet, table, *entry});
+  life_->disk.Log([undone = std::move(undone)](LoggedImage& image) {
+    for (const UndoneEntry& one : undone) image.undone.try_emplace({one.tablet, one.entry.version}, one);
+  });
+  return {};
+}
+
+Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  std::vector<UndoneEntry> listed;
+  const auto& undone = life_->disk.logged.undone;
+  for (auto at = undone.upper_bound({after.tablet, after.version}); at != undone.end(); ++at) {
+    if (listed.size() == entries_max) break;
+    if (!table || at->second.table == table) listed.push_back(at->second);
+  }
+  return listed;
+}
+
+Status MemoryStore::ForgetUndone(TabletId tablet, Version version) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.Log([tablet, version](LoggedImage& image) { image.undone.erase({tablet, version}); });
+  return {};
+}
+
 Status MemoryStore::TruncateLog(TabletId tablet, Lsn below) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
@@ -430,6 +460,16 @@ Status MemoryStore::TruncateRange(TableId table, const KeyRange& range) {
   return {};
 }
 
+Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
+                                    std::span<const std::pair<std::string, StoredRecord>> records) {
+  EBLA_TRY(CheckInterval(interval, records));
+  EBLA_TRY(TruncateRange(table, interval));
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.records.tables[table].insert(records.begin(), records.end());
+  return {};
+}
+
 Result<TabletStore::RangeSize> MemoryStore::EstimateSize(TableId table, const KeyRange& range) {
   RangeSize size;
   EBLA_TRY(Scan(table, {.range = range}, [&size](std::string_view key, const StoredRecord& record) {
@@ -492,6 +532,10 @@ TabletStore::Health MemoryStore::health() const {
   health.disk_total_bytes = int64_t{1} << 30;
   health.disk_free_bytes = life_->disk.full ? 0 : health.disk_total_bytes;
   health.flushes = life_->disk.flushes;
+  health.undone_entries = static_cast<int64_t>(life_->disk.logged.undone.size());
+  for (const auto& [place, undone] : life_->disk.logged.undone) {
+    health.undone_bytes += static_cast<int64_t>(undone.entry.ApproximateBytes());
+  }
   return health;
 }
 

@@ -13,6 +13,8 @@ constexpr uint8_t kFormat = 1;
 constexpr uint8_t kIncomplete = 1;
 constexpr uint8_t kTombstone = 2;
 
+constexpr uint8_t kUndoneKind = 1;
+
 constexpr uint8_t kExpires = 1;
 constexpr uint8_t kWriteTime = 2;
 
@@ -41,6 +43,18 @@ Version ReadVersion(ByteReader& in) {
   return version;
 }
 
+// A record's row up to its value, as a StoredRecord and an Effect have it alike.
+template <class Source>
+void WriteRecord(const Source& source, Version version, ByteWriter& out) {
+  out.Clear();
+  const bool timed = source.write_time_ms != 0 || !source.writer.empty();
+  out.Byte(kFormat).Byte((source.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
+  WriteVersion(version, out);
+  if (source.expires_at) out.Varint(source.expires_at.value);
+  if (timed) out.SignedVarint(source.write_time_ms).Bytes(source.writer);
+  out.Raw(source.value);
+}
+
 }  // namespace
 
 std::string TabletKey(TabletId tablet) { return ByteWriter().Fixed64(tablet.value).Take(); }
@@ -51,6 +65,23 @@ std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence) {
   ByteWriter out;
   out.Reserve(24);
   return out.Fixed64(tablet.value).Fixed64(client.value).Fixed64(sequence.value).Take();
+}
+
+std::string UndoneKey(TabletId tablet, Version version) {
+  ByteWriter out;
+  out.Reserve(25);
+  return out.Byte(kUndoneKind).Fixed64(tablet.value).Fixed64(version.epoch.value).Fixed64(version.lsn.value).Take();
+}
+
+Result<UndonePlace> ParseUndoneKey(std::string_view key) {
+  ByteReader in(key);
+  if (in.Byte() != kUndoneKind) in.Fail();
+  UndonePlace place;
+  place.tablet.value = in.Fixed64();
+  place.version.epoch.value = in.Fixed64();
+  place.version.lsn.value = in.Fixed64();
+  EBLA_TRY(in.Finish("an undone entry's key"));
+  return place;
 }
 
 Result<TabletId> ParseTabletKey(std::string_view key) {
@@ -109,6 +140,23 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   return state;
 }
 
+std::string EncodeUndone(TableId table, const LogEntry& entry) {
+  return ByteWriter().Byte(kFormat).Varint(table.value).Raw(EncodeLogEntry(entry)).Take();
+}
+
+Result<UndoneEntry> DecodeUndone(TabletId tablet, std::string_view bytes) {
+  constexpr std::string_view kWhat = "an undone entry";
+  ByteReader in(bytes);
+  EBLA_TRY(CheckFormat(in, kWhat));
+  UndoneEntry undone;
+  undone.tablet = tablet;
+  undone.table.value = in.Varint();
+  const std::string_view entry = in.Rest();
+  EBLA_TRY(in.Finish(kWhat));
+  EBLA_ASSIGN(undone.entry, DecodeLogEntry(entry));
+  return undone;
+}
+
 std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
   out.Byte(kFormat);
@@ -165,15 +213,9 @@ Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view by
   return row;
 }
 
-void EncodeRecord(const Effect& effect, Version version, ByteWriter& out) {
-  out.Clear();
-  const bool timed = effect.write_time_ms != 0 || !effect.writer.empty();
-  out.Byte(kFormat).Byte((effect.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
-  WriteVersion(version, out);
-  if (effect.expires_at) out.Varint(effect.expires_at.value);
-  if (timed) out.SignedVarint(effect.write_time_ms).Bytes(effect.writer);
-  out.Raw(effect.value);
-}
+void EncodeRecord(const Effect& effect, Version version, ByteWriter& out) { WriteRecord(effect, version, out); }
+
+void EncodeRecord(const StoredRecord& record, ByteWriter& out) { WriteRecord(record, record.version, out); }
 
 Status DecodeRecord(std::string_view bytes, StoredRecord& record) {
   constexpr std::string_view kWhat = "a record";

@@ -5,14 +5,16 @@
 //   table            key                                    value
 //   oplog            tablet, lsn                            log_entry.cc
 //   replica_state    tablet                                 ReplicaState
+//   pending          1 kind (1), tablet, epoch, lsn         UndoneEntry; other kinds wait for their turn
 //   applied          tablet                                 AppliedState
 //   window           tablet, client, sequence               WindowRow
 //   data_<table id>  the user's key                         StoredRecord
 //
-// Numbers in keys are 8 bytes, big-endian. The values, in order (varint, bytes: common/base/encoding.h):
+// Other numbers in keys are 8 bytes, big-endian. The values, in order (varint, bytes: common/base/encoding.h):
 //
 //   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
 //                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
+//   UndoneEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
 //   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
@@ -40,12 +42,18 @@ struct WindowKeyParts {
   ClientId client;
   Sequence sequence;
 };
+std::string UndoneKey(TabletId tablet, Version version);
 Result<TabletId> ParseTabletKey(std::string_view key);
 Result<std::pair<TabletId, Lsn>> ParseLogKey(std::string_view key);
 Result<WindowKeyParts> ParseWindowKey(std::string_view key);
+Result<UndonePlace> ParseUndoneKey(std::string_view key);
 
 std::string EncodeReplicaState(const ReplicaState& state);
 Result<ReplicaState> DecodeReplicaState(std::string_view bytes);
+
+std::string EncodeUndone(TableId table, const LogEntry& entry);
+// The tablet is the key's.
+Result<UndoneEntry> DecodeUndone(TabletId tablet, std::string_view bytes);
 
 std::string EncodeAppliedState(const AppliedState& state);
 Result<AppliedState> DecodeAppliedState(std::string_view bytes);
@@ -56,6 +64,7 @@ Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view by
 
 // Replaces what `out` holds. The effect is a put.
 void EncodeRecord(const Effect& effect, Version version, ByteWriter& out);
+void EncodeRecord(const StoredRecord& record, ByteWriter& out);
 // Into `record`, whose memory is used again.
 Status DecodeRecord(std::string_view bytes, StoredRecord& record);
 

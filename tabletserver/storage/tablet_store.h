@@ -1,17 +1,19 @@
 // tabletserver/storage/tablet_store.h
 // The port to the disk: every tablet's log and records on one server, behind one small interface. WiredTiger in
 // production (wt_store.h); in the simulator memory that loses what was not flushed, and may stall or fail.
-// Contract:   1. Append, PutReplicaState and RemoveSuffix are visible to ReadLog at once, in order, and durable once a
-//                Flush that began after them is done. After a crash a prefix of them, in their order, remains.
+// Contract:   1. Append, PutReplicaState, RemoveSuffix, KeepUndone and ForgetUndone are visible at once, in order, and
+//                durable once a Flush that began after them is done. After a crash a prefix of them, in their order,
+//                remains.
 //             2. Apply is atomic over records, applied state and window rows of a tablet. It is not durable by itself:
 //                a crash takes records, applied state and windows of all tablets back to one and the same checkpoint,
 //                and the log from there on is still present (log is truncated only below a finished checkpoint).
 //             3. A read sees a snapshot: everything applied when it began.
 //             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
-//             5. A call that changes something and fails has changed nothing.
+//             5. A call that changes something and fails has changed nothing (but see ReplaceInterval).
 // Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why).
 //             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry
-//             is refused so: barriers, purges, states, Apply and checkpoints go on, living off the reserve.
+//             is refused so: barriers, purges, states, what is undone, Apply and checkpoints go on, living off the
+//             reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
 //             writes. Completions run on the executor given with them.
 #pragma once
@@ -130,6 +132,22 @@ struct ScanBounds {
   bool reverse = false;
 };
 
+// An acknowledged PRIMARY write that was discarded from a tablet's log, kept until somebody settles it (PROTOCOL 22).
+struct UndoneEntry {
+  TabletId tablet;
+  TableId table;
+  LogEntry entry;
+};
+
+// Where a list of undone entries goes on: they are listed by tablet, then version.
+struct UndonePlace {
+  TabletId tablet;
+  Version version;
+};
+
+// Of ReplaceInterval: INVALID_ARGUMENT for records out of order or outside.
+Status CheckInterval(const KeyRange& interval, std::span<const std::pair<std::string, StoredRecord>> records);
+
 enum class FlushMode : uint8_t {
   kSync,      // to the disk
   kInterval,  // to the operating system; the store fsyncs after its interval (see SetFlushInterval)
@@ -163,6 +181,14 @@ class TabletStore {
   // Forgets entries below `below`; the caller knows that no checkpoint, voter or learner needs them.
   virtual Status TruncateLog(TabletId tablet, Lsn below) = 0;
 
+  // ---- what was undone (PROTOCOL 22) -------------------------------------------------------------------------------
+  // Keeps entries that are about to leave the log, outside the tablet's data: nothing but ForgetUndone removes them. One
+  // that is kept already stays as it is.
+  virtual Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
+  // Those of a table (none: of all) that come after a place, `entries_max` at most.
+  virtual Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) = 0;
+  virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
+
   // ---- records -----------------------------------------------------------------------------------------------------
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;  // one transaction
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
@@ -179,6 +205,11 @@ class TabletStore {
                       SnapshotPosition* position = nullptr) = 0;
   // Removes every record of the range. Only for a range that nothing reads or writes any more (rules 8, 10).
   virtual Status TruncateRange(TableId table, const KeyRange& range) = 0;
+  // The interval holds exactly these records afterwards, which come in order and lie in it (else INVALID_ARGUMENT, and
+  // nothing has changed). Only for a replica that is being copied to and that nobody reads (rules 8, 9): when more than
+  // a thousand records go, it is done in pieces, and a failure in between leaves some of them removed.
+  virtual Status ReplaceInterval(TableId table, const KeyRange& interval,
+                                 std::span<const std::pair<std::string, StoredRecord>> records) = 0;
   // Bytes on disk and in cache, and records, of a range. Exact for about a thousand records and fewer; beyond that an
   // estimate from a few hundred random records of the table (wt_ranges.cc says how far off it may be).
   struct RangeSize {
@@ -208,6 +239,8 @@ class TabletStore {
     int64_t cache_bytes = 0;
     int64_t cache_misses = 0;  // pages read into cache since the start
     int64_t flushes = 0;
+    int64_t undone_entries = 0;  // kept, and their bytes
+    int64_t undone_bytes = 0;
   };
   virtual Health health() const = 0;
 };

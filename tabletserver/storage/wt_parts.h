@@ -1,6 +1,6 @@
 // tabletserver/storage/wt_parts.h
-// What a WtStore is made of; its members are defined in wt_store.cc (life, tables, health), wt_log.cc, wt_records.cc,
-// wt_ranges.cc, wt_recovery.cc (replicas) and wt_checkpoint.cc.
+// What a WtStore is made of; its members are defined in wt_store.cc (life, tables, health), wt_log.cc, wt_undone.cc,
+// wt_records.cc, wt_ranges.cc, wt_recovery.cc (replicas) and wt_checkpoint.cc.
 // Invariants: 1. Parts are closed in the reverse order of their declaration: tasks, flusher, sessions, connection,
 //                the directory's lock last.
 //             2. `applied` never names more than what is committed, so that a checkpoint holds at least what was noted
@@ -60,6 +60,8 @@ struct WtStore::Parts {
   int TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last);
   Result<std::optional<AppliedState>> ReadApplied(WtSession& session, TabletId tablet);
   Result<std::vector<WindowRow>> ReadWindow(WtSession& session, TabletId tablet);
+  // Counts what is kept since earlier lives.
+  Status CountUndone(WtSession& session);
   Status ReadLogBounds(WtSession& session, RecoveredReplica& replica);
   Result<CheckpointResult> TakeCheckpoint();
 
@@ -74,6 +76,8 @@ struct WtStore::Parts {
 
   std::atomic<int64_t> log_bytes{0};             // appended since the start
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began
+  std::atomic<int64_t> undone_entries{0};
+  std::atomic<int64_t> undone_bytes{0};
   std::atomic<int64_t> cache_bytes{0};
   std::atomic<int64_t> cache_misses{0};
 

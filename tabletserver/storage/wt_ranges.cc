@@ -1,6 +1,7 @@
-// Whole ranges of WtStore's records: truncation, and estimates of size.
+// Whole ranges of WtStore's records: truncation, replacement, and estimates of size.
 #include <algorithm>
 
+#include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wt_parts.h"
 
 namespace ebla::tabletserver {
@@ -23,6 +24,22 @@ class OwnCursor {
 };
 
 bool Below(std::string_view key, const KeyRange& range) { return range.end.empty() || key < range.end; }
+
+// Removes the first rows of a range; `more`: those were not all.
+int RemoveRows(WtCursor& data, const KeyRange& range, int rows_max, bool& more) {
+  more = false;
+  int error = data.SeekAtOrAfter(range.start);
+  for (int rows = 0; error == 0; ++rows) {
+    std::string_view key;
+    if (const int error = data.GetKey(&key)) return error;
+    if (!Below(key, range)) return 0;
+    more = rows == rows_max;
+    if (more) return 0;
+    if (const int error = data.RemoveHere()) return error;
+    error = data.Next();
+  }
+  return error == WT_NOTFOUND ? 0 : error;
+}
 
 struct RowCount {
   int64_t rows = 0;
@@ -119,6 +136,30 @@ Status WtStore::TruncateRange(TableId table, const KeyRange& range) {
   });
   if (error == WT_NOTFOUND) return {};
   return parts_->CheckTable(error, table, "truncating a range");
+}
+
+// In one transaction for the last thousand rows and the new ones: what is replaced is usually a chunk of that size.
+Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
+                                std::span<const std::pair<std::string, StoredRecord>> records) {
+  constexpr int kRowsAtOnce = 1000;
+  EBLA_TRY(CheckInterval(interval, records));
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  for (bool more = true; more;) {
+    const int error = RunTransaction(*session, [&]() -> int {
+      WT_CURSOR* raw = nullptr;
+      if (const int error = session->DataCursor(table, &raw)) return error;
+      WtCursor data(raw);
+      if (const int error = RemoveRows(data, interval, kRowsAtOnce, more)) return error;
+      if (more) return 0;
+      for (const auto& [key, record] : records) {
+        EncodeRecord(record, session->scratch());
+        if (const int error = data.Insert(key, session->scratch().view())) return error;
+      }
+      return 0;
+    });
+    EBLA_TRY(parts_->CheckTable(error, table, "replacing an interval"));
+  }
+  return {};
 }
 
 // How far off: the share of the table's rows that lies in the range is taken from 400 random rows, so its standard

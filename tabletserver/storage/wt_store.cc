@@ -61,6 +61,7 @@ Status WtStore::Parts::OpenDatabase() {
     EBLA_TRY(connection->Check(session->Cursor(table, &cursor), "opening " + SystemTableUri(table)));
   }
   EBLA_TRY(FindTables(*session));
+  EBLA_TRY(CountUndone(*session));
   flusher = std::make_unique<WtFlusher>(*connection, *sessions, *options.flusher, options.interval);
   return {};
 }
@@ -170,6 +171,8 @@ TabletStore::Health WtStore::health() const {
   health.cache_bytes = parts_->cache_bytes;
   health.cache_misses = parts_->cache_misses;
   health.flushes = parts_->flusher->flushes();
+  health.undone_entries = parts_->undone_entries;
+  health.undone_bytes = parts_->undone_bytes;
   return health;
 }
 

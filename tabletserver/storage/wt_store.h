@@ -67,6 +67,10 @@ class WtStore final : public TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
   Status TruncateLog(TabletId tablet, Lsn below) override;
 
+  Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
+  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) override;
+  Status ForgetUndone(TabletId tablet, Version version) override;
+
   Status Apply(std::span<const ApplyBatch> batches) override;
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                           SnapshotPosition* position = nullptr) override;
@@ -75,6 +79,8 @@ class WtStore final : public TabletStore {
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
               SnapshotPosition* position = nullptr) override;
   Status TruncateRange(TableId table, const KeyRange& range) override;
+  Status ReplaceInterval(TableId table, const KeyRange& interval,
+                         std::span<const std::pair<std::string, StoredRecord>> records) override;
   Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override;
 
   Status ForgetReplica(TabletId tablet) override;

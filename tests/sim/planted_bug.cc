@@ -45,6 +45,13 @@ class LyingStore final : public TabletStore {
   }
   Status RemoveSuffix(TabletId tablet, Lsn from) override { return store_->RemoveSuffix(tablet, from); }
   Status TruncateLog(TabletId tablet, Lsn below) override { return store_->TruncateLog(tablet, below); }
+  Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
+    return store_->KeepUndone(tablet, table, entries);
+  }
+  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) override {
+    return store_->ListUndone(table, after, entries_max);
+  }
+  Status ForgetUndone(TabletId tablet, Version version) override { return store_->ForgetUndone(tablet, version); }
 
   Status Apply(std::span<const ApplyBatch> batches) override {
     if (bug_ == PlantedBug::kStaleRead) {
@@ -79,6 +86,10 @@ class LyingStore final : public TabletStore {
     return store_->Scan(table, bounds, visitor, position);
   }
   Status TruncateRange(TableId table, const KeyRange& range) override { return store_->TruncateRange(table, range); }
+  Status ReplaceInterval(TableId table, const KeyRange& interval,
+                         std::span<const std::pair<std::string, StoredRecord>> records) override {
+    return store_->ReplaceInterval(table, interval, records);
+  }
   Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override {
     return store_->EstimateSize(table, range);
   }
