@@ -160,6 +160,7 @@ class Shard {
   void Pump();
   void Round(std::vector<Taken>& taken);
   void StoreOutputs(std::vector<Taken>& taken);
+  Status StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<Taken*> taken);
   void BeginFlushes(std::vector<Taken>& taken);
   void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);

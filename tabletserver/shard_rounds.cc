@@ -70,20 +70,29 @@ void Shard::Round(std::vector<Taken>& taken) {
 void Shard::StoreOutputs(std::vector<Taken>& taken) {
   std::vector<Taken*> appending;
   for (Taken& one : taken) {
-    if (one.output.state) {
-      if (Status status = ports_.store.PutReplicaState(one.tablet->id, *one.output.state); !status.ok()) {
-        one.failed = true;
-        one.tablet->core->Step(StoreFailed{std::move(status)});
-        continue;
-      }
-    }
-    if (!one.output.append.empty()) {
+    if (Status status = StoreBeforeEntries(*one.tablet, one.output); !status.ok()) {
+      one.failed = true;
+      one.tablet->core->Step(StoreFailed{std::move(status)});
+    } else if (!one.output.append.empty()) {
       appending.push_back(&one);
-    } else if (one.output.state) {
+    } else if (one.output.state || !one.output.undone.empty() || one.output.remove_from) {
       one.tablet->core->Step(Stored{});
     }
   }
   if (!appending.empty()) AppendAll(appending);
+}
+
+// In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22).
+Status Shard::StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output) {
+  if (output.state) EBLA_TRY(ports_.store.PutReplicaState(tablet.id, *output.state));
+  if (!output.undone.empty()) {
+    std::vector<const LogEntry*> entries;
+    for (const EntryPtr& entry : output.undone) entries.push_back(entry.get());
+    EBLA_TRY(ports_.store.KeepUndone(tablet.id, tablet.table, entries));
+    LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size() << " acknowledged PRIMARY writes are undone and kept";
+  }
+  if (output.remove_from) EBLA_TRY(ports_.store.RemoveSuffix(tablet.id, output.remove_from));
+  return Status::Ok();
 }
 
 void Shard::AppendAll(std::span<Taken*> taken) {

@@ -193,7 +193,7 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   state_.forgetful = false;
   state_dirty_ = true;
   configured_ = input.epoch;
-  copy_.reset();
+  AbandonCopy();
   role_.emplace<Leadership>(options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), voters_, learners_);
 
   auto barrier = std::make_shared<LogEntry>();
@@ -234,7 +234,7 @@ void ReplicaCore::Step(const DropReplica& input) {
     state_.incomplete = false;
     state_.forgetful = false;
     state_dirty_ = true;
-    copy_.reset();
+    AbandonCopy();
     role_ = Absent{};
   }
   Reply(input.token, {});
@@ -382,6 +382,7 @@ void ReplicaCore::Fail(Status status) {
   }
   held_replies_.clear();
   RefuseAppends(AppendResult::kBusy);
+  AbandonCopy();
 }
 
 void ReplicaCore::Step(const Flushed& input) {

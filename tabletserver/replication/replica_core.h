@@ -121,6 +121,9 @@ class ReplicaCore {
   Lsn NeededFrom() const;
   bool may_apply() const;          // false while a copy has not arrived
   bool incomplete() const { return state_.incomplete; }
+  // The copy whose start the host is to install; the one whose chunks it takes. 0: none.
+  uint64_t preparing() const { return copy_ && copy_->stage == CopyStage::kPreparing ? copy_->order.id : 0; }
+  uint64_t receiving() const { return copy_ && copy_->stage == CopyStage::kReceiving ? copy_->order.id : 0; }
   bool store_stalled() const { return store_failed_; }    // the store refused entries: they wait for a Tick
   const Status& failure() const { return failure_; }      // not OK: the store lied, the replica is dead
   const ReplicaState& state() const { return state_; }
@@ -201,6 +204,7 @@ class ReplicaCore {
   void Remember();
   void Freshen();
   void AdvanceCopy();
+  void AbandonCopy();
 
   ReplicaOptions options_;
   ReplicaState state_;

@@ -29,7 +29,7 @@ bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
     fresh_as_of_ = {};
     echoes_.clear();
     if (auto* follower = std::get_if<Follower>(&role_)) follower->matched = {};
-    if (copy_ && copy_->stage < CopyStage::kApplying) copy_.reset();
+    if (copy_ && copy_->stage < CopyStage::kApplying) AbandonCopy();
   }
   Promise(epoch);
   primary_ = peer;
@@ -229,7 +229,7 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
     }
     if (holds) return say(Error(Code::kConditionFailed, "the log holds " + input.line.ToString()));
   }
-  if (copy_) ready_copies_.push_back({copy_->order.token, Error(Code::kComeAgain, "another copy has begun")});
+  AbandonCopy();
   copy_ = Copy{.order = input, .marked_by = next_flush_};
   RefuseAppends(AppendResult::kIncomplete);
   // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica that
@@ -247,6 +247,14 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   }
   flush_wanted_ = true;
   AdvanceCopy();
+}
+
+// Whoever waits for it to be prepared is told.
+void ReplicaCore::AbandonCopy() {
+  if (copy_ && copy_->stage < CopyStage::kReceiving) {
+    ready_copies_.push_back({copy_->order.token, Error(Code::kComeAgain, "the copy was given up")});
+  }
+  copy_.reset();
 }
 
 void ReplicaCore::Step(const CopyPrepared& input) {
