@@ -14,9 +14,9 @@ namespace ebla::tabletserver {
 class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor, SeenTerm& term,
-       Report report, Options options)
+       Report report, Answer answer, Options options)
       : coordinator_(coordinator), connector_(connector), executor_(executor), term_(term), report_(std::move(report)),
-        options_(options) {}
+        answer_(std::move(answer)), options_(options) {}
 
   void Start() {
     ReadTerm();
@@ -101,6 +101,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     in_flight_ = false;
     if (reply.header.code == idl::Code::OK) {
       term_.Raise(reply.masterTerm);
+      answer_(reply);
       if (failing_) LOG(INFO) << "the master at " << endpoint_->ToString() << " answers heartbeats again";
       failing_ = false;
     } else if (!std::exchange(failing_, true)) {
@@ -113,6 +114,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   Executor& executor_;
   SeenTerm& term_;
   const Report report_;
+  const Answer answer_;
   const Options options_;
   bool stopped_ = false;
   uint64_t round_ = 0;  // the last read of the term
@@ -125,8 +127,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 MasterLink::MasterLink(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor,
-                       SeenTerm& term, Report report, Options options)
-    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), options)) {
+                       SeenTerm& term, Report report, Answer answer, Options options)
+    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), std::move(answer), options)) {
   executor.Post([impl = impl_] { impl->Start(); });
 }
 

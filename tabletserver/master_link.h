@@ -45,10 +45,12 @@ class MasterLink {
   };
   // Fills in what the server reports.
   using Report = std::function<void(idl::HeartbeatRequest& request)>;
+  // Takes what the master says in return.
+  using Answer = std::function<void(const idl::HeartbeatReply& reply)>;
 
   // `executor` is the coordinator's.
   MasterLink(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor, SeenTerm& term,
-             Report report, Options options);
+             Report report, Answer answer, Options options);
   ~MasterLink();
 
   // A heartbeat now rather than at the next period: something changed that the master waits for.

@@ -67,6 +67,10 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   background_ = StartLoop("background");
   control_ = StartLoop("control");
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
+  std::vector<rpc::Connector*> shard_connectors;
+  for (const auto& shard : shards_) {
+    shard_connectors.push_back(shard_connectors_.emplace_back(std::make_unique<rpc::PipelinedConnector>(*shard)).get());
+  }
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
 
   options.server.identity = directory_->identity();
@@ -76,7 +80,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.build_version = process::BuildVersion();
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_), *background_,
-                        *control_, *store_, *coordinator_, *connector_},
+                        *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors)},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());
@@ -123,6 +127,7 @@ void ServerProcess::Stop(Duration patience) {
   server_.reset();
   coordinator_.reset();
   connector_.reset();
+  shard_connectors_.clear();
   store_.reset();  // takes the last checkpoint, on the loops that still run
   if (watcher_ != nullptr) watcher_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();

@@ -78,6 +78,7 @@ class ServerProcess {
   std::unique_ptr<rpc::EventLoop> background_;
   std::unique_ptr<rpc::EventLoop> control_;
   std::unique_ptr<rpc::PipelinedConnector> connector_;
+  std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop
   std::unique_ptr<coordination::Coordinator> coordinator_;
   std::unique_ptr<TabletServer> server_;
   rpc::Dispatcher dispatcher_;

@@ -24,7 +24,8 @@ Shard::Shard(ShardOptions options, Ports ports)
     : options_(std::move(options)),
       ports_(std::move(ports)),
       calls_(ports_.executor, {options_.queue_items_max, options_.queue_bytes_max},
-             [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }) {}
+             [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }),
+      peer_link_(MakePeerLink()) {}
 
 Shard::~Shard() = default;
 
@@ -32,6 +33,7 @@ void Shard::Start() {
   ports_.executor.Post([this] {
     Pump();
     OnTick();
+    OnHeartbeatTimer();
   });
 }
 
@@ -61,6 +63,8 @@ void Shard::MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema sche
   options.self = options_.self;
   options.window = options_.window;
   options.overlay_bytes_max = options_.overlay_bytes_max;
+  options.lease = options_.lease;
+  options.started = ports_.executor.Now();
   TabletReaders readers;
   // The core dies before its tablet.
   readers.record = [this, &tablet](std::string_view key) { return ports_.store.Get(tablet.table, key); };
@@ -327,6 +331,7 @@ void Shard::OnTick() {
     WakeAwaiting(*tablet);
     ExpireAwaiting(*tablet, now);
   }
+  ExpireConfirms(now);
   ContinueRemovals();
   Pump();
   tick_ = ports_.executor.After(options_.tick, [this] { OnTick(); });

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "tabletserver/mailbox.h"
+#include "tabletserver/peer_link.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
 #include "tabletserver/tablet/tablet_directory.h"
@@ -62,6 +63,9 @@ struct ShardOptions {
   size_t queue_bytes_max = 128 << 20;
   size_t awaiting_max = 16'384;                    // reads that wait for an entry to be applied
   Duration tick = std::chrono::milliseconds(100);
+  Incarnation incarnation;
+  LeaseTerms lease;
+  Duration heartbeat = std::chrono::milliseconds(150);  // to peers
 };
 
 class Shard {
@@ -74,6 +78,9 @@ class Shard {
     ShardCounters& counters;
     std::vector<LoopMailbox*> loops;  // where replies go, by the loop index of the request
     SchemaDecoder decode_schema;
+    rpc::Connector& connector;        // to peers; its replies run on this shard's executor
+    const PeerBook& peers;
+    std::function<std::string()> cluster_id;
   };
 
   Shard(ShardOptions options, Ports ports);
@@ -103,6 +110,19 @@ class Shard {
   // time `reached` is applied.
   void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
                     MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
+
+  // `done` runs on the loop: with OK once a majority has confirmed, in a round begun after this call, that the replica
+  // still leads; else with why not.
+  void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop,
+                         std::move_only_function<void(Status)> done);
+
+  // ---- from peers; `done` runs on the executor ----
+  struct PeerCall {
+    TabletId tablet;
+    std::variant<AppendMessage, HeartbeatMessage> body;
+    std::move_only_function<void(const PeerAnswer&)> done;  // destroyed uncalled when the replica goes meanwhile
+  };
+  void Receive(ServerName from, std::vector<PeerCall> calls);
 
   // ---- the master's orders; `done` runs on the executor ----
   // The table is in the store already.
@@ -135,6 +155,11 @@ class Shard {
     size_t bytes = 0;
     size_t loop = 0;
     WriteDone done;
+  };
+  struct PendingConfirm {
+    MonotonicTime deadline;
+    size_t loop = 0;
+    std::move_only_function<void(Status)> done;
   };
   struct PendingPurge {
     size_t loop = 0;
@@ -173,6 +198,17 @@ class Shard {
   void EndAwaiting(Awaiting one, Status status);
   void CountOverlay(Tablet& tablet);
 
+  // Other servers (shard_peers.cc).
+  PeerLink MakePeerLink();
+  void ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now);
+  void SendToPeers(std::vector<Taken>& taken);
+  void AnswerPeers(Taken& taken);
+  void OnPeerReply(TabletId tablet, const PeerReply& reply);
+  void OnPeerRestart(const ServerName& peer);
+  void OnHeartbeatTimer();
+  void ExpireConfirms(MonotonicTime now);
+  void WakeAt(MonotonicTime at);
+
   // What a drop leaves behind (shard_removal.cc).
   void BeginRemoval(const std::shared_ptr<Tablet>& tablet);
   void ContinueRemovals();
@@ -190,11 +226,17 @@ class Shard {
   std::unordered_map<RequestToken, PendingWrite> writes_;
   std::unordered_map<RequestToken, PendingPurge> purges_;
   std::unordered_map<RequestToken, ControlDone> controls_;
+  std::unordered_map<RequestToken, PendingConfirm> confirms_;
+  std::unordered_map<RequestToken, std::move_only_function<void(const PeerAnswer&)>> peer_calls_;
+  PeerLink peer_link_;
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
   size_t awaiting_ = 0;                               // of all tablets
   RequestToken next_token_;
   TimerId tick_;
+  TimerId heartbeat_;
+  TimerId wake_;
+  MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires
   bool pumping_ = false;
   bool pump_posted_ = false;
   bool draining_ = false;

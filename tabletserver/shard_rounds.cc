@@ -46,6 +46,7 @@ void Shard::Pump() {
 void Shard::Round(std::vector<Taken>& taken) {
   ports_.counters.rounds.fetch_add(1, std::memory_order_relaxed);
   StoreOutputs(taken);
+  SendToPeers(taken);
   BeginFlushes(taken);
   std::vector<Taken*> applying;
   for (Taken& one : taken) {
@@ -60,6 +61,8 @@ void Shard::Round(std::vector<Taken>& taken) {
   }
   for (Taken& one : taken) {
     ReplyAll(one);
+    AnswerPeers(one);
+    WakeAt(one.tablet->core->replica().wake_at());
     CountOverlay(*one.tablet);
     Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }

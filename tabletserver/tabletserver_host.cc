@@ -2,9 +2,11 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <utility>
 
+#include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
 
 namespace ebla::tabletserver {
@@ -35,7 +37,8 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 }
 
 std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
-                                               TabletDirectory& directory, ShardCounters& counters,
+                                               TabletDirectory& directory, ShardCounters& counters, const PeerBook& peers,
+                                               const std::function<std::string()>& cluster_id,
                                                const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<LoopMailbox*> loops;
   for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
@@ -45,8 +48,11 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.self = options.identity.name;
     mine.index = i;
     mine.meter_slot = ports.loops.size() + i;
+    mine.incarnation = options.identity.incarnation;
+    rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops, DecodeSchema}));
+        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops,
+                                      DecodeSchema, connector, peers, cluster_id}));
   }
   return shards;
 }
@@ -67,13 +73,35 @@ Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void
   return options;
 }
 
+void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad& load) {
+  load.promisedEpoch = static_cast<int64_t>(view.promised.value);
+  load.barrierCommitted = view.barrier_committed;
+  load.refusedForEpoch = static_cast<int64_t>(view.refused_for.value);
+  load.releasedEpoch = static_cast<int64_t>(view.released.value);
+  load.releasedTo = view.released_to;
+  load.incomplete = view.incomplete;
+  load.forgetful = view.forgetful;
+  load.primary = view.primary;
+  for (const PeerProgress& peer : view.peers) {
+    idl::ReplicaProgress& progress = load.peers.emplace_back();
+    progress.server = peer.peer;
+    progress.voter = peer.voter;
+    progress.copying = peer.copying;
+    progress.incomplete = peer.incomplete;
+    progress.flushedLsn = static_cast<int64_t>(peer.flushed.value);
+    progress.silentMs = peer.heard == MonotonicTime{}
+                            ? -1
+                            : std::chrono::duration_cast<std::chrono::milliseconds>(now - peer.heard).count();
+  }
+}
+
 }  // namespace
 
 TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
     : ports_(std::move(ports)),
       options_(std::move(options)),
       mailboxes_(MakeMailboxes(ports_.loops)),
-      shards_(MakeShards(ports_, options_, directory_, shard_counters_, mailboxes_)),
+      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); }, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, Pointers(shards_),
@@ -83,8 +111,9 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation})),
       control_service_(std::make_shared<ControlService>(
           ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
-                                ports_.store, directory_, ports_.background, Pointers(shards_)})),
-      replication_service_(std::make_shared<ReplicationService>()),
+                                ports_.store, directory_, ports_.background, Pointers(shards_), peers_})),
+      replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_)})),
       cluster_id_(options_.identity.cluster_id),
       registration_status_(Code::kUnavailable, "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());
@@ -113,6 +142,7 @@ Status TabletServer::Recover() {
 }
 
 void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
+  started_ = ports_.control.Now();
   for (const auto& shard : shards_) shard->Start();
   ports_.background.Post([this] { caretaker_.Start(); });
   ports_.control.Post([this, endpoint, http] {
@@ -173,9 +203,40 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
   if (master_link_ == nullptr) {
     master_link_ = std::make_unique<MasterLink>(
         ports_.coordinator, ports_.connector, ports_.control, term_,
-        [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); }, options_.master);
+        [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
+        [this](const idl::HeartbeatReply& reply) { LearnServers(reply); }, options_.master);
+    WatchPrimaries();
   } else {
     master_link_->Hurry();
+  }
+}
+
+// A follower waits for its primary, and one that has just started for whoever leads by now, but not for ever.
+bool TabletServer::PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const {
+  if (view.role != RoleKind::kFollower) return false;
+  const MonotonicTime heard{Duration(handle.heard_ns.load(std::memory_order_relaxed))};
+  return now - std::max(heard, started_) > options_.suspect_after;
+}
+
+// The master should not learn a second later that tablets may have nobody to lead them.
+void TabletServer::WatchPrimaries() {
+  const MonotonicTime now = ports_.control.Now();
+  std::set<TabletId> silent;
+  for (const auto& handle : directory_.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view != nullptr && PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
+  }
+  const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
+  silent_ = std::move(silent);
+  if (more && master_link_ != nullptr) master_link_->Hurry();
+  watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchPrimaries(); });
+}
+
+void TabletServer::LearnServers(const idl::HeartbeatReply& reply) {
+  for (const auto& [name, address] : reply.servers) {
+    if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {
+      peers_.Learn(name, {*endpoint, Incarnation{static_cast<uint64_t>(address.incarnation)}});
+    }
   }
 }
 
@@ -207,6 +268,8 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
     load.lastLsn = static_cast<int64_t>(view->last_appended.lsn.value);
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
+    load.primarySilent = PrimarySilent(*handle, *view, now);
+    FillReplication(*view, now, load);
   }
   rates_ = std::move(rates);  // without the tablets that are gone
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
@@ -233,6 +296,7 @@ Status TabletServer::Ready() const {
 void TabletServer::Stop(std::move_only_function<void()> done) {
   ports_.control.Post([this, done = std::move(done)]() mutable {
     master_link_.reset();
+    ports_.control.Cancel(watch_);
     auto drain = [this, done = std::move(done)]() mutable {
       DrainShards(0, [this, done = std::move(done)]() mutable {
         checkpointer_.CheckpointNow([done = std::move(done)](const Status& status) mutable {

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -40,6 +41,7 @@ struct TabletServerPorts {
   TabletStore& store;
   coordination::Coordinator& coordinator;
   rpc::Connector& connector;
+  std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
 };
 
 struct TabletServerOptions {
@@ -52,6 +54,8 @@ struct TabletServerOptions {
   MasterLink::Options master;
   coordination::ServerRegistration::Options registration;
   size_t reads_waiting_max = 1024;
+  // A primary not heard for so long is reported to the master at once.
+  Duration suspect_after = std::chrono::milliseconds(700);
   std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
   // Binds the data directory to the cluster before anything is served.
   std::function<Status(const std::string& cluster_id)> join_cluster = [](const std::string&) { return Status::Ok(); };
@@ -97,6 +101,9 @@ class TabletServer {
   void RaiseLifeMark();
   void OnRegistration(const coordination::RegistrationState& state);
   void FillHeartbeat(idl::HeartbeatRequest& request);
+  bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
+  void WatchPrimaries();
+  void LearnServers(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
   std::string cluster_id() const;
 
@@ -107,6 +114,7 @@ class TabletServer {
   ShardCounters shard_counters_;
   OperationStats stats_;
   SeenTerm term_;
+  PeerBook peers_;
   std::atomic<bool> serving_{false};
   std::vector<std::unique_ptr<LoopMailbox>> mailboxes_;
   std::vector<std::unique_ptr<Shard>> shards_;
@@ -126,6 +134,9 @@ class TabletServer {
   std::unique_ptr<coordination::ServerRegistration> registration_;
   std::unique_ptr<MasterLink> master_link_;
   std::unordered_map<TabletId, LoadRates> rates_;
+  std::set<TabletId> silent_;   // whose primary has not been heard lately
+  MonotonicTime started_;
+  TimerId watch_;
   double cpu_seconds_ = 0;
   MonotonicTime reported_;
 };

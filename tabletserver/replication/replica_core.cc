@@ -273,8 +273,9 @@ void ReplicaCore::CheckTransfer() {
   const Lsn last = last_appended().lsn;
   const RequestToken token = transfer_->token;
   if (committed_ == last && lead.IsLevel(transfer_->target, last)) {
-    transfer_.reset();
     released_ = configured_;
+    released_to_ = transfer_->target;
+    transfer_.reset();
     StepDown();
     Reply(token, {});
   } else if (now_ >= transfer_->deadline) {

@@ -115,7 +115,8 @@ class ReplicaCore {
   // A follower last heard from the primary of its epoch; zero: never.
   MonotonicTime heard() const { return heard_; }
   Epoch refused_for() const;       // leads, but somebody has promised this higher epoch; none: nobody has
-  Epoch released() const { return released_; }            // handed over by a transfer in this process's life
+  Epoch released() const { return released_; }            // handed over by a transfer in this process's life,
+  const ServerName& released_to() const { return released_to_; }  // to this server
   std::vector<PeerProgress> Progress() const;
   // The log may be truncated below this, as far as the replicas are concerned.
   Lsn NeededFrom() const;
@@ -221,6 +222,7 @@ class ReplicaCore {
   MonotonicTime fresh_as_of_;
   std::deque<Echo> echoes_;       // that wait to be applied
   Epoch released_;
+  ServerName released_to_;
   Lsn retain_;                    // as the primary says
   std::optional<Transfer> transfer_;
   std::optional<Copy> copy_;

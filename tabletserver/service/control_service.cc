@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
+#include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/translate.h"
 
@@ -15,17 +16,6 @@ using rpc::FromIdl;
 using rpc::ToIdl;
 
 constexpr Duration kPatienceMax = std::chrono::seconds(10);  // writes of the tablet wait meanwhile
-
-// A reply whose parts several shards fill in; it is sent when the last of them has let go of it.
-template <class Reply>
-struct Gathered {
-  explicit Gathered(std::function<void(const Reply&)> then) : cob(std::move(then)) {}
-  ~Gathered() { cob(reply); }
-  Gathered(const Gathered&) = delete;
-
-  Reply reply;  // each shard writes its own elements alone
-  const std::function<void(const Reply&)> cob;
-};
 
 idl::LogPosition ToPosition(Version version) {
   idl::LogPosition position;
@@ -108,6 +98,11 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
   ports_.background.Post([this, gathered, tablets = request.tablets] {
     auto& results = gathered->reply.results;
     results.resize(tablets.size());
+    for (const idl::ConfigureTablet& tablet : tablets) {
+      for (const auto& [name, endpoint] : tablet.endpoints) {
+        if (const auto address = FromIdl(endpoint); address.has_value()) ports_.peers.Suppose(name, *address);
+      }
+    }
     std::map<TableId, Status> made;
     for (size_t i = 0; i < tablets.size(); ++i) {
       results[i].tabletId = tablets[i].tabletId;

@@ -29,6 +29,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     const TabletDirectory& directory;
     Executor& background;
     std::vector<Shard*> shards;
+    PeerBook& peers;
   };
 
   explicit ControlService(Ports ports) : ports_(std::move(ports)) {}

@@ -1,32 +1,44 @@
 // tabletserver/service/replication_service.h
-// The peers' edge. A tablet has one replica in this version, so nothing of a peer's can be meant for this server: each
-// call is answered UNAVAILABLE, saying so.
+// The peers' edge: checks who is meant, hands each tablet's part to its shard, and answers a message once every tablet in
+// it has answered. peer_link.h is the other end.
+// Errors:  in the reply's status, then nothing of the message was looked at: INVALID_ARGUMENT another cluster or version;
+//          COME_AGAIN another server or start is meant, so the sender's address book is out of date.
 // Threads: any.
 #pragma once
 
 #include <functional>
+#include <string>
+#include <vector>
 
 #include "idl/ReplicationService.h"
+#include "tabletserver/shard.h"
 
 namespace ebla::tabletserver {
 
 class ReplicationService final : public idl::ReplicationServiceCobSvIf {
  public:
-  void append(std::function<void(const idl::AppendReply&)> cob, const idl::AppendRequest&) override { Refuse(cob); }
-  void peerHeartbeat(std::function<void(const idl::PeerHeartbeatReply&)> cob, const idl::PeerHeartbeatRequest&) override {
-    Refuse(cob);
-  }
-  void copy(std::function<void(const idl::CopyReply&)> cob, const idl::CopyRequest&) override { Refuse(cob); }
-  void deliver(std::function<void(const idl::DeliverReply&)> cob, const idl::DeliverRequest&) override { Refuse(cob); }
+  struct Ports {
+    ServerName name;
+    Incarnation incarnation;
+    std::function<std::string()> cluster_id;  // empty: not known yet
+    std::vector<Shard*> shards;
+  };
+  explicit ReplicationService(Ports ports) : ports_(std::move(ports)) {}
+
+  template <class Reply>
+  using Cob = std::function<void(const Reply&)>;
+  void append(Cob<idl::AppendReply> cob, const idl::AppendRequest& request) override;
+  void peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const idl::PeerHeartbeatRequest& request) override;
+  void copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& request) override;
+  void deliver(Cob<idl::DeliverReply> cob, const idl::DeliverRequest& request) override;
 
  private:
-  template <class Reply>
-  static void Refuse(const std::function<void(const Reply&)>& cob) {
-    Reply reply;
-    reply.status.code = idl::Code::UNAVAILABLE;
-    reply.status.message = "tablets have one replica in this version; this server takes nothing from peers";
-    cob(reply);
-  }
+  Status CheckHeader(const idl::PeerHeader& header) const;
+  void HandOut(const ServerName& from, std::vector<std::vector<Shard::PeerCall>> calls);
+  std::vector<std::vector<Shard::PeerCall>> PerShard() const { return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size()); }
+  size_t ShardOf(int64_t tablet) const { return static_cast<uint64_t>(tablet) % ports_.shards.size(); }
+
+  const Ports ports_;
 };
 
 }  // namespace ebla::tabletserver

@@ -66,6 +66,7 @@ ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions&
   call.table = TableId{static_cast<uint64_t>(header.tableId)};
   call.level = static_cast<ReadLevel>(options.level);
   call.deadline = DeadlineOf(header, now);
+  if (options.__isset.boundedMs) call.bounded = std::chrono::milliseconds(options.boundedMs);
   const bool may_need_token = LevelIs(options.level, ReadLevel::kSession) || LevelIs(options.level, ReadLevel::kDefault);
   if (header.__isset.token && may_need_token) call.token = TranslateToken(header.token);
   return call;

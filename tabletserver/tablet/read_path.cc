@@ -89,15 +89,31 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
       return false;
     }
   }
-  if (!leads) {
-    answer.status = Status(Code::kNotPrimary, view.primary.empty() ? "nobody is known to lead this tablet yet"
-                                                                   : "server \"" + view.primary + "\" leads this tablet");
-    if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
+  // As old as the moment at which it is known to have had everything: an echo's, or the end of a lease.
+  const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= call.bounded;
+  if (level == ReadLevel::kBounded && !leads && !view.incomplete && fresh) return true;
+  if (leads) return AdmitAtPrimary(call, answer, now, attempt);
+  answer.status = Status(Code::kNotPrimary, view.primary.empty() ? "nobody is known to lead this tablet yet"
+                                                                 : "server \"" + view.primary + "\" leads this tablet");
+  if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
+  return false;
+}
+
+// May the primary serve it now, under its lease or confirmed?
+bool ReadPath::AdmitAtPrimary(const ReadCall& call, ReadAnswer& answer, MonotonicTime now, Attempt& attempt) const {
+  const TabletView& view = *answer.view;
+  if (!view.barrier_applied) {
+    answer.status = Status(Code::kComeAgain, "the tablet's new primary has not begun to serve yet");
+    answer.retry_after_ms = kNotReadyRetryMs;
     return false;
   }
-  if (!view.barrier_applied) return come_again("the tablet's new primary has not begun to serve yet");
-  if (now >= view.lease_until) return come_again("the primary's lease is not confirmed");
-  if (level == ReadLevel::kStrong && view.pending_primary > view.applied.lsn) {
+  const MonotonicTime good_until =
+      answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max() ? view.lease_until + call.bounded : view.lease_until;
+  if (now >= good_until && call.confirmed != view.epoch) {
+    attempt = {Next::kConfirm, {}, {}, {}};
+    return false;
+  }
+  if (answer.level == ReadLevel::kStrong && view.pending_primary > view.applied.lsn) {
     attempt = {Next::kAwait, view.pending_primary, {}, {}};
     return false;
   }
@@ -298,6 +314,19 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
   if (attempt.next == Next::kDone) return done(std::move(result));
   Shard& shard = ShardOf(*handle);
   const MonotonicTime deadline = call.deadline;
+  if (attempt.next == Next::kConfirm) {
+    return shard.ConfirmLeadership(
+        handle, deadline, ports_.loop_index,
+        [this, call = std::move(call), result = std::move(result), done = std::move(done)](Status status) mutable {
+          // Of the epoch that led then; should another lead by now, it is asked about anew.
+          if (result.view != nullptr) call.confirmed = result.view->epoch;
+          if (status.ok()) return Serve(std::move(call), std::move(done));
+          if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
+          if (status.code() == Code::kNotPrimary) result.retry_after_ms = kNotReadyRetryMs;
+          result.status = std::move(status);
+          done(std::move(result));
+        });
+  }
   if (attempt.next == Next::kAwait) {
     return shard.AwaitApplied(handle, attempt.upto, deadline, ports_.loop_index,
                               [this, call = std::move(call), result = std::move(result),

@@ -37,6 +37,8 @@ struct ReadCall {
   TableId table;
   ReadLevel level = ReadLevel::kDefault;
   std::vector<TokenRange> token;  // SESSION
+  Duration bounded{};             // BOUNDED: how old what is seen may be
+  Epoch confirmed;                // a majority has confirmed this epoch since the read came
   MonotonicTime deadline = MonotonicTime::Max();
 };
 
@@ -139,6 +141,7 @@ class ReadPath {
   enum class Next : uint8_t {
     kDone,   // the result stands
     kAwait,  // read again once the tablet has applied `upto`
+    kConfirm,  // read again once a majority has confirmed that this replica leads
     kPurge,  // the result stands once an entry of time `reached` is applied
   };
   struct Attempt {
@@ -151,6 +154,7 @@ class ReadPath {
   // Decides what the view allows and fills the answer's common part; true: read now.
   bool Admit(const ReadCall& call, const KeyRange* touched, std::string_view key, TabletHandle* handle,
              ReadAnswer& answer, Attempt& attempt) const;
+  bool AdmitAtPrimary(const ReadCall& call, ReadAnswer& answer, MonotonicTime now, Attempt& attempt) const;
   // These may run on a reader's thread.
   Attempt Read(TabletHandle* handle, const ReadCall& call, std::string_view key, GetResult& result) const;
   Attempt Read(TabletHandle* handle, const GetCall& call, GetResult& result) const {

@@ -201,6 +201,13 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->pending_bytes = overlay_.bytes();
   view->epoch_starts = applied_.epoch_starts;
   view->schema = schema_;
+  view->promised = replica_.state().promised;
+  view->barrier_committed = replica_.BarrierCommitted();
+  view->refused_for = replica_.refused_for();
+  view->released = replica_.released();
+  view->released_to = replica_.released_to();
+  view->forgetful = replica_.state().forgetful;
+  view->peers = replica_.Progress();
   view->failure = failure_.message();
   return view;
 }

@@ -100,6 +100,8 @@ class TabletHandle {
   std::atomic<int64_t> records{0};
   // False: no record has an expiry, so that nothing need look for expired ones.
   std::atomic<bool> may_expire{true};
+  // When the primary of its epoch was last heard, by this machine's clock; 0: never.
+  std::atomic<int64_t> heard_ns{0};
   // What DEFAULT means in this table; never kDefault.
   std::atomic<ReadLevel> default_read_level{ReadLevel::kStrong};
 

@@ -109,6 +109,14 @@ struct TabletView {
   size_t pending_bytes = 0;          // of the overlay
   std::vector<EpochStart> epoch_starts;
   std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
+  // For the master's eyes (master.thrift, TabletLoad).
+  Epoch promised;
+  bool barrier_committed = false;
+  Epoch refused_for;
+  Epoch released;
+  ServerName released_to;
+  bool forgetful = false;
+  std::vector<PeerProgress> peers;
   std::string failure;               // not empty: the replica is dead, and why
 };
 

@@ -1,0 +1,45 @@
+// tabletserver/peer_book.h
+// Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say.
+// Place:      master_link.h and the control service write into it, each shard's peer_link.h reads.
+// Invariants: a server's incarnation never falls.
+// Threads:    any.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "common/base/ids.h"
+#include "common/rpc/channel.h"
+
+namespace ebla::tabletserver {
+
+class PeerBook {
+ public:
+  struct Peer {
+    rpc::Endpoint endpoint;
+    Incarnation incarnation;  // none: not known
+  };
+
+  void Learn(const ServerName& server, const Peer& peer) {
+    std::lock_guard lock(mutex_);
+    Peer& known = peers_[server];
+    if (peer.incarnation >= known.incarnation) known = peer;
+  }
+  // An address without a start: of use only for a server never heard of.
+  void Suppose(const ServerName& server, const rpc::Endpoint& endpoint) {
+    std::lock_guard lock(mutex_);
+    peers_.try_emplace(server, Peer{endpoint, {}});
+  }
+  std::optional<Peer> Find(const ServerName& server) const {
+    std::lock_guard lock(mutex_);
+    const auto found = peers_.find(server);
+    return found == peers_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<ServerName, Peer> peers_;  // guarded by mutex_
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,91 @@
+// tabletserver/peer_link.h
+// A shard's line to the other tablet servers: gathers what its tablets have for each, sends one message of appends and
+// one of heartbeats per round and peer, and hands each tablet's answer back.
+// Place:      shard_peers.cc owns it. service/replication_service.h is the other end.
+// Invariants: 1. Every message put is answered by exactly one reply (empty when it was lost), unless this is destroyed.
+//             2. What an earlier incarnation of a peer said never arrives; of a new one the shard is told first.
+// Bounds:     messages of about kMessageBytes; how many are in flight is the cores' affair (leadership.h).
+// Threads:    the shard's executor.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/rpc/channel.h"
+#include "idl/ReplicationService.h"
+#include "tabletserver/peer_book.h"
+#include "tabletserver/replication/replica_types.h"
+
+namespace ebla::tabletserver {
+
+class PeerLink {
+ public:
+  static constexpr size_t kMessageBytes = 4 << 20;
+
+  struct Options {
+    ServerName self;
+    Incarnation incarnation;
+    // What is not answered by then was lost: a little more than a lease, within which nothing else would help.
+    Duration timeout = std::chrono::milliseconds(1500);
+  };
+  struct Ports {
+    Executor& executor;
+    rpc::Connector& connector;
+    const PeerBook& book;
+    std::function<std::string()> cluster_id;
+    std::function<void(TabletId, PeerReply)> on_reply;
+    std::function<void(const ServerName&)> on_restart;  // the peer is in another start than before
+    std::function<void()> on_replies_end;               // after the replies of one message
+  };
+  PeerLink(Options options, Ports ports) : options_(std::move(options)), ports_(std::move(ports)) {}
+
+  void Put(TabletId tablet, PeerMessage message);
+  // Sends what was put.
+  void Flush();
+  // For copies; null while nobody knows where the server is. With the header that its requests need.
+  std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& server, idl::PeerHeader& header);
+
+ private:
+  struct Sent {
+    TabletId tablet;
+    uint64_t number = 0;
+    MonotonicTime sent;
+  };
+  template <class Request>
+  struct Batch {
+    Request request;
+    std::vector<Sent> sent;
+    size_t bytes = 0;
+  };
+  struct Peer {
+    rpc::Endpoint endpoint;
+    Incarnation incarnation;
+    std::shared_ptr<idl::ReplicationServiceCobSvIf> stub;
+    Batch<idl::AppendRequest> appends;
+    Batch<idl::PeerHeartbeatRequest> heartbeats;
+    bool waiting = false;  // in waiting_
+  };
+
+  void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const AppendMessage& append);
+  void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const HeartbeatMessage& heartbeat);
+  const std::string& Encoded(const EntryPtr& entry);
+  bool Reach(const ServerName& name, Peer& peer);
+  void FillHeader(const ServerName& name, const Peer& peer, idl::PeerHeader& header) const;
+  void SendAppends(const ServerName& name, Peer& peer);
+  void SendHeartbeats(const ServerName& name, Peer& peer);
+  // Whether what this incarnation of the peer says counts.
+  bool Counts(const ServerName& name, int64_t incarnation);
+  void Lose(const ServerName& name, std::vector<Sent> sent);
+
+  const Options options_;
+  const Ports ports_;
+  std::map<ServerName, Peer> peers_;
+  std::vector<ServerName> waiting_;  // have something to be sent
+  std::map<const LogEntry*, std::string> encoded_;  // of this round: each entry goes to several peers
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,103 @@
+#include "tabletserver/service/replication_service.h"
+
+#include <glog/logging.h>
+
+#include <memory>
+#include <utility>
+
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/gathered.h"
+#include "tabletserver/service/peer_translate.h"
+#include "tabletserver/service/request_check.h"
+
+namespace ebla::tabletserver {
+
+Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
+  EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
+  if (const std::string mine = ports_.cluster_id(); !mine.empty() && header.clusterId != mine) {
+    return Error(Code::kInvalidArgument, "this server belongs to cluster " + mine + ", not to " + header.clusterId);
+  }
+  if (header.toServer != ports_.name) {
+    return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
+  }
+  if (header.toIncarnation != 0 && header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value)) {
+    return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
+                                       ", the message is for start " + std::to_string(header.toIncarnation));
+  }
+  if (header.fromServer.empty() || header.fromServer == ports_.name) {
+    return Error(Code::kInvalidArgument, "a message of peers names the server that it comes from");
+  }
+  return Status::Ok();
+}
+
+void ReplicationService::HandOut(const ServerName& from, std::vector<std::vector<Shard::PeerCall>> calls) {
+  for (size_t i = 0; i < calls.size(); ++i) {
+    if (!calls[i].empty()) ports_.shards[i]->Receive(from, std::move(calls[i]));
+  }
+}
+
+void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::AppendReply>>(std::move(cob));
+  gathered->reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = rpc::ToIdl(status);
+    return;
+  }
+  auto& replies = gathered->reply.replies;
+  replies.resize(request.appends.size());
+  auto calls = PerShard();
+  for (size_t i = 0; i < request.appends.size(); ++i) {
+    const idl::TabletAppend& one = request.appends[i];
+    // What a replica that goes meanwhile leaves as its answer.
+    replies[i].tabletId = one.tabletId;
+    replies[i].epoch = one.epoch;
+    replies[i].result = idl::AppendResult::BUSY;
+    Result<AppendMessage> message = FromIdl(one);
+    if (!message.has_value()) {
+      LOG_EVERY_N(ERROR, 100) << "an append of " << request.header.fromServer << " for tablet " << one.tabletId
+                              << " is refused: " << message.error();
+      continue;
+    }
+    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
+    calls[ShardOf(one.tabletId)].push_back({tablet, *std::move(message), [gathered, i, tablet](const PeerAnswer& answer) {
+                                              gathered->reply.replies[i] = ToIdl(tablet, std::get<AppendAnswer>(answer.body));
+                                            }});
+  }
+  HandOut(request.header.fromServer, std::move(calls));
+}
+
+void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const idl::PeerHeartbeatRequest& request) {
+  auto gathered = std::make_shared<Gathered<idl::PeerHeartbeatReply>>(std::move(cob));
+  gathered->reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  if (Status status = CheckHeader(request.header); !status.ok()) {
+    gathered->reply.status = rpc::ToIdl(status);
+    return;
+  }
+  gathered->reply.tablets.resize(request.tablets.size());
+  auto calls = PerShard();
+  for (size_t i = 0; i < request.tablets.size(); ++i) {
+    const idl::HeartbeatTablet& one = request.tablets[i];
+    gathered->reply.tablets[i].tabletId = one.tabletId;
+    const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
+    calls[ShardOf(one.tabletId)].push_back({tablet, FromIdl(one), [gathered, i, tablet](const PeerAnswer& answer) {
+                                              gathered->reply.tablets[i] =
+                                                  ToIdl(tablet, std::get<HeartbeatAnswer>(answer.body));
+                                            }});
+  }
+  HandOut(request.header.fromServer, std::move(calls));
+}
+
+void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest&) {
+  idl::CopyReply reply;
+  reply.status = rpc::ToIdl(Error(Code::kUnavailable, "this server takes no copies yet"));
+  reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  cob(reply);
+}
+
+void ReplicationService::deliver(Cob<idl::DeliverReply> cob, const idl::DeliverRequest&) {
+  idl::DeliverReply reply;
+  reply.status = rpc::ToIdl(Error(Code::kUnavailable, "this server takes no writes of level ANY yet"));
+  cob(reply);
+}
+
+}  // namespace ebla::tabletserver
