@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "tabletserver/shard_tablet.h"
@@ -315,12 +316,23 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
       if (tablet == nullptr || tablet->removing || !lsn) continue;
       // Of an earlier life of this replica, dropped and made anew since that checkpoint.
       if (lsn > tablet->core->applied_state().applied.lsn) continue;
-      if (Status status = ports_.store.TruncateLog(id, lsn.Next()); !status.ok()) {
+      if (Status status = TruncateLog(*tablet, lsn.Next()); !status.ok()) {
         LOG(WARNING) << "cannot truncate the log of tablet " << id << ": " << status;
         return;  // the next checkpoint tries again
       }
     }
   });
+}
+
+// Recovery needs nothing below `recoverable`; replicas that are behind may, but not for ever: then they are copied.
+Status Shard::TruncateLog(Tablet& tablet, Lsn recoverable) {
+  const uint64_t last = tablet.core->replica().last_appended().lsn.value;
+  const Lsn kept{last > options_.log_entries_kept_max ? last - options_.log_entries_kept_max : 0};
+  const Lsn below = std::min(recoverable, std::max(tablet.core->replica().NeededFrom(), kept));
+  EBLA_TRY(ports_.store.TruncateLog(tablet.id, below));
+  EBLA_ASSIGN(const std::vector<LogEntry> first, ports_.store.ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
+  tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});
+  return Status::Ok();
 }
 
 void Shard::OnTick() {

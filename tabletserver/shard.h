@@ -66,6 +66,7 @@ struct ShardOptions {
   Incarnation incarnation;
   LeaseTerms lease;
   Duration heartbeat = std::chrono::milliseconds(150);  // to peers
+  uint64_t log_entries_kept_max = 1'000'000;       // for replicas that are behind; further back they are copied
 };
 
 class Shard {
@@ -170,6 +171,7 @@ class Shard {
   void OnCalls(std::vector<WriteCall> calls);
   void OnCall(WriteCall call, MonotonicTime now, bool disk_full);
   void OnTick();
+  Status TruncateLog(Tablet& tablet, Lsn recoverable);
   std::shared_ptr<Tablet> Find(TabletId tablet) const;
   std::shared_ptr<Tablet> FindOrMake(TabletId tablet);
   void MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema schema);
