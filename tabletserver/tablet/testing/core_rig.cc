@@ -231,7 +231,7 @@ bool CoreRig::Store(const TabletOutput& output) {
     log_.erase(log_.lower_bound(output.remove_from), log_.end());
   }
   for (const EntryPtr& entry : output.append) {
-    CHECK(entry->version.lsn > truncated_);
+    if (entry->version.lsn <= truncated_ && fault.empty()) fault = "logs " + entry->version.ToString() + " anew";
     CHECK(log_.empty() || log_.rbegin()->first.Next() == entry->version.lsn) << "a gap before " << entry->version;
     journal_.push_back({.state = {}, .entry = EncodeLogEntry(*entry), .remove_from = {}, .forget_to = {}});
     log_[entry->version.lsn] = journal_.back().entry;
