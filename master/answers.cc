@@ -167,6 +167,19 @@ idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
   return reply;
 }
 
+std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign) {
+  std::map<std::string, idl::ServerAddress> addresses;
+  for (const auto& [name, server] : reign.servers().all()) {
+    if (!server.last_live) continue;  // nobody knows where it is
+    idl::ServerAddress& address = addresses[name];
+    address.endpoint = server.last_live->endpoint;
+    address.incarnation = server.last_live->incarnation;
+    address.live = server.live.has_value();
+    if (!server.last_live->rack.empty()) address.__set_rack(server.last_live->rack);
+  }
+  return addresses;
+}
+
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request) {
   idl::ListTabletsReply reply;
   const TableEntry* only = nullptr;

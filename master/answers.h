@@ -3,6 +3,7 @@
 // Threads: the master's executor.
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "idl/master_types.h"
@@ -23,6 +24,8 @@ idl::TableSummary Summarize(const Reign& reign, const TableEntry& table);
 idl::ListTablesReply ListTables(const Reign& reign);
 idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTableRequest& request);
 idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now);
+// Where every known server is, or was last.
+std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
 
 }  // namespace ebla::master

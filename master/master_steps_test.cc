@@ -57,6 +57,7 @@ TEST_P(MasterStepsTest, CreateTable) {
     idl::CreateTableRequest request;
     request.name = "carts";
     request.splitPoints = {"b", "d", "f", "h"};
+    request.options.__set_replicas(3);
     Ask(cluster, &idl::MasterServiceCobSvIf::createTable, request);
   };
   const auto check = [](TestCluster& cluster) -> std::string {
@@ -112,6 +113,20 @@ TEST_P(MasterStepsTest, RestartOfAServer) {
     cluster.RunUntil([&] { return cluster.struck(); }, 15s);
   };
   EachStep(3, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
+TEST_P(MasterStepsTest, FailoverOfTablets) {
+  const auto prepare = [](TestCluster& cluster) {
+    idl::TableOptions options;
+    options.__set_replicas(3);
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}, options).header.code, idl::Code::OK);
+  };
+  const auto act = [](TestCluster& cluster) {
+    cluster.server(0).Stop();
+    cluster.RunUntil([&] { return cluster.struck(); }, 15s);
+    cluster.server(0).Start();
+  };
+  EachStep(5, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
 TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {

@@ -1,5 +1,5 @@
-// Everything at once: tables are made, altered and dropped while masters die, servers restart and the coordinator's
-// connections break and sessions end, all from one seed. Then the faults stop, and the cluster must come to rest whole.
+// Everything at once: tables with one to three replicas are made, altered and dropped while masters die, servers restart,
+// fall silent or are cut from each other, and the coordinator's connections break and sessions end, all from one seed. Then the faults stop, and the cluster must come to rest whole.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -59,6 +59,7 @@ class Turmoil {
       default: {
         idl::CreateTableRequest create;
         create.name = TableName();
+        create.options.__set_replicas(static_cast<int32_t>(1 + Below(3)));
         for (uint64_t i = 0; i < Below(20); ++i) create.splitPoints.push_back(std::string(1, static_cast<char>('a' + i)));
         return Ask(&idl::MasterServiceCobSvIf::createTable, create);
       }
@@ -70,7 +71,7 @@ class Turmoil {
     const size_t index = Below(3);
     FakeServer& server = cluster_.server(index);
     TestMaster& master = cluster_.master(index);
-    switch (Below(7)) {
+    switch (Below(9)) {
       case 0:
         if (master.master) cluster_.KillMaster(index);
         break;
@@ -87,6 +88,12 @@ class Turmoil {
       case 5:
         if (master.master) master.coordinator->inner().Disconnect();
         break;
+      case 6:
+        Chance(50) ? cluster_.Cut(Below(3), index) : cluster_.Mend();
+        break;
+      case 7:
+        (Chance(50) ? server.mute : server.deaf) = Chance(50);
+        break;
       default:
         if (master.master && Chance(30)) master.coordinator->inner().Expire();
         if (server.running() && Chance(30)) server.coordinator().Expire();
@@ -95,9 +102,11 @@ class Turmoil {
   }
 
   void Heal() {
+    cluster_.Mend();
     for (size_t i = 0; i < 3; ++i) {
       if (!cluster_.master(i).master) cluster_.StartMaster(i);
       if (!cluster_.server(i).running()) cluster_.server(i).Start();
+      cluster_.server(i).mute = cluster_.server(i).deaf = false;
     }
   }
 

@@ -13,10 +13,12 @@ struct MasterOptions {
   std::string name = "master-1";  // unique in the cluster
   std::string version;            // of the build, for clusterInfo
   Duration deadline_default = std::chrono::seconds(10);
-  // A tablet still being created goes to another server when its own has been away for so long.
+  // A tablet still being created goes to other servers when a majority of its own has been away for so long.
   Duration reassign_after = std::chrono::seconds(5);
   // How long after a Configure a report may still show the replica as it was before.
   Duration report_lag = std::chrono::seconds(2);
+  // Followers' suspicion of their primary counts for so long.
+  Duration report_fresh = std::chrono::seconds(3);
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

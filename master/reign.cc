@@ -27,6 +27,7 @@ Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std:
       link_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
       context_{ports_.options, ports_.executor, catalog_, servers_, link_},
       steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
+      reminders_(context_),
       runner_(ports_.executor) {}
 
 Reign::~Reign() {
@@ -171,7 +172,7 @@ bool Reign::UsableServer() const {
 }
 
 Status Reign::MayCreate() const {
-  if (!UsableServer()) return PlaceNewTablets(ViewCluster(image(), servers_), 1).error();
+  if (!UsableServer()) return PlaceNewTablets(ViewCluster(image(), servers_), 1, 1).error();
   for (const auto& [name, server] : servers_.all()) {
     if (server.live && server.CurrentReport() == nullptr) {
       return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
@@ -214,11 +215,20 @@ Status Reign::Heartbeat(idl::HeartbeatRequest heartbeat) {
   return {};
 }
 
+// What the server leads or was to lead, and what it follows in vain.
+void Reign::ConsiderReported(const ServerName& name, const Report& report) {
+  for (const TabletId tablet : image().LedBy(name)) steward_.Consider(tablet);
+  for (const idl::TabletLoad& load : report.body.tablets) {
+    if (load.primarySilent) steward_.Consider(TabletId{static_cast<uint64_t>(load.tabletId)});
+  }
+}
+
 void Reign::CheckReport(const ServerName& name) {
   const Server* server = servers_.Find(name);
   const Report* report = server ? server->CurrentReport() : nullptr;
   if (!started_ || !report) return;
-  for (const TabletId tablet : image().HeldBy(name)) steward_.Consider(tablet);
+  ConsiderReported(name, *report);
+  reminders_.Consider(name);
   const Strays strays = FindStrays(image(), name, *report);
   if (!strays.empty()) runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name));
   if (strays.unknown_ids > 0) {

@@ -21,6 +21,7 @@
 #include "master/options.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
+#include "master/procedures/reminders.h"
 #include "master/procedures/tablet_steward.h"
 
 namespace ebla::master {
@@ -81,6 +82,7 @@ class Reign {
   void StartDrop(const std::string& table);
   void StartPush(const std::string& table);
   void OnServerChange(const ServerName& server);
+  void ConsiderReported(const ServerName& server, const Report& report);
   void OnTabletsChanged(TableId table);
   void CheckReport(const ServerName& server);
   bool UsableServer() const;
@@ -96,6 +98,7 @@ class Reign {
   ControlLink link_;
   const Context context_;
   TabletSteward steward_;
+  Reminders reminders_;
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
   ProcedureRunner runner_;

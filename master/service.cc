@@ -144,6 +144,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
          idl::HeartbeatReply reply;
          reply.masterTerm = static_cast<int64_t>(reign.term());
          SetHeader(reply.header, reign.Heartbeat(request));
+         reply.servers = Addresses(reign);
          cob(reply);
        });
 }

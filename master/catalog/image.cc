@@ -14,10 +14,7 @@ std::vector<ServerName> Holders(const idl::TabletInfo& info) {
 }  // namespace
 
 bool TabletEntry::HeldBy(const ServerName& server) const {
-  const auto in = [&](const std::vector<ServerName>& servers) {
-    return std::ranges::find(servers, server) != servers.end();
-  };
-  return in(node.info.voters) || in(node.info.learners);
+  return IsIn(server, node.info.voters) || IsIn(server, node.info.learners);
 }
 
 const TableEntry* Image::Table(const std::string& name) const {
@@ -35,6 +32,11 @@ const TabletEntry* Image::Tablet(TabletId id) const {
   return found == tablets_.end() ? nullptr : &found->second;
 }
 
+const TableEntry* Image::LivingTable(const TabletEntry& tablet) const {
+  const TableEntry* table = Table(tablet.table());
+  return table && table->node.state != idl::TableState::DROPPING ? table : nullptr;
+}
+
 const Image::StartKeys& Image::TabletsOf(TableId table) const {
   static const StartKeys none;
   auto found = by_start_.find(table);
@@ -45,6 +47,12 @@ const std::set<TabletId>& Image::HeldBy(const ServerName& server) const {
   static const std::set<TabletId> none;
   auto found = by_server_.find(server);
   return found == by_server_.end() ? none : found->second;
+}
+
+const std::set<TabletId>& Image::LedBy(const ServerName& server) const {
+  static const std::set<TabletId> none;
+  auto found = by_primary_.find(server);
+  return found == by_primary_.end() ? none : found->second;
 }
 
 std::vector<const TabletEntry*> Image::Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const {
@@ -99,6 +107,7 @@ void Image::PutTablet(idl::TabletNode node, int version) {
   EraseTablet(id);
   by_start_[entry.table()][entry.node.info.range.startKey] = id;
   for (const ServerName& server : Holders(entry.node.info)) by_server_[server].insert(id);
+  by_primary_[entry.node.info.primary].insert(id);
   tablets_[id] = std::move(entry);
 }
 
@@ -116,6 +125,10 @@ void Image::EraseTablet(TabletId id) {
     if (held == by_server_.end()) continue;
     held->second.erase(id);
     if (held->second.empty()) by_server_.erase(held);
+  }
+  if (auto led = by_primary_.find(entry.node.info.primary); led != by_primary_.end()) {
+    led->second.erase(id);
+    if (led->second.empty()) by_primary_.erase(led);
   }
   tablets_.erase(found);
 }

@@ -7,6 +7,7 @@
 // Threads:    thread-compatible; owned by the master's executor.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <string>
@@ -36,8 +37,13 @@ struct TabletEntry {
   TabletId id() const { return TabletId{static_cast<uint64_t>(node.info.tabletId)}; }
   TableId table() const { return TableId{static_cast<uint64_t>(node.info.tableId)}; }
   Epoch epoch() const { return Epoch{static_cast<uint64_t>(node.info.epoch)}; }
+  bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
 };
+
+inline bool IsIn(const ServerName& server, const std::vector<ServerName>& servers) {
+  return std::ranges::find(servers, server) != servers.end();
+}
 
 class Image {
  public:
@@ -48,10 +54,14 @@ class Image {
   const TabletEntry* Tablet(TabletId id) const;
   const std::map<std::string, TableEntry>& tables() const { return tables_; }
   const std::map<TabletId, TabletEntry>& tablets() const { return tablets_; }
+  // The table that the tablet may still serve; null: it is gone or goes.
+  const TableEntry* LivingTable(const TabletEntry& tablet) const;
   // The table's tablets by start key; empty when there are none.
   const StartKeys& TabletsOf(TableId table) const;
   // Tablets that name the server as voter or learner.
   const std::set<TabletId>& HeldBy(const ServerName& server) const;
+  // Tablets that name the server as their primary.
+  const std::set<TabletId>& LedBy(const ServerName& server) const;
   // The tablets that overlap `range`, in key order, at most `limit`; `more` says whether there are further ones.
   std::vector<const TabletEntry*> Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const;
   // Whether a table still being created is to have this tablet.
@@ -72,6 +82,7 @@ class Image {
   std::map<TabletId, TabletEntry> tablets_;
   std::unordered_map<TableId, StartKeys> by_start_;
   std::unordered_map<ServerName, std::set<TabletId>> by_server_;
+  std::unordered_map<ServerName, std::set<TabletId>> by_primary_;
   uint64_t next_id_ = 1;
   int next_id_version_ = 0;
 };

@@ -11,6 +11,7 @@ constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten year
 constexpr int64_t kBoundedMsMax = 3'600'000;
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kSplitBytesDefault = int64_t{8} << 30;
+constexpr int kReplicasDefault = 1;
 constexpr int64_t kSplitOpsDefault = 2'500;
 
 Error Invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
@@ -32,9 +33,6 @@ Status CheckNotReserved(const idl::TableOptions& options) {
   if (options.__isset.memory && options.memory) return Invalid("tables kept in memory only are not there yet");
   if (options.__isset.eviction && !options.eviction.empty()) {
     return Invalid("eviction belongs to tables kept in memory only, which are not there yet");
-  }
-  if (options.replicas > 1) {
-    return Invalid("replication is not there yet: a table has 1 replica, not " + std::to_string(options.replicas));
   }
   return {};
 }
@@ -62,7 +60,7 @@ Status CheckLevels(const idl::TableOptions& options) {
 }
 
 Status CheckOptions(const idl::TableOptions& options) {
-  EBLA_TRY(CheckBetween("replicas", options.replicas, 1, 7));
+  EBLA_TRY(CheckBetween("replicas", options.replicas, 1, kReplicasMax));
   EBLA_TRY(CheckNotReserved(options));
   EBLA_TRY(CheckEnum("compression", options.compression, idl::Compression::ZLIB));
   EBLA_TRY(CheckEnum("durability", options.durability, idl::Durability::INTERVAL));
@@ -114,7 +112,7 @@ void ClearReserved(idl::TableOptions& options) {
 
 idl::TableOptions Defaults() {
   idl::TableOptions options;
-  options.__set_replicas(1);
+  options.__set_replicas(kReplicasDefault);
   options.__set_compression(idl::Compression::NONE);
   options.__set_durability(idl::Durability::SYNC);
   options.__set_intervalMs(1'000);

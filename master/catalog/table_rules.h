@@ -16,6 +16,11 @@ inline constexpr size_t kSplitPointsMax = 10'000;
 // All split points of one table together: they stand in one znode until the tablets are made.
 inline constexpr size_t kSplitPointsBytesMax = 700 * 1024;
 
+inline constexpr int kReplicasMax = 7;
+
+// How many replicas each tablet of the table is to have. There may be fewer for want of servers.
+inline size_t ReplicasOf(const idl::TableSchema& schema) { return static_cast<size_t>(schema.options.replicas); }
+
 // Every field set, unset ones by default, or why the table cannot be as asked.
 Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked);
 

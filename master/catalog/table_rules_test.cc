@@ -29,7 +29,7 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
     set(options);
     return CodeOf(options) == Code::kInvalidArgument;
   };
-  EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(2); }));
+  EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(8); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_replicas(0); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_memory(true); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_eviction("lru"); }));

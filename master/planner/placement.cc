@@ -2,24 +2,49 @@
 
 #include <algorithm>
 #include <cmath>
-#include <queue>
+#include <map>
+#include <tuple>
 
 namespace ebla::master {
 namespace {
 
-// True when `a` is the worse place.
-bool Worse(const PlannedServer* a, const PlannedServer* b) {
-  if (a->tablets != b->tablets) return a->tablets > b->tablets;
-  if (a->operations_per_second != b->operations_per_second) {
-    return a->operations_per_second > b->operations_per_second;
-  }
-  return a->name > b->name;
-}
+// The places of one tablet, while they are chosen.
+class Places {
+ public:
+  explicit Places(std::vector<PlannedServer>& servers) : servers_(servers) {}
 
-std::string ReasonFor(const PlannedServer& server, size_t usable) {
-  return "fewest tablets (" + std::to_string(server.tablets) + "), " +
-         std::to_string(std::llround(server.operations_per_second)) + " operations/s, of " + std::to_string(usable) +
-         " usable servers";
+  void Take(PlannedServer& server) {
+    taken_.push_back(&server);
+    if (!server.rack.empty()) ++racks_[server.rack];
+  }
+
+  // The best of the rest, or null.
+  PlannedServer* Best() const {
+    PlannedServer* best = nullptr;
+    for (PlannedServer& server : servers_) {
+      if (!server.usable() || std::ranges::find(taken_, &server) != taken_.end()) continue;
+      if (!best || Rank(server) < Rank(*best)) best = &server;
+    }
+    return best;
+  }
+
+  const std::vector<PlannedServer*>& taken() const { return taken_; }
+
+ private:
+  std::tuple<size_t, size_t, double, const ServerName&> Rank(const PlannedServer& server) const {
+    const auto rack = racks_.find(server.rack);
+    return {rack == racks_.end() ? 0 : rack->second, server.tablets, server.operations_per_second, server.name};
+  }
+
+  std::vector<PlannedServer>& servers_;
+  std::vector<PlannedServer*> taken_;
+  std::map<std::string, size_t> racks_;
+};
+
+std::string ReasonFor(const PlannedServer& primary, size_t usable) {
+  return "fewest tablets (" + std::to_string(primary.tablets) + ") and primaries (" + std::to_string(primary.primaries) +
+         "), " + std::to_string(std::llround(primary.operations_per_second)) + " operations/s, of " +
+         std::to_string(usable) + " usable servers";
 }
 
 Error NoServer(const ClusterView& view) {
@@ -38,24 +63,44 @@ Error NoServer(const ClusterView& view) {
                                   " in maintenance, " + std::to_string(full) + " out of disk"};
 }
 
+Placement PlaceTablet(std::vector<PlannedServer>& servers, size_t replicas) {
+  Places places(servers);
+  while (places.taken().size() < replicas) places.Take(*places.Best());
+  const auto rank = [](const PlannedServer* server) {
+    return std::tuple<size_t, double>(server->primaries, server->operations_per_second);
+  };
+  PlannedServer* primary = *std::ranges::min_element(places.taken(), {}, rank);
+  Placement placement{primary->name, {primary->name}, ReasonFor(*primary, servers.size())};
+  ++primary->primaries;
+  for (PlannedServer* server : places.taken()) {
+    ++server->tablets;
+    if (server != primary) placement.voters.push_back(server->name);
+  }
+  return placement;
+}
+
 }  // namespace
 
-Result<std::vector<Placement>> PlaceNewTablets(const ClusterView& view, size_t count) {
+Result<std::vector<Placement>> PlaceNewTablets(const ClusterView& view, size_t count, size_t replicas) {
   std::vector<PlannedServer> servers;
   std::ranges::copy_if(view.servers, std::back_inserter(servers), &PlannedServer::usable);
   if (servers.empty()) return NoServer(view);
-  std::priority_queue<PlannedServer*, std::vector<PlannedServer*>, decltype(&Worse)> best(&Worse);
-  for (PlannedServer& server : servers) best.push(&server);
   std::vector<Placement> placements;
   placements.reserve(count);
   while (placements.size() < count) {
-    PlannedServer* server = best.top();
-    best.pop();
-    placements.push_back({server->name, ReasonFor(*server, servers.size())});
-    ++server->tablets;
-    best.push(server);
+    placements.push_back(PlaceTablet(servers, std::clamp<size_t>(replicas, 1, servers.size())));
   }
   return placements;
+}
+
+ServerName PlaceReplica(const ClusterView& view, const std::vector<ServerName>& holders) {
+  std::vector<PlannedServer> servers = view.servers;
+  Places places(servers);
+  for (PlannedServer& server : servers) {
+    if (std::ranges::find(holders, server.name) != holders.end()) places.Take(server);
+  }
+  const PlannedServer* best = places.Best();
+  return best ? best->name : ServerName();
 }
 
 }  // namespace ebla::master

@@ -1,8 +1,8 @@
 // master/planner/placement.h
-// Decides which server gets which new tablet. Pure: the same view gives the same answer, with its reasons.
-// Place:      create_table.cc asks for new tablets. Repair, split, merge and balance will read the same ClusterView and
-//             answer with actions that carry their reasons likewise.
-// Invariants: only usable servers are chosen; each choice counts in the next one.
+// Decides which servers get the replicas of a tablet. Pure: the same view gives the same answer, with its reasons.
+// Place:      create_table.cc asks for new tablets, repair.h for single replicas; both read the same ClusterView.
+// Invariants: 1. Only usable servers are chosen, each once for a tablet; each choice counts in the next one.
+//             2. A tablet's replicas stand in as many racks as there are; a server that names no rack is one of its own.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -22,7 +22,8 @@ struct PlannedServer {
   bool live = false;
   bool maintenance = false;     // gets nothing new
   bool writes_refused = false;  // its disk is at the reserve
-  size_t tablets = 0;
+  size_t tablets = 0;           // replicas, also those still being copied
+  size_t primaries = 0;
   double operations_per_second = 0;
   int64_t size_bytes = 0;
 
@@ -34,12 +35,17 @@ struct ClusterView {
 };
 
 struct Placement {
-  ServerName server;
-  std::string reason;  // in numbers, for people
+  ServerName primary;
+  std::vector<ServerName> voters;  // the primary first
+  std::string reason;              // in numbers, for people
 };
 
-// A server for each of `count` new tablets: the one with the fewest tablets, then the least load, then by name.
-// UNAVAILABLE when no server is usable; the message says why not.
-Result<std::vector<Placement>> PlaceNewTablets(const ClusterView& view, size_t count);
+// Servers for each of `count` new tablets with `replicas` of them each, or as many as there are usable servers: racks
+// that the tablet does not stand in yet go first, then the fewest tablets, the least load, the name. Who has the fewest
+// primaries of those chosen leads. UNAVAILABLE when no server is usable; the message says why not.
+Result<std::vector<Placement>> PlaceNewTablets(const ClusterView& view, size_t count, size_t replicas);
+
+// The best place for one more replica of a tablet that `holders` have; empty where there is none.
+ServerName PlaceReplica(const ClusterView& view, const std::vector<ServerName>& holders);
 
 }  // namespace ebla::master

@@ -7,6 +7,7 @@ ClusterView ViewCluster(const Image& image, const Servers& servers) {
   for (const auto& [name, server] : servers.all()) {
     PlannedServer planned = servers.ForPlanner(name, server);
     planned.tablets = image.HeldBy(name).size();
+    planned.primaries = image.LedBy(name).size();
     view.servers.push_back(std::move(planned));
   }
   return view;

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "master/catalog/table_rules.h"
+
 namespace ebla::master {
 namespace {
 
@@ -87,17 +89,18 @@ Result<Change> CreateTable::NextTablets(const Image& image) {
   for (size_t index = 0; index < table->tablets_wanted(); ++index) {
     if (!image.Tablet(TabletId{static_cast<uint64_t>(table->node.firstTabletId) + index})) missing.push_back(index);
   }
-  EBLA_ASSIGN(const auto placements, PlaceNewTablets(ViewCluster(image, context_.servers), missing.size()));
+  EBLA_ASSIGN(const auto placements, PlaceNewTablets(ViewCluster(image, context_.servers), missing.size(),
+                                                     ReplicasOf(table->node.schema)));
   for (size_t i = 0; i < missing.size() && !change.full(); ++i) {
     idl::TabletNode node;
     node.info.tabletId = table->node.firstTabletId + static_cast<int64_t>(missing[i]);
     node.info.tableId = table->node.schema.tableId;
     node.info.range = RangeOf(table->node, missing[i]);
     node.info.epoch = 1;
-    node.info.primary = placements[i].server;
-    node.info.voters = {placements[i].server};
+    node.info.primary = placements[i].primary;
+    node.info.voters = placements[i].voters;
     node.info.state = idl::TabletState::CREATING;
-    VLOG(1) << "tablet " << node.info.tabletId << " to " << placements[i].server << ": " << placements[i].reason;
+    VLOG(1) << "tablet " << node.info.tabletId << " to " << placements[i].primary << ": " << placements[i].reason;
     made_.push_back(TabletId{static_cast<uint64_t>(node.info.tabletId)});
     change.PutTablet(std::move(node));
   }

@@ -9,13 +9,8 @@
 namespace ebla::master {
 namespace {
 
-// The table that the tablet may still serve, or null.
-const TableEntry* LivingTable(const Image& image, const TabletEntry& tablet) {
-  const TableEntry* table = image.Table(tablet.table());
-  return table && table->node.state != idl::TableState::DROPPING ? table : nullptr;
-}
-
-bool Creating(const TabletEntry& tablet) { return tablet.node.info.state == idl::TabletState::CREATING; }
+// A server that has not answered by then is left to the next attempt; the stub's own patience is longer.
+constexpr Duration kConfigurePatience = std::chrono::seconds(3);
 
 idl::LogPosition ToPosition(const Version& version) {
   idl::LogPosition position;
@@ -41,117 +36,7 @@ bool Final(Code code) {
 
 }  // namespace
 
-TabletBatch::TabletBatch(const Context& context, std::vector<BatchItem> items, Done done)
-    : context_(context), items_(std::move(items)), done_(std::move(done)) {}
-
-void TabletBatch::Start() {
-  for (BatchItem& item : items_) {
-    if (const TabletEntry* tablet = context_.image().Tablet(item.tablet)) {
-      item.version = tablet->version;
-      item.epoch = tablet->epoch();
-      item.moved = !item.fence;
-    } else {
-      item.status = Error(Code::kNotFound, "the tablet is gone");
-    }
-  }
-  Fence();
-}
-
-void TabletBatch::Fence() {
-  std::map<ServerName, std::vector<idl::FenceTablet>> orders;
-  for (BatchItem& item : items_) {
-    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    if (!item.fence || !tablet) continue;
-    item.epoch = std::max(tablet->epoch(), item.fence_floor).Next();
-    item.status = Error(Code::kUnavailable, "no majority of its voters answers");
-    idl::FenceTablet order;
-    order.tabletId = static_cast<int64_t>(item.tablet.value);
-    order.epoch = static_cast<int64_t>(item.epoch.value);
-    for (const ServerName& voter : tablet->node.info.voters) orders[voter].push_back(order);
-  }
-  if (orders.empty()) return Configure();
-  waiting_ = orders.size();
-  for (auto& [server, tablets] : orders) {
-    context_.link.Fence(server, std::move(tablets),
-                        [self = shared_from_this(), server](auto results) { self->OnFenced(server, std::move(results)); });
-  }
-}
-
-void TabletBatch::OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results) {
-  for (BatchItem& item : items_) {
-    if (!results) {
-      if (item.fence) item.status = results.error();
-    } else if (auto found = results->find(item.tablet); found != results->end()) {
-      TakeAnswer(item, server, found->second);
-    }
-  }
-  if (--waiting_ == 0) Choose();
-}
-
-void TabletBatch::TakeAnswer(BatchItem& item, const ServerName& server, const idl::FenceResult& result) {
-  if (result.status.code != idl::Code::OK) {
-    item.status = rpc::FromIdl(result.status);
-    item.promised = std::max(item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
-    return;
-  }
-  FenceAnswer answer;
-  answer.server = server;
-  answer.last = {Epoch{static_cast<uint64_t>(result.lastAppended.epoch)},
-                 Lsn{static_cast<uint64_t>(result.lastAppended.lsn)}};
-  answer.known = result.known;
-  answer.incomplete = result.incomplete;
-  answer.forgetful = result.forgetful;
-  answer.tablet_time_ms = result.tabletTimeMs;
-  item.answers.push_back(std::move(answer));
-}
-
-void TabletBatch::Choose() {
-  for (BatchItem& item : items_) {
-    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    if (!item.fence || !tablet) continue;
-    item.choice = ChoosePrimary(tablet->node.info.voters, item.answers, Creating(*tablet));
-    if (!item.choice->primary) {
-      if (!item.answers.empty()) item.status = Error(Code::kUnavailable, item.choice->reason);
-      continue;
-    }
-    if (item.choice->loss_possible) {
-      LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << item.choice->reason;
-    }
-  }
-  Move();
-}
-
-void TabletBatch::Move() {
-  auto decide = [self = shared_from_this()](const Image& image) -> Result<Change> {
-    Change change;
-    for (BatchItem& item : self->items_) {
-      if (!item.fence || !item.choice || !item.choice->primary) continue;
-      const TabletEntry* tablet = image.Tablet(item.tablet);
-      if (!tablet || tablet->version != item.version || !LivingTable(image, *tablet)) {
-        item.choice.reset();
-        item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
-        continue;
-      }
-      idl::TabletNode node = tablet->node;
-      node.info.epoch = static_cast<int64_t>(item.epoch.value);
-      node.info.primary = *item.choice->primary;
-      change.PutTablet(std::move(node));
-    }
-    return change;
-  };
-  context_.catalog.Commit(std::move(decide), [self = shared_from_this()](Status status) {
-    for (BatchItem& item : self->items_) {
-      if (!item.fence || !item.choice || !item.choice->primary) continue;
-      item.moved = status.ok();
-      item.status = status;
-      if (!status.ok()) item.choice.reset();
-    }
-    self->Configure();
-  });
-}
-
-idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
-                                        const TableEntry& table) const {
+idl::ConfigureTablet ConfigureOrder(const Context& context, const TabletEntry& tablet, const TableEntry& table) {
   const idl::TabletInfo& info = tablet.node.info;
   idl::ConfigureTablet order;
   order.tabletId = info.tabletId;
@@ -161,79 +46,166 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.voters = info.voters;
   order.learners = info.learners;
   order.schema = table.node.schema;
-  // Nobody can have promised a higher epoch of an id that was just drawn: its first epoch counts as fenced.
-  order.fenced = true;
-  order.born = Creating(tablet);
-  if (item.choice) {
-    order.__set_presumed(ToPosition(item.choice->presumed));
-    if (item.choice->tablet_time_ms > 0) order.__set_tabletTimeMs(item.choice->tablet_time_ms);
-  }
   for (const auto* servers : {&info.voters, &info.learners}) {
     for (const ServerName& name : *servers) {
-      const Server* server = context_.servers.Find(name);
+      const Server* server = context.servers.Find(name);
       if (server && server->last_live) order.endpoints[name] = server->last_live->endpoint;
     }
   }
   return order;
 }
 
+TabletBatch::TabletBatch(const Context& context, std::vector<BatchItem> items, Done done)
+    : context_(context), items_(std::move(items)), done_(std::move(done)) {}
+
+TabletBatch::~TabletBatch() { context_.executor.Cancel(timer_); }
+
+void TabletBatch::Start() { Move(); }
+
+void TabletBatch::Move() {
+  auto decide = [this](const Image& image) -> Result<Change> {
+    Change change;
+    for (BatchItem& item : items_) {
+      const TabletEntry* tablet = image.Tablet(item.tablet);
+      if (!tablet || !image.LivingTable(*tablet)) {
+        item.status = Error(Code::kNotFound, "the tablet is gone");
+      } else if (!item.next) {
+        item.moved = tablet->epoch() == item.epoch;
+        item.status = item.moved ? Status() : Error(Code::kConditionFailed, "the catalog changed meanwhile");
+      } else if (tablet->version != item.version) {
+        item.next.reset();
+        item.status = Error(Code::kConditionFailed, "the catalog changed meanwhile");
+      } else {
+        change.PutTablet(*item.next);
+      }
+    }
+    return change;
+  };
+  context_.catalog.Commit(std::move(decide), guard_([this](Status status) {
+                            for (BatchItem& item : items_) {
+                              if (!item.next) continue;
+                              item.moved = status.ok();
+                              item.status = status;
+                            }
+                            Configure();
+                          }));
+}
+
+idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
+                                        const TableEntry& table) const {
+  idl::ConfigureTablet order = ConfigureOrder(context_, tablet, table);
+  order.fenced = item.title == Title::kBorn || item.title == Title::kFenced;
+  order.transfer = item.title == Title::kReleased;
+  order.born = tablet.creating();
+  if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
+  if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
+  return order;
+}
+
 void TabletBatch::Configure() {
-  std::map<ServerName, std::vector<idl::ConfigureTablet>> orders;
+  Orders primaries, others;
   for (BatchItem& item : items_) {
     const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    const TableEntry* table = tablet ? LivingTable(context_.image(), *tablet) : nullptr;
+    const TableEntry* table = tablet ? context_.image().LivingTable(*tablet) : nullptr;
     if (!item.moved || !table || tablet->epoch() != item.epoch) continue;
     const Server* primary = context_.servers.Find(tablet->node.info.primary);
     item.incarnation = primary ? primary->incarnation() : Incarnation{};
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");
-    const idl::ConfigureTablet order = Order(item, *tablet, *table);
+    idl::ConfigureTablet order = Order(item, *tablet, *table);
+    primaries[order.primary].push_back(order);
+    order.__isset.presumed = false;
+    order.born = order.born || order.epoch == 1;
+    Telling& telling = telling_[item.tablet];
+    telling.creating = tablet->creating();
+    telling.voters = order.voters.size();
     for (const auto* servers : {&order.voters, &order.learners}) {
-      for (const ServerName& server : *servers) orders[server].push_back(order);
+      for (const ServerName& server : *servers) {
+        ++telling.unanswered;
+        if (server != order.primary) others[server].push_back(order);
+      }
     }
   }
-  if (orders.empty()) return Finish();
-  waiting_ = orders.size();
+  if (primaries.empty()) return Finish();
+  timer_ = context_.executor.After(kConfigurePatience, guard_([this] { MarkServing(); }));
+  Tell(std::move(primaries));
+  Tell(std::move(others));
+}
+
+void TabletBatch::Tell(Orders orders) {
   for (auto& [server, tablets] : orders) {
-    context_.link.Configure(server, std::move(tablets), [self = shared_from_this(), server](auto results) {
-      self->OnConfigured(server, std::move(results));
-    });
+    std::set<TabletId> asked;
+    for (const idl::ConfigureTablet& order : tablets) asked.insert(TabletId{static_cast<uint64_t>(order.tabletId)});
+    context_.link.Configure(server, std::move(tablets),
+                            guard_([this, server, asked = std::move(asked)](auto results) {
+                              OnConfigured(server, asked, results);
+                            }));
   }
 }
 
-void TabletBatch::OnConfigured(const ServerName& server, Result<std::map<TabletId, idl::ConfigureResult>> results) {
+void TabletBatch::OnConfigured(const ServerName& server, const std::set<TabletId>& asked, const Results& results) {
+  if (marking_) return;  // too late
   for (BatchItem& item : items_) {
-    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    if (!item.moved || !tablet || tablet->node.info.primary != server || tablet->epoch() != item.epoch) continue;
-    if (!results) {
-      item.status = results.error();
-    } else if (auto found = results->find(item.tablet); found != results->end()) {
-      item.status = rpc::FromIdl(found->second.status);
-      item.promised = std::max(item.promised, Epoch{static_cast<uint64_t>(found->second.promisedEpoch)});
-      item.led = item.status.ok();
-      item.refused = Final(item.status.code()) && !item.led;
-    }
+    if (asked.contains(item.tablet)) TakeResult(item, server, results);
   }
-  if (--waiting_ == 0) MarkServing();
+  const bool settled = std::ranges::all_of(items_, [this](const BatchItem& item) {
+    const auto telling = telling_.find(item.tablet);
+    return telling == telling_.end() || telling->second.Settled();
+  });
+  if (settled) MarkServing();
+}
+
+void TabletBatch::TakeResult(BatchItem& item, const ServerName& server, const Results& results) {
+  Telling& telling = telling_.at(item.tablet);
+  --telling.unanswered;
+  const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+  const bool current = tablet && tablet->epoch() == item.epoch;
+  const bool primary = current && tablet->node.info.primary == server;
+  telling.primary_answered = telling.primary_answered || primary || !current;
+  if (!current) return;
+  if (!results) {
+    if (primary) item.status = results.error();
+    return;
+  }
+  const auto result = results->find(item.tablet);
+  if (result == results->end()) return;
+  const Status status = rpc::FromIdl(result->second.status);
+  if (status.ok() && IsIn(server, tablet->node.info.voters)) ++telling.obeyed;
+  item.promised = std::max(item.promised, Epoch{static_cast<uint64_t>(result->second.promisedEpoch)});
+  if (!primary) return;
+  item.status = status;
+  item.led = status.ok();
+  item.refused = Final(status.code()) && !status.ok();
 }
 
 void TabletBatch::MarkServing() {
-  auto decide = [self = shared_from_this()](const Image& image) -> Result<Change> {
+  if (std::exchange(marking_, true)) return;
+  context_.executor.Cancel(timer_);
+  const auto made = [this](const BatchItem& item) {
+    const auto telling = telling_.find(item.tablet);
+    return telling != telling_.end() && telling->second.obeyed > telling->second.voters / 2;
+  };
+  for (BatchItem& item : items_) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    if (!item.led || !tablet || !tablet->creating() || made(item)) continue;
+    item.status = Error(Code::kUnavailable, "no majority of its voters has been made");
+  }
+  auto decide = [this, made](const Image& image) -> Result<Change> {
     Change change;
-    for (const BatchItem& item : self->items_) {
+    for (const BatchItem& item : items_) {
       const TabletEntry* tablet = image.Tablet(item.tablet);
-      if (!item.led || !tablet || !Creating(*tablet) || tablet->epoch() != item.epoch) continue;
+      if (!item.led || !tablet || !tablet->creating() || tablet->epoch() != item.epoch || !made(item)) continue;
       idl::TabletNode node = tablet->node;
       node.info.state = idl::TabletState::SERVING;
       change.PutTablet(std::move(node));
     }
     return change;
   };
-  context_.catalog.Commit(std::move(decide), [self = shared_from_this()](Status status) {
-    if (!status.ok()) {
-      for (BatchItem& item : self->items_) item.status = item.led ? status : item.status;
-    }
-    self->Finish();
-  });
+  context_.catalog.Commit(std::move(decide), guard_([this](Status status) {
+                            if (!status.ok()) {
+                              for (BatchItem& item : items_) item.status = item.led ? status : item.status;
+                            }
+                            Finish();
+                          }));
 }
 
 void TabletBatch::Finish() {

@@ -1,71 +1,101 @@
 // master/procedures/tablet_batch.h
-// Brings a batch of tablets, all of one server, to be led as the catalog says:
-//   CREATING, never refused        -> Configure(born) -> the catalog says SERVING
-//   anything not led as it should  -> Fence(e+1) at the voters -> choose -> compare-and-set {e+1, primary}
-//                                  -> Configure(fenced, presumed)
-// Place:      tablet_steward.h decides which tablets need it, and tries again what comes back unfinished.
-// Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds: its own
-//                compare-and-set, or what a creation put there. A change whose outcome is unknown sends nothing.
-//             2. `born` is said only of tablets that are CREATING: they never served anybody.
-//             3. A compare-and-set names the znode's version read before the Fence was sent.
-// Threads:    thread-compatible; the master's executor.
+// The end of every change of who leads or holds a tablet, for a batch of them:
+//   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
+// Place:      fence_round.h and change_plan.h say what is next; tablet_steward.h decides which tablets need it, and
+//             tries again what comes back unfinished.
+// Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome is
+//                unknown sends nothing.
+//             2. A primary is told `born` only while its tablet is CREATING: it never served anybody. Another voter is also
+//                while the first epoch lasts, when nobody can have removed it (PROTOCOL 6).
+//             3. A tablet is marked SERVING only once a majority of its voters has it: any later fence meets one that
+//                does.
+//             4. What a server that does not answer holds up is the end of its batch, never its own Configure.
+// Threads:    thread-compatible; the master's executor. `done` may not destroy the batch.
 #pragma once
 
 #include <map>
-#include <memory>
 #include <optional>
+#include <set>
 #include <vector>
 
-#include "master/procedures/choose_primary.h"
 #include "master/procedures/context.h"
 
 namespace ebla::master {
 
 inline constexpr size_t kTabletsPerBatchMax = 256;
 
-// One tablet of a batch: what is to be done, then how far it came.
-struct BatchItem {
-  TabletId tablet;
-  bool fence = false;      // else Configure what the catalog says
-  Epoch fence_floor;       // fence above this too: an epoch promised already
-  std::optional<PrimaryChoice> choice;  // of the fence, or of an earlier attempt's whose Configure is to be repeated
-
-  // Filled by the batch.
-  int version = 0;         // of the znode when it began
-  Epoch epoch;             // fenced, then configured
-  std::vector<FenceAnswer> answers;
-  Incarnation incarnation;  // of the primary that was told
-  Epoch promised;          // by whoever refused
-  bool moved = false;      // the catalog holds {epoch, primary} of this batch
-  bool led = false;        // the primary obeyed
-  bool refused = false;    // it answered and will never obey this epoch
-  Status status;           // why it was not led
+// Why the primary may lead the epoch that it is told of (PROTOCOL 1).
+enum class Title {
+  kBorn,      // nobody can have promised a higher epoch of an id that was just drawn
+  kFenced,    // a majority has promised it
+  kMember,    // it leads already: the membership changes, nothing else
+  kReleased,  // the primary before has handed over to it
 };
 
-class TabletBatch : public std::enable_shared_from_this<TabletBatch> {
+// One tablet of a batch: what is to be said, then how far it came.
+struct BatchItem {
+  TabletId tablet;
+  Title title = Title::kBorn;
+  std::optional<idl::TabletNode> next;  // what the catalog is to say first; none: it says it already
+  int version = 0;                      // of the znode that `next` replaces
+  Epoch epoch;                          // to be led
+  Version presumed;                     // the log that the primary must have; none: nothing is presumed
+  int64_t tablet_time_ms = 0;
+
+  // Filled by the batch.
+  Incarnation incarnation;  // of the primary that was told
+  Epoch promised;           // by whoever refused
+  bool moved = false;       // the catalog says it
+  bool led = false;         // the primary obeyed
+  bool refused = false;     // it answered and will never obey this epoch
+  Status status;            // why it was not led
+};
+
+// What a Configure says of a tablet as the catalog has it, but for the title and what comes with it.
+idl::ConfigureTablet ConfigureOrder(const Context& context, const TabletEntry& tablet, const TableEntry& table);
+
+class TabletBatch {
  public:
   using Done = coordination::Callback<std::vector<BatchItem>>;
 
-  // `context` outlives the batch, or its link and catalog forget their callbacks first.
   TabletBatch(const Context& context, std::vector<BatchItem> items, Done done);
+  ~TabletBatch();
+  TabletBatch(const TabletBatch&) = delete;
   void Start();
 
  private:
-  void Fence();
-  void OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results);
-  void TakeAnswer(BatchItem& item, const ServerName& server, const idl::FenceResult& result);
-  void Choose();
+  using Orders = std::map<ServerName, std::vector<idl::ConfigureTablet>>;
+  using Results = Result<std::map<TabletId, idl::ConfigureResult>>;
+  // How far the telling of one tablet's replicas is.
+  struct Telling {
+    bool creating = false;
+    bool primary_answered = false;
+    size_t voters = 0;
+    size_t unanswered = 0;
+    size_t obeyed = 0;  // voters
+
+    // A tablet being created waits for a majority; for others, what the primary says decides.
+    bool Settled() const {
+      return unanswered == 0 || (primary_answered && (!creating || obeyed > voters / 2));
+    }
+  };
+
   void Move();
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
-  void OnConfigured(const ServerName& server, Result<std::map<TabletId, idl::ConfigureResult>> results);
+  void Tell(Orders orders);
+  void OnConfigured(const ServerName& server, const std::set<TabletId>& asked, const Results& results);
+  void TakeResult(BatchItem& item, const ServerName& server, const Results& results);
   void MarkServing();
   void Finish();
 
   const Context context_;
   std::vector<BatchItem> items_;
   Done done_;
-  size_t waiting_ = 0;  // for answers of servers
+  std::map<TabletId, Telling> telling_;
+  bool marking_ = false;
+  TimerId timer_;
+  Guard guard_;
 };
 
 }  // namespace ebla::master

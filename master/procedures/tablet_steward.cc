@@ -4,10 +4,17 @@
 
 #include <algorithm>
 
+#include "master/catalog/table_rules.h"
 #include "master/options.h"
 #include "master/procedures/procedure.h"
 
 namespace ebla::master {
+namespace {
+
+// A dead server's thousands of tablets are not fenced one batch after another.
+constexpr size_t kRunsPerLaneMax = 16;
+
+}  // namespace
 
 TabletSteward::TabletSteward(const Context& context, std::function<void(TableId)> on_change)
     : context_(context), on_change_(std::move(on_change)) {}
@@ -30,7 +37,7 @@ void TabletSteward::Consider(TabletId id) {
   if (!tablet) return;
   static const Note fresh;
   auto found = notes_.find(id);
-  if (found != notes_.end() && (found->second.in_batch || found->second.retry)) return;
+  if (found != notes_.end() && (found->second.busy || found->second.retry)) return;
   switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
     case Need::kNothing:
       return;
@@ -44,71 +51,186 @@ void TabletSteward::Consider(TabletId id) {
   }
   const ServerName& server = tablet->node.info.primary;
   Lane& lane = lanes_[server];
-  if (lane.waiting.insert(id).second && lane.waiting.size() == 1 && !lane.busy) {
+  if (lane.waiting.insert(id).second && lane.waiting.size() == 1) {
     // Posted, so that all that is considered in one go forms one batch.
     context_.executor.Post(guard_([this, server] { Pump(server); }));
   }
 }
 
+// ---- what a tablet needs --------------------------------------------------------------------------------------------
+
 TabletSteward::Need TabletSteward::NeedOf(const TabletEntry& tablet, const Note& note) const {
-  const TableEntry* table = context_.image().Table(tablet.table());
-  if (!table || table->node.state == idl::TableState::DROPPING) return Need::kNothing;
-  const Server* server = context_.servers.Find(tablet.node.info.primary);
-  const bool creating = tablet.node.info.state == idl::TabletState::CREATING;
-  if (!server || !server->live) {
-    if (!creating) return Need::kNothing;  // its data is there and nowhere else
-    const bool given_up = !server || context_.executor.Now() - server->changed >= context_.options.reassign_after;
-    return given_up ? Need::kReassign : Need::kWait;
+  if (!context_.image().LivingTable(tablet)) return Need::kNothing;
+  if (tablet.creating()) return NeedOfCreating(tablet, note);
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
+  // With one voter its data is there and nowhere else.
+  const size_t voters = tablet.node.info.voters.size();
+  return LiveVoters(tablet) > voters / 2 ? Need::kFence : Need::kNothing;
+}
+
+TabletSteward::Need TabletSteward::NeedOfCreating(const TabletEntry& tablet, const Note& note) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  if (LiveVoters(tablet) > info.voters.size() / 2) {
+    const bool refused = note.refused && note.epoch == tablet.epoch();
+    return refused || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
   }
-  const bool noted = note.epoch == tablet.epoch() && note.incarnation == server->incarnation();
-  if (creating) return note.refused && note.epoch == tablet.epoch() ? Need::kFence : Need::kConfigure;
-  if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
-  return NeedOfServing(tablet, note, *server);
+  const auto away = [&](const ServerName& name) {
+    const Server* server = context_.servers.Find(name);
+    return !server || (!server->live && context_.executor.Now() - server->changed >= context_.options.reassign_after);
+  };
+  const auto gone = static_cast<size_t>(std::ranges::count_if(info.voters, away));
+  return gone >= info.voters.size() - info.voters.size() / 2 ? Need::kReassign : Need::kWait;
 }
 
 TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, const Note& note,
-                                                 const Server& server) const {
-  const Report* report = server.CurrentReport();
+                                                 const Server& primary) const {
+  if (PrimarySilent(tablet, note)) return Need::kFence;
+  const bool noted = note.epoch == tablet.epoch() && note.incarnation == primary.incarnation();
+  if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
+  const Report* report = primary.CurrentReport();
   if (!report) return Need::kNothing;  // its first heartbeat will tell
   const idl::TabletLoad* load = report->Find(tablet.id());
-  if (load && load->leading && load->epoch == tablet.node.info.epoch) return Need::kNothing;
-  const bool led_lately = note.led && note.epoch == tablet.epoch() && note.incarnation == server.incarnation() &&
-                          report->received < note.since + context_.options.report_lag;
-  return led_lately ? Need::kNothing : Need::kFence;
+  const Epoch led{load && load->leading ? static_cast<uint64_t>(load->epoch) : 0};
+  if (led == tablet.epoch()) {
+    return static_cast<uint64_t>(load->refusedForEpoch) > led.value ? Need::kFence : Need::kNothing;
+  }
+  // The report may be older than what was obeyed.
+  if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
+  // Between a change of membership and its Configure a master died.
+  if (led && led < tablet.epoch() && !(noted && note.refused)) {
+    return load->barrierCommitted ? Need::kConfigure : Need::kNothing;
+  }
+  return Need::kFence;
 }
+
+// A majority of the followers follow this very primary in this epoch, and hear nothing from it.
+bool TabletSteward::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  const MonotonicTime now = context_.executor.Now();
+  size_t silent = 0;
+  for (const ServerName& voter : info.voters) {
+    if (voter == info.primary) continue;
+    const Server* server = context_.servers.Find(voter);
+    const Report* report = server ? server->CurrentReport() : nullptr;
+    if (!report || now - report->received > context_.options.report_fresh) continue;
+    if (note.epoch == tablet.epoch() && report->received < note.since) continue;
+    const idl::TabletLoad* load = report->Find(tablet.id());
+    if (load && load->primarySilent && load->epoch == info.epoch && load->primary == info.primary) ++silent;
+  }
+  const size_t followers = info.voters.size() - 1;
+  return followers > 0 && silent > followers / 2;
+}
+
+size_t TabletSteward::LiveVoters(const TabletEntry& tablet) const {
+  return static_cast<size_t>(std::ranges::count_if(
+      tablet.node.info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); }));
+}
+
+// The greatest epoch that anybody is known to have promised.
+Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) const {
+  int64_t floor = static_cast<int64_t>(note.fence_floor.value);
+  for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
+    for (const ServerName& name : *servers) {
+      const Server* server = context_.servers.Find(name);
+      const idl::TabletLoad* load = server && server->report ? server->report->Find(tablet.id()) : nullptr;
+      if (load) floor = std::max({floor, load->promisedEpoch, load->refusedForEpoch});
+    }
+  }
+  return Epoch{static_cast<uint64_t>(floor)};
+}
+
+// ---- lanes ----------------------------------------------------------------------------------------------------------
 
 void TabletSteward::Pump(const ServerName& server) {
   Lane& lane = lanes_[server];
-  std::vector<BatchItem> items;
-  while (!lane.busy && !lane.waiting.empty() && items.size() < kTabletsPerBatchMax) {
+  while (lane.running < kRunsPerLaneMax && !lane.waiting.empty() && StartSome(server, lane)) {
+  }
+}
+
+bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
+  std::vector<FenceItem> fences;
+  std::vector<BatchItem> repeats;
+  while (!lane.waiting.empty() && fences.size() + repeats.size() < kTabletsPerBatchMax) {
     const TabletId id = *lane.waiting.begin();
     lane.waiting.erase(lane.waiting.begin());
     const TabletEntry* tablet = context_.image().Tablet(id);
-    if (!tablet) continue;
+    if (!tablet || tablet->node.info.primary != server) continue;
     Note& note = notes_[id];
+    if (note.busy) continue;
     const Need need = NeedOf(*tablet, note);
-    if (tablet->node.info.primary != server || (need != Need::kConfigure && need != Need::kFence)) continue;
-    note.in_batch = true;
-    BatchItem item;
-    item.tablet = id;
-    item.fence = need == Need::kFence;
-    item.fence_floor = note.fence_floor;
-    if (!item.fence && note.epoch == tablet->epoch()) item.choice = note.choice;
-    items.push_back(std::move(item));
+    if (need != Need::kConfigure && need != Need::kFence) continue;
+    note.busy = true;
+    if (need == Need::kFence) {
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note)});
+    } else {
+      repeats.push_back(Repeat(*tablet, note));
+    }
   }
-  if (items.empty()) return;
-  lane.busy = true;
-  std::make_shared<TabletBatch>(context_, std::move(items), guard_([this, server](std::vector<BatchItem> done) {
-                                  OnBatch(server, std::move(done));
-                                }))
-      ->Start();
+  const bool some = !fences.empty() || !repeats.empty();
+  if (!fences.empty()) StartRound(server, std::move(fences));
+  if (!repeats.empty()) StartBatch(server, std::move(repeats));
+  return some;
 }
 
-void TabletSteward::OnBatch(const ServerName& server, std::vector<BatchItem> items) {
-  lanes_[server].busy = false;
+// What is to be said of a tablet as the catalog has it.
+BatchItem TabletSteward::Repeat(const TabletEntry& tablet, const Note& note) const {
+  BatchItem item;
+  item.tablet = tablet.id();
+  item.epoch = tablet.epoch();
+  if (note.epoch == tablet.epoch()) {
+    item.title = note.title;
+    item.presumed = note.presumed;
+    item.tablet_time_ms = note.tablet_time_ms;
+  } else {
+    item.title = tablet.creating() ? Title::kBorn : Title::kMember;
+  }
+  return item;
+}
+
+void TabletSteward::StartRound(const ServerName& server, std::vector<FenceItem> items) {
+  const uint64_t id = next_run_++;
+  ++lanes_[server].running;
+  auto& round = rounds_[id] = std::make_unique<FenceRound>(
+      context_, std::move(items), guard_([this, server, id](std::vector<BatchItem> ready, bool over) {
+        OnFenced(server, id, std::move(ready), over);
+      }));
+  round->Start();
+}
+
+void TabletSteward::OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over) {
+  if (over) {
+    --lanes_[server].running;
+    context_.executor.Post(guard_([this, round] { rounds_.erase(round); }));
+  }
+  std::vector<BatchItem> decided;
+  for (BatchItem& item : items) {
+    if (item.next) {
+      decided.push_back(std::move(item));
+    } else {
+      TakeResult(item);
+    }
+  }
+  if (!decided.empty()) StartBatch(server, std::move(decided));
+  Pump(server);
+}
+
+void TabletSteward::StartBatch(const ServerName& server, std::vector<BatchItem> items) {
+  const uint64_t id = next_run_++;
+  ++lanes_[server].running;
+  auto& batch = batches_[id] = std::make_unique<TabletBatch>(
+      context_, std::move(items),
+      guard_([this, server, id](std::vector<BatchItem> done) { OnBatch(server, id, std::move(done)); }));
+  batch->Start();
+}
+
+void TabletSteward::OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items) {
+  --lanes_[server].running;
+  context_.executor.Post(guard_([this, batch] { batches_.erase(batch); }));
   std::set<TableId> tables;
-  const auto regained = std::ranges::count_if(items, [](const BatchItem& i) { return i.fence && i.status.ok(); });
-  if (regained > 0) LOG(INFO) << "server " << server << " leads " << regained << " of its tablets again";
+  const auto failed_over = std::ranges::count_if(
+      items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
+  if (failed_over > 0) LOG(INFO) << failed_over << " tablets that server " << server << " was to lead are led again";
   for (const BatchItem& item : items) {
     TakeResult(item);
     if (const TabletEntry* tablet = context_.image().Tablet(item.tablet)) tables.insert(tablet->table());
@@ -119,7 +241,7 @@ void TabletSteward::OnBatch(const ServerName& server, std::vector<BatchItem> ite
 
 void TabletSteward::TakeResult(const BatchItem& item) {
   Note& note = notes_[item.tablet];
-  note.in_batch = false;
+  note.busy = false;
   note.fence_floor = std::max(note.fence_floor, item.promised);
   if (item.moved) {
     note.epoch = item.epoch;
@@ -127,11 +249,13 @@ void TabletSteward::TakeResult(const BatchItem& item) {
     note.led = item.led;
     note.refused = item.refused;
     note.since = context_.executor.Now();
-    note.choice = item.choice;
+    note.title = item.title;
+    note.presumed = item.presumed;
+    note.tablet_time_ms = item.tablet_time_ms;
   }
   if (item.status.ok()) {
     note.failures = 0;
-    VLOG_IF(1, item.fence) << "tablet " << item.tablet << " is led again, epoch " << item.epoch;
+    VLOG(1) << "tablet " << item.tablet << " is led, epoch " << item.epoch;
     return;
   }
   if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not led: " << item.status;
@@ -140,6 +264,7 @@ void TabletSteward::TakeResult(const BatchItem& item) {
 
 void TabletSteward::RetryLater(TabletId tablet, Note& note) {
   ++note.failures;
+  context_.executor.Cancel(note.retry);
   note.retry = context_.executor.After(BackoffDelay(note.failures, context_.executor), guard_([this, tablet] {
                                          auto found = notes_.find(tablet);
                                          if (found == notes_.end()) return;
@@ -149,41 +274,42 @@ void TabletSteward::RetryLater(TabletId tablet, Note& note) {
 }
 
 void TabletSteward::Reassign(TabletId id) {
-  Note& note = notes_[id];
-  note.in_batch = true;
+  notes_[id].busy = true;
   auto decide = [this, id](const Image& image) -> Result<Change> {
     const TabletEntry* tablet = image.Tablet(id);
     Change change;
-    if (!tablet || tablet->node.info.state != idl::TabletState::CREATING) return change;
-    EBLA_ASSIGN(const auto placed, PlaceNewTablets(ViewCluster(image, context_.servers), 1));
+    const TableEntry* table = tablet ? image.LivingTable(*tablet) : nullptr;
+    if (!table || !tablet->creating()) return change;
+    EBLA_ASSIGN(const auto placed,
+                PlaceNewTablets(ViewCluster(image, context_.servers), 1, ReplicasOf(table->node.schema)));
     idl::TabletNode node = tablet->node;
-    LOG(WARNING) << "tablet " << id << ", still being created, goes from " << node.info.primary << ", which is away, to "
-                 << placed[0].server;
-    node.info.primary = placed[0].server;
-    node.info.voters = {placed[0].server};
-    // The epoch that the lost server may know is over: what it made of it is dropped when it comes back.
+    LOG(WARNING) << "tablet " << id << ", still being created, goes from " << node.info.primary
+                 << ", which is away, or whose fellows are, to " << placed[0].primary;
+    node.info.primary = placed[0].primary;
+    node.info.voters = placed[0].voters;
+    // The epoch that the lost servers may know is over: what they made of it is dropped when they come back.
     ++node.info.epoch;
     change.PutTablet(std::move(node));
     return change;
   };
   context_.catalog.Commit(std::move(decide), guard_([this, id](Status) {
                             Note& note = notes_[id];
-                            note.in_batch = false;
+                            note.busy = false;
                             RetryLater(id, note);
                           }));
 }
 
 void TabletSteward::ForgetGone() {
   std::erase_if(notes_, [&](auto& item) {
-    if (item.second.in_batch || context_.image().Tablet(item.first)) return false;
+    if (item.second.busy || context_.image().Tablet(item.first)) return false;
     context_.executor.Cancel(item.second.retry);
     return true;
   });
 }
 
 size_t TabletSteward::unsettled() const {
-  return static_cast<size_t>(std::ranges::count_if(
-      notes_, [](const auto& item) { return item.second.in_batch || item.second.failures > 0; }));
+  return static_cast<size_t>(
+      std::ranges::count_if(notes_, [](const auto& item) { return item.second.busy || item.second.failures > 0; }));
 }
 
 }  // namespace ebla::master

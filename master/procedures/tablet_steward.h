@@ -1,22 +1,28 @@
 // master/procedures/tablet_steward.h
-// Sees to it that every tablet is led as the catalog says: born ones are configured, those of a server that has been
-// started again are failed over to it (their data is there and nowhere else), and whatever a heartbeat shows to differ
-// from the catalog is put right.
-// How:        Level-triggered. Consider(tablet) compares the catalog with the server's last report; what differs waits in
-//             the lane of its server, and each lane runs one batch at a time (tablet_batch.h), all lanes in parallel.
-//             Nothing here needs to survive the master: a successor considers every tablet again.
-// Invariants: 1. A tablet is in at most one batch.
-//             2. A tablet that serves is never given to another server while it has one voter. One that is still being
-//                created (and so holds nothing) may be, when its server has been away for reassign_after.
+// Sees to it that every tablet is led as the catalog says: born ones are configured; those whose primary died, was
+// restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
+// put right.
+// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits in
+//             the lane of its primary's server, and each lane runs a few rounds and batches at a time (fence_round.h,
+//             tablet_batch.h), all lanes in parallel. Nothing here needs to survive the master: a successor considers
+//             every tablet again.
+// When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a majority
+//             of its followers report it silent, when it was refused for a higher promise, or when it does not lead
+//             what the catalog says. A primary that leads an older epoch is told of the change it missed.
+// Invariants: 1. A tablet is in at most one round, batch or change.
+//             2. A tablet that serves with one voter is never given to another server. One that is still being created (and
+//                so holds nothing) is, when a majority of its servers has been away for reassign_after.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <vector>
 
 #include "master/procedures/context.h"
+#include "master/procedures/fence_round.h"
 #include "master/procedures/tablet_batch.h"
 
 namespace ebla::master {
@@ -32,7 +38,7 @@ class TabletSteward {
   // Lets go of what it noted of tablets that the catalog no longer has.
   void ForgetGone();
 
-  // Tablets that are not as they should be and whose server lives.
+  // Tablets that are not as they should be.
   size_t unsettled() const;
 
  private:
@@ -40,27 +46,40 @@ class TabletSteward {
 
   // What this master knows of a tablet beyond the catalog and the reports.
   struct Note {
-    bool in_batch = false;
+    bool busy = false;  // in a round, a batch or a change
     int failures = 0;
     TimerId retry;
     Epoch fence_floor;
-    bool refused = false;  // the primary will not lead the catalog's epoch
     // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.
     Epoch epoch;
     Incarnation incarnation;
     bool led = false;
+    bool refused = false;  // the primary will not lead it
     MonotonicTime since;
-    std::optional<PrimaryChoice> choice;
+    // What to say when that Configure is to be repeated.
+    Title title = Title::kBorn;
+    Version presumed;
+    int64_t tablet_time_ms = 0;
   };
   struct Lane {
     std::set<TabletId> waiting;
-    bool busy = false;
+    size_t running = 0;  // rounds and batches
   };
 
   Need NeedOf(const TabletEntry& tablet, const Note& note) const;
-  Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& server) const;
+  Need NeedOfCreating(const TabletEntry& tablet, const Note& note) const;
+  Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& primary) const;
+  bool PrimarySilent(const TabletEntry& tablet, const Note& note) const;
+  size_t LiveVoters(const TabletEntry& tablet) const;
+  Epoch FenceFloor(const TabletEntry& tablet, const Note& note) const;
+
   void Pump(const ServerName& server);
-  void OnBatch(const ServerName& server, std::vector<BatchItem> items);
+  bool StartSome(const ServerName& server, Lane& lane);
+  BatchItem Repeat(const TabletEntry& tablet, const Note& note) const;
+  void StartRound(const ServerName& server, std::vector<FenceItem> items);
+  void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
+  void StartBatch(const ServerName& server, std::vector<BatchItem> items);
+  void OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items);
   void TakeResult(const BatchItem& item);
   void RetryLater(TabletId tablet, Note& note);
   void Reassign(TabletId tablet);
@@ -69,6 +88,9 @@ class TabletSteward {
   const std::function<void(TableId)> on_change_;
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
+  uint64_t next_run_ = 1;
+  std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;
+  std::map<uint64_t, std::unique_ptr<TabletBatch>> batches_;
   Guard guard_;
 };
 

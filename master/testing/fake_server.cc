@@ -2,6 +2,9 @@
 
 #include <algorithm>
 
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+
 namespace ebla::master::testing {
 namespace {
 
@@ -19,23 +22,36 @@ idl::LogPosition Position(int64_t epoch, int64_t lsn) {
   return position;
 }
 
+std::pair<int64_t, int64_t> Order(const idl::LogPosition& position) { return {position.epoch, position.lsn}; }
+
 }  // namespace
 
-void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who) {
+void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born) {
+  const std::string which = "tablet " + std::to_string(tablet) + " epoch " + std::to_string(epoch);
   auto [found, fresh] = leaders_.try_emplace({tablet, epoch}, who);
-  if (!fresh && found->second != who) {
-    violations_.push_back("tablet " + std::to_string(tablet) + " epoch " + std::to_string(epoch) + " led by " +
-                          found->second + " and by " + who);
+  if (!fresh && found->second != who) Violated(which + " led by " + found->second + " and by " + who);
+  idl::LogPosition& acknowledged = acknowledged_[tablet];
+  if (born) acknowledged = {};  // nobody was told of it
+  if (Order(last) < Order(acknowledged)) {
+    Violated(which + " led by " + who + " from " + std::to_string(last.epoch) + "." + std::to_string(last.lsn) +
+             ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
+             std::to_string(acknowledged.lsn));
   }
 }
 
+void EpochLedger::Acknowledged(int64_t tablet, const idl::LogPosition& position) {
+  idl::LogPosition& acknowledged = acknowledged_[tablet];
+  if (Order(acknowledged) < Order(position)) acknowledged = position;
+}
+
 FakeServer::FakeServer(ebla::testing::SimScheduler& scheduler, coordination::SimCoordination& coordination,
-                       EpochLedger& ledger, std::string name, uint16_t port, SendHeartbeat heartbeat)
+                       EpochLedger& ledger, std::string name, uint16_t port, FakePeers peers, SendHeartbeat heartbeat)
     : scheduler_(scheduler),
       coordination_(coordination),
       ledger_(ledger),
       name_(std::move(name)),
       port_(port),
+      peers_(std::move(peers)),
       heartbeat_(std::move(heartbeat)) {}
 
 FakeServer::~FakeServer() { Stop(); }
@@ -50,13 +66,15 @@ void FakeServer::Start() {
   identity.cluster_id = cluster_id_;
   identity.incarnation = Incarnation{static_cast<uint64_t>(incarnation_)};
   identity.endpoint = {"10.0.0.1", port_};
+  identity.rack = rack;
   identity.http = {"10.0.0.1", static_cast<uint16_t>(port_ + 1)};
   registration_ = std::make_unique<coordination::ServerRegistration>(
       *coordinator_, *executor_, identity, coordination::ServerRegistration::Options{},
       [this](const coordination::RegistrationState& state) {
         if (!state.cluster_id.empty()) cluster_id_ = state.cluster_id;
       });
-  Beat();
+  BeatAndAgain();
+  Tick();
 }
 
 void FakeServer::Stop() {
@@ -64,7 +82,17 @@ void FakeServer::Stop() {
   registration_.reset();
   coordinator_.reset();
   executor_.reset();
-  for (auto& [id, replica] : replicas_) replica.leading = 0;
+  for (auto& [id, replica] : replicas_) {
+    Replica durable;
+    durable.range = replica.range;
+    durable.table = replica.table;
+    durable.promised = replica.promised;
+    durable.led = replica.led;
+    durable.incomplete = replica.incomplete;
+    durable.last = replica.last;
+    durable.schema_version = replica.schema_version;
+    replica = std::move(durable);
+  }
 }
 
 bool FakeServer::Leads(int64_t tablet, int64_t epoch) const {
@@ -72,28 +100,125 @@ bool FakeServer::Leads(int64_t tablet, int64_t epoch) const {
   return running() && found != replicas_.end() && found->second.leading == epoch;
 }
 
+// ---- replication ----------------------------------------------------------------------------------------------------
+
+void FakeServer::Tick() {
+  executor_->After(kTick, [this] { Tick(); });
+  bool suspicion = false;
+  for (auto& [id, replica] : replicas_) {
+    if (replica.leading) {
+      Replicate(id, replica);
+      continue;
+    }
+    const bool suspects = replica.epoch > 0 && replica.primary != name_ && executor_->Now() - replica.heard > kSilence;
+    suspicion = suspicion || (suspects && !replica.suspects);
+    replica.suspects = suspects;
+  }
+  if (suspicion) Beat();  // the master is not kept waiting for it
+}
+
+void FakeServer::Replicate(int64_t id, Replica& replica) {
+  replica.last = Position(replica.leading, replica.last.lsn + 1);
+  size_t level = 1, at_barrier = 1;
+  for (const auto* names : {&replica.voters, &replica.learners}) {
+    for (const std::string& name : *names) {
+      FakeServer* other = name == name_ ? nullptr : peers_.find(name);
+      if (!other || mute || other->mute || peers_.cut(name_, name)) continue;
+      const Received received = other->Receive(id, replica.leading, name_, replica.last);
+      if (received.promised > replica.leading) replica.refused_for = std::max(replica.refused_for, received.promised);
+      if (!received.known || received.promised > replica.leading) continue;
+      Peer& peer = replica.peers[name];
+      peer.heard = true;
+      peer.incomplete = received.incomplete;
+      if (!received.stored) continue;
+      peer.flushed = replica.last.lsn;
+      if (names != &replica.voters) continue;
+      ++level;
+      if (peer.flushed >= replica.barrier) ++at_barrier;
+    }
+  }
+  if (at_barrier > replica.voters.size() / 2) replica.barrier_committed = true;
+  if (level > replica.voters.size() / 2) ledger_.Acknowledged(id, replica.last);
+}
+
+FakeServer::Received FakeServer::Receive(int64_t id, int64_t epoch, const std::string& primary,
+                                         const idl::LogPosition& last) {
+  Received received;
+  auto found = replicas_.find(id);
+  received.known = found != replicas_.end();
+  received.promised = received.known ? found->second.promised : promises_[id];
+  if (!received.known || received.promised > epoch) return received;
+  Replica& replica = found->second;
+  if (replica.leading == epoch) ledger_.Violated("two primaries of one epoch");
+  replica.promised = replica.epoch = epoch;
+  replica.leading = 0;
+  replica.primary = primary;
+  replica.heard = executor_->Now();
+  if (replica.incomplete) {
+    if (replica.copying_since == MonotonicTime()) replica.copying_since = executor_->Now();
+    if (executor_->Now() - replica.copying_since >= kCopyTime) replica.incomplete = false;
+  }
+  received.incomplete = replica.incomplete;
+  received.stored = !replica.incomplete;
+  if (received.stored) replica.last = last;
+  return received;
+}
+
+// ---- the master's view ----------------------------------------------------------------------------------------------
+
+void FakeServer::BeatAndAgain() {
+  executor_->After(std::chrono::seconds(1), [this] { BeatAndAgain(); });
+  Beat();
+}
+
 void FakeServer::Beat() {
-  executor_->After(std::chrono::seconds(1), [this] { Beat(); });
   if (registration_->state().kind != coordination::RegistrationState::Kind::kRegistered) return;
   idl::HeartbeatRequest request;
   request.clusterId = cluster_id_;
   request.server = name_;
   request.incarnation = incarnation_;
-  for (const auto& [id, replica] : replicas_) {
-    idl::TabletLoad load;
-    load.tabletId = id;
-    load.epoch = replica.leading ? replica.leading : replica.led;
-    load.leading = replica.leading != 0;
-    load.sizeBytes = 1'000;
-    load.records = 10;
-    load.readsPerSecond = 2;
-    load.tabletTimeMs = load.leading ? 1'700'000'000'000 + id : 0;
-    load.schemaVersion = replica.schema_version;
-    request.tablets.push_back(load);
-  }
+  for (const auto& [id, replica] : replicas_) request.tablets.push_back(LoadOf(id, replica));
   request.tables.assign(tables_.begin(), tables_.end());
   heartbeat_(request);
 }
+
+idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
+  idl::TabletLoad load;
+  load.tabletId = id;
+  load.epoch = replica.epoch;
+  load.leading = replica.leading != 0;
+  load.sizeBytes = 1'000;
+  load.records = 10;
+  load.readsPerSecond = 2;
+  load.tabletTimeMs = load.leading ? 1'700'000'000'000 + id : 0;
+  load.schemaVersion = replica.schema_version;
+  load.lastLsn = replica.last.lsn;
+  load.promisedEpoch = replica.promised;
+  load.barrierCommitted = load.leading && replica.barrier_committed;
+  load.refusedForEpoch = load.leading ? replica.refused_for : 0;
+  load.releasedEpoch = replica.released;
+  load.releasedTo = replica.released_to;
+  load.incomplete = replica.incomplete;
+  load.primarySilent = replica.suspects;
+  load.primary = replica.primary;
+  if (!load.leading) return load;
+  for (const auto* names : {&replica.voters, &replica.learners}) {
+    for (const std::string& name : *names) {
+      if (name == name_) continue;
+      const auto peer = replica.peers.find(name);
+      idl::ReplicaProgress progress;
+      progress.server = name;
+      progress.voter = names == &replica.voters;
+      progress.incomplete = peer == replica.peers.end() || peer->second.incomplete;
+      progress.flushedLsn = peer == replica.peers.end() ? 0 : peer->second.flushed;
+      progress.silentMs = peer == replica.peers.end() ? -1 : 0;
+      load.peers.push_back(progress);
+    }
+  }
+  return load;
+}
+
+// ---- orders ---------------------------------------------------------------------------------------------------------
 
 idl::Status FakeServer::Check(const idl::ControlHeader& header) {
   if (header.clusterId != cluster_id_) return MakeStatus(idl::Code::INVALID_ARGUMENT, "another cluster's");
@@ -113,45 +238,67 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     return result;
   }
   auto found = replicas_.find(order.tabletId);
-  if (found == replicas_.end()) {
-    if (tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
-      result.promisedEpoch = tombstones_[order.tabletId];
-      return result;
-    }
-    if (!order.born) {
-      result.status = MakeStatus(idl::Code::NOT_FOUND, "no such replica");
-      return result;
-    }
-    found = replicas_.emplace(order.tabletId, Replica{}).first;
-    found->second.promised = promises_[order.tabletId];
-    found->second.range = order.range;
-    found->second.table = order.schema.tableId;
+  Replica* replica = found == replicas_.end() ? nullptr : &found->second;
+  result.promisedEpoch = replica ? replica->promised : promises_[order.tabletId];
+  if (order.epoch < result.promisedEpoch) {
+    result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
+  } else if (!replica && tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
+    result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
+  } else if (order.primary == name_) {
+    result.status = MayLead(replica, order);
+  } else if (replica && replica->leading == order.epoch) {
+    result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "this replica leads it");
+  }
+  if (result.status.code != idl::Code::OK) return result;
+  if (!replica) {
+    replica = &replicas_[order.tabletId];
+    replica->promised = promises_[order.tabletId];
+    replica->range = order.range;
+    replica->table = order.schema.tableId;
+    replica->incomplete = !order.born;
     tables_.insert(order.schema.tableId);
   }
-  Replica& replica = found->second;
-  result.promisedEpoch = replica.promised;
-  if (order.epoch < replica.promised) {
-    result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
-  } else if (order.primary != name_) {
-    replica.promised = order.epoch;
-    replica.leading = 0;
-  } else if (replica.leading != order.epoch) {
-    if (replica.led >= order.epoch || !order.fenced) {
-      result.status = MakeStatus(idl::Code::CONDITION_FAILED, "led that epoch in an earlier life");
-    } else if (order.__isset.presumed && std::pair(order.presumed.epoch, order.presumed.lsn) >
-                                             std::pair(replica.last.epoch, replica.last.lsn)) {
-      result.status = MakeStatus(idl::Code::CONDITION_FAILED, "the log is shorter");
-    } else {
-      replica.promised = replica.led = replica.leading = order.epoch;
-      replica.last = Position(order.epoch, replica.last.lsn + 1);  // the Barrier
-      ledger_.Led(order.tabletId, order.epoch, name_ + "#" + std::to_string(incarnation_));
-    }
-  }
-  if (result.status.code == idl::Code::OK) {
-    replica.schema_version = std::max(replica.schema_version, order.schema.schemaVersion);
-  }
+  replica->schema_version = std::max(replica->schema_version, order.schema.schemaVersion);
+  if (replica->leading == order.epoch) return result;
+  replica->promised = replica->epoch = order.epoch;
+  replica->primary = order.primary;
+  replica->leading = 0;
+  replica->suspects = false;
+  replica->heard = executor_->Now();
+  if (order.primary == name_) Lead(*replica, order);
   return result;
+}
+
+idl::Status FakeServer::MayLead(const Replica* replica, const idl::ConfigureTablet& order) const {
+  if (!replica) {
+    return order.born ? idl::Status() : MakeStatus(idl::Code::UNAVAILABLE, "no such replica");
+  }
+  if (replica->leading == order.epoch) return {};
+  if (replica->led >= order.epoch) return MakeStatus(idl::Code::STALE_EPOCH, "led that epoch in an earlier life");
+  if (replica->incomplete) return MakeStatus(idl::Code::UNAVAILABLE, "incomplete");
+  if (!order.fenced && !order.transfer) {
+    if (!replica->leading) return MakeStatus(idl::Code::STALE_EPOCH, "only who leads may change the membership");
+    if (!replica->barrier_committed) return MakeStatus(idl::Code::STALE_EPOCH, "the Barrier is not committed");
+  }
+  if (order.__isset.presumed && Order(order.presumed) > Order(replica->last)) {
+    return MakeStatus(idl::Code::CONDITION_FAILED, "the log is shorter");
+  }
+  return {};
+}
+
+void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
+  ledger_.Led(order.tabletId, order.epoch, name_ + "#" + std::to_string(incarnation_), replica.last, order.born);
+  const auto node = coordination_.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(order.tabletId)}));
+  const bool creating = node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
+  if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
+  replica.led = replica.leading = order.epoch;
+  replica.voters = order.voters;
+  replica.learners = order.learners;
+  replica.peers.clear();
+  replica.barrier = replica.last.lsn + 1;
+  replica.barrier_committed = order.voters.size() == 1;
+  replica.refused_for = 0;
+  replica.last = Position(order.epoch, replica.barrier);
 }
 
 void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) {
@@ -166,6 +313,7 @@ void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, 
 void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) {
   idl::FenceReply reply;
   reply.status = Check(request.header);
+  Duration silence{0};
   for (const idl::FenceTablet& order : request.tablets) {
     if (reply.status.code != idl::Code::OK) break;
     idl::FenceResult result;
@@ -173,19 +321,25 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
     auto found = replicas_.find(order.tabletId);
     result.known = found != replicas_.end();
     int64_t& promised = result.known ? found->second.promised : promises_[order.tabletId];
-    if (order.epoch < promised) {
+    if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
     } else {
       promised = order.epoch;
       if (result.known) {
-        found->second.leading = 0;
-        result.lastAppended = found->second.last;
+        Replica& replica = found->second;
+        // What it has granted its primary runs out first.
+        if (!replica.leading && replica.epoch > 0) {
+          silence = std::max(silence, replica.heard + kLease - executor_->Now());
+        }
+        replica.leading = 0;
+        result.lastAppended = replica.last;
+        result.incomplete = replica.incomplete;
       }
     }
     result.promisedEpoch = promised;
     reply.results.push_back(result);
   }
-  cob(reply);
+  executor_->After(std::max(Duration{0}, silence), [cob, reply] { cob(reply); });
 }
 
 void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) {
@@ -218,12 +372,23 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
     result.tabletId = order.tabletId;
     auto found = replicas_.find(order.tabletId);
     result.known = found != replicas_.end();
-    if (!result.known || found->second.leading != order.epoch) {
+    Replica* replica = result.known ? &found->second : nullptr;
+    FakeServer* target = peers_.find(order.target);
+    if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
-    } else {
-      found->second.leading = 0;
-      result.lastAppended = found->second.last;
-      result.promisedEpoch = found->second.promised;
+    } else if (replica->leading) {
+      const bool reached = target && !mute && !target->mute && !peers_.cut(name_, order.target);
+      if (!reached || !target->Receive(order.tabletId, replica->leading, name_, replica->last).stored) {
+        result.status = MakeStatus(idl::Code::UNAVAILABLE, "the target does not come level");
+      } else {
+        replica->leading = 0;
+        replica->released = order.epoch;
+        replica->released_to = order.target;
+      }
+    }
+    if (replica) {
+      result.lastAppended = replica->last;
+      result.promisedEpoch = replica->promised;
     }
     reply.results.push_back(result);
   }

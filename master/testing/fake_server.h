@@ -1,7 +1,11 @@
 // master/testing/fake_server.h
 // A tablet server as the master sees it, in virtual time: registers with the coordinator, sends heartbeats, and obeys
-// orders by PROTOCOL's rules with one voter. What must be durable survives Stop() and Start(); the rest does not.
-// Invariants: it checks the master: an epoch of a tablet is led at most once (EpochLedger), nothing is created but born.
+// orders by PROTOCOL's rules. Of replication it plays what a master can tell: primaries append a little all the time and
+// bring their followers level at once, unless one of them is cut off or mute; learners complete after kCopyTime;
+// followers promise, fall silent before they answer a fence, and report a primary that they no longer hear.
+// What must be durable survives Stop() and Start(); the rest does not.
+// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is born twice; whoever
+//             comes to lead has all that a majority acknowledged.
 // Threads:    one.
 #pragma once
 
@@ -20,33 +24,68 @@
 
 namespace ebla::master::testing {
 
-// Who led which epoch: one process only, ever.
+// Who led which epoch, and what was acknowledged.
 class EpochLedger {
  public:
-  void Led(int64_t tablet, int64_t epoch, const std::string& who);
+  // `last`: the log it begins with; `born`: it was told that the tablet never served.
+  void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
+  void Acknowledged(int64_t tablet, const idl::LogPosition& position);
+  void Violated(std::string what) { violations_.push_back(std::move(what)); }
   const std::vector<std::string>& violations() const { return violations_; }
 
  private:
   std::map<std::pair<int64_t, int64_t>, std::string> leaders_;
+  std::map<int64_t, idl::LogPosition> acknowledged_;
   std::vector<std::string> violations_;
+};
+
+class FakeServer;
+
+// What one server reaches of the others.
+struct FakePeers {
+  std::function<FakeServer*(const std::string&)> find;  // null: there is none, or it does not run
+  std::function<bool(const std::string&, const std::string&)> cut;
 };
 
 class FakeServer final : public idl::ControlServiceCobSvIf {
  public:
+  static constexpr Duration kTick = std::chrono::milliseconds(100);
+  static constexpr Duration kCopyTime = std::chrono::seconds(2);
+  static constexpr Duration kLease = std::chrono::seconds(1);
+  static constexpr Duration kSilence = std::chrono::milliseconds(500);
+
+  struct Peer {
+    int64_t flushed = 0;
+    bool incomplete = true;
+    bool heard = false;
+  };
   struct Replica {
     idl::KeyRange range;
     int64_t table = 0;
     int64_t promised = 0;
     int64_t led = 0;
+    bool incomplete = false;
     idl::LogPosition last;
     // Volatile.
+    int64_t epoch = 0;    // as last configured or followed
+    std::string primary;  // of that epoch
     int64_t leading = 0;  // the epoch, 0: none
     int64_t schema_version = 0;
+    std::vector<std::string> voters, learners;  // where it leads
+    std::map<std::string, Peer> peers;
+    int64_t barrier = 0;
+    bool barrier_committed = false;
+    int64_t refused_for = 0;
+    int64_t released = 0;
+    std::string released_to;
+    MonotonicTime heard;  // from its primary
+    MonotonicTime copying_since;
+    bool suspects = false;
   };
   using SendHeartbeat = std::function<void(const idl::HeartbeatRequest&)>;
 
   FakeServer(ebla::testing::SimScheduler& scheduler, coordination::SimCoordination& coordination, EpochLedger& ledger,
-             std::string name, uint16_t port, SendHeartbeat heartbeat);
+             std::string name, uint16_t port, FakePeers peers, SendHeartbeat heartbeat);
   ~FakeServer() override;
 
   void Start();
@@ -62,6 +101,11 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   const std::set<int64_t>& tables() const { return tables_; }
   bool Leads(int64_t tablet, int64_t epoch) const;
 
+  std::string rack;
+  // Sends its peers nothing, and hears nothing of them; the master it obeys.
+  bool mute = false;
+  // Answers the master nothing, though it lives.
+  bool deaf = false;
   // A tablet's orders are refused with this until cleared.
   std::map<int64_t, idl::Code::type> refuse_configure;
 
@@ -76,13 +120,28 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
  private:
   idl::Status Check(const idl::ControlHeader& header);
   idl::ConfigureResult ConfigureOne(const idl::ConfigureTablet& order);
+  idl::Status MayLead(const Replica* replica, const idl::ConfigureTablet& order) const;
+  void Lead(Replica& replica, const idl::ConfigureTablet& order);
+  void BeatAndAgain();
   void Beat();
+  idl::TabletLoad LoadOf(int64_t id, const Replica& replica) const;
+  void Tick();
+  void Replicate(int64_t id, Replica& replica);
+  // What it made of an append of another: the epoch that it promised where it refused, and how level it is.
+  struct Received {
+    bool known = false;
+    int64_t promised = 0;
+    bool incomplete = false;
+    bool stored = false;
+  };
+  Received Receive(int64_t id, int64_t epoch, const std::string& primary, const idl::LogPosition& last);
 
   ebla::testing::SimScheduler& scheduler_;
   coordination::SimCoordination& coordination_;
   EpochLedger& ledger_;
   const std::string name_;
   const uint16_t port_;
+  const FakePeers peers_;
   const SendHeartbeat heartbeat_;
 
   // Durable.

@@ -82,23 +82,32 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
     if (fault == Fault::kDieBefore) return cluster_.Die(master_);
     TestCluster& cluster = cluster_;
     const auto delay = [&cluster] { return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000))); };
-    cluster.world_.After(delay(), [=, this, master = master_, port = port_, &cluster] {
-      Reply reply;
-      reply.status.code = idl::Code::UNAVAILABLE;
-      reply.status.message = "not reached";
-      for (auto& server : cluster.servers_) {
-        if (server->port() != port || !server->running() || fault == Fault::kLoseRequest) continue;
-        (server.get()->*method)([&](const Reply& answer) { reply = answer; }, request);
-      }
+    // Answered once: by the server, or by the patience of the master's stub.
+    auto answered = std::make_shared<bool>(false);
+    const auto answer = [=, master = master_, &cluster](const Reply& reply) {
+      if (std::exchange(*answered, true)) return;
       if (fault == Fault::kDieAfter) return cluster.Die(master);
+      Reply heard = reply;
       if (fault == Fault::kLoseRequest || fault == Fault::kLoseOutcome) {
-        reply = {};
-        reply.status.code = idl::Code::UNKNOWN_OUTCOME;
+        heard = {};
+        heard.status.code = idl::Code::UNKNOWN_OUTCOME;
       }
       // To the life that asked: an executor that has gone forgets.
       if (!cluster.masters_[master].executor) return;
-      cluster.masters_[master].executor->After(delay(), [cob, reply] { cob(reply); });
+      cluster.masters_[master].executor->After(delay(), [cob, heard] { cob(heard); });
+    };
+    Reply none;
+    none.status.code = idl::Code::UNAVAILABLE;
+    none.status.message = "not reached";
+    cluster.world_.After(delay(), [=, port = port_, &cluster] {
+      FakeServer* receiver = nullptr;
+      for (auto& server : cluster.servers_) {
+        if (server->port() == port && server->running()) receiver = server.get();
+      }
+      if (!receiver || fault == Fault::kLoseRequest) return answer(none);
+      if (!receiver->deaf) (receiver->*method)(answer, request);
     });
+    cluster.world_.After(5s, [=] { answer(none); });
   }
 
   TestCluster& cluster_;
@@ -113,14 +122,24 @@ TestCluster::TestCluster(Shape shape) : scheduler_(shape.seed) {
   for (size_t i = 0; i < shape.servers; ++i) {
     servers_.push_back(std::make_unique<FakeServer>(
         scheduler_, *coordination_, ledger_, "ts-" + std::to_string(i + 1), static_cast<uint16_t>(9'000 + 10 * i),
+        FakePeers{[this](const std::string& name) { return Running(name); },
+                  [this](const std::string& a, const std::string& b) { return cut_.contains(std::minmax(a, b)); }},
         [this](const idl::HeartbeatRequest& request) { Heartbeat(request); }));
-    servers_.back()->Start();
+    if (shape.racks > 0) servers_.back()->rack = "rack-" + std::to_string(i % shape.racks);
+    if (i < shape.servers - shape.asleep) servers_.back()->Start();
   }
 }
 
 TestCluster::~TestCluster() {
   for (size_t i = 0; i < masters_.size(); ++i) KillMaster(i);
   servers_.clear();
+}
+
+FakeServer* TestCluster::Running(const std::string& name) {
+  for (auto& server : servers_) {
+    if (server->name() == name && server->running()) return server.get();
+  }
+  return nullptr;
 }
 
 void TestCluster::StartMaster(size_t index) {
@@ -255,6 +274,22 @@ int64_t TestCluster::NextId() const {
   return DecodeNode<idl::NextIdNode>(coordination_->tree().Get(layout::kNextId)->data)->nextId;
 }
 
+std::string TestCluster::WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info,
+                                         const idl::TableSchema& schema) {
+  const FakeServer* server = Running(voter);
+  if (!server) return voter + " does not run";
+  const auto found = server->replicas().find(info.tabletId);
+  if (found == server->replicas().end()) return voter + " has no replica";
+  const FakeServer::Replica& replica = found->second;
+  if (replica.epoch != info.epoch || replica.primary != info.primary) {
+    return voter + " follows " + replica.primary + " in epoch " + std::to_string(replica.epoch);
+  }
+  if (replica.incomplete) return voter + " is incomplete";
+  if (replica.range != info.range) return voter + " has another range";
+  if (replica.schema_version != schema.schemaVersion) return voter + " has an older schema";
+  return "";
+}
+
 std::string TestCluster::WhyNotServing(const std::string& name) {
   const auto table = TableNode(name);
   if (!table) return "no table " + name;
@@ -268,13 +303,14 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
     const std::string which = "tablet " + std::to_string(id);
     if (!by_start.emplace(info.range.startKey, info).second) return which + " begins where another does";
     if (info.state != idl::TabletState::SERVING) return which + " is not SERVING";
-    if (info.voters != std::vector<std::string>{info.primary}) return which + " has other voters than its primary";
-    const bool led = std::ranges::any_of(servers_, [&](const auto& server) {
-      return server->name() == info.primary && server->Leads(id, info.epoch) &&
-             server->replicas().at(id).range == info.range &&
-             server->replicas().at(id).schema_version == table->schema.schemaVersion;
-    });
-    if (!led) return which + " is not led by " + info.primary + " as the catalog says";
+    const FakeServer* primary = Running(info.primary);
+    if (!primary || !primary->Leads(id, info.epoch)) {
+      return which + " is not led by " + info.primary + " in epoch " + std::to_string(info.epoch);
+    }
+    if (std::ranges::find(info.voters, info.primary) == info.voters.end()) return which + "'s primary does not vote";
+    for (const std::string& voter : info.voters) {
+      if (std::string why = WhyNotFollowing(voter, info, table->schema); !why.empty()) return which + ": " + why;
+    }
   }
   std::string at;
   for (const auto& [start, info] : by_start) {
@@ -284,7 +320,10 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
   if (by_start.empty() || !at.empty()) return "the ranges do not cover all keys";
   for (const auto& server : servers_) {
     for (const auto& [id, replica] : server->replicas()) {
-      if (!tablets.contains(id) || tablets.at(id).primary != server->name()) return server->name() + " holds a stray";
+      const auto tablet = tablets.find(id);
+      const bool wanted = tablet != tablets.end() && (std::ranges::count(tablet->second.voters, server->name()) > 0 ||
+                                                      std::ranges::count(tablet->second.learners, server->name()) > 0);
+      if (!wanted) return server->name() + " holds a stray";
     }
   }
   return "";

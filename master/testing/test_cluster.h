@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -60,6 +61,8 @@ class TestCluster {
   struct Shape {
     size_t masters = 2;
     size_t servers = 3;
+    size_t asleep = 0;  // the last so many servers are not started
+    size_t racks = 0;   // servers go to them in turn; 0: they name none
     uint64_t seed = 1;
   };
 
@@ -72,6 +75,10 @@ class TestCluster {
   std::vector<std::unique_ptr<FakeServer>>& servers() { return servers_; }
   TestMaster& master(size_t index) { return masters_[index]; }
   const EpochLedger& ledger() const { return ledger_; }
+
+  // Two servers reach each other no more, or again.
+  void Cut(size_t a, size_t b) { cut_.insert(std::minmax(servers_[a]->name(), servers_[b]->name())); }
+  void Mend() { cut_.clear(); }
 
   void StartMaster(size_t index);
   void KillMaster(size_t index);
@@ -134,6 +141,9 @@ class TestCluster {
   class StepLink;
   ControlConnect Connect(size_t master);
   void Heartbeat(const idl::HeartbeatRequest& request);
+  FakeServer* Running(const std::string& name);
+  // What is wrong with a voter; empty: it follows, or leads, as the catalog says.
+  std::string WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info, const idl::TableSchema& schema);
 
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};
@@ -144,6 +154,7 @@ class TestCluster {
   Fault fault_ = Fault::kNone;
   size_t steps_ = 0;
   size_t strike_at_ = 0;
+  std::set<std::pair<std::string, std::string>> cut_;  // servers that do not reach each other, in order of name
   size_t victim_ = 0;
   bool struck_ = false;
 };

@@ -1,0 +1,155 @@
+#include "master/procedures/fence_round.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::master {
+namespace {
+
+// Among equal logs: not who led before, as there is a reason for the fence; else spread by chance, the same each time.
+std::pair<bool, size_t> Preference(const ServerName& server, const ServerName& before, TabletId tablet) {
+  return {server == before, std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
+}
+
+}  // namespace
+
+FenceRound::FenceRound(const Context& context, std::vector<FenceItem> items, Ready ready)
+    : context_(context), wanted_(std::move(items)), ready_(std::move(ready)) {}
+
+FenceRound::~FenceRound() { context_.executor.Cancel(timer_); }
+
+void FenceRound::Start() {
+  std::map<ServerName, std::vector<idl::FenceTablet>> orders;
+  for (const FenceItem& wanted : wanted_) {
+    Fencing fencing;
+    fencing.item.tablet = wanted.tablet;
+    if (!Begin(fencing, wanted)) {
+      ended_.push_back(std::move(fencing.item));
+      continue;
+    }
+    idl::FenceTablet order;
+    order.tabletId = static_cast<int64_t>(wanted.tablet.value);
+    order.epoch = static_cast<int64_t>(fencing.item.epoch.value);
+    for (const ServerName& voter : fencing.voters) orders[voter].push_back(order);
+    fencing_.emplace(wanted.tablet, std::move(fencing));
+  }
+  deadline_ = context_.executor.Now() + kFencePatience;
+  timer_ = context_.executor.After(fencing_.empty() ? Duration{0} : kFencePatience, guard_([this] { Emit(); }));
+  for (auto& [server, tablets] : orders) {
+    context_.link.Fence(server, std::move(tablets),
+                        guard_([this, server](auto results) { OnFenced(server, std::move(results)); }));
+  }
+}
+
+bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
+  const TabletEntry* tablet = context_.image().Tablet(fencing.item.tablet);
+  if (!tablet) {
+    fencing.item.status = Error(Code::kNotFound, "the tablet is gone");
+    return false;
+  }
+  fencing.item.version = tablet->version;
+  fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
+  fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
+  fencing.voters = tablet->node.info.voters;
+  fencing.waiting = fencing.voters.size();
+  fencing.creating = tablet->creating();
+  fencing.suspect = wanted.suspect;
+  fencing.before = tablet->node.info.primary;
+  fencing.node = tablet->node;
+  return true;
+}
+
+void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results) {
+  bool news = false;
+  for (auto& [tablet, fencing] : fencing_) {
+    if (std::ranges::find(fencing.voters, server) == fencing.voters.end()) continue;
+    --fencing.waiting;
+    if (!results) {
+      if (fencing.answers.empty()) fencing.item.status = results.error();
+    } else if (auto found = results->find(tablet); found != results->end()) {
+      TakeAnswer(fencing, server, found->second);
+    }
+    if (!fencing.decidable && Choose(fencing).primary) fencing.decidable = context_.executor.Now();
+    news = news || fencing.decidable || fencing.waiting == 0;
+  }
+  if (!news) return;
+  const bool whole = std::ranges::all_of(fencing_, [](const auto& item) { return item.second.waiting == 0; });
+  context_.executor.Cancel(timer_);
+  timer_ = context_.executor.After(whole ? Duration{0} : kFenceGrace, guard_([this] { Emit(); }));
+}
+
+void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
+  if (result.status.code != idl::Code::OK) {
+    fencing.item.status = rpc::FromIdl(result.status);
+    fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
+    return;
+  }
+  FenceAnswer answer;
+  answer.server = server;
+  answer.last = {Epoch{static_cast<uint64_t>(result.lastAppended.epoch)},
+                 Lsn{static_cast<uint64_t>(result.lastAppended.lsn)}};
+  answer.known = result.known;
+  answer.incomplete = result.incomplete;
+  answer.forgetful = result.forgetful;
+  answer.tablet_time_ms = result.tabletTimeMs;
+  fencing.answers.push_back(std::move(answer));
+  std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
+    return Preference(answer.server, fencing.before, fencing.item.tablet);
+  });
+}
+
+PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
+  if (fencing.suspect) {
+    std::vector<FenceAnswer> others = fencing.answers;
+    std::erase_if(others, [&](const FenceAnswer& answer) { return answer.server == fencing.before; });
+    PrimaryChoice choice = ChoosePrimary(fencing.voters, others, fencing.creating);
+    if (choice.primary || (fencing.waiting > 0 && !late())) return choice;
+  }
+  return ChoosePrimary(fencing.voters, fencing.answers, fencing.creating);
+}
+
+// Hands out what is ready. What became decidable a moment ago waits for the rest of its grace.
+void FenceRound::Emit() {
+  const MonotonicTime now = context_.executor.Now();
+  std::vector<BatchItem> items = std::exchange(ended_, {});
+  for (auto it = fencing_.begin(); it != fencing_.end();) {
+    const Fencing& fencing = it->second;
+    const bool graced = fencing.decidable && now - *fencing.decidable >= kFenceGrace;
+    if (!late() && fencing.waiting > 0 && !graced) {
+      ++it;
+      continue;
+    }
+    items.push_back(Decide(std::move(it->second)));
+    it = fencing_.erase(it);
+  }
+  const bool over = fencing_.empty();
+  if (!over) {
+    const bool some = std::ranges::any_of(fencing_, [](const auto& item) { return item.second.decidable.has_value(); });
+    timer_ = context_.executor.After(some ? kFenceGrace : deadline_ - now, guard_([this] { Emit(); }));
+  }
+  if (!items.empty()) ready_(std::move(items), over);
+}
+
+BatchItem FenceRound::Decide(Fencing fencing) const {
+  BatchItem item = std::move(fencing.item);
+  const PrimaryChoice choice = Choose(fencing);
+  if (!choice.primary) {
+    if (!fencing.answers.empty()) item.status = Error(Code::kUnavailable, choice.reason);
+    return item;
+  }
+  if (choice.loss_possible) {
+    LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << choice.reason;
+  }
+  item.title = Title::kFenced;
+  item.presumed = choice.presumed;
+  item.tablet_time_ms = choice.tablet_time_ms;
+  item.next = std::move(fencing.node);
+  item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+  item.next->info.primary = *choice.primary;
+  return item;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,77 @@
+// master/procedures/fence_round.h
+// Fences tablets above every epoch known of them and finds out for each who is to lead (PROTOCOL "Failover"): Fence(e+1)
+// to all voters, and from a majority of answers the longest log.
+// How:        A tablet is ready once its voters have all answered, or kFenceGrace after a majority that can choose has:
+//             nobody waits for the timeout of a dead server. Those that are ready go on at once, the others' answers
+//             notwithstanding; what has no majority after kFencePatience comes back undecided.
+//             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
+//             majority has all that was committed, and what more the suspect has it could replicate to nobody.
+// Place:      tablet_steward.h begins rounds, and hands what was decided to a TabletBatch.
+// Invariants: 1. Each item comes back exactly once.
+//             2. `next` replaces the very znode that was read before the Fence was sent.
+// Threads:    thread-compatible; the master's executor. `ready` never runs inside Start; it may not destroy the round.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <vector>
+
+#include "master/procedures/choose_primary.h"
+#include "master/procedures/tablet_batch.h"
+
+namespace ebla::master {
+
+inline constexpr Duration kFenceGrace = std::chrono::milliseconds(50);
+// A lease of a second that a follower has granted runs out before it answers; then it flushes.
+inline constexpr Duration kFencePatience = std::chrono::milliseconds(2'500);
+
+// A tablet to be fenced.
+struct FenceItem {
+  TabletId tablet;
+  Epoch floor;           // fence above this too: an epoch promised already
+  bool suspect = false;  // a majority of the voters does not hear the primary, though it may answer this master
+};
+
+class FenceRound {
+ public:
+  // `ready(items, over)`: decided ones have `next`, the others a status that says why not. `over`: these were the last.
+  using Ready = std::function<void(std::vector<BatchItem> items, bool over)>;
+
+  FenceRound(const Context& context, std::vector<FenceItem> items, Ready ready);
+  ~FenceRound();
+  FenceRound(const FenceRound&) = delete;
+  void Start();
+
+ private:
+  struct Fencing {
+    BatchItem item;
+    std::vector<ServerName> voters;
+    bool creating = false;
+    bool suspect = false;
+    ServerName before;  // who was to lead so far
+    idl::TabletNode node;
+    std::vector<FenceAnswer> answers;
+    size_t waiting = 0;  // for voters
+    std::optional<MonotonicTime> decidable;  // since when
+  };
+
+  bool Begin(Fencing& fencing, const FenceItem& wanted);
+  void OnFenced(const ServerName& server, Result<std::map<TabletId, idl::FenceResult>> results);
+  void TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result);
+  PrimaryChoice Choose(const Fencing& fencing) const;
+  bool late() const { return context_.executor.Now() >= deadline_; }
+  void Emit();
+  BatchItem Decide(Fencing fencing) const;
+
+  const Context context_;
+  const std::vector<FenceItem> wanted_;
+  const Ready ready_;
+  std::map<TabletId, Fencing> fencing_;
+  std::vector<BatchItem> ended_;  // to be handed out with the next
+  MonotonicTime deadline_;
+  TimerId timer_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master
