@@ -26,6 +26,7 @@ class Runtime;
 struct ClientOptions {
   std::vector<std::string> masters;            // host:port each; one that answers is enough
   std::chrono::milliseconds deadline{10'000};  // of calls that set none
+  std::string rack;                            // as servers say theirs: reads below STRONG prefer replicas in it
   int io_threads = 1;                          // 1 to 64; more pays only above some 300,000 operations/s
   int connections_per_server = 1;              // 1 to 64, spread over the threads
 };

@@ -1,5 +1,7 @@
 #include "client/runtime.h"
 
+#include <unistd.h>
+
 #include <thread>
 
 namespace ebla::client {
@@ -9,6 +11,11 @@ namespace {
 Status CheckBetween(const char* name, int value) {
   if (value >= 1 && value <= 64) return {};
   return Error(Code::kInvalidArgument, std::string(name) + " is " + std::to_string(value) + ": it must be 1 to 64");
+}
+
+std::string HostName() {
+  char name[256] = "";
+  return gethostname(name, sizeof name - 1) == 0 ? name : "";
 }
 
 }  // namespace
@@ -46,7 +53,8 @@ Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> master
     connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop));
     lanes.push_back({&loop, connectors_.back().get()});
   }
-  core_ = std::make_unique<ClientCore>(std::move(lanes), CoreOptions{std::move(masters), options.deadline});
+  core_ = std::make_unique<ClientCore>(std::move(lanes),
+                                       CoreOptions{std::move(masters), options.deadline, {options.rack, HostName()}});
   admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options.deadline);
   for (auto& loop : loops_) loop->Start();
 }

@@ -9,7 +9,7 @@ namespace ebla::client {
 
 ClientCore::ClientCore(std::vector<Lane> lanes, CoreOptions options)
     : options_(std::move(options)),
-      network_(std::move(lanes)),
+      network_(std::move(lanes), options_.here),
       masters_(network_, options_.masters),
       write_gate_(network_) {}
 
@@ -18,7 +18,7 @@ void ClientCore::Close() {
   network_.Clear();
 }
 
-void ClientCore::Describe(std::string name, Duration timeout, Once<Result<TableId>> done) {
+void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Described>> done) {
   idl::DescribeTableRequest request;
   request.name = name;
   MasterClient::CallOptions options;
@@ -33,16 +33,21 @@ void ClientCore::Describe(std::string name, Duration timeout, Once<Result<TableI
           }
           return done(Error(answer.error()));
         }
-        done(TableId{static_cast<uint64_t>(answer->reply.table.schema.tableId)});
+        const idl::TableSchema& schema = answer->reply.table.schema;
+        Described described{TableId{static_cast<uint64_t>(schema.tableId)}};
+        if (schema.options.__isset.defaultReadLevel && schema.options.defaultReadLevel != idl::ReadLevel::DEFAULT) {
+          described.default_read = static_cast<Read::Level>(schema.options.defaultReadLevel);
+        }
+        done(described);
       });
 }
 
 void ClientCore::OpenTable(std::string name, Once<Result<TablePtr>> done) {
   Describe(name, options_.deadline,
-           Once<Result<TableId>>([this, name, done = std::move(done)](Result<TableId> id) mutable {
-             if (!id) return done(Error(id.error()));
-             auto router = std::make_shared<Router>(network_, masters_, *id);
-             done(std::make_shared<TableState>(std::move(name), std::move(router)));
+           Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
+             if (!table) return done(Error(table.error()));
+             auto router = std::make_shared<Router>(network_, masters_, table->id);
+             done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read));
            }));
 }
 
@@ -50,15 +55,15 @@ void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout, Once<
   if (auto router = table->router(); router->table() != refused) return done(std::move(router));
   Describe(
       table->name(), timeout,
-      Once<Result<TableId>>([this, table, refused, done = std::move(done)](Result<TableId> id) mutable {
-        if (!id) return done(Error(id.error()));
-        if (*id == refused) {
+      Once<Result<Described>>([this, table, refused, done = std::move(done)](Result<Described> now) mutable {
+        if (!now) return done(Error(now.error()));
+        if (now->id == refused) {
           return done(Error(Code::kNoSuchTable, "table \"" + table->name() + "\" (id " + std::to_string(refused.value) +
                                                     ") is refused by its servers"));
         }
         auto router = table->router();
-        if (router->table() != *id) {
-          router = std::make_shared<Router>(network_, masters_, *id);
+        if (router->table() != now->id) {
+          router = std::make_shared<Router>(network_, masters_, now->id);
           table->Replace(router);
         }
         done(std::move(router));

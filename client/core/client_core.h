@@ -40,12 +40,14 @@ namespace ebla::client {
 struct CoreOptions {
   std::vector<rpc::Endpoint> masters;            // at least one
   Duration deadline = std::chrono::seconds(10);  // of operations that set none
+  Here here;                                     // reads below STRONG go to the nearest replica
 };
 
 // A table as opened by name. Its router is replaced when the table was dropped and made again under the same name.
 class TableState {
  public:
-  TableState(std::string name, std::shared_ptr<Router> router) : name_(std::move(name)), router_(std::move(router)) {}
+  TableState(std::string name, std::shared_ptr<Router> router, Read::Level default_read)
+      : name_(std::move(name)), default_read_(default_read), router_(std::move(router)) {}
 
   const std::string& name() const { return name_; }
   std::shared_ptr<Router> router() const {
@@ -56,9 +58,13 @@ class TableState {
     std::unique_lock lock(mutex_);
     router_ = std::move(router);
   }
+  // What a read that names no level is taken for, to choose whom to ask: as it was when the table was opened. The
+  // servers know the present one, and refuse what they may not serve.
+  Read::Level default_read() const { return default_read_; }
 
  private:
   const std::string name_;
+  const Read::Level default_read_;
   mutable std::shared_mutex mutex_;
   std::shared_ptr<Router> router_;  // guarded by mutex_
 };
@@ -92,7 +98,11 @@ class ClientCore {
   void Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done);
 
  private:
-  void Describe(std::string name, Duration timeout, Once<Result<TableId>> done);
+  struct Described {
+    TableId id;
+    Read::Level default_read = Read::Level::kStrong;
+  };
+  void Describe(std::string name, Duration timeout, Once<Result<Described>> done);
 
   const CoreOptions options_;
   Network network_;

@@ -5,93 +5,22 @@
 
 #include <algorithm>
 
-#include "client/core/admin.h"
-#include "client/testing/sim_network.h"
+#include "client/testing/core_fixture.h"
 
 namespace ebla::client {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using testing::FakeCluster;
+using testing::kMaster1;
+using testing::kMaster2;
+using testing::kServers;
+using testing::kTs1;
+using testing::kTs2;
 using testing::SimNetwork;
 using testing::Weather;
 
-const std::vector<ServerName> kServers = {"ts-1", "ts-2", "ts-3"};
-const rpc::Endpoint kTs1{"ts-1", 1};
-const rpc::Endpoint kTs2{"ts-2", 1};
-const rpc::Endpoint kMaster1{"master", 1};
-const rpc::Endpoint kMaster2{"master", 2};
-
-class ClientCoreTest : public ::testing::Test {
- protected:
-  ClientCoreTest()
-      : scheduler_(42),
-        executor_(scheduler_),
-        cluster_([this] { return executor_.TimeOfDayMs(); }, kServers, 2),
-        network_(executor_, std::chrono::microseconds(100)),
-        core_({Lane{&executor_, &network_}}, CoreOptions{{kMaster1, kMaster2}, seconds(10)}),
-        admin_(core_.masters(), core_.network(), seconds(10)) {
-    network_.Serve(cluster_, kServers, 2);
-    cluster_.AddTable("t", {"h", "p"});  // ts-1 ["", h), ts-2 [h, p), ts-3 [p, "")
-  }
-  ~ClientCoreTest() override {
-    core_.Close();
-    scheduler_.RunFor(seconds(30));  // what a test left under way ends before the core goes
-  }
-
-  template <class T, class Start>
-  T Wait(Start start) {
-    std::optional<T> answer;
-    start([&](T value) { answer.emplace(std::move(value)); });
-    EXPECT_TRUE(scheduler_.RunUntil([&] { return answer.has_value(); }, std::chrono::minutes(5)));
-    return *std::move(answer);
-  }
-  TablePtr Open(const std::string& name = "t") {
-    auto table = Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable(name, Once<Result<TablePtr>>(std::move(done))); });
-    EXPECT_TRUE(table) << table.error();
-    return table.value_or(nullptr);
-  }
-  Result<Record> Get(const TablePtr& table, const std::string& key, const GetOptions& options = {}) {
-    return Wait<Result<Record>>([&](auto done) { core_.Get(table, key, options, std::move(done)); });
-  }
-  std::string Value(const TablePtr& table, const std::string& key) {
-    const auto record = Get(table, key);
-    return record ? record->value : record.error().ToString();
-  }
-  Result<BatchResult> Write(const TablePtr& table, Batch batch, const WriteOptions& options = {}) {
-    return Wait<Result<BatchResult>>([&](auto done) { core_.Write(table, std::move(batch), options, std::move(done)); });
-  }
-  Result<BatchResult> Put(const TablePtr& table, const std::string& key, const std::string& value,
-                          const WriteOptions& options = {}) {
-    return Write(table, std::move(Batch().Put(key, value)), options);
-  }
-  std::vector<Result<Record>> MultiGet(const TablePtr& table, std::vector<std::string> keys,
-                                       const GetOptions& options = {}) {
-    return Wait<std::vector<Result<Record>>>(
-        [&](auto done) { core_.MultiGet(table, std::move(keys), options, std::move(done)); });
-  }
-  // All keys of a scan, over its pages.
-  Result<std::string> Scan(const TablePtr& table, ScanOptions options, int* pages = nullptr) {
-    std::string keys;
-    while (true) {
-      auto page = Wait<Result<ScanPage>>([&](auto done) { core_.ScanPage(table, options, std::move(done)); });
-      if (!page) return Error(page.error());
-      if (pages != nullptr) ++*pages;
-      for (const Row& row : page->rows) keys += row.key + " ";
-      if (page->done) return keys;
-      options.range = page->remaining;
-    }
-  }
-  Duration Since(MonotonicTime start) { return scheduler_.Now() - start; }
-
-  ebla::testing::SimScheduler scheduler_;
-  ebla::testing::SimExecutor executor_;
-  FakeCluster cluster_;
-  SimNetwork network_;
-  ClientCore core_;
-  Admin admin_;
-};
+class ClientCoreTest : public testing::CoreFixture {};
 
 TEST_F(ClientCoreTest, PutsAndGetsOverTabletsWithOneLookUp) {
   const TablePtr table = Open();

@@ -19,6 +19,17 @@ std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
   return channels[turn];
 }
 
+std::shared_ptr<ServerGauge> Network::GaugeOf(const rpc::Endpoint& endpoint) {
+  {
+    std::shared_lock lock(mutex_);
+    if (const auto found = gauges_.find(endpoint); found != gauges_.end()) return found->second;
+  }
+  std::unique_lock lock(mutex_);
+  auto& gauge = gauges_[endpoint];
+  if (!gauge) gauge = std::make_shared<ServerGauge>();
+  return gauge;
+}
+
 void Network::Clear() {
   std::map<rpc::Endpoint, std::vector<std::shared_ptr<rpc::Channel>>> channels;
   {

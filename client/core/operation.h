@@ -1,7 +1,16 @@
 // client/core/operation.h
 // One operation on one tablet over its attempts: find the place, encode, call, judge the reply, and again, until the
 // answer is final or the deadline is spent. Kinds of operations derive from it and say how to encode and decode.
-// Place:      retry_policy.h judges; router.h finds places and is taught by what servers answer.
+//
+//   whom it asks         first             after a refusal                    after silence
+//   writes, STRONG       the primary       as its hint or the master says     the same
+//   SESSION, BOUNDED     any replica       the primary, which may wait        another replica, until all were asked
+//   EVENTUAL             any replica       the primary, then another          another replica, until all were asked
+//
+// What may be read at any replica is not held up by an unknown primary, nor by masters that do not answer: the place
+// last known serves. So does the primary last known for the rest, once the masters were given kLookUpPatience.
+// Place:      retry_policy.h judges; replica_choice.h chooses among replicas; router.h finds places and is taught by
+//             what servers answer.
 // Invariants: 1. Finish is called exactly once, or never when the operation dies with the client; derived classes keep
 //                their callback in a Once, which then answers.
 //             2. One attempt is under way at a time, so no member needs a lock.
@@ -12,12 +21,16 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "client/core/client_core.h"
+#include "client/core/replica_choice.h"
 #include "client/core/retry_policy.h"
 #include "idl/tablet_types.h"
 
 namespace ebla::client {
+
+inline constexpr Duration kLookUpPatience = std::chrono::milliseconds(500);
 
 class Operation : public std::enable_shared_from_this<Operation> {
  public:
@@ -56,25 +69,38 @@ class Operation : public std::enable_shared_from_this<Operation> {
   const PlacePtr& place() const { return place_; }
   MonotonicTime end() const { return end_; }
   const RetryPolicy& policy() const { return policy_; }
-  Status OutOfTime() const { return policy_.OutOfTime(); }
+  Status OutOfTime() const { return WithAllAsked(policy_.OutOfTime()); }
   void SetSession(std::shared_ptr<SessionState> session) { session_ = std::move(session); }
   const std::shared_ptr<SessionState>& session() const { return session_; }
 
   // The header of the coming attempt, with the session's token.
   void FillHeader(idl::RequestHeader& header);
+  void SetRead(const Read& read) { read_ = read; }
   // INVALID_ARGUMENT when the level cannot be served as asked.
-  Status CheckRead(const Read& read) const;
-  // The level of the coming attempt, once FillHeader has run: a coarse token reads at STRONG.
+  Status CheckRead() const;
+  // The level of the coming attempt: with a coarse token SESSION is read at STRONG.
   template <class Request>
-  void FillRead(const Read& read, Request& request) {
-    request.__isset.options = read.level() != Read::Level::kDefault;
-    if (request.__isset.options) request.options = ReadOptionsOf(read);
+  void FillRead(Request& request) {
+    request.__isset.options = token_coarse_ || read_.level() != Read::Level::kDefault;
+    if (request.__isset.options) request.options = ReadOptionsOf();
   }
 
  private:
-  idl::ReadOptions ReadOptionsOf(const Read& read);
+  idl::ReadOptions ReadOptionsOf();
+  // As far as this client knows what the table's default is.
+  Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
+  // Any replica may answer.
+  bool BelowStrong() const { return kind_ == Kind::kRead && !token_coarse_ && Level() != Read::Level::kStrong; }
   void Found(Result<PlacePtr> place);
   void Try();
+  void TakeToken();
+  // Whom the coming attempt asks; null when that is the primary and none is known.
+  const Replica* Target();
+  bool OthersLeft() const;
+  // The replica asked has not answered the question: whether another may be asked at once.
+  bool TurnElsewhere(const Attempt& attempt);
+  void NoteGauge(bool answered);
+  Status WithAllAsked(Status status) const;
   void OnReply(Result<std::string> message);
   void LearnFrom(const idl::ReplyHeader& header, Attempt& attempt);
   void NoteSession(const idl::ReplyHeader& header);
@@ -84,15 +110,27 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Duration Remaining() { return end_ - core_.network().Now(); }
 
   ClientCore& core_;
+  const Kind kind_;
   const TablePtr table_;
   std::shared_ptr<Router> router_;
   const MonotonicTime end_;
   RetryPolicy policy_;
   std::shared_ptr<SessionState> session_;
+  Read read_;
+
+  // Below STRONG: of the round under way, in which each replica is asked once.
+  std::vector<rpc::Endpoint> passed_over_;
+  bool to_primary_ = false;             // the next one asked
+  std::vector<rpc::Endpoint> in_vain_;  // all that were asked, of all rounds
 
   // Of the attempt under way.
   PlacePtr place_;
+  bool last_known_ = false;         // the place was doubted before, and is tried for want of a better one
+  const Replica* asked_ = nullptr;  // in *place_, or primary_
+  Replica primary_;
+  MonotonicTime sent_at_;
   Duration timeout_{0};
+  std::vector<TokenRange> token_;
   bool token_coarse_ = false;
   bool token_judged_ = false;  // its success says that all the token's versions were judged
 };

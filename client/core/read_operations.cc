@@ -25,22 +25,21 @@ Record FromIdl(idl::Record&& record) {
 
 GetOperation::GetOperation(ClientCore& core, TablePtr table, std::string_view key, const GetOptions& options,
                            Callback<Result<Record>> done)
-    : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)),
-      read_(options.read),
-      done_(std::move(done)) {
+    : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
   request_.key = key;
+  SetRead(options.read);
   SetSession(SessionAccess::Get(options.session));
 }
 
 void GetOperation::Start() {
   if (Status valid = CheckKey(request_.key); !valid.ok()) return Finish(std::move(valid));
-  if (Status valid = CheckRead(read_); !valid.ok()) return Finish(std::move(valid));
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
   Run();
 }
 
 rpc::EncodedCall GetOperation::Encode() {
   FillHeader(request_.header);
-  FillRead(read_, request_);
+  FillRead(request_);
   return EncodeCall(Method(), request_);
 }
 
@@ -104,11 +103,12 @@ void MultiGetJob::Spread(const std::shared_ptr<MultiGetJob>& job, std::vector<si
 MultiGetGroup::MultiGetGroup(ClientCore& core, TablePtr table, std::shared_ptr<MultiGetJob> job,
                              std::vector<size_t> indices, Duration allowed)
     : Operation(core, std::move(table), Kind::kRead, allowed), job_(std::move(job)), indices_(std::move(indices)) {
+  SetRead(job_->options().read);
   SetSession(job_->session());
 }
 
 void MultiGetGroup::Start() {
-  if (Status valid = CheckRead(job_->options().read); !valid.ok()) return Finish(std::move(valid));
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
   Run();
 }
 
@@ -123,7 +123,7 @@ Status MultiGetGroup::Prepare(const Place& place) {
 
 rpc::EncodedCall MultiGetGroup::Encode() {
   FillHeader(request_.header);
-  FillRead(job_->options().read, request_);
+  FillRead(request_);
   request_.keys.clear();
   for (const size_t index : indices_) request_.keys.push_back(job_->key(index));
   return EncodeCall(Method(), request_);
@@ -177,6 +177,7 @@ ScanOperation::ScanOperation(ClientCore& core, TablePtr table, ScanOptions optio
     : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)),
       options_(std::move(options)),
       done_(std::move(done)) {
+  SetRead(options_.read);
   SetSession(SessionAccess::Get(options_.session));
   routing_key_ = options_.range.start;
   if (options_.reverse) routing_key_ = std::max(routing_key_, KeyNearBelow(options_.range.end));
@@ -196,7 +197,7 @@ void ScanOperation::Start() {
   if (std::max(range.start.size(), range.end.size()) > kKeyBytesMax + 1) {
     return Finish(Error(Code::kInvalidArgument, "a border of the range is longer than any key (4096 bytes)"));
   }
-  if (Status valid = CheckRead(options_.read); !valid.ok()) return Finish(std::move(valid));
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
   if (range.Empty()) {
     reply_.done = true;
     return Finish({});
@@ -206,7 +207,7 @@ void ScanOperation::Start() {
 
 rpc::EncodedCall ScanOperation::Encode() {
   FillHeader(request_.header);
-  FillRead(options_.read, request_);
+  FillRead(request_);
   return EncodeCall(Method(), request_);
 }
 

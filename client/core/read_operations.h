@@ -29,7 +29,6 @@ class GetOperation final : public Operation {
   Result<idl::ReplyHeader*> Decode(std::string&& message) override;
   void Finish(Status status) override;
 
-  const Read read_;
   idl::GetRequest request_;
   idl::GetReply reply_;
   Once<Result<Record>> done_;

@@ -4,6 +4,27 @@
 
 namespace ebla::client {
 
+namespace {
+
+// Another replica may answer what this one could not.
+bool MayBeItsOwn(Code code) {
+  switch (code) {
+    case Code::kOk:
+    case Code::kNotFound:
+    case Code::kConditionFailed:
+    case Code::kInvalidArgument:
+    case Code::kLostWrite:
+    case Code::kTableExists: return false;
+    default: return true;
+  }
+}
+
+bool Explains(Code code) {
+  return MayBeItsOwn(code) && code != Code::kWrongTablet && code != Code::kNotPrimary && code != Code::kStaleEpoch;
+}
+
+}  // namespace
+
 Duration Backoff(int waits, uint64_t random) {
   const Duration full = std::min(kBackoffMax, kBackoffFirst * (int64_t{1} << std::min(waits, 20)));
   return full / 2 + Duration(static_cast<int64_t>(random % static_cast<uint64_t>(full.count() / 2 + 1)));
@@ -37,6 +58,11 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
   ++attempts_;
   const Code code = attempt.status.code();
   if (code != Code::kOk) last_ = attempt.status;
+  if (attempt.sent && attempt.from_server && Explains(code)) said_ = attempt.status;
+  if (attempt.another_replica && !write_ && MayBeItsOwn(code)) {
+    if (remaining < kAttemptLast) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
+    return {Verdict::Kind::kRetry, {}, {}};
+  }
   const bool redirect = code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
   if (!redirect) redirects_ = 0;
   switch (code) {
@@ -49,7 +75,9 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
     case Code::kInternal:
       if (attempt.sent) maybe_happened_ = true;
       if (!write_ || !maybe_happened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
-      return {Verdict::Kind::kAnswer, {}, Status(Code::kUnknownOutcome, "it may have happened: " + attempt.status.ToString())};
+      return {Verdict::Kind::kAnswer,
+              {},
+              Status(Code::kUnknownOutcome, "it may have happened: " + attempt.status.ToString())};
     case Code::kNoSuchTable:
       if (reopened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
       return {Verdict::Kind::kReopen, {}, {}};
@@ -77,7 +105,8 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
   return {Verdict::Kind::kAnswer, {}, Status(Code::kInternal, "a reply with an unknown code")};
 }
 
-Duration RetryPolicy::AttemptTimeout(Duration remaining) const {
+Duration RetryPolicy::AttemptTimeout(Duration remaining, bool others_left) const {
+  if (others_left) return std::min(remaining, std::max(kReplicaAttemptMin, allowed_ / 10));
   return std::min(remaining, std::max(kAttemptMin, allowed_ / 3));
 }
 
@@ -86,6 +115,7 @@ Status RetryPolicy::OutOfTime() const {
   std::string text = "no final answer within " + std::to_string(ms) + " ms";
   if (attempts_ > 0) text += " and " + std::to_string(attempts_) + (attempts_ == 1 ? " attempt" : " attempts");
   if (!last_.ok()) text += "; last: " + last_.ToString();
+  if (!said_.ok() && said_ != last_) text += "; before: " + said_.ToString();
   Code code = Code::kDeadlineExceeded;
   if (write_ && maybe_happened_) {
     code = Code::kUnknownOutcome;

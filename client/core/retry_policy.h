@@ -20,6 +20,9 @@
 //   the deadline is spent                         the last cause             UNKNOWN_OUTCOME if it may have happened
 // clang-format on
 //
+// Whatever may pass or may be one server's own trouble, from NO_SUCH_TABLE and INTERNAL on: a read below STRONG that
+// has another replica to ask asks it at once. The above holds for the last of them.
+//
 // Place:   operation.h asks it after each attempt.
 // Threads: values.
 #pragma once
@@ -37,15 +40,17 @@ inline constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
 inline constexpr int kRedirectsAtOnce = 3;
 inline constexpr int kWaitsPerLookUp = 4;
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
+inline constexpr Duration kReplicaAttemptMin = std::chrono::milliseconds(500);
 inline constexpr Duration kAttemptLast = std::chrono::milliseconds(1);  // with less than this left, none is made again
 
 // How one attempt ended.
 struct Attempt {
   Status status;
-  bool from_server = false;  // the reply's own code; else the channel's
-  bool sent = false;         // to the tablet's server; else no place was found for it
-  bool hint_usable = false;  // a redirect that says where to go
-  Duration retry_after{0};   // as the server asked; 0: it did not
+  bool from_server = false;      // the reply's own code; else the channel's
+  bool sent = false;             // to the tablet's server; else no place was found for it
+  bool hint_usable = false;      // a redirect that says where to go
+  bool another_replica = false;  // one that may answer, and was not asked yet
+  Duration retry_after{0};       // as the server asked; 0: it did not
 };
 
 struct Verdict {
@@ -68,8 +73,9 @@ class RetryPolicy {
 
   // Decides; `remaining` is what is left of the deadline, `random` any bits.
   Verdict Decide(const Attempt& attempt, Duration remaining, uint64_t random);
-  // How long the next attempt may take: a third of the whole, so that one silent server leaves time for another.
-  Duration AttemptTimeout(Duration remaining) const;
+  // How long the next attempt may take: a third of the whole, so that one silent server leaves time for another; a
+  // tenth where other replicas are left to be asked.
+  Duration AttemptTimeout(Duration remaining, bool others_left = false) const;
   // The end when the deadline is spent outside an attempt (no place found, window full).
   Status OutOfTime() const;
   // Remembers why it waits, for the message at the end.
@@ -93,6 +99,7 @@ class RetryPolicy {
   bool reopened_ = false;
   bool maybe_happened_ = false;
   Status last_;
+  Status said_;  // the last that a server said of why it could not: it may name what was missing
 };
 
 // Doubles from kBackoffFirst to kBackoffMax with `waits`, of which a random half is taken off: clients that failed

@@ -12,7 +12,7 @@ namespace {
 // A look-up that outlasts its first waiter serves the later ones.
 constexpr Duration kLookUpTimeout = std::chrono::seconds(10);
 
-Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply) {
+Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply, Network& network) {
   Place place;
   place.tablet = TabletId{static_cast<uint64_t>(location.tabletId)};
   place.range = rpc::FromIdl(std::move(location.range));
@@ -22,7 +22,9 @@ Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply) {
     const auto endpoint = rpc::FromIdl(replica.endpoint);
     if (!endpoint) continue;
     if (replica.server == place.primary) place.endpoint = *endpoint;
-    place.replicas.push_back({std::move(replica.server), *endpoint});
+    const uint8_t distance = DistanceOf(network.here(), replica.rack, endpoint->host);
+    place.replicas.push_back(
+        {std::move(replica.server), *endpoint, replica.voter, distance, network.GaugeOf(*endpoint)});
   }
   if (reply.__isset.tabletTimeMs) place.HearTime(TabletTime{static_cast<uint64_t>(reply.tabletTimeMs)});
   return place;
@@ -66,6 +68,23 @@ void Router::Resolve(std::string_view key, Duration timeout, Done done) {
   if (start != 0) Start(start, std::move(range), std::max(timeout, kLookUpTimeout));
 }
 
+void Router::Refresh(std::string_view key) {
+  uint64_t id = 0;
+  KeyRange range;
+  {
+    std::unique_lock lock(mutex_);
+    if (std::ranges::any_of(in_flight_, [&](const LookUp& look_up) { return look_up.gap.Contains(key); })) return;
+    PlacePtr place = cache_.Find(key);
+    if (!place) place = last_known_.Find(key);
+    if (!place) return;
+    range = {std::string(key), place->range.end};
+    id = next_id_++;
+    ++look_ups_;
+    in_flight_.push_back({id, place->range, std::string(key), {}, {}});
+  }
+  Start(id, std::move(range), kLookUpTimeout);
+}
+
 void Router::Start(uint64_t id, KeyRange range, Duration timeout) {
   idl::LocateRequest request;
   request.tableId = static_cast<int64_t>(table_.value);
@@ -101,7 +120,7 @@ void Router::Finished(uint64_t id, Result<MasterClient::Answer<idl::LocateReply>
     in_flight_.erase(found);
     if (answer) {
       for (idl::TabletLocation& location : answer->reply.tablets) {
-        cache_.Learn(FromIdl(std::move(location), answer->reply));
+        cache_.Learn(FromIdl(std::move(location), answer->reply, network_));
       }
     }
     for (Waiter& waiter : look_up.waiters) {
@@ -140,7 +159,8 @@ void Router::Expired(uint64_t look_up_id, uint64_t waiter_id) {
         if (it->id != waiter_id) continue;
         done = std::move(it->done);
         look_up.waiters.erase(it);
-        if (!look_up.cause.ok()) status = Status(Code::kUnavailable, "looking up its tablet: " + look_up.cause.message());
+        if (!look_up.cause.ok())
+          status = Status(Code::kUnavailable, "looking up its tablet: " + look_up.cause.message());
         break;
       }
     }

@@ -40,9 +40,16 @@ class Router : public std::enable_shared_from_this<Router> {
     std::unique_lock lock(mutex_);
     cache_.Learn(place);
   }
+  // It is doubted: found no more, but still the place last known.
   void Forget(const PlacePtr& place) {
     std::unique_lock lock(mutex_);
-    cache_.Forget(place);
+    if (cache_.Forget(place)) last_known_.Learn(*place);
+  }
+  // What was believed of `key` before it was doubted; null when there never was anything. For who would rather try that
+  // than wait for the masters.
+  PlacePtr LastKnown(std::string_view key) const {
+    std::shared_lock lock(mutex_);
+    return last_known_.Find(key);
   }
   rpc::Endpoint EndpointOf(const ServerName& server) const {
     std::shared_lock lock(mutex_);
@@ -52,6 +59,10 @@ class Router : public std::enable_shared_from_this<Router> {
   // The place of `key`, looked up if need be. NO_SUCH_TABLE when the table has gone; when `timeout` passes first,
   // UNAVAILABLE with the last cause, or DEADLINE_EXCEEDED where nothing has failed yet.
   void Resolve(std::string_view key, Duration timeout, Done done);
+
+  // Looks a place that is or was known up anew in the background, unless that is under way: what is believed meanwhile
+  // stays.
+  void Refresh(std::string_view key);
 
   uint64_t look_ups() const {
     std::shared_lock lock(mutex_);
@@ -83,7 +94,8 @@ class Router : public std::enable_shared_from_this<Router> {
   const TableId table_;
 
   mutable std::shared_mutex mutex_;
-  RoutingCache cache_;  // all guarded by mutex_
+  RoutingCache cache_;       // all guarded by mutex_
+  RoutingCache last_known_;  // what was forgotten: at most one belief per key, the newest
   std::list<LookUp> in_flight_;
   uint64_t next_id_ = 1;
   uint64_t look_ups_ = 0;

@@ -71,12 +71,18 @@ void RoutingCache::Learn(const Place& place) {
     if (old->tablet == place.tablet && old->epoch > place.epoch) return;
   }
 
+  std::vector<Replica> replicas = place.replicas;
+  for (const PlacePtr& old : overlapped) {
+    if (!replicas.empty()) break;
+    if (old->tablet == place.tablet || old->range.Contains(place.range)) replicas = old->replicas;
+  }
   std::string rest = place.range.start;  // from here on, the new belief has no newer one in its way
   bool covered = false;
   uint64_t inherited = place.tablet_time.load();
   for (const PlacePtr& old : overlapped) {
     if (Age(*old) > Age(place)) {
       Place piece(place);
+      piece.replicas = replicas;
       piece.tablet_time = inherited;
       if (rest < old->range.start) Insert(piece, {rest, old->range.start});
       rest = old->range.end;
@@ -97,13 +103,16 @@ void RoutingCache::Learn(const Place& place) {
   }
   if (covered) return;
   Place piece(place);
+  piece.replicas = std::move(replicas);
   piece.tablet_time = inherited;
   Insert(piece, {rest, place.range.end});
 }
 
-void RoutingCache::Forget(const PlacePtr& place) {
+bool RoutingCache::Forget(const PlacePtr& place) {
   const auto found = places_.find(place->range.start);
-  if (found != places_.end() && found->second == place) places_.erase(found);
+  if (found == places_.end() || found->second != place) return false;
+  places_.erase(found);
+  return true;
 }
 
 rpc::Endpoint RoutingCache::EndpointOf(const ServerName& server) const {

@@ -11,6 +11,8 @@
 //                merges draw new ones. So of two beliefs about a key the greater pair is the newer, in whatever order
 //                they arrive, and a late answer never undoes what a hint taught.
 //             3. Tablet time does not run back along a key's life, so a new place inherits the least of what it covers.
+//             4. A belief that names no replicas inherits those of the same tablet, or of the one that it was cut from:
+//                who is asked in vain says so, who is not known cannot be asked.
 // Threads:    thread-compatible; a Place is immutable but for its tablet time, and outlives the cache in its holders.
 #pragma once
 
@@ -22,24 +24,20 @@
 #include <string_view>
 #include <vector>
 
+#include "client/core/replica_choice.h"
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::client {
 
-struct Replica {
-  ServerName server;
-  rpc::Endpoint endpoint;
-};
-
 struct Place {
   TabletId tablet;
   KeyRange range;
   Epoch epoch;
-  ServerName primary;      // empty: none at present
-  rpc::Endpoint endpoint;  // the primary's; port 0: unknown
-  std::vector<Replica> replicas;
+  ServerName primary;             // empty: none at present
+  rpc::Endpoint endpoint;         // the primary's; port 0: unknown
+  std::vector<Replica> replicas;  // the primary among them; empty where a server's hint named the primary alone
   mutable std::atomic<uint64_t> tablet_time{0};  // the latest heard from this tablet; 0: none yet
 
   Place() = default;
@@ -68,8 +66,8 @@ class RoutingCache {
 
   // Takes a belief in: it replaces what it covers of older ones, and yields to newer ones where they cover it.
   void Learn(const Place& place);
-  // Removes this very belief; nothing happens when a newer one has taken its place.
-  void Forget(const PlacePtr& place);
+  // Removes this very belief; false, and nothing happens, when a newer one has taken its place.
+  bool Forget(const PlacePtr& place);
   void Clear() { places_.clear(); }
 
   // Where a server was last said to be, by its name; port 0 when never.

@@ -27,21 +27,40 @@ void FakeCluster::SetMasterEndpoint(int index, rpc::Endpoint endpoint) {
   master_endpoints_[static_cast<size_t>(index)] = std::move(endpoint);
 }
 
-int64_t FakeCluster::AddTable(const std::string& name, const std::vector<std::string>& split_points) {
+int64_t FakeCluster::AddTable(const std::string& name, const std::vector<std::string>& split_points, size_t replicas) {
   std::lock_guard lock(mutex_);
   Table table;
   table.id = NextId();
   table.name = name;
-  table.options.__set_replicas(1);
+  table.options.__set_replicas(static_cast<int32_t>(replicas));
   std::string start;
   for (size_t i = 0; i <= split_points.size(); ++i) {
     const std::string end = i < split_points.size() ? split_points[i] : "";
-    table.tablets[start] = {NextId(), {start, end}, 1, servers_[i % servers_.size()]};
+    Tablet tablet{NextId(), {start, end}, 1, servers_[i % servers_.size()], {}, {}};
+    for (size_t r = 0; r < std::min(replicas, servers_.size()); ++r) {
+      tablet.voters.push_back(servers_[(i + r) % servers_.size()]);
+    }
+    table.tablets[start] = std::move(tablet);
     start = end;
   }
   const int64_t id = table.id;
   tables_[name] = std::move(table);
   return id;
+}
+
+void FakeCluster::AddLearner(const std::string& table, const std::string& key, const ServerName& learner) {
+  std::lock_guard lock(mutex_);
+  At(ByName(table), key).learners.push_back(learner);
+}
+
+void FakeCluster::SetDefaultRead(const std::string& table, idl::ReadLevel::type level) {
+  std::lock_guard lock(mutex_);
+  ByName(table).options.__set_defaultReadLevel(level);
+}
+
+void FakeCluster::SetRack(const ServerName& server, const std::string& rack) {
+  std::lock_guard lock(mutex_);
+  racks_[server] = rack;
 }
 
 void FakeCluster::DropTable(const std::string& name) {
@@ -54,7 +73,9 @@ void FakeCluster::Split(const std::string& table, const std::string& key) {
   Table& where = ByName(table);
   Tablet& left = At(where, key);
   if (left.range.start == key) return;
-  Tablet right{NextId(), {key, left.range.end}, left.epoch, left.primary};
+  Tablet right = left;
+  right.id = NextId();
+  right.range = {key, left.range.end};
   left.range.end = key;
   where.tablets[key] = std::move(right);
 }
@@ -66,13 +87,18 @@ void FakeCluster::Merge(const std::string& table, const std::string& key) {
   if (left.range.end.empty()) return;
   const Tablet right = where.tablets.at(left.range.end);
   where.tablets.erase(right.range.start);
-  where.tablets[left.range.start] = {
-      NextId(), {left.range.start, right.range.end}, std::max(left.epoch, right.epoch) + 1, left.primary};
+  Tablet& joined = where.tablets[left.range.start];
+  joined.id = NextId();
+  joined.range.end = right.range.end;
+  joined.epoch = std::max(left.epoch, right.epoch) + 1;
 }
 
 void FakeCluster::Move(const std::string& table, const std::string& key, const ServerName& to) {
   std::lock_guard lock(mutex_);
   Tablet& tablet = At(ByName(table), key);
+  if (std::ranges::find(tablet.voters, to) == tablet.voters.end()) {
+    std::ranges::replace(tablet.voters, tablet.primary, to);
+  }
   tablet.primary = to;
   ++tablet.epoch;
 }
@@ -104,9 +130,20 @@ std::map<std::string, std::string> FakeCluster::Data(const std::string& table) c
   return data;
 }
 
-void FakeCluster::AnswerNext(const ServerName& server, idl::Code::type code, int times, int retry_after_ms) {
+void FakeCluster::AnswerNext(const ServerName& server, idl::Code::type code, int times, int retry_after_ms,
+                             const std::string& message) {
   std::lock_guard lock(mutex_);
-  for (int i = 0; i < times; ++i) faults_[server].push_back({code, retry_after_ms});
+  for (int i = 0; i < times; ++i) faults_[server].push_back({code, retry_after_ms, message});
+}
+void FakeCluster::Lag(const ServerName& server) {
+  std::lock_guard lock(mutex_);
+  Lagging& lagging = lagging_[server];
+  lagging.lsn = next_lsn_;
+  for (const auto& [name, table] : tables_) lagging.data[table.id] = table.data;
+}
+void FakeCluster::CatchUp(const ServerName& server) {
+  std::lock_guard lock(mutex_);
+  lagging_.erase(server);
 }
 void FakeCluster::SetHints(bool with_hints) {
   std::lock_guard lock(mutex_);
@@ -191,52 +228,82 @@ idl::TableSummary FakeCluster::Summary(const Table& table) const {
   return summary;
 }
 
-bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& request, const std::string& key,
-                          idl::ReplyHeader& reply, Table** table, Tablet** tablet) {
+int64_t FakeCluster::AppliedAt(const ServerName& server) const {
+  const auto lagging = lagging_.find(server);
+  return lagging == lagging_.end() ? next_lsn_ : lagging->second.lsn;
+}
+
+bool FakeCluster::FollowerServes(const ServerName& server, const idl::RequestHeader& request,
+                                 const idl::ReadOptions* read, const Table& table, const std::string& key) const {
+  if (read == nullptr) return false;
+  const auto level = read->level == idl::ReadLevel::DEFAULT ? table.options.defaultReadLevel : read->level;
+  switch (level) {
+    case idl::ReadLevel::EVENTUAL: return true;
+    case idl::ReadLevel::BOUNDED: return !lagging_.contains(server);
+    case idl::ReadLevel::SESSION:
+      return std::ranges::none_of(request.token.ranges, [&](const idl::TokenRange& seen) {
+        if (!rpc::FromIdl(seen.range).Contains(key)) return false;
+        int64_t needed = seen.applied.lsn;
+        for (const idl::Version& own : seen.pendingPrimary) needed = std::max(needed, own.lsn);
+        return needed > AppliedAt(server);
+      });
+    default: return false;
+  }
+}
+
+bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
+                          const std::string& key, idl::ReplyHeader& reply, Served& served) {
   last_header_ = request;
+  if (read != nullptr) last_read_ = *read;
   const auto refuse = [&](idl::Code::type code, const std::string& message) {
     reply.__set_code(code);
     reply.__set_message(message);
     return true;
   };
+  Table* const table = served.table = ById(request.tableId);
+  Tablet* const tablet = served.tablet = table == nullptr ? nullptr : &At(*table, key);
+  idl::Version applied;
+  applied.epoch = tablet == nullptr ? 0 : tablet->epoch;
+  applied.lsn = AppliedAt(server);
   std::deque<Fault>& faults = faults_[server];
   if (!faults.empty()) {
-    const Fault fault = faults.front();
+    const Fault fault = std::move(faults.front());
     faults.pop_front();
     if (fault.retry_after_ms > 0) reply.__set_retryAfterMs(fault.retry_after_ms);
-    return refuse(fault.code, "a fault that the test ordered");
+    if (fault.code == idl::Code::LOST_WRITE) reply.__set_applied(applied);
+    return refuse(fault.code, fault.message);
   }
-  *table = ById(request.tableId);
-  if (*table == nullptr) return refuse(idl::Code::NO_SUCH_TABLE, "no such table here");
-  *tablet = &At(**table, key);
-  if ((*tablet)->primary != server) {
+  if (table == nullptr) return refuse(idl::Code::NO_SUCH_TABLE, "no such table here");
+  const bool follows =
+      tablet->primary != server && (std::ranges::find(tablet->voters, server) != tablet->voters.end() ||
+                                    std::ranges::find(tablet->learners, server) != tablet->learners.end());
+  if (tablet->primary != server && !(follows && FollowerServes(server, request, read, *table, key))) {
     ++counts_.wrong_place;
     if (hints_) {
       idl::Hint hint;
-      hint.tabletId = (*tablet)->id;
-      hint.range = rpc::ToIdl((*tablet)->range);
-      hint.epoch = (*tablet)->epoch;
-      hint.primary = (*tablet)->primary;
-      hint.__set_endpoint(rpc::ToIdl(endpoints_[(*tablet)->primary]));
+      hint.tabletId = tablet->id;
+      hint.range = rpc::ToIdl(tablet->range);
+      hint.epoch = tablet->epoch;
+      hint.primary = tablet->primary;
+      hint.__set_endpoint(rpc::ToIdl(endpoints_[tablet->primary]));
       reply.__set_hint(hint);
     }
-    return refuse(idl::Code::WRONG_TABLET, "not here");
+    return refuse(follows ? idl::Code::NOT_PRIMARY : idl::Code::WRONG_TABLET, "not here");
   }
-  idl::Version applied;
-  applied.epoch = (*tablet)->epoch;
-  applied.lsn = next_lsn_;
+  const auto lagging = lagging_.find(server);
+  served.data = lagging == lagging_.end() ? &table->data : &lagging->second.data[table->id];
   reply.__set_applied(applied);
-  if (request.tabletId != (*tablet)->id || request.epoch != (*tablet)->epoch) {
-    reply.__set_tabletId((*tablet)->id);
-    reply.__set_epoch((*tablet)->epoch);
-    reply.__set_range(rpc::ToIdl((*tablet)->range));
+  if (request.tabletId != tablet->id || request.epoch != tablet->epoch) {
+    reply.__set_tabletId(tablet->id);
+    reply.__set_epoch(tablet->epoch);
+    reply.__set_range(rpc::ToIdl(tablet->range));
   }
   return false;
 }
 
-const FakeCluster::Stored* FakeCluster::Live(const Table& table, const std::string& key) const {
-  const auto found = table.data.find(key);
-  if (found == table.data.end()) return nullptr;
+const FakeCluster::Stored* FakeCluster::Live(const Records& data, const std::string& key) const {
+  const auto found = data.find(key);
+  if (found == data.end()) return nullptr;
   const bool expired = found->second.expires_ms > 0 && found->second.expires_ms <= now_ms_();
   return expired ? nullptr : &found->second;
 }
@@ -251,7 +318,7 @@ idl::Record FakeCluster::ToRecord(const Stored& stored) const {
 
 bool FakeCluster::ConditionHolds(const Table& table, const idl::Write& write) const {
   if (!write.__isset.condition) return true;
-  const Stored* stored = Live(table, write.key);
+  const Stored* stored = Live(table.data, write.key);
   switch (write.condition.kind) {
     case idl::ConditionKind::ABSENT: return stored == nullptr;
     case idl::ConditionKind::EXISTS: return stored != nullptr;
@@ -269,7 +336,7 @@ bool FakeCluster::ExecuteOne(Table& table, const idl::Write& write, const idl::V
     case idl::WriteKind::CHECK: return true;
     case idl::WriteKind::INCREMENT: {
       int64_t sum = 0;
-      if (const Stored* stored = Live(table, write.key)) {
+      if (const Stored* stored = Live(table.data, write.key)) {
         const char* end = stored->value.data() + stored->value.size();
         const auto parsed = std::from_chars(stored->value.data(), end, sum);
         if (parsed.ec != std::errc() || parsed.ptr != end) return false;
@@ -335,11 +402,11 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
   answered_[id] = reply;
 }
 
-void FakeCluster::Scan(Table& table, const Tablet& tablet, const idl::ScanRequest& request, idl::ScanReply& reply) {
+void FakeCluster::Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply) {
   const KeyRange wanted = rpc::FromIdl(request.range);
-  const KeyRange here = wanted.Intersect(tablet.range);
+  const KeyRange here = wanted.Intersect(served.tablet->range);
   std::vector<std::string> keys;
-  for (const auto& [key, stored] : table.data) {
+  for (const auto& [key, stored] : *served.data) {
     if (here.Contains(key)) keys.push_back(key);
   }
   if (request.reverse) std::ranges::reverse(keys);
@@ -352,7 +419,7 @@ void FakeCluster::Scan(Table& table, const Tablet& tablet, const idl::ScanReques
     }
     idl::ScanRecord record;
     record.key = key;
-    record.record = ToRecord(table.data.at(key));
+    record.record = ToRecord(served.data->at(key));
     if (request.keysOnly) record.record.value.clear();
     reply.records.push_back(record);
     (request.reverse ? remaining.end : remaining.start) = request.reverse ? key : KeyAfter(key);

@@ -1,9 +1,9 @@
 // client/testing/fake_cluster.h
 // A cluster that only pretends: masters and tablet servers as Thrift handlers over one model in memory, which knows
 // where each key lives, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail it
-// at will and count what it was asked.
-// Place:      sim_network.h carries calls to it in virtual time; rpc::RpcServer can serve it on real sockets.
-// Threads:    any; one lock. Handlers answer within the call.
+// at will and count what it was asked. A tablet may have several replicas: followers serve what they have applied,
+// which is everything unless the test has them lag. Place:      sim_network.h carries calls to it in virtual time;
+// rpc::RpcServer can serve it on real sockets. Threads:    any; one lock. Handlers answer within the call.
 #pragma once
 
 #include <cstdint>
@@ -31,6 +31,8 @@ class FakeCluster {
     KeyRange range;
     int64_t epoch = 1;
     ServerName primary;
+    std::vector<ServerName> voters;  // the primary among them
+    std::vector<ServerName> learners;
   };
   struct Counts {
     int locates = 0;
@@ -53,7 +55,11 @@ class FakeCluster {
   void SetMasterEndpoint(int index, rpc::Endpoint endpoint);
 
   // ---- the model ----
-  int64_t AddTable(const std::string& name, const std::vector<std::string>& split_points);
+  // Each tablet is led by the next server; those after it are its followers.
+  int64_t AddTable(const std::string& name, const std::vector<std::string>& split_points, size_t replicas = 1);
+  void AddLearner(const std::string& table, const std::string& key, const ServerName& learner);
+  void SetDefaultRead(const std::string& table, idl::ReadLevel::type level);
+  void SetRack(const ServerName& server, const std::string& rack);
   void DropTable(const std::string& name);
   // Tablets go on in the same epoch; the right half gets a new id, as in production.
   void Split(const std::string& table, const std::string& key);
@@ -67,16 +73,20 @@ class FakeCluster {
 
   // ---- what goes wrong ----
   // The next requests that reach this server are answered so, unexecuted; retry_after as given.
-  void AnswerNext(const ServerName& server, idl::Code::type code, int times = 1, int retry_after_ms = 0);
+  void AnswerNext(const ServerName& server, idl::Code::type code, int times = 1, int retry_after_ms = 0,
+                  const std::string& message = "a fault that the test ordered");
+  // From now on its replicas apply nothing that is written, until they catch up.
+  void Lag(const ServerName& server);
+  void CatchUp(const ServerName& server);
   void SetHints(bool with_hints);
-  void SetLeader(int index);              // of the masters; -1: an election is going on
+  void SetLeader(int index);  // of the masters; -1: an election is going on
   void SetStandbysKnowLeader(bool known);
-  void SetServing(bool serving);          // false: tablets have no primary at present
-  void SetPageRows(int rows);             // of scans
-  void SetWindow(int64_t oldest_ms);      // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
-  void SetClockBack(int64_t ms);          // servers' tablet time; writes that learnt a later one are to come again
-  void SetRoutingTellsTime(bool tells);   // false: the master has not heard of the tablets lately
-  void SetMultiGetRoom(int records);      // per reply; keys beyond get OVERLOADED
+  void SetServing(bool serving);         // false: tablets have no primary at present
+  void SetPageRows(int rows);            // of scans
+  void SetWindow(int64_t oldest_ms);     // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
+  void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to come again
+  void SetRoutingTellsTime(bool tells);  // false: the master has not heard of the tablets lately
+  void SetMultiGetRoom(int records);     // per reply; keys beyond get OVERLOADED
 
   Counts counts() const;
   // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
@@ -93,16 +103,28 @@ class FakeCluster {
     idl::Version version;
     int64_t expires_ms = 0;
   };
+  using Records = std::map<std::string, Stored>;
   struct Table {
     int64_t id = 0;
     std::string name;
     idl::TableOptions options;
     std::map<std::string, Tablet> tablets;  // by range.start
-    std::map<std::string, Stored> data;
+    Records data;
   };
   struct Fault {
     idl::Code::type code;
     int retry_after_ms;
+    std::string message;
+  };
+  struct Lagging {
+    int64_t lsn = 0;                  // applied
+    std::map<int64_t, Records> data;  // by table
+  };
+  // What a request may go on with.
+  struct Served {
+    Table* table = nullptr;
+    Tablet* tablet = nullptr;
+    const Records* data = nullptr;  // as the server has it
   };
 
   int64_t NextId() { return ++next_id_; }
@@ -110,21 +132,28 @@ class FakeCluster {
   Table& ByName(const std::string& name) const;
   Tablet& At(Table& table, const std::string& key);
   idl::TableSummary Summary(const Table& table) const;
-  // Fills the header of a refusal; false when the request may go on, at `tablet`.
-  bool Refused(const ServerName& server, const idl::RequestHeader& request, const std::string& key,
-               idl::ReplyHeader& reply, Table** table, Tablet** tablet);
+  // Fills the header of a refusal; false when the request may go on, with what `served` then says. `read`: null for
+  // writes.
+  bool Refused(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
+               const std::string& key, idl::ReplyHeader& reply, Served& served);
+  // Whether a follower may answer it.
+  bool FollowerServes(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
+                      const Table& table, const std::string& key) const;
+  int64_t AppliedAt(const ServerName& server) const;
   void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply);
   bool ConditionHolds(const Table& table, const idl::Write& write) const;
   bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
   idl::Record ToRecord(const Stored& stored) const;
-  const Stored* Live(const Table& table, const std::string& key) const;
-  void Scan(Table& table, const Tablet& tablet, const idl::ScanRequest& request, idl::ScanReply& reply);
+  const Stored* Live(const Records& data, const std::string& key) const;
+  void Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply);
 
   const std::function<int64_t()> now_ms_;
   const std::vector<ServerName> servers_;
   const int masters_;
   mutable std::mutex mutex_;  // guards all that follows
   std::map<ServerName, rpc::Endpoint> endpoints_;
+  std::map<ServerName, std::string> racks_;
+  std::map<ServerName, Lagging> lagging_;
   std::vector<rpc::Endpoint> master_endpoints_;
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;

@@ -52,7 +52,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       }
     }
     if (create) {
-      cluster_.AddTable(request.name, request.splitPoints);
+      const int replicas = request.options.__isset.replicas ? request.options.replicas : 1;
+      cluster_.AddTable(request.name, request.splitPoints, static_cast<size_t>(replicas));
       std::lock_guard lock(cluster_.mutex_);
       Table& table = cluster_.tables_.at(request.name);
       table.options = request.options;
@@ -106,6 +107,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
           server.endpoint = rpc::ToIdl(cluster_.endpoints_[name]);
           server.incarnation = 1;
           server.sinceHeartbeatMs = 12;
+          if (cluster_.racks_.contains(name)) server.__set_rack(cluster_.racks_[name]);
           reply.servers.push_back(server);
         }
       }
@@ -174,11 +176,16 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       location.range = rpc::ToIdl(tablet.range);
       location.epoch = tablet.epoch;
       if (cluster_.serving_) location.primary = tablet.primary;
-      idl::Replica replica;
-      replica.server = tablet.primary;
-      replica.endpoint = rpc::ToIdl(cluster_.endpoints_[tablet.primary]);
-      replica.voter = true;
-      location.replicas.push_back(replica);
+      for (const auto* replicas : {&tablet.voters, &tablet.learners}) {
+        for (const ServerName& name : *replicas) {
+          idl::Replica replica;
+          replica.server = name;
+          replica.endpoint = rpc::ToIdl(cluster_.endpoints_[name]);
+          replica.voter = replicas == &tablet.voters;
+          if (cluster_.racks_.contains(name)) replica.__set_rack(cluster_.racks_[name]);
+          location.replicas.push_back(replica);
+        }
+      }
       reply.tablets.push_back(location);
     }
     if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
@@ -188,7 +195,10 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     for (const auto& [name, table] : cluster_.tables_) {
       if (!request.table.empty() && request.table != name) continue;
       for (const auto& [start, tablet] : table.tablets) {
-        if (!request.server.empty() && request.server != tablet.primary) continue;
+        const auto holds = [&](const std::vector<ServerName>& replicas) {
+          return std::ranges::find(replicas, request.server) != replicas.end();
+        };
+        if (!request.server.empty() && !holds(tablet.voters) && !holds(tablet.learners)) continue;
         idl::TabletSummary summary;
         summary.table = name;
         summary.info.tabletId = tablet.id;
@@ -196,7 +206,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
         summary.info.range = rpc::ToIdl(tablet.range);
         summary.info.epoch = tablet.epoch;
         summary.info.primary = tablet.primary;
-        summary.info.voters = {tablet.primary};
+        summary.info.voters = tablet.voters;
+        summary.info.learners = tablet.learners;
         summary.info.state = idl::TabletState::SERVING;
         all[tablet.id] = summary;
       }
@@ -226,11 +237,9 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
     {
       std::lock_guard lock(cluster_.mutex_);
       ++cluster_.counts_.gets;
-      cluster_.last_read_ = request.options;
-      Table* table = nullptr;
-      Tablet* tablet = nullptr;
-      if (!cluster_.Refused(name_, request.header, request.key, reply.header, &table, &tablet)) {
-        if (const Stored* stored = cluster_.Live(*table, request.key)) {
+      Served served;
+      if (!cluster_.Refused(name_, request.header, &request.options, request.key, reply.header, served)) {
+        if (const Stored* stored = cluster_.Live(*served.data, request.key)) {
           reply.__set_record(cluster_.ToRecord(*stored));
         } else {
           reply.header.__set_code(idl::Code::NOT_FOUND);
@@ -245,14 +254,13 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
     {
       std::lock_guard lock(cluster_.mutex_);
       ++cluster_.counts_.multi_gets;
-      Table* table = nullptr;
-      Tablet* tablet = nullptr;
+      Served served;
       int room = cluster_.multi_get_room_;
-      if (!cluster_.Refused(name_, request.header, request.keys.front(), reply.header, &table, &tablet)) {
+      if (!cluster_.Refused(name_, request.header, &request.options, request.keys.front(), reply.header, served)) {
         for (const std::string& key : request.keys) {
           idl::MultiGetResult result;
-          const Stored* stored = cluster_.Live(*table, key);
-          if (cluster_.At(*table, key).primary != name_) {
+          const Stored* stored = cluster_.Live(*served.data, key);
+          if (!served.tablet->range.Contains(key) && cluster_.At(*served.table, key).primary != name_) {
             result.code = idl::Code::WRONG_TABLET;
           } else if (stored == nullptr) {
             result.code = idl::Code::NOT_FOUND;
@@ -274,10 +282,9 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       std::lock_guard lock(cluster_.mutex_);
       ++cluster_.counts_.write_attempts;
       cluster_.write_log_.push_back(request);
-      Table* table = nullptr;
-      Tablet* tablet = nullptr;
-      if (!cluster_.Refused(name_, request.header, request.writes.front().key, reply.header, &table, &tablet)) {
-        cluster_.Execute(*table, *tablet, request, reply);
+      Served served;
+      if (!cluster_.Refused(name_, request.header, nullptr, request.writes.front().key, reply.header, served)) {
+        cluster_.Execute(*served.table, *served.tablet, request, reply);
       }
       reply.header.__set_tabletTimeMs(cluster_.now_ms_() - cluster_.back_ms_);
     }
@@ -297,9 +304,9 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
             request.range.endKey.empty() ? table->tablets.end() : table->tablets.lower_bound(request.range.endKey);
         key = std::max(key, std::prev(it)->first);
       }
-      Tablet* tablet = nullptr;
-      if (!cluster_.Refused(name_, request.header, key, reply.header, &table, &tablet)) {
-        cluster_.Scan(*table, *tablet, request, reply);
+      Served served;
+      if (!cluster_.Refused(name_, request.header, &request.options, key, reply.header, served)) {
+        cluster_.Scan(served, request, reply);
       }
     }
     done(reply);

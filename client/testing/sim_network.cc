@@ -45,23 +45,24 @@ Weather SimNetwork::Draw(const rpc::Endpoint& endpoint) {
 
 void SimNetwork::Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done) {
   ++calls_[endpoint];
+  const Duration one_way = one_way_ + delay_[endpoint];
   const auto found = dispatchers_.find(endpoint);
   const Weather weather = found == dispatchers_.end() ? Weather::kDown : Draw(endpoint);
   const auto fail = [&](Code code, Duration after) {
     executor_.After(after, [done = std::move(done), code]() mutable { done(Error(code, "as the test ordered")); });
   };
-  if (weather == Weather::kDown) return fail(Code::kUnavailable, one_way_);
+  if (weather == Weather::kDown) return fail(Code::kUnavailable, one_way);
   if (weather == Weather::kSilent) return fail(Code::kDeadlineExceeded, timeout);
-  if (weather == Weather::kCutBefore) return fail(Code::kUnknownOutcome, one_way_);
-  executor_.After(one_way_, [this, dispatcher = found->second.get(), call = std::move(call), timeout, weather,
-                             done = std::move(done)]() mutable {
+  if (weather == Weather::kCutBefore) return fail(Code::kUnknownOutcome, one_way);
+  executor_.After(one_way, [this, dispatcher = found->second.get(), call = std::move(call), timeout, weather, one_way,
+                            done = std::move(done)]() mutable {
     dispatcher->Dispatch(call.message, [&](Result<std::string_view> reply) {
       Result<std::string> answer = reply ? Result<std::string>(std::string(*reply)) : Error(reply.error());
-      Duration after = one_way_;
+      Duration after = one_way;
       if (weather == Weather::kCutAfter) answer = Error(Code::kUnknownOutcome, "the connection broke");
       if (weather == Weather::kSlowAnswer) {
         answer = Error(Code::kDeadlineExceeded, "no answer in time");
-        after = timeout - one_way_;
+        after = timeout - one_way;
       }
       executor_.After(after,
                       [answer = std::move(answer), done = std::move(done)]() mutable { done(std::move(answer)); });

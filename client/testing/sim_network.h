@@ -37,6 +37,8 @@ class SimNetwork final : public rpc::Connector {
   void Next(const rpc::Endpoint& endpoint, Weather weather, int times = 1) {
     for (int i = 0; i < times; ++i) next_[endpoint].push_back(weather);
   }
+  // The way to this endpoint and back takes so much longer, each.
+  void SetDelay(const rpc::Endpoint& endpoint, Duration delay) { delay_[endpoint] = delay; }
   int calls(const rpc::Endpoint& endpoint) { return calls_[endpoint]; }
 
   std::shared_ptr<rpc::Channel> Connect(const rpc::Endpoint& endpoint, Executor& executor) override;
@@ -53,6 +55,7 @@ class SimNetwork final : public rpc::Connector {
   std::map<rpc::Endpoint, Weather> weather_;
   std::map<rpc::Endpoint, std::deque<Weather>> next_;
   std::map<rpc::Endpoint, int> calls_;
+  std::map<rpc::Endpoint, Duration> delay_;
 };
 
 }  // namespace ebla::client::testing

@@ -1,0 +1,322 @@
+// Reads below STRONG on tablets of several replicas: whom they ask, and what they do when it does not answer.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "client/testing/core_fixture.h"
+
+namespace ebla::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::kMaster1;
+using testing::kMaster2;
+using testing::kServers;
+using testing::kTs1;
+using testing::kTs2;
+using testing::kTs3;
+using testing::Weather;
+
+const GetOptions kEventual{.read = Read::Eventual()};
+
+// "r" is led by ts-1 below "m", by ts-2 from there on; each of the three servers has a replica of both.
+class ReplicaReadsTest : public testing::CoreFixture {
+ protected:
+  explicit ReplicaReadsTest(Here here = {}) : CoreFixture(std::move(here)) { cluster_.AddTable("r", {"m"}, 3); }
+
+  std::array<int, 3> Calls() { return {network_.calls(kTs1), network_.calls(kTs2), network_.calls(kTs3)}; }
+  // Which servers are called while `work` runs, and how often.
+  template <class Work>
+  std::array<int, 3> Called(Work work) {
+    const auto before = Calls();
+    work();
+    auto after = Calls();
+    for (size_t i = 0; i < 3; ++i) after[i] -= before[i];
+    return after;
+  }
+  std::array<int, 3> CalledBy(int gets, const TablePtr& table, const GetOptions& options) {
+    return Called([&] {
+      for (int i = 0; i < gets; ++i) EXPECT_TRUE(Get(table, "a", options));
+    });
+  }
+  TablePtr OpenWithRecord() {
+    TablePtr table = Open("r");
+    EXPECT_TRUE(Put(table, "a", "1"));
+    return table;
+  }
+  void StopMasters() {
+    network_.SetWeather(kMaster1, Weather::kDown);
+    network_.SetWeather(kMaster2, Weather::kDown);
+  }
+};
+
+TEST_F(ReplicaReadsTest, StrongReadsAndWritesGoToThePrimaryAndOthersToAll) {
+  const TablePtr table = OpenWithRecord();
+  EXPECT_EQ(CalledBy(30, table, {}), (std::array{30, 0, 0}));
+  EXPECT_EQ(CalledBy(30, table, {.read = Read::Strong()}), (std::array{30, 0, 0}));
+  EXPECT_EQ(Called([&] {
+              for (int i = 0; i < 30; ++i) EXPECT_TRUE(Put(table, "a", "1"));
+            }),
+            (std::array{30, 0, 0}));
+  for (const GetOptions& options : {kEventual, GetOptions{.read = Read::Bounded(seconds(2))}}) {
+    for (const int calls : CalledBy(300, table, options)) EXPECT_NEAR(calls, 100, 60);
+  }
+  EXPECT_EQ(cluster_.counts().wrong_place, 0);
+}
+
+TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheReadNamesNoLevel) {
+  cluster_.SetDefaultRead("r", idl::ReadLevel::EVENTUAL);
+  const TablePtr table = OpenWithRecord();
+  for (const int calls : CalledBy(300, table, {})) EXPECT_NEAR(calls, 100, 60);
+  EXPECT_EQ(CalledBy(30, table, {.read = Read::Strong()}), (std::array{30, 0, 0}));
+  cluster_.SetDefaultRead("r", idl::ReadLevel::STRONG);  // altered since: followers refuse, the primary serves
+  EXPECT_EQ(CalledBy(30, table, {})[0], 30);
+}
+
+TEST_F(ReplicaReadsTest, LearnersAreNotAsked) {
+  cluster_.AddTable("two", {}, 2);
+  cluster_.AddLearner("two", "", "ts-3");
+  const TablePtr table = Open("two");
+  ASSERT_TRUE(Put(table, "a", "1"));
+  EXPECT_EQ(CalledBy(50, table, kEventual)[2], 0);
+}
+
+TEST_F(ReplicaReadsTest, TheLoadedAndTheSlowGetLess) {
+  const TablePtr table = OpenWithRecord();
+  network_.SetDelay(kTs1, milliseconds(20));
+  int answers = 0;
+  const auto calls = Called([&] {
+    for (int round = 0; round < 100; ++round) {
+      for (int i = 0; i < 10; ++i)
+        core_.Get(table, "a", kEventual, [&](Result<Record> got) { answers += got ? 1 : 0; });
+      scheduler_.RunFor(milliseconds(1));
+    }
+    scheduler_.RunFor(seconds(1));
+  });
+  EXPECT_EQ(answers, 1000);
+  EXPECT_LT(calls[0], 100);
+  EXPECT_GT(calls[1], 300);
+  EXPECT_GT(calls[2], 300);
+}
+
+TEST_F(ReplicaReadsTest, ScansAndMultiGetsSpreadToo) {
+  const TablePtr table = Open("r");
+  for (char c = 'a'; c <= 'z'; ++c) ASSERT_TRUE(Put(table, std::string(1, c), "v"));
+  cluster_.SetPageRows(2);
+  for (const bool reverse : {false, true}) {
+    const auto calls = Called([&] {
+      for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(Scan(table, {.reverse = reverse, .read = Read::Eventual()})->size(), 52u);
+      }
+    });
+    for (const int count : calls) EXPECT_GT(count, 10);
+  }
+  const auto calls = Called([&] {
+    for (int i = 0; i < 60; ++i) {
+      const auto got = MultiGet(table, {"z", "a", "none"}, kEventual);
+      EXPECT_TRUE(got[0] && got[1]);
+      EXPECT_EQ(got[2].error().code(), Code::kNotFound);
+    }
+  });
+  for (const int count : calls) EXPECT_GT(count, 10);
+  // And past who does not answer.
+  network_.SetWeather(kTs1, Weather::kDown);
+  network_.SetWeather(kTs2, Weather::kDown);
+  EXPECT_EQ(Scan(table, {.read = Read::Eventual()})->size(), 52u);
+  EXPECT_TRUE(MultiGet(table, {"z"}, kEventual)[0]);
+}
+
+// ---- what is behind, and what refuses
+
+TEST_F(ReplicaReadsTest, EventualShowsWhatALaggingFollowerHas) {
+  const TablePtr table = OpenWithRecord();
+  cluster_.Lag("ts-2");
+  ASSERT_TRUE(Put(table, "a", "2"));
+  bool old = false;
+  for (int i = 0; i < 30; ++i) old = old || Get(table, "a", kEventual)->value == "1";
+  EXPECT_TRUE(old);
+  EXPECT_EQ(Get(table, "a")->value, "2");
+}
+
+TEST_F(ReplicaReadsTest, ASessionAndABoundGoFromALaggingFollowerToThePrimary) {
+  const TablePtr table = OpenWithRecord();
+  Session session = SessionAccess::Make(std::make_shared<SessionState>());
+  cluster_.Lag("ts-2");
+  cluster_.Lag("ts-3");
+  ASSERT_TRUE(Put(table, "a", "2", {.session = &session}));
+  for (int i = 0; i < 30; ++i) {
+    const auto calls =
+        Called([&] { EXPECT_EQ(Get(table, "a", {.read = Read::InSession(), .session = &session})->value, "2"); });
+    EXPECT_LE(calls[1] + calls[2], 1) << "one refusal, then the primary";
+    EXPECT_EQ(calls[0], 1);
+    EXPECT_EQ(Get(table, "a", {.read = Read::Bounded(seconds(2))})->value, "2");
+  }
+  cluster_.CatchUp("ts-2");
+  cluster_.CatchUp("ts-3");
+  for (const int calls : CalledBy(300, table, {.read = Read::InSession(), .session = &session})) EXPECT_GT(calls, 30);
+}
+
+TEST_F(ReplicaReadsTest, ARefusalCostsOneHopAndNoWait) {
+  const TablePtr table = OpenWithRecord();
+  for (const auto code : {idl::Code::NOT_PRIMARY, idl::Code::COME_AGAIN, idl::Code::UNAVAILABLE, idl::Code::OVERLOADED,
+                          idl::Code::INTERNAL, idl::Code::NO_SUCH_TABLE, idl::Code::WRONG_TABLET}) {
+    for (const GetOptions& options : {kEventual, GetOptions{.read = Read::Bounded(seconds(2))}}) {
+      cluster_.AnswerNext("ts-2", code, 100, 500);
+      cluster_.AnswerNext("ts-3", code, 100, 500);
+      const MonotonicTime start = scheduler_.Now();
+      for (int i = 0; i < 20; ++i) EXPECT_EQ(Get(table, "a", options)->value, "1");
+      EXPECT_LT(Since(start), milliseconds(20)) << code;
+    }
+  }
+}
+
+TEST_F(ReplicaReadsTest, EventualGoesOnWhereThePrimaryRefuses) {
+  const TablePtr table = OpenWithRecord();
+  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 1000);
+  cluster_.AnswerNext("ts-2", idl::Code::UNAVAILABLE, 1000);
+  const MonotonicTime start = scheduler_.Now();
+  for (int i = 0; i < 20; ++i) EXPECT_TRUE(Get(table, "a", kEventual));
+  EXPECT_LT(Since(start), milliseconds(20));
+}
+
+TEST_F(ReplicaReadsTest, ASessionWaitsAtThePrimaryForWhatItHasNotApplied) {
+  const TablePtr table = OpenWithRecord();
+  Session session = SessionAccess::Make(std::make_shared<SessionState>());
+  ASSERT_TRUE(Put(table, "a", "2", {.session = &session}));
+  cluster_.Lag("ts-2");
+  cluster_.Lag("ts-3");
+  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 3, 100);
+  ASSERT_TRUE(Put(table, "b", "3", {.session = &session}));
+  EXPECT_EQ(Get(table, "b", {.read = Read::InSession(), .session = &session})->value, "3");
+}
+
+// ---- partitions
+
+TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {
+  const TablePtr table = OpenWithRecord();
+  for (const Weather weather : {Weather::kDown, Weather::kSilent}) {
+    for (const rpc::Endpoint& alone : {kTs1, kTs2, kTs3}) {
+      for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) {
+        network_.SetWeather(server, server == alone ? Weather::kFair : weather);
+      }
+      Duration longest{0};
+      const MonotonicTime start = scheduler_.Now();
+      int gets = 0;
+      for (; Since(start) < seconds(20); ++gets) {
+        const MonotonicTime begun = scheduler_.Now();
+        EXPECT_EQ(Get(table, "a", kEventual)->value, "1");
+        longest = std::max(longest, Since(begun));
+        scheduler_.RunFor(milliseconds(1));
+      }
+      EXPECT_LE(longest, milliseconds(2100)) << "two silent ones, a second each";
+      EXPECT_GT(gets, weather == Weather::kDown ? 10'000 : 2000) << "who is away is seldom tried";
+    }
+  }
+}
+
+TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
+  const TablePtr table = OpenWithRecord();
+  StopMasters();
+  network_.SetWeather(kTs1, Weather::kDown);
+  // A write makes the client doubt the place: nobody is left to ask for a better one.
+  EXPECT_FALSE(Put(table, "a", "2", {.deadline = seconds(1)}));
+  const MonotonicTime start = scheduler_.Now();
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Get(table, "a", kEventual)->value, "1");
+  EXPECT_LT(Since(start), milliseconds(50));
+  EXPECT_TRUE(Get(table, "a", {.read = Read::Bounded(seconds(2))}));
+  // The masters come back and know of no primary: nothing changes.
+  cluster_.SetServing(false);
+  network_.SetWeather(kMaster1, Weather::kFair);
+  scheduler_.RunFor(seconds(5));
+  EXPECT_EQ(Get(table, "a", kEventual)->value, "1");
+  const TablePtr fresh = Open("r");
+  EXPECT_EQ(Get(fresh, "a", kEventual)->value, "1") << "looked up without a primary";
+}
+
+TEST_F(ReplicaReadsTest, WhoCameBackIsAskedAgain) {
+  const TablePtr table = OpenWithRecord();
+  network_.SetWeather(kTs2, Weather::kDown);
+  for (int i = 0; i < 200; ++i) {
+    EXPECT_TRUE(Get(table, "a", kEventual));
+    scheduler_.RunFor(milliseconds(50));
+  }
+  network_.SetWeather(kTs2, Weather::kFair);
+  scheduler_.RunFor(kAwayMax);
+  EXPECT_GT(CalledBy(300, table, kEventual)[1], 30);
+}
+
+TEST_F(ReplicaReadsTest, WithoutMastersThePrimaryLastKnownGoesOn) {
+  const TablePtr table = OpenWithRecord();
+  StopMasters();
+  network_.Next(kTs1, Weather::kCutAfter);  // one fault, and the place is doubted
+  const MonotonicTime start = scheduler_.Now();
+  EXPECT_TRUE(Put(table, "a", "2"));
+  EXPECT_LT(Since(start), milliseconds(700));
+  const MonotonicTime later = scheduler_.Now();
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(Value(table, "a"), "2");
+  EXPECT_LT(Since(later), milliseconds(10)) << "its answer made it known again";
+  EXPECT_EQ(cluster_.counts().writes_executed, 2);
+}
+
+TEST_F(ReplicaReadsTest, NobodyThereIsSaidWithAllWhoWereAsked) {
+  const TablePtr table = OpenWithRecord();
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kDown);
+  const auto got = Get(table, "a", {.read = Read::Eventual(), .deadline = seconds(1)});
+  EXPECT_EQ(got.error().code(), Code::kUnavailable);
+  for (const char* name : {"ts-1:1", "ts-2:1", "ts-3:1"}) {
+    EXPECT_NE(got.error().message().find(name), std::string::npos) << got.error();
+  }
+  EXPECT_LT(network_.calls(kTs1), 50) << "with backoff";
+}
+
+// ---- routing
+
+TEST_F(ReplicaReadsTest, AFollowersAnswerOfANewerEpochIsNotTakenForAPrimarys) {
+  const TablePtr table = OpenWithRecord();
+  cluster_.Move("r", "a", "ts-3");  // a transfer
+  for (int i = 0; i < 30; ++i) EXPECT_TRUE(Get(table, "a", kEventual));
+  scheduler_.RunFor(milliseconds(10));
+  EXPECT_EQ(cluster_.counts().locates, 2) << "looked up in the background, once";
+  const int wrong = cluster_.counts().wrong_place;
+  EXPECT_TRUE(Put(table, "a", "2"));
+  EXPECT_EQ(cluster_.counts().wrong_place, wrong);
+}
+
+TEST_F(ReplicaReadsTest, AHintThatNamesThePrimaryAloneKeepsTheReplicas) {
+  const TablePtr table = OpenWithRecord();
+  cluster_.Move("r", "a", "ts-2");
+  ASSERT_TRUE(Put(table, "a", "2"));
+  EXPECT_EQ(cluster_.counts().locates, 1) << "by the hint";
+  for (const int calls : CalledBy(300, table, kEventual)) EXPECT_GT(calls, 30);
+  cluster_.Split("r", "f");
+  cluster_.Move("r", "g", "ts-3");
+  ASSERT_TRUE(Put(table, "g", "2"));
+  const auto calls = Called([&] {
+    for (int i = 0; i < 90; ++i) EXPECT_TRUE(Get(table, "g", kEventual));
+  });
+  for (const int count : calls) EXPECT_GT(count, 5) << "a half inherits those of the whole";
+}
+
+class NearReadsTest : public ReplicaReadsTest {
+ protected:
+  NearReadsTest() : ReplicaReadsTest({"r2", ""}) {
+    for (const ServerName& name : kServers) cluster_.SetRack(name, "r" + name.substr(3));
+  }
+};
+
+TEST_F(NearReadsTest, TheReplicaInTheClientsRackServesUntilItIsAway) {
+  const TablePtr table = OpenWithRecord();
+  EXPECT_EQ(CalledBy(50, table, kEventual), (std::array{0, 50, 0}));
+  EXPECT_EQ(CalledBy(50, table, {.read = Read::Bounded(seconds(2))}), (std::array{0, 50, 0}));
+  network_.SetWeather(kTs2, Weather::kDown);
+  const auto calls = CalledBy(50, table, kEventual);
+  EXPECT_EQ(calls[1], 1);
+  EXPECT_EQ(calls[0] + calls[2], 50);
+  network_.SetWeather(kTs2, Weather::kFair);
+  scheduler_.RunFor(seconds(1));
+  EXPECT_EQ(CalledBy(50, table, kEventual), (std::array{0, 50, 0}));
+}
+
+}  // namespace
+}  // namespace ebla::client
