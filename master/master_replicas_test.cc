@@ -214,5 +214,76 @@ TEST_F(MasterReplicasTest, AllServersAtOnceComeBack) {
   WaitServing();
 }
 
+// ---- membership -----------------------------------------------------------------------------------------------------
+
+TEST_F(MasterReplicasTest, ReplicasAreAddedAsServersJoin) {
+  Begin({.servers = 3, .asleep = 2});
+  MakeTable(3);
+  EXPECT_EQ(Tablet().voters.size(), 1u);
+  cluster().server(1).Start();
+  WaitServing();
+  EXPECT_EQ(Tablet().voters.size(), 2u);
+  cluster().server(2).Start();
+  WaitServing();
+  EXPECT_EQ(Tablet().voters.size(), 3u);
+  const auto settled = cluster().Tablets();
+  cluster().scheduler().RunFor(60s);
+  EXPECT_EQ(cluster().Tablets(), settled);
+}
+
+TEST_F(MasterReplicasTest, ALostServersReplicasAreMadeElsewhereAfterFiveMinutes) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  cluster().server(0).Stop();
+  cluster().scheduler().RunFor(290s);
+  EXPECT_NE(cluster().WhyNotServing("carts"), "");
+  WaitServing();
+  for (const auto& [id, info] : cluster().Tablets()) EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains("ts-1")));
+  cluster().server(0).Start();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_TRUE(cluster().server(0).replicas().empty()) << "what was removed is dropped";
+  WaitServing();
+}
+
+TEST_F(MasterReplicasTest, AlterRaisesAndLowersTheNumberOfReplicas) {
+  Begin({.servers = 5});
+  MakeTable(1);
+  for (const int replicas : {3, 5, 2, 1, 4}) {
+    ASSERT_EQ(cluster().Alter("carts", Replicas(replicas)).header.code, idl::Code::OK);
+    WaitServing();
+    for (const auto& [id, info] : cluster().Tablets()) EXPECT_EQ(info.voters.size(), static_cast<size_t>(replicas));
+  }
+}
+
+TEST_F(MasterReplicasTest, CopiesStayWithinTheirCaps) {
+  Begin({.servers = 4});
+  std::vector<std::string> points;
+  for (int i = 101; i < 160; ++i) points.push_back(std::to_string(i));
+  ASSERT_EQ(cluster().Create("carts", points, Replicas(1)).header.code, idl::Code::OK);
+  ASSERT_EQ(cluster().Alter("carts", Replicas(2)).header.code, idl::Code::OK);
+  size_t most = 0;
+  EXPECT_TRUE(cluster().RunUntil([&] {
+    std::map<std::string, size_t> copies;
+    for (const auto& [id, info] : cluster().Tablets()) {
+      for (const std::string& learner : info.learners) most = std::max(most, ++copies[learner]);
+    }
+    return cluster().WhyNotServing("carts").empty();
+  }, 300s)) << cluster().WhyNotServing("carts");
+  EXPECT_EQ(most, RepairCaps().copies_per_server);
+}
+
+TEST_F(MasterReplicasTest, APrimaryThatDiesAmidAChangeIsFailedOverAndTheChangeGoesOn) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  ASSERT_EQ(cluster().Alter("carts", Replicas(4)).header.code, idl::Code::OK);
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Tablet().learners.empty(); }));
+  FakeServer& victim = Primary();
+  victim.Stop();
+  cluster().scheduler().RunFor(20s);
+  EXPECT_TRUE(AllLed());
+  victim.Start();
+  WaitServing();
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -129,6 +129,27 @@ TEST_P(MasterStepsTest, FailoverOfTablets) {
   EachStep(5, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
+TEST_P(MasterStepsTest, RaisingAndLoweringReplicas) {
+  for (const int replicas : {1, 3}) {
+    const auto with = [](int count) {
+      idl::TableOptions options;
+      options.__set_replicas(count);
+      return options;
+    };
+    const auto prepare = [&](TestCluster& cluster) {
+      ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}, with(replicas)).header.code, idl::Code::OK);
+    };
+    const auto act = [&](TestCluster& cluster) {
+      idl::AlterTableRequest request;
+      request.name = "carts";
+      request.options = with(4 - replicas);
+      Ask(cluster, &idl::MasterServiceCobSvIf::alterTable, request);
+      cluster.RunUntil([&] { return cluster.struck(); }, 20s);
+    };
+    EachStep(15, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+  }
+}
+
 TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {
   const auto prepare = [](TestCluster& cluster) {
     ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);

@@ -54,6 +54,7 @@ class Turmoil {
         idl::AlterTableRequest alter;
         alter.name = TableName();
         alter.options.__set_defaultTtlMs(static_cast<int64_t>(Below(1'000)));
+        if (Chance(60)) alter.options.__set_replicas(static_cast<int32_t>(1 + Below(3)));
         return Ask(&idl::MasterServiceCobSvIf::alterTable, alter);
       }
       default: {

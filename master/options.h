@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/executor.h"
+#include "master/planner/repair.h"
 
 namespace ebla::master {
 
@@ -19,6 +20,10 @@ struct MasterOptions {
   Duration report_lag = std::chrono::seconds(2);
   // Followers' suspicion of their primary counts for so long.
   Duration report_fresh = std::chrono::seconds(3);
+  // A voter whose server has been away for so long is replaced.
+  Duration replace_after = std::chrono::minutes(5);
+  Duration repair_every = std::chrono::seconds(1);
+  RepairCaps repair;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

@@ -28,6 +28,7 @@ Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std:
       context_{ports_.options, ports_.executor, catalog_, servers_, link_},
       steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
       reminders_(context_),
+      keeper_(context_, steward_, [] { return true; }),
       runner_(ports_.executor) {}
 
 Reign::~Reign() {
@@ -48,6 +49,7 @@ void Reign::Start(Done done) {
                      if (table.node.state == idl::TableState::DROPPING) StartDrop(name);
                    }
                    for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
+                   keeper_.Start();
                    done(std::move(status));
                  }));
 }

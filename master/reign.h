@@ -22,6 +22,7 @@
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/reminders.h"
+#include "master/procedures/replica_keeper.h"
 #include "master/procedures/tablet_steward.h"
 
 namespace ebla::master {
@@ -99,6 +100,7 @@ class Reign {
   const Context context_;
   TabletSteward steward_;
   Reminders reminders_;
+  ReplicaKeeper keeper_;
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
   ProcedureRunner runner_;

@@ -104,7 +104,8 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
   return Need::kFence;
 }
 
-// A majority of the followers follow this very primary in this epoch, and hear nothing from it.
+// A majority of the followers follow this very primary, in this epoch or in one of its that it has been told to leave,
+// and hear nothing from it.
 bool TabletSteward::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
   const idl::TabletInfo& info = tablet.node.info;
   const MonotonicTime now = context_.executor.Now();
@@ -116,7 +117,7 @@ bool TabletSteward::PrimarySilent(const TabletEntry& tablet, const Note& note) c
     if (!report || now - report->received > context_.options.report_fresh) continue;
     if (note.epoch == tablet.epoch() && report->received < note.since) continue;
     const idl::TabletLoad* load = report->Find(tablet.id());
-    if (load && load->primarySilent && load->epoch == info.epoch && load->primary == info.primary) ++silent;
+    if (load && load->primarySilent && load->epoch <= info.epoch && load->primary == info.primary) ++silent;
   }
   const size_t followers = info.voters.size() - 1;
   return followers > 0 && silent > followers / 2;
@@ -138,6 +139,35 @@ Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) con
     }
   }
   return Epoch{static_cast<uint64_t>(floor)};
+}
+
+// ---- changes --------------------------------------------------------------------------------------------------------
+
+const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
+  const idl::TabletLoad* load = report->Find(tablet.id());
+  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch && load->barrierCommitted &&
+                     load->refusedForEpoch <= load->epoch;
+  return leads && LiveVoters(tablet) > tablet.node.info.voters.size() / 2 ? load : nullptr;
+}
+
+void TabletSteward::ChangeMembers(std::vector<BatchItem> items) {
+  std::map<ServerName, std::vector<BatchItem>> by_primary;
+  for (BatchItem& item : items) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    if (!tablet || tablet->version != item.version || !SettledLoad(*tablet)) continue;
+    Note& note = notes_[item.tablet];
+    note.busy = true;
+    // Above what one that is removed has promised, too: it is dropped in this epoch.
+    item.epoch = std::max(tablet->epoch(), FenceFloor(*tablet, note)).Next();
+    item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+    by_primary[tablet->node.info.primary].push_back(std::move(item));
+  }
+  for (auto& [server, changes] : by_primary) StartBatch(server, std::move(changes));
 }
 
 // ---- lanes ----------------------------------------------------------------------------------------------------------

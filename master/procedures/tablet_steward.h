@@ -1,7 +1,7 @@
 // master/procedures/tablet_steward.h
 // Sees to it that every tablet is led as the catalog says: born ones are configured; those whose primary died, was
 // restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
-// put right.
+// put right. It also carries out the changes of membership that replica_keeper.h decides on.
 // How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits in
 //             the lane of its primary's server, and each lane runs a few rounds and batches at a time (fence_round.h,
 //             tablet_batch.h), all lanes in parallel. Nothing here needs to survive the master: a successor considers
@@ -34,6 +34,13 @@ class TabletSteward {
 
   void Consider(TabletId tablet);
   void ConsiderServer(const ServerName& server);  // all that it holds
+
+  // Carries out changes of membership: `next` has the new voters and learners, its epoch is the steward's to choose. A
+  // tablet that is not settled by now is left out.
+  void ChangeMembers(std::vector<BatchItem> items);
+  // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is under
+  // way and a majority of the voters lives; else null: this is no time to change anything.
+  const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
 
   // Lets go of what it noted of tablets that the catalog no longer has.
   void ForgetGone();

@@ -211,9 +211,12 @@ bool TestCluster::WaitForServers() {
   return RunUntil([&] {
     const auto leader = Leader();
     if (!leader) return false;
-    const auto running = std::ranges::count_if(servers_, [](const auto& server) { return server->running(); });
-    return masters_[*leader].master->Stats().live_servers == static_cast<size_t>(running);
+    return masters_[*leader].master->Stats().live_servers == RunningServers();
   });
+}
+
+size_t TestCluster::RunningServers() const {
+  return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& server) { return server->running(); }));
 }
 
 idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<std::string> points,
@@ -308,6 +311,11 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
       return which + " is not led by " + info.primary + " in epoch " + std::to_string(info.epoch);
     }
     if (std::ranges::find(info.voters, info.primary) == info.voters.end()) return which + "'s primary does not vote";
+    const size_t wanted = std::min(static_cast<size_t>(table->schema.options.replicas), RunningServers());
+    if (info.voters.size() != wanted || !info.learners.empty()) {
+      return which + " has " + std::to_string(info.voters.size()) + " voters of " + std::to_string(wanted) + ", and " +
+             std::to_string(info.learners.size()) + " learners";
+    }
     for (const std::string& voter : info.voters) {
       if (std::string why = WhyNotFollowing(voter, info, table->schema); !why.empty()) return which + ": " + why;
     }
@@ -319,6 +327,7 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
   }
   if (by_start.empty() || !at.empty()) return "the ranges do not cover all keys";
   for (const auto& server : servers_) {
+    if (!server->running()) continue;
     for (const auto& [id, replica] : server->replicas()) {
       const auto tablet = tablets.find(id);
       const bool wanted = tablet != tablets.end() && (std::ranges::count(tablet->second.voters, server->name()) > 0 ||

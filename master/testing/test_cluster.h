@@ -85,6 +85,7 @@ class TestCluster {
   // The master that leads and is ready; none at present: nullopt.
   std::optional<size_t> Leader() const;
   bool WaitForLeader();
+  size_t RunningServers() const;
   bool WaitForServers();  // every running server lives in the leader's view
   bool RunUntil(std::function<bool()> done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 

@@ -1,0 +1,109 @@
+#include "master/planner/repair.h"
+
+#include <algorithm>
+#include <optional>
+#include <tuple>
+
+namespace ebla::master {
+namespace {
+
+using Kind = RepairAction::Kind;
+
+size_t Count(const std::vector<PlannedReplica>& replicas, ReplicaHealth health) {
+  return static_cast<size_t>(
+      std::ranges::count_if(replicas, [&](const PlannedReplica& replica) { return replica.health == health; }));
+}
+
+// Voters that are to stay, as far as is known: those lost for good are not.
+size_t Lasting(const PlannedTablet& tablet) {
+  return tablet.voters.size() - Count(tablet.voters, ReplicaHealth::kLost);
+}
+
+std::string Numbers(const PlannedTablet& tablet) {
+  return std::to_string(Count(tablet.voters, ReplicaHealth::kLive)) + " of " + std::to_string(tablet.voters.size()) +
+         " voters live, " + std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
+         std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
+}
+
+// Who is to go: the lost before the away before the live; of those, one of a rack that holds several, then the fullest
+// server's. Nobody: none can.
+const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
+  std::map<ServerName, const PlannedServer*> servers;
+  for (const PlannedServer& server : cluster.servers) servers[server.name] = &server;
+  std::map<std::string, size_t> racks;
+  const auto rack_of = [&](const PlannedReplica& replica) {
+    const auto server = servers.find(replica.server);
+    return server == servers.end() ? std::string() : server->second->rack;
+  };
+  for (const PlannedReplica& voter : tablet.voters) ++racks[rack_of(voter)];
+  const auto rank = [&](const PlannedReplica& voter) {
+    const auto server = servers.find(voter.server);
+    const std::string rack = rack_of(voter);
+    return std::tuple(voter.health, rack.empty() ? 1 : racks.at(rack), server == servers.end() ? 0 : server->second->tablets,
+                      voter.server);
+  };
+  const PlannedReplica* worst = nullptr;
+  for (const PlannedReplica& voter : tablet.voters) {
+    if (voter.server == tablet.primary) continue;
+    if (!worst || rank(voter) > rank(*worst)) worst = &voter;
+  }
+  if (!worst) return nullptr;
+  const size_t live = Count(tablet.voters, ReplicaHealth::kLive) - (worst->health == ReplicaHealth::kLive ? 1 : 0);
+  return live > (tablet.voters.size() - 1) / 2 ? worst : nullptr;
+}
+
+// What can be done at once, without a copy.
+std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterView& cluster) {
+  const auto action = [&](Kind kind, const PlannedReplica& replica, const std::string& why) {
+    return RepairAction{kind, tablet.tablet, replica.server, why + ": " + Numbers(tablet)};
+  };
+  for (const PlannedReplica& learner : tablet.learners) {
+    if (learner.health == ReplicaHealth::kLost) return action(Kind::kRemoveLearner, learner, "its server is lost");
+    if (Lasting(tablet) >= tablet.wanted) return action(Kind::kRemoveLearner, learner, "not wanted any more");
+    if (learner.level && learner.health == ReplicaHealth::kLive) return action(Kind::kPromote, learner, "level");
+  }
+  // A lost voter goes only once another has taken its place.
+  if (tablet.voters.size() <= tablet.wanted) return std::nullopt;
+  const PlannedReplica* surplus = Surplus(tablet, cluster);
+  if (!surplus) return std::nullopt;
+  return action(Kind::kRemoveVoter, *surplus, "too many");
+}
+
+bool WantsCopy(const PlannedTablet& tablet) { return Lasting(tablet) + tablet.learners.size() < tablet.wanted; }
+
+// A server with room for one more copy.
+std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& view, const RepairCaps& caps) {
+  std::vector<ServerName> excluded;
+  for (const auto* replicas : {&tablet.voters, &tablet.learners}) {
+    for (const PlannedReplica& replica : *replicas) excluded.push_back(replica.server);
+  }
+  ClusterView open = view.cluster;
+  for (PlannedServer& server : open.servers) {
+    if (view.copies_to[server.name] >= caps.copies_per_server) server.writes_refused = true;
+  }
+  const ServerName place = PlaceReplica(open, excluded);
+  if (place.empty()) return std::nullopt;
+  ++view.copies;
+  ++view.copies_to[place];
+  for (PlannedServer& server : view.cluster.servers) server.tablets += server.name == place ? 1 : 0;
+  return RepairAction{Kind::kAddLearner, tablet.tablet, place, "under-replicated: " + Numbers(tablet)};
+}
+
+}  // namespace
+
+std::vector<RepairAction> PlanRepair(RepairView view, const RepairCaps& caps) {
+  std::erase_if(view.tablets, [](const PlannedTablet& tablet) { return !tablet.settled; });
+  std::ranges::sort(view.tablets, {}, [](const PlannedTablet& tablet) {
+    return std::tuple(Count(tablet.voters, ReplicaHealth::kLive), tablet.tablet);
+  });
+  std::vector<RepairAction> actions;
+  for (const PlannedTablet& tablet : view.tablets) {
+    if (actions.size() >= caps.changes) break;
+    std::optional<RepairAction> action = Settle(tablet, view.cluster);
+    if (!action && WantsCopy(tablet) && view.copies < caps.copies) action = AddLearner(tablet, view, caps);
+    if (action) actions.push_back(std::move(*action));
+  }
+  return actions;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,120 @@
+#include "master/procedures/replica_keeper.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "master/catalog/table_rules.h"
+#include "master/options.h"
+
+namespace ebla::master {
+namespace {
+
+// A learner that lacks no more than so many entries will have them in a moment.
+constexpr int64_t kLevelWithin = 1'000;
+// A learner is nobody's last copy: it need not be waited for as long as a voter.
+constexpr Duration kLearnerPatience = std::chrono::seconds(30);
+
+bool Level(const idl::TabletLoad& load, const ServerName& learner) {
+  return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
+    return peer.server == learner && !peer.copying && !peer.incomplete && peer.silentMs >= 0 &&
+           peer.silentMs < 3'000 && peer.flushedLsn + kLevelWithin >= load.lastLsn;
+  });
+}
+
+}  // namespace
+
+ReplicaKeeper::ReplicaKeeper(const Context& context, TabletSteward& steward, std::function<bool()> may_act)
+    : context_(context), steward_(steward), may_act_(std::move(may_act)) {}
+
+ReplicaKeeper::~ReplicaKeeper() { context_.executor.Cancel(timer_); }
+
+void ReplicaKeeper::Later() {
+  timer_ = context_.executor.After(context_.options.repair_every, guard_([this] {
+                                     Work();
+                                     Later();
+                                   }));
+}
+
+void ReplicaKeeper::Work() {
+  RepairView view = View();
+  copies_ = view.copies;
+  if (!may_act_()) return;
+  std::vector<BatchItem> items;
+  for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
+    static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
+    if (std::optional<BatchItem> item = ItemOf(action)) {
+      VLOG(1) << "tablet " << action.tablet << " " << kWhat[static_cast<int>(action.kind)] << " " << action.server
+              << ", " << action.reason;
+      items.push_back(std::move(*item));
+    }
+  }
+  if (!items.empty()) LOG(INFO) << "changing the membership of " << items.size() << " tablets";
+  steward_.ChangeMembers(std::move(items));
+}
+
+RepairView ReplicaKeeper::View() const {
+  RepairView view;
+  view.cluster = ViewCluster(context_.image(), context_.servers);
+  for (const auto& [id, tablet] : context_.image().tablets()) {
+    for (const ServerName& learner : tablet.node.info.learners) {
+      ++view.copies;
+      ++view.copies_to[learner];
+    }
+    const TableEntry* table = context_.image().LivingTable(tablet);
+    if (!table || tablet.creating()) continue;
+    const size_t wanted = ReplicasOf(table->node.schema);
+    if (!Whole(tablet, wanted)) view.tablets.push_back(Plan(tablet, wanted));
+  }
+  return view;
+}
+
+bool ReplicaKeeper::Whole(const TabletEntry& tablet, size_t wanted) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  return info.voters.size() == wanted && info.learners.empty() &&
+         std::ranges::all_of(info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); });
+}
+
+PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  PlannedTablet planned;
+  planned.tablet = tablet.id();
+  planned.wanted = wanted;
+  planned.primary = info.primary;
+  for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(voter, false), true});
+  const idl::TabletLoad* load = steward_.SettledLoad(tablet);
+  planned.settled = load != nullptr;
+  for (const ServerName& learner : info.learners) {
+    planned.learners.push_back({learner, HealthOf(learner, true), load && Level(*load, learner)});
+  }
+  return planned;
+}
+
+ReplicaHealth ReplicaKeeper::HealthOf(const ServerName& name, bool learner) const {
+  const Server* server = context_.servers.Find(name);
+  if (!server) return ReplicaHealth::kLost;
+  if (server->live) return ReplicaHealth::kLive;
+  const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
+  return context_.executor.Now() - server->changed >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
+}
+
+std::optional<BatchItem> ReplicaKeeper::ItemOf(const RepairAction& action) const {
+  const TabletEntry* tablet = context_.image().Tablet(action.tablet);
+  if (!tablet) return std::nullopt;
+  BatchItem item;
+  item.tablet = action.tablet;
+  item.title = Title::kMember;
+  item.version = tablet->version;
+  item.next = tablet->node;
+  idl::TabletInfo& info = item.next->info;
+  using Kind = RepairAction::Kind;
+  if (action.kind != Kind::kAddLearner) {
+    std::erase(info.learners, action.server);
+    std::erase(info.voters, action.server);
+  }
+  if (action.kind == Kind::kAddLearner) info.learners.push_back(action.server);
+  if (action.kind == Kind::kPromote) info.voters.push_back(action.server);
+  return item;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,48 @@
+// master/procedures/replica_keeper.h
+// Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
+// tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
+// set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
+// their server reports them (drop_strays.h).
+// How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
+//             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "master/planner/repair.h"
+#include "master/procedures/context.h"
+#include "master/procedures/tablet_steward.h"
+
+namespace ebla::master {
+
+class ReplicaKeeper {
+ public:
+  // `may_act`: false while nothing is to be repaired (safe mode). All outlive this.
+  ReplicaKeeper(const Context& context, TabletSteward& steward, std::function<bool()> may_act);
+  ~ReplicaKeeper();
+
+  void Start() { Later(); }
+  // Learners in the catalog.
+  size_t copies() const { return copies_; }
+
+ private:
+  void Later();
+  void Work();
+  RepairView View() const;
+  bool Whole(const TabletEntry& tablet, size_t wanted) const;
+  PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
+  ReplicaHealth HealthOf(const ServerName& server, bool learner) const;
+  std::optional<BatchItem> ItemOf(const RepairAction& action) const;
+
+  const Context context_;
+  TabletSteward& steward_;
+  const std::function<bool()> may_act_;
+  TimerId timer_;
+  size_t copies_ = 0;
+  Guard guard_;
+};
+
+}  // namespace ebla::master
