@@ -242,8 +242,9 @@ void Operation::OnReply(Result<std::string> message) {
       attempt.status = Complete();
       if (attempt.status.ok()) return Finish({});
     } else {
-      if (IsAnswer(code) || code == Code::kLostWrite) NoteSession(header);
       attempt.status = Status(code, header.message);
+      if (IsAnswer(code)) NoteSession(header);
+      if (code == Code::kLostWrite) attempt.status = Status(code, header.message + NoteLost(header));
     }
     if (header.__isset.retryAfterMs) attempt.retry_after = std::chrono::milliseconds(header.retryAfterMs);
   }
@@ -298,27 +299,35 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
   }
 }
 
+// As the answer says, else as believed; of another tablet, only what the operation touched.
+KeyRange Operation::AnsweredRange(const idl::ReplyHeader& header) const {
+  if (header.__isset.range) return rpc::FromIdl(header.range);
+  if (header.__isset.tabletId && TabletId{static_cast<uint64_t>(header.tabletId)} != place_->tablet) return Touched();
+  return place_->range;
+}
+
 void Operation::NoteSession(const idl::ReplyHeader& header) {
   if (!session_ || !header.__isset.applied) return;
-  const Version applied = rpc::FromIdl(header.applied);
-  // The range that the position speaks of: as the answer says, else as believed; of another tablet, only what it
-  // touched.
-  KeyRange range = place_->range;
-  if (header.__isset.range) {
-    range = rpc::FromIdl(header.range);
-  } else if (header.__isset.tabletId && TabletId{static_cast<uint64_t>(header.tabletId)} != place_->tablet) {
-    range = Touched();
-  }
-  const Code code = rpc::FromIdl(header.code);
   session_->Update(router_->table(), [&](TableToken& token) {
-    if (code == Code::kLostWrite) {
-      token.Lost(range, applied);
-    } else if (token_judged_) {
-      token.Judged(range, applied);
+    if (token_judged_) {
+      token.Judged(token_, AnsweredRange(header), rpc::FromIdl(header.applied));
     } else {
-      token.Saw(range, applied);
+      token.Saw(AnsweredRange(header), rpc::FromIdl(header.applied));
     }
   });
+}
+
+std::string Operation::NoteLost(const idl::ReplyHeader& header) {
+  if (!session_ || !header.__isset.applied) return "";
+  const Version applied = rpc::FromIdl(header.applied);
+  std::vector<Version> dropped;
+  session_->Update(router_->table(),
+                   [&](TableToken& token) { dropped = token.Lost(token_, AnsweredRange(header), applied); });
+  std::string text = "; the session goes on from " + applied.ToString();
+  for (size_t i = 0; i < dropped.size(); ++i) {
+    text += (i == 0 ? " and waits no longer for " : ", ") + dropped[i].ToString();
+  }
+  return text;
 }
 
 void Operation::Decide(Attempt attempt) {

@@ -72,6 +72,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   Status OutOfTime() const { return WithAllAsked(policy_.OutOfTime()); }
   void SetSession(std::shared_ptr<SessionState> session) { session_ = std::move(session); }
   const std::shared_ptr<SessionState>& session() const { return session_; }
+  // The range that a reply's applied position speaks of.
+  KeyRange AnsweredRange(const idl::ReplyHeader& header) const;
 
   // The header of the coming attempt, with the session's token.
   void FillHeader(idl::RequestHeader& header);
@@ -104,6 +106,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   void OnReply(Result<std::string> message);
   void LearnFrom(const idl::ReplyHeader& header, Attempt& attempt);
   void NoteSession(const idl::ReplyHeader& header);
+  // After LOST_WRITE: what the session does now, for people.
+  std::string NoteLost(const idl::ReplyHeader& header);
   void Decide(Attempt attempt);
   void Again(Duration delay);
   void OpenAgain();

@@ -191,6 +191,35 @@ TEST_F(ReplicaReadsTest, ASessionWaitsAtThePrimaryForWhatItHasNotApplied) {
   EXPECT_EQ(Get(table, "b", {.read = Read::InSession(), .session = &session})->value, "3");
 }
 
+TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsUndone) {
+  const TablePtr table = OpenWithRecord();
+  auto state = std::make_shared<SessionState>();
+  Session session = SessionAccess::Make(state);
+  const GetOptions in_session{.read = Read::InSession(), .session = &session};
+  const Version own = Put(table, "a", "2", {.ack = Ack::kPrimary, .session = &session})->version;
+  EXPECT_TRUE(Get(table, "a", in_session));
+  ASSERT_TRUE(cluster_.last_header().__isset.token);
+  EXPECT_EQ(state->For(table->router()->table(), KeyRange::All())->size(), 1u);
+  EXPECT_TRUE(state->For(table->router()->table(), KeyRange::All())->front().pending_primary.empty())
+      << "judged: it is applied by now";
+
+  const Version undone = Put(table, "b", "3", {.ack = Ack::kPrimary, .session = &session})->version;
+  EXPECT_LT(own, undone);
+  cluster_.Move("r", "a", "ts-2");  // a failover, and a later write
+  cluster_.LoseWrite(undone);
+  ASSERT_TRUE(Put(table, "c", "4"));
+  const auto got = Get(table, "b", in_session);
+  EXPECT_EQ(got.error().code(), Code::kLostWrite);
+  EXPECT_NE(got.error().message().find("version " + undone.ToString() + " was undone"), std::string::npos)
+      << got.error();
+  EXPECT_NE(got.error().message().find("waits no longer for " + undone.ToString()), std::string::npos) << got.error();
+  EXPECT_TRUE(Get(table, "b", in_session)) << "told once; the session goes on";
+  EXPECT_EQ(state->For(table->router()->table(), KeyRange::All())->front().applied.epoch, Epoch{2});
+
+  const Version whole = Put(table, "d", "5", {.ack = Ack::kMajority, .session = &session})->version;
+  EXPECT_EQ(state->For(table->router()->table(), {"d", "e"})->front(), (TokenRange{{"", "m"}, whole, {}}));
+}
+
 // ---- partitions
 
 TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace ebla::client {
@@ -41,6 +42,11 @@ std::vector<TokenRange> CutAndFill(const std::vector<TokenRange>& ranges, const 
   }
   if (!filled && (range.end.empty() || filled_to < range.end)) cut.push_back({{filled_to, range.end}, {}, {}});
   return cut;
+}
+
+// `own`, or a later write of the same epoch, is among `judged`.
+bool CoveredBy(const std::vector<Version>& judged, const Version& own) {
+  return std::ranges::any_of(judged, [&](const Version& one) { return one.epoch == own.epoch && own.lsn <= one.lsn; });
 }
 
 }  // namespace
@@ -85,6 +91,7 @@ void TableToken::Saw(const KeyRange& range, Version applied) {
 }
 
 void TableToken::Wrote(const KeyRange& range, Version version) {
+  bool too_many = false;
   Apply(range, [&](TokenRange& part) {
     if (part.applied.epoch == version.epoch && part.applied.lsn >= version.lsn) return;
     for (Version& own : part.pending_primary) {
@@ -95,21 +102,44 @@ void TableToken::Wrote(const KeyRange& range, Version version) {
     }
     part.pending_primary.push_back(version);
     std::ranges::sort(part.pending_primary);
+    too_many = too_many || part.pending_primary.size() > kPendingMax;
   });
+  if (too_many) Coarsen();
 }
 
-void TableToken::Judged(const KeyRange& range, Version applied) {
-  Apply(range, [&](TokenRange& part) {
-    part.applied = std::max(part.applied, applied);
-    std::erase_if(part.pending_primary, [&](const Version& own) { return own <= applied; });
-  });
+void TableToken::Judged(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied) {
+  Saw(range, applied);
+  for (const TokenRange& named : sent) {
+    if (named.pending_primary.empty()) continue;
+    Apply(named.range.Intersect(range), [&](TokenRange& part) {
+      std::erase_if(part.pending_primary, [&](const Version& own) { return CoveredBy(named.pending_primary, own); });
+    });
+  }
 }
 
-void TableToken::Lost(const KeyRange& range, Version applied) {
-  Apply(range, [&](TokenRange& part) {
-    part.applied = applied;
-    part.pending_primary.clear();
-  });
+std::vector<Version> TableToken::Lost(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied) {
+  // Beyond what the answerer had applied it could not judge, and would have waited.
+  const auto judged = [&](const Version& version) {
+    return version.lsn <= applied.lsn || version.epoch < applied.epoch;
+  };
+  std::set<Version> dropped;
+  for (const TokenRange& named : sent) {
+    std::vector<Version> pending = named.pending_primary;
+    std::erase_if(pending, [&](const Version& own) { return !judged(own); });
+    Apply(named.range.Intersect(range), [&](TokenRange& part) {
+      if (judged(named.applied) && part.applied <= named.applied) {
+        if (applied < part.applied) dropped.insert(part.applied);
+        part.applied = applied;
+      }
+      std::erase_if(part.pending_primary, [&](const Version& own) {
+        if (!CoveredBy(pending, own)) return false;
+        dropped.insert(own);
+        return true;
+      });
+    });
+  }
+  Saw(range, applied);
+  return {dropped.begin(), dropped.end()};
 }
 
 std::vector<TokenRange> TableToken::For(const KeyRange& touched) const {

@@ -8,7 +8,10 @@
 // split, merge or move (PROTOCOL 17).
 // Invariants: 1. Ranges are disjoint and ordered; neighbours that say the same are one.
 //             2. A range's `applied` only grows, but where LOST_WRITE said where to go on.
-//             3. Past kTokenRangesMax ranges a token is coarse: it names no position, and is read at STRONG.
+//             3. A pending write goes only when applied history is known to contain it, or LOST_WRITE judged it: by an
+//                answer to a request that named it. What other calls of the session note meanwhile stays.
+//             4. Past kTokenRangesMax ranges, or kPendingMax pending writes in one, a token is coarse: it names no
+//                position, and is read at STRONG.
 // Place:      session_state.h wraps it in a lock; operations note what replies say.
 // Threads:    thread-compatible.
 #pragma once
@@ -25,6 +28,7 @@
 namespace ebla::client {
 
 inline constexpr size_t kTokenRangesMax = 64;      // of one table in one token, as sent and exported
+inline constexpr size_t kPendingMax = 16;          // of one range: epochs of which no later answer spoke
 inline constexpr size_t kSessionRangesMax = 4096;  // of one table in memory: a request sends only what it touches
 
 struct TokenRange {
@@ -41,10 +45,11 @@ class TableToken {
   void Saw(const KeyRange& range, Version applied);
   // A PRIMARY write in `range` was acknowledged, perhaps before it was applied.
   void Wrote(const KeyRange& range, Version version);
-  // A SESSION read that carried this token succeeded at `applied`: the server has judged what is at or below it.
-  void Judged(const KeyRange& range, Version applied);
-  // A failover undid a write of this session in `range`; reads go on from `applied`.
-  void Lost(const KeyRange& range, Version applied);
+  // A SESSION read of keys in `range` that carried `sent` succeeded at `applied`: all that it named is in the history.
+  void Judged(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
+  // A failover undid something that `sent` named in `range`; the session goes on from `applied`. Gives what is not
+  // waited for any more: what was lost is among it, the rest is in the history.
+  std::vector<Version> Lost(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
 
   // The ranges that overlap `touched`.
   std::vector<TokenRange> For(const KeyRange& touched) const;

@@ -145,6 +145,10 @@ void FakeCluster::CatchUp(const ServerName& server) {
   std::lock_guard lock(mutex_);
   lagging_.erase(server);
 }
+void FakeCluster::LoseWrite(const Version& version) {
+  std::lock_guard lock(mutex_);
+  lost_.push_back(version);
+}
 void FakeCluster::SetHints(bool with_hints) {
   std::lock_guard lock(mutex_);
   hints_ = with_hints;
@@ -233,6 +237,16 @@ int64_t FakeCluster::AppliedAt(const ServerName& server) const {
   return lagging == lagging_.end() ? next_lsn_ : lagging->second.lsn;
 }
 
+const Version* FakeCluster::LostOf(const idl::RequestHeader& request, const std::string& key) const {
+  for (const idl::TokenRange& seen : request.token.ranges) {
+    if (!rpc::FromIdl(seen.range).Contains(key)) continue;
+    for (const Version& lost : lost_) {
+      if (std::ranges::find(seen.pendingPrimary, rpc::ToIdl(lost)) != seen.pendingPrimary.end()) return &lost;
+    }
+  }
+  return nullptr;
+}
+
 bool FakeCluster::FollowerServes(const ServerName& server, const idl::RequestHeader& request,
                                  const idl::ReadOptions* read, const Table& table, const std::string& key) const {
   if (read == nullptr) return false;
@@ -290,9 +304,13 @@ bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& re
     }
     return refuse(follows ? idl::Code::NOT_PRIMARY : idl::Code::WRONG_TABLET, "not here");
   }
+  reply.__set_applied(applied);
+  const bool in_session = read != nullptr && read->level == idl::ReadLevel::SESSION;
+  if (const Version* lost = in_session ? LostOf(request, key) : nullptr) {
+    return refuse(idl::Code::LOST_WRITE, "version " + lost->ToString() + " was undone by a failover");
+  }
   const auto lagging = lagging_.find(server);
   served.data = lagging == lagging_.end() ? &table->data : &lagging->second.data[table->id];
-  reply.__set_applied(applied);
   if (request.tabletId != tablet->id || request.epoch != tablet->epoch) {
     reply.__set_tabletId(tablet->id);
     reply.__set_epoch(tablet->epoch);
@@ -398,7 +416,9 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
   }
   ++counts_.writes_executed;
   reply.__set_version(version);
-  reply.header.__set_applied(version);
+  idl::Version applied = version;
+  if (request.level == idl::WriteLevel::PRIMARY) --applied.lsn;  // answered before it is
+  reply.header.__set_applied(applied);
   answered_[id] = reply;
 }
 

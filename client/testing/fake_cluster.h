@@ -78,6 +78,8 @@ class FakeCluster {
   // From now on its replicas apply nothing that is written, until they catch up.
   void Lag(const ServerName& server);
   void CatchUp(const ServerName& server);
+  // A failover undid this PRIMARY write: sessions that wait for it are told.
+  void LoseWrite(const Version& version);
   void SetHints(bool with_hints);
   void SetLeader(int index);  // of the masters; -1: an election is going on
   void SetStandbysKnowLeader(bool known);
@@ -140,6 +142,8 @@ class FakeCluster {
   bool FollowerServes(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
                       const Table& table, const std::string& key) const;
   int64_t AppliedAt(const ServerName& server) const;
+  // The first version that the token names for `key` and that was lost.
+  const Version* LostOf(const idl::RequestHeader& request, const std::string& key) const;
   void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply);
   bool ConditionHolds(const Table& table, const idl::Write& write) const;
   bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
@@ -154,6 +158,7 @@ class FakeCluster {
   std::map<ServerName, rpc::Endpoint> endpoints_;
   std::map<ServerName, std::string> racks_;
   std::map<ServerName, Lagging> lagging_;
+  std::vector<Version> lost_;
   std::vector<rpc::Endpoint> master_endpoints_;
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;
