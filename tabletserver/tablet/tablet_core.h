@@ -160,7 +160,10 @@ class TabletCore {
   void Step(const ReceiveCopy& input);
   void Step(const InstallCopy& input);
   void Step(const CopyArrived& input) { replica_.Step(input); }
-  void Step(const CopyCheckpointed& input) { replica_.Step(input); }
+  void Step(const CopyCheckpointed& input) {
+    replica_.Step(input);
+    view_dirty_ = true;  // it serves reads now
+  }
 
   bool HasOutput() const;
   TabletOutput TakeOutput();
