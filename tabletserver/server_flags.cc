@@ -31,12 +31,13 @@ DEFINE_int32(checkpoint_seconds, 60, "time between checkpoints");
 DEFINE_int32(checkpoint_log_mb, 1024, "log after which a checkpoint is taken early");
 DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
 DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
+DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
 DEFINE_int32(slow_operation_ms, 100, "operations that take longer are logged");
 
 namespace ebla::tabletserver {
 namespace {
 
-// The flag may change while the server runs; operations look at this copy.
+// These flags may change while the server runs; operations look at these copies.
 std::atomic<int64_t> slow_operation_ms{100};
 
 bool SlowOperationChanged(const char*, int32_t value) {
@@ -44,6 +45,14 @@ bool SlowOperationChanged(const char*, int32_t value) {
   return value >= 0;
 }
 DEFINE_validator(slow_operation_ms, &SlowOperationChanged);
+
+std::atomic<int64_t> copy_bytes_per_second{64 << 20};
+
+bool CopyRateChanged(const char*, int64_t value) {
+  copy_bytes_per_second.store(value);
+  return value > 0;
+}
+DEFINE_validator(copy_bytes_per_second, &CopyRateChanged);
 
 bool Positive(const char* flag, int32_t value) {
   if (value > 0) return true;
@@ -87,7 +96,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
   EBLA_ASSIGN(options.http_listen, rpc::Endpoint::Parse(FLAGS_http_listen));
-  options.settable_flags = {"slow_operation_ms", "v", "minloglevel"};
+  options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = static_cast<size_t>(FLAGS_shards);
   options.readers = static_cast<size_t>(FLAGS_readers);
@@ -106,6 +115,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.caretaker.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);
   server.master.heartbeat_period = std::chrono::milliseconds(FLAGS_heartbeat_ms);
   server.slow_operation = [] { return std::chrono::milliseconds(slow_operation_ms.load(std::memory_order_relaxed)); };
+  server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };
   return options;
 }
 

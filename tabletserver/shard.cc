@@ -313,7 +313,7 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
   ports_.executor.Post([this, covered] {
     for (const auto& [id, lsn] : covered) {
       const auto tablet = Find(id);
-      if (tablet == nullptr || tablet->removing || !lsn) continue;
+      if (tablet == nullptr || tablet->removing || tablet->background_work || !lsn) continue;
       // Of an earlier life of this replica, dropped and made anew since that checkpoint.
       if (lsn > tablet->core->applied_state().applied.lsn) continue;
       if (Status status = TruncateLog(*tablet, lsn.Next()); !status.ok()) {
@@ -344,6 +344,7 @@ void Shard::OnTick() {
     ExpireAwaiting(*tablet, now);
   }
   ExpireConfirms(now);
+  ContinuePreparations();
   ContinueRemovals();
   Pump();
   tick_ = ports_.executor.After(options_.tick, [this] { OnTick(); });

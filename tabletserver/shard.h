@@ -4,7 +4,7 @@
 //             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
-// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_removal.cc what a drop leaves. Event loops put
+// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_removal.cc what a drop leaves. Event loops put
 //             writes into its mailbox; replies travel back through the loops' mailboxes, one wake-up for a batch.
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
@@ -24,6 +24,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "tabletserver/copy_throttle.h"
+#include "tabletserver/copy_types.h"
 #include "tabletserver/mailbox.h"
 #include "tabletserver/peer_link.h"
 #include "tabletserver/storage/tablet_store.h"
@@ -82,6 +84,7 @@ class Shard {
     rpc::Connector& connector;        // to peers; its replies run on this shard's executor
     const PeerBook& peers;
     std::function<std::string()> cluster_id;
+    CopyThrottle& copy_throttle;
   };
 
   Shard(ShardOptions options, Ports ports);
@@ -125,6 +128,11 @@ class Shard {
   };
   void Receive(ServerName from, std::vector<PeerCall> calls);
 
+  // Of a copy to this server; one after the other, each after the answer to the one before (copy_source.h).
+  void TakeCopyBegin(CopyBegin begin, CopyDone done);
+  void TakeCopyChunk(CopyChunk chunk, CopyDone done);
+  void TakeCopyEnd(TabletId tablet, uint64_t copy, Lsn upto, CopyDone done);
+
   // ---- the master's orders; `done` runs on the executor ----
   // The table is in the store already.
   void Configure(TabletId tablet, ConfigureTablet input, ControlDone done);
@@ -161,6 +169,13 @@ class Shard {
     MonotonicTime deadline;
     size_t loop = 0;
     std::move_only_function<void(Status)> done;
+  };
+  struct OutgoingCopy;
+  struct IncomingCopy;
+  struct GatheredWindow;
+  struct PendingCopy {
+    CopyDone done;
+    std::shared_ptr<const CopyBase> base;  // of one that begins; shared with the work in the background
   };
   struct PendingPurge {
     size_t loop = 0;
@@ -211,6 +226,20 @@ class Shard {
   void ExpireConfirms(MonotonicTime now);
   void WakeAt(MonotonicTime at);
 
+  // Copies (shard_copy.cc).
+  void BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector<StartCopy>& copies);
+  void CancelOutdatedCopies(Tablet& tablet);
+  void OnCopyNews(TabletId tablet, const ServerName& peer, uint64_t copy, CopyNews::Kind kind);
+  RequestToken ExpectCopy(CopyDone done, std::shared_ptr<const CopyBase> base);
+  static bool GatherWindow(Tablet& tablet, CopyBegin& begin);
+  void CarryCopies(Taken& taken);
+  void Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& order);
+  void ContinuePreparations();
+  void OnInstalled(const std::shared_ptr<Tablet>& tablet, uint64_t copy, const Status& status);
+  void GoOnAfterWork(const std::shared_ptr<Tablet>& tablet);
+  void CheckpointCopy(const std::shared_ptr<Tablet>& tablet, uint64_t copy);
+  void AbandonCopies(const std::shared_ptr<Tablet>& tablet);
+
   // What a drop leaves behind (shard_removal.cc).
   void BeginRemoval(const std::shared_ptr<Tablet>& tablet);
   void ContinueRemovals();
@@ -230,7 +259,9 @@ class Shard {
   std::unordered_map<RequestToken, ControlDone> controls_;
   std::unordered_map<RequestToken, PendingConfirm> confirms_;
   std::unordered_map<RequestToken, std::move_only_function<void(const PeerAnswer&)>> peer_calls_;
+  std::unordered_map<RequestToken, PendingCopy> copy_orders_;
   PeerLink peer_link_;
+  std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
   size_t awaiting_ = 0;                               // of all tablets

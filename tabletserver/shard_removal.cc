@@ -13,6 +13,7 @@ namespace ebla::tabletserver {
 
 void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
   tablet->removing = true;
+  AbandonCopies(tablet);
   tablet->handle->Close();
   for (auto& [lsn, one] : std::exchange(tablet->awaiting, {})) {
     EndAwaiting(std::move(one), Error(Code::kWrongTablet, "the replica was dropped"));
@@ -23,8 +24,8 @@ void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
 
 void Shard::ContinueRemovals() {
   for (const std::shared_ptr<Tablet>& tablet : removals_) {
-    if (tablet->truncating || !tablet->handle->ReadersGone()) continue;
-    tablet->truncating = true;
+    if (tablet->background_work || !tablet->handle->ReadersGone()) continue;
+    tablet->background_work = true;
     ports_.background.Post([this, tablet] {
       Status status = ports_.store.TruncateRange(tablet->table, tablet->placed_range);
       ports_.executor.Post([this, tablet, status = std::move(status)] { OnTruncated(tablet, status); });
@@ -34,7 +35,7 @@ void Shard::ContinueRemovals() {
 }
 
 void Shard::OnTruncated(const std::shared_ptr<Tablet>& tablet, const Status& truncated) {
-  tablet->truncating = false;
+  tablet->background_work = false;
   Status status = truncated;
   if (status.ok()) status = ports_.store.ForgetReplica(tablet->id);
   if (!status.ok()) {

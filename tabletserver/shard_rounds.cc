@@ -28,6 +28,7 @@ void Shard::Pump() {
       tablet->dirty = false;
       if (!tablet->core->HasOutput()) continue;
       TabletOutput output = tablet->core->TakeOutput();
+      if (!output.copies.empty()) BeginCopies(tablet, output.copies);
       taken.push_back({std::move(tablet), std::move(output)});
     }
     if (!taken.empty()) Round(taken);
@@ -62,6 +63,7 @@ void Shard::Round(std::vector<Taken>& taken) {
   for (Taken& one : taken) {
     ReplyAll(one);
     AnswerPeers(one);
+    CarryCopies(one);
     WakeAt(one.tablet->core->replica().wake_at());
     CountOverlay(*one.tablet);
     Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
@@ -227,6 +229,7 @@ void Shard::Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& vie
       tablet.handle->default_read_level.store(decoded->default_read_level, std::memory_order_relaxed);
     }
   }
+  tablet.view = view;
   tablet.handle->Publish(view);
 }
 

@@ -1,13 +1,35 @@
 // tabletserver/shard_tablet.h
-// One tablet as its shard holds it; private to shard*.cc.
+// One tablet as its shard holds it, and its copies; private to shard*.cc.
 #pragma once
 
 #include <map>
 #include <memory>
+#include <optional>
+#include <vector>
 
+#include "tabletserver/copy_source.h"
 #include "tabletserver/shard.h"
 
 namespace ebla::tabletserver {
+
+// A copy whose source this replica is.
+struct Shard::OutgoingCopy {
+  Epoch epoch;
+  uint64_t id = 0;
+  std::shared_ptr<CopySource> source;
+};
+
+// A copy whose start is to be installed.
+struct Shard::IncomingCopy {
+  uint64_t id = 0;
+  std::shared_ptr<const CopyBase> base;
+};
+
+// The window of a copy that begins in several requests, as far as it has come.
+struct Shard::GatheredWindow {
+  uint64_t copy = 0;
+  std::vector<WindowRow> rows;
+};
 
 struct Shard::Tablet {
   explicit Tablet(TabletId tablet) : id(tablet) {}
@@ -22,7 +44,13 @@ struct Shard::Tablet {
   size_t counted_overlay_bytes = 0;            // our part of ShardCounters::overlay_bytes
   bool dirty = false;                          // in dirty_
   bool removing = false;                       // in removals_ or removed_
-  bool truncating = false;
+  bool background_work = false;                // on its records: a truncation, a copy's start, a chunk
+
+  // Copies (shard_copy.cc).
+  std::map<ServerName, OutgoingCopy> copies;   // that this replica is the source of, by target
+  std::optional<GatheredWindow> gathered;
+  std::optional<IncomingCopy> preparing;       // in preparing_
+  std::shared_ptr<const TabletView> view;      // as last published
 };
 
 // A tablet's output and what became of it in this round.

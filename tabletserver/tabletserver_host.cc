@@ -38,7 +38,7 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 
 std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
                                                TabletDirectory& directory, ShardCounters& counters, const PeerBook& peers,
-                                               const std::function<std::string()>& cluster_id,
+                                               const std::function<std::string()>& cluster_id, CopyThrottle& copy_throttle,
                                                const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<LoopMailbox*> loops;
   for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
@@ -52,7 +52,7 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
         std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops,
-                                      DecodeSchema, connector, peers, cluster_id}));
+                                      DecodeSchema, connector, peers, cluster_id, copy_throttle}));
   }
   return shards;
 }
@@ -100,8 +100,10 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
 TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
     : ports_(std::move(ports)),
       options_(std::move(options)),
+      copy_throttle_(options_.copy_bytes_per_second),
       mailboxes_(MakeMailboxes(ports_.loops)),
-      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); }, mailboxes_)),
+      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); }, copy_throttle_,
+                         mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, Pointers(shards_),
@@ -113,7 +115,8 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
                                 ports_.store, directory_, ports_.background, Pointers(shards_), peers_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
-          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_)})),
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_),
+          ports_.store, ports_.background})),
       cluster_id_(options_.identity.cluster_id),
       registration_status_(Code::kUnavailable, "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());

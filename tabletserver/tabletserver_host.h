@@ -57,6 +57,7 @@ struct TabletServerOptions {
   // A primary not heard for so long is reported to the master at once.
   Duration suspect_after = std::chrono::milliseconds(700);
   std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
+  std::function<int64_t()> copy_bytes_per_second = [] { return CopyThrottle::kDefaultBytesPerSecond; };
   // Binds the data directory to the cluster before anything is served.
   std::function<Status(const std::string& cluster_id)> join_cluster = [](const std::string&) { return Status::Ok(); };
   // Raises the data directory's life mark after a checkpoint, on `background`; none: it has no such thing.
@@ -115,6 +116,7 @@ class TabletServer {
   OperationStats stats_;
   SeenTerm term_;
   PeerBook peers_;
+  CopyThrottle copy_throttle_;
   std::atomic<bool> serving_{false};
   std::vector<std::unique_ptr<LoopMailbox>> mailboxes_;
   std::vector<std::unique_ptr<Shard>> shards_;

@@ -66,8 +66,10 @@ struct CopyStart {
   1: types.LogPosition start          // applied at the source when the copy began
   2: types.LogPosition line           // who holds this entry refuses, and is sent the log
   3: binary applied                   // the source's applied state at `start`, encoded as on disk
-  4: list<binary> windowRows          // encoded as on disk; the window of `start`
+  4: list<binary> windowRows          // each key and row as on disk, the key's 24 bytes first; the window of `start`
   5: types.TableSchema schema
+  6: i32 windowRowsBefore             // a large window comes in several requests: so many rows were sent before these,
+  7: bool windowRowsFollow            // and there are more; the copy begins with the last
 }
 struct CopyRecord { 1: binary key, 2: binary row }  // row: encoded as on disk
 struct CopyChunk {
@@ -83,6 +85,7 @@ struct CopyRequest {
   5: optional CopyStart first         // one of the three
   6: optional CopyChunk chunk
   7: optional i64 arrivedUpto         // every chunk was sent, read at or before this lsn
+  8: i64 deadlineMs                   // the sender waits so long for the answer
 }
 // CONDITION_FAILED: it holds the line. Any other failure ends the copy; the source begins another.
 struct CopyReply { 1: types.Status status, 2: i64 incarnation }

@@ -87,9 +87,11 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
   HandOut(request.header.fromServer, std::move(calls));
 }
 
-void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest&) {
+void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& request) {
+  Status status = CheckHeader(request.header);
+  if (status.ok()) return copies_.Take(std::move(cob), request);
   idl::CopyReply reply;
-  reply.status = rpc::ToIdl(Error(Code::kUnavailable, "this server takes no copies yet"));
+  reply.status = rpc::ToIdl(status);
   reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
   cob(reply);
 }

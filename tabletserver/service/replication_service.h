@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "idl/ReplicationService.h"
+#include "tabletserver/service/copy_edge.h"
 #include "tabletserver/shard.h"
 
 namespace ebla::tabletserver {
@@ -22,8 +23,11 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
     Incarnation incarnation;
     std::function<std::string()> cluster_id;  // empty: not known yet
     std::vector<Shard*> shards;
+    TabletStore& store;
+    Executor& background;
   };
-  explicit ReplicationService(Ports ports) : ports_(std::move(ports)) {}
+  explicit ReplicationService(Ports ports)
+      : ports_(std::move(ports)), copies_({ports_.incarnation, ports_.store, ports_.background, ports_.shards}) {}
 
   template <class Reply>
   using Cob = std::function<void(const Reply&)>;
@@ -39,6 +43,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   size_t ShardOf(int64_t tablet) const { return static_cast<uint64_t>(tablet) % ports_.shards.size(); }
 
   const Ports ports_;
+  CopyEdge copies_;
 };
 
 }  // namespace ebla::tabletserver

@@ -3,16 +3,18 @@
 // applied, its load. The replica itself stays on its shard.
 // Place:      TabletDirectory finds handles by key; the read path reads through them; the shard publishes into them.
 // Invariants: 1. Whoever holds a view holds a read guard (PROTOCOL 8): what the view's tablet has on disk is not removed
-//                before the last view is let go of (ReadersGone()).
+//                before the last view is let go of (ReadersGone(); RetiredViewsGone() for those before a copy).
 //             2. AppliedBound() is raised before what it covers can be seen in the store, so that a bound taken after
 //                a read covers what the read saw. (A get that also read the applied position from the store's snapshot
 //                would cost twice as much.)
 // Threads:    Publish, RaiseAppliedBound and Close on the shard; everything else from any thread.
 #pragma once
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "tabletserver/tablet/load_meter.h"
 #include "tabletserver/tablet/published.h"
@@ -83,10 +85,20 @@ class TabletHandle {
   // Serves nothing from now on.
   void Close() {
     view_.Store(nullptr);
-    remaining_readers_ = guard_;
+    retired_.push_back(guard_);
     guard_.reset();
   }
-  bool ReadersGone() const { return guard_ == nullptr && remaining_readers_.expired(); }
+  bool ReadersGone() const { return guard_ == nullptr && RetiredViewsGone(); }
+  // Every view so far is replaced by this one; who took an earlier one may still hold it.
+  void RetireViews(std::shared_ptr<const TabletView> view) {
+    std::erase_if(retired_, [](const auto& guard) { return guard.expired(); });
+    retired_.push_back(guard_);
+    guard_ = std::make_shared<int>(0);
+    Publish(std::move(view));
+  }
+  bool RetiredViewsGone() const {
+    return std::all_of(retired_.begin(), retired_.end(), [](const auto& guard) { return guard.expired(); });
+  }
   bool closed() const { return guard_ == nullptr; }
   void Reopen() { guard_ = std::make_shared<int>(0); }
 
@@ -109,7 +121,7 @@ class TabletHandle {
   Published<TabletView> view_;
   SharedVersion applied_bound_;
   std::shared_ptr<int> guard_ = std::make_shared<int>(0);  // shard only
-  std::weak_ptr<int> remaining_readers_;                   // shard only
+  std::vector<std::weak_ptr<int>> retired_;                // shard only: guards of views replaced for good
 };
 
 }  // namespace ebla::tabletserver

@@ -1,0 +1,22 @@
+#include "common/base/crc32.h"
+
+#include <gtest/gtest.h>
+
+namespace ebla {
+namespace {
+
+TEST(Crc32Test, IsTheOneThatEverybodyMeans) {
+  static_assert(Crc32("123456789") == 0xCBF43926);
+  EXPECT_EQ(Crc32(""), 0u);
+  EXPECT_EQ(Crc32("The quick brown fox jumps over the lazy dog"), 0x414FA339u);
+}
+
+TEST(Crc32Test, GoesOn) { EXPECT_EQ(Crc32("6789", Crc32("12345")), Crc32("123456789")); }
+
+TEST(Crc32Test, SeesEveryByte) {
+  EXPECT_NE(Crc32(std::string_view("\0", 1)), Crc32(std::string_view("\0\0", 2)));
+  EXPECT_NE(Crc32("\x7f"), Crc32("\xff"));
+}
+
+}  // namespace
+}  // namespace ebla

@@ -1,0 +1,116 @@
+#include "tabletserver/service/copy_edge.h"
+
+#include <utility>
+
+#include "common/base/crc32.h"
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/translate.h"
+#include "tabletserver/storage/row_encoding.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr size_t kWindowKeyBytes = 24;
+
+Version FromPosition(const idl::LogPosition& position) {
+  return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+}
+
+TabletId TabletOf(const idl::CopyRequest& request) { return TabletId{static_cast<uint64_t>(request.tabletId)}; }
+uint64_t CopyOf(const idl::CopyRequest& request) { return static_cast<uint64_t>(request.copyId); }
+
+// What does not decode was not sent by a server of this version, or is damaged.
+Status Malformed(const Status& why) { return Error(Code::kInvalidArgument, "a copy's request: " + why.message()); }
+
+Result<std::vector<WindowRow>> DecodeWindow(TabletId tablet, const std::vector<std::string>& rows) {
+  std::vector<WindowRow> window;
+  window.reserve(rows.size());
+  for (const std::string_view row : rows) {
+    const Result<WindowKeyParts> key = ParseWindowKey(row.substr(0, kWindowKeyBytes));
+    if (!key) return std::unexpected(Malformed(key.error()));
+    if (key->tablet != tablet) return Error(Code::kInvalidArgument, "a copy's window row is of another tablet");
+    Result<WindowRow> decoded = DecodeWindowRow(*key, row.substr(kWindowKeyBytes));
+    if (!decoded) return std::unexpected(Malformed(decoded.error()));
+    window.push_back(*std::move(decoded));
+  }
+  return window;
+}
+
+}  // namespace
+
+Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request) {
+  const idl::CopyStart& from = request.first;
+  CopyBegin begin;
+  begin.tablet = TabletOf(request);
+  begin.order.peer = request.header.fromServer;
+  begin.order.id = CopyOf(request);
+  begin.order.epoch = Epoch{static_cast<uint64_t>(request.epoch)};
+  begin.order.start = FromPosition(from.start);
+  begin.order.line = FromPosition(from.line);
+  Result<AppliedState> applied = DecodeAppliedState(from.applied);
+  if (!applied) return std::unexpected(Malformed(applied.error()));
+  if (applied->applied != begin.order.start) {
+    return Error(Code::kInvalidArgument, "a copy's applied state is not that of its start");
+  }
+  begin.base.applied = *std::move(applied);
+  EBLA_ASSIGN(begin.base.window, DecodeWindow(begin.tablet, from.windowRows));
+  if (from.windowRowsBefore < 0) return Error(Code::kInvalidArgument, "a copy's window has rows before its first");
+  begin.rows_before = static_cast<size_t>(from.windowRowsBefore);
+  begin.rows_follow = from.windowRowsFollow;
+  begin.schema = TranslateSchema(from.schema).tablet;
+  return begin;
+}
+
+Result<CopyChunk> DecodeChunk(const idl::CopyRequest& request) {
+  const idl::CopyChunk& from = request.chunk;
+  CopyChunk chunk;
+  chunk.tablet = TabletOf(request);
+  chunk.copy = CopyOf(request);
+  chunk.interval = rpc::FromIdl(from.interval);
+  chunk.records.reserve(from.records.size());
+  uint32_t checksum = 0;
+  for (const idl::CopyRecord& record : from.records) {
+    checksum = Crc32(record.row, Crc32(record.key, checksum));
+  }
+  if (checksum != from.checksum) return Error(Code::kComeAgain, "the chunk came damaged: its checksum is another");
+  for (const idl::CopyRecord& record : from.records) {
+    StoredRecord& to = chunk.records.emplace_back(record.key, StoredRecord()).second;
+    if (Status status = DecodeRecord(record.row, to); !status.ok()) return std::unexpected(Malformed(status));
+  }
+  return chunk;
+}
+
+void CopyEdge::Take(Cob cob, const idl::CopyRequest& request) {
+  ports_.background.Post([this, cob = std::move(cob), request] {
+    CopyDone done = [cob, incarnation = ports_.incarnation](Status status) {
+      idl::CopyReply reply;
+      reply.status = rpc::ToIdl(status);
+      reply.incarnation = static_cast<int64_t>(incarnation.value);
+      cob(reply);
+    };
+    if (Status status = Decode(request, done); !status.ok()) done(std::move(status));
+  });
+}
+
+// Takes `done` unless it says why not.
+Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone& done) {
+  if (request.tabletId <= 0 || request.epoch <= 0 || request.copyId <= 0) {
+    return Error(Code::kInvalidArgument, "tablet id, epoch and copy id must be positive");
+  }
+  Shard& shard = ShardOf(TabletOf(request));
+  if (request.__isset.first) {
+    EBLA_ASSIGN(CopyBegin begin, DecodeBegin(request));
+    EBLA_TRY(PlaceTable(ports_.store, request.first.schema));
+    shard.TakeCopyBegin(std::move(begin), std::move(done));
+  } else if (request.__isset.chunk) {
+    EBLA_ASSIGN(CopyChunk chunk, DecodeChunk(request));
+    shard.TakeCopyChunk(std::move(chunk), std::move(done));
+  } else if (request.__isset.arrivedUpto) {
+    shard.TakeCopyEnd(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)}, std::move(done));
+  } else {
+    return Error(Code::kInvalidArgument, "a copy's request that neither begins it nor goes on with it");
+  }
+  return Status::Ok();
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,43 @@
+// tabletserver/service/copy_edge.h
+// The target's edge of a copy: checks and decodes its requests (a chunk's checksum too) and hands them to the tablet's
+// shard.
+// Place:   replication_service.h passes copy() on to it, once the request's header is found to be for this server.
+// Errors:  a damaged chunk is COME_AGAIN: it is sent again; what is malformed otherwise is INVALID_ARGUMENT.
+// Threads: Take from any; decoding runs on `background`, the reply leaves on the shard's executor or there.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "idl/ReplicationService.h"
+#include "tabletserver/shard.h"
+
+namespace ebla::tabletserver {
+
+class CopyEdge {
+ public:
+  struct Ports {
+    Incarnation incarnation;
+    TabletStore& store;
+    Executor& background;
+    std::vector<Shard*> shards;
+  };
+  using Cob = std::function<void(const idl::CopyReply&)>;
+
+  explicit CopyEdge(Ports ports) : ports_(std::move(ports)) {}
+
+  void Take(Cob cob, const idl::CopyRequest& request);
+
+ private:
+  // On `background`.
+  Status Decode(const idl::CopyRequest& request, CopyDone& done);
+  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[tablet.value % ports_.shards.size()]; }
+
+  const Ports ports_;
+};
+
+// For tests too.
+Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request);
+Result<CopyChunk> DecodeChunk(const idl::CopyRequest& request);
+
+}  // namespace ebla::tabletserver
