@@ -228,7 +228,7 @@ void GroupFixture::Drop(const std::string& name, int64_t epoch) {
 // ---- clients --------------------------------------------------------------------------------------------------------
 
 idl::WriteReply GroupFixture::WriteAs(const std::string& server, int64_t client, int64_t sequence,
-                                      std::vector<idl::Write> writes) {
+                                      std::vector<idl::Write> writes, idl::WriteLevel::type level) {
   if (const auto view = View(server); learnt_ms_ == 0 && view != nullptr) {
     learnt_ms_ = static_cast<int64_t>(view->time.at.value);  // as a routing answer would bring it
   }
@@ -237,6 +237,7 @@ idl::WriteReply GroupFixture::WriteAs(const std::string& server, int64_t client,
   request.header.__set_tabletTimeMs(learnt_ms_);
   request.clientId = client;
   request.sequence = sequence;
+  request.level = level;
   request.firstIncomplete = sequence;
   request.writes = std::move(writes);
   const auto reply =
@@ -289,6 +290,16 @@ std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server) 
     if (handle->tablet == TabletId{kTablet}) return handle->view();
   }
   return nullptr;
+}
+
+std::string GroupFixture::Undone(const std::string& server) {
+  const auto listed = at(server).store->ListUndone(TableId{kTable}, {}, 1000);
+  if (!listed) return listed.error().ToString();
+  std::ostringstream out;
+  for (const UndoneEntry& undone : *listed) {
+    for (const Effect& effect : undone.entry.effects) out << effect.key << "@" << undone.entry.version << " ";
+  }
+  return out.str();
 }
 
 std::string GroupFixture::Records(const std::string& server) {

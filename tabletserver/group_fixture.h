@@ -66,7 +66,8 @@ class GroupFixture : public ::testing::Test {
   void Drop(const std::string& name, int64_t epoch);
 
   // ---- clients; each call waits for its answer ----
-  idl::WriteReply WriteAs(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes);
+  idl::WriteReply WriteAs(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
+                          idl::WriteLevel::type level = idl::WriteLevel::DEFAULT);
   idl::WriteReply Write(const std::string& server, std::vector<idl::Write> writes) {
     return WriteAs(server, 77, ++sequence_, std::move(writes));
   }
@@ -78,6 +79,8 @@ class GroupFixture : public ::testing::Test {
 
   // ---- what is there ----
   std::shared_ptr<const TabletView> View(const std::string& server);
+  // What is kept of undone PRIMARY writes, as key@epoch.lsn words.
+  std::string Undone(const std::string& server);
   // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one.
   std::string Records(const std::string& server);
   // Has applied what `primary` has, and says that it is complete.

@@ -57,6 +57,10 @@ class ShardCopyTest : public GroupFixture {
     (void)at(server).store->Scan(TableId{kTable}, {}, [&](auto, auto&) { return ++records > 0; });
     return records;
   }
+  Lsn LogBegins(const std::string& server) {
+    const auto log = at(server).store->ReadLog(TabletId{kTablet}, Lsn{1}, Lsn{UINT64_MAX}, 1);
+    return log && !log->empty() ? log->front().version.lsn : Lsn{};
+  }
   bool Copying(const std::string& target) {
     return Until([&] { return Count(target) > 500 && View(target)->incomplete; });
   }
@@ -223,14 +227,60 @@ TEST_F(ShardCopyTest, WhatTheTargetHadIsDiscarded) {
   Cut("ts-1", "ts-2");
   Delete("ts-1", 0, 50);
   for (int i = 0; i < 40; ++i) Put("ts-1", 50, 51, std::to_string(i));
-  ASSERT_TRUE(Until([&] {  // the log does not reach back to the learner any more
-    const auto log = at("ts-1").store->ReadLog(TabletId{kTablet}, Lsn{1}, Lsn{1000}, 1);
-    return log && !log->empty() && log->front().version.lsn > View("ts-2")->last_appended.lsn.Next();
-  }));
+  ASSERT_TRUE(Until([&] { return LogBegins("ts-1") > View("ts-2")->last_appended.lsn.Next(); }));
   EXPECT_EQ(Count("ts-2"), 100u);
   Heal();
   ExpectEqual("ts-2", "ts-1");
   EXPECT_EQ(Count("ts-2"), 50u);
+}
+
+// ---- what a copy, or a new primary's log, undoes (PROTOCOL 22) ------------------------------------------------------
+
+class UndoneTest : public ShardCopyTest {
+ protected:
+  // ts-1 leads three voters and acknowledges two PRIMARY writes that nobody else hears of; then ts-2 leads.
+  void Undo() {
+    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+    ASSERT_TRUE(Serves("ts-1"));
+    Put("ts-1", 0, 100, "first");
+    ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); }));
+    Cut("ts-1", "ts-2");
+    Cut("ts-1", "ts-3");
+    for (int i = 1; i <= 2; ++i) {
+      const auto reply = WriteAs("ts-1", 5, i, {PutOf("lonely" + std::to_string(i), "v")}, idl::WriteLevel::PRIMARY);
+      ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+      lonely_ += "lonely" + std::to_string(i) + "@1." + std::to_string(reply.version.lsn) + " ";
+    }
+    ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
+    ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
+    ASSERT_TRUE(Serves("ts-2"));
+  }
+  void ExpectKept() {
+    ExpectEqual("ts-1", "ts-2");
+    EXPECT_EQ(Undone("ts-1"), lonely_);
+    EXPECT_EQ(Undone("ts-2"), "");
+    EXPECT_EQ(Get("ts-1", "lonely1", idl::ReadLevel::EVENTUAL).header.code, Code::NOT_FOUND);
+    scheduler_.RunFor(100ms);
+    Crash("ts-1");
+    Start("ts-1");
+    EXPECT_EQ(Undone("ts-1"), lonely_);
+  }
+
+  std::string lonely_;
+};
+
+TEST_F(UndoneTest, WhatALogDisagreesWithIsKept) {
+  Undo();
+  Heal();
+  ExpectKept();
+}
+
+TEST_F(UndoneTest, WhatACopyDiscardsIsKept) {
+  Undo();
+  for (int i = 0; i < 40; ++i) Put("ts-2", 50, 51, std::to_string(i));
+  ASSERT_TRUE(Until([&] { return LogBegins("ts-2") > View("ts-1")->last_appended.lsn; }));
+  Heal();
+  ExpectKept();
 }
 
 // ---- a source played by the test ------------------------------------------------------------------------------------
