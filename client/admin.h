@@ -120,14 +120,21 @@ struct ClusterInfo {
   std::string version;  // of the master that answered
 };
 
+struct ReplicaPlace {
+  ServerName server;
+  std::string address;  // host:port
+  std::string rack;     // empty: not said
+  bool voter = true;    // else a learner, which serves nobody yet
+};
+
 // Where a tablet is served, as clients route by it.
 struct TabletPlace {
   TabletId id;
   KeyRange range;
   Epoch epoch;
-  ServerName primary;           // empty: none at present
-  std::string primary_address;  // host:port
-  std::vector<ServerName> replicas;
+  ServerName primary;                  // empty: none at present
+  std::string primary_address;         // host:port
+  std::vector<ReplicaPlace> replicas;  // the primary among them
 };
 
 }  // namespace ebla

@@ -4,7 +4,7 @@
 //            caller sees an error only when the answer is final or the deadline is over. A write that its deadline cuts
 //            in flight is UNKNOWN_OUTCOME, and so is one whose server fails while it has it; everything else that runs
 //            out of time is DEADLINE_EXCEEDED, UNAVAILABLE or OVERLOADED, and was not executed. The message names the
-//            last cause.
+//            last cause, the replicas that a write's level waited for, and those that were asked in vain.
 // Threads:   values.
 #pragma once
 
@@ -30,10 +30,11 @@ enum class Ack : uint8_t {
   kMajority = 1,  // durable in the logs of a majority and applied
   kAll = 2,       // durable in the logs of all voters
   kPrimary = 3,   // durable in the primary's log; a failover may undo it, never silently
-  kAny = 4,       // durable at any one replica's server; last_write_wins tables only. Refused for now
+  kAny = 4,       // durable at any one replica's server; puts and deletes in last_write_wins tables. Refused for now
 };
 
-// How fresh a read must be. Read{}: what the table was created with (STRONG unless told otherwise).
+// How fresh a read must be, which says who may answer it: STRONG the primary, the others any replica that is fresh
+// enough, the nearest and least loaded first. Read{}: what the table was created with (STRONG unless told otherwise).
 class Read {
  public:
   enum class Level : uint8_t { kDefault = 0, kStrong = 1, kSession = 2, kBounded = 3, kEventual = 4 };

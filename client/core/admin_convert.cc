@@ -153,7 +153,7 @@ TabletPlace FromIdl(const idl::TabletLocation& location) {
   place.primary = location.primary;
   for (const idl::Replica& replica : location.replicas) {
     if (replica.server == location.primary) place.primary_address = Address(replica.endpoint);
-    place.replicas.push_back(replica.server);
+    place.replicas.push_back({replica.server, Address(replica.endpoint), replica.rack, replica.voter});
   }
   return place;
 }

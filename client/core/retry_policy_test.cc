@@ -33,7 +33,8 @@ TEST(RetryPolicy, AServersOwnFaultLeavesAWriteUnknown) {
   const Verdict verdict = RetryPolicy(true, seconds(10)).Decide(broken, seconds(9), 1);
   EXPECT_EQ(verdict.kind, Kind::kAnswer);
   EXPECT_EQ(verdict.status.code(), Code::kUnknownOutcome);
-  EXPECT_NE(verdict.status.message().find("INTERNAL: said"), std::string::npos) << "names the cause: " << verdict.status;
+  EXPECT_NE(verdict.status.message().find("INTERNAL: said"), std::string::npos)
+      << "names the cause: " << verdict.status;
 }
 
 TEST(RetryPolicy, FollowsHintsAtOnceButNotInCircles) {
@@ -98,6 +99,40 @@ TEST(RetryPolicy, OutOfTimeKeepsTheCauseApart) {
   EXPECT_EQ(end_after(Said(Code::kDeadlineExceeded)), Code::kDeadlineExceeded);
   EXPECT_EQ(end_after(Lost(Code::kDeadlineExceeded)), Code::kUnknownOutcome);
   EXPECT_EQ(RetryPolicy(true, seconds(10)).OutOfTime().code(), Code::kDeadlineExceeded);
+}
+
+TEST(RetryPolicy, WhatAServerSaidIsMissingIsNotForgottenForALaterSilence) {
+  RetryPolicy policy(true, seconds(10));
+  Attempt said = Said(Code::kUnknownOutcome);
+  said.status = Status(Code::kUnknownOutcome, "still being committed; not yet at ts-3");
+  said.sent = true;
+  said.retry_after = seconds(1);
+  (void)policy.Decide(said, seconds(5), 1);
+  (void)policy.Decide(Lost(Code::kDeadlineExceeded), seconds(1), 1);
+  const Status end = policy.OutOfTime();
+  EXPECT_EQ(end.code(), Code::kUnknownOutcome);
+  EXPECT_NE(end.message().find("not yet at ts-3"), std::string::npos) << end;
+}
+
+TEST(RetryPolicy, AReadBelowStrongAsksAnotherReplicaAtOnceWhateverItsOwnTroubleWas) {
+  for (const Code code :
+       {Code::kNotPrimary, Code::kWrongTablet, Code::kComeAgain, Code::kOverloaded, Code::kUnavailable, Code::kInternal,
+        Code::kNoSuchTable, Code::kDeadlineExceeded, Code::kUnknownOutcome}) {
+    RetryPolicy policy(false, seconds(10));
+    Attempt attempt = Said(code);
+    attempt.another_replica = true;
+    attempt.retry_after = seconds(1);
+    for (int i = 0; i < 6; ++i) {
+      const Verdict verdict = policy.Decide(attempt, seconds(5), 1);
+      EXPECT_EQ(verdict.kind, Kind::kRetry) << i;
+      EXPECT_EQ(verdict.delay, Duration(0));
+    }
+    EXPECT_EQ(policy.Decide(attempt, Duration(0), 1).kind, Kind::kAnswer) << "but not past the deadline";
+  }
+  RetryPolicy policy(false, seconds(10));
+  Attempt lost = Said(Code::kLostWrite);
+  lost.another_replica = true;
+  EXPECT_EQ(policy.Decide(lost, seconds(5), 1).kind, Kind::kAnswer);
 }
 
 TEST(RetryPolicy, ATooOldTimeIsRenewedOnlyWhereNothingCanHaveHappened) {

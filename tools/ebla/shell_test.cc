@@ -67,10 +67,58 @@ TEST_F(ShellTest, TablesFromBirthToDrop) {
   EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
   EXPECT_THAT(Run("--json tablet list carts"), HasSubstr(R"("range":{"start":"f","end":"m"})"));
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
-  EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   127.0.0.1:"));
+  EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
   EXPECT_EQ(Run("table drop carts"), "OK");
   EXPECT_EQ(Run("table drop carts"), "NO_SUCH_TABLE: no table \"carts\" [1]");
+}
+
+TEST_F(ShellTest, ReplicasAndTheirRacks) {
+  auto& cluster = servers_.cluster();
+  cluster.SetRack("ts-1", "r1");
+  cluster.SetRack("ts-2", "r2");
+  cluster.AddTable("carts", {"m"}, 2);
+  cluster.AddLearner("carts", "a", "ts-3");
+  const std::string listed = Run("tablet list carts");
+  EXPECT_THAT(listed, HasSubstr("ts-1     ts-1/r1,ts-2/r2  ts-3      serving"));
+  EXPECT_THAT(listed, HasSubstr("ts-2     ts-2/r2,ts-3     (none)    serving"));
+  EXPECT_THAT(Run("--json tablet list carts --server ts-3"), HasSubstr(R"("learners":["ts-3"])"));
+  const std::string located = Run("locate carts a");
+  EXPECT_THAT(located, HasSubstr("ts-1     primary  r1      127.0.0.1:"));
+  EXPECT_THAT(located, HasSubstr("ts-2     voter    r2      127.0.0.1:"));
+  EXPECT_THAT(located, HasSubstr("ts-3     learner  (none)  127.0.0.1:"));
+  EXPECT_THAT(Run("--json locate carts a"), HasSubstr(R"({"server":"ts-2","role":"voter","rack":"r2")"));
+  EXPECT_THAT(Run("server list"), HasSubstr("ts-2    live   r2      127.0.0.1:"));
+}
+
+TEST_F(ShellTest, LevelsReachTheServersAndUnknownOnesAreRefusedWithTheList) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  using Ack = std::pair<const char*, idl::WriteLevel::type>;
+  for (const auto& [text, level] : {Ack{"majority", idl::WriteLevel::MAJORITY}, Ack{"all", idl::WriteLevel::ALL},
+                                    Ack{"primary", idl::WriteLevel::PRIMARY}, Ack{"any", idl::WriteLevel::ANY}}) {
+    EXPECT_THAT(Run(std::string("put carts k v --ack ") + text), HasSubstr("OK"));
+    EXPECT_EQ(servers_.cluster().write_log().back().level, level);
+  }
+  using Fresh = std::pair<const char*, idl::ReadLevel::type>;
+  for (const auto& [text, level] :
+       {Fresh{"strong", idl::ReadLevel::STRONG}, Fresh{"session", idl::ReadLevel::SESSION},
+        Fresh{"bounded=2s", idl::ReadLevel::BOUNDED}, Fresh{"eventual", idl::ReadLevel::EVENTUAL}}) {
+    for (const char* verb : {"get carts k", "mget carts k", "scan carts"}) {
+      EXPECT_THAT(Run(std::string(verb) + " --read " + text), HasSubstr("v")) << verb;
+      EXPECT_EQ(servers_.cluster().last_read().level, level);
+    }
+  }
+  EXPECT_THAT(Run("put carts k v --ack most"), HasSubstr("majority, all, primary, any or default"));
+  EXPECT_THAT(Run("get carts k --read fresh"), HasSubstr("strong, session, eventual, default, or bounded="));
+}
+
+TEST_F(ShellTest, ALevelThatIsNotMetNamesWhatWasMissing) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().AnswerNext("ts-1", idl::Code::UNKNOWN_OUTCOME, 1000, 50, "still being committed; not yet at ts-3");
+  const std::string shown = Run("--deadline 300ms put carts k v --ack all");
+  EXPECT_THAT(shown, HasSubstr("UNKNOWN_OUTCOME"));
+  EXPECT_THAT(shown, HasSubstr("not yet at ts-3"));
+  EXPECT_THAT(shown, ::testing::EndsWith("[4]"));
 }
 
 TEST_F(ShellTest, SplitsByPatternAndSample) {

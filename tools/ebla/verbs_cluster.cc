@@ -1,11 +1,14 @@
 // Verbs on what the cluster is made of: tablet list, server list, cluster info, locate.
 #include <cmath>
+#include <map>
 
 #include "tools/ebla/arguments.h"
 
 namespace ebla::shell {
 
 namespace {
+
+constexpr const char* kNone = "(none)";
 
 const char* Name(TabletStatus status) {
   switch (status) {
@@ -60,34 +63,55 @@ Json ToJson(const ServerSummary& server) {
   return object;
 }
 
+using Racks = std::map<ServerName, std::string>;
+
+// "ts-1/r1,ts-2/r2", without the rack where none is known.
+std::string Joined(const std::vector<ServerName>& servers, const Racks& racks) {
+  std::string text;
+  for (const ServerName& server : servers) {
+    const auto rack = racks.find(server);
+    text += (text.empty() ? "" : ",") + server;
+    if (rack != racks.end() && !rack->second.empty()) text += "/" + rack->second;
+  }
+  return text.empty() ? kNone : text;
+}
+
+std::vector<std::vector<std::string>> Rows(const std::vector<TabletSummary>& tablets, const Racks& racks) {
+  std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS",
+                                                 "STATE", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
+  for (const TabletSummary& tablet : tablets) {
+    const TabletLoadInfo load = tablet.load.value_or(TabletLoadInfo{});
+    rows.push_back({std::to_string(tablet.id.value), tablet.table, tablet.range.ToString(),
+                    std::to_string(tablet.epoch.value), tablet.primary.empty() ? kNone : tablet.primary,
+                    Joined(tablet.voters, racks), Joined(tablet.learners, racks), Name(tablet.status),
+                    std::to_string(load.records), Size(load.size_bytes), Rounded(load.reads_per_second),
+                    Rounded(load.writes_per_second)});
+  }
+  return rows;
+}
+
 void AddTabletList(Verbs& verbs) {
   struct Arguments {
     std::string table, server;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "tablet list", "Lists tablets, with their ranges and primaries", "tablet list carts --server ts-1",
-      [args](Context& context) -> Status {
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
-        if (context.out.json) {
-          Json all = Json::array();
-          for (const TabletSummary& tablet : tablets) all.push_back(ToJson(tablet));
-          context.out.Value(all);
-          return {};
-        }
-        std::vector<std::vector<std::string>> rows = {
-            {"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "STATE", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
-        for (const TabletSummary& tablet : tablets) {
-          const TabletLoadInfo load = tablet.load.value_or(TabletLoadInfo{});
-          rows.push_back({std::to_string(tablet.id.value), tablet.table, tablet.range.ToString(),
-                          std::to_string(tablet.epoch.value), tablet.primary.empty() ? "(none)" : tablet.primary,
-                          Name(tablet.status), std::to_string(load.records), Size(load.size_bytes),
-                          Rounded(load.reads_per_second), Rounded(load.writes_per_second)});
-        }
-        context.out.Columns(rows);
-        return {};
-      });
+  CLI::App* verb =
+      verbs.Add("tablet list", "Lists tablets, with their ranges and replicas", "tablet list carts --server ts-1",
+                [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
+                  if (context.out.json) {
+                    Json all = Json::array();
+                    for (const TabletSummary& tablet : tablets) all.push_back(ToJson(tablet));
+                    context.out.Value(all);
+                    return {};
+                  }
+                  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+                  Racks racks;
+                  for (const ServerSummary& server : servers) racks[server.name] = server.rack;
+                  context.out.Columns(Rows(tablets, racks));
+                  return {};
+                });
   verb->add_option("TABLE", args->table, "Of this table alone");
   verb->add_option("--server", args->server, "On this server alone")->type_name("NAME");
 }
@@ -102,17 +126,18 @@ void AddServerList(Verbs& verbs) {
       context.out.Value(all);
       return {};
     }
-    std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "ADDRESS", "HTTP", "TABLETS", "LEADING", "SIZE",
-                                                   "DISK FREE", "READS/S", "WRITES/S", "HEARTBEAT"}};
+    std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "RACK", "ADDRESS", "HTTP", "TABLETS", "LEADING",
+                                                   "SIZE", "DISK FREE", "READS/S", "WRITES/S", "HEARTBEAT"}};
     for (const ServerSummary& server : servers) {
       const std::string heartbeat = server.since_heartbeat ? FormatDuration(*server.since_heartbeat) + " ago" : "none";
       rows.push_back({server.name,
                       !server.live            ? "lost"
                       : server.writes_refused ? "disk full"
                                               : "live",
-                      server.address, server.http_address, std::to_string(server.tablets),
-                      std::to_string(server.leading), Size(server.size_bytes), Size(server.disk_free_bytes),
-                      Rounded(server.reads_per_second), Rounded(server.writes_per_second), heartbeat});
+                      server.rack.empty() ? kNone : server.rack, server.address, server.http_address,
+                      std::to_string(server.tablets), std::to_string(server.leading), Size(server.size_bytes),
+                      Size(server.disk_free_bytes), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
+                      heartbeat});
     }
     context.out.Columns(rows);
     return {};
@@ -150,13 +175,29 @@ void AddClusterInfo(Verbs& verbs) {
   });
 }
 
+const char* RoleOf(const ReplicaPlace& replica, const TabletPlace& place) {
+  if (replica.server == place.primary) return "primary";
+  return replica.voter ? "voter" : "learner";
+}
+
+Json ReplicasJson(const TabletPlace& place) {
+  Json all = Json::array();
+  for (const ReplicaPlace& replica : place.replicas) {
+    all.push_back({{"server", replica.server},
+                   {"role", RoleOf(replica, place)},
+                   {"rack", replica.rack},
+                   {"address", replica.address}});
+  }
+  return all;
+}
+
 void AddLocate(Verbs& verbs) {
   struct Arguments {
     std::string table, key;
   };
   auto args = std::make_shared<Arguments>();
   CLI::App* verb =
-      verbs.Add("locate", "Shows which tablet and server a key belongs to", "locate carts user42",
+      verbs.Add("locate", "Shows which tablet a key belongs to, and its replicas", "locate carts user42",
                 [args](Context& context) -> Status {
                   EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
                   EBLA_ASSIGN(const Client client, context.connect());
@@ -167,13 +208,19 @@ void AddLocate(Verbs& verbs) {
                                        {"epoch", place.epoch.value},
                                        {"primary", place.primary},
                                        {"address", place.primary_address},
-                                       {"replicas", place.replicas}});
+                                       {"replicas", ReplicasJson(place)}});
                     return {};
                   }
                   const std::string primary =
                       place.primary.empty() ? "no primary at present" : place.primary + " at " + place.primary_address;
                   context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() +
                                    "  epoch " + std::to_string(place.epoch.value) + "  " + primary);
+                  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
+                  for (const ReplicaPlace& replica : place.replicas) {
+                    rows.push_back({replica.server, RoleOf(replica, place), replica.rack.empty() ? kNone : replica.rack,
+                                    replica.address});
+                  }
+                  context.out.Columns(rows);
                   return {};
                 });
   verb->add_option("TABLE", args->table)->required();

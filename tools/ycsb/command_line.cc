@@ -22,7 +22,8 @@ usage: ebla-ycsb load|run [OPTIONS]
 properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestdistribution, ...):
   ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
   ebla.read=LEVEL              strong, session, bounded=500ms, eventual (the table's default)
-  ebla.write=LEVEL             majority, all, primary, any (the table's default)
+  ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
+  ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
   ebla.deadline_ms=N           of each operation, its retries included (10000)
   ebla.seed=N                  draws the same operations again (0: other ones each time)
 and for the table that load makes:

@@ -65,6 +65,7 @@ class EblaDatabase : public Database {
 
   Status Update(std::string_view key, const Fields& fields, bool whole) override {
     if (whole) return Insert(key, fields);
+    if (options_.ack == Ack::kAny) return UpdateAnywhere(key, fields);
     const auto deadline = steady_clock::now() + options_.client.deadline;
     Fields merged;
     for (;;) {
@@ -92,6 +93,13 @@ class EblaDatabase : public Database {
   }
 
  private:
+  // ANY takes no condition, nor a primary to read at: the later of two updates wins, with all its fields.
+  Status UpdateAnywhere(std::string_view key, const Fields& fields) {
+    Fields merged;
+    EBLA_TRY(Read(key, {}, merged));
+    MergeFields(fields, merged);
+    return Insert(key, merged);
+  }
   Session* session() { return session_ ? &*session_ : nullptr; }
   static milliseconds Left(steady_clock::time_point deadline) {
     return std::chrono::duration_cast<milliseconds>(deadline - steady_clock::now());
@@ -116,6 +124,7 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
   EBLA_ASSIGN(const size_t ack,
               properties.Choice("ebla.write", "default", {"default", "majority", "all", "primary", "any"}));
   options.ack = static_cast<Ack>(ack);
+  options.client.rack = properties.Text("ebla.rack", "");
 
   if (properties.Has("ebla.replicas")) {
     EBLA_ASSIGN(const int64_t replicas, properties.Integer("ebla.replicas", 1, 1, 7));
@@ -135,8 +144,12 @@ Result<EblaOptions> EblaOptions::Parse(const Properties& properties, const Workl
     EBLA_ASSIGN(const size_t compression, properties.Choice("ebla.compression", "none", {"none", "snappy", "zlib"}));
     options.create.compression = static_cast<TableCompression>(compression);
   }
-  if (properties.Has("ebla.last_write_wins")) {
-    EBLA_ASSIGN(options.create.last_write_wins, properties.Boolean("ebla.last_write_wins", false));
+  const bool any = options.ack == Ack::kAny;
+  if (any || properties.Has("ebla.last_write_wins")) {
+    EBLA_ASSIGN(options.create.last_write_wins, properties.Boolean("ebla.last_write_wins", any));
+    if (any && !*options.create.last_write_wins) {
+      return Error(Code::kInvalidArgument, "ebla.write=any needs a table with ebla.last_write_wins=true");
+    }
   }
   return options;
 }

@@ -1,7 +1,7 @@
 // tools/ycsb/ebla_database.h
 // Runs the workload against an Ebla cluster through its SDK. A YCSB record is one value (record_codec.h): an update of
 // some fields reads it, merges, and writes under the condition that the version is still the one it read, again and
-// again until that succeeds or the operation's deadline is spent.
+// again until that succeeds or the operation's deadline is spent. At ebla.write=any it writes without a condition.
 // Place:   main.cc makes the driver.
 // Errors:  as the SDK's; retries of what may pass happen in there.
 // Threads: all databases share the driver's client; each belongs to one worker.

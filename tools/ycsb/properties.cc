@@ -25,6 +25,7 @@ constexpr std::string_view kKnown[] = {
     "ebla.interval_ms",
     "ebla.last_write_wins",
     "ebla.masters",
+    "ebla.rack",
     "ebla.read",
     "ebla.replicas",
     "ebla.seed",
