@@ -11,7 +11,12 @@ TEST(Crc32Test, IsTheOneThatEverybodyMeans) {
   EXPECT_EQ(Crc32("The quick brown fox jumps over the lazy dog"), 0x414FA339u);
 }
 
-TEST(Crc32Test, GoesOn) { EXPECT_EQ(Crc32("6789", Crc32("12345")), Crc32("123456789")); }
+TEST(Crc32Test, GoesOnWhereverItWasCut) {
+  const std::string_view text = "The quick brown fox jumps over the lazy dog";
+  for (size_t cut = 0; cut <= text.size(); ++cut) {
+    EXPECT_EQ(Crc32(text.substr(cut), Crc32(text.substr(0, cut))), 0x414FA339u) << cut;
+  }
+}
 
 TEST(Crc32Test, SeesEveryByte) {
   EXPECT_NE(Crc32(std::string_view("\0", 1)), Crc32(std::string_view("\0\0", 2)));
