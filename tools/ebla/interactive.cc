@@ -30,7 +30,8 @@ void OnInterrupt(int) {
   if (g_shell != nullptr) g_shell->Interrupt();
 }
 
-// Readline calls it when a signal has cut its read short.
+// Readline calls it when a signal has cut its read short, and some ten times a second while it waits: a signal that
+// comes between two reads cuts none.
 int DropLine() {
   if (g_interrupts == 0) return 0;
   g_interrupts = 0;
@@ -76,6 +77,7 @@ int RunInteractive(Shell& shell) {
   CatchInterrupts(shell);
   rl_catch_signals = 0;
   rl_signal_event_hook = DropLine;
+  rl_event_hook = DropLine;
   rl_readline_name = "ebla";
   rl_attempted_completion_function = Candidates;
   rl_basic_word_break_characters = " \t\n";
