@@ -227,7 +227,9 @@ idl::ReadOptions Operation::ReadOptionsOf() {
 
 void Operation::OnReply(Result<std::string> message) {
   Attempt attempt{.sent = true};
-  NoteGauge(message.has_value());
+  // A call that was given little time says nothing of whether its server is there.
+  const bool hurried = !message && message.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
+  NoteGauge(message.has_value() || hurried);
   if (!message) {
     attempt.status = message.error();
   } else if (Result<idl::ReplyHeader*> decoded = Decode(std::move(*message)); !decoded) {

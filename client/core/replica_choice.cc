@@ -86,7 +86,8 @@ std::optional<size_t> ChooseReplica(std::span<const Replica> replicas, std::span
   if (best.size() == 1) return one;
   const size_t other = best[(random % best.size() + 1 + (random >> 32) % (best.size() - 1)) % best.size()];
   const auto load = [&](size_t i) { return replicas[i].gauge ? replicas[i].gauge->Load(now) : 0; };
-  return load(other) < load(one) ? other : one;
+  constexpr double kClearly = 0.8;  // else chance decides: a slightly quicker one would get everything
+  return load(other) < kClearly * load(one) ? other : one;
 }
 
 }  // namespace ebla::client

@@ -275,6 +275,20 @@ TEST_F(ReplicaReadsTest, WhoCameBackIsAskedAgain) {
   EXPECT_GT(CalledBy(300, table, kEventual)[1], 30);
 }
 
+TEST_F(ReplicaReadsTest, AHurriedReadDoesNotTakeItsServerForAway) {
+  const TablePtr table = OpenWithRecord();
+  network_.SetWeather(kTs2, Weather::kSilent);
+  const auto away_after = [&](milliseconds deadline) {
+    for (const int before = network_.calls(kTs2); network_.calls(kTs2) == before; scheduler_.RunFor(seconds(1))) {
+      (void)Get(table, "a", {.read = Read::Eventual(), .deadline = deadline});
+      if (network_.calls(kTs2) > before) break;
+    }
+    return core_.network().GaugeOf(kTs2)->Away(scheduler_.Now());
+  };
+  EXPECT_FALSE(away_after(milliseconds(3)));
+  EXPECT_TRUE(away_after(seconds(1)));
+}
+
 TEST_F(ReplicaReadsTest, WithoutMastersThePrimaryLastKnownGoesOn) {
   const TablePtr table = OpenWithRecord();
   StopMasters();
