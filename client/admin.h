@@ -115,6 +115,9 @@ struct ClusterInfo {
   uint64_t term = 0;
   std::vector<MasterSummary> masters;
   int live_servers = 0;
+  int known_servers = 0;  // that ever joined
+  std::string safe_mode;  // why the master repairs nothing at present; empty: it does
+  int copies = 0;         // replicas that are being made
   int tables = 0;
   int tablets = 0;
   std::string version;  // of the master that answered

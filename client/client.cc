@@ -83,6 +83,13 @@ Result<std::vector<TabletSummary>> Client::ListTablets(std::string_view table, s
   });
 }
 
+Status Client::TransferTablet(std::string_view table, std::string_view key, std::string_view to) const {
+  EBLA_TRY(CheckKey(key));
+  return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
+    admin.TransferTablet(std::string(table), std::string(key), std::string(to), std::move(done));
+  });
+}
+
 Result<ClusterInfo> Client::DescribeCluster() const {
   return Wait<Result<ClusterInfo>>(
       *runtime_, [](Admin& admin, Once<Result<ClusterInfo>> done) { admin.DescribeCluster(std::move(done)); });

@@ -61,6 +61,8 @@ class Client {
   Result<std::vector<ServerSummary>> ListServers() const;
   // Of one table and one server, or of all where these are empty.
   Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
+  // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
+  Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   Result<ClusterInfo> DescribeCluster() const;
   // Where a key's tablet is served at present, asked of the master.
   Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;

@@ -167,6 +167,15 @@ idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
   return reply;
 }
 
+Result<TabletId> FindTablet(const Reign& reign, const std::string& name, const std::string& key) {
+  const TableEntry* table = VisibleTable(reign.image().Table(name));
+  if (!table) return Error(Code::kNoSuchTable, "no table " + name);
+  bool more = false;
+  const auto found = reign.image().Locate(table->id(), KeyRange{key, key + std::string(1, '\0')}, 1, &more);
+  if (found.empty()) return Error(Code::kUnavailable, "table " + name + " is still being created");
+  return found[0]->id();
+}
+
 std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign) {
   std::map<std::string, idl::ServerAddress> addresses;
   for (const auto& [name, server] : reign.servers().all()) {

@@ -24,6 +24,8 @@ idl::TableSummary Summarize(const Reign& reign, const TableEntry& table);
 idl::ListTablesReply ListTables(const Reign& reign);
 idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTableRequest& request);
 idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now);
+// The tablet that holds the key. NO_SUCH_TABLE; UNAVAILABLE: it is still being made.
+Result<TabletId> FindTablet(const Reign& reign, const std::string& table, const std::string& key);
 // Where every known server is, or was last.
 std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);

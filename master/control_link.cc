@@ -88,6 +88,17 @@ void ControlLink::Drop(const ServerName& server, std::vector<idl::DropTablet> ta
                        });
 }
 
+void ControlLink::Transfer(const ServerName& server, std::vector<idl::TransferTablet> tablets,
+                           Done<idl::FenceResult> done) {
+  idl::TransferRequest request;
+  request.tablets = std::move(tablets);
+  Send<idl::TransferReply>(server, std::move(request), &idl::ControlServiceCobSvIf::transfer,
+                           [done = std::move(done)](const idl::TransferReply& reply) mutable {
+                             Status status = rpc::FromIdl(reply.status);
+                             status.ok() ? done(ByTablet(reply.results)) : done(std::unexpected(status));
+                           });
+}
+
 void ControlLink::Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done) {
   idl::AlterRequest request;
   request.schema = schema;

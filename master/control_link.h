@@ -36,6 +36,7 @@ class ControlLink {
   void Configure(const ServerName& server, std::vector<idl::ConfigureTablet> tablets, Done<idl::ConfigureResult> done);
   void Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets, Done<idl::FenceResult> done);
   void Drop(const ServerName& server, std::vector<idl::DropTablet> tablets, Done<idl::ConfigureResult> done);
+  void Transfer(const ServerName& server, std::vector<idl::TransferTablet> tablets, Done<idl::FenceResult> done);
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
 

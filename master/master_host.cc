@@ -146,6 +146,8 @@ MasterStats Master::Stats() const {
     stats.unsettled_tablets = reign->unsettled_tablets();
     stats.procedures = reign->procedures();
     stats.unknown_ids = reign->unknown_ids();
+    stats.copies = reign->copies();
+    stats.safe_mode = reign->SafeMode().value_or("");
   }
   return stats;
 }

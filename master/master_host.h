@@ -42,6 +42,8 @@ struct MasterStats {
   size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
   size_t procedures = 0;
   size_t unknown_ids = 0;        // reported ids that the catalog never drew
+  size_t copies = 0;             // learners
+  std::string safe_mode;         // why nothing is repaired; empty: it is
 };
 
 class Master {

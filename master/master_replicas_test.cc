@@ -285,5 +285,130 @@ TEST_F(MasterReplicasTest, APrimaryThatDiesAmidAChangeIsFailedOverAndTheChangeGo
   WaitServing();
 }
 
+// ---- transfer -------------------------------------------------------------------------------------------------------
+
+class MasterTransferTest : public MasterReplicasTest {
+ protected:
+  idl::TransferTabletReply Transfer(const std::string& key, const std::string& to, int deadline_ms = 5'000) {
+    idl::TransferTabletRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.toServer = to;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call(&idl::MasterServiceCobSvIf::transferTablet, request).value();
+  }
+};
+
+TEST_F(MasterTransferTest, AnOperatorHandsATabletOver) {
+  Begin({});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const idl::TabletInfo before = Tablet();
+  const std::string to = before.voters.at(2);
+  const auto reply = Transfer("", to);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(reply.tablet.primary, to);
+  EXPECT_EQ(reply.tablet.epoch, before.epoch + 1);
+  WaitServing();
+  EXPECT_EQ(Tablet().primary, to);
+  EXPECT_EQ(Transfer("", to).header.code, idl::Code::OK) << "it leads already";
+}
+
+TEST_F(MasterTransferTest, WhatCannotBeIsRefused) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  std::set<std::string> others = {"ts-1", "ts-2", "ts-3", "ts-4"};
+  for (const std::string& voter : Tablet().voters) others.erase(voter);
+  EXPECT_EQ(Transfer("", *others.begin()).header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Transfer("", "nobody").header.code, idl::Code::INVALID_ARGUMENT);
+  idl::TransferTabletRequest request;
+  request.table = "nothing";
+  EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::transferTablet, request)->header.code, idl::Code::NO_SUCH_TABLE);
+}
+
+TEST_F(MasterTransferTest, ATargetThatDoesNotComeLevelLeavesThePrimaryInPlace) {
+  Begin({});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const idl::TabletInfo before = Tablet();
+  cluster().server(IndexOf(before.voters.at(1))).mute = true;
+  const auto reply = Transfer("", before.voters.at(1), 1'000);
+  EXPECT_EQ(reply.header.code, idl::Code::UNAVAILABLE);
+  EXPECT_THAT(reply.header.message, ::testing::HasSubstr("does not come level"));
+  EXPECT_EQ(Tablet().primary, before.primary);
+  EXPECT_TRUE(AllLed());
+}
+
+TEST_F(MasterTransferTest, PrimariesAreSpreadAgainAfterAFailover) {
+  Begin({.balance = true});
+  std::vector<std::string> points;
+  for (int i = 101; i < 124; ++i) points.push_back(std::to_string(i));
+  ASSERT_EQ(cluster().Create("carts", points, Replicas(3)).header.code, idl::Code::OK);
+  cluster().server(0).Stop();
+  cluster().scheduler().RunFor(10s);
+  cluster().server(0).Start();
+  WaitServing();
+  EXPECT_TRUE(cluster().RunUntil([&] {
+    std::map<std::string, int> led;
+    for (const auto& [id, info] : cluster().Tablets()) ++led[info.primary];
+    return led["ts-1"] >= 7 && led["ts-2"] <= 9 && led["ts-3"] <= 9;
+  }, 120s));
+  cluster().scheduler().RunFor(3s);
+  const auto settled = cluster().Tablets();
+  cluster().scheduler().RunFor(120s);
+  EXPECT_EQ(cluster().Tablets(), settled) << "and then they stay";
+  EXPECT_EQ(cluster().WhyNotServing("carts"), "");
+}
+
+// ---- safe mode ------------------------------------------------------------------------------------------------------
+
+class MasterSafeModeTest : public MasterReplicasTest {
+ protected:
+  std::string SafeMode() {
+    return cluster().Call(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest())->safeMode;
+  }
+};
+
+TEST_F(MasterSafeModeTest, BelowHalfOfTheServersNothingIsRepaired) {
+  Begin({.servers = 7});
+  MakeTable(3);
+  EXPECT_EQ(SafeMode(), "");
+  const auto before = cluster().Tablets();
+  for (size_t i = 3; i < 7; ++i) cluster().server(i).Stop();
+  cluster().scheduler().RunFor(400s);
+  EXPECT_EQ(SafeMode(), "of 7 known servers only 3 live");
+  for (const auto& [id, info] : cluster().Tablets()) {
+    EXPECT_THAT(info.voters, ::testing::UnorderedElementsAreArray(before.at(id).voters));
+    EXPECT_TRUE(info.learners.empty());
+  }
+  for (size_t i = 3; i < 7; ++i) cluster().server(i).Start();
+  WaitServing();
+  EXPECT_EQ(SafeMode(), "");
+}
+
+TEST_F(MasterSafeModeTest, ACatalogOlderThanItsTabletsTouchesThemNot) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  auto older = cluster().coordination().TakeSnapshot();
+  const int64_t id = Tablet().tabletId;
+  // A voter is replaced: the older catalog knows other voters than the newer one.
+  cluster().server(IndexOf(Tablet().voters.at(1))).Stop();
+  cluster().scheduler().RunFor(320s);
+  ASSERT_TRUE(AllLed());
+  for (auto& server : cluster().servers()) {
+    if (!server->running()) server->Start();
+  }
+  WaitServing();
+  auto newest = cluster().coordination().TakeSnapshot();
+  const idl::TabletInfo now = Tablet();
+  cluster().coordination().Restore(std::move(older));
+  cluster().scheduler().RunFor(60s);
+  EXPECT_THAT(SafeMode(), ::testing::HasSubstr("restored from an older state"));
+  EXPECT_TRUE(cluster().server(IndexOf(now.primary)).Leads(id, now.epoch)) << "who leads goes on";
+  cluster().coordination().Restore(std::move(newest));
+  WaitServing();
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -20,7 +20,7 @@ class MasterStepsTest : public ::testing::TestWithParam<Fault> {
     size_t step = 1;
     for (bool struck = true; struck; ++step) {
       SCOPED_TRACE("step " + std::to_string(step));
-      TestCluster cluster({.masters = 2, .servers = 3, .seed = step});
+      TestCluster cluster({.masters = 2, .servers = 3, .balance = false, .seed = step});
       ASSERT_TRUE(cluster.WaitForLeader() && cluster.WaitForServers());
       prepare(cluster);
       cluster.StrikeAt(GetParam(), step);
@@ -148,6 +148,23 @@ TEST_P(MasterStepsTest, RaisingAndLoweringReplicas) {
     };
     EachStep(15, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
   }
+}
+
+TEST_P(MasterStepsTest, TransferOfATablet) {
+  const auto prepare = [](TestCluster& cluster) {
+    idl::TableOptions options;
+    options.__set_replicas(3);
+    ASSERT_EQ(cluster.Create("carts", {"b", "d"}, options).header.code, idl::Code::OK);
+    cluster.scheduler().RunFor(3s);
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::TransferTabletRequest request;
+    request.table = "carts";
+    request.toServer = cluster.Tablets().begin()->second.voters.at(1);
+    Ask(cluster, &idl::MasterServiceCobSvIf::transferTablet, request);
+    cluster.RunUntil([&] { return cluster.struck(); }, 5s);
+  };
+  EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
 TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {

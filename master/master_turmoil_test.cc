@@ -10,7 +10,7 @@ namespace {
 
 class Turmoil {
  public:
-  explicit Turmoil(uint64_t seed) : cluster_({.masters = 3, .servers = 3, .seed = seed}) {}
+  explicit Turmoil(uint64_t seed) : cluster_({.masters = 3, .servers = 3, .balance = seed % 2 == 0, .seed = seed}) {}
 
   void Run() {
     ASSERT_TRUE(cluster_.WaitForLeader() && cluster_.WaitForServers());
@@ -44,7 +44,15 @@ class Turmoil {
   }
 
   void Operate() {
-    switch (Below(4)) {
+    switch (Below(5)) {
+      case 4: {
+        idl::TransferTabletRequest transfer;
+        transfer.table = TableName();
+        transfer.key = std::string(1, static_cast<char>('a' + Below(20)));
+        transfer.toServer = "ts-" + std::to_string(1 + Below(3));
+        transfer.deadlineMs = 2'000;
+        return Ask(&idl::MasterServiceCobSvIf::transferTablet, transfer);
+      }
       case 0: {
         idl::DropTableByNameRequest drop;
         drop.name = TableName();

@@ -60,6 +60,9 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("unsettled_tablets", "tablets of live servers that are not led as the catalog says",
         static_cast<double>(stats.unsettled_tablets));
   gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
+  gauge("copies", "replicas that are being made", static_cast<double>(stats.copies));
+  gauge("safe_mode", "1 where nothing is repaired: too few servers live, or they report more than the catalog knows",
+        !stats.safe_mode.empty());
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
   if (rpc_) {
     const process::Usage usage = process::ReadUsage();

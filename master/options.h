@@ -24,6 +24,13 @@ struct MasterOptions {
   Duration replace_after = std::chrono::minutes(5);
   Duration repair_every = std::chrono::seconds(1);
   RepairCaps repair;
+  // With less than this part of the known servers live, nothing is repaired.
+  double safe_mode_below = 0.5;
+  // Primaries are spread when no server has come or gone for so long; a tablet is moved once a minute at most.
+  bool balance = true;
+  Duration balance_after = std::chrono::seconds(30);
+  Duration balance_tablet_every = std::chrono::minutes(1);
+  size_t balance_moves = 4;  // at a time
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

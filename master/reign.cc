@@ -10,6 +10,7 @@
 #include "master/procedures/drop_strays.h"
 #include "master/procedures/drop_table.h"
 #include "master/procedures/push_schema.h"
+#include "master/procedures/transfer_tablet.h"
 
 namespace ebla::master {
 namespace {
@@ -25,10 +26,10 @@ Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std:
       servers_(ports_.coordinator, ports_.executor, [this](const ServerName& server) { OnServerChange(server); }),
       known_servers_(std::move(loaded.servers)),
       link_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
-      context_{ports_.options, ports_.executor, catalog_, servers_, link_},
+      context_{ports_.options, ports_.executor, catalog_, servers_, link_, beyond_},
       steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
       reminders_(context_),
-      keeper_(context_, steward_, [] { return true; }),
+      keeper_(context_, steward_, [this] { return !SafeMode(); }),
       runner_(ports_.executor) {}
 
 Reign::~Reign() {
@@ -88,6 +89,22 @@ void Reign::Drop(std::string table, Duration patience, Done done) {
   request.procedure = DropTableName(table);
   request.start = [this, table] { StartDrop(table); };
   Submit(std::move(request), patience);
+}
+
+void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done) {
+  if (Status status = CheckTransfer(image(), tablet, to); !status.ok()) return done(std::move(status));
+  const std::string name = TransferTabletName(tablet, to);
+  runner_.Start(name, std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
+  runner_.Await(name, patience, std::move(done));
+}
+
+std::optional<std::string> Reign::SafeMode() const {
+  if (auto beyond = beyond_.What()) return beyond;
+  size_t known = 0;
+  for (const auto& [name, server] : servers_.all()) known += server.node ? 1 : 0;
+  const size_t live = servers_.live_count();
+  if (static_cast<double>(live) >= static_cast<double>(known) * ports_.options.safe_mode_below) return std::nullopt;
+  return "of " + std::to_string(known) + " known servers only " + std::to_string(live) + " live";
 }
 
 void Reign::Submit(Request request, Duration patience) {
@@ -229,10 +246,11 @@ void Reign::CheckReport(const ServerName& name) {
   const Server* server = servers_.Find(name);
   const Report* report = server ? server->CurrentReport() : nullptr;
   if (!started_ || !report) return;
+  beyond_.Take(image(), name, *report);
   ConsiderReported(name, *report);
   reminders_.Consider(name);
   const Strays strays = FindStrays(image(), name, *report);
-  if (!strays.empty()) runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name));
+  if (!strays.empty() && !beyond_.What()) runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name));
   if (strays.unknown_ids > 0) {
     LOG_EVERY_N(ERROR, 60) << "server " << name << " reports " << strays.unknown_ids
                            << " tablets with ids that the catalog never drew: was the coordinator restored from an "

@@ -14,6 +14,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,9 @@ class Reign {
   size_t unsettled_tablets() const { return steward_.unsettled(); }
   size_t procedures() const { return runner_.size(); }
   size_t unknown_ids() const { return unknown_ids_; }
+  size_t copies() const { return keeper_.copies(); }
+  // Why nothing is repaired at present; none: it is.
+  std::optional<std::string> SafeMode() const;
 
   // Each answers when its procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when
   // what was asked stands in the catalog and goes on. A creation waits within `patience` for a server that lives.
@@ -58,6 +62,8 @@ class Reign {
               Done done);
   void Alter(std::string table, idl::TableOptions options, Duration patience, Done done);
   void Drop(std::string table, Duration patience, Done done);
+  // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be handed over in time.
+  void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
 
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
@@ -97,6 +103,7 @@ class Reign {
   Servers servers_;
   std::vector<idl::ServerNode> known_servers_;
   ControlLink link_;
+  Beyond beyond_;
   const Context context_;
   TabletSteward steward_;
   Reminders reminders_;

@@ -163,6 +163,27 @@ void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListT
        });
 }
 
+void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::TransferTabletReply>& cob,
+                                       const idl::TransferTabletRequest& request) {
+    const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+    if (!tablet) {
+      idl::TransferTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    reign.Transfer(*tablet, request.toServer, Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
+      idl::TransferTabletReply reply;
+      if (status.code() == Code::kDeadlineExceeded) status = Error(Code::kUnavailable, status.message());
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+      if (entry) reply.__set_tablet(entry->node.info);
+      cob(reply);
+    });
+  });
+}
+
 void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {
   auto answer = [this, cob = std::move(cob)] {
     idl::ClusterInfoReply reply;
@@ -174,6 +195,9 @@ void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::Clust
     reply.clusterId = master_->cluster_id();
     reply.version = master_->options().version;
     reply.term = static_cast<int64_t>(stats.term);
+    reply.knownServers = static_cast<int32_t>(stats.servers);
+    reply.safeMode = stats.safe_mode;
+    reply.copies = static_cast<int32_t>(stats.copies);
     reply.liveServers = static_cast<int32_t>(stats.live_servers);
     reply.tables = static_cast<int32_t>(stats.tables);
     reply.tablets = static_cast<int32_t>(stats.tablets);

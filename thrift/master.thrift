@@ -137,10 +137,16 @@ struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: 
 struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load }
 struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> tablets, 3: bool more }
 
+// Hands the leadership of the tablet that holds `key` to another of its voters; no data moves. Answered when that one leads,
+// or at the deadline with the reason why it does not (UNAVAILABLE: nothing has changed).
+struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
+struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
-// Answered by standbys too.
-struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version }
+// Answered by standbys too. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
+// being made.
+struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies }
 
 service MasterService {
   CreateTableReply createTable(1: CreateTableRequest request)
@@ -152,6 +158,7 @@ service MasterService {
   HeartbeatReply heartbeat(1: HeartbeatRequest request)
   ListServersReply listServers(1: ListServersRequest request)
   ListTabletsReply listTablets(1: ListTabletsRequest request)
+  TransferTabletReply transferTablet(1: TransferTabletRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 

@@ -179,6 +179,18 @@ void Admin::NextTablets(std::shared_ptr<TabletPages> pages) {
       });
 }
 
+void Admin::TransferTablet(std::string table, std::string key, std::string to, Once<Status> done) {
+  idl::TransferTabletRequest request;
+  request.table = std::move(table);
+  request.key = std::move(key);
+  request.toServer = std::move(to);
+  Ask<idl::TransferTabletRequest, idl::TransferTabletReply>(
+      "transferTablet", std::move(request), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::TransferTabletReply>> answer) mutable {
+        done(answer ? Status() : answer.error());
+      });
+}
+
 void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
   MasterClient::CallOptions call;
   call.any_master = true;

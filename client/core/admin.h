@@ -25,6 +25,7 @@ class Admin {
   void DescribeTable(std::string name, Once<Result<TableInfo>> done);
   void ListServers(Once<Result<std::vector<ServerSummary>>> done);
   void ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done);
+  void TransferTablet(std::string table, std::string key, std::string to, Once<Status> done);
   void DescribeCluster(Once<Result<ClusterInfo>> done);
   void Locate(std::string table, std::string key, Once<Result<TabletPlace>> done);
 

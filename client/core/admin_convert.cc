@@ -139,6 +139,9 @@ ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
     info.masters.push_back({master.name, Address(master.endpoint), master.leader});
   }
   info.live_servers = reply.liveServers;
+  info.known_servers = reply.knownServers;
+  info.safe_mode = reply.safeMode;
+  info.copies = reply.copies;
   info.tables = reply.tables;
   info.tablets = reply.tablets;
   info.version = reply.version;

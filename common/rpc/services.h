@@ -41,7 +41,8 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"dropTable", &S::dropTable},     ServiceMethod{"listTables", &S::listTables},
       ServiceMethod{"describeTable", &S::describeTable}, ServiceMethod{"locate", &S::locate},
       ServiceMethod{"heartbeat", &S::heartbeat},     ServiceMethod{"listServers", &S::listServers},
-      ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"clusterInfo", &S::clusterInfo}};
+      ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
+                                          ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 
 template <>

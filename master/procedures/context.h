@@ -4,6 +4,7 @@
 #pragma once
 
 #include "common/base/executor.h"
+#include "master/beyond.h"
 #include "master/catalog/catalog.h"
 #include "master/control_link.h"
 #include "master/planner/placement.h"
@@ -19,6 +20,7 @@ struct Context {
   Catalog& catalog;
   Servers& servers;
   ControlLink& link;
+  const Beyond& beyond;
 
   const Image& image() const { return catalog.image(); }
 };

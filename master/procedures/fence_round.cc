@@ -140,6 +140,14 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
     if (!fencing.answers.empty()) item.status = Error(Code::kUnavailable, choice.reason);
     return item;
   }
+  // An entry of an epoch that the catalog never reached: it is older than the tablet, and knows its voters no more.
+  for (const FenceAnswer& answer : fencing.answers) {
+    if (answer.last.epoch <= Epoch{static_cast<uint64_t>(fencing.node.info.epoch)}) continue;
+    item.status = Error(Code::kUnavailable, "server " + answer.server + " has an entry of epoch " +
+                                                std::to_string(answer.last.epoch.value) + ", which the catalog never " +
+                                                "reached: was the coordinator restored from an older state?");
+    return item;
+  }
   if (choice.loss_possible) {
     LOG(ERROR) << "tablet " << item.tablet << " may have lost acknowledged writes: " << choice.reason;
   }

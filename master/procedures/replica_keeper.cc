@@ -15,6 +15,8 @@ constexpr int64_t kLevelWithin = 1'000;
 // A learner is nobody's last copy: it need not be waited for as long as a voter.
 constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
+constexpr size_t kCandidatesPerServer = 1'000;
+
 bool Level(const idl::TabletLoad& load, const ServerName& learner) {
   return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
     return peer.server == learner && !peer.copying && !peer.incomplete && peer.silentMs >= 0 &&
@@ -40,6 +42,10 @@ void ReplicaKeeper::Work() {
   RepairView view = View();
   copies_ = view.copies;
   if (!may_act_()) return;
+  if (Repair(std::move(view)) == 0 && copies_ == 0 && context_.options.balance) Balance();
+}
+
+size_t ReplicaKeeper::Repair(RepairView view) {
   std::vector<BatchItem> items;
   for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
     static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
@@ -50,7 +56,47 @@ void ReplicaKeeper::Work() {
     }
   }
   if (!items.empty()) LOG(INFO) << "changing the membership of " << items.size() << " tablets";
+  const size_t changes = items.size();
   steward_.ChangeMembers(std::move(items));
+  return changes;
+}
+
+void ReplicaKeeper::Balance() {
+  if (!Calm()) return;
+  std::map<ServerName, size_t> primaries;
+  for (const auto& [name, server] : context_.servers.all()) {
+    if (context_.servers.ForPlanner(name, server).usable()) primaries[name] = context_.image().LedBy(name).size();
+  }
+  const MonotonicTime now = context_.executor.Now();
+  std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
+  for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) {
+    LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
+    handed_over_[move.tablet] = now;
+    steward_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
+      LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
+    });
+  }
+}
+
+// No server has come or gone lately.
+bool ReplicaKeeper::Calm() const {
+  return std::ranges::all_of(context_.servers.all(), [&](const auto& item) {
+    return context_.executor.Now() - item.second.changed >= context_.options.balance_after;
+  });
+}
+
+std::vector<LedTablet> ReplicaKeeper::Candidates(const std::map<ServerName, size_t>& primaries) const {
+  std::vector<LedTablet> candidates;
+  for (const ServerName& server : OverMean(primaries)) {
+    size_t taken = 0;
+    for (const TabletId id : context_.image().LedBy(server)) {
+      const TabletEntry& tablet = *context_.image().Tablet(id);
+      if (tablet.node.info.voters.size() < 2 || handed_over_.contains(id) || !steward_.SettledLoad(tablet)) continue;
+      candidates.push_back({id, server, tablet.node.info.voters});
+      if (++taken == kCandidatesPerServer) break;
+    }
+  }
+  return candidates;
 }
 
 RepairView ReplicaKeeper::View() const {

@@ -2,7 +2,7 @@
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
 // tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
-// their server reports them (drop_strays.h).
+// their server reports them (drop_strays.h). When nothing is to be repaired, it spreads the primaries (balance.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
 // Threads:    thread-compatible; the master's executor.
@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "master/planner/balance.h"
 #include "master/planner/repair.h"
 #include "master/procedures/context.h"
 #include "master/procedures/tablet_steward.h"
@@ -31,6 +32,10 @@ class ReplicaKeeper {
  private:
   void Later();
   void Work();
+  size_t Repair(RepairView view);
+  void Balance();
+  bool Calm() const;
+  std::vector<LedTablet> Candidates(const std::map<ServerName, size_t>& primaries) const;
   RepairView View() const;
   bool Whole(const TabletEntry& tablet, size_t wanted) const;
   PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
@@ -42,6 +47,7 @@ class ReplicaKeeper {
   const std::function<bool()> may_act_;
   TimerId timer_;
   size_t copies_ = 0;
+  std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
   Guard guard_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
 #include "master/procedures/procedure.h"
@@ -13,6 +14,12 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerLaneMax = 16;
+// Writes wait while a primary brings its successor level: not for long.
+constexpr int64_t kTransferPatienceMs = 1'000;
+
+bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
+  return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
+}
 
 }  // namespace
 
@@ -47,6 +54,7 @@ void TabletSteward::Consider(TabletId id) {
       return Reassign(id);
     case Need::kConfigure:
     case Need::kFence:
+    case Need::kComplete:
       break;
   }
   const ServerName& server = tablet->node.info.primary;
@@ -60,7 +68,7 @@ void TabletSteward::Consider(TabletId id) {
 // ---- what a tablet needs --------------------------------------------------------------------------------------------
 
 TabletSteward::Need TabletSteward::NeedOf(const TabletEntry& tablet, const Note& note) const {
-  if (!context_.image().LivingTable(tablet)) return Need::kNothing;
+  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id())) return Need::kNothing;
   if (tablet.creating()) return NeedOfCreating(tablet, note);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
@@ -101,6 +109,8 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
   if (led && led < tablet.epoch() && !(noted && note.refused)) {
     return load->barrierCommitted ? Need::kConfigure : Need::kNothing;
   }
+  // Between its release and the compare-and-set a master died, or could not reach the coordinator.
+  if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
   return Need::kFence;
 }
 
@@ -146,6 +156,7 @@ Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) con
 const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) const {
   const auto note = notes_.find(tablet.id());
   if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
+  if (tablet.creating() || context_.beyond.Ahead(tablet.id())) return nullptr;
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   const Report* report = primary ? primary->CurrentReport() : nullptr;
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
@@ -163,11 +174,69 @@ void TabletSteward::ChangeMembers(std::vector<BatchItem> items) {
     Note& note = notes_[item.tablet];
     note.busy = true;
     // Above what one that is removed has promised, too: it is dropped in this epoch.
-    item.epoch = std::max(tablet->epoch(), FenceFloor(*tablet, note)).Next();
+    item.epoch = NextEpoch(*tablet, note);
     item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
     by_primary[tablet->node.info.primary].push_back(std::move(item));
   }
   for (auto& [server, changes] : by_primary) StartBatch(server, std::move(changes));
+}
+
+void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet || !SettledLoad(*tablet) || !context_.servers.IsLive(to)) {
+    return done(Error(Code::kComeAgain, "tablet " + std::to_string(id.value) + " or server " + to +
+                                            " is not settled at present: led, with a majority of its voters live"));
+  }
+  notes_[id].busy = true;
+  told_[id] = std::move(done);
+  StartHandovers(tablet->node.info.primary, {{id, to, tablet->version, tablet->epoch()}});
+}
+
+void TabletSteward::StartHandovers(const ServerName& server, std::vector<Handover> handovers) {
+  std::vector<idl::TransferTablet> orders;
+  for (const Handover& handover : handovers) {
+    idl::TransferTablet order;
+    order.tabletId = static_cast<int64_t>(handover.tablet.value);
+    order.epoch = static_cast<int64_t>(handover.epoch.value);
+    order.target = handover.to;
+    order.patienceMs = kTransferPatienceMs;
+    orders.push_back(std::move(order));
+  }
+  ++lanes_[server].running;
+  context_.link.Transfer(server, std::move(orders),
+                         guard_([this, server, handovers = std::move(handovers)](auto results) {
+                           OnReleased(server, handovers, results);
+                         }));
+}
+
+void TabletSteward::OnReleased(const ServerName& server, const std::vector<Handover>& handovers,
+                               const Result<std::map<TabletId, idl::FenceResult>>& results) {
+  --lanes_[server].running;
+  std::vector<BatchItem> released;
+  for (const Handover& handover : handovers) {
+    BatchItem item;
+    item.tablet = handover.tablet;
+    item.status = results ? Error(Code::kUnknownOutcome, "no answer to the transfer") : results.error();
+    const TabletEntry* tablet = context_.image().Tablet(handover.tablet);
+    const auto result = results ? results->find(handover.tablet) : decltype(results->find({}))();
+    if (results && result != results->end()) item.status = rpc::FromIdl(result->second.status);
+    if (!item.status.ok() || !tablet || tablet->version != handover.version) {
+      TakeResult(item);
+      continue;
+    }
+    item.title = Title::kReleased;
+    item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
+                     Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
+    item.tablet_time_ms = result->second.tabletTimeMs;
+    item.version = handover.version;
+    item.epoch = NextEpoch(*tablet, notes_[handover.tablet]);
+    item.next = tablet->node;
+    item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+    item.next->info.primary = handover.to;
+    released.push_back(std::move(item));
+  }
+  if (!released.empty()) StartBatch(server, std::move(released));
+  Pump(server);
 }
 
 // ---- lanes ----------------------------------------------------------------------------------------------------------
@@ -181,7 +250,8 @@ void TabletSteward::Pump(const ServerName& server) {
 bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
   std::vector<FenceItem> fences;
   std::vector<BatchItem> repeats;
-  while (!lane.waiting.empty() && fences.size() + repeats.size() < kTabletsPerBatchMax) {
+  std::vector<Handover> handovers;
+  while (!lane.waiting.empty() && fences.size() + repeats.size() + handovers.size() < kTabletsPerBatchMax) {
     const TabletId id = *lane.waiting.begin();
     lane.waiting.erase(lane.waiting.begin());
     const TabletEntry* tablet = context_.image().Tablet(id);
@@ -189,15 +259,19 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
     Note& note = notes_[id];
     if (note.busy) continue;
     const Need need = NeedOf(*tablet, note);
-    if (need != Need::kConfigure && need != Need::kFence) continue;
+    if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
     note.busy = true;
-    if (need == Need::kFence) {
+    if (need == Need::kComplete) {
+      const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
+      handovers.push_back({id, to, tablet->version, tablet->epoch()});
+    } else if (need == Need::kFence) {
       fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note)});
     } else {
       repeats.push_back(Repeat(*tablet, note));
     }
   }
-  const bool some = !fences.empty() || !repeats.empty();
+  const bool some = !fences.empty() || !repeats.empty() || !handovers.empty();
+  if (!handovers.empty()) StartHandovers(server, std::move(handovers));
   if (!fences.empty()) StartRound(server, std::move(fences));
   if (!repeats.empty()) StartBatch(server, std::move(repeats));
   return some;
@@ -283,6 +357,7 @@ void TabletSteward::TakeResult(const BatchItem& item) {
     note.presumed = item.presumed;
     note.tablet_time_ms = item.tablet_time_ms;
   }
+  Tell(item.tablet, item.status);
   if (item.status.ok()) {
     note.failures = 0;
     VLOG(1) << "tablet " << item.tablet << " is led, epoch " << item.epoch;
@@ -290,6 +365,11 @@ void TabletSteward::TakeResult(const BatchItem& item) {
   }
   if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not led: " << item.status;
   RetryLater(item.tablet, note);
+}
+
+void TabletSteward::Tell(TabletId tablet, const Status& status) {
+  auto told = told_.extract(tablet);
+  if (!told.empty()) told.mapped()(status);
 }
 
 void TabletSteward::RetryLater(TabletId tablet, Note& note) {

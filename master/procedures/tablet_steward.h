@@ -9,9 +9,11 @@
 // When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a majority
 //             of its followers report it silent, when it was refused for a higher promise, or when it does not lead
 //             what the catalog says. A primary that leads an older epoch is told of the change it missed.
+//             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
 // Invariants: 1. A tablet is in at most one round, batch or change.
 //             2. A tablet that serves with one voter is never given to another server. One that is still being created (and
 //                so holds nothing) is, when a majority of its servers has been away for reassign_after.
+//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24).
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -38,6 +40,10 @@ class TabletSteward {
   // Carries out changes of membership: `next` has the new voters and learners, its epoch is the steward's to choose. A
   // tablet that is not settled by now is left out.
   void ChangeMembers(std::vector<BatchItem> items);
+  // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure. Where
+  // that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
+  using Told = coordination::Callback<Status>;
+  void Transfer(TabletId tablet, const ServerName& to, Told done);
   // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is under
   // way and a majority of the voters lives; else null: this is no time to change anything.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
@@ -49,7 +55,7 @@ class TabletSteward {
   size_t unsettled() const;
 
  private:
-  enum class Need { kNothing, kWait, kConfigure, kFence, kReassign };
+  enum class Need { kNothing, kWait, kConfigure, kFence, kComplete, kReassign };
 
   // What this master knows of a tablet beyond the catalog and the reports.
   struct Note {
@@ -67,6 +73,12 @@ class TabletSteward {
     Title title = Title::kBorn;
     Version presumed;
     int64_t tablet_time_ms = 0;
+  };
+  struct Handover {
+    TabletId tablet;
+    ServerName to;
+    int version = 0;  // of the znode
+    Epoch epoch;      // that is to be released
   };
   struct Lane {
     std::set<TabletId> waiting;
@@ -87,7 +99,12 @@ class TabletSteward {
   void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
   void StartBatch(const ServerName& server, std::vector<BatchItem> items);
   void OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items);
+  void StartHandovers(const ServerName& server, std::vector<Handover> handovers);
+  void OnReleased(const ServerName& server, const std::vector<Handover>& handovers,
+                  const Result<std::map<TabletId, idl::FenceResult>>& results);
+  Epoch NextEpoch(const TabletEntry& tablet, const Note& note) const { return std::max(tablet.epoch(), FenceFloor(tablet, note)).Next(); }
   void TakeResult(const BatchItem& item);
+  void Tell(TabletId tablet, const Status& status);
   void RetryLater(TabletId tablet, Note& note);
   void Reassign(TabletId tablet);
 
@@ -95,6 +112,7 @@ class TabletSteward {
   const std::function<void(TableId)> on_change_;
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
+  std::map<TabletId, Told> told_;  // transfers that somebody waits for
   uint64_t next_run_ = 1;
   std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;
   std::map<uint64_t, std::unique_ptr<TabletBatch>> batches_;

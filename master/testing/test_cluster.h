@@ -63,6 +63,7 @@ class TestCluster {
     size_t servers = 3;
     size_t asleep = 0;  // the last so many servers are not started
     size_t racks = 0;   // servers go to them in turn; 0: they name none
+    bool balance = false;  // of primaries
     uint64_t seed = 1;
   };
 
@@ -146,6 +147,7 @@ class TestCluster {
   // What is wrong with a voter; empty: it follows, or leads, as the catalog says.
   std::string WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info, const idl::TableSchema& schema);
 
+  const bool balance_;
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};
   std::unique_ptr<coordination::SimCoordination> coordination_;

@@ -69,6 +69,7 @@ TEST_F(ShellTest, TablesFromBirthToDrop) {
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
+  EXPECT_EQ(Run("tablet transfer carts --key g --to ts-1"), "OK  led by ts-1");
   EXPECT_EQ(Run("table drop carts"), "OK");
   EXPECT_EQ(Run("table drop carts"), "NO_SUCH_TABLE: no table \"carts\" [1]");
 }
@@ -233,7 +234,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "server list", "cluster info", "locate"}) {
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "server list", "cluster info", "locate"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));

@@ -1,4 +1,4 @@
-// Verbs on what the cluster is made of: tablet list, server list, cluster info, locate.
+// Verbs on what the cluster is made of: tablet list, tablet transfer, server list, cluster info, locate.
 #include <cmath>
 #include <map>
 
@@ -90,6 +90,24 @@ std::vector<std::vector<std::string>> Rows(const std::vector<TabletSummary>& tab
   return rows;
 }
 
+void AddTabletTransfer(Verbs& verbs) {
+  struct Arguments {
+    std::string table, key, to;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add("tablet transfer", "Has a tablet led by another of its voters; no data moves",
+                             "tablet transfer carts --key user42 --to ts-2", [args](Context& context) -> Status {
+                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+                               EBLA_ASSIGN(const Client client, context.connect());
+                               EBLA_TRY(client.TransferTablet(args->table, key, args->to));
+                               context.out.Ok("led by " + args->to);
+                               return {};
+                             });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("--key", args->key, R"(Of the tablet that holds it; \xNN is a byte)")->required();
+  verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("NAME");
+}
+
 void AddTabletList(Verbs& verbs) {
   struct Arguments {
     std::string table, server;
@@ -157,6 +175,9 @@ void AddClusterInfo(Verbs& verbs) {
                          {"term", info.term},
                          {"masters", masters},
                          {"live_servers", info.live_servers},
+                         {"known_servers", info.known_servers},
+                         {"safe_mode", info.safe_mode},
+                         {"copies", info.copies},
                          {"tables", info.tables},
                          {"tablets", info.tablets},
                          {"version", info.version}});
@@ -166,7 +187,9 @@ void AddClusterInfo(Verbs& verbs) {
     for (const MasterSummary& master : info.masters) {
       rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leads" : ", stands by")});
     }
-    rows.push_back({"live servers", std::to_string(info.live_servers)});
+    rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
+    if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
+    if (info.copies > 0) rows.push_back({"copies under way", std::to_string(info.copies)});
     rows.push_back({"tables", std::to_string(info.tables)});
     rows.push_back({"tablets", std::to_string(info.tablets)});
     rows.push_back({"version", info.version});
@@ -231,6 +254,7 @@ void AddLocate(Verbs& verbs) {
 
 void AddClusterVerbs(Verbs& verbs) {
   AddTabletList(verbs);
+  AddTabletTransfer(verbs);
   AddServerList(verbs);
   AddClusterInfo(verbs);
   AddLocate(verbs);

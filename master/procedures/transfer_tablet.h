@@ -1,0 +1,33 @@
+// master/procedures/transfer_tablet.h
+// Has a tablet led by another of its voters, as an operator asked: again and again until it is, or until the operator's
+// patience ends. A master's death ends it; what it had begun, the steward of the next one completes.
+// Threads: the master's executor.
+#pragma once
+
+#include <string>
+
+#include "master/procedures/procedure.h"
+#include "master/procedures/tablet_steward.h"
+
+namespace ebla::master {
+
+std::string TransferTabletName(TabletId tablet, const ServerName& to);
+
+// OK; NOT_FOUND no such tablet; INVALID_ARGUMENT the server has no vote in it.
+Status CheckTransfer(const Image& image, TabletId tablet, const ServerName& to);
+
+class TransferTablet final : public Procedure {
+ public:
+  TransferTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName to, MonotonicTime until)
+      : context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)), until_(until) {}
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  const Context context_;
+  TabletSteward& steward_;
+  const TabletId tablet_;
+  const ServerName to_;
+  const MonotonicTime until_;
+};
+
+}  // namespace ebla::master
