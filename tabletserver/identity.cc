@@ -102,6 +102,8 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
       identity.cluster_id = value;
     } else if (key == "starts") {
       std::from_chars(value.data(), value.data() + value.size(), identity.incarnation.value);
+    } else if (key == "boot") {
+      identity.running_boot = value;
     } else if (key == "mark") {
       std::from_chars(value.data(), value.data() + value.size(), identity.life_mark);
     } else {
@@ -112,12 +114,17 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
   return identity;
 }
 
+std::string BootId() {
+  std::string boot;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  return boot;
+}
+
 // Another machine, boot or copy of the directory has another one: the file stays open for as long as the lock is held,
 // so its inode is given to no other.
 std::string LockMark(int fd) {
   struct stat file {};
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
+  const std::string boot = BootId();
   if (boot.empty() || ::fstat(fd, &file) != 0) return {};
   return boot + "/" + std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino);
 }
@@ -167,12 +174,22 @@ Status DataDirectory::Load(const ServerName& name) {
     }
   }
   identity.incarnation = identity.incarnation.Next();
+  const std::string boot = BootId();
+  identity.machine_crashed = !identity.running_boot.empty() && identity.running_boot != boot;
+  identity.running_boot = boot;
   return Save(std::move(identity));
 }
 
 Identity DataDirectory::identity() const {
   const std::lock_guard lock(mutex_);
   return identity_;
+}
+
+Status DataDirectory::NoteCleanStop() {
+  const std::lock_guard lock(mutex_);
+  Identity stopped = identity_;
+  stopped.running_boot.clear();
+  return Save(std::move(stopped));
 }
 
 Result<uint64_t> DataDirectory::RaiseLifeMark() {
@@ -198,7 +215,7 @@ Status DataDirectory::JoinCluster(const std::string& cluster_id) {
 Status DataDirectory::Save(Identity identity) {
   std::ostringstream text;
   text << kHeading << kDataFormatVersion << "\nuuid " << identity.uuid << "\nname " << identity.name << "\ncluster "
-       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\n";
+       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\nboot " << identity.running_boot << "\n";
   EBLA_TRY(WriteDurably(path_, "IDENTITY", text.str()));
   identity_ = std::move(identity);
   return Status::Ok();

@@ -31,6 +31,10 @@ struct Identity {
   std::string cluster_id;  // empty: joined none yet
   Incarnation incarnation;  // the start counter
   uint64_t life_mark = 0;
+  // The machine's boot in which it runs, or ran when it was not stopped cleanly; empty: it was.
+  std::string running_boot;
+  // The machine went down under the process before this one: what was not on the disk is lost (PROTOCOL 5). Not stored.
+  bool machine_crashed = false;
   std::string lock_mark;    // of the lock that this process holds (common/coordination/registration.h); not stored
 };
 
@@ -47,6 +51,8 @@ class DataDirectory {
   Identity identity() const;
   // Binds the directory to a cluster for life, or checks that it is bound to this one.
   Status JoinCluster(const std::string& cluster_id);
+  // The process ends in good order, with everything on the disk.
+  Status NoteCleanStop();
   // Raises the life mark, durably, and returns it. Waits for the disk.
   Result<uint64_t> RaiseLifeMark();
 

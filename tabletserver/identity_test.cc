@@ -72,9 +72,30 @@ TEST_F(IdentityTest, TheLifeMarkIsRaisedOnDiskFirstAndKept) {
   EXPECT_EQ((*again)->identity().life_mark, 2u);
 }
 
+// PROTOCOL 5: what was handed to the operating system survives the process, not the machine.
+TEST_F(IdentityTest, AMachineThatWentDownUnderTheProcessIsNoticed) {
+  std::string boot;
+  {
+    auto first = DataDirectory::Open(path_, "ts-1");
+    EXPECT_FALSE((*first)->identity().machine_crashed);
+    boot = (*first)->identity().running_boot;
+    ASSERT_FALSE(boot.empty());
+  }
+  EXPECT_FALSE((*DataDirectory::Open(path_, "ts-1"))->identity().machine_crashed) << "only the process was killed";
+  Replace("boot " + boot, "boot 7f1c-another");
+  {
+    auto after = DataDirectory::Open(path_, "ts-1");
+    EXPECT_TRUE((*after)->identity().machine_crashed);
+    ASSERT_TRUE((*after)->NoteCleanStop().ok());
+  }
+  EXPECT_FALSE((*DataDirectory::Open(path_, "ts-1"))->identity().machine_crashed) << "it was stopped in good order";
+}
+
 TEST_F(IdentityTest, ADirectoryOfFormat1HasNoMarkYet) {
-  ASSERT_TRUE(Fails("ts-1").ok());
+  std::string boot;
+  { boot = (*DataDirectory::Open(path_, "ts-1"))->identity().running_boot; }
   Replace("format 2", "format 1");
+  Replace("boot " + boot + "\n", "");
   Replace("mark 0\n", "");
   EXPECT_EQ((*DataDirectory::Open(path_, "ts-1"))->RaiseLifeMark(), 1u);
 }

@@ -129,6 +129,9 @@ void ServerProcess::Stop(Duration patience) {
   connector_.reset();
   shard_connectors_.clear();
   store_.reset();  // takes the last checkpoint, on the loops that still run
+  if (patience > Duration(0) && directory_ != nullptr) {
+    if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
+  }
   if (watcher_ != nullptr) watcher_->Stop();
   if (checkpoints_ != nullptr) checkpoints_->Stop();
   if (flusher_ != nullptr) flusher_->Stop();

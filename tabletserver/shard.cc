@@ -66,6 +66,7 @@ void Shard::MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema sche
   options.overlay_bytes_max = options_.overlay_bytes_max;
   options.lease = options_.lease;
   options.started = ports_.executor.Now();
+  options.forgot = options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
   TabletReaders readers;
   // The core dies before its tablet.
   readers.record = [this, &tablet](std::string_view key) { return ports_.store.Get(tablet.table, key); };

@@ -66,6 +66,7 @@ struct ShardOptions {
   size_t awaiting_max = 16'384;                    // reads that wait for an entry to be applied
   Duration tick = std::chrono::milliseconds(100);
   Incarnation incarnation;
+  bool machine_crashed = false;                    // under the process before this one
   LeaseTerms lease;
   Duration heartbeat = std::chrono::milliseconds(150);  // to peers
   uint64_t log_entries_kept_max = 1'000'000;       // for replicas that are behind; further back they are copied

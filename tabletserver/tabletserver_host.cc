@@ -49,6 +49,7 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.index = i;
     mine.meter_slot = ports.loops.size() + i;
     mine.incarnation = options.identity.incarnation;
+    mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
         std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops,

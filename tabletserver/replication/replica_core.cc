@@ -25,6 +25,10 @@ ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version fir
       committed_(applied.lsn) {
   if (state_.table && !state_.tombstone) role_ = Follower{};
   remains_ = state_.tombstone && (last || applied);
+  if (options_.forgot && role() != RoleKind::kAbsent && !state_.forgetful) {
+    state_.forgetful = true;
+    state_dirty_ = true;
+  }
   // Somebody may still read under a grant of the process before this one (PROTOCOL 7).
   if (!Planted(PlantedBug::promise_at_once_after_restart)) {
     grants_until_ = options_.started + std::chrono::milliseconds(state_.longest_lease_ms);

@@ -51,6 +51,7 @@ struct ReplicaOptions {
   LeaseTerms lease;
   size_t held_bytes_max = 64 << 20;         // of entries a follower holds unapplied; beyond it appends are BUSY
   MonotonicTime started;                    // when this process began to answer
+  bool forgot = false;                      // it may have lost what it acknowledged: noted until it has it again
 };
 
 class ReplicaCore {

@@ -12,6 +12,7 @@ constexpr uint8_t kFormat = 1;
 
 constexpr uint8_t kIncomplete = 1;
 constexpr uint8_t kTombstone = 2;
+constexpr uint8_t kForgetful = 4;
 
 constexpr uint8_t kUndoneKind = 1;
 
@@ -113,7 +114,7 @@ std::string EncodeReplicaState(const ReplicaState& state) {
   ByteWriter out;
   out.Byte(kFormat).Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
-  out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0));
+  out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) | (state.forgetful ? kForgetful : 0));
   WriteRange(state.incomplete_range, out);
   out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
   return out.Take();
@@ -129,9 +130,10 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   state.led.value = in.Varint();
   state.longest_lease_ms = in.SignedVarint();
   const uint8_t flags = in.Byte();
-  if ((flags & ~(kIncomplete | kTombstone)) != 0) in.Fail();
+  if ((flags & ~(kIncomplete | kTombstone | kForgetful)) != 0) in.Fail();
   state.incomplete = (flags & kIncomplete) != 0;
   state.tombstone = (flags & kTombstone) != 0;
+  state.forgetful = (flags & kForgetful) != 0;
   state.incomplete_range = ReadRange(in);
   state.family_epoch.value = in.Varint();
   state.family_lsn.value = in.Varint();

@@ -58,6 +58,7 @@ struct TabletOptions {
   size_t apply_bytes_max = 4 << 20;  // of one ApplyBatch, about
   LeaseTerms lease;
   MonotonicTime started;             // when this process began to answer
+  bool forgot = false;               // it may have lost what it acknowledged (PROTOCOL 5)
 };
 
 struct TabletReaders {
