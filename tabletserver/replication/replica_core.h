@@ -11,7 +11,7 @@
 //   3. When the output asks for a flush and nothing failed: begin a store Flush of that mode, or of a stricter one, and
 //      Step(Flushed) with its number when it is done. Any number may be under way; completions come in any order.
 //   4. Messages and replies of an output may leave at once: whatever must be durable first has been held back.
-//   5. Apply entries up to `commit`, in order, and Step(Applied).
+//   5. Apply entries up to applicable(), in order, and Step(Applied).
 //   6. Step(Tick) every 100 ms or so and at wake_at(); Step(HeartbeatDue) every 150 ms or so.
 //   7. A PeerRequest is answered by one PeerAnswer; a PeerMessage by one PeerReply, empty when it was lost.
 //   8. After a crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
@@ -33,6 +33,7 @@
 // Threads:    thread-compatible; only the owning shard calls it.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <optional>
 #include <variant>
@@ -102,6 +103,8 @@ class ReplicaCore {
   Version NextVersion() const { return {configured_, log_.last().lsn.Next()}; }
   Version last_appended() const { return log_.last(); }   // proposed ones included
   Lsn committed() const { return committed_; }
+  // Of what is committed, what may be applied: what the store still refuses may be dropped from the log again.
+  Lsn applicable() const { return std::min(committed_, log_.stored().lsn); }
   Lsn applied() const { return log_.applied().lsn; }
   Lsn flushed() const { return log_.flushed(); }
   Lsn all_flushed() const;         // by every voter; only while it leads

@@ -64,7 +64,7 @@ void TabletCore::Step(const Tick& input) {
 // ---- outputs --------------------------------------------------------------------------------------------------------
 
 bool TabletCore::CanApply() const {
-  return failure_.ok() && !batch_out_ && !apply_stalled_ && applied_.applied.lsn < replica_.committed() &&
+  return failure_.ok() && !batch_out_ && !apply_stalled_ && applied_.applied.lsn < replica_.applicable() &&
          replica_.may_apply();
 }
 
@@ -117,7 +117,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
   batch.table = schema_->table;
   batch.state = applied_;
   size_t bytes = 0;
-  for (Lsn lsn = applied_.applied.lsn.Next(); lsn <= replica_.committed() && bytes < options_.apply_bytes_max;
+  for (Lsn lsn = applied_.applied.lsn.Next(); lsn <= replica_.applicable() && bytes < options_.apply_bytes_max;
        lsn = lsn.Next()) {
     Result<EntryPtr> entry = EntryToApply(lsn);
     Status status = entry.has_value() ? AddToBatch(**entry, batch) : entry.error();
@@ -141,7 +141,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
 Result<EntryPtr> TabletCore::EntryToApply(Lsn lsn) {
   if (EntryPtr held = replica_.Held(lsn)) return held;
   if (read_ahead_.empty()) {
-    EBLA_ASSIGN(std::vector<LogEntry> entries, readers_.log(lsn, replica_.committed(), options_.apply_bytes_max));
+    EBLA_ASSIGN(std::vector<LogEntry> entries, readers_.log(lsn, replica_.applicable(), options_.apply_bytes_max));
     for (LogEntry& entry : entries) read_ahead_.push_back(std::make_shared<const LogEntry>(std::move(entry)));
   }
   if (read_ahead_.empty() || read_ahead_.front()->version.lsn != lsn) {
