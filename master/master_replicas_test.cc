@@ -272,6 +272,24 @@ TEST_F(MasterReplicasTest, CopiesStayWithinTheirCaps) {
   EXPECT_EQ(most, RepairCaps().copies_per_server);
 }
 
+TEST_F(MasterReplicasTest, AStrayThatPromisedMoreIsOutgrownAndDropped) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const idl::TabletInfo info = Tablet();
+  for (auto& server : cluster().servers()) {
+    if (std::ranges::count(info.voters, server->name()) > 0) continue;
+    FakeServer::Replica stray;
+    stray.range = info.range;
+    stray.table = info.tableId;
+    stray.promised = 9;
+    server->mutable_replicas()[info.tabletId] = stray;
+  }
+  WaitServing();
+  EXPECT_GT(Tablet().epoch, 9);
+  EXPECT_EQ(Tablet().primary, info.primary);
+}
+
 TEST_F(MasterReplicasTest, APrimaryThatDiesAmidAChangeIsFailedOverAndTheChangeGoesOn) {
   Begin({.servers = 4});
   MakeTable(3);

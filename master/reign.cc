@@ -250,7 +250,10 @@ void Reign::CheckReport(const ServerName& name) {
   ConsiderReported(name, *report);
   reminders_.Consider(name);
   const Strays strays = FindStrays(image(), name, *report);
-  if (!strays.empty() && !beyond_.What()) runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name));
+  if (!strays.empty() && !beyond_.What()) {
+    const auto outgrow = [this](TabletId tablet, Epoch promised) { steward_.Outgrow(tablet, promised); };
+    runner_.Start(DropStraysName(name), std::make_unique<DropStrays>(context_, name, outgrow));
+  }
   if (strays.unknown_ids > 0) {
     LOG_EVERY_N(ERROR, 60) << "server " << name << " reports " << strays.unknown_ids
                            << " tablets with ids that the catalog never drew: was the coordinator restored from an "

@@ -49,7 +49,8 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
   return strays;
 }
 
-DropStrays::DropStrays(const Context& context, ServerName server) : context_(context), server_(std::move(server)) {}
+DropStrays::DropStrays(const Context& context, ServerName server, Outgrow outgrow)
+    : context_(context), server_(std::move(server)), outgrow_(std::move(outgrow)) {}
 
 void DropStrays::Step(coordination::Callback<Progress> done) {
   done_ = std::move(done);
@@ -86,6 +87,7 @@ void DropStrays::OnDropped(Result<std::map<TabletId, idl::ConfigureResult>> resu
   for (const auto& [tablet, result] : *results) {
     if (result.status.code == idl::Code::OK || result.status.code == idl::Code::NOT_FOUND) continue;
     promised_[tablet] = Epoch{static_cast<uint64_t>(result.promisedEpoch)};
+    if (context_.image().Tablet(tablet)) outgrow_(tablet, promised_[tablet]);
     refusal = Error(Code::kUnavailable, "tablet " + std::to_string(tablet.value) + ": " + result.status.message);
   }
   // Done even where more is left: the next heartbeat shows it and starts this again.

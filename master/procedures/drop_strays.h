@@ -9,6 +9,7 @@
 // Threads:    the master's executor.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -36,7 +37,9 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
 
 class DropStrays final : public Procedure {
  public:
-  DropStrays(const Context& context, ServerName server);
+  // `outgrow(tablet, epoch)`: a stray has promised this epoch, above the tablet's own, and heeds no drop below it.
+  using Outgrow = std::function<void(TabletId, Epoch)>;
+  DropStrays(const Context& context, ServerName server, Outgrow outgrow);
   void Step(coordination::Callback<Progress> done) override;
 
  private:
@@ -46,6 +49,7 @@ class DropStrays final : public Procedure {
 
   const Context context_;
   const ServerName server_;
+  const Outgrow outgrow_;
   std::map<TabletId, Epoch> promised_;  // by replicas that refused
   coordination::Callback<Progress> done_;
   Guard guard_;

@@ -81,7 +81,9 @@ TabletSteward::Need TabletSteward::NeedOfCreating(const TabletEntry& tablet, con
   const idl::TabletInfo& info = tablet.node.info;
   if (LiveVoters(tablet) > info.voters.size() / 2) {
     const bool refused = note.refused && note.epoch == tablet.epoch();
-    return refused || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
+    // A fence that came to nothing binds its followers, though not the primary.
+    const bool outbid = FenceFloor(tablet, note) > tablet.epoch();
+    return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
   }
   const auto away = [&](const ServerName& name) {
     const Server* server = context_.servers.Find(name);
@@ -179,6 +181,19 @@ void TabletSteward::ChangeMembers(std::vector<BatchItem> items) {
     by_primary[tablet->node.info.primary].push_back(std::move(item));
   }
   for (auto& [server, changes] : by_primary) StartBatch(server, std::move(changes));
+}
+
+void TabletSteward::Outgrow(TabletId id, Epoch promised) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet || tablet->epoch() >= promised) return;
+  Note& note = notes_[id];
+  note.fence_floor = std::max(note.fence_floor, promised);
+  BatchItem item;
+  item.tablet = id;
+  item.title = Title::kMember;
+  item.version = tablet->version;
+  item.next = tablet->node;  // the same members in a later epoch
+  ChangeMembers({std::move(item)});
 }
 
 void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {

@@ -40,6 +40,8 @@ class TabletSteward {
   // Carries out changes of membership: `next` has the new voters and learners, its epoch is the steward's to choose. A
   // tablet that is not settled by now is left out.
   void ChangeMembers(std::vector<BatchItem> items);
+  // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
+  void Outgrow(TabletId tablet, Epoch promised);
   // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure. Where
   // that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
   using Told = coordination::Callback<Status>;
