@@ -47,6 +47,7 @@ SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
   master::MasterOptions options;
   options.name = std::move(name);
   options.version = "simulated";
+  options.replace_after = std::chrono::seconds(6);  // faults last that long, too
   master_ = std::make_unique<master::Master>(options, executor_, *coordinator_, master::ConnectOver(*node_, executor_));
   dispatcher_.Register(master_->service());
   executor_.Post([this, endpoint] { master_->Start(endpoint); });
@@ -68,12 +69,13 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& background = process_.NewExecutor();
   testing::SimExecutor& disk_thread = process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
-  store_ = Plant(ports.bug, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
+  store_ = LyingOver(ports.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
   options.identity = {disk.uuid, name, disk.cluster_id, Incarnation{++disk.starts}};
   options.build_version = "simulated";
+  options.rack = ports.rack;
   options.checkpoint.period = std::chrono::seconds(5);
   options.caretaker.between_passes = std::chrono::seconds(2);
   options.join_cluster = [&disk](const std::string& cluster_id) {
@@ -161,7 +163,8 @@ void Cluster::StartServer(int index) {
   log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
   servers_[static_cast<size_t>(index)] =
       std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
-                                  SimServer::Ports{coordination_, network_, log_, shape_.bug});
+                                  SimServer::Ports{coordination_, network_, log_,
+                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_.lie});
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {

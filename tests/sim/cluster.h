@@ -19,8 +19,8 @@
 #include "tabletserver/storage/memory_store.h"
 #include "tabletserver/tabletserver_host.h"
 #include "tests/sim/event_log.h"
+#include "tests/sim/lying_store.h"
 #include "tests/sim/network.h"
-#include "tests/sim/planted_bug.h"
 
 namespace ebla::sim {
 
@@ -79,7 +79,8 @@ class SimServer {
     coordination::SimCoordination& coordination;
     Network& network;
     EventLog& log;
-    PlantedBug bug = PlantedBug::kNone;
+    std::string rack;
+    StoreLie lie = StoreLie::kNone;
   };
   SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports);
   ~SimServer();  // a crash; the disk is then to be told
@@ -91,6 +92,8 @@ class SimServer {
   bool stopping() const { return stopping_; }
   bool stopped() const { return stopped_; }
   bool registered() const { return server_->Registered(); }
+  tabletserver::TabletStore& store() { return *store_; }
+  const tabletserver::TabletServer& host() const { return *server_; }
   // Serves no more and says why: a refusal to register, or a dead disk.
   Status fatal() const;
 
@@ -113,7 +116,8 @@ class Cluster {
   struct Shape {
     int masters = 2;
     int servers = 3;
-    PlantedBug bug = PlantedBug::kNone;
+    int racks = 1;
+    StoreLie lie = StoreLie::kNone;
   };
 
   Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape);

@@ -1,6 +1,7 @@
 #include "tests/sim/faults.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace ebla::sim {
@@ -11,9 +12,11 @@ using std::chrono::seconds;
 using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 constexpr std::array<std::string_view, kFaultCount> kNames = {
-    "server_kill",     "server_power",       "server_restart", "server_pause", "master_kill",
-    "master_pause",    "client_kill",        "session_expiry", "coordinator_cut", "coordinator_outage",
-    "link_cut",        "weather",            "disk_stall",     "disk_full",    "disk_failure"};
+    "server_kill",        "server_power",   "server_restart",   "pause_short",        "pause_long",
+    "primary_crash",      "all_power",      "server_away",      "master_kill",        "master_pause",
+    "master_kill_at_work", "client_kill",   "session_expiry",   "coordinator_cut",    "coordinator_outage",
+    "link_cut",           "partition",      "isolate_primary",  "weather",            "disk_stall",
+    "disk_full",          "disk_failure"};
 
 }  // namespace
 
@@ -59,53 +62,136 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kServerKill:
     case Fault::kServerPower:
     case Fault::kServerRestart:
-    case Fault::kServerPause:
+    case Fault::kServerAway:
+    case Fault::kPauseShort:
+    case Fault::kPauseLong:
     case Fault::kDiskStall:
     case Fault::kDiskFull:
     case Fault::kDiskFailure: {
       const int index = static_cast<int>(scheduler_.Random(static_cast<uint64_t>(cluster_.servers())));
       return Free(index) && cluster_.server(index) != nullptr && InjectAtServer(fault, index);
     }
+    case Fault::kPrimaryCrash: return CrashPrimary();
+    case Fault::kAllPower: return LoseAllPower();
     case Fault::kMasterKill:
-    case Fault::kMasterPause: return InjectAtMaster(fault);
+    case Fault::kMasterPause:
+    case Fault::kMasterKillAtWork: return InjectAtMaster(fault);
     case Fault::kClientKill: hooks_.kill_client(); return true;
     case Fault::kSessionExpiry:
-    case Fault::kCoordinatorCut: {
-      std::string who;
-      coordination::SimCoordinator* client = AnyCoordinator(&who);
-      if (client == nullptr) return false;
-      if (fault == Fault::kSessionExpiry) {
-        cluster_.log().Add(who, "loses its session");
-        client->Expire();
-        return true;
-      }
-      // The process may be another life by the time that it is undone; that one was never cut off.
-      cluster_.log().Add(who, "is cut off from the coordinator");
-      client->HoldOff(true);
-      After(Within(milliseconds(100), seconds(9)), [this, who, client] {
-        for (int i = 0; i < cluster_.servers(); ++i) {
-          if (cluster_.server(i) != nullptr && &cluster_.server(i)->coordinator() == client) client->HoldOff(false);
-        }
-        for (int i = 0; i < cluster_.masters(); ++i) {
-          if (cluster_.master(i) != nullptr && &cluster_.master(i)->coordinator() == client) client->HoldOff(false);
-        }
-      });
-      return true;
-    }
-    case Fault::kCoordinatorOutage:
-      if (!cluster_.coordination().available()) return false;
-      cluster_.log().Add("coordinator", "is away");
-      cluster_.coordination().SetAvailable(false);
-      After(Within(milliseconds(200), seconds(6)), [this] {
-        cluster_.log().Add("coordinator", "is back");
-        cluster_.coordination().SetAvailable(true);
-      });
-      return true;
+    case Fault::kCoordinatorCut:
+    case Fault::kCoordinatorOutage: return InjectAtCoordinator(fault);
     case Fault::kLinkCut: CutLink(); return true;
+    case Fault::kPartition: return Partition();
+    case Fault::kIsolatePrimary: return IsolatePrimary();
     case Fault::kWeather: BringWeather(); return true;
     case Fault::kCount: break;
   }
   return false;
+}
+
+// ---- the coordinator -----------------------------------------------------------------------------------------------
+
+bool Nemesis::InjectAtCoordinator(Fault fault) {
+  if (fault == Fault::kCoordinatorOutage) {
+    if (!cluster_.coordination().available()) return false;
+    cluster_.log().Add("coordinator", "is away");
+    cluster_.coordination().SetAvailable(false);
+    After(Within(milliseconds(200), seconds(6)), [this] {
+      cluster_.log().Add("coordinator", "is back");
+      cluster_.coordination().SetAvailable(true);
+    });
+    return true;
+  }
+  std::string who;
+  coordination::SimCoordinator* client = AnyCoordinator(&who);
+  if (client == nullptr) return false;
+  if (fault == Fault::kSessionExpiry) {
+    cluster_.log().Add(who, "loses its session");
+    client->Expire();
+  } else {
+    HoldOff({who}, Within(milliseconds(100), seconds(9)));
+  }
+  return true;
+}
+
+void Nemesis::HoldOff(const std::vector<std::string>& names, Duration lasting) {
+  for (const std::string& name : names) {
+    coordination::SimCoordinator* client = CoordinatorOf(name);
+    if (client == nullptr) continue;
+    cluster_.log().Add(name, "is cut off from the coordinator");
+    client->HoldOff(true);
+    // The process may be another life by then; that one was never cut off.
+    After(lasting, [this, name, client] {
+      if (CoordinatorOf(name) == client) client->HoldOff(false);
+    });
+  }
+}
+
+coordination::SimCoordinator* Nemesis::CoordinatorOf(const std::string& name) {
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    if (Cluster::ServerName(i) == name) return cluster_.server(i) == nullptr ? nullptr : &cluster_.server(i)->coordinator();
+  }
+  for (int i = 0; i < cluster_.masters(); ++i) {
+    if (Cluster::MasterName(i) == name) return cluster_.master(i) == nullptr ? nullptr : &cluster_.master(i)->coordinator();
+  }
+  return nullptr;
+}
+
+// ---- servers -------------------------------------------------------------------------------------------------------
+
+int Nemesis::AnyPrimary() {
+  const auto& tablets = hooks_.catalog().tablets();
+  if (tablets.empty()) return -1;
+  const auto& drawn = std::next(tablets.begin(), static_cast<ptrdiff_t>(scheduler_.Random(tablets.size())))->second;
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    if (Cluster::ServerName(i) == drawn.primary) return i;
+  }
+  return -1;
+}
+
+bool Nemesis::CrashPrimary() {
+  const int index = AnyPrimary();
+  if (index < 0 || !Free(index) || cluster_.server(index) == nullptr) return false;
+  const auto at = static_cast<size_t>(index);
+  busy_[at] = true;
+  const CrashKind kind = scheduler_.Random(4) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
+  cluster_.network().OnceSent(Cluster::ServerName(index), 1 + static_cast<int>(scheduler_.Random(40)), [this, index, at, kind] {
+    if (healed_ || cluster_.server(index) == nullptr) return;
+    cluster_.log().Add(Cluster::ServerName(index), "has just sent something");
+    cluster_.KillServer(index, kind);
+    After(Within(milliseconds(20), seconds(6)), [this, index, at] {
+      cluster_.StartServer(index);
+      busy_[at] = false;
+    });
+  });
+  return true;
+}
+
+bool Nemesis::LoseAllPower() {
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    if (!Free(i) || cluster_.server(i) == nullptr) return false;
+  }
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    const auto at = static_cast<size_t>(i);
+    busy_[at] = true;
+    cluster_.KillServer(i, CrashKind::kMachine);
+    After(Within(milliseconds(20), seconds(2)), [this, i, at] {
+      cluster_.StartServer(i);
+      busy_[at] = false;
+    });
+  }
+  return true;
+}
+
+void Nemesis::PauseServer(int index, Duration lasting) {
+  const std::string name = Cluster::ServerName(index);
+  cluster_.log().Add(name, "is paused");
+  cluster_.server(index)->process().Pause();
+  After(lasting, [this, index, name] {
+    cluster_.log().Add(name, "goes on");
+    cluster_.server(index)->process().Resume();
+    busy_[static_cast<size_t>(index)] = false;
+  });
 }
 
 bool Nemesis::InjectAtServer(Fault fault, int index) {
@@ -130,14 +216,12 @@ bool Nemesis::InjectAtServer(Fault fault, int index) {
       cluster_.server(index)->Stop();
       ReplaceStopped(index);
       return true;
-    case Fault::kServerPause:
-      cluster_.log().Add(name, "is paused");
-      cluster_.server(index)->process().Pause();
-      free_after(Within(milliseconds(20), seconds(9)), [this, index, name] {
-        cluster_.log().Add(name, "goes on");
-        cluster_.server(index)->process().Resume();
-      });
+    case Fault::kServerAway:
+      cluster_.KillServer(index, CrashKind::kMachine);
+      free_after(Within(seconds(8), seconds(14)), [this, index] { cluster_.StartServer(index); });
       return true;
+    case Fault::kPauseShort: PauseServer(index, Within(milliseconds(20), milliseconds(900))); return true;
+    case Fault::kPauseLong: PauseServer(index, Within(milliseconds(1100), seconds(9))); return true;
     case Fault::kDiskStall:
       cluster_.log().Add(name, "disk stalls");
       disk.SetStalled(true);
@@ -172,16 +256,36 @@ void Nemesis::ReplaceStopped(int index) {
   });
 }
 
+// ---- masters -------------------------------------------------------------------------------------------------------
+
 bool Nemesis::InjectAtMaster(Fault fault) {
-  const int index = static_cast<int>(scheduler_.Random(static_cast<uint64_t>(cluster_.masters())));
+  int index = static_cast<int>(scheduler_.Random(static_cast<uint64_t>(cluster_.masters())));
+  for (int i = 0; fault == Fault::kMasterKillAtWork && i < cluster_.masters(); ++i) {
+    if (cluster_.master(i) != nullptr && cluster_.master(i)->ready()) index = i;
+  }
   const auto at = static_cast<size_t>(index);
-  if (master_busy_[at]) return false;
+  if (master_busy_[at] || cluster_.master(index) == nullptr) return false;
   master_busy_[at] = true;
-  if (fault == Fault::kMasterKill) {
+  const auto kill = [this, index, at] {
     cluster_.KillMaster(index);
     After(Within(milliseconds(20), seconds(6)), [this, index, at] {
       cluster_.StartMaster(index);
       master_busy_[at] = false;
+    });
+  };
+  if (fault == Fault::kMasterKill) {
+    kill();
+    return true;
+  }
+  if (fault == Fault::kMasterKillAtWork) {
+    // At once, or when what follows the answer, a change of the catalog or the next order, may be under way.
+    const Duration grace = scheduler_.Random(2) == 0 ? Duration(0) : Within(milliseconds(0), milliseconds(8));
+    cluster_.network().OnceSent(Cluster::MasterName(index), 1 + static_cast<int>(scheduler_.Random(8)), [this, index, kill, grace] {
+      executor_.After(grace, [this, index, kill] {
+        if (healed_ || cluster_.master(index) == nullptr) return;
+        cluster_.log().Add(Cluster::MasterName(index), "is at work");
+        kill();
+      });
     });
     return true;
   }
@@ -207,11 +311,74 @@ coordination::SimCoordinator* Nemesis::AnyCoordinator(std::string* who) {
   return master == nullptr ? nullptr : &master->coordinator();
 }
 
-std::string Nemesis::AnyProcess() {
+// ---- the network ---------------------------------------------------------------------------------------------------
+
+std::vector<std::string> Nemesis::Processes() {
   std::vector<std::string> names = hooks_.clients();
   for (int i = 0; i < cluster_.servers(); ++i) names.push_back(Cluster::ServerName(i));
   for (int i = 0; i < cluster_.masters(); ++i) names.push_back(Cluster::MasterName(i));
+  return names;
+}
+
+std::string Nemesis::AnyProcess() {
+  const std::vector<std::string> names = Processes();
   return names[scheduler_.Random(names.size())];
+}
+
+// In both directions, or in one.
+void Nemesis::Divide(const std::vector<std::string>& one, const std::vector<std::string>& other, Duration lasting) {
+  const uint64_t direction = scheduler_.Random(4);
+  std::string text = "divides";
+  for (const std::string& name : one) text += " " + name;
+  cluster_.log().Add("network", text + (direction == 0 ? " ->" : direction == 1 ? " <-" : " <->") + " the others");
+  for (const std::string& a : one) {
+    for (const std::string& b : other) {
+      if (direction != 1) cluster_.network().Cut(a, b);
+      if (direction != 0) cluster_.network().Cut(b, a);
+    }
+  }
+  After(lasting, [this, one, other] {
+    cluster_.log().Add("network", "joins what was divided");
+    for (const std::string& a : one) {
+      for (const std::string& b : other) {
+        cluster_.network().Mend(a, b);
+        cluster_.network().Mend(b, a);
+      }
+    }
+  });
+}
+
+bool Nemesis::Partition() {
+  std::vector<std::string> one;
+  std::vector<std::string> other;
+  for (std::string& name : Processes()) (scheduler_.Random(2) == 0 ? one : other).push_back(std::move(name));
+  if (one.empty() || other.empty()) return false;
+  const Duration lasting = Within(milliseconds(200), seconds(8));
+  Divide(one, other, lasting);
+  if (scheduler_.Random(2) == 0) HoldOff(one, lasting);
+  return true;
+}
+
+bool Nemesis::IsolatePrimary() {
+  const int index = AnyPrimary();
+  if (index < 0) return false;
+  const std::string name = Cluster::ServerName(index);
+  std::vector<std::string> others;
+  for (std::string& process : Processes()) {
+    if (process != name) others.push_back(std::move(process));
+  }
+  const std::vector<std::string> clients = hooks_.clients();
+  const uint64_t with = scheduler_.Random(3);  // no client, some of them on its side alone, or all of them reach it
+  std::vector<std::string> side = {name};
+  std::erase_if(others, [&](const std::string& process) {
+    if (std::ranges::find(clients, process) == clients.end() || with == 0) return false;
+    if (with == 1 && scheduler_.Random(2) == 0) side.push_back(process);
+    return with == 2 || side.back() == process;
+  });
+  const Duration lasting = Within(milliseconds(300), seconds(7));
+  Divide(side, others, lasting);
+  if (scheduler_.Random(2) == 0) HoldOff({name}, lasting);
+  return true;
 }
 
 void Nemesis::CutLink() {

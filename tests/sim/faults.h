@@ -6,30 +6,40 @@
 #pragma once
 
 #include <array>
+#include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
+#include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 
 namespace ebla::sim {
 
-enum class Fault {
+enum class Fault : uint8_t {
   kServerKill,         // the process dies; what the operating system was handed survives
   kServerPower,        // the machine dies; what was fsynced survives
   kServerRestart,      // in good order
-  kServerPause,        // stopped for a while, then goes on as if nothing had been
+  kPauseShort,         // a server stops for less than a lease, then goes on as if nothing had been
+  kPauseLong,          // for longer
+  kPrimaryCrash,       // the machine of a tablet's primary dies just when it has sent something
+  kAllPower,           // every server's machine dies at once
+  kServerAway,         // a server is dead so long that it is replaced
   kMasterKill,
   kMasterPause,
+  kMasterKillAtWork,   // the leading master dies just when it has sent something
   kClientKill,
   kSessionExpiry,      // of a master or a tablet server
   kCoordinatorCut,     // one process cannot reach the coordinator
   kCoordinatorOutage,  // nobody can
   kLinkCut,            // between two processes, in one direction or both
+  kPartition,          // between two sets of processes, in one direction or both; one side may lose the coordinator
+  kIsolatePrimary,     // a tablet's primary is cut from all servers and masters, alone or with the clients
   kWeather,            // calls slow, lost, late, twice
   kDiskStall,
-  kDiskFull,
+  kDiskFull,           // one replica refuses writes
   kDiskFailure,        // a flush fails; the server is replaced by a new start on the same disk
   kCount,
 };
@@ -44,6 +54,7 @@ class Nemesis {
   struct Hooks {
     ClientNames clients;
     std::function<void()> kill_client;  // some client dies and another takes its place
+    std::function<const CatalogWatch&()> catalog;  // whom to aim at
   };
 
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
@@ -60,10 +71,23 @@ class Nemesis {
   bool Inject(Fault fault);
   bool InjectAtServer(Fault fault, int index);
   bool InjectAtMaster(Fault fault);
+  bool InjectAtCoordinator(Fault fault);
+  bool CrashPrimary();
+  bool LoseAllPower();
   void CutLink();
+  bool IsolatePrimary();
+  bool Partition();
+  void Divide(const std::vector<std::string>& one, const std::vector<std::string>& other, Duration lasting);
+  // Of these, those that run are without the coordinator for a while.
+  void HoldOff(const std::vector<std::string>& names, Duration lasting);
   void BringWeather();
+  void PauseServer(int index, Duration lasting);
   void ReplaceStopped(int index);
+  // The server that leads some tablet, drawn among tablets; -1: nobody leads one.
+  int AnyPrimary();
+  std::vector<std::string> Processes();
   std::string AnyProcess();
+  coordination::SimCoordinator* CoordinatorOf(const std::string& name);
   coordination::SimCoordinator* AnyCoordinator(std::string* who);
   void After(Duration delay, std::function<void()> undo);
   Duration Within(Duration least, Duration most);

@@ -1,9 +1,27 @@
 #include "tests/sim/history.h"
 
+#include <algorithm>
+
 namespace ebla::sim {
 namespace {
 
 std::string CellName(int cell) { return cell == kCounterCell ? "n" : std::string(1, static_cast<char>('a' + cell)); }
+
+std::string LevelText(const Operation& operation) {
+  if (!operation.is_read) {
+    switch (operation.ack) {
+      case Ack::kAll: return "all ";
+      case Ack::kPrimary: return "primary ";
+      default: return "";
+    }
+  }
+  switch (operation.read.level()) {
+    case Read::Level::kSession: return "session ";
+    case Read::Level::kBounded: return "bounded(" + std::to_string(operation.read.bound().count()) + "ms) ";
+    case Read::Level::kEventual: return "eventual ";
+    default: return "";
+  }
+}
 
 std::string PartText(const WritePart& part) {
   std::string text;
@@ -24,14 +42,21 @@ std::string PartText(const WritePart& part) {
 
 }  // namespace
 
+EventNumber History::FirstFrom(MonotonicTime moment) const {
+  return static_cast<EventNumber>(std::ranges::lower_bound(moments, moment) - moments.begin());
+}
+
 std::string Operation::ToString() const {
   std::string text = client + " #" + std::to_string(id) + " g" + std::to_string(group) + " ";
+  if (session != 0) text += "s" + std::to_string(session) + " ";
+  text += LevelText(*this);
   if (is_read) {
     text += "read " + CellName(cell);
   } else {
     for (size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : ", ") + PartText(parts[i]);
   }
   text += " -> ";
+  if (lost_write) return text + "lost write";
   if (outcome == Outcome::kUnknown) return text + "unknown";
   if (outcome == Outcome::kNotExecuted) return text + "not executed";
   if (outcome == Outcome::kRefused) return text + "refused";

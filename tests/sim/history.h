@@ -3,7 +3,7 @@
 // Keys:    come in groups of kCellsPerGroup that no tablet's border cuts; batches stay within a group, so a group is one
 //          independent object. Cells 0 and 1 hold texts, each written at most once (unique values); cell 2 is a counter.
 // Order:   every event has a number; an operation was over before another began when its `returned` is below the
-//          other's `invoked`.
+//          other's `invoked`. Times are the simulator's own, which no process sees.
 // Threads: values.
 #pragma once
 
@@ -13,6 +13,8 @@
 #include <string>
 #include <vector>
 
+#include "client/options.h"
+#include "common/base/executor.h"
 #include "common/base/ids.h"
 
 namespace ebla::sim {
@@ -55,16 +57,33 @@ struct Operation {
   EventNumber invoked = 0;
   EventNumber returned = kNever;
   Outcome outcome = Outcome::kUnknown;
+  uint64_t session = 0;  // that it carried; 0: none
 
   bool is_read = false;
+  Read read;                  // of a read: its level
   int cell = 0;               // of a read
   std::optional<Cell> found;  // by a read
+  bool lost_write = false;    // a read that was told LOST_WRITE; its `returned` says when
 
+  Ack ack = Ack::kMajority;      // of a write
   std::vector<WritePart> parts;  // of a write
   Version version;               // kOk: what its puts and increments carry
   std::vector<int64_t> counters;  // kOk: results of its increments
 
-  std::string ToString() const;  // "c2 #17 g3 put a=c2.17 if absent -> OK 3.118"
+  std::string ToString() const;  // "c2 #17 g3 primary put a=c2.17 if absent -> OK 3.118"
+};
+
+// Everything that the clients of a run share, and the checkers get.
+struct History {
+  std::vector<Operation> operations;
+  std::vector<MonotonicTime> moments{MonotonicTime{}};  // when each event was; numbers start at 1
+
+  EventNumber Event(MonotonicTime now) {
+    moments.push_back(now);
+    return moments.size() - 1;
+  }
+  // The first event at or after a moment; one past the last when there is none.
+  EventNumber FirstFrom(MonotonicTime moment) const;
 };
 
 }  // namespace ebla::sim

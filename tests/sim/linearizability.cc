@@ -41,13 +41,23 @@ bool LearnVersion(GroupState& state, size_t index, Version version) {
   return true;
 }
 
+// May a read have found the state so? A cell of unknown version may have any.
+bool Fits(const Operation& read, const GroupState& state) {
+  const std::optional<Cell>& cell = state.cells[static_cast<size_t>(read.cell)];
+  if (cell.has_value() != read.found.has_value()) return false;
+  return !cell || (cell->value == read.found->value && (!cell->version || cell->version == read.found->version));
+}
+
+bool Teaches(const Operation& read, const GroupState& state) {
+  const std::optional<Cell>& cell = state.cells[static_cast<size_t>(read.cell)];
+  return cell && !cell->version;
+}
+
 bool ApplyRead(const Operation& operation, GroupState& state) {
   const auto index = static_cast<size_t>(operation.cell);
   std::optional<Cell>& cell = state.cells[index];
-  if (cell.has_value() != operation.found.has_value()) return false;
-  if (!cell) return true;
-  if (cell->value != operation.found->value) return false;
-  if (cell->version) return cell->version == operation.found->version;
+  if (!Fits(operation, state)) return false;
+  if (!Teaches(operation, state)) return true;
   if (!LearnVersion(state, index, operation.found->version)) return false;
   cell->version = operation.found->version;
   return true;
@@ -64,6 +74,7 @@ bool ApplyWrite(const Operation& operation, GroupState& state) {
     std::optional<Cell>& cell = state.cells[index];
     if (part.kind == WritePart::Kind::kCheck) continue;
     if (part.kind == WritePart::Kind::kDelete) {
+      if (operation.version && !LearnVersion(state, index, operation.version)) return false;
       cell.reset();
       continue;
     }
@@ -126,7 +137,8 @@ class Search {
       events.push_back({operations_[i].returned, {i, false}});
       ++left_;
     }
-    std::ranges::sort(events, {}, [](const auto& event) { return event.first; });
+    // Calls first: a read of a weaker level may be said to have begun at another's event.
+    std::ranges::sort(events, {}, [](const auto& event) { return std::pair(event.first, !event.second.is_call); });
     entries_.push_back({0, false});  // the list's head and end
     std::vector<size_t> calls(operations_.size());
     for (auto& [number, entry] : events) {
@@ -160,6 +172,8 @@ class Search {
         continue;
       }
       if (at != 0) Blocked(entries_[at].operation);
+      // A read that changed nothing took nobody's place: what failed with it fails without it.
+      while (!chosen_.empty() && chosen_.back().idle) Undo();
       if (chosen_.empty()) return {Verdict::Kind::kWrong, why_, states_};
       at = entries_[Undo()].next;
     }
@@ -171,6 +185,7 @@ class Search {
     size_t call;
     GroupState before;
     bool unknown_too;
+    bool idle;  // a read that taught the state nothing
   };
 
   // Of operations of unknown outcome that do the same, the one called first can stand wherever a later one could, so a
@@ -197,8 +212,11 @@ class Search {
     const size_t index = entries_[call].operation;
     if ((operations_[index].outcome == Outcome::kUnknown) != unknown_too_) return false;
     if (twin_[index] != kNone && !Done(twin_[index])) return false;
+    const Operation& operation = operations_[index];
+    if (operation.is_read && !Fits(operation, state_)) return false;
+    const bool idle = operation.is_read && !Teaches(operation, state_);
     GroupState next = state_;
-    if (!Step(operations_[index], next)) return false;
+    if (!Step(operation, next)) return false;
     if (unknown_too_ && next.cells == state_.cells && next.newest == state_.newest) return false;  // the same as never
     done_[index / 64] |= uint64_t{1} << (index % 64);
     if (!seen_.insert(Key(next)).second) {
@@ -206,7 +224,7 @@ class Search {
       return false;
     }
     ++states_;
-    chosen_.push_back({call, std::exchange(state_, std::move(next)), unknown_too_});
+    chosen_.push_back({call, std::exchange(state_, std::move(next)), unknown_too_, idle});
     Lift(call);
     if (entries_[call].match != 0) {
       Lift(entries_[call].match);

@@ -1,55 +1,143 @@
-// tests/sim/main.cc: ebla-sim. Runs simulated clusters, one per seed; a seed that fails is replayed with --seed.
+// tests/sim/main.cc: ebla-sim. Runs simulated clusters, one per seed, on all cores; a seed that fails is replayed with
+// --seed. --hunt looks for the seeds that catch bugs planted on purpose.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
+#include <chrono>
 #include <cstdio>
+#include <map>
+#include <string>
+#include <thread>
 
+#include "tests/sim/apart.h"
+#include "tests/sim/hunt.h"
 #include "tests/sim/run.h"
 
 DEFINE_uint64(seeds, 50, "How many seeds to run.");
 DEFINE_uint64(first_seed, 1, "The first of them.");
 DEFINE_uint64(seed, 0, "Run this one alone and print its event log.");
-DEFINE_string(bug, "none", "A planted bug: ack_before_flush, forget_window, torn_batch or stale_read.");
+DEFINE_string(bug, "none", "Plant this bug; --bug list names them all.");
+DEFINE_bool(hunt, false, "Look for seeds that catch --bug, or every bug that can be planted.");
+DEFINE_uint64(hunt_seeds, 500, "How many seeds to try for each.");
+DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
 DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
 DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
+DEFINE_bool(quiet, false, "No line for a seed that is good.");
 
 namespace ebla::sim {
 namespace {
 
-int Main() {
-  const auto bug = ParsePlantedBug(FLAGS_bug);
-  if (!bug) {
-    std::fprintf(stderr, "ebla-sim: no bug is called \"%s\"; see --help\n", FLAGS_bug.c_str());
-    return 2;
+// From so many seeds on, every kind of fault, operation and change has to have happened.
+constexpr uint64_t kSeedsForEveryKind = 40;
+
+int Jobs() { return FLAGS_jobs > 0 ? FLAGS_jobs : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
+
+RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
+  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds)};
+}
+
+void Print(const RunOptions& options, const RunReport& report) {
+  if (!FLAGS_quiet || !report.problems.empty()) {
+    std::printf("seed %llu: %s: %s\n", static_cast<unsigned long long>(options.seed),
+                report.problems.empty() ? "good" : "FAILED", report.summary.c_str());
   }
-  if (FLAGS_fault_seconds < 1 || FLAGS_seeds < 1) {
-    std::fprintf(stderr, "ebla-sim: --seeds and --fault_seconds must be at least 1\n");
-    return 2;
+  for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
+  if (!report.problems.empty()) {
+    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s\n",
+                static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds, std::string(options.bug.name()).c_str());
   }
-  const bool replay = FLAGS_seed != 0;
-  const uint64_t first = replay ? FLAGS_seed : FLAGS_first_seed;
-  const uint64_t count = replay ? 1 : FLAGS_seeds;
+  std::fflush(stdout);
+}
+
+int Replay(const Bug& bug) {
+  RunOptions options = OptionsOf(FLAGS_seed, bug);
+  options.sink = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
+  const RunReport report = RunOnce(options);
+  Print(options, report);
+  return report.problems.empty() ? 0 : 1;
+}
+
+// What all runs together did; false: something never happened, or too little did.
+bool PrintKinds(const std::map<std::string, uint64_t>& kinds, uint64_t runs) {
+  bool enough = true;
+  std::printf("in %llu runs:\n", static_cast<unsigned long long>(runs));
+  for (const auto& [kind, count] : kinds) {
+    std::printf("  %-28s %10llu %12.2f each\n", kind.c_str(), static_cast<unsigned long long>(count),
+                static_cast<double>(count) / static_cast<double>(runs));
+    if (count > 0 || runs < kSeedsForEveryKind) continue;
+    std::printf("FAILED: this never happened: %s\n", kind.c_str());
+    enough = false;
+  }
+  const std::map<std::string, uint64_t> wanted = {{"operations", 500}, {"faults", 5}};
+  for (const auto& [kind, least] : wanted) {
+    if (runs < kSeedsForEveryKind || kinds.at(kind) >= least * runs) continue;
+    std::printf("FAILED: fewer than %llu %s each\n", static_cast<unsigned long long>(least), kind.c_str());
+    enough = false;
+  }
+  return enough;
+}
+
+int RunAll(const Bug& bug) {
+  uint64_t seed = FLAGS_first_seed;
   uint64_t failed = 0;
-  for (uint64_t seed = first; seed < first + count; ++seed) {
-    RunOptions options;
-    options.seed = seed;
-    options.bug = *bug;
-    options.faults_for = std::chrono::seconds(FLAGS_fault_seconds);
-    if (replay) options.sink = [](const std::string& line) { std::printf("%s\n", line.c_str()); };
-    const RunReport report = RunOnce(options);
-    std::printf("seed %llu: %s: %s\n", static_cast<unsigned long long>(seed), report.problems.empty() ? "good" : "FAILED",
-                report.summary.c_str());
-    for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
+  uint64_t runs = 0;
+  std::map<std::string, uint64_t> kinds;
+  const auto began = std::chrono::steady_clock::now();
+  RunApart({.jobs = Jobs(),
+            .next = [&]() -> std::optional<RunOptions> {
+              if (seed == FLAGS_first_seed + FLAGS_seeds) return std::nullopt;
+              return OptionsOf(seed++, bug);
+            },
+            .done =
+                [&](const RunOptions& options, RunReport report) {
+                  Print(options, report);
+                  ++runs;
+                  for (const auto& [kind, count] : report.kinds) kinds[kind] += count;
+                  if (report.problems.empty()) return true;
+                  ++failed;
+                  return FLAGS_keep_going;
+                }});
+  const bool enough = PrintKinds(kinds, runs);
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  std::printf("%llu of %llu seeds failed; %.1f s\n", static_cast<unsigned long long>(failed),
+              static_cast<unsigned long long>(runs), took.count());
+  return failed == 0 && enough ? 0 : 1;
+}
+
+int HuntAll(const Bug& only) {
+  const std::vector<Bug> bugs = only.none() ? AllBugs() : std::vector<Bug>{only};
+  int missed = 0;
+  for (const Bug& bug : bugs) {
+    const auto caught = Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs()});
+    const std::string name(bug.name());
+    if (caught) {
+      std::printf("    {\"%s\", %llu},  // %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
+                  caught->problem.substr(0, caught->problem.find('\n')).c_str());
+    } else {
+      std::printf("    // not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());
+      ++missed;
+    }
     std::fflush(stdout);
-    if (report.problems.empty()) continue;
-    ++failed;
-    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s\n", static_cast<unsigned long long>(seed),
-                FLAGS_fault_seconds, FLAGS_bug.c_str());
-    if (!FLAGS_keep_going) break;
   }
-  if (failed > 0) std::printf("%llu of %llu seeds failed\n", static_cast<unsigned long long>(failed),
-                              static_cast<unsigned long long>(count));
-  return failed == 0 ? 0 : 1;
+  return missed == 0 ? 0 : 1;
+}
+
+int Main() {
+  if (FLAGS_bug == "list") {
+    for (const Bug& bug : AllBugs()) std::printf("%s\n", std::string(bug.name()).c_str());
+    return 0;
+  }
+  const auto bug = ParseBug(FLAGS_bug);
+  if (!bug) {
+    std::fprintf(stderr, "ebla-sim: no bug is called \"%s\"; --bug list names them all\n", FLAGS_bug.c_str());
+    return 2;
+  }
+  if (FLAGS_fault_seconds < 1 || FLAGS_seeds < 1 || FLAGS_hunt_seeds < 1) {
+    std::fprintf(stderr, "ebla-sim: --seeds, --hunt_seeds and --fault_seconds must be at least 1\n");
+    return 2;
+  }
+  if (FLAGS_hunt) return HuntAll(*bug);
+  return FLAGS_seed != 0 ? Replay(*bug) : RunAll(*bug);
 }
 
 }  // namespace
@@ -58,7 +146,7 @@ int Main() {
 int main(int argc, char** argv) {
   FLAGS_minloglevel = 3;  // the processes' own logs know nothing of virtual time; --minloglevel=0 shows them
   FLAGS_logtostderr = true;
-  gflags::SetUsageMessage("simulates whole clusters in one thread; the same seed gives the same run");
+  gflags::SetUsageMessage("simulates whole clusters, each in one thread; the same seed gives the same run");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   google::InitGoogleLogging(argv[0]);
   if (argc > 1) {

@@ -19,6 +19,13 @@ Duration Network::Delay() {
   return Chance(weather_.slow) ? delay + Within(weather_.slow_max) : delay;
 }
 
+void Network::NoteSent(const std::string& from) {
+  const auto found = awaited_.find(from);
+  if (found == awaited_.end() || --found->second.left > 0) return;
+  executor_.Post(std::move(found->second.task));
+  awaited_.erase(found);
+}
+
 bool Network::IsCut(const std::string& from, const std::string& to) {
   if (!cut_.contains({from, to})) return false;
   ++counters_.cut;
@@ -57,6 +64,7 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
                          Executor& executor) {
   if (dead_) return;
   ++network_.counters_.calls;
+  network_.NoteSent(name_);
   const uint64_t id = next_call_++;
   Call& sent = calls_[id];
   sent.done = std::move(done);
@@ -169,6 +177,7 @@ void Network::Node::Answer(const Caller& caller, std::string reply) {
 
 void Network::Node::Leave() {
   dead_ = true;
+  network_.awaited_.erase(name_);
   for (const auto& [work, caller] : std::exchange(work_, {})) {
     ++network_.counters_.broken;
     const auto sender = caller.node.lock();

@@ -56,12 +56,19 @@ class Network {
   void Mend(const std::string& from, const std::string& to) { cut_.erase({from, to}); }
   void MendAll() { cut_.clear(); }
   const Counters& counters() const { return counters_; }
+  // `task` runs once, just when `from` has sent its `count`th call from now on; forgotten when that life ends first.
+  void OnceSent(const std::string& from, int count, Task task) { awaited_[from] = {count, std::move(task)}; }
 
  private:
+  struct Awaited {
+    int left;
+    Task task;
+  };
   friend class Node;
   Duration Delay();
   Duration Within(Duration most);
   bool Chance(double share);
+  void NoteSent(const std::string& from);
   bool IsCut(const std::string& from, const std::string& to);
 
   testing::SimScheduler& scheduler_;
@@ -69,6 +76,7 @@ class Network {
   Weather weather_;
   Counters counters_;
   std::set<std::pair<std::string, std::string>> cut_;
+  std::map<std::string, Awaited> awaited_;
   std::map<rpc::Endpoint, std::weak_ptr<Node>> nodes_;
 };
 

@@ -6,8 +6,10 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
+#include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/workload.h"
 
@@ -22,7 +24,7 @@ constexpr char kTable[] = "carts";
 // Makes and drops tables beside the clients' own, for the masters' procedures to be broken in the middle.
 class TableMaker {
  public:
-  TableMaker(SimClient& client, EventLog& log) : client_(client), log_(log) {}
+  TableMaker(SimClient& client, EventLog& log, int replicas) : client_(client), log_(log), replicas_(replicas) {}
 
   void Start() { Make(); }
   void Finish() { finishing_ = true; }
@@ -35,6 +37,7 @@ class TableMaker {
     if (finishing_) return;
     const std::string name = "other-" + std::to_string(++count_);
     CreateTableOptions options;
+    options.table.replicas = replicas_;
     options.split_points = {"h", "p"};
     client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
                                   log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
@@ -53,6 +56,7 @@ class TableMaker {
 
   SimClient& client_;
   EventLog& log_;
+  const int replicas_;
   int count_ = 0;
   int made_ = 0;
   bool finishing_ = false;
@@ -62,9 +66,16 @@ class TableMaker {
 class Run {
  public:
   explicit Run(const RunOptions& options)
-      : options_(options), scheduler_(options.seed), log_(scheduler_), cluster_(scheduler_, log_, {.bug = options.bug}) {
+      : options_(options),
+        scheduler_(options.seed),
+        log_(scheduler_),
+        shape_(DrawShape()),
+        cluster_(scheduler_, log_, shape_),
+        catalog_(cluster_.coordination(), log_),
+        watcher_(scheduler_) {
     log_.SetSink(options.sink);
     report_.seed = options.seed;
+    Watch();
   }
 
   RunReport Go() {
@@ -93,10 +104,24 @@ class Run {
     clients_[index]->Work(kTable);
   }
 
+  Cluster::Shape DrawShape() {
+    Cluster::Shape shape;
+    shape.servers = 3 + static_cast<int>(scheduler_.Random(3));
+    shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
+    shape.lie = options_.bug.lie;
+    replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
+    return shape;
+  }
+  void Watch() {
+    catalog_.Look();
+    watcher_.After(milliseconds(10), [this] { Watch(); });
+  }
+
   bool Begin();
   void Break();
   void Converge();
   void Judge();
+  std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
   std::vector<Fault> DrawFaults();
@@ -104,7 +129,11 @@ class Run {
   const RunOptions options_;
   testing::SimScheduler scheduler_;
   EventLog log_;
+  int replicas_ = 1;
+  const Cluster::Shape shape_;
   Cluster cluster_;
+  CatalogWatch catalog_;
+  testing::SimExecutor watcher_;
   WorkloadOptions workload_;
   RunRecord record_;
   std::vector<std::unique_ptr<SimClient>> clients_;
@@ -114,6 +143,8 @@ class Run {
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Nemesis> nemesis_;
   size_t states_ = 0;
+  uint64_t undone_ = 0;
+  TableId table_;
   RunReport report_;
 };
 
@@ -131,8 +162,10 @@ bool Run::Begin() {
   admin_ = NewClient("admin");
   std::optional<Status> made;
   CreateTableOptions options;
-  for (int group = 2; group < workload_.groups; group += 2) options.split_points.push_back(GroupPrefix(group));
-  admin_->admin().CreateTable(kTable, options, client::Once<Result<TableInfo>>([&made](Result<TableInfo> table) {
+  options.table.replicas = replicas_;
+  for (int group = kGroupsPerTablet; group < workload_.groups; group += kGroupsPerTablet) options.split_points.push_back(GroupPrefix(group));
+  admin_->admin().CreateTable(kTable, options, client::Once<Result<TableInfo>>([this, &made](Result<TableInfo> table) {
+                                if (table.has_value()) table_ = table->id;
                                 made = table.has_value() ? Status() : table.error();
                               }));
   if (!Until([&] { return made.has_value(); }, options_.patience) || !made->ok()) {
@@ -167,8 +200,9 @@ void Run::Break() {
     clients_[index].reset();
     StartClient(index);
   };
+  hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
   nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
-  tables_ = std::make_unique<TableMaker>(*admin_, log_);
+  tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   nemesis_->Start();
   const auto all_injected = [this] {
@@ -176,10 +210,10 @@ void Run::Break() {
                                [this](Fault fault) { return nemesis_->injected()[static_cast<size_t>(fault)] > 0; });
   };
   scheduler_.RunFor(options_.faults_for);
-  Until([&] { return all_injected() && record_.answered >= options_.answered_min; }, options_.patience);
+  Until(all_injected, options_.patience);
   for (const Fault fault : nemesis_->enabled()) {
     if (nemesis_->injected()[static_cast<size_t>(fault)] == 0) {
-      Problem("proved nothing: fault " + std::string(FaultName(fault)) + " never happened");
+      Problem(std::string(kProvedNothing) + "fault " + std::string(FaultName(fault)) + " never happened");
     }
   }
 }
@@ -187,6 +221,7 @@ void Run::Break() {
 void Run::Converge() {
   nemesis_->Heal();
   scheduler_.RunFor(seconds(3));
+  Until([&] { return record_.answered >= options_.answered_min; }, options_.patience);
   tables_->Finish();
   for (const auto& client : clients_) client->Finish();
   const auto at_rest = [this] {
@@ -226,37 +261,95 @@ void Run::JudgeTables() {
   if (!half.empty()) Problem(half);
 }
 
+// What servers keep as undone, and which epochs the primaries know, by the groups whose keys they hold.
+std::map<int, GroupTruth> Run::Truth() {
+  std::map<int, GroupTruth> truth;
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    tabletserver::TabletStore& store = cluster_.server(i)->store();
+    for (const TableId table : store.Tables()) {
+      const auto entries = store.ListUndone(table, {}, 1'000'000);
+      if (!entries.has_value()) {
+        Problem(Cluster::ServerName(i) + " cannot list what was undone: " + entries.error().ToString());
+        continue;
+      }
+      undone_ += entries->size();
+      for (const tabletserver::UndoneEntry& kept : *entries) {
+        for (const auto& effect : kept.entry.effects) truth[GroupOf(effect.key)].kept.insert(kept.entry.version);
+      }
+    }
+    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != table_) continue;
+      for (int group = 0; group < workload_.groups; ++group) {
+        if (!view->range.Contains(GroupPrefix(group))) continue;
+        for (const auto& start : view->epoch_starts) truth[group].epochs.starts.push_back({start.epoch, start.first});
+      }
+    }
+  }
+  return truth;
+}
+
 void Run::Judge() {
-  std::map<int, std::vector<Operation>> groups;
-  for (const Operation& operation : record_.operations) groups[operation.group].push_back(operation);
-  for (auto& [group, operations] : groups) {
-    const Verdict verdict = CheckLinearizable(std::move(operations));
+  std::map<int, GroupTruth> truth = Truth();
+  for (int group = 0; group < workload_.groups; ++group) {
+    LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);
+    for (std::string& problem : levels.problems) Problem(std::move(problem));
+    const Verdict verdict = CheckLinearizable(std::move(levels.search));
     states_ += verdict.states;
     if (verdict.kind == Verdict::Kind::kWrong) Problem("group " + std::to_string(group) + ": " + verdict.why);
-    if (verdict.kind == Verdict::Kind::kUndecided) Problem("group " + std::to_string(group) + " could not be decided");
+    if (verdict.kind == Verdict::Kind::kUndecided) Problem("group " + std::to_string(group) + std::string(kUndecided));
   }
   if (record_.answered < options_.answered_min) {
-    Problem("proved nothing: " + std::to_string(record_.answered) + " operations answered, " +
+    Problem(std::string(kProvedNothing) + std::to_string(record_.answered) + " operations answered, " +
             std::to_string(options_.answered_min) + " wanted");
   }
 }
 
 void Run::Summarize() {
-  int faults = 0;
-  if (nemesis_ != nullptr) {
-    for (const int count : nemesis_->injected()) faults += count;
+  std::map<std::string, uint64_t>& kinds = report_.kinds;
+  for (const char* kind : {"read strong", "read session", "read bounded", "read eventual", "multi get", "scan page",
+                           "write majority", "write all", "write primary", "write refused", "batch", "put", "delete",
+                           "increment", "check", "lost write told"}) {
+    kinds[kind] = 0;
   }
-  report_.summary = std::to_string(record_.answered) + " answered, " + std::to_string(record_.unknown) + " unknown, " +
-                    std::to_string(record_.not_executed) + " not executed, " + std::to_string(faults) + " faults of " +
-                    std::to_string(nemesis_ != nullptr ? nemesis_->enabled().size() : 0) + " kinds, " +
-                    std::to_string(tables_ != nullptr ? tables_->made() : 0) + " tables made, " +
-                    std::to_string(cluster_.network().counters().calls) + " calls, " + std::to_string(states_) + " states";
+  for (const auto& [kind, count] : record_.kinds) kinds[kind] = count;
+  uint64_t faults = 0;
+  for (size_t i = 0; i < kFaultCount; ++i) {
+    const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected()[i]);
+    kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
+    faults += count;
+  }
+  kinds["operations"] = record_.answered;
+  kinds["faults"] = faults;
+  kinds["failovers"] = catalog_.counts().failovers;
+  kinds["lead moved"] = catalog_.counts().moved;
+  kinds["membership changes"] = catalog_.counts().memberships;
+  kinds["undone kept"] = undone_;
+  kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
+  const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
+  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + " replicas, " +
+                    figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
+                    std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
+                    figure("failovers", "failovers") + figure("membership changes", "membership changes") +
+                    figure("undone kept", "undone") + std::to_string(cluster_.network().counters().calls) + " calls, " +
+                    std::to_string(states_) + " states";
   report_.digest = log_.digest();
   report_.log = log_.lines();
 }
 
 }  // namespace
 
-RunReport RunOnce(const RunOptions& options) { return Run(options).Go(); }
+bool FoundFault(const RunReport& report) {
+  return std::ranges::any_of(report.problems, [](const std::string& problem) {
+    return !problem.starts_with(kProvedNothing) && !problem.contains(kUndecided);
+  });
+}
+
+RunReport RunOnce(const RunOptions& options) {
+  Plant(options.bug.rule);
+  RunReport report = Run(options).Go();
+  Plant(PlantedBug::none);
+  return report;
+}
 
 }  // namespace ebla::sim

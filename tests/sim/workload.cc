@@ -1,6 +1,7 @@
 #include "tests/sim/workload.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdio>
 #include <set>
 #include <utility>
@@ -21,6 +22,35 @@ bool NotExecuted(Code code) {
 bool IsBug(const Status& status) {
   const std::string text = status.ToString();
   return text.contains(CodeName(Code::kInternal)) && !text.contains(kDiskFailure);
+}
+
+bool IsStrong(const Read& read) {
+  return read.level() == Read::Level::kStrong || read.level() == Read::Level::kDefault;
+}
+
+std::string_view LevelName(const Read& read) {
+  switch (read.level()) {
+    case Read::Level::kSession: return "session";
+    case Read::Level::kBounded: return "bounded";
+    case Read::Level::kEventual: return "eventual";
+    default: return "strong";
+  }
+}
+
+std::string_view LevelName(Ack ack) {
+  return ack == Ack::kAll ? "all" : ack == Ack::kPrimary ? "primary" : "majority";
+}
+
+std::string_view PartName(const WritePart& part) {
+  constexpr std::array<std::string_view, 4> kNames = {"put", "delete", "increment", "check"};
+  return kNames[static_cast<size_t>(part.kind)];
+}
+
+// ALL needs every voter, so there is less of it.
+Ack DrawAck(uint64_t choice) {
+  if (choice == 0) return Ack::kDefault;
+  if (choice == 1) return Ack::kAll;
+  return choice < 4 ? Ack::kPrimary : Ack::kMajority;
 }
 
 Batch ToBatch(int group, const std::vector<WritePart>& parts) {
@@ -51,6 +81,11 @@ std::string GroupPrefix(int group) {
 
 std::string KeyName(int group, int cell) { return GroupPrefix(group) + kCellNames[cell]; }
 
+int GroupOf(const std::string& key) {
+  int group = -1;
+  return std::sscanf(key.c_str(), "g%2d/", &group) == 1 ? group : -1;
+}
+
 SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
     : name_(std::move(name)),
@@ -58,12 +93,16 @@ SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRec
       executor_(process_.NewExecutor()),
       log_(cluster.log()),
       record_(record),
+      scheduler_(cluster.scheduler()),
       options_(options) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
   core_ = std::make_unique<client::ClientCore>(
       std::vector<client::Lane>{{&executor_, node_.get()}},
       client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
   admin_ = std::make_unique<client::Admin>(core_->masters(), core_->network(), std::chrono::seconds(10));
+  for (int i = 0; i < options_.sessions; ++i) {
+    sessions_.push_back({record_.next_session++, client::SessionAccess::Make(std::make_shared<client::SessionState>())});
+  }
 }
 
 SimClient::~SimClient() {
@@ -115,7 +154,10 @@ void SimClient::Next() {
   }
   const uint64_t choice = Random(100);
   if (choice < 25) {
-    ReadOne(DrawGroup(), static_cast<int>(Random(kCellsPerGroup)), DrawDeadline(), [this](Status) { Again(); });
+    GetOptions options;
+    options.deadline = DrawDeadline();
+    const uint64_t session = DrawRead(options);
+    ReadOne(DrawGroup(), static_cast<int>(Random(kCellsPerGroup)), options, session, [this](Status) { Again(); });
   } else if (choice < 35) {
     ReadMany();
   } else if (choice < 42) {
@@ -139,24 +181,60 @@ milliseconds SimClient::DrawDeadline() {
 }
 
 size_t SimClient::Begin(int group) {
+  std::vector<Operation>& operations = record_.history.operations;
   Operation operation;
-  operation.id = record_.operations.size() + 1;
+  operation.id = operations.size() + 1;
   operation.client = name_;
   operation.group = group;
-  operation.invoked = record_.next_event++;
-  record_.operations.push_back(std::move(operation));
-  return record_.operations.size() - 1;
+  operation.invoked = record_.history.Event(scheduler_.Now());
+  operations.push_back(std::move(operation));
+  return operations.size() - 1;
+}
+
+uint64_t SimClient::DrawSession(Session*& session) {
+  if (sessions_.empty()) return 0;
+  SimSession& drawn = sessions_[Random(sessions_.size())];
+  session = &drawn.session;
+  return drawn.number;
 }
 
 // ---- reads ---------------------------------------------------------------------------------------------------------
 
+template <class Options>
+uint64_t SimClient::DrawRead(Options& options) {
+  const uint64_t choice = Random(20);
+  if (choice < 8) {
+    if (choice > 0) options.read = Read::Strong();  // else the table's default
+  } else if (choice < 13) {
+    options.read = Read::InSession();
+    return DrawSession(options.session);
+  } else if (choice < 17) {
+    options.read = Read::Bounded(milliseconds(20 + Random(Random(4) == 0 ? 5'000 : 800)));
+  } else {
+    options.read = Read::Eventual();
+  }
+  return Random(3) == 0 ? DrawSession(options.session) : 0;
+}
+
+size_t SimClient::BeginRead(int group, int cell, const Read& read, uint64_t session) {
+  const size_t index = Begin(group);
+  Operation& operation = record_.history.operations[index];
+  operation.is_read = true;
+  operation.read = read;
+  operation.cell = cell;
+  operation.session = session;
+  return index;
+}
+
 void SimClient::Found(size_t index, std::optional<Cell> cell) {
-  Operation& operation = record_.operations[index];
-  operation.returned = record_.next_event++;
+  Operation& operation = record_.history.operations[index];
+  operation.returned = record_.history.Event(scheduler_.Now());
   operation.outcome = Outcome::kOk;
-  if (cell) seen_[{operation.group, operation.cell}] = cell->version;
+  // What a weaker level shows may be unknown to who only searches the strong ones.
+  if (cell && IsStrong(operation.read)) seen_[{operation.group, operation.cell}] = cell->version;
   operation.found = std::move(cell);
   ++record_.answered;
+  ++record_.kinds["read " + std::string(LevelName(operation.read))];
   log_.Add(name_, operation.ToString());
 }
 
@@ -170,21 +248,25 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
     Found(index, std::nullopt);
     return Status::Ok();
   }
-  record_.operations[index].outcome = Outcome::kNotExecuted;
-  log_.Add(name_, record_.operations[index].ToString() + " (" + status.ToString() + ")");
+  Operation& operation = record_.history.operations[index];
+  operation.outcome = Outcome::kNotExecuted;
+  if (status.code() == Code::kLostWrite && operation.read.level() == Read::Level::kSession) {
+    operation.lost_write = true;
+    operation.returned = record_.history.Event(scheduler_.Now());
+    ++record_.kinds["lost write told"];
+    log_.Add(name_, operation.ToString());
+    return status;
+  }
+  log_.Add(name_, operation.ToString() + " (" + status.ToString() + ")");
   if (!NotExecuted(status.code()) && (status.code() != Code::kInternal || IsBug(status))) {
-    record_.problems.push_back(record_.operations[index].ToString() + " was answered " + status.ToString());
+    record_.problems.push_back(operation.ToString() + " was answered " + status.ToString());
   }
   ++record_.not_executed;
   return status;
 }
 
-void SimClient::ReadOne(int group, int cell, milliseconds deadline, std::function<void(Status)> then) {
-  const size_t index = Begin(group);
-  record_.operations[index].is_read = true;
-  record_.operations[index].cell = cell;
-  GetOptions options;
-  options.deadline = deadline;
+void SimClient::ReadOne(int group, int cell, GetOptions options, uint64_t session, std::function<void(Status)> then) {
+  const size_t index = BeginRead(group, cell, options.read, session);
   core_->Get(table_, KeyName(group, cell), options, [this, index, then](Result<Record> result) {
     if (dead_) return;
     then(Found(index, result));
@@ -197,16 +279,16 @@ void SimClient::ReadMany() {
   const uint64_t count = 2 + Random(4);
   std::set<std::pair<int, int>> drawn;
   while (drawn.size() < count) drawn.insert({DrawGroup(), static_cast<int>(Random(kCellsPerGroup))});
-  for (const auto& [group, cell] : drawn) {
-    indexes.push_back(Begin(group));
-    record_.operations.back().is_read = true;
-    record_.operations.back().cell = cell;
-    keys.push_back(KeyName(group, cell));
-  }
   GetOptions options;
   options.deadline = DrawDeadline();
+  const uint64_t session = DrawRead(options);
+  for (const auto& [group, cell] : drawn) {
+    indexes.push_back(BeginRead(group, cell, options.read, session));
+    keys.push_back(KeyName(group, cell));
+  }
   core_->MultiGet(table_, std::move(keys), options, [this, indexes](std::vector<Result<Record>> results) {
     if (dead_) return;
+    ++record_.kinds["multi get"];
     if (results.size() != indexes.size()) record_.problems.push_back("a multiGet answered another number of keys");
     for (size_t i = 0; i < std::min(results.size(), indexes.size()); ++i) (void)Found(indexes[i], results[i]);
     Again();
@@ -221,22 +303,22 @@ void SimClient::ScanSome() {
   options.reverse = Random(2) == 0;
   options.page_bytes = Random(2) == 0 ? 0 : 40;
   options.deadline = DrawDeadline();
-  ScanOn(std::move(options));
+  const uint64_t session = DrawRead(options);
+  ScanOn(std::move(options), session);
 }
 
 // One page: what of the range it covered, it read, each key of its own.
-void SimClient::ScanOn(ScanOptions options) {
+void SimClient::ScanOn(ScanOptions options, uint64_t session) {
   std::map<std::string, size_t> reads;
   for (int group = 0; group < options_.groups; ++group) {
     for (int cell = 0; cell < kCellsPerGroup; ++cell) {
       if (!options.range.Contains(KeyName(group, cell))) continue;
-      reads[KeyName(group, cell)] = Begin(group);
-      record_.operations.back().is_read = true;
-      record_.operations.back().cell = cell;
+      reads[KeyName(group, cell)] = BeginRead(group, cell, options.read, session);
     }
   }
-  core_->ScanPage(table_, options, [this, options, reads](Result<ScanPage> page) mutable {
+  core_->ScanPage(table_, options, [this, options, session, reads](Result<ScanPage> page) mutable {
     if (dead_) return;
+    ++record_.kinds["scan page"];
     if (!page.has_value()) {
       for (const auto& [key, index] : reads) (void)Found(index, Result<Record>(std::unexpected(page.error())));
       return Again();
@@ -254,7 +336,7 @@ void SimClient::ScanOn(ScanOptions options) {
     }
     if (page->done) return Again();
     options.range = page->remaining;
-    ScanOn(std::move(options));
+    ScanOn(std::move(options), session);
   });
 }
 
@@ -265,7 +347,9 @@ void SimClient::ReadAll(const std::string& table, std::function<void(Status)> do
     auto first_error = std::make_shared<Status>();
     for (int group = 0; group < options_.groups; ++group) {
       for (int cell = 0; cell < kCellsPerGroup; ++cell) {
-        ReadOne(group, cell, std::chrono::seconds(30), [left, first_error, done](Status status) {
+        GetOptions options;
+        options.deadline = std::chrono::seconds(30);
+        ReadOne(group, cell, options, 0, [left, first_error, done](Status status) {
           if (!status.ok() && first_error->ok()) *first_error = status;
           if (--*left == 0) done(*first_error);
         });
@@ -298,7 +382,7 @@ WritePart SimClient::DrawPart(int group, int cell) {
     part.delta = 1 + static_cast<int64_t>(Random(9));
   } else {
     part.kind = WritePart::Kind::kPut;
-    part.value = name_ + "." + std::to_string(record_.operations.size()) + kCellNames[cell];
+    part.value = name_ + "." + std::to_string(record_.history.operations.size()) + kCellNames[cell];
   }
   DrawCondition(group, part);
   return part;
@@ -316,10 +400,13 @@ void SimClient::WriteSome() {
   if (batch && Random(8) == 0 && parts.back().condition != WritePart::Condition::kNone) {
     parts.back().kind = WritePart::Kind::kCheck;
   }
-  record_.operations[index].parts = parts;
   WriteOptions options;
   options.deadline = DrawDeadline();
-  options.ack = static_cast<Ack>(Random(4));  // default, majority, all, primary
+  options.ack = DrawAck(Random(8));
+  Operation& operation = record_.history.operations[index];
+  operation.parts = parts;
+  operation.ack = options.ack;
+  if (Random(2) == 0) operation.session = DrawSession(options.session);
   core_->Write(table_, ToBatch(group, parts), options, [this, index](Result<BatchResult> result) {
     if (dead_) return;
     OnWritten(index, std::move(result));
@@ -328,15 +415,18 @@ void SimClient::WriteSome() {
 }
 
 void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
-  Operation& operation = record_.operations[index];
-  const EventNumber now = record_.next_event++;
+  Operation& operation = record_.history.operations[index];
+  const EventNumber now = record_.history.Event(scheduler_.Now());
   if (result.has_value()) {
     operation.outcome = Outcome::kOk;
     operation.returned = now;
     operation.version = result->version;
     operation.counters = result->counters;
     ++record_.answered;
+    ++record_.kinds["write " + std::string(LevelName(operation.ack))];
+    if (operation.parts.size() > 1) ++record_.kinds["batch"];
     for (const WritePart& part : operation.parts) {
+      ++record_.kinds[std::string(PartName(part))];
       if (result->version) seen_[{operation.group, part.cell}] = result->version;
     }
     return log_.Add(name_, operation.ToString());
@@ -346,6 +436,7 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
     operation.outcome = Outcome::kRefused;
     operation.returned = now;
     ++record_.answered;
+    ++record_.kinds["write refused"];
     return log_.Add(name_, operation.ToString());
   }
   const bool unknown = status.code() == Code::kUnknownOutcome;

@@ -1,6 +1,6 @@
 // tests/sim/workload.h
-// The clients of a run: the production client core over the simulated network, doing every kind of operation with unique
-// values, and writing down what they asked and were told (history.h).
+// The clients of a run: the production client core over the simulated network, doing every kind of operation at every
+// level with unique values, and writing down what they asked and were told (history.h).
 // Judged at once: an answer that no client may ever get (an internal code, NOT_PRIMARY, a wrong shape) is a problem by
 //                 itself. Writes answered UNAVAILABLE, DEADLINE_EXCEEDED or OVERLOADED were not executed, says the SDK:
 //                 they are left out of the history, and the checker finds it out if they were.
@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -23,18 +24,21 @@ namespace ebla::sim {
 struct WorkloadOptions {
   int clients = 4;
   int in_flight = 3;  // of each client
+  int sessions = 2;   // of each client
   int groups = 8;
   Duration think_max = std::chrono::milliseconds(100);
 };
 
 std::string GroupPrefix(int group);          // "g03/"
 std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n"
+int GroupOf(const std::string& key);         // -1: of none
 
 // Everything that the clients of a run share.
 struct RunRecord {
-  std::vector<Operation> operations;
+  History history;
   std::vector<std::string> problems;
-  EventNumber next_event = 1;
+  std::map<std::string, uint64_t> kinds;  // operations answered: "write primary", "read bounded", "get", "scan page", ...
+  uint64_t next_session = 1;
   uint64_t answered = 0;  // with OK, NOT_FOUND or CONDITION_FAILED
   uint64_t unknown = 0;
   uint64_t not_executed = 0;
@@ -62,15 +66,19 @@ class SimClient {
   void OpenThen(const std::string& table, std::function<void(Status)> then);
   void Next();
   void Again();
-  void ReadOne(int group, int cell, std::chrono::milliseconds deadline, std::function<void(Status)> then);
+  void ReadOne(int group, int cell, GetOptions options, uint64_t session, std::function<void(Status)> then);
   void ReadMany();
   void ScanSome();
-  void ScanOn(ScanOptions options);
+  void ScanOn(ScanOptions options, uint64_t session);
   void WriteSome();
   WritePart DrawPart(int group, int cell);
   void DrawCondition(int group, WritePart& part);
   void OnWritten(size_t index, Result<BatchResult> result);
   size_t Begin(int group);
+  size_t BeginRead(int group, int cell, const Read& read, uint64_t session);
+  template <class Options>
+  uint64_t DrawRead(Options& options);  // sets the level; the session's number, 0: none
+  uint64_t DrawSession(Session*& session);
   // Writes down what a read found, or that it was not answered.
   Status Found(size_t index, const Result<Record>& result);
   void Found(size_t index, std::optional<Cell> cell);
@@ -83,12 +91,18 @@ class SimClient {
   testing::SimExecutor& executor_;
   EventLog& log_;
   RunRecord& record_;
+  testing::SimScheduler& scheduler_;
   const WorkloadOptions options_;
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<client::ClientCore> core_;
   std::unique_ptr<client::Admin> admin_;
   client::TablePtr table_;
-  std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key
+  struct SimSession {
+    uint64_t number;
+    Session session;
+  };
+  std::vector<SimSession> sessions_;
+  std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key, where it may be named in a condition
   int busy_ = 0;
   bool finishing_ = false;
   bool dead_ = false;

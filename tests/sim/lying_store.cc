@@ -1,6 +1,5 @@
-#include "tests/sim/planted_bug.h"
+#include "tests/sim/lying_store.h"
 
-#include <array>
 #include <utility>
 
 namespace ebla::sim {
@@ -8,18 +7,10 @@ namespace {
 
 using namespace tabletserver;
 
-constexpr std::array<std::pair<PlantedBug, std::string_view>, 5> kNames = {{
-    {PlantedBug::kNone, "none"},
-    {PlantedBug::kAckBeforeFlush, "ack_before_flush"},
-    {PlantedBug::kForgetWindow, "forget_window"},
-    {PlantedBug::kTornBatch, "torn_batch"},
-    {PlantedBug::kStaleRead, "stale_read"},
-}};
-
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(PlantedBug bug, std::unique_ptr<TabletStore> store) : bug_(bug), store_(std::move(store)) {}
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store) : lie_(lie), store_(std::move(store)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {
     return store_->EnsureTable(table, compression);
@@ -31,14 +22,14 @@ class LyingStore final : public TabletStore {
   }
 
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override {
-    if (bug_ != PlantedBug::kAckBeforeFlush) return store_->Flush(mode, executor, std::move(done));
+    if (lie_ != StoreLie::kAckBeforeFlush) return store_->Flush(mode, executor, std::move(done));
     executor.Post([done = std::move(done)]() mutable { done(Status::Ok()); });
     store_->Flush(mode, executor, [](Status) {});
   }
 
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override {
     Result<std::vector<LogEntry>> entries = store_->ReadLog(tablet, from, last, bytes_max);
-    if (bug_ == PlantedBug::kForgetWindow && entries.has_value()) {
+    if (lie_ == StoreLie::kForgetWindow && entries.has_value()) {
       for (LogEntry& entry : *entries) entry.client = {};
     }
     return entries;
@@ -54,10 +45,10 @@ class LyingStore final : public TabletStore {
   Status ForgetUndone(TabletId tablet, Version version) override { return store_->ForgetUndone(tablet, version); }
 
   Status Apply(std::span<const ApplyBatch> batches) override {
-    if (bug_ == PlantedBug::kStaleRead) {
+    if (lie_ == StoreLie::kStaleRead) {
       for (const ApplyBatch& batch : batches) Remember(batch);
     }
-    if (bug_ != PlantedBug::kTornBatch) return store_->Apply(batches);
+    if (lie_ != StoreLie::kTornBatch) return store_->Apply(batches);
     std::vector<ApplyBatch> torn(batches.begin(), batches.end());
     for (ApplyBatch& batch : torn) {
       std::vector<RecordChange>& records = batch.records;
@@ -68,7 +59,7 @@ class LyingStore final : public TabletStore {
   }
 
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override {
-    if (bug_ == PlantedBug::kStaleRead && ++reads_ % 8 == 0) {
+    if (lie_ == StoreLie::kStaleRead && ++reads_ % 8 == 0) {
       const auto before = before_.find({table, std::string(key)});
       if (before != before_.end()) {
         Result<std::optional<StoredRecord>> ignored = store_->Get(table, key, position);
@@ -97,7 +88,7 @@ class LyingStore final : public TabletStore {
 
   Result<std::vector<RecoveredReplica>> Recover() override {
     Result<std::vector<RecoveredReplica>> replicas = store_->Recover();
-    if (bug_ == PlantedBug::kForgetWindow && replicas.has_value()) {
+    if (lie_ == StoreLie::kForgetWindow && replicas.has_value()) {
       for (RecoveredReplica& replica : *replicas) replica.window.clear();
     }
     return replicas;
@@ -117,7 +108,7 @@ class LyingStore final : public TabletStore {
     }
   }
 
-  const PlantedBug bug_;
+  const StoreLie lie_;
   const std::unique_ptr<TabletStore> store_;
   uint64_t applied_ = 0;
   uint64_t reads_ = 0;
@@ -126,23 +117,9 @@ class LyingStore final : public TabletStore {
 
 }  // namespace
 
-std::optional<PlantedBug> ParsePlantedBug(std::string_view name) {
-  for (const auto& [bug, known] : kNames) {
-    if (known == name) return bug;
-  }
-  return std::nullopt;
-}
-
-std::string_view PlantedBugName(PlantedBug bug) {
-  for (const auto& [known, name] : kNames) {
-    if (known == bug) return name;
-  }
-  return "?";
-}
-
-std::unique_ptr<TabletStore> Plant(PlantedBug bug, std::unique_ptr<TabletStore> store) {
-  if (bug == PlantedBug::kNone) return store;
-  return std::make_unique<LyingStore>(bug, std::move(store));
+std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store) {
+  if (lie == StoreLie::kNone) return store;
+  return std::make_unique<LyingStore>(lie, std::move(store));
 }
 
 }  // namespace ebla::sim

@@ -1,0 +1,26 @@
+#include "tests/sim/bugs.h"
+
+#include <algorithm>
+#include <iterator>
+
+namespace ebla::sim {
+
+std::string_view Bug::name() const {
+  return lie != StoreLie::kNone ? kStoreLieNames[static_cast<size_t>(lie)] : kPlantedBugNames[static_cast<size_t>(rule)];
+}
+
+std::vector<Bug> AllBugs() {
+  std::vector<Bug> bugs;
+  for (size_t i = 1; i < kStoreLieNames.size(); ++i) bugs.push_back({.lie = static_cast<StoreLie>(i)});
+  for (size_t i = 1; i < kPlantedBugNames.size(); ++i) bugs.push_back({.rule = static_cast<PlantedBug>(i)});
+  return bugs;
+}
+
+std::optional<Bug> ParseBug(std::string_view name) {
+  if (name == Bug().name()) return Bug();
+  const std::vector<Bug> bugs = AllBugs();
+  const auto found = std::ranges::find(bugs, name, &Bug::name);
+  return found == bugs.end() ? std::nullopt : std::optional(*found);
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,52 @@
+#include "tests/sim/catalog_watch.h"
+
+#include <utility>
+
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "idl/master_types.h"
+
+namespace ebla::sim {
+namespace {
+
+std::string Joined(const std::vector<ServerName>& names) {
+  std::string text;
+  for (const ServerName& name : names) text += (text.empty() ? "" : ",") + name;
+  return text;
+}
+
+}  // namespace
+
+void CatalogWatch::Look() {
+  const auto& nodes = coordination_.tree().nodes();
+  const std::string root = std::string(coordination::layout::kTablets) + "/";
+  std::map<std::string, Tablet> now;
+  for (auto at = nodes.lower_bound(root); at != nodes.end() && at->first.starts_with(root); ++at) {
+    if (at->second.data.empty()) continue;  // a shard's node
+    const auto known = tablets_.find(at->first);
+    if (known != tablets_.end() && known->second.seen_version == at->second.version) {
+      now.insert(tablets_.extract(known));
+      continue;
+    }
+    const auto node = coordination::DecodeNode<idl::TabletNode>(at->second.data, at->first);
+    if (!node.has_value()) continue;
+    Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
+                  node->info.primary, node->info.voters, node->info.learners, at->second.version};
+    if (known != tablets_.end()) Compare(at->first, known->second, tablet);
+    now.emplace(at->first, std::move(tablet));
+  }
+  tablets_ = std::move(now);
+}
+
+void CatalogWatch::Compare(const std::string& path, const Tablet& before, const Tablet& now) {
+  if (now.epoch == before.epoch || !before.epoch || before.voters.empty()) return;
+  const bool membership = now.voters != before.voters || now.learners != before.learners;
+  if (membership) ++counts_.memberships;
+  if (!membership || now.primary != before.primary) ++counts_.failovers;
+  if (now.primary != before.primary) ++counts_.moved;
+  log_.Add("catalog", path.substr(path.rfind('/') + 1) + " epoch " + std::to_string(now.epoch.value) + " led by " +
+                          now.primary + " of " + Joined(now.voters) +
+                          (now.learners.empty() ? "" : ", learning " + Joined(now.learners)));
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,50 @@
+// tests/sim/catalog_watch.h
+// What the catalog says of every tablet, read past any link: whom the nemesis may aim at, and how often the lead or the
+// membership has changed. The masters' own counters die with them.
+// Threads: one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/coordination/sim_coordinator.h"
+#include "tests/sim/event_log.h"
+
+namespace ebla::sim {
+
+class CatalogWatch {
+ public:
+  struct Tablet {
+    TabletId id;
+    Epoch epoch;
+    ServerName primary;
+    std::vector<ServerName> voters;
+    std::vector<ServerName> learners;
+    int seen_version = -1;  // of the node
+  };
+  struct Counts {
+    uint64_t failovers = 0;   // a new epoch with the same members: a failover or a transfer
+    uint64_t moved = 0;       // those in which another replica came to lead
+    uint64_t memberships = 0; // voters or learners changed
+  };
+
+  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log) : coordination_(coordination), log_(log) {}
+
+  // Looks; to be called often, as it counts what it sees.
+  void Look();
+  const Counts& counts() const { return counts_; }
+  const std::map<std::string, Tablet>& tablets() const { return tablets_; }  // by path; with a primary or without
+
+ private:
+  void Compare(const std::string& path, const Tablet& before, const Tablet& now);
+
+  const coordination::SimCoordination& coordination_;
+  EventLog& log_;
+  std::map<std::string, Tablet> tablets_;
+  Counts counts_;
+};
+
+}  // namespace ebla::sim

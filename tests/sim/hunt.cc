@@ -1,0 +1,47 @@
+#include "tests/sim/hunt.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::sim {
+
+namespace {
+
+bool FailsWithout(uint64_t seed) {
+  bool fails = false;
+  uint64_t left = 1;
+  RunApart({.jobs = 1,
+            .next = [&]() -> std::optional<RunOptions> {
+              if (left-- == 0) return std::nullopt;
+              return RunOptions{.seed = seed};
+            },
+            .done =
+                [&](const RunOptions&, RunReport report) {
+                  fails = FoundFault(report);
+                  return false;
+                }});
+  return fails;
+}
+
+}  // namespace
+
+std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
+  std::optional<Catch> caught;
+  uint64_t seed = options.first_seed;
+  RunApart({.jobs = options.jobs,
+            .next = [&]() -> std::optional<RunOptions> {
+              if (seed == options.first_seed + options.seeds) return std::nullopt;
+              return RunOptions{.seed = seed++, .bug = bug};
+            },
+            .done =
+                [&](const RunOptions& run, RunReport report) {
+                  if (!FoundFault(report) || FailsWithout(run.seed)) return true;
+                  const auto problem = std::ranges::find_if(
+                      report.problems, [](const std::string& text) { return !text.starts_with(kProvedNothing); });
+                  caught = Catch{run.seed, std::move(*problem)};
+                  return false;
+                }});
+  return caught;
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,28 @@
+// tests/sim/hunt.h
+// Which seeds catch a bug. Where a run finds a fault with the bug planted, and would find none without it, the bug is
+// caught.
+// Threads: as apart.h.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "tests/sim/apart.h"
+#include "tests/sim/bugs.h"
+
+namespace ebla::sim {
+
+struct HuntOptions {
+  uint64_t first_seed = 1;
+  uint64_t seeds = 500;
+  int jobs = 1;
+};
+
+struct Catch {
+  uint64_t seed = 0;
+  std::string problem;  // the first that the run found
+};
+std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options);
+
+}  // namespace ebla::sim

@@ -1,0 +1,216 @@
+#include "tests/sim/levels.h"
+
+#include <algorithm>
+#include <iterator>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+using Level = Read::Level;
+
+bool IsCommittedRead(const Operation& op) { return op.is_read && op.read.level() != Level::kSession; }
+bool Writes(const Operation& op, int cell) {
+  return std::ranges::any_of(op.parts, [&](const WritePart& part) {
+    return part.cell == cell && part.kind != WritePart::Kind::kCheck;
+  });
+}
+bool Deletes(const Operation& op, int cell) {
+  return std::ranges::any_of(op.parts, [&](const WritePart& part) {
+    return part.cell == cell && part.kind == WritePart::Kind::kDelete;
+  });
+}
+bool MayHaveHappened(const Operation& op) { return op.outcome == Outcome::kOk || op.outcome == Outcome::kUnknown; }
+
+class Judgement {
+ public:
+  Judgement(const History& history, int group, const GroupTruth& truth) : history_(history), group_(group), truth_(truth) {
+    for (const Operation& op : history.operations) {
+      if (op.lost_write && op.group / kGroupsPerTablet == group / kGroupsPerTablet) lost_told_.push_back(&op);
+      if (op.group != group) continue;
+      operations_.push_back(&op);
+      for (const WritePart& part : op.parts) {
+        if (part.kind == WritePart::Kind::kPut) writers_[part.value] = &op;
+      }
+    }
+  }
+
+  LevelVerdict Judge() {
+    for (const Operation* op : operations_) {
+      if (op->outcome == Outcome::kOk) JudgeHistory(*op);
+      if (op->is_read && op->outcome == Outcome::kOk) {
+        JudgeOrigin(*op);
+        if (op->read.level() == Level::kSession) JudgeSession(*op);
+      }
+      if (!op->is_read || IsCommittedRead(*op)) verdict_.search.push_back(ForSearch(*op));
+    }
+    return std::move(verdict_);
+  }
+
+ private:
+  void Problem(const Operation& op, const std::string& why) {
+    verdict_.problems.push_back("group " + std::to_string(group_) + ": " + why + ": " + op.ToString());
+  }
+
+  bool InHistory(Version version) const { return !version || truth_.epochs.Contain(version); }
+  bool IsLost(const Operation& write) const { return write.ack == Ack::kPrimary && !InHistory(write.version); }
+
+  void JudgeHistory(const Operation& op) {
+    if (op.is_read) {
+      if (IsCommittedRead(op) && op.found && !InHistory(op.found->version)) Problem(op, "what it showed was undone");
+    } else if (!InHistory(op.version) && op.ack != Ack::kPrimary) {
+      Problem(op, "acknowledged, and undone");
+    } else if (!InHistory(op.version) && !truth_.kept.contains(op.version)) {
+      Problem(op, "undone, and kept by nobody");
+    }
+  }
+
+  Operation ForSearch(Operation op) const {
+    if (op.is_read) {
+      op.invoked = EarliestMoment(op);
+      return op;
+    }
+    if (op.ack != Ack::kPrimary || op.outcome == Outcome::kUnknown || op.outcome == Outcome::kNotExecuted) return op;
+    const bool nameless = !op.version;  // refused, or only checked: leaves nothing that could be kept
+    if (!nameless && !IsLost(op)) return op;
+    op.outcome = Outcome::kUnknown;
+    op.returned = kNever;
+    op.version = {};
+    op.counters.clear();
+    return op;
+  }
+
+  EventNumber EarliestMoment(const Operation& read) const {
+    EventNumber earliest = 0;
+    switch (read.read.level()) {
+      case Level::kEventual: break;
+      case Level::kBounded: {
+        const Duration bound = read.read.bound() + read.read.bound() / 500 + std::chrono::milliseconds(1);  // clock rates
+        const Duration began = history_.moments[read.invoked].since_boot;
+        if (began > bound) earliest = std::min(read.invoked, history_.FirstFrom({began - bound}));
+        earliest = FirstPending(earliest);
+        break;
+      }
+      default: return read.invoked;
+    }
+    // Not before it was written, which spares the search many vain attempts.
+    const Operation* writer = read.found ? Writer(*read.found) : nullptr;
+    if (writer != nullptr) earliest = std::max(earliest, writer->invoked);
+    return std::min(earliest, read.invoked);
+  }
+
+  // The call of the first PRIMARY write that need not have been committed at `moment`, though acknowledged: what shows
+  // the committed state of that moment may lack it, and all that follows it. None: the moment itself.
+  EventNumber FirstPending(EventNumber moment) const {
+    Version committed;
+    for (const Operation* op : operations_) {
+      if (op->outcome != Outcome::kOk || op->returned > moment) continue;
+      if (IsCommittedRead(*op) && op->found) committed = std::max(committed, op->found->version);
+      if (!op->is_read && op->ack != Ack::kPrimary) committed = std::max(committed, op->version);
+    }
+    for (const Operation* op : operations_) {
+      const bool pending = !op->is_read && op->ack == Ack::kPrimary && op->outcome == Outcome::kOk && op->version > committed;
+      if (pending) moment = std::min(moment, op->invoked);
+    }
+    return moment;
+  }
+
+  const Operation* Writer(const Cell& cell) const {
+    const auto found = writers_.find(cell.value);
+    return found == writers_.end() ? nullptr : found->second;
+  }
+
+  void JudgeOrigin(const Operation& read) {
+    if (!read.found || read.cell == kCounterCell) return;
+    const Operation* writer = Writer(*read.found);
+    if (writer == nullptr || writer->invoked > read.returned || !MayHaveHappened(*writer)) {
+      return Problem(read, "nobody wrote that");
+    }
+    if (read.read.level() == Level::kSession || writer->outcome != Outcome::kOk || !writer->version) return;
+    if (writer->version != read.found->version) Problem(read, "it was acknowledged as " + writer->ToString());
+  }
+
+  // ---- sessions ------------------------------------------------------------------------------------------------------
+
+  // Was the session told, at a moment in (from, to), that a write of this tablet was lost?
+  bool ToldLost(uint64_t session, EventNumber from, EventNumber to) const {
+    return std::ranges::any_of(lost_told_, [&](const Operation* told) {
+      return told->session == session && told->returned > from && told->returned < to;
+    });
+  }
+
+  // What the session had learnt of the read's cell when it began.
+  struct Floor {
+    Version version;
+    const Operation* from = nullptr;
+  };
+  Floor FloorOf(const Operation& read) const {
+    Floor floor;
+    for (const Operation* op : operations_) {
+      if (op->session != read.session || op->outcome != Outcome::kOk || op->returned >= read.invoked) continue;
+      const bool pending = op->is_read ? op->read.level() == Level::kSession : op->ack == Ack::kPrimary;
+      if (pending && ToldLost(read.session, op->is_read ? op->invoked : op->returned, read.returned)) continue;
+      const bool concerns = op->is_read ? op->cell == read.cell && op->found : Writes(*op, read.cell);
+      const Version version = !concerns ? Version() : op->is_read ? op->found->version : op->version;
+      if (version > floor.version) floor = {version, op};
+    }
+    return floor;
+  }
+
+  // Can somebody have deleted the read's cell after `known` was written? A write that knew it deleted is one, too.
+  bool MayBeDeleted(const Operation& read, Version known) const {
+    EventNumber written = 0;
+    for (const Operation* op : operations_) {
+      if (!op->is_read && op->version == known) written = op->invoked;
+    }
+    return std::ranges::any_of(operations_, [&](const Operation* op) {
+      if (!MayHaveHappened(*op) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
+      return op->version ? op->version >= known : op->returned > written;
+    });
+  }
+
+  void JudgeSession(const Operation& read) {
+    const Floor floor = FloorOf(read);
+    if (floor.from != nullptr) {
+      if (!read.found && !MayBeDeleted(read, floor.version)) {
+        return Problem(read, "its session knew better, by " + floor.from->ToString());
+      }
+      if (read.found && read.found->version < floor.version) {
+        return Problem(read, "older than its session knew, by " + floor.from->ToString());
+      }
+    }
+    for (const Operation* op : operations_) {
+      if (op->session != read.session || op->is_read || op->outcome != Outcome::kOk || !IsLost(*op)) continue;
+      if (!Writes(*op, read.cell) || op->returned >= read.invoked) continue;
+      if (ToldLost(read.session, op->returned, read.returned)) continue;
+      const bool still_there = read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
+      if (!still_there) Problem(read, "its session was not told that this was undone: " + op->ToString());
+    }
+  }
+
+  const History& history_;
+  const int group_;
+  const GroupTruth& truth_;
+  std::vector<const Operation*> operations_;
+  std::unordered_map<std::string, const Operation*> writers_;  // of each text
+  std::vector<const Operation*> lost_told_;
+  LevelVerdict verdict_;
+};
+
+}  // namespace
+
+bool Epochs::Contain(Version version) const {
+  if (starts.empty()) return true;
+  const auto next = std::ranges::upper_bound(starts, version.epoch, {}, &Start::epoch);
+  if (next == starts.begin()) return false;
+  const Start& own = *std::prev(next);
+  return own.epoch == version.epoch && own.first <= version.lsn && (next == starts.end() || version.lsn < next->first);
+}
+
+LevelVerdict JudgeLevels(const History& history, int group, const GroupTruth& truth) {
+  return Judgement(history, group, truth).Judge();
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,49 @@
+// tests/sim/levels.h
+// What each level promised, of one group's operations. Some promises are judged here at once; the rest is turned into a
+// history that must be linearizable (linearizability.h).
+//
+//   write  MAJORITY, ALL  happened, between its call and its answer; its version is in the history
+//          PRIMARY        the same, or else a server keeps it as undone: then it may have happened, at any time or never
+//   read   STRONG         the newest, at one moment between call and answer
+//          BOUNDED(t)     the same, with a call t earlier; what was acknowledged at PRIMARY then may be still to come
+//          EVENTUAL       the same, with a call at the start of time: a state that the history went through
+//          SESSION        nothing older than what the session knew when it began; once a write of the session is undone,
+//                         LOST_WRITE before anything newer. It may show what is not yet committed, so it is not searched
+//
+// A read of any level shows what somebody wrote; what is not in the history in the end is shown by SESSION alone.
+// Threads: pure functions.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tests/sim/history.h"
+
+namespace ebla::sim {
+
+// What the healed cluster holds of a group.
+struct Epochs {
+  struct Start {
+    Epoch epoch;
+    Lsn first;  // its first entry
+  };
+  std::vector<Start> starts;  // ascending; empty: not known
+  // Is a version part of the history? PROTOCOL 17.
+  bool Contain(Version version) const;
+};
+struct GroupTruth {
+  Epochs epochs;           // as the tablet's primary tells
+  std::set<Version> kept;  // what servers keep as undone; a replica that was copied may have kept what was committed
+};
+
+// Groups that one tablet holds, which a session's LOST_WRITE speaks of.
+inline constexpr int kGroupsPerTablet = 2;
+
+struct LevelVerdict {
+  std::vector<std::string> problems;
+  std::vector<Operation> search;  // to be linearizable
+};
+LevelVerdict JudgeLevels(const History& history, int group, const GroupTruth& truth);
+
+}  // namespace ebla::sim

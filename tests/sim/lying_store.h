@@ -1,0 +1,30 @@
+// tests/sim/lying_store.h
+// Bugs on purpose that need no switch in production's code: they live in a store that lies, between the real tablet
+// server and its disk. bugs.h has them beside the rules left out.
+// Threads: as tablet_store.h.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "tabletserver/storage/tablet_store.h"
+
+namespace ebla::sim {
+
+enum class StoreLie : uint8_t {
+  kNone,
+  kAckBeforeFlush,  // a flush is answered before it is done: a crash loses acknowledged writes
+  kForgetWindow,    // the window is lost in a restart: a retry executes again
+  kTornBatch,       // of several changes of one entry, the last is now and then not applied: half a batch
+  kStaleRead,       // a read now and then sees the record as it was before
+};
+
+inline constexpr auto kStoreLieNames =
+    std::to_array<std::string_view>({"none", "ack_before_flush", "forget_window", "torn_batch", "stale_read"});
+
+// The store itself where there is nothing to lie about.
+std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store);
+
+}  // namespace ebla::sim
