@@ -43,9 +43,8 @@ void Shard::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now)
   const RequestToken token = next_token_ = next_token_.Next();
   peer_calls_.emplace(token, std::move(call.done));
   tablet->core->Step(PeerRequest{token, from, std::move(call.body), now});
-  if (tablet->handle != nullptr) {
-    tablet->handle->heard_ns.store(tablet->core->replica().heard().since_boot.count(), std::memory_order_relaxed);
-  }
+  const int64_t heard_ns = tablet->core->replica().heard().since_boot.count();
+  if (tablet->handle != nullptr && heard_ns != 0) tablet->handle->heard_ns.store(heard_ns, std::memory_order_relaxed);
   Touch(tablet);
 }
 

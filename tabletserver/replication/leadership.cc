@@ -79,6 +79,7 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
   switch (answer.result) {
     case AppendResult::kStored:
       peer.match = std::max(peer.match, answer.flushed);
+      peer.proven = true;
       peer.incomplete = answer.incomplete;
       peer.next = std::max(peer.next, peer.match.Next());
       if (peer.mode == Mode::kProbe) peer.mode = Mode::kReplicate;
@@ -200,7 +201,8 @@ MonotonicTime Leadership::lease_until() const {
 std::vector<PeerProgress> Leadership::Progress() const {
   std::vector<PeerProgress> progress;
   for (const auto& [name, peer] : peers_) {
-    progress.push_back({name, peer.voter, peer.copy != 0, peer.incomplete, peer.match, peer.heard});
+    // Who has stored nothing yet may have no replica at all.
+    progress.push_back({name, peer.voter, peer.copy != 0, peer.incomplete || !peer.proven, peer.match, peer.heard});
   }
   return progress;
 }
@@ -222,6 +224,10 @@ bool Leadership::IsLevel(const ServerName& name, Lsn last) const {
 // ---- confirmation ---------------------------------------------------------------------------------------------------
 
 void Leadership::Confirm(RequestToken token, MonotonicTime) {
+  if (confirming_.size() + waiting_.size() >= kConfirmsMax) {
+    confirmed_.push_back({token, Error(Code::kOverloaded, "too many reads wait for a majority")});
+    return;
+  }
   if (round_open_) {
     (Planted(PlantedBug::confirm_joins_round) ? confirming_ : waiting_).push_back(token);
     return;

@@ -30,6 +30,7 @@ class Leadership {
   static constexpr size_t kMessageBytes = 256 << 10;
   static constexpr int kInFlightMax = 64;
   static constexpr size_t kInFlightBytesMax = 4 << 20;
+  static constexpr size_t kConfirmsMax = 65'536;  // reads that wait for a round
 
   Leadership(ServerName self, LeaseTerms terms, Epoch epoch, Lsn barrier, const std::vector<ServerName>& voters,
              const std::vector<ServerName>& learners);
@@ -83,6 +84,7 @@ class Leadership {
     Mode mode = Mode::kProbe;
     bool paused = false;           // a probe is out, or nothing to gain before the next tick
     bool incomplete = false;       // stores, but is not counted
+    bool proven = false;           // has stored something of this epoch
     Lsn match;                     // durable there
     Lsn next;                      // to be sent
     uint64_t sent = 0;             // messages so far

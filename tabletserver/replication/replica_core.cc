@@ -118,7 +118,7 @@ void ReplicaCore::Step(const ConfigureReplica& input) {
     primary_ = input.primary;
     Lead(input);
   } else {
-    Follow(input.primary, input.epoch, {});
+    Follow(input.primary, input.epoch, input.now);
   }
   Reply(input.token, {});
 }
@@ -191,7 +191,8 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
 }
 
 void ReplicaCore::Lead(const ConfigureReplica& input) {
-  StepDown();
+  // A change of the membership goes on with the same log: what the store has refused so far may be at the others already.
+  StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   state_.led = input.epoch;
   state_.forgetful = false;
@@ -232,6 +233,14 @@ void ReplicaCore::Step(const DropReplica& input) {
   }
   StepDown();
   Promise(input.epoch);
+  // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22).
+  if (role() != RoleKind::kAbsent && !state_.incomplete && log_.last().lsn > log_.applied().lsn) {
+    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), undone_); !status.ok()) {
+      Fail(status);
+      return Reply(input.token, std::move(status));
+    }
+    committed_ = std::min(committed_, log_.applied().lsn);
+  }
   if (!state_.tombstone) {
     remains_ = role() != RoleKind::kAbsent;
     state_.tombstone = true;
@@ -298,14 +307,14 @@ void ReplicaCore::Step(const ReplicaForgotten&) {
 }
 
 // PROTOCOL 3: for good. What the store never got is given up; the rest stays in the log for whoever leads next.
-void ReplicaCore::StepDown() {
+void ReplicaCore::StepDown(bool keep_log) {
   auto* lead = std::get_if<Leadership>(&role_);
   if (lead == nullptr) return;
   for (ConfirmReply& reply : lead->Abandon()) ready_confirms_.push_back(std::move(reply));
   if (transfer_) Reply(transfer_->token, Error(Code::kStaleEpoch, "the epoch ended before the transfer"));
   transfer_.reset();
   role_ = Follower{};
-  log_.DropUnstored();
+  if (!keep_log) log_.DropUnstored();
 }
 
 void ReplicaCore::Promise(Epoch epoch) {
@@ -357,7 +366,7 @@ void ReplicaCore::Step(const Stored&) {
   CHECK(awaiting_store_);
   awaiting_store_ = false;
   state_dirty_ = false;
-  undone_.clear();
+  if (log_.entries_handed_out()) undone_.clear();  // else a state alone was stored
   log_.OnStored();
 }
 

@@ -180,7 +180,7 @@ class ReplicaCore {
   Status CheckLead(const ConfigureReplica& input) const;
   void Create(const ConfigureReplica& input);
   void Lead(const ConfigureReplica& input);
-  void StepDown();
+  void StepDown(bool keep_log = false);
   void Promise(Epoch epoch);
   void Reply(RequestToken token, Status status, MonotonicTime not_before = {});
   void AdvanceCommit();

@@ -84,6 +84,8 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
     if (!copy_) return say(AppendResult::kIncomplete);
     if (copy_->stage < CopyStage::kReceiving) return say(AppendResult::kBusy);
   }
+  // A log that cannot be applied yet may be long: only what the store has not taken is a reason to wait.
+  log_.HoldAtMost(options_.held_bytes_max);
   if (store_failed_ || log_.held_bytes() > options_.held_bytes_max) return say(AppendResult::kBusy);
 
   const Result<std::optional<Version>> conflict = Conflict(append.previous);
@@ -112,6 +114,10 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
 // Where the sender should look instead; none: the log holds `previous`.
 Result<std::optional<Version>> ReplicaCore::Conflict(Version previous) const {
   // What is applied was committed, and every later primary's log begins with it.
+  if (previous.lsn == log_.applied().lsn && previous.epoch != log_.applied().epoch) {
+    return Error(Code::kInternal, "the primary's log has " + previous.ToString() + " where " + log_.applied().ToString() +
+                                      " is applied");
+  }
   if (previous.lsn <= log_.applied().lsn) return std::nullopt;
   if (previous.lsn <= log_.last().lsn) {
     EBLA_ASSIGN(const std::optional<Epoch> epoch, log_.EpochAt(previous.lsn));

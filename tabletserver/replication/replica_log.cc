@@ -136,6 +136,13 @@ void ReplicaLog::Apply(Version upto) {
   }
 }
 
+void ReplicaLog::HoldAtMost(size_t bytes) {
+  while (held_bytes_ > bytes && !held_.empty() && held_.front()->version <= stored_) {
+    held_bytes_ -= held_.front()->ApproximateBytes();
+    held_.pop_front();
+  }
+}
+
 void ReplicaLog::Reset(Version start) {
   first_ = {};
   stored_ = handed_out_ = applied_ = start;
@@ -154,6 +161,7 @@ std::vector<EntryPtr> ReplicaLog::Unstored() const {
 }
 
 void ReplicaLog::HandOut(FlushNumber number, bool entries) {
+  entries_handed_out_ = entries;
   handed_out_ = entries ? last() : stored_;
   flushes_.push_back({number, handed_out_.lsn});
 }
@@ -163,7 +171,7 @@ void ReplicaLog::OnStored() {
     const auto first = std::find_if(held_.begin(), held_.end(), [this](const EntryPtr& e) { return e->version > stored_; });
     first_ = (*first)->version;
   }
-  if (handed_out_ == last()) remove_from_ = {};
+  if (entries_handed_out_) remove_from_ = {};
   stored_ = handed_out_;
   Apply(applied_);
 }

@@ -55,6 +55,8 @@ class ReplicaLog {
   // A step-down: what the store never got is given up.
   void DropUnstored();
   void Apply(Version upto);
+  // Lets go of stored entries, oldest first, until no more than `bytes` are held: the store has them.
+  void HoldAtMost(size_t bytes);
   void Truncated(Version first) { first_ = first; }
   // Begins anew after `start`, with nothing held or stored: a copy, or a dropped replica forgotten ({}).
   void Reset(Version start);
@@ -62,6 +64,7 @@ class ReplicaLog {
   // ---- the store's round ----
   bool HasWork() const { return remove_from_ || last() > stored_; }
   Lsn remove_from() const { return remove_from_; }
+  bool entries_handed_out() const { return entries_handed_out_; }  // by the output that is out
   std::vector<EntryPtr> Unstored() const;
   // Everything so far is in an output, or (without entries) what is stored already: begins a flush that will vouch for it.
   void HandOut(FlushNumber number, bool entries);
@@ -82,6 +85,7 @@ class ReplicaLog {
   Version applied_;
   Lsn flushed_;         // zero after a restart: nothing is known to be durable until a flush
   Lsn remove_from_;     // in the store, to be removed
+  bool entries_handed_out_ = false;  // and removals, not a state or a flush alone
   std::deque<EntryPtr> held_;  // consecutive, through last()
   size_t held_bytes_ = 0;
   std::deque<PendingFlush> flushes_;

@@ -9,6 +9,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
+constexpr Duration kProgressPeriod = std::chrono::seconds(1);
 constexpr size_t kEpochStartsMax = 256;  // older versions are then taken to be in history
 
 }  // namespace
@@ -58,6 +59,8 @@ void TabletCore::Step(const Tick& input) {
   After(before);
   if (stalled) view_dirty_ = true;
   apply_stalled_ = false;
+  // How far the others have come is news even where nothing is written.
+  if (replica_.Leads() && now_ - published_at_ >= kProgressPeriod && !replica_.Progress().empty()) view_dirty_ = true;
   ExpireWaiters(input.now);
 }
 
@@ -76,7 +79,9 @@ bool TabletCore::HasOutput() const {
 TabletOutput TabletCore::TakeOutput() {
   TabletOutput output;
   if (CanApply()) output.apply = NextBatch();
+  const Before before = Now();
   ReplicaOutput replica = replica_.TakeOutput();
+  if (!replica_.failure().ok()) After(before);  // the log could not be read for a peer
   output.state = std::move(replica.state);
   output.undone = std::move(replica.undone);
   output.remove_from = replica.remove_from;
@@ -102,6 +107,7 @@ TabletOutput TabletCore::TakeOutput() {
   if (view_dirty_) {
     output.view = MakeView();
     published_lease_ = output.view->lease_until;
+    published_at_ = now_;
   }
   view_dirty_ = false;
   return output;
@@ -140,6 +146,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
 // what was read ahead stays right.
 Result<EntryPtr> TabletCore::EntryToApply(Lsn lsn) {
   if (EntryPtr held = replica_.Held(lsn)) return held;
+  while (!read_ahead_.empty() && read_ahead_.front()->version.lsn < lsn) read_ahead_.pop_front();
   if (read_ahead_.empty()) {
     EBLA_ASSIGN(std::vector<LogEntry> entries, readers_.log(lsn, replica_.applicable(), options_.apply_bytes_max));
     for (LogEntry& entry : entries) read_ahead_.push_back(std::make_shared<const LogEntry>(std::move(entry)));

@@ -184,7 +184,9 @@ void TabletCore::Step(PeerRequest input) {
 
 void TabletCore::Step(const PeerReply& input) {
   Observe(input.now);
+  const Before before = Now();
   replica_.Step(input);
+  After(before);  // a transfer may have been completed by it
   Settle();
   PublishLease();
 }

@@ -246,6 +246,7 @@ class TabletCore {
   size_t waiting_ = 0;
   Lsn pending_primary_;           // the last acknowledged PRIMARY entry
   MonotonicTime published_lease_;
+  MonotonicTime published_at_;
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 
   // The batch being applied: its entries live here until Applied. Refused ones wait for a Tick.
