@@ -19,5 +19,15 @@ TEST(Chaos, KilledServersKeepEveryPromiseOfIntervalTables) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+TEST(Chaos, KilledPrimariesAreReplacedInTimeAndNothingIsLost) {
+  const ScenarioReport report = KillPrimaries({.kills = 5, .seed = 3});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(Chaos, RestartOfAllServersAtOnceLosesNothing) {
+  const ScenarioReport report = RestartAll({.rounds = 1, .seed = 4});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 }  // namespace
 }  // namespace ebla::chaos

@@ -1,7 +1,9 @@
-// tests/chaos/main.cc: ./dev chaos: kills real processes under load, as long as one likes.
+// tests/chaos/main.cc: ./dev chaos: harms real processes under load, as long as one likes.
 #include <CLI/CLI.hpp>
 #include <chrono>
+#include <functional>
 #include <iostream>
+#include <map>
 
 #include "tests/chaos/scenarios.h"
 
@@ -22,33 +24,75 @@ int Conclude(const std::string& name, const ScenarioReport& report) {
   return report.faults.empty() ? 0 : 1;
 }
 
-int Main(int argc, char** argv) {
-  CLI::App app("Kills real processes under load and checks every acknowledged write", "./dev chaos");
-  int kills = 30, seconds = 120;
+struct Arguments {
+  int kills = 30;
+  int servers = 3;
+  int seconds = 120;
+  int rounds = 5;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
-  std::string durability = "both", only = "all";
-  app.add_option("--only", only, "one scenario")
-      ->check(CLI::IsMember({"all", "servers", "masters"}))
+  std::string durability = "both";
+};
+
+int Servers(const Arguments& arguments) {
+  int failed = 0;
+  for (const auto& [name, durability] :
+       {std::pair("sync", TableDurability::kSync), std::pair("interval", TableDurability::kInterval)}) {
+    if (arguments.durability != "both" && arguments.durability != name) continue;
+    failed |= Conclude(
+        std::string("servers, ") + name,
+        KillServers({.kills = arguments.kills, .seed = arguments.seed, .durability = durability, .say = Printer()}));
+  }
+  return failed;
+}
+
+int Main(int argc, char** argv) {
+  Arguments given;
+  const std::map<std::string, std::function<int()>> scenarios = {
+      {"servers", [&] { return Servers(given); }},
+      {"masters", [&] { return Conclude("masters", KillMasters({.seconds = given.seconds, .say = Printer()})); }},
+      {"failover",
+       [&] {
+         return Conclude(
+             "failover",
+             KillPrimaries({.kills = given.kills, .servers = given.servers, .seed = given.seed, .say = Printer()}));
+       }},
+      {"pause",
+       [&] {
+         return Conclude("pause", PausePrimaries({.pauses = given.rounds, .seed = given.seed, .say = Printer()}));
+       }},
+      {"restart-all",
+       [&] {
+         return Conclude("restart-all", RestartAll({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
+       }},
+  };
+  std::vector<std::string> names = {"all"};
+  for (const auto& [name, run] : scenarios) names.push_back(name);
+
+  CLI::App app("Harms real processes under load, and checks all that their clients were told", "./dev chaos");
+  std::string only = "all";
+  app.add_option("--only", only, "one scenario")->check(CLI::IsMember(names))->capture_default_str();
+  app.add_option("--kills", given.kills, "servers, failover: how many kill -9")
+      ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--kills", kills, "servers: how many kill -9")->check(CLI::Range(1, 100'000))->capture_default_str();
-  app.add_option("--durability", durability, "servers: of the table")
+  app.add_option("--durability", given.durability, "servers: of the table")
       ->check(CLI::IsMember({"sync", "interval", "both"}))
       ->capture_default_str();
-  app.add_option("--seed", seed, "servers: whom to kill and when");
-  app.add_option("--seconds", seconds, "masters: how long")->check(CLI::Range(30, 100'000))->capture_default_str();
+  app.add_option("--servers", given.servers, "failover: how many there are")
+      ->check(CLI::Range(3, 9))
+      ->capture_default_str();
+  app.add_option("--rounds", given.rounds, "pause, restart-all: how often")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
+  app.add_option("--seconds", given.seconds, "masters: how long")
+      ->check(CLI::Range(30, 100'000))
+      ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
+  std::cout << "seed " << given.seed << "\n";
   int failed = 0;
-  if (only != "masters") {
-    std::cout << "seed " << seed << "\n";
-    if (durability != "interval")
-      failed |= Conclude("servers, sync", KillServers({.kills = kills, .seed = seed, .say = Printer()}));
-    if (durability != "sync")
-      failed |= Conclude(
-          "servers, interval",
-          KillServers({.kills = kills, .seed = seed, .durability = TableDurability::kInterval, .say = Printer()}));
-  }
-  if (only != "servers") failed |= Conclude("masters", KillMasters({.seconds = seconds, .say = Printer()}));
+  for (const auto& [name, run] : scenarios)
+    if (only == "all" || only == name) failed |= run();
   return failed;
 }
 

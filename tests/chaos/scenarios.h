@@ -46,4 +46,36 @@ struct KillMastersOptions {
 // workload A: no operation fails. After each, a table is made and dropped, to show that somebody governs.
 ScenarioReport KillMasters(const KillMastersOptions& options);
 
+// The rest run under 64 clients whose histories are judged (history_load.h): nothing acknowledged at MAJORITY or ALL is
+// lost, strong reads and writes are linearizable, weak reads show what their level allows, and no operation fails.
+
+struct FailoverOptions {
+  int kills = 30;
+  int servers = 3;
+  uint64_t seed = 1;
+  // How long a tablet of the victim may go without service, as its clients see it.
+  std::chrono::milliseconds median_max{1'500};
+  std::chrono::milliseconds worst_max{3'000};
+  Say say;
+};
+// kill -9 of the server that leads most tablets, again and again; it comes back once others serve.
+ScenarioReport KillPrimaries(const FailoverOptions& options);
+
+struct PauseOptions {
+  int pauses = 5;
+  std::chrono::milliseconds length{5'000};
+  uint64_t seed = 1;
+  Say say;
+};
+// SIGSTOP of the server that leads most tablets, longer than its leases last; then SIGCONT.
+ScenarioReport PausePrimaries(const PauseOptions& options);
+
+struct RestartAllOptions {
+  int rounds = 5;
+  uint64_t seed = 1;
+  Say say;
+};
+// kill -9 of all tablet servers at once; all of them come back.
+ScenarioReport RestartAll(const RestartAllOptions& options);
+
 }  // namespace ebla::chaos

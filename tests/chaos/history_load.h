@@ -1,0 +1,99 @@
+// tests/chaos/history_load.h
+// Many clients with real threads over the SDK, doing every kind of operation on records as popular as YCSB's, with
+// unique values, and writing down what they asked and were told (recorder.h). A ledger (ledger.h) knows what one writer
+// of each key was promised; this one judges what many writers of the same keys saw of one another. Keys:    groups of
+// three cells (tests/sim/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b", "g0012/n". Probes:  two
+// threads of each tablet ask it again and again, by a put and by a strong read, in its last group, which
+//          nobody else touches. What they and the others are answered tells when each tablet served (outage.h).
+// Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "client/ebla.h"
+#include "tests/chaos/outage.h"
+#include "tests/chaos/recorder.h"
+#include "tools/ycsb/random.h"
+
+namespace ebla::chaos {
+
+struct HistoryLoadOptions {
+  int clients = 64;
+  int tablets = 12;
+  int groups_per_tablet = 20;
+  int replicas = 3;
+  uint64_t seed = 1;
+  std::chrono::milliseconds think_max{40};
+  std::chrono::milliseconds deadline{60'000};  // longer than any outage that a test makes
+  // Shares in a hundred: of writes at ALL and PRIMARY, the rest at MAJORITY; of reads below STRONG.
+  unsigned all_percent = 4;
+  unsigned primary_percent = 0;
+  unsigned weak_percent = 20;
+  bool sessions = false;  // some of the weak reads at SESSION
+};
+
+class HistoryLoad {
+ public:
+  static constexpr char kTable[] = "history";
+
+  // Makes the table. Every client thread uses one of `clients`.
+  static Result<std::unique_ptr<HistoryLoad>> Make(std::vector<Client> clients, HistoryLoadOptions options);
+  ~HistoryLoad();
+
+  void Start();
+  // Operations answered since the start.
+  int64_t answered() const { return recorder_.answered(); }
+  // Waits until so many more were answered; false when that takes over a minute.
+  bool AwaitProgress(int64_t more) const;
+  // Waits until each tablet has taken a write at ALL: all its voters live and have caught up.
+  Status AwaitWhole(std::chrono::milliseconds patience) const;
+  // Which tablets a server leads, as the master says.
+  Result<std::vector<int>> LedBy(const ServerName& server) const;
+  Result<ServerName> LeadsMost() const;
+
+  // Ends what is under way, reads every cell, judges all since the last time, and goes on.
+  Result<CutVerdict> Judge();
+  const OutageWatch& outages() const { return outages_; }
+  OutageWatch& outages() { return outages_; }
+  // Operations that ended with an error, the first hundred since the last call.
+  std::vector<std::string> TakeFailures();
+  const Client& client() const { return clients_.front(); }
+  const Table& table() const { return tables_.front(); }
+  // A key of the tablet.
+  std::string ProbeKey(int tablet) const;
+
+ private:
+  class Worker;
+  HistoryLoad(std::vector<Client> clients, HistoryLoadOptions options);
+  static std::string GroupName(int group);
+  static std::string Key(int group, int cell);
+  int groups() const { return options_.tablets * options_.groups_per_tablet; }
+  int ProbeGroup(int tablet) const { return (tablet + 1) * options_.groups_per_tablet - 1; }
+  Status ReadAll();
+  void Failed(const sim::Operation& operation, const Status& status);
+  // Passes the gate, unless the load is to end.
+  bool Enter();
+  void Leave();
+  void Pause();
+  void Resume();
+
+  const HistoryLoadOptions options_;
+  std::vector<Client> clients_;
+  std::vector<Table> tables_;
+  Recorder recorder_;
+  OutageWatch outages_;
+  std::mutex mutex_;  // guards the gate and the failures
+  std::condition_variable changed_;
+  bool paused_ = false;
+  bool stop_ = false;
+  int busy_ = 0;
+  std::vector<std::string> failures_;
+  std::vector<std::thread> threads_;
+};
+
+}  // namespace ebla::chaos

@@ -1,0 +1,76 @@
+#include "tests/chaos/trial.h"
+
+#include <numeric>
+#include <thread>
+
+namespace ebla::chaos {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+
+namespace {
+
+constexpr int kSdkClients = 4;
+constexpr auto kWholeTimeMax = 60s;
+constexpr auto kServiceTimeMax = 60s;
+
+}  // namespace
+
+Result<std::unique_ptr<Trial>> Trial::Begin(testing::TestClusterOptions cluster, HistoryLoadOptions load, Say say) {
+  std::unique_ptr<Trial> trial(new Trial(std::move(say)));
+  EBLA_ASSIGN(trial->cluster_, testing::TestCluster::Start(std::move(cluster)));
+  std::vector<Client> clients;
+  for (int i = 0; i < kSdkClients; ++i) {
+    EBLA_ASSIGN(Client client, trial->cluster_->Connect(30s));
+    clients.push_back(std::move(client));
+  }
+  trial->tablets_ = load.tablets;
+  EBLA_ASSIGN(trial->load_, HistoryLoad::Make(std::move(clients), load));
+  EBLA_TRY(trial->load_->AwaitWhole(kWholeTimeMax));
+  trial->load_->Start();
+  return trial;
+}
+
+Status Trial::Settle(int64_t progress) {
+  const auto begin = WallClock::now();
+  EBLA_TRY(load_->AwaitWhole(kWholeTimeMax));
+  std::vector<int> all(static_cast<size_t>(tablets_));
+  std::iota(all.begin(), all.end(), 0);
+  EBLA_TRY(AwaitService(all, begin));
+  if (!load_->AwaitProgress(progress)) return Error(Code::kUnavailable, "the load came to a halt");
+  return Status::Ok();
+}
+
+Status Trial::AwaitService(const std::vector<int>& tablets, WallClock::time_point moment) const {
+  const auto deadline = WallClock::now() + kServiceTimeMax;
+  for (const int tablet : tablets)
+    for (; !load_->outages().ServedSince(tablet, moment); std::this_thread::sleep_for(5ms))
+      if (WallClock::now() >= deadline)
+        return Error(Code::kUnavailable, "tablet " + std::to_string(tablet) + " is not served");
+  return Status::Ok();
+}
+
+void Trial::Judge() {
+  const auto begin = WallClock::now();
+  const Result<CutVerdict> verdict = load_->Judge();
+  judging_ += std::chrono::duration_cast<milliseconds>(WallClock::now() - begin);
+  for (const std::string& failure : load_->TakeFailures()) Fault("failed operation: " + failure);
+  if (!verdict) return Fault("not every cell can be read: " + verdict.error().ToString());
+  for (const std::string& problem : verdict->problems) Fault("broken promise: " + problem);
+  for (const std::string& group : verdict->undecided) Fault("cannot be judged: " + group);
+  total_.operations += verdict->operations;
+  total_.before += verdict->before;
+  total_.unknown = verdict->unknown;
+}
+
+ScenarioReport Trial::Finish(const std::string& summary, int64_t operations_least) {
+  report_.summary = summary + "; " + std::to_string(total_.operations) + " operations judged in " +
+                    std::to_string(judging_.count()) + " ms, " + std::to_string(total_.unknown) +
+                    " of unknown outcome, " + std::to_string(total_.before) + " weak reads of earlier histories";
+  if (total_.operations < operations_least) Fault("too little was done to prove anything");
+  return report_;
+}
+
+ScenarioReport NotBegun(const Status& status) { return {{status.ToString()}, "not begun"}; }
+
+}  // namespace ebla::chaos
