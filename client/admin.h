@@ -29,7 +29,7 @@ struct TableKeyGroup {
 
 // What a table is created with, and what an alter changes. Empty: the server's default, or unchanged.
 struct TableOptions {
-  std::optional<int> replicas;
+  std::optional<int> replicas;  // default: 3, with as many as there are servers to begin with
   std::optional<TableCompression> compression;  // for life
   std::optional<TableDurability> durability;
   std::optional<std::chrono::milliseconds> interval;  // of kInterval: fsynced at least this often
@@ -56,6 +56,7 @@ struct TableInfo {
   TableOptions options;  // every field set
   int tablets = 0;
   int tablets_serving = 0;
+  int replicas_least = 0;  // of the tablet with the fewest: below what the options say while servers are missing
   int64_t size_bytes = 0;
   int64_t records = 0;  // an estimate
   double reads_per_second = 0;

@@ -96,6 +96,8 @@ idl::TableSummary Summarize(const Reign& reign, const TableEntry& table) {
   summary.schema = table.node.schema;
   for (const auto& [start, id] : reign.image().TabletsOf(table.id())) {
     const TabletEntry& tablet = *reign.image().Tablet(id);
+    const auto voters = static_cast<int32_t>(tablet.node.info.voters.size());
+    summary.replicasLeast = summary.tablets == 0 ? voters : std::min(summary.replicasLeast, voters);
     ++summary.tablets;
     const idl::TabletLoad* load = LoadOf(reign, tablet);
     if (Serves(tablet, load)) ++summary.tabletsServing;

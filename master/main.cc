@@ -14,6 +14,7 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
 #include "idl/MasterService.h"
+#include "master/catalog/table_rules.h"
 #include "master/master_host.h"
 #include "master/metrics.h"
 
@@ -25,6 +26,7 @@ DEFINE_string(listen, "127.0.0.1:7400", "Where clients and tablet servers reach 
 DEFINE_string(advertise, "", "host:port that others are told; empty: what it listens on.");
 DEFINE_string(http_listen, "127.0.0.1:7401", "Where /metrics, /healthz and /readyz are; port 0: the system picks.");
 DEFINE_int32(deadline_ms, 10'000, "Patience with a request that names no deadline.");
+DEFINE_int32(replicas_default, 3, "Replicas of a table that asks for no number; fewer while fewer servers live.");
 DEFINE_int32(replace_after_s, 300, "A tablet server that has been away for so long has its replicas made elsewhere.");
 DEFINE_int32(copies_max, 64, "Replicas that are being copied at the same time, in all.");
 DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server at the same time.");
@@ -52,7 +54,9 @@ T OrRefuse(Result<T> result) {
 Status CheckFlags() {
   if (FLAGS_data_dir.empty()) return Error(Code::kInvalidArgument, "say where its files go: --data_dir=DIRECTORY");
   if (FLAGS_deadline_ms < 1 || FLAGS_zookeeper_session_ms < 100 || FLAGS_frame_bytes_max < 1024 ||
-      FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1 || FLAGS_replace_after_s < 1 || FLAGS_copies_max < 1 || FLAGS_copies_per_server < 1 || FLAGS_connections_max < 1 || FLAGS_in_flight_max < 1) {
+      FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1 || FLAGS_replicas_default < 1 ||
+      FLAGS_replicas_default > kReplicasMax || FLAGS_replace_after_s < 1 || FLAGS_copies_max < 1 ||
+      FLAGS_copies_per_server < 1 || FLAGS_connections_max < 1 || FLAGS_in_flight_max < 1) {
     return Error(Code::kInvalidArgument, "a flag is out of range; see --help");
   }
   return {};
@@ -96,6 +100,7 @@ MasterOptions MasterSettings() {
   options.name = FLAGS_name;
   options.version = process::BuildVersion();
   options.deadline_default = std::chrono::milliseconds(FLAGS_deadline_ms);
+  options.replicas_default = FLAGS_replicas_default;
   options.replace_after = std::chrono::seconds(FLAGS_replace_after_s);
   options.safe_mode_below = FLAGS_safe_mode_below;
   options.balance = FLAGS_balance;

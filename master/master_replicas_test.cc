@@ -25,8 +25,9 @@ class MasterReplicasTest : public ::testing::Test {
   TestCluster& cluster() { return *cluster_; }
 
   // "carts", of five tablets.
-  void MakeTable(int replicas) {
-    const auto reply = cluster().Create("carts", {"b", "d", "f", "h"}, Replicas(replicas));
+  void MakeTable(std::optional<int> replicas) {
+    const auto reply =
+        cluster().Create("carts", {"b", "d", "f", "h"}, replicas ? Replicas(*replicas) : idl::TableOptions());
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     WaitServing();
   }
@@ -81,11 +82,56 @@ TEST_F(MasterReplicasTest, ReplicasSpreadOverRacks) {
   }
 }
 
-TEST_F(MasterReplicasTest, WithFewerServersThereAreFewerReplicas) {
-  Begin({.servers = 2});
-  MakeTable(7);
+TEST_F(MasterReplicasTest, ATableThatAsksForNoNumberGetsThree) {
+  Begin({.servers = 4});
+  ASSERT_EQ(cluster().Create("carts", {"m"}).header.code, idl::Code::OK);
+  EXPECT_EQ(Tablet().voters.size(), 3u);
+  EXPECT_EQ(cluster().Describe("carts").table.replicasLeast, 3);
+}
+
+TEST_F(MasterReplicasTest, WithTwoServersATableBeginsWithTwoReplicasAndGetsItsThirdWithTheThirdServer) {
+  Begin({.servers = 3, .asleep = 1});
+  ASSERT_EQ(cluster().Create("carts", {"m"}).header.code, idl::Code::OK);
   EXPECT_EQ(Tablet().voters.size(), 2u);
-  EXPECT_EQ(cluster().TableNode("carts")->schema.options.replicas, 7);
+  EXPECT_EQ(cluster().Describe("carts").table.schema.options.replicas, 3);
+  EXPECT_EQ(cluster().Describe("carts").table.replicasLeast, 2);
+  cluster().server(2).Start();
+  WaitServing();
+  EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Describe("carts").table.replicasLeast == 3; }));
+}
+
+TEST_F(MasterReplicasTest, MoreReplicasThanServersAreRefusedSayingWhatToDo) {
+  Begin({.servers = 3});
+  const MonotonicTime before = cluster().scheduler().Now();
+  const auto reply = cluster().Create("carts", {}, Replicas(5));
+  EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(reply.header.message, "5 replicas need as many tablet servers, and the cluster has 3: start more of them, or ask "
+                                  "for at most 3");
+  EXPECT_LT(cluster().scheduler().Now() - before, 1'200ms) << "no longer than a server takes that has just joined";
+  MakeTable(3);
+  EXPECT_EQ(cluster().Alter("carts", Replicas(4)).header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_EQ(cluster().Describe("carts").table.schema.options.replicas, 3);
+}
+
+TEST_F(MasterReplicasTest, AskedForReplicasAreWaitedForWhileTheirServersAreAway) {
+  Begin({.servers = 3});
+  cluster().server(2).Stop();
+  cluster().scheduler().RunFor(10s);
+  idl::CreateTableRequest request;
+  request.name = "carts";
+  request.options = Replicas(3);
+  request.deadlineMs = 1'000;
+  const auto refused = cluster().Call(&idl::MasterServiceCobSvIf::createTable, request);
+  EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
+  EXPECT_EQ(refused->header.message,
+            "3 replicas need as many tablet servers that live and have room; of 3 there are 2: start the others, or ask "
+            "for at most 2 and raise it later");
+  EXPECT_FALSE(cluster().TableNode("carts"));
+  cluster().server(2).Start();
+  request.deadlineMs = 20'000;
+  const auto made = cluster().Call(&idl::MasterServiceCobSvIf::createTable, request);
+  EXPECT_EQ(made->header.code, idl::Code::OK) << made->header.message;
+  EXPECT_EQ(Tablet().voters.size(), 3u);
 }
 
 TEST_F(MasterReplicasTest, AHeartbeatBringsWhereThePeersAre) {
@@ -218,7 +264,7 @@ TEST_F(MasterReplicasTest, AllServersAtOnceComeBack) {
 
 TEST_F(MasterReplicasTest, ReplicasAreAddedAsServersJoin) {
   Begin({.servers = 3, .asleep = 2});
-  MakeTable(3);
+  MakeTable({});
   EXPECT_EQ(Tablet().voters.size(), 1u);
   cluster().server(1).Start();
   WaitServing();

@@ -34,7 +34,8 @@ class MasterTest : public ::testing::Test {
   }
   size_t standby() { return 1 - cluster_.Leader().value(); }
 
-  TestCluster cluster_{{}};
+  // Of several replicas master_replicas_test.cc tells.
+  TestCluster cluster_{{.replicas_default = 1}};
 };
 
 TEST_F(MasterTest, CreatesATableThatServesWhenItAnswers) {

@@ -71,7 +71,7 @@ class Turmoil {
       default: {
         idl::CreateTableRequest create;
         create.name = TableName();
-        create.options.__set_replicas(static_cast<int32_t>(1 + Below(servers_)));
+        if (Chance(60)) create.options.__set_replicas(static_cast<int32_t>(1 + Below(servers_)));
         for (uint64_t i = 0; i < Below(20); ++i) create.splitPoints.push_back(std::string(1, static_cast<char>('a' + i)));
         return Ask(&idl::MasterServiceCobSvIf::createTable, create);
       }

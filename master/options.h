@@ -13,6 +13,9 @@ namespace ebla::master {
 struct MasterOptions {
   std::string name = "master-1";  // unique in the cluster
   std::string version;            // of the build, for clusterInfo
+  // Of a table that asks for no number. Where fewer servers live it begins with as many as there are, and gets the rest
+  // when there are more.
+  int replicas_default = 3;
   Duration deadline_default = std::chrono::seconds(10);
   // A tablet still being created goes to other servers when a majority of its own has been away for so long.
   Duration reassign_after = std::chrono::seconds(5);

@@ -16,6 +16,8 @@ namespace ebla::master {
 namespace {
 
 constexpr Duration kTryAgainDelay = std::chrono::milliseconds(50);
+// A server that has just joined is known to this master by then.
+constexpr Duration kJoinPatience = std::chrono::seconds(1);
 
 }  // namespace
 
@@ -57,12 +59,13 @@ void Reign::Start(Done done) {
 
 void Reign::Create(std::string table, idl::TableOptions options, std::vector<std::string> split_points,
                    Duration patience, Done done) {
-  Result<idl::TableOptions> complete = CompleteOptions(std::move(options));
+  const size_t replicas = options.__isset.replicas ? static_cast<size_t>(std::max(options.replicas, 1)) : 1;
+  Result<idl::TableOptions> complete = CompleteOptions(std::move(options), ports_.options.replicas_default);
   if (!complete) return done(std::move(complete.error()));
   if (Status status = CheckSplitPoints(split_points, *complete); !status.ok()) return done(std::move(status));
   Request request;
   request.done = std::move(done);
-  request.creates = true;
+  request.replicas = replicas;
   request.decide = [table, options = std::move(*complete), points = std::move(split_points)](const Image& image) {
     return BeginTable(image, table, options, points);
   };
@@ -72,6 +75,10 @@ void Reign::Create(std::string table, idl::TableOptions options, std::vector<std
 }
 
 void Reign::Alter(std::string table, idl::TableOptions options, Duration patience, Done done) {
+  if (options.__isset.replicas) {
+    const auto replicas = static_cast<size_t>(std::max(options.replicas, 1));
+    if (Status status = CheckKnown(replicas); !status.ok()) return done(std::move(status));
+  }
   Request request;
   request.done = std::move(done);
   request.decide = [table, options = std::move(options)](const Image& image) {
@@ -100,8 +107,7 @@ void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, D
 
 std::optional<std::string> Reign::SafeMode() const {
   if (auto beyond = beyond_.What()) return beyond;
-  size_t known = 0;
-  for (const auto& [name, server] : servers_.all()) known += server.node ? 1 : 0;
+  const size_t known = servers_.known_count();
   const size_t live = servers_.live_count();
   if (static_cast<double>(live) >= static_cast<double>(known) * ports_.options.safe_mode_below) return std::nullopt;
   return "of " + std::to_string(known) + " known servers only " + std::to_string(live) + " live";
@@ -111,7 +117,8 @@ void Reign::Submit(Request request, Duration patience) {
   if (requests_.size() >= ports_.options.waiting_requests_max) {
     return request.done(Error(Code::kOverloaded, "too many requests wait for this master; try again in a second"));
   }
-  request.deadline = ports_.executor.Now() + patience;
+  request.began = ports_.executor.Now();
+  request.deadline = request.began + patience;
   const uint64_t id = next_request_++;
   requests_[id] = std::move(request);
   Try(id);
@@ -121,15 +128,18 @@ void Reign::Try(uint64_t id) {
   auto found = requests_.find(id);
   if (found == requests_.end()) return;
   Request& request = found->second;
-  if (Status wait = request.creates ? MayCreate() : Status::Ok(); !wait.ok()) {
+  if (Status wait = request.replicas > 0 ? MayCreate(request.replicas) : Status::Ok(); !wait.ok()) {
     // What can be refused is refused at once.
     if (Result<Change> change = request.decide(image()); !change) return Answer(id, std::move(change.error()));
+    if (ports_.executor.Now() - request.began >= kJoinPatience) {
+      if (Status refusal = CheckKnown(request.replicas); !refusal.ok()) return Answer(id, std::move(refusal));
+    }
     return TryLater(id, std::move(wait));
   }
   request.decided = true;
   catalog_.Commit(
-      [this, creates = request.creates, decide = request.decide](const Image& image) -> Result<Change> {
-        if (creates) EBLA_TRY(MayCreate());  // again: other changes may have gone first
+      [this, replicas = request.replicas, decide = request.decide](const Image& image) -> Result<Change> {
+        if (replicas > 0) EBLA_TRY(MayCreate(replicas));  // again: other changes may have gone first
         return decide(image);
       },
       guard_([this, id](Status status) { OnDecided(id, std::move(status)); }));
@@ -184,14 +194,30 @@ void Reign::StartPush(const std::string& table) {
   }
 }
 
-bool Reign::UsableServer() const {
-  return std::ranges::any_of(servers_.all(), [&](const auto& item) {
+size_t Reign::UsableServers() const {
+  return static_cast<size_t>(std::ranges::count_if(servers_.all(), [&](const auto& item) {
     return servers_.ForPlanner(item.first, item.second).usable();
-  });
+  }));
 }
 
-Status Reign::MayCreate() const {
-  if (!UsableServer()) return PlaceNewTablets(ViewCluster(image(), servers_), 1, 1).error();
+// A number of replicas that is asked for is not to be had with fewer servers than that in all.
+Status Reign::CheckKnown(size_t replicas) const {
+  const size_t known = servers_.known_count();
+  if (known == 0 || replicas <= known || replicas > kReplicasMax) return {};
+  return Error(Code::kInvalidArgument, std::to_string(replicas) + " replicas need as many tablet servers, and the cluster " +
+                                           "has " + std::to_string(known) + ": start more of them, or ask for at most " +
+                                           std::to_string(known));
+}
+
+Status Reign::MayCreate(size_t replicas) const {
+  const size_t usable = UsableServers();
+  if (usable == 0) return PlaceNewTablets(ViewCluster(image(), servers_), 1, 1).error();
+  if (usable < replicas) {
+    return Error(Code::kUnavailable, std::to_string(replicas) + " replicas need as many tablet servers that live and " +
+                                         "have room; of " + std::to_string(servers_.known_count()) + " there are " +
+                                         std::to_string(usable) + ": start the others, or ask for at most " +
+                                         std::to_string(usable) + " and raise it later");
+  }
   for (const auto& [name, server] : servers_.all()) {
     if (server.live && server.CurrentReport() == nullptr) {
       return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");

@@ -57,7 +57,8 @@ class Reign {
   std::optional<std::string> SafeMode() const;
 
   // Each answers when its procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when
-  // what was asked stands in the catalog and goes on. A creation waits within `patience` for a server that lives.
+  // what was asked stands in the catalog and goes on. A creation waits within `patience` for as many servers that live as
+  // it names replicas, or for one where it names no number.
   void Create(std::string table, idl::TableOptions options, std::vector<std::string> split_points, Duration patience,
               Done done);
   void Alter(std::string table, idl::TableOptions options, Duration patience, Done done);
@@ -72,10 +73,11 @@ class Reign {
   // A request under way.
   struct Request {
     Done done;
+    MonotonicTime began;
     MonotonicTime deadline;
     bool decided = false;  // its Multi has been sent, or done
     std::function<Result<Change>(const Image&)> decide;
-    bool creates = false;              // draws ids, and needs a server
+    size_t replicas = 0;               // draws ids, and needs so many servers; 0: draws none
     std::string procedure;             // to start when decided, and to wait for
     std::function<void()> start;
   };
@@ -92,8 +94,9 @@ class Reign {
   void ConsiderReported(const ServerName& server, const Report& report);
   void OnTabletsChanged(TableId table);
   void CheckReport(const ServerName& server);
-  bool UsableServer() const;
-  Status MayCreate() const;
+  size_t UsableServers() const;
+  Status MayCreate(size_t replicas) const;
+  Status CheckKnown(size_t replicas) const;
 
   const Ports ports_;
   const std::string cluster_id_;

@@ -161,6 +161,12 @@ size_t Servers::live_count() const {
   return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& item) { return item.second.live.has_value(); }));
 }
 
+size_t Servers::known_count() const {
+  return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& item) {
+    return item.second.node || item.second.last_live;
+  }));
+}
+
 PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) const {
   PlannedServer planned;
   planned.name = name;

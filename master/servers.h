@@ -62,6 +62,7 @@ class Servers {
   bool IsLive(const ServerName& name) const;
   const std::map<ServerName, Server>& all() const { return servers_; }
   size_t live_count() const;
+  size_t known_count() const;  // that ever joined
   // Without the numbers of tablets, which the catalog knows.
   PlannedServer ForPlanner(const ServerName& name, const Server& server) const;
 

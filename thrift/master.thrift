@@ -29,7 +29,7 @@ struct DropTableByNameRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION,
 struct DropTableByNameReply { 1: MasterReplyHeader header }
 
 struct ListTablesRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing }
+struct TableSummary { 1: types.TableSchema schema, 2: i32 tablets, 3: i64 sizeBytes, 4: i64 records, 5: double readsPerSecond, 6: double writesPerSecond, 7: i32 tabletsServing, 8: i32 replicasLeast }  // of the tablet with the fewest
 struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tables }
 
 // One table by name, or by id when the name is empty.

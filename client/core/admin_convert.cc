@@ -84,6 +84,7 @@ TableInfo FromIdl(const idl::TableSummary& summary) {
   info.options = FromIdl(summary.schema.options);
   info.tablets = summary.tablets;
   info.tablets_serving = summary.tabletsServing;
+  info.replicas_least = summary.replicasLeast;
   info.size_bytes = summary.sizeBytes;
   info.records = summary.records;
   info.reads_per_second = summary.readsPerSecond;

@@ -228,6 +228,7 @@ idl::TableSummary FakeCluster::Summary(const Table& table) const {
   summary.schema.options = table.options;
   summary.tablets = static_cast<int32_t>(table.tablets.size());
   summary.tabletsServing = serving_ ? summary.tablets : 0;
+  summary.replicasLeast = std::min(table.options.replicas, static_cast<int32_t>(servers_.size()));
   summary.records = static_cast<int64_t>(table.data.size());
   return summary;
 }

@@ -11,7 +11,6 @@ constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten year
 constexpr int64_t kBoundedMsMax = 3'600'000;
 constexpr int64_t kMiB = int64_t{1} << 20;
 constexpr int64_t kSplitBytesDefault = int64_t{8} << 30;
-constexpr int kReplicasDefault = 1;
 constexpr int64_t kSplitOpsDefault = 2'500;
 
 Error Invalid(std::string message) { return {Code::kInvalidArgument, std::move(message)}; }
@@ -110,9 +109,9 @@ void ClearReserved(idl::TableOptions& options) {
   options.__isset.eviction = false;
 }
 
-idl::TableOptions Defaults() {
+idl::TableOptions Defaults(int replicas) {
   idl::TableOptions options;
-  options.__set_replicas(kReplicasDefault);
+  options.__set_replicas(replicas);
   options.__set_compression(idl::Compression::NONE);
   options.__set_durability(idl::Durability::SYNC);
   options.__set_intervalMs(1'000);
@@ -135,8 +134,8 @@ bool SameGroup(const idl::KeyGroup& a, const idl::KeyGroup& b) {
 
 }  // namespace
 
-Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked) {
-  idl::TableOptions options = Defaults();
+Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked, int replicas_default) {
+  idl::TableOptions options = Defaults(replicas_default);
   Overlay(asked, options);
   if (!options.__isset.mergeBytes) options.__set_mergeBytes(options.splitBytes / 4);
   ResolveLevels(options);

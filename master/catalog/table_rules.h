@@ -22,7 +22,7 @@ inline constexpr int kReplicasMax = 7;
 inline size_t ReplicasOf(const idl::TableSchema& schema) { return static_cast<size_t>(schema.options.replicas); }
 
 // Every field set, unset ones by default, or why the table cannot be as asked.
-Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked);
+Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked, int replicas_default);
 
 // `current` with what `change` sets; refuses a change of what is for life.
 Result<idl::TableOptions> AlterOptions(const idl::TableOptions& current, const idl::TableOptions& change);

@@ -6,14 +6,14 @@ namespace ebla::master {
 namespace {
 
 Code CodeOf(const idl::TableOptions& options) {
-  const auto complete = CompleteOptions(options);
+  const auto complete = CompleteOptions(options, 3);
   return complete ? Code::kOk : complete.error().code();
 }
 
 TEST(TableRulesTest, CompletesEveryField) {
-  const auto options = CompleteOptions({});
+  const auto options = CompleteOptions({}, 3);
   ASSERT_TRUE(options);
-  EXPECT_EQ(options->replicas, 1);
+  EXPECT_EQ(options->replicas, 3);
   EXPECT_EQ(options->durability, idl::Durability::SYNC);
   EXPECT_EQ(options->defaultWriteLevel, idl::WriteLevel::MAJORITY);
   EXPECT_EQ(options->defaultReadLevel, idl::ReadLevel::STRONG);
@@ -50,7 +50,7 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
 }
 
 TEST(TableRulesTest, AlterKeepsWhatIsForLife) {
-  const auto current = CompleteOptions({}).value();
+  const auto current = CompleteOptions({}, 3).value();
   idl::TableOptions change;
   change.__set_defaultTtlMs(5'000);
   const auto altered = AlterOptions(current, change);
@@ -68,7 +68,7 @@ TEST(TableRulesTest, AlterKeepsWhatIsForLife) {
 }
 
 TEST(TableRulesTest, SplitPointsAscendAndAreSmall) {
-  const auto options = CompleteOptions({}).value();
+  const auto options = CompleteOptions({}, 3).value();
   EXPECT_TRUE(CheckSplitPoints({}, options).ok());
   EXPECT_TRUE(CheckSplitPoints({"a", "b", std::string(256, 'c')}, options).ok());
   EXPECT_FALSE(CheckSplitPoints({"b", "a"}, options).ok());

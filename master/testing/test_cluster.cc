@@ -115,7 +115,8 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
   const uint16_t port_;
 };
 
-TestCluster::TestCluster(Shape shape) : balance_(shape.balance), scheduler_(shape.seed) {
+TestCluster::TestCluster(Shape shape)
+    : balance_(shape.balance), replicas_default_(shape.replicas_default), scheduler_(shape.seed) {
   coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
   masters_.resize(shape.masters);
   for (size_t i = 0; i < shape.masters; ++i) StartMaster(i);
@@ -150,6 +151,7 @@ void TestCluster::StartMaster(size_t index) {
   options.name = "master-" + std::to_string(index + 1);
   options.version = "test";
   options.balance = balance_;
+  options.replicas_default = replicas_default_;
   life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index));
   const rpc::Endpoint endpoint{"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
   life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });

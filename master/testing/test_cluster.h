@@ -64,6 +64,7 @@ class TestCluster {
     size_t asleep = 0;  // the last so many servers are not started
     size_t racks = 0;   // servers go to them in turn; 0: they name none
     bool balance = false;  // of primaries
+    int replicas_default = MasterOptions().replicas_default;
     uint64_t seed = 1;
   };
 
@@ -148,6 +149,7 @@ class TestCluster {
   std::string WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info, const idl::TableSchema& schema);
 
   const bool balance_;
+  const int replicas_default_;
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};
   std::unique_ptr<coordination::SimCoordination> coordination_;

@@ -16,6 +16,14 @@ if [ "$1" = "$(cat fail 2>/dev/null)" ]; then echo "no space left"; exit 3; fi
 CLUSTER = """#!/bin/bash
 echo "ebla-cluster $*" >>calls
 if [ "$1" = start ]; then printf 'to use it:\\n  export EBLA_MASTERS=127.0.0.1:7400\\n'; fi
+if [ "$1" = status ]; then printf 'NAME STATE\\n\\nEBLA_MASTERS=127.0.0.1:7400\\n'; [ ! -e down ]; fi
+"""
+EBLA = """#!/bin/bash
+if [ "$1" = table ]; then
+  printf 'table usertable\\ntablets serving  12/12\\nreplicas         3\\n'
+else
+  printf 'SERVER  STATE  RACK  TABLETS  LEADING\\nts-1    live   -     12       3\\nts-2    live   -     12       5\\nts-3    lost   -     12       9\\n'
+fi
 """
 YCSB = """#!/bin/bash
 echo "ebla-ycsb $* masters=$EBLA_MASTERS" >>calls
@@ -27,6 +35,7 @@ cat >"$file" <<X
 [READ], Operations, 99
 [READ], AverageLatency(us), 3.60
 [READ], 99thPercentileLatency(us), 9
+[READ], MaxLatency(us), 1234567
 [READ], Return=OK, 99
 X
 """
@@ -39,7 +48,9 @@ class QuickstartTest(unittest.TestCase):
         bin_dir = self.root / "build/release/bin"
         bin_dir.mkdir(parents=True)
         shutil.copy(ROOT / "quickstart", self.root)
-        for path, text in ((self.root / "dev", DEV), (bin_dir / "ebla-cluster", CLUSTER), (bin_dir / "ebla-ycsb", YCSB)):
+        programs = ((self.root / "dev", DEV), (bin_dir / "ebla-cluster", CLUSTER), (bin_dir / "ebla", EBLA),
+                    (bin_dir / "ebla-ycsb", YCSB))
+        for path, text in programs:
             path.write_text(text)
             path.chmod(0o755)
 
@@ -64,7 +75,44 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("done in", done.stderr)
         self.assertIn("run:  50123.4 operations/s", done.stdout)
         self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
+        self.assertIn("12 tablets of 3 replicas each, on three tablet servers", done.stdout)
         self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
+        self.assertIn("./quickstart failover", done.stdout)
+
+    def failover_at_once(self):
+        """The script kills after seconds; here at once."""
+        script = self.root / "quickstart"
+        script.write_text(script.read_text().replace("failover_kill_after=5", "failover_kill_after=0"))
+
+    def test_a_failover_kills_who_leads_most_and_says_how_long_it_took(self):
+        self.failover_at_once()
+        self.assertEqual(self.run_it("--records", "500").returncode, 0)
+        (self.root / "calls").unlink()
+        done = self.run_it("failover")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        calls = self.calls()
+        self.assertTrue(any("run -P conf/ycsb/workloada -p recordcount=500" in call for call in calls), calls)
+        self.assertIn("ebla-cluster kill ts-2 --dir .ebla", calls)
+        self.assertEqual(calls[-1], "ebla-cluster restart ts-2 --dir .ebla")
+        self.assertIn("ts-2 led 5 tablets and was killed", done.stdout)
+        self.assertIn("99 operations, none failed; the longest wait of any was 1235 ms", done.stdout)
+
+    def test_a_failover_that_cost_an_operation_fails_and_brings_the_server_back(self):
+        self.failover_at_once()
+        self.assertEqual(self.run_it().returncode, 0)
+        (self.root / "fail").write_text("run")
+        done = self.run_it("failover")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("3 of 5 operations failed", done.stderr)
+        self.assertEqual(self.calls()[-1], "ebla-cluster restart ts-2 --dir .ebla")
+        self.assertNotIn("none failed", done.stdout)
+
+    def test_a_failover_needs_a_whole_cluster_and_a_table(self):
+        self.assertIn("run ./quickstart first", self.run_it("failover").stderr)
+        (self.root / "down").write_text("")
+        done = self.run_it("failover")
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no cluster runs whole; start it with ./quickstart", done.stderr)
 
     def test_once_stops_the_cluster(self):
         done = self.run_it("--once")

@@ -57,13 +57,16 @@ class ShellTest : public ::testing::Test {
 };
 
 TEST_F(ShellTest, TablesFromBirthToDrop) {
-  EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"), "OK  4 tablets");
+  EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"), "OK  4 tablets of 1 replica");
   EXPECT_THAT(Run("table create carts"), HasSubstr("TABLE_EXISTS"));
   EXPECT_THAT(Run("table create carts"), HasSubstr("[1]"));
   EXPECT_EQ(Run("table list"),
-            "TABLE  TABLETS  RECORDS  SIZE  READS/S  WRITES/S\ncarts      4/4        0  0 B         0         0");
+            "TABLE  TABLETS  REPLICAS  RECORDS  SIZE  READS/S  WRITES/S\ncarts      4/4         1        0  0 B         0         0");
   EXPECT_THAT(Run("table describe carts"), HasSubstr("default ttl      30m"));
   EXPECT_EQ(Run("table alter carts --default-ttl 7d"), "OK  schema version 1");
+  EXPECT_EQ(Run("table create deep --replicas 7"), "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
+  EXPECT_THAT(Run("table list"), HasSubstr("3 of 7"));
+  EXPECT_EQ(Run("table drop deep"), "OK");
   EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
   EXPECT_THAT(Run("--json tablet list carts"), HasSubstr(R"("range":{"start":"f","end":"m"})"));
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
@@ -123,9 +126,9 @@ TEST_F(ShellTest, ALevelThatIsNotMetNamesWhatWasMissing) {
 }
 
 TEST_F(ShellTest, SplitsByPatternAndSample) {
-  EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets");
+  EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets of 1 replica");
   EXPECT_EQ(servers_.cluster().Tablets("p")[1].range.start, "user0000025");
-  EXPECT_EQ(Run("table create s --splits 2 --sample " + File("keys", "a\nb\nc\nd\n")), "OK  2 tablets");
+  EXPECT_EQ(Run("table create s --splits 2 --sample " + File("keys", "a\nb\nc\nd\n")), "OK  2 tablets of 1 replica");
   EXPECT_EQ(servers_.cluster().Tablets("s")[1].range.start, "c");
   for (const char* wrong :
        {"--splits 4", "--pattern u%d", "--splits 4 --pattern u --count 5", "--splits 4 --sample /none",

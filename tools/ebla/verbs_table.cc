@@ -18,7 +18,7 @@ struct OptionArguments {
   bool last_write_wins = false;
 
   void AddTo(CLI::App* verb, bool create) {
-    verb->add_option("--replicas", replicas, "Copies of each tablet")->check(CLI::Range(1, 7));
+    verb->add_option("--replicas", replicas, "Copies of each tablet (3, or as many as servers live)")->check(CLI::Range(1, 7));
     verb->add_option("--durability", durability, "sync, or interval=1s: fsynced at least that often")->type_name("MODE");
     if (create) {
       verb->add_option("--compression", compression, "none, snappy or zlib; for life")->type_name("KIND");
@@ -171,6 +171,7 @@ Json ToJson(const TableInfo& table) {
           {"schema_version", table.schema_version},
           {"tablets", table.tablets},
           {"tablets_serving", table.tablets_serving},
+          {"replicas_least", table.replicas_least},
           {"size_bytes", table.size_bytes},
           {"records", table.records},
           {"reads_per_second", table.reads_per_second},
@@ -180,6 +181,24 @@ Json ToJson(const TableInfo& table) {
 
 std::string Serving(const TableInfo& table) {
   return std::to_string(table.tablets_serving) + "/" + std::to_string(table.tablets);
+}
+
+bool LacksReplicas(const TableInfo& table) {
+  return table.options.replicas && table.replicas_least > 0 && table.replicas_least < *table.options.replicas;
+}
+
+// "3", or "2 of 3" while there are too few servers or copies are being made.
+std::string Replicas(const TableInfo& table) {
+  const std::string wanted = std::to_string(table.options.replicas.value_or(0));
+  return LacksReplicas(table) ? std::to_string(table.replicas_least) + " of " + wanted : wanted;
+}
+
+std::string Created(const TableInfo& table) {
+  std::string text = std::to_string(table.tablets) + (table.tablets == 1 ? " tablet" : " tablets");
+  const int replicas = std::max(table.replicas_least, 1);
+  text += " of " + std::to_string(replicas) + (replicas == 1 ? " replica" : " replicas");
+  if (!LacksReplicas(table)) return text;
+  return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
 }
 
 void AddCreate(Verbs& verbs) {
@@ -196,7 +215,7 @@ void AddCreate(Verbs& verbs) {
         EBLA_ASSIGN(options.split_points, args->splits.Points());
         EBLA_ASSIGN(const Client client, context.connect());
         EBLA_ASSIGN(const TableInfo table, client.CreateTable(args->name, std::move(options)));
-        context.out.Ok(std::to_string(table.tablets) + (table.tablets == 1 ? " tablet" : " tablets"), ToJson(table));
+        context.out.Ok(Created(table), ToJson(table));
         return {};
       });
   verb->add_option("NAME", args->name, "1 to 128 of A-Z a-z 0-9 _ - .")->required();
@@ -246,9 +265,9 @@ void AddList(Verbs& verbs) {
       context.out.Value(all);
       return {};
     }
-    std::vector<std::vector<std::string>> rows = {{"TABLE", "TABLETS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
+    std::vector<std::vector<std::string>> rows = {{"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
     for (const TableInfo& table : tables) {
-      rows.push_back({table.name, Serving(table), std::to_string(table.records),
+      rows.push_back({table.name, Serving(table), Replicas(table), std::to_string(table.records),
                       FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, table.size_bytes))),
                       std::to_string(std::llround(table.reads_per_second)),
                       std::to_string(std::llround(table.writes_per_second))});
@@ -277,6 +296,10 @@ void AddDescribe(Verbs& verbs) {
                                    {"schema version", std::to_string(table.schema_version)}};
                                const Json options = ToJson(table.options);
                                for (const auto& [option, value] : options.items()) {
+                                 if (option == "replicas") {
+                                   rows.push_back({"replicas", Replicas(table)});
+                                   continue;
+                                 }
                                  std::string label = option;
                                  std::ranges::replace(label, '_', ' ');
                                  rows.push_back({label, value.is_string() ? value.get<std::string>() : value.dump()});

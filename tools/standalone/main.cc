@@ -34,6 +34,7 @@ int main(int argc, char** argv) {
   if (!server) return Fail(server.error());
   ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
   options.master.name = options.server.name;
+  options.master.replicas_default = 1;  // there is one server
   std::atomic<bool> refused = false;
   options.server.server.on_refused = [&refused](const Status& status) {
     ebla::process::Complain(status);
