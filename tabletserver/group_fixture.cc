@@ -180,6 +180,7 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   configure.schema.tableId = kTable;
   configure.schema.name = "carts";
   configure.schema.schemaVersion = 1;
+  configure.schema.options = table_options_;
   configure.fenced = fenced;
   configure.born = epoch == 1;
   for (const auto& [name, member] : members_) configure.endpoints[name] = rpc::ToIdl(member->endpoint);
@@ -275,6 +276,7 @@ idl::GetReply GroupFixture::Get(const std::string& server, const std::string& ke
   request.header.tableId = kTable;
   request.key = key;
   request.options.level = level;
+  if (level == idl::ReadLevel::BOUNDED) request.options.__set_boundedMs(1000);
   request.__isset.options = true;
   return Await<idl::GetReply>([&](auto cob) { at(server).server->tablet_service()->get(std::move(cob), request); });
 }

@@ -74,6 +74,7 @@ class GroupFixture : public ::testing::Test {
   static idl::Write PutOf(std::string key, std::string value, int64_t ttl_ms = 0);
   static idl::Write DeleteOf(std::string key);
   static idl::Write IncrementOf(std::string key);
+  // BOUNDED: by a second.
   idl::GetReply Get(const std::string& server, const std::string& key, idl::ReadLevel::type level);
   idl::CopyReply SendCopy(const std::string& server, const idl::CopyRequest& request);
 
@@ -99,6 +100,7 @@ class GroupFixture : public ::testing::Test {
   testing::SimExecutor world_{scheduler_};  // of coordination, network and master
   coordination::SimCoordination coordination_{scheduler_};
   TabletServerOptions options_;
+  idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
 
  private:

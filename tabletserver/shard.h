@@ -38,6 +38,7 @@ namespace ebla::tabletserver {
 struct DecodedSchema {
   TabletSchema tablet;
   ReadLevel default_read_level = ReadLevel::kStrong;
+  Duration default_bounded{};
   TableCompression compression = TableCompression::kNone;
 };
 using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;

@@ -226,6 +226,7 @@ void Shard::Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& vie
   if (view->schema != tablet.schema) {
     tablet.schema = view->schema;
     if (auto decoded = ports_.decode_schema(view->schema->encoded)) {
+      tablet.handle->default_bounded.store(decoded->default_bounded, std::memory_order_relaxed);
       tablet.handle->default_read_level.store(decoded->default_read_level, std::memory_order_relaxed);
     }
   }

@@ -165,6 +165,7 @@ DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
   if (options.__isset.defaultReadLevel && options.defaultReadLevel != idl::ReadLevel::DEFAULT) {
     decoded.default_read_level = static_cast<ReadLevel>(options.defaultReadLevel);
   }
+  if (options.__isset.defaultBoundedMs) decoded.default_bounded = std::chrono::milliseconds(options.defaultBoundedMs);
   if (options.__isset.defaultTtlMs) decoded.tablet.default_ttl_ms = options.defaultTtlMs;
   if (options.__isset.lastWriteWins) decoded.tablet.last_write_wins = options.lastWriteWins;
   if (options.__isset.compression) decoded.compression = static_cast<TableCompression>(options.compression);

@@ -33,6 +33,15 @@ void ReaderPool::Run(Task task) {
   });
 }
 
+namespace {
+
+// How old what is seen may be.
+Duration BoundOf(const ReadCall& call, const TabletHandle& handle) {
+  return call.level == ReadLevel::kDefault ? handle.default_bounded.load(std::memory_order_relaxed) : call.bounded;
+}
+
+}  // namespace
+
 // ---- admission ------------------------------------------------------------------------------------------------------
 
 ReadPath::ReadPath(Ports ports) : ports_(std::move(ports)), directory_(ports_.directory.published()) {}
@@ -90,9 +99,9 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
     }
   }
   // As old as the moment at which it is known to have had everything: an echo's, or the end of a lease.
-  const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= call.bounded;
+  const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= BoundOf(call, *handle);
   if (level == ReadLevel::kBounded && !leads && !view.incomplete && fresh) return true;
-  if (leads) return AdmitAtPrimary(call, answer, now, attempt);
+  if (leads) return AdmitAtPrimary(call, *handle, answer, now, attempt);
   answer.status = Status(Code::kNotPrimary, view.primary.empty() ? "nobody is known to lead this tablet yet"
                                                                  : "server \"" + view.primary + "\" leads this tablet");
   if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
@@ -100,15 +109,16 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
 }
 
 // May the primary serve it now, under its lease or confirmed?
-bool ReadPath::AdmitAtPrimary(const ReadCall& call, ReadAnswer& answer, MonotonicTime now, Attempt& attempt) const {
+bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, ReadAnswer& answer, MonotonicTime now,
+                              Attempt& attempt) const {
   const TabletView& view = *answer.view;
   if (!view.barrier_applied) {
     answer.status = Status(Code::kComeAgain, "the tablet's new primary has not begun to serve yet");
     answer.retry_after_ms = kNotReadyRetryMs;
     return false;
   }
-  const MonotonicTime good_until =
-      answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max() ? view.lease_until + call.bounded : view.lease_until;
+  const bool bounded = answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max();
+  const MonotonicTime good_until = bounded ? view.lease_until + BoundOf(call, handle) : view.lease_until;
   if (now >= good_until && call.confirmed != view.epoch) {
     attempt = {Next::kConfirm, {}, {}, {}};
     return false;

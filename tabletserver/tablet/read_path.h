@@ -154,7 +154,8 @@ class ReadPath {
   // Decides what the view allows and fills the answer's common part; true: read now.
   bool Admit(const ReadCall& call, const KeyRange* touched, std::string_view key, TabletHandle* handle,
              ReadAnswer& answer, Attempt& attempt) const;
-  bool AdmitAtPrimary(const ReadCall& call, ReadAnswer& answer, MonotonicTime now, Attempt& attempt) const;
+  bool AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, ReadAnswer& answer, MonotonicTime now,
+                      Attempt& attempt) const;
   // These may run on a reader's thread.
   Attempt Read(TabletHandle* handle, const ReadCall& call, std::string_view key, GetResult& result) const;
   Attempt Read(TabletHandle* handle, const GetCall& call, GetResult& result) const {

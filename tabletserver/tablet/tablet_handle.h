@@ -116,6 +116,7 @@ class TabletHandle {
   std::atomic<int64_t> heard_ns{0};
   // What DEFAULT means in this table; never kDefault.
   std::atomic<ReadLevel> default_read_level{ReadLevel::kStrong};
+  std::atomic<Duration> default_bounded{Duration{}};  // BOUNDED's age, where DEFAULT means that
 
  private:
   Published<TabletView> view_;

@@ -1,0 +1,42 @@
+// Reads of whole servers that share a tablet: which replica may answer what.
+#include <gtest/gtest.h>
+
+#include "tabletserver/group_fixture.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using idl::Code;
+using idl::ReadLevel;
+
+class ReplicaReadsTest : public GroupFixture {
+ protected:
+  void SetUp() override {
+    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
+  }
+  void Lead() {
+    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+    ASSERT_TRUE(Until([&] { return View("ts-1")->barrier_applied; }));
+    ASSERT_EQ(Write("ts-1", {PutOf("k", "v")}).header.code, Code::OK);
+    ASSERT_TRUE(Until([&] { return Get("ts-2", "k", ReadLevel::EVENTUAL).header.code == Code::OK; }));
+  }
+};
+
+TEST_F(ReplicaReadsTest, DefaultTakesTheAgeFromTheTable) {
+  table_options_.__set_defaultReadLevel(ReadLevel::BOUNDED);
+  table_options_.__set_defaultBoundedMs(5'000);
+  Lead();
+  ASSERT_TRUE(Until([&] { return Get("ts-2", "k", ReadLevel::DEFAULT).header.code == Code::OK; }));
+  Cut("ts-1", "ts-2");
+  scheduler_.RunFor(4s);
+  EXPECT_EQ(Get("ts-2", "k", ReadLevel::DEFAULT).header.code, Code::OK) << "younger than the table asks";
+  EXPECT_EQ(Get("ts-2", "k", ReadLevel::BOUNDED).header.code, Code::NOT_PRIMARY) << "older than the second that it asks for";
+  scheduler_.RunFor(2s);
+  EXPECT_EQ(Get("ts-2", "k", ReadLevel::DEFAULT).header.code, Code::NOT_PRIMARY);
+  EXPECT_EQ(Get("ts-1", "k", ReadLevel::DEFAULT).header.code, Code::OK) << "the primary has its lease from the others";
+  Heal();
+  EXPECT_TRUE(Until([&] { return Get("ts-2", "k", ReadLevel::BOUNDED).header.code == Code::OK; }));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
