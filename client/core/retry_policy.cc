@@ -26,7 +26,8 @@ bool Explains(Code code) {
 }  // namespace
 
 Duration Backoff(int waits, uint64_t random) {
-  const Duration full = std::min(kBackoffMax, kBackoffFirst * (int64_t{1} << std::min(waits, 20)));
+  const int doublings = waits <= kBackoffPlateauAt ? waits : std::max(kBackoffPlateauAt, waits - kBackoffPlateau);
+  const Duration full = std::min(kBackoffMax, kBackoffFirst * (int64_t{1} << std::min(doublings, 20)));
   return full / 2 + Duration(static_cast<int64_t>(random % static_cast<uint64_t>(full.count() / 2 + 1)));
 }
 
@@ -65,6 +66,8 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
   }
   const bool redirect = code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
   if (!redirect) redirects_ = 0;
+  const bool cut_off = code == Code::kUnknownOutcome && attempt.from_server && attempt.retry_after > Duration(0);
+  if (code == Code::kDeadlineExceeded || cut_off) ++silences_;
   switch (code) {
     case Code::kOk:
     case Code::kNotFound:
@@ -107,7 +110,8 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
 
 Duration RetryPolicy::AttemptTimeout(Duration remaining, bool others_left) const {
   if (others_left) return std::min(remaining, std::max(kReplicaAttemptMin, allowed_ / 10));
-  return std::min(remaining, std::max(kAttemptMin, allowed_ / 3));
+  const Duration patience = kAttemptMin * (int64_t{1} << std::min(silences_ / 2, 10));
+  return std::min(remaining, std::max(kAttemptMin, std::min(allowed_ / 3, patience)));
 }
 
 Status RetryPolicy::OutOfTime() const {

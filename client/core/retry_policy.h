@@ -37,6 +37,8 @@ namespace ebla::client {
 
 inline constexpr Duration kBackoffFirst = std::chrono::milliseconds(4);
 inline constexpr Duration kBackoffMax = std::chrono::milliseconds(500);
+inline constexpr int kBackoffPlateauAt = 5;  // that many doublings lead to 128 ms,
+inline constexpr int kBackoffPlateau = 8;    // which so many more waits are long: about a second, as a failover takes
 inline constexpr int kRedirectsAtOnce = 3;
 inline constexpr int kWaitsPerLookUp = 4;
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
@@ -73,8 +75,9 @@ class RetryPolicy {
 
   // Decides; `remaining` is what is left of the deadline, `random` any bits.
   Verdict Decide(const Attempt& attempt, Duration remaining, uint64_t random);
-  // How long the next attempt may take: a third of the whole, so that one silent server leaves time for another; a
-  // tenth where other replicas are left to be asked.
+  // How long the next attempt may take: a second, so that a server that fell silent holds nobody up for longer than it
+  // takes to replace it; twice as long after every second attempt that got no answer in its time, as a busy server is not
+  // helped by more questions; never more than a third of the whole. A tenth where other replicas are left to be asked.
   Duration AttemptTimeout(Duration remaining, bool others_left = false) const;
   // The end when the deadline is spent outside an attempt (no place found, window full).
   Status OutOfTime() const;
@@ -96,14 +99,15 @@ class RetryPolicy {
   int waits_ = 0;
   int redirects_ = 0;
   int new_times_ = 0;
+  int silences_ = 0;  // attempts without an answer in their time
   bool reopened_ = false;
   bool maybe_happened_ = false;
   Status last_;
   Status said_;  // the last that a server said of why it could not: it may name what was missing
 };
 
-// Doubles from kBackoffFirst to kBackoffMax with `waits`, of which a random half is taken off: clients that failed
-// together do not come back together.
+// Doubles from kBackoffFirst to kBackoffMax with `waits`, resting on a plateau on the way, so that who waits for a failover
+// is back soon after it. A random half is taken off: clients that failed together do not come back together.
 Duration Backoff(int waits, uint64_t random);
 
 }  // namespace ebla::client

@@ -63,10 +63,11 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
 }
 
 TEST(RetryPolicy, BackoffDoublesWithJitterUpToItsBound) {
+  constexpr int kExpectedMs[] = {4, 8, 16, 32, 64, 128, 128, 128, 128, 128, 128, 128, 128, 128, 256, 500, 500};
   for (int waits = 0; waits < 40; ++waits) {
     for (uint64_t random : {uint64_t{0}, uint64_t{12345}, ~uint64_t{0}}) {
       const Duration delay = Backoff(waits, random);
-      const Duration full = std::min(kBackoffMax, kBackoffFirst * (int64_t{1} << std::min(waits, 20)));
+      const Duration full = milliseconds(kExpectedMs[std::min(waits, 16)]);
       EXPECT_GE(delay, full / 2);
       EXPECT_LE(delay, full);
     }
@@ -153,7 +154,10 @@ TEST(RetryPolicy, ReopensOnce) {
 
 TEST(RetryPolicy, OneAttemptLeavesTimeForAnother) {
   RetryPolicy policy(false, seconds(9));
-  EXPECT_EQ(policy.AttemptTimeout(seconds(9)), Duration(seconds(3)));
+  for (const int expected : {1, 1, 2, 2, 3, 3, 3}) {
+    EXPECT_EQ(policy.AttemptTimeout(seconds(9)), Duration(seconds(expected)));
+    EXPECT_EQ(policy.Decide(Lost(Code::kDeadlineExceeded), seconds(9), 1).kind, Kind::kLookUp);
+  }
   EXPECT_EQ(policy.AttemptTimeout(seconds(2)), Duration(seconds(2)));
   EXPECT_EQ(RetryPolicy(false, milliseconds(600)).AttemptTimeout(milliseconds(600)), Duration(milliseconds(600)));
 }

@@ -40,11 +40,12 @@ class Socket {
   const int fd_;
 };
 
-sockaddr_in Loopback(uint16_t port) {
+// On the loopback interface unless told otherwise.
+sockaddr_in AddressOf(uint16_t port, const std::string& host = {}) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
 }
 
@@ -84,7 +85,7 @@ Status WriteConfig(const ServerOptions& options, const std::string& file) {
     std::ofstream out(fresh, std::ios::trunc);
     out << "tickTime=" << options.tick_ms << "\n"
         << "dataDir=" << options.data_dir << "\n"
-        << "clientPortAddress=127.0.0.1\n"
+        << "clientPortAddress=" << (options.host.empty() ? "127.0.0.1" : options.host) << "\n"
         << "clientPort=" << options.port << "\n"
         << "maxClientCnxns=0\n"
         << "admin.enableServer=false\n"
@@ -134,17 +135,17 @@ Result<uint16_t> PickPort() {
   for (uint32_t i = 0; i < kPickedPorts; ++i) {
     const auto port = static_cast<uint16_t>(kFirstPickedPort + (first + i) % kPickedPorts);
     const Socket socket;
-    const sockaddr_in address = Loopback(port);
+    const sockaddr_in address = AddressOf(port);
     if (socket.fd() >= 0 && ::bind(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0)
       return port;
   }
   return Error(Code::kUnavailable, std::string("no free port on 127.0.0.1: ") + std::strerror(errno));
 }
 
-bool Answers(uint16_t port, int timeout_ms) {
+bool Answers(uint16_t port, const std::string& host, int timeout_ms) {
   const Socket socket;
-  const sockaddr_in address = Loopback(port);
-  // The loopback interface refuses at once where nobody listens; the time-out is for one that accepts and stays dumb.
+  const sockaddr_in address = AddressOf(port, host);
+  // An address of this machine refuses at once where nobody listens; the time-out is for one that accepts and stays dumb.
   if (socket.fd() < 0 || ::connect(socket.fd(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0)
     return false;
   if (::send(socket.fd(), "ruok", 4, MSG_NOSIGNAL) != 4) return false;

@@ -1,21 +1,23 @@
 // The chaos scenarios, briefly; ./dev chaos runs them at length.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include "tests/chaos/scenarios.h"
 
 namespace ebla::chaos {
 namespace {
 
+using namespace std::chrono_literals;
 using ::testing::IsEmpty;
 
 TEST(Chaos, KilledServersKeepEveryPromiseOfSyncTables) {
-  const ScenarioReport report = KillServers({.kills = 3, .seed = 1});
+  const ScenarioReport report = KillServers({.kills = 2, .seed = 1});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
 TEST(Chaos, KilledServersKeepEveryPromiseOfIntervalTables) {
-  const ScenarioReport report = KillServers({.kills = 3, .seed = 2, .durability = TableDurability::kInterval});
+  const ScenarioReport report = KillServers({.kills = 2, .seed = 2, .durability = TableDurability::kInterval});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
@@ -26,6 +28,28 @@ TEST(Chaos, KilledPrimariesAreReplacedInTimeAndNothingIsLost) {
 
 TEST(Chaos, RestartOfAllServersAtOnceLosesNothing) {
   const ScenarioReport report = RestartAll({.rounds = 1, .seed = 4});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(Chaos, APausedPrimaryIsReplacedAndShowsNothingStale) {
+  const ScenarioReport report = PausePrimaries({.pauses = 1, .seed = 5});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
+  const ScenarioReport report = GovernorsAway({.length = 10s, .seed = 6});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(Chaos, AFullDiskStopsNobodyElse) {
+  if (::geteuid() != 0) GTEST_SKIP() << "mounting a small disk takes root";
+  const ScenarioReport report = FullDisk({.rounds = 1, .length = 2s, .seed = 7});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
+TEST(Chaos, ACutNetworkLosesNothingAndTheMajorityGoesOn) {
+  if (::geteuid() != 0) GTEST_SKIP() << "network namespaces take root";
+  const ScenarioReport report = Partition({.rounds = 3, .length = 3s, .seed = 8});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 

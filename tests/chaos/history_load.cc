@@ -104,7 +104,7 @@ class HistoryLoad::Worker {
 
   Read DrawRead() {
     if (random_.Below(100) >= options_.weak_percent) return Read::Strong();
-    switch (random_.Below(options_.sessions ? 3 : 2)) {
+    switch (random_.Below(options_.sessions && !load_.avoid_pending_ ? 3 : 2)) {
       case 0: return Read::Eventual();
       case 1: return Read::Bounded(std::chrono::milliseconds(50 + random_.Below(1500)));
       default: return Read::InSession();
@@ -114,7 +114,8 @@ class HistoryLoad::Worker {
   Ack DrawAck() {
     const uint64_t choice = random_.Below(100);
     if (choice < options_.all_percent) return Ack::kAll;
-    return choice < options_.all_percent + options_.primary_percent ? Ack::kPrimary : Ack::kMajority;
+    const bool primary = choice < options_.all_percent + options_.primary_percent && !load_.avoid_pending_;
+    return primary ? Ack::kPrimary : Ack::kMajority;
   }
 
   WritePart DrawPart(int group, int cell) {
@@ -324,13 +325,15 @@ class HistoryLoad::Worker {
 
 // ---- the load ------------------------------------------------------------------------------------------------------
 
-Result<std::unique_ptr<HistoryLoad>> HistoryLoad::Make(std::vector<Client> clients, HistoryLoadOptions options) {
-  std::unique_ptr<HistoryLoad> load(new HistoryLoad(std::move(clients), options));
+Result<std::unique_ptr<HistoryLoad>> HistoryLoad::Make(Client observer, std::vector<Client> clients,
+                                                       HistoryLoadOptions options) {
+  std::unique_ptr<HistoryLoad> load(new HistoryLoad(std::move(observer), std::move(clients), options));
   CreateTableOptions create{.deadline = 30s};
   create.table.replicas = options.replicas;
   for (int tablet = 1; tablet < options.tablets; ++tablet)
     create.split_points.push_back(GroupName(tablet * options.groups_per_tablet));
-  if (const auto made = load->client().CreateTable(kTable, create); !made) return Error(made.error());
+  if (const auto made = load->observer_.CreateTable(kTable, create); !made) return Error(made.error());
+  EBLA_ASSIGN(load->table_, load->observer_.OpenTable(kTable));
   for (const Client& client : load->clients_) {
     EBLA_ASSIGN(Table table, client.OpenTable(kTable));
     load->tables_.push_back(std::move(table));
@@ -338,8 +341,12 @@ Result<std::unique_ptr<HistoryLoad>> HistoryLoad::Make(std::vector<Client> clien
   return load;
 }
 
-HistoryLoad::HistoryLoad(std::vector<Client> clients, HistoryLoadOptions options)
-    : options_(options), clients_(std::move(clients)), recorder_(groups()), outages_(options.tablets) {}
+HistoryLoad::HistoryLoad(Client observer, std::vector<Client> clients, HistoryLoadOptions options)
+    : options_(options),
+      observer_(std::move(observer)),
+      clients_(std::move(clients)),
+      recorder_(groups()),
+      outages_(options.tablets) {}
 
 HistoryLoad::~HistoryLoad() {
   {
@@ -387,7 +394,7 @@ Status HistoryLoad::AwaitWhole(std::chrono::milliseconds patience) const {
 }
 
 Result<std::vector<int>> HistoryLoad::LedBy(const ServerName& server) const {
-  EBLA_ASSIGN(const auto tablets, client().ListTablets(kTable));
+  EBLA_ASSIGN(const auto tablets, observer_.ListTablets(kTable));
   std::vector<int> led;
   for (int tablet = 0; tablet < options_.tablets; ++tablet)
     for (const TabletSummary& summary : tablets)
@@ -396,7 +403,7 @@ Result<std::vector<int>> HistoryLoad::LedBy(const ServerName& server) const {
 }
 
 Result<ServerName> HistoryLoad::LeadsMost() const {
-  EBLA_ASSIGN(const auto tablets, client().ListTablets(kTable));
+  EBLA_ASSIGN(const auto tablets, observer_.ListTablets(kTable));
   std::map<ServerName, int> leads;
   for (const TabletSummary& tablet : tablets)
     if (!tablet.primary.empty()) ++leads[tablet.primary];

@@ -41,8 +41,9 @@ class HistoryLoad {
  public:
   static constexpr char kTable[] = "history";
 
-  // Makes the table. Every client thread uses one of `clients`.
-  static Result<std::unique_ptr<HistoryLoad>> Make(std::vector<Client> clients, HistoryLoadOptions options);
+  // Makes the table. Every client thread uses one of `clients`; what is asked beside the load, the observer asks.
+  static Result<std::unique_ptr<HistoryLoad>> Make(Client observer, std::vector<Client> clients,
+                                                   HistoryLoadOptions options);
   ~HistoryLoad();
 
   void Start();
@@ -62,14 +63,16 @@ class HistoryLoad {
   OutageWatch& outages() { return outages_; }
   // Operations that ended with an error, the first hundred since the last call.
   std::vector<std::string> TakeFailures();
-  const Client& client() const { return clients_.front(); }
-  const Table& table() const { return tables_.front(); }
+  // From now on neither writes at PRIMARY nor reads at SESSION, whose failover would undo some.
+  void AvoidPending() { avoid_pending_ = true; }
+  const Client& observer() const { return observer_; }
+  const Table& table() const { return *table_; }  // the observer's
   // A key of the tablet.
   std::string ProbeKey(int tablet) const;
 
  private:
   class Worker;
-  HistoryLoad(std::vector<Client> clients, HistoryLoadOptions options);
+  HistoryLoad(Client observer, std::vector<Client> clients, HistoryLoadOptions options);
   static std::string GroupName(int group);
   static std::string Key(int group, int cell);
   int groups() const { return options_.tablets * options_.groups_per_tablet; }
@@ -83,10 +86,13 @@ class HistoryLoad {
   void Resume();
 
   const HistoryLoadOptions options_;
+  const Client observer_;
+  std::optional<Table> table_;
   std::vector<Client> clients_;
   std::vector<Table> tables_;
   Recorder recorder_;
   OutageWatch outages_;
+  std::atomic<bool> avoid_pending_{false};
   std::mutex mutex_;  // guards the gate and the failures
   std::condition_variable changed_;
   bool paused_ = false;

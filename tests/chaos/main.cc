@@ -27,8 +27,8 @@ int Conclude(const std::string& name, const ScenarioReport& report) {
 struct Arguments {
   int kills = 30;
   int servers = 3;
-  int seconds = 120;
-  int rounds = 5;
+  int seconds = 60;
+  int rounds = 8;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   std::string durability = "both";
 };
@@ -41,6 +41,18 @@ int Servers(const Arguments& arguments) {
     failed |= Conclude(
         std::string("servers, ") + name,
         KillServers({.kills = arguments.kills, .seed = arguments.seed, .durability = durability, .say = Printer()}));
+  }
+  return failed;
+}
+
+int Governors(const Arguments& arguments) {
+  int failed = 0;
+  for (const bool pause : {false, true}) {
+    failed |= Conclude(std::string("governors-away, ") + (pause ? "paused" : "killed"),
+                       GovernorsAway({.length = std::chrono::seconds(arguments.seconds),
+                                      .pause = pause,
+                                      .seed = arguments.seed,
+                                      .say = Printer()}));
   }
   return failed;
 }
@@ -64,6 +76,13 @@ int Main(int argc, char** argv) {
        [&] {
          return Conclude("restart-all", RestartAll({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
        }},
+      {"governors-away", [&] { return Governors(given); }},
+      {"full-disk",
+       [&] { return Conclude("full-disk", FullDisk({.rounds = given.rounds, .seed = given.seed, .say = Printer()})); }},
+      {"partition",
+       [&] {
+         return Conclude("partition", Partition({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
+       }},
   };
   std::vector<std::string> names = {"all"};
   for (const auto& [name, run] : scenarios) names.push_back(name);
@@ -80,12 +99,12 @@ int Main(int argc, char** argv) {
   app.add_option("--servers", given.servers, "failover: how many there are")
       ->check(CLI::Range(3, 9))
       ->capture_default_str();
-  app.add_option("--rounds", given.rounds, "pause, restart-all: how often")
+  app.add_option("--rounds", given.rounds, "pause, restart-all, full-disk, partition: how often")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
-  app.add_option("--seconds", given.seconds, "masters: how long")
-      ->check(CLI::Range(30, 100'000))
+  app.add_option("--seconds", given.seconds, "masters, governors-away: how long")
+      ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 

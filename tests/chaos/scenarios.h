@@ -78,4 +78,35 @@ struct RestartAllOptions {
 // kill -9 of all tablet servers at once; all of them come back.
 ScenarioReport RestartAll(const RestartAllOptions& options);
 
+struct GovernorsAwayOptions {
+  std::chrono::milliseconds length{60'000};
+  bool pause = false;  // SIGSTOP rather than kill -9
+  uint64_t seed = 1;
+  Say say;
+};
+// ZooKeeper and all masters are away: clients that were connected before read and write at every level.
+ScenarioReport GovernorsAway(const GovernorsAwayOptions& options);
+
+struct FullDiskOptions {
+  int rounds = 3;
+  std::chrono::milliseconds length{5'000};
+  bool kill = true;  // the server as well, while its disk is full
+  uint64_t seed = 1;
+  Say say;
+};
+// The disk of one server, a small one, is filled by somebody else: the tablets that others lead are read and written,
+// its own are read; once there is room again, all are written. Needs root.
+ScenarioReport FullDisk(const FullDiskOptions& options);
+
+struct PartitionOptions {
+  int rounds = 8;
+  std::chrono::milliseconds length{4'000};
+  std::chrono::milliseconds worst_max{3'000};  // until others serve the tablets of an isolated server
+  uint64_t seed = 1;
+  Say say;
+};
+// The network is cut between two sets of processes, clients among them, in both directions or in one: first around the
+// server that leads most, then anywhere. Needs root.
+ScenarioReport Partition(const PartitionOptions& options);
+
 }  // namespace ebla::chaos

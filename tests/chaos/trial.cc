@@ -16,19 +16,30 @@ constexpr auto kServiceTimeMax = 60s;
 
 }  // namespace
 
-Result<std::unique_ptr<Trial>> Trial::Begin(testing::TestClusterOptions cluster, HistoryLoadOptions load, Say say) {
+Result<std::unique_ptr<Trial>> Trial::Begin(testing::TestClusterOptions cluster, HistoryLoadOptions load, Say say,
+                                            const Isles* isles, const std::string& isle) {
   std::unique_ptr<Trial> trial(new Trial(std::move(say)));
   EBLA_ASSIGN(trial->cluster_, testing::TestCluster::Start(std::move(cluster)));
+  EBLA_ASSIGN(const Client observer, trial->cluster_->Connect(30s));
+  // The SDK's threads and the load's stand where they are started.
+  if (isles != nullptr) EBLA_TRY(isles->Enter(isle));
+  const Status started = trial->StartLoad(load, observer);
+  if (isles != nullptr) EBLA_TRY(isles->Enter(""));
+  EBLA_TRY(Status(started));
+  return trial;
+}
+
+Status Trial::StartLoad(const HistoryLoadOptions& options, const Client& observer) {
   std::vector<Client> clients;
   for (int i = 0; i < kSdkClients; ++i) {
-    EBLA_ASSIGN(Client client, trial->cluster_->Connect(30s));
+    EBLA_ASSIGN(Client client, cluster_->Connect(30s));
     clients.push_back(std::move(client));
   }
-  trial->tablets_ = load.tablets;
-  EBLA_ASSIGN(trial->load_, HistoryLoad::Make(std::move(clients), load));
-  EBLA_TRY(trial->load_->AwaitWhole(kWholeTimeMax));
-  trial->load_->Start();
-  return trial;
+  tablets_ = options.tablets;
+  EBLA_ASSIGN(load_, HistoryLoad::Make(observer, std::move(clients), options));
+  EBLA_TRY(load_->AwaitWhole(kWholeTimeMax));
+  load_->Start();
+  return Status::Ok();
 }
 
 Status Trial::Settle(int64_t progress) {

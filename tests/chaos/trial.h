@@ -7,6 +7,7 @@
 #include <string>
 
 #include "tests/chaos/history_load.h"
+#include "tests/chaos/isles.h"
 #include "tests/chaos/scenarios.h"
 #include "tests/integration/test_cluster.h"
 
@@ -15,7 +16,9 @@ namespace ebla::chaos {
 class Trial {
  public:
   // Starts the cluster and, once every tablet has all its replicas, the load.
-  static Result<std::unique_ptr<Trial>> Begin(testing::TestClusterOptions cluster, HistoryLoadOptions load, Say say);
+  // With `isles`, the clients stand on the isle of that name.
+  static Result<std::unique_ptr<Trial>> Begin(testing::TestClusterOptions cluster, HistoryLoadOptions load, Say say,
+                                              const Isles* isles = nullptr, const std::string& isle = {});
 
   testing::TestCluster& cluster() { return *cluster_; }
   cluster::Launcher& launcher() { return cluster_->launcher(); }
@@ -38,6 +41,7 @@ class Trial {
 
  private:
   explicit Trial(Say say) : say_(std::move(say)) {}
+  Status StartLoad(const HistoryLoadOptions& options, const Client& observer);
 
   const Say say_;
   std::unique_ptr<testing::TestCluster> cluster_;

@@ -77,6 +77,17 @@ class ClusterTest : public ::testing::Test {
     return outcome;
   }
 
+  // Waits until the run is under way: loading only writes, so reads are the run's.
+  static Status AwaitReads(const std::string& table) {
+    EBLA_ASSIGN(const Client client, cluster_->Connect());
+    const auto deadline = std::chrono::steady_clock::now() + 30s;
+    for (; std::chrono::steady_clock::now() < deadline; std::this_thread::sleep_for(20ms)) {
+      EBLA_ASSIGN(const TableInfo info, client.DescribeTable(table));
+      if (info.reads_per_second > 0) return Status::Ok();
+    }
+    return Error(Code::kDeadlineExceeded, "nobody reads " + table);
+  }
+
   static std::unique_ptr<TestCluster> cluster_;
   static std::string failure_;
 };
@@ -119,8 +130,9 @@ TEST_F(ClusterTest, AKilledTabletServerComesBackWithItsData) {
 }
 
 TEST_F(ClusterTest, ATabletServerThatComesBackInTimeCostsNoOperation) {
-  UnderLoad("survivor", 6, [] {
-    std::this_thread::sleep_for(1s);  // into the load
+  UnderLoad("survivor", 8, [] {
+    const Status begun = AwaitReads("survivor");
+    ASSERT_TRUE(begun.ok()) << begun;
     ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
     const Status restarted = cluster_->launcher().Restart("ts-2");
     ASSERT_TRUE(restarted.ok()) << restarted;
@@ -144,10 +156,11 @@ TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
 }
 
 TEST_F(ClusterTest, ZooKeepersRestartCostsNoOperation) {
-  UnderLoad("unkept", 10, [] {
-    std::this_thread::sleep_for(1s);
+  UnderLoad("unkept", 12, [] {
+    const Status begun = AwaitReads("unkept");
+    ASSERT_TRUE(begun.ok()) << begun;
     ASSERT_TRUE(cluster_->launcher().Kill("zookeeper", SIGKILL).ok());
-    std::this_thread::sleep_for(2s);
+    std::this_thread::sleep_for(2s);  // for so long it is away
     ASSERT_TRUE(cluster_->launcher().Restart("zookeeper").ok());
   });
   const auto client = cluster_->Connect();
@@ -180,8 +193,9 @@ TEST_F(ClusterTest, WhoStartsWithoutZooKeeperWaitsForItAndSaysSo) {
 
 TEST_F(ClusterTest, SigtermUnderLoadEndsCleanlyWithinTenSeconds) {
   // A tablet server, a standby, then the leader that hands over.
-  UnderLoad("leaving", 14, [] {
-    std::this_thread::sleep_for(1s);  // into the load
+  UnderLoad("leaving", 16, [] {
+    const Status begun = AwaitReads("leaving");
+    ASSERT_TRUE(begun.ok()) << begun;
     const auto standby = cluster_->StandbyMaster(), leader = cluster_->LeadingMaster();
     ASSERT_TRUE(standby.has_value() && leader.has_value());
     for (const std::string& name : {std::string("ts-3"), *standby, *leader}) {

@@ -24,7 +24,9 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
                                                                    .stop_at_end = true,
                                                                    .start_timeout = std::chrono::seconds(30),
                                                                    .stop_timeout = options.stop_timeout,
-                                                                   .say = {}}));
+                                                                   .say = {},
+                                                                   .standing = options.standing}));
+  if (options.prepare) EBLA_TRY(options.prepare(launcher.dir()));
   made->launcher_ = std::make_unique<cluster::Launcher>(std::move(launcher));
   EBLA_TRY(made->launcher_->Start({.masters = options.masters,
                                    .servers = options.servers,

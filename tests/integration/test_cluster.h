@@ -4,6 +4,7 @@
 // Threads: thread-compatible; the thread that makes it must outlive it, as the processes die with that thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -19,6 +20,9 @@ struct TestClusterOptions {
   std::vector<std::string> master_flags;
   std::vector<std::string> server_flags;
   std::chrono::milliseconds stop_timeout{15'000};
+  // Called with the directory below which each process gets its own, by its name, before any is started.
+  std::function<Status(const std::string& dir)> prepare;
+  std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
 };
 
 class TestCluster {

@@ -28,8 +28,6 @@ constexpr milliseconds kProbeTimeout{1000};
 constexpr int kLogLines = 15;
 constexpr char kZooKeeperName[] = "zookeeper";
 
-std::string Loopback(uint16_t port) { return "127.0.0.1:" + std::to_string(port); }
-
 std::string DirOfThisProgram() {
   std::error_code error;
   return fs::read_symlink("/proc/self/exe", error).parent_path().string();
@@ -165,9 +163,30 @@ Status Launcher::Plan(const StartOptions& options) {
   return Save();
 }
 
+Standing Launcher::StandingOf(const Member& member) const {
+  return options_.standing ? options_.standing(member.name) : Standing{};
+}
+
+std::string Launcher::Address(const Member& member) const {
+  return StandingOf(member).host + ":" + std::to_string(member.port);
+}
+
+std::string Launcher::HttpAddress(const Member& member) const {
+  return StandingOf(member).host + ":" + std::to_string(member.http_port);
+}
+
+bool Launcher::ZooKeeperAnswers(const Member& member) const {
+  return zookeeper::Answers(member.port, StandingOf(member).host);
+}
+
+Status Launcher::AskIfReady(const Member& member) const {
+  return AskReady(StandingOf(member).host, member.http_port, kProbeTimeout);
+}
+
 Result<std::vector<std::string>> Launcher::Command(const Member& member) const {
   if (member.role == Role::kZooKeeper)
-    return zookeeper::PrepareServer({.data_dir = DataDir(member.name), .port = member.port});
+    return zookeeper::PrepareServer(
+        {.data_dir = DataDir(member.name), .host = StandingOf(member).host, .port = member.port});
   const bool master = member.role == Role::kMaster;
   const std::string program = options_.bin_dir + (master ? "/ebla-master" : "/ebla-tabletserver");
   if (::access(program.c_str(), X_OK) != 0)
@@ -176,8 +195,8 @@ Result<std::vector<std::string>> Launcher::Command(const Member& member) const {
                                       "--name=" + member.name,
                                       "--zookeeper=" + ZooKeeper() + "/ebla",
                                       "--data_dir=" + DataDir(member.name),
-                                      "--listen=" + Loopback(member.port),
-                                      "--http_listen=" + Loopback(member.http_port)};
+                                      "--listen=" + Address(member),
+                                      "--http_listen=" + HttpAddress(member)};
   const std::vector<std::string>& flags = master ? state_.master_flags : state_.server_flags;
   command.insert(command.end(), flags.begin(), flags.end());
   return command;
@@ -188,11 +207,13 @@ Status Launcher::StartMember(Member& member) {
   fs::create_directories(DataDir(member.name), error);
   if (error) return Error(Code::kInternal, "cannot make " + DataDir(member.name) + ": " + error.message());
   EBLA_ASSIGN(std::vector<std::string> command, Command(member));
+  const std::vector<std::string> starter = StandingOf(member).starter;
+  command.insert(command.begin(), starter.begin(), starter.end());
   EBLA_ASSIGN(member.process, Spawn({.command = std::move(command),
                                      .working_dir = DataDir(member.name),
                                      .output_file = LogFile(member.name),
                                      .die_with_parent = options_.die_with_parent}));
-  Say("started " + member.name + " (pid " + std::to_string(member.process.pid) + ", " + Loopback(member.port) + ")");
+  Say("started " + member.name + " (pid " + std::to_string(member.process.pid) + ", " + Address(member) + ")");
   return Save();
 }
 
@@ -211,7 +232,7 @@ Status Launcher::Failed(const Member& member, const std::string& what) const {
 
 Status Launcher::AwaitAddress(const Member& member, steady_clock::time_point deadline) {
   for (;; std::this_thread::sleep_for(kPollEvery)) {
-    const bool there = member.role == Role::kZooKeeper ? zookeeper::Answers(member.port)
+    const bool there = member.role == Role::kZooKeeper ? ZooKeeperAnswers(member)
                                                        : HasAddress(DataDir(member.name), member.process.pid);
     // Alive as well: on ZooKeeper's port another's may answer.
     const bool alive = IsAlive(member.process);
@@ -227,7 +248,7 @@ Status Launcher::AwaitReady(const Member& member, steady_clock::time_point deadl
   EBLA_TRY(AwaitAddress(member, deadline));
   if (member.role == Role::kZooKeeper) return Status::Ok();
   for (;; std::this_thread::sleep_for(kPollEvery)) {
-    const Status ready = AskReady(member.http_port, kProbeTimeout);
+    const Status ready = AskIfReady(member);
     if (ready.ok()) return Status::Ok();
     if (!IsAlive(member.process)) return Failed(member, "ended while starting");
     if (steady_clock::now() >= deadline) return Failed(member, "is not ready (" + ready.message() + ")");
@@ -319,8 +340,8 @@ ProcessView Launcher::View(const Member& member) const {
   ProcessView view{.name = member.name,
                    .role = member.role,
                    .state = ProcessState::kDead,
-                   .address = Loopback(member.port),
-                   .http_address = member.http_port == 0 ? "" : Loopback(member.http_port),
+                   .address = Address(member),
+                   .http_address = member.http_port == 0 ? "" : HttpAddress(member),
                    .log = LogFile(member.name),
                    .reason = {}};
   if (!IsAlive(member.process)) {
@@ -331,8 +352,8 @@ ProcessView Launcher::View(const Member& member) const {
   view.uptime = Uptime(member.process);
   Status ready;
   if (member.role != Role::kZooKeeper)
-    ready = AskReady(member.http_port, kProbeTimeout);
-  else if (!zookeeper::Answers(member.port))
+    ready = AskIfReady(member);
+  else if (!ZooKeeperAnswers(member))
     ready = Status(Code::kUnavailable, "does not answer");
   view.state = ready.ok() ? ProcessState::kReady : ProcessState::kNotReady;
   view.reason = ready.message();
@@ -348,13 +369,13 @@ std::vector<ProcessView> Launcher::Describe() const {
 std::vector<std::string> Launcher::Masters() const {
   std::vector<std::string> masters;
   for (const Member& member : state_.members)
-    if (member.role == Role::kMaster) masters.push_back(Loopback(member.port));
+    if (member.role == Role::kMaster) masters.push_back(Address(member));
   return masters;
 }
 
 std::string Launcher::ZooKeeper() const {
   for (const Member& member : state_.members)
-    if (member.role == Role::kZooKeeper) return Loopback(member.port);
+    if (member.role == Role::kZooKeeper) return Address(member);
   return {};
 }
 

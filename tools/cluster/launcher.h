@@ -30,6 +30,12 @@
 
 namespace ebla::cluster {
 
+// Where a process stands: the address that it listens on and is reached at, and the command that it is started by.
+struct Standing {
+  std::string host = "127.0.0.1";
+  std::vector<std::string> starter;  // becomes the program by exec, as nsenter does; empty: started directly
+};
+
 struct LauncherOptions {
   std::string dir = ".ebla";
   std::string bin_dir;           // where ebla-master and ebla-tabletserver are; empty: beside this program
@@ -38,6 +44,7 @@ struct LauncherOptions {
   std::chrono::milliseconds start_timeout{30'000};  // until a process that was started is ready
   std::chrono::milliseconds stop_timeout{15'000};   // after SIGTERM, before SIGKILL
   std::function<void(const std::string&)> say;      // told of each step; may be empty
+  std::function<Standing(const std::string&)> standing;  // of a process, by its name; empty: all alike
 };
 
 struct StartOptions {
@@ -106,6 +113,11 @@ class Launcher {
   Status AwaitAddress(const Member& member, std::chrono::steady_clock::time_point deadline);
   Status AwaitReady(const Member& member, std::chrono::steady_clock::time_point deadline);
   Result<std::vector<std::string>> Command(const Member& member) const;
+  Standing StandingOf(const Member& member) const;
+  std::string Address(const Member& member) const;
+  std::string HttpAddress(const Member& member) const;
+  bool ZooKeeperAnswers(const Member& member) const;
+  Status AskIfReady(const Member& member) const;
   bool AskToEnd(const Member& member);  // false when it does not run
   Status AwaitEnd(const Member& member);
   Status Failed(const Member& member, const std::string& what) const;

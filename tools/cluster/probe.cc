@@ -15,11 +15,11 @@ namespace {
 
 constexpr size_t kAnswerBytesMax = 64 * 1024;
 
-sockaddr_in Loopback(uint16_t port) {
+sockaddr_in AddressOf(const std::string& host, uint16_t port) {
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  if (::inet_pton(AF_INET, host.c_str(), &address.sin_addr) != 1) address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   return address;
 }
 
@@ -43,11 +43,11 @@ std::string Get(int fd, const std::string& path, std::chrono::steady_clock::time
 
 }  // namespace
 
-Status AskReady(uint16_t port, std::chrono::milliseconds timeout) {
+Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  const sockaddr_in address = Loopback(port);
-  // The loopback interface connects or refuses at once.
+  const sockaddr_in address = AddressOf(host, port);
+  // An address of this machine connects or refuses at once.
   if (fd < 0 || ::connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     const std::string reason = std::strerror(errno);
     if (fd >= 0) ::close(fd);
@@ -77,7 +77,7 @@ bool PortIsFree(uint16_t port) {
   if (fd < 0) return false;
   const int on = 1;  // as servers do: a port whose last connections are still fading away is free
   ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-  const sockaddr_in address = Loopback(port);
+  const sockaddr_in address = AddressOf("127.0.0.1", port);
   const bool free = ::bind(fd, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
   ::close(fd);
   return free;

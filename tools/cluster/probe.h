@@ -14,8 +14,9 @@
 
 namespace ebla::cluster {
 
-// OK when http://127.0.0.1:port/readyz answers 200; else why not, in the process's own words where it has any.
-Status AskReady(uint16_t port, std::chrono::milliseconds timeout);
+// OK when http://host:port/readyz answers 200, the host being an IPv4 address; else why not, in the process's own words
+// where it has any.
+Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout);
 
 // Whether <data_dir>/ADDRESS was written by process `pid`, thus after it began to serve.
 bool HasAddress(const std::string& data_dir, pid_t pid);

@@ -60,7 +60,7 @@ class StandaloneTest : public ::testing::Test {
     const auto start = steady_clock::now();
     process_ = Spawn();
     const auto ready = [&] {
-      return cluster::HasAddress(dir_ + "/data", process_.pid) && cluster::AskReady(PortOf("http"), 1s).ok();
+      return cluster::HasAddress(dir_ + "/data", process_.pid) && cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
     };
     while (!ready()) {
       if (steady_clock::now() - start > 30s || !cluster::IsAlive(process_)) {

@@ -1,0 +1,128 @@
+// The scenario of a full disk: scenarios.h says what it proves.
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mount.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <chrono>
+#include <cstring>
+#include <filesystem>
+#include <iterator>
+#include <numeric>
+#include <thread>
+
+#include "tests/chaos/trial.h"
+
+namespace ebla::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr char kVictim[] = "ts-2";
+constexpr char kReserveFlag[] = "--disk_reserve_mb=48";
+constexpr char kDiskOptions[] = "size=512m";
+constexpr off_t kLeftFree = 12 << 20;  // less than the reserve
+constexpr auto kFullTimeMax = 30s;
+constexpr int64_t kOperationsBetween = 300;
+
+Status SystemError(const std::string& what) { return Error(Code::kUnavailable, what + ": " + std::strerror(errno)); }
+
+// Mounts a small disk where the victim's data will be. The calling thread sees it, and whom it starts; with them it
+// goes.
+Status MountDisk(const std::string& dir) {
+  std::error_code error;
+  std::filesystem::create_directories(dir, error);
+  if (error) return Error(Code::kInternal, "cannot make " + dir + ": " + error.message());
+  if (::unshare(CLONE_NEWNS) != 0) return SystemError("cannot make a mount namespace (are you root?)");
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0)
+    return SystemError("cannot keep mounts private");
+  if (::mount("ebla-chaos", dir.c_str(), "tmpfs", 0, kDiskOptions) != 0) return SystemError("cannot mount " + dir);
+  return Status::Ok();
+}
+
+// Somebody else's file, which takes all but `left` of the room.
+Status Fill(const std::string& file, off_t left) {
+  struct statvfs room{};
+  if (::statvfs(std::filesystem::path(file).parent_path().c_str(), &room) != 0) return SystemError("statvfs");
+  const off_t free = static_cast<off_t>(room.f_bavail * room.f_frsize);
+  const int fd = ::open(file.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  if (fd < 0) return SystemError("cannot make " + file);
+  const int error = ::posix_fallocate(fd, 0, std::max<off_t>(free - left, 1));
+  ::close(fd);
+  if (error != 0) return Error(Code::kUnavailable, "cannot fill the disk: " + std::string(std::strerror(error)));
+  return Status::Ok();
+}
+
+Status AwaitRefusal(Trial& trial, bool wanted) {
+  const auto deadline = WallClock::now() + kFullTimeMax;
+  for (; WallClock::now() < deadline; std::this_thread::sleep_for(50ms)) {
+    EBLA_ASSIGN(const auto servers, trial.load().observer().ListServers());
+    const auto victim = std::ranges::find(servers, kVictim, &ServerSummary::name);
+    if (victim != servers.end() && victim->live && victim->writes_refused == wanted) return Status::Ok();
+  }
+  return Error(Code::kUnavailable, std::string(kVictim) + (wanted ? " does not notice that its disk is full"
+                                                                  : " does not notice that there is room again"));
+}
+
+ScenarioReport Run(const FullDiskOptions& options) {
+  testing::TestClusterOptions cluster{.server_flags = {kReserveFlag, "--cache_mb=64"}};
+  cluster.prepare = [](const std::string& dir) { return MountDisk(dir + "/" + kVictim); };
+  auto begun = Trial::Begin(std::move(cluster), {.seed = options.seed}, options.say);
+  if (!begun) return NotBegun(begun.error());
+  Trial& trial = **begun;
+  const std::string filler = trial.launcher().DataDir(kVictim) + "/somebody-elses";
+  int rounds = 0, others = 0;
+  const auto round = [&]() -> Status {
+    EBLA_TRY(trial.Settle(kOperationsBetween));
+    EBLA_TRY(AwaitRefusal(trial, false));
+    EBLA_TRY(Fill(filler, kLeftFree));
+    EBLA_TRY(AwaitRefusal(trial, true));
+    // Tablets that others lead are read and written as ever; the victim's are read.
+    EBLA_ASSIGN(const std::vector<int> led, trial.load().LedBy(kVictim));
+    std::vector<int> all(static_cast<size_t>(HistoryLoadOptions().tablets)), rest;
+    std::iota(all.begin(), all.end(), 0);
+    std::ranges::set_difference(all, led, std::back_inserter(rest));
+    others += static_cast<int>(rest.size());
+    const auto end = WallClock::now() + options.length;
+    while (WallClock::now() < end) {
+      EBLA_TRY(trial.AwaitService(rest, WallClock::now()));
+      for (const int tablet : led) {
+        const auto read =
+            trial.load().table().Get(trial.load().ProbeKey(tablet), {.read = Read::Strong(), .deadline = 5s});
+        if (!read && read.error().code() != Code::kNotFound) return read.error();
+      }
+    }
+    if (options.kill) {
+      EBLA_TRY(trial.launcher().Kill(kVictim, SIGKILL));
+      EBLA_TRY(trial.launcher().Restart(kVictim));
+    }
+    std::error_code error;
+    if (!std::filesystem::remove(filler, error)) return Error(Code::kInternal, "cannot remove " + filler);
+    EBLA_TRY(AwaitRefusal(trial, false));
+    trial.Tell("full disk " + std::to_string(++rounds) + ": " + kVictim + " led " + std::to_string(led.size()) +
+               " tablets, others " + std::to_string(rest.size()));
+    return trial.Settle(kOperationsBetween);
+  };
+  while (rounds < options.rounds && trial.faultless()) {
+    if (const Status status = round(); !status.ok()) trial.Fault(status.ToString());
+    trial.Judge();
+  }
+  if (others == 0) trial.Fault("nobody else led a tablet");
+  return trial.Finish(std::to_string(rounds) + " times a full disk on one of three servers",
+                      rounds * kOperationsBetween);
+}
+
+}  // namespace
+
+ScenarioReport FullDisk(const FullDiskOptions& options) {
+  // On a thread of its own, so that the mounts go with it.
+  ScenarioReport report;
+  std::thread([&] { report = Run(options); }).join();
+  return report;
+}
+
+}  // namespace ebla::chaos
