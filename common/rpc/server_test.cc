@@ -162,15 +162,15 @@ Duration ReadSlowly(TestServer& server, Duration pause, int replies) {
 }
 
 TEST(ServerTest, ASlowReaderIsNotClosed) {
-  constexpr auto kTimeout = 400ms;
-  for (int round = 0; round < 20; ++round) {
+  constexpr auto kTimeout = 1s;
+  for (int round = 0; round < 20; ++round) {  // again, where this machine kept the reader itself waiting
     TestServer server({.unread_timeout = kTimeout});
     const Duration longest = ReadSlowly(server, kTimeout / 13, 40);
     if (server.server->Stats().connections_broken == 0) return;
     // The server sees that it reads when a few MiB have gone out of the socket's buffers.
     ASSERT_GT(longest, kTimeout / 4) << "closed although it read all the time";
   }
-  GTEST_SKIP() << "this machine is too busy for a reader that is never kept waiting";
+  FAIL() << "this machine kept the reader waiting for a quarter of a second, twenty times in a row";
 }
 
 TEST(ServerTest, AReplyLargerThanAFrameIsRefusedNotSent) {
