@@ -88,6 +88,31 @@ TEST(RetryPolicy, ABrokenConnectionLeavesAWriteUnknownWhenTimeIsOver) {
   EXPECT_EQ(read.Decide(Said(Code::kUnavailable), Duration(0), 1).status.code(), Code::kUnavailable);
 }
 
+TEST(RetryPolicy, AWriteWasNotExecutedOnlyWhenEveryAttemptWasRefused) {
+  const Code refusals[] = {Code::kOverloaded, Code::kUnavailable,  Code::kComeAgain,       Code::kNotPrimary,
+                           Code::kStaleEpoch, Code::kWrongTablet, Code::kDeadlineExceeded};
+  const Attempt silent[] = {Lost(Code::kUnknownOutcome), Lost(Code::kDeadlineExceeded)};
+  for (const Code first : refusals) {
+    for (const Code last : refusals) {
+      RetryPolicy refused(true, seconds(10));
+      (void)refused.Decide(Said(first), seconds(5), 1);
+      EXPECT_NE(refused.Decide(Said(last), Duration(0), 1).status.code(), Code::kUnknownOutcome);
+      // One attempt that nobody answered, before, between or after them: it may be executed late.
+      for (const Attempt& lost : silent) {
+        for (int at = 0; at < 3; ++at) {
+          RetryPolicy policy(true, seconds(10));
+          if (at == 0) (void)policy.Decide(lost, seconds(6), 1);
+          (void)policy.Decide(Said(first), seconds(5), 1);
+          if (at == 1) (void)policy.Decide(lost, seconds(4), 1);
+          Verdict end = policy.Decide(Said(last), at == 2 ? Duration(seconds(3)) : Duration(0), 1);
+          if (at == 2) end = policy.Decide(lost, Duration(0), 1);
+          EXPECT_EQ(end.status.code(), Code::kUnknownOutcome) << CodeName(first) << ", " << CodeName(last) << ", " << at;
+        }
+      }
+    }
+  }
+}
+
 TEST(RetryPolicy, OutOfTimeKeepsTheCauseApart) {
   const auto end_after = [](Attempt attempt) {
     RetryPolicy policy(true, seconds(10));
