@@ -70,6 +70,7 @@ class GroupFixture::Master : public idl::MasterServiceCobSvNull {
     idl::HeartbeatReply reply;
     reply.masterTerm = 1;
     for (const auto& [name, member] : group_.members_) {
+      if (!group_.addresses_told_) break;
       idl::ServerAddress& address = reply.servers[name];
       address.endpoint = rpc::ToIdl(member->endpoint);
       address.incarnation = static_cast<int64_t>(member->incarnation);

@@ -101,6 +101,7 @@ class GroupFixture : public ::testing::Test {
   coordination::SimCoordination coordination_{scheduler_};
   TabletServerOptions options_;
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
+  bool addresses_told_ = true;  // by the master, with each heartbeat's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
 
  private:

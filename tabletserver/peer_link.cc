@@ -115,7 +115,8 @@ void PeerLink::SendAppends(const ServerName& name, Peer& peer) {
   FillHeader(name, peer, batch.request.header);
   auto done = [this, alive = std::weak_ptr(alive_), name, sent = std::move(batch.sent)](const idl::AppendReply& reply) {
     if (alive.expired()) return;
-    if (!Whole(reply, sent.size(), reply.replies.size()) || !Counts(name, reply.incarnation)) return Lose(name, sent);
+    // A refusal too says which start of the peer it comes from.
+    if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.replies.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
       ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.replies[i])});
@@ -136,7 +137,7 @@ void PeerLink::SendHeartbeats(const ServerName& name, Peer& peer) {
   auto done = [this, alive = std::weak_ptr(alive_), name,
                sent = std::move(batch.sent)](const idl::PeerHeartbeatReply& reply) {
     if (alive.expired()) return;
-    if (!Whole(reply, sent.size(), reply.tablets.size()) || !Counts(name, reply.incarnation)) return Lose(name, sent);
+    if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.tablets.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
       ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.tablets[i])});

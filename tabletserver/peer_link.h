@@ -45,6 +45,8 @@ class PeerLink {
   void Put(TabletId tablet, PeerMessage message);
   // Sends what was put.
   void Flush();
+  // A message of the peer's own came in this start of it.
+  void Hear(const ServerName& peer, Incarnation incarnation) { Counts(peer, static_cast<int64_t>(incarnation.value)); }
   // For copies; null while nobody knows where the server is. With the header that its requests need.
   std::shared_ptr<idl::ReplicationServiceCobSvIf> Stub(const ServerName& server, idl::PeerHeader& header);
 
@@ -76,7 +78,7 @@ class PeerLink {
   void FillHeader(const ServerName& name, const Peer& peer, idl::PeerHeader& header) const;
   void SendAppends(const ServerName& name, Peer& peer);
   void SendHeartbeats(const ServerName& name, Peer& peer);
-  // Whether what this incarnation of the peer says counts.
+  // Whether what this incarnation of the peer says counts; 0: not said.
   bool Counts(const ServerName& name, int64_t incarnation);
   void Lose(const ServerName& name, std::vector<Sent> sent);
 

@@ -29,6 +29,7 @@ DEFINE_int32(window_sequences, 1024, "results remembered per client");
 DEFINE_int32(window_mb, 16, "results remembered per tablet");
 DEFINE_int32(checkpoint_seconds, 60, "time between checkpoints");
 DEFINE_int32(checkpoint_log_mb, 1024, "log after which a checkpoint is taken early");
+DEFINE_int32(log_kept_mb, 1024, "log of one tablet kept for replicas that are behind; who falls further behind is copied afresh");
 DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
 DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
 DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
@@ -74,6 +75,7 @@ DEFINE_validator(window_sequences, &Positive);
 DEFINE_validator(window_mb, &Positive);
 DEFINE_validator(checkpoint_seconds, &Positive);
 DEFINE_validator(checkpoint_log_mb, &Positive);
+DEFINE_validator(log_kept_mb, &Positive);
 DEFINE_validator(heartbeat_ms, &Positive);
 DEFINE_validator(purge_turn_ms, &Positive);
 
@@ -110,6 +112,7 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.shard.window.bytes_max = static_cast<size_t>(Megabytes(FLAGS_window_mb));
   server.shard.overlay_bytes_max = static_cast<size_t>(Megabytes(FLAGS_overlay_mb_per_tablet));
   server.shard.server_overlay_bytes_max = Megabytes(FLAGS_overlay_mb);
+  server.shard.log_kept.bytes_max = static_cast<uint64_t>(Megabytes(FLAGS_log_kept_mb));
   server.checkpoint.period = std::chrono::seconds(FLAGS_checkpoint_seconds);
   server.checkpoint.log_bytes = Megabytes(FLAGS_checkpoint_log_mb);
   server.caretaker.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);

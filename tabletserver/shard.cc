@@ -254,7 +254,7 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
   }
   input.replica.token = Expect(std::move(done));
   input.now = ports_.executor.Now();
-  input.time_of_day_ms = ports_.executor.TimeOfDayMs();
+  if (input.time_of_day_ms <= 0) input.time_of_day_ms = ports_.executor.TimeOfDayMs();
   tablet->core->Step(input);
   Touch(tablet);
   Pump();
@@ -327,9 +327,13 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
 
 // Recovery needs nothing below `recoverable`; replicas that are behind may, but not for ever: then they are copied.
 Status Shard::TruncateLog(Tablet& tablet, Lsn recoverable) {
-  const uint64_t last = tablet.core->replica().last_appended().lsn.value;
-  const Lsn kept{last > options_.log_entries_kept_max ? last - options_.log_entries_kept_max : 0};
-  const Lsn below = std::min(recoverable, std::max(tablet.core->replica().NeededFrom(), kept));
+  const ReplicaCore& replica = tablet.core->replica();
+  if (replica.store_behind()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
+  Lsn below = recoverable;
+  if (const Lsn needed = replica.NeededFrom(); needed < recoverable) {
+    EBLA_ASSIGN(const Lsn kept, KeptFrom(ports_.store, tablet.id, {needed, replica.last_appended().lsn}, options_.log_kept));
+    below = std::min(recoverable, kept);
+  }
   EBLA_TRY(ports_.store.TruncateLog(tablet.id, below));
   EBLA_ASSIGN(const std::vector<LogEntry> first, ports_.store.ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
   tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});

@@ -27,6 +27,7 @@
 #include "tabletserver/copy_throttle.h"
 #include "tabletserver/copy_types.h"
 #include "tabletserver/mailbox.h"
+#include "tabletserver/log_kept.h"
 #include "tabletserver/peer_link.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
@@ -70,7 +71,7 @@ struct ShardOptions {
   bool machine_crashed = false;                    // under the process before this one
   LeaseTerms lease;
   Duration heartbeat = std::chrono::milliseconds(150);  // to peers
-  uint64_t log_entries_kept_max = 1'000'000;       // for replicas that are behind; further back they are copied
+  LogKept log_kept;                                // for replicas that are behind
 };
 
 class Shard {
@@ -128,7 +129,7 @@ class Shard {
     std::variant<AppendMessage, HeartbeatMessage> body;
     std::move_only_function<void(const PeerAnswer&)> done;  // destroyed uncalled when the replica goes meanwhile
   };
-  void Receive(ServerName from, std::vector<PeerCall> calls);
+  void Receive(ServerName from, Incarnation incarnation, std::vector<PeerCall> calls);
 
   // Of a copy to this server; one after the other, each after the answer to the one before (copy_source.h).
   void TakeCopyBegin(CopyBegin begin, CopyDone done);

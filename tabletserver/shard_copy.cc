@@ -118,6 +118,7 @@ void Shard::TakeCopyBegin(CopyBegin begin, CopyDone done) {
 
 // A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.
 bool Shard::GatherWindow(Tablet& tablet, CopyBegin& begin) {
+  if (tablet.gathered && begin.order.id < tablet.gathered->copy) return false;  // it comes late: a newer one is beginning
   if (begin.rows_before == 0) tablet.gathered.reset();
   if (begin.rows_before == 0 && !begin.rows_follow) return true;
   if (!tablet.gathered) tablet.gathered = GatheredWindow{begin.order.id, {}};

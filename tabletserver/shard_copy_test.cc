@@ -21,7 +21,7 @@ class ShardCopyTest : public GroupFixture {
 
   void SetUp() override {
     options_.checkpoint = {.period = 2s, .log_bytes = 100'000'000, .look_every = 500ms};
-    options_.shard.log_entries_kept_max = 10;
+    options_.shard.log_kept.entries_max = 10;
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
   }
 
@@ -85,6 +85,17 @@ TEST_F(ShardCopyTest, ALearnerGetsEverything) {
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
   ExpectEqual("ts-2", "ts-1");
   EXPECT_EQ(Count("ts-2"), kRecords - 100u);
+  Put("ts-1", 0, 10, "later");
+  ExpectEqual("ts-2", "ts-1");
+}
+
+TEST_F(ShardCopyTest, APeersOwnAnswersTellOfItsNewStart) {
+  Lead();
+  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
+  ExpectEqual("ts-2", "ts-1");
+  addresses_told_ = false;
+  Crash("ts-2");
+  Start("ts-2");
   Put("ts-1", 0, 10, "later");
   ExpectEqual("ts-2", "ts-1");
 }
@@ -218,6 +229,23 @@ TEST_F(ShardCopyTest, ASourceThatStepsDownMidwayIsReplaced) {
   EXPECT_EQ(Count("ts-3"), kRecords - 200u);
 }
 
+TEST_F(ShardCopyTest, WhoIsALittleBehindIsSentTheLog) {
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  Put("ts-1", 0, 100, "first");
+  ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1") && Level("ts-3", "ts-1"); }));
+  Cut("ts-1", "ts-2");
+  for (int i = 0; i < 5; ++i) Put("ts-1", 50, 51, std::to_string(i));
+  ASSERT_TRUE(Until([&] { return LogBegins("ts-1") == View("ts-2")->last_appended.lsn; }));
+  Heal();
+  bool copied = false;
+  ASSERT_TRUE(Until([&] {
+    copied = copied || View("ts-2")->incomplete;
+    return Level("ts-2", "ts-1");
+  }));
+  EXPECT_FALSE(copied) << "the log could reach it";
+}
+
 TEST_F(ShardCopyTest, WhatTheTargetHadIsDiscarded) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
@@ -298,6 +326,7 @@ class CopyTargetTest : public ShardCopyTest {
     Cut("ts-1", "ts-2");
   }
 
+  static constexpr int64_t kEarlier = int64_t{1} << 40;  // above the ids of ts-1's own copies
   idl::CopyRequest Request(int64_t copy = 1) {
     idl::CopyRequest request;
     request.header.clusterId = kCluster;
@@ -306,7 +335,7 @@ class CopyTargetTest : public ShardCopyTest {
     request.header.toServer = "ts-2";
     request.tabletId = kTablet;
     request.epoch = 2;
-    request.copyId = copy;
+    request.copyId = kEarlier + copy;
     return request;
   }
   // Begins at lsn 1000 of epoch 2, unless the target holds the line.
@@ -376,9 +405,9 @@ TEST_F(CopyTargetTest, OnlyTheCopyThatHasBegunIsTaken) {
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OK);
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::OK) << "once more does no harm";
   EXPECT_EQ(SendCopy("ts-2", Begin(kFar)).status.code, Code::OK) << "its answer was lost";
-  chunk.copyId = 2;
+  chunk.copyId = kEarlier + 2;
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::NOT_FOUND);
-  chunk.copyId = 1;
+  chunk.copyId = kEarlier + 1;
   chunk.chunk.checksum = 1;
   EXPECT_EQ(SendCopy("ts-2", chunk).status.code, Code::COME_AGAIN) << "damaged on its way";
   EXPECT_EQ(SendCopy("ts-2", Begin(kFar, 2)).status.code, Code::OK) << "another takes its place";

@@ -18,9 +18,10 @@ PeerLink Shard::MakePeerLink() {
 
 // ---- what peers ask -------------------------------------------------------------------------------------------------
 
-void Shard::Receive(ServerName from, std::vector<PeerCall> calls) {
-  ports_.executor.Post([this, from = std::move(from), calls = std::move(calls)]() mutable {
+void Shard::Receive(ServerName from, Incarnation incarnation, std::vector<PeerCall> calls) {
+  ports_.executor.Post([this, from = std::move(from), incarnation, calls = std::move(calls)]() mutable {
     const MonotonicTime now = ports_.executor.Now();
+    peer_link_.Hear(from, incarnation);
     for (PeerCall& call : calls) ReceiveOne(from, std::move(call), now);
     Pump();
   });

@@ -29,6 +29,7 @@ struct ConfigureTablet {
   11: map<string, types.Endpoint> endpoints  // of voters and learners
   13: bool transfer = false           // not fenced: the former primary has released the epoch before to `primary` (rule 1)
   12: optional i64 tabletTimeMs       // the greatest tablet time among the fence's answers (PROTOCOL 21); absent: none knew one
+  14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: nobody was fenced, the primary's own counts
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -45,6 +46,7 @@ struct FenceResult {
   6: bool incomplete
   7: bool forgetful                   // may have lost what it acknowledged (rule 5)
   8: i64 tabletTimeMs                 // 0: restarted since, knows none
+  9: i64 timeOfDayMs                  // by the server's clock, when it answered
 }
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 

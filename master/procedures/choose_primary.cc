@@ -11,6 +11,14 @@ bool HasLog(const FenceAnswer& answer, bool born_empty) {
   return !answer.incomplete;
 }
 
+// Of two the earlier: a clock that is hours ahead would forget every window, one that is behind merely stands still for a
+// while, as no entry's time is gone below.
+int64_t Median(std::vector<int64_t> values) {
+  if (values.empty()) return 0;
+  std::ranges::sort(values);
+  return values[(values.size() - 1) / 2];
+}
+
 }  // namespace
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
@@ -20,9 +28,11 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   size_t promised = 0, remembering = 0;
   const FenceAnswer* best = nullptr;            // of those that remember
   const FenceAnswer* best_forgetful = nullptr;  // of all
+  std::vector<int64_t> clocks;
   for (const FenceAnswer& answer : answers) {
     if (std::ranges::find(voters, answer.server) == voters.end()) continue;
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
+    clocks.push_back(answer.time_of_day_ms);
     ++promised;
     // An incomplete replica's promise counts, its log does not; a forgetful one's counts neither way.
     if (!answer.forgetful) ++remembering;
@@ -30,6 +40,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     if (!best_forgetful || answer.last > best_forgetful->last) best_forgetful = &answer;
     if (!answer.forgetful && (!best || answer.last > best->last)) best = &answer;
   }
+  if (choice.tablet_time_ms == 0) choice.time_of_day_ms = Median(std::move(clocks));
   const std::string counts = std::to_string(promised) + " of " + std::to_string(voters.size()) + " voters answered, " +
                              std::to_string(remembering) + " sure of their log";
   if (remembering >= majority && best) {

@@ -22,6 +22,7 @@ struct FenceAnswer {
   bool incomplete = false;
   bool forgetful = false;   // may have lost what it acknowledged
   int64_t tablet_time_ms = 0;  // 0: restarted since, knows none
+  int64_t time_of_day_ms = 0;  // by its clock
 };
 
 struct PrimaryChoice {
@@ -29,6 +30,7 @@ struct PrimaryChoice {
   Version presumed;                   // the log that the chosen one must have
   bool loss_possible = false;         // chosen although too few remember
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
+  int64_t time_of_day_ms = 0;         // then: the median of their clocks, the earlier of two
   std::string reason;
 };
 

@@ -60,5 +60,17 @@ TEST(ChoosePrimaryTest, TabletTimeIsTheGreatestAnswered) {
   EXPECT_EQ(ChoosePrimary(kThree, {a, b}, false).tablet_time_ms, 9);
 }
 
+TEST(ChoosePrimaryTest, TheTimeOfDayCountsOnlyWhenEveryAnswererHasRestartedAndThenTheirMedian) {
+  FenceAnswer a = Answer("a", 1, 1), b = Answer("b", 1, 1), c = Answer("c", 1, 1);
+  a.time_of_day_ms = 9'000'000;  // a clock that is hours ahead
+  b.time_of_day_ms = 1'000;
+  c.time_of_day_ms = 2'000;
+  EXPECT_EQ(ChoosePrimary(kThree, {a, b, c}, false).time_of_day_ms, 2'000);
+  EXPECT_EQ(ChoosePrimary(kThree, {a, b}, false).time_of_day_ms, 1'000);
+  c.tablet_time_ms = 700;
+  EXPECT_EQ(ChoosePrimary(kThree, {a, b, c}, false).time_of_day_ms, 0);
+  EXPECT_EQ(ChoosePrimary(kThree, {a, b, c}, false).tablet_time_ms, 700);
+}
+
 }  // namespace
 }  // namespace ebla::master

@@ -95,6 +95,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.incomplete = result.incomplete;
   answer.forgetful = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
+  answer.time_of_day_ms = result.timeOfDayMs;
   fencing.answers.push_back(std::move(answer));
   std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
     return Preference(answer.server, fencing.before, fencing.item.tablet);
@@ -154,6 +155,7 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.title = Title::kFenced;
   item.presumed = choice.presumed;
   item.tablet_time_ms = choice.tablet_time_ms;
+  item.time_of_day_ms = choice.time_of_day_ms;
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;

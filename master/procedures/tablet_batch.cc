@@ -99,6 +99,7 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
   order.born = tablet.creating();
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
+  if (item.time_of_day_ms > 0) order.__set_timeOfDayMs(item.time_of_day_ms);
   return order;
 }
 

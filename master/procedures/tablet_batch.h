@@ -40,7 +40,8 @@ struct BatchItem {
   int version = 0;                      // of the znode that `next` replaces
   Epoch epoch;                          // to be led
   Version presumed;                     // the log that the primary must have; none: nothing is presumed
-  int64_t tablet_time_ms = 0;
+  int64_t tablet_time_ms = 0;           // the greatest that the fence or the handover told; 0: none
+  int64_t time_of_day_ms = 0;           // then: the median of the fence's answers; 0: there was no fence
 
   // Filled by the batch.
   Incarnation incarnation;  // of the primary that was told

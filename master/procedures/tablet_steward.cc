@@ -301,6 +301,7 @@ BatchItem TabletSteward::Repeat(const TabletEntry& tablet, const Note& note) con
     item.title = note.title;
     item.presumed = note.presumed;
     item.tablet_time_ms = note.tablet_time_ms;
+    item.time_of_day_ms = note.time_of_day_ms;
   } else {
     item.title = tablet.creating() ? Title::kBorn : Title::kMember;
   }
@@ -371,6 +372,7 @@ void TabletSteward::TakeResult(const BatchItem& item) {
     note.title = item.title;
     note.presumed = item.presumed;
     note.tablet_time_ms = item.tablet_time_ms;
+    note.time_of_day_ms = item.time_of_day_ms;
   }
   Tell(item.tablet, item.status);
   if (item.status.ok()) {

@@ -75,6 +75,7 @@ class TabletSteward {
     Title title = Title::kBorn;
     Version presumed;
     int64_t tablet_time_ms = 0;
+    int64_t time_of_day_ms = 0;
   };
   struct Handover {
     TabletId tablet;

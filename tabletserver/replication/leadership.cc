@@ -20,16 +20,20 @@ T ReachedByMajority(std::vector<T> values) {
 
 }  // namespace
 
-Leadership::Leadership(ServerName self, LeaseTerms terms, Epoch epoch, Lsn barrier, const std::vector<ServerName>& voters,
-                       const std::vector<ServerName>& learners)
-    : self_(std::move(self)), terms_(terms), epoch_(epoch), barrier_(barrier), voters_(voters) {
+Leadership::Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners)
+    : self_(std::move(start.self)),
+      terms_(start.terms),
+      epoch_(start.epoch),
+      barrier_(start.barrier),
+      voters_(voters),
+      messages_(start.messages) {
   for (const ServerName& voter : voters) {
     if (voter != self_) peers_[voter].voter = true;
   }
   for (const ServerName& learner : learners) {
     if (learner != self_) peers_[learner].voter |= Planted(PlantedBug::learner_votes);
   }
-  for (auto& [name, peer] : peers_) peer.next = barrier;
+  for (auto& [name, peer] : peers_) peer.next = barrier_;
   heartbeat_due_ = true;
 }
 
@@ -54,17 +58,24 @@ void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, Monoton
 void Leadership::Probe(Peer& peer, Lsn next) {
   peer.mode = Mode::kProbe;
   peer.next = std::max(next, Lsn{1});
-  peer.ignore_through = peer.sent;
+  peer.ignore_through = messages_;
   peer.paused = false;
 }
 
 // Nothing but a copy helps now, whatever answers are still under way.
-void Leadership::WantCopy(Peer& peer, bool later) {
+void Leadership::WantCopy(Peer& peer) {
   peer.mode = Mode::kCopy;
   peer.copy = 0;
   peer.incomplete = true;
-  peer.paused = later;
-  peer.ignore_through = peer.sent;
+  peer.paused = false;
+  peer.ignore_through = messages_;
+}
+
+// One has failed: whatever ails the peer may last.
+void Leadership::WantCopyLater(Peer& peer, MonotonicTime now) {
+  WantCopy(peer);
+  peer.paused = true;
+  peer.copy_again = now + std::min(kCopyDelayMax, kCopyDelayFirst * (int64_t{1} << std::min(peer.copies_failed++, 20)));
 }
 
 void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answer, const ReplicaLog& log) {
@@ -75,7 +86,8 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
   Grant(peer, reply, answer.granted, answer.clock);
   if (answer.promised > epoch_) refused_for_ = std::max(refused_for_, answer.promised);
   if (!sent || reply.number <= peer.ignore_through) return;
-  if (answer.receiving != 0 && answer.receiving != peer.copy) return WantCopy(peer, false);  // one that nobody sends any more
+  // It waits for a copy that nobody sends any more; one that has arrived meanwhile it merely had not heard of.
+  if (answer.receiving != 0 && answer.receiving != peer.copy && answer.receiving != peer.copied) return WantCopy(peer);
   switch (answer.result) {
     case AppendResult::kStored:
       peer.match = std::max(peer.match, answer.flushed);
@@ -93,7 +105,11 @@ void Leadership::OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answ
     }
     case AppendResult::kIncomplete:
       // It has lost the copy it was receiving, or never had one.
-      WantCopy(peer, peer.copy != 0);
+      if (peer.copy != 0) {
+        WantCopyLater(peer, reply.now);
+      } else {
+        WantCopy(peer);
+      }
       break;
     case AppendResult::kStaleEpoch:
     case AppendResult::kUnknown:
@@ -148,18 +164,25 @@ void Leadership::OnCopyNews(const CopyNews& news) {
   Peer& peer = found->second;
   switch (news.kind) {
     case CopyNews::Kind::kAccepted: Probe(peer, peer.copy_start.lsn.Next()); break;
-    case CopyNews::Kind::kArrived: peer.copy = 0; break;
+    case CopyNews::Kind::kArrived:
+      peer.copied = std::exchange(peer.copy, 0);
+      peer.copies_failed = 0;
+      break;
     case CopyNews::Kind::kHoldsLine:
       peer.copy = 0;
       Probe(peer, peer.copy_start.lsn.Next());
       break;
-    case CopyNews::Kind::kFailed: WantCopy(peer, /*later=*/true); break;
+    case CopyNews::Kind::kFailed: WantCopyLater(peer, news.now); break;
   }
 }
 
-void Leadership::OnTick(MonotonicTime) {
+void Leadership::OnTick(MonotonicTime now) {
   for (auto& [name, peer] : peers_) {
-    if (peer.appends.empty()) peer.paused = false;
+    if (!peer.appends.empty()) continue;
+    if (peer.mode != Mode::kCopy || now >= peer.copy_again) peer.paused = false;
+    // Once its copy is complete the peer can be counted, and nothing but an answer says so. Where nothing is written, as
+    // before a Barrier that lacks this very peer, no append asks for one.
+    if (peer.mode == Mode::kReplicate && peer.incomplete) Probe(peer, peer.next);
   }
 }
 
@@ -210,8 +233,8 @@ std::vector<PeerProgress> Leadership::Progress() const {
 Lsn Leadership::NeededFrom(Lsn otherwise) const {
   Lsn needed = otherwise;
   for (const auto& [name, peer] : peers_) {
-    const Lsn reached = peer.copy != 0 ? peer.copy_start.lsn : peer.match;
-    needed = std::min(needed, reached.Next());
+    // What it has reached already is kept too: by that entry a probe shows that the logs meet.
+    needed = std::min(needed, peer.copy != 0 ? peer.copy_start.lsn : peer.match);
   }
   return needed;
 }
@@ -301,7 +324,7 @@ Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicT
       heartbeat.echo_clock = peer.echo_clock;
       heartbeat.echo_committed = committed;
     }
-    messages.push_back({name, ++peer.sent, now, std::move(heartbeat)});
+    messages.push_back({name, ++messages_, now, std::move(heartbeat)});
   }
   heartbeat_due_ = round_due_ = false;
   return {};
@@ -325,8 +348,8 @@ Status Leadership::Send(const ServerName& name, Peer& peer, const ReplicaLog& lo
   }
   peer.paused = peer.mode == Mode::kProbe;
   peer.bytes_in_flight += sent.bytes;
-  peer.appends.emplace(++peer.sent, sent);
-  messages.push_back({name, peer.sent, now, std::move(append)});
+  peer.appends.emplace(++messages_, sent);
+  messages.push_back({name, messages_, now, std::move(append)});
   return {};
 }
 
@@ -334,8 +357,8 @@ void Leadership::BeginCopy(const ServerName& name, Peer& peer, const ReplicaLog&
   peer.mode = Mode::kCopy;
   peer.match = {};
   peer.incomplete = true;
-  peer.ignore_through = peer.sent;
-  peer.copy = (epoch_.value << 16) + ++copies_begun_;
+  peer.ignore_through = messages_;
+  peer.copy = (epoch_.value << 32) + ++copies_begun_;
   peer.copy_start = log.applied();
   const bool first_is_applied = log.first() && log.first().lsn <= log.applied().lsn;
   copies.push_back({name, peer.copy, epoch_, log.applied(), first_is_applied ? log.first() : log.applied()});

@@ -7,7 +7,10 @@
 // Invariants: 1. Counts voters only; each voter's position is durable there, and in this epoch's history.
 //             2. A lease is counted from when the heartbeat or append was sent, less the margin (PROTOCOL 7).
 //             3. A confirmation counts only answers to messages sent after its round began.
-// Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together.
+//             4. Message numbers go on from those of the leadership before: what became of an older message is never taken
+//                for news of a newer one.
+// Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together. A copy that
+//             fails is begun again after kCopyDelayFirst, doubled each time up to kCopyDelayMax.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -31,13 +34,22 @@ class Leadership {
   static constexpr int kInFlightMax = 64;
   static constexpr size_t kInFlightBytesMax = 4 << 20;
   static constexpr size_t kConfirmsMax = 65'536;  // reads that wait for a round
+  static constexpr Duration kCopyDelayFirst = std::chrono::milliseconds(100);
+  static constexpr Duration kCopyDelayMax = std::chrono::seconds(10);
 
-  Leadership(ServerName self, LeaseTerms terms, Epoch epoch, Lsn barrier, const std::vector<ServerName>& voters,
-             const std::vector<ServerName>& learners);
+  struct Start {
+    ServerName self;
+    LeaseTerms terms;
+    Epoch epoch;
+    Lsn barrier;
+    uint64_t messages = 0;  // sent by the leaderships before, in this process
+  };
+  Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners);
 
   Epoch epoch() const { return epoch_; }
   Lsn barrier() const { return barrier_; }
   const std::vector<ServerName>& voters() const { return voters_; }
+  uint64_t messages() const { return messages_; }
 
   // ---- news ----
   void OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answer, const ReplicaLog& log);
@@ -87,8 +99,7 @@ class Leadership {
     bool proven = false;           // has stored something of this epoch
     Lsn match;                     // durable there
     Lsn next;                      // to be sent
-    uint64_t sent = 0;             // messages so far
-    uint64_t ignore_through = 0;   // mismatches of these are of an earlier probe
+    uint64_t ignore_through = 0;   // answers to messages up to this number are of an earlier probe
     size_t bytes_in_flight = 0;
     std::map<uint64_t, Sent> appends;  // in flight, by number
     MonotonicTime lease;
@@ -96,13 +107,17 @@ class Leadership {
     MonotonicTime echo_clock;
     uint64_t confirmed = 0;        // the latest round it has confirmed
     uint64_t copy = 0;             // under way; 0: none
+    uint64_t copied = 0;           // the latest that has arrived
     Version copy_start;
+    int copies_failed = 0;         // since one arrived
+    MonotonicTime copy_again;      // not before
   };
 
   void Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock);
   std::optional<Sent> Settle(Peer& peer, uint64_t number);
   void Probe(Peer& peer, Lsn next);
-  void WantCopy(Peer& peer, bool later);
+  void WantCopy(Peer& peer);
+  void WantCopyLater(Peer& peer, MonotonicTime now);
   bool WantsMessage(const Peer& peer, const ReplicaLog& log) const;
   Status Send(const ServerName& name, Peer& peer, const ReplicaLog& log, Lsn committed, MonotonicTime now,
               std::vector<PeerMessage>& messages, std::vector<StartCopy>& copies);
@@ -117,6 +132,7 @@ class Leadership {
   std::map<ServerName, Peer> peers_;  // all but itself
   Epoch refused_for_;
   uint64_t copies_begun_ = 0;
+  uint64_t messages_ = 0;             // sent; the number of the last
 
   uint64_t round_ = 0;                // the latest begun
   bool round_open_ = false;

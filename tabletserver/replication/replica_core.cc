@@ -199,7 +199,8 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   state_dirty_ = true;
   configured_ = input.epoch;
   AbandonCopy();
-  role_.emplace<Leadership>(options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), voters_, learners_);
+  role_.emplace<Leadership>(
+      Leadership::Start{options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), messages_}, voters_, learners_);
 
   auto barrier = std::make_shared<LogEntry>();
   barrier->kind = EntryKind::kBarrier;
@@ -217,7 +218,7 @@ void ReplicaCore::Step(const FenceReplica& input) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
   if (!Planted(PlantedBug::serve_again_after_step_down)) StepDown();
-  if (!Leads()) log_.DropUnstored();  // refused by the store so far: no part of what is reported
+  if (!Leads()) DropUnstored();  // refused by the store so far: no part of what is reported
   const bool absent = role() == RoleKind::kAbsent;
   if (!absent || !Planted(PlantedBug::forget_promise_of_unknown)) Promise(input.epoch);
   // Silent first: until what it has granted has run out, a primary that does not know may serve reads.
@@ -248,6 +249,7 @@ void ReplicaCore::Step(const DropReplica& input) {
     state_.forgetful = false;
     state_dirty_ = true;
     AbandonCopy();
+    RefuseAppends(AppendResult::kUnknown);
     role_ = Absent{};
   }
   Reply(input.token, {});
@@ -313,8 +315,18 @@ void ReplicaCore::StepDown(bool keep_log) {
   for (ConfirmReply& reply : lead->Abandon()) ready_confirms_.push_back(std::move(reply));
   if (transfer_) Reply(transfer_->token, Error(Code::kStaleEpoch, "the epoch ended before the transfer"));
   transfer_.reset();
+  messages_ = lead->messages();
   role_ = Follower{};
-  if (!keep_log) log_.DropUnstored();
+  if (!keep_log) DropUnstored();
+}
+
+// What waits to be acknowledged of it is refused: a later entry at its place would be acknowledged in its stead.
+void ReplicaCore::DropUnstored() {
+  log_.DropUnstored();
+  const Lsn last = log_.last().lsn;
+  RefuseAppends(AppendResult::kBusy, last);
+  committed_ = std::min(committed_, last);
+  if (auto* follower = std::get_if<Follower>(&role_)) follower->matched = std::min(follower->matched, last);
 }
 
 void ReplicaCore::Promise(Epoch epoch) {
@@ -412,10 +424,11 @@ void ReplicaCore::Step(const Flushed& input) {
   AdvanceCopy();
 }
 
-// Replies leave in order; one that waits for grants to run out holds up those behind it.
+// Replies leave in order; one that waits for grants to run out holds up those behind it. Whoever hears of a drop discards
+// what is left, so what is undone by it is kept first, even while the store refuses that (PROTOCOL 22).
 void ReplicaCore::ReleaseHeld() {
   while (!held_replies_.empty() && held_replies_.front().after <= flushed_number_ &&
-         held_replies_.front().not_before <= now_) {
+         held_replies_.front().not_before <= now_ && (undone_.empty() || !held_replies_.front().reply.dropped)) {
     ready_replies_.push_back(std::move(held_replies_.front().reply));
     held_replies_.pop_front();
   }

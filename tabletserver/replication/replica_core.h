@@ -130,6 +130,7 @@ class ReplicaCore {
   uint64_t preparing() const { return copy_ && copy_->stage == CopyStage::kPreparing ? copy_->order.id : 0; }
   uint64_t receiving() const { return copy_ && copy_->stage == CopyStage::kReceiving ? copy_->order.id : 0; }
   bool store_stalled() const { return store_failed_; }    // the store refused entries: they wait for a Tick
+  bool store_behind() const { return log_.HasWork(); }    // it has yet to remove or append something
   const Status& failure() const { return failure_; }      // not OK: the store lied, the replica is dead
   const ReplicaState& state() const { return state_; }
   MonotonicTime wake_at() const;   // when the next Tick is due at the latest
@@ -181,6 +182,7 @@ class ReplicaCore {
   void Create(const ConfigureReplica& input);
   void Lead(const ConfigureReplica& input);
   void StepDown(bool keep_log = false);
+  void DropUnstored();
   void Promise(Epoch epoch);
   void Reply(RequestToken token, Status status, MonotonicTime not_before = {});
   void AdvanceCommit();
@@ -204,8 +206,11 @@ class ReplicaCore {
   void OnHeartbeat(RequestToken token, const ServerName& peer, const HeartbeatMessage& heartbeat, MonotonicTime now);
   Result<std::optional<Version>> Conflict(Version previous) const;
   Status Take(const AppendMessage& append);
+  void CommitMatched();
   void AnswerAppends();
-  void RefuseAppends(AppendResult result);
+  // Those of entries above `above`, still to be made durable.
+  void RefuseAppends(AppendResult result, Lsn above = {});
+  uint64_t awaited_copy() const { return copy_ && copy_->stage <= CopyStage::kReceiving ? copy_->order.id : 0; }
   void Remember();
   void Freshen();
   void AdvanceCopy();
@@ -230,6 +235,8 @@ class ReplicaCore {
   Lsn retain_;                    // as the primary says
   std::optional<Transfer> transfer_;
   std::optional<Copy> copy_;
+  uint64_t latest_copy_ = 0;      // obeyed; a begin of an older one came late
+  uint64_t messages_ = 0;         // sent to peers by the leaderships that are over
 
   Lsn committed_;
   Lsn told_committed_;            // by the primary of this epoch

@@ -79,7 +79,7 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
   answer.clock = now;
   answer.granted = Grant(append.epoch, now);
   retain_ = append.retain;
-  if (copy_ && copy_->stage <= CopyStage::kReceiving) answer.receiving = copy_->order.id;
+  answer.receiving = awaited_copy();
   if (state_.incomplete) {
     if (!copy_) return say(AppendResult::kIncomplete);
     if (copy_->stage < CopyStage::kReceiving) return say(AppendResult::kBusy);
@@ -105,7 +105,7 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
   answer.flushed = append.entries.empty() ? append.previous.lsn : append.entries.back()->version.lsn;
   matched = std::max(matched, answer.flushed);
   told_committed_ = std::max(told_committed_, append.committed);
-  CommitTo(std::min(append.committed, matched));
+  CommitMatched();
   held_answers_.push_back({token, answer});
   if (log_.flushed() < answer.flushed) flush_wanted_ = true;
   AnswerAppends();
@@ -150,7 +150,18 @@ Status ReplicaCore::Take(const AppendMessage& append) {
   return {};
 }
 
-// Those that are durable, and the promise with them.
+// What is known to be committed, of a log that is known to be the primary's. A copy's chunks know it too: what they show
+// was applied at their source. Without that the last replica that a Barrier lacks would wait to be told of the very
+// entries that nobody can commit without it.
+void ReplicaCore::CommitMatched() {
+  const auto* follower = std::get_if<Follower>(&role_);
+  if (follower == nullptr) return;
+  const Lsn shown = copy_ && copy_->stage >= CopyStage::kApplying ? copy_->upto : Lsn{};
+  CommitTo(std::min(std::max(told_committed_, shown), follower->matched));
+}
+
+// Those that are durable, and the promise with them. What has become of a copy while they waited is told as it is now: a
+// primary that hears of one that is over begins another.
 void ReplicaCore::AnswerAppends() {
   std::erase_if(held_answers_, [this](HeldAnswer& held) {
     if (log_.flushed() < held.answer.flushed) return false;
@@ -158,6 +169,7 @@ void ReplicaCore::AnswerAppends() {
     held.answer.result = AppendResult::kStored;
     held.answer.promised = state_.promised;
     held.answer.incomplete = durable_.incomplete || state_.incomplete;
+    held.answer.receiving = awaited_copy();
     ready_answers_.push_back({held.token, held.answer});
     return true;
   });
@@ -173,14 +185,16 @@ void ReplicaCore::Remember() {
   state_dirty_ = true;
 }
 
-void ReplicaCore::RefuseAppends(AppendResult result) {
-  for (HeldAnswer& held : held_answers_) {
+void ReplicaCore::RefuseAppends(AppendResult result, Lsn above) {
+  std::erase_if(held_answers_, [&](HeldAnswer& held) {
+    if (held.answer.flushed <= above && above) return false;
     held.answer.result = result;
     held.answer.promised = state_.promised;
     held.answer.granted = false;
+    held.answer.receiving = awaited_copy();
     ready_answers_.push_back({held.token, held.answer});
-  }
-  held_answers_.clear();
+    return true;
+  });
 }
 
 // ---- heartbeats -----------------------------------------------------------------------------------------------------
@@ -194,7 +208,7 @@ void ReplicaCore::OnHeartbeat(RequestToken token, const ServerName& peer, const 
     answer.clock = now;
     retain_ = heartbeat.retain;
     told_committed_ = std::max(told_committed_, heartbeat.committed);
-    CommitTo(std::min(heartbeat.committed, std::get<Follower>(role_).matched));
+    CommitMatched();
     if (heartbeat.echo_clock > fresh_as_of_ && echoes_.size() < kEchoesMax) {
       echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
       Freshen();
@@ -224,6 +238,7 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   if (role() == RoleKind::kAbsent) return say(Error(Code::kNotFound, "no replica is here"));
   if (!Follow(input.peer, input.epoch, input.now)) return say(Error(Code::kStaleEpoch, "a higher epoch is promised"));
   if (copy_ && copy_->order.id == input.id && copy_->stage >= CopyStage::kReceiving) return say({});
+  if (input.id < latest_copy_) return say(Error(Code::kComeAgain, "a newer copy has begun"));
   const bool arrived = copy_ && copy_->stage >= CopyStage::kApplying;
   if ((!state_.incomplete || arrived) && !Planted(PlantedBug::copy_discards_line)) {
     // Who holds the line may have been counted when what follows it was committed.
@@ -236,6 +251,7 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
     if (holds) return say(Error(Code::kConditionFailed, "the log holds " + input.line.ToString()));
   }
   AbandonCopy();
+  latest_copy_ = input.id;
   copy_ = Copy{.order = input, .marked_by = next_flush_};
   RefuseAppends(AppendResult::kIncomplete);
   // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica that
@@ -282,6 +298,7 @@ void ReplicaCore::Step(const CopyArrived& input) {
     copy_->upto = input.upto;
     copy_->stage = CopyStage::kApplying;
     commit_news_ = true;
+    CommitMatched();
     AdvanceCopy();
   }
   ready_copies_.push_back({input.token, {}});

@@ -57,7 +57,8 @@ class ReplicaLog {
   void Apply(Version upto);
   // Lets go of stored entries, oldest first, until no more than `bytes` are held: the store has them.
   void HoldAtMost(size_t bytes);
-  void Truncated(Version first) { first_ = first; }
+  // The store's log now begins with `first`; or with nothing, if that is part of a suffix still to be removed.
+  void Truncated(Version first) { first_ = remove_from_ && first.lsn >= remove_from_ ? Version{} : first; }
   // Begins anew after `start`, with nothing held or stored: a copy, or a dropped replica forgotten ({}).
   void Reset(Version start);
 

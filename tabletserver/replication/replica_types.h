@@ -144,7 +144,7 @@ struct AppendAnswer {
   Epoch promised;
   bool granted = false;  // until a lease after it was received, no higher epoch is promised to anybody
   bool incomplete = false;  // stored, but must not be counted (PROTOCOL 5)
-  uint64_t receiving = 0;   // the copy that it waits for; 0: none
+  uint64_t receiving = 0;   // the copy that it waits for when it answers; 0: none
   MonotonicTime clock;   // the follower's, when it received the request
 };
 
@@ -184,7 +184,7 @@ struct PeerAnswer {
 // To a peer.
 struct PeerMessage {
   ServerName peer;
-  uint64_t number = 0;   // of this replica's messages to that peer
+  uint64_t number = 0;   // of this replica's messages in this process: never used again
   MonotonicTime sent;
   std::variant<AppendMessage, HeartbeatMessage> body;
 };
@@ -209,7 +209,7 @@ struct PeerRestarted {
 // Brings a peer that the log cannot reach to `start`: chunks of records read at or past it, then the log from there on.
 struct StartCopy {
   ServerName peer;
-  uint64_t id = 0;
+  uint64_t id = 0;  // grows from one copy to the next, and from epoch to epoch
   Epoch epoch;
   Version start;  // applied here when the copy began; the log from there on is kept for it
   Version line;   // who holds this entry (committed, and the first of the log here) refuses, and is sent the log

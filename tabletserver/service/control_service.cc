@@ -63,6 +63,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
     to.replica.presumed = {Epoch{static_cast<uint64_t>(tablet.presumed.epoch)}, Lsn{static_cast<uint64_t>(tablet.presumed.lsn)}};
   }
   if (tablet.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(tablet.tabletTimeMs)};
+  if (tablet.__isset.timeOfDayMs) to.time_of_day_ms = tablet.timeOfDayMs;
   if (to.replica.range.Empty()) return Error(Code::kInvalidArgument, "the tablet's range is empty or inverted");
   return to;
 }
@@ -156,7 +157,10 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
   ForEachTablet(
       std::move(cob), request,
       [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Fence(tablet, epoch, std::move(done)); },
-      FillFence);
+      [this](const ControlReply& reply, idl::FenceResult& result) {
+        FillFence(reply, result);
+        result.timeOfDayMs = ports_.background.TimeOfDayMs();
+      });
 }
 
 void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) {

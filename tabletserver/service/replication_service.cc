@@ -30,15 +30,22 @@ Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
   return Status::Ok();
 }
 
-void ReplicationService::HandOut(const ServerName& from, std::vector<std::vector<Shard::PeerCall>> calls) {
+int64_t ReplicationService::IncarnationFor(const idl::PeerHeader& header) const {
+  const std::string cluster = ports_.cluster_id();
+  const bool meant = header.toServer == ports_.name && (cluster.empty() || header.clusterId == cluster);
+  return meant ? static_cast<int64_t>(ports_.incarnation.value) : 0;
+}
+
+void ReplicationService::HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls) {
+  const Incarnation incarnation{static_cast<uint64_t>(header.fromIncarnation)};
   for (size_t i = 0; i < calls.size(); ++i) {
-    if (!calls[i].empty()) ports_.shards[i]->Receive(from, std::move(calls[i]));
+    if (!calls[i].empty()) ports_.shards[i]->Receive(header.fromServer, incarnation, std::move(calls[i]));
   }
 }
 
 void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequest& request) {
   auto gathered = std::make_shared<Gathered<idl::AppendReply>>(std::move(cob));
-  gathered->reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  gathered->reply.incarnation = IncarnationFor(request.header);
   if (Status status = CheckHeader(request.header); !status.ok()) {
     gathered->reply.status = rpc::ToIdl(status);
     return;
@@ -63,12 +70,12 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
                                               gathered->reply.replies[i] = ToIdl(tablet, std::get<AppendAnswer>(answer.body));
                                             }});
   }
-  HandOut(request.header.fromServer, std::move(calls));
+  HandOut(request.header, std::move(calls));
 }
 
 void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const idl::PeerHeartbeatRequest& request) {
   auto gathered = std::make_shared<Gathered<idl::PeerHeartbeatReply>>(std::move(cob));
-  gathered->reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  gathered->reply.incarnation = IncarnationFor(request.header);
   if (Status status = CheckHeader(request.header); !status.ok()) {
     gathered->reply.status = rpc::ToIdl(status);
     return;
@@ -84,7 +91,7 @@ void ReplicationService::peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const i
                                                   ToIdl(tablet, std::get<HeartbeatAnswer>(answer.body));
                                             }});
   }
-  HandOut(request.header.fromServer, std::move(calls));
+  HandOut(request.header, std::move(calls));
 }
 
 void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& request) {
@@ -92,7 +99,7 @@ void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& r
   if (status.ok()) return copies_.Take(std::move(cob), request);
   idl::CopyReply reply;
   reply.status = rpc::ToIdl(status);
-  reply.incarnation = static_cast<int64_t>(ports_.incarnation.value);
+  reply.incarnation = IncarnationFor(request.header);
   cob(reply);
 }
 

@@ -38,7 +38,9 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
 
  private:
   Status CheckHeader(const idl::PeerHeader& header) const;
-  void HandOut(const ServerName& from, std::vector<std::vector<Shard::PeerCall>> calls);
+  // What an answer says of this start, a refusal too; 0 to who means another server.
+  int64_t IncarnationFor(const idl::PeerHeader& header) const;
+  void HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls);
   std::vector<std::vector<Shard::PeerCall>> PerShard() const { return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size()); }
   size_t ShardOf(int64_t tablet) const { return static_cast<uint64_t>(tablet) % ports_.shards.size(); }
 

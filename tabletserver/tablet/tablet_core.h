@@ -73,7 +73,7 @@ struct ConfigureTablet {
   ConfigureReplica replica;
   TabletSchema schema;
   TabletTime learnt;          // the greatest that the fence's answers carried; none: every answerer has restarted
-  int64_t time_of_day_ms = 0;  // of this server
+  int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's where nobody was fenced
   MonotonicTime now;
 };
 

@@ -51,15 +51,19 @@ void CoreRig::Start() {
 
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
-RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt) {
+int64_t CoreRig::time_of_day_ms() const {
+  const Duration passed = now_ - MonotonicTime{std::chrono::seconds(1)} + skew_;
+  return kMorningMs + std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
+}
+
+RequestToken CoreRig::Configure(ConfigureReplica configure, TabletTime learnt, int64_t time_of_day_ms) {
   const RequestToken token = configure.token = NextToken();
   ConfigureTablet input;
   input.replica = std::move(configure);
   input.schema = schema_;
   input.learnt = learnt;
   input.now = now_;
-  const Duration passed = now_ - MonotonicTime{std::chrono::seconds(1)} + skew_;
-  input.time_of_day_ms = kMorningMs + std::chrono::duration_cast<std::chrono::milliseconds>(passed).count();
+  input.time_of_day_ms = time_of_day_ms > 0 ? time_of_day_ms : this->time_of_day_ms();
   core_->Step(input);
   Run();
   return token;
@@ -216,13 +220,17 @@ void CoreRig::Carry(TabletOutput output) {
 
 bool CoreRig::Store(const TabletOutput& output) {
   if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
-  if (!append_status_.ok() && !output.append.empty()) {
-    core_->Step(StoreFailed{append_status_});
-    return false;
-  }
   if (output.state.has_value()) {
     journal_.push_back({.state = output.state, .entry = {}, .remove_from = {}, .forget_to = {}});
     state_ = *output.state;
+  }
+  if (!keep_status_.ok() && !output.undone.empty()) {
+    core_->Step(StoreFailed{keep_status_});
+    return false;
+  }
+  if (!append_status_.ok() && !output.append.empty()) {
+    core_->Step(StoreFailed{append_status_});
+    return false;
   }
   for (const EntryPtr& entry : output.undone) undone.push_back(entry);
   if (output.remove_from) {

@@ -25,7 +25,8 @@ class CoreRig {
   static TabletSchema DefaultSchema();
 
   // ---- inputs, each carried through until nothing is left to do but what is held --------------------------------------
-  RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {});
+  // `time_of_day_ms`: the median of the fence's answers; 0: its own.
+  RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {}, int64_t time_of_day_ms = 0);
   RequestToken Fence(Epoch epoch);
   RequestToken Drop(Epoch epoch);
   RequestToken Alter(TabletSchema schema);
@@ -49,11 +50,14 @@ class CoreRig {
   void FlushOne();  // completes the oldest flush under way, while they are held
   void FailAppend(Status status) { append_status_ = std::move(status); }
   void FailApply(Status status) { apply_status_ = std::move(status); }
+  void FailKeep(Status status) { keep_status_ = std::move(status); }  // of what is undone
 
   void Checkpoint(bool truncate_log);
   // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
   // `clock_skew` off.
   void Crash(size_t keep, Duration clock_skew = {});
+  // From its next start on it may have lost what it acknowledged (an interval table's machine went down).
+  void Forgets() { options_.forgot = true; }
   size_t unflushed() const { return journal_.size() - flushed_; }
 
   // ---- what came out --------------------------------------------------------------------------------------------------
@@ -75,6 +79,8 @@ class CoreRig {
   TabletCore& core() { return *core_; }
   const TabletCore& core() const { return *core_; }
   MonotonicTime now() const { return now_; }
+  int64_t time_of_day_ms() const;
+  void SkewClock(Duration skew) { skew_ = skew; }  // its time of day, not its monotonic clock
   TabletTime tablet_time() const { return view->time.Now(now_); }
   const std::map<std::string, StoredRecord>& records() const { return data_.records; }
   const std::map<std::pair<ClientId, Sequence>, WindowRow>& window() const { return data_.window; }
@@ -107,7 +113,7 @@ class CoreRig {
   void Apply(ApplyBatch batch);
   RequestToken NextToken() { return RequestToken{next_token_++}; }
 
-  const TabletOptions options_;
+  TabletOptions options_;
   TabletSchema schema_;
   std::unique_ptr<TabletCore> core_;
   MonotonicTime now_{std::chrono::seconds(1)};
@@ -125,6 +131,7 @@ class CoreRig {
   std::deque<std::pair<FlushNumber, size_t>> flushes_;  // not yet done
   Status append_status_;
   Status apply_status_;
+  Status keep_status_;
   uint64_t next_token_ = 1;
 };
 

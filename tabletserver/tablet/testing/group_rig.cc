@@ -11,6 +11,7 @@ struct GroupRig::Fencing {
   GroupCatalog seen;
   Epoch epoch;
   std::map<ServerName, ControlReply> answers;
+  std::vector<int64_t> clocks;
   bool over = false;
   Told done;
 };
@@ -85,7 +86,7 @@ void GroupRig::SendMessage(const ServerName& from, PeerMessage message) {
     answers_[{to, request.token}] = [this, from, to, what, reply, come_back, receiver](const PeerAnswer* answer) {
       if (answer == nullptr) return come_back();
       std::visit([&](const auto& body) { reply->body = body; }, answer->body);
-      Send({to, from, what + "ed",
+      Send({to, from, what + "-answer",
             [this, to, receiver, reply, come_back] {
               // The host drops what an earlier incarnation said.
               if (lives_[to] != receiver) reply->body = std::monostate{};
@@ -182,7 +183,7 @@ void GroupRig::BeginCopy(const ServerName& from, const StartCopy& start) {
       const Kind kind = reply->status.ok()                                  ? Kind::kAccepted
                         : reply->status.code() == Code::kConditionFailed ? Kind::kHoldsLine
                                                                          : Kind::kFailed;
-      Send({to, job->from, "copy answered",
+      Send({to, job->from, "copy-answer",
             [this, job, tell, kind] {
               tell(kind);
               if (kind == Kind::kAccepted) CopyStep(job);
@@ -205,6 +206,7 @@ void GroupRig::CopyStep(std::shared_ptr<CopyJob> job) {
     if (lives_[job->start.peer] != job->to_life) return fail();
     const auto& records = at(job->from).records();
     CoreRig& target = at(job->start.peer);
+    if (target.core().replica().receiving() != job->start.id) return fail();
     std::map<std::string, StoredRecord> chunk;
     auto record = records.lower_bound(job->next);
     for (; record != records.end() && chunk.size() < 2; ++record) chunk.insert(*record);
@@ -240,7 +242,7 @@ void GroupRig::Order(const ServerName& to, std::function<RequestToken(CoreRig&)>
     const RequestToken token = give(at(to));
     auto answered = [this, to, told](const ControlReply* reply) {
       if (reply == nullptr) return told(nullptr);
-      Send({to, "master", "answer to the master", [told, reply = *reply] { told(&reply); }, [told] { told(nullptr); }});
+      Send({to, "master", "answer", [told, reply = *reply] { told(&reply); }, [told] { told(nullptr); }});
     };
     // The rig may have answered at once.
     auto& controls = at(to).controls;
@@ -257,11 +259,10 @@ void GroupRig::Order(const ServerName& to, std::function<RequestToken(CoreRig&)>
 
 void GroupRig::Create(const ServerName& primary, const std::vector<ServerName>& voters) {
   CHECK(CompareAndSet(0, {.epoch = Epoch{1}, .primary = primary, .voters = voters, .learners = {}}));
-  Configure(catalog_, false, false, {}, {}, {});
+  Configure(catalog_, {}, {});
 }
 
-void GroupRig::Configure(const GroupCatalog& catalog, bool fenced, bool transfer, Version presumed, TabletTime learnt,
-                         Told done) {
+void GroupRig::Configure(const GroupCatalog& catalog, const Grounds& grounds, Told done) {
   std::vector<ServerName> all = catalog.voters;
   all.insert(all.end(), catalog.learners.begin(), catalog.learners.end());
   for (const ServerName& server : all) {
@@ -269,13 +270,13 @@ void GroupRig::Configure(const GroupCatalog& catalog, bool fenced, bool transfer
                                .primary = catalog.primary,
                                .voters = catalog.voters,
                                .learners = catalog.learners,
-                               .fenced = fenced,
+                               .fenced = grounds.fenced,
                                .born = catalog.epoch == Epoch{1},
-                               .transfer = transfer};
-    if (server == catalog.primary) configure.presumed = presumed;
+                               .transfer = grounds.transfer};
+    if (server == catalog.primary) configure.presumed = grounds.presumed;
     const bool decides = server == catalog.primary;
     Order(
-        server, [configure, learnt](CoreRig& rig) { return rig.Configure(configure, learnt); },
+        server, [configure, grounds](CoreRig& rig) { return rig.Configure(configure, grounds.learnt, grounds.time_of_day_ms); },
         [done, decides](const ControlReply* reply) {
           if (done && decides) done(reply != nullptr && reply->status.ok());
         });
@@ -303,6 +304,7 @@ void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerNam
   if (fencing->over || reply == nullptr || !reply->status.ok()) return;
   if (reply->forgetful) return;
   fencing->answers[by] = *reply;
+  fencing->clocks.push_back(at(by).time_of_day_ms());
   const size_t majority = fencing->seen.voters.size() / 2 + 1;
   if (fencing->answers.size() < majority) return;
   const ServerName* best = nullptr;
@@ -325,7 +327,9 @@ void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerNam
     if (fencing->done) fencing->done(false);
     return;
   }
-  Configure(catalog_, true, false, longest, learnt, fencing->done);
+  std::sort(fencing->clocks.begin(), fencing->clocks.end());
+  const int64_t median = fencing->clocks[(fencing->clocks.size() - 1) / 2];
+  Configure(catalog_, {.fenced = true, .presumed = longest, .learnt = learnt, .time_of_day_ms = median}, fencing->done);
 }
 
 void GroupRig::Change(std::vector<ServerName> voters, std::vector<ServerName> learners, Told done) {
@@ -334,7 +338,7 @@ void GroupRig::Change(std::vector<ServerName> voters, std::vector<ServerName> le
   next.voters = std::move(voters);
   next.learners = std::move(learners);
   CHECK(CompareAndSet(catalog_.version, next));
-  Configure(catalog_, false, false, {}, {}, std::move(done));
+  Configure(catalog_, {}, std::move(done));
 }
 
 void GroupRig::Transfer(const ServerName& target, Duration patience, Told done) {
@@ -350,7 +354,7 @@ void GroupRig::Transfer(const ServerName& target, Duration patience, Told done) 
           if (done) done(false);
           return;
         }
-        Configure(catalog_, false, true, reply->last_appended, reply->time, done);
+        Configure(catalog_, {.transfer = true, .presumed = reply->last_appended, .learnt = reply->time}, done);
       });
 }
 

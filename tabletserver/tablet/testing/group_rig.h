@@ -68,6 +68,8 @@ class GroupRig {
   void Drop(const ServerName& server);
   // Tells followers and learners what the catalog says; who has no replica makes one, incomplete.
   void Remind();
+  // One order, whatever the catalog says; `told` null: nothing came back.
+  void Order(const ServerName& to, std::function<RequestToken(CoreRig&)> give, std::function<void(const ControlReply*)> told);
 
  private:
   struct Fencing;
@@ -77,9 +79,16 @@ class GroupRig {
   void TakeAnswers(const ServerName& server);
   void BeginCopy(const ServerName& from, const StartCopy& start);
   void CopyStep(std::shared_ptr<CopyJob> job);
-  void Order(const ServerName& to, std::function<RequestToken(CoreRig&)> give, std::function<void(const ControlReply*)> told);
   void OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply);
-  void Configure(const GroupCatalog& catalog, bool fenced, bool transfer, Version presumed, TabletTime learnt, Told done);
+  // What comes with a Configure, by what the master was told.
+  struct Grounds {
+    bool fenced = false;
+    bool transfer = false;
+    Version presumed;
+    TabletTime learnt;
+    int64_t time_of_day_ms = 0;
+  };
+  void Configure(const GroupCatalog& catalog, const Grounds& grounds, Told done);
   bool CompareAndSet(uint64_t version, GroupCatalog next);
 
   std::map<ServerName, std::unique_ptr<CoreRig>> rigs_;
