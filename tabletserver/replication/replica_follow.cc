@@ -158,6 +158,7 @@ void ReplicaCore::CommitMatched() {
   if (follower == nullptr) return;
   const Lsn shown = copy_ && copy_->stage >= CopyStage::kApplying ? copy_->upto : Lsn{};
   CommitTo(std::min(std::max(told_committed_, shown), follower->matched));
+  Remember();
 }
 
 // Those that are durable, and the promise with them. What has become of a copy while they waited is told as it is now: a
@@ -178,7 +179,8 @@ void ReplicaCore::AnswerAppends() {
 
 // What a forgetful replica may have acknowledged is here again once it holds all that this epoch has committed.
 void ReplicaCore::Remember() {
-  if (!state_.forgetful || committed_ < told_committed_ || log_.flushed() < committed_) return;
+  // Before anybody has said what is committed in which epoch, an empty history proves nothing.
+  if (!state_.forgetful || !configured_ || committed_ < told_committed_ || log_.flushed() < committed_) return;
   const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
   if (!epoch.has_value() || *epoch != configured_) return;
   state_.forgetful = false;

@@ -158,7 +158,7 @@ class Schedule {
 
   void Disturb() {
     const auto& catalog = group_.catalog();
-    switch (Pick(16)) {
+    switch (Pick(18)) {
       case 12:
       case 13: Isolate(Victim()); break;
       case 14:
@@ -184,7 +184,10 @@ class Schedule {
         group_.cut.insert({Anyone(), Anyone()});
         break;
       case 4:
-      case 5: group_.cut.clear(); break;
+      case 5:
+        group_.cut.clear();
+        LetStore();
+        break;
       case 6: {
         CoreRig& rig = group_.at(catalog.primary);
         if (!rig.core().replica().Leads()) break;
@@ -207,9 +210,14 @@ class Schedule {
       case 11:
         for (const ServerName& server : group_.servers()) group_.at(server).HoldFlush(false);
         break;
+      case 16: group_.at(Victim()).FailAppend(Error(Code::kOverloaded, "disk full")); break;
+      case 17: LetStore(); break;
     }
   }
 
+  void LetStore() {
+    for (const ServerName& server : group_.servers()) group_.at(server).FailAppend({});
+  }
   ServerName Victim() { return Pick(2) == 0 ? group_.catalog().primary : Anyone(); }
 
   void Crash(const ServerName& server) {
@@ -309,6 +317,7 @@ class Schedule {
   void Heal() {
     group_.cut.clear();
     for (const ServerName& server : group_.servers()) group_.at(server).HoldFlush(false);
+    LetStore();
     if (Pick(2) == 0) {
       Isolate(Anyone());
       ServeAgain(AckLevel::kMajority);
@@ -442,14 +451,15 @@ TEST_P(PlantedBugShows, InItsSchedule) {
   EXPECT_TRUE(caught);
 }
 INSTANTIATE_TEST_SUITE_P(All, PlantedBugShows,
-                         ::testing::Values(Caught{PlantedBug::fence_acks_lower_epochs, 11},
-                                           Caught{PlantedBug::fence_ignores_grants, 187},
-                                           Caught{PlantedBug::promise_not_flushed, 187},
-                                           Caught{PlantedBug::serve_again_after_step_down, 142},
-                                           Caught{PlantedBug::strong_before_barrier, 3},
-                                           Caught{PlantedBug::copy_complete_at_last_chunk, 6},
+                         ::testing::Values(Caught{PlantedBug::fence_acks_lower_epochs, 3},
+                                           Caught{PlantedBug::fence_ignores_grants, 6},
+                                           Caught{PlantedBug::promise_not_flushed, 6},
+                                           Caught{PlantedBug::serve_again_after_step_down, 43},
+                                           Caught{PlantedBug::incomplete_offers_log, 217},
+                                           Caught{PlantedBug::strong_before_barrier, 1},
+                                           Caught{PlantedBug::copy_complete_at_last_chunk, 11},
                                            Caught{PlantedBug::apply_before_commit, 1},
-                                           Caught{PlantedBug::undone_primary_vanishes, 1}),
+                                           Caught{PlantedBug::undone_primary_vanishes, 2}),
                          [](const auto& info) { return std::string(kPlantedBugNames[static_cast<size_t>(info.param.bug)]); });
 
 // EBLA_SCHEDULES asks for more of them.

@@ -36,6 +36,36 @@ WriteRequest PutRequest(uint64_t sequence, std::string key, std::string value) {
   return request;
 }
 
+// The Fence of an epoch already followed comes a second time, late, between an append and the store's round for it.
+TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
+  CoreRig rig(Options());
+  ConfigureReplica configure = Born(2);
+  configure.primary = "ts-2";
+  configure.voters = {"ts-1", "ts-2"};
+  rig.Configure(configure);
+  const auto append = [&](uint64_t token, AckLevel level) {
+    auto entry = std::make_shared<LogEntry>();
+    entry->version = {Epoch{2}, Lsn{1}};
+    entry->level = level;
+    AppendMessage message{.epoch = Epoch{2}, .previous = {}, .entries = {entry}, .committed = {}};
+    return PeerRequest{RequestToken{token}, "ts-2", std::move(message), rig.now()};
+  };
+  rig.core().Step(append(101, AckLevel::kMajority));
+  rig.core().Step(FenceReplica{RequestToken{102}, Epoch{2}, rig.now()});
+  rig.Tick(milliseconds(2000));
+  ASSERT_EQ(rig.answers.size(), 1u);
+  EXPECT_EQ(std::get<AppendAnswer>(rig.answers[0].body).result, AppendResult::kBusy);
+  ASSERT_EQ(rig.controls.size(), 2u);
+  EXPECT_FALSE(rig.controls[1].last_appended);
+  EXPECT_TRUE(rig.Log().empty());
+
+  // What comes to stand in that place is acknowledged for itself alone.
+  rig.Receive(append(103, AckLevel::kAll));
+  ASSERT_EQ(rig.answers.size(), 2u);
+  EXPECT_EQ(rig.answers[1].token, RequestToken{103});
+  EXPECT_EQ(std::get<AppendAnswer>(rig.answers[1].body).result, AppendResult::kStored);
+}
+
 TEST(TabletCore, ManyInputsOneOutput) {
   CoreRig rig(Options());
   rig.Configure(Born());

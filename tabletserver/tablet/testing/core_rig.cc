@@ -196,6 +196,7 @@ void CoreRig::FlushOne() {
 }
 
 void CoreRig::Carry(TabletOutput output) {
+  for (const StartCopy& start : output.copies) copies.push_back({start, core_->applied_state(), core_->WindowRows()});
   const bool stored = Store(output);
   if (stored && output.flush.has_value()) flushes_.emplace_back(output.flush->number, journal_.size());
   if (output.apply.has_value()) Apply(*std::move(output.apply));
@@ -209,7 +210,6 @@ void CoreRig::Carry(TabletOutput output) {
   pass(output.confirms, confirms);
   pass(output.messages, messages);
   pass(output.answers, answers);
-  pass(output.copies, copies);
   pass(output.copy_replies, copy_replies);
   if (output.prepare.has_value()) prepare = output.prepare;
   if (output.checkpoint_for_copy != 0) {

@@ -67,7 +67,12 @@ class CoreRig {
   std::vector<ConfirmReply> confirms;
   std::vector<PeerMessage> messages;   // to other rigs; whoever carries them takes them
   std::vector<PeerAnswer> answers;
-  std::vector<StartCopy> copies;
+  struct BegunCopy {
+    StartCopy start;
+    AppliedState applied;  // as it begins
+    std::vector<WindowRow> window;
+  };
+  std::vector<BegunCopy> copies;
   std::optional<ReceiveCopy> prepare;
   std::vector<CopyReply> copy_replies;
   std::string fault;                   // a record's version ran back; empty: none did

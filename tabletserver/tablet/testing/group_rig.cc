@@ -47,7 +47,7 @@ std::vector<ServerName> GroupRig::servers() const {
 void GroupRig::Collect() {
   for (auto& [name, rig] : rigs_) {
     for (PeerMessage& message : std::exchange(rig->messages, {})) SendMessage(name, std::move(message));
-    for (const StartCopy& start : std::exchange(rig->copies, {})) BeginCopy(name, start);
+    for (CoreRig::BegunCopy& begun : std::exchange(rig->copies, {})) BeginCopy(name, std::move(begun));
     TakeAnswers(name);
   }
 }
@@ -158,17 +158,16 @@ void GroupRig::Crash(const ServerName& server, size_t keep) {
 
 // ---- copies ---------------------------------------------------------------------------------------------------------
 
-void GroupRig::BeginCopy(const ServerName& from, const StartCopy& start) {
-  CoreRig& source = at(from);
+void GroupRig::BeginCopy(const ServerName& from, CoreRig::BegunCopy begun) {
+  const StartCopy start = begun.start;
   auto job = std::make_shared<CopyJob>();
   job->from = from;
   job->start = start;
   job->from_life = lives_[from];
   job->to_life = lives_[start.peer];
-  if (source.applied()) job->state = *source.applied();
-  job->state.range = source.core().range();
+  job->state = std::move(begun.applied);
   CHECK_EQ(job->state.applied, start.start);
-  job->window = source.core().WindowRows();
+  job->window = std::move(begun.window);
   receiving_[start.peer][start.id] = job;
   const auto tell = [this, job](CopyNews::Kind kind) {
     if (lives_[job->from] != job->from_life) return;

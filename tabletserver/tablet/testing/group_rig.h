@@ -77,7 +77,7 @@ class GroupRig {
   void Send(Parcel parcel) { parcels.push_back(std::move(parcel)); }
   void SendMessage(const ServerName& from, PeerMessage message);
   void TakeAnswers(const ServerName& server);
-  void BeginCopy(const ServerName& from, const StartCopy& start);
+  void BeginCopy(const ServerName& from, CoreRig::BegunCopy begun);
   void CopyStep(std::shared_ptr<CopyJob> job);
   void OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply);
   // What comes with a Configure, by what the master was told.
