@@ -5,6 +5,7 @@ Layers:    thrift, common <- master, tabletserver, client <- tools, tests. maste
 Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
            size; an entry that is exceeded, or no longer needed, fails.
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
+Rules:     each rule of docs/protocol.md that holds today is shown by a story or test named in tests/stories/README.md.
 Run alone: python3 tests/tidy/tidy.py [--root DIR]. Exit code 1 when anything is wrong, each fault on a line.
 """
 import argparse
@@ -167,20 +168,55 @@ def check_links(root, files):
                 yield f"{path}:{line}: no heading #{anchor} in {name or path}"
 
 
-def check_named_tests(root, files):
-    """Every `Suite.Test` in docs/faults.md is a test that exists."""
-    doc = root / "docs/faults.md"
-    if not doc.exists():
-        return
+def known_tests(root, files):
     known = set()
     for path in files:
         if is_test(path) and path.endswith(".cc"):
             for suite, name in re.findall(r"\b(?:TYPED_)?TEST(?:_F|_P)?\(\s*(\w+),\s*(\w+)\s*\)", (root / path).read_text()):
                 known.add(f"{suite}.{name}")
+    return known
+
+
+def check_named_tests(root, files):
+    """Every `Suite.Test` in docs/faults.md and tests/stories/README.md is a test that exists."""
+    known = None
+    for doc in ("docs/faults.md", "tests/stories/README.md"):
+        if not (root / doc).exists():
+            continue
+        known = known if known is not None else known_tests(root, files)
+        for number, line in enumerate((root / doc).read_text().splitlines(), 1):
+            for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", line):
+                if name not in known:
+                    yield f"{doc}:{number}: there is no test {name}"
+
+
+# Those that hold today (docs/protocol.md): each is shown by a story, or by a test.
+SHOWN_RULES = [*range(1, 10), *range(15, 26)]
+
+
+def check_rules(root, files):
+    """The table in tests/stories/README.md names a story or a test for each rule, and no story that is gone."""
+    doc = root / "tests/stories/README.md"
+    if not doc.exists():
+        return
+    shown = {}
     for number, line in enumerate(doc.read_text().splitlines(), 1):
-        for name in re.findall(r"`([A-Z]\w+\.[A-Z]\w+)`", line):
-            if name not in known:
-                yield f"docs/faults.md:{number}: there is no test {name}"
+        row = re.match(r"\| (\d+) \|(.*)\|\s*$", line)
+        if not row:
+            continue
+        names = re.findall(r"`([\w.]+)`", row.group(2))
+        shown[int(row.group(1))] = names
+        for name in names:
+            if "." not in name and f"tests/stories/{name}.txt" not in files:
+                yield f"tests/stories/README.md:{number}: there is no story {name}"
+    for rule in SHOWN_RULES:
+        if not shown.get(rule):
+            yield f"tests/stories/README.md: nothing is named that shows rule {rule}"
+    named = {name for names in shown.values() for name in names}
+    for path in files:
+        match = re.match(r"tests/stories/(rule_\d+_\w+)\.txt$", path)
+        if match and match.group(1) not in named:
+            yield f"{path}: is not in the table of tests/stories/README.md"
 
 
 def check_readmes(root, files):
@@ -203,7 +239,7 @@ def main():
         print(f"{root}: found no sources: wrong --root?")
         return 1
     faults = [*check_layers(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
-              *check_links(root, files), *check_named_tests(root, files), *check_readmes(root, files)]
+              *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files)]
     for fault in faults:
         print(fault)
     print(f"tidy: {len(files)} files, {len(faults)} faults")

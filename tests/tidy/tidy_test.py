@@ -54,6 +54,18 @@ class TidyTest(unittest.TestCase):
         self.assertIn("no heading #no-such", out)
         self.assertNotIn("common/README.md", out)
 
+    def test_a_rule_that_nothing_shows(self):
+        rows = "".join(f"| {rule} | `told` | |\n" for rule in range(1, 26) if rule != 4)
+        tree = {"tests/stories/README.md": rows + "| 4 | `gone` | `Some.Test` |\n", "tests/stories/told.txt": "> state\n"}
+        code, out = self.run_on(tree)
+        self.assertEqual(code, 1)
+        self.assertIn("there is no story gone", out)
+        self.assertIn("there is no test Some.Test", out)
+        code, out = self.run_on({"tests/stories/README.md": rows, "tests/stories/told.txt": "> state\n",
+                                 "tests/stories/rule_04_untold.txt": "> state\n"})
+        self.assertIn("nothing is named that shows rule 4", out)
+        self.assertIn("rule_04_untold.txt: is not in the table", out)
+
     def test_a_test_named_in_the_docs_that_is_not_there(self):
         code, out = self.run_on({"docs/faults.md": "`Some.Test` `Other.Test`\n", "common/a_test.cc": "TEST(Some, Test) {}\n"})
         self.assertEqual(code, 1)

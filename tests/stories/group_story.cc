@@ -1,0 +1,433 @@
+#include "tests/stories/group_story.h"
+
+#include <algorithm>
+#include <sstream>
+#include <stdexcept>
+#include <utility>
+
+#include "tests/stories/tablet_story.h"
+
+namespace ebla::stories {
+
+namespace ts = ebla::tabletserver;
+using std::chrono::milliseconds;
+using ts::testing::CoreRig;
+using ts::testing::GroupRig;
+
+std::unique_ptr<Story> BeginStory(const std::string& first_line) {
+  const std::vector<std::string> words = SplitWords(first_line);
+  if (!words.empty() && words[0] == "group") return std::make_unique<GroupStory>();
+  return std::make_unique<TabletStory>();
+}
+
+const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
+  using G = GroupStory;
+  static const std::map<std::string, Verb> verbs{
+      {"group", &G::Group},       {"parcels", &G::Parcels},   {"deliver", &G::Deliver},   {"lose", &G::Lose},
+      {"again", &G::Again},       {"hold", &G::Hold},         {"release", &G::Release},   {"rest", &G::Rest},
+      {"cut", &G::Cut},           {"heal", &G::Heal},         {"pass", &G::Pass},         {"beat", &G::Beat},
+      {"crash", &G::Crash},       {"flush", &G::Flush},       {"store", &G::Store},       {"checkpoint", &G::Checkpoint},
+      {"create", &G::Create},     {"failover", &G::Failover}, {"change", &G::Change},     {"transfer", &G::Transfer},
+      {"remind", &G::Remind},     {"fence", &G::Fence},       {"configure", &G::Configure}, {"drop", &G::Drop},
+      {"catalog", &G::Catalog},   {"write", &G::Write},       {"purge", &G::Purge},       {"read", &G::Read},
+      {"confirm", &G::Confirm},   {"state", &G::State},       {"peers", &G::Peers},       {"log", &G::Log},
+      {"records", &G::Records},   {"undone", &G::Undone},     {"time", &G::Time}};
+  return verbs;
+}
+
+Result<Lines> GroupStory::Run(const std::string& line) {
+  const bool begins = line.find_first_not_of(' ') == line.find("group");
+  if (begins != (group_ == nullptr)) return Error(Code::kInvalidArgument, "a story of a group begins with it, once");
+  return RunVerb(*this, Verbs(), line, parts_);
+}
+
+// ---- words ----------------------------------------------------------------------------------------------------------
+
+bool GroupStory::Filter::Matches(const GroupRig::Parcel& parcel) const {
+  return (from == "*" || from == parcel.from) && (to == "*" || to == parcel.to) && (what.empty() || what == parcel.what);
+}
+
+GroupStory::Filter GroupStory::ParseFilter(Arguments& arguments) {
+  const std::string route = arguments.Word();
+  const size_t arrow = route.find('>');
+  if (arrow == std::string::npos) throw std::invalid_argument("say from whom to whom: a>b");
+  return {route.substr(0, arrow), route.substr(arrow + 1), arguments.Word()};
+}
+
+std::string GroupStory::Name(Arguments& arguments) {
+  std::string name = arguments.Text("at", "");
+  if (name.empty()) name = arguments.Word();
+  const auto names = group_->servers();
+  if (std::find(names.begin(), names.end(), name) == names.end()) throw std::invalid_argument("no server \"" + name + "\"");
+  return name;
+}
+
+CoreRig& GroupStory::At(Arguments& arguments) { return group_->at(Name(arguments)); }
+
+bool GroupStory::Held(const GroupRig::Parcel& parcel) const {
+  return std::any_of(held_.begin(), held_.end(), [&](const Filter& filter) { return filter.Matches(parcel); });
+}
+
+size_t GroupStory::Find(const Filter& filter) const {
+  const auto& parcels = group_->parcels;
+  const auto found = std::find_if(parcels.begin(), parcels.end(), [&](const auto& parcel) { return filter.Matches(parcel); });
+  return static_cast<size_t>(found - parcels.begin());
+}
+
+// ---- the servers and the network ------------------------------------------------------------------------------------
+
+// group NAME... [overlay_bytes=N] [ttl_ms=N]: servers with nothing on them
+Lines GroupStory::Group(Arguments& arguments) {
+  ts::TabletOptions options;
+  options.tablet = TabletId{9};
+  options.overlay_bytes_max = arguments.Number("overlay_bytes", 64 << 20);
+  std::vector<ServerName> names;
+  for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
+  if (names.empty()) throw std::invalid_argument("a group of nobody");
+  group_ = std::make_unique<GroupRig>(names, options);
+  return {};
+}
+
+// parcels: what is under way, in order
+Lines GroupStory::Parcels(Arguments&) {
+  Lines lines;
+  for (const auto& parcel : group_->parcels) {
+    lines.push_back(parcel.from + ">" + parcel.to + " " + parcel.what + (Held(parcel) ? " held" : ""));
+  }
+  return lines;
+}
+
+// deliver FROM>TO [KIND]: the first such thing; nothing such is an error
+Lines GroupStory::Deliver(Arguments& arguments) {
+  const size_t which = Find(ParseFilter(arguments));
+  if (which == group_->parcels.size()) throw std::invalid_argument("nothing such is under way");
+  group_->Deliver(which);
+  return News();
+}
+
+// lose FROM>TO [KIND]
+Lines GroupStory::Lose(Arguments& arguments) {
+  const size_t which = Find(ParseFilter(arguments));
+  if (which == group_->parcels.size()) throw std::invalid_argument("nothing such is under way");
+  group_->Deliver(which, /*lost=*/true);
+  return News();
+}
+
+// again FROM>TO [KIND]: it will come a second time
+Lines GroupStory::Again(Arguments& arguments) {
+  const size_t which = Find(ParseFilter(arguments));
+  if (which == group_->parcels.size()) throw std::invalid_argument("nothing such is under way");
+  const GroupRig::Parcel& parcel = group_->parcels[which];
+  group_->parcels.push_back({parcel.from, parcel.to, parcel.what, parcel.run, {}});
+  return {};
+}
+
+// hold FROM>TO [KIND]: `rest` leaves such things where they are, until `release`
+Lines GroupStory::Hold(Arguments& arguments) {
+  held_.push_back(ParseFilter(arguments));
+  return {};
+}
+
+Lines GroupStory::Release(Arguments&) {
+  held_.clear();
+  return {};
+}
+
+// rest: everything is delivered, and what comes of it, but for what is held
+Lines GroupStory::Rest(Arguments&) {
+  group_->Collect();
+  const auto free = [&](const GroupRig::Parcel& parcel) { return !Held(parcel); };
+  auto& parcels = group_->parcels;
+  for (int i = 0; i < 20'000; ++i) {
+    const auto next = std::find_if(parcels.begin(), parcels.end(), free);
+    if (next == parcels.end()) return News();
+    group_->Deliver(static_cast<size_t>(next - parcels.begin()));
+  }
+  throw std::runtime_error("they never come to rest");
+}
+
+// cut A B: nothing passes between them any more; either may be "master"
+Lines GroupStory::Cut(Arguments& arguments) {
+  const std::string one = arguments.Word(), other = arguments.Word();
+  if (one.empty() || other.empty()) throw std::invalid_argument("cut whom from whom?");
+  group_->cut.insert({one, other});
+  group_->cut.insert({other, one});
+  return {};
+}
+
+Lines GroupStory::Heal(Arguments&) {
+  group_->cut.clear();
+  return {};
+}
+
+// pass ms=N: every clock, and nothing else
+Lines GroupStory::Pass(Arguments& arguments) {
+  group_->Pass(milliseconds(arguments.Number("ms", 0)));
+  return {};
+}
+
+// beat [ms=100]: time passes, then each ticks and sends its heartbeats
+Lines GroupStory::Beat(Arguments& arguments) {
+  group_->Pass(milliseconds(arguments.Number("ms", 100)));
+  group_->Beat();
+  return News();
+}
+
+// crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off then.
+// [forgets]: the machine went down under an interval table
+Lines GroupStory::Crash(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  const size_t keep = arguments.Number("keep", 0);
+  const std::string clock = arguments.Text("clock", "");
+  if (arguments.Flag("forgets")) group_->at(name).Forgets();
+  group_->Crash(name, keep);
+  if (!clock.empty()) group_->at(name).SkewClock(milliseconds(std::stoll(clock)));
+  return News();
+}
+
+// flush NAME hold|one|go
+Lines GroupStory::Flush(Arguments& arguments) {
+  CoreRig& rig = At(arguments);
+  const std::string word = arguments.Word();
+  if (word == "one") {
+    rig.FlushOne();
+  } else if (word == "hold" || word == "go") {
+    rig.HoldFlush(word == "hold");
+  } else {
+    throw std::invalid_argument("flush hold, flush one or flush go");
+  }
+  group_->Collect();
+  return News();
+}
+
+// store NAME append=none|overloaded|internal apply=... keep=... (of what is undone)
+Lines GroupStory::Store(Arguments& arguments) {
+  CoreRig& rig = At(arguments);
+  rig.FailAppend(ParseFailure(arguments.Text("append", "none")));
+  rig.FailApply(ParseFailure(arguments.Text("apply", "none")));
+  rig.FailKeep(ParseFailure(arguments.Text("keep", "none")));
+  return {};
+}
+
+// checkpoint NAME [truncate]
+Lines GroupStory::Checkpoint(Arguments& arguments) {
+  At(arguments).Checkpoint(arguments.Flag("truncate"));
+  return {};
+}
+
+// ---- masters --------------------------------------------------------------------------------------------------------
+
+// create primary=NAME voters=A,B
+Lines GroupStory::Create(Arguments& arguments) {
+  const std::string primary = arguments.Text("primary", "");
+  group_->Create(primary, SplitNames(arguments.Text("voters", primary)));
+  return News();
+}
+
+// failover: a master fences the next epoch, chooses and configures, as its orders and the answers are delivered
+Lines GroupStory::Failover(Arguments&) {
+  group_->Failover([this](bool led) { masters_.push_back(led ? "master: failed over" : "master: the failover came to nothing"); });
+  return News();
+}
+
+// change voters=A,B [learners=C]: under the same primary
+Lines GroupStory::Change(Arguments& arguments) {
+  const auto voters = SplitNames(arguments.Text("voters", ""));
+  const auto learners = SplitNames(arguments.Text("learners", ""));
+  group_->Change(voters, learners, [this](bool led) {
+    masters_.push_back(led ? "master: the membership is changed" : "master: the change is refused");
+  });
+  return News();
+}
+
+// transfer to=NAME [patience=MS]
+Lines GroupStory::Transfer(Arguments& arguments) {
+  const std::string to = arguments.Text("to", "");
+  group_->Transfer(to, milliseconds(arguments.Number("patience", 300)), [this](bool led) {
+    masters_.push_back(led ? "master: handed over" : "master: not handed over");
+  });
+  return News();
+}
+
+Lines GroupStory::Remind(Arguments&) {
+  group_->Remind();
+  return News();
+}
+
+// An order of some master's, whatever the catalog says; its answer is told when it is delivered.
+void GroupStory::Order(const std::string& to, std::function<ts::RequestToken(CoreRig&)> give) {
+  group_->Order(to, std::move(give), [this, to](const ts::ControlReply* reply) {
+    masters_.push_back("master hears of " + to + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
+  });
+}
+
+// fence NAME epoch=N
+Lines GroupStory::Fence(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  Order(name, [epoch = Epoch{arguments.Number("epoch", 0)}](CoreRig& rig) { return rig.Fence(epoch); });
+  return News();
+}
+
+// configure NAME and what ParseConfigure takes [learnt=MS]
+Lines GroupStory::Configure(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  const std::string learnt = arguments.Text("learnt", "");
+  const TabletTime time = learnt.empty() ? TabletTime{} : TabletTime{static_cast<uint64_t>(ts::testing::kMorningMs + std::stoll(learnt))};
+  Order(name, [configure = ParseConfigure(arguments, name), time](CoreRig& rig) { return rig.Configure(configure, time); });
+  return News();
+}
+
+// drop NAME epoch=N: the host removes what is left at once
+Lines GroupStory::Drop(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  const Epoch epoch{arguments.Number("epoch", 0)};
+  group_->Order(name, [epoch](CoreRig& rig) { return rig.Drop(epoch); }, [this, name](const ts::ControlReply* reply) {
+    masters_.push_back("master hears of " + name + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
+    if (reply != nullptr && reply->status.ok() && reply->dropped && group_->at(name).state().tombstone) group_->at(name).Forget();
+  });
+  return News();
+}
+
+Lines GroupStory::Catalog(Arguments&) {
+  const auto& catalog = group_->catalog();
+  std::ostringstream line;
+  line << "epoch " << catalog.epoch << " primary " << catalog.primary << " voters";
+  for (const auto& voter : catalog.voters) line << " " << voter;
+  for (const auto& learner : catalog.learners) line << " learner " << learner;
+  return {line.str()};
+}
+
+// ---- clients --------------------------------------------------------------------------------------------------------
+
+// write at=NAME and what ParseRequest takes; then ; put k v ; ...
+Lines GroupStory::Write(Arguments& arguments) {
+  CoreRig& rig = At(arguments);
+  rig.Write(ParseRequest(arguments, parts_, rig.now()));
+  group_->Collect();
+  return News();
+}
+
+// purge at=NAME [reached=MS] KEY@E.L
+Lines GroupStory::Purge(Arguments& arguments) {
+  CoreRig& rig = At(arguments);
+  const std::string reached = arguments.Text("reached", "");
+  TabletTime time;
+  if (!reached.empty()) time = TabletTime{static_cast<uint64_t>(ts::testing::kMorningMs + std::stoll(reached))};
+  std::vector<ts::ExpiredKey> keys;
+  for (std::string word = arguments.Word(); !word.empty(); word = arguments.Word()) {
+    const size_t at = word.find('@');
+    if (at == std::string::npos) throw std::invalid_argument("write KEY@VERSION");
+    keys.push_back({word.substr(0, at), ParseVersion(word.substr(at + 1))});
+  }
+  rig.Purge(std::move(keys), time);
+  group_->Collect();
+  return News();
+}
+
+// read NAME KEY [applied]: STRONG, if the view lets it be read here; or what is applied, whoever leads
+Lines GroupStory::Read(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  const std::string key = arguments.Word();
+  const CoreRig& rig = group_->at(name);
+  const ts::TabletView& view = *rig.view;
+  if (arguments.Flag("applied")) {
+    if (view.incomplete) return {name + " refuses: incomplete"};
+  } else {
+    if (view.role != ts::RoleKind::kPrimary) return {name + " refuses: it does not lead"};
+    if (!view.barrier_applied) return {name + " refuses: its Barrier is not applied"};
+    if (view.pending_primary) return {name + " waits for entry " + std::to_string(view.pending_primary.value)};
+    if (rig.now() >= view.lease_until) return {name + " must ask a majority"};
+  }
+  const auto found = rig.records().find(key);
+  return {name + " reads " + (found == rig.records().end() ? "no " + key : Show(key, found->second))};
+}
+
+// confirm NAME: what a STRONG read without a lease asks
+Lines GroupStory::Confirm(Arguments& arguments) {
+  At(arguments).Confirm();
+  group_->Collect();
+  return News();
+}
+
+// ---- pictures -------------------------------------------------------------------------------------------------------
+
+// state NAME...: none: of all
+Lines GroupStory::State(Arguments& arguments) {
+  std::vector<ServerName> names;
+  for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
+  const auto all = group_->servers();
+  if (names.empty()) names = all;
+  Lines lines;
+  for (const ServerName& name : names) {
+    if (std::find(all.begin(), all.end(), name) == all.end()) throw std::invalid_argument("no server " + name);
+    const CoreRig& rig = group_->at(name);
+    const ts::ReplicaCore& replica = rig.core().replica();
+    const ts::TabletView& view = *rig.view;
+    static constexpr const char* kRoles[] = {" absent", " follows", " leads"};
+    std::ostringstream line;
+    line << name << kRoles[static_cast<int>(replica.role())] << " epoch " << replica.epoch() << " promised "
+         << replica.state().promised << " log to " << Show(replica.last_appended()) << " flushed " << replica.flushed()
+         << " committed " << replica.committed() << " applied " << replica.applied();
+    if (replica.Leads() && view.barrier_applied && view.lease_until > rig.now()) line << " reads";
+    if (replica.incomplete()) line << " incomplete";
+    if (replica.receiving() != 0) line << " receiving";
+    if (replica.state().forgetful) line << " forgetful";
+    if (replica.state().tombstone) line << " tombstone";
+    if (replica.released()) line << " released " << replica.released() << " to " << replica.released_to();
+    if (replica.refused_for()) line << " refused for " << replica.refused_for();
+    if (!replica.failure().ok()) line << " dead";
+    lines.push_back(line.str());
+  }
+  return lines;
+}
+
+// peers NAME: how a primary sees the others
+Lines GroupStory::Peers(Arguments& arguments) {
+  Lines lines;
+  for (const ts::PeerProgress& peer : At(arguments).core().replica().Progress()) {
+    lines.push_back(peer.peer + (peer.voter ? " voter" : " learner") + (peer.incomplete ? " incomplete" : "") +
+                    (peer.copying ? " copying" : "") + " flushed " + std::to_string(peer.flushed.value));
+  }
+  return lines;
+}
+
+Lines GroupStory::Log(Arguments& arguments) {
+  Lines lines;
+  for (const ts::LogEntry& entry : At(arguments).Log()) lines.push_back(Show(entry));
+  return lines;
+}
+
+Lines GroupStory::Records(Arguments& arguments) {
+  Lines lines;
+  for (const auto& [key, record] : At(arguments).records()) lines.push_back(Show(key, record));
+  return lines;
+}
+
+// undone NAME: acknowledged PRIMARY writes that left its log, and are kept
+Lines GroupStory::Undone(Arguments& arguments) {
+  Lines lines;
+  for (const ts::EntryPtr& entry : At(arguments).undone) lines.push_back(Show(*entry));
+  return lines;
+}
+
+// time NAME: tablet time there
+Lines GroupStory::Time(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  return {name + ": " + Show(group_->at(name).tablet_time())};
+}
+
+Lines GroupStory::News() {
+  Lines lines = std::exchange(masters_, {});
+  for (const ServerName& name : group_->servers()) {
+    CoreRig& rig = group_->at(name);
+    for (const ts::WriteReply& reply : std::exchange(rig.writes, {})) lines.push_back(name + ": " + Show(reply));
+    for (const ts::PurgeReply& reply : std::exchange(rig.purges, {})) lines.push_back(name + ": " + Show(reply));
+    for (const ts::ConfirmReply& reply : std::exchange(rig.confirms, {})) {
+      lines.push_back(name + ": confirm " + std::string(CodeName(reply.status.code())));
+    }
+    if (!rig.fault.empty()) lines.push_back(name + " FAULT " + rig.fault);
+  }
+  return lines;
+}
+
+}  // namespace ebla::stories

@@ -1,0 +1,87 @@
+// tests/stories/group_story.h
+// The verbs of a story about several replicas of one tablet: what is under way between them waits until the story delivers,
+// loses or delays it, and nothing else happens by itself.
+// Place:   story.h runs it, over tabletserver/tablet/testing/group_rig.h. README.md lists the verbs.
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "tabletserver/tablet/testing/group_rig.h"
+#include "tests/stories/story.h"
+#include "tests/stories/story_text.h"
+
+namespace ebla::stories {
+
+class GroupStory final : public Story {
+ public:
+  Result<Lines> Run(const std::string& line) override;
+
+ private:
+  using Verb = Lines (GroupStory::*)(Arguments&);
+  // Which of what is under way: "FROM>TO" (either may be *), then its kind (none: any).
+  struct Filter {
+    std::string from, to, what;
+    bool Matches(const tabletserver::testing::GroupRig::Parcel& parcel) const;
+  };
+
+  // ---- the servers and the network ----
+  Lines Group(Arguments& arguments);
+  Lines Parcels(Arguments& arguments);
+  Lines Deliver(Arguments& arguments);
+  Lines Lose(Arguments& arguments);
+  Lines Again(Arguments& arguments);
+  Lines Hold(Arguments& arguments);
+  Lines Release(Arguments& arguments);
+  Lines Rest(Arguments& arguments);
+  Lines Cut(Arguments& arguments);
+  Lines Heal(Arguments& arguments);
+  Lines Pass(Arguments& arguments);
+  Lines Beat(Arguments& arguments);
+  Lines Crash(Arguments& arguments);
+  Lines Flush(Arguments& arguments);
+  Lines Store(Arguments& arguments);
+  Lines Checkpoint(Arguments& arguments);
+  // ---- masters ----
+  Lines Create(Arguments& arguments);
+  Lines Failover(Arguments& arguments);
+  Lines Change(Arguments& arguments);
+  Lines Transfer(Arguments& arguments);
+  Lines Remind(Arguments& arguments);
+  Lines Fence(Arguments& arguments);
+  Lines Configure(Arguments& arguments);
+  Lines Drop(Arguments& arguments);
+  Lines Catalog(Arguments& arguments);
+  // ---- clients ----
+  Lines Write(Arguments& arguments);
+  Lines Purge(Arguments& arguments);
+  Lines Read(Arguments& arguments);
+  Lines Confirm(Arguments& arguments);
+  // ---- pictures ----
+  Lines State(Arguments& arguments);
+  Lines Peers(Arguments& arguments);
+  Lines Log(Arguments& arguments);
+  Lines Records(Arguments& arguments);
+  Lines Undone(Arguments& arguments);
+  Lines Time(Arguments& arguments);
+
+  static const std::map<std::string, Verb>& Verbs();
+  static Filter ParseFilter(Arguments& arguments);
+  tabletserver::testing::CoreRig& At(Arguments& arguments);  // the next word, or at=NAME
+  std::string Name(Arguments& arguments);
+  bool Held(const tabletserver::testing::GroupRig::Parcel& parcel) const;
+  size_t Find(const Filter& filter) const;  // parcels.size(): none
+  void Order(const std::string& to, std::function<tabletserver::RequestToken(tabletserver::testing::CoreRig&)> give);
+  Lines News();  // what the servers and the masters have said since the last command
+
+  std::unique_ptr<tabletserver::testing::GroupRig> group_;
+  std::vector<Filter> held_;
+  Lines masters_;  // what masters have come to
+  std::vector<std::vector<std::string>> parts_;
+};
+
+}  // namespace ebla::stories
