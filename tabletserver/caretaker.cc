@@ -83,6 +83,8 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
       pass.met_expiry = false;
     }
     const TabletTime time = view->time.Now(now);
+    const auto kept_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deletes_kept).count();
+    const int64_t forgotten = static_cast<int64_t>(time.value) - kept_ms;  // deletes of then and before
     std::vector<ExpiredKey> expired;
     size_t seen = 0;
     bool more = false;
@@ -93,8 +95,9 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
         pass.next = key;
         return false;
       }
-      if (record.expires_at) pass.met_expiry = true;
-      if (record.expires_at && record.expires_at <= time) expired.push_back({std::string(key), record.version});
+      if (record.expires_at || record.tombstone) pass.met_expiry = true;
+      const bool due = record.tombstone ? record.write_time_ms <= forgotten : record.expires_at && record.expires_at <= time;
+      if (due) expired.push_back({std::string(key), record.version});
       return true;
     });
     if (!status.ok()) more = false;

@@ -78,6 +78,21 @@ class GroupFixture::Master : public idl::MasterServiceCobSvNull {
     }
     cob(reply);
   }
+  void locate(std::function<void(const idl::LocateReply&)> cob, const idl::LocateRequest& request) override {
+    idl::LocateReply reply;
+    if (group_.table_dropped_) reply.header.code = idl::Code::NO_SUCH_TABLE;
+    idl::TabletLocation tablet;
+    tablet.tabletId = kTablet;
+    tablet.primary = group_.catalogued_;
+    for (const auto& [name, member] : group_.members_) {
+      idl::Replica& replica = tablet.replicas.emplace_back();
+      replica.server = name;
+      replica.endpoint = rpc::ToIdl(member->endpoint);
+      replica.voter = true;
+    }
+    if (!group_.table_dropped_) reply.tablets.push_back(std::move(tablet));
+    cob(reply);
+  }
 
  private:
   GroupFixture& group_;
@@ -199,6 +214,7 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
     EXPECT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
     if (name == roles.primary && reply.results.size() == 1) obeyed = reply.results[0].status.code == idl::Code::OK;
   }
+  if (obeyed) catalogued_ = roles.primary;
   return obeyed;
 }
 
@@ -308,7 +324,12 @@ std::string GroupFixture::Undone(const std::string& server) {
 std::string GroupFixture::Records(const std::string& server) {
   std::ostringstream out;
   const auto show = [&](std::string_view key, const StoredRecord& record) {
-    out << key << "=" << record.value << "@" << record.version;
+    out << key;
+    if (record.tombstone) {
+      out << "! ";
+      return true;
+    }
+    out << "=" << record.value << "@" << record.version;
     if (record.expires_at) out << "~" << record.expires_at.value;
     out << " ";
     return true;

@@ -61,6 +61,8 @@ class GroupFixture : public ::testing::Test {
   };
   // Each member with a role is told; true when the primary obeys.
   bool Configure(int64_t epoch, const Roles& roles, bool fenced = false);
+  // As the catalog knows it by now: what the master answers look-ups with.
+  void Catalogue(const std::string& primary) { catalogued_ = primary; }
   // OK from all of them.
   bool Fence(int64_t epoch, const std::vector<std::string>& names);
   void Drop(const std::string& name, int64_t epoch);
@@ -82,7 +84,9 @@ class GroupFixture : public ::testing::Test {
   std::shared_ptr<const TabletView> View(const std::string& server);
   // What is kept of undone PRIMARY writes, as key@epoch.lsn words.
   std::string Undone(const std::string& server);
-  // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one.
+  // How many writes of level ANY wait to be delivered.
+  int64_t Pending(const std::string& server) { return at(server).store->health().any_entries; }
+  // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one; timed deletes as key!.
   std::string Records(const std::string& server);
   // Has applied what `primary` has, and says that it is complete.
   bool Level(const std::string& server, const std::string& primary);
@@ -102,6 +106,7 @@ class GroupFixture : public ::testing::Test {
   TabletServerOptions options_;
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
   bool addresses_told_ = true;  // by the master, with each heartbeat's answer
+  bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
 
  private:
@@ -115,6 +120,7 @@ class GroupFixture : public ::testing::Test {
   rpc::Dispatcher master_dispatcher_;  // of a master that answers heartbeats with where the servers are
   std::map<std::string, std::unique_ptr<Member>> members_;
   std::set<std::pair<std::string, std::string>> cut_;
+  std::string catalogued_;  // the primary; each Configure that is obeyed says so, too
   int64_t sequence_ = 0;
   int64_t learnt_ms_ = 0;  // tablet time
 };

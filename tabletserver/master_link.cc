@@ -14,9 +14,9 @@ namespace ebla::tabletserver {
 class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor, SeenTerm& term,
-       Report report, Answer answer, Options options)
+       Report report, Answer answer, Led led, Options options)
       : coordinator_(coordinator), connector_(connector), executor_(executor), term_(term), report_(std::move(report)),
-        answer_(std::move(answer)), options_(options) {}
+        answer_(std::move(answer)), led_(std::move(led)), options_(options) {}
 
   void Start() {
     ReadTerm();
@@ -75,6 +75,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     if (endpoint_ == *endpoint) return;
     LOG(INFO) << "master " << term.leader << " leads term " << term.term << " at " << endpoint->ToString();
     endpoint_ = *endpoint;
+    led_(*endpoint);
     stub_ = rpc::MakeMasterStub(connector_.Connect(*endpoint, executor_), 2 * options_.heartbeat_period);
     ++attempt_;  // an answer of the former master frees nothing
     in_flight_ = false;
@@ -115,6 +116,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   SeenTerm& term_;
   const Report report_;
   const Answer answer_;
+  const Led led_;
   const Options options_;
   bool stopped_ = false;
   uint64_t round_ = 0;  // the last read of the term
@@ -127,8 +129,9 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 MasterLink::MasterLink(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor,
-                       SeenTerm& term, Report report, Answer answer, Options options)
-    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), std::move(answer), options)) {
+                       SeenTerm& term, Report report, Answer answer, Led led, Options options)
+    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), std::move(answer), std::move(led),
+                                   options)) {
   executor.Post([impl = impl_] { impl->Start(); });
 }
 

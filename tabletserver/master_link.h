@@ -47,10 +47,12 @@ class MasterLink {
   using Report = std::function<void(idl::HeartbeatRequest& request)>;
   // Takes what the master says in return.
   using Answer = std::function<void(const idl::HeartbeatReply& reply)>;
+  // Where whoever leads them is from now on.
+  using Led = std::function<void(const rpc::Endpoint& master)>;
 
   // `executor` is the coordinator's.
   MasterLink(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor, SeenTerm& term,
-             Report report, Answer answer, Options options);
+             Report report, Answer answer, Led led, Options options);
   ~MasterLink();
 
   // A heartbeat now rather than at the next period: something changed that the master waits for.

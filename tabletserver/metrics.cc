@@ -106,6 +106,18 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_log_bytes", "Logged since the last checkpoint.", static_cast<double>(store.LogBytesSinceCheckpoint()));
 }
 
+void AddKept(const TabletStore::Health& health, const Deliverer::Figures& figures, Families& families) {
+  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", static_cast<double>(health.any_entries));
+  families.Gauge("any_pending_bytes", "The same, in bytes.", static_cast<double>(health.any_bytes));
+  families.Gauge("undone_entries", "PRIMARY writes that failovers undid, not yet settled.", static_cast<double>(health.undone_entries));
+  families.Gauge("undone_bytes", "The same, in bytes.", static_cast<double>(health.undone_bytes));
+  families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", static_cast<double>(figures.conflicts));
+  families.Counter("delivered_total", "Writes brought to their primary.", static_cast<double>(figures.delivered));
+  families.Counter("delivery_dropped_total", "Writes dropped with their table.", static_cast<double>(figures.dropped));
+  families.Gauge("delivery_oldest_seconds", "Age of the oldest write to be delivered.",
+                 static_cast<double>(figures.oldest_age_ms) / 1000);
+}
+
 void AddRpc(const rpc::ServerStats& stats, Families& families) {
   families.Counter("rpc_requests_total", "Requests received.", static_cast<double>(stats.requests));
   families.Gauge("rpc_in_flight", "Requests not yet answered.", static_cast<double>(stats.in_flight));
@@ -131,6 +143,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   families.Counter("log_entries_total", "Entries appended.", static_cast<double>(shards.appended_entries.load()));
   families.Counter("shard_rounds_total", "Rounds of the shards.", static_cast<double>(shards.rounds.load()));
   families.Counter("writes_refused_total", "Writes refused for want of room.", static_cast<double>(shards.writes_refused.load()));
+  AddKept(server_.store().health(), server_.deliverer().figures(), families);
   families.Gauge("reads_waiting", "Reads handed to the readers.", static_cast<double>(server_.readers().waiting()));
   const process::Usage usage = process::ReadUsage();
   families.Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);

@@ -1,6 +1,7 @@
 // tabletserver/peer_book.h
-// Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say.
-// Place:      master_link.h and the control service write into it, each shard's peer_link.h reads.
+// Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say; and
+// where that master is.
+// Place:      master_link.h and the control service write into it, each shard's peer_link.h and the deliverer read.
 // Invariants: a server's incarnation never falls.
 // Threads:    any.
 #pragma once
@@ -37,9 +38,20 @@ class PeerBook {
     return found == peers_.end() ? std::nullopt : std::optional(found->second);
   }
 
+  // Whoever led the masters last, as far as is known.
+  void LearnMaster(const rpc::Endpoint& endpoint) {
+    std::lock_guard lock(mutex_);
+    master_ = endpoint;
+  }
+  std::optional<rpc::Endpoint> master() const {
+    std::lock_guard lock(mutex_);
+    return master_;
+  }
+
  private:
   mutable std::mutex mutex_;
-  std::map<ServerName, Peer> peers_;  // guarded by mutex_
+  std::map<ServerName, Peer> peers_;     // both guarded by mutex_
+  std::optional<rpc::Endpoint> master_;
 };
 
 }  // namespace ebla::tabletserver

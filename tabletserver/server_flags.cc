@@ -33,6 +33,12 @@ DEFINE_int32(log_kept_mb, 1024, "log of one tablet kept for replicas that are be
 DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
 DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
 DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
+DEFINE_int32(deletes_kept_hours, 24,
+             "how long a delete in a last_write_wins table is remembered, and a write of level ANY or an undone one of PRIMARY may "
+             "take to reach its primary; the same on every server");
+DEFINE_int32(any_pending_mb, 256, "writes of level ANY taken and not yet delivered; then OVERLOADED");
+DEFINE_int32(any_pending_entries, 1'000'000, "the same, as their number");
+DEFINE_int32(conflicts_mb, 256, "kept of PRIMARY writes that failovers undid; then PRIMARY is OVERLOADED");
 DEFINE_int32(slow_operation_ms, 100, "operations that take longer are logged");
 
 namespace ebla::tabletserver {
@@ -78,6 +84,10 @@ DEFINE_validator(checkpoint_log_mb, &Positive);
 DEFINE_validator(log_kept_mb, &Positive);
 DEFINE_validator(heartbeat_ms, &Positive);
 DEFINE_validator(purge_turn_ms, &Positive);
+DEFINE_validator(deletes_kept_hours, &Positive);
+DEFINE_validator(any_pending_mb, &Positive);
+DEFINE_validator(any_pending_entries, &Positive);
+DEFINE_validator(conflicts_mb, &Positive);
 
 constexpr int64_t Megabytes(int64_t n) { return n << 20; }
 
@@ -113,6 +123,11 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   server.shard.overlay_bytes_max = static_cast<size_t>(Megabytes(FLAGS_overlay_mb_per_tablet));
   server.shard.server_overlay_bytes_max = Megabytes(FLAGS_overlay_mb);
   server.shard.log_kept.bytes_max = static_cast<uint64_t>(Megabytes(FLAGS_log_kept_mb));
+  server.shard.deletes_kept = std::chrono::hours(FLAGS_deletes_kept_hours);
+  server.caretaker.deletes_kept = server.shard.deletes_kept;
+  server.shard.undone_bytes_max = Megabytes(FLAGS_conflicts_mb);
+  server.any_writes.bytes_max = Megabytes(FLAGS_any_pending_mb);
+  server.any_writes.entries_max = FLAGS_any_pending_entries;
   server.checkpoint.period = std::chrono::seconds(FLAGS_checkpoint_seconds);
   server.checkpoint.log_bytes = Megabytes(FLAGS_checkpoint_log_mb);
   server.caretaker.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);

@@ -65,6 +65,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   shards_ = StartLoops("shard", options.shards);
   readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
+  delivery_ = StartLoop("delivery");
   control_ = StartLoop("control");
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
   std::vector<rpc::Connector*> shard_connectors;
@@ -80,7 +81,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.build_version = process::BuildVersion();
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_), *background_,
-                        *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors)},
+                        *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors), delivery_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());
@@ -143,6 +144,7 @@ void ServerProcess::StopLoops() {
     for (auto& loop : *loops) loop->Stop();
   }
   if (background_ != nullptr) background_->Stop();
+  if (delivery_ != nullptr) delivery_->Stop();
   if (control_ != nullptr) control_->Stop();
 }
 

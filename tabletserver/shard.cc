@@ -64,6 +64,7 @@ void Shard::MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema sche
   options.self = options_.self;
   options.window = options_.window;
   options.overlay_bytes_max = options_.overlay_bytes_max;
+  options.deletes_kept_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deletes_kept).count();
   options.lease = options_.lease;
   options.started = ports_.executor.Now();
   options.forgot = options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
@@ -153,17 +154,18 @@ void Shard::OnCalls(std::vector<WriteCall> calls) {
   const MonotonicTime begun = ports_.executor.Now();
   std::vector<std::pair<std::shared_ptr<TabletHandle>, size_t>> done;
   done.reserve(calls.size());
-  const bool disk_full = ports_.store.health().writes_refused;
+  const TabletStore::Health health = ports_.store.health();
+  const Room room{health.writes_refused, health.undone_bytes >= options_.undone_bytes_max};
   for (WriteCall& call : calls) {
     done.emplace_back(call.handle, call.bytes);
-    OnCall(std::move(call), begun, disk_full);
+    OnCall(std::move(call), begun, room);
   }
   Pump();
   const Duration share = (ports_.executor.Now() - begun) / static_cast<int64_t>(done.size());
   for (const auto& [handle, bytes] : done) handle->load.CountWrites(options_.meter_slot, 1, bytes, share);
 }
 
-void Shard::OnCall(WriteCall call, MonotonicTime now, bool disk_full) {
+void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
   const auto refuse = [&](WriteReply reply) {
     Answer(call.loop, [done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); });
   };
@@ -181,7 +183,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, bool disk_full) {
   }
   call.request.token = next_token_ = next_token_.Next();
   writes_.emplace(next_token_, PendingWrite{tablet, call.bytes, call.loop, std::move(call.done)});
-  tablet->core->Step(AdmitWrite{std::move(call.request), now, disk_full});
+  tablet->core->Step(AdmitWrite{std::move(call.request), now, room.disk_full, room.conflicts_full});
   Touch(tablet);
 }
 
@@ -200,6 +202,33 @@ void Shard::AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, Monoton
     ++awaiting_;
     tablet->awaiting.emplace(upto, Awaiting{deadline, loop, std::move(done)});
     WakeAwaiting(*tablet);
+  });
+}
+
+void Shard::TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max, size_t loop,
+                       LoggedDone done) {
+  ports_.executor.Post([this, handle = std::move(handle), range = std::move(range), upto, records_max, loop,
+                        done = std::move(done)]() mutable {
+    const auto tablet = Find(handle->tablet);
+    Result<LoggedSlice> slice = Error(Code::kWrongTablet, "the replica was dropped");
+    if (tablet != nullptr && !tablet->removing) slice = tablet->core->Logged(range, upto, records_max);
+    Answer(loop, [done = std::move(done), slice = std::move(slice)]() mutable {
+      if (!slice) return done(Error(slice.error()));
+      done(std::make_shared<const LoggedSlice>(*std::move(slice)));
+    });
+  });
+}
+
+void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,
+                         std::move_only_function<void(std::vector<bool>)> done) {
+  ports_.executor.Post([this, id, writes = std::move(writes), done = std::move(done)]() mutable {
+    std::vector<bool> repeated(writes.size());
+    const auto tablet = Find(id);
+    for (size_t i = 0; tablet != nullptr && i < writes.size(); ++i) {
+      const Version known = tablet->core->Remembered(writes[i].client, writes[i].sequence);
+      repeated[i] = known && known != writes[i].version;
+    }
+    done(std::move(repeated));
   });
 }
 

@@ -72,6 +72,8 @@ struct ShardOptions {
   LeaseTerms lease;
   Duration heartbeat = std::chrono::milliseconds(150);  // to peers
   LogKept log_kept;                                // for replicas that are behind
+  Duration deletes_kept = std::chrono::hours(24);  // in last_write_wins tables
+  int64_t undone_bytes_max = 256 << 20;            // kept of PRIMARY writes that were undone; then PRIMARY is OVERLOADED
 };
 
 class Shard {
@@ -113,10 +115,23 @@ class Shard {
   // (a deadline is noticed within a tick).
   void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
                     std::move_only_function<void(Status)> done);
+  // What the tablet's log holds of the range, up to `upto`, above what it has applied; `done` runs on the loop. An error: it
+  // is not to be had, and has to be waited for.
+  using LoggedDone = std::move_only_function<void(Result<std::shared_ptr<const LoggedSlice>>)>;
+  void TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max, size_t loop,
+                  LoggedDone done);
   // Has expired records removed through the log; `done` (may be null) runs on the loop once an entry with the tablet
   // time `reached` is applied.
   void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
                     MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
+
+  // Which of these writes the tablet's window here knows under another version than theirs; `done` runs on the executor.
+  struct WriteName {
+    ClientId client;
+    Sequence sequence;
+    Version version;
+  };
+  void FindRepeated(TabletId tablet, std::vector<WriteName> writes, std::move_only_function<void(std::vector<bool>)> done);
 
   // `done` runs on the loop: with OK once a majority has confirmed, in a round begun after this call, that the replica
   // still leads; else with why not.
@@ -187,7 +202,11 @@ class Shard {
 
   // shard.cc
   void OnCalls(std::vector<WriteCall> calls);
-  void OnCall(WriteCall call, MonotonicTime now, bool disk_full);
+  struct Room {
+    bool disk_full = false;
+    bool conflicts_full = false;
+  };
+  void OnCall(WriteCall call, MonotonicTime now, Room room);
   void OnTick();
   Status TruncateLog(Tablet& tablet, Lsn recoverable);
   std::shared_ptr<Tablet> Find(TabletId tablet) const;

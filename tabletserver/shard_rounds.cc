@@ -11,9 +11,11 @@ namespace {
 
 constexpr int kRoundsPerTurn = 8;
 
+// Leaves anything that is to be purged one day.
 bool AnyExpires(const ApplyBatch& batch) {
-  return std::any_of(batch.records.begin(), batch.records.end(),
-                     [](const RecordChange& change) { return static_cast<bool>(change.effect->expires_at); });
+  return std::any_of(batch.records.begin(), batch.records.end(), [](const RecordChange& change) {
+    return change.effect->expires_at || (change.effect->is_delete && change.effect->timed());
+  });
 }
 
 }  // namespace

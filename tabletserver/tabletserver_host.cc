@@ -69,6 +69,12 @@ std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports,
   return paths;
 }
 
+std::vector<LoopMailbox*> Pointers(const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<LoopMailbox*> pointers;
+  for (const auto& mailbox : mailboxes) pointers.push_back(mailbox.get());
+  return pointers;
+}
+
 Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void()> on_finished) {
   options.on_finished = std::move(on_finished);
   return options;
@@ -110,8 +116,12 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       checkpointer_(ports_.control, ports_.store, Pointers(shards_),
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
       caretaker_(ports_.background, ports_.store, directory_, Pointers(shards_), options_.caretaker),
+      deliverer_(options_.deliverer, ports_.store,
+                 DeliveryRoute::Ports{delivery(), directory_, Pointers(shards_), peers_, ports_.connector}),
+      any_writes_(options_.identity.name, options_.identity.incarnation, options_.any_writes,
+                  AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
       tablet_service_(std::make_shared<TabletService>(
-          TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation})),
+          TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_})),
       control_service_(std::make_shared<ControlService>(
           ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
                                 ports_.store, directory_, ports_.background, Pointers(shards_), peers_})),
@@ -149,6 +159,7 @@ void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& htt
   started_ = ports_.control.Now();
   for (const auto& shard : shards_) shard->Start();
   ports_.background.Post([this] { caretaker_.Start(); });
+  delivery().Post([this] { deliverer_.Start(); });
   ports_.control.Post([this, endpoint, http] {
     checkpointer_.Start();
     coordination::ServerIdentity identity;
@@ -208,7 +219,8 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     master_link_ = std::make_unique<MasterLink>(
         ports_.coordinator, ports_.connector, ports_.control, term_,
         [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
-        [this](const idl::HeartbeatReply& reply) { LearnServers(reply); }, options_.master);
+        [this](const idl::HeartbeatReply& reply) { LearnServers(reply); },
+        [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
     WatchPrimaries();
   } else {
     master_link_->Hurry();

@@ -1,6 +1,6 @@
 // tabletserver/tabletserver_host.h
 // A whole tablet server but for its sockets: shards, directory, read paths, services, registration, heartbeats,
-// checkpoints, purges. It sees the world through its ports alone, so that the simulator runs this very class.
+// checkpoints, purges, deliveries. It sees the world through its ports alone, so that the simulator runs this very class.
 // Life:       construct; Recover(); register its services with a Dispatcher; when that is reachable, Start(); Stop();
 //             destroy when its executors run nothing more (they are stopped, or they are the simulator's).
 // Place:      server_process.cc wires production; tests/sim and host_fixture.h wire virtual time.
@@ -21,7 +21,9 @@
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/caretaker.h"
+#include "tabletserver/any_writes.h"
 #include "tabletserver/checkpointer.h"
+#include "tabletserver/deliverer.h"
 #include "tabletserver/identity.h"
 #include "tabletserver/master_link.h"
 #include "tabletserver/service/control_service.h"
@@ -42,6 +44,7 @@ struct TabletServerPorts {
   coordination::Coordinator& coordinator;
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
+  Executor* delivery = nullptr;    // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
 };
 
 struct TabletServerOptions {
@@ -51,6 +54,8 @@ struct TabletServerOptions {
   ShardOptions shard;  // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   Caretaker::Options caretaker;
+  AnyWrites::Options any_writes;
+  Deliverer::Options deliverer;
   MasterLink::Options master;
   coordination::ServerRegistration::Options registration;
   size_t reads_waiting_max = 1024;
@@ -96,6 +101,7 @@ class TabletServer {
   const ShardCounters& shard_counters() const { return shard_counters_; }
   const ReaderPool& readers() const { return readers_; }
   const Checkpointer& checkpointer() const { return checkpointer_; }
+  const Deliverer& deliverer() const { return deliverer_; }
   TabletStore& store() const { return ports_.store; }
 
  private:
@@ -104,6 +110,7 @@ class TabletServer {
   void FillHeartbeat(idl::HeartbeatRequest& request);
   bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
   void WatchPrimaries();
+  Executor& delivery() const { return ports_.delivery == nullptr ? ports_.background : *ports_.delivery; }
   void LearnServers(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
   std::string cluster_id() const;
@@ -124,6 +131,8 @@ class TabletServer {
   std::vector<std::unique_ptr<ReadPath>> paths_;
   Checkpointer checkpointer_;
   Caretaker caretaker_;
+  Deliverer deliverer_;
+  AnyWrites any_writes_;
   std::shared_ptr<TabletService> tablet_service_;        // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;

@@ -90,13 +90,8 @@ struct CopyRequest {
 // CONDITION_FAILED: it holds the line. Any other failure ends the copy; the source begins another.
 struct CopyReply { 1: types.Status status, 2: i64 incarnation }
 
-// A put or delete acknowledged at level ANY by this or another server, on its way to the primary.
-struct DeliverRequest { 1: PeerHeader header, 2: i64 tableId, 3: list<binary> writes }
-struct DeliverReply { 1: types.Status status, 2: list<types.Code> results }
-
 service ReplicationService {
   AppendReply append(1: AppendRequest request)
   PeerHeartbeatReply peerHeartbeat(1: PeerHeartbeatRequest request)
   CopyReply copy(1: CopyRequest request)
-  DeliverReply deliver(1: DeliverRequest request)
 }

@@ -91,6 +91,13 @@ struct Write {
   5: optional i64 ttlMs               // PUT, INCREMENT: 1 to 10 years; 0: none, whatever the table's default
                                       // absent: PUT takes the table's default, INCREMENT keeps what the record has
   6: optional Condition condition
+  // Of a write on its way to the primary (PROTOCOL 22): when and at which server it was accepted. All writes of the
+  // request carry both or none does; then they are unconditional PUTs and DELETEs for one last_write_wins table, at
+  // MAJORITY or ALL, and clientId, sequence and firstIncomplete are 0, as the same write twice is one. Answered
+  // CONDITION_FAILED when it is older than deletes are remembered.
+  7: optional i64 writeTimeMs         // 1 or more
+  8: optional string writer           // not empty
+  9: optional i64 expiresAtMs         // PUT: in place of ttlMs
 }
 
 // An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.
@@ -130,6 +137,35 @@ struct ScanReply {
   4: bool done                        // nothing remains
 }
 
+// What this server keeps of a table's writes that were acknowledged and are not in its tablets: those of level ANY, and
+// of PRIMARY those that a failover undid (PROTOCOL 22). Listed by tablet, then version.
+struct KeptEffect {
+  1: binary key
+  2: bool isDelete
+  3: optional binary value            // of a put
+  4: optional i64 expiresAtMs
+}
+struct KeptWrite {
+  1: i64 tabletId                     // 0: written at ANY, and `version` is this server's own count
+  2: types.Version version
+  3: i64 tabletTimeMs                 // when it was accepted
+  4: list<KeptEffect> effects
+  5: bool waiting                     // it is being delivered, and goes by itself; else it is a conflict record
+  6: bool repeated                    // the client's retry of it has another version here: it may have done the same
+  7: i64 clientId                     // with `sequence`: of the client's write; 0: not known
+  8: i64 sequence
+}
+struct ListKeptRequest {
+  1: RequestHeader header
+  2: i64 afterTabletId                // goes on after this place
+  3: types.Version afterVersion
+  4: i32 limit = 0                    // 0: 100; at most 1000
+}
+struct ListKeptReply { 1: ReplyHeader header, 2: list<KeptWrite> writes, 3: bool more }
+// Forgets one for good; NOT_FOUND when it is not kept here.
+struct ForgetKeptRequest { 1: RequestHeader header, 2: i64 tabletId, 3: types.Version version }
+struct ForgetKeptReply { 1: ReplyHeader header }
+
 struct EchoRequest { 1: binary payload, 2: i32 replyBytes = -1 }  // replyBytes >= 0: answer that many bytes instead
 struct EchoReply { 1: ReplyHeader header, 2: binary payload }
 
@@ -138,5 +174,7 @@ service TabletService {
   MultiGetReply multiGet(1: MultiGetRequest request)
   WriteReply write(1: WriteRequest request)
   ScanReply scan(1: ScanRequest request)
+  ListKeptReply listKept(1: ListKeptRequest request)
+  ForgetKeptReply forgetKept(1: ForgetKeptRequest request)
   EchoReply echo(1: EchoRequest request)   // does nothing but answer: health checks and benchmarks
 }

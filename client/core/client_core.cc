@@ -38,6 +38,9 @@ void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Descri
         if (schema.options.__isset.defaultReadLevel && schema.options.defaultReadLevel != idl::ReadLevel::DEFAULT) {
           described.default_read = static_cast<Read::Level>(schema.options.defaultReadLevel);
         }
+        if (schema.options.__isset.defaultWriteLevel && schema.options.defaultWriteLevel != idl::WriteLevel::DEFAULT) {
+          described.default_ack = static_cast<Ack>(schema.options.defaultWriteLevel);
+        }
         done(described);
       });
 }
@@ -47,7 +50,8 @@ void ClientCore::OpenTable(std::string name, Once<Result<TablePtr>> done) {
            Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
              if (!table) return done(Error(table.error()));
              auto router = std::make_shared<Router>(network_, masters_, table->id);
-             done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read));
+             done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read,
+                                               table->default_ack));
            }));
 }
 

@@ -46,8 +46,8 @@ struct CoreOptions {
 // A table as opened by name. Its router is replaced when the table was dropped and made again under the same name.
 class TableState {
  public:
-  TableState(std::string name, std::shared_ptr<Router> router, Read::Level default_read)
-      : name_(std::move(name)), default_read_(default_read), router_(std::move(router)) {}
+  TableState(std::string name, std::shared_ptr<Router> router, Read::Level default_read, Ack default_ack)
+      : name_(std::move(name)), default_read_(default_read), default_ack_(default_ack), router_(std::move(router)) {}
 
   const std::string& name() const { return name_; }
   std::shared_ptr<Router> router() const {
@@ -58,13 +58,15 @@ class TableState {
     std::unique_lock lock(mutex_);
     router_ = std::move(router);
   }
-  // What a read that names no level is taken for, to choose whom to ask: as it was when the table was opened. The
-  // servers know the present one, and refuse what they may not serve.
+  // What a read or write that names no level is taken for, to choose whom to ask: as it was when the table was opened.
+  // The servers know the present one, and refuse what they may not serve.
   Read::Level default_read() const { return default_read_; }
+  Ack default_ack() const { return default_ack_; }
 
  private:
   const std::string name_;
   const Read::Level default_read_;
+  const Ack default_ack_;
   mutable std::shared_mutex mutex_;
   std::shared_ptr<Router> router_;  // guarded by mutex_
 };
@@ -101,6 +103,7 @@ class ClientCore {
   struct Described {
     TableId id;
     Read::Level default_read = Read::Level::kStrong;
+    Ack default_ack = Ack::kMajority;
   };
   void Describe(std::string name, Duration timeout, Once<Result<Described>> done);
 

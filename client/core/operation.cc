@@ -52,7 +52,7 @@ void Operation::Run() {
   place_ = router_->Find(RoutingKey());
   if (place_) return Try();
   const PlacePtr known = router_->LastKnown(RoutingKey());
-  if (known && BelowStrong() && !to_primary_) {
+  if (known && AtAnyReplica() && !to_primary_) {
     last_known_ = true;
     place_ = known;
     router_->Refresh(RoutingKey());
@@ -99,7 +99,7 @@ void Operation::Try() {
   const Duration remaining = Remaining();
   if (remaining <= Duration(0)) return Finish(OutOfTime());
   timeout_ = policy_.AttemptTimeout(remaining, OthersLeft());
-  if (kind_ == Kind::kRead && asked_->gauge) {
+  if (Gauged() && asked_->gauge) {
     sent_at_ = core_.network().Now();
     asked_->gauge->Chosen(sent_at_);
     asked_->gauge->Began();
@@ -118,7 +118,7 @@ Status Operation::WithAllAsked(Status status) const {
 // ---- whom to ask
 
 const Replica* Operation::Target() {
-  if (BelowStrong() && !to_primary_) {
+  if (AtAnyReplica() && !to_primary_) {
     Network& network = core_.network();
     const auto chosen = ChooseReplica(place_->replicas, passed_over_, network.Now(), network.executor().Random());
     if (chosen) return &place_->replicas[*chosen];
@@ -133,7 +133,7 @@ const Replica* Operation::Target() {
 }
 
 bool Operation::OthersLeft() const {
-  if (!BelowStrong()) return false;
+  if (!AtAnyReplica()) return false;
   return std::ranges::any_of(place_->replicas, [&](const Replica& replica) {
     return replica.voter && replica.endpoint != asked_->endpoint &&
            std::ranges::find(passed_over_, replica.endpoint) == passed_over_.end();
@@ -141,7 +141,7 @@ bool Operation::OthersLeft() const {
 }
 
 bool Operation::TurnElsewhere(const Attempt& attempt) {
-  if (!BelowStrong()) return false;
+  if (!AtAnyReplica()) return false;
   if (std::ranges::find(in_vain_, asked_->endpoint) == in_vain_.end()) in_vain_.push_back(asked_->endpoint);
   const bool was_primary = asked_->endpoint == place_->endpoint;
   if (attempt.status.code() == Code::kWrongTablet && (was_primary || attempt.hint_usable)) {
@@ -154,7 +154,7 @@ bool Operation::TurnElsewhere(const Attempt& attempt) {
     to_primary_ = place_->Usable() && std::ranges::find(passed_over_, place_->endpoint) == passed_over_.end();
     if (to_primary_) return true;
     // At SESSION and BOUNDED the primary has the last word.
-    if (Level() != Read::Level::kEventual) {
+    if (!AllAlike()) {
       to_primary_ = was_primary;
       passed_over_.clear();
       return false;
@@ -167,7 +167,7 @@ bool Operation::TurnElsewhere(const Attempt& attempt) {
 }
 
 void Operation::NoteGauge(bool answered) {
-  if (kind_ != Kind::kRead || !asked_->gauge) return;
+  if (!Gauged() || !asked_->gauge) return;
   const MonotonicTime now = core_.network().Now();
   if (answered) {
     asked_->gauge->Answered(now, now - sent_at_);
@@ -274,7 +274,7 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
       place.endpoint = router_->EndpointOf(hint.primary);
     }
     if (place.tablet && place.Usable()) router_->Learn(place);
-  } else if (BelowStrong()) {
+  } else if (AtAnyReplica()) {
     // Whoever answers may be a follower: that the place has changed is all that can be learnt.
     const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
                              Epoch{static_cast<uint64_t>(header.epoch)}};

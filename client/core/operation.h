@@ -3,11 +3,12 @@
 // answer is final or the deadline is spent. Kinds of operations derive from it and say how to encode and decode.
 //
 //   whom it asks         first             after a refusal                    after silence
-//   writes, STRONG       the primary       as its hint or the master says     the same
+//   other writes, STRONG the primary       as its hint or the master says     the same
 //   SESSION, BOUNDED     any replica       the primary, which may wait        another replica, until all were asked
-//   EVENTUAL             any replica       the primary, then another          another replica, until all were asked
+//   EVENTUAL, writes     any replica       the primary, then another          another replica, until all were asked
+//     at ANY
 //
-// What may be read at any replica is not held up by an unknown primary, nor by masters that do not answer: the place
+// What may be asked of any replica is not held up by an unknown primary, nor by masters that do not answer: the place
 // last known serves. So does the primary last known for the rest, once the masters were given kLookUpPatience.
 // Place:      retry_policy.h judges; replica_choice.h chooses among replicas; router.h finds places and is taught by
 //             what servers answer.
@@ -78,6 +79,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // The header of the coming attempt, with the session's token.
   void FillHeader(idl::RequestHeader& header);
   void SetRead(const Read& read) { read_ = read; }
+  // Of a write: whether any replica takes it.
+  void SetAck(Ack ack) { any_ = (ack == Ack::kDefault ? table_->default_ack() : ack) == Ack::kAny; }
   // INVALID_ARGUMENT when the level cannot be served as asked.
   Status CheckRead() const;
   // The level of the coming attempt: with a coarse token SESSION is read at STRONG.
@@ -92,7 +95,13 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // As far as this client knows what the table's default is.
   Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
   // Any replica may answer.
-  bool BelowStrong() const { return kind_ == Kind::kRead && !token_coarse_ && Level() != Read::Level::kStrong; }
+  bool AtAnyReplica() const {
+    return kind_ == Kind::kWrite ? any_ : !token_coarse_ && Level() != Read::Level::kStrong;
+  }
+  // And the primary's word is as good as another's.
+  bool AllAlike() const { return kind_ == Kind::kWrite ? any_ : Level() == Read::Level::kEventual; }
+  // Whose calls tell of how near and how live their servers are: a write may wait for others.
+  bool Gauged() const { return kind_ == Kind::kRead || any_; }
   void Found(Result<PlacePtr> place);
   void Try();
   void TakeToken();
@@ -121,8 +130,9 @@ class Operation : public std::enable_shared_from_this<Operation> {
   RetryPolicy policy_;
   std::shared_ptr<SessionState> session_;
   Read read_;
+  bool any_ = false;  // a write at ANY
 
-  // Below STRONG: of the round under way, in which each replica is asked once.
+  // Where any replica may answer: of the round under way, in which each replica is asked once.
   std::vector<rpc::Endpoint> passed_over_;
   bool to_primary_ = false;             // the next one asked
   std::vector<rpc::Endpoint> in_vain_;  // all that were asked, of all rounds

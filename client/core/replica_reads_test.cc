@@ -74,6 +74,48 @@ TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheReadNamesNoLevel) {
   EXPECT_EQ(CalledBy(30, table, {})[0], 30);
 }
 
+TEST_F(ReplicaReadsTest, AWriteAtAnyGoesToAnyReplicaAndOnToTheNextWhenOneDoesNotAnswer) {
+  const TablePtr table = OpenWithRecord();
+  const auto puts = [&](const TablePtr& to, int count, Ack ack) {
+    return Called([&] {
+      for (int i = 0; i < count; ++i) {
+        const auto put = Put(to, "a", "1", {.ack = ack});
+        EXPECT_TRUE(put) << put.error();
+      }
+    });
+  };
+  for (const int calls : puts(table, 300, Ack::kAny)) EXPECT_NEAR(calls, 100, 60);
+  network_.SetWeather(kTs1, Weather::kDown);  // the primary
+  network_.SetWeather(kTs2, Weather::kSilent);
+  const auto calls = puts(table, 100, Ack::kAny);
+  EXPECT_LE(calls[0] + calls[1], 10);
+  EXPECT_GE(calls[2], 100);
+  StopMasters();
+  EXPECT_GE(puts(table, 100, Ack::kAny)[2], 100);
+  const auto primary = Put(table, "a", "1", {.ack = Ack::kPrimary, .deadline = milliseconds(100)});
+  EXPECT_FALSE(primary) << "the other levels need the primary";
+}
+
+TEST_F(ReplicaReadsTest, AWriteAtAnyThatNobodyAnswersIsUnknown) {
+  const TablePtr table = OpenWithRecord();
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kSlowAnswer);
+  const auto put = Put(table, "a", "2", {.ack = Ack::kAny, .deadline = seconds(3)});
+  EXPECT_EQ(put.error().code(), Code::kUnknownOutcome) << put.error();
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kDown);
+  const auto refused = Put(table, "a", "2", {.ack = Ack::kAny, .deadline = seconds(1)});
+  EXPECT_EQ(refused.error().code(), Code::kUnavailable) << refused.error();
+}
+
+TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheWriteNamesNoLevel) {
+  cluster_.SetDefaultWrite("r", idl::WriteLevel::ANY);
+  const TablePtr table = OpenWithRecord();
+  for (const int calls : Called([&] {
+         for (int i = 0; i < 300; ++i) EXPECT_TRUE(Put(table, "a", "1"));
+       })) {
+    EXPECT_NEAR(calls, 100, 60);
+  }
+}
+
 TEST_F(ReplicaReadsTest, LearnersAreNotAsked) {
   cluster_.AddTable("two", {}, 2);
   cluster_.AddLearner("two", "", "ts-3");

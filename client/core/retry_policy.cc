@@ -19,6 +19,11 @@ bool MayBeItsOwn(Code code) {
   }
 }
 
+// Of a write sent to a replica that did not say what became of it.
+bool MayHaveHappened(Code code, bool from_server) {
+  return code == Code::kInternal || code == Code::kUnknownOutcome || (code == Code::kDeadlineExceeded && !from_server);
+}
+
 bool Explains(Code code) {
   return MayBeItsOwn(code) && code != Code::kWrongTablet && code != Code::kNotPrimary && code != Code::kStaleEpoch;
 }
@@ -60,7 +65,8 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
   const Code code = attempt.status.code();
   if (code != Code::kOk) last_ = attempt.status;
   if (attempt.sent && attempt.from_server && Explains(code)) said_ = attempt.status;
-  if (attempt.another_replica && !write_ && MayBeItsOwn(code)) {
+  if (attempt.another_replica && MayBeItsOwn(code)) {
+    if (write_ && attempt.sent && MayHaveHappened(code, attempt.from_server)) maybe_happened_ = true;
     if (remaining < kAttemptLast) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
     return {Verdict::Kind::kRetry, {}, {}};
   }

@@ -20,8 +20,8 @@
 //   the deadline is spent                         the last cause             UNKNOWN_OUTCOME if it may have happened
 // clang-format on
 //
-// Whatever may pass or may be one server's own trouble, from NO_SUCH_TABLE and INTERNAL on: a read below STRONG that
-// has another replica to ask asks it at once. The above holds for the last of them.
+// Whatever may pass or may be one server's own trouble, from NO_SUCH_TABLE and INTERNAL on: a read below STRONG or a write
+// at ANY that has another replica to ask asks it at once. The above holds for the last of them.
 //
 // Place:   operation.h asks it after each attempt.
 // Threads: values.

@@ -90,6 +90,7 @@ WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, co
     : Operation(core, std::move(table), Kind::kWrite, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
   SetSession(SessionAccess::Get(options.session));
   request_.level = static_cast<idl::WriteLevel::type>(options.ack);
+  SetAck(options.ack);
   std::vector<Batch::Part> parts = std::move(batch).TakeParts();
   request_.writes.reserve(parts.size());
   for (Batch::Part& part : parts) request_.writes.push_back(ToIdl(std::move(part)));

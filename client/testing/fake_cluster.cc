@@ -58,6 +58,16 @@ void FakeCluster::SetDefaultRead(const std::string& table, idl::ReadLevel::type 
   ByName(table).options.__set_defaultReadLevel(level);
 }
 
+void FakeCluster::SetDefaultWrite(const std::string& table, idl::WriteLevel::type level) {
+  std::lock_guard lock(mutex_);
+  ByName(table).options.__set_defaultWriteLevel(level);
+}
+
+void FakeCluster::Keep(const ServerName& server, const std::string& table, idl::KeptWrite write) {
+  std::lock_guard lock(mutex_);
+  kept_[{server, ByName(table).id}].push_back(std::move(write));
+}
+
 void FakeCluster::SetRack(const ServerName& server, const std::string& rack) {
   std::lock_guard lock(mutex_);
   racks_[server] = rack;

@@ -59,6 +59,7 @@ class FakeCluster {
   int64_t AddTable(const std::string& name, const std::vector<std::string>& split_points, size_t replicas = 1);
   void AddLearner(const std::string& table, const std::string& key, const ServerName& learner);
   void SetDefaultRead(const std::string& table, idl::ReadLevel::type level);
+  void SetDefaultWrite(const std::string& table, idl::WriteLevel::type level);
   void SetRack(const ServerName& server, const std::string& rack);
   void DropTable(const std::string& name);
   // Tablets go on in the same epoch; the right half gets a new id, as in production.
@@ -67,6 +68,8 @@ class FakeCluster {
   void Merge(const std::string& table, const std::string& key);
   void Move(const std::string& table, const std::string& key, const ServerName& to);
   void Put(const std::string& table, const std::string& key, const std::string& value);
+  // The server keeps this write beside the table.
+  void Keep(const ServerName& server, const std::string& table, idl::KeptWrite write);
   Tablet Find(const std::string& table, const std::string& key) const;
   std::vector<Tablet> Tablets(const std::string& table) const;
   std::map<std::string, std::string> Data(const std::string& table) const;
@@ -162,6 +165,7 @@ class FakeCluster {
   std::vector<rpc::Endpoint> master_endpoints_;
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;
+  std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> kept_;  // by server and table
   std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;  // by client and sequence
   std::vector<idl::WriteRequest> write_log_;
   idl::RequestHeader last_header_;

@@ -283,9 +283,19 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       ++cluster_.counts_.write_attempts;
       cluster_.write_log_.push_back(request);
       Served served;
-      if (!cluster_.Refused(name_, request.header, nullptr, request.writes.front().key, reply.header, served)) {
+      const Table* table = cluster_.ById(request.header.tableId);
+      const bool any = request.level == idl::WriteLevel::ANY ||
+                       (request.level == idl::WriteLevel::DEFAULT && table != nullptr &&
+                        table->options.defaultWriteLevel == idl::WriteLevel::ANY);
+      idl::ReadOptions eventual;  // where one may be read, the other is taken
+      eventual.level = idl::ReadLevel::EVENTUAL;
+      const idl::ReadOptions last = cluster_.last_read_;
+      const std::string& key = request.writes.front().key;
+      if (!cluster_.Refused(name_, request.header, any ? &eventual : nullptr, key, reply.header, served)) {
         cluster_.Execute(*served.table, *served.tablet, request, reply);
+        if (any) reply.__isset.version = false;
       }
+      cluster_.last_read_ = last;
       reply.header.__set_tabletTimeMs(cluster_.now_ms_() - cluster_.back_ms_);
     }
     done(reply);
@@ -308,6 +318,36 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       if (!cluster_.Refused(name_, request.header, &request.options, key, reply.header, served)) {
         cluster_.Scan(served, request, reply);
       }
+    }
+    done(reply);
+  }
+
+  // One at a time, so that whoever lists has to ask for more.
+  void listKept(Cob<idl::ListKeptReply> done, const idl::ListKeptRequest& request) override {
+    idl::ListKeptReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      const auto place = [](int64_t tablet, const idl::Version& version) {
+        return std::tuple(tablet, version.epoch, version.lsn);
+      };
+      for (const idl::KeptWrite& write : cluster_.kept_[{name_, request.header.tableId}]) {
+        if (place(write.tabletId, write.version) <= place(request.afterTabletId, request.afterVersion)) continue;
+        reply.more = !reply.writes.empty();
+        if (reply.more) break;
+        reply.writes.push_back(write);
+      }
+    }
+    done(reply);
+  }
+
+  void forgetKept(Cob<idl::ForgetKeptReply> done, const idl::ForgetKeptRequest& request) override {
+    idl::ForgetKeptReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      const auto gone = std::erase_if(cluster_.kept_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
+        return write.tabletId == request.tabletId && write.version == request.version;
+      });
+      if (gone == 0) reply.header.__set_code(idl::Code::NOT_FOUND);
     }
     done(reply);
   }

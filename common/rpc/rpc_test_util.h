@@ -62,7 +62,7 @@ class Held {
 
 // Echo answers at once; get, multiGet, write and scan answer with what shows that the request arrived whole. A get
 // whose key begins with "hold" waits in `held`; "drop" is let go of; "throw" throws.
-class FakeTablet : public idl::TabletServiceCobSvIf {
+class FakeTablet : public idl::TabletServiceCobSvNull {
  public:
   void get(std::function<void(const idl::GetReply&)> done, const idl::GetRequest& request) override {
     if (request.key.starts_with("drop")) return;

@@ -30,6 +30,8 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"get", &S::get}, ServiceMethod{"multiGet", &S::multiGet},
                                           ServiceMethod{"write", &S::write}, ServiceMethod{"scan", &S::scan},
+                                          ServiceMethod{"listKept", &S::listKept},
+                                          ServiceMethod{"forgetKept", &S::forgetKept},
                                           ServiceMethod{"echo", &S::echo}};
 };
 
@@ -59,8 +61,7 @@ struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"append", &S::append},
                                           ServiceMethod{"peerHeartbeat", &S::peerHeartbeat},
-                                          ServiceMethod{"copy", &S::copy},
-                                          ServiceMethod{"deliver", &S::deliver}};
+                                          ServiceMethod{"copy", &S::copy}};
 };
 
 }  // namespace ebla::rpc

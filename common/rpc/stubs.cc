@@ -91,6 +91,8 @@ class TabletStub final : public idl::TabletServiceCobSvIf {
   EBLA_STUB(multiGet, MultiGetRequest, MultiGetReply)
   EBLA_STUB(write, WriteRequest, WriteReply)
   EBLA_STUB(scan, ScanRequest, ScanReply)
+  EBLA_STUB(listKept, ListKeptRequest, ListKeptReply)
+  EBLA_STUB(forgetKept, ForgetKeptRequest, ForgetKeptReply)
   EBLA_STUB(echo, EchoRequest, EchoReply)
 
  private:
@@ -136,7 +138,6 @@ class ReplicationStub final : public idl::ReplicationServiceCobSvIf {
   EBLA_STUB(append, AppendRequest, AppendReply)
   EBLA_STUB(peerHeartbeat, PeerHeartbeatRequest, PeerHeartbeatReply)
   EBLA_STUB(copy, CopyRequest, CopyReply)
-  EBLA_STUB(deliver, DeliverRequest, DeliverReply)
 
  private:
   const Caller caller_;

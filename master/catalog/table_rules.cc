@@ -52,8 +52,8 @@ Status CheckKeyGroup(const idl::KeyGroup& group) {
 Status CheckLevels(const idl::TableOptions& options) {
   EBLA_TRY(CheckEnum("write level", options.defaultWriteLevel, idl::WriteLevel::ANY));
   EBLA_TRY(CheckEnum("read level", options.defaultReadLevel, idl::ReadLevel::EVENTUAL));
-  if (options.defaultWriteLevel == idl::WriteLevel::ANY) {
-    return Invalid("write level ANY is not there yet; choose MAJORITY, ALL or PRIMARY");
+  if (options.defaultWriteLevel == idl::WriteLevel::ANY && !options.lastWriteWins) {
+    return Invalid("write level ANY needs a last_write_wins table; choose MAJORITY, ALL or PRIMARY");
   }
   return CheckBetween("default bounded ms", options.defaultBoundedMs, 1, kBoundedMsMax);
 }

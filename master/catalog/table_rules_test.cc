@@ -37,6 +37,10 @@ TEST(TableRulesTest, RefusesWhatIsNotThereOrCannotBe) {
   EXPECT_TRUE(refused([](auto& o) { o.__set_durability(static_cast<idl::Durability::type>(-1)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_intervalMs(9); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_defaultWriteLevel(idl::WriteLevel::ANY); }));
+  EXPECT_FALSE(refused([](auto& o) {
+    o.__set_defaultWriteLevel(idl::WriteLevel::ANY);
+    o.__set_lastWriteWins(true);
+  }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_defaultReadLevel(static_cast<idl::ReadLevel::type>(5)); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_defaultTtlMs(-1); }));
   EXPECT_TRUE(refused([](auto& o) { o.__set_defaultTtlMs(int64_t{1} << 60); }));

@@ -1,5 +1,7 @@
 #include "tabletserver/service/control_service.h"
 
+#include <glog/logging.h>
+
 #include <algorithm>
 #include <map>
 #include <utility>
@@ -66,6 +68,20 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
   if (tablet.__isset.timeOfDayMs) to.time_of_day_ms = tablet.timeOfDayMs;
   if (to.replica.range.Empty()) return Error(Code::kInvalidArgument, "the tablet's range is empty or inverted");
   return to;
+}
+
+// Conflict records of a table that is gone: nobody is left to settle them.
+Status ForgetKept(TabletStore& store, TableId table) {
+  constexpr size_t kAtOnce = 1000;
+  size_t forgotten = 0;
+  while (true) {
+    EBLA_ASSIGN(const std::vector<UndoneEntry> kept, store.ListUndone(table, {}, kAtOnce));
+    if (kept.empty()) break;
+    for (const UndoneEntry& one : kept) EBLA_TRY(store.ForgetUndone(one.tablet, one.entry.version));
+    forgotten += kept.size();
+  }
+  if (forgotten > 0) LOG(WARNING) << forgotten << " kept writes of table " << table << " are dropped with it";
+  return Status::Ok();
 }
 
 }  // namespace
@@ -233,10 +249,11 @@ void ControlService::dropTableData(Cob<idl::DropTableReply> cob, const idl::Drop
   ports_.background.Post([this, gathered, table = TableId{static_cast<uint64_t>(request.tableId)}] {
     const auto snapshot = ports_.directory.snapshot();
     const TabletDirectory::Ranges* ranges = snapshot->Table(table);
-    const Status status =
+    Status status =
         ranges != nullptr
             ? Status(Code::kComeAgain, std::to_string(ranges->size()) + " replicas of the table are still on this server")
-            : ports_.store.DropTable(table);
+            : ForgetKept(ports_.store, table);
+    if (status.ok()) status = ports_.store.DropTable(table);
     gathered->reply.status = ToIdl(status);
   });
 }

@@ -103,10 +103,4 @@ void ReplicationService::copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& r
   cob(reply);
 }
 
-void ReplicationService::deliver(Cob<idl::DeliverReply> cob, const idl::DeliverRequest&) {
-  idl::DeliverReply reply;
-  reply.status = rpc::ToIdl(Error(Code::kUnavailable, "this server takes no writes of level ANY yet"));
-  cob(reply);
-}
-
 }  // namespace ebla::tabletserver

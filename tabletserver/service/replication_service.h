@@ -34,7 +34,6 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   void append(Cob<idl::AppendReply> cob, const idl::AppendRequest& request) override;
   void peerHeartbeat(Cob<idl::PeerHeartbeatReply> cob, const idl::PeerHeartbeatRequest& request) override;
   void copy(Cob<idl::CopyReply> cob, const idl::CopyRequest& request) override;
-  void deliver(Cob<idl::DeliverReply> cob, const idl::DeliverRequest& request) override;
 
  private:
   Status CheckHeader(const idl::PeerHeader& header) const;

@@ -1,5 +1,6 @@
 #include "tabletserver/service/request_check.h"
 
+#include <algorithm>
 #include <string>
 
 #include "common/base/key_range.h"
@@ -73,7 +74,34 @@ Status CheckWrite(const idl::Write& write) {
   }
   if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
+  if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs) return Invalid("only a write that is being delivered has expiresAtMs");
   return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();
+}
+
+bool IsDelivered(const idl::Write& write) { return write.__isset.writeTimeMs || write.__isset.writer; }
+
+// A write on its way to the primary: another server's word for a client's.
+Status CheckDelivered(const idl::WriteRequest& request) {
+  if (request.clientId != 0 || request.sequence != 0 || request.firstIncomplete != 0) {
+    return Invalid("a write that is being delivered names no client and no sequence");
+  }
+  if (request.level != idl::WriteLevel::MAJORITY && request.level != idl::WriteLevel::ALL) {
+    return Invalid("a write is delivered at MAJORITY or ALL");
+  }
+  for (const idl::Write& write : request.writes) {
+    if (!write.__isset.writeTimeMs || write.writeTimeMs < 1 || !write.__isset.writer || write.writer.empty()) {
+      return Invalid("a write that is being delivered carries writeTimeMs and writer, and so do all of its request");
+    }
+    const bool plain = write.kind == idl::WriteKind::PUT || write.kind == idl::WriteKind::DELETE;
+    if (!plain || write.__isset.condition || write.__isset.ttlMs) {
+      return Invalid("what is delivered is an unconditional PUT or DELETE without a TTL");
+    }
+    if (write.__isset.expiresAtMs && (write.expiresAtMs < 1 || write.kind != idl::WriteKind::PUT)) {
+      return Invalid("expiresAtMs is a PUT's, and 1 or more");
+    }
+    EBLA_TRY(CheckWrite(write));
+  }
+  return Status::Ok();
 }
 
 }  // namespace
@@ -117,6 +145,7 @@ Status CheckRequest(const idl::ScanRequest& request) {
 
 Status CheckRequest(const idl::WriteRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
+  if (std::any_of(request.writes.begin(), request.writes.end(), IsDelivered)) return CheckDelivered(request);
   if (request.clientId == 0) return Invalid("a write needs a client id that is not 0");
   if (request.sequence < 1) return Invalid("sequence " + std::to_string(request.sequence) + "; they begin at 1");
   if (request.firstIncomplete < 1 || request.firstIncomplete > request.sequence) {
@@ -128,13 +157,28 @@ Status CheckRequest(const idl::WriteRequest& request) {
     case idl::WriteLevel::MAJORITY:
     case idl::WriteLevel::ALL:
     case idl::WriteLevel::PRIMARY:
-      break;
     case idl::WriteLevel::ANY:
-      return Invalid("level ANY needs a last_write_wins table; use PRIMARY, MAJORITY or ALL");
+      break;
     default:
       return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
   }
   for (const idl::Write& write : request.writes) EBLA_TRY(CheckWrite(write));
+  return Status::Ok();
+}
+
+Status CheckRequest(const idl::ListKeptRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.limit < 0 || request.limit > kListKeptMax) {
+    return Invalid("limit " + std::to_string(request.limit) + "; it must be 0 (100) to 1000");
+  }
+  return Status::Ok();
+}
+
+Status CheckRequest(const idl::ForgetKeptRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.tabletId < 0 || request.version.epoch < 1 || request.version.lsn < 1) {
+    return Invalid("a kept write is named by its tablet (0: written at ANY) and version");
+  }
   return Status::Ok();
 }
 

@@ -19,11 +19,14 @@ inline constexpr size_t kMultiGetKeysMax = 1000;
 inline constexpr int32_t kPageBytesDefault = 1 << 20;
 inline constexpr int32_t kPageBytesMax = 8 << 20;
 inline constexpr int64_t kBoundedMsMax = 3'600'000;
+inline constexpr int32_t kListKeptMax = 1000;
 
 Status CheckRequest(const idl::GetRequest& request);
 Status CheckRequest(const idl::MultiGetRequest& request);  // a key at fault is refused by its own result, not here
 Status CheckRequest(const idl::ScanRequest& request);
 Status CheckRequest(const idl::WriteRequest& request);
+Status CheckRequest(const idl::ListKeptRequest& request);
+Status CheckRequest(const idl::ForgetKeptRequest& request);
 Status CheckProtocolVersion(int16_t version);
 
 }  // namespace ebla::tabletserver

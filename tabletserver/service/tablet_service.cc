@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
+#include "tabletserver/service/kept_edge.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
@@ -160,7 +161,37 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
     Finished(Operation::kWrite, table, reply.header, begun, path.loop().Now());
     cob(reply);
   };
-  if (Status status = path.ShardOf(**handle).Admit(call); !status.ok()) refuse(status, 20);
+  if (Status status = Hand(path, call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
+}
+
+Status TabletService::Hand(ReadPath& path, Shard::WriteCall& call) {
+  AckLevel level = call.request.level;
+  const bool open = level == AckLevel::kAny || level == AckLevel::kDefault;
+  const auto view = open ? call.handle->view() : nullptr;
+  if (level == AckLevel::kDefault && view != nullptr && view->schema != nullptr) level = view->schema->default_level;
+  if (level != AckLevel::kAny) return path.ShardOf(*call.handle).Admit(call);
+  if (view == nullptr) return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
+  EBLA_TRY(CheckAnyWrites(call.request.writes, *view));
+  return ports_.any_writes.Admit(call);
+}
+
+// Answers come on the deliverer's executor, and leave from there: nothing of them belongs to this loop.
+void TabletService::listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) {
+  if (Status status = Check(request); !status.ok()) {
+    idl::ListKeptReply reply;
+    FillEarlyRefusal(status, reply.header);
+    return cob(reply);
+  }
+  ListKept(ports_.deliverer, request, cob);
+}
+
+void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) {
+  if (Status status = Check(request); !status.ok()) {
+    idl::ForgetKeptReply reply;
+    FillEarlyRefusal(status, reply.header);
+    return cob(reply);
+  }
+  ForgetKept(ports_.deliverer, request, cob);
 }
 
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {

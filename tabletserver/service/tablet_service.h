@@ -1,6 +1,6 @@
 // tabletserver/service/tablet_service.h
-// The clients' edge: checks each request, translates it, hands reads to the receiving loop's ReadPath and writes to the
-// tablet's shard, and translates the answers back.
+// The clients' edge: checks each request, translates it, hands reads to the receiving loop's ReadPath, writes to the
+// tablet's shard or, at level ANY, to AnyWrites, and translates the answers back.
 // Place:   registered with the Dispatcher; one for all event loops.
 // Threads: calls on the event loops alone; replies leave on the loop that took the request.
 #pragma once
@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "idl/TabletService.h"
+#include "tabletserver/any_writes.h"
+#include "tabletserver/deliverer.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/translate.h"
 #include "tabletserver/tablet/read_path.h"
@@ -24,6 +26,8 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     const std::atomic<bool>& serving;  // false: the server is not registered (yet)
     OperationStats& stats;
     std::function<Duration()> slow_operation;  // what takes longer is logged
+    AnyWrites& any_writes;
+    Deliverer& deliverer;
   };
 
   explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
@@ -35,9 +39,13 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) override;
   void write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) override;
   void scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) override;
+  void listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) override;
+  void forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) override;
   void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
 
  private:
+  // Hands the write to whoever executes it; an error: nobody has taken it.
+  Status Hand(ReadPath& path, Shard::WriteCall& call);
   ReadPath& Here() const;
   // OK, or why no request is served now or this one never.
   template <class Request>

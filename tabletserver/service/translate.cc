@@ -89,6 +89,8 @@ WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now)
     one.delta = write.delta;
     if (write.__isset.ttlMs) one.ttl_ms = write.ttlMs;
     if (write.__isset.condition) one.condition = TranslateCondition(write.condition);
+    if (write.__isset.writeTimeMs) one.stamp = WriteStamp{write.writeTimeMs, write.writer};
+    if (write.__isset.expiresAtMs) one.expires_at = TabletTime{static_cast<uint64_t>(write.expiresAtMs)};
   }
   return to;
 }

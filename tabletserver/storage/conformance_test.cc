@@ -342,6 +342,37 @@ TEST_P(StoreTest, ALargeIntervalIsReplaced) {
   EXPECT_EQ(Records(), "1000=v@1 3000=w@2 5499=v@1");
 }
 
+// ---- timed deletes -------------------------------------------------------------------------------------------------
+
+TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
+  Effect timed = Delete("gone");
+  timed.write_time_ms = 42;
+  timed.writer = "ts-1";
+  Write(1, {Put("gone", "v"), Put("here", "v")});
+  Write(2, {timed, Delete("never was")});
+  ASSERT_TRUE(CheckpointNow(store()));
+  life->Crash();
+  const auto read = store().Get(kTable, "gone");
+  ASSERT_TRUE(read && read->has_value());
+  EXPECT_TRUE((*read)->tombstone);
+  EXPECT_EQ((*read)->write_time_ms, 42);
+  EXPECT_EQ((*read)->writer, "ts-1");
+  EXPECT_EQ((*read)->value, "");
+  EXPECT_EQ((*read)->version, (Version{Epoch{1}, Lsn{2}}));
+  const auto here = store().Get(kTable, "here");
+  ASSERT_TRUE(here && here->has_value());
+  EXPECT_FALSE((*here)->tombstone);
+  const auto size = store().EstimateSize(kTable, {});
+  ASSERT_TRUE(size);
+  EXPECT_EQ(size->records, 1);
+  EXPECT_EQ(Records(), "gone=@2 here=v@1") << "shown as it is to whoever scans the store";
+  Write(3, {Delete("gone")});
+  EXPECT_EQ(Records(), "here=v@1");
+  Write(4, {timed});
+  Write(5, {Put("gone", "back")});
+  EXPECT_EQ(Records(), "gone=back@5 here=v@1");
+}
+
 // ---- what was undone ----------------------------------------------------------------------------------------------
 
 class UndoneTest : public StoreTest {
@@ -396,6 +427,25 @@ TEST_P(UndoneTest, WhatIsUndoneOutlivesItsReplicaAndACrash) {
   EXPECT_EQ(DumpLog(store(), kTablet), "");
   EXPECT_EQ(store().health().undone_entries, 2);
   EXPECT_EQ(store().health().undone_bytes, bytes);
+}
+
+TEST_P(UndoneTest, WhatIsKeptUnderNoTabletIsCountedApart) {
+  ASSERT_TRUE(Keep({}, {Entry(1, {Put("k", "v")}), Entry(2)}).ok());
+  ASSERT_TRUE(Keep(kTablet, {Entry(1)}).ok());
+  EXPECT_EQ(List(kTable), "0:1.1 0:1.2 70:1.1");
+  ASSERT_TRUE(FlushNow(store()).ok());
+  for (int life_number = 0; life_number < 2; ++life_number) {
+    const auto health = store().health();
+    EXPECT_EQ(health.any_entries, 2);
+    EXPECT_GT(health.any_bytes, 0);
+    EXPECT_EQ(health.undone_entries, 1);
+    life->Crash();
+  }
+  ASSERT_TRUE(store().ForgetUndone({}, {Epoch{1}, Lsn{1}}).ok());
+  ASSERT_TRUE(store().ForgetUndone({}, {Epoch{1}, Lsn{2}}).ok());
+  EXPECT_EQ(store().health().any_entries, 0);
+  EXPECT_EQ(store().health().any_bytes, 0);
+  EXPECT_EQ(store().health().undone_entries, 1);
 }
 
 // Whatever a crash leaves: what is not in the log any more is kept.

@@ -36,6 +36,9 @@ struct Effect {
   TabletTime expires_at;      // puts; none: never
   int64_t write_time_ms = 0;  // last_write_wins tables: when and at which server it was accepted
   std::string writer;
+
+  // Only what removes a record for good has none there: a purge.
+  bool timed() const { return write_time_ms != 0 || !writer.empty(); }
 };
 
 // What the client was (or will be) told: logged, kept in the window, and repeated to a retry.
@@ -51,7 +54,7 @@ struct LogEntry {
   EntryKind kind = EntryKind::kWrite;
   Version version;  // (epoch, lsn) of this entry
   TabletTime time;  // tablet time when it was appended; never less than its predecessor's
-  ClientId client;  // kWrite; none for writes without a window (ANY deliveries)
+  ClientId client;  // kWrite; none for writes without a window (deliveries)
   Sequence sequence;
   Sequence first_incomplete;
   uint64_t request_digest = 0;

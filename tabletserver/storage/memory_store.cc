@@ -382,11 +382,11 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
   for (const ApplyBatch& batch : batches) {
     for (const RecordChange& change : batch.records) {
       const Effect& effect = *change.effect;
-      if (effect.is_delete) {
+      if (effect.is_delete && !effect.timed()) {
         records.tables[batch.table].erase(effect.key);
       } else {
         records.tables[batch.table][effect.key] = {effect.value, change.version, effect.expires_at,
-                                                   effect.write_time_ms, effect.writer};
+                                                   effect.write_time_ms, effect.writer, effect.is_delete};
       }
     }
     auto& window = records.windows[batch.tablet];
@@ -473,7 +473,7 @@ Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
 Result<TabletStore::RangeSize> MemoryStore::EstimateSize(TableId table, const KeyRange& range) {
   RangeSize size;
   EBLA_TRY(Scan(table, {.range = range}, [&size](std::string_view key, const StoredRecord& record) {
-    ++size.records;
+    if (!record.tombstone) ++size.records;
     size.bytes += static_cast<int64_t>(key.size() + record.value.size());
     return true;
   }));
@@ -532,9 +532,9 @@ TabletStore::Health MemoryStore::health() const {
   health.disk_total_bytes = int64_t{1} << 30;
   health.disk_free_bytes = life_->disk.full ? 0 : health.disk_total_bytes;
   health.flushes = life_->disk.flushes;
-  health.undone_entries = static_cast<int64_t>(life_->disk.logged.undone.size());
   for (const auto& [place, undone] : life_->disk.logged.undone) {
-    health.undone_bytes += static_cast<int64_t>(undone.entry.ApproximateBytes());
+    ++(place.first ? health.undone_entries : health.any_entries);
+    (place.first ? health.undone_bytes : health.any_bytes) += static_cast<int64_t>(undone.entry.ApproximateBytes());
   }
   return health;
 }

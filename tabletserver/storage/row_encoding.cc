@@ -18,6 +18,10 @@ constexpr uint8_t kUndoneKind = 1;
 
 constexpr uint8_t kExpires = 1;
 constexpr uint8_t kWriteTime = 2;
+constexpr uint8_t kTimedDelete = 4;
+
+bool IsTombstone(const StoredRecord& record) { return record.tombstone; }
+bool IsTombstone(const Effect& effect) { return effect.is_delete; }
 
 Status CheckFormat(ByteReader& in, std::string_view what) {
   const uint8_t format = in.Byte();
@@ -49,7 +53,8 @@ template <class Source>
 void WriteRecord(const Source& source, Version version, ByteWriter& out) {
   out.Clear();
   const bool timed = source.write_time_ms != 0 || !source.writer.empty();
-  out.Byte(kFormat).Byte((source.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
+  out.Byte(kFormat).Byte((source.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0) |
+                         (IsTombstone(source) ? kTimedDelete : 0));
   WriteVersion(version, out);
   if (source.expires_at) out.Varint(source.expires_at.value);
   if (timed) out.SignedVarint(source.write_time_ms).Bytes(source.writer);
@@ -219,12 +224,17 @@ void EncodeRecord(const Effect& effect, Version version, ByteWriter& out) { Writ
 
 void EncodeRecord(const StoredRecord& record, ByteWriter& out) { WriteRecord(record, record.version, out); }
 
+bool IsTombstoneRow(std::string_view bytes) {
+  return bytes.size() >= 2 && (static_cast<uint8_t>(bytes[1]) & kTimedDelete) != 0;
+}
+
 Status DecodeRecord(std::string_view bytes, StoredRecord& record) {
   constexpr std::string_view kWhat = "a record";
   ByteReader in(bytes);
   EBLA_TRY(CheckFormat(in, kWhat));
   const uint8_t flags = in.Byte();
-  if ((flags & ~(kExpires | kWriteTime)) != 0) in.Fail();
+  if ((flags & ~(kExpires | kWriteTime | kTimedDelete)) != 0) in.Fail();
+  record.tombstone = (flags & kTimedDelete) != 0;
   record.version = ReadVersion(in);
   record.expires_at.value = (flags & kExpires) != 0 ? in.Varint() : 0;
   if ((flags & kWriteTime) != 0) {

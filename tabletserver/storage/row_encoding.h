@@ -19,7 +19,7 @@
 //                 epoch starts, each varint epoch, first lsn
 //   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
-//   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow); varint epoch, lsn;
+//   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch, lsn;
 //                 [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
 //
 // Errors:  decoding foreign bytes gives INTERNAL, never more.
@@ -67,5 +67,7 @@ void EncodeRecord(const Effect& effect, Version version, ByteWriter& out);
 void EncodeRecord(const StoredRecord& record, ByteWriter& out);
 // Into `record`, whose memory is used again.
 Status DecodeRecord(std::string_view bytes, StoredRecord& record);
+// Of what DecodeRecord takes.
+bool IsTombstoneRow(std::string_view bytes);
 
 }  // namespace ebla::tabletserver

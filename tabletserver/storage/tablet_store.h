@@ -40,8 +40,11 @@ struct StoredRecord {
   std::string value;
   Version version;
   TabletTime expires_at;  // none: never. Judged by the caller: the store returns expired records as they are
-  int64_t write_time_ms = 0;
+  int64_t write_time_ms = 0;  // last_write_wins tables: as its effect's
   std::string writer;
+  // A timed delete: no record for any reader, kept so that an older write that comes later loses against it. The store
+  // returns it as it is, and purges remove it.
+  bool tombstone = false;
 };
 
 // What a replica must know of itself after any crash; durable before it answers by it (PROTOCOL "State").
@@ -132,7 +135,9 @@ struct ScanBounds {
   bool reverse = false;
 };
 
-// An acknowledged PRIMARY write that was discarded from a tablet's log, kept until somebody settles it (PROTOCOL 22).
+// An acknowledged write that is in no tablet's log here, kept until somebody settles it (PROTOCOL 22): of PRIMARY, what
+// was discarded from the log; or a write of level ANY, under no tablet and a version made of this server's start and a
+// count within it.
 struct UndoneEntry {
   TabletId tablet;
   TableId table;
@@ -182,8 +187,8 @@ class TabletStore {
   virtual Status TruncateLog(TabletId tablet, Lsn below) = 0;
 
   // ---- what was undone (PROTOCOL 22) -------------------------------------------------------------------------------
-  // Keeps entries that are about to leave the log, outside the tablet's data: nothing but ForgetUndone removes them. One
-  // that is kept already stays as it is.
+  // Keeps entries outside the tablet's data, before they leave its log or without ever being in one: nothing but
+  // ForgetUndone removes them. One that is kept already stays as it is.
   virtual Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
   // Those of a table (none: of all) that come after a place, `entries_max` at most.
   virtual Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) = 0;
@@ -239,8 +244,10 @@ class TabletStore {
     int64_t cache_bytes = 0;
     int64_t cache_misses = 0;  // pages read into cache since the start
     int64_t flushes = 0;
-    int64_t undone_entries = 0;  // kept, and their bytes
+    int64_t undone_entries = 0;  // kept of tablets' logs, and their bytes
     int64_t undone_bytes = 0;
+    int64_t any_entries = 0;     // kept under no tablet
+    int64_t any_bytes = 0;
   };
   virtual Health health() const = 0;
 };

@@ -76,8 +76,17 @@ struct WtStore::Parts {
 
   std::atomic<int64_t> log_bytes{0};             // appended since the start
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began
-  std::atomic<int64_t> undone_entries{0};
-  std::atomic<int64_t> undone_bytes{0};
+  struct Kept {
+    std::atomic<int64_t> entries{0};
+    std::atomic<int64_t> bytes{0};
+    void Add(int64_t more_entries, int64_t more_bytes) {
+      entries += more_entries;
+      bytes += more_bytes;
+    }
+  };
+  Kept undone;    // of tablets' logs
+  Kept any;       // under no tablet
+  Kept& KeptOf(TabletId tablet) { return tablet ? undone : any; }
   std::atomic<int64_t> cache_bytes{0};
   std::atomic<int64_t> cache_misses{0};
 

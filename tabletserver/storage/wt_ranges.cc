@@ -43,6 +43,7 @@ int RemoveRows(WtCursor& data, const KeyRange& range, int rows_max, bool& more) 
 
 struct RowCount {
   int64_t rows = 0;
+  int64_t tombstones = 0;
   int64_t bytes = 0;
   bool all = false;  // the range ended
 };
@@ -60,6 +61,7 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
     if (count.rows == rows_max) return 0;
     if (const int error = data.GetValue(&row)) return error;
     ++count.rows;
+    if (IsTombstoneRow(row)) ++count.tombstones;
     count.bytes += static_cast<int64_t>(key.size() + row.size());
   }
   count.all = error == 0 || error == WT_NOTFOUND;
@@ -164,7 +166,7 @@ Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
 
 // How far off: the share of the table's rows that lies in the range is taken from 400 random rows, so its standard
 // error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%), and WiredTiger's random descent
-// favours rows of emptier pages. Bytes are those on disk: compressed, and without what is still only in the cache when
+// favours rows of emptier pages. Timed deletes count as records here. Bytes are those on disk: compressed, and without what is still only in the cache when
 // that is the smaller part. Records are bytes over the sample's mean row, so too few by the compression's factor.
 Result<TabletStore::RangeSize> WtStore::EstimateSize(TableId table, const KeyRange& range) {
   constexpr int64_t kExactRows = 1000;
@@ -174,14 +176,15 @@ Result<TabletStore::RangeSize> WtStore::EstimateSize(TableId table, const KeyRan
   RowCount count;
   const int counted = RunRead([&] { return CountRows(*session, table, range, kExactRows, count); });
   EBLA_TRY(parts_->CheckTable(counted, table, "estimating a size"));
-  if (count.all) return RangeSize{.bytes = count.bytes, .records = count.rows};
+  const int64_t counted_records = count.rows - count.tombstones;
+  if (count.all) return RangeSize{.bytes = count.bytes, .records = counted_records};
   Sample sample;
   const int sampled = RunRead([&] { return TakeSample(*session, table, range, kSampleRows, sample); });
   EBLA_TRY(parts_->CheckTable(sampled, table, "estimating a size"));
   int64_t table_bytes = 0;
   const int measured = RunRead([&] { return TableBytes(*session, table, table_bytes); });
   EBLA_TRY(parts_->CheckTable(measured, table, "estimating a size"));
-  RangeSize size{.bytes = count.bytes, .records = count.rows};  // at least what was counted
+  RangeSize size{.bytes = count.bytes, .records = counted_records};  // at least what was counted
   if (sample.inside_rows == 0) return size;
   const double share = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.bytes);
   const double bytes = share * static_cast<double>(table_bytes);

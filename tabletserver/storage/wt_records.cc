@@ -14,7 +14,7 @@ int ApplyRecords(WtSession& session, const ApplyBatch& batch) {
   WtCursor data(raw);
   for (const RecordChange& change : batch.records) {
     int error = 0;
-    if (change.effect->is_delete) {
+    if (change.effect->is_delete && !change.effect->timed()) {
       error = data.Remove(change.effect->key);
     } else {
       EncodeRecord(*change.effect, change.version, session.scratch());

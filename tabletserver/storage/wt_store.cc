@@ -171,8 +171,10 @@ TabletStore::Health WtStore::health() const {
   health.cache_bytes = parts_->cache_bytes;
   health.cache_misses = parts_->cache_misses;
   health.flushes = parts_->flusher->flushes();
-  health.undone_entries = parts_->undone_entries;
-  health.undone_bytes = parts_->undone_bytes;
+  health.undone_entries = parts_->undone.entries;
+  health.undone_bytes = parts_->undone.bytes;
+  health.any_entries = parts_->any.entries;
+  health.any_bytes = parts_->any.bytes;
   return health;
 }
 

@@ -1,4 +1,4 @@
-// What WtStore keeps of undone PRIMARY writes (PROTOCOL 22): rows of `pending`, which WiredTiger logs, so that their order
+// What WtStore keeps of undone PRIMARY writes and of ANY writes (PROTOCOL 22): rows of `pending`, which WiredTiger logs, so that their order
 // with the removal of the log's suffix is that of the calls.
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wt_parts.h"
@@ -26,8 +26,7 @@ Status WtStore::KeepUndone(TabletId tablet, TableId table, std::span<const LogEn
     return 0;
   });
   EBLA_TRY(parts_->connection->Check(error, "keeping what is undone"));
-  parts_->undone_entries += rows;
-  parts_->undone_bytes += bytes;
+  parts_->KeptOf(tablet).Add(rows, bytes);
   parts_->log_bytes.fetch_add(bytes, std::memory_order_relaxed);
   parts_->reserve.NoteWritten(bytes);
   return {};
@@ -82,8 +81,7 @@ Status WtStore::ForgetUndone(TabletId tablet, Version version) {
     return pending.RemoveHere();
   });
   EBLA_TRY(parts_->connection->Check(error, "forgetting what was undone"));
-  parts_->undone_entries -= rows;
-  parts_->undone_bytes -= bytes;
+  parts_->KeptOf(tablet).Add(-rows, -bytes);
   return {};
 }
 
@@ -93,10 +91,11 @@ Status WtStore::Parts::CountUndone(WtSession& session) {
   WtCursor pending(raw);
   int error = pending.Next();
   for (; error == 0; error = pending.Next()) {
-    std::string_view row;
+    std::string_view key, row;
+    EBLA_TRY(connection->Check(pending.GetKey(&key), "counting what is undone"));
     EBLA_TRY(connection->Check(pending.GetValue(&row), "counting what is undone"));
-    ++undone_entries;
-    undone_bytes += static_cast<int64_t>(row.size());
+    EBLA_ASSIGN(const UndonePlace place, ParseUndoneKey(key));
+    KeptOf(place.tablet).Add(1, static_cast<int64_t>(row.size()));
   }
   return error == WT_NOTFOUND ? Status() : connection->Check(error, "counting what is undone");
 }

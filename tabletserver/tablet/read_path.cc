@@ -13,6 +13,46 @@ constexpr int64_t kNotReadyRetryMs = 10;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
+// The logged record that counts beside a snapshot with this position; null: the snapshot's own does.
+const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlice& logged, std::string_view key) {
+  const auto found = logged.records.find(key);
+  return found != logged.records.end() && found->second.version.lsn > position.applied ? &found->second : nullptr;
+}
+
+// Scans records and slice as one, in order.
+Status ScanWith(TabletStore& store, TableId table, const ScanBounds& bounds, const LoggedSlice& logged,
+                SnapshotPosition& position, const TabletStore::Visitor& visit) {
+  std::vector<std::pair<std::string_view, const StoredRecord*>> rest;  // the next one last
+  for (const auto& [key, record] : logged.records) {
+    if (bounds.range.Contains(key)) rest.emplace_back(key, &record);
+  }
+  if (!bounds.reverse) std::reverse(rest.begin(), rest.end());
+  bool more = true;
+  const auto show = [&](std::string_view key, const StoredRecord& record) { return more = visit(key, record); };
+  // Those before `key`, or all that are left where there is none.
+  const auto show_before = [&](const std::string_view* key) {
+    while (more && !rest.empty()) {
+      const auto [next, record] = rest.back();
+      if (key != nullptr && (bounds.reverse ? next <= *key : next >= *key)) return;
+      rest.pop_back();
+      if (record->version.lsn > position.applied) show(next, *record);
+    }
+  };
+  if (bounds.range.Empty()) return Status::Ok();
+  EBLA_TRY(store.Scan(
+      table, bounds,
+      [&](std::string_view key, const StoredRecord& record) {
+        show_before(&key);
+        if (!more) return false;
+        const StoredRecord* newer = NewerThan(position, logged, key);
+        if (!rest.empty() && rest.back().first == key) rest.pop_back();
+        return show(key, newer == nullptr ? record : *newer);
+      },
+      &position));
+  show_before(nullptr);
+  return Status::Ok();
+}
+
 Status NotHere() { return Error(Code::kWrongTablet, "no replica of that part of the table is on this server"); }
 
 }  // namespace
@@ -70,33 +110,15 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
     answer.status = Status(Code::kUnavailable, "the replica here has failed: " + view.failure);
     return false;
   }
-  const auto come_again = [&](const char* why) {
-    answer.status = Status(Code::kComeAgain, why);
-    answer.retry_after_ms = kNotReadyRetryMs;
-    return false;
-  };
   const bool leads = view.role == RoleKind::kPrimary;
   answer.level = call.level == ReadLevel::kDefault ? handle->default_read_level.load(std::memory_order_relaxed) : call.level;
   const ReadLevel level = answer.level;
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
   if (level == ReadLevel::kSession && !view.incomplete) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
-    const TokenVerdict verdict = JudgeToken(
-        call.token, touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range), view);
-    if (verdict.kind == TokenVerdict::Kind::kServe) return true;
-    if (verdict.kind == TokenVerdict::Kind::kLost) {
-      answer.status = Status(Code::kLostWrite, "version " + verdict.version.ToString() + " was undone by a failover");
-      return false;
-    }
-    if (leads) {
-      // What this primary has not appended nobody has seen: it is another's that leads by now, or made up. To wait
-      // would be to believe it. (The bound may be ahead of the view: it is raised first.)
-      if (verdict.version.lsn > std::max(view.last_appended.lsn, handle->AppliedBound().lsn)) {
-        return come_again("the session's token names a version that this primary has not written");
-      }
-      attempt = {Next::kAwait, verdict.version.lsn, {}, {}};
-      return false;
-    }
+    const KeyRange keys = touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range);
+    if (AdmitSession(call, keys, *handle, answer, attempt)) return true;
+    if (leads || !answer.status.ok()) return false;
   }
   // As old as the moment at which it is known to have had everything: an echo's, or the end of a lease.
   const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= BoundOf(call, *handle);
@@ -106,6 +128,52 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
                                                                  : "server \"" + view.primary + "\" leads this tablet");
   if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
   return false;
+}
+
+// False with neither a status nor a next step: a follower that has not got that far.
+bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, TabletHandle& handle, ReadAnswer& answer,
+                            Attempt& attempt) const {
+  const TabletView& view = *answer.view;
+  const TokenVerdict verdict = JudgeToken(call.token, touched, view);
+  if (verdict.kind == TokenVerdict::Kind::kServe) return true;
+  if (verdict.kind == TokenVerdict::Kind::kLost) {
+    std::string names;
+    for (const Version& lost : verdict.lost) names += (names.empty() ? "" : ", ") + lost.ToString();
+    answer.status = Status(Code::kLostWrite, (verdict.lost.size() == 1 ? "version " : "versions ") + names +
+                                                 (verdict.lost.size() == 1 ? " was" : " were") + " undone by a failover");
+    return false;
+  }
+  if (view.role != RoleKind::kPrimary) return false;
+  // What this primary has not appended nobody has seen: it is another's that leads by now, or made up. To wait would be
+  // to believe it. (The bound may be ahead of the view: it is raised first.)
+  if (verdict.version.epoch > view.epoch ||
+      verdict.version.lsn > std::max(view.last_appended.lsn, handle.AppliedBound().lsn)) {
+    answer.status = Status(Code::kComeAgain, "the session's token names a version that this primary has not written");
+    answer.retry_after_ms = kNotReadyRetryMs;
+    return false;
+  }
+  // What an earlier epoch logged may be no part of this one's log: that is known once it has been applied.
+  const bool own = verdict.of_one_epoch && verdict.version.epoch == view.epoch;
+  const LoggedSlice* logged = own ? LoggedOf(call, answer) : nullptr;
+  if (logged != nullptr && verdict.version.lsn <= logged->upto) return true;
+  const bool at_hand = own && !view.replaying && !call.logged_refused;
+  attempt = {at_hand ? Next::kLogged : Next::kAwait, verdict.version.lsn, {}, {}};
+  return false;
+}
+
+const LoggedSlice* ReadPath::LoggedOf(const ReadCall& call, const ReadAnswer& answer) {
+  const bool same = call.logged != nullptr && answer.view->role == RoleKind::kPrimary && answer.view->epoch == call.logged->epoch;
+  return same ? call.logged.get() : nullptr;
+}
+
+void ReadPath::ConfirmLogged(const TabletHandle& handle, ReadAnswer& answer) {
+  // What a new epoch applies shows in the store only after its view is published.
+  const auto now = handle.view();
+  if (now == nullptr || now->role != RoleKind::kPrimary || now->epoch != answer.view->epoch) {
+    answer.status = Status(Code::kComeAgain, "the tablet has just changed its primary");
+    answer.retry_after_ms = kNotReadyRetryMs;
+  }
+  answer.applied = {};  // the session has seen more than is applied; its token says so already
 }
 
 // May the primary serve it now, under its lease or confirmed?
@@ -135,6 +203,7 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
 }
 
 bool ReadPath::Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt) {
+  if (record.tombstone) return false;
   if (!record.expires_at || record.expires_at > answer.time) return true;
   if (answer.level == ReadLevel::kStrong && record.expires_at > answer.view->applied_time) {
     attempt.next = Next::kPurge;
@@ -152,7 +221,9 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
   Attempt attempt;
   if (!Admit(call, nullptr, key, handle, result, attempt)) return attempt;
   const MonotonicTime begun = ports_.loop.Now();
-  auto record = ports_.store.Get(call.table, key);
+  const LoggedSlice* logged = LoggedOf(call, result);
+  SnapshotPosition position{handle->tablet, {}};
+  auto record = ports_.store.Get(call.table, key, logged == nullptr ? nullptr : &position);
   const Duration took = ports_.loop.Now() - begun;
   handle->slow_reads.Note(took);
   if (!record) {
@@ -161,6 +232,11 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
   }
   result.applied = handle->AppliedBound();
   result.record = *std::move(record);
+  if (logged != nullptr) {
+    if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
+    ConfirmLogged(*handle, result);
+    if (!result.status.ok()) return attempt;
+  }
   handle->load.CountReads(ports_.loop_index, 1, key.size() + (result.record ? result.record->value.size() : 0), took);
   if (result.record && Lives(result, key, *result.record, attempt)) return attempt;
   result.record.reset();
@@ -186,7 +262,9 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     }
   }
   const MonotonicTime begun = ports_.loop.Now();
-  auto records = ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax);
+  const LoggedSlice* logged = LoggedOf(call, result);
+  SnapshotPosition position{handle->tablet, {}};
+  auto records = ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax, logged == nullptr ? nullptr : &position);
   const Duration took = ports_.loop.Now() - begun;
   handle->slow_reads.Note(took, std::max<size_t>(records ? records->size() : 0, 1));
   if (!records) {
@@ -194,6 +272,13 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     return attempt;
   }
   result.applied = handle->AppliedBound();
+  if (logged != nullptr) {
+    for (size_t i = 0; i < records->size(); ++i) {
+      if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
+    }
+    ConfirmLogged(*handle, result);
+    if (!result.status.ok()) return attempt;
+  }
   size_t bytes = 0;
   for (size_t i = 0; i < keys.size(); ++i) {
     MultiGetResult::Item& item = result.items[places[i]];
@@ -240,7 +325,14 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
     result.records.emplace_back(std::string(key), std::move(copy));
     return true;
   };
-  const Status status = bounds.range.Empty() ? Status::Ok() : ports_.store.Scan(call.table, bounds, visit);
+  const LoggedSlice* logged = LoggedOf(call, result);
+  SnapshotPosition position{handle->tablet, {}};
+  Status status;
+  if (logged != nullptr) {
+    status = ScanWith(ports_.store, call.table, bounds, *logged, position, visit);
+  } else if (!bounds.range.Empty()) {
+    status = ports_.store.Scan(call.table, bounds, visit);
+  }
   const Duration took = ports_.loop.Now() - begun;
   handle->slow_reads.Note(took, std::max<size_t>(examined, 1));
   handle->load.CountReads(ports_.loop_index, 1, bytes, took);
@@ -249,6 +341,10 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
     return attempt;
   }
   result.applied = handle->AppliedBound();
+  if (logged != nullptr) {
+    ConfirmLogged(*handle, result);
+    if (!result.status.ok()) return attempt;
+  }
   if (call.reverse) {
     result.remaining = {call.range.start, cut ? last : std::max(call.range.start, tablet.start)};
     result.done = !cut && tablet.start <= call.range.start;
@@ -284,6 +380,13 @@ namespace {
 size_t Weight(const GetCall&) { return 1; }
 size_t Weight(const MultiGetCall& call) { return call.keys.size(); }
 size_t Weight(const ScanCall& call) { return call.limit == 0 ? kScanExaminedMax : call.limit; }
+
+KeyRange KeysOf(const GetCall& call) { return {call.key, KeyAfter(call.key)}; }
+KeyRange KeysOf(const MultiGetCall& call) {
+  const auto [least, greatest] = std::minmax_element(call.keys.begin(), call.keys.end());
+  return {*least, KeyAfter(*greatest)};
+}
+KeyRange KeysOf(const ScanCall& call) { return call.range; }
 
 }  // namespace
 
@@ -336,6 +439,15 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
           result.status = std::move(status);
           done(std::move(result));
         });
+  }
+  if (attempt.next == Next::kLogged) {
+    KeyRange keys = KeysOf(call);
+    return shard.TakeLogged(handle, std::move(keys), attempt.upto, kScanExaminedMax, ports_.loop_index,
+                            [this, call = std::move(call), done = std::move(done)](auto slice) mutable {
+                              call.logged_refused = !slice.has_value();
+                              if (slice) call.logged = *std::move(slice);
+                              Serve(std::move(call), std::move(done));
+                            });
   }
   if (attempt.next == Next::kAwait) {
     return shard.AwaitApplied(handle, attempt.upto, deadline, ports_.loop_index,

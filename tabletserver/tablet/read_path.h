@@ -4,8 +4,10 @@
 // that of the view's pointer, and without an allocation but the reply's.
 // Order:      1. The time is taken, then the view with its lease, then the store is read (PROTOCOL 7, 21); whoever holds
 //                the view keeps the data from being removed (8).
-//             2. No read here looks into the overlay: what a STRONG read must wait for is waited for through the shard
-//                (15), and one voter has applied whatever a SESSION's token can name. So PROTOCOL 16 holds by itself.
+//             2. What a STRONG read must wait for is waited for through the shard (15). A SESSION read whose token names
+//                what its primary has logged and not applied, such as a PRIMARY write without a majority, first asks the
+//                shard for what the log holds of its keys, then reads the store, and takes of the former only what lies
+//                above the snapshot's applied position (16). No other read looks into the overlay.
 //             3. A STRONG read that finds a record expired since the last applied entry answers once an entry of later
 //                tablet time is applied (21).
 // Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so that
@@ -39,6 +41,8 @@ struct ReadCall {
   std::vector<TokenRange> token;  // SESSION
   Duration bounded{};             // BOUNDED: how old what is seen may be
   Epoch confirmed;                // a majority has confirmed this epoch since the read came
+  std::shared_ptr<const LoggedSlice> logged;  // SESSION: what the log held of its keys; shared, as calls are copied
+  bool logged_refused = false;    // it is not to be had
   MonotonicTime deadline = MonotonicTime::Max();
 };
 
@@ -47,7 +51,7 @@ struct ReadAnswer {
   Status status;  // OK, NOT_FOUND; else as ReplyHeader.code
   std::shared_ptr<const TabletView> view;  // of who answered; null: no replica here
   ReadLevel level = ReadLevel::kStrong;    // what the read was judged by: DEFAULT resolved
-  Version applied;                         // covers everything the read saw
+  Version applied;                         // covers everything the read saw; none: nothing applied does
   TabletTime time;
   int64_t retry_after_ms = -1;
 };
@@ -141,6 +145,7 @@ class ReadPath {
   enum class Next : uint8_t {
     kDone,   // the result stands
     kAwait,  // read again once the tablet has applied `upto`
+    kLogged,  // read again with what the log holds up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
     kPurge,  // the result stands once an entry of time `reached` is applied
   };
@@ -154,6 +159,8 @@ class ReadPath {
   // Decides what the view allows and fills the answer's common part; true: read now.
   bool Admit(const ReadCall& call, const KeyRange* touched, std::string_view key, TabletHandle* handle,
              ReadAnswer& answer, Attempt& attempt) const;
+  bool AdmitSession(const ReadCall& call, const KeyRange& touched, TabletHandle& handle, ReadAnswer& answer,
+                    Attempt& attempt) const;
   bool AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, ReadAnswer& answer, MonotonicTime now,
                       Attempt& attempt) const;
   // These may run on a reader's thread.
@@ -166,6 +173,12 @@ class ReadPath {
   // True: the record is there and lives. Else, where this read has to wait for that to be so, notes it in the attempt.
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
+
+  // The call's slice of the log, where it is to be used; null: it is not.
+  static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
+  // After the store was read with a slice: that it still leads, so that nothing of the slice can have been undone before
+  // the snapshot.
+  static void ConfirmLogged(const TabletHandle& handle, ReadAnswer& answer);
 
   std::shared_ptr<TabletHandle> Locate(const GetCall& call);
   std::shared_ptr<TabletHandle> Locate(const MultiGetCall& call);

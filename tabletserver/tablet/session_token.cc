@@ -23,20 +23,23 @@ TokenVerdict::Kind Judge(Version version, const TabletView& view) {
 }  // namespace
 
 TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range, const TabletView& view) {
-  TokenVerdict wait;
+  TokenVerdict verdict;
   const auto consider = [&](Version version) {
     const TokenVerdict::Kind kind = Judge(version, view);
-    if (kind == TokenVerdict::Kind::kWait && wait.version < version) wait = {kind, version};
-    return kind != TokenVerdict::Kind::kLost;
+    if (kind == TokenVerdict::Kind::kWait) {
+      verdict.of_one_epoch = verdict.of_one_epoch && (!verdict.version || verdict.version.epoch == version.epoch);
+      verdict.version = std::max(verdict.version, version);
+    }
+    if (kind == TokenVerdict::Kind::kLost) verdict.lost.push_back(version);
   };
   for (const TokenRange& seen : token) {
     if (!seen.range.Overlaps(range)) continue;
-    if (!consider(seen.applied)) return {TokenVerdict::Kind::kLost, seen.applied};
-    for (const Version& pending : seen.pending_primary) {
-      if (!consider(pending)) return {TokenVerdict::Kind::kLost, pending};
-    }
+    consider(seen.applied);
+    for (const Version& pending : seen.pending_primary) consider(pending);
   }
-  return wait;
+  if (verdict.version) verdict.kind = TokenVerdict::Kind::kWait;
+  if (!verdict.lost.empty()) verdict.kind = TokenVerdict::Kind::kLost;
+  return verdict;
 }
 
 }  // namespace ebla::tabletserver

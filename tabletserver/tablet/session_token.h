@@ -23,7 +23,9 @@ struct TokenRange {
 struct TokenVerdict {
   enum class Kind { kServe, kWait, kLost };
   Kind kind = Kind::kServe;
-  Version version;  // the one to wait for, or that was lost
+  Version version;            // the last one to wait for
+  bool of_one_epoch = true;   // all that are to be waited for are of its epoch
+  std::vector<Version> lost;  // all that were
 };
 
 // Judges the ranges of the token that touch `range` against what the view's replica has applied.

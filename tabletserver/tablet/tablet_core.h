@@ -56,6 +56,7 @@ struct TabletOptions {
   WindowLimits window;
   size_t overlay_bytes_max = 64 << 20;
   size_t apply_bytes_max = 4 << 20;  // of one ApplyBatch, about
+  int64_t deletes_kept_ms = 0;       // last_write_wins: so long a delete is remembered, and a write may be on its way
   LeaseTerms lease;
   MonotonicTime started;             // when this process began to answer
   bool forgot = false;               // it may have lost what it acknowledged (PROTOCOL 5)
@@ -86,10 +87,12 @@ struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
   bool disk_full = false;     // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
+  bool conflicts_full = false;  // no more may be undone: PRIMARY is OVERLOADED (PROTOCOL 22)
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
-// waits for (rule 21), and how expired records go. Keys whose newest record is not the version named stay.
+// waits for (rule 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest record
+// is not the version named stay.
 struct Purge {
   RequestToken token;         // none: nobody waits
   TabletTime reached;         // none: now
@@ -176,6 +179,15 @@ class TabletCore {
   size_t overlay_bytes() const { return overlay_.bytes(); }
   size_t window_bytes() const { return window_.bytes(); }
   size_t waiting() const { return waiting_; }  // requests that wait for an entry
+  // Of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a restart's
+  // log is still to be applied; OVERLOADED: more
+  // than `records_max` keys.
+  Result<LoggedSlice> Logged(const KeyRange& range, Lsn upto, size_t records_max) const;
+  // The version under which a client's write is known here; none: it is not.
+  Version Remembered(ClientId client, Sequence sequence) const {
+    const WindowRow* row = window_.Find(client, sequence);
+    return row == nullptr ? Version{} : row->version;
+  }
   // The rows of a copy that starts at what is applied now.
   std::vector<WindowRow> WindowRows() const;
 
@@ -192,10 +204,11 @@ class TabletCore {
   // Each answers the request, or has it wait, and says so; or leaves it to the next.
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
   bool AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
-  bool RefuseForRoom(const WriteRequest& request, bool disk_full);
+  bool RefuseForRoom(const AdmitWrite& input, AckLevel level);
   void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
   AckLevel LevelOf(const WriteRequest& request) const;
+  Status CheckDelivered(const WriteRequest& request) const;
   Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);
 
   EntryPtr Append(LogEntry entry, MonotonicTime now);

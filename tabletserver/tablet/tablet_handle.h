@@ -110,7 +110,7 @@ class TabletHandle {
   SlowReads slow_reads;
   std::atomic<int64_t> size_bytes{0};  // estimates, refreshed in the background
   std::atomic<int64_t> records{0};
-  // False: no record has an expiry, so that nothing need look for expired ones.
+  // False: no record has an expiry and no delete is remembered, so that nothing need look for those that are due.
   std::atomic<bool> may_expire{true};
   // When the primary of its epoch was last heard, by this machine's clock; 0: never.
   std::atomic<int64_t> heard_ns{0};

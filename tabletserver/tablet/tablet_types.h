@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,13 @@ struct Condition {
   Version version;  // kVersionIs
 };
 
+// last_write_wins tables: when and at which server a write was accepted. The greater one wins; equal ones are one write.
+struct WriteStamp {
+  int64_t time_ms = 0;
+  ServerName server;
+  friend auto operator<=>(const WriteStamp&, const WriteStamp&) = default;
+};
+
 struct Write {
   WriteKind kind = WriteKind::kPut;
   std::string key;
@@ -47,11 +55,13 @@ struct Write {
   std::optional<int64_t> ttl_ms;  // put, increment; 0: lives for ever; none: put takes the table's default, increment
                                   // keeps what the record has
   Condition condition;
+  std::optional<WriteStamp> stamp;  // of a write that is being delivered: an unconditional put or delete
+  TabletTime expires_at;            // of a put that is being delivered; none: never
 };
 
 struct WriteRequest {
   RequestToken token;  // answered by exactly one WriteReply
-  ClientId client;
+  ClientId client;     // none: being delivered, and no window knows it, as all its writes carry stamps
   Sequence sequence;
   Sequence first_incomplete;
   TabletTime learnt;   // tablet time known before the first attempt; none: not said
@@ -85,6 +95,14 @@ struct PurgeReply {
   RequestToken token;
   Status status;    // OK: an entry with a time at or after the one asked for is applied
   size_t purged = 0;
+};
+
+// What a primary's log holds above what is applied, of some range: what a session that has reached it sees on top of the
+// records (PROTOCOL "Reads", 16). Deletes are tombstones.
+struct LoggedSlice {
+  Epoch epoch;
+  Lsn upto;
+  std::map<std::string, StoredRecord, std::less<>> records;
 };
 
 // Everything that other threads need to serve reads of a tablet and to report on it.

@@ -14,6 +14,7 @@ namespace {
 constexpr int64_t kReplayRetryMs = 20;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr int64_t kTransferRetryMs = 5;
+constexpr int64_t kConflictsRetryMs = 1000;
 constexpr int64_t kLearnRetryMs = 5;            // when a retry would learn the outcome
 
 AckLevel Stronger(AckLevel a, AckLevel b) {
@@ -48,8 +49,8 @@ void TabletCore::Step(AdmitWrite input) {
   const AckLevel level = LevelOf(request);
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
-  if (AnswerFromWindow(request, digest, level, now)) return;
-  if (RefuseForRoom(request, input.disk_full)) return;
+  if (request.client && AnswerFromWindow(request, digest, level, now)) return;
+  if (RefuseForRoom(input, level)) return;
   Execute(request, digest, level, now);
 }
 
@@ -71,9 +72,12 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   }
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over", kTransferRetryMs);
   if (LevelOf(request) == AckLevel::kAny) {
-    return refuse(Code::kInvalidArgument, "level ANY is not there yet: use MAJORITY, ALL or PRIMARY");
+    // The edge takes these (any_writes.h), but the table's default may have become ANY since it looked.
+    if (request.level == AckLevel::kAny) return refuse(Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
+    return refuse(Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);
   }
   if (const Status status = CheckBatch(request.writes); !status.ok()) return refuse(status.code(), status.message());
+  if (const Status status = CheckDelivered(request); !status.ok()) return refuse(status.code(), status.message());
   return false;
 }
 
@@ -100,8 +104,27 @@ bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, 
   return true;
 }
 
-bool TabletCore::RefuseForRoom(const WriteRequest& request, bool disk_full) {
-  if (disk_full || replica_.store_stalled()) {
+// A write that no window knows must be one that may come twice.
+Status TabletCore::CheckDelivered(const WriteRequest& request) const {
+  for (const Write& write : request.writes) {
+    if (write.stamp.has_value() == static_cast<bool>(request.client)) {
+      return Error(Code::kInvalidArgument, "a write names its client, or the time and server of its acceptance");
+    }
+  }
+  if (request.client || schema_->last_write_wins) return {};
+  return Error(Code::kInvalidArgument, "only a last_write_wins table takes writes that carry their time");
+}
+
+bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
+  const WriteRequest& request = input.request;
+  if (input.conflicts_full && level == AckLevel::kPrimary) {
+    RefuseWrite(request.token,
+                Error(Code::kOverloaded, "this server keeps as many undone PRIMARY writes as it may: settle its conflict "
+                                         "records, or write at MAJORITY"),
+                kConflictsRetryMs);
+    return true;
+  }
+  if (input.disk_full || replica_.store_stalled()) {
     RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"), kOverloadedRetryMs);
     return true;
   }
@@ -131,7 +154,8 @@ Result<Evaluation> TabletCore::EvaluateInRange(const WriteRequest& request, Tabl
                                    .schema = *schema_,
                                    .overlay = overlay_,
                                    .read = readers_.record,
-                                   .server = options_.self});
+                                   .server = options_.self,
+                                   .deletes_kept_ms = options_.deletes_kept_ms});
 }
 
 void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
@@ -218,11 +242,18 @@ Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletT
     if (overlay_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
     EBLA_ASSIGN(const std::optional<StoredRecord> record, readers_.record(expired.key));
     if (!record.has_value() || record->version != expired.version) continue;
-    if (!record->expires_at || record->expires_at > now) continue;
+    // While a write older than this one may be on its way, it stays remembered (as a delete), so as to win.
+    const bool remembered = schema_->last_write_wins && record->write_time_ms != 0 &&
+                            record->write_time_ms + options_.deletes_kept_ms > static_cast<int64_t>(now.value);
+    if (record->tombstone ? remembered : !record->expires_at || record->expires_at > now) continue;
     if (!named.insert(expired.key).second) continue;
     Effect effect;
     effect.key = expired.key;
     effect.is_delete = true;
+    if (remembered) {
+      effect.write_time_ms = record->write_time_ms;
+      effect.writer = record->writer;
+    }
     effects.push_back(std::move(effect));
   }
   return effects;

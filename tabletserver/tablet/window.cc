@@ -61,6 +61,14 @@ const WindowRow* Window::FindPending(ClientId client, Sequence sequence) const {
   return row == found->second.rows.end() ? nullptr : &row->second;
 }
 
+const WindowRow* Window::Find(ClientId client, Sequence sequence) const {
+  if (const WindowRow* pending = FindPending(client, sequence)) return pending;
+  const auto found = clients_.find(client);
+  if (found == clients_.end()) return nullptr;
+  const auto row = found->second.rows.find(sequence);
+  return row == found->second.rows.end() ? nullptr : &row->second;
+}
+
 // Below it the client has said that it is done, in anything logged so far.
 Sequence Window::FirstIncomplete(ClientId client) const {
   Sequence first;
@@ -79,13 +87,7 @@ Window::Verdict Window::Ask(const WriteIdentity& identity, TabletTime now) const
     return refuse(Code::kInvalidArgument,
                   "a write needs a client id, and a sequence at or above its first incomplete sequence, which is at least 1");
   }
-  const WindowRow* row = FindPending(identity.client, identity.sequence);
-  if (row == nullptr) {
-    if (const auto found = clients_.find(identity.client); found != clients_.end()) {
-      const auto at = found->second.rows.find(identity.sequence);
-      if (at != found->second.rows.end()) row = &at->second;
-    }
-  }
+  const WindowRow* row = Find(identity.client, identity.sequence);
   if (row != nullptr) {
     if (row->request_digest == identity.digest) return Seen{row};
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +

@@ -59,6 +59,9 @@ class Window {
   // The floor to log now, as more is remembered than may be; none: not needed, or already in the log.
   std::optional<TabletTime> FloorToLog() const;
 
+  // What is remembered of a write, logged or applied; null: nothing. Valid until a change.
+  const WindowRow* Find(ClientId client, Sequence sequence) const;
+
   TabletTime floor() const { return floor_; }
   size_t bytes() const { return bytes_; }
   size_t clients() const { return clients_.size(); }

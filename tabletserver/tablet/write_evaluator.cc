@@ -19,20 +19,20 @@ struct Present {
 
 struct Seen {
   std::optional<Present> live;
-  int64_t write_time_ms = 0;  // of the newest write, expired or not
+  WriteStamp stamp;  // of the newest write, expired or a delete or not
 };
 
 Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
   Seen seen;
   std::optional<Present> newest;
   if (const auto item = context.overlay.Find(key)) {
-    seen.write_time_ms = item->effect->write_time_ms;
+    seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
   } else {
     EBLA_ASSIGN(std::optional<StoredRecord> stored, context.read(key));
     if (stored.has_value()) {
-      seen.write_time_ms = stored->write_time_ms;
-      newest = Present{std::move(stored->value), stored->version, stored->expires_at};
+      seen.stamp = {stored->write_time_ms, std::move(stored->writer)};
+      if (!stored->tombstone) newest = Present{std::move(stored->value), stored->version, stored->expires_at};
     }
   }
   if (newest.has_value() && (!newest->expires_at || newest->expires_at > context.now)) seen.live = std::move(newest);
@@ -72,16 +72,37 @@ Effect EffectOn(const Write& write, const Seen& seen, const EvaluationContext& c
   effect.key = write.key;
   if (context.schema.last_write_wins) {
     // Later than what it replaces, whatever clock that was written by: this write has seen it.
-    effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.write_time_ms + 1);
+    effect.write_time_ms = std::max(static_cast<int64_t>(context.now.value), seen.stamp.time_ms + 1);
     effect.writer = context.server;
   }
   return effect;
 }
 
+// A write that was accepted elsewhere, or here before a failover. In the order of their stamps or not, as often as they
+// come: the latest stays.
+Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const EvaluationContext& context,
+                     Evaluation& evaluation) {
+  if (*write.stamp <= seen.stamp) return {};
+  // A delete that was later than it may be forgotten by now.
+  if (write.stamp->time_ms + context.deletes_kept_ms <= static_cast<int64_t>(context.now.value)) {
+    return Refusal(Code::kConditionFailed, "the write was accepted too long ago: deletes that followed it may be forgotten",
+                   static_cast<int32_t>(index));
+  }
+  Effect effect;
+  effect.key = write.key;
+  effect.is_delete = write.kind == WriteKind::kDelete;
+  effect.value = write.value;
+  effect.expires_at = write.expires_at;
+  effect.write_time_ms = write.stamp->time_ms;
+  effect.writer = write.stamp->server;
+  evaluation.effects.push_back(std::move(effect));
+  return {};
+}
 
 // Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
 Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context, Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};
+  if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
   Effect effect = EffectOn(write, seen, context);
   if (write.kind == WriteKind::kDelete) {
     effect.is_delete = true;

@@ -4,6 +4,9 @@
 // Place:      tablet_core.h calls it once for each new write and logs what comes out, refusals included (PROTOCOL 18).
 // Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
 //             2. No key occurs twice in a batch, so the order of its writes does not matter.
+//             3. In a last_write_wins table a key's stamps (time, server) only grow: a client's write is later than what
+//                it replaces, whatever the clocks say, and one that is being delivered has no effect unless it is later.
+//                A delete is as timed as a put: it stays as a tombstone until a purge (PROTOCOL 22).
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -26,7 +29,8 @@ struct EvaluationContext {
   const TabletSchema& schema;
   const Overlay& overlay;
   const RecordReader& read;
-  const ServerName& server;        // last_write_wins: who accepted the write
+  const ServerName& server;        // last_write_wins: who accepted the write, unless it says so itself
+  int64_t deletes_kept_ms = 0;     // last_write_wins: what was accepted longer ago is not taken any more
 };
 
 struct Evaluation {

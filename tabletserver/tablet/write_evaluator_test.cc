@@ -201,5 +201,103 @@ TEST(Evaluate, DoesWhatAMapWould) {
   }));
 }
 
+// ---- last_write_wins -------------------------------------------------------------------------------------------------
+
+class LastWriteWins : public ::testing::Test {
+ protected:
+  static constexpr int64_t kDeletesKept = 1000;
+
+  LastWriteWins() { schema_.last_write_wins = true; }
+  Result<Evaluation> Evaluated(const Write& write, uint64_t now = 100) {
+    return Evaluate(std::vector{write}, {.now = TabletTime{now}, .schema = schema_, .overlay = overlay_, .read = read_,
+                                         .server = server_, .deletes_kept_ms = kDeletesKept});
+  }
+  static Write Delivered(std::string value, int64_t time_ms, ServerName writer) {
+    Write write = Put("k", std::move(value));
+    write.stamp = WriteStamp{time_ms, std::move(writer)};
+    return write;
+  }
+  void Hold(const Effect& effect) {
+    held_ = StoredRecord{effect.value, {}, effect.expires_at, effect.write_time_ms, effect.writer, effect.is_delete};
+  }
+
+  TabletSchema schema_;
+  Overlay overlay_;
+  std::optional<StoredRecord> held_;
+  const RecordReader read_ = [this](std::string_view) -> Result<std::optional<StoredRecord>> { return held_; };
+  const ServerName server_ = "ts-1";
+};
+
+TEST_F(LastWriteWins, TheGreaterStampWinsAndTheSameIsNothingNew) {
+  held_ = StoredRecord{"old", {}, {}, 50, "ts-2"};
+  for (const auto& [time_ms, writer, wins] : {std::tuple(49, "ts-9", false), std::tuple(50, "ts-1", false),
+                                              std::tuple(50, "ts-2", false), std::tuple(50, "ts-3", true),
+                                              std::tuple(51, "ts-0", true)}) {
+    const auto result = Evaluated(Delivered("new", time_ms, writer));
+    ASSERT_TRUE(result && result->outcome.code == Code::kOk);
+    EXPECT_EQ(result->effects.size(), wins ? 1u : 0u) << time_ms << writer;
+    if (!wins) continue;
+    EXPECT_EQ(result->effects[0].write_time_ms, time_ms);
+    EXPECT_EQ(result->effects[0].writer, writer);
+  }
+}
+
+TEST_F(LastWriteWins, WhatTheLogHoldsCountsAndTombstonesDoToo) {
+  auto entry = std::make_shared<LogEntry>();
+  entry->version = {Epoch{1}, Lsn{1}};
+  entry->effects.push_back({.key = "k", .is_delete = true, .write_time_ms = 60, .writer = "ts-1"});
+  overlay_.Add(entry);
+  EXPECT_TRUE(Evaluated(Delivered("older", 59, "ts-2"))->effects.empty());
+  EXPECT_EQ(Evaluated(Delivered("later", 61, "ts-2"))->effects.size(), 1u);
+  overlay_ = {};
+  Hold(entry->effects[0]);
+  EXPECT_TRUE(Evaluated(Delivered("older", 59, "ts-2"))->effects.empty());
+  Write absent = Put("k", "v");
+  absent.condition.kind = Condition::Kind::kAbsent;
+  EXPECT_EQ(Evaluated(absent)->outcome.code, Code::kOk) << "a tombstone is no record";
+  Write increment{.kind = WriteKind::kIncrement, .key = "k", .delta = 3};
+  EXPECT_EQ(Evaluated(increment)->outcome.counters, std::vector<int64_t>{3});
+}
+
+TEST_F(LastWriteWins, AClientsWriteIsLaterThanWhatItReplaces) {
+  held_ = StoredRecord{"from the future", {}, {}, 5000, "ts-9"};
+  const auto result = Evaluated(Put("k", "v"));
+  ASSERT_EQ(result->effects.size(), 1u);
+  EXPECT_EQ(result->effects[0].write_time_ms, 5001);
+  const auto deleted = Evaluated({.kind = WriteKind::kDelete, .key = "k"});
+  ASSERT_EQ(deleted->effects.size(), 1u);
+  EXPECT_TRUE(deleted->effects[0].is_delete && deleted->effects[0].timed());
+}
+
+TEST_F(LastWriteWins, WhatIsTooOldIsRefusedUnlessItLosesAnyway) {
+  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kConditionFailed);
+  EXPECT_EQ(Evaluated(Delivered("v", 101, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kOk);
+  held_ = StoredRecord{"later", {}, {}, 200, "ts-1"};
+  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kOk);
+}
+
+// Whatever the order in which they come and however often, the same write stays.
+TEST_F(LastWriteWins, TheOrderOfDeliveriesDoesNotMatter) {
+  ASSERT_TRUE(rc::check([this] {
+    std::vector<Write> writes;
+    for (int i = 0, count = Pick(2, 8); i < count; ++i) {
+      Write write = Delivered(std::to_string(i), Pick<int64_t>(1, 5), "ts-" + std::to_string(i));
+      if (Pick(0, 3) == 0) write.kind = WriteKind::kDelete, write.value.clear();
+      writes.push_back(write);
+    }
+    const Write& latest = *std::max_element(writes.begin(), writes.end(),
+                                            [](const Write& a, const Write& b) { return *a.stamp < *b.stamp; });
+    held_.reset();
+    for (int i = 0, count = Pick(20, 40); i < count; ++i) {
+      const bool in_turn = i < static_cast<int>(writes.size());  // each once at least
+      const auto result = Evaluated(writes[in_turn ? static_cast<size_t>(i) : Pick<size_t>(0, writes.size())], 6);
+      RC_ASSERT(result.has_value() && result->outcome.code == Code::kOk);
+      if (!result->effects.empty()) Hold(result->effects[0]);
+    }
+    RC_ASSERT(held_->writer == latest.stamp->server);
+    RC_ASSERT(held_->tombstone == (latest.kind == WriteKind::kDelete));
+  }));
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver
