@@ -131,6 +131,28 @@ struct ReplicaPlace {
   bool voter = true;    // else a learner, which serves nobody yet
 };
 
+// An acknowledged write that a server keeps beside its tables: one of level ANY on its way to the primary, or of PRIMARY
+// one that a failover undid.
+struct KeptEffect {
+  std::string key;
+  bool is_delete = false;
+  std::string value;
+  std::optional<Expiry> expires;
+};
+struct KeptWrite {
+  ServerName server;   // that keeps it
+  TabletId tablet;     // none: written at ANY, and `version` is the server's own count
+  Version version;
+  Expiry accepted;
+  std::vector<KeptEffect> effects;
+  bool waiting = false;   // it is being delivered, and goes by itself; else it is a conflict record
+  bool repeated = false;  // the client's retry of it has another version: it may have done the same
+};
+struct KeptWrites {
+  std::vector<KeptWrite> writes;     // by server, tablet, version
+  std::vector<ServerName> unheard;   // servers that did not answer: what they keep is not among them
+};
+
 // Where a tablet is served, as clients route by it.
 struct TabletPlace {
   TabletId id;

@@ -95,6 +95,18 @@ Result<ClusterInfo> Client::DescribeCluster() const {
       *runtime_, [](Admin& admin, Once<Result<ClusterInfo>> done) { admin.DescribeCluster(std::move(done)); });
 }
 
+Result<KeptWrites> Client::ListKept(std::string_view table) const {
+  return Wait<Result<KeptWrites>>(*runtime_, [&](Admin& admin, Once<Result<KeptWrites>> done) {
+    admin.ListKept(std::string(table), std::move(done));
+  });
+}
+
+Status Client::ForgetKept(std::string_view table, const KeptWrite& write) const {
+  return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
+    admin.ForgetKept(std::string(table), write.server, write.tablet, write.version, std::move(done));
+  });
+}
+
 Result<TabletPlace> Client::Locate(std::string_view table, std::string_view key) const {
   EBLA_TRY(CheckKey(key));
   return Wait<Result<TabletPlace>>(*runtime_, [&](Admin& admin, Once<Result<TabletPlace>> done) {

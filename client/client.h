@@ -64,6 +64,10 @@ class Client {
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   Result<ClusterInfo> DescribeCluster() const;
+  // What the servers keep of the table's acknowledged writes that are not in it; asks every server.
+  Result<KeptWrites> ListKept(std::string_view table) const;
+  // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).
+  Status ForgetKept(std::string_view table, const KeptWrite& write) const;
   // Where a key's tablet is served at present, asked of the master.
   Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
 

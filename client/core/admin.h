@@ -1,6 +1,6 @@
 // client/core/admin.h
-// What the master is asked by people: tables, tablets, servers, the cluster. Thrift on one side, the types of
-// client/admin.h on the other.
+// What the master is asked by people: tables, tablets, servers, the cluster; and servers for what they keep beside their
+// tables (kept.cc). Thrift on one side, the types of client/admin.h on the other.
 // Threads: any; callbacks as in client_core.h.
 #pragma once
 
@@ -28,9 +28,15 @@ class Admin {
   void TransferTablet(std::string table, std::string key, std::string to, Once<Status> done);
   void DescribeCluster(Once<Result<ClusterInfo>> done);
   void Locate(std::string table, std::string key, Once<Result<TabletPlace>> done);
+  void ListKept(std::string table, Once<Result<KeptWrites>> done);
+  void ForgetKept(std::string table, ServerName server, TabletId tablet, Version version, Once<Status> done);
 
  private:
   struct TabletPages;
+  struct KeptPages;
+  void NextKept(std::shared_ptr<KeptPages> pages);
+  void TableAndServers(std::string table,
+                       std::move_only_function<void(Result<std::pair<TableId, std::vector<ServerSummary>>>)> done);
   template <class Request, class Reply>
   void Ask(const char* method, Request request, MasterClient::CallOptions options,
            std::move_only_function<void(Result<MasterClient::Answer<Reply>>)> done);

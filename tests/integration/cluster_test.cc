@@ -8,6 +8,8 @@
 #include <fstream>
 #include <future>
 #include <iterator>
+#include <optional>
+#include <set>
 #include <thread>
 
 #include "test_paths.h"
@@ -137,6 +139,116 @@ TEST_F(ClusterTest, ATabletServerThatComesBackInTimeCostsNoOperation) {
     const Status restarted = cluster_->launcher().Restart("ts-2");
     ASSERT_TRUE(restarted.ok()) << restarted;
   });
+}
+
+// Servers that are stopped and go on neither answer nor die: a partition, as others see it.
+class PartitionTest : public ClusterTest {
+ protected:
+  void SetUp() override {
+    ClusterTest::SetUp();
+    auto client = cluster_->Connect(30s);
+    ASSERT_TRUE(client.has_value()) << client.error();
+    client_.emplace(*std::move(client));
+  }
+  void TearDown() override {
+    for (const std::string& name : stopped_) EXPECT_TRUE(cluster_->launcher().Kill(name, SIGCONT).ok());
+  }
+  Table Make(const std::string& name, bool last_write_wins) {
+    CreateTableOptions options;
+    options.table.replicas = 3;
+    options.table.last_write_wins = last_write_wins;
+    const auto made = client_->CreateTable(name, options);
+    EXPECT_TRUE(made.has_value()) << made.error();
+    auto table = client_->OpenTable(name);
+    EXPECT_TRUE(table.has_value()) << table.error();
+    EXPECT_TRUE(table->Put("first", "v", {.ack = Ack::kAll}));
+    return *std::move(table);
+  }
+  std::string PrimaryOf(const std::string& table) {
+    const auto place = client_->Locate(table, "k");
+    return place ? place->primary : "";
+  }
+  void Stop(const std::string& name) {
+    ASSERT_TRUE(cluster_->launcher().Kill(name, SIGSTOP).ok());
+    stopped_.insert(name);
+  }
+  void GoOn(const std::string& name) {
+    ASSERT_TRUE(cluster_->launcher().Kill(name, SIGCONT).ok());
+    stopped_.erase(name);
+  }
+  template <class Condition>
+  static bool Within(std::chrono::seconds limit, Condition condition) {
+    const auto end = std::chrono::steady_clock::now() + limit;
+    while (!condition()) {
+      if (std::chrono::steady_clock::now() > end) return false;
+      std::this_thread::sleep_for(50ms);
+    }
+    return true;
+  }
+
+  const std::vector<std::string> servers_ = {"ts-1", "ts-2", "ts-3"};
+  std::optional<Client> client_;
+  std::set<std::string> stopped_;
+};
+
+TEST_F(PartitionTest, WritesAtAnyAreTakenWithoutTheirPrimaryAndReachIt) {
+  const Table table = Make("any", true);
+  const std::string primary = PrimaryOf("any");
+  for (const std::string& name : servers_) {
+    if (name != primary) Stop(name);
+  }
+  // Nobody but the primary answers, and it has no majority.
+  const auto alone = table.Put("alone", "v", {.ack = Ack::kAny});
+  EXPECT_TRUE(alone) << alone.error();
+  Stop(primary);
+  const std::string follower = primary == "ts-1" ? "ts-2" : "ts-1";
+  GoOn(follower);
+  const auto other = table.Put("other", "v", {.ack = Ack::kAny});
+  EXPECT_TRUE(other) << other.error();
+  for (const std::string& name : servers_) GoOn(name);
+  for (const char* key : {"alone", "other"}) {
+    EXPECT_TRUE(Within(30s, [&] { return table.Get(key).has_value(); })) << key;
+  }
+  EXPECT_TRUE(Within(30s, [&] {
+    const auto kept = client_->ListKept("any");
+    return kept && kept->writes.empty() && kept->unheard.empty();
+  }));
+}
+
+TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
+  const Table table = Make("undone", false);
+  const std::string primary = PrimaryOf("undone");
+  for (const std::string& name : servers_) {
+    // One that only stopped would read, when it goes on, what was sent to it meanwhile.
+    if (name != primary) ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok());
+  }
+  const auto lonely = table.Put("k", "lonely", {.ack = Ack::kPrimary});
+  EXPECT_TRUE(lonely) << lonely.error();
+  Stop(primary);
+  for (const std::string& name : servers_) {
+    if (name != primary) ASSERT_TRUE(cluster_->launcher().Restart(name).ok());
+  }
+  ASSERT_TRUE(Within(30s, [&] { return !PrimaryOf("undone").empty() && PrimaryOf("undone") != primary; }));
+  const auto lost = table.Get("k");
+  EXPECT_TRUE(!lost && lost.error().code() == Code::kNotFound);
+  GoOn(primary);
+  std::optional<KeptWrites> kept;
+  ASSERT_TRUE(Within(30s, [&] {
+    auto listed = client_->ListKept("undone");
+    if (listed) kept = *std::move(listed);
+    return kept && kept->writes.size() == 1;
+  }));
+  EXPECT_EQ(kept->writes[0].server, primary);
+  EXPECT_EQ(kept->writes[0].effects.at(0).value, "lonely");
+  const std::string shell = "EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla ";
+  EXPECT_EQ(std::system((shell + "conflict apply undone --all").c_str()), 0);
+  const auto record = table.Get("k");
+  ASSERT_TRUE(record) << record.error();
+  EXPECT_EQ(record->value, "lonely");
+  EXPECT_TRUE(Within(10s, [&] {
+    const auto left = client_->ListKept("undone");
+    return left && left->writes.empty();
+  }));
 }
 
 TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {

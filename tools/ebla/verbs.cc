@@ -54,6 +54,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddFileVerbs(verbs);
   AddTableVerbs(verbs);
   AddClusterVerbs(verbs);
+  AddConflictVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

@@ -54,6 +54,7 @@ void AddDataVerbs(Verbs& verbs);     // get, mget, put, delete, incr, scan, toke
 void AddTableVerbs(Verbs& verbs);    // table create, alter, drop, list, describe
 void AddClusterVerbs(Verbs& verbs);  // tablet list, server list, cluster info, locate
 void AddFileVerbs(Verbs& verbs);     // load, dump
+void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
 void AddAllVerbs(Verbs& verbs);
 
 // The parser of a word after `app`'s; null when there is none.
