@@ -76,6 +76,7 @@ class Table {
   Result<Record> Get(std::string_view key, GetOptions options = {}) const;
   // Each key has its own answer, in the order of the keys. Any number of keys, over any number of tablets.
   std::vector<Result<Record>> MultiGet(std::vector<std::string> keys, GetOptions options = {}) const;
+  // At ANY it has no version yet, and what is returned is none.
   Result<Version> Put(std::string_view key, std::string_view value, PutOptions options = {}) const;
   // Deleting what is not there is OK, unless a condition says otherwise.
   Status Delete(std::string_view key, DeleteOptions options = {}) const;

@@ -135,7 +135,11 @@ void AddPut(Verbs& verbs) {
                                if (context.session) options.session = &*context.session;
                                EBLA_ASSIGN(const Table table, args->table.Open(context));
                                EBLA_ASSIGN(const Version version, table.Put(key, value, options));
-                               context.out.Ok("version " + version.ToString(), {{"version", version.ToString()}});
+                               if (version) {
+                                 context.out.Ok("version " + version.ToString(), {{"version", version.ToString()}});
+                               } else {
+                                 context.out.Ok();  // at ANY it has none yet
+                               }
                                return {};
                              });
   verb->add_option("TABLE", args->table.table)->required();
