@@ -233,8 +233,9 @@ std::vector<PeerProgress> Leadership::Progress() const {
 Lsn Leadership::NeededFrom(Lsn otherwise) const {
   Lsn needed = otherwise;
   for (const auto& [name, peer] : peers_) {
-    // What it has reached already is kept too: by that entry a probe shows that the logs meet.
-    needed = std::min(needed, peer.copy != 0 ? peer.copy_start.lsn : peer.match);
+    // What it has reached already is kept too: by that entry a probe shows that the logs meet. Who was not heard of yet may
+    // need all of it; zero would say that nobody does.
+    needed = std::min(needed, std::max(peer.copy != 0 ? peer.copy_start.lsn : peer.match, Lsn{1}));
   }
   return needed;
 }

@@ -66,6 +66,19 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   EXPECT_EQ(std::get<AppendAnswer>(rig.answers[1].body).result, AppendResult::kStored);
 }
 
+// Followers truncate their logs by what the primary says.
+TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
+  CoreRig rig(Options());
+  ConfigureReplica configure = Born();
+  configure.voters = {"ts-1", "ts-2", "ts-3"};
+  rig.Configure(configure);
+  rig.Heartbeat();
+  ASSERT_FALSE(rig.messages.empty());
+  for (const PeerMessage& message : rig.messages) {
+    std::visit([](const auto& body) { EXPECT_EQ(body.retain, Lsn{1}); }, message.body);
+  }
+}
+
 TEST(TabletCore, ManyInputsOneOutput) {
   CoreRig rig(Options());
   rig.Configure(Born());
