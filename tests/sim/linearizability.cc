@@ -117,6 +117,10 @@ bool WasSeen(const Operation& operation, const std::unordered_set<std::string>& 
   });
 }
 
+bool Deletes(const Operation& operation) {
+  return std::ranges::any_of(operation.parts, [](const WritePart& part) { return part.kind == WritePart::Kind::kDelete; });
+}
+
 // Calls and returns in the order of events, doubly linked so that an operation can be lifted out and put back.
 struct Entry {
   size_t operation;
@@ -309,15 +313,19 @@ Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) 
   for (const Operation& op : operations) {
     if (op.is_read && op.found) found.insert(op.found->value);
   }
-  std::vector<Operation> likely;
-  std::ranges::copy_if(operations, std::back_inserter(likely), [&](const Operation& op) {
-    return op.outcome != Outcome::kUnknown || WasSeen(op, found);
-  });
+  // A delete leaves no value to be seen: those are tried next.
   size_t states = 0;
-  if (likely.size() < operations.size()) {
+  for (const bool deletes : {false, true}) {
+    std::vector<Operation> likely;
+    std::ranges::copy_if(operations, std::back_inserter(likely), [&](const Operation& op) {
+      return op.outcome != Outcome::kUnknown || WasSeen(op, found) || (deletes && Deletes(op));
+    });
+    if (likely.size() == operations.size()) break;
     Verdict verdict = Search(std::move(likely), states_max / 10).Run();
-    if (verdict.kind == Verdict::Kind::kRight) return verdict;
-    states = verdict.states;
+    states += verdict.states;
+    if (verdict.kind != Verdict::Kind::kRight) continue;
+    verdict.states = states;
+    return verdict;
   }
   Verdict verdict = Search(std::move(operations), states_max).Run();
   verdict.states += states;
