@@ -20,13 +20,12 @@ inline constexpr auto kPinnedSeeds = std::to_array<PinnedSeed>({
     {"forget_window", 2},
     {"torn_batch", 1},
     {"stale_read", 1},
-    {"strong_before_barrier", 10},
-    {"copy_discards_line", 7},
+    {"strong_before_barrier", 7},
     {"copy_without_checkpoint", 15},
-    {"apply_before_commit", 6},
-    {"refusal_not_logged", 9},
+    {"apply_before_commit", 8},
+    {"refusal_not_logged", 4},
     {"window_ignores_log", 1},
-    {"undone_primary_vanishes", 6},
+    {"undone_primary_vanishes", 4},
 });
 
 }  // namespace ebla::sim
