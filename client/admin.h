@@ -85,6 +85,31 @@ struct TabletSummary {
   std::optional<TabletLoadInfo> load;  // as last reported by its primary
 };
 
+// A voter or learner of a tablet as it last reported; of one that does not live, as it was then.
+struct ReplicaSummary {
+  ServerName server;
+  bool voter = false;
+  bool live = false;
+  bool reported = false;  // what follows is known
+  bool known = false;     // it has the replica
+  Version last;           // of its log
+  uint64_t applied = 0;   // lsn
+  bool incomplete = false;
+  bool forgetful = false;  // may have lost what it acknowledged
+};
+
+struct RecoverTabletOptions {
+  ServerName server;              // whose replica it shall be; empty: the longest complete log
+  bool accept_data_loss = false;  // else nothing is changed
+};
+
+struct TabletRecovery {
+  std::vector<ReplicaSummary> replicas;
+  std::string refusal;  // why it cannot be; empty: it can, or has been
+  ServerName chosen;    // who leads it then
+  std::string loss;     // what may be lost
+};
+
 struct ServerSummary {
   ServerName name;
   std::string uuid;

@@ -90,6 +90,12 @@ Status Client::TransferTablet(std::string_view table, std::string_view key, std:
   });
 }
 
+Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptions options) const {
+  return Wait<Result<TabletRecovery>>(*runtime_, [&](Admin& admin, Once<Result<TabletRecovery>> done) {
+    admin.RecoverTablet(tablet, std::move(options), std::move(done));
+  });
+}
+
 Result<ClusterInfo> Client::DescribeCluster() const {
   return Wait<Result<ClusterInfo>>(
       *runtime_, [](Admin& admin, Once<Result<ClusterInfo>> done) { admin.DescribeCluster(std::move(done)); });

@@ -226,4 +226,25 @@ idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequ
   return reply;
 }
 
+idl::RecoverTabletReply ToReply(const RecoverySurvey& survey) {
+  idl::RecoverTabletReply reply;
+  for (const HolderSeen& seen : survey.holders) {
+    idl::ReplicaState& replica = reply.replicas.emplace_back();
+    replica.server = seen.server;
+    replica.voter = seen.voter;
+    replica.live = seen.live;
+    replica.reported = seen.reported;
+    replica.known = seen.known;
+    replica.last.epoch = static_cast<int64_t>(seen.last.epoch.value);
+    replica.last.lsn = static_cast<int64_t>(seen.last.lsn.value);
+    replica.appliedLsn = static_cast<int64_t>(seen.applied.value);
+    replica.incomplete = seen.incomplete;
+    replica.forgetful = seen.forgetful;
+  }
+  reply.refusal = survey.refusal.message();
+  reply.chosen = survey.choice.value_or("");
+  reply.loss = survey.loss;
+  return reply;
+}
+
 }  // namespace ebla::master

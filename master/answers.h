@@ -30,4 +30,6 @@ Result<TabletId> FindTablet(const Reign& reign, const std::string& table, const 
 std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
 
+idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
+
 }  // namespace ebla::master

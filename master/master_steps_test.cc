@@ -167,6 +167,46 @@ TEST_P(MasterStepsTest, TransferOfATablet) {
   EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
+TEST_P(MasterStepsTest, RecoveryByHand) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("carts", {"d", "h"}).header.code, idl::Code::OK);
+    cluster.scheduler().RunFor(3s);
+    // What the last voter lacks is lost with the others.
+    cluster.server(2).mute = true;
+    cluster.scheduler().RunFor(300ms);
+    cluster.server(0).Stop();
+    cluster.server(1).Stop();
+    cluster.server(2).mute = false;
+    cluster.scheduler().RunFor(10s);
+    for (const auto& [id, info] : cluster.Tablets()) cluster.ledger().LossAccepted(id);
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::RecoverTabletRequest request;
+    request.server = "ts-3";
+    request.acceptDataLoss = true;
+    const auto tablets = cluster.Tablets();
+    for (const auto& [id, info] : tablets) {
+      request.tabletId = id;
+      Ask(cluster, &idl::MasterServiceCobSvIf::recoverTablet, request);
+    }
+    cluster.RunUntil([&] { return cluster.struck(); }, 10s);
+    // Whoever leads now is asked again, as an operator would who has got no answer.
+    for (const auto& [id, info] : tablets) {
+      request.tabletId = id;
+      std::optional<idl::RecoverTabletReply> reply;
+      for (int attempt = 0; attempt < 3 && !(reply && reply->header.code == idl::Code::OK); ++attempt) {
+        reply = cluster.Call(&idl::MasterServiceCobSvIf::recoverTablet, request);
+      }
+      ASSERT_TRUE(reply.has_value());
+      EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+      EXPECT_EQ(reply->chosen, "ts-3");
+    }
+    cluster.server(0).Start();
+    cluster.server(1).Start();
+  };
+  EachStep(5, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
 TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {
   const auto prepare = [](TestCluster& cluster) {
     ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);

@@ -105,6 +105,12 @@ void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, D
   runner_.Await(name, patience, std::move(done));
 }
 
+void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience, Done done) {
+  const std::string name = RecoverTabletName(tablet);
+  runner_.Start(name, std::make_unique<RecoverTablet>(context_, steward_, tablet, server, ports_.executor.Now() + patience));
+  runner_.Await(name, patience, std::move(done));
+}
+
 std::optional<std::string> Reign::SafeMode() const {
   if (auto beyond = beyond_.What()) return beyond;
   const size_t known = servers_.known_count();

@@ -22,6 +22,7 @@
 #include "master/options.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
+#include "master/procedures/recover_tablet.h"
 #include "master/procedures/reminders.h"
 #include "master/procedures/replica_keeper.h"
 #include "master/procedures/tablet_steward.h"
@@ -65,6 +66,10 @@ class Reign {
   void Drop(std::string table, Duration patience, Done done);
   // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be handed over in time.
   void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
+  // Gives a tablet that has lost its majority to `server` alone (empty: the longest complete log); what may be lost is
+  // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
+  void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
+  RecoverySurvey Survey(TabletId tablet, const ServerName& server) const { return SurveyRecovery(context_, tablet, server); }
 
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);

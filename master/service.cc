@@ -184,6 +184,27 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
   });
 }
 
+void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::RecoverTabletReply>& cob,
+                                       const idl::RecoverTabletRequest& request) {
+    const TabletId id{static_cast<uint64_t>(std::max<int64_t>(0, request.tabletId))};
+    idl::RecoverTabletReply reply = ToReply(reign.Survey(id, request.server));
+    if (!request.acceptDataLoss) return cob(reply);
+    reign.Recover(id, request.server, Patience(request.deadlineMs), [this, cob, id, reply](Status status) mutable {
+      if (status.code() == Code::kDeadlineExceeded) status = Error(Code::kUnavailable, status.message());
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+      if (entry) {
+        reply.__set_tablet(entry->node.info);
+        if (status.ok()) reply.chosen = entry->node.info.primary;
+      }
+      if (status.ok()) reply.refusal.clear();
+      cob(reply);
+    });
+  });
+}
+
 void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {
   auto answer = [this, cob = std::move(cob)] {
     idl::ClusterInfoReply reply;

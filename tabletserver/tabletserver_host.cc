@@ -283,6 +283,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.barrierApplied = view->barrier_applied;
     load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
     load.lastLsn = static_cast<int64_t>(view->last_appended.lsn.value);
+    load.lastEpoch = static_cast<int64_t>(view->last_appended.epoch.value);
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
     load.primarySilent = PrimarySilent(*handle, *view, now);
     FillReplication(*view, now, load);

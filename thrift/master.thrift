@@ -87,6 +87,7 @@ struct TabletLoad {
   24: string primary                  // whom it takes for the primary
   25: list<ReplicaProgress> peers     // leads: the others
   26: bool forgetful                  // may have lost what it acknowledged (rule 5)
+  27: i64 lastEpoch                   // of the entry at lastLsn
 }
 
 struct HeartbeatRequest {
@@ -142,6 +143,37 @@ struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> ta
 struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
+// Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others had
+// acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing is
+// changed: the answer says what there is, and what would be done.
+struct RecoverTabletRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: i64 tabletId
+  3: string server                    // whose replica it shall be; empty: the longest complete log
+  4: bool acceptDataLoss
+  5: i32 deadlineMs = 0
+}
+// A voter or learner as it last reported.
+struct ReplicaState {
+  1: string server
+  2: bool voter
+  3: bool live
+  4: bool reported                    // what follows is known; of one that does not live, as it was then
+  5: bool known                       // it has the replica
+  6: types.LogPosition last
+  7: i64 appliedLsn
+  8: bool incomplete
+  9: bool forgetful
+}
+struct RecoverTabletReply {
+  1: MasterReplyHeader header
+  2: list<ReplicaState> replicas
+  3: string refusal                   // why it cannot be; empty: it can, or has been
+  4: string chosen                    // who leads it then
+  5: string loss                      // what may be lost, for people
+  6: optional types.TabletInfo tablet
+}
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
 // Answered by standbys too. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
@@ -159,6 +191,7 @@ service MasterService {
   ListServersReply listServers(1: ListServersRequest request)
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
+  RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 

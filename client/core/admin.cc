@@ -191,6 +191,21 @@ void Admin::TransferTablet(std::string table, std::string key, std::string to, O
       });
 }
 
+void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done) {
+  idl::RecoverTabletRequest request;
+  request.tabletId = static_cast<int64_t>(tablet.value);
+  request.server = std::move(options.server);
+  request.acceptDataLoss = options.accept_data_loss;
+  MasterClient::CallOptions call;
+  call.quick = false;
+  Ask<idl::RecoverTabletRequest, idl::RecoverTabletReply>(
+      "recoverTablet", std::move(request), std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::RecoverTabletReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply));
+      });
+}
+
 void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
   MasterClient::CallOptions call;
   call.any_master = true;

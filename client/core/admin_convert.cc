@@ -132,6 +132,26 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   return out;
 }
 
+TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
+  TabletRecovery recovery;
+  for (const idl::ReplicaState& replica : reply.replicas) {
+    ReplicaSummary& summary = recovery.replicas.emplace_back();
+    summary.server = replica.server;
+    summary.voter = replica.voter;
+    summary.live = replica.live;
+    summary.reported = replica.reported;
+    summary.known = replica.known;
+    summary.last = {Epoch{static_cast<uint64_t>(replica.last.epoch)}, Lsn{static_cast<uint64_t>(replica.last.lsn)}};
+    summary.applied = static_cast<uint64_t>(replica.appliedLsn);
+    summary.incomplete = replica.incomplete;
+    summary.forgetful = replica.forgetful;
+  }
+  recovery.refusal = reply.refusal;
+  recovery.chosen = reply.chosen;
+  recovery.loss = reply.loss;
+  return recovery;
+}
+
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
   ClusterInfo info;
   info.cluster_id = reply.clusterId;

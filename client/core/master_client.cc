@@ -80,7 +80,8 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
   static bool IsAnswer(const Attempt& attempt) {
     const Code code = attempt.status.code();
     return attempt.from_server && (code == Code::kInvalidArgument || code == Code::kTableExists ||
-                                   code == Code::kNoSuchTable || code == Code::kNotFound);
+                                   code == Code::kNoSuchTable || code == Code::kNotFound ||
+                                   code == Code::kConditionFailed);
   }
 
   void NoteLeader(const idl::MasterReplyHeader& header, Attempt& attempt) {
@@ -169,6 +170,7 @@ EBLA_MASTER_METHOD(Locate)
 EBLA_MASTER_METHOD(ListServers)
 EBLA_MASTER_METHOD(ListTablets)
 EBLA_MASTER_METHOD(TransferTablet)
+EBLA_MASTER_METHOD(RecoverTablet)
 EBLA_MASTER_METHOD(ClusterInfo)
 #undef EBLA_MASTER_METHOD
 

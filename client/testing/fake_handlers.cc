@@ -124,6 +124,16 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  // Every tablet has lost all of its voters but the last.
+  void recoverTablet(Cob<idl::RecoverTabletReply> done, const idl::RecoverTabletRequest& request) override {
+    idl::RecoverTabletReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) Recover(request, reply);
+    }
+    done(reply);
+  }
+
   void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
     idl::ClusterInfoReply reply;
     {
@@ -189,6 +199,27 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       reply.tablets.push_back(location);
     }
     if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
+  }
+  void Recover(const idl::RecoverTabletRequest& request, idl::RecoverTabletReply& reply) const {
+    for (const ServerName& name : cluster_.servers_) {
+      idl::ReplicaState& replica = reply.replicas.emplace_back();
+      replica.server = name;
+      replica.voter = true;
+      replica.live = name == cluster_.servers_.back();
+      replica.reported = replica.known = name != cluster_.servers_.front();
+      replica.last.epoch = 3;
+      replica.last.lsn = replica.live ? 40 : 44;
+      replica.appliedLsn = 38;
+    }
+    reply.chosen = cluster_.servers_.back();
+    reply.loss = "four entries";
+    if (!request.server.empty() && request.server != reply.chosen) {
+      reply.refusal = "server " + request.server + " does not live";
+      reply.chosen.clear();
+    }
+    if (!reply.refusal.empty() && request.acceptDataLoss) {
+      Refuse(reply.header, idl::Code::CONDITION_FAILED, reply.refusal);
+    }
   }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
     std::map<int64_t, idl::TabletSummary> all;

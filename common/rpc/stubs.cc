@@ -112,6 +112,7 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
   EBLA_STUB(listServers, ListServersRequest, ListServersReply)
   EBLA_STUB(listTablets, ListTabletsRequest, ListTabletsReply)
   EBLA_STUB(transferTablet, TransferTabletRequest, TransferTabletReply)
+  EBLA_STUB(recoverTablet, RecoverTabletRequest, RecoverTabletReply)
   EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
 
  private:

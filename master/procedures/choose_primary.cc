@@ -58,4 +58,23 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   return choice;
 }
 
+PrimaryChoice ChooseSurvivor(const ServerName& server, const std::vector<FenceAnswer>& answers) {
+  PrimaryChoice choice;
+  const FenceAnswer* best = nullptr;
+  for (const FenceAnswer& answer : answers) {
+    choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
+    if (!HasLog(answer, false) || (!server.empty() && answer.server != server)) continue;
+    if (!best || answer.last > best->last) best = &answer;
+  }
+  if (best) {
+    choice.primary = best->server;
+    choice.presumed = best->last;
+    choice.loss_possible = true;
+    choice.reason = "recovered by hand, from the log of " + best->server + " through " + best->last.ToString();
+  } else {
+    choice.reason = server.empty() ? "no replica that answers is complete" : server + " does not answer, or is incomplete";
+  }
+  return choice;
+}
+
 }  // namespace ebla::master

@@ -1,7 +1,8 @@
 // master/procedures/choose_primary.h
-// The decision in the middle of a failover: given what the voters answered to Fence(e), who leads e, or why nobody can.
-// Pure (PROTOCOL "Failover", rules 5 and 21).
-// Invariants: 1. Whoever is chosen has every entry that a majority acknowledged, unless `loss_possible` says otherwise.
+// The decision in the middle of a failover: given what the voters answered to Fence(e), who leads e, or why nobody can;
+// and of a recovery by hand, where no majority is left to ask. Pure (PROTOCOL "Failover", rules 5 and 21).
+// Invariants: of ChoosePrimary:
+//             1. Whoever is chosen has every entry that a majority acknowledged, unless `loss_possible` says otherwise.
 //             2. Promises of a majority of the voters stand behind every choice.
 // Threads:    functions of their arguments.
 #pragma once
@@ -37,5 +38,8 @@ struct PrimaryChoice {
 // `born_empty`: the tablet never served, so a voter that does not know it is complete and empty.
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool born_empty);
+
+// Of a recovery by hand: `server`, or the longest complete log where it is empty, whatever majority there is not.
+PrimaryChoice ChooseSurvivor(const ServerName& server, const std::vector<FenceAnswer>& answers);
 
 }  // namespace ebla::master

@@ -54,6 +54,11 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
   fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
   fencing.voters = tablet->node.info.voters;
+  fencing.recovery = wanted.recovery;
+  if (wanted.recovery) {
+    std::ranges::copy(tablet->node.info.learners, std::back_inserter(fencing.voters));
+    std::erase_if(fencing.voters, [&](const ServerName& name) { return !context_.servers.IsLive(name); });
+  }
   fencing.waiting = fencing.voters.size();
   fencing.creating = tablet->creating();
   fencing.suspect = wanted.suspect;
@@ -85,6 +90,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   if (result.status.code != idl::Code::OK) {
     fencing.item.status = rpc::FromIdl(result.status);
     fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
+    fencing.refused = true;
     return;
   }
   FenceAnswer answer;
@@ -103,6 +109,11 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 }
 
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
+  if (fencing.recovery) {
+    // One that has promised more is fenced again, higher: it may have the longest log.
+    if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every replica that lives has answered"};
+    return ChooseSurvivor(fencing.recovery->server, fencing.answers);
+  }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;
     std::erase_if(others, [&](const FenceAnswer& answer) { return answer.server == fencing.before; });
@@ -159,6 +170,10 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
+  if (fencing.recovery) {
+    item.next->info.voters = {*choice.primary};
+    item.next->info.learners.clear();
+  }
   return item;
 }
 

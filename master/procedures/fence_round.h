@@ -6,6 +6,7 @@
 //             notwithstanding; what has no majority after kFencePatience comes back undecided.
 //             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
+//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone.
 // Place:      tablet_steward.h begins rounds, and hands what was decided to a TabletBatch.
 // Invariants: 1. Each item comes back exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
@@ -14,6 +15,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <vector>
 
@@ -26,11 +28,17 @@ inline constexpr Duration kFenceGrace = std::chrono::milliseconds(50);
 // A lease of a second that a follower has granted runs out before it answers; then it flushes.
 inline constexpr Duration kFencePatience = std::chrono::milliseconds(2'500);
 
+// No majority is left: an operator gives the tablet to one replica alone.
+struct Recovery {
+  ServerName server;  // empty: the longest complete log
+};
+
 // A tablet to be fenced.
 struct FenceItem {
   TabletId tablet;
   Epoch floor;           // fence above this too: an epoch promised already
   bool suspect = false;  // a majority of the voters does not hear the primary, though it may answer this master
+  std::optional<Recovery> recovery;
 };
 
 class FenceRound {
@@ -46,9 +54,11 @@ class FenceRound {
  private:
   struct Fencing {
     BatchItem item;
-    std::vector<ServerName> voters;
+    std::vector<ServerName> voters;  // whom to ask
     bool creating = false;
     bool suspect = false;
+    std::optional<Recovery> recovery;
+    bool refused = false;  // somebody has promised more
     ServerName before;  // who was to lead so far
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;

@@ -207,6 +207,31 @@ void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {
   StartHandovers(tablet->node.info.primary, {{id, to, tablet->version, tablet->epoch()}});
 }
 
+void TabletSteward::Recover(TabletId id, Recovery recovery, Told done) {
+  auto before = recoveries_.extract(id);
+  if (!before.empty()) before.mapped().second(Error(Code::kComeAgain, "asked for again since"));
+  recoveries_[id] = {std::move(recovery), std::move(done)};
+  if (const auto note = notes_.find(id); note == notes_.end() || !note->second.busy) BeginRecovery(id);
+}
+
+bool TabletSteward::BeginRecovery(TabletId id) {
+  auto wanted = recoveries_.extract(id);
+  if (wanted.empty()) return false;
+  auto& [recovery, done] = wanted.mapped();
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) {
+    done(Error(Code::kNotFound, "the tablet is gone"));
+    return false;
+  }
+  Note& note = notes_[id];
+  context_.executor.Cancel(note.retry);
+  note.retry = {};
+  note.busy = true;
+  told_[id] = std::move(done);
+  StartRound(tablet->node.info.primary, {{id, FenceFloor(*tablet, note), false, std::move(recovery)}});
+  return true;
+}
+
 void TabletSteward::StartHandovers(const ServerName& server, std::vector<Handover> handovers) {
   std::vector<idl::TransferTablet> orders;
   for (const Handover& handover : handovers) {
@@ -280,7 +305,7 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
       const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
       handovers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
-      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note)});
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
     } else {
       repeats.push_back(Repeat(*tablet, note));
     }
@@ -375,6 +400,7 @@ void TabletSteward::TakeResult(const BatchItem& item) {
     note.time_of_day_ms = item.time_of_day_ms;
   }
   Tell(item.tablet, item.status);
+  if (BeginRecovery(item.tablet)) return;
   if (item.status.ok()) {
     note.failures = 0;
     VLOG(1) << "tablet " << item.tablet << " is led, epoch " << item.epoch;

@@ -46,6 +46,8 @@ class TabletSteward {
   // that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
   using Told = coordination::Callback<Status>;
   void Transfer(TabletId tablet, const ServerName& to, Told done);
+  // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why not.
+  void Recover(TabletId tablet, Recovery recovery, Told done);
   // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is under
   // way and a majority of the voters lives; else null: this is no time to change anything.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
@@ -109,13 +111,15 @@ class TabletSteward {
   void TakeResult(const BatchItem& item);
   void Tell(TabletId tablet, const Status& status);
   void RetryLater(TabletId tablet, Note& note);
+  bool BeginRecovery(TabletId tablet);
   void Reassign(TabletId tablet);
 
   const Context context_;
   const std::function<void(TableId)> on_change_;
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
-  std::map<TabletId, Told> told_;  // transfers that somebody waits for
+  std::map<TabletId, Told> told_;  // transfers and recoveries that somebody waits for
+  std::map<TabletId, std::pair<Recovery, Told>> recoveries_;  // to be begun
   uint64_t next_run_ = 1;
   std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;
   std::map<uint64_t, std::unique_ptr<TabletBatch>> batches_;

@@ -192,7 +192,8 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.readsPerSecond = 2;
   load.tabletTimeMs = load.leading ? 1'700'000'000'000 + id : 0;
   load.schemaVersion = replica.schema_version;
-  load.lastLsn = replica.last.lsn;
+  load.lastLsn = load.appliedLsn = replica.last.lsn;
+  load.lastEpoch = replica.last.epoch;
   load.promisedEpoch = replica.promised;
   load.barrierCommitted = load.leading && replica.barrier_committed;
   load.refusedForEpoch = load.leading ? replica.refused_for : 0;

@@ -30,6 +30,8 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
+  // An operator has accepted that what was acknowledged is lost.
+  void LossAccepted(int64_t tablet) { acknowledged_.erase(tablet); }
   void Violated(std::string what) { violations_.push_back(std::move(what)); }
   const std::vector<std::string>& violations() const { return violations_; }
 

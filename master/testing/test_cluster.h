@@ -76,7 +76,7 @@ class TestCluster {
   FakeServer& server(size_t index) { return *servers_[index]; }
   std::vector<std::unique_ptr<FakeServer>>& servers() { return servers_; }
   TestMaster& master(size_t index) { return masters_[index]; }
-  const EpochLedger& ledger() const { return ledger_; }
+  EpochLedger& ledger() { return ledger_; }
 
   // Two servers reach each other no more, or again.
   void Cut(size_t a, size_t b) { cut_.insert(std::minmax(servers_[a]->name(), servers_[b]->name())); }

@@ -72,6 +72,17 @@ TEST_F(ShellTest, TablesFromBirthToDrop) {
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
+  EXPECT_EQ(Run("tablet recover 17"),
+            "REPLICA  ROLE   LOG ENDS  APPLIED  STATE\n"
+            "ts-1     voter  (none)    (none)   lost, nothing is known of it\n"
+            "ts-2     voter  3.44      38       lost\n"
+            "ts-3     voter  3.40      38       live\n"
+            "it would go to ts-3 alone; four entries\n"
+            "nothing has been changed: add --accept-data-loss");
+  EXPECT_THAT(Run("tablet recover 17 --server ts-1"), HasSubstr("it cannot be recovered so: server ts-1 does not live"));
+  EXPECT_THAT(Run("tablet recover 17 --server ts-1 --accept-data-loss"), HasSubstr("CONDITION_FAILED"));
+  EXPECT_THAT(Run("tablet recover 17 --server ts-3 --accept-data-loss"), HasSubstr("OK  led by ts-3; four entries"));
+  EXPECT_THAT(Run("tablet list --lost"), HasSubstr("TABLET"));
   EXPECT_EQ(Run("tablet transfer carts --key g --to ts-1"), "OK  led by ts-1");
   EXPECT_EQ(Run("table drop carts"), "OK");
   EXPECT_EQ(Run("table drop carts"), "NO_SUCH_TABLE: no table \"carts\" [1]");
@@ -307,7 +318,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "server list", "cluster info", "locate"}) {
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet recover", "server list", "cluster info", "locate"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));

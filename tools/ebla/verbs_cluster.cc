@@ -1,4 +1,5 @@
 // Verbs on what the cluster is made of: tablet list, tablet transfer, server list, cluster info, locate.
+#include <algorithm>
 #include <cmath>
 #include <map>
 
@@ -90,6 +91,13 @@ std::vector<std::vector<std::string>> Rows(const std::vector<TabletSummary>& tab
   return rows;
 }
 
+bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers) {
+  const auto live = std::ranges::count_if(tablet.voters, [&](const ServerName& voter) {
+    return std::ranges::any_of(servers, [&](const ServerSummary& server) { return server.name == voter && server.live; });
+  });
+  return static_cast<size_t>(live) > tablet.voters.size() / 2;
+}
+
 void AddTabletTransfer(Verbs& verbs) {
   struct Arguments {
     std::string table, key, to;
@@ -111,20 +119,22 @@ void AddTabletTransfer(Verbs& verbs) {
 void AddTabletList(Verbs& verbs) {
   struct Arguments {
     std::string table, server;
+    bool lost = false;
   };
   auto args = std::make_shared<Arguments>();
   CLI::App* verb =
       verbs.Add("tablet list", "Lists tablets, with their ranges and replicas", "tablet list carts --server ts-1",
                 [args](Context& context) -> Status {
                   EBLA_ASSIGN(const Client client, context.connect());
-                  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
+                  EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
+                  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+                  if (args->lost) std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
                   if (context.out.json) {
                     Json all = Json::array();
                     for (const TabletSummary& tablet : tablets) all.push_back(ToJson(tablet));
                     context.out.Value(all);
                     return {};
                   }
-                  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
                   Racks racks;
                   for (const ServerSummary& server : servers) racks[server.name] = server.rack;
                   context.out.Columns(Rows(tablets, racks));
@@ -132,6 +142,79 @@ void AddTabletList(Verbs& verbs) {
                 });
   verb->add_option("TABLE", args->table, "Of this table alone");
   verb->add_option("--server", args->server, "On this server alone")->type_name("NAME");
+  verb->add_flag("--lost", args->lost, "Those alone of whose voters no majority lives");
+}
+
+Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
+  Json replicas = Json::array();
+  for (const ReplicaSummary& replica : recovery.replicas) {
+    Json object = {{"server", replica.server}, {"voter", replica.voter}, {"live", replica.live}};
+    if (replica.reported) {
+      object["has_replica"] = replica.known;
+      object["last"] = replica.last.ToString();
+      object["applied"] = replica.applied;
+      object["incomplete"] = replica.incomplete;
+      object["forgetful"] = replica.forgetful;
+    }
+    replicas.push_back(std::move(object));
+  }
+  return {{"tablet", tablet.value},       {"recovered", done},           {"chosen", recovery.chosen},
+          {"loss", recovery.loss}, {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
+}
+
+std::string StateOf(const ReplicaSummary& replica) {
+  std::string state = replica.live ? "live" : "lost";
+  if (!replica.reported) return state + ", nothing is known of it";
+  if (!replica.known) return state + ", has no replica";
+  if (replica.incomplete) state += ", incomplete";
+  if (replica.forgetful) state += ", may have forgotten";
+  return state;
+}
+
+void ShowReplicas(const TabletRecovery& recovery, Output& out) {
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "LOG ENDS", "APPLIED", "STATE"}};
+  for (const ReplicaSummary& replica : recovery.replicas) {
+    const bool known = replica.reported && replica.known;
+    rows.push_back({replica.server, replica.voter ? "voter" : "learner", known ? replica.last.ToString() : kNone,
+                    known ? std::to_string(replica.applied) : kNone, StateOf(replica)});
+  }
+  out.Columns(rows);
+}
+
+void AddTabletRecover(Verbs& verbs) {
+  struct Arguments {
+    uint64_t tablet = 0;
+    RecoverTabletOptions options;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add(
+      "tablet recover", "Gives a tablet that lost its majority for good to one replica that is left",
+      "tablet recover 17 --server ts-3 --accept-data-loss", [args](Context& context) -> Status {
+        const TabletId tablet{args->tablet};
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const TabletRecovery found, client.RecoverTablet(tablet, {.server = args->options.server}));
+        if (!context.out.json) ShowReplicas(found, context.out);
+        if (!args->options.accept_data_loss) {
+          if (context.out.json) {
+            context.out.Value(ToJson(found, tablet, false));
+          } else if (!found.refusal.empty()) {
+            context.out.Line("it cannot be recovered so: " + found.refusal);
+          } else {
+            context.out.Line("it would go to " + found.chosen + " alone; " + found.loss);
+            context.out.Line("nothing has been changed: add --accept-data-loss");
+          }
+          return {};
+        }
+        EBLA_ASSIGN(TabletRecovery done, client.RecoverTablet(tablet, args->options));
+        if (done.loss.empty()) done.loss = found.loss;
+        context.out.Ok("led by " + done.chosen + (done.loss.empty() ? "" : "; " + done.loss), ToJson(done, tablet, true));
+        return {};
+      });
+  verb->add_option("TABLET", args->tablet, "Its id; tablet list --lost shows those that need it")->required();
+  verb->add_option("--server", args->options.server, "Whose replica it shall be; else the longest complete log")
+      ->type_name("NAME");
+  verb->add_flag("--accept-data-loss", args->options.accept_data_loss,
+                 "What the lost voters acknowledged beyond that log is given up");
 }
 
 void AddServerList(Verbs& verbs) {
@@ -255,6 +338,7 @@ void AddLocate(Verbs& verbs) {
 void AddClusterVerbs(Verbs& verbs) {
   AddTabletList(verbs);
   AddTabletTransfer(verbs);
+  AddTabletRecover(verbs);
   AddServerList(verbs);
   AddClusterInfo(verbs);
   AddLocate(verbs);

@@ -1,0 +1,157 @@
+// Recovery by hand: what an operator is shown and refused, what becomes of the tablet, and of voters that come back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "master/testing/test_cluster.h"
+
+namespace ebla::master::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MasterRecoverTest : public ::testing::Test {
+ protected:
+  // "carts", one tablet with voters on three of the five servers.
+  void SetUp() override {
+    ASSERT_TRUE(cluster_.WaitForLeader() && cluster_.WaitForServers());
+    cluster_.scheduler().RunFor(2s);
+    ASSERT_EQ(cluster_.Create("carts").header.code, idl::Code::OK);
+    cluster_.scheduler().RunFor(3s);
+    voters_ = Tablet().voters;
+  }
+  void TearDown() override { EXPECT_THAT(cluster_.ledger().violations(), ::testing::IsEmpty()); }
+
+  idl::TabletInfo Tablet() { return cluster_.Tablets().begin()->second; }
+  FakeServer& Named(const std::string& name) { return cluster_.server(static_cast<size_t>(name.back() - '1')); }
+  FakeServer& Voter(size_t index) { return Named(voters_.at(index)); }
+  void Lose(std::vector<size_t> voters) {
+    for (const size_t voter : voters) Voter(voter).Stop();
+    cluster_.scheduler().RunFor(10s);
+  }
+  idl::RecoverTabletReply Recover(const std::string& server, bool accept = true) {
+    idl::RecoverTabletRequest request;
+    request.tabletId = Tablet().tabletId;
+    request.server = server;
+    request.acceptDataLoss = accept;
+    request.deadlineMs = 8'000;
+    return cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
+  }
+  void WaitServing() {
+    EXPECT_TRUE(cluster_.RunUntil([&] { return cluster_.WhyNotServing("carts").empty(); }, 120s))
+        << cluster_.WhyNotServing("carts");
+  }
+
+  TestCluster cluster_{{.servers = 5}};
+  std::vector<std::string> voters_;
+};
+
+TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
+  const idl::TabletInfo before = Tablet();
+  Lose({0, 1});
+  const auto reply = Recover(voters_[2]);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(reply.chosen, voters_[2]);
+  EXPECT_EQ(reply.tablet.primary, voters_[2]);
+  EXPECT_EQ(reply.tablet.voters, std::vector{voters_[2]});
+  EXPECT_GT(reply.tablet.epoch, before.epoch);
+  WaitServing();
+  EXPECT_EQ(Tablet().voters.size(), 3u);
+  // What comes back is a stray by now.
+  Voter(0).Start();
+  Voter(1).Start();
+  cluster_.scheduler().RunFor(10s);
+  WaitServing();
+}
+
+TEST_F(MasterRecoverTest, RefusedWhileAMajorityLives) {
+  const idl::TabletInfo before = Tablet();
+  auto reply = Recover(voters_[1]);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("3 of the 3 voters of tablet"));
+  EXPECT_EQ(Tablet(), before);
+  Lose({2});
+  reply = Recover(voters_[1]);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("it comes back by itself"));
+  EXPECT_EQ(Tablet().voters.size(), 3u);
+}
+
+TEST_F(MasterRecoverTest, WithoutAWordOfLossNothingIsChanged) {
+  Lose({0, 1});
+  const idl::TabletInfo before = Tablet();
+  const int64_t promised = Voter(2).replicas().at(before.tabletId).promised;
+  const auto reply = Recover("", false);
+  EXPECT_EQ(reply.header.code, idl::Code::OK);
+  EXPECT_EQ(reply.refusal, "");
+  EXPECT_EQ(reply.chosen, voters_[2]);
+  ASSERT_EQ(reply.replicas.size(), 3u);
+  for (size_t i = 0; i < 3; ++i) {
+    EXPECT_EQ(reply.replicas[i].server, before.voters[i]);
+    EXPECT_EQ(reply.replicas[i].live, before.voters[i] == voters_[2]);
+    EXPECT_TRUE(reply.replicas[i].reported && reply.replicas[i].known);
+    EXPECT_GT(reply.replicas[i].last.lsn, 10);
+  }
+  cluster_.scheduler().RunFor(20s);
+  EXPECT_EQ(Tablet(), before);
+  EXPECT_EQ(Voter(2).replicas().at(before.tabletId).promised, promised);
+}
+
+TEST_F(MasterRecoverTest, WhatTheLostHadMoreIsSaid) {
+  Voter(2).mute = true;
+  cluster_.scheduler().RunFor(1'500ms);
+  Lose({0, 1});
+  Voter(2).mute = false;
+  cluster_.ledger().LossAccepted(Tablet().tabletId);
+  const auto reply = Recover("");
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_THAT(reply.loss, HasSubstr(voters_[0] + " last reported "));
+  EXPECT_THAT(reply.loss, HasSubstr(" entries more"));
+  WaitServing();
+}
+
+TEST_F(MasterRecoverTest, AnIncompleteReplicaIsNotGivenTheTablet) {
+  Lose({0, 1});
+  Voter(2).mutable_replicas().begin()->second.incomplete = true;
+  cluster_.scheduler().RunFor(2s);
+  auto reply = Recover(voters_[2]);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("is incomplete"));
+  reply = Recover("");
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("no replica that lives is complete: start one of "));
+  EXPECT_THAT(reply.header.message, HasSubstr("the table can only be dropped"));
+}
+
+TEST_F(MasterRecoverTest, ServersThatCannotBeAreNamed) {
+  Lose({0, 1});
+  EXPECT_EQ(Recover("nobody").header.code, idl::Code::INVALID_ARGUMENT);
+  const auto reply = Recover(voters_[0]);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("does not live"));
+  idl::RecoverTabletRequest request;
+  request.tabletId = 4'711;
+  request.acceptDataLoss = true;
+  EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request)->header.code, idl::Code::NOT_FOUND);
+}
+
+TEST_F(MasterRecoverTest, AReplicaThatPromisedMoreIsFencedHigher) {
+  Lose({0, 1});
+  Voter(2).mutable_replicas().begin()->second.promised = 12;
+  const auto reply = Recover(voters_[2]);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_GT(Tablet().epoch, 12);
+  WaitServing();
+}
+
+TEST_F(MasterRecoverTest, AskedTwiceItIsDoneOnce) {
+  Lose({0, 1});
+  ASSERT_EQ(Recover(voters_[2]).header.code, idl::Code::OK);
+  const idl::TabletInfo once = Tablet();
+  ASSERT_EQ(once.voters.size(), 1u);
+  EXPECT_EQ(Recover(voters_[2]).header.code, idl::Code::OK);
+  EXPECT_EQ(Tablet().primary, once.primary);
+  WaitServing();
+}
+
+}  // namespace
+}  // namespace ebla::master::testing

@@ -1,0 +1,143 @@
+#include "master/procedures/recover_tablet.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+namespace ebla::master {
+namespace {
+
+HolderSeen Look(const Context& context, TabletId tablet, const ServerName& name, bool voter) {
+  HolderSeen seen{.server = name, .voter = voter};
+  const Server* server = context.servers.Find(name);
+  if (!server) return seen;
+  seen.live = server->live.has_value();
+  const Report* report = seen.live ? server->CurrentReport() : server->report ? &*server->report : nullptr;
+  if (!report) return seen;
+  seen.reported = true;
+  const idl::TabletLoad* load = report->Find(tablet);
+  if (!load) return seen;
+  seen.known = true;
+  seen.last = {Epoch{static_cast<uint64_t>(load->lastEpoch)}, Lsn{static_cast<uint64_t>(load->lastLsn)}};
+  seen.applied = Lsn{static_cast<uint64_t>(load->appliedLsn)};
+  seen.incomplete = load->incomplete;
+  seen.forgetful = load->forgetful;
+  return seen;
+}
+
+bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete; }
+
+Status WhyNot(const HolderSeen& seen) {
+  if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " does not live");
+  if (!seen.known) return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
+  return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
+}
+
+std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const HolderSeen&)) {
+  std::string text;
+  for (const HolderSeen& seen : holders) {
+    if (which(seen)) text += (text.empty() ? "" : ", ") + seen.server;
+  }
+  return text;
+}
+
+// Whether the tablet is still one that a failover can bring back.
+Status CheckLost(const Context& context, const TabletEntry& tablet, const std::vector<HolderSeen>& holders) {
+  const std::string which = "tablet " + std::to_string(tablet.id().value);
+  if (tablet.creating()) return Error(Code::kConditionFailed, which + " is still being made and holds nothing");
+  if (auto beyond = context.beyond.What()) return Error(Code::kConditionFailed, *beyond);
+  size_t live = 0, sure = 0;
+  for (const HolderSeen& seen : holders) {
+    if (seen.live && !seen.reported) {
+      return Error(Code::kUnavailable, "server " + seen.server + " lives, and has not reported yet what it holds");
+    }
+    live += seen.voter && seen.live ? 1 : 0;
+    sure += seen.voter && seen.live && !seen.forgetful ? 1 : 0;
+  }
+  const size_t voters = tablet.node.info.voters.size();
+  // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
+  if (sure <= voters / 2 && live < voters) return {};
+  return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " + which +
+                                           " live: it comes back by itself, and losing data is not called for");
+}
+
+std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chosen) {
+  std::string text = "what was acknowledged and is beyond " + chosen.last.ToString() + ", where the log of " + chosen.server +
+                     " ends, is lost";
+  for (const HolderSeen& seen : holders) {
+    if (seen.live || !seen.reported || !seen.known) continue;
+    text += "; " + seen.server + " last reported " + seen.last.ToString();
+    if (seen.last.lsn > chosen.last.lsn) {
+      text += ", " + std::to_string(seen.last.lsn.value - chosen.last.lsn.value) + " entries more";
+    }
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string RecoverTabletName(TabletId tablet) { return "recover tablet " + std::to_string(tablet.value); }
+
+RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerName& server) {
+  RecoverySurvey survey;
+  const TabletEntry* tablet = context.image().Tablet(id);
+  if (!tablet || !context.image().LivingTable(*tablet)) {
+    survey.refusal = Error(Code::kNotFound, "there is no tablet " + std::to_string(id.value));
+    return survey;
+  }
+  const idl::TabletInfo& info = tablet->node.info;
+  for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, id, name, true));
+  for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, id, name, false));
+  const HolderSeen* chosen = nullptr;
+  for (const HolderSeen& seen : survey.holders) {
+    if (server.empty() ? Usable(seen) && (!chosen || seen.last > chosen->last) : seen.server == server) chosen = &seen;
+  }
+  survey.refusal = CheckLost(context, *tablet, survey.holders);
+  if (!survey.refusal.ok()) return survey;
+  if (chosen && Usable(*chosen)) {
+    survey.choice = chosen->server;
+    survey.loss = Loss(survey.holders, *chosen);
+  } else if (chosen) {
+    survey.refusal = WhyNot(*chosen);
+  } else if (!server.empty()) {
+    survey.refusal = Error(Code::kInvalidArgument, "server " + server + " has no replica of it; choose one of " +
+                                                       Names(survey.holders, [](const HolderSeen&) { return true; }));
+  } else {
+    survey.refusal = Error(Code::kConditionFailed,
+                           "no replica that lives is complete: start one of " +
+                               Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
+                               "; if all are gone for good, the table can only be dropped");
+  }
+  return survey;
+}
+
+// The catalog gives the tablet to the survivor alone.
+bool RecoverTablet::Decided(const TabletEntry& tablet) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  return !server_.empty() && info.voters.size() == 1 && info.voters[0] == server_ && info.primary == server_;
+}
+
+void RecoverTablet::Step(coordination::Callback<Progress> done) {
+  const TabletEntry* tablet = context_.image().Tablet(tablet_);
+  const bool late = context_.executor.Now() >= until_;
+  decided_ = decided_ || (tablet && Decided(*tablet));
+  if (tablet && decided_) {  // repair may have gone on since
+    if (steward_.SettledLoad(*tablet)) return done(Progress::Done());
+    steward_.Consider(tablet_);
+    const Status waits = Error(Code::kUnavailable, "the tablet is given to " + server_ + " alone, which does not lead it yet");
+    return done(late ? Progress::Done(waits) : Progress::Later(waits));
+  }
+  RecoverySurvey survey = SurveyRecovery(context_, tablet_, server_);
+  if (!survey.refusal.ok()) {
+    const bool wait = survey.refusal.code() == Code::kUnavailable && !late;
+    return done(wait ? Progress::Later(survey.refusal) : Progress::Done(survey.refusal));
+  }
+  if (late) return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be recovered in time")));
+  server_ = *survey.choice;
+  LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << server_ << ": " << survey.loss;
+  steward_.Recover(tablet_, {server_}, [done = std::move(done)](Status status) mutable {
+    done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
+  });
+}
+
+}  // namespace ebla::master

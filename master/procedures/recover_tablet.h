@@ -1,0 +1,64 @@
+// master/procedures/recover_tablet.h
+// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one replica that is left. The
+// holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by compare-and-set, and
+// the survivor is configured; repair then brings the tablet back to its number of replicas. What the lost voters
+// acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
+// Place:      reign.h surveys and starts; tablet_steward.h fences, decides and configures.
+// Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator asks
+//             again; after it any master's steward finds a tablet of one voter, and brings it to be led as ever.
+// Old voters: those that come back are strays: dropped, once what they had acknowledged at PRIMARY has been kept.
+// Threads:    the master's executor.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "master/procedures/procedure.h"
+#include "master/procedures/tablet_steward.h"
+
+namespace ebla::master {
+
+std::string RecoverTabletName(TabletId tablet);
+
+// A voter or learner as it last reported; of one that does not live, as it was then.
+struct HolderSeen {
+  ServerName server;
+  bool voter = false;
+  bool live = false;
+  bool reported = false;
+  bool known = false;  // it has the replica
+  Version last;
+  Lsn applied;
+  bool incomplete = false;
+  bool forgetful = false;
+};
+
+struct RecoverySurvey {
+  std::vector<HolderSeen> holders;
+  Status refusal;                  // OK: it can be done. UNAVAILABLE: not yet. NOT_FOUND, INVALID_ARGUMENT, CONDITION_FAILED
+  std::optional<ServerName> choice;  // who would lead
+  std::string loss;                // what may be lost, for people
+};
+
+// What there is of the tablet, and whether `server` (empty: the longest complete log) may be given it.
+RecoverySurvey SurveyRecovery(const Context& context, TabletId tablet, const ServerName& server);
+
+class RecoverTablet final : public Procedure {
+ public:
+  RecoverTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName server, MonotonicTime until)
+      : context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)), until_(until) {}
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  bool Decided(const TabletEntry& tablet) const;
+
+  const Context context_;
+  TabletSteward& steward_;
+  const TabletId tablet_;
+  ServerName server_;      // empty until one is chosen
+  const MonotonicTime until_;
+  bool decided_ = false;   // the compare-and-set has been seen in the catalog
+};
+
+}  // namespace ebla::master
