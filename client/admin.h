@@ -140,6 +140,7 @@ struct ClusterInfo {
   std::string cluster_id;
   uint64_t term = 0;
   std::vector<MasterSummary> masters;
+  bool from_leader = false;  // else a standby answered, who knows the masters and nothing of what follows
   int live_servers = 0;
   int known_servers = 0;  // that ever joined
   std::string safe_mode;  // why the master repairs nothing at present; empty: it does

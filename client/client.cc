@@ -96,6 +96,12 @@ Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptio
   });
 }
 
+Status Client::RemoveServer(std::string_view server) const {
+  return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
+    admin.RemoveServer(std::string(server), std::move(done));
+  });
+}
+
 Result<ClusterInfo> Client::DescribeCluster() const {
   return Wait<Result<ClusterInfo>>(
       *runtime_, [](Admin& admin, Once<Result<ClusterInfo>> done) { admin.DescribeCluster(std::move(done)); });

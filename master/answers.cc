@@ -178,10 +178,10 @@ Result<TabletId> FindTablet(const Reign& reign, const std::string& name, const s
   return found[0]->id();
 }
 
-std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign) {
+std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign, uint64_t since) {
   std::map<std::string, idl::ServerAddress> addresses;
   for (const auto& [name, server] : reign.servers().all()) {
-    if (!server.last_live) continue;  // nobody knows where it is
+    if (!server.last_live || server.address_version <= since) continue;  // nobody knows where it is, or it is known
     idl::ServerAddress& address = addresses[name];
     address.endpoint = server.last_live->endpoint;
     address.incarnation = server.last_live->incarnation;

@@ -26,8 +26,8 @@ idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTab
 idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now);
 // The tablet that holds the key. NO_SUCH_TABLE; UNAVAILABLE: it is still being made.
 Result<TabletId> FindTablet(const Reign& reign, const std::string& table, const std::string& key);
-// Where every known server is, or was last.
-std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign);
+// Where every known server is, or was last, of those that came, went or moved since that version (0: all).
+std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign, uint64_t since);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
 
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);

@@ -12,12 +12,16 @@ void Beyond::Take(const Image& image, const ServerName& server, const Report& re
     if (tablet && load.epoch > tablet->node.info.epoch) found.ahead.insert(tablet->id());
   }
   for (const TabletId tablet : found.ahead) ++ahead_[tablet];
-  if (auto before = found_.extract(server); !before.empty()) {
-    for (const TabletId tablet : before.mapped().ahead) {
-      if (--ahead_[tablet] == 0) ahead_.erase(tablet);
-    }
-  }
+  Forget(server);
   if (!found.ahead.empty() || found.undrawn) found_[server] = std::move(found);
+}
+
+void Beyond::Forget(const ServerName& server) {
+  auto before = found_.extract(server);
+  if (before.empty()) return;
+  for (const TabletId tablet : before.mapped().ahead) {
+    if (--ahead_[tablet] == 0) ahead_.erase(tablet);
+  }
 }
 
 std::optional<std::string> Beyond::What() const {

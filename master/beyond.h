@@ -20,6 +20,7 @@ namespace ebla::master {
 class Beyond {
  public:
   void Take(const Image& image, const ServerName& server, const Report& report);
+  void Forget(const ServerName& server);
   // Whether somebody reports an epoch of the tablet that the catalog never reached.
   bool Ahead(TabletId tablet) const { return ahead_.contains(tablet); }
   // What is reported, for people; none: nothing.

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -149,6 +150,83 @@ TEST_F(MasterReplicasTest, AHeartbeatBringsWhereThePeersAre) {
   EXPECT_TRUE(reply->servers.at("ts-2").live);
   EXPECT_FALSE(reply->servers.at("ts-3").live);
   EXPECT_EQ(reply->servers.at("ts-3").incarnation, 1);
+}
+
+TEST_F(MasterReplicasTest, AHeartbeatBringsOnlyWhatHasChangedSinceTheOneBefore) {
+  Begin({.servers = 3});
+  idl::HeartbeatRequest request;
+  request.clusterId = cluster().master(*cluster().Leader()).master->cluster_id();
+  request.server = "ts-1";
+  request.incarnation = 1;
+  const auto beat = [&] {
+    const auto reply = cluster().Call(&idl::MasterServiceCobSvIf::heartbeat, request);
+    request.serversTerm = reply->masterTerm;
+    request.serversVersion = reply->serversVersion;
+    return reply->servers;
+  };
+  EXPECT_EQ(beat().size(), 3u);
+  EXPECT_TRUE(beat().empty());
+  cluster().server(2).Stop();
+  cluster().scheduler().RunFor(20s);
+  const auto changed = beat();
+  ASSERT_EQ(changed.size(), 1u);
+  EXPECT_FALSE(changed.at("ts-3").live);
+  EXPECT_TRUE(beat().empty());
+  cluster().KillMaster(*cluster().Leader());
+  ASSERT_TRUE(cluster().WaitForLeader());
+  EXPECT_EQ(beat().size(), 2u) << "a new master counts anew; where the third was, it cannot know";
+}
+
+TEST_F(MasterReplicasTest, AServerIsRemovedForGoodOnceItHasNothing) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  const auto remove = [&](const std::string& name) {
+    idl::RemoveServerRequest request;
+    request.name = name;
+    return cluster().Call(&idl::MasterServiceCobSvIf::removeServer, request)->header;
+  };
+  EXPECT_EQ(remove("nobody").code, idl::Code::NOT_FOUND);
+  FakeServer& victim = Primary();
+  EXPECT_EQ(remove(victim.name()).code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("lives: end it first"));
+  victim.Stop();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("still has"));
+  EXPECT_TRUE(cluster().RunUntil([&] { return remove(victim.name()).code == idl::Code::OK; }, 400s));
+  EXPECT_FALSE(cluster().coordination().tree().Get(coordination::layout::ServerPath(victim.name())));
+  EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest())->servers.size(), 3u);
+  EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest())->knownServers, 3);
+  EXPECT_EQ(remove(victim.name()).code, idl::Code::NOT_FOUND);
+  victim.Start();  // it may join again, with nothing
+  cluster().scheduler().RunFor(20s);
+  WaitServing();
+  EXPECT_TRUE(victim.replicas().empty());
+}
+
+TEST_F(MasterReplicasTest, ADeadFollowerDoesNotHoldUpTheFailoverOfADeadPrimary) {
+  Begin({.servers = 5});
+  MakeTable(5);
+  cluster().scheduler().RunFor(5s);
+  // Three of five followers' voices are a majority of the voters, whatever the fourth would say.
+  FakeServer& follower = cluster().server(IndexOf(Tablet().voters.at(1)));
+  FakeServer& primary = Primary();
+  follower.Stop();
+  primary.Stop();
+  EXPECT_LT(TimeToLead(), 1'500ms);
+}
+
+TEST_F(MasterReplicasTest, WithAFollowerAndThePrimaryOfThreeDeadItGoesOnAsSoonAsOneIsBack) {
+  Begin({});
+  MakeTable(3);
+  cluster().scheduler().RunFor(5s);
+  FakeServer& follower = cluster().server(IndexOf(Tablet().voters.at(1)));
+  FakeServer& primary = Primary();
+  follower.Stop();
+  primary.Stop();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_FALSE(AllLed()) << "one of three is no majority";
+  follower.Start();
+  EXPECT_LT(TimeToLead(), 3'000ms);
 }
 
 TEST_F(MasterReplicasTest, ADeadPrimarysTabletsAreLedWithinASecondAndAHalf) {
@@ -423,6 +501,22 @@ TEST_F(MasterTransferTest, PrimariesAreSpreadAgainAfterAFailover) {
   cluster().scheduler().RunFor(120s);
   EXPECT_EQ(cluster().Tablets(), settled) << "and then they stay";
   EXPECT_EQ(cluster().WhyNotServing("carts"), "");
+}
+
+TEST_F(MasterTransferTest, WhatAnOperatorHandedOverTheBalancerLeavesAlone) {
+  Begin({.balance = true});
+  std::vector<std::string> points;
+  for (int i = 101; i < 107; ++i) points.push_back(std::to_string(i));
+  ASSERT_EQ(cluster().Create("carts", points, Replicas(3)).header.code, idl::Code::OK);
+  cluster().scheduler().RunFor(40s);  // long enough for the balancer to be at work
+  // All to one.
+  for (const auto& [id, info] : cluster().Tablets()) {
+    ASSERT_EQ(Transfer(info.range.startKey, "ts-1").header.code, idl::Code::OK);
+  }
+  const auto led = [&] { return std::ranges::count_if(cluster().Tablets(), [](const auto& item) { return item.second.primary == "ts-1"; }); };
+  cluster().scheduler().RunFor(9min);
+  EXPECT_EQ(led(), 7);
+  EXPECT_TRUE(cluster().RunUntil([&] { return led() <= 4; }, 300s)) << "then it evens them out";
 }
 
 // ---- safe mode ------------------------------------------------------------------------------------------------------

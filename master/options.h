@@ -23,7 +23,8 @@ struct MasterOptions {
   Duration report_lag = std::chrono::seconds(2);
   // Followers' suspicion of their primary counts for so long.
   Duration report_fresh = std::chrono::seconds(3);
-  // A voter whose server has been away for so long is replaced.
+  // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first that
+  // it is not there: after an election the count begins anew, so that no new master replaces what it has hardly looked at.
   Duration replace_after = std::chrono::minutes(5);
   Duration repair_every = std::chrono::seconds(1);
   RepairCaps repair;
@@ -34,6 +35,8 @@ struct MasterOptions {
   Duration balance_after = std::chrono::seconds(30);
   Duration balance_tablet_every = std::chrono::minutes(1);
   size_t balance_moves = 4;  // at a time
+  // A tablet that an operator has handed over stays where it is for so long. This master remembers; the next does not.
+  Duration transfer_hold = std::chrono::minutes(10);
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/coordination/layout.h"
 #include "master/catalog/table_rules.h"
 #include "master/procedures/clear_table.h"
 #include "master/procedures/create_table.h"
@@ -23,6 +24,7 @@ constexpr Duration kJoinPatience = std::chrono::seconds(1);
 
 Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std::function<void()> on_deposed)
     : ports_(std::move(ports)),
+      leading_(term),
       cluster_id_(std::move(loaded.cluster_id)),
       catalog_(ports_.coordinator, ports_.executor, term, std::move(loaded.image), std::move(on_deposed)),
       servers_(ports_.coordinator, ports_.executor, [this](const ServerName& server) { OnServerChange(server); }),
@@ -100,6 +102,7 @@ void Reign::Drop(std::string table, Duration patience, Done done) {
 
 void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done) {
   if (Status status = CheckTransfer(image(), tablet, to); !status.ok()) return done(std::move(status));
+  keeper_.Hold(tablet, ports_.executor.Now() + ports_.options.transfer_hold);
   const std::string name = TransferTabletName(tablet, to);
   runner_.Start(name, std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
@@ -109,6 +112,39 @@ void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience
   const std::string name = RecoverTabletName(tablet);
   runner_.Start(name, std::make_unique<RecoverTablet>(context_, steward_, tablet, server, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
+}
+
+Status Reign::CheckRemoval(const ServerName& name) const {
+  const Server* server = servers_.Find(name);
+  if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
+  if (server->live) {
+    return Error(Code::kConditionFailed, "server " + name + " lives: end it first, and its replicas are made elsewhere");
+  }
+  const size_t held = image().HeldBy(name).size();
+  if (held == 0) return {};
+  return Error(Code::kConditionFailed,
+               "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
+                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ports_.options.replace_after).count()) +
+                   " s they are made elsewhere, where enough servers live. Tablets that have lost their majority need " +
+                   "`ebla tablet recover` (`ebla tablet list --lost` shows them); where too few servers are left for a " +
+                   "table's replicas, lower them with `ebla table alter`");
+}
+
+void Reign::RemoveServer(const ServerName& name, Done done) {
+  if (Status status = CheckRemoval(name); !status.ok()) return done(std::move(status));
+  using coordination::Op;
+  namespace layout = coordination::layout;
+  // Made and deleted again: fails where the server has come to live meanwhile.
+  std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version), Op::Create(layout::LivePath(name), ""),
+                         Op::Delete(layout::LivePath(name), coordination::kAnyVersion),
+                         Op::Delete(layout::ServerPath(name), coordination::kAnyVersion)};
+  ports_.coordinator.Multi(std::move(ops), guard_([this, name, done = std::move(done)](auto outcome) mutable {
+                             if (!outcome) return done(std::move(outcome.error().status));
+                             LOG(WARNING) << "server " << name << " is removed for good, as an operator asked";
+                             servers_.Forget(name);
+                             beyond_.Forget(name);
+                             done({});
+                           }));
 }
 
 std::optional<std::string> Reign::SafeMode() const {

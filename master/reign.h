@@ -70,6 +70,8 @@ class Reign {
   // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
   RecoverySurvey Survey(TabletId tablet, const ServerName& server) const { return SurveyRecovery(context_, tablet, server); }
+  // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
+  void RemoveServer(const ServerName& server, Done done);
 
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
@@ -101,9 +103,11 @@ class Reign {
   void CheckReport(const ServerName& server);
   size_t UsableServers() const;
   Status MayCreate(size_t replicas) const;
+  Status CheckRemoval(const ServerName& server) const;
   Status CheckKnown(size_t replicas) const;
 
   const Ports ports_;
+  const coordination::Leading leading_;
   const std::string cluster_id_;
   bool started_ = false;
   size_t unknown_ids_ = 0;  // reported above the next id

@@ -112,6 +112,7 @@ void Servers::ReadNode(const ServerName& name) {
 void Servers::SetLive(const ServerName& name, std::optional<idl::LiveNode> live) {
   Server& server = servers_[name];
   const Incarnation before = server.incarnation();
+  if (server.live != live) server.address_version = ++version_;
   server.live = std::move(live);
   if (server.live) server.last_live = server.live;
   if (server.incarnation() == before) return;
@@ -155,6 +156,13 @@ const Server* Servers::Find(const ServerName& name) const {
 bool Servers::IsLive(const ServerName& name) const {
   const Server* server = Find(name);
   return server != nullptr && server->live.has_value();
+}
+
+void Servers::Forget(const ServerName& name) {
+  const auto found = servers_.find(name);
+  if (found == servers_.end()) return;
+  if (found->second.live) return;  // it has come back meanwhile
+  servers_.erase(found);           // rounds_ stays: if it ever comes back, it is followed still
 }
 
 size_t Servers::live_count() const {

@@ -35,7 +35,8 @@ struct Server {
   std::optional<idl::ServerNode> node;  // none: not read yet
   std::optional<idl::LiveNode> live;    // none: not live
   std::optional<idl::LiveNode> last_live;
-  MonotonicTime changed;  // when it came or went last, or this master began
+  MonotonicTime changed;  // when it came or went last, or this master began: a new master counts absences anew
+  uint64_t address_version = 0;  // of Servers, when last_live or live changed
   std::optional<Report> report;
 
   Incarnation incarnation() const {
@@ -61,6 +62,10 @@ class Servers {
   const Server* Find(const ServerName& name) const;
   bool IsLive(const ServerName& name) const;
   const std::map<ServerName, Server>& all() const { return servers_; }
+  // Grows whenever a server comes, goes or moves.
+  uint64_t version() const { return version_; }
+  // One that the coordinator has no more.
+  void Forget(const ServerName& name);
   size_t live_count() const;
   size_t known_count() const;  // that ever joined
   // Without the numbers of tablets, which the catalog knows.
@@ -80,6 +85,7 @@ class Servers {
   std::map<ServerName, Server> servers_;
   std::map<ServerName, uint64_t> rounds_;  // of reading /live/<name>: an older round's watch counts no more
   uint64_t names_round_ = 0;
+  uint64_t version_ = 0;
   coordination::Callback<Status> started_;
   size_t first_reads_ = 0;
   Guard guard_;

@@ -144,7 +144,9 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
          idl::HeartbeatReply reply;
          reply.masterTerm = static_cast<int64_t>(reign.term());
          SetHeader(reply.header, reign.Heartbeat(request));
-         reply.servers = Addresses(reign);
+         const bool same_term = request.serversTerm == reply.masterTerm;
+         reply.servers = Addresses(reign, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
+         reply.serversVersion = static_cast<int64_t>(reign.servers().version());
          cob(reply);
        });
 }
@@ -205,6 +207,17 @@ void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::R
   });
 }
 
+void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
+  Lead(std::move(cob), request,
+       [](Reign& reign, const Cob<idl::RemoveServerReply>& cob, const idl::RemoveServerRequest& request) {
+         reign.RemoveServer(request.name, [cob](Status status) {
+           idl::RemoveServerReply reply;
+           SetHeader(reply.header, status);
+           cob(reply);
+         });
+       });
+}
+
 void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {
   auto answer = [this, cob = std::move(cob)] {
     idl::ClusterInfoReply reply;
@@ -215,6 +228,7 @@ void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::Clust
     const MasterStats stats = master_->Stats();
     reply.clusterId = master_->cluster_id();
     reply.version = master_->options().version;
+    reply.leading = stats.ready;
     reply.term = static_cast<int64_t>(stats.term);
     reply.knownServers = static_cast<int32_t>(stats.servers);
     reply.safeMode = stats.safe_mode;

@@ -89,6 +89,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     if (stub_ == nullptr || in_flight_) return;
     idl::HeartbeatRequest request;
     report_(request);
+    request.serversTerm = servers_term_;
+    request.serversVersion = servers_version_;
     in_flight_ = true;
     stub_->heartbeat(
         [self = shared_from_this(), attempt = ++attempt_](const idl::HeartbeatReply& reply) {
@@ -103,6 +105,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     if (reply.header.code == idl::Code::OK) {
       term_.Raise(reply.masterTerm);
       answer_(reply);
+      servers_term_ = reply.masterTerm;
+      servers_version_ = reply.serversVersion;
       if (failing_) LOG(INFO) << "the master at " << endpoint_->ToString() << " answers heartbeats again";
       failing_ = false;
     } else if (!std::exchange(failing_, true)) {
@@ -123,6 +127,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   bool in_flight_ = false;
   bool failing_ = false;
   uint64_t attempt_ = 0;
+  int64_t servers_term_ = 0;  // of the latest answer: only what has changed since is said again
+  int64_t servers_version_ = 0;
   TimerId timer_;
   std::optional<rpc::Endpoint> endpoint_;
   std::shared_ptr<idl::MasterServiceCobSvIf> stub_;

@@ -103,12 +103,15 @@ struct HeartbeatRequest {
   10: bool writesRefused              // disk reserve reached
   11: string version                  // of the build
   12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
+  13: i64 serversTerm                 // of the latest answer that brought servers, as below; 0: none yet
+  14: i64 serversVersion
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
   1: MasterReplyHeader header
   2: i64 masterTerm
-  3: map<string, ServerAddress> servers  // by name: where the peers are
+  3: map<string, ServerAddress> servers  // by name: where the peers are that came, went or moved since serversVersion
+  4: i64 serversVersion               // in this master's term
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
@@ -174,11 +177,15 @@ struct RecoverTabletReply {
   6: optional types.TabletInfo tablet
 }
 
+// Forgets a server that is gone for good. CONDITION_FAILED while it lives, or while the catalog gives it a replica.
+struct RemoveServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name }
+struct RemoveServerReply { 1: MasterReplyHeader header }
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
-// Answered by standbys too. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
+// Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
 // being made.
-struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies }
+struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies, 12: bool leading }
 
 service MasterService {
   CreateTableReply createTable(1: CreateTableRequest request)
@@ -192,6 +199,7 @@ service MasterService {
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
   RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
+  RemoveServerReply removeServer(1: RemoveServerRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 

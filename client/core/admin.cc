@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kPollFirst = std::chrono::milliseconds(20);
 constexpr int kTabletsPage = 1000;
+constexpr Duration kLeaderPatience = std::chrono::seconds(2);
 
 // Whether a table that exists after a lost reply may be the very one asked for.
 bool LooksLike(const TableInfo& info, const CreateTableOptions& asked) {
@@ -206,14 +207,40 @@ void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Re
       });
 }
 
+void Admin::RemoveServer(std::string server, Once<Status> done) {
+  idl::RemoveServerRequest request;
+  request.name = std::move(server);
+  auto lost_reply = std::make_shared<bool>(false);
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  call.note = [lost_reply](const Status& cause) {
+    if (cause.code() == Code::kUnknownOutcome || cause.code() == Code::kDeadlineExceeded) *lost_reply = true;
+  };
+  Ask<idl::RemoveServerRequest, idl::RemoveServerReply>(
+      "removeServer", std::move(request), std::move(call),
+      [lost_reply, done = std::move(done)](Result<MasterClient::Answer<idl::RemoveServerReply>> answer) mutable {
+        if (answer || (answer.error().code() == Code::kNotFound && *lost_reply)) return done(Status());
+        done(answer.error());
+      });
+}
+
 void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
+  using Answer = Result<MasterClient::Answer<idl::ClusterInfoReply>>;
   MasterClient::CallOptions call;
   call.any_master = true;
   Ask<idl::ClusterInfoRequest, idl::ClusterInfoReply>(
-      "clusterInfo", {}, std::move(call),
-      [done = std::move(done)](Result<MasterClient::Answer<idl::ClusterInfoReply>> answer) mutable {
+      "clusterInfo", {}, std::move(call), [this, done = std::move(done)](Answer answer) mutable {
         if (!answer) return done(Error(answer.error()));
-        done(FromIdl(answer->reply));
+        if (answer->reply.leading || !answer->reply.header.__isset.leader) return done(FromIdl(answer->reply));
+        // A standby, which counts nothing: its leader is asked, and its own answer is good where that one is silent.
+        MasterClient::CallOptions again;
+        again.any_master = true;
+        again.deadline = std::min(deadline_, kLeaderPatience);
+        Ask<idl::ClusterInfoRequest, idl::ClusterInfoReply>(
+            "clusterInfo", {}, std::move(again),
+            [standby = FromIdl(answer->reply), done = std::move(done)](Answer answer) mutable {
+              done(answer ? FromIdl(answer->reply) : std::move(standby));
+            });
       });
 }
 

@@ -159,6 +159,7 @@ ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
   for (const idl::MasterSummary& master : reply.masters) {
     info.masters.push_back({master.name, Address(master.endpoint), master.leader});
   }
+  info.from_leader = reply.leading;
   info.live_servers = reply.liveServers;
   info.known_servers = reply.knownServers;
   info.safe_mode = reply.safeMode;

@@ -579,6 +579,8 @@ TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
   EXPECT_EQ(place->primary_address, "ts-2:1");
   const auto cluster = Wait<Result<ClusterInfo>>([&](auto done) { admin_.DescribeCluster(Once<Result<ClusterInfo>>(std::move(done))); });
   EXPECT_EQ(cluster->term, 7u);
+  EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
+  EXPECT_GT(cluster->live_servers, 0);
   EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
   EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).code(), Code::kNoSuchTable);
 }

@@ -86,7 +86,11 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
 
   void NoteLeader(const idl::MasterReplyHeader& header, Attempt& attempt) {
     if (header.code == idl::Code::OK) {
-      if (!options_.any_master) client_.LeaderIs(target_);
+      if (!options_.any_master) {
+        client_.LeaderIs(target_);
+      } else if (header.__isset.leader && header.leader.port > 0) {
+        client_.LeaderIs({header.leader.host, static_cast<uint16_t>(header.leader.port)});  // a standby's answer
+      }
     } else if (header.code == idl::Code::NOT_PRIMARY && header.__isset.leader && header.leader.port > 0) {
       const rpc::Endpoint leader{header.leader.host, static_cast<uint16_t>(header.leader.port)};
       attempt.hint_usable = leader != target_;
@@ -171,6 +175,7 @@ EBLA_MASTER_METHOD(ListServers)
 EBLA_MASTER_METHOD(ListTablets)
 EBLA_MASTER_METHOD(TransferTablet)
 EBLA_MASTER_METHOD(RecoverTablet)
+EBLA_MASTER_METHOD(RemoveServer)
 EBLA_MASTER_METHOD(ClusterInfo)
 #undef EBLA_MASTER_METHOD
 

@@ -134,6 +134,15 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void removeServer(Cob<idl::RemoveServerReply> done, const idl::RemoveServerRequest& request) override {
+    idl::RemoveServerReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) Refuse(reply.header, idl::Code::CONDITION_FAILED, "server " + request.name + " lives");
+    }
+    done(reply);
+  }
+
   void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
     idl::ClusterInfoReply reply;
     {
@@ -147,8 +156,13 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
         master.leader = i == cluster_.leader_;
         reply.masters.push_back(master);
       }
-      reply.liveServers = static_cast<int32_t>(cluster_.servers_.size());
-      reply.tables = static_cast<int32_t>(cluster_.tables_.size());
+      reply.leading = cluster_.leader_ == index_;
+      if (reply.leading) {
+        reply.liveServers = static_cast<int32_t>(cluster_.servers_.size());
+        reply.tables = static_cast<int32_t>(cluster_.tables_.size());
+      } else if (cluster_.leader_ >= 0) {
+        reply.header.__set_leader(rpc::ToIdl(cluster_.master_endpoints_[static_cast<size_t>(cluster_.leader_)]));
+      }
     }
     done(reply);
   }

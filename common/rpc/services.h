@@ -44,7 +44,8 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"describeTable", &S::describeTable}, ServiceMethod{"locate", &S::locate},
       ServiceMethod{"heartbeat", &S::heartbeat},     ServiceMethod{"listServers", &S::listServers},
       ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
-      ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"clusterInfo", &S::clusterInfo}};
+      ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
+      ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 
 template <>

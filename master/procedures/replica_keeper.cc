@@ -68,6 +68,7 @@ void ReplicaKeeper::Balance() {
     if (context_.servers.ForPlanner(name, server).usable()) primaries[name] = context_.image().LedBy(name).size();
   }
   const MonotonicTime now = context_.executor.Now();
+  std::erase_if(held_, [&](const auto& item) { return now >= item.second; });
   std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
   for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) {
     LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
@@ -91,7 +92,8 @@ std::vector<LedTablet> ReplicaKeeper::Candidates(const std::map<ServerName, size
     size_t taken = 0;
     for (const TabletId id : context_.image().LedBy(server)) {
       const TabletEntry& tablet = *context_.image().Tablet(id);
-      if (tablet.node.info.voters.size() < 2 || handed_over_.contains(id) || !steward_.SettledLoad(tablet)) continue;
+      if (tablet.node.info.voters.size() < 2 || handed_over_.contains(id) || held_.contains(id) ||
+          !steward_.SettledLoad(tablet)) continue;
       candidates.push_back({id, server, tablet.node.info.voters});
       if (++taken == kCandidatesPerServer) break;
     }

@@ -26,6 +26,8 @@ class ReplicaKeeper {
   ~ReplicaKeeper();
 
   void Start() { Later(); }
+  // The tablet is not handed over to even out the primaries before `until`.
+  void Hold(TabletId tablet, MonotonicTime until) { held_[tablet] = until; }
   // Learners in the catalog.
   size_t copies() const { return copies_; }
 
@@ -48,6 +50,7 @@ class ReplicaKeeper {
   TimerId timer_;
   size_t copies_ = 0;
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
+  std::map<TabletId, MonotonicTime> held_;         // until when, as an operator has handed them over
   Guard guard_;
 };
 

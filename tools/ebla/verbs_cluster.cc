@@ -245,6 +245,18 @@ void AddServerList(Verbs& verbs) {
   });
 }
 
+void AddServerRemove(Verbs& verbs) {
+  auto name = std::make_shared<std::string>();
+  CLI::App* verb = verbs.Add("server remove", "Forgets a tablet server that is gone for good", "server remove ts-4",
+                             [name](Context& context) -> Status {
+                               EBLA_ASSIGN(const Client client, context.connect());
+                               EBLA_TRY(client.RemoveServer(*name));
+                               context.out.Ok();
+                               return {};
+                             });
+  verb->add_option("NAME", *name, "One that does not live, and has no replicas any more")->required();
+}
+
 void AddClusterInfo(Verbs& verbs) {
   verbs.Add("cluster info", "Shows the masters and what they count", "cluster info", [](Context& context) -> Status {
     EBLA_ASSIGN(const Client client, context.connect());
@@ -257,6 +269,7 @@ void AddClusterInfo(Verbs& verbs) {
       context.out.Value({{"cluster_id", info.cluster_id},
                          {"term", info.term},
                          {"masters", masters},
+                         {"from_leader", info.from_leader},
                          {"live_servers", info.live_servers},
                          {"known_servers", info.known_servers},
                          {"safe_mode", info.safe_mode},
@@ -269,6 +282,10 @@ void AddClusterInfo(Verbs& verbs) {
     std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
     for (const MasterSummary& master : info.masters) {
       rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leads" : ", stands by")});
+    }
+    if (!info.from_leader) {
+      rows.push_back({"note", "no leading master answers: its counts are not known"});
+      return context.out.Columns(rows), Status();
     }
     rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
     if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
@@ -340,6 +357,7 @@ void AddClusterVerbs(Verbs& verbs) {
   AddTabletTransfer(verbs);
   AddTabletRecover(verbs);
   AddServerList(verbs);
+  AddServerRemove(verbs);
   AddClusterInfo(verbs);
   AddLocate(verbs);
 }
