@@ -110,6 +110,35 @@ struct TabletRecovery {
   std::string loss;     // what may be lost
 };
 
+struct AdoptOptions {
+  bool confirm = false;             // else nothing is changed
+  std::vector<ServerName> without;  // servers that are gone for good: what they alone have is given up
+};
+
+// What the catalog takes, or would, from what the servers report beyond it.
+struct ClusterAdoption {
+  struct Table {
+    std::string name;
+    TableId id;
+    uint64_t schema_version = 0;
+    bool known = false;  // with an older schema
+    int tablets = 0;
+  };
+  struct Tablet {
+    TabletSummary tablet;  // as it stands then
+    bool known = false;    // at an older epoch
+    bool led = false;      // goes on; else it begins with the longest log, alone
+    std::vector<ServerName> holders;
+  };
+  std::string reason;                 // what is beyond the catalog; empty: nothing, and there is nothing to do
+  std::vector<std::string> problems;  // what must be put right first; with any, nothing is changed
+  std::vector<std::string> notes;     // what is given up, or left over
+  uint64_t next_id = 0;
+  uint64_t next_id_then = 0;
+  std::vector<Table> tables;
+  std::vector<Tablet> tablets;
+};
+
 struct ServerSummary {
   ServerName name;
   std::string uuid;

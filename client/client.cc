@@ -96,6 +96,12 @@ Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptio
   });
 }
 
+Result<ClusterAdoption> Client::Adopt(AdoptOptions options) const {
+  return Wait<Result<ClusterAdoption>>(*runtime_, [&](Admin& admin, Once<Result<ClusterAdoption>> done) {
+    admin.Adopt(std::move(options), std::move(done));
+  });
+}
+
 Status Client::RemoveServer(std::string_view server) const {
   return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
     admin.RemoveServer(std::string(server), std::move(done));

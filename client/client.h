@@ -67,6 +67,9 @@ class Client {
   // anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be lost.
   // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.
   Result<TabletRecovery> RecoverTablet(TabletId tablet, RecoverTabletOptions options = {}) const;
+  // Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older state.
+  // CONDITION_FAILED: the first of the problems.
+  Result<ClusterAdoption> Adopt(AdoptOptions options = {}) const;
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   Status RemoveServer(std::string_view server) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.

@@ -1,19 +1,29 @@
 #include "master/beyond.h"
 
+#include <algorithm>
+
 #include "master/procedures/drop_strays.h"
 
 namespace ebla::master {
+
+int64_t Beyond::EpochOf(const idl::TabletLoad& load) { return std::max(load.epoch, load.lastEpoch); }
 
 void Beyond::Take(const Image& image, const ServerName& server, const Report& report) {
   Found found;
   found.undrawn = UndrawnId(image, report);
   for (const idl::TabletLoad& load : report.body.tablets) {
     const TabletEntry* tablet = image.Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
-    if (tablet && load.epoch > tablet->node.info.epoch) found.ahead.insert(tablet->id());
+    // Of an intent the tablets come first, their replicas after.
+    if (!tablet && image.NamedByIntent(TabletId{static_cast<uint64_t>(load.tabletId)})) {
+      found.undrawn = static_cast<uint64_t>(load.tabletId);
+    }
+    const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
+    if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
+    if (tablet && EpochOf(load) > tablet->node.info.epoch) found.ahead.insert(tablet->id());
   }
   for (const TabletId tablet : found.ahead) ++ahead_[tablet];
   Forget(server);
-  if (!found.ahead.empty() || found.undrawn) found_[server] = std::move(found);
+  if (!found.ahead.empty() || found.undrawn || found.schema) found_[server] = std::move(found);
 }
 
 void Beyond::Forget(const ServerName& server) {
@@ -27,10 +37,16 @@ void Beyond::Forget(const ServerName& server) {
 std::optional<std::string> Beyond::What() const {
   if (found_.empty()) return std::nullopt;
   const auto& [server, found] = *found_.begin();
-  const std::string what = found.undrawn ? "id " + std::to_string(*found.undrawn) + ", which the catalog never drew"
-                                         : "an epoch of tablet " + std::to_string(found.ahead.begin()->value) +
-                                               " that the catalog never reached";
-  return "server " + server + " reports " + what + ": was the coordinator (ZooKeeper) restored from an older state?";
+  std::string what;
+  if (found.undrawn) {
+    what = "id " + std::to_string(*found.undrawn) + ", which the catalog never drew or gave";
+  } else if (!found.ahead.empty()) {
+    what = "an epoch of tablet " + std::to_string(found.ahead.begin()->value) + " that the catalog never reached";
+  } else {
+    what = "a schema of table " + std::to_string(found.schema->value) + " that the catalog never saw";
+  }
+  return "server " + server + " reports " + what + ": was the coordinator (ZooKeeper) restored from an older state? " +
+         "Put its newest state back, or see what can be taken from the servers: ebla cluster adopt";
 }
 
 }  // namespace ebla::master

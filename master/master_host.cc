@@ -92,7 +92,7 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
     return;
   }
   cluster_id_ = loaded->cluster_id;
-  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_}, *leading_,
+  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, RaiseTerm()}, *leading_,
                                    std::move(*loaded), guard_([this, current] {
                                      if (current()) EndReign();
                                    }));
@@ -102,6 +102,15 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
               << reign_->image().tablets().size() << " tablets, " << reign_->servers().live_count() << " live servers";
     RunWaiting();
   }));
+}
+
+// Not within the call: a new term ends the reign that asks for it.
+std::function<void(uint64_t)> Master::RaiseTerm() {
+  return [this](uint64_t term) {
+    executor_.Post(guard_([this, term] {
+      if (election_) election_->RaiseAbove(term);
+    }));
+  };
 }
 
 void Master::EndReign() {
@@ -147,6 +156,7 @@ MasterStats Master::Stats() const {
     stats.procedures = reign->procedures();
     stats.unknown_ids = reign->unknown_ids();
     stats.copies = reign->copies();
+    stats.beyond_catalog = reign->BeyondCatalog().has_value();
     stats.safe_mode = reign->SafeMode().value_or("");
   }
   return stats;

@@ -7,6 +7,7 @@
 // Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers on it too.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -43,6 +44,7 @@ struct MasterStats {
   size_t procedures = 0;
   size_t unknown_ids = 0;        // reported ids that the catalog never drew
   size_t copies = 0;             // learners
+  bool beyond_catalog = false;   // servers report more than the catalog ever had
   std::string safe_mode;         // why nothing is repaired; empty: it is
 };
 
@@ -82,6 +84,7 @@ class Master {
   void OnRole(const coordination::Role& role);
   void Load();
   void OnLoaded(uint64_t term, Result<LoadedCatalog> loaded);
+  std::function<void(uint64_t)> RaiseTerm();
   void EndReign();
   void RunWaiting();
   void RefreshMasters();

@@ -207,6 +207,35 @@ TEST_P(MasterStepsTest, RecoveryByHand) {
   EachStep(5, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
+TEST_P(MasterStepsTest, AdoptionAfterARestore) {
+  const auto prepare = [](TestCluster& cluster) {
+    ASSERT_EQ(cluster.Create("old", {"k"}).header.code, idl::Code::OK);
+    auto older = cluster.coordination().TakeSnapshot();
+    ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);
+    cluster.coordination().Restore(std::move(older));
+    cluster.scheduler().RunFor(15s);
+    ASSERT_TRUE(cluster.WaitForLeader());
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::AdoptRequest request;
+    request.confirm = true;
+    Ask(cluster, &idl::MasterServiceCobSvIf::adopt, request);
+    cluster.RunUntil([&] { return cluster.struck(); }, 5s);
+    // Whoever leads now is asked again, as an operator would who has got no answer.
+    std::optional<idl::AdoptReply> reply;
+    for (int attempt = 0; attempt < 4 && !(reply && reply->header.code == idl::Code::OK); ++attempt) {
+      cluster.scheduler().RunFor(3s);  // a new master hears of the servers first
+      reply = cluster.Call(&idl::MasterServiceCobSvIf::adopt, request);
+    }
+    ASSERT_TRUE(reply.has_value());
+    EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+  };
+  EachStep(4, prepare, act, [](TestCluster& cluster) {
+    const std::string carts = cluster.WhyNotServing("carts");
+    return carts.empty() ? cluster.WhyNotServing("old") : carts;
+  });
+}
+
 TEST_P(MasterStepsTest, ReturnOfAServerWithStrays) {
   const auto prepare = [](TestCluster& cluster) {
     ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);

@@ -63,6 +63,8 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("copies", "replicas that are being made", static_cast<double>(stats.copies));
   gauge("safe_mode", "1 where nothing is repaired: too few servers live, or they report more than the catalog knows",
         !stats.safe_mode.empty());
+  gauge("beyond_catalog", "1 where servers report ids or epochs that the catalog never had: see ebla cluster info",
+        stats.beyond_catalog);
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
   if (rpc_) {
     const process::Usage usage = process::ReadUsage();

@@ -114,6 +114,20 @@ void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience
   runner_.Await(name, patience, std::move(done));
 }
 
+void Reign::Adopt(std::vector<ServerName> without, Duration patience, Done done) {
+  // Their last reports may hold nothing unknown any more.
+  auto on_adopted = [this] {
+    ports_.executor.Post(guard_([this] {
+      std::vector<ServerName> names;
+      for (const auto& [name, server] : servers_.all()) names.push_back(name);
+      for (const ServerName& name : names) CheckReport(name);
+    }));
+  };
+  runner_.Start(kAdoptName, std::make_unique<AdoptCluster>(context_, std::move(without), ports_.executor.Now() + patience,
+                                                           std::move(on_adopted)));
+  runner_.Await(kAdoptName, patience, std::move(done));
+}
+
 Status Reign::CheckRemoval(const ServerName& name) const {
   const Server* server = servers_.Find(name);
   if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
@@ -138,12 +152,16 @@ void Reign::RemoveServer(const ServerName& name, Done done) {
   std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version), Op::Create(layout::LivePath(name), ""),
                          Op::Delete(layout::LivePath(name), coordination::kAnyVersion),
                          Op::Delete(layout::ServerPath(name), coordination::kAnyVersion)};
-  ports_.coordinator.Multi(std::move(ops), guard_([this, name, done = std::move(done)](auto outcome) mutable {
-                             if (!outcome) return done(std::move(outcome.error().status));
+  const uint64_t id = next_request_++;
+  Request& request = requests_[id];
+  request.done = std::move(done);
+  request.decided = true;
+  ports_.coordinator.Multi(std::move(ops), guard_([this, name, id](auto outcome) {
+                             if (!outcome) return Answer(id, std::move(outcome.error().status));
                              LOG(WARNING) << "server " << name << " is removed for good, as an operator asked";
                              servers_.Forget(name);
                              beyond_.Forget(name);
-                             done({});
+                             Answer(id, {});
                            }));
 }
 
@@ -251,6 +269,14 @@ Status Reign::CheckKnown(size_t replicas) const {
                                            std::to_string(known));
 }
 
+Status Reign::AllReported() const {
+  for (const auto& [name, server] : servers_.all()) {
+    if (!server.live || server.CurrentReport()) continue;
+    return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
+  }
+  return {};
+}
+
 Status Reign::MayCreate(size_t replicas) const {
   const size_t usable = UsableServers();
   if (usable == 0) return PlaceNewTablets(ViewCluster(image(), servers_), 1, 1).error();
@@ -260,10 +286,8 @@ Status Reign::MayCreate(size_t replicas) const {
                                          std::to_string(usable) + ": start the others, or ask for at most " +
                                          std::to_string(usable) + " and raise it later");
   }
+  EBLA_TRY(AllReported());
   for (const auto& [name, server] : servers_.all()) {
-    if (server.live && server.CurrentReport() == nullptr) {
-      return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
-    }
     // The last report of one that does not live counts, too: it will be back.
     const auto id = server.report ? UndrawnId(image(), *server.report) : std::nullopt;
     if (!id) continue;
@@ -271,7 +295,7 @@ Status Reign::MayCreate(size_t replicas) const {
                  "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
                      std::to_string(image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
                      "state? A new table would be given the ids of an old one, so none is made: put the coordinator's " +
-                     "newest state back; or, to give up what it has forgotten, empty the data directories that hold it");
+                     "newest state back, or see what can be taken from the servers: ebla cluster adopt");
   }
   return Status::Ok();
 }
@@ -297,6 +321,11 @@ Status Reign::Heartbeat(idl::HeartbeatRequest heartbeat) {
                                              ", this is cluster " + cluster_id_);
   }
   const ServerName server = heartbeat.server;
+  if (static_cast<uint64_t>(std::max<int64_t>(0, heartbeat.seenTerm)) > term()) {
+    LOG_EVERY_N(WARNING, 10) << "server " << server << " has heard of term " << heartbeat.seenTerm << ", this one is " << term()
+                             << ": was the coordinator restored from an older state?";
+    ports_.raise_term(static_cast<uint64_t>(heartbeat.seenTerm));
+  }
   EBLA_TRY(servers_.Record(std::move(heartbeat)));
   CheckReport(server);
   return {};
@@ -315,6 +344,9 @@ void Reign::CheckReport(const ServerName& name) {
   const Report* report = server ? server->CurrentReport() : nullptr;
   if (!started_ || !report) return;
   beyond_.Take(image(), name, *report);
+  if (const auto beyond = beyond_.What()) {
+    LOG_EVERY_N(ERROR, 60) << "nothing is repaired or dropped: " << *beyond;
+  }
   ConsiderReported(name, *report);
   reminders_.Consider(name);
   const Strays strays = FindStrays(image(), name, *report);

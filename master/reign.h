@@ -20,6 +20,7 @@
 
 #include "master/catalog/loader.h"
 #include "master/options.h"
+#include "master/procedures/adopt.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/recover_tablet.h"
@@ -37,6 +38,7 @@ class Reign {
     Executor& executor;
     coordination::Coordinator& coordinator;
     ControlConnect connect;
+    std::function<void(uint64_t)> raise_term;  // servers have heard of this term, above this reign's
   };
   using Done = coordination::Callback<Status>;
 
@@ -70,6 +72,14 @@ class Reign {
   // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
   RecoverySurvey Survey(TabletId tablet, const ServerName& server) const { return SurveyRecovery(context_, tablet, server); }
+  // What the catalog would take from the servers' reports, and takes: CONDITION_FAILED with the first problem.
+  // OK once every server that lives has reported to this master; else UNAVAILABLE.
+  Status AllReported() const;
+  std::optional<std::string> BeyondCatalog() const { return beyond_.What(); }
+  Adoption PlanAdoption(const std::vector<ServerName>& without) const {
+    return master::PlanAdoption(image(), servers_, without);
+  }
+  void Adopt(std::vector<ServerName> without, Duration patience, Done done);
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   void RemoveServer(const ServerName& server, Done done);
 

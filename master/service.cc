@@ -146,6 +146,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
          SetHeader(reply.header, reign.Heartbeat(request));
          const bool same_term = request.serversTerm == reply.masterTerm;
          reply.servers = Addresses(reign, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
+         reply.describe = reign.BeyondCatalog().has_value();
          reply.serversVersion = static_cast<int64_t>(reign.servers().version());
          cob(reply);
        });
@@ -202,6 +203,31 @@ void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::R
         if (status.ok()) reply.chosen = entry->node.info.primary;
       }
       if (status.ok()) reply.refusal.clear();
+      cob(reply);
+    });
+  });
+}
+
+void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::AdoptReply>& cob, const idl::AdoptRequest& request) {
+    idl::AdoptReply reply;
+    if (Status status = reign.AllReported(); !status.ok()) {
+      SetHeader(reply.header, status);
+      return cob(reply);
+    }
+    const auto beyond = reign.BeyondCatalog();
+    if (!beyond) return cob(reply);
+    const Adoption plan = reign.PlanAdoption(request.without);
+    reply.reason = *beyond;
+    reply.problems = plan.problems;
+    reply.notes = plan.notes;
+    reply.nextId = static_cast<int64_t>(reign.image().next_id());
+    reply.nextIdThen = static_cast<int64_t>(plan.next_id);
+    reply.tables = plan.tables;
+    reply.tablets = plan.tablets;
+    if (!request.confirm) return cob(reply);
+    reign.Adopt(request.without, Patience(request.deadlineMs), [cob, reply](Status status) mutable {
+      SetHeader(reply.header, status);
       cob(reply);
     });
   });

@@ -88,7 +88,9 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     timer_ = executor_.After(options_.heartbeat_period, [self = shared_from_this()] { self->Beat(); });
     if (stub_ == nullptr || in_flight_) return;
     idl::HeartbeatRequest request;
+    request.described = describe_;
     report_(request);
+    request.seenTerm = term_.Get();
     request.serversTerm = servers_term_;
     request.serversVersion = servers_version_;
     in_flight_ = true;
@@ -107,6 +109,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
       answer_(reply);
       servers_term_ = reply.masterTerm;
       servers_version_ = reply.serversVersion;
+      if (reply.describe && !std::exchange(describe_, reply.describe)) Hurry();  // the master waits for it
+      describe_ = reply.describe;
       if (failing_) LOG(INFO) << "the master at " << endpoint_->ToString() << " answers heartbeats again";
       failing_ = false;
     } else if (!std::exchange(failing_, true)) {
@@ -129,6 +133,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   uint64_t attempt_ = 0;
   int64_t servers_term_ = 0;  // of the latest answer: only what has changed since is said again
   int64_t servers_version_ = 0;
+  bool describe_ = false;  // the master wants details
   TimerId timer_;
   std::optional<rpc::Endpoint> endpoint_;
   std::shared_ptr<idl::MasterServiceCobSvIf> stub_;

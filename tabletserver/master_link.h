@@ -43,7 +43,7 @@ class MasterLink {
     Duration heartbeat_period = std::chrono::seconds(1);
     Duration retry_delay = std::chrono::milliseconds(500);  // after a failed read of the term
   };
-  // Fills in what the server reports.
+  // Fills in what the server reports, details too where request.described says so.
   using Report = std::function<void(idl::HeartbeatRequest& request)>;
   // Takes what the master says in return.
   using Answer = std::function<void(const idl::HeartbeatReply& reply)>;

@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <map>
 #include <utility>
 
+#include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
 
@@ -100,6 +102,19 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
                             ? -1
                             : std::chrono::duration_cast<std::chrono::milliseconds>(now - peer.heard).count();
   }
+}
+
+// What a catalog that has forgotten the replica would have to know.
+void Describe(const TabletView& view, idl::TabletLoad& load, std::map<TableId, idl::TableSchema>& schemas) {
+  idl::ReplicaDetail detail;
+  detail.tableId = static_cast<int64_t>(view.table.value);
+  detail.range = rpc::ToIdl(view.range);
+  load.__set_detail(detail);
+  if (view.schema == nullptr) return;
+  auto schema = coordination::DecodeNode<idl::TableSchema>(view.schema->encoded, "a replica's schema");
+  if (!schema) return;
+  idl::TableSchema& newest = schemas[view.table];
+  if (newest.schemaVersion < schema->schemaVersion) newest = std::move(*schema);
 }
 
 }  // namespace
@@ -263,6 +278,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
   std::unordered_map<TabletId, LoadRates> rates;
+  std::map<TableId, idl::TableSchema> schemas;
   for (const auto& handle : directory_.snapshot()->All()) {
     const auto view = handle->view();
     if (view == nullptr) continue;
@@ -287,7 +303,9 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
     load.primarySilent = PrimarySilent(*handle, *view, now);
     FillReplication(*view, now, load);
+    if (request.described) Describe(*view, load, schemas);
   }
+  for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
   rates_ = std::move(rates);  // without the tablets that are gone
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   const TabletStore::Health health = ports_.store.health();

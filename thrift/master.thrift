@@ -60,6 +60,9 @@ struct ReplicaProgress {
   6: i64 silentMs                     // since its latest answer; -1: none in this epoch
 }
 
+// What the catalog would have to be told of a replica that it does not know.
+struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
+
 struct TabletLoad {
   1: i64 tabletId
   2: i64 epoch
@@ -88,6 +91,7 @@ struct TabletLoad {
   25: list<ReplicaProgress> peers     // leads: the others
   26: bool forgetful                  // may have lost what it acknowledged (rule 5)
   27: i64 lastEpoch                   // of the entry at lastLsn
+  28: optional ReplicaDetail detail   // where the master has asked for it
 }
 
 struct HeartbeatRequest {
@@ -105,6 +109,9 @@ struct HeartbeatRequest {
   12: list<i64> tables                // tables whose data it holds, with or without replicas: dropped ones are cleared
   13: i64 serversTerm                 // of the latest answer that brought servers, as below; 0: none yet
   14: i64 serversVersion
+  15: i64 seenTerm                    // the greatest master's term heard of: orders of an older one are refused
+  16: bool described                  // details are in, and the schemas of their tables
+  17: list<types.TableSchema> schemas
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -112,6 +119,7 @@ struct HeartbeatReply {
   2: i64 masterTerm
   3: map<string, ServerAddress> servers  // by name: where the peers are that came, went or moved since serversVersion
   4: i64 serversVersion               // in this master's term
+  5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the servers
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
@@ -177,6 +185,33 @@ struct RecoverTabletReply {
   6: optional types.TabletInfo tablet
 }
 
+// Takes into the catalog what servers report beyond it, after the coordinator was restored from an older state (PROTOCOL 24).
+// Without confirm nothing is changed: the answer says what would be.
+struct AdoptRequest {
+  1: i16 protocolVersion = types.PROTOCOL_VERSION
+  2: bool confirm
+  3: list<string> without             // servers that are gone for good: what they alone have is given up
+  4: i32 deadlineMs = 0
+}
+struct AdoptedTable { 1: types.TableSchema schema, 2: bool known, 3: i32 tablets }  // known: the catalog has an older schema
+struct AdoptedTablet {
+  1: types.TabletInfo tablet          // as it shall stand
+  2: string table
+  3: bool known                       // the catalog has it, at an older epoch
+  4: bool led                         // somebody leads it: goes on. Else it begins with the longest log, alone
+  5: list<string> holders             // who report it
+}
+struct AdoptReply {
+  1: MasterReplyHeader header
+  2: string reason                    // what is beyond the catalog; empty: nothing, and there is nothing to do
+  3: list<string> problems            // what must be put right first; with any, nothing is changed
+  4: list<string> notes               // what is given up, or left over
+  5: i64 nextId                       // as it is
+  6: i64 nextIdThen
+  7: list<AdoptedTable> tables
+  8: list<AdoptedTablet> tablets
+}
+
 // Forgets a server that is gone for good. CONDITION_FAILED while it lives, or while the catalog gives it a replica.
 struct RemoveServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name }
 struct RemoveServerReply { 1: MasterReplyHeader header }
@@ -199,6 +234,7 @@ service MasterService {
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
   RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
+  AdoptReply adopt(1: AdoptRequest request)
   RemoveServerReply removeServer(1: RemoveServerRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }

@@ -207,6 +207,20 @@ void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Re
       });
 }
 
+void Admin::Adopt(AdoptOptions options, Once<Result<ClusterAdoption>> done) {
+  idl::AdoptRequest request;
+  request.confirm = options.confirm;
+  request.without = std::move(options.without);
+  MasterClient::CallOptions call;
+  call.quick = false;
+  Ask<idl::AdoptRequest, idl::AdoptReply>(
+      "adopt", std::move(request), std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::AdoptReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply));
+      });
+}
+
 void Admin::RemoveServer(std::string server, Once<Status> done) {
   idl::RemoveServerRequest request;
   request.name = std::move(server);

@@ -132,6 +132,26 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   return out;
 }
 
+ClusterAdoption FromIdl(const idl::AdoptReply& reply) {
+  ClusterAdoption adoption;
+  adoption.reason = reply.reason;
+  adoption.problems = reply.problems;
+  adoption.notes = reply.notes;
+  adoption.next_id = static_cast<uint64_t>(reply.nextId);
+  adoption.next_id_then = static_cast<uint64_t>(reply.nextIdThen);
+  for (const idl::AdoptedTable& table : reply.tables) {
+    adoption.tables.push_back({table.schema.name, TableId{static_cast<uint64_t>(table.schema.tableId)},
+                               static_cast<uint64_t>(table.schema.schemaVersion), table.known, table.tablets});
+  }
+  for (const idl::AdoptedTablet& tablet : reply.tablets) {
+    idl::TabletSummary summary;
+    summary.info = tablet.tablet;
+    summary.table = tablet.table;
+    adoption.tablets.push_back({FromIdl(summary), tablet.known, tablet.led, tablet.holders});
+  }
+  return adoption;
+}
+
 TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
   TabletRecovery recovery;
   for (const idl::ReplicaState& replica : reply.replicas) {

@@ -13,6 +13,7 @@ TableOptions FromIdl(const idl::TableOptions& options);
 TableInfo FromIdl(const idl::TableSummary& summary);
 TabletSummary FromIdl(const idl::TabletSummary& summary);
 ServerSummary FromIdl(const idl::ServerSummary& summary);
+ClusterAdoption FromIdl(const idl::AdoptReply& reply);
 TabletRecovery FromIdl(const idl::RecoverTabletReply& reply);
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply);
 TabletPlace FromIdl(const idl::TabletLocation& location);

@@ -134,6 +134,15 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void adopt(Cob<idl::AdoptReply> done, const idl::AdoptRequest&) override {
+    idl::AdoptReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      Leads(reply.header);
+    }
+    done(reply);
+  }
+
   void removeServer(Cob<idl::RemoveServerReply> done, const idl::RemoveServerRequest& request) override {
     idl::RemoveServerReply reply;
     {

@@ -49,6 +49,7 @@ class LeaderElection::Impl : public Rounds<Impl> {
     Rounds::Start();
   }
 
+  void RaiseAbove(uint64_t term);
   void Resign(std::function<void()> done);
   const Role& role() const { return role_; }
   const Leading* leading() const { return std::get_if<Leading>(&role_); }
@@ -73,6 +74,7 @@ class LeaderElection::Impl : public Rounds<Impl> {
   Role role_ = Following{};
   std::string guid_;      // begins the name of this session's election node; empty: no session
   std::string own_path_;  // of the election node, once seen
+  uint64_t floor_ = 0;    // terms up to here are taken, whatever the coordinator says
 };
 
 void LeaderElection::Impl::OnSession(SessionState state) {
@@ -168,7 +170,8 @@ void LeaderElection::Impl::Lead(const std::string& own_path) {
                        return Retry(present.error());
                      }
                      const Leading* now = leading();
-                     if (now != nullptr && present.has_value() && present->version == now->term_version) {
+                     if (now != nullptr && present.has_value() && present->version == now->term_version &&
+                         now->term > floor_) {
                        return HoldTerm(own_path, *now);  // still ours: a watch woke for another reason
                      }
                      SetRole(Following{});
@@ -187,7 +190,7 @@ void LeaderElection::Impl::Raise(const std::string& own_path, const Result<Node>
     }
     node.term = last->term;
   }
-  ++node.term;
+  node.term = std::max(node.term, static_cast<int64_t>(floor_)) + 1;
   node.leader = self_.name;
   node.endpoint = ToIdl(self_.endpoint);
   const bool first = !present.has_value();
@@ -236,6 +239,12 @@ void LeaderElection::Impl::SetRole(Role role) {
   on_role_(role_);
 }
 
+void LeaderElection::Impl::RaiseAbove(uint64_t term) {
+  if (term <= floor_) return;
+  floor_ = term;
+  if (const Leading* now = leading(); now != nullptr && now->term <= floor_) Round();
+}
+
 void LeaderElection::Impl::Resign(std::function<void()> done) {
   EndRound();
   const std::string own_path = std::exchange(own_path_, "");
@@ -256,6 +265,8 @@ LeaderElection::LeaderElection(Coordinator& coordinator, Executor& executor, Can
 LeaderElection::~LeaderElection() { impl_->Stop(); }
 
 const Role& LeaderElection::role() const { return impl_->role(); }
+
+void LeaderElection::RaiseAbove(uint64_t term) { impl_->RaiseAbove(term); }
 
 void LeaderElection::Resign(std::function<void()> done) { impl_->Resign(std::move(done)); }
 

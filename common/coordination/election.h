@@ -59,6 +59,10 @@ class LeaderElection {
   // None unless it leads.
   const Leading* leading() const { return std::get_if<Leading>(&role()); }
 
+  // Somebody has heard of this term already, though the coordinator knows none so high: it was restored from an older
+  // state. Whoever leads here leads above it, from a new term on where it leads now.
+  void RaiseAbove(uint64_t term);
+
   // Takes no part any more: follows, and removes its election node so that the next candidate leads at once rather
   // than when the session ends. `done` runs when the node is gone or cannot be reached.
   void Resign(std::function<void()> done);

@@ -45,6 +45,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"heartbeat", &S::heartbeat},     ServiceMethod{"listServers", &S::listServers},
       ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
+      ServiceMethod{"adopt", &S::adopt},
       ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 

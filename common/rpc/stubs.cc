@@ -113,6 +113,7 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
   EBLA_STUB(listTablets, ListTabletsRequest, ListTabletsReply)
   EBLA_STUB(transferTablet, TransferTabletRequest, TransferTabletReply)
   EBLA_STUB(recoverTablet, RecoverTabletRequest, RecoverTabletReply)
+  EBLA_STUB(adopt, AdoptRequest, AdoptReply)
   EBLA_STUB(removeServer, RemoveServerRequest, RemoveServerReply)
   EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
 

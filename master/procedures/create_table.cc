@@ -80,15 +80,36 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
                           });
 }
 
+// A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served, and
+// must not be born again.
+Status CreateTable::CheckNowhere(const std::vector<TabletId>& tablets) const {
+  for (const auto& [name, server] : context_.servers.all()) {
+    if (server.live && !server.CurrentReport()) {
+      return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
+    }
+    for (const TabletId tablet : tablets) {
+      if (!server.report || !server.report->Find(tablet)) continue;
+      return Error(Code::kUnavailable, "server " + name + " holds tablet " + std::to_string(tablet.value) + " already: was the " +
+                                           "coordinator (ZooKeeper) restored from an older state? See ebla cluster adopt");
+    }
+  }
+  return {};
+}
+
 Result<Change> CreateTable::NextTablets(const Image& image) {
   made_.clear();
   Change change;
   const TableEntry* table = image.Table(table_);
   if (!table || table->node.state != idl::TableState::CREATING) return change;
   std::vector<size_t> missing;
+  std::vector<TabletId> ids;
   for (size_t index = 0; index < table->tablets_wanted(); ++index) {
-    if (!image.Tablet(TabletId{static_cast<uint64_t>(table->node.firstTabletId) + index})) missing.push_back(index);
+    const TabletId id{static_cast<uint64_t>(table->node.firstTabletId) + index};
+    if (image.Tablet(id)) continue;
+    missing.push_back(index);
+    ids.push_back(id);
   }
+  EBLA_TRY(CheckNowhere(ids));
   EBLA_ASSIGN(const auto placements, PlaceNewTablets(ViewCluster(image, context_.servers), missing.size(),
                                                      ReplicasOf(table->node.schema)));
   for (size_t i = 0; i < missing.size() && !change.full(); ++i) {

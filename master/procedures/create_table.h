@@ -7,6 +7,7 @@
 // Place:      reign.h begins tables and resumes every one that is found CREATING.
 // Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range: a repeat makes the same ones.
 //             2. Tables and their tablets draw ids once, in the Multi of the intent.
+//             3. No tablet is made that a server holds already (PROTOCOL 24): every server that lives reports first.
 // Threads:    the master's executor.
 #pragma once
 
@@ -31,6 +32,7 @@ class CreateTable final : public Procedure {
   void Step(coordination::Callback<Progress> done) override;
 
  private:
+  Status CheckNowhere(const std::vector<TabletId>& tablets) const;
   Result<Change> NextTablets(const Image& image);
   Result<Change> Complete(const Image& image) const;
 

@@ -91,6 +91,7 @@ void FakeServer::Stop() {
     durable.incomplete = replica.incomplete;
     durable.last = replica.last;
     durable.schema_version = replica.schema_version;
+    durable.schema = replica.schema;
     replica = std::move(durable);
   }
 }
@@ -179,6 +180,11 @@ void FakeServer::Beat() {
   request.incarnation = incarnation_;
   for (const auto& [id, replica] : replicas_) request.tablets.push_back(LoadOf(id, replica));
   request.tables.assign(tables_.begin(), tables_.end());
+  request.seenTerm = term_;
+  request.described = true;
+  for (const auto& [id, replica] : replicas_) {
+    if (replica.schema.tableId > 0) request.schemas.push_back(replica.schema);
+  }
   heartbeat_(request);
 }
 
@@ -202,6 +208,10 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.incomplete = replica.incomplete;
   load.primarySilent = replica.suspects;
   load.primary = replica.primary;
+  idl::ReplicaDetail detail;
+  detail.tableId = replica.table;
+  detail.range = replica.range;
+  load.__set_detail(detail);
   if (!load.leading) return load;
   for (const auto* names : {&replica.voters, &replica.learners}) {
     for (const std::string& name : *names) {
@@ -259,6 +269,7 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     replica->incomplete = !order.born;
     tables_.insert(order.schema.tableId);
   }
+  if (order.schema.schemaVersion > replica->schema.schemaVersion) replica->schema = order.schema;
   replica->schema_version = std::max(replica->schema_version, order.schema.schemaVersion);
   if (replica->leading == order.epoch) return result;
   replica->promised = replica->epoch = order.epoch;
@@ -402,6 +413,7 @@ void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const id
   if (reply.status.code == idl::Code::OK) {
     for (auto& [id, replica] : replicas_) {
       if (replica.table == request.schema.tableId) {
+        if (request.schema.schemaVersion > replica.schema.schemaVersion) replica.schema = request.schema;
         replica.schema_version = std::max(replica.schema_version, request.schema.schemaVersion);
       }
     }

@@ -73,6 +73,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     std::string primary;  // of that epoch
     int64_t leading = 0;  // the epoch, 0: none
     int64_t schema_version = 0;
+    idl::TableSchema schema;  // durable
     std::vector<std::string> voters, learners;  // where it leads
     std::map<std::string, Peer> peers;
     int64_t barrier = 0;

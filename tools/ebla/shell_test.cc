@@ -72,6 +72,7 @@ TEST_F(ShellTest, TablesFromBirthToDrop) {
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
   EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
+  EXPECT_EQ(Run("cluster adopt"), "OK  nothing is beyond the catalog");
   EXPECT_EQ(Run("server remove ts-2"), "CONDITION_FAILED: server ts-2 lives [1]");
   EXPECT_EQ(Run("tablet recover 17"),
             "REPLICA  ROLE   LOG ENDS  APPLIED  STATE\n"
@@ -319,7 +320,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet recover", "server list", "server remove", "cluster info", "locate"}) {
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));

@@ -257,6 +257,87 @@ void AddServerRemove(Verbs& verbs) {
   verb->add_option("NAME", *name, "One that does not live, and has no replicas any more")->required();
 }
 
+Json ToJson(const ClusterAdoption& adoption, bool done) {
+  Json tables = Json::array(), tablets = Json::array();
+  for (const ClusterAdoption::Table& table : adoption.tables) {
+    tables.push_back({{"name", table.name},
+                      {"id", table.id.value},
+                      {"schema_version", table.schema_version},
+                      {"known", table.known},
+                      {"tablets", table.tablets}});
+  }
+  for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
+    Json object = ToJson(tablet.tablet);
+    object["known"] = tablet.known;
+    object["led"] = tablet.led;
+    object["holders"] = tablet.holders;
+    tablets.push_back(std::move(object));
+  }
+  return {{"adopted", done},         {"reason", adoption.reason},   {"problems", adoption.problems},
+          {"notes", adoption.notes}, {"next_id", adoption.next_id}, {"next_id_then", adoption.next_id_then},
+          {"tables", tables},        {"tablets", tablets}};
+}
+
+void ShowAdoption(const ClusterAdoption& adoption, Output& out) {
+  out.Line(adoption.reason);
+  std::vector<std::vector<std::string>> rows = {{"TABLE", "ID", "SCHEMA", "TABLETS", "WHAT"}};
+  for (const ClusterAdoption::Table& table : adoption.tables) {
+    rows.push_back({table.name, std::to_string(table.id.value), std::to_string(table.schema_version),
+                    std::to_string(table.tablets), table.known ? "gets a newer schema" : "made again"});
+  }
+  if (rows.size() > 1) out.Columns(rows);
+  rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS", "HELD BY", "WHAT"}};
+  for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
+    rows.push_back({std::to_string(tablet.tablet.id.value), tablet.tablet.table, tablet.tablet.range.ToString(),
+                    std::to_string(tablet.tablet.epoch.value), tablet.tablet.primary, Joined(tablet.tablet.voters, {}),
+                    Joined(tablet.tablet.learners, {}), Joined(tablet.holders, {}),
+                    std::string(tablet.known ? "raised" : "made again") + (tablet.led ? ", goes on" : ", the longest log")});
+  }
+  if (rows.size() > 1) out.Columns(rows);
+  out.Line("next id " + std::to_string(adoption.next_id) + " -> " + std::to_string(adoption.next_id_then));
+  for (const std::string& note : adoption.notes) out.Line("note: " + note);
+  for (const std::string& problem : adoption.problems) out.Line("PROBLEM: " + problem);
+}
+
+void AddClusterAdopt(Verbs& verbs) {
+  struct Arguments {
+    AdoptOptions options;
+    bool dry_run = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add(
+      "cluster adopt", "Takes what servers have into a catalog restored from an older state", "cluster adopt --confirm",
+      [args](Context& context) -> Status {
+        if (args->dry_run && args->options.confirm) {
+          return Error(Code::kInvalidArgument, "--dry-run and --confirm: one of the two");
+        }
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args->options.without}));
+        if (found.reason.empty()) {
+          context.out.Ok("nothing is beyond the catalog", ToJson(found, false));
+          return {};
+        }
+        if (!context.out.json) ShowAdoption(found, context.out);
+        if (!args->options.confirm) {
+          if (context.out.json) {
+            context.out.Value(ToJson(found, false));
+          } else {
+            context.out.Line(found.problems.empty() ? "nothing has been changed: add --confirm"
+                                                    : "nothing has been changed: first the problems");
+          }
+          return {};
+        }
+        EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(args->options));
+        context.out.Ok(std::to_string(done.tables.size()) + " tables, " + std::to_string(done.tablets.size()) + " tablets",
+                       ToJson(done, true));
+        return {};
+      });
+  verb->add_flag("--dry-run", args->dry_run, "Only show what would be adopted, as without --confirm");
+  verb->add_flag("--confirm", args->options.confirm, "Write it into the catalog");
+  verb->add_option("--without", args->options.without, "A server that is gone for good; what it alone has is given up")
+      ->type_name("NAME");
+}
+
 void AddClusterInfo(Verbs& verbs) {
   verbs.Add("cluster info", "Shows the masters and what they count", "cluster info", [](Context& context) -> Status {
     EBLA_ASSIGN(const Client client, context.connect());
@@ -285,7 +366,8 @@ void AddClusterInfo(Verbs& verbs) {
     }
     if (!info.from_leader) {
       rows.push_back({"note", "no leading master answers: its counts are not known"});
-      return context.out.Columns(rows), Status();
+      context.out.Columns(rows);
+      return {};
     }
     rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
     if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
@@ -359,6 +441,7 @@ void AddClusterVerbs(Verbs& verbs) {
   AddServerList(verbs);
   AddServerRemove(verbs);
   AddClusterInfo(verbs);
+  AddClusterAdopt(verbs);
   AddLocate(verbs);
 }
 

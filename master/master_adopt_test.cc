@@ -1,0 +1,294 @@
+// A coordinator restored from an older state: what the master notices, leaves alone, and takes into the catalog when an
+// operator says so.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "master/testing/test_cluster.h"
+
+namespace ebla::master::testing {
+namespace {
+
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+class MasterAdoptTest : public ::testing::Test {
+ protected:
+  void Begin(TestCluster::Shape shape) {
+    cluster_ = std::make_unique<TestCluster>(shape);
+    ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
+    cluster().scheduler().RunFor(2s);
+  }
+  void TearDown() override { EXPECT_THAT(cluster().ledger().violations(), IsEmpty()); }
+  TestCluster& cluster() { return *cluster_; }
+
+  void Create(const std::string& name, std::vector<std::string> points = {"f", "m"}) {
+    const auto reply = cluster().Create(name, std::move(points));
+    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    cluster().scheduler().RunFor(3s);
+  }
+  void Restore(coordination::ZnodeTree::Snapshot snapshot) {
+    cluster().coordination().Restore(std::move(snapshot));
+    cluster().scheduler().RunFor(15s);
+  }
+  idl::AdoptReply Adopt(bool confirm, std::vector<std::string> without = {}) {
+    idl::AdoptRequest request;
+    request.confirm = confirm;
+    request.without = std::move(without);
+    return cluster().Call(&idl::MasterServiceCobSvIf::adopt, request).value();
+  }
+  std::string SafeMode() {
+    return cluster().Call(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest())->safeMode;
+  }
+  void WaitServing(const std::string& table) {
+    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing(table).empty(); }, 120s))
+        << cluster().WhyNotServing(table);
+  }
+  void RestartServers() {
+    for (auto& server : cluster().servers()) server->Stop();
+    for (auto& server : cluster().servers()) server->Start();
+    cluster().scheduler().RunFor(15s);
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+TEST_F(MasterAdoptTest, WithNothingBeyondTheCatalogThereIsNothingToDo) {
+  Begin({});
+  Create("carts");
+  const auto before = cluster().Tablets();
+  const auto reply = Adopt(true);
+  EXPECT_EQ(reply.header.code, idl::Code::OK);
+  EXPECT_EQ(reply.reason, "");
+  EXPECT_EQ(cluster().Tablets(), before);
+}
+
+TEST_F(MasterAdoptTest, ATableMadeSinceIsShownThenAdoptedAndGoesOn) {
+  Begin({.servers = 4});
+  Create("old");
+  auto older = cluster().coordination().TakeSnapshot();
+  Create("carts");
+  const auto lost = cluster().Tablets();
+  const int64_t next_id = cluster().NextId();
+  Restore(std::move(older));
+  ASSERT_EQ(cluster().Tablets().size(), 3u);
+  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never drew or gave"));
+  EXPECT_THAT(SafeMode(), HasSubstr("ebla cluster adopt"));
+
+  const auto shown = Adopt(false);
+  EXPECT_EQ(shown.header.code, idl::Code::OK);
+  EXPECT_THAT(shown.problems, IsEmpty());
+  ASSERT_EQ(shown.tables.size(), 1u);
+  EXPECT_EQ(shown.tables[0].schema.name, "carts");
+  EXPECT_FALSE(shown.tables[0].known);
+  ASSERT_EQ(shown.tablets.size(), 3u);
+  for (const idl::AdoptedTablet& tablet : shown.tablets) {
+    const idl::TabletInfo& was = lost.at(tablet.tablet.tabletId);
+    EXPECT_TRUE(tablet.led);
+    EXPECT_EQ(tablet.tablet.primary, was.primary);
+    EXPECT_THAT(tablet.tablet.voters, ::testing::UnorderedElementsAreArray(was.voters));
+    EXPECT_EQ(tablet.tablet.range, was.range);
+    EXPECT_GT(tablet.tablet.epoch, was.epoch);
+  }
+  EXPECT_EQ(cluster().Tablets().size(), 3u) << "nothing has been changed";
+  cluster().scheduler().RunFor(20s);
+  for (const auto& [id, info] : lost) EXPECT_TRUE(cluster().server(static_cast<size_t>(info.primary.back() - '1')).Leads(id, info.epoch));
+
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  EXPECT_GT(cluster().NextId(), next_id);
+  WaitServing("carts");
+  WaitServing("old");
+  EXPECT_EQ(SafeMode(), "");
+  const auto now = cluster().Tablets();
+  for (const idl::AdoptedTablet& tablet : done.tablets) {
+    const int64_t id = tablet.tablet.tabletId;
+    EXPECT_EQ(now.at(id).primary, lost.at(id).primary) << "who led goes on";
+  }
+  Create("later");
+  WaitServing("later");
+}
+
+TEST_F(MasterAdoptTest, EpochsAndVotersOfAnOlderCatalogAreBroughtUpToDate) {
+  Begin({.servers = 5});
+  Create("carts");
+  auto older = cluster().coordination().TakeSnapshot();
+  // A voter is replaced, and tablets are failed over.
+  const std::string victim = cluster().Tablets().begin()->second.primary;
+  FakeServer& server = cluster().server(static_cast<size_t>(victim.back() - '1'));
+  server.Stop();
+  cluster().scheduler().RunFor(320s);
+  server.Start();
+  WaitServing("carts");
+  cluster().scheduler().RunFor(3s);
+  const auto newest = cluster().Tablets();
+  Restore(std::move(older));
+  EXPECT_THAT(SafeMode(), HasSubstr("that the catalog never reached"));
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  WaitServing("carts");
+  cluster().scheduler().RunFor(10s);
+  for (const auto& [id, info] : cluster().Tablets()) {
+    EXPECT_GE(info.epoch, newest.at(id).epoch);
+    EXPECT_THAT(info.voters, ::testing::UnorderedElementsAreArray(newest.at(id).voters));
+  }
+  WaitServing("carts");
+  EXPECT_EQ(SafeMode(), "");
+}
+
+TEST_F(MasterAdoptTest, EpochsOfServersThatHaveBeenRestartedAreBeyondTheCatalogToo) {
+  Begin({.servers = 3});
+  Create("carts");
+  auto older = cluster().coordination().TakeSnapshot();
+  cluster().server(0).Stop();
+  cluster().scheduler().RunFor(10s);
+  cluster().server(0).Start();
+  WaitServing("carts");
+  cluster().scheduler().RunFor(3s);
+  RestartServers();
+  WaitServing("carts");
+  for (auto& server : cluster().servers()) server->Stop();
+  cluster().coordination().Restore(std::move(older));
+  for (auto& server : cluster().servers()) server->Start();
+  cluster().scheduler().RunFor(15s);
+  EXPECT_THAT(SafeMode(), HasSubstr("that the catalog never reached"));
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  WaitServing("carts");
+  EXPECT_EQ(SafeMode(), "");
+}
+
+TEST_F(MasterAdoptTest, WhatNobodyLeadsBeginsWithTheLongestLog) {
+  Begin({.servers = 4});
+  auto older = cluster().coordination().TakeSnapshot();
+  Create("carts");
+  Restore(std::move(older));
+  RestartServers();
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  for (const idl::AdoptedTablet& tablet : done.tablets) {
+    EXPECT_FALSE(tablet.led);
+    EXPECT_EQ(tablet.tablet.voters.size(), 1u);
+    EXPECT_EQ(tablet.tablet.learners.size(), 2u);
+  }
+  WaitServing("carts");
+  for (const auto& [id, info] : cluster().Tablets()) EXPECT_EQ(info.voters.size(), 3u);
+}
+
+TEST_F(MasterAdoptTest, AServerThatIsAwayIsWaitedForUnlessItIsGivenUp) {
+  Begin({.servers = 4});
+  Create("old");
+  auto older = cluster().coordination().TakeSnapshot();
+  Create("carts");
+  Restore(std::move(older));
+  cluster().server(1).Stop();
+  cluster().scheduler().RunFor(15s);
+  const auto refused = Adopt(true);
+  EXPECT_EQ(refused.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(refused.header.message, HasSubstr("server ts-2 does not live: start it"));
+  EXPECT_THAT(refused.header.message, HasSubstr("--without ts-2"));
+  EXPECT_FALSE(cluster().TableNode("carts"));
+  const auto without_another = Adopt(true, {"ts-1"});
+  EXPECT_EQ(without_another.header.code, idl::Code::CONDITION_FAILED);
+  const auto done = Adopt(true, {"ts-2"});
+  EXPECT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  EXPECT_THAT(done.notes, ::testing::Contains(HasSubstr("ts-2 is done without")));
+  cluster().server(1).Start();
+  WaitServing("carts");
+  EXPECT_EQ(SafeMode(), "");
+}
+
+TEST_F(MasterAdoptTest, ATableOfTheSameNameIsAProblemUntilTheOldOneIsDroppedAgain) {
+  Begin({});
+  Create("carts");
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_EQ(cluster().Drop("carts").header.code, idl::Code::OK);
+  cluster().scheduler().RunFor(10s);
+  Create("carts");
+  Restore(std::move(older));
+  auto reply = Adopt(true);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("drop it again: ebla table drop carts"));
+  ASSERT_EQ(cluster().Drop("carts").header.code, idl::Code::OK);
+  reply = Adopt(true);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  WaitServing("carts");
+}
+
+TEST_F(MasterAdoptTest, ATableDroppedSinceIsNamed) {
+  Begin({});
+  Create("old");
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_EQ(cluster().Drop("old").header.code, idl::Code::OK);
+  cluster().scheduler().RunFor(10s);
+  Create("carts");
+  Restore(std::move(older));
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  EXPECT_THAT(done.notes, ::testing::ElementsAre(HasSubstr("ebla table drop old")));
+  WaitServing("carts");
+  EXPECT_EQ(cluster().Drop("old").header.code, idl::Code::OK);
+}
+
+TEST_F(MasterAdoptTest, ANewerSchemaIsTakenOver) {
+  Begin({});
+  Create("carts");
+  auto older = cluster().coordination().TakeSnapshot();
+  idl::TableOptions options;
+  options.__set_defaultTtlMs(60'000);
+  ASSERT_EQ(cluster().Alter("carts", options).header.code, idl::Code::OK);
+  Restore(std::move(older));
+  EXPECT_THAT(SafeMode(), HasSubstr("a schema of table "));
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  EXPECT_EQ(cluster().Describe("carts").table.schema.schemaVersion, 2);
+  EXPECT_EQ(cluster().Describe("carts").table.schema.options.defaultTtlMs, 60'000);
+  WaitServing("carts");
+}
+
+TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotBornAgain) {
+  Begin({.servers = 4});
+  // A copy of the coordinator between the intent and its tablets.
+  std::optional<coordination::ZnodeTree::Snapshot> older;
+  idl::CreateTableRequest request;
+  request.name = "carts";
+  request.splitPoints = {"m"};
+  TestMaster& leader = cluster().master(*cluster().Leader());
+  leader.executor->Post([service = leader.master->service(), request] { service->createTable([](const auto&) {}, request); });
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().TableNode("carts").has_value(); }));
+  ASSERT_TRUE(cluster().Tablets().empty());
+  older = cluster().coordination().TakeSnapshot();
+  WaitServing("carts");
+  cluster().scheduler().RunFor(3s);
+  const auto served = cluster().Tablets();
+  Restore(std::move(*older));
+  EXPECT_THAT(SafeMode(), HasSubstr("ebla cluster adopt"));
+  EXPECT_TRUE(cluster().Tablets().empty());
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  WaitServing("carts");
+  for (const auto& [id, info] : cluster().Tablets()) EXPECT_EQ(info.primary, served.at(id).primary);
+}
+
+TEST_F(MasterAdoptTest, ATermBelowWhatServersHaveHeardOfIsOutgrown) {
+  Begin({});
+  auto older = cluster().coordination().TakeSnapshot();
+  for (int election = 0; election < 6; ++election) {
+    const size_t leader = cluster().Leader().value();
+    cluster().KillMaster(leader);
+    ASSERT_TRUE(cluster().WaitForLeader());
+    cluster().StartMaster(leader);
+    cluster().scheduler().RunFor(3s);
+  }
+  Create("carts");  // every server has heard of the latest term
+  const uint64_t term = cluster().master(*cluster().Leader()).master->Stats().term;
+  ASSERT_GT(term, 6u);
+  Restore(std::move(older));
+  EXPECT_TRUE(cluster().RunUntil([&] {
+    const auto leader = cluster().Leader();
+    return leader && cluster().master(*leader).master->Stats().term > term;
+  }));
+  cluster().scheduler().RunFor(3s);  // until each has reported to that one
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  WaitServing("carts");
+  Create("later");
+}
+
+}  // namespace
+}  // namespace ebla::master::testing

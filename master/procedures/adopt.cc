@@ -1,0 +1,274 @@
+#include "master/procedures/adopt.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+namespace ebla::master {
+namespace {
+
+constexpr int64_t kMargin = 1'000;
+
+struct Holder {
+  ServerName server;
+  const idl::TabletLoad* load = nullptr;
+};
+using Holders = std::vector<Holder>;
+
+std::string Quoted(const std::string& key) { return key.empty() ? "the end" : "\"" + key + "\""; }
+
+class Planner {
+ public:
+  Planner(const Image& image, const Servers& servers, const std::vector<ServerName>& without)
+      : image_(image), servers_(servers), without_(without) {}
+
+  Adoption Run() {
+    plan_.next_id = image_.next_id();
+    TakeReports();
+    if (greatest_id_ >= image_.next_id()) plan_.next_id = greatest_id_ + 1 + kMargin;
+    for (const auto& [id, holders] : tablets_) PlanTablet(TabletId{static_cast<uint64_t>(id)}, holders);
+    PlanTables();
+    NoteUnheld();
+    return std::move(plan_);
+  }
+
+ private:
+  void Problem(std::string text) { plan_.problems.push_back(std::move(text)); }
+
+  // The report of a server that counts; null, with the problem noted, where there is none.
+  const Report* ReportOf(const ServerName& name, const Server& server) {
+    const bool given_up = std::ranges::find(without_, name) != without_.end();
+    if (!server.node && !server.last_live && !server.report) return nullptr;
+    if (given_up) {
+      if (server.live) Problem("server " + name + " is to be done without, and lives: end it, or do not name it");
+      plan_.notes.push_back("server " + name + " is done without: what it alone has is given up");
+      return nullptr;
+    }
+    if (!server.live) {
+      Problem("server " + name + " does not live: start it; or, if it is gone for good, name it: --without " + name);
+      return nullptr;
+    }
+    const Report* report = server.CurrentReport();
+    if (report && report->body.described) return report;
+    Problem("server " + name + " has not said yet what its replicas are: ask again in a moment");
+    return nullptr;
+  }
+
+  void TakeReports() {
+    for (const auto& [name, server] : servers_.all()) {
+      const Report* report = ReportOf(name, server);
+      if (!report) continue;
+      for (const idl::TabletLoad& load : report->body.tablets) {
+        tablets_[load.tabletId].push_back({name, &load});
+        greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+      }
+      for (const int64_t table : report->body.tables) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
+      for (const idl::TableSchema& schema : report->body.schemas) {
+        idl::TableSchema& newest = schemas_[schema.tableId];
+        if (newest.schemaVersion < schema.schemaVersion) newest = schema;
+      }
+    }
+  }
+
+  // Who leads in the greatest epoch that anybody follows.
+  static const Holder* LeaderOf(const Holders& holders) {
+    int64_t greatest = 0;
+    for (const Holder& holder : holders) greatest = std::max(greatest, holder.load->epoch);
+    const auto leads = [&](const Holder& holder) {
+      return holder.load->leading && holder.load->epoch == greatest && holder.load->barrierCommitted;
+    };
+    const auto found = std::ranges::find_if(holders, leads);
+    return found == holders.end() ? nullptr : &*found;
+  }
+
+  static const Holder* LongestOf(const Holders& holders) {
+    const auto log = [](const Holder* holder) { return std::pair(holder->load->lastEpoch, holder->load->lastLsn); };
+    const Holder* best = nullptr;
+    for (const Holder& holder : holders) {
+      if (!holder.load->incomplete && (!best || log(&holder) > log(best))) best = &holder;
+    }
+    return best;
+  }
+
+  static int64_t GreatestEpoch(const Holders& holders, int64_t catalog) {
+    int64_t greatest = catalog;
+    for (const Holder& holder : holders) {
+      const idl::TabletLoad& load = *holder.load;
+      greatest = std::max({greatest, load.epoch, load.promisedEpoch, load.refusedForEpoch, load.releasedEpoch, load.lastEpoch});
+    }
+    return greatest;
+  }
+
+  void PlanTablet(TabletId id, const Holders& holders) {
+    const TabletEntry* known = image_.Tablet(id);
+    const auto ahead = [&](const Holder& holder) { return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch; };
+    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id));
+    if (!unknown && !(known && std::ranges::any_of(holders, ahead))) return;
+    const std::string which = "tablet " + std::to_string(id.value);
+    idl::AdoptedTablet adopted;
+    for (const Holder& holder : holders) adopted.holders.push_back(holder.server);
+    adopted.known = known != nullptr;
+    idl::TabletInfo& info = adopted.tablet;
+    // What is being copied knows its range only once the copy has begun.
+    const auto complete = std::ranges::find_if(holders, [](const Holder& holder) { return !holder.load->incomplete; });
+    if (complete == holders.end()) return Problem(which + ": nobody who reports it has a complete replica");
+    const idl::ReplicaDetail& detail = complete->load->detail;
+    info.tabletId = static_cast<int64_t>(id.value);
+    info.tableId = known ? known->node.info.tableId : detail.tableId;
+    info.range = known ? known->node.info.range : detail.range;
+    info.epoch = GreatestEpoch(holders, known ? known->node.info.epoch : 0) + kMargin;
+    info.state = idl::TabletState::SERVING;
+    for (const Holder& holder : holders) {
+      if (holder.load->incomplete) continue;
+      if (holder.load->detail.range == info.range && holder.load->detail.tableId == info.tableId) continue;
+      return Problem(which + ": " + holder.server + " holds another range or table than " +
+                     (known ? "the catalog says" : complete->server) + "; it cannot be said which is right");
+    }
+    if (const Holder* leader = LeaderOf(holders)) {
+      adopted.led = true;
+      info.primary = leader->server;
+      info.voters = {leader->server};
+      for (const idl::ReplicaProgress& peer : leader->load->peers) {
+        (peer.voter ? info.voters : info.learners).push_back(peer.server);
+      }
+    } else {
+      const Holder* longest = LongestOf(holders);
+      info.primary = longest->server;
+      info.voters = {longest->server};
+      for (const Holder& holder : holders) {
+        if (holder.server != longest->server) info.learners.push_back(holder.server);
+      }
+    }
+    plan_.tablets.push_back(std::move(adopted));
+  }
+
+  void PlanTables() {
+    std::map<int64_t, std::vector<const idl::AdoptedTablet*>> made;
+    for (idl::AdoptedTablet& tablet : plan_.tablets) {
+      const int64_t table = tablet.tablet.tableId;
+      const TableEntry* known = image_.Table(TableId{static_cast<uint64_t>(table)});
+      const auto schema = schemas_.find(table);
+      tablet.table = known ? known->node.schema.name : schema != schemas_.end() ? schema->second.name : "";
+      if (!tablet.known) made[table].push_back(&tablet);
+      if (tablet.known) made.try_emplace(table);
+    }
+    for (const auto& [id, schema] : schemas_) made.try_emplace(id);
+    for (auto& [id, tablets] : made) PlanTable(id, tablets);
+  }
+
+  void PlanTable(int64_t id, std::vector<const idl::AdoptedTablet*>& tablets) {
+    const TableEntry* known = image_.Table(TableId{static_cast<uint64_t>(id)});
+    const auto schema = schemas_.find(id);
+    if (known) {
+      if (schema != schemas_.end() && schema->second.schemaVersion > known->node.schema.schemaVersion) {
+        AddTable(schema->second, true, tablets.size());
+      }
+      return;
+    }
+    if (tablets.empty()) return;  // of replicas that are strays
+    if (schema == schemas_.end()) return Problem("table " + std::to_string(id) + ": nobody who reports its tablets knows its schema");
+    if (const TableEntry* other = image_.Table(schema->second.name)) {
+      return Problem("table " + schema->second.name + ", id " + std::to_string(id) + ": the catalog has another one of that " +
+                     "name, id " + std::to_string(other->id().value) + ". If that one was dropped, drop it again: ebla table drop " +
+                     schema->second.name);
+    }
+    CheckWhole(schema->second.name, tablets);
+    AddTable(schema->second, false, tablets.size());
+  }
+
+  // A range that nobody has would be nobody's for ever.
+  void CheckWhole(const std::string& name, std::vector<const idl::AdoptedTablet*>& tablets) {
+    std::ranges::sort(tablets, {}, [](const idl::AdoptedTablet* tablet) { return tablet->tablet.range.startKey; });
+    std::string at;
+    bool ended = false;
+    const auto gap = [&](const std::string& to) {
+      const std::string what = "table " + name + ": nobody who reports has the keys from " + (at.empty() ? "the first" : Quoted(at)) +
+                               " to " + Quoted(to);
+      without_.empty() ? Problem(what + ": start the server that has") : plan_.notes.push_back(what + ": they are given up");
+    };
+    for (const idl::AdoptedTablet* tablet : tablets) {
+      if (tablet->tablet.range.startKey != at) gap(tablet->tablet.range.startKey);
+      at = tablet->tablet.range.endKey;
+      ended = at.empty();
+    }
+    if (!ended) gap("");
+  }
+
+  void AddTable(const idl::TableSchema& schema, bool known, size_t tablets) {
+    idl::AdoptedTable table;
+    table.schema = schema;
+    table.known = known;
+    table.tablets = static_cast<int32_t>(tablets);
+    plan_.tables.push_back(std::move(table));
+  }
+
+  // Tables of the catalog that nobody has anything of: dropped, most likely, after the state that was restored.
+  void NoteUnheld() {
+    for (const auto& [name, table] : image_.tables()) {
+      const auto& tablets = image_.TabletsOf(table.id());
+      const auto held = [&](const auto& item) { return tablets_.contains(static_cast<int64_t>(item.second.value)); };
+      if (!table.serving() || tablets.empty() || std::ranges::any_of(tablets, held)) continue;
+      plan_.notes.push_back("table " + name + " is in the catalog, and nobody who reports has anything of it. If it was " +
+                            "dropped, drop it again: ebla table drop " + name);
+    }
+  }
+
+  const Image& image_;
+  const Servers& servers_;
+  const std::vector<ServerName>& without_;
+  Adoption plan_;
+  std::map<int64_t, Holders> tablets_;
+  std::map<int64_t, idl::TableSchema> schemas_;  // the newest reported
+  uint64_t greatest_id_ = 0;
+};
+
+}  // namespace
+
+Adoption PlanAdoption(const Image& image, const Servers& servers, const std::vector<ServerName>& without) {
+  return Planner(image, servers, without).Run();
+}
+
+Result<Change> AdoptCluster::Next(const Image& image) const {
+  const Adoption plan = PlanAdoption(image, context_.servers, without_);
+  if (!plan.problems.empty()) return Error(Code::kConditionFailed, plan.problems.front());
+  Change change;
+  for (const idl::AdoptedTable& table : plan.tables) {
+    const TableEntry* known = image.Table(TableId{static_cast<uint64_t>(table.schema.tableId)});
+    idl::TableNode node;
+    if (known) node = known->node;
+    if (!known) node.state = idl::TableState::SERVING;
+    node.schema = table.schema;
+    LOG(WARNING) << "adopting table " << node.schema.name << ", id " << node.schema.tableId;
+    change.PutTable(std::move(node));
+  }
+  for (const idl::AdoptedTablet& tablet : plan.tablets) {
+    if (change.full()) return change;
+    idl::TabletNode node;
+    node.info = tablet.tablet;
+    LOG(WARNING) << "adopting tablet " << node.info.tabletId << " of " << tablet.table << " at epoch " << node.info.epoch
+                 << ", primary " << node.info.primary << (tablet.led ? ", which leads it" : ", with the longest log");
+    change.PutTablet(std::move(node));
+  }
+  if (change.empty() && plan.next_id != image.next_id()) change.SetNextId(plan.next_id);
+  return change;
+}
+
+void AdoptCluster::Step(coordination::Callback<Progress> done) {
+  const Adoption plan = PlanAdoption(context_.image(), context_.servers, without_);
+  if (!plan.problems.empty()) return done(Progress::Done(Error(Code::kConditionFailed, plan.problems.front())));
+  if (plan.empty(context_.image())) {
+    on_adopted_();
+    return done(Progress::Done());
+  }
+  const bool late = context_.executor.Now() >= until_;
+  context_.catalog.Commit([this](const Image& image) { return Next(image); },
+                          [late, done = std::move(done)](Status status) mutable {
+                            if (status.ok()) return done(Progress::Again());
+                            const bool over = late || status.code() == Code::kConditionFailed;
+                            done(over ? Progress::Done(std::move(status)) : Progress::Later(std::move(status)));
+                          });
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,58 @@
+// master/procedures/adopt.h
+// Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older state
+// (PROTOCOL 24): tables and tablets that it never drew, epochs that it never reached, schemas that it never saw. Until
+// then the master is in safe mode: it repairs nothing, drops nothing and draws no id.
+// Planning:   Pure, from the image and the last reports, the same each time until something changes.
+//             A tablet that somebody leads, in the greatest epoch reported, goes on: its primary knows its voters. Of one
+//             that nobody leads nobody knows the voters any more: it begins with the longest complete log, alone, and all
+//             others who have it become learners, promoted as soon as they are level.
+//             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold, some
+//             that nobody else knows, and none must be drawn again.
+// Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for good:
+//             the longest log of all is then sure to have what was acknowledged.
+// Writing:    Tables and tablets, in several Multis; the next id last. Until that stands ids beyond it are reported, so
+//             that the master stays in safe mode and takes nothing for a stray. A successor that is asked again goes on.
+// Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+
+struct Adoption {
+  std::vector<std::string> problems;  // what must be put right first
+  std::vector<std::string> notes;     // what is given up, or left over
+  std::vector<idl::AdoptedTable> tables;
+  std::vector<idl::AdoptedTablet> tablets;
+  uint64_t next_id = 0;  // as it shall be
+
+  bool empty(const Image& image) const { return tables.empty() && tablets.empty() && next_id == image.next_id(); }
+};
+
+// `without`: servers that are gone for good.
+Adoption PlanAdoption(const Image& image, const Servers& servers, const std::vector<ServerName>& without);
+
+inline constexpr char kAdoptName[] = "adopt what the catalog has forgotten";
+
+class AdoptCluster final : public Procedure {
+ public:
+  // `on_adopted`: the catalog has what was reported.
+  AdoptCluster(const Context& context, std::vector<ServerName> without, MonotonicTime until, std::function<void()> on_adopted)
+      : context_(context), without_(std::move(without)), until_(until), on_adopted_(std::move(on_adopted)) {}
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  Result<Change> Next(const Image& image) const;
+
+  const Context context_;
+  const std::vector<ServerName> without_;
+  const MonotonicTime until_;
+  const std::function<void()> on_adopted_;
+};
+
+}  // namespace ebla::master
