@@ -53,5 +53,11 @@ TEST(Chaos, ACutNetworkLosesNothingAndTheMajorityGoesOn) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+TEST(Chaos, AnIsolatedPrimaryServesItsClientsWhatItMay) {
+  if (::geteuid() != 0) GTEST_SKIP() << "network namespaces take root";
+  const ScenarioReport report = IsolatedPrimary({.length = 4s, .seed = 9});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 }  // namespace
 }  // namespace ebla::chaos

@@ -79,6 +79,8 @@ int Main(int argc, char** argv) {
       {"governors-away", [&] { return Governors(given); }},
       {"full-disk",
        [&] { return Conclude("full-disk", FullDisk({.rounds = given.rounds, .seed = given.seed, .say = Printer()})); }},
+      {"isolated-primary",
+       [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
       {"partition",
        [&] {
          return Conclude("partition", Partition({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));

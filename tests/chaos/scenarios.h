@@ -109,4 +109,14 @@ struct PartitionOptions {
 // server that leads most, then anywhere. Needs root.
 ScenarioReport Partition(const PartitionOptions& options);
 
+struct IsolatedPrimaryOptions {
+  std::chrono::milliseconds length{8'000};
+  std::chrono::milliseconds worst_max{3'000};  // until the majority's side serves
+  uint64_t seed = 1;
+  Say say;
+};
+// The server that leads most is cut off together with clients. On its side EVENTUAL reads and PRIMARY writes go on, STRONG
+// reads stop within a lease and are never stale; the other side serves in time. Needs root.
+ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
+
 }  // namespace ebla::chaos

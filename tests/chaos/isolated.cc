@@ -1,0 +1,273 @@
+// The scenario of a primary that is cut off together with some of its clients: scenarios.h says what it proves.
+#include <algorithm>
+#include <atomic>
+#include <charconv>
+#include <chrono>
+#include <deque>
+#include <optional>
+#include <thread>
+
+#include "tests/chaos/isles.h"
+#include "tests/chaos/trial.h"
+
+namespace ebla::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Names = std::vector<std::string>;
+
+constexpr char kMainland[] = "clients";
+constexpr char kIsland[] = "islanders";
+constexpr char kTable[] = "isolated";
+constexpr int kTablets = 6;
+constexpr auto kLease = 1s;
+constexpr auto kPatience = 5s;  // of what is served on the island
+constexpr auto kStrongPatience = 200ms;
+constexpr int64_t kOperationsBetween = 300;
+constexpr int64_t kStrongBefore = 20;
+
+Names Everybody() { return {"zookeeper", "m-1", "m-2", "ts-1", "ts-2", "ts-3", kMainland, kIsland}; }
+
+Status MakeTable(const Client& client) {
+  CreateTableOptions options{.deadline = 30s};
+  options.table.replicas = 3;
+  for (int tablet = 1; tablet < kTablets; ++tablet) options.split_points.push_back(std::to_string(tablet));
+  if (const auto made = client.CreateTable(kTable, options); !made) return made.error();
+  return Status::Ok();
+}
+
+std::string Key(int tablet, const std::string& name) { return std::to_string(tablet) + "/" + name; }
+
+Result<std::vector<int>> LedBy(const Client& client, const ServerName& server) {
+  EBLA_ASSIGN(const auto tablets, client.ListTablets(kTable));
+  std::vector<int> led;
+  for (int tablet = 0; tablet < kTablets; ++tablet)
+    for (const TabletSummary& summary : tablets)
+      if (summary.primary == server && summary.range.Contains(Key(tablet, ""))) led.push_back(tablet);
+  return led;
+}
+
+// A key that only the mainland raises, so that a read on the island shows whether it is stale.
+struct Contested {
+  int tablet = 0;
+  std::atomic<int64_t> acknowledged{0};
+  std::atomic<int64_t> attempted{0};
+  std::vector<WallClock::time_point> answered;  // by its writer alone
+};
+
+// What the island was told of one tablet.
+struct Told {
+  std::vector<std::string> puts;  // keys acknowledged at PRIMARY
+  int64_t eventual = 0;
+  std::vector<std::string> faults;
+};
+
+class Isolation {
+ public:
+  Isolation(Trial& trial, Isles& isles, const IsolatedPrimaryOptions& options)
+      : trial_(trial), isles_(isles), options_(options) {}
+
+  Status Run() {
+    const Client& observer = trial_.load().observer();
+    EBLA_TRY(MakeTable(observer));
+    EBLA_TRY(trial_.Settle(kOperationsBetween));
+    EBLA_ASSIGN(victim_, trial_.load().LeadsMost());
+    EBLA_TRY(Connect());
+    EBLA_TRY(Seed(observer));
+    EBLA_TRY(Isolate());
+    EBLA_TRY(trial_.Settle(kOperationsBetween));
+    return Verify(observer);
+  }
+
+  std::string ToString() const {
+    return std::to_string(tablets_.size()) + " tablets isolated for " + std::to_string(options_.length.count()) +
+           " ms with their clients: served elsewhere after " + std::to_string(longest_.count()) +
+           " ms at the worst; on the island " + std::to_string(eventual_) + " EVENTUAL reads, " +
+           std::to_string(puts_.size()) + " writes at PRIMARY, STRONG reads " + std::to_string(strong_) +
+           " answered and " + std::to_string(strong_refused_) + " refused; " + std::to_string(undone_) +
+           " of the writes undone";
+  }
+
+ private:
+  // Each side's client is made where it stands; so are its threads.
+  Status Connect() {
+    for (auto& [isle, side] : {std::pair(kMainland, &mainland_), std::pair(kIsland, &island_)}) {
+      EBLA_TRY(isles_.Enter(isle));
+      auto client = trial_.cluster().Connect(kPatience);
+      EBLA_TRY(isles_.Enter(""));
+      if (!client) return client.error();
+      EBLA_ASSIGN(*side, client->OpenTable(kTable));
+    }
+    return Status::Ok();
+  }
+
+  // What is read later is written everywhere; then the island's client has been to each tablet.
+  Status Seed(const Client& observer) {
+    EBLA_ASSIGN(tablets_, LedBy(observer, victim_));
+    if (tablets_.empty()) return Error(Code::kUnavailable, victim_ + " leads too little");
+    for (const int tablet : tablets_)
+      for (const char* name : {"seed", "contested"})
+        if (const auto put = island_->Put(Key(tablet, name), "0", {.ack = Ack::kAll, .deadline = 30s}); !put)
+          return put.error();
+    return Status::Ok();
+  }
+
+  Status Isolate() {
+    for (const int tablet : tablets_) contested_.emplace_back().tablet = tablet;
+    std::deque<Told> told(tablets_.size());
+    std::vector<std::thread> threads;
+    for (size_t i = 0; i < tablets_.size(); ++i) {
+      threads.emplace_back([&, i] { RaiseContested(contested_[i]); });
+      threads.emplace_back([&, i] { LiveOnIsland(contested_[i], told[i]); });
+    }
+    const Status done = CutAndHeal();
+    stop_ = true;
+    for (std::thread& thread : threads) thread.join();
+    EBLA_TRY(Status(done));
+    Conclude(told);
+    return Status::Ok();
+  }
+
+  Status CutAndHeal() {
+    // First both sides are served by the same primary.
+    const auto deadline = WallClock::now() + kPatience;
+    for (; strong_ < kStrongBefore; std::this_thread::sleep_for(1ms))
+      if (WallClock::now() >= deadline) return Error(Code::kUnavailable, "STRONG reads are not served");
+    Names others = Everybody();
+    std::erase_if(others, [&](const std::string& name) { return name == victim_ || name == kIsland; });
+    begin_ = WallClock::now();
+    EBLA_TRY(isles_.CutBoth({victim_, kIsland}, others));
+    cut_ = WallClock::now();
+    trial_.Tell("isolated " + victim_ + " with its clients");
+    std::this_thread::sleep_until(cut_.load() + options_.length);
+    stop_ = true;  // before the ways are open again
+    EBLA_TRY(isles_.HealAll());
+    trial_.Tell("healed");
+    return Status::Ok();
+  }
+
+  void RaiseContested(Contested& key) {
+    while (!stop_) {
+      const int64_t number = ++key.attempted;
+      const auto put = mainland_->Put(Key(key.tablet, "contested"), std::to_string(number),
+                                      {.ack = Ack::kMajority, .deadline = 30s});
+      if (!put) continue;  // judged by when it was answered
+      key.acknowledged = number;
+      key.answered.push_back(WallClock::now());
+      std::this_thread::sleep_for(5ms);
+    }
+  }
+
+  // EVENTUAL reads and PRIMARY writes go on; STRONG reads end within a lease, and show nothing stale until then.
+  void LiveOnIsland(const Contested& key, Told& told) {
+    const Table& table = *island_;
+    for (int number = 0; !stop_; ++number) {
+      const auto seen = table.Get(Key(key.tablet, "seed"), {.read = Read::Eventual(), .deadline = kPatience});
+      if (seen)
+        ++told.eventual;
+      else
+        told.faults.push_back("EVENTUAL read on the island: " + seen.error().ToString());
+      const std::string name = "i" + std::to_string(number);
+      const auto put = table.Put(Key(key.tablet, name), name, {.ack = Ack::kPrimary, .deadline = kPatience});
+      if (put)
+        told.puts.push_back(Key(key.tablet, name));
+      else
+        told.faults.push_back("PRIMARY write on the island: " + put.error().ToString());
+      ReadContested(key, table, told);
+    }
+  }
+
+  void ReadContested(const Contested& key, const Table& table, Told& told) {
+    const int64_t least = key.acknowledged;
+    const auto asked = WallClock::now();
+    const auto read = table.Get(Key(key.tablet, "contested"), {.read = Read::Strong(), .deadline = kStrongPatience});
+    if (!read) {
+      ++strong_refused_;
+      return;
+    }
+    ++strong_;
+    int64_t number = -1;
+    std::from_chars(read->value.data(), read->value.data() + read->value.size(), number);
+    if (number < least || number > key.attempted)
+      told.faults.push_back("a STRONG read on the island shows " + read->value + ", but " + std::to_string(least) +
+                            " was acknowledged before it");
+    // What is answered once the ways are open again may have been asked before.
+    if (!stop_ && asked - kLease > cut_.load())
+      told.faults.push_back("a STRONG read on the island was answered after a lease");
+  }
+
+  void Conclude(const std::deque<Told>& island) {
+    for (const Told& told : island) {
+      for (const std::string& fault : told.faults) trial_.Fault(fault);
+      eventual_ += told.eventual;
+      puts_.insert(puts_.end(), told.puts.begin(), told.puts.end());
+    }
+    for (const Contested& key : contested_) {
+      auto before = begin_;
+      for (const auto answered : key.answered) {
+        if (answered <= begin_) continue;
+        longest_ = std::max(longest_, std::chrono::duration_cast<milliseconds>(answered - before));
+        before = answered;
+      }
+      if (before == begin_) trial_.Fault("the majority's side did not serve at all");
+    }
+    if (longest_ > options_.worst_max) trial_.Fault("the majority's side did not serve in time");
+    if (eventual_ == 0 || puts_.empty() || strong_refused_ == 0) trial_.Fault("too little was done on the island");
+  }
+
+  // What only the island knew of is undone; whoever was told otherwise of it was told PRIMARY.
+  Status Verify(const Client& observer) {
+    EBLA_ASSIGN(const Table table, observer.OpenTable(kTable));
+    for (const std::string& key : puts_) {
+      const auto read = table.Get(key, {.read = Read::Strong(), .deadline = 30s});
+      if (!read && read.error().code() != Code::kNotFound) return read.error();
+      if (!read) ++undone_;
+    }
+    if (undone_ == 0) trial_.Fault("no PRIMARY write was undone: was the other side led by somebody else?");
+    return Status::Ok();
+  }
+
+  Trial& trial_;
+  Isles& isles_;
+  const IsolatedPrimaryOptions& options_;
+  ServerName victim_;
+  std::optional<Table> mainland_;
+  std::optional<Table> island_;
+  std::vector<int> tablets_;  // that the victim leads
+  std::deque<Contested> contested_;
+  WallClock::time_point begin_;
+  std::atomic<WallClock::time_point> cut_{WallClock::time_point::max()};
+  std::atomic<bool> stop_{false};
+  std::vector<std::string> puts_;
+  milliseconds longest_{0};
+  int64_t eventual_ = 0;
+  std::atomic<int64_t> strong_{0};  // answered on the island
+  std::atomic<int64_t> strong_refused_{0};
+  int64_t undone_ = 0;
+};
+
+ScenarioReport Run(const IsolatedPrimaryOptions& options) {
+  auto isles = Isles::Make(Everybody());
+  if (!isles) return NotBegun(isles.error());
+  testing::TestClusterOptions cluster;
+  cluster.standing = [&](const std::string& name) { return (*isles)->StandingOf(name); };
+  auto begun = Trial::Begin(std::move(cluster), {.seed = options.seed}, options.say, isles->get(), kMainland);
+  if (!begun) return NotBegun(begun.error());
+  Trial& trial = **begun;
+  Isolation isolation(trial, **isles, options);
+  if (const Status status = isolation.Run(); !status.ok()) trial.Fault(status.ToString());
+  trial.Judge();
+  return trial.Finish(isolation.ToString(), kOperationsBetween);
+}
+
+}  // namespace
+
+ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options) {
+  // On a thread of its own, which ends with its namespaces.
+  ScenarioReport report;
+  std::thread([&] { report = Run(options); }).join();
+  return report;
+}
+
+}  // namespace ebla::chaos

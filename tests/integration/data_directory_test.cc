@@ -1,0 +1,128 @@
+// A data directory has one life (PROTOCOL 23), shown with whole processes: one that was restored from a backup, or
+// cloned, ends saying so, and what it would have put at risk is served by the others, and by itself once its own
+// directory is back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+
+#include "test_paths.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::testing {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+namespace fs = std::filesystem;
+
+constexpr char kVictim[] = "ts-1";
+constexpr char kTable[] = "carts";
+
+class DataDirectoryTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto started = TestCluster::Start();
+    ASSERT_TRUE(started.has_value()) << started.error();
+    cluster_ = std::move(*started);
+    auto client = cluster_->Connect(30s);
+    ASSERT_TRUE(client.has_value()) << client.error();
+    CreateTableOptions options{.split_points = {"2", "4", "6"}, .deadline = 30s};
+    options.table.replicas = 3;
+    const auto made = client->CreateTable(kTable, options);
+    ASSERT_TRUE(made.has_value()) << made.error();
+    auto table = client->OpenTable(kTable);
+    ASSERT_TRUE(table.has_value()) << table.error();
+    table_ = std::make_unique<Table>(*table);
+    WriteAll("first", Ack::kAll);
+  }
+
+  void WriteAll(const std::string& value, Ack ack) const {
+    for (const char digit : std::string("01234567")) {
+      const auto put = table_->Put(std::string(1, digit), value, {.ack = ack, .deadline = 30s});
+      ASSERT_TRUE(put.has_value()) << put.error();
+    }
+  }
+  void ExpectAll(const std::string& value) const {
+    for (const char digit : std::string("01234567")) {
+      const auto read = table_->Get(std::string(1, digit), {.read = Read::Strong(), .deadline = 30s});
+      ASSERT_TRUE(read.has_value()) << read.error();
+      EXPECT_EQ(read->value, value) << digit;
+    }
+  }
+
+  cluster::Launcher& launcher() { return cluster_->launcher(); }
+  std::string Dir() { return launcher().DataDir(kVictim); }
+  void Stop() {
+    const auto process = launcher().Process(kVictim);
+    ASSERT_TRUE(launcher().Kill(kVictim, SIGTERM).ok());
+    const Result<int> code = cluster::ExitCode(*process, 15s);
+    ASSERT_TRUE(code.has_value()) << code.error();
+    ASSERT_EQ(*code, 0);
+  }
+  static void Copy(const std::string& from, const std::string& to) {
+    fs::remove_all(to);
+    fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+  }
+  static std::string Text(const std::string& file) {
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+  std::unique_ptr<Table> table_;
+};
+
+TEST_F(DataDirectoryTest, ARestoredOneIsRefused) {
+  const std::string backup = cluster_->dir() + "/backup", newest = cluster_->dir() + "/newest";
+  Stop();
+  Copy(Dir(), backup);
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  WriteAll("second", Ack::kAll);  // the backup lacks it
+  Stop();
+  Copy(Dir(), newest);
+
+  Copy(backup, Dir());
+  (void)launcher().Restart(kVictim, false);  // it may have ended before it is looked at
+  const Result<int> code = cluster::ExitCode(*launcher().Process(kVictim), 30s);
+  EXPECT_TRUE(!code || *code == 1) << *code;
+  EXPECT_THAT(Text(launcher().LogFile(kVictim)), HasSubstr("restored or cloned"));
+  ExpectAll("second");
+  WriteAll("third", Ack::kMajority);
+
+  Copy(newest, Dir());
+  const Status back = launcher().Restart(kVictim);
+  ASSERT_TRUE(back.ok()) << back;
+  ExpectAll("third");
+  WriteAll("fourth", Ack::kAll);  // it follows again
+}
+
+TEST_F(DataDirectoryTest, ACloneIsRefusedWhileTheOriginalServes) {
+  const std::string clone = cluster_->dir() + "/clone";
+  Stop();
+  Copy(Dir(), clone);
+  ASSERT_TRUE(launcher().Restart(kVictim).ok());
+  const auto process =
+      cluster::Spawn({.command = {std::string(kBinaryDir) + "/bin/ebla-tabletserver", std::string("--name=") + kVictim,
+                                  "--zookeeper=" + launcher().ZooKeeper() + "/ebla", "--data_dir=" + clone,
+                                  "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0"},
+                      .working_dir = clone,
+                      .output_file = clone + "/clone.log",
+                      .die_with_parent = true});
+  ASSERT_TRUE(process.has_value()) << process.error();
+  // Refused outright, or once the server that holds the name has not given it up for three sessions.
+  const Result<int> code = cluster::ExitCode(*process, 60s);
+  ASSERT_TRUE(code.has_value()) << code.error() << Text(clone + "/clone.log");
+  EXPECT_EQ(*code, 1);
+  EXPECT_THAT(Text(clone + "/clone.log"), HasSubstr("restored or cloned"));
+  ExpectAll("first");
+  WriteAll("second", Ack::kAll);
+  const auto original = launcher().Process(kVictim);
+  EXPECT_TRUE(original.has_value() && cluster::IsAlive(*original));
+}
+
+}  // namespace
+}  // namespace ebla::testing
