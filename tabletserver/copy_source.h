@@ -19,6 +19,7 @@
 
 #include "idl/ReplicationService.h"
 #include "tabletserver/copy_throttle.h"
+#include "tabletserver/copy_types.h"
 #include "tabletserver/replication/replica_types.h"
 #include "tabletserver/storage/tablet_store.h"
 
@@ -36,15 +37,7 @@ struct CopyOrder {
 
 class CopySource : public std::enable_shared_from_this<CopySource> {
  public:
-  struct Options {
-    size_t chunk_bytes = 1 << 20;
-    size_t chunk_records = 1000;
-    size_t window_bytes = 4 << 20;  // of window rows in one request
-    Duration begin_patience = std::chrono::seconds(10);  // the peer discards what it has meanwhile
-    Duration patience = std::chrono::seconds(5);
-    Duration retry_delay = std::chrono::milliseconds(100);  // doubled each time
-    int attempts_max = 5;
-  };
+  using Options = CopyOptions;
   struct Ports {
     Executor& background;
     TabletStore& store;

@@ -15,6 +15,16 @@
 
 namespace ebla::tabletserver {
 
+struct CopyOptions {
+  size_t chunk_bytes = 1 << 20;
+  size_t chunk_records = 1000;
+  size_t window_bytes = 4 << 20;  // of window rows in one request
+  Duration begin_patience = std::chrono::seconds(10);  // the peer discards what it has meanwhile
+  Duration patience = std::chrono::seconds(5);
+  Duration retry_delay = std::chrono::milliseconds(100);  // doubled each time
+  int attempts_max = 5;
+};
+
 // What a copy begins from: the source's applied state at its start, and the window of then.
 struct CopyBase {
   AppliedState applied;

@@ -74,6 +74,7 @@ struct ShardOptions {
   LogKept log_kept;                                // for replicas that are behind
   Duration deletes_kept = std::chrono::hours(24);  // in last_write_wins tables
   int64_t undone_bytes_max = 256 << 20;            // kept of PRIMARY writes that were undone; then PRIMARY is OVERLOADED
+  CopyOptions copy;                                // of copies that begin here
 };
 
 class Shard {

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/shard.h"
 #include "tabletserver/shard_tablet.h"
 
@@ -59,7 +58,8 @@ void Shard::BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector
     }
     CopyOrder order{tablet->id, tablet->table, start, core.applied_state(), core.WindowRows(), core.replica().state().schema};
     auto source = CopySource::Begin(
-        {ports_.background, ports_.store, ports_.copy_throttle, std::move(peer), std::move(header)}, std::move(order), told);
+        {ports_.background, ports_.store, ports_.copy_throttle, std::move(peer), std::move(header)}, std::move(order), told,
+        options_.copy);
     tablet->copies.emplace(start.peer, OutgoingCopy{start.epoch, start.id, std::move(source)});
   }
 }
@@ -191,7 +191,7 @@ void Shard::Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& or
 
 void Shard::ContinuePreparations() {
   for (const std::shared_ptr<Tablet>& tablet : preparing_) {
-    const bool read = !tablet->handle->RetiredViewsGone() && !Planted(PlantedBug::read_without_guard);
+    const bool read = !tablet->handle->RetiredViewsGone();
     if (tablet->background_work || tablet->removing || read) continue;
     tablet->background_work = true;
     tablet->handle->RaiseAppliedBound(tablet->preparing->base->applied.applied);

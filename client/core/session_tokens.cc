@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include "common/base/planted_bug.h"
+
 namespace ebla::client {
 
 namespace {
@@ -85,8 +87,10 @@ void TableToken::Saw(const KeyRange& range, Version applied) {
   Apply(range, [&](TokenRange& part) {
     part.applied = std::max(part.applied, applied);
     // Of the epoch that is applied now, what lies at or below is applied; of older ones only the server can tell.
-    std::erase_if(part.pending_primary,
-                  [&](const Version& own) { return own.epoch == applied.epoch && own.lsn <= applied.lsn; });
+    std::erase_if(part.pending_primary, [&](const Version& own) {
+      const bool same_epoch = own.epoch == applied.epoch || Planted(PlantedBug::token_forgets_pending);
+      return same_epoch && own.lsn <= applied.lsn;
+    });
   });
 }
 

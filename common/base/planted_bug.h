@@ -13,49 +13,51 @@
 namespace ebla {
 
 // X(name): the name is that of the flag too, and says what is left out.
-#define EBLA_PLANTED_BUG_LIST(X)                                                              \
-  X(none)                                                                                     \
-  X(lead_again_after_restart)       /* 1: led is not noted */                                 \
-  X(obey_unfenced_configure)        /* 1: any replica obeys a membership change */            \
-  X(lead_with_short_log)            /* 1: the presumed log end is not compared */             \
-  X(replace_what_was_sent)          /* 2: after a failed append another entry is stored */    \
-  X(serve_again_after_step_down)    /* 3 */                                                   \
-  X(fence_acks_lower_epochs)        /* 4 */                                                   \
-  X(fence_keeps_granting)           /* 4 */                                                   \
-  X(fence_ignores_grants)           /* 4: answers before its grants have run out */           \
-  X(promise_not_flushed)            /* 4: answers before the promise is durable */            \
-  X(incomplete_acknowledges)        /* 5 */                                                   \
-  X(incomplete_offers_log)          /* 5 */                                                   \
-  X(forgetful_counts)               /* 5 */                                                   \
-  X(forget_promise_of_unknown)      /* 6 */                                                   \
-  X(create_below_tombstone)         /* 6 */                                                   \
-  X(drop_despite_promise)           /* 6 */                                                   \
-  X(lease_from_receipt)             /* 7: counted from when the answer came */                \
-  X(lease_for_any_epoch)            /* 7: granted whatever is promised */                     \
-  X(strong_before_barrier)          /* 7 */                                                   \
-  X(promise_at_once_after_restart)  /* 7 */                                                   \
-  X(read_without_guard)             /* 8 */                                                   \
-  X(copy_discards_line)             /* 9: who holds the last truncated entry is copied too */ \
-  X(copy_complete_at_last_chunk)    /* 9: complete before it has applied past every chunk */  \
-  X(copy_without_checkpoint)        /* 9: complete before its checkpoint */                   \
-  X(commit_older_epoch)             /* a commit counted from an older epoch */                \
-  X(apply_before_commit)                                                                      \
-  X(learner_votes)                                                                            \
-  X(overlapping_membership)         /* the next before the Barrier is committed */            \
-  X(stale_master_obeyed)                                                                      \
-  X(confirm_joins_round)            /* a confirmed read joins a round already begun */        \
-  X(strong_shows_pending_primary)   /* 15 */                                                  \
-  X(snapshot_before_overlay)        /* 16 */                                                  \
-  X(lost_write_unnoticed)           /* 17 */                                                  \
-  X(token_forgets_pending)          /* 17: a token's applied position replaces its PRIMARY versions */ \
-  X(refusal_not_logged)             /* 18 */                                                  \
-  X(window_ignores_log)             /* 18: what is not yet applied is not in the window */    \
-  X(retry_at_weaker_level)          /* 19 */                                                  \
-  X(digest_ignored)                 /* 19 */                                                  \
-  X(window_by_local_clock)          /* 20 */                                                  \
-  X(time_starts_anew)               /* 21: the new primary's clock is its own */              \
-  X(expired_without_entry)          /* 21: an expiry is answered before an entry commits it */ \
-  X(undone_primary_vanishes)        /* 22 */
+#define EBLA_PLANTED_BUG_LIST(X)                                                                                \
+  X(none)                                                                                                       \
+  X(lead_again_after_restart) /* 1: led is not noted, and orders for an earlier start are obeyed */             \
+  X(obey_unfenced_configure) /* 1: any replica obeys a membership change */                                     \
+  X(lead_with_short_log) /* 1: the presumed log end is not compared */                                          \
+  X(replace_what_was_sent) /* 2: after a failed append another entry is stored */                               \
+  X(serve_again_after_step_down) /* 3: who is fenced goes on leading */                                         \
+  X(fence_acks_lower_epochs) /* 4 */                                                                            \
+  X(fence_keeps_granting) /* 4 */                                                                               \
+  X(fence_ignores_grants) /* 4: answers before its grants have run out */                                       \
+  X(promise_not_flushed) /* 4: answers before the promise is durable */                                         \
+  X(incomplete_acknowledges) /* 5 */                                                                            \
+  X(incomplete_offers_log) /* 5 */                                                                              \
+  X(forgetful_counts) /* 5 */                                                                                   \
+  X(forget_promise_of_unknown) /* 6 */                                                                          \
+  X(create_below_tombstone) /* 6 */                                                                             \
+  X(drop_despite_promise) /* 6 */                                                                               \
+  X(lease_from_receipt) /* 7: counted from when the answer came */                                              \
+  X(lease_for_any_epoch) /* 7: granted whatever is promised */                                                  \
+  X(strong_without_lease) /* 7: answered alone, with a majority's grants or without */                          \
+  X(strong_before_barrier) /* 7 */                                                                              \
+  X(promise_at_once_after_restart) /* 7 */                                                                      \
+  X(copy_discards_line) /* 9: who holds the last truncated entry is copied too */                               \
+  X(copy_complete_at_last_chunk) /* 9: complete before it has applied past every chunk */                       \
+  X(copy_without_checkpoint) /* 9: complete before its checkpoint */                                            \
+  X(commit_older_epoch) /* a commit counted from an older epoch */                                              \
+  X(apply_before_commit)                                                                                        \
+  X(learner_votes)                                                                                              \
+  X(overlapping_membership) /* the next before the Barrier is committed */                                      \
+  X(stale_master_obeyed) /* orders of an old term, of epochs below the promised one */                          \
+  X(confirm_joins_round) /* a confirmed read joins a round already begun */                                     \
+  X(strong_ignores_pending_primary) /* 15 */                                                                    \
+  X(conditions_miss_overlay) /* 16: conditions and increments see what is applied alone */                      \
+  X(lost_write_unnoticed) /* 17: a token's versions are not looked for in the history */                        \
+  X(token_forgets_pending) /* 17: a token's applied position replaces its PRIMARY versions */                   \
+  X(refusal_not_logged) /* 18 */                                                                                \
+  X(window_ignores_log) /* 18: what is not yet applied is not in the window */                                  \
+  X(retry_at_weaker_level) /* 19 */                                                                             \
+  X(digest_ignored) /* 19 */                                                                                    \
+  X(finished_sequence_taken) /* 19: one below the first incomplete is executed */                               \
+  X(window_forgets_silently) /* 20: what is older than the window is executed */                                \
+  X(future_time_taken) /* 20: so is what was learnt in the future */                                            \
+  X(time_starts_anew) /* 21: the new primary's clock is its own */                                              \
+  X(expired_without_entry) /* 21: an expiry is answered before an entry commits it */                           \
+  X(undone_primary_vanishes) /* 22 */
 
 enum class PlantedBug : uint8_t {
 #define EBLA_X(name) name,

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
@@ -96,7 +97,8 @@ TabletSteward::Need TabletSteward::NeedOfCreating(const TabletEntry& tablet, con
 TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, const Note& note,
                                                  const Server& primary) const {
   if (PrimarySilent(tablet, note)) return Need::kFence;
-  const bool noted = note.epoch == tablet.epoch() && note.incarnation == primary.incarnation();
+  const bool same_life = note.incarnation == primary.incarnation() || Planted(PlantedBug::lead_again_after_restart);
+  const bool noted = note.epoch == tablet.epoch() && same_life;
   if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
   const Report* report = primary.CurrentReport();
   if (!report) return Need::kNothing;  // its first heartbeat will tell
@@ -109,7 +111,7 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
   if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
   // Between a change of membership and its Configure a master died.
   if (led && led < tablet.epoch() && !(noted && note.refused)) {
-    return load->barrierCommitted ? Need::kConfigure : Need::kNothing;
+    return load->barrierCommitted || Planted(PlantedBug::overlapping_membership) ? Need::kConfigure : Need::kNothing;
   }
   // Between its release and the compare-and-set a master died, or could not reach the coordinator.
   if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
@@ -163,7 +165,8 @@ const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) con
   const Report* report = primary ? primary->CurrentReport() : nullptr;
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
   const idl::TabletLoad* load = report->Find(tablet.id());
-  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch && load->barrierCommitted &&
+  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&
+                     (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) &&
                      load->refusedForEpoch <= load->epoch;
   return leads && LiveVoters(tablet) > tablet.node.info.voters.size() / 2 ? load : nullptr;
 }

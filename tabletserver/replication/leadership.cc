@@ -11,11 +11,11 @@
 namespace ebla::tabletserver {
 namespace {
 
-// The greatest value that a majority of voters has reached.
+// The greatest value that a majority of so many voters has reached.
 template <class T>
-T ReachedByMajority(std::vector<T> values) {
+T ReachedByMajority(std::vector<T> values, size_t voters) {
   std::sort(values.begin(), values.end(), std::greater<>());
-  return values[values.size() / 2];
+  return values[voters / 2];
 }
 
 }  // namespace
@@ -31,7 +31,7 @@ Leadership::Leadership(Start start, const std::vector<ServerName>& voters, const
     if (voter != self_) peers_[voter].voter = true;
   }
   for (const ServerName& learner : learners) {
-    if (learner != self_) peers_[learner].voter |= Planted(PlantedBug::learner_votes);
+    if (learner != self_) peers_[learner];
   }
   for (auto& [name, peer] : peers_) peer.next = barrier_;
   heartbeat_due_ = true;
@@ -192,9 +192,9 @@ Lsn Leadership::MajorityFlushed(Lsn own) const {
   std::vector<Lsn> positions{own};
   for (const auto& [name, peer] : peers_) {
     const bool counts = !peer.incomplete || Planted(PlantedBug::incomplete_acknowledges);
-    if (peer.voter) positions.push_back(counts ? peer.match : Lsn{});
+    if (peer.voter || Planted(PlantedBug::learner_votes)) positions.push_back(counts ? peer.match : Lsn{});
   }
-  return ReachedByMajority(std::move(positions));
+  return ReachedByMajority(std::move(positions), voters_.size());
 }
 
 Lsn Leadership::AllFlushed(Lsn own) const {
@@ -218,7 +218,7 @@ MonotonicTime Leadership::lease_until() const {
   for (const auto& [name, peer] : peers_) {
     if (peer.voter) until.push_back(peer.lease);
   }
-  return ReachedByMajority(std::move(until));
+  return ReachedByMajority(std::move(until), voters_.size());
 }
 
 std::vector<PeerProgress> Leadership::Progress() const {

@@ -72,6 +72,7 @@ struct MemoryDisk::State {
   std::mt19937_64 random;
   bool open = false;
   bool full = false;
+  int refuse = 0;  // appends of clients' writes
   bool stalled = false;
   std::vector<std::function<void()>> parked;  // what goes on when it no longer stalls
   std::optional<Status> fail_next;
@@ -79,6 +80,8 @@ struct MemoryDisk::State {
   Duration latency_max{0};
   int64_t flushes = 0;
   int64_t checkpoints = 0;
+  uint64_t checkpoints_begun = 0;
+  uint64_t checkpoint_number = 0;  // of `checkpoint`
 };
 
 }  // namespace ebla::tabletserver

@@ -59,6 +59,11 @@ void MemoryDisk::FailNext(Status error) {
   state_->fail_next = std::move(error);
 }
 
+void MemoryDisk::RefuseAppends(int count) {
+  std::lock_guard lock(state_->mutex);
+  state_->refuse = count;
+}
+
 void MemoryDisk::SetFull(bool full) {
   std::lock_guard lock(state_->mutex);
   state_->full = full;
@@ -175,12 +180,13 @@ void MemoryStore::Life::BeginCheckpoint(Executor& target,
                                         std::move_only_function<void(Result<CheckpointResult>)> done) {
   struct InProgress {
     RecordsImage image;
+    uint64_t number;
     uint64_t position;
     int64_t log_bytes;
     Executor& target;
     std::move_only_function<void(Result<CheckpointResult>)> done;
   };
-  auto begun = std::make_shared<InProgress>(disk.records, disk.end(), log_bytes, target, std::move(done));
+  auto begun = std::make_shared<InProgress>(disk.records, ++disk.checkpoints_begun, disk.end(), log_bytes, target, std::move(done));
   auto finish = std::make_shared<std::function<void()>>();
   *finish = [this, begun, again = std::weak_ptr(finish)] {
     if (disk.stalled) {
@@ -195,7 +201,11 @@ void MemoryStore::Life::BeginCheckpoint(Executor& target,
       result = std::unexpected(std::move(status));
     } else {
       for (const auto& [tablet, state] : begun->image.applied) (*result)[tablet] = state.applied.lsn;
-      disk.checkpoint = std::move(begun->image);
+      // One that was begun later may have finished first: nothing on the disk goes back.
+      if (begun->number > disk.checkpoint_number) {
+        disk.checkpoint_number = begun->number;
+        disk.checkpoint = std::move(begun->image);
+      }
       disk.MakeDurable(begun->position);
       ++disk.checkpoints;
       log_bytes_checkpoint = begun->log_bytes;
@@ -267,7 +277,8 @@ Status MemoryStore::Append(std::span<const AppendBatch> batches) {
     const auto& log = life_->disk.logged.logs[batch.tablet];
     Lsn last = log.empty() ? Lsn{} : log.rbegin()->first;
     for (const LogEntry* entry : batch.entries) {
-      if (life_->disk.full && entry->kind == EntryKind::kWrite) {
+      if (entry->kind == EntryKind::kWrite && (life_->disk.full || life_->disk.refuse > 0)) {
+        life_->disk.refuse = std::max(0, life_->disk.refuse - 1);
         return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
       }
       CHECK(!last || entry->version.lsn == last.Next())

@@ -39,6 +39,8 @@ class MemoryDisk {
   void SetStalled(bool stalled);
   // The next flush or checkpoint fails, and the store with it.
   void FailNext(Status error);
+  // The next so many appends of clients' writes find no room, though health() still says that there is.
+  void RefuseAppends(int count);
   // Below the reserve: writes are refused (PROTOCOL 25).
   void SetFull(bool full);
   // How long flushes and checkpoints take on the store's executor: uniform in [min, max]. Zero: at the next task.

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/planted_bug.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -187,11 +189,12 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
   }
   const bool bounded = answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max();
   const MonotonicTime good_until = bounded ? view.lease_until + BoundOf(call, handle) : view.lease_until;
-  if (now >= good_until && call.confirmed != view.epoch) {
+  if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
     attempt = {Next::kConfirm, {}, {}, {}};
     return false;
   }
-  if (answer.level == ReadLevel::kStrong && view.pending_primary > view.applied.lsn) {
+  const bool pending = view.pending_primary > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
+  if (answer.level == ReadLevel::kStrong && pending) {
     attempt = {Next::kAwait, view.pending_primary, {}, {}};
     return false;
   }
@@ -205,7 +208,8 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
 bool ReadPath::Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt) {
   if (record.tombstone) return false;
   if (!record.expires_at || record.expires_at > answer.time) return true;
-  if (answer.level == ReadLevel::kStrong && record.expires_at > answer.view->applied_time) {
+  const bool committed = record.expires_at <= answer.view->applied_time || Planted(PlantedBug::expired_without_entry);
+  if (answer.level == ReadLevel::kStrong && !committed) {
     attempt.next = Next::kPurge;
     attempt.reached = std::max(attempt.reached, record.expires_at);
     // Any one entry of a later time will do; the background purge comes for the rest.

@@ -21,6 +21,10 @@ void TabletCore::Step(const Stored& input) { replica_.Step(input); }
 void TabletCore::Step(const StoreFailed& input) {
   const Before before = Now();
   replica_.Step(input);
+  if (Planted(PlantedBug::replace_what_was_sent)) {
+    overlay_.RemoveAbove(replica_.last_appended().lsn);
+    window_.RemoveAbove(replica_.last_appended().lsn);
+  }
   After(before);
   view_dirty_ = true;
 }

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/planted_bug.h"
+
 namespace ebla::tabletserver {
 
 namespace {
@@ -89,27 +91,28 @@ Window::Verdict Window::Ask(const WriteIdentity& identity, TabletTime now) const
   }
   const WindowRow* row = Find(identity.client, identity.sequence);
   if (row != nullptr) {
-    if (row->request_digest == identity.digest) return Seen{row};
+    if (row->request_digest == identity.digest || Planted(PlantedBug::digest_ignored)) return Seen{row};
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " was used by another request of this client");
   }
 
   const Sequence first = std::max(FirstIncomplete(identity.client), identity.first_incomplete);
-  if (identity.sequence < first) {
+  if (identity.sequence < first && !Planted(PlantedBug::finished_sequence_taken)) {
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " is below the first incomplete one, " + std::to_string(first.value));
   }
   if (!identity.learnt) return refuse(Code::kComeAgain, "a write needs a tablet time learnt before its first attempt", 0);
-  if (identity.learnt > now) {
+  if (identity.learnt > now && !Planted(PlantedBug::future_time_taken)) {
     return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
                   static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
   }
-  if (identity.learnt <= floor_ ||
-      identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value) {
+  const bool forgotten = identity.learnt <= floor_ ||
+                         identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
+  if (forgotten && !Planted(PlantedBug::window_forgets_silently)) {
     return refuse(Code::kUnknownOutcome, "the write is older than what is remembered of writes: an earlier attempt may "
                                          "have taken effect");
   }
-  if (identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
+  if (identity.sequence >= first && identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
     return refuse(Code::kComeAgain,
                   "sequence " + std::to_string(identity.sequence.value) + " is too far above the first incomplete one, " +
                       std::to_string(first.value),

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "common/base/key_range.h"
+#include "common/base/planted_bug.h"
 
 namespace ebla::tabletserver {
 
@@ -25,7 +26,8 @@ struct Seen {
 Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
   Seen seen;
   std::optional<Present> newest;
-  if (const auto item = context.overlay.Find(key)) {
+  const auto item = Planted(PlantedBug::conditions_miss_overlay) ? std::nullopt : context.overlay.Find(key);
+  if (item.has_value()) {
     seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
   } else {
