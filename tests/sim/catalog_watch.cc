@@ -41,9 +41,10 @@ void CatalogWatch::Look() {
 void CatalogWatch::Compare(const std::string& path, const Tablet& before, const Tablet& now) {
   if (now.epoch == before.epoch || !before.epoch || before.voters.empty()) return;
   const bool membership = now.voters != before.voters || now.learners != before.learners;
+  const bool moved = now.primary != before.primary;
   if (membership) ++counts_.memberships;
-  if (!membership || now.primary != before.primary) ++counts_.failovers;
-  if (now.primary != before.primary) ++counts_.moved;
+  if (moved) ++(released_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
+  if (!membership && !moved) ++counts_.same_again;
   log_.Add("catalog", path.substr(path.rfind('/') + 1) + " epoch " + std::to_string(now.epoch.value) + " led by " +
                           now.primary + " of " + Joined(now.voters) +
                           (now.learners.empty() ? "" : ", learning " + Joined(now.learners)));

@@ -5,8 +5,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/ids.h"
@@ -26,12 +28,16 @@ class CatalogWatch {
     int seen_version = -1;  // of the node
   };
   struct Counts {
-    uint64_t failovers = 0;   // a new epoch with the same members: a failover or a transfer
-    uint64_t moved = 0;       // those in which another replica came to lead
-    uint64_t memberships = 0; // voters or learners changed
+    uint64_t failovers = 0;    // another replica came to lead, which nobody had handed over
+    uint64_t transfers = 0;    // it was handed over
+    uint64_t same_again = 0;   // a new epoch of the same primary and members
+    uint64_t memberships = 0;  // voters or learners changed
   };
+  // Has a tablet's primary released this epoch?
+  using Released = std::function<bool(TabletId, Epoch)>;
 
-  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log) : coordination_(coordination), log_(log) {}
+  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log, Released released)
+      : coordination_(coordination), log_(log), released_(std::move(released)) {}
 
   // Looks; to be called often, as it counts what it sees.
   void Look();
@@ -43,6 +49,7 @@ class CatalogWatch {
 
   const coordination::SimCoordination& coordination_;
   EventLog& log_;
+  const Released released_;
   std::map<std::string, Tablet> tablets_;
   Counts counts_;
 };

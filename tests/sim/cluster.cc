@@ -48,6 +48,8 @@ SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
   options.name = std::move(name);
   options.version = "simulated";
   options.replace_after = std::chrono::seconds(6);  // faults last that long, too
+  options.balance_after = std::chrono::seconds(2);
+  options.balance_tablet_every = std::chrono::seconds(3);
   master_ = std::make_unique<master::Master>(options, executor_, *coordinator_, master::ConnectOver(*node_, executor_));
   dispatcher_.Register(master_->service());
   executor_.Post([this, endpoint] { master_->Start(endpoint); });
@@ -69,11 +71,16 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& background = process_.NewExecutor();
   testing::SimExecutor& disk_thread = process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
-  store_ = LyingOver(ports.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
+  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
   options.identity = {disk.uuid, name, disk.cluster_id, Incarnation{++disk.starts}};
+  options.identity.machine_crashed = std::exchange(disk.machine_crashed, false);
+  options.shard.window.window_ms = ports.shape.window_ms;
+  options.shard.log_kept.entries_max = ports.shape.log_entries_kept_max;
+  options.shard.copy.chunk_records = ports.shape.copy_chunk_records;
+  options.copy_bytes_per_second = [rate = ports.shape.copy_bytes_per_second] { return rate; };
   options.build_version = "simulated";
   options.rack = ports.rack;
   options.checkpoint.period = std::chrono::seconds(5);
@@ -164,14 +171,27 @@ void Cluster::StartServer(int index) {
   servers_[static_cast<size_t>(index)] =
       std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
                                   SimServer::Ports{coordination_, network_, log_,
-                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_.lie});
+                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_});
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
-  const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine;
+  const bool machine = kind == tabletserver::MemoryDisk::CrashKind::kMachine && (!shape_.interval || AllRemember());
+  if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   servers_[static_cast<size_t>(index)].reset();
   disk(index).disk.Crash(kind);
+  disk(index).machine_crashed = machine;
+}
+
+bool Cluster::AllRemember() const {
+  for (const auto& server : servers_) {
+    if (server == nullptr || !server->registered()) return false;
+    for (const auto& handle : server->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view != nullptr && view->forgetful) return false;
+    }
+  }
+  return true;
 }
 
 void Cluster::EndServer(int index) {

@@ -62,6 +62,19 @@ class SimMaster {
   std::unique_ptr<master::Master> master_;
 };
 
+// What a run draws of its cluster.
+struct Shape {
+  int masters = 2;
+  int servers = 3;
+  int racks = 1;
+  bool interval = false;                     // the clients' table is flushed at intervals: machines die one at a time
+  int64_t window_ms = 600'000;               // of what tablets remember of writes
+  uint64_t log_entries_kept_max = 1'000'000;
+  size_t copy_chunk_records = 1'000;
+  int64_t copy_bytes_per_second = 64 << 20;
+  StoreLie lie = StoreLie::kNone;
+};
+
 inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
 
 // What outlives a tablet server's process.
@@ -71,6 +84,7 @@ struct ServerDisk {
   std::string uuid;
   std::string cluster_id;
   uint64_t starts = 0;
+  bool machine_crashed = false;  // under the process before the next
 };
 
 class SimServer {
@@ -80,7 +94,7 @@ class SimServer {
     Network& network;
     EventLog& log;
     std::string rack;
-    StoreLie lie = StoreLie::kNone;
+    const Shape& shape;
   };
   SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports);
   ~SimServer();  // a crash; the disk is then to be told
@@ -113,13 +127,6 @@ class SimServer {
 
 class Cluster {
  public:
-  struct Shape {
-    int masters = 2;
-    int servers = 3;
-    int racks = 1;
-    StoreLie lie = StoreLie::kNone;
-  };
-
   Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape);
   ~Cluster();
 
@@ -143,6 +150,9 @@ class Cluster {
   void KillServer(int index, tabletserver::MemoryDisk::CrashKind kind);
   // A clean end: what was flushed at Stop() stays, and so does the rest.
   void EndServer(int index);
+  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Where one has not,
+  // another may lose no more: then a machine's death is its process's alone.
+  bool AllRemember() const;
   // A process with clocks of its own.
   Process NewProcess();
 

@@ -16,7 +16,8 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "primary_crash",      "all_power",      "server_away",      "master_kill",        "master_pause",
     "master_kill_at_work", "client_kill",   "session_expiry",   "coordinator_cut",    "coordinator_outage",
     "link_cut",           "partition",      "isolate_primary",  "weather",            "disk_stall",
-    "disk_full",          "disk_failure"};
+    "disk_full",          "disk_failure",   "append_refused",   "old_order",          "usurp",
+    "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay"};
 
 }  // namespace
 
@@ -28,6 +29,7 @@ Nemesis::Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks)
       executor_(scheduler_),
       enabled_(std::move(enabled)),
       hooks_(std::move(hooks)),
+      theme_(enabled_[scheduler_.Random(enabled_.size())]),
       busy_(static_cast<size_t>(cluster.servers())),
       master_busy_(static_cast<size_t>(cluster.masters())) {}
 
@@ -41,7 +43,8 @@ void Nemesis::Next() {
   executor_.After(Within(milliseconds(50), milliseconds(1500)), [this] {
     if (healed_ || enabled_.empty()) return;
     const bool first_round = round_ < enabled_.size();
-    const Fault fault = first_round ? enabled_[round_] : enabled_[scheduler_.Random(enabled_.size())];
+    const Fault other = scheduler_.Random(3) == 0 ? theme_ : enabled_[scheduler_.Random(enabled_.size())];
+    const Fault fault = first_round ? enabled_[round_] : other;
     if (Inject(fault)) {
       ++injected_[static_cast<size_t>(fault)];
       if (first_round) ++round_;
@@ -84,6 +87,13 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kPartition: return Partition();
     case Fault::kIsolatePrimary: return IsolatePrimary();
     case Fault::kWeather: BringWeather(); return true;
+    case Fault::kAppendRefused: return RefuseAppends();
+    case Fault::kOldOrder: return RepeatOrders();
+    case Fault::kUsurp:
+    case Fault::kFollowerReset:
+    case Fault::kFencedCrash:
+    case Fault::kCutThenCrash:
+    case Fault::kRelay: return InjectAimed(fault);
     case Fault::kCount: break;
   }
   return false;
@@ -402,6 +412,10 @@ void Nemesis::BringWeather() {
   weather.lost = share(10);
   weather.late = share(6);
   weather.twice = share(6);
+  if (scheduler_.Random(4) == 0) {  // answers come so late that the world has changed meanwhile
+    weather.slow = 0.5;
+    weather.slow_max = milliseconds(1500);
+  }
   cluster_.log().Add("network", "turns bad");
   cluster_.network().SetWeather(weather);
   After(Within(milliseconds(500), seconds(5)), [this] {
@@ -424,6 +438,7 @@ void Nemesis::Heal() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     cluster_.disk(i).disk.SetStalled(false);
     cluster_.disk(i).disk.SetFull(false);
+    cluster_.disk(i).disk.RefuseAppends(0);
     cluster_.disk(i).disk.FailNext(Status::Ok());
     SimServer* server = cluster_.server(i);
     // One that was told to stop, or whose disk failed, does not come back by itself.

@@ -41,9 +41,18 @@ enum class Fault : uint8_t {
   kDiskStall,
   kDiskFull,           // one replica refuses writes
   kDiskFailure,        // a flush fails; the server is replaced by a new start on the same disk
+  kAppendRefused,      // a few appends of a primary find no room
+  kOldOrder,           // orders of a master arrive once more, long after
+  // Aimed at a tablet of several voters:
+  kUsurp,              // its primary lives and serves, but is dead to the masters, and to some of its followers
+  kFollowerReset,      // while the primary is cut off, a follower that granted it a lease restarts at once
+  kFencedCrash,        // the same, and a follower's machine dies just when it has answered a fence
+  kCutThenCrash,       // the primary reaches no other voter, at most its learners, for a while; then its machine dies
+  kRelay,              // leads pass from hand to hand, each time before what was appended has spread
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
+inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
 std::string_view FaultName(Fault fault);
 
 class Nemesis {
@@ -81,6 +90,28 @@ class Nemesis {
   // Of these, those that run are without the coordinator for a while.
   void HoldOff(const std::vector<std::string>& names, Duration lasting);
   void BringWeather();
+  // ---- aimed.cc ----
+  struct Aim {
+    TabletId tablet;
+    int primary = -1;
+    std::vector<int> followers;  // other voters
+    std::vector<int> learners;
+  };
+  // Some tablet of three voters or more whose servers are all up and suffer nothing.
+  bool TakeAim(Aim& aim);
+  bool InjectAimed(Fault fault);
+  void Usurp(const Aim& aim);
+  void ResetFollower(const Aim& aim);
+  void CrashFenced(const Aim& aim);
+  void CutThenCrash(const Aim& aim);
+  void Relay(const Aim& aim);
+  void RelayOn(const Aim& aim, int polls);
+  bool RefuseAppends();
+  bool RepeatOrders();
+  // The process is dead to the masters and the coordinator, and serves on.
+  void Forsake(int index, Duration lasting);
+  void CutBoth(const std::string& one, const std::string& other, Duration lasting);
+  void KillAndRestart(int index, tabletserver::MemoryDisk::CrashKind kind, Duration away);
   void PauseServer(int index, Duration lasting);
   void ReplaceStopped(int index);
   // The server that leads some tablet, drawn among tablets; -1: nobody leads one.
@@ -100,6 +131,7 @@ class Nemesis {
   const Hooks hooks_;
   std::array<int, kFaultCount> injected_{};
   size_t round_ = 0;  // of the first one: which of the enabled kinds is next
+  Fault theme_;       // comes more often than the others
   bool healed_ = false;
   std::vector<bool> busy_;         // servers that suffer already
   std::vector<bool> master_busy_;

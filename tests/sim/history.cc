@@ -5,7 +5,9 @@
 namespace ebla::sim {
 namespace {
 
-std::string CellName(int cell) { return cell == kCounterCell ? "n" : std::string(1, static_cast<char>('a' + cell)); }
+std::string CellName(int cell) {
+  return cell == kCounterCell ? "n" : cell == kMortalCell ? "t" : std::string(1, static_cast<char>('a' + cell));
+}
 
 std::string LevelText(const Operation& operation) {
   if (!operation.is_read) {
@@ -36,6 +38,7 @@ std::string PartText(const WritePart& part) {
     case WritePart::Condition::kAbsent: text += " if absent"; break;
     case WritePart::Condition::kExists: text += " if exists"; break;
     case WritePart::Condition::kVersionIs: text += " if version " + part.version.ToString(); break;
+    case WritePart::Condition::kValueIs: text += " of " + part.value + " that expires"; break;
   }
   return text;
 }
@@ -44,6 +47,17 @@ std::string PartText(const WritePart& part) {
 
 EventNumber History::FirstFrom(MonotonicTime moment) const {
   return static_cast<EventNumber>(std::ranges::lower_bound(moments, moment) - moments.begin());
+}
+
+bool History::Knew(uint64_t session, EventNumber moment, const Operation& operation) const {
+  while (session != 0) {
+    if (operation.session == session) return operation.returned < moment;
+    const auto from = handovers.find(session);
+    if (from == handovers.end()) return false;
+    session = from->second.parent;
+    moment = std::min(moment, from->second.at);
+  }
+  return false;
 }
 
 std::string Operation::ToString() const {

@@ -1,7 +1,8 @@
 // tests/sim/history.h
 // What clients asked and what they were told: the record that the checkers judge.
 // Keys:    come in groups of kCellsPerGroup that no tablet's border cuts; batches stay within a group, so a group is one
-//          independent object. Cells 0 and 1 hold texts, each written at most once (unique values); cell 2 is a counter.
+//          independent object. Cells 0 and 1 hold texts, each written at most once (unique values); cell 2 is a counter;
+//          cell 3 holds texts that expire.
 // Order:   every event has a number; an operation was over before another began when its `returned` is below the
 //          other's `invoked`. Times are the simulator's own, which no process sees.
 // Threads: values.
@@ -9,6 +10,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -19,8 +21,9 @@
 
 namespace ebla::sim {
 
-inline constexpr int kCellsPerGroup = 3;
+inline constexpr int kCellsPerGroup = 4;
 inline constexpr int kCounterCell = 2;
+inline constexpr int kMortalCell = 3;
 
 using EventNumber = uint64_t;
 inline constexpr EventNumber kNever = std::numeric_limits<EventNumber>::max();
@@ -33,11 +36,13 @@ struct Cell {
 
 struct WritePart {
   enum class Kind : uint8_t { kPut, kDelete, kIncrement, kCheck };
-  enum class Condition : uint8_t { kNone, kAbsent, kExists, kVersionIs };
+  // kValueIs: no client asks so; an expiry is a delete of the very value that expires (levels.h).
+  enum class Condition : uint8_t { kNone, kAbsent, kExists, kVersionIs, kValueIs };
   Kind kind = Kind::kPut;
   int cell = 0;
-  std::string value;  // kPut
+  std::string value;  // kPut; kValueIs
   int64_t delta = 0;  // kIncrement
+  std::chrono::milliseconds ttl{0};  // kPut of the mortal cell
   Condition condition = Condition::kNone;
   Version version;  // kVersionIs
 };
@@ -73,10 +78,17 @@ struct Operation {
   std::string ToString() const;  // "c2 #17 g3 primary put a=c2.17 if absent -> OK 3.118"
 };
 
+// A session that began as another's token: it knows what the other knew by then.
+struct Handover {
+  uint64_t parent = 0;
+  EventNumber at = 0;
+};
+
 // Everything that the clients of a run share, and the checkers get.
 struct History {
   std::vector<Operation> operations;
   std::vector<MonotonicTime> moments{MonotonicTime{}};  // when each event was; numbers start at 1
+  std::map<uint64_t, Handover> handovers{};  // by the session that continues another
 
   EventNumber Event(MonotonicTime now) {
     moments.push_back(now);
@@ -84,6 +96,8 @@ struct History {
   }
   // The first event at or after a moment; one past the last when there is none.
   EventNumber FirstFrom(MonotonicTime moment) const;
+  // Was `session` told this operation's answer before `moment`, itself or as the session that it continues?
+  bool Knew(uint64_t session, EventNumber moment, const Operation& operation) const;
 };
 
 }  // namespace ebla::sim

@@ -11,6 +11,7 @@ namespace {
 
 using Level = Read::Level;
 
+bool IsStrong(const Operation& op) { return op.read.level() == Level::kStrong || op.read.level() == Level::kDefault; }
 bool IsCommittedRead(const Operation& op) { return op.is_read && op.read.level() != Level::kSession; }
 bool Writes(const Operation& op, int cell) {
   return std::ranges::any_of(op.parts, [&](const WritePart& part) {
@@ -44,7 +45,8 @@ class Judgement {
         JudgeOrigin(*op);
         if (op->read.level() == Level::kSession) JudgeSession(*op);
       }
-      if (!op->is_read || IsCommittedRead(*op)) verdict_.search.push_back(ForSearch(*op));
+      if (IsForSearch(*op)) verdict_.search.push_back(ForSearch(*op));
+      if (MayHaveHappened(*op)) AddExpiries(*op);
     }
     return std::move(verdict_);
   }
@@ -62,8 +64,29 @@ class Judgement {
       if (IsCommittedRead(op) && op.found && !InHistory(op.found->version)) Problem(op, "what it showed was undone");
     } else if (!InHistory(op.version) && op.ack != Ack::kPrimary) {
       Problem(op, "acknowledged, and undone");
-    } else if (!InHistory(op.version) && !truth_.kept.contains(op.version)) {
+    } else if (!InHistory(op.version) && !truth_.may_forget && !truth_.kept.contains(op.version)) {
       Problem(op, "undone, and kept by nobody");
+    }
+  }
+
+  // A replica may see a record expire before its primary does; it says nothing of what the others see.
+  static bool IsForSearch(const Operation& op) {
+    const bool ahead = op.is_read && op.cell == kMortalCell && !op.found && !IsStrong(op);
+    return !op.is_read || (IsCommittedRead(op) && !ahead);
+  }
+
+  // What expires may do so at any time after it was written, or never, and is gone from then on.
+  void AddExpiries(const Operation& op) {
+    for (const WritePart& part : op.parts) {
+      if (part.kind != WritePart::Kind::kPut || part.ttl.count() == 0) continue;
+      Operation expiry;
+      expiry.id = op.id;
+      expiry.client = "expiry";
+      expiry.group = op.group;
+      expiry.invoked = op.invoked;
+      expiry.parts = {{.kind = WritePart::Kind::kDelete, .cell = part.cell, .value = part.value,
+                       .condition = WritePart::Condition::kValueIs}};
+      verdict_.search.push_back(std::move(expiry));
     }
   }
 
@@ -137,7 +160,7 @@ class Judgement {
   // Was the session told, at a moment in (from, to), that a write of this tablet was lost?
   bool ToldLost(uint64_t session, EventNumber from, EventNumber to) const {
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
-      return told->session == session && told->returned > from && told->returned < to;
+      return told->returned > from && history_.Knew(session, to, *told);
     });
   }
 
@@ -149,7 +172,7 @@ class Judgement {
   Floor FloorOf(const Operation& read) const {
     Floor floor;
     for (const Operation* op : operations_) {
-      if (op->session != read.session || op->outcome != Outcome::kOk || op->returned >= read.invoked) continue;
+      if (op->outcome != Outcome::kOk || !history_.Knew(read.session, read.invoked, *op)) continue;
       const bool pending = op->is_read ? op->read.level() == Level::kSession : op->ack == Ack::kPrimary;
       if (pending && ToldLost(read.session, op->is_read ? op->invoked : op->returned, read.returned)) continue;
       const bool concerns = op->is_read ? op->cell == read.cell && op->found : Writes(*op, read.cell);
@@ -161,6 +184,7 @@ class Judgement {
 
   // Can somebody have deleted the read's cell after `known` was written? A write that knew it deleted is one, too.
   bool MayBeDeleted(const Operation& read, Version known) const {
+    if (read.cell == kMortalCell) return true;
     EventNumber written = 0;
     for (const Operation* op : operations_) {
       if (!op->is_read && op->version == known) written = op->invoked;
@@ -182,8 +206,8 @@ class Judgement {
       }
     }
     for (const Operation* op : operations_) {
-      if (op->session != read.session || op->is_read || op->outcome != Outcome::kOk || !IsLost(*op)) continue;
-      if (!Writes(*op, read.cell) || op->returned >= read.invoked) continue;
+      if (op->is_read || op->outcome != Outcome::kOk || !IsLost(*op) || !Writes(*op, read.cell)) continue;
+      if (!history_.Knew(read.session, read.invoked, *op)) continue;
       if (ToldLost(read.session, op->returned, read.returned)) continue;
       const bool still_there = read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
       if (!still_there) Problem(read, "its session was not told that this was undone: " + op->ToString());

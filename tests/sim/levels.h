@@ -10,6 +10,7 @@
 //          SESSION        nothing older than what the session knew when it began; once a write of the session is undone,
 //                         LOST_WRITE before anything newer. It may show what is not yet committed, so it is not searched
 //
+// An expiry is a delete that nobody asked for: the search may place one after each write of what expires.
 // A read of any level shows what somebody wrote; what is not in the history in the end is shown by SESSION alone.
 // Threads: pure functions.
 #pragma once
@@ -34,6 +35,7 @@ struct Epochs {
 };
 struct GroupTruth {
   Epochs epochs;           // as the tablet's primary tells
+  bool may_forget = false; // flushed at intervals: what one machine alone has acknowledged may be lost with it
   std::set<Version> kept;  // what servers keep as undone; a replica that was copied may have kept what was committed
 };
 

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <charconv>
 #include <iterator>
 #include <map>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 
@@ -31,6 +33,7 @@ bool Holds(const WritePart& part, const std::optional<Cell>& cell) {
     case WritePart::Condition::kExists: return cell.has_value();
     // Who names a version has read it, and that read taught it to the state.
     case WritePart::Condition::kVersionIs: return cell && cell->version == part.version;
+    case WritePart::Condition::kValueIs: return cell && cell->value == part.value;
   }
   return false;
 }
@@ -110,15 +113,49 @@ std::string Deeds(const Operation& operation) {
   return deeds;
 }
 
-// A put of unknown outcome whose value was read by somebody: it happened. (Values are unique.)
-bool WasSeen(const Operation& operation, const std::unordered_set<std::string>& found) {
-  return std::ranges::any_of(operation.parts, [&](const WritePart& part) {
-    return part.kind == WritePart::Kind::kPut && found.contains(part.value);
+bool Expires(const Operation& operation) {
+  return std::ranges::any_of(operation.parts, [](const WritePart& part) {
+    return part.condition == WritePart::Condition::kValueIs;
   });
 }
 
 bool Deletes(const Operation& operation) {
   return std::ranges::any_of(operation.parts, [](const WritePart& part) { return part.kind == WritePart::Kind::kDelete; });
+}
+
+// Writes of unknown outcome whose values were read by somebody happened, and the readers know their versions: values are
+// unique, but for counters.
+void LearnFromReads(std::vector<Operation>& operations) {
+  std::unordered_map<std::string, Version> found;
+  for (const Operation& op : operations) {
+    if (op.is_read && op.found && op.cell != kCounterCell) found.emplace(op.found->value, op.found->version);
+  }
+  for (Operation& op : operations) {
+    if (op.is_read || op.outcome != Outcome::kUnknown) continue;
+    for (const WritePart& part : op.parts) {
+      const auto seen = part.kind == WritePart::Kind::kPut ? found.find(part.value) : found.end();
+      if (seen != found.end()) op.version = seen->second;
+    }
+  }
+}
+
+using Cells = uint32_t;  // a bit for each
+
+// The cells that an operation's answer, or what it does, depends on.
+Cells Observed(const Operation& operation) {
+  if (operation.is_read) return Cells{1} << operation.cell;
+  Cells cells = 0;
+  for (const WritePart& part : operation.parts) {
+    const bool blind = part.condition == WritePart::Condition::kNone && part.kind != WritePart::Kind::kIncrement;
+    if (!blind) cells |= Cells{1} << part.cell;
+  }
+  return cells;
+}
+
+Cells Touched(const Operation& operation) {
+  Cells cells = Observed(operation);
+  for (const WritePart& part : operation.parts) cells |= Cells{1} << part.cell;
+  return cells;
 }
 
 // Calls and returns in the order of events, doubly linked so that an operation can be lifted out and put back.
@@ -130,6 +167,7 @@ struct Entry {
   size_t next = 0;
 };
 
+// What is known to have happened with which version happened in the order of versions: a group's keys share one log.
 class Search {
  public:
   Search(std::vector<Operation> operations, size_t states_max)
@@ -158,6 +196,10 @@ class Search {
     entries_.back().next = 0;
     entries_[0].previous = entries_.size() - 1;
     FindTwins();
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      if (IsOrdered(i)) ordered_.push_back(i);
+    }
+    std::ranges::sort(ordered_, {}, [this](size_t i) { return operations_[i].version; });
   }
 
   Verdict Run() {
@@ -168,16 +210,15 @@ class Search {
         at = Try(at) ? Restart() : entries_[at].next;
         continue;
       }
-      // Here begins what comes after an answer still without a place. First the answered operations were tried, now
-      // those of unknown outcome: most of them never mattered.
-      if (!unknown_too_) {
-        unknown_too_ = true;
+      // Here begins what comes after an answer still without a place.
+      if (phase_ != Phase::kDoubtful) {
+        phase_ = phase_ == Phase::kIdle ? Phase::kCertain : Phase::kDoubtful;
         at = entries_[0].next;
         continue;
       }
       if (at != 0) Blocked(entries_[at].operation);
-      // A read that changed nothing took nobody's place: what failed with it fails without it.
-      while (!chosen_.empty() && chosen_.back().idle) Undo();
+      // Who changed nothing took nobody's place: what failed with it fails without it.
+      while (!chosen_.empty() && chosen_.back().phase == Phase::kIdle) Undo();
       if (chosen_.empty()) return {Verdict::Kind::kWrong, why_, states_};
       at = entries_[Undo()].next;
     }
@@ -185,11 +226,36 @@ class Search {
   }
 
  private:
+  static constexpr size_t kNone = static_cast<size_t>(-1);
+
+  // What is tried at each step, in turn.
+  enum class Phase : uint8_t {
+    kIdle,      // what changes nothing: the sooner it has its place, the more others can have theirs
+    kCertain,
+    kDoubtful,  // of unknown outcome: most of them never mattered
+  };
+  // What the next operation has to do with the doubtful ones right before it.
+  struct Wants {
+    Cells observe = 0;    // all of these
+    Cells touch = 0;      // one of these
+    size_t last = kNone;  // of the doubtful ones; none: nothing is wanted
+  };
+  // For each cell, the doubtful operation that made it what it is, as long as nothing of that has been observed.
+  using Owners = std::array<size_t, kCellsPerGroup>;
+
+  static Owners NoOwners() {
+    Owners owners;
+    owners.fill(kNone);
+    return owners;
+  }
+
   struct Choice {
     size_t call;
     GroupState before;
-    bool unknown_too;
-    bool idle;  // a read that taught the state nothing
+    Phase phase;
+    bool ordered;
+    Wants wants;
+    Owners owners;
   };
 
   // Of operations of unknown outcome that do the same, the one called first can stand wherever a later one could, so a
@@ -199,36 +265,51 @@ class Search {
     std::map<std::string, size_t> last;
     for (size_t at = entries_[0].next; at != 0; at = entries_[at].next) {
       const size_t index = entries_[at].operation;
-      if (!entries_[at].is_call || operations_[index].outcome != Outcome::kUnknown) continue;
+      if (!entries_[at].is_call || !IsDoubtful(index)) continue;
       const auto [known, first] = last.try_emplace(Deeds(operations_[index]), index);
       if (!first) twin_[index] = std::exchange(known->second, index);
     }
   }
 
+  bool IsOrdered(size_t index) const { return !operations_[index].is_read && static_cast<bool>(operations_[index].version); }
+  // Nobody read it or was told of it: it need not have happened.
+  bool IsDoubtful(size_t index) const {
+    return operations_[index].outcome == Outcome::kUnknown && !operations_[index].version;
+  }
+
   bool Done(size_t index) const { return (done_[index / 64] >> (index % 64) & 1) != 0; }
 
   size_t Restart() {
-    unknown_too_ = false;
+    phase_ = Phase::kIdle;
     return entries_[0].next;
   }
 
   bool Try(size_t call) {
     const size_t index = entries_[call].operation;
-    if ((operations_[index].outcome == Outcome::kUnknown) != unknown_too_) return false;
+    if (IsDoubtful(index) != (phase_ == Phase::kDoubtful)) return false;
     if (twin_[index] != kNone && !Done(twin_[index])) return false;
+    const bool ordered = IsOrdered(index);
+    if (ordered && ordered_[next_ordered_] != index) return false;
     const Operation& operation = operations_[index];
+    if (!IsWanted(operation, index)) return false;
     if (operation.is_read && !Fits(operation, state_)) return false;
-    const bool idle = operation.is_read && !Teaches(operation, state_);
     GroupState next = state_;
     if (!Step(operation, next)) return false;
-    if (unknown_too_ && next.cells == state_.cells && next.newest == state_.newest) return false;  // the same as never
+    const bool idle = !ordered && next.cells == state_.cells && next.newest == state_.newest;
+    if (idle != (phase_ == Phase::kIdle)) return false;  // one of unknown outcome that changes nothing: the same as never
+    Owners owners = owners_;
+    if (!Settle(operation, index, next, owners)) return false;
     done_[index / 64] |= uint64_t{1} << (index % 64);
-    if (!seen_.insert(Key(next)).second) {
+    // Who takes nobody's place leads to no state that another order would not lead to.
+    if (!idle && !seen_.insert(Key(next, index, owners)).second) {
       done_[index / 64] &= ~(uint64_t{1} << (index % 64));
       return false;
     }
     ++states_;
-    chosen_.push_back({call, std::exchange(state_, std::move(next)), unknown_too_, idle});
+    next_ordered_ += ordered;
+    chosen_.push_back({call, std::exchange(state_, std::move(next)), phase_, ordered, wants_,
+                       std::exchange(owners_, owners)});
+    wants_ = WantsAfter(operation, index);
     Lift(call);
     if (entries_[call].match != 0) {
       Lift(entries_[call].match);
@@ -248,8 +329,46 @@ class Search {
     PutBack(choice.call);
     done_[call.operation / 64] &= ~(uint64_t{1} << (call.operation % 64));
     state_ = std::move(choice.before);
-    unknown_too_ = choice.unknown_too;
+    phase_ = choice.phase;
+    next_ordered_ -= choice.ordered;
+    wants_ = choice.wants;
+    owners_ = choice.owners;
     return choice.call;
+  }
+
+  // False: with this operation the last is overwritten that a doubtful one did, and nobody has seen any of it. There is
+  // an order without that, then, if there is one with it.
+  bool Settle(const Operation& operation, size_t index, const GroupState& next, Owners& owners) const {
+    for (Cells cells = Observed(operation); cells != 0; cells &= cells - 1) {
+      const size_t owner = owners[static_cast<size_t>(std::countr_zero(cells))];
+      if (owner != kNone) std::ranges::replace(owners, owner, kNone);
+    }
+    for (size_t cell = 0; cell < owners.size(); ++cell) {
+      if (next.cells[cell] == state_.cells[cell]) continue;
+      const size_t before = std::exchange(owners[cell], phase_ == Phase::kDoubtful ? index : kNone);
+      if (before != kNone && std::ranges::find(owners, before) == owners.end()) return false;
+    }
+    return true;
+  }
+
+  // What is doubtful happens for somebody's sake, or need not have happened. It stands in a row of its like right before
+  // an operation of its cells: one of a single cell before who observes that, be it another of the row. Of two neighbours
+  // that have nothing to do with one another the one called first comes first.
+  bool IsWanted(const Operation& operation, size_t index) const {
+    if (wants_.last == kNone) return true;
+    if (phase_ == Phase::kDoubtful) return index > wants_.last || (Touched(operation) & Touched(operations_[wants_.last])) != 0;
+    return (wants_.observe & ~Observed(operation)) == 0 && (wants_.touch == 0 || (wants_.touch & Touched(operation)) != 0);
+  }
+  Wants WantsAfter(const Operation& operation, size_t index) const {
+    if (phase_ != Phase::kDoubtful) return {};
+    Wants wants = wants_;
+    const Cells mine = Touched(operation);
+    const bool single = (mine & (mine - 1)) == 0;
+    wants.observe = (wants.observe & ~Observed(operation)) | (single ? mine : 0);
+    if ((wants.touch & mine) != 0) wants.touch = 0;
+    if (!single) wants.touch = mine;
+    wants.last = index;
+    return wants;
   }
 
   void Lift(size_t entry) {
@@ -261,14 +380,26 @@ class Search {
     entries_[entries_[entry].next].previous = entry;
   }
 
-  std::string Key(const GroupState& state) const {
+  // Of what a state is: its fingerprint, as there are millions.
+  std::pair<uint64_t, uint64_t> Key(const GroupState& state, size_t last, const Owners& owners) const {
     std::string key(reinterpret_cast<const char*>(done_.data()), done_.size() * sizeof(uint64_t));
+    const Wants wants = WantsAfter(operations_[last], last);  // what may follow depends on it
+    key.append({static_cast<char>(wants.observe), static_cast<char>(wants.touch)});
+    key.append(reinterpret_cast<const char*>(&wants.last), sizeof wants.last);
+    key.append(reinterpret_cast<const char*>(owners.data()), sizeof owners);
+    const auto add = [&key](const Version& version) {
+      key.append(reinterpret_cast<const char*>(&version.epoch.value), sizeof version.epoch.value);
+      key.append(reinterpret_cast<const char*>(&version.lsn.value), sizeof version.lsn.value);
+    };
     for (size_t i = 0; i < state.cells.size(); ++i) {
-      key += state.newest[i].ToString() + ';';
-      if (state.cells[i]) key += state.cells[i]->value + '@' + state.cells[i]->version.ToString();
+      add(state.newest[i]);
+      add(state.cells[i] ? state.cells[i]->version : Version());
+      if (state.cells[i]) key += state.cells[i]->value;
       key += '|';
     }
-    return key;
+    const uint64_t first = std::hash<std::string>()(key);
+    key += '.';
+    return {first, std::hash<std::string>()(key)};
   }
 
   // Remembers the farthest that the search came, for people.
@@ -285,16 +416,21 @@ class Search {
 
   const std::vector<Operation> operations_;
   const size_t states_max_;
-  static constexpr size_t kNone = static_cast<size_t>(-1);
-
+  std::vector<size_t> ordered_;  // writes of known version, in its order
+  size_t next_ordered_ = 0;
   std::vector<size_t> twin_;    // of unknown outcome: the last one before that does the same, or kNone
   std::vector<uint64_t> done_;  // a bit for each operation that has been given its place
   std::vector<Entry> entries_;
   size_t left_ = 0;             // answered operations without a place
   GroupState state_;
-  bool unknown_too_ = false;    // which of them are being tried
+  Phase phase_ = Phase::kIdle;
+  Owners owners_ = NoOwners();
+  Wants wants_;
   std::vector<Choice> chosen_;
-  std::unordered_set<std::string> seen_;
+  struct HashOfKey {
+    size_t operator()(const std::pair<uint64_t, uint64_t>& key) const { return key.first; }
+  };
+  std::unordered_set<std::pair<uint64_t, uint64_t>, HashOfKey> seen_;
   size_t states_ = 0;
   size_t farthest_ = 0;
   std::string why_;
@@ -307,18 +443,15 @@ Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) 
   std::erase_if(operations, [](const Operation& op) {
     return op.outcome == Outcome::kNotExecuted || (op.is_read && op.outcome == Outcome::kUnknown);
   });
+  LearnFromReads(operations);
   // An order without the unknown ones that nobody saw is an order: they may never have happened. That is mostly so, and
   // found at once, where a search over all of them can take for ever. Only a right verdict of it counts.
-  std::unordered_set<std::string> found;
-  for (const Operation& op : operations) {
-    if (op.is_read && op.found) found.insert(op.found->value);
-  }
   // A delete leaves no value to be seen: those are tried next.
   size_t states = 0;
   for (const bool deletes : {false, true}) {
     std::vector<Operation> likely;
     std::ranges::copy_if(operations, std::back_inserter(likely), [&](const Operation& op) {
-      return op.outcome != Outcome::kUnknown || WasSeen(op, found) || (deletes && Deletes(op));
+      return op.outcome != Outcome::kUnknown || op.version || Expires(op) || (deletes && Deletes(op));
     });
     if (likely.size() == operations.size()) break;
     Verdict verdict = Search(std::move(likely), states_max / 10).Run();

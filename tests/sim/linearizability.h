@@ -4,8 +4,9 @@
 // that no other precedes is tried next; where none fits, the last choice is undone.
 // Model:    a group's cells; every part of a batch at once or none; conditions judged on the same state. An operation of
 //           unknown outcome may happen at any moment after its call, or never; twice, it may not.
-// Versions: a write's version, where it is known, exceeds every version that its key had before. A version that is not
-//           known when it is written is learnt from the first read that finds the value.
+// Versions: grow along a group's history, whose keys share one log: writes of known version stand in its order, which
+//           spares the search nearly all of its choices. A version is known from the write's answer, or from who read
+//           the value; a counter's that is not known when it is written is learnt from the first read that finds it.
 // Threads:  pure functions.
 #pragma once
 

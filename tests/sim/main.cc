@@ -68,7 +68,8 @@ bool PrintKinds(const std::map<std::string, uint64_t>& kinds, uint64_t runs) {
     std::printf("FAILED: this never happened: %s\n", kind.c_str());
     enough = false;
   }
-  const std::map<std::string, uint64_t> wanted = {{"operations", 500}, {"faults", 5}};
+  const std::map<std::string, uint64_t> wanted = {
+      {"operations", 500}, {"faults", 5}, {"failovers", 1}, {"membership changes", 1}};
   for (const auto& [kind, least] : wanted) {
     if (runs < kSeedsForEveryKind || kinds.at(kind) >= least * runs) continue;
     std::printf("FAILED: fewer than %llu %s each\n", static_cast<unsigned long long>(least), kind.c_str());
@@ -111,10 +112,10 @@ int HuntAll(const Bug& only) {
     const auto caught = Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs()});
     const std::string name(bug.name());
     if (caught) {
-      std::printf("    {\"%s\", %llu},  // %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
+      std::printf("%s %llu  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
                   caught->problem.substr(0, caught->problem.find('\n')).c_str());
     } else {
-      std::printf("    // not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());
+      std::printf("# not caught in %llu seeds: %s\n", static_cast<unsigned long long>(FLAGS_hunt_seeds), name.c_str());
       ++missed;
     }
     std::fflush(stdout);

@@ -1,8 +1,18 @@
 #include "tests/sim/network.h"
 
 #include <algorithm>
+#include <string_view>
 
 namespace ebla::sim {
+namespace {
+
+// Of a message in the strict binary protocol: four bytes of version and kind, then the method's name after its length.
+std::string_view MethodOf(std::string_view message) {
+  if (message.size() < 8) return {};
+  return message.substr(8, static_cast<unsigned char>(message[7]));
+}
+
+}  // namespace
 
 // ---- chance --------------------------------------------------------------------------------------------------------
 
@@ -20,10 +30,25 @@ Duration Network::Delay() {
 }
 
 void Network::NoteSent(const std::string& from) {
-  const auto found = awaited_.find(from);
-  if (found == awaited_.end() || --found->second.left > 0) return;
-  executor_.Post(std::move(found->second.task));
-  awaited_.erase(found);
+  const auto [first, last] = awaited_.equal_range(from);
+  for (auto at = first; at != last;) {
+    if (--at->second.left > 0) {
+      ++at;
+      continue;
+    }
+    executor_.Post(std::move(at->second.task));
+    at = awaited_.erase(at);
+  }
+}
+
+bool Network::RepeatOrder() {
+  if (orders_.empty()) return false;
+  const Order& order = orders_[scheduler_.Random(orders_.size())];
+  const auto found = nodes_.find(order.to);
+  const std::shared_ptr<Node> target = found == nodes_.end() ? nullptr : found->second.lock();
+  if (target == nullptr || target->dead_) return false;
+  target->Arrive({}, order.message, false);
+  return true;
 }
 
 bool Network::IsCut(const std::string& from, const std::string& to) {
@@ -73,6 +98,11 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
     if (const auto self = weak.lock()) self->Finish(id, Error(Code::kDeadlineExceeded, "no answer in time"));
   });
 
+  const std::string_view method = MethodOf(call.message);
+  if (method == "configure" || method == "drop" || method == "fence") {
+    network_.orders_.push_back({to, call.message});
+    if (network_.orders_.size() > kOrdersMax) network_.orders_.pop_front();
+  }
   const Weather& weather = network_.weather_;
   const auto found = network_.nodes_.find(to);
   const std::shared_ptr<Node> target = found == network_.nodes_.end() ? nullptr : found->second.lock();
@@ -84,7 +114,7 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
     return;
   }
   Duration delay = network_.Delay();
-  const Caller caller{weak_from_this(), id, name_};
+  const Caller caller{weak_from_this(), id, name_, method == "fence"};
   const auto arrive_after = [&](Duration after, bool answered) {
     network_.executor_.After(after, [target = std::weak_ptr(target), caller, message = call.message, answered]() mutable {
       const auto node = target.lock();
@@ -155,6 +185,7 @@ void Network::Node::Arrive(const Caller& caller, std::string message, bool answe
 }
 
 void Network::Node::Answer(const Caller& caller, std::string reply) {
+  if (caller.fences) network_.NoteSent(name_ + kFences);
   const auto sender = caller.node.lock();
   if (sender == nullptr || network_.IsCut(name_, caller.name)) return;
   const Duration delay = network_.Delay();
@@ -178,6 +209,7 @@ void Network::Node::Answer(const Caller& caller, std::string reply) {
 void Network::Node::Leave() {
   dead_ = true;
   network_.awaited_.erase(name_);
+  network_.awaited_.erase(name_ + kFences);
   for (const auto& [work, caller] : std::exchange(work_, {})) {
     ++network_.counters_.broken;
     const auto sender = caller.node.lock();

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <set>
@@ -57,13 +58,24 @@ class Network {
   void MendAll() { cut_.clear(); }
   const Counters& counters() const { return counters_; }
   // `task` runs once, just when `from` has sent its `count`th call from now on; forgotten when that life ends first.
-  void OnceSent(const std::string& from, int count, Task task) { awaited_[from] = {count, std::move(task)}; }
+  void OnceSent(const std::string& from, int count, Task task) { awaited_.emplace(from, Awaited{count, std::move(task)}); }
+  // The same when it has answered a fence.
+  void OnceFenced(const std::string& from, Task task) { OnceSent(from + kFences, 1, std::move(task)); }
+  // One of the masters' latest orders arrives once more, at whoever answers there now; what it answers is lost.
+  bool RepeatOrder();
 
  private:
   struct Awaited {
     int left;
     Task task;
   };
+  struct Order {
+    rpc::Endpoint to;
+    std::string message;
+  };
+  static constexpr char kFences[] = " answers a fence";
+  static constexpr size_t kOrdersMax = 64;
+
   friend class Node;
   Duration Delay();
   Duration Within(Duration most);
@@ -76,7 +88,8 @@ class Network {
   Weather weather_;
   Counters counters_;
   std::set<std::pair<std::string, std::string>> cut_;
-  std::map<std::string, Awaited> awaited_;
+  std::multimap<std::string, Awaited> awaited_;
+  std::deque<Order> orders_;  // the latest that masters sent
   std::map<rpc::Endpoint, std::weak_ptr<Node>> nodes_;
 };
 
@@ -94,6 +107,7 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
   void Leave();
 
  private:
+  friend class Network;
   class Link;
   struct Call {
     rpc::Channel::Done done;
@@ -105,6 +119,7 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
     std::weak_ptr<Node> node;
     uint64_t call;
     std::string name;
+    bool fences = false;
   };
 
   void Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done, Executor& executor);

@@ -1,6 +1,7 @@
 #include "tests/sim/run.h"
 
 #include <algorithm>
+#include <array>
 #include <map>
 #include <memory>
 #include <utility>
@@ -11,6 +12,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
+#include "tests/sim/raw_client.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
@@ -71,7 +73,7 @@ class Run {
         log_(scheduler_),
         shape_(DrawShape()),
         cluster_(scheduler_, log_, shape_),
-        catalog_(cluster_.coordination(), log_),
+        catalog_(cluster_.coordination(), log_, [this](TabletId tablet, Epoch epoch) { return Released(tablet, epoch); }),
         watcher_(scheduler_) {
     log_.SetSink(options.sink);
     report_.seed = options.seed;
@@ -101,15 +103,24 @@ class Run {
     log_.Add(name, "starts");
     names_[index] = name;
     clients_[index] = NewClient(name);
-    clients_[index]->Work(kTable);
+    clients_[index]->Work(kTable, index < static_cast<size_t>(workload_.readers));
   }
 
-  Cluster::Shape DrawShape() {
-    Cluster::Shape shape;
-    shape.servers = 3 + static_cast<int>(scheduler_.Random(3));
+  Shape DrawShape() {
+    Shape shape;
+    shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));  // with three, nobody is replaced
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.lie = options_.bug.lie;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
+    workload_.large = scheduler_.Random(6) == 0;
+    shape.interval = replicas_ > 1 && scheduler_.Random(5) == 0;
+    if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
+    constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
+    shape.log_entries_kept_max = kKept[scheduler_.Random(kKept.size())];
+    if (scheduler_.Random(2) == 0) {  // copies take their time
+      shape.copy_chunk_records = 1 + scheduler_.Random(3);
+      shape.copy_bytes_per_second = 8'000 << scheduler_.Random(6);
+    }
     return shape;
   }
   void Watch() {
@@ -117,6 +128,7 @@ class Run {
     watcher_.After(milliseconds(10), [this] { Watch(); });
   }
 
+  bool Released(TabletId tablet, Epoch epoch);
   bool Begin();
   void Break();
   void Converge();
@@ -130,15 +142,16 @@ class Run {
   testing::SimScheduler scheduler_;
   EventLog log_;
   int replicas_ = 1;
-  const Cluster::Shape shape_;
+  WorkloadOptions workload_;
+  const Shape shape_;
   Cluster cluster_;
   CatalogWatch catalog_;
   testing::SimExecutor watcher_;
-  WorkloadOptions workload_;
   RunRecord record_;
   std::vector<std::unique_ptr<SimClient>> clients_;
   std::vector<std::string> names_;
   std::vector<int> lives_;
+  std::unique_ptr<RawClient> raw_;
   std::unique_ptr<SimClient> admin_;
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Nemesis> nemesis_;
@@ -147,6 +160,17 @@ class Run {
   TableId table_;
   RunReport report_;
 };
+
+bool Run::Released(TabletId tablet, Epoch epoch) {
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    if (cluster_.server(i) == nullptr) continue;
+    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->tablet == tablet ? handle->view() : nullptr;
+      if (view != nullptr && view->released == epoch) return true;
+    }
+  }
+  return false;
+}
 
 bool Run::Begin() {
   const auto all_up = [this] {
@@ -163,6 +187,7 @@ bool Run::Begin() {
   std::optional<Status> made;
   CreateTableOptions options;
   options.table.replicas = replicas_;
+  if (shape_.interval) options.table.durability = TableDurability::kInterval;
   for (int group = kGroupsPerTablet; group < workload_.groups; group += kGroupsPerTablet) options.split_points.push_back(GroupPrefix(group));
   admin_->admin().CreateTable(kTable, options, client::Once<Result<TableInfo>>([this, &made](Result<TableInfo> table) {
                                 if (table.has_value()) table_ = table->id;
@@ -177,6 +202,8 @@ bool Run::Begin() {
   names_.resize(clients_.size());
   lives_.resize(clients_.size());
   for (size_t i = 0; i < clients_.size(); ++i) StartClient(i);
+  raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
+  raw_->Work(table_);
   return true;
 }
 
@@ -184,7 +211,8 @@ bool Run::Begin() {
 std::vector<Fault> Run::DrawFaults() {
   std::vector<Fault> faults;
   for (size_t i = 0; i < kFaultCount; ++i) {
-    if (scheduler_.Random(2) == 0) faults.push_back(static_cast<Fault>(i));
+    const auto fault = static_cast<Fault>(i);
+    if (scheduler_.Random(2) == 0 && (replicas_ > 1 || !IsAimed(fault))) faults.push_back(fault);
   }
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler_.Random(i)]);
@@ -223,9 +251,10 @@ void Run::Converge() {
   scheduler_.RunFor(seconds(3));
   Until([&] { return record_.answered >= options_.answered_min; }, options_.patience);
   tables_->Finish();
+  raw_->Finish();
   for (const auto& client : clients_) client->Finish();
   const auto at_rest = [this] {
-    return tables_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
+    return tables_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
   };
   if (!Until(at_rest, options_.patience)) Problem("clients did not come to rest after everything was healed");
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -264,6 +293,7 @@ void Run::JudgeTables() {
 // What servers keep as undone, and which epochs the primaries know, by the groups whose keys they hold.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
+  for (int group = 0; group < workload_.groups; ++group) truth[group].may_forget = shape_.interval;
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     for (const TableId table : store.Tables()) {
@@ -309,7 +339,8 @@ void Run::Summarize() {
   std::map<std::string, uint64_t>& kinds = report_.kinds;
   for (const char* kind : {"read strong", "read session", "read bounded", "read eventual", "multi get", "scan page",
                            "write majority", "write all", "write primary", "write refused", "batch", "put", "delete",
-                           "increment", "check", "lost write told"}) {
+                           "increment", "check", "lost write told", "put with ttl", "session handed on", "raw write",
+                           "raw again", "raw finished", "raw another", "raw impossible"}) {
     kinds[kind] = 0;
   }
   for (const auto& [kind, count] : record_.kinds) kinds[kind] = count;
@@ -322,12 +353,13 @@ void Run::Summarize() {
   kinds["operations"] = record_.answered;
   kinds["faults"] = faults;
   kinds["failovers"] = catalog_.counts().failovers;
-  kinds["lead moved"] = catalog_.counts().moved;
+  kinds["transfers"] = catalog_.counts().transfers;
+  kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["undone kept"] = undone_;
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
-  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + " replicas, " +
+  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + (shape_.interval ? " replicas at intervals, " : " replicas, ") +
                     figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
                     std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
                     figure("failovers", "failovers") + figure("membership changes", "membership changes") +

@@ -11,7 +11,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr char kCellNames[] = {'a', 'b', 'n'};
+constexpr char kCellNames[] = {'a', 'b', 'n', 't'};
+constexpr size_t kTokensMax = 8;
+// What makes a value large; histories keep what stands before it.
+constexpr char kPadding = '#';
+constexpr size_t kLarge = 300'000;
 
 // Faults that may pass; the SDK promises that the operation was not executed.
 bool NotExecuted(Code code) {
@@ -53,16 +57,24 @@ Ack DrawAck(uint64_t choice) {
   return choice < 4 ? Ack::kPrimary : Ack::kMajority;
 }
 
-Batch ToBatch(int group, const std::vector<WritePart>& parts) {
+std::string Unpadded(std::string value) {
+  value.resize(std::min(value.size(), value.find(kPadding)));
+  return value;
+}
+
+Batch ToBatch(int group, const std::vector<WritePart>& parts, bool large) {
   Batch batch;
   for (const WritePart& part : parts) {
     BatchOptions options;
     options.if_absent = part.condition == WritePart::Condition::kAbsent;
     options.if_exists = part.condition == WritePart::Condition::kExists;
     if (part.condition == WritePart::Condition::kVersionIs) options.if_version = part.version;
+    if (part.ttl.count() > 0) options.ttl = part.ttl;
     const std::string key = KeyName(group, part.cell);
     switch (part.kind) {
-      case WritePart::Kind::kPut: batch.Put(key, part.value, options); break;
+      case WritePart::Kind::kPut:
+        batch.Put(key, large ? part.value + std::string(kLarge, kPadding) : part.value, options);
+        break;
       case WritePart::Kind::kDelete: batch.Delete(key, options); break;
       case WritePart::Kind::kIncrement: batch.Increment(key, part.delta, options); break;
       case WritePart::Kind::kCheck: batch.Check(key, options); break;
@@ -131,7 +143,8 @@ void SimClient::OpenThen(const std::string& table, std::function<void(Status)> t
                    }));
 }
 
-void SimClient::Work(const std::string& table) {
+void SimClient::Work(const std::string& table, bool reads_only) {
+  reads_only_ = reads_only;
   ++busy_;
   OpenThen(table, [this](Status opened) {
     --busy_;
@@ -152,7 +165,9 @@ void SimClient::Next() {
     --busy_;
     return;
   }
-  const uint64_t choice = Random(100);
+  if (Random(60) == 0) HandOn();
+  if (Random(60) == 0) TakeOver();
+  const uint64_t choice = Random(reads_only_ ? 42 : 100);
   if (choice < 25) {
     GetOptions options;
     options.deadline = DrawDeadline();
@@ -198,6 +213,30 @@ uint64_t SimClient::DrawSession(Session*& session) {
   return drawn.number;
 }
 
+// Another client goes on from what this session knows now, and so does this session itself.
+void SimClient::HandOn() {
+  const SimSession& drawn = sessions_[Random(sessions_.size())];
+  if (record_.tokens.size() == kTokensMax) record_.tokens.erase(record_.tokens.begin());
+  record_.tokens.push_back({drawn.number, record_.history.Event(scheduler_.Now()), drawn.session.Token()});
+}
+
+void SimClient::TakeOver() {
+  if (record_.tokens.empty()) return;
+  const auto token = record_.tokens.begin() + static_cast<ptrdiff_t>(Random(record_.tokens.size()));
+  Result<client::SessionTokens> known = client::DecodeTokens(token->text);
+  if (!known) {
+    record_.problems.push_back("a session's token cannot be read: " + known.error().ToString());
+    return;
+  }
+  const uint64_t number = record_.next_session++;
+  record_.history.handovers[number] = {token->session, token->at};
+  sessions_[Random(sessions_.size())] = {
+      number, client::SessionAccess::Make(std::make_shared<client::SessionState>(*std::move(known)))};
+  log_.Add(name_, "s" + std::to_string(number) + " goes on from s" + std::to_string(token->session));
+  record_.tokens.erase(token);
+  ++record_.kinds["session handed on"];
+}
+
 // ---- reads ---------------------------------------------------------------------------------------------------------
 
 template <class Options>
@@ -240,7 +279,7 @@ void SimClient::Found(size_t index, std::optional<Cell> cell) {
 
 Status SimClient::Found(size_t index, const Result<Record>& result) {
   if (result.has_value()) {
-    Found(index, Cell{result->value, result->version});
+    Found(index, Cell{Unpadded(result->value), result->version});
     return Status::Ok();
   }
   const Status& status = result.error();
@@ -325,7 +364,7 @@ void SimClient::ScanOn(ScanOptions options, uint64_t session) {
     }
     std::map<std::string, Cell> rows;
     for (const Row& row : page->rows) {
-      if (!rows.emplace(row.key, Cell{row.record.value, row.record.version}).second || !reads.contains(row.key)) {
+      if (!rows.emplace(row.key, Cell{Unpadded(row.record.value), row.record.version}).second || !reads.contains(row.key)) {
         record_.problems.push_back(name_ + ": a scan answered key " + row.key + " twice or out of its range");
       }
     }
@@ -383,6 +422,7 @@ WritePart SimClient::DrawPart(int group, int cell) {
   } else {
     part.kind = WritePart::Kind::kPut;
     part.value = name_ + "." + std::to_string(record_.history.operations.size()) + kCellNames[cell];
+    if (cell == kMortalCell && Random(8) != 0) part.ttl = milliseconds(100 + Random(Random(2) == 0 ? 800 : 5'000));
   }
   DrawCondition(group, part);
   return part;
@@ -407,7 +447,8 @@ void SimClient::WriteSome() {
   operation.parts = parts;
   operation.ack = options.ack;
   if (Random(2) == 0) operation.session = DrawSession(options.session);
-  core_->Write(table_, ToBatch(group, parts), options, [this, index](Result<BatchResult> result) {
+  const bool large = options_.large && parts.size() == 1 && Random(8) == 0;
+  core_->Write(table_, ToBatch(group, parts, large), options, [this, index](Result<BatchResult> result) {
     if (dead_) return;
     OnWritten(index, std::move(result));
     Again();
@@ -426,7 +467,7 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
     ++record_.kinds["write " + std::string(LevelName(operation.ack))];
     if (operation.parts.size() > 1) ++record_.kinds["batch"];
     for (const WritePart& part : operation.parts) {
-      ++record_.kinds[std::string(PartName(part))];
+      ++record_.kinds[part.ttl.count() > 0 ? "put with ttl" : std::string(PartName(part))];
       if (result->version) seen_[{operation.group, part.cell}] = result->version;
     }
     return log_.Add(name_, operation.ToString());

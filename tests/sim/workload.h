@@ -22,15 +22,17 @@
 namespace ebla::sim {
 
 struct WorkloadOptions {
-  int clients = 4;
+  int clients = 5;
   int in_flight = 3;  // of each client
   int sessions = 2;   // of each client
   int groups = 8;
+  int readers = 1;    // of the clients: these write nothing, and stay with whoever answers them
+  bool large = false;  // some values are so large that the log goes over in more than one message
   Duration think_max = std::chrono::milliseconds(100);
 };
 
 std::string GroupPrefix(int group);          // "g03/"
-std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n"
+std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n", "g03/t"
 int GroupOf(const std::string& key);         // -1: of none
 
 // Everything that the clients of a run share.
@@ -39,6 +41,12 @@ struct RunRecord {
   std::vector<std::string> problems;
   std::map<std::string, uint64_t> kinds;  // operations answered: "write primary", "read bounded", "get", "scan page", ...
   uint64_t next_session = 1;
+  struct Token {
+    uint64_t session;
+    EventNumber at;
+    std::string text;
+  };
+  std::vector<Token> tokens;  // handed on by sessions, to be continued by whoever takes them
   uint64_t answered = 0;  // with OK, NOT_FOUND or CONDITION_FAILED
   uint64_t unknown = 0;
   uint64_t not_executed = 0;
@@ -51,7 +59,7 @@ class SimClient {
   ~SimClient();  // a crash: what was under way stays of unknown outcome
 
   // Opens the table and works until told to stop.
-  void Work(const std::string& table);
+  void Work(const std::string& table, bool reads_only);
   void Finish() { finishing_ = true; }
   bool idle() const { return busy_ == 0; }
 
@@ -70,6 +78,8 @@ class SimClient {
   void ReadMany();
   void ScanSome();
   void ScanOn(ScanOptions options, uint64_t session);
+  void HandOn();
+  void TakeOver();
   void WriteSome();
   WritePart DrawPart(int group, int cell);
   void DrawCondition(int group, WritePart& part);
@@ -104,6 +114,7 @@ class SimClient {
   std::vector<SimSession> sessions_;
   std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key, where it may be named in a condition
   int busy_ = 0;
+  bool reads_only_ = false;
   bool finishing_ = false;
   bool dead_ = false;
 };

@@ -1,0 +1,208 @@
+// Faults that are aimed at one tablet, each a course of events that a rule of the protocol was made for.
+#include <algorithm>
+#include <iterator>
+
+#include "tests/sim/faults.h"
+
+namespace ebla::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using CrashKind = tabletserver::MemoryDisk::CrashKind;
+
+}  // namespace
+
+bool Nemesis::TakeAim(Aim& aim) {
+  const auto& tablets = hooks_.catalog().tablets();
+  if (tablets.empty()) return false;
+  auto at = std::next(tablets.begin(), static_cast<ptrdiff_t>(scheduler_.Random(tablets.size())));
+  if (scheduler_.Random(2) == 0) {  // members that come and go are rare, and worth more
+    const auto learning = std::ranges::find_if(tablets, [](const auto& item) { return !item.second.learners.empty(); });
+    if (learning != tablets.end()) at = learning;
+  }
+  const CatalogWatch::Tablet& drawn = at->second;
+  if (drawn.voters.size() < 3) return false;
+  aim.tablet = drawn.id;
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    const std::string name = Cluster::ServerName(i);
+    const bool voter = std::ranges::find(drawn.voters, name) != drawn.voters.end();
+    const bool learner = std::ranges::find(drawn.learners, name) != drawn.learners.end();
+    if ((voter || learner) && (!Free(i) || cluster_.server(i) == nullptr)) return false;
+    if (name == drawn.primary) {
+      aim.primary = i;
+    } else if (voter) {
+      aim.followers.push_back(i);
+    } else if (learner) {
+      aim.learners.push_back(i);
+    }
+  }
+  if (aim.followers.size() > 1 && scheduler_.Random(2) == 0) std::swap(aim.followers[0], aim.followers[1]);
+  return aim.primary >= 0 && aim.followers.size() >= 2;
+}
+
+bool Nemesis::InjectAimed(Fault fault) {
+  Aim aim;
+  if (!TakeAim(aim)) return false;
+  cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
+  if (fault == Fault::kUsurp) Usurp(aim);
+  if (fault == Fault::kFollowerReset) ResetFollower(aim);
+  if (fault == Fault::kFencedCrash) CrashFenced(aim);
+  if (fault == Fault::kCutThenCrash) CutThenCrash(aim);
+  if (fault == Fault::kRelay) Relay(aim);
+  return true;
+}
+
+void Nemesis::CutBoth(const std::string& one, const std::string& other, Duration lasting) {
+  cluster_.log().Add("network", "cut " + one + " <-> " + other);
+  cluster_.network().Cut(one, other);
+  cluster_.network().Cut(other, one);
+  After(lasting, [this, one, other] {
+    cluster_.log().Add("network", "mend " + one + " <-> " + other);
+    cluster_.network().Mend(one, other);
+    cluster_.network().Mend(other, one);
+  });
+}
+
+void Nemesis::Forsake(int index, Duration lasting) {
+  const std::string name = Cluster::ServerName(index);
+  for (int i = 0; i < cluster_.masters(); ++i) CutBoth(name, Cluster::MasterName(i), lasting);
+  cluster_.server(index)->coordinator().Expire();
+  HoldOff({name}, lasting);
+}
+
+void Nemesis::KillAndRestart(int index, CrashKind kind, Duration away) {
+  const auto at = static_cast<size_t>(index);
+  if (!Free(index) || cluster_.server(index) == nullptr) return;
+  busy_[at] = true;
+  cluster_.KillServer(index, kind);
+  After(away, [this, index, at] {
+    cluster_.StartServer(index);
+    busy_[at] = false;
+  });
+}
+
+// The primary reaches all of its followers, all but one, or none; or the masters reach all but one.
+void Nemesis::Usurp(const Aim& aim) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const Duration lasting = Within(milliseconds(300), seconds(4));
+  const uint64_t reach = scheduler_.Random(4);
+  for (size_t i = 0; i < aim.followers.size(); ++i) {
+    if (reach == 2 || (reach == 1 && i == 0)) CutBoth(primary, Cluster::ServerName(aim.followers[i]), lasting);
+  }
+  if (reach == 3) {
+    for (int i = 0; i < cluster_.masters(); ++i) {
+      CutBoth(Cluster::MasterName(i), Cluster::ServerName(aim.followers[0]), lasting);
+    }
+  }
+  // Between fence and catalog the master cannot go on for a while.
+  if (scheduler_.Random(2) == 0) {
+    const int fenced = scheduler_.Random(2) == 0 ? aim.primary : aim.followers[1];
+    cluster_.network().OnceFenced(Cluster::ServerName(fenced), [this] {
+      if (healed_) return;
+      std::vector<std::string> masters;
+      for (int i = 0; i < cluster_.masters(); ++i) masters.push_back(Cluster::MasterName(i));
+      HoldOff(masters, Within(milliseconds(50), milliseconds(900)));
+    });
+  }
+  if (reach == 3 || scheduler_.Random(5) == 0) {  // fenced together with the others
+    cluster_.log().Add(primary, "loses its session");
+    cluster_.server(aim.primary)->coordinator().Expire();
+  } else {
+    Forsake(aim.primary, lasting);
+  }
+}
+
+// One follower hears nothing of the primary for longer than a lease; then nobody does, and the other one restarts.
+void Nemesis::ResetFollower(const Aim& aim) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const Duration deaf = Within(milliseconds(200), milliseconds(1600));
+  const Duration lasting = deaf + Within(milliseconds(500), seconds(4));
+  CutBoth(primary, Cluster::ServerName(aim.followers[1]), lasting);
+  const CrashKind kind = scheduler_.Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
+  After(deaf, [this, aim, primary, kind, lasting = lasting - deaf] {
+    if (cluster_.server(aim.primary) == nullptr) return;
+    for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), lasting);
+    Forsake(aim.primary, lasting);
+    KillAndRestart(aim.followers[0], kind, Within(milliseconds(5), milliseconds(60)));
+  });
+}
+
+void Nemesis::CrashFenced(const Aim& aim) {
+  const Duration lasting = Within(milliseconds(500), seconds(4));
+  const int victim = aim.followers[0];
+  if (scheduler_.Random(2) == 0) {
+    CutBoth(Cluster::ServerName(victim), Cluster::ServerName(aim.followers[1]), lasting);
+  }
+  Forsake(aim.primary, lasting);
+  cluster_.network().OnceFenced(Cluster::ServerName(victim), [this, victim] {
+    if (healed_ || cluster_.server(victim) == nullptr || !Free(victim)) return;
+    cluster_.log().Add(Cluster::ServerName(victim), "has just answered a fence");
+    KillAndRestart(victim, CrashKind::kMachine, Within(milliseconds(5), milliseconds(80)));
+  });
+}
+
+void Nemesis::CutThenCrash(const Aim& aim) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const Duration cut = Within(milliseconds(50), milliseconds(1500));
+  for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), cut + milliseconds(100));
+  After(cut, [this, index = aim.primary] {
+    if (scheduler_.Random(2) == 0) {
+      if (cluster_.server(index) == nullptr) return;
+      Forsake(index, Within(milliseconds(500), seconds(3)));
+    } else {
+      KillAndRestart(index, CrashKind::kMachine, Within(milliseconds(20), seconds(6)));
+    }
+  });
+}
+
+// The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first one
+// leads again, and dies just when it has sent something of the old entries; the second is back by then.
+void Nemesis::Relay(const Aim& aim) {
+  const std::string first = Cluster::ServerName(aim.primary);
+  const Duration alone = Within(milliseconds(200), milliseconds(900));
+  const Duration lasting = alone + milliseconds(2500);
+  CutBoth(Cluster::ServerName(aim.followers[0]), Cluster::ServerName(aim.followers[1]), lasting);
+  for (const int follower : aim.followers) CutBoth(first, Cluster::ServerName(follower), alone + milliseconds(1200));
+  After(alone, [this, aim] {
+    if (cluster_.server(aim.primary) == nullptr) return;
+    Forsake(aim.primary, milliseconds(1200));
+    RelayOn(aim, 400);
+  });
+}
+
+void Nemesis::RelayOn(const Aim& aim, int polls) {
+  After(milliseconds(5), [this, aim, polls] {
+    const auto& tablets = hooks_.catalog().tablets();
+    const auto now = std::ranges::find(tablets, aim.tablet, [](const auto& item) { return item.second.id; });
+    if (now == tablets.end() || polls == 0) return;
+    int leads = -1;
+    for (const int follower : aim.followers) {
+      if (Cluster::ServerName(follower) == now->second.primary) leads = follower;
+    }
+    if (leads < 0) return RelayOn(aim, polls - 1);
+    After(Within(milliseconds(5), milliseconds(40)), [this, leads, first = aim.primary] {
+      KillAndRestart(leads, CrashKind::kMachine, Within(milliseconds(1500), milliseconds(3000)));
+      cluster_.network().OnceSent(Cluster::ServerName(first), 1 + static_cast<int>(scheduler_.Random(60)), [this, first] {
+        if (!healed_) KillAndRestart(first, CrashKind::kMachine, Within(seconds(2), seconds(5)));
+      });
+    });
+  });
+}
+
+bool Nemesis::RefuseAppends() {
+  const int index = AnyPrimary();
+  if (index < 0 || cluster_.server(index) == nullptr) return false;
+  cluster_.log().Add(Cluster::ServerName(index), "has no room for a moment");
+  cluster_.disk(index).disk.RefuseAppends(1 + static_cast<int>(scheduler_.Random(3)));
+  return true;
+}
+
+bool Nemesis::RepeatOrders() {
+  bool any = false;
+  for (uint64_t left = 1 + scheduler_.Random(6); left > 0; --left) any |= cluster_.network().RepeatOrder();
+  if (any) cluster_.log().Add("network", "repeats old orders");
+  return any;
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,229 @@
+#include "tests/sim/raw_client.h"
+
+#include <utility>
+
+#include "client/core/codec.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+constexpr Duration kAttempt = milliseconds(700);
+constexpr Duration kPatience = seconds(8);
+
+std::string Said(const idl::WriteReply& reply) {
+  const auto code = static_cast<Code>(reply.header.code);
+  return std::string(CodeName(code)) + " " + reply.header.message;
+}
+
+}  // namespace
+
+RawClient::RawClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
+                     const WorkloadOptions& options)
+    : name_(std::move(name)),
+      process_(std::move(process)),
+      executor_(process_.NewExecutor()),
+      cluster_(cluster),
+      log_(cluster.log()),
+      record_(record),
+      scheduler_(cluster.scheduler()),
+      options_(options),
+      id_(cluster.scheduler().Random() | 1) {
+  node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
+}
+
+RawClient::~RawClient() {
+  dead_ = true;
+  node_->Leave();
+  process_.Halt();
+}
+
+void RawClient::Work(TableId table) {
+  table_ = table;
+  busy_ = true;
+  Next();
+}
+
+// ---- asking --------------------------------------------------------------------------------------------------------
+
+idl::WriteRequest RawClient::NewRequest(int group, const std::string& value, int cell) {
+  idl::WriteRequest request;
+  request.header.tableId = static_cast<int64_t>(table_.value);
+  request.header.deadlineMs = 500;
+  request.clientId = static_cast<int64_t>(id_);
+  request.sequence = static_cast<int64_t>(sequence_);
+  request.firstIncomplete = request.sequence;
+  idl::Write& write = request.writes.emplace_back();
+  write.kind = idl::WriteKind::PUT;
+  write.key = KeyName(group, cell);
+  write.__set_value(value);
+  return request;
+}
+
+void RawClient::Send(Duration patience, Answered answered) {
+  Attempt(executor_.Now() + patience, std::move(answered));
+}
+
+bool RawClient::IsFinal(const idl::ReplyHeader& header) {
+  switch (header.code) {
+    case idl::Code::OK:
+    case idl::Code::CONDITION_FAILED:
+    case idl::Code::INVALID_ARGUMENT: return true;
+    case idl::Code::UNKNOWN_OUTCOME: return !header.__isset.retryAfterMs;  // else a retry can still learn it
+    case idl::Code::COME_AGAIN: return impossible_ && header.__isset.tabletId;
+    default: return false;
+  }
+}
+
+void RawClient::Attempt(MonotonicTime end, Answered answered) {
+  if (executor_.Now() >= end) return answered(nullptr);
+  const rpc::Endpoint to{Cluster::ServerName(server_), 7410};
+  node_->Connect(to, executor_)
+      ->Call(client::EncodeCall("write", request_), kAttempt,
+             [this, end, answered = std::move(answered)](Result<std::string> message) mutable {
+               if (dead_) return;
+               Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
+               if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));
+               if (reply) {
+                 const idl::ReplyHeader& header = reply->header;
+                 if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
+                 // An attempt that named no time was not executed: a later one may name any that was learnt before it.
+                 const bool nameless = !request_.header.__isset.tabletTimeMs;
+                 if (nameless && header.__isset.tabletTimeMs) request_.header.__set_tabletTimeMs(header.tabletTimeMs);
+                 if (!nameless && IsFinal(header)) return answered(&*reply);
+                 if (nameless && header.code == idl::Code::COME_AGAIN) return Attempt(end, std::move(answered));
+               }
+               const bool elsewhere = !reply || reply->header.code == idl::Code::NOT_PRIMARY ||
+                                      reply->header.code == idl::Code::WRONG_TABLET;
+               if (elsewhere) server_ = (server_ + 1) % cluster_.servers();
+               executor_.After(milliseconds(5 + Random(60)), [this, end, answered = std::move(answered)]() mutable {
+                 Attempt(end, std::move(answered));
+               });
+             });
+}
+
+void RawClient::Problem(const std::string& what, const idl::WriteReply& reply) {
+  record_.problems.push_back(name_ + ": " + what + ": sequence " + std::to_string(request_.sequence) + " of " +
+                             request_.writes[0].key + " got " + Said(reply) + " " + rpc::FromIdl(reply.version).ToString());
+}
+
+// ---- what is asked -------------------------------------------------------------------------------------------------
+
+void RawClient::Next() {
+  if (finishing_) {
+    busy_ = false;
+    return;
+  }
+  executor_.After(milliseconds(20 + Random(300)), [this] {
+    impossible_ = false;
+    if (finished_ && Random(4) == 0) {
+      auto [request, index] = *std::exchange(finished_, std::nullopt);
+      request_ = std::move(request);
+      return Again(index, Duration(0), /*finished=*/true);
+    }
+    const int group = static_cast<int>(Random(static_cast<uint64_t>(options_.groups)));
+    const int cell = static_cast<int>(Random(kCounterCell));
+    History& history = record_.history;
+    const size_t index = history.operations.size();
+    Operation operation;
+    operation.id = index + 1;
+    operation.client = name_;
+    operation.group = group;
+    operation.invoked = history.Event(scheduler_.Now());
+    operation.ack = Random(4) == 0 ? Ack::kPrimary : Ack::kMajority;
+    operation.parts = {{.cell = cell, .value = name_ + "." + std::to_string(index)}};
+    ++sequence_;
+    request_ = NewRequest(group, operation.parts[0].value, cell);
+    request_.level = static_cast<idl::WriteLevel::type>(operation.ack);
+    history.operations.push_back(std::move(operation));
+    Send(kPatience, [this, index](const idl::WriteReply* reply) {
+      Operation& written = record_.history.operations[index];
+      if (reply != nullptr && reply->header.code == idl::Code::INVALID_ARGUMENT) Problem("a write was refused", *reply);
+      if (reply == nullptr || reply->header.code != idl::Code::OK) {
+        log_.Add(name_, written.ToString());
+        return Next();
+      }
+      written.outcome = Outcome::kOk;
+      written.returned = record_.history.Event(scheduler_.Now());
+      written.version = rpc::FromIdl(reply->version);
+      ++record_.answered;
+      ++record_.kinds["raw write"];
+      log_.Add(name_, written.ToString());
+      Trick(index);
+    });
+  });
+}
+
+void RawClient::Trick(size_t index) {
+  const Operation& written = record_.history.operations[index];
+  const uint64_t choice = Random(8);
+  if (choice < 3) return Again(index, milliseconds(Random(Random(2) == 0 ? 500 : 12'000)), /*finished=*/false);
+  if (choice == 3 && written.ack == Ack::kMajority) return Another();
+  if (choice == 4) return Impossible();
+  if (choice == 5 && written.ack == Ack::kMajority) finished_ = {request_, index};
+  Next();
+}
+
+// The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer at
+// PRIMARY may have been undone, and then this one stands.
+void RawClient::Again(size_t index, Duration later, bool finished) {
+  Operation& first = record_.history.operations[index];
+  if (first.ack == Ack::kPrimary) {  // undone, it may be written again: nothing is known before the next answer
+    first.outcome = Outcome::kUnknown;
+    first.returned = kNever;
+    first.version = {};
+  }
+  executor_.After(later, [this, index, finished] {
+    request_.level = idl::WriteLevel::MAJORITY;
+    Send(kPatience, [this, index, finished](const idl::WriteReply* reply) {
+      Operation& written = record_.history.operations[index];
+      if (reply == nullptr || reply->header.code == idl::Code::UNKNOWN_OUTCOME) return Next();
+      const Version version = rpc::FromIdl(reply->version);
+      const bool ok = reply->header.code == idl::Code::OK;
+      if (!ok && (!finished || reply->header.code != idl::Code::INVALID_ARGUMENT)) Problem("a retry was refused", *reply);
+      if (ok && written.ack == Ack::kMajority && version != written.version) {
+        Problem("a retry got another answer than " + written.ToString(), *reply);
+      }
+      if (ok && written.ack == Ack::kPrimary) {
+        written.ack = Ack::kMajority;
+        written.outcome = Outcome::kOk;
+        written.returned = record_.history.Event(scheduler_.Now());
+        written.version = version;
+      }
+      if (ok) log_.Add(name_, "again: " + written.ToString());
+      ++record_.kinds[finished ? "raw finished" : "raw again"];
+      Next();
+    });
+  });
+}
+
+// The sequence of a committed write, for another one.
+void RawClient::Another() {
+  request_.writes[0].__set_value("misused");
+  Send(seconds(2), [this](const idl::WriteReply* reply) {
+    if (reply != nullptr && reply->header.code == idl::Code::OK) Problem("a sequence was used twice", *reply);
+    ++record_.kinds["raw another"];
+    Next();
+  });
+}
+
+// A time that is still to come, or a sequence that is too far ahead.
+void RawClient::Impossible() {
+  const int group = static_cast<int>(Random(static_cast<uint64_t>(options_.groups)));
+  const bool far = Random(2) == 0;
+  ++sequence_;
+  request_ = NewRequest(group, "impossible", 0);
+  request_.header.__set_tabletTimeMs(far ? time_ : time_ + 3'600'000);
+  if (far) request_.sequence += 100'000;
+  impossible_ = true;
+  Send(seconds(2), [this](const idl::WriteReply* reply) {
+    if (reply != nullptr && reply->header.code == idl::Code::OK) Problem("what none may write was written", *reply);
+    ++record_.kinds["raw impossible"];
+    Next();
+  });
+}
+
+}  // namespace ebla::sim

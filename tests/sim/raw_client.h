@@ -1,0 +1,66 @@
+// tests/sim/raw_client.h
+// A client that keeps none of the SDK's promises: it repeats writes long after they were answered and at other levels,
+// uses their sequence numbers for others, and names times and sequences that nobody may name yet (PROTOCOL 18-20).
+// Judged at once: what a tablet must refuse it refuses; a retry gets the first answer, or none. Its writes are in the
+//                 history like everybody's.
+// Threads:        one.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "idl/TabletService.h"
+#include "tests/sim/workload.h"
+
+namespace ebla::sim {
+
+class RawClient {
+ public:
+  RawClient(std::string name, Process process, Cluster& cluster, RunRecord& record, const WorkloadOptions& options);
+  ~RawClient();
+
+  void Work(TableId table);
+  void Finish() { finishing_ = true; }
+  bool idle() const { return !busy_; }
+
+ private:
+  using Answered = std::function<void(const idl::WriteReply*)>;  // null: no final answer in time
+
+  void Next();
+  void Trick(size_t index);
+  void Again(size_t index, Duration later, bool finished);
+  void Another();
+  void Impossible();
+  idl::WriteRequest NewRequest(int group, const std::string& value, int cell);
+  // To whoever leads, until that is answered for good; one that the time is asked of first is told it.
+  void Send(Duration patience, Answered answered);
+  void Attempt(MonotonicTime end, Answered answered);
+  bool IsFinal(const idl::ReplyHeader& header);
+  void Problem(const std::string& what, const idl::WriteReply& reply);
+  uint64_t Random(uint64_t bound) { return executor_.Random() % bound; }
+
+  const std::string name_;
+  Process process_;
+  testing::SimExecutor& executor_;
+  Cluster& cluster_;
+  EventLog& log_;
+  RunRecord& record_;
+  testing::SimScheduler& scheduler_;
+  const WorkloadOptions options_;
+  std::shared_ptr<Network::Node> node_;
+  const uint64_t id_;
+  TableId table_;
+  uint64_t sequence_ = 0;
+  int64_t time_ = 0;    // the latest tablet time heard of
+  int server_ = 0;      // whom to ask
+  bool impossible_ = false;  // what is under way must be refused: COME_AGAIN is final, too
+  idl::WriteRequest request_;  // under way
+  std::optional<std::pair<idl::WriteRequest, size_t>> finished_;  // to be repeated once others came after it
+  bool busy_ = false;
+  bool finishing_ = false;
+  bool dead_ = false;
+};
+
+}  // namespace ebla::sim
