@@ -5,6 +5,7 @@
 #include <chrono>
 #include <deque>
 #include <optional>
+#include <set>
 #include <thread>
 
 #include "tests/chaos/isles.h"
@@ -19,28 +20,32 @@ using Names = std::vector<std::string>;
 
 constexpr char kMainland[] = "clients";
 constexpr char kIsland[] = "islanders";
-constexpr char kTable[] = "isolated";
+constexpr char kTable[] = "isolated";  // what is undone in it becomes a conflict record
+constexpr char kMerged[] = "merged";   // the last write wins: what is undone in it is delivered again
 constexpr int kTablets = 6;
 constexpr auto kLease = 1s;
 constexpr auto kPatience = 5s;  // of what is served on the island
 constexpr auto kStrongPatience = 200ms;
 constexpr int64_t kOperationsBetween = 300;
 constexpr int64_t kStrongBefore = 20;
+constexpr auto kMergeTimeMax = 60s;  // from healing until everything has been delivered
+constexpr int kLooks = 24;           // EVENTUAL reads of one key, so that every replica is asked
 
 Names Everybody() { return {"zookeeper", "m-1", "m-2", "ts-1", "ts-2", "ts-3", kMainland, kIsland}; }
 
-Status MakeTable(const Client& client) {
+Status MakeTable(const Client& client, const std::string& name, bool last_write_wins) {
   CreateTableOptions options{.deadline = 30s};
   options.table.replicas = 3;
   for (int tablet = 1; tablet < kTablets; ++tablet) options.split_points.push_back(std::to_string(tablet));
-  if (const auto made = client.CreateTable(kTable, options); !made) return made.error();
+  options.table.last_write_wins = last_write_wins;
+  if (const auto made = client.CreateTable(name, options); !made) return made.error();
   return Status::Ok();
 }
 
 std::string Key(int tablet, const std::string& name) { return std::to_string(tablet) + "/" + name; }
 
-Result<std::vector<int>> LedBy(const Client& client, const ServerName& server) {
-  EBLA_ASSIGN(const auto tablets, client.ListTablets(kTable));
+Result<std::vector<int>> LedBy(const Client& client, const std::string& table, const ServerName& server) {
+  EBLA_ASSIGN(const auto tablets, client.ListTablets(table));
   std::vector<int> led;
   for (int tablet = 0; tablet < kTablets; ++tablet)
     for (const TabletSummary& summary : tablets)
@@ -56,9 +61,16 @@ struct Contested {
   std::vector<WallClock::time_point> answered;  // by its writer alone
 };
 
-// What the island was told of one tablet.
+// The tables as a client of one side knows them.
+struct Side {
+  Table table;
+  Table merged;
+};
+
+// What one side was told of one tablet, by one thread.
 struct Told {
-  std::vector<std::string> puts;  // keys acknowledged at PRIMARY
+  std::vector<std::string> puts;    // keys acknowledged at PRIMARY
+  std::vector<std::string> merged;  // keys of the merged table acknowledged at ANY or PRIMARY
   int64_t eventual = 0;
   std::vector<std::string> faults;
 };
@@ -70,7 +82,8 @@ class Isolation {
 
   Status Run() {
     const Client& observer = trial_.load().observer();
-    EBLA_TRY(MakeTable(observer));
+    EBLA_TRY(MakeTable(observer, kTable, false));
+    EBLA_TRY(MakeTable(observer, kMerged, true));
     EBLA_TRY(trial_.Settle(kOperationsBetween));
     EBLA_ASSIGN(victim_, trial_.load().LeadsMost());
     EBLA_TRY(Connect());
@@ -86,7 +99,8 @@ class Isolation {
            " ms at the worst; on the island " + std::to_string(eventual_) + " EVENTUAL reads, " +
            std::to_string(puts_.size()) + " writes at PRIMARY, STRONG reads " + std::to_string(strong_) +
            " answered and " + std::to_string(strong_refused_) + " refused; " + std::to_string(undone_) +
-           " of the writes undone";
+           " of the writes undone, " + std::to_string(kept_) + " of these conflict records; " + std::to_string(merged_.size()) +
+           " writes of both sides merged";
   }
 
  private:
@@ -97,29 +111,40 @@ class Isolation {
       auto client = trial_.cluster().Connect(kPatience);
       EBLA_TRY(isles_.Enter(""));
       if (!client) return client.error();
-      EBLA_ASSIGN(*side, client->OpenTable(kTable));
+      EBLA_ASSIGN(Table table, client->OpenTable(kTable));
+      EBLA_ASSIGN(Table merged, client->OpenTable(kMerged));
+      side->emplace(Side{std::move(table), std::move(merged)});
     }
     return Status::Ok();
   }
 
   // What is read later is written everywhere; then the island's client has been to each tablet.
   Status Seed(const Client& observer) {
-    EBLA_ASSIGN(tablets_, LedBy(observer, victim_));
-    if (tablets_.empty()) return Error(Code::kUnavailable, victim_ + " leads too little");
-    for (const int tablet : tablets_)
-      for (const char* name : {"seed", "contested"})
-        if (const auto put = island_->Put(Key(tablet, name), "0", {.ack = Ack::kAll, .deadline = 30s}); !put)
-          return put.error();
+    EBLA_ASSIGN(tablets_, LedBy(observer, kTable, victim_));
+    EBLA_ASSIGN(merged_tablets_, LedBy(observer, kMerged, victim_));
+    if (tablets_.empty() || merged_tablets_.empty()) return Error(Code::kUnavailable, victim_ + " leads too little");
+    for (const auto& [table, tablets] : {std::pair(&island_->table, &tablets_), std::pair(&island_->merged, &merged_tablets_)})
+      for (const int tablet : *tablets)
+        for (const char* name : {"seed", "contested"})
+          if (const auto put = table->Put(Key(tablet, name), "0", {.ack = Ack::kAll, .deadline = 30s}); !put)
+            return put.error();
+    for (const int tablet : merged_tablets_)  // so that the mainland's client knows the way
+      if (const auto read = mainland_->merged.Get(Key(tablet, "seed"), {.deadline = 30s}); !read) return read.error();
     return Status::Ok();
   }
 
   Status Isolate() {
     for (const int tablet : tablets_) contested_.emplace_back().tablet = tablet;
-    std::deque<Told> told(tablets_.size());
+    std::deque<Told> told(tablets_.size() + 2 * merged_tablets_.size());
     std::vector<std::thread> threads;
     for (size_t i = 0; i < tablets_.size(); ++i) {
       threads.emplace_back([&, i] { RaiseContested(contested_[i]); });
       threads.emplace_back([&, i] { LiveOnIsland(contested_[i], told[i]); });
+    }
+    for (size_t i = 0; i < merged_tablets_.size(); ++i) {
+      Told* const place = &told[tablets_.size() + 2 * i];
+      threads.emplace_back([&, i, place] { WriteMerged(*island_, "island", merged_tablets_[i], place[0]); });
+      threads.emplace_back([&, i, place] { WriteMerged(*mainland_, "mainland", merged_tablets_[i], place[1]); });
     }
     const Status done = CutAndHeal();
     stop_ = true;
@@ -150,7 +175,7 @@ class Isolation {
   void RaiseContested(Contested& key) {
     while (!stop_) {
       const int64_t number = ++key.attempted;
-      const auto put = mainland_->Put(Key(key.tablet, "contested"), std::to_string(number),
+      const auto put = mainland_->table.Put(Key(key.tablet, "contested"), std::to_string(number),
                                       {.ack = Ack::kMajority, .deadline = 30s});
       if (!put) continue;  // judged by when it was answered
       key.acknowledged = number;
@@ -161,7 +186,7 @@ class Isolation {
 
   // EVENTUAL reads and PRIMARY writes go on; STRONG reads end within a lease, and show nothing stale until then.
   void LiveOnIsland(const Contested& key, Told& told) {
-    const Table& table = *island_;
+    const Table& table = island_->table;
     for (int number = 0; !stop_; ++number) {
       const auto seen = table.Get(Key(key.tablet, "seed"), {.read = Read::Eventual(), .deadline = kPatience});
       if (seen)
@@ -197,11 +222,28 @@ class Isolation {
       told.faults.push_back("a STRONG read on the island was answered after a lease");
   }
 
-  void Conclude(const std::deque<Told>& island) {
-    for (const Told& told : island) {
+  // Writes at ANY are taken on every side, and on the island those at PRIMARY too; one key is written by both.
+  void WriteMerged(const Side& side, const std::string& who, int tablet, Told& told) {
+    for (int number = 0; !stop_; ++number) {
+      const bool primary = &side == &*island_ && number % 2 == 0;
+      for (const std::string& name : {who + std::to_string(number), std::string("contested")}) {
+        const auto put = side.merged.Put(Key(tablet, name), who + std::to_string(number),
+                                         {.ack = primary ? Ack::kPrimary : Ack::kAny, .deadline = kPatience});
+        if (!put)
+          told.faults.push_back("write on the " + who + ": " + put.error().ToString());
+        else if (name != "contested")
+          told.merged.push_back(Key(tablet, name));
+      }
+      std::this_thread::sleep_for(10ms);
+    }
+  }
+
+  void Conclude(const std::deque<Told>& sides) {
+    for (const Told& told : sides) {
       for (const std::string& fault : told.faults) trial_.Fault(fault);
       eventual_ += told.eventual;
       puts_.insert(puts_.end(), told.puts.begin(), told.puts.end());
+      merged_.insert(merged_.end(), told.merged.begin(), told.merged.end());
     }
     for (const Contested& key : contested_) {
       auto before = begin_;
@@ -213,38 +255,83 @@ class Isolation {
       if (before == begin_) trial_.Fault("the majority's side did not serve at all");
     }
     if (longest_ > options_.worst_max) trial_.Fault("the majority's side did not serve in time");
-    if (eventual_ == 0 || puts_.empty() || strong_refused_ == 0) trial_.Fault("too little was done on the island");
+    if (eventual_ == 0 || puts_.empty() || strong_refused_ == 0 || merged_.empty()) trial_.Fault("too little was done on the island");
   }
 
-  // What only the island knew of is undone; whoever was told otherwise of it was told PRIMARY.
+  // Of the island's PRIMARY writes none vanished: what is not there is a conflict record, or was written in a table where it
+  // is delivered again. In that table every write of either side is there in the end, and all replicas agree.
   Status Verify(const Client& observer) {
     EBLA_ASSIGN(const Table table, observer.OpenTable(kTable));
+    EBLA_ASSIGN(const Table merged, observer.OpenTable(kMerged));
+    std::set<std::string> undone;
     for (const std::string& key : puts_) {
       const auto read = table.Get(key, {.read = Read::Strong(), .deadline = 30s});
       if (!read && read.error().code() != Code::kNotFound) return read.error();
-      if (!read) ++undone_;
+      if (!read) undone.insert(key);
     }
-    if (undone_ == 0) trial_.Fault("no PRIMARY write was undone: was the other side led by somebody else?");
+    undone_ = undone.size();
+    if (undone.empty()) trial_.Fault("no PRIMARY write was undone: was the other side led by somebody else?");
+    const auto deadline = WallClock::now() + kMergeTimeMax;
+    EBLA_TRY(FindKept(observer, std::move(undone), deadline));
+    for (const std::string& key : merged_) EBLA_TRY(AwaitMerged(merged, key, deadline));
+    for (const int tablet : merged_tablets_) EBLA_TRY(AwaitAgreement(merged, Key(tablet, "contested"), deadline));
     return Status::Ok();
+  }
+
+  Status FindKept(const Client& observer, std::set<std::string> undone, WallClock::time_point deadline) {
+    for (;; std::this_thread::sleep_for(50ms)) {
+      EBLA_ASSIGN(const KeptWrites kept, observer.ListKept(kTable));
+      for (const KeptWrite& write : kept.writes)
+        for (const KeptEffect& effect : write.effects) kept_ += undone.erase(effect.key);
+      if (undone.empty()) return Status::Ok();
+      if (WallClock::now() >= deadline)
+        return Error(Code::kInternal, std::to_string(undone.size()) + " undone PRIMARY writes are no conflict records, " +
+                                          *undone.begin() + " for one");
+    }
+  }
+
+  static Status AwaitMerged(const Table& table, const std::string& key, WallClock::time_point deadline) {
+    for (;; std::this_thread::sleep_for(50ms)) {
+      const auto read = table.Get(key, {.read = Read::Strong(), .deadline = 30s});
+      if (read) return Status::Ok();
+      if (read.error().code() != Code::kNotFound) return read.error();
+      if (WallClock::now() >= deadline) return Error(Code::kInternal, key + " was acknowledged, and never delivered");
+    }
+  }
+
+  static Status AwaitAgreement(const Table& table, const std::string& key, WallClock::time_point deadline) {
+    for (;; std::this_thread::sleep_for(50ms)) {
+      EBLA_ASSIGN(const Record now, table.Get(key, {.read = Read::Strong(), .deadline = 30s}));
+      bool agreed = true;
+      for (int i = 0; i < kLooks && agreed; ++i) {
+        EBLA_ASSIGN(const Record seen, table.Get(key, {.read = Read::Eventual(), .deadline = 30s}));
+        agreed = seen.value == now.value && seen.version == now.version;
+      }
+      if (agreed) return Status::Ok();
+      if (WallClock::now() >= deadline) return Error(Code::kInternal, "the replicas do not agree on " + key);
+    }
   }
 
   Trial& trial_;
   Isles& isles_;
   const IsolatedPrimaryOptions& options_;
   ServerName victim_;
-  std::optional<Table> mainland_;
-  std::optional<Table> island_;
+  std::optional<Side> mainland_;
+  std::optional<Side> island_;
   std::vector<int> tablets_;  // that the victim leads
+  std::vector<int> merged_tablets_;
   std::deque<Contested> contested_;
   WallClock::time_point begin_;
   std::atomic<WallClock::time_point> cut_{WallClock::time_point::max()};
   std::atomic<bool> stop_{false};
   std::vector<std::string> puts_;
+  std::vector<std::string> merged_;
   milliseconds longest_{0};
   int64_t eventual_ = 0;
   std::atomic<int64_t> strong_{0};  // answered on the island
   std::atomic<int64_t> strong_refused_{0};
-  int64_t undone_ = 0;
+  size_t undone_ = 0;
+  size_t kept_ = 0;
 };
 
 ScenarioReport Run(const IsolatedPrimaryOptions& options) {

@@ -295,7 +295,9 @@ class Search {
     if (operation.is_read && !Fits(operation, state_)) return false;
     GroupState next = state_;
     if (!Step(operation, next)) return false;
-    const bool idle = !ordered && next.cells == state_.cells && next.newest == state_.newest;
+    // A write that changes nothing here, as the delete of what is absent, may be wanted where it does.
+    const bool neutral = operation.is_read || operation.outcome != Outcome::kOk;
+    const bool idle = !ordered && neutral && next.cells == state_.cells && next.newest == state_.newest;
     if (idle != (phase_ == Phase::kIdle)) return false;  // one of unknown outcome that changes nothing: the same as never
     Owners owners = owners_;
     if (!Settle(operation, index, next, owners)) return false;

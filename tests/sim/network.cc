@@ -134,6 +134,11 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
   if (network_.Chance(weather.twice)) {
     ++network_.counters_.twice;
     arrive_after(delay + network_.Within(weather.late_max), false);
+    if (method == "write") {
+      // No connection brings a client's write twice and its answer too: a refusal of the one would speak for the other.
+      FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
+      return arrive_after(delay, false);
+    }
   }
   arrive_after(delay, true);
 }

@@ -2,7 +2,8 @@
 // The simulator's network: carries the very bytes of production between processes, in virtual time, and does to them
 // what networks do. A Node is one life of one process; its Channels keep the contract of common/rpc/channel.h.
 // Faults:  delay and reordering always; loss of the call or of its answer (told as UNKNOWN_OUTCOME soon, or found out by
-//          the deadline); calls that arrive late, after their sender was told UNKNOWN_OUTCOME; calls that arrive twice;
+//          the deadline); calls that arrive late, after their sender was told UNKNOWN_OUTCOME; calls that arrive twice (a client's write
+//          unanswered then);
 //          links cut in one direction or both; a dead process refuses (UNAVAILABLE) and breaks what it was working on.
 // Threads: one.
 #pragma once

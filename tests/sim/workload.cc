@@ -113,7 +113,8 @@ SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRec
       client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
   admin_ = std::make_unique<client::Admin>(core_->masters(), core_->network(), std::chrono::seconds(10));
   for (int i = 0; i < options_.sessions; ++i) {
-    sessions_.push_back({record_.next_session++, client::SessionAccess::Make(std::make_shared<client::SessionState>())});
+    sessions_.push_back(std::make_shared<SimSession>(
+        record_.next_session++, client::SessionAccess::Make(std::make_shared<client::SessionState>())));
   }
 }
 
@@ -208,14 +209,14 @@ size_t SimClient::Begin(int group) {
 
 uint64_t SimClient::DrawSession(Session*& session) {
   if (sessions_.empty()) return 0;
-  SimSession& drawn = sessions_[Random(sessions_.size())];
+  SimSession& drawn = *sessions_[Random(sessions_.size())];
   session = &drawn.session;
   return drawn.number;
 }
 
 // Another client goes on from what this session knows now, and so does this session itself.
 void SimClient::HandOn() {
-  const SimSession& drawn = sessions_[Random(sessions_.size())];
+  const SimSession& drawn = *sessions_[Random(sessions_.size())];
   if (record_.tokens.size() == kTokensMax) record_.tokens.erase(record_.tokens.begin());
   record_.tokens.push_back({drawn.number, record_.history.Event(scheduler_.Now()), drawn.session.Token()});
 }
@@ -230,8 +231,9 @@ void SimClient::TakeOver() {
   }
   const uint64_t number = record_.next_session++;
   record_.history.handovers[number] = {token->session, token->at};
-  sessions_[Random(sessions_.size())] = {
-      number, client::SessionAccess::Make(std::make_shared<client::SessionState>(*std::move(known)))};
+  auto& replaced = sessions_[Random(sessions_.size())];
+  retired_.push_back(std::exchange(replaced, std::make_shared<SimSession>(number, client::SessionAccess::Make(
+      std::make_shared<client::SessionState>(*std::move(known))))));
   log_.Add(name_, "s" + std::to_string(number) + " goes on from s" + std::to_string(token->session));
   record_.tokens.erase(token);
   ++record_.kinds["session handed on"];

@@ -111,7 +111,8 @@ class SimClient {
     uint64_t number;
     Session session;
   };
-  std::vector<SimSession> sessions_;
+  std::vector<std::shared_ptr<SimSession>> sessions_;
+  std::vector<std::shared_ptr<SimSession>> retired_;  // scans under way may still go on in them
   std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key, where it may be named in a condition
   int busy_ = 0;
   bool reads_only_ = false;
