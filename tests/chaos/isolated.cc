@@ -118,11 +118,20 @@ class Isolation {
     return Status::Ok();
   }
 
+  // The tablets of a table that the victim leads, one at least.
+  Result<std::vector<int>> HaveLead(const Client& observer, const std::string& table) const {
+    for (const auto deadline = WallClock::now() + 30s;; std::this_thread::sleep_for(50ms)) {
+      EBLA_ASSIGN(std::vector<int> led, LedBy(observer, table, victim_));
+      if (!led.empty()) return led;
+      if (WallClock::now() >= deadline) return Error(Code::kUnavailable, victim_ + " leads nothing of " + table);
+      EBLA_TRY(observer.TransferTablet(table, Key(0, "seed"), victim_));
+    }
+  }
+
   // What is read later is written everywhere; then the island's client has been to each tablet.
   Status Seed(const Client& observer) {
-    EBLA_ASSIGN(tablets_, LedBy(observer, kTable, victim_));
-    EBLA_ASSIGN(merged_tablets_, LedBy(observer, kMerged, victim_));
-    if (tablets_.empty() || merged_tablets_.empty()) return Error(Code::kUnavailable, victim_ + " leads too little");
+    EBLA_ASSIGN(tablets_, HaveLead(observer, kTable));
+    EBLA_ASSIGN(merged_tablets_, HaveLead(observer, kMerged));
     for (const auto& [table, tablets] : {std::pair(&island_->table, &tablets_), std::pair(&island_->merged, &merged_tablets_)})
       for (const int tablet : *tablets)
         for (const char* name : {"seed", "contested"})

@@ -124,12 +124,12 @@ class Judgement {
     return std::min(earliest, read.invoked);
   }
 
-  // The call of the first PRIMARY write that need not have been committed at `moment`, though acknowledged: what shows
+  // The call of the first PRIMARY write that need not have been committed before `moment`, though acknowledged: what shows
   // the committed state of that moment may lack it, and all that follows it. None: the moment itself.
   EventNumber FirstPending(EventNumber moment) const {
     Version committed;
     for (const Operation* op : operations_) {
-      if (op->outcome != Outcome::kOk || op->returned > moment) continue;
+      if (op->outcome != Outcome::kOk || op->returned >= moment) continue;
       if (IsCommittedRead(*op) && op->found) committed = std::max(committed, op->found->version);
       if (!op->is_read && op->ack != Ack::kPrimary) committed = std::max(committed, op->version);
     }
@@ -148,7 +148,9 @@ class Judgement {
   void JudgeOrigin(const Operation& read) {
     if (!read.found || read.cell == kCounterCell) return;
     const Operation* writer = Writer(*read.found);
-    if (writer == nullptr || writer->invoked > read.returned || !MayHaveHappened(*writer)) {
+    // What a session saw in the log a failover may have undone, and a retry of it may have been refused.
+    const bool in_log = read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
+    if (writer == nullptr || writer->invoked > read.returned || !(MayHaveHappened(*writer) || in_log)) {
       return Problem(read, "nobody wrote that");
     }
     if (read.read.level() == Level::kSession || writer->outcome != Outcome::kOk || !writer->version) return;
@@ -157,10 +159,12 @@ class Judgement {
 
   // ---- sessions ------------------------------------------------------------------------------------------------------
 
-  // Was the session told, at a moment in (from, to), that a write of this tablet was lost?
+  // Was the session told, at a moment in (from, to), that a write of this tablet was lost? Of calls that overlap one alone
+  // may be told, and its answer may wait for its other keys.
   bool ToldLost(uint64_t session, EventNumber from, EventNumber to) const {
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
-      return told->returned > from && history_.Knew(session, to, *told);
+      const bool overlaps = told->session == session && told->invoked < to;
+      return told->returned > from && (overlaps || history_.Knew(session, to, *told));
     });
   }
 
