@@ -56,6 +56,7 @@ class Bench {
   void Run() {
     const Table three = MakeTable("three", {.replicas = 3});
     const Table one = MakeTable("one", {.replicas = 1});
+    const Table lww = MakeTable("lww", {.replicas = 3, .last_write_wins = true});
     AddTimings(report_, "put, 3 replicas, 1 client", Puts(three, 1, Ack::kMajority));
     AddTimings(report_, "put, 3 replicas, 64 clients", Puts(three, kManyClients, Ack::kMajority));
     AddTimings(report_, "put, 1 replica, 64 clients", Puts(one, kManyClients, Ack::kMajority));
@@ -65,6 +66,7 @@ class Bench {
     AddTimings(report_, "level: put majority", Puts(three, kSomeClients, Ack::kMajority));
     AddTimings(report_, "level: put all", Puts(three, kSomeClients, Ack::kAll));
     AddTimings(report_, "level: put primary", Puts(three, kSomeClients, Ack::kPrimary));
+    AddTimings(report_, "level: put any", Puts(lww, kSomeClients, Ack::kAny));
     AddTimings(report_, "level: get strong", Gets(three, kSomeClients, Read::Strong()));
     AddTimings(report_, "level: get session", Gets(three, kSomeClients, Read::InSession()));
     AddTimings(report_, "level: get bounded 1 s", Gets(three, kSomeClients, Read::Bounded(std::chrono::seconds(1))));
