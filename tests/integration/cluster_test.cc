@@ -303,6 +303,52 @@ TEST_F(ClusterTest, WhoStartsWithoutZooKeeperWaitsForItAndSaysSo) {
   ExpectClean(Ycsb("run" + Workload("a") + " -p table=patient -threads 8"));
 }
 
+TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
+  const std::string shared = Workload("c") + " -p table=lost -p dataintegrity=true -threads 8";
+  ExpectClean(Ycsb("load" + shared + " -p ebla.splits=3"));
+  const auto client = cluster_->Connect(30s);
+  ASSERT_TRUE(client.has_value()) << client.error();
+  const auto whole = [&] {
+    const auto tablets = client->ListTablets("lost");
+    return tablets && std::ranges::all_of(*tablets, [](const TabletSummary& tablet) {
+             return tablet.voters.size() == 3 && tablet.learners.empty() && tablet.load;
+           });
+  };
+  ASSERT_TRUE(Eventually(whole));
+  const auto tablets = client->ListTablets("lost");
+  ASSERT_TRUE(tablets.has_value()) << tablets.error();
+  const auto refused = client->RecoverTablet(tablets->front().id, {.accept_data_loss = true});
+  EXPECT_EQ(refused.error().code(), Code::kConditionFailed) << "all of its voters live";
+
+  for (const char* name : {"ts-1", "ts-2"}) ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok());
+  ASSERT_TRUE(Eventually([&] {
+    const auto info = client->DescribeCluster();
+    return info && info->live_servers == 1;
+  }));
+  for (const TabletSummary& tablet : *tablets) {
+    const auto survey = client->RecoverTablet(tablet.id);
+    ASSERT_TRUE(survey.has_value()) << survey.error();
+    EXPECT_EQ(survey->refusal, "");
+    EXPECT_EQ(survey->chosen, "ts-3");
+    ASSERT_EQ(survey->replicas.size(), 3u);
+    const auto done = client->RecoverTablet(tablet.id, {.server = "ts-3", .accept_data_loss = true});
+    ASSERT_TRUE(done.has_value()) << done.error();
+  }
+  // Every record once, from the last replica; then again once the others have come back, been dropped and been made anew.
+  const std::string verify = "run" + shared + " -p requestdistribution=sequential";
+  Outcome outcome = Ycsb(verify);
+  ExpectClean(outcome);
+  EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
+  for (const char* name : {"ts-1", "ts-2"}) {
+    const Status restarted = cluster_->launcher().Restart(name);
+    ASSERT_TRUE(restarted.ok()) << restarted;
+  }
+  ASSERT_TRUE(Eventually(whole));
+  outcome = Ycsb(verify);
+  ExpectClean(outcome);
+  EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
+}
+
 TEST_F(ClusterTest, SigtermUnderLoadEndsCleanlyWithinTenSeconds) {
   // A tablet server, a standby, then the leader that hands over.
   UnderLoad("leaving", 16, [] {

@@ -4,9 +4,11 @@
 // Threads: thread-compatible; the thread that makes it must outlive it, as the processes die with that thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <memory>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "client/ebla.h"
@@ -24,6 +26,17 @@ struct TestClusterOptions {
   std::function<Status(const std::string& dir)> prepare;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
 };
+
+// Waits, within a bound, until the condition holds.
+template <class Condition>
+bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(60)) {
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() >= deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  }
+  return true;
+}
 
 class TestCluster {
  public:
