@@ -29,6 +29,10 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   void Hurry() {
     executor_.Post([self = shared_from_this()] {
       if (self->stopped_) return;
+      if (self->in_flight_) {
+        self->again_ = true;  // what is to be told has come up since that one was written
+        return;
+      }
       self->executor_.Cancel(self->timer_);
       self->Beat();
     });
@@ -104,6 +108,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   void OnReply(uint64_t attempt, const idl::HeartbeatReply& reply) {
     if (stopped_ || attempt != attempt_) return;
     in_flight_ = false;
+    if (std::exchange(again_, false)) Hurry();
     if (reply.header.code == idl::Code::OK) {
       term_.Raise(reply.masterTerm);
       answer_(reply);
@@ -129,6 +134,7 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
   bool stopped_ = false;
   uint64_t round_ = 0;  // the last read of the term
   bool in_flight_ = false;
+  bool again_ = false;  // as soon as the one in flight is answered
   bool failing_ = false;
   uint64_t attempt_ = 0;
   int64_t servers_term_ = 0;  // of the latest answer: only what has changed since is said again
