@@ -216,10 +216,23 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
     });
   }
 
-  void OpenHandle();
-  void CloseHandle();
+  // One of the C client's: its threads, and one session.
+  struct Handle {
+    zhandle_t* zoo = nullptr;
+    std::unique_ptr<HandleContext> context;
+
+    bool Is(uint64_t number) const { return context != nullptr && context->number == number; }
+  };
+
+  void Open(Handle& handle);
+  static void Close(Handle& handle);
+  void OpenMain();
+  void OnMain(int state, int64_t session);
+  void OnProbe(int state);
   void OnConnected(int64_t session);
+  void OnDisconnected();
   void OnExpired(const char* why);
+  void EndProbe();
   void MakeRoot();
   void Send(const Attempt& attempt);
   int SendMulti(const Attempt& attempt, Pending* pending);
@@ -230,8 +243,9 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   const std::string root_;  // chroot: put before every path here, as the C client does it for only some calls
   Executor& executor_;
   std::shared_ptr<ClientCore> client_;
-  zhandle_t* handle_ = nullptr;
-  std::unique_ptr<HandleContext> context_;
+  Handle main_;
+  Handle probe_;  // asks whether others are taken, while the session is not
+  std::optional<MonotonicTime> probe_connected_since_;
   uint64_t handles_ = 0;
   bool root_made_ = false;
   bool closed_ = false;
@@ -245,35 +259,40 @@ void ZooKeeperCoordinator::Core::Start() {
   executor_.Post([core = weak_from_this()] {
     const auto self = core.lock();
     if (self == nullptr || self->closed_) return;
-    self->OpenHandle();
+    self->OpenMain();
     self->Look();
   });
 }
 
-void ZooKeeperCoordinator::Core::OpenHandle() {
-  context_ = std::make_unique<HandleContext>(HandleContext{this, ++handles_});
+void ZooKeeperCoordinator::Core::Open(Handle& handle) {
+  handle.context = std::make_unique<HandleContext>(HandleContext{this, ++handles_});
   const auto timeout = std::chrono::duration_cast<std::chrono::milliseconds>(options_.session_timeout);
-  handle_ = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr, context_.get(), 0,
-                            &LogLine);
-  if (handle_ != nullptr) return;
+  handle.zoo = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr,
+                               handle.context.get(), 0, &LogLine);
+  if (handle.zoo != nullptr) return;
   LOG_EVERY_T(WARNING, 5) << "cannot reach for ZooKeeper at " << hosts_ << ": " << std::strerror(errno) << "; still trying";
+}
+
+void ZooKeeperCoordinator::Core::OpenMain() {
+  Open(main_);
+  if (main_.zoo != nullptr) return;
   executor_.After(std::chrono::seconds(1), [core = weak_from_this()] {
     const auto self = core.lock();
-    if (self != nullptr && !self->closed_ && self->handle_ == nullptr) self->OpenHandle();
+    if (self != nullptr && !self->closed_ && self->main_.zoo == nullptr) self->OpenMain();
   });
 }
 
-void ZooKeeperCoordinator::Core::CloseHandle() {
+void ZooKeeperCoordinator::Core::Close(Handle& handle) {
   // Joins its threads; what is in flight comes back as lost, through the executor.
-  if (handle_ != nullptr) zookeeper_close(handle_);
-  handle_ = nullptr;
-  context_.reset();
+  if (handle.zoo != nullptr) zookeeper_close(handle.zoo);
+  handle = {};
 }
 
 void ZooKeeperCoordinator::Core::Close() {
   closed_ = true;
   client_->Close();
-  CloseHandle();
+  Close(probe_);
+  Close(main_);
 }
 
 void ZooKeeperCoordinator::Core::OnEvent(zhandle_t* handle, int type, int state, const char*, void* context) {
@@ -281,15 +300,35 @@ void ZooKeeperCoordinator::Core::OnEvent(zhandle_t* handle, int type, int state,
   auto* of = static_cast<HandleContext*>(context);
   const int64_t session = state == ZOO_CONNECTED_STATE ? zoo_client_id(handle)->client_id : 0;
   of->core->Post([number = of->number, state, session](Core& core) {
-    if (number != core.handles_) return;
-    if (state == ZOO_CONNECTED_STATE) {
-      core.OnConnected(session);
-    } else if (state == ZOO_EXPIRED_SESSION_STATE) {
-      core.OnExpired("it ended");
-    } else {
-      if (core.client_->state() == SessionState::kConnected) core.disconnected_since_ = core.executor_.Now();
-      core.client_->Disconnected();
-    }
+    if (core.main_.Is(number)) core.OnMain(state, session);
+    if (core.probe_.Is(number)) core.OnProbe(state);
+  });
+}
+
+void ZooKeeperCoordinator::Core::OnMain(int state, int64_t session) {
+  if (state == ZOO_CONNECTED_STATE) {
+    OnConnected(session);
+  } else if (state == ZOO_EXPIRED_SESSION_STATE) {
+    OnExpired("it ended");
+  } else {
+    OnDisconnected();
+  }
+}
+
+void ZooKeeperCoordinator::Core::OnDisconnected() {
+  if (client_->state() == SessionState::kConnected) disconnected_since_ = executor_.Now();
+  client_->Disconnected();
+}
+
+void ZooKeeperCoordinator::Core::OnProbe(int state) {
+  if (state == ZOO_EXPIRED_SESSION_STATE) return EndProbe();  // Look makes another
+  if (state != ZOO_CONNECTED_STATE) return probe_connected_since_.reset();
+  if (probe_connected_since_) return;
+  probe_connected_since_ = executor_.Now();
+  executor_.After(options_.session_timeout, [core = weak_from_this(), since = *probe_connected_since_] {
+    const auto self = core.lock();
+    if (self == nullptr || self->closed_ || self->probe_connected_since_ != since) return;
+    self->OnExpired("servers take others, and for long not this one: were they restored from an older state?");
   });
 }
 
@@ -302,6 +341,7 @@ void ZooKeeperCoordinator::Core::OnWatch(zhandle_t* handle, int type, int, const
 
 void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
   if (client_->state() == SessionState::kConnected) return;
+  EndProbe();
   LOG(INFO) << "connected to ZooKeeper at " << options_.servers << ", session 0x" << std::hex << session;
   if (!root_made_) MakeRoot();
   client_->Connected(session);
@@ -309,10 +349,16 @@ void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
 
 void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
   LOG(WARNING) << "making a new ZooKeeper session in the old one's place: " << why;
-  CloseHandle();
+  EndProbe();
+  Close(main_);
   disconnected_since_ = executor_.Now();
   client_->Expired();
-  if (!closed_) OpenHandle();
+  if (!closed_) OpenMain();
+}
+
+void ZooKeeperCoordinator::Core::EndProbe() {
+  Close(probe_);
+  probe_connected_since_.reset();
 }
 
 void ZooKeeperCoordinator::Core::MakeRoot() {
@@ -330,7 +376,7 @@ void ZooKeeperCoordinator::Core::MakeRoot() {
       const auto created = Adopt(data);
       created->replied(0, ReadReply(rc == ZNODEEXISTS ? ZOK : rc));
     };
-    if (zoo_acreate(handle_, path.c_str(), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, done, pending.get()) == ZOK) {
+    if (zoo_acreate(main_.zoo, path.c_str(), "", 0, &ZOO_OPEN_ACL_UNSAFE, ZOO_PERSISTENT, done, pending.get()) == ZOK) {
       (void)pending.release();
     }
     if (last) return;
@@ -349,10 +395,10 @@ void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
   void* context = reinterpret_cast<void*>(static_cast<uintptr_t>(attempt.id));
   int rc = ZOK;
   switch (attempt.kind) {
-    case Attempt::Kind::kGet: rc = zoo_awget(handle_, path.c_str(), watcher, context, OnData, pending.get()); break;
-    case Attempt::Kind::kExists: rc = zoo_awexists(handle_, path.c_str(), watcher, context, OnStat, pending.get()); break;
+    case Attempt::Kind::kGet: rc = zoo_awget(main_.zoo, path.c_str(), watcher, context, OnData, pending.get()); break;
+    case Attempt::Kind::kExists: rc = zoo_awexists(main_.zoo, path.c_str(), watcher, context, OnStat, pending.get()); break;
     case Attempt::Kind::kChildren:
-      rc = zoo_awget_children(handle_, path.c_str(), watcher, context, OnStrings, pending.get());
+      rc = zoo_awget_children(main_.zoo, path.c_str(), watcher, context, OnStrings, pending.get());
       break;
     case Attempt::Kind::kMulti: rc = SendMulti(attempt, pending.get()); break;
   }
@@ -361,7 +407,7 @@ void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
   Post([id = attempt.id, rc](Core& core) {
     AttemptReply reply = ReadReply(rc);
     reply.multi = std::unexpected(MultiError{ToStatus(rc, "coordinator"), -1, false});
-    if (reply.lost) core.client_->Disconnected();
+    if (reply.lost) core.OnDisconnected();
     core.client_->Replied(id, std::move(reply));
   });
 }
@@ -395,15 +441,14 @@ int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pendi
       case Op::Kind::kCheck: zoo_check_op_init(zoo_op, path, op.version); break;
     }
   }
-  return zoo_amulti(handle_, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti, pending);
+  return zoo_amulti(main_.zoo, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti, pending);
 }
 
 void ZooKeeperCoordinator::Core::Look() {
   const Duration absent = executor_.Now() - disconnected_since_;
   const bool connected = client_->state() == SessionState::kConnected;
-  if (!connected && client_->session() != 0 && absent >= options_.session_give_up) {
-    OnExpired("no server took it back for long");
-  } else if (!connected && absent >= kLookEvery / 2) {
+  if (!connected && client_->session() != 0 && absent >= options_.session_give_up && probe_.zoo == nullptr) Open(probe_);
+  if (!connected && absent >= kLookEvery / 2) {
     LOG(WARNING) << "no connection to ZooKeeper at " << options_.servers << " for "
                  << std::chrono::duration_cast<std::chrono::seconds>(absent).count() << " s; still trying";
   }

@@ -4,7 +4,10 @@
 // Sessions:   Made in the background and for ever: an absent ZooKeeper means kConnecting and a log line every few
 //             seconds. When the session ends, kExpired is reported, every watch fires, and a new session is made. Only
 //             a server can say that a session ended; one restored from an older snapshot instead refuses for ever who
-//             has seen newer things, so after session_give_up without a connection the session is given up.
+//             has seen newer things, and says so to nobody. So after session_give_up without a connection a second
+//             session is tried; where that one lasts for session_timeout while the first still is not taken back, the
+//             first is given up. One that nobody can be reached for is kept, however long: servers that come back
+//             as they were give it its whole time again.
 // Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME. What
 //             is called while there is no connection waits for it, at most operation_timeout, then answers UNAVAILABLE;
 //             a Multi called in one session is never carried out in another.
@@ -24,7 +27,7 @@ struct ZooKeeperOptions {
   std::string servers;  // "host:port[,host:port...][/chroot]"; the chroot is made where it is missing
   Duration session_timeout = std::chrono::seconds(6);
   Duration operation_timeout = std::chrono::seconds(5);
-  Duration session_give_up = std::chrono::seconds(120);
+  Duration session_give_up = std::chrono::seconds(6);
 };
 
 class ZooKeeperCoordinator final : public Coordinator {

@@ -1,4 +1,4 @@
-// What only ZooKeeper does: it is absent, it is restarted, it holds others' trees beside ours.
+// What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees beside ours.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -99,25 +99,51 @@ TEST_F(ZooKeeperTest, ALeaderOutlivesARestartOfTheServer) {
   EXPECT_EQ(changes, 1);
 }
 
-TEST_F(ZooKeeperTest, AServerThatLostItsDataRefusesTheSessionWhichIsGivenUp) {
+TEST_F(ZooKeeperTest, AServerPutBackToAnOlderStateRefusesTheSessionWhichIsGivenUp) {
   StartServer();
-  options_.session_give_up = std::chrono::seconds(2);
+  options_.session_give_up = std::chrono::seconds(1);
   const auto client = Open();
   EXPECT_EQ(Do(*client, Op::Create("/live", "", CreateMode::kEphemeral)), Status::Ok());
   const int64_t session = client->session();
+  const std::string data = server_.directory() + "/data", older = server_.directory() + "/older";
+  server_.Stop();
+  std::filesystem::copy(data, older, std::filesystem::copy_options::recursive);
+  StartServer();
+  ASSERT_TRUE(RunUntil([&] { return client->state() == SessionState::kConnected; }));
+  EXPECT_EQ(client->session(), session) << "what it had is there";
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(Do(*client, Op::Create("/later-" + std::to_string(i), "")), Status::Ok());
   bool woken = false;
   bool expired = false;
   client->Listen([&](SessionState state) { expired |= state == SessionState::kExpired; });
-  client->Exists("/live", [](const Result<bool>& there) { EXPECT_EQ(there, true); }, [&] { woken = true; });
+  client->Exists("/later-0", [](const Result<bool>& there) { EXPECT_EQ(there, true); }, [&] { woken = true; });
   (void)Exists(*client, "/");
   server_.Kill();
-  std::filesystem::remove_all(server_.directory() + "/data");
+  std::filesystem::remove_all(data);
+  std::filesystem::rename(older, data);
   StartServer();
   ASSERT_TRUE(RunUntil([&] { return expired && client->state() == SessionState::kConnected; }));
   EXPECT_TRUE(woken);
   EXPECT_NE(client->session(), session);
-  EXPECT_EQ(Exists(*client, "/live"), false);
+  EXPECT_EQ(Exists(*client, "/later-0"), false);
+  // The older state knows the session, which nobody has any more.
+  EXPECT_TRUE(RunUntil([&] { return Exists(*client, "/live") == false; }));
   EXPECT_EQ(Do(*client, Op::Create("/live", "", CreateMode::kEphemeral)), Status::Ok());
+}
+
+TEST_F(ZooKeeperTest, AServerThatIsAwayForLongCostsNoSession) {
+  StartServer();
+  options_.session_give_up = std::chrono::milliseconds(500);
+  const auto client = Open();
+  EXPECT_EQ(Do(*client, Op::Create("/live", "", CreateMode::kEphemeral)), Status::Ok());
+  const int64_t session = client->session();
+  server_.Kill();
+  ASSERT_TRUE(RunUntil([&] { return client->state() == SessionState::kConnecting; }));
+  const auto given_up = [&] { return client->state() == SessionState::kExpired; };
+  EXPECT_FALSE(executor_.RunUntil(given_up, options_.session_give_up + 2 * options_.session_timeout));
+  StartServer();
+  ASSERT_TRUE(RunUntil([&] { return client->state() == SessionState::kConnected; }));
+  EXPECT_EQ(client->session(), session);
+  EXPECT_EQ(Exists(*client, "/live"), true);
 }
 
 TEST_F(ZooKeeperTest, AHungServerIsNoticedAndInFlightMultisAreOfUnknownOutcome) {
