@@ -453,7 +453,10 @@ TEST_F(MasterTransferTest, AnOperatorHandsATabletOver) {
   EXPECT_EQ(reply.tablet.epoch, before.epoch + 1);
   WaitServing();
   EXPECT_EQ(Tablet().primary, to);
+  const auto settled = cluster().Tablets();
   EXPECT_EQ(Transfer("", to).header.code, idl::Code::OK) << "it leads already";
+  cluster().scheduler().RunFor(3s);
+  EXPECT_EQ(cluster().Tablets(), settled) << "nothing was done";
 }
 
 TEST_F(MasterTransferTest, WhatCannotBeIsRefused) {
@@ -517,6 +520,54 @@ TEST_F(MasterTransferTest, WhatAnOperatorHandedOverTheBalancerLeavesAlone) {
   cluster().scheduler().RunFor(9min);
   EXPECT_EQ(led(), 7);
   EXPECT_TRUE(cluster().RunUntil([&] { return led() <= 4; }, 300s)) << "then it evens them out";
+}
+
+TEST_F(MasterTransferTest, WhatAServerLedWhoseDiskIsFullIsHandedToOthers) {
+  Begin({.servers = 4});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const auto before = cluster().Tablets();
+  FakeServer& full = Primary();
+  const auto led = [&] {
+    return std::ranges::count_if(cluster().Tablets(), [&](const auto& item) { return item.second.primary == full.name(); });
+  };
+  const auto of_old = led();
+  full.disk_full = true;
+  ASSERT_TRUE(cluster().RunUntil([&] { return led() == 0 && AllLed(); }, 5s));
+  int64_t moved = 0;
+  for (const auto& [id, info] : cluster().Tablets()) {
+    EXPECT_EQ(info.voters, before.at(id).voters);
+    moved += info.epoch - before.at(id).epoch;
+  }
+  EXPECT_EQ(moved, of_old) << "each handed over once, the others left alone";
+  ASSERT_EQ(cluster().Create("new", {"b", "d", "f", "h"}, Replicas(3)).header.code, idl::Code::OK);
+  for (const auto& [id, info] : cluster().Tablets()) {
+    if (!before.contains(id)) EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains(full.name())));
+  }
+  // With room again it may lead, and keeps what it is given.
+  full.disk_full = false;
+  cluster().scheduler().RunFor(3s);
+  for (const auto& [id, info] : before) {
+    if (info.primary == full.name()) EXPECT_EQ(Transfer(info.range.startKey, full.name()).header.code, idl::Code::OK);
+  }
+  cluster().scheduler().RunFor(10s);
+  EXPECT_EQ(led(), of_old);
+}
+
+TEST_F(MasterTransferTest, WhereEveryVotersDiskIsFullTheTabletStays) {
+  Begin({.servers = 3});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const auto before = cluster().Tablets();
+  for (auto& server : cluster().servers()) server->disk_full = true;
+  cluster().scheduler().RunFor(20s);
+  EXPECT_EQ(cluster().Tablets(), before);
+  FakeServer& roomy = cluster().server(IndexOf(Tablet().voters.at(1)));
+  roomy.disk_full = false;
+  EXPECT_TRUE(cluster().RunUntil([&] {
+    return std::ranges::all_of(cluster().Tablets(), [&](const auto& item) { return item.second.primary == roomy.name(); });
+  }, 10s));
+  WaitServing();
 }
 
 // ---- safe mode ------------------------------------------------------------------------------------------------------

@@ -183,6 +183,8 @@ PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) 
   if (server.live) planned.rack = server.live->rack;
   if (const Report* report = server.CurrentReport()) {
     planned.writes_refused = report->body.writesRefused;
+    planned.disk_free_bytes = report->body.diskFreeBytes;
+    planned.disk_total_bytes = report->body.diskTotalBytes;
     for (const idl::TabletLoad& load : report->body.tablets) {
       planned.operations_per_second += load.readsPerSecond + load.writesPerSecond;
       planned.size_bytes += load.sizeBytes;

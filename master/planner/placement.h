@@ -26,6 +26,8 @@ struct PlannedServer {
   size_t primaries = 0;
   double operations_per_second = 0;
   int64_t size_bytes = 0;
+  int64_t disk_free_bytes = 0;
+  int64_t disk_total_bytes = 0;
 
   bool usable() const { return live && !maintenance && !writes_refused; }
 };

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
@@ -16,10 +17,13 @@ constexpr int64_t kLevelWithin = 1'000;
 constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
 constexpr size_t kCandidatesPerServer = 1'000;
+// From servers that take no writes, at a time; one that was not handed over is tried again after kReliefAgain.
+constexpr size_t kReliefMovesMax = 256;
+constexpr Duration kReliefAgain = std::chrono::seconds(5);
 
-bool Level(const idl::TabletLoad& load, const ServerName& learner) {
+bool Level(const idl::TabletLoad& load, const ServerName& other) {
   return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
-    return peer.server == learner && !peer.copying && !peer.incomplete && peer.silentMs >= 0 &&
+    return peer.server == other && !peer.copying && !peer.incomplete && peer.silentMs >= 0 &&
            peer.silentMs < 3'000 && peer.flushedLsn + kLevelWithin >= load.lastLsn;
   });
 }
@@ -42,6 +46,9 @@ void ReplicaKeeper::Work() {
   RepairView view = View();
   copies_ = view.copies;
   if (!may_act_()) return;
+  const MonotonicTime now = context_.executor.Now();
+  std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
+  Relieve(view.cluster);
   if (Repair(std::move(view)) == 0 && copies_ == 0 && context_.options.balance) Balance();
 }
 
@@ -69,14 +76,42 @@ void ReplicaKeeper::Balance() {
   }
   const MonotonicTime now = context_.executor.Now();
   std::erase_if(held_, [&](const auto& item) { return now >= item.second; });
-  std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
-  for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) {
-    LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
-    handed_over_[move.tablet] = now;
-    steward_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
-      LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
-    });
+  for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) HandOver(move);
+}
+
+void ReplicaKeeper::HandOver(const LeadMove& move) {
+  LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
+  handed_over_[move.tablet] = context_.executor.Now();
+  steward_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
+    LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
+  });
+}
+
+void ReplicaKeeper::Relieve(const ClusterView& cluster) {
+  std::vector<StuckLead> stuck;
+  for (const PlannedServer& server : cluster.servers) {
+    if (server.live && server.writes_refused) std::ranges::move(LedInVain(server.name), std::back_inserter(stuck));
   }
+  if (stuck.empty()) return;
+  for (const LeadMove& move : PlanRelief(cluster, stuck, kReliefMovesMax)) HandOver(move);
+}
+
+std::vector<StuckLead> ReplicaKeeper::LedInVain(const ServerName& server) const {
+  std::vector<StuckLead> stuck;
+  for (const TabletId id : context_.image().LedBy(server)) {
+    const auto tried = handed_over_.find(id);
+    if (tried != handed_over_.end() && context_.executor.Now() - tried->second < kReliefAgain) continue;
+    const TabletEntry& tablet = *context_.image().Tablet(id);
+    const idl::TabletLoad* load = steward_.SettledLoad(tablet);
+    if (!load) continue;
+    StuckLead lead{id, server, {}};
+    for (const ServerName& voter : tablet.node.info.voters) {
+      if (Level(*load, voter)) lead.level.push_back(voter);
+    }
+    if (!lead.level.empty()) stuck.push_back(std::move(lead));
+    if (stuck.size() == kCandidatesPerServer) break;
+  }
+  return stuck;
 }
 
 // No server has come or gone lately.

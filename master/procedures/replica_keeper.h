@@ -2,7 +2,8 @@
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
 // tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
-// their server reports them (drop_strays.h). When nothing is to be repaired, it spreads the primaries (balance.h).
+// their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h). When
+// nothing is to be repaired, it spreads the primaries (balance.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
 // Threads:    thread-compatible; the master's executor.
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "master/planner/balance.h"
+#include "master/planner/relief.h"
 #include "master/planner/repair.h"
 #include "master/procedures/context.h"
 #include "master/procedures/tablet_steward.h"
@@ -26,7 +28,7 @@ class ReplicaKeeper {
   ~ReplicaKeeper();
 
   void Start() { Later(); }
-  // The tablet is not handed over to even out the primaries before `until`.
+  // The tablet is not handed over to even out the primaries before `until`. (From who takes no writes it is.)
   void Hold(TabletId tablet, MonotonicTime until) { held_[tablet] = until; }
   // Learners in the catalog.
   size_t copies() const { return copies_; }
@@ -35,7 +37,10 @@ class ReplicaKeeper {
   void Later();
   void Work();
   size_t Repair(RepairView view);
+  void Relieve(const ClusterView& cluster);
+  std::vector<StuckLead> LedInVain(const ServerName& server) const;
   void Balance();
+  void HandOver(const LeadMove& move);
   bool Calm() const;
   std::vector<LedTablet> Candidates(const std::map<ServerName, size_t>& primaries) const;
   RepairView View() const;

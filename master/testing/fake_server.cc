@@ -182,6 +182,7 @@ void FakeServer::Beat() {
   request.tables.assign(tables_.begin(), tables_.end());
   request.seenTerm = term_;
   request.described = true;
+  request.writesRefused = disk_full;
   for (const auto& [id, replica] : replicas_) {
     if (replica.schema.tableId > 0) request.schemas.push_back(replica.schema);
   }

@@ -94,8 +94,8 @@ struct FullDiskOptions {
   uint64_t seed = 1;
   Say say;
 };
-// The disk of one server, a small one, is filled by somebody else: the tablets that others lead are read and written,
-// its own are read; once there is room again, all are written. Needs root.
+// The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
+// is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Needs root.
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
