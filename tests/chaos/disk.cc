@@ -83,7 +83,7 @@ Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<
   for (const auto deadline = full + kHandOverTimeMax;;) {
     for (const int tablet : tablets) {
       const auto read = load.table().Get(load.ProbeKey(tablet), {.read = Read::Strong(), .deadline = 5s});
-      if (!read && read.error().code() != Code::kNotFound) return read.error();
+      if (!read && read.error().code() != Code::kNotFound) return Error(read.error());
     }
     EBLA_ASSIGN(const std::vector<int> still, load.LedBy(kVictim));
     if (still.empty()) break;

@@ -11,6 +11,7 @@
 // Threads:    Begin() and End() any; Cut() when nobody else calls.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
