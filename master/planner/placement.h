@@ -1,6 +1,6 @@
 // master/planner/placement.h
 // Decides which servers get the replicas of a tablet. Pure: the same view gives the same answer, with its reasons.
-// Place:      create_table.cc asks for new tablets, repair.h for single replicas; both read the same ClusterView.
+// Place:      create_table.cc asks for new tablets, repair.h for single replicas; both read the servers of a view (view.h).
 // Invariants: 1. Only usable servers are chosen, each once for a tablet; each choice counts in the next one.
 //             2. A tablet's replicas stand in as many racks as there are; a server that names no rack is one of its own.
 // Threads:    functions of their arguments.
@@ -12,29 +12,9 @@
 
 #include "common/base/ids.h"
 #include "common/base/status.h"
+#include "master/planner/view.h"
 
 namespace ebla::master {
-
-// What the planner knows of one server.
-struct PlannedServer {
-  ServerName name;
-  std::string rack;
-  bool live = false;
-  bool maintenance = false;     // gets nothing new
-  bool writes_refused = false;  // its disk is at the reserve
-  size_t tablets = 0;           // replicas, also those still being copied
-  size_t primaries = 0;
-  double operations_per_second = 0;
-  int64_t size_bytes = 0;
-  int64_t disk_free_bytes = 0;
-  int64_t disk_total_bytes = 0;
-
-  bool usable() const { return live && !maintenance && !writes_refused; }
-};
-
-struct ClusterView {
-  std::vector<PlannedServer> servers;
-};
 
 struct Placement {
   ServerName primary;

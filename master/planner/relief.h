@@ -1,7 +1,7 @@
 // master/planner/relief.h
 // Decides which tablets another of their voters is to lead because their primary's server takes no writes: its disk is at
 // the reserve (PROTOCOL 25). A transfer moves no data, so that writes go on long before anybody has made room. Pure.
-// Place:      replica_keeper.h asks every second, whatever else there is to be done; placement.h and balance.h give such a
+// Place:      replica_keeper.h asks every second, whatever else there is to be done; placement.h and leads.h give such a
 //             server nothing new.
 // Invariants: 1. Only a voter that is usable and level is chosen; where there is none the tablet stays where it is, and is
 //                read there.
@@ -13,7 +13,7 @@
 #include <vector>
 
 #include "common/base/ids.h"
-#include "master/planner/balance.h"
+#include "master/planner/leads.h"
 #include "master/planner/placement.h"
 
 namespace ebla::master {

@@ -77,7 +77,7 @@ std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& 
   for (const auto* replicas : {&tablet.voters, &tablet.learners}) {
     for (const PlannedReplica& replica : *replicas) excluded.push_back(replica.server);
   }
-  ClusterView open = view.cluster;
+  ClusterView open{.servers = view.cluster.servers};
   for (PlannedServer& server : open.servers) {
     if (view.copies_to[server.name] >= caps.copies_per_server) server.writes_refused = true;
   }

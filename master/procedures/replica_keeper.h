@@ -3,7 +3,7 @@
 // tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
 // their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h). When
-// nothing is to be repaired, it spreads the primaries (balance.h).
+// nothing is to be repaired, it spreads the primaries (leads.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
 // Threads:    thread-compatible; the master's executor.
@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "master/planner/balance.h"
+#include "master/planner/leads.h"
 #include "master/planner/relief.h"
 #include "master/planner/repair.h"
 #include "master/procedures/context.h"

@@ -1,4 +1,4 @@
-// master/planner/balance.h
+// master/planner/leads.h
 // Decides which tablets are to be led by another of their voters, so that the primaries are spread over the servers: from
 // who leads more than a tenth and at least one more than the mean, to who leads least. A transfer moves no data. Pure.
 // Place:      replica_keeper.h asks when nothing is to be repaired and no server has come or gone lately.

@@ -1,4 +1,4 @@
-#include "master/planner/balance.h"
+#include "master/planner/leads.h"
 
 #include <cmath>
 

@@ -1,0 +1,65 @@
+// master/planner/pass.h
+// What the rules of one pass share: the view, the memory as it changes, the plan as it grows, and how many actions are
+// under way.
+// Place:   made by planner.cc; nobody else includes it but the rules.
+// Threads: thread-compatible; one pass uses one.
+#pragma once
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "master/planner/planner.h"
+
+namespace ebla::master {
+
+class Pass {
+ public:
+  Pass(const ClusterView& view, PlannerMemory memory, const PlannerOptions& options);
+
+  const ClusterView& view;
+  const PlannerOptions& options;
+  PlannerMemory memory;
+  Plan plan;
+
+  MonotonicTime now() const { return view.now; }
+  // Null: nothing is remembered of it.
+  TabletMemory* Recall(TabletId tablet);
+  TabletMemory& Remember(TabletId tablet) { return memory.tablets[tablet]; }
+
+  // The tablet has got an action in this pass.
+  bool taken(TabletIndex tablet) const { return taken_[tablet]; }
+  void Act(TabletIndex tablet, Action action) {
+    taken_[tablet] = true;
+    plan.actions.push_back(std::move(action));
+  }
+  void Take(TabletIndex tablet) { taken_[tablet] = true; }
+
+  // `detail()` makes the text; it is called for as many as are listed.
+  template <class Detail>
+  void Reject(Rule rule, Cause cause, TabletId tablet, const ServerName& server, Detail&& detail) {
+    ++plan.rejections[{rule, cause}];
+    if (plan.rejected.size() < options.rejected_max) plan.rejected.push_back({rule, cause, tablet, server, detail()});
+  }
+  // Why nothing may be done to the tablet now, whatever it is; rejects it then.
+  bool Blocked(Rule rule, TabletIndex tablet);
+
+  // Copies of replicas under way and planned: no server gives or takes more than its cap.
+  bool RoomForCopy(ServerIndex server) const {
+    return copies_ < options.balance.copies && copies_at_[server] < options.balance.copies_per_server;
+  }
+  void NoteCopy(ServerIndex from, ServerIndex to) {
+    ++copies_;
+    ++copies_at_[from];
+    ++copies_at_[to];
+  }
+  // Moves one replica of the tablet; there is room. Leads it where it stood on `from`, once it is there.
+  void Move(Rule rule, TabletIndex tablet, ServerIndex from, ServerIndex to, std::string reason);
+
+ private:
+  size_t copies_ = 0;
+  std::vector<size_t> copies_at_;
+  std::vector<bool> taken_;
+};
+
+}  // namespace ebla::master
