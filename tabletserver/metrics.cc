@@ -20,20 +20,16 @@ class Families {
     family.type = type;
     return family;
   }
-  void Gauge(std::string name, std::string help, double value) {
+  void Gauge(std::string name, std::string help, const auto& value) {
     Put(Add(std::move(name), std::move(help), MetricType::Gauge), {}, value);
   }
-  void Counter(std::string name, std::string help, double value) {
+  void Counter(std::string name, std::string help, const auto& value) {
     Put(Add(std::move(name), std::move(help), MetricType::Counter), {}, value);
   }
-  static void Put(MetricFamily& family, Labels labels, double value) {
+  static void Put(MetricFamily& family, Labels labels, const auto& value) {
     ClientMetric& metric = family.metric.emplace_back();
     metric.label = std::move(labels);
-    if (family.type == MetricType::Counter) {
-      metric.counter.value = value;
-    } else {
-      metric.gauge.value = value;
-    }
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
   }
   std::vector<MetricFamily> Take() { return std::move(families_); }
 
@@ -47,7 +43,7 @@ void AddOperations(const OperationStats& stats, Families& families) {
   MetricFamily& refused =
       families.Add("operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
   for (size_t i = 0; i < counts.size(); ++i) {
-    Families::Put(refused, {{"operation", kOperationNames[i]}}, static_cast<double>(counts[i].refused));
+    Families::Put(refused, {{"operation", kOperationNames[i]}}, counts[i].refused);
   }
   MetricFamily& seconds = families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
   for (size_t i = 0; i < counts.size(); ++i) {
@@ -79,55 +75,54 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
     if (view->role == RoleKind::kPrimary) ++leading;
     const Labels labels = {{"table", std::to_string(handle->table.value)}, {"tablet", std::to_string(handle->tablet.value)}};
     const LoadTotals totals = handle->load.totals();
-    Families::Put(reads, labels, static_cast<double>(totals.reads));
-    Families::Put(writes, labels, static_cast<double>(totals.writes));
+    Families::Put(reads, labels, totals.reads);
+    Families::Put(writes, labels, totals.writes);
     Families::Put(busy, labels, static_cast<double>(totals.busy_ns) / 1e9);
-    Families::Put(bytes, labels, static_cast<double>(handle->size_bytes.load(std::memory_order_relaxed)));
-    Families::Put(records, labels, static_cast<double>(handle->records.load(std::memory_order_relaxed)));
-    Families::Put(pending, labels, static_cast<double>(view->pending_bytes));
+    Families::Put(bytes, labels, handle->size_bytes.load(std::memory_order_relaxed));
+    Families::Put(records, labels, handle->records.load(std::memory_order_relaxed));
+    Families::Put(pending, labels, view->pending_bytes);
   }
   for (MetricFamily* family : {&writes, &bytes, &records, &pending, &busy}) {
     families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
   }
-  families.Gauge("tablets", "Replicas on this server.", static_cast<double>(present));
-  families.Gauge("tablets_leading", "Replicas that lead.", static_cast<double>(leading));
+  families.Gauge("tablets", "Replicas on this server.", present);
+  families.Gauge("tablets_leading", "Replicas that lead.", leading);
 }
 
 void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families) {
   const TabletStore::Health health = store.health();
   families.Gauge("store_healthy", "1 unless the store has failed.", health.status.ok() ? 1 : 0);
   families.Gauge("store_writes_refused", "1 below the disk reserve.", health.writes_refused ? 1 : 0);
-  families.Gauge("store_disk_free_bytes", "Free on the data directory's disk.", static_cast<double>(health.disk_free_bytes));
-  families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", static_cast<double>(health.disk_total_bytes));
-  families.Gauge("store_cache_bytes", "In the store's cache.", static_cast<double>(health.cache_bytes));
-  families.Counter("store_cache_misses_total", "Pages read from disk.", static_cast<double>(health.cache_misses));
-  families.Counter("store_flushes_total", "Group commits.", static_cast<double>(health.flushes));
-  families.Counter("store_checkpoints_total", "Checkpoints finished.", static_cast<double>(checkpoints));
-  families.Gauge("store_log_bytes", "Logged since the last checkpoint.", static_cast<double>(store.LogBytesSinceCheckpoint()));
+  families.Gauge("store_disk_free_bytes", "Free on the data directory's disk.", health.disk_free_bytes);
+  families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", health.disk_total_bytes);
+  families.Gauge("store_cache_bytes", "In the store's cache.", health.cache_bytes);
+  families.Counter("store_cache_misses_total", "Pages read from disk.", health.cache_misses);
+  families.Counter("store_flushes_total", "Group commits.", health.flushes);
+  families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
+  families.Gauge("store_log_bytes", "Logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
 void AddKept(const TabletStore::Health& health, const Deliverer::Figures& figures, Families& families) {
-  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", static_cast<double>(health.any_entries));
-  families.Gauge("any_pending_bytes", "The same, in bytes.", static_cast<double>(health.any_bytes));
-  families.Gauge("undone_entries", "PRIMARY writes that failovers undid, not yet settled.", static_cast<double>(health.undone_entries));
-  families.Gauge("undone_bytes", "The same, in bytes.", static_cast<double>(health.undone_bytes));
-  families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", static_cast<double>(figures.conflicts));
-  families.Counter("delivered_total", "Writes brought to their primary.", static_cast<double>(figures.delivered));
-  families.Counter("delivery_dropped_total", "Writes dropped with their table.", static_cast<double>(figures.dropped));
+  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", health.any_entries);
+  families.Gauge("any_pending_bytes", "The same, in bytes.", health.any_bytes);
+  families.Gauge("undone_entries", "PRIMARY writes that failovers undid, not yet settled.", health.undone_entries);
+  families.Gauge("undone_bytes", "The same, in bytes.", health.undone_bytes);
+  families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", figures.conflicts);
+  families.Counter("delivered_total", "Writes brought to their primary.", figures.delivered);
+  families.Counter("delivery_dropped_total", "Writes dropped with their table.", figures.dropped);
   families.Gauge("delivery_oldest_seconds", "Age of the oldest write to be delivered.",
                  static_cast<double>(figures.oldest_age_ms) / 1000);
 }
 
 void AddRpc(const rpc::ServerStats& stats, Families& families) {
-  families.Counter("rpc_requests_total", "Requests received.", static_cast<double>(stats.requests));
-  families.Gauge("rpc_in_flight", "Requests not yet answered.", static_cast<double>(stats.in_flight));
-  families.Gauge("rpc_connections", "Open connections.", static_cast<double>(stats.connections));
-  families.Counter("rpc_connections_accepted_total", "Connections accepted.", static_cast<double>(stats.connections_accepted));
-  families.Counter("rpc_connections_refused_total", "Connections over the limit.", static_cast<double>(stats.connections_refused));
-  families.Counter("rpc_connections_broken_total", "Connections closed for what they sent.",
-                   static_cast<double>(stats.connections_broken));
-  families.Counter("rpc_received_bytes_total", "Bytes received.", static_cast<double>(stats.bytes_in));
-  families.Counter("rpc_sent_bytes_total", "Bytes sent.", static_cast<double>(stats.bytes_out));
+  families.Counter("rpc_requests_total", "Requests received.", stats.requests);
+  families.Gauge("rpc_in_flight", "Requests not yet answered.", stats.in_flight);
+  families.Gauge("rpc_connections", "Open connections.", stats.connections);
+  families.Counter("rpc_connections_accepted_total", "Connections accepted.", stats.connections_accepted);
+  families.Counter("rpc_connections_refused_total", "Connections over the limit.", stats.connections_refused);
+  families.Counter("rpc_connections_broken_total", "Connections closed for what they sent.", stats.connections_broken);
+  families.Counter("rpc_received_bytes_total", "Bytes received.", stats.bytes_in);
+  families.Counter("rpc_sent_bytes_total", "Bytes sent.", stats.bytes_out);
 }
 
 }  // namespace
@@ -139,15 +134,15 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddStore(server_.store(), server_.checkpointer().finished(), families);
   AddRpc(rpc_.Stats(), families);
   const ShardCounters& shards = server_.shard_counters();
-  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", static_cast<double>(shards.overlay_bytes.load()));
-  families.Counter("log_entries_total", "Entries appended.", static_cast<double>(shards.appended_entries.load()));
-  families.Counter("shard_rounds_total", "Rounds of the shards.", static_cast<double>(shards.rounds.load()));
-  families.Counter("writes_refused_total", "Writes refused for want of room.", static_cast<double>(shards.writes_refused.load()));
+  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.overlay_bytes.load());
+  families.Counter("log_entries_total", "Entries appended.", shards.appended_entries.load());
+  families.Counter("shard_rounds_total", "Rounds of the shards.", shards.rounds.load());
+  families.Counter("writes_refused_total", "Writes refused for want of room.", shards.writes_refused.load());
   AddKept(server_.store().health(), server_.deliverer().figures(), families);
-  families.Gauge("reads_waiting", "Reads handed to the readers.", static_cast<double>(server_.readers().waiting()));
+  families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
   const process::Usage usage = process::ReadUsage();
   families.Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);
-  families.Gauge("process_resident_bytes", "Resident memory.", static_cast<double>(usage.resident_bytes));
+  families.Gauge("process_resident_bytes", "Resident memory.", usage.resident_bytes);
   return families.Take();
 }
 

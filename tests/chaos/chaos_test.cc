@@ -1,7 +1,6 @@
-// The chaos scenarios, briefly; ./dev chaos runs them at length.
+// The chaos scenarios, briefly; ./dev chaos runs them at length. Those that take namespaces: chaos_namespaces_test.cc.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include "tests/chaos/scenarios.h"
 
@@ -38,24 +37,6 @@ TEST(Chaos, APausedPrimaryIsReplacedAndShowsNothingStale) {
 
 TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
   const ScenarioReport report = GovernorsAway({.length = 10s, .seed = 6});
-  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
-}
-
-TEST(Chaos, AFullDiskStopsNobodyElse) {
-  if (::geteuid() != 0) GTEST_SKIP() << "mounting a small disk takes root";
-  const ScenarioReport report = FullDisk({.rounds = 1, .length = 2s, .seed = 7});
-  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
-}
-
-TEST(Chaos, ACutNetworkLosesNothingAndTheMajorityGoesOn) {
-  if (::geteuid() != 0) GTEST_SKIP() << "network namespaces take root";
-  const ScenarioReport report = Partition({.rounds = 3, .length = 3s, .seed = 8});
-  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
-}
-
-TEST(Chaos, AnIsolatedPrimaryServesItsClientsWhatItMay) {
-  if (::geteuid() != 0) GTEST_SKIP() << "network namespaces take root";
-  const ScenarioReport report = IsolatedPrimary({.length = 4s, .seed = 9});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 

@@ -100,6 +100,7 @@ Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<
 ScenarioReport Run(const FullDiskOptions& options) {
   testing::TestClusterOptions cluster{.server_flags = {kReserveFlag, "--cache_mb=64"}};
   cluster.prepare = [](const std::string& dir) { return MountDisk(dir + "/" + kVictim); };
+  cluster.clear = [](const std::string& dir) { ::umount2((dir + "/" + kVictim).c_str(), MNT_DETACH); };
   auto begun = Trial::Begin(std::move(cluster), {.seed = options.seed}, options.say);
   if (!begun) return NotBegun(begun.error());
   Trial& trial = **begun;

@@ -248,26 +248,27 @@ class HistoryLoad::Worker {
     Answered(operation, asked);
   }
 
-  Written WriteOne(int group, const WritePart& part, Ack ack) {
+  // A single write's. (A delete knows no if_absent.)
+  template <class Options>
+  Options OptionsOf(const WritePart& part, Ack ack) {
     const BatchOptions conditions = Conditions(part);
+    Options options;
+    options.ack = ack;
+    options.if_version = conditions.if_version;
+    if constexpr (requires { options.if_absent; }) options.if_absent = conditions.if_absent;
+    options.if_exists = conditions.if_exists;
+    options.session = session();
+    options.deadline = options_.deadline;
+    return options;
+  }
+
+  Written WriteOne(int group, const WritePart& part, Ack ack) {
     const std::string key = Key(group, part.cell);
     Written written;
     switch (part.kind) {
-      case WritePart::Kind::kDelete:
-        written.status = table_.Delete(key, {.ack = ack,
-                                             .if_version = conditions.if_version,
-                                             .if_exists = conditions.if_exists,
-                                             .session = session(),
-                                             .deadline = options_.deadline});
-        break;
+      case WritePart::Kind::kDelete: written.status = table_.Delete(key, OptionsOf<DeleteOptions>(part, ack)); break;
       case WritePart::Kind::kIncrement: {
-        const auto sum = table_.Increment(key, part.delta,
-                                          {.ack = ack,
-                                           .if_version = conditions.if_version,
-                                           .if_absent = conditions.if_absent,
-                                           .if_exists = conditions.if_exists,
-                                           .session = session(),
-                                           .deadline = options_.deadline});
+        const auto sum = table_.Increment(key, part.delta, OptionsOf<IncrementOptions>(part, ack));
         if (sum)
           written.counters = {*sum};
         else
@@ -275,13 +276,7 @@ class HistoryLoad::Worker {
         break;
       }
       default: {
-        const auto version = table_.Put(key, part.value,
-                                        {.ack = ack,
-                                         .if_version = conditions.if_version,
-                                         .if_absent = conditions.if_absent,
-                                         .if_exists = conditions.if_exists,
-                                         .session = session(),
-                                         .deadline = options_.deadline});
+        const auto version = table_.Put(key, part.value, OptionsOf<PutOptions>(part, ack));
         if (version)
           written.version = *version;
         else
@@ -374,12 +369,12 @@ void HistoryLoad::Start() {
       threads_.emplace_back([this, i, write] { Worker(*this, 1000 + 2 * i + write).Probe(i, write); });
 }
 
-bool HistoryLoad::AwaitProgress(int64_t more) const {
+Status HistoryLoad::AwaitProgress(int64_t more) const {
   const int64_t wanted = answered() + more;
   const auto deadline = WallClock::now() + kProgressTimeMax;
   for (; answered() < wanted; std::this_thread::sleep_for(5ms))
-    if (WallClock::now() >= deadline) return false;
-  return true;
+    if (WallClock::now() >= deadline) return Error(Code::kUnavailable, "the load came to a halt");
+  return Status::Ok();
 }
 
 Status HistoryLoad::AwaitWhole(std::chrono::milliseconds patience) const {

@@ -49,8 +49,8 @@ class HistoryLoad {
   void Start();
   // Operations answered since the start.
   int64_t answered() const { return recorder_.answered(); }
-  // Waits until so many more were answered; false when that takes over a minute.
-  bool AwaitProgress(int64_t more) const;
+  // Waits until so many more were answered. UNAVAILABLE when that takes over a minute.
+  Status AwaitProgress(int64_t more) const;
   // Waits until each tablet has taken a write at ALL: all its voters live and have caught up.
   Status AwaitWhole(std::chrono::milliseconds patience) const;
   // Which tablets a server leads, as the master says.

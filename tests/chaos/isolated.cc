@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "tests/chaos/isles.h"
+#include "tests/chaos/replicas.h"
 #include "tests/chaos/trial.h"
 
 namespace ebla::chaos {
@@ -29,13 +30,13 @@ constexpr auto kStrongPatience = 200ms;
 constexpr int64_t kOperationsBetween = 300;
 constexpr int64_t kStrongBefore = 20;
 constexpr auto kMergeTimeMax = 60s;  // from healing until everything has been delivered
-constexpr int kLooks = 24;           // EVENTUAL reads of one key, so that every replica is asked
+constexpr size_t kReplicas = 3;
 
 Names Everybody() { return {"zookeeper", "m-1", "m-2", "ts-1", "ts-2", "ts-3", kMainland, kIsland}; }
 
 Status MakeTable(const Client& client, const std::string& name, bool last_write_wins) {
   CreateTableOptions options{.deadline = 30s};
-  options.table.replicas = 3;
+  options.table.replicas = static_cast<int>(kReplicas);
   for (int tablet = 1; tablet < kTablets; ++tablet) options.split_points.push_back(std::to_string(tablet));
   options.table.last_write_wins = last_write_wins;
   if (const auto made = client.CreateTable(name, options); !made) return made.error();
@@ -120,12 +121,12 @@ class Isolation {
 
   // The tablets of a table that the victim leads, one at least.
   Result<std::vector<int>> HaveLead(const Client& observer, const std::string& table) const {
-    for (const auto deadline = WallClock::now() + 30s;; std::this_thread::sleep_for(50ms)) {
-      EBLA_ASSIGN(std::vector<int> led, LedBy(observer, table, victim_));
-      if (!led.empty()) return led;
-      if (WallClock::now() >= deadline) return Error(Code::kUnavailable, victim_ + " leads nothing of " + table);
-      EBLA_TRY(observer.TransferTablet(table, Key(0, "seed"), victim_));
-    }
+    EBLA_ASSIGN(std::vector<int> led, LedBy(observer, table, victim_));
+    if (!led.empty()) return led;
+    EBLA_TRY(observer.TransferTablet(table, Key(0, "seed"), victim_));
+    EBLA_ASSIGN(led, LedBy(observer, table, victim_));
+    if (led.empty()) return Error(Code::kInternal, victim_ + " leads nothing of " + table + " that it was handed");
+    return led;
   }
 
   // What is read later is written everywhere; then the island's client has been to each tablet.
@@ -283,7 +284,7 @@ class Isolation {
     const auto deadline = WallClock::now() + kMergeTimeMax;
     EBLA_TRY(FindKept(observer, std::move(undone), deadline));
     for (const std::string& key : merged_) EBLA_TRY(AwaitMerged(merged, key, deadline));
-    for (const int tablet : merged_tablets_) EBLA_TRY(AwaitAgreement(merged, Key(tablet, "contested"), deadline));
+    for (const int tablet : merged_tablets_) EBLA_TRY(AwaitAgreement(observer, merged, Key(tablet, "contested"), deadline));
     return Status::Ok();
   }
 
@@ -308,16 +309,20 @@ class Isolation {
     }
   }
 
-  static Status AwaitAgreement(const Table& table, const std::string& key, WallClock::time_point deadline) {
+  // Every replica has what a STRONG read shows.
+  static Status AwaitAgreement(const Client& client, const Table& table, const std::string& key,
+                               WallClock::time_point deadline) {
     for (;; std::this_thread::sleep_for(50ms)) {
       EBLA_ASSIGN(const Record now, table.Get(key, {.read = Read::Strong(), .deadline = 30s}));
-      bool agreed = true;
-      for (int i = 0; i < kLooks && agreed; ++i) {
-        EBLA_ASSIGN(const Record seen, table.Get(key, {.read = Read::Eventual(), .deadline = 30s}));
-        agreed = seen.value == now.value && seen.version == now.version;
-      }
-      if (agreed) return Status::Ok();
-      if (WallClock::now() >= deadline) return Error(Code::kInternal, "the replicas do not agree on " + key);
+      EBLA_ASSIGN(const std::vector<ReplicaRecord> replicas, ReadEveryReplica(client, kMerged, key));
+      const auto agrees = [&](const ReplicaRecord& replica) {
+        return replica.record && replica.record->value == now.value && replica.record->version == now.version;
+      };
+      const auto other = std::ranges::find_if_not(replicas, agrees);
+      if (replicas.size() == kReplicas && other == replicas.end()) return Status::Ok();
+      if (WallClock::now() >= deadline)
+        return Error(Code::kInternal, "of " + std::to_string(replicas.size()) + " replicas " +
+                                          (other == replicas.end() ? "none" : other->server) + " differs in " + key);
     }
   }
 

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 
+#include "tests/chaos/own_namespaces.h"
 #include "tests/chaos/scenarios.h"
 
 namespace ebla::chaos {
@@ -110,6 +111,7 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   CLI11_PARSE(app, argc, argv);
 
+  if (const Status status = BecomeRoot(); !status.ok()) std::cout << "full-disk, partition, isolated-primary: " << status << "\n";
   std::cout << "seed " << given.seed << "\n";
   int failed = 0;
   for (const auto& [name, run] : scenarios)

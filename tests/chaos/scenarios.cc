@@ -48,14 +48,13 @@ Result<Table> MakeLedgerTable(const Client& client, TableDurability durability, 
 }
 
 // Waits until the load has been acknowledged `more` writes beyond those of now.
-bool AwaitProgress(const Ledger& ledger, int64_t more) {
+Status AwaitProgress(const Ledger& ledger, int64_t more) {
   const int64_t wanted = ledger.acknowledged() + more;
   const auto deadline = steady_clock::now() + kProgressTimeMax;
-  while (ledger.acknowledged() < wanted) {
-    if (steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(5ms);
-  }
-  return true;
+  for (; ledger.acknowledged() < wanted; std::this_thread::sleep_for(5ms))
+    if (steady_clock::now() >= deadline)
+      return Error(Code::kUnavailable, "no write was acknowledged for a minute, though every server is back");
+  return Status::Ok();
 }
 
 // Kills servers under a ledger's load, round by round.
@@ -74,8 +73,7 @@ class Siege {
   Status Round() {
     early_ = !early_ && random_() % 4 == 0;
     if (!early_) EBLA_TRY(AwaitService());
-    if (!AwaitProgress(ledger_, kWritesBetweenKills))
-      return Error(Code::kUnavailable, "no write was acknowledged for a minute, though every server is back");
+    EBLA_TRY(AwaitProgress(ledger_, kWritesBetweenKills));
     std::this_thread::sleep_for(milliseconds(random_() % 700));
     const uint64_t first = random_() % 3;
     std::vector<std::string> victims = {"ts-" + std::to_string(1 + first)};
@@ -209,7 +207,9 @@ ScenarioReport KillServers(const KillServersOptions& options) {
   while (siege.kills() < options.kills && report.faults.empty()) {
     if (const Status round = siege.Round(); !round.ok()) report.faults.push_back(round.ToString());
   }
-  AwaitProgress(ledger, kWritesBetweenKills);
+  if (report.faults.empty()) {
+    if (const Status end = AwaitProgress(ledger, kWritesBetweenKills); !end.ok()) report.faults.push_back(end.ToString());
+  }
   JudgeLedger(ledger.Finish(), siege.kills(), report);
   return report;
 }

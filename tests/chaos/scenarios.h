@@ -95,7 +95,8 @@ struct FullDiskOptions {
   Say say;
 };
 // The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
-// is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Needs root.
+// is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Takes root
+// (own_namespaces.h).
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
@@ -106,7 +107,7 @@ struct PartitionOptions {
   Say say;
 };
 // The network is cut between two sets of processes, clients among them, in both directions or in one: first around the
-// server that leads most, then anywhere. Needs root.
+// server that leads most, then anywhere. Takes root.
 ScenarioReport Partition(const PartitionOptions& options);
 
 struct IsolatedPrimaryOptions {
@@ -116,7 +117,7 @@ struct IsolatedPrimaryOptions {
   Say say;
 };
 // The server that leads most is cut off together with clients. On its side EVENTUAL reads and PRIMARY writes go on, STRONG
-// reads stop within a lease and are never stale; the other side serves in time. Needs root.
+// reads stop within a lease and are never stale; the other side serves in time. Takes root.
 ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
 
 }  // namespace ebla::chaos

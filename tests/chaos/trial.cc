@@ -48,8 +48,7 @@ Status Trial::Settle(int64_t progress) {
   std::vector<int> all(static_cast<size_t>(tablets_));
   std::iota(all.begin(), all.end(), 0);
   EBLA_TRY(AwaitService(all, begin));
-  if (!load_->AwaitProgress(progress)) return Error(Code::kUnavailable, "the load came to a halt");
-  return Status::Ok();
+  return load_->AwaitProgress(progress);
 }
 
 Status Trial::AwaitService(const std::vector<int>& tablets, WallClock::time_point moment) const {

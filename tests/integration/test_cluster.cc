@@ -26,8 +26,9 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
                                                                    .stop_timeout = options.stop_timeout,
                                                                    .say = {},
                                                                    .standing = options.standing}));
-  if (options.prepare) EBLA_TRY(options.prepare(launcher.dir()));
   made->launcher_ = std::make_unique<cluster::Launcher>(std::move(launcher));
+  made->clear_ = std::move(options.clear);
+  if (options.prepare) EBLA_TRY(options.prepare(made->launcher_->dir()));
   EBLA_TRY(made->launcher_->Start({.masters = options.masters,
                                    .servers = options.servers,
                                    .master_flags = options.master_flags,
@@ -36,7 +37,9 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
 }
 
 TestCluster::~TestCluster() {
+  const std::string prepared = launcher_ ? launcher_->dir() : "";
   launcher_.reset();
+  if (clear_) clear_(prepared);
   if (std::getenv("EBLA_KEEP_TEST_DIRS") != nullptr) {
     std::cerr << "left in " << dir_ << "\n";
     return;

@@ -24,6 +24,8 @@ struct TestClusterOptions {
   std::chrono::milliseconds stop_timeout{15'000};
   // Called with the directory below which each process gets its own, by its name, before any is started.
   std::function<Status(const std::string& dir)> prepare;
+  // Called with the same, when all have ended and before it is removed.
+  std::function<void(const std::string& dir)> clear;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
 };
 
@@ -56,6 +58,7 @@ class TestCluster {
   explicit TestCluster(std::string dir) : dir_(std::move(dir)) {}
 
   const std::string dir_;
+  std::function<void(const std::string& dir)> clear_;
   std::unique_ptr<cluster::Launcher> launcher_;
 };
 
