@@ -19,13 +19,13 @@ std::vector<LedTablet> Led(const ServerName& by, uint64_t first, uint64_t last, 
   return tablets;
 }
 
-TEST(BalanceTest, WhoLeadsTooMuchGivesToWhoLeadsLeast) {
+TEST(LeadsTest, WhoLeadsTooMuchGivesToWhoLeadsLeast) {
   const auto led = Led("a", 1, 8, {"a", "b", "c"});
   EXPECT_EQ(Plan({{"a", 8}, {"b", 2}, {"c", 0}}, led), "1>c 2>c 3>b 4>c ") << "until nobody leads one more than the mean";
   EXPECT_EQ(Plan({{"a", 8}, {"b", 2}, {"c", 0}}, led, 1), "1>c ");
 }
 
-TEST(BalanceTest, SmallDifferencesAreLeftAlone) {
+TEST(LeadsTest, SmallDifferencesAreLeftAlone) {
   const auto led = Led("a", 1, 4, {"a", "b", "c"});
   EXPECT_EQ(Plan({{"a", 4}, {"b", 3}, {"c", 3}}, led), "");
   EXPECT_EQ(Plan({{"a", 105}, {"b", 95}, {"c", 100}}, led), "");
@@ -33,7 +33,7 @@ TEST(BalanceTest, SmallDifferencesAreLeftAlone) {
   EXPECT_EQ(OverMean({{"a", 5}, {"b", 1}, {"c", 0}}), std::vector<ServerName>{"a"});
 }
 
-TEST(BalanceTest, OnlyVotersThatMayLeadAreChosen) {
+TEST(LeadsTest, OnlyVotersThatMayLeadAreChosen) {
   EXPECT_EQ(Plan({{"a", 6}, {"b", 0}}, Led("a", 1, 6, {"a", "x"})), "");
   EXPECT_EQ(Plan({{"a", 6}, {"b", 0}, {"c", 0}}, Led("a", 1, 6, {"a", "c"})), "1>c 2>c ") << "c is then at the mean";
 }

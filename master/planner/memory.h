@@ -1,8 +1,9 @@
 // master/planner/memory.h
-// What the planner remembers from one pass to the next: what has lasted, and what was done lately. It goes in and out of
-// MakePlan, which stays a function of its arguments.
-// Invariants: 1. Small: only tablets that are over a threshold or were acted on lately have an entry.
-//             2. An empty one is safe: nothing has lasted yet, and everything may have been split when it began. So a new
+// What the planner remembers from one pass to the next: what has lasted, and what was done lately. It goes in and out
+// of MakePlan, which stays a function of its arguments. Invariants: 1. Small: only tablets that are over a threshold or
+// were acted on lately have an entry.
+//             2. An empty one is safe: nothing has lasted yet, and everything may have been split when it began. So a
+//             new
 //                master does nothing that the old one would not have done later.
 // Threads:    values.
 #pragma once
@@ -37,7 +38,7 @@ struct TabletMemory {
   MonotonicTime moved;             // the last of them
   ServerName moving_from;          // a replica's, until it is there
   ServerName moving_to;
-  Rates led;                       // what it cost before the last
+  Rates led;  // what it cost before the last
 
   friend bool operator==(const TabletMemory&, const TabletMemory&) = default;
 };

@@ -28,7 +28,8 @@ Limit LimitOf(const TableView& table, const MergeOptions& options) {
 }
 
 Sums SumOf(const TabletView& left, const TabletView& right) {
-  return {left.led.operations() + right.led.operations(), static_cast<double>(left.led.cpu) + static_cast<double>(right.led.cpu),
+  return {left.led.operations() + right.led.operations(),
+          static_cast<double>(left.led.cpu) + static_cast<double>(right.led.cpu),
           static_cast<double>(left.size_bytes + right.size_bytes)};
 }
 
@@ -84,7 +85,8 @@ class Merger {
 
   template <class Detail>
   bool Refuse(Cause cause, TabletIndex left, Detail&& detail) {
-    pass_.Reject(Rule::kMerge, cause, At(left).id, "", [&] { return PairText(At(left), At(left + 1)) + ": " + detail(); });
+    pass_.Reject(Rule::kMerge, cause, At(left).id, "",
+                 [&] { return PairText(At(left), At(left + 1)) + ": " + detail(); });
     return false;
   }
 
@@ -135,8 +137,8 @@ class Merger {
       const Duration since = pass_.now() - (known ? tablet->last_split : pass_.memory.began);
       if (since < options_.after_split) {
         return Refuse(Cause::kSplitLately, left, [&] {
-          return "tablet " + std::to_string(tablet->id.value) + (known ? " was split " : " may have been split ") + Amount(since) + " ago; " +
-                 Amount(options_.after_split) + " must pass";
+          return "tablet " + std::to_string(tablet->id.value) + (known ? " was split " : " may have been split ") +
+                 Amount(since) + " ago; " + Amount(options_.after_split) + " must pass";
         });
       }
     }

@@ -37,7 +37,8 @@ class MergeTest : public ::testing::Test {
 TEST_F(MergeTest, QuietNeighboursAreUnited) {
   EXPECT_EQ(cluster_.Run(0s), "merge tablet 1 and 2; ");
   EXPECT_EQ(cluster_.last.actions[0].reason,
-            "peaks of 5 min add up to 1,200 operations/s, 0.20 cores, 2.0 GiB, below 1,250 operations/s, 0.25 cores, 4.0 GiB");
+            "peaks of 5 min add up to 1,200 operations/s, 0.20 cores, 2.0 GiB, below 1,250 operations/s, 0.25 cores, "
+            "4.0 GiB");
 }
 
 TEST_F(MergeTest, PeaksCountNotTheMoment) {
@@ -120,10 +121,13 @@ TEST_F(MergeTest, WhoCanTakeNothingIsNotAlignedTo) {
 TEST_F(MergeTest, OnePairAmongManyNeighboursAtATime) {
   cluster_.view.tablets.clear();
   for (uint64_t i = 0; i < 100; ++i) {
-    const auto key = [](uint64_t n) { return std::string{static_cast<char>('a' + n / 10), static_cast<char>('0' + n % 10)}; };
+    const auto key = [](uint64_t n) {
+      return std::string{static_cast<char>('a' + n / 10), static_cast<char>('0' + n % 10)};
+    };
     cluster_.Tablet(i + 1, i == 0 ? "" : key(i), i == 99 ? "" : key(i + 1), "ab");
   }
-  EXPECT_EQ(cluster_.Run(0s), "merge tablet 1 and 2; merge tablet 33 and 34; merge tablet 65 and 66; merge tablet 97 and 98; ");
+  EXPECT_EQ(cluster_.Run(0s),
+            "merge tablet 1 and 2; merge tablet 33 and 34; merge tablet 65 and 66; merge tablet 97 and 98; ");
   for (const size_t index : {0, 1, 32, 33, 64, 65, 96, 97}) cluster_.At(index).state = TabletState::kIntentOpen;
   EXPECT_EQ(cluster_.Run(0s), "") << "until those are done";
   EXPECT_GT(cluster_.last.rejections.at({Rule::kMerge, Cause::kCap}), 80u);

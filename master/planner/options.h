@@ -1,7 +1,6 @@
 // master/planner/options.h
-// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. What belongs to a table (its
-// thresholds) stands in TableView.
-// Threads: values.
+// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. What belongs to a table
+// (its thresholds) stands in TableView. Threads: values.
 #pragma once
 
 #include <array>
@@ -22,11 +21,11 @@ struct SplitOptions {
 };
 
 struct MergeOptions {
-  Duration history = std::chrono::minutes(5);      // of peaks, of both
+  Duration history = std::chrono::minutes(5);  // of peaks, of both
   Duration after_split = std::chrono::hours(1);
-  size_t region = 32;                              // one merge at a time among so many neighbours
-  size_t most = 16;                                // under way, in all
-  double part_max = 0.8;                           // of every threshold, whatever the table's merge_part says
+  size_t region = 32;     // one merge at a time among so many neighbours
+  size_t most = 16;       // under way, in all
+  double part_max = 0.8;  // of every threshold, whatever the table's merge_part says
 };
 
 // Over the mean by this fraction of it and by this floor.
@@ -37,7 +36,9 @@ struct Margin {
 
 struct BalanceOptions {
   // By Dimension: cores, operations/s, bytes/s, bytes, replicas, primaries.
-  std::array<Margin, 6> margins = {{{0.1, 0.1}, {0.1, 250}, {0.1, 1 << 20}, {0.1, 4.0 * (1 << 30)}, {0.1, 10}, {0.1, 2}}};
+  // Mere numbers of replicas weigh less than what they cost.
+  std::array<Margin, 6> margins = {
+      {{0.1, 0.1}, {0.1, 250}, {0.1, 1 << 20}, {0.1, 4.0 * (1 << 30)}, {0.2, 10}, {0.2, 2}}};
   double stop = 0.5;  // of its margin: where a server that was overloaded no longer is
   Duration sustained = std::chrono::seconds(30);
   size_t samples = 3;
@@ -58,11 +59,11 @@ struct AutoscaleOptions {
   bool dry_run = false;  // says what it would do
   double operations_per_server = 20'000;
   double cores_per_server = 0;
-  double disk_fraction = 0.7;  // of each disk
+  double disk_fraction = 0.7;   // of each disk
   double release_below = 0.75;  // of the target, with one server fewer
   Duration over_sustained = std::chrono::minutes(5);
   Duration under_sustained = std::chrono::minutes(30);
-  Duration after_growth = std::chrono::minutes(10);    // until the next action
+  Duration after_growth = std::chrono::minutes(10);  // until the next action
   Duration after_release = std::chrono::minutes(30);
   size_t servers_min = 3;
   size_t servers_max = 100;

@@ -25,6 +25,7 @@ class Pass {
   MonotonicTime now() const { return view.now; }
   // Null: nothing is remembered of it.
   TabletMemory* Recall(TabletId tablet);
+  const TabletMemory* Recall(TabletId tablet) const { return const_cast<Pass*>(this)->Recall(tablet); }
   TabletMemory& Remember(TabletId tablet) { return memory.tablets[tablet]; }
 
   // The tablet has got an action in this pass.
@@ -45,18 +46,23 @@ class Pass {
   bool Blocked(Rule rule, TabletIndex tablet);
 
   // Copies of replicas under way and planned: no server gives or takes more than its cap.
+  bool RoomForCopies() const { return copies_ < options.balance.copies; }
   bool RoomForCopy(ServerIndex server) const {
-    return copies_ < options.balance.copies && copies_at_[server] < options.balance.copies_per_server;
+    return RoomForCopies() && copies_at_[server] < options.balance.copies_per_server;
   }
   void NoteCopy(ServerIndex from, ServerIndex to) {
     ++copies_;
     ++copies_at_[from];
     ++copies_at_[to];
   }
-  // Moves one replica of the tablet; there is room. Leads it where it stood on `from`, once it is there.
+  // Moves one replica of the tablet; there is room. It leads at `to` where it led at `from`.
   void Move(Rule rule, TabletIndex tablet, ServerIndex from, ServerIndex to, std::string reason);
+  // Has `to`, one of its voters, lead the tablet.
+  void Transfer(Rule rule, TabletIndex tablet, ServerIndex to, std::string reason);
 
  private:
+  void Relocate(ActionKind kind, Rule rule, TabletIndex tablet, ServerIndex from, ServerIndex to, std::string reason);
+
   size_t copies_ = 0;
   std::vector<size_t> copies_at_;
   std::vector<bool> taken_;

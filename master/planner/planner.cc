@@ -2,8 +2,11 @@
 
 #include <utility>
 
+#include "master/planner/balance.h"
+#include "master/planner/drain.h"
 #include "master/planner/merge.h"
 #include "master/planner/pass.h"
+#include "master/planner/server_loads.h"
 #include "master/planner/split.h"
 
 namespace ebla::master {
@@ -40,7 +43,17 @@ TabletMemory* Pass::Recall(TabletId tablet) {
   return found == memory.tablets.end() ? nullptr : &found->second;
 }
 
-void Pass::Move(Rule rule, TabletIndex index, ServerIndex from, ServerIndex to, std::string reason) {
+void Pass::Move(Rule rule, TabletIndex tablet, ServerIndex from, ServerIndex to, std::string reason) {
+  NoteCopy(from, to);
+  Relocate(ActionKind::kMove, rule, tablet, from, to, std::move(reason));
+}
+
+void Pass::Transfer(Rule rule, TabletIndex tablet, ServerIndex to, std::string reason) {
+  Relocate(ActionKind::kTransfer, rule, tablet, view.tablets[tablet].primary(), to, std::move(reason));
+}
+
+void Pass::Relocate(ActionKind kind, Rule rule, TabletIndex index, ServerIndex from, ServerIndex to,
+                    std::string reason) {
   const TabletView& tablet = view.tablets[index];
   TabletMemory& remembered = Remember(tablet.id);
   ++remembered.moves;
@@ -48,12 +61,11 @@ void Pass::Move(Rule rule, TabletIndex index, ServerIndex from, ServerIndex to, 
   remembered.moving_from = view.servers[from].name;
   remembered.moving_to = view.servers[to].name;
   remembered.led = tablet.led;
-  NoteCopy(from, to);
-  Act(index, {.kind = ActionKind::kMove,
+  Act(index, {.kind = kind,
               .rule = rule,
               .tablet = tablet.id,
-              .from = view.servers[from].name,
-              .to = view.servers[to].name,
+              .from = remembered.moving_from,
+              .to = remembered.moving_to,
               .reason = std::move(reason)});
 }
 
@@ -73,7 +85,8 @@ bool Pass::Blocked(Rule rule, TabletIndex index) {
   const Duration since = now() - tablet.last_failed;
   if (tablet.last_failed != MonotonicTime{} && since < options.balance.after_failure) {
     Reject(rule, Cause::kCoolDown, tablet.id, "", [&] {
-      return "an action on it failed " + Amount(since) + " ago; " + Amount(options.balance.after_failure) + " must pass";
+      return "an action on it failed " + Amount(since) + " ago; " + Amount(options.balance.after_failure) +
+             " must pass";
     });
     return true;
   }
@@ -84,6 +97,11 @@ Plan MakePlan(const ClusterView& view, PlannerMemory memory, const PlannerOption
   Pass pass(view, std::move(memory), options);
   if (options.splits) PlanSplits(pass);
   if (options.merges) PlanMerges(pass);
+  if (options.balances) {
+    ServerLoads loads(pass);
+    PlanDrains(pass, loads);
+    PlanBalance(pass, loads);
+  }
   Forget(pass.memory, view.now, options);
   pass.plan.memory = std::move(pass.memory);
   return std::move(pass.plan);
@@ -101,10 +119,22 @@ const char* Name(ActionKind kind) {
 }
 
 const char* Name(Cause cause) {
-  static constexpr const char* kNames[] = {
-      "not settled", "cool-down", "held by an operator", "cap",         "not yet",          "no key",       "popular key",
-      "one direction of access", "key group", "short history",       "split lately", "would split again", "no place",
-      "alone on its server", "bounds", "dry run"};
+  static constexpr const char* kNames[] = {"not settled",
+                                           "cool-down",
+                                           "held by an operator",
+                                           "cap",
+                                           "not yet",
+                                           "no key",
+                                           "popular key",
+                                           "one direction of access",
+                                           "key group",
+                                           "short history",
+                                           "split lately",
+                                           "would split again",
+                                           "no place",
+                                           "alone on its server",
+                                           "bounds",
+                                           "dry run"};
   return kNames[static_cast<size_t>(cause)];
 }
 

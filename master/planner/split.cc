@@ -39,8 +39,8 @@ Cut Nowhere(Cause cause, std::string why) { return {{}, cause, std::move(why)}; 
 Cut Fitted(const TabletView& tablet, const TableView& table, const std::string& wanted) {
   const std::string key = table.key_group.Start(wanted);
   if (key.size() > kSplitKeyBytesMax) {
-    return Nowhere(Cause::kNoKey, "the key would have " + std::to_string(key.size()) + " bytes; a split key has at most " +
-                                      std::to_string(kSplitKeyBytesMax));
+    return Nowhere(Cause::kNoKey, "the key would have " + std::to_string(key.size()) +
+                                      " bytes; a split key has at most " + std::to_string(kSplitKeyBytesMax));
   }
   if (!key.empty() && key > tablet.range.start && tablet.range.Contains(key)) return {key};
   if (key != wanted) {
@@ -130,7 +130,8 @@ void PlanSplits(Pass& pass) {
     memory.over.Count(pass.now(), pass.options.gap_max);
     if (!memory.over.Lasts(pass.now(), options.sustained, options.samples)) {
       pass.Reject(Rule::kSplit, Cause::kNotYet, tablet.id, "", [&] {
-        return excess.text + " for " + Amount(pass.now() - memory.over.since) + "; " + Amount(options.sustained) + " must pass";
+        return excess.text + " for " + Amount(pass.now() - memory.over.since) + "; " + Amount(options.sustained) +
+               " must pass";
       });
       continue;
     }

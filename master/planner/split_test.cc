@@ -41,9 +41,7 @@ TEST_F(SplitTest, ABurstIsNotASplit) {
   EXPECT_EQ(cluster_.Run(25s), "") << "the count began anew";
 }
 
-TEST_F(SplitTest, PassesFarApartAreNoStretchOfTime) {
-  EXPECT_EQ(cluster_.Run(10min, 1min), "");
-}
+TEST_F(SplitTest, PassesFarApartAreNoStretchOfTime) { EXPECT_EQ(cluster_.Run(10min, 1min), ""); }
 
 TEST_F(SplitTest, CpuCountsToo) {
   tablet().led = {.reads = 10, .cpu = 0.6};
@@ -69,7 +67,8 @@ TEST_F(SplitTest, APopularKeyIsReportedAndLeftAloneForFiveMinutes) {
   tablet().finding = SplitFinding::kPopularKey;
   EXPECT_EQ(cluster_.Run(1min), "");
   EXPECT_EQ(cluster_.Causes(1), "popular key; ");
-  EXPECT_NE(cluster_.Details(1).find("2,730 operations/s, over 2,500 operations/s; one popular key"), std::string::npos);
+  EXPECT_NE(cluster_.Details(1).find("2,730 operations/s, over 2,500 operations/s; one popular key"),
+            std::string::npos);
   tablet().finding = SplitFinding::kKey;
   EXPECT_EQ(cluster_.Run(4min), "");
   EXPECT_EQ(cluster_.Causes(1), "cool-down; ");

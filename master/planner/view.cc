@@ -82,7 +82,8 @@ Status CheckView(const ClusterView& view) {
 
 Loads LoadsOf(const TabletView& tablet, bool leads) {
   const Rates& rates = leads ? tablet.led : tablet.followed;
-  return {rates.cpu, rates.operations(), rates.write_bytes, static_cast<double>(tablet.size_bytes), 1, leads ? 1.0 : 0.0};
+  return {rates.cpu, rates.operations(), rates.write_bytes, static_cast<double>(tablet.size_bytes),
+          1,         leads ? 1.0 : 0.0};
 }
 
 const char* Name(Dimension dimension) {

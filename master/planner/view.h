@@ -88,6 +88,9 @@ class Members {
     servers_[size_++] = server;
     return true;
   }
+  void Replace(ServerIndex old, ServerIndex next) {
+    std::replace(servers_.begin(), servers_.begin() + size_, old, next);
+  }
   bool Contains(ServerIndex server) const { return std::find(begin(), end(), server) != end(); }
   size_t size() const { return size_; }
   bool empty() const { return size_ == 0; }
@@ -95,7 +98,9 @@ class Members {
   ServerIndex operator[](size_t i) const { return servers_[i]; }
   const ServerIndex* begin() const { return servers_.data(); }
   const ServerIndex* end() const { return servers_.data() + size_; }
-  friend bool operator==(const Members& a, const Members& b) { return std::equal(a.begin(), a.end(), b.begin(), b.end()); }
+  friend bool operator==(const Members& a, const Members& b) {
+    return std::equal(a.begin(), a.end(), b.begin(), b.end());
+  }
 
  private:
   std::array<ServerIndex, kMost> servers_{};
@@ -142,19 +147,19 @@ struct TabletView {
   TableIndex table = 0;
   TabletState state = TabletState::kSettled;
   SplitFinding finding = SplitFinding::kNoKey;
-  Members voters;             // the primary first
-  Members learners;           // those that are level first
+  Members voters;              // the primary first
+  Members learners;            // those that are level first
   uint8_t learners_level = 0;  // how many have, as the primary says, nearly the whole log
-  Rates led;                  // at the primary
-  Rates followed;             // at the busiest of the others
-  Peaks peaks;                // at the primary, within `history`
-  Duration history{0};        // for how long, up to five minutes, the peaks are known
+  Rates led;                   // at the primary
+  Rates followed;              // at the busiest of the others
+  Peaks peaks;                 // at the primary, within `history`
+  Duration history{0};         // for how long, up to five minutes, the peaks are known
   int64_t size_bytes = 0;
   KeyRange range;
   std::string split_key;   // see finding
   std::string middle_key;  // halves the data; empty: not known
   // When such a thing happened last; zero: not known.
-  MonotonicTime last_split;   // also when its table was created
+  MonotonicTime last_split;  // also when its table was created
   MonotonicTime last_merge;
   MonotonicTime last_failed;  // an action on it that did not succeed
   MonotonicTime held_until;   // an operator has placed it by hand

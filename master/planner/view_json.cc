@@ -190,7 +190,8 @@ Json TabletLine(const TabletView& tablet, const ClusterView& view) {
 }
 
 Json StreakValue(const Streak& streak) {
-  return {{"since_ms", Ms(streak.since.since_boot)}, {"seen_ms", Ms(streak.seen.since_boot)}, {"samples", streak.samples}};
+  return {
+      {"since_ms", Ms(streak.since.since_boot)}, {"seen_ms", Ms(streak.seen.since_boot)}, {"samples", streak.samples}};
 }
 void PutStreak(Json& line, const char* name, const Streak& streak) {
   if (streak.samples > 0) line[name] = StreakValue(streak);

@@ -81,9 +81,12 @@ TEST(ViewTest, WhatIsSavedLoadsAgain) {
 }
 
 TEST(ViewTest, AFileThatIsNoViewIsRefusedSayingWhere) {
-  const std::string head = R"({"view": 1, "now_ms": 5000})" "\n";
-  const std::string table = R"({"table": 1, "name": "t"})" "\n";
-  const std::string server = R"({"server": "a"})" "\n";
+  const std::string head = R"({"view": 1, "now_ms": 5000})"
+                           "\n";
+  const std::string table = R"({"table": 1, "name": "t"})"
+                            "\n";
+  const std::string server = R"({"server": "a"})"
+                             "\n";
   EXPECT_EQ(WhyNot(""), "the file holds no view");
   EXPECT_EQ(WhyNot("hello"), "line 1: no JSON");
   EXPECT_EQ(WhyNot("[1]"), "line 1: no JSON object");
