@@ -21,6 +21,7 @@ namespace ebla::coordination {
 namespace {
 
 constexpr Duration kLookEvery = std::chrono::seconds(5);
+constexpr Duration kNoNamesDelay = std::chrono::minutes(1);
 constexpr size_t kCreatedPathBytesMax = 1024;
 
 // Reads lost with their connection are asked again; what became of a Multi is unknown.
@@ -246,6 +247,7 @@ class ZooKeeperCoordinator::Core : public std::enable_shared_from_this<Core> {
   Handle main_;
   Handle probe_;  // asks whether others are taken, while the session is not
   std::optional<MonotonicTime> probe_connected_since_;
+  MonotonicTime no_probe_before_;
   uint64_t handles_ = 0;
   bool root_made_ = false;
   bool closed_ = false;
@@ -352,6 +354,7 @@ void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
   EndProbe();
   Close(main_);
   disconnected_since_ = executor_.Now();
+  root_made_ = false;  // what is there now may be older than it
   client_->Expired();
   if (!closed_) OpenMain();
 }
@@ -447,7 +450,12 @@ int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pendi
 void ZooKeeperCoordinator::Core::Look() {
   const Duration absent = executor_.Now() - disconnected_since_;
   const bool connected = client_->state() == SessionState::kConnected;
-  if (!connected && client_->session() != 0 && absent >= options_.session_give_up && probe_.zoo == nullptr) Open(probe_);
+  const bool probing = probe_.zoo != nullptr || executor_.Now() < no_probe_before_;
+  if (!connected && client_->session() != 0 && absent >= options_.session_give_up && !probing) {
+    Open(probe_);
+    // It looks up the servers' names in this thread, which may take long where there is no name server either.
+    if (probe_.zoo == nullptr) no_probe_before_ = executor_.Now() + kNoNamesDelay;
+  }
   if (!connected && absent >= kLookEvery / 2) {
     LOG(WARNING) << "no connection to ZooKeeper at " << options_.servers << " for "
                  << std::chrono::duration_cast<std::chrono::seconds>(absent).count() << " s; still trying";

@@ -130,6 +130,20 @@ TEST_F(ZooKeeperTest, AServerPutBackToAnOlderStateRefusesTheSessionWhichIsGivenU
   EXPECT_EQ(Do(*client, Op::Create("/live", "", CreateMode::kEphemeral)), Status::Ok());
 }
 
+TEST_F(ZooKeeperTest, AServerThatLostEverythingHasTheChrootMadeAgain) {
+  StartServer();
+  options_.session_give_up = std::chrono::seconds(1);
+  const auto client = Open("/ebla/test");
+  EXPECT_EQ(Do(*client, Op::Create("/a", "")), Status::Ok());
+  const int64_t session = client->session();
+  server_.Kill();
+  std::filesystem::remove_all(server_.directory() + "/data");
+  StartServer();
+  ASSERT_TRUE(RunUntil([&] { return client->session() != session && client->state() == SessionState::kConnected; }));
+  EXPECT_EQ(Exists(*client, "/a"), false);
+  EXPECT_EQ(Do(*client, Op::Create("/a", "")), Status::Ok());
+}
+
 TEST_F(ZooKeeperTest, AServerThatIsAwayForLongCostsNoSession) {
   StartServer();
   options_.session_give_up = std::chrono::milliseconds(500);
