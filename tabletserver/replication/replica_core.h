@@ -204,6 +204,7 @@ class ReplicaCore {
   bool Grant(Epoch epoch, MonotonicTime now);
   void OnAppend(RequestToken token, const ServerName& peer, const AppendMessage& append, MonotonicTime now);
   void OnHeartbeat(RequestToken token, const ServerName& peer, const HeartbeatMessage& heartbeat, MonotonicTime now);
+  Status CheckHistory(Version entry) const;
   Result<std::optional<Version>> Conflict(Version previous) const;
   Status Take(const AppendMessage& append);
   void CommitMatched();

@@ -111,13 +111,20 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
   AnswerAppends();
 }
 
+// What is applied was committed, and every later primary's log begins with it; but not that of a recovery by hand. Epochs
+// never fall along a log, so an entry of a later epoch at or below what is applied shows that another history is here.
+Status ReplicaCore::CheckHistory(Version entry) const {
+  const Version applied = log_.applied();
+  const bool other = entry.lsn == applied.lsn ? entry.epoch != applied.epoch
+                                              : entry.lsn < applied.lsn && entry.epoch > applied.epoch;
+  if (!other) return {};
+  return Error(Code::kInternal, "the primary's log has " + entry.ToString() + ", and through " + applied.ToString() +
+                                    " another history is applied here");
+}
+
 // Where the sender should look instead; none: the log holds `previous`.
 Result<std::optional<Version>> ReplicaCore::Conflict(Version previous) const {
-  // What is applied was committed, and every later primary's log begins with it.
-  if (previous.lsn == log_.applied().lsn && previous.epoch != log_.applied().epoch) {
-    return Error(Code::kInternal, "the primary's log has " + previous.ToString() + " where " + log_.applied().ToString() +
-                                      " is applied");
-  }
+  EBLA_TRY(CheckHistory(previous));
   if (previous.lsn <= log_.applied().lsn) return std::nullopt;
   if (previous.lsn <= log_.last().lsn) {
     EBLA_ASSIGN(const std::optional<Epoch> epoch, log_.EpochAt(previous.lsn));
@@ -134,6 +141,7 @@ Status ReplicaCore::Take(const AppendMessage& append) {
     if (version.lsn != before.lsn.Next() || version.epoch < before.epoch || version.epoch > append.epoch) {
       return Error(Code::kInternal, "the primary sent " + version.ToString() + " after " + before.ToString());
     }
+    EBLA_TRY(CheckHistory(version));
     if (version.lsn > log_.applied().lsn && version.lsn <= log_.last().lsn) {
       EBLA_ASSIGN(const std::optional<Epoch> mine, log_.EpochAt(version.lsn));
       if (mine != version.epoch) {
@@ -243,7 +251,12 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   if (input.id < latest_copy_) return say(Error(Code::kComeAgain, "a newer copy has begun"));
   const bool arrived = copy_ && copy_->stage >= CopyStage::kApplying;
   if ((!state_.incomplete || arrived) && !Planted(PlantedBug::copy_discards_line)) {
-    // Who holds the line may have been counted when what follows it was committed.
+    // Who holds the line may have been counted when what follows it was committed. Who has applied another history holds
+    // nothing, and what it has is not discarded on a primary's word alone: it fails, and is dropped and made anew.
+    if (Status status = CheckHistory(input.line); !status.ok()) {
+      Fail(std::move(status));
+      return say(failure_);
+    }
     bool holds = input.line.lsn <= log_.applied().lsn;
     if (!holds) {
       const Result<std::optional<Epoch>> epoch = log_.EpochAt(input.line.lsn);
