@@ -191,9 +191,62 @@ TEST_F(MasterAdoptTest, AServerThatIsAwayIsWaitedForUnlessItIsGivenUp) {
   const auto done = Adopt(true, {"ts-2"});
   EXPECT_EQ(done.header.code, idl::Code::OK) << done.header.message;
   EXPECT_THAT(done.notes, ::testing::Contains(HasSubstr("ts-2 is done without")));
+  EXPECT_EQ(SafeMode(), "") << "what ts-2 reported last counts no longer";
+  Create("later");
   cluster().server(1).Start();
   WaitServing("carts");
   EXPECT_EQ(SafeMode(), "");
+}
+
+// What it alone had led or held is given to nobody else: else it would be beyond the catalog again when it comes back.
+TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
+  Begin({.servers = 4});
+  Create("carts");
+  auto older = cluster().coordination().TakeSnapshot();
+  Restore(std::move(older));
+  const auto [id, info] = *cluster().Tablets().begin();
+  FakeServer& server = cluster().server(static_cast<size_t>(info.voters[1].back() - '1'));
+  server.mutable_replicas().at(id).epoch = server.mutable_replicas().at(id).promised = info.epoch + 70;
+  const int64_t stray = cluster().NextId() + 9;
+  server.mutable_replicas()[stray] = server.replicas().at(id);
+  server.mute = true;  // it follows nobody meanwhile
+  ASSERT_TRUE(cluster().RunUntil([&] { return SafeMode() != ""; }));
+  server.Stop();
+  cluster().scheduler().RunFor(10s);
+  const auto done = Adopt(true, {server.name()});
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  EXPECT_GT(cluster().NextId(), stray);
+  EXPECT_GT(cluster().Tablets().at(id).epoch, info.epoch + 70);
+  server.mute = false;
+  server.Start();
+  WaitServing("carts");
+  EXPECT_EQ(SafeMode(), "");
+}
+
+// An epoch that somebody merely follows ends nobody's service: what its primary acknowledges meanwhile must not be lost.
+TEST_F(MasterAdoptTest, WhoServesGoesOnThoughALaterEpochIsFollowedSomewhere) {
+  Begin({.servers = 4});
+  auto older = cluster().coordination().TakeSnapshot();
+  Create("carts", {});
+  Restore(std::move(older));
+  FakeServer* primary = nullptr;
+  FakeServer* follower = nullptr;
+  for (auto& server : cluster().servers()) {
+    for (auto& [id, replica] : server->mutable_replicas()) (replica.leading ? primary : follower) = server.get();
+  }
+  ASSERT_TRUE(primary && follower);
+  const int64_t id = primary->replicas().begin()->first;
+  FakeServer::Replica& replica = follower->mutable_replicas().at(id);
+  replica.epoch = replica.promised = primary->replicas().at(id).epoch + 1;
+  cluster().scheduler().RunFor(3s);
+  ASSERT_TRUE(primary->Leads(id, primary->replicas().at(id).epoch));
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  ASSERT_EQ(done.tablets.size(), 1u);
+  EXPECT_TRUE(done.tablets[0].led);
+  EXPECT_EQ(done.tablets[0].tablet.primary, primary->name());
+  EXPECT_EQ(done.tablets[0].tablet.voters.size(), 3u);
+  WaitServing("carts");
 }
 
 TEST_F(MasterAdoptTest, ATableOfTheSameNameIsAProblemUntilTheOldOneIsDroppedAgain) {

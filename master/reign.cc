@@ -115,9 +115,10 @@ void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience
 }
 
 void Reign::Adopt(std::vector<ServerName> without, Duration patience, Done done) {
-  // Their last reports may hold nothing unknown any more.
-  auto on_adopted = [this] {
-    ports_.executor.Post(guard_([this] {
+  // The last reports may hold nothing unknown any more, and those of servers that were given up count no longer.
+  auto on_adopted = [this, without] {
+    ports_.executor.Post(guard_([this, without] {
+      for (const ServerName& name : without) beyond_.Forget(name);
       std::vector<ServerName> names;
       for (const auto& [name, server] : servers_.all()) names.push_back(name);
       for (const ServerName& name : names) CheckReport(name);

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <optional>
 
@@ -42,6 +43,7 @@ class Planner {
     const bool given_up = std::ranges::find(without_, name) != without_.end();
     if (!server.node && !server.last_live && !server.report) return nullptr;
     if (given_up) {
+      if (!server.live && server.report) Outbid(server.report->body);
       if (server.live) Problem("server " + name + " is to be done without, and lives: end it, or do not name it");
       plan_.notes.push_back("server " + name + " is done without: what it alone has is given up");
       return nullptr;
@@ -54,6 +56,15 @@ class Planner {
     if (report && report->body.described) return report;
     Problem("server " + name + " has not said yet what its replicas are: ask again in a moment");
     return nullptr;
+  }
+
+  // What somebody who is given up had led or held is not given to another again.
+  void Outbid(const idl::HeartbeatRequest& report) {
+    for (const idl::TabletLoad& load : report.tablets) {
+      greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+      given_up_[load.tabletId].push_back({report.server, &load});
+    }
+    for (const int64_t table : report.tables) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
   }
 
   void TakeReports() {
@@ -72,15 +83,17 @@ class Planner {
     }
   }
 
-  // Who leads in the greatest epoch that anybody follows.
+  // Who leads in the greatest epoch that is led, unless somebody has an entry of a later one. That a later one is merely
+  // followed or promised somewhere does not end this one's service: what its primary acknowledges must not be lost.
   static const Holder* LeaderOf(const Holders& holders) {
-    int64_t greatest = 0;
-    for (const Holder& holder : holders) greatest = std::max(greatest, holder.load->epoch);
-    const auto leads = [&](const Holder& holder) {
-      return holder.load->leading && holder.load->epoch == greatest && holder.load->barrierCommitted;
-    };
-    const auto found = std::ranges::find_if(holders, leads);
-    return found == holders.end() ? nullptr : &*found;
+    const Holder* leader = nullptr;
+    int64_t logged = 0;
+    for (const Holder& holder : holders) {
+      const idl::TabletLoad& load = *holder.load;
+      logged = std::max(logged, load.lastEpoch);
+      if (load.leading && load.barrierCommitted && (!leader || load.epoch > leader->load->epoch)) leader = &holder;
+    }
+    return leader && leader->load->epoch >= logged ? leader : nullptr;
   }
 
   static const Holder* LongestOf(const Holders& holders) {
@@ -103,9 +116,12 @@ class Planner {
 
   void PlanTablet(TabletId id, const Holders& holders) {
     const TabletEntry* known = image_.Tablet(id);
+    Holders all = holders;  // with those that are given up: their epochs count, and nothing else
+    const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
+    if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
     const auto ahead = [&](const Holder& holder) { return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch; };
     const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id));
-    if (!unknown && !(known && std::ranges::any_of(holders, ahead))) return;
+    if (!unknown && !(known && std::ranges::any_of(all, ahead))) return;
     const std::string which = "tablet " + std::to_string(id.value);
     idl::AdoptedTablet adopted;
     for (const Holder& holder : holders) adopted.holders.push_back(holder.server);
@@ -118,7 +134,7 @@ class Planner {
     info.tabletId = static_cast<int64_t>(id.value);
     info.tableId = known ? known->node.info.tableId : detail.tableId;
     info.range = known ? known->node.info.range : detail.range;
-    info.epoch = GreatestEpoch(holders, known ? known->node.info.epoch : 0) + kMargin;
+    info.epoch = GreatestEpoch(all, known ? known->node.info.epoch : 0) + kMargin;
     info.state = idl::TabletState::SERVING;
     for (const Holder& holder : holders) {
       if (holder.load->incomplete) continue;
@@ -220,6 +236,7 @@ class Planner {
   const std::vector<ServerName>& without_;
   Adoption plan_;
   std::map<int64_t, Holders> tablets_;
+  std::map<int64_t, Holders> given_up_;
   std::map<int64_t, idl::TableSchema> schemas_;  // the newest reported
   uint64_t greatest_id_ = 0;
 };

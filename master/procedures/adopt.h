@@ -3,13 +3,15 @@
 // (PROTOCOL 24): tables and tablets that it never drew, epochs that it never reached, schemas that it never saw. Until
 // then the master is in safe mode: it repairs nothing, drops nothing and draws no id.
 // Planning:   Pure, from the image and the last reports, the same each time until something changes.
-//             A tablet that somebody leads, in the greatest epoch reported, goes on: its primary knows its voters. Of one
-//             that nobody leads nobody knows the voters any more: it begins with the longest complete log, alone, and all
-//             others who have it become learners, promoted as soon as they are level.
+//             A tablet that somebody leads goes on, unless another has an entry of a later epoch: its primary knows its
+//             voters. Of one that nobody leads nobody knows the voters any more: it begins with the longest complete log,
+//             alone, and all others who have it become learners, promoted as soon as they are level.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold, some
 //             that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for good:
-//             the longest log of all is then sure to have what was acknowledged.
+//             the longest log of all then has what was acknowledged, unless a primary serves still whose own epoch's
+//             Barrier is not committed (only writes of level PRIMARY can be acknowledged there: they are kept, as ever), or
+//             a complete replica had forgotten. What servers that are given up last reported counts for epochs and ids.
 // Writing:    Tables and tablets, in several Multis; the next id last. Until that stands ids beyond it are reported, so
 //             that the master stays in safe mode and takes nothing for a stray. A successor that is asked again goes on.
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.

@@ -173,7 +173,7 @@ void FakeServer::BeatAndAgain() {
 }
 
 void FakeServer::Beat() {
-  if (registration_->state().kind != coordination::RegistrationState::Kind::kRegistered) return;
+  if (silent || registration_->state().kind != coordination::RegistrationState::Kind::kRegistered) return;
   idl::HeartbeatRequest request;
   request.clusterId = cluster_id_;
   request.server = name_;

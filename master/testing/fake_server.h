@@ -109,6 +109,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool mute = false;
   // Answers the master nothing, though it lives.
   bool deaf = false;
+  // Lives, and sends the master no heartbeats.
+  bool silent = false;
   // Its disk is at the reserve, as it tells the master.
   bool disk_full = false;
   // A tablet's orders are refused with this until cleared.
