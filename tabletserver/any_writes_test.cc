@@ -62,6 +62,20 @@ class AnyWritesTest : public GroupFixture {
     request.header.tableId = kTable;
     return Await<idl::ListKeptReply>([&](auto cob) { at(server).server->tablet_service()->listKept(std::move(cob), request); });
   }
+  // The master orders the table's data to be removed.
+  void DropData(const std::string& server) {
+    idl::DropTableRequest request;
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = server;
+    request.header.toIncarnation = 1;
+    request.tableId = kTable;
+    ASSERT_TRUE(Until([&] {
+      const auto reply = Await<idl::DropTableReply>(
+          [&](auto cob) { at(server).server->control_service()->dropTableData(std::move(cob), request); });
+      return reply.status.code == Code::OK;
+    }));
+  }
   // ts-1 acknowledges a PRIMARY write that nobody else hears of, while ts-2 is made primary.
   void Undo(const std::string& key, const std::string& value) {
     CutOff("ts-1");
@@ -146,13 +160,39 @@ TEST_F(AnyWritesTest, AServerWithoutTheReplicaAsksTheMasterWhoLeads) {
   EXPECT_EQ(Value("ts-1", "k"), "kept");
 }
 
-TEST_F(AnyWritesTest, WhatBelongsToADroppedTableIsDropped) {
+TEST_F(AnyWritesTest, AMasterThatKnowsNoSuchTableForgetsNothing) {
+  CutOff("ts-3");
+  ASSERT_EQ(Put("ts-3", "k", "kept").header.code, Code::OK);
+  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2"}, {}}));
+  Drop("ts-3", 2);
+  ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
+  table_dropped_ = true;  // as the catalog of a restored coordinator says
+  scheduler_.RunFor(20s);
+  EXPECT_EQ(Pending("ts-3"), 1);
+  table_dropped_ = false;
+  Heal();
+  ASSERT_TRUE(Delivered());
+  EXPECT_EQ(Value("ts-1", "k"), "kept");
+}
+
+TEST_F(AnyWritesTest, WhatBelongsToADroppedTableGoesWithItsData) {
   CutOff("ts-3");
   ASSERT_EQ(Put("ts-3", "k", "kept").header.code, Code::OK);
   Drop("ts-3", 2);
   table_dropped_ = true;
+  ASSERT_TRUE(Until([&] { return View("ts-3") == nullptr; }));
+  DropData("ts-3");
+  EXPECT_EQ(Pending("ts-3"), 0);
+  scheduler_.RunFor(10s);  // a pass that was under way ends
+  const int64_t dropped = at("ts-3").server->deliverer().figures().dropped;
+  // Kept at the very moment when the data went.
+  LogEntry late;
+  late.version = {Epoch{1}, Lsn{99}};
+  late.effects.push_back({.key = "k", .value = "late", .write_time_ms = 5, .writer = "ts-3"});
+  const LogEntry* const kept = &late;
+  ASSERT_TRUE(at("ts-3").store->KeepUndone(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
   ASSERT_TRUE(Delivered());
-  EXPECT_EQ(at("ts-3").server->deliverer().figures().dropped, 1);
+  EXPECT_EQ(at("ts-3").server->deliverer().figures().dropped, dropped + 1);
 }
 
 TEST_F(AnyWritesTest, RefusesWhatTheLevelCannotDo) {
@@ -394,17 +434,7 @@ TEST_F(ConflictTest, GoWithTheirTable) {
   UndoAndHeal();
   Drop("ts-1", 3);
   ASSERT_TRUE(Until([&] { return View("ts-1") == nullptr; }));
-  idl::DropTableRequest request;
-  request.header.clusterId = kCluster;
-  request.header.masterTerm = 1;
-  request.header.toServer = "ts-1";
-  request.header.toIncarnation = 1;
-  request.tableId = kTable;
-  ASSERT_TRUE(Until([&] {
-    const auto reply = Await<idl::DropTableReply>(
-        [&](auto cob) { at("ts-1").server->control_service()->dropTableData(std::move(cob), request); });
-    return reply.status.code == Code::OK;
-  }));
+  DropData("ts-1");
   EXPECT_EQ(Undone("ts-1"), "");
 }
 

@@ -117,12 +117,13 @@ void Deliverer::OnEffect(const std::shared_ptr<Entry>& entry, const Status& stat
 
 void Deliverer::Settle(Entry& entry) {
   const UndoneEntry& kept = entry.kept;
-  if (entry.gone) {
+  if (entry.gone && TableGoneHere(kept.table)) {
     LOG(WARNING) << "a write of table " << kept.table << " is dropped with its table: " << kept.entry.effects.size()
                  << " keys, version " << kept.entry.version;
     if (ForgetNow(kept)) ++figures_.dropped;
     return;
   }
+  entry.again = entry.again || entry.gone;
   if (!entry.again && !entry.stuck) {
     pass_.progress = true;
     if (ForgetNow(kept)) ++figures_.delivered;
@@ -155,6 +156,13 @@ void Deliverer::End() {
       if (!under_way_) Begin();
     });
   }
+}
+
+// Whoever says that there is no such table may know an older catalog, as a master does that has just been deposed or whose
+// coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is kept with it.
+bool Deliverer::TableGoneHere(TableId table) const {
+  const std::vector<TableId> here = store_.Tables();
+  return !std::binary_search(here.begin(), here.end(), table);
 }
 
 bool Deliverer::ForgetNow(const UndoneEntry& kept) {

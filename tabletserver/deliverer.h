@@ -6,6 +6,8 @@
 //   effects with a stamp (last_write_wins) delivered, effect by effect, to whoever leads its key, pass after pass, until
 //                                          each is committed there or has lost; then forgotten. What is too old to be
 //                                          taken stays as a conflict record
+//   either, of a table that is dropped     gone with the table's data, when the master orders that; a word that there is no
+//                                          such table counts only where its data is gone already
 //   effects without                        a conflict record, forgotten by itself only when the history applied here has
 //                                          its version after all
 //
@@ -95,6 +97,7 @@ class Deliverer {
   void Settle(Entry& entry);
   void End();
   bool InHistory(const UndoneEntry& kept) const;
+  bool TableGoneHere(TableId table) const;
   bool ForgetNow(const UndoneEntry& kept);
   void MarkRepeated(std::shared_ptr<std::vector<Kept>> listed, std::move_only_function<void(Result<std::vector<Kept>>)> done);
 
