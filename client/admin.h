@@ -103,6 +103,14 @@ struct RecoverTabletOptions {
   bool accept_data_loss = false;  // else nothing is changed
 };
 
+// What came of a split.
+struct TabletSplit {
+  TabletId tablet;  // keeps what lies below the key
+  KeyRange range;
+  TabletId child;
+  KeyRange child_range;
+};
+
 struct TabletRecovery {
   std::vector<ReplicaSummary> replicas;
   std::string refusal;  // why it cannot be; empty: it can, or has been

@@ -83,6 +83,13 @@ Result<std::vector<TabletSummary>> Client::ListTablets(std::string_view table, s
   });
 }
 
+Result<TabletSplit> Client::SplitTablet(std::string_view table, std::string_view key) const {
+  EBLA_TRY(CheckKey(key));
+  return Wait<Result<TabletSplit>>(*runtime_, [&](Admin& admin, Once<Result<TabletSplit>> done) {
+    admin.SplitTablet(std::string(table), std::string(key), std::move(done));
+  });
+}
+
 Status Client::TransferTablet(std::string_view table, std::string_view key, std::string_view to) const {
   EBLA_TRY(CheckKey(key));
   return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {

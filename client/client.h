@@ -63,6 +63,9 @@ class Client {
   Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
+  // Splits the tablet that holds the key there; no data moves. INVALID_ARGUMENT: a tablet begins there already, or the key
+  // lies within a key group. UNKNOWN_OUTCOME: it is under way.
+  Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
   // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the others
   // anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be lost.
   // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.

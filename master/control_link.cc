@@ -99,6 +99,16 @@ void ControlLink::Transfer(const ServerName& server, std::vector<idl::TransferTa
                            });
 }
 
+void ControlLink::Split(const ServerName& server, std::vector<idl::SplitTablet> tablets, Done<idl::SplitResult> done) {
+  idl::SplitRequest request;
+  request.tablets = std::move(tablets);
+  Send<idl::SplitReply>(server, std::move(request), &idl::ControlServiceCobSvIf::split,
+                        [done = std::move(done)](const idl::SplitReply& reply) mutable {
+                          Status status = rpc::FromIdl(reply.status);
+                          status.ok() ? done(ByTablet(reply.results)) : done(std::unexpected(status));
+                        });
+}
+
 void ControlLink::Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done) {
   idl::AlterRequest request;
   request.schema = schema;

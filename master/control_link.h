@@ -37,6 +37,7 @@ class ControlLink {
   void Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets, Done<idl::FenceResult> done);
   void Drop(const ServerName& server, std::vector<idl::DropTablet> tablets, Done<idl::ConfigureResult> done);
   void Transfer(const ServerName& server, std::vector<idl::TransferTablet> tablets, Done<idl::FenceResult> done);
+  void Split(const ServerName& server, std::vector<idl::SplitTablet> tablets, Done<idl::SplitResult> done);
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
 

@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -101,6 +103,31 @@ TEST_P(MasterStepsTest, AlterTable) {
     Ask(cluster, &idl::MasterServiceCobSvIf::alterTable, request);
   };
   EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
+TEST_P(MasterStepsTest, SplitTablet) {
+  const auto prepare = [](TestCluster& cluster) {
+    idl::TableOptions options;
+    options.__set_replicas(3);
+    ASSERT_EQ(cluster.Create("carts", {"h"}, options).header.code, idl::Code::OK);
+    ASSERT_TRUE(cluster.RunUntil([&] { return cluster.WhyNotServing("carts").empty(); }));
+    cluster.scheduler().RunFor(2s);  // everybody has reported
+  };
+  const auto act = [](TestCluster& cluster) {
+    idl::SplitTabletRequest request;
+    request.table = "carts";
+    request.key = "d";
+    Ask(cluster, &idl::MasterServiceCobSvIf::splitTablet, request);
+  };
+  const auto check = [](TestCluster& cluster) -> std::string {
+    for (const auto& [id, info] : cluster.Tablets()) {
+      const auto node = cluster.coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)}));
+      if (coordination::DecodeNode<idl::TabletNode>(node->data)->__isset.split) return "an intent is open";
+    }
+    if (cluster.Tablets().size() != 3 && !(cluster.struck() && Dies())) return "it is not split";
+    return cluster.WhyNotServing("carts");
+  };
+  EachStep(3, prepare, act, check);
 }
 
 TEST_P(MasterStepsTest, RestartOfAServer) {

@@ -47,7 +47,15 @@ class Turmoil {
   }
 
   void Operate() {
-    switch (Below(5)) {
+    switch (Below(7)) {
+      case 5:
+      case 6: {
+        idl::SplitTabletRequest split;
+        split.table = TableName();
+        split.key = std::string(1, static_cast<char>('a' + Below(20))) + std::string(1, static_cast<char>('a' + Below(20)));
+        split.deadlineMs = 2'000;
+        return Ask(&idl::MasterServiceCobSvIf::splitTablet, split);
+      }
       case 4: {
         idl::TransferTabletRequest transfer;
         transfer.table = TableName();

@@ -11,6 +11,7 @@
 #include "master/procedures/drop_strays.h"
 #include "master/procedures/drop_table.h"
 #include "master/procedures/push_schema.h"
+#include "master/procedures/split_tablet.h"
 #include "master/procedures/transfer_tablet.h"
 
 namespace ebla::master {
@@ -53,6 +54,7 @@ void Reign::Start(Done done) {
                      if (table.node.state == idl::TableState::CREATING) StartCreate(name);
                      if (table.node.state == idl::TableState::DROPPING) StartDrop(name);
                    }
+                   for (const auto& [child, tablet] : image().splits()) StartSplit(tablet);
                    for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
                    keeper_.Start();
                    done(std::move(status));
@@ -106,6 +108,23 @@ void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, D
   const std::string name = TransferTabletName(tablet, to);
   runner_.Start(name, std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
+}
+
+void Reign::Split(TabletId tablet, std::string key, Duration patience, Done done) {
+  if (Status status = CheckSplit(image(), tablet, key); !status.ok()) return done(std::move(status));
+  Request request;
+  request.done = std::move(done);
+  request.decide = [this, tablet, key = std::move(key)](const Image& image) -> Result<Change> {
+    EBLA_TRY(MayDraw());
+    return BeginSplit(image, steward_, tablet, key);
+  };
+  request.procedure = SplitTabletName(tablet);
+  request.start = [this, tablet] { StartSplit(tablet); };
+  Submit(std::move(request), patience);
+}
+
+void Reign::StartSplit(TabletId tablet) {
+  runner_.Start(SplitTabletName(tablet), std::make_unique<SplitTablet>(context_, steward_, tablet));
 }
 
 void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience, Done done) {
@@ -287,6 +306,10 @@ Status Reign::MayCreate(size_t replicas) const {
                                          std::to_string(usable) + ": start the others, or ask for at most " +
                                          std::to_string(usable) + " and raise it later");
   }
+  return MayDraw();
+}
+
+Status Reign::MayDraw() const {
   EBLA_TRY(AllReported());
   for (const auto& [name, server] : servers_.all()) {
     // The last report of one that does not live counts, too: it will be back.
@@ -295,7 +318,7 @@ Status Reign::MayCreate(size_t replicas) const {
     return Error(Code::kUnavailable,
                  "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
                      std::to_string(image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
-                     "state? A new table would be given the ids of an old one, so none is made: put the coordinator's " +
+                     "state? What is new would be given the ids of what is old, so nothing is made: put the coordinator's " +
                      "newest state back, or see what can be taken from the servers: ebla cluster adopt");
   }
   return Status::Ok();
@@ -363,6 +386,7 @@ void Reign::CheckReport(const ServerName& name) {
   }
   for (const idl::TabletLoad& load : report->body.tablets) {
     const TabletEntry* tablet = image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
+    if (tablet && tablet->splitting()) runner_.Poke(SplitTabletName(tablet->id()));
     const TableEntry* table = tablet ? image().Table(tablet->table()) : nullptr;
     if (!table || load.schemaVersion == 0 || load.schemaVersion >= table->node.schema.schemaVersion) continue;
     if (!runner_.Running(PushSchemaName(table->node.schema.name))) StartPush(table->node.schema.name);

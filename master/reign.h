@@ -68,6 +68,9 @@ class Reign {
   void Drop(std::string table, Duration patience, Done done);
   // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be handed over in time.
   void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
+  // Splits the tablet at the key. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
+  // the split.
+  void Split(TabletId tablet, std::string key, Duration patience, Done done);
   // Gives a tablet that has lost its majority to `server` alone (empty: the longest complete log); what may be lost is
   // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
@@ -107,12 +110,14 @@ class Reign {
   void StartCreate(const std::string& table);
   void StartDrop(const std::string& table);
   void StartPush(const std::string& table);
+  void StartSplit(TabletId tablet);
   void OnServerChange(const ServerName& server);
   void ConsiderReported(const ServerName& server, const Report& report);
   void OnTabletsChanged(TableId table);
   void CheckReport(const ServerName& server);
   size_t UsableServers() const;
   Status MayCreate(size_t replicas) const;
+  Status MayDraw() const;  // an id
   Status CheckRemoval(const ServerName& server) const;
   Status CheckKnown(size_t replicas) const;
 

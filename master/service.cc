@@ -187,6 +187,32 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
   });
 }
 
+void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::SplitTabletReply>& cob,
+                                       const idl::SplitTabletRequest& request) {
+    const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+    if (!tablet) {
+      idl::SplitTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    reign.Split(*tablet, request.key, Patience(request.deadlineMs), [this, cob, request, id = *tablet](Status status) {
+      idl::SplitTabletReply reply;
+      if (status.code() == Code::kDeadlineExceeded) {
+        status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
+      }
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
+      if (parent) reply.__set_tablet(parent->node.info);
+      if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id); child && *child != id) {
+        reply.__set_child(now->image().Tablet(*child)->node.info);
+      }
+      cob(reply);
+    });
+  });
+}
+
 void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
   Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::RecoverTabletReply>& cob,
                                        const idl::RecoverTabletRequest& request) {

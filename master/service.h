@@ -37,6 +37,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void listServers(Cob<idl::ListServersReply> cob, const idl::ListServersRequest& request) override;
   void listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) override;
   void transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) override;
+  void splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) override;
   void recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) override;
   void adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) override;
   void removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) override;

@@ -6,6 +6,8 @@
 #include <map>
 #include <utility>
 
+#include "common/base/family.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -228,7 +230,7 @@ void Deliverer::MarkRepeated(std::shared_ptr<std::vector<Kept>> listed,
       const LogEntry& entry = (*gather->listed)[i].entry.entry;
       names.push_back({entry.client, entry.sequence, entry.version});
     }
-    Shard& shard = *ports_.shards[tablet.value % ports_.shards.size()];
+    Shard& shard = *ports_.shards[ShardOfFamily(tablet, ports_.shards.size())];
     shard.FindRepeated(tablet, std::move(names), [this, gather, indices, step = weak.lock()](std::vector<bool> repeated) {
       ports_.executor.Post([gather, indices, step, repeated = std::move(repeated)] {
         for (size_t i = 0; i < indices.size(); ++i) (*gather->listed)[indices[i]].repeated = repeated[i];

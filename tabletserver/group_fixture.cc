@@ -188,7 +188,9 @@ idl::ControlHeader GroupFixture::ControlTo(const Member& member) const {
 
 bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   idl::ConfigureTablet configure;
-  configure.tabletId = kTablet;
+  configure.tabletId = roles.tablet;
+  configure.range.startKey = roles.start;
+  configure.range.endKey = roles.end;
   configure.epoch = epoch;
   configure.primary = roles.primary;
   configure.voters = roles.voters;
@@ -198,7 +200,7 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   configure.schema.schemaVersion = 1;
   configure.schema.options = table_options_;
   configure.fenced = fenced;
-  configure.born = epoch == 1;
+  configure.born = epoch == 1 && roles.tablet == kTablet;
   for (const auto& [name, member] : members_) configure.endpoints[name] = rpc::ToIdl(member->endpoint);
   bool obeyed = false;
   std::vector<std::string> all = roles.voters;
@@ -218,13 +220,13 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   return obeyed;
 }
 
-bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names) {
+bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet) {
   for (const std::string& name : names) {
     Member& member = at(name);
     idl::FenceRequest request;
     request.header = ControlTo(member);
     request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].tabletId = tablet;
     request.tablets[0].epoch = epoch;
     const auto reply = Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); });
     if (reply.results.size() != 1 || reply.results[0].status.code != idl::Code::OK) return false;
@@ -232,15 +234,28 @@ bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names) {
   return true;
 }
 
-void GroupFixture::Drop(const std::string& name, int64_t epoch) {
+idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, int64_t tablet, std::vector<int64_t> splits) {
   Member& member = at(name);
   idl::DropRequest request;
   request.header = ControlTo(member);
   request.tablets.resize(1);
+  request.tablets[0].tabletId = tablet;
+  request.tablets[0].epoch = epoch;
+  request.tablets[0].splits = std::move(splits);
+  const auto reply = Await<idl::DropReply>([&](auto cob) { member.server->control_service()->drop(std::move(cob), request); });
+  return reply.results.at(0).status.code;
+}
+
+idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child) {
+  Member& member = at(name);
+  idl::SplitRequest request;
+  request.header = ControlTo(member);
+  request.tablets.resize(1);
   request.tablets[0].tabletId = kTablet;
   request.tablets[0].epoch = epoch;
-  const auto reply = Await<idl::DropReply>([&](auto cob) { member.server->control_service()->drop(std::move(cob), request); });
-  ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results[0].status.message;
+  request.tablets[0].key = key;
+  request.tablets[0].childId = child;
+  return Await<idl::SplitReply>([&](auto cob) { member.server->control_service()->split(std::move(cob), request); }).results.at(0);
 }
 
 // ---- clients --------------------------------------------------------------------------------------------------------
@@ -304,9 +319,9 @@ idl::CopyReply GroupFixture::SendCopy(const std::string& server, const idl::Copy
 
 // ---- what is there --------------------------------------------------------------------------------------------------
 
-std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server) {
+std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server, int64_t tablet) {
   for (const auto& handle : at(server).server->directory().snapshot()->All()) {
-    if (handle->tablet == TabletId{kTablet}) return handle->view();
+    if (handle->tablet == TabletId{static_cast<uint64_t>(tablet)}) return handle->view();
   }
   return nullptr;
 }
@@ -338,8 +353,8 @@ std::string GroupFixture::Records(const std::string& server) {
   return status.ok() ? out.str() : status.ToString();
 }
 
-bool GroupFixture::Level(const std::string& server, const std::string& primary) {
-  const auto one = View(server), other = View(primary);
+bool GroupFixture::Level(const std::string& server, const std::string& primary, int64_t tablet) {
+  const auto one = View(server, tablet), other = View(primary, tablet);
   return one != nullptr && other != nullptr && !one->incomplete && one->applied == other->applied &&
          other->applied == other->last_appended;
 }

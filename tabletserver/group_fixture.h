@@ -58,14 +58,19 @@ class GroupFixture : public ::testing::Test {
     std::string primary;
     std::vector<std::string> voters;
     std::vector<std::string> learners;
+    int64_t tablet = kTablet;
+    std::string start, end;  // of its range
   };
   // Each member with a role is told; true when the primary obeys.
   bool Configure(int64_t epoch, const Roles& roles, bool fenced = false);
   // As the catalog knows it by now: what the master answers look-ups with.
   void Catalogue(const std::string& primary) { catalogued_ = primary; }
   // OK from all of them.
-  bool Fence(int64_t epoch, const std::vector<std::string>& names);
-  void Drop(const std::string& name, int64_t epoch);
+  bool Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet = kTablet);
+  // `splits`: of the tablet, that the catalog has.
+  idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet, std::vector<int64_t> splits = {});
+  void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
+  idl::SplitResult Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child);
 
   // ---- clients; each call waits for its answer ----
   idl::WriteReply WriteAs(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
@@ -81,7 +86,7 @@ class GroupFixture : public ::testing::Test {
   idl::CopyReply SendCopy(const std::string& server, const idl::CopyRequest& request);
 
   // ---- what is there ----
-  std::shared_ptr<const TabletView> View(const std::string& server);
+  std::shared_ptr<const TabletView> View(const std::string& server, int64_t tablet = kTablet);
   // What is kept of undone PRIMARY writes, as key@epoch.lsn words.
   std::string Undone(const std::string& server);
   // How many writes of level ANY wait to be delivered.
@@ -89,7 +94,7 @@ class GroupFixture : public ::testing::Test {
   // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one; timed deletes as key!.
   std::string Records(const std::string& server);
   // Has applied what `primary` has, and says that it is complete.
-  bool Level(const std::string& server, const std::string& primary);
+  bool Level(const std::string& server, const std::string& primary, int64_t tablet = kTablet);
   bool Until(const std::function<bool()>& done, Duration limit = 60s) { return scheduler_.RunUntil(done, limit); }
 
   template <class Reply>

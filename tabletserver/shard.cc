@@ -122,6 +122,7 @@ Status Shard::Recover(RecoveredReplica replica) {
   const KeyRange range = replica.applied ? replica.applied->range : replica.state.incomplete_range;
   const Version applied = replica.applied ? replica.applied->applied : Version();
   auto tablet = std::make_shared<Tablet>(id);
+  if (replica.replayed) tablet->uncovered = applied.lsn;
   EBLA_TRY(Place(*tablet, replica.state.table, range));
   tablet->handle->RaiseAppliedBound(applied);
   MakeCore(*tablet, std::move(replica), std::move(schema.tablet));
@@ -299,10 +300,10 @@ void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   });
 }
 
-void Shard::Drop(TabletId id, Epoch epoch, ControlDone done) {
-  ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
+void Shard::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, ControlDone done) {
+  ports_.executor.Post([this, id, epoch, splits = std::move(splits), done = std::move(done)]() mutable {
     const auto tablet = FindOrMake(id);
-    tablet->core->Step(DropReplica{.token = Expect(std::move(done)), .epoch = epoch});
+    tablet->core->Step(DropReplica{.token = Expect(std::move(done)), .epoch = epoch, .splits = std::move(splits)});
     Touch(tablet);
     Pump();
   });
@@ -341,6 +342,7 @@ void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> don
 
 void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
   ports_.executor.Post([this, covered] {
+    TakeCovered(covered);
     for (const auto& [id, lsn] : covered) {
       const auto tablet = Find(id);
       if (tablet == nullptr || tablet->removing || tablet->background_work || !lsn) continue;

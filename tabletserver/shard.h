@@ -4,7 +4,8 @@
 //             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
-// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_removal.cc what a drop leaves. Event loops put
+// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_split.cc splits, shard_removal.cc
+//             what a drop leaves. Event loops put
 //             writes into its mailbox; replies travel back through the loops' mailboxes, one wake-up for a batch.
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
@@ -156,7 +157,8 @@ class Shard {
   // The table is in the store already.
   void Configure(TabletId tablet, ConfigureTablet input, ControlDone done);
   void Fence(TabletId tablet, Epoch epoch, ControlDone done);
-  void Drop(TabletId tablet, Epoch epoch, ControlDone done);
+  void Drop(TabletId tablet, Epoch epoch, std::vector<TabletId> splits, ControlDone done);
+  void Split(TabletId tablet, Epoch epoch, std::string key, TabletId child, ControlDone done);
   void Transfer(TabletId tablet, Epoch epoch, ServerName target, Duration patience, ControlDone done);
   // For each replica of the table here.
   void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
@@ -249,6 +251,19 @@ class Shard {
   void ExpireConfirms(MonotonicTime now);
   void WakeAt(MonotonicTime at);
 
+  // Splits (shard_split.cc).
+  struct Birth {
+    std::shared_ptr<Tablet> child;
+    std::shared_ptr<const BornChild> born;
+    Taken* parent = nullptr;
+  };
+  Status PrepareBirth(Taken& parent, std::vector<Birth>& births);
+  Status PrepareBirths(std::span<Taken*> taken, std::vector<ApplyBatch>& batches, std::vector<Birth>& births);
+  void GiveBirth(Birth& birth);
+  void Nudge(const std::shared_ptr<Tablet>& child, Duration after);
+  bool Covered(const Tablet& tablet);
+  void TakeCovered(const TabletStore::CheckpointResult& covered);
+
   // Copies (shard_copy.cc).
   void BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector<StartCopy>& copies);
   void CancelOutdatedCopies(Tablet& tablet);
@@ -297,6 +312,7 @@ class Shard {
   bool pump_posted_ = false;
   bool draining_ = false;
   bool checkpointing_ = false;  // for removed_
+  bool covering_ = false;       // a checkpoint for splits is under way
   std::move_only_function<void()> idle_;
 };
 

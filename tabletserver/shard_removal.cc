@@ -24,7 +24,7 @@ void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
 
 void Shard::ContinueRemovals() {
   for (const std::shared_ptr<Tablet>& tablet : removals_) {
-    if (tablet->background_work || !tablet->handle->ReadersGone()) continue;
+    if (tablet->background_work || !tablet->handle->ReadersGone() || !Covered(*tablet)) continue;
     tablet->background_work = true;
     ports_.background.Post([this, tablet] {
       Status status = ports_.store.TruncateRange(tablet->table, tablet->placed_range);

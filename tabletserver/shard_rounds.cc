@@ -159,14 +159,15 @@ void Shard::OnFlushed(const std::vector<FlushOrder>& orders, const Status& statu
 
 void Shard::ApplyAll(std::span<Taken*> taken) {
   std::vector<ApplyBatch> batches;
-  batches.reserve(taken.size());
+  std::vector<Birth> births;
   for (Taken* one : taken) {
     TabletHandle& handle = *one->tablet->handle;
     if (AnyExpires(*one->output.apply)) handle.may_expire.store(true, std::memory_order_relaxed);
     handle.RaiseAppliedBound(one->output.apply->state.applied);  // before the store can show it
     batches.push_back(*std::move(one->output.apply));
   }
-  const Status status = ports_.store.Apply(batches);
+  Status status = PrepareBirths(taken, batches, births);
+  if (status.ok()) status = ports_.store.Apply(batches);
   if (!status.ok() && taken.size() > 1) {
     for (size_t i = 0; i < taken.size(); ++i) {
       taken[i]->output.apply = std::move(batches[i]);
@@ -182,6 +183,8 @@ void Shard::ApplyAll(std::span<Taken*> taken) {
       core.Step(ApplyFailed{status, std::move(batches[i])});
     }
   }
+  if (!status.ok()) return;
+  for (Birth& birth : births) GiveBirth(birth);
 }
 
 // In order of what they wait for, so that each round looks at those alone that it answers.
@@ -218,7 +221,9 @@ void Shard::EndAwaiting(Awaiting one, Status status) {
 void Shard::Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& view) {
   if (tablet.handle == nullptr || tablet.removing) return;
   if (view->role == RoleKind::kAbsent) return;  // being made, or refused, or dropped: its control reply settles it
-  if (view->range != tablet.placed_range) {
+  // One that is being copied keeps the place that it had: until the checkpoint that ends the copy, a crash brings back
+  // what it was (PROTOCOL 10).
+  if (view->range != tablet.placed_range && !view->incomplete) {
     if (Status status = ports_.directory.ChangeRange(*tablet.handle, view->range); !status.ok()) {
       LOG(ERROR) << "tablet " << tablet.id << " cannot take its range: " << status;
       return;
@@ -233,6 +238,7 @@ void Shard::Publish(Tablet& tablet, const std::shared_ptr<const TabletView>& vie
     }
   }
   tablet.view = view;
+  tablet.handle->SetSplitAt(view->split_at());
   tablet.handle->Publish(view);
 }
 

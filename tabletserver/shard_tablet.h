@@ -45,6 +45,7 @@ struct Shard::Tablet {
   bool dirty = false;                          // in dirty_
   bool removing = false;                       // in removals_ or removed_
   bool background_work = false;                // on its records: a truncation, a copy's start, a chunk
+  Lsn uncovered;                               // of a split that no checkpoint has yet; none: nothing waits for one
 
   // Copies (shard_copy.cc).
   std::map<ServerName, OutgoingCopy> copies;   // that this replica is the source of, by target

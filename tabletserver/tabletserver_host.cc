@@ -7,9 +7,11 @@
 #include <map>
 #include <utility>
 
+#include "common/base/family.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/tablet/family_replay.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -91,6 +93,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.incomplete = view.incomplete;
   load.forgetful = view.forgetful;
   load.primary = view.primary;
+  if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
   for (const PeerProgress& peer : view.peers) {
     idl::ReplicaProgress& progress = load.peers.emplace_back();
     progress.server = peer.peer;
@@ -158,12 +161,18 @@ std::string TabletServer::cluster_id() const {
 Status TabletServer::Recover() {
   EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
   size_t present = 0;
+  for (const RecoveredReplica& replica : replicas) {
+    if (!replica.state.table || replica.state.tombstone) continue;
+    EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
+    ++present;
+  }
+  const auto decode = [](const std::string& encoded) -> Result<TabletSchema> {
+    EBLA_ASSIGN(DecodedSchema schema, DecodeSchema(encoded));
+    return std::move(schema.tablet);
+  };
+  EBLA_TRY(ReplayFamilies(ports_.store, decode, options_.shard.window, replicas));
   for (RecoveredReplica& replica : replicas) {
-    if (replica.state.table && !replica.state.tombstone) {
-      EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
-      ++present;
-    }
-    const size_t shard = replica.tablet.value % shards_.size();
+    const size_t shard = ShardOfFamily(replica.tablet, shards_.size());
     EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
   }
   LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";

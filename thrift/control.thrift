@@ -51,7 +51,9 @@ struct FenceResult {
 struct FenceReply { 1: types.Status status, 2: list<FenceResult> results }
 
 // Removes replicas; epoch is that of the configuration that removed them. Ignored by who has promised more.
-struct DropTablet { 1: i64 tabletId, 2: i64 epoch }
+// `splits`: tablets of the catalog that were split off this one. Who holds such a SPLIT unapplied applies it first and
+// answers COME_AGAIN until it has (rule 9): its child may be nowhere else.
+struct DropTablet { 1: i64 tabletId, 2: i64 epoch, 3: list<i64> splits }
 struct DropRequest { 1: ControlHeader header, 2: list<DropTablet> tablets }
 struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }
 
@@ -60,6 +62,13 @@ struct DropReply { 1: types.Status status, 2: list<ConfigureResult> results }
 struct TransferTablet { 1: i64 tabletId, 2: i64 epoch, 3: string target, 4: i64 patienceMs }
 struct TransferRequest { 1: ControlHeader header, 2: list<TransferTablet> tablets }
 struct TransferReply { 1: types.Status status, 2: list<FenceResult> results }
+
+// Has the tablet's leader in `epoch` split it at `key`, the child being `childId` (PROTOCOL 11 to 13). Obeyed by nobody
+// else; asked again, a no-op. Answered once SPLIT is applied.
+struct SplitTablet { 1: i64 tabletId, 2: i64 epoch, 3: binary key, 4: i64 childId }
+struct SplitRequest { 1: ControlHeader header, 2: list<SplitTablet> tablets }
+struct SplitResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.AppliedSplit split }
+struct SplitReply { 1: types.Status status, 2: list<SplitResult> results }
 
 // New schema of a table whose replicas the server holds; older schemaVersions are ignored.
 struct AlterRequest { 1: ControlHeader header, 2: types.TableSchema schema }
@@ -74,6 +83,7 @@ service ControlService {
   FenceReply fence(1: FenceRequest request)
   DropReply drop(1: DropRequest request)
   TransferReply transfer(1: TransferRequest request)
+  SplitReply split(1: SplitRequest request)
   AlterReply alter(1: AlterRequest request)
   DropTableReply dropTableData(1: DropTableRequest request)
 }

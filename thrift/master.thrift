@@ -92,6 +92,7 @@ struct TabletLoad {
   26: bool forgetful                  // may have lost what it acknowledged (rule 5)
   27: i64 lastEpoch                   // of the entry at lastLsn
   28: optional ReplicaDetail detail   // where the master has asked for it
+  29: optional types.AppliedSplit lastSplit  // the latest that this replica has applied
 }
 
 struct HeartbeatRequest {
@@ -153,6 +154,11 @@ struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> ta
 // or at the deadline with the reason why it does not (UNAVAILABLE: nothing has changed).
 struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
+
+// Splits the tablet that holds `key` there: no data moves, and no client sees an error. INVALID_ARGUMENT: a tablet begins at
+// the key already, or it would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
+struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
+struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
 
 // Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others had
 // acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing is
@@ -233,6 +239,7 @@ service MasterService {
   ListServersReply listServers(1: ListServersRequest request)
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
+  SplitTabletReply splitTablet(1: SplitTabletRequest request)
   RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
   AdoptReply adopt(1: AdoptRequest request)
   RemoveServerReply removeServer(1: RemoveServerRequest request)
@@ -259,4 +266,7 @@ struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
 struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }
 // /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
-struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent }
+// split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so that
+// nobody who does not know it may take it for empty.
+struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch }
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId }

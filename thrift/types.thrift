@@ -129,6 +129,15 @@ struct TabletInfo {
   8: TabletState state
 }
 
+// A SPLIT that is applied: who leads the child in which epoch, as its log entry says (PROTOCOL 12).
+struct AppliedSplit {
+  1: i64 childId
+  2: binary key                              // the child begins here
+  3: LogPosition position
+  4: string primary
+  5: list<string> voters
+}
+
 // Where a tablet is served: what a client's routing cache holds.
 struct TabletLocation {
   1: i64 tabletId

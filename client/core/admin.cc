@@ -192,6 +192,20 @@ void Admin::TransferTablet(std::string table, std::string key, std::string to, O
       });
 }
 
+void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSplit>> done) {
+  idl::SplitTabletRequest request;
+  request.table = std::move(table);
+  request.key = std::move(key);
+  Ask<idl::SplitTabletRequest, idl::SplitTabletReply>(
+      "splitTablet", std::move(request), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::SplitTabletReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        const idl::SplitTabletReply& reply = answer->reply;
+        done(TabletSplit{TabletId{static_cast<uint64_t>(reply.tablet.tabletId)}, rpc::FromIdl(reply.tablet.range),
+                         TabletId{static_cast<uint64_t>(reply.child.tabletId)}, rpc::FromIdl(reply.child.range)});
+      });
+}
+
 void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done) {
   idl::RecoverTabletRequest request;
   request.tabletId = static_cast<int64_t>(tablet.value);

@@ -26,6 +26,7 @@ class Admin {
   void ListServers(Once<Result<std::vector<ServerSummary>>> done);
   void ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done);
   void TransferTablet(std::string table, std::string key, std::string to, Once<Status> done);
+  void SplitTablet(std::string table, std::string key, Once<Result<TabletSplit>> done);
   void RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done);
   void Adopt(AdoptOptions options, Once<Result<ClusterAdoption>> done);
   void RemoveServer(std::string server, Once<Status> done);

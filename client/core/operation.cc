@@ -291,7 +291,8 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
     place.epoch = Epoch{static_cast<uint64_t>(header.epoch)};
     place.primary = place_->primary;
     place.endpoint = place_->endpoint;
-    router_->Learn(place);
+    const bool news = place.tablet != place_->tablet || place.epoch != place_->epoch || place.range != place_->range;
+    if (news) router_->Learn(place);
   } else if (last_known_ && (code == Code::kOk || IsAnswer(code))) {
     router_->Learn(*place_);  // doubted without cause
   }

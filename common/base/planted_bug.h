@@ -38,6 +38,14 @@ namespace ebla {
   X(copy_discards_line) /* 9: who holds the last truncated entry is copied too */                               \
   X(copy_complete_at_last_chunk) /* 9: complete before it has applied past every chunk */                       \
   X(copy_without_checkpoint) /* 9: complete before its checkpoint */                                            \
+  X(copy_crosses_split) /* 9: a copy goes on over a split of its source */                                      \
+  X(drop_forgets_split) /* 9: a drop discards a committed split that is not applied */                          \
+  X(split_not_parked) /* 11: the parent takes writes for the child's half while SPLIT is not applied */         \
+  X(any_replica_leads_child) /* 11: whoever leads the parent when it applies SPLIT leads the child */           \
+  X(split_of_any_epoch) /* 12: a later epoch's leader obeys the order */                                        \
+  X(split_settled_early) /* 12: an intent is given up before a later epoch's Barrier is applied */              \
+  X(split_completed_as_now) /* 12: the child's znode copies the present catalog */                              \
+  X(family_unordered) /* 13: a child's parent is not replayed before it */                                      \
   X(commit_older_epoch) /* a commit counted from an older epoch */                                              \
   X(apply_before_commit)                                                                                        \
   X(learner_votes)                                                                                              \

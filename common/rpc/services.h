@@ -45,7 +45,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"heartbeat", &S::heartbeat},     ServiceMethod{"listServers", &S::listServers},
       ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
-      ServiceMethod{"adopt", &S::adopt},
+      ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
       ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 
@@ -54,6 +54,7 @@ struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"configure", &S::configure}, ServiceMethod{"fence", &S::fence},
                                           ServiceMethod{"drop", &S::drop}, ServiceMethod{"transfer", &S::transfer},
+                                          ServiceMethod{"split", &S::split},
                                           ServiceMethod{"alter", &S::alter},
                                           ServiceMethod{"dropTableData", &S::dropTableData}};
 };

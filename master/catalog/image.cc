@@ -78,6 +78,12 @@ std::vector<const TabletEntry*> Image::Locate(TableId table, const KeyRange& ran
   return found;
 }
 
+const std::set<TabletId>& Image::ChildrenOf(TabletId id) const {
+  static const std::set<TabletId> none;
+  auto found = children_.find(id);
+  return found == children_.end() ? none : found->second;
+}
+
 bool Image::NamedByIntent(TabletId id) const {
   return std::ranges::any_of(tables_, [&](const auto& item) {
     const idl::TableNode& node = item.second.node;
@@ -108,6 +114,8 @@ void Image::PutTablet(idl::TabletNode node, int version) {
   by_start_[entry.table()][entry.node.info.range.startKey] = id;
   for (const ServerName& server : Holders(entry.node.info)) by_server_[server].insert(id);
   by_primary_[entry.node.info.primary].insert(id);
+  if (entry.splitting()) splits_[entry.child()] = id;
+  if (entry.node.__isset.parentId) children_[TabletId{static_cast<uint64_t>(entry.node.parentId)}].insert(id);
   tablets_[id] = std::move(entry);
 }
 
@@ -129,6 +137,11 @@ void Image::EraseTablet(TabletId id) {
   if (auto led = by_primary_.find(entry.node.info.primary); led != by_primary_.end()) {
     led->second.erase(id);
     if (led->second.empty()) by_primary_.erase(led);
+  }
+  if (entry.splitting()) splits_.erase(entry.child());
+  if (entry.node.__isset.parentId) {
+    const auto siblings = children_.find(TabletId{static_cast<uint64_t>(entry.node.parentId)});
+    if (siblings != children_.end() && siblings->second.erase(id) > 0 && siblings->second.empty()) children_.erase(siblings);
   }
   tablets_.erase(found);
 }

@@ -37,6 +37,11 @@ struct TabletEntry {
   TabletId id() const { return TabletId{static_cast<uint64_t>(node.info.tabletId)}; }
   TableId table() const { return TableId{static_cast<uint64_t>(node.info.tableId)}; }
   Epoch epoch() const { return Epoch{static_cast<uint64_t>(node.info.epoch)}; }
+  // To be split: nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
+  bool splitting() const { return node.__isset.split; }
+  TabletId child() const { return TabletId{static_cast<uint64_t>(node.split.childId)}; }  // where splitting()
+  // Born empty, in the first epoch: a voter that does not know it then is complete. Never a split's child (PROTOCOL 6).
+  bool BornEmpty() const { return node.info.epoch == 1 && !node.__isset.parentId; }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
 };
@@ -66,6 +71,12 @@ class Image {
   std::vector<const TabletEntry*> Locate(TableId table, const KeyRange& range, size_t limit, bool* more) const;
   // Whether a table still being created is to have this tablet.
   bool NamedByIntent(TabletId id) const;
+  // Whether a tablet is being split into itself and this one, whose replicas are there before the catalog has it.
+  bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
+  // Those that were split off the tablet and are there.
+  const std::set<TabletId>& ChildrenOf(TabletId id) const;
+  // Those that are being split, by the child's id.
+  const std::map<TabletId, TabletId>& splits() const { return splits_; }
 
   uint64_t next_id() const { return next_id_; }
   int next_id_version() const { return next_id_version_; }
@@ -83,6 +94,8 @@ class Image {
   std::unordered_map<TableId, StartKeys> by_start_;
   std::unordered_map<ServerName, std::set<TabletId>> by_server_;
   std::unordered_map<ServerName, std::set<TabletId>> by_primary_;
+  std::map<TabletId, TabletId> splits_;                            // child -> parent, of open intents
+  std::unordered_map<TabletId, std::set<TabletId>> children_;
   uint64_t next_id_ = 1;
   int next_id_version_ = 0;
 };

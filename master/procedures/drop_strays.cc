@@ -30,11 +30,12 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
       ++strays.unknown_ids;
       continue;
     }
-    if (!tablet && image.NamedByIntent(id)) continue;
+    if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id))) continue;
     idl::DropTablet order;
     order.tabletId = load.tabletId;
     // The configuration that removed it: the catalog's where it still has one, else one past all it can have had.
     order.epoch = tablet ? tablet->node.info.epoch : load.epoch + 1;
+    for (const TabletId child : image.ChildrenOf(id)) order.splits.push_back(static_cast<int64_t>(child.value));
     strays.replicas.push_back(order);
   }
   for (const int64_t number : report.body.tables) {

@@ -22,6 +22,16 @@ bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
   return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
 }
 
+// A change to a later epoch, and nothing else.
+BatchItem SameMembers(const TabletEntry& tablet) {
+  BatchItem item;
+  item.tablet = tablet.id();
+  item.title = Title::kMember;
+  item.version = tablet.version;
+  item.next = tablet.node;
+  return item;
+}
+
 }  // namespace
 
 TabletSteward::TabletSteward(const Context& context, std::function<void(TableId)> on_change)
@@ -158,6 +168,10 @@ Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) con
 // ---- changes --------------------------------------------------------------------------------------------------------
 
 const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) const {
+  return tablet.splitting() ? nullptr : LedLoad(tablet);
+}
+
+const idl::TabletLoad* TabletSteward::LedLoad(const TabletEntry& tablet) const {
   const auto note = notes_.find(tablet.id());
   if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
   if (tablet.creating() || context_.beyond.Ahead(tablet.id())) return nullptr;
@@ -172,10 +186,18 @@ const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) con
 }
 
 void TabletSteward::ChangeMembers(std::vector<BatchItem> items) {
+  std::erase_if(items, [this](const BatchItem& item) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    return !tablet || tablet->splitting();
+  });
+  StartChanges(std::move(items));
+}
+
+void TabletSteward::StartChanges(std::vector<BatchItem> items) {
   std::map<ServerName, std::vector<BatchItem>> by_primary;
   for (BatchItem& item : items) {
     const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    if (!tablet || tablet->version != item.version || !SettledLoad(*tablet)) continue;
+    if (!tablet || tablet->version != item.version || !LedLoad(*tablet)) continue;
     Note& note = notes_[item.tablet];
     note.busy = true;
     // Above what one that is removed has promised, too: it is dropped in this epoch.
@@ -191,12 +213,23 @@ void TabletSteward::Outgrow(TabletId id, Epoch promised) {
   if (!tablet || tablet->epoch() >= promised) return;
   Note& note = notes_[id];
   note.fence_floor = std::max(note.fence_floor, promised);
-  BatchItem item;
-  item.tablet = id;
-  item.title = Title::kMember;
-  item.version = tablet->version;
-  item.next = tablet->node;  // the same members in a later epoch
-  ChangeMembers({std::move(item)});
+  ChangeMembers({SameMembers(*tablet)});
+}
+
+void TabletSteward::NextEpochOf(TabletId id) {
+  if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
+}
+
+void TabletSteward::NoteBorn(TabletId child) {
+  const TabletEntry* tablet = context_.image().Tablet(child);
+  const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
+  if (!primary) return;
+  Note& note = notes_[child];
+  note.epoch = tablet->epoch();
+  note.incarnation = primary->incarnation();
+  note.led = true;
+  note.since = context_.executor.Now();
+  note.title = Title::kMember;
 }
 
 void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {

@@ -40,6 +40,9 @@ class TabletSteward {
   // Carries out changes of membership: `next` has the new voters and learners, its epoch is the steward's to choose. A
   // tablet that is not settled by now is left out.
   void ChangeMembers(std::vector<BatchItem> items);
+  // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split can be
+  // told (PROTOCOL 12). Nothing, where it is not settled.
+  void NextEpochOf(TabletId tablet);
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
   // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure. Where
@@ -51,6 +54,9 @@ class TabletSteward {
   // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is under
   // way and a majority of the voters lives; else null: this is no time to change anything.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
+  // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of a
+  // report.
+  void NoteBorn(TabletId child);
 
   // Lets go of what it noted of tablets that the catalog no longer has.
   void ForgetGone();
@@ -93,6 +99,8 @@ class TabletSteward {
   Need NeedOf(const TabletEntry& tablet, const Note& note) const;
   Need NeedOfCreating(const TabletEntry& tablet, const Note& note) const;
   Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& primary) const;
+  const idl::TabletLoad* LedLoad(const TabletEntry& tablet) const;
+  void StartChanges(std::vector<BatchItem> items);
   bool PrimarySilent(const TabletEntry& tablet, const Note& note) const;
   size_t LiveVoters(const TabletEntry& tablet) const;
   Epoch FenceFloor(const TabletEntry& tablet, const Note& note) const;

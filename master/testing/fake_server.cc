@@ -86,6 +86,7 @@ void FakeServer::Stop() {
     Replica durable;
     durable.range = replica.range;
     durable.table = replica.table;
+    durable.splits = replica.splits;
     durable.promised = replica.promised;
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
@@ -128,6 +129,7 @@ void FakeServer::Replicate(int64_t id, Replica& replica) {
       const Received received = other->Receive(id, replica.leading, name_, replica.last);
       if (received.promised > replica.leading) replica.refused_for = std::max(replica.refused_for, received.promised);
       if (!received.known || received.promised > replica.leading) continue;
+      other->CatchUp(id, replica, /*copied=*/received.incomplete);
       Peer& peer = replica.peers[name];
       peer.heard = true;
       peer.incomplete = received.incomplete;
@@ -163,6 +165,36 @@ FakeServer::Received FakeServer::Receive(int64_t id, int64_t epoch, const std::s
   received.stored = !replica.incomplete;
   if (received.stored) replica.last = last;
   return received;
+}
+
+// A follower applies what its primary has; a copy brings it whole.
+void FakeServer::CatchUp(int64_t id, const Replica& primary, bool copied) {
+  if (copied) {
+    replicas_[id].range = primary.range;
+    replicas_[id].splits = primary.splits;
+  }
+  for (size_t i = replicas_[id].splits.size(); i < primary.splits.size(); ++i) ReceiveSplit(id, primary.splits[i], primary.schema);
+}
+
+void FakeServer::ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema) {
+  Replica& replica = replicas_[id];
+  replica.range.endKey = split.split.key;
+  replica.splits.push_back(split);
+  const int64_t child_id = split.split.childId;
+  if (tombstones_.contains(child_id) || replicas_.contains(child_id)) return;
+  Replica child;
+  child.range = split.child;
+  child.table = replica.table;
+  child.promised = std::max(promises_[child_id], split.split.position.epoch);
+  child.last = split.split.position;
+  child.schema = schema;
+  child.schema_version = schema.schemaVersion;
+  if (child.promised == split.split.position.epoch) {
+    child.epoch = split.split.position.epoch;
+    child.primary = split.split.primary;
+    child.heard = executor_->Now();
+  }
+  replicas_[child_id] = std::move(child);
 }
 
 // ---- the master's view ----------------------------------------------------------------------------------------------
@@ -203,6 +235,8 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.lastEpoch = replica.last.epoch;
   load.promisedEpoch = replica.promised;
   load.barrierCommitted = load.leading && replica.barrier_committed;
+  load.barrierApplied = load.barrierCommitted;
+  if (!replica.splits.empty()) load.__set_lastSplit(replica.splits.back().split);
   load.refusedForEpoch = load.leading ? replica.refused_for : 0;
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;
@@ -363,6 +397,7 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
     idl::ConfigureResult result;
     result.tabletId = order.tabletId;
     auto found = replicas_.find(order.tabletId);
+    drop_splits[order.tabletId] = order.splits;
     const int64_t promised = found == replicas_.end() ? promises_[order.tabletId] : found->second.promised;
     if (order.epoch < promised) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
@@ -406,6 +441,60 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
     reply.results.push_back(result);
   }
   cob(reply);
+}
+
+// Commits a SPLIT at a majority, which applies it at once.
+bool FakeServer::SplitHere(const idl::SplitTablet& order, Replica& parent) {
+  std::vector<FakeServer*> others;
+  for (const std::string& voter : parent.voters) {
+    FakeServer* other = voter == name_ ? nullptr : peers_.find(voter);
+    if (other && !mute && !other->mute && !peers_.cut(name_, voter)) others.push_back(other);
+  }
+  const idl::LogPosition position = Position(order.epoch, parent.last.lsn + 1);
+  std::erase_if(others, [&](FakeServer* other) { return !other->Receive(order.tabletId, order.epoch, name_, position).stored; });
+  if (others.size() + 1 <= parent.voters.size() / 2) return false;
+  Replica::Split split;
+  split.split.childId = order.childId;
+  split.split.key = order.key;
+  split.split.position = parent.last = position;
+  split.split.primary = name_;
+  split.split.voters = parent.voters;
+  split.child = parent.range;
+  split.child.startKey = order.key;
+  ledger_.Acknowledged(order.tabletId, position);
+  ReceiveSplit(order.tabletId, split, parent.schema);
+  for (FakeServer* other : others) other->CatchUp(order.tabletId, parent, false);
+  const auto child = replicas_.find(order.childId);
+  if (child == replicas_.end() || child->second.promised > order.epoch) return true;
+  child->second.voters = parent.voters;
+  child->second.led = child->second.leading = order.epoch;
+  child->second.barrier = position.lsn;
+  child->second.barrier_committed = true;
+  ledger_.Led(order.childId, order.epoch, name_ + "#" + std::to_string(incarnation_), position, true);
+  return true;
+}
+
+void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) {
+  idl::SplitReply reply;
+  reply.status = Check(request.header);
+  for (const idl::SplitTablet& order : request.tablets) {
+    if (reply.status.code != idl::Code::OK) break;
+    idl::SplitResult result;
+    result.tabletId = order.tabletId;
+    auto found = replicas_.find(order.tabletId);
+    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
+    const bool again = replica && !replica->splits.empty() && replica->splits.back().split.childId == order.childId;
+    if (refuse_split) {
+      result.status = MakeStatus(*refuse_split, "told to refuse");
+    } else if (!again && (!replica || replica->leading != order.epoch)) {
+      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+    } else if (!again && !SplitHere(order, *replica)) {
+      result.status = MakeStatus(idl::Code::COME_AGAIN, "no majority");
+    }
+    if (result.status.code == idl::Code::OK) result.__set_split(replicas_[order.tabletId].splits.back().split);
+    reply.results.push_back(result);
+  }
+  if (!lose_split_answers) cob(reply);
 }
 
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -64,6 +65,11 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   struct Replica {
     idl::KeyRange range;
     int64_t table = 0;
+    struct Split {
+      idl::AppliedSplit split;
+      idl::KeyRange child;
+    };
+    std::vector<Split> splits;  // applied, in order
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
@@ -115,11 +121,17 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool disk_full = false;
   // A tablet's orders are refused with this until cleared.
   std::map<int64_t, idl::Code::type> refuse_configure;
+  // Orders to split are refused with this; or obeyed, and the answer is lost.
+  std::optional<idl::Code::type> refuse_split;
+  bool lose_split_answers = false;
+  // What the orders to drop named as split off.
+  std::map<int64_t, std::vector<int64_t>> drop_splits;
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override;
   void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override;
   void drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) override;
   void transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) override;
+  void split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) override;
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override;
   void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
                      const idl::DropTableRequest& request) override;
@@ -141,6 +153,9 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     bool incomplete = false;
     bool stored = false;
   };
+  bool SplitHere(const idl::SplitTablet& order, Replica& parent);
+  void CatchUp(int64_t id, const Replica& primary, bool copied);
+  void ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema);
   Received Receive(int64_t id, int64_t epoch, const std::string& primary, const idl::LogPosition& last);
 
   ebla::testing::SimScheduler& scheduler_;

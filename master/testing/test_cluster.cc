@@ -66,6 +66,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
   void transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::transfer, std::move(cob), request);
   }
+  void split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::split, std::move(cob), request);
+  }
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::alter, std::move(cob), request);
   }

@@ -33,7 +33,7 @@ Leadership::Leadership(Start start, const std::vector<ServerName>& voters, const
   for (const ServerName& learner : learners) {
     if (learner != self_) peers_[learner];
   }
-  for (auto& [name, peer] : peers_) peer.next = barrier_;
+  for (auto& [name, peer] : peers_) peer.next = start.next ? start.next : barrier_;
   heartbeat_due_ = true;
 }
 
@@ -173,6 +173,12 @@ void Leadership::OnCopyNews(const CopyNews& news) {
       Probe(peer, peer.copy_start.lsn.Next());
       break;
     case CopyNews::Kind::kFailed: WantCopyLater(peer, news.now); break;
+  }
+}
+
+void Leadership::BeginCopiesAnew() {
+  for (auto& [name, peer] : peers_) {
+    if (peer.copy != 0) WantCopy(peer);
   }
 }
 

@@ -41,8 +41,9 @@ class Leadership {
     ServerName self;
     LeaseTerms terms;
     Epoch epoch;
-    Lsn barrier;
+    Lsn barrier;            // or, of a split's child, the SPLIT, which is as good
     uint64_t messages = 0;  // sent by the leaderships before, in this process
+    Lsn next;               // to be sent first; none: the Barrier
   };
   Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners);
 
@@ -57,6 +58,7 @@ class Leadership {
   void OnLost(const PeerReply& reply);
   void OnRestarted(const ServerName& peer);
   void OnCopyNews(const CopyNews& news);
+  void BeginCopiesAnew();  // those under way
   void OnTick(MonotonicTime now);
 
   // ---- what follows from it ----

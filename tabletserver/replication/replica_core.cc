@@ -184,6 +184,7 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
   state_.incomplete = !input.born;
   state_.forgetful = false;
   state_.incomplete_range = input.range;
+  state_.family_parent = {};
   state_.family_epoch = {};
   state_.family_lsn = {};
   state_dirty_ = true;

@@ -68,6 +68,11 @@ class ReplicaCore {
   void Step(const AlterReplica& input);
   void Step(const TransferReplica& input);
   void Step(const ReplicaForgotten& input);
+  // ---- splits --------------------------------------------------------------------------------------------------------
+  void Step(const BecomeChild& input);
+  void Step(const KnownCommitted& input) { CommitTo(std::min(input.upto, log_.stored().lsn)); }
+  void Step(const SplitApplied& input);
+  void Step(const SplitInCopy& input);
   // ---- the store -----------------------------------------------------------------------------------------------------
   void Step(const Stored& input);
   void Step(const StoreFailed& input);
@@ -100,6 +105,7 @@ class ReplicaCore {
   bool admitting() const { return Leads() && !transfer_; }  // else a transfer is under way
   Epoch epoch() const { return configured_; }             // as last configured or followed; none since a restart
   const ServerName& primary() const { return primary_; }  // of that epoch
+  const std::vector<ServerName>& voters() const { return voters_; }
   Version NextVersion() const { return {configured_, log_.last().lsn.Next()}; }
   Version last_appended() const { return log_.last(); }   // proposed ones included
   Lsn committed() const { return committed_; }

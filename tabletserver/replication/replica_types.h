@@ -64,6 +64,33 @@ struct TransferReplica {
 struct DropReplica {
   RequestToken token;
   Epoch epoch;
+  std::vector<TabletId> splits;  // committed: one that is held unapplied is applied first, and COME_AGAIN said (rule 9)
+};
+
+// ---- splits (PROTOCOL "Split") --------------------------------------------------------------------------------------
+
+// The replica is born complete, as the child of a SPLIT that its parent here has applied: with what was promised for it
+// so far, its log going on after the SPLIT.
+struct BecomeChild {
+  ReplicaState state;
+  Version at;  // of the SPLIT
+  ServerName primary;
+  std::vector<ServerName> voters;
+  bool lead = false;  // the parent's leader in this very epoch, which appended it: no Barrier is needed
+  MonotonicTime now;
+};
+
+// Everything through here is known to be committed, whoever leads.
+struct KnownCommitted {
+  Lsn upto;
+};
+
+// A SPLIT has been applied: copies that began before it begin anew beyond it (rule 9), and followers hear of it at once.
+struct SplitApplied {};
+
+// The log reaches a SPLIT that lies within what a copy brings: the copy crosses it, and is given up.
+struct SplitInCopy {
+  Lsn at;
 };
 
 // The host has removed what a dropped replica left (records, applied state, log): a later epoch may create it anew.
@@ -238,6 +265,7 @@ struct ReceiveCopy {
   Version start;
   Version line;
   MonotonicTime now;
+  std::vector<EpochStart> history;  // of the source, as of `start`: a SPLIT held here that is part of it is committed
 };
 
 // The host has discarded log, records and applied state, and installed those of the copy's start.
@@ -275,6 +303,7 @@ struct ControlReply {
   bool incomplete = false;
   bool forgetful = false; // may have lost what it acknowledged (PROTOCOL 5)
   bool dropped = false;   // this Drop, or an earlier one, made a tombstone: the host removes what is left
+  std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   TabletTime time;        // filled by TabletCore; none: restarted since, knows none
 };
 

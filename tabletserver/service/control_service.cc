@@ -147,7 +147,7 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
   });
 }
 
-// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, done)`; what a shard answers goes
+// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, order, done)`; what a shard answers goes
 // to `fill(answer, result)`.
 template <class Reply, class Request, class Start, class Fill>
 void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill) {
@@ -166,7 +166,7 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    start(ShardOf(tablet), tablet, Epoch{static_cast<uint64_t>(one.epoch)},
+    start(ShardOf(tablet), tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one,
           [gathered, i, fill](ControlReply answer) { fill(answer, gathered->reply.results[i]); });
   }
 }
@@ -174,7 +174,9 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
 void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Fence(tablet, epoch, std::move(done)); },
+      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::FenceTablet&, auto done) {
+        shard.Fence(tablet, epoch, std::move(done));
+      },
       [this](const ControlReply& reply, idl::FenceResult& result) {
         FillFence(reply, result);
         result.timeOfDayMs = ports_.background.TimeOfDayMs();
@@ -184,8 +186,24 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
 void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, auto done) { shard.Drop(tablet, epoch, std::move(done)); },
+      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::DropTablet& order, auto done) {
+        std::vector<TabletId> splits;
+        for (const int64_t split : order.splits) splits.push_back(TabletId{static_cast<uint64_t>(split)});
+        shard.Drop(tablet, epoch, std::move(splits), std::move(done));
+      },
       FillResult);
+}
+
+void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& request) {
+  ForEachTablet(
+      std::move(cob), request,
+      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::SplitTablet& order, auto done) {
+        shard.Split(tablet, epoch, order.key, TabletId{static_cast<uint64_t>(order.childId)}, std::move(done));
+      },
+      [](const ControlReply& reply, idl::SplitResult& result) {
+        result.status = ToIdl(reply.status);
+        if (reply.split) result.__set_split(ToIdl(*reply.split));
+      });
 }
 
 void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/family.h"
 #include "idl/ControlService.h"
 #include "tabletserver/master_link.h"
 #include "tabletserver/shard.h"
@@ -39,6 +40,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
 
   void configure(Cob<idl::ConfigureReply> cob, const idl::ConfigureRequest& request) override;
   void fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) override;
+  void split(Cob<idl::SplitReply> cob, const idl::SplitRequest& request) override;
   void drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) override;
   void transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) override;
   void alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) override;
@@ -48,7 +50,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request, class Start, class Fill>
   void ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill);
   Status CheckHeader(const idl::ControlHeader& header) const;
-  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[tablet.value % ports_.shards.size()]; }
+  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfFamily(tablet, ports_.shards.size())]; }
 
   const Ports ports_;
 };

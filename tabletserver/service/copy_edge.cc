@@ -52,6 +52,7 @@ Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request) {
   if (applied->applied != begin.order.start) {
     return Error(Code::kInvalidArgument, "a copy's applied state is not that of its start");
   }
+  begin.order.history = applied->epoch_starts;
   begin.base.applied = *std::move(applied);
   EBLA_ASSIGN(begin.base.window, DecodeWindow(begin.tablet, from.windowRows));
   if (from.windowRowsBefore < 0) return Error(Code::kInvalidArgument, "a copy's window has rows before its first");

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "common/base/family.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
 #include "tabletserver/shard.h"
@@ -41,7 +42,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
   void HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls);
   std::vector<std::vector<Shard::PeerCall>> PerShard() const { return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size()); }
-  size_t ShardOf(int64_t tablet) const { return static_cast<uint64_t>(tablet) % ports_.shards.size(); }
+  size_t ShardOf(int64_t tablet) const { return ShardOfFamily(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size()); }
 
   const Ports ports_;
   CopyEdge copies_;

@@ -129,7 +129,9 @@ void FillHeader(const ReadAnswer& answer, Belief belief, idl::ReplyHeader& heade
   const Code code = answer.status.code();
   if (code == Code::kWrongTablet || code == Code::kNotPrimary) {
     FillHint(view, header);
-  } else if (belief.tablet != 0 && (belief.tablet != header.tabletId || belief.epoch != header.epoch)) {
+    // Of a tablet that was split, tablet and epoch do not tell the range (PROTOCOL 17).
+  } else if (view->last_split != nullptr ||
+             (belief.tablet != 0 && (belief.tablet != header.tabletId || belief.epoch != header.epoch))) {
     header.__set_range(ToIdl(view->range));
   }
 }
@@ -147,10 +149,22 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   if (reply.version) to.__set_version(ToIdl(reply.version));
   if (!reply.counters.empty()) to.__set_counters(std::move(reply.counters));
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
+  if (reply.range) to.header.__set_range(ToIdl(*reply.range));
   to.header.__set_tabletId(static_cast<int64_t>(handle.tablet.value));
   const Code code = reply.status.code();
   if (code != Code::kWrongTablet && code != Code::kNotPrimary) return;
   FillHint(handle.view().get(), to.header);
+}
+
+idl::AppliedSplit ToIdl(const AppliedSplit& split) {
+  idl::AppliedSplit to;
+  to.childId = static_cast<int64_t>(split.child.value);
+  to.key = split.key;
+  to.position.epoch = static_cast<int64_t>(split.version.epoch.value);
+  to.position.lsn = static_cast<int64_t>(split.version.lsn.value);
+  to.primary = split.primary;
+  to.voters = split.voters;
+  return to;
 }
 
 DecodedSchema TranslateSchema(const idl::TableSchema& schema) {

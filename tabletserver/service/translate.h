@@ -35,6 +35,8 @@ void FillRefusal(const Status& status, int64_t retry_after_ms, idl::ReplyHeader&
 void FillHint(const TabletView* view, idl::ReplyHeader& header);
 void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteReply& to);
 
+idl::AppliedSplit ToIdl(const AppliedSplit& split);
+
 // The whole schema as replicas keep it, and back.
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);
 Result<DecodedSchema> DecodeSchema(const std::string& encoded);

@@ -624,6 +624,58 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
   EXPECT_EQ(found.outcome.failed_index, 2);
 }
 
+// PROTOCOL "Split": the parent shrinks and the child comes to be in one transaction, which a crash takes back whole.
+TEST_P(StoreTest, ASplitIsOneTransaction) {
+  constexpr TabletId kChild{kTablet.value + 64};
+  Write(1, {Put("a", "1"), Put("z", "1")});
+  ASSERT_TRUE(CheckpointNow(store()));
+  ReplicaState state;
+  state.table = kTable;
+  state.promised = {1};
+  state.family_parent = kTablet;
+  state.family_epoch = {1};
+  state.family_lsn = {2};
+  const auto split = [&] {
+    ASSERT_TRUE(store().PutReplicaState(kChild, state).ok());
+    std::vector<ApplyBatch> batches(2);
+    batches[0].tablet = kTablet;
+    batches[1].tablet = kChild;
+    batches[0].table = batches[1].table = kTable;
+    batches[0].state.applied = batches[1].state.applied = {Epoch{1}, Lsn{2}};
+    batches[0].state.range = {"", "m"};
+    batches[1].state.range = {"m", ""};
+    batches[0].state.last_split = AppliedSplit{kChild, "m", "", {Epoch{1}, Lsn{2}}, "ts-1", {"ts-1"}};
+    WindowRow row;
+    row.client = {9};
+    row.sequence = {1};
+    batches[1].window.put = {row};
+    ASSERT_TRUE(store().Apply(batches).ok());
+  };
+  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(2, {}, EntryKind::kSplit)).ok());
+  split();
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  auto replicas = store().Recover();
+  ASSERT_TRUE(replicas && replicas->size() == 2);
+  EXPECT_EQ((*replicas)[0].applied->range, KeyRange::All()) << "as of the checkpoint";
+  EXPECT_FALSE((*replicas)[0].applied->last_split);
+  EXPECT_FALSE((*replicas)[1].applied) << "but its state is there, and says whose log brings it back";
+  EXPECT_EQ((*replicas)[1].state.family_parent, kTablet);
+  EXPECT_TRUE((*replicas)[1].window.empty());
+  EXPECT_EQ((*replicas)[0].last_logged, (Version{Epoch{1}, Lsn{2}}));
+
+  split();
+  ASSERT_TRUE(CheckpointNow(store()));
+  life->Crash();
+  replicas = store().Recover();
+  ASSERT_TRUE(replicas && replicas->size() == 2 && (*replicas)[1].applied);
+  EXPECT_EQ((*replicas)[0].applied->range, (KeyRange{"", "m"}));
+  EXPECT_EQ((*replicas)[0].applied->last_split->child, kChild);
+  EXPECT_EQ((*replicas)[1].applied->range, (KeyRange{"m", ""}));
+  EXPECT_EQ((*replicas)[1].window.size(), 1u);
+  EXPECT_EQ(Records(), "a=1@1 z=1@1");
+}
+
 TEST_P(StoreTest, WindowRowsAreErasedByName) {
   Write(1, {});
   Write(2, {});

@@ -22,6 +22,8 @@
 //   varint   floor time, ms
 //   bytes    detail
 //
+// The detail of a kSplit: 1 format (1), varint child, bytes key, bytes primary, varint count of voters, each bytes.
+//
 // A new field means a new format version; a new kind or flag may be added to this one only together with a protocol
 // version, as older builds refuse it.
 #include "tabletserver/storage/log_entry.h"
@@ -156,6 +158,27 @@ Result<LogEntry> DecodeLogEntry(std::string_view bytes) {
   entry.detail = in.Bytes();
   EBLA_TRY(in.Finish("a log entry"));
   return entry;
+}
+
+std::string EncodeSplitDetail(const SplitDetail& detail) {
+  ByteWriter out;
+  out.Byte(kFormat).Varint(detail.child.value).Bytes(detail.key).Bytes(detail.primary).Varint(detail.voters.size());
+  for (const ServerName& voter : detail.voters) out.Bytes(voter);
+  return out.Take();
+}
+
+Result<SplitDetail> DecodeSplitDetail(std::string_view bytes) {
+  ByteReader in(bytes);
+  SplitDetail detail;
+  if (in.Byte() != kFormat) in.Fail();
+  detail.child.value = in.Varint();
+  detail.key = in.Bytes();
+  detail.primary = in.Bytes();
+  const uint64_t voters = in.Count(1);
+  for (uint64_t i = 0; i < voters && in.ok(); ++i) detail.voters.emplace_back(in.Bytes());
+  if (!detail.child || detail.key.empty()) in.Fail();
+  EBLA_TRY(in.Finish("a split's detail"));
+  return detail;
 }
 
 }  // namespace ebla::tabletserver

@@ -21,7 +21,7 @@ enum class EntryKind : uint8_t {
   kWrite = 1,    // a client's write: effects, or none for a refusal
   kPurge = 2,    // expired records go; also carries tablet time forward when nothing is to be purged
   kBarrier = 3,  // the first entry of an epoch; committing it commits all before it
-  kSplit = 4,    // `detail` names the child; applied, it shrinks the range. Not written yet
+  kSplit = 4,    // `detail` is a SplitDetail; applied, it shrinks the range and makes the child
   kFreeze = 5,   // `detail` names the merge. Not written yet
   kFloor = 6,    // the window forgets everything of `floor_time` and before
 };
@@ -66,6 +66,18 @@ struct LogEntry {
 
   size_t ApproximateBytes() const;  // in memory
 };
+
+// What a kSplit entry says beyond its version: the child takes what lies at `key` and above, led by the entry's epoch's
+// primary (PROTOCOL "Split").
+struct SplitDetail {
+  TabletId child;
+  std::string key;
+  ServerName primary;
+  std::vector<ServerName> voters;
+};
+
+std::string EncodeSplitDetail(const SplitDetail& detail);
+Result<SplitDetail> DecodeSplitDetail(std::string_view bytes);
 
 std::string EncodeLogEntry(const LogEntry& entry);
 Result<LogEntry> DecodeLogEntry(std::string_view bytes);

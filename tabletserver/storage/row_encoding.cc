@@ -9,6 +9,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr uint8_t kFamilyFormat = 2;  // of rows that have to do with splits
 
 constexpr uint8_t kIncomplete = 1;
 constexpr uint8_t kTombstone = 2;
@@ -28,6 +29,14 @@ Status CheckFormat(ByteReader& in, std::string_view what) {
   if (!in.ok() || format == kFormat) return {};
   return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
                                     ", this build reads 1: a newer build wrote it, or it is damaged");
+}
+
+// True: what has to do with splits follows the rest.
+Result<bool> CheckFamilyFormat(ByteReader& in, std::string_view what) {
+  const uint8_t format = in.Byte();
+  if (!in.ok() || format == kFormat || format == kFamilyFormat) return format == kFamilyFormat;
+  return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
+                                    ", this build reads 1 and 2: a newer build wrote it, or it is damaged");
 }
 
 void WriteRange(const KeyRange& range, ByteWriter& out) { out.Bytes(range.start).Bytes(range.end); }
@@ -117,18 +126,20 @@ Result<WindowKeyParts> ParseWindowKey(std::string_view key) {
 
 std::string EncodeReplicaState(const ReplicaState& state) {
   ByteWriter out;
-  out.Byte(kFormat).Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
+  out.Byte(state.family_parent ? kFamilyFormat : kFormat);
+  out.Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
   out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) | (state.forgetful ? kForgetful : 0));
   WriteRange(state.incomplete_range, out);
   out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
+  if (state.family_parent) out.Varint(state.family_parent.value);
   return out.Take();
 }
 
 Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a replica's state";
   ByteReader in(bytes);
-  EBLA_TRY(CheckFormat(in, kWhat));
+  EBLA_ASSIGN(const bool family, CheckFamilyFormat(in, kWhat));
   ReplicaState state;
   state.table.value = in.Varint();
   state.promised.value = in.Varint();
@@ -143,6 +154,7 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   state.family_epoch.value = in.Varint();
   state.family_lsn.value = in.Varint();
   state.schema = in.Bytes();
+  if (family) state.family_parent.value = in.Varint();
   EBLA_TRY(in.Finish(kWhat));
   return state;
 }
@@ -164,20 +176,44 @@ Result<UndoneEntry> DecodeUndone(TabletId tablet, std::string_view bytes) {
   return undone;
 }
 
+namespace {
+
+void WriteSplit(const AppliedSplit& split, ByteWriter& out) {
+  out.Varint(split.child.value).Bytes(split.key).Bytes(split.end);
+  WriteVersion(split.version, out);
+  out.Bytes(split.primary).Varint(split.voters.size());
+  for (const ServerName& voter : split.voters) out.Bytes(voter);
+}
+
+AppliedSplit ReadSplit(ByteReader& in) {
+  AppliedSplit split;
+  split.child.value = in.Varint();
+  split.key = in.Bytes();
+  split.end = in.Bytes();
+  split.version = ReadVersion(in);
+  split.primary = in.Bytes();
+  const uint64_t voters = in.Count(1);
+  for (uint64_t i = 0; i < voters && in.ok(); ++i) split.voters.emplace_back(in.Bytes());
+  return split;
+}
+
+}  // namespace
+
 std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
-  out.Byte(kFormat);
+  out.Byte(state.last_split ? kFamilyFormat : kFormat);
   WriteVersion(state.applied, out);
   WriteRange(state.range, out);
   out.Varint(state.time.value).Varint(state.window_floor.value).Varint(state.epoch_starts.size());
   for (const EpochStart& start : state.epoch_starts) out.Varint(start.epoch.value).Varint(start.first.value);
+  if (state.last_split) WriteSplit(*state.last_split, out);
   return out.Take();
 }
 
 Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a tablet's applied state";
   ByteReader in(bytes);
-  EBLA_TRY(CheckFormat(in, kWhat));
+  EBLA_ASSIGN(const bool split, CheckFamilyFormat(in, kWhat));
   AppliedState state;
   state.applied = ReadVersion(in);
   state.range = ReadRange(in);
@@ -190,6 +226,7 @@ Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
     start.epoch.value = in.Varint();
     start.first.value = in.Varint();
   }
+  if (split) state.last_split = ReadSplit(in);
   EBLA_TRY(in.Finish(kWhat));
   return state;
 }

@@ -14,9 +14,12 @@
 //
 //   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
 //                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
+//                 Format 2, of a tablet that was split off another: then varint that one
 //   UndoneEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
+//                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
+//                 primary, varint count of voters, each bytes
 //   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
 //   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch, lsn;

@@ -157,8 +157,42 @@ TEST(RowTest, HostileRowsGiveAStatus) {
     RC_ASSERT(ParseWindowKey(bytes).has_value() == (bytes.size() == 24));
   }));
   EXPECT_FALSE(DecodeReplicaState("").has_value());
-  EXPECT_EQ(DecodeAppliedState("\x02").error().message(),
-            "a tablet's applied state has format 2, this build reads 1: a newer build wrote it, or it is damaged");
+  EXPECT_EQ(DecodeAppliedState("\x03").error().message(),
+            "a tablet's applied state has format 3, this build reads 1 and 2: a newer build wrote it, or it is damaged");
+}
+
+// What was never split is written as before there were splits.
+TEST(RowTest, WhatASplitLeavesComesBack) {
+  ReplicaState state;
+  state.table = {1};
+  EXPECT_EQ(EncodeReplicaState(state).front(), '\x01');
+  state.family_parent = {70};
+  state.family_epoch = {2};
+  state.family_lsn = {33};
+  EXPECT_EQ(EncodeReplicaState(state).front(), '\x02');
+  const auto state_back = DecodeReplicaState(EncodeReplicaState(state));
+  ASSERT_TRUE(state_back);
+  EXPECT_EQ(state_back->family_parent, TabletId{70});
+  EXPECT_EQ(state_back->family_lsn, Lsn{33});
+
+  AppliedState applied;
+  EXPECT_EQ(EncodeAppliedState(applied).front(), '\x01');
+  applied.last_split = AppliedSplit{TabletId{134}, "m", "z", {Epoch{2}, Lsn{33}}, "ts-1", {"ts-1", "ts-2"}};
+  const auto applied_back = DecodeAppliedState(EncodeAppliedState(applied));
+  ASSERT_TRUE(applied_back && applied_back->last_split);
+  EXPECT_EQ(applied_back->last_split->child, TabletId{134});
+  EXPECT_EQ(applied_back->last_split->key, "m");
+  EXPECT_EQ(applied_back->last_split->end, "z");
+  EXPECT_EQ(applied_back->last_split->version, (Version{Epoch{2}, Lsn{33}}));
+  EXPECT_EQ(applied_back->last_split->primary, "ts-1");
+  EXPECT_EQ(applied_back->last_split->voters, (std::vector<ServerName>{"ts-1", "ts-2"}));
+
+  const auto detail = DecodeSplitDetail(EncodeSplitDetail({TabletId{134}, "m", "ts-1", {"ts-1", "ts-2"}}));
+  ASSERT_TRUE(detail);
+  EXPECT_EQ(detail->child, TabletId{134});
+  EXPECT_EQ(detail->voters.size(), 2u);
+  EXPECT_FALSE(DecodeSplitDetail("child").has_value());
+  EXPECT_FALSE(DecodeSplitDetail("").has_value());
 }
 
 TEST(RowTest, LogRowsSortByTabletThenLsn) {

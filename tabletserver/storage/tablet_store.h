@@ -57,7 +57,8 @@ struct ReplicaState {
   bool forgetful = false;        // may have forgotten what it acknowledged (rule 5)
   bool tombstone = false;        // dropped, at `promised`
   KeyRange incomplete_range;     // what it will cover when complete (rule 10)
-  Epoch family_epoch;            // rule 13: its parents' logs are committed through here
+  TabletId family_parent;        // split off this one: rule 13, its log is committed through the SPLIT at
+  Epoch family_epoch;            // this place, and replayed that far before this replica's own
   Lsn family_lsn;
   std::string schema;  // the table's schema, encoded, as last configured
 };
@@ -68,6 +69,16 @@ struct EpochStart {
   Lsn first;
 };
 
+// The latest SPLIT that a tablet has applied.
+struct AppliedSplit {
+  TabletId child;
+  std::string key;  // the child begins here
+  std::string end;  // and ends here
+  Version version;  // of the entry
+  ServerName primary;
+  std::vector<ServerName> voters;
+};
+
 // Changes only with Apply; consistent with the records.
 struct AppliedState {
   Version applied;  // the last applied entry
@@ -75,6 +86,7 @@ struct AppliedState {
   TabletTime time;  // of the last applied entry
   TabletTime window_floor;
   std::vector<EpochStart> epoch_starts;
+  std::optional<AppliedSplit> last_split;  // kept until the next one: the catalog is completed from it (rule 12)
 };
 
 // One client's remembered write.
@@ -122,6 +134,7 @@ struct RecoveredReplica {
   Version first_logged;  // none: the log is empty; truncation may have left nothing of it, and lsns
   Version last_logged;   // then go on after applied->applied
   std::vector<WindowRow> window;
+  bool replayed = false;  // by a start, for a family's sake, beyond the last checkpoint (not the store's to say)
 };
 
 // Asks a read for the applied lsn of the very snapshot that it saw (PROTOCOL 16).
@@ -195,7 +208,8 @@ class TabletStore {
   virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------
-  virtual Status Apply(std::span<const ApplyBatch> batches) = 0;  // one transaction
+  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window.
+  virtual Status Apply(std::span<const ApplyBatch> batches) = 0;
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;
   // One snapshot over the keys, in their order: from the first key on, as many as have values of bytes_max together,

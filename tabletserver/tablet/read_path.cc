@@ -12,6 +12,7 @@ namespace {
 constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kNotReadyRetryMs = 10;
+constexpr int64_t kSplitRetryMs = 1;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
@@ -115,6 +116,13 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const bool leads = view.role == RoleKind::kPrimary;
   answer.level = call.level == ReadLevel::kDefault ? handle->default_read_level.load(std::memory_order_relaxed) : call.level;
   const ReadLevel level = answer.level;
+  // PROTOCOL 11: its child may write what this replica does not know.
+  const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
+                                                              : touched->Overlaps({view.split_key, view.range.end}));
+  if (leads && of_child && level != ReadLevel::kEventual) {
+    attempt = {Next::kAwait, view.splitting, {}, {}};
+    return false;
+  }
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
   if (level == ReadLevel::kSession && !view.incomplete) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
@@ -161,6 +169,13 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   const bool at_hand = own && !view.replaying && !call.logged_refused;
   attempt = {at_hand ? Next::kLogged : Next::kAwait, verdict.version.lsn, {}, {}};
   return false;
+}
+
+bool ReadPath::SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer) {
+  if (handle.split_at() == answer.view->split_at()) return false;
+  answer.status = Status(Code::kComeAgain, "the tablet has just been split");
+  answer.retry_after_ms = kSplitRetryMs;
+  return true;
 }
 
 const LoggedSlice* ReadPath::LoggedOf(const ReadCall& call, const ReadAnswer& answer) {
@@ -235,6 +250,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
     return attempt;
   }
   result.applied = handle->AppliedBound();
+  if (SplitMeanwhile(*handle, result)) return attempt;
   result.record = *std::move(record);
   if (logged != nullptr) {
     if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
@@ -276,6 +292,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     return attempt;
   }
   result.applied = handle->AppliedBound();
+  if (SplitMeanwhile(*handle, result)) return attempt;
   if (logged != nullptr) {
     for (size_t i = 0; i < records->size(); ++i) {
       if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
@@ -345,6 +362,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
     return attempt;
   }
   result.applied = handle->AppliedBound();
+  if (SplitMeanwhile(*handle, result)) return attempt;
   if (logged != nullptr) {
     ConfirmLogged(*handle, result);
     if (!result.status.ok()) return attempt;

@@ -174,6 +174,8 @@ class ReadPath {
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
+  // True, and the answer says to come again: the tablet was split since the answer's view was taken.
+  static bool SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
   // After the store was read with a slice: that it still leads, so that nothing of the slice can have been undone before

@@ -3,10 +3,7 @@
 #include "common/base/planted_bug.h"
 
 namespace ebla::tabletserver {
-namespace {
 
-// (e, l) is in the history if there e began at or below l and the next epoch, if any, above l. Of epochs before the
-// first one remembered nothing is held against a token.
 bool InHistory(Version version, const std::vector<EpochStart>& starts) {
   if (!starts.empty() && version.epoch < starts.front().epoch) return true;
   for (size_t i = 0; i < starts.size(); ++i) {
@@ -15,6 +12,8 @@ bool InHistory(Version version, const std::vector<EpochStart>& starts) {
   }
   return false;
 }
+
+namespace {
 
 TokenVerdict::Kind Judge(Version version, const TabletView& view) {
   if (!version) return TokenVerdict::Kind::kServe;

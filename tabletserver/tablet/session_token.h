@@ -28,6 +28,10 @@ struct TokenVerdict {
   std::vector<Version> lost;  // all that were
 };
 
+// Whether the version is part of the history: there its epoch began at or below it and the next one, if any, above. Of
+// epochs before the first one remembered nothing is held against it.
+bool InHistory(Version version, const std::vector<EpochStart>& starts);
+
 // Judges the ranges of the token that touch `range` against what the view's replica has applied.
 TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range, const TabletView& view);
 

@@ -43,6 +43,7 @@ void TabletCore::Step(const Applied& input) {
   replica_.Step(input);
   overlay_.RemoveUpTo(input.upto.lsn);
   batch_entries_.clear();
+  if (born_ != nullptr) FinishSplit();
   Settle();
   view_dirty_ = true;
 }
@@ -71,18 +72,20 @@ void TabletCore::Step(const Tick& input) {
 // ---- outputs --------------------------------------------------------------------------------------------------------
 
 bool TabletCore::CanApply() const {
-  return failure_.ok() && !batch_out_ && !apply_stalled_ && applied_.applied.lsn < replica_.applicable() &&
+  const bool held = held_split_ && held_split_ == applied_.applied.lsn.Next() && replica_.incomplete();
+  return failure_.ok() && !batch_out_ && !apply_stalled_ && !held && applied_.applied.lsn < replica_.applicable() &&
          replica_.may_apply();
 }
 
 bool TabletCore::HasOutput() const {
   return view_dirty_ || !write_replies_.empty() || !purge_replies_.empty() || !control_replies_.empty() ||
-         replica_.HasOutput() || CanApply();
+         !copy_refusals_.empty() || replica_.HasOutput() || CanApply();
 }
 
 TabletOutput TabletCore::TakeOutput() {
   TabletOutput output;
   if (CanApply()) output.apply = NextBatch();
+  if (output.apply) output.split = born_;
   const Before before = Now();
   ReplicaOutput replica = replica_.TakeOutput();
   if (!replica_.failure().ok()) After(before);  // the log could not be read for a peer
@@ -100,6 +103,7 @@ TabletOutput TabletCore::TakeOutput() {
   output.copies = std::move(replica.copies);
   output.prepare = std::move(replica.prepare);
   output.copy_replies = std::move(replica.copy_replies);
+  for (CopyReply& refusal : std::exchange(copy_refusals_, {})) output.copy_replies.push_back(std::move(refusal));
   output.checkpoint_for_copy = replica.checkpoint_for_copy;
   for (ControlReply& reply : replica.replies) {
     reply.time = clock_.Now(now_);
@@ -120,6 +124,7 @@ TabletOutput TabletCore::TakeOutput() {
 std::optional<ApplyBatch> TabletCore::NextBatch() {
   if (refused_batch_.has_value()) {
     batch_out_ = true;
+    if (born_ != nullptr) born_->lead = LeadsChildOf(born_->split.version);
     return std::exchange(refused_batch_, std::nullopt);
   }
   ApplyBatch batch;
@@ -130,6 +135,11 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
   for (Lsn lsn = applied_.applied.lsn.Next(); lsn <= replica_.applicable() && bytes < options_.apply_bytes_max;
        lsn = lsn.Next()) {
     Result<EntryPtr> entry = EntryToApply(lsn);
+    // A SPLIT is a batch of its own: what comes before it is answered as of before it.
+    if (entry && (*entry)->kind == EntryKind::kSplit && (HoldsSplit(**entry) || !batch_entries_.empty())) {
+      read_ahead_.push_front(*std::move(entry));
+      break;
+    }
     Status status = entry.has_value() ? AddToBatch(**entry, batch) : entry.error();
     if (!status.ok()) {
       batch_entries_.clear();
@@ -138,9 +148,12 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
     }
     bytes += (*entry)->ApproximateBytes();
     batch_entries_.push_back(*std::move(entry));
+    if (born_ != nullptr) break;
   }
+  if (batch_entries_.empty()) return std::nullopt;
   batch.window = window_.TakeChange();
   batch.state.window_floor = window_.floor();
+  if (born_ != nullptr) born_->applied.window_floor = window_.floor();
   batch_state_ = batch.state;
   batch_out_ = true;
   return batch;
@@ -174,7 +187,7 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
         batch.state.epoch_starts.erase(batch.state.epoch_starts.begin());
       }
       break;
-    case EntryKind::kSplit:
+    case EntryKind::kSplit: EBLA_TRY(ApplySplit(entry, batch)); break;
     case EntryKind::kFreeze:
       return Error(Code::kInternal, "the log holds an entry at " + entry.version.ToString() + " that this version cannot apply");
   }
@@ -182,6 +195,11 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
   window_.Apply(entry);
   batch.state.applied = entry.version;
   batch.state.time = std::max(batch.state.time, entry.time);
+  if (born_ != nullptr) {
+    born_->applied.applied = entry.version;
+    born_->applied.time = batch.state.time;
+    born_->window = window_.Rows();
+  }
   return {};
 }
 
@@ -210,6 +228,11 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->replaying = replica_.role() != RoleKind::kAbsent && applied_.applied.lsn < replay_upto_;
   view->writes_stalled = replica_.store_stalled();
   view->pending_bytes = overlay_.bytes();
+  if (pending_split_) {
+    view->splitting = pending_split_->lsn;
+    view->split_key = pending_split_->detail.key;
+  }
+  if (applied_.last_split) view->last_split = std::make_shared<const AppliedSplit>(*applied_.last_split);
   view->epoch_starts = applied_.epoch_starts;
   view->schema = schema_;
   view->promised = replica_.state().promised;

@@ -6,6 +6,7 @@
 
 #include "common/base/key_range.h"
 #include "common/base/planted_bug.h"
+#include "tabletserver/tablet/session_token.h"
 
 namespace ebla::tabletserver {
 
@@ -87,6 +88,12 @@ void TabletCore::Step(const FenceReplica& input) {
 }
 
 void TabletCore::Step(const DropReplica& input) {
+  const auto committed = [&input](const LogEntry&, const SplitDetail& split) {
+    return std::ranges::find(input.splits, split.child) != input.splits.end();
+  };
+  if (!input.splits.empty() && !Planted(PlantedBug::drop_forgets_split) && AppliesSplitFirst(committed)) {
+    return AnswerSplit(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
+  }
   const Before before = Now();
   replica_.Step(input);
   After(before);
@@ -125,6 +132,9 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   pending_primary_ = {};
   read_ahead_.clear();
   refused_batch_.reset();
+  born_.reset();
+  pending_split_.reset();
+  held_split_ = {};
   view_dirty_ = true;
 }
 
@@ -141,6 +151,7 @@ void TabletCore::After(const Before& before) {
     overlay_ = {};
     window_.RemoveAbove(applied_.applied.lsn);
     pending_primary_ = {};
+    GiveUpSplit();
   }
   if (newly) {
     const EntryPtr barrier = replica_.Held(replica_.barrier());
@@ -212,6 +223,14 @@ void TabletCore::Step(const ConfirmLeadership& input) {
 
 void TabletCore::Step(const ReceiveCopy& input) {
   Observe(input.now);
+  // Part of what the source has applied, so it is committed, and its child may be nowhere else.
+  const auto committed = [&input](const LogEntry& entry, const SplitDetail&) {
+    return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
+  };
+  if (!Planted(PlantedBug::drop_forgets_split) && AppliesSplitFirst(committed)) {
+    copy_refusals_.push_back({input.token, Error(Code::kComeAgain, "a split that is committed is applied first")});
+    return;
+  }
   const Before before = Now();
   replica_.Step(input);
   After(before);

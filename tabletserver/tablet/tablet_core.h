@@ -15,7 +15,10 @@
 //   6. replies, answers and messages: send. A message is answered by one PeerReply, empty when it was lost.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
-//   9. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
+//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says, before
+//              that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into the child's
+//              core, whose view is published, and its place in the directory taken, no later than the parent's next view.
+//   10. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
 //      install the copy's start, Step(InstallCopy).
 //
 // A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied, and
@@ -100,6 +103,22 @@ struct Purge {
   MonotonicTime now;
 };
 
+// The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does not
+// lead that epoch, or gave it up since.
+struct SplitTablet {
+  RequestToken token;
+  Epoch epoch;
+  std::string key;
+  TabletId child;
+  MonotonicTime now;
+};
+
+// Into the core of the child, which knows at most a promise or a tombstone so far.
+struct BeginChild {
+  std::shared_ptr<const BornChild> born;
+  MonotonicTime now;
+};
+
 // What a copy begins from: the primary's applied state at its start, and the window of then.
 struct InstallCopy {
   uint64_t id = 0;
@@ -121,6 +140,7 @@ struct TabletOutput {
   std::vector<EntryPtr> append;
   std::optional<FlushRequest> flush;
   std::optional<ApplyBatch> apply;
+  std::shared_ptr<const BornChild> split;  // comes to be with `apply`; null: nobody does
   std::shared_ptr<const TabletView> view;  // null: as before
   std::vector<WriteReply> writes;
   std::vector<PurgeReply> purges;
@@ -146,6 +166,9 @@ class TabletCore {
   void Step(const TransferReplica& input);
   void Step(const AlterTablet& input);
   void Step(const ReplicaForgotten& input);
+  void Step(const SplitTablet& input);
+  void Step(const BeginChild& input);
+  void Step(const KnownCommitted& input) { replica_.Step(input); }
   void Step(AdmitWrite input);
   void Step(const Purge& input);
   void Step(const Stored& input);
@@ -171,10 +194,22 @@ class TabletCore {
 
   bool HasOutput() const;
   TabletOutput TakeOutput();
+  // Of an output, only what is to be applied; for the replay of a family before anything else runs (family_replay.h).
+  // Answered by Step(Applied), too. None: nothing is left, or failure() says why not.
+  struct Replay {
+    ApplyBatch apply;
+    std::shared_ptr<const BornChild> split;
+  };
+  std::optional<Replay> TakeReplay();
+  // What the store is to hold of this core's replica before the parent's Apply: what was promised for it so far stays.
+  ReplicaState StateAtBirth(const BornChild& born) const;
+  // As the next output would have it.
+  std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
   // ---- for the host's bounds and reports ------------------------------------------------------------------------------
   const ReplicaCore& replica() const { return replica_; }
   const AppliedState& applied_state() const { return applied_; }
+  const Status& failure() const { return failure_; }
   const KeyRange& range() const { return applied_.range; }
   size_t overlay_bytes() const { return overlay_.bytes(); }
   size_t window_bytes() const { return window_.bytes(); }
@@ -235,6 +270,25 @@ class TabletCore {
   void BeginAnew(const KeyRange& range);
   void Observe(MonotonicTime now) { now_ = std::max(now_, now); }
 
+  // tablet_split.cc
+  struct PendingSplit {
+    Lsn lsn;
+    SplitDetail detail;
+  };
+  Status CheckSplit(const SplitTablet& input) const;
+  // A SPLIT that this leader has logged and not applied takes the key to its child.
+  bool GoesToChild(std::string_view key) const { return pending_split_ && key >= pending_split_->detail.key; }
+  bool RefuseWhileSplitting(const WriteRequest& request);
+  bool LeadsChildOf(Version split) const;
+  Status ApplySplit(const LogEntry& entry, ApplyBatch& batch);
+  bool HoldsSplit(const LogEntry& entry);
+  void FinishSplit();
+  void GiveUpSplit();
+  void AnswerSplit(RequestToken token, Status status);
+  void NameRange(Lsn entry, WriteReply& reply) const;
+  Result<Lsn> LastUnappliedSplit(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
+  bool AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
+
   bool CanApply() const;
   std::optional<ApplyBatch> NextBatch();
   Result<EntryPtr> EntryToApply(Lsn lsn);
@@ -270,11 +324,17 @@ class TabletCore {
   std::optional<ApplyBatch> refused_batch_;
   bool apply_stalled_ = false;
 
+  std::optional<PendingSplit> pending_split_;  // logged and led by this replica
+  std::vector<RequestToken> split_waiters_;
+  std::shared_ptr<BornChild> born_;            // of the batch that is out or refused
+  Lsn held_split_;                             // not to be applied while the replica is incomplete
+
   bool view_dirty_ = true;
   Status failure_;
   std::vector<WriteReply> write_replies_;
   std::vector<PurgeReply> purge_replies_;
   std::vector<ControlReply> control_replies_;
+  std::vector<CopyReply> copy_refusals_;
 };
 
 }  // namespace ebla::tabletserver

@@ -100,6 +100,18 @@ void TabletDirectory::Remove(const TabletHandle& handle) {
   if (Extract(*next, handle) != nullptr) snapshot_.Store(std::move(next));
 }
 
+Status TabletDirectory::Split(const TabletHandle& parent, const KeyRange& left,
+                              const std::shared_ptr<TabletHandle>& child, const KeyRange& right) {
+  std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
+  auto kept = Extract(*next, parent);
+  if (kept == nullptr) return Error(Code::kNotFound, "tablet " + std::to_string(parent.tablet.value) + " is not here");
+  EBLA_TRY(Insert(*next, {left, kept}));
+  EBLA_TRY(Insert(*next, {right, child}));
+  snapshot_.Store(std::move(next));
+  return Status::Ok();
+}
+
 Status TabletDirectory::ChangeRange(const TabletHandle& handle, const KeyRange& range) {
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_.Load());

@@ -48,8 +48,11 @@ class TabletDirectory {
   // COME_AGAIN, naming it, when another replica covers part of the range; nothing is changed then.
   Status Add(const std::shared_ptr<TabletHandle>& handle, const KeyRange& range);
   void Remove(const TabletHandle& handle);
-  // The replica's range is another now (it learnt it, or shrank by a split).
+  // The replica's range is another now: it learnt it.
   Status ChangeRange(const TabletHandle& handle, const KeyRange& range);
+  // The parent keeps the left part, its child comes with the right one, both at once: no reader finds a key nowhere.
+  Status Split(const TabletHandle& parent, const KeyRange& left, const std::shared_ptr<TabletHandle>& child,
+               const KeyRange& right);
 
   const Published<Snapshot>& published() const { return snapshot_; }
   std::shared_ptr<const Snapshot> snapshot() const { return snapshot_.Load(); }

@@ -74,6 +74,7 @@ class TabletHandle {
   // Null: nothing is served (being made, or dropped).
   std::shared_ptr<const TabletView> view() const { return view_.Load(); }
   Version AppliedBound() const { return applied_bound_.Load(); }
+  Lsn split_at() const { return Lsn{split_at_.load()}; }
 
   // ---- shard only ----
   void Publish(std::shared_ptr<const TabletView> view) {
@@ -82,6 +83,9 @@ class TabletHandle {
     view_.Store(std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = guard_](const TabletView*) {}));
   }
   void RaiseAppliedBound(Version applied) { applied_bound_.Store(applied); }
+  // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds another
+  // place here after, may have seen what its keys' new tablet wrote since.
+  void SetSplitAt(Lsn lsn) { split_at_.store(lsn.value); }
   // Serves nothing from now on.
   void Close() {
     view_.Store(nullptr);
@@ -121,6 +125,7 @@ class TabletHandle {
  private:
   Published<TabletView> view_;
   SharedVersion applied_bound_;
+  std::atomic<uint64_t> split_at_{0};
   std::shared_ptr<int> guard_ = std::make_shared<int>(0);  // shard only
   std::vector<std::weak_ptr<int>> retired_;                // shard only: guards of views replaced for good
 };

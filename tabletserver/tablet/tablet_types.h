@@ -79,7 +79,8 @@ struct WriteReply {
   Version version;                // none: the batch wrote nothing
   std::vector<int64_t> counters;
   int32_t failed_index = -1;
-  Version applied;                // the tablet's position, for session tokens
+  Version applied;                // the tablet's position, for session tokens; none: it says nothing of the write's keys
+  std::optional<KeyRange> range;  // of that position, where tablet and epoch alone do not tell: after a split
   TabletTime time;
   int64_t retry_after_ms = -1;    // -1: not said
 };
@@ -125,6 +126,9 @@ struct TabletView {
   bool replaying = false;            // the log that a restart found is not wholly applied: writes are asked to come again
   bool writes_stalled = false;       // the store refuses entries
   size_t pending_bytes = 0;          // of the overlay
+  Lsn splitting;                     // a SPLIT that is logged and not applied; none: none is
+  std::string split_key;             // what lies at this key and above waits for it (rule 11)
+  std::shared_ptr<const AppliedSplit> last_split;  // null: it was never split
   std::vector<EpochStart> epoch_starts;
   std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
   // For the master's eyes (master.thrift, TabletLoad).
@@ -136,6 +140,19 @@ struct TabletView {
   bool forgetful = false;
   std::vector<PeerProgress> peers;
   std::string failure;               // not empty: the replica is dead, and why
+
+  Lsn split_at() const { return last_split == nullptr ? Lsn{} : last_split->version.lsn; }
+};
+
+// What a parent that applies SPLIT hands to its child (PROTOCOL "Split").
+struct BornChild {
+  TabletId parent;
+  AppliedSplit split;
+  AppliedState applied;           // the child's
+  std::vector<WindowRow> window;  // as of the SPLIT, the refusals among it
+  TabletClock clock;
+  std::shared_ptr<const TabletSchema> schema;
+  bool lead = false;              // this replica appended it, and still leads that epoch: it leads the child, too
 };
 
 }  // namespace ebla::tabletserver

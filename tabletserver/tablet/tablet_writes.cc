@@ -50,6 +50,7 @@ void TabletCore::Step(AdmitWrite input) {
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
   if (request.client && AnswerFromWindow(request, digest, level, now)) return;
+  if (RefuseWhileSplitting(request)) return;
   if (RefuseForRoom(input, level)) return;
   Execute(request, digest, level, now);
 }
@@ -209,6 +210,11 @@ void TabletCore::Step(const Purge& input) {
   if (overlay_.bytes() > options_.overlay_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
   }
+  // The entry of a later time has to stand in the log that goes on with the record.
+  const auto elsewhere = [this](const ExpiredKey& one) { return !applied_.range.Contains(one.key) || GoesToChild(one.key); };
+  if (input.token && std::ranges::any_of(input.keys, elsewhere)) {
+    return refuse(Code::kComeAgain, "the tablet is being split");
+  }
   clock_.See(input.reached, now_);
   const TabletTime now = clock_.Now(now_);
   Result<std::vector<Effect>> effects = PurgeEffects(input, now);
@@ -238,7 +244,7 @@ Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletT
   std::vector<Effect> effects;
   std::set<std::string_view> named;
   for (const ExpiredKey& expired : input.keys) {
-    if (!applied_.range.Contains(expired.key)) continue;
+    if (!applied_.range.Contains(expired.key) || GoesToChild(expired.key)) continue;
     if (overlay_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
     EBLA_ASSIGN(const std::optional<StoredRecord> record, readers_.record(expired.key));
     if (!record.has_value() || record->version != expired.version) continue;
@@ -310,6 +316,7 @@ void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version
   reply.failed_index = outcome.failed_index;
   reply.applied = applied_.applied;
   reply.time = clock_.Now(now_);
+  NameRange(version.lsn, reply);
   write_replies_.push_back(std::move(reply));
 }
 

@@ -320,7 +320,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate"}) {
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));

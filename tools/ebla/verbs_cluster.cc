@@ -116,6 +116,24 @@ void AddTabletTransfer(Verbs& verbs) {
   verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("NAME");
 }
 
+void AddTabletSplit(Verbs& verbs) {
+  struct Arguments {
+    std::string table, at;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add("tablet split", "Splits the tablet that holds a key there; no data moves",
+                             "tablet split carts --at user5", [args](Context& context) -> Status {
+                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
+                               EBLA_ASSIGN(const Client client, context.connect());
+                               EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
+                               context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() +
+                                              ", tablet " + std::to_string(split.child.value) + " " + split.child_range.ToString());
+                               return {};
+                             });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("--at", args->at, R"(The key at which the new tablet begins; \xNN is a byte)")->required()->type_name("KEY");
+}
+
 void AddTabletList(Verbs& verbs) {
   struct Arguments {
     std::string table, server;
@@ -437,6 +455,7 @@ void AddLocate(Verbs& verbs) {
 void AddClusterVerbs(Verbs& verbs) {
   AddTabletList(verbs);
   AddTabletTransfer(verbs);
+  AddTabletSplit(verbs);
   AddTabletRecover(verbs);
   AddServerList(verbs);
   AddServerRemove(verbs);

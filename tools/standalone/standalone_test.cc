@@ -3,9 +3,11 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
+#include <map>
 #include <thread>
 
 #include "client/client.h"
@@ -114,6 +116,62 @@ TEST_F(StandaloneTest, KeepsEverythingOverAKill) {
   RecordProperty("ready_ms", static_cast<int>(first.count()));
   RecordProperty("ready_after_kill_ms", static_cast<int>(second.count()));
   std::cout << "ready after " << first.count() << " ms, after a kill " << second.count() << " ms\n";
+}
+
+// One client writes and reads, in a session and without, over every border to come; it sees no error, and after a kill at
+// once all of it is there, in as many tablets.
+TEST_F(StandaloneTest, TabletsSplitWhileAClientGoesOn) {
+  StartAndWait();
+  std::map<std::string, int> written;
+  {
+    Client client = Connect();
+    ASSERT_TRUE(client.CreateTable("carts"));
+    Table carts = client.OpenTable("carts").value();
+    std::atomic<bool> stop{false};
+    std::atomic<int> rounds{0};
+    std::string fault;
+    std::thread load([&] {
+      Session session = client.NewSession();
+      for (int i = 0; !stop || i % 26 != 0; ++i) {
+        const std::string key = std::string(1, static_cast<char>('a' + i % 26)) + "x";
+        const auto put = carts.Put(key, std::to_string(i), {.session = &session});
+        const auto got = put ? carts.Get(key, {.read = i % 2 == 0 ? Read::InSession() : Read::Strong(), .session = &session})
+                             : Result<Record>(Error(put.error()));
+        if (!got || got->value != std::to_string(i)) {
+          fault = key + ": " + (got ? "found " + got->value : got.error().ToString());
+          return;
+        }
+        written[key] = i;
+        rounds = i;
+      }
+    });
+    for (const char* key : {"m", "f", "t", "c", "p"}) {
+      const int before = rounds;
+      const auto split = client.SplitTablet("carts", key);
+      EXPECT_TRUE(split) << split.error();
+      if (split) {
+        EXPECT_EQ(split->child_range.start, key);
+      }
+      while (rounds < before + 30 && fault.empty()) std::this_thread::sleep_for(1ms);  // polls; the load ends or goes on
+    }
+    const auto again = client.SplitTablet("carts", "m");
+    EXPECT_EQ(again.error().code(), Code::kInvalidArgument) << "a tablet begins there already";
+    stop = true;
+    load.join();
+    ASSERT_EQ(fault, "");
+    EXPECT_EQ(client.ListTablets("carts")->size(), 6u);
+  }
+  ASSERT_TRUE(cluster::Signal(process_, SIGKILL).ok());
+  ASSERT_TRUE(cluster::WaitForExit(process_, 10s));
+  StartAndWait();
+  Client client = Connect();
+  Table carts = client.OpenTable("carts").value();
+  for (const auto& [key, value] : written) {
+    const auto got = carts.Get(key);
+    ASSERT_TRUE(got) << key << ": " << got.error();
+    EXPECT_EQ(got->value, std::to_string(value)) << key;
+  }
+  EXPECT_EQ(client.ListTablets("carts")->size(), 6u);
 }
 
 TEST_F(StandaloneTest, StopsCleanlyAndDropsTables) {

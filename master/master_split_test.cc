@@ -1,0 +1,187 @@
+// Splits by the master (PROTOCOL 9, 12): the intent, the order, the two znodes in one change, whoever dies meanwhile; what
+// is refused, what is given up, what an open intent keeps off.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/base/family.h"
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "master/testing/test_cluster.h"
+
+namespace ebla::master::testing {
+namespace {
+
+class MasterSplitTest : public ::testing::Test {
+ protected:
+  void Begin(idl::TableOptions options = {}, size_t servers = 3) {
+    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
+    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
+    cluster_->scheduler().RunFor(2s);
+    if (!options.__isset.replicas) options.__set_replicas(3);
+    ASSERT_EQ(cluster_->Create("carts", {}, options).header.code, idl::Code::OK);
+    WaitServing();
+  }
+  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
+  TestCluster& cluster() { return *cluster_; }
+  void WaitServing() {
+    ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
+        << cluster().WhyNotServing("carts");
+    cluster().scheduler().RunFor(2s);  // and everybody has reported
+  }
+  idl::SplitTabletReply Split(const std::string& key, int32_t deadline_ms = 0) {
+    idl::SplitTabletRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
+  }
+  FakeServer& ServerOf(const std::string& name) {
+    for (auto& server : cluster().servers()) {
+      if (server->name() == name) return *server;
+    }
+    ADD_FAILURE() << name;
+    return cluster().server(0);
+  }
+  std::optional<idl::TabletNode> Node(int64_t tablet) {
+    const auto node = cluster().coordination().tree().Get(
+        coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
+    if (!node) return std::nullopt;
+    return *coordination::DecodeNode<idl::TabletNode>(node->data);
+  }
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+TEST_F(MasterSplitTest, TwoZnodesInOneChange) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  const idl::SplitTabletReply reply = Split("m");
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(reply.tablet.tabletId, before.tabletId);
+  EXPECT_EQ(reply.tablet.range.endKey, "m");
+  EXPECT_EQ(reply.child.range.startKey, "m");
+  EXPECT_EQ(reply.child.primary, before.primary);
+  EXPECT_EQ(reply.child.epoch, before.epoch);
+  EXPECT_EQ(reply.child.voters, before.voters);
+  EXPECT_EQ(static_cast<uint64_t>(reply.child.tabletId) % kFamilies, static_cast<uint64_t>(before.tabletId) % kFamilies);
+  WaitServing();
+  EXPECT_EQ(cluster().Tablets().size(), 2u);
+  EXPECT_EQ(cluster().Tablets().at(reply.child.tabletId).epoch, before.epoch) << "nobody fenced it for want of a report";
+  EXPECT_EQ(Node(reply.child.tabletId)->parentId, before.tabletId);
+  EXPECT_FALSE(Node(before.tabletId)->__isset.split);
+  // Again, within either half.
+  EXPECT_EQ(Split("f").header.code, idl::Code::OK);
+  EXPECT_EQ(Split("t").header.code, idl::Code::OK);
+  WaitServing();
+  EXPECT_EQ(cluster().Tablets().size(), 4u);
+}
+
+TEST_F(MasterSplitTest, WhatCannotBeIsRefused) {
+  idl::TableOptions options;
+  idl::KeyGroup group;
+  group.__set_delimiter("/");
+  options.__set_keyGroup(group);
+  Begin(options);
+  ASSERT_EQ(Split("m/").header.code, idl::Code::OK);
+  const idl::SplitTabletReply twice = Split("m/");
+  EXPECT_EQ(twice.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(twice.header.message, ::testing::HasSubstr("begins at"));
+  const idl::SplitTabletReply cut = Split("n/x");
+  EXPECT_EQ(cut.header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_THAT(cut.header.message, ::testing::HasSubstr("group"));
+  EXPECT_EQ(Split(std::string(300, 'x')).header.code, idl::Code::INVALID_ARGUMENT);
+  idl::SplitTabletRequest nowhere;
+  nowhere.table = "nowhere";
+  nowhere.key = "m";
+  EXPECT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, nowhere)->header.code,
+            idl::Code::NO_SUCH_TABLE);
+}
+
+// The primary refuses for good: a later epoch's Barrier shows that nothing came of it, and the intent goes.
+TEST_F(MasterSplitTest, ARefusedSplitIsSettledInALaterEpoch) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  ServerOf(before.primary).refuse_split = idl::Code::INVALID_ARGUMENT;
+  const idl::SplitTabletReply reply = Split("m");
+  EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT) << reply.header.message;
+  WaitServing();
+  EXPECT_EQ(cluster().Tablets().size(), 1u);
+  EXPECT_GT(cluster().Tablets().begin()->second.epoch, before.epoch);
+  EXPECT_FALSE(Node(before.tabletId)->__isset.split);
+  ServerOf(before.primary).refuse_split.reset();
+  EXPECT_EQ(Split("m").header.code, idl::Code::OK);
+}
+
+TEST_F(MasterSplitTest, AReportCompletesItWhereTheAnswerIsLost) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  ServerOf(before.primary).lose_split_answers = true;
+  (void)Split("m", 500);
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
+  WaitServing();
+}
+
+// The catalog is completed as SPLIT says, and only then is the child failed over.
+TEST_F(MasterSplitTest, ThePrimaryDiesWithItsAnswer) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  FakeServer& primary = ServerOf(before.primary);
+  primary.lose_split_answers = true;
+  idl::SplitTabletRequest request;
+  request.table = "carts";
+  request.key = "m";
+  TestMaster& leader = cluster().master(cluster().Leader().value());
+  leader.executor->Post([service = leader.master->service(), request] {
+    service->splitTablet([](const idl::SplitTabletReply&) {}, request);
+  });
+  ASSERT_TRUE(cluster().RunUntil([&] { return primary.replicas().size() == 2; }, 10s));
+  primary.Stop();
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
+  for (const auto& [id, info] : cluster().Tablets()) {
+    ASSERT_TRUE(cluster().RunUntil([&, id = id] { return cluster().Tablets().at(id).primary != before.primary; }, 60s));
+  }
+  primary.lose_split_answers = false;
+  primary.Start();
+  WaitServing();
+}
+
+// PROTOCOL 12: an open intent excludes everything but a failover.
+TEST_F(MasterSplitTest, AnOpenIntentKeepsOtherChangesOff) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  ServerOf(before.primary).refuse_split = idl::Code::COME_AGAIN;
+  (void)Split("m", 300);
+  ASSERT_TRUE(Node(before.tabletId)->__isset.split);
+  idl::TransferTabletRequest transfer;
+  transfer.table = "carts";
+  transfer.key = "a";
+  transfer.toServer = before.voters[0] == before.primary ? before.voters[1] : before.voters[0];
+  transfer.deadlineMs = 500;
+  EXPECT_EQ(cluster().Call<idl::TransferTabletReply>(&idl::MasterServiceCobSvIf::transferTablet, transfer)->header.code,
+            idl::Code::UNAVAILABLE);
+  EXPECT_EQ(Split("f", 300).header.code, idl::Code::UNAVAILABLE) << "one at a time";
+  EXPECT_EQ(cluster().Tablets().begin()->second.primary, before.primary);
+  ServerOf(before.primary).refuse_split.reset();
+  WaitServing();
+}
+
+// PROTOCOL 9: whoever drops a replica of the parent is told what was split off.
+TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
+  Begin({}, 4);
+  const idl::SplitTabletReply split = Split("m");
+  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
+  idl::TableOptions fewer;
+  fewer.__set_replicas(2);
+  ASSERT_EQ(cluster().Alter("carts", fewer).header.code, idl::Code::OK);
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s)) << cluster().WhyNotServing("carts");
+  size_t told = 0;
+  for (const auto& server : cluster().servers()) {
+    const auto dropped = server->drop_splits.find(split.tablet.tabletId);
+    if (dropped == server->drop_splits.end()) continue;
+    EXPECT_THAT(dropped->second, ::testing::ElementsAre(split.child.tabletId));
+    ++told;
+  }
+  EXPECT_GT(told, 0u);
+}
+
+}  // namespace
+}  // namespace ebla::master::testing

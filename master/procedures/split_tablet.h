@@ -1,0 +1,61 @@
+// master/procedures/split_tablet.h
+// Has a tablet split in two (PROTOCOL 11 to 13): its znode names the key and the child's id, its primary logs SPLIT, and one
+// Multi then gives the parent the lower half and makes the child's znode, as SPLIT says.
+//
+//   znode of 7: [a, z) epoch 3            intent drawn by compare-and-set: key m, child 71, epoch 3
+//   order to 7's primary of epoch 3       SPLIT logged, committed, applied: 7 serves [a, m), 71 serves [m, z)
+//   any replica's report that it applied  znode of 7: [a, m); znode of 71: [m, z) epoch 3, primary and voters of SPLIT
+//
+// Resumption: the intent says everything. Whoever comes to be master asks for the same SPLIT again, a no-op where it is
+//             logged, or finds in the reports that it is applied.
+// Invariants: 1. The child's znode is made only from a report or an answer that its SPLIT is applied somewhere: so that is
+//                committed.
+//             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not: then it never
+//                will be. Where the primary refuses it, or nothing comes of it for a while, the tablet is taken to a later
+//                epoch for that.
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <string>
+
+#include "master/procedures/procedure.h"
+#include "master/procedures/tablet_steward.h"
+
+namespace ebla::master {
+
+std::string SplitTabletName(TabletId tablet);
+
+// Whether the key can part the table there: INVALID_ARGUMENT with the reason, NOT_FOUND no such tablet.
+Status CheckSplit(const Image& image, TabletId tablet, const std::string& key);
+
+// The change that begins it, if `tablet` is settled, or is being split there already; UNAVAILABLE: not at present.
+Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key);
+
+class SplitTablet final : public Procedure {
+ public:
+  SplitTablet(const Context& context, TabletSteward& steward, TabletId tablet);
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  struct Proof {
+    bool applied = false;  // by whom `split` tells
+    bool never = false;    // and it never will be
+    idl::AppliedSplit split;
+  };
+  Proof Look(const TabletEntry& tablet) const;
+  void Order(const TabletEntry& tablet, coordination::Callback<Progress> done);
+  void OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results, coordination::Callback<Progress> done);
+  void Complete(const idl::AppliedSplit& split, coordination::Callback<Progress> done);
+  void GiveUp(coordination::Callback<Progress> done);
+
+  const Context context_;
+  TabletSteward& steward_;
+  const TabletId tablet_;
+  const MonotonicTime began_;
+  TabletId child_;         // once seen in the catalog
+  bool refused_ = false;   // by the primary, for good
+  Status refusal_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master

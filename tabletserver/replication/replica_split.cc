@@ -1,0 +1,45 @@
+// What a split asks of the replica (PROTOCOL 9, 11 to 13): to be born as its child, to begin copies anew, to give one up.
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/planted_bug.h"
+#include "tabletserver/replication/replica_core.h"
+
+namespace ebla::tabletserver {
+
+void ReplicaCore::Step(const BecomeChild& input) {
+  CHECK(!awaiting_store_ && role() == RoleKind::kAbsent) << "a split's child is here already";
+  now_ = std::max(now_, input.now);
+  state_ = input.state;
+  state_dirty_ = true;
+  log_.Reset(input.at);
+  committed_ = input.at.lsn;
+  if (state_.tombstone) {  // dropped before the split was applied here: the host removes what it is given
+    remains_ = true;
+    return;
+  }
+  role_ = Follower{};
+  if (state_.promised > input.at.epoch) return;  // fenced before it was born
+  configured_ = input.at.epoch;
+  primary_ = input.primary;
+  voters_ = input.voters;
+  learners_.clear();
+  if (!input.lead) return;
+  Leadership::Start start{options_.self, options_.lease, configured_, input.at.lsn, messages_, input.at.lsn.Next()};
+  role_.emplace<Leadership>(std::move(start), voters_, learners_);
+}
+
+void ReplicaCore::Step(const SplitApplied&) {
+  auto* lead = std::get_if<Leadership>(&role_);
+  if (lead == nullptr) return;
+  if (!Planted(PlantedBug::copy_crosses_split)) lead->BeginCopiesAnew();
+  lead->HeartbeatDue();
+}
+
+void ReplicaCore::Step(const SplitInCopy& input) {
+  if (copy_ && copy_->stage >= CopyStage::kApplying && copy_->upto >= input.at) AbandonCopy();
+}
+
+}  // namespace ebla::tabletserver

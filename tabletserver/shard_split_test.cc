@@ -1,0 +1,358 @@
+// Splits of whole servers (PROTOCOL 9 to 13, 17, 18): what the two halves serve, who leads the child, what a crash, a
+// drop, a copy or a failover at any moment leaves of it.
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <random>
+
+#include "tabletserver/group_fixture.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using idl::Code;
+
+class ShardSplitTest : public GroupFixture {
+ protected:
+  static constexpr int64_t kChild = kTablet + 64;
+
+  void SetUp() override {
+    options_.checkpoint = {.period = 600s, .log_bytes = 100'000'000, .look_every = 500ms};  // only those asked for
+    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
+  }
+  bool Serves(const std::string& server, int64_t tablet = kTablet) {
+    return Until([&] {
+      const auto view = View(server, tablet);
+      return view != nullptr && view->barrier_applied;
+    }, 10s);
+  }
+  void Lead(const std::vector<std::string>& voters) {
+    ASSERT_TRUE(Configure(1, {"ts-1", voters, {}}));
+    ASSERT_TRUE(Serves("ts-1"));
+    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, Code::OK);
+  }
+  // Epoch 1, at "m".
+  void SplitHere() {
+    const idl::SplitResult split = Split("ts-1", 1, "m", kChild);
+    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
+    EXPECT_EQ(split.split.childId, kChild);
+    EXPECT_EQ(split.split.primary, "ts-1");
+  }
+  std::string Ranges(const std::string& server) {
+    std::string text;
+    const auto snapshot = at(server).server->directory().snapshot();
+    const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{kTable});
+    for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
+      const auto view = (*ranges)[i].handle->view();
+      text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() +
+              (view == nullptr ? "?" : view->role == RoleKind::kPrimary ? "*" : view->incomplete ? "!" : "") + " ";
+    }
+    return text;
+  }
+  std::string Value(const std::string& server, const std::string& key, idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
+    const idl::GetReply reply = Get(server, key, level);
+    return reply.header.code == Code::OK ? reply.record.value : "code " + std::to_string(reply.header.code);
+  }
+  // The last entry of the log at the server is SPLIT, and it is not applied there.
+  bool HoldsSplitUnapplied(const std::string& server) {
+    const auto view = View(server);
+    if (view == nullptr || view->applied == view->last_appended) return false;
+    const auto log = at(server).store->ReadLog(TabletId{kTablet}, view->applied.lsn.Next(), Lsn{UINT64_MAX}, 1 << 20);
+    return log && !log->empty() && log->back().kind == EntryKind::kSplit;
+  }
+  static constexpr char kBoth[] = "100[\"\", \"m\")* 164[\"m\", \"\")* ";
+  static constexpr char kFollowed[] = "100[\"\", \"m\") 164[\"m\", \"\") ";
+};
+
+TEST_F(ShardSplitTest, BothHalvesServeAtOnceAndVersionsGoOn) {
+  Lead({"ts-1"});
+  const Version before = View("ts-1")->applied;
+  SplitHere();
+  EXPECT_EQ(Ranges("ts-1"), kBoth);
+  EXPECT_EQ(Value("ts-1", "a"), "1");
+  EXPECT_EQ(Value("ts-1", "p"), "1");
+  for (const char* key : {"a", "p"}) {
+    const idl::WriteReply reply = Write("ts-1", {PutOf(key, "2")});
+    ASSERT_EQ(reply.header.code, Code::OK) << reply.header.message;
+    EXPECT_EQ(reply.version.epoch, 1);
+    EXPECT_EQ(static_cast<uint64_t>(reply.version.lsn), before.lsn.value + 2) << "SPLIT, then this one, in each log";
+    EXPECT_EQ(Value("ts-1", key), "2");
+  }
+  const idl::WriteReply across = Write("ts-1", {PutOf("a", "3"), PutOf("p", "3")});
+  EXPECT_EQ(across.header.code, Code::INVALID_ARGUMENT) << "a batch lies within one tablet";
+  EXPECT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK) << "a repeated SPLIT is a no-op";
+  EXPECT_EQ(Ranges("ts-1"), kBoth);
+}
+
+TEST_F(ShardSplitTest, OnlyTheEpochsLeaderObeysAndOnlyWhatCanBe) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  EXPECT_EQ(Split("ts-2", 1, "m", kChild).status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Split("ts-1", 2, "m", kChild).status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Split("ts-1", 1, std::string(300, 'm'), kChild).status.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Split("ts-1", 1, "m", kChild + 1).status.code, Code::INVALID_ARGUMENT) << "another family's id";
+  SplitHere();
+  EXPECT_EQ(Split("ts-1", 1, "p", kChild + 64).status.code, Code::INVALID_ARGUMENT) << "no key of this tablet any more";
+}
+
+TEST_F(ShardSplitTest, FollowersHaveTheChildAndItsLeaderALease) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  SplitHere();
+  EXPECT_EQ(Ranges("ts-1"), kBoth);
+  EXPECT_EQ(Value("ts-1", "p"), "1") << "without an error";
+  for (const char* name : {"ts-2", "ts-3"}) {
+    ASSERT_TRUE(Until([&] { return Ranges(name) == kFollowed; }, 10s)) << Ranges(name);
+  }
+  EXPECT_TRUE(Until([&] { return View("ts-1", kChild)->lease_until > at("ts-1").executor->Now(); }, 5s));
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1", kChild); }));
+  EXPECT_EQ(Value("ts-2", "p", idl::ReadLevel::EVENTUAL), "2");
+}
+
+// PROTOCOL 18, 20: the window is the child's too.
+TEST_F(ShardSplitTest, ARetryIsAnsweredFromTheChildsWindow) {
+  Lead({"ts-1"});
+  const idl::WriteReply first = WriteAs("ts-1", 5, 1, {IncrementOf("zz")});
+  ASSERT_EQ(first.header.code, Code::OK);
+  SplitHere();
+  const idl::WriteReply retry = WriteAs("ts-1", 5, 1, {IncrementOf("zz")});
+  ASSERT_EQ(retry.header.code, Code::OK) << retry.header.message;
+  EXPECT_EQ(retry.version, first.version);
+  EXPECT_EQ(retry.counters, first.counters);
+  EXPECT_EQ(WriteAs("ts-1", 5, 2, {IncrementOf("zz")}).counters, std::vector<int64_t>{2});
+}
+
+// PROTOCOL 17: what a session notes of an answer is the range that answered.
+TEST_F(ShardSplitTest, AnswersNameTheirRange) {
+  Lead({"ts-1"});
+  EXPECT_FALSE(Get("ts-1", "a", idl::ReadLevel::STRONG).header.__isset.range);
+  SplitHere();
+  const idl::GetReply read = Get("ts-1", "a", idl::ReadLevel::STRONG);
+  ASSERT_TRUE(read.header.__isset.range);
+  EXPECT_EQ(read.header.range.endKey, "m");
+  const idl::WriteReply written = Write("ts-1", {PutOf("a", "2")});
+  ASSERT_TRUE(written.header.__isset.range);
+  EXPECT_EQ(written.header.range.endKey, "m");
+}
+
+// PROTOCOL 11: reads and writes of the child's half wait for the split's commit, which two followers withhold.
+TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  idl::SplitRequest request;
+  std::optional<idl::SplitReply> answer;
+  world_.Post([&] {
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = "ts-1";
+    request.header.toIncarnation = 1;
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].epoch = 1;
+    request.tablets[0].key = "m";
+    request.tablets[0].childId = kChild;
+    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { answer = reply; }, request);
+  });
+  ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
+  const idl::WriteReply parked = WriteAs("ts-1", 9, 1, {PutOf("p", "2")}, idl::WriteLevel::PRIMARY);
+  EXPECT_EQ(parked.header.code, Code::COME_AGAIN);
+  EXPECT_EQ(WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
+  EXPECT_FALSE(answer.has_value());
+  Heal();
+  EXPECT_EQ(Value("ts-1", "p"), "1");
+  ASSERT_TRUE(answer.has_value());
+  EXPECT_EQ(answer->results[0].status.code, Code::OK);
+  EXPECT_EQ(WriteAs("ts-1", 9, 3, {PutOf("p", "2")}).header.code, Code::OK);
+  EXPECT_EQ(Ranges("ts-1"), kBoth);
+}
+
+// PROTOCOL 13, at every moment of it: nothing that was acknowledged is lost, and both halves are led again.
+TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
+  const char* given = std::getenv("EBLA_SEED");
+  const uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  std::mt19937_64 random(seed);
+  Lead({"ts-1"});
+  int64_t epoch = 1;
+  uint64_t split_rounds = 0;
+  std::map<std::string, std::string> acknowledged;
+  int64_t child = kTablet;
+  std::map<int64_t, std::pair<std::string, std::string>> tablets{{kTablet, {"", ""}}};
+  for (int round = 0; round < 25; ++round) {
+    SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
+    child += 64;
+    const std::string key = "m" + std::string(static_cast<size_t>(60 - round), 'k');  // each below the one before
+    at("ts-1").disk.SetLatency(Duration(0), std::chrono::milliseconds(random() % 4));
+    bool done = false;
+    idl::SplitRequest request;
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = "ts-1";
+    request.header.toIncarnation = static_cast<int64_t>(at("ts-1").incarnation);
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].epoch = epoch;
+    request.tablets[0].key = key;
+    request.tablets[0].childId = child;
+    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { done = reply.results[0].__isset.split; }, request);
+    if (random() % 3 != 0) Until([&] { return done; }, std::chrono::milliseconds(random() % 30));
+    if (done) {
+      for (const std::string& at_key : {std::string("a"), key, std::string("z")}) {
+        const std::string value = std::to_string(round);
+        if (Write("ts-1", {PutOf(at_key, value)}).header.code == Code::OK) acknowledged[at_key] = value;
+      }
+    }
+    if (random() % 4 == 0) {
+      at("ts-1").store->Checkpoint(*at("ts-1").executor, [](auto) {});
+      scheduler_.RunFor(std::chrono::milliseconds(random() % 10));
+    }
+    Crash("ts-1", random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    Start("ts-1");
+    ++epoch;
+    ASSERT_TRUE(Fence(epoch, {"ts-1"}));
+    ASSERT_TRUE(Configure(epoch, {"ts-1", {"ts-1"}, {}}, /*fenced=*/true));
+    ASSERT_TRUE(Serves("ts-1"));
+    ASSERT_TRUE(Until([&] { return View("ts-1")->applied == View("ts-1")->last_appended; }, 5s));
+    if (done) {
+      ASSERT_NE(View("ts-1", child), nullptr) << "its split was applied";
+    }
+    if (View("ts-1", child) != nullptr) {
+      ++split_rounds;
+      tablets[child] = {key, tablets[kTablet].second};
+      tablets[kTablet].second = key;
+    }
+    for (const auto& [id, range] : tablets) {
+      if (id == kTablet) continue;
+      ASSERT_NE(View("ts-1", id), nullptr) << id;
+      ASSERT_TRUE(Fence(epoch, {"ts-1"}, id));
+      ASSERT_TRUE(Configure(epoch, {"ts-1", {"ts-1"}, {}, id, range.first, range.second}, /*fenced=*/true)) << id;
+      ASSERT_TRUE(Serves("ts-1", id)) << id;
+    }
+    for (const auto& [at_key, value] : acknowledged) ASSERT_EQ(Value("ts-1", at_key), value) << at_key;
+  }
+  EXPECT_GT(split_rounds, 3u);
+}
+
+// PROTOCOL 12: whoever leads the parent next does not lead the child in the SPLIT's epoch; the child is fenced for itself.
+TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  SplitHere();
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  Crash("ts-1");
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
+  ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2"));
+  ASSERT_TRUE(Until([&] { return View("ts-2", kChild) != nullptr && View("ts-3", kChild) != nullptr; }, 10s));
+  EXPECT_EQ(View("ts-2", kChild)->role, RoleKind::kFollower);
+  EXPECT_EQ(View("ts-2", kChild)->primary, "ts-1") << "as SPLIT says";
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}, kChild));
+  const auto last2 = View("ts-2", kChild)->last_appended, last3 = View("ts-3", kChild)->last_appended;
+  const std::string next = last3 > last2 ? "ts-3" : "ts-2";
+  ASSERT_TRUE(Configure(2, {next, {"ts-1", "ts-2", "ts-3"}, {}, kChild, "m", ""}, /*fenced=*/true));
+  ASSERT_TRUE(Serves(next, kChild));
+  EXPECT_EQ(Value(next, "p"), "2");
+  Start("ts-1");
+  EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
+}
+
+// PROTOCOL 6, 13: who has not applied SPLIT promises for the child all the same, and the child starts from that.
+TEST_F(ShardSplitTest, APromiseBeforeTheBirth) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  ASSERT_TRUE(Fence(5, {"ts-3"}, kChild));
+  SplitHere();
+  ASSERT_TRUE(Until([&] { return View("ts-3", kChild) != nullptr; }, 10s));
+  EXPECT_EQ(View("ts-3", kChild)->promised, Epoch{5});
+  EXPECT_EQ(View("ts-3", kChild)->epoch, Epoch{}) << "it follows nobody of a lower one";
+  EXPECT_TRUE(Until([&] { return View("ts-1", kChild)->refused_for == Epoch{5}; }, 5s));
+}
+
+// So does a tombstone: the child is not made, and what it would have is removed.
+TEST_F(ShardSplitTest, ATombstoneBeforeTheBirth) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  ASSERT_EQ(TryDrop("ts-3", 2, kChild), Code::OK);
+  SplitHere();
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "100[\"\", \"m\") "; }, 20s)) << Ranges("ts-3");
+  EXPECT_FALSE(Records("ts-3").contains("p="));
+  Crash("ts-3");
+  Start("ts-3");
+  EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\") ");
+}
+
+// PROTOCOL 9: a committed SPLIT that is not applied is, before the parent is dropped.
+TEST_F(ShardSplitTest, ADropAppliesACommittedSplitFirst) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  bool done = false;
+  idl::SplitRequest request;
+  request.header.clusterId = kCluster;
+  request.header.masterTerm = 1;
+  request.header.toServer = "ts-1";
+  request.header.toIncarnation = 1;
+  request.tablets.resize(1);
+  request.tablets[0].tabletId = kTablet;
+  request.tablets[0].epoch = 1;
+  request.tablets[0].key = "m";
+  request.tablets[0].childId = kChild;
+  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { done = true; }, request);
+  ASSERT_TRUE(scheduler_.RunUntil([&] { return HoldsSplitUnapplied("ts-3"); }, 5s));
+  Cut("ts-1", "ts-3");
+  ASSERT_TRUE(Until([&] { return done; }, 5s));
+  ASSERT_TRUE(HoldsSplitUnapplied("ts-3"));
+  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), Code::COME_AGAIN);
+  ASSERT_TRUE(Until([&] { return View("ts-3", kChild) != nullptr; }, 5s));
+  EXPECT_EQ(TryDrop("ts-3", 2, kTablet, {kChild}), Code::OK);
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
+  Crash("ts-3");
+  Start("ts-3");
+  EXPECT_EQ(Ranges("ts-3"), "164[\"m\", \"\") ") << "a checkpoint had it before the parent's log went";
+  EXPECT_EQ(Value("ts-3", "p", idl::ReadLevel::EVENTUAL), "1");
+}
+
+// A crash between the drop and that checkpoint: the parent is a tombstone, and replayed all the same.
+TEST_F(ShardSplitTest, ADroppedParentBringsItsChildBack) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  SplitHere();
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == kFollowed; }, 10s));
+  scheduler_.RunFor(1s);  // that the child is there is flushed
+  at("ts-3").disk.SetStalled(false);
+  at("ts-3").disk.SetLatency(200ms, 200ms);  // the checkpoint takes its time
+  ASSERT_EQ(TryDrop("ts-3", 2), Code::OK);
+  Crash("ts-3");
+  at("ts-3").disk.SetLatency(Duration(0), Duration(0));
+  Start("ts-3");
+  ASSERT_NE(View("ts-3", kChild), nullptr);
+  EXPECT_EQ(Value("ts-3", "p", idl::ReadLevel::EVENTUAL), "1");
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
+}
+
+// PROTOCOL 9: a copy never crosses a split. It begins anew beyond it; the child is made there by the master.
+TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
+  options_.shard.log_kept.entries_max = 5;
+  Lead({"ts-1"});
+  for (int i = 0; i < 2500; i += 250) {
+    std::vector<idl::Write> writes;
+    for (int k = i; k < i + 250; ++k) writes.push_back(PutOf((k % 2 == 0 ? "b" : "q") + std::to_string(10'000 + k), "first"));
+    ASSERT_EQ(Write("ts-1", std::move(writes)).header.code, Code::OK);
+  }
+  bool checkpointed = false;
+  at("ts-1").store->Checkpoint(*at("ts-1").executor, [&](auto result) {
+    checkpointed = result.has_value();
+    EXPECT_TRUE(at("ts-1").store->TruncateLog(TabletId{kTablet}, View("ts-1")->applied.lsn).ok());
+  });
+  ASSERT_TRUE(Until([&] { return checkpointed; }, 5s));
+  copy_bytes_per_second_ = 20'000;
+  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  ASSERT_TRUE(Until([&] { return View("ts-2") != nullptr && Records("ts-2").size() > 1000; }, 60s));
+  ASSERT_EQ(Split("ts-1", 2, "m", kChild).status.code, Code::OK);
+  ASSERT_EQ(Write("ts-1", {PutOf("q10001", "of the child")}).header.code, Code::OK);
+  copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
+  ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1"); }, 60s));
+  EXPECT_EQ(Ranges("ts-2"), "100[\"\", \"m\") ");
+  EXPECT_FALSE(Records("ts-2").contains("q1"));
+  ASSERT_TRUE(Configure(3, {"ts-1", {"ts-1"}, {"ts-2"}, kChild, "m", ""}));
+  ASSERT_TRUE(Until([&] { return Level("ts-2", "ts-1", kChild); }, 60s)) << Ranges("ts-2");
+  EXPECT_EQ(Records("ts-2"), Records("ts-1"));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

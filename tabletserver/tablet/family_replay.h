@@ -1,0 +1,31 @@
+// tabletserver/tablet/family_replay.h
+// What a start does before any replica runs: a child of a split that its last checkpoint does not have yet is made again,
+// by replaying its parent's log through the SPLIT (PROTOCOL 13). The child's state says that the log is committed that
+// far; its own log, which may hold what it acknowledged, goes on from there.
+//
+//   checkpoint   parent [a, z) applied 1.40           log of the parent 1.41 .. SPLIT 1.57 ..
+//                child: nothing                       log of the child  1.58 .. 1.90
+//   after it     parent [a, m) applied 1.57
+//                child  [m, z) applied 1.57, and its log is replayed as any other
+//
+// Place:      TabletServer::Recover, on what the store recovered; the shards get what comes out.
+// Invariants: 1. A parent that was dropped or was about to be copied meanwhile is replayed all the same: neither discards
+//                its log before a checkpoint has its children.
+// Errors:     INTERNAL: a child is missing and its parent's log does not bring it back.
+// Threads:    one, before any other.
+#pragma once
+
+#include <functional>
+#include <vector>
+
+#include "tabletserver/tablet/tablet_core.h"
+
+namespace ebla::tabletserver {
+
+using TabletSchemaDecoder = std::function<Result<TabletSchema>(const std::string& encoded)>;
+
+// The tables of all that is there are in the store.
+Status ReplayFamilies(TabletStore& store, const TabletSchemaDecoder& decode, const WindowLimits& window,
+                      std::vector<RecoveredReplica>& replicas);
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,226 @@
+// The part of TabletCore that splits the tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, and
+// the birth of the child.
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "common/base/family.h"
+#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/tablet_core.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kSplitRetryMs = 5;  // about a commit
+
+}  // namespace
+
+// ---- the order ------------------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const SplitTablet& input) {
+  Observe(input.now);
+  if (applied_.last_split && applied_.last_split->child == input.child) return AnswerSplit(input.token, {});
+  if (Status status = CheckSplit(input); !status.ok()) return AnswerSplit(input.token, std::move(status));
+  split_waiters_.push_back(input.token);
+  if (pending_split_) return;  // asked again
+  PendingSplit split;
+  split.detail = {input.child, input.key, options_.self, replica_.voters()};
+  LogEntry entry;
+  entry.kind = EntryKind::kSplit;
+  entry.detail = EncodeSplitDetail(split.detail);
+  split.lsn = Append(std::move(entry), now_)->version.lsn;
+  pending_split_ = std::move(split);
+  view_dirty_ = true;
+}
+
+Status TabletCore::CheckSplit(const SplitTablet& input) const {
+  EBLA_TRY(failure_);
+  const bool this_epoch = replica_.epoch() == input.epoch || Planted(PlantedBug::split_of_any_epoch);
+  if (!replica_.Leads() || !this_epoch) {
+    return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
+  }
+  if (pending_split_ && pending_split_->detail.child == input.child) return {};
+  if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet is being handed over");
+  if (applied_.applied.lsn < replay_upto_) return Error(Code::kComeAgain, "the log is being replayed");
+  if (pending_split_) return Error(Code::kComeAgain, "another split is under way");
+  if (replica_.store_stalled()) return Error(Code::kOverloaded, "the disk takes no more writes for now");
+  if (input.child <= options_.tablet || input.child.value % kFamilies != options_.tablet.value % kFamilies) {
+    return Error(Code::kInvalidArgument, "tablet " + std::to_string(input.child.value) + " cannot be split off tablet " +
+                                             std::to_string(options_.tablet.value));
+  }
+  EBLA_TRY(CheckKey(input.key));
+  if (input.key.size() > kSplitKeyBytesMax) return Error(Code::kInvalidArgument, "the key to split at is too long");
+  if (input.key == applied_.range.start || !applied_.range.Contains(input.key)) {
+    return Error(Code::kInvalidArgument, "no key to split at: \"" + EscapeBytes(input.key) + "\" is not within " +
+                                             applied_.range.ToString());
+  }
+  return {};
+}
+
+void TabletCore::AnswerSplit(RequestToken token, Status status) {
+  ControlReply reply;
+  reply.token = token;
+  if (status.ok()) reply.split = applied_.last_split;
+  reply.status = std::move(status);
+  reply.promised = replica_.state().promised;
+  reply.known = replica_.role() != RoleKind::kAbsent;
+  control_replies_.push_back(std::move(reply));
+}
+
+// Its entry may be committed all the same, by whoever leads next: reports tell.
+void TabletCore::GiveUpSplit() {
+  pending_split_.reset();
+  for (const RequestToken token : std::exchange(split_waiters_, {})) {
+    AnswerSplit(token, Error(Code::kStaleEpoch, "the epoch ended before the split was applied"));
+  }
+}
+
+// What touches the child's half would be in the parent's log beyond the SPLIT, for a key that is no longer its own. It
+// comes again a commit later, and then finds the child.
+bool TabletCore::RefuseWhileSplitting(const WriteRequest& request) {
+  if (!pending_split_ || Planted(PlantedBug::split_not_parked)) return false;
+  if (std::ranges::none_of(request.writes, [this](const Write& write) { return GoesToChild(write.key); })) return false;
+  RefuseWrite(request.token, Error(Code::kComeAgain, "the tablet is being split"), kSplitRetryMs);
+  return true;
+}
+
+// Of writes that are answered after a split: a position of the shrunken tablet says nothing of what went to the child,
+// and tablet and epoch do not tell the range any more (rule 17).
+void TabletCore::NameRange(Lsn entry, WriteReply& reply) const {
+  if (!applied_.last_split) return;
+  if (entry && entry < applied_.last_split->version.lsn) {
+    reply.applied = {};
+  } else {
+    reply.range = applied_.range;
+  }
+}
+
+// ---- its application ------------------------------------------------------------------------------------------------
+
+// Only the very leadership that appended it: whoever leads later has not promised the child's epoch to anybody.
+bool TabletCore::LeadsChildOf(Version split) const {
+  return replica_.Leads() && (replica_.epoch() == split.epoch || Planted(PlantedBug::any_replica_leads_child));
+}
+
+// A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log that a crash
+// discards. A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
+bool TabletCore::HoldsSplit(const LogEntry& entry) {
+  if (!replica_.incomplete()) return false;
+  if (!Planted(PlantedBug::copy_crosses_split)) replica_.Step(SplitInCopy{entry.version.lsn});
+  held_split_ = entry.version.lsn;
+  return true;
+}
+
+Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
+  EBLA_ASSIGN(SplitDetail detail, DecodeSplitDetail(entry.detail));
+  KeyRange& range = batch.state.range;
+  if (!range.Contains(detail.key) || detail.key == range.start) {
+    return Error(Code::kInternal, "the log splits " + range.ToString() + " at \"" + EscapeBytes(detail.key) + "\"");
+  }
+  born_ = std::make_shared<BornChild>();
+  born_->parent = options_.tablet;
+  born_->split = {detail.child, detail.key, range.end, entry.version, std::move(detail.primary), std::move(detail.voters)};
+  born_->applied = batch.state;
+  born_->applied.range = {detail.key, range.end};
+  born_->applied.last_split.reset();
+  born_->clock = clock_;
+  born_->schema = schema_;
+  born_->lead = LeadsChildOf(entry.version);
+  range.end = detail.key;
+  batch.state.last_split = born_->split;
+  return {};
+}
+
+void TabletCore::FinishSplit() {
+  LOG(INFO) << "tablet " << options_.tablet << " is split at \"" << EscapeBytes(born_->split.key) << "\": tablet "
+            << born_->split.child << " begins there" << (born_->lead ? ", led here" : "");
+  born_.reset();
+  pending_split_.reset();
+  for (const RequestToken token : std::exchange(split_waiters_, {})) AnswerSplit(token, {});
+  replica_.Step(SplitApplied{});
+}
+
+std::optional<TabletCore::Replay> TabletCore::TakeReplay() {
+  if (!CanApply()) return std::nullopt;
+  std::optional<ApplyBatch> batch = NextBatch();
+  if (!batch) return std::nullopt;
+  return Replay{*std::move(batch), born_};
+}
+
+// ---- the child ------------------------------------------------------------------------------------------------------
+
+ReplicaState TabletCore::StateAtBirth(const BornChild& born) const {
+  ReplicaState state = replica_.state();  // a promise, a tombstone, the longest lease of an earlier life, or nothing
+  const Epoch epoch = born.split.version.epoch;
+  state.table = born.schema->table;
+  state.schema = born.schema->encoded;
+  state.incomplete_range = born.applied.range;
+  state.family_parent = born.parent;
+  state.family_epoch = epoch;
+  state.family_lsn = born.split.version.lsn;
+  if (state.tombstone) return state;
+  if (born.lead && state.promised <= epoch && state.led < epoch) state.led = epoch;
+  state.promised = std::max(state.promised, epoch);
+  return state;
+}
+
+void TabletCore::Step(const BeginChild& input) {
+  Observe(input.now);
+  const BornChild& born = *input.born;
+  BecomeChild become{.state = StateAtBirth(born),
+                     .at = born.split.version,
+                     .primary = born.split.primary,
+                     .voters = born.split.voters,
+                     .lead = false,
+                     .now = now_};
+  become.lead = become.state.led > replica_.state().led;
+  BeginAnew(born.applied.range);
+  clock_ = born.clock;
+  applied_ = born.applied;
+  window_ = Window(options_.window, born.window, born.applied.window_floor);
+  schema_ = born.schema;
+  replica_.Step(become);
+  replica_.set_flush_mode(schema_->durability);
+}
+
+// ---- what is committed and must not be forgotten --------------------------------------------------------------------
+
+// The last of the unapplied SPLITs of the log that are wanted; none: there is none.
+Result<Lsn> TabletCore::LastUnappliedSplit(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted) {
+  Lsn found;
+  const Lsn last = replica_.last_appended().lsn;
+  for (Lsn at = applied_.applied.lsn.Next(); at <= last;) {
+    std::vector<EntryPtr> entries;
+    if (EntryPtr held = replica_.Held(at)) {
+      entries.push_back(std::move(held));
+    } else {
+      EBLA_ASSIGN(std::vector<LogEntry> read, readers_.log(at, last, options_.apply_bytes_max));
+      for (LogEntry& entry : read) entries.push_back(std::make_shared<const LogEntry>(std::move(entry)));
+    }
+    if (entries.empty()) return Error(Code::kInternal, "the log lacks entry " + std::to_string(at.value));
+    for (const EntryPtr& entry : entries) {
+      if (entry->kind != EntryKind::kSplit) continue;
+      EBLA_ASSIGN(const SplitDetail detail, DecodeSplitDetail(entry->detail));
+      if (wanted(*entry, detail)) found = entry->version.lsn;
+    }
+    at = entries.back()->version.lsn.Next();
+  }
+  return found;
+}
+
+// True: a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry names
+// its whole log.
+bool TabletCore::AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted) {
+  if (replica_.role() == RoleKind::kAbsent || replica_.incomplete() || !failure_.ok()) return false;
+  const Result<Lsn> split = LastUnappliedSplit(wanted);
+  if (!split) {
+    Die(split.error());
+    return false;
+  }
+  if (!*split) return false;
+  replica_.Step(KnownCommitted{*split});
+  return true;
+}
+
+}  // namespace ebla::tabletserver
