@@ -13,6 +13,7 @@
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/raw_client.h"
+#include "tests/sim/splitter.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
@@ -27,6 +28,7 @@ constexpr char kTable[] = "carts";
 class TableMaker {
  public:
   TableMaker(SimClient& client, EventLog& log, int replicas) : client_(client), log_(log), replicas_(replicas) {}
+  const std::string& latest() const { return latest_; }  // that was made; it may be gone
 
   void Start() { Make(); }
   void Finish() { finishing_ = true; }
@@ -44,6 +46,7 @@ class TableMaker {
     client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
                                   log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
                                   made_ += made.has_value();
+                                  if (made.has_value()) latest_ = name;
                                   client_.executor().After(milliseconds(300), [this, name] { Drop(name); });
                                 }));
   }
@@ -59,6 +62,7 @@ class TableMaker {
   SimClient& client_;
   EventLog& log_;
   const int replicas_;
+  std::string latest_;
   int count_ = 0;
   int made_ = 0;
   bool finishing_ = false;
@@ -123,7 +127,17 @@ class Run {
     }
     return shape;
   }
+  // A third of all runs, and those that shall show a bug of splits.
+  bool Splits() const {
+    constexpr std::array kOfSplits = {PlantedBug::copy_crosses_split,      PlantedBug::drop_forgets_split,
+                                      PlantedBug::split_not_parked,        PlantedBug::any_replica_leads_child,
+                                      PlantedBug::split_of_any_epoch,      PlantedBug::split_settled_early,
+                                      PlantedBug::split_completed_as_now,  PlantedBug::family_unordered};
+    const bool good = options_.bug.rule == PlantedBug::none && options_.bug.lie == StoreLie::kNone;
+    return good ? options_.seed % 3 == 0 : std::ranges::find(kOfSplits, options_.bug.rule) != kOfSplits.end();
+  }
   void Watch() {
+    if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
     catalog_.Look();
     watcher_.After(milliseconds(10), [this] { Watch(); });
   }
@@ -154,6 +168,7 @@ class Run {
   std::unique_ptr<RawClient> raw_;
   std::unique_ptr<SimClient> admin_;
   std::unique_ptr<TableMaker> tables_;
+  std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Nemesis> nemesis_;
   size_t states_ = 0;
   uint64_t undone_ = 0;
@@ -232,6 +247,8 @@ void Run::Break() {
   nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
+  splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
+  if (Splits()) splitter_->Start(kTable);
   nemesis_->Start();
   const auto all_injected = [this] {
     return std::ranges::all_of(nemesis_->enabled(),
@@ -251,10 +268,11 @@ void Run::Converge() {
   scheduler_.RunFor(seconds(3));
   Until([&] { return record_.answered >= options_.answered_min; }, options_.patience);
   tables_->Finish();
+  splitter_->Finish();
   raw_->Finish();
   for (const auto& client : clients_) client->Finish();
   const auto at_rest = [this] {
-    return tables_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
+    return tables_->idle() && splitter_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
   };
   if (!Until(at_rest, options_.patience)) Problem("clients did not come to rest after everything was healed");
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -357,6 +375,7 @@ void Run::Summarize() {
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["undone kept"] = undone_;
+  kinds["splits"] = splitter_ == nullptr ? 0 : static_cast<uint64_t>(splitter_->made());
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
   report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + (shape_.interval ? " replicas at intervals, " : " replicas, ") +
