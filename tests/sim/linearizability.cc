@@ -2,13 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
-#include <iterator>
 #include <map>
 #include <optional>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 namespace ebla::sim {
@@ -119,10 +116,6 @@ bool Expires(const Operation& operation) {
   });
 }
 
-bool Deletes(const Operation& operation) {
-  return std::ranges::any_of(operation.parts, [](const WritePart& part) { return part.kind == WritePart::Kind::kDelete; });
-}
-
 // Writes of unknown outcome whose values were read by somebody happened, and the readers know their versions: values are
 // unique, but for counters.
 void LearnFromReads(std::vector<Operation>& operations) {
@@ -170,8 +163,11 @@ struct Entry {
 // What is known to have happened with which version happened in the order of versions: a group's keys share one log.
 class Search {
  public:
-  Search(std::vector<Operation> operations, size_t states_max)
-      : operations_(std::move(operations)), states_max_(states_max), done_((operations_.size() + 63) / 64, 0) {
+  Search(const std::vector<Operation>& operations, size_t doubtful_max, size_t states_max)
+      : operations_(operations),
+        doubtful_max_(doubtful_max),
+        states_max_(states_max),
+        done_((operations_.size() + 63) / 64) {
     std::vector<std::pair<EventNumber, Entry>> events;
     for (size_t i = 0; i < operations_.size(); ++i) {
       events.push_back({operations_[i].invoked, {i, true}});
@@ -196,6 +192,7 @@ class Search {
     entries_.back().next = 0;
     entries_[0].previous = entries_.size() - 1;
     FindTwins();
+    FindNeeds();
     for (size_t i = 0; i < operations_.size(); ++i) {
       if (IsOrdered(i)) ordered_.push_back(i);
     }
@@ -240,22 +237,12 @@ class Search {
     Cells touch = 0;      // one of these
     size_t last = kNone;  // of the doubtful ones; none: nothing is wanted
   };
-  // For each cell, the doubtful operation that made it what it is, as long as nothing of that has been observed.
-  using Owners = std::array<size_t, kCellsPerGroup>;
-
-  static Owners NoOwners() {
-    Owners owners;
-    owners.fill(kNone);
-    return owners;
-  }
-
   struct Choice {
     size_t call;
     GroupState before;
     Phase phase;
     bool ordered;
     Wants wants;
-    Owners owners;
   };
 
   // Of operations of unknown outcome that do the same, the one called first can stand wherever a later one could, so a
@@ -268,6 +255,27 @@ class Search {
       if (!entries_[at].is_call || !IsDoubtful(index)) continue;
       const auto [known, first] = last.try_emplace(Deeds(operations_[index]), index);
       if (!first) twin_[index] = std::exchange(known->second, index);
+    }
+  }
+
+  void FindNeeds() {
+    needs_.resize(operations_.size());
+    doubtful_.resize(done_.size());
+    for (size_t i = 0; i < operations_.size(); ++i) {
+      const Operation& op = operations_[i];
+      if (op.is_read && op.found && op.found->version) needs_[i].emplace_back(static_cast<size_t>(op.cell), op.found->version);
+      bool conditional = false;
+      for (const WritePart& part : op.parts) {
+        if (part.kind == WritePart::Kind::kPut) writers_[part.value] = i;
+        const bool version = part.condition == WritePart::Condition::kVersionIs;
+        conditional |= version || part.condition == WritePart::Condition::kValueIs;
+        const bool met = op.outcome == Outcome::kOk || op.version;
+        if (version && met) needs_[i].emplace_back(static_cast<size_t>(part.cell), part.version);
+      }
+      for (const auto& [cell, version] : needs_[i]) ++waiting_[cell][version];
+      if (!IsDoubtful(i)) continue;
+      doubtful_[i / 64] |= uint64_t{1} << (i % 64);
+      if (conditional) conditional_.push_back(i);
     }
   }
 
@@ -287,6 +295,8 @@ class Search {
   bool Try(size_t call) {
     const size_t index = entries_[call].operation;
     if (IsDoubtful(index) != (phase_ == Phase::kDoubtful)) return false;
+    const bool counts = phase_ == Phase::kDoubtful && !Expires(operations_[index]);
+    if (counts && doubtful_placed_ == doubtful_max_) return false;
     if (twin_[index] != kNone && !Done(twin_[index])) return false;
     const bool ordered = IsOrdered(index);
     if (ordered && ordered_[next_ordered_] != index) return false;
@@ -299,18 +309,18 @@ class Search {
     const bool neutral = operation.is_read || operation.outcome != Outcome::kOk;
     const bool idle = !ordered && neutral && next.cells == state_.cells && next.newest == state_.newest;
     if (idle != (phase_ == Phase::kIdle)) return false;  // one of unknown outcome that changes nothing: the same as never
-    Owners owners = owners_;
-    if (!Settle(operation, index, next, owners)) return false;
-    done_[index / 64] |= uint64_t{1} << (index % 64);
+    next_ordered_ += ordered;
+    doubtful_placed_ += counts;
+    Place(index, true);
     // Who takes nobody's place leads to no state that another order would not lead to.
-    if (!idle && !seen_.insert(Key(next, index, owners)).second) {
-      done_[index / 64] &= ~(uint64_t{1} << (index % 64));
+    if (!IsPossible(next) || (!idle && !IsNew(next, index))) {
+      Place(index, false);
+      next_ordered_ -= ordered;
+      doubtful_placed_ -= counts;
       return false;
     }
     ++states_;
-    next_ordered_ += ordered;
-    chosen_.push_back({call, std::exchange(state_, std::move(next)), phase_, ordered, wants_,
-                       std::exchange(owners_, owners)});
+    chosen_.push_back({call, std::exchange(state_, std::move(next)), phase_, ordered, wants_});
     wants_ = WantsAfter(operation, index);
     Lift(call);
     if (entries_[call].match != 0) {
@@ -329,27 +339,74 @@ class Search {
       ++left_;
     }
     PutBack(choice.call);
-    done_[call.operation / 64] &= ~(uint64_t{1} << (call.operation % 64));
+    Place(call.operation, false);
     state_ = std::move(choice.before);
     phase_ = choice.phase;
     next_ordered_ -= choice.ordered;
+    doubtful_placed_ -= choice.phase == Phase::kDoubtful && !Expires(operations_[call.operation]);
     wants_ = choice.wants;
-    owners_ = choice.owners;
     return choice.call;
   }
 
-  // False: with this operation the last is overwritten that a doubtful one did, and nobody has seen any of it. There is
-  // an order without that, then, if there is one with it.
-  bool Settle(const Operation& operation, size_t index, const GroupState& next, Owners& owners) const {
-    for (Cells cells = Observed(operation); cells != 0; cells &= cells - 1) {
-      const size_t owner = owners[static_cast<size_t>(std::countr_zero(cells))];
-      if (owner != kNone) std::ranges::replace(owners, owner, kNone);
+  void Place(size_t index, bool placed) {
+    done_[index / 64] ^= uint64_t{1} << (index % 64);
+    for (const auto& [cell, version] : needs_[index]) {
+      int& waiting = waiting_[cell][version];
+      waiting += placed ? -1 : 1;
+      if (waiting == 0) waiting_[cell].erase(version);
     }
-    for (size_t cell = 0; cell < owners.size(); ++cell) {
-      if (next.cells[cell] == state_.cells[cell]) continue;
-      const size_t before = std::exchange(owners[cell], phase_ == Phase::kDoubtful ? index : kNone);
-      if (before != kNone && std::ranges::find(owners, before) == owners.end()) return false;
+  }
+
+  // Can what still waits for a version of a cell have it? One that is overwritten, or passed over, never comes back.
+  bool IsPossible(const GroupState& state) const {
+    for (size_t i = 0; i < state.cells.size(); ++i) {
+      const std::optional<Cell>& cell = state.cells[i];
+      for (const auto& [version, count] : waiting_[i]) {
+        if (version > state.newest[i]) break;
+        if (!cell || cell->version != version) return false;
+      }
     }
+    return true;
+  }
+
+  // Nobody is helped by it any more: what it names is gone for good.
+  bool IsDead(const Operation& operation, const GroupState& state) const {
+    return std::ranges::any_of(operation.parts, [&](const WritePart& part) {
+      const auto index = static_cast<size_t>(part.cell);
+      const std::optional<Cell>& cell = state.cells[index];
+      if (part.condition == WritePart::Condition::kVersionIs) {
+        return part.version <= state.newest[index] && !(cell && cell->version == part.version);
+      }
+      if (part.condition != WritePart::Condition::kValueIs || (cell && cell->value == part.value)) return false;
+      const auto writer = writers_.find(part.value);
+      return writer == writers_.end() || Done(writer->second);
+    });
+  }
+
+  // What of the doubtful was still to be had in a state, and how much of it had been.
+  struct Left {
+    std::vector<uint64_t> operations;
+    size_t placed = 0;
+
+    bool IsWithin(const Left& more) const {
+      const auto within = [](uint64_t a, uint64_t b) { return (a & ~b) == 0; };
+      return placed >= more.placed && std::ranges::equal(operations, more.operations, within);
+    }
+  };
+
+  // Is there a state known from which nothing led to the end, and in which no less was possible?
+  bool IsNew(const GroupState& state, size_t last) {
+    Left left{doubtful_, doubtful_placed_};
+    for (size_t i = 0; i < doubtful_.size(); ++i) left.operations[i] &= ~done_[i];
+    for (const size_t index : conditional_) {
+      const uint64_t bit = uint64_t{1} << (index % 64);
+      uint64_t& word = left.operations[index / 64];
+      if ((word & bit) != 0 && IsDead(operations_[index], state)) word &= ~bit;
+    }
+    std::vector<Left>& known = seen_[Key(state, last)];
+    if (std::ranges::any_of(known, [&](const Left& more) { return left.IsWithin(more); })) return false;
+    std::erase_if(known, [&](const Left& less) { return less.IsWithin(left); });
+    known.push_back(std::move(left));
     return true;
   }
 
@@ -383,12 +440,15 @@ class Search {
   }
 
   // Of what a state is: its fingerprint, as there are millions.
-  std::pair<uint64_t, uint64_t> Key(const GroupState& state, size_t last, const Owners& owners) const {
-    std::string key(reinterpret_cast<const char*>(done_.data()), done_.size() * sizeof(uint64_t));
+  std::pair<uint64_t, uint64_t> Key(const GroupState& state, size_t last) const {
+    std::string key;
+    for (size_t i = 0; i < done_.size(); ++i) {
+      const uint64_t certain = done_[i] & ~doubtful_[i];
+      key.append(reinterpret_cast<const char*>(&certain), sizeof certain);
+    }
     const Wants wants = WantsAfter(operations_[last], last);  // what may follow depends on it
     key.append({static_cast<char>(wants.observe), static_cast<char>(wants.touch)});
     key.append(reinterpret_cast<const char*>(&wants.last), sizeof wants.last);
-    key.append(reinterpret_cast<const char*>(owners.data()), sizeof owners);
     const auto add = [&key](const Version& version) {
       key.append(reinterpret_cast<const char*>(&version.epoch.value), sizeof version.epoch.value);
       key.append(reinterpret_cast<const char*>(&version.lsn.value), sizeof version.lsn.value);
@@ -416,23 +476,30 @@ class Search {
     for (const auto& cell : state_.cells) why_ += cell ? " " + cell->value + "@" + cell->version.ToString() : " -";
   }
 
-  const std::vector<Operation> operations_;
+  const std::vector<Operation>& operations_;
+  const size_t doubtful_max_;  // that may be placed, but for expiries
   const size_t states_max_;
   std::vector<size_t> ordered_;  // writes of known version, in its order
   size_t next_ordered_ = 0;
+  size_t doubtful_placed_ = 0;
   std::vector<size_t> twin_;    // of unknown outcome: the last one before that does the same, or kNone
   std::vector<uint64_t> done_;  // a bit for each operation that has been given its place
+  std::vector<uint64_t> doubtful_;   // a bit for each operation that need not happen
+  std::vector<size_t> conditional_;  // of these, those that name a version or a value
+  std::unordered_map<std::string, size_t> writers_;  // of each text
+  std::vector<std::vector<std::pair<size_t, Version>>> needs_;  // of each operation: versions of cells that it must meet
+  std::array<std::map<Version, int>, kCellsPerGroup> waiting_;  // how many without a place need each
   std::vector<Entry> entries_;
   size_t left_ = 0;             // answered operations without a place
   GroupState state_;
   Phase phase_ = Phase::kIdle;
-  Owners owners_ = NoOwners();
   Wants wants_;
   std::vector<Choice> chosen_;
   struct HashOfKey {
     size_t operator()(const std::pair<uint64_t, uint64_t>& key) const { return key.first; }
   };
-  std::unordered_set<std::pair<uint64_t, uint64_t>, HashOfKey> seen_;
+  // Of states that are alike but for it; none is within another.
+  std::unordered_map<std::pair<uint64_t, uint64_t>, std::vector<Left>, HashOfKey> seen_;
   size_t states_ = 0;
   size_t farthest_ = 0;
   std::string why_;
@@ -446,23 +513,17 @@ Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) 
     return op.outcome == Outcome::kNotExecuted || (op.is_read && op.outcome == Outcome::kUnknown);
   });
   LearnFromReads(operations);
-  // An order without the unknown ones that nobody saw is an order: they may never have happened. That is mostly so, and
-  // found at once, where a search over all of them can take for ever. Only a right verdict of it counts.
-  // A delete leaves no value to be seen: those are tried next.
+  // An order with few of the unknown ones that nobody saw is an order: the others may never have happened. There mostly is
+  // one, and it is found at once, where a search over all of them can take for ever. Only a right verdict of it counts.
   size_t states = 0;
-  for (const bool deletes : {false, true}) {
-    std::vector<Operation> likely;
-    std::ranges::copy_if(operations, std::back_inserter(likely), [&](const Operation& op) {
-      return op.outcome != Outcome::kUnknown || op.version || Expires(op) || (deletes && Deletes(op));
-    });
-    if (likely.size() == operations.size()) break;
-    Verdict verdict = Search(std::move(likely), states_max / 10).Run();
+  for (const size_t doubtful : {0, 1, 2, 4, 8}) {
+    Verdict verdict = Search(operations, doubtful, states_max / 10).Run();
     states += verdict.states;
     if (verdict.kind != Verdict::Kind::kRight) continue;
     verdict.states = states;
     return verdict;
   }
-  Verdict verdict = Search(std::move(operations), states_max).Run();
+  Verdict verdict = Search(operations, operations.size(), states_max).Run();
   verdict.states += states;
   return verdict;
 }
