@@ -5,7 +5,8 @@
 // there the deliverer (deliverer.h) brings it to whoever leads.
 // Time:       tablet time as the replica here knows it, or the time of day where it knows none; later than what the
 //             replica shows of the key, and than what this server took for the key before. So who reads here and then
-//             writes here is not surprised, and no two writes of one key have the same stamp.
+//             writes here is not surprised, and no two of these writes of one key have the same stamp. One that a primary
+//             here logs in the same millisecond may have it: then that one stays.
 // Place:      the clients' edge admits, on its loops; everything else runs on the deliverer's executor.
 // Bounds:     the mailbox; bytes and entries kept. Beyond them, and below the disk reserve: OVERLOADED.
 // Threads:    Admit from any thread; the rest on the executor. Destroyed when that runs nothing any more.

@@ -7,8 +7,6 @@
 namespace ebla::sim {
 namespace {
 
-constexpr int64_t kStartOfTime = 1'700'000'000'000;
-
 // Short sessions: servers are back soon after a crash, for clients that still retry what it cut off.
 coordination::SimCoordination::Options CoordinationOptions() {
   coordination::SimCoordination::Options options;
@@ -71,7 +69,8 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& background = process_.NewExecutor();
   testing::SimExecutor& disk_thread = process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
-  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread));
+  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread),
+                     std::move(ports.kept));
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
@@ -142,7 +141,7 @@ Cluster::~Cluster() {
 
 Process Cluster::NewProcess() {
   // Machines whose clocks disagree by up to two seconds and run up to 0.02% fast or slow.
-  const auto offset = static_cast<int64_t>(scheduler_.Random(4'000)) - 2'000;
+  const auto offset = static_cast<int64_t>(scheduler_.Random(2 * kClocksApartMs)) - kClocksApartMs;
   const double rate = 1.0 + (static_cast<double>(scheduler_.Random(4'001)) - 2'000) * 1e-7;
   return Process(scheduler_, kStartOfTime + offset, rate);
 }
@@ -171,7 +170,10 @@ void Cluster::StartServer(int index) {
   servers_[static_cast<size_t>(index)] =
       std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
                                   SimServer::Ports{coordination_, network_, log_,
-                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_});
+                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_,
+                                                   [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
+                                                     kept_.push_back({tablet, table, entry, scheduler_.Now()});
+                                                   }});
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {

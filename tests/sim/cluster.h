@@ -2,6 +2,7 @@
 // A whole cluster in one thread, from one seed: the masters and tablet servers of production over the simulated
 // coordinator, network and disks. Processes are started, killed, paused and stopped here; who decides when is the
 // nemesis (faults.h).
+// Clocks:    the true time of day is kStartOfTime and what has passed since; no process has it.
 // Processes: each has clocks of its own (rate and time of day) and, as in production, several executors. A life ends
 //            abruptly: its node leaves the network, its tasks are dropped, its parts are destroyed; a tablet server's
 //            disk then forgets what a crash may take.
@@ -23,6 +24,9 @@
 #include "tests/sim/network.h"
 
 namespace ebla::sim {
+
+inline constexpr int64_t kStartOfTime = 1'700'000'000'000;
+inline constexpr int64_t kClocksApartMs = 2'000;  // from the true time, at most, when a process starts
 
 // The clocks and executors of one process; paused together, destroyed together.
 class Process {
@@ -87,6 +91,14 @@ struct ServerDisk {
   bool machine_crashed = false;  // under the process before the next
 };
 
+// What a server kept to be delivered: a write of level ANY, under no tablet, or what a failover undid.
+struct KeptEntry {
+  TabletId tablet;
+  TableId table;
+  tabletserver::LogEntry entry;
+  MonotonicTime at;
+};
+
 class SimServer {
  public:
   struct Ports {
@@ -95,6 +107,7 @@ class SimServer {
     EventLog& log;
     std::string rack;
     const Shape& shape;
+    KeptWatch kept;
   };
   SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports);
   ~SimServer();  // a crash; the disk is then to be told
@@ -141,6 +154,7 @@ class Cluster {
   SimMaster* master(int index) { return masters_[static_cast<size_t>(index)].get(); }  // null: dead
   SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
   ServerDisk& disk(int index) { return *disks_[static_cast<size_t>(index)]; }
+  const std::vector<KeptEntry>& kept() const { return kept_; }  // of all servers, since the beginning
   static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
   static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
 
@@ -162,6 +176,7 @@ class Cluster {
   const Shape shape_;
   coordination::SimCoordination coordination_;
   Network network_;
+  std::vector<KeptEntry> kept_;
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;

@@ -14,6 +14,7 @@ std::string LevelText(const Operation& operation) {
     switch (operation.ack) {
       case Ack::kAll: return "all ";
       case Ack::kPrimary: return "primary ";
+      case Ack::kAny: return "any ";
       default: return "";
     }
   }
@@ -49,15 +50,25 @@ EventNumber History::FirstFrom(MonotonicTime moment) const {
   return static_cast<EventNumber>(std::ranges::lower_bound(moments, moment) - moments.begin());
 }
 
-bool History::Knew(uint64_t session, EventNumber moment, const Operation& operation) const {
+std::optional<EventNumber> History::Until(uint64_t session, EventNumber moment, const Operation& operation) const {
   while (session != 0) {
-    if (operation.session == session) return operation.returned < moment;
+    if (operation.session == session) return moment;
     const auto from = handovers.find(session);
-    if (from == handovers.end()) return false;
+    if (from == handovers.end()) return std::nullopt;
     session = from->second.parent;
     moment = std::min(moment, from->second.at);
   }
-  return false;
+  return std::nullopt;
+}
+
+bool History::Knew(uint64_t session, EventNumber moment, const Operation& operation) const {
+  const auto until = Until(session, moment, operation);
+  return until && operation.returned < *until;
+}
+
+bool History::Asked(uint64_t session, EventNumber moment, const Operation& operation) const {
+  const auto until = Until(session, moment, operation);
+  return until && operation.invoked < *until;
 }
 
 std::string Operation::ToString() const {

@@ -98,6 +98,12 @@ struct History {
   EventNumber FirstFrom(MonotonicTime moment) const;
   // Was `session` told this operation's answer before `moment`, itself or as the session that it continues?
   bool Knew(uint64_t session, EventNumber moment, const Operation& operation) const;
+  // Did it call this operation before `moment`, itself or as the session that it continues?
+  bool Asked(uint64_t session, EventNumber moment, const Operation& operation) const;
+
+ private:
+  // Up to when `session` shares what the operation's session does; none: it does not.
+  std::optional<EventNumber> Until(uint64_t session, EventNumber moment, const Operation& operation) const;
 };
 
 }  // namespace ebla::sim

@@ -48,6 +48,11 @@ class Judgement {
       if (IsForSearch(*op)) verdict_.search.push_back(ForSearch(*op));
       if (MayHaveHappened(*op)) AddExpiries(*op);
     }
+    if (truth_.stamps) {
+      const std::vector<std::string> problems = JudgeStamps(verdict_.search, *truth_.stamps);
+      verdict_.problems.insert(verdict_.problems.end(), problems.begin(), problems.end());
+      verdict_.search.clear();
+    }
     return std::move(verdict_);
   }
 
@@ -154,17 +159,19 @@ class Judgement {
       return Problem(read, "nobody wrote that");
     }
     if (read.read.level() == Level::kSession || writer->outcome != Outcome::kOk || !writer->version) return;
+    const auto kept = [&](const StampTruth::Kept& one) { return one.value == read.found->value; };
+    if (truth_.stamps && std::ranges::any_of(truth_.stamps->kept, kept)) return;  // written again when it was delivered
     if (writer->version != read.found->version) Problem(read, "it was acknowledged as " + writer->ToString());
   }
 
   // ---- sessions ------------------------------------------------------------------------------------------------------
 
   // Was the session told, at a moment in (from, to), that a write of this tablet was lost? Of calls that overlap one alone
-  // may be told, and its answer may wait for its other keys.
+  // may be told, and its answer may wait for its other keys: also a call of the session that it continues, which was under
+  // way when that handed on what it knew.
   bool ToldLost(uint64_t session, EventNumber from, EventNumber to) const {
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
-      const bool overlaps = told->session == session && told->invoked < to;
-      return told->returned > from && (overlaps || history_.Knew(session, to, *told));
+      return told->returned > from && (history_.Asked(session, to, *told) || history_.Knew(session, to, *told));
     });
   }
 
@@ -195,7 +202,8 @@ class Judgement {
     }
     return std::ranges::any_of(operations_, [&](const Operation* op) {
       if (!MayHaveHappened(*op) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
-      return op->version ? op->version >= known : op->returned > written;
+      const bool delivered = truth_.stamps && (op->ack == Ack::kAny || IsLost(*op));  // nobody knows when
+      return delivered || (op->version ? op->version >= known : op->returned > written);
     });
   }
 

@@ -10,12 +10,17 @@ using namespace tabletserver;
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store) : lie_(lie), store_(std::move(store)) {}
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch watch)
+      : lie_(lie), store_(std::move(store)), watch_(std::move(watch)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {
     return store_->EnsureTable(table, compression);
   }
   Status DropTable(TableId table) override { return store_->DropTable(table); }
+  void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) override {
+    store_->SetFlushInterval(table, schema_version, interval);
+  }
+  std::vector<TableId> Tables() const override { return store_->Tables(); }
   Status Append(std::span<const AppendBatch> batches) override { return store_->Append(batches); }
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override {
     return store_->PutReplicaState(tablet, state);
@@ -37,7 +42,9 @@ class LyingStore final : public TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from) override { return store_->RemoveSuffix(tablet, from); }
   Status TruncateLog(TabletId tablet, Lsn below) override { return store_->TruncateLog(tablet, below); }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
-    return store_->KeepUndone(tablet, table, entries);
+    EBLA_TRY(store_->KeepUndone(tablet, table, entries));
+    for (const LogEntry* entry : entries) watch_(tablet, table, *entry);
+    return Status::Ok();
   }
   Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) override {
     return store_->ListUndone(table, after, entries_max);
@@ -110,6 +117,7 @@ class LyingStore final : public TabletStore {
 
   const StoreLie lie_;
   const std::unique_ptr<TabletStore> store_;
+  const KeptWatch watch_;
   uint64_t applied_ = 0;
   uint64_t reads_ = 0;
   std::map<std::pair<TableId, std::string>, std::optional<StoredRecord>> before_;
@@ -117,9 +125,8 @@ class LyingStore final : public TabletStore {
 
 }  // namespace
 
-std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store) {
-  if (lie == StoreLie::kNone) return store;
-  return std::make_unique<LyingStore>(lie, std::move(store));
+std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch watch) {
+  return std::make_unique<LyingStore>(lie, std::move(store), std::move(watch));
 }
 
 }  // namespace ebla::sim

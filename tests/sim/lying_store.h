@@ -1,11 +1,12 @@
 // tests/sim/lying_store.h
-// Bugs on purpose that need no switch in production's code: they live in a store that lies, between the real tablet
-// server and its disk. bugs.h has them beside the rules left out.
+// Between the real tablet server and its disk: bugs on purpose that need no switch in production's code, in a store that
+// lies (bugs.h has them beside the rules left out); and a watch over what is kept to be delivered, which no client is told.
 // Threads: as tablet_store.h.
 #pragma once
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string_view>
 
@@ -24,7 +25,10 @@ enum class StoreLie : uint8_t {
 inline constexpr auto kStoreLieNames =
     std::to_array<std::string_view>({"none", "ack_before_flush", "forget_window", "torn_batch", "stale_read"});
 
-// The store itself where there is nothing to lie about.
-std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store);
+// Of each KeepUndone that succeeded, before it is durable.
+using KeptWatch = std::function<void(TabletId tablet, TableId table, const tabletserver::LogEntry& entry)>;
+
+std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store,
+                                                     KeptWatch watch);
 
 }  // namespace ebla::sim

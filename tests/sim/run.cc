@@ -22,8 +22,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr char kTable[] = "carts";
-
 // Makes and drops tables beside the clients' own, for the masters' procedures to be broken in the middle.
 class TableMaker {
  public:
@@ -69,6 +67,20 @@ class TableMaker {
   bool busy_ = false;
 };
 
+std::string TextOf(const std::optional<tabletserver::StoredRecord>& record) {
+  if (!record) return "nothing";
+  return (record->tombstone ? "a delete" : record->value.substr(0, 40)) + " @" + record->version.ToString() + " of " +
+         std::to_string(record->write_time_ms) + " by " + record->writer + " until " + std::to_string(record->expires_at.value);
+}
+
+StampTruth::Final FinalOf(const tabletserver::StoredRecord& record) {
+  return {{record.write_time_ms, record.writer}, record.version, record.tombstone, Unpadded(record.value)};
+}
+
+int64_t Milliseconds(MonotonicTime since) {
+  return std::chrono::duration_cast<milliseconds>(since.since_boot).count();
+}
+
 class Run {
  public:
   explicit Run(const RunOptions& options)
@@ -107,7 +119,7 @@ class Run {
     log_.Add(name, "starts");
     names_[index] = name;
     clients_[index] = NewClient(name);
-    clients_[index]->Work(kTable, index < static_cast<size_t>(workload_.readers));
+    clients_[index]->Work(index < static_cast<size_t>(workload_.readers));
   }
 
   Shape DrawShape() {
@@ -125,6 +137,7 @@ class Run {
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
       shape.copy_bytes_per_second = 8'000 << scheduler_.Random(6);
     }
+    workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     return shape;
   }
   // A third of all runs, and those that shall show a bug of splits.
@@ -144,8 +157,13 @@ class Run {
 
   bool Released(TabletId tablet, Epoch epoch);
   bool Begin();
+  bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
   void Break();
   void Converge();
+  void AwaitDeliveries();
+  bool AllDelivered();
+  std::string Differing(std::map<int, StampTruth>& truths);
+  void AddKept(std::map<int, StampTruth>& truths);
   void Judge();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
@@ -173,6 +191,8 @@ class Run {
   size_t states_ = 0;
   uint64_t undone_ = 0;
   TableId table_;
+  TableId stamped_table_;
+  std::map<int, StampTruth> stamps_;  // of each group of the latter
   RunReport report_;
 };
 
@@ -199,26 +219,38 @@ bool Run::Begin() {
     return false;
   }
   admin_ = NewClient("admin");
-  std::optional<Status> made;
   CreateTableOptions options;
   options.table.replicas = replicas_;
   if (shape_.interval) options.table.durability = TableDurability::kInterval;
-  for (int group = kGroupsPerTablet; group < workload_.groups; group += kGroupsPerTablet) options.split_points.push_back(GroupPrefix(group));
-  admin_->admin().CreateTable(kTable, options, client::Once<Result<TableInfo>>([this, &made](Result<TableInfo> table) {
-                                if (table.has_value()) table_ = table->id;
-                                made = table.has_value() ? Status() : table.error();
-                              }));
-  if (!Until([&] { return made.has_value(); }, options_.patience) || !made->ok()) {
-    Problem("the table was not made: " + (made ? made->ToString() : "no answer"));
-    return false;
+  if (!MakeTable(kTable, 0, workload_.groups, options, table_)) return false;
+  if (workload_.stamped_groups > 0) {
+    options.table.durability = TableDurability::kSync;  // what one machine alone has taken is to last
+    options.table.last_write_wins = true;
+    if (!MakeTable(kStampedTable, workload_.groups, workload_.all_groups(), options, stamped_table_)) return false;
   }
-  log_.Add("admin", "the table serves");
   clients_.resize(static_cast<size_t>(workload_.clients));
   names_.resize(clients_.size());
   lives_.resize(clients_.size());
   for (size_t i = 0; i < clients_.size(); ++i) StartClient(i);
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
   raw_->Work(table_);
+  return true;
+}
+
+bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id) {
+  for (int group = first_group + kGroupsPerTablet; group < end; group += kGroupsPerTablet) {
+    options.split_points.push_back(GroupPrefix(group));
+  }
+  std::optional<Status> made;
+  admin_->admin().CreateTable(name, options, client::Once<Result<TableInfo>>([&id, &made](Result<TableInfo> table) {
+                                if (table.has_value()) id = table->id;
+                                made = table.has_value() ? Status() : table.error();
+                              }));
+  if (!Until([&] { return made.has_value(); }, options_.patience) || !made->ok()) {
+    Problem("table " + std::string(name) + " was not made: " + (made ? made->ToString() : "no answer"));
+    return false;
+  }
+  log_.Add("admin", "table " + std::string(name) + " serves");
   return true;
 }
 
@@ -279,13 +311,89 @@ void Run::Converge() {
     const Status fatal = cluster_.server(i)->fatal();
     if (!fatal.ok()) Problem(Cluster::ServerName(i) + " serves no more: " + fatal.ToString());
   }
+  if (workload_.stamped_groups > 0) AwaitDeliveries();
   std::optional<Status> read;
   const auto reader = NewClient("reader");
-  reader->ReadAll(kTable, [&read](Status status) { read = std::move(status); });
+  reader->ReadAll([&read](Status status) { read = std::move(status); });
   if (!Until([&] { return read.has_value(); }, options_.patience) || !read->ok()) {
     Problem("the healed cluster does not answer: " + (read ? read->ToString() : "no answer"));
   }
   JudgeTables();
+}
+
+// ---- the last_write_wins table -------------------------------------------------------------------------------------
+
+bool Run::AllDelivered() {
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    tabletserver::TabletStore& store = cluster_.server(i)->store();
+    const auto undone = store.ListUndone(stamped_table_, {}, 1);
+    if (store.health().any_entries > 0 || !undone.has_value() || !undone->empty()) return false;
+  }
+  return true;
+}
+
+// Nothing may be left to deliver, and all replicas are then the same. Taken before the last reads: what expires goes on.
+void Run::AwaitDeliveries() {
+  if (!Until([this] { return AllDelivered(); }, options_.patience)) {
+    Problem("not all writes are delivered, though everything was healed");
+  }
+  std::string differing;
+  const auto alike = [&] {
+    stamps_.clear();
+    differing = Differing(stamps_);
+    return differing.empty();
+  };
+  if (!Until(alike, options_.patience)) Problem("replicas are not the same: " + differing);
+  AddKept(stamps_);
+}
+
+// The records of each group, as all its voters have them; or what one of them has otherwise.
+std::string Run::Differing(std::map<int, StampTruth>& truths) {
+  const auto voters_of = [this](TabletId tablet) {
+    std::vector<ServerName> voters;
+    for (const auto& [path, known] : catalog_.tablets()) {
+      if (known.id == tablet) voters = known.voters;
+    }
+    return voters;
+  };
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != stamped_table_) continue;
+      const std::vector<ServerName> voters = voters_of(handle->tablet);
+      for (int group = workload_.groups; group < workload_.all_groups(); ++group) {
+        for (int cell = 0; cell < kCellsPerGroup && view->range.Contains(KeyName(group, cell)); ++cell) {
+          std::optional<std::string> first;
+          for (int j = 0; j < cluster_.servers(); ++j) {
+            if (std::ranges::find(voters, Cluster::ServerName(j)) == voters.end()) continue;
+            const auto record = cluster_.server(j)->store().Get(stamped_table_, KeyName(group, cell));
+            const std::string text = !record.has_value() ? "unreadable" : TextOf(*record);
+            if (!first) first = text;
+            if (text != *first) return KeyName(group, cell) + " at " + Cluster::ServerName(j) + " is " + text + ", not " + *first;
+            if (record.has_value() && record->has_value()) truths[group].finals[static_cast<size_t>(cell)] = FinalOf(**record);
+          }
+        }
+        if (view->range.Contains(GroupPrefix(group))) truths[group].ahead_ms_max = kClocksApartMs + 1'000;
+      }
+    }
+  }
+  return truths.size() == static_cast<size_t>(workload_.stamped_groups) ? "" : "not every tablet is led";
+}
+
+void Run::AddKept(std::map<int, StampTruth>& truths) {
+  for (const KeptEntry& kept : cluster_.kept()) {
+    if (kept.table != stamped_table_) continue;
+    for (const tabletserver::Effect& effect : kept.entry.effects) {
+      const int group = GroupOf(effect.key);
+      truths[group].kept.push_back({.cell = CellOf(effect.key),
+                                    .value = Unpadded(effect.value),
+                                    .is_delete = effect.is_delete,
+                                    .any = !kept.tablet,
+                                    .time = {effect.write_time_ms, effect.writer},
+                                    .at = record_.history.FirstFrom(kept.at),
+                                    .true_ms = kStartOfTime + Milliseconds(kept.at)});
+    }
+  }
 }
 
 void Run::JudgeTables() {
@@ -311,7 +419,14 @@ void Run::JudgeTables() {
 // What servers keep as undone, and which epochs the primaries know, by the groups whose keys they hold.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
-  for (int group = 0; group < workload_.groups; ++group) truth[group].may_forget = shape_.interval;
+  for (int group = 0; group < workload_.all_groups(); ++group) {
+    truth[group].may_forget = shape_.interval && !workload_.IsStamped(group);
+    if (workload_.IsStamped(group)) truth[group].stamps = stamps_[group];
+  }
+  for (const KeptEntry& kept : cluster_.kept()) {
+    if (kept.table != stamped_table_ || !kept.tablet) continue;
+    for (const auto& effect : kept.entry.effects) truth[GroupOf(effect.key)].kept.insert(kept.entry.version);
+  }
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     for (const TableId table : store.Tables()) {
@@ -327,8 +442,9 @@ std::map<int, GroupTruth> Run::Truth() {
     }
     for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->view();
-      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != table_) continue;
-      for (int group = 0; group < workload_.groups; ++group) {
+      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary) continue;
+      for (int group = 0; group < workload_.all_groups(); ++group) {
+        if (handle->table != (workload_.IsStamped(group) ? stamped_table_ : table_)) continue;
         if (!view->range.Contains(GroupPrefix(group))) continue;
         for (const auto& start : view->epoch_starts) truth[group].epochs.starts.push_back({start.epoch, start.first});
       }
@@ -339,7 +455,7 @@ std::map<int, GroupTruth> Run::Truth() {
 
 void Run::Judge() {
   std::map<int, GroupTruth> truth = Truth();
-  for (int group = 0; group < workload_.groups; ++group) {
+  for (int group = 0; group < workload_.all_groups(); ++group) {
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);
     for (std::string& problem : levels.problems) Problem(std::move(problem));
     const Verdict verdict = CheckLinearizable(std::move(levels.search));
@@ -356,7 +472,7 @@ void Run::Judge() {
 void Run::Summarize() {
   std::map<std::string, uint64_t>& kinds = report_.kinds;
   for (const char* kind : {"read strong", "read session", "read bounded", "read eventual", "multi get", "scan page",
-                           "write majority", "write all", "write primary", "write refused", "batch", "put", "delete",
+                           "write majority", "write all", "write primary", "write any", "any put", "any delete", "any batch", "write refused", "batch", "put", "delete",
                            "increment", "check", "lost write told", "put with ttl", "session handed on", "raw write",
                            "raw again", "raw finished", "raw another", "raw impossible"}) {
     kinds[kind] = 0;

@@ -3,6 +3,7 @@
 //   1. every client comes to rest and every key can be read (the healed cluster converges);
 //   2. each group's history is what its levels promise (levels.h): linearizable but for that, its batches whole, no
 //      increment applied twice, versions growing, and what a failover undid is kept by some server;
+//      In a last_write_wins table everything is delivered, all replicas are the same, and the latest has won (stamps.h);
 //   3. no client got an answer that it may never get, no server was refused, every table serves whole or is gone.
 // A run that injected none of one of its faults, or did too little, fails: it proved nothing.
 // Cluster: 3 to 5 servers in 1 to 3 racks, tables of 3 replicas or, less often, of 1.

@@ -42,7 +42,7 @@ std::string_view LevelName(const Read& read) {
 }
 
 std::string_view LevelName(Ack ack) {
-  return ack == Ack::kAll ? "all" : ack == Ack::kPrimary ? "primary" : "majority";
+  return ack == Ack::kAll ? "all" : ack == Ack::kPrimary ? "primary" : ack == Ack::kAny ? "any" : "majority";
 }
 
 std::string_view PartName(const WritePart& part) {
@@ -57,9 +57,13 @@ Ack DrawAck(uint64_t choice) {
   return choice < 4 ? Ack::kPrimary : Ack::kMajority;
 }
 
-std::string Unpadded(std::string value) {
-  value.resize(std::min(value.size(), value.find(kPadding)));
-  return value;
+// What can be asked at ANY of what was drawn: puts and deletes without conditions.
+void MakePlain(std::vector<WritePart>& parts) {
+  for (WritePart& part : parts) {
+    part.condition = WritePart::Condition::kNone;
+    part.version = {};
+    if (part.kind != WritePart::Kind::kPut) part.kind = WritePart::Kind::kDelete;
+  }
 }
 
 Batch ToBatch(int group, const std::vector<WritePart>& parts, bool large) {
@@ -98,6 +102,15 @@ int GroupOf(const std::string& key) {
   return std::sscanf(key.c_str(), "g%2d/", &group) == 1 ? group : -1;
 }
 
+std::string Unpadded(std::string value) {
+  value.resize(std::min(value.size(), value.find(kPadding)));
+  return value;
+}
+
+int CellOf(const std::string& key) {
+  return static_cast<int>(std::ranges::find(kCellNames, key.back()) - std::begin(kCellNames));
+}
+
 SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
     : name_(std::move(name)),
@@ -124,19 +137,27 @@ SimClient::~SimClient() {
   node_->Leave();
   process_.Halt();
   table_.reset();
+  stamped_table_.reset();
   admin_.reset();
   core_.reset();
 }
 
-void SimClient::OpenThen(const std::string& table, std::function<void(Status)> then) {
-  core_->OpenTable(table, client::Once<Result<client::TablePtr>>([this, table, then](Result<client::TablePtr> opened) {
+void SimClient::OpenThen(std::function<void(Status)> then) {
+  Open(kTable, table_, [this, then](Status opened) {
+    if (!opened.ok() || options_.stamped_groups == 0) return then(opened);
+    Open(kStampedTable, stamped_table_, then);
+  });
+}
+
+void SimClient::Open(const char* name, client::TablePtr& table, std::function<void(Status)> then) {
+  core_->OpenTable(name, client::Once<Result<client::TablePtr>>([this, name, &table, then](Result<client::TablePtr> opened) {
                      if (dead_) return;
                      if (opened.has_value()) {
-                       table_ = *std::move(opened);
+                       table = *std::move(opened);
                        return then(Status::Ok());
                      }
                      if (NotExecuted(opened.error().code())) {  // no master for long: try again
-                       executor_.After(milliseconds(100), [this, table, then] { OpenThen(table, then); });
+                       executor_.After(milliseconds(100), [this, name, &table, then] { Open(name, table, then); });
                        return;
                      }
                      record_.problems.push_back(name_ + " cannot open the table: " + opened.error().ToString());
@@ -144,10 +165,10 @@ void SimClient::OpenThen(const std::string& table, std::function<void(Status)> t
                    }));
 }
 
-void SimClient::Work(const std::string& table, bool reads_only) {
+void SimClient::Work(bool reads_only) {
   reads_only_ = reads_only;
   ++busy_;
-  OpenThen(table, [this](Status opened) {
+  OpenThen([this](Status opened) {
     --busy_;
     for (int i = 0; opened.ok() && i < options_.in_flight; ++i) {
       ++busy_;
@@ -185,6 +206,9 @@ void SimClient::Next() {
 
 // The lower groups are met more often: contention is where order shows.
 int SimClient::DrawGroup() {
+  if (options_.stamped_groups > 0 && Random(4) == 0) {
+    return options_.groups + static_cast<int>(Random(static_cast<uint64_t>(options_.stamped_groups)));
+  }
   const auto groups = static_cast<uint64_t>(options_.groups);
   return static_cast<int>(std::min(Random(groups), Random(groups)));
 }
@@ -308,7 +332,7 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
 
 void SimClient::ReadOne(int group, int cell, GetOptions options, uint64_t session, std::function<void(Status)> then) {
   const size_t index = BeginRead(group, cell, options.read, session);
-  core_->Get(table_, KeyName(group, cell), options, [this, index, then](Result<Record> result) {
+  core_->Get(TableOf(group), KeyName(group, cell), options, [this, index, then](Result<Record> result) {
     if (dead_) return;
     then(Found(index, result));
   });
@@ -319,7 +343,12 @@ void SimClient::ReadMany() {
   std::vector<size_t> indexes;
   const uint64_t count = 2 + Random(4);
   std::set<std::pair<int, int>> drawn;
-  while (drawn.size() < count) drawn.insert({DrawGroup(), static_cast<int>(Random(kCellsPerGroup))});
+  const int first = DrawGroup();
+  while (drawn.size() < count) {
+    const int group = DrawGroup();
+    if (options_.IsStamped(group) != options_.IsStamped(first)) continue;  // of one table
+    drawn.insert({group, static_cast<int>(Random(kCellsPerGroup))});
+  }
   GetOptions options;
   options.deadline = DrawDeadline();
   const uint64_t session = DrawRead(options);
@@ -327,7 +356,7 @@ void SimClient::ReadMany() {
     indexes.push_back(BeginRead(group, cell, options.read, session));
     keys.push_back(KeyName(group, cell));
   }
-  core_->MultiGet(table_, std::move(keys), options, [this, indexes](std::vector<Result<Record>> results) {
+  core_->MultiGet(TableOf(first), std::move(keys), options, [this, indexes](std::vector<Result<Record>> results) {
     if (dead_) return;
     ++record_.kinds["multi get"];
     if (results.size() != indexes.size()) record_.problems.push_back("a multiGet answered another number of keys");
@@ -338,7 +367,8 @@ void SimClient::ReadMany() {
 
 void SimClient::ScanSome() {
   const int first = DrawGroup();
-  const int last = std::min(options_.groups - 1, first + static_cast<int>(Random(3)));
+  const int end = options_.IsStamped(first) ? options_.all_groups() : options_.groups;
+  const int last = std::min(end - 1, first + static_cast<int>(Random(3)));
   ScanOptions options;
   options.range = {GroupPrefix(first), PrefixEnd(GroupPrefix(last))};
   options.reverse = Random(2) == 0;
@@ -351,13 +381,13 @@ void SimClient::ScanSome() {
 // One page: what of the range it covered, it read, each key of its own.
 void SimClient::ScanOn(ScanOptions options, uint64_t session) {
   std::map<std::string, size_t> reads;
-  for (int group = 0; group < options_.groups; ++group) {
+  for (int group = 0; group < options_.all_groups(); ++group) {
     for (int cell = 0; cell < kCellsPerGroup; ++cell) {
       if (!options.range.Contains(KeyName(group, cell))) continue;
       reads[KeyName(group, cell)] = BeginRead(group, cell, options.read, session);
     }
   }
-  core_->ScanPage(table_, options, [this, options, session, reads](Result<ScanPage> page) mutable {
+  core_->ScanPage(TableOf(GroupOf(options.range.start)), options, [this, options, session, reads](Result<ScanPage> page) mutable {
     if (dead_) return;
     ++record_.kinds["scan page"];
     if (!page.has_value()) {
@@ -381,12 +411,12 @@ void SimClient::ScanOn(ScanOptions options, uint64_t session) {
   });
 }
 
-void SimClient::ReadAll(const std::string& table, std::function<void(Status)> done) {
-  OpenThen(table, [this, done](Status opened) {
+void SimClient::ReadAll(std::function<void(Status)> done) {
+  OpenThen([this, done](Status opened) {
     if (!opened.ok()) return done(opened);
-    auto left = std::make_shared<int>(options_.groups * kCellsPerGroup);
+    auto left = std::make_shared<int>(options_.all_groups() * kCellsPerGroup);
     auto first_error = std::make_shared<Status>();
-    for (int group = 0; group < options_.groups; ++group) {
+    for (int group = 0; group < options_.all_groups(); ++group) {
       for (int cell = 0; cell < kCellsPerGroup; ++cell) {
         GetOptions options;
         options.deadline = std::chrono::seconds(30);
@@ -445,12 +475,16 @@ void SimClient::WriteSome() {
   WriteOptions options;
   options.deadline = DrawDeadline();
   options.ack = DrawAck(Random(8));
+  if (options_.IsStamped(group) && Random(2) == 0) {
+    options.ack = Ack::kAny;
+    MakePlain(parts);
+  }
   Operation& operation = record_.history.operations[index];
   operation.parts = parts;
   operation.ack = options.ack;
   if (Random(2) == 0) operation.session = DrawSession(options.session);
   const bool large = options_.large && parts.size() == 1 && Random(8) == 0;
-  core_->Write(table_, ToBatch(group, parts, large), options, [this, index](Result<BatchResult> result) {
+  core_->Write(TableOf(group), ToBatch(group, parts, large), options, [this, index](Result<BatchResult> result) {
     if (dead_) return;
     OnWritten(index, std::move(result));
     Again();
@@ -468,6 +502,12 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
     ++record_.answered;
     ++record_.kinds["write " + std::string(LevelName(operation.ack))];
     if (operation.parts.size() > 1) ++record_.kinds["batch"];
+    if (operation.ack == Ack::kAny) {
+      ++record_.kinds[operation.parts.size() > 1                                  ? "any batch"
+                      : operation.parts[0].kind == WritePart::Kind::kDelete ? "any delete"
+                                                                            : "any put"];
+      if (operation.version) record_.problems.push_back("a version where there is none yet: " + operation.ToString());
+    }
     for (const WritePart& part : operation.parts) {
       ++record_.kinds[part.ttl.count() > 0 ? "put with ttl" : std::string(PartName(part))];
       if (result->version) seen_[{operation.group, part.cell}] = result->version;

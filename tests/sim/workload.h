@@ -21,19 +21,28 @@
 
 namespace ebla::sim {
 
+inline constexpr char kTable[] = "carts";
+inline constexpr char kStampedTable[] = "views";  // last_write_wins
+
 struct WorkloadOptions {
   int clients = 5;
   int in_flight = 3;  // of each client
   int sessions = 2;   // of each client
-  int groups = 8;
+  int groups = 8;     // of the one table
+  int stamped_groups = 0;  // of the other, numbered from there on
   int readers = 1;    // of the clients: these write nothing, and stay with whoever answers them
   bool large = false;  // some values are so large that the log goes over in more than one message
   Duration think_max = std::chrono::milliseconds(100);
+
+  int all_groups() const { return groups + stamped_groups; }
+  bool IsStamped(int group) const { return group >= groups; }
 };
 
 std::string GroupPrefix(int group);          // "g03/"
 std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n", "g03/t"
 int GroupOf(const std::string& key);         // -1: of none
+int CellOf(const std::string& key);
+std::string Unpadded(std::string value);     // without what makes it large
 
 // Everything that the clients of a run share.
 struct RunRecord {
@@ -58,20 +67,22 @@ class SimClient {
   SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record, const WorkloadOptions& options);
   ~SimClient();  // a crash: what was under way stays of unknown outcome
 
-  // Opens the table and works until told to stop.
-  void Work(const std::string& table, bool reads_only);
+  // Opens the tables and works until told to stop.
+  void Work(bool reads_only);
   void Finish() { finishing_ = true; }
   bool idle() const { return busy_ == 0; }
 
   // Reads every key of every group once, with patience; `done` with the first error, or OK.
-  void ReadAll(const std::string& table, std::function<void(Status)> done);
+  void ReadAll(std::function<void(Status)> done);
 
   client::ClientCore& core() { return *core_; }
   client::Admin& admin() { return *admin_; }
   testing::SimExecutor& executor() { return executor_; }
 
  private:
-  void OpenThen(const std::string& table, std::function<void(Status)> then);
+  void OpenThen(std::function<void(Status)> then);
+  void Open(const char* name, client::TablePtr& table, std::function<void(Status)> then);
+  const client::TablePtr& TableOf(int group) const { return options_.IsStamped(group) ? stamped_table_ : table_; }
   void Next();
   void Again();
   void ReadOne(int group, int cell, GetOptions options, uint64_t session, std::function<void(Status)> then);
@@ -107,6 +118,7 @@ class SimClient {
   std::unique_ptr<client::ClientCore> core_;
   std::unique_ptr<client::Admin> admin_;
   client::TablePtr table_;
+  client::TablePtr stamped_table_;
   struct SimSession {
     uint64_t number;
     Session session;
