@@ -40,15 +40,30 @@ class Story {
     if (!value.empty()) op.found = Cell{value, version};
     return op;
   }
-  void Lost(uint64_t session) {
+  Operation& PutMortal(const std::string& value, Version version, milliseconds ttl) {
+    Operation& op = Put(value, version);
+    op.parts[0].cell = kMortalCell;
+    op.parts[0].ttl = ttl;
+    return op;
+  }
+  Operation& GetMortal(Read read, const std::string& value, Version version) {
+    Operation& op = Get(read, value, version);
+    op.cell = kMortalCell;
+    return op;
+  }
+  Operation& Lost(uint64_t session) {
     Operation& op = Get(Read::InSession(), "", {}, session);
     op.outcome = Outcome::kNotExecuted;
     op.lost_write = true;
+    return op;
   }
+  void HandOn(uint64_t from, uint64_t to) { history_.handovers[to] = {from, history_.Event(Next())}; }
+  EventNumber now() const { return history_.moments.size() - 1; }
   GroupTruth& truth() { return truth_; }
 
-  bool Right() {
-    LevelVerdict levels = JudgeLevels(history_, 0, truth_);
+  LevelVerdict Judge() const { return JudgeLevels(history_, 0, truth_); }
+  bool Right() const {
+    LevelVerdict levels = Judge();
     return levels.problems.empty() && CheckLinearizable(std::move(levels.search)).kind == Verdict::Kind::kRight;
   }
 
@@ -168,6 +183,139 @@ TEST(Levels, ASessionIsToldThatItsWriteWasUndoneBeforeItReadsAnythingNewer) {
     story.Get(Read::InSession(), "z", At(2, 3), 7);
     EXPECT_EQ(story.Right(), told);
   }
+}
+
+// ---- what expires ---------------------------------------------------------------------------------------------------
+
+TEST(Levels, WhatExpiresGoesByItselfAndStaysAway) {
+  for (const int ttl_ms : {0, 100}) {
+    Story story;
+    story.PutMortal("x", At(1, 1), milliseconds(ttl_ms));
+    story.GetMortal(Read::Strong(), "x", At(1, 1));
+    story.GetMortal(Read::Strong(), "", {});
+    EXPECT_EQ(story.Right(), ttl_ms > 0) << "deleted by nobody";
+    story.GetMortal(Read::Strong(), "x", At(1, 1));
+    EXPECT_FALSE(story.Right()) << "seen expired, it is there again";
+  }
+}
+
+TEST(Levels, AnExpiryIsOfTheVeryValueThatExpires) {
+  Story story;
+  story.PutMortal("x", At(1, 1), milliseconds(100));
+  story.PutMortal("y", At(1, 2), milliseconds(0));
+  Operation& read = story.GetMortal(Read::Strong(), "", {});
+  EXPECT_FALSE(story.Right()) << "y does not expire";
+  read.found = Cell{"y", At(1, 2)};
+  EXPECT_TRUE(story.Right());
+}
+
+TEST(Levels, AConditionSeesWhatHasExpired) {
+  for (const bool expires : {true, false}) {
+    Story story;
+    story.PutMortal("x", At(1, 1), milliseconds(expires ? 100 : 0));
+    story.PutMortal("y", At(1, 2), milliseconds(0)).parts[0].condition = WritePart::Condition::kAbsent;
+    EXPECT_EQ(story.Right(), expires);
+    story.GetMortal(Read::Strong(), "x", At(1, 1));
+    EXPECT_FALSE(story.Right()) << "it was replaced";
+  }
+}
+
+TEST(Levels, AReplicaMaySeeAnExpiryBeforeItsPrimary) {
+  for (const auto& [read, right] : {std::pair(Read::Eventual(), true), {Read::Bounded(milliseconds(1)), true}, {Read::Strong(), false}}) {
+    Story story;
+    story.PutMortal("x", At(1, 1), milliseconds(100));
+    story.GetMortal(read, "", {});
+    story.GetMortal(Read::Strong(), "x", At(1, 1));
+    EXPECT_EQ(story.Right(), right);
+  }
+}
+
+TEST(Levels, ASessionMayFindItsOwnWriteExpired) {
+  Story story;
+  story.PutMortal("x", At(1, 1), milliseconds(100)).session = 7;
+  story.GetMortal(Read::InSession(), "", {}).session = 7;
+  EXPECT_TRUE(story.Right());
+}
+
+// ---- sessions that others continue ----------------------------------------------------------------------------------
+
+TEST(Levels, WhoGoesOnWithASessionKnowsWhatItKnewThen) {
+  for (const bool before : {true, false}) {
+    Story story;
+    story.Put("x", At(1, 1));
+    if (before) story.HandOn(7, 8);
+    story.Put("y", At(1, 2), Ack::kMajority, 7);
+    if (!before) story.HandOn(7, 8);
+    story.Get(Read::InSession(), "x", At(1, 1), 8);
+    EXPECT_EQ(story.Right(), before) << "y was written before it was handed on";
+  }
+}
+
+TEST(Levels, WhatIsHandedOnIsHandedOnAgain) {
+  Story story;
+  story.Put("x", At(1, 1));
+  story.Put("y", At(1, 2), Ack::kMajority, 7);
+  story.HandOn(7, 8);
+  story.Put("z", At(1, 3), Ack::kMajority, 7);
+  story.HandOn(8, 9);
+  Operation& read = story.Get(Read::InSession(), "y", At(1, 2), 9);
+  EXPECT_TRUE(story.Right()) << "8 knew nothing of z";
+  read.found = Cell{"x", At(1, 1)};
+  EXPECT_FALSE(story.Right());
+}
+
+// A PRIMARY write of session 7 is undone; session 8 goes on from 7. Who is told of it, and when?
+TEST(Levels, WhoGoesOnWithASessionIsToldWhatItLost) {
+  enum class Told { kNobody, kBefore, kMeanwhile, kAfter, kItself };
+  for (const Told told : {Told::kNobody, Told::kBefore, Told::kMeanwhile, Told::kAfter, Told::kItself}) {
+    Story story;
+    story.Put("x", At(1, 1));
+    story.Put("y", At(1, 2), Ack::kPrimary, 7);
+    story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
+    story.truth().kept = {At(1, 2)};
+    if (told == Told::kBefore) story.Lost(7);
+    const EventNumber asked = story.now();
+    story.Put("z", At(2, 3));
+    story.HandOn(7, 8);
+    if (told == Told::kMeanwhile) story.Lost(7).invoked = asked;
+    if (told == Told::kAfter) story.Lost(7);
+    if (told == Told::kItself) story.Lost(8);
+    story.Get(Read::InSession(), "z", At(2, 3), 8);
+    const bool right = told != Told::kNobody && told != Told::kAfter;
+    EXPECT_EQ(story.Right(), right) << static_cast<int>(told);
+  }
+}
+
+// ---- what is left out of the search ---------------------------------------------------------------------------------
+
+TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
+  Story story;
+  story.Put("x", At(1, 1));
+  story.Put("y", At(1, 2), Ack::kPrimary, 7);
+  story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
+  story.truth().kept = {At(1, 2)};
+  story.Get(Read::InSession(), "y", At(1, 2), 7);
+  EXPECT_TRUE(story.Right()) << "a session may see what is undone afterwards";
+  story.Get(Read::Strong(), "x", At(1, 1));
+  EXPECT_TRUE(story.Right()) << "and others never";
+  Operation& stray = story.Get(Read::InSession(), "w", At(1, 3), 7);
+  EXPECT_FALSE(story.Right()) << "which nobody wrote";
+  stray.found->value = "y";
+  stray.found->version = At(1, 2);
+  EXPECT_TRUE(story.Right());
+}
+
+TEST(Levels, AReadIsNotSaidToHaveBegunBeforeWhatItShowsWasWritten) {
+  Story story;
+  story.Put("x", At(1, 1));
+  story.Put("y", At(1, 2));
+  Operation& read = story.Get(Read::Eventual(), "y", At(1, 2));
+  const LevelVerdict verdict = story.Judge();
+  EXPECT_EQ(verdict.search.back().invoked, 3u) << "the call that wrote y";
+  read.found = Cell{"x", At(1, 1)};
+  EXPECT_EQ(story.Judge().search.back().invoked, 1u);
+  read.found.reset();
+  EXPECT_EQ(story.Judge().search.back().invoked, 0u);
 }
 
 }  // namespace
