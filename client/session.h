@@ -2,7 +2,7 @@
 // What one user of an application has seen: reads at Read::InSession() that carry it see everything it wrote or read
 // before, on any replica. Its token continues it in another process.
 // Threads: any; calls that share a session at the same moment each see what had finished when they began; of a
-//          LOST_WRITE one of them alone may be told.
+//          LOST_WRITE one of them alone may be told; who continues the session from a token taken meanwhile is not.
 #pragma once
 
 #include <memory>

@@ -153,8 +153,9 @@ class Judgement {
   void JudgeOrigin(const Operation& read) {
     if (!read.found || read.cell == kCounterCell) return;
     const Operation* writer = Writer(*read.found);
-    // What a session saw in the log a failover may have undone, and a retry of it may have been refused.
-    const bool in_log = read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
+    // What a session saw in the log a failover may have undone, and a retry of it may have been refused. Not what stayed.
+    const bool undone = truth_.epochs.starts.empty() || !InHistory(read.found->version);
+    const bool in_log = undone && read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
     if (writer == nullptr || writer->invoked > read.returned || !(MayHaveHappened(*writer) || in_log)) {
       return Problem(read, "nobody wrote that");
     }

@@ -305,6 +305,20 @@ TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
   EXPECT_TRUE(story.Right());
 }
 
+TEST(Levels, ASessionMaySeeInTheLogWhatIsUndoneAndRefusedOnRetry) {
+  Story story;
+  story.Put("x", At(1, 1));
+  Operation& put = story.Put("y", {});
+  put.outcome = Outcome::kRefused;
+  put.parts[0].condition = WritePart::Condition::kAbsent;
+  Operation& read = story.Get(Read::InSession(), "y", At(1, 2), 7);
+  EXPECT_FALSE(story.Right()) << "it is in the history";
+  story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
+  EXPECT_TRUE(story.Right());
+  read.read = Read::Eventual();
+  EXPECT_FALSE(story.Right()) << "others see what is committed";
+}
+
 TEST(Levels, AReadIsNotSaidToHaveBegunBeforeWhatItShowsWasWritten) {
   Story story;
   story.Put("x", At(1, 1));
