@@ -147,6 +147,18 @@ struct ClusterAdoption {
   std::vector<Tablet> tablets;
 };
 
+struct TabletMove {
+  ServerName from;
+  ServerName to;
+  bool cancel = false;  // one that is under way: the tablet stays where it is. `from` and `to` say nothing then
+};
+
+// What is set changes.
+struct ServerChange {
+  std::optional<bool> draining;     // its replicas are moved to others, and it gets no new ones
+  std::optional<bool> maintenance;  // it gets nothing new, and keeps what it has
+};
+
 struct ServerSummary {
   ServerName name;
   std::string uuid;
@@ -164,6 +176,9 @@ struct ServerSummary {
   double reads_per_second = 0;
   double writes_per_second = 0;
   bool writes_refused = false;  // its disk reserve is reached
+  bool draining = false;
+  bool maintenance = false;
+  std::string note;  // what holds its draining up; empty: nothing
   std::string version;          // of its build
 };
 

@@ -97,6 +97,19 @@ Status Client::TransferTablet(std::string_view table, std::string_view key, std:
   });
 }
 
+Status Client::MoveTablet(std::string_view table, std::string_view key, TabletMove move) const {
+  EBLA_TRY(CheckKey(key));
+  return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
+    admin.MoveTablet(std::string(table), std::string(key), std::move(move), std::move(done));
+  });
+}
+
+Result<size_t> Client::SetServer(std::string_view server, ServerChange change) const {
+  return Wait<Result<size_t>>(*runtime_, [&](Admin& admin, Once<Result<size_t>> done) {
+    admin.SetServer(std::string(server), change, std::move(done));
+  });
+}
+
 Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptions options) const {
   return Wait<Result<TabletRecovery>>(*runtime_, [&](Admin& admin, Once<Result<TabletRecovery>> done) {
     admin.RecoverTablet(tablet, std::move(options), std::move(done));

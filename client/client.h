@@ -66,6 +66,10 @@ class Client {
   // Splits the tablet that holds the key there; no data moves. INVALID_ARGUMENT: a tablet begins there already, or the key
   // lies within a key group. UNKNOWN_OUTCOME: it is under way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
+  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old one is
+  // none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote in it, or
+  // `to` has.
+  Status MoveTablet(std::string_view table, std::string_view key, TabletMove move) const;
   // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the others
   // anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be lost.
   // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.
@@ -75,6 +79,9 @@ class Client {
   Result<ClusterAdoption> Adopt(AdoptOptions options = {}) const;
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   Status RemoveServer(std::string_view server) const;
+  // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the others
+  // cannot take what it has, and why.
+  Result<size_t> SetServer(std::string_view server, ServerChange change) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.
   Result<ClusterInfo> DescribeCluster() const;
   // What the servers keep of the table's acknowledged writes that are not in it; asks every server.

@@ -140,7 +140,12 @@ idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
     idl::ServerSummary summary;
     summary.name = name;
     summary.state = server.live ? idl::ServerState::LIVE : idl::ServerState::LOST;
-    if (server.node) summary.uuid = server.node->uuid;
+    if (server.node) {
+      summary.uuid = server.node->uuid;
+      summary.draining = server.node->draining;
+      summary.maintenance = server.node->maintenance;
+      summary.note = reign.WhyNotDrained(name);
+    }
     if (server.last_live) {
       summary.endpoint = server.last_live->endpoint;
       summary.http = server.last_live->http;

@@ -194,6 +194,30 @@ TEST_P(MasterStepsTest, TransferOfATablet) {
   EachStep(4, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
 }
 
+TEST_P(MasterStepsTest, MoveOfAReplica) {
+  const auto prepare = [](TestCluster& cluster) {
+    idl::TableOptions options;
+    options.__set_replicas(2);
+    ASSERT_EQ(cluster.Create("carts", {"b", "d"}, options).header.code, idl::Code::OK);
+    cluster.scheduler().RunFor(3s);
+  };
+  const auto place = [](TestCluster& cluster) {
+    const idl::TabletInfo tablet = cluster.Tablets().begin()->second;
+    for (const auto& server : cluster.servers()) {
+      if (std::ranges::count(tablet.voters, server->name()) == 0) return std::pair(tablet.primary, server->name());
+    }
+    return std::pair(tablet.primary, std::string());
+  };
+  const auto act = [&](TestCluster& cluster) {
+    idl::MoveTabletRequest request;
+    request.table = "carts";
+    std::tie(request.fromServer, request.toServer) = place(cluster);
+    Ask(cluster, &idl::MasterServiceCobSvIf::moveTablet, request);
+    cluster.RunUntil([&] { return cluster.struck(); }, 20s);
+  };
+  EachStep(8, prepare, act, [](TestCluster& cluster) { return cluster.WhyNotServing("carts"); });
+}
+
 TEST_P(MasterStepsTest, RecoveryByHand) {
   const auto prepare = [](TestCluster& cluster) {
     ASSERT_EQ(cluster.Create("carts", {"d", "h"}).header.code, idl::Code::OK);

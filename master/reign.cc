@@ -148,43 +148,6 @@ void Reign::Adopt(std::vector<ServerName> without, Duration patience, Done done)
   runner_.Await(kAdoptName, patience, std::move(done));
 }
 
-Status Reign::CheckRemoval(const ServerName& name) const {
-  const Server* server = servers_.Find(name);
-  if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
-  if (server->live) {
-    return Error(Code::kConditionFailed, "server " + name + " lives: end it first, and its replicas are made elsewhere");
-  }
-  const size_t held = image().HeldBy(name).size();
-  if (held == 0) return {};
-  return Error(Code::kConditionFailed,
-               "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
-                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ports_.options.replace_after).count()) +
-                   " s they are made elsewhere, where enough servers live. Tablets that have lost their majority need " +
-                   "`ebla tablet recover` (`ebla tablet list --lost` shows them); where too few servers are left for a " +
-                   "table's replicas, lower them with `ebla table alter`");
-}
-
-void Reign::RemoveServer(const ServerName& name, Done done) {
-  if (Status status = CheckRemoval(name); !status.ok()) return done(std::move(status));
-  using coordination::Op;
-  namespace layout = coordination::layout;
-  // Made and deleted again: fails where the server has come to live meanwhile.
-  std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version), Op::Create(layout::LivePath(name), ""),
-                         Op::Delete(layout::LivePath(name), coordination::kAnyVersion),
-                         Op::Delete(layout::ServerPath(name), coordination::kAnyVersion)};
-  const uint64_t id = next_request_++;
-  Request& request = requests_[id];
-  request.done = std::move(done);
-  request.decided = true;
-  ports_.coordinator.Multi(std::move(ops), guard_([this, name, id](auto outcome) {
-                             if (!outcome) return Answer(id, std::move(outcome.error().status));
-                             LOG(WARNING) << "server " << name << " is removed for good, as an operator asked";
-                             servers_.Forget(name);
-                             beyond_.Forget(name);
-                             Answer(id, {});
-                           }));
-}
-
 std::optional<std::string> Reign::SafeMode() const {
   if (auto beyond = beyond_.What()) return beyond;
   const size_t known = servers_.known_count();

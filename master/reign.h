@@ -20,6 +20,7 @@
 
 #include "master/catalog/loader.h"
 #include "master/options.h"
+#include "master/procedures/move_tablet.h"
 #include "master/procedures/adopt.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
@@ -85,6 +86,16 @@ class Reign {
   void Adopt(std::vector<ServerName> without, Duration patience, Done done);
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   void RemoveServer(const ServerName& server, Done done);
+  // Brings a replica elsewhere; OK once it is there. Cancel: ends what is under way for the tablet.
+  void Move(WantedMove move, Duration patience, Done done);
+  void CancelMove(TabletId tablet, Duration patience, Done done);
+  // Drains a server, or puts it into maintenance, or ends these. NOT_FOUND; CONDITION_FAILED: the others cannot take what it has.
+  struct ServerChange {
+    std::optional<bool> draining;
+    std::optional<bool> maintenance;
+  };
+  void SetServer(const ServerName& server, ServerChange change, Done done);
+  std::string WhyNotDrained(const ServerName& server) const { return keeper_.WhyNotDrained(server); }
 
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);

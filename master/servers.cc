@@ -158,6 +158,10 @@ bool Servers::IsLive(const ServerName& name) const {
   return server != nullptr && server->live.has_value();
 }
 
+void Servers::SetNode(idl::ServerNode node) {
+  if (const auto found = servers_.find(node.name); found != servers_.end()) found->second.node = std::move(node);
+}
+
 void Servers::Forget(const ServerName& name) {
   const auto found = servers_.find(name);
   if (found == servers_.end()) return;
@@ -180,6 +184,7 @@ PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) 
   planned.name = name;
   planned.live = server.live.has_value();
   planned.maintenance = server.node && server.node->maintenance;
+  planned.draining = server.node && server.node->draining;
   if (server.live) planned.rack = server.live->rack;
   if (const Report* report = server.CurrentReport()) {
     planned.writes_refused = report->body.writesRefused;

@@ -64,6 +64,8 @@ class Servers {
   const std::map<ServerName, Server>& all() const { return servers_; }
   // Grows whenever a server comes, goes or moves.
   uint64_t version() const { return version_; }
+  // What the coordinator has of it now.
+  void SetNode(idl::ServerNode node);
   // One that the coordinator has no more.
   void Forget(const ServerName& name);
   size_t live_count() const;

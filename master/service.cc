@@ -213,6 +213,46 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
   });
 }
 
+void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::MoveTabletReply>& cob,
+                                       const idl::MoveTabletRequest& request) {
+    const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+    if (!tablet) {
+      idl::MoveTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    auto done = [this, cob, id = *tablet](Status status) {
+      idl::MoveTabletReply reply;
+      if (status.code() == Code::kDeadlineExceeded) {
+        status = Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
+      }
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+      if (entry) reply.__set_tablet(entry->node.info);
+      cob(reply);
+    };
+    if (request.cancel) return reign.CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
+    reign.Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs), std::move(done));
+  });
+}
+
+void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::SetServerReply>& cob, const idl::SetServerRequest& request) {
+    Reign::ServerChange change;
+    if (request.__isset.draining) change.draining = request.draining;
+    if (request.__isset.maintenance) change.maintenance = request.maintenance;
+    reign.SetServer(request.name, change, [this, cob, name = request.name](Status status) {
+      idl::SetServerReply reply;
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
+      cob(reply);
+    });
+  });
+}
+
 void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
   Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::RecoverTabletReply>& cob,
                                        const idl::RecoverTabletRequest& request) {

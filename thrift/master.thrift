@@ -143,6 +143,9 @@ struct ServerSummary {
   15: i64 sizeBytes
   16: string version
   17: bool writesRefused
+  18: bool draining
+  19: bool maintenance
+  20: string note                     // what holds its draining up, for people; empty: nothing
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
@@ -159,6 +162,11 @@ struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.Tabl
 // the key already, or it would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
 struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
+// Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a voter, leads
+// if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline: it goes on by
+// itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
+struct MoveTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string fromServer, 5: string toServer, 6: i32 deadlineMs = 0, 7: bool cancel }
+struct MoveTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
 // Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others had
 // acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing is
@@ -222,6 +230,11 @@ struct AdoptReply {
 struct RemoveServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name }
 struct RemoveServerReply { 1: MasterReplyHeader header }
 
+// What is set changes. draining: its replicas are moved to others, and it gets no new ones; CONDITION_FAILED, saying why, where the
+// others cannot take them. maintenance: it gets nothing new, and keeps what it has. Both outlive masters and restarts.
+struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining, 4: optional bool maintenance }
+struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
 // Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
@@ -240,9 +253,11 @@ service MasterService {
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
   SplitTabletReply splitTablet(1: SplitTabletRequest request)
+  MoveTabletReply moveTablet(1: MoveTabletRequest request)
   RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
   AdoptReply adopt(1: AdoptRequest request)
   RemoveServerReply removeServer(1: RemoveServerRequest request)
+  SetServerReply setServer(1: SetServerRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 
@@ -258,7 +273,7 @@ struct CandidateNode { 1: string name, 2: types.Endpoint endpoint }
 struct NextIdNode { 1: i64 nextId }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
-struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark }
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining }
 // /live/<name>: ephemeral, while the server lives.
 // lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
 struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce, 7: optional string lockMark }
@@ -269,4 +284,6 @@ struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<bin
 // split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so that
 // nobody who does not know it may take it for empty.
 struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch }
-struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId }
+// move: a replica is being brought from one server to another; gone with the old replica.
+struct MoveIntent { 1: string fromServer, 2: string toServer }
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move }

@@ -252,6 +252,35 @@ void Admin::RemoveServer(std::string server, Once<Status> done) {
       });
 }
 
+void Admin::MoveTablet(std::string table, std::string key, TabletMove move, Once<Status> done) {
+  idl::MoveTabletRequest request;
+  request.table = std::move(table);
+  request.key = std::move(key);
+  request.fromServer = std::move(move.from);
+  request.toServer = std::move(move.to);
+  request.cancel = move.cancel;
+  MasterClient::CallOptions call;
+  call.quick = false;
+  Ask<idl::MoveTabletRequest, idl::MoveTabletReply>(
+      "moveTablet", std::move(request), std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::MoveTabletReply>> answer) mutable {
+        done(answer ? Status() : answer.error());
+      });
+}
+
+void Admin::SetServer(std::string server, ServerChange change, Once<Result<size_t>> done) {
+  idl::SetServerRequest request;
+  request.name = std::move(server);
+  if (change.draining) request.__set_draining(*change.draining);
+  if (change.maintenance) request.__set_maintenance(*change.maintenance);
+  Ask<idl::SetServerRequest, idl::SetServerReply>(
+      "setServer", std::move(request), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::SetServerReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(static_cast<size_t>(std::max(0, answer->reply.replicas)));
+      });
+}
+
 void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
   using Answer = Result<MasterClient::Answer<idl::ClusterInfoReply>>;
   MasterClient::CallOptions call;

@@ -143,6 +143,24 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void moveTablet(Cob<idl::MoveTabletReply> done, const idl::MoveTabletRequest&) override {
+    idl::MoveTabletReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "replicas stay where they are here");
+    }
+    done(reply);
+  }
+
+  void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
+    idl::SetServerReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
+    }
+    done(reply);
+  }
+
   void removeServer(Cob<idl::RemoveServerReply> done, const idl::RemoveServerRequest& request) override {
     idl::RemoveServerReply reply;
     {

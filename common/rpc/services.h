@@ -46,6 +46,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
       ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
+      ServiceMethod{"moveTablet", &S::moveTablet}, ServiceMethod{"setServer", &S::setServer},
       ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 

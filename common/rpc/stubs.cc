@@ -116,6 +116,8 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
   EBLA_STUB(recoverTablet, RecoverTabletRequest, RecoverTabletReply)
   EBLA_STUB(adopt, AdoptRequest, AdoptReply)
   EBLA_STUB(removeServer, RemoveServerRequest, RemoveServerReply)
+  EBLA_STUB(moveTablet, MoveTabletRequest, MoveTabletReply)
+  EBLA_STUB(setServer, SetServerRequest, SetServerReply)
   EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
 
  private:

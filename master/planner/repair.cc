@@ -52,6 +52,24 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   return live > (tablet.voters.size() - 1) / 2 ? worst : nullptr;
 }
 
+const PlannedReplica* FindReplica(const std::vector<PlannedReplica>& replicas, const ServerName& server) {
+  const auto found = std::ranges::find(replicas, server, &PlannedReplica::server);
+  return found == replicas.end() ? nullptr : &*found;
+}
+
+// The replica that has moved may go: the new one votes, and enough of the others live.
+std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
+  const PlannedReplica* from = tablet.move ? FindReplica(tablet.voters, tablet.move->from) : nullptr;
+  const PlannedReplica* to = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;
+  if (!from || !to || to->health != ReplicaHealth::kLive) return std::nullopt;
+  if (tablet.primary == from->server) {
+    return RepairAction{Kind::kHandOver, tablet.tablet, to->server, "its primary moves: " + Numbers(tablet)};
+  }
+  const size_t live = Count(tablet.voters, ReplicaHealth::kLive) - (from->health == ReplicaHealth::kLive ? 1 : 0);
+  if (live <= (tablet.voters.size() - 1) / 2) return std::nullopt;
+  return RepairAction{Kind::kRemoveVoter, tablet.tablet, from->server, "moved to " + to->server + ": " + Numbers(tablet)};
+}
+
 // What can be done at once, without a copy.
 std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterView& cluster) {
   const auto action = [&](Kind kind, const PlannedReplica& replica, const std::string& why) {
@@ -59,9 +77,13 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   };
   for (const PlannedReplica& learner : tablet.learners) {
     if (learner.health == ReplicaHealth::kLost) return action(Kind::kRemoveLearner, learner, "its server is lost");
-    if (Lasting(tablet) >= tablet.wanted) return action(Kind::kRemoveLearner, learner, "not wanted any more");
+    const bool moves = tablet.move && tablet.move->to == learner.server && FindReplica(tablet.voters, tablet.move->from);
+    if (Lasting(tablet) >= tablet.wanted && !moves) return action(Kind::kRemoveLearner, learner, "not wanted any more");
     if (learner.level && learner.health == ReplicaHealth::kLive) return action(Kind::kPromote, learner, "level");
   }
+  if (auto end = EndMove(tablet)) return end;
+  const PlannedReplica* moved = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;
+  if (moved && moved->health == ReplicaHealth::kAway) return std::nullopt;  // it was copied in vain only once it is lost
   // A lost voter goes only once another has taken its place.
   if (tablet.voters.size() <= tablet.wanted) return std::nullopt;
   const PlannedReplica* surplus = Surplus(tablet, cluster);
@@ -69,7 +91,16 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   return action(Kind::kRemoveVoter, *surplus, "too many");
 }
 
-bool WantsCopy(const PlannedTablet& tablet) { return Lasting(tablet) + tablet.learners.size() < tablet.wanted; }
+// The new place of a replica that has not begun to move.
+ServerName MovesTo(const PlannedTablet& tablet) {
+  if (!tablet.move || !FindReplica(tablet.voters, tablet.move->from)) return {};
+  const ServerName& to = tablet.move->to;
+  return FindReplica(tablet.voters, to) || FindReplica(tablet.learners, to) ? ServerName() : to;
+}
+
+bool WantsCopy(const PlannedTablet& tablet) {
+  return Lasting(tablet) + tablet.learners.size() < tablet.wanted || !MovesTo(tablet).empty();
+}
 
 // A server with room for one more copy.
 std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& view, const RepairCaps& caps) {
@@ -81,12 +112,16 @@ std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& 
   for (PlannedServer& server : open.servers) {
     if (view.copies_to[server.name] >= caps.copies_per_server) server.writes_refused = true;
   }
-  const ServerName place = PlaceReplica(open, excluded);
+  const ServerName wanted = MovesTo(tablet);
+  const bool room = std::ranges::any_of(
+      open.servers, [&](const PlannedServer& server) { return server.name == wanted && server.usable(); });
+  const ServerName place = wanted.empty() ? PlaceReplica(open, excluded) : room ? wanted : ServerName();
   if (place.empty()) return std::nullopt;
   ++view.copies;
   ++view.copies_to[place];
   for (PlannedServer& server : view.cluster.servers) server.tablets += server.name == place ? 1 : 0;
-  return RepairAction{Kind::kAddLearner, tablet.tablet, place, "under-replicated: " + Numbers(tablet)};
+  return RepairAction{Kind::kAddLearner, tablet.tablet, place,
+                      (wanted.empty() ? "under-replicated: " : "moves from " + tablet.move->from + ": ") + Numbers(tablet)};
 }
 
 }  // namespace

@@ -1,17 +1,18 @@
 // master/planner/repair.h
 // Decides how the membership of tablets that are not as they should be goes on, one replica at a time: a learner where
-// one is missing, its promotion once it is level, the removal of what is too much or lost for good. Pure: the same view
+// one is missing or moves to, its promotion once it is level, the removal of what is too much or lost for good. Pure: the same view
 // gives the same answer, with its reasons.
 // Place:      replica_keeper.h makes the view every second and has the steward carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier is
 //                committed (PROTOCOL "Membership").
-//             2. A replica is added before another is removed. The primary is not removed; nobody who lives is while
+//             2. A replica is added before another is removed. The primary is not removed (one that moves hands over first); nobody who lives is while
 //                another voter is lost, nor so that no majority of those left lives.
 //             3. Tablets with the fewest live replicas go first; copies under way stay within their caps.
 // Threads:    functions of their arguments.
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,13 @@ struct PlannedReplica {
   bool level = false;  // has, as its primary says, nearly the whole log
 };
 
+// A replica that is to be elsewhere (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only then
+// the old one goes.
+struct PlannedMove {
+  ServerName from;
+  ServerName to;
+};
+
 struct PlannedTablet {
   TabletId tablet;
   size_t wanted = 1;     // replicas
@@ -39,6 +47,7 @@ struct PlannedTablet {
   ServerName primary;
   std::vector<PlannedReplica> voters;
   std::vector<PlannedReplica> learners;
+  std::optional<PlannedMove> move;
 };
 
 struct RepairCaps {
@@ -55,7 +64,7 @@ struct RepairView {
 };
 
 struct RepairAction {
-  enum class Kind { kAddLearner, kPromote, kRemoveVoter, kRemoveLearner };
+  enum class Kind { kAddLearner, kPromote, kRemoveVoter, kRemoveLearner, kHandOver };
   Kind kind = Kind::kAddLearner;
   TabletId tablet;
   ServerName server;

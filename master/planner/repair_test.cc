@@ -47,7 +47,7 @@ PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
 }
 
 std::string Plan(RepairView view, std::vector<PlannedTablet> tablets, RepairCaps caps = {}) {
-  static constexpr const char* kKinds[] = {"learn ", "promote ", "remove ", "unlearn "};
+  static constexpr const char* kKinds[] = {"learn ", "promote ", "remove ", "unlearn ", "hand to "};
   view.tablets = std::move(tablets);
   std::string plan;
   for (const RepairAction& action : PlanRepair(std::move(view), caps)) {
@@ -101,6 +101,30 @@ TEST(RepairTest, TheFewestLiveReplicasFirstWithinTheCaps) {
   RepairView busy = Servers("abc");
   busy.copies = 2;
   EXPECT_EQ(Plan(busy, {Tablet(1, 3, "ab")}, two), "");
+}
+
+PlannedTablet Moving(std::string from, std::string to, PlannedTablet tablet) {
+  tablet.move = {std::move(from), std::move(to)};
+  return tablet;
+}
+
+TEST(RepairTest, AReplicaMovesAsLearnerVoterLeaderAndTheOldOneGoesLast) {
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc"))}), "1: learn d; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc|d"))}), "");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc|d="))}), "1: promote d; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abcd"))}), "1: hand to d; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "dabc"))}), "1: remove a; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abcd"))}), "1: remove b; ") << "it did not lead";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "dbc"))}), "");
+}
+
+TEST(RepairTest, AMoveTakesNoMajorityAwayAndWaitsForItsPlace) {
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "ab-c-d"))}), "1: remove b; ") << "two of three live";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("c", "d", Tablet(1, 3, "ab-cd"))}), "1: remove c; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc-d-"))}), "") << "the new one is away";
+  EXPECT_EQ(Plan(Servers("abc"), {Moving("a", "d", Tablet(1, 3, "abc"))}), "") << "no such server lives";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc|d!"))}), "1: unlearn d; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("x", "d", Tablet(1, 3, "abc|d"))}), "1: unlearn d; ") << "nothing is left to move";
 }
 
 TEST(RepairTest, WhatIsNotSettledWaits) {

@@ -7,6 +7,7 @@
 
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
+#include "master/procedures/move_tablet.h"
 
 namespace ebla::master {
 namespace {
@@ -20,6 +21,13 @@ constexpr size_t kCandidatesPerServer = 1'000;
 // From servers that take no writes, at a time; one that was not handed over is tried again after kReliefAgain.
 constexpr size_t kReliefMovesMax = 256;
 constexpr Duration kReliefAgain = std::chrono::seconds(5);
+
+// The old replica goes, or the new one will never be.
+bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
+  using Kind = RepairAction::Kind;
+  return (action.kind == Kind::kRemoveVoter && action.server == move.fromServer) ||
+         (action.kind == Kind::kRemoveLearner && action.server == move.toServer);
+}
 
 bool Level(const idl::TabletLoad& load, const ServerName& other) {
   return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
@@ -48,6 +56,8 @@ void ReplicaKeeper::Work() {
   if (!may_act_()) return;
   const MonotonicTime now = context_.executor.Now();
   std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
+  EndMoves(view);
+  Drain(view.cluster);
   Relieve(view.cluster);
   if (Repair(std::move(view)) == 0 && copies_ == 0 && context_.options.balance) Balance();
 }
@@ -56,6 +66,10 @@ size_t ReplicaKeeper::Repair(RepairView view) {
   std::vector<BatchItem> items;
   for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
     static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
+    if (action.kind == RepairAction::Kind::kHandOver) {
+      if (!TriedLately(action.tablet)) HandOver({action.tablet, action.server, action.reason});
+      continue;
+    }
     if (std::optional<BatchItem> item = ItemOf(action)) {
       VLOG(1) << "tablet " << action.tablet << " " << kWhat[static_cast<int>(action.kind)] << " " << action.server
               << ", " << action.reason;
@@ -79,6 +93,53 @@ void ReplicaKeeper::Balance() {
   for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) HandOver(move);
 }
 
+// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for good.
+void ReplicaKeeper::EndMoves(const RepairView& view) {
+  std::vector<TabletId> over;
+  for (const PlannedTablet& tablet : view.tablets) {
+    if (!tablet.move) continue;
+    const auto is = [&](const ServerName& server) {
+      return [&server](const PlannedReplica& replica) { return replica.server == server; };
+    };
+    const bool left = std::ranges::none_of(tablet.voters, is(tablet.move->from));
+    const bool arrived = std::ranges::any_of(tablet.voters, is(tablet.move->to)) ||
+                         std::ranges::any_of(tablet.learners, is(tablet.move->to));
+    if (left || (!arrived && HealthOf(tablet.move->to, true) == ReplicaHealth::kLost)) over.push_back(tablet.tablet);
+  }
+  if (over.empty()) return;
+  context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); }, [](const Status& status) {
+    LOG_IF(WARNING, !status.ok()) << "moves that have ended still stand in the catalog: " << status;
+  });
+}
+
+void ReplicaKeeper::Drain(const ClusterView& cluster) {
+  std::erase_if(held_up_, [&](const auto& item) {
+    return std::ranges::none_of(cluster.servers, [&](const PlannedServer& s) { return s.name == item.first && s.draining; });
+  });
+  if (moving_) return;
+  std::vector<WantedMove> wanted;
+  for (const PlannedServer& server : cluster.servers) {
+    if (!server.draining) continue;
+    DrainStep step = PlanDrainStep(context_.image(), cluster, server.name, [this](const TabletEntry& tablet) {
+      return steward_.SettledLoad(tablet) != nullptr;
+    });
+    held_up_[server.name] = std::move(step.held_up);
+    std::ranges::move(step.moves, std::back_inserter(wanted));
+  }
+  if (wanted.empty()) return;
+  moving_ = true;
+  LOG(INFO) << wanted.size() << " replicas are to be moved from draining servers";
+  context_.catalog.Commit([wanted](const Image& image) { return PutMoves(image, wanted); }, guard_([this](Status status) {
+                            moving_ = false;
+                            LOG_IF(WARNING, !status.ok()) << "replicas cannot be moved from draining servers: " << status;
+                          }));
+}
+
+std::string ReplicaKeeper::WhyNotDrained(const ServerName& server) const {
+  const auto found = held_up_.find(server);
+  return found == held_up_.end() ? "" : found->second;
+}
+
 void ReplicaKeeper::HandOver(const LeadMove& move) {
   LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
   handed_over_[move.tablet] = context_.executor.Now();
@@ -96,11 +157,15 @@ void ReplicaKeeper::Relieve(const ClusterView& cluster) {
   for (const LeadMove& move : PlanRelief(cluster, stuck, kReliefMovesMax)) HandOver(move);
 }
 
+bool ReplicaKeeper::TriedLately(TabletId tablet) const {
+  const auto tried = handed_over_.find(tablet);
+  return tried != handed_over_.end() && context_.executor.Now() - tried->second < kReliefAgain;
+}
+
 std::vector<StuckLead> ReplicaKeeper::LedInVain(const ServerName& server) const {
   std::vector<StuckLead> stuck;
   for (const TabletId id : context_.image().LedBy(server)) {
-    const auto tried = handed_over_.find(id);
-    if (tried != handed_over_.end() && context_.executor.Now() - tried->second < kReliefAgain) continue;
+    if (TriedLately(id)) continue;
     const TabletEntry& tablet = *context_.image().Tablet(id);
     const idl::TabletLoad* load = steward_.SettledLoad(tablet);
     if (!load) continue;
@@ -154,7 +219,7 @@ RepairView ReplicaKeeper::View() const {
 
 bool ReplicaKeeper::Whole(const TabletEntry& tablet, size_t wanted) const {
   const idl::TabletInfo& info = tablet.node.info;
-  return info.voters.size() == wanted && info.learners.empty() &&
+  return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move &&
          std::ranges::all_of(info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); });
 }
 
@@ -164,6 +229,7 @@ PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) cons
   planned.tablet = tablet.id();
   planned.wanted = wanted;
   planned.primary = info.primary;
+  if (tablet.node.__isset.move) planned.move = {tablet.node.move.fromServer, tablet.node.move.toServer};
   for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(voter, false), true});
   const idl::TabletLoad* load = steward_.SettledLoad(tablet);
   planned.settled = load != nullptr;
@@ -195,6 +261,7 @@ std::optional<BatchItem> ReplicaKeeper::ItemOf(const RepairAction& action) const
     std::erase(info.learners, action.server);
     std::erase(info.voters, action.server);
   }
+  if (item.next->__isset.move && MoveEnds(action, item.next->move)) item.next->__isset.move = false;
   if (action.kind == Kind::kAddLearner) info.learners.push_back(action.server);
   if (action.kind == Kind::kPromote) info.voters.push_back(action.server);
   return item;

@@ -3,7 +3,8 @@
 // tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
 // their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h). When
-// nothing is to be repaired, it spreads the primaries (leads.h).
+// nothing is to be repaired, it spreads the primaries (leads.h). Replicas that an operator moves go the same way, by
+// the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
 // Threads:    thread-compatible; the master's executor.
@@ -30,6 +31,8 @@ class ReplicaKeeper {
   void Start() { Later(); }
   // The tablet is not handed over to even out the primaries before `until`. (From who takes no writes it is.)
   void Hold(TabletId tablet, MonotonicTime until) { held_[tablet] = until; }
+  // What holds up the draining of the server; empty: nothing.
+  std::string WhyNotDrained(const ServerName& server) const;
   // Learners in the catalog.
   size_t copies() const { return copies_; }
 
@@ -37,10 +40,13 @@ class ReplicaKeeper {
   void Later();
   void Work();
   size_t Repair(RepairView view);
+  void Drain(const ClusterView& cluster);
+  void EndMoves(const RepairView& view);
   void Relieve(const ClusterView& cluster);
   std::vector<StuckLead> LedInVain(const ServerName& server) const;
   void Balance();
   void HandOver(const LeadMove& move);
+  bool TriedLately(TabletId tablet) const;
   bool Calm() const;
   std::vector<LedTablet> Candidates(const std::map<ServerName, size_t>& primaries) const;
   RepairView View() const;
@@ -54,6 +60,8 @@ class ReplicaKeeper {
   const std::function<bool()> may_act_;
   TimerId timer_;
   size_t copies_ = 0;
+  bool moving_ = false;                            // intents of moves are being written
+  std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
   std::map<TabletId, MonotonicTime> held_;         // until when, as an operator has handed them over
   Guard guard_;

@@ -59,6 +59,9 @@ Json ToJson(const ServerSummary& server) {
                  {"reads_per_second", server.reads_per_second},
                  {"writes_per_second", server.writes_per_second},
                  {"writes_refused", server.writes_refused},
+                 {"draining", server.draining},
+                 {"maintenance", server.maintenance},
+                 {"note", server.note},
                  {"version", server.version}};
   if (server.since_heartbeat) object["since_heartbeat_ms"] = server.since_heartbeat->count();
   return object;
@@ -235,6 +238,61 @@ void AddTabletRecover(Verbs& verbs) {
                  "What the lost voters acknowledged beyond that log is given up");
 }
 
+std::string StateOf(const ServerSummary& server) {
+  if (!server.live) return "lost";
+  if (server.draining) return server.tablets == 0 ? "drained" : "draining";
+  if (server.writes_refused) return "disk full";
+  return server.maintenance ? "maintenance" : "live";
+}
+
+void AddTabletMove(Verbs& verbs) {
+  struct Arguments {
+    std::string table, key;
+    TabletMove move;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add(
+      "tablet move", "Brings a replica of a tablet from one server to another, by copying while it serves",
+      "tablet move carts --key user42 --from ts-1 --to ts-4", [args](Context& context) -> Status {
+        EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+        if (!args->move.cancel && (args->move.from.empty() || args->move.to.empty())) {
+          return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
+        }
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_TRY(client.MoveTablet(args->table, key, args->move));
+        context.out.Ok(args->move.cancel ? "cancelled" : "moved from " + args->move.from + " to " + args->move.to);
+        return {};
+      });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("--key", args->key, R"(Of the tablet that holds it; \xNN is a byte)")->required();
+  verb->add_option("--from", args->move.from, "The server that gives its replica away")->type_name("NAME");
+  verb->add_option("--to", args->move.to, "The server that gets it")->type_name("NAME");
+  verb->add_flag("--cancel", args->move.cancel, "Ends the move that is under way");
+}
+
+void AddServerChange(Verbs& verbs, const std::string& name, const std::string& help, const ServerChange& change,
+                     const std::string& result) {
+  auto server = std::make_shared<std::string>();
+  CLI::App* verb = verbs.Add("server " + name, help, "server " + name + " ts-4", [=](Context& context) -> Status {
+    EBLA_ASSIGN(const Client client, context.connect());
+    EBLA_ASSIGN(const size_t replicas, client.SetServer(*server, change));
+    context.out.Ok(result + "; it has " + std::to_string(replicas) + " replicas");
+    return {};
+  });
+  verb->add_option("NAME", *server)->required();
+}
+
+void AddServerChanges(Verbs& verbs) {
+  AddServerChange(verbs, "drain", "Moves all replicas of a server to the others; `server list` shows how far it is",
+                  {.draining = true, .maintenance = std::nullopt}, "draining");
+  AddServerChange(verbs, "undrain", "Ends the draining of a server: it keeps what it has, and gets replicas again",
+                  {.draining = false, .maintenance = std::nullopt}, "not draining");
+  AddServerChange(verbs, "maintenance", "Gives a server nothing new; it keeps what it has",
+                  {.draining = std::nullopt, .maintenance = true}, "under maintenance");
+  AddServerChange(verbs, "resume", "Ends the maintenance of a server", {.draining = std::nullopt, .maintenance = false},
+                  "gets replicas again");
+}
+
 void AddServerList(Verbs& verbs) {
   verbs.Add("server list", "Lists the tablet servers", "server list", [](Context& context) -> Status {
     EBLA_ASSIGN(const Client client, context.connect());
@@ -250,15 +308,16 @@ void AddServerList(Verbs& verbs) {
     for (const ServerSummary& server : servers) {
       const std::string heartbeat = server.since_heartbeat ? FormatDuration(*server.since_heartbeat) + " ago" : "none";
       rows.push_back({server.name,
-                      !server.live            ? "lost"
-                      : server.writes_refused ? "disk full"
-                                              : "live",
+                      StateOf(server),
                       server.rack.empty() ? kNone : server.rack, server.address, server.http_address,
                       std::to_string(server.tablets), std::to_string(server.leading), Size(server.size_bytes),
                       Size(server.disk_free_bytes), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
                       heartbeat});
     }
     context.out.Columns(rows);
+    for (const ServerSummary& server : servers) {
+      if (!server.note.empty()) context.out.Line(server.name + ": " + server.note);
+    }
     return {};
   });
 }
@@ -456,8 +515,10 @@ void AddClusterVerbs(Verbs& verbs) {
   AddTabletList(verbs);
   AddTabletTransfer(verbs);
   AddTabletSplit(verbs);
+  AddTabletMove(verbs);
   AddTabletRecover(verbs);
   AddServerList(verbs);
+  AddServerChanges(verbs);
   AddServerRemove(verbs);
   AddClusterInfo(verbs);
   AddClusterAdopt(verbs);

@@ -1,0 +1,204 @@
+// Replicas that an operator moves, and servers that are drained or under maintenance: where replicas end up, what is
+// refused and why, and that neither the death of a master nor that of a server leaves anything half done.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "master/testing/test_cluster.h"
+
+namespace ebla::master::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+class MasterMoveTest : public ::testing::Test {
+ protected:
+  void Begin(size_t servers, int replicas = 3) {
+    cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
+    ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
+    cluster_->scheduler().RunFor(2s);  // until each has reported
+    idl::TableOptions options;
+    options.__set_replicas(replicas);
+    const auto reply = cluster().Create("carts", {"b", "d", "f", "h"}, options);
+    ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    cluster().scheduler().RunFor(3s);
+  }
+  void TearDown() override { EXPECT_THAT(cluster_->ledger().violations(), ::testing::IsEmpty()); }
+  TestCluster& cluster() { return *cluster_; }
+
+  idl::TabletInfo Tablet() { return cluster().Tablets().begin()->second; }
+  std::string NoHolder() {
+    for (const auto& server : cluster().servers()) {
+      if (std::ranges::count(Tablet().voters, server->name()) == 0) return server->name();
+    }
+    return "";
+  }
+  FakeServer& ServerNamed(const std::string& name) {
+    const auto found = std::ranges::find_if(cluster().servers(), [&](const auto& s) { return s->name() == name; });
+    return **found;
+  }
+  idl::MoveTabletReply Move(const std::string& from, const std::string& to, int deadline_ms = 20'000) {
+    idl::MoveTabletRequest request;
+    request.table = "carts";
+    request.fromServer = from;
+    request.toServer = to;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, request).value();
+  }
+  idl::SetServerReply Drain(const std::string& name, bool draining = true) {
+    idl::SetServerRequest request;
+    request.name = name;
+    request.__set_draining(draining);
+    return cluster().Call(&idl::MasterServiceCobSvIf::setServer, request).value();
+  }
+  size_t ReplicasOn(const std::string& name) {
+    return static_cast<size_t>(std::ranges::count_if(cluster().Tablets(), [&](const auto& item) {
+      return std::ranges::count(item.second.voters, name) + std::ranges::count(item.second.learners, name) > 0;
+    }));
+  }
+  void ExpectWhole() {
+    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }))
+        << cluster().WhyNotServing("carts");
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+};
+
+TEST_F(MasterMoveTest, AReplicaMovesAndItsLeadershipWithIt) {
+  Begin(4);
+  const idl::TabletInfo before = Tablet();
+  const std::string to = NoHolder();
+  const auto reply = Move(before.primary, to);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(reply.tablet.primary, to);
+  EXPECT_EQ(reply.tablet.voters.size(), 3u);
+  EXPECT_EQ(std::ranges::count(reply.tablet.voters, before.primary), 0);
+  ExpectWhole();
+  const std::string follower = Tablet().voters[0] == to ? Tablet().voters[1] : Tablet().voters[0];
+  ASSERT_EQ(Move(follower, before.primary).header.code, idl::Code::OK) << "and a follower the other way";
+  EXPECT_EQ(Tablet().primary, to);
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, TheOnlyReplicaMovesToo) {
+  Begin(2, 1);
+  const std::string from = Tablet().primary;
+  const auto reply = Move(from, NoHolder());
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(Tablet().voters, std::vector<std::string>{Tablet().primary});
+  EXPECT_NE(Tablet().primary, from);
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, WhatCannotBeIsRefused) {
+  Begin(4);
+  const std::string to = NoHolder();
+  const std::vector<std::string> voters = Tablet().voters;
+  EXPECT_THAT(Move(to, to).header.message, HasSubstr("has no vote in tablet"));
+  EXPECT_THAT(Move(voters[0], voters[1]).header.message, HasSubstr("has a replica of tablet"));
+  EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("there is no server nobody"));
+  ServerNamed(to).Stop();
+  cluster().scheduler().RunFor(20s);
+  EXPECT_THAT(Move(voters[0], to).header.message, HasSubstr("takes nothing at present"));
+  ServerNamed(to).Start();
+}
+
+TEST_F(MasterMoveTest, OneMoveOfATabletAtATimeAndItCanBeCancelled) {
+  Begin(5);
+  const idl::TabletInfo before = Tablet();
+  const std::string to = NoHolder();
+  ServerNamed(to).mute = true;  // lives, and cannot be copied to
+  const auto begun = Move(before.voters[1], to, 3'000);
+  EXPECT_EQ(begun.header.code, idl::Code::UNKNOWN_OUTCOME) << begun.header.message;
+  EXPECT_THAT(begun.header.message, HasSubstr("goes on by itself"));
+  std::string other;
+  for (const auto& server : cluster().servers()) {
+    if (std::ranges::count(before.voters, server->name()) == 0 && server->name() != to) other = server->name();
+  }
+  EXPECT_THAT(Move(before.voters[1], other).header.message, HasSubstr("moves already"));
+  idl::MoveTabletRequest cancel;
+  cancel.table = "carts";
+  cancel.cancel = true;
+  EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, cancel)->header.code, idl::Code::OK);
+  EXPECT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, cancel)->header.code, idl::Code::NOT_FOUND);
+  EXPECT_TRUE(cluster().RunUntil([&] { return Tablet().learners.empty(); }));
+  EXPECT_THAT(Tablet().voters, ::testing::UnorderedElementsAreArray(before.voters));
+  ServerNamed(to).mute = false;
+  EXPECT_EQ(Move(before.voters[1], other).header.code, idl::Code::OK);
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, AMoveToAServerThatIsGoneEnds) {
+  Begin(4);
+  const idl::TabletInfo before = Tablet();
+  const std::string to = NoHolder();
+  ServerNamed(to).mute = true;
+  EXPECT_EQ(Move(before.voters[1], to, 2'000).header.code, idl::Code::UNKNOWN_OUTCOME);
+  ServerNamed(to).Stop();
+  EXPECT_TRUE(cluster().RunUntil([&] { return Tablet().learners.empty(); }, 120s));
+  EXPECT_THAT(Tablet().voters, ::testing::UnorderedElementsAreArray(before.voters));
+  ServerNamed(to).mute = false;
+  ServerNamed(to).Start();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_EQ(Move(before.voters[1], to).header.code, idl::Code::OK) << "and can be made anew";
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, ADrainedServerIsEmptyAndGetsNothing) {
+  Begin(4);
+  const std::string name = Tablet().primary;
+  ASSERT_GT(ReplicasOn(name), 0u);
+  const auto reply = Drain(name);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 120s)) << ReplicasOn(name);
+  ExpectWhole();
+  ASSERT_EQ(cluster().Create("after").header.code, idl::Code::OK);
+  cluster().scheduler().RunFor(10s);
+  EXPECT_EQ(ReplicasOn(name), 0u);
+  // It stays so under the next master.
+  cluster().KillMaster(*cluster().Leader());
+  ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
+  const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+  for (const auto& server : servers->servers) EXPECT_EQ(server.draining, server.name == name) << server.name;
+  EXPECT_THAT(Move(Tablet().voters[0], name).header.message, HasSubstr("takes nothing at present"));
+  EXPECT_EQ(Drain(name, false).header.code, idl::Code::OK);
+  EXPECT_EQ(Move(Tablet().voters[0], name).header.code, idl::Code::OK);
+}
+
+TEST_F(MasterMoveTest, ADrainThatNobodyCanTakeIsRefusedSayingWhy) {
+  Begin(3);
+  const std::string name = Tablet().primary;
+  const auto reply = Drain(name);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("server " + name + " cannot be drained: tablet"));
+  EXPECT_THAT(reply.header.message, HasSubstr("of table carts has its replicas on"));
+  EXPECT_THAT(reply.header.message, HasSubstr("start another server"));
+  EXPECT_EQ(Drain("nobody").header.code, idl::Code::NOT_FOUND);
+  cluster().scheduler().RunFor(10s);
+  EXPECT_EQ(ReplicasOn(name), 5u);
+}
+
+TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
+  Begin(4);
+  const std::string spare = NoHolder();
+  std::string name;
+  for (const auto& server : cluster().servers()) {
+    if (server->name() != spare && ReplicasOn(server->name()) > 0) name = server->name();
+  }
+  ServerNamed(spare).mute = true;
+  ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
+  ServerNamed(spare).Stop();
+  std::string note;
+  EXPECT_TRUE(cluster().RunUntil([&] {
+    const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+    for (const auto& server : servers->servers) note = server.name == name ? server.note : note;
+    return !note.empty();
+  }, 120s));
+  EXPECT_THAT(note, HasSubstr("no other server that lives takes one"));
+  ServerNamed(spare).mute = false;
+  ServerNamed(spare).Start();
+  EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 300s));
+  ExpectWhole();
+}
+
+}  // namespace
+}  // namespace ebla::master::testing

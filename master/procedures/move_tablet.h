@@ -1,0 +1,64 @@
+// master/procedures/move_tablet.h
+// Replicas that are to be elsewhere: one that an operator moves, or all that a draining server has. The wish stands in
+// the tablet's znode (MoveIntent), and replica_keeper.h carries it out as it repairs, one step of membership at a time
+// (repair.h); so a successor goes on with it. It goes together with the old replica.
+// Place:      reign.h writes an operator's, replica_keeper.h those of draining servers; MoveTablet waits for the end.
+// Invariants: 1. One move per tablet, between a voter and a server that is none.
+//             2. A draining server has at most kDrainMovesMax moves under way.
+// Threads:    functions of their arguments; MoveTablet on the master's executor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "master/catalog/catalog.h"
+#include "master/planner/placement.h"
+#include "master/procedures/context.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+
+inline constexpr size_t kDrainMovesMax = 16;
+
+struct WantedMove {
+  TabletId tablet;
+  ServerName from;
+  ServerName to;
+};
+
+std::string MoveTabletName(const WantedMove& move);
+
+// OK; NOT_FOUND no such tablet; INVALID_ARGUMENT `from` has no vote in it, or `to` has, or is no server, or takes
+// nothing; CONDITION_FAILED another move is under way.
+Status CheckMove(const Image& image, const Servers& servers, const WantedMove& move);
+
+// The catalog's changes: moves begin where they still can; moves that stand there end, whatever of them was done stays for
+// the keeper to put right.
+Change PutMoves(const Image& image, const std::vector<WantedMove>& moves);
+Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets);
+
+// What is to be moved next from a draining server, and what cannot be: the tablet and why; empty: nothing.
+struct DrainStep {
+  std::vector<WantedMove> moves;
+  std::string held_up;
+};
+DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerName& server,
+                        const std::function<bool(const TabletEntry&)>& settled);
+
+// Whether the other servers can take all that this one has: CONDITION_FAILED naming the first tablet that has no place,
+// or the room that lacks.
+Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& server);
+
+// Waits until an operator's move is over. A master's death ends the waiting, not the move.
+class MoveTablet final : public Procedure {
+ public:
+  MoveTablet(const Context& context, WantedMove move) : context_(context), move_(std::move(move)) {}
+  void Step(coordination::Callback<Progress> done) override;
+
+ private:
+  const Context context_;
+  const WantedMove move_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,103 @@
+#include <glog/logging.h>
+
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "master/reign.h"
+
+namespace ebla::master {
+
+Status Reign::CheckRemoval(const ServerName& name) const {
+  const Server* server = servers_.Find(name);
+  if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
+  if (server->live) {
+    return Error(Code::kConditionFailed, "server " + name + " lives: end it first, and its replicas are made elsewhere");
+  }
+  const size_t held = image().HeldBy(name).size();
+  if (held == 0) return {};
+  return Error(Code::kConditionFailed,
+               "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
+                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ports_.options.replace_after).count()) +
+                   " s they are made elsewhere, where enough servers live. Tablets that have lost their majority need " +
+                   "`ebla tablet recover` (`ebla tablet list --lost` shows them); where too few servers are left for a " +
+                   "table's replicas, lower them with `ebla table alter`");
+}
+
+void Reign::RemoveServer(const ServerName& name, Done done) {
+  if (Status status = CheckRemoval(name); !status.ok()) return done(std::move(status));
+  using coordination::Op;
+  namespace layout = coordination::layout;
+  // Made and deleted again: fails where the server has come to live meanwhile.
+  std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version), Op::Create(layout::LivePath(name), ""),
+                         Op::Delete(layout::LivePath(name), coordination::kAnyVersion),
+                         Op::Delete(layout::ServerPath(name), coordination::kAnyVersion)};
+  const uint64_t id = next_request_++;
+  Request& request = requests_[id];
+  request.done = std::move(done);
+  request.decided = true;
+  ports_.coordinator.Multi(std::move(ops), guard_([this, name, id](auto outcome) {
+                             if (!outcome) return Answer(id, std::move(outcome.error().status));
+                             LOG(WARNING) << "server " << name << " is removed for good, as an operator asked";
+                             servers_.Forget(name);
+                             beyond_.Forget(name);
+                             Answer(id, {});
+                           }));
+}
+
+void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
+  namespace layout = coordination::layout;
+  using coordination::Op;
+  const Server* server = servers_.Find(name);
+  if (!server || !(server->node || server->last_live)) return done(Error(Code::kNotFound, "there is no server " + name));
+  if (wanted.draining.value_or(false) && !(server->node && server->node->draining)) {
+    if (Status status = CheckDrain(image(), ViewCluster(image(), servers_), name); !status.ok()) return done(std::move(status));
+  }
+  const uint64_t id = next_request_++;
+  Request& request = requests_[id];
+  request.done = std::move(done);
+  request.decided = true;
+  // The server writes this node too, when it starts: what it has changed meanwhile makes the Multi fail.
+  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted](Result<coordination::Node> read) {
+    if (!read) return Answer(id, std::move(read.error()));
+    auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
+    if (!node) return Answer(id, std::move(node.error()));
+    if (wanted.draining) node->draining = *wanted.draining;
+    if (wanted.maintenance) node->maintenance = *wanted.maintenance;
+    std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
+                           Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
+    ports_.coordinator.Multi(std::move(ops), guard_([this, id, node = *node](auto outcome) {
+                               if (!outcome) return Answer(id, std::move(outcome.error().status));
+                               LOG(INFO) << "server " << node.name << (node.draining ? " drains" : " does not drain")
+                                         << (node.maintenance ? ", under maintenance" : "") << ", as an operator asked";
+                               servers_.SetNode(node);
+                               Answer(id, {});
+                             }));
+  }), nullptr);
+}
+
+void Reign::Move(WantedMove move, Duration patience, Done done) {
+  Request request;
+  request.done = std::move(done);
+  request.decide = [this, move](const Image& image) -> Result<Change> {
+    EBLA_TRY(CheckMove(image, servers_, move));
+    return PutMoves(image, {move});
+  };
+  request.procedure = MoveTabletName(move);
+  request.start = [this, move] { runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move)); };
+  if (Status status = CheckMove(image(), servers_, move); !status.ok()) return request.done(std::move(status));
+  Submit(std::move(request), patience);
+}
+
+void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
+  Request request;
+  request.done = std::move(done);
+  request.decide = [tablet](const Image& image) -> Result<Change> {
+    const TabletEntry* entry = image.Tablet(tablet);
+    if (!entry || !entry->node.__isset.move) return Error(Code::kNotFound, "no move of that tablet is under way");
+    return CancelMoves(image, {tablet});
+  };
+  request.procedure = "";  // over with the commit
+  request.start = [] {};
+  Submit(std::move(request), patience);
+}
+
+}  // namespace ebla::master
