@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -56,11 +58,42 @@ TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
   EXPECT_GT(reply.tablet.epoch, before.epoch);
   WaitServing();
   EXPECT_EQ(Tablet().voters.size(), 3u);
-  // What comes back is a stray by now.
+  // What comes back is a stray by now, and dropped: the others have taken its place.
+  const int64_t id = Tablet().tabletId;
   Voter(0).Start();
   Voter(1).Start();
+  EXPECT_TRUE(Voter(0).replicas().contains(id) && Voter(1).replicas().contains(id));
+  EXPECT_TRUE(cluster_.RunUntil([&] { return !Voter(0).replicas().contains(id) && !Voter(1).replicas().contains(id); }));
   cluster_.scheduler().RunFor(10s);
   WaitServing();
+}
+
+// Its log may be of another history, and who has a log is sent the rest of it, not a copy.
+TEST_F(MasterRecoverTest, AnOldVoterIsMadeALearnerOnlyOnceItHasBeenDropped) {
+  const int64_t id = Tablet().tabletId;
+  for (auto& server : cluster_.servers()) {
+    if (server->name() != voters_[2]) server->Stop();
+  }
+  cluster_.scheduler().RunFor(10s);
+  ASSERT_EQ(Recover(voters_[2]).header.code, idl::Code::OK);
+  // Two that never held it and reported before keep the master out of safe mode; they take nothing new.
+  for (auto& server : cluster_.servers()) {
+    if (std::ranges::find(voters_, server->name()) != voters_.end()) continue;
+    server->disk_full = true;
+    server->Start();
+  }
+  // One that comes back hears no order to drop what it has; of the other it is not known what it has.
+  Voter(0).deaf = true;
+  Voter(1).silent = true;
+  Voter(0).Start();
+  Voter(1).Start();
+  cluster_.scheduler().RunFor(20s);
+  EXPECT_EQ(Tablet().voters, std::vector{voters_[2]});
+  EXPECT_TRUE(Tablet().learners.empty()) << Tablet().learners.front();
+  Voter(0).deaf = Voter(1).silent = false;
+  EXPECT_TRUE(cluster_.RunUntil([&] { return Tablet().voters.size() == 3; }, 120s));
+  WaitServing();
+  for (const size_t voter : {0, 1}) EXPECT_FALSE(Voter(voter).replicas().at(id).incomplete);
 }
 
 TEST_F(MasterRecoverTest, RefusedWhileAMajorityLives) {

@@ -110,7 +110,8 @@ std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& 
   }
   ClusterView open{.servers = view.cluster.servers};
   for (PlannedServer& server : open.servers) {
-    if (view.copies_to[server.name] >= caps.copies_per_server) server.writes_refused = true;
+    const bool barred = std::ranges::find(tablet.barred, server.name) != tablet.barred.end();
+    if (barred || view.copies_to[server.name] >= caps.copies_per_server) server.writes_refused = true;
   }
   const ServerName wanted = MovesTo(tablet);
   const bool room = std::ranges::any_of(

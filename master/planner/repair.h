@@ -7,7 +7,8 @@
 //                committed (PROTOCOL "Membership").
 //             2. A replica is added before another is removed. The primary is not removed (one that moves hands over first); nobody who lives is while
 //                another voter is lost, nor so that no majority of those left lives.
-//             3. Tablets with the fewest live replicas go first; copies under way stay within their caps.
+//             3. A learner is only added where no old replica of the tablet can be left.
+//             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -48,6 +49,9 @@ struct PlannedTablet {
   std::vector<PlannedReplica> voters;
   std::vector<PlannedReplica> learners;
   std::optional<PlannedMove> move;
+  // Who has, or may have, a replica that the catalog does not give it. That is dropped first: after a recovery by hand its
+  // history may be another, and a learner that has a log is sent the rest of it, not a copy.
+  std::vector<ServerName> barred;
 };
 
 struct RepairCaps {

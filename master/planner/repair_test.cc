@@ -56,6 +56,14 @@ std::string Plan(RepairView view, std::vector<PlannedTablet> tablets, RepairCaps
   return plan;
 }
 
+TEST(RepairTest, WhereAnOldReplicaMayBeLeftNoLearnerIsAdded) {
+  PlannedTablet tablet = Tablet(1, 3, "ab");
+  tablet.barred = {"c"};
+  EXPECT_EQ(Plan(Servers("abcd"), {tablet}), "1: learn d; ");
+  EXPECT_EQ(Plan(Servers("abc"), {tablet}), "");
+  EXPECT_EQ(Plan(Servers("abcd"), {tablet, Tablet(2, 3, "ab")}), "1: learn d; 2: learn c; ");
+}
+
 TEST(RepairTest, AReplicaIsAddedInThreeSteps) {
   EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab")}), "1: learn c; ");
   EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab|c")}), "");

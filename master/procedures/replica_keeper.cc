@@ -233,10 +233,22 @@ PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) cons
   for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(voter, false), true});
   const idl::TabletLoad* load = steward_.SettledLoad(tablet);
   planned.settled = load != nullptr;
+  if (planned.settled) planned.barred = Barred(tablet);
   for (const ServerName& learner : info.learners) {
     planned.learners.push_back({learner, HealthOf(learner, true), load && Level(*load, learner)});
   }
   return planned;
+}
+
+// Of who has not reported nobody knows what it holds.
+std::vector<ServerName> ReplicaKeeper::Barred(const TabletEntry& tablet) const {
+  std::vector<ServerName> barred;
+  for (const auto& [name, server] : context_.servers.all()) {
+    if (!server.live || tablet.HeldBy(name)) continue;
+    const Report* report = server.CurrentReport();
+    if (!report || report->Find(tablet.id())) barred.push_back(name);
+  }
+  return barred;
 }
 
 ReplicaHealth ReplicaKeeper::HealthOf(const ServerName& name, bool learner) const {

@@ -52,6 +52,7 @@ class ReplicaKeeper {
   RepairView View() const;
   bool Whole(const TabletEntry& tablet, size_t wanted) const;
   PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
+  std::vector<ServerName> Barred(const TabletEntry& tablet) const;
   ReplicaHealth HealthOf(const ServerName& server, bool learner) const;
   std::optional<BatchItem> ItemOf(const RepairAction& action) const;
 
