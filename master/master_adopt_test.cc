@@ -319,6 +319,39 @@ TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotBornAgain) {
   for (const auto& [id, info] : cluster().Tablets()) EXPECT_EQ(info.primary, served.at(id).primary);
 }
 
+// Before anybody has reported, an old catalog alone says who should lead. It must not cost who does lead its epoch.
+TEST_F(MasterAdoptTest, AnOlderCatalogDeposesNobodyBeforeAllHaveReported) {
+  Begin({.servers = 5});
+  Create("carts", {});
+  auto older = cluster().coordination().TakeSnapshot();
+  const auto [id, before] = *cluster().Tablets().begin();
+  const auto named = [&](const std::string& name) -> FakeServer& { return cluster().server(static_cast<size_t>(name.back() - '1')); };
+  const auto led_after = [&](int64_t epoch) {
+    const idl::TabletInfo info = cluster().Tablets().at(id);
+    return info.epoch > epoch && named(info.primary).Leads(id, info.epoch);
+  };
+  named(before.primary).Stop();
+  ASSERT_TRUE(cluster().RunUntil([&] { return led_after(before.epoch); }));
+  for (int failover = 0; failover < 2; ++failover) {
+    const idl::TabletInfo info = cluster().Tablets().at(id);
+    named(info.primary).mute = true;
+    ASSERT_TRUE(cluster().RunUntil([&] { return led_after(info.epoch); }));
+    named(info.primary).mute = false;
+    cluster().scheduler().RunFor(3s);
+  }
+  const idl::TabletInfo newest = cluster().Tablets().at(id);
+  ASSERT_GT(newest.epoch, before.epoch + 1);
+  ASSERT_TRUE(named(newest.primary).Leads(id, newest.epoch));
+  for (auto& server : cluster().servers()) server->silent = true;
+  cluster().coordination().Restore(std::move(older));
+  cluster().scheduler().RunFor(9s);
+  EXPECT_TRUE(named(newest.primary).Leads(id, newest.epoch));
+  for (auto& server : cluster().servers()) server->silent = false;
+  cluster().scheduler().RunFor(10s);
+  EXPECT_TRUE(named(newest.primary).Leads(id, newest.epoch));
+  EXPECT_THAT(SafeMode(), HasSubstr("that the catalog never reached"));
+}
+
 TEST_F(MasterAdoptTest, ATermBelowWhatServersHaveHeardOfIsOutgrown) {
   Begin({});
   auto older = cluster().coordination().TakeSnapshot();

@@ -176,6 +176,48 @@ TEST_F(MasterRecoverTest, AReplicaThatPromisedMoreIsFencedHigher) {
   WaitServing();
 }
 
+// The reports are a second old: what the fence finds decides.
+TEST_F(MasterRecoverTest, TheLongestLogIsThatOfTheFencesAnswers) {
+  TestCluster cluster({.servers = 5, .replicas_default = 5});
+  ASSERT_TRUE(cluster.WaitForLeader() && cluster.WaitForServers());
+  cluster.scheduler().RunFor(2s);
+  ASSERT_EQ(cluster.Create("carts").header.code, idl::Code::OK);
+  cluster.scheduler().RunFor(3s);
+  const int64_t id = cluster.Tablets().begin()->first;
+  for (const size_t lost : {0, 1, 2}) cluster.server(lost).Stop();
+  cluster.scheduler().RunFor(10s);
+  const auto log = [&](size_t server) -> idl::LogPosition& { return cluster.server(server).mutable_replicas().at(id).last; };
+  log(3).lsn += 50;
+  cluster.scheduler().RunFor(2s);
+  for (const size_t survivor : {3, 4}) cluster.server(survivor).silent = true;
+  log(4).lsn += 100;
+  idl::RecoverTabletRequest request;
+  request.tabletId = id;
+  request.acceptDataLoss = true;
+  const auto reply = cluster.Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
+  // The survivors report to nobody meanwhile, so that the master does not hear that it leads: the catalog tells.
+  EXPECT_EQ(cluster.Tablets().at(id).primary, "ts-5") << reply.header.message;
+  EXPECT_EQ(cluster.Tablets().at(id).voters, std::vector<std::string>{"ts-5"});
+  EXPECT_THAT(cluster.ledger().violations(), ::testing::IsEmpty());
+}
+
+TEST_F(MasterRecoverTest, ASecondOneThatNamesAnotherIsRefusedWhileTheFirstRuns) {
+  Lose({0, 1});
+  Voter(2).deaf = true;  // the first comes to no end
+  idl::RecoverTabletRequest first;
+  first.tabletId = Tablet().tabletId;
+  first.acceptDataLoss = true;
+  TestMaster& leader = cluster_.master(*cluster_.Leader());
+  leader.executor->Post([service = leader.master->service(), first] { service->recoverTablet([](const auto&) {}, first); });
+  cluster_.scheduler().RunFor(500ms);
+  const auto reply = Recover(voters_[2]);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  EXPECT_THAT(reply.header.message, HasSubstr("being recovered already, from the longest log"));
+  Voter(2).deaf = false;
+  EXPECT_EQ(Recover("").header.code, idl::Code::OK);
+  WaitServing();
+}
+
 TEST_F(MasterRecoverTest, AskedTwiceItIsDoneOnce) {
   Lose({0, 1});
   ASSERT_EQ(Recover(voters_[2]).header.code, idl::Code::OK);

@@ -21,6 +21,8 @@ struct MasterOptions {
   Duration reassign_after = std::chrono::seconds(5);
   // How long after a Configure a report may still show the replica as it was before.
   Duration report_lag = std::chrono::seconds(2);
+  // A server that lives is expected to report within so long; after that nothing waits for what it may know.
+  Duration report_patience = std::chrono::seconds(10);
   // Followers' suspicion of their primary counts for so long.
   Duration report_fresh = std::chrono::seconds(3);
   // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first that

@@ -129,6 +129,12 @@ void Reign::StartSplit(TabletId tablet) {
 
 void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience, Done done) {
   const std::string name = RecoverTabletName(tablet);
+  if (runner_.Running(name) && recovering_[tablet] != server) {
+    const ServerName& other = recovering_[tablet];
+    return done(Error(Code::kConditionFailed, "the tablet is being recovered already, from " +
+                                                  (other.empty() ? "the longest log" : other) + ": await that"));
+  }
+  recovering_[tablet] = server;
   runner_.Start(name, std::make_unique<RecoverTablet>(context_, steward_, tablet, server, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
 }

@@ -148,6 +148,7 @@ class Reign {
   ReplicaKeeper keeper_;
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
+  std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
   ProcedureRunner runner_;
   Guard guard_;
 };

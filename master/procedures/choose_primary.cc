@@ -58,8 +58,11 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   return choice;
 }
 
-PrimaryChoice ChooseSurvivor(const ServerName& server, const std::vector<FenceAnswer>& answers) {
-  PrimaryChoice choice;
+PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server,
+                             const std::vector<FenceAnswer>& answers) {
+  PrimaryChoice choice = ChoosePrimary(voters, answers, false);
+  if (choice.primary) return choice;
+  choice = {};
   const FenceAnswer* best = nullptr;
   for (const FenceAnswer& answer : answers) {
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
@@ -69,7 +72,7 @@ PrimaryChoice ChooseSurvivor(const ServerName& server, const std::vector<FenceAn
   if (best) {
     choice.primary = best->server;
     choice.presumed = best->last;
-    choice.loss_possible = true;
+    choice.loss_possible = choice.alone = true;
     choice.reason = "recovered by hand, from the log of " + best->server + " through " + best->last.ToString();
   } else {
     choice.reason = server.empty() ? "no replica that answers is complete" : server + " does not answer, or is incomplete";

@@ -30,6 +30,7 @@ struct PrimaryChoice {
   std::optional<ServerName> primary;  // none: nobody can lead yet
   Version presumed;                   // the log that the chosen one must have
   bool loss_possible = false;         // chosen although too few remember
+  bool alone = false;                 // by hand: as the only voter
   int64_t tablet_time_ms = 0;         // the greatest answered; 0: all have restarted
   int64_t time_of_day_ms = 0;         // then: the median of their clocks, the earlier of two
   std::string reason;
@@ -39,7 +40,9 @@ struct PrimaryChoice {
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool born_empty);
 
-// Of a recovery by hand: `server`, or the longest complete log where it is empty, whatever majority there is not.
-PrimaryChoice ChooseSurvivor(const ServerName& server, const std::vector<FenceAnswer>& answers);
+// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone. But where a majority has come back
+// meanwhile nothing need be lost, and they go on as ever, whoever was named.
+PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server,
+                             const std::vector<FenceAnswer>& answers);
 
 }  // namespace ebla::master

@@ -60,6 +60,31 @@ TEST(ChoosePrimaryTest, TabletTimeIsTheGreatestAnswered) {
   EXPECT_EQ(ChoosePrimary(kThree, {a, b}, false).tablet_time_ms, 9);
 }
 
+TEST(ChooseSurvivorTest, WhoIsNamedOrTheLongestCompleteLogLeadsAlone) {
+  const std::vector<ServerName> five = {"a", "b", "c", "d", "e"};
+  FenceAnswer incomplete = Answer("stranger", 4, 50);
+  incomplete.incomplete = true;
+  auto choice = ChooseSurvivor(five, "", {Answer("a", 2, 9), Answer("b", 2, 12), incomplete});
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_EQ(choice.presumed, (Version{Epoch{2}, Lsn{12}}));
+  EXPECT_TRUE(choice.alone && choice.loss_possible);
+  choice = ChooseSurvivor(five, "a", {Answer("a", 2, 9), Answer("b", 2, 12)});
+  EXPECT_EQ(choice.primary, "a");
+  EXPECT_TRUE(choice.alone);
+  EXPECT_FALSE(ChooseSurvivor(five, "c", {Answer("a", 2, 9), Answer("b", 2, 12)}).primary);
+}
+
+TEST(ChooseSurvivorTest, WhereAMajorityHasComeBackNothingIsLost) {
+  auto choice = ChooseSurvivor(kThree, "a", {Answer("a", 2, 9), Answer("b", 2, 12)});
+  EXPECT_EQ(choice.primary, "b");
+  EXPECT_FALSE(choice.alone || choice.loss_possible);
+  FenceAnswer forgetful = Answer("b", 2, 12);
+  forgetful.forgetful = true;
+  choice = ChooseSurvivor(kThree, "a", {Answer("a", 2, 9), forgetful});
+  EXPECT_EQ(choice.primary, "a") << "who may have forgotten makes no majority";
+  EXPECT_TRUE(choice.alone);
+}
+
 TEST(ChoosePrimaryTest, TheTimeOfDayCountsOnlyWhenEveryAnswererHasRestartedAndThenTheirMedian) {
   FenceAnswer a = Answer("a", 1, 1), b = Answer("b", 1, 1), c = Answer("c", 1, 1);
   a.time_of_day_ms = 9'000'000;  // a clock that is hours ahead

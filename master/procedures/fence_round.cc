@@ -112,7 +112,7 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every replica that lives has answered"};
-    return ChooseSurvivor(fencing.recovery->server, fencing.answers);
+    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.answers);
   }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;
@@ -170,7 +170,7 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;
-  if (fencing.recovery) {
+  if (choice.alone) {
     item.next->info.voters = {*choice.primary};
     item.next->info.learners.clear();
   }

@@ -6,7 +6,8 @@
 //             notwithstanding; what has no majority after kFencePatience comes back undecided.
 //             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
-//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone.
+//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone, unless
+//             a majority of the voters turns out to be back.
 // Place:      tablet_steward.h begins rounds, and hands what was decided to a TabletBatch.
 // Invariants: 1. Each item comes back exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.

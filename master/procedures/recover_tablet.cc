@@ -65,7 +65,8 @@ std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chose
   std::string text = "what was acknowledged and is beyond " + chosen.last.ToString() + ", where the log of " + chosen.server +
                      " ends, is lost";
   for (const HolderSeen& seen : holders) {
-    if (seen.live || !seen.reported || !seen.known) continue;
+    // Of those that live what the chosen one has is enough, unless an operator names a shorter log.
+    if (!seen.reported || !seen.known || (seen.live && seen.last <= chosen.last)) continue;
     text += "; " + seen.server + " last reported " + seen.last.ToString();
     if (seen.last.lsn > chosen.last.lsn) {
       text += ", " + std::to_string(seen.last.lsn.value - chosen.last.lsn.value) + " entries more";
@@ -111,10 +112,11 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   return survey;
 }
 
-// The catalog gives the tablet to the survivor alone.
+// The catalog gives the tablet to the survivor alone: who was named, or, since this began, anybody.
 bool RecoverTablet::Decided(const TabletEntry& tablet) const {
   const idl::TabletInfo& info = tablet.node.info;
-  return !server_.empty() && info.voters.size() == 1 && info.voters[0] == server_ && info.primary == server_;
+  if (info.voters.size() != 1 || info.voters[0] != info.primary) return false;
+  return server_.empty() ? began_ && tablet.epoch() > *began_ : info.primary == server_;
 }
 
 void RecoverTablet::Step(coordination::Callback<Progress> done) {
@@ -124,7 +126,7 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   if (tablet && decided_) {  // repair may have gone on since
     if (steward_.SettledLoad(*tablet)) return done(Progress::Done());
     steward_.Consider(tablet_);
-    const Status waits = Error(Code::kUnavailable, "the tablet is given to " + server_ + " alone, which does not lead it yet");
+    const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary + " alone, which does not lead it yet");
     return done(late ? Progress::Done(waits) : Progress::Later(waits));
   }
   RecoverySurvey survey = SurveyRecovery(context_, tablet_, server_);
@@ -133,8 +135,9 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
     return done(wait ? Progress::Later(survey.refusal) : Progress::Done(survey.refusal));
   }
   if (late) return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be recovered in time")));
-  server_ = *survey.choice;
-  LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << server_ << ": " << survey.loss;
+  began_ = began_.value_or(tablet->epoch());
+  LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice
+             << (server_.empty() ? ", or whose log turns out to be the longest" : "") << ": " << survey.loss;
   steward_.Recover(tablet_, {server_}, [done = std::move(done)](Status status) mutable {
     done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
   });

@@ -56,8 +56,9 @@ class RecoverTablet final : public Procedure {
   const Context context_;
   TabletSteward& steward_;
   const TabletId tablet_;
-  ServerName server_;      // empty until one is chosen
+  const ServerName server_;  // whom the operator named; empty: the longest complete log, as the fence finds it
   const MonotonicTime until_;
+  std::optional<Epoch> began_;  // the catalog's then
   bool decided_ = false;   // the compare-and-set has been seen in the catalog
 };
 

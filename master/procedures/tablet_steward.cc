@@ -78,7 +78,24 @@ void TabletSteward::Consider(TabletId id) {
 
 // ---- what a tablet needs --------------------------------------------------------------------------------------------
 
+// A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said what
+// they know it is not outbid: that would depose one that serves.
 TabletSteward::Need TabletSteward::NeedOf(const TabletEntry& tablet, const Note& note) const {
+  const Need need = NeedByReports(tablet, note);
+  const bool outbids = need == Need::kFence && FenceFloor(tablet, note) > tablet.epoch().Next();
+  return outbids && !AllReported() ? Need::kWait : need;
+}
+
+// But not for ever: one may live that does not reach this master.
+bool TabletSteward::AllReported() const {
+  const MonotonicTime now = context_.executor.Now();
+  return std::ranges::all_of(context_.servers.all(), [&](const auto& item) {
+    const Server& server = item.second;
+    return !server.live || server.CurrentReport() || now - server.changed >= context_.options.report_patience;
+  });
+}
+
+TabletSteward::Need TabletSteward::NeedByReports(const TabletEntry& tablet, const Note& note) const {
   if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id())) return Need::kNothing;
   if (tablet.creating()) return NeedOfCreating(tablet, note);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
@@ -335,6 +352,7 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
     Note& note = notes_[id];
     if (note.busy) continue;
     const Need need = NeedOf(*tablet, note);
+    if (need == Need::kWait) RetryLater(id, note);
     if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
     note.busy = true;
     if (need == Need::kComplete) {

@@ -13,7 +13,8 @@
 // Invariants: 1. A tablet is in at most one round, batch or change.
 //             2. A tablet that serves with one voter is never given to another server. One that is still being created (and
 //                so holds nothing) is, when a majority of its servers has been away for reassign_after.
-//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24).
+//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and a
+//                promise of more than the epoch after the catalog's is not outbid before all who live have reported.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -97,6 +98,8 @@ class TabletSteward {
   };
 
   Need NeedOf(const TabletEntry& tablet, const Note& note) const;
+  Need NeedByReports(const TabletEntry& tablet, const Note& note) const;
+  bool AllReported() const;
   Need NeedOfCreating(const TabletEntry& tablet, const Note& note) const;
   Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& primary) const;
   const idl::TabletLoad* LedLoad(const TabletEntry& tablet) const;
