@@ -8,7 +8,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kOverloadedRetryMs = 100;
-constexpr size_t kGivenMax = 4096;  // looked through for old ones beyond this
+constexpr size_t kEntriesAtOnce = 1000, kBytesAtOnce = 16 << 20;
 
 }  // namespace
 
@@ -35,6 +35,18 @@ AnyWrites::AnyWrites(ServerName self, Incarnation incarnation, Options options, 
       ports_(std::move(ports)),
       calls_(ports_.executor, {options.queue_items_max, options.queue_bytes_max},
              [this](std::vector<Shard::WriteCall> calls) { Take(std::move(calls)); }) {}
+
+Status AnyWrites::Recover() {
+  UndonePlace place;
+  while (true) {
+    EBLA_ASSIGN(const std::vector<UndoneEntry> kept, ports_.store.ListUndone({}, place, kEntriesAtOnce, kBytesAtOnce));
+    if (kept.empty()) return Status::Ok();
+    for (const UndoneEntry& one : kept) {
+      for (const Effect& effect : one.entry.effects) Remember(one.table, effect.key, effect.write_time_ms);
+    }
+    place = {kept.back().tablet, kept.back().entry.version};
+  }
+}
 
 Status AnyWrites::Admit(Shard::WriteCall& call) {
   const size_t bytes = sizeof(Shard::WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
@@ -126,13 +138,26 @@ Result<LogEntry> AnyWrites::EntryOf(const Shard::WriteCall& call, const TabletVi
   return entry;
 }
 
-int64_t AnyWrites::StampOf(TableId table, const std::string& key, int64_t now_ms, int64_t least_ms) {
-  if (given_.size() >= kGivenMax) {
-    std::erase_if(given_, [&](const auto& one) { return one.second < now_ms; });
+void AnyWrites::Remember(TableId table, const std::string& key, int64_t stamp_ms) {
+  if (remembered_ >= options_.stamps_max) {
+    for (auto& [id, given] : given_) {
+      for (const auto& [one, stamp] : given.by_key) given.floor_ms = std::max(given.floor_ms, stamp);
+      given.by_key.clear();
+    }
+    remembered_ = 0;
   }
-  int64_t& given = given_[std::to_string(table.value) + "/" + key];
-  given = std::max({now_ms, least_ms, given + 1});
-  return given;
+  const auto [at, fresh] = given_[table].by_key.try_emplace(key, stamp_ms);
+  at->second = std::max(at->second, stamp_ms);
+  remembered_ += fresh ? 1 : 0;
+}
+
+int64_t AnyWrites::StampOf(TableId table, const std::string& key, int64_t now_ms, int64_t least_ms) {
+  const Given& given = given_[table];
+  const auto last = given.by_key.find(key);
+  const int64_t before = std::max(given.floor_ms, last == given.by_key.end() ? 0 : last->second);
+  const int64_t stamp_ms = std::max({now_ms, least_ms, before + 1});
+  Remember(table, key, stamp_ms);
+  return stamp_ms;
 }
 
 }  // namespace ebla::tabletserver

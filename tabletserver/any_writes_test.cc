@@ -62,6 +62,25 @@ class AnyWritesTest : public GroupFixture {
     request.header.tableId = kTable;
     return Await<idl::ListKeptReply>([&](auto cob) { at(server).server->tablet_service()->listKept(std::move(cob), request); });
   }
+  // ts-3 took a write of "k" by a clock that was an hour ahead; now each key is written there after a restart.
+  void TakenAfterARestartWins(const std::vector<std::string>& keys) {
+    CutOff("ts-3");
+    LogEntry entry;
+    entry.version = {Epoch{1}, Lsn{99}};
+    entry.level = AckLevel::kAny;
+    entry.outcome.wrote = true;
+    const int64_t stamp_ms = at("ts-3").executor->TimeOfDayMs() + 3'600'000;
+    entry.effects.push_back({.key = "k", .value = "before", .write_time_ms = stamp_ms, .writer = "ts-3"});
+    const LogEntry* const kept = &entry;
+    ASSERT_TRUE(at("ts-3").store->KeepUndone(TabletId{}, TableId{kTable}, {&kept, 1}).ok());
+    Crash("ts-3", MemoryDisk::CrashKind::kProcess);
+    Start("ts-3");
+    for (const std::string& key : keys) ASSERT_EQ(Put("ts-3", key, "after").header.code, Code::OK);
+    Heal();
+    ASSERT_TRUE(Delivered());
+    ASSERT_TRUE(AllEqual());
+    EXPECT_EQ(Value("ts-1", "k"), "after");
+  }
   // The master orders the table's data to be removed.
   void DropData(const std::string& server) {
     idl::DropTableRequest request;
@@ -137,6 +156,16 @@ TEST_F(AnyWritesTest, WithNobodyElseReachableAWriteOutlivesCrashesUntilItIsDeliv
   EXPECT_EQ(Value("ts-3", "k"), "kept");
   EXPECT_EQ(Value("ts-3", "j"), "after the restart");
 }
+
+// Whatever the clock says: it may have been set back.
+TEST_F(AnyWritesTest, WhatIsTakenAfterARestartIsLaterThanWhatWaitsFromBefore) { TakenAfterARestartWins({"k"}); }
+
+class AnyStampsTest : public AnyWritesTest {
+ protected:
+  AnyStampsTest() { options_.any_writes.stamps_max = 2; }
+};
+
+TEST_F(AnyStampsTest, TimesThatAreForgottenAreSurpassedAllTheSame) { TakenAfterARestartWins({"a", "b", "c", "d", "k"}); }
 
 TEST_F(AnyWritesTest, ACrashOfThePrimaryBetweenAnswerAndDeliveryLosesNothing) {
   for (int i = 0; i < 20; ++i) ASSERT_EQ(Put("ts-2", "k" + std::to_string(i), "v").header.code, Code::OK);
@@ -310,6 +339,27 @@ TEST_F(AnyWritesTest, UndonePrimaryWritesAreDeliveredAndWinOrLoseByTheirTime) {
   Heal();
   ASSERT_TRUE(Until([&] { return Undone("ts-1").empty() && Value("ts-2", "lonely") == "undone"; })) << Undone("ts-1");
   EXPECT_EQ(Value("ts-2", "k"), "by the new primary");
+}
+
+// What was decided by a state that is gone means nothing beside another one.
+TEST_F(AnyWritesTest, UndoneIncrementsAndConditionalWritesStayAsConflictRecords) {
+  ASSERT_EQ(Put("ts-1", "n", "5", WriteLevel::MAJORITY).header.code, Code::OK);
+  ASSERT_TRUE(AllEqual());
+  CutOff("ts-1");
+  idl::Write conditional = PutOf("c", "undone");
+  conditional.condition.kind = idl::ConditionKind::ABSENT;
+  conditional.__isset.condition = true;
+  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {conditional}, WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 5, ++writes_, {IncrementOf("n")}, WriteLevel::PRIMARY).header.code, Code::OK);
+  Undo("plain", "undone");
+  Heal();
+  ASSERT_TRUE(Until([&] { return Value("ts-2", "plain") == "undone"; }));
+  scheduler_.RunFor(20s);
+  EXPECT_EQ(Value("ts-2", "n"), "5");
+  EXPECT_EQ(Value("ts-2", "c"), "NOT_FOUND");
+  const auto kept = Kept("ts-1");
+  ASSERT_EQ(kept.writes.size(), 2u);
+  for (const idl::KeptWrite& write : kept.writes) EXPECT_FALSE(write.waiting);
 }
 
 TEST_F(AnyWritesTest, AnUndoneWriteLosesAgainstALaterOne) {

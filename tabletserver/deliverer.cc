@@ -11,8 +11,10 @@
 namespace ebla::tabletserver {
 namespace {
 
-// To be delivered: what was written in a last_write_wins table.
-bool Timed(const LogEntry& entry) {
+// To be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came to here is
+// nothing that may replace what another history has.
+bool Deliverable(const LogEntry& entry) {
+  if (entry.conditional || !entry.outcome.counters.empty()) return false;
   return std::any_of(entry.effects.begin(), entry.effects.end(), [](const Effect& effect) { return effect.timed(); });
 }
 
@@ -56,7 +58,7 @@ void Deliverer::Begin() {
 }
 
 void Deliverer::NextPage() {
-  Result<std::vector<UndoneEntry>> page = store_.ListUndone({}, pass_.place, options_.entries_at_once);
+  Result<std::vector<UndoneEntry>> page = store_.ListUndone({}, pass_.place, options_.entries_at_once, options_.bytes_at_once);
   if (!page) {
     LOG_EVERY_N(ERROR, 100) << "cannot read what is to be delivered: " << page.error();
     return End();
@@ -72,10 +74,10 @@ void Deliverer::NextPage() {
 
 void Deliverer::Consider(UndoneEntry kept) {
   // What changed nothing, such as a refusal, leaves nothing to settle.
-  if (kept.entry.effects.empty() || (!Timed(kept.entry) && InHistory(kept))) {
+  if (kept.entry.effects.empty() || (!Deliverable(kept.entry) && InHistory(kept))) {
     if (ForgetNow(kept)) return;
   }
-  if (!Timed(kept.entry) || stuck_.contains(PlaceOf(kept))) {
+  if (!Deliverable(kept.entry) || stuck_.contains(PlaceOf(kept))) {
     ++pass_.conflicts;
     return;
   }
@@ -192,14 +194,14 @@ bool Deliverer::InHistory(const UndoneEntry& kept) const {
 
 // ---- for people -----------------------------------------------------------------------------------------------------
 
-void Deliverer::List(TableId table, UndonePlace after, size_t entries_max,
+void Deliverer::List(TableId table, UndonePlace after, size_t entries_max, size_t bytes_max,
                      std::move_only_function<void(Result<std::vector<Kept>>)> done) {
-  ports_.executor.Post([this, table, after, entries_max, done = std::move(done)]() mutable {
-    Result<std::vector<UndoneEntry>> entries = store_.ListUndone(table, after, entries_max);
+  ports_.executor.Post([this, table, after, entries_max, bytes_max, done = std::move(done)]() mutable {
+    Result<std::vector<UndoneEntry>> entries = store_.ListUndone(table, after, entries_max, bytes_max);
     if (!entries) return done(Error(entries.error()));
     auto listed = std::make_shared<std::vector<Kept>>();
     for (UndoneEntry& entry : *entries) {
-      const bool waiting = Timed(entry.entry) && !stuck_.contains(PlaceOf(entry));
+      const bool waiting = Deliverable(entry.entry) && !stuck_.contains(PlaceOf(entry));
       listed->push_back({std::move(entry), waiting, false});
     }
     MarkRepeated(std::move(listed), std::move(done));
@@ -246,7 +248,7 @@ void Deliverer::Forget(TableId table, UndonePlace place, std::move_only_function
     // The list goes on after a place, so that before it is asked for.
     UndonePlace before = place;
     before.version.lsn = Lsn{place.version.lsn.value - 1};
-    Result<std::vector<UndoneEntry>> found = store_.ListUndone(table, before, 1);
+    Result<std::vector<UndoneEntry>> found = store_.ListUndone(table, before, 1, 0);
     if (!found) return done(found.error());
     if (found->empty() || PlaceOf(found->front()) != std::pair(place.tablet, place.version)) {
       return done(Error(Code::kNotFound, "no such write is kept here"));

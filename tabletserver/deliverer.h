@@ -3,13 +3,13 @@
 // PRIMARY those that a failover undid.
 //
 //   kept                                   becomes
-//   effects with a stamp (last_write_wins) delivered, effect by effect, to whoever leads its key, pass after pass, until
-//                                          each is committed there or has lost; then forgotten. What is too old to be
+//   puts and deletes with a stamp          delivered, effect by effect, to whoever leads its key, pass after pass, until
+//   (last_write_wins)                      each is committed there or has lost; then forgotten. What is too old to be
 //                                          taken stays as a conflict record
-//   either, of a table that is dropped     gone with the table's data, when the master orders that; a word that there is no
-//                                          such table counts only where its data is gone already
-//   effects without                        a conflict record, forgotten by itself only when the history applied here has
+//   others, and those without a stamp      a conflict record, forgotten by itself only when the history applied here has
 //                                          its version after all
+//   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there is no
+//                                          such table counts only where its data is gone already
 //
 // Passes:     in order of what is kept, a page at a time; each effect at most once in a pass. After a pass that left
 //             something to deliver comes another, ever later while none gets anywhere; new work comes at once.
@@ -39,6 +39,7 @@ class Deliverer {
     Duration backoff_max = std::chrono::seconds(5);
     Duration conflicts = std::chrono::seconds(10);  // between passes over conflict records alone
     size_t entries_at_once = 256;
+    size_t bytes_at_once = 16 << 20;
     size_t effects_at_once = 256;
     DeliveryRoute::Options route;
   };
@@ -61,8 +62,9 @@ class Deliverer {
   void Start();
   // There is something new.
   void Wake();
-  // A table's, after a place; `done` runs on the executor.
-  void List(TableId table, UndonePlace after, size_t entries_max, std::move_only_function<void(Result<std::vector<Kept>>)> done);
+  // A table's, after a place, as many as TabletStore::ListUndone lists; `done` runs on the executor.
+  void List(TableId table, UndonePlace after, size_t entries_max, size_t bytes_max,
+            std::move_only_function<void(Result<std::vector<Kept>>)> done);
   // NOT_FOUND when it is not there.
   void Forget(TableId table, UndonePlace place, std::move_only_function<void(Status)> done);
   const Figures& figures() const { return figures_; }

@@ -327,7 +327,7 @@ std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server, 
 }
 
 std::string GroupFixture::Undone(const std::string& server) {
-  const auto listed = at(server).store->ListUndone(TableId{kTable}, {}, 1000);
+  const auto listed = at(server).store->ListUndone(TableId{kTable}, {}, 1000, SIZE_MAX);
   if (!listed) return listed.error().ToString();
   std::ostringstream out;
   for (const UndoneEntry& undone : *listed) {

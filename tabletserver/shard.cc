@@ -247,7 +247,7 @@ void Shard::PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<Expir
       if (done) Answer(loop, [done = std::move(done), refusal]() mutable { done(std::move(refusal)); });
       return;
     }
-    Purge purge{.token = {}, .reached = reached, .keys = std::move(keys), .now = now};
+    Purge purge{.token = {}, .reached = reached, .keys = std::move(keys), .now = now, .deadline = deadline};
     if (done) {
       purge.token = next_token_ = next_token_.Next();
       purges_.emplace(next_token_, PendingPurge{loop, std::move(done)});

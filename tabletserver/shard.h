@@ -123,7 +123,7 @@ class Shard {
   void TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max, size_t loop,
                   LoggedDone done);
   // Has expired records removed through the log; `done` (may be null) runs on the loop once an entry with the tablet
-  // time `reached` is applied.
+  // time `reached` is applied; else with why not (a deadline is noticed within a tick).
   void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
                     MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
 

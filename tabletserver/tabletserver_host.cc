@@ -175,6 +175,7 @@ Status TabletServer::Recover() {
     const size_t shard = ShardOfFamily(replica.tablet, shards_.size());
     EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
   }
+  EBLA_TRY(any_writes_.Recover());
   LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";
   return Status::Ok();
 }

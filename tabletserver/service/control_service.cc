@@ -73,10 +73,10 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
 
 // Conflict records of a table that is gone: nobody is left to settle them.
 Status ForgetKept(TabletStore& store, TableId table) {
-  constexpr size_t kAtOnce = 1000;
+  constexpr size_t kAtOnce = 1000, kBytesAtOnce = 16 << 20;
   size_t forgotten = 0;
   while (true) {
-    EBLA_ASSIGN(const std::vector<UndoneEntry> kept, store.ListUndone(table, {}, kAtOnce));
+    EBLA_ASSIGN(const std::vector<UndoneEntry> kept, store.ListUndone(table, {}, kAtOnce, kBytesAtOnce));
     if (kept.empty()) break;
     for (const UndoneEntry& one : kept) EBLA_TRY(store.ForgetUndone(one.tablet, one.entry.version));
     forgotten += kept.size();

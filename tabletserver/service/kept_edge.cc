@@ -10,6 +10,8 @@ namespace {
 
 constexpr size_t kListKeptDefault = 100;
 constexpr size_t kReplyBytesMax = 4 << 20;  // one entry may be as large
+// After one entry of any size there is room for another here, which shows that there are more.
+constexpr size_t kListedBytesMax = 2 * kReplyBytesMax;
 
 UndonePlace PlaceOf(int64_t tablet, const idl::Version& version) {
   return {TabletId{static_cast<uint64_t>(tablet)}, rpc::FromIdl(version)};
@@ -41,7 +43,7 @@ void ListKept(Deliverer& deliverer, const idl::ListKeptRequest& request,
               std::move_only_function<void(idl::ListKeptReply)> done) {
   const size_t limit = request.limit == 0 ? kListKeptDefault : static_cast<size_t>(request.limit);
   deliverer.List(TableId{static_cast<uint64_t>(request.header.tableId)}, PlaceOf(request.afterTabletId, request.afterVersion),
-                 limit + 1, [limit, done = std::move(done)](Result<std::vector<Deliverer::Kept>> listed) mutable {
+                 limit + 1, kListedBytesMax, [limit, done = std::move(done)](Result<std::vector<Deliverer::Kept>> listed) mutable {
                    idl::ListKeptReply reply;
                    if (!listed) {
                      FillRefusal(listed.error(), -1, reply.header);

@@ -382,8 +382,9 @@ class UndoneTest : public StoreTest {
     for (const LogEntry& entry : entries) pointers.push_back(&entry);
     return store().KeepUndone(tablet, table, pointers);
   }
-  std::string List(TableId table = {}, const UndonePlace& after = {}, size_t entries_max = 100) {
-    const auto listed = store().ListUndone(table, after, entries_max);
+  std::string List(TableId table = {}, const UndonePlace& after = {}, size_t entries_max = 100,
+                   size_t bytes_max = SIZE_MAX) {
+    const auto listed = store().ListUndone(table, after, entries_max, bytes_max);
     if (!listed) return listed.error().ToString();
     std::ostringstream out;
     for (const UndoneEntry& undone : *listed) {
@@ -392,6 +393,16 @@ class UndoneTest : public StoreTest {
     return out.str();
   }
 };
+
+TEST_P(UndoneTest, AListEndsWhereItIsFull) {
+  const std::string large(1 << 20, 'v');
+  std::vector<LogEntry> entries;
+  for (uint64_t lsn = 3; lsn < 9; ++lsn) entries.push_back(Entry(lsn, {Put("k", large)}));
+  ASSERT_TRUE(Keep(kTablet, entries).ok());
+  EXPECT_EQ(List(kTable, {}, 100, 2 << 20), "70:1.3 70:1.4");
+  EXPECT_EQ(List(kTable, {kTablet, {Epoch{1}, Lsn{4}}}, 100, 2 << 20), "70:1.5 70:1.6");
+  EXPECT_EQ(List(kTable, {}, 100, 1), "70:1.3") << "one at least";
+}
 
 TEST_P(UndoneTest, WhatIsUndoneIsKeptAndListed) {
   ASSERT_TRUE(Keep(kOther, {Entry(9)}, TableId{8}).ok());
@@ -403,7 +414,7 @@ TEST_P(UndoneTest, WhatIsUndoneIsKeptAndListed) {
   EXPECT_EQ(List({}, {}, 2), "70:1.3 70:1.4");
   EXPECT_EQ(List({}, {kTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
   EXPECT_EQ(List(TableId{8}, {}, 1), "71:1.9");
-  const auto listed = store().ListUndone(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1);
+  const auto listed = store().ListUndone(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
   ASSERT_TRUE(listed && listed->size() == 1);
   EXPECT_EQ(EncodeLogEntry(listed->front().entry), EncodeLogEntry(Entry(4, {Put("k", "v")})));
   EXPECT_EQ(listed->front().table, kTable);
@@ -458,7 +469,7 @@ TEST_P(UndoneTest, NothingLeavesTheLogBeforeItIsKept) {
   }
   life->Crash();
   const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
-  const auto undone = store().ListUndone(kTable, {}, 100);
+  const auto undone = store().ListUndone(kTable, {}, 100, SIZE_MAX);
   ASSERT_TRUE(log && undone);
   EXPECT_GE(log->size() + undone->size(), 40u);
   if (!undone->empty()) {

@@ -20,7 +20,7 @@
 //              varint expiry            (flag 2)
 //              signed varint write time, bytes writer  (flag 4)
 //   varint   floor time, ms
-//   bytes    detail
+//   bytes    detail; of a kWrite that is conditional "c", else none
 //
 // The detail of a kSplit: 1 format (1), varint child, bytes key, bytes primary, varint count of voters, each bytes.
 //
@@ -38,6 +38,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr uint8_t kFormat = 1;
+constexpr char kConditional[] = "c";
 constexpr uint8_t kDelete = 1;
 constexpr uint8_t kExpires = 2;
 constexpr uint8_t kWriteTime = 4;
@@ -124,7 +125,7 @@ std::string EncodeLogEntry(const LogEntry& entry) {
   WriteOutcome(entry.outcome, out);
   out.Varint(entry.effects.size());
   for (const Effect& effect : entry.effects) WriteEffect(effect, out);
-  out.Varint(entry.floor_time.value).Bytes(entry.detail);
+  out.Varint(entry.floor_time.value).Bytes(entry.conditional ? kConditional : entry.detail);
   return out.Take();
 }
 
@@ -157,6 +158,10 @@ Result<LogEntry> DecodeLogEntry(std::string_view bytes) {
   entry.floor_time.value = in.Varint();
   entry.detail = in.Bytes();
   EBLA_TRY(in.Finish("a log entry"));
+  if (entry.kind == EntryKind::kWrite && entry.detail == kConditional) {
+    entry.conditional = true;
+    entry.detail.clear();
+  }
   return entry;
 }
 

@@ -59,6 +59,7 @@ struct LogEntry {
   Sequence first_incomplete;
   uint64_t request_digest = 0;
   AckLevel level = AckLevel::kMajority;
+  bool conditional = false;  // kWrite: with conditions or increments, so that it means nothing beside another state
   Outcome outcome;
   std::vector<Effect> effects;
   TabletTime floor_time;  // kFloor

@@ -349,14 +349,18 @@ Status MemoryStore::KeepUndone(TabletId tablet, TableId table, std::span<const L
   return {};
 }
 
-Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max) {
+Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                                         size_t bytes_max) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
   std::vector<UndoneEntry> listed;
   const auto& undone = life_->disk.logged.undone;
+  size_t bytes = 0;
   for (auto at = undone.upper_bound({after.tablet, after.version}); at != undone.end(); ++at) {
-    if (listed.size() == entries_max) break;
-    if (!table || at->second.table == table) listed.push_back(at->second);
+    if (listed.size() == entries_max || bytes > bytes_max) break;
+    if (table && at->second.table != table) continue;
+    listed.push_back(at->second);
+    bytes += listed.back().entry.ApproximateBytes();
   }
   return listed;
 }

@@ -73,7 +73,8 @@ class MemoryStore final : public TabletStore {
   Status TruncateLog(TabletId tablet, Lsn below) override;
 
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
-  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) override;
+  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                              size_t bytes_max) override;
   Status ForgetUndone(TabletId tablet, Version version) override;
 
   Status Apply(std::span<const ApplyBatch> batches) override;

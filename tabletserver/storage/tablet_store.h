@@ -203,8 +203,10 @@ class TabletStore {
   // Keeps entries outside the tablet's data, before they leave its log or without ever being in one: nothing but
   // ForgetUndone removes them. One that is kept already stays as it is.
   virtual Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
-  // Those of a table (none: of all) that come after a place, `entries_max` at most.
-  virtual Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) = 0;
+  // Those of a table (none: of all) that come after a place, `entries_max` at most, and none past those that exceed
+  // `bytes_max` in memory.
+  virtual Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                                      size_t bytes_max) = 0;
   virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------

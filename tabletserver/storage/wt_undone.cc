@@ -32,18 +32,20 @@ Status WtStore::KeepUndone(TabletId tablet, TableId table, std::span<const LogEn
   return {};
 }
 
-Result<std::vector<UndoneEntry>> WtStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max) {
+Result<std::vector<UndoneEntry>> WtStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                                     size_t bytes_max) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   std::vector<UndoneEntry> listed;
   Status damage;
   const std::string past = UndoneKey(after.tablet, after.version);
   const int error = RunRead([&]() -> int {
     listed.clear();
+    size_t bytes = 0;
     WT_CURSOR* raw = nullptr;
     if (const int error = session->Cursor(SystemTable::kPending, &raw)) return error;
     WtCursor pending(raw);
     int error = pending.SeekAtOrAfter(past);
-    for (; error == 0 && listed.size() < entries_max; error = pending.Next()) {
+    for (; error == 0 && listed.size() < entries_max && bytes <= bytes_max; error = pending.Next()) {
       std::string_view key, row;
       if (const int error = pending.GetKey(&key)) return error;
       if (key == past) continue;
@@ -54,7 +56,9 @@ Result<std::vector<UndoneEntry>> WtStore::ListUndone(TableId table, const Undone
         damage = undone.error();
         return 0;
       }
-      if (!table || undone->table == table) listed.push_back(*std::move(undone));
+      if (table && undone->table != table) continue;
+      bytes += undone->entry.ApproximateBytes();
+      listed.push_back(*std::move(undone));
     }
     return error == WT_NOTFOUND ? 0 : error;
   });

@@ -101,6 +101,7 @@ struct Purge {
   TabletTime reached;         // none: now
   std::vector<ExpiredKey> keys;
   MonotonicTime now;
+  MonotonicTime deadline = MonotonicTime::Max();  // who waits is told no later than at the first Tick after it
 };
 
 // The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does not

@@ -208,6 +208,29 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   EXPECT_EQ(old->role, RoleKind::kPrimary);
 }
 
+// A read that found a record expired waits for it; without a majority it would wait for ever.
+TEST(TabletCore, WhoWaitsForATimeIsToldWhenItsDeadlineHasPassed) {
+  CoreRig rig(Options());
+  ConfigureReplica configure = Born();
+  configure.voters = {"ts-1", "ts-2", "ts-3"};
+  rig.Configure(configure);
+  const TabletTime reached{rig.tablet_time().value + 10};
+  rig.Purge({}, reached, rig.now() + milliseconds(300));
+  rig.Purge({}, reached, rig.now() + milliseconds(900));  // waits for the same entry
+  rig.Purge({}, reached);
+  rig.Tick(milliseconds(250));
+  EXPECT_TRUE(rig.purges.empty());
+  rig.Tick(milliseconds(100));
+  ASSERT_EQ(rig.purges.size(), 1u);
+  EXPECT_EQ(rig.purges[0].status.code(), Code::kDeadlineExceeded);
+  rig.Tick(milliseconds(600));
+  ASSERT_EQ(rig.purges.size(), 2u);
+  EXPECT_EQ(rig.core().waiting(), 1u);
+  rig.Fence(Epoch{2});
+  ASSERT_EQ(rig.purges.size(), 3u);
+  EXPECT_EQ(rig.purges[2].status.code(), Code::kComeAgain);
+}
+
 TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
   CoreRig rig(Options());
   rig.Configure(Born());

@@ -172,6 +172,9 @@ void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel 
   entry.first_incomplete = request.first_incomplete;
   entry.request_digest = digest;
   entry.level = level;
+  entry.conditional = std::ranges::any_of(request.writes, [](const tabletserver::Write& write) {
+    return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement;
+  });
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;
@@ -230,14 +233,14 @@ void TabletCore::Step(const Purge& input) {
       return;
     }
     if (input.reached && newest != nullptr && newest->time >= input.reached) {
-      return Wait({.token = input.token, .purge = true, .entry = newest});
+      return Wait({.token = input.token, .deadline = input.deadline, .purge = true, .entry = newest});
     }
   }
   LogEntry entry;
   entry.kind = EntryKind::kPurge;
   entry.effects = *std::move(effects);
   EntryPtr appended = Append(std::move(entry), now_);
-  if (input.token) Wait({.token = input.token, .purge = true, .entry = std::move(appended)});
+  if (input.token) Wait({.token = input.token, .deadline = input.deadline, .purge = true, .entry = std::move(appended)});
 }
 
 Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletTime now) {
@@ -334,7 +337,8 @@ void TabletCore::RefuseWrite(RequestToken token, Status status, int64_t retry_af
 void TabletCore::GiveUp(const Waiter& waiter) {
   --waiting_;
   if (waiter.purge) {
-    purge_replies_.push_back({waiter.token, Error(Code::kComeAgain, "the tablet's time has not been committed")});
+    const Code code = waiter.deadline <= now_ ? Code::kDeadlineExceeded : Code::kComeAgain;
+    purge_replies_.push_back({waiter.token, Error(code, "the tablet's time has not been committed")});
     return;
   }
   const std::string missing = Joined(replica_.Missing(waiter.entry->version.lsn));

@@ -46,8 +46,9 @@ class LyingStore final : public TabletStore {
     for (const LogEntry* entry : entries) watch_(tablet, table, *entry);
     return Status::Ok();
   }
-  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max) override {
-    return store_->ListUndone(table, after, entries_max);
+  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                              size_t bytes_max) override {
+    return store_->ListUndone(table, after, entries_max, bytes_max);
   }
   Status ForgetUndone(TabletId tablet, Version version) override { return store_->ForgetUndone(tablet, version); }
 

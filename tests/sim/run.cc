@@ -430,7 +430,7 @@ std::map<int, GroupTruth> Run::Truth() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     for (const TableId table : store.Tables()) {
-      const auto entries = store.ListUndone(table, {}, 1'000'000);
+      const auto entries = store.ListUndone(table, {}, SIZE_MAX, SIZE_MAX);
       if (!entries.has_value()) {
         Problem(Cluster::ServerName(i) + " cannot list what was undone: " + entries.error().ToString());
         continue;

@@ -160,9 +160,9 @@ RequestToken CoreRig::Write(WriteRequest request) {
   return token;
 }
 
-RequestToken CoreRig::Purge(std::vector<ExpiredKey> keys, TabletTime reached) {
+RequestToken CoreRig::Purge(std::vector<ExpiredKey> keys, TabletTime reached, MonotonicTime deadline) {
   const RequestToken token = NextToken();
-  core_->Step(tabletserver::Purge{token, reached, std::move(keys), now_});
+  core_->Step(tabletserver::Purge{token, reached, std::move(keys), now_, deadline});
   Run();
   return token;
 }

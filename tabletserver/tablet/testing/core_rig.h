@@ -34,7 +34,7 @@ class CoreRig {
   RequestToken Transfer(Epoch epoch, ServerName target, Duration patience);
   RequestToken Write(WriteRequest request);  // fills the token, and what was learnt when none is given
   RequestToken Confirm();
-  RequestToken Purge(std::vector<ExpiredKey> keys, TabletTime reached);
+  RequestToken Purge(std::vector<ExpiredKey> keys, TabletTime reached, MonotonicTime deadline = MonotonicTime::Max());
   void Tick(Duration passed);
   void Advance(Duration passed) { now_ = now_ + passed; }  // its clock alone
   void Heartbeat();
