@@ -369,6 +369,29 @@ TEST_F(MasterReplicasTest, ALostServersReplicasAreMadeElsewhereAfterFiveMinutes)
   WaitServing();
 }
 
+// Its server lives, so nobody else would ever be asked; it is dropped and made anew, in its own place where there is no other.
+TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) {
+  Begin({.servers = 3});
+  MakeTable(3);
+  const auto before = cluster().Tablets();
+  const auto& [id, info] = *before.begin();
+  for (const std::string& voter : {info.voters[1], info.primary}) {
+    FakeServer::Replica& replica = cluster().server(IndexOf(voter)).mutable_replicas().at(id);
+    replica.failed = true;
+    replica.leading = 0;
+    EXPECT_TRUE(cluster().RunUntil([&] {
+      const auto& replicas = cluster().server(IndexOf(voter)).replicas();
+      return !replicas.contains(id) || !replicas.at(id).failed;
+    })) << voter;
+    WaitServing();
+    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().at(id).voters.size() == 3; }));
+    WaitServing();
+  }
+  for (const auto& [other, same] : before) {
+    if (other != id) EXPECT_EQ(cluster().Tablets().at(other), same);
+  }
+}
+
 TEST_F(MasterReplicasTest, AlterRaisesAndLowersTheNumberOfReplicas) {
   Begin({.servers = 5});
   MakeTable(1);

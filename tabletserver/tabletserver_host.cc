@@ -283,6 +283,7 @@ void TabletServer::LearnServers(const idl::HeartbeatReply& reply) {
 
 void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   const MonotonicTime now = ports_.control.Now();
+  const TabletStore::Health health = ports_.store.health();
   request.clusterId = cluster_id();
   request.server = options_.identity.name;
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
@@ -313,16 +314,16 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
     load.primarySilent = PrimarySilent(*handle, *view, now);
     FillReplication(*view, now, load);
+    load.failed = !view->failure.empty() && health.status.ok();  // once a dead store is started again its replicas are back
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
   rates_ = std::move(rates);  // without the tablets that are gone
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
-  const TabletStore::Health health = ports_.store.health();
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;
   request.cacheUsedBytes = health.cache_bytes;
-  request.writesRefused = health.writes_refused;
+  request.writesRefused = health.writes_refused || !health.status.ok();
   const double cpu = options_.cpu_seconds();
   const double seconds = std::chrono::duration<double>(now - reported_).count();
   if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;

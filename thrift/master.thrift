@@ -93,6 +93,7 @@ struct TabletLoad {
   27: i64 lastEpoch                   // of the entry at lastLsn
   28: optional ReplicaDetail detail   // where the master has asked for it
   29: optional types.AppliedSplit lastSplit  // the latest that this replica has applied
+  30: bool failed                     // for good, though its store goes on: it obeys nothing but a drop
 }
 
 struct HeartbeatRequest {

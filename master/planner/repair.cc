@@ -14,15 +14,15 @@ size_t Count(const std::vector<PlannedReplica>& replicas, ReplicaHealth health) 
       std::ranges::count_if(replicas, [&](const PlannedReplica& replica) { return replica.health == health; }));
 }
 
-// Voters that are to stay, as far as is known: those lost for good are not.
+// Voters that are to stay, as far as is known: those lost for good, or failed, are not.
 size_t Lasting(const PlannedTablet& tablet) {
-  return tablet.voters.size() - Count(tablet.voters, ReplicaHealth::kLost);
+  return tablet.voters.size() - Count(tablet.voters, ReplicaHealth::kLost) - Count(tablet.voters, ReplicaHealth::kFailed);
 }
 
 std::string Numbers(const PlannedTablet& tablet) {
   return std::to_string(Count(tablet.voters, ReplicaHealth::kLive)) + " of " + std::to_string(tablet.voters.size()) +
          " voters live, " + std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
-         std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
+         std::to_string(Count(tablet.voters, ReplicaHealth::kFailed)) + " failed, " + std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
 }
 
 // Who is to go: the lost before the away before the live; of those, one of a rack that holds several, then the fullest
@@ -77,9 +77,16 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   };
   for (const PlannedReplica& learner : tablet.learners) {
     if (learner.health == ReplicaHealth::kLost) return action(Kind::kRemoveLearner, learner, "its server is lost");
+    if (learner.health == ReplicaHealth::kFailed) return action(Kind::kRemoveLearner, learner, "it has failed");
     const bool moves = tablet.move && tablet.move->to == learner.server && FindReplica(tablet.voters, tablet.move->from);
     if (Lasting(tablet) >= tablet.wanted && !moves) return action(Kind::kRemoveLearner, learner, "not wanted any more");
     if (learner.level && learner.health == ReplicaHealth::kLive) return action(Kind::kPromote, learner, "level");
+  }
+  // A failed one may be made anew in its own place, once that is dropped.
+  const auto failed = std::ranges::find(tablet.voters, ReplicaHealth::kFailed, &PlannedReplica::health);
+  if (failed != tablet.voters.end() && failed->server != tablet.primary &&
+      Count(tablet.voters, ReplicaHealth::kLive) > (tablet.voters.size() - 1) / 2) {
+    return action(Kind::kRemoveVoter, *failed, "it has failed");
   }
   if (auto end = EndMove(tablet)) return end;
   const PlannedReplica* moved = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;

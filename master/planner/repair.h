@@ -5,7 +5,8 @@
 // Place:      replica_keeper.h makes the view every second and has the steward carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier is
 //                committed (PROTOCOL "Membership").
-//             2. A replica is added before another is removed. The primary is not removed (one that moves hands over first); nobody who lives is while
+//             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The primary is
+//                not removed (one that moves hands over first); nobody who lives is while
 //                another voter is lost, nor so that no majority of those left lives.
 //             3. A learner is only added where no old replica of the tablet can be left.
 //             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.
@@ -26,6 +27,7 @@ enum class ReplicaHealth {
   kLive,
   kAway,  // its server does not live; it may come back
   kLost,  // away for so long that it is to be replaced
+  kFailed,  // its server lives, and it obeys nothing but a drop
 };
 
 struct PlannedReplica {

@@ -22,7 +22,7 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '=': level.
+// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed, '=': level.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
   tablet.tablet = TabletId{id};
@@ -37,6 +37,8 @@ PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
       into->back().health = ReplicaHealth::kAway;
     } else if (c == '!') {
       into->back().health = ReplicaHealth::kLost;
+    } else if (c == '*') {
+      into->back().health = ReplicaHealth::kFailed;
     } else if (c == '=') {
       into->back().level = true;
     } else {
@@ -54,6 +56,13 @@ std::string Plan(RepairView view, std::vector<PlannedTablet> tablets, RepairCaps
     plan += std::to_string(action.tablet.value) + ": " + kKinds[static_cast<int>(action.kind)] + action.server + "; ";
   }
   return plan;
+}
+
+TEST(RepairTest, AFailedReplicaGoesAtOnceAndIsReplacedWhereThereIsRoom) {
+  EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "abc*")}), "1: remove c; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abc*")}), "1: remove c; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab|c*")}), "1: unlearn c; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab-c*")}), "") << "of three one is left";
 }
 
 TEST(RepairTest, WhereAnOldReplicaMayBeLeftNoLearnerIsAdded) {

@@ -90,7 +90,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   if (result.status.code != idl::Code::OK) {
     fencing.item.status = rpc::FromIdl(result.status);
     fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
-    fencing.refused = true;
+    fencing.refused = fencing.refused || result.status.code != idl::Code::INTERNAL;  // that has failed, and offers nothing
     return;
   }
   FenceAnswer answer;

@@ -59,7 +59,7 @@ class FenceRound {
     bool creating = false;
     bool suspect = false;
     std::optional<Recovery> recovery;
-    bool refused = false;  // somebody has promised more
+    bool refused = false;  // somebody has promised more, or cannot answer yet
     ServerName before;  // who was to lead so far
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;

@@ -22,14 +22,16 @@ HolderSeen Look(const Context& context, TabletId tablet, const ServerName& name,
   seen.applied = Lsn{static_cast<uint64_t>(load->appliedLsn)};
   seen.incomplete = load->incomplete;
   seen.forgetful = load->forgetful;
+  seen.failed = load->failed;
   return seen;
 }
 
-bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete; }
+bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete && !seen.failed; }
 
 Status WhyNot(const HolderSeen& seen) {
   if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " does not live");
   if (!seen.known) return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
+  if (seen.failed) return Error(Code::kConditionFailed, "the replica on " + seen.server + " has failed: its server's log says why");
   return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
 }
 
@@ -51,8 +53,9 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
     if (seen.live && !seen.reported) {
       return Error(Code::kUnavailable, "server " + seen.server + " lives, and has not reported yet what it holds");
     }
-    live += seen.voter && seen.live ? 1 : 0;
-    sure += seen.voter && seen.live && !seen.forgetful ? 1 : 0;
+    const bool counts = seen.voter && seen.live && !seen.failed;
+    live += counts ? 1 : 0;
+    sure += counts && !seen.forgetful ? 1 : 0;
   }
   const size_t voters = tablet.node.info.voters.size();
   // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.

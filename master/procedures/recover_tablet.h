@@ -32,6 +32,7 @@ struct HolderSeen {
   Lsn applied;
   bool incomplete = false;
   bool forgetful = false;
+  bool failed = false;
 };
 
 struct RecoverySurvey {

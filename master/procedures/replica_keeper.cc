@@ -104,7 +104,9 @@ void ReplicaKeeper::EndMoves(const RepairView& view) {
     const bool left = std::ranges::none_of(tablet.voters, is(tablet.move->from));
     const bool arrived = std::ranges::any_of(tablet.voters, is(tablet.move->to)) ||
                          std::ranges::any_of(tablet.learners, is(tablet.move->to));
-    if (left || (!arrived && HealthOf(tablet.move->to, true) == ReplicaHealth::kLost)) over.push_back(tablet.tablet);
+    const TabletEntry& entry = *context_.image().Tablet(tablet.tablet);
+    const bool vain = !arrived && HealthOf(entry, tablet.move->to, true) == ReplicaHealth::kLost;
+    if (left || vain) over.push_back(tablet.tablet);
   }
   if (over.empty()) return;
   context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); }, [](const Status& status) {
@@ -220,7 +222,9 @@ RepairView ReplicaKeeper::View() const {
 bool ReplicaKeeper::Whole(const TabletEntry& tablet, size_t wanted) const {
   const idl::TabletInfo& info = tablet.node.info;
   return info.voters.size() == wanted && info.learners.empty() && !tablet.node.__isset.move &&
-         std::ranges::all_of(info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); });
+         std::ranges::all_of(info.voters, [&](const ServerName& voter) {
+           return context_.servers.IsLive(voter) && !Failed(tablet, voter);
+         });
 }
 
 PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) const {
@@ -230,12 +234,12 @@ PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) cons
   planned.wanted = wanted;
   planned.primary = info.primary;
   if (tablet.node.__isset.move) planned.move = {tablet.node.move.fromServer, tablet.node.move.toServer};
-  for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(voter, false), true});
+  for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(tablet, voter, false), true});
   const idl::TabletLoad* load = steward_.SettledLoad(tablet);
   planned.settled = load != nullptr;
   if (planned.settled) planned.barred = Barred(tablet);
   for (const ServerName& learner : info.learners) {
-    planned.learners.push_back({learner, HealthOf(learner, true), load && Level(*load, learner)});
+    planned.learners.push_back({learner, HealthOf(tablet, learner, true), load && Level(*load, learner)});
   }
   return planned;
 }
@@ -251,10 +255,17 @@ std::vector<ServerName> ReplicaKeeper::Barred(const TabletEntry& tablet) const {
   return barred;
 }
 
-ReplicaHealth ReplicaKeeper::HealthOf(const ServerName& name, bool learner) const {
+bool ReplicaKeeper::Failed(const TabletEntry& tablet, const ServerName& name) const {
+  const Server* server = context_.servers.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  return load && load->failed;
+}
+
+ReplicaHealth ReplicaKeeper::HealthOf(const TabletEntry& tablet, const ServerName& name, bool learner) const {
   const Server* server = context_.servers.Find(name);
   if (!server) return ReplicaHealth::kLost;
-  if (server->live) return ReplicaHealth::kLive;
+  if (server->live) return Failed(tablet, name) ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
   const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
   return context_.executor.Now() - server->changed >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
 }

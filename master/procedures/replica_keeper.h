@@ -53,7 +53,8 @@ class ReplicaKeeper {
   bool Whole(const TabletEntry& tablet, size_t wanted) const;
   PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
   std::vector<ServerName> Barred(const TabletEntry& tablet) const;
-  ReplicaHealth HealthOf(const ServerName& server, bool learner) const;
+  ReplicaHealth HealthOf(const TabletEntry& tablet, const ServerName& server, bool learner) const;
+  bool Failed(const TabletEntry& tablet, const ServerName& server) const;
   std::optional<BatchItem> ItemOf(const RepairAction& action) const;
 
   const Context context_;

@@ -90,6 +90,7 @@ void FakeServer::Stop() {
     durable.promised = replica.promised;
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
+    durable.failed = replica.failed;
     durable.last = replica.last;
     durable.schema_version = replica.schema_version;
     durable.schema = replica.schema;
@@ -152,6 +153,7 @@ FakeServer::Received FakeServer::Receive(int64_t id, int64_t epoch, const std::s
   received.promised = received.known ? found->second.promised : promises_[id];
   if (!received.known || received.promised > epoch) return received;
   Replica& replica = found->second;
+  if (replica.failed) return received;
   if (replica.leading == epoch) ledger_.Violated("two primaries of one epoch");
   replica.promised = replica.epoch = epoch;
   replica.leading = 0;
@@ -241,6 +243,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;
   load.incomplete = replica.incomplete;
+  load.failed = replica.failed;
   load.primarySilent = replica.suspects;
   load.primary = replica.primary;
   idl::ReplicaDetail detail;
@@ -286,7 +289,9 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
   auto found = replicas_.find(order.tabletId);
   Replica* replica = found == replicas_.end() ? nullptr : &found->second;
   result.promisedEpoch = replica ? replica->promised : promises_[order.tabletId];
-  if (order.epoch < result.promisedEpoch) {
+  if (replica && replica->failed) {
+    result.status = MakeStatus(idl::Code::INTERNAL, "it has failed");
+  } else if (order.epoch < result.promisedEpoch) {
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
   } else if (!replica && tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
@@ -368,7 +373,9 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
     auto found = replicas_.find(order.tabletId);
     result.known = found != replicas_.end();
     int64_t& promised = result.known ? found->second.promised : promises_[order.tabletId];
-    if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
+    if (result.known && found->second.failed) {
+      result.status = MakeStatus(idl::Code::INTERNAL, "it has failed");
+    } else if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
     } else {
       promised = order.epoch;

@@ -73,6 +73,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
+    bool failed = false;  // obeys nothing but a drop
     idl::LogPosition last;
     // Volatile.
     int64_t epoch = 0;    // as last configured or followed

@@ -226,13 +226,15 @@ void ReplicaCore::Step(const FenceReplica& input) {
   Reply(input.token, {}, Planted(PlantedBug::fence_ignores_grants) ? MonotonicTime{} : grants_until_);
 }
 
+// The one order that a replica which has failed obeys: it is made anew after it.
 void ReplicaCore::Step(const DropReplica& input) {
   CHECK(!awaiting_store_);
-  if (!failure_.ok()) return Reply(input.token, failure_);
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a drop needs an epoch"));
   if (input.epoch < state_.promised && !Planted(PlantedBug::drop_despite_promise)) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
+  failure_ = {};
+  store_failed_ = false;
   StepDown();
   Promise(input.epoch);
   // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22).

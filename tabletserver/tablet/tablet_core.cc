@@ -96,6 +96,10 @@ void TabletCore::Step(const DropReplica& input) {
   }
   const Before before = Now();
   replica_.Step(input);
+  if (!failure_.ok() && replica_.failure().ok()) {
+    failure_ = {};
+    view_dirty_ = true;
+  }
   After(before);
 }
 
