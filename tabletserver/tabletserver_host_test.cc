@@ -187,6 +187,30 @@ TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {
   EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, Code::OK);
 }
 
+// The write found the record alive; the read, which came after its expiry, waits for an entry behind that write.
+TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
+  ASSERT_EQ(Write({WithTtl(PutOf("k", "old"), 1'000)}).header.code, Code::OK);
+  disk_.SetStalled(true);
+  idl::WriteRequest write;
+  write.header = Header();
+  write.header.__set_tabletTimeMs(learnt_ms_);
+  write.clientId = write.sequence = write.firstIncomplete = 1;
+  write.writes = {If(PutOf("k", "new"), idl::ConditionKind::EXISTS)};
+  server_->tablet_service()->write([](const idl::WriteReply&) {}, write);
+  scheduler_.RunFor(1'500ms);
+  auto read = std::make_shared<std::optional<idl::GetReply>>();
+  idl::GetRequest get;
+  get.header = Header();
+  get.key = "k";
+  server_->tablet_service()->get([read](const idl::GetReply& reply) { *read = reply; }, get);
+  scheduler_.RunFor(100ms);
+  EXPECT_FALSE(read->has_value());
+  disk_.SetStalled(false);
+  ASSERT_TRUE(Until([&] { return read->has_value(); }));
+  EXPECT_EQ((*read)->header.code, Code::OK) << (*read)->header.message;
+  EXPECT_EQ((*read)->record.value, "new");
+}
+
 TEST_F(TabletServerTest, TheCaretakerPurgesWhatNobodyReads) {
   for (int i = 0; i < 50; ++i) {
     ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, Code::OK);

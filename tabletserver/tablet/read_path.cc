@@ -100,7 +100,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const TabletView& view = *answer.view;
   answer.applied = view.applied;
   // A replica that does not know the time since its restart judges by what it has applied.
-  answer.time = std::max(view.time.Now(now), view.applied_time);
+  answer.time = std::max(call.judged_at ? call.judged_at : view.time.Now(now), view.applied_time);
   if (touched == nullptr && !view.range.Contains(key)) {
     answer.status = NotHere();
     return false;
@@ -482,8 +482,12 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
                               });
   }
   shard.PurgeExpired(handle, std::move(attempt.expired), attempt.reached, deadline, ports_.loop_index,
-                     [handle, result = std::move(result), done = std::move(done)](Status status) mutable {
-                       if (!status.ok()) result.status = std::move(status);
+                     [this, handle, reached = attempt.reached, call = std::move(call), result = std::move(result),
+                      done = std::move(done)](Status status) mutable {
+                       // What was logged before that entry may have written the key anew, and shows only now.
+                       call.judged_at = std::max(call.judged_at, reached);
+                       if (status.ok()) return Serve(std::move(call), std::move(done));
+                       result.status = std::move(status);
                        result.applied = handle->AppliedBound();
                        done(std::move(result));
                      });

@@ -43,6 +43,7 @@ struct ReadCall {
   Epoch confirmed;                // a majority has confirmed this epoch since the read came
   std::shared_ptr<const LoggedSlice> logged;  // SESSION: what the log held of its keys; shared, as calls are copied
   bool logged_refused = false;    // it is not to be had
+  TabletTime judged_at;           // an entry of this time is applied since the read met an expiry: what expires later lives
   MonotonicTime deadline = MonotonicTime::Max();
 };
 
@@ -147,7 +148,7 @@ class ReadPath {
     kAwait,  // read again once the tablet has applied `upto`
     kLogged,  // read again with what the log holds up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
-    kPurge,  // the result stands once an entry of time `reached` is applied
+    kPurge,  // read again once an entry of time `reached` is applied
   };
   struct Attempt {
     Next next = Next::kDone;
