@@ -16,7 +16,7 @@ namespace ebla {
 #define EBLA_PLANTED_BUG_LIST(X)                                                                                \
   X(none)                                                                                                       \
   X(lead_again_after_restart) /* 1: led is not noted, and orders for an earlier start are obeyed */             \
-  X(obey_unfenced_configure) /* 1: any replica obeys a membership change */                                     \
+  X(obey_unfenced_configure) /* 1: any replica, in any start, obeys a membership change */                                     \
   X(lead_with_short_log) /* 1: the presumed log end is not compared */                                          \
   X(replace_what_was_sent) /* 2: after a failed append another entry is stored */                               \
   X(serve_again_after_step_down) /* 3: who is fenced goes on leading */                                         \
@@ -25,7 +25,7 @@ namespace ebla {
   X(fence_ignores_grants) /* 4: answers before its grants have run out */                                       \
   X(promise_not_flushed) /* 4: answers before the promise is durable */                                         \
   X(incomplete_acknowledges) /* 5 */                                                                            \
-  X(incomplete_offers_log) /* 5 */                                                                              \
+  X(incomplete_offers_log) /* 5: and leads with it */                                                                              \
   X(forgetful_counts) /* 5 */                                                                                   \
   X(forget_promise_of_unknown) /* 6 */                                                                          \
   X(create_below_tombstone) /* 6 */                                                                             \

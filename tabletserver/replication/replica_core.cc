@@ -197,6 +197,7 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   Promise(input.epoch);
   state_.led = input.epoch;
   state_.forgetful = false;
+  if (Planted(PlantedBug::incomplete_offers_log)) state_.incomplete = false;
   state_dirty_ = true;
   configured_ = input.epoch;
   AbandonCopy();

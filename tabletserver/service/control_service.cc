@@ -96,7 +96,7 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
     return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
   }
   if (header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value) &&
-      !Planted(PlantedBug::lead_again_after_restart)) {
+      !Planted(PlantedBug::lead_again_after_restart) && !Planted(PlantedBug::obey_unfenced_configure)) {
     return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
                                        ", the order is for start " + std::to_string(header.toIncarnation));
   }

@@ -13,15 +13,18 @@ using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 }  // namespace
 
-bool Nemesis::TakeAim(Aim& aim) {
-  const auto& tablets = hooks_.catalog().tablets();
-  if (tablets.empty()) return false;
-  auto at = std::next(tablets.begin(), static_cast<ptrdiff_t>(scheduler_.Random(tablets.size())));
-  if (scheduler_.Random(2) == 0) {  // members that come and go are rare, and worth more
-    const auto learning = std::ranges::find_if(tablets, [](const auto& item) { return !item.second.learners.empty(); });
-    if (learning != tablets.end()) at = learning;
+bool Nemesis::TakeAim(Aim& aim, bool clients) {
+  std::vector<const CatalogWatch::Tablet*> tablets;
+  for (const auto& [path, tablet] : hooks_.catalog().tablets()) {
+    if (!clients || tablet.table == hooks_.table) tablets.push_back(&tablet);
   }
-  const CatalogWatch::Tablet& drawn = at->second;
+  if (tablets.empty()) return false;
+  const CatalogWatch::Tablet* at = tablets[scheduler_.Random(tablets.size())];
+  if (scheduler_.Random(2) == 0) {  // members that come and go are rare, and worth more
+    const auto learning = std::ranges::find_if(tablets, [](const auto* tablet) { return !tablet->learners.empty(); });
+    if (learning != tablets.end()) at = *learning;
+  }
+  const CatalogWatch::Tablet& drawn = *at;
   if (drawn.voters.size() < 3) return false;
   aim.tablet = drawn.id;
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -43,13 +46,22 @@ bool Nemesis::TakeAim(Aim& aim) {
 
 bool Nemesis::InjectAimed(Fault fault) {
   Aim aim;
-  if (!TakeAim(aim)) return false;
+  // Where nothing is written, little can be lost.
+  if (!TakeAim(aim, fault >= Fault::kRevive || scheduler_.Random(2) == 0)) return false;
   cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
   if (fault == Fault::kUsurp) Usurp(aim);
   if (fault == Fault::kFollowerReset) ResetFollower(aim);
   if (fault == Fault::kFencedCrash) CrashFenced(aim);
   if (fault == Fault::kCutThenCrash) CutThenCrash(aim);
   if (fault == Fault::kRelay) Relay(aim);
+  if (fault == Fault::kRevive) Revive(aim);
+  if (fault == Fault::kSlowAnswers) SlowAnswers(aim);
+  if (fault == Fault::kTempt) Tempt(aim);
+  if (fault == Fault::kHoldOrders) HoldOrders(aim);
+  if (fault == Fault::kLeaveBehind) LeaveBehind(aim);
+  if (fault == Fault::kDropLate) DropLate(aim);
+  if (fault == Fault::kChangeMembers) ChangeMembers(aim);
+  if (fault == Fault::kCrashSuccessor) CrashSuccessor(aim);
   return true;
 }
 
@@ -117,9 +129,11 @@ void Nemesis::Usurp(const Aim& aim) {
 void Nemesis::ResetFollower(const Aim& aim) {
   const std::string primary = Cluster::ServerName(aim.primary);
   const Duration deaf = Within(milliseconds(200), milliseconds(1600));
-  const Duration lasting = deaf + Within(milliseconds(500), seconds(4));
+  // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the primary.
+  const bool may_forget = cluster_.interval();
+  const Duration lasting = deaf + Within(milliseconds(may_forget ? 2500 : 500), seconds(4));
   CutBoth(primary, Cluster::ServerName(aim.followers[1]), lasting);
-  const CrashKind kind = scheduler_.Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
+  const CrashKind kind = !may_forget && scheduler_.Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
   After(deaf, [this, aim, primary, kind, lasting = lasting - deaf] {
     if (cluster_.server(aim.primary) == nullptr) return;
     for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), lasting);
@@ -181,10 +195,24 @@ void Nemesis::RelayOn(const Aim& aim, int polls) {
       if (Cluster::ServerName(follower) == now->second.primary) leads = follower;
     }
     if (leads < 0) return RelayOn(aim, polls - 1);
-    After(Within(milliseconds(5), milliseconds(40)), [this, leads, first = aim.primary] {
+    After(Within(milliseconds(5), milliseconds(40)), [this, aim, leads, first = aim.primary] {
       KillAndRestart(leads, CrashKind::kMachine, Within(milliseconds(1500), milliseconds(3000)));
-      cluster_.network().OnceSent(Cluster::ServerName(first), 1 + static_cast<int>(scheduler_.Random(60)), [this, first] {
+      const auto die = [this, first] {
         if (!healed_) KillAndRestart(first, CrashKind::kMachine, Within(seconds(2), seconds(5)));
+      };
+      if (scheduler_.Random(2) == 0) {
+        return cluster_.network().OnceSent(Cluster::ServerName(first), 1 + static_cast<int>(scheduler_.Random(60)), die);
+      }
+      // Some of it arrives, no more; and there is time to count it.
+      const int third = aim.followers[0] == leads ? aim.followers[1] : aim.followers[0];
+      const std::string from = Cluster::ServerName(first);
+      const std::string to = Cluster::ServerName(third);
+      cluster_.network().OnceSentTo(from, "append", to, 2 + static_cast<int>(scheduler_.Random(6)), [this, from, to, die] {
+        if (healed_) return;
+        cluster_.log().Add("network", "cut " + from + " -> " + to);
+        cluster_.network().Cut(from, to);
+        After(Within(milliseconds(20), milliseconds(300)), die);
+        After(seconds(2), [this, from, to] { cluster_.network().Mend(from, to); });
       });
     });
   });

@@ -31,7 +31,9 @@ void CatalogWatch::Look() {
     const auto node = coordination::DecodeNode<idl::TabletNode>(at->second.data, at->first);
     if (!node.has_value()) continue;
     Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
-                  node->info.primary, node->info.voters, node->info.learners, at->second.version};
+                  node->info.primary, node->info.voters, node->info.learners,
+                  node->info.state == idl::TabletState::CREATING,
+                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, at->second.version};
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
     now.emplace(at->first, std::move(tablet));
   }
@@ -40,6 +42,7 @@ void CatalogWatch::Look() {
 
 void CatalogWatch::Compare(const std::string& path, const Tablet& before, const Tablet& now) {
   if (now.epoch == before.epoch || !before.epoch || before.voters.empty()) return;
+  if (before.creating && now.voters != before.voters) born_again_.insert(now.id);
   const bool membership = now.voters != before.voters || now.learners != before.learners;
   const bool moved = now.primary != before.primary;
   if (membership) ++counts_.memberships;

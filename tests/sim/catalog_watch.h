@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -25,6 +26,9 @@ class CatalogWatch {
     ServerName primary;
     std::vector<ServerName> voters;
     std::vector<ServerName> learners;
+    bool creating = false;
+    TableId table;
+    std::string first_key;
     int seen_version = -1;  // of the node
   };
   struct Counts {
@@ -42,6 +46,8 @@ class CatalogWatch {
   // Looks; to be called often, as it counts what it sees.
   void Look();
   const Counts& counts() const { return counts_; }
+  // Went to other servers before they had ever served: what the first ones did with them counts for nothing.
+  const std::set<TabletId>& born_again() const { return born_again_; }
   const std::map<std::string, Tablet>& tablets() const { return tablets_; }  // by path; with a primary or without
 
  private:
@@ -52,6 +58,7 @@ class CatalogWatch {
   const Released released_;
   std::map<std::string, Tablet> tablets_;
   Counts counts_;
+  std::set<TabletId> born_again_;
 };
 
 }  // namespace ebla::sim

@@ -70,7 +70,7 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& disk_thread = process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
   store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread),
-                     std::move(ports.kept));
+                     std::move(ports.kept), ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
@@ -169,7 +169,7 @@ void Cluster::StartServer(int index) {
   log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
   servers_[static_cast<size_t>(index)] =
       std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
-                                  SimServer::Ports{coordination_, network_, log_,
+                                  SimServer::Ports{coordination_, network_, log_, state_,
                                                    "rack-" + std::to_string(index % shape_.racks + 1), shape_,
                                                    [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
                                                      kept_.push_back({tablet, table, entry, scheduler_.Now()});
@@ -181,6 +181,8 @@ void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
   if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   servers_[static_cast<size_t>(index)].reset();
+  state_.Forget(ServerName(index));
+  std::erase_if(incomplete_, [index](const auto& item) { return item.first == index; });
   disk(index).disk.Crash(kind);
   disk(index).machine_crashed = machine;
 }
@@ -196,9 +198,81 @@ bool Cluster::AllRemember() const {
   return true;
 }
 
+void Cluster::Look() {
+  for (int i = 0; i < servers(); ++i) {
+    if (server(i) == nullptr) continue;
+    for (const auto& handle : server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr || !view->failure.empty()) continue;
+      if (view->incomplete) incomplete_.emplace(i, view->tablet);
+      if (!view->incomplete && incomplete_.erase({i, view->tablet}) > 0) Check(i, *view);
+      if (view->role != tabletserver::RoleKind::kPrimary) continue;
+      state_.Leads(view->tablet, view->epoch, ServerName(i), view->barrier_applied && server(i)->Now() < view->lease_until);
+    }
+  }
+  state_.EndLook();
+}
+
+void Cluster::Check(int index, const tabletserver::TabletView& view) {
+  Version newest;
+  tabletserver::SnapshotPosition position{view.tablet, {}};
+  const Status read = server(index)->store().Scan(
+      view.table, {view.range},
+      [&newest](std::string_view, const tabletserver::StoredRecord& record) {
+        if (record.version.lsn > newest.lsn) newest = record.version;
+        return true;
+      },
+      &position);
+  if (read.ok() && view.role != tabletserver::RoleKind::kAbsent) state_.Completes(view.tablet, position.applied, newest, ServerName(index));
+}
+
+void Cluster::Describe(TableId table) {
+  for (int i = 0; i < servers(); ++i) {
+    if (server(i) == nullptr) continue;
+    for (const auto& handle : server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr || handle->table != table) continue;
+      const bool leads = view->role == tabletserver::RoleKind::kPrimary;
+      std::string text = "tablet " + std::to_string(handle->tablet.value) + (leads ? " leads" : " follows") + " epoch " +
+                         std::to_string(view->epoch.value) + ", promised " + std::to_string(view->promised.value) + ", applied " +
+                         view->applied.ToString() + " of " + view->last_appended.ToString();
+      if (view->incomplete) text += ", incomplete";
+      if (view->writes_stalled) text += ", stalled";
+      if (leads && !view->barrier_applied) text += ", no Barrier";
+      if (!view->failure.empty()) text += ", failed: " + view->failure;
+      for (const tabletserver::PeerProgress& peer : view->peers) {
+        text += "; " + peer.peer + (peer.voter ? " votes, has " : " learns, has ") + std::to_string(peer.flushed.value) +
+                (peer.incomplete ? " or nothing" : "") + (peer.copying ? ", is copied" : "");
+      }
+      log_.Add(ServerName(i), text);
+    }
+  }
+}
+
+void Cluster::CompareRecords() {
+  for (int i = 0; i < servers(); ++i) {
+    if (server(i) == nullptr) continue;
+    for (const auto& handle : server(i)->host().directory().snapshot()->All()) {
+      const auto view = handle->view();
+      if (view == nullptr || view->role == tabletserver::RoleKind::kAbsent || view->incomplete) continue;
+      uint64_t records = 0;
+      tabletserver::SnapshotPosition position{view->tablet, {}};
+      const Status read = server(i)->store().Scan(
+          view->table, {view->range},
+          [&records](std::string_view key, const tabletserver::StoredRecord& record) {
+            records = records * 31 + DigestOf(key, record.value, record.version, record.expires_at);
+            return true;
+          },
+          &position);
+      if (read.ok() && position.applied == view->applied.lsn) state_.Holds(view->tablet, view->applied, ServerName(i), records);
+    }
+  }
+}
+
 void Cluster::EndServer(int index) {
   log_.Add(ServerName(index), "has ended");
   servers_[static_cast<size_t>(index)].reset();
+  state_.Forget(ServerName(index));
   disk(index).disk.Crash(tabletserver::MemoryDisk::CrashKind::kProcess);
 }
 

@@ -10,7 +10,9 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/coordination/sim_coordinator.h"
@@ -22,6 +24,7 @@
 #include "tests/sim/event_log.h"
 #include "tests/sim/lying_store.h"
 #include "tests/sim/network.h"
+#include "tests/sim/state_watch.h"
 
 namespace ebla::sim {
 
@@ -105,6 +108,7 @@ class SimServer {
     coordination::SimCoordination& coordination;
     Network& network;
     EventLog& log;
+    StateWatch& state;
     std::string rack;
     const Shape& shape;
     KeptWatch kept;
@@ -120,6 +124,7 @@ class SimServer {
   bool stopped() const { return stopped_; }
   bool registered() const { return server_->Registered(); }
   tabletserver::TabletStore& store() { return *store_; }
+  MonotonicTime Now() const { return loop_.Now(); }  // by this machine's clock
   const tabletserver::TabletServer& host() const { return *server_; }
   // Serves no more and says why: a refusal to register, or a dead disk.
   Status fatal() const;
@@ -150,6 +155,7 @@ class Cluster {
   std::vector<rpc::Endpoint> master_endpoints() const;
 
   int masters() const { return static_cast<int>(masters_.size()); }
+  bool interval() const { return shape_.interval; }
   int servers() const { return static_cast<int>(servers_.size()); }
   SimMaster* master(int index) { return masters_[static_cast<size_t>(index)].get(); }  // null: dead
   SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
@@ -170,10 +176,21 @@ class Cluster {
   // A process with clocks of its own.
   Process NewProcess();
 
+  // Looks at who leads what at this moment; to be called often.
+  void Look();
+  // Compares what complete replicas hold that have applied equally much.
+  void CompareRecords();
+  // What each replica of the table says of itself, to the event log.
+  void Describe(TableId table);
+  const StateWatch& state() const { return state_; }
+
  private:
   testing::SimScheduler& scheduler_;
   EventLog& log_;
   const Shape shape_;
+  StateWatch state_;
+  std::set<std::pair<int, TabletId>> incomplete_;  // replicas, as last looked at
+  void Check(int server, const tabletserver::TabletView& view);
   coordination::SimCoordination coordination_;
   Network network_;
   std::vector<KeptEntry> kept_;

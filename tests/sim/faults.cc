@@ -16,8 +16,11 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "primary_crash",      "all_power",      "server_away",      "master_kill",        "master_pause",
     "master_kill_at_work", "client_kill",   "session_expiry",   "coordinator_cut",    "coordinator_outage",
     "link_cut",           "partition",      "isolate_primary",  "weather",            "disk_stall",
-    "disk_full",          "disk_failure",   "append_refused",   "old_order",          "usurp",
-    "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay"};
+    "disk_full",          "disk_failure",   "append_refused",   "old_order",          "resize",
+    "birth",              "fill_then_power", "usurp",
+    "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
+    "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
+    "change_members",     "crash_successor"};
 
 }  // namespace
 
@@ -93,7 +96,18 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kFollowerReset:
     case Fault::kFencedCrash:
     case Fault::kCutThenCrash:
-    case Fault::kRelay: return InjectAimed(fault);
+    case Fault::kRelay:
+    case Fault::kRevive:
+    case Fault::kSlowAnswers:
+    case Fault::kTempt:
+    case Fault::kHoldOrders:
+    case Fault::kLeaveBehind:
+    case Fault::kDropLate:
+    case Fault::kChangeMembers:
+    case Fault::kCrashSuccessor: return InjectAimed(fault);
+    case Fault::kResize: return ResizeSomehow();
+    case Fault::kBirth: return DisturbBirth();
+    case Fault::kFillThenPower: return FillThenLosePower();
     case Fault::kCount: break;
   }
   return false;
@@ -299,14 +313,22 @@ bool Nemesis::InjectAtMaster(Fault fault) {
     });
     return true;
   }
+  master_busy_[at] = false;
+  PauseMaster(index, Within(milliseconds(100), seconds(10)));
+  return true;
+}
+
+void Nemesis::PauseMaster(int index, Duration lasting) {
+  const auto at = static_cast<size_t>(index);
+  if (master_busy_[at]) return;
+  master_busy_[at] = true;
   cluster_.log().Add(Cluster::MasterName(index), "is paused");
   cluster_.master(index)->process().Pause();
-  After(Within(milliseconds(100), seconds(10)), [this, index, at] {
+  After(lasting, [this, index, at] {
     cluster_.log().Add(Cluster::MasterName(index), "goes on");
     cluster_.master(index)->process().Resume();
     master_busy_[at] = false;
   });
-  return true;
 }
 
 coordination::SimCoordinator* Nemesis::AnyCoordinator(std::string* who) {

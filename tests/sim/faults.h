@@ -43,12 +43,24 @@ enum class Fault : uint8_t {
   kDiskFailure,        // a flush fails; the server is replaced by a new start on the same disk
   kAppendRefused,      // a few appends of a primary find no room
   kOldOrder,           // orders of a master arrive once more, long after
+  kResize,             // the clients' table is to have one replica more, or one less, for a while
+  kBirth,              // a voter of a tablet that is being made is told late
+  kFillThenPower,      // no disk has room, while records expire; then every machine dies
   // Aimed at a tablet of several voters:
   kUsurp,              // its primary lives and serves, but is dead to the masters, and to some of its followers
   kFollowerReset,      // while the primary is cut off, a follower that granted it a lease restarts at once
   kFencedCrash,        // the same, and a follower's machine dies just when it has answered a fence
   kCutThenCrash,       // the primary reaches no other voter, at most its learners, for a while; then its machine dies
   kRelay,              // leads pass from hand to hand, each time before what was appended has spread
+  // Longer courses (courses.cc):
+  kRevive,             // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
+  kSlowAnswers,        // what followers answer reaches their primary so late that somebody else leads by then
+  kTempt,              // a primary that was fenced still reaches a voter that was not
+  kHoldOrders,         // what makes a new primary arrives when the next master has chosen another
+  kLeaveBehind,        // a follower has to be copied, and the copy goes wrong
+  kDropLate,           // a follower is removed, comes back, and is told again of its drop
+  kChangeMembers,      // members come and go, and the primary dies in between
+  kCrashSuccessor,     // who is handed the lead restarts before it knows
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
@@ -64,6 +76,9 @@ class Nemesis {
     ClientNames clients;
     std::function<void()> kill_client;  // some client dies and another takes its place
     std::function<const CatalogWatch&()> catalog;  // whom to aim at
+    TableId table;                                 // the clients'
+    std::function<void(int replicas)> resize;      // of that
+    std::function<void(TabletId tablet, const ServerName& to)> transfer;
   };
 
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
@@ -97,8 +112,8 @@ class Nemesis {
     std::vector<int> followers;  // other voters
     std::vector<int> learners;
   };
-  // Some tablet of three voters or more whose servers are all up and suffer nothing.
-  bool TakeAim(Aim& aim);
+  // Some tablet, of the clients' table or any, of three voters or more whose servers are all up and suffer nothing.
+  bool TakeAim(Aim& aim, bool clients);
   bool InjectAimed(Fault fault);
   void Usurp(const Aim& aim);
   void ResetFollower(const Aim& aim);
@@ -106,6 +121,31 @@ class Nemesis {
   void CutThenCrash(const Aim& aim);
   void Relay(const Aim& aim);
   void RelayOn(const Aim& aim, int polls);
+  // ---- courses.cc ----
+  const CatalogWatch::Tablet* InCatalog(TabletId tablet);  // null: it is gone
+  std::shared_ptr<const tabletserver::TabletView> ViewAt(int server, TabletId tablet);
+  void Await(std::function<bool()> holds, Task then, int looks);
+  std::vector<std::string> Masters() const;
+  void CutFromMasters(int server, Duration lasting);
+  void CutOff(const std::string& from, const std::string& to, Duration lasting);
+  void SlowDown(const std::string& from, const std::string& to, Duration longer, Duration lasting);
+  bool Resize(int replicas, Duration lasting);
+  bool ResizeSomehow();
+  void Revive(const Aim& aim);
+  void SlowAnswers(const Aim& aim);
+  void AnswerOldQuestions(const Aim& aim);
+  void Tempt(const Aim& aim);
+  void HoldOrders(const Aim& aim);
+  void ChooseAgain(const Aim& aim);
+  void LetGo(const std::vector<int>& servers);
+  bool DisturbBirth();
+  bool FillThenLosePower();
+  void LeaveBehind(const Aim& aim);
+  void Bereave(const Aim& aim, const std::string& told);
+  void DropLate(const Aim& aim);
+  void ChangeMembers(const Aim& aim);
+  void Overlap(const Aim& aim, int learner);
+  void CrashSuccessor(const Aim& aim);
   bool RefuseAppends();
   bool RepeatOrders();
   // The process is dead to the masters and the coordinator, and serves on.
@@ -113,6 +153,7 @@ class Nemesis {
   void CutBoth(const std::string& one, const std::string& other, Duration lasting);
   void KillAndRestart(int index, tabletserver::MemoryDisk::CrashKind kind, Duration away);
   void PauseServer(int index, Duration lasting);
+  void PauseMaster(int index, Duration lasting);
   void ReplaceStopped(int index);
   // The server that leads some tablet, drawn among tablets; -1: nobody leads one.
   int AnyPrimary();
@@ -133,6 +174,7 @@ class Nemesis {
   size_t round_ = 0;  // of the first one: which of the enabled kinds is next
   Fault theme_;       // comes more often than the others
   bool healed_ = false;
+  bool resized_ = false;       // the clients' table has another number of replicas
   std::vector<bool> busy_;         // servers that suffer already
   std::vector<bool> master_busy_;
 };

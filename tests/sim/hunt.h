@@ -7,9 +7,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "tests/sim/apart.h"
 #include "tests/sim/bugs.h"
+#include "tests/sim/faults.h"
 
 namespace ebla::sim {
 
@@ -17,6 +19,7 @@ struct HuntOptions {
   uint64_t first_seed = 1;
   uint64_t seeds = 500;
   int jobs = 1;
+  std::vector<Fault> faults = {};  // as of RunOptions
 };
 
 struct Catch {

@@ -10,8 +10,8 @@ using namespace tabletserver;
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch watch)
-      : lie_(lie), store_(std::move(store)), watch_(std::move(watch)) {}
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, StateWatch& watch, ServerName server)
+      : lie_(lie), store_(std::move(store)), kept_(std::move(kept)), watch_(watch), server_(std::move(server)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {
     return store_->EnsureTable(table, compression);
@@ -43,7 +43,7 @@ class LyingStore final : public TabletStore {
   Status TruncateLog(TabletId tablet, Lsn below) override { return store_->TruncateLog(tablet, below); }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
     EBLA_TRY(store_->KeepUndone(tablet, table, entries));
-    for (const LogEntry* entry : entries) watch_(tablet, table, *entry);
+    for (const LogEntry* entry : entries) kept_(tablet, table, *entry);
     return Status::Ok();
   }
   Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
@@ -53,17 +53,9 @@ class LyingStore final : public TabletStore {
   Status ForgetUndone(TabletId tablet, Version version) override { return store_->ForgetUndone(tablet, version); }
 
   Status Apply(std::span<const ApplyBatch> batches) override {
-    if (lie_ == StoreLie::kStaleRead) {
-      for (const ApplyBatch& batch : batches) Remember(batch);
-    }
-    if (lie_ != StoreLie::kTornBatch) return store_->Apply(batches);
-    std::vector<ApplyBatch> torn(batches.begin(), batches.end());
-    for (ApplyBatch& batch : torn) {
-      std::vector<RecordChange>& records = batch.records;
-      const bool one_entry = records.size() > 1 && records[records.size() - 2].version == records.back().version;
-      if (one_entry && ++applied_ % 4 == 0) records.pop_back();
-    }
-    return store_->Apply(torn);
+    EBLA_TRY(ApplyTruly(batches));
+    for (const ApplyBatch& batch : batches) watch_.Applied(server_, batch);
+    return Status::Ok();
   }
 
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override {
@@ -84,7 +76,10 @@ class LyingStore final : public TabletStore {
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) override {
     return store_->Scan(table, bounds, visitor, position);
   }
-  Status TruncateRange(TableId table, const KeyRange& range) override { return store_->TruncateRange(table, range); }
+  Status TruncateRange(TableId table, const KeyRange& range) override {
+    watch_.Forget(server_);  // a copy may begin
+    return store_->TruncateRange(table, range);
+  }
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) override {
     return store_->ReplaceInterval(table, interval, records);
@@ -109,6 +104,20 @@ class LyingStore final : public TabletStore {
   Health health() const override { return store_->health(); }
 
  private:
+  Status ApplyTruly(std::span<const ApplyBatch> batches) {
+    if (lie_ == StoreLie::kStaleRead) {
+      for (const ApplyBatch& batch : batches) Remember(batch);
+    }
+    if (lie_ != StoreLie::kTornBatch) return store_->Apply(batches);
+    std::vector<ApplyBatch> torn(batches.begin(), batches.end());
+    for (ApplyBatch& batch : torn) {
+      std::vector<RecordChange>& records = batch.records;
+      const bool one_entry = records.size() > 1 && records[records.size() - 2].version == records.back().version;
+      if (one_entry && ++applied_ % 4 == 0) records.pop_back();
+    }
+    return store_->Apply(torn);
+  }
+
   void Remember(const ApplyBatch& batch) {
     for (const RecordChange& change : batch.records) {
       Result<std::optional<StoredRecord>> now = store_->Get(batch.table, change.effect->key);
@@ -118,7 +127,9 @@ class LyingStore final : public TabletStore {
 
   const StoreLie lie_;
   const std::unique_ptr<TabletStore> store_;
-  const KeptWatch watch_;
+  const KeptWatch kept_;
+  StateWatch& watch_;
+  const ServerName server_;
   uint64_t applied_ = 0;
   uint64_t reads_ = 0;
   std::map<std::pair<TableId, std::string>, std::optional<StoredRecord>> before_;
@@ -126,8 +137,9 @@ class LyingStore final : public TabletStore {
 
 }  // namespace
 
-std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch watch) {
-  return std::make_unique<LyingStore>(lie, std::move(store), std::move(watch));
+std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, StateWatch& watch,
+                                       ServerName server) {
+  return std::make_unique<LyingStore>(lie, std::move(store), std::move(kept), watch, std::move(server));
 }
 
 }  // namespace ebla::sim

@@ -1,6 +1,7 @@
 // tests/sim/lying_store.h
 // Between the real tablet server and its disk: bugs on purpose that need no switch in production's code, in a store that
-// lies (bugs.h has them beside the rules left out); and a watch over what is kept to be delivered, which no client is told.
+// lies (bugs.h has them beside the rules left out); and watches over what is applied, and over what is kept to be
+// delivered, which no client is told.
 // Threads: as tablet_store.h.
 #pragma once
 
@@ -11,6 +12,7 @@
 #include <string_view>
 
 #include "tabletserver/storage/tablet_store.h"
+#include "tests/sim/state_watch.h"
 
 namespace ebla::sim {
 
@@ -28,7 +30,8 @@ inline constexpr auto kStoreLieNames =
 // Of each KeepUndone that succeeded, before it is durable.
 using KeptWatch = std::function<void(TabletId tablet, TableId table, const tabletserver::LogEntry& entry)>;
 
+// `watch` hears of every batch that the store of `server` has taken, before any lie about it.
 std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store,
-                                                     KeptWatch watch);
+                                                     KeptWatch kept, StateWatch& watch, ServerName server);
 
 }  // namespace ebla::sim

@@ -21,6 +21,7 @@ DEFINE_bool(hunt, false, "Look for seeds that catch --bug, or every bug that can
 DEFINE_uint64(hunt_seeds, 500, "How many seeds to try for each.");
 DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
 DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
+DEFINE_string(faults, "", "Of all kinds of fault, inject these alone (their names, by commas).");
 DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
 DEFINE_bool(quiet, false, "No line for a seed that is good.");
 
@@ -32,8 +33,17 @@ constexpr uint64_t kSeedsForEveryKind = 40;
 
 int Jobs() { return FLAGS_jobs > 0 ? FLAGS_jobs : static_cast<int>(std::max(1U, std::thread::hardware_concurrency())); }
 
+std::vector<Fault> OnlyFaults() {
+  std::vector<Fault> faults;
+  for (size_t i = 0; i < kFaultCount; ++i) {
+    const auto fault = static_cast<Fault>(i);
+    if (("," + FLAGS_faults + ",").contains("," + std::string(FaultName(fault)) + ",")) faults.push_back(fault);
+  }
+  return faults;
+}
+
 RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
-  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds)};
+  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults()};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {
@@ -60,18 +70,19 @@ int Replay(const Bug& bug) {
 // What all runs together did; false: something never happened, or too little did.
 bool PrintKinds(const std::map<std::string, uint64_t>& kinds, uint64_t runs) {
   bool enough = true;
+  const bool judged = runs >= kSeedsForEveryKind && FLAGS_faults.empty();
   std::printf("in %llu runs:\n", static_cast<unsigned long long>(runs));
   for (const auto& [kind, count] : kinds) {
     std::printf("  %-28s %10llu %12.2f each\n", kind.c_str(), static_cast<unsigned long long>(count),
                 static_cast<double>(count) / static_cast<double>(runs));
-    if (count > 0 || runs < kSeedsForEveryKind) continue;
+    if (count > 0 || !judged) continue;
     std::printf("FAILED: this never happened: %s\n", kind.c_str());
     enough = false;
   }
   const std::map<std::string, uint64_t> wanted = {
       {"operations", 500}, {"faults", 5}, {"failovers", 1}, {"membership changes", 1}};
   for (const auto& [kind, least] : wanted) {
-    if (runs < kSeedsForEveryKind || kinds.at(kind) >= least * runs) continue;
+    if (!judged || kinds.at(kind) >= least * runs) continue;
     std::printf("FAILED: fewer than %llu %s each\n", static_cast<unsigned long long>(least), kind.c_str());
     enough = false;
   }
@@ -109,7 +120,7 @@ int HuntAll(const Bug& only) {
   const std::vector<Bug> bugs = only.none() ? AllBugs() : std::vector<Bug>{only};
   int missed = 0;
   for (const Bug& bug : bugs) {
-    const auto caught = Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs()});
+    const auto caught = Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = OnlyFaults()});
     const std::string name(bug.name());
     if (caught) {
       std::printf("%s %llu  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),
@@ -135,6 +146,10 @@ int Main() {
   }
   if (FLAGS_fault_seconds < 1 || FLAGS_seeds < 1 || FLAGS_hunt_seeds < 1) {
     std::fprintf(stderr, "ebla-sim: --seeds, --hunt_seeds and --fault_seconds must be at least 1\n");
+    return 2;
+  }
+  if (!FLAGS_faults.empty() && OnlyFaults().empty()) {
+    std::fprintf(stderr, "ebla-sim: no fault is called \"%s\"\n", FLAGS_faults.c_str());
     return 2;
   }
   if (FLAGS_hunt) return HuntAll(*bug);

@@ -3,6 +3,9 @@
 #include <algorithm>
 #include <string_view>
 
+#include "common/rpc/message_codec.h"
+#include "idl/ReplicationService.h"
+
 namespace ebla::sim {
 namespace {
 
@@ -10,6 +13,14 @@ namespace {
 std::string_view MethodOf(std::string_view message) {
   if (message.size() < 8) return {};
   return message.substr(8, static_cast<unsigned char>(message[7]));
+}
+
+bool BeginsCopy(std::string_view message) {
+  const auto head = rpc::ParseMessageHead(message);
+  idl::CopyRequest request;
+  if (!head.has_value()) return false;
+  const Result<bool> read = rpc::codec::Read(head->protocol, message.substr(head->body_offset), 1, request);
+  return read.has_value() && *read && request.__isset.first;
 }
 
 }  // namespace
@@ -24,8 +35,9 @@ bool Network::Chance(double share) {
   return share > 0 && static_cast<double>(scheduler_.Random(1'000'000)) < share * 1'000'000;
 }
 
-Duration Network::Delay() {
-  const Duration delay = weather_.delay_min + Within(weather_.delay_max - weather_.delay_min);
+Duration Network::Delay(const std::string& from, const std::string& to) {
+  Duration delay = weather_.delay_min + Within(weather_.delay_max - weather_.delay_min);
+  if (const auto slow = slow_.find({from, to}); slow != slow_.end()) delay += slow->second;
   return Chance(weather_.slow) ? delay + Within(weather_.slow_max) : delay;
 }
 
@@ -41,14 +53,69 @@ void Network::NoteSent(const std::string& from) {
   }
 }
 
+void Network::NoteOrder(const std::string& method, const rpc::Endpoint& to, const std::string& message) {
+  const bool order = method == "configure" || method == "drop" || method == "fence";
+  if (!order && !(method == "copy" && BeginsCopy(message))) return;
+  std::deque<Order>& sent = sent_to_[{to.host, method}];
+  sent.push_back({to, message});
+  if (sent.size() > kSentToMax) sent.pop_front();
+  if (!order) return;
+  orders_.push_back({to, message});
+  if (orders_.size() > kOrdersMax) orders_.pop_front();
+}
+
+bool Network::Arrives(const rpc::Endpoint& to, const std::string& message) {
+  const auto found = nodes_.find(to);
+  const std::shared_ptr<Node> target = found == nodes_.end() ? nullptr : found->second.lock();
+  if (target == nullptr || target->dead_) return false;
+  target->Arrive({}, message, false);
+  return true;
+}
+
 bool Network::RepeatOrder() {
   if (orders_.empty()) return false;
   const Order& order = orders_[scheduler_.Random(orders_.size())];
-  const auto found = nodes_.find(order.to);
-  const std::shared_ptr<Node> target = found == nodes_.end() ? nullptr : found->second.lock();
-  if (target == nullptr || target->dead_) return false;
-  target->Arrive({}, order.message, false);
-  return true;
+  return Arrives(order.to, order.message);
+}
+
+bool Network::RepeatTo(const std::string& to, const std::string& method) {
+  bool any = false;
+  for (const Order& order : sent_to_[{to, method}]) any |= Arrives(order.to, order.message);
+  return any;
+}
+
+// ---- held back ------------------------------------------------------------------------------------------------------
+
+void Network::SetSlow(const std::string& from, const std::string& to, Duration longer) {
+  if (longer > Duration(0)) {
+    slow_[{from, to}] = longer;
+  } else {
+    slow_.erase({from, to});
+  }
+}
+
+void Network::HoldBack(const std::string& method, const std::string& to, Task held) {
+  held_[{method, to}].on_first = std::move(held);
+}
+
+void Network::LoseFurther(const std::string& method, const std::string& to) {
+  if (const auto held = held_.find({method, to}); held != held_.end()) held->second.keeping = false;
+}
+
+void Network::LetGo(const std::string& method, const std::string& to) {
+  const auto held = held_.extract({method, to});
+  if (held.empty()) return;
+  for (const auto& [endpoint, node] : nodes_) {
+    if (endpoint.host != to) continue;
+    for (const std::string& message : held.mapped().messages) Arrives(endpoint, message);
+    return;
+  }
+}
+
+void Network::MendAll() {
+  cut_.clear();
+  slow_.clear();
+  held_.clear();
 }
 
 bool Network::IsCut(const std::string& from, const std::string& to) {
@@ -98,23 +165,27 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
     if (const auto self = weak.lock()) self->Finish(id, Error(Code::kDeadlineExceeded, "no answer in time"));
   });
 
-  const std::string_view method = MethodOf(call.message);
-  if (method == "configure" || method == "drop" || method == "fence") {
-    network_.orders_.push_back({to, call.message});
-    if (network_.orders_.size() > kOrdersMax) network_.orders_.pop_front();
-  }
+  const std::string method(MethodOf(call.message));
+  network_.NoteOrder(method, to, call.message);
+  if (!network_.awaited_.empty()) network_.NoteSent(Called(name_, method, to.host));
   const Weather& weather = network_.weather_;
   const auto found = network_.nodes_.find(to);
   const std::shared_ptr<Node> target = found == network_.nodes_.end() ? nullptr : found->second.lock();
   if (target == nullptr || target->dead_) {
-    return FinishLater(id, network_.Delay(), Code::kUnavailable, "connection refused");
+    return FinishLater(id, network_.Delay(name_, to.host), Code::kUnavailable, "connection refused");
   }
   if (network_.IsCut(name_, target->name_)) {
     if (network_.Chance(0.5)) FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "link cut");
     return;
   }
-  Duration delay = network_.Delay();
-  const Caller caller{weak_from_this(), id, name_, method == "fence"};
+  if (const auto held = network_.held_.find({method, target->name_}); held != network_.held_.end()) {
+    if (held->second.keeping) held->second.messages.push_back(std::move(call.message));
+    if (held->second.on_first) network_.executor_.Post(std::exchange(held->second.on_first, {}));
+    if (network_.Chance(0.5)) FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "connection broken");
+    return;
+  }
+  const Duration delay = network_.Delay(name_, target->name_);
+  const Caller caller{weak_from_this(), id, name_, method};
   const auto arrive_after = [&](Duration after, bool answered) {
     network_.executor_.After(after, [target = std::weak_ptr(target), caller, message = call.message, answered]() mutable {
       const auto node = target.lock();
@@ -171,7 +242,7 @@ void Network::Node::Arrive(const Caller& caller, std::string message, bool answe
   if (dead_) {
     const auto sender = caller.node.lock();
     if (answered && sender != nullptr) {
-      sender->FinishLater(caller.call, network_.Delay(), Code::kUnknownOutcome, "connection reset");
+      sender->FinishLater(caller.call, network_.Delay(name_, caller.name), Code::kUnknownOutcome, "connection reset");
     }
     return;
   }
@@ -190,10 +261,10 @@ void Network::Node::Arrive(const Caller& caller, std::string message, bool answe
 }
 
 void Network::Node::Answer(const Caller& caller, std::string reply) {
-  if (caller.fences) network_.NoteSent(name_ + kFences);
+  if (!network_.awaited_.empty()) network_.NoteSent(Answered(name_, caller.method));
   const auto sender = caller.node.lock();
   if (sender == nullptr || network_.IsCut(name_, caller.name)) return;
-  const Duration delay = network_.Delay();
+  const Duration delay = network_.Delay(name_, caller.name);
   if (network_.Chance(network_.weather_.lost / 2)) {
     ++network_.counters_.lost;
     if (network_.Chance(0.5)) sender->FinishLater(caller.call, delay, Code::kUnknownOutcome, "connection broken");
@@ -213,14 +284,15 @@ void Network::Node::Answer(const Caller& caller, std::string reply) {
 
 void Network::Node::Leave() {
   dead_ = true;
-  network_.awaited_.erase(name_);
-  network_.awaited_.erase(name_ + kFences);
+  std::erase_if(network_.awaited_, [this](const auto& item) {
+    return item.first == name_ || item.first.starts_with(name_ + " ");
+  });
   for (const auto& [work, caller] : std::exchange(work_, {})) {
     ++network_.counters_.broken;
     const auto sender = caller.node.lock();
     if (sender == nullptr || sender->dead_) continue;
     if (network_.Chance(0.8)) {
-      sender->FinishLater(caller.call, network_.Delay(), Code::kUnknownOutcome, "connection reset");
+      sender->FinishLater(caller.call, network_.Delay(name_, caller.name), Code::kUnknownOutcome, "connection reset");
     }
   }
   calls_.clear();  // their callbacks die with the process

@@ -4,7 +4,7 @@
 // Faults:  delay and reordering always; loss of the call or of its answer (told as UNKNOWN_OUTCOME soon, or found out by
 //          the deadline); calls that arrive late, after their sender was told UNKNOWN_OUTCOME; calls that arrive twice (a client's write
 //          unanswered then);
-//          links cut in one direction or both; a dead process refuses (UNAVAILABLE) and breaks what it was working on.
+//          links cut in one direction or both, or slow; calls of one kind held back for as long as the nemesis likes; a dead process refuses (UNAVAILABLE) and breaks what it was working on.
 // Threads: one.
 #pragma once
 
@@ -56,14 +56,31 @@ class Network {
   // Nothing that `from` sends reaches `to` (their names).
   void Cut(const std::string& from, const std::string& to) { cut_.insert({from, to}); }
   void Mend(const std::string& from, const std::string& to) { cut_.erase({from, to}); }
-  void MendAll() { cut_.clear(); }
+  // What `from` sends to `to`, calls and answers, takes so much longer; nothing: no longer than usual.
+  void SetSlow(const std::string& from, const std::string& to, Duration longer);
+  // Calls of this method to `to` do not arrive before LetGo; whoever made them may hear at once that the connection broke.
+  // `held` runs once, when the first is held.
+  void HoldBack(const std::string& method, const std::string& to, Task held = {});
+  // From now on such calls are lost, until what was held back is let go.
+  void LoseFurther(const std::string& method, const std::string& to);
+  // What was held back for `to` arrives now, in order; what it answers is lost.
+  void LetGo(const std::string& method, const std::string& to);
+  void MendAll();
   const Counters& counters() const { return counters_; }
   // `task` runs once, just when `from` has sent its `count`th call from now on; forgotten when that life ends first.
   void OnceSent(const std::string& from, int count, Task task) { awaited_.emplace(from, Awaited{count, std::move(task)}); }
-  // The same when it has answered a fence.
-  void OnceFenced(const std::string& from, Task task) { OnceSent(from + kFences, 1, std::move(task)); }
+  // The same of its calls of one method to one process, and of its answers to one method.
+  void OnceSentTo(const std::string& from, const std::string& method, const std::string& to, int count, Task task) {
+    OnceSent(Called(from, method, to), count, std::move(task));
+  }
+  void OnceAnswered(const std::string& from, const std::string& method, Task task) {
+    OnceSent(Answered(from, method), 1, std::move(task));
+  }
+  void OnceFenced(const std::string& from, Task task) { OnceAnswered(from, "fence", std::move(task)); }
   // One of the masters' latest orders arrives once more, at whoever answers there now; what it answers is lost.
   bool RepeatOrder();
+  // So do all latest ones of a kind that `to` was sent: "configure", "drop", "fence", or "copy" for beginnings of copies.
+  bool RepeatTo(const std::string& to, const std::string& method);
 
  private:
   struct Awaited {
@@ -74,11 +91,22 @@ class Network {
     rpc::Endpoint to;
     std::string message;
   };
-  static constexpr char kFences[] = " answers a fence";
+  struct Held {
+    std::deque<std::string> messages;
+    Task on_first;
+    bool keeping = true;  // else they are lost
+  };
   static constexpr size_t kOrdersMax = 64;
+  static constexpr size_t kSentToMax = 32;  // of each kind to each process
+  static std::string Called(const std::string& from, const std::string& method, const std::string& to) {
+    return from + " calls " + method + " of " + to;
+  }
+  static std::string Answered(const std::string& from, const std::string& method) { return from + " answers " + method; }
 
   friend class Node;
-  Duration Delay();
+  Duration Delay(const std::string& from, const std::string& to);
+  void NoteOrder(const std::string& method, const rpc::Endpoint& to, const std::string& message);
+  bool Arrives(const rpc::Endpoint& to, const std::string& message);
   Duration Within(Duration most);
   bool Chance(double share);
   void NoteSent(const std::string& from);
@@ -91,6 +119,9 @@ class Network {
   std::set<std::pair<std::string, std::string>> cut_;
   std::multimap<std::string, Awaited> awaited_;
   std::deque<Order> orders_;  // the latest that masters sent
+  std::map<std::pair<std::string, std::string>, std::deque<Order>> sent_to_;  // by receiver and method
+  std::map<std::pair<std::string, std::string>, Duration> slow_;
+  std::map<std::pair<std::string, std::string>, Held> held_;                  // by method and receiver
   std::map<rpc::Endpoint, std::weak_ptr<Node>> nodes_;
 };
 
@@ -120,7 +151,7 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
     std::weak_ptr<Node> node;
     uint64_t call;
     std::string name;
-    bool fences = false;
+    std::string method;
   };
 
   void Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done, Executor& executor);

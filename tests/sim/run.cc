@@ -128,7 +128,8 @@ class Run {
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.lie = options_.bug.lie;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
-    workload_.large = scheduler_.Random(6) == 0;
+    if (std::ranges::any_of(options_.faults, IsAimed)) replicas_ = 3;
+    workload_.large = scheduler_.Random(4) == 0;
     shape.interval = replicas_ > 1 && scheduler_.Random(5) == 0;
     if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
     constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
@@ -152,12 +153,14 @@ class Run {
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
     catalog_.Look();
-    watcher_.After(milliseconds(10), [this] { Watch(); });
+    cluster_.Look();
+    watcher_.After(milliseconds(5), [this] { Watch(); });
   }
 
   bool Released(TabletId tablet, Epoch epoch);
   bool Begin();
   bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
+  void Resize();
   void Break();
   void Converge();
   void AwaitDeliveries();
@@ -174,6 +177,8 @@ class Run {
   testing::SimScheduler scheduler_;
   EventLog log_;
   int replicas_ = 1;
+  int replicas_wanted_ = 0;
+  bool resizing_ = false;
   WorkloadOptions workload_;
   const Shape shape_;
   Cluster cluster_;
@@ -256,6 +261,7 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
 
 // About half of all kinds, so that runs differ in what they can hide behind.
 std::vector<Fault> Run::DrawFaults() {
+  if (!options_.faults.empty()) return options_.faults;
   std::vector<Fault> faults;
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
@@ -264,6 +270,20 @@ std::vector<Fault> Run::DrawFaults() {
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler_.Random(i)]);
   return faults;
+}
+
+// One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays with
+// too few replicas is nobody's aim any more.
+void Run::Resize() {
+  if (std::exchange(resizing_, true)) return;
+  TableOptions changes;
+  changes.replicas = replicas_wanted_;
+  const auto done = [this, replicas = replicas_wanted_](const Result<TableInfo>& altered) {
+    resizing_ = false;
+    if (altered.has_value() && replicas == replicas_wanted_) return;
+    watcher_.After(milliseconds(100), [this] { Resize(); });
+  };
+  admin_->admin().AlterTable(kTable, changes, client::Once<Result<TableInfo>>(done));
 }
 
 void Run::Break() {
@@ -276,6 +296,17 @@ void Run::Break() {
     StartClient(index);
   };
   hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
+  hooks.table = table_;
+  hooks.resize = [this](int replicas) {
+    replicas_wanted_ = replicas;
+    Resize();
+  };
+  hooks.transfer = [this](TabletId tablet, const ServerName& to) {
+    const auto ignored = [](const Status&) {};
+    for (const auto& [path, known] : catalog_.tablets()) {
+      if (known.id == tablet && known.table == table_) admin_->admin().TransferTablet(kTable, known.first_key, to, client::Once<Status>(ignored));
+    }
+  };
   nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
@@ -316,6 +347,7 @@ void Run::Converge() {
   const auto reader = NewClient("reader");
   reader->ReadAll([&read](Status status) { read = std::move(status); });
   if (!Until([&] { return read.has_value(); }, options_.patience) || !read->ok()) {
+    cluster_.Describe(table_);
     Problem("the healed cluster does not answer: " + (read ? read->ToString() : "no answer"));
   }
   JudgeTables();
@@ -454,6 +486,8 @@ std::map<int, GroupTruth> Run::Truth() {
 }
 
 void Run::Judge() {
+  cluster_.CompareRecords();
+  for (std::string& problem : cluster_.state().Problems(catalog_.born_again())) Problem(std::move(problem));
   std::map<int, GroupTruth> truth = Truth();
   for (int group = 0; group < workload_.all_groups(); ++group) {
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);

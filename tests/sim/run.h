@@ -19,6 +19,7 @@
 
 #include "common/base/executor.h"
 #include "tests/sim/bugs.h"
+#include "tests/sim/faults.h"
 
 namespace ebla::sim {
 
@@ -26,6 +27,7 @@ struct RunOptions {
   uint64_t seed = 1;
   Bug bug;
   Duration faults_for = std::chrono::seconds(25);  // virtual time; at least, until each enabled fault has happened
+  std::vector<Fault> faults;  // these alone; empty: drawn
   uint64_t answered_min = 500;
   Duration patience = std::chrono::seconds(120);  // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes

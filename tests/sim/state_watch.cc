@@ -1,0 +1,108 @@
+#include "tests/sim/state_watch.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+constexpr ptrdiff_t kProblemsMax = 3;
+
+// Of the entry at `lsn`, by where epochs began; none: it is older than what is remembered.
+Epoch EpochAt(const tabletserver::AppliedState& state, Lsn lsn) {
+  Epoch epoch;
+  for (const tabletserver::EpochStart& start : state.epoch_starts) {
+    if (start.first <= lsn) epoch = start.epoch;
+  }
+  return epoch;
+}
+
+}  // namespace
+
+uint64_t DigestOf(std::string_view key, std::string_view value, Version version, TabletTime expires_at) {
+  uint64_t digest = 14695981039346656037u;
+  const auto mix = [&digest](uint64_t more) { digest = (digest ^ more) * 1099511628211u; };
+  const auto mix_text = [&](std::string_view text) {
+    mix(text.size());
+    for (const char one : text.substr(0, 64)) mix(static_cast<unsigned char>(one));  // large values differ at their front
+  };
+  mix_text(key);
+  mix_text(value);
+  mix(version.epoch.value);
+  mix(version.lsn.value);
+  mix(expires_at.value);
+  return digest;
+}
+
+void StateWatch::Problem(TabletId tablet, const std::string& what) {
+  const auto said = std::ranges::count(problems_, tablet, &std::pair<TabletId, std::string>::first);
+  if (said < kProblemsMax) problems_.emplace_back(tablet, "tablet " + std::to_string(tablet.value) + ": " + what);
+}
+
+std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of) const {
+  std::vector<std::string> problems;
+  for (const auto& [tablet, what] : problems_) {
+    if (!but_of.contains(tablet)) problems.push_back(what);
+  }
+  return problems;
+}
+
+void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatch& batch) {
+  std::map<Lsn, Entry> now;
+  const Version applied = batch.state.applied;
+  Lsn& reached = reached_[{server, batch.tablet}];
+  // Entries without effects leave none: where the batch begins is known from the one before.
+  if (reached) {
+    for (Lsn lsn = reached.Next(); lsn < applied.lsn; lsn = lsn.Next()) now[lsn] = {EpochAt(batch.state, lsn), 0, server};
+  }
+  now[applied.lsn] = {applied.epoch, reached ? std::optional<uint64_t>(0) : std::nullopt, server};
+  for (const tabletserver::RecordChange& change : batch.records) {
+    const tabletserver::Effect& effect = *change.effect;
+    Entry& entry = now[change.version.lsn];
+    entry.epoch = change.version.epoch;
+    entry.who = server;
+    entry.effects = entry.effects.value_or(0) * 31 + DigestOf(effect.key, effect.is_delete ? "" : effect.value, change.version, effect.expires_at) + 1;
+  }
+  reached = applied.lsn;
+  for (auto& [lsn, entry] : now) {
+    if (entry.epoch) Compare(batch.tablet, lsn, std::move(entry));
+  }
+}
+
+void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
+  const auto [at, first] = entries_.emplace(std::pair(tablet, lsn), now);
+  Entry& known = at->second;
+  if (first) return;
+  if (known.epoch == now.epoch && (!known.effects || !now.effects || known.effects == now.effects)) {
+    if (!known.effects) known = std::move(now);
+    return;
+  }
+  const auto text = [lsn](const Entry& entry) { return Version{entry.epoch, lsn}.ToString() + (entry.effects == uint64_t{0} ? " (empty)" : ""); };
+  Problem(tablet, now.who + " applied " + text(now) + " where " + known.who + " applied " +
+                      (known.epoch == now.epoch ? "another " : "") + text(known));
+}
+
+void StateWatch::Forget(const ServerName& server) {
+  std::erase_if(reached_, [&](const auto& item) { return item.first.first == server; });
+}
+
+void StateWatch::Leads(TabletId tablet, Epoch epoch, const ServerName& server, bool alone) {
+  const auto led = led_.emplace(std::pair(tablet, epoch), server).first;
+  if (led->second != server) Problem(tablet, "both " + led->second + " and " + server + " lead epoch " + std::to_string(epoch.value));
+  if (!alone) return;
+  const auto [other, first] = alone_.emplace(tablet, server);
+  if (!first) Problem(tablet, "both " + other->second + " and " + server + " answer strong reads alone");
+}
+
+void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server) {
+  if (newest.lsn <= applied) return;
+  Problem(tablet, server + " is complete, has applied " + std::to_string(applied.value) + ", and shows " + newest.ToString());
+}
+
+void StateWatch::Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records) {
+  const auto [at, first] = held_.emplace(std::pair(tablet, applied), Held{records, server});
+  if (first || at->second.records == records) return;
+  Problem(tablet, server + " and " + at->second.who + " hold different records, both at " + applied.ToString());
+}
+
+}  // namespace ebla::sim

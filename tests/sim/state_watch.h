@@ -1,0 +1,66 @@
+// tests/sim/state_watch.h
+// What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries at
+// one place, a copy that shows what its replica has not applied, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
+// different records at the same position.
+// Place:   every store tells of what is applied to it (lying_store.h); cluster.cc looks at the views of living servers.
+// Bounds:  of each tablet it says the first few things that are wrong, and then no more.
+// Threads: one.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tabletserver/storage/tablet_store.h"
+
+namespace ebla::sim {
+
+class StateWatch {
+ public:
+  // A replica on `server` has applied this.
+  void Applied(const ServerName& server, const tabletserver::ApplyBatch& batch);
+  // That process is dead, or has discarded something: what it applied last says nothing of where it goes on.
+  void Forget(const ServerName& server);
+
+  // `server` leads the tablet in this epoch now, and would answer a strong read by itself.
+  void Leads(TabletId tablet, Epoch epoch, const ServerName& server, bool alone);
+  // One look at all servers is over.
+  void EndLook() { alone_.clear(); }
+
+  // A replica whose copy was under way says that it is complete; the newest record it shows is of `newest`.
+  void Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server);
+  // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is expected.
+  void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
+
+  // Nothing that was ever told of these counts.
+  std::vector<std::string> Problems(const std::set<TabletId>& but_of) const;
+
+ private:
+  struct Entry {
+    Epoch epoch;
+    std::optional<uint64_t> effects;  // none: not known
+    ServerName who;
+  };
+  struct Held {
+    uint64_t records = 0;
+    ServerName who;
+  };
+  void Compare(TabletId tablet, Lsn lsn, Entry now);
+  void Problem(TabletId tablet, const std::string& what);
+
+  std::map<std::pair<TabletId, Lsn>, Entry> entries_;      // applied by anybody, ever
+  std::map<std::pair<ServerName, TabletId>, Lsn> reached_;  // by a server in its present life
+  std::map<std::pair<TabletId, Epoch>, ServerName> led_;
+  std::map<TabletId, ServerName> alone_;                    // in the present look
+  std::map<std::pair<TabletId, Version>, Held> held_;
+  std::vector<std::pair<TabletId, std::string>> problems_;
+};
+
+// Of a record or an effect, for digests.
+uint64_t DigestOf(std::string_view key, std::string_view value, Version version, TabletTime expires_at);
+
+}  // namespace ebla::sim
