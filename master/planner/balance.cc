@@ -220,23 +220,12 @@ class Balancer {
                    [&] { return "for another " + Amount(tablet.held_until - pass_.now()); });
       return false;
     }
-    const TabletMemory* memory = pass_.Recall(tablet.id);
-    if (memory && memory->moves > 0 && pass_.now() - memory->moved < CoolDown(memory->moves)) {
+    if (pass_.Rests(tablet.id)) {
       ++resting_;
-      if (!listed_.insert(index).second) return false;
-      pass_.Reject(Rule::kBalance, Cause::kCoolDown, tablet.id, "", [&] {
-        return "acted on " + Amount(pass_.now() - memory->moved) + " ago, " + std::to_string(memory->moves) +
-               " times lately; " + Amount(CoolDown(memory->moves)) + " must pass";
-      });
+      if (listed_.insert(index).second) pass_.RejectResting(Rule::kBalance, tablet.id);
       return false;
     }
     return leading || Whole(pass_.view, tablet);
-  }
-
-  Duration CoolDown(size_t moves) const {
-    Duration rest = options_.cool_down;
-    for (size_t i = 1; i < moves && rest < options_.cool_down_max; ++i) rest *= 2;
-    return std::min(rest, options_.cool_down_max);
   }
 
   // ---- where to ----

@@ -7,9 +7,9 @@
 // move
 //                makes another needful. The one exception is a piece larger than any server's room: the largest of a
 //                server stays, others of its kind go where the sum is least.
-//             2. A tablet that was acted on rests, twice as long each time: no tablet is acted on more than nine times
-//             in a
-//                day, whatever its load does.
+//             2. A tablet that was acted on rests, twice as long each time: none is handed over or moved more than
+//             eight
+//                times in a day, whatever its load does.
 //             3. Replicas stand in no fewer racks than before.
 // Threads:    functions of their arguments.
 #pragma once

@@ -34,8 +34,8 @@ struct Streak {
 struct TabletMemory {
   Streak over;                     // a split threshold
   MonotonicTime left_alone_until;  // it cannot be split
-  size_t moves = 0;                // transfers and moves since it was quiet for a day
-  MonotonicTime moved;             // the last of them
+  size_t actions = 0;              // splits, transfers and moves since it was quiet for a day
+  MonotonicTime acted;             // the last of them
   ServerName moving_from;          // a replica's, until it is there
   ServerName moving_to;
   Rates led;  // what it cost before the last

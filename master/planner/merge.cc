@@ -177,6 +177,10 @@ class Merger {
       return Refuse(Cause::kCap, left, [] { return std::string("enough replicas are being copied"); });
     }
     const TabletIndex small = Smaller(left).first;
+    if (pass_.Rests(At(small).id)) {
+      pass_.RejectResting(Rule::kMerge, At(small).id);
+      return false;
+    }
     pass_.Take(small == left ? left + 1 : left);
     pass_.Move(Rule::kMerge, small, from, to,
                "to be merged " + PairText(At(left), At(left + 1)) + ", whose peaks add up to " + ToString(peaks));

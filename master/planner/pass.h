@@ -45,6 +45,10 @@ class Pass {
   // Why nothing may be done to the tablet now, whatever it is; rejects it then.
   bool Blocked(Rule rule, TabletIndex tablet);
 
+  // It was moved or handed over lately: twice as long a rest each time. RejectResting says so.
+  bool Rests(TabletId tablet) const;
+  void RejectResting(Rule rule, TabletId tablet);
+
   // Copies of replicas under way and planned: no server gives or takes more than its cap.
   bool RoomForCopies() const { return copies_ < options.balance.copies; }
   bool RoomForCopy(ServerIndex server) const {

@@ -1,7 +1,9 @@
 #include "master/planner/planner.h"
 
+#include <algorithm>
 #include <utility>
 
+#include "master/planner/autoscale.h"
 #include "master/planner/balance.h"
 #include "master/planner/drain.h"
 #include "master/planner/merge.h"
@@ -14,12 +16,18 @@ namespace {
 
 constexpr Duration kQuietDay = std::chrono::hours(24);
 
+Duration CoolDown(size_t actions, const BalanceOptions& options) {
+  Duration rest = options.cool_down;
+  for (size_t i = 1; i < actions && rest < options.cool_down_max; ++i) rest *= 2;
+  return std::min(rest, options.cool_down_max);
+}
+
 // Entries that say nothing any more.
 void Forget(PlannerMemory& memory, MonotonicTime now, const PlannerOptions& options) {
   std::erase_if(memory.tablets, [&](const auto& item) {
     const TabletMemory& tablet = item.second;
     const bool over = tablet.over.samples > 0 && now - tablet.over.seen <= options.gap_max;
-    return !over && now >= tablet.left_alone_until && now - tablet.moved > kQuietDay;
+    return !over && now >= tablet.left_alone_until && now - tablet.acted > kQuietDay;
   });
 }
 
@@ -56,8 +64,8 @@ void Pass::Relocate(ActionKind kind, Rule rule, TabletIndex index, ServerIndex f
                     std::string reason) {
   const TabletView& tablet = view.tablets[index];
   TabletMemory& remembered = Remember(tablet.id);
-  ++remembered.moves;
-  remembered.moved = now();
+  ++remembered.actions;
+  remembered.acted = now();
   remembered.moving_from = view.servers[from].name;
   remembered.moving_to = view.servers[to].name;
   remembered.led = tablet.led;
@@ -67,6 +75,20 @@ void Pass::Relocate(ActionKind kind, Rule rule, TabletIndex index, ServerIndex f
               .from = remembered.moving_from,
               .to = remembered.moving_to,
               .reason = std::move(reason)});
+}
+
+bool Pass::Rests(TabletId tablet) const {
+  const TabletMemory* remembered = Recall(tablet);
+  return remembered && remembered->actions > 0 &&
+         now() - remembered->acted < CoolDown(remembered->actions, options.balance);
+}
+
+void Pass::RejectResting(Rule rule, TabletId tablet) {
+  const TabletMemory& remembered = *Recall(tablet);
+  Reject(rule, Cause::kCoolDown, tablet, "", [&] {
+    return "acted on " + Amount(now() - remembered.acted) + " ago, " + std::to_string(remembered.actions) +
+           " times lately; " + Amount(CoolDown(remembered.actions, options.balance)) + " must pass";
+  });
 }
 
 bool Pass::Blocked(Rule rule, TabletIndex index) {
@@ -97,10 +119,11 @@ Plan MakePlan(const ClusterView& view, PlannerMemory memory, const PlannerOption
   Pass pass(view, std::move(memory), options);
   if (options.splits) PlanSplits(pass);
   if (options.merges) PlanMerges(pass);
-  if (options.balances) {
+  if (options.balances || options.autoscale.enabled) {
     ServerLoads loads(pass);
-    PlanDrains(pass, loads);
-    PlanBalance(pass, loads);
+    if (options.balances) PlanDrains(pass, loads);
+    if (options.balances) PlanBalance(pass, loads);
+    if (options.autoscale.enabled) PlanScale(pass, loads);
   }
   Forget(pass.memory, view.now, options);
   pass.plan.memory = std::move(pass.memory);

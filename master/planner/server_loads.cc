@@ -49,7 +49,7 @@ void ServerLoads::CountTablet(TabletIndex index) {
   // What was planned lately and has not come about yet: a replica that goes, or a leadership.
   const TabletMemory* memory = pass_.Recall(tablet.id);
   if (!memory || memory->moving_to.empty()) return;
-  const bool young = pass_.now() - memory->moved < pass_.options.balance.rates_settle;
+  const bool young = pass_.now() - memory->acted < pass_.options.balance.rates_settle;
   const auto named = [&](const ServerName& name) {
     return [&](ServerIndex server) { return pass_.view.servers[server].name == name; };
   };
@@ -75,7 +75,7 @@ Loads ServerLoads::Cost(TabletIndex index, bool leads) const {
   Loads cost = LoadsOf(tablet, leads);
   if (!leads) return cost;
   const TabletMemory* memory = pass_.Recall(tablet.id);
-  if (!memory || memory->moves == 0 || pass_.now() - memory->moved >= pass_.options.balance.rates_settle) return cost;
+  if (!memory || memory->actions == 0 || pass_.now() - memory->acted >= pass_.options.balance.rates_settle) return cost;
   TabletView before;
   before.led = memory->led;
   const Loads remembered = LoadsOf(before, true);

@@ -227,8 +227,8 @@ Json TabletMemoryLine(TabletId id, const TabletMemory& memory) {
   Json line = {{"tablet_memory", id.value}};
   PutStreak(line, "over", memory.over);
   Put(line, "left_alone_until_ms", memory.left_alone_until);
-  Put(line, "moves", memory.moves);
-  Put(line, "moved_ms", memory.moved);
+  Put(line, "actions", memory.actions);
+  Put(line, "acted_ms", memory.acted);
   Put(line, "moving_from", memory.moving_from);
   Put(line, "moving_to", memory.moving_to);
   PutRates(line, "led", memory.led);
@@ -332,8 +332,8 @@ class Loader {
     TabletMemory& memory = saved_.memory.tablets[id];
     GetStreak(line, "over", memory.over);
     Get(line, "left_alone_until_ms", memory.left_alone_until);
-    Get(line, "moves", memory.moves);
-    Get(line, "moved_ms", memory.moved);
+    Get(line, "actions", memory.actions);
+    Get(line, "acted_ms", memory.acted);
     Get(line, "moving_from", memory.moving_from);
     Get(line, "moving_to", memory.moving_to);
     GetRates(line, "led", memory.led);

@@ -12,7 +12,7 @@ namespace ebla::master::testing {
 namespace {
 
 std::string Key(size_t number) {
-  char text[16];
+  char text[24];
   std::snprintf(text, sizeof text, "%010zu", number);
   return text;
 }
