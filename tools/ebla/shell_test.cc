@@ -299,6 +299,41 @@ TEST_F(ShellTest, LoadsAndDumps) {
   EXPECT_THAT(Run("load copy " + file + " --format xml"), HasSubstr("[2]"));
 }
 
+TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
+  const std::string view = File("view.json", R"({"view": 1, "now_ms": 360000000}
+{"table": 1, "name": "carts", "replicas": 1}
+{"server": "ts-1"}
+{"server": "ts-2", "draining": true}
+{"tablet": 7, "table": 1, "end": "m", "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
+{"tablet": 8, "table": 1, "start": "m", "voters": ["ts-2"]}
+)");
+  EXPECT_EQ(Run("balance explain --view " + view),
+            "2 servers, 1 table, 2 tablets\n"
+            "drain: move tablet 8 from ts-2 to ts-1\n"
+            "  ts-2 drains\n"
+            "\n"
+            "NOT DONE  BECAUSE  TIMES\n"
+            "split     not yet      1\n"
+            "\n"
+            "split, tablet 7: not yet\n"
+            "  3,000 operations/s, over 2,500 operations/s for 0 s; 30 s must pass");
+  EXPECT_THAT(Run("--json balance explain --view " + view),
+              HasSubstr(R"({"actions":[{"action":"move","rule":"drain","tablet":8,"from":"ts-2","to":"ts-1","reason":)"));
+  const std::string calm = File("calm.json", R"({"view": 1, "now_ms": 360000000}
+{"table": 1, "name": "carts", "replicas": 1}
+{"server": "ts-1"}
+{"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
+)");
+  EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
+  EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
+            "1 server, 1 table, 1 tablet; after 30 s of the same\n"
+            "split: split tablet 7 at \"f\"\n"
+            "  3,000 operations/s, over 2,500 operations/s for 30 s");
+  EXPECT_THAT(Run("balance explain --view " + File("bad.json", "{}\n")),
+              HasSubstr("bad.json: line 1: the first line is not that of a view [2]"));
+  EXPECT_THAT(Run("balance explain --view /nowhere"), HasSubstr("cannot read the file /nowhere [2]"));
+}
+
 TEST_F(ShellTest, NonsenseIsAnsweredWithUsage) {
   MakeTable();
   for (const char* wrong :

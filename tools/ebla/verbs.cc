@@ -55,6 +55,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddTableVerbs(verbs);
   AddClusterVerbs(verbs);
   AddConflictVerbs(verbs);
+  AddBalanceVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

@@ -55,6 +55,7 @@ void AddTableVerbs(Verbs& verbs);    // table create, alter, drop, list, describ
 void AddClusterVerbs(Verbs& verbs);  // tablet list, transfer and recover, server list and remove, cluster info and adopt, locate
 void AddFileVerbs(Verbs& verbs);     // load, dump
 void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
+void AddBalanceVerbs(Verbs& verbs);  // balance explain
 void AddAllVerbs(Verbs& verbs);
 
 // The parser of a word after `app`'s; null when there is none.
