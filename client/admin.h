@@ -70,6 +70,24 @@ struct TabletLoadInfo {
   int64_t records = 0;
   double reads_per_second = 0;
   double writes_per_second = 0;
+  double read_bytes_per_second = 0;
+  double write_bytes_per_second = 0;
+  double cpu_micros_per_second = 0;
+  bool leading = false;  // in the epoch of the report
+};
+
+// What a live server last said of its replica.
+struct ReplicaReport {
+  ServerName server;
+  bool reported = false;  // it has spoken since it, or the leading master, started; else nothing of this is known
+  bool known = false;     // it has the replica, and what follows is of that
+  Epoch epoch;
+  uint64_t applied = 0;  // lsn
+  Version last;          // of its log
+  uint64_t schema_version = 0;
+  bool incomplete = false;
+  bool forgetful = false;  // may have lost what it acknowledged
+  TabletLoadInfo load;
 };
 
 struct TabletSummary {
@@ -83,6 +101,8 @@ struct TabletSummary {
   std::vector<ServerName> learners;
   TabletStatus status = TabletStatus::kCreating;
   std::optional<TabletLoadInfo> load;  // as last reported by its primary
+  std::vector<ServerName> incomplete;  // replicas that its primary is filling, and counts for nothing
+  std::vector<ReplicaReport> replicas;  // of ListReplicas: the voters, then the learners
 };
 
 // A voter or learner of a tablet as it last reported; of one that does not live, as it was then.
@@ -179,6 +199,9 @@ struct ServerSummary {
   bool draining = false;
   bool maintenance = false;
   std::string note;  // what holds its draining up; empty: nothing
+  double cpu_fraction = 0;      // of one core
+  int64_t cache_used_bytes = 0;
+  std::vector<TabletId> strays;  // tablets whose replica it has and the catalog does not give it; 100 at most
   std::string version;          // of its build
 };
 
@@ -229,6 +252,17 @@ struct KeptWrite {
 struct KeptWrites {
   std::vector<KeptWrite> writes;     // by server, tablet, version
   std::vector<ServerName> unheard;   // servers that did not answer: what they keep is not among them
+};
+
+// One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.
+struct ChecksumPage {
+  KeyRange range;        // of the replica
+  uint64_t applied = 0;  // lsn: what exactly the page shows
+  int64_t records = 0;   // with those that have expired and are not purged yet
+  int64_t bytes = 0;
+  uint32_t checksum = 0;
+  std::string next;  // where the next page begins
+  bool done = false;
 };
 
 // Where a tablet is served, as clients route by it.

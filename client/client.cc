@@ -90,6 +90,21 @@ Result<TabletSplit> Client::SplitTablet(std::string_view table, std::string_view
   });
 }
 
+Result<std::vector<TabletSummary>> Client::ListReplicas(std::string_view table) const {
+  using Tablets = Result<std::vector<TabletSummary>>;
+  return Wait<Tablets>(*runtime_, [&](Admin& admin, Once<Tablets> done) {
+    admin.ListReplicas(std::string(table), std::move(done));
+  });
+}
+
+Result<ChecksumPage> Client::Checksum(const ServerSummary& server, const TabletSummary& tablet,
+                                      std::string_view from) const {
+  using Page = Result<ChecksumPage>;
+  return Wait<Page>(*runtime_, [&](Admin& admin, Once<Page> done) {
+    admin.Checksum(server.address, tablet.table_id, tablet.id, std::string(from), std::move(done));
+  });
+}
+
 Status Client::TransferTablet(std::string_view table, std::string_view key, std::string_view to) const {
   EBLA_TRY(CheckKey(key));
   return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {

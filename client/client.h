@@ -61,6 +61,11 @@ class Client {
   Result<std::vector<ServerSummary>> ListServers() const;
   // Of one table and one server, or of all where these are empty.
   Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
+  // The same with what every replica's server says of it.
+  Result<std::vector<TabletSummary>> ListReplicas(std::string_view table = {}) const;
+  // Asks one server for one page of its replica of the tablet, from a key on (empty: from its start). NOT_FOUND: it has
+  // none; UNAVAILABLE: the replica is being copied, or the server does not answer.
+  Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet, std::string_view from = {}) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
   // Splits the tablet that holds the key there; no data moves. INVALID_ARGUMENT: a tablet begins there already, or the key

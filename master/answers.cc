@@ -8,6 +8,7 @@ namespace ebla::master {
 namespace {
 
 constexpr int kRetryAfterMs = 50;
+constexpr size_t kStraysMax = 100;
 
 // What the tablet's primary last said of it, or null.
 const idl::TabletLoad* LoadOf(const Reign& reign, const TabletEntry& tablet) {
@@ -19,6 +20,23 @@ const idl::TabletLoad* LoadOf(const Reign& reign, const TabletEntry& tablet) {
 
 bool Serves(const TabletEntry& tablet, const idl::TabletLoad* load) {
   return tablet.node.info.state == idl::TabletState::SERVING && load && load->leading;
+}
+
+// What those who hold the tablet last said of it, voters first.
+std::vector<idl::ReplicaReport> ReplicasOf(const Reign& reign, const TabletEntry& tablet) {
+  std::vector<idl::ReplicaReport> replicas;
+  for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
+    for (const ServerName& name : *servers) {
+      idl::ReplicaReport& replica = replicas.emplace_back();
+      replica.server = name;
+      const Server* server = reign.servers().Find(name);
+      const Report* report = server && server->live ? server->CurrentReport() : nullptr;
+      replica.reported = report != nullptr;
+      const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+      if (load) replica.__set_load(*load);
+    }
+  }
+  return replicas;
 }
 
 // A table that clients may see.
@@ -162,7 +180,11 @@ idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
       summary.diskTotalBytes = report.diskTotalBytes;
       summary.version = report.version;
       summary.writesRefused = report.writesRefused;
+      summary.cpuFraction = report.cpuFraction;
+      summary.cacheUsedBytes = report.cacheUsedBytes;
       for (const idl::TabletLoad& load : report.tablets) {
+        const TabletEntry* entry = reign.image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
+        if ((!entry || !entry->HeldBy(name)) && summary.strays.size() < kStraysMax) summary.strays.push_back(load.tabletId);
         summary.leading += load.leading ? 1 : 0;
         summary.readsPerSecond += load.readsPerSecond;
         summary.writesPerSecond += load.writesPerSecond;
@@ -226,6 +248,7 @@ idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequ
     summary.info = tablet.node.info;
     if (const TableEntry* table = reign.image().Table(tablet.table())) summary.table = table->node.schema.name;
     if (const idl::TabletLoad* load = LoadOf(reign, tablet)) summary.__set_load(*load);
+    if (request.replicas) summary.replicas = ReplicasOf(reign, tablet);
     reply.tablets.push_back(std::move(summary));
   }
   return reply;

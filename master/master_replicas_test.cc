@@ -432,6 +432,15 @@ TEST_F(MasterReplicasTest, AStrayThatPromisedMoreIsOutgrownAndDropped) {
     stray.promised = 9;
     server->mutable_replicas()[info.tabletId] = stray;
   }
+  std::vector<int64_t> listed;
+  for (int i = 0; i < 50 && listed.empty(); ++i) {
+    cluster().scheduler().RunFor(100ms);
+    const auto reply = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+    for (const idl::ServerSummary& server : reply->servers) {
+      listed.insert(listed.end(), server.strays.begin(), server.strays.end());
+    }
+  }
+  EXPECT_EQ(listed, std::vector<int64_t>{info.tabletId}) << "and it is listed meanwhile";
   WaitServing();
   EXPECT_GT(Tablet().epoch, 9);
   EXPECT_EQ(Tablet().primary, info.primary);

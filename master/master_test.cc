@@ -160,6 +160,13 @@ TEST_F(MasterTest, ListsAndDescribesWithLoad) {
   list = {};
   list.server = "ts-1";
   EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::listTablets, list)->tablets.size(), 1u);
+  EXPECT_TRUE(cluster_.Call(&idl::MasterServiceCobSvIf::listTablets, list)->tablets[0].replicas.empty());
+  list.replicas = true;
+  const auto held = cluster_.Call(&idl::MasterServiceCobSvIf::listTablets, list)->tablets[0].replicas;
+  ASSERT_EQ(held.size(), 1u);
+  EXPECT_EQ(held[0].server, "ts-1");
+  EXPECT_TRUE(held[0].reported);
+  EXPECT_TRUE(held[0].load.leading);
   list.server = "nobody";
   EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::listTablets, list)->header.code, idl::Code::NOT_FOUND);
 }

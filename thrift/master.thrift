@@ -147,11 +147,17 @@ struct ServerSummary {
   18: bool draining
   19: bool maintenance
   20: string note                     // what holds its draining up, for people; empty: nothing
+  21: double cpuFraction              // of one core
+  22: i64 cacheUsedBytes
+  23: list<i64> strays                // tablets whose replica it has and the catalog does not give it; at most 100
 }
 struct ListServersReply { 1: MasterReplyHeader header, 2: list<ServerSummary> servers }
 
-struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: i64 afterTabletId = 0, 5: i32 limit = 0 }
-struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load }
+// replicas: what every voter and learner says is wanted too.
+struct ListTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: i64 afterTabletId = 0, 5: i32 limit = 0, 6: bool replicas }
+// What a live server last said of its replica; load absent: it has none, or reported: false, nothing is known of it.
+struct ReplicaReport { 1: string server, 2: bool reported, 3: optional TabletLoad load }
+struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load, 6: list<ReplicaReport> replicas }
 struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> tablets, 3: bool more }
 
 // Hands the leadership of the tablet that holds `key` to another of its voters; no data moves. Answered when that one leads,

@@ -166,6 +166,24 @@ struct ListKeptReply { 1: ReplyHeader header, 2: list<KeptWrite> writes, 3: bool
 struct ForgetKeptRequest { 1: RequestHeader header, 2: i64 tabletId, 3: types.Version version }
 struct ForgetKeptReply { 1: ReplyHeader header }
 
+// One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same and
+// are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have expired
+// and are not purged yet count. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
+struct ChecksumRequest {
+  1: RequestHeader header
+  2: binary fromKey                   // goes on here; empty: at the start of the tablet
+}
+struct ChecksumReply {
+  1: ReplyHeader header
+  2: types.KeyRange range             // of the replica
+  3: i64 appliedLsn                   // what exactly this page shows
+  4: i64 records
+  5: i64 bytes                        // of keys and values
+  6: i64 checksum                     // CRC-32 over keys, values, versions, expiries, remembered deletes
+  7: binary nextKey                   // where the next page begins
+  8: bool done                        // there is none
+}
+
 struct EchoRequest { 1: binary payload, 2: i32 replyBytes = -1 }  // replyBytes >= 0: answer that many bytes instead
 struct EchoReply { 1: ReplyHeader header, 2: binary payload }
 
@@ -176,5 +194,6 @@ service TabletService {
   ScanReply scan(1: ScanRequest request)
   ListKeptReply listKept(1: ListKeptRequest request)
   ForgetKeptReply forgetKept(1: ForgetKeptRequest request)
+  ChecksumReply checksum(1: ChecksumRequest request)
   EchoReply echo(1: EchoRequest request)   // does nothing but answer: health checks and benchmarks
 }

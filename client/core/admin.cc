@@ -13,6 +13,7 @@ namespace {
 
 constexpr Duration kPollFirst = std::chrono::milliseconds(20);
 constexpr int kTabletsPage = 1000;
+constexpr int kReplicasPage = 300;  // each is several times as long
 constexpr Duration kLeaderPatience = std::chrono::seconds(2);
 
 // Whether a table that exists after a lost reply may be the very one asked for.
@@ -159,6 +160,14 @@ void Admin::ListTablets(std::string table, std::string server, Once<Result<std::
   pages->request.table = std::move(table);
   pages->request.server = std::move(server);
   pages->request.limit = kTabletsPage;
+  NextTablets(std::move(pages));
+}
+
+void Admin::ListReplicas(std::string table, Once<Result<std::vector<TabletSummary>>> done) {
+  auto pages = std::make_shared<TabletPages>(TabletPages{{}, {}, std::move(done)});
+  pages->request.table = std::move(table);
+  pages->request.replicas = true;
+  pages->request.limit = kReplicasPage;
   NextTablets(std::move(pages));
 }
 

@@ -25,6 +25,8 @@ class Admin {
   void DescribeTable(std::string name, Once<Result<TableInfo>> done);
   void ListServers(Once<Result<std::vector<ServerSummary>>> done);
   void ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done);
+  void ListReplicas(std::string table, Once<Result<std::vector<TabletSummary>>> done);
+  void Checksum(std::string address, TableId table, TabletId tablet, std::string from, Once<Result<ChecksumPage>> done);
   void TransferTablet(std::string table, std::string key, std::string to, Once<Status> done);
   void SplitTablet(std::string table, std::string key, Once<Result<TabletSplit>> done);
   void RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done);

@@ -92,6 +92,38 @@ TableInfo FromIdl(const idl::TableSummary& summary) {
   return info;
 }
 
+namespace {
+
+TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
+  return {.size_bytes = load.sizeBytes,
+          .records = load.records,
+          .reads_per_second = load.readsPerSecond,
+          .writes_per_second = load.writesPerSecond,
+          .read_bytes_per_second = load.readBytesPerSecond,
+          .write_bytes_per_second = load.writeBytesPerSecond,
+          .cpu_micros_per_second = load.cpuMicrosPerSecond,
+          .leading = load.leading};
+}
+
+ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
+  ReplicaReport out;
+  out.server = replica.server;
+  out.reported = replica.reported;
+  out.known = replica.__isset.load;
+  if (!out.known) return out;
+  const idl::TabletLoad& load = replica.load;
+  out.epoch = Epoch{static_cast<uint64_t>(load.epoch)};
+  out.applied = static_cast<uint64_t>(load.appliedLsn);
+  out.last = {Epoch{static_cast<uint64_t>(load.lastEpoch)}, Lsn{static_cast<uint64_t>(load.lastLsn)}};
+  out.schema_version = static_cast<uint64_t>(load.schemaVersion);
+  out.incomplete = load.incomplete;
+  out.forgetful = load.forgetful;
+  out.load = FromIdl(load);
+  return out;
+}
+
+}  // namespace
+
 TabletSummary FromIdl(const idl::TabletSummary& summary) {
   TabletSummary out;
   out.id = TabletId{static_cast<uint64_t>(summary.info.tabletId)};
@@ -104,9 +136,12 @@ TabletSummary FromIdl(const idl::TabletSummary& summary) {
   out.learners = summary.info.learners;
   out.status = static_cast<TabletStatus>(summary.info.state);
   if (summary.__isset.load) {
-    out.load = TabletLoadInfo{summary.load.sizeBytes, summary.load.records, summary.load.readsPerSecond,
-                              summary.load.writesPerSecond};
+    out.load = FromIdl(summary.load);
+    for (const idl::ReplicaProgress& peer : summary.load.peers) {
+      if (peer.incomplete || peer.copying) out.incomplete.push_back(peer.server);
+    }
   }
+  for (const idl::ReplicaReport& replica : summary.replicas) out.replicas.push_back(FromIdl(replica));
   return out;
 }
 
@@ -131,6 +166,9 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.draining = summary.draining;
   out.maintenance = summary.maintenance;
   out.note = summary.note;
+  out.cpu_fraction = summary.cpuFraction;
+  out.cache_used_bytes = summary.cacheUsedBytes;
+  for (const int64_t stray : summary.strays) out.strays.push_back(TabletId{static_cast<uint64_t>(stray)});
   out.version = summary.version;
   return out;
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 
+#include "common/base/crc32.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {
@@ -241,6 +242,45 @@ idl::TableSummary FakeCluster::Summary(const Table& table) const {
   summary.replicasLeast = std::min(table.options.replicas, static_cast<int32_t>(servers_.size()));
   summary.records = static_cast<int64_t>(table.data.size());
   return summary;
+}
+
+void FakeCluster::SetAway(const ServerName& server) {
+  std::lock_guard lock(mutex_);
+  away_.insert(server);
+}
+void FakeCluster::SetStray(const ServerName& server, int64_t tablet) {
+  std::lock_guard lock(mutex_);
+  strays_[server].push_back(tablet);
+}
+void FakeCluster::Damage(const ServerName& server, const std::string& key) {
+  std::lock_guard lock(mutex_);
+  damaged_.insert({server, key});
+}
+
+// One record a page, so that whoever compares has to go on.
+void FakeCluster::Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply) {
+  const Table* table = ById(request.header.tableId);
+  if (table == nullptr) return reply.header.__set_code(idl::Code::WRONG_TABLET);
+  const auto tablet = std::ranges::find_if(
+      table->tablets, [&](const auto& start_and_tablet) { return start_and_tablet.second.id == request.header.tabletId; });
+  if (tablet == table->tablets.end()) return reply.header.__set_code(idl::Code::WRONG_TABLET);
+  const KeyRange& range = tablet->second.range;
+  const auto lagging = lagging_.find(server);
+  const Records& data = lagging == lagging_.end() ? table->data : lagging->second.data[table->id];
+  reply.range = rpc::ToIdl(range);
+  reply.appliedLsn = AppliedAt(server);
+  reply.done = true;
+  for (auto it = data.lower_bound(std::max(request.fromKey, range.start)); it != data.end(); ++it) {
+    if (!range.Contains(it->first)) break;
+    if (reply.records == 1) {
+      reply.done = false;
+      reply.nextKey = it->first;
+      break;
+    }
+    ++reply.records;
+    reply.bytes += static_cast<int64_t>(it->first.size() + it->second.value.size());
+    reply.checksum = Crc32(it->second.value, Crc32(it->first)) + (damaged_.contains({server, it->first}) ? 1 : 0);
+  }
 }
 
 int64_t FakeCluster::AppliedAt(const ServerName& server) const {

@@ -81,6 +81,12 @@ class FakeCluster {
   // From now on its replicas apply nothing that is written, until they catch up.
   void Lag(const ServerName& server);
   void CatchUp(const ServerName& server);
+  // The master has not heard of it for long.
+  void SetAway(const ServerName& server);
+  // The server has a replica that the catalog does not give it.
+  void SetStray(const ServerName& server, int64_t tablet);
+  // What the server has of this record differs from what was written, though it has applied the same.
+  void Damage(const ServerName& server, const std::string& key);
   // A failover undid this PRIMARY write: sessions that wait for it are told.
   void LoseWrite(const Version& version);
   void SetHints(bool with_hints);
@@ -152,6 +158,7 @@ class FakeCluster {
   bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
   idl::Record ToRecord(const Stored& stored) const;
   const Stored* Live(const Records& data, const std::string& key) const;
+  void Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply);
   void Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply);
 
   const std::function<int64_t()> now_ms_;
@@ -162,6 +169,9 @@ class FakeCluster {
   std::map<ServerName, std::string> racks_;
   std::map<ServerName, Lagging> lagging_;
   std::vector<Version> lost_;
+  std::set<ServerName> away_;
+  std::map<ServerName, std::vector<int64_t>> strays_;
+  std::set<std::pair<ServerName, std::string>> damaged_;
   std::vector<rpc::Endpoint> master_endpoints_;
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;

@@ -106,6 +106,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
           server.name = name;
           server.endpoint = rpc::ToIdl(cluster_.endpoints_[name]);
           server.incarnation = 1;
+          server.state = cluster_.away_.contains(name) ? idl::ServerState::LOST : idl::ServerState::LIVE;
+          server.strays = cluster_.strays_[name];
           server.sinceHeartbeatMs = 12;
           if (cluster_.racks_.contains(name)) server.__set_rack(cluster_.racks_[name]);
           reply.servers.push_back(server);
@@ -262,6 +264,22 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       Refuse(reply.header, idl::Code::CONDITION_FAILED, reply.refusal);
     }
   }
+  // Tablets with greater ids are busier, and followers read a tenth.
+  idl::TabletLoad LoadAt(const Tablet& tablet, const ServerName& server) const {
+    idl::TabletLoad load;
+    load.tabletId = tablet.id;
+    load.epoch = tablet.epoch;
+    load.leading = server == tablet.primary;
+    load.appliedLsn = cluster_.AppliedAt(server);
+    load.lastLsn = cluster_.next_lsn_;
+    load.schemaVersion = 1;
+    load.readsPerSecond = static_cast<double>(tablet.id) * (load.leading ? 100 : 10);
+    load.writesPerSecond = load.leading ? static_cast<double>(tablet.id) : 0;
+    load.readBytesPerSecond = load.readsPerSecond * 1024;
+    load.writeBytesPerSecond = load.writesPerSecond * 1024;
+    load.cpuMicrosPerSecond = load.readsPerSecond * 10;
+    return load;
+  }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
     std::map<int64_t, idl::TabletSummary> all;
     for (const auto& [name, table] : cluster_.tables_) {
@@ -281,6 +299,16 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
         summary.info.voters = tablet.voters;
         summary.info.learners = tablet.learners;
         summary.info.state = idl::TabletState::SERVING;
+        if (cluster_.serving_) summary.__set_load(LoadAt(tablet, tablet.primary));
+        for (const auto* holders : {&tablet.voters, &tablet.learners}) {
+          for (const ServerName& holder : *holders) {
+            if (!request.replicas) break;
+            idl::ReplicaReport& replica = summary.replicas.emplace_back();
+            replica.server = holder;
+            replica.reported = !cluster_.away_.contains(holder);
+            if (replica.reported) replica.__set_load(LoadAt(tablet, holder));
+          }
+        }
         all[tablet.id] = summary;
       }
     }
@@ -408,6 +436,16 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
         if (reply.more) break;
         reply.writes.push_back(write);
       }
+    }
+    done(reply);
+  }
+
+  // Every server has one store here: what a table's tablets hold differs in what the server has applied.
+  void checksum(Cob<idl::ChecksumReply> done, const idl::ChecksumRequest& request) override {
+    idl::ChecksumReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      cluster_.Sum(name_, request, reply);
     }
     done(reply);
   }

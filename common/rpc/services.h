@@ -32,6 +32,7 @@ struct ServiceMethods<idl::TabletServiceCobSvIf> {
                                           ServiceMethod{"write", &S::write}, ServiceMethod{"scan", &S::scan},
                                           ServiceMethod{"listKept", &S::listKept},
                                           ServiceMethod{"forgetKept", &S::forgetKept},
+                                          ServiceMethod{"checksum", &S::checksum},
                                           ServiceMethod{"echo", &S::echo}};
 };
 

@@ -93,6 +93,7 @@ class TabletStub final : public idl::TabletServiceCobSvIf {
   EBLA_STUB(scan, ScanRequest, ScanReply)
   EBLA_STUB(listKept, ListKeptRequest, ListKeptReply)
   EBLA_STUB(forgetKept, ForgetKeptRequest, ForgetKeptReply)
+  EBLA_STUB(checksum, ChecksumRequest, ChecksumReply)
   EBLA_STUB(echo, EchoRequest, EchoReply)
 
  private:

@@ -182,4 +182,10 @@ Status CheckRequest(const idl::ForgetKeptRequest& request) {
   return Status::Ok();
 }
 
+Status CheckRequest(const idl::ChecksumRequest& request) {
+  EBLA_TRY(CheckHeader(request.header));
+  if (request.header.tabletId == 0) return Invalid("a checksum is asked of one tablet, by its id");
+  return request.fromKey.empty() ? Status::Ok() : CheckKey(request.fromKey);
+}
+
 }  // namespace ebla::tabletserver

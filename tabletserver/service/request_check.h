@@ -27,6 +27,7 @@ Status CheckRequest(const idl::ScanRequest& request);
 Status CheckRequest(const idl::WriteRequest& request);
 Status CheckRequest(const idl::ListKeptRequest& request);
 Status CheckRequest(const idl::ForgetKeptRequest& request);
+Status CheckRequest(const idl::ChecksumRequest& request);
 Status CheckProtocolVersion(int16_t version);
 
 }  // namespace ebla::tabletserver

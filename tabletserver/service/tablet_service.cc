@@ -194,6 +194,16 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
   ForgetKept(ports_.deliverer, request, cob);
 }
 
+// Answers leave from the background thread, as those about what is kept do from theirs.
+void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {
+  if (Status status = Check(request); !status.ok()) {
+    idl::ChecksumReply reply;
+    FillEarlyRefusal(status, reply.header);
+    return cob(reply);
+  }
+  ports_.checksums.Answer(request, std::move(cob));
+}
+
 void TabletService::echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) {
   idl::EchoReply reply;
   if (request.replyBytes > kEchoBytesMax) {

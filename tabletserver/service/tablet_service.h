@@ -13,6 +13,7 @@
 #include "idl/TabletService.h"
 #include "tabletserver/any_writes.h"
 #include "tabletserver/deliverer.h"
+#include "tabletserver/service/checksum_edge.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/translate.h"
 #include "tabletserver/tablet/read_path.h"
@@ -28,6 +29,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     std::function<Duration()> slow_operation;  // what takes longer is logged
     AnyWrites& any_writes;
     Deliverer& deliverer;
+    ChecksumEdge checksums;
   };
 
   explicit TabletService(Ports ports) : ports_(std::move(ports)) {}
@@ -41,6 +43,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) override;
   void listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) override;
   void forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) override;
+  void checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) override;
   void echo(Cob<idl::EchoReply> cob, const idl::EchoRequest& request) override;
 
  private:
@@ -53,7 +56,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   void Finished(Operation operation, int64_t table, const idl::ReplyHeader& header, MonotonicTime begun,
                 MonotonicTime now) const;
 
-  const Ports ports_;
+  Ports ports_;
 };
 
 }  // namespace ebla::tabletserver

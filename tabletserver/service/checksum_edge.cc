@@ -1,0 +1,95 @@
+#include "tabletserver/service/checksum_edge.h"
+
+#include <utility>
+
+#include "common/base/crc32.h"
+#include "common/base/encoding.h"
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/translate.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr int64_t kRetryMs = 100;
+
+std::shared_ptr<TabletHandle> Find(const TabletDirectory& directory, const idl::RequestHeader& header) {
+  const auto snapshot = directory.snapshot();
+  const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{static_cast<uint64_t>(header.tableId)});
+  if (ranges == nullptr) return nullptr;
+  for (const TabletDirectory::Entry& entry : *ranges) {
+    if (entry.handle->tablet.value == static_cast<uint64_t>(header.tabletId)) return entry.handle;
+  }
+  return nullptr;
+}
+
+// By what a record means rather than by its bytes on disk, whose format may differ between servers of two versions.
+uint32_t Sum(std::string_view key, const StoredRecord& record, ByteWriter& scratch, uint32_t before) {
+  scratch.Clear();
+  scratch.Bytes(key).Bytes(record.value).Varint(record.version.epoch.value).Varint(record.version.lsn.value);
+  scratch.Varint(record.expires_at.value).SignedVarint(record.write_time_ms).Bytes(record.writer);
+  scratch.Byte(record.tombstone ? 1 : 0);
+  return Crc32(scratch.view(), before);
+}
+
+Status ReadPage(TabletStore& store, const TabletHandle& handle, const std::string& from, idl::ChecksumReply& reply) {
+  // Held throughout: nothing of the replica is removed meanwhile (PROTOCOL 8).
+  const std::shared_ptr<const TabletView> view = handle.view();
+  if (view == nullptr || view->role == RoleKind::kAbsent) return Error(Code::kWrongTablet, "the replica is being removed");
+  if (view->incomplete) return Error(Code::kComeAgain, "the replica is being copied");
+  const KeyRange rest = KeyRange{from, {}}.Intersect(view->range);
+  ByteWriter scratch;
+  uint32_t checksum = 0;
+  reply.done = true;
+  const auto visit = [&](std::string_view key, const StoredRecord& record) {
+    if (reply.records == ChecksumEdge::kPageRecords || reply.bytes >= ChecksumEdge::kPageBytes) {
+      reply.done = false;
+      reply.nextKey = key;
+      return false;
+    }
+    checksum = Sum(key, record, scratch, checksum);
+    ++reply.records;
+    reply.bytes += static_cast<int64_t>(key.size() + record.value.size());
+    return true;
+  };
+  SnapshotPosition position{handle.tablet, {}};
+  if (!rest.Empty()) EBLA_TRY(store.Scan(handle.table, {.range = rest}, visit, &position));
+  // A split or merge in between: the range that was read is not what the position speaks of.
+  const std::shared_ptr<const TabletView> after = handle.view();
+  if (after == nullptr || after->incomplete || !(after->range == view->range)) {
+    return Error(Code::kComeAgain, "the replica has changed its range");
+  }
+  reply.range = rpc::ToIdl(view->range);
+  reply.appliedLsn = static_cast<int64_t>(position.applied.value);
+  reply.checksum = checksum;
+  reply.header.__set_epoch(static_cast<int64_t>(view->epoch.value));
+  return Status::Ok();
+}
+
+}  // namespace
+
+void ChecksumEdge::Answer(const idl::ChecksumRequest& request, std::function<void(const idl::ChecksumReply&)> done) {
+  const auto refuse = [&done](const Status& status, int64_t retry_ms) {
+    idl::ChecksumReply reply;
+    FillRefusal(status, retry_ms, reply.header);
+    done(reply);
+  };
+  std::shared_ptr<TabletHandle> handle = Find(directory_, request.header);
+  if (handle == nullptr) return refuse(Status(Code::kWrongTablet, "no replica of that tablet is here"), -1);
+  if (waiting_->fetch_add(1) >= kWaitingMax) {
+    waiting_->fetch_sub(1);
+    return refuse(Status(Code::kOverloaded, "too many replicas are being checked here"), kRetryMs);
+  }
+  background_.Post([&store = store_, handle = std::move(handle), from = request.fromKey, waiting = waiting_,
+                    done = std::move(done)] {
+    idl::ChecksumReply reply;
+    const Status status = ReadPage(store, *handle, from, reply);
+    waiting->fetch_sub(1);
+    if (!status.ok()) {
+      reply = {};
+      FillRefusal(status, status.code() == Code::kComeAgain ? kRetryMs : -1, reply.header);
+    }
+    done(reply);
+  });
+}
+
+}  // namespace ebla::tabletserver
