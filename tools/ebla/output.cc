@@ -1,6 +1,7 @@
 #include "tools/ebla/output.h"
 
 #include <algorithm>
+#include <cmath>
 #include <ostream>
 
 #include "tools/ebla/parse.h"
@@ -98,6 +99,16 @@ std::string Readable(std::string_view bytes) {
 std::string ReadableLine(std::string_view bytes) {
   return bytes.find_first_of("\n\t") == std::string_view::npos ? Readable(bytes) : EscapeBytes(bytes);
 }
+
+Json RangeJson(const KeyRange& range) {
+  Json object = Json::object();
+  PutBytes(object, "start", range.start);
+  PutBytes(object, "end", range.end);
+  return object;
+}
+
+std::string Rounded(double value) { return std::to_string(std::llround(value)); }
+std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, bytes))); }
 
 Json ToJson(const Row& row, bool with_value) {
   Json object = Json::object();

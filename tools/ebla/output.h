@@ -50,5 +50,9 @@ std::string Readable(std::string_view bytes);
 // The same on one line.
 std::string ReadableLine(std::string_view bytes);
 Json ToJson(const Row& row, bool with_value);
+Json RangeJson(const KeyRange& range);
+// Of numbers that are measured: without a fraction; as "1.5 GiB".
+std::string Rounded(double value);
+std::string Size(int64_t bytes);
 
 }  // namespace ebla::shell

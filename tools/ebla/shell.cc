@@ -89,7 +89,7 @@ int Shell::Run(const std::vector<std::string>& words) {
     return fail(Status(Code::kInvalidArgument, std::string(error.what()) + " (try: help)"));
   }
   out_.json = out_.json || parser.json;
-  Context context{[this] { return Connected(); }, out_, interrupted_, session_, settings_.deadline};
+  Context context{[this] { return Connected(); }, out_, interrupted_, session_, settings_.deadline, 0};
   if (!parser.deadline.empty()) {
     const auto deadline = ParseDuration(parser.deadline);
     if (!deadline) return fail(deadline.error());
@@ -110,7 +110,7 @@ int Shell::Run(const std::vector<std::string>& words) {
   if (!parser.verbs().chosen()) return fail(Status(Code::kInvalidArgument, "no verb given (try: help)"));
   const Status status = parser.verbs().chosen()(context);
   session_ = context.session;
-  return status.ok() ? 0 : fail(status);
+  return status.ok() ? context.exit_code : fail(status);
 }
 
 int Shell::RunLine(std::string_view line) {

@@ -15,46 +15,12 @@
 
 #include "client/testing/fake_servers.h"
 #include "test_paths.h"
+#include "tools/ebla/shell_fixture.h"
 
 namespace ebla::shell {
 namespace {
 
-using client::testing::FakeServers;
 using ::testing::HasSubstr;
-
-class ShellTest : public ::testing::Test {
- protected:
-  ShellTest() : shell_({.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}, out_, err_) {
-    char name[] = "/tmp/ebla_shell_test.XXXXXX";
-    directory_ = mkdtemp(name);
-  }
-  ~ShellTest() override { std::filesystem::remove_all(directory_); }
-
-  // What the line shows, with the exit code after it where it is not 0.
-  std::string Run(const std::string& line) {
-    out_.str("");
-    err_.str("");
-    const int code = shell_.RunLine(line);
-    std::string text = out_.str() + err_.str();
-    while (text.ends_with('\n')) text.pop_back();
-    return code == 0 ? text : text + " [" + std::to_string(code) + "]";
-  }
-  std::string File(const std::string& name, const std::string& content) {
-    const std::string path = directory_ + "/" + name;
-    std::ofstream(path, std::ios::binary) << content;
-    return path;
-  }
-  std::string Content(const std::string& path) {
-    std::ifstream file(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(file), {}};
-  }
-  void MakeTable() { servers_.cluster().AddTable("carts", {"m"}); }
-
-  FakeServers servers_;
-  std::ostringstream out_, err_;
-  Shell shell_;
-  std::string directory_;
-};
 
 TEST_F(ShellTest, TablesFromBirthToDrop) {
   EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"), "OK  4 tablets of 1 replica");

@@ -56,6 +56,9 @@ void AddAllVerbs(Verbs& verbs) {
   AddClusterVerbs(verbs);
   AddConflictVerbs(verbs);
   AddBalanceVerbs(verbs);
+  AddHealthVerbs(verbs);
+  AddHotVerbs(verbs);
+  AddCheckVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

@@ -28,6 +28,7 @@ struct Context {
   std::atomic<bool>& interrupted;  // Ctrl-C: long verbs stop at the next chance
   std::optional<Session> session;  // of this shell, once something asked for it
   std::chrono::milliseconds deadline{0};
+  int exit_code = 0;  // of a verb that was done, and whose answer is a grade
 };
 
 class Verbs {
@@ -56,6 +57,9 @@ void AddClusterVerbs(Verbs& verbs);  // tablet list, transfer and recover, serve
 void AddFileVerbs(Verbs& verbs);     // load, dump
 void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
 void AddBalanceVerbs(Verbs& verbs);  // balance explain
+void AddHealthVerbs(Verbs& verbs);    // health
+void AddCheckVerbs(Verbs& verbs);     // check
+void AddHotVerbs(Verbs& verbs);       // hot
 void AddAllVerbs(Verbs& verbs);
 
 // The parser of a word after `app`'s; null when there is none.

@@ -1,6 +1,5 @@
 // Verbs on what the cluster is made of: tablet list, tablet transfer, server list, cluster info, locate.
 #include <algorithm>
-#include <cmath>
 #include <map>
 
 #include "tools/ebla/arguments.h"
@@ -18,16 +17,6 @@ const char* Name(TabletStatus status) {
     case TabletStatus::kDropping: return "dropping";
   }
   return "?";
-}
-
-std::string Rounded(double value) { return std::to_string(std::llround(value)); }
-std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, bytes))); }
-
-Json RangeJson(const KeyRange& range) {
-  Json object = Json::object();
-  PutBytes(object, "start", range.start);
-  PutBytes(object, "end", range.end);
-  return object;
 }
 
 Json ToJson(const TabletSummary& tablet) {

@@ -1,0 +1,82 @@
+// What an operator sees of a real cluster: the shell's health, check, hot and locate, while a server dies and comes back.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "test_paths.h"
+#include "tests/integration/test_cluster.h"
+
+namespace ebla::testing {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+class OperatorTest : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    auto started = TestCluster::Start();
+    ASSERT_TRUE(started) << started.error();
+    cluster_ = std::move(*started);
+  }
+  // What `ebla` shows on its standard output; its exit code is in code_.
+  std::string Ebla(const std::string& arguments) {
+    const std::string file = cluster_->dir() + "/shown";
+    const int status = std::system(("EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla " + arguments + " >" +
+                                    file + " 2>" + file + ".err")
+                                       .c_str());
+    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    std::ifstream in(file);
+    return std::string(std::istreambuf_iterator<char>(in), {});
+  }
+  bool HealthBecomes(int code) {
+    return Eventually([&] {
+      shown_ = Ebla("health");
+      return code_ == code;
+    });
+  }
+
+  std::unique_ptr<TestCluster> cluster_;
+  std::string shown_;
+  int code_ = -1;
+};
+
+TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
+  Ebla("table create carts --split-points g,p --replicas 3");
+  ASSERT_EQ(code_, 0);
+  auto client = cluster_->Connect();
+  ASSERT_TRUE(client) << client.error();
+  const auto table = client->OpenTable("carts");
+  ASSERT_TRUE(table) << table.error();
+  for (int i = 0; i < 600; ++i) {
+    const std::string key(1, static_cast<char>('a' + i % 26));
+    ASSERT_TRUE(table->Put(key + std::to_string(i), std::string(1000, 'v')));
+  }
+  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  EXPECT_THAT(shown_, StartsWith("healthy  3 of 3 servers live, 1 tables, 3 tablets"));
+  EXPECT_THAT(Ebla("check"), AllOf(HasSubstr("OK  1 tables, 3 tablets, 9 replicas; 600 records")));
+  EXPECT_EQ(code_, 0);
+  EXPECT_THAT(Ebla("locate carts h1"), AllOf(HasSubstr("[\"g\", \"p\")"), HasSubstr("primary")));
+  EXPECT_THAT(Ebla("hot carts"), HasSubstr("OF SERVER"));
+
+  ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
+  ASSERT_TRUE(Eventually([&] {
+    shown_ = Ebla("health");
+    return code_ == 1 && shown_.find("server ts-2 is lost") != std::string::npos;
+  })) << shown_;
+  EXPECT_THAT(shown_, HasSubstr("3 tablets of table carts (3 in all): fewer than 3 whole replicas"));
+  EXPECT_THAT(Ebla("check --tries 1"), HasSubstr("server ts-2: lost"));
+  EXPECT_EQ(code_, 1);
+  ASSERT_TRUE(cluster_->launcher().Restart("ts-2").ok());
+  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  EXPECT_THAT(Ebla("check carts"), HasSubstr("9 replicas; 600 records"));
+  EXPECT_EQ(code_, 0);
+}
+
+}  // namespace
+}  // namespace ebla::testing

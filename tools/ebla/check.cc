@@ -1,0 +1,120 @@
+#include "tools/ebla/check.h"
+
+#include <algorithm>
+#include <map>
+
+namespace ebla::shell {
+
+namespace {
+
+// Followers may lack this much, besides what is written while reports are on their way.
+constexpr uint64_t kLagMax = 1'000;
+constexpr double kReportSeconds = 3;
+
+using Faults = std::vector<CheckFault>;
+
+// The table's tablets tile its keys.
+void CheckRanges(const TableInfo& table, const std::vector<const TabletSummary*>& tablets, Faults& faults) {
+  const auto fault = [&](TabletId tablet, std::string what) { faults.push_back({table.name, tablet, {}, std::move(what)}); };
+  if (tablets.empty()) return fault({}, "the table has no tablet");
+  if (!tablets.front()->range.start.empty()) {
+    fault(tablets.front()->id, "nothing covers the keys before \"" + EscapeBytes(tablets.front()->range.start) + "\"");
+  }
+  for (size_t i = 1; i < tablets.size(); ++i) {
+    const KeyRange& before = tablets[i - 1]->range;
+    const KeyRange& range = tablets[i]->range;
+    if (before.end == range.start && !range.start.empty()) continue;
+    const bool gap = !before.end.empty() && before.end < range.start;
+    fault(tablets[i]->id, gap ? "nothing covers " + KeyRange{before.end, range.start}.ToString()
+                              : "its range " + range.ToString() + " overlaps " + before.ToString() + " of tablet " +
+                                    std::to_string(tablets[i - 1]->id.value));
+  }
+  if (!tablets.back()->range.end.empty()) {
+    fault(tablets.back()->id, "nothing covers the keys from \"" + EscapeBytes(tablets.back()->range.end) + "\" on");
+  }
+}
+
+// Empty: the voter is as the catalog says.
+std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, const TableInfo& table, uint64_t applied) {
+  if (!voter.reported) return "lost, or silent since it started: nothing is known of its replica";
+  if (!voter.known) return "has no replica, and the catalog gives it one";
+  if (voter.epoch != tablet.epoch) {
+    return "at epoch " + std::to_string(voter.epoch.value) + ", the catalog at " + std::to_string(tablet.epoch.value);
+  }
+  if (voter.forgetful) return "may have forgotten what it acknowledged";
+  if (voter.incomplete) return "incomplete";
+  if (voter.schema_version < table.schema_version) {
+    return "schema version " + std::to_string(voter.schema_version) + ", the catalog's is " +
+           std::to_string(table.schema_version);
+  }
+  const double writes = tablet.load ? tablet.load->writes_per_second : 0;
+  const uint64_t allowed = kLagMax + static_cast<uint64_t>(writes * kReportSeconds);
+  if (voter.applied + allowed < applied) return "lacks " + std::to_string(applied - voter.applied) + " entries";
+  return {};
+}
+
+void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& faults) {
+  if (!tablet.load || !tablet.load->leading) faults.push_back({table.name, tablet.id, tablet.primary, "nobody leads the tablet"});
+  const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
+  const uint64_t applied = primary == tablet.replicas.end() ? 0 : primary->applied;
+  for (const ServerName& voter : tablet.voters) {
+    const auto replica = std::ranges::find(tablet.replicas, voter, &ReplicaReport::server);
+    const std::string what = replica == tablet.replicas.end() ? "the master says nothing of it"
+                                                              : FaultOf(*replica, tablet, table, applied);
+    if (!what.empty()) faults.push_back({table.name, tablet.id, voter, what});
+  }
+}
+
+}  // namespace
+
+std::vector<CheckFault> CheckCatalog(const CatalogView& view) {
+  Faults faults;
+  std::map<std::string, std::vector<const TabletSummary*>> tablets;
+  for (const TabletSummary& tablet : view.tablets) {
+    if (tablet.status != TabletStatus::kDropping) tablets[tablet.table].push_back(&tablet);
+  }
+  for (const TableInfo& table : view.tables) {
+    auto& mine = tablets[table.name];
+    std::ranges::sort(mine, {}, [](const TabletSummary* tablet) { return tablet->range.start; });
+    CheckRanges(table, mine, faults);
+    for (const TabletSummary* tablet : mine) CheckReplicas(table, *tablet, faults);
+  }
+  for (const ServerSummary& server : view.servers) {
+    for (const TabletId stray : server.strays) {
+      if (server.live) faults.push_back({{}, stray, server.name, "has a replica that the catalog does not give it"});
+    }
+  }
+  return faults;
+}
+
+PageVerdict Compare(const std::vector<ReplicaPage>& pages) {
+  PageVerdict verdict;
+  for (auto one = pages.begin(); one != pages.end(); ++one) {
+    if (!one->page) {
+      verdict = {Comparison::kMoving, one->server + ": " + one->page.error().ToString(), one->server};
+      continue;
+    }
+    const ChecksumPage& b = *one->page;
+    for (auto other = pages.begin(); other != one; ++other) {
+      if (!other->page) continue;
+      const ChecksumPage& a = *other->page;
+      if (a.applied != b.applied || !(a.range == b.range)) {
+        verdict = {Comparison::kMoving, "moving: " + other->server + " has applied " + std::to_string(a.applied) + ", " +
+                                            one->server + " " + std::to_string(b.applied), one->server};
+        continue;
+      }
+      const auto held = [](const ChecksumPage& page) {
+        return std::tie(page.records, page.bytes, page.checksum, page.next, page.done);
+      };
+      if (held(a) == held(b)) continue;
+      return {Comparison::kDifferent,
+              "at lsn " + std::to_string(b.applied) + " it holds " + std::to_string(b.records) + " records, checksum " +
+                  std::to_string(b.checksum) + ", where " + other->server + " holds " + std::to_string(a.records) +
+                  ", checksum " + std::to_string(a.checksum),
+              one->server};
+    }
+  }
+  return verdict;
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,51 @@
+// tools/ebla/check.h
+// Compares what the catalog says with what servers report, and what replicas hold with each other. Pure: the verb asks,
+// and asks again where something may only have been on its way.
+// Place:   verbs_check.cc.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "client/ebla.h"
+
+namespace ebla::shell {
+
+struct CheckFault {
+  std::string table;   // empty: of no table
+  TabletId tablet;     // none: of no tablet
+  ServerName server;   // empty: of no server
+  std::string what;
+  friend bool operator==(const CheckFault&, const CheckFault&) = default;
+};
+
+struct CatalogView {
+  std::vector<TableInfo> tables;       // those that are checked
+  std::vector<TabletSummary> tablets;  // theirs, with replicas; by table, then range
+  std::vector<ServerSummary> servers;
+};
+
+// Each of them may be on its way: a change of membership, a failover, an alter, a drop.
+std::vector<CheckFault> CheckCatalog(const CatalogView& view);
+
+// What one replica said of one page.
+struct ReplicaPage {
+  ServerName server;
+  Result<ChecksumPage> page;
+};
+
+enum class Comparison : uint8_t {
+  kEqual,
+  kMoving,    // they have not applied the same, or the tablet changes: ask again
+  kDifferent,
+};
+struct PageVerdict {
+  Comparison comparison = Comparison::kEqual;
+  std::string why;    // of the others
+  ServerName server;  // kDifferent: one that is not as the first one
+};
+// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself.
+PageVerdict Compare(const std::vector<ReplicaPage>& pages);
+
+}  // namespace ebla::shell

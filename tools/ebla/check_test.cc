@@ -1,0 +1,179 @@
+// What `ebla check` and `ebla hot` say: the comparisons alone, and the verbs against a pretended cluster.
+#include "tools/ebla/check.h"
+
+#include <gmock/gmock.h>
+
+#include "tools/ebla/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::StartsWith;
+
+ReplicaReport ReportOf(const ServerName& server) {
+  ReplicaReport report;
+  report.server = server;
+  report.reported = report.known = true;
+  report.epoch = Epoch{4};
+  report.applied = 9'000;
+  report.schema_version = 2;
+  return report;
+}
+
+TabletSummary TabletOf(uint64_t id, KeyRange range) {
+  TabletSummary tablet;
+  tablet.id = TabletId{id};
+  tablet.table = "carts";
+  tablet.range = std::move(range);
+  tablet.epoch = Epoch{4};
+  tablet.primary = "ts-1";
+  tablet.voters = {"ts-1", "ts-2"};
+  tablet.status = TabletStatus::kServing;
+  tablet.load = TabletLoadInfo{};
+  tablet.load->leading = true;
+  tablet.replicas = {ReportOf("ts-1"), ReportOf("ts-2")};
+  return tablet;
+}
+
+CatalogView Sound() {
+  CatalogView view;
+  TableInfo table;
+  table.name = "carts";
+  table.schema_version = 2;
+  view.tables = {table};
+  view.tablets = {TabletOf(8, {"m", ""}), TabletOf(7, {"", "m"})};
+  ServerSummary server;
+  server.name = "ts-1";
+  server.live = true;
+  view.servers = {server};
+  return view;
+}
+
+// "tablet server: what" of each fault.
+std::vector<std::string> Faults(const CatalogView& view) {
+  std::vector<std::string> all;
+  for (const CheckFault& fault : CheckCatalog(view)) {
+    all.push_back(std::to_string(fault.tablet.value) + " " + fault.server + ": " + fault.what);
+  }
+  return all;
+}
+
+TEST(CheckTest, ASoundCatalogHasNoFaults) { EXPECT_THAT(Faults(Sound()), IsEmpty()); }
+
+TEST(CheckTest, RangesTileTheTable) {
+  CatalogView view = Sound();
+  view.tablets[0].range.start = "n";
+  EXPECT_THAT(Faults(view), ElementsAre("8 : nothing covers [\"m\", \"n\")"));
+  view.tablets[0].range.start = "k";
+  EXPECT_THAT(Faults(view), ElementsAre("8 : its range [\"k\", \"\") overlaps [\"\", \"m\") of tablet 7"));
+  view = Sound();
+  view.tablets[1].range = {"", ""};
+  EXPECT_THAT(Faults(view), ElementsAre(HasSubstr("overlaps")));
+  view.tablets = {TabletOf(7, {"b", "m"})};
+  EXPECT_THAT(Faults(view), ElementsAre("7 : nothing covers the keys before \"b\"", "7 : nothing covers the keys from \"m\" on"));
+  view.tablets[0].status = TabletStatus::kDropping;
+  EXPECT_THAT(Faults(view), ElementsAre("0 : the table has no tablet"));
+}
+
+TEST(CheckTest, EveryVoterIsAsTheCatalogSays) {
+  const auto with = [](auto change) {
+    CatalogView view = Sound();
+    change(view.tablets[1].replicas[1]);
+    return Faults(view);
+  };
+  EXPECT_THAT(with([](ReplicaReport& r) { r.reported = false; }), ElementsAre(StartsWith("7 ts-2: lost, or silent")));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.known = false; }), ElementsAre(StartsWith("7 ts-2: has no replica")));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.epoch = Epoch{3}; }), ElementsAre("7 ts-2: at epoch 3, the catalog at 4"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.incomplete = true; }), ElementsAre("7 ts-2: incomplete"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.forgetful = true; }), ElementsAre(HasSubstr("may have forgotten")));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.schema_version = 1; }), ElementsAre("7 ts-2: schema version 1, the catalog's is 2"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 entries"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 8'000; }), IsEmpty()) << "reports are some time apart";
+}
+
+TEST(CheckTest, StraysAndTabletsThatNobodyLeads) {
+  CatalogView view = Sound();
+  view.servers[0].strays = {TabletId{5}};
+  view.tablets[0].load.reset();
+  EXPECT_THAT(Faults(view), ElementsAre("8 ts-1: nobody leads the tablet", "5 ts-1: has a replica that the catalog does not give it"));
+}
+
+ReplicaPage PageOf(const ServerName& server, uint64_t applied, uint32_t checksum) {
+  return {server, ChecksumPage{.range = {}, .applied = applied, .records = 3, .bytes = 30, .checksum = checksum, .next = {}, .done = true}};
+}
+
+TEST(CheckTest, PagesAreComparedWhereTheSameIsApplied) {
+  EXPECT_EQ(Compare({PageOf("a", 5, 1), PageOf("b", 5, 1), PageOf("c", 5, 1)}).comparison, Comparison::kEqual);
+  EXPECT_EQ(Compare({PageOf("a", 5, 1)}).comparison, Comparison::kEqual);
+  const PageVerdict moving = Compare({PageOf("a", 5, 1), PageOf("b", 6, 2)});
+  EXPECT_EQ(moving.comparison, Comparison::kMoving);
+  EXPECT_EQ(moving.why, "moving: a has applied 5, b 6");
+  const PageVerdict differs = Compare({PageOf("a", 5, 1), PageOf("b", 6, 2), PageOf("c", 5, 3)});
+  EXPECT_EQ(differs.comparison, Comparison::kDifferent) << "two that have applied the same are enough";
+  EXPECT_EQ(differs.server, "c");
+  EXPECT_THAT(differs.why, HasSubstr("at lsn 5 it holds 3 records, checksum 3, where a holds 3, checksum 1"));
+  ReplicaPage silent{"b", std::unexpected(Status(Code::kUnavailable, "no"))};
+  EXPECT_EQ(Compare({PageOf("a", 5, 1), silent}).comparison, Comparison::kMoving);
+  EXPECT_EQ(Compare({silent, PageOf("a", 5, 1), PageOf("c", 5, 2)}).comparison, Comparison::kDifferent);
+}
+
+class CheckVerbTest : public ShellTest {
+ protected:
+  CheckVerbTest() {
+    servers_.cluster().AddTable("carts", {"m"}, 3);
+    for (const char* key : {"a", "b", "n", "z"}) servers_.cluster().Put("carts", key, "v");
+  }
+};
+
+TEST_F(CheckVerbTest, ReplicasThatHoldTheSamePass) {
+  EXPECT_EQ(Run("check"), "OK  1 tables, 2 tablets, 6 replicas; 4 records, 8 B compared");
+  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 tables, 2 tablets, 6 replicas");
+  EXPECT_THAT(Run("--json check"), StartsWith(R"({"ok":true,"tables":1,"tablets":2,"replicas":6,"contents":true,"records_compared":4,)"));
+  EXPECT_THAT(Run("check nowhere"), AllOf(HasSubstr("NO_SUCH_TABLE"), EndsWith("[1]")));
+  EXPECT_THAT(Run("check --bytes-per-second fast"), EndsWith("[2]"));
+  EXPECT_THAT(Run("check --bytes-per-second 1"), EndsWith("[2]"));
+}
+
+TEST_F(CheckVerbTest, ARecordThatDiffersIsAFault) {
+  servers_.cluster().Damage("ts-2", "n");
+  const std::string shown = Run("check carts");
+  EXPECT_THAT(shown, AllOf(StartsWith("FAULT table carts, tablet "), HasSubstr("contents differ: at lsn"), EndsWith("[1]")));
+  EXPECT_THAT(shown, HasSubstr("1 FAULTS  1 tables"));
+  EXPECT_THAT(Run("--json check carts"), HasSubstr(R"("what":"contents differ)"));
+}
+
+TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
+  servers_.cluster().Lag("ts-3");
+  servers_.cluster().Put("carts", "c", "v");
+  const std::string shown = Run("check carts --tries 2");
+  EXPECT_THAT(shown, AllOf(HasSubstr("not compared: table carts"), HasSubstr("moving: "), HasSubstr("OK  1 tables")));
+}
+
+TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {
+  servers_.cluster().SetStray("ts-1", 99);
+  EXPECT_THAT(Run("check --tries 0"), EndsWith("[2]"));
+  const std::string shown = Run("check carts --tries 2");
+  EXPECT_THAT(shown, AllOf(HasSubstr("looking again"), HasSubstr("FAULT tablet 99, server ts-1: has a replica"), EndsWith("[1]")));
+}
+
+TEST_F(CheckVerbTest, TheBusiestTabletsComeFirst) {
+  servers_.cluster().AddTable("users", {}, 1);
+  const std::string shown = Run("hot --tablets 2");
+  EXPECT_THAT(shown, HasSubstr("TABLET  TABLE  RANGE"));
+  EXPECT_LT(shown.find("users"), shown.find("carts")) << shown;
+  EXPECT_THAT(shown, HasSubstr("100%"));
+  EXPECT_EQ(std::ranges::count(shown, '\n'), 2) << shown;
+  EXPECT_THAT(Run("hot carts"), ::testing::Not(HasSubstr("users")));
+  EXPECT_THAT(Run("--json hot carts"), HasSubstr(R"("reads_per_second":)"));
+  EXPECT_THAT(Run("hot nowhere"), AllOf(HasSubstr("NO_SUCH_TABLE"), EndsWith("[1]")));
+  EXPECT_THAT(Run("hot --tablets 0"), EndsWith("[2]"));
+  EXPECT_THAT(Run("hot --tablets many"), EndsWith("[2]"));
+}
+
+}  // namespace
+}  // namespace ebla::shell

@@ -1,0 +1,65 @@
+// tools/ebla/health.h
+// Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for? Pure.
+// Place:   verbs_health.cc asks the master and shows what this finds.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/ebla.h"
+
+namespace ebla::shell {
+
+// The contract with scripts: the number is the exit code.
+enum class Grade : uint8_t {
+  kHealthy = 0,
+  kDegraded = 1,  // everything is served, with less redundancy than asked for, or nothing is repaired
+  kFailing = 2,   // something is not served, or nobody knows
+};
+std::string_view Name(Grade grade);
+
+struct Finding {
+  Grade grade = Grade::kDegraded;
+  std::string what;
+  std::string action;  // what to do about it
+};
+
+// How many of a table's tablets lack something. A tablet counts once, under the worst.
+struct TableHealth {
+  std::string table;
+  int wanted = 0;  // replicas of each tablet
+  int tablets = 0;
+  int without_majority = 0;  // of their voters no majority lives
+  int without_leader = 0;    // nobody leads them at present
+  int under_replicated = 0;  // fewer voters than wanted live and have everything
+  TabletId lost;             // one without majority
+};
+
+struct Health {
+  Grade grade = Grade::kHealthy;
+  std::vector<Finding> findings;  // the worst first
+  std::vector<TableHealth> tables;
+  int live_servers = 0;
+  int known_servers = 0;
+  int tablets = 0;
+  int copies = 0;  // replicas that are being made
+};
+
+// What the leading master says of everything, taken one after the other.
+struct ClusterState {
+  ClusterInfo info;
+  std::vector<ServerSummary> servers;
+  std::vector<TableInfo> tables;
+  std::vector<TabletSummary> tablets;
+};
+
+Health Judge(const ClusterState& state);
+// Nothing is known of the cluster, for this reason.
+Health Unknown(const Status& why);
+// Masters answer, and none of them leads.
+Health NobodyLeads(const ClusterInfo& info);
+
+}  // namespace ebla::shell

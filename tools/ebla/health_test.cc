@@ -1,0 +1,146 @@
+// What `ebla health` finds: the judge alone, over clusters written down, and the verb against a pretended cluster.
+#include "tools/ebla/health.h"
+
+#include <gmock/gmock.h>
+
+#include "tools/ebla/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TabletSummary TabletOf(uint64_t id, std::vector<ServerName> voters) {
+  TabletSummary tablet;
+  tablet.id = TabletId{id};
+  tablet.table = "carts";
+  tablet.primary = voters.front();
+  tablet.voters = std::move(voters);
+  tablet.status = TabletStatus::kServing;
+  tablet.load = TabletLoadInfo{};
+  tablet.load->leading = true;
+  return tablet;
+}
+
+// Three servers, and a table of two tablets with three replicas each.
+ClusterState Sound() {
+  ClusterState state;
+  state.info.from_leader = true;
+  for (const char* name : {"ts-1", "ts-2", "ts-3"}) {
+    ServerSummary server;
+    server.name = name;
+    server.live = true;
+    server.since_heartbeat = std::chrono::milliseconds(300);
+    state.servers.push_back(server);
+  }
+  TableInfo table;
+  table.name = "carts";
+  table.options.replicas = 3;
+  state.tables = {table};
+  state.tablets = {TabletOf(7, {"ts-1", "ts-2", "ts-3"}), TabletOf(8, {"ts-2", "ts-3", "ts-1"})};
+  return state;
+}
+
+// "grade: what" of each finding.
+std::vector<std::string> Findings(const ClusterState& state) {
+  std::vector<std::string> all;
+  for (const Finding& finding : Judge(state).findings) {
+    EXPECT_FALSE(finding.action.empty()) << finding.what;
+    all.push_back(std::string(Name(finding.grade)) + ": " + finding.what);
+  }
+  return all;
+}
+
+TEST(HealthTest, ASoundClusterHasNoFindings) {
+  const Health health = Judge(Sound());
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_TRUE(health.findings.empty());
+  EXPECT_EQ(health.tablets, 2);
+  EXPECT_EQ(health.live_servers, 3);
+}
+
+TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
+  ClusterState state = Sound();
+  state.servers[0].live = false;
+  state.servers[0].tablets = 2;
+  EXPECT_THAT(Findings(state), ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
+                                                      "degraded: server ts-1 is lost, heard 300ms ago",
+                                                      "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  state.tablets[0].primary = "ts-2";
+  EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
+  EXPECT_EQ(Judge(state).tables[0].under_replicated, 2);
+  EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("it takes 3 live tablet servers, and 2 live"));
+}
+
+TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
+  ClusterState state = Sound();
+  state.servers[0].live = state.servers[1].live = false;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kFailing);
+  EXPECT_EQ(health.tables[0].without_majority, 2);
+  EXPECT_EQ(health.tables[0].without_leader, 0) << "a tablet counts once";
+  EXPECT_THAT(health.findings[0].action, HasSubstr("ebla tablet recover 8"));
+}
+
+TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
+  ClusterState state = Sound();
+  state.tablets[1].incomplete = {"ts-3"};
+  state.info.copies = 1;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  EXPECT_EQ(Judge(state).copies, 1);
+}
+
+TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
+  ClusterState state = Sound();
+  state.servers[2].writes_refused = true;
+  EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
+  state.servers[2].leading = 1;
+  EXPECT_EQ(Judge(state).grade, Grade::kFailing);
+}
+
+TEST(HealthTest, SafeModeAndSilenceDegrade) {
+  ClusterState state = Sound();
+  state.info.safe_mode = "1 of 3 servers live";
+  state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
+  EXPECT_THAT(Findings(state), ::testing::UnorderedElementsAre(
+                                   "degraded: safe mode, nothing is repaired: 1 of 3 servers live",
+                                   "degraded: server ts-2 lives but does not report, heard 9s ago"));
+}
+
+TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
+  ClusterState state = Sound();
+  state.tablets[0].status = TabletStatus::kDropping;
+  state.tablets[0].load.reset();
+  state.tablets[1].table = "gone";
+  EXPECT_EQ(Judge(state).grade, Grade::kHealthy);
+  EXPECT_EQ(Judge(state).tablets, 0);
+}
+
+TEST_F(ShellTest, HealthIsTheExitCode) {
+  servers_.cluster().AddTable("carts", {"m"}, 3);
+  EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 tables, 2 tablets, 0 copies under way");
+  EXPECT_THAT(Run("--json health"), StartsWith(R"({"health":"healthy","exit_code":0,"live_servers":3,)"));
+  servers_.cluster().SetAway("ts-3");
+  const std::string degraded = Run("health");
+  EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
+  EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
+  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0                 2"));
+  servers_.cluster().SetServing(false);
+  EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("--json health"), HasSubstr(R"("without_leader":2)"));
+}
+
+TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
+  servers_.cluster().SetLeader(-1);
+  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"), AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health now"), AllOf(HasSubstr("INVALID_ARGUMENT"), EndsWith("[2]")));
+  EXPECT_THAT(Run("help health"), HasSubstr("Example:"));
+}
+
+}  // namespace
+}  // namespace ebla::shell

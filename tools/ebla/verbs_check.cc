@@ -1,0 +1,241 @@
+// Whether the catalog, the servers and the replicas agree: check.
+#include <algorithm>
+#include <future>
+#include <thread>
+
+#include "tools/ebla/arguments.h"
+#include "tools/ebla/check.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// What may be on its way is looked at so often before it is a fault, so far apart; servers report every second.
+constexpr milliseconds kCatalogWait{1'500};
+// Followers learn within 150 ms of what is committed.
+constexpr milliseconds kPageWait{200};
+constexpr milliseconds kProgress{2'000};
+constexpr size_t kNotComparedShown = 20;
+
+struct CheckResult {
+  std::vector<CheckFault> faults;
+  std::vector<CheckFault> not_compared;  // no faults: under load
+  size_t tables = 0, tablets = 0, replicas = 0;
+  int64_t records = 0;  // compared, of one replica each
+  int64_t bytes = 0;
+  bool interrupted = false;
+};
+
+struct CheckLimits {
+  int tries = 4;
+  int64_t bytes_per_second = 0;
+};
+
+// False: Ctrl-C meanwhile.
+bool Sleep(Context& context, milliseconds duration) {
+  for (const auto until = Clock::now() + duration; Clock::now() < until;) {
+    if (context.interrupted) return false;
+    std::this_thread::sleep_for(std::min<Clock::duration>(milliseconds(50), until - Clock::now()));
+  }
+  return !context.interrupted;
+}
+
+Result<CatalogView> Gather(const Client& client, const std::string& table) {
+  CatalogView view;
+  if (table.empty()) {
+    EBLA_ASSIGN(view.tables, client.ListTables());
+  } else {
+    EBLA_ASSIGN(TableInfo one, client.DescribeTable(table));
+    view.tables.push_back(std::move(one));
+  }
+  EBLA_ASSIGN(view.tablets, client.ListReplicas(table));
+  EBLA_ASSIGN(view.servers, client.ListServers());
+  return view;
+}
+
+// Compares the replicas of one tablet, page by page.
+class ContentCheck {
+ public:
+  ContentCheck(Context& context, const Client& client, const CatalogView& view, const CheckLimits& limits, CheckResult& result)
+      : context_(context), client_(client), view_(view), limits_(limits), result_(result) {}
+
+  void Run() {
+    for (size_t i = 0; i < view_.tablets.size() && !result_.interrupted; ++i) {
+      const TabletSummary& tablet = view_.tablets[i];
+      if (tablet.status != TabletStatus::kServing) continue;
+      progress_ = "tablet " + std::to_string(i + 1) + " of " + std::to_string(view_.tablets.size());
+      Check(tablet);
+    }
+  }
+
+ private:
+  std::vector<const ServerSummary*> HoldersOf(const TabletSummary& tablet) const {
+    std::vector<const ServerSummary*> holders;
+    for (const ServerSummary& server : view_.servers) {
+      const bool votes = std::ranges::find(tablet.voters, server.name) != tablet.voters.end();
+      if (votes && server.live) holders.push_back(&server);
+    }
+    return holders;
+  }
+
+  void Check(const TabletSummary& tablet) {
+    const auto holders = HoldersOf(tablet);
+    std::string from;
+    while (!holders.empty()) {
+      std::vector<ReplicaPage> pages;
+      PageVerdict verdict;
+      for (int attempt = 0; attempt < limits_.tries; ++attempt) {
+        if (!Sleep(context_, attempt == 0 ? milliseconds(0) : kPageWait)) {
+          result_.interrupted = true;
+          return;
+        }
+        pages = Ask(holders, tablet, from);
+        verdict = Compare(pages);
+        if (!Throttle(pages)) return;
+        if (verdict.comparison != Comparison::kMoving) break;
+      }
+      const auto answered = std::ranges::find_if(pages, [](const ReplicaPage& page) { return page.page.has_value(); });
+      if (verdict.comparison == Comparison::kDifferent) {
+        result_.faults.push_back({tablet.table, tablet.id, verdict.server, "contents differ: " + verdict.why});
+        return;
+      }
+      if (verdict.comparison == Comparison::kMoving) {
+        result_.not_compared.push_back({tablet.table, tablet.id, verdict.server, verdict.why});
+        if (answered == pages.end()) return;
+      } else {
+        result_.records += answered->page->records;
+        result_.bytes += answered->page->bytes;
+      }
+      if (answered->page->done) return;
+      from = answered->page->next;
+    }
+  }
+
+  // All at once, so that they are asked at about the same position.
+  std::vector<ReplicaPage> Ask(const std::vector<const ServerSummary*>& holders, const TabletSummary& tablet,
+                               const std::string& from) const {
+    std::vector<std::future<Result<ChecksumPage>>> asked;
+    for (const ServerSummary* server : holders) {
+      asked.push_back(std::async(std::launch::async, [&, server] { return client_.Checksum(*server, tablet, from); }));
+    }
+    std::vector<ReplicaPage> pages;
+    for (size_t i = 0; i < holders.size(); ++i) pages.push_back({holders[i]->name, asked[i].get()});
+    return pages;
+  }
+
+  // Each server reads no more than that in a second, over time.
+  bool Throttle(const std::vector<ReplicaPage>& pages) {
+    int64_t most = 0;
+    for (const ReplicaPage& page : pages) most = std::max(most, page.page ? page.page->bytes : 0);
+    if (Clock::now() - told_ >= kProgress) {
+      told_ = Clock::now();
+      context_.out.Note(progress_ + ": " + std::to_string(result_.records) + " records, " + Size(result_.bytes) + " compared");
+    }
+    if (Sleep(context_, milliseconds(most * 1'000 / limits_.bytes_per_second))) return true;
+    result_.interrupted = true;
+    return false;
+  }
+
+  Context& context_;
+  const Client& client_;
+  const CatalogView& view_;
+  const CheckLimits limits_;
+  CheckResult& result_;
+  std::string progress_;
+  Clock::time_point told_ = Clock::now();
+};
+
+struct CheckArguments {
+  std::string table, bytes_per_second = "32MiB";
+  bool catalog_only = false;
+  int tries = 4;
+};
+
+Result<CheckResult> Check(Context& context, const Client& client, const CheckArguments& args, const CheckLimits& limits) {
+  CheckResult result;
+  EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
+  result.faults = CheckCatalog(view);
+  for (int attempt = 1; attempt < limits.tries && !result.faults.empty(); ++attempt) {
+    context.out.Note("something differs, which may only be on its way: looking again");
+    result.interrupted = !Sleep(context, kCatalogWait);
+    if (result.interrupted) break;
+    EBLA_ASSIGN(view, Gather(client, args.table));
+    result.faults = CheckCatalog(view);
+  }
+  result.tables = view.tables.size();
+  result.tablets = view.tablets.size();
+  for (const TabletSummary& tablet : view.tablets) result.replicas += tablet.voters.size();
+  if (!args.catalog_only && !result.interrupted) ContentCheck(context, client, view, limits, result).Run();
+  return result;
+}
+
+Json ToJson(const std::vector<CheckFault>& faults) {
+  Json all = Json::array();
+  for (const CheckFault& fault : faults) {
+    all.push_back({{"table", fault.table}, {"tablet", fault.tablet.value}, {"server", fault.server}, {"what", fault.what}});
+  }
+  return all;
+}
+
+std::string ToLine(const CheckFault& fault) {
+  std::string line;
+  const auto add = [&](const std::string& part) { line += (line.empty() ? "" : ", ") + part; };
+  if (!fault.table.empty()) add("table " + fault.table);
+  if (fault.tablet.value != 0) add("tablet " + std::to_string(fault.tablet.value));
+  if (!fault.server.empty()) add("server " + fault.server);
+  return line + ": " + fault.what;
+}
+
+void Show(const CheckResult& result, bool contents, Output& out) {
+  if (out.json) {
+    return out.Value({{"ok", result.faults.empty()},
+                      {"tables", result.tables},
+                      {"tablets", result.tablets},
+                      {"replicas", result.replicas},
+                      {"contents", contents},
+                      {"records_compared", result.records},
+                      {"bytes_compared", result.bytes},
+                      {"faults", ToJson(result.faults)},
+                      {"not_compared", ToJson(result.not_compared)}});
+  }
+  for (const CheckFault& fault : result.faults) out.Line("FAULT " + ToLine(fault));
+  for (size_t i = 0; i < std::min(result.not_compared.size(), kNotComparedShown); ++i) {
+    out.Line("not compared: " + ToLine(result.not_compared[i]));
+  }
+  if (result.not_compared.size() > kNotComparedShown) {
+    out.Line("not compared: " + std::to_string(result.not_compared.size() - kNotComparedShown) + " pages more");
+  }
+  out.Line((result.faults.empty() ? "OK  " : std::to_string(result.faults.size()) + " FAULTS  ") +
+           std::to_string(result.tables) + " tables, " + std::to_string(result.tablets) + " tablets, " +
+           std::to_string(result.replicas) + " replicas" +
+           (contents ? "; " + std::to_string(result.records) + " records, " + Size(result.bytes) + " compared" : ""));
+}
+
+}  // namespace
+
+void AddCheckVerbs(Verbs& verbs) {
+  auto args = std::make_shared<CheckArguments>();
+  CLI::App* verb = verbs.Add(
+      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 1 where they differ", "check carts",
+      [args](Context& context) -> Status {
+        EBLA_ASSIGN(const uint64_t bytes_per_second, ParseBytes(args->bytes_per_second));
+        if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const CheckResult result, Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
+        Show(result, !args->catalog_only, context.out);
+        if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
+        context.exit_code = result.faults.empty() ? 0 : 1;
+        return {};
+      });
+  verb->add_option("TABLE", args->table, "Only this one; else all");
+  verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
+  verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")
+      ->check(CLI::Range(1, 1'000))
+      ->type_name("NUMBER");
+  verb->add_option("--bytes-per-second", args->bytes_per_second, "What each server reads at most, as 32MiB")->type_name("SIZE");
+}
+
+}  // namespace ebla::shell
