@@ -53,6 +53,9 @@ Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, Tabl
   if (!steward.SettledLoad(*tablet)) {
     return Error(Code::kUnavailable, "tablet " + Id(id) + " is not settled at present: led, with a majority of its voters live");
   }
+  if (tablet->node.__isset.move) {
+    return Error(Code::kUnavailable, "a replica of tablet " + Id(id) + " is being moved: it is split after that");
+  }
   if (!tablet->node.info.learners.empty()) {
     return Error(Code::kUnavailable, "a replica of tablet " + Id(id) + " is being made: it is split after that");
   }

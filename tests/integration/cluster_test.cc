@@ -303,6 +303,20 @@ TEST_F(ClusterTest, WhoStartsWithoutZooKeeperWaitsForItAndSaysSo) {
   ExpectClean(Ycsb("run" + Workload("a") + " -p table=patient -threads 8"));
 }
 
+// Fifty keys among those that ycsb loads.
+std::vector<std::string> KeysOf(const std::string& kind) {
+  std::vector<std::string> names;
+  for (int i = 0; i < 50; ++i) names.push_back("user" + std::to_string(i % 10) + "-" + kind + "-" + std::to_string(i));
+  return names;
+}
+
+void PutAll(const Table& table, const std::string& kind) {
+  for (const std::string& key : KeysOf(kind)) {
+    const auto version = table.Put(key, kind, {.deadline = 30s});
+    ASSERT_TRUE(version.has_value()) << key << ": " << version.error();
+  }
+}
+
 TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   const std::string shared = Workload("c") + " -p table=lost -p dataintegrity=true -threads 8";
   ExpectClean(Ycsb("load" + shared + " -p ebla.splits=3"));
@@ -323,19 +337,8 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   // Keys here and there among the loaded ones, which the last replica never hears of; and others that only it will have.
   const auto table = client->OpenTable("lost");
   ASSERT_TRUE(table.has_value()) << table.error();
-  const auto keys = [](const std::string& kind) {
-    std::vector<std::string> names;
-    for (int i = 0; i < 50; ++i) names.push_back("user" + std::to_string(i % 10) + "-" + kind + "-" + std::to_string(i));
-    return names;
-  };
-  const auto put = [&](const std::string& kind) {
-    for (const std::string& key : keys(kind)) {
-      const auto version = table->Put(key, kind, {.deadline = 30s});
-      ASSERT_TRUE(version.has_value()) << key << ": " << version.error();
-    }
-  };
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGSTOP).ok());
-  put("gone");
+  PutAll(*table, "gone");
   for (const char* name : {"ts-1", "ts-2"}) ASSERT_TRUE(cluster_->launcher().Kill(name, SIGKILL).ok());
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGCONT).ok());
   ASSERT_TRUE(Eventually([&] {
@@ -357,7 +360,7 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   ExpectClean(outcome);
   EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
   // The histories part: at positions where the others have applied what is gone, the last one now has something else.
-  put("new");
+  PutAll(*table, "new");
   for (const char* name : {"ts-1", "ts-2"}) {
     const Status restarted = cluster_->launcher().Restart(name);
     ASSERT_TRUE(restarted.ok()) << restarted;
@@ -368,12 +371,12 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   EXPECT_THAT(outcome.summary, HasSubstr("[VERIFY], Return=OK, 1000\n"));
   // They were counted for what they have: without the one that led all is there.
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGKILL).ok());
-  for (const std::string& key : keys("new")) {
+  for (const std::string& key : KeysOf("new")) {
     const auto record = table->Get(key, {.deadline = 30s});
     ASSERT_TRUE(record.has_value()) << key << ": " << record.error();
     EXPECT_EQ(record->value, "new");
   }
-  for (const std::string& key : keys("gone")) EXPECT_EQ(table->Get(key).error().code(), Code::kNotFound) << key;
+  for (const std::string& key : KeysOf("gone")) EXPECT_EQ(table->Get(key).error().code(), Code::kNotFound) << key;
   const Status restarted = cluster_->launcher().Restart("ts-3");
   ASSERT_TRUE(restarted.ok()) << restarted;
 }
