@@ -76,7 +76,8 @@ int main(int argc, char** argv) {
 
   Shell shell(std::move(settings), std::cout, std::cerr);
   if (!words.empty()) {
-    const bool long_running = words.front() == "scan" || words.front() == "load" || words.front() == "dump" || words.front() == "check";
+    const bool long_running = words.front() == "scan" || words.front() == "load" || words.front() == "dump" || words.front() == "check" ||
+                              (words.size() > 1 && words[1] == "watch");
     if (long_running) ebla::shell::CatchInterrupts(shell);
     return shell.Run(words);
   }

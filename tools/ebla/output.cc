@@ -32,7 +32,13 @@ void Output::Raw(std::string_view bytes) {
 }
 
 void Output::Columns(const std::vector<std::vector<std::string>>& rows) {
-  if (rows.empty()) return;
+  for (const std::string& line : Aligned(rows)) out_ << line << '\n';
+  out_.flush();
+}
+
+std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& rows) {
+  std::vector<std::string> lines;
+  if (rows.empty()) return lines;
   std::vector<size_t> widths(rows.front().size());
   std::vector<bool> numeric(rows.front().size(), rows.size() > 1);
   for (size_t r = 0; r < rows.size(); ++r) {
@@ -49,9 +55,9 @@ void Output::Columns(const std::vector<std::vector<std::string>>& rows) {
       line += "  ";
     }
     line.erase(line.find_last_not_of(' ') + 1);
-    out_ << line << '\n';
+    lines.push_back(std::move(line));
   }
-  out_.flush();
+  return lines;
 }
 
 void Output::Note(std::string_view text) { err_ << text << std::endl; }

@@ -27,7 +27,6 @@ class Output {
   void Value(const Json& value);  // one line of JSON
   void Line(std::string_view text);
   void Raw(std::string_view bytes);
-  // Aligned columns, the first row as head; numbers (all digits, dots, signs) to the right.
   void Columns(const std::vector<std::vector<std::string>>& rows);
   // To the error stream, also with --json: what a person waiting wants to see.
   void Note(std::string_view text);
@@ -38,6 +37,9 @@ class Output {
   std::ostream& out_;
   std::ostream& err_;
 };
+
+// Aligned columns, the first row as head; numbers (all digits, dots, signs) to the right. What Columns shows.
+std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& rows);
 
 // 0 done; 1 the answer is no: not found, condition failed, no such table, table exists; 2 wrong usage; 3 not available
 // now: unavailable, overloaded, deadline exceeded; 4 unknown whether the write took effect; 5 any other failure.

@@ -59,6 +59,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddHealthVerbs(verbs);
   AddHotVerbs(verbs);
   AddCheckVerbs(verbs);
+  AddWatchVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

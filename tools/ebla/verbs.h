@@ -60,6 +60,7 @@ void AddBalanceVerbs(Verbs& verbs);  // balance explain
 void AddHealthVerbs(Verbs& verbs);    // health
 void AddCheckVerbs(Verbs& verbs);     // check
 void AddHotVerbs(Verbs& verbs);       // hot
+void AddWatchVerbs(Verbs& verbs);     // cluster watch
 void AddAllVerbs(Verbs& verbs);
 
 // The parser of a word after `app`'s; null when there is none.
