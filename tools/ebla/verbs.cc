@@ -29,7 +29,10 @@ CLI::App* Verbs::Add(std::string_view words, const std::string& summary, const s
     CLI::App* next = Subcommand(app, path[i]);
     if (next == nullptr) {
       next = app->add_subcommand(path[i], i + 1 == path.size() ? summary : "See: help " + path[i]);
-      if (i + 1 < path.size()) next->require_subcommand(1);
+      if (i + 1 < path.size()) {
+        next->require_subcommand(1);
+        next->fallthrough();  // or the options of every verb would be unknown behind its words
+      }
     }
     app = next;
   }
