@@ -41,6 +41,10 @@ void JudgeServer(const ServerSummary& server, Health& health) {
                                "give it more disk, or add a server; " +
                                    Size(server.disk_free_bytes) + " are free"});
   }
+  if (!server.note.empty()) {
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, and cannot go on: " + server.note,
+                               "make room for its replicas, or end it: ebla server undrain " + server.name});
+  }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
     health.findings.push_back({Grade::kDegraded, "server " + server.name + " lives but does not report" + Heard(server),
                                "can it reach the leading master? its log says"});
