@@ -332,6 +332,8 @@ TEST_F(MasterAdoptTest, AnOlderCatalogDeposesNobodyBeforeAllHaveReported) {
   };
   named(before.primary).Stop();
   ASSERT_TRUE(cluster().RunUntil([&] { return led_after(before.epoch); }));
+  named(before.primary).Start();
+  cluster().scheduler().RunFor(3s);
   for (int failover = 0; failover < 2; ++failover) {
     const idl::TabletInfo info = cluster().Tablets().at(id);
     named(info.primary).mute = true;
@@ -342,6 +344,9 @@ TEST_F(MasterAdoptTest, AnOlderCatalogDeposesNobodyBeforeAllHaveReported) {
   const idl::TabletInfo newest = cluster().Tablets().at(id);
   ASSERT_GT(newest.epoch, before.epoch + 1);
   ASSERT_TRUE(named(newest.primary).Leads(id, newest.epoch));
+  ASSERT_NE(newest.primary, before.primary);
+  named(before.primary).Stop();
+  cluster().scheduler().RunFor(10s);
   for (auto& server : cluster().servers()) server->silent = true;
   cluster().coordination().Restore(std::move(older));
   cluster().scheduler().RunFor(9s);

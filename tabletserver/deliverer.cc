@@ -11,16 +11,14 @@
 namespace ebla::tabletserver {
 namespace {
 
-// To be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came to here is
-// nothing that may replace what another history has.
+std::pair<TabletId, Version> PlaceOf(const UndoneEntry& kept) { return {kept.tablet, kept.entry.version}; }
+
+}  // namespace
+
 bool Deliverable(const LogEntry& entry) {
   if (entry.conditional || !entry.outcome.counters.empty()) return false;
   return std::any_of(entry.effects.begin(), entry.effects.end(), [](const Effect& effect) { return effect.timed(); });
 }
-
-std::pair<TabletId, Version> PlaceOf(const UndoneEntry& kept) { return {kept.tablet, kept.entry.version}; }
-
-}  // namespace
 
 Deliverer::Deliverer(Options options, TabletStore& store, DeliveryRoute::Ports ports)
     : options_(options), store_(store), ports_(ports), route_(options.route, ports) {}

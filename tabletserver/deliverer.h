@@ -31,6 +31,10 @@
 
 namespace ebla::tabletserver {
 
+// What is to be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came to
+// is nothing that may replace what another history has: it stays as a conflict record.
+bool Deliverable(const LogEntry& entry);
+
 class Deliverer {
  public:
   struct Options {

@@ -153,6 +153,7 @@ void TestCluster::StartMaster(size_t index) {
   MasterOptions options;
   options.name = "master-" + std::to_string(index + 1);
   options.version = "test";
+  options.splits = true;
   options.balance = balance_;
   options.replicas_default = replicas_default_;
   life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index));

@@ -45,6 +45,7 @@ SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
   master::MasterOptions options;
   options.name = std::move(name);
   options.version = "simulated";
+  options.splits = true;
   options.replace_after = std::chrono::seconds(6);  // faults last that long, too
   options.balance_after = std::chrono::seconds(2);
   options.balance_tablet_every = std::chrono::seconds(3);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
+#include "tabletserver/deliverer.h"
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
@@ -358,8 +359,9 @@ void Run::Converge() {
 bool Run::AllDelivered() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
-    const auto undone = store.ListUndone(stamped_table_, {}, 1);
-    if (store.health().any_entries > 0 || !undone.has_value() || !undone->empty()) return false;
+    const auto undone = store.ListUndone(stamped_table_, {}, SIZE_MAX, SIZE_MAX);
+    if (store.health().any_entries > 0 || !undone.has_value()) return false;
+    if (std::ranges::any_of(*undone, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); })) return false;
   }
   return true;
 }
@@ -414,7 +416,7 @@ std::string Run::Differing(std::map<int, StampTruth>& truths) {
 
 void Run::AddKept(std::map<int, StampTruth>& truths) {
   for (const KeptEntry& kept : cluster_.kept()) {
-    if (kept.table != stamped_table_) continue;
+    if (kept.table != stamped_table_ || !tabletserver::Deliverable(kept.entry)) continue;
     for (const tabletserver::Effect& effect : kept.entry.effects) {
       const int group = GroupOf(effect.key);
       truths[group].kept.push_back({.cell = CellOf(effect.key),

@@ -8,6 +8,8 @@
 #include "tabletserver/server_flags.h"
 #include "tools/standalone/standalone.h"
 
+DEFINE_bool(splits, false, "Tablets may be split by hand. Off, as faults around splits can still cost data: docs/elastic.md, \"Not safe yet\".");
+
 namespace {
 
 using ebla::Status;
@@ -35,6 +37,7 @@ int main(int argc, char** argv) {
   ebla::standalone::StandaloneOptions options{.server = *std::move(server), .master = {}};
   options.master.name = options.server.name;
   options.master.replicas_default = 1;  // there is one server
+  options.master.splits = FLAGS_splits;
   std::atomic<bool> refused = false;
   options.server.server.on_refused = [&refused](const Status& status) {
     ebla::process::Complain(status);
