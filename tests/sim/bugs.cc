@@ -1,12 +1,21 @@
 #include "tests/sim/bugs.h"
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 
 namespace ebla::sim {
 
 std::string_view Bug::name() const {
   return lie != StoreLie::kNone ? kStoreLieNames[static_cast<size_t>(lie)] : kPlantedBugNames[static_cast<size_t>(rule)];
+}
+
+bool Bug::of_splits() const {
+  constexpr std::array kOfSplits = {PlantedBug::copy_crosses_split,     PlantedBug::drop_forgets_split,
+                                    PlantedBug::split_not_parked,       PlantedBug::any_replica_leads_child,
+                                    PlantedBug::split_of_any_epoch,     PlantedBug::split_settled_early,
+                                    PlantedBug::split_completed_as_now, PlantedBug::family_unordered};
+  return std::ranges::find(kOfSplits, rule) != kOfSplits.end();
 }
 
 std::vector<Bug> AllBugs() {

@@ -213,7 +213,8 @@ void Nemesis::PauseServer(int index, Duration lasting) {
   cluster_.server(index)->process().Pause();
   After(lasting, [this, index, name] {
     cluster_.log().Add(name, "goes on");
-    cluster_.server(index)->process().Resume();
+    // A course of events may have ended it meanwhile.
+    if (SimServer* server = cluster_.server(index)) server->process().Resume();
     busy_[static_cast<size_t>(index)] = false;
   });
 }
@@ -326,7 +327,7 @@ void Nemesis::PauseMaster(int index, Duration lasting) {
   cluster_.master(index)->process().Pause();
   After(lasting, [this, index, at] {
     cluster_.log().Add(Cluster::MasterName(index), "goes on");
-    cluster_.master(index)->process().Resume();
+    if (SimMaster* master = cluster_.master(index)) master->process().Resume();
     master_busy_[at] = false;
   });
 }

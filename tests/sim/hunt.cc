@@ -7,13 +7,13 @@ namespace ebla::sim {
 
 namespace {
 
-bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults) {
+bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, bool splits) {
   bool fails = false;
   uint64_t left = 1;
   RunApart({.jobs = 1,
             .next = [&]() -> std::optional<RunOptions> {
               if (left-- == 0) return std::nullopt;
-              return RunOptions{.seed = seed, .faults = faults};
+              return RunOptions{.seed = seed, .faults = faults, .splits = splits};
             },
             .done =
                 [&](const RunOptions&, RunReport report) {
@@ -31,11 +31,11 @@ std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
   RunApart({.jobs = options.jobs,
             .next = [&]() -> std::optional<RunOptions> {
               if (seed == options.first_seed + options.seeds) return std::nullopt;
-              return RunOptions{.seed = seed++, .bug = bug, .faults = options.faults};
+              return RunOptions{.seed = seed++, .bug = bug, .faults = options.faults, .splits = bug.of_splits()};
             },
             .done =
                 [&](const RunOptions& run, RunReport report) {
-                  if (!FoundFault(report) || FailsWithout(run.seed, options.faults)) return true;
+                  if (!FoundFault(report) || FailsWithout(run.seed, options.faults, bug.of_splits())) return true;
                   const auto problem = std::ranges::find_if(
                       report.problems, [](const std::string& text) { return !text.starts_with(kProvedNothing); });
                   caught = Catch{run.seed, std::move(*problem)};

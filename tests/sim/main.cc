@@ -22,6 +22,7 @@ DEFINE_uint64(hunt_seeds, 500, "How many seeds to try for each.");
 DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
 DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
 DEFINE_string(faults, "", "Of all kinds of fault, inject these alone (their names, by commas).");
+DEFINE_bool(splits, false, "Tablets are split, too: not safe yet (docs/elastic.md).");
 DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
 DEFINE_bool(quiet, false, "No line for a seed that is good.");
 
@@ -43,7 +44,7 @@ std::vector<Fault> OnlyFaults() {
 }
 
 RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
-  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults()};
+  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults(), .splits = FLAGS_splits || bug.of_splits()};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {

@@ -142,15 +142,6 @@ class Run {
     workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     return shape;
   }
-  // A third of all runs, and those that shall show a bug of splits.
-  bool Splits() const {
-    constexpr std::array kOfSplits = {PlantedBug::copy_crosses_split,      PlantedBug::drop_forgets_split,
-                                      PlantedBug::split_not_parked,        PlantedBug::any_replica_leads_child,
-                                      PlantedBug::split_of_any_epoch,      PlantedBug::split_settled_early,
-                                      PlantedBug::split_completed_as_now,  PlantedBug::family_unordered};
-    const bool good = options_.bug.rule == PlantedBug::none && options_.bug.lie == StoreLie::kNone;
-    return good ? options_.seed % 3 == 0 : std::ranges::find(kOfSplits, options_.bug.rule) != kOfSplits.end();
-  }
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
     catalog_.Look();
@@ -312,7 +303,7 @@ void Run::Break() {
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
-  if (Splits()) splitter_->Start(kTable);
+  if (options_.splits) splitter_->Start(kTable);
   nemesis_->Start();
   const auto all_injected = [this] {
     return std::ranges::all_of(nemesis_->enabled(),
@@ -527,7 +518,7 @@ void Run::Summarize() {
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["undone kept"] = undone_;
-  kinds["splits"] = splitter_ == nullptr ? 0 : static_cast<uint64_t>(splitter_->made());
+  if (options_.splits) kinds["splits"] = splitter_ == nullptr ? 0 : static_cast<uint64_t>(splitter_->made());
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
   report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + (shape_.interval ? " replicas at intervals, " : " replicas, ") +
