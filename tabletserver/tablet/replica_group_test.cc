@@ -459,6 +459,7 @@ INSTANTIATE_TEST_SUITE_P(All, PlantedBugShows,
                                            Caught{PlantedBug::strong_before_barrier, 1},
                                            Caught{PlantedBug::copy_complete_at_last_chunk, 11},
                                            Caught{PlantedBug::apply_before_commit, 1},
+                                           Caught{PlantedBug::commit_older_epoch, 784},
                                            Caught{PlantedBug::undone_primary_vanishes, 2}),
                          [](const auto& info) { return std::string(kPlantedBugNames[static_cast<size_t>(info.param.bug)]); });
 
