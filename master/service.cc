@@ -253,6 +253,15 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
   });
 }
 
+void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) {
+  Lead(std::move(cob), request, [](Reign&, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest&) {
+    idl::BalanceReply reply;
+    SetHeader(reply.header, {});
+    reply.passAgeMs = -1;
+    cob(reply);
+  });
+}
+
 void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
   Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::RecoverTabletReply>& cob,
                                        const idl::RecoverTabletRequest& request) {

@@ -40,6 +40,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) override;
   void recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) override;
   void moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) override;
+  void balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) override;
   void setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) override;
   void adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) override;
   void removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) override;

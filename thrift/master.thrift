@@ -63,6 +63,14 @@ struct ReplicaProgress {
 // What the catalog would have to be told of a replica that it does not know.
 struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
 
+// Where a tablet's leader would cut its load in two: key is empty where it knows no such key. KEY: the load left and right of it differs by
+// less than a quarter. POPULAR_KEY: most of the load goes to `key` alone. ONE_DIRECTION: keys are written in order; `key` lies at the end.
+enum SplitFindingKind { NO_KEY = 0, KEY = 1, POPULAR_KEY = 2, ONE_DIRECTION = 3 }
+// middleKey: halves the data; empty: not known. part: of the sampled operations, those on the most popular key.
+struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part, 5: binary popularKey }
+// The highest rates of the last five minutes, or of the last coveredMs if that is less.
+struct LoadPeaks { 1: double operationsPerSecond, 2: double cpuMicrosPerSecond, 3: i64 coveredMs }
+
 struct TabletLoad {
   1: i64 tabletId
   2: i64 epoch
@@ -94,6 +102,8 @@ struct TabletLoad {
   28: optional ReplicaDetail detail   // where the master has asked for it
   29: optional types.AppliedSplit lastSplit  // the latest that this replica has applied
   30: bool failed                     // for good, though its store goes on: it obeys nothing but a drop
+  31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
+  32: optional LoadPeaks peaks        // leads
 }
 
 struct HeartbeatRequest {
@@ -242,6 +252,30 @@ struct RemoveServerReply { 1: MasterReplyHeader header }
 struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining, 4: optional bool maintenance }
 struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
 
+// The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead of at the next
+// interval. The answer tells what is under way, what was done lately (newest first) and what was refused and why, as of the latest pass. Switched
+// off, it goes on planning and does nothing: what it would do stands in `planned`.
+struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now, 4: bool view }
+struct PlannedAction {
+  1: string rule
+  2: string what                      // "split tablet 7 at \"m\""
+  3: string reason                    // in numbers
+  4: i64 tabletId                     // 0: of a server
+  5: i64 ageMs                        // since it was begun
+  6: string outcome                   // empty: under way
+}
+struct RefusedAction { 1: string rule, 2: string cause, 3: i64 tabletId, 4: string server, 5: string detail }
+struct BalanceReply {
+  1: MasterReplyHeader header
+  2: bool enabled
+  3: i64 passAgeMs                    // since the latest pass; -1: none yet
+  4: list<PlannedAction> planned      // by the latest pass
+  5: list<PlannedAction> underWay
+  6: list<PlannedAction> done         // or failed; the latest 100
+  7: list<RefusedAction> refused      // the first 1,000 of the latest pass
+  8: string view                      // as `ebla balance explain --view` reads it; where asked for
+}
+
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
 // Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
@@ -265,6 +299,7 @@ service MasterService {
   AdoptReply adopt(1: AdoptRequest request)
   RemoveServerReply removeServer(1: RemoveServerRequest request)
   SetServerReply setServer(1: SetServerRequest request)
+  BalanceReply balance(1: BalanceRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 
@@ -278,6 +313,8 @@ struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
 struct CandidateNode { 1: string name, 2: types.Endpoint endpoint }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
+// /planner: absent: the planner is on.
+struct PlannerNode { 1: bool enabled }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
 struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining }

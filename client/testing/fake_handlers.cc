@@ -154,6 +154,15 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void balance(Cob<idl::BalanceReply> done, const idl::BalanceRequest&) override {
+    idl::BalanceReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) reply.passAgeMs = -1;
+    }
+    done(reply);
+  }
+
   void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
     idl::SetServerReply reply;
     {

@@ -48,7 +48,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
       ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
       ServiceMethod{"moveTablet", &S::moveTablet}, ServiceMethod{"setServer", &S::setServer},
-      ServiceMethod{"clusterInfo", &S::clusterInfo}};
+      ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo}};
 };
 
 template <>

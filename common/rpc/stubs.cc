@@ -119,6 +119,7 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
   EBLA_STUB(removeServer, RemoveServerRequest, RemoveServerReply)
   EBLA_STUB(moveTablet, MoveTabletRequest, MoveTabletReply)
   EBLA_STUB(setServer, SetServerRequest, SetServerReply)
+  EBLA_STUB(balance, BalanceRequest, BalanceReply)
   EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
 
  private:
