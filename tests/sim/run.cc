@@ -137,7 +137,7 @@ class Run {
     shape.log_entries_kept_max = kKept[scheduler_.Random(kKept.size())];
     if (scheduler_.Random(2) == 0) {  // copies take their time
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
-      shape.copy_bytes_per_second = 8'000 << scheduler_.Random(6);
+      shape.copy_bytes_per_second = (workload_.large ? 128'000 : 8'000) << scheduler_.Random(6);
     }
     workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     return shape;
