@@ -69,7 +69,7 @@ void Nemesis::SlowDown(const std::string& from, const std::string& to, Duration 
 
 // The clients' table is to have another number of replicas for a while.
 bool Nemesis::Resize(int replicas, Duration lasting) {
-  if (resized_) return false;
+  if (resized_ || (replicas == 2 && cluster_.interval())) return false;  // see Run::DrawFaults
   resized_ = true;
   cluster_.log().Add("admin", "wants " + std::to_string(replicas) + " replicas");
   hooks_.resize(replicas);
