@@ -381,6 +381,16 @@ TEST_F(CopyTargetTest, NothingIsDiscardedWhileSomebodyReads) {
   EXPECT_EQ(Records("ts-2"), "");
 }
 
+// So that the test above is known to see it: left out, the records go while a view of them is held.
+TEST_F(CopyTargetTest, WithoutTheRuleTheyAreDiscardedUnderTheReader) {
+  Plant(PlantedBug::discard_under_readers);
+  const std::shared_ptr<const TabletView> reading = View("ts-2");
+  const idl::CopyReply reply = SendCopy("ts-2", Begin(kFar));
+  Plant(PlantedBug::none);
+  EXPECT_EQ(reply.status.code, Code::OK) << reply.status.message;
+  EXPECT_EQ(Records("ts-2"), "") << "while the view is still held";
+}
+
 TEST_F(CopyTargetTest, AFullDiskTakesNoCopy) {
   const std::string before = Records("ts-2");
   at("ts-2").disk.SetFull(true);

@@ -407,6 +407,15 @@ TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
   EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
 }
 
+TEST_F(TabletServerTest, WithoutTheRuleADropDiscardsUnderItsReaders) {
+  Put("k", "v");
+  const auto guard = server_->directory().snapshot()->All().at(0)->view();
+  Plant(PlantedBug::discard_under_readers);
+  EXPECT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  EXPECT_TRUE(Until([&] { return !store_->Get(TableId{kTable}, "k")->has_value(); })) << "while the view is still held";
+  Plant(PlantedBug::none);
+}
+
 TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   Put("k", "v");
   auto guard = server_->directory().snapshot()->All().at(0)->view();

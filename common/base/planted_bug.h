@@ -27,6 +27,7 @@ namespace ebla {
   X(incomplete_acknowledges) /* 5 */                                                                            \
   X(incomplete_offers_log) /* 5: and leads with it */                                                                              \
   X(forgetful_counts) /* 5 */                                                                                   \
+  X(remember_what_is_left) /* 5: sure again by what its checkpoint knows, before its primary has said what is committed */ \
   X(forget_promise_of_unknown) /* 6 */                                                                          \
   X(create_below_tombstone) /* 6 */                                                                             \
   X(drop_despite_promise) /* 6 */                                                                               \
@@ -35,6 +36,7 @@ namespace ebla {
   X(strong_without_lease) /* 7: answered alone, with a majority's grants or without */                          \
   X(strong_before_barrier) /* 7 */                                                                              \
   X(promise_at_once_after_restart) /* 7 */                                                                      \
+  X(discard_under_readers) /* 8: neither a drop nor a copy waits for who reads */                               \
   X(copy_discards_line) /* 9: who holds the last truncated entry is copied too */                               \
   X(copy_complete_at_last_chunk) /* 9: complete before it has applied past every chunk */                       \
   X(copy_without_checkpoint) /* 9: complete before its checkpoint */                                            \

@@ -189,7 +189,8 @@ void ReplicaCore::AnswerAppends() {
 void ReplicaCore::Remember() {
   // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that is
   // what the crash has left.
-  if (!state_.forgetful || !told_committed_ || committed_ < told_committed_ || log_.flushed() < committed_) return;
+  const bool told = told_committed_ || Planted(PlantedBug::remember_what_is_left);
+  if (!state_.forgetful || !configured_ || !told || committed_ < told_committed_ || log_.flushed() < committed_) return;
   const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
   if (!epoch.has_value() || *epoch != configured_) return;
   state_.forgetful = false;
