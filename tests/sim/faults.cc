@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <memory>
 #include <utility>
 
 namespace ebla::sim {
@@ -179,8 +180,14 @@ bool Nemesis::CrashPrimary() {
   const auto at = static_cast<size_t>(index);
   busy_[at] = true;
   const CrashKind kind = scheduler_.Random(4) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
-  cluster_.network().OnceSent(Cluster::ServerName(index), 1 + static_cast<int>(scheduler_.Random(40)), [this, index, at, kind] {
-    if (healed_ || cluster_.server(index) == nullptr) return;
+  // Its life may end before it has sent so much.
+  auto over = std::make_shared<bool>(false);
+  After(seconds(5), [this, at, over] {
+    if (!std::exchange(*over, true)) busy_[at] = false;
+  });
+  cluster_.network().OnceSent(Cluster::ServerName(index), 1 + static_cast<int>(scheduler_.Random(40)), [this, index, at, kind, over] {
+    if (std::exchange(*over, true) || healed_) return;
+    if (cluster_.server(index) == nullptr) return static_cast<void>(busy_[at] = false);
     cluster_.log().Add(Cluster::ServerName(index), "has just sent something");
     cluster_.KillServer(index, kind);
     After(Within(milliseconds(20), seconds(6)), [this, index, at] {

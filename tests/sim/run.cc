@@ -163,6 +163,7 @@ class Run {
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
+  void ConfirmSize();
   std::vector<Fault> DrawFaults();
 
   const RunOptions options_;
@@ -274,10 +275,17 @@ void Run::Resize() {
   changes.replicas = replicas_wanted_;
   const auto done = [this, replicas = replicas_wanted_](const Result<TableInfo>& altered) {
     resizing_ = false;
-    if (altered.has_value() && replicas == replicas_wanted_) return;
-    watcher_.After(milliseconds(100), [this] { Resize(); });
+    const bool done = altered.has_value() && replicas == replicas_wanted_;
+    // An earlier request that the network was slow with may yet undo it.
+    watcher_.After(done ? milliseconds(5'000) : milliseconds(100), [this, done] { done ? ConfirmSize() : Resize(); });
   };
   admin_->admin().AlterTable(kTable, changes, client::Once<Result<TableInfo>>(done));
+}
+
+void Run::ConfirmSize() {
+  admin_->admin().DescribeTable(kTable, client::Once<Result<TableInfo>>([this](const Result<TableInfo>& table) {
+    if (!table.has_value() || table->options.replicas != replicas_wanted_) Resize();
+  }));
 }
 
 void Run::Break() {
