@@ -20,7 +20,7 @@ ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version fir
     : options_(std::move(options)),
       state_(std::move(state)),
       durable_(state_),
-      log_(first, last, applied, std::move(reader)),
+      log_(first, last, applied, {state_.family_epoch, state_.family_lsn}, std::move(reader)),
       now_(options_.started),
       committed_(applied.lsn) {
   if (state_.table && !state_.tombstone) role_ = Follower{};

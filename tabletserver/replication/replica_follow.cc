@@ -187,8 +187,9 @@ void ReplicaCore::AnswerAppends() {
 
 // What a forgetful replica may have acknowledged is here again once it holds all that this epoch has committed.
 void ReplicaCore::Remember() {
-  // Before anybody has said what is committed in which epoch, an empty history proves nothing.
-  if (!state_.forgetful || !configured_ || committed_ < told_committed_ || log_.flushed() < committed_) return;
+  // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that is
+  // what the crash has left.
+  if (!state_.forgetful || !told_committed_ || committed_ < told_committed_ || log_.flushed() < committed_) return;
   const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
   if (!epoch.has_value() || *epoch != configured_) return;
   state_.forgetful = false;

@@ -6,9 +6,10 @@
 
 namespace ebla::tabletserver {
 
-ReplicaLog::ReplicaLog(Version first, Version last, Version applied, LogReader reader)
+ReplicaLog::ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader)
     : reader_(std::move(reader)),
       first_(first),
+      base_(first && applied.lsn.Next() == first.lsn ? applied : first && base.lsn.Next() == first.lsn ? base : Version{}),
       stored_(std::max(last, applied)),
       handed_out_(stored_),
       applied_(applied) {}
@@ -18,6 +19,7 @@ Result<std::optional<Epoch>> ReplicaLog::EpochAt(Lsn lsn) const {
   if (lsn > last().lsn) return std::nullopt;
   if (lsn == last().lsn) return last().epoch;
   if (lsn == applied_.lsn) return applied_.epoch;
+  if (lsn == base_.lsn) return base_.epoch;
   if (const EntryPtr held = Held(lsn)) return held->version.epoch;
   if (!first_ || lsn < first_.lsn) return std::nullopt;
   if (lsn == first_.lsn) return first_.epoch;
@@ -30,7 +32,7 @@ Result<std::optional<Epoch>> ReplicaLog::EpochAt(Lsn lsn) const {
 
 // Epochs never fall along the log, so halving finds it: some twenty reads at most.
 Result<std::optional<Version>> ReplicaLog::LastUpTo(Lsn lsn, Epoch epoch) const {
-  Lsn low = first_ ? first_.lsn : applied_.lsn;
+  Lsn low = base_ ? base_.lsn : first_ ? first_.lsn : applied_.lsn;
   if (!low) low = last().lsn;
   Lsn high = std::min(lsn, last().lsn);
   if (!high || high < low) return std::nullopt;
@@ -117,7 +119,7 @@ Status ReplicaLog::Remove(Lsn from, Version before, std::vector<EntryPtr>& undon
   const Lsn limit{from.value - 1};
   flushed_ = std::min(flushed_, limit);
   for (PendingFlush& flush : flushes_) flush.upto = std::min(flush.upto, limit);
-  if (first_.lsn >= from) first_ = {};
+  if (first_.lsn >= from) first_ = base_ = {};
   return {};
 }
 
@@ -143,8 +145,14 @@ void ReplicaLog::HoldAtMost(size_t bytes) {
   }
 }
 
+void ReplicaLog::Truncated(Version first) {
+  if (remove_from_ && first.lsn >= remove_from_) first = {};
+  if (first != first_) base_ = first && applied_.lsn.Next() == first.lsn ? applied_ : Version{};
+  first_ = first;
+}
+
 void ReplicaLog::Reset(Version start) {
-  first_ = {};
+  first_ = base_ = {};
   stored_ = handed_out_ = applied_ = start;
   flushed_ = {};
   remove_from_ = {};
@@ -170,6 +178,7 @@ void ReplicaLog::OnStored() {
   if (!first_ && handed_out_ > stored_) {
     const auto first = std::find_if(held_.begin(), held_.end(), [this](const EntryPtr& e) { return e->version > stored_; });
     first_ = (*first)->version;
+    base_ = stored_;
   }
   if (entries_handed_out_) remove_from_ = {};
   stored_ = handed_out_;

@@ -23,8 +23,9 @@ using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last
 
 class ReplicaLog {
  public:
-  // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry.
-  ReplicaLog(Version first, Version last, Version applied, LogReader reader);
+  // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry. `base`: an
+  // entry that this log goes on from, though it was never in it: the SPLIT that a child was born with; or none.
+  ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader);
 
   // ---- positions ----
   Version last() const { return held_.empty() ? stored_ : std::max(stored_, held_.back()->version); }
@@ -33,7 +34,8 @@ class ReplicaLog {
   Version applied() const { return applied_; }
   Version first() const { return first_; }  // of the store's log; none: nothing is logged
 
-  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero.
+  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero. Known also of the
+  // entry just before the log's first where that is known: who holds no more than that is sent the log, and needs no copy.
   Result<std::optional<Epoch>> EpochAt(Lsn lsn) const;
   // The last entry at or before `lsn` with an epoch of at most `epoch` that EpochAt still knows.
   Result<std::optional<Version>> LastUpTo(Lsn lsn, Epoch epoch) const;
@@ -58,7 +60,7 @@ class ReplicaLog {
   // Lets go of stored entries, oldest first, until no more than `bytes` are held: the store has them.
   void HoldAtMost(size_t bytes);
   // The store's log now begins with `first`; or with nothing, if that is part of a suffix still to be removed.
-  void Truncated(Version first) { first_ = remove_from_ && first.lsn >= remove_from_ ? Version{} : first; }
+  void Truncated(Version first);
   // Begins anew after `start`, with nothing held or stored: a copy, or a dropped replica forgotten ({}).
   void Reset(Version start);
 
@@ -81,6 +83,7 @@ class ReplicaLog {
 
   const LogReader reader_;
   Version first_;
+  Version base_;        // the entry before first_; none: not known
   Version stored_;      // the last entry in the store
   Version handed_out_;  // the last entry of the output that is out
   Version applied_;

@@ -80,7 +80,7 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   options.shard.window.window_ms = ports.shape.window_ms;
   options.shard.log_kept.entries_max = ports.shape.log_entries_kept_max;
   options.shard.copy.chunk_records = ports.shape.copy_chunk_records;
-  options.copy_bytes_per_second = [rate = ports.shape.copy_bytes_per_second] { return rate; };
+  options.copy_bytes_per_second = [&shape = ports.shape] { return shape.copy_bytes_per_second; };
   options.build_version = "simulated";
   options.rack = ports.rack;
   options.checkpoint.period = std::chrono::seconds(5);

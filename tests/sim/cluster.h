@@ -164,6 +164,8 @@ class Cluster {
   static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
   static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
 
+  // Copies go as fast as they can from now on.
+  void LiftCopyThrottle() { shape_.copy_bytes_per_second = Shape().copy_bytes_per_second; }
   void StartMaster(int index);
   void KillMaster(int index);
   void StartServer(int index);
@@ -187,7 +189,7 @@ class Cluster {
  private:
   testing::SimScheduler& scheduler_;
   EventLog& log_;
-  const Shape shape_;
+  Shape shape_;
   StateWatch state_;
   std::set<std::pair<int, TabletId>> incomplete_;  // replicas, as last looked at
   void Check(int server, const tabletserver::TabletView& view);

@@ -69,7 +69,7 @@ void Nemesis::SlowDown(const std::string& from, const std::string& to, Duration 
 
 // The clients' table is to have another number of replicas for a while.
 bool Nemesis::Resize(int replicas, Duration lasting) {
-  if (resized_) return false;
+  if (resized_ || (replicas == 2 && cluster_.interval())) return false;  // see Run::DrawFaults
   resized_ = true;
   cluster_.log().Add("admin", "wants " + std::to_string(replicas) + " replicas");
   hooks_.resize(replicas);
@@ -166,8 +166,8 @@ void Nemesis::Tempt(const Aim& aim) {
   busy_[static_cast<size_t>(index)] = true;
   cluster_.log().Add(primary, "disk is full");
   cluster_.disk(index).disk.SetFull(true);
-  const auto room = [this, index, primary] {
-    if (!busy_[static_cast<size_t>(index)]) return;
+  const auto room = [this, index, primary, over = std::make_shared<bool>(false)] {
+    if (std::exchange(*over, true)) return;  // by now another fault may have the server
     cluster_.log().Add(primary, "disk has room");
     cluster_.disk(index).disk.SetFull(false);
     busy_[static_cast<size_t>(index)] = false;

@@ -453,6 +453,7 @@ void Nemesis::Heal() {
   cluster_.network().MendAll();
   cluster_.network().SetWeather(Weather());
   cluster_.coordination().SetAvailable(true);
+  cluster_.LiftCopyThrottle();
   for (int i = 0; i < cluster_.masters(); ++i) {
     if (cluster_.master(i) == nullptr) cluster_.StartMaster(i);
     cluster_.master(i)->process().Resume();

@@ -174,12 +174,12 @@ Lines GroupStory::Beat(Arguments& arguments) {
 }
 
 // crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off then.
-// [forgets]: the machine went down under an interval table
+// [forgets [lost=N]]: the machine went down under an interval table, and the last N flushed pieces went with it
 Lines GroupStory::Crash(Arguments& arguments) {
   const std::string name = Name(arguments);
   const size_t keep = arguments.Number("keep", 0);
   const std::string clock = arguments.Text("clock", "");
-  if (arguments.Flag("forgets")) group_->at(name).Forgets();
+  if (arguments.Flag("forgets")) group_->at(name).Forgets(arguments.Number("lost", 0));
   group_->Crash(name, keep);
   if (!clock.empty()) group_->at(name).SkewClock(milliseconds(std::stoll(clock)));
   return News();

@@ -57,7 +57,11 @@ class CoreRig {
   // `clock_skew` off.
   void Crash(size_t keep, Duration clock_skew = {});
   // From its next start on it may have lost what it acknowledged (an interval table's machine went down).
-  void Forgets() { options_.forgot = true; }
+  // With the next crash goes what the last `pieces` flushed pieces were, though they were answered for.
+  void Forgets(size_t pieces = 0) {
+    options_.forgot = true;
+    flushed_ -= std::min(flushed_, pieces);
+  }
   size_t unflushed() const { return journal_.size() - flushed_; }
 
   // ---- what came out --------------------------------------------------------------------------------------------------
