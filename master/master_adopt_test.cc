@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -38,6 +40,34 @@ class MasterAdoptTest : public ::testing::Test {
   }
   std::string SafeMode() {
     return cluster().Call(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest())->safeMode;
+  }
+  idl::SplitTabletReply Split(const std::string& key, int32_t deadline_ms = 0) {
+    idl::SplitTabletRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
+  }
+  // The child's id.
+  int64_t MustSplit(const std::string& key) {
+    const auto reply = Split(key);
+    EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    WaitServing("carts");
+    cluster().scheduler().RunFor(2s);
+    return reply.child.tabletId;
+  }
+  idl::TabletNode Node(int64_t tablet) {
+    const auto node = cluster().coordination().tree().Get(
+        coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
+    EXPECT_TRUE(node) << tablet;
+    return node ? *coordination::DecodeNode<idl::TabletNode>(node->data) : idl::TabletNode();
+  }
+  std::string Ranges() {
+    std::string text;
+    for (const auto& [id, info] : cluster().Tablets()) {
+      text += std::to_string(id) + "[" + info.range.startKey + "," + info.range.endKey + ") ";
+    }
+    return text;
   }
   void WaitServing(const std::string& table) {
     EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing(table).empty(); }, 120s))
@@ -379,6 +409,95 @@ TEST_F(MasterAdoptTest, ATermBelowWhatServersHaveHeardOfIsOutgrown) {
   ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
   WaitServing("carts");
   Create("later");
+}
+
+// What was split since is taken from who has applied it; nothing overlaps, and parents are remembered as far as reported.
+TEST_F(MasterAdoptTest, SplitsMadeSinceAreAdopted) {
+  Begin({});
+  Create("carts", {});
+  auto older = cluster().coordination().TakeSnapshot();
+  const int64_t parent = cluster().Tablets().begin()->first;
+  const int64_t child = MustSplit("m");
+  const int64_t grandchild = MustSplit("t");
+  const int64_t second = MustSplit("f");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never drew or gave"));
+  const auto shown = Adopt(false);
+  EXPECT_THAT(shown.problems, IsEmpty());
+  EXPECT_EQ(shown.tablets.size(), 4u);
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  WaitServing("carts");
+  EXPECT_EQ(Ranges(), ranges);
+  EXPECT_EQ(Node(second).parentId, parent);
+  EXPECT_EQ(Node(grandchild).parentId, child);
+  EXPECT_GT(Node(parent).info.epoch, 1) << "no replica of it is born empty any more";
+  EXPECT_EQ(SafeMode(), "");
+  MustSplit("h");
+}
+
+// A follower that has not applied the split yet has the old range: it is not the one that is right.
+TEST_F(MasterAdoptTest, WhoHasNotAppliedASplitDoesNotSayTheRange) {
+  Begin({});
+  Create("carts", {});
+  auto older = cluster().coordination().TakeSnapshot();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  const int64_t child = MustSplit("m");
+  const std::string ranges = Ranges();
+  const std::string behind = before.voters[0] == before.primary ? before.voters[1] : before.voters[0];
+  FakeServer& follower = cluster().server(static_cast<size_t>(behind.back() - '1'));
+  follower.mute = true;
+  follower.mutable_replicas().erase(child);
+  auto& replica = follower.mutable_replicas().at(before.tabletId);
+  replica.range = before.range;
+  replica.splits.clear();
+  Restore(std::move(older));
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  follower.mute = false;
+  WaitServing("carts");
+  EXPECT_EQ(Ranges(), ranges);
+}
+
+// Nobody who reports has the child: what lies there would be nobody's.
+TEST_F(MasterAdoptTest, AChildThatNobodyReportsIsAProblem) {
+  Begin({});
+  Create("carts", {});
+  auto older = cluster().coordination().TakeSnapshot();
+  const int64_t child = MustSplit("m");
+  for (auto& server : cluster().servers()) server->mutable_replicas().erase(child);
+  Restore(std::move(older));
+  const auto reply = Adopt(true);
+  EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
+  ASSERT_FALSE(reply.problems.empty());
+  EXPECT_THAT(reply.problems[0], HasSubstr("nobody who reports has the keys from \"m\" to the end"));
+}
+
+// The catalog had begun a split, which was completed since, and the tablet split again.
+TEST_F(MasterAdoptTest, AnIntentThatWasOutrun) {
+  Begin({});
+  Create("carts", {});
+  for (auto& server : cluster().servers()) server->refuse_split = idl::Code::COME_AGAIN;
+  (void)Split("m", 300);
+  const int64_t parent = cluster().Tablets().begin()->first;
+  ASSERT_TRUE(Node(parent).__isset.split);
+  const int64_t child = Node(parent).split.childId;
+  auto older = cluster().coordination().TakeSnapshot();
+  for (auto& server : cluster().servers()) server->refuse_split.reset();
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
+  WaitServing("carts");
+  MustSplit("f");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  EXPECT_EQ(cluster().Tablets().size(), 1u) << "neither given up nor completed wrongly";
+  EXPECT_TRUE(Node(parent).__isset.split);
+  const auto done = Adopt(true);
+  ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+  WaitServing("carts");
+  EXPECT_EQ(Ranges(), ranges);
+  EXPECT_FALSE(Node(parent).__isset.split);
+  EXPECT_TRUE(cluster().Tablets().contains(child));
 }
 
 }  // namespace

@@ -38,6 +38,24 @@ class MasterRecoverTest : public ::testing::Test {
     request.deadlineMs = 8'000;
     return cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
   }
+  idl::RecoverTabletReply RecoverOf(int64_t tablet, const std::string& server) {
+    idl::RecoverTabletRequest request;
+    request.tabletId = tablet;
+    request.server = server;
+    request.acceptDataLoss = true;
+    request.deadlineMs = 8'000;
+    return cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request).value();
+  }
+  // Returns the child's id.
+  int64_t SplitAt(const std::string& key) {
+    idl::SplitTabletRequest request;
+    request.table = "carts";
+    request.key = key;
+    const auto reply = cluster_.Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value();
+    EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    cluster_.scheduler().RunFor(2s);
+    return reply.child.tabletId;
+  }
   void WaitServing() {
     EXPECT_TRUE(cluster_.RunUntil([&] { return cluster_.WhyNotServing("carts").empty(); }, 120s))
         << cluster_.WhyNotServing("carts");
@@ -153,6 +171,37 @@ TEST_F(MasterRecoverTest, AnIncompleteReplicaIsNotGivenTheTablet) {
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
   EXPECT_THAT(reply.header.message, HasSubstr("no replica that lives is complete: start one of "));
   EXPECT_THAT(reply.header.message, HasSubstr("the table can only be dropped"));
+}
+
+// It would serve what is the child's by now, which nobody who lives has.
+TEST_F(MasterRecoverTest, AReplicaThatLacksASplitIsNotGivenTheTablet) {
+  const size_t follower = voters_[2] == Tablet().primary ? 1 : 2;
+  Voter(follower).mute = true;
+  cluster_.scheduler().RunFor(200ms);
+  const int64_t child = SplitAt("m");
+  std::vector<size_t> others{0, 1, 2};
+  std::erase(others, follower);
+  Lose(others);
+  const idl::TabletInfo before = Tablet();
+  for (const std::string& server : {voters_[follower], std::string()}) {
+    const auto reply = Recover(server);
+    EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED) << reply.header.message;
+    EXPECT_THAT(reply.header.message, HasSubstr("tablet " + std::to_string(child) + " was split off"));
+    EXPECT_THAT(reply.header.message, HasSubstr("at \"m\""));
+  }
+  EXPECT_EQ(Tablet(), before);
+  // One that has it comes back: both halves can be had from it.
+  Voter(others[0]).Start();
+  Voter(follower).Stop();
+  cluster_.scheduler().RunFor(10s);
+  cluster_.ledger().LossAccepted(before.tabletId);
+  cluster_.ledger().LossAccepted(child);
+  for (const int64_t tablet : {before.tabletId, child}) {
+    const auto reply = RecoverOf(tablet, "");
+    EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+    EXPECT_EQ(reply.chosen, voters_[others[0]]);
+  }
+  WaitServing();
 }
 
 TEST_F(MasterRecoverTest, ServersThatCannotBeAreNamed) {

@@ -183,5 +183,25 @@ TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
   EXPECT_GT(told, 0u);
 }
 
+// PROTOCOL 6: in the first epoch a voter that never had the replica was complete and empty, until its tablet was split: what
+// the log has of the child's half is in the child by now.
+TEST_F(MasterSplitTest, AVoterThatNeverHadTheParentIsNotToldThatItWasBornEmpty) {
+  Begin();
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  const std::string away = before.voters[0] == before.primary ? before.voters[1] : before.voters[0];
+  ServerOf(away).Stop();
+  ServerOf(away).mutable_replicas().clear();  // as if it had been away when the table was made
+  ASSERT_EQ(before.epoch, 1);
+  const idl::SplitTabletReply split = Split("m");
+  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
+  ServerOf(away).Start();
+  for (const int64_t tablet : {split.tablet.tabletId, split.child.tabletId}) {
+    const auto& replicas = ServerOf(away).replicas();
+    ASSERT_TRUE(cluster().RunUntil([&] { return replicas.contains(tablet); }, 60s));
+    EXPECT_TRUE(replicas.at(tablet).incomplete) << "tablet " << tablet << " is to be copied";
+  }
+  WaitServing();
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

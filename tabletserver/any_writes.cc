@@ -21,9 +21,10 @@ Status CheckAnyWrites(const std::vector<Write>& writes, const TabletView& view) 
     if (!plain || write.condition.kind != Condition::Kind::kNone) {
       return Error(Code::kInvalidArgument, "level ANY takes puts and deletes without conditions; use PRIMARY, MAJORITY or ALL");
     }
-    if (!view.range.Contains(write.key)) {
-      return Error(Code::kInvalidArgument, "a batch lies within one tablet: the keys span several");
-    }
+    if (view.range.Contains(write.key)) continue;
+    // The first key led here: it has been split off since.
+    if (!view.range.Contains(writes.front().key)) return Error(Code::kComeAgain, "the tablet has just been split");
+    return Error(Code::kInvalidArgument, "a batch lies within one tablet: the keys span several");
   }
   return Status::Ok();
 }

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/family.h"
 #include "tabletserver/shard_tablet.h"
 
 namespace ebla::tabletserver {
@@ -111,7 +112,10 @@ Status Shard::Recover(RecoveredReplica replica) {
   const TabletId id = replica.tablet;
   const bool remains = replica.applied.has_value() || replica.last_logged;
   const bool absent = !replica.state.table || replica.state.tombstone;
-  if (absent && !remains) {
+  // Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The one
+  // that its state names may be another's by now, where the tablet was split.
+  if (absent && !replica.applied) {
+    if (remains) EBLA_TRY(ports_.store.ForgetReplica(id));
     departed_.emplace(id, std::move(replica.state));
     return Status::Ok();
   }
@@ -225,9 +229,14 @@ void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,
   ports_.executor.Post([this, id, writes = std::move(writes), done = std::move(done)]() mutable {
     std::vector<bool> repeated(writes.size());
     const auto tablet = Find(id);
-    for (size_t i = 0; tablet != nullptr && i < writes.size(); ++i) {
-      const Version known = tablet->core->Remembered(writes[i].client, writes[i].sequence);
-      repeated[i] = known && known != writes[i].version;
+    for (const auto& [other, one] : tablets_) {
+      // A retry goes by key: to what was split off since, or off that.
+      const bool descends = other > id && tablet != nullptr && one->table == tablet->table && SameFamily(other, id);
+      if (one != tablet && !descends) continue;
+      for (size_t i = 0; i < writes.size(); ++i) {
+        const Version known = one->core->Remembered(writes[i].client, writes[i].sequence);
+        repeated[i] = repeated[i] || (known && known != writes[i].version);
+      }
     }
     done(std::move(repeated));
   });

@@ -127,7 +127,8 @@ class Shard {
   void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
                     MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
 
-  // Which of these writes the tablet's window here knows under another version than theirs; `done` runs on the executor.
+  // Which of these writes the window of the tablet, or of what was split off it, knows here under another version than
+  // theirs; `done` runs on the executor.
   struct WriteName {
     ClientId client;
     Sequence sequence;
@@ -262,6 +263,7 @@ class Shard {
   void GiveBirth(Birth& birth);
   void Nudge(const std::shared_ptr<Tablet>& child, Duration after);
   bool Covered(const Tablet& tablet);
+  bool KeepsPlace(const std::shared_ptr<Tablet>& tablet);
   void TakeCovered(const TabletStore::CheckpointResult& covered);
 
   // Copies (shard_copy.cc).

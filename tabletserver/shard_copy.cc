@@ -192,7 +192,7 @@ void Shard::Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& or
 void Shard::ContinuePreparations() {
   for (const std::shared_ptr<Tablet>& tablet : preparing_) {
     const bool read = !tablet->handle->RetiredViewsGone();
-    if (tablet->background_work || tablet->removing || read || !Covered(*tablet)) continue;
+    if (tablet->background_work || tablet->removing || read || !Covered(*tablet) || !KeepsPlace(tablet)) continue;
     tablet->background_work = true;
     tablet->handle->RaiseAppliedBound(tablet->preparing->base->applied.applied);
     tablet->handle->may_expire.store(true, std::memory_order_relaxed);

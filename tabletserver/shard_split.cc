@@ -52,6 +52,8 @@ void Shard::GiveBirth(Birth& birth) {
   child.placed_range = born.applied.range;
   child.handle = std::make_shared<TabletHandle>(child.id, child.table, options_.index);
   child.handle->RaiseAppliedBound(born.applied.applied);
+  // A follower has heard of its primary through its parent, until now.
+  child.handle->heard_ns.store(ports_.executor.Now().since_boot.count(), std::memory_order_relaxed);
   child.handle->may_expire.store(parent.handle->may_expire.load(std::memory_order_relaxed), std::memory_order_relaxed);
   child.core->Step(BeginChild{birth.born, ports_.executor.Now()});
   parent.uncovered = child.uncovered = born.split.version.lsn;
@@ -95,6 +97,15 @@ bool Shard::Covered(const Tablet& tablet) {
     ContinuePreparations();
     ContinueRemovals();
   });
+  return false;
+}
+
+// Once its applied state is discarded, a start gives the replica the place that its state names: that must not be the range
+// that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick looks again.
+bool Shard::KeepsPlace(const std::shared_ptr<Tablet>& tablet) {
+  if (tablet->core->replica().KeepsPlace(tablet->placed_range)) return true;
+  tablet->core->Step(KeepPlace{tablet->placed_range});
+  Touch(tablet);
   return false;
 }
 

@@ -156,7 +156,10 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
   const idl::WriteReply parked = WriteAs("ts-1", 9, 1, {PutOf("p", "2")}, idl::WriteLevel::PRIMARY);
   EXPECT_EQ(parked.header.code, Code::COME_AGAIN);
-  EXPECT_EQ(WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  const idl::WriteReply kept = WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY);
+  EXPECT_EQ(kept.header.code, Code::OK);
+  ASSERT_TRUE(kept.header.__isset.range) << "the child knows nothing of it, and a session waits for it there in vain";
+  EXPECT_EQ(kept.header.range.endKey, "m");
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
   EXPECT_FALSE(answer.has_value());
   Heal();

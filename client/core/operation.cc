@@ -292,7 +292,11 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
     place.primary = place_->primary;
     place.endpoint = place_->endpoint;
     const bool news = place.tablet != place_->tablet || place.epoch != place_->epoch || place.range != place_->range;
-    if (news) router_->Learn(place);
+    if (news) {
+      router_->Learn(place);
+    } else if (last_known_) {
+      router_->Learn(*place_);  // doubted without cause
+    }
   } else if (last_known_ && (code == Code::kOk || IsAnswer(code))) {
     router_->Learn(*place_);  // doubted without cause
   }

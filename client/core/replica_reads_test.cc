@@ -65,6 +65,19 @@ TEST_F(ReplicaReadsTest, StrongReadsAndWritesGoToThePrimaryAndOthersToAll) {
   EXPECT_EQ(cluster_.counts().wrong_place, 0);
 }
 
+// Also where answers name their range, as those of a tablet that was split do.
+TEST_F(ReplicaReadsTest, APlaceThatAnswersIsDoubtedNoMore) {
+  cluster_.Split("r", "f");
+  const TablePtr table = OpenWithRecord();
+  StopMasters();
+  cluster_.AnswerNext("ts-1", idl::Code::UNAVAILABLE);
+  EXPECT_TRUE(Get(table, "a", {}));
+  const uint64_t look_ups = table->router()->look_ups();
+  EXPECT_GT(look_ups, 1u) << "it was doubted";
+  EXPECT_TRUE(Get(table, "a", {}));
+  EXPECT_EQ(table->router()->look_ups(), look_ups);
+}
+
 TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheReadNamesNoLevel) {
   cluster_.SetDefaultRead("r", idl::ReadLevel::EVENTUAL);
   const TablePtr table = OpenWithRecord();

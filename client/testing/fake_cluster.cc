@@ -88,6 +88,7 @@ void FakeCluster::Split(const std::string& table, const std::string& key) {
   right.id = NextId();
   right.range = {key, left.range.end};
   left.range.end = key;
+  left.split = true;
   where.tablets[key] = std::move(right);
 }
 
@@ -362,7 +363,7 @@ bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& re
   }
   const auto lagging = lagging_.find(server);
   served.data = lagging == lagging_.end() ? &table->data : &lagging->second.data[table->id];
-  if (request.tabletId != tablet->id || request.epoch != tablet->epoch) {
+  if (request.tabletId != tablet->id || request.epoch != tablet->epoch || tablet->split) {
     reply.__set_tabletId(tablet->id);
     reply.__set_epoch(tablet->epoch);
     reply.__set_range(rpc::ToIdl(tablet->range));

@@ -33,6 +33,7 @@ class FakeCluster {
     ServerName primary;
     std::vector<ServerName> voters;  // the primary among them
     std::vector<ServerName> learners;
+    bool split = false;  // its answers name its range, as in production
   };
   struct Counts {
     int locates = 0;

@@ -18,6 +18,8 @@ inline TabletId FamilyId(TabletId parent, uint64_t from) {
   return TabletId{from + (wanted + kFamilies - from % kFamilies) % kFamilies};
 }
 
+inline bool SameFamily(TabletId one, TabletId other) { return one.value % kFamilies == other.value % kFamilies; }
+
 inline size_t ShardOfFamily(TabletId tablet, size_t shards) { return (tablet.value % kFamilies) % shards; }
 
 }  // namespace ebla

@@ -40,8 +40,6 @@ struct TabletEntry {
   // To be split: nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
   bool splitting() const { return node.__isset.split; }
   TabletId child() const { return TabletId{static_cast<uint64_t>(node.split.childId)}; }  // where splitting()
-  // Born empty, in the first epoch: a voter that does not know it then is complete. Never a split's child (PROTOCOL 6).
-  bool BornEmpty() const { return node.info.epoch == 1 && !node.__isset.parentId; }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
 };
@@ -73,6 +71,11 @@ class Image {
   bool NamedByIntent(TabletId id) const;
   // Whether a tablet is being split into itself and this one, whose replicas are there before the catalog has it.
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
+  // Born empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
+  // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
+  bool BornEmpty(const TabletEntry& tablet) const {
+    return tablet.node.info.epoch == 1 && !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
+  }
   // Those that were split off the tablet and are there.
   const std::set<TabletId>& ChildrenOf(TabletId id) const;
   // Those that are being split, by the child's id.

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <set>
 
 namespace ebla::master {
 namespace {
@@ -17,6 +18,10 @@ struct Holder {
   const idl::TabletLoad* load = nullptr;
 };
 using Holders = std::vector<Holder>;
+
+bool RangeWithin(const idl::KeyRange& range, const idl::KeyRange& of) {
+  return range.startKey == of.startKey && (of.endKey.empty() || (!range.endKey.empty() && range.endKey <= of.endKey));
+}
 
 std::string Quoted(const std::string& key) { return key.empty() ? "the end" : "\"" + key + "\""; }
 
@@ -31,6 +36,8 @@ class Planner {
     if (greatest_id_ >= image_.next_id()) plan_.next_id = greatest_id_ + 1 + kMargin;
     for (const auto& [id, holders] : tablets_) PlanTablet(TabletId{static_cast<uint64_t>(id)}, holders);
     PlanTables();
+    CheckOverlaps();
+    std::ranges::sort(plan_.tablets, std::ranges::greater{}, [](const idl::AdoptedTablet& tablet) { return tablet.tablet.tabletId; });
     NoteUnheld();
     return std::move(plan_);
   }
@@ -58,10 +65,17 @@ class Planner {
     return nullptr;
   }
 
+  void TakeIds(const idl::TabletLoad& load) {
+    greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+    if (!load.__isset.lastSplit) return;
+    greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.lastSplit.childId));
+    plan_.parents[load.lastSplit.childId] = load.tabletId;
+  }
+
   // What somebody who is given up had led or held is not given to another again.
   void Outbid(const idl::HeartbeatRequest& report) {
     for (const idl::TabletLoad& load : report.tablets) {
-      greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+      TakeIds(load);
       given_up_[load.tabletId].push_back({report.server, &load});
     }
     for (const int64_t table : report.tables) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
@@ -73,7 +87,7 @@ class Planner {
       if (!report) continue;
       for (const idl::TabletLoad& load : report->body.tablets) {
         tablets_[load.tabletId].push_back({name, &load});
-        greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+        TakeIds(load);
       }
       for (const int64_t table : report->body.tables) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
       for (const idl::TableSchema& schema : report->body.schemas) {
@@ -114,31 +128,62 @@ class Planner {
     return greatest;
   }
 
+  // Splits alone change a range: who has the narrowest has applied the most.
+  static const Holder* NarrowestOf(const Holders& holders) {
+    const Holder* best = nullptr;
+    for (const Holder& holder : holders) {
+      // What is being copied knows its range only once the copy has begun.
+      if (holder.load->incomplete) continue;
+      if (!best || best->load->detail.range.endKey.empty() ||
+          (!holder.load->detail.range.endKey.empty() && holder.load->detail.range.endKey < best->load->detail.range.endKey)) {
+        best = &holder;
+      }
+    }
+    return best;
+  }
+
+  // Whether the tablet is as the catalog says, or as the split that it has begun will leave it: that is completed as ever.
+  static bool AsCatalogued(const TabletEntry& known, const idl::KeyRange& range) {
+    if (range == known.node.info.range) return true;
+    return known.splitting() && range.startKey == known.node.info.range.startKey && range.endKey == known.node.split.key;
+  }
+
+  // Its parent has been split again since the catalog began to split this one off.
+  bool Outrun(TabletId child) const {
+    const auto parent = image_.splits().find(child);
+    if (parent == image_.splits().end()) return false;
+    const auto holders = tablets_.find(static_cast<int64_t>(parent->second.value));
+    const Holder* narrowest = holders == tablets_.end() ? nullptr : NarrowestOf(holders->second);
+    return narrowest && !AsCatalogued(*image_.Tablet(parent->second), narrowest->load->detail.range);
+  }
+
   void PlanTablet(TabletId id, const Holders& holders) {
     const TabletEntry* known = image_.Tablet(id);
     Holders all = holders;  // with those that are given up: their epochs count, and nothing else
     const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
     if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
     const auto ahead = [&](const Holder& holder) { return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch; };
-    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id));
-    if (!unknown && !(known && std::ranges::any_of(all, ahead))) return;
+    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || Outrun(id));
+    const Holder* complete = NarrowestOf(holders);
+    const bool split = known && complete && !AsCatalogued(*known, complete->load->detail.range);
+    if (!unknown && !split && !(known && std::ranges::any_of(all, ahead))) return;
     const std::string which = "tablet " + std::to_string(id.value);
     idl::AdoptedTablet adopted;
     for (const Holder& holder : holders) adopted.holders.push_back(holder.server);
     adopted.known = known != nullptr;
     idl::TabletInfo& info = adopted.tablet;
-    // What is being copied knows its range only once the copy has begun.
-    const auto complete = std::ranges::find_if(holders, [](const Holder& holder) { return !holder.load->incomplete; });
-    if (complete == holders.end()) return Problem(which + ": nobody who reports it has a complete replica");
+    if (!complete) return Problem(which + ": nobody who reports it has a complete replica");
     const idl::ReplicaDetail& detail = complete->load->detail;
     info.tabletId = static_cast<int64_t>(id.value);
     info.tableId = known ? known->node.info.tableId : detail.tableId;
-    info.range = known ? known->node.info.range : detail.range;
+    info.range = known && !split ? known->node.info.range : detail.range;
     info.epoch = GreatestEpoch(all, known ? known->node.info.epoch : 0) + kMargin;
     info.state = idl::TabletState::SERVING;
     for (const Holder& holder : holders) {
       if (holder.load->incomplete) continue;
-      if (holder.load->detail.range == info.range && holder.load->detail.tableId == info.tableId) continue;
+      const idl::ReplicaDetail& its = holder.load->detail;
+      const bool within = !split || RangeWithin(info.range, known->node.info.range);
+      if (its.range.startKey == info.range.startKey && its.tableId == info.tableId && within) continue;
       return Problem(which + ": " + holder.server + " holds another range or table than " +
                      (known ? "the catalog says" : complete->server) + "; it cannot be said which is right");
     }
@@ -158,6 +203,46 @@ class Planner {
       }
     }
     plan_.tablets.push_back(std::move(adopted));
+  }
+
+  // As the catalog will have them: where two overlap, it is not known who was split off whom.
+  void CheckOverlaps() {
+    std::map<int64_t, std::map<std::string, const idl::TabletInfo*>> ranges;  // of each table that changes, by start key
+    std::set<int64_t> planned;
+    for (const idl::AdoptedTablet& tablet : plan_.tablets) planned.insert(tablet.tablet.tabletId);
+    const auto add = [&](const idl::TabletInfo& info) {
+      const auto [at, fresh] = ranges[info.tableId].emplace(info.range.startKey, &info);
+      if (!fresh) ProblemOfTwo(*at->second, info);
+    };
+    for (const idl::AdoptedTablet& tablet : plan_.tablets) add(tablet.tablet);
+    for (const auto& [id, tablet] : image_.tablets()) {
+      const bool changes = ranges.contains(tablet.node.info.tableId) && image_.LivingTable(tablet);
+      if (changes && !planned.contains(tablet.node.info.tabletId)) add(tablet.node.info);
+    }
+    for (const auto& [table, starts] : ranges) {
+      const idl::TabletInfo* before = nullptr;
+      for (const auto& [start, info] : starts) {
+        const bool overlap = before && (before->range.endKey.empty() || before->range.endKey > start);
+        if (overlap) ProblemOfTwo(*before, *info);
+        if (before && before->range.endKey < start && !overlap) NoteGap(*before, start);
+        before = info;
+      }
+      if (before && !before->range.endKey.empty()) NoteGap(*before, "");
+    }
+  }
+
+  void ProblemOfTwo(const idl::TabletInfo& one, const idl::TabletInfo& other) {
+    Problem("tablets " + std::to_string(one.tabletId) + " and " + std::to_string(other.tabletId) +
+            " overlap as they are reported: a replica that was split is missing. Start the servers that have it");
+  }
+
+  // In a table of the catalog: what was split off, and is reported by nobody.
+  void NoteGap(const idl::TabletInfo& before, const std::string& to) {
+    const TableEntry* table = image_.Table(TableId{static_cast<uint64_t>(before.tableId)});
+    if (!table || !table->serving()) return;  // CheckWhole says it; or it is being made
+    const std::string what = "nobody who reports has the keys from " + Quoted(before.range.endKey) + " to " + Quoted(to) +
+                             ", which were split off tablet " + std::to_string(before.tabletId) + " or lie beside it";
+    without_.empty() ? Problem(what + ": start the server that has") : plan_.notes.push_back(what + ": they are given up");
   }
 
   void PlanTables() {
@@ -263,6 +348,12 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
   for (const idl::AdoptedTablet& tablet : plan.tablets) {
     if (change.full()) return change;
     idl::TabletNode node;
+    const TabletEntry* known = image.Tablet(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)});
+    const bool same_range = known && known->node.info.range == tablet.tablet.range;
+    if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
+    if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
+    const auto parent = plan.parents.find(tablet.tablet.tabletId);
+    if (parent != plan.parents.end()) node.__set_parentId(parent->second);
     node.info = tablet.tablet;
     LOG(WARNING) << "adopting tablet " << node.info.tabletId << " of " << tablet.table << " at epoch " << node.info.epoch
                  << ", primary " << node.info.primary << (tablet.led ? ", which leads it" : ", with the longest log");

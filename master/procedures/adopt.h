@@ -6,6 +6,9 @@
 //             A tablet that somebody leads goes on, unless another has an entry of a later epoch: its primary knows its
 //             voters. Of one that nobody leads nobody knows the voters any more: it begins with the longest complete log,
 //             alone, and all others who have it become learners, promoted as soon as they are level.
+//             Where replicas have different ranges the narrowest is right: splits alone change one, and who has applied a
+//             split knows it to be committed. A split that the catalog has begun is left to be completed, unless another one
+//             came after it. No two tablets may come to overlap, and of a parent nothing is adopted without its children.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold, some
 //             that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for good:
@@ -13,11 +16,13 @@
 //             Barrier is not committed (only writes of level PRIMARY can be acknowledged there: they are kept, as ever), or
 //             a complete replica had forgotten. What servers that are given up last reported counts for epochs and ids.
 // Writing:    Tables and tablets, in several Multis; the next id last. Until that stands ids beyond it are reported, so
-//             that the master stays in safe mode and takes nothing for a stray. A successor that is asked again goes on.
+//             that the master stays in safe mode and takes nothing for a stray. Children before parents: while an intent
+//             names a child, it is no stray either. A successor that is asked again goes on.
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,7 +35,8 @@ struct Adoption {
   std::vector<std::string> problems;  // what must be put right first
   std::vector<std::string> notes;     // what is given up, or left over
   std::vector<idl::AdoptedTable> tables;
-  std::vector<idl::AdoptedTablet> tablets;
+  std::vector<idl::AdoptedTablet> tablets;  // the greatest id first
+  std::map<int64_t, int64_t> parents;       // of those that are known to have been split off
   uint64_t next_id = 0;  // as it shall be
 
   bool empty(const Image& image) const { return tables.empty() && tablets.empty() && next_id == image.next_id(); }

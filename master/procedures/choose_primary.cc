@@ -58,7 +58,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
   return choice;
 }
 
-PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server,
+PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
                              const std::vector<FenceAnswer>& answers) {
   PrimaryChoice choice = ChoosePrimary(voters, answers, false);
   if (choice.primary) return choice;
@@ -66,7 +66,7 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
   const FenceAnswer* best = nullptr;
   for (const FenceAnswer& answer : answers) {
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
-    if (!HasLog(answer, false) || (!server.empty() && answer.server != server)) continue;
+    if (!HasLog(answer, false) || (!server.empty() && answer.server != server) || answer.last < least) continue;
     if (!best || answer.last > best->last) best = &answer;
   }
   if (best) {
@@ -75,7 +75,8 @@ PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const Server
     choice.loss_possible = choice.alone = true;
     choice.reason = "recovered by hand, from the log of " + best->server + " through " + best->last.ToString();
   } else {
-    choice.reason = server.empty() ? "no replica that answers is complete" : server + " does not answer, or is incomplete";
+    choice.reason = server.empty() ? "no replica that answers is complete and has all that was split off"
+                                   : server + " does not answer, or is incomplete, or lacks what was split off";
   }
   return choice;
 }

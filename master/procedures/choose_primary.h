@@ -40,9 +40,9 @@ struct PrimaryChoice {
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool born_empty);
 
-// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone. But where a majority has come back
+// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`. But where a majority has come back
 // meanwhile nothing need be lost, and they go on as ever, whoever was named.
-PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server,
+PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
                              const std::vector<FenceAnswer>& answers);
 
 }  // namespace ebla::master

@@ -64,23 +64,30 @@ TEST(ChooseSurvivorTest, WhoIsNamedOrTheLongestCompleteLogLeadsAlone) {
   const std::vector<ServerName> five = {"a", "b", "c", "d", "e"};
   FenceAnswer incomplete = Answer("stranger", 4, 50);
   incomplete.incomplete = true;
-  auto choice = ChooseSurvivor(five, "", {Answer("a", 2, 9), Answer("b", 2, 12), incomplete});
+  auto choice = ChooseSurvivor(five, "", {}, {Answer("a", 2, 9), Answer("b", 2, 12), incomplete});
   EXPECT_EQ(choice.primary, "b");
   EXPECT_EQ(choice.presumed, (Version{Epoch{2}, Lsn{12}}));
   EXPECT_TRUE(choice.alone && choice.loss_possible);
-  choice = ChooseSurvivor(five, "a", {Answer("a", 2, 9), Answer("b", 2, 12)});
+  choice = ChooseSurvivor(five, "a", {}, {Answer("a", 2, 9), Answer("b", 2, 12)});
   EXPECT_EQ(choice.primary, "a");
   EXPECT_TRUE(choice.alone);
-  EXPECT_FALSE(ChooseSurvivor(five, "c", {Answer("a", 2, 9), Answer("b", 2, 12)}).primary);
+  EXPECT_FALSE(ChooseSurvivor(five, "c", {}, {Answer("a", 2, 9), Answer("b", 2, 12)}).primary);
+}
+
+TEST(ChooseSurvivorTest, ALogThatLacksASplitIsNotChosen) {
+  const Version split{Epoch{2}, Lsn{10}};
+  EXPECT_FALSE(ChooseSurvivor(kThree, "", split, {Answer("a", 2, 9)}).primary);
+  EXPECT_FALSE(ChooseSurvivor(kThree, "a", split, {Answer("a", 1, 12)}).primary) << "of another history from 10 on";
+  EXPECT_EQ(ChooseSurvivor(kThree, "a", split, {Answer("a", 2, 10)}).primary, "a");
 }
 
 TEST(ChooseSurvivorTest, WhereAMajorityHasComeBackNothingIsLost) {
-  auto choice = ChooseSurvivor(kThree, "a", {Answer("a", 2, 9), Answer("b", 2, 12)});
+  auto choice = ChooseSurvivor(kThree, "a", {}, {Answer("a", 2, 9), Answer("b", 2, 12)});
   EXPECT_EQ(choice.primary, "b");
   EXPECT_FALSE(choice.alone || choice.loss_possible);
   FenceAnswer forgetful = Answer("b", 2, 12);
   forgetful.forgetful = true;
-  choice = ChooseSurvivor(kThree, "a", {Answer("a", 2, 9), forgetful});
+  choice = ChooseSurvivor(kThree, "a", {}, {Answer("a", 2, 9), forgetful});
   EXPECT_EQ(choice.primary, "a") << "who may have forgotten makes no majority";
   EXPECT_TRUE(choice.alone);
 }

@@ -15,7 +15,10 @@ std::string DropStraysName(const ServerName& server) { return "drop strays of se
 
 std::optional<uint64_t> UndrawnId(const Image& image, const Report& report) {
   uint64_t greatest = 0;
-  for (const idl::TabletLoad& load : report.body.tablets) greatest = std::max(greatest, static_cast<uint64_t>(load.tabletId));
+  for (const idl::TabletLoad& load : report.body.tablets) {
+    greatest = std::max(greatest, static_cast<uint64_t>(load.tabletId));
+    if (load.__isset.lastSplit) greatest = std::max(greatest, static_cast<uint64_t>(load.lastSplit.childId));
+  }
   for (const int64_t table : report.body.tables) greatest = std::max(greatest, static_cast<uint64_t>(table));
   return greatest >= image.next_id() ? std::optional(greatest) : std::nullopt;
 }

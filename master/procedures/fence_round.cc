@@ -112,7 +112,8 @@ PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
     if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every replica that lives has answered"};
-    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.answers);
+    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least,
+                          fencing.answers);
   }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;

@@ -32,6 +32,7 @@ inline constexpr Duration kFencePatience = std::chrono::milliseconds(2'500);
 // No majority is left: an operator gives the tablet to one replica alone.
 struct Recovery {
   ServerName server;  // empty: the longest complete log
+  Version least;      // that the log must have; none: any will do
 };
 
 // A tablet to be fenced.

@@ -7,7 +7,38 @@
 namespace ebla::master {
 namespace {
 
-HolderSeen Look(const Context& context, TabletId tablet, const ServerName& name, bool voter) {
+Version LastOf(const idl::TabletLoad& load) {
+  return {Epoch{static_cast<uint64_t>(load.lastEpoch)}, Lsn{static_cast<uint64_t>(load.lastLsn)}};
+}
+
+// The last split of the tablet that the catalog knows. Children of one parent are drawn in the order of its log.
+struct SplitSeen {
+  TabletId child;  // none: it never was
+  Version at;      // in the parent's log, or of a later split; none: nobody who reported has applied it
+
+  bool IsIn(const idl::TabletLoad& load) const {
+    if (!child || (load.__isset.lastSplit && load.lastSplit.childId >= static_cast<int64_t>(child.value))) return true;
+    // Logs that have an entry of an epoch, or of a later one, have what was committed before it.
+    return at && LastOf(load) >= at;
+  }
+};
+
+SplitSeen LastSplit(const Context& context, TabletId tablet) {
+  SplitSeen split;
+  const std::set<TabletId>& children = context.image().ChildrenOf(tablet);
+  if (children.empty()) return split;
+  split.child = *children.rbegin();
+  for (const auto& [name, server] : context.servers.all()) {
+    const idl::TabletLoad* load = server.report ? server.report->Find(tablet) : nullptr;
+    if (!load || !load->__isset.lastSplit || load->lastSplit.childId < static_cast<int64_t>(split.child.value)) continue;
+    const idl::LogPosition& position = load->lastSplit.position;
+    const Version at{Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+    if (!split.at || at < split.at) split.at = at;
+  }
+  return split;
+}
+
+HolderSeen Look(const Context& context, TabletId tablet, const SplitSeen& split, const ServerName& name, bool voter) {
   HolderSeen seen{.server = name, .voter = voter};
   const Server* server = context.servers.Find(name);
   if (!server) return seen;
@@ -18,21 +49,35 @@ HolderSeen Look(const Context& context, TabletId tablet, const ServerName& name,
   const idl::TabletLoad* load = report->Find(tablet);
   if (!load) return seen;
   seen.known = true;
-  seen.last = {Epoch{static_cast<uint64_t>(load->lastEpoch)}, Lsn{static_cast<uint64_t>(load->lastLsn)}};
+  seen.last = LastOf(*load);
   seen.applied = Lsn{static_cast<uint64_t>(load->appliedLsn)};
   seen.incomplete = load->incomplete;
   seen.forgetful = load->forgetful;
   seen.failed = load->failed;
+  seen.splits = seen.incomplete || seen.failed || split.IsIn(*load);  // those are refused for that
   return seen;
 }
 
-bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete && !seen.failed; }
+bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete && !seen.failed && seen.splits; }
 
 Status WhyNot(const HolderSeen& seen) {
   if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " does not live");
   if (!seen.known) return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
   if (seen.failed) return Error(Code::kConditionFailed, "the replica on " + seen.server + " has failed: its server's log says why");
-  return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
+  if (seen.incomplete) {
+    return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
+  }
+  return Error(Code::kConditionFailed, "the log of " + seen.server + " ends at " + seen.last.ToString() +
+                                           ", before the tablet was split as the catalog has it");
+}
+
+// What a log without the split would serve beside the child, for people.
+std::string Overlap(const Context& context, TabletId tablet, const SplitSeen& split) {
+  const TabletEntry* child = context.image().Tablet(split.child);
+  if (!child) return "";
+  return "tablet " + std::to_string(split.child.value) + " was split off tablet " + std::to_string(tablet.value) + " at \"" +
+         EscapeBytes(child->node.info.range.startKey) + "\": without that, one would serve what is the other's, and what " +
+         "was written there since would be lost";
 }
 
 std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const HolderSeen&)) {
@@ -90,8 +135,10 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
     return survey;
   }
   const idl::TabletInfo& info = tablet->node.info;
-  for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, id, name, true));
-  for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, id, name, false));
+  const SplitSeen split = LastSplit(context, id);
+  survey.least = split.at;
+  for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, id, split, name, true));
+  for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, id, split, name, false));
   const HolderSeen* chosen = nullptr;
   for (const HolderSeen& seen : survey.holders) {
     if (server.empty() ? Usable(seen) && (!chosen || seen.last > chosen->last) : seen.server == server) chosen = &seen;
@@ -103,14 +150,19 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
     survey.loss = Loss(survey.holders, *chosen);
   } else if (chosen) {
     survey.refusal = WhyNot(*chosen);
+    if (!chosen->splits) {
+      survey.refusal = Error(Code::kConditionFailed, survey.refusal.message() + "; " + Overlap(context, id, split));
+    }
   } else if (!server.empty()) {
     survey.refusal = Error(Code::kInvalidArgument, "server " + server + " has no replica of it; choose one of " +
                                                        Names(survey.holders, [](const HolderSeen&) { return true; }));
   } else {
+    const bool before = std::ranges::any_of(survey.holders, [](const HolderSeen& seen) { return seen.live && !seen.splits; });
     survey.refusal = Error(Code::kConditionFailed,
-                           "no replica that lives is complete: start one of " +
-                               Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
-                               "; if all are gone for good, the table can only be dropped");
+                           "no replica that lives is complete" + (before ? " and has the last split" : std::string()) +
+                               ": start one of " + Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
+                               "; if all are gone for good, the table can only be dropped" +
+                               (before ? ". " + Overlap(context, id, split) : ""));
   }
   return survey;
 }
@@ -141,7 +193,7 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   began_ = began_.value_or(tablet->epoch());
   LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice
              << (server_.empty() ? ", or whose log turns out to be the longest" : "") << ": " << survey.loss;
-  steward_.Recover(tablet_, {server_}, [done = std::move(done)](Status status) mutable {
+  steward_.Recover(tablet_, {server_, survey.least}, [done = std::move(done)](Status status) mutable {
     done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
   });
 }

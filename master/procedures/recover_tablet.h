@@ -6,6 +6,8 @@
 // Place:      reign.h surveys and starts; tablet_steward.h fences, decides and configures.
 // Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator asks
 //             again; after it any master's steward finds a tablet of one voter, and brings it to be led as ever.
+// Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a child's by
+//             now, and nobody would have what the child had. It is not chosen.
 // Old voters: those that come back are strays: dropped, once what they had acknowledged at PRIMARY has been kept.
 // Threads:    the master's executor.
 #pragma once
@@ -33,6 +35,7 @@ struct HolderSeen {
   bool incomplete = false;
   bool forgetful = false;
   bool failed = false;
+  bool splits = true;  // it has logged all that the catalog knows to be split off
 };
 
 struct RecoverySurvey {
@@ -40,6 +43,7 @@ struct RecoverySurvey {
   Status refusal;                  // OK: it can be done. UNAVAILABLE: not yet. NOT_FOUND, INVALID_ARGUMENT, CONDITION_FAILED
   std::optional<ServerName> choice;  // who would lead
   std::string loss;                // what may be lost, for people
+  Version least;                   // the log that whoever leads must have: the last split that the catalog knows
 };
 
 // What there is of the tablet, and whether `server` (empty: the longest complete log) may be given it.

@@ -34,7 +34,7 @@ void Reminders::Consider(const ServerName& name) {
     const bool due = now - entry.since >= kOddFor * (1 << std::min(entry.told, 4));
     if (due && !busy_.contains(name) && orders.size() < kTabletsPerOrderMax) {
       idl::ConfigureTablet order = ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet));
-      order.born = tablet.BornEmpty() && IsIn(name, tablet.node.info.voters);
+      order.born = context_.image().BornEmpty(tablet) && IsIn(name, tablet.node.info.voters);
       orders.push_back(std::move(order));
       entry.since = now;
       ++entry.told;

@@ -84,6 +84,13 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
     return done(Progress::Done(refused_ ? refusal_ : Error(Code::kUnavailable, "a failover undid the split: ask again")));
   }
   child_ = tablet->child();
+  // In a catalog restored from an older state it may have been completed long ago, and another followed. The primary's
+  // report shows that, so it is waited for.
+  if (auto beyond = context_.beyond.What()) return done(Progress::Later(Error(Code::kUnavailable, *std::move(beyond))));
+  const Server* primary = context_.servers.Find(tablet->node.info.primary);
+  if (primary && primary->live && !primary->CurrentReport()) {
+    return done(Progress::Later(Error(Code::kUnavailable, "server " + tablet->node.info.primary + " has not reported yet")));
+  }
   const Proof proof = Look(*tablet);
   if (proof.applied) return Complete(proof.split, std::move(done));
   if (proof.never) return GiveUp(std::move(done));

@@ -115,7 +115,7 @@ void TabletBatch::Configure() {
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
     order.__isset.presumed = false;
-    order.born = order.born || tablet->BornEmpty();
+    order.born = order.born || context_.image().BornEmpty(*tablet);
     Telling& telling = telling_[item.tablet];
     telling.creating = tablet->creating();
     telling.voters = order.voters.size();

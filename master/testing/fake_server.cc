@@ -495,6 +495,9 @@ void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const id
       result.status = MakeStatus(*refuse_split, "told to refuse");
     } else if (!again && (!replica || replica->leading != order.epoch)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+    } else if (!again && (order.key <= replica->range.startKey ||
+                          (!replica->range.endKey.empty() && order.key >= replica->range.endKey))) {
+      result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "no key of this tablet");
     } else if (!again && !SplitHere(order, *replica)) {
       result.status = MakeStatus(idl::Code::COME_AGAIN, "no majority");
     }

@@ -530,7 +530,9 @@ void ReplicaCore::TakeForStore(ReplicaOutput& output) {
   }
   awaiting_store_ = state_dirty_ || entries;
   if (!awaiting_store_ && !flush_wanted_) return;
-  output.flush = FlushRequest{next_flush_, NextFlushMode(output.state.has_value())};
+  // What the master is told of a SPLIT, the catalog knows for good.
+  const bool split = std::ranges::any_of(output.append, [](const EntryPtr& entry) { return entry->kind == EntryKind::kSplit; });
+  output.flush = FlushRequest{next_flush_, NextFlushMode(output.state.has_value() || split)};
   flushes_.push_back({next_flush_, output.flush->mode, output.state});
   log_.HandOut(next_flush_, entries);
   next_flush_ = next_flush_.Next();

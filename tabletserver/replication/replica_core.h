@@ -73,6 +73,7 @@ class ReplicaCore {
   void Step(const KnownCommitted& input) { CommitTo(std::min(input.upto, log_.stored().lsn)); }
   void Step(const SplitApplied& input);
   void Step(const SplitInCopy& input);
+  void Step(const KeepPlace& input);
   // ---- the store -----------------------------------------------------------------------------------------------------
   void Step(const Stored& input);
   void Step(const StoreFailed& input);
@@ -132,6 +133,7 @@ class ReplicaCore {
   Lsn NeededFrom() const;
   bool may_apply() const;          // false while a copy has not arrived
   bool incomplete() const { return state_.incomplete; }
+  bool KeepsPlace(const KeyRange& range) const { return durable_.incomplete_range == range; }
   // The copy whose start the host is to install; the one whose chunks it takes. 0: none.
   uint64_t preparing() const { return copy_ && copy_->stage == CopyStage::kPreparing ? copy_->order.id : 0; }
   uint64_t receiving() const { return copy_ && copy_->stage == CopyStage::kReceiving ? copy_->order.id : 0; }

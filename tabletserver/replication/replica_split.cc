@@ -42,4 +42,11 @@ void ReplicaCore::Step(const SplitInCopy& input) {
   if (copy_ && copy_->stage >= CopyStage::kApplying && copy_->upto >= input.at) AbandonCopy();
 }
 
+void ReplicaCore::Step(const KeepPlace& input) {
+  CHECK(!awaiting_store_);
+  if (state_.incomplete_range == input.range) return;  // on its way
+  state_.incomplete_range = input.range;
+  state_dirty_ = true;
+}
+
 }  // namespace ebla::tabletserver

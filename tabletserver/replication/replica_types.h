@@ -93,6 +93,12 @@ struct SplitInCopy {
   Lsn at;
 };
 
+// Every checkpoint from now on shows the replica with this range, or not at all: it is the place that it has without its
+// applied state.
+struct KeepPlace {
+  KeyRange range;
+};
+
 // The host has removed what a dropped replica left (records, applied state, log): a later epoch may create it anew.
 struct ReplicaForgotten {};
 

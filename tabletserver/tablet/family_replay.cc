@@ -21,9 +21,12 @@ bool Missing(const RecoveredReplica& replica) {
 // been split yet, and has its place.
 bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete; }
 
-bool Reaches(const RecoveredReplica& parent, Lsn lsn) {
+// Not where the parent's place is without the child's already, what it had being discarded when this server stopped.
+bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
+  const KeyRange& range = parent.applied ? parent.applied->range : parent.state.incomplete_range;
   const Lsn next = parent.applied ? parent.applied->applied.lsn.Next() : Lsn{1};
-  return parent.first_logged && parent.first_logged.lsn <= next && lsn <= parent.last_logged.lsn;
+  return parent.first_logged && parent.first_logged.lsn <= next && child.state.family_lsn <= parent.last_logged.lsn &&
+         range.Contains(child.state.incomplete_range.start);
 }
 
 // How far the parent is to be replayed for the sake of its children.
@@ -31,7 +34,7 @@ Lsn WantedOf(const RecoveredReplica& parent, const Replicas& replicas) {
   Lsn wanted;
   for (const RecoveredReplica& child : replicas) {
     if (!Missing(child) || child.state.family_parent != parent.tablet) continue;
-    if (MayBeGone(child) && !Reaches(parent, child.state.family_lsn)) continue;
+    if (MayBeGone(child) && !Reaches(parent, child)) continue;
     wanted = std::max(wanted, child.state.family_lsn);
   }
   return parent.applied && wanted <= parent.applied->applied.lsn ? Lsn{} : wanted;

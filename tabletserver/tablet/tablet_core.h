@@ -187,6 +187,7 @@ class TabletCore {
   void Step(const CopyNews& input) { replica_.Step(input); }
   void Step(const ReceiveCopy& input);
   void Step(const InstallCopy& input);
+  void Step(const KeepPlace& input) { replica_.Step(input); }
   void Step(const CopyArrived& input) { replica_.Step(input); }
   void Step(const CopyCheckpointed& input) {
     replica_.Step(input);

@@ -85,13 +85,14 @@ bool TabletCore::RefuseWhileSplitting(const WriteRequest& request) {
   return true;
 }
 
-// Of writes that are answered after a split: a position of the shrunken tablet says nothing of what went to the child,
-// and tablet and epoch do not tell the range any more (rule 17).
+// Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position of the
+// shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more (rule 17).
 void TabletCore::NameRange(Lsn entry, WriteReply& reply) const {
-  if (!applied_.last_split) return;
-  if (entry && entry < applied_.last_split->version.lsn) {
+  if (applied_.last_split && entry && entry < applied_.last_split->version.lsn) {
     reply.applied = {};
-  } else {
+  } else if (pending_split_ && entry > pending_split_->lsn) {
+    reply.range = KeyRange{applied_.range.start, pending_split_->detail.key};
+  } else if (applied_.last_split) {
     reply.range = applied_.range;
   }
 }

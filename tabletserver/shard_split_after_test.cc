@@ -1,0 +1,177 @@
+// What a split leaves behind on a server (PROTOCOL 6, 9, 10, 13, 22): places after crashes, what is told of a newborn
+// follower, of a retry, and to who writes meanwhile.
+#include <gtest/gtest.h>
+
+#include "tabletserver/any_writes.h"
+#include "tabletserver/group_fixture.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using idl::Code;
+
+class ShardSplitAfterTest : public GroupFixture {
+ protected:
+  static constexpr int64_t kChild = kTablet + 64;
+  static constexpr TabletId kParentId{static_cast<uint64_t>(kTablet)};
+
+  void SetUp() override {
+    options_.checkpoint = {.period = 600s, .log_bytes = 100'000'000, .look_every = 500ms};  // only those asked for
+    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
+  }
+  bool Serves(const std::string& server, int64_t tablet = kTablet) {
+    return Until([&] {
+      const auto view = View(server, tablet);
+      return view != nullptr && view->barrier_applied;
+    }, 10s);
+  }
+  void LeadAndSplit() {
+    ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+    ASSERT_TRUE(Serves("ts-1"));
+    ASSERT_EQ(Write("ts-1", {PutOf("a", "1"), PutOf("p", "1")}).header.code, Code::OK);
+    SplitAt(1);
+  }
+  void SplitAt(int64_t epoch) {
+    const std::string leader = epoch == 1 ? "ts-1" : "ts-2";
+    ASSERT_EQ(Split(leader, epoch, "m", kChild).status.code, Code::OK);
+    ASSERT_TRUE(Until([&] { return View("ts-2", kChild) != nullptr && View("ts-3", kChild) != nullptr; }, 10s));
+  }
+  void Checkpoint(const std::string& server) {
+    bool done = false;
+    at(server).store->Checkpoint(*at(server).executor, [&](const auto& result) { done = result.has_value(); });
+    ASSERT_TRUE(Until([&] { return done; }, 5s));
+  }
+  const TabletHandle* Handle(const std::string& server, int64_t tablet) {
+    for (const auto& handle : at(server).server->directory().snapshot()->All()) {
+      if (handle->tablet.value == static_cast<uint64_t>(tablet)) return handle.get();
+    }
+    return nullptr;
+  }
+  std::string Ranges(const std::string& server) {
+    std::string text;
+    const auto snapshot = at(server).server->directory().snapshot();
+    const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{kTable});
+    for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
+      text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() + " ";
+    }
+    return text;
+  }
+};
+
+// PROTOCOL 10: between the removal of what it had and the copy's start, a checkpoint has no applied state of the replica. Its
+// place after a crash is not that which it had before it was split: the child is there.
+TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
+  options_.shard.log_kept.entries_max = 5;
+  LeadAndSplit();
+  Cut("ts-1", "ts-3");
+  Cut("ts-2", "ts-3");
+  for (int i = 0; i < 20; ++i) {
+    ASSERT_EQ(Write("ts-1", {PutOf("b" + std::to_string(i), std::string(20'000, 'x'))}).header.code, Code::OK);
+  }
+  Checkpoint("ts-1");
+  ASSERT_TRUE(at("ts-1").store->TruncateLog(kParentId, View("ts-1")->applied.lsn).ok());
+  Checkpoint("ts-1");
+  Crash("ts-1");
+  Start("ts-1");
+  ASSERT_TRUE(Fence(2, {"ts-1", "ts-2"}));
+  ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1", "ts-2"}, {}}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-1"));
+  copy_bytes_per_second_ = 20'000;
+  Heal();
+  ASSERT_TRUE(Configure(3, {"ts-1", {"ts-1", "ts-2"}, {"ts-3"}}));
+  ASSERT_TRUE(Until([&] { return View("ts-3") != nullptr && View("ts-3")->incomplete && View("ts-3")->epoch == Epoch{3}; }, 30s));
+  scheduler_.RunFor(2s);
+  ASSERT_TRUE(View("ts-3")->incomplete) << "the copy is under way";
+  ASSERT_TRUE(at("ts-3").store->ForgetReplica(kParentId).ok());
+  Checkpoint("ts-3");
+  Crash("ts-3");
+  Start("ts-3");
+  EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\") 164[\"m\", \"\") ");
+  copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
+  EXPECT_TRUE(Until([&] { return Level("ts-3", "ts-1"); }, 60s));
+  EXPECT_EQ(Get("ts-3", "p", idl::ReadLevel::EVENTUAL).record.value, "1");
+}
+
+// Of a dropped parent the applied state may be gone and the log still be there.
+TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
+  LeadAndSplit();
+  const auto log = at("ts-3").store->ReadLog(kParentId, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
+  ASSERT_TRUE(log && !log->empty());
+  ASSERT_EQ(TryDrop("ts-3", 2), Code::OK);
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "164[\"m\", \"\") "; }, 20s)) << Ranges("ts-3");
+  AppendBatch again{kParentId, {}};
+  for (const LogEntry& entry : *log) again.entries.push_back(&entry);
+  ASSERT_TRUE(at("ts-3").store->Append({&again, 1}).ok());
+  Checkpoint("ts-3");
+  Crash("ts-3");
+  Start("ts-3");
+  EXPECT_EQ(Ranges("ts-3"), "164[\"m\", \"\") ");
+  EXPECT_EQ(Get("ts-3", "p", idl::ReadLevel::EVENTUAL).record.value, "1");
+  EXPECT_EQ(TryDrop("ts-3", 1), Code::STALE_EPOCH) << "the tombstone is remembered";
+}
+
+// A majority's machines crash: in an interval table what they logged may be gone, but not a SPLIT that the master was told of.
+TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
+  table_options_.__set_durability(idl::Durability::INTERVAL);
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  scheduler_.RunFor(3s);  // what was logged so far has been fsynced
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  const Version split = View("ts-1")->applied;
+  Crash("ts-1");
+  Start("ts-1");
+  ASSERT_TRUE(Until([&] { return View("ts-1") != nullptr; }, 5s));
+  EXPECT_GE(View("ts-1")->last_appended, split);
+}
+
+// A follower that has just been born has heard of its primary through its parent.
+TEST_F(ShardSplitAfterTest, ANewbornFollowerDoesNotReportItsPrimarySilent) {
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  scheduler_.RunFor(2s);
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  ASSERT_TRUE(Until([&] { return Handle("ts-2", kChild) != nullptr; }, 10s));
+  const MonotonicTime heard{Duration(Handle("ts-2", kChild)->heard_ns.load())};
+  EXPECT_LT(at("ts-2").executor->Now() - heard, 500ms);
+}
+
+// PROTOCOL 22: an undone PRIMARY write whose retry ran in the child is marked as repeated.
+TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
+  ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2"));
+  SplitAt(2);
+  ASSERT_EQ(WriteAs("ts-2", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
+  Heal();
+  ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && Level("ts-1", "ts-2", kChild); }, 20s));
+  idl::ListKeptRequest request;
+  request.header.tableId = kTable;
+  const auto kept = Await<idl::ListKeptReply>(
+      [&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
+  ASSERT_EQ(kept.writes.size(), 2u);
+  for (const idl::KeptWrite& write : kept.writes) {
+    EXPECT_EQ(write.repeated, write.effects[0].key == "zz") << write.effects[0].key;
+  }
+}
+
+// Between the look-up of its tablet and the look at its view, the key was split off: the next attempt finds the child.
+TEST(CheckAnyWritesTest, AKeyThatWasJustSplitOffComesAgain) {
+  TabletSchema schema;
+  schema.last_write_wins = true;
+  TabletView view;
+  view.range = {"", "m"};
+  view.schema = std::make_shared<const TabletSchema>(schema);
+  const auto put = [](std::string key) { return tabletserver::Write{.kind = WriteKind::kPut, .key = std::move(key)}; };
+  EXPECT_TRUE(CheckAnyWrites({put("a")}, view).ok());
+  EXPECT_EQ(CheckAnyWrites({put("p")}, view).code(), ebla::Code::kComeAgain);
+  EXPECT_EQ(CheckAnyWrites({put("a"), put("p")}, view).code(), ebla::Code::kInvalidArgument);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
