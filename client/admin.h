@@ -74,6 +74,10 @@ struct TabletLoadInfo {
   double write_bytes_per_second = 0;
   double cpu_micros_per_second = 0;
   bool leading = false;  // in the epoch of the report
+  // Of the operations sampled lately at its primary, those on the most popular key (or key group, in a table that has
+  // them), from 0 to 1; an empty key: none stands out, or too few were seen.
+  std::string popular_key;
+  double popular_part = 0;
 };
 
 // What a live server last said of its replica.

@@ -4,6 +4,8 @@
 
 #include <utility>
 
+#include "tabletserver/tablet/middle_key.h"
+
 namespace ebla::tabletserver {
 
 class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
@@ -26,6 +28,7 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
   void SizeTurn() {
     if (stopped_) return;
     executor_.After(options_.size_period, [self = shared_from_this()] { self->SizeTurn(); });
+    std::map<TabletId, MiddleKey> middles;
     for (const auto& handle : directory_.snapshot()->All()) {
       const auto view = handle->view();
       if (view == nullptr) continue;
@@ -33,7 +36,11 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
       if (!size) continue;  // dropped meanwhile, or the store is dead, which others report
       handle->size_bytes.store(size->bytes, std::memory_order_relaxed);
       handle->records.store(size->records, std::memory_order_relaxed);
+      MiddleKey& middle = middles.emplace(handle->tablet, std::move(middles_[handle->tablet])).first->second;
+      middle.Add(*size, view->range);
+      handle->middle_key.Store(std::make_shared<const std::string>(middle.Find()));
     }
+    middles_ = std::move(middles);  // without the tablets that are gone
   }
 
  private:
@@ -118,6 +125,7 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
   bool stopped_ = false;
   TabletId last_;
   std::map<TabletId, Pass> passes_;
+  std::map<TabletId, MiddleKey> middles_;
 };
 
 Caretaker::Caretaker(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<Shard*> shards,

@@ -1,6 +1,7 @@
 // tabletserver/caretaker.h
 // The slow rounds through this server's tablets: finds expired records, and deletes that were remembered long enough, and
-// has them purged through the log, so that nothing expired comes back (PROTOCOL 21); and refreshes the estimates of sizes.
+// has them purged through the log, so that nothing expired comes back (PROTOCOL 21); and refreshes the estimates of sizes,
+// and of the key that halves the data.
 // Purge:      One chunk of one tablet per turn, in turn over the tablets that are led here and may hold any of these;
 //             after a pass over a tablet it is left alone for a while. A pass that meets none that is or will be due says
 //             so (may_expire), and the tablet is passed over until one is written.

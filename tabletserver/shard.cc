@@ -163,6 +163,9 @@ void Shard::OnCalls(std::vector<WriteCall> calls) {
   const Room room{health.writes_refused, health.undone_bytes >= options_.undone_bytes_max};
   for (WriteCall& call : calls) {
     done.emplace_back(call.handle, call.bytes);
+    call.handle->load.OfferWrite(options_.meter_slot, [&writes = call.request.writes](uint64_t draw) -> std::string_view {
+      return writes.empty() ? std::string_view() : writes[draw % writes.size()].key;
+    });
     OnCall(std::move(call), begun, room);
   }
   Pump();

@@ -25,6 +25,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/split_key.h"
 #include "tabletserver/copy_throttle.h"
 #include "tabletserver/copy_types.h"
 #include "tabletserver/mailbox.h"
@@ -42,6 +43,8 @@ struct DecodedSchema {
   ReadLevel default_read_level = ReadLevel::kStrong;
   Duration default_bounded{};
   TableCompression compression = TableCompression::kNone;
+  KeyGroupRule key_group;
+  int64_t split_bytes = 0;  // 0: not said
 };
 using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;
 

@@ -289,24 +289,19 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.server = options_.identity.name;
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
-  std::unordered_map<TabletId, LoadRates> rates;
+  std::unordered_map<TabletId, LoadReport> loads;
   std::map<TableId, idl::TableSchema> schemas;
   for (const auto& handle : directory_.snapshot()->All()) {
     const auto view = handle->view();
     if (view == nullptr) continue;
-    LoadRates& rate = rates.emplace(handle->tablet, rates_[handle->tablet]).first->second;
-    rate.Update(handle->load.totals(), now);
+    LoadReport& report = loads.emplace(handle->tablet, std::move(loads_[handle->tablet])).first->second;
     idl::TabletLoad& load = request.tablets.emplace_back();
     load.tabletId = static_cast<int64_t>(handle->tablet.value);
     load.epoch = static_cast<int64_t>(view->epoch.value);
     load.leading = view->role == RoleKind::kPrimary;
     load.sizeBytes = handle->size_bytes.load(std::memory_order_relaxed);
     load.records = handle->records.load(std::memory_order_relaxed);
-    load.readsPerSecond = rate.reads;
-    load.writesPerSecond = rate.writes;
-    load.readBytesPerSecond = rate.read_bytes;
-    load.writeBytesPerSecond = rate.write_bytes;
-    load.cpuMicrosPerSecond = rate.busy_micros;
+    report.Fill(*handle, *view, now, load);
     load.tabletTimeMs = load.leading ? static_cast<int64_t>(view->time.Now(now).value) : 0;
     load.barrierApplied = view->barrier_applied;
     load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
@@ -319,7 +314,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
-  rates_ = std::move(rates);  // without the tablets that are gone
+  loads_ = std::move(loads);  // without the tablets that are gone
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;

@@ -27,6 +27,7 @@
 #include "tabletserver/identity.h"
 #include "tabletserver/master_link.h"
 #include "tabletserver/service/control_service.h"
+#include "tabletserver/service/load_report.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/replication_service.h"
 #include "tabletserver/service/tablet_service.h"
@@ -144,7 +145,7 @@ class TabletServer {
   // `control` only.
   std::unique_ptr<coordination::ServerRegistration> registration_;
   std::unique_ptr<MasterLink> master_link_;
-  std::unordered_map<TabletId, LoadRates> rates_;
+  std::unordered_map<TabletId, LoadReport> loads_;
   std::set<TabletId> silent_;   // whose primary has not been heard lately
   MonotonicTime started_;
   TimerId watch_;

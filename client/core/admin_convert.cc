@@ -102,7 +102,9 @@ TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
           .read_bytes_per_second = load.readBytesPerSecond,
           .write_bytes_per_second = load.writeBytesPerSecond,
           .cpu_micros_per_second = load.cpuMicrosPerSecond,
-          .leading = load.leading};
+          .leading = load.leading,
+          .popular_key = load.splitFinding.popularKey,
+          .popular_part = load.splitFinding.part};
 }
 
 ReplicaReport FromIdl(const idl::ReplicaReport& replica) {

@@ -287,6 +287,12 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     load.readBytesPerSecond = load.readsPerSecond * 1024;
     load.writeBytesPerSecond = load.writesPerSecond * 1024;
     load.cpuMicrosPerSecond = load.readsPerSecond * 10;
+    if (load.leading && tablet.id % 2 == 0) {
+      load.splitFinding.kind = idl::SplitFindingKind::POPULAR_KEY;
+      load.splitFinding.popularKey = tablet.range.start + "hot\"" + std::to_string(tablet.id);
+      load.splitFinding.part = 0.62;
+      load.__isset.splitFinding = true;
+    }
     return load;
   }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {

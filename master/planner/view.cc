@@ -48,15 +48,6 @@ Status CheckTablet(const ClusterView& view, const TabletView& tablet) {
 
 }  // namespace
 
-std::string KeyGroupRule::Start(const std::string& key) const {
-  if (prefix_bytes > 0) return key.substr(0, prefix_bytes);
-  if (!delimiter.empty()) {
-    const size_t at = key.find(delimiter);
-    if (at != std::string::npos) return key.substr(0, at + delimiter.size());
-  }
-  return key;
-}
-
 Status CheckView(const ClusterView& view) {
   std::set<std::string> names;
   for (const PlannedServer& server : view.servers) {

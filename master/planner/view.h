@@ -17,6 +17,7 @@
 #include "common/base/executor.h"
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/split_key.h"
 #include "common/base/status.h"
 
 namespace ebla::master {
@@ -51,16 +52,6 @@ struct PlannedServer {
 
   bool usable() const { return live && !maintenance && !draining && !writes_refused; }
   friend bool operator==(const PlannedServer&, const PlannedServer&) = default;
-};
-
-// What no split ever cuts; neither set: nothing.
-struct KeyGroupRule {
-  size_t prefix_bytes = 0;
-  std::string delimiter;
-
-  // The first key of the group that `key` belongs to: the highest point at or below `key` that cuts no group.
-  std::string Start(const std::string& key) const;
-  friend bool operator==(const KeyGroupRule&, const KeyGroupRule&) = default;
 };
 
 struct TableView {

@@ -185,6 +185,13 @@ DecodedSchema TranslateSchema(const idl::TableSchema& schema) {
   if (options.__isset.defaultTtlMs) decoded.tablet.default_ttl_ms = options.defaultTtlMs;
   if (options.__isset.lastWriteWins) decoded.tablet.last_write_wins = options.lastWriteWins;
   if (options.__isset.compression) decoded.compression = static_cast<TableCompression>(options.compression);
+  if (options.__isset.keyGroup && options.keyGroup.__isset.prefixBytes) {
+    decoded.key_group.prefix_bytes = static_cast<size_t>(options.keyGroup.prefixBytes);
+  }
+  if (options.__isset.keyGroup && options.keyGroup.__isset.delimiter) {
+    decoded.key_group.delimiter = options.keyGroup.delimiter;
+  }
+  if (options.__isset.splitBytes) decoded.split_bytes = options.splitBytes;
   decoded.tablet.encoded = coordination::EncodeNode(schema);
   return decoded;
 }

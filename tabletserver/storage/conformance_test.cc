@@ -287,6 +287,13 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   EXPECT_LT(part->records, 10'000);
   EXPECT_EQ(few->records, 100);
   EXPECT_GE(few->bytes, 100 * 207);
+  EXPECT_TRUE(few->whole);
+  ASSERT_GE(few->sample.size(), 64u);
+  EXPECT_EQ(few->sample[few->sample.size() / 2].first.substr(0, 6), "k10005");
+  ASSERT_GT(part->sample.size(), 40u);
+  for (const auto& [key, bytes] : part->sample) EXPECT_TRUE(half.Contains(key)) << key;
+  const auto lower = std::count_if(all->sample.begin(), all->sample.end(), [](const SampledRow& row) { return row.first < "k110000"; });
+  EXPECT_NEAR(static_cast<double>(lower) / static_cast<double>(all->sample.size()), 0.5, 0.25);
   ASSERT_TRUE(store().TruncateRange(kTable, half).ok());
   EXPECT_EQ(store().EstimateSize(kTable, half)->records, 0);
   EXPECT_EQ(Records({"k109999", "k115001"}),

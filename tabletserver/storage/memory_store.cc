@@ -487,11 +487,16 @@ Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
 
 Result<TabletStore::RangeSize> MemoryStore::EstimateSize(TableId table, const KeyRange& range) {
   RangeSize size;
-  EBLA_TRY(Scan(table, {.range = range}, [&size](std::string_view key, const StoredRecord& record) {
+  RowSample sample;
+  EBLA_TRY(Scan(table, {.range = range}, [&](std::string_view key, const StoredRecord& record) {
     if (!record.tombstone) ++size.records;
-    size.bytes += static_cast<int64_t>(key.size() + record.value.size());
+    const auto bytes = static_cast<int64_t>(key.size() + record.value.size());
+    size.bytes += bytes;
+    sample.Add(key, bytes);
     return true;
   }));
+  size.sample = sample.Take();
+  size.whole = true;
   return size;
 }
 

@@ -31,6 +31,7 @@
 #include "common/base/key_range.h"
 #include "common/base/status.h"
 #include "tabletserver/storage/log_entry.h"
+#include "tabletserver/storage/row_sample.h"
 
 namespace ebla::tabletserver {
 
@@ -236,6 +237,9 @@ class TabletStore {
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;
+    // Some of its rows, random ones, each as likely as another; or, where all of it was walked, spread evenly over its bytes.
+    std::vector<SampledRow> sample = {};
+    bool whole = false;
   };
   virtual Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) = 0;
 

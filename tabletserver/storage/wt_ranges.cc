@@ -46,6 +46,7 @@ struct RowCount {
   int64_t tombstones = 0;
   int64_t bytes = 0;
   bool all = false;  // the range ended
+  RowSample sample;
 };
 
 int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t rows_max, RowCount& count) {
@@ -62,7 +63,9 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
     if (const int error = data.GetValue(&row)) return error;
     ++count.rows;
     if (IsTombstoneRow(row)) ++count.tombstones;
-    count.bytes += static_cast<int64_t>(key.size() + row.size());
+    const auto bytes = static_cast<int64_t>(key.size() + row.size());
+    count.bytes += bytes;
+    count.sample.Add(key, bytes);
   }
   count.all = error == 0 || error == WT_NOTFOUND;
   return count.all ? 0 : error;
@@ -70,7 +73,8 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
 
 struct Sample {
   int64_t rows = 0, bytes = 0;                // of the table
-  int64_t inside_rows = 0, inside_bytes = 0;  // of the range
+  int64_t inside_bytes = 0;                   // of the range
+  std::vector<SampledRow> inside;
 };
 
 int TakeSample(WtSession& session, TableId table, const KeyRange& range, int64_t rows, Sample& sample) {
@@ -89,8 +93,8 @@ int TakeSample(WtSession& session, TableId table, const KeyRange& range, int64_t
     ++sample.rows;
     sample.bytes += bytes;
     if (!range.Contains(key)) continue;
-    ++sample.inside_rows;
     sample.inside_bytes += bytes;
+    sample.inside.emplace_back(key.substr(0, kSampledKeyBytesMax), bytes);
   }
   return 0;
 }
@@ -177,7 +181,9 @@ Result<TabletStore::RangeSize> WtStore::EstimateSize(TableId table, const KeyRan
   const int counted = RunRead([&] { return CountRows(*session, table, range, kExactRows, count); });
   EBLA_TRY(parts_->CheckTable(counted, table, "estimating a size"));
   const int64_t counted_records = count.rows - count.tombstones;
-  if (count.all) return RangeSize{.bytes = count.bytes, .records = counted_records};
+  if (count.all) {
+    return RangeSize{.bytes = count.bytes, .records = counted_records, .sample = count.sample.Take(), .whole = true};
+  }
   Sample sample;
   const int sampled = RunRead([&] { return TakeSample(*session, table, range, kSampleRows, sample); });
   EBLA_TRY(parts_->CheckTable(sampled, table, "estimating a size"));
@@ -185,12 +191,14 @@ Result<TabletStore::RangeSize> WtStore::EstimateSize(TableId table, const KeyRan
   const int measured = RunRead([&] { return TableBytes(*session, table, table_bytes); });
   EBLA_TRY(parts_->CheckTable(measured, table, "estimating a size"));
   RangeSize size{.bytes = count.bytes, .records = counted_records};  // at least what was counted
-  if (sample.inside_rows == 0) return size;
+  if (sample.inside.empty()) return size;
   const double share = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.bytes);
   const double bytes = share * static_cast<double>(table_bytes);
-  const double row = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.inside_rows);
+  const double row = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.inside.size());
   size.bytes = std::max(size.bytes, static_cast<int64_t>(bytes));
   size.records = std::max(size.records, static_cast<int64_t>(bytes / row));
+  // A row is met as often as any other: its bytes stand for those of the rows about it.
+  size.sample = std::move(sample.inside);
   return size;
 }
 

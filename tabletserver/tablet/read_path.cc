@@ -257,7 +257,8 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
     ConfirmLogged(*handle, result);
     if (!result.status.ok()) return attempt;
   }
-  handle->load.CountReads(ports_.loop_index, 1, key.size() + (result.record ? result.record->value.size() : 0), took);
+  handle->load.CountReads(ports_.loop_index, 1, key.size() + (result.record ? result.record->value.size() : 0), took,
+                          [key](uint64_t) { return key; });
   if (result.record && Lives(result, key, *result.record, attempt)) return attempt;
   result.record.reset();
   result.status = Status(Code::kNotFound, "");
@@ -315,7 +316,8 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
       item.record = *std::move(record);
     }
   }
-  handle->load.CountReads(ports_.loop_index, records->size(), bytes, took);
+  handle->load.CountReads(ports_.loop_index, records->size(), bytes, took,
+                          [&keys](uint64_t draw) -> std::string_view { return keys[draw % keys.size()]; });
   return attempt;
 }
 
@@ -356,7 +358,9 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
   }
   const Duration took = ports_.loop.Now() - begun;
   handle->slow_reads.Note(took, std::max<size_t>(examined, 1));
-  handle->load.CountReads(ports_.loop_index, 1, bytes, took);
+  handle->load.CountReads(ports_.loop_index, 1, bytes, took, [&result](uint64_t draw) -> std::string_view {
+    return result.records.empty() ? std::string_view() : result.records[draw % result.records.size()].first;
+  });
   if (!status.ok()) {
     result.status = status;
     return attempt;

@@ -14,6 +14,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "common/base/planted_bug.h"
@@ -116,6 +117,7 @@ class TabletHandle {
   SlowReads slow_reads;
   std::atomic<int64_t> size_bytes{0};  // estimates, refreshed in the background
   std::atomic<int64_t> records{0};
+  Published<std::string> middle_key;   // about half of the records' bytes lie below it; null: not known; as the estimates
   // False: no record has an expiry and no delete is remembered, so that nothing need look for those that are due.
   std::atomic<bool> may_expire{true};
   // When the primary of its epoch was last heard, by this machine's clock; 0: never.

@@ -170,6 +170,8 @@ TEST_F(CheckVerbTest, TheBusiestTabletsComeFirst) {
   EXPECT_EQ(std::ranges::count(shown, '\n'), 2) << shown;
   EXPECT_THAT(Run("hot carts"), ::testing::Not(HasSubstr("users")));
   EXPECT_THAT(Run("--json hot carts"), HasSubstr(R"("reads_per_second":)"));
+  EXPECT_THAT(Run("hot carts"), AllOf(HasSubstr("TOP KEY"), HasSubstr(R"(hot\"2")"), HasSubstr("62%"))) << "as the primary says";
+  EXPECT_THAT(Run("--json hot carts"), AllOf(HasSubstr(R"("top_key":)"), HasSubstr(R"("top_key_of_tablet":0.62)")));
   EXPECT_THAT(Run("hot nowhere"), AllOf(HasSubstr("NO_SUCH_TABLE"), EndsWith("[1]")));
   EXPECT_THAT(Run("hot --tablets 0"), EndsWith("[2]"));
   EXPECT_THAT(Run("hot --tablets many"), EndsWith("[2]"));

@@ -154,8 +154,6 @@ TEST(SplitPoints, CutTheSampleEvenly) {
   }));
   EXPECT_FALSE(SplitByQuantiles({"a", "a", "a"}, 2)) << "too few distinct keys";
   EXPECT_FALSE(SplitByQuantiles({"a", "b"}, 1));
-  EXPECT_EQ(ShortestSeparator("user0499", "user0500"), "user05");
-  EXPECT_EQ(ShortestSeparator("a", "ab"), "ab");
 }
 
 TEST(SplitPoints, OfAPattern) {

@@ -6,6 +6,7 @@
 #include <random>
 
 #include "common/base/key_range.h"
+#include "common/base/split_key.h"
 
 namespace ebla::shell {
 
@@ -15,11 +16,6 @@ constexpr size_t kSampleMax = 10'000'000;
 constexpr uint64_t kPatternKeysMax = 1'000'000;  // evenly spread over the numbers: enough for 10,000 quantiles
 
 }  // namespace
-
-std::string ShortestSeparator(std::string_view low, std::string_view high) {
-  const auto differs = std::ranges::mismatch(low, high).in2 - high.begin();
-  return std::string(high.substr(0, static_cast<size_t>(differs) + 1));
-}
 
 Result<std::vector<std::string>> SplitByQuantiles(std::vector<std::string> sample, size_t tablets) {
   if (tablets < 2 || tablets > 10'001) {

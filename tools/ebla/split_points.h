@@ -25,7 +25,4 @@ Result<std::vector<std::string>> SampleOfPattern(std::string_view pattern, uint6
 // One key per line, escaped as the shell shows keys; at most ten million are kept (a random choice of more).
 Result<std::vector<std::string>> ReadSample(std::istream& input);
 
-// The shortest text above `low` and not above `high`, for low < high.
-std::string ShortestSeparator(std::string_view low, std::string_view high);
-
 }  // namespace ebla::shell

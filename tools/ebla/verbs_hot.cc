@@ -26,6 +26,8 @@ Heat HeatOf(const TabletSummary& tablet) {
     heat.load.read_bytes_per_second += replica.load.read_bytes_per_second;
     heat.load.cpu_micros_per_second += replica.load.cpu_micros_per_second;
     if (replica.server != tablet.primary) continue;
+    heat.load.popular_key = replica.load.popular_key;
+    heat.load.popular_part = replica.load.popular_part;
     heat.load.writes_per_second = replica.load.writes_per_second;
     heat.load.write_bytes_per_second = replica.load.write_bytes_per_second;
   }
@@ -59,28 +61,34 @@ std::vector<Heat> ByHeat(const std::vector<TabletSummary>& tablets) {
 std::string Percent(double part) { return Rounded(part * 100) + "%"; }
 
 Json ToJson(const Heat& heat) {
-  return {{"id", heat.tablet->id.value},
-          {"table", heat.tablet->table},
-          {"range", RangeJson(heat.tablet->range)},
-          {"primary", heat.tablet->primary},
-          {"reads_per_second", heat.load.reads_per_second},
-          {"writes_per_second", heat.load.writes_per_second},
-          {"read_bytes_per_second", heat.load.read_bytes_per_second},
-          {"write_bytes_per_second", heat.load.write_bytes_per_second},
-          {"cpu_micros_per_second", heat.load.cpu_micros_per_second},
-          {"of_table", heat.of_table},
-          {"of_server", heat.of_server}};
+  Json json = {{"id", heat.tablet->id.value},
+               {"table", heat.tablet->table},
+               {"range", RangeJson(heat.tablet->range)},
+               {"primary", heat.tablet->primary},
+               {"reads_per_second", heat.load.reads_per_second},
+               {"writes_per_second", heat.load.writes_per_second},
+               {"read_bytes_per_second", heat.load.read_bytes_per_second},
+               {"write_bytes_per_second", heat.load.write_bytes_per_second},
+               {"cpu_micros_per_second", heat.load.cpu_micros_per_second},
+               {"of_table", heat.of_table},
+               {"of_server", heat.of_server}};
+  if (heat.load.popular_key.empty()) return json;
+  PutBytes(json, "top_key", heat.load.popular_key);
+  json["top_key_of_tablet"] = heat.load.popular_part;
+  return json;
 }
 
 void Show(const std::vector<Heat>& hottest, Output& out) {
   std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "PRIMARY", "READS/S", "WRITES/S", "READ/S",
-                                                 "WRITTEN/S", "CPU", "OF TABLE", "OF SERVER"}};
+                                                 "WRITTEN/S", "CPU", "OF TABLE", "OF SERVER", "TOP KEY", "OF TABLET"}};
   for (const Heat& heat : hottest) {
     rows.push_back({std::to_string(heat.tablet->id.value), heat.tablet->table, heat.tablet->range.ToString(),
                     heat.tablet->primary.empty() ? "(none)" : heat.tablet->primary, Rounded(heat.load.reads_per_second),
                     Rounded(heat.load.writes_per_second), Size(std::llround(heat.load.read_bytes_per_second)),
                     Size(std::llround(heat.load.write_bytes_per_second)), Percent(heat.load.cpu_micros_per_second / 1e6),
-                    Percent(heat.of_table), Percent(heat.of_server)});
+                    Percent(heat.of_table), Percent(heat.of_server),
+                    heat.load.popular_key.empty() ? "-" : "\"" + EscapeBytes(heat.load.popular_key) + "\"",
+                    heat.load.popular_key.empty() ? "-" : Percent(heat.load.popular_part)});
   }
   out.Columns(rows);
 }
@@ -93,7 +101,7 @@ void AddHotVerbs(Verbs& verbs) {
     size_t most = 10;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("hot", "Shows the busiest tablets, and their part in the load of their table and server",
+  CLI::App* verb = verbs.Add("hot", "Shows the busiest tablets, their part in the load of their table and server, and the key that takes most of each",
                              "hot --tablets 5", [args](Context& context) -> Status {
                                EBLA_ASSIGN(const Client client, context.connect());
                                // The share of a server is known only from all of its tablets.

@@ -25,6 +25,8 @@ properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestd
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
   ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
   ebla.deadline_ms=N           of each operation, its retries included (10000)
+  ebla.hotspot.jump_s=S        every S seconds what requestdistribution=hotspot (or zipfian) makes hot lies elsewhere (0: stays);
+                               with insertorder=ordered and zeropadding=12 a hot range of keys jumps
   ebla.seed=N                  draws the same operations again (0: other ones each time)
 and for the table that load makes:
   ebla.splits=N                tablets at first, cut where the workload's keys fall (1)

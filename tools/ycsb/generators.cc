@@ -78,6 +78,19 @@ uint64_t HotspotGenerator::Next(Random& random) {
   return min_ + hot_ + random.Below(cold_);
 }
 
+JumpingGenerator::JumpingGenerator(std::unique_ptr<NumberGenerator> from, uint64_t min, uint64_t max,
+                                   std::function<uint64_t()> jumps)
+    : from_(std::move(from)), min_(min), span_(max - min + 1), jumps_(std::move(jumps)) {}
+
+uint64_t JumpingGenerator::Next(Random& random) {
+  const uint64_t drawn = from_->Next(random);
+  if (drawn < min_ || drawn - min_ >= span_) return drawn;
+  // Multiples of the golden ratio, modulo one, keep away from each other.
+  const double turns = static_cast<double>(jumps_() % (uint64_t{1} << 32)) * 0.6180339887498949;
+  const auto shift = static_cast<uint64_t>((turns - std::floor(turns)) * static_cast<double>(span_));
+  return min_ + (drawn - min_ + shift) % span_;
+}
+
 SequentialGenerator::SequentialGenerator(uint64_t min, uint64_t max, std::shared_ptr<std::atomic<uint64_t>> position)
     : min_(min), span_(max - min + 1), position_(std::move(position)) {}
 

@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -104,6 +105,21 @@ class HotspotGenerator : public NumberGenerator {
   const uint64_t hot_;
   const uint64_t cold_;
   const double operation_fraction_;
+};
+
+// What another draws among min to max, moved on around them at every jump: what is hot lies elsewhere, at the same place for
+// all threads, and far from where it was the last few times. Draws beyond max stay.
+class JumpingGenerator : public NumberGenerator {
+ public:
+  // `jumps` tells how many there have been.
+  JumpingGenerator(std::unique_ptr<NumberGenerator> from, uint64_t min, uint64_t max, std::function<uint64_t()> jumps);
+  uint64_t Next(Random& random) override;
+
+ private:
+  const std::unique_ptr<NumberGenerator> from_;
+  const uint64_t min_;
+  const uint64_t span_;
+  const std::function<uint64_t()> jumps_;
 };
 
 // min, min + 1, ... max, min, ...: one walk that all threads share.

@@ -4,10 +4,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <map>
+#include <set>
 
 #include "tools/ycsb/keys.h"
 
@@ -145,6 +147,32 @@ TEST(Generators, ExponentialKeepsItsPercentileBelowTheRange) {
   EXPECT_NEAR(below / double{kDraws}, 0.95, 0.002);
   // The mean of an exponential is 1 / gamma; rounding down takes half from it.
   EXPECT_NEAR(sum / kDraws, 1000 / -std::log(0.05) - 0.5, 3);
+}
+
+TEST(Generators, WhatIsHotJumpsAndStaysAsHot) {
+  uint64_t jumps = 0;
+  JumpingGenerator jumping(std::make_unique<HotspotGenerator>(10, 109, 0.1, 0.9), 10, 109, [&jumps] { return jumps; });
+  std::set<uint64_t> starts;
+  for (; jumps < 5; ++jumps) {
+    // The ten that follow each other and make nine tenths of the draws.
+    const auto counts = Draw(jumping, 20 + jumps, 10'000);
+    std::vector<bool> hot(100);
+    for (const auto& [number, count] : counts) {
+      ASSERT_GE(number, 10u);
+      ASSERT_LE(number, 109u);
+      hot[number - 10] = count > 500;
+    }
+    EXPECT_EQ(std::count(hot.begin(), hot.end(), true), 10);
+    uint64_t start = 0;
+    while (!hot[start] || hot[(start + 99) % 100]) ++start;
+    for (uint64_t i = 0; i < 10; ++i) EXPECT_TRUE(hot[(start + i) % 100]) << jumps << ": one interval";
+    for (const uint64_t other : starts) {
+      const uint64_t apart = std::max(start, other) - std::min(start, other);
+      EXPECT_GT(std::min(apart, 100 - apart), 9u) << "no two of them overlap";
+    }
+    starts.insert(start);
+  }
+  EXPECT_EQ(*starts.begin(), 0u) << "first it lies where it lies without jumps";
 }
 
 TEST(Generators, HistogramFollowsItsFile) {

@@ -2,17 +2,14 @@
 
 #include <algorithm>
 
+#include "common/base/split_key.h"
+
 namespace ebla::ycsb {
 namespace {
 
 constexpr uint64_t kFnvOffset = 0xCBF29CE484222325u;
 constexpr uint64_t kFnvPrime = 0x100000001B3u;
 constexpr uint64_t kSampledKeysMax = 20'000;  // a few dozen for each of the most tablets that make sense here
-
-std::string ShortestSeparator(std::string_view below, std::string_view above) {
-  const size_t common = std::mismatch(below.begin(), below.end(), above.begin(), above.end()).first - below.begin();
-  return std::string(above.substr(0, common + 1));
-}
 
 }  // namespace
 

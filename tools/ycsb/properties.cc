@@ -22,6 +22,7 @@ constexpr std::string_view kKnown[] = {
     "ebla.compression",
     "ebla.deadline_ms",
     "ebla.durability",
+    "ebla.hotspot.jump_s",
     "ebla.interval_ms",
     "ebla.last_write_wins",
     "ebla.masters",

@@ -70,6 +70,10 @@ Status ParseRequests(const Properties& properties, WorkloadOptions& options) {
   options.requests = static_cast<RequestDistribution>(requests);
   EBLA_ASSIGN(options.hotspot_data_fraction, properties.Number("hotspotdatafraction", 0.2, 0, 1));
   EBLA_ASSIGN(options.hotspot_operation_fraction, properties.Number("hotspotopnfraction", 0.8, 0, 1));
+  EBLA_ASSIGN(options.jump_seconds, properties.Number("ebla.hotspot.jump_s", 0, 0, 1e9));
+  const bool hot = options.requests == RequestDistribution::kHotspot || options.requests == RequestDistribution::kZipfian;
+  if (options.jump_seconds > 0 && !hot)
+    return Error(Code::kInvalidArgument, "ebla.hotspot.jump_s needs requestdistribution=hotspot or zipfian");
   EBLA_ASSIGN(options.exponential_percentile, properties.Number("exponential.percentile", 95, 0.001, 99.999));
   EBLA_ASSIGN(options.exponential_fraction, properties.Number("exponential.frac", 0.8571428571, 1e-9, 1));
   EBLA_ASSIGN(const int64_t longest, properties.Integer("maxscanlength", 1000, 1, kRecordsMax));
@@ -122,6 +126,17 @@ std::unique_ptr<NumberGenerator> MakeRecords(const WorkloadOptions& options, con
   return nullptr;
 }
 
+std::unique_ptr<NumberGenerator> Jumping(std::unique_ptr<NumberGenerator> records, const WorkloadOptions& options,
+                                         SteadyTime begun) {
+  if (options.jump_seconds <= 0) return records;
+  const auto jumps = [begun, seconds = options.jump_seconds] {
+    const std::chrono::duration<double> passed = std::chrono::steady_clock::now() - begun;
+    return static_cast<uint64_t>(passed.count() / seconds);
+  };
+  return std::make_unique<JumpingGenerator>(std::move(records), options.insert_start,
+                                            options.insert_start + options.insert_count - 1, jumps);
+}
+
 }  // namespace
 
 Result<WorkloadOptions> WorkloadOptions::Parse(const Properties& properties, bool load) {
@@ -172,7 +187,8 @@ Workload::Workload(WorkloadOptions options, bool load)
       load_(load),
       inserts_(options_.record_count),
       load_next_(options_.insert_start),
-      sequential_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+      sequential_(std::make_shared<std::atomic<uint64_t>>(0)),
+      begun_(std::chrono::steady_clock::now()) {}
 
 Worker::Worker(Workload& workload, Database& database, Recorder& recorder, uint64_t seed, Pause pause)
     : options_(workload.options()),
@@ -183,7 +199,7 @@ Worker::Worker(Workload& workload, Database& database, Recorder& recorder, uint6
       pause_(std::move(pause)),
       field_lengths_(MakeFieldLengths(options_)) {
   if (workload.load_) return;
-  records_ = MakeRecords(options_, workload.inserts_, workload.sequential_);
+  records_ = Jumping(MakeRecords(options_, workload.inserts_, workload.sequential_), options_, workload.begun_);
   if (options_.scan_lengths_zipfian)
     scan_lengths_ = std::make_unique<ZipfianGenerator>(options_.scan_length_min, options_.scan_length_max);
   else

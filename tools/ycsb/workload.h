@@ -48,6 +48,7 @@ struct WorkloadOptions {
   RequestDistribution requests = RequestDistribution::kUniform;
   double hotspot_data_fraction = 0.2;
   double hotspot_operation_fraction = 0.8;
+  double jump_seconds = 0;  // of hotspot and zipfian: after so long what is hot lies elsewhere; 0: it stays
   double exponential_percentile = 95;
   double exponential_fraction = 0.8571428571;
   uint64_t scan_length_min = 1;
@@ -84,6 +85,7 @@ class Workload {
   InsertCounter inserts_;  // of the records that a run adds beyond those loaded
   std::atomic<uint64_t> load_next_;
   const std::shared_ptr<std::atomic<uint64_t>> sequential_;  // where a sequential walk has come to
+  const SteadyTime begun_;                                   // when what is hot began to lie where it lay first
 };
 
 // One thread's part of the workload.

@@ -108,6 +108,28 @@ TEST(Workload, EveryDistributionStaysAmongTheRecordsThatAreThere) {
   }
 }
 
+TEST(Workload, WhatIsHotJumps) {
+  const std::string hot = "readproportion=0\nupdateproportion=1\nhotspotdatafraction=0.01\nhotspotopnfraction=1\n";
+  const auto touched = [](const Bench& bench, const auto& before) {
+    size_t changed = 0;
+    for (const auto& [key, fields] : bench.store.records) changed += fields != before.at(key) ? 1 : 0;
+    return changed;
+  };
+  Bench still(hot + "requestdistribution=hotspot\n");
+  still.Fill();
+  const auto loaded = still.store.records;
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(still.worker->Run({}));
+  EXPECT_EQ(touched(still, loaded), 1u);
+  Bench jumping(hot + "requestdistribution=hotspot\nebla.hotspot.jump_s=0.0001\n");
+  jumping.Fill();
+  while (touched(jumping, loaded) < 5) ASSERT_TRUE(jumping.worker->Run({}));
+  Properties properties;
+  ASSERT_TRUE(properties.AddText("recordcount=1\noperationcount=1\nebla.hotspot.jump_s=1\n", "test").ok());
+  EXPECT_EQ(WorkloadOptions::Parse(properties, false).error().code(), Code::kInvalidArgument) << "uniform has no hot part";
+  properties.Set("requestdistribution", "zipfian");
+  EXPECT_EQ(WorkloadOptions::Parse(properties, false)->jump_seconds, 1);
+}
+
 TEST(Workload, AnUpdateWritesOneFieldUnlessToldToWriteAll) {
   Bench one("readproportion=0\nupdateproportion=1\n");
   one.Fill();

@@ -1,0 +1,26 @@
+// common/base/split_key.h
+// Where a range of keys may be cut: never within a key group, at the shortest text that tells two neighbours apart.
+// Place:   tablet servers look for split keys by it, the master's planner fits what they found, tools make split points.
+// Threads: values.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace ebla {
+
+// What no split ever cuts; neither set: nothing.
+struct KeyGroupRule {
+  size_t prefix_bytes = 0;
+  std::string delimiter;
+
+  // The first key of the group that `key` belongs to: the highest point at or below `key` that cuts no group.
+  std::string Start(const std::string& key) const;
+  friend bool operator==(const KeyGroupRule&, const KeyGroupRule&) = default;
+};
+
+// The shortest text above `below` and not above `above`, which is the greater one. A beginning of `above`, so that it cuts
+// no group that `above` does not cut.
+std::string ShortestSeparator(std::string_view below, std::string_view above);
+
+}  // namespace ebla

@@ -1,0 +1,42 @@
+#include "common/base/split_key.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+
+namespace ebla {
+namespace {
+
+TEST(KeyGroupRule, AGroupBeginsWhereNoSplitCutsIt) {
+  const KeyGroupRule none;
+  EXPECT_EQ(none.Start("user42:cart"), "user42:cart");
+  const KeyGroupRule prefix{4, ""};
+  EXPECT_EQ(prefix.Start("user42"), "user");
+  EXPECT_EQ(prefix.Start("us"), "us");
+  const KeyGroupRule delimited{0, ":"};
+  EXPECT_EQ(delimited.Start("user42:cart:1"), "user42:");
+  EXPECT_EQ(delimited.Start("user42"), "user42");
+}
+
+TEST(ShortestSeparator, IsABeginningOfTheGreaterOne) {
+  EXPECT_EQ(ShortestSeparator("user1299", "user1300"), "user13");
+  EXPECT_EQ(ShortestSeparator("user0499", "user0500"), "user05");
+  EXPECT_EQ(ShortestSeparator("a", "ab"), "ab");
+  EXPECT_EQ(ShortestSeparator("user", "user1300"), "user1");
+  EXPECT_EQ(ShortestSeparator("", "user1300"), "u");
+}
+
+TEST(ShortestSeparator, DividesAnyTwoKeys) {
+  EXPECT_TRUE(rc::check([](const std::string& one, const std::string& other) {
+    RC_PRE(one != other);
+    const auto [below, above] = std::minmax(one, other);
+    const std::string key = ShortestSeparator(below, above);
+    RC_ASSERT(below < key);
+    RC_ASSERT(key <= above);
+    RC_ASSERT(key.substr(0, key.size() - 1) <= below);
+  }));
+}
+
+}  // namespace
+}  // namespace ebla
