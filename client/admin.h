@@ -74,6 +74,7 @@ struct TabletLoadInfo {
   double write_bytes_per_second = 0;
   double cpu_micros_per_second = 0;
   bool leading = false;  // in the epoch of the report
+  bool barrier_applied = false;  // leads, and has all that was committed before: until then it serves no strong read
 };
 
 // What a live server last said of its replica.
@@ -87,6 +88,7 @@ struct ReplicaReport {
   uint64_t schema_version = 0;
   bool incomplete = false;
   bool forgetful = false;  // may have lost what it acknowledged
+  bool failed = false;     // for good, though its server goes on: it obeys nothing but a drop
   TabletLoadInfo load;
 };
 

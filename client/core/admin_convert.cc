@@ -102,7 +102,8 @@ TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
           .read_bytes_per_second = load.readBytesPerSecond,
           .write_bytes_per_second = load.writeBytesPerSecond,
           .cpu_micros_per_second = load.cpuMicrosPerSecond,
-          .leading = load.leading};
+          .leading = load.leading,
+          .barrier_applied = load.barrierApplied};
 }
 
 ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
@@ -118,6 +119,7 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.schema_version = static_cast<uint64_t>(load.schemaVersion);
   out.incomplete = load.incomplete;
   out.forgetful = load.forgetful;
+  out.failed = load.failed;
   out.load = FromIdl(load);
   return out;
 }
