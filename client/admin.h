@@ -78,6 +78,7 @@ struct TabletLoadInfo {
   // them), from 0 to 1; an empty key: none stands out, or too few were seen.
   std::string popular_key;
   double popular_part = 0;
+  bool barrier_applied = false;  // leads, and has all that was committed before: until then it serves no strong read
 };
 
 // What a live server last said of its replica.
@@ -91,6 +92,7 @@ struct ReplicaReport {
   uint64_t schema_version = 0;
   bool incomplete = false;
   bool forgetful = false;  // may have lost what it acknowledged
+  bool failed = false;     // for good, though its server goes on: it obeys nothing but a drop
   TabletLoadInfo load;
 };
 

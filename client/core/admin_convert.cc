@@ -104,7 +104,8 @@ TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
           .cpu_micros_per_second = load.cpuMicrosPerSecond,
           .leading = load.leading,
           .popular_key = load.splitFinding.popularKey,
-          .popular_part = load.splitFinding.part};
+          .popular_part = load.splitFinding.part,
+          .barrier_applied = load.barrierApplied};
 }
 
 ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
@@ -120,6 +121,7 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.schema_version = static_cast<uint64_t>(load.schemaVersion);
   out.incomplete = load.incomplete;
   out.forgetful = load.forgetful;
+  out.failed = load.failed;
   out.load = FromIdl(load);
   return out;
 }

@@ -249,6 +249,14 @@ void FakeCluster::SetAway(const ServerName& server) {
   std::lock_guard lock(mutex_);
   away_.insert(server);
 }
+void FakeCluster::SetFailed(const ServerName& server) {
+  std::lock_guard lock(mutex_);
+  failed_.insert(server);
+}
+void FakeCluster::SetBarriersApplied(bool applied) {
+  std::lock_guard lock(mutex_);
+  barriers_applied_ = applied;
+}
 void FakeCluster::SetStray(const ServerName& server, int64_t tablet) {
   std::lock_guard lock(mutex_);
   strays_[server].push_back(tablet);
@@ -256,6 +264,17 @@ void FakeCluster::SetStray(const ServerName& server, int64_t tablet) {
 void FakeCluster::Damage(const ServerName& server, const std::string& key) {
   std::lock_guard lock(mutex_);
   damaged_.insert({server, key});
+}
+
+bool FakeCluster::Fails(const ServerName& server, idl::ReplyHeader& reply) {
+  std::deque<Fault>& faults = faults_[server];
+  if (faults.empty()) return false;
+  const Fault fault = std::move(faults.front());
+  faults.pop_front();
+  if (fault.retry_after_ms > 0) reply.__set_retryAfterMs(fault.retry_after_ms);
+  reply.__set_code(fault.code);
+  reply.__set_message(fault.message);
+  return true;
 }
 
 // One record a page, so that whoever compares has to go on.
@@ -331,13 +350,9 @@ bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& re
   idl::Version applied;
   applied.epoch = tablet == nullptr ? 0 : tablet->epoch;
   applied.lsn = AppliedAt(server);
-  std::deque<Fault>& faults = faults_[server];
-  if (!faults.empty()) {
-    const Fault fault = std::move(faults.front());
-    faults.pop_front();
-    if (fault.retry_after_ms > 0) reply.__set_retryAfterMs(fault.retry_after_ms);
-    if (fault.code == idl::Code::LOST_WRITE) reply.__set_applied(applied);
-    return refuse(fault.code, fault.message);
+  if (Fails(server, reply)) {
+    if (reply.code == idl::Code::LOST_WRITE) reply.__set_applied(applied);
+    return true;
   }
   if (table == nullptr) return refuse(idl::Code::NO_SUCH_TABLE, "no such table here");
   const bool follows =

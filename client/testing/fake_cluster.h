@@ -86,6 +86,9 @@ class FakeCluster {
   void SetAway(const ServerName& server);
   // The server has a replica that the catalog does not give it.
   void SetStray(const ServerName& server, int64_t tablet);
+  // Its replicas have failed, as they report, though it goes on.
+  void SetFailed(const ServerName& server);
+  void SetBarriersApplied(bool applied);  // false: whoever leads serves no strong read yet
   // What the server has of this record differs from what was written, though it has applied the same.
   void Damage(const ServerName& server, const std::string& key);
   // A failover undid this PRIMARY write: sessions that wait for it are told.
@@ -159,6 +162,8 @@ class FakeCluster {
   bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
   idl::Record ToRecord(const Stored& stored) const;
   const Stored* Live(const Records& data, const std::string& key) const;
+  // The server's next fault, if one was ordered.
+  bool Fails(const ServerName& server, idl::ReplyHeader& reply);
   void Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply);
   void Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply);
 
@@ -188,6 +193,8 @@ class FakeCluster {
   bool standbys_know_ = true;
   bool hints_ = true;
   bool serving_ = true;
+  bool barriers_applied_ = true;
+  std::set<ServerName> failed_;
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
   int64_t oldest_ms_ = 0;

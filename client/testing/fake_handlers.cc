@@ -279,6 +279,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     load.tabletId = tablet.id;
     load.epoch = tablet.epoch;
     load.leading = server == tablet.primary;
+    load.barrierApplied = load.leading && cluster_.barriers_applied_;
+    load.failed = cluster_.failed_.contains(server);
     load.appliedLsn = cluster_.AppliedAt(server);
     load.lastLsn = cluster_.next_lsn_;
     load.schemaVersion = 1;
@@ -460,7 +462,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
     idl::ChecksumReply reply;
     {
       std::lock_guard lock(cluster_.mutex_);
-      cluster_.Sum(name_, request, reply);
+      if (!cluster_.Fails(name_, reply.header)) cluster_.Sum(name_, request, reply);
     }
     done(reply);
   }

@@ -41,6 +41,7 @@ std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, con
   if (voter.epoch != tablet.epoch) {
     return "at epoch " + std::to_string(voter.epoch.value) + ", the catalog at " + std::to_string(tablet.epoch.value);
   }
+  if (voter.failed) return "has failed: its server's log says why";
   if (voter.forgetful) return "may have forgotten what it acknowledged";
   if (voter.incomplete) return "incomplete";
   if (voter.schema_version < table.schema_version) {
@@ -54,7 +55,11 @@ std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, con
 }
 
 void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& faults) {
-  if (!tablet.load || !tablet.load->leading) faults.push_back({table.name, tablet.id, tablet.primary, "nobody leads the tablet"});
+  if (!tablet.load || !tablet.load->leading) {
+    faults.push_back({table.name, tablet.id, tablet.primary, "nobody leads the tablet"});
+  } else if (!tablet.load->barrier_applied) {
+    faults.push_back({table.name, tablet.id, tablet.primary, "leads, and has not applied its Barrier: it serves no strong read"});
+  }
   const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
   const uint64_t applied = primary == tablet.replicas.end() ? 0 : primary->applied;
   for (const ServerName& voter : tablet.voters) {
@@ -62,6 +67,19 @@ void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& 
     const std::string what = replica == tablet.replicas.end() ? "the master says nothing of it"
                                                               : FaultOf(*replica, tablet, table, applied);
     if (!what.empty()) faults.push_back({table.name, tablet.id, voter, what});
+  }
+}
+
+// What a client is told of a replica that is elsewhere by now, or of one being copied, is NOT_FOUND and UNAVAILABLE.
+bool Passes(Code code) {
+  switch (code) {
+    case Code::kComeAgain:
+    case Code::kOverloaded:
+    case Code::kUnavailable:
+    case Code::kDeadlineExceeded:
+    case Code::kWrongTablet:
+    case Code::kNotFound: return true;
+    default: return false;
   }
 }
 
@@ -91,7 +109,8 @@ PageVerdict Compare(const std::vector<ReplicaPage>& pages) {
   PageVerdict verdict;
   for (auto one = pages.begin(); one != pages.end(); ++one) {
     if (!one->page) {
-      verdict = {Comparison::kMoving, one->server + ": " + one->page.error().ToString(), one->server};
+      const Comparison what = Passes(one->page.error().code()) ? Comparison::kMoving : Comparison::kUnread;
+      if (what >= verdict.comparison) verdict = {what, one->server + ": " + one->page.error().ToString(), one->server};
       continue;
     }
     const ChecksumPage& b = *one->page;
@@ -99,6 +118,7 @@ PageVerdict Compare(const std::vector<ReplicaPage>& pages) {
       if (!other->page) continue;
       const ChecksumPage& a = *other->page;
       if (a.applied != b.applied || !(a.range == b.range)) {
+        if (verdict.comparison == Comparison::kUnread) continue;
         verdict = {Comparison::kMoving, "moving: " + other->server + " has applied " + std::to_string(a.applied) + ", " +
                                             one->server + " " + std::to_string(b.applied), one->server};
         continue;

@@ -38,14 +38,16 @@ struct ReplicaPage {
 enum class Comparison : uint8_t {
   kEqual,
   kMoving,    // they have not applied the same, or the tablet changes: ask again
+  kUnread,    // one that should have it cannot be read, and asking again does not help
   kDifferent,
 };
 struct PageVerdict {
   Comparison comparison = Comparison::kEqual;
   std::string why;    // of the others
-  ServerName server;  // kDifferent: one that is not as the first one
+  ServerName server;  // kDifferent: one that is not as the first one; kUnread: that one
 };
-// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself.
+// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself. Only what is
+// over in a moment is kMoving: a server that is busy, or not there, or whose replica is just being moved.
 PageVerdict Compare(const std::vector<ReplicaPage>& pages);
 
 }  // namespace ebla::shell

@@ -35,7 +35,7 @@ TabletSummary TabletOf(uint64_t id, KeyRange range) {
   tablet.voters = {"ts-1", "ts-2"};
   tablet.status = TabletStatus::kServing;
   tablet.load = TabletLoadInfo{};
-  tablet.load->leading = true;
+  tablet.load->leading = tablet.load->barrier_applied = true;
   tablet.replicas = {ReportOf("ts-1"), ReportOf("ts-2")};
   return tablet;
 }
@@ -90,10 +90,17 @@ TEST(CheckTest, EveryVoterIsAsTheCatalogSays) {
   EXPECT_THAT(with([](ReplicaReport& r) { r.known = false; }), ElementsAre(StartsWith("7 ts-2: has no replica")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.epoch = Epoch{3}; }), ElementsAre("7 ts-2: at epoch 3, the catalog at 4"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.incomplete = true; }), ElementsAre("7 ts-2: incomplete"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.failed = true; }), ElementsAre(StartsWith("7 ts-2: has failed")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.forgetful = true; }), ElementsAre(HasSubstr("may have forgotten")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.schema_version = 1; }), ElementsAre("7 ts-2: schema version 1, the catalog's is 2"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 entries"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 8'000; }), IsEmpty()) << "reports are some time apart";
+}
+
+TEST(CheckTest, ALeaderWithoutItsBarrierIsAFault) {
+  CatalogView view = Sound();
+  view.tablets[1].load->barrier_applied = false;
+  EXPECT_THAT(Faults(view), ElementsAre(StartsWith("7 ts-1: leads, and has not applied its Barrier")));
 }
 
 TEST(CheckTest, StraysAndTabletsThatNobodyLeads) {
@@ -120,6 +127,23 @@ TEST(CheckTest, PagesAreComparedWhereTheSameIsApplied) {
   ReplicaPage silent{"b", std::unexpected(Status(Code::kUnavailable, "no"))};
   EXPECT_EQ(Compare({PageOf("a", 5, 1), silent}).comparison, Comparison::kMoving);
   EXPECT_EQ(Compare({silent, PageOf("a", 5, 1), PageOf("c", 5, 2)}).comparison, Comparison::kDifferent);
+}
+
+TEST(CheckTest, OnlyWhatIsOverInAMomentIsMoving) {
+  const auto with = [](Code code) {
+    return Compare({PageOf("a", 5, 1), {"b", std::unexpected(Status(code, "no"))}, PageOf("c", 6, 1)});
+  };
+  for (const Code code : {Code::kComeAgain, Code::kOverloaded, Code::kUnavailable, Code::kDeadlineExceeded, Code::kWrongTablet,
+                          Code::kNotFound}) {
+    EXPECT_EQ(with(code).comparison, Comparison::kMoving) << Status(code, "").ToString();
+  }
+  for (const Code code : {Code::kInternal, Code::kInvalidArgument, Code::kUnknownOutcome}) {
+    const PageVerdict verdict = with(code);
+    EXPECT_EQ(verdict.comparison, Comparison::kUnread) << "though a and c are moving";
+    EXPECT_EQ(verdict.server, "b");
+  }
+  EXPECT_EQ(Compare({{"b", std::unexpected(Status(Code::kInternal, "no"))}, PageOf("a", 5, 1), PageOf("c", 5, 2)}).comparison,
+            Comparison::kDifferent);
 }
 
 class CheckVerbTest : public ShellTest {
@@ -151,7 +175,32 @@ TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
   servers_.cluster().Lag("ts-3");
   servers_.cluster().Put("carts", "c", "v");
   const std::string shown = Run("check carts --tries 2");
-  EXPECT_THAT(shown, AllOf(HasSubstr("not compared: table carts"), HasSubstr("moving: "), HasSubstr("OK  1 tables")));
+  EXPECT_THAT(shown, AllOf(HasSubstr("not compared: table carts"), HasSubstr("moving: "), HasSubstr("NOT ALL COMPARED  1 tables"), EndsWith("[3]")));
+  EXPECT_THAT(Run("--json check carts --tries 1"), StartsWith(R"({"ok":false,)"));
+  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 tables, 2 tablets, 6 replicas");
+  servers_.cluster().CatchUp("ts-3");
+  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 tables"));
+  EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, and not all was compared"));
+}
+
+TEST_F(CheckVerbTest, AReplicaThatCannotBeReadIsAFault) {
+  servers_.cluster().AnswerNext("ts-2", idl::Code::INTERNAL, 100, 0, "its disk answers nothing");
+  const std::string shown = Run("check carts --tries 2");
+  EXPECT_THAT(shown, AllOf(HasSubstr("server ts-2: cannot be read: ts-2: INTERNAL: its disk answers nothing"),
+                           HasSubstr("2 FAULTS  1 tables"), EndsWith("[1]")));
+}
+
+TEST_F(CheckVerbTest, AReplicaThatIsBusyOnceIsAskedAgain) {
+  servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 2);
+  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 tables"));
+  servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 100);
+  EXPECT_THAT(Run("check carts --tries 1"), AllOf(HasSubstr("not compared: table carts"), EndsWith("[3]")));
+}
+
+TEST_F(CheckVerbTest, WhatHasFailedIsAFault) {
+  servers_.cluster().SetFailed("ts-2");
+  EXPECT_THAT(Run("check carts --catalog-only --tries 1"),
+              AllOf(HasSubstr("server ts-2: has failed"), HasSubstr("2 FAULTS"), EndsWith("[1]")));
 }
 
 TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {

@@ -51,13 +51,19 @@ void JudgeServer(const ServerSummary& server, Health& health) {
   }
 }
 
-enum class Lack : uint8_t { kNothing, kReplicas, kLeader, kMajority };
+enum class Lack : uint8_t { kNothing, kReplicas, kBarrier, kLeader, kMajority };
+
+bool HasFailed(const TabletSummary& tablet, const ServerName& holder) {
+  const auto replica = std::ranges::find(tablet.replicas, holder, &ReplicaReport::server);
+  return replica != tablet.replicas.end() && replica->failed;
+}
 
 Lack LackOf(const TabletSummary& tablet, const std::set<ServerName>& live, int wanted) {
-  const auto lives = [&](const ServerName& voter) { return live.contains(voter); };
+  const auto lives = [&](const ServerName& voter) { return live.contains(voter) && !HasFailed(tablet, voter); };
   const auto alive = std::ranges::count_if(tablet.voters, lives);
   if (static_cast<size_t>(alive) <= tablet.voters.size() / 2) return Lack::kMajority;
   if (!tablet.load || !tablet.load->leading || !lives(tablet.primary)) return Lack::kLeader;
+  if (!tablet.load->barrier_applied) return Lack::kBarrier;
   const auto whole = std::ranges::count_if(tablet.voters, [&](const ServerName& voter) {
     return lives(voter) && std::ranges::find(tablet.incomplete, voter) == tablet.incomplete.end();
   });
@@ -67,13 +73,30 @@ Lack LackOf(const TabletSummary& tablet, const std::set<ServerName>& live, int w
 void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
   const std::string in = " of table " + table.table + " (" + std::to_string(table.tablets) + " in all)";
   if (table.without_majority > 0) {
-    health.findings.push_back({Grade::kFailing, Count(table.without_majority, "tablet") + in + ": of the voters no majority lives",
+    health.findings.push_back({Grade::kFailing,
+                               Count(table.without_majority, "tablet") + in + ": of the voters no majority lives" +
+                                   (table.failed.empty() ? "" : " and has not failed"),
                                "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
                                    std::to_string(table.lost.value)});
   }
   if (table.without_leader > 0) {
     health.findings.push_back({Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
                                "a failover takes a second or two; if it lasts, the leading master's log says why"});
+  }
+  if (table.not_ready > 0) {
+    health.findings.push_back({Grade::kFailing, Count(table.not_ready, "tablet") + in + ": led, and no strong read is served yet",
+                               "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
+                               "the voters stores what it sends: the servers' logs say why"});
+  }
+  if (!table.failed.empty()) {
+    constexpr size_t kShown = 3;
+    std::string names;
+    for (size_t i = 0; i < std::min(table.failed.size(), kShown); ++i) names += (i > 0 ? ", " : "") + table.failed[i];
+    if (table.failed.size() > kShown) names += " and " + std::to_string(table.failed.size() - kShown) + " more";
+    health.findings.push_back({Grade::kDegraded, Count(static_cast<int>(table.failed.size()), "replica") + " of table " +
+                                                     table.table + " failed: " + names,
+                               "it is made anew by itself where a majority of the others has everything; its server's log says "
+                               "what its store answered"});
   }
   if (table.under_replicated > 0) {
     health.findings.push_back(
@@ -123,8 +146,12 @@ Health Judge(const ClusterState& state) {
     ++health.tablets;
     TableHealth& counts = table->second;
     ++counts.tablets;
+    for (const ReplicaReport& replica : tablet.replicas) {
+      if (replica.failed) counts.failed.push_back(replica.server + " (tablet " + std::to_string(tablet.id.value) + ")");
+    }
     switch (LackOf(tablet, live, counts.wanted)) {
       case Lack::kNothing: break;
+      case Lack::kBarrier: ++counts.not_ready; break;
       case Lack::kReplicas: ++counts.under_replicated; break;
       case Lack::kLeader: ++counts.without_leader; break;
       case Lack::kMajority:

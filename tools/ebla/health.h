@@ -34,8 +34,10 @@ struct TableHealth {
   int tablets = 0;
   int without_majority = 0;  // of their voters no majority lives
   int without_leader = 0;    // nobody leads them at present
+  int not_ready = 0;         // led, and their leader has not applied its Barrier: no strong read is served
   int under_replicated = 0;  // fewer voters than wanted live and have everything
   TabletId lost;             // one without majority
+  std::vector<std::string> failed;  // "ts-2 (tablet 7)": replicas that have failed, though their servers live
 };
 
 struct Health {
@@ -53,7 +55,7 @@ struct ClusterState {
   ClusterInfo info;
   std::vector<ServerSummary> servers;
   std::vector<TableInfo> tables;
-  std::vector<TabletSummary> tablets;
+  std::vector<TabletSummary> tablets;  // with replicas
 };
 
 Health Judge(const ClusterState& state);

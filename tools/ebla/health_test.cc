@@ -21,7 +21,12 @@ TabletSummary TabletOf(uint64_t id, std::vector<ServerName> voters) {
   tablet.voters = std::move(voters);
   tablet.status = TabletStatus::kServing;
   tablet.load = TabletLoadInfo{};
-  tablet.load->leading = true;
+  tablet.load->leading = tablet.load->barrier_applied = true;
+  for (const ServerName& voter : tablet.voters) {
+    ReplicaReport& replica = tablet.replicas.emplace_back();
+    replica.server = voter;
+    replica.reported = replica.known = true;
+  }
   return tablet;
 }
 
@@ -94,6 +99,25 @@ TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
   EXPECT_EQ(Judge(state).copies, 1);
 }
 
+TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
+  ClusterState state = Sound();
+  state.tablets[1].load->barrier_applied = false;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): led, and no strong read is served yet"));
+}
+
+TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
+  ClusterState state = Sound();
+  state.tablets[1].replicas[2].failed = true;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("degraded: 1 replica of table carts failed: ts-1 (tablet 8)",
+                                     "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  state.tablets[1].replicas[0].failed = true;
+  EXPECT_THAT(Findings(state), ::testing::ElementsAre(
+                                   "failing: 1 tablet of table carts (2 in all): of the voters no majority lives and has not failed",
+                                   "degraded: 2 replicas of table carts failed: ts-2 (tablet 8), ts-1 (tablet 8)"));
+}
+
 TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
   ClusterState state = Sound();
   state.servers[2].writes_refused = true;
@@ -128,10 +152,21 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   const std::string degraded = Run("health");
   EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
-  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0                 2"));
+  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
   servers_.cluster().SetServing(false);
   EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json health"), HasSubstr(R"("without_leader":2)"));
+  servers_.cluster().SetServing(true);
+  servers_.cluster().SetBarriersApplied(false);
+  EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
+}
+
+TEST_F(ShellTest, HealthShowsWhatHasFailed) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().SetFailed("ts-2");
+  EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"), HasSubstr("1 replica of table carts failed: ts-2 (tablet"),
+                                   EndsWith("[1]")));
+  EXPECT_THAT(Run("--json health"), HasSubstr(R"("failed":["ts-2 (tablet )"));
 }
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {

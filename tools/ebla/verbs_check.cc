@@ -22,11 +22,13 @@ constexpr size_t kNotComparedShown = 20;
 
 struct CheckResult {
   std::vector<CheckFault> faults;
-  std::vector<CheckFault> not_compared;  // no faults: under load
+  std::vector<CheckFault> not_compared;  // no faults: under load, or on its way
   size_t tables = 0, tablets = 0, replicas = 0;
   int64_t records = 0;  // compared, of one replica each
   int64_t bytes = 0;
   bool interrupted = false;
+
+  bool ok() const { return faults.empty() && not_compared.empty(); }
 };
 
 struct CheckLimits {
@@ -65,18 +67,30 @@ class ContentCheck {
   void Run() {
     for (size_t i = 0; i < view_.tablets.size() && !result_.interrupted; ++i) {
       const TabletSummary& tablet = view_.tablets[i];
-      if (tablet.status != TabletStatus::kServing) continue;
+      if (tablet.status != TabletStatus::kServing) {
+        Miss(tablet, {}, tablet.status == TabletStatus::kCreating ? "it is being made" : "it is being dropped");
+        continue;
+      }
       progress_ = "tablet " + std::to_string(i + 1) + " of " + std::to_string(view_.tablets.size());
       Check(tablet);
     }
   }
 
  private:
-  std::vector<const ServerSummary*> HoldersOf(const TabletSummary& tablet) const {
+  void Miss(const TabletSummary& tablet, const ServerName& server, std::string why) {
+    result_.not_compared.push_back({tablet.table, tablet.id, server, std::move(why)});
+  }
+
+  // Those that live.
+  std::vector<const ServerSummary*> HoldersOf(const TabletSummary& tablet) {
     std::vector<const ServerSummary*> holders;
-    for (const ServerSummary& server : view_.servers) {
-      const bool votes = std::ranges::find(tablet.voters, server.name) != tablet.voters.end();
-      if (votes && server.live) holders.push_back(&server);
+    for (const ServerName& voter : tablet.voters) {
+      const auto server = std::ranges::find(view_.servers, voter, &ServerSummary::name);
+      if (server != view_.servers.end() && server->live) {
+        holders.push_back(&*server);
+      } else {
+        Miss(tablet, voter, "its server does not live");
+      }
     }
     return holders;
   }
@@ -95,20 +109,25 @@ class ContentCheck {
         pages = Ask(holders, tablet, from);
         verdict = Compare(pages);
         if (!Throttle(pages)) return;
-        if (verdict.comparison != Comparison::kMoving) break;
+        if (verdict.comparison == Comparison::kEqual || verdict.comparison == Comparison::kDifferent) break;
       }
       const auto answered = std::ranges::find_if(pages, [](const ReplicaPage& page) { return page.page.has_value(); });
       if (verdict.comparison == Comparison::kDifferent) {
         result_.faults.push_back({tablet.table, tablet.id, verdict.server, "contents differ: " + verdict.why});
         return;
       }
+      if (verdict.comparison == Comparison::kUnread) {
+        result_.faults.push_back({tablet.table, tablet.id, verdict.server, "cannot be read: " + verdict.why});
+        return;
+      }
       if (verdict.comparison == Comparison::kMoving) {
-        result_.not_compared.push_back({tablet.table, tablet.id, verdict.server, verdict.why});
+        Miss(tablet, verdict.server, verdict.why);
         if (answered == pages.end()) return;
       } else {
         result_.records += answered->page->records;
         result_.bytes += answered->page->bytes;
       }
+      if (!(answered->page->range == tablet.range)) return Miss(tablet, {}, "its range has changed meanwhile");
       if (answered->page->done) return;
       from = answered->page->next;
     }
@@ -191,7 +210,7 @@ std::string ToLine(const CheckFault& fault) {
 
 void Show(const CheckResult& result, bool contents, Output& out) {
   if (out.json) {
-    return out.Value({{"ok", result.faults.empty()},
+    return out.Value({{"ok", result.ok()},
                       {"tables", result.tables},
                       {"tablets", result.tablets},
                       {"replicas", result.replicas},
@@ -208,7 +227,10 @@ void Show(const CheckResult& result, bool contents, Output& out) {
   if (result.not_compared.size() > kNotComparedShown) {
     out.Line("not compared: " + std::to_string(result.not_compared.size() - kNotComparedShown) + " pages more");
   }
-  out.Line((result.faults.empty() ? "OK  " : std::to_string(result.faults.size()) + " FAULTS  ") +
+  const std::string verdict = !result.faults.empty() ? std::to_string(result.faults.size()) + " FAULTS"
+                              : result.ok()          ? "OK"
+                                                     : "NOT ALL COMPARED";
+  out.Line(verdict + "  " +
            std::to_string(result.tables) + " tables, " + std::to_string(result.tablets) + " tablets, " +
            std::to_string(result.replicas) + " replicas" +
            (contents ? "; " + std::to_string(result.records) + " records, " + Size(result.bytes) + " compared" : ""));
@@ -219,7 +241,7 @@ void Show(const CheckResult& result, bool contents, Output& out) {
 void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
   CLI::App* verb = verbs.Add(
-      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 1 where they differ", "check carts",
+      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 0 where all agrees", "check carts",
       [args](Context& context) -> Status {
         EBLA_ASSIGN(const uint64_t bytes_per_second, ParseBytes(args->bytes_per_second));
         if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
@@ -227,9 +249,15 @@ void AddCheckVerbs(Verbs& verbs) {
         EBLA_ASSIGN(const CheckResult result, Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
         Show(result, !args->catalog_only, context.out);
         if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
-        context.exit_code = result.faults.empty() ? 0 : 1;
+        context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
         return {};
       });
+  verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
+               "  0  all of it was looked at, and agrees (with --catalog-only: the catalog and the servers' reports)\n"
+               "  1  something is wrong: FAULT lines say what\n"
+               "  2  the arguments make no sense\n"
+               "  3  nothing wrong was seen, and not all was compared: a replica is behind, busy, away or moving, Ctrl-C, or\n"
+               "     no master answered. Check again, when less is written or with more --tries");
   verb->add_option("TABLE", args->table, "Only this one; else all");
   verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
   verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")

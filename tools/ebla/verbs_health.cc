@@ -11,7 +11,7 @@ Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   state.info = std::move(info);
   EBLA_ASSIGN(state.servers, client.ListServers());
   EBLA_ASSIGN(state.tables, client.ListTables());
-  EBLA_ASSIGN(state.tablets, client.ListTablets());
+  EBLA_ASSIGN(state.tablets, client.ListReplicas());
   return state;
 }
 
@@ -34,7 +34,9 @@ Json ToJson(const Health& health) {
                       {"tablets", table.tablets},
                       {"without_majority", table.without_majority},
                       {"without_leader", table.without_leader},
-                      {"under_replicated", table.under_replicated}});
+                      {"not_ready", table.not_ready},
+                      {"under_replicated", table.under_replicated},
+                      {"failed", table.failed}});
   }
   return {{"health", Name(health.grade)},
           {"exit_code", static_cast<int>(health.grade)},
@@ -55,12 +57,12 @@ void Show(const Health& health, Output& out) {
     out.Line("  -> " + finding.action);
   }
   std::vector<std::vector<std::string>> rows = {
-      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "TOO FEW REPLICAS"}};
+      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
   for (const TableHealth& table : health.tables) {
-    if (table.without_majority + table.without_leader + table.under_replicated == 0) continue;
+    if (table.without_majority + table.without_leader + table.not_ready + table.under_replicated == 0) continue;
     rows.push_back({table.table, std::to_string(table.tablets), std::to_string(table.wanted),
                     std::to_string(table.without_majority), std::to_string(table.without_leader),
-                    std::to_string(table.under_replicated)});
+                    std::to_string(table.not_ready), std::to_string(table.under_replicated)});
   }
   if (rows.size() > 1) out.Columns(rows);
 }
