@@ -2,6 +2,10 @@
 // follower, of a retry, and to who writes meanwhile.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cstdlib>
+#include <random>
+
 #include "tabletserver/any_writes.h"
 #include "tabletserver/group_fixture.h"
 
@@ -158,6 +162,109 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
   for (const idl::KeptWrite& write : kept.writes) {
     EXPECT_EQ(write.repeated, write.effects[0].key == "zz") << write.effects[0].key;
   }
+}
+
+// PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there, and all
+// replicas come to be the same.
+TEST_F(ShardSplitAfterTest, AnyOfThreeCrashesAtAnyMoment) {
+  const char* given = std::getenv("EBLA_SEED");
+  const uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  std::mt19937_64 random(seed);
+  const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
+  ASSERT_TRUE(Configure(1, {"ts-1", all, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  struct Half {
+    std::string leader, start, end;
+    int64_t epoch = 1;
+  };
+  std::map<int64_t, Half> tablets{{kTablet, {"ts-1", "", "", 1}}};
+  std::map<std::string, std::string> acknowledged;
+  const auto lead = [&](int64_t id, const std::vector<std::string>& living) {
+    Half& half = tablets.at(id);
+    ASSERT_TRUE(Fence(++half.epoch, living, id)) << id;
+    half.leader.clear();
+    for (const std::string& server : living) {
+      const auto view = View(server, id);
+      if (view == nullptr || view->incomplete) continue;
+      if (half.leader.empty() || View(half.leader, id)->last_appended < view->last_appended) half.leader = server;
+    }
+    ASSERT_FALSE(half.leader.empty()) << id;
+    ASSERT_TRUE(Configure(half.epoch, {half.leader, all, {}, id, half.start, half.end}, /*fenced=*/true)) << id;
+    ASSERT_TRUE(Serves(half.leader, id)) << id;
+  };
+  int64_t child = kTablet;
+  size_t split_rounds = 0;
+  for (int round = 0; round < 15; ++round) {
+    SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
+    child += 64;
+    const std::string key = "m" + std::string(static_cast<size_t>(60 - round), 'k');  // each below the one before
+    const Half parent = tablets.at(kTablet);
+    for (const std::string& server : all) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random() % 4));
+    bool done = false;
+    Member& leader = at(parent.leader);
+    idl::SplitRequest request;
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = parent.leader;
+    request.header.toIncarnation = static_cast<int64_t>(leader.incarnation);
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].epoch = parent.epoch;
+    request.tablets[0].key = key;
+    request.tablets[0].childId = child;
+    leader.server->control_service()->split([&](const idl::SplitReply& reply) { done = reply.results[0].__isset.split; }, request);
+    const auto before = scheduler_.Now();
+    const auto patience = std::chrono::milliseconds(random() % 40);
+    Until([&] { return done || scheduler_.Now() - before >= patience; }, 1s);
+    if (done) {
+      for (const std::string& at_key : {std::string("a"), key}) {
+        if (Write(parent.leader, {PutOf(at_key, std::to_string(round))}).header.code != Code::OK) continue;
+        acknowledged[at_key] = std::to_string(round);
+      }
+    }
+    const std::string victim = all[random() % 3];
+    if (random() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
+    scheduler_.RunFor(std::chrono::milliseconds(random() % 10));
+    Crash(victim, random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    std::vector<std::string> living = all;
+    if (random() % 2 == 0) {
+      Start(victim);
+    } else {
+      std::erase(living, victim);
+    }
+    ASSERT_NO_FATAL_FAILURE(lead(kTablet, living));
+    // The Barrier has committed SPLIT, or nobody will.
+    const bool split = View(tablets.at(kTablet).leader, child) != nullptr;
+    if (done) ASSERT_TRUE(split) << "the master was told so";
+    if (split) {
+      ++split_rounds;
+      tablets[child] = {"", key, tablets.at(kTablet).end, parent.epoch};
+      tablets.at(kTablet).end = key;
+    }
+    for (const auto& [id, half] : tablets) {
+      if (id == kTablet) continue;
+      ASSERT_TRUE(Until([&, id = id] {
+        return std::ranges::count_if(living, [&](const std::string& server) { return View(server, id) != nullptr; }) >= 2;
+      }, 10s)) << id;
+      ASSERT_NO_FATAL_FAILURE(lead(id, living));
+    }
+    if (living.size() < 3) Start(victim);
+    for (const auto& [id, half] : tablets) {
+      for (const std::string& server : all) {
+        if (server == victim) Configure(half.epoch, {half.leader, {half.leader, victim}, {}, id, half.start, half.end});
+        ASSERT_TRUE(Until([&, id = id, leads = half.leader] { return server == leads || Level(server, leads, id); }, 30s)) << id << server;
+      }
+    }
+    for (const auto& [at_key, value] : acknowledged) {
+      const auto holder = std::ranges::find_if(tablets, [&, wanted = at_key](const auto& item) {
+        return KeyRange{item.second.start, item.second.end}.Contains(wanted);
+      });
+      ASSERT_EQ(Get(holder->second.leader, at_key, idl::ReadLevel::STRONG).record.value, value) << at_key;
+    }
+    ASSERT_EQ(Records("ts-1"), Records("ts-2"));
+    ASSERT_EQ(Records("ts-1"), Records("ts-3"));
+  }
+  EXPECT_GT(split_rounds, 3u);
 }
 
 // Between the look-up of its tablet and the look at its view, the key was split off: the next attempt finds the child.
