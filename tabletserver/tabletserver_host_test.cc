@@ -588,6 +588,37 @@ TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
   EXPECT_LT(Reported(100).peaks.operationsPerSecond, 60);
 }
 
+// Of the thousand records the last hundred have half of the bytes; nothing is read, and the middle of the data is known.
+TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
+  for (int i = 0; i < 1'000; i += 100) {
+    std::vector<idl::Write> writes;
+    for (int j = i; j < i + 100; ++j) {
+      char key[16];
+      std::snprintf(key, sizeof key, "key%03d", j);
+      writes.push_back(PutOf(key, std::string(j < 900 ? 100 : 1'000, 'v')));
+    }
+    ASSERT_EQ(Write(std::move(writes)).header.code, Code::OK);
+  }
+  scheduler_.RunFor(60s);
+  EXPECT_FALSE(Reported().__isset.splitFinding) << "it is small";
+  idl::AlterRequest request;
+  request.header = ControlTo();
+  request.schema = Schema(2);
+  request.schema.options.__set_splitBytes(400'000);
+  request.schema.options.keyGroup.__set_prefixBytes(5);
+  request.schema.options.__isset.keyGroup = true;
+  const auto altered = Await<idl::AlterReply>(
+      [&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
+  ASSERT_EQ(altered.status.code, Code::OK) << altered.status.message;
+  scheduler_.RunFor(12s);
+  ASSERT_TRUE(Reported().__isset.splitFinding);
+  EXPECT_EQ(Reported().splitFinding.kind, idl::SplitFindingKind::NO_KEY);
+  const std::string middle = Reported().splitFinding.middleKey;
+  EXPECT_LE(middle.size(), 5u) << "which cuts no group";
+  EXPECT_GE(middle, "key8");
+  EXPECT_LE(middle, "key92");
+}
+
 TEST_F(LoadReportTest, WhoDoesNotLeadTellsNeither) {
   ReadEvenly(20);
   ASSERT_TRUE(Reported().__isset.peaks);

@@ -37,6 +37,7 @@ void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTim
     sampler_.reset();
     return;
   }
+  Learn(view);
   if (sampler_ == nullptr || view.range != range_) {
     Begin(handle, view, now);
   } else {
@@ -50,21 +51,21 @@ void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTim
   FillFinding(handle, view, load);
 }
 
+void LoadReport::Learn(const TabletView& view) {
+  if (view.schema == nullptr || view.schema->version == schema_version_) return;
+  schema_version_ = view.schema->version;
+  auto schema = DecodeSchema(view.schema->encoded);
+  if (!schema) return;  // whoever serves by it says so
+  group_ = std::move(schema->key_group);
+  split_bytes_ = schema->split_bytes;
+}
+
 // What was noted so far may be of the time before.
 void LoadReport::Begin(const TabletHandle& handle, const TabletView& view, MonotonicTime now) {
   const bool split = sampler_ != nullptr;
   // What a parent had before its split has faded by then, to a twentieth.
   peaks_.Begin(split ? now + 3 * LoadRates::kTimeConstant : now);
   range_ = view.range;
-  group_ = {};
-  split_bytes_ = 0;
-  if (view.schema != nullptr) {
-    // The group is for life; a threshold that is altered counts from the next beginning on.
-    if (auto schema = DecodeSchema(view.schema->encoded)) {
-      group_ = std::move(schema->key_group);
-      split_bytes_ = schema->split_bytes;
-    }
-  }
   if (sampler_ == nullptr) sampler_ = std::make_unique<KeySampler>(handle.tablet.value * 2 + 1);
   sampler_->Begin(range_, group_);
 }

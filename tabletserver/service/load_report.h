@@ -23,6 +23,7 @@ class LoadReport {
   void Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, idl::TabletLoad& load);
 
  private:
+  void Learn(const TabletView& view);
   void Begin(const TabletHandle& handle, const TabletView& view, MonotonicTime now);
   void FillFinding(const TabletHandle& handle, const TabletView& view, idl::TabletLoad& load) const;
 
@@ -31,6 +32,7 @@ class LoadReport {
   std::unique_ptr<KeySampler> sampler_;
   LoadPeaks peaks_;
   KeyRange range_;
+  int64_t schema_version_ = 0;  // 0: none seen yet
   KeyGroupRule group_;
   int64_t split_bytes_ = 0;
 };
