@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -12,13 +14,13 @@ using ::testing::HasSubstr;
 
 class MasterMoveTest : public ::testing::Test {
  protected:
-  void Begin(size_t servers, int replicas = 3) {
+  void Begin(size_t servers, int replicas = 3, std::vector<std::string> points = {"b", "d", "f", "h"}) {
     cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = servers});
     ASSERT_TRUE(cluster_->WaitForLeader() && cluster_->WaitForServers());
     cluster_->scheduler().RunFor(2s);  // until each has reported
     idl::TableOptions options;
     options.__set_replicas(replicas);
-    const auto reply = cluster().Create("carts", {"b", "d", "f", "h"}, options);
+    const auto reply = cluster().Create("carts", std::move(points), options);
     ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     cluster().scheduler().RunFor(3s);
   }
@@ -54,6 +56,30 @@ class MasterMoveTest : public ::testing::Test {
     return static_cast<size_t>(std::ranges::count_if(cluster().Tablets(), [&](const auto& item) {
       return std::ranges::count(item.second.voters, name) + std::ranges::count(item.second.learners, name) > 0;
     }));
+  }
+  bool Moves(int64_t tablet) {
+    const std::string path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)});
+    return coordination::DecodeNode<idl::TabletNode>(cluster().coordination().tree().Get(path)->data, path)->__isset.move;
+  }
+  std::string Note(const std::string& name) {
+    const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+    const auto found = std::ranges::find(servers->servers, name, &idl::ServerSummary::name);
+    return found->note;
+  }
+  // Sends all the requests before one of them is carried out; the codes, in the same order.
+  std::vector<idl::Code::type> DrainAtOnce(const std::vector<std::string>& names) {
+    auto answers = std::make_shared<std::vector<idl::Code::type>>();
+    auto& master = cluster().master(*cluster().Leader());
+    master.executor->Post([service = master.master->service(), names, answers] {
+      for (const std::string& name : names) {
+        idl::SetServerRequest request;
+        request.name = name;
+        request.__set_draining(true);
+        service->setServer([answers](const idl::SetServerReply& reply) { answers->push_back(reply.header.code); }, request);
+      }
+    });
+    EXPECT_TRUE(cluster().RunUntil([&] { return answers->size() == names.size(); }));
+    return *answers;
   }
   void ExpectWhole() {
     EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }))
@@ -198,6 +224,105 @@ TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
   ServerNamed(spare).Start();
   EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 300s));
   ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, AMoveToAServerThatTakesNothingAnyMoreEnds) {
+  Begin(5);
+  const idl::TabletInfo before = Tablet();
+  const std::string to = NoHolder();
+  // It lives and says nothing of what it has, so no learner is made there; then it is drained.
+  ServerNamed(to).Stop();
+  cluster().scheduler().RunFor(10s);
+  ServerNamed(to).silent = true;
+  ServerNamed(to).Start();
+  cluster().scheduler().RunFor(5s);
+  EXPECT_EQ(Move(before.voters[1], to, 3'000).header.code, idl::Code::UNKNOWN_OUTCOME);
+  EXPECT_TRUE(Moves(before.tabletId));
+  ASSERT_EQ(Drain(to).header.code, idl::Code::OK);
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Moves(before.tabletId); }));
+  cluster().scheduler().RunFor(1s);
+  std::string other;
+  for (const auto& server : cluster().servers()) {
+    if (std::ranges::count(before.voters, server->name()) == 0 && server->name() != to) other = server->name();
+  }
+  EXPECT_EQ(Move(before.voters[1], other).header.code, idl::Code::OK);
+  ServerNamed(to).silent = false;
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, ADrainTakesNoReplicaThatIsWantedWhereAnotherIsLost) {
+  Begin(4, 3, {});
+  const std::string name = Tablet().primary;
+  const std::string lost = Tablet().voters[1];
+  ServerNamed(lost).Stop();
+  cluster().scheduler().RunFor(20s);
+  ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Note(name).empty(); }, 600s));
+  EXPECT_THAT(Note(name), HasSubstr("no other server that lives takes one"));
+  cluster().scheduler().RunFor(600s);
+  EXPECT_EQ(Tablet().voters.size(), 3u) << "the old one among them, which lives, and not the lost one";
+  EXPECT_EQ(std::ranges::count(Tablet().voters, lost), 0);
+  ServerNamed(lost).Start();
+  EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 600s)) << ReplicasOn(name);
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, OfTwoDrainsAtOnceEachCountsTheOtherAsGoing) {
+  Begin(4);
+  const std::vector<std::string> voters = Tablet().voters;
+  EXPECT_THAT(DrainAtOnce({voters[0], voters[1]}),
+              ::testing::UnorderedElementsAre(idl::Code::OK, idl::Code::CONDITION_FAILED));
+  EXPECT_EQ(Drain(voters[0], false).header.code, idl::Code::OK);
+  EXPECT_EQ(Drain(voters[1], false).header.code, idl::Code::OK);
+  EXPECT_THAT(DrainAtOnce({voters[1], voters[1]}), ::testing::Contains(idl::Code::OK)) << "and nobody is in its own way";
+  EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(voters[1]) == 0; }, 300s));
+  ExpectWhole();
+}
+
+TEST_F(MasterMoveTest, MoreRequestsOfServersThanMayWaitAreRefused) {
+  Begin(4);
+  const size_t most = MasterOptions().waiting_requests_max;
+  const auto codes = DrainAtOnce(std::vector<std::string>(most + 3, NoHolder()));
+  EXPECT_EQ(std::ranges::count(codes, idl::Code::OVERLOADED), 3);
+}
+
+// The wish stands in the coordinator or not; the master goes by what stands there.
+TEST_F(MasterMoveTest, ADrainWhoseOutcomeIsUnknownIsReadAnew) {
+  Begin(4);
+  const std::string name = NoHolder();
+  const auto drains = [&] {
+    const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+    return std::ranges::find(servers->servers, name, &idl::ServerSummary::name)->draining;
+  };
+  cluster().StrikeAt(TestCluster::Fault::kLoseOutcome, 1);
+  EXPECT_EQ(Drain(name).header.code, idl::Code::UNKNOWN_OUTCOME);
+  ASSERT_TRUE(cluster().struck());
+  cluster().Spare();
+  EXPECT_TRUE(cluster().RunUntil(drains, 5s));
+  cluster().StrikeAt(TestCluster::Fault::kLoseRequest, 1);
+  EXPECT_EQ(Drain(name, false).header.code, idl::Code::UNKNOWN_OUTCOME);
+  cluster().Spare();
+  cluster().scheduler().RunFor(5s);
+  EXPECT_TRUE(drains()) << "nothing came of it";
+}
+
+TEST_F(MasterMoveTest, ARemovalWhoseOutcomeIsUnknownIsReadAnew) {
+  Begin(4);
+  const std::string name = NoHolder();
+  ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
+  ASSERT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 120s));
+  ServerNamed(name).Stop();
+  cluster().scheduler().RunFor(20s);
+  const auto remove = [&] {
+    idl::RemoveServerRequest request;
+    request.name = name;
+    return cluster().Call(&idl::MasterServiceCobSvIf::removeServer, request)->header.code;
+  };
+  cluster().StrikeAt(TestCluster::Fault::kLoseOutcome, 1);
+  EXPECT_EQ(remove(), idl::Code::UNKNOWN_OUTCOME);
+  cluster().Spare();
+  cluster().scheduler().RunFor(5s);
+  EXPECT_EQ(remove(), idl::Code::NOT_FOUND);
 }
 
 }  // namespace

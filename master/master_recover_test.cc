@@ -114,6 +114,21 @@ TEST_F(MasterRecoverTest, AnOldVoterIsMadeALearnerOnlyOnceItHasBeenDropped) {
   for (const size_t voter : {0, 1}) EXPECT_FALSE(Voter(voter).replicas().at(id).incomplete);
 }
 
+TEST_F(MasterRecoverTest, AReplicaThatHasFailedIsNotWaitedForWhateverItAnswers) {
+  const int64_t id = Tablet().tabletId;
+  for (const size_t voter : {0, 1}) {
+    FakeServer::Replica& replica = Voter(voter).mutable_replicas().at(id);
+    replica.failed = true;
+    replica.failure = idl::Code::UNAVAILABLE;
+    replica.leading = 0;
+  }
+  cluster_.scheduler().RunFor(5s);
+  const auto reply = Recover(voters_[2]);
+  ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
+  EXPECT_EQ(Tablet().primary, voters_[2]);
+  WaitServing();
+}
+
 TEST_F(MasterRecoverTest, RefusedWhileAMajorityLives) {
   const idl::TabletInfo before = Tablet();
   auto reply = Recover(voters_[1]);

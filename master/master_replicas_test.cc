@@ -392,6 +392,25 @@ TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) 
   }
 }
 
+TEST_F(MasterReplicasTest, WhatIsIncompleteGoesBeforeWhatIsWhole) {
+  Begin({.servers = 3});
+  MakeTable(3);
+  const idl::TabletInfo before = cluster().Tablets().begin()->second;
+  std::vector<std::string> followers = before.voters;
+  std::erase(followers, before.primary);
+  std::ranges::sort(followers);
+  // The other one's name would have it go first.
+  FakeServer& filled = cluster().server(IndexOf(followers[0]));
+  FakeServer::Replica& replica = filled.mutable_replicas().at(before.tabletId);
+  replica.incomplete = true;
+  replica.copying_since = cluster().scheduler().Now() + 3'600s;
+  cluster().scheduler().RunFor(3s);
+  ASSERT_EQ(cluster().Alter("carts", Replicas(2)).header.code, idl::Code::OK);
+  EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().at(before.tabletId).voters.size() == 2; }));
+  EXPECT_THAT(cluster().Tablets().at(before.tabletId).voters, ::testing::UnorderedElementsAre(before.primary, followers[1]));
+  WaitServing();
+}
+
 TEST_F(MasterReplicasTest, AlterRaisesAndLowersTheNumberOfReplicas) {
   Begin({.servers = 5});
   MakeTable(1);

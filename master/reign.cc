@@ -166,10 +166,14 @@ std::optional<std::string> Reign::SafeMode() const {
   return "of " + std::to_string(known) + " known servers only " + std::to_string(live) + " live";
 }
 
+bool Reign::Crowded(Done& done) const {
+  if (requests_.size() < ports_.options.waiting_requests_max) return false;
+  done(Error(Code::kOverloaded, "too many requests wait for this master; try again in a second"));
+  return true;
+}
+
 void Reign::Submit(Request request, Duration patience) {
-  if (requests_.size() >= ports_.options.waiting_requests_max) {
-    return request.done(Error(Code::kOverloaded, "too many requests wait for this master; try again in a second"));
-  }
+  if (Crowded(request.done)) return;
   request.began = ports_.executor.Now();
   request.deadline = request.began + patience;
   const uint64_t id = next_request_++;

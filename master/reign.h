@@ -15,6 +15,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -130,6 +131,11 @@ class Reign {
   Status MayCreate(size_t replicas) const;
   Status MayDraw() const;  // an id
   Status CheckRemoval(const ServerName& server) const;
+  Status MayDrain(const ServerName& server) const;
+  void Reread(const ServerName& server);
+  void Forget(const ServerName& server);
+  // True: too many wait already, and this one is answered.
+  bool Crowded(Done& done) const;
   Status CheckKnown(size_t replicas) const;
 
   const Ports ports_;
@@ -148,6 +154,7 @@ class Reign {
   ReplicaKeeper keeper_;
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
+  std::multiset<ServerName> to_drain_;  // checked, and the node's change is under way
   std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
   ProcedureRunner runner_;
   Guard guard_;

@@ -6,6 +6,12 @@
 
 namespace ebla::master {
 
+using coordination::Op;
+
+namespace {
+constexpr Duration kRereadDelay = std::chrono::milliseconds(200);
+}
+
 Status Reign::CheckRemoval(const ServerName& name) const {
   const Server* server = servers_.Find(name);
   if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
@@ -23,8 +29,8 @@ Status Reign::CheckRemoval(const ServerName& name) const {
 }
 
 void Reign::RemoveServer(const ServerName& name, Done done) {
+  if (Crowded(done)) return;
   if (Status status = CheckRemoval(name); !status.ok()) return done(std::move(status));
-  using coordination::Op;
   namespace layout = coordination::layout;
   // Made and deleted again: fails where the server has come to live meanwhile.
   std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version), Op::Create(layout::LivePath(name), ""),
@@ -35,37 +41,81 @@ void Reign::RemoveServer(const ServerName& name, Done done) {
   request.done = std::move(done);
   request.decided = true;
   ports_.coordinator.Multi(std::move(ops), guard_([this, name, id](auto outcome) {
-                             if (!outcome) return Answer(id, std::move(outcome.error().status));
+                             if (!outcome) {
+                               Reread(name);
+                               return Answer(id, std::move(outcome.error().status));
+                             }
                              LOG(WARNING) << "server " << name << " is removed for good, as an operator asked";
-                             servers_.Forget(name);
-                             beyond_.Forget(name);
+                             Forget(name);
                              Answer(id, {});
                            }));
 }
 
+void Reign::Forget(const ServerName& name) {
+  servers_.Forget(name);
+  if (!servers_.IsLive(name)) beyond_.Forget(name);
+}
+
+// What a change whose outcome is unknown has made of the server's node, or what somebody else has.
+void Reign::Reread(const ServerName& name) {
+  namespace layout = coordination::layout;
+  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, name](Result<coordination::Node> read) {
+    if (!read) {
+      if (read.error().code() == Code::kNotFound) return Forget(name);
+      ports_.executor.After(kRereadDelay, guard_([this, name] { Reread(name); }));
+      return;
+    }
+    auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
+    if (node) {
+      servers_.SetNode(std::move(*node));
+    } else {
+      LOG(ERROR) << node.error();
+    }
+  }), nullptr);
+}
+
+// What is being set to drain drains already: of two at once each might find its place on the other.
+Status Reign::MayDrain(const ServerName& name) const {
+  ClusterView view = ViewCluster(image(), servers_);
+  for (PlannedServer& server : view.servers) server.draining = server.draining || to_drain_.contains(server.name);
+  return CheckDrain(image(), std::move(view), name);
+}
+
 void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
   namespace layout = coordination::layout;
-  using coordination::Op;
+  if (Crowded(done)) return;
   const Server* server = servers_.Find(name);
   if (!server || !(server->node || server->last_live)) return done(Error(Code::kNotFound, "there is no server " + name));
-  if (wanted.draining.value_or(false) && !(server->node && server->node->draining)) {
-    if (Status status = CheckDrain(image(), ViewCluster(image(), servers_), name); !status.ok()) return done(std::move(status));
+  const bool drain = wanted.draining.value_or(false);
+  if (drain && !(server->node && server->node->draining)) {
+    if (Status status = MayDrain(name); !status.ok()) return done(std::move(status));
+    to_drain_.insert(name);
+    done = [this, name, done = std::move(done)](Status status) mutable {
+      to_drain_.erase(to_drain_.find(name));
+      done(std::move(status));
+    };
   }
   const uint64_t id = next_request_++;
   Request& request = requests_[id];
   request.done = std::move(done);
   request.decided = true;
   // The server writes this node too, when it starts: what it has changed meanwhile makes the Multi fail.
-  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted](Result<coordination::Node> read) {
+  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted, drain](Result<coordination::Node> read) {
     if (!read) return Answer(id, std::move(read.error()));
     auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
     if (!node) return Answer(id, std::move(node.error()));
+    if (drain && !node->draining) {  // again: servers may have gone meanwhile
+      if (Status status = MayDrain(name); !status.ok()) return Answer(id, std::move(status));
+    }
     if (wanted.draining) node->draining = *wanted.draining;
     if (wanted.maintenance) node->maintenance = *wanted.maintenance;
     std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
                            Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
     ports_.coordinator.Multi(std::move(ops), guard_([this, id, node = *node](auto outcome) {
-                               if (!outcome) return Answer(id, std::move(outcome.error().status));
+                               if (!outcome) {
+                                 Reread(node.name);
+                                 return Answer(id, std::move(outcome.error().status));
+                               }
                                LOG(INFO) << "server " << node.name << (node.draining ? " drains" : " does not drain")
                                          << (node.maintenance ? ", under maintenance" : "") << ", as an operator asked";
                                servers_.SetNode(node);

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 
 #include "tabletserver/group_fixture.h"
+#include "tabletserver/service/checksum_edge.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -84,6 +85,26 @@ TEST_F(ChecksumTest, PagesEndAtTheSameKeysAndCoverEverything) {
   const auto second = Ask("ts-1", first.nextKey);
   EXPECT_TRUE(second.done);
   EXPECT_EQ(first.records + second.records, 9);
+}
+
+TEST_F(ChecksumTest, OnePageAtATimeGoesBeforeOtherWork) {
+  idl::ChecksumRequest request;
+  request.header.tableId = kTable;
+  request.header.tabletId = kTablet;
+  std::vector<Code::type> answers;
+  for (size_t i = 0; i < ChecksumEdge::kWaitingMax + 2; ++i) {
+    at("ts-1").server->tablet_service()->checksum(
+        [&](const idl::ChecksumReply& reply) { answers.push_back(reply.header.code); }, request);
+  }
+  EXPECT_THAT(answers, ::testing::ElementsAre(Code::OVERLOADED, Code::OVERLOADED));
+  // As the table that a Configure has made.
+  std::optional<size_t> before;
+  at("ts-1").executor->Post([&] { before = answers.size() - 2; });
+  ASSERT_TRUE(Until([&] { return before.has_value(); }));
+  EXPECT_LE(*before, 1u);
+  ASSERT_TRUE(Until([&] { return answers.size() == ChecksumEdge::kWaitingMax + 2; }));
+  EXPECT_EQ(static_cast<size_t>(std::ranges::count(answers, Code::OK)), ChecksumEdge::kWaitingMax);
+  EXPECT_EQ(Ask("ts-1").header.code, Code::OK) << "and the line is free again";
 }
 
 TEST_F(ChecksumTest, WhatIsNotHereOrMakesNoSenseIsRefused) {

@@ -140,7 +140,8 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                   AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_,
-                               ChecksumEdge(ports_.background, ports_.store, directory_)})),
+                               ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store,
+                                            directory_)})),
       control_service_(std::make_shared<ControlService>(
           ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
                                 ports_.store, directory_, ports_.background, Pointers(shards_), peers_})),

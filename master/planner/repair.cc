@@ -9,24 +9,68 @@ namespace {
 
 using Kind = RepairAction::Kind;
 
+const PlannedReplica* FindReplica(const std::vector<PlannedReplica>& replicas, const ServerName& server) {
+  const auto found = std::ranges::find(replicas, server, &PlannedReplica::server);
+  return found == replicas.end() ? nullptr : &*found;
+}
+
 size_t Count(const std::vector<PlannedReplica>& replicas, ReplicaHealth health) {
   return static_cast<size_t>(
       std::ranges::count_if(replicas, [&](const PlannedReplica& replica) { return replica.health == health; }));
 }
 
-// Voters that are to stay, as far as is known: those lost for good, or failed, are not.
+// It acknowledges: one that lives and is incomplete votes, and counts for nothing.
+bool Good(const PlannedReplica& replica) { return replica.health == ReplicaHealth::kLive && replica.level; }
+
+bool Lasts(const PlannedReplica& replica) {
+  return replica.health == ReplicaHealth::kLive || replica.health == ReplicaHealth::kAway;
+}
+
+// Of the voters that are left then a majority is good.
+bool CanSpare(const PlannedTablet& tablet, const PlannedReplica& gone) {
+  const auto left = std::ranges::count_if(
+      tablet.voters, [&](const PlannedReplica& voter) { return &voter != &gone && Good(voter); });
+  return static_cast<size_t>(left) > (tablet.voters.size() - 1) / 2;
+}
+
+// The voters of a move that has come so far that both vote, or nulls.
+struct Pair {
+  const PlannedReplica* from = nullptr;
+  const PlannedReplica* to = nullptr;
+};
+Pair Moved(const PlannedTablet& tablet) {
+  if (!tablet.move) return {};
+  const Pair pair{FindReplica(tablet.voters, tablet.move->from), FindReplica(tablet.voters, tablet.move->to)};
+  return pair.from && pair.to ? pair : Pair{};
+}
+
+// Voters that are to stay, as far as is known: those lost for good, or failed, are not, nor one whose new place votes.
 size_t Lasting(const PlannedTablet& tablet) {
-  return tablet.voters.size() - Count(tablet.voters, ReplicaHealth::kLost) - Count(tablet.voters, ReplicaHealth::kFailed);
+  const auto [from, to] = Moved(tablet);
+  const bool replaced = from && Lasts(*to);
+  return static_cast<size_t>(std::ranges::count_if(tablet.voters, [&, from = from](const PlannedReplica& voter) {
+    return Lasts(voter) && !(replaced && &voter == from);
+  }));
+}
+
+// Voters that live and are not level: what they lack may take long.
+size_t Filling(const PlannedTablet& tablet) {
+  return static_cast<size_t>(std::ranges::count_if(tablet.voters, [](const PlannedReplica& voter) {
+    return voter.health == ReplicaHealth::kLive && !voter.level;
+  }));
 }
 
 std::string Numbers(const PlannedTablet& tablet) {
+  const size_t filling = Filling(tablet);
   return std::to_string(Count(tablet.voters, ReplicaHealth::kLive)) + " of " + std::to_string(tablet.voters.size()) +
-         " voters live, " + std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
-         std::to_string(Count(tablet.voters, ReplicaHealth::kFailed)) + " failed, " + std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
+         " voters live, " + (filling > 0 ? std::to_string(filling) + " of them not level, " : "") +
+         std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
+         std::to_string(Count(tablet.voters, ReplicaHealth::kFailed)) + " failed, " +
+         std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
 }
 
-// Who is to go: the lost before the away before the live; of those, one of a rack that holds several, then the fullest
-// server's. Nobody: none can.
+// Who is to go: the lost before the away before the live; of those, one that is not level, then one of a rack that holds
+// several, then the fullest server's. Nobody: none can.
 const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
   std::map<ServerName, const PlannedServer*> servers;
   for (const PlannedServer& server : cluster.servers) servers[server.name] = &server;
@@ -39,34 +83,28 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   const auto rank = [&](const PlannedReplica& voter) {
     const auto server = servers.find(voter.server);
     const std::string rack = rack_of(voter);
-    return std::tuple(voter.health, rack.empty() ? 1 : racks.at(rack), server == servers.end() ? 0 : server->second->tablets,
-                      voter.server);
+    return std::tuple(voter.health, !voter.level, rack.empty() ? 1 : racks.at(rack),
+                      server == servers.end() ? 0 : server->second->tablets, voter.server);
   };
   const PlannedReplica* worst = nullptr;
   for (const PlannedReplica& voter : tablet.voters) {
     if (voter.server == tablet.primary) continue;
     if (!worst || rank(voter) > rank(*worst)) worst = &voter;
   }
-  if (!worst) return nullptr;
-  const size_t live = Count(tablet.voters, ReplicaHealth::kLive) - (worst->health == ReplicaHealth::kLive ? 1 : 0);
-  return live > (tablet.voters.size() - 1) / 2 ? worst : nullptr;
+  return worst && CanSpare(tablet, *worst) ? worst : nullptr;
 }
 
-const PlannedReplica* FindReplica(const std::vector<PlannedReplica>& replicas, const ServerName& server) {
-  const auto found = std::ranges::find(replicas, server, &PlannedReplica::server);
-  return found == replicas.end() ? nullptr : &*found;
-}
-
-// The replica that has moved may go: the new one votes, and enough of the others live.
+// The replica that has moved may go: the new one votes and is level, and enough of the others live. One that lives stays
+// while any other that is wanted is missing.
 std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
-  const PlannedReplica* from = tablet.move ? FindReplica(tablet.voters, tablet.move->from) : nullptr;
-  const PlannedReplica* to = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;
-  if (!from || !to || to->health != ReplicaHealth::kLive) return std::nullopt;
+  const auto [from, to] = Moved(tablet);
+  if (!from || !Good(*to)) return std::nullopt;
   if (tablet.primary == from->server) {
     return RepairAction{Kind::kHandOver, tablet.tablet, to->server, "its primary moves: " + Numbers(tablet)};
   }
-  const size_t live = Count(tablet.voters, ReplicaHealth::kLive) - (from->health == ReplicaHealth::kLive ? 1 : 0);
-  if (live <= (tablet.voters.size() - 1) / 2) return std::nullopt;
+  const size_t live = Count(tablet.voters, ReplicaHealth::kLive);
+  const bool needed = from->health == ReplicaHealth::kLive && live <= tablet.wanted;
+  if (needed || !CanSpare(tablet, *from)) return std::nullopt;
   return RepairAction{Kind::kRemoveVoter, tablet.tablet, from->server, "moved to " + to->server + ": " + Numbers(tablet)};
 }
 
@@ -79,13 +117,15 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
     if (learner.health == ReplicaHealth::kLost) return action(Kind::kRemoveLearner, learner, "its server is lost");
     if (learner.health == ReplicaHealth::kFailed) return action(Kind::kRemoveLearner, learner, "it has failed");
     const bool moves = tablet.move && tablet.move->to == learner.server && FindReplica(tablet.voters, tablet.move->from);
-    if (Lasting(tablet) >= tablet.wanted && !moves) return action(Kind::kRemoveLearner, learner, "not wanted any more");
+    // Not before those that are to stay have what it has.
+    if (Lasting(tablet) >= tablet.wanted + Filling(tablet) && !moves) {
+      return action(Kind::kRemoveLearner, learner, "not wanted any more");
+    }
     if (learner.level && learner.health == ReplicaHealth::kLive) return action(Kind::kPromote, learner, "level");
   }
   // A failed one may be made anew in its own place, once that is dropped.
   const auto failed = std::ranges::find(tablet.voters, ReplicaHealth::kFailed, &PlannedReplica::health);
-  if (failed != tablet.voters.end() && failed->server != tablet.primary &&
-      Count(tablet.voters, ReplicaHealth::kLive) > (tablet.voters.size() - 1) / 2) {
+  if (failed != tablet.voters.end() && failed->server != tablet.primary && CanSpare(tablet, *failed)) {
     return action(Kind::kRemoveVoter, *failed, "it has failed");
   }
   if (auto end = EndMove(tablet)) return end;
@@ -94,7 +134,8 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   // A lost voter goes only once another has taken its place.
   if (tablet.voters.size() <= tablet.wanted) return std::nullopt;
   const PlannedReplica* surplus = Surplus(tablet, cluster);
-  if (!surplus) return std::nullopt;
+  // What is too much is the one that moves, unless another is lost.
+  if (!surplus || (Moved(tablet).from && Lasts(*surplus))) return std::nullopt;
   return action(Kind::kRemoveVoter, *surplus, "too many");
 }
 
@@ -105,9 +146,9 @@ ServerName MovesTo(const PlannedTablet& tablet) {
   return FindReplica(tablet.voters, to) || FindReplica(tablet.learners, to) ? ServerName() : to;
 }
 
-bool WantsCopy(const PlannedTablet& tablet) {
-  return Lasting(tablet) + tablet.learners.size() < tablet.wanted || !MovesTo(tablet).empty();
-}
+bool TooFew(const PlannedTablet& tablet) { return Lasting(tablet) + tablet.learners.size() < tablet.wanted; }
+
+bool WantsCopy(const PlannedTablet& tablet) { return TooFew(tablet) || !MovesTo(tablet).empty(); }
 
 // A server with room for one more copy.
 std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& view, const RepairCaps& caps) {
@@ -123,13 +164,15 @@ std::optional<RepairAction> AddLearner(const PlannedTablet& tablet, RepairView& 
   const ServerName wanted = MovesTo(tablet);
   const bool room = std::ranges::any_of(
       open.servers, [&](const PlannedServer& server) { return server.name == wanted && server.usable(); });
-  const ServerName place = wanted.empty() ? PlaceReplica(open, excluded) : room ? wanted : ServerName();
+  // A move whose place has no room waits for it; what lacks a replica besides does not wait with it.
+  const bool moves = room || !TooFew(tablet);
+  const ServerName place = moves ? (room ? wanted : ServerName()) : PlaceReplica(open, excluded);
   if (place.empty()) return std::nullopt;
   ++view.copies;
   ++view.copies_to[place];
   for (PlannedServer& server : view.cluster.servers) server.tablets += server.name == place ? 1 : 0;
   return RepairAction{Kind::kAddLearner, tablet.tablet, place,
-                      (wanted.empty() ? "under-replicated: " : "moves from " + tablet.move->from + ": ") + Numbers(tablet)};
+                      (moves ? "moves from " + tablet.move->from + ": " : "under-replicated: ") + Numbers(tablet)};
 }
 
 }  // namespace

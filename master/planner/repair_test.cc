@@ -22,7 +22,8 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed, '=': level.
+// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are level but
+// for those with a '~', learners where they have a '='.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
   tablet.tablet = TabletId{id};
@@ -39,10 +40,10 @@ PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
       into->back().health = ReplicaHealth::kLost;
     } else if (c == '*') {
       into->back().health = ReplicaHealth::kFailed;
-    } else if (c == '=') {
-      into->back().level = true;
+    } else if (c == '=' || c == '~') {
+      into->back().level = c == '=';
     } else {
-      into->push_back({std::string(1, c), ReplicaHealth::kLive, false});
+      into->push_back({std::string(1, c), ReplicaHealth::kLive, into == &tablet.voters});
     }
   }
   return tablet;
@@ -137,11 +138,45 @@ TEST(RepairTest, AReplicaMovesAsLearnerVoterLeaderAndTheOldOneGoesLast) {
 
 TEST(RepairTest, AMoveTakesNoMajorityAwayAndWaitsForItsPlace) {
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "ab-c-d"))}), "1: remove b; ") << "two of three live";
-  EXPECT_EQ(Plan(Servers("abcd"), {Moving("c", "d", Tablet(1, 3, "ab-cd"))}), "1: remove c; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("c", "d", Tablet(1, 3, "ab-cd"))}), "") << "two would be left that live";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc-d-"))}), "") << "the new one is away";
   EXPECT_EQ(Plan(Servers("abc"), {Moving("a", "d", Tablet(1, 3, "abc"))}), "") << "no such server lives";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc|d!"))}), "1: unlearn d; ");
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("x", "d", Tablet(1, 3, "abc|d"))}), "1: unlearn d; ") << "nothing is left to move";
+}
+
+TEST(RepairTest, AMoveTakesNoReplicaAwayThatIsWanted) {
+  const auto moving = [](std::string_view replicas) { return Moving("b", "d", Tablet(1, 3, replicas)); };
+  EXPECT_EQ(Plan(Servers("abde"), {moving("abc!d")}), "1: remove c; ") << "not b, which lives";
+  EXPECT_EQ(Plan(Servers("abde"), {moving("abd")}), "1: learn e; ") << "b is to go, and counts no more";
+  EXPECT_EQ(Plan(Servers("abde"), {moving("abd|e")}), "") << "which is not needless";
+  EXPECT_EQ(Plan(Servers("abde"), {moving("abd|e=")}), "1: promote e; ");
+  EXPECT_EQ(Plan(Servers("abde"), {moving("abde")}), "1: remove b; ");
+  EXPECT_EQ(Plan(Servers("abd"), {moving("abd")}), "") << "no other place";
+  EXPECT_EQ(Plan(Servers("abcd"), {moving("abc-d")}), "") << "nor is c removed, which may come back";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "ab-cd"))}), "1: remove b; ") << "it does not live";
+}
+
+TEST(RepairTest, AMoveThatHasNoPlaceHoldsUpNoRepair) {
+  RepairView view = Servers("abde");
+  view.cluster.servers[2].draining = true;
+  EXPECT_EQ(Plan(view, {Moving("b", "d", Tablet(1, 3, "abc!"))}), "1: learn e; ");
+  EXPECT_EQ(Plan(view, {Moving("b", "d", Tablet(1, 3, "abc"))}), "") << "nothing else is missing";
+  EXPECT_EQ(Plan(Servers("abde"), {Moving("b", "d", Tablet(1, 3, "abc!"))}), "1: learn d; ") << "where it has one, it goes there";
+}
+
+TEST(RepairTest, WhoIsNotLevelCountsForNothing) {
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abcd~")}), "1: remove d; ");
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab~cd")}), "1: remove b; ") << "before one that is level";
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab-cd~")}), "1: remove b; ") << "a and c are two of three";
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab!c~d~")}), "") << "of three one would be left that counts";
+  EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab~c*")}), "") << "nor does a failed one go then";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abcd~"))}), "") << "the new one is incomplete";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abcd~"))}), "") << "and does not lead either";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abc~d"))}), "1: remove b; ") << "a and d are two of three";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "a~bc~d"))}), "");
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abc~|d")}), "") << "the copy goes on until c has everything";
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abc~|d=")}), "1: promote d; ");
 }
 
 TEST(RepairTest, WhatIsNotSettledWaits) {

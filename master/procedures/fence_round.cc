@@ -14,6 +14,14 @@ std::pair<bool, size_t> Preference(const ServerName& server, const ServerName& b
   return {server == before, std::hash<std::string>{}(server + "/" + std::to_string(tablet.value))};
 }
 
+// Its store may have failed with any code; what its server reports does not depend on that.
+bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tablet) {
+  const Server* server = servers.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet) : nullptr;
+  return load && load->failed;
+}
+
 }  // namespace
 
 FenceRound::FenceRound(const Context& context, std::vector<FenceItem> items, Ready ready)
@@ -90,7 +98,13 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   if (result.status.code != idl::Code::OK) {
     fencing.item.status = rpc::FromIdl(result.status);
     fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
-    fencing.refused = fencing.refused || result.status.code != idl::Code::INTERNAL;  // that has failed, and offers nothing
+    // One that has failed offers nothing, whatever it answers: it is not fenced again for its log.
+    if (result.status.code == idl::Code::INTERNAL || ReportedFailed(context_.servers, server, fencing.item.tablet)) {
+      fencing.item.status = Error(Code::kUnavailable, "the replica on " + server + " has failed, and offers no log: " +
+                                                          fencing.item.status.message());
+    } else {
+      fencing.refused = true;
+    }
     return;
   }
   FenceAnswer answer;

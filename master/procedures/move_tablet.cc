@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "master/catalog/table_rules.h"
+
 namespace ebla::master {
 namespace {
 
@@ -103,7 +105,14 @@ DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerNam
   for (const TabletId id : image.HeldBy(server)) {
     const TabletEntry& tablet = *image.Tablet(id);
     if (tablet.node.__isset.move) {
-      open += tablet.node.move.fromServer == server ? 1 : 0;
+      if (tablet.node.move.fromServer != server) continue;
+      ++open;
+      // It came to its new place, and cannot leave before another that is missing besides has one.
+      const TableEntry* table = image.LivingTable(tablet);
+      const bool missing = table && tablet.node.info.voters.size() <= ReplicasOf(table->node.schema);
+      if (missing && IsIn(tablet.node.move.toServer, tablet.node.info.voters) && PlaceReplica(cluster, Holders(tablet)).empty()) {
+        step.held_up = NoPlace(image, tablet);
+      }
     } else if (IsIn(server, tablet.node.info.voters) && image.LivingTable(tablet) && !tablet.creating()) {
       waiting.push_back(&tablet);
     }
@@ -157,7 +166,7 @@ void MoveTablet::Step(coordination::Callback<Progress> done) {
   if (left && IsIn(move_.to, info.voters)) return done(Progress::Done());
   if (!tablet->node.__isset.move) {
     return done(Progress::Done(Error(Code::kUnavailable, "the move was ended: cancelled, or server " + move_.to +
-                                                             " is gone; replicas are on " + Joined(info.voters))));
+                                                             " takes nothing any more; replicas are on " + Joined(info.voters))));
   }
   const bool votes = IsIn(move_.to, info.voters);
   const std::string what = votes                               ? move_.from + " is to go"

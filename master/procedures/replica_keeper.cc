@@ -93,7 +93,8 @@ void ReplicaKeeper::Balance() {
   for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) HandOver(move);
 }
 
-// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for good.
+// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for good
+// or takes nothing now. What drains is given another place by Drain().
 void ReplicaKeeper::EndMoves(const RepairView& view) {
   std::vector<TabletId> over;
   for (const PlannedTablet& tablet : view.tablets) {
@@ -104,9 +105,7 @@ void ReplicaKeeper::EndMoves(const RepairView& view) {
     const bool left = std::ranges::none_of(tablet.voters, is(tablet.move->from));
     const bool arrived = std::ranges::any_of(tablet.voters, is(tablet.move->to)) ||
                          std::ranges::any_of(tablet.learners, is(tablet.move->to));
-    const TabletEntry& entry = *context_.image().Tablet(tablet.tablet);
-    const bool vain = !arrived && HealthOf(entry, tablet.move->to, true) == ReplicaHealth::kLost;
-    if (left || vain) over.push_back(tablet.tablet);
+    if (left || (!arrived && TakesNothing(view.cluster, tablet.move->to))) over.push_back(tablet.tablet);
   }
   if (over.empty()) return;
   context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); }, [](const Status& status) {
@@ -234,10 +233,13 @@ PlannedTablet ReplicaKeeper::Plan(const TabletEntry& tablet, size_t wanted) cons
   planned.wanted = wanted;
   planned.primary = info.primary;
   if (tablet.node.__isset.move) planned.move = {tablet.node.move.fromServer, tablet.node.move.toServer};
-  for (const ServerName& voter : info.voters) planned.voters.push_back({voter, HealthOf(tablet, voter, false), true});
   const idl::TabletLoad* load = steward_.SettledLoad(tablet);
   planned.settled = load != nullptr;
   if (planned.settled) planned.barred = Barred(tablet);
+  for (const ServerName& voter : info.voters) {
+    const bool level = load && (voter == info.primary || Level(*load, voter));
+    planned.voters.push_back({voter, HealthOf(tablet, voter, false), level});
+  }
   for (const ServerName& learner : info.learners) {
     planned.learners.push_back({learner, HealthOf(tablet, learner, true), load && Level(*load, learner)});
   }
@@ -255,6 +257,13 @@ std::vector<ServerName> ReplicaKeeper::Barred(const TabletEntry& tablet) const {
   return barred;
 }
 
+bool ReplicaKeeper::TakesNothing(const ClusterView& cluster, const ServerName& name) const {
+  const Server* server = context_.servers.Find(name);
+  if (!server || (!server->live && AwayFor(*server) >= kLearnerPatience)) return true;
+  const auto planned = std::ranges::find(cluster.servers, name, &PlannedServer::name);
+  return planned != cluster.servers.end() && planned->live && !planned->usable();
+}
+
 bool ReplicaKeeper::Failed(const TabletEntry& tablet, const ServerName& name) const {
   const Server* server = context_.servers.Find(name);
   const Report* report = server ? server->CurrentReport() : nullptr;
@@ -267,7 +276,7 @@ ReplicaHealth ReplicaKeeper::HealthOf(const TabletEntry& tablet, const ServerNam
   if (!server) return ReplicaHealth::kLost;
   if (server->live) return Failed(tablet, name) ? ReplicaHealth::kFailed : ReplicaHealth::kLive;
   const Duration patience = learner ? kLearnerPatience : context_.options.replace_after;
-  return context_.executor.Now() - server->changed >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
+  return AwayFor(*server) >= patience ? ReplicaHealth::kLost : ReplicaHealth::kAway;
 }
 
 std::optional<BatchItem> ReplicaKeeper::ItemOf(const RepairAction& action) const {

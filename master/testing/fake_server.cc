@@ -91,6 +91,7 @@ void FakeServer::Stop() {
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
     durable.failed = replica.failed;
+    durable.failure = replica.failure;
     durable.last = replica.last;
     durable.schema_version = replica.schema_version;
     durable.schema = replica.schema;
@@ -374,7 +375,7 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
     result.known = found != replicas_.end();
     int64_t& promised = result.known ? found->second.promised : promises_[order.tabletId];
     if (result.known && found->second.failed) {
-      result.status = MakeStatus(idl::Code::INTERNAL, "it has failed");
+      result.status = MakeStatus(found->second.failure, "it has failed");
     } else if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
     } else {

@@ -73,7 +73,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
-    bool failed = false;  // obeys nothing but a drop
+    bool failed = false;  // obeys nothing but a drop,
+    idl::Code::type failure = idl::Code::INTERNAL;  // and answers a fence with this
     idl::LogPosition last;
     // Volatile.
     int64_t epoch = 0;    // as last configured or followed

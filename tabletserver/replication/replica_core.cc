@@ -214,7 +214,8 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
 void ReplicaCore::Step(const FenceReplica& input) {
   CHECK(!awaiting_store_);
   now_ = std::max(now_, input.now);
-  if (!failure_.ok()) return Reply(input.token, failure_);
+  // Whatever code its store failed with: it promises nothing and has no log to offer, and is not to be asked again.
+  if (!failure_.ok()) return Reply(input.token, Error(Code::kInternal, "the replica has failed: " + failure_.ToString()));
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a fence needs an epoch"));
   if (input.epoch < state_.promised || input.epoch <= state_.led) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));

@@ -1,5 +1,8 @@
 #include "tabletserver/service/checksum_edge.h"
 
+#include <algorithm>
+#include <deque>
+#include <mutex>
 #include <utility>
 
 #include "common/base/crc32.h"
@@ -11,6 +14,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kRetryMs = 100;
+constexpr Duration kRestMin = std::chrono::milliseconds(1);
 
 std::shared_ptr<TabletHandle> Find(const TabletDirectory& directory, const idl::RequestHeader& header) {
   const auto snapshot = directory.snapshot();
@@ -67,6 +71,70 @@ Status ReadPage(TabletStore& store, const TabletHandle& handle, const std::strin
 
 }  // namespace
 
+// The pages that are asked for, read one after the other.
+class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
+ public:
+  struct Page {
+    std::shared_ptr<TabletHandle> handle;
+    std::string from;
+    std::function<void(const idl::ChecksumReply&)> done;
+  };
+
+  Line(Executor& executor, TabletStore& store) : executor_(executor), store_(store) {}
+
+  // False: too many wait.
+  bool Join(Page page) {
+    std::lock_guard lock(mutex_);
+    if (unanswered_ >= kWaitingMax) return false;
+    ++unanswered_;
+    pages_.push_back(std::move(page));
+    if (!std::exchange(busy_, true)) executor_.Post([self = shared_from_this()] { self->Read(); });
+    return true;
+  }
+
+ private:
+  void Read() {
+    Page page;
+    {
+      std::lock_guard lock(mutex_);
+      page = std::move(pages_.front());
+      pages_.pop_front();
+    }
+    const MonotonicTime began = executor_.Now();
+    idl::ChecksumReply reply;
+    if (const Status status = ReadPage(store_, *page.handle, page.from, reply); !status.ok()) {
+      reply = {};
+      FillRefusal(status, status.code() == Code::kComeAgain ? kRetryMs : -1, reply.header);
+    }
+    page.handle.reset();
+    {
+      std::lock_guard lock(mutex_);
+      --unanswered_;
+    }
+    executor_.After(std::max(executor_.Now() - began, kRestMin), [self = shared_from_this()] { self->Next(); });
+    page.done(reply);
+  }
+
+  void Next() {
+    {
+      std::lock_guard lock(mutex_);
+      busy_ = !pages_.empty();
+      if (!busy_) return;
+    }
+    Read();
+  }
+
+  Executor& executor_;
+  TabletStore& store_;
+  std::mutex mutex_;
+  std::deque<Page> pages_;  // guarded by mutex_, as is what follows: those that wait
+  bool busy_ = false;       // a reading is posted, under way, or rests
+  size_t unanswered_ = 0;   // those that wait, and one that is being read
+};
+
+ChecksumEdge::ChecksumEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory)
+    : directory_(directory), line_(std::make_shared<Line>(executor, store)) {}
+
 void ChecksumEdge::Answer(const idl::ChecksumRequest& request, std::function<void(const idl::ChecksumReply&)> done) {
   const auto refuse = [&done](const Status& status, int64_t retry_ms) {
     idl::ChecksumReply reply;
@@ -75,21 +143,9 @@ void ChecksumEdge::Answer(const idl::ChecksumRequest& request, std::function<voi
   };
   std::shared_ptr<TabletHandle> handle = Find(directory_, request.header);
   if (handle == nullptr) return refuse(Status(Code::kWrongTablet, "no replica of that tablet is here"), -1);
-  if (waiting_->fetch_add(1) >= kWaitingMax) {
-    waiting_->fetch_sub(1);
-    return refuse(Status(Code::kOverloaded, "too many replicas are being checked here"), kRetryMs);
+  if (!line_->Join({std::move(handle), request.fromKey, done})) {
+    refuse(Status(Code::kOverloaded, "too many replicas are being checked here"), kRetryMs);
   }
-  background_.Post([&store = store_, handle = std::move(handle), from = request.fromKey, waiting = waiting_,
-                    done = std::move(done)] {
-    idl::ChecksumReply reply;
-    const Status status = ReadPage(store, *handle, from, reply);
-    waiting->fetch_sub(1);
-    if (!status.ok()) {
-      reply = {};
-      FillRefusal(status, status.code() == Code::kComeAgain ? kRetryMs : -1, reply.header);
-    }
-    done(reply);
-  });
 }
 
 }  // namespace ebla::tabletserver

@@ -194,7 +194,7 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
   ForgetKept(ports_.deliverer, request, cob);
 }
 
-// Answers leave from the background thread, as those about what is kept do from theirs.
+// Answers leave from a reader's thread, as those about what is kept do from theirs.
 void TabletService::checksum(Cob<idl::ChecksumReply> cob, const idl::ChecksumRequest& request) {
   if (Status status = Check(request); !status.ok()) {
     idl::ChecksumReply reply;

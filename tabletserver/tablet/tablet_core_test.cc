@@ -66,6 +66,19 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   EXPECT_EQ(std::get<AppendAnswer>(rig.answers[1].body).result, AppendResult::kStored);
 }
 
+// The master takes INTERNAL for a replica that has nothing to offer; any other code it would ask again for ever.
+TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  rig.FailAppend(Error(Code::kUnavailable, "the disk is gone"));
+  rig.Write(PutRequest(1, "k", "v"));
+  ASSERT_FALSE(rig.core().replica().failure().ok());
+  rig.Fence(Epoch{2});
+  ASSERT_FALSE(rig.controls.empty());
+  EXPECT_EQ(rig.controls.back().status.code(), Code::kInternal);
+  EXPECT_EQ(rig.controls.back().status.message(), "the replica has failed: UNAVAILABLE: the disk is gone");
+}
+
 // Followers truncate their logs by what the primary says.
 TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
   CoreRig rig(Options());
