@@ -4,7 +4,7 @@
 // Place:      elastic.h makes one for each pass; MakePlan and SaveView take it.
 // Invariants: CheckView() passes. Tablets that are still being created, or whose table goes, are left out; a server that
 //             is named by a replica alone counts as lost.
-// Size:       100,000 tablets of three replicas take about a fifth of a second.
+// Size:       100,000 tablets of three replicas take about a tenth of a second.
 // Threads:    TabletPasts is thread-compatible, the rest functions of their arguments.
 #pragma once
 
