@@ -185,6 +185,43 @@ struct ServerChange {
   std::optional<bool> maintenance;  // it gets nothing new, and keeps what it has
 };
 
+// What is asked of the elastic planner.
+struct PlannerRequest {
+  std::optional<bool> enabled;  // switches it on or off, for every master from now on
+  bool now = false;             // a pass is made at once instead of at the next interval
+  bool view = false;            // the answer brings the cluster as the planner sees it
+};
+
+// Something that the planner would do, does or did.
+struct PlannedAction {
+  std::string rule;    // whose idea it was: "split", "balance"; "catalog": an intent that this master's planner has not made
+  std::string what;    // split tablet 7 at "m"
+  std::string reason;  // in numbers
+  TabletId tablet;     // none: of a server
+  std::optional<std::chrono::milliseconds> age;  // since it was begun, or planned
+  std::string outcome;                           // of what is over: "done", or why not
+};
+
+// Something that it would do otherwise, and why it does not.
+struct RefusedAction {
+  std::string rule;
+  std::string cause;
+  TabletId tablet;    // none: a server's
+  ServerName server;  // or empty
+  std::string detail;
+};
+
+struct PlannerState {
+  bool enabled = false;
+  std::optional<std::chrono::milliseconds> since_pass;  // the latest; none: there was none under this master
+  std::string waits_for;                 // why none is made at present; empty: they are
+  std::vector<PlannedAction> planned;    // by the latest pass
+  std::vector<PlannedAction> under_way;
+  std::vector<PlannedAction> done;       // or failed; the latest 100, the newest first
+  std::vector<RefusedAction> refused;    // the first 1,000 of the latest pass
+  std::string view;                      // where asked for: lines of JSON
+};
+
 struct ServerSummary {
   ServerName name;
   std::string uuid;

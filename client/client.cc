@@ -125,6 +125,12 @@ Result<size_t> Client::SetServer(std::string_view server, ServerChange change) c
   });
 }
 
+Result<PlannerState> Client::Planner(PlannerRequest request) const {
+  return Wait<Result<PlannerState>>(*runtime_, [&](Admin& admin, Once<Result<PlannerState>> done) {
+    admin.Planner(request, std::move(done));
+  });
+}
+
 Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptions options) const {
   return Wait<Result<TabletRecovery>>(*runtime_, [&](Admin& admin, Once<Result<TabletRecovery>> done) {
     admin.RecoverTablet(tablet, std::move(options), std::move(done));

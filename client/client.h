@@ -87,6 +87,9 @@ class Client {
   // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the others
   // cannot take what it has, and why.
   Result<size_t> SetServer(std::string_view server, ServerChange change) const;
+  // What the elastic planner does, and why not more; switches it on or off where asked to. CONDITION_FAILED: the view is
+  // too large for one answer.
+  Result<PlannerState> Planner(PlannerRequest request = {}) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.
   Result<ClusterInfo> DescribeCluster() const;
   // What the servers keep of the table's acknowledged writes that are not in it; asks every server.

@@ -1,6 +1,7 @@
 #include "master/answers.h"
 
 #include <algorithm>
+#include <set>
 
 #include "common/rpc/idl_convert.h"
 
@@ -251,6 +252,84 @@ idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequ
     if (request.replicas) summary.replicas = ReplicasOf(reign, tablet);
     reply.tablets.push_back(std::move(summary));
   }
+  return reply;
+}
+
+namespace {
+
+int64_t MsSince(MonotonicTime then, MonotonicTime now) {
+  return std::chrono::duration_cast<std::chrono::milliseconds>(now - then).count();
+}
+
+idl::PlannedAction ToIdl(const Action& action, MonotonicTime began, MonotonicTime now) {
+  idl::PlannedAction planned;
+  planned.rule = Name(action.rule);
+  planned.what = ToString(action);
+  planned.reason = action.reason;
+  planned.tabletId = static_cast<int64_t>(action.tablet.value);
+  planned.ageMs = MsSince(began, now);
+  return planned;
+}
+
+// Intents that stand in the catalog: an operator's, a drain's, or those of an earlier master's planner.
+void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) {
+  std::set<int64_t> listed;
+  for (const idl::PlannedAction& action : under_way) listed.insert(action.tabletId);
+  for (const auto& [id, tablet] : reign.image().tablets()) {
+    if (under_way.size() >= kUnderWayMax) return;
+    if ((!tablet.splitting() && !tablet.node.__isset.move) || listed.contains(tablet.node.info.tabletId)) continue;
+    Action action{.kind = tablet.splitting() ? ActionKind::kSplit : ActionKind::kMove, .tablet = id};
+    if (tablet.splitting()) {
+      action.key = tablet.node.split.key;
+    } else {
+      action.from = tablet.node.move.fromServer;
+      action.to = tablet.node.move.toServer;
+    }
+    idl::PlannedAction& open = under_way.emplace_back();
+    open.rule = "catalog";
+    open.what = ToString(action);
+    open.reason = "an operator's, a drain's, or begun under an earlier master";
+    open.tabletId = tablet.node.info.tabletId;
+    open.ageMs = -1;
+  }
+}
+
+}  // namespace
+
+idl::BalanceReply DescribeBalance(const Reign& reign, bool view, MonotonicTime now) {
+  const Elastic& elastic = reign.elastic();
+  idl::BalanceReply reply;
+  reply.enabled = elastic.on().value_or(true);
+  reply.passAgeMs = elastic.passed() ? MsSince(*elastic.passed(), now) : -1;
+  for (const Action& action : elastic.plan().actions) reply.planned.push_back(ToIdl(action, *elastic.passed(), now));
+  for (const auto& [id, deed] : elastic.under_way()) reply.underWay.push_back(ToIdl(deed.action, deed.began, now));
+  AddIntents(reign, reply.underWay);
+  for (const Elastic::Deed& deed : elastic.done()) {
+    reply.done.push_back(ToIdl(deed.action, deed.began, now));
+    reply.done.back().outcome = deed.status.ok() ? "done" : deed.status.ToString();
+  }
+  if (!elastic.waits_for().ok()) {
+    idl::RefusedAction& waits = reply.refused.emplace_back();
+    waits.rule = "every rule";
+    waits.cause = "waits";
+    waits.detail = elastic.waits_for().message();
+  }
+  for (const Rejection& rejection : elastic.plan().rejected) {
+    idl::RefusedAction& refused = reply.refused.emplace_back();
+    refused.rule = Name(rejection.rule);
+    refused.cause = Name(rejection.cause);
+    refused.tabletId = static_cast<int64_t>(rejection.tablet.value);
+    refused.server = rejection.server;
+    refused.detail = rejection.detail;
+  }
+  if (!view) return reply;
+  reply.view = elastic.SaveView();
+  if (reply.view.size() <= kViewBytesMax) return reply;
+  SetHeader(reply.header, Error(Code::kConditionFailed,
+                                "the view of " + std::to_string(reign.image().tablets().size()) + " tablets takes " +
+                                    std::to_string(reply.view.size() >> 20) + " MiB; one answer holds " +
+                                    std::to_string(kViewBytesMax >> 20)));
+  reply.view.clear();
   return reply;
 }
 

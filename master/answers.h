@@ -14,6 +14,9 @@ namespace ebla::master {
 inline constexpr int kLocateLimitDefault = 100;
 inline constexpr int kLocateLimitMax = 1'000;
 inline constexpr int kListTabletsLimitDefault = 1'000;
+// Of a view's text in one answer: some 40,000 tablets.
+inline constexpr size_t kViewBytesMax = size_t{12} << 20;
+inline constexpr size_t kUnderWayMax = 1'000;  // listed
 
 // Sets a header from a status.
 void SetHeader(idl::MasterReplyHeader& header, const Status& status);
@@ -29,6 +32,9 @@ Result<TabletId> FindTablet(const Reign& reign, const std::string& table, const 
 // Where every known server is, or was last, of those that came, went or moved since that version (0: all).
 std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign, uint64_t since);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
+
+// What the planner does and why not more, as of its latest pass; and the present view, where asked for.
+idl::BalanceReply DescribeBalance(const Reign& reign, bool view, MonotonicTime now);
 
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
 

@@ -15,6 +15,7 @@
 #include "common/rpc/server.h"
 #include "idl/MasterService.h"
 #include "master/catalog/table_rules.h"
+#include "master/elastic_flags.h"
 #include "master/master_host.h"
 #include "master/metrics.h"
 
@@ -31,9 +32,8 @@ DEFINE_int32(replace_after_s, 300, "A tablet server that has been away for so lo
 DEFINE_int32(copies_max, 64, "Replicas that are being copied at the same time, in all.");
 DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server at the same time.");
 DEFINE_double(safe_mode_below, 0.5, "With less than this part of the known tablet servers live, nothing is repaired.");
-DEFINE_bool(balance, true, "Primaries are handed over until every server leads about as many tablets.");
-DEFINE_bool(splits, false, "Tablets may be split by hand. Off, as faults around splits can still cost data: docs/elastic.md, \"Not safe yet\".");
-DEFINE_int32(transfer_hold_s, 600, "A tablet that an operator has handed over is left where it is for so long.");
+DEFINE_bool(splits, false, "Tablets may be split, by hand and by load. Off, as faults around splits can still cost data: docs/elastic.md, \"Not safe yet\".");
+DEFINE_int32(transfer_hold_s, 600, "A tablet that an operator has handed over or moved is left where it is for so long.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "A larger frame closes its connection.");
 DEFINE_int32(connections_max, 10'000, "Further connections are closed at once.");
 DEFINE_int32(in_flight_max, 1'024, "Requests in flight on one connection; beyond, it is not read.");
@@ -105,11 +105,13 @@ MasterOptions MasterSettings() {
   options.replicas_default = FLAGS_replicas_default;
   options.replace_after = std::chrono::seconds(FLAGS_replace_after_s);
   options.safe_mode_below = FLAGS_safe_mode_below;
-  options.balance = FLAGS_balance;
   options.transfer_hold = std::chrono::seconds(FLAGS_transfer_hold_s);
   options.splits = FLAGS_splits;
   options.repair.copies = static_cast<size_t>(FLAGS_copies_max);
   options.repair.copies_per_server = static_cast<size_t>(FLAGS_copies_per_server);
+  options.planner.balance.copies = options.repair.copies;
+  options.planner.balance.copies_per_server = options.repair.copies_per_server;
+  if (Status status = TakeElasticFlags(options); !status.ok()) Refuse(status);
   return options;
 }
 
@@ -129,7 +131,8 @@ int Run() {
   rpc::Dispatcher dispatcher;
   rpc::RpcServer server(ServerSettings(), dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
-  auto master = std::make_unique<Master>(MasterSettings(), loop, *coordinator, ConnectOver(connector, loop));
+  ScaleCommands commands(loop, ScaleCommandLimit());
+  auto master = std::make_unique<Master>(MasterSettings(), loop, *coordinator, ConnectOver(connector, loop), commands.Runner());
   auto metrics = std::make_shared<MasterMetrics>(*master, &server);  // shared with the HTTP server
   dispatcher.Register(master->service());
 

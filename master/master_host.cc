@@ -24,11 +24,12 @@ ControlConnect ConnectOver(rpc::Connector& connector, Executor& executor, Durati
 }
 
 Master::Master(MasterOptions options, Executor& executor, coordination::Coordinator& coordinator,
-               ControlConnect connect)
+               ControlConnect connect, CommandRunner run_command)
     : options_(std::move(options)),
       executor_(executor),
       coordinator_(coordinator),
       connect_(std::move(connect)),
+      run_command_(std::move(run_command)),
       service_(std::make_shared<MasterService>(*this)) {}
 
 Master::~Master() {
@@ -92,7 +93,7 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
     return;
   }
   cluster_id_ = loaded->cluster_id;
-  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, RaiseTerm()}, *leading_,
+  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()}, *leading_,
                                    std::move(*loaded), guard_([this, current] {
                                      if (current()) EndReign();
                                    }));

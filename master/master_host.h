@@ -21,6 +21,7 @@
 #include "master/control_link.h"
 #include "master/guard.h"
 #include "master/options.h"
+#include "master/scale_command.h"
 
 namespace ebla::master {
 
@@ -50,7 +51,9 @@ struct MasterStats {
 
 class Master {
  public:
-  Master(MasterOptions options, Executor& executor, coordination::Coordinator& coordinator, ControlConnect connect);
+  // `run_command`: runs the operator's scale commands; none: there are none.
+  Master(MasterOptions options, Executor& executor, coordination::Coordinator& coordinator, ControlConnect connect,
+         CommandRunner run_command = {});
   ~Master();
   Master(const Master&) = delete;
   Master& operator=(const Master&) = delete;
@@ -94,6 +97,7 @@ class Master {
   Executor& executor_;
   coordination::Coordinator& coordinator_;
   const ControlConnect connect_;
+  const CommandRunner run_command_;
   std::shared_ptr<idl::MasterServiceCobSvIf> service_;
   std::optional<coordination::Leading> leading_;
   std::optional<coordination::Candidate> leader_;

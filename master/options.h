@@ -6,6 +6,7 @@
 #include <string>
 
 #include "common/base/executor.h"
+#include "master/planner/options.h"
 #include "master/planner/repair.h"
 
 namespace ebla::master {
@@ -32,14 +33,18 @@ struct MasterOptions {
   RepairCaps repair;
   // With less than this part of the known servers live, nothing is repaired.
   double safe_mode_below = 0.5;
-  // Primaries are spread when no server has come or gone for so long; a tablet is moved once a minute at most.
+  // How often the elastic planner looks at the cluster, and what it is patient with. elastic.h says which of its rules run:
+  // those that spread load only with `balance`, splits only with `splits`.
+  Duration plan_every = std::chrono::seconds(5);
+  PlannerOptions planner;
   bool balance = true;
-  Duration balance_after = std::chrono::seconds(30);
-  Duration balance_tablet_every = std::chrono::minutes(1);
-  size_t balance_moves = 4;  // at a time
-  // A tablet that an operator has handed over stays where it is for so long. This master remembers; the next does not.
+  // What starts one more server, and what ends the one that it is given the name of.
+  std::string scale_out_command;
+  std::string scale_in_command;
+  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next does
+  // not.
   Duration transfer_hold = std::chrono::minutes(10);
-  // Whether tablets may be split. Not by default: docs/elastic.md says what is not safe yet.
+  // Whether tablets may be split, by hand and by load. Not by default: docs/elastic.md says what is not safe yet.
   bool splits = false;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);

@@ -35,7 +35,8 @@ Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std:
       steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
       reminders_(context_),
       keeper_(context_, steward_, [this] { return !SafeMode(); }),
-      runner_(ports_.executor) {}
+      runner_(ports_.executor),
+      elastic_(context_, steward_, ports_.coordinator, term, PlannersHands()) {}
 
 Reign::~Reign() {
   std::map<uint64_t, Request> cut = std::move(requests_);
@@ -57,6 +58,7 @@ void Reign::Start(Done done) {
                    for (const auto& [child, tablet] : image().splits()) StartSplit(tablet);
                    for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
                    keeper_.Start();
+                   elastic_.Start();
                    done(std::move(status));
                  }));
 }
@@ -104,7 +106,12 @@ void Reign::Drop(std::string table, Duration patience, Done done) {
 
 void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done) {
   if (Status status = CheckTransfer(image(), tablet, to); !status.ok()) return done(std::move(status));
-  keeper_.Hold(tablet, ports_.executor.Now() + ports_.options.transfer_hold);
+  elastic_.Hold(tablet, ports_.executor.Now() + ports_.options.transfer_hold);
+  HandOver(tablet, to, patience, std::move(done));
+}
+
+void Reign::HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done) {
+  if (Status status = CheckTransfer(image(), tablet, to); !status.ok()) return done(std::move(status));
   const std::string name = TransferTabletName(tablet, to);
   runner_.Start(name, std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));

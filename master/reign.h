@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "master/catalog/loader.h"
+#include "master/elastic.h"
 #include "master/options.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/adopt.h"
@@ -40,6 +41,7 @@ class Reign {
     Executor& executor;
     coordination::Coordinator& coordinator;
     ControlConnect connect;
+    CommandRunner run_command;
     std::function<void(uint64_t)> raise_term;  // servers have heard of this term, above this reign's
   };
   using Done = coordination::Callback<Status>;
@@ -98,6 +100,11 @@ class Reign {
   void SetServer(const ServerName& server, ServerChange change, Done done);
   std::string WhyNotDrained(const ServerName& server) const { return keeper_.WhyNotDrained(server); }
 
+  // The planner, and whether it acts: CONDITION_FAILED or UNAVAILABLE where that could not be changed.
+  Elastic& elastic() { return elastic_; }
+  const Elastic& elastic() const { return elastic_; }
+  void SwitchPlanner(bool on, Done done);
+
   // Takes a server's report and starts what it shows to be needed. INVALID_ARGUMENT: another cluster's.
   Status Heartbeat(idl::HeartbeatRequest heartbeat);
 
@@ -123,6 +130,9 @@ class Reign {
   void StartDrop(const std::string& table);
   void StartPush(const std::string& table);
   void StartSplit(TabletId tablet);
+  void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
+  void MoveByPlan(const WantedMove& move, Done done);
+  Elastic::Hands PlannersHands();
   void OnServerChange(const ServerName& server);
   void ConsiderReported(const ServerName& server, const Report& report);
   void OnTabletsChanged(TableId table);
@@ -157,6 +167,7 @@ class Reign {
   std::multiset<ServerName> to_drain_;  // checked, and the node's change is under way
   std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
   ProcedureRunner runner_;
+  Elastic elastic_;
   Guard guard_;
 };
 

@@ -5,6 +5,14 @@
 #include "master/reign.h"
 
 namespace ebla::master {
+namespace {
+
+// How long the planner waits for what it has begun before it plans for the tablet again. A move that is slower goes on.
+constexpr Duration kSplitPatience = std::chrono::seconds(30);
+constexpr Duration kHandOverPatience = std::chrono::seconds(10);
+constexpr Duration kMovePatience = std::chrono::hours(24);
+
+}  // namespace
 
 using coordination::Op;
 
@@ -134,6 +142,7 @@ void Reign::Move(WantedMove move, Duration patience, Done done) {
   request.procedure = MoveTabletName(move);
   request.start = [this, move] { runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move)); };
   if (Status status = CheckMove(image(), servers_, move); !status.ok()) return request.done(std::move(status));
+  elastic_.Hold(move.tablet, ports_.executor.Now() + ports_.options.transfer_hold);
   Submit(std::move(request), patience);
 }
 
@@ -148,6 +157,45 @@ void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
   request.procedure = "";  // over with the commit
   request.start = [] {};
   Submit(std::move(request), patience);
+}
+
+// Not tried again where it cannot begin: the planner will see.
+void Reign::MoveByPlan(const WantedMove& move, Done done) {
+  catalog_.Commit(
+      [this, move](const Image& image) -> Result<Change> {
+        EBLA_TRY(CheckMove(image, servers_, move));
+        return PutMoves(image, {move});
+      },
+      guard_([this, move, done = std::move(done)](Status status) mutable {
+        if (!status.ok()) return done(std::move(status));
+        runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move));
+        runner_.Await(MoveTabletName(move), kMovePatience, std::move(done));
+      }));
+}
+
+Elastic::Hands Reign::PlannersHands() {
+  Elastic::Hands hands;
+  hands.ready = [this] {
+    const auto why = SafeMode();
+    return why ? Status(Error(Code::kUnavailable, "nothing is changed in safe mode: " + *why)) : AllReported();
+  };
+  hands.split = [this](TabletId tablet, const std::string& key, Done done) { Split(tablet, key, kSplitPatience, std::move(done)); };
+  hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) { HandOver(tablet, to, kHandOverPatience, std::move(done)); };
+  hands.move = [this](const WantedMove& move, Done done) { MoveByPlan(move, std::move(done)); };
+  hands.servers.run = ports_.run_command;
+  hands.servers.drain = [this](const ServerName& server, bool draining, Done done) {
+    SetServer(server, {.draining = draining, .maintenance = std::nullopt}, std::move(done));
+  };
+  hands.servers.forget = [this](const ServerName& server, Done done) { RemoveServer(server, std::move(done)); };
+  return hands;
+}
+
+void Reign::SwitchPlanner(bool on, Done done) {
+  const uint64_t id = next_request_++;
+  Request& request = requests_[id];
+  request.done = std::move(done);
+  request.decided = true;
+  elastic_.power().Set(on, guard_([this, id](Status status) { Answer(id, std::move(status)); }));
 }
 
 }  // namespace ebla::master

@@ -179,7 +179,7 @@ size_t Servers::known_count() const {
   }));
 }
 
-PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) const {
+PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) {
   PlannedServer planned;
   planned.name = name;
   planned.live = server.live.has_value();

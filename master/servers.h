@@ -71,7 +71,7 @@ class Servers {
   size_t live_count() const;
   size_t known_count() const;  // that ever joined
   // Without the numbers of tablets, which the catalog knows.
-  PlannedServer ForPlanner(const ServerName& name, const Server& server) const;
+  static PlannedServer ForPlanner(const ServerName& name, const Server& server);
 
  private:
   void ReadNames();

@@ -254,11 +254,19 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
 }
 
 void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) {
-  Lead(std::move(cob), request, [](Reign&, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest&) {
-    idl::BalanceReply reply;
-    SetHeader(reply.header, {});
-    reply.passAgeMs = -1;
-    cob(reply);
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest& request) {
+    auto answer = [this, cob, request](Status status) {
+      Reign* now = master_ ? master_->reign() : nullptr;
+      if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master leads no longer");
+      // Where none can be made, the answer says what it waits for.
+      if (status.ok() && request.now) static_cast<void>(now->elastic().Pass());
+      idl::BalanceReply reply;
+      if (now) reply = DescribeBalance(*now, request.view && status.ok(), executor_.Now());
+      if (!status.ok()) SetHeader(reply.header, status);
+      cob(reply);
+    };
+    if (!request.__isset.enabled || reign.elastic().on() == request.enabled) return answer({});
+    reign.SwitchPlanner(request.enabled, std::move(answer));
   });
 }
 

@@ -290,6 +290,19 @@ void Admin::SetServer(std::string server, ServerChange change, Once<Result<size_
       });
 }
 
+void Admin::Planner(PlannerRequest request, Once<Result<PlannerState>> done) {
+  idl::BalanceRequest wanted;
+  if (request.enabled) wanted.__set_enabled(*request.enabled);
+  wanted.now = request.now;
+  wanted.view = request.view;
+  Ask<idl::BalanceRequest, idl::BalanceReply>(
+      "balance", std::move(wanted), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(std::move(answer->reply)));
+      });
+}
+
 void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
   using Answer = Result<MasterClient::Answer<idl::ClusterInfoReply>>;
   MasterClient::CallOptions call;

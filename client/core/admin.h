@@ -34,6 +34,7 @@ class Admin {
   void RemoveServer(std::string server, Once<Status> done);
   void MoveTablet(std::string table, std::string key, TabletMove move, Once<Status> done);
   void SetServer(std::string server, ServerChange change, Once<Result<size_t>> done);
+  void Planner(PlannerRequest request, Once<Result<PlannerState>> done);
   void DescribeCluster(Once<Result<ClusterInfo>> done);
   void Locate(std::string table, std::string key, Once<Result<TabletPlace>> done);
   void ListKept(std::string table, Once<Result<KeptWrites>> done);

@@ -1,5 +1,7 @@
 #include "client/core/admin_convert.h"
 
+#include <algorithm>
+
 #include "common/rpc/channel.h"
 #include "common/rpc/idl_convert.h"
 
@@ -215,6 +217,43 @@ TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
   recovery.chosen = reply.chosen;
   recovery.loss = reply.loss;
   return recovery;
+}
+
+namespace {
+
+std::vector<PlannedAction> FromIdl(const std::vector<idl::PlannedAction>& actions) {
+  std::vector<PlannedAction> out;
+  for (const idl::PlannedAction& action : actions) {
+    PlannedAction& planned = out.emplace_back();
+    planned.rule = action.rule;
+    planned.what = action.what;
+    planned.reason = action.reason;
+    planned.tablet = TabletId{static_cast<uint64_t>(std::max<int64_t>(0, action.tabletId))};
+    if (action.ageMs >= 0) planned.age = std::chrono::milliseconds(action.ageMs);
+    planned.outcome = action.outcome;
+  }
+  return out;
+}
+
+}  // namespace
+
+PlannerState FromIdl(idl::BalanceReply reply) {
+  PlannerState state;
+  state.enabled = reply.enabled;
+  if (reply.passAgeMs >= 0) state.since_pass = std::chrono::milliseconds(reply.passAgeMs);
+  state.planned = FromIdl(reply.planned);
+  state.under_way = FromIdl(reply.underWay);
+  state.done = FromIdl(reply.done);
+  for (const idl::RefusedAction& action : reply.refused) {
+    if (action.cause == "waits") {
+      state.waits_for = action.detail;
+      continue;
+    }
+    state.refused.push_back({action.rule, action.cause, TabletId{static_cast<uint64_t>(std::max<int64_t>(0, action.tabletId))},
+                             action.server, action.detail});
+  }
+  state.view = std::move(reply.view);
+  return state;
 }
 
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {

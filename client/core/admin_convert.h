@@ -15,6 +15,7 @@ TabletSummary FromIdl(const idl::TabletSummary& summary);
 ServerSummary FromIdl(const idl::ServerSummary& summary);
 ClusterAdoption FromIdl(const idl::AdoptReply& reply);
 TabletRecovery FromIdl(const idl::RecoverTabletReply& reply);
+PlannerState FromIdl(idl::BalanceReply reply);
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply);
 TabletPlace FromIdl(const idl::TabletLocation& location);
 

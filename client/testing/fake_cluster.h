@@ -170,7 +170,8 @@ class FakeCluster {
   const std::function<int64_t()> now_ms_;
   const std::vector<ServerName> servers_;
   const int masters_;
-  mutable std::mutex mutex_;  // guards all that follows
+  mutable std::mutex mutex_;
+  bool planner_ = true;  // switched on  // guards all that follows
   std::map<ServerName, rpc::Endpoint> endpoints_;
   std::map<ServerName, std::string> racks_;
   std::map<ServerName, Lagging> lagging_;

@@ -154,11 +154,36 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
-  void balance(Cob<idl::BalanceReply> done, const idl::BalanceRequest&) override {
+  // A planner that never finds more than one thing to do.
+  void balance(Cob<idl::BalanceReply> done, const idl::BalanceRequest& request) override {
     idl::BalanceReply reply;
     {
       std::lock_guard lock(cluster_.mutex_);
-      if (Leads(reply.header)) reply.passAgeMs = -1;
+      if (Leads(reply.header)) {
+        if (request.__isset.enabled) cluster_.planner_ = request.enabled;
+        reply.enabled = cluster_.planner_;
+        reply.passAgeMs = request.now ? 0 : 3'000;
+        idl::PlannedAction action;
+        action.rule = "split";
+        action.what = "split tablet 7 at \"m\"";
+        action.reason = "3,000 operations/s, over 2,500 operations/s for 30 s";
+        action.tabletId = 7;
+        reply.planned = {action};
+        if (cluster_.planner_) reply.underWay = {action};
+        action.what = "transfer tablet 8 from ts-1 to ts-2";
+        action.rule = "balance";
+        action.tabletId = 8;
+        action.ageMs = 61'000;
+        action.outcome = "done";
+        reply.done = {action};
+        idl::RefusedAction refused;
+        refused.rule = "balance";
+        refused.cause = "not yet";
+        refused.server = "ts-1";
+        refused.detail = "ts-1 has 900 operations/s, the mean is 500 operations/s";
+        reply.refused = {refused};
+        if (request.view) reply.view = "{\"view\": 1, \"now_ms\": 5000}\n{\"server\": \"ts-1\"}\n";
+      }
     }
     done(reply);
   }

@@ -5,8 +5,6 @@
 #include <optional>
 #include <string>
 
-#include "master/planner/drain.h"
-
 namespace ebla::master {
 namespace {
 
@@ -188,6 +186,38 @@ class Scale {
 };
 
 }  // namespace
+
+Status CanDrain(const ClusterView& view, ServerIndex server) {
+  const std::string& name = view.servers[server].name;
+  size_t usable = 0;
+  double room = 0;
+  bool known = true;
+  for (ServerIndex i = 0; i < view.servers.size(); ++i) {
+    const PlannedServer& other = view.servers[i];
+    if (i == server || !other.usable()) continue;
+    ++usable;
+    known = known && other.disk_total_bytes > 0;
+    const double kept = 0.1 * static_cast<double>(other.disk_total_bytes);
+    room += std::max(0.0, static_cast<double>(other.disk_free_bytes) - kept);
+  }
+  double bytes = 0;
+  for (const TabletView& tablet : view.tablets) {
+    if (!tablet.voters.Contains(server)) continue;
+    bytes += static_cast<double>(tablet.size_bytes);
+    if (tablet.voters.size() > usable) {
+      return Error(Code::kConditionFailed, "server " + name + " cannot be drained: tablet " +
+                                               std::to_string(tablet.id.value) + " has " +
+                                               std::to_string(tablet.voters.size()) + " replicas, and " +
+                                               std::to_string(usable) + " other servers may take one");
+    }
+  }
+  if (known && bytes > room) {
+    return Error(Code::kConditionFailed, "server " + name + " cannot be drained: it holds " +
+                                             Amount(Dimension::kDisk, bytes) + ", and the others have room for " +
+                                             Amount(Dimension::kDisk, room));
+  }
+  return {};
+}
 
 void PlanScale(Pass& pass, const ServerLoads& loads) { Scale(pass, loads).Run(); }
 

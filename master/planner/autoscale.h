@@ -8,10 +8,14 @@
 // Threads:    functions of their arguments.
 #pragma once
 
+#include "common/base/status.h"
 #include "master/planner/pass.h"
 #include "master/planner/server_loads.h"
 
 namespace ebla::master {
+
+// CONDITION_FAILED with the cause where the server's replicas have no other place to go to.
+Status CanDrain(const ClusterView& view, ServerIndex server);
 
 void PlanScale(Pass& pass, const ServerLoads& loads);
 

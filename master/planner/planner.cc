@@ -5,7 +5,7 @@
 
 #include "master/planner/autoscale.h"
 #include "master/planner/balance.h"
-#include "master/planner/drain.h"
+#include "master/planner/full_disk.h"
 #include "master/planner/merge.h"
 #include "master/planner/pass.h"
 #include "master/planner/server_loads.h"
@@ -121,7 +121,7 @@ Plan MakePlan(const ClusterView& view, PlannerMemory memory, const PlannerOption
   if (options.merges) PlanMerges(pass);
   if (options.balances || options.autoscale.enabled) {
     ServerLoads loads(pass);
-    if (options.balances) PlanDrains(pass, loads);
+    if (options.balances) PlanFullDisks(pass, loads);
     if (options.balances) PlanBalance(pass, loads);
     if (options.autoscale.enabled) PlanScale(pass, loads);
   }
@@ -131,7 +131,7 @@ Plan MakePlan(const ClusterView& view, PlannerMemory memory, const PlannerOption
 }
 
 const char* Name(Rule rule) {
-  static constexpr const char* kNames[] = {"split", "merge", "drain", "balance", "autoscale"};
+  static constexpr const char* kNames[] = {"split", "merge", "full disk", "balance", "autoscale"};
   return kNames[static_cast<size_t>(rule)];
 }
 

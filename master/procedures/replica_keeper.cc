@@ -17,9 +17,9 @@ constexpr int64_t kLevelWithin = 1'000;
 // A learner is nobody's last copy: it need not be waited for as long as a voter.
 constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
-constexpr size_t kCandidatesPerServer = 1'000;
 // From servers that take no writes, at a time; one that was not handed over is tried again after kReliefAgain.
 constexpr size_t kReliefMovesMax = 256;
+constexpr size_t kLedInVainMax = 1'000;  // looked at of one server
 constexpr Duration kReliefAgain = std::chrono::seconds(5);
 
 // The old replica goes, or the new one will never be.
@@ -55,14 +55,14 @@ void ReplicaKeeper::Work() {
   copies_ = view.copies;
   if (!may_act_()) return;
   const MonotonicTime now = context_.executor.Now();
-  std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= context_.options.balance_tablet_every; });
+  std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= kReliefAgain; });
   EndMoves(view);
   Drain(view.cluster);
   Relieve(view.cluster);
-  if (Repair(std::move(view)) == 0 && copies_ == 0 && context_.options.balance) Balance();
+  Repair(std::move(view));
 }
 
-size_t ReplicaKeeper::Repair(RepairView view) {
+void ReplicaKeeper::Repair(RepairView view) {
   std::vector<BatchItem> items;
   for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
     static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
@@ -77,20 +77,7 @@ size_t ReplicaKeeper::Repair(RepairView view) {
     }
   }
   if (!items.empty()) LOG(INFO) << "changing the membership of " << items.size() << " tablets";
-  const size_t changes = items.size();
   steward_.ChangeMembers(std::move(items));
-  return changes;
-}
-
-void ReplicaKeeper::Balance() {
-  if (!Calm()) return;
-  std::map<ServerName, size_t> primaries;
-  for (const auto& [name, server] : context_.servers.all()) {
-    if (context_.servers.ForPlanner(name, server).usable()) primaries[name] = context_.image().LedBy(name).size();
-  }
-  const MonotonicTime now = context_.executor.Now();
-  std::erase_if(held_, [&](const auto& item) { return now >= item.second; });
-  for (const LeadMove& move : PlanLeads(primaries, Candidates(primaries), context_.options.balance_moves)) HandOver(move);
 }
 
 // Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for good
@@ -175,31 +162,9 @@ std::vector<StuckLead> ReplicaKeeper::LedInVain(const ServerName& server) const 
       if (Level(*load, voter)) lead.level.push_back(voter);
     }
     if (!lead.level.empty()) stuck.push_back(std::move(lead));
-    if (stuck.size() == kCandidatesPerServer) break;
+    if (stuck.size() == kLedInVainMax) break;
   }
   return stuck;
-}
-
-// No server has come or gone lately.
-bool ReplicaKeeper::Calm() const {
-  return std::ranges::all_of(context_.servers.all(), [&](const auto& item) {
-    return context_.executor.Now() - item.second.changed >= context_.options.balance_after;
-  });
-}
-
-std::vector<LedTablet> ReplicaKeeper::Candidates(const std::map<ServerName, size_t>& primaries) const {
-  std::vector<LedTablet> candidates;
-  for (const ServerName& server : OverMean(primaries)) {
-    size_t taken = 0;
-    for (const TabletId id : context_.image().LedBy(server)) {
-      const TabletEntry& tablet = *context_.image().Tablet(id);
-      if (tablet.node.info.voters.size() < 2 || handed_over_.contains(id) || held_.contains(id) ||
-          !steward_.SettledLoad(tablet)) continue;
-      candidates.push_back({id, server, tablet.node.info.voters});
-      if (++taken == kCandidatesPerServer) break;
-    }
-  }
-  return candidates;
 }
 
 RepairView ReplicaKeeper::View() const {

@@ -2,19 +2,19 @@
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
 // tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
-// their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h). When
-// nothing is to be repaired, it spreads the primaries (leads.h). Replicas that an operator moves go the same way, by
-// the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
+// their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h).
+// Replicas that an operator or the planner (elastic.h) moves go the same way, by the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
 #include <functional>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "master/planner/leads.h"
 #include "master/planner/relief.h"
 #include "master/planner/repair.h"
 #include "master/procedures/context.h"
@@ -29,8 +29,6 @@ class ReplicaKeeper {
   ~ReplicaKeeper();
 
   void Start() { Later(); }
-  // The tablet is not handed over to even out the primaries before `until`. (From who takes no writes it is.)
-  void Hold(TabletId tablet, MonotonicTime until) { held_[tablet] = until; }
   // What holds up the draining of the server; empty: nothing.
   std::string WhyNotDrained(const ServerName& server) const;
   // Learners in the catalog.
@@ -39,16 +37,13 @@ class ReplicaKeeper {
  private:
   void Later();
   void Work();
-  size_t Repair(RepairView view);
+  void Repair(RepairView view);
   void Drain(const ClusterView& cluster);
   void EndMoves(const RepairView& view);
   void Relieve(const ClusterView& cluster);
   std::vector<StuckLead> LedInVain(const ServerName& server) const;
-  void Balance();
   void HandOver(const LeadMove& move);
   bool TriedLately(TabletId tablet) const;
-  bool Calm() const;
-  std::vector<LedTablet> Candidates(const std::map<ServerName, size_t>& primaries) const;
   RepairView View() const;
   bool Whole(const TabletEntry& tablet, size_t wanted) const;
   PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
@@ -68,7 +63,6 @@ class ReplicaKeeper {
   bool moving_ = false;                            // intents of moves are being written
   std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
-  std::map<TabletId, MonotonicTime> held_;         // until when, as an operator has handed them over
   Guard guard_;
 };
 

@@ -251,6 +251,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   detail.tableId = replica.table;
   detail.range = replica.range;
   load.__set_detail(detail);
+  if (measure) measure(load, replica);
   if (!load.leading) return load;
   for (const auto* names : {&replica.voters, &replica.learners}) {
     for (const std::string& name : *names) {

@@ -126,6 +126,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   // Orders to split are refused with this; or obeyed, and the answer is lost.
   std::optional<idl::Code::type> refuse_split;
   bool lose_split_answers = false;
+  // What it reports of a tablet that it leads, of one that it follows: as `measure` says, where that is set.
+  std::function<void(idl::TabletLoad&, const Replica&)> measure;
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
 

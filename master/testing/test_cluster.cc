@@ -119,7 +119,7 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
 };
 
 TestCluster::TestCluster(Shape shape)
-    : balance_(shape.balance), replicas_default_(shape.replicas_default), scheduler_(shape.seed) {
+    : balance_(shape.balance), autoscaling_(shape.autoscaling), replicas_default_(shape.replicas_default), scheduler_(shape.seed) {
   coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
   masters_.resize(shape.masters);
   for (size_t i = 0; i < shape.masters; ++i) StartMaster(i);
@@ -155,8 +155,11 @@ void TestCluster::StartMaster(size_t index) {
   options.version = "test";
   options.splits = true;
   options.balance = balance_;
+  options.planner.autoscale = autoscaling_.options;
+  options.scale_out_command = "start one";
+  options.scale_in_command = "end one";
   options.replicas_default = replicas_default_;
-  life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index));
+  life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index), autoscaling_.run);
   const rpc::Endpoint endpoint{"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
   life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });
 }

@@ -55,6 +55,12 @@ struct TestMaster {
   std::unique_ptr<Master> master;
 };
 
+// Masters that ask for servers and release them: every scale command is handed to `run`.
+struct Autoscaling {
+  AutoscaleOptions options;  // off by default
+  CommandRunner run;
+};
+
 class TestCluster {
  public:
   enum class Fault { kNone, kDieBefore, kDieAfter, kLoseRequest, kLoseOutcome };
@@ -63,7 +69,8 @@ class TestCluster {
     size_t servers = 3;
     size_t asleep = 0;  // the last so many servers are not started
     size_t racks = 0;   // servers go to them in turn; 0: they name none
-    bool balance = false;  // of primaries
+    bool balance = false;  // of load
+    Autoscaling autoscaling = {};
     int replicas_default = MasterOptions().replicas_default;
     uint64_t seed = 1;
   };
@@ -149,6 +156,7 @@ class TestCluster {
   std::string WhyNotFollowing(const std::string& voter, const idl::TabletInfo& info, const idl::TableSchema& schema);
 
   const bool balance_;
+  const Autoscaling autoscaling_;
   const int replicas_default_;
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};

@@ -4,6 +4,7 @@
 
 #include <utility>
 
+#include "master/planner/view.h"
 namespace ebla::sim {
 namespace {
 
@@ -47,8 +48,12 @@ SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
   options.version = "simulated";
   options.splits = true;
   options.replace_after = std::chrono::seconds(6);  // faults last that long, too
-  options.balance_after = std::chrono::seconds(2);
-  options.balance_tablet_every = std::chrono::seconds(3);
+  // A run is short, and has few tablets: primaries are spread at once, and by ones.
+  options.plan_every = std::chrono::seconds(1);
+  options.planner.balance.sustained = std::chrono::seconds(2);
+  options.planner.balance.cool_down = std::chrono::seconds(3);
+  options.planner.balance.cool_down_max = std::chrono::seconds(3);
+  options.planner.balance.margins[static_cast<size_t>(master::Dimension::kPrimaries)] = {.fraction = 0.1, .floor = 0.5};
   master_ = std::make_unique<master::Master>(options, executor_, *coordinator_, master::ConnectOver(*node_, executor_));
   dispatcher_.Register(master_->service());
   executor_.Post([this, endpoint] { master_->Start(endpoint); });

@@ -1,4 +1,4 @@
-// Verbs on what the planner would do: balance explain.
+// Verbs on the elastic planner: balance on, off, now, explain.
 #include <fstream>
 
 #include "master/planner/planner.h"
@@ -13,6 +13,7 @@ constexpr Duration kPassEvery = std::chrono::seconds(5);
 
 struct ExplainArguments {
   std::string view;
+  std::string save_view;
   std::string steady;
   bool all = false;
 };
@@ -74,7 +75,7 @@ void Show(const master::Plan& plan, Output& out) {
   }
 }
 
-Status Explain(const ExplainArguments& args, Context& context) {
+Status ExplainSaved(const ExplainArguments& args, Context& context) {
   std::chrono::milliseconds steady{0};
   if (!args.steady.empty()) {
     EBLA_ASSIGN(steady, ParseDuration(args.steady));
@@ -86,6 +87,7 @@ Status Explain(const ExplainArguments& args, Context& context) {
 
   master::ClusterView& view = saved->view;
   master::PlannerOptions options;
+  options.merges = false;  // as masters plan: tablets are not merged yet
   options.rejected_max = args.all ? view.tablets.size() + view.servers.size() : 50;
   const MonotonicTime begin = view.now, end = begin + steady;
   master::Plan plan = master::MakePlan(view, std::move(saved->memory), options);
@@ -104,16 +106,151 @@ Status Explain(const ExplainArguments& args, Context& context) {
   return {};
 }
 
+// ---- the master's own planner ----
+
+constexpr size_t kRefusedShown = 50;
+
+Json ToJson(const PlannedAction& action) {
+  Json object = {{"rule", action.rule}, {"action", action.what}, {"reason", action.reason}};
+  if (action.tablet) object["tablet"] = action.tablet.value;
+  if (action.age) object["age_ms"] = action.age->count();
+  if (!action.outcome.empty()) object["outcome"] = action.outcome;
+  return object;
+}
+
+Json ToJson(const std::vector<PlannedAction>& actions) {
+  Json all = Json::array();
+  for (const PlannedAction& action : actions) all.push_back(ToJson(action));
+  return all;
+}
+
+Json ToJson(const PlannerState& state) {
+  Json object = {{"enabled", state.enabled}};
+  if (state.since_pass) object["since_pass_ms"] = state.since_pass->count();
+  if (!state.waits_for.empty()) object["waits_for"] = state.waits_for;
+  object["planned"] = ToJson(state.planned);
+  object["under_way"] = ToJson(state.under_way);
+  object["done"] = ToJson(state.done);
+  object["rejected"] = Json::array();
+  for (const RefusedAction& refused : state.refused) {
+    Json item = {{"rule", refused.rule}, {"cause", refused.cause}};
+    if (refused.tablet) item["tablet"] = refused.tablet.value;
+    if (!refused.server.empty()) item["server"] = refused.server;
+    item["detail"] = refused.detail;
+    object["rejected"].push_back(std::move(item));
+  }
+  return object;
+}
+
+std::string Head(const PlannerState& state) {
+  std::string head = state.enabled ? "the planner is on" : "the planner is off: what it plans is not done";
+  if (!state.waits_for.empty()) return head + "; it makes no plan at present: " + state.waits_for;
+  if (!state.since_pass) return head + "; this master has not made a plan yet";
+  return head + "; its latest plan was made " + master::Amount(*state.since_pass) + " ago";
+}
+
+void Show(const std::string& title, const std::vector<PlannedAction>& actions, bool with_age, Output& out) {
+  if (actions.empty()) return;
+  out.Line("");
+  out.Line(title);
+  for (const PlannedAction& action : actions) {
+    std::string line = action.rule + ": " + action.what;
+    if (with_age && action.age) line += ", begun " + master::Amount(*action.age) + " ago";
+    if (!action.outcome.empty()) line += ": " + action.outcome;
+    out.Line(line + "\n  " + action.reason);
+  }
+}
+
+void Show(const PlannerState& state, bool all, Output& out) {
+  out.Line(Head(state));
+  Show(state.enabled ? "PLANNED by the latest pass" : "WOULD BE DONE", state.planned, false, out);
+  Show("UNDER WAY", state.under_way, true, out);
+  Show("OVER", state.done, true, out);
+  if (state.refused.empty()) return;
+  out.Line("");
+  out.Line("NOT DONE");
+  const size_t shown = all ? state.refused.size() : std::min(kRefusedShown, state.refused.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const RefusedAction& refused = state.refused[i];
+    const std::string which = refused.tablet ? "tablet " + std::to_string(refused.tablet.value)
+                              : refused.server.empty() ? std::string("cluster")
+                                                       : refused.server;
+    out.Line(refused.rule + ", " + which + ": " + refused.cause + "\n  " + refused.detail);
+  }
+  if (shown < state.refused.size()) {
+    out.Line("and " + std::to_string(state.refused.size() - shown) + " more: --all shows them");
+  }
+}
+
+Status SaveView(const std::string& path, const std::string& view) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << view;
+  file.close();
+  if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + path);
+  return {};
+}
+
+Status ExplainLive(const ExplainArguments& args, Context& context) {
+  if (!args.steady.empty()) {
+    return Error(Code::kInvalidArgument, "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " + args.steady);
+  }
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.view = !args.save_view.empty()}));
+  if (!args.save_view.empty()) EBLA_TRY(SaveView(args.save_view, state.view));
+  if (context.out.json) {
+    context.out.Value(ToJson(state));
+    return {};
+  }
+  Show(state, args.all, context.out);
+  if (!args.save_view.empty()) context.out.Note("the view is in " + args.save_view + ": ebla balance explain --view " + args.save_view);
+  return {};
+}
+
+Status Explain(const ExplainArguments& args, Context& context) {
+  if (!args.view.empty() && !args.save_view.empty()) {
+    return Error(Code::kInvalidArgument, "--view and --save-view: one of the two");
+  }
+  return args.view.empty() ? ExplainLive(args, context) : ExplainSaved(args, context);
+}
+
+Status Switch(bool on, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
+  context.out.Ok(on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
+                 {{"enabled", state.enabled}});
+  return {};
+}
+
+Status Now(Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.now = true}));
+  if (!state.waits_for.empty()) return Error(Code::kUnavailable, "no plan was made: " + state.waits_for);
+  if (context.out.json) {
+    context.out.Value(ToJson(state));
+    return {};
+  }
+  context.out.Ok(Head(state));
+  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why not");
+  Show(state.enabled ? "PLANNED" : "WOULD BE DONE", state.planned, false, context.out);
+  return {};
+}
+
 }  // namespace
 
 void AddBalanceVerbs(Verbs& verbs) {
+  verbs.Add("balance on", "Has the cluster follow its load: tablets are split and moved by themselves", "balance on",
+            [](Context& context) { return Switch(true, context); });
+  verbs.Add("balance off", "Has the planner only plan; drains and repairs go on", "balance off",
+            [](Context& context) { return Switch(false, context); });
+  verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now",
+            [](Context& context) { return Now(context); });
   auto args = std::make_shared<ExplainArguments>();
   CLI::App* verb = verbs.Add(
-      "balance explain", "What the planner would do with a saved view of a cluster, and why not more",
-      "balance explain --view view.json --steady 10m", [args](Context& context) { return Explain(*args, context); });
-  verb->add_option("--view", args->view, "The view, as lines of JSON (master/planner/view_json.h)")
-      ->type_name("FILE")
-      ->required();
+      "balance explain", "What the planner does, or would do with a saved view of a cluster, and why not more",
+      "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m", [args](Context& context) { return Explain(*args, context); });
+  verb->add_option("--view", args->view, "A saved view instead of the cluster; planned with the default options")->type_name("FILE");
+  verb->add_option("--save-view", args->save_view, "Also writes the cluster's view there, as lines of JSON, for --view")
+      ->type_name("FILE");
   verb->add_option("--steady", args->steady,
                    "Goes on with the same view for at most so long, until something is to be done")
       ->type_name("DURATION");

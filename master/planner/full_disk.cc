@@ -1,4 +1,4 @@
-#include "master/planner/drain.h"
+#include "master/planner/full_disk.h"
 
 #include <algorithm>
 #include <optional>
@@ -7,16 +7,14 @@
 namespace ebla::master {
 namespace {
 
-bool GivesAway(const PlannedServer& server) { return server.live && (server.draining || server.writes_refused); }
+// What drains is emptied as it is.
+bool GivesAway(const PlannedServer& server) { return server.live && server.writes_refused && !server.draining; }
 
-std::string Why(const PlannedServer& server) {
-  return server.name +
-         (server.draining ? (server.surplus ? " is one too many" : " drains") : " is at its disk's reserve");
-}
+std::string Why(const PlannedServer& server) { return server.name + " is at its disk's reserve"; }
 
-class Drain {
+class FullDisks {
  public:
-  Drain(Pass& pass, ServerLoads& loads) : pass_(pass), loads_(loads), handed_(pass.view.servers.size()) {}
+  FullDisks(Pass& pass, ServerLoads& loads) : pass_(pass), loads_(loads), handed_(pass.view.servers.size()) {}
 
   void Run() {
     std::vector<std::vector<TabletIndex>> held(pass_.view.servers.size());
@@ -40,7 +38,7 @@ class Drain {
 
   void GiveAway(TabletIndex index, ServerIndex server) {
     const TabletView& tablet = At(index);
-    if (pass_.Blocked(Rule::kDrain, index)) return;
+    if (pass_.Blocked(Rule::kFullDisk, index)) return;
     if (tablet.primary() == server) {
       if (const auto to = BestLeader(tablet)) return HandOver(index, *to);
     }
@@ -55,23 +53,23 @@ class Drain {
     const bool leads = tablet.primary() == server;
     loads_.Shift(loads_.Cost(index, leads), server, *to);
     loads_.NoteCopy(*to, static_cast<double>(tablet.size_bytes));
-    pass_.Move(Rule::kDrain, index, server, *to, Why(pass_.view.servers[server]));
+    pass_.Move(Rule::kFullDisk, index, server, *to, Why(pass_.view.servers[server]));
   }
 
   void HandOver(TabletIndex index, ServerIndex to) {
     const TabletView& tablet = At(index);
     const BalanceOptions& options = pass_.options.balance;
     const ServerIndex from = tablet.primary();
-    // Leaving costs nothing but a moment: what drains may hand over more at a time than what balances.
+    // Leaving costs nothing but a moment: a full server may hand over more at a time than what balances.
     if (handed_[from] >= options.transfers) return Refuse(Cause::kCap, index, from, "enough is being handed over");
     ++handed_[from];
     loads_.Shift(loads_.CostOfLeading(index), from, to);
-    pass_.Transfer(Rule::kDrain, index, to, Why(pass_.view.servers[from]));
+    pass_.Transfer(Rule::kFullDisk, index, to, Why(pass_.view.servers[from]));
   }
 
   void Refuse(Cause cause, TabletIndex index, ServerIndex server, const std::string& detail) {
     const PlannedServer& planned = pass_.view.servers[server];
-    pass_.Reject(Rule::kDrain, cause, At(index).id, planned.name, [&] { return Why(planned) + "; " + detail; });
+    pass_.Reject(Rule::kFullDisk, cause, At(index).id, planned.name, [&] { return Why(planned) + "; " + detail; });
   }
 
   // The voter that is left least full.
@@ -91,7 +89,7 @@ class Drain {
     for (ServerIndex to = 0; to < pass_.view.servers.size(); ++to) {
       if (!pass_.view.servers[to].usable() || tablet.voters.Contains(to)) continue;
       if (!loads_.DiskHas(to, static_cast<double>(tablet.size_bytes))) continue;
-      // Racks are kept apart where that is possible; a drain does not wait for it. Nor for a server with copies enough.
+      // Racks are kept apart where that is possible; a full disk does not wait for it. Nor for a server with copies enough.
       const bool second = !KeepsRackSpread(pass_.view, tablet, from, to) || !pass_.RoomForCopy(to);
       const std::pair rank(second, loads_.Fullness(to, cost));
       if (!best || rank < best->first) best = {rank, to};
@@ -118,38 +116,6 @@ class Drain {
 
 }  // namespace
 
-void PlanDrains(Pass& pass, ServerLoads& loads) { Drain(pass, loads).Run(); }
-
-Status CanDrain(const ClusterView& view, ServerIndex server) {
-  const std::string& name = view.servers[server].name;
-  size_t usable = 0;
-  double room = 0;
-  bool known = true;
-  for (ServerIndex i = 0; i < view.servers.size(); ++i) {
-    const PlannedServer& other = view.servers[i];
-    if (i == server || !other.usable()) continue;
-    ++usable;
-    known = known && other.disk_total_bytes > 0;
-    const double kept = 0.1 * static_cast<double>(other.disk_total_bytes);
-    room += std::max(0.0, static_cast<double>(other.disk_free_bytes) - kept);
-  }
-  double bytes = 0;
-  for (const TabletView& tablet : view.tablets) {
-    if (!tablet.voters.Contains(server)) continue;
-    bytes += static_cast<double>(tablet.size_bytes);
-    if (tablet.voters.size() > usable) {
-      return Error(Code::kConditionFailed, "server " + name + " cannot be drained: tablet " +
-                                               std::to_string(tablet.id.value) + " has " +
-                                               std::to_string(tablet.voters.size()) + " replicas, and " +
-                                               std::to_string(usable) + " other servers may take one");
-    }
-  }
-  if (known && bytes > room) {
-    return Error(Code::kConditionFailed, "server " + name + " cannot be drained: it holds " +
-                                             Amount(Dimension::kDisk, bytes) + ", and the others have room for " +
-                                             Amount(Dimension::kDisk, room));
-  }
-  return {};
-}
+void PlanFullDisks(Pass& pass, ServerLoads& loads) { FullDisks(pass, loads).Run(); }
 
 }  // namespace ebla::master
