@@ -9,7 +9,8 @@ namespace {
 
 constexpr double kImbalanceMax = 0.25;
 constexpr double kPopularLeast = 0.25;   // of the load: without such a key some cut would be even enough
-constexpr double kShownLeast = 0.02;
+constexpr double kShownLeast = 0.01;      // of the load; and of the keys seen, so that chance shows nothing:
+constexpr double kSameLeast = 4;
 constexpr double kDirectionLeast = 0.75;  // how much more comes on one side than on the other, of all
 constexpr size_t kKnownLeast = 5;        // candidates, so that chance does not put all of them on one side
 constexpr double kInOrderLeast = 0.5;     // of the writes
@@ -23,6 +24,7 @@ void KeySampler::Begin(KeyRange range, KeyGroupRule group) {
   weight_ = writes_ = beyond_ = 0;
   candidates_.clear();
   best_.reset();
+  popular_.reset();
   highest_.clear();
   highest_before_.clear();
 }
@@ -38,6 +40,7 @@ void KeySampler::Take(const std::vector<TouchedKey>& keys, MonotonicTime now) {
     const std::string start = group_.Start(key);
     for (Candidate& candidate : candidates_) Count(key, start, candidate);
     if (best_) Count(key, start, *best_);
+    if (popular_) Count(key, start, *popular_);
     weight_ += 1;
     Admit(start);
     if (!write) continue;
@@ -46,7 +49,7 @@ void KeySampler::Take(const std::vector<TouchedKey>& keys, MonotonicTime now) {
     highest = std::max(highest, key);
   }
   if (highest != highest_) highest_before_ = std::exchange(highest_, std::move(highest));
-  ChooseBest();
+  Choose();
 }
 
 void KeySampler::Fade(double factor) {
@@ -57,6 +60,7 @@ void KeySampler::Fade(double factor) {
   };
   std::for_each(candidates_.begin(), candidates_.end(), fade);
   if (best_) fade(*best_);
+  if (popular_) fade(*popular_);
   weight_ *= factor;
   writes_ *= factor;
   beyond_ *= factor;
@@ -88,13 +92,18 @@ bool KeySampler::Qualifies(const Candidate& candidate) const {
          ShortestSeparator(candidate.below, candidate.cut).size() <= kSplitKeyBytesMax;
 }
 
-void KeySampler::ChooseBest() {
+void KeySampler::Choose() {
   const Candidate* best = best_ && Qualifies(*best_) ? &*best_ : nullptr;
+  const Candidate* popular = popular_ && popular_->seen() >= kSeenLeast ? &*popular_ : nullptr;
   for (const Candidate& candidate : candidates_) {
-    if (!Qualifies(candidate) || (best != nullptr && best->imbalance() <= candidate.imbalance())) continue;
-    best = &candidate;
+    if (candidate.seen() < kSeenLeast) continue;
+    // Of two of one key the one that has seen more knows better.
+    const bool known = popular != nullptr && candidate.cut == popular->cut && candidate.seen() <= popular->seen();
+    if (popular == nullptr || (!known && candidate.sure_part() > popular->sure_part())) popular = &candidate;
+    if (Qualifies(candidate) && (best == nullptr || candidate.imbalance() < best->imbalance())) best = &candidate;
   }
   if (best != nullptr && (!best_ || best != &*best_)) best_ = *best;
+  if (popular != nullptr && (!popular_ || popular != &*popular_)) popular_ = *popular;
 }
 
 // Shortest between the highest key written and the highest a moment before; empty: there is no such place to cut.
@@ -107,19 +116,16 @@ std::string KeySampler::KeyAtEnd() const {
 
 SplitFinding KeySampler::Find() const {
   SplitFinding finding;
-  const Candidate* popular = nullptr;
   double drift = 0;
   size_t known = 0;
-  const auto part = [](const Candidate& candidate) { return candidate.same / candidate.seen(); };
   for (const Candidate& candidate : candidates_) {
     if (candidate.seen() < kSeenLeast) continue;
     ++known;
     drift += (candidate.right - candidate.left) / candidate.seen();
-    if (popular == nullptr || part(candidate) > part(*popular)) popular = &candidate;
   }
-  if (popular != nullptr && part(*popular) >= kShownLeast) {
-    finding.popular_key = popular->cut;
-    finding.part = part(*popular);
+  if (popular_ && popular_->seen() >= kSeenLeast && popular_->same >= kSameLeast && popular_->part() >= kShownLeast) {
+    finding.popular_key = popular_->cut;
+    finding.part = popular_->part();
   }
   if (best_ && Qualifies(*best_)) {
     finding.kind = SplitFinding::Kind::kKey;

@@ -5,8 +5,8 @@
 //             with a time constant of five seconds (A-Chao: Chao, "A general purpose unequal probability sampling plan",
 //             Biometrika 1982); so they follow the present load. For each it counts, fading alike, how many keys came left
 //             of it and how many at it or to its right. A candidate qualifies when the two differ by less than a quarter of
-//             both; the most even one is the finding, and stays one beside the twenty, judged anew with the others, so that
-//             chance does not lose it.
+//             both; the most even one is the finding. That one, and the one whose own key comes most often, stay beside the
+//             twenty and are judged anew with them, so that chance does not lose them.
 // Key groups: A candidate is where its key's group begins, and what is popular is a group: a split cuts none.
 // Place:      service/load_report.h feeds it with what LoadMeter::TakeKeys() brings, where the tablet is led.
 // Invariants: 1. A split key lies inside the range, cuts no group, has at most 256 bytes, and is the shortest text between the
@@ -15,6 +15,7 @@
 // Threads:    thread-compatible.
 #pragma once
 
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -37,7 +38,7 @@ struct SplitFinding {
   Kind kind = Kind::kNoKey;
   // kKey; kOneDirection where keys are written in ascending order: slightly below the last written. Else empty.
   std::string key;
-  // What is touched most, and its part of the load; empty where nothing stands out (a fiftieth at least).
+  // What is touched most, and its part of the load; empty where nothing stands out (a hundredth at least).
   std::string popular_key;
   double part = 0;
 };
@@ -65,13 +66,16 @@ class KeySampler {
     double same = 0;    // of its group
 
     double seen() const { return left + right; }
+    double part() const { return seen() > 0 ? same / seen() : 0; }
+    // Less what chance may have added: by few keys nobody is more popular than by many.
+    double sure_part() const { return seen() > 0 ? (same - std::sqrt(same)) / seen() : 0; }
     double imbalance() const { return seen() > 0 ? (left > right ? left - right : right - left) / seen() : 1; }
   };
   void Fade(double factor);
   static void Count(const std::string& key, const std::string& start, Candidate& candidate);
   void Admit(const std::string& start);
   bool Qualifies(const Candidate& candidate) const;
-  void ChooseBest();
+  void Choose();
   std::string KeyAtEnd() const;
   uint64_t Random();
 
@@ -82,6 +86,7 @@ class KeySampler {
   double weight_ = 0;    // of all keys so far, faded
   std::vector<Candidate> candidates_;
   std::optional<Candidate> best_;
+  std::optional<Candidate> popular_;
   // Whether keys are written in ascending order: against what was written until the Take() before, as those that are
   // under way at once come in any order.
   double writes_ = 0;         // faded
