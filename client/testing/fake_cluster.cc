@@ -249,6 +249,11 @@ void FakeCluster::SetAway(const ServerName& server) {
   std::lock_guard lock(mutex_);
   away_.insert(server);
 }
+void FakeCluster::ServeAfter(int lists) {
+  std::lock_guard lock(mutex_);
+  serving_ = false;
+  lists_until_serving_ = lists;
+}
 void FakeCluster::SetFailed(const ServerName& server) {
   std::lock_guard lock(mutex_);
   failed_.insert(server);

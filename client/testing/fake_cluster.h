@@ -97,6 +97,7 @@ class FakeCluster {
   void SetLeader(int index);  // of the masters; -1: an election is going on
   void SetStandbysKnowLeader(bool known);
   void SetServing(bool serving);         // false: tablets have no primary at present
+  void ServeAfter(int lists);            // the same, until tablets have been listed so many times
   void SetPageRows(int rows);            // of scans
   void SetWindow(int64_t oldest_ms);     // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
   void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to come again
@@ -194,6 +195,7 @@ class FakeCluster {
   bool standbys_know_ = true;
   bool hints_ = true;
   bool serving_ = true;
+  int lists_until_serving_ = 0;
   bool barriers_applied_ = true;
   std::set<ServerName> failed_;
   int page_rows_ = 1000;

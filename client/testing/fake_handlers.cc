@@ -323,6 +323,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     return load;
   }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
+    if (cluster_.lists_until_serving_ > 0 && --cluster_.lists_until_serving_ == 0) cluster_.serving_ = true;
     std::map<int64_t, idl::TabletSummary> all;
     for (const auto& [name, table] : cluster_.tables_) {
       if (!request.table.empty() && request.table != name) continue;

@@ -6,9 +6,11 @@
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
+#include <optional>
 
 #include "test_paths.h"
 #include "tests/integration/test_cluster.h"
+#include "tools/cluster/removal.h"
 
 namespace ebla::testing {
 namespace {
@@ -76,6 +78,47 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
   ASSERT_TRUE(HealthBecomes(0)) << shown_;
   EXPECT_THAT(Ebla("check carts"), HasSubstr("9 replicas; 600 records"));
   EXPECT_EQ(code_, 0);
+}
+
+// A server more, then one less: what the one had is on the other, and nobody noticed.
+TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
+  Ebla("table create carts --split-points g,p --replicas 3");
+  ASSERT_EQ(code_, 0);
+  auto client = cluster_->Connect();
+  ASSERT_TRUE(client) << client.error();
+  const auto table = client->OpenTable("carts");
+  ASSERT_TRUE(table) << table.error();
+  for (const char* key : {"a", "h", "z"}) ASSERT_TRUE(table->Put(key, "value"));
+  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  std::vector<std::string> said;
+  cluster::RemovalOptions removal{.masters = cluster_->launcher().Masters(),
+                                  .server = "ts-1",
+                                  .timeout = std::chrono::seconds(100),
+                                  .say = [&](const std::string& text) { said.push_back(text); }};
+  const auto refused = cluster::Empty(removal);
+  ASSERT_FALSE(refused) << "nobody can take its replicas";
+  EXPECT_EQ(refused.error().code(), Code::kConditionFailed);
+  EXPECT_THAT(refused.error().message(), HasSubstr("server ts-1 cannot be drained: tablet"));
+
+  const auto added = cluster_->launcher().AddServer();
+  ASSERT_TRUE(added) << added.error();
+  EXPECT_EQ(*added, "ts-4");
+  std::optional<Result<size_t>> emptied;
+  ASSERT_TRUE(Eventually([&] {  // until the master has heard of the new one
+    emptied = cluster::Empty(removal);
+    return emptied->has_value() || emptied->error().code() != Code::kConditionFailed;
+  }));
+  ASSERT_TRUE(*emptied) << emptied->error();
+  EXPECT_EQ(**emptied, 3u);
+  EXPECT_THAT(said, ::testing::Contains(StartsWith("ts-1 has ")));
+  ASSERT_TRUE(cluster_->launcher().End("ts-1").ok());
+  const Status forgotten = cluster::Forget(removal);
+  ASSERT_TRUE(forgotten.ok()) << forgotten;
+  ASSERT_TRUE(cluster_->launcher().Remove("ts-1").ok());
+  for (const char* key : {"a", "h", "z"}) EXPECT_TRUE(table->Get(key)) << key;
+  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  EXPECT_THAT(shown_, StartsWith("healthy  3 of 3 servers live"));
+  EXPECT_EQ(cluster::Empty(removal).value_or(99), 0u) << "asked again";
 }
 
 }  // namespace

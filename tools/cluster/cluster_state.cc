@@ -60,6 +60,7 @@ Result<ClusterState> ClusterState::Load(const std::string& file) {
     state.master_flags = value.at("master_flags");
     state.server_flags = value.at("server_flags");
     for (const json& member : value.at("members")) state.members.push_back(MemberFromJson(member));
+    state.last_server = value.value("last_server", state.Count(Role::kTabletServer));  // older ones removed none
   } catch (const std::exception& error) {  // the JSON library's own, which ends here
     return Error(Code::kInvalidArgument,
                  file + " cannot be read (" + error.what() + "): end what still runs by hand, then remove the file");
@@ -72,7 +73,8 @@ Status ClusterState::Save(const std::string& file) const {
                 {"base_port", base_port},
                 {"master_flags", master_flags},
                 {"server_flags", server_flags},
-                {"members", json::array()}};
+                {"members", json::array()},
+                {"last_server", last_server}};
   for (const Member& member : members) value["members"].push_back(MemberToJson(member));
   const std::string fresh = file + ".new";
   std::ofstream out(fresh, std::ios::trunc);

@@ -30,6 +30,7 @@ struct ClusterState {
   std::vector<std::string> master_flags;
   std::vector<std::string> server_flags;
   std::vector<Member> members;  // ZooKeeper, masters, tablet servers
+  int last_server = 0;          // ts-<this> was the last one made; no name is used twice
 
   static Result<ClusterState> Load(const std::string& file);  // empty when there is no file
   Status Save(const std::string& file) const;                 // whole or not at all

@@ -12,6 +12,7 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+#include <utility>
 
 #include "common/zookeeper/zookeeper_command.h"
 #include "tools/cluster/probe.h"
@@ -125,23 +126,39 @@ Status Launcher::AddMember(Role role, int number) {
   Member member;
   member.name = role == Role::kZooKeeper ? kZooKeeperName : prefix + std::to_string(number);
   member.role = role;
-  const auto taken = [&](uint16_t port) {
+  EBLA_TRY(ChoosePorts(member));
+  if (role == Role::kTabletServer) state_.last_server = std::max(state_.last_server, number);
+  state_.members.push_back(std::move(member));
+  return Status::Ok();
+}
+
+// From the base port on, two for each; those of one that was removed are used again. What joins a cluster that runs
+// passes over ports that somebody else has.
+Status Launcher::ChoosePorts(Member& member) const {
+  const auto taken = [&](int port) {
     return std::any_of(state_.members.begin(), state_.members.end(),
                        [port](const Member& other) { return other.port == port || other.http_port == port; });
   };
-  for (uint16_t* port : {&member.port, &member.http_port}) {
-    if (port == &member.http_port && role == Role::kZooKeeper) continue;
-    if (state_.base_port > 0) {
-      *port = static_cast<uint16_t>(state_.base_port + 2 * static_cast<int>(state_.members.size()) +
-                                    (port == &member.http_port ? 1 : 0));
-      continue;
-    }
+  const bool http = member.role != Role::kZooKeeper;
+  if (state_.base_port == 0) {
     do {
-      EBLA_ASSIGN(*port, zookeeper::PickPort());
-    } while (taken(*port) || (port == &member.http_port && *port == member.port));
+      EBLA_ASSIGN(member.port, zookeeper::PickPort());
+    } while (taken(member.port));
+    while (http && (member.http_port == 0 || member.http_port == member.port || taken(member.http_port))) {
+      EBLA_ASSIGN(member.http_port, zookeeper::PickPort());
+    }
+    return Status::Ok();
   }
-  state_.members.push_back(std::move(member));
-  return Status::Ok();
+  const bool joins = std::any_of(state_.members.begin(), state_.members.end(), [](const Member& other) { return bool(other.process); });
+  for (int port = state_.base_port; port + 1 <= UINT16_MAX; port += 2) {
+    if (taken(port) || taken(port + 1)) continue;
+    const auto first = static_cast<uint16_t>(port), second = static_cast<uint16_t>(port + 1);
+    if (joins && !(PortIsFree(first) && PortIsFree(second))) continue;
+    member.port = first;
+    member.http_port = http ? second : 0;
+    return Status::Ok();
+  }
+  return Error(Code::kInvalidArgument, "no ports are left from " + std::to_string(state_.base_port) + " on");
 }
 
 Status Launcher::Plan(const StartOptions& options) {
@@ -159,7 +176,7 @@ Status Launcher::Plan(const StartOptions& options) {
   const int masters = options.masters == 0 && first ? 2 : options.masters;
   const int servers = options.servers == 0 && first ? 3 : options.servers;
   for (int i = state_.Count(Role::kMaster); i < masters; ++i) EBLA_TRY(AddMember(Role::kMaster, i + 1));
-  for (int i = state_.Count(Role::kTabletServer); i < servers; ++i) EBLA_TRY(AddMember(Role::kTabletServer, i + 1));
+  for (int i = state_.Count(Role::kTabletServer); i < servers; ++i) EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
   return Save();
 }
 
@@ -276,8 +293,13 @@ Status Launcher::WaitUntilReady() {
 }
 
 Result<Member*> Launcher::Find(const std::string& name) {
+  EBLA_ASSIGN(const Member* found, std::as_const(*this).Find(name));
+  return const_cast<Member*>(found);
+}
+
+Result<const Member*> Launcher::Find(const std::string& name) const {
   std::string names;
-  for (Member& member : state_.members) {
+  for (const Member& member : state_.members) {
     if (member.name == name) return &member;
     names += (names.empty() ? "" : ", ") + member.name;
   }
@@ -321,6 +343,45 @@ Status Launcher::Restart(const std::string& name, bool wait) {
   EBLA_TRY(StartMember(*member));
   const auto deadline = steady_clock::now() + options_.start_timeout;
   return wait ? AwaitReady(*member, deadline) : AwaitAddress(*member, deadline);
+}
+
+Result<std::string> Launcher::AddServer(bool wait) {
+  if (state_.members.empty()) {
+    return Error(Code::kNotFound, "no cluster was started in " + dir_ + ": ebla-cluster start makes one");
+  }
+  for (const Member& member : state_.members) {
+    if (member.role != Role::kZooKeeper || IsAlive(member.process)) continue;
+    return Error(Code::kConditionFailed, "the cluster in " + dir_ + " does not run (" + member.name +
+                                             " is dead), and a server would join nothing: ebla-cluster start first");
+  }
+  EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
+  Member& member = state_.members.back();
+  EBLA_TRY(StartMember(member));
+  const auto deadline = steady_clock::now() + options_.start_timeout;
+  EBLA_TRY(wait ? AwaitReady(member, deadline) : AwaitAddress(member, deadline));
+  return member.name;
+}
+
+Status Launcher::CheckRemoval(const std::string& name) const {
+  EBLA_ASSIGN(const Member* member, Find(name));
+  if (member->role != Role::kTabletServer) {
+    return Error(Code::kInvalidArgument, name + " is no tablet server, and only those are added and removed");
+  }
+  if (state_.Count(Role::kTabletServer) > 1) return Status::Ok();
+  return Error(Code::kConditionFailed, name + " is the only tablet server; ebla-cluster stop ends the cluster");
+}
+
+Status Launcher::End(const std::string& name) {
+  EBLA_ASSIGN(const Member* member, Find(name));
+  return AskToEnd(*member) ? AwaitEnd(*member) : Status::Ok();
+}
+
+Status Launcher::Remove(const std::string& name) {
+  EBLA_TRY(CheckRemoval(name));
+  EBLA_ASSIGN(const Member* member, Find(name));
+  if (IsAlive(member->process)) return Error(Code::kConditionFailed, name + " still runs");
+  std::erase_if(state_.members, [&](const Member& other) { return other.name == name; });
+  return Save();
 }
 
 Status Launcher::Stop() {

@@ -12,7 +12,8 @@
 //   launcher->Kill("ts-2", SIGKILL);  launcher->Restart("ts-2");
 //
 // Place:      main.cc is its command line; integration and chaos tests use it as above.
-// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right.
+// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right; the name
+//                and directory of one that was removed are nobody else's.
 //             2. Only processes of the state file are ever signalled, and none whose pid has been recycled.
 // Errors:     name what did not start and its log, and show the log's last lines.
 // Threads:    thread-compatible; other threads may go on using the cluster meanwhile.
@@ -86,6 +87,14 @@ class Launcher {
   Status Kill(const std::string& name, int signal);
   // Ends it (SIGTERM, then SIGKILL) where it runs, starts it again and waits until it is ready, or only started.
   Status Restart(const std::string& name, bool wait = true);
+  // Makes one more tablet server and waits until it is ready, or only started. Its name.
+  Result<std::string> AddServer(bool wait = true);
+  // OK where the process is a tablet server, and not the only one.
+  Status CheckRemoval(const std::string& name) const;
+  // Ends a process where it runs, as Stop() does.
+  Status End(const std::string& name);
+  // Forgets a tablet server that does not run; its data stays. CONDITION_FAILED while it does.
+  Status Remove(const std::string& name);
   // SIGTERM to the servers, then to the masters, then to ZooKeeper; what is still there after stop_timeout is killed,
   // and named in an UNAVAILABLE.
   Status Stop();
@@ -109,6 +118,7 @@ class Launcher {
 
   Status Plan(const StartOptions& options);
   Status AddMember(Role role, int number);
+  Status ChoosePorts(Member& member) const;
   Status StartMember(Member& member);
   Status AwaitAddress(const Member& member, std::chrono::steady_clock::time_point deadline);
   Status AwaitReady(const Member& member, std::chrono::steady_clock::time_point deadline);
@@ -122,6 +132,7 @@ class Launcher {
   Status AwaitEnd(const Member& member);
   Status Failed(const Member& member, const std::string& what) const;
   Result<Member*> Find(const std::string& name);
+  Result<const Member*> Find(const std::string& name) const;
   ProcessView View(const Member& member) const;
   Status Save() const;
   void Say(const std::string& text) const;

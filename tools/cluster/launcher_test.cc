@@ -4,8 +4,11 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <signal.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -45,6 +48,33 @@ with open(path + ".new", "w") as out:
 os.rename(path + ".new", path)
 server.serve_forever()
 )PY";
+
+// Somebody else's.
+class Listener {
+ public:
+  explicit Listener(uint16_t port) : fd_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in address{};
+    address.sin_family = AF_INET;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    address.sin_port = htons(port);
+    EXPECT_EQ(::bind(fd_, reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0) << port;
+    EXPECT_EQ(::listen(fd_, 1), 0);
+  }
+  ~Listener() { ::close(fd_); }
+  Listener(const Listener&) = delete;
+
+ private:
+  const int fd_;
+};
+
+uint16_t FirstOfFreePorts(int count) {
+  for (;;) {
+    const uint16_t first = zookeeper::PickPort().value();
+    int free = 0;
+    while (free < count && first + free <= UINT16_MAX && PortIsFree(static_cast<uint16_t>(first + free))) ++free;
+    if (free == count) return first;
+  }
+}
 
 class LauncherTest : public ::testing::Test {
  protected:
@@ -120,6 +150,55 @@ TEST_F(LauncherTest, KillAndRestartByNameKeepTheAddress) {
     EXPECT_EQ(after[i].pid != before[i].pid, restarted) << after[i].name;
   }
   EXPECT_THAT(cluster->Kill("ts-9", SIGKILL).message(), HasSubstr("there are zookeeper, m-1, ts-1, ts-2"));
+}
+
+TEST_F(LauncherTest, AServerIsAddedToARunningClusterAndRemovedForGood) {
+  auto cluster = Launcher::Open(Options());
+  EXPECT_THAT(cluster->AddServer().error().message(), HasSubstr("no cluster was started in"));
+  ASSERT_TRUE(cluster->Start({.masters = 1, .servers = 2, .server_flags = {"--kept=1"}}).ok());
+  const auto before = Pids(*cluster);
+  const auto added = cluster->AddServer();
+  ASSERT_TRUE(added.has_value()) << added.error();
+  EXPECT_EQ(*added, "ts-3");
+  EXPECT_THAT(LastLines(cluster->LogFile("ts-3"), 1), HasSubstr("--kept=1"));
+  auto pids = Pids(*cluster);
+  EXPECT_GT(pids.at("ts-3"), 0);
+  pids.erase("ts-3");
+  EXPECT_EQ(pids, before) << "the others go on";
+
+  EXPECT_THAT(cluster->CheckRemoval("m-1").message(), HasSubstr("m-1 is no tablet server"));
+  EXPECT_THAT(cluster->CheckRemoval("ts-9").message(), HasSubstr("there are zookeeper, m-1, ts-1, ts-2, ts-3"));
+  EXPECT_EQ(cluster->Remove("ts-2").code(), Code::kConditionFailed) << "it runs";
+  ASSERT_TRUE(cluster->End("ts-2").ok());
+  EXPECT_TRUE(cluster->End("ts-2").ok()) << "again";
+  ASSERT_TRUE(cluster->Remove("ts-2").ok());
+  EXPECT_FALSE(Pids(*cluster).contains("ts-2"));
+  ASSERT_TRUE(cluster->End("ts-3").ok());
+  ASSERT_TRUE(cluster->Remove("ts-3").ok());
+  EXPECT_THAT(cluster->CheckRemoval("ts-1").message(), HasSubstr("the only tablet server"));
+  EXPECT_EQ(cluster->AddServer().value_or("none"), "ts-4") << "no name is used twice";
+  ASSERT_TRUE(cluster->Start({.servers = 3}).ok());
+  EXPECT_TRUE(Pids(*cluster).contains("ts-5"));
+
+  ASSERT_TRUE(cluster->Stop().ok());
+  EXPECT_THAT(cluster->AddServer().error().message(), HasSubstr("does not run (zookeeper is dead)"));
+  EXPECT_FALSE(Pids(*cluster).contains("ts-6"));
+}
+
+TEST_F(LauncherTest, AServerThatIsAddedPassesOverPortsOfOthers) {
+  const uint16_t base = FirstOfFreePorts(14);
+  auto cluster = Launcher::Open(Options());
+  const Status started = cluster->Start({.masters = 1, .servers = 2, .base_port = base});
+  ASSERT_TRUE(started.ok()) << started;
+  const Listener somebody(static_cast<uint16_t>(base + 9));
+  ASSERT_EQ(cluster->AddServer().value_or("none"), "ts-3");
+  const auto views = cluster->Describe();
+  EXPECT_EQ(views[1].address, "127.0.0.1:" + std::to_string(base + 2));
+  EXPECT_EQ(views.back().address, "127.0.0.1:" + std::to_string(base + 10)) << "the pair at 8 and 9 is not whole";
+  ASSERT_TRUE(cluster->End("ts-1").ok());
+  ASSERT_TRUE(cluster->Remove("ts-1").ok());
+  ASSERT_EQ(cluster->AddServer().value_or("none"), "ts-4");
+  EXPECT_EQ(cluster->Describe().back().address, "127.0.0.1:" + std::to_string(base + 4)) << "as ts-1 had";
 }
 
 TEST_F(LauncherTest, TheNextLauncherGoesOnFromTheState) {

@@ -9,6 +9,7 @@
 #include "common/process/process.h"
 #include "tools/cluster/launcher.h"
 #include "tools/cluster/probe.h"
+#include "tools/cluster/removal.h"
 
 namespace ebla::cluster {
 namespace {
@@ -23,6 +24,8 @@ struct Arguments {
   std::string signal = "KILL";
   int lines = 20;
   int timeout_s = 30;
+  int drain_timeout_s = 3600;
+  bool leave_conflicts = false;
   bool json = false;
 };
 
@@ -165,6 +168,55 @@ int Logs(const Launcher& cluster, const Arguments& arguments) {
   return 0;
 }
 
+int AddServer(Launcher& cluster, const Arguments& arguments) {
+  const Result<std::string> name = cluster.AddServer(arguments.start.wait);
+  if (!name) return Complain(name.error());
+  for (const ProcessView& view : cluster.Describe()) {
+    if (view.name != *name) continue;
+    if (arguments.json) {
+      std::cout << nlohmann::json{{"added", view.name}, {"address", view.address}, {"http", view.http_address},
+                                  {"pid", view.pid},    {"log", view.log},         {"state", StateName(view.state)}}
+                       .dump()
+                << "\n";
+    } else {
+      std::cout << view.name << (arguments.start.wait ? " is ready" : " has been started") << " at " << view.address
+                << "; it gets replicas of new tablets, and of those that are moved: ebla server list\n";
+    }
+  }
+  return 0;
+}
+
+// The directory is left to other launchers while the server is drained.
+int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
+  const std::string& name = arguments.names.front();
+  if (const auto status = cluster->CheckRemoval(name); !status.ok()) return Complain(status);
+  RemovalOptions removal{.masters = cluster->Masters(),
+                         .server = name,
+                         .timeout = std::chrono::seconds(arguments.drain_timeout_s),
+                         .leave_conflicts = arguments.leave_conflicts,
+                         .say = arguments.launcher.say};
+  cluster.reset();
+  const Result<size_t> moved = Empty(removal);
+  if (!moved) {
+    const bool silent = moved.error().code() == Code::kUnavailable;
+    return Complain({moved.error().code(), moved.error().message() + (silent ? "; does the cluster run? ebla-cluster status" : "")});
+  }
+  auto again = Launcher::Open(arguments.launcher);
+  if (!again) return Complain(again.error());
+  if (const auto status = again->CheckRemoval(name); !status.ok()) return Complain(status);  // another was removed meanwhile
+  if (const auto status = again->End(name); !status.ok() && arguments.launcher.say) arguments.launcher.say(status.message());
+  removal.timeout = std::chrono::seconds(arguments.timeout_s);
+  if (const auto status = Forget(removal); !status.ok()) return Complain(status);
+  if (const auto status = again->Remove(name); !status.ok()) return Complain(status);
+  if (arguments.json) {
+    std::cout << nlohmann::json{{"removed", name}, {"replicas_moved", *moved}, {"data", again->DataDir(name)}}.dump() << "\n";
+  } else {
+    std::cout << name << " is removed; " << *moved << " replicas were moved, and what is left of its data is in "
+              << again->DataDir(name) << "\n";
+  }
+  return 0;
+}
+
 // What goes with every command.
 void AddCommon(CLI::App* command, Arguments& arguments) {
   command->add_option("--dir", arguments.launcher.dir, "where the cluster's data and logs are")->capture_default_str();
@@ -180,8 +232,32 @@ int Execute(const std::string& command, Arguments& arguments) {
   if (command == "kill") return Kill(*cluster, arguments);
   if (command == "restart") return Restart(*cluster, arguments);
   if (command == "logs") return Logs(*cluster, arguments);
+  if (command == "add-server") return AddServer(*cluster, arguments);
+  if (command == "remove-server") return RemoveServer(std::move(*cluster), arguments);
   const auto stopped = cluster->Stop();
   return stopped.ok() ? 0 : Complain(stopped);
+}
+
+void AddServerCommands(CLI::App& app, Arguments& arguments) {
+  CLI::App* add = app.add_subcommand("add-server", "start one more tablet server, and wait until it is ready");
+  AddCommon(add, arguments);
+  add->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
+  add->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until it is ready (the default), or only started");
+  add->add_option("--timeout", arguments.timeout_s, "seconds to wait")->check(CLI::Range(1, 3600))->capture_default_str();
+  add->add_flag("--json", arguments.json, "print what was started as JSON");
+  add->footer("Examples:\n  ebla-cluster add-server\n  ebla-cluster add-server --dir /tmp/try --json");
+
+  CLI::App* remove = app.add_subcommand(
+      "remove-server", "move a tablet server's replicas to the others, then end it and forget it; its data directory stays");
+  remove->add_option("NAME", arguments.names, "ts-4")->required()->expected(1);
+  AddCommon(remove, arguments);
+  remove->add_option("--timeout", arguments.drain_timeout_s, "seconds to wait until it is empty; it goes on draining after that")
+      ->check(CLI::Range(1, 1'000'000))
+      ->capture_default_str();
+  remove->add_flag("--leave-conflicts", arguments.leave_conflicts,
+                   "go on where it keeps conflict records, which no drain moves: they stay in its data directory");
+  remove->add_flag("--json", arguments.json, "print what was removed as JSON");
+  remove->footer("Examples:\n  ebla-cluster remove-server ts-4\n  ebla-cluster remove-server ts-4 --timeout 60 --json");
 }
 
 int Main(int argc, char** argv) {
@@ -226,6 +302,8 @@ int Main(int argc, char** argv) {
   logs->add_option("NAME", arguments.names, "whose; none: only the files of all");
   logs->add_option("--lines", arguments.lines, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
   AddCommon(logs, arguments);
+
+  AddServerCommands(app, arguments);
 
   CLI::App* stop = app.add_subcommand("stop", "end everything, in order; the data stays");
   AddCommon(stop, arguments);

@@ -161,6 +161,15 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
 }
 
+// A tablet that has just changed its leader or its members, by reports of a second ago.
+TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
+  servers_.cluster().AddTable("carts", {"m"}, 3);
+  servers_.cluster().ServeAfter(2);
+  EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
+  servers_.cluster().ServeAfter(9);
+  EXPECT_THAT(Run("health"), EndsWith("[2]"));
+}
+
 TEST_F(ShellTest, HealthShowsWhatHasFailed) {
   servers_.cluster().AddTable("carts", {}, 3);
   servers_.cluster().SetFailed("ts-2");

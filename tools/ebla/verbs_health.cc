@@ -1,10 +1,21 @@
 // Verbs that look at the whole cluster and judge: health.
+#include <algorithm>
+#include <chrono>
+#include <thread>
+
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/health.h"
 
 namespace ebla::shell {
 
 namespace {
+
+using std::chrono::milliseconds;
+
+// A tablet that has just changed its members or its leader is not led, as far as the last report says; servers report
+// every second.
+constexpr int kLooks = 3;
+constexpr milliseconds kLookAgain{700};
 
 Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   ClusterState state;
@@ -15,12 +26,27 @@ Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   return state;
 }
 
-Health Look(const Client& client) {
+bool MayPass(const Health& health) {
+  return std::ranges::any_of(health.tables, [](const TableHealth& table) { return table.without_leader + table.not_ready > 0; });
+}
+
+Health LookOnce(const Client& client) {
   Result<ClusterInfo> info = client.DescribeCluster();
   if (!info) return Unknown(info.error());
   if (!info->from_leader) return NobodyLeads(*info);
   const Result<ClusterState> state = Ask(client, *std::move(info));
   return state ? Judge(*state) : Unknown(state.error());
+}
+
+Health Look(const Client& client, const Context& context) {
+  Health health = LookOnce(client);
+  const auto until = std::chrono::steady_clock::now() + context.deadline - kLookAgain;
+  for (int look = 1; look < kLooks && MayPass(health) && !context.interrupted; ++look) {
+    if (std::chrono::steady_clock::now() >= until) break;
+    std::this_thread::sleep_for(kLookAgain);
+    health = LookOnce(client);
+  }
+  return health;
 }
 
 Json ToJson(const Health& health) {
@@ -74,7 +100,7 @@ void AddHealthVerbs(Verbs& verbs) {
             "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
             "health --json --deadline 3s", [](Context& context) -> Status {
               EBLA_ASSIGN(const Client client, context.connect());
-              const Health health = Look(client);
+              const Health health = Look(client, context);
               if (context.out.json) {
                 context.out.Value(ToJson(health));
               } else {
