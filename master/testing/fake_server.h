@@ -70,6 +70,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
       idl::KeyRange child;
     };
     std::vector<Split> splits;  // applied, in order
+    std::vector<Split> logged;  // and those that are not applied yet
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
@@ -125,6 +126,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   // Orders to split are refused with this; or obeyed, and the answer is lost.
   std::optional<idl::Code::type> refuse_split;
   bool lose_split_answers = false;
+  // Following, it logs splits and does not hear that they are committed; leading, its Barrier shows it.
+  bool hold_splits = false;
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
 
@@ -156,6 +159,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   };
   bool SplitHere(const idl::SplitTablet& order, Replica& parent);
   void CatchUp(int64_t id, const Replica& primary, bool copied);
+  void ApplySplits(int64_t id, const idl::TableSchema& schema);
   void ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema);
   Received Receive(int64_t id, int64_t epoch, const std::string& primary, const idl::LogPosition& last);
 
