@@ -120,12 +120,14 @@ TEST_F(MasterSplitTest, AReportCompletesItWhereTheAnswerIsLost) {
   WaitServing();
 }
 
-// The catalog is completed as SPLIT says, and only then is the child failed over.
+// Its followers have logged SPLIT and not applied it: the next primary's Barrier does. The catalog is completed as SPLIT says,
+// not as the parent is led by then, and only after that is the child failed over.
 TEST_F(MasterSplitTest, ThePrimaryDiesWithItsAnswer) {
   Begin();
   const idl::TabletInfo before = cluster().Tablets().begin()->second;
   FakeServer& primary = ServerOf(before.primary);
-  primary.lose_split_answers = true;
+  primary.lose_split_answers = primary.silent = true;
+  for (auto& server : cluster().servers()) server->hold_splits = true;
   idl::SplitTabletRequest request;
   request.table = "carts";
   request.key = "m";
@@ -136,10 +138,18 @@ TEST_F(MasterSplitTest, ThePrimaryDiesWithItsAnswer) {
   ASSERT_TRUE(cluster().RunUntil([&] { return primary.replicas().size() == 2; }, 10s));
   primary.Stop();
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
+  const auto completed = cluster().Tablets();
+  EXPECT_GT(completed.at(before.tabletId).epoch, before.epoch) << "the parent was failed over first";
+  EXPECT_NE(completed.at(before.tabletId).primary, before.primary);
+  const idl::TabletInfo& child = completed.rbegin()->second;
+  EXPECT_EQ(child.epoch, before.epoch);
+  EXPECT_EQ(child.primary, before.primary);
+  EXPECT_EQ(child.voters, before.voters);
+  for (auto& server : cluster().servers()) server->hold_splits = false;
   for (const auto& [id, info] : cluster().Tablets()) {
     ASSERT_TRUE(cluster().RunUntil([&, id = id] { return cluster().Tablets().at(id).primary != before.primary; }, 60s));
   }
-  primary.lose_split_answers = false;
+  primary.lose_split_answers = primary.silent = false;
   primary.Start();
   WaitServing();
 }

@@ -180,7 +180,7 @@ void Operation::NoteGauge(bool answered) {
 
 void Operation::TakeToken() {
   if (!session_) return;
-  auto ranges = session_->For(router_->table(), Touched());
+  auto ranges = session_->For(router_->table(), MayBeShown());
   token_coarse_ = !ranges;
   token_ = ranges ? *std::move(ranges) : std::vector<TokenRange>();
 }

@@ -53,6 +53,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   virtual std::string_view RoutingKey() const = 0;
   // The keys that it touches within `place`, as session tokens count them.
   virtual KeyRange Touched() const = 0;
+  // And those that any replica may answer for, whatever it holds: of them a session says what it knows.
+  virtual KeyRange MayBeShown() const { return Touched(); }
   // Before each attempt, with the place found. An error ends the operation; kComeAgain looks the place up anew first.
   virtual Status Prepare(const Place&) { return {}; }
   virtual rpc::EncodedCall Encode() = 0;

@@ -93,6 +93,8 @@ class ScanOperation final : public Operation {
   const char* Method() const override { return "scan"; }
   std::string_view RoutingKey() const override { return routing_key_; }
   KeyRange Touched() const override { return place()->range.Intersect(options_.range); }
+  // A replica that has not applied a split yet answers for more than the place that is believed in.
+  KeyRange MayBeShown() const override { return options_.range; }
   rpc::EncodedCall Encode() override;
   Result<idl::ReplyHeader*> Decode(std::string&& message) override;
   Status Complete() override;

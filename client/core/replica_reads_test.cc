@@ -78,6 +78,19 @@ TEST_F(ReplicaReadsTest, APlaceThatAnswersIsDoubtedNoMore) {
   EXPECT_EQ(table->router()->look_ups(), look_ups);
 }
 
+// A follower that has not applied a split shows the keys of both halves: it must hear what the session knows of either.
+TEST_F(ReplicaReadsTest, AScanTellsWhatItsSessionKnowsBeyondThePlaceToo) {
+  const TablePtr table = OpenWithRecord();
+  Session session = SessionAccess::Make(std::make_shared<SessionState>());
+  for (const char* key : {"a", "p"}) ASSERT_TRUE(Put(table, key, "1", {.session = &session}));
+  for (const bool reverse : {false, true}) {
+    const ScanOptions options{.reverse = reverse, .read = Read::InSession(), .session = &session};
+    ASSERT_TRUE(Wait<Result<ScanPage>>([&](auto done) { core_.ScanPage(table, options, std::move(done)); }));
+    ASSERT_EQ(cluster_.last_header().token.ranges.size(), 2u);
+    EXPECT_EQ(cluster_.last_header().token.ranges[1].range.startKey, "m");
+  }
+}
+
 TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheReadNamesNoLevel) {
   cluster_.SetDefaultRead("r", idl::ReadLevel::EVENTUAL);
   const TablePtr table = OpenWithRecord();

@@ -87,6 +87,7 @@ void FakeServer::Stop() {
     durable.range = replica.range;
     durable.table = replica.table;
     durable.splits = replica.splits;
+    durable.logged = replica.logged;
     durable.promised = replica.promised;
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
@@ -175,8 +176,15 @@ void FakeServer::CatchUp(int64_t id, const Replica& primary, bool copied) {
   if (copied) {
     replicas_[id].range = primary.range;
     replicas_[id].splits = primary.splits;
+    replicas_[id].logged.clear();
   }
-  for (size_t i = replicas_[id].splits.size(); i < primary.splits.size(); ++i) ReceiveSplit(id, primary.splits[i], primary.schema);
+  Replica& mine = replicas_[id];
+  for (size_t i = mine.splits.size() + mine.logged.size(); i < primary.splits.size(); ++i) mine.logged.push_back(primary.splits[i]);
+  if (!hold_splits) ApplySplits(id, primary.schema);
+}
+
+void FakeServer::ApplySplits(int64_t id, const idl::TableSchema& schema) {
+  for (const Replica::Split& split : std::exchange(replicas_[id].logged, {})) ReceiveSplit(id, split, schema);
 }
 
 void FakeServer::ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema) {
@@ -353,6 +361,7 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   replica.barrier_committed = order.voters.size() == 1;
   replica.refused_for = 0;
   replica.last = Position(order.epoch, replica.barrier);
+  ApplySplits(order.tabletId, replica.schema);
 }
 
 void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) {

@@ -70,6 +70,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
       idl::KeyRange child;
     };
     std::vector<Split> splits;  // applied, in order
+    std::vector<Split> logged;  // and those that are not applied yet
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
@@ -128,6 +129,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool lose_split_answers = false;
   // What it reports of a tablet that it leads, of one that it follows: as `measure` says, where that is set.
   std::function<void(idl::TabletLoad&, const Replica&)> measure;
+  // Following, it logs splits and does not hear that they are committed; leading, its Barrier shows it.
+  bool hold_splits = false;
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
 
@@ -159,6 +162,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   };
   bool SplitHere(const idl::SplitTablet& order, Replica& parent);
   void CatchUp(int64_t id, const Replica& primary, bool copied);
+  void ApplySplits(int64_t id, const idl::TableSchema& schema);
   void ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema);
   Received Receive(int64_t id, int64_t epoch, const std::string& primary, const idl::LogPosition& last);
 
