@@ -114,6 +114,30 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   EXPECT_EQ(TryDrop("ts-3", 1), Code::STALE_EPOCH) << "the tombstone is remembered";
 }
 
+// The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not copied.
+TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "1")}).header.code, Code::OK);
+  Cut("ts-1", "ts-3");
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Write("ts-1", {PutOf("p", "of the child")}).header.code, Code::OK);
+  bool copied = false;
+  const auto level = [&] {
+    const auto view = View("ts-3", kChild);
+    copied = copied || (view != nullptr && view->incomplete);
+    return view != nullptr && Level("ts-3", "ts-1", kChild);
+  };
+  Heal();
+  ASSERT_TRUE(Until(level, 20s));
+  EXPECT_FALSE(copied) << "when it was born";
+  Crash("ts-3");
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "later")}).header.code, Code::OK);
+  Start("ts-3");
+  ASSERT_TRUE(Until(level, 20s));
+  EXPECT_FALSE(copied) << "after a start";
+}
+
 // A majority's machines crash: in an interval table what they logged may be gone, but not a SPLIT that the master was told of.
 TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   table_options_.__set_durability(idl::Durability::INTERVAL);
