@@ -44,8 +44,8 @@ struct MasterOptions {
   // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next does
   // not.
   Duration transfer_hold = std::chrono::minutes(10);
-  // Whether tablets may be split, by hand and by load. Not by default: docs/elastic.md says what is not safe yet.
-  bool splits = false;
+  // Whether tablets may be split, by hand and by load (docs/elastic.md).
+  bool splits = true;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

@@ -119,8 +119,7 @@ void Reign::HandOver(TabletId tablet, const ServerName& to, Duration patience, D
 
 void Reign::Split(TabletId tablet, std::string key, Duration patience, Done done) {
   if (!ports_.options.splits) {
-    return done(Error(Code::kConditionFailed, "tablets are not split here: the masters run without --splits, as faults around "
-                                              "splits can still cost data (docs/elastic.md, \"Not safe yet\")"));
+    return done(Error(Code::kConditionFailed, "tablets are not split here: the masters run with --splits=false"));
   }
   if (Status status = CheckSplit(image(), tablet, key); !status.ok()) return done(std::move(status));
   Request request;

@@ -114,6 +114,30 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   EXPECT_EQ(TryDrop("ts-3", 1), Code::STALE_EPOCH) << "the tombstone is remembered";
 }
 
+// The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not copied.
+TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
+  ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "1")}).header.code, Code::OK);
+  Cut("ts-1", "ts-3");
+  ASSERT_EQ(Split("ts-1", 1, "m", kChild).status.code, Code::OK);
+  for (int i = 0; i < 5; ++i) ASSERT_EQ(Write("ts-1", {PutOf("p", "of the child")}).header.code, Code::OK);
+  bool copied = false;
+  const auto level = [&] {
+    const auto view = View("ts-3", kChild);
+    copied = copied || (view != nullptr && view->incomplete);
+    return view != nullptr && Level("ts-3", "ts-1", kChild);
+  };
+  Heal();
+  ASSERT_TRUE(Until(level, 20s));
+  EXPECT_FALSE(copied) << "when it was born";
+  Crash("ts-3");
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "later")}).header.code, Code::OK);
+  Start("ts-3");
+  ASSERT_TRUE(Until(level, 20s));
+  EXPECT_FALSE(copied) << "after a start";
+}
+
 // A majority's machines crash: in an interval table what they logged may be gone, but not a SPLIT that the master was told of.
 TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   table_options_.__set_durability(idl::Durability::INTERVAL);
@@ -166,21 +190,15 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
 
 // PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there, and all
 // replicas come to be the same.
-TEST_F(ShardSplitAfterTest, AnyOfThreeCrashesAtAnyMoment) {
-  const char* given = std::getenv("EBLA_SEED");
-  const uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
-  std::mt19937_64 random(seed);
-  const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
-  ASSERT_TRUE(Configure(1, {"ts-1", all, {}}));
-  ASSERT_TRUE(Serves("ts-1"));
+class SplitCrashesTest : public ShardSplitAfterTest {
+ protected:
   struct Half {
     std::string leader, start, end;
     int64_t epoch = 1;
   };
-  std::map<int64_t, Half> tablets{{kTablet, {"ts-1", "", "", 1}}};
-  std::map<std::string, std::string> acknowledged;
-  const auto lead = [&](int64_t id, const std::vector<std::string>& living) {
-    Half& half = tablets.at(id);
+  // The longest of what lives leads the next epoch.
+  void Lead(int64_t id, const std::vector<std::string>& living) {
+    Half& half = tablets_.at(id);
     ASSERT_TRUE(Fence(++half.epoch, living, id)) << id;
     half.leader.clear();
     for (const std::string& server : living) {
@@ -189,80 +207,104 @@ TEST_F(ShardSplitAfterTest, AnyOfThreeCrashesAtAnyMoment) {
       if (half.leader.empty() || View(half.leader, id)->last_appended < view->last_appended) half.leader = server;
     }
     ASSERT_FALSE(half.leader.empty()) << id;
-    ASSERT_TRUE(Configure(half.epoch, {half.leader, all, {}, id, half.start, half.end}, /*fenced=*/true)) << id;
+    ASSERT_TRUE(Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end}, /*fenced=*/true)) << id;
     ASSERT_TRUE(Serves(half.leader, id)) << id;
-  };
+  }
+  // Orders it, and waits a little; whether it was done by then.
+  bool Order(const std::string& key, int64_t child) {
+    const Half& parent = tablets_.at(kTablet);
+    idl::SplitRequest request;
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = parent.leader;
+    request.header.toIncarnation = static_cast<int64_t>(at(parent.leader).incarnation);
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].epoch = parent.epoch;
+    request.tablets[0].key = key;
+    request.tablets[0].childId = child;
+    auto done = std::make_shared<bool>(false);
+    at(parent.leader).server->control_service()->split(
+        [done](const idl::SplitReply& reply) { *done = reply.results[0].__isset.split; }, request);
+    const auto until = scheduler_.Now() + std::chrono::milliseconds(random_() % 40);
+    Until([&] { return *done || scheduler_.Now() >= until; }, 1s);
+    return *done;
+  }
+  void Acknowledge(const std::string& key, const std::string& value) {
+    if (Write(tablets_.at(kTablet).leader, {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
+  }
+  // Whether the Barrier has committed SPLIT; else nobody will.
+  bool TakeChild(const std::string& key, int64_t child, int64_t epoch) {
+    Half& parent = tablets_.at(kTablet);
+    if (View(parent.leader, child) == nullptr) return false;
+    tablets_[child] = {"", key, parent.end, epoch};
+    parent.end = key;
+    return true;
+  }
+  // Who was away is told of each tablet, and comes level with the others.
+  void BringLevel(const std::string& back) {
+    for (const auto& [id, half] : tablets_) {
+      Configure(half.epoch, {half.leader, {half.leader, back}, {}, id, half.start, half.end});
+      for (const std::string& server : kAll) {
+        const auto level = [&, id = id, leader = half.leader] { return server == leader || Level(server, leader, id); };
+        ASSERT_TRUE(Until(level, 30s)) << id << " at " << server;
+      }
+    }
+  }
+  void CheckRecords() {
+    for (const auto& [key, value] : acknowledged_) {
+      const auto holder = std::ranges::find_if(tablets_, [&, wanted = key](const auto& item) {
+        return KeyRange{item.second.start, item.second.end}.Contains(wanted);
+      });
+      ASSERT_EQ(Get(holder->second.leader, key, idl::ReadLevel::STRONG).record.value, value) << key;
+    }
+    ASSERT_EQ(Records("ts-1"), Records("ts-2"));
+    ASSERT_EQ(Records("ts-1"), Records("ts-3"));
+  }
+
+  const std::vector<std::string> kAll{"ts-1", "ts-2", "ts-3"};
+  std::mt19937_64 random_;
+  std::map<int64_t, Half> tablets_{{kTablet, {"ts-1", "", "", 1}}};
+  std::map<std::string, std::string> acknowledged_;
+};
+
+TEST_F(SplitCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
+  const char* given = std::getenv("EBLA_SEED");
+  const uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  random_.seed(seed);
+  ASSERT_TRUE(Configure(1, {"ts-1", kAll, {}}));
+  ASSERT_TRUE(Serves("ts-1"));
   int64_t child = kTablet;
   size_t split_rounds = 0;
   for (int round = 0; round < 15; ++round) {
     SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
     child += 64;
     const std::string key = "m" + std::string(static_cast<size_t>(60 - round), 'k');  // each below the one before
-    const Half parent = tablets.at(kTablet);
-    for (const std::string& server : all) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random() % 4));
-    bool done = false;
-    Member& leader = at(parent.leader);
-    idl::SplitRequest request;
-    request.header.clusterId = kCluster;
-    request.header.masterTerm = 1;
-    request.header.toServer = parent.leader;
-    request.header.toIncarnation = static_cast<int64_t>(leader.incarnation);
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
-    request.tablets[0].epoch = parent.epoch;
-    request.tablets[0].key = key;
-    request.tablets[0].childId = child;
-    leader.server->control_service()->split([&](const idl::SplitReply& reply) { done = reply.results[0].__isset.split; }, request);
-    const auto before = scheduler_.Now();
-    const auto patience = std::chrono::milliseconds(random() % 40);
-    Until([&] { return done || scheduler_.Now() - before >= patience; }, 1s);
-    if (done) {
-      for (const std::string& at_key : {std::string("a"), key}) {
-        if (Write(parent.leader, {PutOf(at_key, std::to_string(round))}).header.code != Code::OK) continue;
-        acknowledged[at_key] = std::to_string(round);
-      }
+    const int64_t epoch = tablets_.at(kTablet).epoch;
+    for (const std::string& server : kAll) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
+    const bool done = Order(key, child);
+    for (const std::string& written : {std::string("a"), key}) {
+      if (done) Acknowledge(written, std::to_string(round));
     }
-    const std::string victim = all[random() % 3];
-    if (random() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
-    scheduler_.RunFor(std::chrono::milliseconds(random() % 10));
-    Crash(victim, random() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
-    std::vector<std::string> living = all;
-    if (random() % 2 == 0) {
-      Start(victim);
-    } else {
-      std::erase(living, victim);
-    }
-    ASSERT_NO_FATAL_FAILURE(lead(kTablet, living));
-    // The Barrier has committed SPLIT, or nobody will.
-    const bool split = View(tablets.at(kTablet).leader, child) != nullptr;
-    if (done) ASSERT_TRUE(split) << "the master was told so";
-    if (split) {
-      ++split_rounds;
-      tablets[child] = {"", key, tablets.at(kTablet).end, parent.epoch};
-      tablets.at(kTablet).end = key;
-    }
-    for (const auto& [id, half] : tablets) {
+    const std::string victim = kAll[random_() % 3];
+    if (random_() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
+    scheduler_.RunFor(std::chrono::milliseconds(random_() % 10));
+    Crash(victim, random_() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    std::vector<std::string> living = kAll;
+    random_() % 2 == 0 ? Start(victim) : static_cast<void>(std::erase(living, victim));
+    ASSERT_NO_FATAL_FAILURE(Lead(kTablet, living));
+    const bool split = TakeChild(key, child, epoch);
+    split_rounds += split ? 1 : 0;
+    ASSERT_TRUE(split || !done) << "the master was told so";
+    for (const auto& [id, half] : tablets_) {
+      const auto has = [&, id = id](const std::string& server) { return View(server, id) != nullptr; };
+      ASSERT_TRUE(Until([&] { return std::ranges::count_if(living, has) >= 2; }, 10s)) << id;
       if (id == kTablet) continue;
-      ASSERT_TRUE(Until([&, id = id] {
-        return std::ranges::count_if(living, [&](const std::string& server) { return View(server, id) != nullptr; }) >= 2;
-      }, 10s)) << id;
-      ASSERT_NO_FATAL_FAILURE(lead(id, living));
+      ASSERT_NO_FATAL_FAILURE(Lead(id, living));
     }
     if (living.size() < 3) Start(victim);
-    for (const auto& [id, half] : tablets) {
-      for (const std::string& server : all) {
-        if (server == victim) Configure(half.epoch, {half.leader, {half.leader, victim}, {}, id, half.start, half.end});
-        ASSERT_TRUE(Until([&, id = id, leads = half.leader] { return server == leads || Level(server, leads, id); }, 30s)) << id << server;
-      }
-    }
-    for (const auto& [at_key, value] : acknowledged) {
-      const auto holder = std::ranges::find_if(tablets, [&, wanted = at_key](const auto& item) {
-        return KeyRange{item.second.start, item.second.end}.Contains(wanted);
-      });
-      ASSERT_EQ(Get(holder->second.leader, at_key, idl::ReadLevel::STRONG).record.value, value) << at_key;
-    }
-    ASSERT_EQ(Records("ts-1"), Records("ts-2"));
-    ASSERT_EQ(Records("ts-1"), Records("ts-3"));
+    ASSERT_NO_FATAL_FAILURE(BringLevel(victim));
+    ASSERT_NO_FATAL_FAILURE(CheckRecords());
   }
   EXPECT_GT(split_rounds, 3u);
 }

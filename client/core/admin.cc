@@ -205,8 +205,12 @@ void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSp
   idl::SplitTabletRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
+  // A tablet that was split a moment ago is settled only with its next report; who is told of a deadline before that does not
+  // know whether the split goes on.
+  MasterClient::CallOptions call;
+  call.quick = false;
   Ask<idl::SplitTabletRequest, idl::SplitTabletReply>(
-      "splitTablet", std::move(request), {},
+      "splitTablet", std::move(request), std::move(call),
       [done = std::move(done)](Result<MasterClient::Answer<idl::SplitTabletReply>> answer) mutable {
         if (!answer) return done(Error(answer.error()));
         const idl::SplitTabletReply& reply = answer->reply;

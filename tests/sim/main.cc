@@ -22,7 +22,7 @@ DEFINE_uint64(hunt_seeds, 500, "How many seeds to try for each.");
 DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
 DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
 DEFINE_string(faults, "", "Of all kinds of fault, inject these alone (their names, by commas).");
-DEFINE_bool(splits, false, "Tablets are split, too: not safe yet (docs/elastic.md).");
+DEFINE_bool(splits, false, "Tablets are split, too.");
 DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
 DEFINE_bool(quiet, false, "No line for a seed that is good.");
 
@@ -54,8 +54,9 @@ void Print(const RunOptions& options, const RunReport& report) {
   }
   for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
   if (!report.problems.empty()) {
-    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s\n",
-                static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds, std::string(options.bug.name()).c_str());
+    std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s\n",
+                static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds, std::string(options.bug.name()).c_str(),
+                options.splits ? " --splits" : "");
   }
   std::fflush(stdout);
 }

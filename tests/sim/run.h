@@ -28,7 +28,7 @@ struct RunOptions {
   Bug bug;
   Duration faults_for = std::chrono::seconds(25);  // virtual time; at least, until each enabled fault has happened
   std::vector<Fault> faults;  // these alone; empty: drawn
-  bool splits = false;        // tablets are split, too: not safe yet (docs/elastic.md)
+  bool splits = false;        // tablets are split, too
   uint64_t answered_min = 500;
   Duration patience = std::chrono::seconds(120);  // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes

@@ -25,6 +25,16 @@ TEST(SimRun, TheSameSeedGivesTheSameRun) {
   EXPECT_NE(once.digest, RunOnce({.seed = 8, .faults_for = std::chrono::seconds(10)}).digest);
 }
 
+TEST(SimRun, TabletsAreSplitUnderFaults) {
+  uint64_t made = 0;
+  for (const uint64_t seed : {3, 209, 739}) {
+    RunReport report = RunOnce({.seed = seed, .splits = true});
+    EXPECT_TRUE(report.problems.empty()) << seed << ": " << report.problems.front();
+    made += report.kinds["splits"];
+  }
+  EXPECT_GT(made, 3u);
+}
+
 TEST(SimRun, ARunThatDidTooLittleProvesNothing) {
   const RunReport report = RunOnce({.seed = 3,
                                     .faults_for = std::chrono::seconds(1),

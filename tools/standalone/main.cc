@@ -8,7 +8,7 @@
 #include "tabletserver/server_flags.h"
 #include "tools/standalone/standalone.h"
 
-DEFINE_bool(splits, false, "Tablets may be split, by hand and by load. Off, as faults around splits can still cost data: docs/elastic.md, \"Not safe yet\".");
+DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/elastic.md).");
 
 namespace {
 

@@ -39,8 +39,7 @@ class StandaloneTest : public ::testing::Test {
   cluster::ProcessId Spawn() {
     auto spawned = cluster::Spawn({.command = {std::string(kBinaryDir) + "/bin/ebla-standalone",
                                                "--data_dir=" + dir_ + "/data", "--listen=127.0.0.1:0",
-                                               "--http_listen=127.0.0.1:0", "--disk_reserve_mb=0", "--cache_mb=64",
-                                               "--splits"},
+                                               "--http_listen=127.0.0.1:0", "--disk_reserve_mb=0", "--cache_mb=64"},
                                    .working_dir = dir_,
                                    .output_file = dir_ + "/output",
                                    .die_with_parent = true});
