@@ -89,15 +89,16 @@ void Shard::StoreOutputs(std::vector<Taken>& taken) {
   if (!appending.empty()) AppendAll(appending);
 }
 
-// In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22).
+// In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22); nor is a state stored by which a start would
+// take the log for worthless, a tombstone or one that says incomplete.
 Status Shard::StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output) {
-  if (output.state) EBLA_TRY(ports_.store.PutReplicaState(tablet.id, *output.state));
   if (!output.undone.empty()) {
     std::vector<const LogEntry*> entries;
     for (const EntryPtr& entry : output.undone) entries.push_back(entry.get());
     EBLA_TRY(ports_.store.KeepUndone(tablet.id, tablet.table, entries));
     LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size() << " acknowledged PRIMARY writes are undone and kept";
   }
+  if (output.state) EBLA_TRY(ports_.store.PutReplicaState(tablet.id, *output.state));
   if (output.remove_from) EBLA_TRY(ports_.store.RemoveSuffix(tablet.id, output.remove_from));
   return Status::Ok();
 }

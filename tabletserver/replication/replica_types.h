@@ -342,8 +342,8 @@ struct PeerProgress {
 };
 
 struct ReplicaOutput {
-  std::optional<ReplicaState> state;    // 1. to the store first;
-  std::vector<EntryPtr> undone;         // 2. acknowledged PRIMARY writes about to be discarded: kept elsewhere (rule 22);
+  std::vector<EntryPtr> undone;         // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (rule 22);
+  std::optional<ReplicaState> state;    // 2. then to the store;
   Lsn remove_from;                      // 3. the log's suffix from here on is removed; none: nothing is;
   std::vector<EntryPtr> append;         // 4. then these, consecutive; then Stored or StoreFailed, before any other input
   std::optional<FlushRequest> flush;    // 5. begun after all of them; then Flushed

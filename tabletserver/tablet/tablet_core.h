@@ -4,7 +4,7 @@
 //
 // The host keeps this contract, per tablet (replica_core.h has the reasons):
 //   1. Step() any number of inputs, then TakeOutput() once, for as many tablets as have HasOutput().
-//   2. state:  store.PutReplicaState. undone: store.KeepUndone. remove_from: store.RemoveSuffix. append: store.Append,
+//   2. undone: store.KeepUndone. state: store.PutReplicaState. remove_from: store.RemoveSuffix. append: store.Append,
 //      one call for all tablets. In this order; then Step(Stored) or Step(StoreFailed), before any other input of that
 //      tablet; skip both when the output has none of them.
 //   3. flush:  (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; Step(Flushed)

@@ -220,13 +220,13 @@ void CoreRig::Carry(TabletOutput output) {
 
 bool CoreRig::Store(const TabletOutput& output) {
   if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
-  if (output.state.has_value()) {
-    journal_.push_back({.state = output.state, .entry = {}, .remove_from = {}, .forget_to = {}});
-    state_ = *output.state;
-  }
   if (!keep_status_.ok() && !output.undone.empty()) {
     core_->Step(StoreFailed{keep_status_});
     return false;
+  }
+  if (output.state.has_value()) {
+    journal_.push_back({.state = output.state, .entry = {}, .remove_from = {}, .forget_to = {}});
+    state_ = *output.state;
   }
   if (!append_status_.ok() && !output.append.empty()) {
     core_->Step(StoreFailed{append_status_});
