@@ -21,6 +21,9 @@ if [ "$1" = status ]; then printf 'NAME STATE\\n\\nEBLA_MASTERS=127.0.0.1:7400\\
 EBLA = """#!/bin/bash
 if [ "$1" = table ]; then
   printf 'table usertable\\ntablets serving  12/12\\nreplicas         3\\n'
+elif [ "$1" = balance ]; then
+  printf 'the planner is on; its latest plan was made 1 s ago\\n\\nUNDER WAY\\nbalance: transfer tablet 5, begun 1 s ago\\n  a lot\\n'
+  printf '\\nOVER\\nsplit: split tablet 2 at "m", begun 9 s ago: OK\\n  9,000 operations/s\\n\\nNOT DONE\\nsplit, tablet 9: cool-down\\n  split lately\\n'
 else
   printf 'SERVER  STATE  RACK  TABLETS  LEADING\\nts-1    live   -     12       3\\nts-2    live   -     12       5\\nts-3    lost   -     12       9\\n'
 fi
@@ -75,7 +78,9 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("done in", done.stderr)
         self.assertIn("run:  50123.4 operations/s", done.stdout)
         self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
-        self.assertIn("12 tablets of 3 replicas each, on three tablet servers", done.stdout)
+        self.assertIn("one at first, now 12 tablets of 3 replicas each, on three tablet servers", done.stdout)
+        self.assertIn('  split: split tablet 2 at "m": 9,000 operations/s\n  balance: transfer tablet 5: a lot\n', done.stdout)
+        self.assertNotIn("cool-down", done.stdout)
         self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
         self.assertIn("./quickstart failover", done.stdout)
 
