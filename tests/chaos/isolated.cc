@@ -152,9 +152,9 @@ class Isolation {
       threads.emplace_back([&, i] { LiveOnIsland(contested_[i], told[i]); });
     }
     for (size_t i = 0; i < merged_tablets_.size(); ++i) {
-      Told* const place = &told[tablets_.size() + 2 * i];
-      threads.emplace_back([&, i, place] { WriteMerged(*island_, "island", merged_tablets_[i], place[0]); });
-      threads.emplace_back([&, i, place] { WriteMerged(*mainland_, "mainland", merged_tablets_[i], place[1]); });
+      const size_t place = tablets_.size() + 2 * i;
+      threads.emplace_back([&, i, place] { WriteMerged(*island_, "island", merged_tablets_[i], told[place]); });
+      threads.emplace_back([&, i, place] { WriteMerged(*mainland_, "mainland", merged_tablets_[i], told[place + 1]); });
     }
     const Status done = CutAndHeal();
     stop_ = true;
