@@ -142,6 +142,21 @@ TEST(Levels, APrimaryWriteIsInTheHistoryOrKept) {
   EXPECT_FALSE(story.Right()) << "shown, though it was never committed";
 }
 
+// Its request came twice, and late the second time: what a failover had undone meanwhile was executed anew.
+TEST(Levels, AnUndonePrimaryWriteMayBeExecutedOnceMore) {
+  const auto judged = [](Ack ack, Version again) {
+    Story story;
+    story.truth().epochs.starts = {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{5}}};
+    story.truth().kept = {At(1, 5)};
+    story.Put("x", At(1, 5), ack);
+    story.Get(Read::Strong(), "x", again);
+    return story.Right();
+  };
+  EXPECT_TRUE(judged(Ack::kPrimary, At(2, 6)));
+  EXPECT_FALSE(judged(Ack::kPrimary, At(1, 3))) << "not before it was acknowledged";
+  EXPECT_FALSE(judged(Ack::kMajority, At(2, 6)));
+}
+
 TEST(Levels, AMajorityWriteIsNeverUndone) {
   Story story;
   story.Put("x", At(1, 2));
