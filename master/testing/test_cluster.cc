@@ -153,7 +153,6 @@ void TestCluster::StartMaster(size_t index) {
   MasterOptions options;
   options.name = "master-" + std::to_string(index + 1);
   options.version = "test";
-  options.splits = true;
   options.balance = balance_;
   options.planner.autoscale = autoscaling_.options;
   options.scale_out_command = "start one";
