@@ -31,6 +31,9 @@ struct Context {
   int exit_code = 0;  // of a verb that was done, and whose answer is a grade
 };
 
+// Waits so long; false: Ctrl-C meanwhile.
+bool Sleep(const Context& context, std::chrono::milliseconds duration);
+
 class Verbs {
  public:
   using Run = std::function<Status(Context&)>;

@@ -1,6 +1,7 @@
 // Verbs on the elastic planner: balance on, off, now, explain.
 #include <fstream>
 
+#include "common/base/count.h"
 #include "master/planner/planner.h"
 #include "master/planner/view_json.h"
 #include "tools/ebla/arguments.h"
@@ -17,10 +18,6 @@ struct ExplainArguments {
   std::string steady;
   bool all = false;
 };
-
-std::string Count(size_t number, const std::string& what) {
-  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
 
 Json ToJson(const master::Action& action) {
   Json object = {{"action", Name(action.kind)}, {"rule", Name(action.rule)}};
