@@ -75,6 +75,10 @@ void AddAllVerbs(Verbs& verbs) {
   AddHotVerbs(verbs);
   AddCheckVerbs(verbs);
   AddWatchVerbs(verbs);
+  AddProcedureVerbs(verbs);
+  AddPresplitVerbs(verbs);
+  AddCompactVerbs(verbs);
+  AddStatsVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {
