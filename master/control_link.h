@@ -40,6 +40,7 @@ class ControlLink {
   void Split(const ServerName& server, std::vector<idl::SplitTablet> tablets, Done<idl::SplitResult> done);
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
+  void Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done);
 
  private:
   struct Peer {

@@ -63,6 +63,9 @@ EBLA_CLIENT_METHOD(ListTablets)
 EBLA_CLIENT_METHOD(TransferTablet)
 EBLA_CLIENT_METHOD(SplitTablet)
 EBLA_CLIENT_METHOD(ClusterInfo)
+EBLA_CLIENT_METHOD(ListProcedures)
+EBLA_CLIENT_METHOD(CancelProcedure)
+EBLA_CLIENT_METHOD(CompactTable)
 #undef EBLA_CLIENT_METHOD
 
 }  // namespace ebla::client

@@ -48,7 +48,9 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
       ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
       ServiceMethod{"moveTablet", &S::moveTablet}, ServiceMethod{"setServer", &S::setServer},
-      ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo}};
+      ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo},
+      ServiceMethod{"listProcedures", &S::listProcedures}, ServiceMethod{"cancelProcedure", &S::cancelProcedure},
+      ServiceMethod{"compactTable", &S::compactTable}};
 };
 
 template <>
@@ -58,7 +60,8 @@ struct ServiceMethods<idl::ControlServiceCobSvIf> {
                                           ServiceMethod{"drop", &S::drop}, ServiceMethod{"transfer", &S::transfer},
                                           ServiceMethod{"split", &S::split},
                                           ServiceMethod{"alter", &S::alter},
-                                          ServiceMethod{"dropTableData", &S::dropTableData}};
+                                          ServiceMethod{"dropTableData", &S::dropTableData},
+                                          ServiceMethod{"compactTableData", &S::compactTableData}};
 };
 
 template <>

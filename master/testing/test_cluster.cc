@@ -76,6 +76,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
                      const idl::DropTableRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::dropTableData, std::move(cob), request);
   }
+  void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::compactTableData, std::move(cob), request);
+  }
 
  private:
   template <class Reply, class Request>
@@ -235,6 +238,14 @@ idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<s
   request.splitPoints = std::move(points);
   request.options = std::move(options);
   return Call(&idl::MasterServiceCobSvIf::createTable, request).value();
+}
+
+idl::SplitTabletReply TestCluster::Split(const std::string& table, const std::string& key, int32_t deadline_ms) {
+  idl::SplitTabletRequest request;
+  request.table = table;
+  request.key = key;
+  request.deadlineMs = deadline_ms;
+  return Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
 }
 
 idl::DropTableByNameReply TestCluster::Drop(const std::string& name) {

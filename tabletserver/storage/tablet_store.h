@@ -185,6 +185,12 @@ class TabletStore {
   virtual void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {}
   // Those that have a b-tree here, in order; at once, without the disk.
   virtual std::vector<TableId> Tables() const { return {}; }
+  // Gives room of deleted rows in the table's file back to the file system, for about so long and while everything else goes
+  // on: true when there is no more to gain, false: the time was up. Not two at once. COME_AGAIN: not at present. Stores
+  // without files have nothing to gain.
+  virtual Result<bool> Compact(TableId table, Duration limit) { return true; }
+  // Of the table's file; NO_SUCH_TABLE.
+  virtual Result<int64_t> FileBytes(TableId table) const { return 0; }
 
   // ---- log ---------------------------------------------------------------------------------------------------------
   // One transaction for any number of tablets.

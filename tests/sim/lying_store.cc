@@ -21,6 +21,8 @@ class LyingStore final : public TabletStore {
     store_->SetFlushInterval(table, schema_version, interval);
   }
   std::vector<TableId> Tables() const override { return store_->Tables(); }
+  Result<bool> Compact(TableId table, Duration limit) override { return store_->Compact(table, limit); }
+  Result<int64_t> FileBytes(TableId table) const override { return store_->FileBytes(table); }
   Status Append(std::span<const AppendBatch> batches) override { return store_->Append(batches); }
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override {
     return store_->PutReplicaState(tablet, state);
