@@ -122,8 +122,8 @@ bool TabletCore::LeadsChildOf(Version split) const {
 // A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log that a crash
 // discards. A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
 bool TabletCore::HoldsSplit(const LogEntry& entry) {
-  if (!replica_.incomplete()) return false;
-  if (!Planted(PlantedBug::copy_crosses_split)) replica_.Step(SplitInCopy{entry.version.lsn});
+  if (!replica_.incomplete() || Planted(PlantedBug::copy_crosses_split)) return false;
+  replica_.Step(SplitInCopy{entry.version.lsn});
   held_split_ = entry.version.lsn;
   return true;
 }

@@ -29,6 +29,8 @@ class CatalogWatch {
     bool creating = false;
     TableId table;
     std::string first_key;
+    std::string end_key;     // the first that is not its own; none: it has all from first_key on
+    bool splitting = false;  // it is to be split
     int seen_version = -1;  // of the node
   };
   struct Counts {
