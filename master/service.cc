@@ -188,6 +188,12 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
   });
 }
 
+void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest&) {
+  idl::MergeTabletsReply reply;
+  SetHeader(reply.header, Error(Code::kUnavailable, "tablets are not merged yet"));
+  cob(reply);
+}
+
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
   Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::SplitTabletReply>& cob,
                                        const idl::SplitTabletRequest& request) {

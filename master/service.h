@@ -38,6 +38,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) override;
   void transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) override;
   void splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) override;
+  void mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) override;
   void recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) override;
   void moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) override;
   void balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) override;

@@ -30,6 +30,7 @@ struct ConfigureTablet {
   13: bool transfer = false           // not fenced: the former primary has released the epoch before to `primary` (rule 1)
   12: optional i64 tabletTimeMs       // the greatest tablet time among the fence's answers (PROTOCOL 21); absent: none knew one
   14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: nobody was fenced, the primary's own counts
+  15: optional types.Merged merged    // whoever does not know it unites these two, which it has (PROTOCOL 14). COME_AGAIN: they are not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -70,6 +71,14 @@ struct SplitRequest { 1: ControlHeader header, 2: list<SplitTablet> tablets }
 struct SplitResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.AppliedSplit split }
 struct SplitReply { 1: types.Status status, 2: list<SplitResult> results }
 
+// Has the tablet's leader in `epoch` freeze it, so that it can be merged into `intoId` (PROTOCOL 14). Obeyed by nobody else;
+// asked again, a no-op. Answered once FREEZE is applied, and durable at every voter: what each of them can then apply is all
+// there will be in that epoch. Nothing but a later epoch ends it.
+struct FreezeTablet { 1: i64 tabletId, 2: i64 epoch, 3: i64 intoId }
+struct FreezeRequest { 1: ControlHeader header, 2: list<FreezeTablet> tablets }
+struct FreezeResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.LogPosition freeze, 4: i64 tabletTimeMs }
+struct FreezeReply { 1: types.Status status, 2: list<FreezeResult> results }
+
 // New schema of a table whose replicas the server holds; older schemaVersions are ignored.
 struct AlterRequest { 1: ControlHeader header, 2: types.TableSchema schema }
 struct AlterReply { 1: types.Status status }
@@ -96,6 +105,7 @@ service ControlService {
   DropReply drop(1: DropRequest request)
   TransferReply transfer(1: TransferRequest request)
   SplitReply split(1: SplitRequest request)
+  FreezeReply freeze(1: FreezeRequest request)
   AlterReply alter(1: AlterRequest request)
   DropTableReply dropTableData(1: DropTableRequest request)
   CompactReply compactTableData(1: CompactRequest request)

@@ -104,6 +104,7 @@ struct TabletLoad {
   30: bool failed                     // for good, though its store goes on: it obeys nothing but a drop
   31: optional SplitFinding splitFinding  // leads; absent: nothing is known yet
   32: optional LoadPeaks peaks        // leads
+  33: optional i64 frozenInto         // FREEZE is applied: it waits to become part of that tablet
 }
 
 struct HeartbeatRequest {
@@ -179,6 +180,11 @@ struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.Tabl
 // the key already, or it would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
 struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
+// Unites the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different servers,
+// the replicas of the smaller one are moved first, which copies data. INVALID_ARGUMENT: no tablet but the first begins at the
+// key. UNKNOWN_OUTCOME at the deadline: it is under way.
+struct MergeTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
+struct MergeTabletsReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 // Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a voter, leads
 // if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline: it goes on by
 // itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
@@ -340,6 +346,7 @@ service MasterService {
   ListTabletsReply listTablets(1: ListTabletsRequest request)
   TransferTabletReply transferTablet(1: TransferTabletRequest request)
   SplitTabletReply splitTablet(1: SplitTabletRequest request)
+  MergeTabletsReply mergeTablets(1: MergeTabletsRequest request)
   MoveTabletReply moveTablet(1: MoveTabletRequest request)
   RecoverTabletReply recoverTablet(1: RecoverTabletRequest request)
   AdoptReply adopt(1: AdoptRequest request)
@@ -381,4 +388,8 @@ struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<bin
 struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason, 15: i64 sinceMs }
 // move: a replica is being brought from one server to another; gone with the old replica.
 struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
-struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move }
+// merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes. givenUp: it
+// is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
+struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
+// merged: a voter may not have united the two yet, and they are no strays where they lie. Gone when no voter needs it.
+struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged }

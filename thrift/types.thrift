@@ -138,6 +138,20 @@ struct AppliedSplit {
   5: list<string> voters
 }
 
+// One of the two that a merge unites, frozen through `freeze`: an entry of the epoch that its znode had when it was replaced.
+struct MergedTablet {
+  1: i64 tabletId
+  2: KeyRange range
+  3: LogPosition freeze
+}
+// How a merged tablet begins (PROTOCOL 14): where all of both is applied, at `position`, which is above both freezes; its log
+// goes on from there. A voter that does not know it makes it of these two.
+struct Merged {
+  1: MergedTablet left
+  2: MergedTablet right
+  3: LogPosition position
+}
+
 // Where a tablet is served: what a client's routing cache holds.
 struct TabletLocation {
   1: i64 tabletId

@@ -47,6 +47,7 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"listTablets", &S::listTablets}, ServiceMethod{"transferTablet", &S::transferTablet},
       ServiceMethod{"recoverTablet", &S::recoverTablet}, ServiceMethod{"removeServer", &S::removeServer},
       ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
+      ServiceMethod{"mergeTablets", &S::mergeTablets},
       ServiceMethod{"moveTablet", &S::moveTablet}, ServiceMethod{"setServer", &S::setServer},
       ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo},
       ServiceMethod{"listProcedures", &S::listProcedures}, ServiceMethod{"cancelProcedure", &S::cancelProcedure},
@@ -58,7 +59,7 @@ struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
   static constexpr auto kAll = std::tuple{ServiceMethod{"configure", &S::configure}, ServiceMethod{"fence", &S::fence},
                                           ServiceMethod{"drop", &S::drop}, ServiceMethod{"transfer", &S::transfer},
-                                          ServiceMethod{"split", &S::split},
+                                          ServiceMethod{"split", &S::split}, ServiceMethod{"freeze", &S::freeze},
                                           ServiceMethod{"alter", &S::alter},
                                           ServiceMethod{"dropTableData", &S::dropTableData},
                                           ServiceMethod{"compactTableData", &S::compactTableData}};

@@ -518,6 +518,12 @@ void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const id
   if (!lose_split_answers) cob(reply);
 }
 
+void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest&) {
+  idl::FreezeReply reply;
+  reply.status = MakeStatus(idl::Code::UNAVAILABLE, "it does not freeze yet");
+  cob(reply);
+}
+
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {
   idl::AlterReply reply;
   reply.status = Check(request.header);

@@ -141,6 +141,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   void drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) override;
   void transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) override;
   void split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) override;
+  void freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest& request) override;
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override;
   void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
                      const idl::DropTableRequest& request) override;

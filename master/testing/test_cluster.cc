@@ -69,6 +69,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
   void split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::split, std::move(cob), request);
   }
+  void freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::freeze, std::move(cob), request);
+  }
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::alter, std::move(cob), request);
   }

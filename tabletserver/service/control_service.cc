@@ -206,6 +206,12 @@ void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& re
       });
 }
 
+void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest&) {
+  idl::FreezeReply reply;
+  reply.status = ToIdl(Error(Code::kUnavailable, "tablets are not merged yet"));
+  cob(reply);
+}
+
 void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) {
   auto gathered = std::make_shared<Gathered<idl::TransferReply>>(std::move(cob));
   if (Status status = CheckHeader(request.header); !status.ok()) {

@@ -43,6 +43,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   void configure(Cob<idl::ConfigureReply> cob, const idl::ConfigureRequest& request) override;
   void fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) override;
   void split(Cob<idl::SplitReply> cob, const idl::SplitRequest& request) override;
+  void freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest& request) override;
   void drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) override;
   void transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) override;
   void alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) override;
