@@ -103,6 +103,7 @@ class FakeCluster {
   void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to come again
   void SetRoutingTellsTime(bool tells);  // false: the master has not heard of the tablets lately
   void SetMultiGetRoom(int records);     // per reply; keys beyond get OVERLOADED
+  void SetMergesUnderWay(int times);     // so many orders to merge are answered as under way
 
   Counts counts() const;
   // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
@@ -143,6 +144,7 @@ class FakeCluster {
     const Records* data = nullptr;  // as the server has it
   };
 
+  Tablet& Join(Table& table, const std::string& key);  // with its right neighbour, which there is
   int64_t NextId() { return ++next_id_; }
   Table* ById(int64_t id);
   Table& ByName(const std::string& name) const;
@@ -200,6 +202,7 @@ class FakeCluster {
   std::set<ServerName> failed_;
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
+  int merges_under_way_ = 0;
   int64_t oldest_ms_ = 0;
   int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;

@@ -359,7 +359,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet merge", "table merge-small", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
         "balance off", "balance now", "balance explain"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
@@ -372,7 +372,7 @@ TEST_F(ShellTest, Completes) {
   MakeTable();
   EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
   EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
-  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "create", "describe", "drop", "list"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "create", "describe", "drop", "list", "merge-small"}));
   EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
   EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
   EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));

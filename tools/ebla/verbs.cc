@@ -57,6 +57,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddFileVerbs(verbs);
   AddTableVerbs(verbs);
   AddClusterVerbs(verbs);
+  AddMergeVerbs(verbs);
   AddConflictVerbs(verbs);
   AddBalanceVerbs(verbs);
   AddHealthVerbs(verbs);
