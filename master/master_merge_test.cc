@@ -171,6 +171,26 @@ TEST_F(MasterMergeTest, WhatCannotBeIsRefused) {
             idl::Code::NO_SUCH_TABLE);
 }
 
+// A table that is still being made would have its tablets made again.
+TEST_F(MasterMergeTest, NothingIsMergedBeforeItsTableIsMade) {
+  cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{});
+  ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
+  cluster().scheduler().RunFor(2s);
+  for (const int64_t tablet : {2, 3, 4}) cluster().server(0).refuse_configure[tablet] = idl::Code::UNAVAILABLE;
+  idl::CreateTableRequest create;
+  create.name = "carts";
+  create.splitPoints = {"m", "t"};
+  create.options.__set_replicas(1);
+  create.deadlineMs = 3'000;
+  (void)cluster().Call<idl::CreateTableReply>(&idl::MasterServiceCobSvIf::createTable, create);
+  ASSERT_EQ(cluster().TableNode("carts")->state, idl::TableState::CREATING);
+  for (const char* key : {"m", "t"}) EXPECT_NE(Merge(key, 3'000).header.code, idl::Code::OK);
+  EXPECT_EQ(cluster().Tablets().size(), 3u);
+  EXPECT_EQ(Freezes(), 0u);
+  cluster().server(0).refuse_configure.clear();
+  WaitServing();
+}
+
 // All voters must live and be level before anything is frozen: a freeze would wait for them in vain.
 TEST_F(MasterMergeTest, NothingIsBegunWhileAVoterIsAway) {
   Begin();

@@ -64,6 +64,9 @@ std::string Changed(const TabletEntry& left, const TabletEntry& right) {
 // Why the tablet is not to be merged at present; OK: it is led, and all of its voters live and are level.
 Status CheckSide(const Context& context, const TabletSteward& steward, const TabletEntry& tablet) {
   const std::string which = "tablet " + Id(tablet.id());
+  // Its creation would miss the two, and make them again.
+  const TableEntry* table = context.image().LivingTable(tablet);
+  if (!table || !table->serving()) return Error(Code::kUnavailable, "the table of " + which + " is still being made");
   if (tablet.splitting()) return Error(Code::kUnavailable, which + " is being split: it is merged after that");
   if (tablet.failovers_only()) return Error(Code::kUnavailable, which + " is being merged already");
   const idl::TabletLoad* load = steward.SettledLoad(tablet);

@@ -48,6 +48,7 @@ bool Nemesis::InjectAimed(Fault fault) {
   Aim aim;
   // Where nothing is written, little can be lost.
   if (!TakeAim(aim, fault >= Fault::kRevive || scheduler_.Random(2) == 0)) return false;
+  if (fault == Fault::kMergeStruck) return StrikeMerge(aim);
   cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
   if (fault == Fault::kUsurp) Usurp(aim);
   if (fault == Fault::kFollowerReset) ResetFollower(aim);

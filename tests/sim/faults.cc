@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "birth",              "fill_then_power", "usurp",
     "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
     "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
-    "change_members",     "crash_successor"};
+    "change_members",     "crash_successor", "merge_struck"};
 
 }  // namespace
 
@@ -105,7 +105,8 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kLeaveBehind:
     case Fault::kDropLate:
     case Fault::kChangeMembers:
-    case Fault::kCrashSuccessor: return InjectAimed(fault);
+    case Fault::kCrashSuccessor:
+    case Fault::kMergeStruck: return InjectAimed(fault);
     case Fault::kResize: return ResizeSomehow();
     case Fault::kBirth: return DisturbBirth();
     case Fault::kFillThenPower: return FillThenLosePower();

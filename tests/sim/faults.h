@@ -61,10 +61,12 @@ enum class Fault : uint8_t {
   kDropLate,           // a follower is removed, comes back, and is told again of its drop
   kChangeMembers,      // members come and go, and the primary dies in between
   kCrashSuccessor,     // who is handed the lead restarts before it knows
+  kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
 inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
+inline constexpr bool IsOfMerges(Fault fault) { return fault == Fault::kMergeStruck; }  // they need tablets that are merged
 std::string_view FaultName(Fault fault);
 
 class Nemesis {
@@ -79,6 +81,7 @@ class Nemesis {
     TableId table;                                 // the clients'
     std::function<void(int replicas)> resize;      // of that
     std::function<void(TabletId tablet, const ServerName& to)> transfer;
+    std::function<bool(TabletId tablet)> merge;    // with the one before it; false: there is none
   };
 
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
@@ -146,6 +149,10 @@ class Nemesis {
   void ChangeMembers(const Aim& aim);
   void Overlap(const Aim& aim, int learner);
   void CrashSuccessor(const Aim& aim);
+  // ---- merge_courses.cc ----
+  bool StrikeMerge(const Aim& aim);
+  void StrikeAtMerge(int server, const std::string& when);
+  void Strike(int server, const std::string& when);
   bool RefuseAppends();
   bool RepeatOrders();
   // The process is dead to the masters and the coordinator, and serves on.

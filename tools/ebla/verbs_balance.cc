@@ -87,7 +87,6 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
 
   master::ClusterView& view = saved->view;
   master::PlannerOptions options;
-  options.merges = false;  // as masters plan: tablets are not merged yet
   options.rejected_max = args.all ? view.tablets.size() + view.servers.size() : 50;
   const MonotonicTime begin = view.now, end = begin + steady;
   master::Plan plan = master::MakePlan(view, std::move(saved->memory), options);
