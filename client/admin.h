@@ -164,6 +164,12 @@ struct TabletSplit {
   KeyRange child_range;
 };
 
+// What two neighbours have become.
+struct TabletMerge {
+  TabletId tablet;
+  KeyRange range;
+};
+
 struct TabletRecovery {
   std::vector<ReplicaSummary> replicas;
   std::string refusal;  // why it cannot be; empty: it can, or has been

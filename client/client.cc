@@ -90,6 +90,13 @@ Result<TabletSplit> Client::SplitTablet(std::string_view table, std::string_view
   });
 }
 
+Result<TabletMerge> Client::MergeTablets(std::string_view table, std::string_view key) const {
+  EBLA_TRY(CheckKey(key));
+  return Wait<Result<TabletMerge>>(*runtime_, [&](Admin& admin, Once<Result<TabletMerge>> done) {
+    admin.MergeTablets(std::string(table), std::string(key), std::move(done));
+  });
+}
+
 Result<std::vector<TabletSummary>> Client::ListReplicas(std::string_view table) const {
   using Tablets = Result<std::vector<TabletSummary>>;
   return Wait<Tablets>(*runtime_, [&](Admin& admin, Once<Tablets> done) {

@@ -71,6 +71,10 @@ class Client {
   // Splits the tablet that holds the key there; no data moves. INVALID_ARGUMENT: a tablet begins there already, or the key
   // lies within a key group. UNKNOWN_OUTCOME: it is under way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
+  // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
+  // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first begins
+  // there. UNKNOWN_OUTCOME: it is under way, and goes on by itself.
+  Result<TabletMerge> MergeTablets(std::string_view table, std::string_view key) const;
   // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old one is
   // none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote in it, or
   // `to` has.

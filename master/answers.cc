@@ -277,14 +277,23 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
   for (const idl::PlannedAction& action : under_way) listed.insert(action.tabletId);
   for (const auto& [id, tablet] : reign.image().tablets()) {
     if (under_way.size() >= kUnderWayMax) return;
-    if ((!tablet.splitting() && !tablet.node.__isset.move) || listed.contains(tablet.node.info.tabletId)) continue;
-    Action action{.kind = tablet.splitting() ? ActionKind::kSplit : ActionKind::kMove, .tablet = id};
+    if (listed.contains(tablet.node.info.tabletId)) continue;
+    Action action{.tablet = id};
     if (tablet.splitting()) {
+      action.kind = ActionKind::kSplit;
       action.key = tablet.node.split.key;
-    } else {
+    } else if (tablet.merging()) {
+      if (listed.contains(tablet.node.merge.neighbourId)) continue;  // with the other one
+      action.kind = ActionKind::kMerge;
+      action.neighbour = tablet.neighbour();
+    } else if (tablet.node.__isset.move) {
+      action.kind = ActionKind::kMove;
       action.from = tablet.node.move.fromServer;
       action.to = tablet.node.move.toServer;
+    } else {
+      continue;
     }
+    listed.insert(tablet.node.info.tabletId);
     idl::PlannedAction& open = under_way.emplace_back();
     open.rule = "catalog";
     open.what = ToString(action);

@@ -12,11 +12,10 @@ void Beyond::Take(const Image& image, const ServerName& server, const Report& re
   Found found;
   found.undrawn = UndrawnId(image, report);
   for (const idl::TabletLoad& load : report.body.tablets) {
-    const TabletEntry* tablet = image.Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
-    // Of an intent the tablets come first, their replicas after.
-    if (!tablet && image.NamedByIntent(TabletId{static_cast<uint64_t>(load.tabletId)})) {
-      found.undrawn = static_cast<uint64_t>(load.tabletId);
-    }
+    const TabletId id{static_cast<uint64_t>(load.tabletId)};
+    const TabletEntry* tablet = image.Tablet(id);
+    // Of these intents the tablets come first, their replicas after.
+    if (!tablet && (image.NamedByIntent(id) || image.NamedByMerge(id))) found.undrawn = id.value;
     const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
     if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
     if (tablet && EpochOf(load) > tablet->node.info.epoch) found.ahead.insert(tablet->id());

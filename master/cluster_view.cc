@@ -111,13 +111,14 @@ class Maker {
     tablet.range = rpc::FromIdl(info.range);
     AddMembers(entry, tablet);
     const bool copying = !tablet.learners.empty() || entry.node.__isset.move;
-    tablet.state = entry.splitting()         ? TabletState::kIntentOpen
+    tablet.state = entry.failovers_only()    ? TabletState::kIntentOpen
                    : copying                 ? TabletState::kCopying
                    : sources_.settled(entry) ? TabletState::kSettled
                                              : TabletState::kUnsettled;
     AddLoad(tablet, info.epoch);
     const TabletPast past = sources_.pasts.Of(tablet.id);
     tablet.last_split = past.split;
+    tablet.last_merge = past.merged;
     tablet.last_failed = past.failed;
     tablet.held_until = past.held_until;
   }

@@ -22,6 +22,7 @@ namespace ebla::master {
 // When such a thing happened to a tablet last, as far as this master has seen it; zero: not known.
 struct TabletPast {
   MonotonicTime split;  // or made
+  MonotonicTime merged;
   MonotonicTime failed;
   MonotonicTime held_until;
 };
@@ -33,6 +34,11 @@ class TabletPasts {
   // call have no past.
   void Observe(const Image& image, MonotonicTime now);
   void NoteFailed(TabletId tablet, MonotonicTime now) { pasts_[tablet].failed = now; }
+  // It was made of two that are gone, which is no split.
+  void NoteMerged(TabletId tablet, MonotonicTime now) {
+    known_.insert(tablet);
+    pasts_[tablet].merged = now;
+  }
   // An operator has placed it by hand: load does not move it before `until`.
   void Hold(TabletId tablet, MonotonicTime until) { pasts_[tablet].held_until = until; }
   TabletPast Of(TabletId tablet) const;

@@ -109,6 +109,16 @@ void ControlLink::Split(const ServerName& server, std::vector<idl::SplitTablet> 
                         });
 }
 
+void ControlLink::Freeze(const ServerName& server, std::vector<idl::FreezeTablet> tablets, Done<idl::FreezeResult> done) {
+  idl::FreezeRequest request;
+  request.tablets = std::move(tablets);
+  Send<idl::FreezeReply>(server, std::move(request), &idl::ControlServiceCobSvIf::freeze,
+                         [done = std::move(done)](const idl::FreezeReply& reply) mutable {
+                           Status status = rpc::FromIdl(reply.status);
+                           status.ok() ? done(ByTablet(reply.results)) : done(std::unexpected(status));
+                         });
+}
+
 void ControlLink::Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done) {
   idl::AlterRequest request;
   request.schema = schema;

@@ -38,6 +38,7 @@ class ControlLink {
   void Drop(const ServerName& server, std::vector<idl::DropTablet> tablets, Done<idl::ConfigureResult> done);
   void Transfer(const ServerName& server, std::vector<idl::TransferTablet> tablets, Done<idl::FenceResult> done);
   void Split(const ServerName& server, std::vector<idl::SplitTablet> tablets, Done<idl::SplitResult> done);
+  void Freeze(const ServerName& server, std::vector<idl::FreezeTablet> tablets, Done<idl::FreezeResult> done);
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
   void Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done);

@@ -7,9 +7,8 @@
 //             this one would not have done later.
 // When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read. Switched
 //             off, it goes on planning and does nothing.
-// Invariants: 1. Merges are never planned: there is no procedure for them yet.
-//             2. Servers that drain are emptied by replica_keeper.h, in every mode; who leads what on a full disk is handed
-//                over by relief.h.
+// Invariants: Servers that drain are emptied by replica_keeper.h, in every mode; who leads what on a full disk is handed
+//             over by relief.h.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -25,6 +24,7 @@
 #include "master/planner_counts.h"
 #include "master/planner_switch.h"
 #include "master/procedures/context.h"
+#include "master/procedures/merge_tablets.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/tablet_steward.h"
 #include "master/view_pages.h"
@@ -41,6 +41,7 @@ class Elastic {
   struct Hands {
     std::function<Status()> ready;  // OK, or why nothing is planned at present
     std::function<void(TabletId, const std::string& key, const std::string& reason, Done)> split;
+    std::function<void(const Neighbours&, Done)> merge;
     std::function<void(TabletId, const ServerName& to, Done)> transfer;
     std::function<void(const WantedMove&, Done)> move;
     Autoscaler::Hands servers;
@@ -64,6 +65,7 @@ class Elastic {
   std::optional<bool> on() const { return switch_.on(); }
   // An operator has placed the tablet: load does not move it before `until`.
   void Hold(TabletId tablet, MonotonicTime until) { pasts_.Hold(tablet, until); }
+  void NoteMerged(TabletId tablet) { pasts_.NoteMerged(tablet, context_.executor.Now()); }
 
   // ---- for those who ask ----
   std::optional<MonotonicTime> passed() const { return passed_; }  // when the latest pass was made

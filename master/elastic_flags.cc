@@ -8,6 +8,9 @@ DEFINE_bool(balance, true, "Leadership and replicas go from servers that carry t
 DEFINE_int32(plan_every_ms, 5'000, "How often the cluster's load is looked at.");
 DEFINE_int32(split_sustained_ms, 30'000, "A tablet over its table's threshold is split after so long, and three looks.");
 DEFINE_int32(split_again_ms, 60'000, "Until a tablet's next split: rates that decay still tell of the whole.");
+DEFINE_bool(merges, true, "Whether tablets may be merged, by hand and by load.");
+DEFINE_int32(merge_history_ms, 300'000, "The peaks of so long must be known of two tablets before load merges them; at most five minutes.");
+DEFINE_int32(merge_after_split_ms, 3'600'000, "A tablet that was split or made is not merged by load for so long.");
 DEFINE_int32(balance_sustained_ms, 30'000, "A server that carries too much gives of it after so long, and three looks.");
 DEFINE_int32(balance_cool_down_ms, 600'000, "A tablet that was handed over or moved by load rests for so long; twice as long each time.");
 
@@ -69,10 +72,13 @@ Status TakeAutoscale(AutoscaleOptions& options) {
 
 Status TakeElasticFlags(MasterOptions& options) {
   options.balance = FLAGS_balance;
+  options.merges = FLAGS_merges;
   PlannerOptions& planner = options.planner;
   EBLA_TRY(TakeMs("plan_every_ms", FLAGS_plan_every_ms, 100, options.plan_every));
   EBLA_TRY(TakeMs("split_sustained_ms", FLAGS_split_sustained_ms, 0, planner.split.sustained));
   EBLA_TRY(TakeMs("split_again_ms", FLAGS_split_again_ms, 0, planner.split.again));
+  EBLA_TRY(TakeMs("merge_history_ms", FLAGS_merge_history_ms, 0, planner.merge.history));
+  EBLA_TRY(TakeMs("merge_after_split_ms", FLAGS_merge_after_split_ms, 0, planner.merge.after_split));
   EBLA_TRY(TakeMs("balance_sustained_ms", FLAGS_balance_sustained_ms, 0, planner.balance.sustained));
   EBLA_TRY(TakeMs("balance_cool_down_ms", FLAGS_balance_cool_down_ms, 0, planner.balance.cool_down));
   options.scale_out_command = FLAGS_scale_out_command;

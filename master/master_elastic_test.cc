@@ -69,6 +69,12 @@ class MasterElasticTest : public ::testing::Test {
     const double all = Operations(replica.range);
     load.readsPerSecond = all * 0.7;
     load.writesPerSecond = all * 0.3;
+    if (peaks_) {
+      idl::LoadPeaks peaks;
+      peaks.operationsPerSecond = all;
+      peaks.coveredMs = 300'000;
+      load.__set_peaks(peaks);
+    }
     idl::SplitFinding finding;
     finding.kind = idl::SplitFindingKind::POPULAR_KEY;
     double best = all / 4;
@@ -117,6 +123,7 @@ class MasterElasticTest : public ::testing::Test {
   }
   bool Splits() { return cluster().RunUntil([&] { return cluster().Tablets().size() > 1; }, 120s); }
 
+  bool peaks_ = false;  // are told, of five minutes
   std::function<double(int cell)> rate_ = [](int) { return 0; };
   std::unique_ptr<TestCluster> cluster_;
 };
@@ -189,6 +196,21 @@ TEST_F(MasterElasticTest, ANewMasterGoesOn) {
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().struck(); }, 120s));
   EXPECT_TRUE(Splits());
   EXPECT_TRUE(cluster().RunUntil([&] { return Starts().size() == 4; }, 300s)) << "and splits on by itself";
+}
+
+// Not before it is sure that none of them was split within the hour.
+TEST_F(MasterElasticTest, QuietNeighboursAreMergedUntilNoneAreSmall) {
+  rate_ = [](int cell) { return cell < 25 ? 30 : 1; };
+  peaks_ = true;
+  Begin({}, 1'000, {"25", "40", "50", "75"});
+  cluster().scheduler().RunFor(50min);
+  EXPECT_EQ(cluster().Tablets().size(), 5u);
+  EXPECT_THAT(Balance(std::nullopt, true).refused, Contains(AllOf(Field(&idl::RefusedAction::rule, "merge"), Field(&idl::RefusedAction::detail, HasSubstr("must pass")))));
+  EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 20min));
+  WaitWhole();
+  cluster().scheduler().RunFor(10min);
+  EXPECT_EQ(Starts(), (std::vector<std::string>{"", "25"})) << "the peaks of all together leave no room";
+  EXPECT_THAT(Balance().done, Contains(AllOf(Field(&idl::PlannedAction::what, HasSubstr("merge tablet")), Field(&idl::PlannedAction::outcome, "done"))));
 }
 
 TEST_F(MasterElasticTest, SteadyLoadIsLeftAlone) {

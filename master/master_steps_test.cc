@@ -130,6 +130,41 @@ TEST_P(MasterStepsTest, SplitTablet) {
   EachStep(3, prepare, act, check);
 }
 
+// With and without a freeze that comes to nothing.
+TEST_P(MasterStepsTest, MergeOfTablets) {
+  for (const bool held : {false, true}) {
+    const auto prepare = [&](TestCluster& cluster) {
+      idl::TableOptions options;
+      options.__set_replicas(3);
+      ASSERT_EQ(cluster.Create("carts", {"h", "p"}, options).header.code, idl::Code::OK);
+      ASSERT_TRUE(cluster.RunUntil([&] { return cluster.WhyNotServing("carts").empty(); }));
+      cluster.scheduler().RunFor(2s);  // everybody has reported
+      for (auto& server : cluster.servers()) server->hold_freezes = held;
+    };
+    const auto act = [&](TestCluster& cluster) {
+      idl::MergeTabletsRequest request;
+      request.table = "carts";
+      request.key = "h";
+      Ask(cluster, &idl::MasterServiceCobSvIf::mergeTablets, request);
+      cluster.RunUntil([&] { return cluster.struck(); }, 6s);
+    };
+    const auto check = [&](TestCluster& cluster) -> std::string {
+      for (const auto& [id, info] : cluster.Tablets()) {
+        const auto node = cluster.coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)}));
+        const auto tablet = coordination::DecodeNode<idl::TabletNode>(node->data);
+        if (tablet->__isset.merge) return "an intent is open";
+        if (tablet->__isset.merged) return "a voter has not united them yet";
+      }
+      const bool merged = cluster.Tablets().size() == 2;
+      if (held && merged) return "it was merged without having been frozen";
+      // Dying before the intents stand leaves them as they are; a freeze that was not heard of in time is given up.
+      if (!held && !merged && !cluster.struck()) return "it is not merged";
+      return cluster.WhyNotServing("carts");
+    };
+    EachStep(held ? 10 : 7, prepare, act, check);
+  }
+}
+
 TEST_P(MasterStepsTest, RestartOfAServer) {
   const auto prepare = [](TestCluster& cluster) {
     ASSERT_EQ(cluster.Create("carts", {"b", "d", "f", "h"}).header.code, idl::Code::OK);

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
 #include "master/testing/test_cluster.h"
 
 namespace ebla::master::testing {
@@ -47,7 +49,21 @@ class Turmoil {
   }
 
   void Operate() {
-    switch (Below(7)) {
+    switch (Below(9)) {
+      case 7:
+      case 8: {
+        idl::MergeTabletsRequest merge;
+        merge.table = TableName();
+        const auto table = cluster_.TableNode(merge.table);
+        std::vector<std::string> starts;
+        for (const auto& [id, info] : cluster_.Tablets()) {
+          if (table && info.tableId == table->schema.tableId && !info.range.startKey.empty()) starts.push_back(info.range.startKey);
+        }
+        if (starts.empty()) return;
+        merge.key = starts[Below(starts.size())];
+        merge.deadlineMs = 2'000;
+        return Ask(&idl::MasterServiceCobSvIf::mergeTablets, merge);
+      }
       case 5:
       case 6: {
         idl::SplitTabletRequest split;
@@ -142,6 +158,9 @@ class Turmoil {
       if (std::string why = cluster_.WhyNotServing(name); !why.empty()) return name + ": " + why;
     }
     for (const auto& [id, info] : cluster_.Tablets()) {
+      const auto node = cluster_.coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)}));
+      const auto tablet = coordination::DecodeNode<idl::TabletNode>(node->data);
+      if (tablet->__isset.merge || tablet->__isset.merged) return "the merge of tablet " + std::to_string(id) + " is not over";
       if (!tables.contains(info.tableId)) return "tablet " + std::to_string(id) + " of no table";
     }
     for (const auto& server : cluster_.servers()) {

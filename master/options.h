@@ -46,6 +46,8 @@ struct MasterOptions {
   Duration transfer_hold = std::chrono::minutes(10);
   // Whether tablets may be split, by hand and by load (docs/elastic.md).
   bool splits = true;
+  // Whether tablets may be merged, by hand and by load.
+  bool merges = true;
   // A tablet time learnt from a report of this age or younger is handed to clients.
   Duration tablet_time_age_max = std::chrono::seconds(2);
   // Requests that wait for a procedure (create, alter, drop); further ones are refused.

@@ -56,6 +56,10 @@ void Reign::Start(Done done) {
                      if (table.node.state == idl::TableState::DROPPING) StartDrop(name);
                    }
                    for (const auto& [child, tablet] : image().splits()) StartSplit(tablet);
+                   for (const auto& [into, tablets] : image().merges()) {
+                     if (const auto two = NeighboursOf(image(), tablets)) StartMerge(*two, Duration{0});
+                   }
+                   for (const TabletId tablet : image().joins()) StartJoin(tablet);
                    for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
                    keeper_.Start();
                    elastic_.Start();
@@ -138,6 +142,36 @@ void Reign::Split(TabletId tablet, std::string key, Asked asked, Duration patien
 
 void Reign::StartSplit(TabletId tablet) {
   runner_.Start(SplitTabletName(tablet), std::make_unique<SplitTablet>(context_, steward_, tablet));
+}
+
+void Reign::Merge(const Neighbours& two, Duration patience, Done done) {
+  if (Status status = CheckMerge(image(), two); !status.ok()) return done(std::move(status));
+  const MonotonicTime until = ports_.executor.Now() + ports_.options.transfer_hold;
+  for (const TabletId tablet : {two.left, two.right}) elastic_.Hold(tablet, until);
+  BringTogether(two, patience, std::move(done));
+}
+
+void Reign::BringTogether(const Neighbours& two, Duration patience, Done done) {
+  if (!ports_.options.merges) {
+    return done(Error(Code::kConditionFailed, "tablets are not merged here: the masters run with --merges=false"));
+  }
+  if (Status status = CheckMerge(image(), two); !status.ok()) return done(std::move(status));
+  StartMerge(two, patience * 3 / 4);  // what could not be begun is refused in time
+  runner_.Await(MergeTabletsName(two), patience, std::move(done));
+}
+
+void Reign::StartMerge(const Neighbours& two, Duration begin_within) {
+  const MergeHands hands = {.may_draw = [this] { return MayDraw(); }, .on_decided = [this](TabletId tablet) {
+                              elastic_.NoteMerged(tablet);
+                              StartJoin(tablet);
+                            }};
+  runner_.Start(MergeTabletsName(two),
+                std::make_unique<MergeTablets>(context_, steward_, two, hands, ports_.executor.Now() + begin_within));
+}
+
+void Reign::StartJoin(TabletId tablet) {
+  steward_.ForgetGone();
+  runner_.Start(JoinTabletsName(tablet), std::make_unique<JoinTablets>(context_, tablet));
 }
 
 void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience, Done done) {
@@ -375,6 +409,12 @@ void Reign::CheckReport(const ServerName& name) {
   for (const idl::TabletLoad& load : report->body.tablets) {
     const TabletEntry* tablet = image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
     if (tablet && tablet->splitting()) runner_.Poke(SplitTabletName(tablet->id()));
+    if (tablet && tablet->joining()) runner_.Poke(JoinTabletsName(tablet->id()));
+    // Frozen for a merge that the catalog, restored from an older state, has forgotten: a later epoch ends it.
+    const bool frozen = load.__isset.frozenInto && load.leading && tablet && load.epoch == tablet->node.info.epoch;
+    if (frozen && !tablet->merging() && !beyond_.What()) steward_.NextEpochOf(tablet->id());
+    const TabletId into = image().MergedInto(TabletId{static_cast<uint64_t>(load.tabletId)});
+    if (into) runner_.Poke(JoinTabletsName(into));
     const TableEntry* table = tablet ? image().Table(tablet->table()) : nullptr;
     if (!table || load.schemaVersion == 0 || load.schemaVersion >= table->node.schema.schemaVersion) continue;
     if (!runner_.Running(PushSchemaName(table->node.schema.name))) StartPush(table->node.schema.name);

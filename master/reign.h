@@ -22,6 +22,7 @@
 #include "master/catalog/loader.h"
 #include "master/elastic.h"
 #include "master/options.h"
+#include "master/procedures/merge_tablets.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/adopt.h"
 #include "master/procedures/context.h"
@@ -77,6 +78,9 @@ class Reign {
   // Splits the tablet at the key. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
   // the split.
   void Split(TabletId tablet, std::string key, Asked asked, Duration patience, Done done);
+  // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers. Refused as
+  // CheckMerge() says; UNAVAILABLE: it could not be begun in time, or came to nothing.
+  void Merge(const Neighbours& two, Duration patience, Done done);
   // Gives a tablet that has lost its majority to `server` alone (empty: the longest complete log); what may be lost is
   // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
@@ -156,6 +160,9 @@ class Reign {
   void StartDrop(const std::string& table);
   void StartPush(const std::string& table);
   void StartSplit(TabletId tablet);
+  void StartMerge(const Neighbours& two, Duration begin_within);
+  void StartJoin(TabletId tablet);
+  void BringTogether(const Neighbours& two, Duration patience, Done done);
   void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
   void MoveByPlan(WantedMove move, Done done);
   Elastic::Hands PlannersHands();

@@ -9,6 +9,7 @@ namespace {
 
 // How long the planner waits for what it has begun before it plans for the tablet again. A move that is slower goes on.
 constexpr Duration kSplitPatience = std::chrono::seconds(30);
+constexpr Duration kMergePatience = std::chrono::seconds(30);
 constexpr Duration kHandOverPatience = std::chrono::seconds(10);
 constexpr Duration kMovePatience = std::chrono::hours(24);
 
@@ -198,6 +199,7 @@ Elastic::Hands Reign::PlannersHands() {
   hands.split = [this](TabletId tablet, const std::string& key, const std::string& reason, Done done) {
     Split(tablet, key, {idl::AskedBy::PLANNER, reason}, kSplitPatience, std::move(done));
   };
+  hands.merge = [this](const Neighbours& two, Done done) { BringTogether(two, kMergePatience, std::move(done)); };
   hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) { HandOver(tablet, to, kHandOverPatience, std::move(done)); };
   hands.move = [this](const WantedMove& move, Done done) { MoveByPlan(move, std::move(done)); };
   hands.servers.run = ports_.run_command;

@@ -188,10 +188,27 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
   });
 }
 
-void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest&) {
-  idl::MergeTabletsReply reply;
-  SetHeader(reply.header, Error(Code::kUnavailable, "tablets are not merged yet"));
-  cob(reply);
+void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
+  Lead(std::move(cob), request, [this](Reign& reign, const Cob<idl::MergeTabletsReply>& cob,
+                                       const idl::MergeTabletsRequest& request) {
+    const Result<Neighbours> two = FindNeighbours(reign.image(), request.table, request.key);
+    if (!two) {
+      idl::MergeTabletsReply reply;
+      SetHeader(reply.header, two.error());
+      return cob(reply);
+    }
+    reign.Merge(*two, Patience(request.deadlineMs), [this, cob, request](Status status) {
+      idl::MergeTabletsReply reply;
+      if (status.code() == Code::kDeadlineExceeded) {
+        status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
+      }
+      SetHeader(reply.header, status);
+      const Reign* now = master_ ? master_->reign() : nullptr;
+      const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
+      if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr) reply.__set_tablet(entry->node.info);
+      cob(reply);
+    });
+  });
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {

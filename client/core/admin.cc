@@ -219,6 +219,21 @@ void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSp
       });
 }
 
+void Admin::MergeTablets(std::string table, std::string key, Once<Result<TabletMerge>> done) {
+  idl::MergeTabletsRequest request;
+  request.table = std::move(table);
+  request.key = std::move(key);
+  MasterClient::CallOptions call;
+  call.quick = false;
+  Ask<idl::MergeTabletsRequest, idl::MergeTabletsReply>(
+      "mergeTablets", std::move(request), std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::MergeTabletsReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        const idl::TabletInfo& tablet = answer->reply.tablet;
+        done(TabletMerge{TabletId{static_cast<uint64_t>(tablet.tabletId)}, rpc::FromIdl(tablet.range)});
+      });
+}
+
 void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done) {
   idl::RecoverTabletRequest request;
   request.tabletId = static_cast<int64_t>(tablet.value);

@@ -29,6 +29,7 @@ class Admin {
   void Checksum(std::string address, TableId table, TabletId tablet, std::string from, Once<Result<ChecksumPage>> done);
   void TransferTablet(std::string table, std::string key, std::string to, Once<Status> done);
   void SplitTablet(std::string table, std::string key, Once<Result<TabletSplit>> done);
+  void MergeTablets(std::string table, std::string key, Once<Result<TabletMerge>> done);
   void RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done);
   void Adopt(AdoptOptions options, Once<Result<ClusterAdoption>> done);
   void RemoveServer(std::string server, Once<Status> done);

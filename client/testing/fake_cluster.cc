@@ -95,14 +95,17 @@ void FakeCluster::Split(const std::string& table, const std::string& key) {
 void FakeCluster::Merge(const std::string& table, const std::string& key) {
   std::lock_guard lock(mutex_);
   Table& where = ByName(table);
-  Tablet left = At(where, key);
-  if (left.range.end.empty()) return;
-  const Tablet right = where.tablets.at(left.range.end);
-  where.tablets.erase(right.range.start);
-  Tablet& joined = where.tablets[left.range.start];
+  if (!At(where, key).range.end.empty()) Join(where, key);
+}
+
+FakeCluster::Tablet& FakeCluster::Join(Table& table, const std::string& key) {
+  Tablet& joined = At(table, key);
+  const Tablet right = table.tablets.at(joined.range.end);
+  table.tablets.erase(right.range.start);
   joined.id = NextId();
   joined.range.end = right.range.end;
-  joined.epoch = std::max(left.epoch, right.epoch) + 1;
+  joined.epoch = std::max(joined.epoch, right.epoch) + 1;
+  return joined;
 }
 
 void FakeCluster::Move(const std::string& table, const std::string& key, const ServerName& to) {
@@ -193,6 +196,11 @@ void FakeCluster::SetRoutingTellsTime(bool tells) {
   std::lock_guard lock(mutex_);
   routing_tells_time_ = tells;
 }
+void FakeCluster::SetMergesUnderWay(int times) {
+  std::lock_guard lock(mutex_);
+  merges_under_way_ = times;
+}
+
 void FakeCluster::SetMultiGetRoom(int records) {
   std::lock_guard lock(mutex_);
   multi_get_room_ = records;

@@ -106,6 +106,7 @@ class FakeCluster {
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   // What the master has under way; one that is cancelled goes, where it can be.
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
+  void SetMergesUnderWay(int times);     // so many orders to merge are answered as under way
 
   Counts counts() const;
   // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
@@ -146,6 +147,7 @@ class FakeCluster {
     const Records* data = nullptr;  // as the server has it
   };
 
+  Tablet& Join(Table& table, const std::string& key);  // with its right neighbour, which there is
   int64_t NextId() { return ++next_id_; }
   Table* ById(int64_t id);
   Table& ByName(const std::string& name) const;
@@ -203,6 +205,7 @@ class FakeCluster {
   std::set<ServerName> failed_;
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
+  int merges_under_way_ = 0;
   int64_t oldest_ms_ = 0;
   int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;

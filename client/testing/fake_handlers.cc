@@ -124,6 +124,15 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void mergeTablets(Cob<idl::MergeTabletsReply> done, const idl::MergeTabletsRequest& request) override {
+    idl::MergeTabletsReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && Exists(request.table, reply.header)) MergeAt(request, reply);
+    }
+    done(reply);
+  }
+
   // Every tablet has lost all of its voters but the last.
   void recoverTablet(Cob<idl::RecoverTabletReply> done, const idl::RecoverTabletRequest& request) override {
     idl::RecoverTabletReply reply;
@@ -363,6 +372,21 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       reply.tablets.push_back(location);
     }
     if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
+  }
+  void MergeAt(const idl::MergeTabletsRequest& request, idl::MergeTabletsReply& reply) {
+    Table& table = cluster_.tables_.at(request.table);
+    const auto right = table.tablets.find(request.key);
+    if (right == table.tablets.end() || right == table.tablets.begin()) {
+      return Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "no tablet of table " + request.table + " but the first begins there");
+    }
+    if (cluster_.merges_under_way_ > 0) {
+      --cluster_.merges_under_way_;
+      return Refuse(reply.header, idl::Code::UNKNOWN_OUTCOME, "the merge is under way, and goes on");
+    }
+    const Tablet& merged = cluster_.Join(table, std::prev(right)->first);
+    reply.tablet.tabletId = merged.id;
+    reply.tablet.range = rpc::ToIdl(merged.range);
+    reply.__isset.tablet = true;
   }
   void Recover(const idl::RecoverTabletRequest& request, idl::RecoverTabletReply& reply) const {
     for (const ServerName& name : cluster_.servers_) {

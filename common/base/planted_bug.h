@@ -48,6 +48,9 @@ namespace ebla {
   X(split_settled_early) /* 12: an intent is given up before a later epoch's Barrier is applied */              \
   X(split_completed_as_now) /* 12: the child's znode copies the present catalog */                              \
   X(family_unordered) /* 13: a child's parent is not replayed before it */                                      \
+  X(merge_unchecked_epoch) /* 14: the two are replaced whatever epoch their FREEZEs are of */                   \
+  X(give_up_without_thaw) /* 14: a merge's intents go before a later epoch ends the freeze */                   \
+  X(parents_are_strays) /* 24: what was merged is dropped before every voter has united it */                   \
   X(commit_older_epoch) /* a commit counted from an older epoch */                                              \
   X(apply_before_commit)                                                                                        \
   X(learner_votes)                                                                                              \

@@ -1,6 +1,7 @@
 #include "master/catalog/image.h"
 
 #include <algorithm>
+#include <array>
 
 namespace ebla::master {
 namespace {
@@ -9,6 +10,11 @@ std::vector<ServerName> Holders(const idl::TabletInfo& info) {
   std::vector<ServerName> servers = info.voters;
   servers.insert(servers.end(), info.learners.begin(), info.learners.end());
   return servers;
+}
+
+std::array<TabletId, 2> Parts(const TabletEntry& joining) {
+  const idl::Merged& merged = joining.node.merged;
+  return {TabletId{static_cast<uint64_t>(merged.left.tabletId)}, TabletId{static_cast<uint64_t>(merged.right.tabletId)}};
 }
 
 }  // namespace
@@ -84,6 +90,11 @@ const std::set<TabletId>& Image::ChildrenOf(TabletId id) const {
   return found == children_.end() ? none : found->second;
 }
 
+TabletId Image::MergedInto(TabletId id) const {
+  const auto found = merged_into_.find(id);
+  return found == merged_into_.end() ? TabletId{} : found->second;
+}
+
 bool Image::NamedByIntent(TabletId id) const {
   return std::ranges::any_of(tables_, [&](const auto& item) {
     const idl::TableNode& node = item.second.node;
@@ -115,6 +126,11 @@ void Image::PutTablet(idl::TabletNode node, int version) {
   for (const ServerName& server : Holders(entry.node.info)) by_server_[server].insert(id);
   by_primary_[entry.node.info.primary].insert(id);
   if (entry.splitting()) splits_[entry.child()] = id;
+  if (entry.merging()) merges_[entry.into()].insert(id);
+  if (entry.joining()) {
+    joins_.insert(id);
+    for (const TabletId part : Parts(entry)) merged_into_[part] = id;
+  }
   if (entry.node.__isset.parentId) children_[TabletId{static_cast<uint64_t>(entry.node.parentId)}].insert(id);
   tablets_[id] = std::move(entry);
 }
@@ -139,6 +155,13 @@ void Image::EraseTablet(TabletId id) {
     if (led->second.empty()) by_primary_.erase(led);
   }
   if (entry.splitting()) splits_.erase(entry.child());
+  if (entry.merging()) {
+    const auto merge = merges_.find(entry.into());
+    if (merge != merges_.end() && merge->second.erase(id) > 0 && merge->second.empty()) merges_.erase(merge);
+  }
+  if (joins_.erase(id) > 0) {
+    for (const TabletId part : Parts(entry)) merged_into_.erase(part);
+  }
   if (entry.node.__isset.parentId) {
     const auto siblings = children_.find(TabletId{static_cast<uint64_t>(entry.node.parentId)});
     if (siblings != children_.end() && siblings->second.erase(id) > 0 && siblings->second.empty()) children_.erase(siblings);

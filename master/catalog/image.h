@@ -37,9 +37,16 @@ struct TabletEntry {
   TabletId id() const { return TabletId{static_cast<uint64_t>(node.info.tabletId)}; }
   TableId table() const { return TableId{static_cast<uint64_t>(node.info.tableId)}; }
   Epoch epoch() const { return Epoch{static_cast<uint64_t>(node.info.epoch)}; }
-  // To be split: nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
   bool splitting() const { return node.__isset.split; }
   TabletId child() const { return TabletId{static_cast<uint64_t>(node.split.childId)}; }  // where splitting()
+  // To become one with its neighbour (PROTOCOL 14).
+  bool merging() const { return node.__isset.merge; }
+  TabletId into() const { return TabletId{static_cast<uint64_t>(node.merge.intoId)}; }            // where merging()
+  TabletId neighbour() const { return TabletId{static_cast<uint64_t>(node.merge.neighbourId)}; }  // where merging()
+  // A voter may not have united the two yet.
+  bool joining() const { return node.__isset.merged; }
+  // Nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
+  bool failovers_only() const { return splitting() || merging() || joining(); }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
 };
@@ -71,6 +78,11 @@ class Image {
   bool NamedByIntent(TabletId id) const;
   // Whether a tablet is being split into itself and this one, whose replicas are there before the catalog has it.
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
+  // Whether two tablets are being merged into this one, which the catalog does not have before they are.
+  bool NamedByMerge(TabletId id) const { return merges_.contains(id); }
+  // What was merged into a tablet whose voters may not all have united it yet: no stray where it lies. None: nothing of
+  // the kind.
+  TabletId MergedInto(TabletId id) const;
   // Born empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
   // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
   bool BornEmpty(const TabletEntry& tablet) const {
@@ -80,6 +92,10 @@ class Image {
   const std::set<TabletId>& ChildrenOf(TabletId id) const;
   // Those that are being split, by the child's id.
   const std::map<TabletId, TabletId>& splits() const { return splits_; }
+  // Those that are being merged, by the id of what they become.
+  const std::map<TabletId, std::set<TabletId>>& merges() const { return merges_; }
+  // Those that are joining().
+  const std::set<TabletId>& joins() const { return joins_; }
 
   uint64_t next_id() const { return next_id_; }
   int next_id_version() const { return next_id_version_; }
@@ -99,6 +115,9 @@ class Image {
   std::unordered_map<ServerName, std::set<TabletId>> by_primary_;
   std::map<TabletId, TabletId> splits_;                            // child -> parent, of open intents
   std::unordered_map<TabletId, std::set<TabletId>> children_;
+  std::map<TabletId, std::set<TabletId>> merges_;       // of open intents
+  std::set<TabletId> joins_;
+  std::unordered_map<TabletId, TabletId> merged_into_;  // of `joins_`, by what they were made of
   uint64_t next_id_ = 1;
   int next_id_version_ = 0;
 };

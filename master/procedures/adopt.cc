@@ -35,6 +35,7 @@ class Planner {
     TakeReports();
     if (greatest_id_ >= image_.next_id()) plan_.next_id = greatest_id_ + 1 + kMargin;
     for (const auto& [id, holders] : tablets_) PlanTablet(TabletId{static_cast<uint64_t>(id)}, holders);
+    Supersede();
     PlanTables();
     CheckOverlaps();
     std::ranges::sort(plan_.tablets, std::ranges::greater{}, [](const idl::AdoptedTablet& tablet) { return tablet.tablet.tabletId; });
@@ -67,6 +68,7 @@ class Planner {
 
   void TakeIds(const idl::TabletLoad& load) {
     greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.tabletId));
+    if (load.__isset.frozenInto) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.frozenInto));
     if (!load.__isset.lastSplit) return;
     greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(load.lastSplit.childId));
     plan_.parents[load.lastSplit.childId] = load.tabletId;
@@ -163,7 +165,7 @@ class Planner {
     const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
     if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
     const auto ahead = [&](const Holder& holder) { return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch; };
-    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || Outrun(id));
+    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
     const Holder* complete = NarrowestOf(holders);
     const bool split = known && complete && !AsCatalogued(*known, complete->load->detail.range);
     if (!unknown && !split && !(known && std::ranges::any_of(all, ahead))) return;
@@ -205,6 +207,26 @@ class Planner {
     plan_.tablets.push_back(std::move(adopted));
   }
 
+  // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the greater id the
+  // upper half, a merge all. Where one that was made later has all of a tablet's range, that one was merged.
+  void Supersede() {
+    const auto within = [](const idl::TabletInfo& of, const idl::TabletInfo& info) {
+      return of.tableId == info.tableId && of.tabletId > info.tabletId && of.range.startKey <= info.range.startKey &&
+             (of.range.endKey.empty() || (!info.range.endKey.empty() && info.range.endKey <= of.range.endKey));
+    };
+    const auto made_later = [&](const idl::TabletInfo& info) {
+      return std::ranges::any_of(plan_.tablets, [&](const idl::AdoptedTablet& other) { return within(other.tablet, info); });
+    };
+    for (const auto& [id, tablet] : image_.tablets()) {
+      if (!made_later(tablet.node.info)) continue;
+      plan_.superseded.insert(id);
+      plan_.notes.push_back("tablet " + std::to_string(id.value) + " was merged, since, into one that is adopted: it goes");
+    }
+    std::erase_if(plan_.tablets, [&](const idl::AdoptedTablet& tablet) {
+      return plan_.superseded.contains(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)}) || made_later(tablet.tablet);
+    });
+  }
+
   // As the catalog will have them: where two overlap, it is not known who was split off whom.
   void CheckOverlaps() {
     std::map<int64_t, std::map<std::string, const idl::TabletInfo*>> ranges;  // of each table that changes, by start key
@@ -217,7 +239,7 @@ class Planner {
     for (const idl::AdoptedTablet& tablet : plan_.tablets) add(tablet.tablet);
     for (const auto& [id, tablet] : image_.tablets()) {
       const bool changes = ranges.contains(tablet.node.info.tableId) && image_.LivingTable(tablet);
-      if (changes && !planned.contains(tablet.node.info.tabletId)) add(tablet.node.info);
+      if (changes && !planned.contains(tablet.node.info.tabletId) && !plan_.superseded.contains(id)) add(tablet.node.info);
     }
     for (const auto& [table, starts] : ranges) {
       const idl::TabletInfo* before = nullptr;
@@ -345,12 +367,19 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     LOG(WARNING) << "adopting table " << node.schema.name << ", id " << node.schema.tableId;
     change.PutTable(std::move(node));
   }
+  for (const TabletId tablet : plan.superseded) {
+    LOG(WARNING) << "tablet " << tablet << " goes: it was merged into one that is adopted";
+    change.EraseTablet(tablet);
+  }
   for (const idl::AdoptedTablet& tablet : plan.tablets) {
     if (change.full()) return change;
     idl::TabletNode node;
     const TabletEntry* known = image.Tablet(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)});
     const bool same_range = known && known->node.info.range == tablet.tablet.range;
     if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
+    // A merge that is under way is given up, for its epoch; one that is done may still have to be united.
+    if (known && known->merging()) node.__set_merge(known->node.merge);
+    if (same_range && known->joining()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
     const auto parent = plan.parents.find(tablet.tablet.tabletId);
     if (parent != plan.parents.end()) node.__set_parentId(parent->second);

@@ -9,6 +9,8 @@
 //             Where replicas have different ranges the narrowest is right: splits alone change one, and who has applied a
 //             split knows it to be committed. A split that the catalog has begun is left to be completed, unless another one
 //             came after it. No two tablets may come to overlap, and of a parent nothing is adopted without its children.
+//             What lies within one of a greater id that is whole was merged into it: that one's replicas are made only
+//             once the catalog has it in the place of the others. Those go.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold, some
 //             that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for good:
@@ -23,6 +25,7 @@
 
 #include <functional>
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,10 +39,13 @@ struct Adoption {
   std::vector<std::string> notes;     // what is given up, or left over
   std::vector<idl::AdoptedTable> tables;
   std::vector<idl::AdoptedTablet> tablets;  // the greatest id first
+  std::set<TabletId> superseded;            // of the catalog: merged, since, into one that is adopted
   std::map<int64_t, int64_t> parents;       // of those that are known to have been split off
   uint64_t next_id = 0;  // as it shall be
 
-  bool empty(const Image& image) const { return tables.empty() && tablets.empty() && next_id == image.next_id(); }
+  bool empty(const Image& image) const {
+    return tables.empty() && tablets.empty() && superseded.empty() && next_id == image.next_id();
+  }
 };
 
 // `without`: servers that are gone for good.

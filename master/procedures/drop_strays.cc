@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/planted_bug.h"
+
 namespace ebla::master {
 namespace {
 
@@ -17,6 +19,7 @@ std::optional<uint64_t> UndrawnId(const Image& image, const Report& report) {
   uint64_t greatest = 0;
   for (const idl::TabletLoad& load : report.body.tablets) {
     greatest = std::max(greatest, static_cast<uint64_t>(load.tabletId));
+    if (load.__isset.frozenInto) greatest = std::max(greatest, static_cast<uint64_t>(load.frozenInto));
     if (load.__isset.lastSplit) greatest = std::max(greatest, static_cast<uint64_t>(load.lastSplit.childId));
   }
   for (const int64_t table : report.body.tables) greatest = std::max(greatest, static_cast<uint64_t>(table));
@@ -33,7 +36,9 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
       ++strays.unknown_ids;
       continue;
     }
-    if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id))) continue;
+    if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id) || image.NamedByMerge(id))) continue;
+    // Of what it was merged into, this server may yet have to be made a replica.
+    if (image.MergedInto(id) && !Planted(PlantedBug::parents_are_strays)) continue;
     idl::DropTablet order;
     order.tabletId = load.tabletId;
     // The configuration that removed it: the catalog's where it still has one, else one past all it can have had.

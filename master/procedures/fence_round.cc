@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <array>
 
 #include "common/rpc/idl_convert.h"
 
@@ -20,6 +21,17 @@ bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tab
   const Report* report = server ? server->CurrentReport() : nullptr;
   const idl::TabletLoad* load = report ? report->Find(tablet) : nullptr;
   return load && load->failed;
+}
+
+// Every voter had both when they were merged. One whose store has failed since, or was lost, says so in its report.
+bool HasBoth(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
+  const Server* server = servers.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  if (!report) return true;
+  return std::ranges::all_of(std::array{&merged.left, &merged.right}, [&](const idl::MergedTablet* part) {
+    const idl::TabletLoad* load = report->Find(TabletId{static_cast<uint64_t>(part->tabletId)});
+    return load && !load->failed && !load->incomplete;
+  });
 }
 
 }  // namespace
@@ -116,6 +128,12 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.forgetful = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
+  if (!answer.known && fencing.node.__isset.merged && HasBoth(context_.servers, server, fencing.node.merged)) {
+    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14).
+    const idl::LogPosition& position = fencing.node.merged.position;
+    answer.known = true;
+    answer.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+  }
   fencing.answers.push_back(std::move(answer));
   std::ranges::sort(fencing.answers, {}, [&](const FenceAnswer& answer) {
     return Preference(answer.server, fencing.before, fencing.item.tablet);

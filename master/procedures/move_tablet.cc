@@ -43,7 +43,9 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
   if (!tablet || !image.LivingTable(*tablet)) return Error(Code::kNotFound, "the tablet is gone");
   const idl::TabletInfo& info = tablet->node.info;
   const std::string name = "tablet " + std::to_string(move.tablet.value);
-  if (tablet->splitting()) return Error(Code::kUnavailable, name + " is being split: ask again");
+  if (tablet->failovers_only()) {
+    return Error(Code::kUnavailable, name + (tablet->splitting() ? " is being split: ask again" : " is being merged: ask again"));
+  }
   if (tablet->node.__isset.move) {
     const idl::MoveIntent& open = tablet->node.move;
     if (open.fromServer == move.from && open.toServer == move.to) return {};  // asked for again
@@ -70,7 +72,7 @@ Change PutMoves(const Image& image, const std::vector<WantedMove>& moves) {
   Change change;
   for (const WantedMove& move : moves) {
     const TabletEntry* tablet = image.Tablet(move.tablet);
-    if (!tablet || !image.LivingTable(*tablet) || tablet->creating() || tablet->splitting() || tablet->node.__isset.move) continue;
+    if (!tablet || !image.LivingTable(*tablet) || tablet->creating() || tablet->failovers_only() || tablet->node.__isset.move) continue;
     if (!IsIn(move.from, tablet->node.info.voters) || IsIn(move.to, tablet->node.info.voters)) continue;
     idl::TabletNode node = tablet->node;
     idl::MoveIntent intent;

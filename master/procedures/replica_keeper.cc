@@ -7,13 +7,12 @@
 
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
+#include "master/procedures/level.h"
 #include "master/procedures/move_tablet.h"
 
 namespace ebla::master {
 namespace {
 
-// A learner that lacks no more than so many entries will have them in a moment.
-constexpr int64_t kLevelWithin = 1'000;
 // A learner is nobody's last copy: it need not be waited for as long as a voter.
 constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 
@@ -27,13 +26,6 @@ bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
   using Kind = RepairAction::Kind;
   return (action.kind == Kind::kRemoveVoter && action.server == move.fromServer) ||
          (action.kind == Kind::kRemoveLearner && action.server == move.toServer);
-}
-
-bool Level(const idl::TabletLoad& load, const ServerName& other) {
-  return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
-    return peer.server == other && !peer.copying && !peer.incomplete && peer.silentMs >= 0 &&
-           peer.silentMs < 3'000 && peer.flushedLsn + kLevelWithin >= load.lastLsn;
-  });
 }
 
 }  // namespace

@@ -46,6 +46,7 @@ idl::ConfigureTablet ConfigureOrder(const Context& context, const TabletEntry& t
   order.voters = info.voters;
   order.learners = info.learners;
   order.schema = table.node.schema;
+  if (tablet.joining()) order.__set_merged(tablet.node.merged);
   for (const auto* servers : {&info.voters, &info.learners}) {
     for (const ServerName& name : *servers) {
       const Server* server = context.servers.Find(name);

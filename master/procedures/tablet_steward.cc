@@ -185,7 +185,7 @@ Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) con
 // ---- changes --------------------------------------------------------------------------------------------------------
 
 const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) const {
-  return tablet.splitting() ? nullptr : LedLoad(tablet);
+  return tablet.failovers_only() ? nullptr : LedLoad(tablet);
 }
 
 const idl::TabletLoad* TabletSteward::LedLoad(const TabletEntry& tablet) const {
@@ -205,7 +205,7 @@ const idl::TabletLoad* TabletSteward::LedLoad(const TabletEntry& tablet) const {
 void TabletSteward::ChangeMembers(std::vector<BatchItem> items) {
   std::erase_if(items, [this](const BatchItem& item) {
     const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    return !tablet || tablet->splitting();
+    return !tablet || tablet->failovers_only();
   });
   StartChanges(std::move(items));
 }
@@ -247,6 +247,20 @@ void TabletSteward::NoteBorn(TabletId child) {
   note.led = true;
   note.since = context_.executor.Now();
   note.title = Title::kMember;
+}
+
+void TabletSteward::NoteMerged(TabletId id, int64_t tablet_time_ms) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
+  if (!primary || !tablet->joining()) return;
+  const idl::LogPosition& position = tablet->node.merged.position;
+  Note& note = notes_[id];
+  note.epoch = tablet->epoch();
+  note.incarnation = primary->incarnation();
+  note.since = context_.executor.Now();
+  note.title = Title::kBorn;
+  note.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+  note.tablet_time_ms = tablet_time_ms;
 }
 
 void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {
@@ -313,7 +327,10 @@ void TabletSteward::OnReleased(const ServerName& server, const std::vector<Hando
     const TabletEntry* tablet = context_.image().Tablet(handover.tablet);
     const auto result = results ? results->find(handover.tablet) : decltype(results->find({}))();
     if (results && result != results->end()) item.status = rpc::FromIdl(result->second.status);
-    if (!item.status.ok() || !tablet || tablet->version != handover.version) {
+    if (item.status.ok() && (!tablet || tablet->version != handover.version)) {
+      item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
+    }
+    if (!item.status.ok()) {
       TakeResult(item);
       continue;
     }

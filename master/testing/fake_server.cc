@@ -24,18 +24,43 @@ idl::LogPosition Position(int64_t epoch, int64_t lsn) {
 
 std::pair<int64_t, int64_t> Order(const idl::LogPosition& position) { return {position.epoch, position.lsn}; }
 
+// What it was merged into may still have to be made of it.
+bool ToBeUnited(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
+  if (!replica.freeze) return false;
+  const auto node = coordination.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(replica.freeze->into)}));
+  return node && coordination::DecodeNode<idl::TabletNode>(node->data)->__isset.merged;
+}
+
 }  // namespace
 
 void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born) {
   const std::string which = "tablet " + std::to_string(tablet) + " epoch " + std::to_string(epoch);
   auto [found, fresh] = leaders_.try_emplace({tablet, epoch}, who);
   if (!fresh && found->second != who) Violated(which + " led by " + found->second + " and by " + who);
+  if (merged_.contains(tablet)) Violated(which + " led by " + who + " after it was merged");
   idl::LogPosition& acknowledged = acknowledged_[tablet];
   if (born) acknowledged = {};  // nobody was told of it
   if (Order(last) < Order(acknowledged)) {
     Violated(which + " led by " + who + " from " + std::to_string(last.epoch) + "." + std::to_string(last.lsn) +
              ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
              std::to_string(acknowledged.lsn));
+  }
+}
+
+void EpochLedger::United(int64_t tablet, const idl::Merged& merged) {
+  if (!merged_.contains(merged.left.tabletId)) {
+    for (const idl::MergedTablet* part : {&merged.left, &merged.right}) {
+      merged_[part->tabletId] = tablet;
+      const idl::LogPosition& acknowledged = acknowledged_[part->tabletId];
+      if (Order(acknowledged) <= Order(part->freeze)) continue;
+      Violated("tablet " + std::to_string(part->tabletId) + " is merged as it was at " + std::to_string(part->freeze.epoch) + "." +
+               std::to_string(part->freeze.lsn) + ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
+               std::to_string(acknowledged.lsn));
+    }
+    acknowledged_[tablet] = merged.position;
+  }
+  if (merged_[merged.left.tabletId] != tablet || merged_[merged.right.tabletId] != tablet) {
+    Violated("tablet " + std::to_string(tablet) + " is made of what was merged into another");
   }
 }
 
@@ -88,6 +113,7 @@ void FakeServer::Stop() {
     durable.table = replica.table;
     durable.splits = replica.splits;
     durable.logged = replica.logged;
+    durable.freeze = replica.freeze;
     durable.promised = replica.promised;
     durable.led = replica.led;
     durable.incomplete = replica.incomplete;
@@ -123,7 +149,7 @@ void FakeServer::Tick() {
 }
 
 void FakeServer::Replicate(int64_t id, Replica& replica) {
-  replica.last = Position(replica.leading, replica.last.lsn + 1);
+  if (!replica.freeze) replica.last = Position(replica.leading, replica.last.lsn + 1);
   size_t level = 1, at_barrier = 1;
   for (const auto* names : {&replica.voters, &replica.learners}) {
     for (const std::string& name : *names) {
@@ -179,6 +205,7 @@ void FakeServer::CatchUp(int64_t id, const Replica& primary, bool copied) {
     replicas_[id].logged.clear();
   }
   Replica& mine = replicas_[id];
+  mine.freeze = primary.freeze;
   for (size_t i = mine.splits.size() + mine.logged.size(); i < primary.splits.size(); ++i) mine.logged.push_back(primary.splits[i]);
   if (!hold_splits) ApplySplits(id, primary.schema);
 }
@@ -248,6 +275,7 @@ idl::TabletLoad FakeServer::LoadOf(int64_t id, const Replica& replica) const {
   load.barrierCommitted = load.leading && replica.barrier_committed;
   load.barrierApplied = load.barrierCommitted;
   if (!replica.splits.empty()) load.__set_lastSplit(replica.splits.back().split);
+  if (replica.freeze) load.__set_frozenInto(replica.freeze->into);
   load.refusedForEpoch = load.leading ? replica.refused_for : 0;
   load.releasedEpoch = replica.released;
   load.releasedTo = replica.released_to;
@@ -305,7 +333,10 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
   } else if (!replica && tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
-  } else if (order.primary == name_) {
+  } else if (!replica && order.__isset.merged && (result.status = Unite(order)).code != idl::Code::OK) {
+    return result;
+  } else if (found = replicas_.find(order.tabletId), replica = found == replicas_.end() ? nullptr : &found->second;
+             order.primary == name_) {
     result.status = MayLead(replica, order);
   } else if (replica && replica->leading == order.epoch) {
     result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "this replica leads it");
@@ -357,6 +388,7 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   replica.voters = order.voters;
   replica.learners = order.learners;
   replica.peers.clear();
+  replica.freeze.reset();
   replica.barrier = replica.last.lsn + 1;
   replica.barrier_committed = order.voters.size() == 1;
   replica.refused_for = 0;
@@ -417,6 +449,9 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
     auto found = replicas_.find(order.tabletId);
     drop_splits[order.tabletId] = order.splits;
     const int64_t promised = found == replicas_.end() ? promises_[order.tabletId] : found->second.promised;
+    if (found != replicas_.end() && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, found->second)) {
+      ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
+    }
     if (order.epoch < promised) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
       result.promisedEpoch = promised;
@@ -518,10 +553,75 @@ void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const id
   if (!lose_split_answers) cob(reply);
 }
 
-void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest&) {
+// Appends FREEZE, once, and brings every voter to it.
+bool FakeServer::FreezeHere(const idl::FreezeTablet& order, Replica& replica) {
+  if (!replica.freeze) {
+    replica.last = Position(order.epoch, replica.last.lsn + 1);
+    replica.freeze = {order.intoId, replica.last};
+  }
+  bool everywhere = !hold_freezes;
+  for (const std::string& voter : replica.voters) {
+    FakeServer* other = voter == name_ ? this : peers_.find(voter);
+    if (other == this) continue;
+    const bool reached = other && !mute && !other->mute && !peers_.cut(name_, voter);
+    if (!reached || !other->Receive(order.tabletId, order.epoch, name_, replica.last).stored) {
+      everywhere = false;
+      continue;
+    }
+    other->CatchUp(order.tabletId, replica, false);
+  }
+  return everywhere;
+}
+
+void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest& request) {
   idl::FreezeReply reply;
-  reply.status = MakeStatus(idl::Code::UNAVAILABLE, "it does not freeze yet");
-  cob(reply);
+  reply.status = Check(request.header);
+  ++freezes_ordered;
+  for (const idl::FreezeTablet& order : request.tablets) {
+    if (reply.status.code != idl::Code::OK) break;
+    idl::FreezeResult result;
+    result.tabletId = order.tabletId;
+    const auto found = replicas_.find(order.tabletId);
+    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
+    if (refuse_freeze) {
+      result.status = MakeStatus(*refuse_freeze, "told to refuse");
+    } else if (!replica || replica->leading != order.epoch) {
+      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+    } else if (!replica->barrier_committed || !FreezeHere(order, *replica)) {
+      result.status = MakeStatus(idl::Code::COME_AGAIN, "not every voter has it");
+    } else {
+      result.__set_freeze(replica->freeze->position);
+      result.tabletTimeMs = 1'700'000'000'000 + order.tabletId;
+    }
+    reply.results.push_back(result);
+  }
+  if (!lose_freeze_answers) cob(reply);
+}
+
+// Of two tablets that it has through their FREEZEs it makes one.
+idl::Status FakeServer::Unite(const idl::ConfigureTablet& order) {
+  const auto left = replicas_.find(order.merged.left.tabletId), right = replicas_.find(order.merged.right.tabletId);
+  const bool none = left == replicas_.end() && right == replicas_.end();
+  const bool both = left != replicas_.end() && right != replicas_.end() && !left->second.incomplete && !right->second.incomplete &&
+                    !left->second.failed && !right->second.failed;
+  if (none) return {};  // it is copied to
+  if (!both || hold_joins) return MakeStatus(idl::Code::COME_AGAIN, "they are not united yet");
+  for (const auto& [replica, part] : {std::pair(&left->second, &order.merged.left), std::pair(&right->second, &order.merged.right)}) {
+    if (Order(replica->last) != Order(part->freeze)) ledger_.Violated(name_ + " unites what is not as it was frozen");
+  }
+  ledger_.United(order.tabletId, order.merged);
+  Replica united;
+  united.range = left->second.range;
+  united.range.endKey = right->second.range.endKey;
+  united.table = left->second.table;
+  united.promised = promises_[order.tabletId];
+  united.last = order.merged.position;
+  for (const int64_t part : {order.merged.left.tabletId, order.merged.right.tabletId}) {
+    tombstones_[part] = std::max(tombstones_[part], replicas_[part].promised);
+    replicas_.erase(part);
+  }
+  replicas_[order.tabletId] = std::move(united);
+  return {};
 }
 
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {

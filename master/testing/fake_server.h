@@ -31,6 +31,10 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
+  // A voter has united two tablets; `merged` as it was told. From the first on neither is led again, nor has more than was
+  // frozen been acknowledged.
+  void United(int64_t tablet, const idl::Merged& merged);
+  bool Merged(int64_t tablet) const { return merged_.contains(tablet); }
   // An operator has accepted that what was acknowledged is lost.
   void LossAccepted(int64_t tablet) { acknowledged_.erase(tablet); }
   void Violated(std::string what) { violations_.push_back(std::move(what)); }
@@ -39,6 +43,7 @@ class EpochLedger {
  private:
   std::map<std::pair<int64_t, int64_t>, std::string> leaders_;
   std::map<int64_t, idl::LogPosition> acknowledged_;
+  std::map<int64_t, int64_t> merged_;  // into which
   std::vector<std::string> violations_;
 };
 
@@ -71,6 +76,11 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     };
     std::vector<Split> splits;  // applied, in order
     std::vector<Split> logged;  // and those that are not applied yet
+    struct Freeze {
+      int64_t into = 0;
+      idl::LogPosition position;
+    };
+    std::optional<Freeze> freeze;  // until a later epoch
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
@@ -127,6 +137,13 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   // Orders to split are refused with this; or obeyed, and the answer is lost.
   std::optional<idl::Code::type> refuse_split;
   bool lose_split_answers = false;
+  // The same of orders to freeze. Held: they are logged, and what else a freeze waits for does not come.
+  std::optional<idl::Code::type> refuse_freeze;
+  bool lose_freeze_answers = false;
+  bool hold_freezes = false;
+  size_t freezes_ordered = 0;
+  // Told to unite two tablets, it says that it is not that far.
+  bool hold_joins = false;
   // What it reports of a tablet that it leads, of one that it follows: as `measure` says, where that is set.
   std::function<void(idl::TabletLoad&, const Replica&)> measure;
   // Following, it logs splits and does not hear that they are committed; leading, its Barrier shows it.
@@ -166,6 +183,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     bool stored = false;
   };
   bool SplitHere(const idl::SplitTablet& order, Replica& parent);
+  bool FreezeHere(const idl::FreezeTablet& order, Replica& replica);
+  idl::Status Unite(const idl::ConfigureTablet& order);
   void CatchUp(int64_t id, const Replica& primary, bool copied);
   void ApplySplits(int64_t id, const idl::TableSchema& schema);
   void ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema);

@@ -333,6 +333,7 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
     if (!primary || !primary->Leads(id, info.epoch)) {
       return which + " is not led by " + info.primary + " in epoch " + std::to_string(info.epoch);
     }
+    if (primary->replicas().at(id).freeze) return which + " is frozen";
     if (std::ranges::find(info.voters, info.primary) == info.voters.end()) return which + "'s primary does not vote";
     const size_t wanted = std::min(static_cast<size_t>(table->schema.options.replicas), RunningServers());
     if (info.voters.size() != wanted || !info.learners.empty()) {

@@ -52,6 +52,7 @@ bool Nemesis::InjectAimed(Fault fault) {
   const bool clients = fault >= Fault::kRevive || fault == Fault::kRelay;
   if (!TakeAim(aim, clients || scheduler_.Random(2) == 0)) return false;
   if (IsOfSplits(fault) && !hooks_.splittable(aim.tablet)) return false;
+  if (fault == Fault::kMergeStruck) return StrikeMerge(aim);
   cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
   if (fault == Fault::kUsurp) Usurp(aim);
   if (fault == Fault::kFollowerReset) ResetFollower(aim);

@@ -18,6 +18,11 @@ bool Bug::of_splits() const {
   return std::ranges::find(kOfSplits, rule) != kOfSplits.end();
 }
 
+bool Bug::of_merges() const {
+  constexpr std::array kOfMerges = {PlantedBug::merge_unchecked_epoch, PlantedBug::give_up_without_thaw, PlantedBug::parents_are_strays};
+  return std::ranges::find(kOfMerges, rule) != kOfMerges.end();
+}
+
 std::vector<Bug> AllBugs() {
   std::vector<Bug> bugs;
   for (size_t i = 1; i < kStoreLieNames.size(); ++i) bugs.push_back({.lie = static_cast<StoreLie>(i)});

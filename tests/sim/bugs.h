@@ -20,6 +20,7 @@ struct Bug {
   bool none() const { return rule == PlantedBug::none && lie == StoreLie::kNone; }
   std::string_view name() const;
   bool of_splits() const;  // shows only where tablets are split
+  bool of_merges() const;  // ...and merged
 };
 
 std::optional<Bug> ParseBug(std::string_view name);  // "none", "ack_before_flush", "commit_older_epoch", ...

@@ -33,12 +33,38 @@ void CatalogWatch::Look() {
     Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
                   node->info.primary, node->info.voters, node->info.learners,
                   node->info.state == idl::TabletState::CREATING,
-                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split,
+                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split, node->__isset.merged,
                   at->second.version};
+    if (tablet.joining && known == tablets_.end()) NoteMerged(*node);
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
     now.emplace(at->first, std::move(tablet));
   }
   tablets_ = std::move(now);
+}
+
+void CatalogWatch::NoteMerged(const idl::TabletNode& node) {
+  if (!merged_away_.insert(TabletId{static_cast<uint64_t>(node.merged.left.tabletId)}).second) return;
+  merged_away_.insert(TabletId{static_cast<uint64_t>(node.merged.right.tabletId)});
+  ++counts_.merges;
+  log_.Add("catalog", std::to_string(node.info.tabletId) + " takes the place of " + std::to_string(node.merged.left.tabletId) + " and " +
+                          std::to_string(node.merged.right.tabletId) + ", epoch " + std::to_string(node.info.epoch) + " led by " +
+                          node.info.primary + " of " + Joined(node.info.voters));
+}
+
+std::string CatalogWatch::Uncovered(TableId table) const {
+  std::map<std::string, const Tablet*> by_start;
+  for (const auto& [path, tablet] : tablets_) {
+    if (tablet.table != table) continue;
+    if (!by_start.emplace(tablet.first_key, &tablet).second) return "two tablets begin at \"" + tablet.first_key + "\"";
+  }
+  std::string at;
+  bool ended = false;
+  for (const auto& [start, tablet] : by_start) {
+    if (ended || start != at) return "tablet " + std::to_string(tablet->id.value) + " begins at \"" + start + "\", where the one before ends at \"" + at + "\"";
+    at = tablet->end_key;
+    ended = at.empty();
+  }
+  return ended ? "" : "nobody has the keys from \"" + at + "\" on";
 }
 
 void CatalogWatch::Compare(const std::string& path, const Tablet& before, const Tablet& now) {

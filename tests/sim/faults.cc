@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "birth",              "fill_then_power", "usurp",
     "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
     "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
-    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy"};
+    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy",      "merge_struck"};
 
 }  // namespace
 
@@ -111,7 +111,8 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kCrashSuccessor:
     case Fault::kSplitUnheard:
     case Fault::kSplitLate:
-    case Fault::kSplitInCopy: return InjectAimed(fault);
+    case Fault::kSplitInCopy:
+    case Fault::kMergeStruck: return InjectAimed(fault);
     case Fault::kResize: return ResizeSomehow();
     case Fault::kBirth: return DisturbBirth();
     case Fault::kFillThenPower: return FillThenLosePower();

@@ -66,11 +66,13 @@ enum class Fault : uint8_t {
   kSplitUnheard,       // nobody hears that a split is committed, and the next primary applies it
   kSplitLate,          // the order to split arrives when the split has been given up
   kSplitInCopy,        // a tablet is split while one of its replicas is copied
+  kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
 inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
-inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard; }
+inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard && fault < Fault::kMergeStruck; }
+inline constexpr bool IsOfMerges(Fault fault) { return fault == Fault::kMergeStruck; }  // they need tablets that are merged
 std::string_view FaultName(Fault fault);
 
 class Nemesis {
@@ -92,6 +94,7 @@ class Nemesis {
     // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
     std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
     std::function<void(int server, TabletId tablet, const Read& read)> read;
+    std::function<bool(TabletId tablet)> merge;    // with the one before it; false: there is none
   };
 
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
@@ -175,6 +178,10 @@ class Nemesis {
   void SplitUnheard(const Aim& aim);
   void SplitLate(const Aim& aim);
   void SplitInCopy(const Aim& aim);
+  // ---- merge_courses.cc ----
+  bool StrikeMerge(const Aim& aim);
+  void StrikeAtMerge(int server, const std::string& when);
+  void Strike(int server, const std::string& when);
   // ---- whole clusters, single links ----
   bool RefuseAppends();
   bool RepeatOrders();

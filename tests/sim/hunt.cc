@@ -7,13 +7,13 @@ namespace ebla::sim {
 
 namespace {
 
-bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, bool splits) {
+bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bug) {
   bool fails = false;
   uint64_t left = 1;
   RunApart({.jobs = 1,
             .next = [&]() -> std::optional<RunOptions> {
               if (left-- == 0) return std::nullopt;
-              return RunOptions{.seed = seed, .faults = faults, .splits = splits};
+              return RunOptions{.seed = seed, .faults = faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
             },
             .done =
                 [&](const RunOptions&, RunReport report) {
@@ -31,11 +31,11 @@ std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
   RunApart({.jobs = options.jobs,
             .next = [&]() -> std::optional<RunOptions> {
               if (seed == options.first_seed + options.seeds) return std::nullopt;
-              return RunOptions{.seed = seed++, .bug = bug, .faults = options.faults, .splits = bug.of_splits()};
+              return RunOptions{.seed = seed++, .bug = bug, .faults = options.faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
             },
             .done =
                 [&](const RunOptions& run, RunReport report) {
-                  if (!FoundFault(report) || FailsWithout(run.seed, options.faults, bug.of_splits())) return true;
+                  if (!FoundFault(report) || FailsWithout(run.seed, options.faults, bug)) return true;
                   const auto problem = std::ranges::find_if(
                       report.problems, [](const std::string& text) { return !text.starts_with(kProvedNothing); });
                   caught = Catch{run.seed, std::move(*problem)};

@@ -23,6 +23,7 @@ DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
 DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
 DEFINE_string(faults, "", "Of all kinds of fault, inject these alone (their names, by commas).");
 DEFINE_bool(splits, false, "Tablets are split, too.");
+DEFINE_bool(merges, false, "Tablets are split and merged, too.");
 DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
 DEFINE_bool(quiet, false, "No line for a seed that is good.");
 
@@ -44,7 +45,7 @@ std::vector<Fault> OnlyFaults() {
 }
 
 RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
-  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults(), .splits = FLAGS_splits || bug.of_splits()};
+  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults(), .splits = FLAGS_splits || FLAGS_merges || bug.of_splits() || bug.of_merges(), .merges = FLAGS_merges || bug.of_merges()};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {
@@ -56,7 +57,7 @@ void Print(const RunOptions& options, const RunReport& report) {
   if (!report.problems.empty()) {
     std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s\n",
                 static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds, std::string(options.bug.name()).c_str(),
-                options.splits ? " --splits" : "");
+                options.merges ? " --merges" : options.splits ? " --splits" : "");
   }
   std::fflush(stdout);
 }

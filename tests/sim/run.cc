@@ -13,6 +13,7 @@
 #include "tests/sim/faults.h"
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
+#include "tests/sim/merger.h"
 #include "tests/sim/raw_client.h"
 #include "tests/sim/splitter.h"
 #include "tests/sim/stale_client.h"
@@ -106,10 +107,12 @@ class Run {
       splitter_->Start(kTable);
     }
     catalog_.Look();
+    JudgeCover();
     cluster_.Look();
     watcher_.After(milliseconds(5), [this] { Watch(); });
   }
 
+  void JudgeCover();
   bool Released(TabletId tablet, Epoch epoch);
   bool Begin();
   bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
@@ -123,6 +126,7 @@ class Run {
   void Judge();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
+  std::string LeftOfMerged();
   void Summarize();
   void ConfirmSize();
   std::vector<Fault> DrawFaults();
@@ -151,6 +155,8 @@ class Run {
   std::unique_ptr<SimClient> admin_;
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Splitter> splitter_;
+  std::unique_ptr<Merger> merger_;
+  bool uncovered_ = false;  // and said
   std::unique_ptr<Nemesis> nemesis_;
   bool wants_splits_ = false;  // once the courses of splits have begun: they need something to split
   size_t states_ = 0;
@@ -170,6 +176,16 @@ bool Run::Released(TabletId tablet, Epoch epoch) {
     }
   }
   return false;
+}
+
+// At every moment: a merge or a split changes two znodes at once.
+void Run::JudgeCover() {
+  for (const TableId table : {table_, stamped_table_}) {
+    if (uncovered_ || !table) continue;
+    const std::string why = catalog_.Uncovered(table);
+    uncovered_ = !why.empty();
+    if (uncovered_) Problem("the catalog of table " + std::to_string(table.value) + ": " + why);
+  }
 }
 
 bool Run::Begin() {
@@ -227,6 +243,7 @@ std::vector<Fault> Run::DrawFaults() {
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
     if (IsOfSplits(fault) && !options_.splits) continue;
+    if (IsOfMerges(fault) && !options_.merges) continue;
     if (scheduler_.Random(2) == 0 && (replicas_ > 1 || !IsAimed(fault))) faults.push_back(fault);
   }
   // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it may die.
@@ -326,11 +343,18 @@ void Run::Break() {
     Resize();
   };
   AddOrders(hooks);
+  hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
   nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
   wants_splits_ = options_.splits;
+  merger_ = std::make_unique<Merger>(*admin_, log_, catalog_);
+  if (options_.merges) {
+    std::map<TableId, std::string> tables = {{table_, kTable}};
+    if (stamped_table_) tables.emplace(stamped_table_, kStampedTable);
+    merger_->Start(std::move(tables));
+  }
   nemesis_->Start();
   const auto all_injected = [this] {
     return std::ranges::all_of(nemesis_->enabled(),
@@ -351,10 +375,11 @@ void Run::Converge() {
   Until([&] { return record_.answered >= options_.answered_min; }, options_.patience);
   tables_->Finish();
   splitter_->Finish();
+  merger_->Finish();
   raw_->Finish();
   for (const auto& client : clients_) client->Finish();
   const auto at_rest = [this] {
-    return tables_->idle() && splitter_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
+    return tables_->idle() && splitter_->idle() && merger_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
   };
   if (!Until(at_rest, options_.patience)) Problem("clients did not come to rest after everything was healed");
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -448,6 +473,20 @@ void Run::AddKept(std::map<int, StampTruth>& truths) {
   }
 }
 
+// Of what was merged nobody has anything any more.
+std::string Run::LeftOfMerged() {
+  for (const auto& [path, tablet] : catalog_.tablets()) {
+    if (tablet.joining) return "tablet " + std::to_string(tablet.id.value) + " was merged, and is not whole everywhere";
+  }
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
+      if (!catalog_.merged_away().contains(handle->tablet)) continue;
+      return Cluster::ServerName(i) + " still has a replica of tablet " + std::to_string(handle->tablet.value) + ", which was merged";
+    }
+  }
+  return "";
+}
+
 void Run::JudgeTables() {
   // Procedures may still be finishing; a table that never comes to serve whole is one left half made.
   const MonotonicTime end = scheduler_.Now() + options_.patience;
@@ -463,6 +502,7 @@ void Run::JudgeTables() {
         if (table.tablets != table.tablets_serving) half = "table " + table.name + " does not serve whole";
       }
     }
+    if (half.empty()) half = LeftOfMerged();
     scheduler_.RunFor(seconds(1));
   } while (!half.empty() && scheduler_.Now() < end);
   if (!half.empty()) Problem(half);
@@ -540,7 +580,7 @@ void Run::Summarize() {
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected()[i]);
-    kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
+    if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges) kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
     faults += count;
   }
   kinds["operations"] = record_.answered;
@@ -551,6 +591,10 @@ void Run::Summarize() {
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["undone kept"] = undone_;
   if (options_.splits) kinds["splits"] = splitter_ == nullptr ? 0 : static_cast<uint64_t>(splitter_->made());
+  if (options_.merges) {
+    kinds["merges"] = catalog_.counts().merges;
+    kinds["merges told"] = merger_ == nullptr ? 0 : static_cast<uint64_t>(merger_->made());
+  }
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
   const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
   report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + (shape_.interval ? " replicas at intervals, " : " replicas, ") +

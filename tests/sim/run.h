@@ -29,6 +29,7 @@ struct RunOptions {
   Duration faults_for = std::chrono::seconds(25);  // virtual time; at least, until each enabled fault has happened
   std::vector<Fault> faults;  // these alone; empty: drawn
   bool splits = false;        // tablets are split, too
+  bool merges = false;        // and merged
   uint64_t answered_min = 500;
   Duration patience = std::chrono::seconds(120);  // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes

@@ -368,7 +368,7 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
         "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
         "balance off", "balance now", "balance explain", "procedure list", "procedure show", "procedure cancel", "table presplit",
-        "table compact", "tablet stats"}) {
+        "table compact", "tablet stats", "tablet merge", "table merge-small"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));
@@ -380,7 +380,7 @@ TEST_F(ShellTest, Completes) {
   MakeTable();
   EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
   EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
-  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "compact", "create", "describe", "drop", "list", "presplit"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "compact", "create", "describe", "drop", "list", "merge-small", "presplit"}));
   EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
   EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
   EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));

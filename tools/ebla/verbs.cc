@@ -69,6 +69,7 @@ void AddAllVerbs(Verbs& verbs) {
   AddFileVerbs(verbs);
   AddTableVerbs(verbs);
   AddClusterVerbs(verbs);
+  AddMergeVerbs(verbs);
   AddConflictVerbs(verbs);
   AddBalanceVerbs(verbs);
   AddHealthVerbs(verbs);

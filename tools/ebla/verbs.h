@@ -57,6 +57,7 @@ class Verbs {
 void AddDataVerbs(Verbs& verbs);     // get, mget, put, delete, incr, scan, token
 void AddTableVerbs(Verbs& verbs);    // table create, alter, drop, list, describe
 void AddClusterVerbs(Verbs& verbs);  // tablet list, transfer and recover, server list and remove, cluster info and adopt, locate
+void AddMergeVerbs(Verbs& verbs);    // tablet merge, table merge-small
 void AddFileVerbs(Verbs& verbs);     // load, dump
 void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
 void AddBalanceVerbs(Verbs& verbs);  // balance explain

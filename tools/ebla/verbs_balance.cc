@@ -84,11 +84,7 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
 
   master::ClusterView& view = saved->view;
   master::PlannerOptions options;
-  if (saved->options) {
-    options = *saved->options;
-  } else {
-    options.merges = false;
-  }
+  if (saved->options) options = *saved->options;
   options.rejected_max = args.all ? view.tablets.size() + view.servers.size() : 50;
   const MonotonicTime begin = view.now, end = begin + steady;
   master::Plan plan = master::MakePlan(view, std::move(saved->memory), options);

@@ -1,0 +1,45 @@
+#include "tests/sim/merger.h"
+
+#include <iterator>
+#include <utility>
+#include <vector>
+
+namespace ebla::sim {
+
+using std::chrono::milliseconds;
+
+void Merger::Next() {
+  busy_ = false;
+  if (finishing_) return;
+  busy_ = true;
+  Executor& executor = client_.executor();
+  executor.After(milliseconds(100 + executor.Random() % 2500), [this, &executor] {
+    std::vector<const CatalogWatch::Tablet*> seconds;
+    for (const auto& [path, tablet] : catalog_.tablets()) {
+      if (!tablet.first_key.empty() && tables_.contains(tablet.table)) seconds.push_back(&tablet);
+    }
+    if (finishing_ || seconds.empty()) return Next();
+    const CatalogWatch::Tablet& second = *seconds[executor.Random() % seconds.size()];
+    Merge(tables_.at(second.table), second.first_key, [this] { Next(); });
+  });
+}
+
+bool Merger::Merge(TabletId tablet) {
+  for (const auto& [path, known] : catalog_.tablets()) {
+    if (known.id != tablet || known.first_key.empty() || !tables_.contains(known.table)) continue;
+    Merge(tables_.at(known.table), known.first_key, [] {});
+    return true;
+  }
+  return false;
+}
+
+void Merger::Merge(const std::string& table, const std::string& key, Task then) {
+  client_.admin().MergeTablets(table, key, client::Once<Result<TabletMerge>>([this, table, key, then = std::move(then)](Result<TabletMerge> merge) mutable {
+                                 log_.Add("admin", "merge " + table + " at " + key + ": " +
+                                                       (merge ? Status() : Status(merge.error())).ToString());
+                                 made_ += merge.has_value();
+                                 then();
+                               }));
+}
+
+}  // namespace ebla::sim

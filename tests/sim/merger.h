@@ -1,0 +1,44 @@
+// tests/sim/merger.h
+// Has neighbours merged while everything else goes on: two tablets of the clients' tables at random, every now and then.
+// Place:   run.cc starts it with the faults, beside splitter.h, which makes what it merges.
+// Threads: one.
+#pragma once
+
+#include <map>
+#include <string>
+
+#include "tests/sim/catalog_watch.h"
+#include "tests/sim/event_log.h"
+#include "tests/sim/workload.h"
+
+namespace ebla::sim {
+
+class Merger {
+ public:
+  Merger(SimClient& client, EventLog& log, const CatalogWatch& catalog) : client_(client), log_(log), catalog_(catalog) {}
+
+  // `tables`: their names.
+  void Start(std::map<TableId, std::string> tables) {
+    tables_ = std::move(tables);
+    Next();
+  }
+  void Finish() { finishing_ = true; }
+  bool idle() const { return !busy_; }
+  int made() const { return made_; }
+  // This tablet with the one before it, if there is one and its table is one of them; whatever comes of it.
+  bool Merge(TabletId tablet);
+
+ private:
+  void Next();
+  void Merge(const std::string& table, const std::string& key, Task then);
+
+  SimClient& client_;
+  EventLog& log_;
+  const CatalogWatch& catalog_;
+  std::map<TableId, std::string> tables_;
+  int made_ = 0;
+  bool finishing_ = false;
+  bool busy_ = false;
+};
+
+}  // namespace ebla::sim
