@@ -17,6 +17,7 @@ namespace ebla::bench {
 void RunRpcBench(const BenchOptions& options, Report& report);
 void RunTabletServerBench(const BenchOptions& options, Report& report);
 void RunClusterBench(const BenchOptions& options, Report& report);
+void RunPausesBench(const BenchOptions& options, Report& report);
 
 namespace {
 
@@ -24,7 +25,10 @@ struct Suite {
   const char* name;
   void (*run)(const BenchOptions&, Report&);
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}, {"tabletserver", &RunTabletServerBench}, {"cluster", &RunClusterBench}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
+                             {"tabletserver", &RunTabletServerBench},
+                             {"cluster", &RunClusterBench},
+                             {"pauses", &RunPausesBench}};
 
 int Run() {
   const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
