@@ -37,9 +37,12 @@ Duration Backoff(int waits, uint64_t random) {
 }
 
 Verdict RetryPolicy::Later(Verdict::Kind kind, Duration at_least, Duration remaining, uint64_t random) {
+  return After(kind, std::max(at_least, Backoff(waits_++, random)), remaining);
+}
+
+Verdict RetryPolicy::After(Verdict::Kind kind, Duration delay, Duration remaining) const {
   // The last attempts come ever closer to the end; one that leaves a server no time is not worth making.
   if (remaining < kAttemptLast) return {Verdict::Kind::kAnswer, {}, OutOfTime()};
-  const Duration delay = std::max(at_least, Backoff(waits_++, random));
   // The last attempt is made just before the end: better than giving up with time left.
   return {kind, std::min(delay, remaining * 9 / 10), {}};
 }
@@ -101,6 +104,11 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
     }
     case Code::kComeAgain:
     case Code::kOverloaded: {
+      // A tablet that changes hands does so in milliseconds: waits that double would outlast it by as much again.
+      if (code == Code::kComeAgain && attempt.retry_after > Duration(0) && believed_ < kBelieved) {
+        const auto kind = ++believed_ % kWaitsPerLookUp == 0 ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry;
+        return After(kind, std::max(attempt.retry_after, Backoff(0, random)), remaining);
+      }
       // Whoever asks to come again may have lost the tablet since: the master is asked now and then.
       const bool ask = waits_ % kWaitsPerLookUp == kWaitsPerLookUp - 1;
       return Later(ask ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry, attempt.retry_after, remaining, random);

@@ -10,7 +10,8 @@
 //                                                                            may have failed after the log had it
 //   NO_SUCH_TABLE                                 open by name again, once; then answer
 //   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait first
-//   COME_AGAIN, OVERLOADED                        wait (at least retry-after), the same place; every fourth time look up
+//   COME_AGAIN, OVERLOADED                        wait (at least retry-after; of the first COME_AGAINs just that), the same
+//                                                 place; every fourth time look up
 //   UNAVAILABLE                                   wait, look up
 //   UNKNOWN_OUTCOME: connection broke             wait, look up              the same, noting that it may have happened
 //   UNKNOWN_OUTCOME: said, with retry-after       answer                     the same, noting that it may have happened
@@ -41,6 +42,7 @@ inline constexpr int kBackoffPlateauAt = 5;  // that many doublings lead to 128 
 inline constexpr int kBackoffPlateau = 8;    // which so many more waits are long: about a second, as a failover takes
 inline constexpr int kRedirectsAtOnce = 3;
 inline constexpr int kWaitsPerLookUp = 4;
+inline constexpr int kBelieved = 10;  // a server that says when to come again, so often
 inline constexpr Duration kAttemptMin = std::chrono::seconds(1);
 inline constexpr Duration kReplicaAttemptMin = std::chrono::milliseconds(500);
 inline constexpr Duration kAttemptLast = std::chrono::milliseconds(1);  // with less than this left, none is made again
@@ -91,12 +93,14 @@ class RetryPolicy {
 
  private:
   Verdict Later(Verdict::Kind kind, Duration at_least, Duration remaining, uint64_t random);
+  Verdict After(Verdict::Kind kind, Duration delay, Duration remaining) const;
   Verdict DecideUnknown(const Attempt& attempt, Duration remaining, uint64_t random);
 
   const bool write_;
   const Duration allowed_;
   int attempts_ = 0;
   int waits_ = 0;
+  int believed_ = 0;
   int redirects_ = 0;
   int new_times_ = 0;
   int silences_ = 0;  // attempts without an answer in their time

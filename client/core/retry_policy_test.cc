@@ -62,6 +62,22 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
   EXPECT_LT(policy.Decide(busy, milliseconds(100), 1).delay, milliseconds(100)) << "one more attempt before the end";
 }
 
+TEST(RetryPolicy, AServerThatSaysWhenToComeAgainIsBelievedAFewTimes) {
+  RetryPolicy policy(true, seconds(10));
+  Attempt later = Said(Code::kComeAgain);
+  later.retry_after = milliseconds(5);
+  int looked_up = 0;
+  for (int i = 0; i < kBelieved; ++i) {
+    const Verdict verdict = policy.Decide(later, seconds(9), ~uint64_t{0});
+    EXPECT_EQ(verdict.delay, milliseconds(5)) << i;
+    looked_up += verdict.kind == Kind::kLookUp;
+  }
+  EXPECT_EQ(looked_up, 2) << "it may have lost the tablet since";
+  Duration last{0};
+  for (int i = 0; i < 5; ++i) last = policy.Decide(later, seconds(9), ~uint64_t{0}).delay;
+  EXPECT_GT(last, milliseconds(32)) << "it is no matter of milliseconds";
+}
+
 TEST(RetryPolicy, BackoffDoublesWithJitterUpToItsBound) {
   constexpr int kExpectedMs[] = {4, 8, 16, 32, 64, 128, 128, 128, 128, 128, 128, 128, 128, 128, 256, 500, 500};
   for (int waits = 0; waits < 40; ++waits) {

@@ -18,6 +18,7 @@ void RunRpcBench(const BenchOptions& options, Report& report);
 void RunTabletServerBench(const BenchOptions& options, Report& report);
 void RunClusterBench(const BenchOptions& options, Report& report);
 void RunCatalogBench(const BenchOptions& options, Report& report);
+void RunPausesBench(const BenchOptions& options, Report& report);
 
 namespace {
 
@@ -25,8 +26,11 @@ struct Suite {
   const char* name;
   void (*run)(const BenchOptions&, Report&);
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}, {"tabletserver", &RunTabletServerBench}, {"cluster", &RunClusterBench},
-                             {"catalog", &RunCatalogBench}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
+                             {"tabletserver", &RunTabletServerBench},
+                             {"cluster", &RunClusterBench},
+                             {"catalog", &RunCatalogBench},
+                             {"pauses", &RunPausesBench}};
 
 int Run() {
   const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};

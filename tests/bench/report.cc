@@ -32,12 +32,16 @@ void Report::Ratio(const std::string& suite, const std::string& a, const std::st
   ratios_.push_back({suite, a + " / " + b, divisor > 0 ? Value(suite, a) / divisor : 0, bound, at_most});
 }
 
+void Report::AtMost(const std::string& suite, const std::string& name, double bound) {
+  ratios_.push_back({suite, name, Value(suite, name), bound, /*at_most=*/true});
+}
+
 std::string Report::ToText() const {
   std::string text;
   for (const Row& row : rows_) {
     text += Format("%-10s %-56s %14.1f %s\n", row.suite.c_str(), row.name.c_str(), row.value, row.unit.c_str());
   }
-  text += "\nratios\n";
+  text += "\nratios and bounds\n";
   for (const RatioRow& row : ratios_) {
     text += Format("%-10s %-80s %8.2f  (%s %.2f: %s)\n", row.suite.c_str(), row.name.c_str(), row.value,
                    row.at_most ? "at most" : "at least", row.bound, row.met() ? "met" : "NOT MET");

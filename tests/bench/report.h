@@ -1,5 +1,5 @@
 // tests/bench/report.h
-// What a benchmark suite found: rows of measured numbers, and ratios between them that have a bound to meet.
+// What a benchmark suite found: rows of measured numbers, and those of them, or ratios between them, that have a bound to meet.
 // Threads: thread-compatible.
 #pragma once
 
@@ -21,6 +21,9 @@ class Report {
   double Value(const std::string& suite, const std::string& name) const;
   // Value(a) / Value(b), which is to be at least (or, with at_most, at most) `bound`.
   void Ratio(const std::string& suite, const std::string& a, const std::string& b, double bound, bool at_most = false);
+
+  // The row is to be at most that much, in its own unit.
+  void AtMost(const std::string& suite, const std::string& name, double bound);
 
   std::string ToText() const;  // a table
   std::string ToJson() const;

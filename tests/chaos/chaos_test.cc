@@ -40,5 +40,10 @@ TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+TEST(Chaos, AnOperatorWithoutRestIsNoticedByNobody) {
+  const ScenarioReport report = Procedures({.procedures = 20, .seed = 7});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 }  // namespace
 }  // namespace ebla::chaos

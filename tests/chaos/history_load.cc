@@ -17,7 +17,8 @@ using sim::WritePart;
 
 constexpr size_t kFailuresMax = 100;
 constexpr auto kProgressTimeMax = 60s;
-constexpr char kCellNames[] = {'a', 'b', 'n'};
+constexpr char kCellNames[] = {'a', 'b', 'n', 't'};
+static_assert(std::size(kCellNames) == sim::kCellsPerGroup);
 constexpr auto kProbePause = 15ms;
 
 // The SDK promises that nothing was executed.
@@ -54,7 +55,9 @@ class HistoryLoad::Worker {
 
   void Work() {
     while (load_.Enter()) {
+      const auto begun = WallClock::now();
       Next();
+      load_.Took(WallClock::now() - begun);
       load_.Leave();
       std::this_thread::sleep_for(std::chrono::microseconds(
           random_.Below(static_cast<uint64_t>(std::chrono::microseconds(options_.think_max).count()) + 1)));
@@ -360,6 +363,8 @@ std::string HistoryLoad::GroupName(int group) {
 
 std::string HistoryLoad::Key(int group, int cell) { return GroupName(group) + kCellNames[cell]; }
 
+std::string HistoryLoad::LastKey(int group) { return Key(group, sim::kCellsPerGroup - 1); }
+
 std::string HistoryLoad::ProbeKey(int tablet) const { return Key(ProbeGroup(tablet), 1); }
 
 void HistoryLoad::Start() {
@@ -430,6 +435,14 @@ Result<CutVerdict> HistoryLoad::Judge() {
   Resume();
   return verdict;
 }
+
+void HistoryLoad::Took(WallClock::duration time) {
+  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
+  for (int64_t longest = longest_wait_ms_; ms > longest && !longest_wait_ms_.compare_exchange_weak(longest, ms);) {
+  }
+}
+
+std::chrono::milliseconds HistoryLoad::TakeLongestWait() { return std::chrono::milliseconds(longest_wait_ms_.exchange(0)); }
 
 std::vector<std::string> HistoryLoad::TakeFailures() {
   const std::lock_guard lock(mutex_);

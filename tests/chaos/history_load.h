@@ -2,7 +2,7 @@
 // Many clients with real threads over the SDK, doing every kind of operation on records as popular as YCSB's, with
 // unique values, and writing down what they asked and were told (recorder.h). A ledger (ledger.h) knows what one writer
 // of each key was promised; this one judges what many writers of the same keys saw of one another. Keys:    groups of
-// three cells (tests/sim/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b", "g0012/n". Probes:  two
+// four cells (tests/sim/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b", "g0012/n", "g0012/t". Probes:  two
 // threads of each tablet ask it again and again, by a put and by a strong read, in its last group, which
 //          nobody else touches. What they and the others are answered tells when each tablet served (outage.h).
 // Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
@@ -69,21 +69,26 @@ class HistoryLoad {
   const Table& table() const { return *table_; }  // the observer's
   // A key of the tablet.
   std::string ProbeKey(int tablet) const;
+  // The longest that an operation of the clients took, of those that ended since the last call.
+  std::chrono::milliseconds TakeLongestWait();
+  // Ends what is under way; nothing is begun before Resume().
+  void Pause();
+  void Resume();
+  static std::string GroupName(int group);  // what its keys begin with
+  static std::string LastKey(int group);    // the greatest of them
 
  private:
   class Worker;
   HistoryLoad(Client observer, std::vector<Client> clients, HistoryLoadOptions options);
-  static std::string GroupName(int group);
   static std::string Key(int group, int cell);
   int groups() const { return options_.tablets * options_.groups_per_tablet; }
   int ProbeGroup(int tablet) const { return (tablet + 1) * options_.groups_per_tablet - 1; }
   Status ReadAll();
   void Failed(const sim::Operation& operation, const Status& status);
+  void Took(WallClock::duration time);
   // Passes the gate, unless the load is to end.
   bool Enter();
   void Leave();
-  void Pause();
-  void Resume();
 
   const HistoryLoadOptions options_;
   const Client observer_;
@@ -93,6 +98,7 @@ class HistoryLoad {
   Recorder recorder_;
   OutageWatch outages_;
   std::atomic<bool> avoid_pending_{false};
+  std::atomic<int64_t> longest_wait_ms_{0};
   std::mutex mutex_;  // guards the gate and the failures
   std::condition_variable changed_;
   bool paused_ = false;

@@ -30,6 +30,7 @@ struct Arguments {
   int servers = 3;
   int seconds = 60;
   int rounds = 8;
+  int procedures = 200;
   uint64_t seed = static_cast<uint64_t>(std::chrono::system_clock::now().time_since_epoch().count()) % 1'000'000;
   std::string durability = "both";
 };
@@ -80,6 +81,11 @@ int Main(int argc, char** argv) {
       {"governors-away", [&] { return Governors(given); }},
       {"full-disk",
        [&] { return Conclude("full-disk", FullDisk({.rounds = given.rounds, .seed = given.seed, .say = Printer()})); }},
+      {"procedures",
+       [&] {
+         return Conclude("procedures",
+                         Procedures({.procedures = given.procedures, .seed = given.seed, .say = Printer()}));
+       }},
       {"isolated-primary",
        [&] { return Conclude("isolated-primary", IsolatedPrimary({.seed = given.seed, .say = Printer()})); }},
       {"partition",
@@ -104,6 +110,9 @@ int Main(int argc, char** argv) {
       ->capture_default_str();
   app.add_option("--rounds", given.rounds, "pause, restart-all, full-disk, partition: how often")
       ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--procedures", given.procedures, "procedures: how many")
+      ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
   app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
   app.add_option("--seconds", given.seconds, "masters, governors-away: how long")

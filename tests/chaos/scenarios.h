@@ -120,4 +120,13 @@ struct IsolatedPrimaryOptions {
 // reads stop within a lease and are never stale; the other side serves in time. Takes root.
 ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
 
+struct ProceduresOptions {
+  int procedures = 20;
+  uint64_t seed = 1;
+  Say say;
+};
+// On five servers, with the planner off, an operator splits, moves, hands over and drains at random. Then replicas agree with
+// the catalog and each other; a drain that the other servers have no room for is refused.
+ScenarioReport Procedures(const ProceduresOptions& options);
+
 }  // namespace ebla::chaos

@@ -1,0 +1,41 @@
+// tests/bench/open_loop.h
+// Clients that come at a set rate, whatever becomes of those before them: an operation's time counts from the moment at
+// which it was due, so that one that waits makes those behind it wait in the figures too.
+// Threads: one of its own starts the operations; their callbacks run on the client's threads. The rest from one thread.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "tests/bench/async_load.h"
+
+namespace ebla::bench {
+
+using LoopClock = std::chrono::steady_clock;
+
+// A stretch of time in which the waits of operations are looked at.
+struct Window {
+  LoopClock::time_point begin, end;
+};
+
+class OpenLoop {
+ public:
+  // An operation that fails ends the benchmark. `start` outlives this.
+  OpenLoop(double per_second, const StartOperation& start);
+  // Ends when all that was started is answered.
+  ~OpenLoop();
+
+  // Of the operations that overlap the window, once they are all answered.
+  std::vector<std::chrono::microseconds> Waits(Window window) const;
+  // The longest of them; zero of none.
+  std::chrono::microseconds Longest(Window window) const;
+
+ private:
+  struct State;
+  const std::shared_ptr<State> state_;
+  std::jthread pacer_;
+};
+
+}  // namespace ebla::bench
