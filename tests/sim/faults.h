@@ -149,7 +149,7 @@ class Nemesis {
   void ChangeMembers(const Aim& aim);
   void Overlap(const Aim& aim, int learner);
   void CrashSuccessor(const Aim& aim);
-  // ---- merge_courses.cc ----
+  // ---- courses_merge.cc ----
   bool StrikeMerge(const Aim& aim);
   void StrikeAtMerge(int server, const std::string& when);
   void Strike(int server, const std::string& when);
