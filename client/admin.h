@@ -12,6 +12,7 @@
 #include "client/options.h"
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/status.h"
 
 namespace ebla {
 
@@ -65,6 +66,10 @@ struct TableInfo {
 
 enum class TabletStatus : uint8_t { kCreating = 0, kServing = 1, kDropping = 2 };
 
+// Where a tablet's load can be cut. kNoKey: nowhere; kKey: at split_key, in about equal parts; kPopularKey: one key makes most
+// of it; kOneDirection: keys are written in order, and split_key lies at the end.
+enum class SplitFindingKind : uint8_t { kNoKey = 0, kKey = 1, kPopularKey = 2, kOneDirection = 3, kNotKnown = 255 };
+
 struct TabletLoadInfo {
   int64_t size_bytes = 0;
   int64_t records = 0;
@@ -79,6 +84,25 @@ struct TabletLoadInfo {
   std::string popular_key;
   double popular_part = 0;
   bool barrier_applied = false;  // leads, and has all that was committed before: until then it serves no strong read
+  double cache_misses_per_second = 0;
+  // Of the last five minutes, or of the last `peaks_of` if that is less; zero: not known.
+  double peak_operations_per_second = 0;
+  double peak_cpu_micros_per_second = 0;
+  std::chrono::milliseconds peaks_of{0};
+  // Where it would cut its load in two, if anywhere; and what halves its data.
+  SplitFindingKind split_finding = SplitFindingKind::kNotKnown;
+  std::string split_key;
+  std::string middle_key;  // empty: not known
+};
+
+// How a primary sees another replica.
+struct ReplicaProgressInfo {
+  ServerName server;
+  bool voter = false;
+  bool copying = false;
+  bool incomplete = false;
+  uint64_t flushed = 0;  // lsn, as far as is known in this epoch
+  std::optional<std::chrono::milliseconds> silent;  // since its latest answer; none: none in this epoch
 };
 
 // What a live server last said of its replica.
@@ -93,6 +117,9 @@ struct ReplicaReport {
   bool incomplete = false;
   bool forgetful = false;  // may have lost what it acknowledged
   bool failed = false;     // for good, though its server goes on: it obeys nothing but a drop
+  Epoch promised;
+  ServerName primary;      // whom it takes for the primary
+  std::vector<ReplicaProgressInfo> peers;  // leads: how it sees the others
   TabletLoadInfo load;
 };
 
@@ -226,6 +253,51 @@ struct PlannerState {
   std::vector<PlannedAction> done;       // or failed; the latest 100, the newest first
   std::vector<RefusedAction> refused;    // the first 1,000 of the latest pass
   std::string view;                      // where asked for: lines of JSON
+};
+
+// Who asked for something that is under way.
+enum class AskedBy : uint8_t { kUnknown = 0, kOperator = 1, kPlanner = 2, kDrain = 3, kMaster = 4 };
+
+// Something that the leading master has under way.
+struct ProcedureInfo {
+  std::string id;    // "move-7": of what it is, so the same under every master
+  std::string kind;  // move, split, transfer, drain, repair, lead, create, drop, ...
+  TabletId tablet;   // these as far as they apply
+  std::string table;
+  ServerName server;
+  ServerName from_server;
+  AskedBy asked_by = AskedBy::kUnknown;
+  std::string reason;  // the planner's or the master's, in numbers
+  std::optional<std::chrono::milliseconds> age;
+  bool age_of_term = false;  // since this master took it up: it may be older
+  std::string step;
+  std::string waits_for;  // empty: nothing holds it up
+  bool cancellable = false;
+  std::string cancel_note;  // what cancelling does, or why it cannot be
+  int64_t done_units = 0;   // of all_units, where that is above 0
+  int64_t all_units = 0;
+  std::string unit;  // "bytes", "tablets"
+};
+
+struct Procedures {
+  std::vector<ProcedureInfo> listed;  // the first 1,000
+  size_t total = 0;
+};
+
+struct CompactTableOptions {
+  ServerName server;                  // empty: every server that holds the table
+  bool start = true;                  // else it is only told how it goes
+  std::chrono::seconds limit{600};    // 1 s to a day, on each server
+};
+
+// How the compaction of a table's file on one server goes.
+struct CompactionInfo {
+  ServerName server;
+  bool running = false;
+  Status outcome;  // of one that is over, or why it was not begun
+  std::optional<std::chrono::milliseconds> age;  // since it was begun; none: never since the server started
+  int64_t bytes_before = 0;
+  int64_t bytes_after = 0;  // or now, while it runs
 };
 
 struct ServerSummary {

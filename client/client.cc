@@ -138,6 +138,29 @@ Result<PlannerState> Client::Planner(PlannerRequest request) const {
   });
 }
 
+Result<Procedures> Client::ListProcedures() const {
+  return Wait<Result<Procedures>>(*runtime_, [](Admin& admin, Once<Result<Procedures>> done) { admin.ListProcedures(std::move(done)); });
+}
+
+Result<std::string> Client::CancelProcedure(std::string_view id) const {
+  return Wait<Result<std::string>>(*runtime_, [&](Admin& admin, Once<Result<std::string>> done) {
+    admin.CancelProcedure(std::string(id), std::move(done));
+  });
+}
+
+Result<std::vector<CompactionInfo>> Client::CompactTable(std::string_view table, CompactTableOptions options) const {
+  using Servers = Result<std::vector<CompactionInfo>>;
+  return Wait<Servers>(*runtime_, [&](Admin& admin, Once<Servers> done) {
+    admin.CompactTable(std::string(table), std::move(options), std::move(done));
+  });
+}
+
+Result<TabletSummary> Client::DescribeTablet(TabletId tablet) const {
+  return Wait<Result<TabletSummary>>(*runtime_, [&](Admin& admin, Once<Result<TabletSummary>> done) {
+    admin.DescribeTablet(tablet, std::move(done));
+  });
+}
+
 Result<TabletRecovery> Client::RecoverTablet(TabletId tablet, RecoverTabletOptions options) const {
   return Wait<Result<TabletRecovery>>(*runtime_, [&](Admin& admin, Once<Result<TabletRecovery>> done) {
     admin.RecoverTablet(tablet, std::move(options), std::move(done));

@@ -91,8 +91,16 @@ class Client {
   // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the others
   // cannot take what it has, and why.
   Result<size_t> SetServer(std::string_view server, ServerChange change) const;
-  // What the elastic planner does, and why not more; switches it on or off where asked to. CONDITION_FAILED: the view is
-  // too large for one answer.
+  // What the leading master has under way.
+  Result<Procedures> ListProcedures() const;
+  // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that id;
+  // CONDITION_FAILED: it cannot be ended, or not any more, and why.
+  Result<std::string> CancelProcedure(std::string_view id) const;
+  // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that goes.
+  Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
+  // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
+  Result<TabletSummary> DescribeTablet(TabletId tablet) const;
+  // What the elastic planner does, and why not more; switches it on or off where asked to.
   Result<PlannerState> Planner(PlannerRequest request = {}) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.
   Result<ClusterInfo> DescribeCluster() const;

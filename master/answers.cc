@@ -305,7 +305,7 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
 
 }  // namespace
 
-idl::BalanceReply DescribeBalance(const Reign& reign, bool view, MonotonicTime now) {
+idl::BalanceReply DescribeBalance(const Reign& reign, MonotonicTime now) {
   const Elastic& elastic = reign.elastic();
   idl::BalanceReply reply;
   reply.enabled = elastic.on().value_or(true);
@@ -331,14 +331,6 @@ idl::BalanceReply DescribeBalance(const Reign& reign, bool view, MonotonicTime n
     refused.server = rejection.server;
     refused.detail = rejection.detail;
   }
-  if (!view) return reply;
-  reply.view = elastic.SaveView();
-  if (reply.view.size() <= kViewBytesMax) return reply;
-  SetHeader(reply.header, Error(Code::kConditionFailed,
-                                "the view of " + std::to_string(reign.image().tablets().size()) + " tablets takes " +
-                                    std::to_string(reply.view.size() >> 20) + " MiB; one answer holds " +
-                                    std::to_string(kViewBytesMax >> 20)));
-  reply.view.clear();
   return reply;
 }
 

@@ -14,8 +14,6 @@ namespace ebla::master {
 inline constexpr int kLocateLimitDefault = 100;
 inline constexpr int kLocateLimitMax = 1'000;
 inline constexpr int kListTabletsLimitDefault = 1'000;
-// Of a view's text in one answer: some 40,000 tablets.
-inline constexpr size_t kViewBytesMax = size_t{12} << 20;
 inline constexpr size_t kUnderWayMax = 1'000;  // listed
 
 // Sets a header from a status.
@@ -33,8 +31,8 @@ Result<TabletId> FindTablet(const Reign& reign, const std::string& table, const 
 std::map<std::string, idl::ServerAddress> Addresses(const Reign& reign, uint64_t since);
 idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequest& request);
 
-// What the planner does and why not more, as of its latest pass; and the present view, where asked for.
-idl::BalanceReply DescribeBalance(const Reign& reign, bool view, MonotonicTime now);
+// What the planner does and why not more, as of its latest pass.
+idl::BalanceReply DescribeBalance(const Reign& reign, MonotonicTime now);
 
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
 

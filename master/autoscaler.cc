@@ -20,13 +20,9 @@ void Autoscaler::Begin(const Action& action, Done done) {
   switch (action.kind) {
     case ActionKind::kAddServer: return Run(commands_.out, "--scale_out_command", "", std::move(done));
     case ActionKind::kDrainServer:
-      return hands_.drain(server, true, guard_([this, server, done = std::move(done)](Status status) mutable {
-                            if (status.ok()) surplus_.insert(server);
-                            done(std::move(status));
-                          }));
+      return hands_.drain(server, true, action.reason, std::move(done));
     case ActionKind::kKeepServer:
-      surplus_.erase(server);
-      return hands_.drain(server, false, std::move(done));
+      return hands_.drain(server, false, action.reason, std::move(done));
     case ActionKind::kReleaseServer:
       return Run(commands_.in, "--scale_in_command", server, guard_([this, server, done = std::move(done)](Status status) mutable {
                    if (status.ok()) ended_[server].since = executor_.Now();
@@ -49,11 +45,20 @@ void Autoscaler::Run(const std::string& command, const char* flag, const ServerN
              }));
 }
 
+std::set<ServerName> Autoscaler::Surplus() const {
+  std::set<ServerName> surplus;
+  for (const auto& [name, server] : servers_.all()) {
+    if (server.node && server.node->draining && server.node->surplus) surplus.insert(name);
+  }
+  return surplus;
+}
+
 void Autoscaler::Tick() {
-  std::erase_if(surplus_, [this](const ServerName& name) {
-    const Server* server = servers_.Find(name);
-    return !server || (server->node && !server->node->draining && !ended_.contains(name));
-  });
+  // A surplus server that has been away for long was ended by an earlier master's command, or died while it was to be.
+  for (const ServerName& name : Surplus()) {
+    const Server& server = *servers_.Find(name);
+    if (!server.live && !ended_.contains(name) && executor_.Now() - server.changed >= kEndPatience) ended_[name].since = executor_.Now();
+  }
   for (auto item = ended_.begin(); item != ended_.end();) {
     const ServerName name = item->first;
     Ended& ended = item->second;

@@ -3,8 +3,8 @@
 // a second command ends it, and then the cluster forgets it.
 // Place:      elastic.h hands it the planner's actions (planner/autoscale.h), and asks which servers are surplus.
 // Invariants: 1. One command at a time.
-//             2. Only servers that this master has drained as surplus are released. A successor takes such a drain for an
-//                operator's: the server is emptied and stays.
+//             2. Only servers that autoscale has drained as surplus are released: the mark stands in the server's node, so that a
+//                successor goes on with it. One that an operator drains, too, is emptied and stays.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -28,7 +28,7 @@ class Autoscaler {
   using Done = coordination::Callback<Status>;
   struct Hands {
     CommandRunner run;  // empty: no command can be run here
-    std::function<void(const ServerName&, bool draining, Done)> drain;
+    std::function<void(const ServerName&, bool draining, const std::string& reason, Done)> drain;
     std::function<void(const ServerName&, Done)> forget;  // refused while the server lives
   };
   struct Commands {
@@ -43,9 +43,9 @@ class Autoscaler {
   bool Busy(const Action& action) const;
   // The action is one of the planner's on servers; `done` when it is over, for people.
   void Begin(const Action& action, Done done);
-  // Once in each pass: forgets the servers that were ended, and whose drain an operator has ended.
+  // Once in each pass: forgets the servers that were ended, also by an earlier master.
   void Tick();
-  const std::set<ServerName>& surplus() const { return surplus_; }
+  std::set<ServerName> Surplus() const;
 
  private:
   void Run(const std::string& command, const char* flag, const ServerName& server, Done done);
@@ -55,7 +55,6 @@ class Autoscaler {
   const Commands commands_;
   const Hands hands_;
   bool running_ = false;
-  std::set<ServerName> surplus_;
   struct Ended {
     MonotonicTime since;
     bool forgetting = false;

@@ -135,4 +135,9 @@ void ControlLink::DropTableData(const ServerName& server, TableId table, StatusD
       [done = std::move(done)](const idl::DropTableReply& reply) mutable { done(rpc::FromIdl(reply.status)); });
 }
 
+void ControlLink::Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done) {
+  Send<idl::CompactReply>(server, std::move(request), &idl::ControlServiceCobSvIf::compactTableData,
+                          [done = std::move(done)](const idl::CompactReply& reply) mutable { done(reply); });
+}
+
 }  // namespace ebla::master

@@ -41,6 +41,7 @@ class ControlLink {
   void Freeze(const ServerName& server, std::vector<idl::FreezeTablet> tablets, Done<idl::FreezeResult> done);
   void Alter(const ServerName& server, const idl::TableSchema& schema, StatusDone done);
   void DropTableData(const ServerName& server, TableId table, StatusDone done);
+  void Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done);
 
  private:
   struct Peer {

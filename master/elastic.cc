@@ -80,11 +80,12 @@ PlannerOptions Elastic::Options() const {
 }
 
 ClusterView Elastic::View() const {
+  const std::set<ServerName> surplus = autoscaler_.Surplus();
   return MakeClusterView({.image = context_.image(),
                           .servers = context_.servers.all(),
                           .settled = [this](const TabletEntry& tablet) { return steward_.SettledLoad(tablet) != nullptr; },
                           .pasts = pasts_,
-                          .surplus = autoscaler_.surplus(),
+                          .surplus = surplus,
                           .now = context_.executor.Now(),
                           .lost_after = context_.options.replace_after});
 }
@@ -92,7 +93,10 @@ ClusterView Elastic::View() const {
 Status Elastic::Pass() {
   waits_for_ = hands_.ready();
   if (waits_for_.ok() && !switch_.on()) waits_for_ = Error(Code::kUnavailable, "whether the planner is on has not been read yet");
-  if (!waits_for_.ok()) return waits_for_;
+  if (!waits_for_.ok()) {
+    ++counts_.put_off;
+    return waits_for_;
+  }
   const MonotonicTime now = context_.executor.Now();
   pasts_.Observe(context_.image(), now);
   autoscaler_.Tick();
@@ -108,13 +112,23 @@ Status Elastic::Pass() {
   if (acts) {
     plan_ = MakePlan(view, std::move(memory_), options);
     memory_ = std::move(plan_.memory);
+    Count(now);
     for (const Action& action : plan_.actions) Begin(action);
   } else {
     plan_ = MakePlan(view, memory_, options);
     memory_ = WithoutActions(memory_, plan_, now, options.gap_max);
+    Count(now);
   }
   plan_.memory = {};
   return {};
+}
+
+// A pass that began then, and whose plan stands.
+void Elastic::Count(MonotonicTime began) {
+  ++counts_.passes;
+  counts_.last_pass_seconds = std::chrono::duration<double>(context_.executor.Now() - began).count();
+  counts_.pass_seconds += counts_.last_pass_seconds;
+  for (const auto& [what, times] : plan_.rejections) counts_.refused[what] += times;
 }
 
 bool Elastic::Doing(const Action& action) const {
@@ -128,6 +142,7 @@ bool Elastic::Doing(const Action& action) const {
 void Elastic::Begin(const Action& action) {
   if (Doing(action)) return;
   LOG(INFO) << Name(action.rule) << ": " << ToString(action) << ": " << action.reason;
+  ++counts_.actions[action.kind].begun;
   const uint64_t id = next_deed_++;
   under_way_[id] = {.action = action, .began = context_.executor.Now()};
   CarryOut(action, guard_([this, id](Status status) { End(id, std::move(status)); }));
@@ -135,9 +150,9 @@ void Elastic::Begin(const Action& action) {
 
 void Elastic::CarryOut(const Action& action, Done done) {
   switch (action.kind) {
-    case ActionKind::kSplit: return hands_.split(action.tablet, action.key, std::move(done));
+    case ActionKind::kSplit: return hands_.split(action.tablet, action.key, action.reason, std::move(done));
     case ActionKind::kTransfer: return hands_.transfer(action.tablet, action.to, std::move(done));
-    case ActionKind::kMove: return hands_.move({action.tablet, action.from, action.to}, std::move(done));
+    case ActionKind::kMove: return hands_.move({action.tablet, action.from, action.to, {idl::AskedBy::PLANNER, action.reason}}, std::move(done));
     case ActionKind::kMerge: return hands_.merge({action.tablet, action.neighbour}, std::move(done));
     default: return autoscaler_.Begin(action, std::move(done));
   }
@@ -149,6 +164,8 @@ void Elastic::End(uint64_t id, Status status) {
   Deed& over = deed.mapped();
   over.ended = context_.executor.Now();
   over.status = std::move(status);
+  PlannerCounts::Actions& counts = counts_.actions[over.action.kind];
+  ++(over.status.ok() ? counts.done : counts.failed);
   if (!over.status.ok()) {
     LOG(WARNING) << ToString(over.action) << " came to nothing: " << over.status;
     if (over.action.tablet && over.status.code() != Code::kNotFound) pasts_.NoteFailed(over.action.tablet, over.ended);
@@ -157,10 +174,13 @@ void Elastic::End(uint64_t id, Status status) {
   if (done_.size() > kDoneMax) done_.pop_back();
 }
 
-std::string Elastic::SaveView() const {
+Result<ViewPages::Page> Elastic::ViewPage(int64_t id, int64_t offset) {
+  const MonotonicTime now = context_.executor.Now();
+  if (id != 0) return views_.Next(id, offset, now);
   std::ostringstream text;
-  master::SaveView(View(), memory_, text);
-  return std::move(text).str();
+  master::SaveView(View(), memory_, Options(), text);
+  const auto fresh = static_cast<int64_t>(context_.executor.Random() >> 1 | 1);
+  return views_.Begin(fresh, std::move(text).str(), now);
 }
 
 }  // namespace ebla::master

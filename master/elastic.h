@@ -21,13 +21,18 @@
 #include "master/autoscaler.h"
 #include "master/cluster_view.h"
 #include "master/planner/planner.h"
+#include "master/planner_counts.h"
 #include "master/planner_switch.h"
 #include "master/procedures/context.h"
 #include "master/procedures/merge_tablets.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/tablet_steward.h"
+#include "master/view_pages.h"
 
 namespace ebla::master {
+
+// Of a view's text in one answer: some 40,000 tablets.
+inline constexpr size_t kViewPageBytes = size_t{12} << 20;
 
 class Elastic {
  public:
@@ -35,7 +40,7 @@ class Elastic {
   // What it asks of the reign. Each answers when it is over.
   struct Hands {
     std::function<Status()> ready;  // OK, or why nothing is planned at present
-    std::function<void(TabletId, const std::string& key, Done)> split;
+    std::function<void(TabletId, const std::string& key, const std::string& reason, Done)> split;
     std::function<void(const Neighbours&, Done)> merge;
     std::function<void(TabletId, const ServerName& to, Done)> transfer;
     std::function<void(const WantedMove&, Done)> move;
@@ -68,14 +73,17 @@ class Elastic {
   const Plan& plan() const { return plan_; }                       // of the latest pass
   const std::map<uint64_t, Deed>& under_way() const { return under_way_; }
   const std::deque<Deed>& done() const { return done_; }  // the newest first
-  // The present view with what is remembered, as text.
-  std::string SaveView() const;
+  // The present view with what is remembered and the planner's options, as text: its first page, or (with the id of one that
+  // is kept) the page from an offset on.
+  Result<ViewPages::Page> ViewPage(int64_t id, int64_t offset);
+  const PlannerCounts& counts() const { return counts_; }
 
  private:
   void Later();
   ClusterView View() const;
   PlannerOptions Options() const;
   bool Doing(const Action& action) const;
+  void Count(MonotonicTime began);
   void Begin(const Action& action);
   void CarryOut(const Action& action, Done done);
   void End(uint64_t deed, Status status);
@@ -94,6 +102,8 @@ class Elastic {
   uint64_t next_deed_ = 1;
   std::map<uint64_t, Deed> under_way_;
   std::deque<Deed> done_;
+  PlannerCounts counts_;
+  ViewPages views_{kViewPageBytes};
   Guard guard_;
 };
 

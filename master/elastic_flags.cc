@@ -23,6 +23,7 @@ DEFINE_int32(servers_min, 3, "No server is released at so few.");
 DEFINE_int32(servers_max, 100, "No server is asked for at so many.");
 DEFINE_double(operations_per_server, 20'000, "The target: operations/s that one server is meant to carry; 0: does not count.");
 DEFINE_double(cores_per_server, 0, "The same in busy cores; 0: does not count.");
+DEFINE_double(disk_per_server, 0.7, "The same as a part of its disk; 0: does not count, as where servers share one disk.");
 DEFINE_int32(scale_out_sustained_ms, 300'000, "Over the target for so long: a server is asked for.");
 DEFINE_int32(scale_in_sustained_ms, 1'800'000, "Under three quarters of the target, with one server fewer, for so long: one is drained.");
 DEFINE_int32(scale_out_rest_ms, 600'000, "After a server was asked for, until the next.");
@@ -45,6 +46,7 @@ Status TakeAutoscale(AutoscaleOptions& options) {
   options.dry_run = FLAGS_autoscale_dry_run;
   options.operations_per_server = FLAGS_operations_per_server;
   options.cores_per_server = FLAGS_cores_per_server;
+  options.disk_fraction = FLAGS_disk_per_server;
   EBLA_TRY(TakeMs("scale_out_sustained_ms", FLAGS_scale_out_sustained_ms, 0, options.over_sustained));
   EBLA_TRY(TakeMs("scale_in_sustained_ms", FLAGS_scale_in_sustained_ms, 0, options.under_sustained));
   EBLA_TRY(TakeMs("scale_out_rest_ms", FLAGS_scale_out_rest_ms, 0, options.after_growth));
@@ -58,6 +60,9 @@ Status TakeAutoscale(AutoscaleOptions& options) {
     return Error(Code::kInvalidArgument, "--operations_per_server and --cores_per_server must not be negative; 0: does not count");
   }
   if (FLAGS_scale_command_limit_s < 1) return Error(Code::kInvalidArgument, "--scale_command_limit_s must be at least 1");
+  if (FLAGS_disk_per_server < 0 || FLAGS_disk_per_server > 1) {
+    return Error(Code::kInvalidArgument, "--disk_per_server must be from 0 to 1; 0: does not count");
+  }
   if (!FLAGS_autoscale || FLAGS_autoscale_dry_run) return {};
   if (!FLAGS_scale_out_command.empty() && !FLAGS_scale_in_command.empty()) return {};
   return Error(Code::kInvalidArgument, "--autoscale needs --scale_out_command and --scale_in_command, or --autoscale_dry_run");

@@ -42,11 +42,7 @@ class MasterAdoptTest : public ::testing::Test {
     return cluster().Call(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest())->safeMode;
   }
   idl::SplitTabletReply Split(const std::string& key, int32_t deadline_ms = 0) {
-    idl::SplitTabletRequest request;
-    request.table = "carts";
-    request.key = key;
-    request.deadlineMs = deadline_ms;
-    return cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
+    return cluster().Split("carts", key, deadline_ms);
   }
   // The child's id.
   int64_t MustSplit(const std::string& key) {

@@ -270,6 +270,9 @@ TEST_F(MasterElasticTest, WhatItSeesCanBePlannedElsewhere) {
   EXPECT_EQ(saved->view.tablets[0].split_key, "50");
   EXPECT_NEAR(saved->view.tablets[0].led.operations(), 3'000, 1);
   EXPECT_EQ(saved->view.tables[0].split_operations, 1'000);
+  ASSERT_TRUE(saved->options) << "and what it goes by";
+  EXPECT_TRUE(saved->options->balances);
+  EXPECT_EQ(reply.viewBytes, static_cast<int64_t>(reply.view.size()));
   EXPECT_THAT(saved->memory.tablets, SizeIs(1)) << "it is over, and that is remembered";
   EXPECT_THAT(reply.refused, Contains(Field(&idl::RefusedAction::cause, "not yet")));
 }
@@ -288,35 +291,84 @@ TEST_F(MasterElasticTest, NothingIsPlannedWhileAServerThatLivesIsSilent) {
   EXPECT_TRUE(Splits());
 }
 
-TEST_F(MasterElasticTest, ServersComeAndGoWithTheLoad) {
-  Autoscaling autoscaling;
-  autoscaling.options = {.enabled = true,
-                         .operations_per_server = 1'000,
-                         .over_sustained = 30s,
-                         .under_sustained = 60s,
-                         .after_growth = 60s,
-                         .after_release = 60s,
-                         .servers_min = 3,
-                         .servers_max = 4};
-  std::vector<std::string> ran;
-  autoscaling.run = [&](const std::string& command, const ServerName& server, std::function<void(Status)> done) {
-    ran.push_back(command + " " + server);
-    for (auto& one : cluster().servers()) {
-      if (command == "start one" && !one->running()) one->Start();
-      if (command == "end one" && one->name() == server) one->Stop();
+// Commands that start and end servers at once, noted in `ran`.
+class MasterScaleTest : public MasterElasticTest {
+ protected:
+  Autoscaling Scaling() {
+    Autoscaling autoscaling;
+    autoscaling.options = {.enabled = true,
+                           .operations_per_server = 1'000,
+                           .over_sustained = 30s,
+                           .under_sustained = 60s,
+                           .after_growth = 60s,
+                           .after_release = 60s,
+                           .servers_min = 3,
+                           .servers_max = 4};
+    autoscaling.run = [this](const std::string& command, const ServerName& server, std::function<void(Status)> done) {
+      ran.push_back(command + " " + server);
+      for (auto& one : cluster().servers()) {
+        if (command == "start one" && !one->running()) one->Start();
+        if (command == "end one" && one->name() == server) one->Stop();
+      }
+      done({});
+    };
+    return autoscaling;
+  }
+  std::vector<idl::ServerSummary> Servers() {
+    return cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest()).value().servers;
+  }
+  std::string Draining() {
+    for (const idl::ServerSummary& server : Servers()) {
+      if (server.draining) return server.name;
     }
-    done({});
-  };
+    return "";
+  }
+  // A fourth server that the load does not need is being drained, as the master sees fit.
+  void DrainOne() {
+    rate_ = [](int) { return 1; };
+    Begin({.masters = 3, .servers = 4, .autoscaling = Scaling()}, 1'000'000, {"25", "50", "75"});
+    ASSERT_TRUE(cluster().RunUntil([&] { return !Draining().empty(); }, 600s));
+    ASSERT_THAT(ran, IsEmpty());
+  }
+
+  std::vector<std::string> ran;
+};
+
+TEST_F(MasterScaleTest, AServerDrainedAsSurplusIsReleasedByTheNextMaster) {
+  DrainOne();
+  const std::string name = Draining();
+  cluster().KillMaster(*cluster().Leader());
+  ASSERT_TRUE(cluster().WaitForLeader());
+  EXPECT_EQ(Draining(), name);
+  EXPECT_THAT(ran, IsEmpty()) << "it died between the drain and the release";
+  EXPECT_TRUE(cluster().RunUntil([&] { return !ran.empty(); }, 600s));
+  EXPECT_EQ(ran, (std::vector<std::string>{"end one " + name}));
+  cluster().KillMaster(*cluster().Leader());
+  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 3; }, 600s)) << "ended by the second, forgotten by the third";
+  EXPECT_THAT(ran, SizeIs(1));
+}
+
+TEST_F(MasterScaleTest, AServerThatAnOperatorDrainsTooStays) {
+  DrainOne();
+  idl::SetServerRequest request;
+  request.name = Draining();
+  request.__set_draining(true);
+  ASSERT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::setServer, request)->header.code, idl::Code::OK);
+  cluster().KillMaster(*cluster().Leader());
+  cluster().scheduler().RunFor(20min);
+  EXPECT_THAT(ran, IsEmpty());
+  EXPECT_EQ(Draining(), request.name);
+}
+
+TEST_F(MasterScaleTest, ServersComeAndGoWithTheLoad) {
+  const Autoscaling autoscaling = Scaling();
   rate_ = [](int) { return 45; };
   Begin({.servers = 4, .asleep = 1, .autoscaling = autoscaling}, 1'000'000, {"25", "50", "75"});
-  const auto servers = [&] {
-    return cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest()).value().servers;
-  };
-  EXPECT_TRUE(cluster().RunUntil([&] { return servers().size() == 4; }, 300s)) << "4,500 operations/s are too much for three";
+  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 4; }, 300s)) << "4,500 operations/s are too much for three";
   cluster().scheduler().RunFor(5min);
   EXPECT_EQ(ran, (std::vector<std::string>{"start one "})) << "and five are not allowed";
   rate_ = [](int) { return 1; };
-  EXPECT_TRUE(cluster().RunUntil([&] { return ran.size() > 1 && servers().size() == 3; }, 900s));
+  EXPECT_TRUE(cluster().RunUntil([&] { return ran.size() > 1 && Servers().size() == 3; }, 900s));
   EXPECT_THAT(ran.back(), HasSubstr("end one ts-"));
   cluster().scheduler().RunFor(10min);
   EXPECT_THAT(ran, SizeIs(2)) << "three are the least allowed";

@@ -159,6 +159,9 @@ MasterStats Master::Stats() const {
     stats.copies = reign->copies();
     stats.beyond_catalog = reign->BeyondCatalog().has_value();
     stats.safe_mode = reign->SafeMode().value_or("");
+    stats.procedures_by_kind = reign->ProceduresByKind();
+    stats.planner_on = reign->elastic().on().value_or(false);
+    stats.planner = reign->elastic().counts();
   }
   return stats;
 }

@@ -8,6 +8,7 @@
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "master/control_link.h"
 #include "master/guard.h"
 #include "master/options.h"
+#include "master/planner_counts.h"
 #include "master/scale_command.h"
 
 namespace ebla::master {
@@ -47,6 +49,9 @@ struct MasterStats {
   size_t copies = 0;             // learners
   bool beyond_catalog = false;   // servers report more than the catalog ever had
   std::string safe_mode;         // why nothing is repaired; empty: it is
+  std::map<std::string, size_t> procedures_by_kind;
+  bool planner_on = false;
+  PlannerCounts planner;
 };
 
 class Master {

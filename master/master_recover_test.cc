@@ -48,10 +48,7 @@ class MasterRecoverTest : public ::testing::Test {
   }
   // Returns the child's id.
   int64_t SplitAt(const std::string& key) {
-    idl::SplitTabletRequest request;
-    request.table = "carts";
-    request.key = key;
-    const auto reply = cluster_.Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value();
+    const auto reply = cluster_.Split("carts", key);
     EXPECT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
     cluster_.scheduler().RunFor(2s);
     return reply.child.tabletId;

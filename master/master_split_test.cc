@@ -29,11 +29,7 @@ class MasterSplitTest : public ::testing::Test {
     cluster().scheduler().RunFor(2s);  // and everybody has reported
   }
   idl::SplitTabletReply Split(const std::string& key, int32_t deadline_ms = 0) {
-    idl::SplitTabletRequest request;
-    request.table = "carts";
-    request.key = key;
-    request.deadlineMs = deadline_ms;
-    return cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
+    return cluster().Split("carts", key, deadline_ms);
   }
   FakeServer& ServerOf(const std::string& name) {
     for (auto& server : cluster().servers()) {
@@ -89,11 +85,7 @@ TEST_F(MasterSplitTest, WhatCannotBeIsRefused) {
   EXPECT_EQ(cut.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_THAT(cut.header.message, ::testing::HasSubstr("group"));
   EXPECT_EQ(Split(std::string(300, 'x')).header.code, idl::Code::INVALID_ARGUMENT);
-  idl::SplitTabletRequest nowhere;
-  nowhere.table = "nowhere";
-  nowhere.key = "m";
-  EXPECT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, nowhere)->header.code,
-            idl::Code::NO_SUCH_TABLE);
+  EXPECT_EQ(cluster().Split("nowhere", "m").header.code, idl::Code::NO_SUCH_TABLE);
 }
 
 // The primary refuses for good: a later epoch's Barrier shows that nothing came of it, and the intent goes.

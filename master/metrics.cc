@@ -15,6 +15,50 @@ prometheus::MetricFamily Family(std::string name, std::string help, prometheus::
   return {std::move(name), std::move(help), type, {std::move(metric)}};
 }
 
+// Numbers of one name that differ in their labels.
+class Labelled {
+ public:
+  Labelled(std::string name, std::string help, prometheus::MetricType type)
+      : family_{std::move(name), std::move(help), type, {}} {}
+
+  void Add(std::vector<prometheus::ClientMetric::Label> labels, double value) {
+    prometheus::ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    (family_.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+  prometheus::MetricFamily Take() { return std::move(family_); }
+
+ private:
+  prometheus::MetricFamily family_;
+};
+
+// Of the elastic planner in this master's term.
+void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
+  using enum prometheus::MetricType;
+  const PlannerCounts& counts = stats.planner;
+  families.push_back(Family("ebla_master_planner_on", "1 where what the planner plans is done", Gauge, stats.planner_on));
+  families.push_back(Family("ebla_planner_passes", "looks that the planner took at the cluster", Counter, static_cast<double>(counts.passes)));
+  families.push_back(Family("ebla_planner_passes_put_off", "passes that were due and not made, as in safe mode", Counter,
+                            static_cast<double>(counts.put_off)));
+  families.push_back(Family("ebla_planner_pass_seconds", "what all passes took", Counter, counts.pass_seconds));
+  families.push_back(Family("ebla_master_planner_last_pass_seconds", "what the latest pass took", Gauge, counts.last_pass_seconds));
+  Labelled actions("ebla_planner_actions", "what the planner had done, by what came of it so far", Counter);
+  for (const auto& [kind, of] : counts.actions) {
+    actions.Add({{"kind", Name(kind)}, {"outcome", "begun"}}, static_cast<double>(of.begun));
+    actions.Add({{"kind", Name(kind)}, {"outcome", "done"}}, static_cast<double>(of.done));
+    actions.Add({{"kind", Name(kind)}, {"outcome", "failed"}}, static_cast<double>(of.failed));
+  }
+  families.push_back(actions.Take());
+  Labelled refused("ebla_planner_refused", "what the planner would have done but for this cause, once in each pass", Counter);
+  for (const auto& [what, times] : counts.refused) {
+    refused.Add({{"rule", Name(what.first)}, {"cause", Name(what.second)}}, static_cast<double>(times));
+  }
+  families.push_back(refused.Take());
+  Labelled open("ebla_master_procedures_open", "what is under way, as ebla procedure list shows it", Gauge);
+  for (const auto& [kind, number] : stats.procedures_by_kind) open.Add({{"kind", kind}}, static_cast<double>(number));
+  families.push_back(open.Take());
+}
+
 }  // namespace
 
 void MasterMetrics::Refresh() {
@@ -66,6 +110,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("beyond_catalog", "1 where servers report ids or epochs that the catalog never had: see ebla cluster info",
         stats.beyond_catalog);
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
+  AddPlanner(stats, families);
   if (rpc_) {
     const process::Usage usage = process::ReadUsage();
     counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);

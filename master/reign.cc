@@ -76,6 +76,7 @@ void Reign::Create(std::string table, idl::TableOptions options, std::vector<std
   Request request;
   request.done = std::move(done);
   request.replicas = replicas;
+  request.subject = {.kind = "create", .tablet = {}, .table = table, .server = {}};
   request.decide = [table, options = std::move(*complete), points = std::move(split_points)](const Image& image) {
     return BeginTable(image, table, options, points);
   };
@@ -121,16 +122,18 @@ void Reign::HandOver(TabletId tablet, const ServerName& to, Duration patience, D
   runner_.Await(name, patience, std::move(done));
 }
 
-void Reign::Split(TabletId tablet, std::string key, Duration patience, Done done) {
+void Reign::Split(TabletId tablet, std::string key, Asked asked, Duration patience, Done done) {
   if (!ports_.options.splits) {
     return done(Error(Code::kConditionFailed, "tablets are not split here: the masters run with --splits=false"));
   }
   if (Status status = CheckSplit(image(), tablet, key); !status.ok()) return done(std::move(status));
   Request request;
   request.done = std::move(done);
-  request.decide = [this, tablet, key = std::move(key)](const Image& image) -> Result<Change> {
+  request.subject = {.kind = "split", .tablet = tablet, .table = {}, .server = {}};
+  asked.since_ms = ports_.executor.TimeOfDayMs();
+  request.decide = [this, tablet, key = std::move(key), asked = std::move(asked)](const Image& image) -> Result<Change> {
     EBLA_TRY(MayDraw());
-    return BeginSplit(image, steward_, tablet, key);
+    return BeginSplit(image, steward_, tablet, key, asked);
   };
   request.procedure = SplitTabletName(tablet);
   request.start = [this, tablet] { StartSplit(tablet); };
@@ -243,7 +246,9 @@ void Reign::Try(uint64_t id) {
 }
 
 void Reign::TryLater(uint64_t id, Status why) {
-  if (ports_.executor.Now() >= requests_.at(id).deadline) return Answer(id, std::move(why));
+  Request& request = requests_.at(id);
+  if (ports_.executor.Now() >= request.deadline) return Answer(id, std::move(why));
+  request.waits_for = std::move(why);
   ports_.executor.After(kTryAgainDelay, guard_([this, id] { Try(id); }));
 }
 

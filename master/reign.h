@@ -59,6 +59,8 @@ class Reign {
   const Servers& servers() const { return servers_; }
   size_t unsettled_tablets() const { return steward_.unsettled(); }
   size_t procedures() const { return runner_.size(); }
+  // What is under way by kind, as of the last second: cheap, for metrics.
+  std::map<std::string, size_t> ProceduresByKind() const;
   size_t unknown_ids() const { return unknown_ids_; }
   size_t copies() const { return keeper_.copies(); }
   // Why nothing is repaired at present; none: it is.
@@ -75,7 +77,7 @@ class Reign {
   void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
   // Splits the tablet at the key. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
   // the split.
-  void Split(TabletId tablet, std::string key, Duration patience, Done done);
+  void Split(TabletId tablet, std::string key, Asked asked, Duration patience, Done done);
   // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers. Refused as
   // CheckMerge() says; UNAVAILABLE: it could not be begun in time, or came to nothing.
   void Merge(const Neighbours& two, Duration patience, Done done);
@@ -100,9 +102,31 @@ class Reign {
   struct ServerChange {
     std::optional<bool> draining;
     std::optional<bool> maintenance;
+    bool surplus = false;     // where it begins to drain: autoscale's wish, to release it once it is empty
+    std::string reason = {};  // for that, in numbers
   };
   void SetServer(const ServerName& server, ServerChange change, Done done);
   std::string WhyNotDrained(const ServerName& server) const { return keeper_.WhyNotDrained(server); }
+
+  // Ends what is under way by that id (procedure_list.h), so that everything is as before; `done` with what becomes of it, for
+  // people. NOT_FOUND: nothing has that id; CONDITION_FAILED: it cannot be, or not any more, and why.
+  void CancelProcedure(const std::string& id, Duration patience, coordination::Callback<Result<std::string>> done);
+  // Has the servers that hold the table, or one of them, compact its file, or only tell how that goes: one answer for each, in
+  // order of name. NO_SUCH_TABLE; NOT_FOUND: the server holds nothing of it.
+  struct Compaction {
+    std::string table;
+    ServerName server;  // empty: all
+    bool start = false;
+    int32_t limit_s = 0;
+  };
+  void Compact(const Compaction& wanted, coordination::Callback<Result<std::vector<idl::Compaction>>> done);
+  // ---- for those who list what is under way ----
+  const Context& context() const { return context_; }
+  const TabletSteward& steward() const { return steward_; }
+  const ReplicaKeeper& keeper() const { return keeper_; }
+  const ProcedureRunner& runner() const { return runner_; }
+  // Each request that waits to be begun: what it asks for, since when, and what it waits for.
+  void ForEachWaiting(const std::function<void(const Subject&, MonotonicTime, const Status&)>& visit) const;
 
   // The planner, and whether it acts: CONDITION_FAILED or UNAVAILABLE where that could not be changed.
   Elastic& elastic() { return elastic_; }
@@ -121,6 +145,8 @@ class Reign {
     bool decided = false;  // its Multi has been sent, or done
     std::function<Result<Change>(const Image&)> decide;
     size_t replicas = 0;               // draws ids, and needs so many servers; 0: draws none
+    Subject subject = {};              // while it waits to be begun; no kind: it is not listed
+    Status waits_for = {};
     std::string procedure;             // to start when decided, and to wait for
     std::function<void()> start;
   };
@@ -138,8 +164,10 @@ class Reign {
   void StartJoin(TabletId tablet);
   void BringTogether(const Neighbours& two, Duration patience, Done done);
   void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
-  void MoveByPlan(const WantedMove& move, Done done);
+  void MoveByPlan(WantedMove move, Done done);
   Elastic::Hands PlannersHands();
+  void EndDrain(const ServerName& server, Duration patience, coordination::Callback<Result<std::string>> done);
+  bool CancelWaiting(const Subject& subject);
   void OnServerChange(const ServerName& server);
   void ConsiderReported(const ServerName& server, const Report& report);
   void OnTabletsChanged(TableId table);

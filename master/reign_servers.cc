@@ -19,7 +19,19 @@ using coordination::Op;
 
 namespace {
 constexpr Duration kRereadDelay = std::chrono::milliseconds(200);
+
+// An operator's drain of a server that autoscale drains already keeps it.
+void Drain(bool draining, bool surplus, const std::string& reason, int64_t now_ms, idl::ServerNode& node) {
+  if (!draining) {
+    node.drainSinceMs = 0;
+  } else if (!node.draining) {
+    node.drainSinceMs = now_ms;
+  }
+  node.draining = draining;
+  node.surplus = draining && surplus;
+  node.drainReason = node.surplus ? reason.substr(0, kReasonBytesMax) : "";
 }
+}  // namespace
 
 Status Reign::CheckRemoval(const ServerName& name) const {
   const Server* server = servers_.Find(name);
@@ -116,7 +128,7 @@ void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
     if (drain && !node->draining) {  // again: servers may have gone meanwhile
       if (Status status = MayDrain(name); !status.ok()) return Answer(id, std::move(status));
     }
-    if (wanted.draining) node->draining = *wanted.draining;
+    if (wanted.draining) Drain(*wanted.draining, wanted.surplus, wanted.reason, ports_.executor.TimeOfDayMs(), *node);
     if (wanted.maintenance) node->maintenance = *wanted.maintenance;
     std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
                            Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
@@ -126,7 +138,8 @@ void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
                                  return Answer(id, std::move(outcome.error().status));
                                }
                                LOG(INFO) << "server " << node.name << (node.draining ? " drains" : " does not drain")
-                                         << (node.maintenance ? ", under maintenance" : "") << ", as an operator asked";
+                                         << (node.surplus ? ", as it is one too many" : "")
+                                         << (node.maintenance ? ", under maintenance" : "");
                                servers_.SetNode(node);
                                Answer(id, {});
                              }));
@@ -134,6 +147,7 @@ void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
 }
 
 void Reign::Move(WantedMove move, Duration patience, Done done) {
+  move.asked = {idl::AskedBy::OPERATOR, "", ports_.executor.TimeOfDayMs()};
   Request request;
   request.done = std::move(done);
   request.decide = [this, move](const Image& image) -> Result<Change> {
@@ -148,11 +162,11 @@ void Reign::Move(WantedMove move, Duration patience, Done done) {
 }
 
 void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
+  if (Status status = CheckCancel(image(), tablet); !status.ok()) return done(std::move(status));
   Request request;
   request.done = std::move(done);
   request.decide = [tablet](const Image& image) -> Result<Change> {
-    const TabletEntry* entry = image.Tablet(tablet);
-    if (!entry || !entry->node.__isset.move) return Error(Code::kNotFound, "no move of that tablet is under way");
+    EBLA_TRY(CheckCancel(image, tablet));
     return CancelMoves(image, {tablet});
   };
   request.procedure = "";  // over with the commit
@@ -161,7 +175,9 @@ void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
 }
 
 // Not tried again where it cannot begin: the planner will see.
-void Reign::MoveByPlan(const WantedMove& move, Done done) {
+void Reign::MoveByPlan(WantedMove move, Done done) {
+  move.asked.by = idl::AskedBy::PLANNER;
+  move.asked.since_ms = ports_.executor.TimeOfDayMs();
   catalog_.Commit(
       [this, move](const Image& image) -> Result<Change> {
         EBLA_TRY(CheckMove(image, servers_, move));
@@ -180,13 +196,15 @@ Elastic::Hands Reign::PlannersHands() {
     const auto why = SafeMode();
     return why ? Status(Error(Code::kUnavailable, "nothing is changed in safe mode: " + *why)) : AllReported();
   };
-  hands.split = [this](TabletId tablet, const std::string& key, Done done) { Split(tablet, key, kSplitPatience, std::move(done)); };
+  hands.split = [this](TabletId tablet, const std::string& key, const std::string& reason, Done done) {
+    Split(tablet, key, {idl::AskedBy::PLANNER, reason}, kSplitPatience, std::move(done));
+  };
   hands.merge = [this](const Neighbours& two, Done done) { BringTogether(two, kMergePatience, std::move(done)); };
   hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) { HandOver(tablet, to, kHandOverPatience, std::move(done)); };
   hands.move = [this](const WantedMove& move, Done done) { MoveByPlan(move, std::move(done)); };
   hands.servers.run = ports_.run_command;
-  hands.servers.drain = [this](const ServerName& server, bool draining, Done done) {
-    SetServer(server, {.draining = draining, .maintenance = std::nullopt}, std::move(done));
+  hands.servers.drain = [this](const ServerName& server, bool draining, const std::string& reason, Done done) {
+    SetServer(server, {.draining = draining, .maintenance = std::nullopt, .surplus = draining, .reason = reason}, std::move(done));
   };
   hands.servers.forget = [this](const ServerName& server, Done done) { RemoveServer(server, std::move(done)); };
   return hands;

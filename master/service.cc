@@ -6,6 +6,7 @@
 #include "common/rpc/idl_convert.h"
 #include "idl/types_constants.h"
 #include "master/answers.h"
+#include "master/procedure_list.h"
 #include "master/reign.h"
 
 namespace ebla::master {
@@ -219,7 +220,7 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
       SetHeader(reply.header, tablet.error());
       return cob(reply);
     }
-    reign.Split(*tablet, request.key, Patience(request.deadlineMs), [this, cob, request, id = *tablet](Status status) {
+    reign.Split(*tablet, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request, id = *tablet](Status status) {
       idl::SplitTabletReply reply;
       if (status.code() == Code::kDeadlineExceeded) {
         status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
@@ -284,7 +285,17 @@ void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceReques
       // Where none can be made, the answer says what it waits for.
       if (status.ok() && request.now) static_cast<void>(now->elastic().Pass());
       idl::BalanceReply reply;
-      if (now) reply = DescribeBalance(*now, request.view && status.ok(), executor_.Now());
+      if (now) reply = DescribeBalance(*now, executor_.Now());
+      if (status.ok() && request.view) {
+        auto page = now->elastic().ViewPage(request.viewId, request.viewOffset);
+        if (page) {
+          reply.viewId = page->id;
+          reply.viewBytes = static_cast<int64_t>(page->bytes);
+          reply.view = std::move(page->text);
+        } else {
+          status = page.error();
+        }
+      }
       if (!status.ok()) SetHeader(reply.header, status);
       cob(reply);
     };
@@ -348,6 +359,40 @@ void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::Rem
            cob(reply);
          });
        });
+}
+
+void MasterService::listProcedures(Cob<idl::ListProceduresReply> cob, const idl::ListProceduresRequest& request) {
+  Lead(std::move(cob), request, [](Reign& reign, const Cob<idl::ListProceduresReply>& cob, const idl::ListProceduresRequest&) {
+    idl::ListProceduresReply reply;
+    reply.procedures = ListProcedures(reign);
+    reply.total = static_cast<int64_t>(reply.procedures.size());
+    if (reply.procedures.size() > kProceduresListedMax) reply.procedures.resize(kProceduresListedMax);
+    cob(reply);
+  });
+}
+
+void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const idl::CancelProcedureRequest& request) {
+  Lead(std::move(cob), request,
+       [this](Reign& reign, const Cob<idl::CancelProcedureReply>& cob, const idl::CancelProcedureRequest& request) {
+         reign.CancelProcedure(request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
+           idl::CancelProcedureReply reply;
+           SetHeader(reply.header, outcome ? Status() : outcome.error());
+           if (outcome) reply.outcome = *std::move(outcome);
+           cob(reply);
+         });
+       });
+}
+
+void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
+  Lead(std::move(cob), request, [](Reign& reign, const Cob<idl::CompactTableReply>& cob, const idl::CompactTableRequest& request) {
+    reign.Compact({.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
+                  [cob](Result<std::vector<idl::Compaction>> servers) {
+                    idl::CompactTableReply reply;
+                    SetHeader(reply.header, servers ? Status() : servers.error());
+                    if (servers) reply.servers = *std::move(servers);
+                    cob(reply);
+                  });
+  });
 }
 
 void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {

@@ -45,6 +45,9 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) override;
   void adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) override;
   void removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) override;
+  void listProcedures(Cob<idl::ListProceduresReply> cob, const idl::ListProceduresRequest& request) override;
+  void cancelProcedure(Cob<idl::CancelProcedureReply> cob, const idl::CancelProcedureRequest& request) override;
+  void compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) override;
   void clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest& request) override;
 
  private:

@@ -22,7 +22,18 @@ void Shard::Receive(ServerName from, Incarnation incarnation, std::vector<PeerCa
   ports_.executor.Post([this, from = std::move(from), incarnation, calls = std::move(calls)]() mutable {
     const MonotonicTime now = ports_.executor.Now();
     peer_link_.Hear(from, incarnation);
-    for (PeerCall& call : calls) ReceiveOne(from, std::move(call), now);
+    std::vector<PeerCall> unknown;
+    for (PeerCall& call : calls) {
+      if (Find(call.tablet) == nullptr) {
+        unknown.push_back(std::move(call));
+      } else {
+        ReceiveOne(from, std::move(call), now);
+      }
+    }
+    Pump();
+    if (unknown.empty()) return;
+    // A split's child comes to be when its parent hears, in this very message, that the SPLIT is committed.
+    for (PeerCall& call : unknown) ReceiveOne(from, std::move(call), now);
     Pump();
   });
 }

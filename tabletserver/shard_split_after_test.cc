@@ -7,28 +7,17 @@
 #include <random>
 
 #include "tabletserver/any_writes.h"
-#include "tabletserver/group_fixture.h"
+#include "tabletserver/split_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitAfterTest : public GroupFixture {
+class ShardSplitAfterTest : public SplitFixture {
  protected:
-  static constexpr int64_t kChild = kTablet + 64;
   static constexpr TabletId kParentId{static_cast<uint64_t>(kTablet)};
 
-  void SetUp() override {
-    options_.checkpoint = {.period = 600s, .log_bytes = 100'000'000, .look_every = 500ms};  // only those asked for
-    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-  }
-  bool Serves(const std::string& server, int64_t tablet = kTablet) {
-    return Until([&] {
-      const auto view = View(server, tablet);
-      return view != nullptr && view->barrier_applied;
-    }, 10s);
-  }
   void LeadAndSplit() {
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));

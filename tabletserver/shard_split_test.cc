@@ -5,27 +5,15 @@
 #include <cstdlib>
 #include <random>
 
-#include "tabletserver/group_fixture.h"
+#include "tabletserver/split_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitTest : public GroupFixture {
+class ShardSplitTest : public SplitFixture {
  protected:
-  static constexpr int64_t kChild = kTablet + 64;
-
-  void SetUp() override {
-    options_.checkpoint = {.period = 600s, .log_bytes = 100'000'000, .look_every = 500ms};  // only those asked for
-    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-  }
-  bool Serves(const std::string& server, int64_t tablet = kTablet) {
-    return Until([&] {
-      const auto view = View(server, tablet);
-      return view != nullptr && view->barrier_applied;
-    }, 10s);
-  }
   void Lead(const std::vector<std::string>& voters) {
     ASSERT_TRUE(Configure(1, {"ts-1", voters, {}}));
     ASSERT_TRUE(Serves("ts-1"));
@@ -48,6 +36,36 @@ class ShardSplitTest : public GroupFixture {
               (view == nullptr ? "?" : view->role == RoleKind::kPrimary ? "*" : view->incomplete ? "!" : "") + " ";
     }
     return text;
+  }
+  // Of ts-1, in epoch 1.
+  static idl::SplitRequest Order(const std::string& key, int64_t child) {
+    idl::SplitRequest request;
+    request.header.clusterId = kCluster;
+    request.header.masterTerm = 1;
+    request.header.toServer = "ts-1";
+    request.header.toIncarnation = 1;
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = kTablet;
+    request.tablets[0].epoch = 1;
+    request.tablets[0].key = key;
+    request.tablets[0].childId = child;
+    return request;
+  }
+  // A write whose answer is not waited for.
+  using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
+  Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0) {
+    idl::WriteRequest request;
+    request.header.tableId = kTable;
+    request.header.deadlineMs = deadline_ms;
+    request.header.__set_tabletTimeMs(static_cast<int64_t>(View(server)->time.at.value));
+    request.clientId = client;
+    request.sequence = sequence;
+    request.level = idl::WriteLevel::PRIMARY;
+    request.firstIncomplete = 1;
+    request.writes = std::move(writes);
+    auto reply = std::make_shared<std::optional<idl::WriteReply>>();
+    at(server).server->tablet_service()->write([reply](const idl::WriteReply& answer) { *reply = answer; }, request);
+    return reply;
   }
   std::string Value(const std::string& server, const std::string& key, idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
     const idl::GetReply reply = Get(server, key, level);
@@ -139,35 +157,79 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   Lead({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
-  idl::SplitRequest request;
   std::optional<idl::SplitReply> answer;
   world_.Post([&] {
-    request.header.clusterId = kCluster;
-    request.header.masterTerm = 1;
-    request.header.toServer = "ts-1";
-    request.header.toIncarnation = 1;
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
-    request.tablets[0].epoch = 1;
-    request.tablets[0].key = "m";
-    request.tablets[0].childId = kChild;
-    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { answer = reply; }, request);
+    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { answer = reply; }, Order("m", kChild));
   });
   ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
-  const idl::WriteReply parked = WriteAs("ts-1", 9, 1, {PutOf("p", "2")}, idl::WriteLevel::PRIMARY);
-  EXPECT_EQ(parked.header.code, Code::COME_AGAIN);
+  const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
+  const Asked late = Ask("ts-1", 8, 2, {PutOf("q", "2")}, 300);
   const idl::WriteReply kept = WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY);
   EXPECT_EQ(kept.header.code, Code::OK);
   ASSERT_TRUE(kept.header.__isset.range) << "the child knows nothing of it, and a session waits for it there in vain";
   EXPECT_EQ(kept.header.range.endKey, "m");
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
+  ASSERT_TRUE(Until([&] { return late->has_value(); }, 5s));
+  EXPECT_EQ((*late)->header.code, Code::DEADLINE_EXCEEDED) << "it was not executed, and the client may say so";
+  EXPECT_FALSE(parked->has_value());
   EXPECT_FALSE(answer.has_value());
   Heal();
-  EXPECT_EQ(Value("ts-1", "p"), "1");
+  ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
+  EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to come again";
+  EXPECT_EQ(Value("ts-1", "p"), "2");
+  EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(Code::NOT_FOUND));
   ASSERT_TRUE(answer.has_value());
   EXPECT_EQ(answer->results[0].status.code, Code::OK);
   EXPECT_EQ(WriteAs("ts-1", 9, 3, {PutOf("p", "2")}).header.code, Code::OK);
   EXPECT_EQ(Ranges("ts-1"), kBoth);
+}
+
+// What a client waits because of a split is the commit of SPLIT, and one round to the child's followers, two for a read while
+// there is no lease yet; none is sent away. A message takes a millisecond here.
+TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
+  int under_way = 0;
+  std::map<std::string, Duration> longest;
+  std::vector<std::string> sent_away;
+  const auto note = [&](const std::string& what, MonotonicTime begun, const idl::ReplyHeader& header) {
+    --under_way;
+    longest[what] = std::max(longest[what], world_.Now() - begun);
+    if (header.code != Code::OK) sent_away.push_back(what + ": " + header.message);
+  };
+  int64_t client = 100;
+  const auto ask = [&] {
+    for (const std::string key : {"a", "p"}) {
+      ++under_way;
+      idl::GetRequest get;
+      get.header.tableId = kTable;
+      get.key = key;
+      get.__isset.options = true;
+      get.options.level = idl::ReadLevel::STRONG;
+      at("ts-1").server->tablet_service()->get(
+          [&, key, begun = world_.Now()](const idl::GetReply& reply) { note("get " + key, begun, reply.header); }, get);
+      ++under_way;
+      idl::WriteRequest put;
+      put.header.tableId = kTable;
+      put.header.__set_tabletTimeMs(static_cast<int64_t>(View("ts-1")->time.at.value));
+      put.clientId = ++client;
+      put.sequence = put.firstIncomplete = 1;
+      put.writes = {PutOf(key, "2")};
+      at("ts-1").server->tablet_service()->write(
+          [&, key, begun = world_.Now()](const idl::WriteReply& reply) { note("put " + key, begun, reply.header); }, put);
+    }
+  };
+  for (int i = 0; i < 200; ++i) {
+    world_.After(i * 250us, ask);
+    if (i != 40) continue;
+    world_.After(i * 250us, [&] { at("ts-1").server->control_service()->split([](const idl::SplitReply&) {}, Order("m", kChild)); });
+  }
+  ASSERT_TRUE(Until([&] { return client == 100 + 400 && under_way == 0; }, 5s));
+  EXPECT_EQ(Ranges("ts-1"), kBoth);
+  EXPECT_EQ(sent_away, std::vector<std::string>());
+  for (const auto& [what, wait] : longest) {
+    EXPECT_LE(wait, what.starts_with("put") ? 4ms : 6ms) << what << " waited " << wait.count() << " ns";
+  }
 }
 
 // PROTOCOL 13, at every moment of it: nothing that was acknowledged is lost, and both halves are led again.
@@ -285,17 +347,7 @@ TEST_F(ShardSplitTest, ATombstoneBeforeTheBirth) {
 TEST_F(ShardSplitTest, ADropAppliesACommittedSplitFirst) {
   Lead({"ts-1", "ts-2", "ts-3"});
   bool done = false;
-  idl::SplitRequest request;
-  request.header.clusterId = kCluster;
-  request.header.masterTerm = 1;
-  request.header.toServer = "ts-1";
-  request.header.toIncarnation = 1;
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = kTablet;
-  request.tablets[0].epoch = 1;
-  request.tablets[0].key = "m";
-  request.tablets[0].childId = kChild;
-  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { done = true; }, request);
+  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { done = true; }, Order("m", kChild));
   ASSERT_TRUE(scheduler_.RunUntil([&] { return HoldsSplitUnapplied("ts-3"); }, 5s));
   Cut("ts-1", "ts-3");
   ASSERT_TRUE(Until([&] { return done; }, 5s));

@@ -138,13 +138,16 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                  DeliveryRoute::Ports{delivery(), directory_, Pointers(shards_), peers_, ports_.connector}),
       any_writes_(options_.identity.name, options_.identity.incarnation, options_.any_writes,
                   AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
+      compactor_(ports_.compaction == nullptr ? ports_.background : *ports_.compaction,
+                 {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
+                  .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_,
                                ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store,
                                             directory_)})),
       control_service_(std::make_shared<ControlService>(
           ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
-                                ports_.store, directory_, ports_.background, Pointers(shards_), peers_})),
+                                ports_.store, directory_, ports_.background, Pointers(shards_), peers_, compactor_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_),
           ports_.store, ports_.background})),

@@ -23,6 +23,7 @@
 #include "tabletserver/caretaker.h"
 #include "tabletserver/any_writes.h"
 #include "tabletserver/checkpointer.h"
+#include "tabletserver/compactor.h"
 #include "tabletserver/deliverer.h"
 #include "tabletserver/identity.h"
 #include "tabletserver/master_link.h"
@@ -46,6 +47,7 @@ struct TabletServerPorts {
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
   Executor* delivery = nullptr;    // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
+  Executor* compaction = nullptr;  // busy for seconds at a stretch where an operator has a table compacted. Null: `background`
 };
 
 struct TabletServerOptions {
@@ -134,6 +136,7 @@ class TabletServer {
   Caretaker caretaker_;
   Deliverer deliverer_;
   AnyWrites any_writes_;
+  Compactor compactor_;
   std::shared_ptr<TabletService> tablet_service_;        // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;

@@ -87,6 +87,18 @@ struct AlterReply { 1: types.Status status }
 struct DropTableRequest { 1: ControlHeader header, 2: i64 tableId }
 struct DropTableReply { 1: types.Status status }
 
+// Gives the room of deleted records in the table's file back to the file system, in the background and for at most limitS seconds: begun
+// where `start` says so and none runs. What is answered is the one that runs, or the latest of this table since the server started.
+struct CompactRequest { 1: ControlHeader header, 2: i64 tableId, 3: bool start, 4: i32 limitS }
+struct CompactReply {
+  1: types.Status status
+  2: bool running
+  3: i64 ageMs                        // since it was begun; -1: never was
+  4: i64 bytesBefore                  // of the file
+  5: i64 bytesAfter                   // or now, while it runs
+  6: optional types.Status outcome    // of one that is over
+}
+
 service ControlService {
   ConfigureReply configure(1: ConfigureRequest request)
   FenceReply fence(1: FenceRequest request)
@@ -96,4 +108,5 @@ service ControlService {
   FreezeReply freeze(1: FreezeRequest request)
   AlterReply alter(1: AlterRequest request)
   DropTableReply dropTableData(1: DropTableRequest request)
+  CompactReply compactTableData(1: CompactRequest request)
 }

@@ -261,7 +261,9 @@ struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that 
 // The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead of at the next
 // interval. The answer tells what is under way, what was done lately (newest first) and what was refused and why, as of the latest pass. Switched
 // off, it goes on planning and does nothing: what it would do stands in `planned`.
-struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now, 4: bool view }
+// A view that one answer does not hold comes in pages: the first answer names the view, and further requests ask for it from an offset on.
+// CONDITION_FAILED: it is kept no more; begin again.
+struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now, 4: bool view, 14: i64 viewId, 15: i64 viewOffset }
 struct PlannedAction {
   1: string rule
   2: string what                      // "split tablet 7 at \"m\""
@@ -279,8 +281,52 @@ struct BalanceReply {
   5: list<PlannedAction> underWay
   6: list<PlannedAction> done         // or failed; the latest 100
   7: list<RefusedAction> refused      // the first 1,000 of the latest pass
-  8: string view                      // as `ebla balance explain --view` reads it; where asked for
+  8: string view                      // as `ebla balance explain --view` reads it; where asked for; from viewOffset on
+  18: i64 viewId                      // of what `view` is a part of
+  19: i64 viewBytes                   // of the whole
 }
+
+// What the leading master has under way. `id` names the same work under every master: what kind it is and of what ("move-7",
+// "drain-ts-3"), so that it may be given to cancelProcedure after a change of master too.
+enum AskedBy { UNKNOWN = 0, OPERATOR = 1, PLANNER = 2, DRAIN = 3, MASTER = 4 }  // MASTER: by itself, to keep what it promises
+struct ProcedureSummary {
+  1: string id
+  2: string kind                      // move, split, transfer, drain, repair, recover, create, drop, schema, ...
+  3: i64 tabletId                     // 0: of none
+  4: string table                     // its name; empty: of none
+  5: string server                    // the one drained, moved to or handed to; empty: none
+  6: string fromServer                // where it is moved from
+  7: AskedBy askedBy
+  8: string reason                    // the planner's or the master's, in numbers; empty: none
+  9: i64 ageMs                        // since it was asked for; -1: not known
+  10: bool ageOfTerm                  // since this master took it up, that is: it is older
+  11: string step                     // where it is
+  12: string waitsFor                 // empty: nothing but its turn
+  13: bool cancellable
+  14: string cancelNote               // what cancelling does, or why it cannot be any more
+  15: i64 doneUnits                   // progress, where it is known: doneUnits of allUnits of `unit`
+  16: i64 allUnits                    // 0: not known
+  17: string unit
+}
+struct ListProceduresRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+struct ListProceduresReply { 1: MasterReplyHeader header, 2: list<ProcedureSummary> procedures, 3: i64 total }  // the first 1,000
+// NOT_FOUND: nothing of that id is under way; CONDITION_FAILED: it cannot be cancelled, or not any more, and why.
+struct CancelProcedureRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string id, 3: i32 deadlineMs = 0 }
+struct CancelProcedureReply { 1: MasterReplyHeader header, 2: string outcome }
+
+// Has servers give the room of deleted records back to their file system, in the background. `start`: begins where none of this table
+// runs; else it only tells. One answer for each server that holds the table, or for `server` alone.
+struct CompactTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: bool start, 5: i32 limitS, 6: i32 deadlineMs = 0 }
+struct Compaction {
+  1: string server
+  2: types.Code code = types.Code.OK  // how it ended, or why it was not begun
+  3: string message
+  4: bool running
+  5: i64 ageMs                        // since it was begun; -1: never was
+  6: i64 bytesBefore                  // of the file
+  7: i64 bytesAfter                   // or now, while it runs
+}
+struct CompactTableReply { 1: MasterReplyHeader header, 2: list<Compaction> servers }
 
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
@@ -307,6 +353,9 @@ service MasterService {
   RemoveServerReply removeServer(1: RemoveServerRequest request)
   SetServerReply setServer(1: SetServerRequest request)
   BalanceReply balance(1: BalanceRequest request)
+  ListProceduresReply listProcedures(1: ListProceduresRequest request)
+  CancelProcedureReply cancelProcedure(1: CancelProcedureRequest request)
+  CompactTableReply compactTable(1: CompactTableRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
 }
 
@@ -324,7 +373,8 @@ struct NextIdNode { 1: i64 nextId }
 struct PlannerNode { 1: bool enabled }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
-struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining }
+// surplus: it drains because autoscale has one server too many, and is to be released once it is empty; drainSinceMs: time of day.
+struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs, 20: string drainReason }
 // /live/<name>: ephemeral, while the server lives.
 // lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
 struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint, 4: types.Endpoint http, 5: string rack, 6: i64 startNonce, 7: optional string lockMark }
@@ -334,11 +384,12 @@ struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<bin
 // /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
 // split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so that
 // nobody who does not know it may take it for empty.
-struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch }
+// askedBy, reason, sinceMs (time of day): for people alone.
+struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason, 15: i64 sinceMs }
 // move: a replica is being brought from one server to another; gone with the old replica.
-struct MoveIntent { 1: string fromServer, 2: string toServer }
+struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
 // merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes. givenUp: it
 // is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
-struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp }
+struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
 // merged: a voter may not have united the two yet, and they are no strays where they lie. Gone when no voter needs it.
 struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged }

@@ -316,9 +316,81 @@ void Admin::Planner(PlannerRequest request, Once<Result<PlannerState>> done) {
   wanted.view = request.view;
   Ask<idl::BalanceRequest, idl::BalanceReply>(
       "balance", std::move(wanted), {},
-      [done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
+      [this, done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
         if (!answer) return done(Error(answer.error()));
-        done(FromIdl(std::move(answer->reply)));
+        const int64_t id = answer->reply.viewId;
+        const auto bytes = static_cast<size_t>(std::max<int64_t>(0, answer->reply.viewBytes));
+        RestOfView(id, bytes, FromIdl(std::move(answer->reply)), std::move(done));
+      });
+}
+
+// The pages of the view after those that the state has.
+void Admin::RestOfView(int64_t id, size_t bytes, PlannerState state, Once<Result<PlannerState>> done) {
+  if (state.view.size() >= bytes) return done(std::move(state));
+  idl::BalanceRequest wanted;
+  wanted.view = true;
+  wanted.viewId = id;
+  wanted.viewOffset = static_cast<int64_t>(state.view.size());
+  Ask<idl::BalanceRequest, idl::BalanceReply>(
+      "balance", std::move(wanted), {},
+      [this, id, bytes, state = std::move(state), done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        if (answer->reply.view.empty()) return done(Error(Code::kUnavailable, "the view came to no end: ask for it again"));
+        state.view += answer->reply.view;
+        RestOfView(id, bytes, std::move(state), std::move(done));
+      });
+}
+
+void Admin::ListProcedures(Once<Result<Procedures>> done) {
+  Ask<idl::ListProceduresRequest, idl::ListProceduresReply>(
+      "listProcedures", {}, {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::ListProceduresReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply));
+      });
+}
+
+void Admin::CancelProcedure(std::string id, Once<Result<std::string>> done) {
+  idl::CancelProcedureRequest request;
+  request.id = std::move(id);
+  MasterClient::CallOptions call;
+  call.mutates = true;
+  Ask<idl::CancelProcedureRequest, idl::CancelProcedureReply>(
+      "cancelProcedure", std::move(request), std::move(call),
+      [done = std::move(done)](Result<MasterClient::Answer<idl::CancelProcedureReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(std::move(answer->reply.outcome));
+      });
+}
+
+void Admin::CompactTable(std::string table, CompactTableOptions options, Once<Result<std::vector<CompactionInfo>>> done) {
+  idl::CompactTableRequest request;
+  request.table = std::move(table);
+  request.server = std::move(options.server);
+  request.start = options.start;
+  request.limitS = static_cast<int32_t>(std::clamp<int64_t>(options.limit.count(), 0, std::numeric_limits<int32_t>::max()));
+  Ask<idl::CompactTableRequest, idl::CompactTableReply>(
+      "compactTable", std::move(request), {},
+      [done = std::move(done)](Result<MasterClient::Answer<idl::CompactTableReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        done(FromIdl(answer->reply));
+      });
+}
+
+void Admin::DescribeTablet(TabletId tablet, Once<Result<TabletSummary>> done) {
+  idl::ListTabletsRequest request;
+  request.afterTabletId = static_cast<int64_t>(tablet.value) - 1;
+  request.limit = 1;
+  request.replicas = true;
+  Ask<idl::ListTabletsRequest, idl::ListTabletsReply>(
+      "listTablets", std::move(request), {},
+      [tablet, done = std::move(done)](Result<MasterClient::Answer<idl::ListTabletsReply>> answer) mutable {
+        if (!answer) return done(Error(answer.error()));
+        const auto& tablets = answer->reply.tablets;
+        if (tablets.empty() || tablets[0].info.tabletId != static_cast<int64_t>(tablet.value)) {
+          return done(Error(Code::kNotFound, "there is no tablet " + std::to_string(tablet.value)));
+        }
+        done(FromIdl(tablets[0]));
       });
 }
 

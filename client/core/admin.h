@@ -36,6 +36,11 @@ class Admin {
   void MoveTablet(std::string table, std::string key, TabletMove move, Once<Status> done);
   void SetServer(std::string server, ServerChange change, Once<Result<size_t>> done);
   void Planner(PlannerRequest request, Once<Result<PlannerState>> done);
+  void ListProcedures(Once<Result<Procedures>> done);
+  void CancelProcedure(std::string id, Once<Result<std::string>> done);
+  void CompactTable(std::string table, CompactTableOptions options, Once<Result<std::vector<CompactionInfo>>> done);
+  // The replicas of one tablet; NOT_FOUND: there is none of that id.
+  void DescribeTablet(TabletId tablet, Once<Result<TabletSummary>> done);
   void DescribeCluster(Once<Result<ClusterInfo>> done);
   void Locate(std::string table, std::string key, Once<Result<TabletPlace>> done);
   void ListKept(std::string table, Once<Result<KeptWrites>> done);
@@ -52,6 +57,7 @@ class Admin {
            std::move_only_function<void(Result<MasterClient::Answer<Reply>>)> done);
   void AwaitServing(std::string name, MonotonicTime end, Once<Result<TableInfo>> done);
   void NextTablets(std::shared_ptr<TabletPages> pages);
+  void RestOfView(int64_t id, size_t bytes, PlannerState state, Once<Result<PlannerState>> done);
 
   MasterClient& masters_;
   Network& network_;

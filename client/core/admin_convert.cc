@@ -97,6 +97,7 @@ TableInfo FromIdl(const idl::TableSummary& summary) {
 namespace {
 
 TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
+  const bool found = load.__isset.splitFinding;
   return {.size_bytes = load.sizeBytes,
           .records = load.records,
           .reads_per_second = load.readsPerSecond,
@@ -107,7 +108,14 @@ TabletLoadInfo FromIdl(const idl::TabletLoad& load) {
           .leading = load.leading,
           .popular_key = load.splitFinding.popularKey,
           .popular_part = load.splitFinding.part,
-          .barrier_applied = load.barrierApplied};
+          .barrier_applied = load.barrierApplied,
+          .cache_misses_per_second = load.cacheMissesPerSecond,
+          .peak_operations_per_second = load.peaks.operationsPerSecond,
+          .peak_cpu_micros_per_second = load.peaks.cpuMicrosPerSecond,
+          .peaks_of = std::chrono::milliseconds(std::max<int64_t>(0, load.peaks.coveredMs)),
+          .split_finding = found ? static_cast<SplitFindingKind>(load.splitFinding.kind) : SplitFindingKind::kNotKnown,
+          .split_key = load.splitFinding.key,
+          .middle_key = load.splitFinding.middleKey};
 }
 
 ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
@@ -124,6 +132,17 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.incomplete = load.incomplete;
   out.forgetful = load.forgetful;
   out.failed = load.failed;
+  out.promised = Epoch{static_cast<uint64_t>(load.promisedEpoch)};
+  out.primary = load.primary;
+  for (const idl::ReplicaProgress& peer : load.peers) {
+    ReplicaProgressInfo& progress = out.peers.emplace_back();
+    progress.server = peer.server;
+    progress.voter = peer.voter;
+    progress.copying = peer.copying;
+    progress.incomplete = peer.incomplete;
+    progress.flushed = static_cast<uint64_t>(std::max<int64_t>(0, peer.flushedLsn));
+    if (peer.silentMs >= 0) progress.silent = std::chrono::milliseconds(peer.silentMs);
+  }
   out.load = FromIdl(load);
   return out;
 }
@@ -254,6 +273,46 @@ PlannerState FromIdl(idl::BalanceReply reply) {
   }
   state.view = std::move(reply.view);
   return state;
+}
+
+Procedures FromIdl(const idl::ListProceduresReply& reply) {
+  Procedures procedures;
+  procedures.total = static_cast<size_t>(std::max<int64_t>(0, reply.total));
+  for (const idl::ProcedureSummary& one : reply.procedures) {
+    ProcedureInfo& info = procedures.listed.emplace_back();
+    info.id = one.id;
+    info.kind = one.kind;
+    info.tablet = TabletId{static_cast<uint64_t>(std::max<int64_t>(0, one.tabletId))};
+    info.table = one.table;
+    info.server = one.server;
+    info.from_server = one.fromServer;
+    info.asked_by = one.askedBy <= idl::AskedBy::MASTER ? static_cast<AskedBy>(one.askedBy) : AskedBy::kUnknown;
+    info.reason = one.reason;
+    if (one.ageMs >= 0) info.age = std::chrono::milliseconds(one.ageMs);
+    info.age_of_term = one.ageOfTerm;
+    info.step = one.step;
+    info.waits_for = one.waitsFor;
+    info.cancellable = one.cancellable;
+    info.cancel_note = one.cancelNote;
+    info.done_units = one.doneUnits;
+    info.all_units = one.allUnits;
+    info.unit = one.unit;
+  }
+  return procedures;
+}
+
+std::vector<CompactionInfo> FromIdl(const idl::CompactTableReply& reply) {
+  std::vector<CompactionInfo> servers;
+  for (const idl::Compaction& one : reply.servers) {
+    CompactionInfo& info = servers.emplace_back();
+    info.server = one.server;
+    info.running = one.running;
+    info.outcome = Status(static_cast<Code>(one.code), one.message);
+    if (one.ageMs >= 0) info.age = std::chrono::milliseconds(one.ageMs);
+    info.bytes_before = one.bytesBefore;
+    info.bytes_after = one.bytesAfter;
+  }
+  return servers;
 }
 
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {

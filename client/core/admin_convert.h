@@ -17,6 +17,8 @@ ClusterAdoption FromIdl(const idl::AdoptReply& reply);
 TabletRecovery FromIdl(const idl::RecoverTabletReply& reply);
 PlannerState FromIdl(idl::BalanceReply reply);
 ClusterInfo FromIdl(const idl::ClusterInfoReply& reply);
+Procedures FromIdl(const idl::ListProceduresReply& reply);
+std::vector<CompactionInfo> FromIdl(const idl::CompactTableReply& reply);
 TabletPlace FromIdl(const idl::TabletLocation& location);
 
 }  // namespace ebla::client

@@ -64,6 +64,9 @@ EBLA_CLIENT_METHOD(TransferTablet)
 EBLA_CLIENT_METHOD(SplitTablet)
 EBLA_CLIENT_METHOD(MergeTablets)
 EBLA_CLIENT_METHOD(ClusterInfo)
+EBLA_CLIENT_METHOD(ListProcedures)
+EBLA_CLIENT_METHOD(CancelProcedure)
+EBLA_CLIENT_METHOD(CompactTable)
 #undef EBLA_CLIENT_METHOD
 
 }  // namespace ebla::client

@@ -183,6 +183,9 @@ EBLA_MASTER_METHOD(SetServer)
 EBLA_MASTER_METHOD(Balance)
 EBLA_MASTER_METHOD(Adopt)
 EBLA_MASTER_METHOD(ClusterInfo)
+EBLA_MASTER_METHOD(ListProcedures)
+EBLA_MASTER_METHOD(CancelProcedure)
+EBLA_MASTER_METHOD(CompactTable)
 #undef EBLA_MASTER_METHOD
 
 }  // namespace ebla::client

@@ -210,6 +210,14 @@ void FakeCluster::SetMultiGetRoom(int records) {
   std::lock_guard lock(mutex_);
   multi_get_room_ = records;
 }
+void FakeCluster::SetMetered() {
+  std::lock_guard lock(mutex_);
+  metered_ = true;
+}
+void FakeCluster::SetProcedures(std::vector<idl::ProcedureSummary> procedures) {
+  std::lock_guard lock(mutex_);
+  procedures_ = std::move(procedures);
+}
 
 FakeCluster::Counts FakeCluster::counts() const {
   std::lock_guard lock(mutex_);

@@ -103,6 +103,9 @@ class FakeCluster {
   void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to come again
   void SetRoutingTellsTime(bool tells);  // false: the master has not heard of the tablets lately
   void SetMultiGetRoom(int records);     // per reply; keys beyond get OVERLOADED
+  void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
+  // What the master has under way; one that is cancelled goes, where it can be.
+  void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
   void SetMergesUnderWay(int times);     // so many orders to merge are answered as under way
   void SetTabletBytes(int64_t bytes);    // every tablet's size, as reported
 
@@ -208,6 +211,9 @@ class FakeCluster {
   int64_t oldest_ms_ = 0;
   int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;
+  bool metered_ = false;
+  std::vector<idl::ProcedureSummary> procedures_;
+  std::map<std::string, int> compacted_;  // by table: how often it was asked for since it was begun
 };
 
 }  // namespace ebla::client::testing

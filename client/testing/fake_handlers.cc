@@ -1,4 +1,4 @@
-// The Thrift handlers of FakeCluster: each takes the lock, asks the model, answers.
+// The Thrift handlers of a FakeCluster's masters: each takes the lock, asks the model, answers.
 #include <algorithm>
 
 #include "client/testing/fake_cluster.h"
@@ -12,8 +12,6 @@ template <class Reply>
 using Cob = std::function<void(const Reply&)>;
 
 }  // namespace
-
-// ---- masters
 
 class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
  public:
@@ -191,7 +189,96 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
         refused.server = "ts-1";
         refused.detail = "ts-1 has 900 operations/s, the mean is 500 operations/s";
         reply.refused = {refused};
-        if (request.view) reply.view = "{\"view\": 1, \"now_ms\": 5000}\n{\"server\": \"ts-1\"}\n";
+        if (request.view) {  // in pages of a few bytes
+          const std::string text = "{\"view\": 1, \"now_ms\": 5000}\n{\"server\": \"ts-1\"}\n";
+          reply.viewId = 9;
+          reply.viewBytes = static_cast<int64_t>(text.size());
+          reply.view = text.substr(static_cast<size_t>(request.viewOffset), 20);
+        }
+      }
+    }
+    done(reply);
+  }
+
+  void splitTablet(Cob<idl::SplitTabletReply> done, const idl::SplitTabletRequest& request) override {
+    idl::SplitTabletReply reply;
+    bool split = false;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && Exists(request.table, reply.header)) {
+        const Tablet& tablet = cluster_.At(cluster_.tables_.at(request.table), request.key);
+        split = tablet.range.start != request.key;
+        if (!split) Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "a tablet begins there already");
+        reply.tablet.tabletId = tablet.id;
+      }
+    }
+    if (split) {
+      cluster_.Split(request.table, request.key);
+      std::lock_guard lock(cluster_.mutex_);
+      const Tablet& child = cluster_.At(cluster_.tables_.at(request.table), request.key);
+      reply.__set_tablet(reply.tablet);
+      reply.child.tabletId = child.id;
+      reply.child.range = rpc::ToIdl(child.range);
+      reply.__isset.child = true;
+    }
+    done(reply);
+  }
+
+  void listProcedures(Cob<idl::ListProceduresReply> done, const idl::ListProceduresRequest&) override {
+    idl::ListProceduresReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) reply.procedures = cluster_.procedures_;
+      reply.total = static_cast<int64_t>(reply.procedures.size());
+    }
+    done(reply);
+  }
+
+  void cancelProcedure(Cob<idl::CancelProcedureReply> done, const idl::CancelProcedureRequest& request) override {
+    idl::CancelProcedureReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      auto& all = cluster_.procedures_;
+      const auto found = std::ranges::find(all, request.id, &idl::ProcedureSummary::id);
+      if (!Leads(reply.header)) {
+      } else if (found == all.end()) {
+        Refuse(reply.header, idl::Code::NOT_FOUND, "nothing of the id " + request.id + " is under way");
+      } else if (!found->cancellable) {
+        Refuse(reply.header, idl::Code::CONDITION_FAILED, request.id + " cannot be cancelled: " + found->cancelNote);
+      } else {
+        reply.outcome = "cancelled: " + found->cancelNote;
+        all.erase(found);
+      }
+    }
+    done(reply);
+  }
+
+  // Runs until it is asked for a third time.
+  void compactTable(Cob<idl::CompactTableReply> done, const idl::CompactTableRequest& request) override {
+    idl::CompactTableReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header) && Exists(request.table, reply.header)) {
+        int& asked = cluster_.compacted_[request.table];
+        if (request.start && asked == 0) asked = 1;
+        else if (asked > 0) ++asked;
+        for (const ServerName& name : cluster_.servers_) {
+          if (!request.server.empty() && request.server != name) continue;
+          idl::Compaction& one = reply.servers.emplace_back();
+          one.server = name;
+          one.ageMs = asked == 0 ? -1 : 2'500;
+          one.running = asked > 0 && asked < 3;
+          if (asked == 0) continue;
+          one.bytesBefore = int64_t{64} << 20;
+          one.bytesAfter = int64_t{one.running ? 48 : 16} << 20;
+          if (cluster_.away_.contains(name)) {
+            one = {};
+            one.server = name;
+            one.ageMs = -1;
+            one.code = idl::Code::UNAVAILABLE;
+            one.message = "server " + name + " does not live";
+          }
+        }
       }
     }
     done(reply);
@@ -345,7 +432,33 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       load.splitFinding.part = 0.62;
       load.__isset.splitFinding = true;
     }
+    if (cluster_.metered_ && load.leading) Meter(tablet, load);
     return load;
+  }
+  void Meter(const Tablet& tablet, idl::TabletLoad& load) const {
+    std::vector<std::string> keys;
+    for (const auto& [name, table] : cluster_.tables_) {
+      if (!std::ranges::any_of(table.tablets, [&](const auto& item) { return item.second.id == tablet.id; })) continue;
+      for (const auto& [key, record] : table.data) {
+        if (tablet.range.Contains(key)) keys.push_back(key);
+      }
+    }
+    load.records = static_cast<int64_t>(keys.size());
+    load.sizeBytes = load.records * 1024;
+    if (keys.size() < 2) return;
+    load.splitFinding.middleKey = keys[keys.size() / 2];
+    load.__isset.splitFinding = true;
+    load.peaks.operationsPerSecond = 900;
+    load.peaks.coveredMs = 300'000;
+    load.__isset.peaks = true;
+    for (const ServerName& voter : tablet.voters) {
+      if (voter == tablet.primary) continue;
+      idl::ReplicaProgress& peer = load.peers.emplace_back();
+      peer.server = voter;
+      peer.voter = true;
+      peer.silentMs = 40;
+      peer.flushedLsn = load.lastLsn;
+    }
   }
   void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
     if (cluster_.lists_until_serving_ > 0 && --cluster_.lists_until_serving_ == 0) cluster_.serving_ = true;
@@ -394,151 +507,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   const int index_;
 };
 
-// ---- tablet servers
-
-class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
- public:
-  ServerHandler(FakeCluster& cluster, ServerName name) : cluster_(cluster), name_(std::move(name)) {}
-
-  void get(Cob<idl::GetReply> done, const idl::GetRequest& request) override {
-    idl::GetReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      ++cluster_.counts_.gets;
-      Served served;
-      if (!cluster_.Refused(name_, request.header, &request.options, request.key, reply.header, served)) {
-        if (const Stored* stored = cluster_.Live(*served.data, request.key)) {
-          reply.__set_record(cluster_.ToRecord(*stored));
-        } else {
-          reply.header.__set_code(idl::Code::NOT_FOUND);
-        }
-      }
-    }
-    done(reply);
-  }
-
-  void multiGet(Cob<idl::MultiGetReply> done, const idl::MultiGetRequest& request) override {
-    idl::MultiGetReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      ++cluster_.counts_.multi_gets;
-      Served served;
-      int room = cluster_.multi_get_room_;
-      if (!cluster_.Refused(name_, request.header, &request.options, request.keys.front(), reply.header, served)) {
-        for (const std::string& key : request.keys) {
-          idl::MultiGetResult result;
-          const Stored* stored = cluster_.Live(*served.data, key);
-          if (!served.tablet->range.Contains(key) && cluster_.At(*served.table, key).primary != name_) {
-            result.code = idl::Code::WRONG_TABLET;
-          } else if (stored == nullptr) {
-            result.code = idl::Code::NOT_FOUND;
-          } else if (room-- <= 0) {
-            result.code = idl::Code::OVERLOADED;
-          } else {
-            result.__set_record(cluster_.ToRecord(*stored));
-          }
-          reply.results.push_back(std::move(result));
-        }
-      }
-    }
-    done(reply);
-  }
-
-  void write(Cob<idl::WriteReply> done, const idl::WriteRequest& request) override {
-    idl::WriteReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      ++cluster_.counts_.write_attempts;
-      cluster_.write_log_.push_back(request);
-      Served served;
-      const Table* table = cluster_.ById(request.header.tableId);
-      const bool any = request.level == idl::WriteLevel::ANY ||
-                       (request.level == idl::WriteLevel::DEFAULT && table != nullptr &&
-                        table->options.defaultWriteLevel == idl::WriteLevel::ANY);
-      idl::ReadOptions eventual;  // where one may be read, the other is taken
-      eventual.level = idl::ReadLevel::EVENTUAL;
-      const idl::ReadOptions last = cluster_.last_read_;
-      const std::string& key = request.writes.front().key;
-      if (!cluster_.Refused(name_, request.header, any ? &eventual : nullptr, key, reply.header, served)) {
-        cluster_.Execute(*served.table, *served.tablet, request, reply);
-        if (any) reply.__isset.version = false;
-      }
-      cluster_.last_read_ = last;
-      reply.header.__set_tabletTimeMs(cluster_.now_ms_() - cluster_.back_ms_);
-    }
-    done(reply);
-  }
-
-  void scan(Cob<idl::ScanReply> done, const idl::ScanRequest& request) override {
-    idl::ScanReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      ++cluster_.counts_.scans;
-      Table* table = cluster_.ById(request.header.tableId);
-      std::string key = request.range.startKey;
-      if (request.reverse && table != nullptr) {
-        // Whoever serves the last keys below the end.
-        auto it =
-            request.range.endKey.empty() ? table->tablets.end() : table->tablets.lower_bound(request.range.endKey);
-        key = std::max(key, std::prev(it)->first);
-      }
-      Served served;
-      if (!cluster_.Refused(name_, request.header, &request.options, key, reply.header, served)) {
-        cluster_.Scan(served, request, reply);
-      }
-    }
-    done(reply);
-  }
-
-  // One at a time, so that whoever lists has to ask for more.
-  void listKept(Cob<idl::ListKeptReply> done, const idl::ListKeptRequest& request) override {
-    idl::ListKeptReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      const auto place = [](int64_t tablet, const idl::Version& version) {
-        return std::tuple(tablet, version.epoch, version.lsn);
-      };
-      for (const idl::KeptWrite& write : cluster_.kept_[{name_, request.header.tableId}]) {
-        if (place(write.tabletId, write.version) <= place(request.afterTabletId, request.afterVersion)) continue;
-        reply.more = !reply.writes.empty();
-        if (reply.more) break;
-        reply.writes.push_back(write);
-      }
-    }
-    done(reply);
-  }
-
-  // Every server has one store here: what a table's tablets hold differs in what the server has applied.
-  void checksum(Cob<idl::ChecksumReply> done, const idl::ChecksumRequest& request) override {
-    idl::ChecksumReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      if (!cluster_.Fails(name_, reply.header)) cluster_.Sum(name_, request, reply);
-    }
-    done(reply);
-  }
-
-  void forgetKept(Cob<idl::ForgetKeptReply> done, const idl::ForgetKeptRequest& request) override {
-    idl::ForgetKeptReply reply;
-    {
-      std::lock_guard lock(cluster_.mutex_);
-      const auto gone = std::erase_if(cluster_.kept_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
-        return write.tabletId == request.tabletId && write.version == request.version;
-      });
-      if (gone == 0) reply.header.__set_code(idl::Code::NOT_FOUND);
-    }
-    done(reply);
-  }
-
- private:
-  FakeCluster& cluster_;
-  const ServerName name_;
-};
-
 std::shared_ptr<idl::MasterServiceCobSvIf> FakeCluster::Master(int index) {
   return std::make_shared<MasterHandler>(*this, index);
-}
-std::shared_ptr<idl::TabletServiceCobSvIf> FakeCluster::Server(const ServerName& name) {
-  return std::make_shared<ServerHandler>(*this, name);
 }
 }  // namespace ebla::client::testing

@@ -49,7 +49,9 @@ struct ServiceMethods<idl::MasterServiceCobSvIf> {
       ServiceMethod{"adopt", &S::adopt}, ServiceMethod{"splitTablet", &S::splitTablet},
       ServiceMethod{"mergeTablets", &S::mergeTablets},
       ServiceMethod{"moveTablet", &S::moveTablet}, ServiceMethod{"setServer", &S::setServer},
-      ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo}};
+      ServiceMethod{"balance", &S::balance}, ServiceMethod{"clusterInfo", &S::clusterInfo},
+      ServiceMethod{"listProcedures", &S::listProcedures}, ServiceMethod{"cancelProcedure", &S::cancelProcedure},
+      ServiceMethod{"compactTable", &S::compactTable}};
 };
 
 template <>
@@ -59,7 +61,8 @@ struct ServiceMethods<idl::ControlServiceCobSvIf> {
                                           ServiceMethod{"drop", &S::drop}, ServiceMethod{"transfer", &S::transfer},
                                           ServiceMethod{"split", &S::split}, ServiceMethod{"freeze", &S::freeze},
                                           ServiceMethod{"alter", &S::alter},
-                                          ServiceMethod{"dropTableData", &S::dropTableData}};
+                                          ServiceMethod{"dropTableData", &S::dropTableData},
+                                          ServiceMethod{"compactTableData", &S::compactTableData}};
 };
 
 template <>

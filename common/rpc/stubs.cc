@@ -122,6 +122,9 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
   EBLA_STUB(setServer, SetServerRequest, SetServerReply)
   EBLA_STUB(balance, BalanceRequest, BalanceReply)
   EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
+  EBLA_STUB(listProcedures, ListProceduresRequest, ListProceduresReply)
+  EBLA_STUB(cancelProcedure, CancelProcedureRequest, CancelProcedureReply)
+  EBLA_STUB(compactTable, CompactTableRequest, CompactTableReply)
 
  private:
   const Caller caller_;
@@ -138,6 +141,7 @@ class ControlStub final : public idl::ControlServiceCobSvIf {
   EBLA_STUB(drop, DropRequest, DropReply)
   EBLA_STUB(alter, AlterRequest, AlterReply)
   EBLA_STUB(dropTableData, DropTableRequest, DropTableReply)
+  EBLA_STUB(compactTableData, CompactRequest, CompactReply)
 
  private:
   const Caller caller_;

@@ -59,7 +59,7 @@ struct AutoscaleOptions {
   bool dry_run = false;  // says what it would do
   double operations_per_server = 20'000;
   double cores_per_server = 0;
-  double disk_fraction = 0.7;   // of each disk
+  double disk_fraction = 0.7;   // of each disk; 0: does not count
   double release_below = 0.75;  // of the target, with one server fewer
   Duration over_sustained = std::chrono::minutes(5);
   Duration under_sustained = std::chrono::minutes(30);

@@ -108,6 +108,80 @@ TableView ReadTable(const Json& line) {
   return table;
 }
 
+// Each option that a pass goes by, and its name.
+template <class Options, class Field>
+void EachOption(Options& options, const Field& field) {
+  field("gap_max_ms", options.gap_max);
+  field("rejected_max", options.rejected_max);
+  field("splits", options.splits);
+  field("merges", options.merges);
+  field("balances", options.balances);
+  auto& split = options.split;
+  field("split_sustained_ms", split.sustained);
+  field("split_samples", split.samples);
+  field("split_again_ms", split.again);
+  field("split_left_alone_ms", split.left_alone);
+  field("split_most", split.most);
+  field("split_most_per_server", split.most_per_server);
+  auto& merge = options.merge;
+  field("merge_history_ms", merge.history);
+  field("merge_after_split_ms", merge.after_split);
+  field("merge_region", merge.region);
+  field("merge_most", merge.most);
+  field("merge_part_max", merge.part_max);
+  auto& balance = options.balance;
+  for (size_t d = 0; d < kDimensions; ++d) {
+    const std::string margin = std::string("margin_") + Name(static_cast<Dimension>(d));
+    field((margin + "_fraction").c_str(), balance.margins[d].fraction);
+    field((margin + "_floor").c_str(), balance.margins[d].floor);
+  }
+  field("balance_stop", balance.stop);
+  field("balance_sustained_ms", balance.sustained);
+  field("balance_samples", balance.samples);
+  field("cool_down_ms", balance.cool_down);
+  field("cool_down_max_ms", balance.cool_down_max);
+  field("after_failure_ms", balance.after_failure);
+  field("rates_settle_ms", balance.rates_settle);
+  field("transfers", balance.transfers);
+  field("transfers_per_server", balance.transfers_per_server);
+  field("copies", balance.copies);
+  field("copies_per_server", balance.copies_per_server);
+  auto& scale = options.autoscale;
+  field("autoscale", scale.enabled);
+  field("autoscale_dry_run", scale.dry_run);
+  field("operations_per_server", scale.operations_per_server);
+  field("cores_per_server", scale.cores_per_server);
+  field("disk_fraction", scale.disk_fraction);
+  field("release_below", scale.release_below);
+  field("over_sustained_ms", scale.over_sustained);
+  field("under_sustained_ms", scale.under_sustained);
+  field("after_growth_ms", scale.after_growth);
+  field("after_release_ms", scale.after_release);
+  field("servers_min", scale.servers_min);
+  field("servers_max", scale.servers_max);
+}
+
+// All of them, whatever their defaults are: another build may have others.
+Json OptionsLine(const PlannerOptions& options) {
+  Json object = Json::object();
+  EachOption(options, [&object](const char* name, const auto& value) {
+    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Duration>) {
+      object[name] = Ms(value);
+    } else {
+      object[name] = value;
+    }
+  });
+  return {{"options", std::move(object)}};
+}
+
+PlannerOptions ReadOptions(const Json& line) {
+  const Json& object = line.at("options");
+  if (!object.is_object()) throw Unreadable{"options are no object"};
+  PlannerOptions options;
+  EachOption(options, [&object](const char* name, auto& value) { Get(object, name, value); });
+  return options;
+}
+
 Json ServerLine(const PlannedServer& server) {
   Json line = {{"server", server.name}, {"live", server.live}};
   Put(line, "rack", server.rack);
@@ -242,6 +316,7 @@ class Loader {
     if (!line.is_object()) throw Unreadable{"no JSON object"};
     if (line.contains("view")) return TakeHead(line);
     if (!headed_) throw Unreadable{"the first line is not that of a view"};
+    if (line.contains("options")) return TakeOptions(line);
     if (line.contains("tablet")) return TakeTablet(line);
     if (line.contains("server")) return TakeServer(ReadServer(line));
     if (line.contains("table")) return TakeTable(ReadTable(line));
@@ -316,6 +391,7 @@ class Loader {
       if (!members.Add(server->second)) throw Unreadable{std::string(name) + " are more than 7"};
     }
   }
+  void TakeOptions(const Json& line) { saved_.options = ReadOptions(line); }
   void TakeServerMemory(const Json& line) {
     ServerName name;
     Get(line, "server_memory", name);
@@ -365,8 +441,9 @@ void Write(const Json& line, std::ostream& out) {
 
 }  // namespace
 
-void SaveView(const ClusterView& view, const PlannerMemory& memory, std::ostream& out) {
+void SaveView(const ClusterView& view, const PlannerMemory& memory, const PlannerOptions& options, std::ostream& out) {
   Write(HeadLine(view, memory), out);
+  Write(OptionsLine(options), out);
   for (const TableView& table : view.tables) Write(TableLine(table), out);
   for (const PlannedServer& server : view.servers) Write(ServerLine(server), out);
   for (const TabletView& tablet : view.tablets) Write(TabletLine(tablet, view), out);

@@ -13,9 +13,9 @@ namespace {
 using namespace std::chrono_literals;
 using testing::ViewBuilder;
 
-std::string Saved(const ClusterView& view, const PlannerMemory& memory) {
+std::string Saved(const ClusterView& view, const PlannerMemory& memory, const PlannerOptions& options = {}) {
   std::ostringstream out;
-  SaveView(view, memory, out);
+  SaveView(view, memory, options, out);
   return out.str();
 }
 
@@ -61,6 +61,29 @@ ViewBuilder Full() {
   cluster.memory.servers["a"].overloaded[2] = true;
   cluster.memory.scale = {streak, streak, cluster.view.now, cluster.view.now - 2s};
   return cluster;
+}
+
+TEST(ViewTest, TheOptionsAreSavedToo) {
+  PlannerOptions options;
+  options.gap_max = 21s;
+  options.merges = false;
+  options.split.most = 7;
+  options.balance.margins[1] = {0.3, 17.5};
+  options.balance.cool_down = 90s;
+  options.autoscale = {.enabled = true, .dry_run = true, .operations_per_server = 123, .servers_min = 2, .servers_max = 9};
+  const ViewBuilder cluster = Full();
+  const std::string text = Saved(cluster.view, cluster.memory, options);
+  const auto loaded = Loaded(text);
+  ASSERT_TRUE(loaded) << loaded.error();
+  ASSERT_TRUE(loaded->options);
+  EXPECT_EQ(Saved(loaded->view, loaded->memory, *loaded->options), text);
+  EXPECT_EQ(loaded->options->gap_max, 21s);
+  EXPECT_FALSE(loaded->options->merges);
+  EXPECT_EQ(loaded->options->balance.margins[1].floor, 17.5);
+  EXPECT_EQ(loaded->options->autoscale.servers_max, 9u);
+  EXPECT_FALSE(Loaded("{\"view\": 1}\n")->options) << "an older master's view has none";
+  EXPECT_EQ(WhyNot("{\"view\": 1}\n{\"options\": {\"splits\": 1}}\n"), "line 2: splits is neither true nor false");
+  EXPECT_EQ(WhyNot("{\"view\": 1}\n{\"options\": 7}\n"), "line 2: options are no object");
 }
 
 TEST(ViewTest, WhatIsSavedLoadsAgain) {

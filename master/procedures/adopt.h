@@ -58,6 +58,7 @@ class AdoptCluster final : public Procedure {
   // `on_adopted`: the catalog has what was reported.
   AdoptCluster(const Context& context, std::vector<ServerName> without, MonotonicTime until, std::function<void()> on_adopted)
       : context_(context), without_(std::move(without)), until_(until), on_adopted_(std::move(on_adopted)) {}
+  Subject subject() const override { return {.kind = "adopt", .tablet = {}, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

@@ -29,6 +29,7 @@ class CreateTable final : public Procedure {
  public:
   // `consider(tablet)` has the steward look at a tablet that was just made.
   CreateTable(const Context& context, std::string table, std::function<void(TabletId)> consider);
+  Subject subject() const override { return {.kind = "create", .tablet = {}, .table = table_, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

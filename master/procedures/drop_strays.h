@@ -41,6 +41,7 @@ class DropStrays final : public Procedure {
   // `outgrow(tablet, epoch)`: a stray has promised this epoch, above the tablet's own, and heeds no drop below it.
   using Outgrow = std::function<void(TabletId, Epoch)>;
   DropStrays(const Context& context, ServerName server, Outgrow outgrow);
+  Subject subject() const override { return {.kind = "strays", .tablet = {}, .table = {}, .server = server_}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

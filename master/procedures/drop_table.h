@@ -27,6 +27,7 @@ class DropTable final : public Procedure {
   // `on_gone`: the catalog has forgotten the table; the servers had replicas of it.
   using OnGone = std::function<void(TableId, const std::set<ServerName>&)>;
   DropTable(const Context& context, std::string table, OnGone on_gone);
+  Subject subject() const override { return {.kind = "drop", .tablet = {}, .table = name_, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

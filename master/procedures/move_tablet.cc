@@ -78,6 +78,7 @@ Change PutMoves(const Image& image, const std::vector<WantedMove>& moves) {
     idl::MoveIntent intent;
     intent.fromServer = move.from;
     intent.toServer = move.to;
+    Put(move.asked, intent);
     node.__set_move(intent);
     change.PutTablet(std::move(node));
     if (change.full()) break;
@@ -97,6 +98,16 @@ Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets) {
     if (change.full()) break;
   }
   return change;
+}
+
+Status CheckCancel(const Image& image, TabletId id) {
+  const TabletEntry* tablet = image.Tablet(id);
+  if (!tablet || !tablet->node.__isset.move) return Error(Code::kNotFound, "no move of that tablet is under way");
+  const idl::MoveIntent& move = tablet->node.move;
+  if (!IsIn(move.toServer, tablet->node.info.voters)) return {};
+  return Error(Code::kConditionFailed, "the move of tablet " + std::to_string(id.value) + " can be cancelled no more: the replica on " +
+                                           move.toServer + " is copied and votes, and that on " + move.fromServer +
+                                           " goes next; move it back afterwards");
 }
 
 DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerName& server,

@@ -14,6 +14,7 @@
 
 #include "master/catalog/catalog.h"
 #include "master/planner/placement.h"
+#include "master/procedures/asked.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
 
@@ -25,6 +26,7 @@ struct WantedMove {
   TabletId tablet;
   ServerName from;
   ServerName to;
+  Asked asked = {};
 };
 
 std::string MoveTabletName(const WantedMove& move);
@@ -37,6 +39,10 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
 // the keeper to put right.
 Change PutMoves(const Image& image, const std::vector<WantedMove>& moves);
 Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets);
+
+// Whether the tablet's move may still be cancelled, so that everything is as before: NOT_FOUND there is none;
+// CONDITION_FAILED the new replica votes already, and it is the old one that goes.
+Status CheckCancel(const Image& image, TabletId tablet);
 
 // What is to be moved next from a draining server, and what cannot be: the tablet and why; empty: nothing.
 struct DrainStep {

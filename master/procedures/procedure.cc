@@ -26,7 +26,12 @@ void ProcedureRunner::Start(const std::string& name, std::unique_ptr<Procedure> 
   auto [run, fresh] = runs_.try_emplace(name);
   if (!fresh) return;
   run->second.procedure = std::move(procedure);
+  run->second.began = executor_.Now();
   Queue(name);
+}
+
+void ProcedureRunner::ForEach(const std::function<void(const Standing&)>& visit) const {
+  for (const auto& [name, run] : runs_) visit({name, run.procedure->subject(), run.began, run.waits_for});
 }
 
 void ProcedureRunner::Poke(const std::string& name) {

@@ -10,12 +10,14 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/ids.h"
 #include "common/coordination/coordinator.h"
 #include "master/guard.h"
 
@@ -36,9 +38,19 @@ struct Progress {
   static Progress Later(Status why) { return {Kind::kLater, std::move(why)}; }
 };
 
+// What a procedure is about, for people who list what is under way.
+struct Subject {
+  std::string kind;  // one word; empty: it is not listed by itself
+  TabletId tablet;   // these as far as they apply
+  std::string table;
+  ServerName server;
+};
+
 class Procedure {
  public:
   virtual ~Procedure() = default;
+  // Of one that stands in the catalog as an intent, that is what is listed.
+  virtual Subject subject() const { return {}; }
   // Does one step. `done` is called exactly once, at any time on the executor, also inside the call.
   virtual void Step(coordination::Callback<Progress> done) = 0;
 };
@@ -59,6 +71,14 @@ class ProcedureRunner {
   // A procedure that does not run is over: OK at once.
   void Await(const std::string& name, Duration patience, Waiter waiter);
   size_t size() const { return runs_.size(); }
+  // Each that runs, in order of name: since when this master runs it, and what it last waited for (OK: nothing).
+  struct Standing {
+    const std::string& name;
+    Subject subject;
+    MonotonicTime began;
+    const Status& waits_for;
+  };
+  void ForEach(const std::function<void(const Standing&)>& visit) const;
 
  private:
   static constexpr size_t kStepsMax = 64;
@@ -73,6 +93,7 @@ class ProcedureRunner {
     bool poked = false;  // while stepping
     int failures = 0;    // in a row
     TimerId timer;
+    MonotonicTime began;
     Status waits_for;
     std::map<uint64_t, Waiting> waiters;
   };

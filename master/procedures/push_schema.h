@@ -21,6 +21,7 @@ Result<Change> AlterTable(const Image& image, const std::string& name, const idl
 class PushSchema final : public Procedure {
  public:
   PushSchema(const Context& context, std::string table);
+  Subject subject() const override { return {.kind = "schema", .tablet = {}, .table = table_, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

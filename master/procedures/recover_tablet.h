@@ -53,6 +53,7 @@ class RecoverTablet final : public Procedure {
  public:
   RecoverTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName server, MonotonicTime until)
       : context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)), until_(until) {}
+  Subject subject() const override { return {.kind = "recover", .tablet = tablet_, .table = {}, .server = server_}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

@@ -45,6 +45,8 @@ void ReplicaKeeper::Later() {
 void ReplicaKeeper::Work() {
   RepairView view = View();
   copies_ = view.copies;
+  moves_ = static_cast<size_t>(std::ranges::count_if(view.tablets, [](const PlannedTablet& tablet) { return tablet.move.has_value(); }));
+  repairs_ = view.tablets.size() - moves_;
   if (!may_act_()) return;
   const MonotonicTime now = context_.executor.Now();
   std::erase_if(handed_over_, [&](const auto& item) { return now - item.second >= kReliefAgain; });
@@ -104,6 +106,7 @@ void ReplicaKeeper::Drain(const ClusterView& cluster) {
       return steward_.SettledLoad(tablet) != nullptr;
     });
     held_up_[server.name] = std::move(step.held_up);
+    for (WantedMove& move : step.moves) move.asked = {idl::AskedBy::DRAIN, "server " + server.name + " drains", context_.executor.TimeOfDayMs()};
     std::ranges::move(step.moves, std::back_inserter(wanted));
   }
   if (wanted.empty()) return;

@@ -33,6 +33,9 @@ class ReplicaKeeper {
   std::string WhyNotDrained(const ServerName& server) const;
   // Learners in the catalog.
   size_t copies() const { return copies_; }
+  // As of the latest look: tablets that are moved, and others that are not whole.
+  size_t moves() const { return moves_; }
+  size_t repairs() const { return repairs_; }
 
  private:
   void Later();
@@ -60,6 +63,8 @@ class ReplicaKeeper {
   const std::function<bool()> may_act_;
   TimerId timer_;
   size_t copies_ = 0;
+  size_t moves_ = 0;
+  size_t repairs_ = 0;
   bool moving_ = false;                            // intents of moves are being written
   std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried

@@ -42,7 +42,7 @@ Status CheckSplit(const Image& image, TabletId id, const std::string& key) {
   return CheckSplitPoints({key}, table->node.schema.options);
 }
 
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key) {
+Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key, const Asked& asked) {
   EBLA_TRY(CheckSplit(image, id, key));
   const TabletEntry* tablet = image.Tablet(id);
   Change change;
@@ -65,6 +65,7 @@ Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, Tabl
   intent.key = key;
   intent.childId = static_cast<int64_t>(child.value);
   intent.epoch = node.info.epoch;
+  Put(asked, intent);
   node.__set_split(std::move(intent));
   change.SetNextId(child.value + 1);
   change.PutTablet(std::move(node));

@@ -18,6 +18,7 @@
 
 #include <string>
 
+#include "master/procedures/asked.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/tablet_steward.h"
 
@@ -29,7 +30,7 @@ std::string SplitTabletName(TabletId tablet);
 Status CheckSplit(const Image& image, TabletId tablet, const std::string& key);
 
 // The change that begins it, if `tablet` is settled, or is being split there already; UNAVAILABLE: not at present.
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key);
+Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key, const Asked& asked);
 
 class SplitTablet final : public Procedure {
  public:

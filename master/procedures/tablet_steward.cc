@@ -536,4 +536,31 @@ size_t TabletSteward::unsettled() const {
       std::ranges::count_if(notes_, [](const auto& item) { return item.second.busy || item.second.failures > 0; }));
 }
 
+std::vector<TabletId> TabletSteward::Unsettled() const {
+  std::vector<TabletId> tablets;
+  for (const auto& [id, note] : notes_) {
+    if (note.busy || note.failures > 0) tablets.push_back(id);
+  }
+  return tablets;
+}
+
+std::string TabletSteward::WhyUnsettled(const TabletEntry& tablet) const {
+  if (SettledLoad(tablet)) return "";
+  const idl::TabletInfo& info = tablet.node.info;
+  if (tablet.splitting()) return "it is being split";
+  if (tablet.creating()) return "it is still being made";
+  if (context_.beyond.Ahead(tablet.id())) return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
+  const size_t live = LiveVoters(tablet);
+  if (live <= info.voters.size() / 2) {
+    return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
+  }
+  if (!context_.servers.IsLive(info.primary)) return "its primary " + info.primary + " does not live: another is chosen";
+  const Server* primary = context_.servers.Find(info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
+    return "its primary " + info.primary + " does not report to the master at present";
+  }
+  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) + " as yet, with a majority";
+}
+
 }  // namespace ebla::master

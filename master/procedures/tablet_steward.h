@@ -68,6 +68,9 @@ class TabletSteward {
 
   // Tablets that are not as they should be.
   size_t unsettled() const;
+  std::vector<TabletId> Unsettled() const;
+  // Why SettledLoad() has nothing of the tablet, for people; empty: it has.
+  std::string WhyUnsettled(const TabletEntry& tablet) const;
 
  private:
   enum class Need { kNothing, kWait, kConfigure, kFence, kComplete, kReassign };

@@ -20,6 +20,7 @@ class TransferTablet final : public Procedure {
  public:
   TransferTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName to, MonotonicTime until)
       : context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)), until_(until) {}
+  Subject subject() const override { return {.kind = "transfer", .tablet = tablet_, .table = {}, .server = to_}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

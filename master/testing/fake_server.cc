@@ -654,4 +654,20 @@ void FakeServer::dropTableData(std::function<void(const idl::DropTableReply&)> c
   cob(reply);
 }
 
+void FakeServer::compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) {
+  idl::CompactReply reply;
+  reply.status = Check(request.header);
+  reply.ageMs = -1;
+  if (reply.status.code == idl::Code::OK) {
+    if (request.start) compacted[request.tableId] = scheduler_.Now();
+    if (const auto found = compacted.find(request.tableId); found != compacted.end()) {
+      reply.ageMs = std::chrono::duration_cast<std::chrono::milliseconds>(scheduler_.Now() - found->second).count();
+      reply.bytesBefore = int64_t{2} << 20;
+      reply.bytesAfter = int64_t{1} << 20;
+      reply.__set_outcome({});
+    }
+  }
+  cob(reply);
+}
+
 }  // namespace ebla::master::testing

@@ -150,6 +150,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool hold_splits = false;
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
+  // Tables that were compacted, and when.
+  std::map<int64_t, MonotonicTime> compacted;
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override;
   void fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) override;
@@ -160,6 +162,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   void alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) override;
   void dropTableData(std::function<void(const idl::DropTableReply&)> cob,
                      const idl::DropTableRequest& request) override;
+  // Takes no time: half of 2 MiB goes.
+  void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override;
 
  private:
   idl::Status Check(const idl::ControlHeader& header);

@@ -79,6 +79,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
                      const idl::DropTableRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::dropTableData, std::move(cob), request);
   }
+  void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override {
+    Forward(&idl::ControlServiceCobSvIf::compactTableData, std::move(cob), request);
+  }
 
  private:
   template <class Reply, class Request>
@@ -156,7 +159,6 @@ void TestCluster::StartMaster(size_t index) {
   MasterOptions options;
   options.name = "master-" + std::to_string(index + 1);
   options.version = "test";
-  options.splits = true;
   options.balance = balance_;
   options.planner.autoscale = autoscaling_.options;
   options.scale_out_command = "start one";
@@ -239,6 +241,14 @@ idl::CreateTableReply TestCluster::Create(const std::string& name, std::vector<s
   request.splitPoints = std::move(points);
   request.options = std::move(options);
   return Call(&idl::MasterServiceCobSvIf::createTable, request).value();
+}
+
+idl::SplitTabletReply TestCluster::Split(const std::string& table, const std::string& key, int32_t deadline_ms) {
+  idl::SplitTabletRequest request;
+  request.table = table;
+  request.key = key;
+  request.deadlineMs = deadline_ms;
+  return Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
 }
 
 idl::DropTableByNameReply TestCluster::Drop(const std::string& name) {

@@ -129,6 +129,8 @@ class TestCluster {
   idl::CreateTableReply Create(const std::string& name, std::vector<std::string> points = {},
                                idl::TableOptions options = {});
   idl::DropTableByNameReply Drop(const std::string& name);
+  // An empty reply where nobody answers; deadline_ms 0: the master's own.
+  idl::SplitTabletReply Split(const std::string& table, const std::string& key, int32_t deadline_ms = 0);
   idl::AlterTableReply Alter(const std::string& name, idl::TableOptions options);
   idl::DescribeTableReply Describe(const std::string& name);
   idl::LocateReply Locate(int64_t table, std::string start = "", std::string end = "", int limit = 0);

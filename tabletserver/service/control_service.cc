@@ -284,4 +284,22 @@ void ControlService::dropTableData(Cob<idl::DropTableReply> cob, const idl::Drop
   });
 }
 
+void ControlService::compactTableData(Cob<idl::CompactReply> cob, const idl::CompactRequest& request) {
+  idl::CompactReply reply;
+  reply.ageMs = -1;
+  Status status = CheckHeader(request.header);
+  const TableId table{static_cast<uint64_t>(std::max<int64_t>(0, request.tableId))};
+  if (status.ok() && !table) status = Error(Code::kInvalidArgument, "no table is named");
+  if (status.ok() && request.start) status = ports_.compactor.Begin(table, std::chrono::seconds(request.limitS));
+  if (const auto state = status.ok() ? ports_.compactor.Latest(table) : std::nullopt; state) {
+    reply.running = state->running;
+    reply.ageMs = state->age.count();
+    reply.bytesBefore = state->bytes_before;
+    reply.bytesAfter = state->bytes_after;
+    if (!state->running) reply.__set_outcome(ToIdl(state->outcome));
+  }
+  reply.status = ToIdl(status);
+  cob(reply);
+}
+
 }  // namespace ebla::tabletserver

@@ -14,6 +14,7 @@
 
 #include "common/base/family.h"
 #include "idl/ControlService.h"
+#include "tabletserver/compactor.h"
 #include "tabletserver/master_link.h"
 #include "tabletserver/shard.h"
 
@@ -31,6 +32,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     Executor& background;
     std::vector<Shard*> shards;
     PeerBook& peers;
+    Compactor& compactor;
   };
 
   explicit ControlService(Ports ports) : ports_(std::move(ports)) {}
@@ -46,6 +48,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   void transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) override;
   void alter(Cob<idl::AlterReply> cob, const idl::AlterRequest& request) override;
   void dropTableData(Cob<idl::DropTableReply> cob, const idl::DropTableRequest& request) override;
+  void compactTableData(Cob<idl::CompactReply> cob, const idl::CompactRequest& request) override;
 
  private:
   template <class Reply, class Request, class Start, class Fill>

@@ -694,6 +694,94 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   EXPECT_EQ(Records(), "a=1@1 z=1@1");
 }
 
+class StoreMergeTest : public StoreTest {
+ protected:
+  static constexpr TabletId kMerged{kTablet.value + 64};
+  static ApplyBatch BatchOf(TabletId tablet, Version applied, KeyRange range) {
+    ApplyBatch batch;
+    batch.tablet = tablet;
+    batch.table = kTable;
+    batch.state.applied = applied;
+    batch.state.range = std::move(range);
+    WindowRow row;
+    row.client = {9};
+    row.sequence = {1};
+    batch.window.put = {row};
+    return batch;
+  }
+  // kTablet has a, kOther z, at a checkpoint.
+  void FillBoth() {
+    AddReplica(kOther);
+    const LogEntry left = Entry(1, {Put("a", "1")}), right = Entry(1, {Put("z", "1")});
+    std::vector<ApplyBatch> batches{BatchOf(kTablet, left.version, {"", "m"}), BatchOf(kOther, right.version, {"m", ""})};
+    batches[0].records = {{&left.effects[0], left.version}};
+    batches[1].records = {{&right.effects[0], right.version}};
+    ASSERT_TRUE(AppendOne(store(), kTablet, left).ok());
+    ASSERT_TRUE(AppendOne(store(), kOther, right).ok());
+    ASSERT_TRUE(store().Apply(batches).ok());
+    ASSERT_TRUE(CheckpointNow(store()));
+  }
+  void Merge() {
+    const Version position{Epoch{2}, Lsn{2}}, freeze{Epoch{1}, Lsn{1}};
+    ReplicaState state;
+    state.table = kTable;
+    state.promised = {2};
+    state.tombstone = true;
+    std::vector<ApplyBatch> batches{BatchOf(kMerged, position, KeyRange::All()), {}, {}};
+    for (size_t i : {1, 2}) {
+      batches[i].tablet = i == 1 ? kTablet : kOther;
+      batches[i].table = kTable;
+      batches[i].forget = true;
+      ASSERT_TRUE(store().PutReplicaState(batches[i].tablet, state).ok());
+    }
+    state.tombstone = false;
+    state.merged = Merged{{kTablet, {"", "m"}, freeze}, {kOther, {"m", ""}, freeze}, position};
+    ASSERT_TRUE(store().PutReplicaState(kMerged, state).ok());
+    ASSERT_TRUE(store().Apply(batches).ok());
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Both, StoreMergeTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
+                         [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
+
+// PROTOCOL "Merge": two tablets go and the new one comes to be in one transaction, which a crash takes back whole. No record
+// is touched.
+TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
+  FillBoth();
+  Merge();
+  SnapshotPosition position{kTablet, Lsn{7}};
+  ASSERT_TRUE(store().Get(kTable, "a", &position));
+  EXPECT_EQ(position.applied, Lsn{}) << "it has applied nothing any more";
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  auto replicas = store().Recover();
+  ASSERT_TRUE(replicas && replicas->size() == 3);
+  EXPECT_EQ((*replicas)[0].applied->range, (KeyRange{"", "m"})) << "as of the checkpoint";
+  EXPECT_TRUE((*replicas)[0].state.tombstone);
+  EXPECT_EQ((*replicas)[1].window.size(), 1u);
+  EXPECT_FALSE((*replicas)[2].applied) << "but its state is there, and says whose logs bring it back";
+  ASSERT_TRUE((*replicas)[2].state.merged);
+  EXPECT_EQ((*replicas)[2].state.merged->right.tablet, kOther);
+  EXPECT_EQ((*replicas)[0].last_logged, (Version{Epoch{1}, Lsn{1}}));
+
+  Merge();
+  const auto checkpoint = CheckpointNow(store());
+  ASSERT_TRUE(checkpoint);
+  EXPECT_FALSE(checkpoint->contains(kTablet));
+  EXPECT_EQ(checkpoint->at(kMerged), Lsn{2});
+  life->Crash();
+  replicas = store().Recover();
+  ASSERT_TRUE(replicas && replicas->size() == 3 && (*replicas)[2].applied);
+  for (size_t i : {0, 1}) {
+    EXPECT_FALSE((*replicas)[i].applied);
+    EXPECT_TRUE((*replicas)[i].window.empty());
+    EXPECT_TRUE((*replicas)[i].last_logged) << "its log goes when somebody says so";
+  }
+  EXPECT_EQ((*replicas)[2].applied->range, KeyRange::All());
+  EXPECT_EQ((*replicas)[2].window.size(), 1u);
+  EXPECT_EQ(Records(), "a=1@1 z=1@1");
+}
+
 TEST_P(StoreTest, WindowRowsAreErasedByName) {
   Write(1, {});
   Write(2, {});

@@ -23,6 +23,7 @@
 //   bytes    detail; of a kWrite that is conditional "c", else none
 //
 // The detail of a kSplit: 1 format (1), varint child, bytes key, bytes primary, varint count of voters, each bytes.
+// That of a kFreeze: 1 format (1), varint the tablet that it is to be part of.
 //
 // A new field means a new format version; a new kind or flag may be added to this one only together with a protocol
 // version, as older builds refuse it.
@@ -183,6 +184,20 @@ Result<SplitDetail> DecodeSplitDetail(std::string_view bytes) {
   for (uint64_t i = 0; i < voters && in.ok(); ++i) detail.voters.emplace_back(in.Bytes());
   if (!detail.child || detail.key.empty()) in.Fail();
   EBLA_TRY(in.Finish("a split's detail"));
+  return detail;
+}
+
+std::string EncodeFreezeDetail(const FreezeDetail& detail) {
+  return ByteWriter().Byte(kFormat).Varint(detail.into.value).Take();
+}
+
+Result<FreezeDetail> DecodeFreezeDetail(std::string_view bytes) {
+  ByteReader in(bytes);
+  FreezeDetail detail;
+  if (in.Byte() != kFormat) in.Fail();
+  detail.into.value = in.Varint();
+  if (!detail.into) in.Fail();
+  EBLA_TRY(in.Finish("a freeze's detail"));
   return detail;
 }
 

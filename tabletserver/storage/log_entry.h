@@ -22,7 +22,7 @@ enum class EntryKind : uint8_t {
   kPurge = 2,    // expired records go; also carries tablet time forward when nothing is to be purged
   kBarrier = 3,  // the first entry of an epoch; committing it commits all before it
   kSplit = 4,    // `detail` is a SplitDetail; applied, it shrinks the range and makes the child
-  kFreeze = 5,   // `detail` names the merge. Not written yet
+  kFreeze = 5,   // `detail` is a FreezeDetail; the last entry of its epoch, on the way to a merge
   kFloor = 6,    // the window forgets everything of `floor_time` and before
 };
 
@@ -79,6 +79,14 @@ struct SplitDetail {
 
 std::string EncodeSplitDetail(const SplitDetail& detail);
 Result<SplitDetail> DecodeSplitDetail(std::string_view bytes);
+
+// What a kFreeze entry says: the tablet waits to become part of this one (PROTOCOL 14).
+struct FreezeDetail {
+  TabletId into;
+};
+
+std::string EncodeFreezeDetail(const FreezeDetail& detail);
+Result<FreezeDetail> DecodeFreezeDetail(std::string_view bytes);
 
 std::string EncodeLogEntry(const LogEntry& entry);
 Result<LogEntry> DecodeLogEntry(std::string_view bytes);

@@ -395,6 +395,11 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
   }
   RecordsImage& records = life_->disk.records;
   for (const ApplyBatch& batch : batches) {
+    if (batch.forget) {
+      records.windows.erase(batch.tablet);
+      records.applied.erase(batch.tablet);
+      continue;
+    }
     for (const RecordChange& change : batch.records) {
       const Effect& effect = *change.effect;
       if (effect.is_delete && !effect.timed()) {
@@ -412,7 +417,9 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
         << "tablet " << batch.tablet << " applies backwards: " << batch.state.applied << " after " << state.applied;
     state = batch.state;
   }
-  for (const ApplyBatch& batch : batches) life_->CheckRanges(batch.tablet);
+  for (const ApplyBatch& batch : batches) {
+    if (!batch.forget) life_->CheckRanges(batch.tablet);
+  }
   return {};
 }
 

@@ -10,12 +10,17 @@ namespace {
 
 constexpr uint8_t kFormat = 1;
 constexpr uint8_t kFamilyFormat = 2;  // of rows that have to do with splits
+constexpr uint8_t kMergeFormat = 3;   // and of those that have to do with merges
 
 constexpr uint8_t kIncomplete = 1;
 constexpr uint8_t kTombstone = 2;
 constexpr uint8_t kForgetful = 4;
 
 constexpr uint8_t kUndoneKind = 1;
+
+constexpr uint8_t kSplitFollows = 1;
+constexpr uint8_t kFreezeFollows = 2;
+constexpr uint8_t kFormerFollows = 4;
 
 constexpr uint8_t kExpires = 1;
 constexpr uint8_t kWriteTime = 2;
@@ -31,12 +36,12 @@ Status CheckFormat(ByteReader& in, std::string_view what) {
                                     ", this build reads 1: a newer build wrote it, or it is damaged");
 }
 
-// True: what has to do with splits follows the rest.
-Result<bool> CheckFamilyFormat(ByteReader& in, std::string_view what) {
+// The format: from 2 on, what has to do with splits or merges follows the rest.
+Result<uint8_t> CheckFamilyFormat(ByteReader& in, std::string_view what) {
   const uint8_t format = in.Byte();
-  if (!in.ok() || format == kFormat || format == kFamilyFormat) return format == kFamilyFormat;
+  if (!in.ok() || (format >= kFormat && format <= kMergeFormat)) return format;
   return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
-                                    ", this build reads 1 and 2: a newer build wrote it, or it is damaged");
+                                    ", this build reads 1 to 3: a newer build wrote it, or it is damaged");
 }
 
 void WriteRange(const KeyRange& range, ByteWriter& out) { out.Bytes(range.start).Bytes(range.end); }
@@ -55,6 +60,37 @@ Version ReadVersion(ByteReader& in) {
   version.epoch.value = in.Varint();
   version.lsn.value = in.Varint();
   return version;
+}
+
+void WriteMergedTablet(const MergedTablet& tablet, ByteWriter& out) {
+  out.Varint(tablet.tablet.value);
+  WriteRange(tablet.range, out);
+  WriteVersion(tablet.freeze, out);
+}
+
+MergedTablet ReadMergedTablet(ByteReader& in) {
+  MergedTablet tablet;
+  tablet.tablet.value = in.Varint();
+  tablet.range = ReadRange(in);
+  tablet.freeze = ReadVersion(in);
+  return tablet;
+}
+
+void WriteStarts(const std::vector<EpochStart>& starts, ByteWriter& out) {
+  out.Varint(starts.size());
+  for (const EpochStart& start : starts) out.Varint(start.epoch.value).Varint(start.first.value);
+}
+
+std::vector<EpochStart> ReadStarts(ByteReader& in) {
+  const uint64_t count = in.Count(2);
+  std::vector<EpochStart> starts;
+  starts.reserve(std::min<uint64_t>(count, 1000));
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    EpochStart& start = starts.emplace_back();
+    start.epoch.value = in.Varint();
+    start.first.value = in.Varint();
+  }
+  return starts;
 }
 
 // A record's row up to its value, as a StoredRecord and an Effect have it alike.
@@ -126,20 +162,25 @@ Result<WindowKeyParts> ParseWindowKey(std::string_view key) {
 
 std::string EncodeReplicaState(const ReplicaState& state) {
   ByteWriter out;
-  out.Byte(state.family_parent ? kFamilyFormat : kFormat);
+  out.Byte(state.merged ? kMergeFormat : state.family_parent ? kFamilyFormat : kFormat);
   out.Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
   out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) | (state.forgetful ? kForgetful : 0));
   WriteRange(state.incomplete_range, out);
   out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
-  if (state.family_parent) out.Varint(state.family_parent.value);
+  if (state.family_parent || state.merged) out.Varint(state.family_parent.value);
+  if (state.merged) {
+    WriteMergedTablet(state.merged->left, out);
+    WriteMergedTablet(state.merged->right, out);
+    WriteVersion(state.merged->position, out);
+  }
   return out.Take();
 }
 
 Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a replica's state";
   ByteReader in(bytes);
-  EBLA_ASSIGN(const bool family, CheckFamilyFormat(in, kWhat));
+  EBLA_ASSIGN(const uint8_t format, CheckFamilyFormat(in, kWhat));
   ReplicaState state;
   state.table.value = in.Varint();
   state.promised.value = in.Varint();
@@ -154,7 +195,13 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   state.family_epoch.value = in.Varint();
   state.family_lsn.value = in.Varint();
   state.schema = in.Bytes();
-  if (family) state.family_parent.value = in.Varint();
+  if (format >= kFamilyFormat) state.family_parent.value = in.Varint();
+  if (format == kMergeFormat) {
+    Merged& merged = state.merged.emplace();
+    merged.left = ReadMergedTablet(in);
+    merged.right = ReadMergedTablet(in);
+    merged.position = ReadVersion(in);
+  }
   EBLA_TRY(in.Finish(kWhat));
   return state;
 }
@@ -197,36 +244,64 @@ AppliedSplit ReadSplit(ByteReader& in) {
   return split;
 }
 
+FormerRanges ReadFormer(ByteReader& in) {
+  FormerRanges former;
+  const uint64_t count = in.Count(3);
+  for (uint64_t i = 0; i < count && in.ok(); ++i) {
+    FormerRange& one = former.emplace_back();
+    one.range = ReadRange(in);
+    one.epoch_starts = ReadStarts(in);
+  }
+  return former;
+}
+
 }  // namespace
 
 std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
-  out.Byte(state.last_split ? kFamilyFormat : kFormat);
+  const bool former = state.former != nullptr && !state.former->empty();
+  const bool merge = former || state.freeze;
+  out.Byte(merge ? kMergeFormat : state.last_split ? kFamilyFormat : kFormat);
   WriteVersion(state.applied, out);
   WriteRange(state.range, out);
-  out.Varint(state.time.value).Varint(state.window_floor.value).Varint(state.epoch_starts.size());
-  for (const EpochStart& start : state.epoch_starts) out.Varint(start.epoch.value).Varint(start.first.value);
+  out.Varint(state.time.value).Varint(state.window_floor.value);
+  WriteStarts(state.epoch_starts, out);
+  if (merge) {
+    out.Byte((state.last_split ? kSplitFollows : 0) | (state.freeze ? kFreezeFollows : 0) | (former ? kFormerFollows : 0));
+  }
   if (state.last_split) WriteSplit(*state.last_split, out);
+  if (state.freeze) {
+    out.Varint(state.freeze->into.value);
+    WriteVersion(state.freeze->version, out);
+  }
+  if (former) {
+    out.Varint(state.former->size());
+    for (const FormerRange& one : *state.former) {
+      WriteRange(one.range, out);
+      WriteStarts(one.epoch_starts, out);
+    }
+  }
   return out.Take();
 }
 
 Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a tablet's applied state";
   ByteReader in(bytes);
-  EBLA_ASSIGN(const bool split, CheckFamilyFormat(in, kWhat));
+  EBLA_ASSIGN(const uint8_t format, CheckFamilyFormat(in, kWhat));
   AppliedState state;
   state.applied = ReadVersion(in);
   state.range = ReadRange(in);
   state.time.value = in.Varint();
   state.window_floor.value = in.Varint();
-  const uint64_t starts = in.Count(2);
-  state.epoch_starts.reserve(std::min<uint64_t>(starts, 1000));
-  for (uint64_t i = 0; i < starts && in.ok(); ++i) {
-    EpochStart& start = state.epoch_starts.emplace_back();
-    start.epoch.value = in.Varint();
-    start.first.value = in.Varint();
+  state.epoch_starts = ReadStarts(in);
+  const uint8_t follows = format == kMergeFormat ? in.Byte() : format == kFamilyFormat ? kSplitFollows : 0;
+  if ((follows & ~(kSplitFollows | kFreezeFollows | kFormerFollows)) != 0) in.Fail();
+  if ((follows & kSplitFollows) != 0) state.last_split = ReadSplit(in);
+  if ((follows & kFreezeFollows) != 0) {
+    state.freeze.emplace().into.value = in.Varint();
+    state.freeze->version = ReadVersion(in);
   }
-  if (split) state.last_split = ReadSplit(in);
+  if ((follows & kFormerFollows) != 0) state.former = std::make_shared<const FormerRanges>(ReadFormer(in));
   EBLA_TRY(in.Finish(kWhat));
   return state;
 }

@@ -15,11 +15,16 @@
 //   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
 //                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
 //                 Format 2, of a tablet that was split off another: then varint that one
+//                 Format 3, of a tablet that two were united to: as 2; then of each of the two varint it, bytes range
+//                 start, end, varint freeze's epoch, lsn; then varint position's epoch, lsn
 //   UndoneEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
 //                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
 //                 primary, varint count of voters, each bytes
+//                 Format 3, of a tablet that was merged, or is frozen for that: then 1 flags (1 what format 2 has, 2 a
+//                 freeze, 4 former ranges), and of these: as in format 2; varint the tablet frozen for, epoch, lsn; varint
+//                 count of ranges, each bytes start, end, epoch starts as above
 //   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
 //   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch, lsn;

@@ -146,7 +146,7 @@ TEST(RowTest, RecordsComeBack) {
 
 TEST(RowTest, HostileRowsGiveAStatus) {
   EXPECT_TRUE(rc::check("any bytes", [](std::string bytes) {
-    if (!bytes.empty()) bytes[0] = 1;
+    if (!bytes.empty()) bytes[0] = static_cast<char>(1 + bytes.size() % 3);
     StoredRecord record;
     (void)DecodeRecord(bytes, record).ok();
     (void)DecodeReplicaState(bytes).has_value();
@@ -157,8 +157,8 @@ TEST(RowTest, HostileRowsGiveAStatus) {
     RC_ASSERT(ParseWindowKey(bytes).has_value() == (bytes.size() == 24));
   }));
   EXPECT_FALSE(DecodeReplicaState("").has_value());
-  EXPECT_EQ(DecodeAppliedState("\x03").error().message(),
-            "a tablet's applied state has format 3, this build reads 1 and 2: a newer build wrote it, or it is damaged");
+  EXPECT_EQ(DecodeAppliedState("\x04").error().message(),
+            "a tablet's applied state has format 4, this build reads 1 to 3: a newer build wrote it, or it is damaged");
 }
 
 // What was never split is written as before there were splits.
@@ -193,6 +193,52 @@ TEST(RowTest, WhatASplitLeavesComesBack) {
   EXPECT_EQ(detail->voters.size(), 2u);
   EXPECT_FALSE(DecodeSplitDetail("child").has_value());
   EXPECT_FALSE(DecodeSplitDetail("").has_value());
+}
+
+// What an earlier version wrote has format 1 or 2, and is written so still where no merge has to do with it.
+TEST(RowTest, WhatAMergeLeavesComesBack) {
+  ReplicaState state;
+  state.table = {1};
+  state.schema = "schema";
+  state.merged = Merged{{TabletId{70}, {"", "m"}, {Epoch{2}, Lsn{33}}}, {TabletId{71}, {"m", ""}, {Epoch{5}, Lsn{9}}},
+                        {Epoch{6}, Lsn{34}}};
+  EXPECT_EQ(EncodeReplicaState(state).front(), '\x03');
+  const auto state_back = DecodeReplicaState(EncodeReplicaState(state));
+  ASSERT_TRUE(state_back && state_back->merged);
+  EXPECT_EQ(state_back->schema, "schema");
+  EXPECT_FALSE(state_back->family_parent);
+  EXPECT_EQ(state_back->merged->left.tablet, TabletId{70});
+  EXPECT_EQ(state_back->merged->left.range, (KeyRange{"", "m"}));
+  EXPECT_EQ(state_back->merged->left.freeze, (Version{Epoch{2}, Lsn{33}}));
+  EXPECT_EQ(state_back->merged->right.tablet, TabletId{71});
+  EXPECT_EQ(state_back->merged->right.freeze, (Version{Epoch{5}, Lsn{9}}));
+  EXPECT_EQ(state_back->merged->position, (Version{Epoch{6}, Lsn{34}}));
+
+  AppliedState applied;
+  applied.epoch_starts = {{Epoch{6}, Lsn{34}}};
+  applied.freeze = AppliedFreeze{TabletId{200}, {Epoch{6}, Lsn{40}}};
+  EXPECT_EQ(EncodeAppliedState(applied).front(), '\x03');
+  applied.former = std::make_shared<const FormerRanges>(FormerRanges{{{"", "m"}, {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{7}}}}, {{"m", ""}, {}}});
+  for (const bool split : {false, true}) {
+    if (split) applied.last_split = AppliedSplit{TabletId{134}, "m", "z", {Epoch{2}, Lsn{33}}, "ts-1", {"ts-1"}};
+    const auto back = DecodeAppliedState(EncodeAppliedState(applied));
+    ASSERT_TRUE(back && back->freeze && back->former);
+    EXPECT_EQ(back->last_split.has_value(), split);
+    EXPECT_EQ(back->freeze->into, TabletId{200});
+    EXPECT_EQ(back->freeze->version, (Version{Epoch{6}, Lsn{40}}));
+    ASSERT_EQ(back->former->size(), 2u);
+    EXPECT_EQ(back->former->front().range, (KeyRange{"", "m"}));
+    ASSERT_EQ(back->former->front().epoch_starts.size(), 2u);
+    EXPECT_EQ(back->former->front().epoch_starts[1].first, Lsn{7});
+    EXPECT_TRUE(back->former->back().epoch_starts.empty());
+  }
+  EXPECT_FALSE(DecodeAppliedState(EncodeAppliedState(applied).substr(0, 20)).has_value());
+
+  const auto detail = DecodeFreezeDetail(EncodeFreezeDetail({TabletId{200}}));
+  ASSERT_TRUE(detail);
+  EXPECT_EQ(detail->into, TabletId{200});
+  EXPECT_FALSE(DecodeFreezeDetail("merge").has_value());
+  EXPECT_FALSE(DecodeFreezeDetail("").has_value());
 }
 
 TEST(RowTest, LogRowsSortByTabletThenLsn) {

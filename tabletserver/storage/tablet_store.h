@@ -20,6 +20,7 @@
 
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -48,6 +49,20 @@ struct StoredRecord {
   bool tombstone = false;
 };
 
+// One of the two that a merge unites, and its FREEZE: all there is of its log (PROTOCOL 14).
+struct MergedTablet {
+  TabletId tablet;
+  KeyRange range;
+  Version freeze;
+};
+
+// How a merged tablet begins: with all of both applied, at `position`.
+struct Merged {
+  MergedTablet left;
+  MergedTablet right;
+  Version position;
+};
+
 // What a replica must know of itself after any crash; durable before it answers by it (PROTOCOL "State").
 struct ReplicaState {
   TableId table;
@@ -61,6 +76,7 @@ struct ReplicaState {
   TabletId family_parent;        // split off this one: rule 13, its log is committed through the SPLIT at
   Epoch family_epoch;            // this place, and replayed that far before this replica's own
   Lsn family_lsn;
+  std::optional<Merged> merged;  // united of these two: rule 13, both logs are committed through their FREEZE
   std::string schema;  // the table's schema, encoded, as last configured
 };
 
@@ -68,6 +84,19 @@ struct ReplicaState {
 struct EpochStart {
   Epoch epoch;
   Lsn first;
+};
+
+// Of a part of a merged tablet's range: where epochs began there before the merge.
+struct FormerRange {
+  KeyRange range;
+  std::vector<EpochStart> epoch_starts;
+};
+using FormerRanges = std::vector<FormerRange>;  // by growing start, disjoint
+
+// The FREEZE that a tablet has applied, with no Barrier since.
+struct AppliedFreeze {
+  TabletId into;
+  Version version;  // of the entry
 };
 
 // The latest SPLIT that a tablet has applied.
@@ -86,7 +115,9 @@ struct AppliedState {
   KeyRange range;
   TabletTime time;  // of the last applied entry
   TabletTime window_floor;
-  std::vector<EpochStart> epoch_starts;
+  std::vector<EpochStart> epoch_starts;           // of a merged tablet: since it was united
+  std::shared_ptr<const FormerRanges> former;     // what came before that; shared, as every batch copies this. Null: nothing did
+  std::optional<AppliedFreeze> freeze;
   std::optional<AppliedSplit> last_split;  // kept until the next one: the catalog is completed from it (rule 12)
 };
 
@@ -119,6 +150,7 @@ struct ApplyBatch {
   std::vector<RecordChange> records;  // in order; a later change of the same key wins
   WindowChange window;
   AppliedState state;  // as after the batch
+  bool forget = false;  // nothing of the above: the tablet's applied state and window go, its records stay where they are
 };
 
 struct AppendBatch {
@@ -185,6 +217,12 @@ class TabletStore {
   virtual void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {}
   // Those that have a b-tree here, in order; at once, without the disk.
   virtual std::vector<TableId> Tables() const { return {}; }
+  // Gives room of deleted rows in the table's file back to the file system, for about so long and while everything else goes
+  // on: true when there is no more to gain, false: the time was up. Not two at once. COME_AGAIN: not at present. Stores
+  // without files have nothing to gain.
+  virtual Result<bool> Compact(TableId table, Duration limit) { return true; }
+  // Of the table's file; NO_SUCH_TABLE.
+  virtual Result<int64_t> FileBytes(TableId table) const { return 0; }
 
   // ---- log ---------------------------------------------------------------------------------------------------------
   // One transaction for any number of tablets.
@@ -211,7 +249,8 @@ class TabletStore {
   virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------
-  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window.
+  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window; a merge is
+  // three: the new tablet's, and two that forget.
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;

@@ -46,6 +46,25 @@ int ApplyState(WtSession& session, TabletId tablet, const AppliedState& state) {
   return WtCursor(raw).Insert(TabletKey(tablet), EncodeAppliedState(state));
 }
 
+// Inside the caller's transaction.
+int ForgetTablet(WtSession& session, TabletId tablet) {
+  WT_CURSOR* raw = nullptr;
+  if (const int error = session.Cursor(SystemTable::kApplied, &raw)) return error;
+  if (const int error = WtCursor(raw).Remove(TabletKey(tablet))) return error;
+  if (const int error = session.Cursor(SystemTable::kWindow, &raw)) return error;
+  WtCursor window(raw);
+  int error = window.SeekAtOrAfter(WindowKey(tablet, {}, {}));
+  while (error == 0) {
+    std::string_view key;
+    if (const int failed = window.GetKey(&key)) return failed;
+    const std::string row(key);
+    if (!row.starts_with(TabletKey(tablet))) return 0;
+    if (const int failed = window.Remove(row)) return failed;
+    error = window.SeekAtOrAfter(row);
+  }
+  return error == WT_NOTFOUND ? 0 : error;
+}
+
 // Reads the applied lsn inside the caller's snapshot.
 int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage) {
   position.applied = {};
@@ -86,6 +105,10 @@ Status WtStore::Apply(std::span<const ApplyBatch> batches) {
   const int error = RunTransaction(*session, [&]() -> int {
     for (const ApplyBatch& batch : batches) {
       table = batch.table;
+      if (batch.forget) {
+        if (const int error = ForgetTablet(*session, batch.tablet)) return error;
+        continue;
+      }
       if (const int error = ApplyRecords(*session, batch)) return error;
       if (const int error = ApplyWindow(*session, batch.tablet, batch.window)) return error;
       if (const int error = ApplyState(*session, batch.tablet, batch.state)) return error;
@@ -94,7 +117,13 @@ Status WtStore::Apply(std::span<const ApplyBatch> batches) {
   });
   EBLA_TRY(parts_->CheckTable(error, table, "applying"));
   std::lock_guard lock(parts_->applied_mutex);
-  for (const ApplyBatch& batch : batches) parts_->applied[batch.tablet] = batch.state.applied.lsn;
+  for (const ApplyBatch& batch : batches) {
+    if (batch.forget) {
+      parts_->applied.erase(batch.tablet);
+    } else {
+      parts_->applied[batch.tablet] = batch.state.applied.lsn;
+    }
+  }
   return {};
 }
 

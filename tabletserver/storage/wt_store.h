@@ -59,6 +59,8 @@ class WtStore final : public TabletStore {
   Status DropTable(TableId table) override;
   void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) override;
   std::vector<TableId> Tables() const override;
+  Result<bool> Compact(TableId table, Duration limit) override;
+  Result<int64_t> FileBytes(TableId table) const override;
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;

@@ -177,6 +177,52 @@ TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
   fsynced(2, [] {});
 }
 
+// ---- compaction ----------------------------------------------------------------------------------------------------
+
+// Half a million bytes' worth of rows stay of some twenty times as many, and others are written all the while.
+TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
+  auto store = MustOpen();
+  constexpr TabletId kBusy{8};
+  constexpr uint64_t kRows = 6'000;
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  const auto key = [](uint64_t row) { return "k" + std::to_string(100'000 + row); };
+  for (uint64_t row = 0; row < kRows; ++row) {
+    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store));
+  for (uint64_t row = 0; row < kRows; ++row) {
+    if (row % 20 == 0) continue;
+    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(kRows + row + 1, {Delete(key(row))}), {"k", "l"}).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store));
+  const auto before = store->FileBytes(kTable);
+  ASSERT_TRUE(before) << before.error();
+  EXPECT_GT(*before, 10'000'000);
+
+  std::atomic<bool> over = false;
+  std::atomic<uint64_t> written = 0;
+  std::jthread writer([&] {
+    for (uint64_t lsn = 1; !over; ++lsn) {
+      CHECK(ApplyOne(*store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"}).ok());
+      written = lsn;
+    }
+  });
+  while (written == 0) std::this_thread::yield();
+  const uint64_t then = written;
+  const auto done = store->Compact(kTable, std::chrono::minutes(5));
+  ASSERT_TRUE(done) << done.error();
+  EXPECT_TRUE(*done);
+  EXPECT_GT(written, then);
+  over = true;
+  writer.join();
+  EXPECT_LT(*store->FileBytes(kTable), *before / 2);
+  EXPECT_TRUE(store->health().status.ok());
+  int rows = 0;
+  ASSERT_TRUE(store->Scan(kTable, {.range = {"k", "l"}}, [&](auto, auto&) { return ++rows > 0; }).ok());
+  EXPECT_EQ(rows, 300);
+  EXPECT_EQ(store->Compact(TableId{99}, std::chrono::seconds(1)).error().code(), Code::kNoSuchTable);
+}
+
 // ---- sessions ------------------------------------------------------------------------------------------------------
 
 TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {

@@ -12,7 +12,6 @@ namespace {
 constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kNotReadyRetryMs = 10;
-constexpr int64_t kSplitRetryMs = 1;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
@@ -171,10 +170,9 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   return false;
 }
 
-bool ReadPath::SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer) {
+bool ReadPath::SplitMeanwhile(const TabletHandle& handle, const ReadAnswer& answer, Attempt& attempt) {
   if (handle.split_at() == answer.view->split_at()) return false;
-  answer.status = Status(Code::kComeAgain, "the tablet has just been split");
-  answer.retry_after_ms = kSplitRetryMs;
+  attempt = {Next::kAgain, {}, {}, {}};
   return true;
 }
 
@@ -250,7 +248,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result)) return attempt;
+  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
   result.record = *std::move(record);
   if (logged != nullptr) {
     if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
@@ -293,7 +291,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result)) return attempt;
+  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
   if (logged != nullptr) {
     for (size_t i = 0; i < records->size(); ++i) {
       if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
@@ -366,7 +364,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result)) return attempt;
+  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
   if (logged != nullptr) {
     ConfirmLogged(*handle, result);
     if (!result.status.ok()) return attempt;
@@ -451,6 +449,11 @@ template <class Call, class Result>
 void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt attempt, Result result,
                       std::move_only_function<void(Result)> done) {
   if (attempt.next == Next::kDone) return done(std::move(result));
+  if (attempt.next == Next::kAgain) {
+    // By way of the queue: the shard may be about to publish what it has changed.
+    ports_.mailbox.Put([this, call = std::move(call), done = std::move(done)]() mutable { Serve(std::move(call), std::move(done)); }, 0);
+    return;
+  }
   Shard& shard = ShardOf(*handle);
   const MonotonicTime deadline = call.deadline;
   if (attempt.next == Next::kConfirm) {

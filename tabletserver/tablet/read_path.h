@@ -145,6 +145,7 @@ class ReadPath {
  private:
   enum class Next : uint8_t {
     kDone,   // the result stands
+    kAgain,  // read again at once: the tablet was split meanwhile
     kAwait,  // read again once the tablet has applied `upto`
     kLogged,  // read again with what the log holds up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
@@ -175,8 +176,8 @@ class ReadPath {
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
-  // True, and the answer says to come again: the tablet was split since the answer's view was taken.
-  static bool SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer);
+  // True: the tablet was split since the answer's view was taken; it is to be read again, by key.
+  static bool SplitMeanwhile(const TabletHandle& handle, const ReadAnswer& answer, Attempt& attempt);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
   // After the store was read with a slice: that it still leads, so that nothing of the slice can have been undone before

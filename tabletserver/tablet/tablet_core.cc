@@ -137,7 +137,7 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   read_ahead_.clear();
   refused_batch_.reset();
   born_.reset();
-  pending_split_.reset();
+  GiveUpSplit();
   held_split_ = {};
   view_dirty_ = true;
 }

@@ -17,7 +17,7 @@
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
 //   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says, before
 //              that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into the child's
-//              core, whose view is published, and its place in the directory taken, no later than the parent's next view.
+//              core, and the writes that the parent has parked for it, whose view is published, and its place in the directory taken, no later than the parent's next view.
 //   10. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
 //      install the copy's start, Step(InstallCopy).
 //
@@ -205,6 +205,8 @@ class TabletCore {
   std::optional<Replay> TakeReplay();
   // What the store is to hold of this core's replica before the parent's Apply: what was promised for it so far stays.
   ReplicaState StateAtBirth(const BornChild& born) const;
+  // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its BeginChild.
+  std::vector<AdmitWrite> TakeParked();
   // As the next output would have it.
   std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
@@ -213,7 +215,8 @@ class TabletCore {
   const AppliedState& applied_state() const { return applied_; }
   const Status& failure() const { return failure_; }
   const KeyRange& range() const { return applied_.range; }
-  size_t overlay_bytes() const { return overlay_.bytes(); }
+  // What waits for a split among it.
+  size_t overlay_bytes() const { return overlay_.bytes() + parked_bytes_; }
   size_t window_bytes() const { return window_.bytes(); }
   size_t waiting() const { return waiting_; }  // requests that wait for an entry
   // Of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a restart's
@@ -280,7 +283,8 @@ class TabletCore {
   Status CheckSplit(const SplitTablet& input) const;
   // A SPLIT that this leader has logged and not applied takes the key to its child.
   bool GoesToChild(std::string_view key) const { return pending_split_ && key >= pending_split_->detail.key; }
-  bool RefuseWhileSplitting(const WriteRequest& request);
+  bool ParkWhileSplitting(AdmitWrite& input);
+  void ExpireParked(MonotonicTime now);
   bool LeadsChildOf(Version split) const;
   Status ApplySplit(const LogEntry& entry, ApplyBatch& batch);
   bool HoldsSplit(const LogEntry& entry);
@@ -328,6 +332,8 @@ class TabletCore {
 
   std::optional<PendingSplit> pending_split_;  // logged and led by this replica
   std::vector<RequestToken> split_waiters_;
+  std::vector<AdmitWrite> parked_;             // for the child of pending_split_, or of the split just applied
+  size_t parked_bytes_ = 0;
   std::shared_ptr<BornChild> born_;            // of the batch that is out or refused
   Lsn held_split_;                             // not to be applied while the replica is incomplete
 

@@ -10,12 +10,6 @@
 
 namespace ebla::tabletserver {
 
-namespace {
-
-constexpr int64_t kSplitRetryMs = 5;  // about a commit
-
-}  // namespace
-
 // ---- the order ------------------------------------------------------------------------------------------------------
 
 void TabletCore::Step(const SplitTablet& input) {
@@ -74,15 +68,36 @@ void TabletCore::GiveUpSplit() {
   for (const RequestToken token : std::exchange(split_waiters_, {})) {
     AnswerSplit(token, Error(Code::kStaleEpoch, "the epoch ended before the split was applied"));
   }
+  for (const AdmitWrite& write : TakeParked()) {
+    RefuseWrite(write.request.token, Error(Code::kNotPrimary, "this replica does not lead the tablet any more"));
+  }
 }
 
 // What touches the child's half would be in the parent's log beyond the SPLIT, for a key that is no longer its own. It
-// comes again a commit later, and then finds the child.
-bool TabletCore::RefuseWhileSplitting(const WriteRequest& request) {
+// waits for the commit, and is the child's then.
+bool TabletCore::ParkWhileSplitting(AdmitWrite& input) {
   if (!pending_split_ || Planted(PlantedBug::split_not_parked)) return false;
-  if (std::ranges::none_of(request.writes, [this](const Write& write) { return GoesToChild(write.key); })) return false;
-  RefuseWrite(request.token, Error(Code::kComeAgain, "the tablet is being split"), kSplitRetryMs);
+  if (std::ranges::none_of(input.request.writes, [this](const Write& write) { return GoesToChild(write.key); })) return false;
+  next_deadline_ = std::min(next_deadline_, input.request.deadline);
+  for (const Write& write : input.request.writes) parked_bytes_ += write.key.size() + write.value.size();
+  parked_.push_back(std::move(input));
   return true;
+}
+
+std::vector<AdmitWrite> TabletCore::TakeParked() {
+  parked_bytes_ = 0;
+  return std::exchange(parked_, {});
+}
+
+void TabletCore::ExpireParked(MonotonicTime now) {
+  std::vector<AdmitWrite> parked = TakeParked();
+  for (AdmitWrite& write : parked) {
+    if (write.request.deadline <= now) {
+      RefuseWrite(write.request.token, Error(Code::kDeadlineExceeded, "the deadline passed while the tablet was being split"));
+    } else {
+      ParkWhileSplitting(write);
+    }
+  }
 }
 
 // Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position of the
@@ -107,8 +122,8 @@ bool TabletCore::LeadsChildOf(Version split) const {
 // A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log that a crash
 // discards. A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
 bool TabletCore::HoldsSplit(const LogEntry& entry) {
-  if (!replica_.incomplete()) return false;
-  if (!Planted(PlantedBug::copy_crosses_split)) replica_.Step(SplitInCopy{entry.version.lsn});
+  if (!replica_.incomplete() || Planted(PlantedBug::copy_crosses_split)) return false;
+  replica_.Step(SplitInCopy{entry.version.lsn});
   held_split_ = entry.version.lsn;
   return true;
 }

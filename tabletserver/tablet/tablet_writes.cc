@@ -50,8 +50,8 @@ void TabletCore::Step(AdmitWrite input) {
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
   if (request.client && AnswerFromWindow(request, digest, level, now)) return;
-  if (RefuseWhileSplitting(request)) return;
   if (RefuseForRoom(input, level)) return;
+  if (ParkWhileSplitting(input)) return;
   Execute(request, digest, level, now);
 }
 
@@ -131,7 +131,7 @@ bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
   }
   size_t bytes = 0;
   for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
-  if (overlay_.bytes() + bytes > options_.overlay_bytes_max && !overlay_.empty()) {
+  if (overlay_bytes() + bytes > options_.overlay_bytes_max && overlay_bytes() > 0) {
     RefuseWrite(request.token, Error(Code::kOverloaded, "too many writes of this tablet wait to be applied"),
                 kOverloadedRetryMs);
     return true;
@@ -359,6 +359,7 @@ void TabletCore::GiveUpAll() {
 void TabletCore::ExpireWaiters(MonotonicTime now) {
   if (now < next_deadline_) return;
   next_deadline_ = MonotonicTime::Max();
+  ExpireParked(now);
   for (Waiters* waiters : {&until_flushed_, &until_applied_, &until_all_}) {
     for (auto at = waiters->begin(); at != waiters->end();) {
       std::erase_if(at->second, [&](const Waiter& waiter) {

@@ -17,6 +17,7 @@ namespace ebla::bench {
 void RunRpcBench(const BenchOptions& options, Report& report);
 void RunTabletServerBench(const BenchOptions& options, Report& report);
 void RunClusterBench(const BenchOptions& options, Report& report);
+void RunCatalogBench(const BenchOptions& options, Report& report);
 
 namespace {
 
@@ -24,7 +25,8 @@ struct Suite {
   const char* name;
   void (*run)(const BenchOptions&, Report&);
 };
-constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}, {"tabletserver", &RunTabletServerBench}, {"cluster", &RunClusterBench}};
+constexpr Suite kSuites[] = {{"rpc", &RunRpcBench}, {"tabletserver", &RunTabletServerBench}, {"cluster", &RunClusterBench},
+                             {"catalog", &RunCatalogBench}};
 
 int Run() {
   const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};

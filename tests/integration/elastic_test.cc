@@ -1,14 +1,18 @@
-// A cluster of real processes follows its load by itself: one table of one tablet is split and spread over five servers
-// while clients read and write it, and none of them sees an error.
+// A cluster of real processes follows its load by itself: one table of one tablet is split and spread over five servers, and
+// servers come and go, while clients read and write it, and none of them sees an error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <signal.h>
 
+#include <algorithm>
 #include <atomic>
+#include <cstdlib>
 #include <map>
 #include <mutex>
 #include <random>
 #include <set>
 
+#include "test_paths.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -25,11 +29,13 @@ std::string Key(int i) {
 
 class ElasticTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    auto started = TestCluster::Start({.servers = 5,
-                                       .master_flags = {"--splits", "--plan_every_ms=500", "--split_sustained_ms=2000",
-                                                        "--split_again_ms=3000", "--balance_sustained_ms=2000",
-                                                        "--balance_cool_down_ms=5000"}});
+  // With the planner's patience shortened.
+  void Start(TestClusterOptions options) {
+    for (const char* flag : {"--plan_every_ms=500", "--split_sustained_ms=2000", "--split_again_ms=3000",
+                             "--balance_sustained_ms=2000", "--balance_cool_down_ms=5000"}) {
+      options.master_flags.emplace_back(flag);
+    }
+    auto started = TestCluster::Start(std::move(options));
     ASSERT_TRUE(started) << started.error();
     cluster_ = std::move(*started);
     auto client = cluster_->Connect(30s);
@@ -68,6 +74,7 @@ class ElasticTest : public ::testing::Test {
         if (got && last != written.end() && got->value != last->second) return Fail("get " + key + " shows another value");
       }
       ++operations_;
+      if (const int pause = pause_ms_; pause > 0) std::this_thread::sleep_for(std::chrono::milliseconds(pause));
     }
   }
   void Fail(const std::string& what) {
@@ -83,11 +90,13 @@ class ElasticTest : public ::testing::Test {
   std::unique_ptr<Client> client_;
   std::vector<std::jthread> threads_;
   std::atomic<int64_t> operations_ = 0;
+  std::atomic<int> pause_ms_ = 0;  // after each operation
   std::mutex mutex_;
   std::vector<std::string> failures_;
 };
 
 TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
+  Start({.servers = 5});
   CreateTableOptions options;
   options.table.replicas = 3;
   options.table.split_ops_per_second = 200;
@@ -121,6 +130,124 @@ TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
   }
   EXPECT_TRUE(spread) << tablets << " tablets, led by " << leading.size() << " servers, held by " << holding.size();
   EXPECT_TRUE(Eventually([&] { return operations_ > operations + 1'000 || !failures().empty(); })) << "and goes on";
+  EndLoad();
+  EXPECT_THAT(failures(), ::testing::IsEmpty());
+}
+
+// With the launcher's own commands as the master's.
+class AutoscaleTest : public ElasticTest {
+ protected:
+  static constexpr int kServersMin = 3, kServersMax = 5;
+
+  void SetUp() override {
+    const std::string launcher = std::string(kBinaryDir) + "/bin/ebla-cluster ";
+    Start({.servers = kServersMin,
+           .master_flags = {"--autoscale", "--scale_out_command=" + launcher + "add-server --dir \"$EBLA_TEST_CLUSTER\"",
+                            "--scale_in_command=" + launcher + "remove-server \"$1\" --dir \"$EBLA_TEST_CLUSTER\"",
+                            "--servers_min=" + std::to_string(kServersMin), "--servers_max=" + std::to_string(kServersMax),
+                            "--operations_per_server=100", "--disk_per_server=0", "--scale_out_sustained_ms=2000", "--scale_in_sustained_ms=4000",
+                            "--scale_out_rest_ms=3000", "--scale_in_rest_ms=3000", "--replace_after_s=3"},
+           .prepare =
+               [](const std::string& dir) {
+                 ::setenv("EBLA_TEST_CLUSTER", dir.c_str(), 1);
+                 return Status::Ok();
+               },
+           .shared = true});
+    if (HasFatalFailure()) return;
+    cluster_->Release();
+    CreateTableOptions options;
+    options.table.replicas = 3;
+    for (int i = 1; i < kTablets; ++i) options.split_points.push_back(Key(i * kKeys / kTablets));
+    ASSERT_TRUE(client_->CreateTable("carts", options));
+  }
+  std::vector<ServerSummary> Live() {
+    auto servers = client_->ListServers();
+    if (!servers) return {};
+    std::erase_if(*servers, [](const ServerSummary& server) { return !server.live; });
+    return *std::move(servers);
+  }
+  // Of what each is to carry, at least the half, and of what is led at least something.
+  bool EachHasItsShare() {
+    const auto servers = Live();
+    int replicas = 0;
+    for (const ServerSummary& server : servers) replicas += server.tablets;
+    return servers.size() == kServersMax && std::ranges::all_of(servers, [&](const ServerSummary& server) {
+             return server.leading > 0 && server.tablets * 2 * kServersMax >= replicas;
+           });
+  }
+  std::string Describe() {
+    std::string text;
+    for (const ServerSummary& server : Live()) {
+      text += server.name + (server.draining ? " drains" : "") + ": " + std::to_string(server.tablets) + " replicas, leads " +
+              std::to_string(server.leading) + "; ";
+    }
+    const auto state = client_->Planner();
+    for (size_t i = 0; state && i < std::min<size_t>(state->done.size(), 10); ++i) {
+      text += "\n" + state->done[i].what + ": " + state->done[i].outcome + ": " + state->done[i].reason;
+    }
+    for (size_t i = 0; state && i < std::min<size_t>(state->refused.size(), 10); ++i) {
+      text += "\nnot " + state->refused[i].rule + ", " + state->refused[i].cause + ": " + state->refused[i].detail;
+    }
+    return text;
+  }
+  // Every tablet has three voters, all of which live and have all of it.
+  bool Whole() {
+    const auto tablets = client_->ListReplicas("carts");
+    const auto servers = Live();
+    return tablets && std::ranges::all_of(*tablets, [&](const TabletSummary& tablet) {
+      return tablet.voters.size() == 3 && tablet.learners.empty() && std::ranges::all_of(tablet.replicas, [&](const auto& replica) {
+               return replica.known && !replica.incomplete &&
+                      std::ranges::find(servers, replica.server, &ServerSummary::name) != servers.end();
+             });
+    });
+  }
+  void GoesOn(const std::string& when) {
+    EXPECT_THAT(failures(), ::testing::IsEmpty()) << when;
+    const int64_t operations = operations_;
+    ASSERT_TRUE(Eventually([&] { return operations_ > operations + 100; })) << when;
+    std::cout << when << ": " << Describe() << "\n";
+  }
+
+  static constexpr int kTablets = 12;
+};
+
+TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
+  BeginLoad(6);
+  ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
+  EXPECT_TRUE(Eventually([&] { return EachHasItsShare(); }, 90s)) << Describe();
+  GoesOn("five servers");
+
+  const auto leader = cluster_->LeadingMaster();
+  ASSERT_TRUE(leader) << leader.error();
+  ASSERT_TRUE(cluster_->launcher().Kill(*leader, SIGKILL).ok());
+  const auto next = cluster_->LeadingMaster();
+  ASSERT_TRUE(next) << next.error();
+  EXPECT_NE(*next, *leader);
+  ASSERT_TRUE(cluster_->launcher().Restart(*leader).ok());
+  GoesOn("another master");
+
+  // By hand, under load: it empties.
+  const auto drained = client_->SetServer("ts-1", {.draining = true, .maintenance = std::nullopt});
+  ASSERT_TRUE(drained) << drained.error();
+  EXPECT_TRUE(Eventually([&] {
+    const auto servers = Live();
+    const auto server = std::ranges::find(servers, "ts-1", &ServerSummary::name);
+    return server != servers.end() && server->tablets == 0;
+  }, 90s)) << Describe();
+  ASSERT_TRUE(client_->SetServer("ts-1", {.draining = false, .maintenance = std::nullopt}));
+  GoesOn("one drained");
+
+  ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
+  cluster_->Release();  // whoever replaces it launches
+  ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax - 1; }, 30s)) << Describe();
+  EXPECT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
+  EXPECT_TRUE(Eventually([&] { return Whole(); }, 90s)) << Describe();
+  GoesOn("one replaced");
+
+  pause_ms_ = 200;
+  ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMin; }, 120s)) << Describe();
+  EXPECT_TRUE(Eventually([&] { return Whole(); }, 60s)) << Describe();
+  GoesOn("three again");
   EndLoad();
   EXPECT_THAT(failures(), ::testing::IsEmpty());
 }

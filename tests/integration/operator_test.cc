@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <fstream>
 #include <iterator>
@@ -21,10 +22,21 @@ using ::testing::StartsWith;
 
 class OperatorTest : public ::testing::Test {
  protected:
-  void SetUp() override {
-    auto started = TestCluster::Start();
+  void SetUp() override { Start({}); }
+  void Start(TestClusterOptions options) {
+    cluster_.reset();
+    auto started = TestCluster::Start(std::move(options));
     ASSERT_TRUE(started) << started.error();
     cluster_ = std::move(*started);
+  }
+  // A table of three replicas, and a client that has it open.
+  Result<Table> MakeCarts() {
+    Ebla("table create carts --split-points g,p --replicas 3");
+    if (code_ != 0) return Error(Code::kInternal, "it was not made");
+    auto client = cluster_->Connect();
+    if (!client) return Error(client.error());
+    client_ = *std::move(client);
+    return client_->OpenTable("carts");
   }
   // What `ebla` shows on its standard output; its exit code is in code_.
   std::string Ebla(const std::string& arguments) {
@@ -44,16 +56,13 @@ class OperatorTest : public ::testing::Test {
   }
 
   std::unique_ptr<TestCluster> cluster_;
+  std::optional<Client> client_;
   std::string shown_;
   int code_ = -1;
 };
 
 TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
-  Ebla("table create carts --split-points g,p --replicas 3");
-  ASSERT_EQ(code_, 0);
-  auto client = cluster_->Connect();
-  ASSERT_TRUE(client) << client.error();
-  const auto table = client->OpenTable("carts");
+  const auto table = MakeCarts();
   ASSERT_TRUE(table) << table.error();
   for (int i = 0; i < 600; ++i) {
     const std::string key(1, static_cast<char>('a' + i % 26));
@@ -82,11 +91,7 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
 
 // A server more, then one less: what the one had is on the other, and nobody noticed.
 TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
-  Ebla("table create carts --split-points g,p --replicas 3");
-  ASSERT_EQ(code_, 0);
-  auto client = cluster_->Connect();
-  ASSERT_TRUE(client) << client.error();
-  const auto table = client->OpenTable("carts");
+  const auto table = MakeCarts();
   ASSERT_TRUE(table) << table.error();
   for (const char* key : {"a", "h", "z"}) ASSERT_TRUE(table->Put(key, "value"));
   ASSERT_TRUE(HealthBecomes(0)) << shown_;
@@ -119,6 +124,46 @@ TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
   ASSERT_TRUE(HealthBecomes(0)) << shown_;
   EXPECT_THAT(shown_, StartsWith("healthy  3 of 3 servers live"));
   EXPECT_EQ(cluster::Empty(removal).value_or(99), 0u) << "asked again";
+}
+
+// Cut by hand, looked at, moved so slowly that it can be thought better of, and compacted.
+TEST_F(OperatorTest, SteersWhatIsUnderWay) {
+  Start({.servers = 4, .server_flags = {"--copy_bytes_per_second=20000"}});
+  const auto table = MakeCarts();
+  ASSERT_TRUE(table) << table.error();
+  for (int i = 0; i < 600; ++i) {
+    ASSERT_TRUE(table->Put("h" + std::to_string(1'000 + i), std::string(1'000, 'v')));
+  }
+  EXPECT_THAT(Ebla("table presplit carts --at c,g,t"), HasSubstr("OK  2 splits, 5 tablets"));
+  EXPECT_EQ(code_, 0);
+  EXPECT_THAT(Ebla("procedure list"), StartsWith("nothing is under way"));
+
+  const auto place = client_->Locate("carts", "h1000");
+  ASSERT_TRUE(place) << place.error();
+  const std::string id = std::to_string(place->id.value);
+  EXPECT_THAT(Ebla("tablet stats " + id), AllOf(HasSubstr("SEEN BY " + place->primary), HasSubstr("leads"), HasSubstr("follows")));
+  std::string from, to = "ts-4";
+  for (const ReplicaPlace& replica : place->replicas) {
+    if (replica.server != place->primary) from = replica.server;
+  }
+  for (const char* name : {"ts-1", "ts-2", "ts-3", "ts-4"}) {
+    const bool holds = std::ranges::any_of(place->replicas, [&](const ReplicaPlace& replica) { return replica.server == name; });
+    to = holds ? to : name;
+  }
+  Ebla("--deadline 2s tablet move carts --key h1000 --from " + from + " --to " + to);
+  EXPECT_EQ(code_, 4) << "600 KB at 20 KB/s take half a minute";
+  shown_ = Ebla("--json procedure show move-" + id);
+  EXPECT_THAT(shown_, AllOf(HasSubstr("\"asked_by\":\"operator\""), HasSubstr("\"from_server\":\"" + from + "\""),
+                            HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
+  EXPECT_THAT(Ebla("procedure cancel move-" + id), StartsWith("OK  cancelled: what was copied to " + to + " goes"));
+  EXPECT_TRUE(Eventually([&] { return Ebla("procedure list").starts_with("nothing is under way"); })) << Ebla("procedure list");
+  const auto after = client_->Locate("carts", "h1000");
+  ASSERT_TRUE(after) << after.error();
+  EXPECT_TRUE(std::ranges::any_of(after->replicas, [&](const ReplicaPlace& replica) { return replica.server == from; }));
+  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+
+  EXPECT_THAT(Ebla("table compact carts --limit 30s"), AllOf(HasSubstr("ts-1"), HasSubstr("done")));
+  EXPECT_EQ(code_, 0);
 }
 
 }  // namespace

@@ -1,5 +1,7 @@
 #include "tests/integration/test_cluster.h"
 
+#include <glog/logging.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -17,28 +19,58 @@ constexpr std::chrono::seconds kElectionTimeMax{30};
 Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions options) {
   std::string name = std::filesystem::temp_directory_path().string() + "/ebla-test.XXXXXX";
   if (::mkdtemp(name.data()) == nullptr) return Error(Code::kInternal, "cannot make " + name);
-  std::unique_ptr<TestCluster> made(new TestCluster(name));
-  EBLA_ASSIGN(cluster::Launcher launcher, cluster::Launcher::Open({.dir = name + "/cluster",
-                                                                   .bin_dir = std::string(kBinaryDir) + "/bin",
-                                                                   .die_with_parent = true,
-                                                                   .stop_at_end = true,
-                                                                   .start_timeout = std::chrono::seconds(30),
-                                                                   .stop_timeout = options.stop_timeout,
-                                                                   .say = {},
-                                                                   .standing = options.standing}));
-  made->launcher_ = std::make_unique<cluster::Launcher>(std::move(launcher));
+  std::unique_ptr<TestCluster> made(new TestCluster(name, options));
+  EBLA_TRY(made->Open(!options.shared));
   made->clear_ = std::move(options.clear);
   if (options.prepare) EBLA_TRY(options.prepare(made->launcher_->dir()));
   EBLA_TRY(made->launcher_->Start({.masters = options.masters,
                                    .servers = options.servers,
                                    .master_flags = options.master_flags,
                                    .server_flags = options.server_flags}));
+  made->master_addresses_ = made->launcher_->Masters();
+  for (const std::string& master : made->master_addresses_) made->masters_ += (made->masters_.empty() ? "" : ",") + master;
   return made;
 }
 
-TestCluster::~TestCluster() {
-  const std::string prepared = launcher_ ? launcher_->dir() : "";
+TestCluster::TestCluster(std::string dir, const TestClusterOptions& options)
+    : dir_(std::move(dir)),
+      shared_(options.shared),
+      launching_({.dir = dir_ + "/cluster",
+                  .bin_dir = std::string(kBinaryDir).append("/bin"),
+                  .die_with_parent = true,
+                  .stop_at_end = true,
+                  .start_timeout = std::chrono::seconds(30),
+                  .stop_timeout = options.stop_timeout,
+                  .say = {},
+                  .standing = options.standing}) {}
+
+Status TestCluster::Open(bool stop_at_end) {
+  launching_.stop_at_end = stop_at_end;
+  EBLA_ASSIGN(cluster::Launcher launcher, cluster::Launcher::Open(launching_));
+  launcher_ = std::make_unique<cluster::Launcher>(std::move(launcher));
+  return Status::Ok();
+}
+
+cluster::Launcher& TestCluster::launcher() {
+  if (launcher_ == nullptr) {
+    const Status opened = Open(false);
+    CHECK(opened.ok()) << opened;
+  }
+  return *launcher_;
+}
+
+void TestCluster::Release() {
+  CHECK(shared_) << "what the launcher started ends with it";
   launcher_.reset();
+}
+
+TestCluster::~TestCluster() {
+  const std::string prepared = launching_.dir;
+  launcher_.reset();
+  if (shared_) {
+    if (const Status opened = Open(true); !opened.ok()) std::cerr << "what still runs is not ended: " << opened << "\n";
+    launcher_.reset();
+  }
   if (clear_) clear_(prepared);
   if (std::getenv("EBLA_KEEP_TEST_DIRS") != nullptr) {
     std::cerr << "left in " << dir_ << "\n";
@@ -48,14 +80,8 @@ TestCluster::~TestCluster() {
   std::filesystem::remove_all(dir_, ignored);
 }
 
-std::string TestCluster::Masters() const {
-  std::string text;
-  for (const std::string& master : launcher_->Masters()) text += (text.empty() ? "" : ",") + master;
-  return text;
-}
-
 Result<Client> TestCluster::Connect(std::chrono::milliseconds deadline) {
-  return Client::Connect({.masters = launcher_->Masters(), .deadline = deadline});
+  return Client::Connect({.masters = master_addresses_, .deadline = deadline});
 }
 
 Result<std::string> TestCluster::LeadingMaster() {
@@ -66,7 +92,7 @@ Result<std::string> TestCluster::LeadingMaster() {
     const Result<ClusterInfo> info = client.DescribeCluster();
     if (info)
       for (const MasterSummary& master : info->masters)
-        if (const auto process = launcher_->Process(master.name);
+        if (const auto process = launcher().Process(master.name);
             master.leader && process && cluster::IsAlive(*process))
           return master.name;
     if (std::chrono::steady_clock::now() >= deadline)
@@ -76,7 +102,7 @@ Result<std::string> TestCluster::LeadingMaster() {
 
 Result<std::string> TestCluster::StandbyMaster() {
   EBLA_ASSIGN(const std::string leader, LeadingMaster());
-  for (const cluster::ProcessView& view : launcher_->Describe())
+  for (const cluster::ProcessView& view : launcher().Describe())
     if (view.role == cluster::Role::kMaster && view.name != leader) return view.name;
   return Error(Code::kNotFound, "there is but one master");
 }

@@ -27,6 +27,8 @@ struct TestClusterOptions {
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
+  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
+  bool shared = false;
 };
 
 // Waits, within a bound, until the condition holds.
@@ -45,19 +47,26 @@ class TestCluster {
   static Result<std::unique_ptr<TestCluster>> Start(TestClusterOptions options = {});
   ~TestCluster();
 
-  cluster::Launcher& launcher() { return *launcher_; }
+  // Of a shared cluster: waits for whoever launches at present.
+  cluster::Launcher& launcher();
+  void Release();
   Result<Client> Connect(std::chrono::milliseconds deadline = std::chrono::seconds(10));
   // "h:p,h:p", for EBLA_MASTERS.
-  std::string Masters() const;
+  std::string Masters() const { return masters_; }
   // Waits until a master leads, and says which one ("m-2"), or a standby.
   Result<std::string> LeadingMaster();
   Result<std::string> StandbyMaster();
   const std::string& dir() const { return dir_; }
 
  private:
-  explicit TestCluster(std::string dir) : dir_(std::move(dir)) {}
+  TestCluster(std::string dir, const TestClusterOptions& options);
+  Status Open(bool stop_at_end);
 
   const std::string dir_;
+  const bool shared_;
+  cluster::LauncherOptions launching_;
+  std::vector<std::string> master_addresses_;
+  std::string masters_;
   std::function<void(const std::string& dir)> clear_;
   std::unique_ptr<cluster::Launcher> launcher_;
 };

@@ -1,6 +1,8 @@
 // Faults that are aimed at one tablet, each a course of events that a rule of the protocol was made for.
 #include <algorithm>
 #include <iterator>
+#include <memory>
+#include <utility>
 
 #include "tests/sim/faults.h"
 
@@ -47,7 +49,9 @@ bool Nemesis::TakeAim(Aim& aim, bool clients) {
 bool Nemesis::InjectAimed(Fault fault) {
   Aim aim;
   // Where nothing is written, little can be lost.
-  if (!TakeAim(aim, fault >= Fault::kRevive || scheduler_.Random(2) == 0)) return false;
+  const bool clients = fault >= Fault::kRevive || fault == Fault::kRelay;
+  if (!TakeAim(aim, clients || scheduler_.Random(2) == 0)) return false;
+  if (IsOfSplits(fault) && !hooks_.splittable(aim.tablet)) return false;
   if (fault == Fault::kMergeStruck) return StrikeMerge(aim);
   cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
   if (fault == Fault::kUsurp) Usurp(aim);
@@ -63,6 +67,9 @@ bool Nemesis::InjectAimed(Fault fault) {
   if (fault == Fault::kDropLate) DropLate(aim);
   if (fault == Fault::kChangeMembers) ChangeMembers(aim);
   if (fault == Fault::kCrashSuccessor) CrashSuccessor(aim);
+  if (fault == Fault::kSplitUnheard) SplitUnheard(aim);
+  if (fault == Fault::kSplitLate) SplitLate(aim);
+  if (fault == Fault::kSplitInCopy) SplitInCopy(aim);
   return true;
 }
 
@@ -93,6 +100,21 @@ void Nemesis::KillAndRestart(int index, CrashKind kind, Duration away) {
     cluster_.StartServer(index);
     busy_[at] = false;
   });
+}
+
+// Its machine dies, as everybody knows at once, until what is returned is called, or for so long.
+std::function<void()> Nemesis::TakeDown(int index, Duration at_most) {
+  const auto at = static_cast<size_t>(index);
+  busy_[at] = true;
+  cluster_.server(index)->coordinator().Expire();
+  cluster_.KillServer(index, CrashKind::kMachine);
+  const auto up = [this, index, at, over = std::make_shared<bool>(false)] {
+    if (healed_ || std::exchange(*over, true)) return;
+    cluster_.StartServer(index);
+    busy_[at] = false;
+  };
+  After(at_most, up);
+  return up;
 }
 
 // The primary reaches all of its followers, all but one, or none; or the masters reach all but one.
@@ -174,6 +196,7 @@ void Nemesis::CutThenCrash(const Aim& aim) {
 // The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first one
 // leads again, and dies just when it has sent something of the old entries; the second is back by then.
 void Nemesis::Relay(const Aim& aim) {
+  if (scheduler_.Random(2) == 0) return CountOld(aim);
   const std::string first = Cluster::ServerName(aim.primary);
   const Duration alone = Within(milliseconds(200), milliseconds(900));
   const Duration lasting = alone + milliseconds(2500);
@@ -217,6 +240,57 @@ void Nemesis::RelayOn(const Aim& aim, int polls) {
       });
     });
   });
+}
+
+// The same, told exactly: what the first one appends alone takes several messages, and when it leads again just one of them
+// arrives, and is acknowledged. Then it dies, and the second is back.
+void Nemesis::CountOld(const Aim& aim) {
+  const std::string first = Cluster::ServerName(aim.primary);
+  const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+  const Epoch epoch = now == nullptr ? Epoch() : now->epoch;
+  const Duration back = milliseconds(1500);
+  CutBoth(Cluster::ServerName(aim.followers[0]), Cluster::ServerName(aim.followers[1]), seconds(5));
+  for (const int follower : aim.followers) CutBoth(first, Cluster::ServerName(follower), back);
+  for (int i = 0; i < 3; ++i) hooks_.write(aim.primary, aim.tablet, /*large=*/true, {});
+  After(milliseconds(200), [this, aim, epoch, back] {
+    if (cluster_.server(aim.primary) == nullptr) return;
+    Forsake(aim.primary, back - milliseconds(200));
+    const auto begun = [this, aim, epoch] { return Beginner(aim, epoch) >= 0; };
+    Await(begun, [this, aim, epoch] {
+      After(milliseconds(20), [this, aim, epoch] { CountOldOn(aim, epoch); });  // its Barrier is on its disk
+    }, 400);
+  });
+}
+
+// The follower that has appended an entry of a later epoch; -1: none.
+int Nemesis::Beginner(const Aim& aim, Epoch epoch) {
+  for (const int follower : aim.followers) {
+    if (cluster_.state().LastAppended(Cluster::ServerName(follower), aim.tablet).epoch > epoch) return follower;
+  }
+  return -1;
+}
+
+void Nemesis::CountOldOn(const Aim& aim, Epoch epoch) {
+  const int second = Beginner(aim, epoch);
+  if (second < 0 || !Free(second) || cluster_.server(second) == nullptr) return;
+  const int third = aim.followers[0] == second ? aim.followers[1] : aim.followers[0];
+  const std::string from = Cluster::ServerName(aim.primary);
+  const std::string to = Cluster::ServerName(third);
+  SlowDown(to, from, milliseconds(100), seconds(4));
+  const Lsn before = cluster_.state().LastAppended(to, aim.tablet).lsn;
+  const std::function<void()> up = TakeDown(second, seconds(7));
+  const auto some = [this, to, tablet = aim.tablet, epoch, before] {
+    const Version last = cluster_.state().LastAppended(to, tablet);
+    return last.epoch == epoch && last.lsn > before;
+  };
+  Await(some, [this, aim, from, to, up] {
+    CutOff(from, to, seconds(3));
+    After(milliseconds(150), [this, first = aim.primary, up] {  // acknowledged, and counted
+      if (cluster_.server(first) != nullptr) cluster_.server(first)->coordinator().Expire();
+      KillAndRestart(first, CrashKind::kMachine, Within(seconds(4), seconds(5)));
+      up();
+    });
+  }, 600);
 }
 
 bool Nemesis::RefuseAppends() {

@@ -33,7 +33,8 @@ void CatalogWatch::Look() {
     Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
                   node->info.primary, node->info.voters, node->info.learners,
                   node->info.state == idl::TabletState::CREATING,
-                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.merged, at->second.version};
+                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split, node->__isset.merged,
+                  at->second.version};
     if (tablet.joining && known == tablets_.end()) NoteMerged(*node);
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
     now.emplace(at->first, std::move(tablet));

@@ -30,7 +30,8 @@ class CatalogWatch {
     bool creating = false;
     TableId table;
     std::string first_key;
-    std::string end_key;  // empty: the last
+    std::string end_key;     // the first that is not its own; none: it has all from first_key on
+    bool splitting = false;  // it is to be split
     bool joining = false;  // merged, and not united everywhere
     int seen_version = -1;  // of the node
   };

@@ -46,7 +46,6 @@ SimMaster::SimMaster(std::string name, rpc::Endpoint endpoint, Process process,
   master::MasterOptions options;
   options.name = std::move(name);
   options.version = "simulated";
-  options.splits = true;
   options.replace_after = std::chrono::seconds(6);  // faults last that long, too
   // A run is short, and has few tablets: primaries are spread at once, and by ones.
   options.plan_every = std::chrono::seconds(1);

@@ -1,5 +1,6 @@
 // Longer courses of events that are aimed at one tablet: each leads a cluster step by step to where one clause of the
-// protocol is all that stands between it and a loss. aimed.cc has the short ones.
+// protocol is all that stands between it and a loss. aimed.cc has the short ones, courses_members.cc those of copies and
+// members, courses_split.cc those of splits.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -67,25 +68,6 @@ void Nemesis::SlowDown(const std::string& from, const std::string& to, Duration 
   After(lasting, [this, from, to] { cluster_.network().SetSlow(from, to, Duration(0)); });
 }
 
-// The clients' table is to have another number of replicas for a while.
-bool Nemesis::Resize(int replicas, Duration lasting) {
-  if (resized_ || (replicas == 2 && cluster_.interval())) return false;  // see Run::DrawFaults
-  resized_ = true;
-  cluster_.log().Add("admin", "wants " + std::to_string(replicas) + " replicas");
-  hooks_.resize(replicas);
-  After(lasting, [this] {
-    cluster_.log().Add("admin", "wants 3 replicas");
-    hooks_.resize(3);
-    resized_ = false;
-  });
-  return true;
-}
-
-bool Nemesis::ResizeSomehow() {
-  const int replicas = cluster_.servers() > 3 && scheduler_.Random(3) > 0 ? 4 : 2;
-  return Resize(replicas, Within(seconds(1), seconds(4)));
-}
-
 // ---- courses -------------------------------------------------------------------------------------------------------
 
 // The primary's disk is stuck, so that its followers alone vouch for what it acknowledges. Then its machine dies, and what
@@ -139,22 +121,46 @@ void Nemesis::SlowAnswers(const Aim& aim) {
 }
 
 // The primary asks its followers for long whether it leads, and hears nothing. What they answer to the last time takes until
-// they have served another for a while. Of the clients that come meanwhile, some know the one, some the other.
+// they have served another for a while. Just before it arrives, somebody reads at the one what was written at the other.
 void Nemesis::AnswerOldQuestions(const Aim& aim) {
   const std::string primary = Cluster::ServerName(aim.primary);
   const Duration unheard = milliseconds(1200);
   const Duration lasting = Within(milliseconds(2500), milliseconds(3500));
+  Undisturbed(milliseconds(2700));
+  // A write of level PRIMARY that it took would have strong reads wait.
+  busy_[static_cast<size_t>(aim.primary)] = true;
+  cluster_.log().Add(primary, "has no room for entries");
+  cluster_.disk(aim.primary).disk.RefuseAppends(kNoRoom);
+  After(unheard + lasting, [this, index = aim.primary] {
+    cluster_.disk(index).disk.RefuseAppends(0);
+    busy_[static_cast<size_t>(index)] = false;
+  });
   for (const int follower : aim.followers) {
     const std::string name = Cluster::ServerName(follower);
     CutOff(name, primary, unheard);
     After(unheard, [this, name, primary, lasting] { SlowDown(name, primary, Within(milliseconds(1330), milliseconds(1430)), lasting); });
   }
+  // Its lease is over by then, so that this read begins a round.
+  After(unheard - milliseconds(100), [this, aim] { hooks_.read(aim.primary, aim.tablet, Read::Strong()); });
   After(unheard + milliseconds(160), [this, aim, primary, lasting] {  // a heartbeat has come through
     if (cluster_.server(aim.primary) == nullptr) return;
     for (const int follower : aim.followers) CutOff(primary, Cluster::ServerName(follower), lasting);
     Forsake(aim.primary, lasting);
-    for (const int late : {750, 850, 950, 1000, 1080, 1120}) After(milliseconds(late), hooks_.kill_client);
+    Await([this, aim] { return Successor(aim) >= 0; }, [this, aim] {
+      hooks_.write(Successor(aim), aim.tablet, /*large=*/false, [this, aim] {
+        if (!healed_) hooks_.read(aim.primary, aim.tablet, Read::Strong());
+      });
+    }, 300);
   });
+}
+
+// The follower that leads by now, and serves; -1: none does.
+int Nemesis::Successor(const Aim& aim) {
+  for (const int follower : aim.followers) {
+    const auto view = ViewAt(follower, aim.tablet);
+    if (view != nullptr && view->role == tabletserver::RoleKind::kPrimary && view->barrier_applied) return follower;
+  }
+  return -1;
 }
 
 // One follower is out of the masters' reach. The primary, which has no room for writes, loses its session for a moment and is fenced with
@@ -289,136 +295,6 @@ bool Nemesis::FillThenLosePower() {
     LoseAllPower();
   });
   return true;
-}
-
-// A follower hears nothing of its primary until the log it lacks is gone, and has to be copied.
-void Nemesis::LeaveBehind(const Aim& aim) {
-  const int behind = aim.followers[0];
-  const std::string primary = Cluster::ServerName(aim.primary);
-  const std::string name = Cluster::ServerName(behind);
-  CutBoth(primary, name, Within(milliseconds(5500), milliseconds(7500)));
-  const auto incomplete = [this, behind, tablet = aim.tablet] {
-    const auto view = ViewAt(behind, tablet);
-    return view != nullptr && view->incomplete;
-  };
-  const auto complete = [incomplete] { return !incomplete(); };
-  switch (scheduler_.Random(3)) {
-    case 0:  // the primary dies while the copy is under way
-      return Await(incomplete, [this, aim] {
-        After(Within(milliseconds(0), milliseconds(300)), [this, aim] {
-          KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(2), seconds(4)));
-        });
-      }, 2000);
-    case 1:  // the log cannot follow the copy for a while
-      return Await(incomplete, [this, behind] {
-        cluster_.log().Add(Cluster::ServerName(behind), "has no room for entries");
-        cluster_.disk(behind).disk.RefuseAppends(kNoRoom);
-        After(Within(milliseconds(1500), milliseconds(4000)), [this, behind] { cluster_.disk(behind).disk.RefuseAppends(0); });
-      }, 2000);
-    default:  // its beginning comes once more, when the copy has long been complete and the primary counts on it alone
-      return Await(incomplete, [this, aim, complete] {
-        Await(complete, [this, aim] { Bereave(aim, "copy"); }, 600);
-      }, 2000);
-  }
-}
-
-// The primary and followers[0] alone have the latest entries; that one is told something once more that was meant for
-// what it was earlier; and the primary is gone.
-void Nemesis::Bereave(const Aim& aim, const std::string& told) {
-  CutBoth(Cluster::ServerName(aim.primary), Cluster::ServerName(aim.followers[1]), Within(seconds(1), seconds(2)));
-  After(Within(milliseconds(100), milliseconds(700)), [this, aim, told] {
-    const std::string name = Cluster::ServerName(aim.followers[0]);
-    cluster_.log().Add(name, "is told again of every " + told);
-    cluster_.network().RepeatTo(name, told);
-    After(Within(milliseconds(2), milliseconds(15)), [this, aim] {
-      KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
-    });
-  });
-}
-
-// A follower is removed and dropped, and comes back to the same server; then the old drop arrives again.
-void Nemesis::DropLate(const Aim& aim) {
-  if (!Resize(2, milliseconds(1500))) return;
-  const auto voters = [this, tablet = aim.tablet]() -> std::vector<ServerName> {
-    const CatalogWatch::Tablet* now = InCatalog(tablet);
-    return now == nullptr ? std::vector<ServerName>() : now->voters;
-  };
-  Await([voters] { return voters().size() == 2; }, [this, aim, voters] {
-    const std::vector<ServerName> left = voters();
-    const auto gone = [left](int index) { return std::ranges::find(left, Cluster::ServerName(index)) == left.end(); };
-    Aim now = aim;
-    if (gone(now.followers[1])) std::swap(now.followers[0], now.followers[1]);
-    const std::string back = Cluster::ServerName(now.followers[0]);
-    const auto is_back = [voters, back] {
-      const std::vector<ServerName> all = voters();
-      return all.size() == 3 && std::ranges::count(all, back) > 0;
-    };
-    Await(is_back, [this, now] { Bereave(now, "drop"); }, 1600);
-  }, 800);
-}
-
-// While members change, either a learner that is level is all that the primary reaches; or the learner and a voter take
-// no entries, and the primary dies once the change after next is made.
-void Nemesis::ChangeMembers(const Aim& aim) {
-  if (!Resize(4, seconds(6))) return;
-  auto learner = std::make_shared<int>(-1);
-  const auto level = [this, tablet = aim.tablet, learner] {
-    const CatalogWatch::Tablet* now = InCatalog(tablet);
-    for (int i = 0; now != nullptr && !now->learners.empty() && i < cluster_.servers(); ++i) {
-      const auto view = Cluster::ServerName(i) == now->learners[0] ? ViewAt(i, tablet) : nullptr;
-      if (view != nullptr && view->role == tabletserver::RoleKind::kFollower && !view->incomplete) *learner = i;
-    }
-    return *learner >= 0;
-  };
-  const bool alone = scheduler_.Random(2) == 0;
-  Await(level, [this, aim, learner, alone] {
-    if (cluster_.server(aim.primary) == nullptr) return;
-    if (!alone) return Overlap(aim, *learner);
-    const Duration lasting = Within(milliseconds(300), milliseconds(1200));
-    HoldOff(Masters(), lasting);
-    for (const int follower : aim.followers) {
-      CutBoth(Cluster::ServerName(aim.primary), Cluster::ServerName(follower), lasting + milliseconds(100));
-    }
-    After(lasting, [this, aim] { KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
-  }, 1000);
-}
-
-void Nemesis::Overlap(const Aim& aim, int learner) {
-  const std::vector<int> stuck = {learner, aim.followers[1]};
-  for (const int index : stuck) {
-    cluster_.log().Add(Cluster::ServerName(index), "has no room for entries");
-    cluster_.disk(index).disk.RefuseAppends(kNoRoom);
-  }
-  const auto room = [this, stuck] {
-    for (const int index : stuck) cluster_.disk(index).disk.RefuseAppends(0);
-  };
-  After(seconds(8), room);
-  const auto voters = [this, tablet = aim.tablet] {
-    const CatalogWatch::Tablet* now = InCatalog(tablet);
-    return now == nullptr ? size_t{0} : now->voters.size();
-  };
-  Await([voters] { return voters() == 4; }, [this, aim, voters, room] {
-    hooks_.resize(3);
-    Await([voters] { return voters() == 3; }, [this, aim, room] {
-      KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
-      After(milliseconds(50), room);
-    }, 700);
-  }, 500);
-}
-
-// A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had.
-void Nemesis::CrashSuccessor(const Aim& aim) {
-  const int successor = aim.followers[0];
-  const std::string primary = Cluster::ServerName(aim.primary);
-  cluster_.log().Add(primary, "is to hand over to " + Cluster::ServerName(successor));
-  cluster_.network().OnceAnswered(primary, "transfer", [this, successor] {
-    if (healed_ || cluster_.server(successor) == nullptr || !Free(successor)) return;
-    for (int i = 0; i < cluster_.masters(); ++i) {
-      if (cluster_.master(i) != nullptr && cluster_.master(i)->ready()) PauseMaster(i, Within(seconds(3), seconds(4)));
-    }
-    KillAndRestart(successor, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
-  });
-  hooks_.transfer(aim.tablet, Cluster::ServerName(successor));
 }
 
 }  // namespace ebla::sim

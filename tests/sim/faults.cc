@@ -21,7 +21,7 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "birth",              "fill_then_power", "usurp",
     "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
     "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
-    "change_members",     "crash_successor", "merge_struck"};
+    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy",      "merge_struck"};
 
 }  // namespace
 
@@ -46,6 +46,7 @@ void Nemesis::Start() { Next(); }
 void Nemesis::Next() {
   executor_.After(Within(milliseconds(50), milliseconds(1500)), [this] {
     if (healed_ || enabled_.empty()) return;
+    if (scheduler_.Now() < undisturbed_until_) return Next();
     const bool first_round = round_ < enabled_.size();
     const Fault other = scheduler_.Random(3) == 0 ? theme_ : enabled_[scheduler_.Random(enabled_.size())];
     const Fault fault = first_round ? enabled_[round_] : other;
@@ -56,6 +57,8 @@ void Nemesis::Next() {
     Next();
   });
 }
+
+void Nemesis::Undisturbed(Duration lasting) { undisturbed_until_ = std::max(undisturbed_until_, scheduler_.Now() + lasting); }
 
 // What is to be undone after a while, unless everything has been healed by then.
 void Nemesis::After(Duration delay, std::function<void()> undo) {
@@ -106,6 +109,9 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kDropLate:
     case Fault::kChangeMembers:
     case Fault::kCrashSuccessor:
+    case Fault::kSplitUnheard:
+    case Fault::kSplitLate:
+    case Fault::kSplitInCopy:
     case Fault::kMergeStruck: return InjectAimed(fault);
     case Fault::kResize: return ResizeSomehow();
     case Fault::kBirth: return DisturbBirth();

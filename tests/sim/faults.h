@@ -15,6 +15,7 @@
 
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
+#include "tests/sim/history.h"
 
 namespace ebla::sim {
 
@@ -61,11 +62,16 @@ enum class Fault : uint8_t {
   kDropLate,           // a follower is removed, comes back, and is told again of its drop
   kChangeMembers,      // members come and go, and the primary dies in between
   kCrashSuccessor,     // who is handed the lead restarts before it knows
+  // Where tablets are split (courses_split.cc):
+  kSplitUnheard,       // nobody hears that a split is committed, and the next primary applies it
+  kSplitLate,          // the order to split arrives when the split has been given up
+  kSplitInCopy,        // a tablet is split while one of its replicas is copied
   kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
 inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
+inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard && fault < Fault::kMergeStruck; }
 inline constexpr bool IsOfMerges(Fault fault) { return fault == Fault::kMergeStruck; }  // they need tablets that are merged
 std::string_view FaultName(Fault fault);
 
@@ -80,7 +86,14 @@ class Nemesis {
     std::function<const CatalogWatch&()> catalog;  // whom to aim at
     TableId table;                                 // the clients'
     std::function<void(int replicas)> resize;      // of that
+    // Orders of an operator: of tablets of that table.
     std::function<void(TabletId tablet, const ServerName& to)> transfer;
+    std::function<void(TabletId tablet, const ServerName& from, const ServerName& to)> move;
+    std::function<void(TabletId tablet)> split;
+    std::function<bool(TabletId tablet)> splittable;
+    // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
+    std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
+    std::function<void(int server, TabletId tablet, const Read& read)> read;
     std::function<bool(TabletId tablet)> merge;    // with the one before it; false: there is none
   };
 
@@ -124,6 +137,10 @@ class Nemesis {
   void CutThenCrash(const Aim& aim);
   void Relay(const Aim& aim);
   void RelayOn(const Aim& aim, int polls);
+  void CountOld(const Aim& aim);
+  void CountOldOn(const Aim& aim, Epoch epoch);
+  int Beginner(const Aim& aim, Epoch epoch);
+  std::function<void()> TakeDown(int index, Duration at_most);
   // ---- courses.cc ----
   const CatalogWatch::Tablet* InCatalog(TabletId tablet);  // null: it is gone
   std::shared_ptr<const tabletserver::TabletView> ViewAt(int server, TabletId tablet);
@@ -132,27 +149,40 @@ class Nemesis {
   void CutFromMasters(int server, Duration lasting);
   void CutOff(const std::string& from, const std::string& to, Duration lasting);
   void SlowDown(const std::string& from, const std::string& to, Duration longer, Duration lasting);
-  bool Resize(int replicas, Duration lasting);
-  bool ResizeSomehow();
   void Revive(const Aim& aim);
   void SlowAnswers(const Aim& aim);
   void AnswerOldQuestions(const Aim& aim);
+  int Successor(const Aim& aim);
   void Tempt(const Aim& aim);
   void HoldOrders(const Aim& aim);
   void ChooseAgain(const Aim& aim);
   void LetGo(const std::vector<int>& servers);
   bool DisturbBirth();
   bool FillThenLosePower();
+  // ---- courses_members.cc ----
+  bool Resize(int replicas, Duration lasting);
+  bool ResizeSomehow();
   void LeaveBehind(const Aim& aim);
   void Bereave(const Aim& aim, const std::string& told);
   void DropLate(const Aim& aim);
   void ChangeMembers(const Aim& aim);
-  void Overlap(const Aim& aim, int learner);
+  void LearnerAlone(const Aim& aim);
+  int Outsider(const Aim& aim);
+  bool Votes(const std::string& name, TabletId tablet);
+  void Starve(const std::string& name);
+  void Feed(const std::string& name);
+  void Overlap(const Aim& aim, int to);
+  void OverlapOn(const Aim& aim, int to, const std::function<void()>& feed);
   void CrashSuccessor(const Aim& aim);
+  // ---- courses_split.cc ----
+  void SplitUnheard(const Aim& aim);
+  void SplitLate(const Aim& aim);
+  void SplitInCopy(const Aim& aim);
   // ---- courses_merge.cc ----
   bool StrikeMerge(const Aim& aim);
   void StrikeAtMerge(int server, const std::string& when);
   void Strike(int server, const std::string& when);
+  // ---- whole clusters, single links ----
   bool RefuseAppends();
   bool RepeatOrders();
   // The process is dead to the masters and the coordinator, and serves on.
@@ -170,6 +200,8 @@ class Nemesis {
   coordination::SimCoordinator* AnyCoordinator(std::string* who);
   void After(Duration delay, std::function<void()> undo);
   Duration Within(Duration least, Duration most);
+  // Nothing else is broken for so long: a course of many steps is under way that would come to nothing.
+  void Undisturbed(Duration lasting);
   bool Free(int server) const { return !busy_[static_cast<size_t>(server)]; }
 
   Cluster& cluster_;
@@ -180,6 +212,7 @@ class Nemesis {
   std::array<int, kFaultCount> injected_{};
   size_t round_ = 0;  // of the first one: which of the enabled kinds is next
   Fault theme_;       // comes more often than the others
+  MonotonicTime undisturbed_until_;
   bool healed_ = false;
   bool resized_ = false;       // the clients' table has another number of replicas
   std::vector<bool> busy_;         // servers that suffer already

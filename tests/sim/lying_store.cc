@@ -1,5 +1,6 @@
 #include "tests/sim/lying_store.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace ebla::sim {
@@ -21,7 +22,13 @@ class LyingStore final : public TabletStore {
     store_->SetFlushInterval(table, schema_version, interval);
   }
   std::vector<TableId> Tables() const override { return store_->Tables(); }
-  Status Append(std::span<const AppendBatch> batches) override { return store_->Append(batches); }
+  Result<bool> Compact(TableId table, Duration limit) override { return store_->Compact(table, limit); }
+  Result<int64_t> FileBytes(TableId table) const override { return store_->FileBytes(table); }
+  Status Append(std::span<const AppendBatch> batches) override {
+    EBLA_TRY(store_->Append(batches));
+    for (const AppendBatch& batch : batches) watch_.Appended(server_, batch);
+    return Status::Ok();
+  }
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override {
     return store_->PutReplicaState(tablet, state);
   }
@@ -39,7 +46,10 @@ class LyingStore final : public TabletStore {
     }
     return entries;
   }
-  Status RemoveSuffix(TabletId tablet, Lsn from) override { return store_->RemoveSuffix(tablet, from); }
+  Status RemoveSuffix(TabletId tablet, Lsn from) override {
+    watch_.Removed(server_, tablet);
+    return store_->RemoveSuffix(tablet, from);
+  }
   Status TruncateLog(TabletId tablet, Lsn below) override { return store_->TruncateLog(tablet, below); }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
     EBLA_TRY(store_->KeepUndone(tablet, table, entries));
@@ -54,7 +64,10 @@ class LyingStore final : public TabletStore {
 
   Status Apply(std::span<const ApplyBatch> batches) override {
     EBLA_TRY(ApplyTruly(batches));
-    for (const ApplyBatch& batch : batches) watch_.Applied(server_, batch);
+    for (const ApplyBatch& batch : batches) {
+      watch_.Applied(server_, batch);
+      if (batch.state.last_split) LookAtChild(batch.state.last_split->child, batches);
+    }
     return Status::Ok();
   }
 
@@ -104,6 +117,19 @@ class LyingStore final : public TabletStore {
   Health health() const override { return store_->health(); }
 
  private:
+  // Of a SPLIT that is applied in these batches.
+  void LookAtChild(TabletId child, std::span<const ApplyBatch> batches) {
+    const auto born = std::ranges::find(batches, child, &ApplyBatch::tablet);
+    if (born == batches.end()) return;
+    Version newest;
+    const auto visit = [&newest](std::string_view, const StoredRecord& record) {
+      if (record.version.lsn > newest.lsn) newest = record.version;
+      return true;
+    };
+    const Status read = store_->Scan(born->table, {born->state.range}, visit, nullptr);
+    if (read.ok()) watch_.Born(child, born->state.applied, newest, server_);
+  }
+
   Status ApplyTruly(std::span<const ApplyBatch> batches) {
     if (lie_ == StoreLie::kStaleRead) {
       for (const ApplyBatch& batch : batches) Remember(batch);

@@ -16,6 +16,8 @@
 #include "tests/sim/merger.h"
 #include "tests/sim/raw_client.h"
 #include "tests/sim/splitter.h"
+#include "tests/sim/stale_client.h"
+#include "tests/sim/table_maker.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
@@ -23,51 +25,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-
-// Makes and drops tables beside the clients' own, for the masters' procedures to be broken in the middle.
-class TableMaker {
- public:
-  TableMaker(SimClient& client, EventLog& log, int replicas) : client_(client), log_(log), replicas_(replicas) {}
-  const std::string& latest() const { return latest_; }  // that was made; it may be gone
-
-  void Start() { Make(); }
-  void Finish() { finishing_ = true; }
-  bool idle() const { return !busy_; }
-  int made() const { return made_; }
-
- private:
-  void Make() {
-    busy_ = !finishing_;
-    if (finishing_) return;
-    const std::string name = "other-" + std::to_string(++count_);
-    CreateTableOptions options;
-    options.table.replicas = replicas_;
-    options.split_points = {"h", "p"};
-    client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
-                                  log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
-                                  made_ += made.has_value();
-                                  if (made.has_value()) latest_ = name;
-                                  client_.executor().After(milliseconds(300), [this, name] { Drop(name); });
-                                }));
-  }
-  void Drop(const std::string& name) {
-    if (count_ % 3 == 0) return Make();  // some stay
-    client_.admin().DropTable(name, client::Once<Status>([this, name](Status dropped) {
-                                log_.Add("admin", "drop " + name + ": " + Said(dropped));
-                                client_.executor().After(milliseconds(300), [this] { Make(); });
-                              }));
-  }
-  static std::string Said(const Status& status) { return status.ToString(); }
-
-  SimClient& client_;
-  EventLog& log_;
-  const int replicas_;
-  std::string latest_;
-  int count_ = 0;
-  int made_ = 0;
-  bool finishing_ = false;
-  bool busy_ = false;
-};
 
 std::string TextOf(const std::optional<tabletserver::StoredRecord>& record) {
   if (!record) return "nothing";
@@ -145,6 +102,10 @@ class Run {
   }
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
+    if (wants_splits_ && nemesis_ != nullptr && SplitCoursesBegun()) {
+      wants_splits_ = false;
+      splitter_->Start(kTable);
+    }
     catalog_.Look();
     JudgeCover();
     cluster_.Look();
@@ -169,6 +130,10 @@ class Run {
   void Summarize();
   void ConfirmSize();
   std::vector<Fault> DrawFaults();
+  bool SplitCoursesBegun() const;
+  void AddOrders(Nemesis::Hooks& hooks);
+  int FirstGroupOf(const CatalogWatch::Tablet& tablet) const;
+  bool IsSplittable(const CatalogWatch::Tablet& tablet) const;
 
   const RunOptions options_;
   testing::SimScheduler scheduler_;
@@ -186,12 +151,14 @@ class Run {
   std::vector<std::string> names_;
   std::vector<int> lives_;
   std::unique_ptr<RawClient> raw_;
+  std::unique_ptr<StaleClient> stale_;
   std::unique_ptr<SimClient> admin_;
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Merger> merger_;
   bool uncovered_ = false;  // and said
   std::unique_ptr<Nemesis> nemesis_;
+  bool wants_splits_ = false;  // once the courses of splits have begun: they need something to split
   size_t states_ = 0;
   uint64_t undone_ = 0;
   TableId table_;
@@ -248,6 +215,7 @@ bool Run::Begin() {
   for (size_t i = 0; i < clients_.size(); ++i) StartClient(i);
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
   raw_->Work(table_);
+  stale_ = std::make_unique<StaleClient>("stale", cluster_.NewProcess(), cluster_, record_);
   return true;
 }
 
@@ -274,6 +242,7 @@ std::vector<Fault> Run::DrawFaults() {
   std::vector<Fault> faults;
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
+    if (IsOfSplits(fault) && !options_.splits) continue;
     if (IsOfMerges(fault) && !options_.merges) continue;
     if (scheduler_.Random(2) == 0 && (replicas_ > 1 || !IsAimed(fault))) faults.push_back(fault);
   }
@@ -281,6 +250,7 @@ std::vector<Fault> Run::DrawFaults() {
   if (shape_.interval) std::erase(faults, Fault::kResize);
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler_.Random(i)]);
+  std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split
   return faults;
 }
 
@@ -305,6 +275,58 @@ void Run::ConfirmSize() {
   }));
 }
 
+// What an operator orders of one tablet of the clients' table, and what a client with an old route asks of one server.
+void Run::AddOrders(Nemesis::Hooks& hooks) {
+  const auto find = [this](TabletId tablet) -> const CatalogWatch::Tablet* {
+    for (const auto& [path, known] : catalog_.tablets()) {
+      if (known.id == tablet && known.table == table_) return &known;
+    }
+    return nullptr;
+  };
+  const auto place = [this, find](int server, TabletId tablet) -> std::optional<StaleClient::Place> {
+    const CatalogWatch::Tablet* known = find(tablet);
+    if (known == nullptr) return std::nullopt;
+    return StaleClient::Place{server, table_, FirstGroupOf(*known), 0};
+  };
+  const auto ignored = [](const auto&) {};
+  hooks.transfer = [this, find, ignored](TabletId tablet, const ServerName& to) {
+    if (const auto* known = find(tablet)) admin_->admin().TransferTablet(kTable, known->first_key, to, client::Once<Status>(ignored));
+  };
+  hooks.move = [this, find, ignored](TabletId tablet, const ServerName& from, const ServerName& to) {
+    const auto* known = find(tablet);
+    if (known != nullptr) admin_->admin().MoveTablet(kTable, known->first_key, {from, to}, client::Once<Status>(ignored));
+  };
+  hooks.split = [this, find, ignored](TabletId tablet) {
+    const auto* known = find(tablet);
+    if (known == nullptr || !IsSplittable(*known)) return;
+    admin_->admin().SplitTablet(kTable, GroupPrefix(FirstGroupOf(*known) + 1), client::Once<Result<TabletSplit>>(ignored));
+  };
+  hooks.write = [this, place](int server, TabletId tablet, bool large, std::function<void()> done) {
+    if (const auto at = place(server, tablet)) stale_->Write(*at, large, std::move(done));
+  };
+  hooks.read = [this, place](int server, TabletId tablet, const Read& read) {
+    if (const auto at = place(server, tablet)) stale_->Get(*at, read);
+  };
+  hooks.splittable = [this, find](TabletId tablet) {
+    const auto* known = find(tablet);
+    return known != nullptr && IsSplittable(*known);
+  };
+}
+
+bool Run::SplitCoursesBegun() const {
+  return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) {
+    return !IsOfSplits(fault) || nemesis_->injected()[static_cast<size_t>(fault)] > 0;
+  });
+}
+
+int Run::FirstGroupOf(const CatalogWatch::Tablet& tablet) const { return tablet.first_key.empty() ? 0 : GroupOf(tablet.first_key); }
+
+// Between two groups.
+bool Run::IsSplittable(const CatalogWatch::Tablet& tablet) const {
+  const int second = FirstGroupOf(tablet) + 1;
+  return second < workload_.groups && (tablet.end_key.empty() || GroupPrefix(second) < tablet.end_key) && !tablet.splitting;
+}
+
 void Run::Break() {
   Nemesis::Hooks hooks;
   hooks.clients = [this] { return names_; };
@@ -320,18 +342,13 @@ void Run::Break() {
     replicas_wanted_ = replicas;
     Resize();
   };
-  hooks.transfer = [this](TabletId tablet, const ServerName& to) {
-    const auto ignored = [](const Status&) {};
-    for (const auto& [path, known] : catalog_.tablets()) {
-      if (known.id == tablet && known.table == table_) admin_->admin().TransferTablet(kTable, known.first_key, to, client::Once<Status>(ignored));
-    }
-  };
+  AddOrders(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
   nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
-  if (options_.splits) splitter_->Start(kTable);
+  wants_splits_ = options_.splits;
   merger_ = std::make_unique<Merger>(*admin_, log_, catalog_);
   if (options_.merges) {
     std::map<TableId, std::string> tables = {{table_, kTable}};
@@ -555,12 +572,13 @@ void Run::Summarize() {
   for (const char* kind : {"read strong", "read session", "read bounded", "read eventual", "multi get", "scan page",
                            "write majority", "write all", "write primary", "write any", "any put", "any delete", "any batch", "write refused", "batch", "put", "delete",
                            "increment", "check", "lost write told", "put with ttl", "session handed on", "raw write",
-                           "raw again", "raw finished", "raw another", "raw impossible"}) {
+                           "raw again", "raw finished", "raw another", "raw impossible", "stale read", "stale write"}) {
     kinds[kind] = 0;
   }
   for (const auto& [kind, count] : record_.kinds) kinds[kind] = count;
   uint64_t faults = 0;
   for (size_t i = 0; i < kFaultCount; ++i) {
+    if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected()[i]);
     if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges) kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
     faults += count;

@@ -82,6 +82,15 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
                       (known.epoch == now.epoch ? "another " : "") + text(known));
 }
 
+void StateWatch::Appended(const ServerName& server, const tabletserver::AppendBatch& batch) {
+  if (!batch.entries.empty()) appended_[{server, batch.tablet}] = batch.entries.back()->version;
+}
+
+Version StateWatch::LastAppended(const ServerName& server, TabletId tablet) const {
+  const auto found = appended_.find({server, tablet});
+  return found == appended_.end() ? Version() : found->second;
+}
+
 void StateWatch::Forget(const ServerName& server) {
   std::erase_if(reached_, [&](const auto& item) { return item.first.first == server; });
 }
@@ -97,6 +106,11 @@ void StateWatch::Leads(TabletId tablet, Epoch epoch, const ServerName& server, b
 void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server) {
   if (newest.lsn <= applied) return;
   Problem(tablet, server + " is complete, has applied " + std::to_string(applied.value) + ", and shows " + newest.ToString());
+}
+
+void StateWatch::Born(TabletId tablet, Version at, Version newest, const ServerName& server) {
+  if (newest.lsn <= at.lsn) return;
+  Problem(tablet, server + " has it split off at " + at.ToString() + ", and shows " + newest.ToString());
 }
 
 void StateWatch::Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records) {

@@ -1,6 +1,6 @@
 // tests/sim/state_watch.h
 // What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries at
-// one place, a copy that shows what its replica has not applied, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
+// one place, a copy or a split's child that shows what its replica has not applied, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
 // different records at the same position.
 // Place:   every store tells of what is applied to it (lying_store.h); cluster.cc looks at the views of living servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
@@ -23,6 +23,11 @@ class StateWatch {
  public:
   // A replica on `server` has applied this.
   void Applied(const ServerName& server, const tabletserver::ApplyBatch& batch);
+  // Its store has taken these entries of the tablet, or has discarded the end of its log.
+  void Appended(const ServerName& server, const tabletserver::AppendBatch& batch);
+  void Removed(const ServerName& server, TabletId tablet) { appended_.erase({server, tablet}); }
+  // The last such entry; none: it is not known.
+  Version LastAppended(const ServerName& server, TabletId tablet) const;
   // That process is dead, or has discarded something: what it applied last says nothing of where it goes on.
   void Forget(const ServerName& server);
 
@@ -33,6 +38,8 @@ class StateWatch {
 
   // A replica whose copy was under way says that it is complete; the newest record it shows is of `newest`.
   void Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server);
+  // A replica was split off another; the newest record it shows is of `newest`.
+  void Born(TabletId tablet, Version at, Version newest, const ServerName& server);
   // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is expected.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
@@ -53,6 +60,7 @@ class StateWatch {
   void Problem(TabletId tablet, const std::string& what);
 
   std::map<std::pair<TabletId, Lsn>, Entry> entries_;      // applied by anybody, ever
+  std::map<std::pair<ServerName, TabletId>, Version> appended_;
   std::map<std::pair<ServerName, TabletId>, Lsn> reached_;  // by a server in its present life
   std::map<std::pair<TabletId, Epoch>, ServerName> led_;
   std::map<TabletId, ServerName> alone_;                    // in the present look

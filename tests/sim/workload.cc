@@ -77,7 +77,7 @@ Batch ToBatch(int group, const std::vector<WritePart>& parts, bool large) {
     const std::string key = KeyName(group, part.cell);
     switch (part.kind) {
       case WritePart::Kind::kPut:
-        batch.Put(key, large ? part.value + std::string(kLarge, kPadding) : part.value, options);
+        batch.Put(key, large ? Padded(part.value) : part.value, options);
         break;
       case WritePart::Kind::kDelete: batch.Delete(key, options); break;
       case WritePart::Kind::kIncrement: batch.Increment(key, part.delta, options); break;
@@ -101,6 +101,8 @@ int GroupOf(const std::string& key) {
   int group = -1;
   return std::sscanf(key.c_str(), "g%2d/", &group) == 1 ? group : -1;
 }
+
+std::string Padded(std::string value) { return std::move(value) + std::string(kLarge, kPadding); }
 
 std::string Unpadded(std::string value) {
   value.resize(std::min(value.size(), value.find(kPadding)));

@@ -42,6 +42,7 @@ std::string GroupPrefix(int group);          // "g03/"
 std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n", "g03/t"
 int GroupOf(const std::string& key);         // -1: of none
 int CellOf(const std::string& key);
+std::string Padded(std::string value);       // so large that it fills a message of the log
 std::string Unpadded(std::string value);     // without what makes it large
 
 // Everything that the clients of a run share.

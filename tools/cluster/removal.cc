@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "client/ebla.h"
+#include "common/base/count.h"
 
 namespace ebla::cluster {
 namespace {
@@ -51,10 +52,6 @@ Result<Left> Look(const Client& client, const std::string& name) {
     }
   }
   return left;
-}
-
-std::string Count(size_t number, const std::string& noun) {
-  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
 }
 
 std::string Progress(const std::string& name, const Left& left) {

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "common/base/count.h"
 #include "tools/ebla/output.h"
 #include "tools/ebla/parse.h"
 
@@ -13,10 +14,6 @@ namespace {
 
 // Servers report every second or so.
 constexpr std::chrono::milliseconds kSilentMax{5'000};
-
-std::string Count(int number, const std::string& noun) {
-  return std::to_string(number) + " " + noun + (number == 1 ? "" : "s");
-}
 
 // ", heard 12s ago", as far as is known.
 std::string Heard(const ServerSummary& server) {

@@ -274,7 +274,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"tablet": 8, "table": 1, "start": "m", "voters": ["ts-2"]}
 )");
   EXPECT_EQ(Run("balance explain --view " + view),
-            "2 servers, 1 table, 2 tablets\n"
+            "2 servers, 1 table, 2 tablets; planned with the default options, as the view names none\n"
             "full disk: move tablet 8 from ts-2 to ts-1\n"
             "  ts-2 is at its disk's reserve\n"
             "\n"
@@ -295,9 +295,16 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 )");
   EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
   EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
-            "1 server, 1 table, 1 tablet; after 30 s of the same\n"
+            "1 server, 1 table, 1 tablet; after 30 s of the same; planned with the default options, as the view names none\n"
             "split: split tablet 7 at \"f\"\n"
             "  3,000 operations/s, over 2,500 operations/s for 30 s");
+  const std::string told = File("told.json", R"({"view": 1, "now_ms": 360000000}
+{"options": {"splits": false}}
+{"table": 1, "name": "carts", "replicas": 1}
+{"server": "ts-1"}
+{"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
+)");
+  EXPECT_THAT(Run("balance explain --steady 10m --view " + told), HasSubstr("of the same\nnothing is to be done")) << "its master splits nothing";
   EXPECT_THAT(Run("balance explain --view " + File("bad.json", "{}\n")),
               HasSubstr("bad.json: line 1: the first line is not that of a view [2]"));
   EXPECT_THAT(Run("balance explain --view /nowhere"), HasSubstr("cannot read the file /nowhere [2]"));
@@ -332,7 +339,7 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
                                HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","server":"ts-1")")));
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
-  EXPECT_EQ(Run("balance explain --view " + saved), "1 server, 0 tables, 0 tablets\nnothing is to be done");
+  EXPECT_EQ(Run("balance explain --view " + saved), "1 server, 0 tables, 0 tablets; planned with the default options, as the view names none\nnothing is to be done");
   EXPECT_THAT(Run("balance explain --save-view /nowhere/x"), HasSubstr("cannot write the file /nowhere/x [2]"));
   EXPECT_THAT(Run("balance explain --steady 5m"), HasSubstr("save one with --save-view FILE"));
   EXPECT_THAT(Run("balance explain --view a --save-view b"), HasSubstr("one of the two [2]"));
@@ -359,8 +366,9 @@ TEST_F(ShellTest, HelpHasAnExampleForEveryVerb) {
   EXPECT_THAT(Run("help"), ::testing::AllOf(HasSubstr("table create"), HasSubstr("Exit codes")));
   for (const char* verb :
        {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet merge", "table merge-small", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
-        "balance off", "balance now", "balance explain"}) {
+        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
+        "balance off", "balance now", "balance explain", "procedure list", "procedure show", "procedure cancel", "table presplit",
+        "table compact", "tablet stats", "tablet merge", "table merge-small"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));
@@ -372,7 +380,7 @@ TEST_F(ShellTest, Completes) {
   MakeTable();
   EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
   EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
-  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "create", "describe", "drop", "list", "merge-small"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "compact", "create", "describe", "drop", "list", "merge-small", "presplit"}));
   EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
   EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
   EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cctype>
 #include <cstdio>
+#include <fstream>
 #include <random>
 
 #include "common/base/key_range.h"
@@ -83,6 +84,16 @@ Result<std::vector<std::string>> ReadSample(std::istream& input) {
     }
   }
   return keys;
+}
+
+Result<std::vector<std::string>> SampleKeys(const std::string& path, std::string_view pattern, uint64_t count) {
+  if (path.empty() == pattern.empty()) {
+    return Error(Code::kInvalidArgument, "give --sample FILE or --pattern 'user%08d' --count M, one of the two");
+  }
+  if (!pattern.empty()) return SampleOfPattern(pattern, count);
+  std::ifstream input(path, std::ios::binary);
+  if (!input) return Error(Code::kInvalidArgument, "cannot read the file " + path);
+  return ReadSample(input);
 }
 
 }  // namespace ebla::shell

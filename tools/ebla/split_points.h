@@ -25,4 +25,7 @@ Result<std::vector<std::string>> SampleOfPattern(std::string_view pattern, uint6
 // One key per line, escaped as the shell shows keys; at most ten million are kept (a random choice of more).
 Result<std::vector<std::string>> ReadSample(std::istream& input);
 
+// One of the two: the keys of the file at `path`, or those of the pattern.
+Result<std::vector<std::string>> SampleKeys(const std::string& path, std::string_view pattern, uint64_t count);
+
 }  // namespace ebla::shell

@@ -1,6 +1,9 @@
 #include "tools/ebla/verbs.h"
 
+#include <algorithm>
+#include <chrono>
 #include <sstream>
+#include <thread>
 
 #include "common/base/key_range.h"
 
@@ -14,6 +17,15 @@ std::vector<std::string> Words(std::string_view text) {
 }
 
 }  // namespace
+
+bool Sleep(const Context& context, std::chrono::milliseconds duration) {
+  using Clock = std::chrono::steady_clock;
+  for (const auto until = Clock::now() + duration; Clock::now() < until;) {
+    if (context.interrupted) return false;
+    std::this_thread::sleep_for(std::min<Clock::duration>(std::chrono::milliseconds(50), until - Clock::now()));
+  }
+  return !context.interrupted;
+}
 
 CLI::App* Subcommand(CLI::App* app, std::string_view name) {
   for (CLI::App* subcommand : app->get_subcommands({})) {
@@ -64,6 +76,10 @@ void AddAllVerbs(Verbs& verbs) {
   AddHotVerbs(verbs);
   AddCheckVerbs(verbs);
   AddWatchVerbs(verbs);
+  AddProcedureVerbs(verbs);
+  AddPresplitVerbs(verbs);
+  AddCompactVerbs(verbs);
+  AddStatsVerbs(verbs);
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

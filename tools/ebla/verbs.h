@@ -31,6 +31,9 @@ struct Context {
   int exit_code = 0;  // of a verb that was done, and whose answer is a grade
 };
 
+// Waits so long; false: Ctrl-C meanwhile.
+bool Sleep(const Context& context, std::chrono::milliseconds duration);
+
 class Verbs {
  public:
   using Run = std::function<Status(Context&)>;
@@ -62,6 +65,10 @@ void AddHealthVerbs(Verbs& verbs);    // health
 void AddCheckVerbs(Verbs& verbs);     // check
 void AddHotVerbs(Verbs& verbs);       // hot
 void AddWatchVerbs(Verbs& verbs);     // cluster watch
+void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
+void AddPresplitVerbs(Verbs& verbs);   // table presplit
+void AddCompactVerbs(Verbs& verbs);    // table compact
+void AddStatsVerbs(Verbs& verbs);      // tablet stats
 void AddAllVerbs(Verbs& verbs);
 
 // The parser of a word after `app`'s; null when there is none.

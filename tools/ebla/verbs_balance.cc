@@ -1,6 +1,7 @@
 // Verbs on the elastic planner: balance on, off, now, explain.
 #include <fstream>
 
+#include "common/base/count.h"
 #include "master/planner/planner.h"
 #include "master/planner/view_json.h"
 #include "tools/ebla/arguments.h"
@@ -17,10 +18,6 @@ struct ExplainArguments {
   std::string steady;
   bool all = false;
 };
-
-std::string Count(size_t number, const std::string& what) {
-  return std::to_string(number) + " " + what + (number == 1 ? "" : "s");
-}
 
 Json ToJson(const master::Action& action) {
   Json object = {{"action", Name(action.kind)}, {"rule", Name(action.rule)}};
@@ -87,6 +84,7 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
 
   master::ClusterView& view = saved->view;
   master::PlannerOptions options;
+  if (saved->options) options = *saved->options;
   options.rejected_max = args.all ? view.tablets.size() + view.servers.size() : 50;
   const MonotonicTime begin = view.now, end = begin + steady;
   master::Plan plan = master::MakePlan(view, std::move(saved->memory), options);
@@ -100,7 +98,8 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
   }
   context.out.Line(Count(view.servers.size(), "server") + ", " + Count(view.tables.size(), "table") + ", " +
                    Count(view.tablets.size(), "tablet") +
-                   (view.now > begin ? "; after " + master::Amount(view.now - begin) + " of the same" : ""));
+                   (view.now > begin ? "; after " + master::Amount(view.now - begin) + " of the same" : "") +
+                   (saved->options ? "" : "; planned with the default options, as the view names none"));
   Show(plan, context.out);
   return {};
 }
@@ -247,7 +246,7 @@ void AddBalanceVerbs(Verbs& verbs) {
   CLI::App* verb = verbs.Add(
       "balance explain", "What the planner does, or would do with a saved view of a cluster, and why not more",
       "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m", [args](Context& context) { return Explain(*args, context); });
-  verb->add_option("--view", args->view, "A saved view instead of the cluster; planned with the default options")->type_name("FILE");
+  verb->add_option("--view", args->view, "A saved view instead of the cluster; planned with the options that are saved with it")->type_name("FILE");
   verb->add_option("--save-view", args->save_view, "Also writes the cluster's view there, as lines of JSON, for --view")
       ->type_name("FILE");
   verb->add_option("--steady", args->steady,

@@ -1,7 +1,6 @@
 // Whether the catalog, the servers and the replicas agree: check.
 #include <algorithm>
 #include <future>
-#include <thread>
 
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/check.h"
@@ -35,15 +34,6 @@ struct CheckLimits {
   int tries = 4;
   int64_t bytes_per_second = 0;
 };
-
-// False: Ctrl-C meanwhile.
-bool Sleep(Context& context, milliseconds duration) {
-  for (const auto until = Clock::now() + duration; Clock::now() < until;) {
-    if (context.interrupted) return false;
-    std::this_thread::sleep_for(std::min<Clock::duration>(milliseconds(50), until - Clock::now()));
-  }
-  return !context.interrupted;
-}
 
 Result<CatalogView> Gather(const Client& client, const std::string& table) {
   CatalogView view;

@@ -1,7 +1,6 @@
 // Verbs that look at the whole cluster and judge: health.
 #include <algorithm>
 #include <chrono>
-#include <thread>
 
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/health.h"
@@ -43,7 +42,7 @@ Health Look(const Client& client, const Context& context) {
   const auto until = std::chrono::steady_clock::now() + context.deadline - kLookAgain;
   for (int look = 1; look < kLooks && MayPass(health) && !context.interrupted; ++look) {
     if (std::chrono::steady_clock::now() >= until) break;
-    std::this_thread::sleep_for(kLookAgain);
+    if (!Sleep(context, kLookAgain)) break;
     health = LookOnce(client);
   }
   return health;

@@ -130,13 +130,7 @@ struct SplitArguments {
                    "--splits needs --sample FILE or --pattern 'user%08d' --count M, one of the two");
     }
     if (splits == 1) return std::vector<std::string>();
-    if (!pattern.empty()) {
-      EBLA_ASSIGN(std::vector<std::string> keys, SampleOfPattern(pattern, count));
-      return SplitByQuantiles(std::move(keys), splits);
-    }
-    std::ifstream input(sample, std::ios::binary);
-    if (!input) return Error(Code::kInvalidArgument, "cannot read the file " + sample);
-    EBLA_ASSIGN(std::vector<std::string> keys, ReadSample(input));
+    EBLA_ASSIGN(std::vector<std::string> keys, SampleKeys(sample, pattern, count));
     return SplitByQuantiles(std::move(keys), splits);
   }
 };

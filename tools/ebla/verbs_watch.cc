@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <thread>
 
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/watch.h"
@@ -113,9 +112,7 @@ Status Once(Context& context, const Client& client) {
 Status Stream(Context& context, const Client& client, milliseconds interval) {
   while (!context.interrupted) {
     EBLA_TRY(Once(context, client));
-    for (milliseconds slept{0}; slept < interval && !context.interrupted; slept += kIntervalMin) {
-      std::this_thread::sleep_for(kIntervalMin);
-    }
+    if (!Sleep(context, interval)) break;
   }
   return {};
 }

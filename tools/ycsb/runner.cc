@@ -6,6 +6,8 @@
 #include <ctime>
 #include <thread>
 
+#include "common/base/count.h"
+
 namespace ebla::ycsb {
 namespace {
 
@@ -34,10 +36,6 @@ std::string Short(double number) {
   plain.erase(plain.find_last_not_of('0') + 1);
   if (plain.back() == '.') plain.pop_back();
   return plain;
-}
-
-std::string Count(uint64_t count, const char* unit) {
-  return std::to_string(count) + " " + unit + (count == 1 ? "" : "s");
 }
 
 }  // namespace

@@ -1,0 +1,49 @@
+// tests/sim/stale_client.h
+// A client that asks the one server it is told to ask, whoever leads by now: what any client with an old route may do, done
+// just when a course of events (faults.h) needs it. Its operations are in the history like everybody's, and judged there.
+// Threads: one.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "idl/TabletService.h"
+#include "tests/sim/workload.h"
+
+namespace ebla::sim {
+
+class StaleClient {
+ public:
+  struct Place {
+    int server = -1;
+    TableId table;
+    int group = 0;
+    int cell = 0;
+  };
+
+  StaleClient(std::string name, Process process, Cluster& cluster, RunRecord& record);
+  ~StaleClient();
+
+  // A plain put at MAJORITY, in one attempt; of a value that is larger than a message of the log, if it is to be. `done` when it
+  // is acknowledged, and never otherwise.
+  void Write(const Place& place, bool large, std::function<void()> done);
+  // In one attempt.
+  void Get(const Place& place, const Read& read);
+
+ private:
+  size_t Begin(const Place& place);
+  void Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done);
+  void Found(size_t index, const Result<idl::GetReply>& reply);
+  std::shared_ptr<rpc::Channel> ChannelTo(const Place& place);
+
+  const std::string name_;
+  Process process_;
+  testing::SimExecutor& executor_;
+  EventLog& log_;
+  RunRecord& record_;
+  testing::SimScheduler& scheduler_;
+  std::shared_ptr<Network::Node> node_;
+};
+
+}  // namespace ebla::sim
