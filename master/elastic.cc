@@ -153,7 +153,7 @@ void Elastic::CarryOut(const Action& action, Done done) {
     case ActionKind::kSplit: return hands_.split(action.tablet, action.key, action.reason, std::move(done));
     case ActionKind::kTransfer: return hands_.transfer(action.tablet, action.to, std::move(done));
     case ActionKind::kMove: return hands_.move({action.tablet, action.from, action.to, {idl::AskedBy::PLANNER, action.reason}}, std::move(done));
-    case ActionKind::kMerge: return hands_.merge({action.tablet, action.neighbour}, std::move(done));
+    case ActionKind::kMerge: return hands_.merge({action.tablet, action.neighbour}, action.reason, std::move(done));
     default: return autoscaler_.Begin(action, std::move(done));
   }
 }

@@ -41,7 +41,7 @@ class Elastic {
   struct Hands {
     std::function<Status()> ready;  // OK, or why nothing is planned at present
     std::function<void(TabletId, const std::string& key, const std::string& reason, Done)> split;
-    std::function<void(const Neighbours&, Done)> merge;
+    std::function<void(const Neighbours&, const std::string& reason, Done)> merge;
     std::function<void(TabletId, const ServerName& to, Done)> transfer;
     std::function<void(const WantedMove&, Done)> move;
     Autoscaler::Hands servers;

@@ -260,6 +260,10 @@ class Lister {
       if (tablet) one.fromServer = tablet->node.info.primary;
       one.step = "hands the leadership over to " + subject.server;
       one.cancelNote = "it takes a moment, and its primary may have handed over already: transfer it back afterwards";
+    } else if (subject.kind == "merge") {
+      DescribeMerge(subject.tablet, one);
+    } else if (subject.kind == "unite") {
+      one.step = "has every voter unite the two that the tablet was merged of";
     } else if (subject.kind == "create") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "makes the tablets";
@@ -283,6 +287,24 @@ class Lister {
       one.step = "drops replicas that the catalog does not give the server";
     } else if (subject.kind == "clear") {
       one.step = "removes the data of a dropped table";
+    }
+  }
+
+  void DescribeMerge(TabletId left, idl::ProcedureSummary& one) const {
+    const TabletEntry* tablet = image().Tablet(left);
+    if (!tablet) {
+      one.step = "3 of 3: has the new tablet led";
+    } else if (!tablet->merging()) {
+      TakeDeed(ActionKind::kMerge, left, one);
+      one.step = "1 of 3: waits until both are settled, on the same servers; else brings the smaller one there";
+      one.cancellable = true;
+      one.cancelNote = "both stay as they are; replicas that have been moved stay where they are";
+    } else {
+      TakeAsked(tablet->node.merge, one);
+      one.cancellable = !tablet->node.merge.givenUp;
+      one.step = one.cancellable ? "2 of 3: has both frozen, to become tablet " + std::to_string(tablet->node.merge.intoId)
+                                 : "given up: both are taken to later epochs, and go on";
+      one.cancelNote = one.cancellable ? "both are taken to later epochs, and go on" : "it is given up already";
     }
   }
 

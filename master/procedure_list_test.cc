@@ -213,6 +213,34 @@ TEST_F(ProcedureListTest, ASplitIsCancelledBeforeItIsOrderedAndNeverAfter) {
   ExpectWhole();
 }
 
+TEST_F(ProcedureListTest, AMergeIsCancelledUntilItIsDecided) {
+  Begin(3, {"m"});
+  for (auto& server : cluster().servers()) server->hold_freezes = true;
+  const std::string id = Id("merge");
+  const idl::TabletInfo before = Tablet();
+  TestMaster& leader = cluster().master(cluster().Leader().value());
+  leader.executor->Post([service = leader.master->service()] {
+    idl::MergeTabletsRequest request;
+    request.table = "carts";
+    request.key = "m";
+    service->mergeTablets([](const idl::MergeTabletsReply&) {}, request);
+  });
+  std::optional<idl::ProcedureSummary> merge;
+  ASSERT_TRUE(cluster().RunUntil([&] {
+    merge = Find(id);
+    return merge && merge->step.starts_with("2 of 3");
+  }, 10s));
+  EXPECT_EQ(merge->askedBy, idl::AskedBy::OPERATOR);
+  EXPECT_TRUE(merge->cancellable);
+  const idl::CancelProcedureReply cancelled = Cancel(id);
+  EXPECT_EQ(cancelled.header.code, idl::Code::OK) << cancelled.header.message;
+  EXPECT_THAT(cancelled.outcome, HasSubstr("go on"));
+  ASSERT_TRUE(cluster().RunUntil([&] { return !Find(id) && cluster().WhyNotServing("carts").empty(); }, 10s));
+  EXPECT_EQ(cluster().Tablets().size(), 2u);
+  EXPECT_GT(Tablet().epoch, before.epoch);
+  EXPECT_EQ(Cancel(id).header.code, idl::Code::NOT_FOUND);
+}
+
 TEST_F(ProcedureListTest, ARepairSaysWhatItWaitsFor) {
   Begin(3);
   const std::string lost = Tablet().voters[0] == Tablet().primary ? Tablet().voters[1] : Tablet().voters[0];

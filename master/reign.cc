@@ -57,7 +57,7 @@ void Reign::Start(Done done) {
                    }
                    for (const auto& [child, tablet] : image().splits()) StartSplit(tablet);
                    for (const auto& [into, tablets] : image().merges()) {
-                     if (const auto two = NeighboursOf(image(), tablets)) StartMerge(*two, Duration{0});
+                     if (const auto two = NeighboursOf(image(), tablets)) StartMerge(*two, {}, Duration{0});
                    }
                    for (const TabletId tablet : image().joins()) StartJoin(tablet);
                    for (const auto& [name, server] : servers_.all()) steward_.ConsiderServer(name);
@@ -148,23 +148,27 @@ void Reign::Merge(const Neighbours& two, Duration patience, Done done) {
   if (Status status = CheckMerge(image(), two); !status.ok()) return done(std::move(status));
   const MonotonicTime until = ports_.executor.Now() + ports_.options.transfer_hold;
   for (const TabletId tablet : {two.left, two.right}) elastic_.Hold(tablet, until);
-  BringTogether(two, patience, std::move(done));
+  BringTogether(two, {idl::AskedBy::OPERATOR, ""}, patience, std::move(done));
 }
 
-void Reign::BringTogether(const Neighbours& two, Duration patience, Done done) {
+void Reign::BringTogether(const Neighbours& two, Asked asked, Duration patience, Done done) {
   if (!ports_.options.merges) {
     return done(Error(Code::kConditionFailed, "tablets are not merged here: the masters run with --merges=false"));
   }
   if (Status status = CheckMerge(image(), two); !status.ok()) return done(std::move(status));
-  StartMerge(two, patience * 3 / 4);  // what could not be begun is refused in time
+  asked.since_ms = ports_.executor.TimeOfDayMs();
+  StartMerge(two, std::move(asked), patience * 3 / 4);  // what could not be begun is refused in time
   runner_.Await(MergeTabletsName(two), patience, std::move(done));
 }
 
-void Reign::StartMerge(const Neighbours& two, Duration begin_within) {
+void Reign::StartMerge(const Neighbours& two, Asked asked, Duration begin_within) {
+  if (!runner_.Running(MergeTabletsName(two))) cancelled_merges_.erase(two.left);
   const MergeHands hands = {.may_draw = [this] { return MayDraw(); }, .on_decided = [this](TabletId tablet) {
                               elastic_.NoteMerged(tablet);
                               StartJoin(tablet);
-                            }};
+                            },
+                            .cancelled = [this, left = two.left] { return cancelled_merges_.contains(left); },
+                            .asked = std::move(asked)};
   runner_.Start(MergeTabletsName(two),
                 std::make_unique<MergeTablets>(context_, steward_, two, hands, ports_.executor.Now() + begin_within));
 }

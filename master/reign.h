@@ -160,9 +160,10 @@ class Reign {
   void StartDrop(const std::string& table);
   void StartPush(const std::string& table);
   void StartSplit(TabletId tablet);
-  void StartMerge(const Neighbours& two, Duration begin_within);
+  void StartMerge(const Neighbours& two, Asked asked, Duration begin_within);
+  void CancelMerge(TabletId left);
   void StartJoin(TabletId tablet);
-  void BringTogether(const Neighbours& two, Duration patience, Done done);
+  void BringTogether(const Neighbours& two, Asked asked, Duration patience, Done done);
   void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
   void MoveByPlan(WantedMove move, Done done);
   Elastic::Hands PlannersHands();
@@ -200,6 +201,7 @@ class Reign {
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
   std::multiset<ServerName> to_drain_;  // checked, and the node's change is under way
+  std::set<TabletId> cancelled_merges_;        // by the left one
   std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
   ProcedureRunner runner_;
   Elastic elastic_;

@@ -13,7 +13,7 @@ void Reign::ForEachWaiting(const std::function<void(const Subject&, MonotonicTim
 }
 
 std::map<std::string, size_t> Reign::ProceduresByKind() const {
-  std::map<std::string, size_t> kinds = {{"drain", 0}, {"split", image().splits().size()}, {"transfer", 0}, {"create", 0}, {"drop", 0}};
+  std::map<std::string, size_t> kinds = {{"drain", 0}, {"merge", 0}, {"split", image().splits().size()}, {"transfer", 0}, {"create", 0}, {"drop", 0}};
   kinds["move"] = keeper_.moves();
   kinds["repair"] = keeper_.repairs();
   kinds["lead"] = steward_.unsettled();
@@ -49,10 +49,24 @@ void Reign::CancelProcedure(const std::string& id, Duration patience, coordinati
   if (CancelWaiting({.kind = found->kind, .tablet = tablet, .table = tablet ? "" : found->table, .server = found->server})) {
     return done("cancelled: nothing of it had been done");
   }
+  if (found->kind == "merge") {
+    CancelMerge(tablet);
+    return done("cancelled: " + found->cancelNote);
+  }
   if (found->kind == "drain") return EndDrain(found->server, patience, std::move(done));
   CancelMove(tablet, patience, [note = found->cancelNote, done = std::move(done)](Status status) mutable {
     status.ok() ? done("cancelled: " + note) : done(Error(std::move(status)));
   });
+}
+
+// What decides is the procedure's next step.
+void Reign::CancelMerge(TabletId left) {
+  cancelled_merges_.insert(left);
+  const TabletEntry* tablet = image().Tablet(left);
+  if (!tablet) return;
+  const Image::StartKeys& starts = image().TabletsOf(tablet->table());
+  const auto right = starts.upper_bound(tablet->node.info.range.startKey);
+  if (right != starts.end()) runner_.Poke(MergeTabletsName({left, right->second}));
 }
 
 // With the moves that it has begun, as far as they can be ended.

@@ -199,7 +199,9 @@ Elastic::Hands Reign::PlannersHands() {
   hands.split = [this](TabletId tablet, const std::string& key, const std::string& reason, Done done) {
     Split(tablet, key, {idl::AskedBy::PLANNER, reason}, kSplitPatience, std::move(done));
   };
-  hands.merge = [this](const Neighbours& two, Done done) { BringTogether(two, kMergePatience, std::move(done)); };
+  hands.merge = [this](const Neighbours& two, const std::string& reason, Done done) {
+    BringTogether(two, {idl::AskedBy::PLANNER, reason}, kMergePatience, std::move(done));
+  };
   hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) { HandOver(tablet, to, kHandOverPatience, std::move(done)); };
   hands.move = [this](const WantedMove& move, Done done) { MoveByPlan(move, std::move(done)); };
   hands.servers.run = ports_.run_command;

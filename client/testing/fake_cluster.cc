@@ -201,6 +201,11 @@ void FakeCluster::SetMergesUnderWay(int times) {
   merges_under_way_ = times;
 }
 
+void FakeCluster::SetTabletBytes(int64_t bytes) {
+  std::lock_guard lock(mutex_);
+  tablet_bytes_ = bytes;
+}
+
 void FakeCluster::SetMultiGetRoom(int records) {
   std::lock_guard lock(mutex_);
   multi_get_room_ = records;

@@ -107,6 +107,7 @@ class FakeCluster {
   // What the master has under way; one that is cancelled goes, where it can be.
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
   void SetMergesUnderWay(int times);     // so many orders to merge are answered as under way
+  void SetTabletBytes(int64_t bytes);    // every tablet's size, as reported
 
   Counts counts() const;
   // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
@@ -206,6 +207,7 @@ class FakeCluster {
   int page_rows_ = 1000;
   int multi_get_room_ = 1000;
   int merges_under_way_ = 0;
+  int64_t tablet_bytes_ = 0;
   int64_t oldest_ms_ = 0;
   int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;

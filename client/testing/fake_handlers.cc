@@ -414,6 +414,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     idl::TabletLoad load;
     load.tabletId = tablet.id;
     load.epoch = tablet.epoch;
+    load.sizeBytes = cluster_.tablet_bytes_;
     load.leading = server == tablet.primary;
     load.barrierApplied = load.leading && cluster_.barriers_applied_;
     load.failed = cluster_.failed_.contains(server);

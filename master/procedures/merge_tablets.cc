@@ -86,13 +86,14 @@ Status CheckSide(const Context& context, const TabletSteward& steward, const Tab
   return {};
 }
 
-void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, Change& change) {
+void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, const Asked& asked, Change& change) {
   idl::TabletNode node = tablet.node;
   idl::MergeIntent intent;
   intent.neighbourId = static_cast<int64_t>(neighbour.value);
   intent.intoId = static_cast<int64_t>(into.value);
   intent.epoch = node.info.epoch;
   intent.givenUp = false;
+  Put(asked, intent);
   node.__set_merge(intent);
   change.PutTablet(std::move(node));
 }
@@ -134,7 +135,7 @@ Status CheckMerge(const Image& image, const Neighbours& two) {
   return meet ? Status() : Error(Code::kConditionFailed, Both(two) + " are no neighbours");
 }
 
-Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two) {
+Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two, const Asked& asked) {
   const Image& image = context.image();
   EBLA_TRY(CheckMerge(image, two));
   const TabletEntry &left = *image.Tablet(two.left), &right = *image.Tablet(two.right);
@@ -146,8 +147,8 @@ Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, 
     return Error(Code::kUnavailable, Both(two) + " do not lie on the same servers");
   }
   const TabletId into = FamilyId(two.left, image.next_id());
-  PutIntent(left, two.right, into, change);
-  PutIntent(right, two.left, into, change);
+  PutIntent(left, two.right, into, asked, change);
+  PutIntent(right, two.left, into, asked, change);
   change.SetNextId(into.value + 1);
   return change;
 }
@@ -177,6 +178,7 @@ void MergeTablets::Step(Done done) {
   const bool given_up = !of_left || !of_right || left->node.merge.givenUp || right->node.merge.givenUp;
   if (given_up) return Thaw(*left, *right, std::move(done));
   if (std::string why = Changed(*left, *right); !why.empty()) return GiveUp(std::move(why), std::move(done));
+  if (hands_.cancelled()) return GiveUp("cancelled by an operator", std::move(done));
   if (frozen_.size() == 2) return Decide(std::move(done));
   if (refused_ || context_.executor.Now() - began_ >= kFreezePatience) {
     return GiveUp(why_.ok() ? "they were not frozen in time" : why_.message(), std::move(done));
@@ -187,6 +189,7 @@ void MergeTablets::Step(Done done) {
 // ---- before the intents ---------------------------------------------------------------------------------------------
 
 void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Done done) {
+  if (hands_.cancelled()) return EndAlignment(std::move(done));
   if (moving_) {
     const TabletEntry& moved = moving_->tablet == two_.left ? left : right;
     const idl::TabletInfo& info = moved.node.info;
@@ -208,6 +211,18 @@ void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Do
   Align(left, right, std::move(done));
 }
 
+// With the move that it has begun, as far as that can be ended.
+void MergeTablets::EndAlignment(Done done) {
+  auto decide = [moving = moving_](const Image& image) -> Result<Change> {
+    if (!moving || !CheckCancel(image, moving->tablet).ok()) return Change();
+    return CancelMoves(image, {moving->tablet});
+  };
+  context_.catalog.Commit(std::move(decide), guard_([done = std::move(done)](Status status) mutable {
+                            if (!status.ok()) return done(Progress::Later(std::move(status)));
+                            done(Progress::Done(Error(Code::kUnavailable, "cancelled by an operator before it was begun")));
+                          }));
+}
+
 int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
   const idl::TabletLoad* load = LoadAt(context_.servers, tablet.node.info.primary, tablet.id());
   return load ? load->sizeBytes : 0;
@@ -215,7 +230,7 @@ int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
 
 // Of the smaller one a replica that lies beside none of the other's goes to where the other has one alone: its primary's last.
 std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const TabletEntry& large, Status& why) const {
-  WantedMove move{small.id(), "", ""};
+  WantedMove move{small.id(), "", "", hands_.asked};
   for (const ServerName& voter : small.node.info.voters) {
     const bool stray = !IsIn(voter, large.node.info.voters);
     if (stray && (move.from.empty() || move.from == small.node.info.primary)) move.from = voter;
@@ -258,7 +273,7 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
 void MergeTablets::Begin(Done done) {
   auto decide = [this](const Image&) -> Result<Change> {
     EBLA_TRY(hands_.may_draw());
-    return BeginMerge(context_, steward_, two_);
+    return BeginMerge(context_, steward_, two_, hands_.asked);
   };
   context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
                             if (status.ok()) return done(Progress::Again());

@@ -27,6 +27,7 @@
 #include <set>
 #include <string>
 
+#include "master/procedures/asked.h"
 #include "master/procedures/move_tablet.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/tablet_steward.h"
@@ -55,12 +56,14 @@ Status CheckMerge(const Image& image, const Neighbours& two);
 
 // The change that begins it, if both are settled and level on the same servers, or are being merged already; UNAVAILABLE: not
 // at present.
-Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two);
+Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two, const Asked& asked);
 
 // What a merge needs of the reign.
 struct MergeHands {
   std::function<Status()> may_draw;          // an id
   std::function<void(TabletId)> on_decided;  // a merged tablet stands in the catalog
+  std::function<bool()> cancelled;           // an operator wants it no more
+  Asked asked = {};
 };
 
 // From the alignment to where the new tablet is led.
@@ -69,6 +72,7 @@ class MergeTablets final : public Procedure {
   // `begin_until`: where it has not begun by then, nor moves anything, it does not.
   MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands, MonotonicTime begin_until);
   ~MergeTablets() override;
+  Subject subject() const override { return {.kind = "merge", .tablet = two_.left, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:
@@ -76,6 +80,7 @@ class MergeTablets final : public Procedure {
   void Prepare(const TabletEntry& left, const TabletEntry& right, Done done);
   void Align(const TabletEntry& left, const TabletEntry& right, Done done);
   std::optional<WantedMove> NextMove(const TabletEntry& small, const TabletEntry& large, Status& why) const;
+  void EndAlignment(Done done);
   int64_t SizeOf(const TabletEntry& tablet) const;
   void Begin(Done done);
   void Freeze(const TabletEntry& left, const TabletEntry& right, Done done);
@@ -110,6 +115,7 @@ class MergeTablets final : public Procedure {
 class JoinTablets final : public Procedure {
  public:
   JoinTablets(const Context& context, TabletId tablet) : context_(context), tablet_(tablet) {}
+  Subject subject() const override { return {.kind = "unite", .tablet = tablet_, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

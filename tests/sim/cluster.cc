@@ -203,6 +203,18 @@ bool Cluster::AllRemember() const {
   return true;
 }
 
+Epochs EpochsOf(const tabletserver::TabletView& view, const std::string& key) {
+  Epochs epochs;
+  if (view.former) {
+    for (const auto& piece : *view.former) {
+      if (!piece.range.Contains(key)) continue;
+      for (const auto& start : piece.epoch_starts) epochs.starts.push_back({start.epoch, start.first});
+    }
+  }
+  for (const auto& start : view.epoch_starts) epochs.starts.push_back({start.epoch, start.first});
+  return epochs;
+}
+
 void Cluster::Look() {
   for (int i = 0; i < servers(); ++i) {
     if (server(i) == nullptr) continue;
@@ -212,7 +224,7 @@ void Cluster::Look() {
       if (view->incomplete) incomplete_.emplace(i, view->tablet);
       if (!view->incomplete && incomplete_.erase({i, view->tablet}) > 0) Check(i, *view);
       if (view->role != tabletserver::RoleKind::kPrimary) continue;
-      state_.Leads(view->tablet, view->epoch, ServerName(i), view->barrier_applied && server(i)->Now() < view->lease_until);
+      state_.Leads(view->tablet, view->epoch, ServerName(i), !view->frozen && view->barrier_applied && server(i)->Now() < view->lease_until);
     }
   }
   state_.EndLook();

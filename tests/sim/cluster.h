@@ -22,6 +22,7 @@
 #include "tabletserver/storage/memory_store.h"
 #include "tabletserver/tabletserver_host.h"
 #include "tests/sim/event_log.h"
+#include "tests/sim/levels.h"
 #include "tests/sim/lying_store.h"
 #include "tests/sim/network.h"
 #include "tests/sim/state_watch.h"
@@ -200,5 +201,8 @@ class Cluster {
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;
 };
+
+// The history of a key, as a replica tells it: with that of what its tablet was merged of.
+Epochs EpochsOf(const tabletserver::TabletView& view, const std::string& key);
 
 }  // namespace ebla::sim

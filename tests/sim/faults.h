@@ -75,6 +75,15 @@ inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnh
 inline constexpr bool IsOfMerges(Fault fault) { return fault == Fault::kMergeStruck; }  // they need tablets that are merged
 std::string_view FaultName(Fault fault);
 
+// About half of all kinds, so that runs differ in what they can hide behind.
+struct DrawnOf {
+  bool splits = false;
+  bool merges = false;
+  bool several = true;  // replicas
+  bool interval = false;
+};
+std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& of);
+
 class Nemesis {
  public:
   // Names of the processes that faults of links concern: clients that live at the moment.
@@ -178,7 +187,7 @@ class Nemesis {
   void SplitUnheard(const Aim& aim);
   void SplitLate(const Aim& aim);
   void SplitInCopy(const Aim& aim);
-  // ---- merge_courses.cc ----
+  // ---- courses_merge.cc ----
   bool StrikeMerge(const Aim& aim);
   void StrikeAtMerge(int server, const std::string& when);
   void Strike(int server, const std::string& when);

@@ -42,4 +42,17 @@ void Merger::Merge(const std::string& table, const std::string& key, Task then) 
                                }));
 }
 
+std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster) {
+  for (const auto& [path, tablet] : catalog.tablets()) {
+    if (tablet.joining) return "tablet " + std::to_string(tablet.id.value) + " was merged, and is not whole everywhere";
+  }
+  for (int i = 0; i < cluster.servers(); ++i) {
+    for (const auto& handle : cluster.server(i)->host().directory().snapshot()->All()) {
+      if (!catalog.merged_away().contains(handle->tablet)) continue;
+      return Cluster::ServerName(i) + " still has a replica of tablet " + std::to_string(handle->tablet.value) + ", which was merged";
+    }
+  }
+  return "";
+}
+
 }  // namespace ebla::sim

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tests/sim/catalog_watch.h"
+#include "tests/sim/cluster.h"
 #include "tests/sim/event_log.h"
 #include "tests/sim/workload.h"
 
@@ -40,5 +41,8 @@ class Merger {
   bool finishing_ = false;
   bool busy_ = false;
 };
+
+// What is not over of the merges, or is left of what was merged, in a cluster that is whole; empty: nothing.
+std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster);
 
 }  // namespace ebla::sim

@@ -126,10 +126,8 @@ class Run {
   void Judge();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
-  std::string LeftOfMerged();
   void Summarize();
   void ConfirmSize();
-  std::vector<Fault> DrawFaults();
   bool SplitCoursesBegun() const;
   void AddOrders(Nemesis::Hooks& hooks);
   int FirstGroupOf(const CatalogWatch::Tablet& tablet) const;
@@ -236,24 +234,6 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
   return true;
 }
 
-// About half of all kinds, so that runs differ in what they can hide behind.
-std::vector<Fault> Run::DrawFaults() {
-  if (!options_.faults.empty()) return options_.faults;
-  std::vector<Fault> faults;
-  for (size_t i = 0; i < kFaultCount; ++i) {
-    const auto fault = static_cast<Fault>(i);
-    if (IsOfSplits(fault) && !options_.splits) continue;
-    if (IsOfMerges(fault) && !options_.merges) continue;
-    if (scheduler_.Random(2) == 0 && (replicas_ > 1 || !IsAimed(fault))) faults.push_back(fault);
-  }
-  // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it may die.
-  if (shape_.interval) std::erase(faults, Fault::kResize);
-  if (faults.empty()) faults.push_back(Fault::kServerPower);
-  for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler_.Random(i)]);
-  std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split
-  return faults;
-}
-
 // One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays with
 // too few replicas is nobody's aim any more.
 void Run::Resize() {
@@ -344,7 +324,11 @@ void Run::Break() {
   };
   AddOrders(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
-  nemesis_ = std::make_unique<Nemesis>(cluster_, DrawFaults(), std::move(hooks));
+  nemesis_ = std::make_unique<Nemesis>(
+      cluster_,
+      options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits, .merges = options_.merges, .several = replicas_ > 1, .interval = shape_.interval})
+                              : options_.faults,
+      std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
@@ -473,20 +457,6 @@ void Run::AddKept(std::map<int, StampTruth>& truths) {
   }
 }
 
-// Of what was merged nobody has anything any more.
-std::string Run::LeftOfMerged() {
-  for (const auto& [path, tablet] : catalog_.tablets()) {
-    if (tablet.joining) return "tablet " + std::to_string(tablet.id.value) + " was merged, and is not whole everywhere";
-  }
-  for (int i = 0; i < cluster_.servers(); ++i) {
-    for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
-      if (!catalog_.merged_away().contains(handle->tablet)) continue;
-      return Cluster::ServerName(i) + " still has a replica of tablet " + std::to_string(handle->tablet.value) + ", which was merged";
-    }
-  }
-  return "";
-}
-
 void Run::JudgeTables() {
   // Procedures may still be finishing; a table that never comes to serve whole is one left half made.
   const MonotonicTime end = scheduler_.Now() + options_.patience;
@@ -502,7 +472,7 @@ void Run::JudgeTables() {
         if (table.tablets != table.tablets_serving) half = "table " + table.name + " does not serve whole";
       }
     }
-    if (half.empty()) half = LeftOfMerged();
+    if (half.empty()) half = LeftOfMerged(catalog_, cluster_);
     scheduler_.RunFor(seconds(1));
   } while (!half.empty() && scheduler_.Now() < end);
   if (!half.empty()) Problem(half);
@@ -541,8 +511,7 @@ std::map<int, GroupTruth> Run::Truth() {
         if (handle->table != (workload_.IsStamped(group) ? stamped_table_ : table_)) continue;
         if (!view->range.Contains(GroupPrefix(group)) || view->applied <= last[group]) continue;
         last[group] = view->applied;
-        truth[group].epochs.starts.clear();
-        for (const auto& start : view->epoch_starts) truth[group].epochs.starts.push_back({start.epoch, start.first});
+        truth[group].epochs = EpochsOf(*view, GroupPrefix(group));
       }
     }
   }

@@ -1,4 +1,4 @@
-// tablet merge and table merge-small, against a pretended cluster. A tablet there has as many KiB as ten times its id says.
+// tablet merge and table merge-small, against a pretended cluster.
 #include <gmock/gmock.h>
 
 #include "tools/ebla/shell_fixture.h"
@@ -38,25 +38,19 @@ class MergeSmallTest : public ShellTest {
  protected:
   void SetUp() override {
     servers_.cluster().AddTable("carts", {"d", "h", "m", "t"});
-    for (const auto& tablet : servers_.cluster().Tablets("carts")) bytes_.push_back(tablet.id * 10 * 1024);
-  }
-  // The sizes of the first so many together, and a little more.
-  std::string Above(size_t tablets) {
-    int64_t sum = 1;
-    for (size_t i = 0; i < tablets; ++i) sum += bytes_[i];
-    return std::to_string(sum);
+    servers_.cluster().SetTabletBytes(100 << 20);
   }
   std::vector<std::string> Starts() {
     std::vector<std::string> starts;
     for (const auto& tablet : servers_.cluster().Tablets("carts")) starts.push_back(tablet.range.start);
     return starts;
   }
-  std::vector<int64_t> bytes_;
 };
 
 TEST_F(MergeSmallTest, AsManyAsFit) {
-  EXPECT_THAT(Run("table merge-small carts --below " + Above(2)), ::testing::AllOf(HasSubstr("1 of 1 merge"), HasSubstr("5 tablets are 4 now")));
-  EXPECT_EQ(Starts(), (std::vector<std::string>{"", "h", "m", "t"}));
+  EXPECT_THAT(Run("table merge-small carts --below 300MiB"), ::testing::AllOf(HasSubstr("2 of 2 merges"), HasSubstr("5 tablets are 3 now")));
+  EXPECT_EQ(Starts(), (std::vector<std::string>{"", "h", "t"}));
+  EXPECT_THAT(Run("table merge-small carts --below 150MiB"), HasSubstr("no neighbours are below 150.0 MiB together"));
 }
 
 TEST_F(MergeSmallTest, OnePairAfterAnotherUntilAllAreOne) {
@@ -64,12 +58,12 @@ TEST_F(MergeSmallTest, OnePairAfterAnotherUntilAllAreOne) {
   const std::string said = Run("table merge-small carts --below 1GiB");
   EXPECT_THAT(said, ::testing::AllOf(HasSubstr("the merge is under way"), HasSubstr("4 of 4 merges: \"t\""), HasSubstr("5 tablets are 1 now")));
   EXPECT_EQ(Starts(), (std::vector<std::string>{""}));
-  EXPECT_THAT(Run("table merge-small carts"), HasSubstr("no neighbours are below 4 GiB together"));
+  EXPECT_THAT(Run("table merge-small carts"), HasSubstr("no neighbours are below 4.0 GiB together"));
 }
 
 TEST_F(MergeSmallTest, ADryRunChangesNothing) {
-  const std::string said = Run("table merge-small carts --dry-run --below " + Above(3));
-  EXPECT_THAT(said, ::testing::AllOf(HasSubstr("[\"\", \"m\"): 3 tablets"), HasSubstr("5 tablets would be 3; nothing has been changed")));
+  const std::string said = Run("table merge-small carts --dry-run --below 350MiB");
+  EXPECT_THAT(said, ::testing::AllOf(HasSubstr("[\"\", \"m\"): 3 tablets, 300.0 MiB"), HasSubstr("[\"m\", \"\"): 2 tablets"), HasSubstr("5 tablets would be 2; nothing has been changed")));
   EXPECT_EQ(Starts().size(), 5u);
   EXPECT_THAT(Run("--json table merge-small carts --dry-run --below 1GiB"),
               ::testing::AllOf(HasSubstr(R"("tablets":5)"), HasSubstr(R"("merges":4)"), HasSubstr(R"("dry_run":true)")));
