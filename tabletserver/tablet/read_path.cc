@@ -13,6 +13,7 @@ constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kNotReadyRetryMs = 10;
 constexpr int64_t kSplitRetryMs = 1;
+constexpr int64_t kFrozenRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
@@ -94,6 +95,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const MonotonicTime now = ports_.loop.Now();  // before the view and its lease
   if (handle != nullptr) answer.view = handle->view();
   if (answer.view == nullptr || answer.view->role == RoleKind::kAbsent) {
+    if (handle != nullptr && handle->part_of_another()) return !SplitMeanwhile(*handle, answer);
     answer.status = NotHere();
     return false;
   }
@@ -172,8 +174,8 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
 }
 
 bool ReadPath::SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer) {
-  if (handle.split_at() == answer.view->split_at()) return false;
-  answer.status = Status(Code::kComeAgain, "the tablet has just been split");
+  if (answer.view != nullptr && handle.split_at() == answer.view->split_at()) return false;
+  answer.status = Status(Code::kComeAgain, handle.part_of_another() ? "the tablet has just been merged" : "the tablet has just been split");
   answer.retry_after_ms = kSplitRetryMs;
   return true;
 }
@@ -204,6 +206,11 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
   }
   const bool bounded = answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max();
   const MonotonicTime good_until = bounded ? view.lease_until + BoundOf(call, handle) : view.lease_until;
+  if (view.frozen && (answer.level == ReadLevel::kStrong || now >= good_until)) {
+    answer.status = Status(Code::kComeAgain, "the tablet is being merged");
+    answer.retry_after_ms = kFrozenRetryMs;
+    return false;
+  }
   if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
     attempt = {Next::kConfirm, {}, {}, {}};
     return false;
@@ -462,6 +469,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
           if (status.ok()) return Serve(std::move(call), std::move(done));
           if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
           if (status.code() == Code::kNotPrimary) result.retry_after_ms = kNotReadyRetryMs;
+          if (status.code() == Code::kComeAgain) result.retry_after_ms = kFrozenRetryMs;
           result.status = std::move(status);
           done(std::move(result));
         });

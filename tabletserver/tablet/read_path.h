@@ -175,7 +175,7 @@ class ReadPath {
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
-  // True, and the answer says to come again: the tablet was split since the answer's view was taken.
+  // True, and the answer says to come again: the tablet was split, or merged, since the answer's view was taken.
   static bool SplitMeanwhile(const TabletHandle& handle, ReadAnswer& answer);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);

@@ -18,7 +18,10 @@
 //   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says, before
 //              that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into the child's
 //              core, whose view is published, and its place in the directory taken, no later than the parent's next view.
-//   10. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
+//   10. merge: see tablet_merge.cc: of the two that are merged, HandOver() once Unready() says that they can be; then, in this
+//              order, PutReplicaState of the new tablet, as its core's StateAtJoin() says, PutReplicaState of a tombstone for
+//              each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart) into the others.
+//   11. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
 //      install the copy's start, Step(InstallCopy).
 //
 // A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied, and
@@ -114,6 +117,21 @@ struct SplitTablet {
   MonotonicTime now;
 };
 
+// The master has this tablet frozen, so that it can be merged (control.thrift, FreezeTablet). Answered once FREEZE is applied
+// and durable at every voter. STALE_EPOCH: it does not lead that epoch, or gave it up since.
+struct FreezeTablet {
+  RequestToken token;
+  Epoch epoch;
+  TabletId into;
+  MonotonicTime now;
+};
+
+// Into the core of a merged tablet, which knows at most a promise so far.
+struct BeginMerged {
+  std::shared_ptr<const JoinedTablet> joined;
+  MonotonicTime now;
+};
+
 // Into the core of the child, which knows at most a promise or a tombstone so far.
 struct BeginChild {
   std::shared_ptr<const BornChild> born;
@@ -169,6 +187,9 @@ class TabletCore {
   void Step(const ReplicaForgotten& input);
   void Step(const SplitTablet& input);
   void Step(const BeginChild& input);
+  void Step(const FreezeTablet& input);
+  void Step(const BeginMerged& input);
+  void Step(const BecomePart& input);
   void Step(const KnownCommitted& input) { replica_.Step(input); }
   void Step(AdmitWrite input);
   void Step(const Purge& input);
@@ -205,6 +226,13 @@ class TabletCore {
   std::optional<Replay> TakeReplay();
   // What the store is to hold of this core's replica before the parent's Apply: what was promised for it so far stays.
   ReplicaState StateAtBirth(const BornChild& born) const;
+  // ---- to become part of `into`, frozen through `freeze` (tablet_merge.cc) ----
+  // OK: it is applied so far and no further, and nothing changes that. COME_AGAIN: not yet, though its log reaches so far. Else it
+  // will never be: no complete replica of that history is here.
+  Status Unready(Version freeze, TabletId into) const;
+  HandedTablet HandOver() const;
+  // What the store is to hold of this core's replica before the merge's Apply: what was promised for it so far stays.
+  ReplicaState StateAtJoin(const JoinedTablet& joined) const;
   // As the next output would have it.
   std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
@@ -291,6 +319,19 @@ class TabletCore {
   Result<Lsn> LastUnappliedSplit(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
   bool AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
 
+  // tablet_merge.cc
+  struct PendingFreeze {
+    Version version;
+    TabletId into;
+  };
+  bool Frozen() const;
+  Status CheckFreeze(const FreezeTablet& input) const;
+  bool RefuseWhileFrozen(const WriteRequest& request);
+  Status ApplyFreeze(const LogEntry& entry, ApplyBatch& batch) const;
+  void SettleFreeze();
+  void AnswerFreeze(RequestToken token, Status status);
+  void GiveUpFreeze();
+
   bool CanApply() const;
   std::optional<ApplyBatch> NextBatch();
   Result<EntryPtr> EntryToApply(Lsn lsn);
@@ -330,6 +371,8 @@ class TabletCore {
   std::vector<RequestToken> split_waiters_;
   std::shared_ptr<BornChild> born_;            // of the batch that is out or refused
   Lsn held_split_;                             // not to be applied while the replica is incomplete
+  std::optional<PendingFreeze> pending_freeze_;  // logged by this leader in this epoch
+  std::vector<RequestToken> freeze_waiters_;
 
   bool view_dirty_ = true;
   Status failure_;
@@ -338,5 +381,12 @@ class TabletCore {
   std::vector<ControlReply> control_replies_;
   std::vector<CopyReply> copy_refusals_;
 };
+
+// Both handed over (PROTOCOL "Merge"): the later tablet time, the windows united, epoch starts kept per former range.
+JoinedTablet Join(const HandedTablet& left, const HandedTablet& right, const Merged& merged, MonotonicTime now);
+// The part of former ranges that lies within this one.
+std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRanges>& former, const KeyRange& range);
+// What the store is to hold of one that has become part of another.
+ReplicaState StateAsPart(ReplicaState state, const Merged& merged);
 
 }  // namespace ebla::tabletserver
