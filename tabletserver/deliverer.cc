@@ -173,21 +173,34 @@ bool Deliverer::ForgetNow(const UndoneEntry& kept) {
   return status.ok();
 }
 
+// The tablet whose log it was, or, as that has become part of another, whose has its keys now; null: neither is here.
+std::shared_ptr<TabletHandle> Deliverer::HistoryOf(const UndoneEntry& kept) const {
+  const auto snapshot = ports_.directory.snapshot();
+  for (const auto& handle : snapshot->All()) {
+    if (handle->tablet == kept.tablet) return handle;
+  }
+  const auto* of_key = kept.entry.effects.empty() ? nullptr : snapshot->Find(kept.table, kept.entry.effects.front().key);
+  return of_key == nullptr ? nullptr : *of_key;
+}
+
 // As PROTOCOL 17 judges a version; but here what is no longer known does not count.
 bool Deliverer::InHistory(const UndoneEntry& kept) const {
   const Version version = kept.entry.version;
-  for (const auto& handle : ports_.directory.snapshot()->All()) {
-    if (handle->tablet != kept.tablet) continue;
-    const auto view = handle->view();
-    if (view == nullptr || view->incomplete || view->applied.lsn < version.lsn) return false;
-    const std::vector<EpochStart>& starts = view->epoch_starts;
+  const auto handle = HistoryOf(kept);
+  const auto view = handle == nullptr ? nullptr : handle->view();
+  if (view == nullptr || view->incomplete || view->applied.lsn < version.lsn) return false;
+  const auto within = [&](const std::vector<EpochStart>& starts) {
     for (size_t i = 0; i < starts.size(); ++i) {
       if (starts[i].epoch != version.epoch) continue;
       return starts[i].first <= version.lsn && (i + 1 == starts.size() || starts[i + 1].first > version.lsn);
     }
     return false;
-  }
-  return false;
+  };
+  const bool older = view->former != nullptr && (view->epoch_starts.empty() || version.epoch < view->epoch_starts.front().epoch);
+  if (!older) return within(view->epoch_starts);
+  return std::ranges::any_of(*view->former, [&](const FormerRange& former) {
+    return former.range.Contains(kept.entry.effects.front().key) && within(former.epoch_starts);
+  });
 }
 
 // ---- for people -----------------------------------------------------------------------------------------------------
@@ -217,7 +230,9 @@ void Deliverer::MarkRepeated(std::shared_ptr<std::vector<Kept>> listed,
   auto gather = std::make_shared<Gather>(Gather{std::move(listed), std::move(done), {}});
   for (size_t i = 0; i < gather->listed->size(); ++i) {
     const Kept& kept = (*gather->listed)[i];
-    if (!kept.waiting && kept.entry.tablet && kept.entry.entry.client) gather->left[kept.entry.tablet].push_back(i);
+    if (kept.waiting || !kept.entry.tablet || !kept.entry.entry.client) continue;
+    const auto handle = HistoryOf(kept.entry);
+    gather->left[handle == nullptr ? kept.entry.tablet : handle->tablet].push_back(i);
   }
   // Runs on the executor, once more after each tablet's answer.
   auto step = std::make_shared<std::function<void()>>();

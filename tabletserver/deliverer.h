@@ -102,6 +102,7 @@ class Deliverer {
   void OnEffect(const std::shared_ptr<Entry>& entry, const Status& status);
   void Settle(Entry& entry);
   void End();
+  std::shared_ptr<TabletHandle> HistoryOf(const UndoneEntry& kept) const;
   bool InHistory(const UndoneEntry& kept) const;
   bool TableGoneHere(TableId table) const;
   bool ForgetNow(const UndoneEntry& kept);

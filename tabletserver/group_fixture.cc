@@ -150,7 +150,7 @@ void GroupFixture::Start(const std::string& name) {
       .uuid = "u-" + name, .name = name, .cluster_id = kCluster, .incarnation = Incarnation{++member.incarnation}};
   options.copy_bytes_per_second = [this] { return copy_bytes_per_second_; };
   member.server = std::make_unique<TabletServer>(
-      TabletServerPorts{{member.executor.get()}, {member.executor.get()}, {}, *member.executor, *member.executor,
+      TabletServerPorts{{member.executor.get()}, std::vector<Executor*>(shards_, member.executor.get()), {}, *member.executor, *member.executor,
                         *member.store, *member.coordinator, *member.connector, {}},
       std::move(options));
   ASSERT_TRUE(member.server->Recover().ok());
@@ -200,7 +200,8 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   configure.schema.schemaVersion = 1;
   configure.schema.options = table_options_;
   configure.fenced = fenced;
-  configure.born = epoch == 1 && roles.tablet == kTablet;
+  configure.born = roles.born || (epoch == 1 && roles.tablet == kTablet);
+  if (roles.merged) configure.__set_merged(*roles.merged);
   for (const auto& [name, member] : members_) configure.endpoints[name] = rpc::ToIdl(member->endpoint);
   bool obeyed = false;
   std::vector<std::string> all = roles.voters;
@@ -256,6 +257,22 @@ idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, con
   request.tablets[0].key = key;
   request.tablets[0].childId = child;
   return Await<idl::SplitReply>([&](auto cob) { member.server->control_service()->split(std::move(cob), request); }).results.at(0);
+}
+
+void GroupFixture::AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
+                               std::function<void(const idl::FreezeResult&)> done) {
+  Member& member = at(name);
+  idl::FreezeRequest request;
+  request.header = ControlTo(member);
+  request.tablets.resize(1);
+  request.tablets[0].tabletId = tablet;
+  request.tablets[0].epoch = epoch;
+  request.tablets[0].intoId = into;
+  member.server->control_service()->freeze([done](const idl::FreezeReply& reply) { done(reply.results.at(0)); }, request);
+}
+
+idl::FreezeResult GroupFixture::Freeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into) {
+  return Await<idl::FreezeResult>([&](auto cob) { AskToFreeze(name, epoch, tablet, into, std::move(cob)); });
 }
 
 // ---- clients --------------------------------------------------------------------------------------------------------

@@ -60,6 +60,8 @@ class GroupFixture : public ::testing::Test {
     std::vector<std::string> learners;
     int64_t tablet = kTablet;
     std::string start, end;  // of its range
+    bool born = false;       // empty; kTablet's first epoch says so without
+    std::optional<idl::Merged> merged = {};
   };
   // Each member with a role is told; true when the primary obeys.
   bool Configure(int64_t epoch, const Roles& roles, bool fenced = false);
@@ -71,6 +73,11 @@ class GroupFixture : public ::testing::Test {
   idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet, std::vector<int64_t> splits = {});
   void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
   idl::SplitResult Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child);
+
+  idl::FreezeResult Freeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into);
+  // Does not wait: `done` is told when it is answered.
+  void AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
+                   std::function<void(const idl::FreezeResult&)> done);
 
   // ---- clients; each call waits for its answer ----
   idl::WriteReply WriteAs(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
@@ -110,6 +117,7 @@ class GroupFixture : public ::testing::Test {
   coordination::SimCoordination coordination_{scheduler_};
   TabletServerOptions options_;
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
+  size_t shards_ = 1;                // of each server
   bool addresses_told_ = true;  // by the master, with each heartbeat's answer
   bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;

@@ -12,6 +12,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kOverloadedRetryMs = 20;
+constexpr int64_t kMergedRetryMs = 2;
 
 WriteReply RefusedWrite(Code code, std::string message, int64_t retry_after_ms = -1) {
   WriteReply reply;
@@ -115,6 +116,15 @@ Status Shard::Recover(RecoveredReplica replica) {
   // Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The one
   // that its state names may be another's by now, where the tablet was split.
   if (absent && !replica.applied) {
+    if (remains && replica.replayed) {
+      // It became part of another, at this start: its log goes once a checkpoint has that.
+      auto tablet = std::make_shared<Tablet>(id);
+      MakeCore(*tablet, std::move(replica), {});
+      tablet->removing = true;
+      tablets_.emplace(id, tablet);
+      parts_.push_back({tablet, {}, {}});
+      return Status::Ok();
+    }
     if (remains) EBLA_TRY(ports_.store.ForgetReplica(id));
     departed_.emplace(id, std::move(replica.state));
     return Status::Ok();
@@ -183,7 +193,8 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
   if (draining_) return refuse(RefusedWrite(Code::kComeAgain, "the server is shutting down", 200));
   const std::shared_ptr<Tablet> tablet = Find(call.handle->tablet);
   if (tablet == nullptr || tablet->removing) {
-    return refuse(RefusedWrite(Code::kWrongTablet, "no replica of that part of the table is on this server"));
+    const Status gone = Gone(call.handle->tablet);
+    return refuse(RefusedWrite(gone.code(), gone.message(), gone.code() == Code::kComeAgain ? kMergedRetryMs : -1));
   }
   if (ports_.counters.overlay_bytes.load(std::memory_order_relaxed) >= options_.server_overlay_bytes_max) {
     ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
@@ -200,7 +211,7 @@ void Shard::AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, Monoton
   ports_.executor.Post([this, handle = std::move(handle), upto, deadline, loop, done = std::move(done)]() mutable {
     const auto tablet = Find(handle->tablet);
     if (tablet == nullptr || tablet->removing) {
-      return Answer(loop, [done = std::move(done)]() mutable { done(Error(Code::kWrongTablet, "the replica was dropped")); });
+      return Answer(loop, [done = std::move(done), gone = Gone(handle->tablet)]() mutable { done(std::move(gone)); });
     }
     if (awaiting_ >= options_.awaiting_max) {
       return Answer(loop, [done = std::move(done)]() mutable {
@@ -218,7 +229,7 @@ void Shard::TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn
   ports_.executor.Post([this, handle = std::move(handle), range = std::move(range), upto, records_max, loop,
                         done = std::move(done)]() mutable {
     const auto tablet = Find(handle->tablet);
-    Result<LoggedSlice> slice = Error(Code::kWrongTablet, "the replica was dropped");
+    Result<LoggedSlice> slice = std::unexpected(Gone(handle->tablet));
     if (tablet != nullptr && !tablet->removing) slice = tablet->core->Logged(range, upto, records_max);
     Answer(loop, [done = std::move(done), slice = std::move(slice)]() mutable {
       if (!slice) return done(Error(slice.error()));
@@ -252,7 +263,7 @@ void Shard::PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<Expir
     const auto tablet = Find(handle->tablet);
     const MonotonicTime now = ports_.executor.Now();
     Status refusal;
-    if (tablet == nullptr || tablet->removing) refusal = Error(Code::kWrongTablet, "the replica was dropped");
+    if (tablet == nullptr || tablet->removing) refusal = Gone(handle->tablet);
     if (now >= deadline) refusal = Error(Code::kDeadlineExceeded, "the deadline passed before an expiry was confirmed");
     if (draining_) refusal = Error(Code::kComeAgain, "the server is shutting down");
     if (!refusal.ok()) {
@@ -285,7 +296,9 @@ void Shard::Configure(TabletId tablet, ConfigureTablet input, ControlDone done) 
 }
 
 void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) {
+  if (RefuseHanded(id, done)) return;
   const auto tablet = FindOrMake(id);
+  if (ToBeMerged(*tablet, input)) return Merge(id, std::move(input), std::move(done));
   if (tablet->handle == nullptr) {
     if (Status placed = Place(*tablet, input.schema.table, input.replica.range); !placed.ok()) {
       ControlReply reply;
@@ -304,6 +317,7 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
 
 void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
+    if (RefuseHanded(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
@@ -314,6 +328,7 @@ void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
 
 void Shard::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, ControlDone done) {
   ports_.executor.Post([this, id, epoch, splits = std::move(splits), done = std::move(done)]() mutable {
+    if (RefuseHanded(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(DropReplica{.token = Expect(std::move(done)), .epoch = epoch, .splits = std::move(splits)});
     Touch(tablet);
@@ -323,6 +338,7 @@ void Shard::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, Control
 
 void Shard::Transfer(TabletId id, Epoch epoch, ServerName target, Duration patience, ControlDone done) {
   ports_.executor.Post([this, id, epoch, target = std::move(target), patience, done = std::move(done)]() mutable {
+    if (RefuseHanded(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(TransferReplica{Expect(std::move(done)), epoch, std::move(target), ports_.executor.Now() + patience});
     Touch(tablet);
@@ -340,6 +356,7 @@ void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> don
       Status status;
     };
     auto gather = std::make_shared<Gather>(std::move(done));
+    if (!handed_.empty()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
     for (const auto& [id, tablet] : tablets_) {
       if (tablet->table != schema.table || tablet->handle == nullptr || tablet->removing) continue;
       tablet->core->Step(AlterTablet{Expect([gather](ControlReply reply) {
@@ -390,6 +407,7 @@ void Shard::OnTick() {
     Touch(tablet);
     WakeAwaiting(*tablet);
     ExpireAwaiting(*tablet, now);
+    WakeParts(*tablet);
   }
   ExpireConfirms(now);
   ContinuePreparations();

@@ -4,8 +4,8 @@
 //             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
-// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_split.cc splits, shard_removal.cc
-//             what a drop leaves. Event loops put
+// Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_split.cc splits,
+//             shard_merge.cc merges, shard_removal.cc what a drop leaves. Event loops put
 //             writes into its mailbox; replies travel back through the loops' mailboxes, one wake-up for a batch.
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
@@ -94,6 +94,7 @@ class Shard {
     rpc::Connector& connector;        // to peers; its replies run on this shard's executor
     const PeerBook& peers;
     std::function<std::string()> cluster_id;
+    std::function<Shard&(TabletId)> shard_of;  // of this server: two that are merged may be on different ones
     CopyThrottle& copy_throttle;
   };
 
@@ -163,9 +164,22 @@ class Shard {
   void Fence(TabletId tablet, Epoch epoch, ControlDone done);
   void Drop(TabletId tablet, Epoch epoch, std::vector<TabletId> splits, ControlDone done);
   void Split(TabletId tablet, Epoch epoch, std::string key, TabletId child, ControlDone done);
+  void Freeze(TabletId tablet, Epoch epoch, TabletId into, ControlDone done);
   void Transfer(TabletId tablet, Epoch epoch, ServerName target, Duration patience, ControlDone done);
   // For each replica of the table here.
   void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
+
+  // ---- from the shard of a tablet that is to be made of two (shard_merge.cc); `done` runs on this executor ----
+  struct HandedPart {
+    HandedTablet tablet;
+    std::shared_ptr<TabletHandle> handle;
+  };
+  // Says once the part can be handed over: OK; or that it never can.
+  void AwaitPart(MergedTablet part, TabletId into, std::move_only_function<void(Status)> done);
+  // From then on nothing obeys or changes it here, until it is given back, or has become part of another.
+  void HandOverPart(MergedTablet part, TabletId into, std::move_only_function<void(Result<HandedPart>)> done);
+  void GiveBackPart(TabletId part);
+  void FinishPart(TabletId part, TabletId into, Version position);
 
   // A finished checkpoint has no need of each tablet's log up to and including these.
   void TruncateLogs(const TabletStore::CheckpointResult& covered);
@@ -269,6 +283,23 @@ class Shard {
   bool KeepsPlace(const std::shared_ptr<Tablet>& tablet);
   void TakeCovered(const TabletStore::CheckpointResult& covered);
 
+  // Merges (shard_merge.cc).
+  struct Merging;
+  bool ToBeMerged(const Tablet& tablet, const ConfigureTablet& input) const;
+  void Merge(TabletId id, ConfigureTablet input, ControlDone done);
+  void AskPart(TabletId id, bool right);
+  void TakePart(TabletId id, bool right);
+  void AbandonMerge(TabletId id, const Status& why);
+  void CommitMerge(TabletId id);
+  Status StoreMerge(const Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right);
+  void BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const JoinedTablet>& joined,
+                  const HandedPart& left, const HandedPart& right);
+  void WakeParts(Tablet& tablet);
+  bool RefuseHanded(TabletId id, ControlDone& done) const;
+  Status Gone(TabletId id) const;
+  void ForgetParts(const std::function<bool(TabletId part, TabletId into, Lsn position)>& covered);
+  void TakeCoveredParts(const TabletStore::CheckpointResult& covered);
+
   // Copies (shard_copy.cc).
   void BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector<StartCopy>& copies);
   void CancelOutdatedCopies(Tablet& tablet);
@@ -307,6 +338,14 @@ class Shard {
   std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
+  std::unordered_map<TabletId, std::shared_ptr<Merging>> mergings_;  // that this shard is to make
+  std::unordered_map<TabletId, std::shared_ptr<Tablet>> handed_;     // to another shard, or to this one
+  struct Part {
+    std::shared_ptr<Tablet> tablet;
+    TabletId into;
+    Lsn position;
+  };
+  std::vector<Part> parts_;                           // of others by now: until a checkpoint has that
   size_t awaiting_ = 0;                               // of all tablets
   RequestToken next_token_;
   TimerId tick_;

@@ -149,7 +149,7 @@ void Shard::ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTim
   ports_.executor.Post([this, handle = std::move(handle), deadline, loop, done = std::move(done)]() mutable {
     const auto tablet = Find(handle->tablet);
     Status refusal;
-    if (tablet == nullptr || tablet->removing) refusal = Error(Code::kWrongTablet, "the replica was dropped");
+    if (tablet == nullptr || tablet->removing) refusal = Gone(handle->tablet);
     if (confirms_.size() >= options_.queue_items_max) refusal = Error(Code::kOverloaded, "too many reads wait for a majority");
     if (!refusal.ok()) return Answer(loop, [done = std::move(done), refusal]() mutable { done(std::move(refusal)); });
     const RequestToken token = next_token_ = next_token_.Next();

@@ -18,6 +18,7 @@ void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
   for (auto& [lsn, one] : std::exchange(tablet->awaiting, {})) {
     EndAwaiting(std::move(one), Error(Code::kWrongTablet, "the replica was dropped"));
   }
+  WakeParts(*tablet);
   removals_.push_back(tablet);
   ports_.executor.Post([this] { ContinueRemovals(); });
 }

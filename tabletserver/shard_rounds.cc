@@ -68,6 +68,7 @@ void Shard::Round(std::vector<Taken>& taken) {
     CarryCopies(one);
     WakeAt(one.tablet->core->replica().wake_at());
     CountOverlay(*one.tablet);
+    WakeParts(*one.tablet);
     Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }
 }

@@ -13,6 +13,7 @@ namespace ebla::tabletserver {
 
 void Shard::Split(TabletId id, Epoch epoch, std::string key, TabletId child, ControlDone done) {
   ports_.executor.Post([this, id, epoch, key = std::move(key), child, done = std::move(done)]() mutable {
+    if (RefuseHanded(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(SplitTablet{Expect(std::move(done)), epoch, std::move(key), child, ports_.executor.Now()});
     Touch(tablet);
@@ -116,6 +117,7 @@ void Shard::TakeCovered(const TabletStore::CheckpointResult& covered) {
     const auto tablet = Find(id);
     if (tablet != nullptr && tablet->uncovered && tablet->uncovered <= lsn) tablet->uncovered = {};
   }
+  TakeCoveredParts(covered);
 }
 
 }  // namespace ebla::tabletserver

@@ -43,15 +43,34 @@ struct Shard::Tablet {
   std::shared_ptr<const TabletSchema> schema;  // that the handle was last told of
   size_t counted_overlay_bytes = 0;            // our part of ShardCounters::overlay_bytes
   bool dirty = false;                          // in dirty_
-  bool removing = false;                       // in removals_ or removed_
+  bool removing = false;                       // in removals_, removed_, handed_ or parts_
   bool background_work = false;                // on its records: a truncation, a copy's start, a chunk
   Lsn uncovered;                               // of a split that no checkpoint has yet; none: nothing waits for one
+
+  // Who waits for it to be applied through a FREEZE (shard_merge.cc).
+  struct PartWaiter {
+    MergedTablet part;
+    TabletId into;
+    std::move_only_function<void(Status)> done;
+  };
+  std::vector<PartWaiter> part_waiters;
 
   // Copies (shard_copy.cc).
   std::map<ServerName, OutgoingCopy> copies;   // that this replica is the source of, by target
   std::optional<GatheredWindow> gathered;
   std::optional<IncomingCopy> preparing;       // in preparing_
   std::shared_ptr<const TabletView> view;      // as last published
+};
+
+// A tablet that is to be made of two others, as long as they are asked.
+struct Shard::Merging {
+  ConfigureTablet input;  // the latest
+  ControlDone done;
+  std::optional<HandedPart> left, right;
+  bool storing = false;   // the store has some of it, and asks to come again
+
+  const Merged& merged() const { return *input.replica.merged; }
+  const MergedTablet& part(bool is_right) const { return is_right ? merged().right : merged().left; }
 };
 
 // A tablet's output and what became of it in this round.

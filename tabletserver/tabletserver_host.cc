@@ -42,7 +42,8 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
 
 std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
                                                TabletDirectory& directory, ShardCounters& counters, const PeerBook& peers,
-                                               const std::function<std::string()>& cluster_id, CopyThrottle& copy_throttle,
+                                               const std::function<std::string()>& cluster_id,
+                                               const std::function<Shard&(TabletId)>& shard_of, CopyThrottle& copy_throttle,
                                                const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<LoopMailbox*> loops;
   for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
@@ -57,7 +58,7 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
         std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.store, directory, counters, loops,
-                                      DecodeSchema, connector, peers, cluster_id, copy_throttle}));
+                                      DecodeSchema, connector, peers, cluster_id, shard_of, copy_throttle}));
   }
   return shards;
 }
@@ -93,6 +94,7 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.incomplete = view.incomplete;
   load.forgetful = view.forgetful;
   load.primary = view.primary;
+  if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
   if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
   for (const PeerProgress& peer : view.peers) {
     idl::ReplicaProgress& progress = load.peers.emplace_back();
@@ -127,8 +129,9 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       options_(std::move(options)),
       copy_throttle_(options_.copy_bytes_per_second),
       mailboxes_(MakeMailboxes(ports_.loops)),
-      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); }, copy_throttle_,
-                         mailboxes_)),
+      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
+                         [this](TabletId tablet) -> Shard& { return *shards_[ShardOfFamily(tablet, shards_.size())]; },
+                         copy_throttle_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, Pointers(shards_),

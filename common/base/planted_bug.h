@@ -51,6 +51,14 @@ namespace ebla {
   X(merge_unchecked_epoch) /* 14: the two are replaced whatever epoch their FREEZEs are of */                   \
   X(give_up_without_thaw) /* 14: a merge's intents go before a later epoch ends the freeze */                   \
   X(parents_are_strays) /* 24: what was merged is dropped before every voter has united it */                   \
+  X(freeze_keeps_serving_strong) /* 14: STRONG reads go on after FREEZE */                                      \
+  X(freeze_keeps_writing) /* 14: writes go on after FREEZE, in its epoch */                                     \
+  X(freeze_of_any_epoch) /* 14: a later epoch's leader obeys the order */                                       \
+  X(merge_before_all_have_it) /* 14: answered before every voter has flushed FREEZE */                          \
+  X(barrier_keeps_freeze) /* 14: a later epoch's Barrier does not thaw */                                       \
+  X(merge_forgets_notes) /* 13: a merged tablet is not brought back from the two it was made of */               \
+  X(merge_forgets_window) /* 18: the right one's window is lost */                                              \
+  X(merge_forgets_epoch_starts) /* 17: what was before the merge is not judged any more */                      \
   X(commit_older_epoch) /* a commit counted from an older epoch */                                              \
   X(apply_before_commit)                                                                                        \
   X(learner_votes)                                                                                              \

@@ -224,7 +224,7 @@ MonotonicTime Leadership::lease_until() const {
   for (const auto& [name, peer] : peers_) {
     if (peer.voter) until.push_back(peer.lease);
   }
-  return ReachedByMajority(std::move(until), voters_.size());
+  return std::min(lease_end_, ReachedByMajority(std::move(until), voters_.size()));
 }
 
 std::vector<PeerProgress> Leadership::Progress() const {

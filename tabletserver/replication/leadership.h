@@ -14,6 +14,7 @@
 // Threads:    thread-compatible.
 #pragma once
 
+#include <algorithm>
 #include <map>
 #include <optional>
 #include <vector>
@@ -69,6 +70,9 @@ class Leadership {
   std::vector<ServerName> Missing(Lsn lsn) const;
   // Until when a majority, itself included, has promised nobody a higher epoch; Max() for a lone voter.
   MonotonicTime lease_until() const;
+  // There is none from now on, whoever grants (PROTOCOL 14).
+  void EndLease(MonotonicTime now) { lease_end_ = std::min(lease_end_, now); }
+  bool lease_ended() const { return lease_end_ != MonotonicTime::Max(); }
   // The greatest epoch above its own that anybody has promised; none: none.
   Epoch refused_for() const { return refused_for_; }
   std::vector<PeerProgress> Progress() const;
@@ -133,6 +137,7 @@ class Leadership {
   const std::vector<ServerName> voters_;
   std::map<ServerName, Peer> peers_;  // all but itself
   Epoch refused_for_;
+  MonotonicTime lease_end_ = MonotonicTime::Max();
   uint64_t copies_begun_ = 0;
   uint64_t messages_ = 0;             // sent; the number of the last
 

@@ -13,6 +13,11 @@ namespace {
 
 std::string EpochText(Epoch epoch) { return std::to_string(epoch.value); }
 
+// Where a log goes on that began as another's.
+Version BaseOf(const ReplicaState& state) {
+  return state.merged ? state.merged->position : Version{state.family_epoch, state.family_lsn};
+}
+
 }  // namespace
 
 ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version first, Version last, Version applied,
@@ -20,7 +25,7 @@ ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version fir
     : options_(std::move(options)),
       state_(std::move(state)),
       durable_(state_),
-      log_(first, last, applied, {state_.family_epoch, state_.family_lsn}, std::move(reader)),
+      log_(first, last, applied, BaseOf(state_), std::move(reader)),
       now_(options_.started),
       committed_(applied.lsn) {
   if (state_.table && !state_.tombstone) role_ = Follower{};
@@ -158,7 +163,9 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
     if (!input.born) return Error(Code::kUnavailable, "no replica is here, and the tablet was not born empty");
     return {};
   }
-  const bool fresh = input.born && !state_.led && !last_appended();
+  // Nobody has led it yet, and the catalog has no other leader for its first epoch.
+  const bool united = input.merged && input.epoch == input.merged->position.epoch && last_appended() == input.merged->position;
+  const bool fresh = !state_.led && ((input.born && !last_appended()) || united);
   const bool changes_membership = leads || Planted(PlantedBug::obey_unfenced_configure);
   if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
     return Error(Code::kStaleEpoch, "only the incarnation that leads may change the membership: fence a higher epoch");
@@ -187,6 +194,7 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
   state_.family_parent = {};
   state_.family_epoch = {};
   state_.family_lsn = {};
+  state_.merged.reset();
   state_dirty_ = true;
   role_ = Follower{};
 }
@@ -374,6 +382,8 @@ void ReplicaCore::Step(const ConfirmLeadership& input) {
   auto* lead = std::get_if<Leadership>(&role_);
   if (lead == nullptr) {
     ready_confirms_.push_back({input.token, Error(Code::kNotPrimary, "this replica does not lead the tablet")});
+  } else if (lead->lease_ended()) {
+    ready_confirms_.push_back({input.token, Error(Code::kComeAgain, "the tablet is being merged")});
   } else {
     lead->Confirm(input.token, now_);
   }
@@ -531,9 +541,11 @@ void ReplicaCore::TakeForStore(ReplicaOutput& output) {
   }
   awaiting_store_ = state_dirty_ || entries;
   if (!awaiting_store_ && !flush_wanted_) return;
-  // What the master is told of a SPLIT, the catalog knows for good.
-  const bool split = std::ranges::any_of(output.append, [](const EntryPtr& entry) { return entry->kind == EntryKind::kSplit; });
-  output.flush = FlushRequest{next_flush_, NextFlushMode(output.state.has_value() || split)};
+  // What the master is told of a SPLIT or a FREEZE, the catalog knows for good.
+  const bool for_good = std::ranges::any_of(output.append, [](const EntryPtr& entry) {
+    return entry->kind == EntryKind::kSplit || entry->kind == EntryKind::kFreeze;
+  });
+  output.flush = FlushRequest{next_flush_, NextFlushMode(output.state.has_value() || for_good)};
   flushes_.push_back({next_flush_, output.flush->mode, output.state});
   log_.HandOut(next_flush_, entries);
   next_flush_ = next_flush_.Next();

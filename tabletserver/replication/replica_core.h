@@ -74,6 +74,10 @@ class ReplicaCore {
   void Step(const SplitApplied& input);
   void Step(const SplitInCopy& input);
   void Step(const KeepPlace& input);
+  // ---- merges --------------------------------------------------------------------------------------------------------
+  void Step(const EndLease& input);
+  void Step(const BecomeMerged& input);
+  void Step(const BecomePart& input);
   // ---- the store -----------------------------------------------------------------------------------------------------
   void Step(const Stored& input);
   void Step(const StoreFailed& input);
@@ -143,6 +147,9 @@ class ReplicaCore {
   const ReplicaState& state() const { return state_; }
   MonotonicTime wake_at() const;   // when the next Tick is due at the latest
   void set_flush_mode(FlushMode mode) { options_.flush_mode = mode; }
+
+  // Of the entry there; none: the log does not reach that far, or does not know any more.
+  Result<std::optional<Epoch>> EpochAt(Lsn lsn) const { return log_.EpochAt(lsn); }
 
   // Entries of this process's life not yet applied; older unapplied ones are in the store's log alone: then null.
   EntryPtr Held(Lsn lsn) const { return log_.Held(lsn); }

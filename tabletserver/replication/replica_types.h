@@ -42,6 +42,7 @@ struct ConfigureReplica {
   bool born = false;                  // who does not know the tablet starts complete and empty
   bool transfer = false;              // the former primary has released the epoch before this one to `primary`
   Version presumed;                   // none: nothing is presumed of the primary's log
+  std::optional<Merged> merged;       // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
   TabletTime barrier_time;            // of the Barrier that the new primary appends
   MonotonicTime now;
 };
@@ -97,6 +98,26 @@ struct SplitInCopy {
 // applied state.
 struct KeepPlace {
   KeyRange range;
+};
+
+// ---- merges (PROTOCOL "Merge") --------------------------------------------------------------------------------------
+
+// The epoch's last entry is being logged: the lease ends now, and nobody is told that a majority still follows.
+struct EndLease {
+  MonotonicTime now;
+};
+
+// The replica is made of the two that are merged, which are wholly applied here: with what was promised for it so far, its
+// log going on after their `position`.
+struct BecomeMerged {
+  ReplicaState state;
+  Version at;
+  MonotonicTime now;
+};
+
+// It has become part of another tablet, and what it had with it. The store has its tombstone already.
+struct BecomePart {
+  Epoch epoch;  // of the tombstone
 };
 
 // The host has removed what a dropped replica left (records, applied state, log): a later epoch may create it anew.
@@ -310,6 +331,7 @@ struct ControlReply {
   bool forgetful = false; // may have lost what it acknowledged (PROTOCOL 5)
   bool dropped = false;   // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
+  Version freeze;         // to a FreezeTablet that is applied, and durable at every voter
   TabletTime time;        // filled by TabletCore; none: restarted since, knows none
 };
 

@@ -47,6 +47,29 @@ Status CheckIds(int64_t tablet, int64_t epoch) {
   return Error(Code::kInvalidArgument, "tablet id and epoch must be positive");
 }
 
+Version FromPosition(const idl::LogPosition& position) {
+  return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+}
+
+MergedTablet FromMerged(const idl::MergedTablet& tablet) {
+  return {TabletId{static_cast<uint64_t>(tablet.tabletId)}, FromIdl(tablet.range), FromPosition(tablet.freeze)};
+}
+
+// Two that meet, older than what is made of them, and a position above both.
+Result<Merged> FromMerged(const idl::ConfigureTablet& tablet) {
+  Merged merged{FromMerged(tablet.merged.left), FromMerged(tablet.merged.right), FromPosition(tablet.merged.position)};
+  const TabletId id{static_cast<uint64_t>(tablet.tabletId)};
+  const KeyRange range = FromIdl(tablet.range);
+  bool right = merged.left.range.start == range.start && merged.left.range.end == merged.right.range.start &&
+               merged.right.range.end == range.end && !merged.left.range.end.empty();
+  for (const MergedTablet* part : {&merged.left, &merged.right}) {
+    right = right && part->tablet && part->tablet < id && part->freeze && part->freeze.epoch < merged.position.epoch &&
+            part->freeze.lsn < merged.position.lsn;
+  }
+  if (right && merged.left.tablet != merged.right.tablet) return merged;
+  return Error(Code::kInvalidArgument, "no tablet can be made of these two so");
+}
+
 Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
   EBLA_TRY(CheckIds(tablet.tabletId, tablet.epoch));
   if (tablet.schema.tableId <= 0) return Error(Code::kInvalidArgument, "a configuration needs its table's schema");
@@ -63,7 +86,10 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
   to.replica.born = tablet.born;
   to.replica.transfer = tablet.transfer;
   if (tablet.__isset.presumed) {
-    to.replica.presumed = {Epoch{static_cast<uint64_t>(tablet.presumed.epoch)}, Lsn{static_cast<uint64_t>(tablet.presumed.lsn)}};
+    to.replica.presumed = FromPosition(tablet.presumed);
+  }
+  if (tablet.__isset.merged) {
+    EBLA_ASSIGN(to.replica.merged, FromMerged(tablet));
   }
   if (tablet.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(tablet.tabletTimeMs)};
   if (tablet.__isset.timeOfDayMs) to.time_of_day_ms = tablet.timeOfDayMs;
@@ -206,10 +232,17 @@ void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& re
       });
 }
 
-void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest&) {
-  idl::FreezeReply reply;
-  reply.status = ToIdl(Error(Code::kUnavailable, "tablets are not merged yet"));
-  cob(reply);
+void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest& request) {
+  ForEachTablet(
+      std::move(cob), request,
+      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::FreezeTablet& order, auto done) {
+        shard.Freeze(tablet, epoch, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.intoId, 0))}, std::move(done));
+      },
+      [](const ControlReply& reply, idl::FreezeResult& result) {
+        result.status = ToIdl(reply.status);
+        if (reply.freeze) result.__set_freeze(ToPosition(reply.freeze));
+        result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
+      });
 }
 
 void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRequest& request) {

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <set>
 
 #include "common/base/planted_bug.h"
 
@@ -12,14 +13,54 @@ namespace {
 
 using Replicas = std::vector<RecoveredReplica>;
 
-// A tombstone's records go when its parent is replayed as any other.
-bool Missing(const RecoveredReplica& replica) {
-  return replica.state.family_parent && !replica.applied && !replica.state.tombstone;
+bool IsParent(TabletId parent, const ReplicaState& state) {
+  if (state.merged) return state.merged->left.tablet == parent || state.merged->right.tablet == parent;
+  return state.family_parent == parent;
+}
+
+// How far a parent is to be replayed for this one.
+Lsn Through(TabletId parent, const ReplicaState& state) {
+  if (!state.merged) return state.family_lsn;
+  return (state.merged->left.tablet == parent ? state.merged->left : state.merged->right).freeze.lsn;
+}
+
+const RecoveredReplica* Find(const Replicas& replicas, TabletId id) {
+  const auto found = std::ranges::find(replicas, id, &RecoveredReplica::tablet);
+  return found == replicas.end() ? nullptr : &*found;
+}
+
+// Whether the checkpoint is of before it came to be: what it came of is there as it was then.
+bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
+  const ReplicaState& state = child.state;
+  const auto parents = state.merged ? std::vector{state.merged->left.tablet, state.merged->right.tablet} : std::vector{state.family_parent};
+  return std::ranges::any_of(parents, [&](TabletId id) {
+    const RecoveredReplica* parent = Find(replicas, id);
+    if (parent == nullptr) return false;
+    if (parent->applied) return state.merged || parent->applied->applied.lsn < state.family_lsn;
+    return (parent->state.family_parent || parent->state.merged) && IsYounger(*parent, replicas);
+  });
+}
+
+// Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as any other,
+// or with what it was merged of; but not where another came of it that has to be brought back. One that is to be copied needs
+// not be, but for the place of those that it came of.
+std::set<TabletId> FindMissing(const Replicas& replicas) {
+  std::set<TabletId> missing;
+  const auto wants = [&](const RecoveredReplica& one, TabletId parent) {
+    return missing.contains(one.tablet) && IsParent(parent, one.state) && (!one.state.incomplete || IsYounger(one, replicas));
+  };
+  for (auto at = replicas.rbegin(); at != replicas.rend(); ++at) {  // an id is above its parents'
+    if (at->applied || (!at->state.family_parent && !at->state.merged)) continue;
+    if (at->state.merged && at->state.incomplete && !IsYounger(*at, replicas)) continue;
+    const bool wanted = std::ranges::any_of(replicas, [&](const RecoveredReplica& one) { return wants(one, at->tablet); });
+    if (!at->state.tombstone || wanted) missing.insert(at->tablet);
+  }
+  return missing;
 }
 
 // Of one that is to be copied, what it had need not be brought back; but where its parent's log can do it, that has not
 // been split yet, and has its place.
-bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete; }
+bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete && !child.state.merged; }
 
 // Not where the parent's place is without the child's already, what it had being discarded when this server stopped.
 bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
@@ -29,13 +70,13 @@ bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
          range.Contains(child.state.incomplete_range.start);
 }
 
-// How far the parent is to be replayed for the sake of its children.
-Lsn WantedOf(const RecoveredReplica& parent, const Replicas& replicas) {
+// How far the parent is to be replayed for the sake of what came of it.
+Lsn WantedOf(const RecoveredReplica& parent, const Replicas& replicas, const std::set<TabletId>& missing) {
   Lsn wanted;
   for (const RecoveredReplica& child : replicas) {
-    if (!Missing(child) || child.state.family_parent != parent.tablet) continue;
+    if (!missing.contains(child.tablet) || !IsParent(parent.tablet, child.state)) continue;
     if (MayBeGone(child) && !Reaches(parent, child)) continue;
-    wanted = std::max(wanted, child.state.family_lsn);
+    wanted = std::max(wanted, Through(parent.tablet, child.state));
   }
   return parent.applied && wanted <= parent.applied->applied.lsn ? Lsn{} : wanted;
 }
@@ -83,7 +124,7 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Windo
   EBLA_TRY(core.failure());
   if (core.applied_state().applied.lsn < through) {
     return Error(Code::kInternal, "the log of tablet " + std::to_string(parent.tablet.value) + " ends before lsn " +
-                                      std::to_string(through.value) + ", where a tablet was split off");
+                                      std::to_string(through.value) + ", through which others need it");
   }
   parent.applied = core.applied_state();
   parent.window = core.WindowRows();
@@ -91,22 +132,68 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Windo
   return {};
 }
 
+Result<HandedTablet> HandedOf(const RecoveredReplica& part, const MergedTablet& as, const TabletSchemaDecoder& decode) {
+  if (!part.applied || part.applied->applied != as.freeze) {
+    return Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) + ", which was merged, is not applied through its FREEZE");
+  }
+  EBLA_ASSIGN(TabletSchema schema, decode(part.state.schema));
+  return HandedTablet{part.tablet, part.state, *part.applied, part.window, {}, std::make_shared<const TabletSchema>(std::move(schema))};
+}
+
+// As the shards did it before the crash.
+Status Unite(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged, RecoveredReplica& left,
+             RecoveredReplica& right) {
+  const Merged& of = *merged.state.merged;
+  EBLA_ASSIGN(const HandedTablet handed_left, HandedOf(left, of.left, decode));
+  EBLA_ASSIGN(const HandedTablet handed_right, HandedOf(right, of.right, decode));
+  const JoinedTablet joined = Join(handed_left, handed_right, of, {});
+  std::vector<ApplyBatch> batches(3);
+  batches[0].tablet = merged.tablet;
+  batches[0].window.put = joined.window;
+  batches[0].state = joined.applied;
+  for (size_t i = 1; RecoveredReplica* part : {&left, &right}) {
+    part->state = StateAsPart(std::move(part->state), of);
+    part->applied.reset();
+    part->window.clear();
+    part->replayed = true;
+    EBLA_TRY(store.PutReplicaState(part->tablet, part->state));
+    batches[i].tablet = part->tablet;
+    batches[i++].forget = true;
+  }
+  for (ApplyBatch& batch : batches) batch.table = joined.schema->table;
+  merged.applied = joined.applied;
+  merged.window = joined.window;
+  merged.replayed = true;
+  return store.Apply(batches);
+}
+
+Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged, Replicas& replicas) {
+  const auto find = [&](TabletId id) { return std::ranges::find(replicas, id, &RecoveredReplica::tablet); };
+  const auto left = find(merged.state.merged->left.tablet), right = find(merged.state.merged->right.tablet);
+  if (left == replicas.end() || right == replicas.end()) {
+    return Error(Code::kInternal, "what tablet " + std::to_string(merged.tablet.value) + " was merged of is not on this disk");
+  }
+  LOG(INFO) << "tablets " << left->tablet << " and " << right->tablet << " are united again: tablet " << merged.tablet;
+  return Unite(store, decode, merged, *left, *right);
+}
+
 }  // namespace
 
 Status ReplayFamilies(TabletStore& store, const TabletSchemaDecoder& decode, const WindowLimits& window,
                       Replicas& replicas) {
-  // A child's id is above its parent's: grandchildren follow.
+  // An id is above its parents': grandchildren follow.
   std::ranges::sort(replicas, {}, &RecoveredReplica::tablet);
-  for (RecoveredReplica& parent : replicas) {
-    const Lsn wanted = WantedOf(parent, replicas);
+  const std::set<TabletId> missing = FindMissing(replicas);
+  for (RecoveredReplica& one : replicas) {
+    if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
+    const Lsn wanted = WantedOf(one, replicas, missing);
     if (!wanted || Planted(PlantedBug::family_unordered)) continue;
-    LOG(INFO) << "tablet " << parent.tablet << " is replayed through lsn " << wanted << " for what was split off it";
-    EBLA_TRY(Replay(store, decode, window, parent, wanted, replicas));
+    LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for what came of it";
+    EBLA_TRY(Replay(store, decode, window, one, wanted, replicas));
   }
-  for (const RecoveredReplica& child : replicas) {
-    if (!Missing(child) || MayBeGone(child) || Planted(PlantedBug::family_unordered)) continue;
-    return Error(Code::kInternal, "tablet " + std::to_string(child.tablet.value) + " is missing, and the log of tablet " +
-                                      std::to_string(child.state.family_parent.value) + " does not bring it back");
+  for (const RecoveredReplica& one : replicas) {
+    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || Planted(PlantedBug::family_unordered)) continue;
+    return Error(Code::kInternal, "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
   }
   return {};
 }

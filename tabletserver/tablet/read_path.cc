@@ -12,6 +12,8 @@ namespace {
 constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
 constexpr int64_t kNotReadyRetryMs = 10;
+constexpr int64_t kMergedRetryMs = 1;
+constexpr int64_t kFrozenRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr size_t kExpiredMax = 100;          // that one read has purged
 
@@ -93,6 +95,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const MonotonicTime now = ports_.loop.Now();  // before the view and its lease
   if (handle != nullptr) answer.view = handle->view();
   if (answer.view == nullptr || answer.view->role == RoleKind::kAbsent) {
+    if (handle != nullptr && handle->part_of_another()) return !ChangedMeanwhile(*handle, answer, attempt);
     answer.status = NotHere();
     return false;
   }
@@ -170,9 +173,14 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   return false;
 }
 
-bool ReadPath::SplitMeanwhile(const TabletHandle& handle, const ReadAnswer& answer, Attempt& attempt) {
-  if (handle.split_at() == answer.view->split_at()) return false;
-  attempt = {Next::kAgain, {}, {}, {}};
+bool ReadPath::ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, Attempt& attempt) {
+  if (answer.view != nullptr && handle.split_at() == answer.view->split_at()) return false;
+  if (handle.part_of_another()) {
+    answer.status = Status(Code::kComeAgain, "the tablet has just been merged");
+    answer.retry_after_ms = kMergedRetryMs;
+  } else {
+    attempt = {Next::kAgain, {}, {}, {}};
+  }
   return true;
 }
 
@@ -202,6 +210,11 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
   }
   const bool bounded = answer.level == ReadLevel::kBounded && view.lease_until != MonotonicTime::Max();
   const MonotonicTime good_until = bounded ? view.lease_until + BoundOf(call, handle) : view.lease_until;
+  if (view.frozen && (answer.level == ReadLevel::kStrong || now >= good_until)) {
+    answer.status = Status(Code::kComeAgain, "the tablet is being merged");
+    answer.retry_after_ms = kFrozenRetryMs;
+    return false;
+  }
   if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
     attempt = {Next::kConfirm, {}, {}, {}};
     return false;
@@ -248,7 +261,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
+  if (ChangedMeanwhile(*handle, result, attempt)) return attempt;
   result.record = *std::move(record);
   if (logged != nullptr) {
     if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
@@ -291,7 +304,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
+  if (ChangedMeanwhile(*handle, result, attempt)) return attempt;
   if (logged != nullptr) {
     for (size_t i = 0; i < records->size(); ++i) {
       if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
@@ -364,7 +377,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
     return attempt;
   }
   result.applied = handle->AppliedBound();
-  if (SplitMeanwhile(*handle, result, attempt)) return attempt;
+  if (ChangedMeanwhile(*handle, result, attempt)) return attempt;
   if (logged != nullptr) {
     ConfirmLogged(*handle, result);
     if (!result.status.ok()) return attempt;
@@ -465,6 +478,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
           if (status.ok()) return Serve(std::move(call), std::move(done));
           if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
           if (status.code() == Code::kNotPrimary) result.retry_after_ms = kNotReadyRetryMs;
+          if (status.code() == Code::kComeAgain) result.retry_after_ms = kFrozenRetryMs;
           result.status = std::move(status);
           done(std::move(result));
         });

@@ -176,8 +176,9 @@ class ReadPath {
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
-  // True: the tablet was split since the answer's view was taken; it is to be read again, by key.
-  static bool SplitMeanwhile(const TabletHandle& handle, const ReadAnswer& answer, Attempt& attempt);
+  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the answer says
+  // to come again.
+  static bool ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, Attempt& attempt);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
   // After the store was read with a slice: that it still leads, so that nothing of the slice can have been undone before

@@ -1,5 +1,7 @@
 #include "tabletserver/tablet/session_token.h"
 
+#include <algorithm>
+
 #include "common/base/planted_bug.h"
 
 namespace ebla::tabletserver {
@@ -13,12 +15,20 @@ bool InHistory(Version version, const std::vector<EpochStart>& starts) {
   return false;
 }
 
+bool InHistory(Version version, const KeyRange& range, const TabletView& view) {
+  const bool older = view.former != nullptr && (view.epoch_starts.empty() || version.epoch < view.epoch_starts.front().epoch);
+  if (!older) return InHistory(version, view.epoch_starts);
+  return std::ranges::all_of(*view.former, [&](const FormerRange& former) {
+    return !former.range.Overlaps(range) || InHistory(version, former.epoch_starts);
+  });
+}
+
 namespace {
 
-TokenVerdict::Kind Judge(Version version, const TabletView& view) {
+TokenVerdict::Kind Judge(Version version, const KeyRange& range, const TabletView& view) {
   if (!version) return TokenVerdict::Kind::kServe;
   if (view.applied.lsn < version.lsn && view.applied.epoch <= version.epoch) return TokenVerdict::Kind::kWait;
-  const bool in_history = InHistory(version, view.epoch_starts) || Planted(PlantedBug::lost_write_unnoticed);
+  const bool in_history = InHistory(version, range, view) || Planted(PlantedBug::lost_write_unnoticed);
   return in_history ? TokenVerdict::Kind::kServe : TokenVerdict::Kind::kLost;
 }
 
@@ -26,8 +36,8 @@ TokenVerdict::Kind Judge(Version version, const TabletView& view) {
 
 TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range, const TabletView& view) {
   TokenVerdict verdict;
-  const auto consider = [&](Version version) {
-    const TokenVerdict::Kind kind = Judge(version, view);
+  const auto consider = [&](Version version, const KeyRange& keys) {
+    const TokenVerdict::Kind kind = Judge(version, keys, view);
     if (kind == TokenVerdict::Kind::kWait) {
       verdict.of_one_epoch = verdict.of_one_epoch && (!verdict.version || verdict.version.epoch == version.epoch);
       verdict.version = std::max(verdict.version, version);
@@ -36,8 +46,9 @@ TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range
   };
   for (const TokenRange& seen : token) {
     if (!seen.range.Overlaps(range)) continue;
-    consider(seen.applied);
-    for (const Version& pending : seen.pending_primary) consider(pending);
+    const KeyRange keys = seen.range.Intersect(range);
+    consider(seen.applied, keys);
+    for (const Version& pending : seen.pending_primary) consider(pending, keys);
   }
   if (verdict.version) verdict.kind = TokenVerdict::Kind::kWait;
   if (!verdict.lost.empty()) verdict.kind = TokenVerdict::Kind::kLost;

@@ -44,6 +44,33 @@ TEST(SessionToken, SaysWhatAFailoverUndid) {
   EXPECT_EQ(Judge(At(4, 25), {At(3, 20)}), Kind::kLost);
 }
 
+// United in epoch 6 at 40 of [a, m), whose epoch 5 began at 30, and [m, z), where it began at 10.
+TEST(SessionToken, WhatIsOlderThanAMergeIsJudgedByItsFormerRange) {
+  TabletView view;
+  view.applied = At(6, 40);
+  view.epoch_starts = {{Epoch{6}, Lsn{40}}};
+  view.former = std::make_shared<const FormerRanges>(FormerRanges{{{"a", "m"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}},
+                                                                  {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{10}}}}});
+  const auto judge = [&](Version version, const KeyRange& seen, const KeyRange& read) {
+    const std::vector<TokenRange> token = {{seen, version, {}}};
+    return JudgeToken(token, read, view).kind;
+  };
+  const KeyRange left{"a", "m"}, right{"m", "z"}, all{"a", "z"};
+  EXPECT_EQ(judge(At(4, 20), left, {"b", "c"}), Kind::kServe);
+  EXPECT_EQ(judge(At(4, 20), right, {"n", "o"}), Kind::kLost) << "epoch 5 began before it there";
+  EXPECT_EQ(judge(At(5, 20), right, {"n", "o"}), Kind::kServe);
+  EXPECT_EQ(judge(At(5, 20), left, {"b", "c"}), Kind::kLost);
+  EXPECT_EQ(judge(At(4, 20), left, all), Kind::kServe) << "said of the left part alone";
+  EXPECT_EQ(judge(At(4, 20), all, all), Kind::kLost) << "said of both";
+  EXPECT_EQ(judge(At(4, 5), all, all), Kind::kServe);
+  EXPECT_EQ(judge(At(6, 40), all, all), Kind::kServe) << "where it was united";
+  EXPECT_EQ(judge(At(6, 41), all, all), Kind::kWait);
+  view.applied = At(7, 50);
+  view.epoch_starts.push_back({Epoch{7}, Lsn{45}});
+  EXPECT_EQ(judge(At(6, 46), all, {"b", "c"}), Kind::kLost) << "since the merge, as ever";
+  EXPECT_EQ(judge(At(6, 44), all, {"b", "c"}), Kind::kServe);
+}
+
 TEST(SessionToken, OtherRangesDoNotMatter) { EXPECT_EQ(Judge(At(9, 9), {}, {"x", "y"}), Kind::kServe); }
 
 }  // namespace

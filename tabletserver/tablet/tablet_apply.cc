@@ -10,7 +10,16 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr Duration kProgressPeriod = std::chrono::seconds(1);
-constexpr size_t kEpochStartsMax = 256;  // older versions are then taken to be in history
+
+void ApplyBarrier(Version barrier, AppliedState& state) {
+  if (!Planted(PlantedBug::barrier_keeps_freeze)) state.freeze.reset();
+  // A merged tablet's first epoch began where the two were united.
+  if (!state.epoch_starts.empty() && state.epoch_starts.back().epoch == barrier.epoch) return;
+  state.epoch_starts.push_back({barrier.epoch, barrier.lsn});
+  if (state.epoch_starts.size() <= kEpochStartsMax) return;
+  state.epoch_starts.erase(state.epoch_starts.begin());
+  state.former.reset();  // it is older still
+}
 
 }  // namespace
 
@@ -34,6 +43,7 @@ void TabletCore::Step(const Flushed& input) {
   replica_.Step(input);
   After(before);
   Settle();
+  SettleFreeze();
 }
 
 void TabletCore::Step(const Applied& input) {
@@ -45,6 +55,7 @@ void TabletCore::Step(const Applied& input) {
   batch_entries_.clear();
   if (born_ != nullptr) FinishSplit();
   Settle();
+  SettleFreeze();
   view_dirty_ = true;
 }
 
@@ -182,14 +193,10 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
     case EntryKind::kPurge:
     case EntryKind::kFloor: break;
     case EntryKind::kBarrier:
-      batch.state.epoch_starts.push_back({entry.version.epoch, entry.version.lsn});
-      if (batch.state.epoch_starts.size() > kEpochStartsMax) {
-        batch.state.epoch_starts.erase(batch.state.epoch_starts.begin());
-      }
+      ApplyBarrier(entry.version, batch.state);
       break;
     case EntryKind::kSplit: EBLA_TRY(ApplySplit(entry, batch)); break;
-    case EntryKind::kFreeze:
-      return Error(Code::kInternal, "the log holds an entry at " + entry.version.ToString() + " that this version cannot apply");
+    case EntryKind::kFreeze: EBLA_TRY(ApplyFreeze(entry, batch)); break;
   }
   for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
   window_.Apply(entry);
@@ -232,6 +239,9 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
     view->splitting = pending_split_->lsn;
     view->split_key = pending_split_->detail.key;
   }
+  view->frozen = Frozen() && !Planted(PlantedBug::freeze_keeps_serving_strong);
+  if (applied_.freeze) view->frozen_into = applied_.freeze->into;
+  view->former = applied_.former;
   if (applied_.last_split) view->last_split = std::make_shared<const AppliedSplit>(*applied_.last_split);
   view->epoch_starts = applied_.epoch_starts;
   view->schema = schema_;

@@ -104,6 +104,7 @@ void TabletCore::Step(const DropReplica& input) {
 }
 
 void TabletCore::Step(const TransferReplica& input) {
+  if (pending_freeze_) return AnswerFreeze(input.token, Error(Code::kComeAgain, "the tablet is being merged"));
   const Before before = Now();
   replica_.Step(input);
   After(before);
@@ -139,6 +140,7 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   born_.reset();
   GiveUpSplit();
   held_split_ = {};
+  pending_freeze_.reset();
   view_dirty_ = true;
 }
 
@@ -150,6 +152,7 @@ void TabletCore::After(const Before& before) {
   if (before.led && (!leads || newly)) {
     // Their entries may be committed all the same, by whoever leads next.
     if (!leads) GiveUpAll();
+    GiveUpFreeze();
   }
   if (before.led && !leads) {
     overlay_ = {};
@@ -203,6 +206,7 @@ void TabletCore::Step(const PeerReply& input) {
   replica_.Step(input);
   After(before);  // a transfer may have been completed by it
   Settle();
+  SettleFreeze();
   PublishLease();
 }
 

@@ -17,8 +17,12 @@
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
 //   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says, before
 //              that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into the child's
-//              core, and the writes that the parent has parked for it, whose view is published, and its place in the directory taken, no later than the parent's next view.
-//   10. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
+//              core, and the writes that the parent has parked for it; its view is published, and its place in the directory
+//              taken, no later than the parent's next view.
+//   10. merge: see tablet_merge.cc: of the two that are merged, HandOver() once Unready() says that they can be; then, in this
+//              order, PutReplicaState of the new tablet, as its core's StateAtJoin() says, PutReplicaState of a tombstone for
+//              each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart) into the others.
+//   11. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
 //      install the copy's start, Step(InstallCopy).
 //
 // A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied, and
@@ -114,6 +118,21 @@ struct SplitTablet {
   MonotonicTime now;
 };
 
+// The master has this tablet frozen, so that it can be merged (control.thrift, FreezeTablet). Answered once FREEZE is applied
+// and durable at every voter. STALE_EPOCH: it does not lead that epoch, or gave it up since.
+struct FreezeTablet {
+  RequestToken token;
+  Epoch epoch;
+  TabletId into;
+  MonotonicTime now;
+};
+
+// Into the core of a merged tablet, which knows at most a promise so far.
+struct BeginMerged {
+  std::shared_ptr<const JoinedTablet> joined;
+  MonotonicTime now;
+};
+
 // Into the core of the child, which knows at most a promise or a tombstone so far.
 struct BeginChild {
   std::shared_ptr<const BornChild> born;
@@ -169,6 +188,9 @@ class TabletCore {
   void Step(const ReplicaForgotten& input);
   void Step(const SplitTablet& input);
   void Step(const BeginChild& input);
+  void Step(const FreezeTablet& input);
+  void Step(const BeginMerged& input);
+  void Step(const BecomePart& input);
   void Step(const KnownCommitted& input) { replica_.Step(input); }
   void Step(AdmitWrite input);
   void Step(const Purge& input);
@@ -207,6 +229,13 @@ class TabletCore {
   ReplicaState StateAtBirth(const BornChild& born) const;
   // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its BeginChild.
   std::vector<AdmitWrite> TakeParked();
+  // ---- to become part of `into`, frozen through `freeze` (tablet_merge.cc) ----
+  // OK: it is applied so far and no further, and nothing changes that. COME_AGAIN: not yet, though its log reaches so far. Else it
+  // will never be: no complete replica of that history is here.
+  Status Unready(Version freeze, TabletId into) const;
+  HandedTablet HandOver() const;
+  // What the store is to hold of this core's replica before the merge's Apply: what was promised for it so far stays.
+  ReplicaState StateAtJoin(const JoinedTablet& joined) const;
   // As the next output would have it.
   std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
@@ -295,6 +324,19 @@ class TabletCore {
   Result<Lsn> LastUnappliedSplit(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
   bool AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
 
+  // tablet_merge.cc
+  struct PendingFreeze {
+    Version version;
+    TabletId into;
+  };
+  bool Frozen() const;
+  Status CheckFreeze(const FreezeTablet& input) const;
+  bool RefuseWhileFrozen(const WriteRequest& request);
+  Status ApplyFreeze(const LogEntry& entry, ApplyBatch& batch) const;
+  void SettleFreeze();
+  void AnswerFreeze(RequestToken token, Status status);
+  void GiveUpFreeze();
+
   bool CanApply() const;
   std::optional<ApplyBatch> NextBatch();
   Result<EntryPtr> EntryToApply(Lsn lsn);
@@ -336,6 +378,8 @@ class TabletCore {
   size_t parked_bytes_ = 0;
   std::shared_ptr<BornChild> born_;            // of the batch that is out or refused
   Lsn held_split_;                             // not to be applied while the replica is incomplete
+  std::optional<PendingFreeze> pending_freeze_;  // logged by this leader in this epoch
+  std::vector<RequestToken> freeze_waiters_;
 
   bool view_dirty_ = true;
   Status failure_;
@@ -344,5 +388,12 @@ class TabletCore {
   std::vector<ControlReply> control_replies_;
   std::vector<CopyReply> copy_refusals_;
 };
+
+// Both handed over (PROTOCOL "Merge"): the later tablet time, the windows united, epoch starts kept per former range.
+JoinedTablet Join(const HandedTablet& left, const HandedTablet& right, const Merged& merged, MonotonicTime now);
+// The part of former ranges that lies within this one.
+std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRanges>& former, const KeyRange& range);
+// What the store is to hold of one that has become part of another.
+ReplicaState StateAsPart(ReplicaState state, const Merged& merged);
 
 }  // namespace ebla::tabletserver

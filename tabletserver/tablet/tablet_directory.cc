@@ -112,6 +112,19 @@ Status TabletDirectory::Split(const TabletHandle& parent, const KeyRange& left,
   return Status::Ok();
 }
 
+Status TabletDirectory::Merge(const TabletHandle& left, const TabletHandle& right,
+                              const std::shared_ptr<TabletHandle>& merged, const KeyRange& range) {
+  std::lock_guard lock(mutex_);
+  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
+  for (const TabletHandle* part : {&left, &right}) {
+    if (Extract(*next, *part) != nullptr) continue;
+    return Error(Code::kNotFound, "tablet " + std::to_string(part->tablet.value) + " is not here");
+  }
+  EBLA_TRY(Insert(*next, {range, merged}));
+  snapshot_.Store(std::move(next));
+  return Status::Ok();
+}
+
 Status TabletDirectory::ChangeRange(const TabletHandle& handle, const KeyRange& range) {
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_.Load());

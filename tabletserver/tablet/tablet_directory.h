@@ -53,6 +53,9 @@ class TabletDirectory {
   // The parent keeps the left part, its child comes with the right one, both at once: no reader finds a key nowhere.
   Status Split(const TabletHandle& parent, const KeyRange& left, const std::shared_ptr<TabletHandle>& child,
                const KeyRange& right);
+  // Two are replaced by one that has the place of both, at once.
+  Status Merge(const TabletHandle& left, const TabletHandle& right, const std::shared_ptr<TabletHandle>& merged,
+               const KeyRange& range);
 
   const Published<Snapshot>& published() const { return snapshot_; }
   std::shared_ptr<const Snapshot> snapshot() const { return snapshot_.Load(); }

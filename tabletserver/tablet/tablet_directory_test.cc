@@ -62,6 +62,19 @@ TEST_F(DirectoryTest, RefusesAnOverlapUntilTheOtherIsGone) {
   EXPECT_EQ(Find("e"), 11u);
 }
 
+TEST_F(DirectoryTest, TwoAreReplacedByOneAtOnce) {
+  const auto left = Add(10, {"b", "f"}), right = Add(11, {"f", "m"});
+  Add(12, {"m", ""});
+  const auto merged = std::make_shared<TabletHandle>(TabletId{20}, kTable, 0);
+  EXPECT_EQ(directory_.Merge(*left, *merged, merged, {"b", "m"}).code(), Code::kNotFound);
+  EXPECT_EQ(directory_.Merge(*left, *right, merged, {"b", "n"}).code(), Code::kComeAgain) << "over a third";
+  EXPECT_EQ(Find("g"), 11u) << "a refused change changes nothing";
+  ASSERT_TRUE(directory_.Merge(*left, *right, merged, {"b", "m"}).ok());
+  EXPECT_EQ(Find("b"), 20u);
+  EXPECT_EQ(Find("g"), 20u);
+  EXPECT_EQ(Find("m"), 12u);
+}
+
 TEST_F(DirectoryTest, AReaderKeepsItsSnapshotAndSeesTheNextOne) {
   PublishedReader<TabletDirectory::Snapshot> reader(directory_.published());
   EXPECT_EQ(reader.Get()->All().size(), 0u);

@@ -77,6 +77,7 @@ class TabletHandle {
   std::shared_ptr<const TabletView> view() const { return view_.Load(); }
   Version AppliedBound() const { return applied_bound_.Load(); }
   Lsn split_at() const { return Lsn{split_at_.load()}; }
+  bool part_of_another() const { return split_at_.load() == UINT64_MAX; }
 
   // ---- shard only ----
   void Publish(std::shared_ptr<const TabletView> view) {
@@ -88,6 +89,9 @@ class TabletHandle {
   // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds another
   // place here after, may have seen what its keys' new tablet wrote since.
   void SetSplitAt(Lsn lsn) { split_at_.store(lsn.value); }
+  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views comes again. To be
+  // called before the store shows it; by the shard of that tablet, which has been handed this one.
+  void BecomePart() { split_at_.store(UINT64_MAX); }
   // Serves nothing from now on.
   void Close() {
     view_.Store(nullptr);

@@ -38,6 +38,7 @@ Status TabletCore::CheckSplit(const SplitTablet& input) const {
   if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet is being handed over");
   if (applied_.applied.lsn < replay_upto_) return Error(Code::kComeAgain, "the log is being replayed");
   if (pending_split_) return Error(Code::kComeAgain, "another split is under way");
+  if (Frozen()) return Error(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return Error(Code::kOverloaded, "the disk takes no more writes for now");
   if (input.child <= options_.tablet || input.child.value % kFamilies != options_.tablet.value % kFamilies) {
     return Error(Code::kInvalidArgument, "tablet " + std::to_string(input.child.value) + " cannot be split off tablet " +
@@ -139,11 +140,13 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
   born_->split = {detail.child, detail.key, range.end, entry.version, std::move(detail.primary), std::move(detail.voters)};
   born_->applied = batch.state;
   born_->applied.range = {detail.key, range.end};
+  born_->applied.former = Clip(batch.state.former, born_->applied.range);
   born_->applied.last_split.reset();
   born_->clock = clock_;
   born_->schema = schema_;
   born_->lead = LeadsChildOf(entry.version);
   range.end = detail.key;
+  batch.state.former = Clip(batch.state.former, range);
   batch.state.last_split = born_->split;
   return {};
 }

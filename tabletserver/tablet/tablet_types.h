@@ -19,6 +19,7 @@ namespace ebla::tabletserver {
 
 inline constexpr size_t kBatchWritesMax = 1000;
 inline constexpr size_t kBatchBytesMax = 4 << 20;
+inline constexpr size_t kEpochStartsMax = 256;  // of one history; older versions are then taken to be in it
 inline constexpr int64_t kTtlMsMax = int64_t{10} * 366 * 24 * 3600 * 1000;  // ten years
 
 // What a tablet's core needs of its table's schema; `encoded` is the whole of it, as the replica's state keeps it.
@@ -128,8 +129,11 @@ struct TabletView {
   size_t pending_bytes = 0;          // of the overlay
   Lsn splitting;                     // a SPLIT that is logged and not applied; none: none is
   std::string split_key;             // what lies at this key and above waits for it (rule 11)
+  bool frozen = false;               // leads, and has logged FREEZE: no STRONG read is served any more (rule 14)
+  TabletId frozen_into;              // FREEZE is applied: it waits to become part of that tablet
   std::shared_ptr<const AppliedSplit> last_split;  // null: it was never split
   std::vector<EpochStart> epoch_starts;
+  std::shared_ptr<const FormerRanges> former;      // null: it was never merged
   std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
   // For the master's eyes (master.thrift, TabletLoad).
   Epoch promised;
@@ -153,6 +157,25 @@ struct BornChild {
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
   bool lead = false;              // this replica appended it, and still leads that epoch: it leads the child, too
+};
+
+// One of the two that are merged, as its core hands it over: applied through its FREEZE.
+struct HandedTablet {
+  TabletId tablet;
+  ReplicaState state;
+  AppliedState applied;
+  std::vector<WindowRow> window;
+  TabletClock clock;
+  std::shared_ptr<const TabletSchema> schema;
+};
+
+// What is made of both (PROTOCOL "Merge").
+struct JoinedTablet {
+  Merged merged;
+  AppliedState applied;           // the new tablet's
+  std::vector<WindowRow> window;
+  TabletClock clock;
+  std::shared_ptr<const TabletSchema> schema;
 };
 
 }  // namespace ebla::tabletserver

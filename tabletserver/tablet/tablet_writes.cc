@@ -50,6 +50,7 @@ void TabletCore::Step(AdmitWrite input) {
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
   if (request.client && AnswerFromWindow(request, digest, level, now)) return;
+  if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
   if (ParkWhileSplitting(input)) return;
   Execute(request, digest, level, now);
@@ -209,6 +210,7 @@ void TabletCore::Step(const Purge& input) {
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over");
   if (applied_.applied.lsn < replay_upto_) return refuse(Code::kComeAgain, "the log is being replayed");
+  if (Frozen() && !Planted(PlantedBug::freeze_keeps_writing)) return refuse(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
   if (overlay_.bytes() > options_.overlay_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");

@@ -29,6 +29,7 @@ const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
       {"crash", &G::Crash},       {"flush", &G::Flush},       {"store", &G::Store},       {"checkpoint", &G::Checkpoint},
       {"create", &G::Create},     {"failover", &G::Failover}, {"change", &G::Change},     {"transfer", &G::Transfer},
       {"remind", &G::Remind},     {"fence", &G::Fence},       {"configure", &G::Configure}, {"drop", &G::Drop},
+      {"freeze", &G::Freeze},
       {"catalog", &G::Catalog},   {"write", &G::Write},       {"purge", &G::Purge},       {"read", &G::Read},
       {"confirm", &G::Confirm},   {"state", &G::State},       {"peers", &G::Peers},       {"log", &G::Log},
       {"records", &G::Records},   {"undone", &G::Undone},     {"time", &G::Time}};
@@ -288,6 +289,19 @@ Lines GroupStory::Drop(Arguments& arguments) {
   return News();
 }
 
+// freeze NAME epoch=N into=TABLET
+Lines GroupStory::Freeze(Arguments& arguments) {
+  const std::string name = Name(arguments);
+  const Epoch epoch{arguments.Number("epoch", 0)};
+  const TabletId into{arguments.Number("into", 0)};
+  group_->Order(name, [epoch, into](CoreRig& rig) { return rig.Freeze(epoch, into); }, [this, name](const ts::ControlReply* reply) {
+    const std::string what = reply == nullptr ? "nothing" : reply->status.ok() ? "frozen at " + reply->freeze.ToString()
+                                                                               : std::string(CodeName(reply->status.code()));
+    masters_.push_back("master hears of " + name + ": " + what);
+  });
+  return News();
+}
+
 Lines GroupStory::Catalog(Arguments&) {
   const auto& catalog = group_->catalog();
   std::ostringstream line;
@@ -335,6 +349,7 @@ Lines GroupStory::Read(Arguments& arguments) {
   } else {
     if (view.role != ts::RoleKind::kPrimary) return {name + " refuses: it does not lead"};
     if (!view.barrier_applied) return {name + " refuses: its Barrier is not applied"};
+    if (view.frozen) return {name + " refuses: it is frozen"};
     if (view.pending_primary) return {name + " waits for entry " + std::to_string(view.pending_primary.value)};
     if (rig.now() >= view.lease_until) return {name + " must ask a majority"};
   }
@@ -369,6 +384,7 @@ Lines GroupStory::State(Arguments& arguments) {
          << replica.state().promised << " log to " << Show(replica.last_appended()) << " flushed " << replica.flushed()
          << " committed " << replica.committed() << " applied " << replica.applied();
     if (replica.Leads() && view.barrier_applied && view.lease_until > rig.now()) line << " reads";
+    if (view.frozen_into) line << " frozen for " << view.frozen_into;
     if (replica.incomplete()) line << " incomplete";
     if (replica.receiving() != 0) line << " receiving";
     if (replica.state().forgetful) line << " forgetful";

@@ -55,6 +55,7 @@ class GroupStory final : public Story {
   Lines Fence(Arguments& arguments);
   Lines Configure(Arguments& arguments);
   Lines Drop(Arguments& arguments);
+  Lines Freeze(Arguments& arguments);
   Lines Catalog(Arguments& arguments);
   // ---- clients ----
   Lines Write(Arguments& arguments);

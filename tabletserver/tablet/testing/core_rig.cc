@@ -98,6 +98,12 @@ RequestToken CoreRig::Transfer(Epoch epoch, ServerName target, Duration patience
   return token;
 }
 
+RequestToken CoreRig::Freeze(Epoch epoch, TabletId into) {
+  const RequestToken token = NextToken();
+  Step(FreezeTablet{token, epoch, into, now_});
+  return token;
+}
+
 RequestToken CoreRig::Confirm() {
   const RequestToken token = NextToken();
   core_->Step(ConfirmLeadership{token, now_});

@@ -32,6 +32,7 @@ class CoreRig {
   RequestToken Alter(TabletSchema schema);
   void Forget();
   RequestToken Transfer(Epoch epoch, ServerName target, Duration patience);
+  RequestToken Freeze(Epoch epoch, TabletId into);
   RequestToken Write(WriteRequest request);  // fills the token, and what was learnt when none is given
   RequestToken Confirm();
   RequestToken Purge(std::vector<ExpiredKey> keys, TabletTime reached, MonotonicTime deadline = MonotonicTime::Max());
