@@ -8,6 +8,7 @@ DEFINE_bool(balance, true, "Leadership and replicas go from servers that carry t
 DEFINE_int32(plan_every_ms, 5'000, "How often the cluster's load is looked at.");
 DEFINE_int32(split_sustained_ms, 30'000, "A tablet over its table's threshold is split after so long, and three looks.");
 DEFINE_int32(split_again_ms, 60'000, "Until a tablet's next split: rates that decay still tell of the whole.");
+DEFINE_int32(split_left_alone_ms, 300'000, "One that there was no key to split at is looked at again after so long.");
 DEFINE_int32(balance_sustained_ms, 30'000, "A server that carries too much gives of it after so long, and three looks.");
 DEFINE_int32(balance_cool_down_ms, 600'000, "A tablet that was handed over or moved by load rests for so long; twice as long each time.");
 
@@ -73,6 +74,7 @@ Status TakeElasticFlags(MasterOptions& options) {
   EBLA_TRY(TakeMs("plan_every_ms", FLAGS_plan_every_ms, 100, options.plan_every));
   EBLA_TRY(TakeMs("split_sustained_ms", FLAGS_split_sustained_ms, 0, planner.split.sustained));
   EBLA_TRY(TakeMs("split_again_ms", FLAGS_split_again_ms, 0, planner.split.again));
+  EBLA_TRY(TakeMs("split_left_alone_ms", FLAGS_split_left_alone_ms, 0, planner.split.left_alone));
   EBLA_TRY(TakeMs("balance_sustained_ms", FLAGS_balance_sustained_ms, 0, planner.balance.sustained));
   EBLA_TRY(TakeMs("balance_cool_down_ms", FLAGS_balance_cool_down_ms, 0, planner.balance.cool_down));
   options.scale_out_command = FLAGS_scale_out_command;
