@@ -8,6 +8,7 @@ DEFINE_bool(balance, true, "Leadership and replicas go from servers that carry t
 DEFINE_int32(plan_every_ms, 5'000, "How often the cluster's load is looked at.");
 DEFINE_int32(split_sustained_ms, 30'000, "A tablet over its table's threshold is split after so long, and three looks.");
 DEFINE_int32(split_again_ms, 60'000, "Until a tablet's next split: rates that decay still tell of the whole.");
+DEFINE_int32(split_left_alone_ms, 300'000, "One that there was no key to split at is looked at again after so long.");
 DEFINE_bool(merges, true, "Whether tablets may be merged, by hand and by load.");
 DEFINE_int32(merge_history_ms, 300'000, "The peaks of so long must be known of two tablets before load merges them; at most five minutes.");
 DEFINE_int32(merge_after_split_ms, 3'600'000, "A tablet that was split or made is not merged by load for so long.");
@@ -77,6 +78,7 @@ Status TakeElasticFlags(MasterOptions& options) {
   EBLA_TRY(TakeMs("plan_every_ms", FLAGS_plan_every_ms, 100, options.plan_every));
   EBLA_TRY(TakeMs("split_sustained_ms", FLAGS_split_sustained_ms, 0, planner.split.sustained));
   EBLA_TRY(TakeMs("split_again_ms", FLAGS_split_again_ms, 0, planner.split.again));
+  EBLA_TRY(TakeMs("split_left_alone_ms", FLAGS_split_left_alone_ms, 0, planner.split.left_alone));
   EBLA_TRY(TakeMs("merge_history_ms", FLAGS_merge_history_ms, 0, planner.merge.history));
   EBLA_TRY(TakeMs("merge_after_split_ms", FLAGS_merge_after_split_ms, 0, planner.merge.after_split));
   EBLA_TRY(TakeMs("balance_sustained_ms", FLAGS_balance_sustained_ms, 0, planner.balance.sustained));
