@@ -271,6 +271,16 @@ idl::PlannedAction ToIdl(const Action& action, MonotonicTime began, MonotonicTim
   return planned;
 }
 
+// Who asked for what stands in the catalog, and why.
+std::string WhoAsked(idl::AskedBy::type by, const std::string& reason) {
+  switch (by) {
+    case idl::AskedBy::OPERATOR: return "an operator asked for it";
+    case idl::AskedBy::PLANNER: return "an earlier master's planner: " + reason;
+    case idl::AskedBy::DRAIN: return reason;
+    default: return "an operator's, a drain's, or begun under an earlier master";
+  }
+}
+
 // Intents that stand in the catalog: an operator's, a drain's, or those of an earlier master's planner.
 void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) {
   std::set<int64_t> listed;
@@ -279,8 +289,9 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
     if (under_way.size() >= kUnderWayMax) return;
     if ((!tablet.splitting() && !tablet.node.__isset.move) || listed.contains(tablet.node.info.tabletId)) continue;
     Action action{.kind = tablet.splitting() ? ActionKind::kSplit : ActionKind::kMove, .tablet = id};
+    const idl::SplitIntent& split = tablet.node.split;
     if (tablet.splitting()) {
-      action.key = tablet.node.split.key;
+      action.key = split.key;
     } else {
       action.from = tablet.node.move.fromServer;
       action.to = tablet.node.move.toServer;
@@ -288,9 +299,11 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
     idl::PlannedAction& open = under_way.emplace_back();
     open.rule = "catalog";
     open.what = ToString(action);
-    open.reason = "an operator's, a drain's, or begun under an earlier master";
     open.tabletId = tablet.node.info.tabletId;
-    open.ageMs = -1;
+    const idl::MoveIntent& move = tablet.node.move;
+    open.reason = tablet.splitting() ? WhoAsked(split.askedBy, split.reason) : WhoAsked(move.askedBy, move.reason);
+    const int64_t since_ms = tablet.splitting() ? split.sinceMs : move.sinceMs;
+    open.ageMs = since_ms > 0 ? std::max<int64_t>(0, reign.context().executor.TimeOfDayMs() - since_ms) : -1;
   }
 }
 
