@@ -271,6 +271,16 @@ idl::PlannedAction ToIdl(const Action& action, MonotonicTime began, MonotonicTim
   return planned;
 }
 
+// Who asked for what stands in the catalog, and why.
+std::string WhoAsked(idl::AskedBy::type by, const std::string& reason) {
+  switch (by) {
+    case idl::AskedBy::OPERATOR: return "an operator asked for it";
+    case idl::AskedBy::PLANNER: return "an earlier master's planner: " + reason;
+    case idl::AskedBy::DRAIN: return reason;
+    default: return "an operator's, a drain's, or begun under an earlier master";
+  }
+}
+
 // Intents that stand in the catalog: an operator's, a drain's, or those of an earlier master's planner.
 void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) {
   std::set<int64_t> listed;
@@ -279,17 +289,26 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
     if (under_way.size() >= kUnderWayMax) return;
     if (listed.contains(tablet.node.info.tabletId)) continue;
     Action action{.tablet = id};
+    std::string reason;
+    int64_t since_ms = 0;
+    const auto take = [&](const auto& intent) {
+      reason = WhoAsked(intent.askedBy, intent.reason);
+      since_ms = intent.sinceMs;
+    };
     if (tablet.splitting()) {
       action.kind = ActionKind::kSplit;
       action.key = tablet.node.split.key;
+      take(tablet.node.split);
     } else if (tablet.merging()) {
       if (listed.contains(tablet.node.merge.neighbourId)) continue;  // with the other one
       action.kind = ActionKind::kMerge;
       action.neighbour = tablet.neighbour();
+      take(tablet.node.merge);
     } else if (tablet.node.__isset.move) {
       action.kind = ActionKind::kMove;
       action.from = tablet.node.move.fromServer;
       action.to = tablet.node.move.toServer;
+      take(tablet.node.move);
     } else {
       continue;
     }
@@ -297,9 +316,9 @@ void AddIntents(const Reign& reign, std::vector<idl::PlannedAction>& under_way) 
     idl::PlannedAction& open = under_way.emplace_back();
     open.rule = "catalog";
     open.what = ToString(action);
-    open.reason = "an operator's, a drain's, or begun under an earlier master";
     open.tabletId = tablet.node.info.tabletId;
-    open.ageMs = -1;
+    open.reason = std::move(reason);
+    open.ageMs = since_ms > 0 ? std::max<int64_t>(0, reign.context().executor.TimeOfDayMs() - since_ms) : -1;
   }
 }
 
