@@ -141,7 +141,7 @@ void GroupFixture::Start(const std::string& name) {
   }
   Member& member = *slot;
   member.life = std::make_shared<bool>(true);
-  member.executor = std::make_unique<testing::SimExecutor>(scheduler_);
+  member.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
   member.store = std::make_unique<MemoryStore>(member.disk, *member.executor);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
@@ -247,7 +247,8 @@ idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, in
   return reply.results.at(0).status.code;
 }
 
-idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child) {
+void GroupFixture::AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
+                            std::function<void(const idl::SplitResult&)> done) {
   Member& member = at(name);
   idl::SplitRequest request;
   request.header = ControlTo(member);
@@ -256,7 +257,12 @@ idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, con
   request.tablets[0].epoch = epoch;
   request.tablets[0].key = key;
   request.tablets[0].childId = child;
-  return Await<idl::SplitReply>([&](auto cob) { member.server->control_service()->split(std::move(cob), request); }).results.at(0);
+  member.server->control_service()->split([done = std::move(done)](const idl::SplitReply& reply) { done(reply.results.at(0)); },
+                                          request);
+}
+
+idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child) {
+  return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done)); });
 }
 
 void GroupFixture::AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,

@@ -39,7 +39,7 @@ class GroupFixture : public ::testing::Test {
     uint64_t incarnation = 0;
     MemoryDisk disk;
     std::unique_ptr<rpc::Dispatcher> dispatcher;
-    std::unique_ptr<testing::SimExecutor> executor;
+    std::unique_ptr<ebla::testing::SimExecutor> executor;
     std::unique_ptr<MemoryStore> store;
     std::unique_ptr<coordination::SimCoordinator> coordinator;
     std::unique_ptr<rpc::Connector> connector;
@@ -72,6 +72,9 @@ class GroupFixture : public ::testing::Test {
   // `splits`: of the tablet, that the catalog has.
   idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet, std::vector<int64_t> splits = {});
   void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
+  // Does not wait: `done` is told when it is answered.
+  void AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
+                std::function<void(const idl::SplitResult&)> done);
   idl::SplitResult Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child);
 
   idl::FreezeResult Freeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into);
@@ -112,8 +115,8 @@ class GroupFixture : public ::testing::Test {
     return reply->value_or(Reply());
   }
 
-  testing::SimScheduler scheduler_{42};
-  testing::SimExecutor world_{scheduler_};  // of coordination, network and master
+  ebla::testing::SimScheduler scheduler_{42};
+  ebla::testing::SimExecutor world_{scheduler_};  // of coordination, network and master
   coordination::SimCoordination coordination_{scheduler_};
   TabletServerOptions options_;
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on

@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "common/base/planted_bug.h"
 #include "tabletserver/shard.h"
 #include "tabletserver/shard_tablet.h"
 
@@ -88,7 +89,7 @@ void Shard::Nudge(const std::shared_ptr<Tablet>& child, Duration after) {
 
 // Whether what the tablet has may be discarded; else a checkpoint is taken, and whoever waits is looked at again.
 bool Shard::Covered(const Tablet& tablet) {
-  if (!tablet.uncovered) return true;
+  if (!tablet.uncovered || Planted(PlantedBug::discard_before_checkpoint)) return true;
   if (std::exchange(covering_, true)) return false;
   ports_.store.Checkpoint(ports_.executor, [this](auto result) {
     covering_ = false;
@@ -106,7 +107,7 @@ bool Shard::Covered(const Tablet& tablet) {
 // Once its applied state is discarded, a start gives the replica the place that its state names: that must not be the range
 // that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick looks again.
 bool Shard::KeepsPlace(const std::shared_ptr<Tablet>& tablet) {
-  if (tablet->core->replica().KeepsPlace(tablet->placed_range)) return true;
+  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || Planted(PlantedBug::place_of_before_split)) return true;
   tablet->core->Step(KeepPlace{tablet->placed_range});
   Touch(tablet);
   return false;

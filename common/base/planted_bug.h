@@ -42,11 +42,22 @@ namespace ebla {
   X(copy_without_checkpoint) /* 9: complete before its checkpoint */                                            \
   X(copy_crosses_split) /* 9: a copy goes on over a split of its source */                                      \
   X(drop_forgets_split) /* 9: a drop discards a committed split that is not applied */                          \
+  X(copy_forgets_split) /* 9: so does a copy */                                                                 \
+  X(discard_before_checkpoint) /* 9, 13: a drop or a copy discards before a checkpoint has the split */         \
+  X(born_empty_after_split) /* 9: a voter that never had the tablet begins complete and empty, though it was split */ \
+  X(place_of_before_split) /* 10: a replica about to be copied names the range that it had before its split */  \
+  X(overlap_taken) /* 10: a replica is made where another of the same keys is */                                \
   X(split_not_parked) /* 11: the parent takes writes for the child's half while SPLIT is not applied */         \
+  X(reads_not_parked) /* 11: and answers reads of it */                                                         \
+  X(inherited_not_parked) /* 11: and takes writes before the log that it inherited is applied */                \
+  X(split_logged_twice) /* 11: a repeated order is logged again */                                              \
   X(any_replica_leads_child) /* 11: whoever leads the parent when it applies SPLIT leads the child */           \
+  X(child_log_from_one) /* 11: the child's log begins anew, not after SPLIT */                                  \
   X(split_of_any_epoch) /* 12: a later epoch's leader obeys the order */                                        \
   X(split_settled_early) /* 12: an intent is given up before a later epoch's Barrier is applied */              \
   X(split_completed_as_now) /* 12: the child's znode copies the present catalog */                              \
+  X(intent_excludes_nothing) /* 12: a tablet with an open intent is handed over, moved and changed as any other */ \
+  X(split_reports_ignored) /* 12: an intent is given up though a report says that SPLIT is applied */           \
   X(family_unordered) /* 13: a child's parent is not replayed before it */                                      \
   X(merge_unchecked_epoch) /* 14: the two are replaced whatever epoch their FREEZEs are of */                   \
   X(give_up_without_thaw) /* 14: a merge's intents go before a later epoch ends the freeze */                   \
@@ -59,6 +70,8 @@ namespace ebla {
   X(merge_forgets_notes) /* 13: a merged tablet is not brought back from the two it was made of */               \
   X(merge_forgets_window) /* 18: the right one's window is lost */                                              \
   X(merge_forgets_epoch_starts) /* 17: what was before the merge is not judged any more */                      \
+  X(family_note_missing) /* 13: the child is stored without the note that its parent's log is committed through SPLIT */ \
+  X(child_forgets_promise) /* 13: what was promised for the child before its birth is forgotten */              \
   X(commit_older_epoch) /* a commit counted from an older epoch */                                              \
   X(apply_before_commit)                                                                                        \
   X(learner_votes)                                                                                              \
@@ -69,13 +82,20 @@ namespace ebla {
   X(conditions_miss_overlay) /* 16: conditions and increments see what is applied alone */                      \
   X(lost_write_unnoticed) /* 17: a token's versions are not looked for in the history */                        \
   X(token_forgets_pending) /* 17: a token's applied position replaces its PRIMARY versions */                   \
+  X(child_forgets_epochs) /* 17: the child does not know where its parent's epochs began */                     \
+  X(split_unnamed_in_answers) /* 17: answers to writes do not name the range that a split has left */           \
   X(refusal_not_logged) /* 18 */                                                                                \
   X(window_ignores_log) /* 18: what is not yet applied is not in the window */                                  \
+  X(range_before_window) /* 18: whether a batch lies within one tablet is asked before the window */            \
+  X(child_forgets_refusals) /* 18: the child inherits what was done, and not what was refused */                \
   X(retry_at_weaker_level) /* 19 */                                                                             \
   X(digest_ignored) /* 19 */                                                                                    \
   X(finished_sequence_taken) /* 19: one below the first incomplete is executed */                               \
   X(window_forgets_silently) /* 20: what is older than the window is executed */                                \
   X(future_time_taken) /* 20: so is what was learnt in the future */                                            \
+  X(child_window_empty) /* 20: the child inherits no window */                                                  \
+  X(parent_window_emptied) /* 20: the window goes to the child, and the parent keeps none */                    \
+  X(child_forgets_floor) /* 20: the child inherits the window without its floor */                              \
   X(time_starts_anew) /* 21: the new primary's clock is its own */                                              \
   X(expired_without_entry) /* 21: an expiry is answered before an entry commits it */                           \
   X(undone_primary_vanishes) /* 22 */

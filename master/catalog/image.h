@@ -16,6 +16,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/planted_bug.h"
 #include "idl/master_types.h"
 
 namespace ebla::master {
@@ -86,7 +87,8 @@ class Image {
   // Born empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
   // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
   bool BornEmpty(const TabletEntry& tablet) const {
-    return tablet.node.info.epoch == 1 && !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
+    const bool never_split = !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
+    return tablet.node.info.epoch == 1 && (never_split || Planted(PlantedBug::born_empty_after_split));
   }
   // Those that were split off the tablet and are there.
   const std::set<TabletId>& ChildrenOf(TabletId id) const;

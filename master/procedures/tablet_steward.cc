@@ -185,7 +185,7 @@ Epoch TabletSteward::FenceFloor(const TabletEntry& tablet, const Note& note) con
 // ---- changes --------------------------------------------------------------------------------------------------------
 
 const idl::TabletLoad* TabletSteward::SettledLoad(const TabletEntry& tablet) const {
-  return tablet.failovers_only() ? nullptr : LedLoad(tablet);
+  return tablet.failovers_only() && !Planted(PlantedBug::intent_excludes_nothing) ? nullptr : LedLoad(tablet);
 }
 
 const idl::TabletLoad* TabletSteward::LedLoad(const TabletEntry& tablet) const {

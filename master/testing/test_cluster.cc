@@ -33,6 +33,7 @@ void SteppedCoordinator::Multi(
   };
   switch (cluster_.Step(master_)) {
     case Fault::kNone:
+    case Fault::kServerDies:
       break;
     case Fault::kDieBefore:
       return cluster_.Die(master_);
@@ -193,9 +194,19 @@ void TestCluster::Heartbeat(const idl::HeartbeatRequest& request) {
 }
 
 TestCluster::Fault TestCluster::Step(size_t master) {
-  if (fault_ == Fault::kNone || master != victim_ || struck_ || ++steps_ != strike_at_) return Fault::kNone;
+  const bool any = fault_ == Fault::kServerDies;
+  if (fault_ == Fault::kNone || (!any && master != victim_) || struck_ || ++steps_ != strike_at_) return Fault::kNone;
   struck_ = true;
-  return fault_;
+  if (!any) return fault_;
+  world_.Post([this] {
+    FakeServer& server = *servers_[victim_];
+    if (!server.running()) return;
+    server.Stop();
+    world_.After(away_, [&server] {
+      if (!server.running()) server.Start();
+    });
+  });
+  return Fault::kNone;
 }
 
 // In a task of its own: a master is not destroyed in the middle of its own call.
@@ -209,6 +220,12 @@ void TestCluster::StrikeAt(Fault fault, size_t number) {
   steps_ = 0;
   struck_ = false;
   victim_ = Leader().value();
+}
+
+void TestCluster::KillServerAt(size_t server, size_t number, Duration away) {
+  StrikeAt(Fault::kServerDies, number);
+  victim_ = server;
+  away_ = away;
 }
 
 std::optional<size_t> TestCluster::Leader() const {

@@ -63,7 +63,7 @@ struct Autoscaling {
 
 class TestCluster {
  public:
-  enum class Fault { kNone, kDieBefore, kDieAfter, kLoseRequest, kLoseOutcome };
+  enum class Fault { kNone, kDieBefore, kDieAfter, kLoseRequest, kLoseOutcome, kServerDies };
   struct Shape {
     size_t masters = 2;
     size_t servers = 3;
@@ -100,6 +100,9 @@ class TestCluster {
 
   // The fault strikes the leading master at its step `number` from now (1 is the next one).
   void StrikeAt(Fault fault, size_t number);
+  // A server dies as the leading master, or any that leads later, takes its step `number` from now, and comes back. One that
+  // does not run then is left alone.
+  void KillServerAt(size_t server, size_t number, Duration away);
   void Spare() { fault_ = Fault::kNone; }
   bool struck() const { return struck_; }
   size_t steps() const { return steps_; }
@@ -145,7 +148,7 @@ class TestCluster {
   int64_t NextId() const;
 
   // ---- for SteppedCoordinator and the link ----
-  // Counts a step of the master, and says what happens to it.
+  // Counts a step of the master, and says what happens to it; nothing where a server dies.
   Fault Step(size_t master);
   void Die(size_t master);
 
@@ -171,6 +174,7 @@ class TestCluster {
   size_t strike_at_ = 0;
   std::set<std::pair<std::string, std::string>> cut_;  // servers that do not reach each other, in order of name
   size_t victim_ = 0;
+  Duration away_{};  // of a server that dies
   bool struck_ = false;
 };
 

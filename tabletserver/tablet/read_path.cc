@@ -121,7 +121,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   // PROTOCOL 11: its child may write what this replica does not know.
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
                                                               : touched->Overlaps({view.split_key, view.range.end}));
-  if (leads && of_child && level != ReadLevel::kEventual) {
+  if (leads && of_child && level != ReadLevel::kEventual && !Planted(PlantedBug::reads_not_parked)) {
     attempt = {Next::kAwait, view.splitting, {}, {}};
     return false;
   }

@@ -164,7 +164,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
   if (batch_entries_.empty()) return std::nullopt;
   batch.window = window_.TakeChange();
   batch.state.window_floor = window_.floor();
-  if (born_ != nullptr) born_->applied.window_floor = window_.floor();
+  if (born_ != nullptr) born_->applied.window_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : window_.floor();
   batch_state_ = batch.state;
   batch_out_ = true;
   return batch;
@@ -205,7 +205,10 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
   if (born_ != nullptr) {
     born_->applied.applied = entry.version;
     born_->applied.time = batch.state.time;
-    born_->window = window_.Rows();
+    if (!Planted(PlantedBug::child_window_empty)) born_->window = window_.Rows();
+    if (Planted(PlantedBug::child_forgets_refusals)) {
+      std::erase_if(born_->window, [](const WindowRow& row) { return row.outcome.code != Code::kOk; });
+    }
   }
   return {};
 }

@@ -235,7 +235,7 @@ void TabletCore::Step(const ReceiveCopy& input) {
   const auto committed = [&input](const LogEntry& entry, const SplitDetail&) {
     return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
   };
-  if (!Planted(PlantedBug::drop_forgets_split) && AppliesSplitFirst(committed)) {
+  if (!Planted(PlantedBug::copy_forgets_split) && AppliesSplitFirst(committed)) {
     copy_refusals_.push_back({input.token, Error(Code::kComeAgain, "a split that is committed is applied first")});
     return;
   }

@@ -276,6 +276,7 @@ class TabletCore {
   bool RefuseForRoom(const AdmitWrite& input, AckLevel level);
   void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
+  bool LiesWithin(const WriteRequest& request) const;
   AckLevel LevelOf(const WriteRequest& request) const;
   Status CheckDelivered(const WriteRequest& request) const;
   Result<std::vector<Effect>> PurgeEffects(const Purge& input, TabletTime now);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/planted_bug.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -58,7 +60,7 @@ Status TabletDirectory::Insert(Snapshot& snapshot, const Entry& entry) {
   auto& slot = snapshot.tables_[entry.handle->table];
   Ranges ranges = slot == nullptr ? Ranges() : *slot;
   for (const Entry& other : ranges) {
-    if (!other.range.Overlaps(entry.range)) continue;
+    if (!other.range.Overlaps(entry.range) || Planted(PlantedBug::overlap_taken)) continue;
     return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " + entry.range.ToString() +
                                        " overlaps tablet " + std::to_string(other.handle->tablet.value) + " " +
                                        other.range.ToString() + ", which is still here");

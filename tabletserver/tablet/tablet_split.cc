@@ -17,7 +17,7 @@ void TabletCore::Step(const SplitTablet& input) {
   if (applied_.last_split && applied_.last_split->child == input.child) return AnswerSplit(input.token, {});
   if (Status status = CheckSplit(input); !status.ok()) return AnswerSplit(input.token, std::move(status));
   split_waiters_.push_back(input.token);
-  if (pending_split_) return;  // asked again
+  if (pending_split_ && !Planted(PlantedBug::split_logged_twice)) return;  // asked again
   PendingSplit split;
   split.detail = {input.child, input.key, options_.self, replica_.voters()};
   LogEntry entry;
@@ -104,6 +104,7 @@ void TabletCore::ExpireParked(MonotonicTime now) {
 // Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position of the
 // shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more (rule 17).
 void TabletCore::NameRange(Lsn entry, WriteReply& reply) const {
+  if (Planted(PlantedBug::split_unnamed_in_answers)) return;
   if (applied_.last_split && entry && entry < applied_.last_split->version.lsn) {
     reply.applied = {};
   } else if (pending_split_ && entry > pending_split_->lsn) {
@@ -142,6 +143,7 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
   born_->applied.range = {detail.key, range.end};
   born_->applied.former = Clip(batch.state.former, born_->applied.range);
   born_->applied.last_split.reset();
+  if (Planted(PlantedBug::child_forgets_epochs)) born_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   born_->clock = clock_;
   born_->schema = schema_;
   born_->lead = LeadsChildOf(entry.version);
@@ -156,6 +158,7 @@ void TabletCore::FinishSplit() {
             << born_->split.child << " begins there" << (born_->lead ? ", led here" : "");
   born_.reset();
   pending_split_.reset();
+  if (Planted(PlantedBug::parent_window_emptied)) window_ = Window(options_.window, {}, window_.floor());
   for (const RequestToken token : std::exchange(split_waiters_, {})) AnswerSplit(token, {});
   replica_.Step(SplitApplied{});
 }
@@ -171,13 +174,16 @@ std::optional<TabletCore::Replay> TabletCore::TakeReplay() {
 
 ReplicaState TabletCore::StateAtBirth(const BornChild& born) const {
   ReplicaState state = replica_.state();  // a promise, a tombstone, the longest lease of an earlier life, or nothing
+  if (Planted(PlantedBug::child_forgets_promise)) state = {};
   const Epoch epoch = born.split.version.epoch;
   state.table = born.schema->table;
   state.schema = born.schema->encoded;
   state.incomplete_range = born.applied.range;
-  state.family_parent = born.parent;
-  state.family_epoch = epoch;
-  state.family_lsn = born.split.version.lsn;
+  if (!Planted(PlantedBug::family_note_missing)) {
+    state.family_parent = born.parent;
+    state.family_epoch = epoch;
+    state.family_lsn = born.split.version.lsn;
+  }
   if (state.tombstone) return state;
   if (born.lead && state.promised <= epoch && state.led < epoch) state.led = epoch;
   state.promised = std::max(state.promised, epoch);
@@ -197,6 +203,7 @@ void TabletCore::Step(const BeginChild& input) {
   BeginAnew(born.applied.range);
   clock_ = born.clock;
   applied_ = born.applied;
+  if (Planted(PlantedBug::child_log_from_one)) become.at.lsn = applied_.applied.lsn = {};
   window_ = Window(options_.window, born.window, born.applied.window_floor);
   schema_ = born.schema;
   replica_.Step(become);

@@ -49,11 +49,16 @@ void TabletCore::Step(AdmitWrite input) {
   const AckLevel level = LevelOf(request);
   const uint64_t digest = DigestOf(request.writes);
   // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
-  if (request.client && AnswerFromWindow(request, digest, level, now)) return;
+  const bool asks = !Planted(PlantedBug::range_before_window) || LiesWithin(request);
+  if (request.client && asks && AnswerFromWindow(request, digest, level, now)) return;
   if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
   if (ParkWhileSplitting(input)) return;
   Execute(request, digest, level, now);
+}
+
+bool TabletCore::LiesWithin(const WriteRequest& request) const {
+  return std::ranges::all_of(request.writes, [this](const Write& write) { return applied_.range.Contains(write.key); });
 }
 
 AckLevel TabletCore::LevelOf(const WriteRequest& request) const {
@@ -69,7 +74,7 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (replica_.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
-  if (applied_.applied.lsn < replay_upto_) {
+  if (applied_.applied.lsn < replay_upto_ && !Planted(PlantedBug::inherited_not_parked)) {
     return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over", kTransferRetryMs);

@@ -11,10 +11,17 @@ std::string_view Bug::name() const {
 }
 
 bool Bug::of_splits() const {
-  constexpr std::array kOfSplits = {PlantedBug::copy_crosses_split,     PlantedBug::drop_forgets_split,
-                                    PlantedBug::split_not_parked,       PlantedBug::any_replica_leads_child,
-                                    PlantedBug::split_of_any_epoch,     PlantedBug::split_settled_early,
-                                    PlantedBug::split_completed_as_now, PlantedBug::family_unordered};
+  constexpr std::array kOfSplits = {
+      PlantedBug::copy_crosses_split, PlantedBug::drop_forgets_split, PlantedBug::copy_forgets_split,
+      PlantedBug::discard_before_checkpoint, PlantedBug::born_empty_after_split, PlantedBug::place_of_before_split,
+      PlantedBug::overlap_taken, PlantedBug::split_not_parked, PlantedBug::reads_not_parked,
+      PlantedBug::inherited_not_parked, PlantedBug::split_logged_twice, PlantedBug::any_replica_leads_child,
+      PlantedBug::child_log_from_one, PlantedBug::split_of_any_epoch, PlantedBug::split_settled_early,
+      PlantedBug::split_completed_as_now, PlantedBug::intent_excludes_nothing, PlantedBug::split_reports_ignored,
+      PlantedBug::family_unordered, PlantedBug::family_note_missing, PlantedBug::child_forgets_promise,
+      PlantedBug::child_forgets_epochs, PlantedBug::split_unnamed_in_answers, PlantedBug::range_before_window,
+      PlantedBug::child_forgets_refusals, PlantedBug::child_window_empty, PlantedBug::parent_window_emptied,
+      PlantedBug::child_forgets_floor};
   return std::ranges::find(kOfSplits, rule) != kOfSplits.end();
 }
 

@@ -5,6 +5,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "tests/stories/master_story.h"
+#include "tests/stories/server_story.h"
 #include "tests/stories/tablet_story.h"
 
 namespace ebla::stories {
@@ -17,6 +19,8 @@ using ts::testing::GroupRig;
 std::unique_ptr<Story> BeginStory(const std::string& first_line) {
   const std::vector<std::string> words = SplitWords(first_line);
   if (!words.empty() && words[0] == "group") return std::make_unique<GroupStory>();
+  if (!words.empty() && words[0] == "servers") return std::make_unique<ServerStory>();
+  if (!words.empty() && words[0] == "masters") return std::make_unique<MasterStory>();
   return std::make_unique<TabletStory>();
 }
 
