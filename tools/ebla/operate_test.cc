@@ -100,7 +100,8 @@ TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
   servers_.cluster().AddTable("users", {});
   servers_.cluster().SetMetered();
   Fill("users", 64);
-  EXPECT_THAT(Run("table presplit users --into 4 --dry-run"), AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablets, then 2"), HasSubstr("and 2 splits more")));
+  EXPECT_THAT(Run("table presplit users --into 4 --dry-run"),
+              AllOf(HasSubstr("at \"k116\""), HasSubstr("at \"k132\""), HasSubstr("at \"k148\""), HasSubstr("1 tablets, then 4")));
   EXPECT_THAT(Run("table presplit users --into 4"), HasSubstr("OK  3 splits, 4 tablets"));
   std::vector<std::string> starts;
   for (const auto& tablet : servers_.cluster().Tablets("users")) starts.push_back(tablet.range.start);
@@ -108,7 +109,20 @@ TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
   EXPECT_THAT(Run("table presplit users --into 3"), HasSubstr("OK  nothing is to be split: table users has 4 tablets"));
   servers_.cluster().AddTable("one", {});
   Fill("one", 1);
-  EXPECT_THAT(Run("table presplit one --into 2 --timeout 1ms"), AllOf(HasSubstr("the middle key of no tablet worth splitting is known; nothing was split"), EndsWith("[3]")));
+  EXPECT_THAT(Run("table presplit one --into 2"), AllOf(HasSubstr("the table's 1 key can be cut into 1 tablet at most; nothing was split"), EndsWith("[2]")));
+}
+
+TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
+  servers_.cluster().AddTable("users", {});
+  servers_.cluster().SetMetered();
+  Fill("users", 64);
+  EXPECT_THAT(Run("table presplit users --into 4 --look-at 10 --dry-run"),
+              AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablets, then 2"), HasSubstr("and 2 splits more")));
+  EXPECT_THAT(Run("table presplit users --into 4 --look-at 10"), HasSubstr("OK  3 splits, 4 tablets"));
+  servers_.cluster().AddTable("one", {});
+  Fill("one", 1);
+  EXPECT_THAT(Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
+              AllOf(HasSubstr("the middle key of no tablet worth splitting is known; nothing was split"), EndsWith("[3]")));
 }
 
 TEST_F(OperateTest, PresplitRefusesNonsense) {

@@ -19,12 +19,68 @@ std::optional<std::string> Middle(const TabletSummary& tablet, const KeyGroupRul
   return key;
 }
 
-}  // namespace
-
-std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets, const std::optional<TableKeyGroup>& group) {
+KeyGroupRule RuleOf(const std::optional<TableKeyGroup>& group) {
   KeyGroupRule rule;
   if (group && group->prefix_bytes) rule.prefix_bytes = *group->prefix_bytes;
   if (group && group->delimiter) rule.delimiter = std::string(1, *group->delimiter);
+  return rule;
+}
+
+// Keys [begin, end) of all of them, in one tablet then.
+struct Piece {
+  TabletId tablet;
+  size_t begin = 0, end = 0;
+  size_t keys() const { return end - begin; }
+};
+
+// Where the group of keys[at] begins, and its first key, if both sides hold keys then and the cut is short enough.
+std::optional<std::pair<std::string, size_t>> CutAt(const std::vector<std::string>& keys, const Piece& piece, size_t at, const KeyGroupRule& rule) {
+  std::string cut = rule.Start(ShortestSeparator(keys[at - 1], keys[at]));
+  const auto first = static_cast<size_t>(std::ranges::lower_bound(keys, cut) - keys.begin());
+  if (first <= piece.begin || first >= piece.end || cut.size() > kSplitKeyBytesMax) return std::nullopt;
+  return std::pair(std::move(cut), first);
+}
+
+// The first place from the middle on, else the last one before.
+std::optional<std::pair<std::string, size_t>> Halve(const std::vector<std::string>& keys, const Piece& piece, const KeyGroupRule& rule) {
+  const size_t middle = piece.begin + piece.keys() / 2;
+  for (size_t at = middle; at > piece.begin && at < piece.end; ++at) {
+    if (auto cut = CutAt(keys, piece, at, rule)) return cut;
+  }
+  for (size_t at = middle; at-- > piece.begin + 1;) {
+    if (auto cut = CutAt(keys, piece, at, rule)) return cut;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::vector<PresplitCut> CutsOfKeys(const std::vector<std::string>& keys, const std::vector<TabletSummary>& tablets, size_t more,
+                                    const std::optional<TableKeyGroup>& group) {
+  const KeyGroupRule rule = RuleOf(group);
+  std::vector<Piece> pieces;
+  for (const TabletSummary& tablet : tablets) {
+    const auto place = [&](const std::string& key) { return static_cast<size_t>(std::ranges::lower_bound(keys, key) - keys.begin()); };
+    pieces.push_back({tablet.id, place(tablet.range.start), tablet.range.end.empty() ? keys.size() : place(tablet.range.end)});
+  }
+  std::vector<PresplitCut> cuts;
+  while (cuts.size() < more && !pieces.empty()) {
+    const auto largest = std::ranges::max_element(pieces, {}, &Piece::keys);
+    const auto cut = Halve(keys, *largest, rule);
+    if (!cut) {
+      pieces.erase(largest);
+      continue;
+    }
+    cuts.push_back({largest->tablet, cut->first});
+    const Piece right{largest->tablet, cut->second, largest->end};
+    largest->end = cut->second;
+    pieces.push_back(right);
+  }
+  return cuts;
+}
+
+std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets, const std::optional<TableKeyGroup>& group) {
+  const KeyGroupRule rule = RuleOf(group);
   int64_t largest = 0;
   for (const TabletSummary& tablet : tablets) largest = std::max(largest, SizeOf(tablet));
   const TabletSummary* best = nullptr;

@@ -35,6 +35,25 @@ TEST(PresplitTest, NoKeyGroupIsCut) {
   EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42")}, TableKeyGroup{.prefix_bytes = 4}), (PresplitCut{TabletId{1}, "user"}));
 }
 
+TEST(PresplitTest, AllKeysAreHalvedWhereTheyAreMost) {
+  std::vector<std::string> keys;
+  for (int i = 100; i < 180; ++i) keys.push_back("k" + std::to_string(i));
+  EXPECT_THAT(CutsOfKeys(keys, {Tablet(1, {"", ""}, 0, "")}, 3, {}),
+              ElementsAre(PresplitCut{TabletId{1}, "k14"}, PresplitCut{TabletId{1}, "k12"}, PresplitCut{TabletId{1}, "k16"}));
+  EXPECT_THAT(CutsOfKeys(keys, {Tablet(1, {"", "k11"}, 0, ""), Tablet(2, {"k11", ""}, 0, "")}, 1, {}), ElementsAre(PresplitCut{TabletId{2}, "k145"}));
+  EXPECT_TRUE(CutsOfKeys({"a"}, {Tablet(1, {"", ""}, 0, "")}, 1, {}).empty());
+  EXPECT_TRUE(CutsOfKeys({}, {Tablet(1, {"", ""}, 0, "")}, 1, {}).empty());
+  EXPECT_EQ(CutsOfKeys({"a", "b"}, {Tablet(1, {"", ""}, 0, "")}, 5, {}).size(), 1u);
+}
+
+TEST(PresplitTest, OfAllKeysNoGroupIsCutEither) {
+  const TableKeyGroup group{.delimiter = ':'};
+  const std::vector<TabletSummary> all = {Tablet(1, {"", ""}, 0, "")};
+  EXPECT_THAT(CutsOfKeys({"a:1", "a:2", "a:3", "a:4", "b:1"}, all, 2, group), ElementsAre(PresplitCut{TabletId{1}, "b"}));
+  EXPECT_THAT(CutsOfKeys({"a:1", "b:1", "b:2", "b:3", "b:4"}, all, 2, group), ElementsAre(PresplitCut{TabletId{1}, "b:"}));
+  EXPECT_TRUE(CutsOfKeys({"a:1", "a:2", "a:3"}, all, 2, group).empty());
+}
+
 TEST(PresplitTest, KeysAtWhichTabletsBeginAlreadyAreLeftOut) {
   const std::vector<TabletSummary> tablets = {Tablet(1, {"", "g"}, 1, ""), Tablet(2, {"g", ""}, 1, "")};
   const auto cuts = CutsAt({"m", "g", "c", "m"}, tablets);

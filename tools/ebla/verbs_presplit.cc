@@ -21,6 +21,7 @@ struct Arguments {
   std::string table, at, sample, pattern, timeout = "10m";
   size_t into = 0;
   uint64_t count = 0;
+  size_t look_at = 1'000'000;
   bool dry_run = false;
 };
 
@@ -57,21 +58,48 @@ class Presplit {
     return End();
   }
 
-  // By the middle keys that the servers report, the largest first.
+  // All keys of the table, in order, if they are not too many; one of a table that has more. Servers' estimates are of ten seconds ago.
+  Result<std::vector<std::string>> AllKeys() {
+    EBLA_ASSIGN(const Table table, client_.OpenTable(args_.table));
+    std::vector<std::string> keys;
+    Scanner scan = table.Scan({.keys_only = true});
+    while (scan.Next()) {
+      if (context_.interrupted) return Error(Code::kUnavailable, "interrupted" + SoFar());
+      keys.push_back(scan.key());
+      if (keys.size() > args_.look_at) return std::vector<std::string>(1, keys.front());
+    }
+    EBLA_TRY(scan.status());
+    all_seen_ = true;
+    return keys;
+  }
+
   Status ByData() {
-    const bool empty = std::ranges::all_of(tablets_, [](const TabletSummary& tablet) { return tablet.load && tablet.load->records == 0; });
-    if (empty) {
+    const size_t all = args_.into - tablets_.size();
+    EBLA_ASSIGN(const std::vector<std::string> keys, AllKeys());
+    if (!all_seen_) return ByEstimates(all);
+    if (keys.empty()) {
       return Error(Code::kInvalidArgument, "table " + args_.table + " is empty, and nothing is known of its keys: say where with --at, or give " +
                                                "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
     }
+    const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
+    if (cuts.size() < all) {
+      return Error(Code::kInvalidArgument, "the table's " + Count(keys.size(), "key") + " can be cut into " + Count(tablets_.size() + cuts.size(), "tablet") +
+                                               " at most; nothing was split");
+    }
+    if (args_.dry_run) return Show(cuts, 0);
+    for (const PresplitCut& cut : cuts) EBLA_TRY(Split(cut, all));
+    return End();
+  }
+
+  // By the middle keys that the servers estimate, the largest first.
+  Status ByEstimates(size_t all) {
     if (args_.dry_run) return ShowFirst();
-    const size_t all = args_.into - tablets_.size();
     while (done_.size() < all) {
       if (const auto cut = NextCut(tablets_, group_)) {
         EBLA_TRY(Split(*cut, all));
       } else if (Clock::now() >= until_) {
         return Error(Code::kUnavailable, "the middle key of no tablet worth splitting is known" + SoFar() +
-                                             ": too few records there, or one key group; see ebla tablet stats");
+                                             ": servers tell it of tablets of 64 MiB and more; see ebla tablet stats");
       } else if (!Sleep(context_, kLookAgain)) {
         return Error(Code::kUnavailable, "interrupted" + SoFar());
       }
@@ -136,7 +164,8 @@ class Presplit {
   }
 
   Status End() {
-    const size_t tablets = tablets_.size() + (args_.at.empty() && args_.sample.empty() && args_.pattern.empty() ? 0 : done_.size());
+    EBLA_ASSIGN(tablets_, client_.ListTablets(args_.table));
+    const size_t tablets = tablets_.size();
     context_.out.Ok(done_.empty() ? "nothing is to be split: table " + args_.table + " has " + Count(tablets, "tablet")
                                   : Count(done_.size(), "split") + ", " + Count(tablets, "tablet"),
                     {{"tablets", tablets}, {"splits", Cuts(done_)}});
@@ -151,6 +180,7 @@ class Presplit {
   std::vector<TabletSummary> tablets_;
   std::vector<PresplitCut> done_;
   std::vector<TabletId> children_;
+  bool all_seen_ = false;  // all keys of the table
 };
 
 Status Check(const Arguments& args) {
@@ -184,7 +214,8 @@ void AddPresplitVerbs(Verbs& verbs) {
   verb->add_option("--sample", args->sample, "A file with one key per line, like those to come")->type_name("PATH");
   verb->add_option("--pattern", args->pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
   verb->add_option("--count", args->count, "How many keys the pattern has")->type_name("M")->check(CLI::PositiveNumber);
-  verb->add_option("--timeout", args->timeout, "How long to wait for middle keys to be known (10m)")->type_name("DURATION");
+  verb->add_option("--look-at", args->look_at, "Of a table with more keys, what servers estimate is gone by (1000000)")->type_name("N");
+  verb->add_option("--timeout", args->timeout, "How long to wait for such an estimate (10m)")->type_name("DURATION");
   verb->add_flag("--dry-run", args->dry_run, "Only show what would be split");
 }
 
