@@ -287,6 +287,7 @@ class Shard {
   struct Merging;
   bool ToBeMerged(const Tablet& tablet, const ConfigureTablet& input) const;
   void Merge(TabletId id, ConfigureTablet input, ControlDone done);
+  static void AnswerMerging(Merging& merging);
   void AskPart(TabletId id, bool right);
   void TakePart(TabletId id, bool right);
   void AbandonMerge(TabletId id, const Status& why);

@@ -19,6 +19,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr Duration kAgain = std::chrono::milliseconds(2);
+constexpr Duration kPatience = std::chrono::milliseconds(300);  // an order waits; others came with it in one request
 
 Status BeingMerged() { return Error(Code::kComeAgain, "the tablet is being merged"); }
 
@@ -173,15 +174,24 @@ bool Shard::ToBeMerged(const Tablet& tablet, const ConfigureTablet& input) const
 
 void Shard::Merge(TabletId id, ConfigureTablet input, ControlDone done) {
   auto& merging = mergings_[id];
-  if (merging != nullptr) {  // asked again
-    ControlReply reply;
-    reply.status = BeingMerged();
-    std::exchange(merging->done, std::move(done))(std::move(reply));
-    if (input.replica.epoch >= merging->input.replica.epoch) merging->input = std::move(input);
-    return;
-  }
-  merging = std::make_shared<Merging>(std::move(input), std::move(done));
-  AskPart(id, /*right=*/false);
+  const bool begins = merging == nullptr;
+  if (begins) merging = std::make_shared<Merging>();
+  AnswerMerging(*merging);  // asked again
+  if (begins || input.replica.epoch >= merging->input.replica.epoch) merging->input = std::move(input);
+  merging->done = std::move(done);
+  ports_.executor.After(kPatience, [this, weak = std::weak_ptr(merging), order = ++merging->orders] {
+    const auto merging = weak.lock();
+    if (merging != nullptr && merging->orders == order) AnswerMerging(*merging);
+  });
+  if (begins) AskPart(id, /*right=*/false);
+}
+
+// It goes on by itself, and the master asks again.
+void Shard::AnswerMerging(Merging& merging) {
+  if (!merging.done) return;
+  ControlReply reply;
+  reply.status = BeingMerged();
+  std::exchange(merging.done, nullptr)(std::move(reply));
 }
 
 void Shard::AskPart(TabletId id, bool right) {
@@ -220,6 +230,7 @@ void Shard::AbandonMerge(TabletId id, const Status& why) {
     if (part) ports_.shard_of(part->tablet.tablet).GiveBackPart(part->tablet.tablet);
   }
   LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here of the two that it was merged of: " << why;
+  if (!merging->done) return;
   ConfigureTablet input = std::move(merging->input);
   input.replica.merged.reset();
   ConfigureHere(id, std::move(input), std::move(merging->done));
@@ -248,7 +259,7 @@ void Shard::CommitMerge(TabletId id) {
   for (const HandedPart* part : {&left, &right}) {
     ports_.shard_of(part->tablet.tablet).FinishPart(part->tablet.tablet, id, joined->merged.position);
   }
-  ConfigureHere(id, std::move(merging->input), std::move(merging->done));
+  if (merging->done) ConfigureHere(id, std::move(merging->input), std::move(merging->done));
 }
 
 // In this order: the tombstones of the two without the new one's state would be the end of what they had.
@@ -281,7 +292,7 @@ void Shard::BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_
   TabletHandle& handle = *tablet->handle;
   handle.RaiseAppliedBound(joined->applied.applied);
   handle.heard_ns.store(ports_.executor.Now().since_boot.count(), relaxed);  // its primary begins now
-  handle.may_expire.store(left.handle->may_expire.load(relaxed) || right.handle->may_expire.load(relaxed), relaxed);
+  handle.may_expire.store(true, relaxed);  // a pass over either may have been under way
   handle.size_bytes.store(left.handle->size_bytes.load(relaxed) + right.handle->size_bytes.load(relaxed), relaxed);
   handle.records.store(left.handle->records.load(relaxed) + right.handle->records.load(relaxed), relaxed);
   tablet->core->Step(BeginMerged{joined, ports_.executor.Now()});

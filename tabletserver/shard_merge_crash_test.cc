@@ -154,5 +154,159 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
   EXPECT_GT(united_before_the_crash, 5u);
 }
 
+// With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the same.
+class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
+ protected:
+  MergeCrashesTest() { right_ = kTablet + GetParam(); }
+  struct Half {
+    std::string leader, start, end;
+    int64_t epoch = 1;
+  };
+  // The longest of what lives leads the next epoch; who knows nothing of a merged tablet counts as where that begins.
+  void Lead(int64_t id, const std::vector<std::string>& living, const std::optional<idl::Merged>& merged = {}) {
+    Half& half = tablets_.at(id);
+    ASSERT_TRUE(Fence(++half.epoch, living, id)) << id;
+    half.leader.clear();
+    Version longest;
+    for (const std::string& server : living) {
+      const auto view = View(server, id);
+      if (view == nullptr ? !merged : view->incomplete) continue;
+      const Version last = view == nullptr ? Version{Epoch{1}, Lsn{1}} : view->last_appended;
+      if (!half.leader.empty() && last <= longest) continue;
+      half.leader = server;
+      longest = last;
+    }
+    ASSERT_FALSE(half.leader.empty()) << id;
+    ASSERT_TRUE(Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end, false, merged}, /*fenced=*/true)) << id;
+    ASSERT_TRUE(Serves(half.leader, id)) << id;
+  }
+  // Orders both FREEZEs, and waits a little. The one of both that is answered first may be frozen for long.
+  std::optional<idl::Merged> FreezeThem(int64_t left, int64_t right, int64_t into, Duration patience) {
+    auto answers = std::make_shared<std::map<int64_t, idl::FreezeResult>>();
+    for (const int64_t id : {left, right}) {
+      const Half& half = tablets_.at(id);
+      AskToFreeze(half.leader, half.epoch, id, into, [answers, id](const idl::FreezeResult& result) {
+        if (result.status.code == Code::OK) (*answers)[id] = result;
+      });
+    }
+    Until([&] { return answers->size() == 2; }, patience);
+    if (answers->size() < 2) return std::nullopt;
+    const Half &one = tablets_.at(left), &other = tablets_.at(right);
+    return MergedOf(PartOf(left, one.start, one.end, answers->at(left).freeze),
+                    PartOf(right, other.start, other.end, answers->at(right).freeze));
+  }
+  std::vector<std::string> CrashOne() {
+    const std::string victim = kAll[random_() % 3];
+    if (random_() % 3 == 0) at(victim).store->Checkpoint(*at(victim).executor, [](auto) {});
+    scheduler_.RunFor(std::chrono::milliseconds(random_() % 10));
+    Crash(victim, random_() % 2 == 0 ? MemoryDisk::CrashKind::kProcess : MemoryDisk::CrashKind::kMachine);
+    std::vector<std::string> living = kAll;
+    if (random_() % 2 == 0) {
+      Start(victim);
+    } else {
+      std::erase(living, victim);
+    }
+    return living;
+  }
+  void BringLevel(const std::optional<idl::Merged>& merged = {}) {
+    for (const std::string& server : kAll) {
+      if (at(server).server == nullptr) Start(server);
+    }
+    for (const auto& [id, half] : tablets_) {
+      Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end, false, merged});
+      for (const std::string& server : kAll) {
+        const auto level = [&, id = id, leader = half.leader] { return server == leader || Level(server, leader, id); };
+        ASSERT_TRUE(Until(level, 30s)) << id << " at " << server << ": " << Ranges(server);
+      }
+    }
+  }
+  void CheckRecords() {
+    for (const auto& [key, value] : acknowledged_) {
+      ASSERT_EQ(Value(HolderOf(key).leader, key), value) << key;
+    }
+    ASSERT_EQ(Records("ts-1"), Records("ts-2"));
+    ASSERT_EQ(Records("ts-1"), Records("ts-3"));
+  }
+  const Half& HolderOf(const std::string& wanted) {
+    return std::ranges::find_if(tablets_, [&](const auto& item) {
+             return KeyRange{item.second.start, item.second.end}.Contains(wanted);
+           })->second;
+  }
+  void Acknowledge(const std::string& key, const std::string& value) {
+    if (Write(HolderOf(key).leader, {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
+  }
+  void SplitAgain(int64_t id, int64_t child) {
+    Half& parent = tablets_.at(id);
+    idl::SplitRequest split;
+    split.header.clusterId = kCluster;
+    split.header.masterTerm = 1;
+    split.header.toServer = parent.leader;
+    split.header.toIncarnation = static_cast<int64_t>(at(parent.leader).incarnation);
+    split.tablets.resize(1);
+    split.tablets[0].tabletId = id;
+    split.tablets[0].epoch = parent.epoch;
+    split.tablets[0].key = "m";
+    split.tablets[0].childId = child;
+    const auto reply = Await<idl::SplitReply>(
+        [&](auto cob) { at(parent.leader).server->control_service()->split(std::move(cob), split); });
+    ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results.at(0).status.message;
+    tablets_[child] = {parent.leader, "m", "", parent.epoch};
+    parent.end = "m";
+  }
+
+  const std::vector<std::string> kAll{"ts-1", "ts-2", "ts-3"};
+  std::mt19937_64 random_;
+  std::map<int64_t, Half> tablets_;
+  std::map<std::string, std::string> acknowledged_;
+};
+
+INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, MergeCrashesTest, ::testing::Values(64, 1));
+
+TEST_P(MergeCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
+  const char* given = std::getenv("EBLA_SEED");
+  const uint64_t seed = given != nullptr ? std::stoull(given) : std::random_device{}();
+  random_.seed(seed);
+  LeadBoth(kAll);
+  int64_t left = kLeft, right = right_, into = kInto;
+  tablets_ = {{left, {"ts-1", "", "m"}}, {right, {"ts-1", "m", ""}}};
+  size_t merges = 0, given_up = 0;
+  for (int round = 0; round < 15; ++round) {
+    SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
+    for (const std::string& server : kAll) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
+    for (const char* key : {"a", "z"}) Acknowledge(key, std::to_string(round));
+    const Duration patience = std::chrono::milliseconds(round % 4 == 3 ? round % 3 : 10 + random_() % 60);
+    const std::optional<idl::Merged> merged = FreezeThem(left, right, into, patience);
+    if (!merged) {  // given up: each goes to a later epoch
+      ++given_up;
+      const std::vector<std::string> living = CrashOne();
+      for (const int64_t id : {left, right}) ASSERT_NO_FATAL_FAILURE(Lead(id, living));
+      for (const char* key : {"a", "z"}) Acknowledge(key, "thawed " + std::to_string(round));
+      ASSERT_NO_FATAL_FAILURE(BringLevel());
+      ASSERT_NO_FATAL_FAILURE(CheckRecords());
+      continue;
+    }
+    ++merges;
+    const std::string leader = tablets_.at(left).leader;
+    tablets_ = {{into, {leader, "", "", merged->position.epoch}}};
+    if (random_() % 2 == 0) {
+      if (Configure(merged->position.epoch, {leader, kAll, {}, into, "", "", false, merged}) && Serves(leader, into)) {
+        for (const char* key : {"a", "z"}) Acknowledge(key, "united " + std::to_string(round));
+      }
+    }
+    const std::vector<std::string> living = CrashOne();
+    ASSERT_NO_FATAL_FAILURE(Lead(into, living, merged));
+    for (const char* key : {"a", "z"}) Acknowledge(key, "led " + std::to_string(round));
+    ASSERT_NO_FATAL_FAILURE(BringLevel(merged));
+    ASSERT_NO_FATAL_FAILURE(CheckRecords());
+    ASSERT_NO_FATAL_FAILURE(SplitAgain(into, into + 64));
+    ASSERT_NO_FATAL_FAILURE(BringLevel());
+    left = into;
+    right = into + 64;
+    into = right + 128 + static_cast<int64_t>(random_() % 3);
+  }
+  EXPECT_GT(merges, 3u);
+  EXPECT_GT(given_up, 0u);
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

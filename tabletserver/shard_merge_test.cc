@@ -233,5 +233,113 @@ TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
   EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
 }
 
+// PROTOCOL 22: what was undone under a tablet that is part of another now is judged by the history and window of that one.
+TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}, right_));
+  ASSERT_TRUE(Configure(2, {"ts-2", voters_, {}, right_, "m", ""}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", right_));
+  Heal();
+  ASSERT_TRUE(Until([&] { return !Undone("ts-1").empty() && Level("ts-1", "ts-2", right_); }, 20s));
+  const std::string undone = Undone("ts-1");
+  const idl::FreezeResult left = Freeze("ts-1", 1, kLeft, kInto), right = Freeze("ts-2", 2, right_, kInto);
+  ASSERT_EQ(left.status.code, Code::OK) << left.status.message;
+  ASSERT_EQ(right.status.code, Code::OK) << right.status.message;
+  merged_ = MergedOf(PartOf(kLeft, "", "m", left.freeze), PartOf(right_, "m", "", right.freeze));
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  ASSERT_TRUE(Serves("ts-1", kInto));
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
+  EXPECT_EQ(Undone("ts-1"), undone) << "neither is part of what is now";
+  idl::ListKeptRequest request;
+  request.header.tableId = kTable;
+  const auto kept = Await<idl::ListKeptReply>(
+      [&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
+  ASSERT_EQ(kept.writes.size(), 2u);
+  for (const idl::KeptWrite& write : kept.writes) {
+    EXPECT_EQ(write.repeated, write.effects[0].key == "zz") << write.effects[0].key;
+  }
+}
+
+// ---- what the rules are for -----------------------------------------------------------------------------------------
+
+#ifdef EBLA_PLANTED_BUGS
+class ShardMergeWithoutRuleTest : public ShardMergeTest {
+ protected:
+  ~ShardMergeWithoutRuleTest() override { Plant(PlantedBug::none); }
+};
+
+INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeWithoutRuleTest, ::testing::Values(64, 1));
+
+TEST_P(ShardMergeWithoutRuleTest, AFrozenTabletServesAStaleStrongRead) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Plant(PlantedBug::freeze_keeps_serving_strong);
+  FreezeBoth();
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  const auto lease = View("ts-1", kLeft)->lease_until;
+  ASSERT_LT(at("ts-1").executor->Now(), lease);
+  voters_ = {"ts-2", "ts-3"};  // ts-1 hears nothing
+  const int64_t next = merged_.position.epoch + 1;
+  ASSERT_TRUE(Fence(next, voters_, kInto)) << "nobody has granted anything for the new one";
+  ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", kInto));
+  ASSERT_EQ(Write("ts-2", {PutOf("a", "2")}).header.code, Code::OK);
+  ASSERT_LT(at("ts-1").executor->Now(), lease);
+  EXPECT_EQ(Value("ts-1", "a"), "1") << "older than what was acknowledged";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, WhatIsWrittenAfterFreezeIsInNobodysWay) {
+  LeadBoth({"ts-1"});
+  Plant(PlantedBug::freeze_keeps_writing);
+  FreezeBoth();
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK);
+  EXPECT_FALSE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "the log goes on beyond its FREEZE";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, ALaterEpochFreezes) {
+  LeadBoth({"ts-1"});
+  Plant(PlantedBug::freeze_of_any_epoch);
+  EXPECT_EQ(Freeze("ts-1", 7, kLeft, kInto).status.code, Code::OK);
+}
+
+TEST_P(ShardMergeWithoutRuleTest, AVoterLacksFreeze) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-3");
+  Plant(PlantedBug::merge_before_all_have_it);
+  FreezeBoth();
+  Heal();
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  EXPECT_EQ(View("ts-3", kInto), nullptr) << "nobody has what it lacks any more";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, NothingThaws) {
+  LeadBoth({"ts-1"});
+  FreezeBoth();
+  Plant(PlantedBug::barrier_keeps_freeze);
+  ASSERT_TRUE(Configure(2, {"ts-1", voters_, {}, kLeft, "", "m"}));
+  ASSERT_TRUE(Serves("ts-1", kLeft));
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::COME_AGAIN);
+}
+
+TEST_P(ShardMergeWithoutRuleTest, ACrashTakesTheMergeBackAndItsData) {
+  LeadBoth({"ts-1"});
+  Checkpoint("ts-1");
+  Plant(PlantedBug::merge_forgets_notes);
+  Merge();
+  Crash("ts-1", MemoryDisk::CrashKind::kProcess);
+  MemoryStore store(at("ts-1").disk, world_);
+  const auto replicas = store.Recover();
+  ASSERT_TRUE(replicas);
+  for (const RecoveredReplica& one : *replicas) {
+    EXPECT_EQ(one.applied.has_value(), one.state.tombstone) << one.tablet << ": what has it is to be removed";
+    EXPECT_FALSE(one.state.merged);
+  }
+}
+#endif
+
 }  // namespace
 }  // namespace ebla::tabletserver

@@ -65,7 +65,8 @@ struct Shard::Tablet {
 // A tablet that is to be made of two others, as long as they are asked.
 struct Shard::Merging {
   ConfigureTablet input;  // the latest
-  ControlDone done;
+  ControlDone done;       // null: told to come again
+  uint64_t orders = 0;
   std::optional<HandedPart> left, right;
   bool storing = false;   // the store has some of it, and asks to come again
 

@@ -59,7 +59,7 @@ Status ReadPage(TabletStore& store, const TabletHandle& handle, const std::strin
   if (!rest.Empty()) EBLA_TRY(store.Scan(handle.table, {.range = rest}, visit, &position));
   // A split or merge in between: the range that was read is not what the position speaks of.
   const std::shared_ptr<const TabletView> after = handle.view();
-  if (after == nullptr || after->incomplete || !(after->range == view->range)) {
+  if (after == nullptr || handle.part_of_another() || after->incomplete || !(after->range == view->range)) {
     return Error(Code::kComeAgain, "the replica has changed its range");
   }
   reply.range = rpc::ToIdl(view->range);
