@@ -360,6 +360,37 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   EXPECT_FALSE(Joining());
 }
 
+// With the majority gone for good before anybody has united them, an operator gives it to the one that is left.
+TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
+  Begin();
+  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
+  const idl::TabletInfo merged = Tablet("");
+  FakeServer& left = OtherThan({merged.primary});
+  EachServer([&](FakeServer& server) {
+    if (&server != &left) server.Stop();
+  });
+  cluster().scheduler().RunFor(15s);
+  cluster().ledger().LossAccepted(merged.tabletId);
+  idl::RecoverTabletRequest request;
+  request.tabletId = merged.tabletId;
+  const auto survey = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request);
+  ASSERT_TRUE(survey.has_value());
+  EXPECT_EQ(survey->chosen, left.name()) << survey->refusal;
+  left.hold_joins = false;
+  request.acceptDataLoss = true;
+  const auto reply = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request, 60s);
+  ASSERT_TRUE(reply.has_value());
+  EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
+  EXPECT_EQ(reply->chosen, left.name());
+  EachServer([](FakeServer& server) {
+    server.hold_joins = false;
+    if (!server.running()) server.Start();
+  });
+  WaitServing();
+}
+
 // While one that lives has yet to unite them nothing else is changed, and what it has is no stray.
 TEST_F(MasterMergeTest, WhoLagsIsWaitedFor) {
   Begin();

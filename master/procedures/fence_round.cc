@@ -3,9 +3,9 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <array>
 
 #include "common/rpc/idl_convert.h"
+#include "master/procedures/level.h"
 
 namespace ebla::master {
 namespace {
@@ -23,15 +23,11 @@ bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tab
   return load && load->failed;
 }
 
-// Every voter had both when they were merged. One whose store has failed since, or was lost, says so in its report.
-bool HasBoth(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
+// Who has not reported yet is taken at its word: it had both when they were merged.
+bool MayUnite(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
   const Server* server = servers.Find(name);
   const Report* report = server ? server->CurrentReport() : nullptr;
-  if (!report) return true;
-  return std::ranges::all_of(std::array{&merged.left, &merged.right}, [&](const idl::MergedTablet* part) {
-    const idl::TabletLoad* load = report->Find(TabletId{static_cast<uint64_t>(part->tabletId)});
-    return load && !load->failed && !load->incomplete;
-  });
+  return !report || HasBoth(*report, merged);
 }
 
 }  // namespace
@@ -128,7 +124,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.forgetful = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
-  if (!answer.known && fencing.node.__isset.merged && HasBoth(context_.servers, server, fencing.node.merged)) {
+  if (!answer.known && fencing.node.__isset.merged && MayUnite(context_.servers, server, fencing.node.merged)) {
     // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14).
     const idl::LogPosition& position = fencing.node.merged.position;
     answer.known = true;

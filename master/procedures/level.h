@@ -1,11 +1,14 @@
 // master/procedures/level.h
-// How level a replica is, as the tablet's primary says. Threads: a function of its arguments.
+// How level a replica is, as the tablet's primary says; whether a server has what is to be united. Threads: functions of their
+// arguments.
 #pragma once
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/ids.h"
 #include "idl/master_types.h"
+#include "master/servers.h"
 
 namespace ebla::master {
 
@@ -17,6 +20,14 @@ inline bool Level(const idl::TabletLoad& load, const ServerName& other) {
   return std::ranges::any_of(load.peers, [&](const idl::ReplicaProgress& peer) {
     return peer.server == other && !peer.copying && !peer.incomplete && peer.silentMs >= 0 && peer.silentMs < 3'000 &&
            peer.flushedLsn + kLevelWithin >= load.lastLsn;
+  });
+}
+
+// Both of what was merged, whole. Every voter had them when they were; one whose store has failed since, or was lost, has not.
+inline bool HasBoth(const Report& report, const idl::Merged& merged) {
+  return std::ranges::all_of(std::array{merged.left.tabletId, merged.right.tabletId}, [&](int64_t part) {
+    const idl::TabletLoad* load = report.Find(TabletId{static_cast<uint64_t>(part)});
+    return load && !load->failed && !load->incomplete;
   });
 }
 

@@ -3,7 +3,6 @@
 #include <glog/logging.h>
 
 #include <algorithm>
-#include <array>
 
 #include "common/base/family.h"
 #include "common/base/planted_bug.h"
@@ -443,11 +442,7 @@ bool JoinTablets::MayUnite(const TabletEntry& tablet, const ServerName& voter) c
   const Report* report = context_.servers.Find(voter)->CurrentReport();
   if (!report) return true;
   if (report->Find(tablet_)) return false;
-  const idl::Merged& merged = tablet.node.merged;
-  return std::ranges::all_of(std::array{merged.left.tabletId, merged.right.tabletId}, [&](int64_t part) {
-    const idl::TabletLoad* load = report->Find(TabletId{static_cast<uint64_t>(part)});
-    return load && !load->failed && !load->incomplete;
-  });
+  return HasBoth(*report, tablet.node.merged);
 }
 
 bool JoinTablets::HasMajority(const TabletEntry& tablet) const {

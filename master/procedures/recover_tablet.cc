@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "master/procedures/level.h"
+
 namespace ebla::master {
 namespace {
 
@@ -38,7 +40,8 @@ SplitSeen LastSplit(const Context& context, TabletId tablet) {
   return split;
 }
 
-HolderSeen Look(const Context& context, TabletId tablet, const SplitSeen& split, const ServerName& name, bool voter) {
+HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSeen& split, const ServerName& name, bool voter) {
+  const TabletId tablet = entry.id();
   HolderSeen seen{.server = name, .voter = voter};
   const Server* server = context.servers.Find(name);
   if (!server) return seen;
@@ -47,6 +50,12 @@ HolderSeen Look(const Context& context, TabletId tablet, const SplitSeen& split,
   if (!report) return seen;
   seen.reported = true;
   const idl::TabletLoad* load = report->Find(tablet);
+  if (!load && entry.joining() && HasBoth(*report, entry.node.merged)) {  // it makes it of them
+    const idl::LogPosition& position = entry.node.merged.position;
+    seen.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+    seen.applied = seen.last.lsn;
+    seen.known = seen.splits = true;
+  }
   if (!load) return seen;
   seen.known = true;
   seen.last = LastOf(*load);
@@ -137,8 +146,8 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   const idl::TabletInfo& info = tablet->node.info;
   const SplitSeen split = LastSplit(context, id);
   survey.least = split.at;
-  for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, id, split, name, true));
-  for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, id, split, name, false));
+  for (const ServerName& name : info.voters) survey.holders.push_back(Look(context, *tablet, split, name, true));
+  for (const ServerName& name : info.learners) survey.holders.push_back(Look(context, *tablet, split, name, false));
   const HolderSeen* chosen = nullptr;
   for (const HolderSeen& seen : survey.holders) {
     if (server.empty() ? Usable(seen) && (!chosen || seen.last > chosen->last) : seen.server == server) chosen = &seen;
