@@ -120,4 +120,14 @@ struct IsolatedPrimaryOptions {
 // reads stop within a lease and are never stale; the other side serves in time. Takes root.
 ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
 
+struct ChangesOptions {
+  int rounds = 24;
+  uint64_t seed = 1;
+  Say say;
+};
+// A tablet is split, moved or handed over, or a server drained; within it the leading master, or a server that has a part in
+// it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every range is
+// there once with all its replicas, `ebla check` finds nothing.
+ScenarioReport KillWithinChanges(const ChangesOptions& options);
+
 }  // namespace ebla::chaos
