@@ -25,6 +25,11 @@ TEST(Chaos, KilledPrimariesAreReplacedInTimeAndNothingIsLost) {
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 
+TEST(Chaos, WhoeverDiesWithinAChangeItIsFinishedOrUndone) {
+  const ScenarioReport report = KillWithinChanges({.rounds = 8, .seed = 7});
+  EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
+}
+
 TEST(Chaos, RestartOfAllServersAtOnceLosesNothing) {
   const ScenarioReport report = RestartAll({.rounds = 1, .seed = 4});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -59,6 +60,13 @@ class HistoryLoad {
 
   // Ends what is under way, reads every cell, judges all since the last time, and goes on.
   Result<CutVerdict> Judge();
+  // Does it while nothing is asked: what is under way has ended.
+  Status WhilePaused(const std::function<Status()>& act) {
+    Pause();
+    const Status status = act();
+    Resume();
+    return status;
+  }
   const OutageWatch& outages() const { return outages_; }
   OutageWatch& outages() { return outages_; }
   // Operations that ended with an error, the first hundred since the last call.

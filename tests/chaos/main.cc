@@ -70,6 +70,10 @@ int Main(int argc, char** argv) {
              "failover",
              KillPrimaries({.kills = given.kills, .servers = given.servers, .seed = given.seed, .say = Printer()}));
        }},
+      {"changes",
+       [&] {
+         return Conclude("changes", KillWithinChanges({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
+       }},
       {"pause",
        [&] {
          return Conclude("pause", PausePrimaries({.pauses = given.rounds, .seed = given.seed, .say = Printer()}));
@@ -108,7 +112,7 @@ int Main(int argc, char** argv) {
   app.add_option("--servers", given.servers, "failover: how many there are")
       ->check(CLI::Range(3, 9))
       ->capture_default_str();
-  app.add_option("--rounds", given.rounds, "pause, restart-all, full-disk, partition: how often")
+  app.add_option("--rounds", given.rounds, "changes, pause, restart-all, full-disk, partition: how often")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
   app.add_option("--procedures", given.procedures, "procedures: how many")

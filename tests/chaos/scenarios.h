@@ -129,4 +129,14 @@ struct ProceduresOptions {
 // the catalog and each other; a drain that the other servers have no room for is refused.
 ScenarioReport Procedures(const ProceduresOptions& options);
 
+struct ChangesOptions {
+  int rounds = 24;
+  uint64_t seed = 1;
+  Say say;
+};
+// A tablet is split, moved or handed over, or a server drained; within it the leading master, or a server that has a part in
+// it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every range is
+// there once with all its replicas, `ebla check` finds nothing.
+ScenarioReport KillWithinChanges(const ChangesOptions& options);
+
 }  // namespace ebla::chaos
