@@ -256,10 +256,14 @@ void Shard::CommitMerge(TabletId id) {
   }
   BringForth(tablet, joined, left, right);
   mergings_.erase(id);
+  // The first view of it says who leads.
+  if (merging->done) ConfigureHere(id, std::move(merging->input), std::move(merging->done));
+  Publish(*tablet, tablet->core->CurrentView());
+  const Status placed = ports_.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);
+  CHECK(placed.ok()) << placed;
   for (const HandedPart* part : {&left, &right}) {
     ports_.shard_of(part->tablet.tablet).FinishPart(part->tablet.tablet, id, joined->merged.position);
   }
-  if (merging->done) ConfigureHere(id, std::move(merging->input), std::move(merging->done));
 }
 
 // In this order: the tombstones of the two without the new one's state would be the end of what they had.
@@ -297,9 +301,6 @@ void Shard::BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_
   handle.records.store(left.handle->records.load(relaxed) + right.handle->records.load(relaxed), relaxed);
   tablet->core->Step(BeginMerged{joined, ports_.executor.Now()});
   tablet->uncovered = joined->merged.position.lsn;
-  Publish(*tablet, tablet->core->CurrentView());
-  const Status placed = ports_.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);
-  CHECK(placed.ok()) << placed;
   Touch(tablet);
 }
 

@@ -2,6 +2,7 @@
 // whole batches, tablets that come and go beside them. Meant for ThreadSanitizer as much as for its own checks.
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <future>
 #include <mutex>
@@ -307,6 +308,221 @@ TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
   options.__set_intervalMs(10);
   ASSERT_EQ(Alter(options), idl::Code::OK);
   EXPECT_TRUE(Until([&] { return store_->health().flushes > before; }));
+}
+
+// ---- merges ---------------------------------------------------------------------------------------------------------
+
+// One operation in flight on its loop, until it is told to stop: an increment that is retried until it is answered, then a
+// STRONG read of it, then an EVENTUAL read and a scan of what nobody changes.
+class MergedClient {
+ public:
+  MergedClient(TabletServer& server, rpc::EventLoop& loop, int64_t id, std::atomic<bool>& over, std::function<void()> finished)
+      : service_(server.tablet_service()), loop_(loop), id_(id), over_(over), finished_(std::move(finished)) {}
+
+  void Start() {
+    loop_.Post([this] { Increment(); });
+  }
+  std::string Key() const { return std::string(1, static_cast<char>('a' + id_ * 3 % 26)) + "-counter-" + std::to_string(id_); }
+
+  int64_t acknowledged = 0;
+  std::string failure;
+
+ private:
+  static bool Again(idl::Code::type code) { return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME; }
+  bool Fails(const std::string& what, idl::Code::type code, bool right) {
+    if (code == idl::Code::OK && right) return false;
+    failure = what + ": code " + std::to_string(code);  // OK: of another value
+    finished_();
+    return true;
+  }
+
+  void Increment() {
+    if (!retrying_ && over_) return finished_();
+    idl::WriteRequest request;
+    request.header.tableId = kTable;
+    request.header.__set_tabletTimeMs(learnt_ms_);
+    request.clientId = 1000 + id_;
+    if (!retrying_) ++sequence_;
+    request.sequence = request.firstIncomplete = sequence_;
+    idl::Write& write = request.writes.emplace_back();
+    write.kind = idl::WriteKind::INCREMENT;
+    write.key = Key();
+    write.__set_delta(1);
+    service_->write([this](const idl::WriteReply& reply) { loop_.Post([this, reply] { Incremented(reply); }); }, request);
+  }
+
+  void Incremented(const idl::WriteReply& reply) {
+    // Not of a retry: it is to carry what was learnt before the first attempt.
+    if (reply.header.__isset.tabletTimeMs && (!retrying_ || learnt_ms_ == 0)) learnt_ms_ = reply.header.tabletTimeMs;
+    // Split off between the look-up and its turn: the next attempt finds the child.
+    const bool moved = reply.header.code == idl::Code::WRONG_TABLET && reply.header.message.starts_with("the key is not in");
+    retrying_ = Again(reply.header.code) || moved;
+    if (retrying_) return Increment();
+    if (Fails("increment " + reply.header.message, reply.header.code, reply.counters == std::vector<int64_t>{acknowledged + 1})) return;
+    ++acknowledged;
+    Read(Key(), idl::ReadLevel::STRONG, std::to_string(acknowledged), [this] {
+      Read(id_ % 2 == 0 ? "b" : "y", idl::ReadLevel::EVENTUAL, "fixed", [this] { Scan(); });
+    });
+  }
+
+  void Read(std::string key, idl::ReadLevel::type level, std::string value, std::function<void()> then) {
+    idl::GetRequest request;
+    request.header.tableId = kTable;
+    request.key = key;
+    request.options.level = level;
+    request.__isset.options = true;
+    service_->get(
+        [=, this](const idl::GetReply& got) {
+          loop_.Post([=, this] {
+            if (Again(got.header.code)) return Read(key, level, value, then);
+            if (!Fails("read", got.header.code, got.record.value == value)) then();
+          });
+        },
+        request);
+  }
+
+  void Scan() {
+    idl::ScanRequest request;
+    request.header.tableId = kTable;
+    request.range.startKey = "fixed-";
+    request.range.endKey = "fixed.";
+    request.options.level = idl::ReadLevel::EVENTUAL;
+    request.__isset.options = true;
+    request.limit = sequence_ % 2 == 0 ? 0 : 10;  // without a limit it goes to a reader's thread
+    service_->scan(
+        [this](const idl::ScanReply& reply) {
+          loop_.Post([this, reply] {
+            if (Again(reply.header.code)) return Scan();
+            if (!Fails("scan", reply.header.code, reply.records.size() == 3)) Increment();
+          });
+        },
+        request);
+  }
+
+  std::shared_ptr<TabletService> service_;
+  rpc::EventLoop& loop_;
+  const int64_t id_;
+  std::atomic<bool>& over_;
+  const std::function<void()> finished_;
+  bool retrying_ = false;
+  int64_t sequence_ = 0;
+  int64_t learnt_ms_ = 0;
+};
+
+class MergeThreadsTest : public ThreadsTest {
+ protected:
+  template <class Request, class Reply, class Method>
+  Reply Call(Request request, Method method) {
+    request.header.clusterId = "c-1";
+    request.header.masterTerm = 1;
+    request.header.toServer = "ts-1";
+    request.header.toIncarnation = static_cast<int64_t>(incarnation_);
+    std::promise<Reply> promise;
+    (server_->control_service().get()->*method)([&](const Reply& reply) { promise.set_value(reply); }, request);
+    return promise.get_future().get();
+  }
+  idl::MergedTablet Freeze(int64_t tablet, int64_t into, std::string start, std::string end) {
+    idl::FreezeRequest request;
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = tablet;
+    request.tablets[0].epoch = epoch_;
+    request.tablets[0].intoId = into;
+    idl::MergedTablet part;
+    part.tabletId = tablet;
+    part.range.startKey = std::move(start);
+    part.range.endKey = std::move(end);
+    EXPECT_TRUE(Until([&] {
+      const auto reply = Call<idl::FreezeRequest, idl::FreezeReply>(request, &ControlService::freeze);
+      part.freeze = reply.results.at(0).freeze;
+      return reply.results.at(0).status.code == idl::Code::OK;
+    }));
+    return part;
+  }
+  void Merge(int64_t left, int64_t right, int64_t into) {
+    idl::ConfigureRequest request;
+    idl::ConfigureTablet& one = request.tablets.emplace_back();
+    one.merged.left = Freeze(left, into, "", "m");
+    one.merged.right = Freeze(right, into, "m", "");
+    one.merged.position.epoch = ++epoch_;
+    one.merged.position.lsn = std::max(one.merged.left.freeze.lsn, one.merged.right.freeze.lsn) + 1;
+    one.__isset.merged = true;
+    one.tabletId = into;
+    one.epoch = epoch_;
+    one.primary = "ts-1";
+    one.voters = {"ts-1"};
+    one.schema.tableId = kTable;
+    one.schema.name = "t";
+    one.schema.schemaVersion = 1;
+    ASSERT_EQ((Call<idl::ConfigureRequest, idl::ConfigureReply>(request, &ControlService::configure).results.at(0).status.code),
+              idl::Code::OK);
+  }
+  void Split(int64_t tablet, int64_t child) {
+    idl::SplitRequest request;
+    request.tablets.resize(1);
+    request.tablets[0].tabletId = tablet;
+    request.tablets[0].epoch = epoch_;
+    request.tablets[0].key = "m";
+    request.tablets[0].childId = child;
+    EXPECT_TRUE(Until([&] {
+      return Call<idl::SplitRequest, idl::SplitReply>(request, &ControlService::split).results.at(0).status.code == idl::Code::OK;
+    }));
+  }
+  void Fill() {
+    idl::WriteRequest request;
+    request.header.tableId = kTable;
+    for (const char* key : {"b", "fixed-1", "fixed-2", "fixed-3", "y"}) {
+      request.writes.resize(1);
+      request.writes[0].kind = idl::WriteKind::PUT;
+      request.writes[0].key = key;
+      request.writes[0].__set_value("fixed");
+      request.clientId = 1;
+      request.firstIncomplete = ++request.sequence;
+      ASSERT_TRUE(Until([&] {
+        std::promise<idl::WriteReply> promise;
+        loop_a_.Post([&] {
+          server_->tablet_service()->write([&](const idl::WriteReply& reply) { promise.set_value(reply); }, request);
+        });
+        const idl::WriteReply reply = promise.get_future().get();
+        request.header.__set_tabletTimeMs(reply.header.tabletTimeMs);
+        return reply.header.code == idl::Code::OK;
+      })) << key;
+    }
+  }
+
+  int64_t epoch_ = 1;
+};
+
+// The two are on different shards, and so is often what is made of them. Nobody finds a key nowhere, or counts twice.
+TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
+  ASSERT_EQ(Configure(1, "", "m").results.at(0).status.code, idl::Code::OK);
+  ASSERT_EQ(Configure(2, "m", "").results.at(0).status.code, idl::Code::OK);
+  Fill();
+  constexpr int kClients = 8;
+  std::atomic<bool> over{false};
+  std::atomic<int> running{kClients};
+  std::vector<std::unique_ptr<MergedClient>> clients;
+  for (int i = 0; i < kClients; ++i) {
+    clients.push_back(std::make_unique<MergedClient>(*server_, i % 2 == 0 ? loop_a_ : loop_b_, i, over, [&] { --running; }));
+    clients.back()->Start();
+  }
+  int64_t left = 1, right = 2, into = 3;
+  for (int round = 0; round < 12; ++round) {
+    Merge(left, right, into);
+    ASSERT_FALSE(HasFatalFailure());
+    left = into;
+    right = into + 64;
+    into = right + 1;
+    Split(left, right);
+  }
+  over = true;
+  ASSERT_TRUE(Until([&] { return running == 0; }));
+  for (const auto& client : clients) {
+    EXPECT_EQ(client->failure, "");
+    EXPECT_GT(client->acknowledged, 0);
+    const auto record = store_->Get(TableId{kTable}, client->Key());
+    ASSERT_TRUE(record && *record);
+    EXPECT_EQ((*record)->value, std::to_string(client->acknowledged));
+  }
 }
 
 }  // namespace
