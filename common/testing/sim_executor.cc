@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
@@ -20,12 +21,31 @@ SimScheduler::Key SimScheduler::Add(MonotonicTime when, uint64_t owner, Task tas
 
 bool SimScheduler::Step() {
   if (queue_.empty()) return false;
-  auto next = queue_.extract(queue_.begin());
+  Run(queue_.begin());
+  return true;
+}
+
+void SimScheduler::Run(std::map<Key, Entry>::iterator at) {
+  auto next = queue_.extract(at);
   steps_at_now_ = next.key().when > now_ ? 0 : steps_at_now_ + 1;
   CHECK_LT(steps_at_now_, kStepsAtOneMoment) << "time stands still: tasks post each other for ever";
   now_ = std::max(now_, next.key().when);
+  const uint64_t before = std::exchange(running_, next.mapped().owner);
   next.mapped().task();
-  return true;
+  running_ = before;
+}
+
+void SimScheduler::RunOnly(const std::vector<const SimExecutor*>& executors, Duration duration) {
+  const MonotonicTime end = now_ + duration;
+  const auto of_them = [&](const auto& item) {
+    return std::ranges::any_of(executors, [&](const SimExecutor* executor) { return executor->owner_ == item.second.owner; });
+  };
+  while (true) {
+    const auto next = std::ranges::find_if(queue_, of_them);
+    if (next == queue_.end() || next->first.when > end) break;
+    Run(next);
+  }
+  now_ = end;
 }
 
 bool SimScheduler::RunUntil(const std::function<bool()>& done, Duration limit) {

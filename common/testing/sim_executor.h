@@ -10,10 +10,13 @@
 #include <memory>
 #include <random>
 #include <set>
+#include <vector>
 
 #include "common/base/executor.h"
 
 namespace ebla::testing {
+
+class SimExecutor;
 
 class SimScheduler {
  public:
@@ -30,6 +33,9 @@ class SimScheduler {
   bool RunUntil(const std::function<bool()>& done, Duration limit);
   // Runs everything due within `duration`, then advances the clock to its end.
   void RunFor(Duration duration);
+  // In the middle of a task: runs what these executors have to do within `duration`, and nothing else, then advances the
+  // clock to its end. So the other threads of a process go on while one of them is off its processor.
+  void RunOnly(const std::vector<const SimExecutor*>& executors, Duration duration);
 
  private:
   friend class SimExecutor;
@@ -44,11 +50,13 @@ class SimScheduler {
   };
 
   Key Add(MonotonicTime when, uint64_t owner, Task task);
+  void Run(std::map<Key, Entry>::iterator at);
 
   MonotonicTime now_{std::chrono::seconds(1)};
   uint64_t next_order_ = 1;
   uint64_t steps_at_now_ = 0;
   uint64_t next_owner_ = 1;
+  uint64_t running_ = 0;  // whose task is run
   std::mt19937_64 random_;
   std::map<Key, Entry> queue_;
 };
@@ -68,6 +76,9 @@ class SimExecutor : public Executor {
   void Cancel(TimerId timer) override;
   bool InThread() const override { return true; }
 
+  // One of its tasks is being run.
+  bool running() const { return scheduler_.running_ == owner_; }
+
   // A process that is paused (SIGSTOP) runs nothing until it is resumed; what came due meanwhile runs then.
   void Pause();
   void Resume();
@@ -77,6 +88,7 @@ class SimExecutor : public Executor {
   void Halt();
 
  private:
+  friend class SimScheduler;
   SimScheduler& scheduler_;
   const uint64_t owner_;
   const int64_t time_of_day_ms_;

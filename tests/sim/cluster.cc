@@ -8,6 +8,8 @@
 namespace ebla::sim {
 namespace {
 
+constexpr Duration kSlowRead = std::chrono::milliseconds(5);
+
 // Short sessions: servers are back soon after a crash, for clients that still retry what it cut off.
 coordination::SimCoordination::Options CoordinationOptions() {
   coordination::SimCoordination::Options options;
@@ -74,8 +76,10 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& background = process_.NewExecutor();
   testing::SimExecutor& disk_thread = process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
+  others_ = {&shard_a, &shard_b, &background, &disk_thread};
+  const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
   store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread),
-                     std::move(ports.kept), ports.state, name);
+                     std::move(ports.kept), on_read, ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
@@ -115,6 +119,12 @@ SimServer::~SimServer() {
   server_.reset();
   coordinator_.reset();
   store_.reset();
+}
+
+void SimServer::OnRead(testing::SimScheduler& scheduler, std::string_view key) {
+  if (slow_key_.empty() || key != slow_key_ || !loop_.running()) return;
+  slow_key_.clear();
+  scheduler.RunOnly(others_, kSlowRead);
 }
 
 void SimServer::Stop() {
@@ -174,7 +184,7 @@ void Cluster::StartServer(int index) {
   log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
   servers_[static_cast<size_t>(index)] =
       std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
-                                  SimServer::Ports{coordination_, network_, log_, state_,
+                                  SimServer::Ports{scheduler_, coordination_, network_, log_, state_,
                                                    "rack-" + std::to_string(index % shape_.racks + 1), shape_,
                                                    [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
                                                      kept_.push_back({tablet, table, entry, scheduler_.Now()});
@@ -186,7 +196,7 @@ void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
   if (!machine) kind = tabletserver::MemoryDisk::CrashKind::kProcess;
   log_.Add(ServerName(index), machine ? "loses power" : "is killed");
   servers_[static_cast<size_t>(index)].reset();
-  state_.Forget(ServerName(index));
+  state_.Dies(ServerName(index));
   std::erase_if(incomplete_, [index](const auto& item) { return item.first == index; });
   disk(index).disk.Crash(kind);
   disk(index).machine_crashed = machine;
@@ -289,7 +299,7 @@ void Cluster::CompareRecords() {
 void Cluster::EndServer(int index) {
   log_.Add(ServerName(index), "has ended");
   servers_[static_cast<size_t>(index)].reset();
-  state_.Forget(ServerName(index));
+  state_.Dies(ServerName(index));
   disk(index).disk.Crash(tabletserver::MemoryDisk::CrashKind::kProcess);
 }
 

@@ -106,6 +106,7 @@ struct KeptEntry {
 class SimServer {
  public:
   struct Ports {
+    testing::SimScheduler& scheduler;
     coordination::SimCoordination& coordination;
     Network& network;
     EventLog& log;
@@ -126,6 +127,8 @@ class SimServer {
   bool registered() const { return server_->Registered(); }
   tabletserver::TabletStore& store() { return *store_; }
   MonotonicTime Now() const { return loop_.Now(); }  // by this machine's clock
+  // The next read of this key takes long, between its right to read and its look: the process's other threads go on.
+  void SlowNextRead(std::string key) { slow_key_ = std::move(key); }
   const tabletserver::TabletServer& host() const { return *server_; }
   // Serves no more and says why: a refusal to register, or a dead disk.
   Status fatal() const;
@@ -135,6 +138,9 @@ class SimServer {
   testing::SimExecutor& loop_;
   testing::SimExecutor& control_;
   rpc::Dispatcher dispatcher_;
+  void OnRead(testing::SimScheduler& scheduler, std::string_view key);
+  std::string slow_key_;  // none: empty
+  std::vector<const testing::SimExecutor*> others_;  // but the one that reads
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<tabletserver::TabletStore> store_;
   std::unique_ptr<coordination::SimCoordinator> coordinator_;

@@ -35,18 +35,34 @@ bool Nemesis::ResizeSomehow() {
   return Resize(replicas, Within(seconds(1), seconds(4)));
 }
 
-// A follower hears nothing of its primary until the log it lacks is gone, and has to be copied.
+// The first follower hears nothing of its primary until the log that it lacks is gone.
+void Nemesis::LagBehind(const Aim& aim) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const std::string name = Cluster::ServerName(aim.followers[0]);
+  CutBoth(primary, name, Within(milliseconds(6500), milliseconds(7500)));
+  const auto gone = [this, aim, primary, name] {
+    const Lsn last = cluster_.state().LastAppended(name, aim.tablet).lsn;
+    return last && !cluster_.state().Reaches(primary, aim.tablet, last);
+  };
+  Await(gone, [this, primary, name] {
+    cluster_.log().Add("network", "mend " + primary + " <-> " + name);
+    cluster_.network().Mend(primary, name);
+    cluster_.network().Mend(name, primary);
+  }, 1300);
+}
+
+// A follower has to be copied.
 void Nemesis::LeaveBehind(const Aim& aim) {
   const int behind = aim.followers[0];
-  const std::string primary = Cluster::ServerName(aim.primary);
-  const std::string name = Cluster::ServerName(behind);
-  CutBoth(primary, name, Within(milliseconds(5500), milliseconds(7500)));
+  const uint64_t how = scheduler_.Random(4);
+  LagBehind(aim);
+  if (how > 1) Undisturbed(seconds(5));
   const auto incomplete = [this, behind, tablet = aim.tablet] {
     const auto view = ViewAt(behind, tablet);
     return view != nullptr && view->incomplete;
   };
   const auto complete = [incomplete] { return !incomplete(); };
-  switch (scheduler_.Random(3)) {
+  switch (how) {
     case 0:  // the primary dies while the copy is under way
       return Await(incomplete, [this, aim] {
         After(Within(milliseconds(0), milliseconds(300)), [this, aim] {
@@ -61,7 +77,13 @@ void Nemesis::LeaveBehind(const Aim& aim) {
       }, 2000);
     default:  // its beginning comes once more, when the copy has long been complete and the primary counts on it alone
       return Await(incomplete, [this, aim, complete] {
-        Await(complete, [this, aim] { Bereave(aim, "copy"); }, 600);
+        const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+        if (now == nullptr || now->primary != Cluster::ServerName(aim.primary)) return;
+        Undisturbed(milliseconds(1500));
+        Await(complete, [this, aim, epoch = now->epoch] {
+          const CatalogWatch::Tablet* same = InCatalog(aim.tablet);
+          if (same != nullptr && same->epoch == epoch) Bereave(aim, "copy");
+        }, 1200);
       }, 2000);
   }
 }
@@ -69,7 +91,9 @@ void Nemesis::LeaveBehind(const Aim& aim) {
 // The primary and followers[0] alone have the latest entries; that one is told something once more that was meant for
 // what it was earlier; and the primary is gone.
 void Nemesis::Bereave(const Aim& aim, const std::string& told) {
+  Undisturbed(milliseconds(1500));
   CutBoth(Cluster::ServerName(aim.primary), Cluster::ServerName(aim.followers[1]), Within(seconds(1), seconds(2)));
+  hooks_.write(aim.primary, aim.tablet, /*large=*/false, {});
   After(Within(milliseconds(100), milliseconds(700)), [this, aim, told] {
     const std::string name = Cluster::ServerName(aim.followers[0]);
     cluster_.log().Add(name, "is told again of every " + told);
@@ -97,8 +121,16 @@ void Nemesis::DropLate(const Aim& aim) {
       const std::vector<ServerName> all = voters();
       return all.size() == 3 && std::ranges::count(all, back) > 0;
     };
+    ReadOn(now.followers[0], now.tablet, 250);
     Await(is_back, [this, now] { Bereave(now, "drop"); }, 1600);
   }, 800);
+}
+
+// Who still believes in a replica that was removed reads there, slowly, until it is gone.
+void Nemesis::ReadOn(int server, TabletId tablet, int times) {
+  if (times == 0 || ViewAt(server, tablet) == nullptr) return;
+  hooks_.peek(server, tablet);
+  After(milliseconds(12), [this, server, tablet, times] { ReadOn(server, tablet, times - 1); });
 }
 
 // Nobody but the primary itself, or who votes beside it, has its latest entries when it dies.

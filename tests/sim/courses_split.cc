@@ -15,6 +15,7 @@ using std::chrono::seconds;
 // The primary applies a SPLIT, and leads the child, when nobody hears of it any more: the others have the entry, and
 // whoever leads them next applies it too.
 void Nemesis::SplitUnheard(const Aim& aim) {
+  if (const int to = Outsider(aim); to >= 0 && scheduler_.Random(2) == 0) return SplitThenMove(aim, to);
   const std::string primary = Cluster::ServerName(aim.primary);
   for (const int follower : aim.followers) SlowDown(Cluster::ServerName(follower), primary, milliseconds(100), seconds(4));
   hooks_.split(aim.tablet);
@@ -29,6 +30,27 @@ void Nemesis::SplitUnheard(const Aim& aim) {
     const Duration lasting = Within(milliseconds(2500), milliseconds(3500));
     for (const int follower : aim.followers) CutOff(primary, Cluster::ServerName(follower), lasting);
     Forsake(aim.primary, lasting);
+  }, 400);
+}
+
+// One follower has a SPLIT in its log, and hears nothing more of its primary; so the parent's replica goes elsewhere, and what
+// is left there is dropped.
+void Nemesis::SplitThenMove(const Aim& aim, int to) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const std::string name = Cluster::ServerName(aim.followers[0]);
+  hooks_.split(aim.tablet);
+  const auto stored = [this, aim, name] {
+    const auto view = ViewAt(aim.primary, aim.tablet);
+    return view != nullptr && view->splitting && cluster_.state().LastAppended(name, aim.tablet).lsn >= view->splitting;
+  };
+  SlowDown(Cluster::ServerName(aim.followers[1]), primary, milliseconds(60), milliseconds(500));
+  SlowDown(name, primary, milliseconds(60), milliseconds(500));
+  Await(stored, [this, aim, to, primary, name] {
+    CutOff(primary, name, seconds(10));
+    Await([this, aim] { return InCatalog(aim.tablet) != nullptr && !InCatalog(aim.tablet)->splitting; }, [this, aim, to, name] {
+      cluster_.log().Add("admin", "moves a replica from " + name);
+      hooks_.move(aim.tablet, name, Cluster::ServerName(to));
+    }, 400);
   }, 400);
 }
 
@@ -56,13 +78,18 @@ void Nemesis::SplitInCopy(const Aim& aim) {
   const int behind = aim.followers[0];
   const std::string primary = Cluster::ServerName(aim.primary);
   const std::string name = Cluster::ServerName(behind);
-  CutBoth(primary, name, Within(milliseconds(5500), milliseconds(7500)));
+  whole_.insert(aim.tablet);
+  After(seconds(12), [this, tablet = aim.tablet] { whole_.erase(tablet); });
+  Undisturbed(seconds(5));
+  LagBehind(aim);
   const auto incomplete = [this, behind, tablet = aim.tablet] {
     const auto view = ViewAt(behind, tablet);
     return view != nullptr && view->incomplete;
   };
   Await(incomplete, [this, aim, primary, name] {
-    SlowDown(name, primary, milliseconds(400), seconds(4));
+    whole_.erase(aim.tablet);
+    Undisturbed(seconds(1));
+    SlowDown(name, primary, milliseconds(200), seconds(4));
     hooks_.split(aim.tablet);
   }, 2000);
 }

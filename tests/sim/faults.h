@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -100,6 +101,8 @@ class Nemesis {
     std::function<void(TabletId tablet, const ServerName& from, const ServerName& to)> move;
     std::function<void(TabletId tablet)> split;
     std::function<bool(TabletId tablet)> splittable;
+    // The same key of the tablet is read at this server, by a thread that is slow.
+    std::function<void(int server, TabletId tablet)> peek;
     // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
     std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
     std::function<void(int server, TabletId tablet, const Read& read)> read;
@@ -114,6 +117,8 @@ class Nemesis {
 
   const std::array<int, kFaultCount>& injected() const { return injected_; }
   const std::vector<Fault>& enabled() const { return enabled_; }
+  // A course is to split the tablet, nobody else.
+  bool StaysWhole(TabletId tablet) const { return whole_.contains(tablet); }
 
  private:
   void Next();
@@ -171,9 +176,11 @@ class Nemesis {
   // ---- courses_members.cc ----
   bool Resize(int replicas, Duration lasting);
   bool ResizeSomehow();
+  void LagBehind(const Aim& aim);
   void LeaveBehind(const Aim& aim);
   void Bereave(const Aim& aim, const std::string& told);
   void DropLate(const Aim& aim);
+  void ReadOn(int server, TabletId tablet, int times);
   void ChangeMembers(const Aim& aim);
   void LearnerAlone(const Aim& aim);
   int Outsider(const Aim& aim);
@@ -185,6 +192,7 @@ class Nemesis {
   void CrashSuccessor(const Aim& aim);
   // ---- courses_split.cc ----
   void SplitUnheard(const Aim& aim);
+  void SplitThenMove(const Aim& aim, int to);
   void SplitLate(const Aim& aim);
   void SplitInCopy(const Aim& aim);
   // ---- courses_merge.cc ----
@@ -223,6 +231,7 @@ class Nemesis {
   Fault theme_;       // comes more often than the others
   MonotonicTime undisturbed_until_;
   bool healed_ = false;
+  std::set<TabletId> whole_;
   bool resized_ = false;       // the clients' table has another number of replicas
   std::vector<bool> busy_;         // servers that suffer already
   std::vector<bool> master_busy_;

@@ -11,8 +11,8 @@ using namespace tabletserver;
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, StateWatch& watch, ServerName server)
-      : lie_(lie), store_(std::move(store)), kept_(std::move(kept)), watch_(watch), server_(std::move(server)) {}
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, ReadWatch read, StateWatch& watch, ServerName server)
+      : lie_(lie), store_(std::move(store)), kept_(std::move(kept)), read_(std::move(read)), watch_(watch), server_(std::move(server)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {
     return store_->EnsureTable(table, compression);
@@ -30,6 +30,7 @@ class LyingStore final : public TabletStore {
     return Status::Ok();
   }
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override {
+    watch_.Becomes(server_, tablet, state);
     return store_->PutReplicaState(tablet, state);
   }
 
@@ -47,10 +48,13 @@ class LyingStore final : public TabletStore {
     return entries;
   }
   Status RemoveSuffix(TabletId tablet, Lsn from) override {
-    watch_.Removed(server_, tablet);
+    watch_.Removed(server_, tablet, from);
     return store_->RemoveSuffix(tablet, from);
   }
-  Status TruncateLog(TabletId tablet, Lsn below) override { return store_->TruncateLog(tablet, below); }
+  Status TruncateLog(TabletId tablet, Lsn below) override {
+    watch_.Truncated(server_, tablet, below);
+    return store_->TruncateLog(tablet, below);
+  }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
     EBLA_TRY(store_->KeepUndone(tablet, table, entries));
     for (const LogEntry* entry : entries) kept_(tablet, table, *entry);
@@ -72,6 +76,9 @@ class LyingStore final : public TabletStore {
   }
 
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override {
+    const std::pair<TableId, std::string_view> before_this = std::exchange(reading_, std::pair(table, key));
+    read_(key);
+    reading_ = before_this;
     if (lie_ == StoreLie::kStaleRead && ++reads_ % 8 == 0) {
       const auto before = before_.find({table, std::string(key)});
       if (before != before_.end()) {
@@ -91,6 +98,9 @@ class LyingStore final : public TabletStore {
   }
   Status TruncateRange(TableId table, const KeyRange& range) override {
     watch_.Forget(server_);  // a copy may begin
+    if (!reading_.second.empty() && reading_.first == table && range.Contains(reading_.second)) {
+      watch_.Discards(server_, reading_.second);
+    }
     return store_->TruncateRange(table, range);
   }
   Status ReplaceInterval(TableId table, const KeyRange& interval,
@@ -100,7 +110,10 @@ class LyingStore final : public TabletStore {
   Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override {
     return store_->EstimateSize(table, range);
   }
-  Status ForgetReplica(TabletId tablet) override { return store_->ForgetReplica(tablet); }
+  Status ForgetReplica(TabletId tablet) override {
+    watch_.Forgets(server_, tablet);
+    return store_->ForgetReplica(tablet);
+  }
 
   Result<std::vector<RecoveredReplica>> Recover() override {
     Result<std::vector<RecoveredReplica>> replicas = store_->Recover();
@@ -154,8 +167,10 @@ class LyingStore final : public TabletStore {
   const StoreLie lie_;
   const std::unique_ptr<TabletStore> store_;
   const KeptWatch kept_;
+  const ReadWatch read_;
   StateWatch& watch_;
   const ServerName server_;
+  std::pair<TableId, std::string_view> reading_;  // what is being read; no key: nothing is
   uint64_t applied_ = 0;
   uint64_t reads_ = 0;
   std::map<std::pair<TableId, std::string>, std::optional<StoredRecord>> before_;
@@ -163,9 +178,9 @@ class LyingStore final : public TabletStore {
 
 }  // namespace
 
-std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, StateWatch& watch,
-                                       ServerName server) {
-  return std::make_unique<LyingStore>(lie, std::move(store), std::move(kept), watch, std::move(server));
+std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, ReadWatch read,
+                                       StateWatch& watch, ServerName server) {
+  return std::make_unique<LyingStore>(lie, std::move(store), std::move(kept), std::move(read), watch, std::move(server));
 }
 
 }  // namespace ebla::sim

@@ -30,8 +30,11 @@ inline constexpr auto kStoreLieNames =
 // Of each KeepUndone that succeeded, before it is durable.
 using KeptWatch = std::function<void(TabletId tablet, TableId table, const tabletserver::LogEntry& entry)>;
 
+// Of each Get, before it looks.
+using ReadWatch = std::function<void(std::string_view key)>;
+
 // `watch` hears of every batch that the store of `server` has taken, before any lie about it.
 std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store,
-                                                     KeptWatch kept, StateWatch& watch, ServerName server);
+                                                     KeptWatch kept, ReadWatch read, StateWatch& watch, ServerName server);
 
 }  // namespace ebla::sim

@@ -4,6 +4,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "common/testing/sim_executor.h"
@@ -287,6 +288,12 @@ void Run::AddOrders(Nemesis::Hooks& hooks) {
   hooks.read = [this, place](int server, TabletId tablet, const Read& read) {
     if (const auto at = place(server, tablet)) stale_->Get(*at, read);
   };
+  hooks.peek = [this, place](int server, TabletId tablet) {
+    const auto at = place(server, tablet);
+    if (!at || cluster_.server(server) == nullptr) return;
+    cluster_.server(server)->SlowNextRead(KeyName(at->group, at->cell));
+    stale_->Peek(*at);
+  };
   hooks.splittable = [this, find](TabletId tablet) {
     const auto* known = find(tablet);
     return known != nullptr && IsSplittable(*known);
@@ -331,7 +338,14 @@ void Run::Break() {
       std::move(hooks));
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
-  splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups);
+  const auto spared = [this](const std::string& key) {
+    return std::ranges::any_of(catalog_.tablets(), [&](const auto& item) {
+      const CatalogWatch::Tablet& tablet = item.second;
+      const bool within = tablet.first_key <= key && (tablet.end_key.empty() || key < tablet.end_key);
+      return tablet.table == table_ && within && nemesis_->StaysWhole(tablet.id);
+    });
+  };
+  splitter_ = std::make_unique<Splitter>(*admin_, log_, record_, workload_.groups, spared);
   wants_splits_ = options_.splits;
   merger_ = std::make_unique<Merger>(*admin_, log_, catalog_);
   if (options_.merges) {
@@ -520,7 +534,9 @@ std::map<int, GroupTruth> Run::Truth() {
 
 void Run::Judge() {
   cluster_.CompareRecords();
-  for (std::string& problem : cluster_.state().Problems(catalog_.born_again())) Problem(std::move(problem));
+  std::set<TabletId> living;
+  for (const auto& [path, tablet] : catalog_.tablets()) living.insert(tablet.id);
+  for (std::string& problem : cluster_.state().Problems(catalog_.born_again(), living)) Problem(std::move(problem));
   std::map<int, GroupTruth> truth = Truth();
   for (int group = 0; group < workload_.all_groups(); ++group) {
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);

@@ -18,7 +18,8 @@ void Splitter::Next() {
     if (other) return Split(other_, std::string(1, static_cast<char>('a' + executor.Random() % 26)) + "x");
     const bool hot = executor.Random() % 2 == 0;
     const auto group = 1 + static_cast<int>(executor.Random() % static_cast<uint64_t>(groups_ - 1));
-    Split(table_, hot ? BelowLastWrite() : GroupPrefix(group));
+    const std::string key = hot ? BelowLastWrite() : GroupPrefix(group);
+    spared_(key) ? Next() : Split(table_, key);
   });
 }
 

@@ -5,7 +5,9 @@
 // Threads: one.
 #pragma once
 
+#include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "tests/sim/event_log.h"
@@ -15,9 +17,10 @@ namespace ebla::sim {
 
 class Splitter {
  public:
-  // `tables`: those that another makes, by name.
-  Splitter(SimClient& client, EventLog& log, const RunRecord& record, int groups)
-      : client_(client), log_(log), record_(record), groups_(groups) {}
+  // No tablet of the clients' table is split at a key that is `spared`.
+  using Spared = std::function<bool(const std::string& key)>;
+  Splitter(SimClient& client, EventLog& log, const RunRecord& record, int groups, Spared spared)
+      : client_(client), log_(log), record_(record), groups_(groups), spared_(std::move(spared)) {}
 
   void Start(std::string table) {
     table_ = std::move(table);
@@ -38,6 +41,7 @@ class Splitter {
   EventLog& log_;
   const RunRecord& record_;
   const int groups_;
+  const Spared spared_;
   std::string table_;
   std::string other_;
   int made_ = 0;

@@ -102,16 +102,27 @@ void StaleClient::Get(const Place& place, const Read& read) {
   operation.is_read = true;
   operation.read = read;
   operation.cell = place.cell;
+  const bool eventual = read.level() == Read::Level::kEventual;
+  const idl::GetRequest request = RequestOf(place, eventual ? idl::ReadLevel::EVENTUAL : idl::ReadLevel::STRONG);
+  ChannelTo(place)->Call(client::EncodeCall("get", request), kPatience, [this, index](Result<std::string> message) {
+    Found(index, message ? client::DecodeReply<idl::GetReply>(*std::move(message)) : Error(Code::kUnknownOutcome, ""));
+  });
+}
+
+void StaleClient::Peek(const Place& place) {
+  ChannelTo(place)->Call(client::EncodeCall("get", RequestOf(place, idl::ReadLevel::EVENTUAL)), kPatience,
+                         [](const Result<std::string>&) {});
+}
+
+idl::GetRequest StaleClient::RequestOf(const Place& place, idl::ReadLevel::type level) {
   idl::GetRequest request;
   request.header.tableId = static_cast<int64_t>(place.table.value);
   request.header.deadlineMs = kDeadlineMs;
   request.key = KeyName(place.group, place.cell);
   idl::ReadOptions options;
-  options.level = read.level() == Read::Level::kEventual ? idl::ReadLevel::EVENTUAL : idl::ReadLevel::STRONG;
+  options.level = level;
   request.__set_options(options);
-  ChannelTo(place)->Call(client::EncodeCall("get", request), kPatience, [this, index](Result<std::string> message) {
-    Found(index, message ? client::DecodeReply<idl::GetReply>(*std::move(message)) : Error(Code::kUnknownOutcome, ""));
-  });
+  return request;
 }
 
 void StaleClient::Found(size_t index, const Result<idl::GetReply>& reply) {

@@ -30,10 +30,13 @@ class StaleClient {
   void Write(const Place& place, bool large, std::function<void()> done);
   // In one attempt.
   void Get(const Place& place, const Read& read);
+  // At EVENTUAL, whatever is answered: of such a one alone nobody can say that it is wrong.
+  void Peek(const Place& place);
 
  private:
   size_t Begin(const Place& place);
   void Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done);
+  static idl::GetRequest RequestOf(const Place& place, idl::ReadLevel::type level);
   void Found(size_t index, const Result<idl::GetReply>& reply);
   std::shared_ptr<rpc::Channel> ChannelTo(const Place& place);
 

@@ -39,8 +39,11 @@ void StateWatch::Problem(TabletId tablet, const std::string& what) {
   if (said < kProblemsMax) problems_.emplace_back(tablet, "tablet " + std::to_string(tablet.value) + ": " + what);
 }
 
-std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of) const {
+std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const {
   std::vector<std::string> problems;
+  for (const auto& [tablet, what] : lost_splits_) {
+    if (living.contains(tablet)) problems.push_back("tablet " + std::to_string(tablet.value) + ": " + what);
+  }
   for (const auto& [tablet, what] : problems_) {
     if (!but_of.contains(tablet)) problems.push_back(what);
   }
@@ -50,6 +53,9 @@ std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of) 
 void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatch& batch) {
   std::map<Lsn, Entry> now;
   const Version applied = batch.state.applied;
+  if (const auto splits = splits_.find({server, batch.tablet}); splits != splits_.end()) {
+    std::erase_if(splits->second, [&](const auto& split) { return split.first <= applied.lsn; });
+  }
   Lsn& reached = reached_[{server, batch.tablet}];
   // Entries without effects leave none: where the batch begins is known from the one before.
   if (reached) {
@@ -84,11 +90,57 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
 
 void StateWatch::Appended(const ServerName& server, const tabletserver::AppendBatch& batch) {
   if (!batch.entries.empty()) appended_[{server, batch.tablet}] = batch.entries.back()->version;
+  for (const tabletserver::LogEntry* entry : batch.entries) {
+    if (entry->kind == tabletserver::EntryKind::kSplit) splits_[{server, batch.tablet}][entry->version.lsn] = entry->version.epoch;
+  }
+}
+
+void StateWatch::Removed(const ServerName& server, TabletId tablet, Lsn from) {
+  appended_.erase({server, tablet});
+  Loses(server, tablet, from);
+}
+
+// Who is dropped was complete, or not, before.
+void StateWatch::Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state) {
+  if (state.tombstone) return;
+  if (!state.incomplete) {
+    incomplete_.erase({server, tablet});
+  } else if (!incomplete_.contains({server, tablet})) {
+    Loses(server, tablet, Lsn{});
+    incomplete_.insert({server, tablet});
+  }
+}
+
+void StateWatch::Dies(const ServerName& server) {
+  Forget(server);
+  std::erase_if(splits_, [&](const auto& item) { return item.first.first == server; });  // the log may end before
+}
+
+// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else (PROTOCOL 9).
+void StateWatch::Loses(const ServerName& server, TabletId tablet, Lsn from) {
+  const auto splits = splits_.find({server, tablet});
+  if (splits == splits_.end()) return;
+  std::erase_if(splits->second, [&](const auto& split) {
+    const auto& [lsn, epoch] = split;
+    if (lsn < from) return false;
+    const auto applied = entries_.find({tablet, lsn});
+    const bool committed = applied != entries_.end() && applied->second.epoch == epoch;
+    if (committed && !incomplete_.contains({server, tablet})) {
+      lost_splits_[tablet] = server + " discards the split at " + Version{epoch, lsn}.ToString() + ", which " +
+                             applied->second.who + " has applied, before it has applied it";
+    }
+    return true;
+  });
 }
 
 Version StateWatch::LastAppended(const ServerName& server, TabletId tablet) const {
   const auto found = appended_.find({server, tablet});
   return found == appended_.end() ? Version() : found->second;
+}
+
+bool StateWatch::Reaches(const ServerName& server, TabletId tablet, Lsn after) const {
+  const auto found = truncated_.find({server, tablet});
+  return found == truncated_.end() || found->second <= after.Next();
 }
 
 void StateWatch::Forget(const ServerName& server) {
@@ -111,6 +163,10 @@ void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const S
 void StateWatch::Born(TabletId tablet, Version at, Version newest, const ServerName& server) {
   if (newest.lsn <= at.lsn) return;
   Problem(tablet, server + " has it split off at " + at.ToString() + ", and shows " + newest.ToString());
+}
+
+void StateWatch::Discards(const ServerName& server, std::string_view key) {
+  Problem({}, server + " discards " + std::string(key) + ", which is being read");
 }
 
 void StateWatch::Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records) {

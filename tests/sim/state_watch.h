@@ -1,6 +1,6 @@
 // tests/sim/state_watch.h
 // What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries at
-// one place, a copy or a split's child that shows what its replica has not applied, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
+// one place, a copy or a split's child that shows what its replica has not applied, a committed split that is discarded unapplied, records that go under a reader, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
 // different records at the same position.
 // Place:   every store tells of what is applied to it (lying_store.h); cluster.cc looks at the views of living servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
@@ -25,11 +25,19 @@ class StateWatch {
   void Applied(const ServerName& server, const tabletserver::ApplyBatch& batch);
   // Its store has taken these entries of the tablet, or has discarded the end of its log.
   void Appended(const ServerName& server, const tabletserver::AppendBatch& batch);
-  void Removed(const ServerName& server, TabletId tablet) { appended_.erase({server, tablet}); }
+  void Removed(const ServerName& server, TabletId tablet, Lsn from);
   // The last such entry; none: it is not known.
   Version LastAppended(const ServerName& server, TabletId tablet) const;
+  // The beginning of its log is gone, but for what lies at `below` and above.
+  void Truncated(const ServerName& server, TabletId tablet, Lsn below) { truncated_[{server, tablet}] = below; }
+  // Has it every entry after that one, as far as is known?
+  bool Reaches(const ServerName& server, TabletId tablet, Lsn after) const;
   // That process is dead, or has discarded something: what it applied last says nothing of where it goes on.
   void Forget(const ServerName& server);
+  void Dies(const ServerName& server);
+  // The server discards all of its replica; that is dropped or incomplete from now on, or complete again.
+  void Forgets(const ServerName& server, TabletId tablet) { Loses(server, tablet, Lsn{}); }
+  void Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state);
 
   // `server` leads the tablet in this epoch now, and would answer a strong read by itself.
   void Leads(TabletId tablet, Epoch epoch, const ServerName& server, bool alone);
@@ -40,11 +48,13 @@ class StateWatch {
   void Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server);
   // A replica was split off another; the newest record it shows is of `newest`.
   void Born(TabletId tablet, Version at, Version newest, const ServerName& server);
+  // It discards what somebody who may is reading there.
+  void Discards(const ServerName& server, std::string_view key);
   // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is expected.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
-  // Nothing that was ever told of these counts.
-  std::vector<std::string> Problems(const std::set<TabletId>& but_of) const;
+  // Nothing that was ever told of these counts; of some only what must never be discarded while the tablet lives.
+  std::vector<std::string> Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const;
 
  private:
   struct Entry {
@@ -58,10 +68,15 @@ class StateWatch {
   };
   void Compare(TabletId tablet, Lsn lsn, Entry now);
   void Problem(TabletId tablet, const std::string& what);
+  void Loses(const ServerName& server, TabletId tablet, Lsn from);
 
   std::map<std::pair<TabletId, Lsn>, Entry> entries_;      // applied by anybody, ever
   std::map<std::pair<ServerName, TabletId>, Version> appended_;
+  std::map<std::pair<ServerName, TabletId>, Lsn> truncated_;  // its log begins there or later
   std::map<std::pair<ServerName, TabletId>, Lsn> reached_;  // by a server in its present life
+  std::map<std::pair<ServerName, TabletId>, std::map<Lsn, Epoch>> splits_;  // logged there, and not applied
+  std::set<std::pair<ServerName, TabletId>> incomplete_;
+  std::map<TabletId, std::string> lost_splits_;
   std::map<std::pair<TabletId, Epoch>, ServerName> led_;
   std::map<TabletId, ServerName> alone_;                    // in the present look
   std::map<std::pair<TabletId, Version>, Held> held_;
