@@ -184,6 +184,22 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   EXPECT_EQ(Ranges("ts-1"), kBoth);
 }
 
+// What waits for a split that this primary will never see committed is answered when another leads.
+TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  world_.Post([&] { at("ts-1").server->control_service()->split([](const idl::SplitReply&) {}, Order("m", kChild)); });
+  ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
+  const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
+  ASSERT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2"));
+  ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
+  EXPECT_EQ((*parked)->header.code, Code::NOT_PRIMARY) << "it was not executed";
+  EXPECT_EQ(Value("ts-2", "p"), "1");
+}
+
 // What a client waits because of a split is the commit of SPLIT, and one round to the child's followers, two for a read while
 // there is no lease yet; none is sent away. A message takes a millisecond here.
 TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
