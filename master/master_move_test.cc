@@ -306,6 +306,32 @@ TEST_F(MasterMoveTest, ADrainWhoseOutcomeIsUnknownIsReadAnew) {
   EXPECT_TRUE(drains()) << "nothing came of it";
 }
 
+// The server writes its node just then, as it does with every checkpoint: the operator sees nothing of that.
+TEST_F(MasterMoveTest, AServerThatWritesItsNodeMeanwhileDoesNotRefuseADrain) {
+  Begin(4);
+  const std::string name = NoHolder();
+  const std::string path = coordination::layout::ServerPath(name);
+  int refused = 0;
+  for (int i = 0; i < 60; ++i) {
+    cluster().scheduler().RunFor(100ms);
+    TestMaster& leader = cluster().master(cluster().Leader().value());
+    idl::SetServerRequest request;
+    request.name = name;
+    request.__set_draining(i % 2 == 0);
+    std::optional<idl::Code::type> code;
+    leader.executor->Post([service = leader.master->service(), request, &code] {
+      service->setServer([&code](const idl::SetServerReply& reply) { code = reply.header.code; }, request);
+    });
+    cluster().scheduler().RunFor(100us * (i % 30));
+    const auto node = cluster().coordination().tree().Get(path);
+    ASSERT_TRUE(node);
+    ServerNamed(name).coordinator().Multi({coordination::Op::Set(path, node->data, node->version)}, [](auto) {});
+    ASSERT_TRUE(cluster().RunUntil([&] { return code.has_value(); }, 10s));
+    if (*code != idl::Code::OK) ++refused;
+  }
+  EXPECT_EQ(refused, 0);
+}
+
 TEST_F(MasterMoveTest, ARemovalWhoseOutcomeIsUnknownIsReadAnew) {
   Begin(4);
   const std::string name = NoHolder();

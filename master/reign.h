@@ -164,6 +164,7 @@ class Reign {
   void CancelMerge(TabletId left);
   void StartJoin(TabletId tablet);
   void BringTogether(const Neighbours& two, Asked asked, Duration patience, Done done);
+  void WriteServer(uint64_t id, const ServerName& name, ServerChange wanted, int tries);
   void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
   void MoveByPlan(WantedMove move, Done done);
   Elastic::Hands PlannersHands();

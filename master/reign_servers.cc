@@ -19,6 +19,7 @@ using coordination::Op;
 
 namespace {
 constexpr Duration kRereadDelay = std::chrono::milliseconds(200);
+constexpr int kServerNodeTries = 5;
 
 // An operator's drain of a server that autoscale drains already keeps it.
 void Drain(bool draining, bool surplus, const std::string& reason, int64_t now_ms, idl::ServerNode& node) {
@@ -103,7 +104,6 @@ Status Reign::MayDrain(const ServerName& name) const {
 }
 
 void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
-  namespace layout = coordination::layout;
   if (Crowded(done)) return;
   const Server* server = servers_.Find(name);
   if (!server || !(server->node || server->last_live)) return done(Error(Code::kNotFound, "there is no server " + name));
@@ -120,20 +120,28 @@ void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
   Request& request = requests_[id];
   request.done = std::move(done);
   request.decided = true;
-  // The server writes this node too, when it starts: what it has changed meanwhile makes the Multi fail.
-  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted, drain](Result<coordination::Node> read) {
+  WriteServer(id, name, std::move(wanted), kServerNodeTries);
+}
+
+// The server writes this node too, when it starts and with every checkpoint: then it is read once more.
+void Reign::WriteServer(uint64_t id, const ServerName& name, ServerChange wanted, int tries) {
+  namespace layout = coordination::layout;
+  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted = std::move(wanted), tries](Result<coordination::Node> read) {
     if (!read) return Answer(id, std::move(read.error()));
     auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
     if (!node) return Answer(id, std::move(node.error()));
-    if (drain && !node->draining) {  // again: servers may have gone meanwhile
+    if (wanted.draining.value_or(false) && !node->draining) {  // again: servers may have gone meanwhile
       if (Status status = MayDrain(name); !status.ok()) return Answer(id, std::move(status));
     }
     if (wanted.draining) Drain(*wanted.draining, wanted.surplus, wanted.reason, ports_.executor.TimeOfDayMs(), *node);
     if (wanted.maintenance) node->maintenance = *wanted.maintenance;
     std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
                            Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
-    ports_.coordinator.Multi(std::move(ops), guard_([this, id, node = *node](auto outcome) {
+    ports_.coordinator.Multi(std::move(ops), guard_([this, id, wanted, tries, node = *node](auto outcome) {
                                if (!outcome) {
+                                 const bool changed = outcome.error().failed_op == 1 &&
+                                                      outcome.error().status.code() == Code::kConditionFailed;
+                                 if (changed && tries > 1) return WriteServer(id, node.name, wanted, tries - 1);
                                  Reread(node.name);
                                  return Answer(id, std::move(outcome.error().status));
                                }
