@@ -59,6 +59,28 @@ int Governors(const Arguments& arguments) {
   return failed;
 }
 
+void AddOptions(CLI::App& app, Arguments& given) {
+  app.add_option("--kills", given.kills, "servers, failover: how many kill -9")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--durability", given.durability, "servers: of the table")
+      ->check(CLI::IsMember({"sync", "interval", "both"}))
+      ->capture_default_str();
+  app.add_option("--servers", given.servers, "failover: how many there are")
+      ->check(CLI::Range(3, 9))
+      ->capture_default_str();
+  app.add_option("--rounds", given.rounds, "changes, pause, restart-all, full-disk, partition: how often")
+      ->check(CLI::Range(1, 100'000))
+      ->capture_default_str();
+  app.add_option("--procedures", given.procedures, "procedures: how many")
+      ->check(CLI::Range(10, 100'000))
+      ->capture_default_str();
+  app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
+  app.add_option("--seconds", given.seconds, "masters, governors-away: how long")
+      ->check(CLI::Range(10, 100'000))
+      ->capture_default_str();
+}
+
 int Main(int argc, char** argv) {
   Arguments given;
   const std::map<std::string, std::function<int()>> scenarios = {
@@ -103,25 +125,7 @@ int Main(int argc, char** argv) {
   CLI::App app("Harms real processes under load, and checks all that their clients were told", "./dev chaos");
   std::string only = "all";
   app.add_option("--only", only, "one scenario")->check(CLI::IsMember(names))->capture_default_str();
-  app.add_option("--kills", given.kills, "servers, failover: how many kill -9")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
-  app.add_option("--durability", given.durability, "servers: of the table")
-      ->check(CLI::IsMember({"sync", "interval", "both"}))
-      ->capture_default_str();
-  app.add_option("--servers", given.servers, "failover: how many there are")
-      ->check(CLI::Range(3, 9))
-      ->capture_default_str();
-  app.add_option("--rounds", given.rounds, "changes, pause, restart-all, full-disk, partition: how often")
-      ->check(CLI::Range(1, 100'000))
-      ->capture_default_str();
-  app.add_option("--procedures", given.procedures, "procedures: how many")
-      ->check(CLI::Range(10, 100'000))
-      ->capture_default_str();
-  app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
-  app.add_option("--seconds", given.seconds, "masters, governors-away: how long")
-      ->check(CLI::Range(10, 100'000))
-      ->capture_default_str();
+  AddOptions(app, given);
   CLI11_PARSE(app, argc, argv);
 
   if (const Status status = BecomeRoot(); !status.ok()) std::cout << "full-disk, partition, isolated-primary: " << status << "\n";

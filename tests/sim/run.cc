@@ -151,10 +151,11 @@ class Run {
   std::vector<int> lives_;
   std::unique_ptr<RawClient> raw_;
   std::unique_ptr<StaleClient> stale_;
-  std::unique_ptr<SimClient> admin_;
+  // Before the client that they ask through: when that goes, they are told of what was under way.
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Splitter> splitter_;
   std::unique_ptr<Merger> merger_;
+  std::unique_ptr<SimClient> admin_;
   bool uncovered_ = false;  // and said
   std::unique_ptr<Nemesis> nemesis_;
   bool wants_splits_ = false;  // once the courses of splits have begun: they need something to split

@@ -23,10 +23,10 @@ void Splitter::Next() {
   });
 }
 
-// The start of the group that was written last; of the first group, of the second.
+// The start of the table's group that was written last; of the first group, of the second.
 std::string Splitter::BelowLastWrite() const {
   const auto& operations = record_.history.operations;
-  const auto last = std::ranges::find_if(operations.rbegin(), operations.rend(), [](const Operation& op) { return !op.is_read; });
+  const auto last = std::ranges::find_if(operations.rbegin(), operations.rend(), [this](const Operation& op) { return !op.is_read && op.group < groups_; });
   return GroupPrefix(std::max(1, last == operations.rend() ? 1 : last->group));
 }
 
