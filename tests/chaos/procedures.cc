@@ -83,7 +83,7 @@ class Operator {
     const char* name;
     Status (Operator::*run)();
   };
-  static const Kind kKinds[4];
+  static const Kind kKinds[5];
 
   Result<TabletSummary> AnyTablet() {
     EBLA_ASSIGN(auto tablets, client_.ListTablets(HistoryLoad::kTable));
@@ -117,6 +117,17 @@ class Operator {
       return split ? Status() : split.error();
     }
     return Error(Code::kInternal, "no tablet is left that can be split");
+  }
+
+  // A random one with the one before it, wherever the two lie.
+  Status Merge() {
+    EBLA_ASSIGN(auto tablets, client_.ListTablets(HistoryLoad::kTable));
+    std::erase_if(tablets, [](const TabletSummary& tablet) { return tablet.range.start.empty(); });
+    if (tablets.empty()) return Error(Code::kInternal, "no tablet is left that can be merged");
+    const TabletSummary& second = tablets[random_() % tablets.size()];
+    what_ = "of tablet " + std::to_string(second.id.value) + " with the one before it";
+    const auto merge = client_.MergeTablets(HistoryLoad::kTable, second.range.start);
+    return merge ? Status() : merge.error();
   }
 
   Status Move() {
@@ -175,6 +186,7 @@ class Operator {
 };
 
 const Operator::Kind Operator::kKinds[] = {{"split", &Operator::Split},
+                                           {"merge", &Operator::Merge},
                                            {"move", &Operator::Move},
                                            {"transfer", &Operator::Transfer},
                                            {"drain", &Operator::DrainAndBack}};

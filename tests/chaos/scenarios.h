@@ -125,7 +125,7 @@ struct ProceduresOptions {
   uint64_t seed = 1;
   Say say;
 };
-// On five servers, with the planner off, an operator splits, moves, hands over and drains at random. Then replicas agree with
+// On five servers, with the planner off, an operator splits, merges, moves, hands over and drains at random. Then replicas agree with
 // the catalog and each other; a drain that the other servers have no room for is refused.
 ScenarioReport Procedures(const ProceduresOptions& options);
 
