@@ -176,6 +176,7 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   Heal();
   ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
   EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to come again";
+  EXPECT_EQ((*parked)->header.tabletId, kChild) << "whose position it tells: the session must not look for that in the other half";
   EXPECT_EQ(Value("ts-1", "p"), "2");
   EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(Code::NOT_FOUND));
   ASSERT_TRUE(answer.has_value());

@@ -150,9 +150,10 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   if (!reply.counters.empty()) to.__set_counters(std::move(reply.counters));
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
   if (reply.range) to.header.__set_range(ToIdl(*reply.range));
-  to.header.__set_tabletId(static_cast<int64_t>(handle.tablet.value));
+  const TabletId tablet = reply.tablet ? reply.tablet : handle.tablet;
+  to.header.__set_tabletId(static_cast<int64_t>(tablet.value));
   const Code code = reply.status.code();
-  if (code != Code::kWrongTablet && code != Code::kNotPrimary) return;
+  if ((code != Code::kWrongTablet && code != Code::kNotPrimary) || tablet != handle.tablet) return;
   FillHint(handle.view().get(), to.header);
 }
 

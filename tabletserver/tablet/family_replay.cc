@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <set>
+#include <unordered_map>
 
 #include "common/base/planted_bug.h"
 
@@ -13,20 +14,32 @@ namespace {
 
 using Replicas = std::vector<RecoveredReplica>;
 
-bool IsParent(TabletId parent, const ReplicaState& state) {
-  if (state.merged) return state.merged->left.tablet == parent || state.merged->right.tablet == parent;
-  return state.family_parent == parent;
-}
-
 // How far a parent is to be replayed for this one.
 Lsn Through(TabletId parent, const ReplicaState& state) {
   if (!state.merged) return state.family_lsn;
   return (state.merged->left.tablet == parent ? state.merged->left : state.merged->right).freeze.lsn;
 }
 
+// By growing id, all of them.
 const RecoveredReplica* Find(const Replicas& replicas, TabletId id) {
-  const auto found = std::ranges::find(replicas, id, &RecoveredReplica::tablet);
-  return found == replicas.end() ? nullptr : &*found;
+  const auto found = std::ranges::lower_bound(replicas, id, {}, &RecoveredReplica::tablet);
+  return found == replicas.end() || found->tablet != id ? nullptr : &*found;
+}
+
+// What came of each.
+using Children = std::unordered_multimap<TabletId, const RecoveredReplica*>;
+
+Children ChildrenOf(const Replicas& replicas) {
+  Children children;
+  for (const RecoveredReplica& one : replicas) {
+    if (one.state.merged) {
+      children.emplace(one.state.merged->left.tablet, &one);
+      children.emplace(one.state.merged->right.tablet, &one);
+    } else if (one.state.family_parent) {
+      children.emplace(one.state.family_parent, &one);
+    }
+  }
+  return children;
 }
 
 // Whether the checkpoint is of before it came to be: what it came of is there as it was then.
@@ -44,15 +57,16 @@ bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
 // Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as any other,
 // or with what it was merged of; but not where another came of it that has to be brought back. One that is to be copied needs
 // not be, but for the place of those that it came of.
-std::set<TabletId> FindMissing(const Replicas& replicas) {
+std::set<TabletId> FindMissing(const Replicas& replicas, const Children& children) {
   std::set<TabletId> missing;
-  const auto wants = [&](const RecoveredReplica& one, TabletId parent) {
-    return missing.contains(one.tablet) && IsParent(parent, one.state) && (!one.state.incomplete || IsYounger(one, replicas));
+  const auto wants = [&](const RecoveredReplica& one) {
+    return missing.contains(one.tablet) && (!one.state.incomplete || IsYounger(one, replicas));
   };
   for (auto at = replicas.rbegin(); at != replicas.rend(); ++at) {  // an id is above its parents'
     if (at->applied || (!at->state.family_parent && !at->state.merged)) continue;
     if (at->state.merged && at->state.incomplete && !IsYounger(*at, replicas)) continue;
-    const bool wanted = std::ranges::any_of(replicas, [&](const RecoveredReplica& one) { return wants(one, at->tablet); });
+    const auto [first, last] = children.equal_range(at->tablet);
+    const bool wanted = std::any_of(first, last, [&](const auto& child) { return wants(*child.second); });
     if (!at->state.tombstone || wanted) missing.insert(at->tablet);
   }
   return missing;
@@ -71,10 +85,12 @@ bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
 }
 
 // How far the parent is to be replayed for the sake of what came of it.
-Lsn WantedOf(const RecoveredReplica& parent, const Replicas& replicas, const std::set<TabletId>& missing) {
+Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std::set<TabletId>& missing) {
   Lsn wanted;
-  for (const RecoveredReplica& child : replicas) {
-    if (!missing.contains(child.tablet) || !IsParent(parent.tablet, child.state)) continue;
+  const auto [first, last] = children.equal_range(parent.tablet);
+  for (auto at = first; at != last; ++at) {
+    const RecoveredReplica& child = *at->second;
+    if (!missing.contains(child.tablet)) continue;
     if (MayBeGone(child) && !Reaches(parent, child)) continue;
     wanted = std::max(wanted, Through(parent.tablet, child.state));
   }
@@ -183,10 +199,11 @@ Status ReplayFamilies(TabletStore& store, const TabletSchemaDecoder& decode, con
                       Replicas& replicas) {
   // An id is above its parents': grandchildren follow.
   std::ranges::sort(replicas, {}, &RecoveredReplica::tablet);
-  const std::set<TabletId> missing = FindMissing(replicas);
+  const Children children = ChildrenOf(replicas);
+  const std::set<TabletId> missing = FindMissing(replicas, children);
   for (RecoveredReplica& one : replicas) {
     if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
-    const Lsn wanted = WantedOf(one, replicas, missing);
+    const Lsn wanted = WantedOf(one, children, missing);
     if (!wanted || Planted(PlantedBug::family_unordered)) continue;
     LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for what came of it";
     EBLA_TRY(Replay(store, decode, window, one, wanted, replicas));

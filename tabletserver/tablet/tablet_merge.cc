@@ -158,8 +158,22 @@ std::vector<WindowRow> UniteRows(const std::vector<WindowRow>& left, const std::
   return rows;
 }
 
+// What was forgotten of a range's history is none of what the tablet itself has added.
+FormerRanges WithoutGaps(const AppliedState& from) {
+  FormerRanges pieces;
+  KeyRange left = from.range;
+  for (const FormerRange& known : from.former != nullptr ? *from.former : FormerRanges{}) {
+    if (left.start < known.range.start) pieces.push_back({{left.start, known.range.start}, {}});
+    pieces.push_back(known);
+    left.start = known.range.end;
+    if (left.start.empty()) return pieces;  // to the last key
+  }
+  if (left.end.empty() || left.start < left.end) pieces.push_back({left, {}});
+  return pieces;
+}
+
 void AddFormer(const AppliedState& from, FormerRanges& to) {
-  FormerRanges pieces = from.former != nullptr ? *from.former : FormerRanges{{from.range, {}}};
+  FormerRanges pieces = WithoutGaps(from);
   for (FormerRange& piece : pieces) {
     std::vector<EpochStart>& starts = piece.epoch_starts;
     starts.insert(starts.end(), from.epoch_starts.begin(), from.epoch_starts.end());
@@ -200,7 +214,7 @@ std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRange
   for (const FormerRange& one : *former) {
     if (one.range.Overlaps(range)) clipped.push_back({one.range.Intersect(range), one.epoch_starts});
   }
-  return std::make_shared<const FormerRanges>(std::move(clipped));
+  return clipped.empty() ? nullptr : std::make_shared<const FormerRanges>(std::move(clipped));
 }
 
 JoinedTablet Join(const HandedTablet& left, const HandedTablet& right, const Merged& merged, MonotonicTime now) {

@@ -113,6 +113,19 @@ TEST(TabletMerge, TheOldestIsForgotten) {
   EXPECT_FALSE(Has(joined.applied, At(70, 1), {"k169", "k170"}));
 }
 
+// What is forgotten of a part is what it was before, and none of what the tablet has added since.
+TEST(TabletMerge, AForgottenPartHasWhatCameAfterIt) {
+  HandedTablet left = Handed(1, kLeft, At(9, 90), {{Epoch{5}, Lsn{50}}, {Epoch{9}, Lsn{80}}});
+  left.applied.former = std::make_shared<const FormerRanges>(FormerRanges{{{"c", "f"}, {{Epoch{2}, Lsn{20}}}}});
+  const JoinedTablet joined = JoinTwo(left, Handed(2, kRight, At(3, 40), {{Epoch{3}, Lsn{20}}}));
+  for (const KeyRange& gap : {KeyRange{"a", "b"}, KeyRange{"g", "h"}}) {
+    EXPECT_FALSE(Has(joined.applied, At(5, 85), gap)) << "undone in epoch 9";
+    EXPECT_TRUE(Has(joined.applied, At(1, 10), gap)) << "forgotten";
+  }
+  EXPECT_FALSE(Has(joined.applied, At(5, 85), {"d", "e"}));
+  EXPECT_EQ(Clip(joined.applied.former, KeyRange{"m", "m"}), nullptr);
+}
+
 TEST(TabletMerge, OneWindow) {
   HandedTablet left = Handed(1, kLeft, At(3, 40), {}), right = Handed(2, kRight, At(3, 50), {});
   left.window = {RowOf(7, 1, At(1, 5)), RowOf(7, 2, At(3, 30)), RowOf(8, 1, At(3, 31))};

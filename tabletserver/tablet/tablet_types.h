@@ -73,6 +73,7 @@ struct WriteRequest {
 
 struct WriteReply {
   RequestToken token;
+  TabletId tablet;                // whose position `applied` is: a split's child answers what has waited for it at its parent
   // OK, CONDITION_FAILED, INVALID_ARGUMENT: final. NOT_PRIMARY, WRONG_TABLET, OVERLOADED, COME_AGAIN,
   // DEADLINE_EXCEEDED, INTERNAL: this attempt was not executed. UNKNOWN_OUTCOME: with retry_after_ms, this attempt may
   // yet take effect and a retry of the same sequence learns it; without, the write is older than the window.

@@ -320,6 +320,7 @@ void TabletCore::Answer(const Waiter& waiter) {
 void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version version) {
   WriteReply reply;
   reply.token = token;
+  reply.tablet = options_.tablet;
   if (outcome.code != Code::kOk) reply.status = Status(outcome.code, outcome.message);
   if (outcome.wrote) reply.version = version;
   reply.counters = outcome.counters;
@@ -333,6 +334,7 @@ void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version
 void TabletCore::RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms) {
   WriteReply reply;
   reply.token = token;
+  reply.tablet = options_.tablet;
   reply.status = std::move(status);
   reply.applied = applied_.applied;
   reply.time = clock_.Now(now_);
