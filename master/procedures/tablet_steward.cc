@@ -146,8 +146,9 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
 }
 
 // A majority of the followers follow this very primary, in this epoch or in one of its that it has been told to leave,
-// and hear nothing from it.
+// and hear nothing from it. Or this master does not, and has to.
 bool TabletSteward::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
+  if (note.fenced_from == tablet.epoch()) return true;
   const idl::TabletInfo& info = tablet.node.info;
   const MonotonicTime now = context_.executor.Now();
   size_t silent = 0;
@@ -235,6 +236,22 @@ void TabletSteward::Outgrow(TabletId id, Epoch promised) {
 
 void TabletSteward::NextEpochOf(TabletId id) {
   if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
+}
+
+void TabletSteward::FenceFrom(TabletId id) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) return;
+  notes_[id].fenced_from = tablet->epoch();
+  Consider(id);
+}
+
+bool TabletSteward::IsLed(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  if (note != notes_.end() && note->second.led && note->second.epoch == tablet.epoch()) return true;
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  return load && load->leading && load->epoch == tablet.node.info.epoch;
 }
 
 void TabletSteward::NoteBorn(TabletId child) {
