@@ -69,6 +69,18 @@ class MasterAdoptTest : public ::testing::Test {
     EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing(table).empty(); }, 120s))
         << cluster().WhyNotServing(table);
   }
+  idl::MergeTabletsReply Merge(const std::string& key, int32_t deadline_ms = 0) {
+    idl::MergeTabletsRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call(&idl::MasterServiceCobSvIf::mergeTablets, request, 120s).value_or(idl::MergeTabletsReply());
+  }
+  void MustAdopt() {
+    const auto done = Adopt(true);
+    ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+    WaitServing("carts");
+  }
   void RestartServers() {
     for (auto& server : cluster().servers()) server->Stop();
     for (auto& server : cluster().servers()) server->Start();
@@ -494,6 +506,29 @@ TEST_F(MasterAdoptTest, AnIntentThatWasOutrun) {
   EXPECT_EQ(Ranges(), ranges);
   EXPECT_FALSE(Node(parent).__isset.split);
   EXPECT_TRUE(cluster().Tablets().contains(child));
+}
+
+// The catalog had begun a merge, which came to nothing; since, one of the two was merged with its other neighbour.
+TEST_F(MasterAdoptTest, AnIntentToMergeWithWhatIsGoneGoes) {
+  Begin({});
+  Create("carts");
+  for (auto& server : cluster().servers()) server->hold_freezes = true;
+  (void)Merge("m", 300);
+  const int64_t right = std::prev(cluster().Tablets().end())->first;
+  ASSERT_TRUE(Node(right).__isset.merge);
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_TRUE(cluster().RunUntil([&] { return !Node(right).__isset.merge; }, 60s));
+  for (auto& server : cluster().servers()) server->hold_freezes = false;
+  WaitServing("carts");
+  cluster().scheduler().RunFor(2s);
+  ASSERT_EQ(Merge("f").header.code, idl::Code::OK);
+  WaitServing("carts");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  MustAdopt();
+  EXPECT_EQ(Ranges(), ranges);
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Node(right).__isset.merge; }, 60s)) << "and nobody would end it";
+  MustSplit("t");
 }
 
 }  // namespace
