@@ -531,5 +531,21 @@ TEST_F(MasterAdoptTest, AnIntentToMergeWithWhatIsGoneGoes) {
   MustSplit("t");
 }
 
+// Merged since, and split elsewhere: no one tablet has all that either of the two had.
+TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
+  Begin({});
+  Create("carts", {"m"});
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_EQ(Merge("m").header.code, idl::Code::OK);
+  WaitServing("carts");
+  cluster().scheduler().RunFor(2s);
+  MustSplit("f");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  EXPECT_THAT(Adopt(false).problems, IsEmpty());
+  MustAdopt();
+  EXPECT_EQ(Ranges(), ranges);
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -207,6 +207,26 @@ class Planner {
     plan_.tablets.push_back(std::move(adopted));
   }
 
+  // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it any more.
+  bool CoveredByLater(const idl::TabletInfo& info) const {
+    if (tablets_.contains(info.tabletId)) return false;
+    std::map<std::string, const idl::KeyRange*> later;  // by start key
+    for (const idl::AdoptedTablet& other : plan_.tablets) {
+      if (other.tablet.tableId == info.tableId && other.tablet.tabletId > info.tabletId) later[other.tablet.range.startKey] = &other.tablet.range;
+    }
+    std::string at = info.range.startKey;
+    bool some = false;
+    for (const auto& [start, range] : later) {
+      const bool ends_before = !range->endKey.empty() && range->endKey <= at;
+      if (ends_before) continue;
+      if (start > at) return false;
+      some = true;
+      at = range->endKey;
+      if (at.empty() || (!info.range.endKey.empty() && at >= info.range.endKey)) return some;
+    }
+    return false;
+  }
+
   // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the greater id the
   // upper half, a merge all. Where one that was made later has all of a tablet's range, that one was merged.
   void Supersede() {
@@ -218,7 +238,7 @@ class Planner {
       return std::ranges::any_of(plan_.tablets, [&](const idl::AdoptedTablet& other) { return within(other.tablet, info); });
     };
     for (const auto& [id, tablet] : image_.tablets()) {
-      if (!made_later(tablet.node.info)) continue;
+      if (!made_later(tablet.node.info) && !CoveredByLater(tablet.node.info)) continue;
       plan_.superseded.insert(id);
       plan_.notes.push_back("tablet " + std::to_string(id.value) + " was merged, since, into one that is adopted: it goes");
     }
