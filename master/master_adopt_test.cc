@@ -547,5 +547,40 @@ TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
   EXPECT_EQ(Ranges(), ranges);
 }
 
+// One alone had united the two when the catalog lost the merge: the others' copies of them go once there are others of it.
+class MasterAdoptUnitedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptUnitedTest, ::testing::Bool());
+TEST_P(MasterAdoptUnitedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
+  Begin({});
+  Create("carts", {"m"});
+  const auto before = cluster().Tablets();
+  const std::string primary = before.begin()->second.primary;
+  for (auto& server : cluster().servers()) server->hold_joins = server->name() != primary;
+  for (auto& server : cluster().servers()) server->hold_freezes = GetParam();
+  if (GetParam()) (void)Merge("m", 300);
+  ASSERT_EQ(Node(before.begin()->first).__isset.merge, GetParam());
+  auto older = cluster().coordination().TakeSnapshot();
+  for (auto& server : cluster().servers()) server->hold_freezes = false;
+  (void)Merge("m", 3'000);
+  ASSERT_EQ(cluster().Tablets().size(), 1u);
+  const int64_t merged = cluster().Tablets().begin()->first;
+  ASSERT_TRUE(cluster().server(static_cast<size_t>(primary.back() - '1')).replicas().contains(merged));
+  Restore(std::move(older));
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  bool kept = true;
+  const auto copied = [&] {
+    if (Node(merged).info.voters.size() == 3) return true;
+    for (auto& server : cluster().servers()) {
+      const auto& has = server->replicas();
+      const bool whole = has.contains(merged) && !has.at(merged).incomplete;
+      kept = kept && (whole || (has.contains(before.begin()->first) && has.contains(before.rbegin()->first)));
+    }
+    return false;
+  };
+  ASSERT_TRUE(cluster().RunUntil(copied, 60s)) << cluster().WhyNotServing("carts");
+  EXPECT_TRUE(kept) << "one copy was left of all";
+  WaitServing("carts");
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -32,6 +32,14 @@ BatchItem SameMembers(const TabletEntry& tablet) {
   return item;
 }
 
+// Somebody has what it was to become: the catalog was restored from before that was decided.
+bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
+  return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
+           const Report* report = item.second.CurrentReport();
+           return report && report->Find(tablet.into());
+         });
+}
+
 }  // namespace
 
 TabletSteward::TabletSteward(const Context& context, std::function<void(TableId)> on_change)
@@ -96,7 +104,7 @@ bool TabletSteward::AllReported() const {
 }
 
 TabletSteward::Need TabletSteward::NeedByReports(const TabletEntry& tablet, const Note& note) const {
-  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id())) return Need::kNothing;
+  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id()) || MergedSince(context_.servers, tablet)) return Need::kNothing;
   if (tablet.creating()) return NeedOfCreating(tablet, note);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
@@ -138,7 +146,9 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
   if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
   // Between a change of membership and its Configure a master died.
   if (led && led < tablet.epoch() && !(noted && note.refused)) {
-    return load->barrierCommitted || Planted(PlantedBug::overlapping_membership) ? Need::kConfigure : Need::kNothing;
+    if (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) return Need::kConfigure;
+    // Adopted alone: those whom its Barrier waits for are voters no more.
+    return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
   }
   // Between its release and the compare-and-set a master died, or could not reach the coordinator.
   if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
