@@ -373,6 +373,7 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   EXPECT_NE(Tablet("").primary, merged.primary);
   EachServer([](FakeServer& server) { server.hold_joins = false; });
   ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
+  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId) << "the later freeze's";
   primary.Start();
   WaitServing();
   EXPECT_FALSE(Joining());

@@ -403,7 +403,9 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
       const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
       handovers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
-      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
+      // Of what is yet to be united no voter knows the time: the freezes' answers said it.
+      const int64_t time_ms = tablet->joining() ? note.tablet_time_ms : 0;
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt, time_ms});
     } else {
       repeats.push_back(Repeat(*tablet, note));
     }
