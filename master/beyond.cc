@@ -18,7 +18,9 @@ void Beyond::Take(const Image& image, const ServerName& server, const Report& re
     if (!tablet && (image.NamedByIntent(id) || image.NamedByMerge(id))) found.undrawn = id.value;
     const TableEntry* table = tablet ? image.Table(tablet->table()) : nullptr;
     if (table && load.schemaVersion > table->node.schema.schemaVersion) found.schema = table->id();
-    if (tablet && EpochOf(load) > tablet->node.info.epoch) found.ahead.insert(tablet->id());
+    // Where the merge that it is frozen for was decided, another that thaws it would serve what is merged.
+    const bool merged = load.__isset.frozenInto && static_cast<uint64_t>(load.frozenInto) >= image.next_id();
+    if (tablet && (merged || EpochOf(load) > tablet->node.info.epoch)) found.ahead.insert(tablet->id());
   }
   for (const TabletId tablet : found.ahead) ++ahead_[tablet];
   Forget(server);

@@ -69,6 +69,18 @@ class MasterAdoptTest : public ::testing::Test {
     EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing(table).empty(); }, 120s))
         << cluster().WhyNotServing(table);
   }
+  idl::MergeTabletsReply Merge(const std::string& key, int32_t deadline_ms = 0) {
+    idl::MergeTabletsRequest request;
+    request.table = "carts";
+    request.key = key;
+    request.deadlineMs = deadline_ms;
+    return cluster().Call(&idl::MasterServiceCobSvIf::mergeTablets, request, 120s).value_or(idl::MergeTabletsReply());
+  }
+  void MustAdopt() {
+    const auto done = Adopt(true);
+    ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
+    WaitServing("carts");
+  }
   void RestartServers() {
     for (auto& server : cluster().servers()) server->Stop();
     for (auto& server : cluster().servers()) server->Start();
@@ -494,6 +506,80 @@ TEST_F(MasterAdoptTest, AnIntentThatWasOutrun) {
   EXPECT_EQ(Ranges(), ranges);
   EXPECT_FALSE(Node(parent).__isset.split);
   EXPECT_TRUE(cluster().Tablets().contains(child));
+}
+
+// The catalog had begun a merge, which came to nothing; since, one of the two was merged with its other neighbour.
+TEST_F(MasterAdoptTest, AnIntentToMergeWithWhatIsGoneGoes) {
+  Begin({});
+  Create("carts");
+  for (auto& server : cluster().servers()) server->hold_freezes = true;
+  (void)Merge("m", 300);
+  const int64_t right = std::prev(cluster().Tablets().end())->first;
+  ASSERT_TRUE(Node(right).__isset.merge);
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_TRUE(cluster().RunUntil([&] { return !Node(right).__isset.merge; }, 60s));
+  for (auto& server : cluster().servers()) server->hold_freezes = false;
+  WaitServing("carts");
+  cluster().scheduler().RunFor(2s);
+  ASSERT_EQ(Merge("f").header.code, idl::Code::OK);
+  WaitServing("carts");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  MustAdopt();
+  EXPECT_EQ(Ranges(), ranges);
+  EXPECT_TRUE(cluster().RunUntil([&] { return !Node(right).__isset.merge; }, 60s)) << "and nobody would end it";
+  MustSplit("t");
+}
+
+// Merged since, and split elsewhere: no one tablet has all that either of the two had.
+TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
+  Begin({});
+  Create("carts", {"m"});
+  auto older = cluster().coordination().TakeSnapshot();
+  ASSERT_EQ(Merge("m").header.code, idl::Code::OK);
+  WaitServing("carts");
+  cluster().scheduler().RunFor(2s);
+  MustSplit("f");
+  const std::string ranges = Ranges();
+  Restore(std::move(older));
+  EXPECT_THAT(Adopt(false).problems, IsEmpty());
+  MustAdopt();
+  EXPECT_EQ(Ranges(), ranges);
+}
+
+// One alone had united the two when the catalog lost the merge: the others' copies of them go once there are others of it.
+class MasterAdoptUnitedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptUnitedTest, ::testing::Bool());
+TEST_P(MasterAdoptUnitedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
+  Begin({});
+  Create("carts", {"m"});
+  const auto before = cluster().Tablets();
+  const std::string primary = before.begin()->second.primary;
+  for (auto& server : cluster().servers()) server->hold_joins = server->name() != primary;
+  for (auto& server : cluster().servers()) server->hold_freezes = GetParam();
+  if (GetParam()) (void)Merge("m", 300);
+  ASSERT_EQ(Node(before.begin()->first).__isset.merge, GetParam());
+  auto older = cluster().coordination().TakeSnapshot();
+  for (auto& server : cluster().servers()) server->hold_freezes = false;
+  (void)Merge("m", 3'000);
+  ASSERT_EQ(cluster().Tablets().size(), 1u);
+  const int64_t merged = cluster().Tablets().begin()->first;
+  ASSERT_TRUE(cluster().server(static_cast<size_t>(primary.back() - '1')).replicas().contains(merged));
+  Restore(std::move(older));
+  ASSERT_EQ(Adopt(true).header.code, idl::Code::OK);
+  bool kept = true;
+  const auto copied = [&] {
+    if (Node(merged).info.voters.size() == 3) return true;
+    for (auto& server : cluster().servers()) {
+      const auto& has = server->replicas();
+      const bool whole = has.contains(merged) && !has.at(merged).incomplete;
+      kept = kept && (whole || (has.contains(before.begin()->first) && has.contains(before.rbegin()->first)));
+    }
+    return false;
+  };
+  ASSERT_TRUE(cluster().RunUntil(copied, 60s)) << cluster().WhyNotServing("carts");
+  EXPECT_TRUE(kept) << "one copy was left of all";
+  WaitServing("carts");
 }
 
 }  // namespace

@@ -243,6 +243,24 @@ TEST_F(MasterMergeTest, WithoutAnswersItIsGivenUp) {
   ExpectGivenUp();
 }
 
+// The link between master and primary is down, all others are well: nobody else would have it led again.
+TEST_F(MasterMergeTest, WhoDoesNotReachTheMasterIsThawedToo) {
+  Begin();
+  FakeServer& primary = ServerOf(left_.primary);
+  primary.lose_freeze_answers = true;
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Frozen(left_); }, 10s));
+  primary.silent = primary.deaf = true;
+  const auto goes_on = [&] {
+    const idl::TabletInfo now = Tablet("");
+    return now.primary != left_.primary && ServerOf(now.primary).Leads(now.tabletId, now.epoch);
+  };
+  EXPECT_TRUE(cluster().RunUntil(goes_on, 20s)) << "it takes no write";
+  EXPECT_TRUE(cluster().RunUntil([&] { return !IntentsOpen(); }, 20s));
+  primary.silent = primary.deaf = false;
+  ExpectGivenUp();
+}
+
 // The switch's proof: intents that go before a later epoch leave both frozen for ever.
 TEST_F(MasterMergeTest, WithoutAThawBothWouldStayFrozen) {
   Begin();
@@ -355,6 +373,7 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   EXPECT_NE(Tablet("").primary, merged.primary);
   EachServer([](FakeServer& server) { server.hold_joins = false; });
   ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
+  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId) << "the later freeze's";
   primary.Start();
   WaitServing();
   EXPECT_FALSE(Joining());

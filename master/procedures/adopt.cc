@@ -207,6 +207,26 @@ class Planner {
     plan_.tablets.push_back(std::move(adopted));
   }
 
+  // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it any more.
+  bool CoveredByLater(const idl::TabletInfo& info) const {
+    if (tablets_.contains(info.tabletId)) return false;
+    std::map<std::string, const idl::KeyRange*> later;  // by start key
+    for (const idl::AdoptedTablet& other : plan_.tablets) {
+      if (other.tablet.tableId == info.tableId && other.tablet.tabletId > info.tabletId) later[other.tablet.range.startKey] = &other.tablet.range;
+    }
+    std::string at = info.range.startKey;
+    bool some = false;
+    for (const auto& [start, range] : later) {
+      const bool ends_before = !range->endKey.empty() && range->endKey <= at;
+      if (ends_before) continue;
+      if (start > at) return false;
+      some = true;
+      at = range->endKey;
+      if (at.empty() || (!info.range.endKey.empty() && at >= info.range.endKey)) return some;
+    }
+    return false;
+  }
+
   // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the greater id the
   // upper half, a merge all. Where one that was made later has all of a tablet's range, that one was merged.
   void Supersede() {
@@ -218,7 +238,7 @@ class Planner {
       return std::ranges::any_of(plan_.tablets, [&](const idl::AdoptedTablet& other) { return within(other.tablet, info); });
     };
     for (const auto& [id, tablet] : image_.tablets()) {
-      if (!made_later(tablet.node.info)) continue;
+      if (!made_later(tablet.node.info) && !CoveredByLater(tablet.node.info)) continue;
       plan_.superseded.insert(id);
       plan_.notes.push_back("tablet " + std::to_string(id.value) + " was merged, since, into one that is adopted: it goes");
     }
@@ -354,6 +374,16 @@ Adoption PlanAdoption(const Image& image, const Servers& servers, const std::vec
   return Planner(image, servers, without).Run();
 }
 
+namespace {
+
+// The other of the two goes on with its intent, too.
+bool KeepsIntent(const Image& image, const Adoption& plan, const TabletEntry& tablet) {
+  const TabletEntry* other = tablet.merging() ? image.Tablet(tablet.neighbour()) : nullptr;
+  return other && other->merging() && other->neighbour() == tablet.id() && !plan.superseded.contains(other->id());
+}
+
+}  // namespace
+
 Result<Change> AdoptCluster::Next(const Image& image) const {
   const Adoption plan = PlanAdoption(image, context_.servers, without_);
   if (!plan.problems.empty()) return Error(Code::kConditionFailed, plan.problems.front());
@@ -369,6 +399,18 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
   }
   for (const TabletId tablet : plan.superseded) {
     LOG(WARNING) << "tablet " << tablet << " goes: it was merged into one that is adopted";
+    // No later look at the catalog would find the intent that it leaves to a tablet that is not adopted.
+    const TabletEntry* gone = image.Tablet(tablet);
+    const TabletEntry* other = gone->merging() ? image.Tablet(gone->neighbour()) : nullptr;
+    const bool stays = other && other->merging() && other->neighbour() == tablet && !plan.superseded.contains(other->id());
+    const bool adopted = other && std::ranges::any_of(plan.tablets, [&](const idl::AdoptedTablet& planned) {
+                           return planned.tablet.tabletId == other->node.info.tabletId;
+                         });
+    if (stays && !adopted) {
+      idl::TabletNode node = other->node;
+      node.__isset.merge = false;
+      change.PutTablet(std::move(node));
+    }
     change.EraseTablet(tablet);
   }
   for (const idl::AdoptedTablet& tablet : plan.tablets) {
@@ -377,8 +419,8 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     const TabletEntry* known = image.Tablet(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)});
     const bool same_range = known && known->node.info.range == tablet.tablet.range;
     if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
-    // A merge that is under way is given up, for its epoch; one that is done may still have to be united.
-    if (known && known->merging()) node.__set_merge(known->node.merge);
+    // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be united.
+    if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);
     if (same_range && known->joining()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
     const auto parent = plan.parents.find(tablet.tablet.tabletId);

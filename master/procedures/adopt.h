@@ -10,7 +10,9 @@
 //             split knows it to be committed. A split that the catalog has begun is left to be completed, unless another one
 //             came after it. No two tablets may come to overlap, and of a parent nothing is adopted without its children.
 //             What lies within one of a greater id that is whole was merged into it: that one's replicas are made only
-//             once the catalog has it in the place of the others. Those go.
+//             once the catalog has it in the place of the others. Those go; so does one that nobody reports and that several
+//             of greater ids have the whole range of: merged, and that split elsewhere. An intent to merge with one that
+//             goes does not stay.
 //             Epochs and the next id are set kMargin above all reports: a server that is away may have led, or hold, some
 //             that nobody else knows, and none must be drawn again.
 // Requires:   every server that is known lives and has said what it holds, unless an operator names it as gone for good:

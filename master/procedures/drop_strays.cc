@@ -5,11 +5,21 @@
 #include <algorithm>
 
 #include "common/base/planted_bug.h"
+#include "master/catalog/table_rules.h"
 
 namespace ebla::master {
 namespace {
 
 constexpr size_t kTabletsPerOrderMax = 256;
+
+// Frozen for a tablet that has not as many voters as its table wants: adopted from one that alone had united what it was merged
+// of (PROTOCOL 24), it has no other copy than these.
+bool LastCopy(const Image& image, const idl::TabletLoad& load) {
+  if (!load.__isset.frozenInto || Planted(PlantedBug::parents_are_strays)) return false;
+  const TabletEntry* into = image.Tablet(TabletId{static_cast<uint64_t>(load.frozenInto)});
+  const TableEntry* table = into ? image.LivingTable(*into) : nullptr;
+  return table && into->node.info.voters.size() < ReplicasOf(table->node.schema);
+}
 
 }  // namespace
 
@@ -39,6 +49,7 @@ Strays FindStrays(const Image& image, const ServerName& server, const Report& re
     if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id) || image.NamedByMerge(id))) continue;
     // Of what it was merged into, this server may yet have to be made a replica.
     if (image.MergedInto(id) && !Planted(PlantedBug::parents_are_strays)) continue;
+    if (!tablet && LastCopy(image, load)) continue;
     idl::DropTablet order;
     order.tabletId = load.tabletId;
     // The configuration that removed it: the catalog's where it still has one, else one past all it can have had.

@@ -69,6 +69,7 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.item.version = tablet->version;
   fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
   fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
+  fencing.item.tablet_time_ms = wanted.tablet_time_ms;
   fencing.voters = tablet->node.info.voters;
   fencing.recovery = wanted.recovery;
   if (wanted.recovery) {
@@ -194,8 +195,8 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   }
   item.title = Title::kFenced;
   item.presumed = choice.presumed;
-  item.tablet_time_ms = choice.tablet_time_ms;
-  item.time_of_day_ms = choice.time_of_day_ms;
+  item.tablet_time_ms = std::max(item.tablet_time_ms, choice.tablet_time_ms);
+  if (item.tablet_time_ms == 0) item.time_of_day_ms = choice.time_of_day_ms;
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;

@@ -15,6 +15,8 @@ namespace {
 
 // Between orders that came to nothing yet: writes wait meanwhile.
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
+// A primary that is asked for a later epoch in vain is done without, after so long.
+constexpr Duration kThawPatience = std::chrono::seconds(2);
 // One that lives and cannot unite them is copied to, after so long.
 constexpr Duration kJoinPatience = std::chrono::seconds(30);
 // After a replica has come to where it was moved, for the next step.
@@ -405,9 +407,13 @@ void MergeTablets::GiveUp(std::string why, Done done) {
 }
 
 void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done done) {
-  const auto over = [](const TabletEntry& tablet) {
-    return tablet.node.info.epoch > tablet.node.merge.epoch || Planted(PlantedBug::give_up_without_thaw);
+  // Not before it is led in that epoch: till then its primary may be frozen still.
+  const auto over = [this](const TabletEntry& tablet) {
+    const bool later = tablet.node.info.epoch > tablet.node.merge.epoch && steward_.IsLed(tablet);
+    return later || Planted(PlantedBug::give_up_without_thaw);
   };
+  if (!thawing_since_) thawing_since_ = context_.executor.Now();
+  const bool late = context_.executor.Now() - *thawing_since_ >= kThawPatience;
   bool some = false;
   std::string waits;
   for (const TabletEntry* tablet : {&left, &right}) {
@@ -415,7 +421,8 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
     some = some || over(*tablet);
     if (over(*tablet)) continue;
     waits = "the merge is given up, and tablet " + Id(tablet->id()) + " is taken to a later epoch: " + why_.message();
-    steward_.NextEpochOf(tablet->id());
+    if (late) steward_.FenceFrom(tablet->id());
+    if (!late && tablet->node.info.epoch <= tablet->node.merge.epoch) steward_.NextEpochOf(tablet->id());
   }
   if (!some) return done(Progress::Later(Error(Code::kUnavailable, std::move(waits))));
   auto decide = [two = two_, into = into_, over](const Image& image) -> Result<Change> {

@@ -11,11 +11,12 @@
 // time, by the same intents as an operator's moves. Nothing but this master's patience remembers what for.
 // Giving up:  Where no two answers are there within kFreezePatience, a primary refuses, an epoch or a voter has changed: both
 //             intents are marked, so that no other master goes on; then each side is taken to a later epoch, which ends its
-//             freeze, and its intent goes. Both pause no longer than that.
+//             freeze, and its intent goes once it is led there. Both pause no longer than that. A primary that cannot be had
+//             to go on there is fenced.
 // Resumption: the intents and `merged` say everything. Whoever comes to be master orders the same FREEZE again, goes on
 //             giving up, or goes on telling the voters.
 // Invariants: 1. The two are replaced only in the epochs in which they are frozen, by versions of their znodes.
-//             2. An intent goes only with its tablet, or once its tablet's epoch is above its own.
+//             2. An intent goes only with its tablet, or once its tablet is led in an epoch above its own.
 //             3. `merged` goes only once a majority has the tablet, led, and no voter that lives may yet unite the two, or has
 //                had long enough.
 // Threads:    thread-compatible; the master's executor.
@@ -103,6 +104,7 @@ class MergeTablets final : public Procedure {
   std::map<TabletId, idl::FreezeResult> frozen_;  // answered
   bool refused_ = false;              // by a primary, for good
   Status why_;                        // it has come no further
+  std::optional<MonotonicTime> thawing_since_;
   // Orders under way.
   uint64_t round_ = 0;
   size_t waiting_ = 0;

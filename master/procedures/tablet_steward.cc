@@ -32,6 +32,14 @@ BatchItem SameMembers(const TabletEntry& tablet) {
   return item;
 }
 
+// Somebody has what it was to become: the catalog was restored from before that was decided.
+bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
+  return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
+           const Report* report = item.second.CurrentReport();
+           return report && report->Find(tablet.into());
+         });
+}
+
 }  // namespace
 
 TabletSteward::TabletSteward(const Context& context, std::function<void(TableId)> on_change)
@@ -96,7 +104,7 @@ bool TabletSteward::AllReported() const {
 }
 
 TabletSteward::Need TabletSteward::NeedByReports(const TabletEntry& tablet, const Note& note) const {
-  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id())) return Need::kNothing;
+  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id()) || MergedSince(context_.servers, tablet)) return Need::kNothing;
   if (tablet.creating()) return NeedOfCreating(tablet, note);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
@@ -138,7 +146,9 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
   if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
   // Between a change of membership and its Configure a master died.
   if (led && led < tablet.epoch() && !(noted && note.refused)) {
-    return load->barrierCommitted || Planted(PlantedBug::overlapping_membership) ? Need::kConfigure : Need::kNothing;
+    if (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) return Need::kConfigure;
+    // Adopted alone: those whom its Barrier waits for are voters no more.
+    return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
   }
   // Between its release and the compare-and-set a master died, or could not reach the coordinator.
   if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
@@ -146,8 +156,9 @@ TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, cons
 }
 
 // A majority of the followers follow this very primary, in this epoch or in one of its that it has been told to leave,
-// and hear nothing from it.
+// and hear nothing from it. Or this master does not, and has to.
 bool TabletSteward::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
+  if (note.fenced_from == tablet.epoch()) return true;
   const idl::TabletInfo& info = tablet.node.info;
   const MonotonicTime now = context_.executor.Now();
   size_t silent = 0;
@@ -235,6 +246,22 @@ void TabletSteward::Outgrow(TabletId id, Epoch promised) {
 
 void TabletSteward::NextEpochOf(TabletId id) {
   if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
+}
+
+void TabletSteward::FenceFrom(TabletId id) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) return;
+  notes_[id].fenced_from = tablet->epoch();
+  Consider(id);
+}
+
+bool TabletSteward::IsLed(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  if (note != notes_.end() && note->second.led && note->second.epoch == tablet.epoch()) return true;
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  return load && load->leading && load->epoch == tablet.node.info.epoch;
 }
 
 void TabletSteward::NoteBorn(TabletId child) {
@@ -376,7 +403,9 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
       const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
       handovers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
-      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
+      // Of what is yet to be united no voter knows the time: the freezes' answers said it.
+      const int64_t time_ms = tablet->joining() ? note.tablet_time_ms : 0;
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt, time_ms});
     } else {
       repeats.push_back(Repeat(*tablet, note));
     }

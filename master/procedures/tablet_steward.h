@@ -44,6 +44,10 @@ class TabletSteward {
   // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split can be
   // told (PROTOCOL 12). Nothing, where it is not settled.
   void NextEpochOf(TabletId tablet);
+  // Fences it, and has another lead, if any other can: its primary lives, and nothing from this master comes of that.
+  void FenceFrom(TabletId tablet);
+  // Whether it is led in the catalog's epoch, as its primary has reported or told this master.
+  bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
   // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure. Where
@@ -86,6 +90,7 @@ class TabletSteward {
     Incarnation incarnation;
     bool led = false;
     bool refused = false;  // the primary will not lead it
+    Epoch fenced_from;     // in this epoch its primary is done without, though it lives
     MonotonicTime since;
     // What to say when that Configure is to be repeated.
     Title title = Title::kBorn;

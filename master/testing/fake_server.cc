@@ -384,6 +384,7 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   const auto node = coordination_.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(order.tabletId)}));
   const bool creating = node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
   if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
+  times_told[order.tabletId] = order.tabletTimeMs;
   replica.led = replica.leading = order.epoch;
   replica.voters = order.voters;
   replica.learners = order.learners;
