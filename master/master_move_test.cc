@@ -330,6 +330,42 @@ TEST_F(MasterMoveTest, AServerThatWritesItsNodeMeanwhileIsNotInTheWay) {
   }
 }
 
+// Whoever waits for it is told so for good: a client that asked once more would undo it.
+TEST_F(MasterMoveTest, WhoWaitsForAMoveThatIsCancelledIsToldForGood) {
+  Begin(4);
+  const idl::TabletInfo before = Tablet();
+  ServerNamed(NoHolder()).mute = true;
+  idl::MoveTabletRequest request;
+  request.table = "carts";
+  request.fromServer = before.voters[0];
+  request.toServer = NoHolder();
+  request.deadlineMs = 30'000;
+  auto answer = std::make_shared<std::optional<idl::MoveTabletReply>>();
+  auto& leader = cluster().master(*cluster().Leader());
+  leader.executor->Post([service = leader.master->service(), request, answer] {
+    service->moveTablet([answer](const idl::MoveTabletReply& reply) { *answer = reply; }, request);
+  });
+  ASSERT_TRUE(cluster().RunUntil([&] { return !Tablet().learners.empty(); }, 10s));
+  request.cancel = true;
+  ASSERT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::moveTablet, request)->header.code, idl::Code::OK);
+  ASSERT_TRUE(cluster().RunUntil([&] { return answer->has_value(); }, 5s));
+  EXPECT_EQ((*answer)->header.code, idl::Code::CONDITION_FAILED) << (*answer)->header.message;
+}
+
+TEST_F(MasterMoveTest, ADrainThatIsEndedKeepsWhatItHas) {
+  Begin(4, 3, {"d", "h", "p"});
+  const std::string emptied = Tablet().primary;
+  const size_t had = ReplicasOn(emptied);
+  for (auto& server : cluster().servers()) server->mute = server->name() == NoHolder();  // so that moves take their time
+  ASSERT_EQ(Drain(emptied).header.code, idl::Code::OK);
+  ASSERT_TRUE(cluster().RunUntil([&] { return Moves(Tablet().tabletId); }, 10s));
+  ASSERT_EQ(Drain(emptied, false).header.code, idl::Code::OK);
+  for (auto& server : cluster().servers()) server->mute = false;
+  cluster().scheduler().RunFor(30s);
+  EXPECT_EQ(ReplicasOn(emptied), had);
+  ExpectWhole();
+}
+
 TEST_F(MasterMoveTest, ARemovalWhoseOutcomeIsUnknownIsReadAnew) {
   Begin(4);
   const std::string name = NoHolder();

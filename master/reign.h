@@ -106,6 +106,8 @@ class Reign {
     std::string reason = {};  // for that, in numbers
   };
   void SetServer(const ServerName& server, ServerChange change, Done done);
+  // Ends the moves that a drain of the server has begun, as far as they can be ended: it drains no longer.
+  void EndMovesOf(const ServerName& server, Duration patience, Done done);
   std::string WhyNotDrained(const ServerName& server) const { return keeper_.WhyNotDrained(server); }
 
   // Ends what is under way by that id (procedure_list.h), so that everything is as before; `done` with what becomes of it, for

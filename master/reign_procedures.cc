@@ -69,29 +69,34 @@ void Reign::CancelMerge(TabletId left) {
   if (right != starts.end()) runner_.Poke(MergeTabletsName({left, right->second}));
 }
 
-// With the moves that it has begun, as far as they can be ended.
+// With the moves that it has begun.
 void Reign::EndDrain(const ServerName& server, Duration patience, coordination::Callback<Result<std::string>> done) {
-  auto on_undrained = [this, server, patience, done = std::move(done)](Status status) mutable {
+  auto on_ended = [done = std::move(done), server](Status status) mutable {
     if (!status.ok()) return done(Error(std::move(status)));
-    Request request;
-    request.done = [done = std::move(done), server](Status status) mutable {
-      if (!status.ok()) return done(Error(std::move(status)));
-      done("cancelled: " + server + " takes replicas again; what has moved stays where it is");
-    };
-    request.decide = [server](const Image& image) -> Result<Change> {
-      std::vector<TabletId> ended;
-      for (const TabletId id : image.HeldBy(server)) {
-        const TabletEntry& tablet = *image.Tablet(id);
-        const idl::MoveIntent& move = tablet.node.move;
-        const bool its = tablet.node.__isset.move && move.fromServer == server && move.askedBy == idl::AskedBy::DRAIN;
-        if (its && CheckCancel(image, id).ok()) ended.push_back(id);
-      }
-      return CancelMoves(image, ended);
-    };
-    request.start = [] {};
-    Submit(std::move(request), patience);
+    done("cancelled: " + server + " takes replicas again; what has moved stays where it is");
   };
-  SetServer(server, {.draining = false, .maintenance = std::nullopt}, std::move(on_undrained));
+  SetServer(server, {.draining = false, .maintenance = std::nullopt},
+            [this, server, patience, on_ended = std::move(on_ended)](Status status) mutable {
+              if (!status.ok()) return on_ended(std::move(status));
+              EndMovesOf(server, patience, std::move(on_ended));
+            });
+}
+
+void Reign::EndMovesOf(const ServerName& server, Duration patience, Done done) {
+  Request request;
+  request.done = std::move(done);
+  request.decide = [server](const Image& image) -> Result<Change> {
+    std::vector<TabletId> ended;
+    for (const TabletId id : image.HeldBy(server)) {
+      const TabletEntry& tablet = *image.Tablet(id);
+      const idl::MoveIntent& move = tablet.node.move;
+      const bool its = tablet.node.__isset.move && move.fromServer == server && move.askedBy == idl::AskedBy::DRAIN;
+      if (its && CheckCancel(image, id).ok()) ended.push_back(id);
+    }
+    return CancelMoves(image, ended);
+  };
+  request.start = [] {};
+  Submit(std::move(request), patience);
 }
 
 namespace {

@@ -267,12 +267,19 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
     Reign::ServerChange change;
     if (request.__isset.draining) change.draining = request.draining;
     if (request.__isset.maintenance) change.maintenance = request.maintenance;
-    reign.SetServer(request.name, change, [this, cob, name = request.name](Status status) {
+    auto answer = [this, cob, name = request.name](Status status) {
       idl::SetServerReply reply;
       SetHeader(reply.header, status);
       const Reign* now = master_ ? master_->reign() : nullptr;
       if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
       cob(reply);
+    };
+    if (change.draining.value_or(true)) return reign.SetServer(request.name, change, std::move(answer));
+    // It keeps what it has: what its drain has begun ends, too.
+    reign.SetServer(request.name, change, [this, name = request.name, answer = std::move(answer)](Status status) mutable {
+      Reign* now = master_ ? master_->reign() : nullptr;
+      if (!status.ok() || !now) return answer(std::move(status));
+      now->EndMovesOf(name, Patience(0), std::move(answer));
     });
   });
 }

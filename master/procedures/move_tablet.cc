@@ -178,7 +178,8 @@ void MoveTablet::Step(coordination::Callback<Progress> done) {
   const bool left = !IsIn(move_.from, info.voters);
   if (left && IsIn(move_.to, info.voters)) return done(Progress::Done());
   if (!tablet->node.__isset.move) {
-    return done(Progress::Done(Error(Code::kUnavailable, "the move was ended: cancelled, or server " + move_.to +
+    // Not to be asked for again by whoever waits for it: that would undo the cancelling.
+    return done(Progress::Done(Error(Code::kConditionFailed, "the move was ended: cancelled, or server " + move_.to +
                                                              " takes nothing any more; replicas are on " + Joined(info.voters))));
   }
   const bool votes = IsIn(move_.to, info.voters);
