@@ -24,6 +24,8 @@
 namespace ebla::sim {
 namespace {
 
+constexpr int64_t kCopyOfLargeLeast = 128'000;  // bytes a second
+
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
@@ -96,7 +98,7 @@ class Run {
     shape.log_entries_kept_max = kKept[scheduler_.Random(kKept.size())];
     if (scheduler_.Random(2) == 0) {  // copies take their time
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
-      shape.copy_bytes_per_second = (workload_.large ? 128'000 : 8'000) << scheduler_.Random(6);
+      shape.copy_bytes_per_second = (workload_.large ? kCopyOfLargeLeast : 8'000) << scheduler_.Random(6);
     }
     workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     return shape;
@@ -284,7 +286,9 @@ void Run::AddOrders(Nemesis::Hooks& hooks) {
     admin_->admin().SplitTablet(kTable, GroupPrefix(FirstGroupOf(*known) + 1), client::Once<Result<TabletSplit>>(ignored));
   };
   hooks.write = [this, place](int server, TabletId tablet, bool large, std::function<void()> done) {
-    if (const auto at = place(server, tablet)) stale_->Write(*at, large, std::move(done));
+    // Where copies crawl, one that has such a value would outlast the run's patience.
+    const bool fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
+    if (const auto at = place(server, tablet)) stale_->Write(*at, large && fits, std::move(done));
   };
   hooks.read = [this, place](int server, TabletId tablet, const Read& read) {
     if (const auto at = place(server, tablet)) stale_->Get(*at, read);
