@@ -53,14 +53,15 @@ class ShardSplitTest : public SplitFixture {
   }
   // A write whose answer is not waited for.
   using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
-  Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0) {
+  Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0,
+            idl::WriteLevel::type level = idl::WriteLevel::PRIMARY) {
     idl::WriteRequest request;
     request.header.tableId = kTable;
     request.header.deadlineMs = deadline_ms;
     request.header.__set_tabletTimeMs(static_cast<int64_t>(View(server)->time.at.value));
     request.clientId = client;
     request.sequence = sequence;
-    request.level = idl::WriteLevel::PRIMARY;
+    request.level = level;
     request.firstIncomplete = 1;
     request.writes = std::move(writes);
     auto reply = std::make_shared<std::optional<idl::WriteReply>>();
@@ -335,6 +336,40 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   EXPECT_EQ(Value(next, "p"), "2");
   Start("ts-1");
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
+}
+
+// PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. What the note would say, SPLIT
+// says: neither before it is applied again nor afterwards does a restarted primary lead the child's epoch once more.
+TEST_F(ShardSplitTest, ThePrimaryForgetsThatItLedTheChildAndDoesNotLeadItAgain) {
+  const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
+  Lead(all);
+  bool split = false;
+  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { split = true; }, Order("m", kChild));
+  ASSERT_TRUE(Until([&] { return View("ts-1", kChild) != nullptr; }, 5s));
+  at("ts-1").disk.SetStalled(true);
+  const Asked put = Ask("ts-1", 9, 1, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY);
+  ASSERT_TRUE(Until([&] { return put->has_value(); }, 5s)) << "its followers are a majority";
+  ASSERT_EQ((*put)->header.code, Code::OK) << (*put)->header.message;
+  at("ts-1").disk.SetStalled(false);
+  Crash("ts-1");
+  Start("ts-1");
+  ASSERT_EQ(View("ts-1", kChild), nullptr) << "the crash was to lose what the child's state said";
+  const auto leads_it_again = [&] {
+    Configure(1, {"ts-1", all, {}, kChild, "m", ""}, /*fenced=*/true);
+    Until([] { return false; }, 3s);
+    const auto view = View("ts-1", kChild);
+    return view != nullptr && view->role == RoleKind::kPrimary;
+  };
+  EXPECT_FALSE(leads_it_again());
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
+  ASSERT_TRUE(Configure(2, {"ts-2", all, {}}, /*fenced=*/true));
+  ASSERT_TRUE(Until([&] { return View("ts-1", kChild) != nullptr; }, 10s));
+  EXPECT_FALSE(leads_it_again());
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}, kChild));
+  const std::string next = View("ts-3", kChild)->last_appended > View("ts-2", kChild)->last_appended ? "ts-3" : "ts-2";
+  ASSERT_TRUE(Configure(2, {next, all, {}, kChild, "m", ""}, /*fenced=*/true));
+  ASSERT_TRUE(Serves(next, kChild));
+  EXPECT_EQ(Value(next, "p"), "2");
 }
 
 // PROTOCOL 6, 13: who has not applied SPLIT promises for the child all the same, and the child starts from that.

@@ -95,6 +95,17 @@ TEST_F(ClientCoreTest, SplitsAndMergesCostNothingToTheCaller) {
   EXPECT_EQ(cluster_.counts().wrong_place, 2);
 }
 
+// The master completes a split last: whoever asked it just then would wait for that.
+TEST_F(ClientCoreTest, ASplitIsFollowedWithoutTheMaster) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  ASSERT_TRUE(Put(table, "g", "2"));
+  const int before = cluster_.counts().locates;
+  cluster_.Split("t", "c");
+  EXPECT_EQ(Value(table, "a") + Value(table, "g") + Value(table, "b") + Value(table, "h"), "12NOT_FOUNDNOT_FOUND");
+  EXPECT_EQ(cluster_.counts().locates, before);
+}
+
 TEST_F(ClientCoreTest, ServersThatPointAtEachOtherEndAtTheDeadline) {
   const TablePtr table = Open();
   cluster_.AnswerNext("ts-1", idl::Code::NOT_PRIMARY, 100'000);

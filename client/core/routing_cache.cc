@@ -94,11 +94,12 @@ void RoutingCache::Learn(const Place& place) {
       inherited = inherited == 0 ? heard : std::min(inherited, heard);
     }
     places_.erase(old->range.start);
-    // Of the same tablet nothing remains: what is not in its new range has gone to another.
-    if (old->tablet == place.tablet) continue;
-    if (old->range.start < place.range.start) Insert(*old, {old->range.start, place.range.start});
-    if (!place.range.end.empty() && (old->range.end.empty() || old->range.end > place.range.end)) {
-      Insert(*old, {place.range.end, old->range.end});
+    const bool ends_later = !place.range.end.empty() && (old->range.end.empty() || old->range.end > place.range.end);
+    if (old->tablet != place.tablet) {
+      if (old->range.start < place.range.start) Insert(*old, {old->range.start, place.range.start});
+      if (ends_later) Insert(*old, {place.range.end, old->range.end});
+    } else if (old->epoch == place.epoch && ends_later) {
+      Insert(*old, {place.range.end, old->range.end});  // invariant 5
     }
   }
   if (covered) return;

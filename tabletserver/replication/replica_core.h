@@ -211,7 +211,7 @@ class ReplicaCore {
     return copy_ && !copy_->announced &&
            (copy_->stage == CopyStage::kPreparing || copy_->stage == CopyStage::kCheckpointing);
   }
-  bool LeadIsDurable() const { return durable_.led >= configured_; }
+  bool LeadIsDurable() const { return durable_.led >= configured_ || led_by_split_ == configured_; }
 
   // replica_follow.cc
   // What an epoch's primary says is obeyed; false: it is not the present one.
@@ -238,6 +238,7 @@ class ReplicaCore {
   std::variant<Absent, Follower, Leadership> role_;
   ReplicaLog log_;
   Epoch configured_;
+  Epoch led_by_split_;            // a SPLIT in the parent's log says that this replica leads the epoch
   ServerName primary_;
   std::vector<ServerName> voters_;
   std::vector<ServerName> learners_;

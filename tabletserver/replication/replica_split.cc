@@ -27,6 +27,7 @@ void ReplicaCore::Step(const BecomeChild& input) {
   voters_ = input.voters;
   learners_.clear();
   if (!input.lead) return;
+  led_by_split_ = configured_;
   Leadership::Start start{options_.self, options_.lease, configured_, input.at.lsn, messages_, input.at.lsn.Next()};
   role_.emplace<Leadership>(std::move(start), voters_, learners_);
 }

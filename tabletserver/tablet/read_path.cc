@@ -11,7 +11,7 @@ namespace {
 // Reads of more keys or records than this go to the readers even when everything is in cache.
 constexpr size_t kInlineWeightMax = 200;
 constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version, expiry, field headers
-constexpr int64_t kNotReadyRetryMs = 10;
+constexpr int64_t kNotReadyRetryMs = 5;
 constexpr int64_t kMergedRetryMs = 1;
 constexpr int64_t kFrozenRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;

@@ -185,7 +185,9 @@ ReplicaState TabletCore::StateAtBirth(const BornChild& born) const {
     state.family_lsn = born.split.version.lsn;
   }
   if (state.tombstone) return state;
-  if (born.lead && state.promised <= epoch && state.led < epoch) state.led = epoch;
+  // SPLIT is the note that rule 1 asks for: it names who leads its epoch. So none needs to be durable before the child's
+  // first messages leave, and every later start finds one, at this birth or where SPLIT is applied anew.
+  if (born.split.primary == options_.self) state.led = std::max(state.led, epoch);
   state.promised = std::max(state.promised, epoch);
   return state;
 }
@@ -199,7 +201,8 @@ void TabletCore::Step(const BeginChild& input) {
                      .voters = born.split.voters,
                      .lead = false,
                      .now = now_};
-  become.lead = become.state.led > replica_.state().led;
+  become.lead = born.lead && replica_.state().promised <= born.split.version.epoch &&
+                replica_.state().led < born.split.version.epoch;
   BeginAnew(born.applied.range);
   clock_ = born.clock;
   applied_ = born.applied;

@@ -11,7 +11,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr int64_t kReplayRetryMs = 20;
+constexpr int64_t kReplayRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr int64_t kTransferRetryMs = 5;
 constexpr int64_t kConflictsRetryMs = 1000;
