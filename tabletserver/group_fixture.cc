@@ -248,12 +248,12 @@ idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, in
 }
 
 void GroupFixture::AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
-                            std::function<void(const idl::SplitResult&)> done) {
+                            std::function<void(const idl::SplitResult&)> done, int64_t tablet) {
   Member& member = at(name);
   idl::SplitRequest request;
   request.header = ControlTo(member);
   request.tablets.resize(1);
-  request.tablets[0].tabletId = kTablet;
+  request.tablets[0].tabletId = tablet;
   request.tablets[0].epoch = epoch;
   request.tablets[0].key = key;
   request.tablets[0].childId = child;
@@ -261,8 +261,8 @@ void GroupFixture::AskSplit(const std::string& name, int64_t epoch, const std::s
                                           request);
 }
 
-idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child) {
-  return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done)); });
+idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child, int64_t tablet) {
+  return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done), tablet); });
 }
 
 void GroupFixture::AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
