@@ -240,8 +240,8 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   }));
   EXPECT_EQ(kept->writes[0].server, primary);
   EXPECT_EQ(kept->writes[0].effects.at(0).value, "lonely");
-  const std::string shell = "EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla ";
-  EXPECT_EQ(std::system((shell + "conflict apply undone --all").c_str()), 0);
+  const Shown applied = cluster_->Ebla("conflict apply undone --all");
+  EXPECT_EQ(applied.code, 0) << applied;
   const auto record = table.Get("k");
   ASSERT_TRUE(record) << record.error();
   EXPECT_EQ(record->value, "lonely");

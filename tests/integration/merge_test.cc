@@ -3,22 +3,18 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
 #include <mutex>
 
-#include "test_paths.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::FieldsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -38,15 +34,6 @@ class MergeTest : public ::testing::Test {
     client_ = std::make_unique<Client>(std::move(*client));
   }
   void TearDown() override { EndLoad(); }
-
-  // What `ebla` shows, on both of its streams; its exit code is in code_.
-  std::string Ebla(const std::string& arguments) {
-    const std::string file = cluster_->dir() + "/shown";
-    const int status = std::system(("EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla " + arguments + " >" + file + " 2>&1").c_str());
-    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::ifstream in(file);
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  }
 
   // Every thread writes keys of its own and reads back what it wrote last, each second time in a session.
   void BeginLoad(int threads) {
@@ -109,7 +96,6 @@ class MergeTest : public ::testing::Test {
   std::mutex mutex_;
   std::vector<std::string> failures_;
   std::map<std::string, std::string> written_;  // at the end of the load
-  int code_ = -1;
 };
 
 TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterACrash) {
@@ -120,19 +106,17 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
   BeginLoad(4);
   ASSERT_TRUE(GoesOn(200));
   for (const char* key : {"m", "f", "t"}) {
-    const std::string said = Ebla(std::string("tablet split carts --at ") + key);
-    ASSERT_EQ(code_, 0) << said;
+    const Shown said = cluster_->Ebla(std::string("tablet split carts --at ") + key);
+    ASSERT_EQ(said.code, 0) << said;
     ASSERT_TRUE(GoesOn(200));
   }
   for (const char* key : {"t", "f"}) {
-    const std::string said = Ebla(std::string("tablet merge carts --at ") + key);
-    EXPECT_EQ(code_, 0) << said;
-    EXPECT_THAT(said, HasSubstr("OK  tablet"));
+    EXPECT_THAT(cluster_->Ebla(std::string("tablet merge carts --at ") + key), FieldsAre(0, HasSubstr("OK  tablet")));
     ASSERT_TRUE(GoesOn(200));
   }
   EXPECT_EQ(Tablets(), 2u);
-  const std::string small = Ebla("table merge-small carts --below 1GiB");
-  EXPECT_EQ(code_, 0) << small;
+  const Shown small = cluster_->Ebla("table merge-small carts --below 1GiB");
+  EXPECT_EQ(small.code, 0) << small;
   EXPECT_EQ(Tablets(), 1u);
   ASSERT_TRUE(GoesOn(500));
   EndLoad();
@@ -143,13 +127,14 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
     ASSERT_TRUE(restarted.ok()) << restarted;
   }
   ExpectAllThere();
+  Shown checked;
   EXPECT_TRUE(Eventually([&] {
-    Ebla("check carts --tries 1");
-    return code_ == 0;
-  })) << Ebla("check carts --tries 1");
+    checked = cluster_->Ebla("check carts --tries 1");
+    return checked.code == 0;
+  })) << checked;
   // It goes on as any other tablet does.
-  const std::string again = Ebla("tablet split carts --at k");
-  EXPECT_EQ(code_, 0) << again;
+  const Shown again = cluster_->Ebla("tablet split carts --at k");
+  EXPECT_EQ(again.code, 0) << again;
   EXPECT_EQ(Tablets(), 2u);
 }
 
@@ -164,9 +149,9 @@ TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
   EndLoad();
   EXPECT_THAT(failures(), IsEmpty());
   // Its peaks are known for five minutes, and are below what the table asks for now; or else they are forgotten by then.
-  const std::string altered = Ebla("table alter carts --split-ops 1000000");
-  EXPECT_EQ(code_, 0) << altered;
-  EXPECT_TRUE(Eventually([&] { return Tablets() == 1; }, 420s)) << Ebla("balance explain");
+  const Shown altered = cluster_->Ebla("table alter carts --split-ops 1000000");
+  EXPECT_EQ(altered.code, 0) << altered;
+  EXPECT_TRUE(Eventually([&] { return Tablets() == 1; }, 420s)) << cluster_->Ebla("balance explain");
   ExpectAllThere();
 }
 

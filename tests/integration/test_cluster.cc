@@ -1,7 +1,9 @@
 #include "tests/integration/test_cluster.h"
 
 #include <glog/logging.h>
+#include <sys/wait.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -105,6 +107,17 @@ Result<std::string> TestCluster::StandbyMaster() {
   for (const cluster::ProcessView& view : launcher().Describe())
     if (view.role == cluster::Role::kMaster && view.name != leader) return view.name;
   return Error(Code::kNotFound, "there is but one master");
+}
+
+Shown TestCluster::Ebla(const std::string& arguments) const {
+  const std::string command = "EBLA_MASTERS=" + masters_ + " " + kBinaryDir + "/bin/ebla " + arguments + " 2>&1";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return {-1, "cannot run " + command};
+  std::string text;
+  char bytes[4096];
+  for (size_t count = 0; (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, count);
+  const int status = ::pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, std::move(text)};
 }
 
 }  // namespace ebla::testing

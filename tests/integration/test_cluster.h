@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -42,6 +43,13 @@ bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::s
   return true;
 }
 
+// How a command ended, and what it printed on both of its streams.
+struct Shown {
+  int code = -1;  // -1: it could not be run, or did not exit
+  std::string text;
+  friend std::ostream& operator<<(std::ostream& out, const Shown& shown) { return out << "exit code " << shown.code << ": " << shown.text; }
+};
+
 class TestCluster {
  public:
   static Result<std::unique_ptr<TestCluster>> Start(TestClusterOptions options = {});
@@ -56,6 +64,8 @@ class TestCluster {
   // Waits until a master leads, and says which one ("m-2"), or a standby.
   Result<std::string> LeadingMaster();
   Result<std::string> StandbyMaster();
+  // `ebla ARGUMENTS`, as the operator of this cluster runs it in a terminal.
+  Shown Ebla(const std::string& arguments) const;
   const std::string& dir() const { return dir_; }
 
  private:
