@@ -4,11 +4,9 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <atomic>
 #include <map>
-#include <mutex>
 
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/load_fixture.h"
 
 namespace ebla::testing {
 namespace {
@@ -23,29 +21,10 @@ constexpr int kKeys = 520;
 // Letters first, so that splits at letters part them.
 std::string Key(int i) { return std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i / 26); }
 
-class MergeTest : public ::testing::Test {
+class MergeTest : public LoadFixture {
  protected:
-  void Begin(std::vector<std::string> master_flags) {
-    auto started = TestCluster::Start({.servers = 3, .master_flags = std::move(master_flags)});
-    ASSERT_TRUE(started) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client) << client.error();
-    client_ = std::make_unique<Client>(std::move(*client));
-  }
-  void TearDown() override { EndLoad(); }
-
-  // Every thread writes keys of its own and reads back what it wrote last, each second time in a session.
-  void BeginLoad(int threads) {
-    for (int t = 0; t < threads; ++t) {
-      threads_.emplace_back([this, t, threads](const std::stop_token& stop) { Load(stop, t, threads); });
-    }
-  }
-  void EndLoad() {
-    for (std::jthread& thread : threads_) thread.request_stop();
-    threads_.clear();
-  }
-  void Load(const std::stop_token& stop, int first, int step) {
+  // Writes keys of its own and reads back what it wrote last, each second time in a session.
+  void Load(const std::stop_token& stop, int first, int step) override {
     const auto table = client_->OpenTable("carts");
     if (!table) return Fail("cannot open the table: " + table.error().ToString());
     Session session = client_->NewSession();
@@ -62,18 +41,6 @@ class MergeTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     for (auto& [key, value] : written) written_[key] = value;
   }
-  void Fail(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    failures_.push_back(what);
-  }
-  std::vector<std::string> failures() {
-    const std::lock_guard lock(mutex_);
-    return failures_;
-  }
-  bool GoesOn(int64_t more) {
-    const int64_t before = operations_;
-    return Eventually([&] { return operations_ > before + more || !failures().empty(); });
-  }
   size_t Tablets() {
     const auto list = client_->ListTablets("carts");
     return list ? list->size() : 0;
@@ -89,17 +56,11 @@ class MergeTest : public ::testing::Test {
     }
   }
 
-  std::unique_ptr<TestCluster> cluster_;
-  std::unique_ptr<Client> client_;
-  std::vector<std::jthread> threads_;
-  std::atomic<int64_t> operations_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> failures_;
   std::map<std::string, std::string> written_;  // at the end of the load
 };
 
 TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterACrash) {
-  Begin({});
+  Start({});
   CreateTableOptions options;
   options.table.replicas = 3;
   ASSERT_TRUE(client_->CreateTable("carts", options));
@@ -139,7 +100,8 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
 }
 
 TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
-  Begin({"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000", "--merge_history_ms=5000", "--merge_after_split_ms=8000"});
+  Start({.master_flags = {"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000", "--merge_history_ms=5000",
+                          "--merge_after_split_ms=8000"}});
   CreateTableOptions options;
   options.table.replicas = 3;
   options.table.split_ops_per_second = 150;
