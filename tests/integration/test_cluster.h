@@ -28,7 +28,8 @@ struct TestClusterOptions {
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
-  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
+  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher(). What
+  // they start is ended, by ebla-cluster, once the test's process is gone.
   bool shared = false;
 };
 
@@ -71,6 +72,7 @@ class TestCluster {
  private:
   TestCluster(std::string dir, const TestClusterOptions& options);
   Status Open(bool stop_at_end);
+  Status SetWarden() const;
 
   const std::string dir_;
   const bool shared_;
