@@ -358,59 +358,42 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
 }
 
 void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) {
-  idl::ConfigureReply reply;
-  reply.status = Check(request.header);
-  if (reply.status.code == idl::Code::OK) {
-    for (const idl::ConfigureTablet& order : request.tablets) reply.results.push_back(ConfigureOne(order));
-  }
-  cob(reply);
+  cob(ForEachOrder<idl::ConfigureReply>(
+      request, [this](const idl::ConfigureTablet& order, const Replica*, idl::ConfigureResult& result) { result = ConfigureOne(order); }));
 }
 
 void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) {
-  idl::FenceReply reply;
-  reply.status = Check(request.header);
   Duration silence{0};
-  for (const idl::FenceTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FenceResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    result.known = found != replicas_.end();
-    int64_t& promised = result.known ? found->second.promised : promises_[order.tabletId];
-    if (result.known && found->second.failed) {
-      result.status = MakeStatus(found->second.failure, "it has failed");
-    } else if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
+  const auto obey = [&](const idl::FenceTablet& order, Replica* replica, idl::FenceResult& result) {
+    result.known = replica != nullptr;
+    int64_t& promised = replica ? replica->promised : promises_[order.tabletId];
+    if (replica && replica->failed) {
+      result.status = MakeStatus(replica->failure, "it has failed");
+    } else if (order.epoch < promised || (replica && order.epoch <= replica->led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
     } else {
       promised = order.epoch;
-      if (result.known) {
-        Replica& replica = found->second;
+      if (replica) {
         // What it has granted its primary runs out first.
-        if (!replica.leading && replica.epoch > 0) {
-          silence = std::max(silence, replica.heard + kLease - executor_->Now());
+        if (!replica->leading && replica->epoch > 0) {
+          silence = std::max(silence, replica->heard + kLease - executor_->Now());
         }
-        replica.leading = 0;
-        result.lastAppended = replica.last;
-        result.incomplete = replica.incomplete;
+        replica->leading = 0;
+        result.lastAppended = replica->last;
+        result.incomplete = replica->incomplete;
       }
     }
     result.promisedEpoch = promised;
-    reply.results.push_back(result);
-  }
+  };
+  const auto reply = ForEachOrder<idl::FenceReply>(request, obey);
   executor_->After(std::max(Duration{0}, silence), [cob, reply] { cob(reply); });
 }
 
 void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) {
-  idl::DropReply reply;
-  reply.status = Check(request.header);
-  for (const idl::DropTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::ConfigureResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
+  cob(ForEachOrder<idl::DropReply>(request, [this](const idl::DropTablet& order, const Replica* replica, idl::ConfigureResult& result) {
     drop_splits[order.tabletId] = order.splits;
-    const int64_t promised = found == replicas_.end() ? promises_[order.tabletId] : found->second.promised;
-    if (found != replicas_.end() && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, found->second)) {
+    const int64_t promised = replica ? replica->promised : promises_[order.tabletId];
+    if (replica && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, *replica)) {
       ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
     }
     if (order.epoch < promised) {
@@ -420,21 +403,12 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
       replicas_.erase(order.tabletId);
       tombstones_[order.tabletId] = std::max(tombstones_[order.tabletId], order.epoch);
     }
-    reply.results.push_back(result);
-  }
-  cob(reply);
+  }));
 }
 
 void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) {
-  idl::TransferReply reply;
-  reply.status = Check(request.header);
-  for (const idl::TransferTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FenceResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    result.known = found != replicas_.end();
-    Replica* replica = result.known ? &found->second : nullptr;
+  cob(ForEachOrder<idl::TransferReply>(request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
+    result.known = replica != nullptr;
     FakeServer* target = peers_.find(order.target);
     if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
@@ -452,9 +426,7 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
       result.lastAppended = replica->last;
       result.promisedEpoch = replica->promised;
     }
-    reply.results.push_back(result);
-  }
-  cob(reply);
+  }));
 }
 
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {

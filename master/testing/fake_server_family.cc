@@ -64,14 +64,7 @@ bool FakeServer::SplitHere(const idl::SplitTablet& order, Replica& parent) {
 }
 
 void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) {
-  idl::SplitReply reply;
-  reply.status = Check(request.header);
-  for (const idl::SplitTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::SplitResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
+  const auto obey = [this](const idl::SplitTablet& order, Replica* replica, idl::SplitResult& result) {
     const bool again = replica && !replica->splits.empty() && replica->splits.back().split.childId == order.childId;
     if (refuse_split) {
       result.status = MakeStatus(*refuse_split, "told to refuse");
@@ -84,8 +77,8 @@ void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const id
       result.status = MakeStatus(idl::Code::COME_AGAIN, "no majority");
     }
     if (result.status.code == idl::Code::OK) result.__set_split(replicas_[order.tabletId].splits.back().split);
-    reply.results.push_back(result);
-  }
+  };
+  const auto reply = ForEachOrder<idl::SplitReply>(request, obey);
   if (!lose_split_answers) cob(reply);
 }
 
@@ -110,15 +103,7 @@ bool FakeServer::FreezeHere(const idl::FreezeTablet& order, Replica& replica) {
 }
 
 void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest& request) {
-  idl::FreezeReply reply;
-  reply.status = Check(request.header);
-  ++freezes_ordered;
-  for (const idl::FreezeTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FreezeResult result;
-    result.tabletId = order.tabletId;
-    const auto found = replicas_.find(order.tabletId);
-    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
+  const auto obey = [this](const idl::FreezeTablet& order, Replica* replica, idl::FreezeResult& result) {
     if (refuse_freeze) {
       result.status = MakeStatus(*refuse_freeze, "told to refuse");
     } else if (!replica || replica->leading != order.epoch) {
@@ -129,8 +114,9 @@ void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const 
       result.__set_freeze(replica->freeze->position);
       result.tabletTimeMs = 1'700'000'000'000 + order.tabletId;
     }
-    reply.results.push_back(result);
-  }
+  };
+  ++freezes_ordered;
+  const auto reply = ForEachOrder<idl::FreezeReply>(request, obey);
   if (!lose_freeze_answers) cob(reply);
 }
 
