@@ -3,10 +3,9 @@
 #include <sstream>
 #include <utility>
 
-#include "common/coordination/layout.h"
-#include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "idl/MasterService.h"
+#include "tabletserver/fixture_parts.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -109,20 +108,8 @@ rpc::Dispatcher* GroupFixture::Reach(const std::string& from, const rpc::Endpoin
 
 GroupFixture::GroupFixture() : admin_(coordination_.NewClient(world_)) {
   master_dispatcher_.Register(std::make_shared<Master>(*this));
-  idl::ClusterNode cluster;
-  cluster.clusterId = kCluster;
-  idl::TermNode term;
-  term.term = 1;
-  term.leader = "master-1";
-  term.endpoint.host = kMaster.host;
-  term.endpoint.port = kMaster.port;
-  using coordination::Op;
-  std::vector<Op> ops;
-  ops.push_back(Op::Create(coordination::layout::kCluster, coordination::EncodeNode(cluster)));
-  ops.push_back(Op::Create("/masters", ""));
-  ops.push_back(Op::Create(coordination::layout::kTerm, coordination::EncodeNode(term)));
   bool made = false;
-  admin_->Multi(std::move(ops), [&](auto result) { made = result.has_value(); });
+  admin_->Multi(FirstNodes(kCluster, kMaster), [&](auto result) { made = result.has_value(); });
   EXPECT_TRUE(Until([&] { return made; }));
 }
 
@@ -224,11 +211,7 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
 bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet) {
   for (const std::string& name : names) {
     Member& member = at(name);
-    idl::FenceRequest request;
-    request.header = ControlTo(member);
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = tablet;
-    request.tablets[0].epoch = epoch;
+    const auto request = OrderOf<idl::FenceRequest>(ControlTo(member), tablet, epoch);
     const auto reply = Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); });
     if (reply.results.size() != 1 || reply.results[0].status.code != idl::Code::OK) return false;
   }
@@ -237,42 +220,30 @@ bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names, i
 
 idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, int64_t tablet, std::vector<int64_t> splits) {
   Member& member = at(name);
-  idl::DropRequest request;
-  request.header = ControlTo(member);
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = tablet;
-  request.tablets[0].epoch = epoch;
+  auto request = OrderOf<idl::DropRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].splits = std::move(splits);
   const auto reply = Await<idl::DropReply>([&](auto cob) { member.server->control_service()->drop(std::move(cob), request); });
   return reply.results.at(0).status.code;
 }
 
 void GroupFixture::AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
-                            std::function<void(const idl::SplitResult&)> done) {
+                            std::function<void(const idl::SplitResult&)> done, int64_t tablet) {
   Member& member = at(name);
-  idl::SplitRequest request;
-  request.header = ControlTo(member);
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = kTablet;
-  request.tablets[0].epoch = epoch;
+  auto request = OrderOf<idl::SplitRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].key = key;
   request.tablets[0].childId = child;
   member.server->control_service()->split([done = std::move(done)](const idl::SplitReply& reply) { done(reply.results.at(0)); },
                                           request);
 }
 
-idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child) {
-  return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done)); });
+idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child, int64_t tablet) {
+  return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done), tablet); });
 }
 
 void GroupFixture::AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
                                std::function<void(const idl::FreezeResult&)> done) {
   Member& member = at(name);
-  idl::FreezeRequest request;
-  request.header = ControlTo(member);
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = tablet;
-  request.tablets[0].epoch = epoch;
+  auto request = OrderOf<idl::FreezeRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].intoId = into;
   member.server->control_service()->freeze([done](const idl::FreezeReply& reply) { done(reply.results.at(0)); }, request);
 }

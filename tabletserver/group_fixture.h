@@ -74,13 +74,16 @@ class GroupFixture : public ::testing::Test {
   void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
   // Does not wait: `done` is told when it is answered.
   void AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
-                std::function<void(const idl::SplitResult&)> done);
-  idl::SplitResult Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child);
+                std::function<void(const idl::SplitResult&)> done, int64_t tablet = kTablet);
+  idl::SplitResult Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
+                         int64_t tablet = kTablet);
 
   idl::FreezeResult Freeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into);
   // Does not wait: `done` is told when it is answered.
   void AskToFreeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into,
                    std::function<void(const idl::FreezeResult&)> done);
+  // Of an order that a test makes itself.
+  idl::ControlHeader ControlTo(const Member& member) const;
 
   // ---- clients; each call waits for its answer ----
   idl::WriteReply WriteAs(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
@@ -129,7 +132,6 @@ class GroupFixture : public ::testing::Test {
   class Channel;
   class Connector;
   class Master;
-  idl::ControlHeader ControlTo(const Member& member) const;
   rpc::Dispatcher* Reach(const std::string& from, const rpc::Endpoint& to);
 
   std::unique_ptr<coordination::SimCoordinator> admin_;

@@ -2,8 +2,7 @@
 
 #include <utility>
 
-#include "common/coordination/layout.h"
-#include "common/coordination/node_codec.h"
+#include "tabletserver/fixture_parts.h"
 
 namespace ebla::tabletserver {
 
@@ -46,20 +45,8 @@ std::shared_ptr<rpc::Channel> LocalConnector::Connect(const rpc::Endpoint&, Exec
 
 HostFixture::HostFixture() : admin_(coordination_.NewClient(world_)) {
   master_dispatcher_.Register(master_);
-  idl::ClusterNode cluster;
-  cluster.clusterId = kCluster;
-  idl::TermNode term;
-  term.term = 1;
-  term.leader = "master-1";
-  term.endpoint.host = "127.0.0.1";
-  term.endpoint.port = 7400;
-  using coordination::Op;
-  std::vector<Op> ops;
-  ops.push_back(Op::Create(coordination::layout::kCluster, coordination::EncodeNode(cluster)));
-  ops.push_back(Op::Create("/masters", ""));
-  ops.push_back(Op::Create(coordination::layout::kTerm, coordination::EncodeNode(term)));
   bool made = false;
-  admin_->Multi(std::move(ops), [&](auto result) { made = result.has_value(); });
+  admin_->Multi(FirstNodes(kCluster, {"127.0.0.1", 7400}), [&](auto result) { made = result.has_value(); });
   EXPECT_TRUE(Until([&] { return made; }));
   options_.on_refused = [this](const Status& status) { refused_ = status; };
 }
@@ -130,20 +117,12 @@ idl::ConfigureReply HostFixture::Configure(std::vector<idl::ConfigureTablet> tab
 }
 
 idl::FenceReply HostFixture::Fence(int64_t tablet, int64_t epoch) {
-  idl::FenceRequest request;
-  request.header = ControlTo();
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = tablet;
-  request.tablets[0].epoch = epoch;
+  const auto request = OrderOf<idl::FenceRequest>(ControlTo(), tablet, epoch);
   return Await<idl::FenceReply>([&](auto cob) { server_->control_service()->fence(std::move(cob), request); });
 }
 
 idl::DropReply HostFixture::Drop(int64_t tablet, int64_t epoch) {
-  idl::DropRequest request;
-  request.header = ControlTo();
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = tablet;
-  request.tablets[0].epoch = epoch;
+  const auto request = OrderOf<idl::DropRequest>(ControlTo(), tablet, epoch);
   return Await<idl::DropReply>([&](auto cob) { server_->control_service()->drop(std::move(cob), request); });
 }
 

@@ -8,25 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "tabletserver/group_fixture.h"
+#include "tabletserver/family_fixture.h"
 
 namespace ebla::tabletserver {
 
-class MergeFixture : public GroupFixture {
+class MergeFixture : public FamilyFixture {
  protected:
   static constexpr int64_t kLeft = kTablet;
   static constexpr int64_t kInto = kTablet + 128;
 
   void SetUp() override {
     shards_ = 2;
-    options_.checkpoint = {.period = 600s, .log_bytes = 100'000'000, .look_every = 500ms};  // only those asked for
-    for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
-  }
-  bool Serves(const std::string& server, int64_t tablet) {
-    return Until([&] {
-      const auto view = View(server, tablet);
-      return view != nullptr && view->barrier_applied;
-    }, 10s);
+    FamilyFixture::SetUp();
   }
   void LeadBoth(std::vector<std::string> voters) {
     voters_ = std::move(voters);
@@ -63,26 +56,6 @@ class MergeFixture : public GroupFixture {
     FreezeBoth();
     ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
     ASSERT_TRUE(Serves("ts-1", kInto));
-  }
-  void Checkpoint(const std::string& server) {
-    bool done = false;
-    at(server).store->Checkpoint(*at(server).executor, [&](const auto& result) { done = result.has_value(); });
-    ASSERT_TRUE(Until([&] { return done; }, 5s));
-  }
-  std::string Ranges(const std::string& server) {
-    std::string text;
-    const auto snapshot = at(server).server->directory().snapshot();
-    const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{kTable});
-    for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
-      const auto view = (*ranges)[i].handle->view();
-      text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() +
-              (view == nullptr ? "?" : view->role == RoleKind::kPrimary ? "*" : view->incomplete ? "!" : "") + " ";
-    }
-    return text;
-  }
-  std::string Value(const std::string& server, const std::string& key, idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
-    const idl::GetReply reply = Get(server, key, level);
-    return reply.header.code == idl::Code::OK ? reply.record.value : "code " + std::to_string(reply.header.code);
   }
   Version LastLogged(const std::string& server, int64_t tablet) {
     const auto log = at(server).store->ReadLog(TabletId{static_cast<uint64_t>(tablet)}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);

@@ -63,7 +63,7 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
   // Orders the merge, and looks only so long whether it is obeyed.
   bool Order(const idl::Merged& merged, Duration patience) {
     idl::ConfigureRequest request;
-    request.header = Header();
+    request.header = ControlTo(at("ts-1"));
     idl::ConfigureTablet& configure = request.tablets.emplace_back();
     configure.tabletId = into_;
     configure.epoch = merged.position.epoch;
@@ -79,25 +79,9 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     return *obeyed;
   }
   void SplitAgain(const std::string& border) {
-    idl::SplitRequest split;
-    split.header = Header();
-    split.tablets.resize(1);
-    split.tablets[0].tabletId = into_;
-    split.tablets[0].epoch = epoch_;
-    split.tablets[0].key = border;
-    split.tablets[0].childId = into_ + 64;
-    const auto reply =
-        Await<idl::SplitReply>([&](auto cob) { at("ts-1").server->control_service()->split(std::move(cob), split); });
-    ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results.at(0).status.message;
+    const idl::SplitResult split = Split("ts-1", epoch_, border, into_ + 64, into_);
+    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
     tablets_ = {{into_, {"", border}}, {into_ + 64, {border, ""}}};
-  }
-  idl::ControlHeader Header() {
-    idl::ControlHeader header;
-    header.clusterId = kCluster;
-    header.masterTerm = 1;
-    header.toServer = "ts-1";
-    header.toIncarnation = static_cast<int64_t>(at("ts-1").incarnation);
-    return header;
   }
 
   int64_t epoch_ = 1;
@@ -237,19 +221,8 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
   }
   void SplitAgain(int64_t id, int64_t child) {
     Half& parent = tablets_.at(id);
-    idl::SplitRequest split;
-    split.header.clusterId = kCluster;
-    split.header.masterTerm = 1;
-    split.header.toServer = parent.leader;
-    split.header.toIncarnation = static_cast<int64_t>(at(parent.leader).incarnation);
-    split.tablets.resize(1);
-    split.tablets[0].tabletId = id;
-    split.tablets[0].epoch = parent.epoch;
-    split.tablets[0].key = "m";
-    split.tablets[0].childId = child;
-    const auto reply = Await<idl::SplitReply>(
-        [&](auto cob) { at(parent.leader).server->control_service()->split(std::move(cob), split); });
-    ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results.at(0).status.message;
+    const idl::SplitResult split = Split(parent.leader, parent.epoch, "m", child, id);
+    ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
     tablets_[child] = {parent.leader, "m", "", parent.epoch};
     parent.end = "m";
   }

@@ -48,9 +48,7 @@ TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
   EXPECT_TRUE(LastLogged("ts-1", kLeft));
   EXPECT_TRUE(LastLogged("ts-1", right_));
   EXPECT_EQ(TryDrop("ts-1", 9, right_), Code::OK) << "it is a tombstone already";
-  bool done = false;
-  at("ts-1").store->Checkpoint(*at("ts-1").executor, [&](auto result) { done = result.has_value(); });
-  ASSERT_TRUE(Until([&] { return done; }, 5s));
+  ASSERT_NO_FATAL_FAILURE(Checkpoint("ts-1"));
   Crash("ts-1");
   Start("ts-1");
   EXPECT_FALSE(LastLogged("ts-1", kLeft));
@@ -254,14 +252,7 @@ TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
   ASSERT_TRUE(Serves("ts-1", kInto));
   ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
   EXPECT_EQ(Undone("ts-1"), undone) << "neither is part of what is now";
-  idl::ListKeptRequest request;
-  request.header.tableId = kTable;
-  const auto kept = Await<idl::ListKeptReply>(
-      [&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
-  ASSERT_EQ(kept.writes.size(), 2u);
-  for (const idl::KeptWrite& write : kept.writes) {
-    EXPECT_EQ(write.repeated, write.effects[0].key == "zz") << write.effects[0].key;
-  }
+  ExpectRepeated("ts-1", "zz");
 }
 
 // ---- what the rules are for -----------------------------------------------------------------------------------------

@@ -7,14 +7,14 @@
 #include <random>
 
 #include "tabletserver/any_writes.h"
-#include "tabletserver/split_fixture.h"
+#include "tabletserver/family_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitAfterTest : public SplitFixture {
+class ShardSplitAfterTest : public FamilyFixture {
  protected:
   static constexpr TabletId kParentId{static_cast<uint64_t>(kTablet)};
 
@@ -29,25 +29,11 @@ class ShardSplitAfterTest : public SplitFixture {
     ASSERT_EQ(Split(leader, epoch, "m", kChild).status.code, Code::OK);
     ASSERT_TRUE(Until([&] { return View("ts-2", kChild) != nullptr && View("ts-3", kChild) != nullptr; }, 10s));
   }
-  void Checkpoint(const std::string& server) {
-    bool done = false;
-    at(server).store->Checkpoint(*at(server).executor, [&](const auto& result) { done = result.has_value(); });
-    ASSERT_TRUE(Until([&] { return done; }, 5s));
-  }
   const TabletHandle* Handle(const std::string& server, int64_t tablet) {
     for (const auto& handle : at(server).server->directory().snapshot()->All()) {
       if (handle->tablet.value == static_cast<uint64_t>(tablet)) return handle.get();
     }
     return nullptr;
-  }
-  std::string Ranges(const std::string& server) {
-    std::string text;
-    const auto snapshot = at(server).server->directory().snapshot();
-    const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{kTable});
-    for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
-      text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() + " ";
-    }
-    return text;
   }
 };
 
@@ -79,7 +65,7 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
   Checkpoint("ts-3");
   Crash("ts-3");
   Start("ts-3");
-  EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\") 164[\"m\", \"\") ");
+  EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\")! 164[\"m\", \"\") ");
   copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   EXPECT_TRUE(Until([&] { return Level("ts-3", "ts-1"); }, 60s));
   EXPECT_EQ(Get("ts-3", "p", idl::ReadLevel::EVENTUAL).record.value, "1");
@@ -167,14 +153,7 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
   ASSERT_EQ(WriteAs("ts-2", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
   Heal();
   ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2") && Level("ts-1", "ts-2", kChild); }, 20s));
-  idl::ListKeptRequest request;
-  request.header.tableId = kTable;
-  const auto kept = Await<idl::ListKeptReply>(
-      [&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
-  ASSERT_EQ(kept.writes.size(), 2u);
-  for (const idl::KeptWrite& write : kept.writes) {
-    EXPECT_EQ(write.repeated, write.effects[0].key == "zz") << write.effects[0].key;
-  }
+  ExpectRepeated("ts-1", "zz");
 }
 
 // PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there, and all
@@ -202,19 +181,8 @@ class SplitCrashesTest : public ShardSplitAfterTest {
   // Orders it, and waits a little; whether it was done by then.
   bool Order(const std::string& key, int64_t child) {
     const Half& parent = tablets_.at(kTablet);
-    idl::SplitRequest request;
-    request.header.clusterId = kCluster;
-    request.header.masterTerm = 1;
-    request.header.toServer = parent.leader;
-    request.header.toIncarnation = static_cast<int64_t>(at(parent.leader).incarnation);
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
-    request.tablets[0].epoch = parent.epoch;
-    request.tablets[0].key = key;
-    request.tablets[0].childId = child;
     auto done = std::make_shared<bool>(false);
-    at(parent.leader).server->control_service()->split(
-        [done](const idl::SplitReply& reply) { *done = reply.results[0].__isset.split; }, request);
+    AskSplit(parent.leader, parent.epoch, key, child, [done](const idl::SplitResult& result) { *done = result.__isset.split; });
     const auto until = scheduler_.Now() + std::chrono::milliseconds(random_() % 40);
     Until([&] { return *done || scheduler_.Now() >= until; }, 1s);
     return *done;

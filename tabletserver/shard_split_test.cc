@@ -5,14 +5,14 @@
 #include <cstdlib>
 #include <random>
 
-#include "tabletserver/split_fixture.h"
+#include "tabletserver/family_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitTest : public SplitFixture {
+class ShardSplitTest : public FamilyFixture {
  protected:
   void Lead(const std::vector<std::string>& voters) {
     ASSERT_TRUE(Configure(1, {"ts-1", voters, {}}));
@@ -25,31 +25,6 @@ class ShardSplitTest : public SplitFixture {
     ASSERT_EQ(split.status.code, Code::OK) << split.status.message;
     EXPECT_EQ(split.split.childId, kChild);
     EXPECT_EQ(split.split.primary, "ts-1");
-  }
-  std::string Ranges(const std::string& server) {
-    std::string text;
-    const auto snapshot = at(server).server->directory().snapshot();
-    const TabletDirectory::Ranges* ranges = snapshot->Table(TableId{kTable});
-    for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
-      const auto view = (*ranges)[i].handle->view();
-      text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() +
-              (view == nullptr ? "?" : view->role == RoleKind::kPrimary ? "*" : view->incomplete ? "!" : "") + " ";
-    }
-    return text;
-  }
-  // Of ts-1, in epoch 1.
-  static idl::SplitRequest Order(const std::string& key, int64_t child) {
-    idl::SplitRequest request;
-    request.header.clusterId = kCluster;
-    request.header.masterTerm = 1;
-    request.header.toServer = "ts-1";
-    request.header.toIncarnation = 1;
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
-    request.tablets[0].epoch = 1;
-    request.tablets[0].key = key;
-    request.tablets[0].childId = child;
-    return request;
   }
   // A write whose answer is not waited for.
   using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
@@ -67,10 +42,6 @@ class ShardSplitTest : public SplitFixture {
     auto reply = std::make_shared<std::optional<idl::WriteReply>>();
     at(server).server->tablet_service()->write([reply](const idl::WriteReply& answer) { *reply = answer; }, request);
     return reply;
-  }
-  std::string Value(const std::string& server, const std::string& key, idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
-    const idl::GetReply reply = Get(server, key, level);
-    return reply.header.code == Code::OK ? reply.record.value : "code " + std::to_string(reply.header.code);
   }
   // The last entry of the log at the server is SPLIT, and it is not applied there.
   bool HoldsSplitUnapplied(const std::string& server) {
@@ -158,10 +129,8 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   Lead({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
-  std::optional<idl::SplitReply> answer;
-  world_.Post([&] {
-    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { answer = reply; }, Order("m", kChild));
-  });
+  std::optional<idl::SplitResult> answer;
+  world_.Post([&] { AskSplit("ts-1", 1, "m", kChild, [&](const idl::SplitResult& result) { answer = result; }); });
   ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
   const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
   const Asked late = Ask("ts-1", 8, 2, {PutOf("q", "2")}, 300);
@@ -181,7 +150,7 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   EXPECT_EQ(Value("ts-1", "p"), "2");
   EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(Code::NOT_FOUND));
   ASSERT_TRUE(answer.has_value());
-  EXPECT_EQ(answer->results[0].status.code, Code::OK);
+  EXPECT_EQ(answer->status.code, Code::OK);
   EXPECT_EQ(WriteAs("ts-1", 9, 3, {PutOf("p", "2")}).header.code, Code::OK);
   EXPECT_EQ(Ranges("ts-1"), kBoth);
 }
@@ -191,7 +160,7 @@ TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
   Lead({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
-  world_.Post([&] { at("ts-1").server->control_service()->split([](const idl::SplitReply&) {}, Order("m", kChild)); });
+  world_.Post([&] { AskSplit("ts-1", 1, "m", kChild, [](const auto&) {}); });
   ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
   const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
   ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}));
@@ -240,7 +209,7 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   for (int i = 0; i < 200; ++i) {
     world_.After(i * 250us, ask);
     if (i != 40) continue;
-    world_.After(i * 250us, [&] { at("ts-1").server->control_service()->split([](const idl::SplitReply&) {}, Order("m", kChild)); });
+    world_.After(i * 250us, [&] { AskSplit("ts-1", 1, "m", kChild, [](const auto&) {}); });
   }
   ASSERT_TRUE(Until([&] { return client == 100 + 400 && under_way == 0; }, 5s));
   EXPECT_EQ(Ranges("ts-1"), kBoth);
@@ -267,17 +236,7 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
     const std::string key = "m" + std::string(static_cast<size_t>(60 - round), 'k');  // each below the one before
     at("ts-1").disk.SetLatency(Duration(0), std::chrono::milliseconds(random() % 4));
     bool done = false;
-    idl::SplitRequest request;
-    request.header.clusterId = kCluster;
-    request.header.masterTerm = 1;
-    request.header.toServer = "ts-1";
-    request.header.toIncarnation = static_cast<int64_t>(at("ts-1").incarnation);
-    request.tablets.resize(1);
-    request.tablets[0].tabletId = kTablet;
-    request.tablets[0].epoch = epoch;
-    request.tablets[0].key = key;
-    request.tablets[0].childId = child;
-    at("ts-1").server->control_service()->split([&](const idl::SplitReply& reply) { done = reply.results[0].__isset.split; }, request);
+    AskSplit("ts-1", epoch, key, child, [&](const idl::SplitResult& result) { done = result.__isset.split; });
     if (random() % 3 != 0) Until([&] { return done; }, std::chrono::milliseconds(random() % 30));
     if (done) {
       for (const std::string& at_key : {std::string("a"), key, std::string("z")}) {
@@ -399,7 +358,7 @@ TEST_F(ShardSplitTest, ATombstoneBeforeTheBirth) {
 TEST_F(ShardSplitTest, ADropAppliesACommittedSplitFirst) {
   Lead({"ts-1", "ts-2", "ts-3"});
   bool done = false;
-  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { done = true; }, Order("m", kChild));
+  AskSplit("ts-1", 1, "m", kChild, [&](const auto&) { done = true; });
   ASSERT_TRUE(scheduler_.RunUntil([&] { return HoldsSplitUnapplied("ts-3"); }, 5s));
   Cut("ts-1", "ts-3");
   ASSERT_TRUE(Until([&] { return done; }, 5s));

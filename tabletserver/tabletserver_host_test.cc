@@ -7,6 +7,7 @@
 #include "common/base/family.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "tabletserver/fixture_parts.h"
 #include "tabletserver/host_fixture.h"
 #include "tabletserver/service/request_check.h"
 
@@ -565,11 +566,7 @@ TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
   constexpr int64_t kChild = 100 + kFamilies;
   ReadEvenly(20);
   ASSERT_EQ(Reported().splitFinding.kind, idl::SplitFindingKind::KEY);
-  idl::SplitRequest request;
-  request.header = ControlTo();
-  request.tablets.resize(1);
-  request.tablets[0].tabletId = 100;
-  request.tablets[0].epoch = 1;
+  auto request = OrderOf<idl::SplitRequest>(ControlTo(), 100, 1);
   request.tablets[0].key = Reported().splitFinding.key;
   request.tablets[0].childId = kChild;
   const auto reply =

@@ -1,8 +1,6 @@
 #include "common/testing/tcp_proxy.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,16 +8,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/testing/loopback.h"
+
 namespace ebla::testing {
 namespace {
-
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
 
 // Moves what is readable from one end to the other; false when the connection has ended.
 bool Forward(int from, int to) {

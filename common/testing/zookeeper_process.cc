@@ -1,8 +1,6 @@
 #include "common/testing/zookeeper_process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <sys/prctl.h>
@@ -17,18 +15,12 @@
 #include <iterator>
 #include <vector>
 
+#include "common/testing/loopback.h"
+
 namespace ebla::testing {
 namespace {
 
 constexpr auto kStartLimit = std::chrono::seconds(30);
-
-sockaddr_in Loopback(uint16_t port) {
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  address.sin_port = htons(port);
-  return address;
-}
 
 uint16_t FreePort() {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -4,25 +4,10 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "master/testing/fake_server_words.h"
 
 namespace ebla::master::testing {
 namespace {
-
-idl::Status MakeStatus(idl::Code::type code, std::string message) {
-  idl::Status status;
-  status.code = code;
-  status.message = std::move(message);
-  return status;
-}
-
-idl::LogPosition Position(int64_t epoch, int64_t lsn) {
-  idl::LogPosition position;
-  position.epoch = epoch;
-  position.lsn = lsn;
-  return position;
-}
-
-std::pair<int64_t, int64_t> Order(const idl::LogPosition& position) { return {position.epoch, position.lsn}; }
 
 // What it was merged into may still have to be made of it.
 bool ToBeUnited(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
@@ -210,31 +195,6 @@ void FakeServer::CatchUp(int64_t id, const Replica& primary, bool copied) {
   if (!hold_splits) ApplySplits(id, primary.schema);
 }
 
-void FakeServer::ApplySplits(int64_t id, const idl::TableSchema& schema) {
-  for (const Replica::Split& split : std::exchange(replicas_[id].logged, {})) ReceiveSplit(id, split, schema);
-}
-
-void FakeServer::ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema) {
-  Replica& replica = replicas_[id];
-  replica.range.endKey = split.split.key;
-  replica.splits.push_back(split);
-  const int64_t child_id = split.split.childId;
-  if (tombstones_.contains(child_id) || replicas_.contains(child_id)) return;
-  Replica child;
-  child.range = split.child;
-  child.table = replica.table;
-  child.promised = std::max(promises_[child_id], split.split.position.epoch);
-  child.last = split.split.position;
-  child.schema = schema;
-  child.schema_version = schema.schemaVersion;
-  if (child.promised == split.split.position.epoch) {
-    child.epoch = split.split.position.epoch;
-    child.primary = split.split.primary;
-    child.heard = executor_->Now();
-  }
-  replicas_[child_id] = std::move(child);
-}
-
 // ---- the master's view ----------------------------------------------------------------------------------------------
 
 void FakeServer::BeatAndAgain() {
@@ -398,59 +358,42 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
 }
 
 void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) {
-  idl::ConfigureReply reply;
-  reply.status = Check(request.header);
-  if (reply.status.code == idl::Code::OK) {
-    for (const idl::ConfigureTablet& order : request.tablets) reply.results.push_back(ConfigureOne(order));
-  }
-  cob(reply);
+  cob(ForEachOrder<idl::ConfigureReply>(
+      request, [this](const idl::ConfigureTablet& order, const Replica*, idl::ConfigureResult& result) { result = ConfigureOne(order); }));
 }
 
 void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) {
-  idl::FenceReply reply;
-  reply.status = Check(request.header);
   Duration silence{0};
-  for (const idl::FenceTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FenceResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    result.known = found != replicas_.end();
-    int64_t& promised = result.known ? found->second.promised : promises_[order.tabletId];
-    if (result.known && found->second.failed) {
-      result.status = MakeStatus(found->second.failure, "it has failed");
-    } else if (order.epoch < promised || (result.known && order.epoch <= found->second.led)) {
+  const auto obey = [&](const idl::FenceTablet& order, Replica* replica, idl::FenceResult& result) {
+    result.known = replica != nullptr;
+    int64_t& promised = replica ? replica->promised : promises_[order.tabletId];
+    if (replica && replica->failed) {
+      result.status = MakeStatus(replica->failure, "it has failed");
+    } else if (order.epoch < promised || (replica && order.epoch <= replica->led)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
     } else {
       promised = order.epoch;
-      if (result.known) {
-        Replica& replica = found->second;
+      if (replica) {
         // What it has granted its primary runs out first.
-        if (!replica.leading && replica.epoch > 0) {
-          silence = std::max(silence, replica.heard + kLease - executor_->Now());
+        if (!replica->leading && replica->epoch > 0) {
+          silence = std::max(silence, replica->heard + kLease - executor_->Now());
         }
-        replica.leading = 0;
-        result.lastAppended = replica.last;
-        result.incomplete = replica.incomplete;
+        replica->leading = 0;
+        result.lastAppended = replica->last;
+        result.incomplete = replica->incomplete;
       }
     }
     result.promisedEpoch = promised;
-    reply.results.push_back(result);
-  }
+  };
+  const auto reply = ForEachOrder<idl::FenceReply>(request, obey);
   executor_->After(std::max(Duration{0}, silence), [cob, reply] { cob(reply); });
 }
 
 void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) {
-  idl::DropReply reply;
-  reply.status = Check(request.header);
-  for (const idl::DropTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::ConfigureResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
+  cob(ForEachOrder<idl::DropReply>(request, [this](const idl::DropTablet& order, const Replica* replica, idl::ConfigureResult& result) {
     drop_splits[order.tabletId] = order.splits;
-    const int64_t promised = found == replicas_.end() ? promises_[order.tabletId] : found->second.promised;
-    if (found != replicas_.end() && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, found->second)) {
+    const int64_t promised = replica ? replica->promised : promises_[order.tabletId];
+    if (replica && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, *replica)) {
       ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
     }
     if (order.epoch < promised) {
@@ -460,21 +403,12 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
       replicas_.erase(order.tabletId);
       tombstones_[order.tabletId] = std::max(tombstones_[order.tabletId], order.epoch);
     }
-    reply.results.push_back(result);
-  }
-  cob(reply);
+  }));
 }
 
 void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) {
-  idl::TransferReply reply;
-  reply.status = Check(request.header);
-  for (const idl::TransferTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FenceResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    result.known = found != replicas_.end();
-    Replica* replica = result.known ? &found->second : nullptr;
+  cob(ForEachOrder<idl::TransferReply>(request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
+    result.known = replica != nullptr;
     FakeServer* target = peers_.find(order.target);
     if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
@@ -492,137 +426,7 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
       result.lastAppended = replica->last;
       result.promisedEpoch = replica->promised;
     }
-    reply.results.push_back(result);
-  }
-  cob(reply);
-}
-
-// Commits a SPLIT at a majority, which applies it at once.
-bool FakeServer::SplitHere(const idl::SplitTablet& order, Replica& parent) {
-  std::vector<FakeServer*> others;
-  for (const std::string& voter : parent.voters) {
-    FakeServer* other = voter == name_ ? nullptr : peers_.find(voter);
-    if (other && !mute && !other->mute && !peers_.cut(name_, voter)) others.push_back(other);
-  }
-  const idl::LogPosition position = Position(order.epoch, parent.last.lsn + 1);
-  std::erase_if(others, [&](FakeServer* other) { return !other->Receive(order.tabletId, order.epoch, name_, position).stored; });
-  if (others.size() + 1 <= parent.voters.size() / 2) return false;
-  Replica::Split split;
-  split.split.childId = order.childId;
-  split.split.key = order.key;
-  split.split.position = parent.last = position;
-  split.split.primary = name_;
-  split.split.voters = parent.voters;
-  split.child = parent.range;
-  split.child.startKey = order.key;
-  ledger_.Acknowledged(order.tabletId, position);
-  ReceiveSplit(order.tabletId, split, parent.schema);
-  for (FakeServer* other : others) other->CatchUp(order.tabletId, parent, false);
-  const auto child = replicas_.find(order.childId);
-  if (child == replicas_.end() || child->second.promised > order.epoch) return true;
-  child->second.voters = parent.voters;
-  child->second.led = child->second.leading = order.epoch;
-  child->second.barrier = position.lsn;
-  child->second.barrier_committed = true;
-  ledger_.Led(order.childId, order.epoch, name_ + "#" + std::to_string(incarnation_), position, true);
-  return true;
-}
-
-void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const idl::SplitRequest& request) {
-  idl::SplitReply reply;
-  reply.status = Check(request.header);
-  for (const idl::SplitTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::SplitResult result;
-    result.tabletId = order.tabletId;
-    auto found = replicas_.find(order.tabletId);
-    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
-    const bool again = replica && !replica->splits.empty() && replica->splits.back().split.childId == order.childId;
-    if (refuse_split) {
-      result.status = MakeStatus(*refuse_split, "told to refuse");
-    } else if (!again && (!replica || replica->leading != order.epoch)) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
-    } else if (!again && (order.key <= replica->range.startKey ||
-                          (!replica->range.endKey.empty() && order.key >= replica->range.endKey))) {
-      result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "no key of this tablet");
-    } else if (!again && !SplitHere(order, *replica)) {
-      result.status = MakeStatus(idl::Code::COME_AGAIN, "no majority");
-    }
-    if (result.status.code == idl::Code::OK) result.__set_split(replicas_[order.tabletId].splits.back().split);
-    reply.results.push_back(result);
-  }
-  if (!lose_split_answers) cob(reply);
-}
-
-// Appends FREEZE, once, and brings every voter to it.
-bool FakeServer::FreezeHere(const idl::FreezeTablet& order, Replica& replica) {
-  if (!replica.freeze) {
-    replica.last = Position(order.epoch, replica.last.lsn + 1);
-    replica.freeze = {order.intoId, replica.last};
-  }
-  bool everywhere = !hold_freezes;
-  for (const std::string& voter : replica.voters) {
-    FakeServer* other = voter == name_ ? this : peers_.find(voter);
-    if (other == this) continue;
-    const bool reached = other && !mute && !other->mute && !peers_.cut(name_, voter);
-    if (!reached || !other->Receive(order.tabletId, order.epoch, name_, replica.last).stored) {
-      everywhere = false;
-      continue;
-    }
-    other->CatchUp(order.tabletId, replica, false);
-  }
-  return everywhere;
-}
-
-void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const idl::FreezeRequest& request) {
-  idl::FreezeReply reply;
-  reply.status = Check(request.header);
-  ++freezes_ordered;
-  for (const idl::FreezeTablet& order : request.tablets) {
-    if (reply.status.code != idl::Code::OK) break;
-    idl::FreezeResult result;
-    result.tabletId = order.tabletId;
-    const auto found = replicas_.find(order.tabletId);
-    Replica* replica = found == replicas_.end() ? nullptr : &found->second;
-    if (refuse_freeze) {
-      result.status = MakeStatus(*refuse_freeze, "told to refuse");
-    } else if (!replica || replica->leading != order.epoch) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
-    } else if (!replica->barrier_committed || !FreezeHere(order, *replica)) {
-      result.status = MakeStatus(idl::Code::COME_AGAIN, "not every voter has it");
-    } else {
-      result.__set_freeze(replica->freeze->position);
-      result.tabletTimeMs = 1'700'000'000'000 + order.tabletId;
-    }
-    reply.results.push_back(result);
-  }
-  if (!lose_freeze_answers) cob(reply);
-}
-
-// Of two tablets that it has through their FREEZEs it makes one.
-idl::Status FakeServer::Unite(const idl::ConfigureTablet& order) {
-  const auto left = replicas_.find(order.merged.left.tabletId), right = replicas_.find(order.merged.right.tabletId);
-  const bool none = left == replicas_.end() && right == replicas_.end();
-  const bool both = left != replicas_.end() && right != replicas_.end() && !left->second.incomplete && !right->second.incomplete &&
-                    !left->second.failed && !right->second.failed;
-  if (none) return {};  // it is copied to
-  if (!both || hold_joins) return MakeStatus(idl::Code::COME_AGAIN, "they are not united yet");
-  for (const auto& [replica, part] : {std::pair(&left->second, &order.merged.left), std::pair(&right->second, &order.merged.right)}) {
-    if (Order(replica->last) != Order(part->freeze)) ledger_.Violated(name_ + " unites what is not as it was frozen");
-  }
-  ledger_.United(order.tabletId, order.merged);
-  Replica united;
-  united.range = left->second.range;
-  united.range.endKey = right->second.range.endKey;
-  united.table = left->second.table;
-  united.promised = promises_[order.tabletId];
-  united.last = order.merged.position;
-  for (const int64_t part : {order.merged.left.tabletId, order.merged.right.tabletId}) {
-    tombstones_[part] = std::max(tombstones_[part], replicas_[part].promised);
-    replicas_.erase(part);
-  }
-  replicas_[order.tabletId] = std::move(united);
-  return {};
+  }));
 }
 
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {

@@ -169,6 +169,21 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
 
  private:
   idl::Status Check(const idl::ControlHeader& header);
+  // Has each order of the request obeyed by `obey(order, replica, result)`, unless the header is refused; the replica is null
+  // where it has none.
+  template <class Reply, class Request, class Obey>
+  Reply ForEachOrder(const Request& request, Obey obey) {
+    Reply reply;
+    reply.status = Check(request.header);
+    if (reply.status.code != idl::Code::OK) return reply;
+    for (const auto& order : request.tablets) {
+      auto& result = reply.results.emplace_back();
+      result.tabletId = order.tabletId;
+      const auto found = replicas_.find(order.tabletId);
+      obey(order, found == replicas_.end() ? nullptr : &found->second, result);
+    }
+    return reply;
+  }
   idl::ConfigureResult ConfigureOne(const idl::ConfigureTablet& order);
   idl::Status MayLead(const Replica* replica, const idl::ConfigureTablet& order) const;
   void Lead(Replica& replica, const idl::ConfigureTablet& order);

@@ -11,18 +11,14 @@
 #include <map>
 
 #include "tabletserver/tablet/testing/core_rig.h"
+#include "tabletserver/tablet/testing/pick.h"
 
 namespace ebla::tabletserver {
 namespace {
 
-// A whole number in [low, high), evenly at every size of a case (RapidCheck's own starts near `low`).
-template <class T>
-T Pick(T low, T high) {
-  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(low, high));
-}
-
 using std::chrono::milliseconds;
 using testing::CoreRig;
+using testing::Pick;
 
 TabletOptions Options() {
   TabletOptions options;

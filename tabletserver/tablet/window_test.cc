@@ -5,14 +5,12 @@
 
 #include <set>
 
+#include "tabletserver/tablet/testing/pick.h"
+
 namespace ebla::tabletserver {
 namespace {
 
-// A whole number in [low, high), evenly at every size of a case (RapidCheck's own starts near `low`).
-template <class T>
-T Pick(T low, T high) {
-  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(low, high));
-}
+using testing::Pick;
 
 LogEntry WriteEntry(uint64_t lsn, uint64_t client, uint64_t sequence, uint64_t first, uint64_t time) {
   LogEntry entry;

@@ -5,14 +5,12 @@
 
 #include <map>
 
+#include "tabletserver/tablet/testing/pick.h"
+
 namespace ebla::tabletserver {
 namespace {
 
-// A whole number in [low, high), evenly at every size of a case (RapidCheck's own starts near `low`).
-template <class T>
-T Pick(T low, T high) {
-  return *rc::gen::resize(rc::kNominalSize, rc::gen::inRange<T>(low, high));
-}
+using testing::Pick;
 
 Write Put(std::string key, std::string value) { return {.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)}; }
 

@@ -2,16 +2,13 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
+#include <cstdio>
 #include <future>
-#include <iterator>
 #include <map>
 #include <random>
 #include <sstream>
 #include <thread>
 
-#include "test_paths.h"
 #include "tests/chaos/trial.h"
 
 namespace ebla::chaos {
@@ -60,10 +57,6 @@ class Changes {
     }
     return AwaitSettled();
   }
-  // What the shell's check finds wrong, while nobody writes.
-  Status Check() {
-    return trial_.load().WhilePaused([this] { return RunCheck(); });
-  }
   int deaths() const { return Of("masters") + Of("servers"); }
   std::string ToString() const {
     std::ostringstream text;
@@ -73,13 +66,6 @@ class Changes {
   }
 
  private:
-  Status RunCheck() {
-    const std::string shown = trial_.cluster().dir() + "/check";
-    const std::string command = "EBLA_MASTERS=" + trial_.cluster().Masters() + " " + kBinaryDir + "/bin/ebla check >" + shown + " 2>&1";
-    if (std::system(command.c_str()) == 0) return {};
-    std::ifstream in(shown);
-    return Error(Code::kInternal, "ebla check: " + std::string(std::istreambuf_iterator<char>(in), {}));
-  }
   int Of(const std::string& whom) const { return deaths_.contains(whom) ? deaths_.at(whom) : 0; }
 
   Result<Wanted> Choose(const std::vector<TabletSummary>& tablets) {
@@ -198,7 +184,7 @@ ScenarioReport KillWithinChanges(const ChangesOptions& options) {
     trial.Judge();
   }
   if (trial.faultless()) {
-    if (const Status status = changes.Check(); !status.ok()) trial.Fault(status.ToString());
+    if (const Status status = trial.Check(); !status.ok()) trial.Fault(status.ToString());
   }
   return trial.Finish(changes.ToString(), changes.deaths() * kOperationsPerRound);
 }

@@ -1,14 +1,12 @@
 // The scenario of an operator without rest: scenarios.h says what it proves. A kind of procedure is one line of kKinds.
 #include <algorithm>
 #include <chrono>
-#include <cstdlib>
 #include <map>
 #include <optional>
 #include <random>
 #include <sstream>
 #include <thread>
 
-#include "test_paths.h"
 #include "tests/chaos/trial.h"
 
 namespace ebla::chaos {
@@ -191,14 +189,6 @@ const Operator::Kind Operator::kKinds[] = {{"split", &Operator::Split},
                                            {"transfer", &Operator::Transfer},
                                            {"drain", &Operator::DrainAndBack}};
 
-// The catalog against the servers and the replicas against each other, as an operator asks.
-Status Check(Trial& trial) {
-  const std::string file = trial.cluster().dir() + "/check";
-  const std::string command = "EBLA_MASTERS=" + trial.cluster().Masters() + " " + kBinaryDir + "/bin/ebla check >" + file + " 2>&1";
-  if (std::system(command.c_str()) == 0) return Status::Ok();
-  return Error(Code::kInternal, "check: " + cluster::LastLines(file, 20));
-}
-
 }  // namespace
 
 ScenarioReport Procedures(const ProceduresOptions& options) {
@@ -225,10 +215,7 @@ ScenarioReport Procedures(const ProceduresOptions& options) {
     EBLA_TRY(hands.RefuseTheLast());
     EBLA_TRY(trial.Settle(kOperationsBetween));
     judge(true);
-    trial.load().Pause();
-    const Status checked = Check(trial);
-    trial.load().Resume();
-    return checked;
+    return trial.Check();
   };
   if (const Status status = run(); !status.ok()) trial.Fault(status.ToString());
   judge(true);

@@ -60,6 +60,14 @@ Status Trial::AwaitService(const std::vector<int>& tablets, WallClock::time_poin
   return Status::Ok();
 }
 
+Status Trial::Check() {
+  return load_->WhilePaused([this]() -> Status {
+    const testing::Shown check = cluster_->Ebla("check");
+    if (check.code == 0) return Status::Ok();
+    return Error(Code::kInternal, "ebla check: " + check.text);
+  });
+}
+
 void Trial::Judge() {
   const auto begin = WallClock::now();
   const Result<CutVerdict> verdict = load_->Judge();

@@ -32,6 +32,8 @@ class Trial {
   Status Settle(int64_t progress);
   // Waits until each of these tablets has been read and written by operations begun after the moment.
   Status AwaitService(const std::vector<int>& tablets, WallClock::time_point moment) const;
+  // Pauses the load, and has `ebla check` compare the catalog with the servers and the replicas with each other.
+  Status Check();
   // Pauses the load and judges what it did since the last time. Broken promises and failed operations become faults.
   void Judge();
   void Fault(std::string text) { report_.faults.push_back(std::move(text)); }

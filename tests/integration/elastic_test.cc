@@ -8,12 +8,11 @@
 #include <atomic>
 #include <cstdlib>
 #include <map>
-#include <mutex>
 #include <random>
 #include <set>
 
 #include "test_paths.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/load_fixture.h"
 
 namespace ebla::testing {
 namespace {
@@ -27,34 +26,18 @@ std::string Key(int i) {
   return "user" + std::string(6 - digits.size(), '0') + digits;
 }
 
-class ElasticTest : public ::testing::Test {
+class ElasticTest : public LoadFixture {
  protected:
   // With the planner's patience shortened.
-  void Start(TestClusterOptions options) {
+  void StartImpatient(TestClusterOptions options) {
     for (const char* flag : {"--plan_every_ms=500", "--split_sustained_ms=2000", "--split_again_ms=3000",
                              "--balance_sustained_ms=2000", "--balance_cool_down_ms=5000"}) {
       options.master_flags.emplace_back(flag);
     }
-    auto started = TestCluster::Start(std::move(options));
-    ASSERT_TRUE(started) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client) << client.error();
-    client_ = std::make_unique<Client>(std::move(*client));
+    Start(std::move(options));
   }
-  void TearDown() override { EndLoad(); }
-
-  // Every thread writes keys of its own, and reads back what it wrote last.
-  void BeginLoad(int threads) {
-    for (int t = 0; t < threads; ++t) {
-      threads_.emplace_back([this, t, threads](const std::stop_token& stop) { Load(stop, t, threads); });
-    }
-  }
-  void EndLoad() {
-    for (std::jthread& thread : threads_) thread.request_stop();
-    threads_.clear();
-  }
-  void Load(const std::stop_token& stop, int first, int step) {
+  // Writes keys of its own, and reads back what it wrote last.
+  void Load(const std::stop_token& stop, int first, int step) override {
     const auto table = client_->OpenTable("carts");
     if (!table) return Fail("cannot open the table: " + table.error().ToString());
     std::minstd_rand random(static_cast<unsigned>(first + 1));
@@ -77,26 +60,12 @@ class ElasticTest : public ::testing::Test {
       if (const int pause = pause_ms_; pause > 0) std::this_thread::sleep_for(std::chrono::milliseconds(pause));
     }
   }
-  void Fail(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    failures_.push_back(what);
-  }
-  std::vector<std::string> failures() {
-    const std::lock_guard lock(mutex_);
-    return failures_;
-  }
 
-  std::unique_ptr<TestCluster> cluster_;
-  std::unique_ptr<Client> client_;
-  std::vector<std::jthread> threads_;
-  std::atomic<int64_t> operations_ = 0;
   std::atomic<int> pause_ms_ = 0;  // after each operation
-  std::mutex mutex_;
-  std::vector<std::string> failures_;
 };
 
 TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
-  Start({.servers = 5});
+  StartImpatient({.servers = 5});
   CreateTableOptions options;
   options.table.replicas = 3;
   options.table.split_ops_per_second = 200;
@@ -118,7 +87,6 @@ TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
         return !failures().empty() || (tablets >= 4 && leading.size() >= 3 && holding.size() >= 4);
       },
       150s);
-  const int64_t operations = operations_;
   EXPECT_THAT(failures(), ::testing::IsEmpty());
   const auto state = client_->Planner();
   ASSERT_TRUE(state) << state.error();
@@ -129,7 +97,7 @@ TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
     std::cout << "not done: " << refused.rule << ", " << refused.cause << ": " << refused.detail << "\n";
   }
   EXPECT_TRUE(spread) << tablets << " tablets, led by " << leading.size() << " servers, held by " << holding.size();
-  EXPECT_TRUE(Eventually([&] { return operations_ > operations + 1'000 || !failures().empty(); })) << "and goes on";
+  EXPECT_TRUE(GoesOn(1'000)) << "and goes on";
   EndLoad();
   EXPECT_THAT(failures(), ::testing::IsEmpty());
 }
@@ -141,18 +109,19 @@ class AutoscaleTest : public ElasticTest {
 
   void SetUp() override {
     const std::string launcher = std::string(kBinaryDir) + "/bin/ebla-cluster ";
-    Start({.servers = kServersMin,
-           .master_flags = {"--autoscale", "--scale_out_command=" + launcher + "add-server --dir \"$EBLA_TEST_CLUSTER\"",
-                            "--scale_in_command=" + launcher + "remove-server \"$1\" --dir \"$EBLA_TEST_CLUSTER\"",
-                            "--servers_min=" + std::to_string(kServersMin), "--servers_max=" + std::to_string(kServersMax),
-                            "--operations_per_server=100", "--disk_per_server=0", "--scale_out_sustained_ms=2000", "--scale_in_sustained_ms=4000",
-                            "--scale_out_rest_ms=3000", "--scale_in_rest_ms=3000", "--replace_after_s=3"},
-           .prepare =
-               [](const std::string& dir) {
-                 ::setenv("EBLA_TEST_CLUSTER", dir.c_str(), 1);
-                 return Status::Ok();
-               },
-           .shared = true});
+    StartImpatient({.servers = kServersMin,
+                    .master_flags = {"--autoscale", "--scale_out_command=" + launcher + "add-server --dir \"$EBLA_TEST_CLUSTER\"",
+                                     "--scale_in_command=" + launcher + "remove-server \"$1\" --dir \"$EBLA_TEST_CLUSTER\"",
+                                     "--servers_min=" + std::to_string(kServersMin), "--servers_max=" + std::to_string(kServersMax),
+                                     "--operations_per_server=100", "--disk_per_server=0", "--scale_out_sustained_ms=2000",
+                                     "--scale_in_sustained_ms=4000", "--scale_out_rest_ms=3000", "--scale_in_rest_ms=3000",
+                                     "--replace_after_s=3"},
+                    .prepare =
+                        [](const std::string& dir) {
+                          ::setenv("EBLA_TEST_CLUSTER", dir.c_str(), 1);
+                          return Status::Ok();
+                        },
+                    .shared = true});
     if (HasFatalFailure()) return;
     cluster_->Release();
     CreateTableOptions options;
@@ -201,10 +170,9 @@ class AutoscaleTest : public ElasticTest {
              });
     });
   }
-  void GoesOn(const std::string& when) {
+  void ExpectGoesOn(const std::string& when) {
+    ASSERT_TRUE(GoesOn(100)) << when;
     EXPECT_THAT(failures(), ::testing::IsEmpty()) << when;
-    const int64_t operations = operations_;
-    ASSERT_TRUE(Eventually([&] { return operations_ > operations + 100; })) << when;
     std::cout << when << ": " << Describe() << "\n";
   }
 
@@ -215,7 +183,7 @@ TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   BeginLoad(6);
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return EachHasItsShare(); }, 90s)) << Describe();
-  GoesOn("five servers");
+  ExpectGoesOn("five servers");
 
   const auto leader = cluster_->LeadingMaster();
   ASSERT_TRUE(leader) << leader.error();
@@ -224,7 +192,7 @@ TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   ASSERT_TRUE(next) << next.error();
   EXPECT_NE(*next, *leader);
   ASSERT_TRUE(cluster_->launcher().Restart(*leader).ok());
-  GoesOn("another master");
+  ExpectGoesOn("another master");
 
   // By hand, under load: it empties.
   const auto drained = client_->SetServer("ts-1", {.draining = true, .maintenance = std::nullopt});
@@ -235,19 +203,19 @@ TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
     return server != servers.end() && server->tablets == 0;
   }, 90s)) << Describe();
   ASSERT_TRUE(client_->SetServer("ts-1", {.draining = false, .maintenance = std::nullopt}));
-  GoesOn("one drained");
+  ExpectGoesOn("one drained");
 
   ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
   cluster_->Release();  // whoever replaces it launches
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMax - 1; }, 30s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Live().size() == kServersMax; }, 90s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Whole(); }, 90s)) << Describe();
-  GoesOn("one replaced");
+  ExpectGoesOn("one replaced");
 
   pause_ms_ = 200;
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMin; }, 120s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Whole(); }, 60s)) << Describe();
-  GoesOn("three again");
+  ExpectGoesOn("three again");
   EndLoad();
   EXPECT_THAT(failures(), ::testing::IsEmpty());
 }

@@ -3,22 +3,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
-#include <sys/wait.h>
 
-#include <atomic>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <map>
-#include <mutex>
 
-#include "test_paths.h"
-#include "tests/integration/test_cluster.h"
+#include "tests/integration/load_fixture.h"
 
 namespace ebla::testing {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::FieldsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
@@ -27,38 +21,10 @@ constexpr int kKeys = 520;
 // Letters first, so that splits at letters part them.
 std::string Key(int i) { return std::string(1, static_cast<char>('a' + i % 26)) + std::to_string(i / 26); }
 
-class MergeTest : public ::testing::Test {
+class MergeTest : public LoadFixture {
  protected:
-  void Begin(std::vector<std::string> master_flags) {
-    auto started = TestCluster::Start({.servers = 3, .master_flags = std::move(master_flags)});
-    ASSERT_TRUE(started) << started.error();
-    cluster_ = std::move(*started);
-    auto client = cluster_->Connect(30s);
-    ASSERT_TRUE(client) << client.error();
-    client_ = std::make_unique<Client>(std::move(*client));
-  }
-  void TearDown() override { EndLoad(); }
-
-  // What `ebla` shows, on both of its streams; its exit code is in code_.
-  std::string Ebla(const std::string& arguments) {
-    const std::string file = cluster_->dir() + "/shown";
-    const int status = std::system(("EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla " + arguments + " >" + file + " 2>&1").c_str());
-    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::ifstream in(file);
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  }
-
-  // Every thread writes keys of its own and reads back what it wrote last, each second time in a session.
-  void BeginLoad(int threads) {
-    for (int t = 0; t < threads; ++t) {
-      threads_.emplace_back([this, t, threads](const std::stop_token& stop) { Load(stop, t, threads); });
-    }
-  }
-  void EndLoad() {
-    for (std::jthread& thread : threads_) thread.request_stop();
-    threads_.clear();
-  }
-  void Load(const std::stop_token& stop, int first, int step) {
+  // Writes keys of its own and reads back what it wrote last, each second time in a session.
+  void Load(const std::stop_token& stop, int first, int step) override {
     const auto table = client_->OpenTable("carts");
     if (!table) return Fail("cannot open the table: " + table.error().ToString());
     Session session = client_->NewSession();
@@ -75,18 +41,6 @@ class MergeTest : public ::testing::Test {
     const std::lock_guard lock(mutex_);
     for (auto& [key, value] : written) written_[key] = value;
   }
-  void Fail(const std::string& what) {
-    const std::lock_guard lock(mutex_);
-    failures_.push_back(what);
-  }
-  std::vector<std::string> failures() {
-    const std::lock_guard lock(mutex_);
-    return failures_;
-  }
-  bool GoesOn(int64_t more) {
-    const int64_t before = operations_;
-    return Eventually([&] { return operations_ > before + more || !failures().empty(); });
-  }
   size_t Tablets() {
     const auto list = client_->ListTablets("carts");
     return list ? list->size() : 0;
@@ -102,37 +56,28 @@ class MergeTest : public ::testing::Test {
     }
   }
 
-  std::unique_ptr<TestCluster> cluster_;
-  std::unique_ptr<Client> client_;
-  std::vector<std::jthread> threads_;
-  std::atomic<int64_t> operations_ = 0;
-  std::mutex mutex_;
-  std::vector<std::string> failures_;
   std::map<std::string, std::string> written_;  // at the end of the load
-  int code_ = -1;
 };
 
 TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterACrash) {
-  Begin({});
+  Start({});
   CreateTableOptions options;
   options.table.replicas = 3;
   ASSERT_TRUE(client_->CreateTable("carts", options));
   BeginLoad(4);
   ASSERT_TRUE(GoesOn(200));
   for (const char* key : {"m", "f", "t"}) {
-    const std::string said = Ebla(std::string("tablet split carts --at ") + key);
-    ASSERT_EQ(code_, 0) << said;
+    const Shown said = cluster_->Ebla(std::string("tablet split carts --at ") + key);
+    ASSERT_EQ(said.code, 0) << said;
     ASSERT_TRUE(GoesOn(200));
   }
   for (const char* key : {"t", "f"}) {
-    const std::string said = Ebla(std::string("tablet merge carts --at ") + key);
-    EXPECT_EQ(code_, 0) << said;
-    EXPECT_THAT(said, HasSubstr("OK  tablet"));
+    EXPECT_THAT(cluster_->Ebla(std::string("tablet merge carts --at ") + key), FieldsAre(0, HasSubstr("OK  tablet")));
     ASSERT_TRUE(GoesOn(200));
   }
   EXPECT_EQ(Tablets(), 2u);
-  const std::string small = Ebla("table merge-small carts --below 1GiB");
-  EXPECT_EQ(code_, 0) << small;
+  const Shown small = cluster_->Ebla("table merge-small carts --below 1GiB");
+  EXPECT_EQ(small.code, 0) << small;
   EXPECT_EQ(Tablets(), 1u);
   ASSERT_TRUE(GoesOn(500));
   EndLoad();
@@ -143,18 +88,20 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
     ASSERT_TRUE(restarted.ok()) << restarted;
   }
   ExpectAllThere();
+  Shown checked;
   EXPECT_TRUE(Eventually([&] {
-    Ebla("check carts --tries 1");
-    return code_ == 0;
-  })) << Ebla("check carts --tries 1");
+    checked = cluster_->Ebla("check carts --tries 1");
+    return checked.code == 0;
+  })) << checked;
   // It goes on as any other tablet does.
-  const std::string again = Ebla("tablet split carts --at k");
-  EXPECT_EQ(code_, 0) << again;
+  const Shown again = cluster_->Ebla("tablet split carts --at k");
+  EXPECT_EQ(again.code, 0) << again;
   EXPECT_EQ(Tablets(), 2u);
 }
 
 TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
-  Begin({"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000", "--merge_history_ms=5000", "--merge_after_split_ms=8000"});
+  Start({.master_flags = {"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000", "--merge_history_ms=5000",
+                          "--merge_after_split_ms=8000"}});
   CreateTableOptions options;
   options.table.replicas = 3;
   options.table.split_ops_per_second = 150;
@@ -164,9 +111,9 @@ TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
   EndLoad();
   EXPECT_THAT(failures(), IsEmpty());
   // Its peaks are known for five minutes, and are below what the table asks for now; or else they are forgotten by then.
-  const std::string altered = Ebla("table alter carts --split-ops 1000000");
-  EXPECT_EQ(code_, 0) << altered;
-  EXPECT_TRUE(Eventually([&] { return Tablets() == 1; }, 420s)) << Ebla("balance explain");
+  const Shown altered = cluster_->Ebla("table alter carts --split-ops 1000000");
+  EXPECT_EQ(altered.code, 0) << altered;
+  EXPECT_TRUE(Eventually([&] { return Tablets() == 1; }, 420s)) << cluster_->Ebla("balance explain");
   ExpectAllThere();
 }
 

@@ -4,12 +4,8 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <cstdlib>
-#include <fstream>
-#include <iterator>
 #include <optional>
 
-#include "test_paths.h"
 #include "tests/integration/test_cluster.h"
 #include "tools/cluster/removal.h"
 
@@ -17,6 +13,7 @@ namespace ebla::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::FieldsAre;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
 
@@ -31,34 +28,23 @@ class OperatorTest : public ::testing::Test {
   }
   // A table of three replicas, and a client that has it open.
   Result<Table> MakeCarts() {
-    Ebla("table create carts --split-points g,p --replicas 3");
-    if (code_ != 0) return Error(Code::kInternal, "it was not made");
+    const Shown made = cluster_->Ebla("table create carts --split-points g,p --replicas 3");
+    if (made.code != 0) return Error(Code::kInternal, "it was not made: " + made.text);
     auto client = cluster_->Connect();
     if (!client) return Error(client.error());
     client_ = *std::move(client);
     return client_->OpenTable("carts");
   }
-  // What `ebla` shows on its standard output; its exit code is in code_.
-  std::string Ebla(const std::string& arguments) {
-    const std::string file = cluster_->dir() + "/shown";
-    const int status = std::system(("EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla " + arguments + " >" +
-                                    file + " 2>" + file + ".err")
-                                       .c_str());
-    code_ = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-    std::ifstream in(file);
-    return std::string(std::istreambuf_iterator<char>(in), {});
-  }
   bool HealthBecomes(int code) {
     return Eventually([&] {
-      shown_ = Ebla("health");
-      return code_ == code;
+      health_ = cluster_->Ebla("health");
+      return health_.code == code;
     });
   }
 
   std::unique_ptr<TestCluster> cluster_;
   std::optional<Client> client_;
-  std::string shown_;
-  int code_ = -1;
+  Shown health_;  // as it was last asked for
 };
 
 TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
@@ -68,25 +54,22 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
     const std::string key(1, static_cast<char>('a' + i % 26));
     ASSERT_TRUE(table->Put(key + std::to_string(i), std::string(1000, 'v')));
   }
-  ASSERT_TRUE(HealthBecomes(0)) << shown_;
-  EXPECT_THAT(shown_, StartsWith("healthy  3 of 3 servers live, 1 tables, 3 tablets"));
-  EXPECT_THAT(Ebla("check"), AllOf(HasSubstr("OK  1 tables, 3 tablets, 9 replicas; 600 records")));
-  EXPECT_EQ(code_, 0);
-  EXPECT_THAT(Ebla("locate carts h1"), AllOf(HasSubstr("[\"g\", \"p\")"), HasSubstr("primary")));
-  EXPECT_THAT(Ebla("hot carts"), HasSubstr("OF SERVER"));
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
+  EXPECT_THAT(health_.text, StartsWith("healthy  3 of 3 servers live, 1 tables, 3 tablets"));
+  EXPECT_THAT(cluster_->Ebla("check"), FieldsAre(0, HasSubstr("OK  1 tables, 3 tablets, 9 replicas; 600 records")));
+  EXPECT_THAT(cluster_->Ebla("locate carts h1").text, AllOf(HasSubstr("[\"g\", \"p\")"), HasSubstr("primary")));
+  EXPECT_THAT(cluster_->Ebla("hot carts").text, HasSubstr("OF SERVER"));
 
   ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
   ASSERT_TRUE(Eventually([&] {
-    shown_ = Ebla("health");
-    return code_ == 1 && shown_.find("server ts-2 is lost") != std::string::npos;
-  })) << shown_;
-  EXPECT_THAT(shown_, HasSubstr("3 tablets of table carts (3 in all): fewer than 3 whole replicas"));
-  EXPECT_THAT(Ebla("check --tries 1"), HasSubstr("server ts-2: lost"));
-  EXPECT_EQ(code_, 1);
+    health_ = cluster_->Ebla("health");
+    return health_.code == 1 && health_.text.contains("server ts-2 is lost");
+  })) << health_;
+  EXPECT_THAT(health_.text, HasSubstr("3 tablets of table carts (3 in all): fewer than 3 whole replicas"));
+  EXPECT_THAT(cluster_->Ebla("check --tries 1"), FieldsAre(1, HasSubstr("server ts-2: lost")));
   ASSERT_TRUE(cluster_->launcher().Restart("ts-2").ok());
-  ASSERT_TRUE(HealthBecomes(0)) << shown_;
-  EXPECT_THAT(Ebla("check carts"), HasSubstr("9 replicas; 600 records"));
-  EXPECT_EQ(code_, 0);
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
+  EXPECT_THAT(cluster_->Ebla("check carts"), FieldsAre(0, HasSubstr("9 replicas; 600 records")));
 }
 
 // A server more, then one less: what the one had is on the other, and nobody noticed.
@@ -94,7 +77,7 @@ TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
   const auto table = MakeCarts();
   ASSERT_TRUE(table) << table.error();
   for (const char* key : {"a", "h", "z"}) ASSERT_TRUE(table->Put(key, "value"));
-  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
   std::vector<std::string> said;
   cluster::RemovalOptions removal{.masters = cluster_->launcher().Masters(),
                                   .server = "ts-1",
@@ -121,8 +104,8 @@ TEST_F(OperatorTest, AServerIsAddedAndAnotherRemoved) {
   ASSERT_TRUE(forgotten.ok()) << forgotten;
   ASSERT_TRUE(cluster_->launcher().Remove("ts-1").ok());
   for (const char* key : {"a", "h", "z"}) EXPECT_TRUE(table->Get(key)) << key;
-  ASSERT_TRUE(HealthBecomes(0)) << shown_;
-  EXPECT_THAT(shown_, StartsWith("healthy  3 of 3 servers live"));
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
+  EXPECT_THAT(health_.text, StartsWith("healthy  3 of 3 servers live"));
   EXPECT_EQ(cluster::Empty(removal).value_or(99), 0u) << "asked again";
 }
 
@@ -134,14 +117,14 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
   for (int i = 0; i < 600; ++i) {
     ASSERT_TRUE(table->Put("h" + std::to_string(1'000 + i), std::string(1'000, 'v')));
   }
-  EXPECT_THAT(Ebla("table presplit carts --at c,g,t"), HasSubstr("OK  2 splits, 5 tablets"));
-  EXPECT_EQ(code_, 0);
-  EXPECT_THAT(Ebla("procedure list"), StartsWith("nothing is under way"));
+  EXPECT_THAT(cluster_->Ebla("table presplit carts --at c,g,t"), FieldsAre(0, HasSubstr("OK  2 splits, 5 tablets")));
+  EXPECT_THAT(cluster_->Ebla("procedure list").text, StartsWith("nothing is under way"));
 
   const auto place = client_->Locate("carts", "h1000");
   ASSERT_TRUE(place) << place.error();
   const std::string id = std::to_string(place->id.value);
-  EXPECT_THAT(Ebla("tablet stats " + id), AllOf(HasSubstr("SEEN BY " + place->primary), HasSubstr("leads"), HasSubstr("follows")));
+  EXPECT_THAT(cluster_->Ebla("tablet stats " + id).text,
+              AllOf(HasSubstr("SEEN BY " + place->primary), HasSubstr("leads"), HasSubstr("follows")));
   std::string from, to = "ts-4";
   for (const ReplicaPlace& replica : place->replicas) {
     if (replica.server != place->primary) from = replica.server;
@@ -150,20 +133,20 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
     const bool holds = std::ranges::any_of(place->replicas, [&](const ReplicaPlace& replica) { return replica.server == name; });
     to = holds ? to : name;
   }
-  Ebla("--deadline 2s tablet move carts --key h1000 --from " + from + " --to " + to);
-  EXPECT_EQ(code_, 4) << "600 KB at 20 KB/s take half a minute";
-  shown_ = Ebla("--json procedure show move-" + id);
-  EXPECT_THAT(shown_, AllOf(HasSubstr("\"asked_by\":\"operator\""), HasSubstr("\"from_server\":\"" + from + "\""),
-                            HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
-  EXPECT_THAT(Ebla("procedure cancel move-" + id), StartsWith("OK  cancelled: what was copied to " + to + " goes"));
-  EXPECT_TRUE(Eventually([&] { return Ebla("procedure list").starts_with("nothing is under way"); })) << Ebla("procedure list");
+  const Shown moved = cluster_->Ebla("--deadline 2s tablet move carts --key h1000 --from " + from + " --to " + to);
+  EXPECT_EQ(moved.code, 4) << "600 KB at 20 KB/s take half a minute: " << moved;
+  EXPECT_THAT(cluster_->Ebla("--json procedure show move-" + id).text,
+              AllOf(HasSubstr("\"asked_by\":\"operator\""), HasSubstr("\"from_server\":\"" + from + "\""),
+                    HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
+  EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text, StartsWith("OK  cancelled: what was copied to " + to + " goes"));
+  EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("procedure list").text.starts_with("nothing is under way"); }))
+      << cluster_->Ebla("procedure list");
   const auto after = client_->Locate("carts", "h1000");
   ASSERT_TRUE(after) << after.error();
   EXPECT_TRUE(std::ranges::any_of(after->replicas, [&](const ReplicaPlace& replica) { return replica.server == from; }));
-  ASSERT_TRUE(HealthBecomes(0)) << shown_;
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
 
-  EXPECT_THAT(Ebla("table compact carts --limit 30s"), AllOf(HasSubstr("ts-1"), HasSubstr("done")));
-  EXPECT_EQ(code_, 0);
+  EXPECT_THAT(cluster_->Ebla("table compact carts --limit 30s"), FieldsAre(0, AllOf(HasSubstr("ts-1"), HasSubstr("done"))));
 }
 
 }  // namespace

@@ -7,11 +7,9 @@
 
 #include <array>
 #include <atomic>
-#include <cstdio>
 #include <filesystem>
 #include <thread>
 
-#include "test_paths.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -66,7 +64,7 @@ class LightLoad {
   std::vector<std::thread> threads_;
 };
 
-// Tables and their keys, ZooKeeper's data, and the shell.
+// Tables and their keys, and ZooKeeper's data.
 class RestoredTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -127,17 +125,6 @@ class RestoredTest : public ::testing::Test {
     const auto info = client_->DescribeCluster();
     return info ? info->safe_mode : "";
   }
-  // What `ebla` prints, and how it ends.
-  std::pair<std::string, int> Shell(const std::string& arguments) {
-    const std::string command = "EBLA_MASTERS=" + cluster_->Masters() + " " + kBinaryDir + "/bin/ebla " + arguments + " 2>&1";
-    std::FILE* pipe = ::popen(command.c_str(), "r");
-    if (pipe == nullptr) return {"cannot run " + command, -1};
-    std::string text;
-    char bytes[4096];
-    for (size_t count = 0; (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, count);
-    const int status = ::pclose(pipe);
-    return {text, WIFEXITED(status) ? WEXITSTATUS(status) : -1};
-  }
 
   std::unique_ptr<TestCluster> cluster_;
   std::optional<Client> client_;
@@ -181,8 +168,8 @@ class AdoptionStory : public RestoredTest {
     ASSERT_TRUE(Eventually([&] {
       const auto shown = client_->Adopt();
       return shown && shown->problems.empty() && shown->tables.size() == 1 && shown->tablets.size() == 4;
-    }, 20s)) << Shell("cluster adopt").first;
-    const auto [shown, ended] = Shell("cluster adopt");
+    }, 20s)) << cluster_->Ebla("cluster adopt");
+    const auto [ended, shown] = cluster_->Ebla("cluster adopt");
     EXPECT_EQ(ended, 0);
     EXPECT_THAT(shown, HasSubstr("since"));
     EXPECT_THAT(shown, HasSubstr("made again, goes on"));
@@ -193,7 +180,7 @@ class AdoptionStory : public RestoredTest {
     ExpectWhole(*old_, "old", true);
   }
   void Adopt() {
-    const auto [adopted, ended] = Shell("cluster adopt --confirm");
+    const auto [ended, adopted] = cluster_->Ebla("cluster adopt --confirm");
     EXPECT_EQ(ended, 0) << adopted;
     EXPECT_THAT(adopted, HasSubstr("OK  1 tables, 4 tablets"));
     EXPECT_TRUE(Eventually([&] {

@@ -1,7 +1,10 @@
 #include "tests/integration/test_cluster.h"
 
 #include <glog/logging.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
@@ -21,6 +24,7 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
   if (::mkdtemp(name.data()) == nullptr) return Error(Code::kInternal, "cannot make " + name);
   std::unique_ptr<TestCluster> made(new TestCluster(name, options));
   EBLA_TRY(made->Open(!options.shared));
+  if (options.shared) EBLA_TRY(made->SetWarden());
   made->clear_ = std::move(options.clear);
   if (options.prepare) EBLA_TRY(options.prepare(made->launcher_->dir()));
   EBLA_TRY(made->launcher_->Start({.masters = options.masters,
@@ -49,6 +53,19 @@ Status TestCluster::Open(bool stop_at_end) {
   EBLA_ASSIGN(cluster::Launcher launcher, cluster::Launcher::Open(launching_));
   launcher_ = std::make_unique<cluster::Launcher>(std::move(launcher));
   return Status::Ok();
+}
+
+// What others launched is no child of this process, and does not die with it. The warden is none either, so that whoever ends
+// this process and its children leaves it to its work; there is none to do where the cluster's directory is gone.
+Status TestCluster::SetWarden() const {
+  EBLA_ASSIGN(const cluster::ProcessId shell,
+              cluster::Spawn({.command = {"/bin/sh", "-c",
+                                          "{ tail --pid=\"$1\" -f /dev/null; [ ! -d \"$2\" ] || exec \"$3\" stop --dir \"$2\"; } &",
+                                          "sh", std::to_string(::getpid()), launching_.dir, launching_.bin_dir + "/ebla-cluster"},
+                              .working_dir = "/",
+                              .output_file = dir_ + "/warden.log"}));
+  if (cluster::WaitForExit(shell, launching_.stop_timeout)) return Status::Ok();
+  return Error(Code::kInternal, "the warden's shell does not end");
 }
 
 cluster::Launcher& TestCluster::launcher() {
@@ -105,6 +122,17 @@ Result<std::string> TestCluster::StandbyMaster() {
   for (const cluster::ProcessView& view : launcher().Describe())
     if (view.role == cluster::Role::kMaster && view.name != leader) return view.name;
   return Error(Code::kNotFound, "there is but one master");
+}
+
+Shown TestCluster::Ebla(const std::string& arguments) const {
+  const std::string command = "EBLA_MASTERS=" + masters_ + " " + kBinaryDir + "/bin/ebla " + arguments + " 2>&1";
+  std::FILE* pipe = ::popen(command.c_str(), "r");
+  if (pipe == nullptr) return {-1, "cannot run " + command};
+  std::string text;
+  char bytes[4096];
+  for (size_t count = 0; (count = std::fread(bytes, 1, sizeof bytes, pipe)) > 0;) text.append(bytes, count);
+  const int status = ::pclose(pipe);
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, std::move(text)};
 }
 
 }  // namespace ebla::testing

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <ostream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -27,7 +28,8 @@ struct TestClusterOptions {
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
-  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
+  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher(). What
+  // they start is ended, by ebla-cluster, once the test's process is gone.
   bool shared = false;
 };
 
@@ -41,6 +43,13 @@ bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::s
   }
   return true;
 }
+
+// How a command ended, and what it printed on both of its streams.
+struct Shown {
+  int code = -1;  // -1: it could not be run, or did not exit
+  std::string text;
+  friend std::ostream& operator<<(std::ostream& out, const Shown& shown) { return out << "exit code " << shown.code << ": " << shown.text; }
+};
 
 class TestCluster {
  public:
@@ -56,11 +65,14 @@ class TestCluster {
   // Waits until a master leads, and says which one ("m-2"), or a standby.
   Result<std::string> LeadingMaster();
   Result<std::string> StandbyMaster();
+  // `ebla ARGUMENTS`, as the operator of this cluster runs it in a terminal.
+  Shown Ebla(const std::string& arguments) const;
   const std::string& dir() const { return dir_; }
 
  private:
   TestCluster(std::string dir, const TestClusterOptions& options);
   Status Open(bool stop_at_end);
+  Status SetWarden() const;
 
   const std::string dir_;
   const bool shared_;
