@@ -379,6 +379,26 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   EXPECT_FALSE(Joining());
 }
 
+// PROTOCOL 21: nor does any voter know its time, nor the master that takes over what the freezes' answers said.
+TEST_F(MasterMergeTest, AnotherMasterKnowsWhenTheTwoWereFrozen) {
+  Begin();
+  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  AskToMerge();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
+  const idl::TabletInfo merged = Tablet("");
+  EXPECT_EQ(Node(merged.tabletId)->merged.tabletTimeMs, 1'700'000'000'000 + right_.tabletId) << "the later one";
+  cluster().KillMaster(*cluster().Leader());
+  FakeServer& primary = ServerOf(merged.primary);
+  primary.Stop();
+  ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch; }, 60s));
+  EachServer([](FakeServer& server) { server.hold_joins = false; });
+  ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
+  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId);
+  primary.Start();
+  WaitServing();
+  EXPECT_FALSE(Joining());
+}
+
 // With the majority gone for good before anybody has united them, an operator gives it to the one that is left.
 TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   Begin();

@@ -145,11 +145,13 @@ struct MergedTablet {
   3: LogPosition freeze
 }
 // How a merged tablet begins (PROTOCOL 14): where all of both is applied, at `position`, which is above both freezes; its log
-// goes on from there. A voter that does not know it makes it of these two.
+// goes on from there. A voter that does not know it makes it of these two. tabletTimeMs: the later of the two, as their primaries
+// said when they were frozen; whoever leads it first goes on from there (PROTOCOL 21). 0: not known.
 struct Merged {
   1: MergedTablet left
   2: MergedTablet right
   3: LogPosition position
+  4: i64 tabletTimeMs
 }
 
 // Where a tablet is served: what a client's routing cache holds.

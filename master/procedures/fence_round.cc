@@ -69,7 +69,8 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.item.version = tablet->version;
   fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
   fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
-  fencing.item.tablet_time_ms = wanted.tablet_time_ms;
+  // Of what is yet to be united no voter knows the time.
+  if (tablet->joining()) fencing.item.tablet_time_ms = tablet->node.merged.tabletTimeMs;
   fencing.voters = tablet->node.info.voters;
   fencing.recovery = wanted.recovery;
   if (wanted.recovery) {

@@ -41,7 +41,6 @@ struct FenceItem {
   Epoch floor;           // fence above this too: an epoch promised already
   bool suspect = false;  // a majority of the voters does not hear the primary, though it may answer this master
   std::optional<Recovery> recovery;
-  int64_t tablet_time_ms = 0;  // this master knows that it was so late, whatever the answers know (PROTOCOL 21); 0: nothing
 };
 
 class FenceRound {

@@ -340,12 +340,14 @@ Result<Change> MergeTablets::Replace(const Image& image) const {
   idl::TabletNode node;
   int64_t lsn = 0;
   for (const auto& [tablet, part] : {std::pair(left, &node.merged.left), std::pair(right, &node.merged.right)}) {
-    const idl::LogPosition& freeze = frozen_.at(tablet->id()).freeze;
+    const idl::FreezeResult& frozen = frozen_.at(tablet->id());
+    const idl::LogPosition& freeze = frozen.freeze;
     if (freeze.epoch != tablet->node.info.epoch && !Planted(PlantedBug::merge_unchecked_epoch)) return change;
     part->tabletId = tablet->node.info.tabletId;
     part->range = tablet->node.info.range;
     part->freeze = freeze;
     lsn = std::max(lsn, freeze.lsn);
+    node.merged.tabletTimeMs = std::max(node.merged.tabletTimeMs, frozen.tabletTimeMs);
   }
   node.info = left->node.info;
   node.info.tabletId = static_cast<int64_t>(into_.value);
@@ -367,9 +369,7 @@ void MergeTablets::Decide(Done done) {
     if (!status.ok()) return done(Progress::Later(std::move(status)));
     if (context_.image().Tablet(into_)) {
       LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " stands in the catalog";
-      int64_t time_ms = 0;
-      for (const auto& [tablet, result] : frozen_) time_ms = std::max(time_ms, result.tabletTimeMs);
-      steward_.NoteMerged(into_, time_ms);
+      steward_.NoteMerged(into_);
       steward_.Consider(into_);
       hands_.on_decided(into_);
     } else {

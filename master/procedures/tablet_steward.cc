@@ -276,7 +276,7 @@ void TabletSteward::NoteBorn(TabletId child) {
   note.title = Title::kMember;
 }
 
-void TabletSteward::NoteMerged(TabletId id, int64_t tablet_time_ms) {
+void TabletSteward::NoteMerged(TabletId id) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
   if (!primary || !tablet->joining()) return;
@@ -287,7 +287,7 @@ void TabletSteward::NoteMerged(TabletId id, int64_t tablet_time_ms) {
   note.since = context_.executor.Now();
   note.title = Title::kBorn;
   note.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-  note.tablet_time_ms = tablet_time_ms;
+  note.tablet_time_ms = tablet->node.merged.tabletTimeMs;
 }
 
 void TabletSteward::Transfer(TabletId id, const ServerName& to, Told done) {
@@ -403,9 +403,7 @@ bool TabletSteward::StartSome(const ServerName& server, Lane& lane) {
       const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
       handovers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
-      // Of what is yet to be united no voter knows the time: the freezes' answers said it.
-      const int64_t time_ms = tablet->joining() ? note.tablet_time_ms : 0;
-      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt, time_ms});
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
     } else {
       repeats.push_back(Repeat(*tablet, note));
     }

@@ -64,8 +64,7 @@ class TabletSteward {
   void NoteBorn(TabletId child);
 
   // A merged tablet stands in the catalog, in an epoch that nobody has been told of: its primary is, without a fence.
-  // `tablet_time_ms`: the greatest of the two; 0: not known.
-  void NoteMerged(TabletId tablet, int64_t tablet_time_ms);
+  void NoteMerged(TabletId tablet);
 
   // Lets go of what it noted of tablets that the catalog no longer has.
   void ForgetGone();
