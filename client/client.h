@@ -68,8 +68,8 @@ class Client {
   Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet, std::string_view from = {}) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
-  // Splits the tablet that holds the key there; no data moves. INVALID_ARGUMENT: a tablet begins there already, or the key
-  // lies within a key group. UNKNOWN_OUTCOME: it is under way.
+  // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it there.
+  // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
   // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
   // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first begins

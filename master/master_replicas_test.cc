@@ -533,7 +533,8 @@ TEST_F(MasterTransferTest, ATargetThatDoesNotComeLevelLeavesThePrimaryInPlace) {
   EXPECT_EQ(reply.header.code, idl::Code::UNAVAILABLE);
   EXPECT_THAT(reply.header.message, ::testing::HasSubstr("does not come level"));
   EXPECT_EQ(Tablet().primary, before.primary);
-  EXPECT_TRUE(AllLed());
+  EXPECT_TRUE(cluster().server(IndexOf(before.primary)).Leads(before.tabletId, before.epoch));
+  EXPECT_TRUE(cluster().RunUntil([&] { return AllLed(); })) << "what the mute one led has others to lead it by now";
 }
 
 TEST_F(MasterTransferTest, PrimariesAreSpreadAgainAfterAFailover) {

@@ -78,9 +78,10 @@ TEST_F(MasterSplitTest, WhatCannotBeIsRefused) {
   options.__set_keyGroup(group);
   Begin(options);
   ASSERT_EQ(Split("m/").header.code, idl::Code::OK);
-  const idl::SplitTabletReply twice = Split("m/");
-  EXPECT_EQ(twice.header.code, idl::Code::INVALID_ARGUMENT);
-  EXPECT_THAT(twice.header.message, ::testing::HasSubstr("begins at"));
+  ASSERT_EQ(cluster().Create("parts", {"m"}).header.code, idl::Code::OK);
+  const idl::SplitTabletReply there = cluster().Split("parts", "m");
+  EXPECT_EQ(there.header.code, idl::Code::INVALID_ARGUMENT) << "begins there, and never was split";
+  EXPECT_THAT(there.header.message, ::testing::HasSubstr("begins at"));
   const idl::SplitTabletReply cut = Split("n/x");
   EXPECT_EQ(cut.header.code, idl::Code::INVALID_ARGUMENT);
   EXPECT_THAT(cut.header.message, ::testing::HasSubstr("group"));
@@ -107,9 +108,28 @@ TEST_F(MasterSplitTest, AReportCompletesItWhereTheAnswerIsLost) {
   Begin();
   const idl::TabletInfo before = cluster().Tablets().begin()->second;
   ServerOf(before.primary).lose_split_answers = true;
-  (void)Split("m", 500);
-  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
+  const idl::SplitTabletReply reply = Split("m", 2'500);
+  EXPECT_EQ(reply.header.code, idl::Code::OK) << "long before the order is given up: " << reply.header.message;
+  EXPECT_EQ(cluster().Tablets().size(), 2u);
   WaitServing();
+}
+
+// It was done, and whoever asked does not know: its master died.
+TEST_F(MasterSplitTest, AskedAgainItAnswersWithWhatWasDone) {
+  Begin();
+  const idl::SplitTabletReply split = Split("m");
+  ASSERT_EQ(split.header.code, idl::Code::OK) << split.header.message;
+  cluster().KillMaster(*cluster().Leader());
+  ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
+  for (const char* other : {"f", "t"}) {  // whatever has become of either half since
+    const idl::SplitTabletReply again = Split("m");
+    ASSERT_EQ(again.header.code, idl::Code::OK) << again.header.message;
+    EXPECT_EQ(again.tablet.tabletId, split.tablet.tabletId);
+    EXPECT_EQ(again.child.tabletId, split.child.tabletId);
+    WaitServing();
+    ASSERT_EQ(Split(other).header.code, idl::Code::OK);
+  }
+  EXPECT_EQ(cluster().Tablets().size(), 4u);
 }
 
 // Its followers have logged SPLIT and not applied it: the next primary's Barrier does. The catalog is completed as SPLIT says,

@@ -32,7 +32,7 @@ Reign::Reign(Ports ports, coordination::Leading term, LoadedCatalog loaded, std:
       known_servers_(std::move(loaded.servers)),
       link_(ports_.executor, servers_, ports_.connect, cluster_id_, term.term),
       context_{ports_.options, ports_.executor, catalog_, servers_, link_, beyond_},
-      steward_(context_, [this](TableId table) { OnTabletsChanged(table); }),
+      steward_(context_, [this](const std::vector<TabletId>& tablets) { OnTabletsChanged(tablets); }),
       reminders_(context_),
       keeper_(context_, steward_, [this] { return !SafeMode(); }),
       runner_(ports_.executor),
@@ -126,6 +126,9 @@ void Reign::Split(TabletId tablet, std::string key, Asked asked, Duration patien
   if (!ports_.options.splits) {
     return done(Error(Code::kConditionFailed, "tablets are not split here: the masters run with --splits=false"));
   }
+  const TabletEntry* entry = image().Tablet(tablet);
+  const bool was = entry && image().LivingTable(*entry) && SplitOffAt(image(), entry->table(), key) == tablet;
+  if (was) return done({});
   if (Status status = CheckSplit(image(), tablet, key); !status.ok()) return done(std::move(status));
   Request request;
   request.done = std::move(done);
@@ -157,7 +160,10 @@ void Reign::BringTogether(const Neighbours& two, Asked asked, Duration patience,
   }
   if (Status status = CheckMerge(image(), two); !status.ok()) return done(std::move(status));
   asked.since_ms = ports_.executor.TimeOfDayMs();
-  StartMerge(two, std::move(asked), patience * 3 / 4);  // what could not be begun is refused in time
+  const Duration begin_within = patience * 3 / 4;
+  StartMerge(two, std::move(asked), begin_within);
+  // What could not be begun is refused in time, and not at the next try after that.
+  ports_.executor.After(begin_within, guard_([this, two] { runner_.Poke(MergeTabletsName(two)); }));
   runner_.Await(MergeTabletsName(two), patience, std::move(done));
 }
 
@@ -360,9 +366,17 @@ void Reign::OnServerChange(const ServerName& server) {
   }
 }
 
-void Reign::OnTabletsChanged(TableId id) {
-  const TableEntry* table = image().Table(id);
-  if (table && table->node.state == idl::TableState::CREATING) runner_.Poke(CreateTableName(table->node.schema.name));
+void Reign::OnTabletsChanged(const std::vector<TabletId>& tablets) {
+  std::set<TableId> tables;
+  for (const TabletId id : tablets) {
+    runner_.PokeAll(MovesOfTablet(id));
+    if (const TabletEntry* tablet = image().Tablet(id)) tables.insert(tablet->table());
+  }
+  for (const TableId id : tables) {
+    const TableEntry* table = image().Table(id);
+    if (table && table->node.state == idl::TableState::CREATING) runner_.Poke(CreateTableName(table->node.schema.name));
+  }
+  keeper_.Changed(tablets);
 }
 
 Status Reign::Heartbeat(idl::HeartbeatRequest heartbeat) {
@@ -398,6 +412,7 @@ void Reign::CheckReport(const ServerName& name) {
     LOG_EVERY_N(ERROR, 60) << "nothing is repaired or dropped: " << *beyond;
   }
   ConsiderReported(name, *report);
+  keeper_.Reported(name);
   reminders_.Consider(name);
   const Strays strays = FindStrays(image(), name, *report);
   if (!strays.empty() && !beyond_.What()) {

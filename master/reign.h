@@ -75,7 +75,7 @@ class Reign {
   void Drop(std::string table, Duration patience, Done done);
   // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be handed over in time.
   void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
-  // Splits the tablet at the key. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
+  // Splits the tablet at the key; OK also where it was split there before. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
   // the split.
   void Split(TabletId tablet, std::string key, Asked asked, Duration patience, Done done);
   // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers. Refused as
@@ -165,6 +165,7 @@ class Reign {
   void StartMerge(const Neighbours& two, Asked asked, Duration begin_within);
   void CancelMerge(TabletId left);
   void StartJoin(TabletId tablet);
+  void StartMove(const WantedMove& move);
   void BringTogether(const Neighbours& two, Asked asked, Duration patience, Done done);
   void WriteServer(uint64_t id, const ServerName& name, ServerChange wanted, int tries);
   void HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done);
@@ -174,7 +175,7 @@ class Reign {
   bool CancelWaiting(const Subject& subject);
   void OnServerChange(const ServerName& server);
   void ConsiderReported(const ServerName& server, const Report& report);
-  void OnTabletsChanged(TableId table);
+  void OnTabletsChanged(const std::vector<TabletId>& tablets);
   void CheckReport(const ServerName& server);
   size_t UsableServers() const;
   Status MayCreate(size_t replicas) const;

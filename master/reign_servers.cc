@@ -149,6 +149,7 @@ void Reign::WriteServer(uint64_t id, const ServerName& name, ServerChange wanted
                                          << (node.surplus ? ", as it is one too many" : "")
                                          << (node.maintenance ? ", under maintenance" : "");
                                servers_.SetNode(node);
+                               keeper_.Wake();
                                Answer(id, {});
                              }));
   }), nullptr);
@@ -163,10 +164,15 @@ void Reign::Move(WantedMove move, Duration patience, Done done) {
     return PutMoves(image, {move});
   };
   request.procedure = MoveTabletName(move);
-  request.start = [this, move] { runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move)); };
+  request.start = [this, move] { StartMove(move); };
   if (Status status = CheckMove(image(), servers_, move); !status.ok()) return request.done(std::move(status));
   elastic_.Hold(move.tablet, ports_.executor.Now() + ports_.options.transfer_hold);
   Submit(std::move(request), patience);
+}
+
+void Reign::StartMove(const WantedMove& move) {
+  runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move));
+  keeper_.Wake();
 }
 
 void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
@@ -178,7 +184,7 @@ void Reign::CancelMove(TabletId tablet, Duration patience, Done done) {
     return CancelMoves(image, {tablet});
   };
   request.procedure = "";  // over with the commit
-  request.start = [] {};
+  request.start = [this, tablet] { runner_.PokeAll(MovesOfTablet(tablet)); };
   Submit(std::move(request), patience);
 }
 
@@ -193,7 +199,7 @@ void Reign::MoveByPlan(WantedMove move, Done done) {
       },
       guard_([this, move, done = std::move(done)](Status status) mutable {
         if (!status.ok()) return done(std::move(status));
-        runner_.Start(MoveTabletName(move), std::make_unique<MoveTablet>(context_, move));
+        StartMove(move);
         runner_.Await(MoveTabletName(move), kMovePatience, std::move(done));
       }));
 }

@@ -14,7 +14,13 @@ namespace layout = coordination::layout;
 namespace {
 constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
 constexpr size_t kServersMax = 20'000;
+
+// In the same places.
+bool SameTablets(const idl::HeartbeatRequest& a, const idl::HeartbeatRequest& b) {
+  return std::ranges::equal(a.tablets, b.tablets, {}, &idl::TabletLoad::tabletId, &idl::TabletLoad::tabletId);
 }
+
+}  // namespace
 
 const idl::TabletLoad* Report::Find(TabletId tablet) const {
   auto found = index.find(tablet);
@@ -141,8 +147,16 @@ Status Servers::Record(idl::HeartbeatRequest heartbeat) {
   Report report;
   report.received = executor_.Now();
   report.body = std::move(heartbeat);
-  for (size_t i = 0; i < report.body.tablets.size(); ++i) {
-    report.index[TabletId{static_cast<uint64_t>(report.body.tablets[i].tabletId)}] = i;
+  if (server.report && SameTablets(server.report->body, report.body)) {
+    report.index = std::move(server.report->index);
+  } else {
+    for (size_t i = 0; i < report.body.tablets.size(); ++i) {
+      report.index[TabletId{static_cast<uint64_t>(report.body.tablets[i].tabletId)}] = i;
+    }
+  }
+  for (const idl::TabletLoad& load : report.body.tablets) {
+    report.operations_per_second += load.readsPerSecond + load.writesPerSecond;
+    report.size_bytes += load.sizeBytes;
   }
   server.report = std::move(report);
   return {};
@@ -190,10 +204,8 @@ PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) 
     planned.writes_refused = report->body.writesRefused;
     planned.disk_free_bytes = report->body.diskFreeBytes;
     planned.disk_total_bytes = report->body.diskTotalBytes;
-    for (const idl::TabletLoad& load : report->body.tablets) {
-      planned.operations_per_second += load.readsPerSecond + load.writesPerSecond;
-      planned.size_bytes += load.sizeBytes;
-    }
+    planned.operations_per_second = report->operations_per_second;
+    planned.size_bytes = report->size_bytes;
   }
   return planned;
 }

@@ -27,6 +27,9 @@ struct Report {
   idl::HeartbeatRequest body;
   MonotonicTime received;
   std::unordered_map<TabletId, size_t> index;  // into body.tablets
+  // Of all its tablets together.
+  double operations_per_second = 0;
+  int64_t size_bytes = 0;
 
   const idl::TabletLoad* Find(TabletId tablet) const;
 };

@@ -7,6 +7,7 @@
 #include "idl/types_constants.h"
 #include "master/answers.h"
 #include "master/procedure_list.h"
+#include "master/procedures/split_tablet.h"
 #include "master/reign.h"
 
 namespace ebla::master {
@@ -220,7 +221,8 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
       SetHeader(reply.header, tablet.error());
       return cob(reply);
     }
-    reign.Split(*tablet, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request, id = *tablet](Status status) {
+    const TabletId id = SplitOffAt(reign.image(), reign.image().Tablet(*tablet)->table(), request.key).value_or(*tablet);
+    reign.Split(id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request, id](Status status) {
       idl::SplitTabletReply reply;
       if (status.code() == Code::kDeadlineExceeded) {
         status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());

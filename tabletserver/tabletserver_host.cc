@@ -16,6 +16,9 @@
 namespace ebla::tabletserver {
 namespace {
 
+// Steps of changes of members that hurry a heartbeat; there are as many moves of a drain at a time.
+constexpr size_t kStepsHurriedMax = 16;
+
 std::vector<Shard*> Pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
   std::vector<Shard*> pointers;
   for (const auto& shard : shards) pointers.push_back(shard.get());
@@ -254,7 +257,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
         [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
         [this](const idl::HeartbeatReply& reply) { LearnServers(reply); },
         [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
-    WatchPrimaries();
+    WatchTablets();
   } else {
     master_link_->Hurry();
   }
@@ -267,18 +270,33 @@ bool TabletServer::PrimarySilent(const TabletHandle& handle, const TabletView& v
   return now - std::max(heard, started_) > options_.suspect_after;
 }
 
-// The master should not learn a second later that tablets may have nobody to lead them.
-void TabletServer::WatchPrimaries() {
+TabletServer::Step TabletServer::StepOf(const TabletView& view) {
+  if (view.role != RoleKind::kPrimary) return {.epoch = view.epoch};
+  const auto whole = std::ranges::count_if(view.peers, [](const PeerProgress& peer) {
+    return peer.heard != MonotonicTime{} && !peer.copying && !peer.incomplete;
+  });
+  return {view.epoch, view.barrier_committed, static_cast<size_t>(whole)};
+}
+
+// The master should not learn a second later that tablets may have nobody to lead them, nor that the step of a move which it
+// waits for is done. Of many at once (a failover, new tables) the next heartbeat tells.
+void TabletServer::WatchTablets() {
   const MonotonicTime now = ports_.control.Now();
   std::set<TabletId> silent;
+  size_t steps = 0;
   for (const auto& handle : directory_.snapshot()->All()) {
     const auto view = handle->view();
-    if (view != nullptr && PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
+    if (view == nullptr) continue;
+    if (PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
+    if (!view->barrier_committed || view->role != RoleKind::kPrimary) continue;
+    const auto told = told_.find(handle->tablet);
+    if (told != told_.end() && told->second != StepOf(*view)) ++steps;
   }
   const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
   silent_ = std::move(silent);
-  if (more && master_link_ != nullptr) master_link_->Hurry();
-  watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchPrimaries(); });
+  const bool stepped = steps > 0 && steps <= kStepsHurriedMax;
+  if ((more || stepped) && master_link_ != nullptr) master_link_->Hurry();
+  watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchTablets(); });
 }
 
 void TabletServer::LearnServers(const idl::HeartbeatReply& reply) {
@@ -297,10 +315,12 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
   std::unordered_map<TabletId, LoadReport> loads;
+  std::unordered_map<TabletId, Step> told;
   std::map<TableId, idl::TableSchema> schemas;
   for (const auto& handle : directory_.snapshot()->All()) {
     const auto view = handle->view();
     if (view == nullptr) continue;
+    told.emplace(handle->tablet, StepOf(*view));
     LoadReport& report = loads.emplace(handle->tablet, std::move(loads_[handle->tablet])).first->second;
     idl::TabletLoad& load = request.tablets.emplace_back();
     load.tabletId = static_cast<int64_t>(handle->tablet.value);
@@ -322,6 +342,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
   loads_ = std::move(loads);  // without the tablets that are gone
+  told_ = std::move(told);
   for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
   request.diskFreeBytes = health.disk_free_bytes;
   request.diskTotalBytes = health.disk_total_bytes;

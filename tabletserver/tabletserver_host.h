@@ -112,7 +112,15 @@ class TabletServer {
   void OnRegistration(const coordination::RegistrationState& state);
   void FillHeartbeat(idl::HeartbeatRequest& request);
   bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
-  void WatchPrimaries();
+  // What a change of members waits for, of a tablet that is led here.
+  struct Step {
+    Epoch epoch;
+    bool barrier_committed = false;
+    size_t whole = 0;  // others that answer, and lack nothing but log
+    friend bool operator==(const Step&, const Step&) = default;
+  };
+  static Step StepOf(const TabletView& view);
+  void WatchTablets();
   Executor& delivery() const { return ports_.delivery == nullptr ? ports_.background : *ports_.delivery; }
   void LearnServers(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
@@ -150,6 +158,7 @@ class TabletServer {
   std::unique_ptr<MasterLink> master_link_;
   std::unordered_map<TabletId, LoadReport> loads_;
   std::set<TabletId> silent_;   // whose primary has not been heard lately
+  std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
   MonotonicTime started_;
   TimerId watch_;
   double cpu_seconds_ = 0;

@@ -357,6 +357,22 @@ TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
   EXPECT_EQ(Get("k").record.value, "v");
 }
 
+TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
+  const auto leads = [&](int64_t epoch) {
+    const auto& tablets = master_->last.tablets;
+    return !tablets.empty() && tablets[0].epoch == epoch && tablets[0].barrierCommitted;
+  };
+  ASSERT_TRUE(Until([&] { return leads(1); }));
+  ASSERT_EQ(Fence(100, 2).results.at(0).status.code, Code::OK);
+  const int64_t before = master_->heartbeats;
+  ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));  // the next is a second away
+  ASSERT_EQ(Configure({Born(100, "", "", 2)}).results.at(0).status.code, Code::OK);
+  EXPECT_TRUE(Until([&] { return leads(2); }, 300ms));
+  const int64_t told = master_->heartbeats;
+  scheduler_.RunFor(5s);
+  EXPECT_LE(master_->heartbeats, told + 6) << "and then it beats as ever";
+}
+
 TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
   ASSERT_EQ(Put("k", "v").header.code, Code::OK);
   ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, Code::OK);

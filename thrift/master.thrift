@@ -176,8 +176,9 @@ struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> ta
 struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
-// Splits the tablet that holds `key` there: no data moves, and no client sees an error. INVALID_ARGUMENT: a tablet begins at
-// the key already, or it would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
+// Splits the tablet that holds `key` there: no data moves, and no client sees an error. Where what begins at the key was split
+// off before: OK, with the two as they are now. INVALID_ARGUMENT: another tablet begins at the key, or it would cut a key
+// group. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
 struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
 // Unites the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different servers,

@@ -29,13 +29,13 @@ const TableEntry* Image::Table(const std::string& name) const {
 }
 
 const TableEntry* Image::Table(TableId id) const {
-  auto name = names_.find(id);
-  return name == names_.end() ? nullptr : Table(name->second);
+  const auto found = table_by_id_.find(id);
+  return found == table_by_id_.end() ? nullptr : found->second;
 }
 
 const TabletEntry* Image::Tablet(TabletId id) const {
-  auto found = tablets_.find(id);
-  return found == tablets_.end() ? nullptr : &found->second;
+  const auto found = tablet_by_id_.find(id);
+  return found == tablet_by_id_.end() ? nullptr : found->second;
 }
 
 const TableEntry* Image::LivingTable(const TabletEntry& tablet) const {
@@ -107,14 +107,14 @@ bool Image::NamedByIntent(TabletId id) const {
 void Image::PutTable(idl::TableNode node, int version) {
   const std::string name = node.schema.name;
   EraseTable(name);
-  names_[TableId{static_cast<uint64_t>(node.schema.tableId)}] = name;
-  tables_[name] = {std::move(node), version};
+  const TableEntry& entry = tables_[name] = {std::move(node), version};
+  table_by_id_[entry.id()] = &entry;
 }
 
 void Image::EraseTable(const std::string& name) {
   auto found = tables_.find(name);
   if (found == tables_.end()) return;
-  names_.erase(found->second.id());
+  table_by_id_.erase(found->second.id());
   tables_.erase(found);
 }
 
@@ -132,12 +132,13 @@ void Image::PutTablet(idl::TabletNode node, int version) {
     for (const TabletId part : Parts(entry)) merged_into_[part] = id;
   }
   if (entry.node.__isset.parentId) children_[TabletId{static_cast<uint64_t>(entry.node.parentId)}].insert(id);
-  tablets_[id] = std::move(entry);
+  if (!entry.node.info.learners.empty() || entry.node.__isset.move) changing_.insert(id);
+  tablet_by_id_[id] = &(tablets_[id] = std::move(entry));
 }
 
 void Image::EraseTablet(TabletId id) {
-  auto found = tablets_.find(id);
-  if (found == tablets_.end()) return;
+  if (!tablet_by_id_.contains(id)) return;
+  const auto found = tablets_.find(id);
   const TabletEntry& entry = found->second;
   if (auto table = by_start_.find(entry.table()); table != by_start_.end()) {
     auto start = table->second.find(entry.node.info.range.startKey);
@@ -166,6 +167,8 @@ void Image::EraseTablet(TabletId id) {
     const auto siblings = children_.find(TabletId{static_cast<uint64_t>(entry.node.parentId)});
     if (siblings != children_.end() && siblings->second.erase(id) > 0 && siblings->second.empty()) children_.erase(siblings);
   }
+  changing_.erase(id);
+  tablet_by_id_.erase(id);
   tablets_.erase(found);
 }
 

@@ -4,6 +4,8 @@
 // coordinator has agreed (catalog.h); it decides nothing.
 // Invariants: 1. A tablet's table need not be there (a reload may see one before the other); look-ups allow for that.
 //             2. by_start names exactly the tablets of the image that belong to the table.
+//             3. What finds by id points into the ordered maps, whose entries stay where they are: an image is moved, never
+//                copied.
 // Threads:    thread-compatible; owned by the master's executor.
 #pragma once
 
@@ -60,6 +62,10 @@ class Image {
  public:
   using StartKeys = std::map<std::string, TabletId, std::less<>>;
 
+  Image() = default;
+  Image(Image&&) = default;
+  Image& operator=(Image&&) = default;
+
   const TableEntry* Table(const std::string& name) const;
   const TableEntry* Table(TableId id) const;
   const TabletEntry* Tablet(TabletId id) const;
@@ -98,6 +104,8 @@ class Image {
   const std::map<TabletId, std::set<TabletId>>& merges() const { return merges_; }
   // Those that are joining().
   const std::set<TabletId>& joins() const { return joins_; }
+  // Those that have learners, or a move that stands there.
+  const std::set<TabletId>& changing() const { return changing_; }
 
   uint64_t next_id() const { return next_id_; }
   int next_id_version() const { return next_id_version_; }
@@ -110,8 +118,9 @@ class Image {
 
  private:
   std::map<std::string, TableEntry> tables_;
-  std::unordered_map<TableId, std::string> names_;
+  std::unordered_map<TableId, const TableEntry*> table_by_id_;
   std::map<TabletId, TabletEntry> tablets_;
+  std::unordered_map<TabletId, const TabletEntry*> tablet_by_id_;
   std::unordered_map<TableId, StartKeys> by_start_;
   std::unordered_map<ServerName, std::set<TabletId>> by_server_;
   std::unordered_map<ServerName, std::set<TabletId>> by_primary_;
@@ -119,6 +128,7 @@ class Image {
   std::unordered_map<TabletId, std::set<TabletId>> children_;
   std::map<TabletId, std::set<TabletId>> merges_;       // of open intents
   std::set<TabletId> joins_;
+  std::set<TabletId> changing_;
   std::unordered_map<TabletId, TabletId> merged_into_;  // of `joins_`, by what they were made of
   uint64_t next_id_ = 1;
   int next_id_version_ = 0;

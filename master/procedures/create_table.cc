@@ -17,11 +17,12 @@ idl::KeyRange RangeOf(const idl::TableNode& table, size_t index) {
   return range;
 }
 
-size_t CountServing(const Image& image, TableId table) {
-  return static_cast<size_t>(std::ranges::count_if(image.TabletsOf(table), [&](const auto& item) {
-    return image.Tablet(item.second)->node.info.state == idl::TabletState::SERVING;
-  }));
+TabletId IdOf(const idl::TableNode& table, size_t index) {
+  return TabletId{static_cast<uint64_t>(table.firstTabletId) + index};
 }
+
+// Of one Multi, which is never larger.
+constexpr size_t kTabletsPerStepMax = 1'000;
 
 }  // namespace
 
@@ -57,9 +58,8 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
     return done(Progress::Done(Error(Code::kNoSuchTable, "table " + table_ + " was dropped while it was created")));
   }
   if (table->serving()) return done(Progress::Done());
-  const size_t wanted = table->tablets_wanted();
-  const size_t made = context_.image().TabletsOf(table->id()).size();
-  if (made < wanted) {
+  if (id_ != table->id()) Begin(*table);
+  if (!MadeAll(*table)) {
     context_.catalog.Commit([this](const Image& image) { return NextTablets(image); },
                             [this, done = std::move(done)](Status status) mutable {
                               if (!status.ok()) return done(Progress::Later(std::move(status)));
@@ -68,16 +68,37 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
                             });
     return;
   }
-  const size_t serving = CountServing(context_.image(), table->id());
-  if (serving < wanted) {
-    for (const auto& [start, tablet] : context_.image().TabletsOf(table->id())) consider_(tablet);
-    return done(Progress::Later(Error(Code::kUnavailable, std::to_string(serving) + " of " + std::to_string(wanted) +
+  if (const size_t unserved = CountUnserved(); unserved > 0) {
+    for (const TabletId tablet : unserved_) consider_(tablet);
+    const size_t wanted = table->tablets_wanted();
+    return done(Progress::Later(Error(Code::kUnavailable, std::to_string(wanted - unserved) + " of " + std::to_string(wanted) +
                                                               " tablets serve")));
   }
   context_.catalog.Commit([this](const Image& image) { return Complete(image); },
                           [done = std::move(done)](Status status) mutable {
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           });
+}
+
+void CreateTable::Begin(const TableEntry& table) {
+  id_ = table.id();
+  made_to_ = 0;
+  unserved_.clear();
+  for (size_t index = 0; index < table.tablets_wanted(); ++index) unserved_.push_back(IdOf(table.node, index));
+}
+
+bool CreateTable::MadeAll(const TableEntry& table) {
+  const size_t wanted = table.tablets_wanted();
+  while (made_to_ < wanted && context_.image().Tablet(IdOf(table.node, made_to_))) ++made_to_;
+  return made_to_ == wanted;
+}
+
+size_t CreateTable::CountUnserved() {
+  std::erase_if(unserved_, [this](TabletId id) {
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    return tablet && !tablet->creating();
+  });
+  return unserved_.size();
 }
 
 // A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served, and
@@ -100,11 +121,12 @@ Result<Change> CreateTable::NextTablets(const Image& image) {
   made_.clear();
   Change change;
   const TableEntry* table = image.Table(table_);
-  if (!table || table->node.state != idl::TableState::CREATING) return change;
+  // Where another table of that name has come, this step begins nothing: the next one does.
+  if (!table || table->node.state != idl::TableState::CREATING || table->id() != id_) return change;
   std::vector<size_t> missing;
   std::vector<TabletId> ids;
-  for (size_t index = 0; index < table->tablets_wanted(); ++index) {
-    const TabletId id{static_cast<uint64_t>(table->node.firstTabletId) + index};
+  for (size_t index = made_to_; index < table->tablets_wanted() && ids.size() < kTabletsPerStepMax; ++index) {
+    const TabletId id = IdOf(table->node, index);
     if (image.Tablet(id)) continue;
     missing.push_back(index);
     ids.push_back(id);

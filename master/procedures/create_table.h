@@ -33,6 +33,9 @@ class CreateTable final : public Procedure {
   void Step(coordination::Callback<Progress> done) override;
 
  private:
+  void Begin(const TableEntry& table);
+  bool MadeAll(const TableEntry& table);
+  size_t CountUnserved();
   Status CheckNowhere(const std::vector<TabletId>& tablets) const;
   Result<Change> NextTablets(const Image& image);
   Result<Change> Complete(const Image& image) const;
@@ -40,7 +43,11 @@ class CreateTable final : public Procedure {
   const Context context_;
   const std::string table_;
   const std::function<void(TabletId)> consider_;
-  std::vector<TabletId> made_;  // by the Multi under way
+  // What is left, so that no step looks at the whole table again. Of this table alone: one of its name may follow it.
+  TableId id_;
+  size_t made_to_ = 0;              // those before this index are there
+  std::vector<TabletId> unserved_;  // not seen to serve
+  std::vector<TabletId> made_;      // by the Multi under way
 };
 
 }  // namespace ebla::master

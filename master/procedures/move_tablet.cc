@@ -35,8 +35,10 @@ std::string NoPlace(const Image& image, const TabletEntry& tablet) {
 }  // namespace
 
 std::string MoveTabletName(const WantedMove& move) {
-  return "move tablet " + std::to_string(move.tablet.value) + " from " + move.from + " to " + move.to;
+  return MovesOfTablet(move.tablet) + move.from + " to " + move.to;
 }
+
+std::string MovesOfTablet(TabletId tablet) { return "move tablet " + std::to_string(tablet.value) + " from "; }
 
 Status CheckMove(const Image& image, const Servers& servers, const WantedMove& move) {
   const TabletEntry* tablet = image.Tablet(move.tablet);

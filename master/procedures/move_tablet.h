@@ -30,6 +30,8 @@ struct WantedMove {
 };
 
 std::string MoveTabletName(const WantedMove& move);
+// With which the name of every move of the tablet begins.
+std::string MovesOfTablet(TabletId tablet);
 
 // OK; NOT_FOUND no such tablet; INVALID_ARGUMENT `from` has no vote in it, or `to` has, or is no server, or takes
 // nothing; CONDITION_FAILED another move is under way.

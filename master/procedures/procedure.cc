@@ -39,9 +39,14 @@ void ProcedureRunner::Poke(const std::string& name) {
   if (found == runs_.end()) return;
   if (found->second.stepping) {
     found->second.poked = true;
+    found->second.procedure->Poked();
   } else {
     Queue(name);
   }
+}
+
+void ProcedureRunner::PokeAll(const std::string& prefix) {
+  for (auto run = runs_.lower_bound(prefix); run != runs_.end() && run->first.starts_with(prefix); ++run) Poke(run->first);
 }
 
 void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter waiter) {

@@ -53,6 +53,8 @@ class Procedure {
   virtual Subject subject() const { return {}; }
   // Does one step. `done` is called exactly once, at any time on the executor, also inside the call.
   virtual void Step(coordination::Callback<Progress> done) = 0;
+  // Poked while that step is under way: where what it waits for has come by another way, it may end here.
+  virtual void Poked() {}
 };
 
 class ProcedureRunner {
@@ -68,6 +70,8 @@ class ProcedureRunner {
   bool Running(const std::string& name) const { return runs_.contains(name); }
   // Takes the next step now rather than after the backoff.
   void Poke(const std::string& name);
+  // All whose names begin so.
+  void PokeAll(const std::string& prefix);
   // A procedure that does not run is over: OK at once.
   void Await(const std::string& name, Duration patience, Waiter waiter);
   size_t size() const { return runs_.size(); }

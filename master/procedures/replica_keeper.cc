@@ -42,6 +42,34 @@ void ReplicaKeeper::Later() {
                                    }));
 }
 
+void ReplicaKeeper::Wake() {
+  if (std::exchange(woken_, true)) return;
+  context_.executor.Post(guard_([this] {
+    woken_ = false;
+    LookAgain();
+  }));
+}
+
+void ReplicaKeeper::Reported(const ServerName& server) {
+  const auto led = [&](TabletId id) {
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    return tablet && tablet->node.info.primary == server;
+  };
+  if (std::ranges::any_of(begun_, led) || std::ranges::any_of(context_.image().changing(), led)) Wake();
+}
+
+void ReplicaKeeper::Changed(const std::vector<TabletId>& tablets) {
+  if (std::ranges::any_of(tablets, [this](TabletId tablet) { return Begun(tablet); })) Wake();
+}
+
+// What has been begun and what drains, without the rest of the catalog: that has the next second.
+void ReplicaKeeper::LookAgain() {
+  if (!may_act_()) return;
+  RepairView view = ViewBegun();
+  Drain(view.cluster);
+  Repair(std::move(view));
+}
+
 void ReplicaKeeper::Work() {
   RepairView view = View();
   copies_ = view.copies;
@@ -68,6 +96,8 @@ void ReplicaKeeper::Repair(RepairView view) {
       VLOG(1) << "tablet " << action.tablet << " " << kWhat[static_cast<int>(action.kind)] << " " << action.server
               << ", " << action.reason;
       items.push_back(std::move(*item));
+      begun_.insert(action.tablet);
+      if (action.kind == RepairAction::Kind::kAddLearner) to_copy_[action.tablet] = action.server;
     }
   }
   if (!items.empty()) LOG(INFO) << "changing the membership of " << items.size() << " tablets";
@@ -112,9 +142,13 @@ void ReplicaKeeper::Drain(const ClusterView& cluster) {
   if (wanted.empty()) return;
   moving_ = true;
   LOG(INFO) << wanted.size() << " replicas are to be moved from draining servers";
-  context_.catalog.Commit([wanted](const Image& image) { return PutMoves(image, wanted); }, guard_([this](Status status) {
+  context_.catalog.Commit([wanted](const Image& image) { return PutMoves(image, wanted); }, guard_([this, wanted](Status status) {
                             moving_ = false;
                             LOG_IF(WARNING, !status.ok()) << "replicas cannot be moved from draining servers: " << status;
+                            const bool some = std::ranges::any_of(wanted, [this](const WantedMove& move) {
+                              return context_.image().changing().contains(move.tablet);
+                            });
+                            if (some) Wake();
                           }));
 }
 
@@ -125,6 +159,7 @@ std::string ReplicaKeeper::WhyNotDrained(const ServerName& server) const {
 
 void ReplicaKeeper::HandOver(const LeadMove& move) {
   LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
+  begun_.insert(move.tablet);
   handed_over_[move.tablet] = context_.executor.Now();
   steward_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
     LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
@@ -162,20 +197,55 @@ std::vector<StuckLead> ReplicaKeeper::LedInVain(const ServerName& server) const 
   return stuck;
 }
 
-RepairView ReplicaKeeper::View() const {
+RepairView ReplicaKeeper::View() {
   RepairView view;
   view.cluster = ViewCluster(context_.image(), context_.servers);
-  for (const auto& [id, tablet] : context_.image().tablets()) {
-    for (const ServerName& learner : tablet.node.info.learners) {
-      ++view.copies;
-      ++view.copies_to[learner];
-    }
-    const TableEntry* table = context_.image().LivingTable(tablet);
-    if (!table || tablet.creating()) continue;
-    const size_t wanted = ReplicasOf(table->node.schema);
-    if (!Whole(tablet, wanted)) view.tablets.push_back(Plan(tablet, wanted));
+  CountCopies(view);
+  for (const auto& [id, tablet] : context_.image().tablets()) AddUnlessWhole(tablet, view);
+  std::set<TabletId> open;
+  for (const PlannedTablet& tablet : view.tablets) {
+    if (begun_.contains(tablet.tablet)) open.insert(tablet.tablet);
+  }
+  begun_ = std::move(open);
+  return view;
+}
+
+RepairView ReplicaKeeper::ViewBegun() {
+  RepairView view;
+  view.cluster = ViewCluster(context_.image(), context_.servers);
+  CountCopies(view);
+  std::set<TabletId> ids = context_.image().changing();
+  ids.insert(begun_.begin(), begun_.end());
+  for (const TabletId id : ids) {
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    const size_t before = view.tablets.size();
+    if (tablet) AddUnlessWhole(*tablet, view);
+    if (view.tablets.size() == before) begun_.erase(id);
   }
   return view;
+}
+
+void ReplicaKeeper::CountCopies(RepairView& view) {
+  const auto count = [&view](const ServerName& learner) {
+    ++view.copies;
+    ++view.copies_to[learner];
+  };
+  for (const TabletId id : context_.image().changing()) {
+    for (const ServerName& learner : context_.image().Tablet(id)->node.info.learners) count(learner);
+  }
+  // Those on their way into the catalog take a place, too.
+  std::erase_if(to_copy_, [this](const auto& item) {
+    const TabletEntry* tablet = context_.image().Tablet(item.first);
+    return !tablet || IsIn(item.second, tablet->node.info.learners) || !steward_.Busy(item.first);
+  });
+  for (const auto& [tablet, learner] : to_copy_) count(learner);
+}
+
+void ReplicaKeeper::AddUnlessWhole(const TabletEntry& tablet, RepairView& view) const {
+  const TableEntry* table = context_.image().LivingTable(tablet);
+  if (!table || tablet.creating()) return;
+  const size_t wanted = ReplicasOf(table->node.schema);
+  if (!Whole(tablet, wanted)) view.tablets.push_back(Plan(tablet, wanted));
 }
 
 bool ReplicaKeeper::Whole(const TabletEntry& tablet, size_t wanted) const {

@@ -1,17 +1,20 @@
 // master/procedures/replica_keeper.h
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
-// tablets that are not whole, and hands the steward the changes of membership that come back. Each is one compare-and-
+// tablets that are not whole, and hands the steward the changes of membership that come back. What it has begun does not
+// wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing else, at once. Each is one compare-and-
 // set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
 // their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h).
 // Replicas that an operator or the planner (elastic.h) moves go the same way, by the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
-//             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds.
+//             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds. Which
+//             tablets it has begun something for it notes only so as to look at them sooner.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +32,12 @@ class ReplicaKeeper {
   ~ReplicaKeeper();
 
   void Start() { Later(); }
+  // Something that it waits for may have come: looks at what it has begun, and at what drains, once this turn is over.
+  void Wake();
+  // The server has reported: Wake(), if it leads any of that.
+  void Reported(const ServerName& server);
+  // The steward is done with these: Wake(), if any is of that.
+  void Changed(const std::vector<TabletId>& tablets);
   // What holds up the draining of the server; empty: nothing.
   std::string WhyNotDrained(const ServerName& server) const;
   // Learners in the catalog.
@@ -40,6 +49,8 @@ class ReplicaKeeper {
  private:
   void Later();
   void Work();
+  void LookAgain();
+  bool Begun(TabletId tablet) const { return begun_.contains(tablet) || context_.image().changing().contains(tablet); }
   void Repair(RepairView view);
   void Drain(const ClusterView& cluster);
   void EndMoves(const RepairView& view);
@@ -47,7 +58,10 @@ class ReplicaKeeper {
   std::vector<StuckLead> LedInVain(const ServerName& server) const;
   void HandOver(const LeadMove& move);
   bool TriedLately(TabletId tablet) const;
-  RepairView View() const;
+  RepairView View();
+  RepairView ViewBegun();
+  void CountCopies(RepairView& view);
+  void AddUnlessWhole(const TabletEntry& tablet, RepairView& view) const;
   bool Whole(const TabletEntry& tablet, size_t wanted) const;
   PlannedTablet Plan(const TabletEntry& tablet, size_t wanted) const;
   std::vector<ServerName> Barred(const TabletEntry& tablet) const;
@@ -66,6 +80,9 @@ class ReplicaKeeper {
   size_t moves_ = 0;
   size_t repairs_ = 0;
   bool moving_ = false;                            // intents of moves are being written
+  bool woken_ = false;
+  std::map<TabletId, ServerName> to_copy_;  // learners that the steward was told of, and that may not stand in the catalog yet
+  std::set<TabletId> begun_;  // the steward was told to change their members, or who leads them; not whole when last seen
   std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
   Guard guard_;

@@ -28,6 +28,16 @@ bool Final(Code code) { return code == Code::kInvalidArgument; }
 
 std::string SplitTabletName(TabletId tablet) { return "split tablet " + Id(tablet); }
 
+std::optional<TabletId> SplitOffAt(const Image& image, TableId table, const std::string& key) {
+  const Image::StartKeys& starts = image.TabletsOf(table);
+  const auto found = starts.find(key);
+  const TabletEntry* child = found == starts.end() ? nullptr : image.Tablet(found->second);
+  if (!child || !child->node.__isset.parentId) return std::nullopt;
+  const TabletEntry* parent = image.Tablet(TabletId{static_cast<uint64_t>(child->node.parentId)});
+  if (!parent || parent->table() != table || parent->node.info.range.startKey >= key) return std::nullopt;
+  return parent->id();
+}
+
 Status CheckSplit(const Image& image, TabletId id, const std::string& key) {
   const TabletEntry* tablet = image.Tablet(id);
   const TableEntry* table = tablet ? image.LivingTable(*tablet) : nullptr;
@@ -43,9 +53,10 @@ Status CheckSplit(const Image& image, TabletId id, const std::string& key) {
 }
 
 Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key, const Asked& asked) {
-  EBLA_TRY(CheckSplit(image, id, key));
   const TabletEntry* tablet = image.Tablet(id);
   Change change;
+  if (tablet && image.LivingTable(*tablet) && SplitOffAt(image, tablet->table(), key) == id) return change;
+  EBLA_TRY(CheckSplit(image, id, key));
   if (tablet->splitting()) {
     if (tablet->node.split.key == key) return change;
     return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split elsewhere already");
@@ -129,8 +140,18 @@ void SplitTablet::Order(const TabletEntry& tablet, coordination::Callback<Progre
   order.epoch = tablet.node.split.epoch;
   order.key = tablet.node.split.key;
   order.childId = tablet.node.split.childId;
-  context_.link.Split(tablet.node.info.primary, {std::move(order)},
-                      guard_([this, done = std::move(done)](auto results) mutable { OnOrdered(std::move(results), std::move(done)); }));
+  ordered_ = std::move(done);
+  context_.link.Split(tablet.node.info.primary, {std::move(order)}, guard_([this, number = ++orders_](auto results) {
+                        if (number == orders_ && ordered_) OnOrdered(std::move(results), std::exchange(ordered_, nullptr));
+                      }));
+}
+
+// A report has come, while the answer may be lost and is waited for.
+void SplitTablet::Poked() {
+  const TabletEntry* tablet = ordered_ ? context_.image().Tablet(tablet_) : nullptr;
+  if (!tablet || !tablet->splitting() || tablet->child() != child_ || context_.beyond.What()) return;
+  const Proof proof = Look(*tablet);
+  if (proof.applied) Complete(proof.split, std::exchange(ordered_, nullptr));
 }
 
 void SplitTablet::OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results, coordination::Callback<Progress> done) {

@@ -6,6 +6,7 @@
 //   order to 7's primary of epoch 3       SPLIT logged, committed, applied: 7 serves [a, m), 71 serves [m, z)
 //   any replica's report that it applied  znode of 7: [a, m); znode of 71: [m, z) epoch 3, primary and voters of SPLIT
 //
+//             The answer to the order may be lost: a report that comes meanwhile does as well.
 // Resumption: the intent says everything. Whoever comes to be master asks for the same SPLIT again, a no-op where it is
 //             logged, or finds in the reports that it is applied.
 // Invariants: 1. The child's znode is made only from a report or an answer that its SPLIT is applied somewhere: so that is
@@ -16,6 +17,7 @@
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
+#include <optional>
 #include <string>
 
 #include "master/procedures/asked.h"
@@ -26,16 +28,22 @@ namespace ebla::master {
 
 std::string SplitTabletName(TabletId tablet);
 
+// The tablet of which the one that begins at the key was split off, where both are there: who asks for that split again is
+// told what was done. None: nothing of the kind.
+std::optional<TabletId> SplitOffAt(const Image& image, TableId table, const std::string& key);
+
 // Whether the key can part the table there: INVALID_ARGUMENT with the reason, NOT_FOUND no such tablet.
 Status CheckSplit(const Image& image, TabletId tablet, const std::string& key);
 
-// The change that begins it, if `tablet` is settled, or is being split there already; UNAVAILABLE: not at present.
+// The change that begins it, if `tablet` is settled; none where it is being split there already, or has been. UNAVAILABLE: not
+// at present.
 Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key, const Asked& asked);
 
 class SplitTablet final : public Procedure {
  public:
   SplitTablet(const Context& context, TabletSteward& steward, TabletId tablet);
   void Step(coordination::Callback<Progress> done) override;
+  void Poked() override;
 
  private:
   struct Proof {
@@ -54,6 +62,8 @@ class SplitTablet final : public Procedure {
   const TabletId tablet_;
   const MonotonicTime began_;
   TabletId child_;         // once seen in the catalog
+  coordination::Callback<Progress> ordered_;  // the step under way, while it waits for the answer to its order
+  uint64_t orders_ = 0;
   bool refused_ = false;   // by the primary, for good
   Status refusal_;
   Guard guard_;

@@ -42,7 +42,7 @@ bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
 
 }  // namespace
 
-TabletSteward::TabletSteward(const Context& context, std::function<void(TableId)> on_change)
+TabletSteward::TabletSteward(const Context& context, OnChange on_change)
     : context_(context), on_change_(std::move(on_change)) {}
 
 void TabletSteward::ConsiderServer(const ServerName& server) {
@@ -470,16 +470,16 @@ void TabletSteward::StartBatch(const ServerName& server, std::vector<BatchItem> 
 void TabletSteward::OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items) {
   --lanes_[server].running;
   context_.executor.Post(guard_([this, batch] { batches_.erase(batch); }));
-  std::set<TableId> tables;
+  std::vector<TabletId> tablets;
   const auto failed_over = std::ranges::count_if(
       items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
   if (failed_over > 0) LOG(INFO) << failed_over << " tablets that server " << server << " was to lead are led again";
   for (const BatchItem& item : items) {
     TakeResult(item);
-    if (const TabletEntry* tablet = context_.image().Tablet(item.tablet)) tables.insert(tablet->table());
+    tablets.push_back(item.tablet);
   }
   Pump(server);
-  for (const TableId table : tables) on_change_(table);
+  on_change_(tablets);
 }
 
 void TabletSteward::TakeResult(const BatchItem& item) {

@@ -32,8 +32,9 @@ namespace ebla::master {
 
 class TabletSteward {
  public:
-  // `on_change`: a tablet of the table has come to serve, or failed to.
-  TabletSteward(const Context& context, std::function<void(TableId)> on_change);
+  // `on_change`: what was under way for these tablets has ended: they are led, or have other members, or do not.
+  using OnChange = std::function<void(const std::vector<TabletId>&)>;
+  TabletSteward(const Context& context, OnChange on_change);
 
   void Consider(TabletId tablet);
   void ConsiderServer(const ServerName& server);  // all that it holds
@@ -46,6 +47,11 @@ class TabletSteward {
   void NextEpochOf(TabletId tablet);
   // Fences it, and has another lead, if any other can: its primary lives, and nothing from this master comes of that.
   void FenceFrom(TabletId tablet);
+  // Whether something is under way for it.
+  bool Busy(TabletId tablet) const {
+    const auto note = notes_.find(tablet);
+    return note != notes_.end() && note->second.busy;
+  }
   // Whether it is led in the catalog's epoch, as its primary has reported or told this master.
   bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
@@ -137,7 +143,7 @@ class TabletSteward {
   void Reassign(TabletId tablet);
 
   const Context context_;
-  const std::function<void(TableId)> on_change_;
+  const OnChange on_change_;
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
   std::map<TabletId, Told> told_;  // transfers and recoveries that somebody waits for

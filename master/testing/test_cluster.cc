@@ -126,7 +126,7 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
 };
 
 TestCluster::TestCluster(Shape shape)
-    : balance_(shape.balance), autoscaling_(shape.autoscaling), replicas_default_(shape.replicas_default), scheduler_(shape.seed) {
+    : balance_(shape.balance), autoscaling_(shape.autoscaling), replicas_default_(shape.replicas_default), repair_every_(shape.repair_every), scheduler_(shape.seed) {
   coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
   masters_.resize(shape.masters);
   for (size_t i = 0; i < shape.masters; ++i) StartMaster(i);
@@ -165,6 +165,7 @@ void TestCluster::StartMaster(size_t index) {
   options.scale_out_command = "start one";
   options.scale_in_command = "end one";
   options.replicas_default = replicas_default_;
+  options.repair_every = repair_every_;
   life.master = std::make_unique<Master>(options, *life.executor, *life.coordinator, Connect(index), autoscaling_.run);
   const rpc::Endpoint endpoint{"10.0.0.1", static_cast<uint16_t>(7'400 + 10 * index)};
   life.executor->Post([master = life.master.get(), endpoint] { master->Start(endpoint); });

@@ -72,6 +72,7 @@ class TestCluster {
     bool balance = false;  // of load
     Autoscaling autoscaling = {};
     int replicas_default = MasterOptions().replicas_default;
+    Duration repair_every = MasterOptions().repair_every;
     uint64_t seed = 1;
   };
 
@@ -163,6 +164,7 @@ class TestCluster {
   const bool balance_;
   const Autoscaling autoscaling_;
   const int replicas_default_;
+  const Duration repair_every_;
   ebla::testing::SimScheduler scheduler_;
   ebla::testing::SimExecutor world_{scheduler_};
   std::unique_ptr<coordination::SimCoordination> coordination_;
