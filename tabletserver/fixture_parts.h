@@ -12,6 +12,7 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/channel.h"
+#include "idl/master_types.h"
 #include "idl/ControlService.h"
 
 namespace ebla::tabletserver {
