@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <ranges>
 
 #include "master/catalog/table_rules.h"
 #include "master/options.h"
@@ -20,6 +21,11 @@ constexpr Duration kLearnerPatience = std::chrono::seconds(30);
 constexpr size_t kReliefMovesMax = 256;
 constexpr size_t kLedInVainMax = 1'000;  // looked at of one server
 constexpr Duration kReliefAgain = std::chrono::seconds(5);
+
+// Steps come in with reports, of which there may be many at once.
+constexpr Duration kWakeAfter = std::chrono::milliseconds(50);
+// Who waits for a place for longer than that is looked at each second, as all are.
+constexpr Duration kBegunFor = std::chrono::seconds(30);
 
 // The old replica goes, or the new one will never be.
 bool MoveEnds(const RepairAction& action, const idl::MoveIntent& move) {
@@ -43,11 +49,16 @@ void ReplicaKeeper::Later() {
 }
 
 void ReplicaKeeper::Wake() {
+  drain_again_ = true;
+  WakeSoon();
+}
+
+void ReplicaKeeper::WakeSoon() {
   if (std::exchange(woken_, true)) return;
-  context_.executor.Post(guard_([this] {
-    woken_ = false;
-    LookAgain();
-  }));
+  context_.executor.After(kWakeAfter, guard_([this] {
+                            woken_ = false;
+                            LookAgain();
+                          }));
 }
 
 void ReplicaKeeper::Reported(const ServerName& server) {
@@ -55,7 +66,7 @@ void ReplicaKeeper::Reported(const ServerName& server) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     return tablet && tablet->node.info.primary == server;
   };
-  if (std::ranges::any_of(begun_, led) || std::ranges::any_of(context_.image().changing(), led)) Wake();
+  if (std::ranges::any_of(begun_ | std::views::keys, led) || std::ranges::any_of(context_.image().changing(), led)) WakeSoon();
 }
 
 void ReplicaKeeper::Changed(const std::vector<TabletId>& tablets) {
@@ -66,8 +77,8 @@ void ReplicaKeeper::Changed(const std::vector<TabletId>& tablets) {
 void ReplicaKeeper::LookAgain() {
   if (!may_act_()) return;
   RepairView view = ViewBegun();
-  Drain(view.cluster);
-  Repair(std::move(view));
+  if (std::exchange(drain_again_, false)) Drain(view.cluster);
+  Repair(std::move(view), /*again=*/true);
 }
 
 void ReplicaKeeper::Work() {
@@ -81,22 +92,28 @@ void ReplicaKeeper::Work() {
   EndMoves(view);
   Drain(view.cluster);
   Relieve(view.cluster);
-  Repair(std::move(view));
+  Repair(std::move(view), /*again=*/false);
 }
 
-void ReplicaKeeper::Repair(RepairView view) {
+// `again`: what lacks replicas waits until it is looked at among all that do (invariant 4 of repair.h), but for what is moved.
+void ReplicaKeeper::Repair(RepairView view, bool again) {
   std::vector<BatchItem> items;
+  std::set<TabletId> moved;
+  for (const PlannedTablet& tablet : view.tablets) {
+    if (tablet.move) moved.insert(tablet.tablet);
+  }
   for (const RepairAction& action : PlanRepair(std::move(view), context_.options.repair)) {
     static constexpr const char* kWhat[] = {"gets a learner on", "promotes", "removes voter", "removes learner"};
     if (action.kind == RepairAction::Kind::kHandOver) {
       if (!TriedLately(action.tablet)) HandOver({action.tablet, action.server, action.reason});
       continue;
     }
+    if (again && action.kind == RepairAction::Kind::kAddLearner && !moved.contains(action.tablet)) continue;
     if (std::optional<BatchItem> item = ItemOf(action)) {
       VLOG(1) << "tablet " << action.tablet << " " << kWhat[static_cast<int>(action.kind)] << " " << action.server
               << ", " << action.reason;
       items.push_back(std::move(*item));
-      begun_.insert(action.tablet);
+      begun_[action.tablet] = context_.executor.Now();
       if (action.kind == RepairAction::Kind::kAddLearner) to_copy_[action.tablet] = action.server;
     }
   }
@@ -148,7 +165,7 @@ void ReplicaKeeper::Drain(const ClusterView& cluster) {
                             const bool some = std::ranges::any_of(wanted, [this](const WantedMove& move) {
                               return context_.image().changing().contains(move.tablet);
                             });
-                            if (some) Wake();
+                            if (some) WakeSoon();
                           }));
 }
 
@@ -159,7 +176,7 @@ std::string ReplicaKeeper::WhyNotDrained(const ServerName& server) const {
 
 void ReplicaKeeper::HandOver(const LeadMove& move) {
   LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
-  begun_.insert(move.tablet);
+  begun_[move.tablet] = context_.executor.Now();
   handed_over_[move.tablet] = context_.executor.Now();
   steward_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
     LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
@@ -203,10 +220,9 @@ RepairView ReplicaKeeper::View() {
   CountCopies(view);
   for (const auto& [id, tablet] : context_.image().tablets()) AddUnlessWhole(tablet, view);
   std::set<TabletId> open;
-  for (const PlannedTablet& tablet : view.tablets) {
-    if (begun_.contains(tablet.tablet)) open.insert(tablet.tablet);
-  }
-  begun_ = std::move(open);
+  for (const PlannedTablet& tablet : view.tablets) open.insert(tablet.tablet);
+  const MonotonicTime now = context_.executor.Now();
+  std::erase_if(begun_, [&](const auto& item) { return !open.contains(item.first) || now - item.second > kBegunFor; });
   return view;
 }
 
@@ -215,7 +231,7 @@ RepairView ReplicaKeeper::ViewBegun() {
   view.cluster = ViewCluster(context_.image(), context_.servers);
   CountCopies(view);
   std::set<TabletId> ids = context_.image().changing();
-  ids.insert(begun_.begin(), begun_.end());
+  for (const auto& [id, when] : begun_) ids.insert(id);
   for (const TabletId id : ids) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     const size_t before = view.tablets.size();

@@ -32,7 +32,7 @@ class ReplicaKeeper {
   ~ReplicaKeeper();
 
   void Start() { Later(); }
-  // Something that it waits for may have come: looks at what it has begun, and at what drains, once this turn is over.
+  // Something that it waits for may have come: looks at what it has begun, and at what drains, in a moment.
   void Wake();
   // The server has reported: Wake(), if it leads any of that.
   void Reported(const ServerName& server);
@@ -49,9 +49,10 @@ class ReplicaKeeper {
  private:
   void Later();
   void Work();
+  void WakeSoon();  // leaves what drains to others
   void LookAgain();
   bool Begun(TabletId tablet) const { return begun_.contains(tablet) || context_.image().changing().contains(tablet); }
-  void Repair(RepairView view);
+  void Repair(RepairView view, bool again);
   void Drain(const ClusterView& cluster);
   void EndMoves(const RepairView& view);
   void Relieve(const ClusterView& cluster);
@@ -82,7 +83,9 @@ class ReplicaKeeper {
   bool moving_ = false;                            // intents of moves are being written
   bool woken_ = false;
   std::map<TabletId, ServerName> to_copy_;  // learners that the steward was told of, and that may not stand in the catalog yet
-  std::set<TabletId> begun_;  // the steward was told to change their members, or who leads them; not whole when last seen
+  // The steward was told, then, to change their members or who leads them, and they were not whole when last seen.
+  std::map<TabletId, MonotonicTime> begun_;
+  bool drain_again_ = false;
   std::map<ServerName, std::string> held_up_;      // why nothing more of a draining server can be moved
   std::map<TabletId, MonotonicTime> handed_over_;  // when, or when it was tried
   Guard guard_;
