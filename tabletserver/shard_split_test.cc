@@ -29,9 +29,10 @@ class ShardSplitTest : public FamilyFixture {
   // A write whose answer is not waited for.
   using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
   Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0,
-            idl::WriteLevel::type level = idl::WriteLevel::PRIMARY) {
+            idl::WriteLevel::type level = idl::WriteLevel::PRIMARY, int64_t believed = 0) {
     idl::WriteRequest request;
     request.header.tableId = kTable;
+    request.header.tabletId = believed;
     request.header.deadlineMs = deadline_ms;
     request.header.__set_tabletTimeMs(static_cast<int64_t>(View(server)->time.at.value));
     request.clientId = client;
@@ -122,6 +123,20 @@ TEST_F(ShardSplitTest, AnswersNameTheirRange) {
   const idl::WriteReply written = Write("ts-1", {PutOf("a", "2")});
   ASSERT_TRUE(written.header.__isset.range);
   EXPECT_EQ(written.header.range.endKey, "m");
+  EXPECT_EQ(written.header.epoch, 1);
+
+  // Of the child alone neither would be said: but to who takes it for its parent.
+  const auto put = [&](int64_t believed, int64_t sequence) {
+    const Asked answer = Ask("ts-1", 9, sequence, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY, believed);
+    EXPECT_TRUE(Until([&] { return answer->has_value(); }, 5s));
+    return answer->value_or(idl::WriteReply());
+  };
+  EXPECT_FALSE(put(kChild, 1).header.__isset.range);
+  const idl::WriteReply mistaken = put(kTablet, 2);
+  EXPECT_EQ(mistaken.header.tabletId, kChild);
+  EXPECT_EQ(mistaken.header.epoch, 1);
+  ASSERT_TRUE(mistaken.header.__isset.range);
+  EXPECT_EQ(mistaken.header.range.startKey, "m");
 }
 
 // PROTOCOL 11: reads and writes of the child's half wait for the split's commit, which two followers withhold.
@@ -302,8 +317,7 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
 TEST_F(ShardSplitTest, ThePrimaryForgetsThatItLedTheChildAndDoesNotLeadItAgain) {
   const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
   Lead(all);
-  bool split = false;
-  at("ts-1").server->control_service()->split([&](const idl::SplitReply&) { split = true; }, Order("m", kChild));
+  AskSplit("ts-1", 1, "m", kChild, [](const idl::SplitResult&) {});
   ASSERT_TRUE(Until([&] { return View("ts-1", kChild) != nullptr; }, 5s));
   at("ts-1").disk.SetStalled(true);
   const Asked put = Ask("ts-1", 9, 1, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY);

@@ -14,7 +14,7 @@
 //             4. A belief that names no replicas inherits those of the same tablet, or of the one that it was cut from:
 //                who is asked in vain says so, who is not known cannot be asked.
 //             5. What a tablet has lost at its end within an epoch has been split off, and its child begins where the
-//                tablet is led: it is asked for there, under the parent's name, until it answers under its own.
+//                tablet is led: it is asked for there, under the parent's name, until an answer has named it.
 //                A master may not know yet. Otherwise nothing remains of a tablet beyond its new range.
 // Threads:    thread-compatible; a Place is immutable but for its tablet time, and outlives the cache in its holders.
 #pragma once

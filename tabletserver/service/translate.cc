@@ -80,6 +80,7 @@ WriteRequest TranslateWrite(const idl::WriteRequest& request, MonotonicTime now)
   if (request.header.__isset.tabletTimeMs) to.learnt = TabletTime{static_cast<uint64_t>(request.header.tabletTimeMs)};
   to.level = static_cast<AckLevel>(request.level);
   to.deadline = DeadlineOf(request.header, now);
+  to.believed = TabletId{static_cast<uint64_t>(request.header.tabletId)};
   to.writes.reserve(request.writes.size());
   for (const idl::Write& write : request.writes) {
     Write& one = to.writes.emplace_back();
@@ -150,6 +151,7 @@ void FillWriteReply(WriteReply&& reply, const TabletHandle& handle, idl::WriteRe
   if (!reply.counters.empty()) to.__set_counters(std::move(reply.counters));
   if (reply.failed_index >= 0) to.__set_failedIndex(reply.failed_index);
   if (reply.range) to.header.__set_range(ToIdl(*reply.range));
+  if (reply.epoch) to.header.__set_epoch(static_cast<int64_t>(reply.epoch.value));
   const TabletId tablet = reply.tablet ? reply.tablet : handle.tablet;
   to.header.__set_tabletId(static_cast<int64_t>(tablet.value));
   const Code code = reply.status.code();

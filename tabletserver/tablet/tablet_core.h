@@ -266,7 +266,8 @@ class TabletCore {
     AckLevel level = AckLevel::kMajority;  // the stronger of what was asked and logged
     MonotonicTime deadline = MonotonicTime::Max();
     bool purge = false;
-    EntryPtr entry;  // what it waits for
+    EntryPtr entry;     // what it waits for
+    TabletId believed;  // as of WriteRequest
   };
   using Waiters = std::map<Lsn, std::vector<Waiter>>;
 
@@ -286,7 +287,7 @@ class TabletCore {
   void Settle();
   void SettleUpTo(Waiters& waiters, Lsn reached);
   void Answer(const Waiter& waiter);
-  void AnswerWrite(RequestToken token, const Outcome& outcome, Version version);
+  void AnswerWrite(RequestToken token, const Outcome& outcome, Version version, TabletId believed);
   void RefuseWrite(RequestToken token, Status status, int64_t retry_after_ms = -1);
   void GiveUp(const Waiter& waiter);
   void GiveUpAll();
@@ -321,7 +322,7 @@ class TabletCore {
   void FinishSplit();
   void GiveUpSplit();
   void AnswerSplit(RequestToken token, Status status);
-  void NameRange(Lsn entry, WriteReply& reply) const;
+  void NameRange(Lsn entry, TabletId believed, WriteReply& reply) const;
   Result<Lsn> LastUnappliedSplit(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
   bool AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted);
 

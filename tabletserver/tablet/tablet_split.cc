@@ -102,15 +102,17 @@ void TabletCore::ExpireParked(MonotonicTime now) {
 }
 
 // Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position of the
-// shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more (rule 17).
-void TabletCore::NameRange(Lsn entry, WriteReply& reply) const {
+// shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more (rule 17). Nor do
+// they tell it who takes the tablet for another, as for the parent of this one.
+void TabletCore::NameRange(Lsn entry, TabletId believed, WriteReply& reply) const {
   if (Planted(PlantedBug::split_unnamed_in_answers)) return;
   if (applied_.last_split && entry && entry < applied_.last_split->version.lsn) {
     reply.applied = {};
   } else if (pending_split_ && entry > pending_split_->lsn) {
     reply.range = KeyRange{applied_.range.start, pending_split_->detail.key};
-  } else if (applied_.last_split) {
+  } else if (applied_.last_split || (believed && believed != options_.tablet)) {
     reply.range = applied_.range;
+    reply.epoch = replica_.epoch();
   }
 }
 

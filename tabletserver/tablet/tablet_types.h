@@ -69,6 +69,7 @@ struct WriteRequest {
   AckLevel level = AckLevel::kDefault;
   std::vector<Write> writes;
   MonotonicTime deadline = MonotonicTime::Max();
+  TabletId believed;   // which tablet the client takes it to be; none: not said
 };
 
 struct WriteReply {
@@ -82,7 +83,8 @@ struct WriteReply {
   std::vector<int64_t> counters;
   int32_t failed_index = -1;
   Version applied;                // the tablet's position, for session tokens; none: it says nothing of the write's keys
-  std::optional<KeyRange> range;  // of that position, where tablet and epoch alone do not tell: after a split
+  std::optional<KeyRange> range;  // of that position, where tablet and epoch alone do not tell, as after a split, or believed wrong
+  Epoch epoch;                    // with `range`, where a client may believe in both from now on
   TabletTime time;
   int64_t retry_after_ms = -1;    // -1: not said
 };

@@ -107,7 +107,7 @@ bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, 
     entry = std::move(first);
   }
   const bool weaker = Planted(PlantedBug::retry_at_weaker_level);
-  Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false, std::move(entry)});
+  Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false, std::move(entry), request.believed});
   return true;
 }
 
@@ -184,8 +184,8 @@ void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel 
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;
-  if (refusal && Planted(PlantedBug::refusal_not_logged)) return AnswerWrite(request.token, entry.outcome, {});
-  Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_)});
+  if (refusal && Planted(PlantedBug::refusal_not_logged)) return AnswerWrite(request.token, entry.outcome, {}, request.believed);
+  Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_), request.believed});
   if (const std::optional<TabletTime> floor = window_.FloorToLog()) {
     LogEntry floor_entry;
     floor_entry.kind = EntryKind::kFloor;
@@ -314,10 +314,10 @@ void TabletCore::Answer(const Waiter& waiter) {
     pending_primary_ = entry.version.lsn;  // STRONG reads wait for it from now on (PROTOCOL 15)
     view_dirty_ = true;
   }
-  AnswerWrite(waiter.token, entry.outcome, entry.version);
+  AnswerWrite(waiter.token, entry.outcome, entry.version, waiter.believed);
 }
 
-void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version version) {
+void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version version, TabletId believed) {
   WriteReply reply;
   reply.token = token;
   reply.tablet = options_.tablet;
@@ -327,7 +327,7 @@ void TabletCore::AnswerWrite(RequestToken token, const Outcome& outcome, Version
   reply.failed_index = outcome.failed_index;
   reply.applied = applied_.applied;
   reply.time = clock_.Now(now_);
-  NameRange(version.lsn, reply);
+  NameRange(version.lsn, believed, reply);
   write_replies_.push_back(std::move(reply));
 }
 
