@@ -55,8 +55,8 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
     ASSERT_TRUE(table->Put(key + std::to_string(i), std::string(1000, 'v')));
   }
   ASSERT_TRUE(HealthBecomes(0)) << health_;
-  EXPECT_THAT(health_.text, StartsWith("healthy  3 of 3 servers live, 1 tables, 3 tablets"));
-  EXPECT_THAT(cluster_->Ebla("check"), FieldsAre(0, HasSubstr("OK  1 tables, 3 tablets, 9 replicas; 600 records")));
+  EXPECT_THAT(health_.text, StartsWith("healthy  3 of 3 servers live, 1 table, 3 tablets"));
+  EXPECT_THAT(cluster_->Ebla("check"), FieldsAre(0, HasSubstr("OK  1 table, 3 tablets, 9 replicas; 600 records")));
   EXPECT_THAT(cluster_->Ebla("locate carts h1").text, AllOf(HasSubstr("[\"g\", \"p\")"), HasSubstr("primary")));
   EXPECT_THAT(cluster_->Ebla("hot carts").text, HasSubstr("OF SERVER"));
 

@@ -182,7 +182,7 @@ class AdoptionStory : public RestoredTest {
   void Adopt() {
     const auto [ended, adopted] = cluster_->Ebla("cluster adopt --confirm");
     EXPECT_EQ(ended, 0) << adopted;
-    EXPECT_THAT(adopted, HasSubstr("OK  1 tables, 4 tablets"));
+    EXPECT_THAT(adopted, HasSubstr("OK  1 table, 4 tablets"));
     EXPECT_TRUE(Eventually([&] {
       const auto info = client_->DescribeCluster();
       return info && info->from_leader && info->safe_mode.empty();

@@ -2,10 +2,12 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <filesystem>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "common/base/count.h"
 #include "common/process/process.h"
 #include "tools/cluster/launcher.h"
 #include "tools/cluster/probe.h"
@@ -15,6 +17,7 @@ namespace ebla::cluster {
 namespace {
 
 constexpr int kFailed = 1, kUsageError = 2;
+constexpr const char* kNoCluster = ": start one with ebla-cluster start, or name the directory of one that was with --dir DIR\n";
 constexpr int kUsualBasePort = 7398;  // ZooKeeper; then two for each process, m-1 having 7400 and 7401
 
 struct Arguments {
@@ -102,7 +105,7 @@ int Status(const Launcher& cluster, bool json) {
     return ready && !views.empty() ? 0 : kFailed;
   }
   if (views.empty()) {
-    std::cout << "no cluster was started in " << cluster.dir() << "\n";
+    std::cout << "no cluster was started in " << cluster.dir() << kNoCluster;
     return kFailed;
   }
   std::vector<std::vector<std::string>> rows = {{"NAME", "STATE", "PID", "ADDRESS", "HTTP", "UP", "NOTE"}};
@@ -211,7 +214,7 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
   if (arguments.json) {
     std::cout << nlohmann::json{{"removed", name}, {"replicas_moved", *moved}, {"data", again->DataDir(name)}}.dump() << "\n";
   } else {
-    std::cout << name << " is removed; " << *moved << " replicas were moved, and what is left of its data is in "
+    std::cout << name << " is removed; " << Count(*moved, "replica") << (*moved == 1 ? " was" : " were") << " moved, and what is left of its data is in "
               << again->DataDir(name) << "\n";
   }
   return 0;
@@ -225,6 +228,14 @@ void AddCommon(CLI::App* command, Arguments& arguments) {
 int Execute(const std::string& command, Arguments& arguments) {
   arguments.launcher.start_timeout = std::chrono::seconds(arguments.timeout_s);
   if (!arguments.json) arguments.launcher.say = [](const std::string& text) { std::cerr << text << std::endl; };
+  // Not even a lock file is made where there is nothing to look at.
+  std::error_code ignored;
+  const std::string dir = std::filesystem::absolute(arguments.launcher.dir, ignored).lexically_normal().string();
+  const bool none = command != "start" && !arguments.json && !std::filesystem::exists(dir + "/cluster.json", ignored);
+  if (none) {
+    std::cerr << "ebla-cluster: no cluster was started in " << dir << kNoCluster;
+    return command == "stop" ? 0 : kFailed;
+  }
   auto cluster = Launcher::Open(arguments.launcher);
   if (!cluster) return Complain(cluster.error());
   if (command == "start") return Start(*cluster, arguments);
@@ -238,6 +249,12 @@ int Execute(const std::string& command, Arguments& arguments) {
   return stopped.ok() ? 0 : Complain(stopped);
 }
 
+void AddExamples(CLI::App* command, const std::vector<std::string>& lines) {
+  std::string footer = lines.size() == 1 ? "Example:" : "Examples:";
+  for (const std::string& line : lines) footer += "\n  ebla-cluster " + line;
+  command->footer(footer);
+}
+
 void AddServerCommands(CLI::App& app, Arguments& arguments) {
   CLI::App* add = app.add_subcommand("add-server", "start one more tablet server, and wait until it is ready");
   AddCommon(add, arguments);
@@ -245,7 +262,7 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
   add->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until it is ready (the default), or only started");
   add->add_option("--timeout", arguments.timeout_s, "seconds to wait")->check(CLI::Range(1, 3600))->capture_default_str();
   add->add_flag("--json", arguments.json, "print what was started as JSON");
-  add->footer("Examples:\n  ebla-cluster add-server\n  ebla-cluster add-server --dir /tmp/try --json");
+  AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
 
   CLI::App* remove = app.add_subcommand(
       "remove-server", "move a tablet server's replicas to the others, then end it and forget it; its data directory stays");
@@ -257,15 +274,10 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
   remove->add_flag("--leave-conflicts", arguments.leave_conflicts,
                    "go on where it keeps conflict records, which no drain moves: they stay in its data directory");
   remove->add_flag("--json", arguments.json, "print what was removed as JSON");
-  remove->footer("Examples:\n  ebla-cluster remove-server ts-4\n  ebla-cluster remove-server ts-4 --timeout 60 --json");
+  AddExamples(remove, {"remove-server ts-4", "remove-server ts-4 --timeout 60 --json"});
 }
 
-int Main(int argc, char** argv) {
-  Arguments arguments;
-  CLI::App app("Runs an Ebla cluster on this machine: ZooKeeper, masters and tablet servers", "ebla-cluster");
-  app.set_version_flag("--version", "ebla-cluster " + std::string(process::BuildVersion()));
-  app.require_subcommand(1);
-
+void AddStart(CLI::App& app, Arguments& arguments) {
   CLI::App* start = app.add_subcommand("start", "start what is not running, and wait until it is ready");
   AddCommon(start, arguments);
   start->add_option("--masters", arguments.start.masters, "masters there shall be (2)")->check(CLI::Range(1, 9));
@@ -283,36 +295,55 @@ int Main(int argc, char** argv) {
       ->check(CLI::Range(1, 3600))
       ->capture_default_str();
   start->add_flag("--json", arguments.json, "print the status as JSON");
+  AddExamples(start, {"start", "start --dir /tmp/try --masters 2 --servers 4", "start --server_flag=--v=1"});
+}
 
+void AddProcessCommands(CLI::App& app, Arguments& arguments) {
   CLI::App* status = app.add_subcommand("status", "show every process; exit code 0 when all are ready");
   AddCommon(status, arguments);
   status->add_flag("--json", arguments.json, "print JSON");
+  AddExamples(status, {"status", "status --dir /tmp/try --json"});
 
   CLI::App* kill = app.add_subcommand("kill", "send a signal (SIGKILL) to processes");
   kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
   kill->add_option("--signal", arguments.signal, "number or name")->capture_default_str();
   AddCommon(kill, arguments);
+  AddExamples(kill, {"kill ts-2", "kill ts-2 ts-3 --signal STOP"});
 
   CLI::App* restart = app.add_subcommand("restart", "end processes that run, start them again and wait for them");
   restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
   restart->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
   AddCommon(restart, arguments);
+  AddExamples(restart, {"restart ts-2"});
 
   CLI::App* logs = app.add_subcommand("logs", "show where the logs are, or the last lines of some");
   logs->add_option("NAME", arguments.names, "whose; none: only the files of all");
   logs->add_option("--lines", arguments.lines, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
   AddCommon(logs, arguments);
-
-  AddServerCommands(app, arguments);
+  AddExamples(logs, {"logs", "logs ts-2 --lines 50"});
 
   CLI::App* stop = app.add_subcommand("stop", "end everything, in order; the data stays");
   AddCommon(stop, arguments);
+  AddExamples(stop, {"stop", "stop --dir /tmp/try"});
+}
+
+int Main(int argc, char** argv) {
+  Arguments arguments;
+  CLI::App app("Runs an Ebla cluster on this machine: ZooKeeper, masters and tablet servers", "ebla-cluster");
+  app.set_version_flag("--version", "ebla-cluster " + std::string(process::BuildVersion()));
+  app.require_subcommand(1);
+  AddStart(app, arguments);
+  AddProcessCommands(app, arguments);
+  AddServerCommands(app, arguments);
+  app.footer("ebla-cluster COMMAND --help shows a command with examples.");
 
   // Left to itself, the library would say no more than that a subcommand is required.
   const auto commands = app.get_subcommands([](CLI::App*) { return true; });
   if (argc > 1 && argv[1][0] != '-' &&
       std::none_of(commands.begin(), commands.end(), [argv](CLI::App* c) { return c->get_name() == argv[1]; })) {
-    std::cerr << "ebla-cluster: there is no command \"" << argv[1] << "\"; --help lists them\n";
+    std::string all;
+    for (const CLI::App* command : commands) all += (all.empty() ? "" : ", ") + command->get_name();
+    std::cerr << "ebla-cluster: there is no command \"" << argv[1] << "\": " << all << " (try: --help)\n";
     return kUsageError;
   }
   try {

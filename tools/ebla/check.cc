@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <map>
+#include <tuple>
+
+#include "common/base/count.h"
 
 namespace ebla::shell {
 
@@ -12,6 +15,24 @@ constexpr uint64_t kLagMax = 1'000;
 constexpr double kReportSeconds = 3;
 
 using Faults = std::vector<CheckFault>;
+
+// Of one finding.
+constexpr size_t kTabletsShown = 5;
+
+// "at epoch 3, the catalog at 4" is the same of another tablet at other epochs. Numbers within words, as of servers, stay.
+std::string WithoutNumbers(const std::string& text) {
+  std::string kept;
+  for (size_t i = 0; i < text.size(); ++i) {
+    const bool digit = text[i] >= '0' && text[i] <= '9';
+    const bool in_word = !kept.empty() && kept.back() != ' ';
+    if (!digit || in_word) {
+      kept += text[i];
+      continue;
+    }
+    while (i + 1 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '9') ++i;
+  }
+  return kept;
+}
 
 // The table's tablets tile its keys.
 void CheckRanges(const TableInfo& table, const std::vector<const TabletSummary*>& tablets, Faults& faults) {
@@ -103,6 +124,41 @@ std::vector<CheckFault> CheckCatalog(const CatalogView& view) {
     }
   }
   return faults;
+}
+
+std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults) {
+  std::vector<CheckGroup> groups;
+  std::map<std::pair<ServerName, std::string>, size_t> at;  // into groups
+  for (const CheckFault& fault : faults) {
+    const auto [known, added] = at.try_emplace({fault.server, WithoutNumbers(fault.what)}, groups.size());
+    if (added || fault.server.empty()) {
+      known->second = groups.size();
+      groups.push_back({fault, {}, {}});
+    }
+    CheckGroup& group = groups[known->second];
+    // One that could not be compared may be named for its server and for each part of it that was asked for.
+    if (fault.tablet && std::ranges::find(group.tablets, fault.tablet) == group.tablets.end()) group.tablets.push_back(fault.tablet);
+    if (!fault.table.empty() && std::ranges::find(group.tables, fault.table) == group.tables.end()) group.tables.push_back(fault.table);
+  }
+  return groups;
+}
+
+std::string ToLine(const CheckGroup& group) {
+  const bool alone = group.tablets.size() <= 1;
+  std::string line, ids;
+  const auto add = [&](const std::string& part) { line += (line.empty() ? "" : ", ") + part; };
+  if (alone && !group.first.table.empty()) add("table " + group.first.table);
+  if (alone && group.first.tablet) add("tablet " + std::to_string(group.first.tablet.value));
+  if (!group.first.server.empty()) add("server " + group.first.server);
+  line += ": " + group.first.what;
+  if (alone) return line;
+  const size_t shown = std::min(group.tablets.size(), kTabletsShown);
+  for (size_t i = 0; i < shown; ++i) ids += (i > 0 ? ", " : "") + std::to_string(group.tablets[i].value);
+  if (shown < group.tablets.size()) ids += " and " + std::to_string(group.tablets.size() - shown) + " more";
+  line += "  (so for " + Count(group.tablets.size(), "tablet") + ": " + ids;
+  if (group.tables.size() == 1) line += "; of table " + group.tables.front();
+  if (group.tables.size() > 1) line += "; of " + Count(group.tables.size(), "table");
+  return line + ")";
 }
 
 PageVerdict Compare(const std::vector<ReplicaPage>& pages) {

@@ -20,6 +20,17 @@ struct CheckFault {
   friend bool operator==(const CheckFault&, const CheckFault&) = default;
 };
 
+// Those of one server that are alike but for the tablet and for numbers.
+struct CheckGroup {
+  CheckFault first;
+  std::vector<TabletId> tablets;  // of all of them, in order
+  std::vector<std::string> tables;
+};
+// In the order of their first ones. What is of no server stays alone.
+std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults);
+// As one line: all of a fault that is alone, else how many there are and the first tablets.
+std::string ToLine(const CheckGroup& group);
+
 struct CatalogView {
   std::vector<TableInfo> tables;       // those that are checked
   std::vector<TabletSummary> tablets;  // theirs, with replicas; by table, then range

@@ -146,6 +146,19 @@ TEST(CheckTest, OnlyWhatIsOverInAMomentIsMoving) {
             Comparison::kDifferent);
 }
 
+TEST(CheckTest, FaultsOfOneServerThatAreAlikeAreOneFinding) {
+  std::vector<CheckFault> faults;
+  for (uint64_t id = 1; id <= 11; ++id) faults.push_back({id < 4 ? "carts" : "users", TabletId{id}, "ts-2", "at epoch " + std::to_string(id) + ", the catalog at 12"});
+  faults.push_back({"carts", TabletId{3}, "ts-3", "has failed: its server's log says why"});
+  faults.push_back({"carts", TabletId{4}, {}, "nothing covers [\"a\", \"b\")"});
+  faults.push_back({"carts", TabletId{5}, {}, "nothing covers [\"c\", \"d\")"});
+  std::vector<std::string> lines;
+  for (const CheckGroup& group : Grouped(faults)) lines.push_back(ToLine(group));
+  EXPECT_THAT(lines, ElementsAre("server ts-2: at epoch 1, the catalog at 12  (so for 11 tablets: 1, 2, 3, 4, 5 and 6 more; of 2 tables)",
+                                 "table carts, tablet 3, server ts-3: has failed: its server's log says why",
+                                 "table carts, tablet 4: nothing covers [\"a\", \"b\")", "table carts, tablet 5: nothing covers [\"c\", \"d\")"));
+}
+
 class CheckVerbTest : public ShellTest {
  protected:
   CheckVerbTest() {
@@ -155,8 +168,8 @@ class CheckVerbTest : public ShellTest {
 };
 
 TEST_F(CheckVerbTest, ReplicasThatHoldTheSamePass) {
-  EXPECT_EQ(Run("check"), "OK  1 tables, 2 tablets, 6 replicas; 4 records, 8 B compared");
-  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 tables, 2 tablets, 6 replicas");
+  EXPECT_EQ(Run("check"), "OK  1 table, 2 tablets, 6 replicas; 4 records, 8 B compared");
+  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 table, 2 tablets, 6 replicas");
   EXPECT_THAT(Run("--json check"), StartsWith(R"({"ok":true,"tables":1,"tablets":2,"replicas":6,"contents":true,"records_compared":4,)"));
   EXPECT_THAT(Run("check nowhere"), AllOf(HasSubstr("NO_SUCH_TABLE"), EndsWith("[1]")));
   EXPECT_THAT(Run("check --bytes-per-second fast"), EndsWith("[2]"));
@@ -167,7 +180,7 @@ TEST_F(CheckVerbTest, ARecordThatDiffersIsAFault) {
   servers_.cluster().Damage("ts-2", "n");
   const std::string shown = Run("check carts");
   EXPECT_THAT(shown, AllOf(StartsWith("FAULT table carts, tablet "), HasSubstr("contents differ: at lsn"), EndsWith("[1]")));
-  EXPECT_THAT(shown, HasSubstr("1 FAULTS  1 tables"));
+  EXPECT_THAT(shown, HasSubstr("1 fault  1 table,"));
   EXPECT_THAT(Run("--json check carts"), HasSubstr(R"("what":"contents differ)"));
 }
 
@@ -175,11 +188,11 @@ TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
   servers_.cluster().Lag("ts-3");
   servers_.cluster().Put("carts", "c", "v");
   const std::string shown = Run("check carts --tries 2");
-  EXPECT_THAT(shown, AllOf(HasSubstr("not compared: table carts"), HasSubstr("moving: "), HasSubstr("NOT ALL COMPARED  1 tables"), EndsWith("[3]")));
+  EXPECT_THAT(shown, AllOf(HasSubstr("not compared: "), HasSubstr("moving: "), HasSubstr("NOT ALL COMPARED  1 table,"), EndsWith("[3]")));
   EXPECT_THAT(Run("--json check carts --tries 1"), StartsWith(R"({"ok":false,)"));
-  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 tables, 2 tablets, 6 replicas");
+  EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 table, 2 tablets, 6 replicas");
   servers_.cluster().CatchUp("ts-3");
-  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 tables"));
+  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
   EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, and not all was compared"));
 }
 
@@ -187,20 +200,34 @@ TEST_F(CheckVerbTest, AReplicaThatCannotBeReadIsAFault) {
   servers_.cluster().AnswerNext("ts-2", idl::Code::INTERNAL, 100, 0, "its disk answers nothing");
   const std::string shown = Run("check carts --tries 2");
   EXPECT_THAT(shown, AllOf(HasSubstr("server ts-2: cannot be read: ts-2: INTERNAL: its disk answers nothing"),
-                           HasSubstr("2 FAULTS  1 tables"), EndsWith("[1]")));
+                           HasSubstr("2 faults  1 table,"), EndsWith("[1]")));
 }
 
 TEST_F(CheckVerbTest, AReplicaThatIsBusyOnceIsAskedAgain) {
   servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 2);
-  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 tables"));
+  EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
   servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 100);
-  EXPECT_THAT(Run("check carts --tries 1"), AllOf(HasSubstr("not compared: table carts"), EndsWith("[3]")));
+  EXPECT_THAT(Run("check carts --tries 1"), AllOf(HasSubstr("not compared: server ts-2: "), HasSubstr("(so for 2 tablets: "), EndsWith("[3]")));
 }
 
 TEST_F(CheckVerbTest, WhatHasFailedIsAFault) {
   servers_.cluster().SetFailed("ts-2");
   EXPECT_THAT(Run("check carts --catalog-only --tries 1"),
-              AllOf(HasSubstr("server ts-2: has failed"), HasSubstr("2 FAULTS"), EndsWith("[1]")));
+              AllOf(HasSubstr("server ts-2: has failed"), HasSubstr("2 faults"), EndsWith("[1]")));
+}
+
+TEST_F(CheckVerbTest, ADeadServerIsOneFinding) {
+  servers_.cluster().AddTable("users", {"f", "t"}, 3);
+  servers_.cluster().SetAway("ts-3");
+  const std::string shown = Run("check --tries 1");
+  EXPECT_THAT(shown, AllOf(HasSubstr("FAULT server ts-3: lost, or silent"), HasSubstr("(so for 5 tablets: "), HasSubstr("; of 2 tables)"),
+                           HasSubstr("5 faults  2 tables, 5 tablets, 15 replicas"), EndsWith("[1]")));
+  EXPECT_EQ(std::ranges::count(shown, '\n'), 1) << shown;
+  const std::string verbose = Run("check --tries 1 --verbose");
+  EXPECT_EQ(std::ranges::count(verbose, '\n'), 10) << "each replica as a fault, and as not compared\n" << verbose;
+  EXPECT_THAT(verbose, HasSubstr("FAULT table users, tablet "));
+  const std::string json = Run("--json check --tries 1");
+  EXPECT_EQ(json.find("\"not_compared\":[]"), std::string::npos);
 }
 
 TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {

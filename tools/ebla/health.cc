@@ -5,8 +5,7 @@
 #include <set>
 
 #include "common/base/count.h"
-#include "tools/ebla/output.h"
-#include "tools/ebla/parse.h"
+#include "tools/ebla/listing.h"
 
 namespace ebla::shell {
 
@@ -15,9 +14,12 @@ namespace {
 // Servers report every second or so.
 constexpr std::chrono::milliseconds kSilentMax{5'000};
 
+// What an operator or the planner began so lately is over in a moment, as a rule.
+constexpr std::chrono::milliseconds kBegunLately{5'000};
+
 // ", heard 12s ago", as far as is known.
 std::string Heard(const ServerSummary& server) {
-  return server.since_heartbeat ? ", heard " + FormatDuration(*server.since_heartbeat) + " ago" : "";
+  return server.since_heartbeat ? ", heard " + Ago(*server.since_heartbeat) : "";
 }
 
 void JudgeServer(const ServerSummary& server, Health& health) {
@@ -65,6 +67,55 @@ Lack LackOf(const TabletSummary& tablet, const std::set<ServerName>& live, int w
     return lives(voter) && std::ranges::find(tablet.incomplete, voter) == tablet.incomplete.end();
   });
   return whole < wanted ? Lack::kReplicas : Lack::kNothing;
+}
+
+// Which procedures have a tablet led anew, without a failover.
+bool HandsOver(const ProcedureInfo& one) {
+  static const std::set<std::string_view> kinds = {"merge", "move", "split", "transfer", "unite"};
+  return kinds.contains(one.kind);
+}
+
+// Of what is under way for the tablet, what leaves it without a leader for a moment; null: nothing.
+const ProcedureInfo* UnderWay(const ClusterState& state, const TabletSummary& tablet) {
+  for (const ProcedureInfo& one : state.procedures) {
+    const bool makes = one.kind == "create" && one.table == tablet.table && tablet.status == TabletStatus::kCreating;
+    if (makes || (one.tablet == tablet.id && HandsOver(one))) return &one;
+  }
+  return nullptr;
+}
+
+bool OverInAMoment(const ProcedureInfo& one) {
+  const bool lately = one.age && *one.age < kBegunLately;
+  return lately || (one.kind == "create" && one.waits_for.empty());
+}
+
+std::set<ServerName> LiveOf(const ClusterState& state) {
+  std::set<ServerName> live;
+  for (const ServerSummary& server : state.servers) {
+    if (server.live) live.insert(server.name);
+  }
+  return live;
+}
+
+void NoteServer(const ServerSummary& server, Health& health) {
+  if (server.draining && server.tablets > 0 && server.note.empty()) {
+    health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") + " to go: ebla procedure show drain-" + server.name);
+  } else if (server.draining && server.tablets == 0) {
+    health.notes.push_back("server " + server.name + " is drained and gets nothing: end it, then ebla server remove " + server.name +
+                           "; or ebla server undrain " + server.name);
+  }
+  if (server.maintenance) {
+    health.notes.push_back("server " + server.name + " is under maintenance and gets nothing new until ebla server resume " + server.name);
+  }
+}
+
+// What was begun for the table's tablets that are not served for a moment.
+void NoteChanges(const TableHealth& table, const std::set<std::string>& begun, Health& health) {
+  if (table.changing == 0) return;
+  std::string ids;
+  for (const std::string& id : begun) ids += (ids.empty() ? ": " : ", ") + id;
+  health.notes.push_back(Count(table.changing, "tablet") + " of table " + table.table +
+                         (table.changing == 1 ? " is" : " are") + " not served for a moment" + (ids.empty() ? ": a failover" : ids));
 }
 
 void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
@@ -116,49 +167,83 @@ std::string_view Name(Grade grade) {
   return "?";
 }
 
-Health Judge(const ClusterState& state) {
-  Health health;
+std::set<TabletId> Unserved(const ClusterState& state) {
+  std::set<TabletId> unserved;
+  const std::set<ServerName> live = LiveOf(state);
+  for (const TabletSummary& tablet : state.tablets) {
+    if (tablet.status == TabletStatus::kDropping) continue;
+    const Lack lack = LackOf(tablet, live, 0);
+    if (lack != Lack::kLeader && lack != Lack::kBarrier) continue;
+    const ProcedureInfo* begun = UnderWay(state, tablet);
+    if (!begun || !OverInAMoment(*begun)) unserved.insert(tablet.id);
+  }
+  return unserved;
+}
+
+namespace {
+
+void JudgeCluster(const ClusterState& state, Health& health) {
   health.known_servers = static_cast<int>(state.servers.size());
   health.copies = state.info.copies;
-  std::set<ServerName> live;
   for (const ServerSummary& server : state.servers) {
-    if (server.live) live.insert(server.name);
+    health.live_servers += server.live;
     JudgeServer(server, health);
+    NoteServer(server, health);
   }
-  health.live_servers = static_cast<int>(live.size());
-  if (live.empty()) {
+  if (health.live_servers == 0) {
     health.findings.push_back({Grade::kFailing, "no tablet server lives", "start the tablet servers"});
   }
   if (!state.info.safe_mode.empty()) {
     health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
                                "start the servers that are missing; after ZooKeeper was restored, ebla cluster adopt"});
   }
+  if (!state.planner_on) {
+    health.notes.push_back("the planner is off: nothing is split, merged or moved by load until ebla balance on");
+  }
+}
+
+void CountTablet(const TabletSummary& tablet, Lack lack, bool passes, TableHealth& counts) {
+  ++counts.tablets;
+  for (const ReplicaReport& replica : tablet.replicas) {
+    if (replica.failed) counts.failed.push_back(replica.server + " (tablet " + std::to_string(tablet.id.value) + ")");
+  }
+  switch (lack) {
+    case Lack::kNothing: break;
+    case Lack::kBarrier: ++(passes ? counts.changing : counts.not_ready); break;
+    case Lack::kLeader: ++(passes ? counts.changing : counts.without_leader); break;
+    case Lack::kReplicas: ++counts.under_replicated; break;
+    case Lack::kMajority:
+      ++counts.without_majority;
+      counts.lost = tablet.id;
+      break;
+  }
+}
+
+}  // namespace
+
+Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
+  Health health;
+  JudgeCluster(state, health);
+  const std::set<ServerName> live = LiveOf(state);
+  const std::set<TabletId> unserved = Unserved(state);
   std::map<std::string, TableHealth> tables;
   for (const TableInfo& table : state.tables) {
     tables[table.name] = {.table = table.name, .wanted = table.options.replicas.value_or(1)};
   }
+  std::map<std::string, std::set<std::string>> begun;  // by table
   for (const TabletSummary& tablet : state.tablets) {
     const auto table = tables.find(tablet.table);
     if (table == tables.end() || tablet.status == TabletStatus::kDropping) continue;
     ++health.tablets;
-    TableHealth& counts = table->second;
-    ++counts.tablets;
-    for (const ReplicaReport& replica : tablet.replicas) {
-      if (replica.failed) counts.failed.push_back(replica.server + " (tablet " + std::to_string(tablet.id.value) + ")");
-    }
-    switch (LackOf(tablet, live, counts.wanted)) {
-      case Lack::kNothing: break;
-      case Lack::kBarrier: ++counts.not_ready; break;
-      case Lack::kReplicas: ++counts.under_replicated; break;
-      case Lack::kLeader: ++counts.without_leader; break;
-      case Lack::kMajority:
-        ++counts.without_majority;
-        counts.lost = tablet.id;
-        break;
-    }
+    const Lack lack = LackOf(tablet, live, table->second.wanted);
+    const bool passes = !unserved.contains(tablet.id) || passing.contains(tablet.id);
+    CountTablet(tablet, lack, passes, table->second);
+    if (!passes || (lack != Lack::kLeader && lack != Lack::kBarrier)) continue;
+    if (const ProcedureInfo* one = UnderWay(state, tablet)) begun[tablet.table].insert(one->id);
   }
   for (auto& [name, table] : tables) {
     JudgeTable(table, health.live_servers, health);
+    NoteChanges(table, begun[name], health);
     health.tables.push_back(std::move(table));
   }
   std::ranges::stable_sort(health.findings, std::greater<>(), &Finding::grade);

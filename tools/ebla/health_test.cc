@@ -144,9 +144,88 @@ TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
   EXPECT_EQ(Judge(state).tablets, 0);
 }
 
+ProcedureInfo ProcedureOf(const std::string& kind, uint64_t tablet, std::chrono::milliseconds age) {
+  ProcedureInfo one;
+  one.id = kind + "-" + std::to_string(tablet);
+  one.kind = kind;
+  one.tablet = TabletId{tablet};
+  one.age = age;
+  return one;
+}
+
+TEST(HealthTest, AHandOverThatWasBegunLatelyIsANote) {
+  using std::chrono::milliseconds;
+  ClusterState state = Sound();
+  state.tablets[0].load->leading = false;
+  state.procedures = {ProcedureOf("transfer", 7, milliseconds(900)), ProcedureOf("move", 8, milliseconds(900))};
+  EXPECT_TRUE(Unserved(state).empty());
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_EQ(health.tables[0].changing, 1);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre("1 tablet of table carts is not served for a moment: transfer-7"));
+  state.tablets[1].load->barrier_applied = false;
+  EXPECT_THAT(Judge(state).notes, ::testing::ElementsAre("2 tablets of table carts are not served for a moment: move-8, transfer-7"));
+}
+
+TEST(HealthTest, AHandOverThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
+  ClusterState state = Sound();
+  state.tablets[0].load->leading = false;
+  for (const ProcedureInfo& one : {ProcedureOf("transfer", 7, std::chrono::seconds(20)), ProcedureOf("lead", 7, std::chrono::seconds(1)),
+                                   ProcedureOf("transfer", 8, std::chrono::seconds(1))}) {
+    state.procedures = {one};
+    EXPECT_EQ(Unserved(state), std::set<TabletId>{TabletId{7}}) << one.id;
+    EXPECT_EQ(Judge(state).grade, Grade::kFailing) << one.id;
+  }
+  state.procedures = {ProcedureOf("move", 7, std::chrono::minutes(20))};
+  const Health passing = Judge(state, {TabletId{7}});
+  EXPECT_EQ(passing.grade, Grade::kHealthy) << "it was served a moment ago";
+  EXPECT_THAT(passing.notes, ::testing::ElementsAre(HasSubstr("is not served for a moment: move-7")));
+  state.procedures.clear();
+  EXPECT_THAT(Judge(state, {TabletId{7}}).notes, ::testing::ElementsAre(HasSubstr("for a moment: a failover")));
+  state.servers[0].live = state.servers[1].live = false;
+  EXPECT_EQ(Judge(state, {TabletId{7}}).grade, Grade::kFailing) << "without a majority nothing passes by itself";
+}
+
+TEST(HealthTest, ATableThatIsBeingMadeIsANoteUnlessItsMakingIsHeldUp) {
+  ClusterState state = Sound();
+  state.tablets[0].status = TabletStatus::kCreating;
+  state.tablets[0].load.reset();
+  ProcedureInfo create;
+  create.id = "create-carts";
+  create.kind = "create";
+  create.table = "carts";
+  create.age = std::chrono::minutes(1);
+  state.procedures = {create};
+  EXPECT_EQ(Judge(state).grade, Grade::kHealthy);
+  EXPECT_THAT(Judge(state).notes, ::testing::ElementsAre(HasSubstr("create-carts")));
+  state.procedures[0].waits_for = "server ts-1 answers nothing";
+  EXPECT_EQ(Judge(state).grade, Grade::kFailing);
+}
+
+TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
+  ClusterState state = Sound();
+  state.planner_on = false;
+  state.servers[0].maintenance = true;
+  state.servers[1].draining = state.servers[2].draining = true;
+  state.servers[1].tablets = 1;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_THAT(health.notes, ::testing::UnorderedElementsAre(HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
+                                                            HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
+}
+
+TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  Run("balance off");
+  EXPECT_THAT(Run("health"), AllOf(StartsWith("healthy"), HasSubstr("note: the planner is off"), ::testing::Not(EndsWith("]"))));
+  EXPECT_THAT(Run("--json health"), HasSubstr(R"("notes":["the planner is off)"));
+  Run("balance on");
+  EXPECT_THAT(Run("health"), ::testing::Not(HasSubstr("note:")));
+}
+
 TEST_F(ShellTest, HealthIsTheExitCode) {
   servers_.cluster().AddTable("carts", {"m"}, 3);
-  EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 tables, 2 tablets, 0 copies under way");
+  EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 table, 2 tablets, 0 copies under way");
   EXPECT_THAT(Run("--json health"), StartsWith(R"({"health":"healthy","exit_code":0,"live_servers":3,)"));
   servers_.cluster().SetAway("ts-3");
   const std::string degraded = Run("health");
@@ -154,19 +233,19 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
   EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
   servers_.cluster().SetServing(false);
-  EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
-  EXPECT_THAT(Run("--json health"), HasSubstr(R"("without_leader":2)"));
+  EXPECT_THAT(Run("health --deadline 1s"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
   servers_.cluster().SetServing(true);
   servers_.cluster().SetBarriersApplied(false);
-  EXPECT_THAT(Run("health"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --deadline 1s"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
 }
 
 // A tablet that has just changed its leader or its members, by reports of a second ago.
 TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
   servers_.cluster().AddTable("carts", {"m"}, 3);
-  servers_.cluster().ServeAfter(2);
+  servers_.cluster().ServeAfter(3);
   EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
-  servers_.cluster().ServeAfter(9);
+  servers_.cluster().ServeAfter(30);
   EXPECT_THAT(Run("health"), EndsWith("[2]"));
 }
 

@@ -1,6 +1,9 @@
 // tablet merge and table merge-small, against a pretended cluster.
 #include <gmock/gmock.h>
 
+#include <atomic>
+#include <thread>
+
 #include "tools/ebla/shell_fixture.h"
 
 namespace ebla::shell {
@@ -59,6 +62,18 @@ TEST_F(MergeSmallTest, OnePairAfterAnotherUntilAllAreOne) {
   EXPECT_THAT(said, ::testing::AllOf(HasSubstr("the merge is under way"), HasSubstr("4 of 4 merges: \"t\""), HasSubstr("5 tablets are 1 now")));
   EXPECT_EQ(Starts(), (std::vector<std::string>{""}));
   EXPECT_THAT(Run("table merge-small carts"), HasSubstr("no neighbours are below 4.0 GiB together"));
+}
+
+TEST_F(MergeSmallTest, CtrlCEndsTheWait) {
+  servers_.cluster().SetMergesUnderWay(1'000'000);
+  std::atomic<bool> done = false;
+  std::thread key([&] {
+    while (!done) shell_.Interrupt();
+  });
+  EXPECT_THAT(Run("table merge-small carts --below 1GiB"), ::testing::EndsWith("]")) << "it would go on for days";
+  done = true;
+  key.join();
+  EXPECT_EQ(Starts().size(), 5u);
 }
 
 TEST_F(MergeSmallTest, ADryRunChangesNothing) {

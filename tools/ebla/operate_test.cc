@@ -58,7 +58,7 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_THAT(Run("procedure list"),
               AllOf(StartsWith("ID"), HasSubstr("move-7   tablet 7 of carts ts-1 -> ts-3  planner"), HasSubstr("1m1s"),
                     HasSubstr("2 of 4: copies to ts-3, 1.0 MiB of 4.0 MiB"), HasSubstr("can these two servers reach each other?"),
-                    HasSubstr("2s under this master")));
+                    HasSubstr("BEGUN"), HasSubstr("1m1s ago "), HasSubstr("2s ago, or before this master")));
   EXPECT_THAT(Run("procedure list --kind split"), AllOf(HasSubstr("split-8"), Not(HasSubstr("move-7"))));
   EXPECT_EQ(Run("procedure list --kind drain"), "no drain is under way");
   EXPECT_THAT(Run("procedure show move-7"),
@@ -73,6 +73,37 @@ TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_THAT(Run("procedure cancel move-7"), EndsWith("[1]"));
   EXPECT_THAT(Run("procedure cancel"), EndsWith("[2]"));
   EXPECT_THAT(Run("procedure"), EndsWith("[2]"));
+}
+
+TEST_F(OperateTest, AKindThatIsNoneIsRefusedWithTheKinds) {
+  EXPECT_THAT(Run("procedure list --kind foo"), AllOf(HasSubstr("--kind foo: there is no such kind; write one of adopt, clear, create, drain"), EndsWith("[2]")));
+  EXPECT_EQ(Run("procedure list --kind merge"), "no merge is under way");
+}
+
+TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
+  idl::ProcedureSummary move = Move();
+  move.askedBy = idl::AskedBy::DRAIN;
+  servers_.cluster().SetProcedures({move});
+  EXPECT_THAT(Run("procedure cancel move-7"), HasSubstr("the replica on ts-1 stays; but ts-1 drains, and its drain begins the move again: to end the drain, "
+                                                        "ebla server undrain ts-1"));
+  servers_.cluster().SetProcedures({move});
+  EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 drains,)"));
+}
+
+TEST_F(OperateTest, AServerThatIsNoneIsSaidToBeNone) {
+  MakeTable();
+  EXPECT_EQ(Run("tablet move carts --key a --from ts-99 --to ts-1"), "NOT_FOUND: there is no server ts-99; there are ts-1, ts-2, ts-3 [1]");
+  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-98"), HasSubstr("there is no server ts-98"));
+  EXPECT_THAT(Run("tablet transfer carts --key a --to ts-97"), HasSubstr("there is no server ts-97"));
+  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-2"), HasSubstr("replicas stay where they are here"));
+}
+
+TEST_F(OperateTest, ASplitsJsonNamesBothTablets) {
+  MakeTable();
+  const std::string parent = std::to_string(servers_.cluster().Find("carts", "a").id);
+  const std::string shown = Run("--json tablet split carts --at f");
+  const std::string child = std::to_string(servers_.cluster().Find("carts", "f").id);
+  EXPECT_THAT(shown, AllOf(HasSubstr("\"tablet\":" + parent), HasSubstr("\"child\":" + child), HasSubstr(R"("child_range":{"start":"f","end":"m"})")));
 }
 
 TEST_F(OperateTest, ATableIsPresplitAtKeys) {
@@ -101,7 +132,7 @@ TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
   servers_.cluster().SetMetered();
   Fill("users", 64);
   EXPECT_THAT(Run("table presplit users --into 4 --dry-run"),
-              AllOf(HasSubstr("at \"k116\""), HasSubstr("at \"k132\""), HasSubstr("at \"k148\""), HasSubstr("1 tablets, then 4")));
+              AllOf(HasSubstr("at \"k116\""), HasSubstr("at \"k132\""), HasSubstr("at \"k148\""), HasSubstr("1 tablet, then 4")));
   EXPECT_THAT(Run("table presplit users --into 4"), HasSubstr("OK  3 splits, 4 tablets"));
   std::vector<std::string> starts;
   for (const auto& tablet : servers_.cluster().Tablets("users")) starts.push_back(tablet.range.start);
@@ -117,7 +148,7 @@ TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
   servers_.cluster().SetMetered();
   Fill("users", 64);
   EXPECT_THAT(Run("table presplit users --into 4 --look-at 10 --dry-run"),
-              AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablets, then 2"), HasSubstr("and 2 splits more")));
+              AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablet, then 2"), HasSubstr("and 2 splits more")));
   EXPECT_THAT(Run("table presplit users --into 4 --look-at 10"), HasSubstr("OK  3 splits, 4 tablets"));
   servers_.cluster().AddTable("one", {});
   Fill("one", 1);

@@ -44,7 +44,7 @@ std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& ro
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t c = 0; c < rows[r].size(); ++c) {
       widths[c] = std::max(widths[c], rows[r][c].size());
-      if (r > 0 && rows[r][c].find_first_not_of("0123456789.-/") != std::string::npos) numeric[c] = false;
+      if (r > 0 && rows[r][c].find_first_not_of("0123456789.-/~") != std::string::npos) numeric[c] = false;
     }
   }
   for (const auto& row : rows) {

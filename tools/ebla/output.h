@@ -38,7 +38,7 @@ class Output {
   std::ostream& err_;
 };
 
-// Aligned columns, the first row as head; numbers (all digits, dots, signs) to the right. What Columns shows.
+// Aligned columns, the first row as head; numbers (all digits, dots, signs, ~) to the right. What Columns shows.
 std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& rows);
 
 // 0 done; 1 the answer is no: not found, condition failed, no such table, table exists; 2 wrong usage; 3 not available

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <atomic>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -35,14 +36,17 @@ class Shell {
 
   void Interrupt() { interrupted_ = true; }
 
-  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables.
+  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these belong.
   std::vector<std::string> Complete(const std::vector<std::string>& words, std::string_view prefix);
 
  private:
-  friend class LineParser;
+  // For completion: of some moments ago.
+  struct Names {
+    std::vector<std::string> names;
+    std::chrono::steady_clock::time_point until{};
+  };
   Result<Client> Connected();
-  void ShowHelp(const std::vector<std::string>& words);
-  const std::vector<std::string>& TableNames();
+  const std::vector<std::string>& NamesOf(const std::string& value);
 
   const Settings settings_;
   Output out_;
@@ -51,8 +55,7 @@ class Shell {
   std::vector<std::string> connected_masters_;  // what client_ was made with, and its deadline
   std::chrono::milliseconds connected_deadline_{0};
   std::optional<Session> session_;
-  std::vector<std::string> tables_;  // for completion
-  std::chrono::steady_clock::time_point tables_until_{};
+  std::map<std::string, Names> names_;  // by what they name, as help calls it
 };
 
 // A comma-separated list of host:port; INVALID_ARGUMENT when there is none.

@@ -1,6 +1,7 @@
 #include "tools/ebla/verbs.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <sstream>
 #include <thread>
@@ -40,7 +41,7 @@ CLI::App* Verbs::Add(std::string_view words, const std::string& summary, const s
   for (size_t i = 0; i < path.size(); ++i) {
     CLI::App* next = Subcommand(app, path[i]);
     if (next == nullptr) {
-      next = app->add_subcommand(path[i], i + 1 == path.size() ? summary : "See: help " + path[i]);
+      next = app->add_subcommand(path[i], i + 1 == path.size() ? summary : "");
       if (i + 1 < path.size()) {
         next->require_subcommand(1);
         next->fallthrough();  // or the options of every verb would be unknown behind its words
@@ -68,6 +69,8 @@ void AddAllVerbs(Verbs& verbs) {
   AddDataVerbs(verbs);
   AddFileVerbs(verbs);
   AddTableVerbs(verbs);
+  AddTabletVerbs(verbs);
+  AddServerVerbs(verbs);
   AddClusterVerbs(verbs);
   AddMergeVerbs(verbs);
   AddConflictVerbs(verbs);
@@ -80,6 +83,27 @@ void AddAllVerbs(Verbs& verbs) {
   AddPresplitVerbs(verbs);
   AddCompactVerbs(verbs);
   AddStatsVerbs(verbs);
+}
+
+CLI::Validator Positive() {
+  return CLI::Validator(
+      [](std::string& text) -> std::string {
+        uint64_t number = 0;
+        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+        const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
+        return whole && number > 0 ? "" : "\"" + text + "\" is no number from 1 on";
+      },
+      "");
+}
+
+Status CheckServer(const Client& client, const ServerName& name) {
+  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+  std::string all;
+  for (const ServerSummary& server : servers) {
+    if (server.name == name) return {};
+    all += (all.empty() ? "" : ", ") + server.name;
+  }
+  return Error(Code::kNotFound, "there is no server " + name + (all.empty() ? "; none has ever joined" : "; there are " + all));
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

@@ -56,7 +56,9 @@ class Verbs {
 
 void AddDataVerbs(Verbs& verbs);     // get, mget, put, delete, incr, scan, token
 void AddTableVerbs(Verbs& verbs);    // table create, alter, drop, list, describe
-void AddClusterVerbs(Verbs& verbs);  // tablet list, transfer and recover, server list and remove, cluster info and adopt, locate
+void AddTabletVerbs(Verbs& verbs);   // tablet list, transfer, split, move, recover
+void AddServerVerbs(Verbs& verbs);   // server list, drain, undrain, maintenance, resume, remove
+void AddClusterVerbs(Verbs& verbs);  // cluster info and adopt, locate
 void AddMergeVerbs(Verbs& verbs);    // tablet merge, table merge-small
 void AddFileVerbs(Verbs& verbs);     // load, dump
 void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
@@ -75,6 +77,18 @@ void AddAllVerbs(Verbs& verbs);
 CLI::App* Subcommand(CLI::App* app, std::string_view name);
 
 // ---- for verbs ----
+
+// Of an argument: a whole number from 1 on.
+CLI::Validator Positive();
+
+// NOT_FOUND, with those that there are, where none of the cluster's tablet servers has that name.
+Status CheckServer(const Client& client, const ServerName& name);
+
+// What is to be said of a move that is cancelled and that somebody begins again; empty: nobody does.
+std::string BegunAgain(const ProcedureInfo& move);
+
+// What procedure list calls the kinds of what is under way.
+const std::vector<std::string>& ProcedureKinds();
 
 struct TableArgument {
   std::string table;

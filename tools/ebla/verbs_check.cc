@@ -1,7 +1,9 @@
 // Whether the catalog, the servers and the replicas agree: check.
 #include <algorithm>
 #include <future>
+#include <set>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/check.h"
 
@@ -141,7 +143,7 @@ class ContentCheck {
     for (const ReplicaPage& page : pages) most = std::max(most, page.page ? page.page->bytes : 0);
     if (Clock::now() - told_ >= kProgress) {
       told_ = Clock::now();
-      context_.out.Note(progress_ + ": " + std::to_string(result_.records) + " records, " + Size(result_.bytes) + " compared");
+      context_.out.Note(progress_ + ": " + Count(result_.records, "record") + ", " + Size(result_.bytes) + " compared");
     }
     if (Sleep(context_, milliseconds(most * 1'000 / limits_.bytes_per_second))) return true;
     result_.interrupted = true;
@@ -160,6 +162,7 @@ class ContentCheck {
 struct CheckArguments {
   std::string table, bytes_per_second = "32MiB";
   bool catalog_only = false;
+  bool verbose = false;
   int tries = 4;
 };
 
@@ -189,16 +192,34 @@ Json ToJson(const std::vector<CheckFault>& faults) {
   return all;
 }
 
-std::string ToLine(const CheckFault& fault) {
-  std::string line;
-  const auto add = [&](const std::string& part) { line += (line.empty() ? "" : ", ") + part; };
-  if (!fault.table.empty()) add("table " + fault.table);
-  if (fault.tablet.value != 0) add("tablet " + std::to_string(fault.tablet.value));
-  if (!fault.server.empty()) add("server " + fault.server);
-  return line + ": " + fault.what;
+// What is missed of a replica that is a fault already says nothing more.
+std::vector<CheckFault> MissedOnly(const CheckResult& result) {
+  std::set<std::pair<ServerName, TabletId>> faulty;
+  for (const CheckFault& fault : result.faults) faulty.insert({fault.server, fault.tablet});
+  std::vector<CheckFault> missed = result.not_compared;
+  std::erase_if(missed, [&](const CheckFault& one) { return !one.server.empty() && faulty.contains({one.server, one.tablet}); });
+  return missed;
 }
 
-void Show(const CheckResult& result, bool contents, Output& out) {
+// Each fault by itself, or those that are alike together.
+std::vector<std::string> Lines(const std::vector<CheckFault>& faults, bool verbose) {
+  std::vector<std::string> lines;
+  if (verbose) {
+    for (const CheckFault& fault : faults) lines.push_back(ToLine(Grouped({fault}).front()));
+  } else {
+    for (const CheckGroup& group : Grouped(faults)) lines.push_back(ToLine(group));
+  }
+  return lines;
+}
+
+void ShowMissed(const CheckResult& result, bool verbose, Output& out) {
+  const std::vector<std::string> lines = Lines(verbose ? result.not_compared : MissedOnly(result), verbose);
+  const size_t shown = verbose ? lines.size() : std::min(lines.size(), kNotComparedShown);
+  for (size_t i = 0; i < shown; ++i) out.Line("not compared: " + lines[i]);
+  if (shown < lines.size()) out.Line("not compared: " + std::to_string(lines.size() - shown) + " more, which --verbose shows");
+}
+
+void Show(const CheckResult& result, bool contents, bool verbose, Output& out) {
   if (out.json) {
     return out.Value({{"ok", result.ok()},
                       {"tables", result.tables},
@@ -210,20 +231,14 @@ void Show(const CheckResult& result, bool contents, Output& out) {
                       {"faults", ToJson(result.faults)},
                       {"not_compared", ToJson(result.not_compared)}});
   }
-  for (const CheckFault& fault : result.faults) out.Line("FAULT " + ToLine(fault));
-  for (size_t i = 0; i < std::min(result.not_compared.size(), kNotComparedShown); ++i) {
-    out.Line("not compared: " + ToLine(result.not_compared[i]));
-  }
-  if (result.not_compared.size() > kNotComparedShown) {
-    out.Line("not compared: " + std::to_string(result.not_compared.size() - kNotComparedShown) + " pages more");
-  }
-  const std::string verdict = !result.faults.empty() ? std::to_string(result.faults.size()) + " FAULTS"
+  for (const std::string& line : Lines(result.faults, verbose)) out.Line("FAULT " + line);
+  ShowMissed(result, verbose, out);
+  const std::string verdict = !result.faults.empty() ? Count(result.faults.size(), "fault")
                               : result.ok()          ? "OK"
                                                      : "NOT ALL COMPARED";
-  out.Line(verdict + "  " +
-           std::to_string(result.tables) + " tables, " + std::to_string(result.tablets) + " tablets, " +
-           std::to_string(result.replicas) + " replicas" +
-           (contents ? "; " + std::to_string(result.records) + " records, " + Size(result.bytes) + " compared" : ""));
+  out.Line(verdict + "  " + Count(result.tables, "table") + ", " + Count(result.tablets, "tablet") + ", " +
+           Count(result.replicas, "replica") +
+           (contents ? "; " + Count(result.records, "record") + ", " + Size(result.bytes) + " compared" : ""));
 }
 
 }  // namespace
@@ -237,7 +252,7 @@ void AddCheckVerbs(Verbs& verbs) {
         if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
         EBLA_ASSIGN(const Client client, context.connect());
         EBLA_ASSIGN(const CheckResult result, Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
-        Show(result, !args->catalog_only, context.out);
+        Show(result, !args->catalog_only, args->verbose, context.out);
         if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
         context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
         return {};
@@ -250,6 +265,7 @@ void AddCheckVerbs(Verbs& verbs) {
                "     no master answered. Check again, when less is written or with more --tries");
   verb->add_option("TABLE", args->table, "Only this one; else all");
   verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
+  verb->add_flag("--verbose", args->verbose, "A line for each replica, where those of a server that are alike are shown together");
   verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")
       ->check(CLI::Range(1, 1'000))
       ->type_name("NUMBER");

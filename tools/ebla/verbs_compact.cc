@@ -3,6 +3,7 @@
 
 #include "common/base/count.h"
 #include "tools/ebla/arguments.h"
+#include "tools/ebla/listing.h"
 
 namespace ebla::shell {
 
@@ -41,11 +42,11 @@ Json ToJson(const std::vector<CompactionInfo>& servers) {
 
 void Show(const std::vector<CompactionInfo>& servers, Output& out) {
   if (out.json) return out.Value(ToJson(servers));
-  std::vector<std::vector<std::string>> rows = {{"SERVER", "FILE BEFORE", "NOW", "FREED", "SINCE", "STATE"}};
+  std::vector<std::vector<std::string>> rows = {{"SERVER", "FILE BEFORE", "NOW", "FREED", "BEGUN", "STATE"}};
   for (const CompactionInfo& one : servers) {
     const bool was = one.age.has_value();
     rows.push_back({one.server, was ? Size(one.bytes_before) : "-", was ? Size(one.bytes_after) : "-", was ? Size(Freed(one)) : "-",
-                    was ? FormatDuration(milliseconds(one.age->count() / 1'000 * 1'000)) : "-", StateOf(one)});
+                    was ? Ago(*one.age) : "-", StateOf(one)});
   }
   out.Columns(rows);
 }
@@ -87,8 +88,8 @@ void AddCompactVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
   CLI::App* verb = verbs.Add("table compact", "Has servers give the room of a table's deleted records back to the disk, while it serves",
                              "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); });
-  verb->add_option("NAME", args->table, "The table: each server keeps all of its tablets there in one file")->required();
-  verb->add_option("--server", args->server, "On this server alone, else on every one that holds the table")->type_name("NAME");
+  verb->add_option("TABLE", args->table, "The table: each server keeps all of its tablets there in one file")->required();
+  verb->add_option("--server", args->server, "On this server alone, else on every one that holds the table")->type_name("SERVER");
   verb->add_option("--limit", args->limit, "How long it may take on each (10m)")->type_name("DURATION");
   verb->add_flag("--status", args->status, "Begins nothing, only shows how it goes, or how the latest went");
   verb->add_flag("--no-wait", args->no_wait, "Returns when it is begun");

@@ -5,6 +5,7 @@
 #include <iostream>
 #include <map>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
 
 namespace ebla::shell {
@@ -94,7 +95,7 @@ Status Export(Context& context, const std::string& table, const std::string& pat
     std::remove(unfinished.c_str());
     return written;
   }
-  context.out.Ok(std::to_string(kept.writes.size()) + " records in " + path,
+  context.out.Ok(Count(kept.writes.size(), "record") + " in " + path,
                  {{"records", kept.writes.size()}, {"file", path}});
   return {};
 }
@@ -108,8 +109,8 @@ struct Selection {
 
   void AddTo(CLI::App* verb) {
     verb->add_option("TABLE", table)->required();
-    verb->add_option("--server", server, "The server that keeps it")->type_name("NAME");
-    tablet_given = verb->add_option("--tablet", tablet, "Its tablet, as listed")->type_name("ID");
+    verb->add_option("--server", server, "The server that keeps it")->type_name("SERVER");
+    tablet_given = verb->add_option("--tablet", tablet, "Its tablet, as listed")->type_name("TABLET");
     verb->add_option("--version", version, "Its version, as listed")->type_name("VERSION");
     verb->add_flag("--all", all, "Every conflict record of the table");
   }
@@ -211,7 +212,7 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
   Reapply reapply(client, table, overwrite, context.deadline);
   size_t applied = 0, kept = 0;
   for (const KeptWrite& write : found) {
-    if (context.interrupted) return Error(Code::kUnavailable, "interrupted after " + std::to_string(applied) + " records");
+    if (context.interrupted) return Error(Code::kUnavailable, "interrupted after " + Count(applied, "record"));
     const Status status = reapply.Apply(write);
     if (status.ok()) {
       ++applied;

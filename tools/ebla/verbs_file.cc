@@ -7,6 +7,7 @@
 #include <iostream>
 #include <mutex>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/record_lines.h"
 
@@ -148,11 +149,11 @@ Status Load(const LoadArguments& args, Context& context) {
   const uint64_t failed = flight.failed();
   for (const Status& status : flight.shown()) context.out.Note(status.ToString());
   if (failed > 0) {
-    return Error(flight.shown().front().code(), std::to_string(failed) + " lines failed, " +
-                                                    std::to_string(flight.written()) + " records were written");
+    return Error(flight.shown().front().code(), Count(failed, "line") + " failed, " +
+                                                    Count(flight.written(), "record") + " written");
   }
   if (context.interrupted) {
-    return Error(Code::kUnavailable, "interrupted after " + std::to_string(flight.written()) + " records");
+    return Error(Code::kUnavailable, "interrupted after " + Count(flight.written(), "record"));
   }
   context.out.Ok(progress.Rate(flight.written()), {{"records", flight.written()}});
   return {};
@@ -205,7 +206,7 @@ Status Dump(const DumpArguments& args, Context& context) {
     return records ? Error(Code::kInternal, "cannot rename " + unfinished + " to " + args.file)
                    : Error(records.error());
   }
-  context.out.Ok(std::to_string(*records) + " records in " + args.file, {{"records", *records}, {"file", args.file}});
+  context.out.Ok(Count(*records, "record") + " in " + args.file, {{"records", *records}, {"file", args.file}});
   return {};
 }
 

@@ -1,7 +1,11 @@
 // Verbs that look at the whole cluster and judge: health.
 #include <algorithm>
 #include <chrono>
+#include <optional>
+#include <set>
+#include <variant>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/health.h"
 
@@ -11,10 +15,11 @@ namespace {
 
 using std::chrono::milliseconds;
 
-// A tablet that has just changed its members or its leader is not led, as far as the last report says; servers report
-// every second.
-constexpr int kLooks = 3;
-constexpr milliseconds kLookAgain{700};
+using Clock = std::chrono::steady_clock;
+
+// Servers report every second; a hand-over and a failover are over within this, as a rule.
+constexpr milliseconds kPassing{4'000};
+constexpr milliseconds kLookAgain{500};
 
 Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   ClusterState state;
@@ -22,30 +27,47 @@ Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
   EBLA_ASSIGN(state.servers, client.ListServers());
   EBLA_ASSIGN(state.tables, client.ListTables());
   EBLA_ASSIGN(state.tablets, client.ListReplicas());
+  EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
+  state.procedures = std::move(procedures.listed);
+  EBLA_ASSIGN(const PlannerState planner, client.Planner());
+  state.planner_on = planner.enabled;
   return state;
 }
 
-bool MayPass(const Health& health) {
-  return std::ranges::any_of(health.tables, [](const TableHealth& table) { return table.without_leader + table.not_ready > 0; });
-}
-
-Health LookOnce(const Client& client) {
+// What there is to judge, or that nobody can tell.
+std::variant<ClusterState, Health> LookOnce(const Client& client) {
   Result<ClusterInfo> info = client.DescribeCluster();
   if (!info) return Unknown(info.error());
   if (!info->from_leader) return NobodyLeads(*info);
-  const Result<ClusterState> state = Ask(client, *std::move(info));
-  return state ? Judge(*state) : Unknown(state.error());
+  Result<ClusterState> state = Ask(client, *std::move(info));
+  if (!state) return Unknown(state.error());
+  return *std::move(state);
 }
 
+// A live server of which a new leader has not heard yet.
+bool Unheard(const ClusterState& state) {
+  return std::ranges::any_of(state.servers, [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
+}
+
+// Looks again, for a few seconds, before it says that something is not served; what passes meanwhile is a note.
 Health Look(const Client& client, const Context& context) {
-  Health health = LookOnce(client);
-  const auto until = std::chrono::steady_clock::now() + context.deadline - kLookAgain;
-  for (int look = 1; look < kLooks && MayPass(health) && !context.interrupted; ++look) {
-    if (std::chrono::steady_clock::now() >= until) break;
-    if (!Sleep(context, kLookAgain)) break;
-    health = LookOnce(client);
+  const auto until = Clock::now() + std::min(kPassing, context.deadline - kLookAgain);
+  std::optional<std::set<TabletId>> lasting;  // not served at any look
+  while (true) {
+    const auto seen = LookOnce(client);
+    const bool last = Clock::now() + kLookAgain > until;
+    if (const Health* unknown = std::get_if<Health>(&seen)) {
+      if (last || !Sleep(context, kLookAgain)) return *unknown;
+      continue;
+    }
+    const ClusterState& state = std::get<ClusterState>(seen);
+    std::set<TabletId> passing = Unserved(state);
+    if (!lasting) lasting = passing;
+    std::erase_if(*lasting, [&](TabletId tablet) { return !passing.contains(tablet); });
+    std::erase_if(passing, [&](TabletId tablet) { return lasting->contains(tablet); });
+    const bool settled = lasting->empty() && !Unheard(state);
+    if (settled || last || !Sleep(context, kLookAgain)) return Judge(state, passing);
   }
-  return health;
 }
 
 Json ToJson(const Health& health) {
@@ -60,6 +82,7 @@ Json ToJson(const Health& health) {
                       {"without_majority", table.without_majority},
                       {"without_leader", table.without_leader},
                       {"not_ready", table.not_ready},
+                      {"changing", table.changing},
                       {"under_replicated", table.under_replicated},
                       {"failed", table.failed}});
   }
@@ -70,17 +93,19 @@ Json ToJson(const Health& health) {
           {"tablets", health.tablets},
           {"copies", health.copies},
           {"findings", findings},
+          {"notes", health.notes},
           {"tables", tables}};
 }
 
 void Show(const Health& health, Output& out) {
   out.Line(std::string(Name(health.grade)) + "  " + std::to_string(health.live_servers) + " of " +
-           std::to_string(health.known_servers) + " servers live, " + std::to_string(health.tables.size()) + " tables, " +
-           std::to_string(health.tablets) + " tablets, " + std::to_string(health.copies) + " copies under way");
+           Count(health.known_servers, "server") + " live, " + Count(health.tables.size(), "table") + ", " +
+           Count(health.tablets, "tablet") + ", " + std::to_string(health.copies) + (health.copies == 1 ? " copy" : " copies") + " under way");
   for (const Finding& finding : health.findings) {
     out.Line(std::string(Name(finding.grade)) + ": " + finding.what);
     out.Line("  -> " + finding.action);
   }
+  for (const std::string& note : health.notes) out.Line("note: " + note);
   std::vector<std::vector<std::string>> rows = {
       {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
   for (const TableHealth& table : health.tables) {
@@ -95,7 +120,7 @@ void Show(const Health& health, Output& out) {
 }  // namespace
 
 void AddHealthVerbs(Verbs& verbs) {
-  verbs.Add("health",
+  CLI::App* verb = verbs.Add("health",
             "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
             "health --json --deadline 3s", [](Context& context) -> Status {
               EBLA_ASSIGN(const Client client, context.connect());
@@ -108,6 +133,12 @@ void AddHealthVerbs(Verbs& verbs) {
               context.exit_code = static_cast<int>(health.grade);
               return {};
             });
+  verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
+               "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched off or under way,\n"
+               "     as a drain or a hand-over\n"
+               "  1  degraded: everything is served, with less redundancy, or nothing is repaired (safe mode)\n"
+               "  2  failing: something has not been served for four seconds, through which it is looked at again and again (for less with a\n"
+               "     shorter --deadline); or no master answers");
 }
 
 }  // namespace ebla::shell

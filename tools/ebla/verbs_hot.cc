@@ -1,64 +1,17 @@
 // Where the load is: hot.
 #include <algorithm>
 #include <cmath>
-#include <map>
+#include <optional>
 
 #include "tools/ebla/arguments.h"
+#include "tools/ebla/hot.h"
 
 namespace ebla::shell {
 
 namespace {
 
-// What one tablet takes: reads at any of its replicas, writes at its primary.
-struct Heat {
-  const TabletSummary* tablet = nullptr;
-  TabletLoadInfo load;
-  double of_table = 0;   // its part of the table's operations
-  double of_server = 0;  // the primary's part in the operations of its server
-  double operations() const { return load.reads_per_second + load.writes_per_second; }
-};
-
-Heat HeatOf(const TabletSummary& tablet) {
-  Heat heat;
-  heat.tablet = &tablet;
-  for (const ReplicaReport& replica : tablet.replicas) {
-    heat.load.reads_per_second += replica.load.reads_per_second;
-    heat.load.read_bytes_per_second += replica.load.read_bytes_per_second;
-    heat.load.cpu_micros_per_second += replica.load.cpu_micros_per_second;
-    if (replica.server != tablet.primary) continue;
-    heat.load.popular_key = replica.load.popular_key;
-    heat.load.popular_part = replica.load.popular_part;
-    heat.load.writes_per_second = replica.load.writes_per_second;
-    heat.load.write_bytes_per_second = replica.load.write_bytes_per_second;
-  }
-  return heat;
-}
-
-double Part(double part, double whole) { return whole > 0 ? std::min(1.0, part / whole) : 0; }
-
-// All of them, the busiest first.
-std::vector<Heat> ByHeat(const std::vector<TabletSummary>& tablets) {
-  std::map<std::string, double> of_tables;
-  std::map<ServerName, double> of_servers;
-  std::vector<Heat> all;
-  for (const TabletSummary& tablet : tablets) {
-    all.push_back(HeatOf(tablet));
-    of_tables[tablet.table] += all.back().operations();
-    for (const ReplicaReport& replica : tablet.replicas) {
-      of_servers[replica.server] += replica.load.reads_per_second + replica.load.writes_per_second;
-    }
-  }
-  for (Heat& heat : all) {
-    heat.of_table = Part(heat.operations(), of_tables[heat.tablet->table]);
-    const TabletLoadInfo at_primary = heat.tablet->load.value_or(TabletLoadInfo{});
-    heat.of_server =
-        Part(at_primary.reads_per_second + at_primary.writes_per_second, of_servers[heat.tablet->primary]);
-  }
-  std::ranges::stable_sort(all, std::greater<>(), &Heat::operations);
-  return all;
-}
-
 std::string Percent(double part) { return Rounded(part * 100) + "%"; }
+std::string Percent(std::optional<double> part) { return part ? Percent(*part) : "-"; }
 
 Json ToJson(const Heat& heat) {
   Json json = {{"id", heat.tablet->id.value},
@@ -70,25 +23,28 @@ Json ToJson(const Heat& heat) {
                {"read_bytes_per_second", heat.load.read_bytes_per_second},
                {"write_bytes_per_second", heat.load.write_bytes_per_second},
                {"cpu_micros_per_second", heat.load.cpu_micros_per_second},
-               {"of_table", heat.of_table},
-               {"of_server", heat.of_server}};
+               {"of_table", heat.of_table ? Json(*heat.of_table) : Json(nullptr)},
+               {"of_server", heat.of_server ? Json(*heat.of_server) : Json(nullptr)}};
   if (heat.load.popular_key.empty()) return json;
   PutBytes(json, "top_key", heat.load.popular_key);
   json["top_key_of_tablet"] = heat.load.popular_part;
   return json;
 }
 
-void Show(const std::vector<Heat>& hottest, Output& out) {
+void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
+  if (operations < kIdleBelow) {
+    out.Line("the cluster is idle: " + Rounded(operations) + " operations/s in all; shares are shown from " + Rounded(kIdleBelow) + " on");
+  }
   std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "PRIMARY", "READS/S", "WRITES/S", "READ/S",
                                                  "WRITTEN/S", "CPU", "OF TABLE", "OF SERVER", "TOP KEY", "OF TABLET"}};
   for (const Heat& heat : hottest) {
+    const bool known = !heat.load.popular_key.empty() && heat.operations() >= kIdleBelow;
     rows.push_back({std::to_string(heat.tablet->id.value), heat.tablet->table, heat.tablet->range.ToString(),
                     heat.tablet->primary.empty() ? "(none)" : heat.tablet->primary, Rounded(heat.load.reads_per_second),
                     Rounded(heat.load.writes_per_second), Size(std::llround(heat.load.read_bytes_per_second)),
                     Size(std::llround(heat.load.write_bytes_per_second)), Percent(heat.load.cpu_micros_per_second / 1e6),
                     Percent(heat.of_table), Percent(heat.of_server),
-                    heat.load.popular_key.empty() ? "-" : "\"" + EscapeBytes(heat.load.popular_key) + "\"",
-                    heat.load.popular_key.empty() ? "-" : Percent(heat.load.popular_part)});
+                    known ? "\"" + EscapeBytes(heat.load.popular_key) + "\"" : "-", known ? Percent(heat.load.popular_part) : "-"});
   }
   out.Columns(rows);
 }
@@ -110,12 +66,13 @@ void AddHotVerbs(Verbs& verbs) {
                                }
                                EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListReplicas());
                                std::vector<Heat> hottest = ByHeat(tablets);
+                               const double operations = Operations(hottest);
                                std::erase_if(hottest, [&](const Heat& heat) {
                                  return !args->table.empty() && heat.tablet->table != args->table;
                                });
                                hottest.resize(std::min(hottest.size(), args->most));
                                if (!context.out.json) {
-                                 Show(hottest, context.out);
+                                 Show(hottest, operations, context.out);
                                  return {};
                                }
                                Json all = Json::array();
@@ -123,6 +80,8 @@ void AddHotVerbs(Verbs& verbs) {
                                context.out.Value(all);
                                return {};
                              });
+  verb->footer(verb->get_footer() + std::string("\n\nOF TABLE, OF SERVER: the tablet's part in the operations of its table, and its primary's in those of its server; OF TABLET: the\n"
+                                                "top key's. They are shown from 10 operations/s on: below, \"-\"."));
   verb->add_option("TABLE", args->table, "Only its tablets");
   verb->add_option("--tablets", args->most, "How many are shown")->check(CLI::Range(1, 10'000))->type_name("NUMBER");
 }

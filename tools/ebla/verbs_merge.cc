@@ -1,7 +1,7 @@
 // Verbs that make fewer tablets of many: tablet merge, table merge-small.
 #include <algorithm>
-#include <thread>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
 
 namespace ebla::shell {
@@ -10,8 +10,6 @@ namespace {
 
 constexpr auto kAskAgain = std::chrono::milliseconds(200);
 constexpr uint64_t kMergeBytes = uint64_t{2} << 30;  // of a table that says nothing
-
-std::string Count(size_t number, const std::string& what) { return std::to_string(number) + " " + what + (number == 1 ? "" : "s"); }
 
 void AddTabletMerge(Verbs& verbs) {
   struct Arguments {
@@ -73,9 +71,9 @@ Status MergeAt(Context& context, const Client& client, const std::string& table,
     if (merge) return {};
     const Status& status = merge.error();
     if (under_way && status.code() == Code::kInvalidArgument) return {};
-    if (status.code() != Code::kUnknownOutcome || context.interrupted) return status;
+    if (status.code() != Code::kUnknownOutcome) return status;
     context.out.Note(status.message());
-    std::this_thread::sleep_for(kAskAgain);
+    if (!Sleep(context, kAskAgain)) return status;
   }
 }
 
@@ -118,7 +116,7 @@ Status MergeSmall(Context& context, const std::string& table, const std::string&
   }
   const size_t left = tablets.size() - merges;
   const std::string text = dry_run ? Count(tablets.size(), "tablet") + " would be " + std::to_string(left) + "; nothing has been changed"
-                                   : Count(tablets.size(), "tablet") + " are " + std::to_string(left) + " now";
+                                   : Count(tablets.size(), "tablet") + (tablets.size() == 1 ? " is " : " are ") + std::to_string(left) + " now";
   context.out.Ok(merges == 0 ? "no neighbours are below " + FormatBytes(threshold) + " together" : text,
                  {{"merges", merges}, {"tablets", left}, {"below_bytes", threshold}, {"dry_run", dry_run}});
   return {};

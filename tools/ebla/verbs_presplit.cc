@@ -141,7 +141,7 @@ class Presplit {
       context_.out.Line("would split tablet " + std::to_string(cut.tablet.value) + " at \"" + EscapeBytes(cut.key) + "\"");
     }
     if (there > 0) context_.out.Line("at " + Count(there, "key") + " a tablet begins already");
-    context_.out.Line(std::to_string(tablets_.size()) + " tablets, then " + std::to_string(tablets_.size() + cuts.size()));
+    context_.out.Line(Count(tablets_.size(), "tablet") + ", then " + std::to_string(tablets_.size() + cuts.size()));
     return {};
   }
 
@@ -206,14 +206,14 @@ void AddPresplitVerbs(Verbs& verbs) {
                                EBLA_ASSIGN(const Client client, context.connect());
                                return Presplit(context, client, *args).Run();
                              });
-  verb->add_option("NAME", args->table, "The table")->required();
+  verb->add_option("TABLE", args->table, "The table")->required();
   verb->add_option("--into", args->into, "How many tablets it shall have: the largest are halved by their data, or cut as --sample or --pattern say")
       ->type_name("N")
-      ->check(CLI::PositiveNumber);
+      ->check(Positive());
   verb->add_option("--at", args->at, "Where to cut instead, as f,m,t")->type_name("KEYS");
   verb->add_option("--sample", args->sample, "A file with one key per line, like those to come")->type_name("PATH");
   verb->add_option("--pattern", args->pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
-  verb->add_option("--count", args->count, "How many keys the pattern has")->type_name("M")->check(CLI::PositiveNumber);
+  verb->add_option("--count", args->count, "How many keys the pattern has")->type_name("M")->check(Positive());
   verb->add_option("--look-at", args->look_at, "Of a table with more keys, what servers estimate is gone by (1000000)")->type_name("N");
   verb->add_option("--timeout", args->timeout, "How long to wait for such an estimate (10m)")->type_name("DURATION");
   verb->add_flag("--dry-run", args->dry_run, "Only show what would be split");

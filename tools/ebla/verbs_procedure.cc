@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "tools/ebla/arguments.h"
+#include "tools/ebla/listing.h"
 
 namespace ebla::shell {
 
@@ -29,8 +30,7 @@ std::string What(const ProcedureInfo& one) {
 
 std::string Age(const ProcedureInfo& one) {
   if (!one.age) return "not known";
-  const std::string age = FormatDuration(std::chrono::milliseconds(one.age->count() / 1'000 * 1'000));
-  return one.age_of_term ? age + " under this master" : age;
+  return one.age_of_term ? Ago(*one.age) + ", or before this master" : Ago(*one.age);
 }
 
 std::string Progress(const ProcedureInfo& one) {
@@ -57,7 +57,17 @@ Json ToJson(const ProcedureInfo& one) {
   return object;
 }
 
+Status CheckKind(const std::string& kind) {
+  std::string all;
+  for (const std::string& one : ProcedureKinds()) {
+    if (one == kind) return {};
+    all += (all.empty() ? "" : ", ") + one;
+  }
+  return Error(Code::kInvalidArgument, "--kind " + kind + ": there is no such kind; write one of " + all);
+}
+
 Status List(const std::string& kind, Context& context) {
+  if (!kind.empty()) EBLA_TRY(CheckKind(kind));
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
   if (!kind.empty()) std::erase_if(procedures.listed, [&](const ProcedureInfo& one) { return one.kind != kind; });
@@ -71,7 +81,7 @@ Status List(const std::string& kind, Context& context) {
     context.out.Line(kind.empty() ? "nothing is under way" : "no " + kind + " is under way");
     return {};
   }
-  std::vector<std::vector<std::string>> rows = {{"ID", "OF", "ASKED BY", "SINCE", "PROGRESS", "CANCEL", "WAITS FOR"}};
+  std::vector<std::vector<std::string>> rows = {{"ID", "OF", "ASKED BY", "BEGUN", "PROGRESS", "CANCEL", "WAITS FOR"}};
   for (const ProcedureInfo& one : procedures.listed) {
     rows.push_back({one.id, What(one), Name(one.asked_by), Age(one), Progress(one), one.cancellable ? "yes" : "no",
                     one.waits_for.empty() ? "-" : one.waits_for});
@@ -97,7 +107,7 @@ Status Show(const std::string& id, Context& context) {
   std::vector<std::vector<std::string>> rows = {{"id", found->id}, {"kind", found->kind}};
   if (const std::string what = What(*found); !what.empty()) rows.push_back({"of", what});
   rows.push_back({"asked by", std::string(Name(found->asked_by)) + (found->reason.empty() ? "" : ": " + found->reason)});
-  rows.push_back({"since", Age(*found)});
+  rows.push_back({"begun", Age(*found)});
   rows.push_back({"progress", Progress(*found)});
   rows.push_back({"waits for", found->waits_for.empty() ? "nothing" : found->waits_for});
   rows.push_back({"cancel", (found->cancellable ? "can be: " : "cannot be: ") + found->cancel_note});
@@ -107,18 +117,35 @@ Status Show(const std::string& id, Context& context) {
 
 Status Cancel(const std::string& id, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
+  const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
+  const std::string again = found == procedures.listed.end() ? "" : BegunAgain(*found);
   EBLA_ASSIGN(const std::string outcome, client.CancelProcedure(id));
-  context.out.Ok(outcome, {{"id", id}, {"outcome", outcome}});
+  Json json = {{"id", id}, {"outcome", outcome}};
+  if (!again.empty()) json["note"] = again;
+  context.out.Ok(outcome + (again.empty() ? "" : "; " + again), json);
   return {};
 }
 
 }  // namespace
 
+const std::vector<std::string>& ProcedureKinds() {
+  static const std::vector<std::string> kinds = {"adopt", "clear", "create", "drain",  "drop",   "grow",   "lead",     "merge", "move",
+                                                 "recover", "release", "repair", "schema", "split", "strays", "transfer", "unite"};
+  return kinds;
+}
+
+std::string BegunAgain(const ProcedureInfo& move) {
+  if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
+  return "but " + move.from_server + " drains, and its drain begins the move again: to end the drain, ebla server undrain " +
+         move.from_server;
+}
+
 void AddProcedureVerbs(Verbs& verbs) {
   auto kind = std::make_shared<std::string>();
   verbs.Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
             "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
-      ->add_option("--kind", *kind, "Of this kind alone: move, split, transfer, drain, repair, lead, recover, create, drop, ...")
+      ->add_option("--kind", *kind, "Of this kind alone: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...")
       ->type_name("KIND");
   auto shown = std::make_shared<std::string>();
   verbs.Add("procedure show", "Shows one of them, with the reason and what cancelling would do", "procedure show move-17",

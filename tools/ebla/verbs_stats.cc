@@ -1,5 +1,6 @@
 // All that load reports say of one tablet: tablet stats.
 #include "tools/ebla/arguments.h"
+#include "tools/ebla/listing.h"
 
 namespace ebla::shell {
 
@@ -99,7 +100,7 @@ void ShowReplicas(const TabletSummary& tablet, Output& out) {
     if (replica.known) {
       const TabletLoadInfo& load = replica.load;
       for (std::string cell : {std::to_string(replica.epoch.value), std::to_string(replica.promised.value), replica.last.ToString(),
-                               std::to_string(replica.applied), Size(load.size_bytes), Rounded(load.reads_per_second),
+                               std::to_string(replica.applied), Bytes(load.size_bytes), Rounded(load.reads_per_second),
                                Rounded(load.writes_per_second), Size(static_cast<int64_t>(load.read_bytes_per_second)),
                                Size(static_cast<int64_t>(load.write_bytes_per_second)), Rounded(load.cpu_micros_per_second),
                                Rounded(load.cache_misses_per_second)}) {
@@ -120,7 +121,7 @@ void ShowPeers(const ReplicaReport& leader, Output& out) {
     const uint64_t end = leader.last.lsn.value;
     rows.push_back({peer.server, peer.voter ? "voter" : "learner", std::to_string(peer.flushed),
                     std::to_string(end > peer.flushed ? end - peer.flushed : 0),
-                    peer.silent ? FormatDuration(*peer.silent) + " ago" : "never in this epoch",
+                    peer.silent ? Ago(*peer.silent) : "never in this epoch",
                     peer.copying ? "is copied to" : peer.incomplete ? "incomplete" : "complete"});
   }
   out.Line("");
@@ -136,7 +137,7 @@ void Show(const TabletSummary& tablet, Output& out) {
     ShowPeers(replica, out);
     const TabletLoadInfo& load = replica.load;
     out.Line("");
-    std::vector<std::vector<std::string>> rows = {{"records", std::to_string(load.records) + ", an estimate"}};
+    std::vector<std::vector<std::string>> rows = {{"records", load.records > 0 ? "about " + std::to_string(load.records) : "nothing counted (yet)"}};
     rows.push_back({"peaks", load.peaks_of.count() == 0 ? "not known"
                                                         : Rounded(load.peak_operations_per_second) + " operations/s, " +
                                                               Rounded(load.peak_cpu_micros_per_second) + " us/s of processor, in the last " +
@@ -176,8 +177,8 @@ void AddStatsVerbs(Verbs& verbs) {
                                }
                                return {};
                              });
-  verb->add_option("TABLET", args->tablet, "Its id, as tablet list shows it")->check(CLI::PositiveNumber);
-  verb->add_option("--table", args->table, "Of this table, the tablet that holds --key")->type_name("NAME");
+  verb->add_option("TABLET", args->tablet, "Its id, as tablet list shows it")->check(Positive());
+  verb->add_option("--table", args->table, "Of this table, the tablet that holds --key")->type_name("TABLE");
   verb->add_option("--key", args->key, R"(\xNN is a byte)")->type_name("KEY");
 }
 

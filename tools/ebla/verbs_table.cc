@@ -1,9 +1,10 @@
 // Verbs on tables: table create, alter, drop, list, describe.
 #include <algorithm>
-#include <cmath>
 #include <fstream>
 
+#include "common/base/count.h"
 #include "tools/ebla/arguments.h"
+#include "tools/ebla/listing.h"
 #include "tools/ebla/split_points.h"
 
 namespace ebla::shell {
@@ -30,7 +31,7 @@ struct OptionArguments {
     verb->add_option("--default-read", default_read, "Of reads that say none")->type_name("LEVEL");
     verb->add_option("--default-ttl", default_ttl, "Of puts that say none; 0: never")->type_name("DURATION");
     verb->add_option("--split-size", split_size, "A larger tablet is split")->type_name("SIZE");
-    verb->add_option("--split-ops", split_ops, "A busier tablet is split, in operations/s")->check(CLI::PositiveNumber);
+    verb->add_option("--split-ops", split_ops, "A busier tablet is split, in operations/s")->check(Positive());
     verb->add_option("--merge-size", merge_size, "Smaller neighbours are merged")->type_name("SIZE");
   }
 
@@ -111,10 +112,10 @@ struct SplitArguments {
     verb->add_option("--split-points", split_points, "Where to cut, as f,m,t")->type_name("KEYS");
     verb->add_option("--splits", splits, "How many tablets to make, cut as --sample or --pattern say")
         ->type_name("N")
-        ->check(CLI::PositiveNumber);
+        ->check(Positive());
     verb->add_option("--sample", sample, "A file with one key per line, like those to come")->type_name("PATH");
     verb->add_option("--pattern", pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
-    verb->add_option("--count", count, "How many keys the pattern has")->type_name("M")->check(CLI::PositiveNumber);
+    verb->add_option("--count", count, "How many keys the pattern has")->type_name("M")->check(Positive());
   }
 
   Result<std::vector<std::string>> Points() const {
@@ -188,12 +189,15 @@ std::string Replicas(const TableInfo& table) {
 }
 
 std::string Created(const TableInfo& table) {
-  std::string text = std::to_string(table.tablets) + (table.tablets == 1 ? " tablet" : " tablets");
-  const int replicas = std::max(table.replicas_least, 1);
-  text += " of " + std::to_string(replicas) + (replicas == 1 ? " replica" : " replicas");
+  const std::string text = Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
   if (!LacksReplicas(table)) return text;
   return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
 }
+
+constexpr const char* kNothingCounted = "nothing counted (yet)";
+constexpr const char* kCounted =
+    "\n\nTABLETS: those that serve, of all. RECORDS and SIZE are estimates, made every ten seconds; of tablets beyond a thousand records of\n"
+    "what is on the disk, compressed, so that the latest minute's writes may be missing. \"-\": nothing counted (yet).";
 
 void AddCreate(Verbs& verbs) {
   struct Arguments {
@@ -233,7 +237,7 @@ void AddAlter(Verbs& verbs) {
                                context.out.Ok("schema version " + std::to_string(table.schema_version), ToJson(table));
                                return {};
                              });
-  verb->add_option("NAME", args->name)->required();
+  verb->add_option("TABLE", args->name)->required();
   args->options.AddTo(verb, false);
 }
 
@@ -246,11 +250,11 @@ void AddDrop(Verbs& verbs) {
                                context.out.Ok();
                                return {};
                              });
-  verb->add_option("NAME", *name)->required();
+  verb->add_option("TABLE", *name)->required();
 }
 
 void AddList(Verbs& verbs) {
-  verbs.Add("table list", "Lists the tables", "table list", [](Context& context) -> Status {
+  CLI::App* verb = verbs.Add("table list", "Lists the tables", "table list", [](Context& context) -> Status {
     EBLA_ASSIGN(const Client client, context.connect());
     EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
     if (context.out.json) {
@@ -261,14 +265,13 @@ void AddList(Verbs& verbs) {
     }
     std::vector<std::vector<std::string>> rows = {{"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
     for (const TableInfo& table : tables) {
-      rows.push_back({table.name, Serving(table), Replicas(table), std::to_string(table.records),
-                      FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, table.size_bytes))),
-                      std::to_string(std::llround(table.reads_per_second)),
-                      std::to_string(std::llround(table.writes_per_second))});
+      rows.push_back({table.name, Serving(table), Replicas(table), Records(table.records), Bytes(table.size_bytes),
+                      Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
     }
     context.out.Columns(rows);
     return {};
   });
+  verb->footer(verb->get_footer() + kCounted);
 }
 
 void AddDescribe(Verbs& verbs) {
@@ -285,8 +288,8 @@ void AddDescribe(Verbs& verbs) {
                                    {"table", table.name},
                                    {"id", std::to_string(table.id.value)},
                                    {"tablets serving", Serving(table)},
-                                   {"records", "about " + std::to_string(table.records)},
-                                   {"size", FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, table.size_bytes)))},
+                                   {"records", table.records > 0 ? "about " + std::to_string(table.records) : kNothingCounted},
+                                   {"size", table.size_bytes > 0 ? "about " + Size(table.size_bytes) : kNothingCounted},
                                    {"schema version", std::to_string(table.schema_version)}};
                                const Json options = ToJson(table.options);
                                for (const auto& [option, value] : options.items()) {
@@ -301,7 +304,8 @@ void AddDescribe(Verbs& verbs) {
                                context.out.Columns(rows);
                                return {};
                              });
-  verb->add_option("NAME", *name)->required();
+  verb->footer(verb->get_footer() + kCounted);
+  verb->add_option("TABLE", *name)->required();
 }
 
 }  // namespace

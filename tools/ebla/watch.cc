@@ -5,6 +5,8 @@
 #include <cctype>
 #include <map>
 
+#include "common/base/count.h"
+#include "tools/ebla/listing.h"
 #include "tools/ebla/output.h"
 
 namespace ebla::shell {
@@ -79,20 +81,14 @@ std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Lett
   return line;
 }
 
-std::string StateOf(const ServerSummary& server) {
-  if (!server.live) return "lost";
-  return server.writes_refused ? "disk full" : "live";
-}
-
 std::string Head(const ClusterInfo& info) {
   std::string leader = "nobody leads";
   for (const MasterSummary& master : info.masters) {
     if (master.leader) leader = master.name + " leads";
   }
   return "ebla  " + info.cluster_id + "  " + leader + " (term " + std::to_string(info.term) + ")  " +
-         std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers) + " servers live  " +
-         std::to_string(info.tables) + " tables  " + std::to_string(info.tablets) + " tablets  " +
-         std::to_string(info.copies) + " copies";
+         std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " + Count(info.tables, "table") +
+         "  " + Count(info.tablets, "tablet") + "  " + std::to_string(info.copies) + (info.copies == 1 ? " copy" : " copies");
 }
 
 // Cuts what does not fit, between two characters of UTF-8.
@@ -132,13 +128,19 @@ class FrameBuilder {
     std::vector<std::vector<std::string>> rows = {
         {" ", "SERVER", "STATE", "TABLETS", "LEADS", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
     for (const ServerSummary& server : view_.servers) {
-      rows.push_back({std::string(1, letters_.at(server.name)), server.name, StateOf(server), std::to_string(server.tablets),
-                      std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
-                      Rounded(server.cpu_fraction * 100) + "%", Size(server.size_bytes), Size(server.disk_free_bytes)});
+      std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server), std::to_string(server.tablets)};
+      if (server.live) {  // else what it said is of another time
+        for (std::string cell : {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
+                                 Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), Size(server.disk_free_bytes)}) {
+          row.push_back(std::move(cell));
+        }
+      }
+      row.resize(rows.front().size(), "-");
+      rows.push_back(std::move(row));
     }
     const std::vector<std::string> aligned = Aligned(rows);
     for (size_t i = 0; i < aligned.size(); ++i) {
-      const bool alarm = i > 0 && StateOf(view_.servers[i - 1]) != "live";
+      const bool alarm = i > 0 && (!view_.servers[i - 1].live || view_.servers[i - 1].writes_refused);
       Line(aligned[i], alarm ? kAlarm : i > 0 ? ColourOf(letters_.at(view_.servers[i - 1].name)) : nullptr);
     }
   }
@@ -150,8 +152,8 @@ class FrameBuilder {
         if (tablet.table == table.name && tablet.status != TabletStatus::kDropping) tablets.push_back(&tablet);
       }
       Line("");
-      Line(table.name + "  " + std::to_string(tablets.size()) + " tablets  " + Rounded(table.reads_per_second) + " reads/s  " +
-           Rounded(table.writes_per_second) + " writes/s  " + Size(table.size_bytes));
+      Line(table.name + "  " + Count(tablets.size(), "tablet") + "  " + Rounded(table.reads_per_second) + " reads/s  " +
+           Rounded(table.writes_per_second) + " writes/s  " + Bytes(table.size_bytes));
       lines_.push_back(Painted(KeyLine(tablets, letters_, size_.columns), colour_));
     }
   }
@@ -170,7 +172,7 @@ class FrameBuilder {
              ": a copy is being made at " + target);
       }
     }
-    if (found > kOnTheWayMax) Line("and " + std::to_string(found - kOnTheWayMax) + " copies more");
+    if (found > kOnTheWayMax) Line("and " + std::to_string(found - kOnTheWayMax) + " more");
   }
 
   const WatchView& view_;

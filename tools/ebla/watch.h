@@ -2,7 +2,7 @@
 // One frame of `ebla cluster watch`: servers with their load, each table's tablets on the line of its keys by who leads
 // them, and what is on its way. Pure.
 //
-//   ebla  c-1  m-1 leads (term 7)  3 of 3 servers live  1 tables  3 tablets  1 copies
+//   ebla  c-1  m-1 leads (term 7)  3 of 3 servers live  1 table  3 tablets  1 copy
 //     SERVER  STATE  TABLETS  LEADS  READS/S  WRITES/S  CPU  SIZE  DISK FREE
 //   A ts-1    live         3      2 ...
 //   carts  3 tablets  1,200 reads/s  30 writes/s
