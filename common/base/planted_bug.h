@@ -55,7 +55,7 @@ namespace ebla {
   X(child_log_from_one) /* 11: the child's log begins anew, not after SPLIT */                                  \
   X(split_of_any_epoch) /* 12: a later epoch's leader obeys the order */                                        \
   X(split_settled_early) /* 12: an intent is given up before a later epoch's Barrier is applied */              \
-  X(split_completed_as_now) /* 12: the child's znode copies the present catalog */                              \
+  X(split_completed_as_now) /* 12: the child's znode copies the present catalog, whose primary leads by the parent's fence */ \
   X(intent_excludes_nothing) /* 12: a tablet with an open intent is handed over, moved and changed as any other */ \
   X(split_reports_ignored) /* 12: an intent is given up though a report says that SPLIT is applied */           \
   X(family_unordered) /* 13: a child's parent is not replayed before it */                                      \

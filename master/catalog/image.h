@@ -49,7 +49,9 @@ struct TabletEntry {
   // A voter may not have united the two yet.
   bool joining() const { return node.__isset.merged; }
   // Nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
-  bool failovers_only() const { return splitting() || merging() || joining(); }
+  bool failovers_only() const {
+    return (splitting() && !Planted(PlantedBug::intent_excludes_nothing)) || merging() || joining();
+  }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
 };

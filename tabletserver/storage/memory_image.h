@@ -78,6 +78,7 @@ struct MemoryDisk::State {
   std::optional<Status> fail_next;
   Duration latency_min{0};
   Duration latency_max{0};
+  Duration checkpoint_longer{0};
   int64_t flushes = 0;
   int64_t checkpoints = 0;
   uint64_t checkpoints_begun = 0;

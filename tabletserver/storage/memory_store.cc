@@ -75,6 +75,11 @@ void MemoryDisk::SetLatency(Duration min, Duration max) {
   state_->latency_max = std::max(min, max);
 }
 
+void MemoryDisk::SetCheckpointTime(Duration longer) {
+  std::lock_guard lock(state_->mutex);
+  state_->checkpoint_longer = longer;
+}
+
 int64_t MemoryDisk::flushes() const {
   std::lock_guard lock(state_->mutex);
   return state_->flushes;
@@ -212,7 +217,7 @@ void MemoryStore::Life::BeginCheckpoint(Executor& target,
     }
     begun->target.Post([begun, result = std::move(result)]() mutable { begun->done(std::move(result)); });
   };
-  Later(disk.Latency(), [finish] { (*finish)(); });
+  Later(disk.Latency() + disk.checkpoint_longer, [finish] { (*finish)(); });
 }
 
 // PROTOCOL 10: in one table, no range of two living replicas overlaps.

@@ -46,6 +46,9 @@ class MemoryDisk {
   // How long flushes and checkpoints take on the store's executor: uniform in [min, max]. Zero: at the next task.
   void SetLatency(Duration min, Duration max);
 
+  // How much longer than a flush checkpoints take that begin from now on.
+  void SetCheckpointTime(Duration longer);
+
   int64_t flushes() const;
   int64_t checkpoints() const;
 

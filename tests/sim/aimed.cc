@@ -52,7 +52,7 @@ bool Nemesis::InjectAimed(Fault fault) {
   const bool clients = fault >= Fault::kRevive || fault == Fault::kRelay;
   if (!TakeAim(aim, clients || scheduler_.Random(2) == 0)) return false;
   if (IsOfSplits(fault) && !hooks_.splittable(aim.tablet)) return false;
-  if (fault == Fault::kMergeStruck) return StrikeMerge(aim);
+  if (IsOfMerges(fault)) return InjectAtMerge(fault, aim);
   cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(fault)));
   if (fault == Fault::kUsurp) Usurp(aim);
   if (fault == Fault::kFollowerReset) ResetFollower(aim);
@@ -70,6 +70,9 @@ bool Nemesis::InjectAimed(Fault fault) {
   if (fault == Fault::kSplitUnheard) SplitUnheard(aim);
   if (fault == Fault::kSplitLate) SplitLate(aim);
   if (fault == Fault::kSplitInCopy) SplitInCopy(aim);
+  if (fault == Fault::kSplitMeanwhile) SplitMeanwhile(aim);
+  if (fault == Fault::kSplitDiscard) SplitThenDiscard(aim);
+  if (fault == Fault::kSplitRemembered) SplitRemembered(aim);
   return true;
 }
 
@@ -150,6 +153,9 @@ void Nemesis::Usurp(const Aim& aim) {
 
 // One follower hears nothing of the primary for longer than a lease; then nobody does, and the other one restarts.
 void Nemesis::ResetFollower(const Aim& aim) {
+  const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+  const bool may_lose = cluster_.interval() && now != nullptr && now->table == hooks_.table;
+  if (may_lose && scheduler_.Random(2) == 0) return ForgetFollower(aim);
   const std::string primary = Cluster::ServerName(aim.primary);
   const Duration deaf = Within(milliseconds(200), milliseconds(1600));
   // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the primary.
@@ -163,6 +169,49 @@ void Nemesis::ResetFollower(const Aim& aim) {
     Forsake(aim.primary, lasting);
     KillAndRestart(aim.followers[0], kind, Within(milliseconds(5), milliseconds(60)));
   });
+}
+
+// In a table that is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower gets no more
+// entries; and the other's machine dies just when it has acknowledged one.
+void Nemesis::ForgetFollower(const Aim& aim) {
+  Undisturbed(seconds(12));
+  const Epoch epoch = InCatalog(aim.tablet)->epoch;
+  After(milliseconds(5600), [this, aim, epoch] {
+    const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+    if (now == nullptr || now->epoch != epoch || cluster_.server(aim.primary) == nullptr) return;
+    const std::string behind = Cluster::ServerName(aim.followers[1]);
+    Starve(behind);
+    After(seconds(4), [this, behind] { Feed(behind); });
+    hooks_.write(aim.primary, aim.tablet, /*large=*/false, [this, aim, epoch] {
+      if (!healed_) ForgetOn(aim, epoch);
+    });
+  });
+}
+
+// It comes back without that entry, and hears that the epoch goes on, but not how far; then the primary, which alone has the
+// entry, is gone for a while.
+void Nemesis::ForgetOn(const Aim& aim, Epoch epoch) {
+  const int index = aim.followers[0];
+  const std::string primary = Cluster::ServerName(aim.primary);
+  const std::string forgets = Cluster::ServerName(index);
+  const Duration lasting = seconds(4);
+  cluster_.network().HoldBack("peerHeartbeat", forgets);
+  cluster_.network().LoseFurther("peerHeartbeat", forgets);
+  After(lasting, [this, forgets] { cluster_.network().LetGo("peerHeartbeat", forgets); });
+  SlowDown(forgets, primary, milliseconds(400), lasting);  // so that it is asked once
+  KillAndRestart(index, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
+  const auto follows = [this, index, tablet = aim.tablet, epoch] {
+    const auto view = ViewAt(index, tablet);
+    return view != nullptr && view->epoch == epoch;
+  };
+  Await(follows, [this, aim, primary, lasting] {
+    After(milliseconds(30), [this, aim, primary, lasting] {
+      if (cluster_.server(aim.primary) == nullptr) return;
+      for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), lasting);
+      Forsake(aim.primary, lasting);
+      Feed(Cluster::ServerName(aim.followers[1]));
+    });
+  }, 400);
 }
 
 void Nemesis::CrashFenced(const Aim& aim) {

@@ -33,9 +33,11 @@ void CatalogWatch::Look() {
     Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
                   node->info.primary, node->info.voters, node->info.learners,
                   node->info.state == idl::TabletState::CREATING,
-                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split, node->__isset.merged,
-                  at->second.version};
+                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split,
+                  TabletId{static_cast<uint64_t>(node->merge.intoId)}, Epoch{static_cast<uint64_t>(node->merge.epoch)}, node->__isset.merged,
+                  at->second.version, node->__isset.split ? TabletId{static_cast<uint64_t>(node->split.childId)} : TabletId()};
     if (tablet.joining && known == tablets_.end()) NoteMerged(*node);
+    NoteIntent(known == tablets_.end() ? nullptr : &known->second, tablet);
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
     now.emplace(at->first, std::move(tablet));
   }
@@ -49,6 +51,21 @@ void CatalogWatch::NoteMerged(const idl::TabletNode& node) {
   log_.Add("catalog", std::to_string(node.info.tabletId) + " takes the place of " + std::to_string(node.merged.left.tabletId) + " and " +
                           std::to_string(node.merged.right.tabletId) + ", epoch " + std::to_string(node.info.epoch) + " led by " +
                           node.info.primary + " of " + Joined(node.info.voters));
+}
+
+// An intent goes with its tablet, or once that is led in a later epoch, which ends the freeze.
+void CatalogWatch::NoteIntent(const Tablet* before, const Tablet& now) {
+  if (now.into) freezes_.try_emplace({now.id, now.into}, now.freezing);
+  if (before == nullptr || !before->into || before->into == now.into || now.epoch > before->freezing) return;
+  given_up_early_.try_emplace(now.id, "tablet " + std::to_string(now.id.value) + " is no more to be merged into " +
+                                          std::to_string(before->into.value) + ", though it may be frozen in epoch " +
+                                          std::to_string(now.epoch.value) + " still");
+}
+
+std::vector<std::string> CatalogWatch::Problems() const {
+  std::vector<std::string> problems;
+  for (const auto& [tablet, what] : given_up_early_) problems.push_back(what);
+  return problems;
 }
 
 std::string CatalogWatch::Uncovered(TableId table) const {
@@ -73,6 +90,11 @@ void CatalogWatch::Compare(const std::string& path, const Tablet& before, const 
   const bool membership = now.voters != before.voters || now.learners != before.learners;
   const bool moved = now.primary != before.primary;
   if (membership) ++counts_.memberships;
+  // PROTOCOL 12. Of who leads nobody can say it: a primary that is told late to hand over does so.
+  if (membership && before.child && now.child == before.child) {
+    problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " + std::to_string(now.epoch.value) +
+                        ", though it is to be split");
+  }
   if (moved) ++(released_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
   if (!membership && !moved) ++counts_.same_again;
   log_.Add("catalog", path.substr(path.rfind('/') + 1) + " epoch " + std::to_string(now.epoch.value) + " led by " +

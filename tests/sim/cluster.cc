@@ -9,6 +9,7 @@ namespace ebla::sim {
 namespace {
 
 constexpr Duration kSlowRead = std::chrono::milliseconds(5);
+constexpr Duration kCheckpoint = std::chrono::milliseconds(5);  // takes less
 
 // Short sessions: servers are back soon after a crash, for clients that still retry what it cut off.
 coordination::SimCoordination::Options CoordinationOptions() {
@@ -74,18 +75,20 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   testing::SimExecutor& shard_a = process_.NewExecutor();
   testing::SimExecutor& shard_b = process_.NewExecutor();
   testing::SimExecutor& background = process_.NewExecutor();
-  testing::SimExecutor& disk_thread = process_.NewExecutor();
+  disk_thread_ = &process_.NewExecutor();
   node_ = ports.network.Join(name, endpoint, &dispatcher_, loop_);
-  others_ = {&shard_a, &shard_b, &background, &disk_thread};
+  others_ = {&shard_a, &shard_b, &background, disk_thread_};
   const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
-  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, disk_thread),
-                     std::move(ports.kept), on_read, ports.state, name);
+  const auto on_forgotten = [this, &scheduler = ports.scheduler](TabletId tablet) { OnForgotten(scheduler, tablet); };
+  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_),
+                     {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
   options.identity = {disk.uuid, name, disk.cluster_id, Incarnation{++disk.starts}};
   options.identity.machine_crashed = std::exchange(disk.machine_crashed, false);
   options.shard.window.window_ms = ports.shape.window_ms;
+  options.shard.window.bytes_max = ports.shape.window_bytes;
   options.shard.log_kept.entries_max = ports.shape.log_entries_kept_max;
   options.shard.copy.chunk_records = ports.shape.copy_chunk_records;
   options.copy_bytes_per_second = [&shape = ports.shape] { return shape.copy_bytes_per_second; };
@@ -125,6 +128,14 @@ void SimServer::OnRead(testing::SimScheduler& scheduler, std::string_view key) {
   if (slow_key_.empty() || key != slow_key_ || !loop_.running()) return;
   slow_key_.clear();
   scheduler.RunOnly(others_, kSlowRead);
+}
+
+void SimServer::OnForgotten(testing::SimScheduler& scheduler, TabletId tablet) {
+  if (!forgotten_.second || tablet != forgotten_.first) return;
+  store_->Checkpoint(*disk_thread_, [taken = std::exchange(forgotten_.second, {})](const auto& result) {
+    if (result.has_value()) taken();
+  });
+  scheduler.RunOnly({disk_thread_}, kCheckpoint);
 }
 
 void SimServer::Stop() {
@@ -230,6 +241,9 @@ void Cluster::Look() {
     if (server(i) == nullptr) continue;
     for (const auto& handle : server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->view();
+      if (view != nullptr && !view->failure.empty() && server(i)->store().health().status.ok()) {
+        state_.Fails(view->tablet, ServerName(i), view->failure);
+      }
       if (view == nullptr || !view->failure.empty()) continue;
       if (view->incomplete) incomplete_.emplace(i, view->tablet);
       if (!view->incomplete && incomplete_.erase({i, view->tablet}) > 0) Check(i, *view);

@@ -9,6 +9,7 @@
 // Threads:   one.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -77,6 +78,7 @@ struct Shape {
   int racks = 1;
   bool interval = false;                     // the clients' table is flushed at intervals: machines die one at a time
   int64_t window_ms = 600'000;               // of what tablets remember of writes
+  size_t window_bytes = 16 << 20;
   uint64_t log_entries_kept_max = 1'000'000;
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
@@ -129,6 +131,9 @@ class SimServer {
   MonotonicTime Now() const { return loop_.Now(); }  // by this machine's clock
   // The next read of this key takes long, between its right to read and its look: the process's other threads go on.
   void SlowNextRead(std::string key) { slow_key_ = std::move(key); }
+  // A checkpoint is taken just when what is here of the tablet is next discarded for a copy, before anything of that is
+  // stored: the process's other threads go on. `taken` when it is on the disk.
+  void CheckpointOnceForgotten(TabletId tablet, std::function<void()> taken) { forgotten_ = {tablet, std::move(taken)}; }
   const tabletserver::TabletServer& host() const { return *server_; }
   // Serves no more and says why: a refusal to register, or a dead disk.
   Status fatal() const;
@@ -139,7 +144,10 @@ class SimServer {
   testing::SimExecutor& control_;
   rpc::Dispatcher dispatcher_;
   void OnRead(testing::SimScheduler& scheduler, std::string_view key);
+  void OnForgotten(testing::SimScheduler& scheduler, TabletId tablet);
   std::string slow_key_;  // none: empty
+  std::pair<TabletId, std::function<void()>> forgotten_;  // whose checkpoint is awaited; none: nobody's
+  testing::SimExecutor* disk_thread_ = nullptr;  // of the process
   std::vector<const testing::SimExecutor*> others_;  // but the one that reads
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<tabletserver::TabletStore> store_;

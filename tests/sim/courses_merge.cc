@@ -1,7 +1,9 @@
 // A merge that is struck in the midst of it: when a primary has been told to freeze, has frozen, between the one and the other,
-// or when the catalog has one in the place of the two and nobody has united them yet.
+// or when the catalog has one in the place of the two and nobody has united them yet. And courses of events (courses.cc) in which
+// what was frozen, or is to be, meets a later epoch.
 #include <algorithm>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "tests/sim/faults.h"
@@ -14,6 +16,13 @@ using std::chrono::seconds;
 using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 }  // namespace
+
+bool Nemesis::InjectAtMerge(Fault fault, const Aim& aim) {
+  if (fault == Fault::kMergeUnheard) return MergeUnheard(aim);
+  if (fault == Fault::kFreezeLate) return FreezeLate(aim);
+  if (fault == Fault::kFreezeOutlived) return FreezeOutlived(aim);
+  return StrikeMerge(aim);
+}
 
 bool Nemesis::StrikeMerge(const Aim& aim) {
   const std::string primary = Cluster::ServerName(aim.primary);
@@ -71,6 +80,147 @@ void Nemesis::Strike(int server, const std::string& when) {
     default:
       InjectAtMaster(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
   }
+}
+
+// ---- courses -------------------------------------------------------------------------------------------------------
+
+// The tablet that ends where this one begins; null: there is none.
+const CatalogWatch::Tablet* Nemesis::TheOneBefore(TabletId tablet) {
+  const CatalogWatch::Tablet* at = InCatalog(tablet);
+  if (at == nullptr || at->first_key.empty()) return nullptr;
+  const auto& tablets = hooks_.catalog().tablets();
+  const auto found = std::ranges::find_if(tablets, [at](const auto& item) { return item.second.table == at->table && item.second.end_key == at->first_key; });
+  return found == tablets.end() ? nullptr : &found->second;
+}
+
+// At what has become of this one and the next: its voters, but for that server; none: they are two yet.
+std::optional<Nemesis::Aim> Nemesis::AimAtMerged(const CatalogWatch::Tablet& first, int but_for) {
+  const auto& tablets = hooks_.catalog().tablets();
+  const auto found = std::ranges::find_if(tablets, [&](const auto& item) {
+    return item.second.table == first.table && item.second.joining && item.second.first_key == first.first_key && item.second.id != first.id;
+  });
+  if (found == tablets.end()) return std::nullopt;
+  Aim aim;
+  aim.tablet = found->second.id;
+  aim.primary = but_for;
+  for (int i = 0; i < cluster_.servers(); ++i) {
+    const bool votes = std::ranges::find(found->second.voters, Cluster::ServerName(i)) != found->second.voters.end();
+    if (votes && i != but_for) aim.followers.push_back(i);
+  }
+  return aim;
+}
+
+// The first one's primary has frozen it, when nobody but clients reaches it any more; it is to lead what the two have become, and is
+// not told. The others lead that. Nobody has granted it anything yet, so that they need not wait: somebody writes there, and
+// reads what was frozen.
+bool Nemesis::MergeUnheard(const Aim& aim) {
+  const CatalogWatch::Tablet* first = TheOneBefore(aim.tablet);
+  int frozen = -1;
+  for (int i = 0; first != nullptr && i < cluster_.servers(); ++i) {
+    if (Cluster::ServerName(i) == first->primary) frozen = i;
+  }
+  if (frozen < 0 || !Free(frozen) || cluster_.server(frozen) == nullptr || !hooks_.merge(aim.tablet)) return false;
+  const std::string name = Cluster::ServerName(frozen);
+  cluster_.log().Add(name, "is aimed at: " + std::string(FaultName(Fault::kMergeUnheard)));
+  Undisturbed(seconds(4));
+  cluster_.network().HoldBack("configure", name);
+  After(seconds(7), [this, frozen] { LetGo({frozen}); });
+  const auto merged = [this, frozen, one = *first] { return AimAtMerged(one, frozen); };
+  Await([merged] { return merged().has_value(); }, [this, merged, frozen, name] {
+    if (cluster_.server(frozen) == nullptr) return;
+    const std::optional<Aim> next = merged();
+    const Duration lasting = Within(milliseconds(2000), milliseconds(3500));
+    for (int i = 0; i < cluster_.servers(); ++i) {
+      if (i != frozen) CutBoth(name, Cluster::ServerName(i), lasting);
+    }
+    Forsake(frozen, lasting);
+    Await([this, next] { return Successor(*next) >= 0; }, [this, next, frozen] {
+      hooks_.write(Successor(*next), next->tablet, /*large=*/false, [this, next, frozen] {
+        if (!healed_) hooks_.read(frozen, next->tablet, Read::Strong());
+      });
+    }, 300);
+  }, 600);
+  return true;
+}
+
+// The order to freeze is held back until the merge has been given up, and both lead later epochs.
+bool Nemesis::FreezeLate(const Aim& aim) {
+  const std::string primary = Cluster::ServerName(aim.primary);
+  if (!hooks_.merge(aim.tablet)) return false;
+  cluster_.log().Add(primary, "is not told to freeze");
+  cluster_.network().HoldBack("freeze", primary);
+  const auto let_go = [this, primary, over = std::make_shared<bool>(false)] {
+    if (std::exchange(*over, true)) return;
+    cluster_.log().Add(primary, "is told to freeze");
+    cluster_.network().LetGo("freeze", primary);
+  };
+  After(seconds(12), let_go);
+  const auto merging = [this, tablet = aim.tablet] {
+    const CatalogWatch::Tablet* now = InCatalog(tablet);
+    return now != nullptr && now->into;
+  };
+  Await(merging, [this, merging, let_go] { Await([merging] { return !merging(); }, let_go, 2000); }, 600);
+  return true;
+}
+
+// Of two that different servers lead, the second is frozen, and the first's FREEZE does not reach all. Then the second's primary
+// loses its session, and it is led in a later epoch, where it goes on; and then the first is frozen, too.
+bool Nemesis::FreezeOutlived(const Aim& aim) {
+  const CatalogWatch::Tablet* first = TheOneBefore(aim.tablet);
+  if (first == nullptr) return false;
+  const auto leads = [&](int server) { return Cluster::ServerName(server) == first->primary; };
+  if (!leads(aim.primary) && !leads(aim.followers[0]) && !leads(aim.followers[1])) return false;
+  cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(Fault::kFreezeOutlived)));
+  Undisturbed(seconds(4));
+  Aim apart = aim;
+  if (leads(aim.followers[1])) std::swap(apart.followers[0], apart.followers[1]);
+  if (!leads(aim.primary)) {
+    OutliveFreeze(apart);
+    return true;
+  }
+  std::swap(apart.primary, apart.followers[0]);
+  hooks_.transfer(aim.tablet, Cluster::ServerName(apart.primary));
+  const auto handed_over = [this, apart] {
+    const CatalogWatch::Tablet* now = InCatalog(apart.tablet);
+    const auto view = ViewAt(apart.primary, apart.tablet);
+    return now != nullptr && now->primary == Cluster::ServerName(apart.primary) && view != nullptr && view->barrier_applied;
+  };
+  Await(handed_over, [this, apart] { OutliveFreeze(apart); }, 300);
+  return true;
+}
+
+// The first follower leads the one before; what it logs does not reach the second one for a while.
+void Nemesis::OutliveFreeze(const Aim& aim) {
+  const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+  if (now == nullptr || !hooks_.merge(aim.tablet)) return;
+  const std::string one = Cluster::ServerName(aim.followers[0]);
+  const std::string other = Cluster::ServerName(aim.followers[1]);
+  cluster_.log().Add("network", "cut " + one + " <-> " + other);
+  cluster_.network().Cut(one, other);
+  cluster_.network().Cut(other, one);
+  const auto mend = [this, one, other, over = std::make_shared<bool>(false)] {
+    if (std::exchange(*over, true)) return;
+    cluster_.log().Add("network", "mend " + one + " <-> " + other);
+    cluster_.network().Mend(one, other);
+    cluster_.network().Mend(other, one);
+  };
+  After(seconds(4), mend);
+  const auto frozen = [this, aim] {
+    const auto view = ViewAt(aim.primary, aim.tablet);
+    return view != nullptr && view->frozen;
+  };
+  Await(frozen, [this, aim, mend, epoch = now->epoch] {
+    After(milliseconds(60), [this, aim] {  // it has answered
+      if (cluster_.server(aim.primary) == nullptr) return;
+      cluster_.log().Add(Cluster::ServerName(aim.primary), "loses its session");
+      cluster_.server(aim.primary)->coordinator().Expire();
+    });
+    const auto later = [this, aim, epoch] {
+      const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
+      return tablet == nullptr || tablet->epoch > epoch;
+    };
+    Await(later, mend, 600);
+  }, 400);
 }
 
 }  // namespace ebla::sim

@@ -12,6 +12,8 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
+constexpr ptrdiff_t kSplitCoursesMax = 4;  // kinds of them in one run
+
 constexpr std::array<std::string_view, kFaultCount> kNames = {
     "server_kill",        "server_power",   "server_restart",   "pause_short",        "pause_long",
     "primary_crash",      "all_power",      "server_away",      "master_kill",        "master_pause",
@@ -21,7 +23,9 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {
     "birth",              "fill_then_power", "usurp",
     "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
     "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
-    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy",      "merge_struck"};
+    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy",
+    "split_meanwhile",    "split_discard",  "split_untold",     "split_remembered",   "merge_struck",
+    "merge_unheard",      "freeze_late",    "freeze_outlived"};
 
 }  // namespace
 
@@ -38,7 +42,9 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   if (of.interval) std::erase(faults, Fault::kResize);
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler.Random(i)]);
-  std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split
+  std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split: each takes a tablet
+  const auto splits = static_cast<size_t>(std::ranges::count_if(faults, IsOfSplits));
+  if (splits > kSplitCoursesMax) faults.erase(faults.begin() + kSplitCoursesMax, faults.begin() + static_cast<ptrdiff_t>(splits));
   return faults;
 }
 
@@ -127,7 +133,14 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kSplitUnheard:
     case Fault::kSplitLate:
     case Fault::kSplitInCopy:
-    case Fault::kMergeStruck: return InjectAimed(fault);
+    case Fault::kSplitMeanwhile:
+    case Fault::kSplitDiscard:
+    case Fault::kSplitRemembered:
+    case Fault::kMergeStruck:
+    case Fault::kMergeUnheard:
+    case Fault::kFreezeLate:
+    case Fault::kFreezeOutlived: return InjectAimed(fault);
+    case Fault::kSplitUntold: return SplitUntold();
     case Fault::kResize: return ResizeSomehow();
     case Fault::kBirth: return DisturbBirth();
     case Fault::kFillThenPower: return FillThenLosePower();
@@ -492,6 +505,7 @@ void Nemesis::Heal() {
     cluster_.disk(i).disk.SetStalled(false);
     cluster_.disk(i).disk.SetFull(false);
     cluster_.disk(i).disk.RefuseAppends(0);
+    cluster_.disk(i).disk.SetCheckpointTime(Duration(0));
     cluster_.disk(i).disk.FailNext(Status::Ok());
     SimServer* server = cluster_.server(i);
     // One that was told to stop, or whose disk failed, does not come back by itself.

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -67,13 +68,20 @@ enum class Fault : uint8_t {
   kSplitUnheard,       // nobody hears that a split is committed, and the next primary applies it
   kSplitLate,          // the order to split arrives when the split has been given up
   kSplitInCopy,        // a tablet is split while one of its replicas is copied
+  kSplitMeanwhile,     // while a tablet is split, members are to change, or a follower hears of nothing (courses_family.cc)
+  kSplitDiscard,       // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
+  kSplitUntold,        // a table is made and split before one of its servers hears of it
+  kSplitRemembered,    // what was done before a tablet was split is asked again afterwards (courses_window.cc)
   kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
+  kMergeUnheard,       // who has frozen hears nothing of what it was merged into, which others lead and clients write to
+  kFreezeLate,         // the order to freeze arrives when the merge has been given up
+  kFreezeOutlived,     // what is frozen is led in a later epoch before the other one is
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
 inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
 inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard && fault < Fault::kMergeStruck; }
-inline constexpr bool IsOfMerges(Fault fault) { return fault == Fault::kMergeStruck; }  // they need tablets that are merged
+inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }  // they need tablets that are merged
 std::string_view FaultName(Fault fault);
 
 // About half of all kinds, so that runs differ in what they can hide behind.
@@ -101,11 +109,18 @@ class Nemesis {
     std::function<void(TabletId tablet, const ServerName& from, const ServerName& to)> move;
     std::function<void(TabletId tablet)> split;
     std::function<bool(TabletId tablet)> splittable;
+    // A table of one tablet beside the clients', which is split at a key once it is `made`.
+    std::function<void(const std::string& name, std::function<void(TableId)> made)> make;
+    std::function<void(const std::string& name, const std::string& key)> split_at;
     // The same key of the tablet is read at this server, by a thread that is slow.
     std::function<void(int server, TabletId tablet)> peek;
     // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
     std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
     std::function<void(int server, TabletId tablet, const Read& read)> read;
+    // A client does, at both sides of where the tablet would be split, what has to be remembered; `done` gets what asks it again.
+    std::function<void(TabletId tablet, std::function<void(std::function<void()> again)> done)> ask;
+    // By its old route a session writes there until it is beyond `lsn`, and then reads beyond the border.
+    std::function<void(TabletId tablet, Lsn lsn)> wander;
     std::function<bool(TabletId tablet)> merge;    // with the one before it; false: there is none
   };
 
@@ -147,6 +162,8 @@ class Nemesis {
   bool InjectAimed(Fault fault);
   void Usurp(const Aim& aim);
   void ResetFollower(const Aim& aim);
+  void ForgetFollower(const Aim& aim);
+  void ForgetOn(const Aim& aim, Epoch epoch);
   void CrashFenced(const Aim& aim);
   void CutThenCrash(const Aim& aim);
   void Relay(const Aim& aim);
@@ -195,10 +212,33 @@ class Nemesis {
   void SplitThenMove(const Aim& aim, int to);
   void SplitLate(const Aim& aim);
   void SplitInCopy(const Aim& aim);
+  // ---- courses_family.cc ----
+  void SplitMeanwhile(const Aim& aim);
+  void ChangeWhileSplit(const Aim& aim);
+  void SplitUnseen(const Aim& aim);
+  void SplitUnreported(const Aim& aim);
+  void SplitThenDiscard(const Aim& aim);
+  void SplitThenDrop(const Aim& aim, int to);
+  void SplitThenLag(const Aim& aim);
+  void DieDiscarding(const Aim& aim);
+  void WriteOn(const Aim& aim, int times);
+  bool SplitUntold();
+  bool IsSplit(int server, TabletId tablet);
+  // ---- courses_window.cc ----
+  void SplitRemembered(const Aim& aim);
+  const CatalogWatch::Tablet* RightOf(TabletId tablet);
+  void LeadAnew(const Aim& aim, TabletId child);
   // ---- courses_merge.cc ----
+  bool InjectAtMerge(Fault fault, const Aim& aim);
   bool StrikeMerge(const Aim& aim);
   void StrikeAtMerge(int server, const std::string& when);
   void Strike(int server, const std::string& when);
+  const CatalogWatch::Tablet* TheOneBefore(TabletId tablet);
+  std::optional<Aim> AimAtMerged(const CatalogWatch::Tablet& first, int but_for);
+  bool MergeUnheard(const Aim& aim);
+  bool FreezeLate(const Aim& aim);
+  bool FreezeOutlived(const Aim& aim);
+  void OutliveFreeze(const Aim& aim);
   // ---- whole clusters, single links ----
   bool RefuseAppends();
   bool RepeatOrders();
@@ -233,6 +273,7 @@ class Nemesis {
   bool healed_ = false;
   std::set<TabletId> whole_;
   bool resized_ = false;       // the clients' table has another number of replicas
+  int aside_ = 0;              // tables made beside the clients'
   std::vector<bool> busy_;         // servers that suffer already
   std::vector<bool> master_busy_;
 };

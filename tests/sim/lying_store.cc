@@ -11,8 +11,8 @@ using namespace tabletserver;
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, ReadWatch read, StateWatch& watch, ServerName server)
-      : lie_(lie), store_(std::move(store)), kept_(std::move(kept)), read_(std::move(read)), watch_(watch), server_(std::move(server)) {}
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, StoreWatches watches, StateWatch& watch, ServerName server)
+      : lie_(lie), store_(std::move(store)), watches_(std::move(watches)), watch_(watch), server_(std::move(server)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {
     return store_->EnsureTable(table, compression);
@@ -57,7 +57,7 @@ class LyingStore final : public TabletStore {
   }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
     EBLA_TRY(store_->KeepUndone(tablet, table, entries));
-    for (const LogEntry* entry : entries) kept_(tablet, table, *entry);
+    for (const LogEntry* entry : entries) watches_.kept(tablet, table, *entry);
     return Status::Ok();
   }
   Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
@@ -77,7 +77,7 @@ class LyingStore final : public TabletStore {
 
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key, SnapshotPosition* position) override {
     const std::pair<TableId, std::string_view> before_this = std::exchange(reading_, std::pair(table, key));
-    read_(key);
+    watches_.read(key);
     reading_ = before_this;
     if (lie_ == StoreLie::kStaleRead && ++reads_ % 8 == 0) {
       const auto before = before_.find({table, std::string(key)});
@@ -112,11 +112,14 @@ class LyingStore final : public TabletStore {
   }
   Status ForgetReplica(TabletId tablet) override {
     watch_.Forgets(server_, tablet);
-    return store_->ForgetReplica(tablet);
+    EBLA_TRY(store_->ForgetReplica(tablet));
+    watches_.forgotten(tablet);
+    return Status::Ok();
   }
 
   Result<std::vector<RecoveredReplica>> Recover() override {
     Result<std::vector<RecoveredReplica>> replicas = store_->Recover();
+    if (replicas.has_value()) watch_.Recovers(server_, *replicas);
     if (lie_ == StoreLie::kForgetWindow && replicas.has_value()) {
       for (RecoveredReplica& replica : *replicas) replica.window.clear();
     }
@@ -166,8 +169,7 @@ class LyingStore final : public TabletStore {
 
   const StoreLie lie_;
   const std::unique_ptr<TabletStore> store_;
-  const KeptWatch kept_;
-  const ReadWatch read_;
+  const StoreWatches watches_;
   StateWatch& watch_;
   const ServerName server_;
   std::pair<TableId, std::string_view> reading_;  // what is being read; no key: nothing is
@@ -178,9 +180,9 @@ class LyingStore final : public TabletStore {
 
 }  // namespace
 
-std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, KeptWatch kept, ReadWatch read,
+std::unique_ptr<TabletStore> LyingOver(StoreLie lie, std::unique_ptr<TabletStore> store, StoreWatches watches,
                                        StateWatch& watch, ServerName server) {
-  return std::make_unique<LyingStore>(lie, std::move(store), std::move(kept), std::move(read), watch, std::move(server));
+  return std::make_unique<LyingStore>(lie, std::move(store), std::move(watches), watch, std::move(server));
 }
 
 }  // namespace ebla::sim

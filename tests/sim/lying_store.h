@@ -33,8 +33,17 @@ using KeptWatch = std::function<void(TabletId tablet, TableId table, const table
 // Of each Get, before it looks.
 using ReadWatch = std::function<void(std::string_view key)>;
 
+// Of each ForgetReplica, when it is done.
+using ForgetWatch = std::function<void(TabletId tablet)>;
+
+struct StoreWatches {
+  KeptWatch kept;
+  ReadWatch read;
+  ForgetWatch forgotten;
+};
+
 // `watch` hears of every batch that the store of `server` has taken, before any lie about it.
 std::unique_ptr<tabletserver::TabletStore> LyingOver(StoreLie lie, std::unique_ptr<tabletserver::TabletStore> store,
-                                                     KeptWatch kept, ReadWatch read, StateWatch& watch, ServerName server);
+                                                     StoreWatches watches, StateWatch& watch, ServerName server);
 
 }  // namespace ebla::sim

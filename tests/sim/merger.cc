@@ -55,4 +55,15 @@ std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster) {
   return "";
 }
 
+std::vector<std::string> WrongInMerges(const CatalogWatch& catalog, const StateWatch& state) {
+  std::vector<std::string> problems = catalog.Problems();
+  for (const auto& [freeze, server] : state.freezes()) {
+    const Epoch wanted = catalog.FreezeEpoch(freeze.tablet, freeze.into);
+    if (!wanted || wanted == freeze.epoch) continue;
+    problems.push_back(server + " has tablet " + std::to_string(freeze.tablet.value) + " frozen for " + std::to_string(freeze.into.value) +
+                       " in epoch " + std::to_string(freeze.epoch.value) + ", which was to be in epoch " + std::to_string(wanted.value));
+  }
+  return problems;
+}
+
 }  // namespace ebla::sim

@@ -6,6 +6,7 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
@@ -44,5 +45,9 @@ class Merger {
 
 // What is not over of the merges, or is left of what was merged, in a cluster that is whole; empty: nothing.
 std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster);
+
+// What was wrong of any merge, whether somebody saw it or not (PROTOCOL 14): FREEZEs logged in another epoch than the catalog said,
+// merges that it forgot before a later epoch had ended their freezes.
+std::vector<std::string> WrongInMerges(const CatalogWatch& catalog, const StateWatch& state);
 
 }  // namespace ebla::sim

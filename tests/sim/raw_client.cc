@@ -2,7 +2,6 @@
 
 #include <utility>
 
-#include "client/core/codec.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::sim {
@@ -11,7 +10,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr Duration kAttempt = milliseconds(700);
 constexpr Duration kPatience = seconds(8);
 
 std::string Said(const idl::WriteReply& reply) {
@@ -26,18 +24,15 @@ RawClient::RawClient(std::string name, Process process, Cluster& cluster, RunRec
     : name_(std::move(name)),
       process_(std::move(process)),
       executor_(process_.NewExecutor()),
-      cluster_(cluster),
       log_(cluster.log()),
       record_(record),
       scheduler_(cluster.scheduler()),
       options_(options),
-      id_(cluster.scheduler().Random() | 1) {
-  node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
-}
+      id_(cluster.scheduler().Random() | 1),
+      writer_(name_, cluster, executor_) {}
 
 RawClient::~RawClient() {
-  dead_ = true;
-  node_->Leave();
+  writer_.Leave();
   process_.Halt();
 }
 
@@ -61,48 +56,6 @@ idl::WriteRequest RawClient::NewRequest(int group, const std::string& value, int
   write.key = KeyName(group, cell);
   write.__set_value(value);
   return request;
-}
-
-void RawClient::Send(Duration patience, Answered answered) {
-  Attempt(executor_.Now() + patience, std::move(answered));
-}
-
-bool RawClient::IsFinal(const idl::ReplyHeader& header) {
-  switch (header.code) {
-    case idl::Code::OK:
-    case idl::Code::CONDITION_FAILED:
-    case idl::Code::INVALID_ARGUMENT: return true;
-    case idl::Code::UNKNOWN_OUTCOME: return !header.__isset.retryAfterMs;  // else a retry can still learn it
-    case idl::Code::COME_AGAIN: return impossible_ && header.__isset.tabletId;
-    default: return false;
-  }
-}
-
-void RawClient::Attempt(MonotonicTime end, Answered answered) {
-  if (executor_.Now() >= end) return answered(nullptr);
-  const rpc::Endpoint to{Cluster::ServerName(server_), 7410};
-  node_->Connect(to, executor_)
-      ->Call(client::EncodeCall("write", request_), kAttempt,
-             [this, end, answered = std::move(answered)](Result<std::string> message) mutable {
-               if (dead_) return;
-               Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
-               if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));
-               if (reply) {
-                 const idl::ReplyHeader& header = reply->header;
-                 if (header.__isset.tabletTimeMs) time_ = std::max(time_, header.tabletTimeMs);
-                 // An attempt that named no time was not executed: a later one may name any that was learnt before it.
-                 const bool nameless = !request_.header.__isset.tabletTimeMs;
-                 if (nameless && header.__isset.tabletTimeMs) request_.header.__set_tabletTimeMs(header.tabletTimeMs);
-                 if (!nameless && IsFinal(header)) return answered(&*reply);
-                 if (nameless && header.code == idl::Code::COME_AGAIN) return Attempt(end, std::move(answered));
-               }
-               const bool elsewhere = !reply || reply->header.code == idl::Code::NOT_PRIMARY ||
-                                      reply->header.code == idl::Code::WRONG_TABLET;
-               if (elsewhere) server_ = (server_ + 1) % cluster_.servers();
-               executor_.After(milliseconds(5 + Random(60)), [this, end, answered = std::move(answered)]() mutable {
-                 Attempt(end, std::move(answered));
-               });
-             });
 }
 
 void RawClient::Problem(const std::string& what, const idl::WriteReply& reply) {
@@ -216,7 +169,7 @@ void RawClient::Impossible() {
   const bool far = Random(2) == 0;
   ++sequence_;
   request_ = NewRequest(group, "impossible", 0);
-  request_.header.__set_tabletTimeMs(far ? time_ : time_ + 3'600'000);
+  request_.header.__set_tabletTimeMs(far ? writer_.time() : writer_.time() + 3'600'000);
   if (far) request_.sequence += 100'000;
   impossible_ = true;
   Send(seconds(2), [this](const idl::WriteReply* reply) {

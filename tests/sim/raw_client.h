@@ -6,12 +6,12 @@
 // Threads:        one.
 #pragma once
 
-#include <functional>
-#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "idl/TabletService.h"
+#include "tests/sim/raw_writer.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
@@ -26,7 +26,7 @@ class RawClient {
   bool idle() const { return !busy_; }
 
  private:
-  using Answered = std::function<void(const idl::WriteReply*)>;  // null: no final answer in time
+  using Answered = RawWriter::Answered;
 
   void Next();
   void Trick(size_t index);
@@ -34,33 +34,26 @@ class RawClient {
   void Another();
   void Impossible();
   idl::WriteRequest NewRequest(int group, const std::string& value, int cell);
-  // To whoever leads, until that is answered for good; one that the time is asked of first is told it.
-  void Send(Duration patience, Answered answered);
-  void Attempt(MonotonicTime end, Answered answered);
-  bool IsFinal(const idl::ReplyHeader& header);
+  void Send(Duration patience, Answered answered) { writer_.Send(request_, patience, impossible_, std::move(answered)); }
   void Problem(const std::string& what, const idl::WriteReply& reply);
   uint64_t Random(uint64_t bound) { return executor_.Random() % bound; }
 
   const std::string name_;
   Process process_;
   testing::SimExecutor& executor_;
-  Cluster& cluster_;
   EventLog& log_;
   RunRecord& record_;
   testing::SimScheduler& scheduler_;
   const WorkloadOptions options_;
-  std::shared_ptr<Network::Node> node_;
   const uint64_t id_;
+  RawWriter writer_;
   TableId table_;
   uint64_t sequence_ = 0;
-  int64_t time_ = 0;    // the latest tablet time heard of
-  int server_ = 0;      // whom to ask
   bool impossible_ = false;  // what is under way must be refused: COME_AGAIN is final, too
   idl::WriteRequest request_;  // under way
   std::optional<std::pair<idl::WriteRequest, size_t>> finished_;  // to be repeated once others came after it
   bool busy_ = false;
   bool finishing_ = false;
-  bool dead_ = false;
 };
 
 }  // namespace ebla::sim

@@ -12,6 +12,7 @@
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/late_client.h"
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/merger.h"
@@ -25,6 +26,9 @@ namespace ebla::sim {
 namespace {
 
 constexpr int64_t kCopyOfLargeLeast = 128'000;  // bytes a second
+
+// More than the clients need, and less than a crowd (late_client.cc).
+constexpr size_t kWindowBytes = 48 << 10;
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
@@ -101,6 +105,7 @@ class Run {
       shape.copy_bytes_per_second = (workload_.large ? kCopyOfLargeLeast : 8'000) << scheduler_.Random(6);
     }
     workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
+    if (options_.splits) shape.window_bytes = kWindowBytes;
     return shape;
   }
   void Watch() {
@@ -153,6 +158,7 @@ class Run {
   std::vector<int> lives_;
   std::unique_ptr<RawClient> raw_;
   std::unique_ptr<StaleClient> stale_;
+  std::unique_ptr<LateClient> late_;  // where tablets are split
   // Before the client that they ask through: when that goes, they are told of what was under way.
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Splitter> splitter_;
@@ -218,6 +224,7 @@ bool Run::Begin() {
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
   raw_->Work(table_);
   stale_ = std::make_unique<StaleClient>("stale", cluster_.NewProcess(), cluster_, record_);
+  if (options_.splits) late_ = std::make_unique<LateClient>("late", cluster_.NewProcess(), cluster_, record_);
   return true;
 }
 
@@ -298,6 +305,18 @@ void Run::AddOrders(Nemesis::Hooks& hooks) {
     if (!at || cluster_.server(server) == nullptr) return;
     cluster_.server(server)->SlowNextRead(KeyName(at->group, at->cell));
     stale_->Peek(*at);
+  };
+  hooks.make = [this](const std::string& name, std::function<void(TableId)> made) { tables_->MakeAside(name, std::move(made)); };
+  hooks.split_at = [this, ignored](const std::string& name, const std::string& key) {
+    admin_->admin().SplitTablet(name, key, client::Once<Result<TabletSplit>>(ignored));
+  };
+  hooks.ask = [this, find](TabletId tablet, std::function<void(std::function<void()> again)> done) {
+    const auto* known = find(tablet);
+    if (known != nullptr && late_ != nullptr) late_->Ask(table_, FirstGroupOf(*known), std::move(done));
+  };
+  hooks.wander = [this, find](TabletId tablet, Lsn lsn) {
+    const auto* known = find(tablet);
+    if (known != nullptr && late_ != nullptr) late_->Wander(FirstGroupOf(*known), lsn);
   };
   hooks.splittable = [this, find](TabletId tablet) {
     const auto* known = find(tablet);
@@ -542,6 +561,8 @@ void Run::Judge() {
   std::set<TabletId> living;
   for (const auto& [path, tablet] : catalog_.tablets()) living.insert(tablet.id);
   for (std::string& problem : cluster_.state().Problems(catalog_.born_again(), living)) Problem(std::move(problem));
+  for (const std::string& problem : catalog_.problems()) Problem(problem);
+  for (std::string& problem : WrongInMerges(catalog_, cluster_.state())) Problem(std::move(problem));
   std::map<int, GroupTruth> truth = Truth();
   for (int group = 0; group < workload_.all_groups(); ++group) {
     LevelVerdict levels = JudgeLevels(record_.history, group, truth[group]);
@@ -580,6 +601,9 @@ void Run::Summarize() {
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
   kinds["undone kept"] = undone_;
+  if (options_.splits) {
+    for (const char* kind : {"late again", "late session"}) kinds[kind] = record_.kinds[kind];
+  }
   if (options_.splits) kinds["splits"] = splitter_ == nullptr ? 0 : static_cast<uint64_t>(splitter_->made());
   if (options_.merges) {
     kinds["merges"] = catalog_.counts().merges;

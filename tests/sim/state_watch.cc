@@ -44,6 +44,9 @@ std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of, 
   for (const auto& [tablet, what] : lost_splits_) {
     if (living.contains(tablet)) problems.push_back("tablet " + std::to_string(tablet.value) + ": " + what);
   }
+  for (const auto& [tablet, what] : failed_) {
+    if (living.contains(tablet)) problems.push_back("tablet " + std::to_string(tablet.value) + ": " + what);
+  }
   for (const auto& [tablet, what] : problems_) {
     if (!but_of.contains(tablet)) problems.push_back(what);
   }
@@ -53,6 +56,7 @@ std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of, 
 void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatch& batch) {
   std::map<Lsn, Entry> now;
   const Version applied = batch.state.applied;
+  forgotten_.erase({server, batch.tablet});
   if (const auto splits = splits_.find({server, batch.tablet}); splits != splits_.end()) {
     std::erase_if(splits->second, [&](const auto& split) { return split.first <= applied.lsn; });
   }
@@ -89,10 +93,27 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
 }
 
 void StateWatch::Appended(const ServerName& server, const tabletserver::AppendBatch& batch) {
-  if (!batch.entries.empty()) appended_[{server, batch.tablet}] = batch.entries.back()->version;
   for (const tabletserver::LogEntry* entry : batch.entries) {
+    JudgeTime(server, batch.tablet, *entry);
     if (entry->kind == tabletserver::EntryKind::kSplit) splits_[{server, batch.tablet}][entry->version.lsn] = entry->version.epoch;
+    if (entry->kind == tabletserver::EntryKind::kFreeze) NoteFreeze(server, batch.tablet, *entry);
   }
+}
+
+// Whoever leads goes on from the greatest time of its log at least (PROTOCOL 21).
+void StateWatch::JudgeTime(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry) {
+  Last& last = appended_[{server, tablet}];
+  const bool follows = entry.version.lsn == last.version.lsn.Next();
+  if (follows && entry.time < last.time) {
+    Problem(tablet, server + " appended " + entry.version.ToString() + " of tablet time " + std::to_string(entry.time.value) +
+                        " after " + last.version.ToString() + " of " + std::to_string(last.time.value));
+  }
+  last = {entry.version, entry.time};
+}
+
+void StateWatch::NoteFreeze(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry) {
+  const auto detail = tabletserver::DecodeFreezeDetail(entry.detail);
+  if (detail.has_value()) freezes_.try_emplace({tablet, detail->into, entry.version.epoch}, server);
 }
 
 void StateWatch::Removed(const ServerName& server, TabletId tablet, Lsn from) {
@@ -100,8 +121,22 @@ void StateWatch::Removed(const ServerName& server, TabletId tablet, Lsn from) {
   Loses(server, tablet, from);
 }
 
-// Who is dropped was complete, or not, before.
+void StateWatch::Forgets(const ServerName& server, TabletId tablet) {
+  Loses(server, tablet, Lsn{});
+  forgotten_.insert({server, tablet});
+}
+
+void StateWatch::Recovers(const ServerName& server, const std::vector<tabletserver::RecoveredReplica>& replicas) {
+  for (const tabletserver::RecoveredReplica& replica : replicas) promised_[{server, replica.tablet}] = replica.state.promised;
+}
+
+// A promise outlives everything (PROTOCOL 6). Who is dropped was complete, or not, before.
 void StateWatch::Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state) {
+  Epoch& promised = promised_[{server, tablet}];
+  if (state.promised < promised) {
+    Problem(tablet, server + " has promised epoch " + std::to_string(promised.value) + ", and then says " + std::to_string(state.promised.value));
+  }
+  promised = state.promised;
   if (state.tombstone) return;
   if (!state.incomplete) {
     incomplete_.erase({server, tablet});
@@ -113,7 +148,10 @@ void StateWatch::Becomes(const ServerName& server, TabletId tablet, const tablet
 
 void StateWatch::Dies(const ServerName& server) {
   Forget(server);
-  std::erase_if(splits_, [&](const auto& item) { return item.first.first == server; });  // the log may end before
+  const auto its = [&](const auto& item) { return item.first.first == server; };
+  std::erase_if(splits_, its);  // the log may end before
+  std::erase_if(promised_, its);
+  std::erase_if(forgotten_, [&](const auto& item) { return item.first == server; });
 }
 
 // Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else (PROTOCOL 9).
@@ -135,7 +173,7 @@ void StateWatch::Loses(const ServerName& server, TabletId tablet, Lsn from) {
 
 Version StateWatch::LastAppended(const ServerName& server, TabletId tablet) const {
   const auto found = appended_.find({server, tablet});
-  return found == appended_.end() ? Version() : found->second;
+  return found == appended_.end() ? Version() : found->second.version;
 }
 
 bool StateWatch::Reaches(const ServerName& server, TabletId tablet, Lsn after) const {
@@ -163,6 +201,10 @@ void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const S
 void StateWatch::Born(TabletId tablet, Version at, Version newest, const ServerName& server) {
   if (newest.lsn <= at.lsn) return;
   Problem(tablet, server + " has it split off at " + at.ToString() + ", and shows " + newest.ToString());
+}
+
+void StateWatch::Fails(TabletId tablet, const ServerName& server, const std::string& why) {
+  failed_.emplace(tablet, server + " has failed: " + why);
 }
 
 void StateWatch::Discards(const ServerName& server, std::string_view key) {

@@ -4,6 +4,7 @@
 // Threads: one.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -18,6 +19,15 @@ class TableMaker {
   const std::string& latest() const { return latest_; }  // that was made; it may be gone
 
   void Start() { Make(); }
+  // One of a single tablet, which stays.
+  void MakeAside(const std::string& name, std::function<void(TableId)> made) {
+    CreateTableOptions options;
+    options.table.replicas = replicas_;
+    client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name, made = std::move(made)](Result<TableInfo> table) {
+                                  log_.Add("admin", "create " + name + ": " + Said(table.has_value() ? Status() : table.error()));
+                                  if (table.has_value()) made(table->id);
+                                }));
+  }
   void Finish() { finishing_ = true; }
   bool idle() const { return !busy_; }
   int made() const { return made_; }
