@@ -6,7 +6,8 @@ jumps; then the load stops. Nobody touches the cluster. What each server says of
 planner says that it did (ebla balance explain), is written down once a second, judged and drawn.
 
 Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest server
-carried at most 1.25 times the mean of operations/s; no operation failed; and something was done after the jump, too.
+carried at most 1.25 times the mean of operations/s; no operation failed; something was done after the jump, too; and when the
+load has stopped for a while, at most a quarter of the tablets are left.
 Exit code 0 when all of that holds.
 """
 import argparse
@@ -28,7 +29,9 @@ WINDOW_S = 30
 WITHIN_S = 120
 # The planner's patience, shortened, so that a picture takes minutes.
 MASTER_FLAGS = ["--plan_every_ms=1000", "--split_sustained_ms=3000", "--split_again_ms=5000",
-                "--split_left_alone_ms=5000", "--balance_sustained_ms=3000", "--balance_cool_down_ms=10000"]
+                "--split_left_alone_ms=5000", "--balance_sustained_ms=3000", "--balance_cool_down_ms=10000",
+                "--merge_history_ms=20000", "--merge_after_split_ms=30000"]
+MERGED_PART = 0.25  # of the most tablets, that is left at the end at most
 RANGES = ["-p", "insertorder=ordered", "-p", "zeropadding=12"]
 
 
@@ -167,6 +170,10 @@ def judge(watch, failures):
             faults.append(f"{phase['name']}: the busiest server carries {best:.2f} times the mean at the least")
         if acted == 0:
             faults.append(f"{phase['name']}: nothing was done")
+    most, left = max(sample["tablets"] for sample in watch.samples), watch.samples[-1]["tablets"]
+    print(f"tablets: {most} at the most, {left} at the end")
+    if left > max(1, MERGED_PART * most):
+        faults.append(f"{left} of {most} tablets are left {watch.now() - watch.phases[-1]['t']:.0f} s after the load")
     return faults
 
 
@@ -213,7 +220,7 @@ def main():
     # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as two.)
     parser.add_argument("--rate", type=int, default=4000, help="operations/s that are asked for")
     parser.add_argument("--seconds", type=int, default=150, help="of each load")
-    parser.add_argument("--quiet", type=int, default=60, help="seconds that are watched after the load")
+    parser.add_argument("--quiet", type=int, default=480, help="seconds that are watched after the load")
     parser.add_argument("--master_flag", action="append", default=[], help="one more, for the master")
     parser.add_argument("--svg", default="docs/elastic.svg", help="where the picture goes")
     parser.add_argument("--save", help="writes what was seen there, as JSON")
