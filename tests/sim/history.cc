@@ -1,6 +1,7 @@
 #include "tests/sim/history.h"
 
 #include <algorithm>
+#include <regex>
 
 namespace ebla::sim {
 namespace {
@@ -81,7 +82,11 @@ std::string Operation::ToString() const {
     for (size_t i = 0; i < parts.size(); ++i) text += (i == 0 ? "" : ", ") + PartText(parts[i]);
   }
   text += " -> ";
-  if (lost_write) return text + "lost write";
+  if (lost_write) {
+    text += "lost write";
+    for (const Version& version : lost) text += " " + version.ToString();
+    return text;
+  }
   if (outcome == Outcome::kUnknown) return text + "unknown";
   if (outcome == Outcome::kNotExecuted) return text + "not executed";
   if (outcome == Outcome::kRefused) return text + "refused";
@@ -89,6 +94,17 @@ std::string Operation::ToString() const {
   text += "OK " + version.ToString();
   for (const int64_t counter : counters) text += " =" + std::to_string(counter);
   return text;
+}
+
+std::vector<Version> VersionsNamedLost(const std::string& message) {
+  static const std::regex kGoesOn(" goes on from [0-9]+[.][0-9]+");
+  static const std::regex kVersion("([0-9]+)[.]([0-9]+)");
+  const std::string named = std::regex_replace(message, kGoesOn, "");
+  std::vector<Version> versions;
+  for (std::sregex_iterator match(named.begin(), named.end(), kVersion), end; match != end; ++match) {
+    versions.push_back({Epoch{std::stoull((*match)[1])}, Lsn{std::stoull((*match)[2])}});
+  }
+  return versions;
 }
 
 }  // namespace ebla::sim

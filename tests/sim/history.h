@@ -69,6 +69,7 @@ struct Operation {
   int cell = 0;               // of a read
   std::optional<Cell> found;  // by a read
   bool lost_write = false;    // a read that was told LOST_WRITE; its `returned` says when
+  std::vector<Version> lost;  // that it was told by name
 
   Ack ack = Ack::kMajority;      // of a write
   std::vector<WritePart> parts;  // of a write
@@ -105,5 +106,8 @@ struct History {
   // Up to when `session` shares what the operation's session does; none: it does not.
   std::optional<EventNumber> Until(uint64_t session, EventNumber moment, const Operation& operation) const;
 };
+
+// The versions that the message of a LOST_WRITE names: those the server judged, and those the session waits for no longer.
+std::vector<Version> VersionsNamedLost(const std::string& message);
 
 }  // namespace ebla::sim

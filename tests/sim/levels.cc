@@ -29,7 +29,7 @@ class Judgement {
  public:
   Judgement(const History& history, int group, const GroupTruth& truth) : history_(history), group_(group), truth_(truth) {
     for (const Operation& op : history.operations) {
-      if (op.lost_write && op.group / kGroupsPerTablet == group / kGroupsPerTablet) lost_told_.push_back(&op);
+      if (op.lost_write) lost_told_.push_back(&op);
       if (op.group != group) continue;
       operations_.push_back(&op);
       for (const WritePart& part : op.parts) {
@@ -169,12 +169,23 @@ class Judgement {
 
   // ---- sessions ------------------------------------------------------------------------------------------------------
 
-  // Was the session told, at a moment in (from, to), that a write of this tablet was lost? Of calls that overlap one alone
+  // Was the session told, after it was told of `known` and before `to`, that this was lost? Of calls that overlap one alone
   // may be told, and its answer may wait for its other keys: also a call of the session that it continues, which was under
   // way when that handed on what it knew.
-  bool ToldLost(uint64_t session, EventNumber from, EventNumber to) const {
+  bool ToldLost(uint64_t session, const Operation& known, EventNumber to) const {
+    const EventNumber from = known.is_read ? known.invoked : known.returned;
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
-      return told->returned > from && (history_.Asked(session, to, *told) || history_.Knew(session, to, *told));
+      return told->returned > from && (history_.Asked(session, to, *told) || history_.Knew(session, to, *told)) &&
+             (told->group / kGroupsPerTablet == group_ / kGroupsPerTablet || Names(*told, known));
+    });
+  }
+
+  // Tablets that have split or merged hold other groups together: there the answer must have said what it speaks of. Of
+  // one epoch's writes it names the last, of what was read how far the session had seen.
+  static bool Names(const Operation& told, const Operation& known) {
+    const Version version = known.is_read ? (known.found ? known.found->version : Version()) : known.version;
+    return std::ranges::any_of(told.lost, [&](const Version& lost) {
+      return version && version <= lost && (known.is_read || version.epoch == lost.epoch);
     });
   }
 
@@ -188,7 +199,7 @@ class Judgement {
     for (const Operation* op : operations_) {
       if (op->outcome != Outcome::kOk || !history_.Knew(read.session, read.invoked, *op)) continue;
       const bool pending = op->is_read ? op->read.level() == Level::kSession : op->ack == Ack::kPrimary;
-      if (pending && ToldLost(read.session, op->is_read ? op->invoked : op->returned, read.returned)) continue;
+      if (pending && ToldLost(read.session, *op, read.returned)) continue;
       const bool concerns = op->is_read ? op->cell == read.cell && op->found : Writes(*op, read.cell);
       const Version version = !concerns ? Version() : op->is_read ? op->found->version : op->version;
       if (version > floor.version) floor = {version, op};
@@ -223,7 +234,7 @@ class Judgement {
     for (const Operation* op : operations_) {
       if (op->is_read || op->outcome != Outcome::kOk || !IsLost(*op) || !Writes(*op, read.cell)) continue;
       if (!history_.Knew(read.session, read.invoked, *op)) continue;
-      if (ToldLost(read.session, op->returned, read.returned)) continue;
+      if (ToldLost(read.session, *op, read.returned)) continue;
       const bool still_there = read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
       if (!still_there) Problem(read, "its session was not told that this was undone: " + op->ToString());
     }

@@ -46,7 +46,7 @@ struct GroupTruth {
   std::optional<StampTruth> stamps;  // of a last_write_wins table
 };
 
-// Groups that one tablet holds, which a session's LOST_WRITE speaks of.
+// Groups that one tablet holds at first: of all of them a session's LOST_WRITE speaks, whatever it names.
 inline constexpr int kGroupsPerTablet = 2;
 
 struct LevelVerdict {

@@ -200,6 +200,35 @@ TEST(Levels, ASessionIsToldThatItsWriteWasUndoneBeforeItReadsAnythingNewer) {
   }
 }
 
+TEST(Levels, AnotherGroupsLossIsToldOfByNameAlone) {
+  const auto right = [](std::vector<Version> named, int group) {
+    Story story;
+    story.Put("x", At(1, 1));
+    story.Put("y", At(1, 2), Ack::kPrimary, 7);
+    story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
+    story.truth().kept = {At(1, 2)};
+    story.Put("z", At(2, 3));
+    Operation& lost = story.Lost(7);
+    lost.group = group;
+    lost.lost = std::move(named);
+    story.Get(Read::InSession(), "z", At(2, 3), 7);
+    return story.Right();
+  };
+  EXPECT_TRUE(right({}, kGroupsPerTablet - 1)) << "of the same tablet";
+  EXPECT_FALSE(right({}, kGroupsPerTablet));
+  EXPECT_TRUE(right({At(1, 2)}, kGroupsPerTablet)) << "merged by now, perhaps";
+  EXPECT_TRUE(right({At(1, 4)}, kGroupsPerTablet)) << "its last one of that epoch";
+  EXPECT_FALSE(right({At(1, 1)}, kGroupsPerTablet));
+  EXPECT_FALSE(right({At(2, 2)}, kGroupsPerTablet));
+}
+
+TEST(Levels, TheMessageOfALostWriteNamesWhatWasLost) {
+  EXPECT_EQ(VersionsNamedLost("versions 3.14, 4.2 were undone by a failover; the session goes on from 5.20 and waits no "
+                              "longer for 3.14, 4.9"),
+            (std::vector<Version>{At(3, 14), At(4, 2), At(3, 14), At(4, 9)}));
+  EXPECT_TRUE(VersionsNamedLost("the session goes on from 5.20").empty());
+}
+
 // ---- what expires ---------------------------------------------------------------------------------------------------
 
 TEST(Levels, WhatExpiresGoesByItselfAndStaysAway) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 namespace ebla::sim {
@@ -99,13 +100,15 @@ bool Step(const Operation& operation, GroupState& state) {
   return operation.is_read ? ApplyRead(operation, state) : ApplyWrite(operation, state);
 }
 
-// What a write does, for telling whether two do the same.
-std::string Deeds(const Operation& operation) {
+// What a write does, for telling whether two do the same: texts that none of `named` is are all alike.
+std::string Deeds(const Operation& operation, const std::unordered_set<std::string>& named) {
   std::string deeds;
   for (const WritePart& part : operation.parts) {
-    deeds += std::to_string(static_cast<int>(part.kind)) + ',' + std::to_string(part.cell) + ',' + part.value + ',' +
-             std::to_string(part.delta) + ',' + std::to_string(static_cast<int>(part.condition)) + ',' +
-             part.version.ToString() + ';';
+    const bool alike = part.kind == WritePart::Kind::kPut && part.condition != WritePart::Condition::kValueIs &&
+                       part.cell != kCounterCell && !named.contains(part.value);
+    deeds += std::to_string(static_cast<int>(part.kind)) + ',' + std::to_string(part.cell) + ',' +
+             (alike ? "?" : part.value) + ',' + std::to_string(part.delta) + ',' +
+             std::to_string(static_cast<int>(part.condition)) + ',' + part.version.ToString() + ';';
   }
   return deeds;
 }
@@ -202,7 +205,7 @@ class Search {
   Verdict Run() {
     size_t at = entries_[0].next;
     while (left_ > 0) {
-      if (states_ > states_max_) return {Verdict::Kind::kUndecided, "too many states", states_};
+      if (states_ > states_max_) return {Verdict::Kind::kUndecided, "too many states; the farthest " + why_, states_};
       if (at != 0 && entries_[at].is_call) {
         at = Try(at) ? Restart() : entries_[at].next;
         continue;
@@ -245,15 +248,22 @@ class Search {
     Wants wants;
   };
 
-  // Of operations of unknown outcome that do the same, the one called first can stand wherever a later one could, so a
+  // Of operations of unknown outcome that do the same to all who look, the one called first can stand wherever a later one could, so a
   // later one is tried only after it.
   void FindTwins() {
     twin_.assign(operations_.size(), kNone);
+    std::unordered_set<std::string> named;  // texts that some answer or condition depends on
+    for (const Operation& op : operations_) {
+      if (op.found) named.insert(op.found->value);
+      for (const WritePart& part : op.parts) {
+        if (part.condition == WritePart::Condition::kValueIs) named.insert(part.value);
+      }
+    }
     std::map<std::string, size_t> last;
     for (size_t at = entries_[0].next; at != 0; at = entries_[at].next) {
       const size_t index = entries_[at].operation;
       if (!entries_[at].is_call || !IsDoubtful(index)) continue;
-      const auto [known, first] = last.try_emplace(Deeds(operations_[index]), index);
+      const auto [known, first] = last.try_emplace(Deeds(operations_[index], named), index);
       if (!first) twin_[index] = std::exchange(known->second, index);
     }
   }
@@ -415,7 +425,10 @@ class Search {
   // that have nothing to do with one another the one called first comes first.
   bool IsWanted(const Operation& operation, size_t index) const {
     if (wants_.last == kNone) return true;
-    if (phase_ == Phase::kDoubtful) return index > wants_.last || (Touched(operation) & Touched(operations_[wants_.last])) != 0;
+    if (phase_ == Phase::kDoubtful) {
+      if ((wants_.observe & Touched(operation) & ~Observed(operation)) != 0) return false;  // overwritten, and nobody saw it
+      return index > wants_.last || (Touched(operation) & Touched(operations_[wants_.last])) != 0;
+    }
     return (wants_.observe & ~Observed(operation)) == 0 && (wants_.touch == 0 || (wants_.touch & Touched(operation)) != 0);
   }
   Wants WantsAfter(const Operation& operation, size_t index) const {

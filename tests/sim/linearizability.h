@@ -12,6 +12,8 @@
 //           1. What changes nothing is placed as soon as it fits: others can follow it wherever they could stand before it.
 //           2. What nobody knows to have happened is tried last, right before an operation that it has to do with: moved
 //              there from farther ahead, past what has nothing to do with it, it leaves every answer as it was.
+//              What the next of them overwrites before anybody looks is left out, and of those that differ only in texts
+//              that nobody read the first called comes first.
 //           3. A state in which some operation waits for a version that is overwritten is left at once: it never comes back.
 //           4. A state is left, too, when one was seen that differs only in that no less of the doubtful was still to be
 //              had: what leads to the end from here does so from there, as none of it has to happen. What names a version
@@ -30,7 +32,7 @@ namespace ebla::sim {
 struct Verdict {
   enum class Kind { kRight, kWrong, kUndecided };
   Kind kind = Kind::kRight;
-  std::string why;    // wrong: the operation that fits nowhere, and how far the search came
+  std::string why;    // wrong or undecided: the operation that fits nowhere, and how far the search came
   size_t states = 0;  // looked at
 };
 

@@ -570,7 +570,9 @@ void Run::Judge() {
     const Verdict verdict = CheckLinearizable(std::move(levels.search));
     states_ += verdict.states;
     if (verdict.kind == Verdict::Kind::kWrong) Problem("group " + std::to_string(group) + ": " + verdict.why);
-    if (verdict.kind == Verdict::Kind::kUndecided) Problem("group " + std::to_string(group) + std::string(kUndecided));
+    if (verdict.kind == Verdict::Kind::kUndecided) {
+      Problem("group " + std::to_string(group) + std::string(kUndecided) + ": " + verdict.why);
+    }
   }
   if (record_.answered < options_.answered_min) {
     Problem(std::string(kProvedNothing) + std::to_string(record_.answered) + " operations answered, " +

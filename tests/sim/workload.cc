@@ -319,6 +319,7 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
   operation.outcome = Outcome::kNotExecuted;
   if (status.code() == Code::kLostWrite && operation.read.level() == Read::Level::kSession) {
     operation.lost_write = true;
+    operation.lost = VersionsNamedLost(status.message());
     operation.returned = record_.history.Event(scheduler_.Now());
     ++record_.kinds["lost write told"];
     log_.Add(name_, operation.ToString());
