@@ -42,12 +42,7 @@ struct LateClient::Errand {
 };
 
 LateClient::LateClient(std::string name, Process process, Cluster& cluster, RunRecord& record)
-    : name_(std::move(name)),
-      process_(std::move(process)),
-      executor_(process_.NewExecutor()),
-      log_(cluster.log()),
-      record_(record),
-      scheduler_(cluster.scheduler()),
+    : ClientProcess(std::move(name), std::move(process), cluster, record),
       writer_(name_, cluster, executor_) {
   const std::string routed = name_ + ".session";
   node_ = cluster.network().Join(routed, {routed, 1}, nullptr, executor_);
@@ -118,16 +113,10 @@ idl::WriteRequest LateClient::NewRequest(TableId table) {
 }
 
 size_t LateClient::Begin(const Part& part) {
-  History& history = record_.history;
-  Operation operation;
-  operation.id = history.operations.size() + 1;
-  operation.client = name_;
-  operation.group = part.group;
-  operation.invoked = history.Event(scheduler_.Now());
-  operation.ack = Ack::kMajority;
-  operation.parts = {part.write};
-  history.operations.push_back(std::move(operation));
-  return history.operations.size() - 1;
+  const size_t index = ClientProcess::Begin(part.group);
+  Recorded(index).ack = Ack::kMajority;
+  Recorded(index).parts = {part.write};
+  return index;
 }
 
 std::shared_ptr<LateClient::Asked> LateClient::Write(TableId table, const std::vector<Part>& parts, Then then) {
@@ -152,7 +141,7 @@ std::shared_ptr<LateClient::Asked> LateClient::Write(TableId table, const std::v
 
 void LateClient::Answer(const std::vector<size_t>& indexes, const idl::WriteReply* reply) {
   for (const size_t index : indexes) {
-    Operation& operation = record_.history.operations[index];
+    Operation& operation = Recorded(index);
     if (reply != nullptr) {
       const bool refused = reply->header.code == idl::Code::CONDITION_FAILED;
       operation.outcome = refused ? Outcome::kRefused : Outcome::kOk;
@@ -219,7 +208,7 @@ void LateClient::Wander(int group, Lsn beyond) {
 void LateClient::WriteOn(const Walk& walk, int left) {
   const Part part = Text(walk.group, 0);
   const size_t index = Begin(part);
-  record_.history.operations[index].session = walk.number;
+  Recorded(index).session = walk.number;
   Batch batch;
   batch.Put(KeyName(walk.group, part.write.cell), part.write.value);
   Session session = walk.session;
@@ -229,7 +218,7 @@ void LateClient::WriteOn(const Walk& walk, int left) {
   options.deadline = milliseconds(1'000);
   core_->Write(table_, std::move(batch), options, [this, index, walk, left](const Result<BatchResult>& result) {
     if (dead_) return;
-    Operation& operation = record_.history.operations[index];
+    Operation& operation = Recorded(index);
     if (result.has_value()) {
       operation.outcome = Outcome::kOk;
       operation.returned = record_.history.Event(scheduler_.Now());

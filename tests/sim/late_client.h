@@ -20,12 +20,13 @@
 #include "client/core/client_core.h"
 #include "client/session.h"
 #include "idl/TabletService.h"
+#include "tests/sim/client_process.h"
 #include "tests/sim/raw_writer.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
 
-class LateClient {
+class LateClient : private ClientProcess {
  public:
   using Then = std::function<void()>;
 
@@ -73,12 +74,6 @@ class LateClient {
   void WriteOn(const Walk& walk, int left);
   void Look(const Walk& walk);
 
-  const std::string name_;
-  Process process_;
-  testing::SimExecutor& executor_;
-  EventLog& log_;
-  RunRecord& record_;
-  testing::SimScheduler& scheduler_;
   RawWriter writer_;
   std::shared_ptr<Network::Node> node_;  // the session's
   std::unique_ptr<client::ClientCore> core_;

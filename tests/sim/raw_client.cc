@@ -21,12 +21,7 @@ std::string Said(const idl::WriteReply& reply) {
 
 RawClient::RawClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
-    : name_(std::move(name)),
-      process_(std::move(process)),
-      executor_(process_.NewExecutor()),
-      log_(cluster.log()),
-      record_(record),
-      scheduler_(cluster.scheduler()),
+    : ClientProcess(std::move(name), std::move(process), cluster, record),
       options_(options),
       id_(cluster.scheduler().Random() | 1),
       writer_(name_, cluster, executor_) {}
@@ -79,21 +74,15 @@ void RawClient::Next() {
     }
     const int group = static_cast<int>(Random(static_cast<uint64_t>(options_.groups)));
     const int cell = static_cast<int>(Random(kCounterCell));
-    History& history = record_.history;
-    const size_t index = history.operations.size();
-    Operation operation;
-    operation.id = index + 1;
-    operation.client = name_;
-    operation.group = group;
-    operation.invoked = history.Event(scheduler_.Now());
-    operation.ack = Random(4) == 0 ? Ack::kPrimary : Ack::kMajority;
-    operation.parts = {{.cell = cell, .value = name_ + "." + std::to_string(index)}};
+    const size_t index = Begin(group);
+    Operation& asked = Recorded(index);
+    asked.ack = Random(4) == 0 ? Ack::kPrimary : Ack::kMajority;
+    asked.parts = {{.cell = cell, .value = name_ + "." + std::to_string(index)}};
     ++sequence_;
-    request_ = NewRequest(group, operation.parts[0].value, cell);
-    request_.level = static_cast<idl::WriteLevel::type>(operation.ack);
-    history.operations.push_back(std::move(operation));
+    request_ = NewRequest(group, asked.parts[0].value, cell);
+    request_.level = static_cast<idl::WriteLevel::type>(asked.ack);
     Send(kPatience, [this, index](const idl::WriteReply* reply) {
-      Operation& written = record_.history.operations[index];
+      Operation& written = Recorded(index);
       if (reply != nullptr && reply->header.code == idl::Code::INVALID_ARGUMENT) Problem("a write was refused", *reply);
       if (reply == nullptr || reply->header.code != idl::Code::OK) {
         log_.Add(name_, written.ToString());
@@ -111,7 +100,7 @@ void RawClient::Next() {
 }
 
 void RawClient::Trick(size_t index) {
-  const Operation& written = record_.history.operations[index];
+  const Operation& written = Recorded(index);
   const uint64_t choice = Random(8);
   if (choice < 3) return Again(index, milliseconds(Random(Random(2) == 0 ? 500 : 12'000)), /*finished=*/false);
   if (choice == 3 && written.ack == Ack::kMajority) return Another();
@@ -123,7 +112,7 @@ void RawClient::Trick(size_t index) {
 // The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer at
 // PRIMARY may have been undone, and then this one stands.
 void RawClient::Again(size_t index, Duration later, bool finished) {
-  Operation& first = record_.history.operations[index];
+  Operation& first = Recorded(index);
   if (first.ack == Ack::kPrimary) {  // undone, it may be written again: nothing is known before the next answer
     first.outcome = Outcome::kUnknown;
     first.returned = kNever;
@@ -132,7 +121,7 @@ void RawClient::Again(size_t index, Duration later, bool finished) {
   executor_.After(later, [this, index, finished] {
     request_.level = idl::WriteLevel::MAJORITY;
     Send(kPatience, [this, index, finished](const idl::WriteReply* reply) {
-      Operation& written = record_.history.operations[index];
+      Operation& written = Recorded(index);
       if (reply == nullptr || reply->header.code == idl::Code::UNKNOWN_OUTCOME) return Next();
       const Version version = rpc::FromIdl(reply->version);
       const bool ok = reply->header.code == idl::Code::OK;

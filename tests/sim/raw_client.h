@@ -11,12 +11,13 @@
 #include <utility>
 
 #include "idl/TabletService.h"
+#include "tests/sim/client_process.h"
 #include "tests/sim/raw_writer.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
 
-class RawClient {
+class RawClient : private ClientProcess {
  public:
   RawClient(std::string name, Process process, Cluster& cluster, RunRecord& record, const WorkloadOptions& options);
   ~RawClient();
@@ -36,14 +37,7 @@ class RawClient {
   idl::WriteRequest NewRequest(int group, const std::string& value, int cell);
   void Send(Duration patience, Answered answered) { writer_.Send(request_, patience, impossible_, std::move(answered)); }
   void Problem(const std::string& what, const idl::WriteReply& reply);
-  uint64_t Random(uint64_t bound) { return executor_.Random() % bound; }
 
-  const std::string name_;
-  Process process_;
-  testing::SimExecutor& executor_;
-  EventLog& log_;
-  RunRecord& record_;
-  testing::SimScheduler& scheduler_;
   const WorkloadOptions options_;
   const uint64_t id_;
   RawWriter writer_;

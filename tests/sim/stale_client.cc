@@ -16,30 +16,13 @@ constexpr int kDeadlineMs = 5'000;
 }  // namespace
 
 StaleClient::StaleClient(std::string name, Process process, Cluster& cluster, RunRecord& record)
-    : name_(std::move(name)),
-      process_(std::move(process)),
-      executor_(process_.NewExecutor()),
-      log_(cluster.log()),
-      record_(record),
-      scheduler_(cluster.scheduler()) {
+    : ClientProcess(std::move(name), std::move(process), cluster, record) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
 }
 
 StaleClient::~StaleClient() {
   node_->Leave();
   process_.Halt();
-}
-
-size_t StaleClient::Begin(const Place& place) {
-  History& history = record_.history;
-  const size_t index = history.operations.size();
-  Operation operation;
-  operation.id = index + 1;
-  operation.client = name_;
-  operation.group = place.group;
-  operation.invoked = history.Event(scheduler_.Now());
-  history.operations.push_back(std::move(operation));
-  return index;
 }
 
 std::shared_ptr<rpc::Channel> StaleClient::ChannelTo(const Place& place) {
@@ -49,8 +32,8 @@ std::shared_ptr<rpc::Channel> StaleClient::ChannelTo(const Place& place) {
 // ---- writes --------------------------------------------------------------------------------------------------------
 
 void StaleClient::Write(const Place& place, bool large, std::function<void()> done) {
-  const size_t index = Begin(place);
-  Operation& operation = record_.history.operations[index];
+  const size_t index = Begin(place.group);
+  Operation& operation = Recorded(index);
   operation.ack = Ack::kMajority;
   operation.parts = {{.cell = place.cell, .value = name_ + "." + std::to_string(index)}};
   idl::WriteRequest request;
@@ -80,7 +63,7 @@ void StaleClient::Attempt(const Place& place, size_t index, idl::WriteRequest re
           request.header.__set_tabletTimeMs(reply->header.tabletTimeMs);
           return Attempt(place, index, std::move(request), std::move(done));
         }
-        Operation& written = record_.history.operations[index];
+        Operation& written = Recorded(index);
         if (nameless) written.outcome = Outcome::kNotExecuted;
         if (!nameless && reply && reply->header.code == idl::Code::OK) {
           written.outcome = Outcome::kOk;
@@ -97,8 +80,8 @@ void StaleClient::Attempt(const Place& place, size_t index, idl::WriteRequest re
 // ---- reads ---------------------------------------------------------------------------------------------------------
 
 void StaleClient::Get(const Place& place, const Read& read) {
-  const size_t index = Begin(place);
-  Operation& operation = record_.history.operations[index];
+  const size_t index = Begin(place.group);
+  Operation& operation = Recorded(index);
   operation.is_read = true;
   operation.read = read;
   operation.cell = place.cell;
@@ -126,7 +109,7 @@ idl::GetRequest StaleClient::RequestOf(const Place& place, idl::ReadLevel::type 
 }
 
 void StaleClient::Found(size_t index, const Result<idl::GetReply>& reply) {
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   const bool found = reply && reply->header.code == idl::Code::OK && reply->__isset.record;
   if (found || (reply && reply->header.code == idl::Code::NOT_FOUND)) {
     operation.returned = record_.history.Event(scheduler_.Now());

@@ -9,11 +9,12 @@
 #include <string>
 
 #include "idl/TabletService.h"
+#include "tests/sim/client_process.h"
 #include "tests/sim/workload.h"
 
 namespace ebla::sim {
 
-class StaleClient {
+class StaleClient : private ClientProcess {
  public:
   struct Place {
     int server = -1;
@@ -34,18 +35,11 @@ class StaleClient {
   void Peek(const Place& place);
 
  private:
-  size_t Begin(const Place& place);
   void Attempt(const Place& place, size_t index, idl::WriteRequest request, std::function<void()> done);
   static idl::GetRequest RequestOf(const Place& place, idl::ReadLevel::type level);
   void Found(size_t index, const Result<idl::GetReply>& reply);
   std::shared_ptr<rpc::Channel> ChannelTo(const Place& place);
 
-  const std::string name_;
-  Process process_;
-  testing::SimExecutor& executor_;
-  EventLog& log_;
-  RunRecord& record_;
-  testing::SimScheduler& scheduler_;
   std::shared_ptr<Network::Node> node_;
 };
 

@@ -115,12 +115,7 @@ int CellOf(const std::string& key) {
 
 SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
-    : name_(std::move(name)),
-      process_(std::move(process)),
-      executor_(process_.NewExecutor()),
-      log_(cluster.log()),
-      record_(record),
-      scheduler_(cluster.scheduler()),
+    : ClientProcess(std::move(name), std::move(process), cluster, record),
       options_(options) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
   core_ = std::make_unique<client::ClientCore>(
@@ -222,17 +217,6 @@ milliseconds SimClient::DrawDeadline() {
   return choice == 1 ? std::chrono::seconds(5) : std::chrono::seconds(30);
 }
 
-size_t SimClient::Begin(int group) {
-  std::vector<Operation>& operations = record_.history.operations;
-  Operation operation;
-  operation.id = operations.size() + 1;
-  operation.client = name_;
-  operation.group = group;
-  operation.invoked = record_.history.Event(scheduler_.Now());
-  operations.push_back(std::move(operation));
-  return operations.size() - 1;
-}
-
 uint64_t SimClient::DrawSession(Session*& session) {
   if (sessions_.empty()) return 0;
   SimSession& drawn = *sessions_[Random(sessions_.size())];
@@ -285,7 +269,7 @@ uint64_t SimClient::DrawRead(Options& options) {
 
 size_t SimClient::BeginRead(int group, int cell, const Read& read, uint64_t session) {
   const size_t index = Begin(group);
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   operation.is_read = true;
   operation.read = read;
   operation.cell = cell;
@@ -294,7 +278,7 @@ size_t SimClient::BeginRead(int group, int cell, const Read& read, uint64_t sess
 }
 
 void SimClient::Found(size_t index, std::optional<Cell> cell) {
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   operation.returned = record_.history.Event(scheduler_.Now());
   operation.outcome = Outcome::kOk;
   // What a weaker level shows may be unknown to who only searches the strong ones.
@@ -315,7 +299,7 @@ Status SimClient::Found(size_t index, const Result<Record>& result) {
     Found(index, std::nullopt);
     return Status::Ok();
   }
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   operation.outcome = Outcome::kNotExecuted;
   if (status.code() == Code::kLostWrite && operation.read.level() == Read::Level::kSession) {
     operation.lost_write = true;
@@ -482,7 +466,7 @@ void SimClient::WriteSome() {
     options.ack = Ack::kAny;
     MakePlain(parts);
   }
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   operation.parts = parts;
   operation.ack = options.ack;
   if (Random(2) == 0) operation.session = DrawSession(options.session);
@@ -495,7 +479,7 @@ void SimClient::WriteSome() {
 }
 
 void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
-  Operation& operation = record_.history.operations[index];
+  Operation& operation = Recorded(index);
   const EventNumber now = record_.history.Event(scheduler_.Now());
   if (result.has_value()) {
     operation.outcome = Outcome::kOk;

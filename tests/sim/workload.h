@@ -16,6 +16,7 @@
 
 #include "client/core/admin.h"
 #include "client/core/client_core.h"
+#include "tests/sim/client_process.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/history.h"
 
@@ -63,7 +64,7 @@ struct RunRecord {
 };
 
 // One life of one client process.
-class SimClient {
+class SimClient : private ClientProcess {
  public:
   SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record, const WorkloadOptions& options);
   ~SimClient();  // a crash: what was under way stays of unknown outcome
@@ -96,7 +97,6 @@ class SimClient {
   WritePart DrawPart(int group, int cell);
   void DrawCondition(int group, WritePart& part);
   void OnWritten(size_t index, Result<BatchResult> result);
-  size_t Begin(int group);
   size_t BeginRead(int group, int cell, const Read& read, uint64_t session);
   template <class Options>
   uint64_t DrawRead(Options& options);  // sets the level; the session's number, 0: none
@@ -106,14 +106,7 @@ class SimClient {
   void Found(size_t index, std::optional<Cell> cell);
   int DrawGroup();
   std::chrono::milliseconds DrawDeadline();
-  uint64_t Random(uint64_t bound) { return executor_.Random() % bound; }
 
-  const std::string name_;
-  Process process_;
-  testing::SimExecutor& executor_;
-  EventLog& log_;
-  RunRecord& record_;
-  testing::SimScheduler& scheduler_;
   const WorkloadOptions options_;
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<client::ClientCore> core_;
