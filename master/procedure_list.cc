@@ -234,7 +234,7 @@ class Lister {
     one.reason = node.drainReason;
     if (node.drainSinceMs > 0) one.ageMs = std::max<int64_t>(0, time_of_day_ms_ - node.drainSinceMs);
     one.step = held.empty() ? "empty: is to be ended by the scale-in command"
-                            : std::to_string(held.size()) + " replicas are left, " + std::to_string(moving) + " of them on the move";
+                            : "replicas left: " + std::to_string(held.size()) + ", " + std::to_string(moving) + " of them on the move";
     one.cancellable = true;
     one.cancelNote = "it takes replicas again; those that have moved stay where they are";
     one.waitsFor = safe_mode_.empty() ? reign_.WhyNotDrained(name) : safe_mode_;

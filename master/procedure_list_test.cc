@@ -167,7 +167,7 @@ TEST_F(ProcedureListTest, ADrainIsListedWithItsMovesAndCancelledWithThem) {
   const auto listed = Find("drain-" + name);
   ASSERT_TRUE(listed) << ::testing::PrintToString(Ids());
   EXPECT_EQ(listed->askedBy, idl::AskedBy::OPERATOR);
-  EXPECT_THAT(listed->step, HasSubstr("replicas are left"));
+  EXPECT_THAT(listed->step, HasSubstr("replicas left: "));
   const auto move = Find(Id("move"));
   ASSERT_TRUE(move) << ::testing::PrintToString(Ids());
   EXPECT_EQ(move->askedBy, idl::AskedBy::DRAIN);

@@ -16,6 +16,7 @@
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/merger.h"
+#include "tests/sim/orders.h"
 #include "tests/sim/raw_client.h"
 #include "tests/sim/splitter.h"
 #include "tests/sim/stale_client.h"
@@ -137,9 +138,6 @@ class Run {
   void Summarize();
   void ConfirmSize();
   bool SplitCoursesBegun() const;
-  void AddOrders(Nemesis::Hooks& hooks);
-  int FirstGroupOf(const CatalogWatch::Tablet& tablet) const;
-  bool IsSplittable(const CatalogWatch::Tablet& tablet) const;
 
   const RunOptions options_;
   testing::SimScheduler scheduler_;
@@ -266,76 +264,10 @@ void Run::ConfirmSize() {
   }));
 }
 
-// What an operator orders of one tablet of the clients' table, and what a client with an old route asks of one server.
-void Run::AddOrders(Nemesis::Hooks& hooks) {
-  const auto find = [this](TabletId tablet) -> const CatalogWatch::Tablet* {
-    for (const auto& [path, known] : catalog_.tablets()) {
-      if (known.id == tablet && known.table == table_) return &known;
-    }
-    return nullptr;
-  };
-  const auto place = [this, find](int server, TabletId tablet) -> std::optional<StaleClient::Place> {
-    const CatalogWatch::Tablet* known = find(tablet);
-    if (known == nullptr) return std::nullopt;
-    return StaleClient::Place{server, table_, FirstGroupOf(*known), 0};
-  };
-  const auto ignored = [](const auto&) {};
-  hooks.transfer = [this, find, ignored](TabletId tablet, const ServerName& to) {
-    if (const auto* known = find(tablet)) admin_->admin().TransferTablet(kTable, known->first_key, to, client::Once<Status>(ignored));
-  };
-  hooks.move = [this, find, ignored](TabletId tablet, const ServerName& from, const ServerName& to) {
-    const auto* known = find(tablet);
-    if (known != nullptr) admin_->admin().MoveTablet(kTable, known->first_key, {from, to}, client::Once<Status>(ignored));
-  };
-  hooks.split = [this, find, ignored](TabletId tablet) {
-    const auto* known = find(tablet);
-    if (known == nullptr || !IsSplittable(*known)) return;
-    admin_->admin().SplitTablet(kTable, GroupPrefix(FirstGroupOf(*known) + 1), client::Once<Result<TabletSplit>>(ignored));
-  };
-  hooks.write = [this, place](int server, TabletId tablet, bool large, std::function<void()> done) {
-    // Where copies crawl, one that has such a value would outlast the run's patience.
-    const bool fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
-    if (const auto at = place(server, tablet)) stale_->Write(*at, large && fits, std::move(done));
-  };
-  hooks.read = [this, place](int server, TabletId tablet, const Read& read) {
-    if (const auto at = place(server, tablet)) stale_->Get(*at, read);
-  };
-  hooks.peek = [this, place](int server, TabletId tablet) {
-    const auto at = place(server, tablet);
-    if (!at || cluster_.server(server) == nullptr) return;
-    cluster_.server(server)->SlowNextRead(KeyName(at->group, at->cell));
-    stale_->Peek(*at);
-  };
-  hooks.make = [this](const std::string& name, std::function<void(TableId)> made) { tables_->MakeAside(name, std::move(made)); };
-  hooks.split_at = [this, ignored](const std::string& name, const std::string& key) {
-    admin_->admin().SplitTablet(name, key, client::Once<Result<TabletSplit>>(ignored));
-  };
-  hooks.ask = [this, find](TabletId tablet, std::function<void(std::function<void()> again)> done) {
-    const auto* known = find(tablet);
-    if (known != nullptr && late_ != nullptr) late_->Ask(table_, FirstGroupOf(*known), std::move(done));
-  };
-  hooks.wander = [this, find](TabletId tablet, Lsn lsn) {
-    const auto* known = find(tablet);
-    if (known != nullptr && late_ != nullptr) late_->Wander(FirstGroupOf(*known), lsn);
-  };
-  hooks.splittable = [this, find](TabletId tablet) {
-    const auto* known = find(tablet);
-    return known != nullptr && IsSplittable(*known);
-  };
-}
-
 bool Run::SplitCoursesBegun() const {
   return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) {
     return !IsOfSplits(fault) || nemesis_->injected()[static_cast<size_t>(fault)] > 0;
   });
-}
-
-int Run::FirstGroupOf(const CatalogWatch::Tablet& tablet) const { return tablet.first_key.empty() ? 0 : GroupOf(tablet.first_key); }
-
-// Between two groups.
-bool Run::IsSplittable(const CatalogWatch::Tablet& tablet) const {
-  const int second = FirstGroupOf(tablet) + 1;
-  return second < workload_.groups && (tablet.end_key.empty() || GroupPrefix(second) < tablet.end_key) && !tablet.splitting;
 }
 
 void Run::Break() {
@@ -348,19 +280,20 @@ void Run::Break() {
     StartClient(index);
   };
   hooks.catalog = [this]() -> const CatalogWatch& { return catalog_; };
-  hooks.table = table_;
   hooks.resize = [this](int replicas) {
     replicas_wanted_ = replicas;
     Resize();
   };
-  AddOrders(hooks);
+  tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
+  // Where copies crawl, one that has such a value would outlast the run's patience.
+  const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
+  Orders({*admin_, *tables_, *stale_, late_.get(), cluster_, catalog_, table_, workload_.groups, large_fits}).AddTo(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
   nemesis_ = std::make_unique<Nemesis>(
       cluster_,
       options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits, .merges = options_.merges, .several = replicas_ > 1, .interval = shape_.interval})
                               : options_.faults,
       std::move(hooks));
-  tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   tables_->Start();
   const auto spared = [this](const std::string& key) {
     return std::ranges::any_of(catalog_.tablets(), [&](const auto& item) {

@@ -53,7 +53,9 @@ std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary
     case TabletStatus::kServing: break;
   }
   if (!HasMajority(tablet, servers)) return "lost";
-  return tablet.load && tablet.load->leading && Lives(servers, tablet.primary) ? "serving" : "not-led";
+  if (!Lives(servers, tablet.primary)) return "not-led";
+  if (!tablet.load) return "unheard";
+  return tablet.load->leading ? "serving" : "not-led";
 }
 
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers) {

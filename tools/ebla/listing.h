@@ -17,7 +17,7 @@ inline constexpr const char* kNone = "(none)";
 
 // "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as "draining,maintenance".
 std::string StateOf(const ServerSummary& server);
-// "serving", "creating", "dropping", "not-led", "lost" (of its voters no majority lives).
+// "serving", "creating", "dropping", "not-led", "unheard" (not yet, of a live primary), "lost" (of its voters no majority lives).
 std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 

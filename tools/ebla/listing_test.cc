@@ -70,6 +70,9 @@ TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
   tablet.primary = "ts-2";
   EXPECT_EQ(StateOf(tablet, servers), "not-led") << "until the failover";
   EXPECT_EQ(TabletRows({tablet}, servers).back()[4], "ts-2(lost)");
+  tablet.primary = "ts-1";
+  tablet.load.reset();
+  EXPECT_EQ(StateOf(tablet, servers), "unheard");
   servers[0].live = false;
   EXPECT_EQ(StateOf(tablet, servers), "lost");
   tablet.status = TabletStatus::kCreating;

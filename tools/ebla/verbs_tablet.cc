@@ -10,9 +10,10 @@ namespace {
 
 // What the columns count.
 constexpr const char* kCounted =
-    "\n\nA replica whose server does not live is marked (lost). STATE: serving; not-led, for a moment or until a failover; lost, where no\n"
-    "majority of the voters lives. RECORDS and SIZE are the primary's estimates, made every ten seconds; beyond a thousand records of\n"
-    "what is on its disk, compressed, so that the latest minute's writes may be missing. \"-\": not known, or nothing counted (yet).";
+    "\n\nA replica whose server does not live is marked (lost). STATE: serving; not-led, for a moment or until a failover; unheard, where\n"
+    "its primary has not reported it yet; lost, where no majority of the voters lives. RECORDS and SIZE are the primary's estimates,\n"
+    "made every ten seconds; beyond a thousand records of what is on its disk, compressed, so that the latest minute's writes may be\n"
+    "missing. \"-\": not known, or nothing counted (yet).";
 
 void AddTabletTransfer(Verbs& verbs) {
   struct Arguments {
