@@ -203,32 +203,6 @@ TEST_F(MasterReplicasTest, AServerIsRemovedForGoodOnceItHasNothing) {
   EXPECT_TRUE(victim.replicas().empty());
 }
 
-// Two of a new tablet's three voters go for good. It is made anew, on a survivor too, which may have applied what the first
-// epoch logged: that would be another history than the new one's.
-TEST_F(MasterReplicasTest, ATabletThatIsMadeAnewBeginsWithNothing) {
-  Begin({.servers = 5});
-  for (auto& server : cluster().servers()) {
-    for (int64_t id = 1; id < 20; ++id) server->refuse_configure[id] = idl::Code::UNAVAILABLE;
-  }
-  idl::CreateTableRequest request;
-  request.name = "carts";
-  request.options = Replicas(3);
-  request.deadlineMs = 500;
-  ASSERT_EQ(cluster().Call(&idl::MasterServiceCobSvIf::createTable, request)->header.code, idl::Code::UNKNOWN_OUTCOME);
-  const idl::TabletInfo before = Tablet();
-  FakeServer& survivor = Primary();
-  survivor.refuse_configure.clear();
-  ASSERT_TRUE(cluster().RunUntil([&] { return survivor.replicas().contains(before.tabletId); }));
-  for (const std::string& voter : before.voters) {
-    if (voter != before.primary) cluster().server(IndexOf(voter)).Stop();
-  }
-  for (auto& server : cluster().servers()) server->refuse_configure.clear();
-  WaitServing();
-  ASSERT_THAT(Tablet().voters, ::testing::Contains(before.primary)) << "only three are left";
-  EXPECT_GT(Tablet().epoch, before.epoch);
-  EXPECT_TRUE(survivor.drop_splits.contains(before.tabletId)) << "what the first epoch made stays";
-}
-
 TEST_F(MasterReplicasTest, ADeadFollowerDoesNotHoldUpTheFailoverOfADeadPrimary) {
   Begin({.servers = 5});
   MakeTable(5);

@@ -18,8 +18,6 @@ struct MasterOptions {
   // when there are more.
   int replicas_default = 3;
   Duration deadline_default = std::chrono::seconds(10);
-  // A tablet still being created goes to other servers when a majority of its own has been away for so long.
-  Duration reassign_after = std::chrono::seconds(5);
   // How long after a Configure a report may still show the replica as it was before.
   Duration report_lag = std::chrono::seconds(2);
   // A server that lives is expected to report within so long; after that nothing waits for what it may know.

@@ -169,9 +169,7 @@ Status WriteOperation::Complete() {
   const bool committed = request_.level == idl::WriteLevel::MAJORITY || request_.level == idl::WriteLevel::ALL;
   if (committed && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
   session()->Update(router().table(), [&](TableToken& token) {
-    // An answer that names no position says nothing of the place believed in: it may be of before an earlier split.
-    const KeyRange range = reply_.header.__isset.applied ? AnsweredRange(reply_.header) : Touched();
-    token.Wrote(range, rpc::FromIdl(reply_.version));
+    token.Wrote(AnsweredRange(reply_.header), rpc::FromIdl(reply_.version));
   });
   return {};
 }

@@ -72,7 +72,7 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
     for (const TabletId tablet : unserved_) consider_(tablet);
     const size_t wanted = table->tablets_wanted();
     return done(Progress::Later(Error(Code::kUnavailable, std::to_string(wanted - unserved) + " of " + std::to_string(wanted) +
-                                                              " tablets serve")));
+                                                              " tablets serve" + WhoIsAway())));
   }
   context_.catalog.Commit([this](const Image& image) { return Complete(image); },
                           [done = std::move(done)](Status status) mutable {
@@ -99,6 +99,24 @@ size_t CreateTable::CountUnserved() {
     return tablet && !tablet->creating();
   });
   return unserved_.size();
+}
+
+// The first of them that waits for servers, for people.
+std::string CreateTable::WhoIsAway() const {
+  for (const TabletId id : unserved_) {
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    if (!tablet) continue;
+    const std::vector<ServerName>& voters = tablet->node.info.voters;
+    std::string away;
+    size_t count = 0;
+    for (const ServerName& voter : voters) {
+      if (context_.servers.IsLive(voter)) continue;
+      away += (away.empty() ? "" : ", ") + voter;
+      ++count;
+    }
+    if (voters.size() - count <= voters.size() / 2) return "; tablet " + std::to_string(id.value) + " waits for " + away + ", away";
+  }
+  return "";
 }
 
 // A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served, and

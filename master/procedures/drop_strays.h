@@ -1,5 +1,5 @@
 // master/procedures/drop_strays.h
-// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or reassigned while
+// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or given to others while
 // it was away, and data files of dropped tables.
 // Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as its
 //             holder, no intent names the id, and it is not of the two that a voter of a merged tablet may still have to

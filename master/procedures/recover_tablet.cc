@@ -100,7 +100,7 @@ std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const Ho
 // Whether the tablet is still one that a failover can bring back.
 Status CheckLost(const Context& context, const TabletEntry& tablet, const std::vector<HolderSeen>& holders) {
   const std::string which = "tablet " + std::to_string(tablet.id().value);
-  if (tablet.creating()) return Error(Code::kConditionFailed, which + " is still being made and holds nothing");
+  if (tablet.creating()) return Error(Code::kConditionFailed, which + " is still being made: where its servers are gone for good, drop the table");
   if (auto beyond = context.beyond.What()) return Error(Code::kConditionFailed, *beyond);
   size_t live = 0, sure = 0;
   for (const HolderSeen& seen : holders) {

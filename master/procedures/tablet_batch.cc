@@ -12,8 +12,6 @@ namespace {
 // A server that has not answered by then is left to the next attempt; the stub's own patience is longer.
 constexpr Duration kConfigurePatience = std::chrono::seconds(3);
 
-constexpr Epoch kOfCreation{1};
-
 idl::LogPosition ToPosition(const Version& version) {
   idl::LogPosition position;
   position.epoch = static_cast<int64_t>(version.epoch.value);
@@ -90,45 +88,8 @@ void TabletBatch::Move() {
                               item.moved = status.ok();
                               item.status = status;
                             }
-                            ClearEarlier();
+                            Configure();
                           }));
-}
-
-void TabletBatch::ClearEarlier() {
-  std::map<ServerName, std::vector<idl::DropTablet>> drops;
-  for (const BatchItem& item : items_) {
-    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
-    if (!item.moved || !tablet || !tablet->creating() || tablet->epoch() != item.epoch) continue;
-    if (item.title != Title::kBorn || item.epoch == kOfCreation) continue;
-    idl::DropTablet order;
-    order.tabletId = tablet->node.info.tabletId;
-    order.epoch = tablet->node.info.epoch - 1;
-    for (const ServerName& voter : tablet->node.info.voters) {
-      if (!context_.servers.IsLive(voter)) continue;  // what it has is met when it comes back, fails there, and is replaced
-      uncleared_[item.tablet].insert(voter);
-      drops[voter].push_back(order);
-    }
-  }
-  if (drops.empty()) return Configure();
-  clearing_ = true;
-  timer_ = context_.executor.After(kConfigurePatience, guard_([this] { Configure(); }));
-  for (auto& [server, orders] : drops) {
-    context_.link.Drop(server, std::move(orders), guard_([this, server](auto results) { OnCleared(server, results); }));
-  }
-}
-
-void TabletBatch::OnCleared(const ServerName& server, const Results& results) {
-  if (!clearing_ || !results) return;
-  for (const auto& [tablet, result] : *results) {
-    const auto uncleared = uncleared_.find(tablet);
-    if (uncleared == uncleared_.end()) continue;
-    const Epoch epoch = context_.image().Tablet(tablet) ? context_.image().Tablet(tablet)->epoch() : Epoch{};
-    const bool nothing = result.status.code == idl::Code::OK || result.status.code == idl::Code::NOT_FOUND;
-    const bool follows = result.promisedEpoch >= static_cast<int64_t>(epoch.value);  // of this epoch already, or fenced for it
-    if (nothing || follows) uncleared->second.erase(server);
-    if (uncleared->second.empty()) uncleared_.erase(uncleared);
-  }
-  if (uncleared_.empty()) Configure();
 }
 
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
@@ -144,17 +105,11 @@ idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry
 }
 
 void TabletBatch::Configure() {
-  clearing_ = false;
-  context_.executor.Cancel(timer_);
   Orders primaries, others;
   for (BatchItem& item : items_) {
     const TabletEntry* tablet = context_.image().Tablet(item.tablet);
     const TableEntry* table = tablet ? context_.image().LivingTable(*tablet) : nullptr;
     if (!item.moved || !table || tablet->epoch() != item.epoch) continue;
-    if (const auto uncleared = uncleared_.find(item.tablet); uncleared != uncleared_.end()) {
-      item.status = Error(Code::kUnavailable, "server " + *uncleared->second.begin() + " has not dropped what an earlier epoch made there");
-      continue;
-    }
     const Server* primary = context_.servers.Find(tablet->node.info.primary);
     item.incarnation = primary ? primary->incarnation() : Incarnation{};
     item.status = Error(Code::kUnavailable, "server " + tablet->node.info.primary + " does not answer");

@@ -1,7 +1,6 @@
 // master/procedures/tablet_batch.h
 // The end of every change of who leads or holds a tablet, for a batch of them:
-//   [compare-and-set of the znode to `next`] -> [CREATING elsewhere: Drop what an earlier epoch made] -> Configure, the
-//   primary first -> [CREATING: the catalog says SERVING]
+//   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
 // Place:      fence_round.h and change_plan.h say what is next; tablet_steward.h decides which tablets need it, and
 //             tries again what comes back unfinished.
 // Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome is
@@ -11,8 +10,6 @@
 //             3. A tablet is marked SERVING only once a majority of its voters has it: any later fence meets one that
 //                does.
 //             4. What a server that does not answer holds up is the end of its batch, never its own Configure.
-//             5. A tablet that is made anew, as most of its first voters went, begins with an empty log. A voter that an
-//                earlier epoch had made has another one, maybe applied: it is told of the new one once that is dropped.
 // Threads:    thread-compatible; the master's executor. `done` may not destroy the batch.
 #pragma once
 
@@ -85,8 +82,6 @@ class TabletBatch {
   };
 
   void Move();
-  void ClearEarlier();
-  void OnCleared(const ServerName& server, const Results& results);
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
   void Tell(Orders orders);
@@ -98,8 +93,6 @@ class TabletBatch {
   const Context context_;
   std::vector<BatchItem> items_;
   Done done_;
-  std::map<TabletId, std::set<ServerName>> uncleared_;  // voters that may have what an earlier epoch made
-  bool clearing_ = false;
   std::map<TabletId, Telling> telling_;
   bool marking_ = false;
   TimerId timer_;

@@ -69,8 +69,6 @@ void TabletSteward::Consider(TabletId id) {
       return;
     case Need::kWait:
       return RetryLater(id, notes_[id]);
-    case Need::kReassign:
-      return Reassign(id);
     case Need::kConfigure:
     case Need::kFence:
     case Need::kComplete:
@@ -115,18 +113,11 @@ TabletSteward::Need TabletSteward::NeedByReports(const TabletEntry& tablet, cons
 
 TabletSteward::Need TabletSteward::NeedOfCreating(const TabletEntry& tablet, const Note& note) const {
   const idl::TabletInfo& info = tablet.node.info;
-  if (LiveVoters(tablet) > info.voters.size() / 2) {
-    const bool refused = note.refused && note.epoch == tablet.epoch();
-    // A fence that came to nothing binds its followers, though not the primary.
-    const bool outbid = FenceFloor(tablet, note) > tablet.epoch();
-    return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
-  }
-  const auto away = [&](const ServerName& name) {
-    const Server* server = context_.servers.Find(name);
-    return !server || (!server->live && context_.executor.Now() - server->changed >= context_.options.reassign_after);
-  };
-  const auto gone = static_cast<size_t>(std::ranges::count_if(info.voters, away));
-  return gone >= info.voters.size() - info.voters.size() / 2 ? Need::kReassign : Need::kWait;
+  if (LiveVoters(tablet) <= info.voters.size() / 2) return Need::kNothing;
+  const bool refused = note.refused && note.epoch == tablet.epoch();
+  // A fence that came to nothing binds its followers, though not the primary.
+  const bool outbid = FenceFloor(tablet, note) > tablet.epoch();
+  return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
 }
 
 TabletSteward::Need TabletSteward::NeedOfServing(const TabletEntry& tablet, const Note& note,
@@ -526,32 +517,6 @@ void TabletSteward::RetryLater(TabletId tablet, Note& note) {
                                        }));
 }
 
-void TabletSteward::Reassign(TabletId id) {
-  notes_[id].busy = true;
-  auto decide = [this, id](const Image& image) -> Result<Change> {
-    const TabletEntry* tablet = image.Tablet(id);
-    Change change;
-    const TableEntry* table = tablet ? image.LivingTable(*tablet) : nullptr;
-    if (!table || !tablet->creating()) return change;
-    EBLA_ASSIGN(const auto placed,
-                PlaceNewTablets(ViewCluster(image, context_.servers), 1, ReplicasOf(table->node.schema)));
-    idl::TabletNode node = tablet->node;
-    LOG(WARNING) << "tablet " << id << ", still being created, goes from " << node.info.primary
-                 << ", which is away, or whose fellows are, to " << placed[0].primary;
-    node.info.primary = placed[0].primary;
-    node.info.voters = placed[0].voters;
-    // The epoch that the lost servers may know is over: what they made of it is dropped when they come back.
-    ++node.info.epoch;
-    change.PutTablet(std::move(node));
-    return change;
-  };
-  context_.catalog.Commit(std::move(decide), guard_([this, id](Status) {
-                            Note& note = notes_[id];
-                            note.busy = false;
-                            RetryLater(id, note);
-                          }));
-}
-
 void TabletSteward::ForgetGone() {
   std::erase_if(notes_, [&](auto& item) {
     if (item.second.busy || context_.image().Tablet(item.first)) return false;
@@ -577,7 +542,6 @@ std::string TabletSteward::WhyUnsettled(const TabletEntry& tablet) const {
   if (SettledLoad(tablet)) return "";
   const idl::TabletInfo& info = tablet.node.info;
   if (tablet.splitting()) return "it is being split";
-  if (tablet.creating()) return "it is still being made";
   if (context_.beyond.Ahead(tablet.id())) return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
   const size_t live = LiveVoters(tablet);
   if (live <= info.voters.size() / 2) {

@@ -11,8 +11,8 @@
 //             what the catalog says. A primary that leads an older epoch is told of the change it missed.
 //             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
 // Invariants: 1. A tablet is in at most one round, batch or change.
-//             2. A tablet that serves with one voter is never given to another server. One that is still being created (and
-//                so holds nothing) is, when a majority of its servers has been away for reassign_after.
+//             2. A tablet that has lost the majority of its voters waits for them, also while it is still being created: its
+//                primary may lead, and have acknowledged writes, before the catalog says that it serves.
 //             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and a
 //                promise of more than the epoch after the catalog's is not outbid before all who live have reported.
 // Threads:    thread-compatible; the master's executor.
@@ -82,7 +82,7 @@ class TabletSteward {
   std::string WhyUnsettled(const TabletEntry& tablet) const;
 
  private:
-  enum class Need { kNothing, kWait, kConfigure, kFence, kComplete, kReassign };
+  enum class Need { kNothing, kWait, kConfigure, kFence, kComplete };
 
   // What this master knows of a tablet beyond the catalog and the reports.
   struct Note {
@@ -140,7 +140,6 @@ class TabletSteward {
   void Tell(TabletId tablet, const Status& status);
   void RetryLater(TabletId tablet, Note& note);
   bool BeginRecovery(TabletId tablet);
-  void Reassign(TabletId tablet);
 
   const Context context_;
   const OnChange on_change_;
