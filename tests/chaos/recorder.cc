@@ -22,13 +22,11 @@ constexpr sim::EventNumber kBegun = 2;
 
 MonotonicTime Now() { return {std::chrono::steady_clock::now().time_since_epoch()}; }
 
-size_t Index(int group, int cell) { return static_cast<size_t>(group * sim::kCellsPerGroup + cell); }
-
 bool IsStrong(const Operation& read) { return read.read.level() == Read::Level::kStrong; }
 
 }  // namespace
 
-Recorder::Recorder(int groups) : groups_(groups), known_(Index(groups, 0)), carried_(static_cast<size_t>(groups)) {
+Recorder::Recorder(int groups) : groups_(groups), known_(static_cast<size_t>(groups)), carried_(static_cast<size_t>(groups)) {
   for (auto event = kBeginning; event <= kBegun; ++event) history_.Event(Now());
 }
 
@@ -57,6 +55,7 @@ CutVerdict Recorder::Cut() {
   CutVerdict verdict;
   std::vector<std::vector<Operation>> groups(static_cast<size_t>(groups_));
   for (int group = 0; group < groups_; ++group) groups[static_cast<size_t>(group)] = Beginning(group);
+  NoteCounted();
   for (Operation& operation : history_.operations) {
     if (operation.is_read && IsBefore(operation)) {
       ++verdict.before;
@@ -80,27 +79,45 @@ CutVerdict Recorder::Cut() {
 std::vector<Operation> Recorder::Beginning(int group) const {
   std::vector<Operation> operations = carried_[static_cast<size_t>(group)];
   for (int cell = 0; cell < sim::kCellsPerGroup; ++cell) {
-    const Known& known = known_[Index(group, cell)];
-    if (!known.cell) continue;
+    const std::optional<sim::Cell>& known = known_[static_cast<size_t>(group)].cells[static_cast<size_t>(cell)];
+    if (!known) continue;
     Operation write;
     write.client = "before";
     write.group = group;
     write.invoked = kBeginning;
     write.returned = kBegun;
     write.outcome = Outcome::kOk;
-    write.version = known.cell->version;
-    write.parts = {{.kind = sim::WritePart::Kind::kPut, .cell = cell, .value = known.cell->value}};
+    write.version = known->version;
+    write.parts = {{.kind = sim::WritePart::Kind::kPut, .cell = cell, .value = known->value}};
     operations.push_back(std::move(write));
   }
   return operations;
 }
 
-// May a weak read have shown what the last cut had left behind?
+// Has a weak read shown what the last cut had left behind? The answer to a single increment names no version, so that what it
+// made may be newer than all that is known of the time before: then it is of that time if nobody has come to that number since.
 bool Recorder::IsBefore(const Operation& read) const {
   if (IsStrong(read) || !read.found) return false;
-  const Known& known = known_[Index(read.group, read.cell)];
-  if (known.cell && *known.cell == *read.found) return false;
-  return read.found->version <= known.newest;
+  const Known& known = known_[static_cast<size_t>(read.group)];
+  if (known.cells[static_cast<size_t>(read.cell)] == read.found) return false;
+  if (read.found->version <= known.newest) return true;
+  return read.cell == sim::kCounterCell && known.counted && !known.counted->contains(read.found->value);
+}
+
+void Recorder::NoteCounted() {
+  for (size_t group = 0; group < known_.size(); ++group) {
+    known_[group].counted.emplace();
+    if (!carried_[group].empty()) known_[group].counted.reset();
+  }
+  for (const Operation& write : history_.operations) {
+    std::optional<std::set<std::string>>& counted = known_[static_cast<size_t>(write.group)].counted;
+    if (write.is_read || !counted) continue;
+    if (write.outcome == Outcome::kUnknown) {
+      counted.reset();
+    } else {
+      for (const int64_t number : write.counters) counted->insert(std::to_string(number));
+    }
+  }
 }
 
 void Recorder::Judge(int group, std::vector<Operation> operations, std::vector<MonotonicTime>& moments,
@@ -121,8 +138,8 @@ void Recorder::Judge(int group, std::vector<Operation> operations, std::vector<M
 
 void Recorder::Remember(int group, const std::vector<Operation>& operations) {
   std::unordered_set<std::string> seen;
+  Known& known = known_[static_cast<size_t>(group)];
   for (int cell = 0; cell < sim::kCellsPerGroup; ++cell) {
-    Known& known = known_[Index(group, cell)];
     const Operation* last = nullptr;
     for (const Operation& read : operations) {
       if (!read.is_read || read.cell != cell || read.outcome != Outcome::kOk) continue;
@@ -130,15 +147,11 @@ void Recorder::Remember(int group, const std::vector<Operation>& operations) {
       if (read.found) known.newest = std::max(known.newest, read.found->version);
       if (IsStrong(read) && (last == nullptr || read.invoked > last->invoked)) last = &read;
     }
-    if (last != nullptr) known.cell = last->found;
+    if (last != nullptr) known.cells[static_cast<size_t>(cell)] = last->found;
   }
   std::vector<Operation> carried;
   for (const Operation& write : operations) {
-    if (!write.is_read && write.outcome == Outcome::kOk)
-      for (const sim::WritePart& part : write.parts) {
-        Version& newest = known_[Index(group, part.cell)].newest;
-        newest = std::max(newest, write.version);
-      }
+    if (!write.is_read && write.outcome == Outcome::kOk) known.newest = std::max(known.newest, write.version);
     if (write.is_read || write.outcome != Outcome::kUnknown) continue;
     const bool happened = std::ranges::any_of(write.parts, [&](const sim::WritePart& part) {
       return part.kind == sim::WritePart::Kind::kPut && seen.contains(part.value);

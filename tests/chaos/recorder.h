@@ -11,10 +11,13 @@
 // Threads:    Begin() and End() any; Cut() when nobody else calls.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <map>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -46,10 +49,12 @@ class Recorder {
   CutVerdict Cut();
 
  private:
-  // What is known of a cell at the last cut.
+  // What is known of a group at the last cut.
   struct Known {
-    std::optional<sim::Cell> cell;
-    Version newest;  // of all that it ever held
+    std::array<std::optional<sim::Cell>, sim::kCellsPerGroup> cells;
+    Version newest;  // of all that its cells ever held: they share one log
+    // Numbers that its counter was told to have come to since; none: an increment of unknown outcome may have made any.
+    std::optional<std::set<std::string>> counted;
   };
 
   std::vector<sim::Operation> Beginning(int group) const;
@@ -57,10 +62,11 @@ class Recorder {
              CutVerdict& verdict);
   void Remember(int group, const std::vector<sim::Operation>& operations);
   bool IsBefore(const sim::Operation& read) const;
+  void NoteCounted();
 
   const int groups_;
   std::atomic<int64_t> answered_{0};
-  std::vector<Known> known_;                          // by group and cell
+  std::vector<Known> known_;                          // by group
   std::vector<std::vector<sim::Operation>> carried_;  // by group: of unknown outcome
   std::mutex mutex_;                                  // guards the history while clients work
   sim::History history_;
