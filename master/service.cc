@@ -142,8 +142,10 @@ void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& 
 
 void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
+       [this](Reign& reign, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
+         using std::chrono::milliseconds;
          idl::HeartbeatReply reply;
+         reply.__set_peaksMs(std::chrono::duration_cast<milliseconds>(master_->options().planner.merge.history).count());
          reply.masterTerm = static_cast<int64_t>(reign.term());
          SetHeader(reply.header, reign.Heartbeat(request));
          const bool same_term = request.serversTerm == reply.masterTerm;

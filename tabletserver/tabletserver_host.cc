@@ -255,7 +255,7 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     master_link_ = std::make_unique<MasterLink>(
         ports_.coordinator, ports_.connector, ports_.control, term_,
         [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
-        [this](const idl::HeartbeatReply& reply) { LearnServers(reply); },
+        [this](const idl::HeartbeatReply& reply) { LearnFrom(reply); },
         [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
     WatchTablets();
   } else {
@@ -299,7 +299,8 @@ void TabletServer::WatchTablets() {
   watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchTablets(); });
 }
 
-void TabletServer::LearnServers(const idl::HeartbeatReply& reply) {
+void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
+  peaks_of_ = reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered;
   for (const auto& [name, address] : reply.servers) {
     if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {
       peers_.Learn(name, {*endpoint, Incarnation{static_cast<uint64_t>(address.incarnation)}});
@@ -328,7 +329,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.leading = view->role == RoleKind::kPrimary;
     load.sizeBytes = handle->size_bytes.load(std::memory_order_relaxed);
     load.records = handle->records.load(std::memory_order_relaxed);
-    report.Fill(*handle, *view, now, load);
+    report.Fill(*handle, *view, now, peaks_of_, load);
     load.tabletTimeMs = load.leading ? static_cast<int64_t>(view->time.Now(now).value) : 0;
     load.barrierApplied = view->barrier_applied;
     load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);

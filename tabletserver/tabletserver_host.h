@@ -122,7 +122,7 @@ class TabletServer {
   static Step StepOf(const TabletView& view);
   void WatchTablets();
   Executor& delivery() const { return ports_.delivery == nullptr ? ports_.background : *ports_.delivery; }
-  void LearnServers(const idl::HeartbeatReply& reply);
+  void LearnFrom(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
   std::string cluster_id() const;
 
@@ -157,6 +157,7 @@ class TabletServer {
   std::unique_ptr<coordination::ServerRegistration> registration_;
   std::unique_ptr<MasterLink> master_link_;
   std::unordered_map<TabletId, LoadReport> loads_;
+  Duration peaks_of_ = LoadPeaks::kCovered;  // that the master asks for
   std::set<TabletId> silent_;   // whose primary has not been heard lately
   std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
   MonotonicTime started_;

@@ -68,7 +68,7 @@ struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
 enum SplitFindingKind { NO_KEY = 0, KEY = 1, POPULAR_KEY = 2, ONE_DIRECTION = 3 }
 // middleKey: halves the data; empty: not known. part: of the sampled operations, those on the most popular key.
 struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part, 5: binary popularKey }
-// The highest rates of the last five minutes, or of the last coveredMs if that is less.
+// The highest rates of the last coveredMs: of as long as the master asks for, or less.
 struct LoadPeaks { 1: double operationsPerSecond, 2: double cpuMicrosPerSecond, 3: i64 coveredMs }
 
 struct TabletLoad {
@@ -133,6 +133,7 @@ struct HeartbeatReply {
   3: map<string, ServerAddress> servers  // by name: where the peers are that came, went or moved since serversVersion
   4: i64 serversVersion               // in this master's term
   5: bool describe                    // the next heartbeats shall bring details: the catalog knows less than the servers
+  6: optional i64 peaksMs             // over how long the next heartbeats shall have the peaks of load; five minutes at most, and where absent
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }

@@ -25,7 +25,7 @@ idl::SplitFindingKind::type KindOf(SplitFinding::Kind kind) {
 
 }  // namespace
 
-void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, idl::TabletLoad& load) {
+void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, Duration peaks_of, idl::TabletLoad& load) {
   rates_.Update(handle.load.totals(), now);
   load.readsPerSecond = rates_.reads;
   load.writesPerSecond = rates_.writes;
@@ -43,6 +43,7 @@ void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTim
   } else {
     sampler_->Take(keys, now);
   }
+  peaks_.Cover(peaks_of);
   peaks_.Note(rates_, now);
   load.peaks.operationsPerSecond = peaks_.operations(now);
   load.peaks.cpuMicrosPerSecond = peaks_.busy_micros(now);

@@ -20,7 +20,7 @@ namespace ebla::tabletserver {
 class LoadReport {
  public:
   // Samples the meter and fills the load's figures.
-  void Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, idl::TabletLoad& load);
+  void Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, Duration peaks_of, idl::TabletLoad& load);
 
  private:
   void Learn(const TabletView& view);

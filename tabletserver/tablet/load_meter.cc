@@ -105,7 +105,7 @@ void LoadPeaks::Note(const LoadRates& rates, MonotonicTime now) {
 }
 
 double LoadPeaks::Most(MonotonicTime now, double Bucket::*rate) const {
-  const int64_t oldest = now.since_boot / kBucket - static_cast<int64_t>(buckets_.size()) + 1;
+  const int64_t oldest = std::max(now.since_boot - last_, Duration{0}) / kBucket;
   double most = 0;
   for (const Bucket& bucket : buckets_) {
     if (bucket.number >= oldest) most = std::max(most, bucket.*rate);

@@ -134,7 +134,7 @@ class LoadRates {
   MonotonicTime sampled_;  // zero: not yet
 };
 
-// The highest rates of the last five minutes, to half a minute more.
+// The highest rates of the last five minutes, or of less where that is asked for; to half a minute more.
 class LoadPeaks {
  public:
   static constexpr Duration kCovered = std::chrono::minutes(5);
@@ -142,11 +142,12 @@ class LoadPeaks {
   // Forgets all; what is noted counts from then on.
   void Begin(MonotonicTime from);
   void Note(const LoadRates& rates, MonotonicTime now);
+  void Cover(Duration last) { last_ = std::clamp(last, Duration{0}, kCovered); }
 
   double operations(MonotonicTime now) const { return Most(now, &Bucket::operations); }
   double busy_micros(MonotonicTime now) const { return Most(now, &Bucket::busy_micros); }
-  // For how long they are known; at most five minutes.
-  Duration covered(MonotonicTime now) const { return std::clamp(now - from_, Duration{0}, kCovered); }
+  // For how long they are known; at most as long as is asked for.
+  Duration covered(MonotonicTime now) const { return std::clamp(now - from_, Duration{0}, last_); }
 
  private:
   static constexpr Duration kBucket = std::chrono::seconds(30);
@@ -158,6 +159,7 @@ class LoadPeaks {
   double Most(MonotonicTime now, double Bucket::*rate) const;
 
   MonotonicTime from_;
+  Duration last_ = kCovered;
   std::array<Bucket, kCovered / kBucket + 1> buckets_;  // the present one is not full yet
 };
 

@@ -165,6 +165,16 @@ TEST(LoadPeaks, HoldTheHighestRatesOfFiveMinutes) {
     }
     ASSERT_EQ(peaks.covered(now), std::min<Duration>(now - begun, 5min));
   }
+  rates.reads = 4'000;
+  peaks.Note(rates, now);
+  rates.reads = 400;
+  peaks.Note(rates, now + 70s);
+  EXPECT_EQ(peaks.operations(now + 70s), 4'100);
+  peaks.Cover(30s);
+  EXPECT_EQ(peaks.operations(now + 70s), 500) << "older than is asked for";
+  EXPECT_EQ(peaks.covered(now + 70s), 30s);
+  peaks.Cover(1h);
+  EXPECT_EQ(peaks.covered(now + 70s), 5min) << "no more is kept";
   peaks.Begin(now + 15s);
   peaks.Note(rates, now + 14s);
   EXPECT_EQ(peaks.operations(now + 14s), 0) << "before it counts";

@@ -220,7 +220,7 @@ def main():
     # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as two.)
     parser.add_argument("--rate", type=int, default=4000, help="operations/s that are asked for")
     parser.add_argument("--seconds", type=int, default=150, help="of each load")
-    parser.add_argument("--quiet", type=int, default=480, help="seconds that are watched after the load")
+    parser.add_argument("--quiet", type=int, default=240, help="seconds that are watched after the load")
     parser.add_argument("--master_flag", action="append", default=[], help="one more, for the master")
     parser.add_argument("--svg", default="docs/elastic.svg", help="where the picture goes")
     parser.add_argument("--save", help="writes what was seen there, as JSON")
