@@ -55,9 +55,9 @@ CutVerdict Recorder::Cut() {
   CutVerdict verdict;
   std::vector<std::vector<Operation>> groups(static_cast<size_t>(groups_));
   for (int group = 0; group < groups_; ++group) groups[static_cast<size_t>(group)] = Beginning(group);
-  NoteCounted();
+  const std::vector<Counted> counted = CountedSince();
   for (Operation& operation : history_.operations) {
-    if (operation.is_read && IsBefore(operation)) {
+    if (operation.is_read && IsBefore(operation, counted[static_cast<size_t>(operation.group)])) {
       ++verdict.before;
       continue;
     }
@@ -96,28 +96,27 @@ std::vector<Operation> Recorder::Beginning(int group) const {
 
 // Has a weak read shown what the last cut had left behind? The answer to a single increment names no version, so that what it
 // made may be newer than all that is known of the time before: then it is of that time if nobody has come to that number since.
-bool Recorder::IsBefore(const Operation& read) const {
+bool Recorder::IsBefore(const Operation& read, const Counted& counted) const {
   if (IsStrong(read) || !read.found) return false;
   const Known& known = known_[static_cast<size_t>(read.group)];
   if (known.cells[static_cast<size_t>(read.cell)] == read.found) return false;
   if (read.found->version <= known.newest) return true;
-  return read.cell == sim::kCounterCell && known.counted && !known.counted->contains(read.found->value);
+  return read.cell == sim::kCounterCell && counted && !counted->contains(read.found->value);
 }
 
-void Recorder::NoteCounted() {
-  for (size_t group = 0; group < known_.size(); ++group) {
-    known_[group].counted.emplace();
-    if (!carried_[group].empty()) known_[group].counted.reset();
-  }
+std::vector<Recorder::Counted> Recorder::CountedSince() const {
+  std::vector<Counted> counted;
+  for (const std::vector<Operation>& carried : carried_) counted.push_back(carried.empty() ? Counted(std::in_place) : std::nullopt);
   for (const Operation& write : history_.operations) {
-    std::optional<std::set<std::string>>& counted = known_[static_cast<size_t>(write.group)].counted;
-    if (write.is_read || !counted) continue;
+    Counted& numbers = counted[static_cast<size_t>(write.group)];
+    if (write.is_read || !numbers) continue;
     if (write.outcome == Outcome::kUnknown) {
-      counted.reset();
+      numbers.reset();
     } else {
-      for (const int64_t number : write.counters) counted->insert(std::to_string(number));
+      for (const int64_t number : write.counters) numbers->insert(std::to_string(number));
     }
   }
+  return counted;
 }
 
 void Recorder::Judge(int group, std::vector<Operation> operations, std::vector<MonotonicTime>& moments,

@@ -53,16 +53,16 @@ class Recorder {
   struct Known {
     std::array<std::optional<sim::Cell>, sim::kCellsPerGroup> cells;
     Version newest;  // of all that its cells ever held: they share one log
-    // Numbers that its counter was told to have come to since; none: an increment of unknown outcome may have made any.
-    std::optional<std::set<std::string>> counted;
   };
+  // Numbers that a group's counter was told to have come to since then; none: an increment of unknown outcome may have made any.
+  using Counted = std::optional<std::set<std::string>>;
 
   std::vector<sim::Operation> Beginning(int group) const;
   void Judge(int group, std::vector<sim::Operation> operations, std::vector<MonotonicTime>& moments,
              CutVerdict& verdict);
   void Remember(int group, const std::vector<sim::Operation>& operations);
-  bool IsBefore(const sim::Operation& read) const;
-  void NoteCounted();
+  std::vector<Counted> CountedSince() const;  // by group
+  bool IsBefore(const sim::Operation& read, const Counted& counted) const;
 
   const int groups_;
   std::atomic<int64_t> answered_{0};
