@@ -2,8 +2,6 @@
 
 #include <utility>
 
-#include "tests/sim/workload.h"
-
 namespace ebla::sim {
 
 ClientProcess::ClientProcess(std::string name, Process process, Cluster& cluster, RunRecord& record)

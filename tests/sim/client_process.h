@@ -6,14 +6,31 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "tests/sim/cluster.h"
 #include "tests/sim/history.h"
 
 namespace ebla::sim {
 
-struct RunRecord;
+// Everything that the clients of a run share.
+struct RunRecord {
+  History history;
+  std::vector<std::string> problems;
+  std::map<std::string, uint64_t> kinds;  // operations answered: "write primary", "read bounded", "get", "scan page", ...
+  uint64_t next_session = 1;
+  struct Token {
+    uint64_t session;
+    EventNumber at;
+    std::string text;
+  };
+  std::vector<Token> tokens;  // handed on by sessions, to be continued by whoever takes them
+  uint64_t answered = 0;  // with OK, NOT_FOUND or CONDITION_FAILED
+  uint64_t unknown = 0;
+  uint64_t not_executed = 0;
+};
 
 class ClientProcess {
  protected:

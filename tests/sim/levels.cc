@@ -23,6 +23,8 @@ bool Deletes(const Operation& op, int cell) {
     return part.cell == cell && part.kind == WritePart::Kind::kDelete;
   });
 }
+// What it wrote, or found; none: nothing.
+Version VersionOf(const Operation& op) { return !op.is_read ? op.version : op.found ? op.found->version : Version(); }
 bool MayHaveHappened(const Operation& op) { return op.outcome == Outcome::kOk || op.outcome == Outcome::kUnknown; }
 
 class Judgement {
@@ -183,7 +185,7 @@ class Judgement {
   // Tablets that have split or merged hold other groups together: there the answer must have said what it speaks of. Of
   // one epoch's writes it names the last, of what was read how far the session had seen.
   static bool Names(const Operation& told, const Operation& known) {
-    const Version version = known.is_read ? (known.found ? known.found->version : Version()) : known.version;
+    const Version version = VersionOf(known);
     return std::ranges::any_of(told.lost, [&](const Version& lost) {
       return version && version <= lost && (known.is_read || version.epoch == lost.epoch);
     });
@@ -201,7 +203,7 @@ class Judgement {
       const bool pending = op->is_read ? op->read.level() == Level::kSession : op->ack == Ack::kPrimary;
       if (pending && ToldLost(read.session, *op, read.returned)) continue;
       const bool concerns = op->is_read ? op->cell == read.cell && op->found : Writes(*op, read.cell);
-      const Version version = !concerns ? Version() : op->is_read ? op->found->version : op->version;
+      const Version version = concerns ? VersionOf(*op) : Version();
       if (version > floor.version) floor = {version, op};
     }
     return floor;
