@@ -389,6 +389,9 @@ TEST_F(MasterTest, ATabletBeingCreatedWaitsForItsServer) {
   cluster_.server(0).refuse_configure.clear();
   cluster_.scheduler().RunFor(600s);
   EXPECT_EQ(cluster_.Tablets(), before);
+  const auto listed = cluster_.Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest())->procedures;
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_NE(listed[0].waitsFor.find(" waits for " + cluster_.server(0).name() + ", away"), std::string::npos) << listed[0].waitsFor;
   cluster_.server(0).Start();
   WaitServing("carts");
 }

@@ -19,6 +19,12 @@ std::array<TabletId, 2> Parts(const TabletEntry& joining) {
 
 }  // namespace
 
+std::string Joined(const std::vector<ServerName>& servers) {
+  std::string text;
+  for (const ServerName& server : servers) text += (text.empty() ? "" : ", ") + server;
+  return text;
+}
+
 bool TabletEntry::HeldBy(const ServerName& server) const {
   return IsIn(server, node.info.voters) || IsIn(server, node.info.learners);
 }

@@ -60,6 +60,9 @@ inline bool IsIn(const ServerName& server, const std::vector<ServerName>& server
   return std::ranges::find(servers, server) != servers.end();
 }
 
+// "ts-1, ts-2", for people.
+std::string Joined(const std::vector<ServerName>& servers);
+
 class Image {
  public:
   using StartKeys = std::map<std::string, TabletId, std::less<>>;

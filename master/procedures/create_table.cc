@@ -106,15 +106,10 @@ std::string CreateTable::WhoIsAway() const {
   for (const TabletId id : unserved_) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     if (!tablet) continue;
-    const std::vector<ServerName>& voters = tablet->node.info.voters;
-    std::string away;
-    size_t count = 0;
-    for (const ServerName& voter : voters) {
-      if (context_.servers.IsLive(voter)) continue;
-      away += (away.empty() ? "" : ", ") + voter;
-      ++count;
-    }
-    if (voters.size() - count <= voters.size() / 2) return "; tablet " + std::to_string(id.value) + " waits for " + away + ", away";
+    std::vector<ServerName> away = tablet->node.info.voters;
+    std::erase_if(away, [this](const ServerName& voter) { return context_.servers.IsLive(voter); });
+    const bool majority_lives = 2 * away.size() < tablet->node.info.voters.size();
+    if (!majority_lives) return "; tablet " + std::to_string(id.value) + " waits for " + Joined(away) + ", away";
   }
   return "";
 }

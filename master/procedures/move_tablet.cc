@@ -18,12 +18,6 @@ PlannedServer* FindServer(ClusterView& cluster, const ServerName& name) {
   return found == cluster.servers.end() ? nullptr : &*found;
 }
 
-std::string Joined(const std::vector<ServerName>& names) {
-  std::string text;
-  for (const ServerName& name : names) text += (text.empty() ? "" : ", ") + name;
-  return text;
-}
-
 std::string NoPlace(const Image& image, const TabletEntry& tablet) {
   const TableEntry* table = image.Table(tablet.table());
   return "tablet " + std::to_string(tablet.id().value) + " of table " + (table ? table->node.schema.name : "?") +

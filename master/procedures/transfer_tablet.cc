@@ -11,10 +11,8 @@ Status CheckTransfer(const Image& image, TabletId id, const ServerName& to) {
   if (!tablet || !image.LivingTable(*tablet)) return Error(Code::kNotFound, "the tablet is gone");
   const idl::TabletInfo& info = tablet->node.info;
   if (IsIn(to, info.voters)) return {};
-  std::string voters;
-  for (const ServerName& voter : info.voters) voters += (voters.empty() ? "" : ", ") + voter;
   return Error(Code::kInvalidArgument, "server " + to + " has no vote in tablet " + std::to_string(id.value) +
-                                           "; choose one of " + voters);
+                                           "; choose one of " + Joined(info.voters));
 }
 
 void TransferTablet::Step(coordination::Callback<Progress> done) {
