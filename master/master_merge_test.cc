@@ -399,6 +399,28 @@ TEST_F(MasterMergeTest, AnotherMasterKnowsWhenTheTwoWereFrozen) {
   EXPECT_FALSE(Joining());
 }
 
+// PROTOCOL 21: who has united them and knows no time has restarted since. With a majority of such, the time in which all were
+// down counts.
+TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveUnitedThemAreDown) {
+  Begin();
+  FakeServer& late = OtherThan({left_.primary});
+  late.hold_joins = true;
+  ASSERT_EQ(Merge().header.code, idl::Code::OK) << "a majority has it";
+  const idl::TabletInfo merged = Tablet("");
+  const auto led = [&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); };
+  ASSERT_TRUE(cluster().RunUntil(led, 10s));
+  EachServer([](FakeServer& server) { server.Stop(); });
+  cluster().scheduler().RunFor(3600s);
+  EachServer([&](FakeServer& server) {
+    if (&server != &late) server.Start();
+  });
+  ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch && led(); }, 60s));
+  ASSERT_TRUE(Joining());
+  FakeServer& primary = ServerOf(Tablet("").primary);
+  EXPECT_EQ(primary.times_told[merged.tabletId], 0);
+  EXPECT_GE(primary.days_told[merged.tabletId], Node(merged.tabletId)->merged.tabletTimeMs);
+}
+
 // With the majority gone for good before anybody has united them, an operator gives it to the one that is left.
 TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   Begin();

@@ -69,8 +69,6 @@ bool FenceRound::Begin(Fencing& fencing, const FenceItem& wanted) {
   fencing.item.version = tablet->version;
   fencing.item.epoch = std::max(tablet->epoch(), wanted.floor).Next();
   fencing.item.status = Error(Code::kUnavailable, "no majority of its voters answers");
-  // Of what is yet to be united no voter knows the time.
-  if (tablet->joining()) fencing.item.tablet_time_ms = tablet->node.merged.tabletTimeMs;
   fencing.voters = tablet->node.info.voters;
   fencing.recovery = wanted.recovery;
   if (wanted.recovery) {
@@ -127,9 +125,11 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
   if (!answer.known && fencing.node.__isset.merged && MayUnite(context_.servers, server, fencing.node.merged)) {
-    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14).
+    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time goes
+    // on from the freezes'. One that has united them and knows no time has restarted since (21).
     const idl::LogPosition& position = fencing.node.merged.position;
     answer.known = true;
+    answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
     answer.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
   }
   fencing.answers.push_back(std::move(answer));
@@ -196,8 +196,8 @@ BatchItem FenceRound::Decide(Fencing fencing) const {
   }
   item.title = Title::kFenced;
   item.presumed = choice.presumed;
-  item.tablet_time_ms = std::max(item.tablet_time_ms, choice.tablet_time_ms);
-  if (item.tablet_time_ms == 0) item.time_of_day_ms = choice.time_of_day_ms;
+  item.tablet_time_ms = choice.tablet_time_ms;
+  if (item.tablet_time_ms == 0) item.time_of_day_ms = std::max(choice.time_of_day_ms, fencing.node.merged.tabletTimeMs);
   item.next = std::move(fencing.node);
   item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
   item.next->info.primary = *choice.primary;

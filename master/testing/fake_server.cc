@@ -345,6 +345,7 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   const bool creating = node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
   if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
   times_told[order.tabletId] = order.tabletTimeMs;
+  days_told[order.tabletId] = order.timeOfDayMs;
   replica.led = replica.leading = order.epoch;
   replica.voters = order.voters;
   replica.learners = order.learners;
@@ -384,6 +385,7 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
       }
     }
     result.promisedEpoch = promised;
+    result.timeOfDayMs = executor_->TimeOfDayMs();
   };
   const auto reply = ForEachOrder<idl::FenceReply>(request, obey);
   executor_->After(std::max(Duration{0}, silence), [cob, reply] { cob(reply); });

@@ -150,8 +150,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool hold_splits = false;
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
-  // The tablet times that it was told to lead from.
-  std::map<int64_t, int64_t> times_told;
+  // The tablet times that it was told to lead from, and where nobody knew one the times of day.
+  std::map<int64_t, int64_t> times_told, days_told;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;
 
