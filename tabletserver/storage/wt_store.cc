@@ -11,8 +11,10 @@ namespace ebla::tabletserver {
 namespace {
 
 // The log's tables are small rows that come and go; data pages hold some dozens of records, and values stay on the
-// leaf pages (an overflow page would cost a second read and forbid fast range truncation).
-constexpr char kRows[] = "key_format=u,value_format=u";
+// leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has handed to the
+// operating system is on its way to the disk after a few MB: else it gathers there, and when it goes out at once, after
+// half a minute or at a checkpoint, every fsync of the log waits behind it.
+constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=4MB";
 constexpr char kDataPages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,memory_page_max=10MB,split_pct=90";
 
 std::string_view CompressorName(TableCompression compression) {
