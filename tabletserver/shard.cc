@@ -318,6 +318,7 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
 void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
     if (RefuseHanded(id, done)) return;
+    Pump();  // what came before it counts for the log that it reports
     const auto tablet = FindOrMake(id);
     tablet->core->Step(
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
@@ -371,6 +372,7 @@ void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> don
 
 void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
   ports_.executor.Post([this, covered] {
+    Pump();  // a log with entries that are yet to be stored is left as it is
     TakeCovered(covered);
     for (const auto& [id, lsn] : covered) {
       const auto tablet = Find(id);

@@ -1,7 +1,8 @@
 // tabletserver/shard.h
 // Owns some of the server's tablets on one executor and drives their cores: everything that writes goes through here.
-// Rounds:     What arrived is stepped into the cores; then, for all tablets with output at once: replica states and one
-//             store.Append, one store.Flush per durability, one store.Apply, views published, replies handed back.
+// Rounds:     What arrived is stepped into the cores, of peers and flushes all that has been posted by then; then, for all
+//             tablets with output at once: replica states and one store.Append, one store.Flush per durability, one
+//             store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
 // Place:      shard.cc the door, shard_rounds.cc the rounds, shard_copy.cc copies, shard_split.cc splits,
@@ -243,6 +244,7 @@ class Shard {
 
   // shard_rounds.cc
   void Pump();
+  void PumpSoon();
   void Round(std::vector<Taken>& taken);
   void StoreOutputs(std::vector<Taken>& taken);
   Status StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output);
@@ -261,6 +263,7 @@ class Shard {
   // Other servers (shard_peers.cc).
   PeerLink MakePeerLink();
   void ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now);
+  void ReceiveEarly(const std::function<bool(TabletId)>& wanted);
   void SendToPeers(std::vector<Taken>& taken);
   void AnswerPeers(Taken& taken);
   void OnPeerReply(TabletId tablet, const PeerReply& reply);
@@ -335,6 +338,13 @@ class Shard {
   std::unordered_map<RequestToken, PendingConfirm> confirms_;
   std::unordered_map<RequestToken, std::move_only_function<void(const PeerAnswer&)>> peer_calls_;
   std::unordered_map<RequestToken, PendingCopy> copy_orders_;
+  // For tablets unknown here: a split's child comes to be when its parent hears, in this very message, that the SPLIT is
+  // committed. It takes them at its birth, and answers after the same flush.
+  struct EarlyCall {
+    ServerName from;
+    PeerCall call;
+  };
+  std::vector<EarlyCall> early_;
   PeerLink peer_link_;
   std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
@@ -354,6 +364,7 @@ class Shard {
   TimerId wake_;
   MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires
   bool pumping_ = false;
+  int gathered_ = 0;            // since the last round
   bool pump_posted_ = false;
   bool draining_ = false;
   bool checkpointing_ = false;  // for removed_

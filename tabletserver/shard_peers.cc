@@ -12,7 +12,7 @@ PeerLink Shard::MakePeerLink() {
   PeerLink::Ports ports{ports_.executor, ports_.connector, ports_.peers, ports_.cluster_id, {}, {}, {}};
   ports.on_reply = [this](TabletId tablet, PeerReply reply) { OnPeerReply(tablet, reply); };
   ports.on_restart = [this](const ServerName& peer) { OnPeerRestart(peer); };
-  ports.on_replies_end = [this] { Pump(); };
+  ports.on_replies_end = [this] { PumpSoon(); };
   return {PeerLink::Options{options_.self, options_.incarnation}, std::move(ports)};
 }
 
@@ -22,20 +22,25 @@ void Shard::Receive(ServerName from, Incarnation incarnation, std::vector<PeerCa
   ports_.executor.Post([this, from = std::move(from), incarnation, calls = std::move(calls)]() mutable {
     const MonotonicTime now = ports_.executor.Now();
     peer_link_.Hear(from, incarnation);
-    std::vector<PeerCall> unknown;
     for (PeerCall& call : calls) {
       if (Find(call.tablet) == nullptr) {
-        unknown.push_back(std::move(call));
+        early_.push_back({from, std::move(call)});
       } else {
         ReceiveOne(from, std::move(call), now);
       }
     }
-    Pump();
-    if (unknown.empty()) return;
-    // A split's child comes to be when its parent hears, in this very message, that the SPLIT is committed.
-    for (PeerCall& call : unknown) ReceiveOne(from, std::move(call), now);
-    Pump();
+    PumpSoon();
   });
+}
+
+void Shard::ReceiveEarly(const std::function<bool(TabletId)>& wanted) {
+  for (EarlyCall& early : std::exchange(early_, {})) {
+    if (wanted(early.call.tablet)) {
+      ReceiveOne(early.from, std::move(early.call), ports_.executor.Now());
+    } else {
+      early_.push_back(std::move(early));
+    }
+  }
 }
 
 void Shard::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now) {
@@ -156,7 +161,7 @@ void Shard::ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTim
     confirms_.emplace(token, PendingConfirm{deadline, loop, std::move(done)});
     tablet->core->Step(tabletserver::ConfirmLeadership{token, ports_.executor.Now()});
     Touch(tablet);
-    Pump();
+    PumpSoon();
   });
 }
 

@@ -10,6 +10,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int kRoundsPerTurn = 8;
+constexpr int kGatheredMax = 16;  // messages and the like; of peers' up to some 256 KB each
 
 // Leaves anything that is to be purged one day.
 bool AnyExpires(const ApplyBatch& batch) {
@@ -23,6 +24,7 @@ bool AnyExpires(const ApplyBatch& batch) {
 void Shard::Pump() {
   if (pumping_) return;  // the round under way goes on until nothing is left
   pumping_ = true;
+  gathered_ = 0;
   std::vector<Taken> taken;
   for (int rounds = 0; !dirty_.empty() && rounds < kRoundsPerTurn; ++rounds) {
     taken.clear();
@@ -37,13 +39,20 @@ void Shard::Pump() {
   }
   pumping_ = false;
   // A replay may take long: what else has arrived for this shard comes in between.
-  if (!dirty_.empty() && !std::exchange(pump_posted_, true)) {
-    ports_.executor.Post([this] {
-      pump_posted_ = false;
-      Pump();
-    });
-  }
+  if (!dirty_.empty()) PumpSoon();
   SignalIdle();
+}
+
+// After what else has arrived by now, so that all of it shares rounds and a flush; but one transaction takes no more than some MB.
+void Shard::PumpSoon() {
+  if (++gathered_ >= kGatheredMax) Pump();
+  if (std::exchange(pump_posted_, true)) return;
+  ports_.executor.Post([this] {
+    pump_posted_ = false;
+    Pump();
+    ReceiveEarly([](TabletId) { return true; });
+    Pump();
+  });
 }
 
 void Shard::Round(std::vector<Taken>& taken) {
@@ -154,7 +163,7 @@ void Shard::OnFlushed(const std::vector<FlushOrder>& orders, const Status& statu
     }
     Touch(order.tablet);
   }
-  Pump();
+  PumpSoon();
 }
 
 // ---- records --------------------------------------------------------------------------------------------------------
@@ -266,7 +275,8 @@ void Shard::OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply r
   CHECK(!waiting.empty()) << "an order of the master was answered twice";
   if (!tablet->removing && tablet->handle != nullptr && !reply.known) {
     if (reply.dropped && reply.status.ok()) {
-      BeginRemoval(tablet);
+      // Unless it has been made anew while the answer waited for its flush.
+      if (tablet->core->replica().state().tombstone) BeginRemoval(tablet);
     } else if (tablet->core->replica().role() == RoleKind::kAbsent) {
       Unplace(*tablet);  // the configuration that was to make it was refused
     }

@@ -70,6 +70,7 @@ void Shard::GiveBirth(Birth& birth) {
   if (view->role == RoleKind::kAbsent) BeginRemoval(birth.child);  // dropped before it was born
   // Before the child's first messages leave, so that these bring its followers the entries too.
   for (AdmitWrite& write : parent.core->TakeParked()) child.core->Step(std::move(write));
+  ReceiveEarly([&child](TabletId id) { return id == child.id; });
   Touch(birth.child);
   // Its followers are born when they hear that the split is applied: soon.
   for (const int ms : {10, 30, 60}) Nudge(birth.child, std::chrono::milliseconds(ms));

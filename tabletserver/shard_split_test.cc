@@ -234,6 +234,21 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   }
 }
 
+// A write of the child's half that comes with the split waits for two flushes of a majority, that of SPLIT and its own: the
+// followers' child is stored with its first entries.
+TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsBirth) {
+  Lead({"ts-1", "ts-2", "ts-3"});
+  ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
+  for (const char* server : {"ts-1", "ts-2", "ts-3"}) at(server).disk.SetLatency(20ms, 20ms);
+  const MonotonicTime begun = world_.Now();
+  AskSplit("ts-1", 1, "m", kChild, [](const auto&) {});
+  scheduler_.RunFor(1ms);
+  const Asked put = Ask("ts-1", 7, 1, {PutOf("p", "2")}, 0, idl::WriteLevel::MAJORITY);
+  ASSERT_TRUE(Until([&] { return put->has_value(); }, 5s));
+  EXPECT_EQ((*put)->header.code, Code::OK);
+  EXPECT_LE(world_.Now() - begun, 50ms) << "two flushes of 20 ms, and a few messages of 1 ms";
+}
+
 // PROTOCOL 13, at every moment of it: nothing that was acknowledged is lost, and both halves are led again.
 TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
   const char* given = std::getenv("EBLA_SEED");

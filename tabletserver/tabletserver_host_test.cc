@@ -458,6 +458,27 @@ TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   EXPECT_TRUE(Until([&] { return drop() == Code::OK; }));
 }
 
+// The answer to a drop that came twice waits for its flush; by then the tablet is here again, in a later epoch.
+TEST_F(TabletServerTest, ADropThatComesTwiceLeavesWhatIsMadeMeanwhile) {
+  ASSERT_EQ(Drop(100, 1).results.at(0).status.code, Code::OK);
+  ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
+  disk_.SetLatency(20ms, 20ms);
+  idl::DropRequest again;
+  again.header = ControlTo();
+  again.tablets.emplace_back();
+  again.tablets[0].tabletId = 100;
+  again.tablets[0].epoch = 2;
+  std::optional<idl::DropReply> dropped;
+  server_->control_service()->drop([&](const idl::DropReply& reply) { dropped = reply; }, again);
+  scheduler_.RunFor(5ms);
+  ASSERT_FALSE(dropped);
+  MakeTablet(100, "", "", 3);
+  ASSERT_TRUE(Until([&] { return dropped.has_value(); }));
+  disk_.SetLatency(0ms, 0ms);
+  scheduler_.RunFor(5s);
+  EXPECT_EQ(Put("k", "v").header.code, Code::OK);
+}
+
 TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
   disk_.SetStalled(true);
   auto write = std::make_shared<std::optional<idl::WriteReply>>();

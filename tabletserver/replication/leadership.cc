@@ -259,7 +259,8 @@ void Leadership::Confirm(RequestToken token, MonotonicTime) {
     return;
   }
   if (round_open_) {
-    (Planted(PlantedBug::confirm_joins_round) ? confirming_ : waiting_).push_back(token);
+    const bool joins = round_due_ || Planted(PlantedBug::confirm_joins_round);
+    (joins ? confirming_ : waiting_).push_back(token);
     return;
   }
   ++round_;

@@ -12,7 +12,7 @@
 #include "tests/bench/report.h"
 #include "tests/integration/test_cluster.h"
 
-DEFINE_int32(pause_actions, 40, "pauses: how many splits of each size, and how many transfers.");
+DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
 DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
 
