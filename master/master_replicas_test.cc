@@ -388,7 +388,9 @@ TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) 
     WaitServing();
   }
   for (const auto& [other, same] : before) {
-    if (other != id) EXPECT_EQ(cluster().Tablets().at(other), same);
+    if (other != id) {
+      EXPECT_EQ(cluster().Tablets().at(other), same);
+    }
   }
 }
 
@@ -595,7 +597,9 @@ TEST_F(MasterTransferTest, WhatAServerLedWhoseDiskIsFullIsHandedToOthers) {
   EXPECT_EQ(moved, of_old) << "each handed over once, the others left alone";
   ASSERT_EQ(cluster().Create("new", {"b", "d", "f", "h"}, Replicas(3)).header.code, idl::Code::OK);
   for (const auto& [id, info] : cluster().Tablets()) {
-    if (!before.contains(id)) EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains(full.name())));
+    if (!before.contains(id)) {
+      EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains(full.name())));
+    }
   }
   // With room again it may lead, and keeps what it is given.
   full.disk_full = false;
