@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <deque>
 #include <mutex>
 
 namespace ebla::bench {
@@ -45,7 +46,7 @@ struct OpenLoop::State {
   int64_t number = 0;  // the pacer's
   std::mutex mutex;    // guards what follows
   std::condition_variable changed;
-  std::vector<Operation> operations;  // by when they were due
+  std::deque<Operation> operations;  // by when they were due; growing must not stop the clock, so nothing is ever moved
   size_t under_way = 0;
 };
 
