@@ -119,6 +119,20 @@ GroupFixture::~GroupFixture() {
   }
 }
 
+class GroupFixture::WatchedStore final : public MemoryStore {
+ public:
+  WatchedStore(MemoryDisk& disk, Executor& executor, const std::function<void()>& before_truncation)
+      : MemoryStore(disk, executor), before_truncation_(before_truncation) {}
+
+  Status TruncateLog(TabletId tablet, Lsn below) override {
+    before_truncation_();
+    return MemoryStore::TruncateLog(tablet, below);
+  }
+
+ private:
+  const std::function<void()>& before_truncation_;
+};
+
 void GroupFixture::Start(const std::string& name) {
   std::unique_ptr<Member>& slot = members_[name];
   if (slot == nullptr) {
@@ -129,7 +143,7 @@ void GroupFixture::Start(const std::string& name) {
   Member& member = *slot;
   member.life = std::make_shared<bool>(true);
   member.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
-  member.store = std::make_unique<MemoryStore>(member.disk, *member.executor);
+  member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, before_truncation_);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
   TabletServerOptions options = options_;

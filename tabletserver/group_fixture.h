@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -127,11 +128,13 @@ class GroupFixture : public ::testing::Test {
   bool addresses_told_ = true;  // by the master, with each heartbeat's answer
   bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
+  std::function<void()> before_truncation_ = [] {};  // of a piece of a log, on any of the servers
 
  private:
   class Channel;
   class Connector;
   class Master;
+  class WatchedStore;
   rpc::Dispatcher* Reach(const std::string& from, const rpc::Endpoint& to);
 
   std::unique_ptr<coordination::SimCoordinator> admin_;

@@ -370,38 +370,6 @@ void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> don
   });
 }
 
-void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
-  ports_.executor.Post([this, covered] {
-    Pump();  // a log with entries that are yet to be stored is left as it is
-    TakeCovered(covered);
-    for (const auto& [id, lsn] : covered) {
-      const auto tablet = Find(id);
-      if (tablet == nullptr || tablet->removing || tablet->background_work || !lsn) continue;
-      // Of an earlier life of this replica, dropped and made anew since that checkpoint.
-      if (lsn > tablet->core->applied_state().applied.lsn) continue;
-      if (Status status = TruncateLog(*tablet, lsn.Next()); !status.ok()) {
-        LOG(WARNING) << "cannot truncate the log of tablet " << id << ": " << status;
-        return;  // the next checkpoint tries again
-      }
-    }
-  });
-}
-
-// Recovery needs nothing below `recoverable`; replicas that are behind may, but not for ever: then they are copied.
-Status Shard::TruncateLog(Tablet& tablet, Lsn recoverable) {
-  const ReplicaCore& replica = tablet.core->replica();
-  if (replica.store_behind()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
-  Lsn below = recoverable;
-  if (const Lsn needed = replica.NeededFrom(); needed < recoverable) {
-    EBLA_ASSIGN(const Lsn kept, KeptFrom(ports_.store, tablet.id, {needed, replica.last_appended().lsn}, options_.log_kept));
-    below = std::min(recoverable, kept);
-  }
-  EBLA_TRY(ports_.store.TruncateLog(tablet.id, below));
-  EBLA_ASSIGN(const std::vector<LogEntry> first, ports_.store.ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
-  tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});
-  return Status::Ok();
-}
-
 void Shard::OnTick() {
   const MonotonicTime now = ports_.executor.Now();
   for (const auto& [id, tablet] : tablets_) {

@@ -18,6 +18,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -230,7 +231,6 @@ class Shard {
   };
   void OnCall(WriteCall call, MonotonicTime now, Room room);
   void OnTick();
-  Status TruncateLog(Tablet& tablet, Lsn recoverable);
   std::shared_ptr<Tablet> Find(TabletId tablet) const;
   std::shared_ptr<Tablet> FindOrMake(TabletId tablet);
   void MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema schema);
@@ -318,6 +318,17 @@ class Shard {
   void CheckpointCopy(const std::shared_ptr<Tablet>& tablet, uint64_t copy);
   void AbandonCopies(const std::shared_ptr<Tablet>& tablet);
 
+  // What a checkpoint makes of the logs (shard_logs.cc).
+  struct Truncation {
+    std::weak_ptr<Tablet> tablet;
+    Lsn recoverable;  // a start needs nothing below it
+    Lsn next, below;  // what is still to go; none: yet to be found
+  };
+  void ContinueTruncations();
+  void StopTruncations(const std::shared_ptr<Tablet>& tablet);
+  Result<bool> TruncateSome(const Tablet& tablet, Truncation& truncation);
+  Status BeginTruncation(const Tablet& tablet, Truncation& truncation);
+
   // What a drop leaves behind (shard_removal.cc).
   void BeginRemoval(const std::shared_ptr<Tablet>& tablet);
   void ContinueRemovals();
@@ -346,6 +357,8 @@ class Shard {
   };
   std::vector<EarlyCall> early_;
   PeerLink peer_link_;
+  std::deque<Truncation> truncations_;                // a slice is to come if there are any
+  uint64_t truncated_piece_ = 256;                    // entries at once, by how long the last took
   std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done

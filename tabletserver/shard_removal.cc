@@ -29,16 +29,15 @@ void Shard::ContinueRemovals() {
     tablet->background_work = true;
     ports_.background.Post([this, tablet] {
       Status status = ports_.store.TruncateRange(tablet->table, tablet->placed_range);
+      if (status.ok()) status = ports_.store.ForgetReplica(tablet->id);
       ports_.executor.Post([this, tablet, status = std::move(status)] { OnTruncated(tablet, status); });
     });
   }
   if (!removed_.empty() && !checkpointing_) CheckpointRemovals();
 }
 
-void Shard::OnTruncated(const std::shared_ptr<Tablet>& tablet, const Status& truncated) {
+void Shard::OnTruncated(const std::shared_ptr<Tablet>& tablet, const Status& status) {
   tablet->background_work = false;
-  Status status = truncated;
-  if (status.ok()) status = ports_.store.ForgetReplica(tablet->id);
   if (!status.ok()) {
     LOG_EVERY_N(WARNING, 100) << "cannot remove what is left of tablet " << tablet->id << ", trying again: " << status;
     return;  // the next tick

@@ -58,7 +58,7 @@ class MemoryDisk {
   std::unique_ptr<State> state_;
 };
 
-class MemoryStore final : public TabletStore {
+class MemoryStore : public TabletStore {
  public:
   // `executor` runs what takes time. One store at a time on a disk.
   MemoryStore(MemoryDisk& disk, Executor& executor);
