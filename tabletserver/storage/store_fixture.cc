@@ -37,7 +37,9 @@ class MemoryUnderTest final : public StoreUnderTest {
 
 std::set<std::string> FilesOf(const std::string& directory) {
   std::set<std::string> names;
-  for (const auto& entry : std::filesystem::directory_iterator(directory)) names.insert(entry.path().filename());
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.is_regular_file()) names.insert(entry.path().filename());
+  }
   return names;
 }
 

@@ -88,9 +88,18 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 }
 
 void WtStore::Parts::Watch() {
+  if (reserve.last().free_bytes < 4 * options.disk_reserve_bytes) removal.FreeAll();
   reserve.Check();
   ReadCounters();
+  if (!freeing) FreeRemoved();
   options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
+}
+
+void WtStore::Parts::FreeRemoved() {
+  const std::optional<Duration> next = removal.FreeSome();
+  freeing = next.has_value();
+  if (!next) return;
+  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { FreeRemoved(); }); });
 }
 
 void WtStore::Parts::ReadCounters() {

@@ -5,6 +5,7 @@
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
+//             <directory>/removed/   log files whose space is being given back (slow_removal.h)
 //             the rest               WiredTiger's: oplog, replica_state, pending (logged); applied, window and
 //                                    data_<table id> (unlogged). row_encoding.h and log_entry.cc give the rows' bytes.
 // Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails
@@ -45,7 +46,8 @@ struct WtStoreOptions {
   Executor* flusher = nullptr;
   // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;
-  // Looks at the disk and makes or gives back the ballast; another thread, as a disk fills fastest during a checkpoint.
+  // Looks at the disk, makes or gives back the ballast, and gives back what removed log files took; another thread, as a
+  // disk fills fastest during a checkpoint.
   Executor* watcher = nullptr;
 };
 

@@ -242,6 +242,45 @@ TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
   end.set_value();
 }
 
+TEST_F(WtStoreTest, TheSpaceOfRemovedLogFilesIsGivenBackLater) {
+  WtStoreOptions options = Options();
+  const std::string first = "WiredTigerLog.0000000001";
+  const std::string held = options.directory + "/removed/" + first;
+  const auto eventually = [](const std::function<bool()>& done) {
+    for (int i = 0; i < 3000 && !done(); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    return done();
+  };
+  options.disk_check_period = std::chrono::hours(1);
+  auto store = MustOpen(options);
+  for (uint64_t lsn = 1; lsn <= 400; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(10'000, 'v'))})).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store).has_value());
+  ASSERT_TRUE(eventually([&] { return !std::filesystem::exists(options.directory + "/" + first); }));
+  EXPECT_TRUE(std::filesystem::exists(held));
+  store.reset();
+  EXPECT_TRUE(std::filesystem::exists(held)) << "a stop does not wait for it";
+  options.disk_check_period = std::chrono::milliseconds(10);
+  store = MustOpen(options);
+  EXPECT_FALSE(std::filesystem::exists(held));
+  EXPECT_EQ(store->ReadLog(kTablet, Lsn{1}, Lsn{UINT64_MAX}, 1 << 30)->size(), 400u);
+  for (uint64_t lsn = 401; lsn <= 800; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(10'000, 'v'))})).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store).has_value());
+  const auto links = [&] {
+    std::map<std::string, uintmax_t> links;
+    for (const auto& file : std::filesystem::directory_iterator(options.directory + "/removed")) {
+      links[file.path().filename()] = std::filesystem::hard_link_count(file.path());
+    }
+    return links;
+  };
+  EXPECT_TRUE(eventually([&] {
+    const auto all = links();
+    return all.size() == 1 && all.begin()->second == 2;
+  })) << ::testing::PrintToString(links());
+}
+
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
   WtStoreOptions options = Options();
   options.sessions_max = 60;
