@@ -21,8 +21,9 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     executor_.After(options_.look_every, [self = shared_from_this()] { self->Look(); });
     if (running_) return;
     const int64_t logged = store_.LogBytesSinceCheckpoint();
-    const bool due = executor_.Now() - last_ >= options_.period && logged > 0;
-    if (due || logged >= options_.log_bytes) Run();
+    const double part = finished() == 0 ? options_.first_part : 1;
+    const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
+    if (due || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
   }
   void Stop() { stopped_ = true; }
   void Now(std::move_only_function<void(Status)> done) {

@@ -20,6 +20,9 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
+    // The first comes after this part of both: servers that are started together, and replicas that log the same, should
+    // not keep their disks busy together.
+    double first_part = 1;
     Duration look_every = std::chrono::seconds(1);
     std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor
   };

@@ -82,6 +82,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
   options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
   options.server.build_version = process::BuildVersion();
+  options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_), *background_,
                         *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors), delivery_.get(),
