@@ -11,11 +11,9 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr Duration kDrainPatience = std::chrono::seconds(3);
-// Of threads with much to do that nobody waits for. A tenth of a busy processor is left to them.
-constexpr int kNice = 10;
 
-std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name, int nice = 0) {
-  auto loop = std::make_unique<rpc::EventLoop>(name, nice);
+std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name) {
+  auto loop = std::make_unique<rpc::EventLoop>(name);
   loop->Start();
   return loop;
 }
@@ -52,7 +50,7 @@ Status ServerProcess::Open(ServerProcessOptions& options) {
 
 Status ServerProcess::OpenStore(ServerProcessOptions& options) {
   flusher_ = StartLoop("flusher");
-  checkpoints_ = StartLoop("checkpoint", kNice);
+  checkpoints_ = StartLoop("checkpoint");
   watcher_ = StartLoop("disk-watch");
   options.store.directory = options.data_dir + "/store";
   options.store.flusher = flusher_.get();
@@ -68,7 +66,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");
-  compaction_ = StartLoop("compaction", kNice);
+  compaction_ = StartLoop("compaction");
   control_ = StartLoop("control");
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
   std::vector<rpc::Connector*> shard_connectors;

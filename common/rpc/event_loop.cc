@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
-#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +39,7 @@ uint64_t Seed() {
 
 }  // namespace
 
-EventLoop::EventLoop(std::string name, int nice) : name_(std::move(name)), nice_(nice), base_(NewBase()) {
+EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()) {
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   PCHECK(wake_fd_ >= 0) << "eventfd";
   const auto nothing = [](evutil_socket_t, short, void*) {};
@@ -63,8 +62,6 @@ void EventLoop::Start() {
   CHECK(!thread_.joinable()) << "loop " << name_ << " was started twice";
   thread_ = std::thread([this] {
     pthread_setname_np(pthread_self(), name_.substr(0, 15).c_str());
-    // Linux keeps it per thread; 0 is the calling one.
-    if (nice_ != 0 && setpriority(PRIO_PROCESS, 0, nice_) != 0) PLOG(WARNING) << "loop " << name_ << " cannot give way";
     thread_id_.store(std::this_thread::get_id());
     Run();
   });

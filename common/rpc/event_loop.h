@@ -28,9 +28,8 @@ namespace ebla::rpc {
 
 class EventLoop final : public Executor {
  public:
-  // `name` becomes the thread's (15 bytes are kept). Tasks posted before Start() wait for it. `nice`: how far it gives way
-  // to the process's other threads when processors are scarce, as of setpriority(2).
-  explicit EventLoop(std::string name, int nice = 0);
+  // `name` becomes the thread's (15 bytes are kept). Tasks posted before Start() wait for it.
+  explicit EventLoop(std::string name);
   ~EventLoop() override;  // Stop()
   EventLoop(const EventLoop&) = delete;
   EventLoop& operator=(const EventLoop&) = delete;
@@ -79,7 +78,6 @@ class EventLoop final : public Executor {
   void ArmWakeup(MonotonicTime when);
 
   const std::string name_;
-  const int nice_;
   event_base* const base_;
   int wake_fd_ = -1;
   event* wake_event_ = nullptr;
