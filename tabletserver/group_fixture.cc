@@ -124,9 +124,9 @@ class GroupFixture::WatchedStore final : public MemoryStore {
   WatchedStore(MemoryDisk& disk, Executor& executor, const std::function<void()>& before_truncation)
       : MemoryStore(disk, executor), before_truncation_(before_truncation) {}
 
-  Status TruncateLog(TabletId tablet, Lsn below) override {
+  Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override {
     before_truncation_();
-    return MemoryStore::TruncateLog(tablet, below);
+    return MemoryStore::TruncateLog(tablet, from, below);
   }
 
  private:

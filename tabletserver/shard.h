@@ -18,7 +18,6 @@
 #pragma once
 
 #include <atomic>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -72,6 +71,8 @@ struct ShardOptions {
   size_t queue_items_max = 16'384;
   size_t queue_bytes_max = 128 << 20;
   size_t awaiting_max = 16'384;                    // reads that wait for an entry to be applied
+  // For so long at a stretch logs are truncated; zero: a piece at a time.
+  Duration truncation_slice = std::chrono::milliseconds(1);
   Duration tick = std::chrono::milliseconds(100);
   Incarnation incarnation;
   bool machine_crashed = false;                    // under the process before this one
@@ -325,7 +326,7 @@ class Shard {
     Lsn next, below;  // what is still to go; none: yet to be found
   };
   void ContinueTruncations();
-  void StopTruncations(const std::shared_ptr<Tablet>& tablet);
+  void StopTruncation(TabletId tablet);
   Result<bool> TruncateSome(const Tablet& tablet, Truncation& truncation);
   Status BeginTruncation(const Tablet& tablet, Truncation& truncation);
 
@@ -357,7 +358,8 @@ class Shard {
   };
   std::vector<EarlyCall> early_;
   PeerLink peer_link_;
-  std::deque<Truncation> truncations_;                // a slice is to come if there are any
+  std::map<TabletId, Truncation> truncations_;        // a slice is to come if there are any
+  bool truncations_late_ = false;                     // a checkpoint has come while the one before it had some left
   uint64_t truncated_piece_ = 256;                    // entries at once, by how long the last took
   std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated

@@ -194,7 +194,7 @@ void Shard::ContinuePreparations() {
     const bool read = !tablet->handle->RetiredViewsGone();
     if (tablet->background_work || tablet->removing || read || !Covered(*tablet) || !KeepsPlace(tablet)) continue;
     tablet->background_work = true;
-    StopTruncations(tablet);
+    StopTruncation(tablet->id);
     tablet->handle->RaiseAppliedBound(tablet->preparing->base->applied.applied);
     tablet->handle->may_expire.store(true, std::memory_order_relaxed);
     ports_.background.Post([this, tablet, copy = *tablet->preparing, range = tablet->placed_range] {

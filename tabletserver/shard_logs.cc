@@ -10,10 +10,9 @@
 namespace ebla::tabletserver {
 namespace {
 
-// A sixth of the shard's time at the most.
-constexpr Duration kTruncationSlice = std::chrono::milliseconds(1);
 constexpr Duration kTruncationPause = std::chrono::milliseconds(5);
-constexpr uint64_t kPieceMin = 16;  // entries
+constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next checkpoint was faster
+constexpr uint64_t kPieceMin = 64;                             // entries: some pages, not to touch each more than twice
 constexpr uint64_t kPieceMax = 1 << 16;
 
 }  // namespace
@@ -23,12 +22,13 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
     Pump();
     TakeCovered(covered);
     const bool under_way = !truncations_.empty();
+    truncations_late_ = under_way;
     for (const auto& [id, lsn] : covered) {
       const auto tablet = Find(id);
       if (tablet == nullptr || tablet->removing || tablet->background_work || !lsn) continue;
       // Of an earlier life of this replica, dropped and made anew since that checkpoint.
       if (lsn > tablet->core->applied_state().applied.lsn) continue;
-      truncations_.push_back({.tablet = tablet, .recoverable = lsn.Next()});
+      truncations_[id] = {.tablet = tablet, .recoverable = lsn.Next()};
     }
     if (!under_way) ContinueTruncations();
   });
@@ -36,32 +36,28 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
 
 void Shard::ContinueTruncations() {
   Pump();  // a log with entries that are yet to be stored is left as it is
-  const MonotonicTime end = ports_.executor.Now() + kTruncationSlice;
+  const MonotonicTime end = ports_.executor.Now() + options_.truncation_slice;
   while (!truncations_.empty()) {
-    if (ports_.executor.Now() >= end) {
-      ports_.executor.After(kTruncationPause, [this] { ContinueTruncations(); });
-      return;
-    }
-    const auto tablet = truncations_.front().tablet.lock();
+    const auto one = truncations_.begin();
+    const auto tablet = one->second.tablet.lock();
     bool more = false;
     if (tablet != nullptr && !tablet->removing && !tablet->background_work) {
-      const Result<bool> truncated = TruncateSome(*tablet, truncations_.front());
-      if (!truncated) {
-        LOG(WARNING) << "cannot truncate the log of tablet " << tablet->id << ": " << truncated.error();
-        truncations_.clear();  // the next checkpoint tries again
-        return;
-      }
-      more = *truncated;
+      const Result<bool> truncated = TruncateSome(*tablet, one->second);
+      // The next checkpoint tries again.
+      if (!truncated) LOG(WARNING) << "cannot truncate the log of tablet " << tablet->id << ": " << truncated.error();
+      more = truncated.value_or(false);
     }
-    if (!more) truncations_.pop_front();
+    if (!more) truncations_.erase(one);
+    if (!truncations_.empty() && ports_.executor.Now() >= end) {
+      ports_.executor.After(truncations_late_ ? kLatePause : kTruncationPause, [this] { ContinueTruncations(); });
+      return;
+    }
   }
 }
 
 // The log that a copy begins with may be where the old one was to be cut.
-void Shard::StopTruncations(const std::shared_ptr<Tablet>& tablet) {
-  for (Truncation& one : truncations_) {
-    if (one.tablet.lock() == tablet) one.tablet.reset();
-  }
+void Shard::StopTruncation(TabletId tablet) {
+  if (const auto one = truncations_.find(tablet); one != truncations_.end()) one->second.tablet.reset();
 }
 
 // Whether there is more. The pieces go from the log's old end on: a crash between two leaves no gap.
@@ -71,11 +67,12 @@ Result<bool> Shard::TruncateSome(const Tablet& tablet, Truncation& truncation) {
     return truncation.next < truncation.below;
   }
   const MonotonicTime begun = ports_.executor.Now();
-  truncation.next = std::min(truncation.below, Lsn{truncation.next.value + truncated_piece_});
-  EBLA_TRY(ports_.store.TruncateLog(tablet.id, truncation.next));
+  const Lsn from = truncation.next;
+  truncation.next = std::min(truncation.below, Lsn{from.value + truncated_piece_});
+  EBLA_TRY(ports_.store.TruncateLog(tablet.id, from, truncation.next));
   const Duration took = ports_.executor.Now() - begun;
-  if (took > kTruncationSlice / 2) truncated_piece_ = std::max(truncated_piece_ / 2, kPieceMin);
-  if (took < kTruncationSlice / 8) truncated_piece_ = std::min(truncated_piece_ * 2, kPieceMax);
+  if (took > options_.truncation_slice / 2) truncated_piece_ = std::max(truncated_piece_ / 2, kPieceMin);
+  if (took < options_.truncation_slice / 8) truncated_piece_ = std::min(truncated_piece_ * 2, kPieceMax);
   return truncation.next < truncation.below;
 }
 

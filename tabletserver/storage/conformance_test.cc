@@ -123,8 +123,8 @@ TEST_P(StoreTest, TheLogIsTruncatedBelowACheckpoint) {
   const auto held = CheckpointNow(store());
   ASSERT_TRUE(held);
   ASSERT_EQ(held->at(kTablet), Lsn{5});
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{5}).ok());
-  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{1}).ok());  // again, and less: nothing happens
+  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{5}).ok());
+  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{1}).ok());  // again, and less: nothing happens
   EXPECT_EQ(DumpLog(store(), kTablet), "1.5");
   Write(6, {Put("k6", "v")});
   ASSERT_TRUE(FlushNow(store()).ok());
@@ -877,7 +877,7 @@ class Story {
       const auto held = CheckpointNow(**store);
       ASSERT_TRUE(held);
       ASSERT_EQ(held->contains(kTablet) ? held->at(kTablet) : Lsn{}, applied_);
-      ASSERT_TRUE((**store).TruncateLog(kTablet, Lsn{applied_.value / 2}).ok());
+      ASSERT_TRUE((**store).TruncateLog(kTablet, Lsn{0}, Lsn{applied_.value / 2}).ok());
     }
   }
   void Truncate() {

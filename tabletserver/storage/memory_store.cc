@@ -377,12 +377,13 @@ Status MemoryStore::ForgetUndone(TabletId tablet, Version version) {
   return {};
 }
 
-Status MemoryStore::TruncateLog(TabletId tablet, Lsn below) {
+Status MemoryStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
   const auto held = life_->disk.checkpoint.applied.find(tablet);
   const auto& log = life_->disk.logged.logs[tablet];
   if (log.empty() || below <= log.begin()->first) return {};
+  CHECK(from <= log.begin()->first) << "tablet " << tablet << ": there is log before " << from;
   CHECK(held != life_->disk.checkpoint.applied.end() && below <= held->second.applied.lsn.Next())
       << "tablet " << tablet << ": the last checkpoint still needs log below " << below;
   life_->disk.Log([tablet, below](LoggedImage& image) {

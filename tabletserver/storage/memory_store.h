@@ -73,7 +73,7 @@ class MemoryStore : public TabletStore {
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
-  Status TruncateLog(TabletId tablet, Lsn below) override;
+  Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override;
 
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
   Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,

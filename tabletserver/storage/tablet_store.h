@@ -235,8 +235,9 @@ class TabletStore {
   virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;
   // Removes entries from `from` on, one by one, last first (a divergent suffix; never what was applied).
   virtual Status RemoveSuffix(TabletId tablet, Lsn from) = 0;
-  // Forgets entries below `below`; the caller knows that no checkpoint, voter or learner needs them.
-  virtual Status TruncateLog(TabletId tablet, Lsn below) = 0;
+  // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter or
+  // learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
+  virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
   // ---- what was undone (PROTOCOL 22) -------------------------------------------------------------------------------
   // Keeps entries outside the tablet's data, before they leave its log or without ever being in one: nothing but

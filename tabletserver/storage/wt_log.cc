@@ -123,11 +123,11 @@ Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) {
 }
 
 // Nothing is ever inserted below the truncation point, so here a range truncation is safe.
-Status WtStore::TruncateLog(TabletId tablet, Lsn below) {
-  if (below.value <= 1) return {};
+Status WtStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) {
+  if (below <= from || below.value <= 1) return {};
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   const int error =
-      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, Lsn{below.value - 1}));
+      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, from), LogKey(tablet, Lsn{below.value - 1}));
   return parts_->connection->Check(error, "truncating the log");
 }
 

@@ -90,6 +90,7 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   options.shard.window.window_ms = ports.shape.window_ms;
   options.shard.window.bytes_max = ports.shape.window_bytes;
   options.shard.log_kept.entries_max = ports.shape.log_entries_kept_max;
+  if (ports.shape.slow_truncations) options.shard.truncation_slice = Duration(0);
   options.shard.copy.chunk_records = ports.shape.copy_chunk_records;
   options.copy_bytes_per_second = [&shape = ports.shape] { return shape.copy_bytes_per_second; };
   options.build_version = "simulated";

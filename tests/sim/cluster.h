@@ -80,6 +80,7 @@ struct Shape {
   int64_t window_ms = 600'000;               // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
   uint64_t log_entries_kept_max = 1'000'000;
+  bool slow_truncations = false;             // of logs: other things happen in between
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreLie lie = StoreLie::kNone;

@@ -51,9 +51,9 @@ class LyingStore final : public TabletStore {
     watch_.Removed(server_, tablet, from);
     return store_->RemoveSuffix(tablet, from);
   }
-  Status TruncateLog(TabletId tablet, Lsn below) override {
+  Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override {
     watch_.Truncated(server_, tablet, below);
-    return store_->TruncateLog(tablet, below);
+    return store_->TruncateLog(tablet, from, below);
   }
   Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override {
     EBLA_TRY(store_->KeepUndone(tablet, table, entries));

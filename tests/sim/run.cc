@@ -101,6 +101,7 @@ class Run {
     if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
     constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
     shape.log_entries_kept_max = kKept[scheduler_.Random(kKept.size())];
+    shape.slow_truncations = shape.log_entries_kept_max == kKept[0];
     if (scheduler_.Random(2) == 0) {  // copies take their time
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
       shape.copy_bytes_per_second = (workload_.large ? kCopyOfLargeLeast : 8'000) << scheduler_.Random(6);
