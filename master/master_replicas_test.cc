@@ -539,6 +539,28 @@ TEST_F(MasterTransferTest, ATargetThatDoesNotComeLevelLeavesThePrimaryInPlace) {
   EXPECT_TRUE(cluster().RunUntil([&] { return AllLed(); })) << "what the mute one led has others to lead it by now";
 }
 
+TEST_F(MasterTransferTest, WritesAreRefusedForNoLongerThanItTakes) {
+  Begin({});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const idl::TabletInfo before = Tablet();
+  FakeServer& primary = cluster().server(IndexOf(before.primary));
+  cluster().Cut(IndexOf(before.primary), IndexOf(before.voters.at(1)));
+  EXPECT_EQ(Transfer("", before.voters.at(1), 3'000).header.code, idl::Code::UNAVAILABLE);
+  const std::vector<int64_t> told = std::exchange(primary.patience_told[before.tabletId], {});
+  ASSERT_GE(told.size(), 3u);
+  EXPECT_EQ(told[0], 25);
+  for (size_t i = 1; i < told.size(); ++i) EXPECT_EQ(told[i], std::min<int64_t>(2 * told[i - 1], 1'000));
+  cluster().Mend();
+  cluster().scheduler().RunFor(10s);
+  ASSERT_EQ(Transfer("", before.voters.at(1)).header.code, idl::Code::OK);
+  WaitServing();
+  ASSERT_EQ(Transfer("", before.primary).header.code, idl::Code::OK);
+  WaitServing();
+  ASSERT_EQ(Transfer("", before.voters.at(1)).header.code, idl::Code::OK);
+  EXPECT_EQ(primary.patience_told[before.tabletId].back(), 25) << "which is forgotten by then";
+}
+
 TEST_F(MasterTransferTest, PrimariesAreSpreadAgainAfterAFailover) {
   Begin({.balance = true});
   std::vector<std::string> points;

@@ -15,8 +15,10 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerLaneMax = 16;
-// Writes wait while a primary brings its successor level: not for long.
-constexpr int64_t kTransferPatienceMs = 1'000;
+// A primary refuses writes for so long at the most while it brings its heir level: little at first, and twice as much each
+// time that was not enough.
+constexpr int64_t kHandoverFirstMs = 25;
+constexpr int64_t kHandoverMaxMs = 1'000;
 
 bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
   return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
@@ -326,7 +328,8 @@ void TabletSteward::StartHandovers(const ServerName& server, std::vector<Handove
     order.tabletId = static_cast<int64_t>(handover.tablet.value);
     order.epoch = static_cast<int64_t>(handover.epoch.value);
     order.target = handover.to;
-    order.patienceMs = kTransferPatienceMs;
+    const int doublings = std::min(notes_[handover.tablet].handovers_failed, 10);
+    order.patienceMs = std::min(kHandoverMaxMs, kHandoverFirstMs << doublings);
     orders.push_back(std::move(order));
   }
   ++lanes_[server].running;
@@ -351,9 +354,11 @@ void TabletSteward::OnReleased(const ServerName& server, const std::vector<Hando
       item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
     }
     if (!item.status.ok()) {
+      ++notes_[handover.tablet].handovers_failed;
       TakeResult(item);
       continue;
     }
+    notes_[handover.tablet].handovers_failed = 0;
     item.title = Title::kReleased;
     item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
                      Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};

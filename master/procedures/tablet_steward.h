@@ -88,6 +88,7 @@ class TabletSteward {
   struct Note {
     bool busy = false;  // in a round, a batch or a change
     int failures = 0;
+    int handovers_failed = 0;  // in a row
     TimerId retry;
     Epoch fence_floor;
     // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.

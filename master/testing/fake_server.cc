@@ -411,6 +411,7 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
 void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) {
   cob(ForEachOrder<idl::TransferReply>(request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
     result.known = replica != nullptr;
+    patience_told[order.tabletId].push_back(order.patienceMs);
     FakeServer* target = peers_.find(order.target);
     if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
       result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
