@@ -360,6 +360,7 @@ class Shard {
   PeerLink peer_link_;
   std::map<TabletId, Truncation> truncations_;        // a slice is to come if there are any
   bool truncations_late_ = false;                     // a checkpoint has come while the one before it had some left
+  TabletId truncated_last_;                           // of them
   uint64_t truncated_piece_ = 256;                    // entries at once, by how long the last took
   std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
   std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated

@@ -36,9 +36,12 @@ void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
 
 void Shard::ContinueTruncations() {
   Pump();  // a log with entries that are yet to be stored is left as it is
-  const MonotonicTime end = ports_.executor.Now() + options_.truncation_slice;
+  const MonotonicTime begun = ports_.executor.Now();
   while (!truncations_.empty()) {
-    const auto one = truncations_.begin();
+    // Round and round: where there is always more to do, nobody is always the last.
+    auto one = truncations_.lower_bound(truncated_last_);
+    if (one == truncations_.end()) one = truncations_.begin();
+    truncated_last_ = one->first;
     const auto tablet = one->second.tablet.lock();
     bool more = false;
     if (tablet != nullptr && !tablet->removing && !tablet->background_work) {
@@ -48,8 +51,10 @@ void Shard::ContinueTruncations() {
       more = truncated.value_or(false);
     }
     if (!more) truncations_.erase(one);
-    if (!truncations_.empty() && ports_.executor.Now() >= end) {
-      ports_.executor.After(truncations_late_ ? kLatePause : kTruncationPause, [this] { ContinueTruncations(); });
+    const Duration took = ports_.executor.Now() - begun;
+    if (!truncations_.empty() && took >= options_.truncation_slice) {
+      const Duration pause = std::max(took, truncations_late_ ? kLatePause : kTruncationPause);
+      ports_.executor.After(pause, [this] { ContinueTruncations(); });
       return;
     }
   }

@@ -16,9 +16,10 @@ namespace {
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerLaneMax = 16;
 // A primary refuses writes for so long at the most while it brings its heir level: little at first, and twice as much each
-// time that was not enough.
+// time that was not enough for this heir; half as often once it was.
 constexpr int64_t kHandoverFirstMs = 25;
 constexpr int64_t kHandoverMaxMs = 1'000;
+constexpr int kDoublingsMax = 6;
 
 bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
   return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
@@ -328,8 +329,8 @@ void TabletSteward::StartHandovers(const ServerName& server, std::vector<Handove
     order.tabletId = static_cast<int64_t>(handover.tablet.value);
     order.epoch = static_cast<int64_t>(handover.epoch.value);
     order.target = handover.to;
-    const int doublings = std::min(notes_[handover.tablet].handovers_failed, 10);
-    order.patienceMs = std::min(kHandoverMaxMs, kHandoverFirstMs << doublings);
+    const auto slow = slow_heirs_.find(handover.to);
+    order.patienceMs = std::min(kHandoverMaxMs, kHandoverFirstMs << (slow == slow_heirs_.end() ? 0 : slow->second));
     orders.push_back(std::move(order));
   }
   ++lanes_[server].running;
@@ -354,11 +355,15 @@ void TabletSteward::OnReleased(const ServerName& server, const std::vector<Hando
       item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
     }
     if (!item.status.ok()) {
-      ++notes_[handover.tablet].handovers_failed;
+      if (item.status.code() == Code::kUnavailable && results) {
+        int& failed = slow_heirs_[handover.to];
+        failed = std::min(failed + 1, kDoublingsMax);
+      }
       TakeResult(item);
       continue;
     }
-    notes_[handover.tablet].handovers_failed = 0;
+    const auto slow = slow_heirs_.find(handover.to);
+    if (slow != slow_heirs_.end() && (slow->second /= 2) == 0) slow_heirs_.erase(slow);
     item.title = Title::kReleased;
     item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
                      Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};

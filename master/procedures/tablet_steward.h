@@ -88,7 +88,6 @@ class TabletSteward {
   struct Note {
     bool busy = false;  // in a round, a batch or a change
     int failures = 0;
-    int handovers_failed = 0;  // in a row
     TimerId retry;
     Epoch fence_floor;
     // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.
@@ -144,6 +143,7 @@ class TabletSteward {
 
   const Context context_;
   const OnChange on_change_;
+  std::map<ServerName, int> slow_heirs_;  // to whom hand-overs were given up: how often, halved by each that succeeds
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
   std::map<TabletId, Told> told_;  // transfers and recoveries that somebody waits for

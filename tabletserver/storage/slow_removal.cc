@@ -1,5 +1,6 @@
 #include "tabletserver/storage/slow_removal.h"
 
+#include <fcntl.h>
 #include <glog/logging.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -36,42 +37,63 @@ SlowRemoval::SlowRemoval(const std::string& directory) : directory_(directory), 
   fs::remove_all(removed_, error);
 }
 
+SlowRemoval::~SlowRemoval() {
+  std::error_code error;
+  fs::remove_all(removed_, error);
+}
+
 void SlowRemoval::Hold() {
   const std::lock_guard lock(mutex_);
   if (!works_) return;
   if (mkdir(removed_.c_str(), 0755) != 0 && errno != EEXIST) {
-    LOG_EVERY_N(WARNING, 100) << "cannot make " << removed_ << ": " << std::strerror(errno);
+    PLOG(WARNING) << "cannot make " << removed_;
     return;
   }
   for (const std::string& name : Names(directory_, kLogFile)) {
-    if (link((directory_ + "/" + name).c_str(), (removed_ + "/" + name).c_str()) == 0) continue;
-    if (errno == EEXIST || errno == ENOENT) continue;  // held since an earlier checkpoint; gone meanwhile
-    LOG(WARNING) << "the space of removed log files is freed at once: no hard link to " << directory_ << "/" << name
-                 << ": " << std::strerror(errno);
-    works_ = false;
+    const std::string held = removed_ + "/" + name;
+    struct stat file {};
+    if (link((directory_ + "/" + name).c_str(), held.c_str()) == 0) {
+      if (lstat(held.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink > 1) continue;
+      unlink(held.c_str());
+      errno = ENOTSUP;  // it does not count names
+    } else if (errno == EEXIST || errno == ENOENT) {
+      continue;  // held since an earlier checkpoint; gone meanwhile
+    }
+    works_ = errno == ENOSPC || errno == EDQUOT || errno == EIO;
+    PLOG(WARNING) << "the space of removed log files is freed at once: no hard link to " << directory_ << "/" << name;
     return;
   }
+}
+
+std::optional<SlowRemoval::Removed> SlowRemoval::OpenRemoved(const std::string& name) const {
+  struct stat file {};
+  if (lstat((directory_ + "/" + name).c_str(), &file) == 0 || errno != ENOENT) return std::nullopt;
+  const int fd = open((removed_ + "/" + name).c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return std::nullopt;
+  if (fstat(fd, &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink == 1) return Removed{fd, file.st_size};
+  close(fd);
+  return std::nullopt;
 }
 
 std::optional<Duration> SlowRemoval::FreeSome() {
   const std::lock_guard lock(mutex_);
   int64_t left = 0;
-  std::string path;  // to shorten, of so many bytes
-  int64_t bytes = 0;
+  bool freed = false;
   for (const std::string& name : Names(removed_, kLogFile)) {
-    struct stat file {};
-    const std::string one = removed_ + "/" + name;
-    if (stat(one.c_str(), &file) != 0 || file.st_nlink > 1) continue;  // in use
-    left += file.st_size;
-    if (!path.empty()) continue;
-    path = one;
-    bytes = file.st_size;
+    const std::optional<Removed> file = OpenRemoved(name);
+    if (!file) continue;
+    left += file->bytes;
+    if (!freed) {
+      const std::string path = removed_ + "/" + name;
+      const bool last = file->bytes <= kPieceBytes;
+      freed = (last ? unlink(path.c_str()) : ftruncate(file->fd, file->bytes - kPieceBytes)) == 0;
+      if (!freed) {
+        LOG_EVERY_N(WARNING, 100) << "cannot shorten " << path << ": " << std::strerror(errno);
+      }
+    }
+    close(file->fd);
   }
-  if (path.empty()) return std::nullopt;
-  const int64_t piece = std::min(bytes, kPieceBytes);
-  if (piece == bytes ? unlink(path.c_str()) != 0 : truncate(path.c_str(), bytes - piece) != 0) {
-    LOG_EVERY_N(WARNING, 100) << "cannot shorten " << path << ": " << std::strerror(errno);
-  }
+  if (!freed) return std::nullopt;
   const int64_t rate = std::max(kBytesPerSecond, left / kSecondsMax);
   return std::chrono::microseconds(1'000'000 * kPieceBytes / rate);
 }

@@ -4,8 +4,9 @@
 // second when a checkpoint makes a dozen of them superfluous. How:     a hard link in <directory>/removed keeps the
 // blocks of a file that WiredTiger unlinks; then the file is
 //          shortened there from its end on. (RocksDB does so with its own: SstFileManager's bytes_max_delete_chunk.)
-// Crash:   nothing in <directory>/removed is ever needed; a start clears it away.
-// Errors:  where the filesystem has no hard links, log files go at once, as they did; the log says so.
+// Safety:  a file is shortened only when it has no other name and nothing stands where it stood.
+// Crash:   nothing in <directory>/removed is ever needed; a start clears it away, and so does an end.
+// Errors:  where the filesystem has no hard links, log files go at once; the log says so.
 // Threads: any; one mutex, held while the filesystem works.
 #pragma once
 
@@ -24,16 +25,26 @@ class SlowRemoval {
 
   // Before the database in `directory` is opened.
   explicit SlowRemoval(const std::string& directory);
+  ~SlowRemoval();  // after the database has been closed
+  SlowRemoval(const SlowRemoval&) = delete;
+  SlowRemoval& operator=(const SlowRemoval&) = delete;
 
   // Keeps the blocks of the log files that there are now. Before each checkpoint: it is what makes them superfluous.
   void Hold();
-  // Frees one piece of what WiredTiger has removed. When to free the next: at 100 MB/s, or faster where that would take
-  // longer than 20 s; none: nothing is left.
+  // Frees one piece of what WiredTiger has removed. When to free the next: at 100 MB/s, or a twentieth of what is left in
+  // a second; none: nothing is left.
   std::optional<Duration> FreeSome();
   // At once: the space is needed.
   void FreeAll();
 
  private:
+  // The size of a file that WiredTiger has removed, open for shortening; none: it is in use, or gone.
+  struct Removed {
+    int fd = -1;
+    int64_t bytes = 0;
+  };
+  std::optional<Removed> OpenRemoved(const std::string& name) const;
+
   const std::string directory_;
   const std::string removed_;
   std::mutex mutex_;

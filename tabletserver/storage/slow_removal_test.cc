@@ -71,18 +71,40 @@ TEST_F(SlowRemovalTest, AllGoesAtOnceWhereTheSpaceIsNeeded) {
   EXPECT_EQ(Bytes(Path("WiredTigerLog.3")), 9 * kMb);
 }
 
-TEST_F(SlowRemovalTest, AStartClearsAway) {
+TEST_F(SlowRemovalTest, WhatMayBeInUseIsLeftAlone) {
+  SlowRemoval removal(directory_.path());
+  Make("WiredTigerLog.1", 9 * kMb);
+  Make("WiredTigerLog.2", 9 * kMb);
+  Make("elsewhere", 9 * kMb);
+  removal.Hold();
+  // Another file stands where the one that is held stood.
+  std::filesystem::remove(Path("WiredTigerLog.1"));
+  Make("WiredTigerLog.1", kMb);
+  // Somebody has put a file elsewhere.
+  std::filesystem::remove(Removed("WiredTigerLog.2"));
+  std::filesystem::remove(Path("WiredTigerLog.2"));
+  std::filesystem::create_symlink(Path("elsewhere"), Removed("WiredTigerLog.2"));
+  EXPECT_EQ(removal.FreeSome(), std::nullopt);
+  EXPECT_EQ(Bytes(Path("WiredTigerLog.1")), kMb);
+  EXPECT_EQ(Bytes(Removed("WiredTigerLog.1")), 9 * kMb);
+  EXPECT_EQ(Bytes(Path("elsewhere")), 9 * kMb);
+}
+
+TEST_F(SlowRemovalTest, AStartAndAnEndClearAway) {
+  Make("WiredTigerLog.1", 9 * kMb);
+  Make("WiredTigerLog.2", 9 * kMb);
   {
     SlowRemoval removal(directory_.path());
-    Make("WiredTigerLog.1", 9 * kMb);
-    Make("WiredTigerLog.2", 9 * kMb);
     removal.Hold();
     std::filesystem::remove(Path("WiredTigerLog.1"));
   }
-  SlowRemoval removal(directory_.path());
   EXPECT_FALSE(std::filesystem::exists(Path("removed")));
   EXPECT_EQ(Bytes(Path("WiredTigerLog.2")), 9 * kMb);
-  EXPECT_EQ(removal.FreeSome(), std::nullopt);
+  std::filesystem::create_directory(Path("removed"));
+  std::filesystem::create_hard_link(Path("WiredTigerLog.2"), Removed("WiredTigerLog.2"));
+  SlowRemoval removal(directory_.path());
+  EXPECT_FALSE(std::filesystem::exists(Path("removed"))) << "of a crash";
+  EXPECT_EQ(Bytes(Path("WiredTigerLog.2")), 9 * kMb);
 }
 
 }  // namespace

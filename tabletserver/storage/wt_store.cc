@@ -20,6 +20,8 @@ namespace {
 constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=4MB,memory_page_max=512KB";
 constexpr char kDataPages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
+constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held back
+
 std::string_view CompressorName(TableCompression compression) {
   switch (compression) {
     case TableCompression::kNone: return "none";
@@ -88,8 +90,12 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 }
 
 void WtStore::Parts::Watch() {
-  if (reserve.last().free_bytes < 4 * options.disk_reserve_bytes) removal.FreeAll();
+  if (reserve.last().free_bytes < std::max(4 * options.disk_reserve_bytes, kLittleSpace)) removal.FreeAll();
   reserve.Check();
+  if (reserve.writes_refused()) {
+    removal.FreeAll();
+    reserve.Check();
+  }
   ReadCounters();
   if (!freeing) FreeRemoved();
   options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
