@@ -12,7 +12,7 @@ namespace {
 
 constexpr Duration kTruncationPause = std::chrono::milliseconds(5);
 constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next checkpoint was faster
-constexpr uint64_t kPieceMin = 64;                             // entries: some pages, not to touch each more than twice
+constexpr uint64_t kPieceMin = 8;                              // entries: each may have hundreds of KB
 constexpr uint64_t kPieceMax = 1 << 16;
 
 }  // namespace
