@@ -95,7 +95,9 @@ Status Shard::BeginTruncation(const Tablet& tablet, Truncation& truncation) {
   EBLA_ASSIGN(const std::vector<LogEntry> oldest, ports_.store.ReadLog(tablet.id, Lsn{1}, Lsn{below.value - 1}, 1));
   EBLA_ASSIGN(const std::vector<LogEntry> first, ports_.store.ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
   tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});
-  if (!oldest.empty()) truncation = {truncation.tablet, truncation.recoverable, oldest.front().version.lsn, below};
+  if (oldest.empty()) return Status::Ok();
+  truncation.next = oldest.front().version.lsn;
+  truncation.below = below;
   return Status::Ok();
 }
 

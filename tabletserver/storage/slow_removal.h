@@ -1,9 +1,9 @@
 // tabletserver/storage/slow_removal.h
 // Gives the space of log files that WiredTiger removes back a few MB at a time. A filesystem mounted with `discard`
 // tells the disk of all that an unlink frees, and every fsync waits behind that: 20 ms for a file of 64 MB, and half a
-// second when a checkpoint makes a dozen of them superfluous. How:     a hard link in <directory>/removed keeps the
-// blocks of a file that WiredTiger unlinks; then the file is
-//          shortened there from its end on. (RocksDB does so with its own: SstFileManager's bytes_max_delete_chunk.)
+// second when a checkpoint makes a dozen of them superfluous.
+// How:     a hard link in <directory>/removed keeps the blocks of a file that WiredTiger unlinks; then it is shortened
+//          there from its end on. (RocksDB does so with its own: SstFileManager's bytes_max_delete_chunk.)
 // Safety:  a file is shortened only when it has no other name and nothing stands where it stood.
 // Crash:   nothing in <directory>/removed is ever needed; a start clears it away, and so does an end.
 // Errors:  where the filesystem has no hard links, log files go at once; the log says so.
@@ -38,7 +38,7 @@ class SlowRemoval {
   void FreeAll();
 
  private:
-  // The size of a file that WiredTiger has removed, open for shortening; none: it is in use, or gone.
+  // A file that WiredTiger has removed, open for shortening; none: it is in use, or gone.
   struct Removed {
     int fd = -1;
     int64_t bytes = 0;

@@ -90,9 +90,9 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 }
 
 void WtStore::Parts::Watch() {
-  if (reserve.last().free_bytes < std::max(4 * options.disk_reserve_bytes, kLittleSpace)) removal.FreeAll();
   reserve.Check();
-  if (reserve.writes_refused()) {
+  // Far above the reserve: nobody is refused for what can be given back.
+  if (reserve.last().free_bytes < std::max(4 * options.disk_reserve_bytes, kLittleSpace)) {
     removal.FreeAll();
     reserve.Check();
   }

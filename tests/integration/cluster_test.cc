@@ -176,16 +176,6 @@ class PartitionTest : public ClusterTest {
     ASSERT_TRUE(cluster_->launcher().Kill(name, SIGCONT).ok());
     stopped_.erase(name);
   }
-  template <class Condition>
-  static bool Within(std::chrono::seconds limit, Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + limit;
-    while (!condition()) {
-      if (std::chrono::steady_clock::now() > end) return false;
-      std::this_thread::sleep_for(50ms);
-    }
-    return true;
-  }
-
   const std::vector<std::string> servers_ = {"ts-1", "ts-2", "ts-3"};
   std::optional<Client> client_;
   std::set<std::string> stopped_;
@@ -207,12 +197,12 @@ TEST_F(PartitionTest, WritesAtAnyAreTakenWithoutTheirPrimaryAndReachIt) {
   EXPECT_TRUE(other) << other.error();
   for (const std::string& name : servers_) GoOn(name);
   for (const char* key : {"alone", "other"}) {
-    EXPECT_TRUE(Within(30s, [&] { return table.Get(key).has_value(); })) << key;
+    EXPECT_TRUE(Eventually([&] { return table.Get(key).has_value(); }, 30s)) << key;
   }
-  EXPECT_TRUE(Within(30s, [&] {
+  EXPECT_TRUE(Eventually([&] {
     const auto kept = client_->ListKept("any");
     return kept && kept->writes.empty() && kept->unheard.empty();
-  }));
+  }, 30s));
 }
 
 TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
@@ -228,16 +218,16 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   for (const std::string& name : servers_) {
     if (name != primary) ASSERT_TRUE(cluster_->launcher().Restart(name).ok());
   }
-  ASSERT_TRUE(Within(30s, [&] { return !PrimaryOf("undone").empty() && PrimaryOf("undone") != primary; }));
+  ASSERT_TRUE(Eventually([&] { return !PrimaryOf("undone").empty() && PrimaryOf("undone") != primary; }, 30s));
   const auto lost = table.Get("k");
   EXPECT_TRUE(!lost && lost.error().code() == Code::kNotFound);
   GoOn(primary);
   std::optional<KeptWrites> kept;
-  ASSERT_TRUE(Within(30s, [&] {
+  ASSERT_TRUE(Eventually([&] {
     auto listed = client_->ListKept("undone");
     if (listed) kept = *std::move(listed);
     return kept && kept->writes.size() == 1;
-  }));
+  }, 30s));
   EXPECT_EQ(kept->writes[0].server, primary);
   EXPECT_EQ(kept->writes[0].effects.at(0).value, "lonely");
   const Shown applied = cluster_->Ebla("conflict apply undone --all");
@@ -245,10 +235,10 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   const auto record = table.Get("k");
   ASSERT_TRUE(record) << record.error();
   EXPECT_EQ(record->value, "lonely");
-  EXPECT_TRUE(Within(10s, [&] {
+  EXPECT_TRUE(Eventually([&] {
     const auto left = client_->ListKept("undone");
     return left && left->writes.empty();
-  }));
+  }, 10s));
 }
 
 TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {

@@ -9,10 +9,10 @@
 #include <memory>
 #include <ostream>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "client/ebla.h"
+#include "common/testing/eventually.h"
 #include "tools/cluster/launcher.h"
 
 namespace ebla::testing {
@@ -32,17 +32,6 @@ struct TestClusterOptions {
   // they start is ended, by ebla-cluster, once the test's process is gone.
   bool shared = false;
 };
-
-// Waits, within a bound, until the condition holds.
-template <class Condition>
-bool Eventually(Condition condition, std::chrono::seconds limit = std::chrono::seconds(60)) {
-  const auto deadline = std::chrono::steady_clock::now() + limit;
-  while (!condition()) {
-    if (std::chrono::steady_clock::now() >= deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-  return true;
-}
 
 // How a command ended, and what it printed on both of its streams.
 struct Shown {
