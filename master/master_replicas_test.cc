@@ -552,7 +552,6 @@ TEST_F(MasterTransferTest, WritesAreRefusedForNoLongerThanItTakes) {
   EXPECT_EQ(told[0], 25);
   for (size_t i = 1; i < told.size(); ++i) EXPECT_EQ(told[i], std::min<int64_t>(2 * told[i - 1], 1'000));
   cluster().Mend();
-  cluster().scheduler().RunFor(10s);
   FakeServer& heir = cluster().server(IndexOf(before.voters.at(1)));
   for (int i = 0; i < 5; ++i) {
     ASSERT_EQ(Transfer("", before.voters.at(1)).header.code, idl::Code::OK);

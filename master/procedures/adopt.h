@@ -25,6 +25,7 @@
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
 #pragma once
 
+#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -62,13 +63,14 @@ class AdoptCluster final : public Procedure {
       : context_(context), without_(std::move(without)), until_(until), on_adopted_(std::move(on_adopted)) {}
   Subject subject() const override { return {.kind = "adopt", .tablet = {}, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
+  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   Result<Change> Next(const Image& image) const;
 
   const Context context_;
   const std::vector<ServerName> without_;
-  const MonotonicTime until_;
+  MonotonicTime until_;
   const std::function<void()> on_adopted_;
 };
 

@@ -55,6 +55,7 @@ void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter w
     executor_.Post([waiter = std::move(waiter)]() mutable { waiter({}); });
     return;
   }
+  found->second.procedure->Prolong(executor_.Now() + patience);
   const uint64_t id = next_waiter_++;
   Waiting& waiting = found->second.waiters[id];
   waiting.waiter = std::move(waiter);

@@ -55,6 +55,8 @@ class Procedure {
   virtual void Step(coordination::Callback<Progress> done) = 0;
   // Poked while that step is under way: where what it waits for has come by another way, it may end here.
   virtual void Poked() {}
+  // Somebody waits for it until then: one that gives up by itself does not do so before.
+  virtual void Prolong(MonotonicTime) {}
 };
 
 class ProcedureRunner {
@@ -72,7 +74,7 @@ class ProcedureRunner {
   void Poke(const std::string& name);
   // All whose names begin so.
   void PokeAll(const std::string& prefix);
-  // A procedure that does not run is over: OK at once.
+  // A procedure that does not run is over: OK at once. One that was begun for somebody less patient goes on.
   void Await(const std::string& name, Duration patience, Waiter waiter);
   size_t size() const { return runs_.size(); }
   // Each that runs, in order of name: since when this master runs it, and what it last waited for (OK: nothing).

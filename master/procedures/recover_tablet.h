@@ -12,6 +12,7 @@
 // Threads:    the master's executor.
 #pragma once
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -55,6 +56,7 @@ class RecoverTablet final : public Procedure {
       : context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)), until_(until) {}
   Subject subject() const override { return {.kind = "recover", .tablet = tablet_, .table = {}, .server = server_}; }
   void Step(coordination::Callback<Progress> done) override;
+  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   bool Decided(const TabletEntry& tablet) const;
@@ -63,7 +65,7 @@ class RecoverTablet final : public Procedure {
   TabletSteward& steward_;
   const TabletId tablet_;
   const ServerName server_;  // whom the operator named; empty: the longest complete log, as the fence finds it
-  const MonotonicTime until_;
+  MonotonicTime until_;
   std::optional<Epoch> began_;  // the catalog's then
   bool decided_ = false;   // the compare-and-set has been seen in the catalog
 };

@@ -15,8 +15,8 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerLaneMax = 16;
-// A primary refuses writes for so long at the most while it brings its heir level: little at first, and twice as much each
-// time that was not enough for this heir; half as often once it was.
+// A primary refuses writes for so long at the most while it brings its heir level: little at first, twice as long each time
+// that was not enough for this heir, and less again each time it was.
 constexpr int64_t kHandoverFirstMs = 25;
 constexpr int64_t kHandoverMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;

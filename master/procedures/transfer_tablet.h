@@ -4,6 +4,7 @@
 // Threads: the master's executor.
 #pragma once
 
+#include <algorithm>
 #include <string>
 
 #include "master/procedures/procedure.h"
@@ -22,13 +23,14 @@ class TransferTablet final : public Procedure {
       : context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)), until_(until) {}
   Subject subject() const override { return {.kind = "transfer", .tablet = tablet_, .table = {}, .server = to_}; }
   void Step(coordination::Callback<Progress> done) override;
+  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   const Context context_;
   TabletSteward& steward_;
   const TabletId tablet_;
   const ServerName to_;
-  const MonotonicTime until_;
+  MonotonicTime until_;
 };
 
 }  // namespace ebla::master
