@@ -2,11 +2,14 @@
 // Clients that come at a set rate, whatever becomes of those before them: an operation's time counts from the moment at
 // which it was due, so that one that waits makes those behind it wait in the figures too.
 // Threads: one of its own starts the operations; their callbacks run on the client's threads. The rest from one thread.
+// What operations waited is told once all are answered: whoever looked through them meanwhile would make others wait.
 #pragma once
 
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "tests/bench/async_load.h"
@@ -20,17 +23,32 @@ struct Window {
   LoopClock::time_point begin, end;
 };
 
+// What the operations of a load waited.
+class Waits {
+ public:
+  struct Operation {
+    LoopClock::time_point due, answered;
+  };
+  // In order of when they were due.
+  explicit Waits(std::deque<Operation> operations) : operations_(std::move(operations)) {}
+
+  // Of the operations that overlap the window.
+  std::vector<std::chrono::microseconds> In(Window window) const;
+  // The longest of them; zero of none.
+  std::chrono::microseconds Longest(Window window) const;
+
+ private:
+  std::deque<Operation> operations_;
+};
+
 class OpenLoop {
  public:
   // An operation that fails ends the benchmark. `start` outlives this.
   OpenLoop(double per_second, const StartOperation& start);
-  // Ends when all that was started is answered.
   ~OpenLoop();
 
-  // Of the operations that overlap the window, once they are all answered.
-  std::vector<std::chrono::microseconds> Waits(Window window) const;
-  // The longest of them; zero of none.
-  std::chrono::microseconds Longest(Window window) const;
+  // Starts no more, and returns when all that was started is answered.
+  Waits End();
 
  private:
   struct State;

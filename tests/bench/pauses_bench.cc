@@ -1,6 +1,6 @@
-// How long clients wait while tablets are split, handed over and moved: five servers, three replicas, half reads and half
-// writes. What the cluster serves to as many clients as like is measured first; then operations come at three tenths of
-// that. Beside each window from before the order to its answer lies one as long in which nothing is done.
+// How long clients wait while tablets are split, handed over and moved: five servers, three replicas, half reads and
+// half writes. What the cluster serves to as many clients as like is measured first; then operations come at three
+// tenths of that. Beside each window from before the order to its answer lies one as long in which nothing is done.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 
@@ -33,7 +33,7 @@ constexpr double kRatePart = 0.3;
 constexpr auto kWarmUp = 1s;    // of a load that is turned to another table
 constexpr auto kQuiet = 400ms;  // before each action
 constexpr auto kBeforeMove = 10s;
-constexpr auto kApart = 20ms;   // between a control window and what follows
+constexpr auto kApart = 20ms;  // between a control window and what follows
 
 std::string Key(int64_t n) {
   char text[40];
@@ -120,11 +120,13 @@ class Bench {
     std::vector<microseconds> during, beside;  // the longest wait of each window
     std::vector<microseconds> lengths;
 
-    void Take(const OpenLoop& load, Window window) {
-      const auto length = window.end - window.begin;
-      during.push_back(load.Longest(window));
-      beside.push_back(load.Longest({window.begin - kApart - length, window.begin - kApart}));
-      lengths.push_back(std::chrono::duration_cast<microseconds>(length));
+    void Take(const Waits& waits, const std::vector<Window>& windows) {
+      for (const Window window : windows) {
+        const auto length = window.end - window.begin;
+        during.push_back(waits.Longest(window));
+        beside.push_back(waits.Longest({window.begin - kApart - length, window.begin - kApart}));
+        lengths.push_back(std::chrono::duration_cast<microseconds>(length));
+      }
     }
   };
 
@@ -137,12 +139,12 @@ class Bench {
     return window;
   }
 
-  void SplitHere(int64_t record, Pauses& pauses, const OpenLoop& load) {
+  Window SplitHere(int64_t record) {
     SetHot(record);
-    pauses.Take(load, Timed([&] {
+    return Timed([&] {
       const auto split = client_->SplitTablet(name_, Key(record));
       return split ? Status() : split.error();
-    }));
+    });
   }
 
   void AddPauses(const std::string& what, const Pauses& pauses) {
@@ -162,11 +164,13 @@ class Bench {
     Pauses pauses;
     for (int done = 0, tables = 0; done < FLAGS_pause_actions; ++tables) {
       MakeTable("small-" + std::to_string(tables), 1024);
-      const OpenLoop load(rate_, start_);
+      OpenLoop load(rate_, start_);
       std::this_thread::sleep_for(kWarmUp);
+      std::vector<Window> splits;
       for (int i = kSplitsPerTable; i > 0 && done < FLAGS_pause_actions; --i, ++done) {
-        SplitHere(records_ * i / (kSplitsPerTable + 1), pauses, load);
+        splits.push_back(SplitHere(records_ * i / (kSplitsPerTable + 1)));
       }
+      pauses.Take(load.End(), splits);
     }
     AddPauses("split of 1 MB", pauses);
     JudgeSplits("split of 1 MB");
@@ -178,13 +182,13 @@ class Bench {
     const auto begun = LoopClock::now();
     MakeTable("large", int64_t{FLAGS_pause_large_mb} * 1024);
     report_.Add(kSuite, what + ": loading", std::chrono::duration<double>(LoopClock::now() - begun).count(), "s");
+    OpenLoop load(rate_, start_);
+    std::this_thread::sleep_for(kWarmUp);
+    const int64_t step = std::max<int64_t>(kHotRecords, records_ / 100);
+    std::vector<Window> splits;
+    for (int i = 1; i <= FLAGS_pause_actions; ++i) splits.push_back(SplitHere(records_ - i * step));
     Pauses pauses;
-    {
-      const OpenLoop load(rate_, start_);
-      std::this_thread::sleep_for(kWarmUp);
-      const int64_t step = std::max<int64_t>(kHotRecords, records_ / 100);
-      for (int i = 1; i <= FLAGS_pause_actions; ++i) SplitHere(records_ - i * step, pauses, load);
-    }
+    pauses.Take(load.End(), splits);
     AddPauses(what, pauses);
     JudgeSplits(what);
   }
@@ -197,16 +201,17 @@ class Bench {
 
   void Transfers() {
     MakeTable("transfers", 1024);
-    Pauses pauses;
-    {
-      const OpenLoop load(rate_, start_);
-      std::this_thread::sleep_for(kWarmUp);
-      for (int i = 0; i < FLAGS_pause_actions; ++i) {
-        const TabletPlace place = PlaceOf(0);
-        const auto next = std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
-        pauses.Take(load, Timed([&] { return client_->TransferTablet(name_, Key(0), next->server); }));
-      }
+    OpenLoop load(rate_, start_);
+    std::this_thread::sleep_for(kWarmUp);
+    std::vector<Window> transfers;
+    for (int i = 0; i < FLAGS_pause_actions; ++i) {
+      const TabletPlace place = PlaceOf(0);
+      const auto next =
+          std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
+      transfers.push_back(Timed([&] { return client_->TransferTablet(name_, Key(0), next->server); }));
     }
+    Pauses pauses;
+    pauses.Take(load.End(), transfers);
     AddPauses("transfer", pauses);
     report_.AtMost(kSuite, "transfer: longest wait, worst", 50);
   }
@@ -221,15 +226,20 @@ class Bench {
       return std::ranges::any_of(place.replicas, [&](const auto& one) { return one.server == name; });
     };
     const auto to = std::ranges::find_if(*servers, [&](const auto& one) { return !has(one.name); });
-    const auto from = std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
-    const OpenLoop load(rate_, start_);
+    const auto from =
+        std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
+    OpenLoop load(rate_, start_);
     std::this_thread::sleep_for(kWarmUp + kBeforeMove);
-    const Window moved = Timed([&] { return client_->MoveTablet(name_, Key(0), {.from = from->server, .to = to->name}); });
-    const Window before{std::max(moved.begin - kApart - (moved.end - moved.begin), moved.begin - kBeforeMove), moved.begin - kApart};
+    const Window moved =
+        Timed([&] { return client_->MoveTablet(name_, Key(0), {.from = from->server, .to = to->name}); });
+    const Window before{std::max(moved.begin - kApart - (moved.end - moved.begin), moved.begin - kBeforeMove),
+                        moved.begin - kApart};
+    const Waits waits = load.End();
     report_.Add(kSuite, "move: length", std::chrono::duration<double>(moved.end - moved.begin).count(), "s");
     for (const auto& [name, part] : {std::pair("p50", 0.5), std::pair("p99", 0.99)}) {
-      report_.Add(kSuite, std::string("foreground ") + name + " during a move", PercentileMs(load.Waits(moved), part), "ms");
-      report_.Add(kSuite, std::string("foreground ") + name + " before it", PercentileMs(load.Waits(before), part), "ms");
+      report_.Add(kSuite, std::string("foreground ") + name + " during a move", PercentileMs(waits.In(moved), part),
+                  "ms");
+      report_.Add(kSuite, std::string("foreground ") + name + " before it", PercentileMs(waits.In(before), part), "ms");
     }
     report_.Ratio(kSuite, "foreground p99 during a move", "foreground p99 before it", 1.5, /*at_most=*/true);
   }
