@@ -2,6 +2,8 @@
 
 #include <glog/logging.h>
 
+#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "tabletserver/tablet/middle_key.h"
@@ -28,19 +30,21 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
   void SizeTurn() {
     if (stopped_) return;
     executor_.After(options_.size_period, [self = shared_from_this()] { self->SizeTurn(); });
-    std::map<TabletId, MiddleKey> middles;
+    const MonotonicTime now = executor_.Now();
+    std::map<TabletId, Estimate> estimates;
+    std::map<TableId, std::vector<Due>> due;
     for (const auto& handle : directory_.snapshot()->All()) {
       const auto view = handle->view();
       if (view == nullptr) continue;
-      const auto size = store_.EstimateSize(handle->table, view->range);
-      if (!size) continue;  // dropped meanwhile, or the store is dead, which others report
-      handle->size_bytes.store(size->bytes, std::memory_order_relaxed);
-      handle->records.store(size->records, std::memory_order_relaxed);
-      MiddleKey& middle = middles.emplace(handle->tablet, std::move(middles_[handle->tablet])).first->second;
-      middle.Add(*size, view->range);
-      handle->middle_key.Store(std::make_shared<const std::string>(middle.Find()));
+      Estimate& last = estimates.emplace(handle->tablet, std::move(estimates_[handle->tablet])).first->second;
+      const Version applied = handle->AppliedBound();
+      const bool changed = last.applied != applied || last.range != view->range;
+      if (!changed && now < last.again) continue;
+      last.idle = changed ? options_.idle_size_period : std::min(2 * last.idle, options_.idle_size_period_max);
+      due[handle->table].push_back({handle, view->range, applied, &last});
     }
-    middles_ = std::move(middles);  // without the tablets that are gone
+    estimates_ = std::move(estimates);  // without the tablets that are gone
+    for (const auto& [table, tablets] : due) EstimateSizes(table, tablets);
   }
 
  private:
@@ -50,6 +54,39 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
     bool met_expiry = false;
     MonotonicTime not_before;
   };
+
+  struct Estimate {
+    std::optional<KeyRange> range;
+    Version applied;
+    Duration idle{};      // from the last one to `again`
+    MonotonicTime again;  // though nothing has changed: what the cache held is compressed once it is on the disk
+    MiddleKey middle;
+  };
+  struct Due {
+    std::shared_ptr<TabletHandle> handle;
+    KeyRange range;
+    Version applied;
+    Estimate* last;
+  };
+
+  // Together, as random rows of a table say something of each of its tablets, and cost a read of the disk each.
+  void EstimateSizes(TableId table, const std::vector<Due>& tablets) {
+    std::vector<KeyRange> ranges;
+    for (const Due& one : tablets) ranges.push_back(one.range);
+    const auto sizes = store_.EstimateSizes(table, ranges);
+    if (!sizes) return;  // dropped meanwhile, or the store is dead, which others report
+    for (size_t i = 0; i < tablets.size(); ++i) {
+      const auto& [handle, range, applied, last] = tablets[i];
+      const TabletStore::RangeSize& size = (*sizes)[i];
+      handle->size_bytes.store(size.bytes, std::memory_order_relaxed);
+      handle->records.store(size.records, std::memory_order_relaxed);
+      last->range = range;
+      last->applied = applied;
+      last->again = executor_.Now() + last->idle;
+      last->middle.Add(size, range);
+      handle->middle_key.Store(std::make_shared<const std::string>(last->middle.Find()));
+    }
+  }
 
   void Forget(const std::vector<std::shared_ptr<TabletHandle>>& present) {
     if (passes_.size() <= present.size()) return;
@@ -125,7 +162,7 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
   bool stopped_ = false;
   TabletId last_;
   std::map<TabletId, Pass> passes_;
-  std::map<TabletId, MiddleKey> middles_;
+  std::map<TabletId, Estimate> estimates_;
 };
 
 Caretaker::Caretaker(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<Shard*> shards,

@@ -25,7 +25,9 @@ class Caretaker {
     Duration turn = std::chrono::milliseconds(50);        // between chunks: the throttle
     size_t chunk_records = 1000;                           // looked at in a turn
     Duration between_passes = std::chrono::seconds(10);   // over one tablet
-    Duration size_period = std::chrono::seconds(10);      // between two estimates of everything
+    Duration size_period = std::chrono::seconds(10);      // between two estimates of what has changed
+    Duration idle_size_period = std::chrono::minutes(1);  // of what has not; twice as long each time
+    Duration idle_size_period_max = std::chrono::hours(1);
     Duration deletes_kept = std::chrono::hours(24);        // in last_write_wins tables; as the shards'
   };
 

@@ -498,19 +498,22 @@ Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
   return {};
 }
 
-Result<TabletStore::RangeSize> MemoryStore::EstimateSize(TableId table, const KeyRange& range) {
-  RangeSize size;
-  RowSample sample;
-  EBLA_TRY(Scan(table, {.range = range}, [&](std::string_view key, const StoredRecord& record) {
-    if (!record.tombstone) ++size.records;
-    const auto bytes = static_cast<int64_t>(key.size() + record.value.size());
-    size.bytes += bytes;
-    sample.Add(key, bytes);
-    return true;
-  }));
-  size.sample = sample.Take();
-  size.whole = true;
-  return size;
+Result<std::vector<TabletStore::RangeSize>> MemoryStore::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
+  std::vector<RangeSize> sizes;
+  for (const KeyRange& range : ranges) {
+    RangeSize& size = sizes.emplace_back();
+    RowSample sample;
+    EBLA_TRY(Scan(table, {.range = range}, [&](std::string_view key, const StoredRecord& record) {
+      if (!record.tombstone) ++size.records;
+      const auto bytes = static_cast<int64_t>(key.size() + record.value.size());
+      size.bytes += bytes;
+      sample.Add(key, bytes);
+      return true;
+    }));
+    size.sample = sample.Take();
+    size.whole = true;
+  }
+  return sizes;
 }
 
 Status MemoryStore::ForgetReplica(TabletId tablet) {

@@ -90,7 +90,7 @@ class MemoryStore : public TabletStore {
   Status TruncateRange(TableId table, const KeyRange& range) override;
   Status ReplaceInterval(TableId table, const KeyRange& interval,
                          std::span<const std::pair<std::string, StoredRecord>> records) override;
-  Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override;
+  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override;
 
   Status ForgetReplica(TabletId tablet) override;
   Result<std::vector<RecoveredReplica>> Recover() override;

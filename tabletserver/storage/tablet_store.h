@@ -273,7 +273,8 @@ class TabletStore {
   virtual Status ReplaceInterval(TableId table, const KeyRange& interval,
                                  std::span<const std::pair<std::string, StoredRecord>> records) = 0;
   // Bytes on disk and in cache, and records, of a range. Exact for about a thousand records and fewer; beyond that an
-  // estimate from a few hundred random records of the table (wt_ranges.cc says how far off it may be).
+  // estimate from a few hundred random records of the table, the same for all the ranges that are asked about at once
+  // (wt_ranges.cc says how far off it may be).
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;
@@ -281,7 +282,12 @@ class TabletStore {
     std::vector<SampledRow> sample = {};
     bool whole = false;
   };
-  virtual Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) = 0;
+  // In the order of the ranges.
+  virtual Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) = 0;
+  Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) {
+    EBLA_ASSIGN(std::vector<RangeSize> sizes, EstimateSizes(table, {&range, 1}));
+    return std::move(sizes.front());
+  }
 
   // ---- replicas ----------------------------------------------------------------------------------------------------
   // Forgets applied state, window and log of a dropped replica; its ReplicaState (a tombstone by then) stays.

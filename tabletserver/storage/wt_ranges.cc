@@ -1,5 +1,7 @@
 // Whole ranges of WtStore's records: truncation, replacement, and estimates of size.
 #include <algorithm>
+#include <iterator>
+#include <numeric>
 
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wt_parts.h"
@@ -71,30 +73,19 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
   return count.all ? 0 : error;
 }
 
-struct Sample {
-  int64_t rows = 0, bytes = 0;                // of the table
-  int64_t inside_bytes = 0;                   // of the range
-  std::vector<SampledRow> inside;
-};
-
-int TakeSample(WtSession& session, TableId table, const KeyRange& range, int64_t rows, Sample& sample) {
-  sample = {};
+int TakeSample(WtSession& session, TableId table, size_t rows, std::vector<SampledRow>& sample) {
+  sample.clear();
   OwnCursor random;
   if (const int error = random.Open(session, DataTableUri(table), "next_random=true")) return error;
   WtCursor cursor(random.get());
-  while (sample.rows < rows) {
+  while (sample.size() < rows) {
     const int error = cursor.Next();
     if (error == WT_NOTFOUND) return 0;
     std::string_view key, row;
     if (error != 0) return error;
     if (const int error = cursor.GetKey(&key)) return error;
     if (const int error = cursor.GetValue(&row)) return error;
-    const auto bytes = static_cast<int64_t>(key.size() + row.size());
-    ++sample.rows;
-    sample.bytes += bytes;
-    if (!range.Contains(key)) continue;
-    sample.inside_bytes += bytes;
-    sample.inside.emplace_back(key.substr(0, kSampledKeyBytesMax), bytes);
+    sample.emplace_back(key, static_cast<int64_t>(key.size() + row.size()));
   }
   return 0;
 }
@@ -116,6 +107,26 @@ int TableBytes(WtSession& session, TableId table, int64_t& bytes) {
   const int64_t disk = read(WT_STAT_DSRC_BLOCK_SIZE) - read(WT_STAT_DSRC_BLOCK_REUSE_BYTES);
   bytes = std::max(disk, read(WT_STAT_DSRC_CACHE_BYTES_INUSE));
   return 0;
+}
+
+int64_t BytesOf(const std::vector<SampledRow>& rows) {
+  return std::accumulate(rows.begin(), rows.end(), int64_t{0},
+                         [](int64_t bytes, const SampledRow& row) { return bytes + row.second; });
+}
+
+// To what was counted, which is the least that it can be.
+void AddEstimate(const std::vector<SampledRow>& sample, int64_t table_bytes, const KeyRange& range,
+                 TabletStore::RangeSize& size) {
+  std::ranges::copy_if(sample, std::back_inserter(size.sample),
+                       [&range](const SampledRow& row) { return range.Contains(row.first); });
+  if (size.sample.empty()) return;
+  const auto inside = static_cast<double>(BytesOf(size.sample));
+  const double bytes = inside / static_cast<double>(BytesOf(sample)) * static_cast<double>(table_bytes);
+  const double row = inside / static_cast<double>(size.sample.size());
+  size.bytes = std::max(size.bytes, static_cast<int64_t>(bytes));
+  size.records = std::max(size.records, static_cast<int64_t>(bytes / row));
+  // A row is met as often as any other: its bytes stand for those of the rows about it.
+  for (SampledRow& one : size.sample) one.first.resize(std::min(one.first.size(), kSampledKeyBytesMax));
 }
 
 }  // namespace
@@ -168,38 +179,37 @@ Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
   return {};
 }
 
-// How far off: the share of the table's rows that lies in the range is taken from 400 random rows, so its standard
+// How far off: the share of the table's rows that lies in a range is taken from 400 random rows, so its standard
 // error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%), and WiredTiger's random descent
-// favours rows of emptier pages. Timed deletes count as records here. Bytes are those on disk: compressed, and without what is still only in the cache when
-// that is the smaller part. Records are bytes over the sample's mean row, so too few by the compression's factor.
-Result<TabletStore::RangeSize> WtStore::EstimateSize(TableId table, const KeyRange& range) {
+// favours rows of emptier pages. Timed deletes count as records here. Bytes are those on disk: compressed, and without
+// what is still only in the cache when that is the smaller part. Records are bytes over the sample's mean row, so too
+// few by the compression's factor.
+Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
   constexpr int64_t kExactRows = 1000;
-  constexpr int64_t kSampleRows = 400;
-  if (range.Empty()) return RangeSize{};
+  constexpr size_t kSampleRows = 400;
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
-  RowCount count;
-  const int counted = RunRead([&] { return CountRows(*session, table, range, kExactRows, count); });
-  EBLA_TRY(parts_->CheckTable(counted, table, "estimating a size"));
-  const int64_t counted_records = count.rows - count.tombstones;
-  if (count.all) {
-    return RangeSize{.bytes = count.bytes, .records = counted_records, .sample = count.sample.Take(), .whole = true};
+  std::vector<RangeSize> sizes(ranges.size());
+  bool whole = true;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (ranges[i].Empty()) continue;
+    RowCount count;
+    const int counted = RunRead([&] { return CountRows(*session, table, ranges[i], kExactRows, count); });
+    EBLA_TRY(parts_->CheckTable(counted, table, "estimating a size"));
+    sizes[i] = {.bytes = count.bytes, .records = count.rows - count.tombstones, .whole = count.all};
+    if (count.all) sizes[i].sample = count.sample.Take();
+    whole = whole && count.all;
   }
-  Sample sample;
-  const int sampled = RunRead([&] { return TakeSample(*session, table, range, kSampleRows, sample); });
+  if (whole) return sizes;
+  std::vector<SampledRow> sample;
+  const int sampled = RunRead([&] { return TakeSample(*session, table, kSampleRows, sample); });
   EBLA_TRY(parts_->CheckTable(sampled, table, "estimating a size"));
   int64_t table_bytes = 0;
   const int measured = RunRead([&] { return TableBytes(*session, table, table_bytes); });
   EBLA_TRY(parts_->CheckTable(measured, table, "estimating a size"));
-  RangeSize size{.bytes = count.bytes, .records = counted_records};  // at least what was counted
-  if (sample.inside.empty()) return size;
-  const double share = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.bytes);
-  const double bytes = share * static_cast<double>(table_bytes);
-  const double row = static_cast<double>(sample.inside_bytes) / static_cast<double>(sample.inside.size());
-  size.bytes = std::max(size.bytes, static_cast<int64_t>(bytes));
-  size.records = std::max(size.records, static_cast<int64_t>(bytes / row));
-  // A row is met as often as any other: its bytes stand for those of the rows about it.
-  size.sample = std::move(sample.inside);
-  return size;
+  for (size_t i = 0; i < ranges.size(); ++i) {
+    if (!sizes[i].whole && !ranges[i].Empty()) AddEstimate(sample, table_bytes, ranges[i], sizes[i]);
+  }
+  return sizes;
 }
 
 }  // namespace ebla::tabletserver

@@ -107,8 +107,8 @@ class LyingStore final : public TabletStore {
                          std::span<const std::pair<std::string, StoredRecord>> records) override {
     return store_->ReplaceInterval(table, interval, records);
   }
-  Result<RangeSize> EstimateSize(TableId table, const KeyRange& range) override {
-    return store_->EstimateSize(table, range);
+  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
+    return store_->EstimateSizes(table, ranges);
   }
   Status ForgetReplica(TabletId tablet) override {
     watch_.Forgets(server_, tablet);
