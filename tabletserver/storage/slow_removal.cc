@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <filesystem>
 #include <vector>
@@ -19,6 +20,7 @@ namespace fs = std::filesystem;
 constexpr char kLogFile[] = "WiredTigerLog.";
 constexpr int64_t kBytesPerSecond = 100'000'000;
 constexpr int64_t kSecondsMax = 20;
+constexpr int kRest = 9;  // times as long as a piece took: who waits for the disk has most of it
 
 // The names of the directory's files that begin with `prefix`; none of a directory that cannot be read.
 std::vector<std::string> Names(const std::string& directory, std::string_view prefix) {
@@ -79,6 +81,7 @@ std::optional<Duration> SlowRemoval::FreeSome() {
   const std::lock_guard lock(mutex_);
   int64_t left = 0;
   bool freed = false;
+  std::chrono::steady_clock::duration took{};
   for (const std::string& name : Names(removed_, kLogFile)) {
     const std::optional<Removed> file = OpenRemoved(name);
     if (!file) continue;
@@ -86,7 +89,9 @@ std::optional<Duration> SlowRemoval::FreeSome() {
     if (!freed) {
       const std::string path = removed_ + "/" + name;
       const bool last = file->bytes <= kPieceBytes;
+      const auto begun = std::chrono::steady_clock::now();
       freed = (last ? unlink(path.c_str()) : ftruncate(file->fd, file->bytes - kPieceBytes)) == 0;
+      took = std::chrono::steady_clock::now() - begun;
       if (!freed) {
         LOG_EVERY_N(WARNING, 100) << "cannot shorten " << path << ": " << std::strerror(errno);
       }
@@ -95,7 +100,7 @@ std::optional<Duration> SlowRemoval::FreeSome() {
   }
   if (!freed) return std::nullopt;
   const int64_t rate = std::max(kBytesPerSecond, left / kSecondsMax);
-  return std::chrono::microseconds(1'000'000 * kPieceBytes / rate);
+  return std::max<Duration>(std::chrono::microseconds(1'000'000 * kPieceBytes / rate), kRest * took);
 }
 
 void SlowRemoval::FreeAll() {

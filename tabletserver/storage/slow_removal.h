@@ -1,7 +1,7 @@
 // tabletserver/storage/slow_removal.h
 // Gives the space of log files that WiredTiger removes back a few MB at a time. A filesystem mounted with `discard`
 // tells the disk of all that an unlink frees, and every fsync waits behind that: 20 ms for a file of 64 MB, and half a
-// second when a checkpoint makes a dozen of them superfluous.
+// second when a checkpoint makes a dozen of them superfluous; at times it is ten times slower at it.
 // How:     a hard link in <directory>/removed keeps the blocks of a file that WiredTiger unlinks; then it is shortened
 //          there from its end on. (RocksDB does so with its own: SstFileManager's bytes_max_delete_chunk.)
 // Safety:  a file is shortened only when it has no other name and nothing stands where it stood.
@@ -32,7 +32,7 @@ class SlowRemoval {
   // Keeps the blocks of the log files that there are now. Before each checkpoint: it is what makes them superfluous.
   void Hold();
   // Frees one piece of what WiredTiger has removed. When to free the next: at 100 MB/s, or a twentieth of what is left in
-  // a second; none: nothing is left.
+  // a second, but after nine times as long as this one took; none: nothing is left.
   std::optional<Duration> FreeSome();
   // At once: the space is needed.
   void FreeAll();

@@ -14,6 +14,7 @@
 
 DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
+DEFINE_int32(pause_settle_seconds, 70, "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
 DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
 
 namespace ebla::bench {
@@ -182,6 +183,7 @@ class Bench {
     const auto begun = LoopClock::now();
     MakeTable("large", int64_t{FLAGS_pause_large_mb} * 1024);
     report_.Add(kSuite, what + ": loading", std::chrono::duration<double>(LoopClock::now() - begun).count(), "s");
+    std::this_thread::sleep_for(std::chrono::seconds(FLAGS_pause_settle_seconds));
     OpenLoop load(rate_, start_);
     std::this_thread::sleep_for(kWarmUp);
     const int64_t step = std::max<int64_t>(kHotRecords, records_ / 100);
