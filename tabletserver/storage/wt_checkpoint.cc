@@ -25,7 +25,7 @@ Result<TabletStore::CheckpointResult> WtStore::Parts::TakeCheckpoint() {
   }
   const int64_t log_bytes_before = log_bytes.load();
   WT_SESSION* const raw = session->get();
-  removal.Hold();
+  recycler.Hold();
   EBLA_TRY(connection->Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
   // And it counts from here, as it has finished.
   log_bytes_checkpoint = log_bytes_before;

@@ -1,10 +1,17 @@
 // Kill -9 at random moments, with room on the disk and without.
+#include <fcntl.h>
 #include <glog/logging.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstring>
+#include <filesystem>
 #include <fstream>
+#include <iterator>
+#include <map>
 #include <random>
 #include <thread>
 
@@ -13,6 +20,57 @@
 
 namespace ebla::tabletserver::testing {
 namespace {
+
+// What becomes of the files of a store's log, told by their inodes; each is held open, so that no inode is another file's later.
+class LogFiles {
+ public:
+  explicit LogFiles(const std::string& directory) : directory_(directory) {}
+  ~LogFiles() {
+    for (const auto& [inode, seen] : seen_) close(seen.fd);
+  }
+
+  void Look() {
+    std::error_code gone;  // meanwhile
+    for (std::filesystem::directory_iterator at(directory_, gone), end; !gone && at != end; at.increment(gone)) {
+      const std::string name = at->path().filename();
+      if (!name.starts_with("WiredTigerLog.")) continue;
+      const int fd = open(at->path().c_str(), O_RDONLY | O_CLOEXEC);
+      struct stat file {};
+      if (fd < 0 || fstat(fd, &file) != 0) continue;
+      const auto [one, first] = seen_.try_emplace(file.st_ino, Seen{fd, name});
+      if (first) continue;
+      close(fd);
+      if (std::exchange(one->second.name, name) != name) ++used_again_;
+    }
+  }
+  size_t used_again() const { return used_again_; }
+  // "" where all that is prepared is zeros behind the header, "none" of none, or what is not.
+  std::string Prepared() const {
+    std::string answer = "none";
+    std::error_code gone;  // meanwhile
+    for (std::filesystem::directory_iterator at(directory_, gone), end; !gone && at != end; at.increment(gone)) {
+      const auto& entry = *at;
+      const std::string name = entry.path().filename();
+      if (!name.starts_with("WiredTigerPreplog.2")) continue;
+      std::ifstream file(entry.path());
+      const std::string content{std::istreambuf_iterator<char>(file), {}};
+      const bool zeroed = content.size() == 1 << 20 && content.find_first_not_of('\0', 128) == std::string::npos;
+      if (!std::filesystem::exists(entry.path())) continue;  // in use by now
+      if (!zeroed) return name;
+      answer.clear();
+    }
+    return answer;
+  }
+
+ private:
+  struct Seen {
+    int fd;
+    std::string name;
+  };
+  const std::string directory_;
+  std::map<ino_t, Seen> seen_;
+  size_t used_again_ = 0;
+};
 
 class WtCrashTest : public ::testing::TestWithParam<FlushMode> {
  protected:
@@ -54,6 +112,30 @@ TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
   }
   EXPECT_EQ(CheckAfterCrash(*MustOpen(options), options, {}), "");
   EXPECT_GT(acknowledged, 200u);
+}
+
+// Files of the log that were used before, and zeroed since: nothing of what was in them comes back.
+TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
+  std::mt19937_64 random(TestSeed());
+  CrashChildOptions options;
+  options.directory = directory / "store";
+  options.mode = GetParam();
+  options.value_bytes = 4000;
+  for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 2); ++round) {
+    CrashChild child(options);
+    LogFiles files(options.directory);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (files.used_again() < 3 && std::chrono::steady_clock::now() < limit) {
+      ASSERT_TRUE(child.ReadAcknowledgements(1 + random() % 100));
+      files.Look();
+      ASSERT_THAT(files.Prepared(), ::testing::AnyOf("", "none"));
+    }
+    EXPECT_GE(files.used_again(), 3u);
+    child.Kill();
+    EXPECT_THAT(files.Prepared(), ::testing::AnyOf("", "none"));
+    ASSERT_EQ(CheckAfterCrash(*MustOpen(options), options, child.acknowledged()), "") << "round " << round;
+    EXPECT_EQ(files.Prepared(), "none") << "the next life begins without";
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, WtCrashTest, ::testing::Values(FlushMode::kSync, FlushMode::kInterval),

@@ -15,7 +15,7 @@
 #include <optional>
 
 #include "tabletserver/storage/disk_reserve.h"
-#include "tabletserver/storage/slow_removal.h"
+#include "tabletserver/storage/log_recycler.h"
 #include "tabletserver/storage/store_directory.h"
 #include "tabletserver/storage/wt_connection.h"
 #include "tabletserver/storage/wt_flusher.h"
@@ -49,14 +49,14 @@ struct WtStore::Parts {
   explicit Parts(WtStoreOptions given, StoreDirectory locked)
       : options(std::move(given)),
         directory(std::move(locked)),
-        removal(directory.path()),
+        recycler(directory.path(), options.log_file_bytes),
         reserve(directory.path(), options.disk_reserve_bytes, options.disk_space) {}
 
   Status OpenDatabase();
   // Looks at the disk, at WiredTiger's counters and at what it has removed, now and once in a disk_check_period.
   void Watch();
   void ReadCounters();
-  void FreeRemoved();
+  void CareForLog();
   // Error numbers of WiredTiger about a table: NO_SUCH_TABLE when that is what they say.
   Status CheckTable(int error, TableId table, std::string_view doing);
   // Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
@@ -70,8 +70,10 @@ struct WtStore::Parts {
 
   const WtStoreOptions options;
   StoreDirectory directory;
-  SlowRemoval removal;
-  bool freeing = false;  // in watch_gate: a call of FreeRemoved is to come
+  LogRecycler recycler;
+  // In watch_gate.
+  bool caring = false;  // a call of CareForLog is to come
+  bool roomy = true;    // as the disk was last seen
   DiskReserve reserve;
   std::unique_ptr<WtConnection> connection;
   std::shared_ptr<WtSessions> sessions;

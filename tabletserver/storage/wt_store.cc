@@ -92,20 +92,21 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 void WtStore::Parts::Watch() {
   reserve.Check();
   // Far above the reserve: nobody is refused for what can be given back.
-  if (reserve.last().free_bytes < std::max(4 * options.disk_reserve_bytes, kLittleSpace)) {
-    removal.FreeAll();
+  roomy = reserve.last().free_bytes >= std::max(4 * options.disk_reserve_bytes, kLittleSpace);
+  if (!roomy) {
+    recycler.FreeAll();
     reserve.Check();
   }
   ReadCounters();
-  if (!freeing) FreeRemoved();
+  if (!caring) CareForLog();
   options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
 }
 
-void WtStore::Parts::FreeRemoved() {
-  const std::optional<Duration> next = removal.FreeSome();
-  freeing = next.has_value();
+void WtStore::Parts::CareForLog() {
+  const std::optional<Duration> next = recycler.DoSome(roomy);
+  caring = next.has_value();
   if (!next) return;
-  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { FreeRemoved(); }); });
+  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { CareForLog(); }); });
 }
 
 void WtStore::Parts::ReadCounters() {

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "common/testing/eventually.h"
+#include "tabletserver/storage/log_recycler.h"
 #include "tabletserver/storage/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
@@ -243,16 +244,21 @@ TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
   end.set_value();
 }
 
-TEST_F(WtStoreTest, TheSpaceOfRemovedLogFilesIsGivenBackLater) {
+TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) {
   WtStoreOptions options = Options();
   const std::string first = "WiredTigerLog.0000000001";
   const std::string held = options.directory + "/removed/" + first;
   options.disk_check_period = std::chrono::hours(1);
   auto store = MustOpen(options);
-  for (uint64_t lsn = 1; lsn <= 400; ++lsn) {
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(10'000, 'v'))})).ok());
-  }
-  ASSERT_TRUE(CheckpointNow(*store).has_value());
+  uint64_t last = 0;
+  const auto log = [&](uint64_t megabytes) {
+    for (const uint64_t end = last + 100 * megabytes; last < end;) {
+      ++last;
+      ASSERT_TRUE(AppendOne(*store, kTablet, Entry(last, {Put("k", std::string(10'000, 'v'))})).ok());
+    }
+    ASSERT_TRUE(CheckpointNow(*store).has_value());
+  };
+  log(4);
   ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(options.directory + "/" + first); }));
   EXPECT_TRUE(std::filesystem::exists(held));
   store.reset();
@@ -260,23 +266,26 @@ TEST_F(WtStoreTest, TheSpaceOfRemovedLogFilesIsGivenBackLater) {
   options.disk_check_period = std::chrono::milliseconds(10);
   store = MustOpen(options);
   EXPECT_EQ(store->ReadLog(kTablet, Lsn{1}, Lsn{UINT64_MAX}, 1 << 30)->size(), 400u);
-  for (uint64_t lsn = 401; lsn <= 800; ++lsn) {
-    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(10'000, 'v'))})).ok());
-  }
-  ASSERT_TRUE(CheckpointNow(*store).has_value());
-  const auto links = [&] {
-    std::map<std::string, uintmax_t> links;
+  log(LogRecycler::kKeptMax + 10);
+  const auto counts = [&] {
+    std::pair<size_t, size_t> removed_and_in_use;
     std::error_code gone;  // meanwhile: they are being removed
     for (std::filesystem::directory_iterator at(options.directory + "/removed"), end; at != end; at.increment(gone)) {
-      const uintmax_t count = std::filesystem::hard_link_count(at->path(), gone);
-      if (!gone) links[at->path().filename()] = count;
+      const uintmax_t names = std::filesystem::hard_link_count(at->path(), gone);
+      if (!gone) ++(names == 1 ? removed_and_in_use.first : removed_and_in_use.second);
     }
-    return links;
+    return removed_and_in_use;
+  };
+  const auto prepared = [&] {
+    const std::filesystem::directory_iterator files(options.directory);
+    return static_cast<size_t>(std::ranges::count_if(files, [](const auto& file) {
+      return file.path().filename().string().starts_with("WiredTigerPreplog.2");
+    }));
   };
   EXPECT_TRUE(ebla::testing::Eventually([&] {
-    const auto all = links();
-    return all.size() == 1 && all.begin()->second == 2;
-  })) << ::testing::PrintToString(links());
+    const auto [removed, in_use] = counts();
+    return prepared() == LogRecycler::kPreparedMax && in_use == 1 && removed <= LogRecycler::kKeptMax && removed + LogRecycler::kPreparedMax >= LogRecycler::kKeptMax;
+  })) << ::testing::PrintToString(counts());
 }
 
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
