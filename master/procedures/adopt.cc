@@ -441,7 +441,7 @@ void AdoptCluster::Step(coordination::Callback<Progress> done) {
     on_adopted_();
     return done(Progress::Done());
   }
-  const bool late = context_.executor.Now() >= until_;
+  const bool late = context_.executor.Now() >= until();
   context_.catalog.Commit([this](const Image& image) { return Next(image); },
                           [late, done = std::move(done)](Status status) mutable {
                             if (status.ok()) return done(Progress::Again());

@@ -25,7 +25,6 @@
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
 #pragma once
 
-#include <algorithm>
 #include <functional>
 #include <map>
 #include <set>
@@ -60,17 +59,15 @@ class AdoptCluster final : public Procedure {
  public:
   // `on_adopted`: the catalog has what was reported.
   AdoptCluster(const Context& context, std::vector<ServerName> without, MonotonicTime until, std::function<void()> on_adopted)
-      : context_(context), without_(std::move(without)), until_(until), on_adopted_(std::move(on_adopted)) {}
+      : Procedure(until), context_(context), without_(std::move(without)), on_adopted_(std::move(on_adopted)) {}
   Subject subject() const override { return {.kind = "adopt", .tablet = {}, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
-  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   Result<Change> Next(const Image& image) const;
 
   const Context context_;
   const std::vector<ServerName> without_;
-  MonotonicTime until_;
   const std::function<void()> on_adopted_;
 };
 

@@ -9,6 +9,7 @@
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
+#include <algorithm>
 #include <deque>
 #include <functional>
 #include <map>
@@ -56,7 +57,16 @@ class Procedure {
   // Poked while that step is under way: where what it waits for has come by another way, it may end here.
   virtual void Poked() {}
   // Somebody waits for it until then: one that gives up by itself does not do so before.
-  virtual void Prolong(MonotonicTime) {}
+  void Prolong(MonotonicTime until) { until_ = std::max(until_, until); }
+
+ protected:
+  Procedure() = default;
+  // One that gives up by itself, at the earliest then.
+  explicit Procedure(MonotonicTime until) : until_(until) {}
+  MonotonicTime until() const { return until_; }
+
+ private:
+  MonotonicTime until_;
 };
 
 class ProcedureRunner {

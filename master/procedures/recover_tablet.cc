@@ -185,7 +185,7 @@ bool RecoverTablet::Decided(const TabletEntry& tablet) const {
 
 void RecoverTablet::Step(coordination::Callback<Progress> done) {
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
-  const bool late = context_.executor.Now() >= until_;
+  const bool late = context_.executor.Now() >= until();
   decided_ = decided_ || (tablet && Decided(*tablet));
   if (tablet && decided_) {  // repair may have gone on since
     if (steward_.SettledLoad(*tablet)) return done(Progress::Done());

@@ -12,7 +12,6 @@
 // Threads:    the master's executor.
 #pragma once
 
-#include <algorithm>
 #include <optional>
 #include <string>
 #include <vector>
@@ -53,10 +52,9 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId tablet, const Ser
 class RecoverTablet final : public Procedure {
  public:
   RecoverTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName server, MonotonicTime until)
-      : context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)), until_(until) {}
+      : Procedure(until), context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)) {}
   Subject subject() const override { return {.kind = "recover", .tablet = tablet_, .table = {}, .server = server_}; }
   void Step(coordination::Callback<Progress> done) override;
-  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   bool Decided(const TabletEntry& tablet) const;
@@ -65,7 +63,6 @@ class RecoverTablet final : public Procedure {
   TabletSteward& steward_;
   const TabletId tablet_;
   const ServerName server_;  // whom the operator named; empty: the longest complete log, as the fence finds it
-  MonotonicTime until_;
   std::optional<Epoch> began_;  // the catalog's then
   bool decided_ = false;   // the compare-and-set has been seen in the catalog
 };

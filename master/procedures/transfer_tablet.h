@@ -4,7 +4,6 @@
 // Threads: the master's executor.
 #pragma once
 
-#include <algorithm>
 #include <string>
 
 #include "master/procedures/procedure.h"
@@ -20,17 +19,15 @@ Status CheckTransfer(const Image& image, TabletId tablet, const ServerName& to);
 class TransferTablet final : public Procedure {
  public:
   TransferTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName to, MonotonicTime until)
-      : context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)), until_(until) {}
+      : Procedure(until), context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)) {}
   Subject subject() const override { return {.kind = "transfer", .tablet = tablet_, .table = {}, .server = to_}; }
   void Step(coordination::Callback<Progress> done) override;
-  void Prolong(MonotonicTime until) override { until_ = std::max(until_, until); }
 
  private:
   const Context context_;
   TabletSteward& steward_;
   const TabletId tablet_;
   const ServerName to_;
-  MonotonicTime until_;
 };
 
 }  // namespace ebla::master
