@@ -14,11 +14,14 @@
 #include <filesystem>
 #include <vector>
 
+#include "common/base/descriptor.h"
+
 namespace ebla::tabletserver {
 namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kOfWiredTiger[] = "WiredTiger";
 constexpr char kLogFile[] = "WiredTigerLog.";
 constexpr char kPreparedFile[] = "WiredTigerPreplog.";
 constexpr uint32_t kFirstNumber = 2'000'000'000;  // of prepared files; WiredTiger counts its own from one
@@ -48,20 +51,6 @@ uint64_t NumberOf(const std::string& name, std::string_view prefix) {
 Status Failed(const std::string& doing, const std::string& path) {
   return {Code::kInternal, "cannot " + doing + " " + path + ": " + std::strerror(errno)};
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() {
-    if (fd_ >= 0) close(fd_);
-  }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-
- private:
-  const int fd_;
-};
 
 }  // namespace
 
@@ -150,33 +139,34 @@ std::optional<Duration> LogRecycler::ZeroSome(const std::vector<Removed>& remove
   if (!status.ok()) {
     LOG(WARNING) << "log files are prepared no more: " << status;
     prepares_ = false;
+    unlink(next_.c_str());
     return std::nullopt;
   }
   return kRestFromZeroing * (std::chrono::steady_clock::now() - begun);
 }
 
 std::optional<std::string> LogRecycler::NextIsLike() {
-  const auto logs = Names(directory_, kLogFile);
-  if (logs.empty()) return std::nullopt;
-  if (first_.empty()) first_ = logs.back();
-  if (logs.back() == first_) return std::nullopt;
-  const auto prepared = std::ranges::count_if(Names(directory_, kPreparedFile), [](const std::string& name) {
-    return NumberOf(name, kPreparedFile) >= kFirstNumber;
-  });
-  if (static_cast<size_t>(prepared) >= kPreparedMax) return std::nullopt;
-  return directory_ + "/" + logs.back();
+  std::string last;
+  size_t prepared = 0;
+  for (const std::string& name : Names(directory_, kOfWiredTiger)) {
+    if (name.starts_with(kLogFile)) last = name;
+    if (name.starts_with(kPreparedFile) && NumberOf(name, kPreparedFile) >= kFirstNumber) ++prepared;
+  }
+  if (first_.empty()) first_ = last;
+  if (last.empty() || last == first_ || prepared >= kPreparedMax) return std::nullopt;
+  return directory_ + "/" + last;
 }
 
 Status LogRecycler::BeginNext(const std::vector<Removed>& removed, const std::string& like) {
   const Descriptor from(open(like.c_str(), O_RDONLY | O_CLOEXEC));
   char header[kHeaderBytes];
-  if (from.get() < 0 || pread(from.get(), header, sizeof header, 0) != sizeof header) return Failed("read", like);
+  if (!from.valid() || pread(from.get(), header, sizeof header, 0) != sizeof header) return Failed("read", like);
   mkdir(removed_.c_str(), 0755);
   if (!removed.empty() && rename(removed.front().path.c_str(), next_.c_str()) != 0) {
     return Failed("rename", removed.front().path);
   }
   const Descriptor to(open(next_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (to.get() < 0 || pwrite(to.get(), header, sizeof header, 0) != sizeof header) return Failed("write", next_);
+  if (!to.valid() || pwrite(to.get(), header, sizeof header, 0) != sizeof header) return Failed("write", next_);
   zeroed_ = kHeaderBytes;
   return {};
 }
@@ -184,7 +174,7 @@ Status LogRecycler::BeginNext(const std::vector<Removed>& removed, const std::st
 Status LogRecycler::ZeroNext() {
   static const std::string zeros(kZeroedBytes, '\0');
   const Descriptor file(open(next_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
-  if (file.get() < 0) return Failed("open", next_);
+  if (!file.valid()) return Failed("open", next_);
   const int64_t bytes = std::min(kZeroedBytes - zeroed_ % kZeroedBytes, file_bytes_ - zeroed_);
   if (pwrite(file.get(), zeros.data(), static_cast<size_t>(bytes), zeroed_) != bytes) return Failed("zero", next_);
   if (fdatasync(file.get()) != 0) return Failed("sync", next_);

@@ -2,7 +2,7 @@
 // The care of WiredTiger's log files before and after their use: the next ones are filled with zeros beforehand, from files
 // that WiredTiger has removed where there are some; what is removed beyond that is given back a few MB at a time.
 // Why:     1. An fsync of what is written to a file for the first time writes the file's inode too, after it. In a file
-//          that has been written before, it takes 60% as long. (PostgreSQL fills and reuses its log's segments so.)
+//          that has been written before, it takes two thirds as long. (PostgreSQL fills and reuses its log's segments so.)
 //          WiredTiger's own zero_fill writes and syncs a file all at once, and every other fsync waits behind that.
 //          2. A filesystem mounted with `discard` tells the disk of all that an unlink frees, and every fsync waits behind
 //          that too: 20 ms for a file of 64 MB, half a second when a checkpoint makes a dozen of them superfluous, and at

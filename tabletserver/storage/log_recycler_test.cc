@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "common/testing/temporary_directory.h"
+#include "tabletserver/storage/store_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -53,14 +54,7 @@ class LogRecyclerTest : public ::testing::Test {
   static std::string Zeroed(int64_t bytes) {
     return std::string(kHeaderBytes, 'h') + std::string(static_cast<size_t>(bytes - kHeaderBytes), '\0');
   }
-  std::vector<std::string> Prepared() const {
-    std::vector<std::string> names;
-    for (const auto& file : std::filesystem::directory_iterator(directory_.path())) {
-      if (const std::string name = file.path().filename(); name.starts_with("WiredTigerPreplog.2")) names.push_back(name);
-    }
-    std::ranges::sort(names);
-    return names;
-  }
+  std::vector<std::string> Prepared() const { return testing::PreparedLogFiles(directory_.path()); }
   static constexpr int kKept = LogRecycler::kKeptMax;
   static constexpr size_t kHeaderBytes = 128;
 

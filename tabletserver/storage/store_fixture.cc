@@ -128,6 +128,16 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   return std::make_unique<WtUnderTest>();
 }
 
+std::vector<std::string> PreparedLogFiles(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code gone;  // meanwhile
+  for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
+    if (std::string name = at->path().filename(); name.starts_with("WiredTigerPreplog.2")) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background) {
   WtStoreOptions options;
   options.directory = std::move(directory);

@@ -58,6 +58,9 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind);
 // files when it likes).
 bool CopyFiles(const std::string& from, const std::string& to);
 
+// The names of the log files of a store that have been prepared for it (log_recycler.h), not by WiredTiger itself.
+std::vector<std::string> PreparedLogFiles(const std::string& directory);
+
 // Options for a small store.
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background);
 

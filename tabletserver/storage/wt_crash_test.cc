@@ -12,9 +12,11 @@
 #include <fstream>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <random>
 #include <thread>
 
+#include "common/base/descriptor.h"
 #include "tabletserver/storage/crash_child.h"
 #include "tabletserver/storage/disk_reserve.h"
 
@@ -25,37 +27,29 @@ namespace {
 class LogFiles {
  public:
   explicit LogFiles(const std::string& directory) : directory_(directory) {}
-  ~LogFiles() {
-    for (const auto& [inode, seen] : seen_) close(seen.fd);
-  }
 
   void Look() {
     std::error_code gone;  // meanwhile
     for (std::filesystem::directory_iterator at(directory_, gone), end; !gone && at != end; at.increment(gone)) {
       const std::string name = at->path().filename();
       if (!name.starts_with("WiredTigerLog.")) continue;
-      const int fd = open(at->path().c_str(), O_RDONLY | O_CLOEXEC);
+      auto held = std::make_unique<Descriptor>(open(at->path().c_str(), O_RDONLY | O_CLOEXEC));
       struct stat file {};
-      if (fd < 0 || fstat(fd, &file) != 0) continue;
-      const auto [one, first] = seen_.try_emplace(file.st_ino, Seen{fd, name});
-      if (first) continue;
-      close(fd);
-      if (std::exchange(one->second.name, name) != name) ++used_again_;
+      if (!held->valid() || fstat(held->get(), &file) != 0) continue;
+      const auto [one, first] = seen_.try_emplace(file.st_ino, Seen{std::move(held), name});
+      if (!first && std::exchange(one->second.name, name) != name) ++used_again_;
     }
   }
   size_t used_again() const { return used_again_; }
   // "" where all that is prepared is zeros behind the header, "none" of none, or what is not.
   std::string Prepared() const {
     std::string answer = "none";
-    std::error_code gone;  // meanwhile
-    for (std::filesystem::directory_iterator at(directory_, gone), end; !gone && at != end; at.increment(gone)) {
-      const auto& entry = *at;
-      const std::string name = entry.path().filename();
-      if (!name.starts_with("WiredTigerPreplog.2")) continue;
-      std::ifstream file(entry.path());
+    for (const std::string& name : PreparedLogFiles(directory_)) {
+      const std::string path = directory_ + "/" + name;
+      std::ifstream file(path);
       const std::string content{std::istreambuf_iterator<char>(file), {}};
       const bool zeroed = content.size() == 1 << 20 && content.find_first_not_of('\0', 128) == std::string::npos;
-      if (!std::filesystem::exists(entry.path())) continue;  // in use by now
+      if (!std::filesystem::exists(path)) continue;  // in use by now
       if (!zeroed) return name;
       answer.clear();
     }
@@ -64,7 +58,7 @@ class LogFiles {
 
  private:
   struct Seen {
-    int fd;
+    std::unique_ptr<Descriptor> held;
     std::string name;
   };
   const std::string directory_;

@@ -276,15 +276,10 @@ TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) 
     }
     return removed_and_in_use;
   };
-  const auto prepared = [&] {
-    const std::filesystem::directory_iterator files(options.directory);
-    return static_cast<size_t>(std::ranges::count_if(files, [](const auto& file) {
-      return file.path().filename().string().starts_with("WiredTigerPreplog.2");
-    }));
-  };
   EXPECT_TRUE(ebla::testing::Eventually([&] {
     const auto [removed, in_use] = counts();
-    return prepared() == LogRecycler::kPreparedMax && in_use == 1 && removed <= LogRecycler::kKeptMax && removed + LogRecycler::kPreparedMax >= LogRecycler::kKeptMax;
+    return PreparedLogFiles(options.directory).size() == LogRecycler::kPreparedMax && in_use == 1 &&
+           removed <= LogRecycler::kKeptMax && removed + LogRecycler::kPreparedMax >= LogRecycler::kKeptMax;
   })) << ::testing::PrintToString(counts());
 }
 

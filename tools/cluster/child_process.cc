@@ -19,25 +19,10 @@ extern "C" {
 #include <iterator>
 #include <sstream>
 
+#include "common/base/descriptor.h"
+
 namespace ebla::cluster {
 namespace {
-
-class Descriptor {
- public:
-  explicit Descriptor(int fd) : fd_(fd) {}
-  ~Descriptor() { Close(); }
-  Descriptor(const Descriptor&) = delete;
-  Descriptor& operator=(const Descriptor&) = delete;
-  int get() const { return fd_; }
-  bool valid() const { return fd_ >= 0; }
-  void Close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
- private:
-  int fd_;
-};
 
 std::string SystemError(const std::string& what) { return what + ": " + std::strerror(errno); }
 
