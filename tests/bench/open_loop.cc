@@ -42,8 +42,8 @@ struct OpenLoop::State {
   int64_t number = 0;  // the pacer's
   std::mutex mutex;    // guards what follows
   std::condition_variable none_left;
-  std::deque<Waits::Operation>
-      operations;  // by when they were due; growing must not stop the clock, so nothing is ever moved
+  // By when they were due; growing must not stop the clock, so nothing is ever moved.
+  std::deque<Waits::Operation> operations;
   size_t under_way = 0;
 };
 
