@@ -230,6 +230,8 @@ TEST(WriteWindow, OneStuckWriteDoesNotHoldUpOthersAndEverythingIsBounded) {
   window.Finish(other);
   window.Finish(stuck);
   EXPECT_EQ(window.Begin(3)->client, stuck.client);
+  EXPECT_EQ(window.Begin(3)->client, other.client) << "what servers remember of a client id goes with its later writes";
+  EXPECT_EQ(window.Begin(3)->client, stuck.client);
 
   WriteWindow full;
   for (uint64_t i = 0; i < kSequencesAhead * kClientIdsMax; ++i) {

@@ -5,13 +5,20 @@
 namespace ebla::client {
 
 std::optional<WriteWindow::Ticket> WriteWindow::Begin(uint64_t random) {
-  uint32_t lane = 0;
-  while (lane < lanes_.size() && lanes_[lane].finished.size() >= kSequencesAhead) ++lane;
-  if (lane == kClientIdsMax) return std::nullopt;
-  if (lane == lanes_.size()) {
+  const auto full = [this](uint32_t lane) { return lanes_[lane].finished.size() >= kSequencesAhead; };
+  const auto count = static_cast<uint32_t>(lanes_.size());
+  uint32_t asked = 0;
+  while (asked < count && full((turn_ + asked) % count)) ++asked;
+  uint32_t lane = count;
+  if (asked < count) {
+    lane = (turn_ + asked) % count;
+  } else if (count < kClientIdsMax) {
     // Positive, as the wire's integers are signed and 0 means none.
     lanes_.push_back({.client = ClientId{(random >> 1) | 1}, .first = 1, .finished = {}});
+  } else {
+    return std::nullopt;
   }
+  turn_ = (lane + 1) % static_cast<uint32_t>(lanes_.size());
   Lane& chosen = lanes_[lane];
   const Ticket ticket{chosen.client, Sequence{chosen.next()}, lane};
   chosen.finished.push_back(false);

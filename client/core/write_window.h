@@ -2,7 +2,9 @@
 // Numbers a client's writes so that servers execute each exactly once: client id, sequence, first incomplete sequence.
 // Servers remember 1,024 sequences per client from the first incomplete one, so no client may run further ahead of its
 // oldest unfinished write. One write that waits long (its tablet's server restarts) would so hold up all others; when a
-// client id's window is full, writes go on under another, up to kClientIdsMax of them.
+// client id's window is full, writes go on under another, up to kClientIdsMax of them. From then on they take turns:
+// what a server remembers of a client id goes with later writes of that id, and would else stay for ten minutes, to be
+// copied whenever a tablet is split.
 // Place:      write_gate.h guards it; writes that find no room wait there.
 // Invariants: 1. A ticket's (client id, sequence) is never given twice.
 //             2. FirstIncomplete never exceeds the sequence of a ticket not yet finished.
@@ -29,7 +31,7 @@ class WriteWindow {
     uint32_t lane = 0;
   };
 
-  // The next sequence of a client id that has room; nothing when all are full. `random` makes a new id where one is
+  // The next sequence of the next client id that has room; nothing when all are full. `random` makes a new id where one is
   // needed: any bits.
   std::optional<Ticket> Begin(uint64_t random);
   // The write has its final answer, whatever it was.
@@ -47,6 +49,7 @@ class WriteWindow {
   };
 
   std::vector<Lane> lanes_;
+  uint32_t turn_ = 0;  // the lane that is asked first
   size_t unfinished_ = 0;
 };
 
