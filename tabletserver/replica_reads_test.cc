@@ -38,5 +38,18 @@ TEST_F(ReplicaReadsTest, DefaultTakesTheAgeFromTheTable) {
   EXPECT_TRUE(Until([&] { return Get("ts-2", "k", ReadLevel::BOUNDED).header.code == Code::OK; }));
 }
 
+TEST_F(ReplicaReadsTest, WhatReadsLackInTheCacheIsTheirTablets) {
+  Lead();
+  const auto lacked = [this] { return at("ts-1").server->directory().snapshot()->All().front()->load.totals().cache_misses; };
+  const auto read = [this] {
+    for (int i = 0; i < 640; ++i) ASSERT_EQ(Get("ts-1", "k", ReadLevel::EVENTUAL).header.code, Code::OK);
+  };
+  read();
+  EXPECT_EQ(lacked(), 0u);
+  at("ts-1").store->LackPages(2);
+  read();
+  EXPECT_EQ(lacked(), 1'280u) << "two pages each, by one read in 64";
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

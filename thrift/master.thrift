@@ -82,7 +82,7 @@ struct TabletLoad {
   8: double readBytesPerSecond
   9: double writeBytesPerSecond
   10: double cpuMicrosPerSecond
-  11: double cacheMissesPerSecond
+  11: double cacheMissesPerSecond     // pages read from files for its reads, estimated from one read in 64
   12: i64 tabletTimeMs                // 0 where it does not lead
   13: bool barrierApplied             // serves STRONG reads
   14: i64 appliedLsn

@@ -32,6 +32,7 @@ void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTim
   load.readBytesPerSecond = rates_.read_bytes;
   load.writeBytesPerSecond = rates_.write_bytes;
   load.cpuMicrosPerSecond = rates_.busy_micros;
+  load.cacheMissesPerSecond = rates_.cache_misses;
   const std::vector<TouchedKey> keys = handle.load.TakeKeys(now);
   if (view.role != RoleKind::kPrimary) {
     sampler_.reset();

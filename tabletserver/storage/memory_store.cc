@@ -440,6 +440,7 @@ Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId t
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
   if (!life_->disk.tables.contains(table)) return std::unexpected(NoSuchTable(table));
+  pages_read_ += pages_lacked_;
   const auto& rows = life_->disk.records.tables[table];
   std::vector<std::optional<StoredRecord>> records;
   size_t bytes = 0;

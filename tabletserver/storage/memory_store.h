@@ -10,6 +10,7 @@
 // Threads:    any, as tablet_store.h says (one mutex); the simulator uses one.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <map>
@@ -98,10 +99,16 @@ class MemoryStore : public TabletStore {
   void Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) override;
   int64_t LogBytesSinceCheckpoint() const override;
   Health health() const override;
+  std::optional<uint64_t> PagesReadByThisThread() const override { return pages_read_.load(); }
+
+  // From now on each Get and MultiGet counts as if it had read so many pages from files; by all threads together.
+  void LackPages(uint64_t per_read) { pages_lacked_ = per_read; }
 
  private:
   struct Life;
   void SetPosition(SnapshotPosition* position) const;
+  std::atomic<uint64_t> pages_lacked_{0};
+  std::atomic<uint64_t> pages_read_{0};
   std::unique_ptr<Life> life_;
 };
 

@@ -316,6 +316,9 @@ class TabletStore {
     int64_t any_bytes = 0;
   };
   virtual Health health() const = 0;
+  // How many pages the calling thread has had to read from files since its beginning: over a read, what the cache lacked of it. As
+  // dear as a short read. None: not known. Stores without files read none.
+  virtual std::optional<uint64_t> PagesReadByThisThread() const { return 0; }
 };
 
 }  // namespace ebla::tabletserver

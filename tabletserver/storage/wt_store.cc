@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "tabletserver/storage/thread_reads.h"
 #include "tabletserver/storage/wt_parts.h"
 
 namespace ebla::tabletserver {
@@ -181,6 +182,8 @@ Status WtStore::DropTable(TableId table) {
   parts_->ChooseFlushInterval();
   return {};
 }
+
+std::optional<uint64_t> WtStore::PagesReadByThisThread() const { return ThreadReads(); }
 
 TabletStore::Health WtStore::health() const {
   Health health;

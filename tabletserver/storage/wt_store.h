@@ -93,6 +93,7 @@ class WtStore final : public TabletStore {
 
   void Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) override;
   int64_t LogBytesSinceCheckpoint() const override;
+  std::optional<uint64_t> PagesReadByThisThread() const override;
   Health health() const override;  // no disk access: disk figures are disk_check_period old
 
  private:

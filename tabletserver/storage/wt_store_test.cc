@@ -364,11 +364,17 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
     for (uint64_t j = i; j < i + kAtOnce; ++j) effects.push_back(Put(key(j), value(j)));
     ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(1 + i / kAtOnce, std::move(effects))).ok());
   }
+  const auto begun = store->PagesReadByThisThread();
   for (uint64_t i = 0; i < kRecords; i += 7) {
     const auto got = store->Get(kTable, key(i));
     ASSERT_TRUE(got && *got) << i;
     ASSERT_EQ((*got)->value, value(i));
   }
+  const auto ended = store->PagesReadByThisThread();
+  ASSERT_TRUE(begun && ended);
+  EXPECT_GT(*ended - *begun, kRecords / 100) << "most of it is not in the cache";
+  for (int i = 0; i < 100; ++i) ASSERT_TRUE(store->Get(kTable, key(0)));
+  EXPECT_LE(*store->PagesReadByThisThread() - *ended, 3u) << "read once";
   uint64_t scanned = 0;
   ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
   EXPECT_EQ(scanned, kRecords);

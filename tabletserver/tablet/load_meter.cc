@@ -20,6 +20,7 @@ LoadTotals LoadMeter::totals() const {
     totals.write_bytes += slot.write_bytes.load(std::memory_order_relaxed);
     totals.busy_ns += slot.busy_ns.load(std::memory_order_relaxed);
   }
+  totals.cache_misses = cache_misses_.load(std::memory_order_relaxed);
   return totals;
 }
 
@@ -83,6 +84,7 @@ void LoadRates::Update(const LoadTotals& totals, MonotonicTime now) {
   Decay(writes, totals.writes, last_.writes, seconds, weight);
   Decay(read_bytes, totals.read_bytes, last_.read_bytes, seconds, weight);
   Decay(write_bytes, totals.write_bytes, last_.write_bytes, seconds, weight);
+  Decay(cache_misses, totals.cache_misses, last_.cache_misses, seconds, weight);
   double busy_ns = busy_micros * 1000;
   Decay(busy_ns, totals.busy_ns, last_.busy_ns, seconds, weight);
   busy_micros = busy_ns / 1000;

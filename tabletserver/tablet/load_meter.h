@@ -31,6 +31,7 @@ struct LoadTotals {
   uint64_t writes = 0;  // requests; a batch is one
   uint64_t write_bytes = 0;
   uint64_t busy_ns = 0;  // spent on the executing threads
+  uint64_t cache_misses = 0;  // pages that reads had to have read from files; an estimate
 };
 
 // A key that was read or written; of a long one, as much as can make a difference to a split key.
@@ -61,6 +62,8 @@ class LoadMeter {
     mine.write_bytes.fetch_add(bytes, std::memory_order_relaxed);
     mine.busy_ns.fetch_add(static_cast<uint64_t>(busy.count()), std::memory_order_relaxed);
   }
+  // By those reads that were watched, and as many again for each that was not.
+  void CountCacheMisses(uint64_t pages) { cache_misses_.fetch_add(pages, std::memory_order_relaxed); }
   // One write, before it is executed and counted: its key may be noted.
   template <class KeyOf>
   void OfferWrite(size_t slot, KeyOf key_of) {
@@ -107,6 +110,7 @@ class LoadMeter {
   }
 
   std::array<Slot, kSlots> slots_;
+  std::atomic<uint64_t> cache_misses_{0};  // few reads count any: no slots
   std::atomic<uint64_t> gap_{1};  // of so many operations one is noted
   std::atomic<bool> full_{false};
   std::mutex mutex_;               // never waited for but by TakeKeys
@@ -128,6 +132,7 @@ class LoadRates {
   double read_bytes = 0;
   double write_bytes = 0;
   double busy_micros = 0;
+  double cache_misses = 0;
 
  private:
   LoadTotals last_;

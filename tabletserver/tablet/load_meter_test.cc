@@ -23,6 +23,7 @@ TEST(LoadMeter, CountsFromManyThreadsAddUp) {
     threads.emplace_back([&meter, slot] {
       for (int i = 0; i < 10'000; ++i) meter.CountReads(slot, 1, 10, Duration(3), NoKey);
       meter.CountWrites(slot, 1, 100, Duration(5));
+      meter.CountCacheMisses(64);
     });
   }
   for (std::thread& thread : threads) thread.join();
@@ -32,6 +33,7 @@ TEST(LoadMeter, CountsFromManyThreadsAddUp) {
   EXPECT_EQ(totals.writes, 6u);
   EXPECT_EQ(totals.write_bytes, 600u);
   EXPECT_EQ(totals.busy_ns, 180'000u + 30u);
+  EXPECT_EQ(totals.cache_misses, 6 * 64u);
 }
 
 TEST(LoadRates, ApproachASteadyLoadAndFadeAfterIt) {
@@ -42,12 +44,14 @@ TEST(LoadRates, ApproachASteadyLoadAndFadeAfterIt) {
   for (int second = 0; second < 30; ++second) {
     totals.reads += 1000;
     totals.busy_ns += 250'000'000;
+    totals.cache_misses += 640;
     now = now + 1s;
     rates.Update(totals, now);
     EXPECT_LE(rates.reads, 1000);
   }
   EXPECT_NEAR(rates.reads, 1000, 10);
   EXPECT_NEAR(rates.busy_micros, 250'000, 2'500);
+  EXPECT_NEAR(rates.cache_misses, 640, 7);
   for (int second = 0; second < 30; ++second) {
     now = now + 1s;
     rates.Update(totals, now);

@@ -79,6 +79,29 @@ void ReaderPool::Run(Task task) {
 
 namespace {
 
+// Counts what reads lack in the cache, by one read in kGap of each thread; which one goes by its thread's reads of all tablets, so
+// that no tablet's are in step with it.
+class CacheMissWatch {
+ public:
+  CacheMissWatch(const TabletStore& store, LoadMeter& meter) : store_(store), meter_(meter) {
+    thread_local uint32_t reads = 0;
+    if (++reads % kGap == 0) before_ = store.PagesReadByThisThread();
+  }
+  CacheMissWatch(const CacheMissWatch&) = delete;
+  CacheMissWatch& operator=(const CacheMissWatch&) = delete;
+  ~CacheMissWatch() {
+    if (!before_) return;
+    const auto after = store_.PagesReadByThisThread();
+    if (after && *after > *before_) meter_.CountCacheMisses((*after - *before_) * kGap);
+  }
+
+ private:
+  static constexpr uint32_t kGap = 64;
+  const TabletStore& store_;
+  LoadMeter& meter_;
+  std::optional<uint64_t> before_;  // none: not watched
+};
+
 // How old what is seen may be.
 Duration BoundOf(const ReadCall& call, const TabletHandle& handle) {
   return call.level == ReadLevel::kDefault ? handle.default_bounded.load(std::memory_order_relaxed) : call.bounded;
@@ -250,6 +273,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
                                  GetResult& result) const {
   Attempt attempt;
   if (!Admit(call, nullptr, key, handle, result, attempt)) return attempt;
+  const CacheMissWatch misses(ports_.store, handle->load);
   const MonotonicTime begun = ports_.loop.Now();
   const LoggedSlice* logged = LoggedOf(call, result);
   SnapshotPosition position{handle->tablet, {}};
@@ -293,6 +317,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
       places.push_back(i);
     }
   }
+  const CacheMissWatch misses(ports_.store, handle->load);
   const MonotonicTime begun = ports_.loop.Now();
   const LoggedSlice* logged = LoggedOf(call, result);
   SnapshotPosition position{handle->tablet, {}};
@@ -341,6 +366,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
   size_t bytes = 0;
   bool cut = false;
   std::string last;
+  const CacheMissWatch misses(ports_.store, handle->load);
   const MonotonicTime begun = ports_.loop.Now();
   const auto visit = [&](std::string_view key, const StoredRecord& record) {
     // The bounds are looked at before the record that would exceed them: it begins the next page.
