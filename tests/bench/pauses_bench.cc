@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <iterator>
 #include <optional>
 
 #include "tests/bench/open_loop.h"
@@ -15,6 +16,7 @@
 DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
 DEFINE_int32(pause_settle_seconds, 70, "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
+DEFINE_int32(pause_moves, 5, "pauses: how many moves of a replica, there and back; what is beside one of them may be a checkpoint.");
 DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
 
 namespace ebla::bench {
@@ -72,7 +74,7 @@ class Bench {
     SplitSmall();
     if (FLAGS_pause_large_mb > 0) SplitLarge();
     Transfers();
-    Move();
+    Moves();
   }
 
  private:
@@ -218,8 +220,8 @@ class Bench {
     report_.AtMost(kSuite, "transfer: longest wait, worst", 50);
   }
 
-  // The load goes on while one replica of its tablet is copied to a server that has none, for about eight seconds.
-  void Move() {
+  // The load goes on while one replica of its tablet is copied to a server that has none, for about eight seconds, and back.
+  void Moves() {
     MakeTable("moved", int64_t{FLAGS_pause_copy_mb} * 8 * 1024);
     const TabletPlace place = PlaceOf(0);
     const auto servers = client_->ListServers();
@@ -227,23 +229,32 @@ class Bench {
     const auto has = [&](const ServerName& name) {
       return std::ranges::any_of(place.replicas, [&](const auto& one) { return one.server == name; });
     };
-    const auto to = std::ranges::find_if(*servers, [&](const auto& one) { return !has(one.name); });
-    const auto from =
-        std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
+    ServerName to = std::ranges::find_if(*servers, [&](const auto& one) { return !has(one.name); })->name;
+    ServerName from =
+        std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; })->server;
     OpenLoop load(rate_, start_);
-    std::this_thread::sleep_for(kWarmUp + kBeforeMove);
-    const Window moved =
-        Timed([&] { return client_->MoveTablet(name_, Key(0), {.from = from->server, .to = to->name}); });
-    const Window before{std::max(moved.begin - kApart - (moved.end - moved.begin), moved.begin - kBeforeMove),
-                        moved.begin - kApart};
-    const Waits waits = load.End();
-    report_.Add(kSuite, "move: length", std::chrono::duration<double>(moved.end - moved.begin).count(), "s");
-    for (const auto& [name, part] : {std::pair("p50", 0.5), std::pair("p99", 0.99)}) {
-      report_.Add(kSuite, std::string("foreground ") + name + " during a move", PercentileMs(waits.In(moved), part),
-                  "ms");
-      report_.Add(kSuite, std::string("foreground ") + name + " before it", PercentileMs(waits.In(before), part), "ms");
+    std::this_thread::sleep_for(kWarmUp);
+    std::vector<Window> moves;
+    for (int i = 0; i < FLAGS_pause_moves; ++i) {
+      std::this_thread::sleep_for(kBeforeMove);
+      moves.push_back(Timed([&] { return client_->MoveTablet(name_, Key(0), {.from = from, .to = to}); }));
+      std::swap(from, to);
     }
-    report_.Ratio(kSuite, "foreground p99 during a move", "foreground p99 before it", 1.5, /*at_most=*/true);
+    const Waits waits = load.End();
+    std::vector<microseconds> lengths, during, before;
+    for (const Window& move : moves) {
+      const auto length = move.end - move.begin;
+      lengths.push_back(std::chrono::duration_cast<microseconds>(length));
+      std::ranges::copy(waits.In(move), std::back_inserter(during));
+      const auto ended = move.begin - kApart;
+      std::ranges::copy(waits.In({std::max(ended - length, move.begin - kBeforeMove), ended}), std::back_inserter(before));
+    }
+    report_.Add(kSuite, "move: median length", PercentileMs(lengths, 0.5) / 1000, "s");
+    for (const auto& [name, part] : {std::pair("p50", 0.5), std::pair("p99", 0.99)}) {
+      report_.Add(kSuite, std::string("foreground ") + name + " during moves", PercentileMs(during, part), "ms");
+      report_.Add(kSuite, std::string("foreground ") + name + " before them", PercentileMs(before, part), "ms");
+    }
+    report_.Ratio(kSuite, "foreground p99 during moves", "foreground p99 before them", 1.5, /*at_most=*/true);
   }
 
   const BenchOptions& options_;
