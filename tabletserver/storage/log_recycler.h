@@ -1,6 +1,6 @@
 // tabletserver/storage/log_recycler.h
 // The care of WiredTiger's log files before and after their use: the next ones are filled with zeros beforehand, from files
-// that WiredTiger has removed where there are some; what is removed beyond that is given back a few MB at a time.
+// that WiredTiger has removed where there are some; what is removed beyond that is given back a MB at a time.
 // Why:     1. An fsync of what is written to a file for the first time writes the file's inode too, after it. In a file
 //          that has been written before, it takes two thirds as long. (PostgreSQL fills and reuses its log's segments so.)
 //          WiredTiger's own zero_fill writes and syncs a file all at once, and every other fsync waits behind that.
@@ -34,7 +34,7 @@ namespace ebla::tabletserver {
 
 class LogRecycler {
  public:
-  static constexpr int64_t kFreedBytes = int64_t{4} << 20;     // at once
+  static constexpr int64_t kFreedBytes = int64_t{1} << 20;     // at once
   static constexpr int64_t kZeroedBytes = int64_t{256} << 10;  // at once
   static constexpr size_t kKeptMax = 16;                       // removed files, to be used again
   static constexpr size_t kPreparedMax = 2;                    // handed over and not used yet
