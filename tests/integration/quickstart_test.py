@@ -78,7 +78,7 @@ class QuickstartTest(unittest.TestCase):
         self.assertIn("done in", done.stderr)
         self.assertIn("run:  50123.4 operations/s", done.stdout)
         self.assertRegex(done.stdout, r"READ +99 operations, latency +4 us on average, +9 us at the 99th")
-        self.assertIn("one at first, now 12 tablets of 3 replicas each, on three tablet servers", done.stdout)
+        self.assertIn("one at first, now 12 tablets of 3 replicas each, on 3 tablet servers", done.stdout)
         self.assertIn('  split: split tablet 2 at "m": 9,000 operations/s\n  balance: transfer tablet 5: a lot\n', done.stdout)
         self.assertNotIn("cool-down", done.stdout)
         self.assertIn("EBLA_MASTERS=127.0.0.1:7400", done.stdout)
