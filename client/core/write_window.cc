@@ -5,22 +5,20 @@
 namespace ebla::client {
 
 std::optional<WriteWindow::Ticket> WriteWindow::Begin(uint64_t random) {
-  const auto full = [this](uint32_t lane) { return lanes_[lane].finished.size() >= kSequencesAhead; };
-  const auto count = static_cast<uint32_t>(lanes_.size());
-  uint32_t asked = 0;
-  while (asked < count && full((turn_ + asked) % count)) ++asked;
-  uint32_t lane = count;
-  if (asked < count) {
-    lane = (turn_ + asked) % count;
-  } else if (count < kClientIdsMax) {
+  const size_t count = lanes_.size();
+  size_t lane = count;
+  for (size_t step = 1; step <= count && lane == count; ++step) {
+    const size_t next = (latest_ + step) % count;
+    if (lanes_[next].finished.size() < kSequencesAhead) lane = next;
+  }
+  if (lane == kClientIdsMax) return std::nullopt;
+  if (lane == count) {
     // Positive, as the wire's integers are signed and 0 means none.
     lanes_.push_back({.client = ClientId{(random >> 1) | 1}, .first = 1, .finished = {}});
-  } else {
-    return std::nullopt;
   }
-  turn_ = (lane + 1) % static_cast<uint32_t>(lanes_.size());
+  latest_ = lane;
   Lane& chosen = lanes_[lane];
-  const Ticket ticket{chosen.client, Sequence{chosen.next()}, lane};
+  const Ticket ticket{chosen.client, Sequence{chosen.next()}, static_cast<uint32_t>(lane)};
   chosen.finished.push_back(false);
   ++unfinished_;
   return ticket;

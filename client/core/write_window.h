@@ -49,7 +49,7 @@ class WriteWindow {
   };
 
   std::vector<Lane> lanes_;
-  uint32_t turn_ = 0;  // the lane that is asked first
+  size_t latest_ = 0;  // the lane of the latest ticket: the one after it is asked first
   size_t unfinished_ = 0;
 };
 
