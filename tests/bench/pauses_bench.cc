@@ -50,12 +50,6 @@ double PercentileMs(std::vector<microseconds> values, double part) {
   return static_cast<double>(values[at].count()) / 1000;
 }
 
-double Median(std::vector<double> values) {
-  CHECK(!values.empty());
-  std::ranges::sort(values);
-  return values[values.size() / 2];
-}
-
 class Bench {
  public:
   Bench(const BenchOptions& options, Report& report) : options_(options), report_(report) {

@@ -1,5 +1,8 @@
 #include "tests/bench/report.h"
 
+#include <glog/logging.h>
+
+#include <algorithm>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 
@@ -14,6 +17,13 @@ std::string Format(const char* format, Args... args) {
 }
 
 }  // namespace
+
+double Median(std::vector<double> values) {
+  CHECK(!values.empty());
+  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
+}
 
 void Report::Add(const std::string& suite, const std::string& name, double value, const std::string& unit) {
   rows_.push_back({suite, name, value, unit});

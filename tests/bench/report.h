@@ -14,6 +14,8 @@ struct BenchOptions {
   Duration each{0};  // how long each number is measured
 };
 
+double Median(std::vector<double> values);  // of one at least
+
 class Report {
  public:
   void Add(const std::string& suite, const std::string& name, double value, const std::string& unit);

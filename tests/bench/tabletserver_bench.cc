@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <wiredtiger.h>
 
-#include <algorithm>
 #include <atomic>
 #include <filesystem>
 #include <functional>
@@ -42,13 +41,6 @@ std::string Name(const char* what, const Shape& shape) {
 }
 
 std::string Key(int n) { return "user" + std::to_string(1'000'000 + n * 7919 % kRecords); }
-
-double Median(std::vector<double> values) {
-  CHECK(!values.empty());
-  const auto middle = values.begin() + static_cast<ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
 
 // One writer's median microseconds of a commit that has reached the disk.
 double RawCommitMicros(const std::string& directory, Duration duration) {
