@@ -163,10 +163,11 @@ void ReplicaLog::Reset(Version start) {
 
 // ---- the store's round ----------------------------------------------------------------------------------------------
 
-std::vector<EntryPtr> ReplicaLog::Unstored() const {
-  const auto first = std::find_if(held_.begin(), held_.end(), [this](const EntryPtr& e) { return e->version > stored_; });
-  return {first, held_.end()};
+std::deque<EntryPtr>::const_iterator ReplicaLog::FirstUnstored() const {
+  return std::ranges::upper_bound(held_, stored_, {}, [](const EntryPtr& entry) { return entry->version; });
 }
+
+std::vector<EntryPtr> ReplicaLog::Unstored() const { return {FirstUnstored(), held_.end()}; }
 
 void ReplicaLog::HandOut(FlushNumber number, bool entries) {
   entries_handed_out_ = entries;
@@ -176,8 +177,7 @@ void ReplicaLog::HandOut(FlushNumber number, bool entries) {
 
 void ReplicaLog::OnStored() {
   if (!first_ && handed_out_ > stored_) {
-    const auto first = std::find_if(held_.begin(), held_.end(), [this](const EntryPtr& e) { return e->version > stored_; });
-    first_ = (*first)->version;
+    first_ = (*FirstUnstored())->version;
     base_ = stored_;
   }
   if (entries_handed_out_) remove_from_ = {};

@@ -80,6 +80,8 @@ class ReplicaLog {
     FlushNumber number;
     Lsn upto;
   };
+  // By halving: thousands may be held that wait for a lagging follower.
+  std::deque<EntryPtr>::const_iterator FirstUnstored() const;
 
   const LogReader reader_;
   Version first_;
