@@ -539,6 +539,20 @@ TEST_F(MasterTransferTest, ATargetThatDoesNotComeLevelLeavesThePrimaryInPlace) {
   EXPECT_TRUE(cluster().RunUntil([&] { return AllLed(); })) << "what the mute one led has others to lead it by now";
 }
 
+TEST_F(MasterTransferTest, OneThatWasGivenUpIsNotSpokenOfForEver) {
+  Begin({});
+  MakeTable(3);
+  cluster().scheduler().RunFor(3s);
+  const idl::TabletInfo before = Tablet();
+  cluster().Cut(IndexOf(before.primary), IndexOf(before.voters.at(1)));
+  EXPECT_EQ(Transfer("", before.voters.at(1), 1'000).header.code, idl::Code::UNAVAILABLE);
+  cluster().Mend();
+  cluster().scheduler().RunFor(10s);
+  EXPECT_EQ(Tablet().primary, before.primary);
+  const auto listed = cluster().Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest());
+  EXPECT_THAT(listed->procedures, ::testing::IsEmpty()) << listed->procedures.front().kind;
+}
+
 TEST_F(MasterTransferTest, WritesAreRefusedForNoLongerThanItTakes) {
   Begin({});
   MakeTable(3);
