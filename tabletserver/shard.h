@@ -303,6 +303,7 @@ class Shard {
   bool RefuseHanded(TabletId id, ControlDone& done) const;
   Status Gone(TabletId id) const;
   void ForgetParts(const std::function<bool(TabletId part, TabletId into, Lsn position)>& covered);
+  void OnPartForgotten(const std::shared_ptr<Tablet>& tablet, const Status& status);
   void TakeCoveredParts(const TabletStore::CheckpointResult& covered);
 
   // Copies (shard_copy.cc).

@@ -127,20 +127,30 @@ Status Shard::Gone(TabletId id) const {
 
 // ---- their logs -----------------------------------------------------------------------------------------------------
 
+// In the background, as a drop's: a log of hundreds of MB takes a while, and nobody waits for it to be gone.
 void Shard::ForgetParts(const std::function<bool(TabletId part, TabletId into, Lsn position)>& covered) {
-  std::erase_if(parts_, [&](const Part& part) {
+  for (const Part& part : parts_) {
     const std::shared_ptr<Tablet>& tablet = part.tablet;
-    if (!covered(tablet->id, part.into, part.position)) return false;
-    if (Status status = ports_.store.ForgetReplica(tablet->id); !status.ok()) {
-      LOG_EVERY_N(WARNING, 100) << "cannot forget the log of tablet " << tablet->id << ", trying again: " << status;
-      return false;  // the next checkpoint
-    }
-    tablet->core->Step(ReplicaForgotten{});
-    CountOverlay(*tablet);
-    departed_[tablet->id] = tablet->core->replica().state();
-    tablets_.erase(tablet->id);
-    return true;
-  });
+    if (tablet->background_work || !covered(tablet->id, part.into, part.position)) continue;
+    tablet->background_work = true;
+    ports_.background.Post([this, tablet] {
+      Status status = ports_.store.ForgetReplica(tablet->id);
+      ports_.executor.Post([this, tablet, status = std::move(status)] { OnPartForgotten(tablet, status); });
+    });
+  }
+}
+
+void Shard::OnPartForgotten(const std::shared_ptr<Tablet>& tablet, const Status& status) {
+  tablet->background_work = false;
+  if (!status.ok()) {
+    LOG_EVERY_N(WARNING, 100) << "cannot forget the log of tablet " << tablet->id << ", trying again: " << status;
+    return;  // the next checkpoint
+  }
+  std::erase_if(parts_, [&](const Part& part) { return part.tablet == tablet; });
+  tablet->core->Step(ReplicaForgotten{});
+  CountOverlay(*tablet);
+  departed_[tablet->id] = tablet->core->replica().state();
+  tablets_.erase(tablet->id);
 }
 
 // A start needs their logs until a checkpoint has what was made of them.

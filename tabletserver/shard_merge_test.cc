@@ -57,6 +57,18 @@ TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
 }
 
+TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
+  options_.checkpoint.period = 2s;
+  Crash("ts-1");
+  Start("ts-1");
+  LeadBoth({"ts-1"});
+  Merge();
+  EXPECT_TRUE(LastLogged("ts-1", kLeft));
+  EXPECT_TRUE(Until([&] { return !LastLogged("ts-1", kLeft) && !LastLogged("ts-1", right_); }, 10s));
+  EXPECT_EQ(Ranges("ts-1"), kOne);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
+}
+
 // PROTOCOL 18, 20: the windows are united.
 TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheUnitedWindow) {
   LeadBoth({"ts-1"});
