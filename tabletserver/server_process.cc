@@ -66,7 +66,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   readers_ = StartLoops("reader", options.readers);
   background_ = StartLoop("background");
   delivery_ = StartLoop("delivery");
-  compaction_ = StartLoop("compaction");
+  housekeeping_ = StartLoop("housekeeping");
   control_ = StartLoop("control");
   connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
   std::vector<rpc::Connector*> shard_connectors;
@@ -84,7 +84,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_), *background_,
                         *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors), delivery_.get(),
-                        compaction_.get()},
+                        housekeeping_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());
@@ -148,7 +148,7 @@ void ServerProcess::StopLoops() {
   }
   if (background_ != nullptr) background_->Stop();
   if (delivery_ != nullptr) delivery_->Stop();
-  if (compaction_ != nullptr) compaction_->Stop();
+  if (housekeeping_ != nullptr) housekeeping_->Stop();
   if (control_ != nullptr) control_->Stop();
 }
 

@@ -77,7 +77,7 @@ class ServerProcess {
   std::vector<std::unique_ptr<rpc::EventLoop>> readers_;
   std::unique_ptr<rpc::EventLoop> background_;
   std::unique_ptr<rpc::EventLoop> delivery_;
-  std::unique_ptr<rpc::EventLoop> compaction_;
+  std::unique_ptr<rpc::EventLoop> housekeeping_;
   std::unique_ptr<rpc::EventLoop> control_;
   std::unique_ptr<rpc::PipelinedConnector> connector_;
   std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop

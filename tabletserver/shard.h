@@ -87,8 +87,9 @@ struct ShardOptions {
 class Shard {
  public:
   struct Ports {
-    Executor& executor;    // this shard's
-    Executor& background;  // slow work on the store: tables made, ranges truncated
+    Executor& executor;      // this shard's
+    Executor& background;    // slow work on the store: tables made, ranges truncated
+    Executor& housekeeping;  // slower, and nobody waits for it
     TabletStore& store;
     TabletDirectory& directory;
     ShardCounters& counters;

@@ -127,13 +127,13 @@ Status Shard::Gone(TabletId id) const {
 
 // ---- their logs -----------------------------------------------------------------------------------------------------
 
-// In the background, as a drop's: a log of hundreds of MB takes a while, and nobody waits for it to be gone.
+// Not here, where clients wait, nor in the background, where orders do: a log of hundreds of MB takes a while.
 void Shard::ForgetParts(const std::function<bool(TabletId part, TabletId into, Lsn position)>& covered) {
   for (const Part& part : parts_) {
     const std::shared_ptr<Tablet>& tablet = part.tablet;
     if (tablet->background_work || !covered(tablet->id, part.into, part.position)) continue;
     tablet->background_work = true;
-    ports_.background.Post([this, tablet] {
+    ports_.housekeeping.Post([this, tablet] {
       Status status = ports_.store.ForgetReplica(tablet->id);
       ports_.executor.Post([this, tablet, status = std::move(status)] { OnPartForgotten(tablet, status); });
     });

@@ -47,7 +47,7 @@ struct TabletServerPorts {
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
   Executor* delivery = nullptr;    // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
-  Executor* compaction = nullptr;  // busy for seconds at a stretch where an operator has a table compacted. Null: `background`
+  Executor* housekeeping = nullptr;  // long work that nobody waits for: an operator's compactions, logs of merged tablets. Null: `background`
 };
 
 struct TabletServerOptions {
