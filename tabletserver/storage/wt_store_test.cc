@@ -373,8 +373,13 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
   const auto ended = store->PagesReadByThisThread();
   ASSERT_TRUE(begun && ended);
   EXPECT_GT(*ended - *begun, kRecords / 100) << "most of it is not in the cache";
-  for (int i = 0; i < 100; ++i) ASSERT_TRUE(store->Get(kTable, key(0)));
-  EXPECT_LE(*store->PagesReadByThisThread() - *ended, 3u) << "read once";
+  // As long as eviction is behind with what was written, what is clean goes at once.
+  const auto reads_of_one_page = [&] {
+    const uint64_t before = store->PagesReadByThisThread().value_or(0);
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(store->Get(kTable, key(0)));
+    return store->PagesReadByThisThread().value_or(0) - before;
+  };
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return reads_of_one_page() <= 3; })) << "what is in the cache is not read again";
   uint64_t scanned = 0;
   ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
   EXPECT_EQ(scanned, kRecords);
