@@ -337,6 +337,7 @@ class Shard {
   void ContinueRemovals();
   void OnTruncated(const std::shared_ptr<Tablet>& tablet, const Status& truncated);
   void CheckpointRemovals();
+  void Depart(Tablet& tablet);
 
   const ShardOptions options_;
   const Ports ports_;

@@ -147,10 +147,7 @@ void Shard::OnPartForgotten(const std::shared_ptr<Tablet>& tablet, const Status&
     return;  // the next checkpoint
   }
   std::erase_if(parts_, [&](const Part& part) { return part.tablet == tablet; });
-  tablet->core->Step(ReplicaForgotten{});
-  CountOverlay(*tablet);
-  departed_[tablet->id] = tablet->core->replica().state();
-  tablets_.erase(tablet->id);
+  Depart(*tablet);
 }
 
 // A start needs their logs until a checkpoint has what was made of them.

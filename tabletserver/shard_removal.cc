@@ -56,17 +56,22 @@ void Shard::CheckpointRemovals() {
         removed_.push_back(tablet);
         continue;
       }
-      tablet->core->Step(ReplicaForgotten{});
-      CountOverlay(*tablet);  // what was never applied is no burden any more
-      departed_[tablet->id] = tablet->core->replica().state();
       ports_.directory.Remove(*tablet->handle);
-      tablets_.erase(tablet->id);
+      Depart(*tablet);
       LOG(INFO) << "tablet " << tablet->id << " is gone from this server";
     }
     if (!result) {
       LOG_EVERY_N(WARNING, 100) << "no checkpoint after a drop, trying again: " << result.error();
     }
   });
+}
+
+// Nothing is left of it but its state.
+void Shard::Depart(Tablet& tablet) {
+  tablet.core->Step(ReplicaForgotten{});
+  CountOverlay(tablet);  // what was never applied is no burden any more
+  departed_[tablet.id] = tablet.core->replica().state();
+  tablets_.erase(tablet.id);
 }
 
 }  // namespace ebla::tabletserver

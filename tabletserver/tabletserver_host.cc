@@ -43,10 +43,6 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
   return mailboxes;
 }
 
-Executor& Housekeeping(const TabletServerPorts& ports) {
-  return ports.housekeeping == nullptr ? ports.background : *ports.housekeeping;
-}
-
 std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
                                                TabletDirectory& directory, ShardCounters& counters, const PeerBook& peers,
                                                const std::function<std::string()>& cluster_id,
@@ -64,8 +60,9 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, Housekeeping(ports), ports.store, directory, counters,
-                                      loops, DecodeSchema, connector, peers, cluster_id, shard_of, copy_throttle}));
+        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store,
+                                      directory, counters, loops, DecodeSchema, connector, peers, cluster_id, shard_of,
+                                      copy_throttle}));
   }
   return shards;
 }
@@ -148,7 +145,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                  DeliveryRoute::Ports{delivery(), directory_, Pointers(shards_), peers_, ports_.connector}),
       any_writes_(options_.identity.name, options_.identity.incarnation, options_.any_writes,
                   AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
-      compactor_(Housekeeping(ports_),
+      compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
       tablet_service_(std::make_shared<TabletService>(

@@ -47,7 +47,9 @@ struct TabletServerPorts {
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
   Executor* delivery = nullptr;    // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
-  Executor* housekeeping = nullptr;  // long work that nobody waits for: an operator's compactions, logs of merged tablets. Null: `background`
+  Executor* housekeeping = nullptr;  // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
+
+  Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };
 
 struct TabletServerOptions {
@@ -121,7 +123,7 @@ class TabletServer {
   };
   static Step StepOf(const TabletView& view);
   void WatchTablets();
-  Executor& delivery() const { return ports_.delivery == nullptr ? ports_.background : *ports_.delivery; }
+  Executor& delivery() const { return ports_.OrBackground(ports_.delivery); }
   void LearnFrom(const idl::HeartbeatReply& reply);
   void DrainShards(size_t next, std::move_only_function<void()> done);
   std::string cluster_id() const;

@@ -70,7 +70,7 @@ void TabletSteward::Consider(TabletId id) {
   switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
     case Need::kNothing:
       // A hand-over that came to nothing left it where it was: all is well, and the next failure is the first.
-      if (found != notes_.end() && LedLoad(*tablet) != nullptr) found->second.failures = 0;
+      if (found != notes_.end() && found->second.failures > 0 && LedLoad(*tablet) != nullptr) found->second.failures = 0;
       return;
     case Need::kWait:
       return RetryLater(id, notes_[id]);

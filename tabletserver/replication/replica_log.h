@@ -80,7 +80,7 @@ class ReplicaLog {
     FlushNumber number;
     Lsn upto;
   };
-  // By halving: thousands may be held that wait for a lagging follower.
+  // By halving: thousands may be held that are stored and not applied yet.
   std::deque<EntryPtr>::const_iterator FirstUnstored() const;
 
   const LogReader reader_;
