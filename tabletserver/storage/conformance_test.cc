@@ -59,6 +59,9 @@ TEST_P(StoreTest, TheLogIsReadInOrderAndWithinBounds) {
   EXPECT_EQ(one->front().version.lsn, Lsn{2});
   EXPECT_EQ(DumpLog(store(), kOther), "1.100");
   EXPECT_EQ(DumpLog(store(), TabletId{1}), "");
+  const auto all = store().ReadLog(kTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
+  ASSERT_TRUE(all);
+  EXPECT_EQ(all->size(), 5u);
 }
 
 TEST_P(StoreTest, AnEntryComesBackAsItWas) {
@@ -562,6 +565,21 @@ TEST_P(StoreTest, ACleanEndKeepsEverything) {
   life->Reopen();
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 1.1..1.1 window 9/1\n");
   EXPECT_EQ(Records(), "a=1@1");
+}
+
+TEST_P(StoreTest, AReplicaWithoutEntriesHasAnEmptyLog) {
+  const auto log = store().ReadLog(kTablet, Lsn{0}, Lsn{UINT64_MAX}, SIZE_MAX);
+  ASSERT_TRUE(log);
+  EXPECT_TRUE(log->empty());
+  Write(1, {Put("a", "1")});
+  ASSERT_TRUE(CheckpointNow(store()));
+  ASSERT_TRUE(store().TruncateLog(kTablet, Lsn{0}, Lsn{2}).ok());
+  ASSERT_TRUE(FlushNow(store()).ok());
+  life->Crash();
+  EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.1 of [\"\", \"\") log 0.0..0.0 window 9/1\n");
+  ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{2}).ok());
+  ASSERT_TRUE(AppendOne(store(), kTablet, Entry(2)).ok());
+  EXPECT_EQ(DumpLog(store(), kTablet), "1.2");
 }
 
 TEST_P(StoreTest, ReplicaStatesComeBackWhole) {

@@ -3,7 +3,7 @@
 // version. Place: wt_*.cc; tests/data keeps an archive of every format ever released.
 //
 //   table            key                                    value
-//   oplog            tablet, lsn                            log_entry.cc
+//   oplog            tablet, lsn                            log_entry.cc; with the greatest lsn, kLogEnd: zeros, no entry
 //   replica_state    tablet                                 ReplicaState
 //   pending          1 kind (1), tablet, epoch, lsn         UndoneEntry; other kinds wait for their turn
 //   applied          tablet                                 AppliedState
@@ -44,6 +44,9 @@ namespace ebla::tabletserver {
 
 std::string TabletKey(TabletId tablet);
 std::string LogKey(TabletId tablet, Lsn lsn);
+// After every entry of a tablet's log; wt_log.cc says what for.
+inline constexpr Lsn kLogEnd{UINT64_MAX};
+inline constexpr Lsn kLastLsn{UINT64_MAX - 1};
 std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence);
 struct WindowKeyParts {
   TabletId tablet;

@@ -41,7 +41,7 @@ Status WtStore::ForgetReplica(TabletId tablet) {
                                           WindowKey(tablet, ClientId{UINT64_MAX}, Sequence{UINT64_MAX}));
   EBLA_TRY(connection.Check(window, "forgetting a replica's window"));
   const int log =
-      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, Lsn{UINT64_MAX}));
+      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, kLogEnd));
   return connection.Check(log, "forgetting a replica's log");
 }
 
@@ -81,6 +81,7 @@ Status WtStore::Parts::ReadLogBounds(WtSession& session, RecoveredReplica& repli
   WT_CURSOR* raw = nullptr;
   EBLA_TRY(connection->Check(session.Cursor(SystemTable::kOplog, &raw), "opening a cursor"));
   WtCursor cursor(raw);
+  bool bare = false;
   const auto read = [&](int error, Version& bound) -> Status {
     std::string_view key, row;
     if (error == 0) error = cursor.GetKey(&key);
@@ -89,12 +90,23 @@ Status WtStore::Parts::ReadLogBounds(WtSession& session, RecoveredReplica& repli
     EBLA_TRY(connection->Check(error, "reading the log's bounds"));
     EBLA_ASSIGN(const auto parts, ParseLogKey(key));
     if (parts.first != replica.tablet) return {};
+    if (parts.second == kLogEnd) {
+      bare = true;
+      return {};
+    }
     EBLA_ASSIGN(const LogEntry entry, DecodeLogEntry(row));
     bound = entry.version;
     return {};
   };
   EBLA_TRY(read(cursor.SeekAtOrAfter(LogKey(replica.tablet, Lsn{0})), replica.first_logged));
-  return read(cursor.SeekBefore(LogKey(replica.tablet, Lsn{UINT64_MAX})), replica.last_logged);
+  if (bare) {
+    // All that a crash left of a log that was being forgotten.
+    if (replica.state.table && !replica.state.tombstone) return {};
+    const std::string end = LogKey(replica.tablet, kLogEnd);
+    return connection->Check(TruncateRows(session, SystemTable::kOplog, end, end), "forgetting a log's end");
+  }
+  // From below its end, which would cost the reading of one page more.
+  return read(cursor.SeekBefore(LogKey(replica.tablet, kLastLsn)), replica.last_logged);
 }
 
 Result<std::vector<RecoveredReplica>> WtStore::Recover() {

@@ -11,15 +11,14 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// The log's tables are small rows that come and go; data pages hold some dozens of records, and values stay on the
-// leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has handed to the
+// Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay on
+// the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has handed to the
 // operating system is on its way to the disk after a few MB: else it gathers there, and when it goes out at once, after
 // half a minute or at a checkpoint, every fsync of the log waits behind it.
-// A page that has outgrown memory_page_max is written out by the thread that comes across it, which for the log's is the
-// shard's: 5 MB, WiredTiger's own choice, took 20 to 80 ms; half a MB takes 2. A tablet's log grows in the middle of the
-// b-tree, before those of later tablets, where WiredTiger does not split pages in memory instead.
+// A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
+// WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
 constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=4MB,memory_page_max=512KB";
-constexpr char kDataPages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
+constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
 constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held back
 
@@ -63,7 +62,8 @@ Status WtStore::Parts::OpenDatabase() {
   WT_SESSION* const raw = session->get();
   for (size_t i = 0; i < kSystemTables; ++i) {
     const auto table = static_cast<SystemTable>(i);
-    const std::string config = std::string(kRows) + (IsLogged(table) ? "" : ",log=(enabled=false)");
+    const std::string config = std::string(kRows) + (table == SystemTable::kOplog ? kLargePages : "") +
+                               (IsLogged(table) ? "" : ",log=(enabled=false)");
     EBLA_TRY(connection->Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
     WT_CURSOR* cursor = nullptr;
     EBLA_TRY(connection->Check(session->Cursor(table, &cursor), "opening " + SystemTableUri(table)));
@@ -138,7 +138,7 @@ Status WtStore::Parts::CheckTable(int error, TableId table, std::string_view doi
 Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
-  std::string config = std::string(kRows) + kDataPages + ",log=(enabled=false),block_compressor=";
+  std::string config = std::string(kRows) + kLargePages + ",log=(enabled=false),block_compressor=";
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(parts_->connection->Check(error, "making a table"));

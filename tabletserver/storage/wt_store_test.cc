@@ -7,6 +7,7 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wiredtiger.h>
 
 #include <atomic>
 #include <cstring>
@@ -127,6 +128,81 @@ TEST_F(WtStoreTest, AnEntryIsNeverReplaced) {
   EXPECT_EQ(FlushNow(*store).code(), Code::kInternal);
   EXPECT_EQ(store->Recover().error().code(), Code::kInternal);
   EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+}
+
+// By the calling thread, to files.
+uint64_t BytesWritten() {
+  std::ifstream file("/proc/thread-self/io");
+  for (std::string name; file >> name;) {
+    uint64_t value = 0;
+    file >> value;
+    if (name == "wchar:") return value;
+  }
+  return 0;
+}
+
+// The write-ahead log it does write: once what was appended, but not pages of the b-tree as well.
+TEST_F(WtStoreTest, WhoeverAppendsLeavesPagesToEvictionWhateverLogComesNext) {
+  constexpr TabletId kNext{kTablet.value + 1};
+  constexpr size_t kBytes = 1000;
+  constexpr uint64_t kEntries = 12'000;
+  WtStoreOptions options = Options();
+  options.cache_bytes = 256 << 20;  // that it is full is not to be what the test sees
+  auto store = MustOpen(options);
+  ReplicaState state;
+  state.table = kTable;
+  for (const TabletId tablet : {kTablet, kNext}) {
+    ASSERT_TRUE(store->PutReplicaState(tablet, state).ok());
+  }
+  for (uint64_t lsn = 1; lsn < 40; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kNext, Entry(lsn, {Put("k", std::string(kBytes, 'v'))})).ok());
+  }
+  const uint64_t before = BytesWritten();
+  for (uint64_t lsn = 1; lsn < kEntries; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(kBytes, 'v'))})).ok());
+  }
+  const double written = static_cast<double>(BytesWritten() - before) / static_cast<double>(kEntries * kBytes);
+  EXPECT_GT(written, 0.5);
+  EXPECT_LT(written, 1.4);
+}
+
+// Of a store that is closed.
+int RowsOfLog(const std::string& store) {
+  WT_CONNECTION* connection = nullptr;
+  CHECK_EQ(wiredtiger_open(store.c_str(), nullptr, "log=(enabled=true)", &connection), 0);
+  WT_SESSION* session = nullptr;
+  WT_CURSOR* cursor = nullptr;
+  CHECK_EQ(connection->open_session(connection, nullptr, nullptr, &session), 0);
+  CHECK_EQ(session->open_cursor(session, "table:oplog", nullptr, nullptr, &cursor), 0);
+  int rows = 0;
+  while (cursor->next(cursor) == 0) ++rows;
+  CHECK_EQ(connection->close(connection, nullptr), 0);
+  return rows;
+}
+
+TEST_F(WtStoreTest, NothingOfALogThatIsForgottenStays) {
+  auto store = MustOpen();
+  ReplicaState state;
+  state.table = kTable;
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 2) << "an entry, and the log's end";
+  store = MustOpen();
+  ASSERT_TRUE(store->ForgetReplica(kTablet).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 0);
+  // It is made again, and dropped; and a crash comes before it is forgotten.
+  store = MustOpen();
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  state.tombstone = true;
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 1);
+  store = MustOpen();
+  ASSERT_TRUE(store->Recover());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 0);
 }
 
 TEST_F(WtStoreTest, ManyFlushesShareOneFsync) {
