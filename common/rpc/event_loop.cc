@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <sys/random.h>
+#include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -26,11 +27,6 @@ event_base* NewBase() {
   return base;
 }
 
-timeval ToTimeval(Duration delay) {
-  const auto micros = std::max<int64_t>(0, std::chrono::ceil<std::chrono::microseconds>(delay).count());
-  return {.tv_sec = micros / 1'000'000, .tv_usec = micros % 1'000'000};
-}
-
 uint64_t Seed() {
   uint64_t seed = 0;
   CHECK_EQ(getrandom(&seed, sizeof(seed), 0), static_cast<ssize_t>(sizeof(seed)));
@@ -43,11 +39,15 @@ EventLoop::EventLoop(std::string name) : name_(std::move(name)), base_(NewBase()
   wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   PCHECK(wake_fd_ >= 0) << "eventfd";
   const auto nothing = [](evutil_socket_t, short, void*) {};
-  // Each write is an edge of its own: the count need never be read.
+  // libevent's own timers go by a clock that ticks every four milliseconds.
+  timer_fd_ = timerfd_create(CLOCK_BOOTTIME, TFD_NONBLOCK | TFD_CLOEXEC);
+  PCHECK(timer_fd_ >= 0) << "timerfd";
+  // Each write and each time that comes is an edge of its own: the counts need never be read.
   wake_event_ = event_new(base_, wake_fd_, EV_READ | EV_PERSIST | EV_ET, nothing, nullptr);
-  timer_event_ = event_new(base_, -1, 0, nothing, nullptr);
+  timer_event_ = event_new(base_, timer_fd_, EV_READ | EV_PERSIST | EV_ET, nothing, nullptr);
   CHECK(wake_event_ != nullptr && timer_event_ != nullptr);
   event_add(wake_event_, nullptr);
+  event_add(timer_event_, nullptr);
 }
 
 EventLoop::~EventLoop() {
@@ -55,6 +55,7 @@ EventLoop::~EventLoop() {
   event_free(timer_event_);
   event_free(wake_event_);
   event_base_free(base_);
+  close(timer_fd_);
   close(wake_fd_);
 }
 
@@ -206,8 +207,7 @@ void EventLoop::WaitForEvents() {
   }
   bool wait = next != MonotonicTime{};
   if (wait && next != MonotonicTime::Max()) {
-    const Duration left = next - Now();
-    wait = left > Duration{0};
+    wait = next > Now();
     if (wait) ArmWakeup(next);
   }
   event_base_loop(base_, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
@@ -216,10 +216,10 @@ void EventLoop::WaitForEvents() {
 }
 
 void EventLoop::ArmWakeup(MonotonicTime when) {
-  if (armed_ == when && event_pending(timer_event_, EV_TIMEOUT, nullptr)) return;
-  armed_ = when;
-  const timeval delay = ToTimeval(when - Now());
-  event_add(timer_event_, &delay);
+  if (std::exchange(armed_, when) == when) return;
+  const int64_t at = when.since_boot.count();
+  const itimerspec time{.it_interval = {}, .it_value = {.tv_sec = at / 1'000'000'000, .tv_nsec = at % 1'000'000'000}};
+  PCHECK(timerfd_settime(timer_fd_, TFD_TIMER_ABSTIME, &time, nullptr) == 0) << "timerfd";
 }
 
 void EventLoop::Wake() {

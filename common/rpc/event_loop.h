@@ -80,6 +80,7 @@ class EventLoop final : public Executor {
   const std::string name_;
   event_base* const base_;
   int wake_fd_ = -1;
+  int timer_fd_ = -1;
   event* wake_event_ = nullptr;
   event* timer_event_ = nullptr;
   std::thread thread_;
@@ -88,7 +89,7 @@ class EventLoop final : public Executor {
   // Loop only.
   std::vector<TurnEndHook*> hooks_;
   std::vector<Task> running_;
-  MonotonicTime armed_ = MonotonicTime::Max();
+  MonotonicTime armed_ = MonotonicTime::Max();  // the last time that timer_fd_ was set to
 
   // Guarded by mutex_.
   std::mutex mutex_;
