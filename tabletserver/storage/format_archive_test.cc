@@ -132,7 +132,7 @@ TEST_P(FormatArchiveTest, IsOpenedAndGoesOn) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(EveryFormat, FormatArchiveTest, ::testing::Values(1));
+INSTANTIATE_TEST_SUITE_P(EveryFormat, FormatArchiveTest, ::testing::Values(1, 2));
 
 }  // namespace
 

@@ -14,7 +14,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr int kFormat = 1;
+constexpr int kFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
 constexpr std::string_view kFormatName = "ebla-store ";
 
 Error SystemError(const std::string& doing) { return Error(Code::kInternal, doing + ": " + std::strerror(errno)); }
@@ -82,7 +82,8 @@ Status CheckFormat(const std::string& path) {
                                              ", this build knows up to " + std::to_string(kFormat) +
                                              ": start the newer build that wrote it");
   }
-  return {};
+  // Older builds cannot read what this one will write.
+  return format < kFormat ? WriteFormat(path) : Status();
 }
 
 }  // namespace

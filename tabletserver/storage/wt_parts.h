@@ -65,7 +65,8 @@ struct WtStore::Parts {
   Result<std::vector<WindowRow>> ReadWindow(WtSession& session, TabletId tablet);
   // Counts what is kept since earlier lives.
   Status CountUndone(WtSession& session);
-  Status ReadLogBounds(WtSession& session, RecoveredReplica& replica);
+  // True: there is nothing but the log's end.
+  Result<bool> ReadLogBounds(WtSession& session, RecoveredReplica& replica);
   Result<CheckpointResult> TakeCheckpoint();
 
   const WtStoreOptions options;

@@ -77,7 +77,7 @@ Result<std::vector<WindowRow>> WtStore::Parts::ReadWindow(WtSession& session, Ta
   return rows;
 }
 
-Status WtStore::Parts::ReadLogBounds(WtSession& session, RecoveredReplica& replica) {
+Result<bool> WtStore::Parts::ReadLogBounds(WtSession& session, RecoveredReplica& replica) {
   WT_CURSOR* raw = nullptr;
   EBLA_TRY(connection->Check(session.Cursor(SystemTable::kOplog, &raw), "opening a cursor"));
   WtCursor cursor(raw);
@@ -99,14 +99,9 @@ Status WtStore::Parts::ReadLogBounds(WtSession& session, RecoveredReplica& repli
     return {};
   };
   EBLA_TRY(read(cursor.SeekAtOrAfter(LogKey(replica.tablet, Lsn{0})), replica.first_logged));
-  if (bare) {
-    // All that a crash left of a log that was being forgotten.
-    if (replica.state.table && !replica.state.tombstone) return {};
-    const std::string end = LogKey(replica.tablet, kLogEnd);
-    return connection->Check(TruncateRows(session, SystemTable::kOplog, end, end), "forgetting a log's end");
-  }
   // From below its end, which would cost the reading of one page more.
-  return read(cursor.SeekBefore(LogKey(replica.tablet, kLastLsn)), replica.last_logged);
+  if (!bare) EBLA_TRY(read(cursor.SeekBefore(LogKey(replica.tablet, kLastLsn)), replica.last_logged));
+  return bare;
 }
 
 Result<std::vector<RecoveredReplica>> WtStore::Recover() {
@@ -116,6 +111,7 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
   EBLA_TRY(connection.Check(session->Cursor(SystemTable::kReplicaState, &raw), "opening a cursor"));
   WtCursor cursor(raw);
   std::vector<RecoveredReplica> replicas;
+  std::vector<TabletId> forgotten;  // but for their log's end: a crash came in between
   int error = cursor.Next();
   for (; error == 0; error = cursor.Next()) {
     std::string_view key, row;
@@ -126,7 +122,8 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
     EBLA_ASSIGN(replica.state, DecodeReplicaState(row));
     EBLA_ASSIGN(replica.applied, parts_->ReadApplied(*session, replica.tablet));
     EBLA_ASSIGN(replica.window, parts_->ReadWindow(*session, replica.tablet));
-    EBLA_TRY(parts_->ReadLogBounds(*session, replica));
+    EBLA_ASSIGN(const bool bare, parts_->ReadLogBounds(*session, replica));
+    if (bare && (!replica.state.table || replica.state.tombstone)) forgotten.push_back(replica.tablet);
     if (replica.applied && !replica.state.tombstone) {
       std::lock_guard lock(parts_->applied_mutex);
       parts_->applied[replica.tablet] = replica.applied->applied.lsn;
@@ -134,6 +131,11 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
     replicas.push_back(std::move(replica));
   }
   if (error != WT_NOTFOUND) EBLA_TRY(connection.Check(error, "reading the replicas"));
+  for (const TabletId tablet : forgotten) {
+    const std::string end = LogKey(tablet, kLogEnd);
+    const int removed = parts_->TruncateRows(*session, SystemTable::kOplog, end, end);
+    EBLA_TRY(connection.Check(removed, "forgetting a log's end"));
+  }
   return replicas;
 }
 

@@ -61,10 +61,10 @@ TEST_F(WtStoreTest, ADirectoryInUseIsRefused) {
 
 TEST_F(WtStoreTest, ANewerFormatIsRefused) {
   MustOpen().reset();
-  WriteFile(directory / "store/FORMAT", "ebla-store 2\n");
+  WriteFile(directory / "store/FORMAT", "ebla-store 3\n");
   const Status status = OpenError();
   EXPECT_EQ(status.code(), Code::kInvalidArgument);
-  EXPECT_THAT(status.message(), HasSubstr("has store format 2, this build knows up to 1"));
+  EXPECT_THAT(status.message(), HasSubstr("has store format 3, this build knows up to 2"));
   WriteFile(directory / "store/FORMAT", "rubbish");
   EXPECT_THAT(OpenError().message(), HasSubstr("FORMAT is damaged"));
   std::filesystem::remove(directory / "store/FORMAT");
