@@ -17,12 +17,16 @@ void PeerLink::Put(TabletId tablet, PeerMessage message) {
 }
 
 void PeerLink::Add(Peer& peer, TabletId tablet, const PeerMessage& message, const AppendMessage& append) {
-  idl::TabletAppend& one = peer.appends.request.appends.emplace_back(ToIdl(tablet, append));
+  idl::TabletAppend one = ToIdl(tablet, append);
+  size_t bytes = 0;
   for (const EntryPtr& entry : append.entries) {
     one.entries.push_back(Encoded(entry));
-    peer.appends.bytes += one.entries.back().size();
+    bytes += one.entries.back().size();
   }
+  if (bytes >= kMuch && peer.appends.bytes < kMuch && !peer.appends.sent.empty()) SendAppends(message.peer, peer);
+  peer.appends.request.appends.push_back(std::move(one));
   peer.appends.sent.push_back({tablet, message.number, message.sent});
+  peer.appends.bytes += bytes;
 }
 
 void PeerLink::Add(Peer& peer, TabletId tablet, const PeerMessage& message, const HeartbeatMessage& heartbeat) {
@@ -37,13 +41,39 @@ const std::string& PeerLink::Encoded(const EntryPtr& entry) {
 }
 
 void PeerLink::Flush() {
+  if (waiting_.empty()) return;
+  const MonotonicTime now = ports_.executor.Now();
+  MonotonicTime next = MonotonicTime::Max();
   for (const ServerName& name : std::exchange(waiting_, {})) {
     Peer& peer = peers_[name];
+    if (const MonotonicTime due = DueOf(peer); due > now) {
+      next = std::min(next, due);
+      waiting_.push_back(name);
+      continue;
+    }
     peer.waiting = false;
     if (!peer.heartbeats.sent.empty()) SendHeartbeats(name, peer);
     if (!peer.appends.sent.empty()) SendAppends(name, peer);
   }
   encoded_.clear();
+  FlushAt(next, now);
+}
+
+// Heartbeats never wait, and take along what was there before them.
+MonotonicTime PeerLink::DueOf(const Peer& peer) const {
+  if (!peer.heartbeats.sent.empty() || peer.answered || peer.appends.bytes >= kMuch) return {};
+  return peer.last_sent + kGather;
+}
+
+void PeerLink::FlushAt(MonotonicTime due, MonotonicTime now) {
+  if (due >= due_) return;
+  ports_.executor.Cancel(timer_);
+  due_ = due;
+  timer_ = ports_.executor.After(due - now, [this, alive = std::weak_ptr(alive_)] {
+    if (alive.expired()) return;
+    due_ = MonotonicTime::Max();
+    ports_.flush_soon();
+  });
 }
 
 // ---- reaching a peer ------------------------------------------------------------------------------------------------
@@ -89,7 +119,7 @@ bool PeerLink::Counts(const ServerName& name, int64_t incarnation) {
 void PeerLink::Lose(const ServerName& name, std::vector<Sent> sent) {
   const MonotonicTime now = ports_.executor.Now();
   for (const Sent& one : sent) ports_.on_reply(one.tablet, {name, one.number, one.sent, now, {}});
-  ports_.on_replies_end();
+  ports_.flush_soon();
 }
 
 // ---- messages -------------------------------------------------------------------------------------------------------
@@ -113,15 +143,19 @@ void PeerLink::SendAppends(const ServerName& name, Peer& peer) {
     });
   }
   FillHeader(name, peer, batch.request.header);
-  auto done = [this, alive = std::weak_ptr(alive_), name, sent = std::move(batch.sent)](const idl::AppendReply& reply) {
+  peer.answered = false;
+  peer.last_sent = ports_.executor.Now();
+  auto done = [this, alive = std::weak_ptr(alive_), name, message = ++peer.messages,
+               sent = std::move(batch.sent)](const idl::AppendReply& reply) {
     if (alive.expired()) return;
+    if (Peer& peer = peers_[name]; message == peer.messages) peer.answered = true;
     // A refusal too says which start of the peer it comes from.
     if (!Counts(name, reply.incarnation) || !Whole(reply, sent.size(), reply.replies.size())) return Lose(name, sent);
     const MonotonicTime now = ports_.executor.Now();
     for (size_t i = 0; i < sent.size(); ++i) {
       ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.replies[i])});
     }
-    ports_.on_replies_end();
+    ports_.flush_soon();
   };
   peer.stub->append(std::move(done), batch.request);
 }
@@ -142,7 +176,7 @@ void PeerLink::SendHeartbeats(const ServerName& name, Peer& peer) {
     for (size_t i = 0; i < sent.size(); ++i) {
       ports_.on_reply(sent[i].tablet, {name, sent[i].number, sent[i].sent, now, FromIdl(reply.tablets[i])});
     }
-    ports_.on_replies_end();
+    ports_.flush_soon();
   };
   peer.stub->peerHeartbeat(std::move(done), batch.request);
 }

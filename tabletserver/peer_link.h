@@ -1,6 +1,10 @@
 // tabletserver/peer_link.h
-// A shard's line to the other tablet servers: gathers what its tablets have for each, sends one message of appends and
-// one of heartbeats per round and peer, and hands each tablet's answer back.
+// A shard's line to the other tablet servers: gathers what its tablets have for each, sends it as one message of appends
+// and one of heartbeats, and hands each tablet's answer back.
+// Gathering:  appends go at once to a peer that has answered the last message. Else they wait for that answer, but no longer
+//             than until kGather after that message: what comes meanwhile shares a message, at the peer a flush, and each
+//             thread's wake-up on the way. A peer nearby answers sooner; one far away has more under way. Much at once, as
+//             what brings a peer up to date, waits for nothing, and nothing that is gathered waits for it.
 // Place:      shard_peers.cc owns it. service/replication_service.h is the other end.
 // Invariants: 1. Every message put is answered by exactly one reply (empty when it was lost), unless this is destroyed.
 //             2. What an earlier incarnation of a peer said never arrives; of a new one the shard is told first.
@@ -24,6 +28,8 @@ namespace ebla::tabletserver {
 class PeerLink {
  public:
   static constexpr size_t kMessageBytes = 4 << 20;
+  static constexpr size_t kMuch = 64 << 10;  // bytes
+  static constexpr Duration kGather = std::chrono::microseconds(500);
 
   struct Options {
     ServerName self;
@@ -38,12 +44,12 @@ class PeerLink {
     std::function<std::string()> cluster_id;
     std::function<void(TabletId, PeerReply)> on_reply;
     std::function<void(const ServerName&)> on_restart;  // the peer is in another start than before
-    std::function<void()> on_replies_end;               // after the replies of one message
+    std::function<void()> flush_soon;                   // after the replies of one message, and when it is time to
   };
   PeerLink(Options options, Ports ports) : options_(std::move(options)), ports_(std::move(ports)) {}
 
   void Put(TabletId tablet, PeerMessage message);
-  // Sends what was put.
+  // Sends what was put, but for what is still gathered: to be called after answers, too.
   void Flush();
   // A message of the peer's own came in this start of it.
   void Hear(const ServerName& peer, Incarnation incarnation) { Counts(peer, static_cast<int64_t>(incarnation.value)); }
@@ -68,12 +74,18 @@ class PeerLink {
     std::shared_ptr<idl::ReplicationServiceCobSvIf> stub;
     Batch<idl::AppendRequest> appends;
     Batch<idl::PeerHeartbeatRequest> heartbeats;
+    uint64_t messages = 0;  // of appends
+    bool answered = true;   // the last of them
+    MonotonicTime last_sent;
     bool waiting = false;  // in waiting_
   };
 
   void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const AppendMessage& append);
   void Add(Peer& peer, TabletId tablet, const PeerMessage& message, const HeartbeatMessage& heartbeat);
   const std::string& Encoded(const EntryPtr& entry);
+  // When what waits for the peer goes; the past: now.
+  MonotonicTime DueOf(const Peer& peer) const;
+  void FlushAt(MonotonicTime due, MonotonicTime now);
   bool Reach(const ServerName& name, Peer& peer);
   void FillHeader(const ServerName& name, const Peer& peer, idl::PeerHeader& header) const;
   void SendAppends(const ServerName& name, Peer& peer);
@@ -86,6 +98,8 @@ class PeerLink {
   const Ports ports_;
   std::map<ServerName, Peer> peers_;
   std::vector<ServerName> waiting_;  // have something to be sent
+  TimerId timer_;                    // ends at due_, when the first of them is due
+  MonotonicTime due_ = MonotonicTime::Max();
   std::map<const LogEntry*, std::string> encoded_;  // of this round: each entry goes to several peers
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -12,7 +12,7 @@ PeerLink Shard::MakePeerLink() {
   PeerLink::Ports ports{ports_.executor, ports_.connector, ports_.peers, ports_.cluster_id, {}, {}, {}};
   ports.on_reply = [this](TabletId tablet, PeerReply reply) { OnPeerReply(tablet, reply); };
   ports.on_restart = [this](const ServerName& peer) { OnPeerRestart(peer); };
-  ports.on_replies_end = [this] { PumpSoon(); };
+  ports.flush_soon = [this] { PumpSoon(); };
   return {PeerLink::Options{options_.self, options_.incarnation}, std::move(ports)};
 }
 

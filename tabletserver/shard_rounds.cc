@@ -38,6 +38,7 @@ void Shard::Pump() {
     if (!taken.empty()) Round(taken);
   }
   pumping_ = false;
+  peer_link_.Flush();  // what was gathered may be due, though nothing else is to be sent
   // A replay may take long: what else has arrived for this shard comes in between.
   if (!dirty_.empty()) PumpSoon();
   SignalIdle();
