@@ -112,7 +112,7 @@ void Shard::Unplace(Tablet& tablet) {
 Status Shard::Recover(RecoveredReplica replica) {
   const TabletId id = replica.tablet;
   const bool remains = replica.applied.has_value() || replica.last_logged;
-  const bool absent = !replica.state.table || replica.state.tombstone;
+  const bool absent = !replica.state.present();
   // Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The one
   // that its state names may be another's by now, where the tablet was split.
   if (absent && !replica.applied) {

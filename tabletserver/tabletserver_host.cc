@@ -174,7 +174,7 @@ Status TabletServer::Recover() {
   EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
   size_t present = 0;
   for (const RecoveredReplica& replica : replicas) {
-    if (!replica.state.table || replica.state.tombstone) continue;
+    if (!replica.state.present()) continue;
     EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
     ++present;
   }

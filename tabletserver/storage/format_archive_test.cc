@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <cstdlib>
+#include <fstream>
 #include <sstream>
 
 #include "tabletserver/storage/store_fixture.h"
@@ -122,6 +123,9 @@ TEST_P(FormatArchiveTest, IsOpenedAndGoesOn) {
   for (int life = 0; life < 2; ++life) {
     auto store = WtStore::Open(SmallStore(directory / "store", flusher, background));
     ASSERT_TRUE(store) << store.error();
+    std::string format;
+    std::getline(std::ifstream(directory / "store/FORMAT") >> std::ws, format);
+    EXPECT_EQ(format, "ebla-store 2") << "older builds are to refuse what this one has opened";
     if (life == 0) {
       CheckContents(**store);
       ASSERT_TRUE(AppendOne(**store, kPlain, Entry(8, {Put("new", "1")})).ok());

@@ -78,6 +78,9 @@ struct ReplicaState {
   Lsn family_lsn;
   std::optional<Merged> merged;  // united of these two: rule 13, both logs are committed through their FREEZE
   std::string schema;  // the table's schema, encoded, as last configured
+
+  // There is a replica; else a promise, or what a dropped one leaves.
+  bool present() const { return table && !tombstone; }
 };
 
 // Where an epoch began in a range's history (rule 17).

@@ -64,7 +64,7 @@ Status WtStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   const std::string row = EncodeReplicaState(state);
   const int error = RunTransaction(*session, [&]() -> int {
-    if (state.table && !state.tombstone) {
+    if (state.present()) {
       if (const int error = PutLogEnd(*session, tablet)) return error;
     }
     WT_CURSOR* raw = nullptr;
@@ -116,7 +116,7 @@ Status WtStore::RemoveSuffix(TabletId tablet, Lsn from) {
   constexpr int kRowsAtOnce = 500;
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   const std::string first = LogKey(tablet, from);
-  const std::string end = LogKey(tablet, kLogEnd);
+  const std::string end = LogKey(tablet, kLastLsn);  // not the log's end, which would be read for nothing
   for (bool more = true; more;) {
     const int error = RunTransaction(*session, [&]() -> int {
       more = false;

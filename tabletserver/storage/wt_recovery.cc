@@ -123,7 +123,7 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
     EBLA_ASSIGN(replica.applied, parts_->ReadApplied(*session, replica.tablet));
     EBLA_ASSIGN(replica.window, parts_->ReadWindow(*session, replica.tablet));
     EBLA_ASSIGN(const bool bare, parts_->ReadLogBounds(*session, replica));
-    if (bare && (!replica.state.table || replica.state.tombstone)) forgotten.push_back(replica.tablet);
+    if (bare && !replica.state.present()) forgotten.push_back(replica.tablet);
     if (replica.applied && !replica.state.tombstone) {
       std::lock_guard lock(parts_->applied_mutex);
       parts_->applied[replica.tablet] = replica.applied->applied.lsn;
