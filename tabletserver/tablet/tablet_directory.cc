@@ -26,6 +26,28 @@ const TabletDirectory::Entry* Covering(const TabletDirectory::Ranges& ranges, st
   return entry.range.Contains(key) ? &entry : nullptr;
 }
 
+Status Insert(TabletDirectory::Ranges& ranges, const TabletDirectory::Entry& entry) {
+  const auto after = std::upper_bound(ranges.begin(), ranges.end(), entry.range.start,
+                                      [](const auto& start, const auto& other) { return start < other.range.start; });
+  // As none of them overlap, its neighbours alone can.
+  for (auto other = after == ranges.begin() ? after : after - 1; other != ranges.end() && other <= after; ++other) {
+    if (!other->range.Overlaps(entry.range) || Planted(PlantedBug::overlap_taken)) continue;
+    return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " + entry.range.ToString() +
+                                       " overlaps tablet " + std::to_string(other->handle->tablet.value) + " " +
+                                       other->range.ToString() + ", which is still here");
+  }
+  ranges.insert(after, entry);
+  return Status::Ok();
+}
+
+Result<std::shared_ptr<TabletHandle>> Extract(TabletDirectory::Ranges& ranges, const TabletHandle& handle) {
+  const auto found = std::ranges::find(ranges, &handle, [](const auto& entry) { return entry.handle.get(); });
+  if (found == ranges.end()) return Error(Code::kNotFound, "tablet " + std::to_string(handle.tablet.value) + " is not here");
+  auto kept = std::move(found->handle);
+  ranges.erase(found);
+  return kept;
+}
+
 }  // namespace
 
 const TabletDirectory::Ranges* TabletDirectory::Snapshot::Table(TableId table) const {
@@ -56,85 +78,56 @@ std::vector<std::shared_ptr<TabletHandle>> TabletDirectory::Snapshot::All() cons
   return all;
 }
 
-Status TabletDirectory::Insert(Snapshot& snapshot, const Entry& entry) {
-  auto& slot = snapshot.tables_[entry.handle->table];
-  Ranges ranges = slot == nullptr ? Ranges() : *slot;
-  for (const Entry& other : ranges) {
-    if (!other.range.Overlaps(entry.range) || Planted(PlantedBug::overlap_taken)) continue;
-    return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " + entry.range.ToString() +
-                                       " overlaps tablet " + std::to_string(other.handle->tablet.value) + " " +
-                                       other.range.ToString() + ", which is still here");
-  }
-  const auto after = std::upper_bound(ranges.begin(), ranges.end(), entry.range.start,
-                                      [](const auto& start, const auto& other) { return start < other.range.start; });
-  ranges.insert(after, entry);
-  slot = std::make_shared<Ranges>(std::move(ranges));
-  return Status::Ok();
-}
-
-std::shared_ptr<TabletHandle> TabletDirectory::Extract(Snapshot& snapshot, const TabletHandle& handle) {
-  const auto table = snapshot.tables_.find(handle.table);
-  if (table == snapshot.tables_.end()) return nullptr;
-  Ranges ranges = *table->second;
-  const auto found = std::find_if(ranges.begin(), ranges.end(), [&](const auto& e) { return e.handle.get() == &handle; });
-  if (found == ranges.end()) return nullptr;
-  auto kept = found->handle;
-  ranges.erase(found);
-  if (ranges.empty()) {
-    snapshot.tables_.erase(table);
-  } else {
-    table->second = std::make_shared<Ranges>(std::move(ranges));
-  }
-  return kept;
-}
-
-Status TabletDirectory::Add(const std::shared_ptr<TabletHandle>& handle, const KeyRange& range) {
+// Readers go on with what they have. A table's ranges are copied once, whatever is changed in them: there may be thousands.
+Status TabletDirectory::Change(TableId table, const std::function<Status(Ranges&)>& change) {
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_.Load());
-  EBLA_TRY(Insert(*next, {range, handle}));
+  const Ranges* before = next->Table(table);
+  auto ranges = before == nullptr ? std::make_shared<Ranges>() : std::make_shared<Ranges>(*before);
+  EBLA_TRY(change(*ranges));
+  if (ranges->empty()) {
+    next->tables_.erase(table);
+  } else {
+    next->tables_[table] = std::move(ranges);
+  }
   snapshot_.Store(std::move(next));
   return Status::Ok();
 }
 
+Status TabletDirectory::Add(const std::shared_ptr<TabletHandle>& handle, const KeyRange& range) {
+  return Change(handle->table, [&](Ranges& ranges) { return Insert(ranges, {range, handle}); });
+}
+
 void TabletDirectory::Remove(const TabletHandle& handle) {
-  std::lock_guard lock(mutex_);
-  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
-  if (Extract(*next, handle) != nullptr) snapshot_.Store(std::move(next));
+  (void)Change(handle.table, [&](Ranges& ranges) -> Status {
+    EBLA_ASSIGN([[maybe_unused]] const auto gone, Extract(ranges, handle));  // gone before: nothing changes
+    return Status::Ok();
+  });
 }
 
 Status TabletDirectory::Split(const TabletHandle& parent, const KeyRange& left,
                               const std::shared_ptr<TabletHandle>& child, const KeyRange& right) {
-  std::lock_guard lock(mutex_);
-  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
-  auto kept = Extract(*next, parent);
-  if (kept == nullptr) return Error(Code::kNotFound, "tablet " + std::to_string(parent.tablet.value) + " is not here");
-  EBLA_TRY(Insert(*next, {left, kept}));
-  EBLA_TRY(Insert(*next, {right, child}));
-  snapshot_.Store(std::move(next));
-  return Status::Ok();
+  return Change(parent.table, [&](Ranges& ranges) -> Status {
+    EBLA_ASSIGN(const auto kept, Extract(ranges, parent));
+    EBLA_TRY(Insert(ranges, {left, kept}));
+    return Insert(ranges, {right, child});
+  });
 }
 
 Status TabletDirectory::Merge(const TabletHandle& left, const TabletHandle& right,
                               const std::shared_ptr<TabletHandle>& merged, const KeyRange& range) {
-  std::lock_guard lock(mutex_);
-  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
-  for (const TabletHandle* part : {&left, &right}) {
-    if (Extract(*next, *part) != nullptr) continue;
-    return Error(Code::kNotFound, "tablet " + std::to_string(part->tablet.value) + " is not here");
-  }
-  EBLA_TRY(Insert(*next, {range, merged}));
-  snapshot_.Store(std::move(next));
-  return Status::Ok();
+  return Change(merged->table, [&](Ranges& ranges) -> Status {
+    EBLA_ASSIGN([[maybe_unused]] const auto first, Extract(ranges, left));
+    EBLA_ASSIGN([[maybe_unused]] const auto second, Extract(ranges, right));
+    return Insert(ranges, {range, merged});
+  });
 }
 
 Status TabletDirectory::ChangeRange(const TabletHandle& handle, const KeyRange& range) {
-  std::lock_guard lock(mutex_);
-  auto next = std::make_shared<Snapshot>(*snapshot_.Load());
-  auto kept = Extract(*next, handle);
-  if (kept == nullptr) return Error(Code::kNotFound, "tablet " + std::to_string(handle.tablet.value) + " is not here");
-  EBLA_TRY(Insert(*next, {range, kept}));
-  snapshot_.Store(std::move(next));
-  return Status::Ok();
+  return Change(handle.table, [&](Ranges& ranges) -> Status {
+    EBLA_ASSIGN(const auto kept, Extract(ranges, handle));
+    return Insert(ranges, {range, kept});
+  });
 }
 
 }  // namespace ebla::tabletserver

@@ -7,6 +7,7 @@
 // Threads:    any. A loop reads through a PublishedReader of its own, without a lock.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string_view>
@@ -61,8 +62,8 @@ class TabletDirectory {
   std::shared_ptr<const Snapshot> snapshot() const { return snapshot_.Load(); }
 
  private:
-  Status Insert(Snapshot& snapshot, const Entry& entry);
-  static std::shared_ptr<TabletHandle> Extract(Snapshot& snapshot, const TabletHandle& handle);
+  // Changes a copy of the table's ranges, which becomes what readers find unless `change` fails.
+  Status Change(TableId table, const std::function<Status(Ranges&)>& change);
 
   std::mutex mutex_;  // held while a snapshot is copied and replaced; innermost
   Published<Snapshot> snapshot_;
