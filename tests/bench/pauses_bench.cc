@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <fstream>
 #include <optional>
 
 #include "tests/bench/open_loop.h"
@@ -16,6 +17,7 @@ DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how 
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
 DEFINE_int32(pause_settle_seconds, 70, "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
 DEFINE_int32(pause_moves, 5, "pauses: how many moves of a replica, there and back, at least one; the median of them is judged.");
+DEFINE_double(pause_rate, 0, "pauses: operations/s of the open loop, for runs to be compared; 0: three tenths of the closed loop's.");
 DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
 
 namespace ebla::bench {
@@ -50,6 +52,26 @@ double PercentileMs(std::vector<microseconds> values, double part) {
   return static_cast<double>(values[at].count()) / 1000;
 }
 
+// Of all processors, since the machine started, in ticks. A host that has others to serve lets a virtual machine wait, for
+// many milliseconds at a time, all its processors at once at times: nothing inside it can answer then.
+struct ProcessorTime {
+  uint64_t all = 0, stolen = 0;
+
+  static ProcessorTime Now() {
+    std::ifstream stat("/proc/stat");  // "cpu user nice system idle iowait irq softirq steal ..."; see proc(5)
+    std::string name;
+    stat >> name;
+    ProcessorTime time;
+    for (int column = 0; column < 8; ++column) {
+      uint64_t ticks = 0;
+      stat >> ticks;
+      time.all += ticks;
+      if (column == 7) time.stolen = ticks;
+    }
+    return time;
+  }
+};
+
 class Bench {
  public:
   Bench(const BenchOptions& options, Report& report) : options_(options), report_(report) {
@@ -68,7 +90,7 @@ class Bench {
     MakeTable("first", 1024);
     const Timings closed = MeasureOperations(kManyClients, options_.each, start_);
     report_.Add(kSuite, "closed loop, 64 clients", closed.per_second, "ops/s");
-    rate_ = closed.per_second * kRatePart;
+    rate_ = FLAGS_pause_rate > 0 ? FLAGS_pause_rate : closed.per_second * kRatePart;
     report_.Add(kSuite, "open loop", rate_, "ops/s");
     SplitSmall();
     if (FLAGS_pause_large_mb > 0) SplitLarge();
@@ -121,6 +143,7 @@ class Bench {
   struct Pauses {
     std::vector<microseconds> during, beside;  // the longest wait of each window
     std::vector<microseconds> lengths;
+    ProcessorTime begun = ProcessorTime::Now();
 
     void Take(const Waits& waits, const std::vector<Window>& windows) {
       for (const Window window : windows) {
@@ -150,6 +173,10 @@ class Bench {
   }
 
   void AddPauses(const std::string& what, const Pauses& pauses) {
+    const ProcessorTime now = ProcessorTime::Now();
+    const auto ticks = std::max<uint64_t>(now.all - pauses.begun.all, 1);
+    const double stolen = 100 * static_cast<double>(now.stolen - pauses.begun.stolen) / static_cast<double>(ticks);
+    report_.Add(kSuite, what + ": processor time that the host took", stolen, "%");
     report_.Add(kSuite, what + ": median length", PercentileMs(pauses.lengths, 0.5), "ms");
     for (const auto& [name, part] : {std::pair("median", 0.5), std::pair("p99", 0.99), std::pair("worst", 1.0)}) {
       report_.Add(kSuite, what + ": longest wait, " + name, PercentileMs(pauses.during, part), "ms");
@@ -185,12 +212,12 @@ class Bench {
     MakeTable("large", int64_t{FLAGS_pause_large_mb} * 1024);
     report_.Add(kSuite, what + ": loading", std::chrono::duration<double>(LoopClock::now() - begun).count(), "s");
     std::this_thread::sleep_for(std::chrono::seconds(FLAGS_pause_settle_seconds));
+    Pauses pauses;
     OpenLoop load(rate_, start_);
     std::this_thread::sleep_for(kWarmUp);
     const int64_t step = std::max<int64_t>(kHotRecords, records_ / 100);
     std::vector<Window> splits;
     for (int i = 1; i <= FLAGS_pause_actions; ++i) splits.push_back(SplitHere(records_ - i * step));
-    Pauses pauses;
     pauses.Take(load.End(), splits);
     AddPauses(what, pauses);
     JudgeSplits(what);
@@ -204,6 +231,7 @@ class Bench {
 
   void Transfers() {
     MakeTable("transfers", 1024);
+    Pauses pauses;
     OpenLoop load(rate_, start_);
     std::this_thread::sleep_for(kWarmUp);
     std::vector<Window> transfers;
@@ -213,7 +241,6 @@ class Bench {
           std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; });
       transfers.push_back(Timed([&] { return client_->TransferTablet(name_, Key(0), next->server); }));
     }
-    Pauses pauses;
     pauses.Take(load.End(), transfers);
     AddPauses("transfer", pauses);
     report_.AtMost(kSuite, "transfer: longest wait, worst", 50);
