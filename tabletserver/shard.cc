@@ -318,7 +318,7 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
 void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
     if (RefuseHanded(id, done)) return;
-    Pump();  // what came before it counts for the log that it reports
+    PumpNow();  // what came before it counts for the log that it reports
     const auto tablet = FindOrMake(id);
     tablet->core->Step(
         FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});

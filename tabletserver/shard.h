@@ -247,6 +247,8 @@ class Shard {
   // shard_rounds.cc
   void Pump();
   void PumpSoon();
+  void PumpAll();  // and answers what came for tablets that are not here
+  void PumpNow();  // in this turn, whatever has to leave first
   void Round(std::vector<Taken>& taken);
   void StoreOutputs(std::vector<Taken>& taken);
   Status StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output);
@@ -383,6 +385,7 @@ class Shard {
   TimerId wake_;
   MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires
   bool pumping_ = false;
+  bool turn_ends_ = false;      // no more rounds before what was sent has left
   int gathered_ = 0;            // since the last round
   bool pump_posted_ = false;
   bool draining_ = false;

@@ -22,25 +22,34 @@ bool AnyExpires(const ApplyBatch& batch) {
 }  // namespace
 
 void Shard::Pump() {
-  if (pumping_) return;  // the round under way goes on until nothing is left
+  if (pumping_) return;    // the round under way goes on until nothing is left
+  if (turn_ends_) return;  // the next turn of the loop goes on
   pumping_ = true;
   gathered_ = 0;
   std::vector<Taken> taken;
-  for (int rounds = 0; !dirty_.empty() && rounds < kRoundsPerTurn; ++rounds) {
+  for (int rounds = 0; !dirty_.empty() && !turn_ends_ && rounds < kRoundsPerTurn; ++rounds) {
     taken.clear();
     for (std::shared_ptr<Tablet>& tablet : std::exchange(dirty_, {})) {
       tablet->dirty = false;
       if (!tablet->core->HasOutput()) continue;
       TabletOutput output = tablet->core->TakeOutput();
       if (!output.copies.empty()) BeginCopies(tablet, output.copies);
+      turn_ends_ |= output.split_next;
       taken.push_back({std::move(tablet), std::move(output)});
     }
     if (!taken.empty()) Round(taken);
   }
   pumping_ = false;
   peer_link_.Flush();  // what was gathered may be due, though nothing else is to be sent
-  // A replay may take long: what else has arrived for this shard comes in between.
-  if (!dirty_.empty()) PumpSoon();
+  if (turn_ends_) {
+    // Sockets are written to when a turn of the loop ends: a task may run in this one still, a timer does not.
+    ports_.executor.After(Duration{0}, [this] {
+      turn_ends_ = false;
+      PumpAll();
+    });
+  } else if (!dirty_.empty()) {
+    PumpSoon();  // a replay may take long: what else has arrived for this shard comes in between
+  }
   SignalIdle();
 }
 
@@ -50,10 +59,23 @@ void Shard::PumpSoon() {
   if (std::exchange(pump_posted_, true)) return;
   ports_.executor.Post([this] {
     pump_posted_ = false;
-    Pump();
-    ReceiveEarly([](TabletId) { return true; });
-    Pump();
+    PumpAll();
   });
+}
+
+// Who is not here once all that had come is done is not born by it: it is answered so.
+void Shard::PumpAll() {
+  Pump();
+  if (turn_ends_) return;
+  ReceiveEarly([](TabletId) { return true; });
+  Pump();
+}
+
+void Shard::PumpNow() {
+  do {
+    turn_ends_ = false;
+    Pump();
+  } while (turn_ends_);
 }
 
 void Shard::Round(std::vector<Taken>& taken) {

@@ -72,7 +72,7 @@ void Shard::GiveBirth(Birth& birth) {
   for (AdmitWrite& write : parent.core->TakeParked()) child.core->Step(std::move(write));
   ReceiveEarly([&child](TabletId id) { return id == child.id; });
   Touch(birth.child);
-  // Its followers are born when they hear that the split is applied: soon.
+  // Its followers are born by now, or soon: they have heard that the split is committed.
   for (const int ms : {10, 30, 60}) Nudge(birth.child, std::chrono::milliseconds(ms));
 }
 

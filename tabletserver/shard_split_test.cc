@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <random>
 
+#include "common/base/planted_bug.h"
 #include "tabletserver/family_fixture.h"
 
 namespace ebla::tabletserver {
@@ -325,6 +326,55 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   EXPECT_EQ(Value(next, "p"), "2");
   Start("ts-1");
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
+}
+
+// PROTOCOL 11: followers hear of a committed SPLIT before it is applied at the primary, so a child may be led by another while its
+// parent's primary, under a lease of the parent's, cannot apply what it has told.
+class ShardSplitUnappliedTest : public ShardSplitTest {
+ protected:
+  ~ShardSplitUnappliedTest() override { Plant(PlantedBug::none); }
+
+  // A STRONG read of a key of the child's half, at that primary, while the child has a newer value elsewhere.
+  std::shared_ptr<std::optional<idl::GetReply>> ReadWhereItIsUnapplied() {
+    auto reply = std::make_shared<std::optional<idl::GetReply>>();
+    Lead({"ts-1", "ts-2", "ts-3"});
+    EXPECT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now(); }, 5s));
+    at("ts-1").disk.RefuseToApply(true);
+    world_.Post([&] { AskSplit("ts-1", 1, "m", kChild, [](const auto&) {}); });
+    EXPECT_TRUE(Until([&] { return Ranges("ts-2") == kFollowed && Ranges("ts-3") == kFollowed; }, 5s));
+    EXPECT_EQ(View("ts-1", kChild), nullptr);
+    EXPECT_TRUE(Fence(2, {"ts-2", "ts-3"}, kChild));
+    EXPECT_TRUE(Configure(2, {"ts-2", {"ts-1", "ts-2", "ts-3"}, {}, kChild, "m", ""}, /*fenced=*/true));
+    EXPECT_TRUE(Serves("ts-2", kChild));
+    EXPECT_EQ(Write("ts-2", {PutOf("p", "2")}).header.code, Code::OK);
+    EXPECT_EQ(Value("ts-1", "a"), "1") << "the parent's half is served all the while";
+    idl::GetRequest get;
+    get.header.tableId = kTable;
+    get.header.deadlineMs = 5000;
+    get.key = "p";
+    get.__isset.options = true;
+    get.options.level = idl::ReadLevel::STRONG;
+    at("ts-1").server->tablet_service()->get([reply](const idl::GetReply& answer) { *reply = answer; }, get);
+    scheduler_.RunFor(200ms);
+    return reply;
+  }
+};
+
+TEST_F(ShardSplitUnappliedTest, ItsReadsOfTheChildsHalfWait) {
+  const auto read = ReadWhereItIsUnapplied();
+  EXPECT_FALSE(read->has_value());
+  at("ts-1").disk.RefuseToApply(false);
+  ASSERT_TRUE(Until([&] { return read->has_value(); }, 10s));
+  EXPECT_NE((*read)->header.code, Code::OK) << "the child is led elsewhere";
+  EXPECT_TRUE(Until([&] { return Level("ts-1", "ts-2", kChild); }, 10s)) << Ranges("ts-1");
+  EXPECT_EQ(Value("ts-2", "p"), "2");
+}
+
+TEST_F(ShardSplitUnappliedTest, WithoutTheRuleItReadsWhatTheChildHasOverwritten) {
+  Plant(PlantedBug::reads_not_parked);
+  const auto read = ReadWhereItIsUnapplied();
+  ASSERT_TRUE(read->has_value());
+  EXPECT_EQ((*read)->record.value, "1") << "stale";
 }
 
 // PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. What the note would say, SPLIT

@@ -87,6 +87,13 @@ class Leadership {
 
   // ---- messages ----
   void HeartbeatDue() { heartbeat_due_ = true; }
+  // The others may hear that the log is committed up to this SPLIT, and do at once.
+  bool TellsOfSplit(Lsn at) const { return split_told_ < at && !peers_.empty(); }
+  void TellOfSplit(Lsn at) {
+    split_told_ = at;
+    heartbeat_due_ = true;
+  }
+  Lsn split_told() const { return split_told_; }
   bool HasMessages(const ReplicaLog& log) const;
   Status TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,
                       std::vector<StartCopy>& copies);
@@ -148,6 +155,7 @@ class Leadership {
   std::vector<RequestToken> waiting_;     // for the round after it
   std::vector<ConfirmReply> confirmed_;
   bool heartbeat_due_ = false;
+  Lsn split_told_;
 };
 
 }  // namespace ebla::tabletserver

@@ -563,8 +563,8 @@ ReplicaOutput ReplicaCore::TakeOutput() {
       // nothing is sent before it is durable that this replica leads (1).
       if (LeadIsDurable()) {
         // Nobody applies what is not applied here, though the others have flushed it already: who had read it there would
-        // read something older at STRONG.
-        const Lsn known = std::min(committed_, log_.applied().lsn);
+        // read something older at STRONG. A SPLIT brings nothing to read.
+        const Lsn known = std::min(committed_, std::max(log_.applied().lsn, lead->split_told()));
         Status status = lead->TakeMessages(log_, known, now_, output.messages, output.copies);
         if (!status.ok()) Fail(std::move(status));
       }

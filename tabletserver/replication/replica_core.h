@@ -71,6 +71,7 @@ class ReplicaCore {
   // ---- splits --------------------------------------------------------------------------------------------------------
   void Step(const BecomeChild& input);
   void Step(const KnownCommitted& input) { CommitTo(std::min(input.upto, log_.stored().lsn)); }
+  void Step(const SplitNext& input);
   void Step(const SplitApplied& input);
   void Step(const SplitInCopy& input);
   void Step(const KeepPlace& input);
@@ -122,6 +123,7 @@ class ReplicaCore {
   std::vector<ServerName> Missing(Lsn lsn) const;  // voters that have not made it durable, as far as is known
   bool BarrierApplied() const;     // leads, and serves STRONG reads
   bool BarrierCommitted() const;
+  bool TellsOfSplit(Lsn at) const;  // leads, and the others are yet to hear that this SPLIT is committed
   Lsn barrier() const;             // of the epoch it leads; none otherwise
   // Until when reads at this primary need no confirmation; zero while it does not lead.
   MonotonicTime lease_until() const;

@@ -32,11 +32,18 @@ void ReplicaCore::Step(const BecomeChild& input) {
   role_.emplace<Leadership>(std::move(start), voters_, learners_);
 }
 
+bool ReplicaCore::TellsOfSplit(Lsn at) const {
+  const auto* lead = std::get_if<Leadership>(&role_);
+  return lead != nullptr && lead->TellsOfSplit(at);
+}
+
+void ReplicaCore::Step(const SplitNext& input) {
+  if (auto* lead = std::get_if<Leadership>(&role_)) lead->TellOfSplit(input.at);
+}
+
 void ReplicaCore::Step(const SplitApplied&) {
   auto* lead = std::get_if<Leadership>(&role_);
-  if (lead == nullptr) return;
-  if (!Planted(PlantedBug::copy_crosses_split)) lead->BeginCopiesAnew();
-  lead->HeartbeatDue();
+  if (lead != nullptr && !Planted(PlantedBug::copy_crosses_split)) lead->BeginCopiesAnew();
 }
 
 void ReplicaCore::Step(const SplitInCopy& input) {

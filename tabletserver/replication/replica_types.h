@@ -86,7 +86,13 @@ struct KnownCommitted {
   Lsn upto;
 };
 
-// A SPLIT has been applied: copies that began before it begin anew beyond it (rule 9), and followers hear of it at once.
+// A SPLIT is committed, all before it is applied, and it is next. It changes no record, so followers hear of it before it is
+// applied here, and apply it meanwhile: writes wait until they have.
+struct SplitNext {
+  Lsn at;
+};
+
+// A SPLIT has been applied: copies that began before it begin anew beyond it (rule 9).
 struct SplitApplied {};
 
 // The log reaches a SPLIT that lies within what a copy brings: the copy crosses it, and is given up.

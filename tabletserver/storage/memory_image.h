@@ -73,6 +73,7 @@ struct MemoryDisk::State {
   bool open = false;
   bool full = false;
   int refuse = 0;  // appends of clients' writes
+  bool refuse_to_apply = false;
   bool stalled = false;
   std::vector<std::function<void()>> parked;  // what goes on when it no longer stalls
   std::optional<Status> fail_next;

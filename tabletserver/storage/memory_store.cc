@@ -64,6 +64,11 @@ void MemoryDisk::RefuseAppends(int count) {
   state_->refuse = count;
 }
 
+void MemoryDisk::RefuseToApply(bool refuse) {
+  std::lock_guard lock(state_->mutex);
+  state_->refuse_to_apply = refuse;
+}
+
 void MemoryDisk::SetFull(bool full) {
   std::lock_guard lock(state_->mutex);
   state_->full = full;
@@ -396,6 +401,7 @@ Status MemoryStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) {
 Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
+  if (life_->disk.refuse_to_apply) return Error(Code::kOverloaded, "nothing can be applied for now");
   for (const ApplyBatch& batch : batches) {
     if (!life_->disk.tables.contains(batch.table) && !batch.records.empty()) return NoSuchTable(batch.table);
   }

@@ -42,6 +42,8 @@ class MemoryDisk {
   void FailNext(Status error);
   // The next so many appends of clients' writes find no room, though health() still says that there is.
   void RefuseAppends(int count);
+  // Nothing that is committed can be applied until it is taken back.
+  void RefuseToApply(bool refuse);
   // Below the reserve: writes are refused (PROTOCOL 25).
   void SetFull(bool full);
   // How long flushes and checkpoints take on the store's executor: uniform in [min, max]. Zero: at the next task.

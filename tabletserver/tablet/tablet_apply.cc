@@ -97,6 +97,7 @@ TabletOutput TabletCore::TakeOutput() {
   TabletOutput output;
   if (CanApply()) output.apply = NextBatch();
   if (output.apply) output.split = born_;
+  output.split_next = std::exchange(split_next_, false);
   const Before before = Now();
   ReplicaOutput replica = replica_.TakeOutput();
   if (!replica_.failure().ok()) After(before);  // the log could not be read for a peer
@@ -147,7 +148,8 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
        lsn = lsn.Next()) {
     Result<EntryPtr> entry = EntryToApply(lsn);
     // A SPLIT is a batch of its own: what comes before it is answered as of before it.
-    if (entry && (*entry)->kind == EntryKind::kSplit && (HoldsSplit(**entry) || !batch_entries_.empty())) {
+    const bool splits = entry && (*entry)->kind == EntryKind::kSplit;
+    if (splits && (HoldsSplit(**entry) || !batch_entries_.empty() || TellsOfSplit(**entry))) {
       read_ahead_.push_front(*std::move(entry));
       break;
     }

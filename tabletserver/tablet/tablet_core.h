@@ -161,6 +161,7 @@ struct TabletOutput {
   std::optional<FlushRequest> flush;
   std::optional<ApplyBatch> apply;
   std::shared_ptr<const BornChild> split;  // comes to be with `apply`; null: nobody does
+  bool split_next = false;  // the next output applies one: these `messages` say so, and are to leave before that is taken
   std::shared_ptr<const TabletView> view;  // null: as before
   std::vector<WriteReply> writes;
   std::vector<PurgeReply> purges;
@@ -318,6 +319,7 @@ class TabletCore {
   void ExpireParked(MonotonicTime now);
   bool LeadsChildOf(Version split) const;
   Status ApplySplit(const LogEntry& entry, ApplyBatch& batch);
+  bool TellsOfSplit(const LogEntry& entry);
   bool HoldsSplit(const LogEntry& entry);
   void FinishSplit();
   void GiveUpSplit();
@@ -371,6 +373,7 @@ class TabletCore {
   std::vector<EntryPtr> batch_entries_;
   AppliedState batch_state_;
   bool batch_out_ = false;
+  bool split_next_ = false;
   std::optional<ApplyBatch> refused_batch_;
   bool apply_stalled_ = false;
 

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "common/base/family.h"
 #include "tabletserver/tablet/testing/core_rig.h"
 
 namespace ebla::tabletserver {
@@ -90,6 +91,61 @@ TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
   for (const PeerMessage& message : rig.messages) {
     std::visit([](const auto& body) { EXPECT_EQ(body.retain, Lsn{1}); }, message.body);
   }
+}
+
+// PROTOCOL 11: it brings nothing to read, and writes wait until the followers have applied it too.
+TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
+  CoreRig rig(Options());
+  ConfigureReplica configure = Born();
+  configure.voters = {"ts-1", "ts-2", "ts-3"};
+  rig.Configure(configure);
+  TabletCore& core = rig.core();
+  const auto stored_by = [&rig](const PeerMessage& message) {
+    const auto& append = std::get<AppendMessage>(message.body);
+    const Lsn last = append.entries.empty() ? append.previous.lsn : append.entries.back()->version.lsn;
+    AppendAnswer answer{.epoch = append.epoch, .result = AppendResult::kStored, .flushed = last};
+    return PeerReply{message.peer, message.number, message.sent, rig.now(), answer};
+  };
+  while (!core.replica().BarrierApplied()) {
+    const auto asked = std::exchange(rig.messages, {});
+    ASSERT_FALSE(asked.empty());
+    for (const PeerMessage& message : asked) {
+      if (std::holds_alternative<AppendMessage>(message.body)) rig.Receive(stored_by(message));
+    }
+  }
+
+  const TabletId child{Options().tablet.value + kFamilies};
+  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", child, rig.now()});
+  const TabletOutput logged = core.TakeOutput();
+  ASSERT_EQ(logged.append.size(), 1u);
+  const Lsn split = logged.append[0]->version.lsn;
+  core.Step(Stored{});
+  core.Step(Flushed{logged.flush->number});
+  int heartbeats = 0;
+  for (const PeerMessage& message : logged.messages) {
+    if (std::holds_alternative<HeartbeatMessage>(message.body)) {
+      ++heartbeats;
+    } else if (message.peer == "ts-2") {
+      core.Step(stored_by(message));
+    }
+  }
+  EXPECT_EQ(heartbeats, 2) << "without one the message would be gathered";
+
+  const TabletOutput told = core.TakeOutput();
+  EXPECT_TRUE(told.split_next);
+  EXPECT_FALSE(told.apply.has_value());
+  int hear = 0;
+  for (const PeerMessage& message : told.messages) {
+    const auto* heartbeat = std::get_if<HeartbeatMessage>(&message.body);
+    if (heartbeat != nullptr && heartbeat->committed == split) ++hear;
+  }
+  EXPECT_EQ(hear, 2);
+
+  ASSERT_TRUE(core.HasOutput());
+  const TabletOutput applied = core.TakeOutput();
+  EXPECT_FALSE(applied.split_next);
+  ASSERT_NE(applied.split, nullptr);
+  EXPECT_EQ(applied.split->split.child, child);
 }
 
 TEST(TabletCore, ManyInputsOneOutput) {

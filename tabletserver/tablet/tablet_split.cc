@@ -25,6 +25,7 @@ void TabletCore::Step(const SplitTablet& input) {
   entry.detail = EncodeSplitDetail(split.detail);
   split.lsn = Append(std::move(entry), now_)->version.lsn;
   pending_split_ = std::move(split);
+  replica_.Step(HeartbeatDue{now_});  // nothing is gathered before it, and SPLIT leaves with it: writes wait for that
   view_dirty_ = true;
 }
 
@@ -129,6 +130,14 @@ bool TabletCore::HoldsSplit(const LogEntry& entry) {
   if (!replica_.incomplete() || Planted(PlantedBug::copy_crosses_split)) return false;
   replica_.Step(SplitInCopy{entry.version.lsn});
   held_split_ = entry.version.lsn;
+  return true;
+}
+
+// The followers hear that it is committed by an output of its own, before the one that applies it here.
+bool TabletCore::TellsOfSplit(const LogEntry& entry) {
+  if (!replica_.TellsOfSplit(entry.version.lsn)) return false;
+  replica_.Step(SplitNext{entry.version.lsn});
+  split_next_ = true;
   return true;
 }
 
