@@ -154,6 +154,13 @@ struct Merged {
   4: i64 tabletTimeMs
 }
 
+struct Replica {
+  1: string server
+  2: Endpoint endpoint
+  3: bool voter
+  4: optional string rack
+}
+
 // Where a tablet is served: what a client's routing cache holds.
 struct TabletLocation {
   1: i64 tabletId
@@ -161,11 +168,4 @@ struct TabletLocation {
   3: i64 epoch
   4: string primary                          // server name; empty: none at present, ask again
   5: list<Replica> replicas                  // the primary among them
-}
-
-struct Replica {
-  1: string server
-  2: Endpoint endpoint
-  3: bool voter
-  4: optional string rack
 }
