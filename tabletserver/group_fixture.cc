@@ -311,14 +311,18 @@ idl::Write GroupFixture::IncrementOf(std::string key) {
   return write;
 }
 
-idl::GetReply GroupFixture::Get(const std::string& server, const std::string& key, idl::ReadLevel::type level) {
+idl::GetRequest GroupFixture::GetOf(const std::string& key, idl::ReadLevel::type level) {
   idl::GetRequest request;
   request.header.tableId = kTable;
   request.key = key;
   request.options.level = level;
   if (level == idl::ReadLevel::BOUNDED) request.options.__set_boundedMs(1000);
   request.__isset.options = true;
-  return Await<idl::GetReply>([&](auto cob) { at(server).server->tablet_service()->get(std::move(cob), request); });
+  return request;
+}
+
+idl::GetReply GroupFixture::Get(const std::string& server, const std::string& key, idl::ReadLevel::type level) {
+  return Await<idl::GetReply>([&](auto cob) { at(server).server->tablet_service()->get(std::move(cob), GetOf(key, level)); });
 }
 
 idl::CopyReply GroupFixture::SendCopy(const std::string& server, const idl::CopyRequest& request) {

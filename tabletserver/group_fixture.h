@@ -96,6 +96,7 @@ class GroupFixture : public ::testing::Test {
   static idl::Write DeleteOf(std::string key);
   static idl::Write IncrementOf(std::string key);
   // BOUNDED: by a second.
+  static idl::GetRequest GetOf(const std::string& key, idl::ReadLevel::type level);
   idl::GetReply Get(const std::string& server, const std::string& key, idl::ReadLevel::type level);
   idl::CopyReply SendCopy(const std::string& server, const idl::CopyRequest& request);
 

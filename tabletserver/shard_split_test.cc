@@ -204,13 +204,9 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   const auto ask = [&] {
     for (const std::string key : {"a", "p"}) {
       ++under_way;
-      idl::GetRequest get;
-      get.header.tableId = kTable;
-      get.key = key;
-      get.__isset.options = true;
-      get.options.level = idl::ReadLevel::STRONG;
       at("ts-1").server->tablet_service()->get(
-          [&, key, begun = world_.Now()](const idl::GetReply& reply) { note("get " + key, begun, reply.header); }, get);
+          [&, key, begun = world_.Now()](const idl::GetReply& reply) { note("get " + key, begun, reply.header); },
+          GetOf(key, idl::ReadLevel::STRONG));
       ++under_way;
       idl::WriteRequest put;
       put.header.tableId = kTable;
@@ -348,12 +344,8 @@ class ShardSplitUnappliedTest : public ShardSplitTest {
     EXPECT_TRUE(Serves("ts-2", kChild));
     EXPECT_EQ(Write("ts-2", {PutOf("p", "2")}).header.code, Code::OK);
     EXPECT_EQ(Value("ts-1", "a"), "1") << "the parent's half is served all the while";
-    idl::GetRequest get;
-    get.header.tableId = kTable;
+    idl::GetRequest get = GetOf("p", idl::ReadLevel::STRONG);
     get.header.deadlineMs = 5000;
-    get.key = "p";
-    get.__isset.options = true;
-    get.options.level = idl::ReadLevel::STRONG;
     at("ts-1").server->tablet_service()->get([reply](const idl::GetReply& answer) { *reply = answer; }, get);
     scheduler_.RunFor(200ms);
     return reply;
