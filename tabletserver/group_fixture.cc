@@ -143,6 +143,11 @@ void GroupFixture::Start(const std::string& name) {
   Member& member = *slot;
   member.life = std::make_shared<bool>(true);
   member.executor = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
+  std::vector<Executor*> readers;
+  if (readers_) {
+    member.reader = std::make_unique<ebla::testing::SimExecutor>(scheduler_);
+    readers = {member.reader.get()};
+  }
   member.store = std::make_unique<WatchedStore>(member.disk, *member.executor, before_truncation_);
   member.coordinator = coordination_.NewClient(*member.executor);
   member.connector = std::make_unique<Connector>(*this, member);
@@ -151,7 +156,7 @@ void GroupFixture::Start(const std::string& name) {
       .uuid = "u-" + name, .name = name, .cluster_id = kCluster, .incarnation = Incarnation{++member.incarnation}};
   options.copy_bytes_per_second = [this] { return copy_bytes_per_second_; };
   member.server = std::make_unique<TabletServer>(
-      TabletServerPorts{{member.executor.get()}, std::vector<Executor*>(shards_, member.executor.get()), {}, *member.executor, *member.executor,
+      TabletServerPorts{{member.executor.get()}, std::vector<Executor*>(shards_, member.executor.get()), std::move(readers), *member.executor, *member.executor,
                         *member.store, *member.coordinator, *member.connector, {}},
       std::move(options));
   ASSERT_TRUE(member.server->Recover().ok());
@@ -168,9 +173,11 @@ void GroupFixture::Crash(const std::string& name, MemoryDisk::CrashKind kind) {
   member.dispatcher.reset();
   member.life.reset();
   member.executor->Halt();
+  if (member.reader != nullptr) member.reader->Halt();
   member.server.reset();
   member.coordinator.reset();
   member.connector.reset();
+  member.reader.reset();
   member.executor.reset();
   member.store.reset();
   member.disk.Crash(kind);

@@ -41,6 +41,7 @@ class GroupFixture : public ::testing::Test {
     MemoryDisk disk;
     std::unique_ptr<rpc::Dispatcher> dispatcher;
     std::unique_ptr<ebla::testing::SimExecutor> executor;
+    std::unique_ptr<ebla::testing::SimExecutor> reader;  // null unless readers_
     std::unique_ptr<MemoryStore> store;
     std::unique_ptr<coordination::SimCoordinator> coordinator;
     std::unique_ptr<rpc::Connector> connector;
@@ -126,6 +127,7 @@ class GroupFixture : public ::testing::Test {
   TabletServerOptions options_;
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
   size_t shards_ = 1;                // of each server
+  bool readers_ = false;             // servers started from now on have a thread for reads of much
   bool addresses_told_ = true;  // by the master, with each heartbeat's answer
   bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;

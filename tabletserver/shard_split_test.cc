@@ -324,6 +324,56 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
 }
 
+// A read of much is found on one thread and read on another, by when its tablet may have been split: it is not told that there is
+// nothing where there is somebody else's.
+class ShardSplitReadersTest : public ShardSplitTest {
+ protected:
+  ShardSplitReadersTest() { readers_ = true; }
+
+  using Scanned = std::shared_ptr<std::optional<idl::ScanReply>>;
+  Scanned Scan(const std::string& start, bool reverse) {
+    idl::ScanRequest request;
+    request.header.tableId = kTable;
+    request.range.startKey = start;
+    request.range.endKey = "z";
+    request.reverse = reverse;
+    request.options.level = idl::ReadLevel::STRONG;
+    request.__isset.options = true;
+    auto reply = std::make_shared<std::optional<idl::ScanReply>>();
+    at("ts-1").server->tablet_service()->scan([reply](const idl::ScanReply& answer) { *reply = answer; }, request);
+    return reply;
+  }
+  // The keys, and where the next page begins; or the code.
+  static std::string Show(const Scanned& scanned) {
+    if (!scanned->has_value()) return "unanswered";
+    const idl::ScanReply& reply = **scanned;
+    if (reply.header.code != Code::OK) return "code " + std::to_string(reply.header.code);
+    std::string text;
+    for (const idl::ScanRecord& record : reply.records) text += record.key + " ";
+    return text + (reply.done ? "." : reply.remaining.startKey + "-" + reply.remaining.endKey);
+  }
+};
+
+TEST_F(ShardSplitReadersTest, AScanThatWasFoundBeforeASplitAndIsReadAfterIt) {
+  Lead({"ts-1"});
+  at("ts-1").reader->Pause();
+  const Scanned from_parent = Scan("a", false), from_child = Scan("n", false);
+  const Scanned back_into_parent = Scan("a", true), back_in_child = Scan("n", true);
+  SplitHere();
+  ASSERT_EQ(Ranges("ts-1"), kBoth);
+  EXPECT_EQ(Show(back_in_child), "unanswered");
+  at("ts-1").reader->Resume();
+  ASSERT_TRUE(Until([&] { return back_in_child->has_value(); }, 5s));
+  const std::string elsewhere = "code " + std::to_string(Code::WRONG_TABLET);
+  EXPECT_EQ(Show(from_parent), "a m-z");
+  EXPECT_EQ(Show(from_child), elsewhere);
+  EXPECT_EQ(Show(back_into_parent), elsewhere);
+  EXPECT_EQ(Show(back_in_child), elsewhere);
+  const Scanned again = Scan("a", true);
+  ASSERT_TRUE(Until([&] { return again->has_value(); }, 5s));
+  EXPECT_EQ(Show(again), "p a-m");
+}
+
 // PROTOCOL 11: followers hear of a committed SPLIT before it is applied at the primary, so a child may be led by another while its
 // parent's primary, under a lease of the parent's, cannot apply what it has told.
 class ShardSplitUnappliedTest : public ShardSplitTest {

@@ -13,6 +13,11 @@ bool KeyRange::Contains(const KeyRange& other) const {
   return !other.end.empty() && other.end <= end;
 }
 
+bool KeyRange::ContainsBelow(std::string_view limit) const {
+  if (limit.empty()) return end.empty();
+  return start < limit && (end.empty() || limit <= end);
+}
+
 bool KeyRange::Overlaps(const KeyRange& other) const { return !Intersect(other).Empty(); }
 
 KeyRange KeyRange::Intersect(const KeyRange& other) const {

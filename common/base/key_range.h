@@ -26,6 +26,7 @@ struct KeyRange {
 
   bool Contains(std::string_view key) const { return key >= start && (end.empty() || key < end); }
   bool Contains(const KeyRange& other) const;
+  bool ContainsBelow(std::string_view limit) const;  // the place just below it; an empty limit is above every key
   bool Overlaps(const KeyRange& other) const;
   bool Empty() const { return !end.empty() && start >= end; }
   KeyRange Intersect(const KeyRange& other) const;  // may be Empty()

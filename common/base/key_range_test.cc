@@ -16,6 +16,17 @@ TEST(KeyRange, ContainsIsHalfOpenAndAnEmptyEndIsUnbounded) {
   EXPECT_FALSE((KeyRange{"b", "d"}.Contains(KeyRange{"c", ""})));
 }
 
+TEST(KeyRange, ContainsBelowIsWhereAScanBackwardsBegins) {
+  const KeyRange range{"b", "d"};
+  EXPECT_TRUE(range.ContainsBelow("c"));
+  EXPECT_TRUE(range.ContainsBelow("d"));
+  EXPECT_FALSE(range.ContainsBelow("b"));
+  EXPECT_FALSE(range.ContainsBelow("dd"));
+  EXPECT_FALSE(range.ContainsBelow(""));
+  EXPECT_TRUE((KeyRange{"b", ""}.ContainsBelow("")));
+  EXPECT_TRUE((KeyRange{"b", ""}.ContainsBelow("z")));
+}
+
 TEST(KeyRange, IntersectAndOverlap) {
   EXPECT_EQ((KeyRange{"a", "m"}.Intersect({"f", ""})), (KeyRange{"f", "m"}));
   EXPECT_FALSE((KeyRange{"a", "f"}.Overlaps({"f", "m"})));

@@ -361,6 +361,11 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
   Attempt attempt;
   if (!Admit(call, &call.range, {}, handle, result, attempt)) return attempt;
   const KeyRange& tablet = result.view->range;
+  // A reader may come to it when it has been split since it was found: what the scan begins with is another's then.
+  if (!(call.reverse ? tablet.ContainsBelow(call.range.end) : tablet.Contains(call.range.start))) {
+    result.status = NotHere();
+    return attempt;
+  }
   const ScanBounds bounds{call.range.Intersect(tablet), call.reverse};
   size_t examined = 0;
   size_t bytes = 0;

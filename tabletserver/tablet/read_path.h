@@ -11,7 +11,8 @@
 //             3. A STRONG read that finds a record expired since the last applied entry answers once an entry of later
 //                tablet time is applied (21).
 // Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so that
-//             those in cache are not held up (SlowReads).
+//             those in cache are not held up (SlowReads). The tablet may have been split by when one comes to them: what it
+//             covers is judged anew by the view that it is read under.
 // Interface:  asynchronous: `done` runs once, inside the call where that is possible, else on this loop later.
 // Threads:    one instance per event loop, used on that loop alone. Completions of offloaded reads run on a reader's
 //             thread up to the reply, which is handed back to the loop.

@@ -148,6 +148,21 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
   EXPECT_EQ(applied.split->split.child, child);
 }
 
+// Who has nobody to tell is not to wait for a turn of the loop.
+TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
+  CoreRig rig(Options());
+  rig.Configure(Born());
+  TabletCore& core = rig.core();
+  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{Options().tablet.value + kFamilies}, rig.now()});
+  const TabletOutput logged = core.TakeOutput();
+  ASSERT_TRUE(logged.flush.has_value());
+  core.Step(Stored{});
+  core.Step(Flushed{logged.flush->number});
+  const TabletOutput applied = core.TakeOutput();
+  EXPECT_FALSE(applied.split_next);
+  EXPECT_NE(applied.split, nullptr);
+}
+
 TEST(TabletCore, ManyInputsOneOutput) {
   CoreRig rig(Options());
   rig.Configure(Born());

@@ -14,8 +14,7 @@ const TabletDirectory::Entry* CoveringBelow(const TabletDirectory::Ranges& range
                                               [](const auto& entry, const auto& key) { return entry.range.start < key; });
   if (after == ranges.begin()) return nullptr;
   const TabletDirectory::Entry& entry = *--after;
-  const bool reaches = entry.range.end.empty() || (!end.empty() && end <= entry.range.end);
-  return reaches ? &entry : nullptr;
+  return entry.range.ContainsBelow(end) ? &entry : nullptr;
 }
 
 const TabletDirectory::Entry* Covering(const TabletDirectory::Ranges& ranges, std::string_view key) {
