@@ -24,12 +24,14 @@ void PeerLink::Add(Peer& peer, TabletId tablet, const PeerMessage& message, cons
     bytes += one.entries.back().size();
   }
   if (bytes >= kMuch && peer.appends.bytes < kMuch && !peer.appends.sent.empty()) SendAppends(message.peer, peer);
+  if (peer.appends.sent.empty()) peer.appends.meant = peer.incarnation;
   peer.appends.request.appends.push_back(std::move(one));
   peer.appends.sent.push_back({tablet, message.number, message.sent});
   peer.appends.bytes += bytes;
 }
 
 void PeerLink::Add(Peer& peer, TabletId tablet, const PeerMessage& message, const HeartbeatMessage& heartbeat) {
+  if (peer.heartbeats.sent.empty()) peer.heartbeats.meant = peer.incarnation;
   peer.heartbeats.request.tablets.push_back(ToIdl(tablet, heartbeat));
   peer.heartbeats.sent.push_back({tablet, message.number, message.sent});
 }
@@ -124,6 +126,16 @@ void PeerLink::Lose(const ServerName& name, std::vector<Sent> sent) {
 
 // ---- messages -------------------------------------------------------------------------------------------------------
 
+template <class Request>
+bool PeerLink::ReachFor(const ServerName& name, Peer& peer, Batch<Request>& batch) {
+  if (Reach(name, peer) && (!batch.meant || batch.meant == peer.incarnation)) return true;
+  // Not now: the cores would have their answer inside their own round.
+  ports_.executor.Post([this, alive = std::weak_ptr(alive_), name, sent = std::move(batch.sent)]() mutable {
+    if (!alive.expired()) Lose(name, std::move(sent));
+  });
+  return false;
+}
+
 namespace {
 
 // A reply that says something of each tablet it was asked about, in order.
@@ -136,12 +148,7 @@ bool Whole(const Reply& reply, size_t asked, size_t said) {
 
 void PeerLink::SendAppends(const ServerName& name, Peer& peer) {
   Batch<idl::AppendRequest> batch = std::exchange(peer.appends, {});
-  if (!Reach(name, peer)) {
-    // Not now: the cores would have their answer inside their own round.
-    return ports_.executor.Post([this, alive = std::weak_ptr(alive_), name, sent = std::move(batch.sent)]() mutable {
-      if (!alive.expired()) Lose(name, std::move(sent));
-    });
-  }
+  if (!ReachFor(name, peer, batch)) return;
   FillHeader(name, peer, batch.request.header);
   peer.answered = false;
   peer.last_sent = ports_.executor.Now();
@@ -162,11 +169,7 @@ void PeerLink::SendAppends(const ServerName& name, Peer& peer) {
 
 void PeerLink::SendHeartbeats(const ServerName& name, Peer& peer) {
   Batch<idl::PeerHeartbeatRequest> batch = std::exchange(peer.heartbeats, {});
-  if (!Reach(name, peer)) {
-    return ports_.executor.Post([this, alive = std::weak_ptr(alive_), name, sent = std::move(batch.sent)]() mutable {
-      if (!alive.expired()) Lose(name, std::move(sent));
-    });
-  }
+  if (!ReachFor(name, peer, batch)) return;
   FillHeader(name, peer, batch.request.header);
   auto done = [this, alive = std::weak_ptr(alive_), name,
                sent = std::move(batch.sent)](const idl::PeerHeartbeatReply& reply) {

@@ -67,6 +67,7 @@ class PeerLink {
     Request request;
     std::vector<Sent> sent;
     size_t bytes = 0;
+    Incarnation meant;  // the start of the peer that it was begun for: another's clock may have begun anew
   };
   struct Peer {
     rpc::Endpoint endpoint;
@@ -87,6 +88,9 @@ class PeerLink {
   MonotonicTime DueOf(const Peer& peer) const;
   void FlushAt(MonotonicTime due, MonotonicTime now);
   bool Reach(const ServerName& name, Peer& peer);
+  // False, and answered so: what it is made of cannot go to the peer as it is now.
+  template <class Request>
+  bool ReachFor(const ServerName& name, Peer& peer, Batch<Request>& batch);
   void FillHeader(const ServerName& name, const Peer& peer, idl::PeerHeader& header) const;
   void SendAppends(const ServerName& name, Peer& peer);
   void SendHeartbeats(const ServerName& name, Peer& peer);

@@ -136,6 +136,22 @@ TEST_F(PeerLinkTest, HeartbeatsDoNotWaitAndTakeAlongWhatDoes) {
   EXPECT_THAT(Sent(), ElementsAre(1, 1));
 }
 
+// An echo of the clock of its former life would make it believe that it knows of the future.
+TEST_F(PeerLinkTest, WhatWasMeantForAFormerStartIsLost) {
+  Append();
+  Answer(0);
+  Put(HeartbeatMessage{});
+  book_.Learn(kPeer, {{"127.0.0.1", 7410}, Incarnation{kIncarnation + 1}});
+  link_->Flush();
+  scheduler_.RunFor(0ns);
+  EXPECT_EQ(peer_->heartbeats, 0);
+  EXPECT_THAT(answered_, ElementsAre(1, 2));
+  Put(HeartbeatMessage{});
+  link_->Flush();
+  scheduler_.RunFor(0ns);
+  EXPECT_EQ(peer_->heartbeats, 1);
+}
+
 TEST_F(PeerLinkTest, MuchWaitsForNothingAndNothingForIt) {
   Append();
   Append();

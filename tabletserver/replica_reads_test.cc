@@ -51,5 +51,33 @@ TEST_F(ReplicaReadsTest, WhatReadsLackInTheCacheIsTheirTablets) {
   EXPECT_EQ(lacked(), 1'280u) << "two pages each, by one read in 64";
 }
 
+// PROTOCOL 15: for that and no more, however steadily others write.
+TEST_F(ReplicaReadsTest, AStrongReadWaitsForThePrimaryWritesAcknowledgedWhenItCame) {
+  Lead();
+  for (const char* name : {"ts-2", "ts-3"}) at(name).disk.SetLatency(20ms, 20ms);
+  int number = 0, acknowledged = 0;
+  const std::function<void()> write = [&] {
+    idl::WriteRequest put;
+    put.header.tableId = kTable;
+    put.header.__set_tabletTimeMs(static_cast<int64_t>(View("ts-1")->time.at.value));
+    put.clientId = 9;
+    put.sequence = put.firstIncomplete = ++number;
+    put.level = idl::WriteLevel::PRIMARY;
+    put.writes = {PutOf("k", std::to_string(number))};
+    at("ts-1").server->tablet_service()->write(
+        [&acknowledged](const idl::WriteReply& reply) { acknowledged += reply.header.code == Code::OK ? 1 : 0; }, put);
+    if (number < 1000) world_.After(2ms, write);
+  };
+  write();
+  ASSERT_TRUE(Until([&] { return acknowledged == 50; }, 1s));
+  const MonotonicTime begun = world_.Now();
+  const idl::GetReply read = Get("ts-1", "k", ReadLevel::STRONG);
+  ASSERT_EQ(read.header.code, Code::OK) << read.header.message;
+  EXPECT_GE(std::stoi(read.record.value), 50);
+  EXPECT_LT(world_.Now() - begun, 100ms);
+  EXPECT_LT(acknowledged, 1000) << "they went on meanwhile";
+  scheduler_.RunFor(3s);
+}
+
 }  // namespace
 }  // namespace ebla::tabletserver

@@ -9,10 +9,12 @@ namespace {
 
 using idl::Code;
 using idl::WriteLevel;
+using ebla::testing::SimExecutor;
 using ::testing::HasSubstr;
 
 class SessionLogTest : public GroupFixture {
  protected:
+  SessionLogTest() { readers_ = true; }
   // ts-1 leads, is cut off, and then acknowledges at PRIMARY: b deleted, c changed, d new.
   void SetUp() override {
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
@@ -136,6 +138,28 @@ TEST_F(SessionLogTest, OnceCommittedItIsReadAsEver) {
   const auto reply = Get("d", last_);
   EXPECT_EQ(reply.record.value, "2");
   EXPECT_TRUE(reply.header.__isset.applied);
+}
+
+// Between its look at the log and its snapshot of the store more may be applied, others' writes too: the session has seen these.
+TEST_F(SessionLogTest, WhatIsAppliedBesideItsLookAtTheLogIsNamed) {
+  SimExecutor& reader = *at("ts-1").reader;
+  auto reply = std::make_shared<std::optional<idl::ScanReply>>();
+  auto request = InSession<idl::ScanRequest>(last_);
+  request.header.deadlineMs = 10'000;
+  at("ts-1").server->tablet_service()->scan([reply](const idl::ScanReply& answer) { *reply = answer; }, request);
+  reader.Post([&reader] { reader.Pause(); });  // after its first attempt, which asks for the log
+  scheduler_.RunFor(1ms);
+  Heal();
+  const idl::WriteReply other = Write("ts-1", {PutOf("j", "2")});
+  ASSERT_EQ(other.header.code, Code::OK);
+  ASSERT_FALSE(reply->has_value());
+  reader.Resume();
+  ASSERT_TRUE(Until([&] { return reply->has_value(); }, 5s));
+  const idl::ScanReply& scanned = **reply;
+  ASSERT_EQ(scanned.header.code, Code::OK) << scanned.header.message;
+  ASSERT_EQ(scanned.records.size(), 5u) << "a, c, d, e, j";
+  ASSERT_TRUE(scanned.header.__isset.applied);
+  EXPECT_GE(scanned.header.applied.lsn, other.version.lsn);
 }
 
 }  // namespace

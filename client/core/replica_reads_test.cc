@@ -288,6 +288,26 @@ TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsUndon
   EXPECT_EQ(state->For(table->router()->table(), {"d", "e"})->front(), (TokenRange{{"", "m"}, whole, {}}));
 }
 
+// The answer to a retry may come from a later epoch, or from what its tablet was merged to: its position covers the write.
+TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
+  const TablePtr table = OpenWithRecord();
+  auto state = std::make_shared<SessionState>();
+  Session session = SessionAccess::Make(state);
+  for (const Ack ack : {Ack::kDefault, Ack::kPrimary, Ack::kMajority}) {
+    network_.Next(kTs1, Weather::kCutAfter);
+    executor_.After(network_.one_way() * 2, [this] {  // it has been executed, and is repeated
+      cluster_.Move("r", "a", "ts-2");
+      cluster_.Move("r", "a", "ts-1");
+    });
+    const auto put = Put(table, "a", "2", {.ack = ack, .session = &session});
+    ASSERT_TRUE(put) << put.error();
+    const auto known = state->For(table->router()->table(), {"a", "b"});
+    ASSERT_EQ(known->size(), 1u);
+    EXPECT_GT(known->front().applied.epoch, put->version.epoch);
+    EXPECT_TRUE(known->front().pending_primary.empty());
+  }
+}
+
 // ---- partitions
 
 TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {

@@ -164,10 +164,9 @@ Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
 
 Status WriteOperation::Complete() {
   if (!session() || !reply_.__isset.version) return {};
-  // A PRIMARY write may be acknowledged before it is applied. At MAJORITY and ALL the applied position noted already
-  // contains the write, even where a later epoch answers a retry.
-  const bool committed = request_.level == idl::WriteLevel::MAJORITY || request_.level == idl::WriteLevel::ALL;
-  if (committed && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
+  // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the write, at any
+  // level, even where a later epoch answers a retry, or what its tablet has been merged to.
+  if (reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
   session()->Update(router().table(), [&](TableToken& token) {
     token.Wrote(AnsweredRange(reply_.header), rpc::FromIdl(reply_.version));
   });

@@ -467,6 +467,10 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
   const std::pair id{request.clientId, request.sequence};
   if (const auto found = answered_.find(id); found != answered_.end()) {
     reply = found->second;
+    if (reply.__isset.version) {  // by now it is applied, and by whoever leads now
+      reply.header.applied.epoch = tablet.epoch;
+      reply.header.applied.lsn = next_lsn_;
+    }
     return;
   }
   const auto fail = [&](idl::Code::type code, const std::string& message, size_t index) {

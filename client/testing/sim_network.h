@@ -28,6 +28,7 @@ enum class Weather {
 class SimNetwork final : public rpc::Connector {
  public:
   SimNetwork(ebla::testing::SimExecutor& executor, Duration one_way) : executor_(executor), one_way_(one_way) {}
+  Duration one_way() const { return one_way_; }
 
   // Masters at master:1, master:2...; servers at <name>:1.
   void Serve(FakeCluster& cluster, const std::vector<ServerName>& servers, int masters);

@@ -221,7 +221,8 @@ void ReplicaCore::OnHeartbeat(RequestToken token, const ServerName& peer, const 
     retain_ = heartbeat.retain;
     told_committed_ = std::max(told_committed_, heartbeat.committed);
     CommitMatched();
-    if (heartbeat.echo_clock > fresh_as_of_ && echoes_.size() < kEchoesMax) {
+    // One that is still to come is of another life of this machine.
+    if (heartbeat.echo_clock > fresh_as_of_ && heartbeat.echo_clock <= now && echoes_.size() < kEchoesMax) {
       echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
       Freshen();
     }

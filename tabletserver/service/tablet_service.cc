@@ -118,6 +118,9 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
                               cob = std::move(cob)](ScanResult result) {
     idl::ScanReply reply;
     FillHeader(result, belief, reply.header);
+    // A replica that has not heard of a split shows, and judges a session by, more than the client takes the tablet for.
+    const bool judged = result.status.ok() || result.status.code() == Code::kLostWrite;
+    if (judged && result.view != nullptr) reply.header.__set_range(rpc::ToIdl(result.view->range));
     if (result.status.ok()) {
       reply.records.resize(result.records.size());
       for (size_t i = 0; i < result.records.size(); ++i) {

@@ -145,7 +145,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
                                                               : touched->Overlaps({view.split_key, view.range.end}));
   if (leads && of_child && level != ReadLevel::kEventual && !Planted(PlantedBug::reads_not_parked)) {
-    attempt = {Next::kAwait, view.splitting, {}, {}};
+    attempt = {Next::kAwait, view.splitting, {}, {}, {}};
     return false;
   }
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
@@ -192,7 +192,7 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   const LoggedSlice* logged = own ? LoggedOf(call, answer) : nullptr;
   if (logged != nullptr && verdict.version.lsn <= logged->upto) return true;
   const bool at_hand = own && !view.replaying && !call.logged_refused;
-  attempt = {at_hand ? Next::kLogged : Next::kAwait, verdict.version.lsn, {}, {}};
+  attempt = {at_hand ? Next::kLogged : Next::kAwait, verdict.version.lsn, {}, {}, {}};
   return false;
 }
 
@@ -202,7 +202,7 @@ bool ReadPath::ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, 
     answer.status = Status(Code::kComeAgain, "the tablet has just been merged");
     answer.retry_after_ms = kMergedRetryMs;
   } else {
-    attempt = {Next::kAgain, {}, {}, {}};
+    attempt = {Next::kAgain, {}, {}, {}, {}};
   }
   return true;
 }
@@ -212,14 +212,15 @@ const LoggedSlice* ReadPath::LoggedOf(const ReadCall& call, const ReadAnswer& an
   return same ? call.logged.get() : nullptr;
 }
 
-void ReadPath::ConfirmLogged(const TabletHandle& handle, ReadAnswer& answer) {
+void ReadPath::ConfirmLogged(const TabletHandle& handle, const LoggedSlice& logged, Lsn applied, ReadAnswer& answer) {
   // What a new epoch applies shows in the store only after its view is published.
   const auto now = handle.view();
   if (now == nullptr || now->role != RoleKind::kPrimary || now->epoch != answer.view->epoch) {
     answer.status = Status(Code::kComeAgain, "the tablet has just changed its primary");
     answer.retry_after_ms = kNotReadyRetryMs;
   }
-  answer.applied = {};  // the session has seen more than is applied; its token says so already
+  // The session may have seen more than is applied; its token says so already. Not of what has been applied meanwhile.
+  if (applied < logged.upto) answer.applied = {};
 }
 
 // May the primary serve it now, under its lease or confirmed?
@@ -239,12 +240,14 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
     return false;
   }
   if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
-    attempt = {Next::kConfirm, {}, {}, {}};
+    attempt = {Next::kConfirm, {}, {}, {}, {}};
     return false;
   }
+  // PROTOCOL 15: what was acknowledged by when it came.
+  const bool waited = call.awaited && call.awaited.epoch == view.epoch && call.awaited.lsn <= view.applied.lsn;
   const bool pending = view.pending_primary > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
-  if (answer.level == ReadLevel::kStrong && pending) {
-    attempt = {Next::kAwait, view.pending_primary, {}, {}};
+  if (answer.level == ReadLevel::kStrong && pending && !waited) {
+    attempt = {Next::kAwait, view.pending_primary, {view.epoch, view.pending_primary}, {}, {}};
     return false;
   }
   return true;
@@ -289,7 +292,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ReadCall& call, std
   result.record = *std::move(record);
   if (logged != nullptr) {
     if (const StoredRecord* newer = NewerThan(position, *logged, key)) result.record = *newer;
-    ConfirmLogged(*handle, result);
+    ConfirmLogged(*handle, *logged, position.applied, result);
     if (!result.status.ok()) return attempt;
   }
   handle->load.CountReads(ports_.loop_index, 1, key.size() + (result.record ? result.record->value.size() : 0), took,
@@ -334,7 +337,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
     for (size_t i = 0; i < records->size(); ++i) {
       if (const StoredRecord* newer = NewerThan(position, *logged, keys[i])) (*records)[i] = *newer;
     }
-    ConfirmLogged(*handle, result);
+    ConfirmLogged(*handle, *logged, position.applied, result);
     if (!result.status.ok()) return attempt;
   }
   size_t bytes = 0;
@@ -410,7 +413,7 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
   result.applied = handle->AppliedBound();
   if (ChangedMeanwhile(*handle, result, attempt)) return attempt;
   if (logged != nullptr) {
-    ConfirmLogged(*handle, result);
+    ConfirmLogged(*handle, *logged, position.applied, result);
     if (!result.status.ok()) return attempt;
   }
   if (call.reverse) {
@@ -461,6 +464,7 @@ KeyRange KeysOf(const ScanCall& call) { return call.range; }
 template <class Call, class Result>
 void ReadPath::Serve(Call call, std::move_only_function<void(Result)> done) {
   std::shared_ptr<TabletHandle> handle = Locate(call);
+  if (handle != nullptr) call.Ask(handle->tablet);
   if (handle != nullptr && ShouldOffload(*handle, Weight(call))) {
     return Offload(std::move(handle), std::move(call), std::move(done));
   }
@@ -524,6 +528,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
                             });
   }
   if (attempt.next == Next::kAwait) {
+    if (attempt.awaited) call.awaited = attempt.awaited;
     return shard.AwaitApplied(handle, attempt.upto, deadline, ports_.loop_index,
                               [this, call = std::move(call), result = std::move(result),
                                done = std::move(done)](Status status) mutable {

@@ -22,6 +22,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "common/base/status.h"
@@ -41,11 +42,24 @@ struct ReadCall {
   ReadLevel level = ReadLevel::kDefault;
   std::vector<TokenRange> token;  // SESSION
   Duration bounded{};             // BOUNDED: how old what is seen may be
-  Epoch confirmed;                // a majority has confirmed this epoch since the read came
+  // What has been learnt since the read came, all of `asked`, the tablet that was asked last.
+  TabletId asked;
+  Epoch confirmed;                // a majority has confirmed this epoch
+  Version awaited;                // STRONG: the PRIMARY writes of that epoch that are waited for; those acknowledged later are not
   std::shared_ptr<const LoggedSlice> logged;  // SESSION: what the log held of its keys; shared, as calls are copied
   bool logged_refused = false;    // it is not to be had
   TabletTime judged_at;           // an entry of this time is applied since the read met an expiry: what expires later lives
   MonotonicTime deadline = MonotonicTime::Max();
+
+  // What is known of one tablet says nothing of another, though both may be in an epoch of the same number.
+  void Ask(TabletId tablet) {
+    if (std::exchange(asked, tablet) == tablet) return;
+    confirmed = {};
+    awaited = {};
+    logged.reset();
+    logged_refused = false;
+    judged_at = {};
+  }
 };
 
 // What every answer carries.
@@ -155,6 +169,7 @@ class ReadPath {
   struct Attempt {
     Next next = Next::kDone;
     Lsn upto;
+    Version awaited;  // of the call, from now on
     TabletTime reached;
     std::vector<ExpiredKey> expired;
   };
@@ -182,9 +197,9 @@ class ReadPath {
   static bool ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, Attempt& attempt);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
-  // After the store was read with a slice: that it still leads, so that nothing of the slice can have been undone before
-  // the snapshot.
-  static void ConfirmLogged(const TabletHandle& handle, ReadAnswer& answer);
+  // After the store was read with a slice, at that position: that it still leads, so that nothing of the slice can have been
+  // undone before the snapshot.
+  static void ConfirmLogged(const TabletHandle& handle, const LoggedSlice& logged, Lsn applied, ReadAnswer& answer);
 
   std::shared_ptr<TabletHandle> Locate(const GetCall& call);
   std::shared_ptr<TabletHandle> Locate(const MultiGetCall& call);

@@ -48,7 +48,8 @@ TokenVerdict JudgeToken(std::span<const TokenRange> token, const KeyRange& range
     if (!seen.range.Overlaps(range)) continue;
     const KeyRange keys = seen.range.Intersect(range);
     consider(seen.applied, keys);
-    for (const Version& pending : seen.pending_primary) consider(pending, keys);
+    // Of all that is here: the session takes none for pending any more once it has been judged.
+    for (const Version& pending : seen.pending_primary) consider(pending, seen.range.Intersect(view.range));
   }
   if (verdict.version) verdict.kind = TokenVerdict::Kind::kWait;
   if (!verdict.lost.empty()) verdict.kind = TokenVerdict::Kind::kLost;

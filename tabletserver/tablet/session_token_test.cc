@@ -71,6 +71,20 @@ TEST(SessionToken, WhatIsOlderThanAMergeIsJudgedByItsFormerRange) {
   EXPECT_EQ(judge(At(6, 44), all, {"b", "c"}), Kind::kServe);
 }
 
+// Once judged the session takes its writes for pending nowhere in the tablet: those of the rest of it are judged along.
+TEST(SessionToken, PendingWritesAreJudgedOfTheWholeTablet) {
+  TabletView view;
+  view.applied = At(6, 40);
+  view.epoch_starts = {{Epoch{6}, Lsn{40}}};
+  view.former = std::make_shared<const FormerRanges>(FormerRanges{{{"a", "m"}, {{Epoch{5}, Lsn{1}}}},
+                                                                  {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}}});
+  view.range = {"a", "z"};
+  const std::vector<TokenRange> token = {{{"a", "z"}, At(5, 11), {At(5, 12)}}};
+  const TokenVerdict verdict = JudgeToken(token, {"b", "c"}, view);
+  EXPECT_EQ(verdict.kind, Kind::kLost) << "in what was m to z";
+  EXPECT_EQ(verdict.lost, std::vector<Version>{At(5, 12)});
+}
+
 TEST(SessionToken, OtherRangesDoNotMatter) { EXPECT_EQ(Judge(At(9, 9), {}, {"x", "y"}), Kind::kServe); }
 
 }  // namespace
