@@ -308,6 +308,26 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   }
 }
 
+// It was executed before its tablet was split, and one half answers when it is repeated: that says nothing of the other's keys.
+TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
+  cluster_.AddTable("whole", {}, 3);
+  const TablePtr table = Open("whole");
+  ASSERT_TRUE(Put(table, "a", "1"));
+  auto state = std::make_shared<SessionState>();
+  Session session = SessionAccess::Make(state);
+  network_.Next(kTs1, Weather::kCutAfter);
+  executor_.After(network_.one_way() * 2, [this] { cluster_.Split("whole", "m"); });
+  const auto written = Write(table, std::move(Batch().Put("n", "2").Put("b", "2")), {.session = &session});
+  ASSERT_TRUE(written) << written.error();
+  for (const KeyRange& key : {KeyRange{"b", "c"}, KeyRange{"n", "o"}}) {
+    const auto known = state->For(table->router()->table(), key);
+    ASSERT_EQ(known->size(), 1u) << key;
+    const TokenRange& part = known->front();
+    const bool applied = part.applied.epoch == written->version.epoch && part.applied.lsn >= written->version.lsn;
+    EXPECT_TRUE(applied || part.pending_primary == std::vector<Version>{written->version}) << key;
+  }
+}
+
 // ---- partitions
 
 TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {

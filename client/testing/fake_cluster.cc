@@ -466,11 +466,11 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
                           idl::WriteReply& reply) {
   const std::pair id{request.clientId, request.sequence};
   if (const auto found = answered_.find(id); found != answered_.end()) {
-    reply = found->second;
-    if (reply.__isset.version) {  // by now it is applied, and by whoever leads now
-      reply.header.applied.epoch = tablet.epoch;
-      reply.header.applied.lsn = next_lsn_;
-    }
+    idl::ReplyHeader header = std::exchange(reply, found->second).header;
+    if (!reply.__isset.version) return;
+    header.applied.epoch = tablet.epoch;  // by now it is applied, and by whoever leads now
+    header.applied.lsn = next_lsn_;
+    reply.header = std::move(header);
     return;
   }
   const auto fail = [&](idl::Code::type code, const std::string& message, size_t index) {

@@ -243,11 +243,12 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
     attempt = {Next::kConfirm, {}, {}, {}, {}};
     return false;
   }
-  // PROTOCOL 15: what was acknowledged by when it came.
-  const bool waited = call.awaited && call.awaited.epoch == view.epoch && call.awaited.lsn <= view.applied.lsn;
-  const bool pending = view.pending_primary > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
-  if (answer.level == ReadLevel::kStrong && pending && !waited) {
-    attempt = {Next::kAwait, view.pending_primary, {view.epoch, view.pending_primary}, {}, {}};
+  // PROTOCOL 15: what was acknowledged by when it came; once that is known it is not raised.
+  const bool known = call.awaited && call.awaited.epoch == view.epoch;
+  const Lsn awaited = known ? call.awaited.lsn : view.pending_primary;
+  const bool pending = awaited > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
+  if (answer.level == ReadLevel::kStrong && pending) {
+    attempt = {Next::kAwait, awaited, {view.epoch, awaited}, {}, {}};
     return false;
   }
   return true;
