@@ -275,19 +275,24 @@ idl::FreezeResult GroupFixture::Freeze(const std::string& name, int64_t epoch, i
 
 // ---- clients --------------------------------------------------------------------------------------------------------
 
+idl::WriteRequest GroupFixture::WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
+                                        idl::WriteLevel::type level) {
+  idl::WriteRequest request;
+  request.header.tableId = kTable;
+  request.header.__set_tabletTimeMs(tablet_time_ms);
+  request.clientId = client;
+  request.sequence = request.firstIncomplete = sequence;
+  request.level = level;
+  request.writes = std::move(writes);
+  return request;
+}
+
 idl::WriteReply GroupFixture::WriteAs(const std::string& server, int64_t client, int64_t sequence,
                                       std::vector<idl::Write> writes, idl::WriteLevel::type level) {
   if (const auto view = View(server); learnt_ms_ == 0 && view != nullptr) {
     learnt_ms_ = static_cast<int64_t>(view->time.at.value);  // as a routing answer would bring it
   }
-  idl::WriteRequest request;
-  request.header.tableId = kTable;
-  request.header.__set_tabletTimeMs(learnt_ms_);
-  request.clientId = client;
-  request.sequence = sequence;
-  request.level = level;
-  request.firstIncomplete = sequence;
-  request.writes = std::move(writes);
+  const idl::WriteRequest request = WriteOf(learnt_ms_, client, sequence, std::move(writes), level);
   const auto reply =
       Await<idl::WriteReply>([&](auto cob) { at(server).server->tablet_service()->write(std::move(cob), request); });
   if (reply.header.__isset.tabletTimeMs) learnt_ms_ = reply.header.tabletTimeMs;

@@ -93,6 +93,8 @@ class GroupFixture : public ::testing::Test {
   idl::WriteReply Write(const std::string& server, std::vector<idl::Write> writes) {
     return WriteAs(server, 77, ++sequence_, std::move(writes));
   }
+  static idl::WriteRequest WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
+                                   idl::WriteLevel::type level = idl::WriteLevel::DEFAULT);
   static idl::Write PutOf(std::string key, std::string value, int64_t ttl_ms = 0);
   static idl::Write DeleteOf(std::string key);
   static idl::Write IncrementOf(std::string key);

@@ -57,15 +57,11 @@ TEST_F(ReplicaReadsTest, AStrongReadWaitsForThePrimaryWritesAcknowledgedWhenItCa
   for (const char* name : {"ts-2", "ts-3"}) at(name).disk.SetLatency(20ms, 20ms);
   int number = 0, acknowledged = 0;
   const std::function<void()> write = [&] {
-    idl::WriteRequest put;
-    put.header.tableId = kTable;
-    put.header.__set_tabletTimeMs(static_cast<int64_t>(View("ts-1")->time.at.value));
-    put.clientId = 9;
-    put.sequence = put.firstIncomplete = ++number;
-    put.level = idl::WriteLevel::PRIMARY;
-    put.writes = {PutOf("k", std::to_string(number))};
+    const auto time = static_cast<int64_t>(View("ts-1")->time.at.value);
+    const auto put = PutOf("k", std::to_string(++number));
     at("ts-1").server->tablet_service()->write(
-        [&acknowledged](const idl::WriteReply& reply) { acknowledged += reply.header.code == Code::OK ? 1 : 0; }, put);
+        [&acknowledged](const idl::WriteReply& reply) { acknowledged += reply.header.code == Code::OK ? 1 : 0; },
+        WriteOf(time, 9, number, {put}, idl::WriteLevel::PRIMARY));
     if (number < 1000) world_.After(2ms, write);
   };
   write();

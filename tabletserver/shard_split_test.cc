@@ -31,16 +31,11 @@ class ShardSplitTest : public FamilyFixture {
   using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
   Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0,
             idl::WriteLevel::type level = idl::WriteLevel::PRIMARY, int64_t believed = 0) {
-    idl::WriteRequest request;
-    request.header.tableId = kTable;
+    const auto time = static_cast<int64_t>(View(server)->time.at.value);
+    idl::WriteRequest request = WriteOf(time, client, sequence, std::move(writes), level);
     request.header.tabletId = believed;
     request.header.deadlineMs = deadline_ms;
-    request.header.__set_tabletTimeMs(static_cast<int64_t>(View(server)->time.at.value));
-    request.clientId = client;
-    request.sequence = sequence;
-    request.level = level;
     request.firstIncomplete = 1;
-    request.writes = std::move(writes);
     auto reply = std::make_shared<std::optional<idl::WriteReply>>();
     at(server).server->tablet_service()->write([reply](const idl::WriteReply& answer) { *reply = answer; }, request);
     return reply;
@@ -214,14 +209,9 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
           [&, key, begun = world_.Now()](const idl::GetReply& reply) { note("get " + key, begun, reply.header); },
           GetOf(key, idl::ReadLevel::STRONG));
       ++under_way;
-      idl::WriteRequest put;
-      put.header.tableId = kTable;
-      put.header.__set_tabletTimeMs(static_cast<int64_t>(View("ts-1")->time.at.value));
-      put.clientId = ++client;
-      put.sequence = put.firstIncomplete = 1;
-      put.writes = {PutOf(key, "2")};
       at("ts-1").server->tablet_service()->write(
-          [&, key, begun = world_.Now()](const idl::WriteReply& reply) { note("put " + key, begun, reply.header); }, put);
+          [&, key, begun = world_.Now()](const idl::WriteReply& reply) { note("put " + key, begun, reply.header); },
+          WriteOf(static_cast<int64_t>(View("ts-1")->time.at.value), ++client, 1, {PutOf(key, "2")}));
     }
   };
   for (int i = 0; i < 200; ++i) {

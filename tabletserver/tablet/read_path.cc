@@ -145,7 +145,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
                                                               : touched->Overlaps({view.split_key, view.range.end}));
   if (leads && of_child && level != ReadLevel::kEventual && !Planted(PlantedBug::reads_not_parked)) {
-    attempt = {Next::kAwait, view.splitting, {}, {}, {}};
+    attempt = {.next = Next::kAwait, .upto = view.splitting};
     return false;
   }
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
@@ -192,7 +192,7 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   const LoggedSlice* logged = own ? LoggedOf(call, answer) : nullptr;
   if (logged != nullptr && verdict.version.lsn <= logged->upto) return true;
   const bool at_hand = own && !view.replaying && !call.logged_refused;
-  attempt = {at_hand ? Next::kLogged : Next::kAwait, verdict.version.lsn, {}, {}, {}};
+  attempt = {.next = at_hand ? Next::kLogged : Next::kAwait, .upto = verdict.version.lsn};
   return false;
 }
 
@@ -202,7 +202,7 @@ bool ReadPath::ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, 
     answer.status = Status(Code::kComeAgain, "the tablet has just been merged");
     answer.retry_after_ms = kMergedRetryMs;
   } else {
-    attempt = {Next::kAgain, {}, {}, {}, {}};
+    attempt = {.next = Next::kAgain};
   }
   return true;
 }
@@ -240,15 +240,14 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
     return false;
   }
   if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
-    attempt = {Next::kConfirm, {}, {}, {}, {}};
+    attempt = {.next = Next::kConfirm};
     return false;
   }
   // PROTOCOL 15: what was acknowledged by when it came; once that is known it is not raised.
-  const bool known = call.awaited && call.awaited.epoch == view.epoch;
-  const Lsn awaited = known ? call.awaited.lsn : view.pending_primary;
+  const Lsn awaited = call.awaited.epoch == view.epoch ? call.awaited.lsn : view.pending_primary;
   const bool pending = awaited > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
   if (answer.level == ReadLevel::kStrong && pending) {
-    attempt = {Next::kAwait, awaited, {view.epoch, awaited}, {}, {}};
+    attempt = {.next = Next::kAwait, .upto = awaited, .awaited = {view.epoch, awaited}};
     return false;
   }
   return true;
