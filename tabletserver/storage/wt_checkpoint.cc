@@ -2,6 +2,7 @@
 // checkpoints of its own: more of them than the host asked for never harm, and nothing is concluded from them.
 #include <filesystem>
 
+#include "tabletserver/storage/wt_files.h"
 #include "tabletserver/storage/wt_parts.h"
 
 namespace ebla::tabletserver {
@@ -26,6 +27,7 @@ Result<TabletStore::CheckpointResult> WtStore::Parts::TakeCheckpoint() {
   const int64_t log_bytes_before = log_bytes.load();
   WT_SESSION* const raw = session->get();
   recycler.Hold();
+  const PacedSyncs paced([this] { return Hurried(); });
   EBLA_TRY(connection->Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
   // And it counts from here, as it has finished.
   log_bytes_checkpoint = log_bytes_before;
@@ -41,6 +43,7 @@ Result<bool> WtStore::Compact(TableId table, Duration limit) {
   WT_SESSION* const raw = session->get();
   const auto seconds = std::max<int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
   const std::string config = "timeout=" + std::to_string(seconds);
+  const PacedSyncs paced([parts = parts_.get()] { return parts->Hurried(); }, limit / 4);
   const int error = raw->compact(raw, DataTableUri(table).c_str(), config.c_str());
   if (error == ETIMEDOUT) return false;
   if (error == EBUSY) return Error(Code::kComeAgain, "table " + std::to_string(table.value) + " cannot be compacted at present");

@@ -4,6 +4,8 @@
 
 #include <sstream>
 
+#include "tabletserver/storage/wt_files.h"
+
 namespace ebla::tabletserver {
 
 // WiredTiger calls back with a pointer to its first member.
@@ -40,7 +42,7 @@ std::string Configuration(const WtStoreOptions& options) {
       << ",log=(enabled=true,archive=true,recover=on,file_max=" << options.log_file_bytes << ")"
       << ",transaction_sync=(enabled=false,method=fsync)"  // the flusher syncs, for everybody at once
       << ",statistics=(fast)"
-      << ",extensions=[libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
+      << ",extensions=[local={entry=" << kFilesEntry << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
 }
 

@@ -82,6 +82,10 @@ struct WtStore::Parts {
   const std::shared_ptr<Gate> gate = std::make_shared<Gate>();        // of tasks on options.background
   const std::shared_ptr<Gate> watch_gate = std::make_shared<Gate>();  // of tasks on options.watcher: waits for no other
 
+  std::atomic<bool> closing{false};
+  // The store's end waits for what goes on, or the log's files that a checkpoint frees are needed.
+  bool Hurried() const { return closing || reserve.writes_refused(); }
+
   std::atomic<int64_t> log_bytes{0};             // appended since the start
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began
   struct Kept {

@@ -13,11 +13,11 @@ namespace {
 
 // Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay on
 // the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has handed to the
-// operating system is on its way to the disk after a few MB: else it gathers there, and when it goes out at once, after
-// half a minute or at a checkpoint, every fsync of the log waits behind it.
+// operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it goes out at once,
+// after half a minute, every fsync of the log waits behind it.
 // A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
 // WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
-constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=4MB,memory_page_max=512KB";
+constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
 constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held back
@@ -49,6 +49,7 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
 }
 
 WtStore::~WtStore() {
+  parts_->closing = true;
   parts_->watch_gate->Close();
   parts_->gate->Close();
   parts_->flusher.reset();
