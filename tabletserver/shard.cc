@@ -378,6 +378,7 @@ void Shard::OnTick() {
     WakeAwaiting(*tablet);
     ExpireAwaiting(*tablet, now);
     WakeParts(*tablet);
+    DoSmallWork(*tablet);
   }
   ExpireConfirms(now);
   ContinuePreparations();

@@ -251,7 +251,10 @@ class Shard {
   void PumpNow();  // in this turn, whatever has to leave first
   void Round(std::vector<Taken>& taken);
   void StoreOutputs(std::vector<Taken>& taken);
-  Status StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output);
+  Status PutState(Tablet& tablet, const ReplicaState& state);
+  // What takes as long as a write and can wait.
+  void DoSmallWork(Tablet& tablet);
+  Status StoreBeforeEntries(Tablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<Taken*> taken);
   void BeginFlushes(std::vector<Taken>& taken);
   void OnFlushed(const std::vector<FlushOrder>& orders, const Status& status);
@@ -299,7 +302,7 @@ class Shard {
   void TakePart(TabletId id, bool right);
   void AbandonMerge(TabletId id, const Status& why);
   void CommitMerge(TabletId id);
-  Status StoreMerge(const Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right);
+  Status StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right);
   void BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const JoinedTablet>& joined,
                   const HandedPart& left, const HandedPart& right);
   void WakeParts(Tablet& tablet);

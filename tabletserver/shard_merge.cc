@@ -274,8 +274,8 @@ void Shard::CommitMerge(TabletId id) {
 }
 
 // In this order: the tombstones of the two without the new one's state would be the end of what they had.
-Status Shard::StoreMerge(const Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right) {
-  EBLA_TRY(ports_.store.PutReplicaState(tablet.id, tablet.core->StateAtJoin(joined)));
+Status Shard::StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right) {
+  EBLA_TRY(PutState(tablet, tablet.core->StateAtJoin(joined)));
   std::vector<ApplyBatch> batches(3);
   batches[0].tablet = tablet.id;
   batches[0].window.put = joined.window;

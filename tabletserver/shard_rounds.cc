@@ -122,16 +122,29 @@ void Shard::StoreOutputs(std::vector<Taken>& taken) {
   if (!appending.empty()) AppendAll(appending);
 }
 
+Status Shard::PutState(Tablet& tablet, const ReplicaState& state) {
+  tablet.log_open = state.present();
+  return ports_.store.PutReplicaState(tablet.id, state);
+}
+
+void Shard::DoSmallWork(Tablet& tablet) {
+  if (tablet.handle == nullptr || tablet.removing || tablet.core->replica().role() == RoleKind::kAbsent) return;
+  if (tablet.log_open) tablet.log_open = !ports_.store.EndLog(tablet.id).ok();
+  if (const TabletId parent = std::exchange(tablet.split_off, {})) {
+    LOG(INFO) << "tablet " << tablet.id << " " << tablet.placed_range << " was split off tablet " << parent;
+  }
+}
+
 // In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22); nor is a state stored by which a start would
 // take the log for worthless, a tombstone or one that says incomplete.
-Status Shard::StoreBeforeEntries(const Tablet& tablet, const TabletOutput& output) {
+Status Shard::StoreBeforeEntries(Tablet& tablet, const TabletOutput& output) {
   if (!output.undone.empty()) {
     std::vector<const LogEntry*> entries;
     for (const EntryPtr& entry : output.undone) entries.push_back(entry.get());
     EBLA_TRY(ports_.store.KeepUndone(tablet.id, tablet.table, entries));
     LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size() << " acknowledged PRIMARY writes are undone and kept";
   }
-  if (output.state) EBLA_TRY(ports_.store.PutReplicaState(tablet.id, *output.state));
+  if (output.state) EBLA_TRY(PutState(tablet, *output.state));
   if (output.remove_from) EBLA_TRY(ports_.store.RemoveSuffix(tablet.id, output.remove_from));
   return Status::Ok();
 }

@@ -41,7 +41,7 @@ Status Shard::PrepareBirth(Taken& parent, std::vector<Birth>& births) {
   if (birth.child->handle != nullptr || birth.child->core->replica().role() != RoleKind::kAbsent) {
     return Error(Code::kInternal, "tablet " + std::to_string(birth.child->id.value) + " is here before it is split off");
   }
-  EBLA_TRY(ports_.store.PutReplicaState(birth.child->id, birth.child->core->StateAtBirth(*birth.born)));
+  EBLA_TRY(PutState(*birth.child, birth.child->core->StateAtBirth(*birth.born)));
   births.push_back(std::move(birth));
   return Status::Ok();
 }
@@ -60,6 +60,7 @@ void Shard::GiveBirth(Birth& birth) {
   child.core->Step(BeginChild{birth.born, ports_.executor.Now()});
   parent.uncovered = child.uncovered = born.split.version.lsn;
   parent.placed_range.end = born.split.key;
+  child.split_off = born.parent;
   // The child's view first, then both places at once; the parent's new view follows in this round, before the child does
   // anything.
   const auto view = child.core->CurrentView();

@@ -13,15 +13,6 @@ namespace {
 // page: more than fits on a page (wt_store.cc: 32 KB) beside the 10 % that are left free for what comes in between.
 constexpr size_t kLogEndBytes = 30'000;
 
-int PutLogEnd(WtSession& session, TabletId tablet) {
-  WT_CURSOR* raw = nullptr;
-  if (const int error = session.Cursor(SystemTable::kOplog, &raw)) return error;
-  WtCursor oplog(raw);
-  const std::string key = LogKey(tablet, kLogEnd);
-  const int error = oplog.Search(key);
-  return error == WT_NOTFOUND ? oplog.Insert(key, std::string(kLogEndBytes, '\0')) : error;
-}
-
 bool HasClientWrite(std::span<const AppendBatch> batches) {
   for (const AppendBatch& batch : batches) {
     for (const LogEntry* entry : batch.entries) {
@@ -64,14 +55,24 @@ Status WtStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   const std::string row = EncodeReplicaState(state);
   const int error = RunTransaction(*session, [&]() -> int {
-    if (state.present()) {
-      if (const int error = PutLogEnd(*session, tablet)) return error;
-    }
     WT_CURSOR* raw = nullptr;
     if (const int error = session->Cursor(SystemTable::kReplicaState, &raw)) return error;
     return WtCursor(raw).Insert(TabletKey(tablet), row);
   });
   return parts_->connection->Check(error, "writing a replica's state");
+}
+
+Status WtStore::EndLog(TabletId tablet) {
+  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  const int error = RunTransaction(*session, [&]() -> int {
+    WT_CURSOR* raw = nullptr;
+    if (const int error = session->Cursor(SystemTable::kOplog, &raw)) return error;
+    WtCursor oplog(raw);
+    const std::string key = LogKey(tablet, kLogEnd);
+    const int error = oplog.Search(key);
+    return error == WT_NOTFOUND ? oplog.Insert(key, std::string(kLogEndBytes, '\0')) : error;
+  });
+  return parts_->connection->Check(error, "ending a log");
 }
 
 void WtStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {

@@ -66,6 +66,7 @@ class WtStore final : public TabletStore {
 
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
+  Status EndLog(TabletId tablet) override;
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;

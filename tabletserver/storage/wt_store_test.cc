@@ -153,6 +153,7 @@ TEST_F(WtStoreTest, WhoeverAppendsLeavesPagesToEvictionWhateverLogComesNext) {
   state.table = kTable;
   for (const TabletId tablet : {kTablet, kNext}) {
     ASSERT_TRUE(store->PutReplicaState(tablet, state).ok());
+    ASSERT_TRUE(store->EndLog(tablet).ok());
   }
   for (uint64_t lsn = 1; lsn < 40; ++lsn) {
     ASSERT_TRUE(AppendOne(*store, kNext, Entry(lsn, {Put("k", std::string(kBytes, 'v'))})).ok());
@@ -185,6 +186,8 @@ TEST_F(WtStoreTest, NothingOfALogThatIsForgottenStays) {
   ReplicaState state;
   state.table = kTable;
   ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
   ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
   store.reset();
   EXPECT_EQ(RowsOfLog(directory / "store"), 2) << "an entry, and the log's end";
@@ -195,6 +198,7 @@ TEST_F(WtStoreTest, NothingOfALogThatIsForgottenStays) {
   // It is made again, and dropped; and a crash comes before it is forgotten.
   store = MustOpen();
   ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
   state.tombstone = true;
   ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
   store.reset();

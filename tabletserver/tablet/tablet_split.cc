@@ -165,8 +165,6 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
 }
 
 void TabletCore::FinishSplit() {
-  LOG(INFO) << "tablet " << options_.tablet << " is split at \"" << EscapeBytes(born_->split.key) << "\": tablet "
-            << born_->split.child << " begins there" << (born_->lead ? ", led here" : "");
   born_.reset();
   pending_split_.reset();
   if (Planted(PlantedBug::parent_window_emptied)) window_ = Window(options_.window, {}, window_.floor());
