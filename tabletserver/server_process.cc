@@ -115,6 +115,7 @@ Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
 
 void ServerProcess::Stop(Duration patience) {
   if (std::exchange(stopped_, true)) return;
+  if (store_ != nullptr) store_->Hurry();
   if (rpc_ != nullptr) rpc_->Stop(patience);
   if (server_ != nullptr && http_ != nullptr && patience > Duration(0)) {
     // Shared with the callback, which may come after we have given up on it.

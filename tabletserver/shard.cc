@@ -137,6 +137,7 @@ Status Shard::Recover(RecoveredReplica replica) {
   const Version applied = replica.applied ? replica.applied->applied : Version();
   auto tablet = std::make_shared<Tablet>(id);
   if (replica.replayed) tablet->uncovered = applied.lsn;
+  tablet->log_open = true;  // unless it was ended before the crash
   EBLA_TRY(Place(*tablet, replica.state.table, range));
   tablet->handle->RaiseAppliedBound(applied);
   MakeCore(*tablet, std::move(replica), std::move(schema.tablet));
@@ -378,11 +379,12 @@ void Shard::OnTick() {
     WakeAwaiting(*tablet);
     ExpireAwaiting(*tablet, now);
     WakeParts(*tablet);
-    DoSmallWork(*tablet);
   }
   ExpireConfirms(now);
   ContinuePreparations();
   ContinueRemovals();
+  EndLogs();
+  TellOfSplits();
   Pump();
   tick_ = ports_.executor.After(options_.tick, [this] { OnTick(); });
 }

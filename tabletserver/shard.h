@@ -252,8 +252,9 @@ class Shard {
   void Round(std::vector<Taken>& taken);
   void StoreOutputs(std::vector<Taken>& taken);
   Status PutState(Tablet& tablet, const ReplicaState& state);
-  // What takes as long as a write and can wait.
-  void DoSmallWork(Tablet& tablet);
+  // What takes as long as a write and can wait for a tick.
+  void EndLogs();
+  void TellOfSplits();
   Status StoreBeforeEntries(Tablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<Taken*> taken);
   void BeginFlushes(std::vector<Taken>& taken);
@@ -384,6 +385,7 @@ class Shard {
   size_t awaiting_ = 0;                               // of all tablets
   RequestToken next_token_;
   TimerId tick_;
+  std::vector<std::shared_ptr<const BornChild>> untold_;  // splits that the server's log does not name yet
   TimerId heartbeat_;
   TimerId wake_;
   MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires

@@ -123,15 +123,25 @@ void Shard::StoreOutputs(std::vector<Taken>& taken) {
 }
 
 Status Shard::PutState(Tablet& tablet, const ReplicaState& state) {
+  EBLA_TRY(ports_.store.PutReplicaState(tablet.id, state));
   tablet.log_open = state.present();
-  return ports_.store.PutReplicaState(tablet.id, state);
+  return Status::Ok();
 }
 
-void Shard::DoSmallWork(Tablet& tablet) {
-  if (tablet.handle == nullptr || tablet.removing || tablet.core->replica().role() == RoleKind::kAbsent) return;
-  if (tablet.log_open) tablet.log_open = !ports_.store.EndLog(tablet.id).ok();
-  if (const TabletId parent = std::exchange(tablet.split_off, {})) {
-    LOG(INFO) << "tablet " << tablet.id << " " << tablet.placed_range << " was split off tablet " << parent;
+void Shard::EndLogs() {
+  int left = 8;  // some 70 us each, while clients wait
+  for (const auto& [id, tablet] : tablets_) {
+    if (!tablet->log_open || tablet->handle == nullptr || tablet->removing) continue;
+    if (tablet->core->replica().role() == RoleKind::kAbsent) continue;
+    if (left-- == 0 || !ports_.store.EndLog(id).ok()) return;  // the next tick
+    tablet->log_open = false;
+  }
+}
+
+void Shard::TellOfSplits() {
+  for (const auto& born : std::exchange(untold_, {})) {
+    LOG(INFO) << "tablet " << born->parent << " is split at \"" << EscapeBytes(born->split.key) << "\": tablet "
+              << born->split.child << " begins there" << (born->lead ? ", led here" : "");
   }
 }
 

@@ -60,7 +60,7 @@ void Shard::GiveBirth(Birth& birth) {
   child.core->Step(BeginChild{birth.born, ports_.executor.Now()});
   parent.uncovered = child.uncovered = born.split.version.lsn;
   parent.placed_range.end = born.split.key;
-  child.split_off = born.parent;
+  untold_.push_back(birth.born);
   // The child's view first, then both places at once; the parent's new view follows in this round, before the child does
   // anything.
   const auto view = child.core->CurrentView();

@@ -44,8 +44,7 @@ struct Shard::Tablet {
   size_t counted_overlay_bytes = 0;            // our part of ShardCounters::overlay_bytes
   bool dirty = false;                          // in dirty_
   bool removing = false;                       // in removals_, removed_, handed_ or parts_
-  bool log_open = false;                       // its state was stored; the next tick ends its log
-  TabletId split_off;                          // that it was, lately; the next tick says so
+  bool log_open = false;                       // its state was stored; a tick ends its log
   bool background_work = false;                // on its rows: a truncation, a copy's start, a chunk, a part's log
   Lsn uncovered;                               // of a split that no checkpoint has yet; none: nothing waits for one
 

@@ -27,6 +27,7 @@ class StoreTest : public ::testing::TestWithParam<StoreKind> {
     state.table = table;
     state.promised = {1};
     ASSERT_TRUE(store().PutReplicaState(tablet, state).ok());
+    ASSERT_TRUE(store().EndLog(tablet).ok());
     ASSERT_TRUE(FlushNow(store()).ok());
   }
   void AppendTo(uint64_t last, uint64_t first = 1) {

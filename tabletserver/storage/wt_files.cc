@@ -53,12 +53,26 @@ int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const 
   return error;
 }
 
+// As WiredTiger's own: at the limit of open files, another may be closed soon.
+int OpenRetrying(const char* name, int how) {
+  for (int tries = 10;; --tries) {
+    const int fd = open(name, how, 0644);
+    if (fd < 0 && errno == EPERM && (how & O_NOATIME) != 0) {
+      how &= ~O_NOATIME;  // another user's file
+    } else if (fd >= 0 || tries == 0 || (errno != EINTR && errno != EMFILE && errno != ENFILE)) {
+      return fd;
+    } else {
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+    }
+  }
+}
+
 // What was made, renamed or removed in the directory that `name` is in is on the disk.
 int SyncDirectoryOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name) {
   std::string directory = name;
   const size_t slash = directory.rfind('/');
   directory = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
-  const Descriptor fd(open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const Descriptor fd(OpenRetrying(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (fd.valid() && fsync(fd.get()) == 0) return 0;
   static_cast<Files*>(files)->sync_failed = true;
   return Failed(files, session, "sync the directory", directory.c_str());
@@ -139,6 +153,14 @@ int FailSync(File& file, WT_SESSION* session) {
 
 bool CannotSync(const File& file) { return static_cast<Files*>(file.file_system)->sync_failed; }
 
+// ENOTSUP: the kernel has no such thing, or whoever runs this forbids it.
+int SyncPart(File& file, WT_SESSION* session, int64_t part, unsigned step) {
+  if (sync_file_range(file.fd.get(), part * WrittenParts::kPartBytes, WrittenParts::kPartBytes, step) == 0) return 0;
+  if (errno == ENOSYS || errno == EPERM) return ENOTSUP;
+  if (errno == ENOMEM && step == SYNC_FILE_RANGE_WRITE) return 0;  // not begun, for want of memory; the pages stay
+  return FailSync(file, session);
+}
+
 // Hands the parts to the disk, and waits until it has them.
 int SyncParts(File& file, WT_SESSION* session, const std::vector<int64_t>& parts) {
   constexpr unsigned kBegin = SYNC_FILE_RANGE_WRITE;
@@ -146,9 +168,7 @@ int SyncParts(File& file, WT_SESSION* session, const std::vector<int64_t>& parts
   const std::lock_guard lock(file.syncing);
   for (const unsigned step : {kBegin, kEnd}) {
     for (const int64_t part : parts) {
-      const int64_t offset = part * WrittenParts::kPartBytes;
-      if (sync_file_range(file.fd.get(), offset, WrittenParts::kPartBytes, step) == 0) continue;
-      return errno == ENOSYS || errno == EPERM ? ENOTSUP : FailSync(file, session);
+      if (const int error = SyncPart(file, session, part, step); error != 0) return error;
     }
   }
   return 0;
@@ -188,35 +208,20 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   }
   file.written.Take();
   const std::lock_guard lock(file.syncing);
-  if (CannotSync(file)) return EIO;
-  return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
+  if (fdatasync(file.fd.get()) != 0) return FailSync(file, session);
+  return CannotSync(file) ? EIO : 0;  // asked last: eviction may have heard of a failure meanwhile
 }
 
-// Sends some of what is written on its way; the next sync still covers it, and says what has failed.
-int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION*) noexcept {
+// Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here alone.
+int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   auto& file = *static_cast<File*>(handle);
   for (const auto& [part, bytes] : file.written.NextToSend(kSentBytes)) {
-    const int64_t offset = part * WrittenParts::kPartBytes;
-    if (sync_file_range(file.fd.get(), offset, WrittenParts::kPartBytes, SYNC_FILE_RANGE_WRITE) != 0) return ENOTSUP;
+    if (const int error = SyncPart(file, session, part, SYNC_FILE_RANGE_WRITE); error != 0) return error;
   }
   return 0;
 }
 
 // ---- all files ------------------------------------------------------------------------------------------------------
-
-// As WiredTiger's own: at the limit of open files, another may be closed soon.
-int OpenRetrying(const char* name, int how) {
-  for (int tries = 10;; --tries) {
-    const int fd = open(name, how, 0644);
-    if (fd < 0 && errno == EPERM && (how & O_NOATIME) != 0) {
-      how &= ~O_NOATIME;  // another user's file
-    } else if (fd >= 0 || tries == 0 || (errno != EINTR && errno != EMFILE && errno != ENFILE)) {
-      return fd;
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
-    }
-  }
-}
 
 int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS_OPEN_FILE_TYPE type, uint32_t flags,
              WT_FILE_HANDLE** handle) noexcept {

@@ -48,8 +48,10 @@ Result<std::unique_ptr<WtStore>> WtStore::Open(WtStoreOptions options) {
   return std::unique_ptr<WtStore>(new WtStore(std::move(parts)));
 }
 
+void WtStore::Hurry() { parts_->closing = true; }
+
 WtStore::~WtStore() {
-  parts_->closing = true;
+  Hurry();
   parts_->watch_gate->Close();
   parts_->gate->Close();
   parts_->flusher.reset();

@@ -67,6 +67,8 @@ class WtStore final : public TabletStore {
   Status Append(std::span<const AppendBatch> batches) override;
   Status PutReplicaState(TabletId tablet, const ReplicaState& state) override;
   Status EndLog(TabletId tablet) override;
+  // The process is about to stop: checkpoints rest no more.
+  void Hurry();
   void Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) override;
   Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) override;
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
