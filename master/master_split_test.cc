@@ -180,7 +180,6 @@ TEST_F(MasterSplitFailoverTest, ThePrimaryDiesWithItsAnswer) {
   WaitServing();
 }
 
-// The simulator comes across this in few of its runs.
 TEST_F(MasterSplitFailoverTest, WithoutTheRuleTheParentsNextPrimaryLeadsTheChildUnpromised) {
   Plant(PlantedBug::split_completed_as_now);
   SplitAndDie();

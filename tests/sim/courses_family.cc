@@ -94,7 +94,29 @@ void Nemesis::SplitUnreported(const Aim& aim) {
       const CatalogWatch::Tablet* now = InCatalog(tablet);
       return now == nullptr || now->epoch != epoch;
     };
-    Await(led_anew, heard, 600);
+    Await(led_anew, [this, aim, heard] {
+      heard();
+      WriteThenReadAtFormer(aim);
+    }, 600);
+  }, 600);
+}
+
+// The former primary hears nothing of the parent's next one for a while. As soon as somebody else leads the child, a client
+// writes there and reads at the former.
+void Nemesis::WriteThenReadAtFormer(const Aim& aim) {
+  if (const CatalogWatch::Tablet* parent = InCatalog(aim.tablet); parent != nullptr) {
+    SlowDown(parent->primary, Cluster::ServerName(aim.primary), milliseconds(1500), seconds(3));
+  }
+  const auto child = std::make_shared<Aim>(aim);
+  const auto led = [this, parent = aim.tablet, child] {
+    const CatalogWatch::Tablet* const now = RightOf(parent);
+    if (now != nullptr) child->tablet = now->id;
+    return now != nullptr && Successor(*child) >= 0;
+  };
+  Await(led, [this, child] {
+    hooks_.write(Successor(*child), child->tablet, /*large=*/false, [this, child] {
+      if (!healed_) hooks_.read(child->primary, child->tablet, Read::Strong());
+    });
   }, 600);
 }
 

@@ -217,6 +217,7 @@ class Nemesis {
   void ChangeWhileSplit(const Aim& aim);
   void SplitUnseen(const Aim& aim);
   void SplitUnreported(const Aim& aim);
+  void WriteThenReadAtFormer(const Aim& aim);
   void SplitThenDiscard(const Aim& aim);
   void SplitThenDrop(const Aim& aim, int to);
   void SplitThenLag(const Aim& aim);
