@@ -1,7 +1,5 @@
 // The part of TabletCore that splits the tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, and
 // the birth of the child.
-#include <glog/logging.h>
-
 #include <algorithm>
 
 #include "common/base/family.h"
