@@ -136,8 +136,10 @@ Status Shard::Recover(RecoveredReplica replica) {
   const KeyRange range = replica.applied ? replica.applied->range : replica.state.incomplete_range;
   const Version applied = replica.applied ? replica.applied->applied : Version();
   auto tablet = std::make_shared<Tablet>(id);
-  if (replica.replayed) tablet->uncovered = applied.lsn;
-  tablet->log_open = true;  // unless it was ended before the crash
+  if (replica.replayed) {
+    tablet->uncovered = applied.lsn;
+    tablet->log_open = true;  // the crash may have come before a tick
+  }
   EBLA_TRY(Place(*tablet, replica.state.table, range));
   tablet->handle->RaiseAppliedBound(applied);
   MakeCore(*tablet, std::move(replica), std::move(schema.tablet));

@@ -30,6 +30,7 @@ thread_local PacedSyncs* paced = nullptr;
 constexpr size_t kTransferMax = size_t{1} << 30;  // the kernel moves a little less than 2 GiB at once
 constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dirty_max, so that no backlog grows
 constexpr int kPassesMax = 3;
+constexpr Duration kOpenAgain = std::chrono::milliseconds(50);
 
 // WiredTiger has pointers to the first part of both.
 struct Files : WT_FILE_SYSTEM {
@@ -53,17 +54,19 @@ int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const 
   return error;
 }
 
-// As WiredTiger's own: at the limit of open files, another may be closed soon.
+// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is little
+// beside a store that fails for good.
 int OpenRetrying(const char* name, int how) {
-  for (int tries = 10;; --tries) {
+  for (int tries = 10;;) {
     const int fd = open(name, how, 0644);
-    if (fd < 0 && errno == EPERM && (how & O_NOATIME) != 0) {
+    if (fd >= 0) return fd;
+    if (errno == EINTR) continue;
+    if (errno == EPERM && (how & O_NOATIME) != 0) {
       how &= ~O_NOATIME;  // another user's file
-    } else if (fd >= 0 || tries == 0 || (errno != EINTR && errno != EMFILE && errno != ENFILE)) {
-      return fd;
-    } else {
-      std::this_thread::sleep_for(std::chrono::milliseconds(50));
+      continue;
     }
+    if ((errno != EMFILE && errno != ENFILE) || tries-- == 0) return fd;
+    std::this_thread::sleep_for(kOpenAgain);
   }
 }
 
@@ -341,12 +344,13 @@ PacedSyncs::~PacedSyncs() { paced = nullptr; }
 
 PacedSyncs* PacedSyncs::OfThisThread() { return paced; }
 
-void PacedSyncs::RestAfter(Duration piece) {
+Duration PacedSyncs::RestAfter(Duration piece) {
   ++pieces_;
   const Duration rest = std::min({kRestFrom * piece, kRestMax, rests_left_});
-  if (rest <= Duration::zero() || hurried_()) return;
+  if (rest <= Duration::zero() || hurried_()) return Duration::zero();
   std::this_thread::sleep_for(rest);
   rests_left_ -= rest;
+  return rest;
 }
 
 void WrittenParts::Note(int64_t offset, int64_t bytes) {

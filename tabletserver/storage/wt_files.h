@@ -49,7 +49,8 @@ class PacedSyncs {
   PacedSyncs& operator=(const PacedSyncs&) = delete;
 
   static PacedSyncs* OfThisThread();
-  void RestAfter(Duration piece);
+  // Returns how long it rested.
+  Duration RestAfter(Duration piece);
   int64_t pieces() const { return pieces_; }
 
  private:

@@ -3,6 +3,7 @@
 #include <glog/logging.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <wiredtiger_ext.h>
 
@@ -176,6 +177,26 @@ TEST(WtFilesTest, AfterASyncThatFailedNoneSucceeds) {
   files.terminate(&files, nullptr);
 }
 
+TEST(WtFilesTest, AtTheLimitOfOpenFilesItTriesForAWhile) {
+  const TemporaryDirectory directory;
+  WT_FILE_SYSTEM& files = UsedFiles();
+  rlimit limit{};
+  CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
+  WT_FILE_HANDLE* handle = nullptr;
+  const auto open = [&] {
+    return files.fs_open_file(&files, nullptr, (directory / "file").c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &handle);
+  };
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+  const auto begun = std::chrono::steady_clock::now();
+  EXPECT_EQ(open(), EMFILE);
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(500));
+  CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+  ASSERT_EQ(open(), 0);
+  handle->close(handle, nullptr);
+  files.terminate(&files, nullptr);
+}
+
 // ---- pace -----------------------------------------------------------------------------------------------------------
 
 TEST(WtFilesTest, ACheckpointGoesToTheDiskInPieces) {
@@ -201,16 +222,18 @@ TEST(WtFilesTest, ARestGoesByWhatItFollowsAndHasItsBounds) {
   PacedSyncs paced([&] { return hurried; }, PacedSyncs::kRestMax * 3 / 2);
   const auto rested_after = [&](Duration piece) {
     const auto begun = std::chrono::steady_clock::now();
-    paced.RestAfter(piece);
-    return std::chrono::steady_clock::now() - begun;
+    const Duration rested = paced.RestAfter(piece);
+    EXPECT_GE(std::chrono::steady_clock::now() - begun, rested);
+    return rested;
   };
-  EXPECT_GE(rested_after(std::chrono::milliseconds(5)), PacedSyncs::kRestFrom * std::chrono::milliseconds(5));
-  EXPECT_GE(rested_after(std::chrono::hours(1)), PacedSyncs::kRestMax);
+  const Duration piece = std::chrono::milliseconds(5), left = PacedSyncs::kRestMax / 2 - PacedSyncs::kRestFrom * piece;
+  EXPECT_EQ(rested_after(piece), PacedSyncs::kRestFrom * piece);
+  EXPECT_EQ(rested_after(std::chrono::hours(1)), PacedSyncs::kRestMax);
   hurried = true;
-  EXPECT_LT(rested_after(std::chrono::hours(1)), PacedSyncs::kRestMax) << "in a hurry";
+  EXPECT_EQ(rested_after(std::chrono::hours(1)), Duration::zero()) << "in a hurry";
   hurried = false;
-  rested_after(std::chrono::hours(1));
-  EXPECT_LT(rested_after(std::chrono::hours(1)), PacedSyncs::kRestMax) << "no rest is left";
+  EXPECT_EQ(rested_after(std::chrono::hours(1)), left);
+  EXPECT_EQ(rested_after(std::chrono::hours(1)), Duration::zero()) << "no rest is left";
 }
 
 TEST(WtFilesTest, PartsAreNotedUntilTheyAreTaken) {
