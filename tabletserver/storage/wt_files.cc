@@ -31,6 +31,7 @@ constexpr size_t kTransferMax = size_t{1} << 30;  // the kernel moves a little l
 constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dirty_max, so that no backlog grows
 constexpr int kPassesMax = 3;
 constexpr Duration kOpenAgain = std::chrono::milliseconds(50);
+constexpr int64_t kAsItIs = INT64_MAX;
 
 // WiredTiger has pointers to the first part of both.
 struct Files : WT_FILE_SYSTEM {
@@ -43,6 +44,9 @@ struct File : WT_FILE_HANDLE {
   bool paced = false;  // what is written to it is noted
   WrittenParts written;
   std::mutex syncing;  // until a failure is known to all
+  std::mutex shortening;
+  // Where WiredTiger has the file end, and what is behind it is still to be given back; changed under `shortening`.
+  std::atomic<int64_t> ends_at{kAsItIs};
 };
 
 const File& Of(const WT_FILE_HANDLE* handle) { return *static_cast<const File*>(handle); }
@@ -115,8 +119,16 @@ int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t by
   return 0;
 }
 
+// What is up to there has come to be of use again.
+void KeepUpTo(File& file, int64_t end) {
+  if (end <= file.ends_at) return;
+  const std::lock_guard lock(file.shortening);
+  if (end > file.ends_at) file.ends_at = end;
+}
+
 int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, const void* from) noexcept {
   auto& file = *static_cast<File*>(handle);
+  KeepUpTo(file, offset + static_cast<int64_t>(bytes));
   for (const auto* at = static_cast<const char*>(from); bytes > 0;) {
     const ssize_t written = pwrite(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
     if (written < 0 && errno == EINTR) continue;
@@ -136,13 +148,22 @@ int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept 
   return 0;
 }
 
-// Room for so many bytes from the file's start on, which read as zeros. It does without if there is none.
+// Room for so many bytes from the file's start on. It does without if there is none.
 int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
+  KeepUpTo(*static_cast<File*>(handle), bytes);
   return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
 }
 
+// A checkpoint does it with the file's blocks locked, so where it is paced the next sync does it, piece by piece. WiredTiger
+// can do with a file that is longer than it knows of: it cuts it when it opens it again.
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
-  if (ftruncate(Of(handle).fd.get(), bytes) == 0) return 0;
+  auto& file = *static_cast<File*>(handle);
+  wt_off_t has = 0;
+  if (const int error = Size(handle, session, &has); error != 0) return error;
+  const std::lock_guard lock(file.shortening);
+  const bool in_pieces = file.paced && PacedSyncs::OfThisThread() != nullptr && has - bytes > PacedSyncs::kFreedBytes;
+  file.ends_at = in_pieces ? bytes : kAsItIs;
+  if (in_pieces || ftruncate(file.fd.get(), bytes) == 0) return 0;
   return Failed(handle->file_system, session, "truncate", handle->name);
 }
 
@@ -204,14 +225,41 @@ int SyncInPasses(File& file, WT_SESSION* session, PacedSyncs& pace) {
   return 0;
 }
 
+int SyncAll(File& file, WT_SESSION* session) {
+  const std::lock_guard lock(file.syncing);
+  return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
+}
+
+// Takes one piece off what is behind the file's end. False: there is nothing, or it has to stay.
+bool ShortenSome(File& file, WT_SESSION* session) {
+  const std::lock_guard lock(file.shortening);
+  wt_off_t has = 0;
+  const bool longer = file.ends_at != kAsItIs && Size(&file, session, &has) == 0 && has > file.ends_at;
+  const int64_t end = std::max<int64_t>(file.ends_at, has - PacedSyncs::kFreedBytes);
+  const bool shortened = longer && ftruncate(file.fd.get(), end) == 0;
+  if (longer && !shortened) (void)Failed(file.file_system, session, "truncate", file.name);
+  if (!shortened || end == file.ends_at) file.ends_at = kAsItIs;
+  return shortened;
+}
+
+// Each is synced, as the filesystem tells the disk all at once of what it has freed since it last wrote its journal.
+int ShortenInPieces(File& file, WT_SESSION* session, PacedSyncs& pace) {
+  for (;;) {
+    const auto begun = std::chrono::steady_clock::now();
+    if (!ShortenSome(file, session)) return 0;
+    if (const int error = SyncAll(file, session); error != 0) return error;
+    pace.RestAfter(std::chrono::steady_clock::now() - begun);
+  }
+}
+
 int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   auto& file = *static_cast<File*>(handle);
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
     if (const int error = SyncInPasses(file, session, *pace); error != 0 && error != ENOTSUP) return error;
+    if (const int error = ShortenInPieces(file, session, *pace); error != 0) return error;
   }
   file.written.Take();
-  const std::lock_guard lock(file.syncing);
-  if (fdatasync(file.fd.get()) != 0) return FailSync(file, session);
+  if (const int error = SyncAll(file, session); error != 0) return error;
   return CannotSync(file) ? EIO : 0;  // asked last: eviction may have heard of a failure meanwhile
 }
 

@@ -10,6 +10,8 @@
 #include <chrono>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <thread>
 
 #include "tabletserver/storage/store_fixture.h"
 
@@ -47,14 +49,15 @@ class Database {
   int error() const { return error_; }
   const std::string& complaints() const { return handler_.said; }
 
-  void Write() {
-    for (int row = 0; row < kRows; ++row) {
+  void Write(int rows = kRows) {
+    for (int row = 0; row < rows; ++row) {
       const std::string value = Value(row);  // until insert() it is only pointed to
       cursor_->set_key(cursor_, row);
       cursor_->set_value(cursor_, value.c_str());
       CHECK_EQ(cursor_->insert(cursor_), 0);
     }
   }
+  void Empty() { CHECK_EQ(session_->truncate(session_, "table:rows", nullptr, nullptr, nullptr), 0); }
   void Checkpoint() { CHECK_EQ(session_->checkpoint(session_, nullptr), 0); }
   void ExpectRows() {
     int rows = 0;
@@ -234,6 +237,117 @@ TEST(WtFilesTest, ARestGoesByWhatItFollowsAndHasItsBounds) {
   hurried = false;
   EXPECT_EQ(rested_after(std::chrono::hours(1)), left);
   EXPECT_EQ(rested_after(std::chrono::hours(1)), Duration::zero()) << "no rest is left";
+}
+
+class CutFileTest : public ::testing::Test {
+ protected:
+  static constexpr int64_t kCut = PacedSyncs::kFreedBytes;
+  static constexpr int64_t kBytes = 8 * kCut;
+
+  CutFileTest() {
+    CHECK_EQ(files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &file_), 0);
+    Write(kBytes - 1, "x");
+    Sync();
+  }
+  ~CutFileTest() override {
+    file_->close(file_, nullptr);
+    files_.terminate(&files_, nullptr);
+  }
+
+  void Write(int64_t at, std::string_view bytes) { CHECK_EQ(file_->fh_write(file_, nullptr, at, bytes.size(), bytes.data()), 0); }
+  std::string Read(int64_t at, size_t bytes) {
+    std::string read(bytes, '\0');
+    CHECK_EQ(file_->fh_read(file_, nullptr, at, bytes, read.data()), 0);
+    return read;
+  }
+  void Cut(int64_t at) { CHECK_EQ(file_->fh_truncate(file_, nullptr, at), 0); }
+  void Sync() { CHECK_EQ(file_->fh_sync(file_, nullptr), 0); }
+  int64_t Bytes() const { return static_cast<int64_t>(std::filesystem::file_size(path_)); }
+
+  const TemporaryDirectory directory_;
+  const std::string path_ = directory_ / "file";
+  WT_FILE_SYSTEM& files_ = UsedFiles();
+  WT_FILE_HANDLE* file_ = nullptr;
+};
+
+TEST_F(CutFileTest, WhatACheckpointCutsOffGoesInPiecesAsItSyncs) {
+  PacedSyncs paced([] { return true; });
+  Cut(kBytes - kCut);
+  EXPECT_EQ(Bytes(), kBytes - kCut) << "little goes at once";
+  Cut(kCut / 2);
+  EXPECT_EQ(Bytes(), kBytes - kCut) << "while the file's blocks are locked";
+  Sync();
+  EXPECT_EQ(Bytes(), kCut / 2);
+  EXPECT_EQ(paced.pieces(), kBytes / kCut - 1);
+  Sync();
+  EXPECT_EQ(paced.pieces(), kBytes / kCut - 1);
+}
+
+TEST_F(CutFileTest, WhatIsWrittenAgainStays) {
+  PacedSyncs paced([] { return true; });
+  Cut(100);
+  Write(3 * kCut, "again");
+  Write(50, "before");
+  Sync();
+  EXPECT_EQ(Bytes(), 3 * kCut + 5);
+  EXPECT_EQ(Read(3 * kCut, 5), "again");
+  Write(4 * kCut, "after");
+  Sync();
+  EXPECT_EQ(Bytes(), 4 * kCut + 5);
+}
+
+TEST_F(CutFileTest, WhatIsWrittenMeanwhileStays) {
+  constexpr int64_t kBlock = 4096;
+  PacedSyncs paced([] { return true; });
+  Cut(0);
+  std::jthread writer([this] {
+    for (int64_t at = 0; at < kBytes; at += kBlock) Write(at, std::string(kBlock, static_cast<char>('a' + at / kBlock % 26)));
+  });
+  Sync();
+  writer.join();
+  Sync();
+  EXPECT_EQ(Bytes(), kBytes);
+  for (int64_t at = 0; at < kBytes; at += kBlock) {
+    ASSERT_EQ(Read(at, kBlock), std::string(kBlock, static_cast<char>('a' + at / kBlock % 26))) << at;
+  }
+}
+
+TEST_F(CutFileTest, WhoTakesNoTimeCutsAtOnce) {
+  {
+    const PacedSyncs paced([] { return true; });
+    Cut(3 * kCut);
+  }
+  Sync();
+  EXPECT_EQ(Bytes(), kBytes) << "whose sync takes none either";
+  Cut(2 * kCut);
+  EXPECT_EQ(Bytes(), 2 * kCut);
+  const PacedSyncs paced([] { return true; });
+  Write(3 * kCut, "more");
+  Sync();
+  EXPECT_EQ(Bytes(), 3 * kCut + 4) << "no cut is left to be made";
+}
+
+TEST(WtFilesTest, ATableThatIsEmptiedGivesItsSpaceBack) {
+  const TemporaryDirectory directory;
+  Database database(directory.path(), Whose::kOurs);
+  ASSERT_EQ(database.error(), 0) << database.complaints();
+  constexpr int64_t kBytes = 6 * PacedSyncs::kFreedBytes;
+  const auto bytes = [&] { return static_cast<int64_t>(std::filesystem::file_size(directory / "rows.wt")); };
+  for (int round = 0; round < 2; ++round) {
+    database.Write(kBytes / kRowBytes);
+    database.Checkpoint();
+    ASSERT_GE(bytes(), kBytes);
+    database.Empty();
+    for (int checkpoint = 0; checkpoint < 5; ++checkpoint) {
+      const PacedSyncs paced([] { return true; });
+      database.Write(1);
+      database.Checkpoint();
+    }
+    EXPECT_LT(bytes(), kBytes / 6);
+    EXPECT_EQ(database.complaints(), "");
+  }
+  database.Write();
+  database.ExpectRows();
 }
 
 TEST(WtFilesTest, PartsAreNotedUntilTheyAreTaken) {
