@@ -11,8 +11,8 @@ namespace ebla::shell {
 
 namespace {
 
-// Servers report every second or so.
-constexpr std::chrono::milliseconds kSilentMax{5'000};
+// Servers report every second or so. Before its session with ZooKeeper ends a server that was killed counts as live.
+constexpr std::chrono::milliseconds kSilentMax{3'000};
 
 // What an operator or the planner began so lately is over in a moment, as a rule.
 constexpr std::chrono::milliseconds kBegunLately{5'000};
@@ -45,8 +45,8 @@ void JudgeServer(const ServerSummary& server, Health& health) {
                                "make room for its replicas, or end it: ebla server undrain " + server.name});
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " lives but does not report" + Heard(server),
-                               "can it reach the leading master? its log says"});
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
+                               "was it killed, or can it not reach the leading master? its log says"});
   }
 }
 

@@ -132,7 +132,7 @@ TEST(HealthTest, SafeModeAndSilenceDegrade) {
   state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
   EXPECT_THAT(Findings(state), ::testing::UnorderedElementsAre(
                                    "degraded: safe mode, nothing is repaired: 1 of 3 servers live",
-                                   "degraded: server ts-2 lives but does not report, heard 9s ago"));
+                                   "degraded: server ts-2 does not report, heard 9s ago"));
 }
 
 TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
