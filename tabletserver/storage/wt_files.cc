@@ -32,6 +32,7 @@ constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dir
 constexpr int kPassesMax = 3;
 constexpr Duration kOpenAgain = std::chrono::milliseconds(50);
 constexpr int64_t kAsItIs = INT64_MAX;
+constexpr int64_t kCutPieces = 512;  // much is cut in larger pieces: a checkpoint is to end
 
 // WiredTiger has pointers to the first part of both.
 struct Files : WT_FILE_SYSTEM {
@@ -154,17 +155,19 @@ int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
   return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
 }
 
-// A checkpoint does it with the file's blocks locked, so where it is paced the next sync does it, piece by piece. WiredTiger
-// can do with a file that is longer than it knows of: it cuts it when it opens it again.
+// A checkpoint does it with the file's blocks locked, so where it takes its time the sync after it does it, piece by piece.
+// WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says that it is.
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
   auto& file = *static_cast<File*>(handle);
   wt_off_t has = 0;
   if (const int error = Size(handle, session, &has); error != 0) return error;
+  const PacedSyncs* const pace = PacedSyncs::OfThisThread();
+  const bool in_pieces = file.paced && pace != nullptr && !pace->hurried() && has - bytes > PacedSyncs::kCutBytes;
   const std::lock_guard lock(file.shortening);
-  const bool in_pieces = file.paced && PacedSyncs::OfThisThread() != nullptr && has - bytes > PacedSyncs::kFreedBytes;
   file.ends_at = in_pieces ? bytes : kAsItIs;
   if (in_pieces || ftruncate(file.fd.get(), bytes) == 0) return 0;
-  return Failed(handle->file_system, session, "truncate", handle->name);
+  const int error = Failed(handle->file_system, session, "truncate", handle->name);
+  return file.paced && bytes < has ? EBUSY : error;
 }
 
 // The kernel tells one caller of what it could not write, once, and takes it for written: whoever syncs next, in whatever
@@ -218,7 +221,9 @@ int SyncInPieces(File& file, WT_SESSION* session, const WrittenParts::Parts& wri
 // While one pass goes on, eviction writes more.
 int SyncInPasses(File& file, WT_SESSION* session, PacedSyncs& pace) {
   for (int pass = 0; pass < kPassesMax; ++pass) {
-    const WrittenParts::Parts written = file.written.Take();
+    WrittenParts::Parts written = file.written.Take();
+    // What is behind the end is cut soon; what is written there again is for the last sync.
+    written.erase(written.upper_bound(file.ends_at / WrittenParts::kPartBytes), written.end());
     if (const int error = SyncInPieces(file, session, written, pace); error != 0) return error;
     if (written.size() <= 1) break;
   }
@@ -230,33 +235,40 @@ int SyncAll(File& file, WT_SESSION* session) {
   return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
 }
 
-// Takes one piece off what is behind the file's end. False: there is nothing, or it has to stay.
-bool ShortenSome(File& file, WT_SESSION* session) {
+// Takes one piece off what is behind the file's end; all of it in a hurry. False: there is nothing, or it cannot at present.
+bool ShortenSome(File& file, WT_SESSION* session, const PacedSyncs& pace) {
   const std::lock_guard lock(file.shortening);
+  if (file.ends_at == kAsItIs) return false;
   wt_off_t has = 0;
-  const bool longer = file.ends_at != kAsItIs && Size(&file, session, &has) == 0 && has > file.ends_at;
-  const int64_t end = std::max<int64_t>(file.ends_at, has - PacedSyncs::kFreedBytes);
-  const bool shortened = longer && ftruncate(file.fd.get(), end) == 0;
-  if (longer && !shortened) (void)Failed(file.file_system, session, "truncate", file.name);
-  if (!shortened || end == file.ends_at) file.ends_at = kAsItIs;
-  return shortened;
+  if (Size(&file, session, &has) != 0) return false;
+  const int64_t behind = std::max<int64_t>(has - file.ends_at, 0);
+  const int64_t piece = pace.hurried() ? behind : std::max(PacedSyncs::kCutBytes, behind / kCutPieces);
+  if (behind > 0 && ftruncate(file.fd.get(), std::max<int64_t>(file.ends_at, has - piece)) != 0) {
+    (void)Failed(file.file_system, session, "truncate", file.name);
+    return false;
+  }
+  if (behind <= piece) file.ends_at = kAsItIs;
+  return behind > 0;
 }
 
-// Each is synced, as the filesystem tells the disk all at once of what it has freed since it last wrote its journal.
-int ShortenInPieces(File& file, WT_SESSION* session, PacedSyncs& pace) {
+// ENOTSUP: all is to be synced at once.
+int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
   for (;;) {
     const auto begun = std::chrono::steady_clock::now();
-    if (!ShortenSome(file, session)) return 0;
+    const bool shortened = ShortenSome(file, session, pace);
+    const Duration took = std::chrono::steady_clock::now() - begun;
+    if (const int error = SyncInPasses(file, session, pace); error != 0 || !shortened) return error;
+    // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece alone.
+    const auto synced = std::chrono::steady_clock::now();
     if (const int error = SyncAll(file, session); error != 0) return error;
-    pace.RestAfter(std::chrono::steady_clock::now() - begun);
+    pace.RestAfterCut(took + (std::chrono::steady_clock::now() - synced));
   }
 }
 
 int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   auto& file = *static_cast<File*>(handle);
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
-    if (const int error = SyncInPasses(file, session, *pace); error != 0 && error != ENOTSUP) return error;
-    if (const int error = ShortenInPieces(file, session, *pace); error != 0) return error;
+    if (const int error = SyncAndShorten(file, session, *pace); error != 0 && error != ENOTSUP) return error;
   }
   file.written.Take();
   if (const int error = SyncAll(file, session); error != 0) return error;
@@ -383,7 +395,7 @@ int Terminate(WT_FILE_SYSTEM* files, WT_SESSION*) noexcept {
 // ---- pace -----------------------------------------------------------------------------------------------------------
 
 PacedSyncs::PacedSyncs(std::function<bool()> hurried, Duration rests_max)
-    : hurried_(std::move(hurried)), rests_left_(rests_max) {
+    : hurried_(std::move(hurried)), rests_left_(rests_max), cut_rests_left_(rests_max) {
   CHECK(paced == nullptr) << "syncs are paced already";
   paced = this;
 }
@@ -394,10 +406,19 @@ PacedSyncs* PacedSyncs::OfThisThread() { return paced; }
 
 Duration PacedSyncs::RestAfter(Duration piece) {
   ++pieces_;
-  const Duration rest = std::min({kRestFrom * piece, kRestMax, rests_left_});
+  return Rest(kRestFrom * piece, rests_left_);
+}
+
+Duration PacedSyncs::RestAfterCut(Duration piece) {
+  ++cuts_;
+  return Rest(std::max(kRestFrom * piece, kCutRestMin), cut_rests_left_);
+}
+
+Duration PacedSyncs::Rest(Duration wanted, Duration& left) {
+  const Duration rest = std::min({wanted, kRestMax, left});
   if (rest <= Duration::zero() || hurried_()) return Duration::zero();
   std::this_thread::sleep_for(rest);
-  rests_left_ -= rest;
+  left -= rest;
   return rest;
 }
 

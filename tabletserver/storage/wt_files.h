@@ -11,7 +11,8 @@
 //          functions send all of the file then, and with it what a checkpoint has just written). WiredTiger's io_capacity
 //          slows down the log before the checkpoint.
 // How:     WT_FILE_SYSTEM, WiredTiger's place for such a thing: all of it or nothing, so the rest is here too, call by call
-//          as a database on a local disk needs it. It has no memory maps and no direct I/O, which no store here asks for.
+//          as a database on a local disk needs it. It has no memory maps and no direct I/O, which no store here asks for, nor
+//          WiredTiger's backups: what is put off would be cut off under them.
 // Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program; wt_checkpoint.cc
 //          says when to take time.
 // Errors:  errno, to WiredTiger; its event handler is told. Once a sync has failed none succeeds: the kernel tells of what it
@@ -35,31 +36,39 @@ namespace ebla::tabletserver {
 
 inline constexpr char kFilesEntry[] = "EblaUseWtFiles";
 
-// Has what the calling thread syncs go to the disk in pieces, for as long as it lives; one at a time in a thread.
+// Has what the calling thread syncs, and what it cuts off files, go to the disk in pieces, for as long as it lives; one at a
+// time in a thread.
 class PacedSyncs {
  public:
   static constexpr int64_t kPieceBytes = int64_t{256} << 10;
-  static constexpr int64_t kFreedBytes = int64_t{4} << 20;  // of what is cut off
+  static constexpr int64_t kCutBytes = int64_t{4} << 20;
   static constexpr int kRestFrom = 4;  // a rest is so many times as long as the piece before it took
   static constexpr Duration kRestMax = std::chrono::milliseconds(100);
-  // Of all rests: from then on pieces follow one another, as a checkpoint that takes for ever makes recovery long.
+  static constexpr Duration kCutRestMin = std::chrono::milliseconds(10);  // the disk may still be busy with what it was told
+  // Of all rests, and of all that follow cuts: from then on pieces follow one another, as a checkpoint that takes for ever
+  // makes recovery long.
   static constexpr Duration kRestsMax = std::chrono::seconds(10);
 
-  // Once it is `hurried` it does not rest.
+  // Once it is `hurried` it does not rest, and cuts at once.
   explicit PacedSyncs(std::function<bool()> hurried, Duration rests_max = kRestsMax);
   ~PacedSyncs();
   PacedSyncs(const PacedSyncs&) = delete;
   PacedSyncs& operator=(const PacedSyncs&) = delete;
 
   static PacedSyncs* OfThisThread();
-  // Returns how long it rested.
+  bool hurried() const { return hurried_(); }
+  // Both return how long they rested.
   Duration RestAfter(Duration piece);
+  Duration RestAfterCut(Duration piece);
   int64_t pieces() const { return pieces_; }
+  int64_t cuts() const { return cuts_; }
 
  private:
+  Duration Rest(Duration wanted, Duration& left);
+
   const std::function<bool()> hurried_;
-  Duration rests_left_;
-  int64_t pieces_ = 0;
+  Duration rests_left_, cut_rests_left_;
+  int64_t pieces_ = 0, cuts_ = 0;
 };
 
 // Which parts of a file have been written and not been synced.

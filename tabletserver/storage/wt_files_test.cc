@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -25,6 +26,8 @@ using ::testing::Pair;
 
 constexpr int kRows = 4096;
 constexpr int64_t kRowBytes = 1000;
+const std::function<bool()> kAtLeisure = [] { return false; };
+constexpr Duration kNoRests = Duration::zero();
 
 enum class Whose { kOurs, kWiredTigers };
 
@@ -208,7 +211,7 @@ TEST(WtFilesTest, ACheckpointGoesToTheDiskInPieces) {
   ASSERT_EQ(database.error(), 0) << database.complaints();
   database.Write();
   const auto pieces_of_checkpoint = [&] {
-    const PacedSyncs paced([] { return false; });
+    const PacedSyncs paced(kAtLeisure);
     database.Checkpoint();
     return paced.pieces();
   };
@@ -237,11 +240,13 @@ TEST(WtFilesTest, ARestGoesByWhatItFollowsAndHasItsBounds) {
   hurried = false;
   EXPECT_EQ(rested_after(std::chrono::hours(1)), left);
   EXPECT_EQ(rested_after(std::chrono::hours(1)), Duration::zero()) << "no rest is left";
+  EXPECT_EQ(paced.RestAfterCut(Duration::zero()), PacedSyncs::kCutRestMin) << "which is another's";
+  EXPECT_EQ(paced.RestAfterCut(std::chrono::milliseconds(5)), PacedSyncs::kRestFrom * std::chrono::milliseconds(5));
 }
 
 class CutFileTest : public ::testing::Test {
  protected:
-  static constexpr int64_t kCut = PacedSyncs::kFreedBytes;
+  static constexpr int64_t kCut = PacedSyncs::kCutBytes;
   static constexpr int64_t kBytes = 8 * kCut;
 
   CutFileTest() {
@@ -271,20 +276,62 @@ class CutFileTest : public ::testing::Test {
 };
 
 TEST_F(CutFileTest, WhatACheckpointCutsOffGoesInPiecesAsItSyncs) {
-  PacedSyncs paced([] { return true; });
+  PacedSyncs paced(kAtLeisure, kNoRests);
   Cut(kBytes - kCut);
   EXPECT_EQ(Bytes(), kBytes - kCut) << "little goes at once";
   Cut(kCut / 2);
   EXPECT_EQ(Bytes(), kBytes - kCut) << "while the file's blocks are locked";
   Sync();
   EXPECT_EQ(Bytes(), kCut / 2);
-  EXPECT_EQ(paced.pieces(), kBytes / kCut - 1);
+  EXPECT_EQ(paced.cuts(), kBytes / kCut - 1);
   Sync();
-  EXPECT_EQ(paced.pieces(), kBytes / kCut - 1);
+  EXPECT_EQ(paced.cuts(), kBytes / kCut - 1);
+}
+
+TEST_F(CutFileTest, MuchGoesInLargerPieces) {
+  std::filesystem::resize_file(path_, 20'000 * kCut);
+  PacedSyncs paced(kAtLeisure, kNoRests);
+  Cut(0);
+  Sync();
+  EXPECT_EQ(Bytes(), 0);
+  EXPECT_LT(paced.cuts(), 4'000);
+}
+
+TEST_F(CutFileTest, InAHurryAllGoesAtOnce) {
+  bool hurried = false;
+  PacedSyncs paced([&] { return hurried; }, kNoRests);
+  Cut(kBytes - 2 * kCut);
+  EXPECT_EQ(Bytes(), kBytes);
+  hurried = true;
+  Sync();
+  EXPECT_EQ(Bytes(), kBytes - 2 * kCut);
+  EXPECT_EQ(paced.cuts(), 1);
+  Cut(kCut);
+  EXPECT_EQ(Bytes(), kCut) << "what follows in the checkpoint may need the space";
+}
+
+TEST_F(CutFileTest, ACutThatFailsIsLivedWith) {
+  WT_FILE_HANDLE* reader = nullptr;  // whose file cannot be cut
+  CHECK_EQ(files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_READONLY, &reader), 0);
+  EXPECT_EQ(reader->fh_truncate(reader, nullptr, kCut), EBUSY) << "which WiredTiger passes over";
+  PacedSyncs paced(kAtLeisure, kNoRests);
+  EXPECT_EQ(reader->fh_truncate(reader, nullptr, kCut), 0);
+  EXPECT_EQ(reader->fh_sync(reader, nullptr), 0);
+  EXPECT_EQ(Bytes(), kBytes);
+  EXPECT_EQ(paced.cuts(), 0);
+  reader->close(reader, nullptr);
+}
+
+TEST_F(CutFileTest, WhatIsBehindTheEndIsNotWrittenToTheDiskFirst) {
+  PacedSyncs paced(kAtLeisure, kNoRests);
+  for (int64_t at = 0; at < kBytes; at += PacedSyncs::kPieceBytes) Write(at, std::string(PacedSyncs::kPieceBytes, 'x'));
+  Cut(PacedSyncs::kPieceBytes);
+  Sync();
+  EXPECT_LE(paced.pieces(), 2);
 }
 
 TEST_F(CutFileTest, WhatIsWrittenAgainStays) {
-  PacedSyncs paced([] { return true; });
+  PacedSyncs paced(kAtLeisure, kNoRests);
   Cut(100);
   Write(3 * kCut, "again");
   Write(50, "before");
@@ -298,7 +345,7 @@ TEST_F(CutFileTest, WhatIsWrittenAgainStays) {
 
 TEST_F(CutFileTest, WhatIsWrittenMeanwhileStays) {
   constexpr int64_t kBlock = 4096;
-  PacedSyncs paced([] { return true; });
+  PacedSyncs paced(kAtLeisure, kNoRests);
   Cut(0);
   std::jthread writer([this] {
     for (int64_t at = 0; at < kBytes; at += kBlock) Write(at, std::string(kBlock, static_cast<char>('a' + at / kBlock % 26)));
@@ -314,39 +361,43 @@ TEST_F(CutFileTest, WhatIsWrittenMeanwhileStays) {
 
 TEST_F(CutFileTest, WhoTakesNoTimeCutsAtOnce) {
   {
-    const PacedSyncs paced([] { return true; });
+    const PacedSyncs paced(kAtLeisure, kNoRests);
     Cut(3 * kCut);
   }
   Sync();
   EXPECT_EQ(Bytes(), kBytes) << "whose sync takes none either";
-  Cut(2 * kCut);
-  EXPECT_EQ(Bytes(), 2 * kCut);
-  const PacedSyncs paced([] { return true; });
-  Write(3 * kCut, "more");
+  Cut(5 * kCut);
+  EXPECT_EQ(Bytes(), 5 * kCut);
+  const PacedSyncs paced(kAtLeisure, kNoRests);
   Sync();
-  EXPECT_EQ(Bytes(), 3 * kCut + 4) << "no cut is left to be made";
+  EXPECT_EQ(Bytes(), 5 * kCut) << "no other cut is left to be made";
 }
 
 TEST(WtFilesTest, ATableThatIsEmptiedGivesItsSpaceBack) {
   const TemporaryDirectory directory;
-  Database database(directory.path(), Whose::kOurs);
-  ASSERT_EQ(database.error(), 0) << database.complaints();
-  constexpr int64_t kBytes = 6 * PacedSyncs::kFreedBytes;
-  const auto bytes = [&] { return static_cast<int64_t>(std::filesystem::file_size(directory / "rows.wt")); };
-  for (int round = 0; round < 2; ++round) {
+  {
+    Database database(directory.path(), Whose::kOurs);
+    ASSERT_EQ(database.error(), 0) << database.complaints();
+    constexpr int64_t kBytes = 6 * PacedSyncs::kCutBytes;
+    const auto bytes = [&] { return static_cast<int64_t>(std::filesystem::file_size(directory / "rows.wt")); };
     database.Write(kBytes / kRowBytes);
     database.Checkpoint();
     ASSERT_GE(bytes(), kBytes);
     database.Empty();
+    int64_t cuts = 0;
     for (int checkpoint = 0; checkpoint < 5; ++checkpoint) {
-      const PacedSyncs paced([] { return true; });
+      const PacedSyncs paced(kAtLeisure, kNoRests);
       database.Write(1);
       database.Checkpoint();
+      cuts += paced.cuts();
     }
     EXPECT_LT(bytes(), kBytes / 6);
+    EXPECT_GE(cuts, 5);
     EXPECT_EQ(database.complaints(), "");
+    database.Write();
   }
-  database.Write();
+  Database database(directory.path(), Whose::kWiredTigers);
+  ASSERT_EQ(database.error(), 0) << database.complaints();
   database.ExpectRows();
 }
 
