@@ -251,24 +251,23 @@ bool ShortenSome(File& file, WT_SESSION* session, const PacedSyncs& pace) {
   return behind > 0;
 }
 
-// ENOTSUP: all is to be synced at once.
 int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
   for (;;) {
-    const auto begun = std::chrono::steady_clock::now();
     const bool shortened = ShortenSome(file, session, pace);
-    const Duration took = std::chrono::steady_clock::now() - begun;
-    if (const int error = SyncInPasses(file, session, pace); error != 0 || !shortened) return error;
+    const int error = SyncInPasses(file, session, pace);
+    if (error != 0 && error != ENOTSUP) return error;
+    if (!shortened) return 0;
     // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece alone.
-    const auto synced = std::chrono::steady_clock::now();
-    if (const int error = SyncAll(file, session); error != 0) return error;
-    pace.RestAfterCut(took + (std::chrono::steady_clock::now() - synced));
+    const auto begun = std::chrono::steady_clock::now();
+    if (const int failed = SyncAll(file, session); failed != 0) return failed;
+    pace.RestAfterCut(std::chrono::steady_clock::now() - begun);
   }
 }
 
 int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   auto& file = *static_cast<File*>(handle);
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
-    if (const int error = SyncAndShorten(file, session, *pace); error != 0 && error != ENOTSUP) return error;
+    if (const int error = SyncAndShorten(file, session, *pace); error != 0) return error;
   }
   file.written.Take();
   if (const int error = SyncAll(file, session); error != 0) return error;
