@@ -6,6 +6,7 @@
 
 #include "tabletserver/storage/thread_reads.h"
 #include "tabletserver/storage/wt_parts.h"
+#include "tabletserver/storage/wt_young_cache.h"
 
 namespace ebla::tabletserver {
 
@@ -60,6 +61,9 @@ WtStore::~WtStore() {
 
 Status WtStore::Parts::OpenDatabase() {
   EBLA_ASSIGN(connection, WtConnection::Open(options));
+  if (const int error = AgeCache(connection->get()); error != 0) {
+    LOG(WARNING) << "writes are slow for a minute: eviction cannot be made to work: " << wiredtiger_strerror(error);
+  }
   sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
   EBLA_ASSIGN(const WtSessions::Use session, sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
@@ -115,20 +119,9 @@ void WtStore::Parts::CareForLog() {
 
 void WtStore::Parts::ReadCounters() {
   const Result<WtSessions::Use> session = sessions->ForThisThread();
-  if (!session) return;
-  WT_SESSION* const raw = (*session)->get();
-  WT_CURSOR* cursor = nullptr;
-  if (connection->failed() || raw->open_cursor(raw, "statistics:", nullptr, nullptr, &cursor) != 0) return;
-  const auto read = [cursor](int key, std::atomic<int64_t>& out) {
-    const char* description = nullptr;
-    const char* text = nullptr;
-    int64_t value = 0;
-    cursor->set_key(cursor, key);
-    if (cursor->search(cursor) == 0 && cursor->get_value(cursor, &description, &text, &value) == 0) out = value;
-  };
-  read(WT_STAT_CONN_CACHE_BYTES_INUSE, cache_bytes);
-  read(WT_STAT_CONN_CACHE_READ, cache_misses);
-  cursor->close(cursor);
+  if (!session || connection->failed()) return;
+  cache_bytes = Statistic((*session)->get(), WT_STAT_CONN_CACHE_BYTES_INUSE);
+  cache_misses = Statistic((*session)->get(), WT_STAT_CONN_CACHE_READ);
 }
 
 Status WtStore::Parts::CheckTable(int error, TableId table, std::string_view doing) {
