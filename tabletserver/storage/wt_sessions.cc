@@ -49,16 +49,16 @@ std::string SystemTableUri(SystemTable table) {
 
 std::string DataTableUri(TableId table) { return "table:data_" + std::to_string(table.value); }
 
-int64_t Statistic(WT_SESSION* session, int key) {
+std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
   WT_CURSOR* cursor = nullptr;
-  if (session->open_cursor(session, "statistics:", nullptr, nullptr, &cursor) != 0) return 0;
+  if (session->open_cursor(session, "statistics:", nullptr, nullptr, &cursor) != 0) return std::nullopt;
   const char* description = nullptr;
   const char* text = nullptr;
   int64_t value = 0;
   cursor->set_key(cursor, key);
-  if (cursor->search(cursor) == 0 && cursor->get_value(cursor, &description, &text, &value) != 0) value = 0;
+  const bool read = cursor->search(cursor) == 0 && cursor->get_value(cursor, &description, &text, &value) == 0;
   cursor->close(cursor);
-  return value;
+  return read ? std::optional(value) : std::nullopt;
 }
 
 WtSession::WtSession(WT_SESSION* session) : session_(session) {}

@@ -12,6 +12,7 @@
 
 #include <chrono>
 #include <memory>
+#include <optional>
 #include <mutex>
 #include <string>
 #include <string_view>
@@ -38,8 +39,8 @@ inline WT_ITEM ToItem(std::string_view bytes) {
 }
 inline std::string_view ToView(const WT_ITEM& item) { return {static_cast<const char*>(item.data), item.size}; }
 
-// One of the connection's (WT_STAT_CONN_…); 0: it cannot be read.
-int64_t Statistic(WT_SESSION* session, int key);
+// One of the connection's (WT_STAT_CONN_…).
+std::optional<int64_t> Statistic(WT_SESSION* session, int key);
 
 // A thread's session. Its functions return WiredTiger's error numbers.
 class WtSession {

@@ -61,9 +61,7 @@ WtStore::~WtStore() {
 
 Status WtStore::Parts::OpenDatabase() {
   EBLA_ASSIGN(connection, WtConnection::Open(options));
-  if (const int error = AgeCache(connection->get()); error != 0) {
-    LOG(WARNING) << "writes are slow for a minute: eviction cannot be made to work: " << wiredtiger_strerror(error);
-  }
+  EBLA_TRY(AgeCache(*connection));
   sessions = std::make_shared<WtSessions>(*connection, options.sessions_max);
   EBLA_ASSIGN(const WtSessions::Use session, sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
@@ -120,8 +118,9 @@ void WtStore::Parts::CareForLog() {
 void WtStore::Parts::ReadCounters() {
   const Result<WtSessions::Use> session = sessions->ForThisThread();
   if (!session || connection->failed()) return;
-  cache_bytes = Statistic((*session)->get(), WT_STAT_CONN_CACHE_BYTES_INUSE);
-  cache_misses = Statistic((*session)->get(), WT_STAT_CONN_CACHE_READ);
+  WT_SESSION* const raw = (*session)->get();
+  cache_bytes = Statistic(raw, WT_STAT_CONN_CACHE_BYTES_INUSE).value_or(cache_bytes);
+  cache_misses = Statistic(raw, WT_STAT_CONN_CACHE_READ).value_or(cache_misses);
 }
 
 Status WtStore::Parts::CheckTable(int error, TableId table, std::string_view doing) {

@@ -12,9 +12,9 @@
 // Threads: the one that opens the database.
 #pragma once
 
-#include <wiredtiger.h>
-
 #include <cstdint>
+
+#include "tabletserver/storage/wt_connection.h"
 
 namespace ebla::tabletserver {
 
@@ -24,8 +24,8 @@ inline constexpr int64_t kPassesOfOldCache = 110;
 // How many passes eviction has made that had something to do.
 int64_t EvictionPasses(WT_SESSION* session);
 
-// Takes a quarter of a second, or two where eviction has gone to sleep. An error number of WiredTiger's; the database can be
-// used all the same.
-int AgeCache(WT_CONNECTION* connection);
+// Takes a quarter of a second, one more where eviction has gone to sleep, five at most. Where it does not succeed the log says
+// so and the database is used all the same; an error: it cannot be.
+Status AgeCache(WtConnection& connection);
 
 }  // namespace ebla::tabletserver

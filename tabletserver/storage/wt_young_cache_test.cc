@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <memory>
 #include <string>
 
 #include "common/testing/temporary_directory.h"
@@ -14,15 +15,29 @@ namespace {
 
 class YoungCacheTest : public ::testing::Test {
  protected:
-  void Open() {
-    CHECK_EQ(wiredtiger_open(directory_.path().c_str(), nullptr, "create,cache_size=50MB,statistics=(fast)", &connection_), 0);
-    CHECK_EQ(connection_->open_session(connection_, nullptr, nullptr, &session_), 0);
+  // As a store opens it.
+  void Open(int64_t cache_bytes = int64_t{40} << 20) {
+    WtStoreOptions options;
+    options.directory = directory_.path();
+    options.cache_bytes = cache_bytes;
+    auto opened = WtConnection::Open(options);
+    CHECK(opened) << opened.error();
+    connection_ = *std::move(opened);
+    CHECK_EQ(connection_->get()->open_session(connection_->get(), nullptr, nullptr, &session_), 0);
   }
-  void Close() { CHECK_EQ(connection_->close(connection_, nullptr), 0); }
-  bool ScratchIsThere() const { return std::filesystem::exists(directory_.path() + "/scratch.wt"); }
+  void ExpectAged() {
+    EXPECT_TRUE(AgeCache(*connection_).ok());
+    EXPECT_GE(EvictionPasses(session_), kPassesOfOldCache);
+    EXPECT_FALSE(std::filesystem::exists(Scratch()));
+    EXPECT_EQ(Statistic(session_, WT_STAT_CONN_CACHE_EVICTION_APP), 0) << "nobody has had to help";
+  }
+  std::string Scratch() const { return directory_.path() + "/scratch.wt"; }
+  void CreateScratch() {
+    CHECK_EQ(session_->create(session_, "table:scratch", "key_format=i,value_format=u,log=(enabled=false)"), 0);
+  }
 
   const ebla::testing::TemporaryDirectory directory_;
-  WT_CONNECTION* connection_ = nullptr;
+  std::unique_ptr<WtConnection> connection_;
   WT_SESSION* session_ = nullptr;
 };
 
@@ -30,25 +45,35 @@ TEST_F(YoungCacheTest, EvictionMakesItsPassesAndNothingStays) {
   for (int life = 0; life < 2; ++life) {
     Open();
     EXPECT_LT(EvictionPasses(session_), kPassesOfOldCache / 2);
-    EXPECT_EQ(AgeCache(connection_), 0);
-    EXPECT_GE(EvictionPasses(session_), kPassesOfOldCache);
-    EXPECT_FALSE(ScratchIsThere());
-    EXPECT_LT(Statistic(session_, WT_STAT_CONN_CACHE_BYTES_DIRTY), 50'000);
-    EXPECT_EQ(Statistic(session_, WT_STAT_CONN_CACHE_EVICTION_APP), 0) << "nobody has had to help";
-    Close();
+    ExpectAged();
+    connection_.reset();
   }
 }
 
-// As a process leaves it that is killed meanwhile.
+TEST_F(YoungCacheTest, TheSmallestCacheHasRoomForIt) {
+  Open(1 << 20);
+  ExpectAged();
+}
+
 TEST_F(YoungCacheTest, WhatALifeBeforeHasLeftIsClearedAway) {
   Open();
-  CHECK_EQ(session_->create(session_, "table:scratch", "key_format=i,value_format=u,log=(enabled=false)"), 0);
-  Close();
-  ASSERT_TRUE(ScratchIsThere());
+  CreateScratch();
+  connection_.reset();
+  ASSERT_TRUE(std::filesystem::exists(Scratch()));
   Open();
-  EXPECT_EQ(AgeCache(connection_), 0);
-  EXPECT_FALSE(ScratchIsThere());
-  Close();
+  ExpectAged();
+}
+
+TEST_F(YoungCacheTest, WithoutTheFileOfALifeBeforeOneStartDoesWithoutAndTheNextIsWell) {
+  Open();
+  CreateScratch();
+  connection_.reset();
+  std::filesystem::remove(Scratch());
+  Open();
+  EXPECT_TRUE(AgeCache(*connection_).ok());
+  connection_.reset();
+  Open();
+  ExpectAged();
 }
 
 }  // namespace
