@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <optional>
+#include <set>
 
 #include "common/coordination/embedded_coordinator.h"
 #include "common/testing/waiting_executor.h"
@@ -46,6 +47,25 @@ class EmbeddedTest : public ::testing::Test {
     return *node;
   }
 
+  std::set<std::filesystem::path> Files() const {
+    std::set<std::filesystem::path> files;
+    for (const auto& entry : std::filesystem::directory_iterator(directory_)) {
+      if (!entry.is_directory()) files.insert(entry.path());
+    }
+    return files;
+  }
+  // Of a database that is open. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one moment.
+  bool CopyFiles(const std::filesystem::path& to) const {
+    std::filesystem::remove_all(to);
+    std::filesystem::create_directory(to);
+    const auto files = Files();
+    std::error_code error;
+    for (const auto& file : files) {
+      if (!std::filesystem::copy_file(file, to / file.filename(), error)) return false;
+    }
+    return files == Files();
+  }
+
   std::string directory_;
   testing::WaitingExecutor executor_;
   std::unique_ptr<EmbeddedCoordination> coordination_;
@@ -76,10 +96,7 @@ TEST_F(EmbeddedTest, WhatWasAnsweredIsOnDiskWithoutAClose) {
   for (int i = 0; i < 20; ++i) EXPECT_EQ(Do({Op::Create("/k" + std::to_string(i), std::string(2000, 'v'))}), Status::Ok());
   // The files as a crash would leave them at this moment.
   const std::string copy = directory_ + "/crashed";
-  std::filesystem::create_directory(copy);
-  for (const auto& file : std::filesystem::directory_iterator(directory_)) {
-    if (file.is_regular_file()) std::filesystem::copy(file, copy);
-  }
+  while (!CopyFiles(copy)) continue;
   auto crashed = EmbeddedCoordination::Open(copy);
   ASSERT_TRUE(crashed.has_value()) << crashed.error();
   client_ = (*crashed)->NewClient(executor_);
