@@ -229,14 +229,33 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   return obeyed;
 }
 
+idl::FenceResult GroupFixture::FenceOne(const std::string& name, int64_t epoch, int64_t tablet) {
+  Member& member = at(name);
+  const auto request = OrderOf<idl::FenceRequest>(ControlTo(member), tablet, epoch);
+  return Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); }).results.at(0);
+}
+
 bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet) {
+  return std::ranges::all_of(
+      names, [&](const std::string& name) { return FenceOne(name, epoch, tablet).status.code == idl::Code::OK; });
+}
+
+std::string GroupFixture::Elect(int64_t epoch, const std::vector<std::string>& names, int64_t tablet,
+                                std::optional<Version> unknown) {
+  std::string elected;
+  Version longest;
   for (const std::string& name : names) {
-    Member& member = at(name);
-    const auto request = OrderOf<idl::FenceRequest>(ControlTo(member), tablet, epoch);
-    const auto reply = Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); });
-    if (reply.results.size() != 1 || reply.results[0].status.code != idl::Code::OK) return false;
+    const idl::FenceResult answer = FenceOne(name, epoch, tablet);
+    EXPECT_EQ(answer.status.code, idl::Code::OK) << name << ": " << answer.status.message;
+    if (answer.known ? answer.incomplete : !unknown) continue;
+    const Version last = answer.known ? Version{{static_cast<uint64_t>(answer.lastAppended.epoch)},
+                                                {static_cast<uint64_t>(answer.lastAppended.lsn)}}
+                                      : *unknown;
+    if (!elected.empty() && last <= longest) continue;
+    elected = name;
+    longest = last;
   }
-  return true;
+  return elected;
 }
 
 idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, int64_t tablet, std::vector<int64_t> splits) {

@@ -71,6 +71,9 @@ class GroupFixture : public ::testing::Test {
   void Catalogue(const std::string& primary) { catalogued_ = primary; }
   // OK from all of them.
   bool Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet = kTablet);
+  // Fences them, and names whose complete log is the longest, as a master does; empty: nobody's. Who does not know the tablet
+  // counts as having its log up to `unknown`, if that is given.
+  std::string Elect(int64_t epoch, const std::vector<std::string>& names, int64_t tablet, std::optional<Version> unknown = {});
   // `splits`: of the tablet, that the catalog has.
   idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet, std::vector<int64_t> splits = {});
   void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
@@ -140,6 +143,7 @@ class GroupFixture : public ::testing::Test {
   class Connector;
   class Master;
   class WatchedStore;
+  idl::FenceResult FenceOne(const std::string& name, int64_t epoch, int64_t tablet);
   rpc::Dispatcher* Reach(const std::string& from, const rpc::Endpoint& to);
 
   std::unique_ptr<coordination::SimCoordinator> admin_;

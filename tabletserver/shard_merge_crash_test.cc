@@ -149,17 +149,8 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
   // The longest of what lives leads the next epoch; who knows nothing of a merged tablet counts as where that begins.
   void Lead(int64_t id, const std::vector<std::string>& living, const std::optional<idl::Merged>& merged = {}) {
     Half& half = tablets_.at(id);
-    ASSERT_TRUE(Fence(++half.epoch, living, id)) << id;
-    half.leader.clear();
-    Version longest;
-    for (const std::string& server : living) {
-      const auto view = View(server, id);
-      if (view == nullptr ? !merged : view->incomplete) continue;
-      const Version last = view == nullptr ? Version{Epoch{1}, Lsn{1}} : view->last_appended;
-      if (!half.leader.empty() && last <= longest) continue;
-      half.leader = server;
-      longest = last;
-    }
+    const auto beginning = merged ? std::optional(Version{Epoch{1}, Lsn{1}}) : std::nullopt;
+    half.leader = Elect(++half.epoch, living, id, beginning);
     ASSERT_FALSE(half.leader.empty()) << id;
     ASSERT_TRUE(Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end, false, merged}, /*fenced=*/true)) << id;
     ASSERT_TRUE(Serves(half.leader, id)) << id;

@@ -167,13 +167,7 @@ class SplitCrashesTest : public ShardSplitAfterTest {
   // The longest of what lives leads the next epoch.
   void Lead(int64_t id, const std::vector<std::string>& living) {
     Half& half = tablets_.at(id);
-    ASSERT_TRUE(Fence(++half.epoch, living, id)) << id;
-    half.leader.clear();
-    for (const std::string& server : living) {
-      const auto view = View(server, id);
-      if (view == nullptr || view->incomplete) continue;
-      if (half.leader.empty() || View(half.leader, id)->last_appended < view->last_appended) half.leader = server;
-    }
+    half.leader = Elect(++half.epoch, living, id);
     ASSERT_FALSE(half.leader.empty()) << id;
     ASSERT_TRUE(Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end}, /*fenced=*/true)) << id;
     ASSERT_TRUE(Serves(half.leader, id)) << id;
@@ -213,7 +207,8 @@ class SplitCrashesTest : public ShardSplitAfterTest {
       const auto holder = std::ranges::find_if(tablets_, [&, wanted = key](const auto& item) {
         return KeyRange{item.second.start, item.second.end}.Contains(wanted);
       });
-      ASSERT_EQ(Get(holder->second.leader, key, idl::ReadLevel::STRONG).record.value, value) << key;
+      const auto got = Get(holder->second.leader, key, idl::ReadLevel::STRONG);
+      ASSERT_EQ(got.record.value, value) << key << " of tablet " << holder->first << ": " << got.header.code << " " << got.header.message;
     }
     ASSERT_EQ(Records("ts-1"), Records("ts-2"));
     ASSERT_EQ(Records("ts-1"), Records("ts-3"));

@@ -73,7 +73,8 @@ void TabletCore::Step(const Tick& input) {
   const Before before = Now();
   replica_.Step(input);
   After(before);
-  if (stalled) view_dirty_ = true;
+  // What a follower appends is news to the master, which may have to give the tablet to the longest log there is.
+  if (stalled || replica_.last_appended() != published_last_) view_dirty_ = true;
   apply_stalled_ = false;
   // How far the others have come is news even where nothing is written.
   if (replica_.Leads() && now_ - published_at_ >= kProgressPeriod && !replica_.Progress().empty()) view_dirty_ = true;
@@ -127,6 +128,7 @@ TabletOutput TabletCore::TakeOutput() {
   if (view_dirty_) {
     output.view = MakeView();
     published_lease_ = output.view->lease_until;
+    published_last_ = output.view->last_appended;
     published_at_ = now_;
   }
   view_dirty_ = false;

@@ -365,6 +365,7 @@ class TabletCore {
   size_t waiting_ = 0;
   Lsn pending_primary_;           // the last acknowledged PRIMARY entry
   MonotonicTime published_lease_;
+  Version published_last_;
   MonotonicTime published_at_;
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 

@@ -5,6 +5,7 @@
 
 #include "common/base/family.h"
 #include "tabletserver/tablet/testing/core_rig.h"
+#include "tabletserver/tablet/testing/group_rig.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -290,6 +291,23 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   EXPECT_EQ(rig.view->role, RoleKind::kFollower);
   EXPECT_EQ(rig.view->lease_until, MonotonicTime{});
   EXPECT_EQ(old->role, RoleKind::kPrimary);
+}
+
+// A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is committed, too.
+TEST(TabletCore, AFollowersViewComesToShowAllThatItLogged) {
+  testing::GroupRig group({"a", "b", "c"}, Options());
+  group.Create("a", {"a", "b", "c"});
+  ASSERT_TRUE(group.DeliverAll());
+  group.Beat();
+  ASSERT_TRUE(group.DeliverAll());
+  group.cut = {{"b", "a"}, {"c", "a"}};
+  group.at("a").Write(PutRequest(1, "k", "v"));
+  ASSERT_TRUE(group.DeliverAll());
+  CoreRig& follower = group.at("b");
+  const Version logged = follower.Log().back().version;
+  ASSERT_GT(logged, follower.view->applied);
+  follower.Tick(milliseconds(100));
+  EXPECT_EQ(follower.view->last_appended, logged);
 }
 
 // A read that found a record expired waits for it; without a majority it would wait for ever.

@@ -124,7 +124,7 @@ struct TabletView {
   MonotonicTime fresh_as_of;         // a follower: nothing committed by then (its own clock) is missing; zero: not known
   Version applied;                   // EVENTUAL sees up to here
   TabletTime applied_time;           // of the last applied entry: what expired at or before it needs no waiting (rule 21)
-  Version last_appended;
+  Version last_appended;             // as of the last Tick, or later
   Lsn pending_primary;               // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
   TabletTimeBasis time;
   bool replaying = false;            // the log that a restart found is not wholly applied: writes are asked to come again
