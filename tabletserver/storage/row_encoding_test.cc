@@ -56,7 +56,11 @@ struct Arbitrary<LogEntry> {
       entry.outcome = *gen::arbitrary<Outcome>();
       entry.effects = *gen::arbitrary<std::vector<Effect>>();
       entry.floor_time.value = *gen::arbitrary<uint64_t>();
-      entry.detail = *gen::arbitrary<std::string>();
+      if (entry.kind == ebla::tabletserver::EntryKind::kWrite) {
+        entry.conditional = *gen::arbitrary<bool>();
+      } else {
+        entry.detail = *gen::arbitrary<std::string>();
+      }
       return entry;
     });
   }
@@ -84,7 +88,8 @@ bool Same(const LogEntry& a, const LogEntry& b) {
   }
   return a.kind == b.kind && a.version == b.version && a.time == b.time && a.client == b.client &&
          a.sequence == b.sequence && a.first_incomplete == b.first_incomplete && a.request_digest == b.request_digest &&
-         a.level == b.level && Same(a.outcome, b.outcome) && a.floor_time == b.floor_time && a.detail == b.detail;
+         a.level == b.level && a.conditional == b.conditional && Same(a.outcome, b.outcome) && a.floor_time == b.floor_time &&
+         a.detail == b.detail;
 }
 
 TEST(LogEntryTest, EveryEntryComesBack) {
