@@ -3,6 +3,9 @@
 #include <glog/logging.h>
 #include <stdlib.h>
 
+#include <algorithm>
+#include <filesystem>
+#include <functional>
 #include <random>
 #include <set>
 #include <sstream>
@@ -128,14 +131,27 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
   return std::make_unique<WtUnderTest>();
 }
 
-std::vector<std::string> PreparedLogFiles(const std::string& directory) {
+namespace {
+
+// Files may come and go meanwhile.
+std::vector<std::string> SortedNames(const std::string& directory, const std::function<bool(const std::string&)>& wanted) {
   std::vector<std::string> names;
-  std::error_code gone;  // meanwhile
+  std::error_code gone;
   for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
-    if (std::string name = at->path().filename(); name.starts_with("WiredTigerPreplog.2")) names.push_back(std::move(name));
+    if (std::string name = at->path().filename(); wanted(name)) names.push_back(std::move(name));
   }
   std::ranges::sort(names);
   return names;
+}
+
+}  // namespace
+
+std::vector<std::string> PreparedLogFiles(const std::string& directory) {
+  return SortedNames(directory, [](const std::string& name) { return name.starts_with("WiredTigerPreplog.2"); });
+}
+
+std::vector<std::string> RemovedFiles(const std::string& directory) {
+  return SortedNames(directory + "/removed", [](const std::string& name) { return name != "next"; });
 }
 
 WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background) {

@@ -26,7 +26,6 @@ Result<TabletStore::CheckpointResult> WtStore::Parts::TakeCheckpoint() {
   }
   const int64_t log_bytes_before = log_bytes.load();
   WT_SESSION* const raw = session->get();
-  recycler.Hold();
   const PacedSyncs paced([this] { return Hurried(); });
   EBLA_TRY(connection->Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
   // And it counts from here, as it has finished.

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/base/descriptor.h"
+#include "tabletserver/storage/file_recycler.h"
 
 namespace ebla::tabletserver {
 
@@ -374,7 +375,7 @@ int SizeOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, wt_off_
 }
 
 int Remove(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, uint32_t flags) noexcept {
-  if (unlink(name) != 0) return Failed(files, session, "remove", name);
+  if (FileRecycler::Remove(name) != 0) return Failed(files, session, "remove", name);
   return (flags & WT_FS_DURABLE) != 0 ? SyncDirectoryOf(files, session, name) : 0;
 }
 

@@ -15,7 +15,7 @@
 #include <optional>
 
 #include "tabletserver/storage/disk_reserve.h"
-#include "tabletserver/storage/log_recycler.h"
+#include "tabletserver/storage/file_recycler.h"
 #include "tabletserver/storage/store_directory.h"
 #include "tabletserver/storage/wt_connection.h"
 #include "tabletserver/storage/wt_flusher.h"
@@ -56,7 +56,7 @@ struct WtStore::Parts {
   // Looks at the disk, at WiredTiger's counters and at what it has removed, now and once in a disk_check_period.
   void Watch();
   void ReadCounters();
-  void CareForLog();
+  void CareForFiles();
   // Error numbers of WiredTiger about a table: NO_SUCH_TABLE when that is what they say.
   Status CheckTable(int error, TableId table, std::string_view doing);
   // Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
@@ -71,9 +71,9 @@ struct WtStore::Parts {
 
   const WtStoreOptions options;
   StoreDirectory directory;
-  LogRecycler recycler;
+  FileRecycler recycler;
   // In watch_gate.
-  bool caring = false;  // a call of CareForLog is to come
+  bool caring = false;  // a call of CareForFiles is to come
   bool roomy = true;    // as the disk was last seen
   DiskReserve reserve;
   std::unique_ptr<WtConnection> connection;

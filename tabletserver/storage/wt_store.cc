@@ -104,15 +104,15 @@ void WtStore::Parts::Watch() {
     reserve.Check();
   }
   ReadCounters();
-  if (!caring) CareForLog();
+  if (!caring) CareForFiles();
   options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
 }
 
-void WtStore::Parts::CareForLog() {
+void WtStore::Parts::CareForFiles() {
   const std::optional<Duration> next = recycler.DoSome(roomy);
   caring = next.has_value();
   if (!next) return;
-  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { CareForLog(); }); });
+  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { CareForFiles(); }); });
 }
 
 void WtStore::Parts::ReadCounters() {

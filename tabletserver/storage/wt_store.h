@@ -5,7 +5,7 @@
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
-//             <directory>/removed/   log files to be used again, or whose space is being given back (log_recycler.h)
+//             <directory>/removed/   files whose space is being given back, and log files to be used again (file_recycler.h)
 //             the rest               WiredTiger's: oplog, replica_state, pending (logged); applied, window and
 //                                    data_<table id> (unlogged). row_encoding.h and log_entry.cc give the rows' bytes.
 // Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails

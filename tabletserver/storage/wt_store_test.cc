@@ -15,7 +15,7 @@
 #include <thread>
 
 #include "common/testing/eventually.h"
-#include "tabletserver/storage/log_recycler.h"
+#include "tabletserver/storage/file_recycler.h"
 #include "tabletserver/storage/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
@@ -327,7 +327,6 @@ TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
 TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) {
   WtStoreOptions options = Options();
   const std::string first = "WiredTigerLog.0000000001";
-  const std::string held = options.directory + "/removed/" + first;
   options.disk_check_period = std::chrono::hours(1);
   auto store = MustOpen(options);
   uint64_t last = 0;
@@ -340,27 +339,32 @@ TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) 
   };
   log(4);
   ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(options.directory + "/" + first); }));
-  EXPECT_TRUE(std::filesystem::exists(held));
+  EXPECT_THAT(RemovedFiles(options.directory), ::testing::Contains(::testing::StartsWith(first)));
   store.reset();
-  EXPECT_FALSE(std::filesystem::exists(held)) << "an older build would leave it there for ever";
+  EXPECT_FALSE(std::filesystem::exists(options.directory + "/removed")) << "an older build would leave it there for ever";
   options.disk_check_period = std::chrono::milliseconds(10);
   store = MustOpen(options);
   EXPECT_EQ(store->ReadLog(kTablet, Lsn{1}, Lsn{UINT64_MAX}, 1 << 30)->size(), 400u);
-  log(LogRecycler::kKeptMax + 10);
-  const auto counts = [&] {
-    std::pair<size_t, size_t> removed_and_in_use;
-    std::error_code gone;  // meanwhile: they are being removed
-    for (std::filesystem::directory_iterator at(options.directory + "/removed"), end; at != end; at.increment(gone)) {
-      const uintmax_t names = std::filesystem::hard_link_count(at->path(), gone);
-      if (!gone) ++(names == 1 ? removed_and_in_use.first : removed_and_in_use.second);
-    }
-    return removed_and_in_use;
-  };
+  log(FileRecycler::kKeptMax + 10);
   EXPECT_TRUE(ebla::testing::Eventually([&] {
-    const auto [removed, in_use] = counts();
-    return PreparedLogFiles(options.directory).size() == LogRecycler::kPreparedMax && in_use == 1 &&
-           removed <= LogRecycler::kKeptMax && removed + LogRecycler::kPreparedMax >= LogRecycler::kKeptMax;
-  })) << ::testing::PrintToString(counts());
+    const size_t removed = RemovedFiles(options.directory).size();
+    return PreparedLogFiles(options.directory).size() == FileRecycler::kPreparedMax && removed <= FileRecycler::kKeptMax &&
+           removed + FileRecycler::kPreparedMax >= FileRecycler::kKeptMax;
+  })) << ::testing::PrintToString(RemovedFiles(options.directory));
+}
+
+TEST_F(WtStoreTest, TheSpaceOfADroppedTableIsGivenBackLater) {
+  WtStoreOptions options = Options();
+  options.disk_check_period = std::chrono::hours(1);
+  const auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  const LogEntry entry = Entry(1, {Put("k", std::string(1 << 20, 'v'))});
+  ASSERT_TRUE(AppendOne(*store, kTablet, entry).ok());
+  ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, entry).ok());
+  ASSERT_TRUE(CheckpointNow(*store).has_value());
+  ASSERT_TRUE(store->DropTable(kTable).ok());
+  EXPECT_EQ(store->FileBytes(kTable).error().code(), Code::kNoSuchTable);
+  EXPECT_THAT(RemovedFiles(options.directory), ::testing::Contains(::testing::StartsWith("data_")));
 }
 
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {

@@ -1,4 +1,4 @@
-#include "tabletserver/storage/log_recycler.h"
+#include "tabletserver/storage/file_recycler.h"
 
 #include <fcntl.h>
 #include <glog/logging.h>
@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -21,6 +22,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
+constexpr char kRemoved[] = "removed";
 constexpr char kOfWiredTiger[] = "WiredTiger";
 constexpr char kLogFile[] = "WiredTigerLog.";
 constexpr char kPreparedFile[] = "WiredTigerPreplog.";
@@ -54,68 +56,60 @@ Status Failed(const std::string& doing, const std::string& path) {
 
 }  // namespace
 
-LogRecycler::LogRecycler(const std::string& directory, int64_t file_bytes)
-    : directory_(directory), removed_(directory + "/removed"), next_(removed_ + "/next"), file_bytes_(file_bytes) {
+int FileRecycler::Remove(const std::string& path) {
+  static std::atomic<uint64_t> moved{0};
+  struct stat file {};
+  if (lstat(path.c_str(), &file) == 0 && file.st_size >= kSmallBytes) {
+    const size_t name = path.rfind('/') + 1;
+    const std::string to = path.substr(0, name) + kRemoved + "/" + path.substr(name) + "." + std::to_string(moved++);
+    if (rename(path.c_str(), to.c_str()) == 0) return 0;
+  }
+  return unlink(path.c_str());
+}
+
+FileRecycler::FileRecycler(const std::string& directory, int64_t file_bytes)
+    : directory_(directory), removed_(directory + "/" + kRemoved), next_(removed_ + "/next"), file_bytes_(file_bytes) {
+  std::error_code error;
+  fs::remove_all(removed_, error);
+  if (mkdir(removed_.c_str(), 0755) == 0) return;
+  PLOG(WARNING) << "the space of removed files is freed at once: cannot make " << removed_;
+}
+
+FileRecycler::~FileRecycler() {
   std::error_code error;
   fs::remove_all(removed_, error);
 }
 
-LogRecycler::~LogRecycler() {
-  std::error_code error;
-  fs::remove_all(removed_, error);
-}
-
-void LogRecycler::Hold() {
-  const std::lock_guard lock(mutex_);
-  if (!holds_) return;
-  if (mkdir(removed_.c_str(), 0755) != 0 && errno != EEXIST) {
-    PLOG(WARNING) << "cannot make " << removed_;
-    return;
-  }
-  for (const std::string& name : Names(directory_, kLogFile)) {
-    const std::string held = removed_ + "/" + name;
-    struct stat file {};
-    if (link((directory_ + "/" + name).c_str(), held.c_str()) == 0) {
-      if (lstat(held.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_nlink > 1) continue;
-      // Removed just now, after an earlier checkpoint?
-      if (lstat((directory_ + "/" + name).c_str(), &file) != 0 && errno == ENOENT) continue;
-      unlink(held.c_str());
-      errno = ENOTSUP;  // it does not count names
-    } else if (errno == EEXIST || errno == ENOENT) {
-      continue;  // held since an earlier checkpoint; gone meanwhile
-    }
-    holds_ = errno == ENOSPC || errno == EDQUOT || errno == EIO;
-    PLOG(WARNING) << "the space of removed log files is freed at once: no hard link to " << directory_ << "/" << name;
-    return;
-  }
-}
-
-std::vector<LogRecycler::Removed> LogRecycler::ListRemoved() const {
-  std::vector<Removed> removed;
-  for (const std::string& name : Names(removed_, kLogFile)) {
-    struct stat file {};
-    if (lstat((directory_ + "/" + name).c_str(), &file) == 0 || errno != ENOENT) continue;
+FileRecycler::AllRemoved FileRecycler::FindRemoved() const {
+  AllRemoved found;
+  for (const std::string& name : Names(removed_, "")) {
     const std::string path = removed_ + "/" + name;
-    if (lstat(path.c_str(), &file) != 0 || !S_ISREG(file.st_mode) || file.st_nlink != 1) continue;
-    removed.push_back({path, file.st_size});
+    struct stat file {};
+    if (path == next_ || lstat(path.c_str(), &file) != 0) continue;
+    if (!S_ISREG(file.st_mode) || file.st_nlink != 1) {
+      unlink(path.c_str());  // what it names is somebody else's too
+      continue;
+    }
+    (name.starts_with(kLogFile) ? found.logs : found.others).push_back({path, file.st_size});
   }
-  return removed;
+  return found;
 }
 
-std::optional<Duration> LogRecycler::DoSome(bool roomy) {
+std::optional<Duration> FileRecycler::DoSome(bool roomy) {
   const std::lock_guard lock(mutex_);
-  const std::vector<Removed> removed = ListRemoved();
+  auto [logs, superfluous] = FindRemoved();
   std::optional<Duration> rest;
   // First what is needed soon, unless the log is written faster than files are zeroed.
-  if (roomy && prepares_ && removed.size() <= 2 * kKeptMax) rest = ZeroSome(removed);
-  if (!rest && removed.size() > kKeptMax) rest = FreeSome(removed);
-  return rest;
+  if (roomy && prepares_ && logs.size() <= 2 * kKeptMax) rest = ZeroSome(logs);
+  if (rest) return rest;
+  if (logs.size() > kKeptMax) superfluous.insert(superfluous.end(), logs.begin() + kKeptMax, logs.end());
+  return superfluous.empty() ? std::nullopt : FreeSome(superfluous);
 }
 
-std::optional<Duration> LogRecycler::FreeSome(const std::vector<Removed>& removed) const {
+std::optional<Duration> FileRecycler::FreeSome(const std::vector<Removed>& superfluous) const {
   int64_t left = 0;
-  for (size_t i = kKeptMax; i < removed.size(); ++i) left += removed[i].bytes;
-  const auto& [path, bytes] = removed.back();
+  for (const Removed& file : superfluous) left += file.bytes;
+  const auto& [path, bytes] = superfluous.back();
   const bool last = bytes <= kFreedBytes;
   const auto begun = std::chrono::steady_clock::now();
   if ((last ? unlink(path.c_str()) : truncate(path.c_str(), bytes - kFreedBytes)) != 0) {
@@ -127,13 +121,13 @@ std::optional<Duration> LogRecycler::FreeSome(const std::vector<Removed>& remove
   return std::max<Duration>(std::chrono::microseconds(1'000'000 * kFreedBytes / rate), kRestFromFreeing * took);
 }
 
-std::optional<Duration> LogRecycler::ZeroSome(const std::vector<Removed>& removed) {
+std::optional<Duration> FileRecycler::ZeroSome(const std::vector<Removed>& logs) {
   const auto begun = std::chrono::steady_clock::now();
   Status status;
   if (zeroed_ == 0) {
     const auto like = NextIsLike();
     if (!like) return std::nullopt;
-    status = BeginNext(removed, *like);
+    status = BeginNext(logs, *like);
   }
   if (status.ok()) status = ZeroNext();
   if (!status.ok()) {
@@ -145,7 +139,7 @@ std::optional<Duration> LogRecycler::ZeroSome(const std::vector<Removed>& remove
   return kRestFromZeroing * (std::chrono::steady_clock::now() - begun);
 }
 
-std::optional<std::string> LogRecycler::NextIsLike() {
+std::optional<std::string> FileRecycler::NextIsLike() {
   std::string last;
   size_t prepared = 0;
   for (const std::string& name : Names(directory_, kOfWiredTiger)) {
@@ -157,21 +151,23 @@ std::optional<std::string> LogRecycler::NextIsLike() {
   return directory_ + "/" + last;
 }
 
-Status LogRecycler::BeginNext(const std::vector<Removed>& removed, const std::string& like) {
+Status FileRecycler::BeginNext(const std::vector<Removed>& logs, const std::string& like) {
   const Descriptor from(open(like.c_str(), O_RDONLY | O_CLOEXEC));
   char header[kHeaderBytes];
   if (!from.valid() || pread(from.get(), header, sizeof header, 0) != sizeof header) return Failed("read", like);
-  mkdir(removed_.c_str(), 0755);
-  if (!removed.empty() && rename(removed.front().path.c_str(), next_.c_str()) != 0) {
-    return Failed("rename", removed.front().path);
+  if (!logs.empty() && rename(logs.front().path.c_str(), next_.c_str()) != 0) {
+    return Failed("rename", logs.front().path);
   }
+  // After a crash it is not to be found, with zeros, where it was.
+  const Descriptor directory(open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!directory.valid() || fsync(directory.get()) != 0) return Failed("sync", directory_);
   const Descriptor to(open(next_.c_str(), O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0644));
   if (!to.valid() || pwrite(to.get(), header, sizeof header, 0) != sizeof header) return Failed("write", next_);
   zeroed_ = kHeaderBytes;
   return {};
 }
 
-Status LogRecycler::ZeroNext() {
+Status FileRecycler::ZeroNext() {
   static const std::string zeros(kZeroedBytes, '\0');
   const Descriptor file(open(next_.c_str(), O_WRONLY | O_NOFOLLOW | O_CLOEXEC));
   if (!file.valid()) return Failed("open", next_);
@@ -182,7 +178,7 @@ Status LogRecycler::ZeroNext() {
   return zeroed_ < file_bytes_ ? Status() : HandOver(file.get());
 }
 
-Status LogRecycler::HandOver(int fd) {
+Status FileRecycler::HandOver(int fd) {
   if (ftruncate(fd, file_bytes_) != 0 || fsync(fd) != 0) return Failed("sync", next_);
   char name[sizeof kPreparedFile + 10];
   std::snprintf(name, sizeof name, "%s%010u", kPreparedFile, kFirstNumber + handed_over_++);
@@ -192,10 +188,9 @@ Status LogRecycler::HandOver(int fd) {
   return {};
 }
 
-void LogRecycler::FreeAll() {
+void FileRecycler::FreeAll() {
   const std::lock_guard lock(mutex_);
-  for (const std::string& name : Names(removed_, kLogFile)) unlink((removed_ + "/" + name).c_str());
-  unlink(next_.c_str());
+  for (const std::string& name : Names(removed_, "")) unlink((removed_ + "/" + name).c_str());
   zeroed_ = 0;
 }
 
