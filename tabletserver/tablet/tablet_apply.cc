@@ -73,11 +73,13 @@ void TabletCore::Step(const Tick& input) {
   const Before before = Now();
   replica_.Step(input);
   After(before);
-  // What a follower appends is news to the master, which may have to give the tablet to the longest log there is.
-  if (stalled || replica_.last_appended() != published_last_) view_dirty_ = true;
+  // What a follower appends and promises is news to the master: it may have to give the tablet to the longest log there is, in
+  // an epoch above all that was promised.
+  const bool news = replica_.last_appended() != published_.last_appended || replica_.state().promised != published_.promised;
+  if (stalled || news) view_dirty_ = true;
   apply_stalled_ = false;
   // How far the others have come is news even where nothing is written.
-  if (replica_.Leads() && now_ - published_at_ >= kProgressPeriod && !replica_.Progress().empty()) view_dirty_ = true;
+  if (replica_.Leads() && now_ - published_.at >= kProgressPeriod && !replica_.Progress().empty()) view_dirty_ = true;
   ExpireWaiters(input.now);
 }
 
@@ -127,9 +129,7 @@ TabletOutput TabletCore::TakeOutput() {
   output.controls.swap(control_replies_);
   if (view_dirty_) {
     output.view = MakeView();
-    published_lease_ = output.view->lease_until;
-    published_last_ = output.view->last_appended;
-    published_at_ = now_;
+    published_ = {now_, output.view->lease_until, output.view->last_appended, output.view->promised};
   }
   view_dirty_ = false;
   return output;

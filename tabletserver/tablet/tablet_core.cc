@@ -213,10 +213,9 @@ void TabletCore::Step(const PeerReply& input) {
 // A view for every answer would be one too many; one that runs out early costs readers a round of confirmation.
 void TabletCore::PublishLease() {
   const MonotonicTime until = replica_.lease_until();
-  if (until == published_lease_) return;
-  if (until < published_lease_ || published_lease_ <= now_ || until - published_lease_ >= options_.lease.length / 8) {
-    view_dirty_ = true;
-  }
+  const MonotonicTime told = published_.lease_until;
+  if (until == told) return;
+  if (until < told || told <= now_ || until - told >= options_.lease.length / 8) view_dirty_ = true;
 }
 
 void TabletCore::Step(const HeartbeatDue& input) {

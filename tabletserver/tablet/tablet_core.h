@@ -364,9 +364,11 @@ class TabletCore {
   Waiters until_all_;             // ALL: applied, and durable at every voter
   size_t waiting_ = 0;
   Lsn pending_primary_;           // the last acknowledged PRIMARY entry
-  MonotonicTime published_lease_;
-  Version published_last_;
-  MonotonicTime published_at_;
+  struct {
+    MonotonicTime at, lease_until;
+    Version last_appended;
+    Epoch promised;
+  } published_;
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 
   // The batch being applied: its entries live here until Applied. Refused ones wait for a Tick.

@@ -294,7 +294,7 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
 }
 
 // A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is committed, too.
-TEST(TabletCore, AFollowersViewComesToShowAllThatItLogged) {
+TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
   testing::GroupRig group({"a", "b", "c"}, Options());
   group.Create("a", {"a", "b", "c"});
   ASSERT_TRUE(group.DeliverAll());
@@ -308,6 +308,9 @@ TEST(TabletCore, AFollowersViewComesToShowAllThatItLogged) {
   ASSERT_GT(logged, follower.view->applied);
   follower.Tick(milliseconds(100));
   EXPECT_EQ(follower.view->last_appended, logged);
+  follower.Fence(Epoch{5});
+  follower.Tick(milliseconds(100));
+  EXPECT_EQ(follower.view->promised, Epoch{5});
 }
 
 // A read that found a record expired waits for it; without a majority it would wait for ever.

@@ -139,7 +139,7 @@ struct TabletView {
   std::shared_ptr<const FormerRanges> former;      // null: it was never merged
   std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
   // For the master's eyes (master.thrift, TabletLoad).
-  Epoch promised;
+  Epoch promised;                    // as of the last Tick, or later
   bool barrier_committed = false;
   Epoch refused_for;
   Epoch released;
