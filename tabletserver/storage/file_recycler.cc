@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 #include <vector>
 
 #include "common/base/descriptor.h"
@@ -28,8 +29,9 @@ constexpr char kLogFile[] = "WiredTigerLog.";
 constexpr char kPreparedFile[] = "WiredTigerPreplog.";
 constexpr uint32_t kFirstNumber = 2'000'000'000;  // of prepared files; WiredTiger counts its own from one
 constexpr int64_t kHeaderBytes = 128;             // the unit of WiredTiger's log
-constexpr int64_t kFreedPerSecond = 100'000'000;
-constexpr int64_t kSecondsMax = 20;
+constexpr std::chrono::microseconds kFreedRest(10'486);  // 100 MB/s
+constexpr std::chrono::seconds kFreedWithin(20);          // what takes longer at that rate
+constexpr std::chrono::minutes kFreedWithinMax(10);
 // A rest is so many times as long as what it follows: who waits for the disk has most of it.
 constexpr int kRestFromFreeing = 9;
 constexpr int kRestFromZeroing = 4;
@@ -59,7 +61,7 @@ Status Failed(const std::string& doing, const std::string& path) {
 int FileRecycler::Remove(const std::string& path) {
   static std::atomic<uint64_t> moved{0};
   struct stat file {};
-  if (lstat(path.c_str(), &file) == 0 && file.st_size >= kSmallBytes) {
+  if (lstat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= kSmallBytes) {
     const size_t name = path.rfind('/') + 1;
     const std::string to = path.substr(0, name) + kRemoved + "/" + path.substr(name) + "." + std::to_string(moved++);
     if (rename(path.c_str(), to.c_str()) == 0) return 0;
@@ -71,8 +73,6 @@ FileRecycler::FileRecycler(const std::string& directory, int64_t file_bytes)
     : directory_(directory), removed_(directory + "/" + kRemoved), next_(removed_ + "/next"), file_bytes_(file_bytes) {
   std::error_code error;
   fs::remove_all(removed_, error);
-  if (mkdir(removed_.c_str(), 0755) == 0) return;
-  PLOG(WARNING) << "the space of removed files is freed at once: cannot make " << removed_;
 }
 
 FileRecycler::~FileRecycler() {
@@ -95,33 +95,53 @@ FileRecycler::AllRemoved FileRecycler::FindRemoved() const {
   return found;
 }
 
-std::optional<Duration> FileRecycler::DoSome(bool roomy) {
+void FileRecycler::MakeDirectory() {
+  if (mkdir(removed_.c_str(), 0755) == 0 || errno == EEXIST || std::exchange(told_, true)) return;
+  PLOG(WARNING) << "the space of removed files is freed at once: cannot make " << removed_;
+}
+
+std::optional<Duration> FileRecycler::FreeSome() {
   const std::lock_guard lock(mutex_);
-  auto [logs, superfluous] = FindRemoved();
-  std::optional<Duration> rest;
-  // First what is needed soon, unless the log is written faster than files are zeroed.
-  if (roomy && prepares_ && logs.size() <= 2 * kKeptMax) rest = ZeroSome(logs);
-  if (rest) return rest;
-  if (logs.size() > kKeptMax) superfluous.insert(superfluous.end(), logs.begin() + kKeptMax, logs.end());
-  return superfluous.empty() ? std::nullopt : FreeSome(superfluous);
-}
-
-std::optional<Duration> FileRecycler::FreeSome(const std::vector<Removed>& superfluous) const {
-  int64_t left = 0;
+  MakeDirectory();
+  const auto [logs, others] = FindRemoved();
+  std::vector<Removed> superfluous(logs.begin() + static_cast<ptrdiff_t>(std::min(logs.size(), kKeptMax)), logs.end());
+  superfluous.insert(superfluous.end(), others.begin(), others.end());
+  if (superfluous.empty()) return std::nullopt;
+  int64_t left = 1;
   for (const Removed& file : superfluous) left += file.bytes;
-  const auto& [path, bytes] = superfluous.back();
-  const bool last = bytes <= kFreedBytes;
   const auto begun = std::chrono::steady_clock::now();
-  if ((last ? unlink(path.c_str()) : truncate(path.c_str(), bytes - kFreedBytes)) != 0) {
-    LOG_EVERY_N(WARNING, 100) << Failed("shorten", path);
-    return std::nullopt;
-  }
+  if (!Shorten(superfluous.back(), kFreedBytes)) return std::nullopt;
   const Duration took = std::chrono::steady_clock::now() - begun;
-  const int64_t rate = std::max(kFreedPerSecond, left / kSecondsMax);
-  return std::max<Duration>(std::chrono::microseconds(1'000'000 * kFreedBytes / rate), kRestFromFreeing * took);
+  const auto for_all_in = [left](std::chrono::microseconds time) { return time * kFreedBytes / left; };
+  const Duration least = std::min(for_all_in(kFreedWithin), kFreedRest);
+  return std::max(least, std::min<Duration>(kRestFromFreeing * took, for_all_in(kFreedWithinMax)));
 }
 
-std::optional<Duration> FileRecycler::ZeroSome(const std::vector<Removed>& logs) {
+bool FileRecycler::Shorten(const Removed& file, int64_t bytes) {
+  if (file.bytes > bytes && truncate(file.path.c_str(), file.bytes - bytes) == 0) return true;
+  if (unlink(file.path.c_str()) == 0) return true;
+  LOG_EVERY_N(WARNING, 100) << Failed("remove", file.path);
+  return false;
+}
+
+bool FileRecycler::FreeMuch() {
+  const std::lock_guard lock(mutex_);
+  const auto [logs, others] = FindRemoved();
+  std::vector<Removed> all;
+  if (zeroed_ > 0) all.push_back({next_, file_bytes_});
+  all.insert(all.end(), logs.begin(), logs.end());
+  all.insert(all.end(), others.begin(), others.end());
+  if (all.empty()) return false;
+  if (all.back().path == next_) zeroed_ = 0;
+  return Shorten(all.back(), kMuchBytes);
+}
+
+std::optional<Duration> FileRecycler::PrepareSome() {
+  const std::lock_guard lock(mutex_);
+  if (!prepares_) return std::nullopt;
+  MakeDirectory();
+  const std::vector<Removed> logs = FindRemoved().logs;
+  if (logs.size() > 2 * kKeptMax) return std::nullopt;  // the log is written faster than files are zeroed
   const auto begun = std::chrono::steady_clock::now();
   Status status;
   if (zeroed_ == 0) {
@@ -186,12 +206,6 @@ Status FileRecycler::HandOver(int fd) {
   if (rename(next_.c_str(), path.c_str()) != 0) return Failed("make", path);  // where no file is: each number is used once
   zeroed_ = 0;
   return {};
-}
-
-void FileRecycler::FreeAll() {
-  const std::lock_guard lock(mutex_);
-  for (const std::string& name : Names(removed_, "")) unlink((removed_ + "/" + name).c_str());
-  zeroed_ = 0;
 }
 
 }  // namespace ebla::tabletserver

@@ -56,7 +56,10 @@ struct WtStore::Parts {
   // Looks at the disk, at WiredTiger's counters and at what it has removed, now and once in a disk_check_period.
   void Watch();
   void ReadCounters();
-  void CareForFiles();
+  void FreeFiles();
+  void PrepareFiles();
+  // In watch_gate.
+  void Later(Duration rest, void (Parts::*task)());
   // Error numbers of WiredTiger about a table: NO_SUCH_TABLE when that is what they say.
   Status CheckTable(int error, TableId table, std::string_view doing);
   // Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
@@ -73,8 +76,9 @@ struct WtStore::Parts {
   StoreDirectory directory;
   FileRecycler recycler;
   // In watch_gate.
-  bool caring = false;  // a call of CareForFiles is to come
-  bool roomy = true;    // as the disk was last seen
+  bool freeing = false;    // a call of FreeFiles is to come
+  bool preparing = false;  // of PrepareFiles
+  bool roomy = true;       // as the disk was last seen
   DiskReserve reserve;
   std::unique_ptr<WtConnection> connection;
   std::shared_ptr<WtSessions> sessions;

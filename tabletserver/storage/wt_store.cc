@@ -98,21 +98,29 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 void WtStore::Parts::Watch() {
   reserve.Check();
   // Far above the reserve: nobody is refused for what can be given back.
-  roomy = reserve.last().free_bytes >= std::max(4 * options.disk_reserve_bytes, kLittleSpace);
-  if (!roomy) {
-    recycler.FreeAll();
-    reserve.Check();
-  }
+  const auto has_room = [this] { return reserve.last().free_bytes >= std::max(4 * options.disk_reserve_bytes, kLittleSpace); };
+  while (!has_room() && recycler.FreeMuch()) reserve.Check();
+  roomy = has_room();
   ReadCounters();
-  if (!caring) CareForFiles();
-  options.watcher->After(options.disk_check_period, [this, gate = watch_gate] { gate->Enter([this] { Watch(); }); });
+  if (!freeing) FreeFiles();
+  if (!preparing) PrepareFiles();
+  Later(options.disk_check_period, &Parts::Watch);
 }
 
-void WtStore::Parts::CareForFiles() {
-  const std::optional<Duration> next = recycler.DoSome(roomy);
-  caring = next.has_value();
-  if (!next) return;
-  options.watcher->After(*next, [this, gate = watch_gate] { gate->Enter([this] { CareForFiles(); }); });
+void WtStore::Parts::FreeFiles() {
+  const std::optional<Duration> next = recycler.FreeSome();
+  freeing = next.has_value();
+  if (next) Later(*next, &Parts::FreeFiles);
+}
+
+void WtStore::Parts::PrepareFiles() {
+  const std::optional<Duration> next = roomy ? recycler.PrepareSome() : std::nullopt;
+  preparing = next.has_value();
+  if (next) Later(*next, &Parts::PrepareFiles);
+}
+
+void WtStore::Parts::Later(Duration rest, void (Parts::*task)()) {
+  options.watcher->After(rest, [this, task, gate = watch_gate] { gate->Enter([this, task] { (this->*task)(); }); });
 }
 
 void WtStore::Parts::ReadCounters() {

@@ -46,7 +46,7 @@ struct WtStoreOptions {
   Executor* flusher = nullptr;
   // Runs checkpoints. May be busy for minutes.
   Executor* background = nullptr;
-  // Looks at the disk, makes or gives back the ballast, and gives back what removed log files took; another thread, as a
+  // Looks at the disk, makes or gives back the ballast, and gives back what removed files took; another thread, as a
   // disk fills fastest during a checkpoint.
   Executor* watcher = nullptr;
 };

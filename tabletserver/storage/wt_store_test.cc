@@ -354,17 +354,26 @@ TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) 
 }
 
 TEST_F(WtStoreTest, TheSpaceOfADroppedTableIsGivenBackLater) {
-  WtStoreOptions options = Options();
-  options.disk_check_period = std::chrono::hours(1);
-  const auto store = MustOpen(options);
-  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
-  const LogEntry entry = Entry(1, {Put("k", std::string(1 << 20, 'v'))});
-  ASSERT_TRUE(AppendOne(*store, kTablet, entry).ok());
-  ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, entry).ok());
-  ASSERT_TRUE(CheckpointNow(*store).has_value());
-  ASSERT_TRUE(store->DropTable(kTable).ok());
-  EXPECT_EQ(store->FileBytes(kTable).error().code(), Code::kNoSuchTable);
-  EXPECT_THAT(RemovedFiles(options.directory), ::testing::Contains(::testing::StartsWith("data_")));
+  const auto of_table = ::testing::Contains(::testing::StartsWith("data_"));
+  const auto drop_one = [&](uint64_t lsn, std::chrono::milliseconds disk_check_period) {
+    WtStoreOptions options = Options();
+    options.disk_check_period = disk_check_period;
+    auto store = MustOpen(options);
+    EXPECT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+    const LogEntry entry = Entry(lsn, {Put("k", std::string(5 << 20, 'v'))});
+    EXPECT_TRUE(AppendOne(*store, kTablet, entry).ok());
+    EXPECT_TRUE(ApplyOne(*store, kTablet, kTable, entry).ok());
+    EXPECT_TRUE(CheckpointNow(*store).has_value());
+    EXPECT_TRUE(store->DropTable(kTable).ok());
+    EXPECT_EQ(store->FileBytes(kTable).error().code(), Code::kNoSuchTable);
+    return store;
+  };
+  {
+    const auto store = drop_one(1, std::chrono::hours(1));
+    EXPECT_THAT(RemovedFiles(Options().directory), of_table);
+  }
+  const auto store = drop_one(2, std::chrono::milliseconds(10));
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return !::testing::Matches(of_table)(RemovedFiles(Options().directory)); }));
 }
 
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
