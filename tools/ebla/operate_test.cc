@@ -106,6 +106,17 @@ TEST_F(OperateTest, ASplitsJsonNamesBothTablets) {
   EXPECT_THAT(shown, AllOf(HasSubstr("\"tablet\":" + parent), HasSubstr("\"child\":" + child), HasSubstr(R"("child_range":{"start":"f","end":"m"})")));
 }
 
+TEST_F(OperateTest, ATabletIsSplitAtItsBestKey) {
+  EXPECT_THAT(Run("tablet split users"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
+  EXPECT_THAT(Run("tablet split users --at a --key b"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
+  servers_.cluster().AddTable("users", {});
+  EXPECT_THAT(Run("tablet split users --key k100"), AllOf(HasSubstr("CONDITION_FAILED: no key is known"), HasSubstr("--at"), EndsWith("[1]")));
+  servers_.cluster().SetMetered();
+  Fill("users", 64);
+  EXPECT_THAT(Run("tablet split users --key k100"), HasSubstr(R"(["k132", ""))"));
+  EXPECT_EQ(servers_.cluster().Find("users", "k131").range.end, "k132");
+}
+
 TEST_F(OperateTest, ATableIsPresplitAtKeys) {
   MakeTable();
   EXPECT_THAT(Run("table presplit carts --at f,m,t --dry-run"),

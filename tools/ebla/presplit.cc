@@ -10,13 +10,18 @@ namespace {
 
 int64_t SizeOf(const TabletSummary& tablet) { return tablet.load ? tablet.load->size_bytes : 0; }
 
-// Where its data is cut in two, and no key group is; none: not known, or its whole data is one group.
-std::optional<std::string> Middle(const TabletSummary& tablet, const KeyGroupRule& rule) {
-  if (!tablet.load || tablet.load->middle_key.empty()) return std::nullopt;
-  const std::string key = rule.Start(tablet.load->middle_key);
+// The start of that key's group, if the tablet is cut in two there; none: the key is not known, or all is one group.
+std::optional<std::string> CutNear(const std::string& known, const TabletSummary& tablet, const KeyGroupRule& rule) {
+  if (known.empty()) return std::nullopt;
+  const std::string key = rule.Start(known);
   // Just split, its server may still report what it was.
   if (key <= tablet.range.start || !tablet.range.Contains(key)) return std::nullopt;
   return key;
+}
+
+// Where its data is cut in two.
+std::optional<std::string> Middle(const TabletSummary& tablet, const KeyGroupRule& rule) {
+  return tablet.load ? CutNear(tablet.load->middle_key, tablet, rule) : std::nullopt;
 }
 
 KeyGroupRule RuleOf(const std::optional<TableKeyGroup>& group) {
@@ -54,6 +59,14 @@ std::optional<std::pair<std::string, size_t>> Halve(const std::vector<std::strin
 }
 
 }  // namespace
+
+std::optional<std::string> BestKey(const TabletSummary& tablet, const std::optional<TableKeyGroup>& group) {
+  const KeyGroupRule rule = RuleOf(group);
+  if (tablet.load && tablet.load->split_finding == SplitFindingKind::kKey) {
+    if (auto key = CutNear(tablet.load->split_key, tablet, rule)) return key;
+  }
+  return Middle(tablet, rule);
+}
 
 std::vector<PresplitCut> CutsOfKeys(const std::vector<std::string>& keys, const std::vector<TabletSummary>& tablets, size_t more,
                                     const std::optional<TableKeyGroup>& group) {

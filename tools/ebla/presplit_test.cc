@@ -35,6 +35,24 @@ TEST(PresplitTest, NoKeyGroupIsCut) {
   EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42")}, TableKeyGroup{.prefix_bytes = 4}), (PresplitCut{TabletId{1}, "user"}));
 }
 
+TEST(PresplitTest, OneTabletIsCutByItsLoadOrElseByItsData) {
+  TabletSummary tablet = Tablet(1, {"c", "q"}, 100, "k");
+  EXPECT_EQ(BestKey(tablet, {}), "k");
+  tablet.load->split_finding = SplitFindingKind::kKey;
+  tablet.load->split_key = "e:1";
+  EXPECT_EQ(BestKey(tablet, {}), "e:1");
+  EXPECT_EQ(BestKey(tablet, TableKeyGroup{.delimiter = ':'}), "e:");
+  tablet.load->split_key = "t";
+  EXPECT_EQ(BestKey(tablet, {}), "k") << "it was just split, and reports what it was";
+  tablet.load->split_finding = SplitFindingKind::kOneDirection;
+  tablet.load->split_key = "p";
+  EXPECT_EQ(BestKey(tablet, {}), "k") << "nothing would lie above it";
+  tablet.load->middle_key.clear();
+  EXPECT_EQ(BestKey(tablet, {}), std::nullopt);
+  tablet.load.reset();
+  EXPECT_EQ(BestKey(tablet, {}), std::nullopt);
+}
+
 TEST(PresplitTest, AllKeysAreHalvedWhereTheyAreMost) {
   std::vector<std::string> keys;
   for (int i = 100; i < 180; ++i) keys.push_back("k" + std::to_string(i));

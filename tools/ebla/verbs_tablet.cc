@@ -3,6 +3,7 @@
 
 #include "tools/ebla/arguments.h"
 #include "tools/ebla/listing.h"
+#include "tools/ebla/presplit.h"
 
 namespace ebla::shell {
 
@@ -34,15 +35,35 @@ void AddTabletTransfer(Verbs& verbs) {
   verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("SERVER");
 }
 
+// The best key at which the tablet that holds `key` can be split.
+Result<std::string> BestSplitKey(const Client& client, const std::string& table, const std::string& key) {
+  EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
+  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
+  const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
+  if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is just being split or merged");
+  if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
+  const std::string number = std::to_string(tablet->id.value);
+  return Error(Code::kConditionFailed,
+               "no key is known that cuts the load or the data of tablet " + number + " in two: name one with --at, or look what it "
+               "tells with tablet stats " + number + " (of its data some ten seconds after a change)");
+}
+
 void AddTabletSplit(Verbs& verbs) {
   struct Arguments {
-    std::string table, at;
+    std::string table, at, key;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("tablet split", "Splits the tablet that holds a key there; no data moves",
+  CLI::App* verb = verbs.Add("tablet split", "Splits a tablet at a key, or at the best one; no data moves",
                              "tablet split carts --at user5", [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
+                               if (args->at.empty() == args->key.empty()) {
+                                 return Error(Code::kInvalidArgument,
+                                              "tablet split needs --at, the key to split at, or --key, of the tablet to split at its best");
+                               }
+                               EBLA_ASSIGN(std::string key, UnescapeBytes(args->at.empty() ? args->key : args->at));
                                EBLA_ASSIGN(const Client client, context.connect());
+                               if (args->at.empty()) {
+                                 EBLA_ASSIGN(key, BestSplitKey(client, args->table, key));
+                               }
                                EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
                                context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() +
                                               ", tablet " + std::to_string(split.child.value) + " " + split.child_range.ToString(),
@@ -53,7 +74,8 @@ void AddTabletSplit(Verbs& verbs) {
                                return {};
                              });
   verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--at", args->at, R"(The key at which the new tablet begins; \xNN is a byte)")->required()->type_name("KEY");
+  verb->add_option("--at", args->at, R"(The key at which the new tablet begins; \xNN is a byte)")->type_name("KEY");
+  verb->add_option("--key", args->key, "Splits the tablet that holds it where its load is halved, or else its data")->type_name("KEY");
 }
 
 void AddTabletList(Verbs& verbs) {
