@@ -35,17 +35,31 @@ void AddTabletTransfer(Verbs& verbs) {
   verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("SERVER");
 }
 
-// The best key at which the tablet that holds `key` can be split.
-Result<std::string> BestSplitKey(const Client& client, const std::string& table, const std::string& key) {
+// The best key at which the tablet that holds `key` can be split. Servers tell the middle of large tablets alone: all keys of
+// another are looked at.
+Result<std::string> BestSplitKey(Context& context, const Client& client, const std::string& table, const std::string& key) {
+  constexpr size_t kLookAt = 1'000'000;
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
   if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is just being split or merged");
   if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
-  const std::string number = std::to_string(tablet->id.value);
-  return Error(Code::kConditionFailed,
-               "no key is known that cuts the load or the data of tablet " + number + " in two: name one with --at, or look what it "
-               "tells with tablet stats " + number + " (of its data some ten seconds after a change)");
+  EBLA_ASSIGN(const Table opened, client.OpenTable(table));
+  std::vector<std::string> keys;
+  Scanner scan = opened.Scan({.range = tablet->range, .keys_only = true});
+  while (keys.size() <= kLookAt && scan.Next()) {
+    if (context.interrupted) return Error(Code::kUnavailable, "interrupted; nothing was split");
+    keys.push_back(scan.key());
+  }
+  EBLA_TRY(scan.status());
+  const std::string name = "tablet " + std::to_string(tablet->id.value);
+  if (keys.size() > kLookAt) {
+    return Error(Code::kComeAgain, "where the load or the data of " + name + " is cut in two is not known at present; name a key with --at");
+  }
+  const std::vector<PresplitCut> cuts = CutsOfKeys(keys, {*tablet}, 1, described.options.key_group);
+  if (!cuts.empty()) return cuts.front().key;
+  return Error(Code::kConditionFailed, name + " has " + std::to_string(keys.size()) +
+                                           " keys, and none that cuts them in two (no key group is cut); name a key with --at");
 }
 
 void AddTabletSplit(Verbs& verbs) {
@@ -62,7 +76,7 @@ void AddTabletSplit(Verbs& verbs) {
                                EBLA_ASSIGN(std::string key, UnescapeBytes(args->at.empty() ? args->key : args->at));
                                EBLA_ASSIGN(const Client client, context.connect());
                                if (args->at.empty()) {
-                                 EBLA_ASSIGN(key, BestSplitKey(client, args->table, key));
+                                 EBLA_ASSIGN(key, BestSplitKey(context, client, args->table, key));
                                }
                                EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
                                context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() +
