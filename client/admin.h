@@ -30,7 +30,7 @@ struct TableKeyGroup {
 
 // What a table is created with, and what an alter changes. Empty: the server's default, or unchanged.
 struct TableOptions {
-  std::optional<int> replicas;  // default: 3, with as many as there are servers to begin with
+  std::optional<int> replicas;                  // default: 3, with as many as there are servers to begin with
   std::optional<TableCompression> compression;  // for life
   std::optional<TableDurability> durability;
   std::optional<std::chrono::milliseconds> interval;  // of kInterval: fsynced at least this often
@@ -66,8 +66,8 @@ struct TableInfo {
 
 enum class TabletStatus : uint8_t { kCreating = 0, kServing = 1, kDropping = 2 };
 
-// Where a tablet's load can be cut. kNoKey: nowhere; kKey: at split_key, in about equal parts; kPopularKey: one key makes most
-// of it; kOneDirection: keys are written in order, and split_key lies at the end.
+// Where a tablet's load can be cut. kNoKey: nowhere; kKey: at split_key, in about equal parts; kPopularKey: one key
+// makes most of it; kOneDirection: keys are written in order, and split_key lies at the end.
 enum class SplitFindingKind : uint8_t { kNoKey = 0, kKey = 1, kPopularKey = 2, kOneDirection = 3, kNotKnown = 255 };
 
 struct TabletLoadInfo {
@@ -101,7 +101,7 @@ struct ReplicaProgressInfo {
   bool voter = false;
   bool copying = false;
   bool incomplete = false;
-  uint64_t flushed = 0;  // lsn, as far as is known in this epoch
+  uint64_t flushed = 0;                             // lsn, as far as is known in this epoch
   std::optional<std::chrono::milliseconds> silent;  // since its latest answer; none: none in this epoch
 };
 
@@ -118,7 +118,7 @@ struct ReplicaReport {
   bool forgetful = false;  // may have lost what it acknowledged
   bool failed = false;     // for good, though its server goes on: it obeys nothing but a drop
   Epoch promised;
-  ServerName primary;      // whom it takes for the primary
+  ServerName primary;                      // whom it takes for the primary
   std::vector<ReplicaProgressInfo> peers;  // leads: how it sees the others
   TabletLoadInfo load;
 };
@@ -133,8 +133,8 @@ struct TabletSummary {
   std::vector<ServerName> voters;
   std::vector<ServerName> learners;
   TabletStatus status = TabletStatus::kCreating;
-  std::optional<TabletLoadInfo> load;  // as last reported by its primary
-  std::vector<ServerName> incomplete;  // replicas that its primary is filling, and counts for nothing
+  std::optional<TabletLoadInfo> load;   // as last reported by its primary
+  std::vector<ServerName> incomplete;   // replicas that its primary is filling, and counts for nothing
   std::vector<ReplicaReport> replicas;  // of ListReplicas: the voters, then the learners
 };
 
@@ -227,10 +227,11 @@ struct PlannerRequest {
 
 // Something that the planner would do, does or did.
 struct PlannedAction {
-  std::string rule;    // whose idea it was: "split", "balance"; "catalog": an intent that this master's planner has not made
-  std::string what;    // split tablet 7 at "m"
-  std::string reason;  // in numbers
-  TabletId tablet;     // none: of a server
+  // whose idea it was: "split", "balance"; "catalog": an intent that this master's planner has not made
+  std::string rule;
+  std::string what;                              // split tablet 7 at "m"
+  std::string reason;                            // in numbers
+  TabletId tablet;                               // none: of a server
   std::optional<std::chrono::milliseconds> age;  // since it was begun, or planned
   std::string outcome;                           // of what is over: "done", or why not
 };
@@ -247,12 +248,12 @@ struct RefusedAction {
 struct PlannerState {
   bool enabled = false;
   std::optional<std::chrono::milliseconds> since_pass;  // the latest; none: there was none under this master
-  std::string waits_for;                 // why none is made at present; empty: they are
-  std::vector<PlannedAction> planned;    // by the latest pass
+  std::string waits_for;                                // why none is made at present; empty: they are
+  std::vector<PlannedAction> planned;                   // by the latest pass
   std::vector<PlannedAction> under_way;
-  std::vector<PlannedAction> done;       // or failed; the latest 100, the newest first
-  std::vector<RefusedAction> refused;    // the first 1,000 of the latest pass
-  std::string view;                      // where asked for: lines of JSON
+  std::vector<PlannedAction> done;     // or failed; the latest 100, the newest first
+  std::vector<RefusedAction> refused;  // the first 1,000 of the latest pass
+  std::string view;                    // where asked for: lines of JSON
 };
 
 // Who asked for something that is under way.
@@ -285,16 +286,16 @@ struct Procedures {
 };
 
 struct CompactTableOptions {
-  ServerName server;                  // empty: every server that holds the table
-  bool start = true;                  // else it is only told how it goes
-  std::chrono::seconds limit{600};    // 1 s to a day, on each server
+  ServerName server;                // empty: every server that holds the table
+  bool start = true;                // else it is only told how it goes
+  std::chrono::seconds limit{600};  // 1 s to a day, on each server
 };
 
 // How the compaction of a table's file on one server goes.
 struct CompactionInfo {
   ServerName server;
   bool running = false;
-  Status outcome;  // of one that is over, or why it was not begun
+  Status outcome;                                // of one that is over, or why it was not begun
   std::optional<std::chrono::milliseconds> age;  // since it was begun; none: never since the server started
   int64_t bytes_before = 0;
   int64_t bytes_after = 0;  // or now, while it runs
@@ -319,11 +320,11 @@ struct ServerSummary {
   bool writes_refused = false;  // its disk reserve is reached
   bool draining = false;
   bool maintenance = false;
-  std::string note;  // what holds its draining up; empty: nothing
-  double cpu_fraction = 0;      // of one core
+  std::string note;         // what holds its draining up; empty: nothing
+  double cpu_fraction = 0;  // of one core
   int64_t cache_used_bytes = 0;
   std::vector<TabletId> strays;  // tablets whose replica it has and the catalog does not give it; 100 at most
-  std::string version;          // of its build
+  std::string version;           // of its build
 };
 
 struct MasterSummary {
@@ -353,8 +354,8 @@ struct ReplicaPlace {
   bool voter = true;    // else a learner, which serves nobody yet
 };
 
-// An acknowledged write that a server keeps beside its tables: one of level ANY on its way to the primary, or of PRIMARY
-// one that a failover undid.
+// An acknowledged write that a server keeps beside its tables: one of level ANY on its way to the primary, or of
+// PRIMARY one that a failover undid.
 struct KeptEffect {
   std::string key;
   bool is_delete = false;
@@ -362,8 +363,8 @@ struct KeptEffect {
   std::optional<Expiry> expires;
 };
 struct KeptWrite {
-  ServerName server;   // that keeps it
-  TabletId tablet;     // none: written at ANY, and `version` is the server's own count
+  ServerName server;  // that keeps it
+  TabletId tablet;    // none: written at ANY, and `version` is the server's own count
   Version version;
   Expiry accepted;
   std::vector<KeptEffect> effects;
@@ -371,8 +372,8 @@ struct KeptWrite {
   bool repeated = false;  // the client's retry of it has another version: it may have done the same
 };
 struct KeptWrites {
-  std::vector<KeptWrite> writes;     // by server, tablet, version
-  std::vector<ServerName> unheard;   // servers that did not answer: what they keep is not among them
+  std::vector<KeptWrite> writes;    // by server, tablet, version
+  std::vector<ServerName> unheard;  // servers that did not answer: what they keep is not among them
 };
 
 // One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.

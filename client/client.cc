@@ -99,9 +99,8 @@ Result<TabletMerge> Client::MergeTablets(std::string_view table, std::string_vie
 
 Result<std::vector<TabletSummary>> Client::ListReplicas(std::string_view table) const {
   using Tablets = Result<std::vector<TabletSummary>>;
-  return Wait<Tablets>(*runtime_, [&](Admin& admin, Once<Tablets> done) {
-    admin.ListReplicas(std::string(table), std::move(done));
-  });
+  return Wait<Tablets>(
+      *runtime_, [&](Admin& admin, Once<Tablets> done) { admin.ListReplicas(std::string(table), std::move(done)); });
 }
 
 Result<ChecksumPage> Client::Checksum(const ServerSummary& server, const TabletSummary& tablet,
@@ -133,13 +132,13 @@ Result<size_t> Client::SetServer(std::string_view server, ServerChange change) c
 }
 
 Result<PlannerState> Client::Planner(PlannerRequest request) const {
-  return Wait<Result<PlannerState>>(*runtime_, [&](Admin& admin, Once<Result<PlannerState>> done) {
-    admin.Planner(request, std::move(done));
-  });
+  return Wait<Result<PlannerState>>(
+      *runtime_, [&](Admin& admin, Once<Result<PlannerState>> done) { admin.Planner(request, std::move(done)); });
 }
 
 Result<Procedures> Client::ListProcedures() const {
-  return Wait<Result<Procedures>>(*runtime_, [](Admin& admin, Once<Result<Procedures>> done) { admin.ListProcedures(std::move(done)); });
+  return Wait<Result<Procedures>>(
+      *runtime_, [](Admin& admin, Once<Result<Procedures>> done) { admin.ListProcedures(std::move(done)); });
 }
 
 Result<std::string> Client::CancelProcedure(std::string_view id) const {
@@ -174,9 +173,8 @@ Result<ClusterAdoption> Client::Adopt(AdoptOptions options) const {
 }
 
 Status Client::RemoveServer(std::string_view server) const {
-  return Wait<Status>(*runtime_, [&](Admin& admin, Once<Status> done) {
-    admin.RemoveServer(std::string(server), std::move(done));
-  });
+  return Wait<Status>(
+      *runtime_, [&](Admin& admin, Once<Status> done) { admin.RemoveServer(std::string(server), std::move(done)); });
 }
 
 Result<ClusterInfo> Client::DescribeCluster() const {

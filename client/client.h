@@ -65,38 +65,45 @@ class Client {
   Result<std::vector<TabletSummary>> ListReplicas(std::string_view table = {}) const;
   // Asks one server for one page of its replica of the tablet, from a key on (empty: from its start). NOT_FOUND: it has
   // none; UNAVAILABLE: the replica is being copied, or the server does not answer.
-  Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet, std::string_view from = {}) const;
+  Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet,
+                                std::string_view from = {}) const;
   // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
   Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
-  // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it there.
-  // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under way.
+  // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it
+  // there.
+  // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under
+  //                   way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
   // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
-  // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first begins
-  // there. UNKNOWN_OUTCOME: it is under way, and goes on by itself.
+  // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first
+  // begins there. UNKNOWN_OUTCOME: it is under way, and goes on by itself.
   Result<TabletMerge> MergeTablets(std::string_view table, std::string_view key) const;
-  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old one is
-  // none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote in it, or
-  // `to` has.
+  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old
+  // one is none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote
+  // in it, or `to` has.
   Status MoveTablet(std::string_view table, std::string_view key, TabletMove move) const;
-  // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the others
-  // anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be lost.
+  // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the
+  // others anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be
+  // lost.
   // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.
   Result<TabletRecovery> RecoverTablet(TabletId tablet, RecoverTabletOptions options = {}) const;
-  // Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older state.
+  // Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older
+  // state.
   // CONDITION_FAILED: the first of the problems.
   Result<ClusterAdoption> Adopt(AdoptOptions options = {}) const;
   // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
   Status RemoveServer(std::string_view server) const;
-  // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the others
-  // cannot take what it has, and why.
+  // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the
+  // others cannot take what it has, and why.
   Result<size_t> SetServer(std::string_view server, ServerChange change) const;
   // What the leading master has under way.
   Result<Procedures> ListProcedures() const;
-  // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that id;
+  // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that
+  // id;
   // CONDITION_FAILED: it cannot be ended, or not any more, and why.
   Result<std::string> CancelProcedure(std::string_view id) const;
-  // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that goes.
+  // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that
+  // goes.
   Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
   // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
   Result<TabletSummary> DescribeTablet(TabletId tablet) const;

@@ -30,8 +30,9 @@ enum class Ack : uint8_t {
   kMajority = 1,  // durable in the logs of a majority and applied
   kAll = 2,       // durable in the logs of all voters
   kPrimary = 3,   // durable in the primary's log; a failover may undo it, never silently
-  kAny = 4,       // durable at any one replica's server, the nearest that answers, and delivered from there; for puts and
-                  // deletes without conditions in last_write_wins tables. It has no version yet, and no session sees it
+  // durable at any one replica's server, the nearest that answers, and delivered from there; for puts and
+  kAny = 4,
+  // deletes without conditions in last_write_wins tables. It has no version yet, and no session sees it
 };
 
 // How fresh a read must be, which says who may answer it: STRONG the primary, the others any replica that is fresh

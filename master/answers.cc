@@ -94,14 +94,13 @@ idl::LocateReply Locate(const Reign& reign, const idl::LocateRequest& request, M
     return reply;
   }
   if (request.limit < 0 || range.Empty()) {
-    SetHeader(reply.header, Error(Code::kInvalidArgument, range.Empty() ? "the range is empty or inverted"
-                                                                         : "limit is negative"));
+    SetHeader(reply.header,
+              Error(Code::kInvalidArgument, range.Empty() ? "the range is empty or inverted" : "limit is negative"));
     return reply;
   }
   const int limit = std::min(request.limit == 0 ? kLocateLimitDefault : request.limit, kLocateLimitMax);
   int64_t least = 0;
-  for (const TabletEntry* tablet :
-       reign.image().Locate(table->id(), range, static_cast<size_t>(limit), &reply.more)) {
+  for (const TabletEntry* tablet : reign.image().Locate(table->id(), range, static_cast<size_t>(limit), &reply.more)) {
     reply.tablets.push_back(LocationOf(reign, *tablet));
     const int64_t time = TabletTimeOf(reign, *tablet, now, tablet_time_age_max);
     if (time > 0 && (least == 0 || time < least)) least = time;
@@ -139,15 +138,15 @@ idl::ListTablesReply ListTables(const Reign& reign) {
 
 idl::DescribeTableReply DescribeTable(const Reign& reign, const idl::DescribeTableRequest& request) {
   idl::DescribeTableReply reply;
-  const TableEntry* table = VisibleTable(request.name.empty()
-                                             ? reign.image().Table(TableId{static_cast<uint64_t>(request.tableId)})
-                                             : reign.image().Table(request.name));
+  const TableEntry* table =
+      VisibleTable(request.name.empty() ? reign.image().Table(TableId{static_cast<uint64_t>(request.tableId)})
+                                        : reign.image().Table(request.name));
   if (table) {
     reply.__set_table(Summarize(reign, *table));
   } else {
-    SetHeader(reply.header, Error(Code::kNoSuchTable, request.name.empty()
-                                                           ? "no table with id " + std::to_string(request.tableId)
-                                                           : "no table " + request.name));
+    SetHeader(reply.header,
+              Error(Code::kNoSuchTable, request.name.empty() ? "no table with id " + std::to_string(request.tableId)
+                                                             : "no table " + request.name));
   }
   return reply;
 }
@@ -185,7 +184,8 @@ idl::ListServersReply ListServers(const Reign& reign, MonotonicTime now) {
       summary.cacheUsedBytes = report.cacheUsedBytes;
       for (const idl::TabletLoad& load : report.tablets) {
         const TabletEntry* entry = reign.image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
-        if ((!entry || !entry->HeldBy(name)) && summary.strays.size() < kStraysMax) summary.strays.push_back(load.tabletId);
+        if ((!entry || !entry->HeldBy(name)) && summary.strays.size() < kStraysMax)
+          summary.strays.push_back(load.tabletId);
         summary.leading += load.leading ? 1 : 0;
         summary.readsPerSecond += load.readsPerSecond;
         summary.writesPerSecond += load.writesPerSecond;
@@ -233,8 +233,8 @@ idl::ListTabletsReply ListTablets(const Reign& reign, const idl::ListTabletsRequ
     SetHeader(reply.header, Error(Code::kNotFound, "no server " + request.server));
     return reply;
   }
-  const size_t limit =
-      static_cast<size_t>(request.limit <= 0 ? kListTabletsLimitDefault : std::min(request.limit, kListTabletsLimitDefault));
+  const size_t limit = static_cast<size_t>(request.limit <= 0 ? kListTabletsLimitDefault
+                                                              : std::min(request.limit, kListTabletsLimitDefault));
   const auto& tablets = reign.image().tablets();
   for (auto it = tablets.upper_bound(TabletId{static_cast<uint64_t>(std::max<int64_t>(0, request.afterTabletId))});
        it != tablets.end(); ++it) {

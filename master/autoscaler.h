@@ -1,10 +1,10 @@
 // master/autoscaler.h
-// Carries out what the planner decides on the number of servers: an operator's command starts a server, a drain empties one,
-// a second command ends it, and then the cluster forgets it.
+// Carries out what the planner decides on the number of servers: an operator's command starts a server, a drain empties
+// one, a second command ends it, and then the cluster forgets it.
 // Place:      elastic.h hands it the planner's actions (planner/autoscale.h), and asks which servers are surplus.
 // Invariants: 1. One command at a time.
-//             2. Only servers that autoscale has drained as surplus are released: the mark stands in the server's node, so that a
-//                successor goes on with it. One that an operator drains, too, is emptied and stays.
+//             2. Only servers that autoscale has drained as surplus are released: the mark stands in the server's node,
+//                so that a successor goes on with it. One that an operator drains, too, is emptied and stays.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

@@ -58,8 +58,13 @@ class ClusterViewTest : public ::testing::Test {
     for (const idl::TableNode& table : tables_) image.PutTable(table, 0);
     for (const idl::TabletNode& tablet : tablets_) image.PutTablet(tablet, 0);
     const auto settled = [this](const TabletEntry& tablet) { return !unsettled_.contains(tablet.id().value); };
-    ClusterView view = MakeClusterView(
-        {.image = image, .servers = servers_, .settled = settled, .pasts = pasts_, .surplus = surplus_, .now = kNow, .lost_after = 5min});
+    ClusterView view = MakeClusterView({.image = image,
+                                        .servers = servers_,
+                                        .settled = settled,
+                                        .pasts = pasts_,
+                                        .surplus = surplus_,
+                                        .now = kNow,
+                                        .lost_after = 5min});
     EXPECT_TRUE(CheckView(view).ok()) << CheckView(view);
     return view;
   }
@@ -188,7 +193,8 @@ TEST_F(ClusterViewTest, WhatIsUnderWayShows) {
   for (const size_t i : {1u, 2u, 3u}) {
     EXPECT_EQ(view.tablets[i].state, TabletState::kCopying) << i;
     ASSERT_EQ(view.tablets[i].learners.size(), 1u) << i;
-    EXPECT_EQ(view.servers[view.tablets[i].learners.front()].name, "c") << "also where the move has only been wished for";
+    EXPECT_EQ(view.servers[view.tablets[i].learners.front()].name, "c")
+        << "also where the move has only been wished for";
   }
 }
 

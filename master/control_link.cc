@@ -66,8 +66,7 @@ void ControlLink::Configure(const ServerName& server, std::vector<idl::Configure
                             });
 }
 
-void ControlLink::Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets,
-                        Done<idl::FenceResult> done) {
+void ControlLink::Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets, Done<idl::FenceResult> done) {
   idl::FenceRequest request;
   request.tablets = std::move(tablets);
   Send<idl::FenceReply>(server, std::move(request), &idl::ControlServiceCobSvIf::fence,
@@ -109,7 +108,8 @@ void ControlLink::Split(const ServerName& server, std::vector<idl::SplitTablet> 
                         });
 }
 
-void ControlLink::Freeze(const ServerName& server, std::vector<idl::FreezeTablet> tablets, Done<idl::FreezeResult> done) {
+void ControlLink::Freeze(const ServerName& server, std::vector<idl::FreezeTablet> tablets,
+                         Done<idl::FreezeResult> done) {
   idl::FreezeRequest request;
   request.tablets = std::move(tablets);
   Send<idl::FreezeReply>(server, std::move(request), &idl::ControlServiceCobSvIf::freeze,
@@ -135,7 +135,8 @@ void ControlLink::DropTableData(const ServerName& server, TableId table, StatusD
       [done = std::move(done)](const idl::DropTableReply& reply) mutable { done(rpc::FromIdl(reply.status)); });
 }
 
-void ControlLink::Compact(const ServerName& server, idl::CompactRequest request, coordination::Callback<idl::CompactReply> done) {
+void ControlLink::Compact(const ServerName& server, idl::CompactRequest request,
+                          coordination::Callback<idl::CompactReply> done) {
   Send<idl::CompactReply>(server, std::move(request), &idl::ControlServiceCobSvIf::compactTableData,
                           [done = std::move(done)](const idl::CompactReply& reply) mutable { done(reply); });
 }

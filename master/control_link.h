@@ -31,7 +31,8 @@ class ControlLink {
   using StatusDone = coordination::Callback<Status>;
 
   // `servers` and `executor` outlive this.
-  ControlLink(Executor& executor, const Servers& servers, ControlConnect connect, std::string cluster_id, uint64_t term);
+  ControlLink(Executor& executor, const Servers& servers, ControlConnect connect, std::string cluster_id,
+              uint64_t term);
 
   void Configure(const ServerName& server, std::vector<idl::ConfigureTablet> tablets, Done<idl::ConfigureResult> done);
   void Fence(const ServerName& server, std::vector<idl::FenceTablet> tablets, Done<idl::FenceResult> done);
@@ -53,7 +54,8 @@ class ControlLink {
   // Sends through `method` and gives the reply's status or, with `results`, what it holds by tablet.
   template <class Reply, class Request, class Handle>
   void Send(const ServerName& server, Request request,
-            void (idl::ControlServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&), Handle handle);
+            void (idl::ControlServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+            Handle handle);
 
   Executor& executor_;
   const Servers& servers_;

@@ -52,8 +52,8 @@ Elastic::Elastic(const Context& context, TabletSteward& steward, coordination::C
       steward_(steward),
       hands_(std::move(hands)),
       switch_(coordinator, context.executor, term),
-      autoscaler_(context.executor, context.servers, {context.options.scale_out_command, context.options.scale_in_command},
-                  hands_.servers) {}
+      autoscaler_(context.executor, context.servers,
+                  {context.options.scale_out_command, context.options.scale_in_command}, hands_.servers) {}
 
 Elastic::~Elastic() { context_.executor.Cancel(timer_); }
 
@@ -64,7 +64,8 @@ void Elastic::Start() {
 
 void Elastic::Later() {
   timer_ = context_.executor.After(context_.options.plan_every, guard_([this] {
-                                     if (const Status status = Pass(); !status.ok()) VLOG(1) << "nothing is planned: " << status;
+                                     if (const Status status = Pass(); !status.ok())
+                                       VLOG(1) << "nothing is planned: " << status;
                                      Later();
                                    }));
 }
@@ -81,18 +82,20 @@ PlannerOptions Elastic::Options() const {
 
 ClusterView Elastic::View() const {
   const std::set<ServerName> surplus = autoscaler_.Surplus();
-  return MakeClusterView({.image = context_.image(),
-                          .servers = context_.servers.all(),
-                          .settled = [this](const TabletEntry& tablet) { return steward_.SettledLoad(tablet) != nullptr; },
-                          .pasts = pasts_,
-                          .surplus = surplus,
-                          .now = context_.executor.Now(),
-                          .lost_after = context_.options.replace_after});
+  return MakeClusterView(
+      {.image = context_.image(),
+       .servers = context_.servers.all(),
+       .settled = [this](const TabletEntry& tablet) { return steward_.SettledLoad(tablet) != nullptr; },
+       .pasts = pasts_,
+       .surplus = surplus,
+       .now = context_.executor.Now(),
+       .lost_after = context_.options.replace_after});
 }
 
 Status Elastic::Pass() {
   waits_for_ = hands_.ready();
-  if (waits_for_.ok() && !switch_.on()) waits_for_ = Error(Code::kUnavailable, "whether the planner is on has not been read yet");
+  if (waits_for_.ok() && !switch_.on())
+    waits_for_ = Error(Code::kUnavailable, "whether the planner is on has not been read yet");
   if (!waits_for_.ok()) {
     ++counts_.put_off;
     return waits_for_;
@@ -152,7 +155,9 @@ void Elastic::CarryOut(const Action& action, Done done) {
   switch (action.kind) {
     case ActionKind::kSplit: return hands_.split(action.tablet, action.key, action.reason, std::move(done));
     case ActionKind::kTransfer: return hands_.transfer(action.tablet, action.to, std::move(done));
-    case ActionKind::kMove: return hands_.move({action.tablet, action.from, action.to, {idl::AskedBy::PLANNER, action.reason}}, std::move(done));
+    case ActionKind::kMove:
+      return hands_.move({action.tablet, action.from, action.to, {idl::AskedBy::PLANNER, action.reason}},
+                         std::move(done));
     case ActionKind::kMerge: return hands_.merge({action.tablet, action.neighbour}, action.reason, std::move(done));
     default: return autoscaler_.Begin(action, std::move(done));
   }

@@ -2,13 +2,13 @@
 // Makes the cluster follow its load: every few seconds it shows the planner (planner/planner.h) the present view, and
 // carries out what comes back, by the same procedures as an operator's splits, moves and transfers.
 // Place:      reign.h makes one for each term, and hands it the means; service.h tells operators what it does and why.
-// How:        What is under way stands in the catalog as intents, and goes on under the next master. What has lasted, and
-//             what was done lately, is remembered here alone: a new master begins with nothing, and so does nothing that
-//             this one would not have done later.
-// When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read. Switched
-//             off, it goes on planning and does nothing.
-// Invariants: Servers that drain are emptied by replica_keeper.h, in every mode; who leads what on a full disk is handed
-//             over by relief.h.
+// How:        What is under way stands in the catalog as intents, and goes on under the next master. What has lasted,
+//             and what was done lately, is remembered here alone: a new master begins with nothing, and so does nothing
+//             that this one would not have done later.
+// When:       Not in safe mode, nor before every server that lives has reported, nor before the switch is read.
+//             Switched off, it goes on planning and does nothing.
+// Invariants: Servers that drain are emptied by replica_keeper.h, in every mode; who leads what on a full disk is
+//             handed over by relief.h.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -49,7 +49,7 @@ class Elastic {
   struct Deed {
     Action action;
     MonotonicTime began;
-    MonotonicTime ended;   // zero: under way
+    MonotonicTime ended;  // zero: under way
     Status status;
   };
 
@@ -73,8 +73,8 @@ class Elastic {
   const Plan& plan() const { return plan_; }                       // of the latest pass
   const std::map<uint64_t, Deed>& under_way() const { return under_way_; }
   const std::deque<Deed>& done() const { return done_; }  // the newest first
-  // The present view with what is remembered and the planner's options, as text: its first page, or (with the id of one that
-  // is kept) the page from an offset on.
+  // The present view with what is remembered and the planner's options, as text: its first page, or (with the id of one
+  // that is kept) the page from an offset on.
   Result<ViewPages::Page> ViewPage(int64_t id, int64_t offset);
   const PlannerCounts& counts() const { return counts_; }
 
@@ -107,7 +107,8 @@ class Elastic {
   Guard guard_;
 };
 
-// What is remembered after a pass whose actions were not carried out: what has lasted goes on lasting, and nothing was done.
+// What is remembered after a pass whose actions were not carried out: what has lasted goes on lasting, and nothing was
+//                                                                     done.
 PlannerMemory WithoutActions(const PlannerMemory& before, const Plan& plan, MonotonicTime now, Duration gap_max);
 
 }  // namespace ebla::master

@@ -33,7 +33,8 @@ DEFINE_int32(copies_max, 64, "Replicas that are being copied at the same time, i
 DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server at the same time.");
 DEFINE_double(safe_mode_below, 0.5, "With less than this part of the known tablet servers live, nothing is repaired.");
 DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/elastic.md).");
-DEFINE_int32(transfer_hold_s, 600, "A tablet that an operator has handed over or moved is left where it is for so long.");
+DEFINE_int32(transfer_hold_s, 600,
+             "A tablet that an operator has handed over or moved is left where it is for so long.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "A larger frame closes its connection.");
 DEFINE_int32(connections_max, 10'000, "Further connections are closed at once.");
 DEFINE_int32(in_flight_max, 1'024, "Requests in flight on one connection; beyond, it is not read.");
@@ -57,8 +58,8 @@ Status CheckFlags() {
   if (FLAGS_data_dir.empty()) return Error(Code::kInvalidArgument, "say where its files go: --data_dir=DIRECTORY");
   if (FLAGS_deadline_ms < 1 || FLAGS_zookeeper_session_ms < 100 || FLAGS_frame_bytes_max < 1024 ||
       FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1 || FLAGS_replicas_default < 1 ||
-      FLAGS_replicas_default > kReplicasMax || FLAGS_replace_after_s < 1 || FLAGS_transfer_hold_s < 0 || FLAGS_copies_max < 1 ||
-      FLAGS_copies_per_server < 1 || FLAGS_connections_max < 1 || FLAGS_in_flight_max < 1) {
+      FLAGS_replicas_default > kReplicasMax || FLAGS_replace_after_s < 1 || FLAGS_transfer_hold_s < 0 ||
+      FLAGS_copies_max < 1 || FLAGS_copies_per_server < 1 || FLAGS_connections_max < 1 || FLAGS_in_flight_max < 1) {
     return Error(Code::kInvalidArgument, "a flag is out of range; see --help");
   }
   return {};
@@ -132,7 +133,8 @@ int Run() {
   rpc::RpcServer server(ServerSettings(), dispatcher, {&loop});
   auto coordinator = OrRefuse(coordination::ZooKeeperCoordinator::Open(ZooKeeperSettings(), loop));
   ScaleCommands commands(loop, ScaleCommandLimit());
-  auto master = std::make_unique<Master>(MasterSettings(), loop, *coordinator, ConnectOver(connector, loop), commands.Runner());
+  auto master =
+      std::make_unique<Master>(MasterSettings(), loop, *coordinator, ConnectOver(connector, loop), commands.Runner());
   auto metrics = std::make_shared<MasterMetrics>(*master, &server);  // shared with the HTTP server
   dispatcher.Register(master->service());
 

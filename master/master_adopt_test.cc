@@ -53,8 +53,8 @@ class MasterAdoptTest : public ::testing::Test {
     return reply.child.tabletId;
   }
   idl::TabletNode Node(int64_t tablet) {
-    const auto node = cluster().coordination().tree().Get(
-        coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
+    const auto node =
+        cluster().coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
     EXPECT_TRUE(node) << tablet;
     return node ? *coordination::DecodeNode<idl::TabletNode>(node->data) : idl::TabletNode();
   }
@@ -129,7 +129,8 @@ TEST_F(MasterAdoptTest, ATableMadeSinceIsShownThenAdoptedAndGoesOn) {
   }
   EXPECT_EQ(cluster().Tablets().size(), 3u) << "nothing has been changed";
   cluster().scheduler().RunFor(20s);
-  for (const auto& [id, info] : lost) EXPECT_TRUE(cluster().server(static_cast<size_t>(info.primary.back() - '1')).Leads(id, info.epoch));
+  for (const auto& [id, info] : lost)
+    EXPECT_TRUE(cluster().server(static_cast<size_t>(info.primary.back() - '1')).Leads(id, info.epoch));
 
   const auto done = Adopt(true);
   ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
@@ -261,7 +262,8 @@ TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   EXPECT_EQ(SafeMode(), "");
 }
 
-// An epoch that somebody merely follows ends nobody's service: what its primary acknowledges meanwhile must not be lost.
+// An epoch that somebody merely follows ends nobody's service: what its primary acknowledges meanwhile must not be
+// lost.
 TEST_F(MasterAdoptTest, WhoServesGoesOnThoughALaterEpochIsFollowedSomewhere) {
   Begin({.servers = 4});
   auto older = cluster().coordination().TakeSnapshot();
@@ -342,7 +344,8 @@ TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotBornAgain) {
   request.name = "carts";
   request.splitPoints = {"m"};
   TestMaster& leader = cluster().master(*cluster().Leader());
-  leader.executor->Post([service = leader.master->service(), request] { service->createTable([](const auto&) {}, request); });
+  leader.executor->Post(
+      [service = leader.master->service(), request] { service->createTable([](const auto&) {}, request); });
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().TableNode("carts").has_value(); }));
   ASSERT_TRUE(cluster().Tablets().empty());
   older = cluster().coordination().TakeSnapshot();
@@ -363,7 +366,9 @@ TEST_F(MasterAdoptTest, AnOlderCatalogDeposesNobodyBeforeAllHaveReported) {
   Create("carts", {});
   auto older = cluster().coordination().TakeSnapshot();
   const auto [id, before] = *cluster().Tablets().begin();
-  const auto named = [&](const std::string& name) -> FakeServer& { return cluster().server(static_cast<size_t>(name.back() - '1')); };
+  const auto named = [&](const std::string& name) -> FakeServer& {
+    return cluster().server(static_cast<size_t>(name.back() - '1'));
+  };
   const auto led_after = [&](int64_t epoch) {
     const idl::TabletInfo info = cluster().Tablets().at(id);
     return info.epoch > epoch && named(info.primary).Leads(id, info.epoch);
@@ -419,7 +424,8 @@ TEST_F(MasterAdoptTest, ATermBelowWhatServersHaveHeardOfIsOutgrown) {
   Create("later");
 }
 
-// What was split since is taken from who has applied it; nothing overlaps, and parents are remembered as far as reported.
+// What was split since is taken from who has applied it; nothing overlaps, and parents are remembered as far as
+// reported.
 TEST_F(MasterAdoptTest, SplitsMadeSinceAreAdopted) {
   Begin({});
   Create("carts", {});
@@ -547,7 +553,8 @@ TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
   EXPECT_EQ(Ranges(), ranges);
 }
 
-// One alone had united the two when the catalog lost the merge: the others' copies of them go once there are others of it.
+// One alone had united the two when the catalog lost the merge: the others' copies of them go once there are others of
+//                                                               it.
 class MasterAdoptUnitedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptUnitedTest, ::testing::Bool());
 TEST_P(MasterAdoptUnitedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {

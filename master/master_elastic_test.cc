@@ -1,5 +1,5 @@
-// The planner in the master: load splits and moves tablets by itself, the operator's switch holds for every master, a new
-// master goes on, steady load is left alone, and the number of servers follows the load.
+// The planner in the master: load splits and moves tablets by itself, the operator's switch holds for every master, a
+// new master goes on, steady load is left alone, and the number of servers follows the load.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -79,7 +79,8 @@ class MasterElasticTest : public ::testing::Test {
     finding.kind = idl::SplitFindingKind::POPULAR_KEY;
     double best = all / 4;
     for (int cell = 1; cell < kCells; ++cell) {
-      if (Key(cell) <= replica.range.startKey || (!replica.range.endKey.empty() && Key(cell) >= replica.range.endKey)) continue;
+      if (Key(cell) <= replica.range.startKey || (!replica.range.endKey.empty() && Key(cell) >= replica.range.endKey))
+        continue;
       idl::KeyRange half = replica.range;
       half.endKey = Key(cell);
       const double difference = std::abs(all - 2 * Operations(half));
@@ -121,7 +122,9 @@ class MasterElasticTest : public ::testing::Test {
     request.view = view;
     return cluster().Call(&idl::MasterServiceCobSvIf::balance, request).value();
   }
-  bool Splits() { return cluster().RunUntil([&] { return cluster().Tablets().size() > 1; }, 120s); }
+  bool Splits() {
+    return cluster().RunUntil([&] { return cluster().Tablets().size() > 1; }, 120s);
+  }
 
   bool peaks_ = false;  // are told, of five minutes
   std::function<double(int cell)> rate_ = [](int) { return 0; };
@@ -140,9 +143,11 @@ TEST_F(MasterElasticTest, AHotTabletIsSplitAtTheReportedKeyUntilNoneIsHot) {
   EXPECT_EQ(Starts(), (std::vector<std::string>{"", "25", "50", "75"})) << "750 operations/s each: enough";
   const idl::BalanceReply reply = Balance();
   EXPECT_TRUE(reply.enabled);
-  EXPECT_THAT(reply.done, Contains(AllOf(Field(&idl::PlannedAction::what, HasSubstr("at \"50\"")), Field(&idl::PlannedAction::rule, "split"),
-                                         Field(&idl::PlannedAction::reason, HasSubstr("3,000 operations/s, over 1,000")),
-                                         Field(&idl::PlannedAction::outcome, "done"))));
+  EXPECT_THAT(reply.done,
+              Contains(AllOf(Field(&idl::PlannedAction::what, HasSubstr("at \"50\"")),
+                             Field(&idl::PlannedAction::rule, "split"),
+                             Field(&idl::PlannedAction::reason, HasSubstr("3,000 operations/s, over 1,000")),
+                             Field(&idl::PlannedAction::outcome, "done"))));
 }
 
 TEST_F(MasterElasticTest, LoadIsSpreadOverOldServersAndNewOnes) {
@@ -159,7 +164,8 @@ TEST_F(MasterElasticTest, LoadIsSpreadOverOldServersAndNewOnes) {
   EXPECT_TRUE(cluster().RunUntil([&] { return WorstOverMean() <= 1.25 && moved(); }, 1'800s)) << WorstOverMean();
   size_t on_new = 0;
   for (const auto& [id, info] : cluster().Tablets()) {
-    on_new += static_cast<size_t>(std::ranges::count_if(info.voters, [](const std::string& v) { return v == "ts-4" || v == "ts-5"; }));
+    on_new += static_cast<size_t>(
+        std::ranges::count_if(info.voters, [](const std::string& v) { return v == "ts-4" || v == "ts-5"; }));
   }
   EXPECT_GT(on_new, 0u);
 }
@@ -173,7 +179,9 @@ TEST_F(MasterElasticTest, SwitchedOffItPlansAndDoesNothingUnderEveryMaster) {
   EXPECT_FALSE(coordination::DecodeNode<idl::PlannerNode>(node->data)->enabled);
   cluster().scheduler().RunFor(90s);
   for (int pass = 0; pass < 3; ++pass) {
-    EXPECT_THAT(Balance(std::nullopt, true).planned, Contains(Field(&idl::PlannedAction::what, HasSubstr("split tablet")))) << pass;
+    EXPECT_THAT(Balance(std::nullopt, true).planned,
+                Contains(Field(&idl::PlannedAction::what, HasSubstr("split tablet"))))
+        << pass;
     cluster().scheduler().RunFor(5s);
   }
   const idl::BalanceReply off = Balance();
@@ -205,12 +213,15 @@ TEST_F(MasterElasticTest, QuietNeighboursAreMergedUntilNoneAreSmall) {
   Begin({}, 1'000, {"25", "40", "50", "75"});
   cluster().scheduler().RunFor(50min);
   EXPECT_EQ(cluster().Tablets().size(), 5u);
-  EXPECT_THAT(Balance(std::nullopt, true).refused, Contains(AllOf(Field(&idl::RefusedAction::rule, "merge"), Field(&idl::RefusedAction::detail, HasSubstr("must pass")))));
+  EXPECT_THAT(Balance(std::nullopt, true).refused,
+              Contains(AllOf(Field(&idl::RefusedAction::rule, "merge"),
+                             Field(&idl::RefusedAction::detail, HasSubstr("must pass")))));
   EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 20min));
   WaitWhole();
   cluster().scheduler().RunFor(10min);
   EXPECT_EQ(Starts(), (std::vector<std::string>{"", "25"})) << "the peaks of all together leave no room";
-  EXPECT_THAT(Balance().done, Contains(AllOf(Field(&idl::PlannedAction::what, HasSubstr("merge tablet")), Field(&idl::PlannedAction::outcome, "done"))));
+  EXPECT_THAT(Balance().done, Contains(AllOf(Field(&idl::PlannedAction::what, HasSubstr("merge tablet")),
+                                             Field(&idl::PlannedAction::outcome, "done"))));
 }
 
 TEST_F(MasterElasticTest, SteadyLoadIsLeftAlone) {
@@ -246,7 +257,8 @@ TEST_F(MasterElasticTest, WhatFailsRestsAndIsTold) {
   Begin({});
   for (auto& server : cluster().servers()) server->refuse_split = idl::Code::INVALID_ARGUMENT;
   const auto failed = [&] {
-    return std::ranges::any_of(Balance().done, [](const idl::PlannedAction& action) { return action.outcome != "done"; });
+    return std::ranges::any_of(Balance().done,
+                               [](const idl::PlannedAction& action) { return action.outcome != "done"; });
   };
   ASSERT_TRUE(cluster().RunUntil([&] { return failed(); }, 180s));
   cluster().scheduler().RunFor(60s);
@@ -344,7 +356,8 @@ TEST_F(MasterScaleTest, AServerDrainedAsSurplusIsReleasedByTheNextMaster) {
   EXPECT_TRUE(cluster().RunUntil([&] { return !ran.empty(); }, 600s));
   EXPECT_EQ(ran, (std::vector<std::string>{"end one " + name}));
   cluster().KillMaster(*cluster().Leader());
-  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 3; }, 600s)) << "ended by the second, forgotten by the third";
+  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 3; }, 600s))
+      << "ended by the second, forgotten by the third";
   EXPECT_THAT(ran, SizeIs(1));
 }
 
@@ -364,7 +377,8 @@ TEST_F(MasterScaleTest, ServersComeAndGoWithTheLoad) {
   const Autoscaling autoscaling = Scaling();
   rate_ = [](int) { return 45; };
   Begin({.servers = 4, .asleep = 1, .autoscaling = autoscaling}, 1'000'000, {"25", "50", "75"});
-  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 4; }, 300s)) << "4,500 operations/s are too much for three";
+  EXPECT_TRUE(cluster().RunUntil([&] { return Servers().size() == 4; }, 300s))
+      << "4,500 operations/s are too much for three";
   cluster().scheduler().RunFor(5min);
   EXPECT_EQ(ran, (std::vector<std::string>{"start one "})) << "and five are not allowed";
   rate_ = [](int) { return 1; };

@@ -78,8 +78,9 @@ void Master::OnRole(const coordination::Role& role) {
 }
 
 void Master::Load() {
-  LoadCatalog(coordinator_, executor_, *leading_,
-              guard_([this, term = leading_->term](Result<LoadedCatalog> loaded) { OnLoaded(term, std::move(loaded)); }));
+  LoadCatalog(coordinator_, executor_, *leading_, guard_([this, term = leading_->term](Result<LoadedCatalog> loaded) {
+                OnLoaded(term, std::move(loaded));
+              }));
 }
 
 void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
@@ -93,14 +94,14 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
     return;
   }
   cluster_id_ = loaded->cluster_id;
-  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()}, *leading_,
-                                   std::move(*loaded), guard_([this, current] {
+  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()},
+                                   *leading_, std::move(*loaded), guard_([this, current] {
                                      if (current()) EndReign();
                                    }));
   reign_->Start(guard_([this](Status) {
     reign_ready_ = true;
-    LOG(INFO) << "catalog read: " << reign_->image().tables().size() << " tables, "
-              << reign_->image().tablets().size() << " tablets, " << reign_->servers().live_count() << " live servers";
+    LOG(INFO) << "catalog read: " << reign_->image().tables().size() << " tables, " << reign_->image().tablets().size()
+              << " tablets, " << reign_->servers().live_count() << " live servers";
     RunWaiting();
   }));
 }
@@ -137,7 +138,8 @@ void Master::RefreshMasters() {
   if (!cluster_id_.empty()) return;
   coordinator_.Get(coordination::layout::kCluster, guard_([this](Result<coordination::Node> node) {
                      if (!node) return;
-                     auto cluster = coordination::DecodeNode<idl::ClusterNode>(node->data, coordination::layout::kCluster);
+                     auto cluster =
+                         coordination::DecodeNode<idl::ClusterNode>(node->data, coordination::layout::kCluster);
                      if (cluster) cluster_id_ = cluster->clusterId;
                    }),
                    nullptr);

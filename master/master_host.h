@@ -4,7 +4,8 @@
 // Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
 // Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
 //             2. A load that fails is tried again while it leads.
-// Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers on it too.
+// Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers
+//             on it too.
 #pragma once
 
 #include <functional>
@@ -31,8 +32,7 @@ class Reign;
 struct LoadedCatalog;
 
 // The control services behind a connector, with replies on `executor`. Both outlive what this returns.
-ControlConnect ConnectOver(rpc::Connector& connector, Executor& executor,
-                           Duration timeout = std::chrono::seconds(5));
+ControlConnect ConnectOver(rpc::Connector& connector, Executor& executor, Duration timeout = std::chrono::seconds(5));
 
 // For metrics.
 struct MasterStats {
@@ -45,10 +45,10 @@ struct MasterStats {
   size_t live_servers = 0;
   size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
   size_t procedures = 0;
-  size_t unknown_ids = 0;        // reported ids that the catalog never drew
-  size_t copies = 0;             // learners
-  bool beyond_catalog = false;   // servers report more than the catalog ever had
-  std::string safe_mode;         // why nothing is repaired; empty: it is
+  size_t unknown_ids = 0;       // reported ids that the catalog never drew
+  size_t copies = 0;            // learners
+  bool beyond_catalog = false;  // servers report more than the catalog ever had
+  std::string safe_mode;        // why nothing is repaired; empty: it is
   std::map<std::string, size_t> procedures_by_kind;
   bool planner_on = false;
   PlannerCounts planner;

@@ -1,5 +1,5 @@
-// Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; whoever dies meanwhile, what
-// is refused, what is given up and thawed, who unites them late, what brings them together first.
+// Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; whoever dies
+// meanwhile, what is refused, what is given up and thawed, who unites them late, what brings them together first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -91,8 +91,8 @@ class MasterMergeTest : public ::testing::Test {
     return {};
   }
   std::optional<idl::TabletNode> Node(int64_t tablet) {
-    const auto node = cluster().coordination().tree().Get(
-        coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
+    const auto node =
+        cluster().coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
     if (!node) return std::nullopt;
     return *coordination::DecodeNode<idl::TabletNode>(node->data);
   }
@@ -133,7 +133,8 @@ TEST_F(MasterMergeTest, OneZnodeInThePlaceOfTwo) {
   const idl::MergeTabletsReply reply = Merge();
   ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   EXPECT_GT(reply.tablet.tabletId, std::max(left_.tabletId, right_.tabletId));
-  EXPECT_TRUE(SameFamily(TabletId{static_cast<uint64_t>(reply.tablet.tabletId)}, TabletId{static_cast<uint64_t>(left_.tabletId)}));
+  EXPECT_TRUE(SameFamily(TabletId{static_cast<uint64_t>(reply.tablet.tabletId)},
+                         TabletId{static_cast<uint64_t>(left_.tabletId)}));
   EXPECT_EQ(reply.tablet.range, idl::KeyRange());
   EXPECT_EQ(reply.tablet.epoch, std::max(left_.epoch, right_.epoch) + 1);
   EXPECT_EQ(reply.tablet.primary, left_.primary);
@@ -147,7 +148,8 @@ TEST_F(MasterMergeTest, OneZnodeInThePlaceOfTwo) {
   idl::SplitTabletRequest split;
   split.table = "carts";
   split.key = "f";
-  ASSERT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, split)->header.code, idl::Code::OK);
+  ASSERT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, split)->header.code,
+            idl::Code::OK);
   WaitServing();
   EXPECT_EQ(cluster().Tablets().size(), 2u);
   const idl::MergeTabletsReply again = Merge("f");
@@ -300,8 +302,8 @@ TEST_F(MasterMergeTest, APrimaryDiesOnceItHasFrozen) {
   ExpectGivenUp();
 }
 
-// A side that was frozen and failed over since has acknowledged more: it is not replaced as it was. With both on one server the
-// failover of the one would be that of the other.
+// A side that was frozen and failed over since has acknowledged more: it is not replaced as it was. With both on one
+// server the failover of the one would be that of the other.
 class MasterMergeEpochTest : public MasterMergeTest {
  protected:
   void FailOverTheFrozenOne() {
@@ -311,7 +313,9 @@ class MasterMergeEpochTest : public MasterMergeTest {
       transfer.table = "carts";
       transfer.key = "m";
       transfer.toServer = left_.voters[0] == left_.primary ? left_.voters[1] : left_.voters[0];
-      ASSERT_EQ(cluster().Call<idl::TransferTabletReply>(&idl::MasterServiceCobSvIf::transferTablet, transfer)->header.code, idl::Code::OK);
+      ASSERT_EQ(
+          cluster().Call<idl::TransferTabletReply>(&idl::MasterServiceCobSvIf::transferTablet, transfer)->header.code,
+          idl::Code::OK);
       WaitServing();
       right_ = Tablet("m");
     }
@@ -359,8 +363,8 @@ TEST_F(MasterMergeTest, TheTableIsDroppedBeforeAllHaveUnitedThem) {
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Remains(table).empty(); }, 60s)) << cluster().Remains(table);
 }
 
-// Nobody has united them when the new tablet's primary dies: a voter that does not know it counts as one whose log ends where
-// all of both is applied.
+// Nobody has united them when the new tablet's primary dies: a voter that does not know it counts as one whose log ends
+// where all of both is applied.
 TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   Begin();
   EachServer([](FakeServer& server) { server.hold_joins = true; });
@@ -372,8 +376,10 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch; }, 60s));
   EXPECT_NE(Tablet("").primary, merged.primary);
   EachServer([](FakeServer& server) { server.hold_joins = false; });
-  ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
-  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId) << "the later freeze's";
+  ASSERT_TRUE(
+      cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
+  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId)
+      << "the later freeze's";
   primary.Start();
   WaitServing();
   EXPECT_FALSE(Joining());
@@ -392,15 +398,16 @@ TEST_F(MasterMergeTest, AnotherMasterKnowsWhenTheTwoWereFrozen) {
   primary.Stop();
   ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch; }, 60s));
   EachServer([](FakeServer& server) { server.hold_joins = false; });
-  ASSERT_TRUE(cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
+  ASSERT_TRUE(
+      cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
   EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId);
   primary.Start();
   WaitServing();
   EXPECT_FALSE(Joining());
 }
 
-// PROTOCOL 21: who has united them and knows no time has restarted since. With a majority of such, the time in which all were
-// down counts.
+// PROTOCOL 21: who has united them and knows no time has restarted since. With a majority of such, the time in which
+// all were down counts.
 TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveUnitedThemAreDown) {
   Begin();
   FakeServer& late = OtherThan({left_.primary});
@@ -525,7 +532,8 @@ TEST_F(MasterMergeTest, AnOpenIntentKeepsOtherChangesOff) {
   split.table = "carts";
   split.key = "f";
   split.deadlineMs = 300;
-  EXPECT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, split)->header.code, idl::Code::UNAVAILABLE);
+  EXPECT_EQ(cluster().Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, split)->header.code,
+            idl::Code::UNAVAILABLE);
   ASSERT_TRUE(IntentsOpen());
   EXPECT_EQ(Tablet("").primary, left_.primary);
   ExpectGivenUp();
@@ -565,7 +573,8 @@ TEST_F(MasterMergeTest, ThoseOnOtherServersAreBroughtTogetherFirst) {
       if (std::ranges::count(now, to) == 0) move.toServer = to;
     }
     move.deadlineMs = 60'000;
-    ASSERT_EQ(cluster().Call<idl::MoveTabletReply>(&idl::MasterServiceCobSvIf::moveTablet, move, 90s)->header.code, idl::Code::OK);
+    ASSERT_EQ(cluster().Call<idl::MoveTabletReply>(&idl::MasterServiceCobSvIf::moveTablet, move, 90s)->header.code,
+              idl::Code::OK);
     WaitServing();
   }
   left_ = Tablet("");

@@ -61,7 +61,8 @@ class MasterMoveTest : public ::testing::Test {
   }
   bool Moves(int64_t tablet) {
     const std::string path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)});
-    return coordination::DecodeNode<idl::TabletNode>(cluster().coordination().tree().Get(path)->data, path)->__isset.move;
+    return coordination::DecodeNode<idl::TabletNode>(cluster().coordination().tree().Get(path)->data, path)
+        ->__isset.move;
   }
   std::string Note(const std::string& name) {
     const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
@@ -77,7 +78,8 @@ class MasterMoveTest : public ::testing::Test {
         idl::SetServerRequest request;
         request.name = name;
         request.__set_draining(true);
-        service->setServer([answers](const idl::SetServerReply& reply) { answers->push_back(reply.header.code); }, request);
+        service->setServer([answers](const idl::SetServerReply& reply) { answers->push_back(reply.header.code); },
+                           request);
       }
     });
     EXPECT_TRUE(cluster().RunUntil([&] { return answers->size() == names.size(); }));
@@ -127,13 +129,16 @@ TEST_F(MasterMoveTest, ADrainsMovesFollowEachOtherWithoutTheNextRound) {
   ASSERT_GT(ReplicasOn(name), kDrainMovesMax) << "more than may move at a time";
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
   size_t copies = 0;
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    std::map<std::string, size_t> to;
-    for (const auto& [id, info] : cluster().Tablets()) {
-      for (const std::string& learner : info.learners) copies = std::max(copies, ++to[learner]);
-    }
-    return ReplicasOn(name) == 0;
-  }, 120s)) << ReplicasOn(name);
+  EXPECT_TRUE(cluster().RunUntil(
+      [&] {
+        std::map<std::string, size_t> to;
+        for (const auto& [id, info] : cluster().Tablets()) {
+          for (const std::string& learner : info.learners) copies = std::max(copies, ++to[learner]);
+        }
+        return ReplicasOn(name) == 0;
+      },
+      120s))
+      << ReplicasOn(name);
   EXPECT_LE(copies, RepairCaps().copies_per_server) << "to one server at a time";
   ExpectWhole();
 }
@@ -247,11 +252,13 @@ TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
   ServerNamed(spare).Stop();
   std::string note;
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
-    for (const auto& server : servers->servers) note = server.name == name ? server.note : note;
-    return !note.empty();
-  }, 120s));
+  EXPECT_TRUE(cluster().RunUntil(
+      [&] {
+        const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+        for (const auto& server : servers->servers) note = server.name == name ? server.note : note;
+        return !note.empty();
+      },
+      120s));
   EXPECT_THAT(note, HasSubstr("no other server that lives takes one"));
   ServerNamed(spare).mute = false;
   ServerNamed(spare).Start();
@@ -308,7 +315,8 @@ TEST_F(MasterMoveTest, OfTwoDrainsAtOnceEachCountsTheOtherAsGoing) {
   EXPECT_EQ(Drain(voters[0], false).header.code, idl::Code::OK);
   EXPECT_EQ(Drain(voters[1], false).header.code, idl::Code::OK);
   ExpectWhole();  // without what the drain had begun to copy
-  EXPECT_THAT(DrainAtOnce({voters[1], voters[1]}), ::testing::Contains(idl::Code::OK)) << "and nobody is in its own way";
+  EXPECT_THAT(DrainAtOnce({voters[1], voters[1]}), ::testing::Contains(idl::Code::OK))
+      << "and nobody is in its own way";
   EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(voters[1]) == 0; }, 300s));
   ExpectWhole();
 }
@@ -390,7 +398,8 @@ TEST_F(MasterMoveTest, ADrainThatIsEndedKeepsWhatItHas) {
   Begin(4, 3, {"d", "h", "p"});
   const std::string emptied = Tablet().primary;
   const size_t had = ReplicasOn(emptied);
-  for (auto& server : cluster().servers()) server->mute = server->name() == NoHolder();  // so that moves take their time
+  // so that moves take their time
+  for (auto& server : cluster().servers()) server->mute = server->name() == NoHolder();
   ASSERT_EQ(Drain(emptied).header.code, idl::Code::OK);
   ASSERT_TRUE(cluster().RunUntil([&] { return Moves(Tablet().tabletId); }, 10s));
   ASSERT_EQ(Drain(emptied, false).header.code, idl::Code::OK);

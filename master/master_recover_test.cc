@@ -78,7 +78,8 @@ TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
   Voter(0).Start();
   Voter(1).Start();
   EXPECT_TRUE(Voter(0).replicas().contains(id) && Voter(1).replicas().contains(id));
-  EXPECT_TRUE(cluster_.RunUntil([&] { return !Voter(0).replicas().contains(id) && !Voter(1).replicas().contains(id); }));
+  EXPECT_TRUE(
+      cluster_.RunUntil([&] { return !Voter(0).replicas().contains(id) && !Voter(1).replicas().contains(id); }));
   cluster_.scheduler().RunFor(10s);
   WaitServing();
 }
@@ -247,7 +248,9 @@ TEST_F(MasterRecoverTest, TheLongestLogIsThatOfTheFencesAnswers) {
   const int64_t id = cluster.Tablets().begin()->first;
   for (const size_t lost : {0, 1, 2}) cluster.server(lost).Stop();
   cluster.scheduler().RunFor(10s);
-  const auto log = [&](size_t server) -> idl::LogPosition& { return cluster.server(server).mutable_replicas().at(id).last; };
+  const auto log = [&](size_t server) -> idl::LogPosition& {
+    return cluster.server(server).mutable_replicas().at(id).last;
+  };
   log(3).lsn += 50;
   cluster.scheduler().RunFor(2s);
   for (const size_t survivor : {3, 4}) cluster.server(survivor).silent = true;
@@ -269,7 +272,8 @@ TEST_F(MasterRecoverTest, ASecondOneThatNamesAnotherIsRefusedWhileTheFirstRuns) 
   first.tabletId = Tablet().tabletId;
   first.acceptDataLoss = true;
   TestMaster& leader = cluster_.master(*cluster_.Leader());
-  leader.executor->Post([service = leader.master->service(), first] { service->recoverTablet([](const auto&) {}, first); });
+  leader.executor->Post(
+      [service = leader.master->service(), first] { service->recoverTablet([](const auto&) {}, first); });
   cluster_.scheduler().RunFor(500ms);
   const auto reply = Recover(voters_[2]);
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);

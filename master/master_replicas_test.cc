@@ -106,8 +106,9 @@ TEST_F(MasterReplicasTest, MoreReplicasThanServersAreRefusedSayingWhatToDo) {
   const MonotonicTime before = cluster().scheduler().Now();
   const auto reply = cluster().Create("carts", {}, Replicas(5));
   EXPECT_EQ(reply.header.code, idl::Code::INVALID_ARGUMENT);
-  EXPECT_EQ(reply.header.message, "5 replicas need as many tablet servers, and the cluster has 3: start more of them, or ask "
-                                  "for at most 3");
+  EXPECT_EQ(reply.header.message,
+            "5 replicas need as many tablet servers, and the cluster has 3: start more of them, or ask "
+            "for at most 3");
   EXPECT_LT(cluster().scheduler().Now() - before, 1'200ms) << "no longer than a server takes that has just joined";
   MakeTable(3);
   EXPECT_EQ(cluster().Alter("carts", Replicas(4)).header.code, idl::Code::INVALID_ARGUMENT);
@@ -124,9 +125,10 @@ TEST_F(MasterReplicasTest, AskedForReplicasAreWaitedForWhileTheirServersAreAway)
   request.deadlineMs = 1'000;
   const auto refused = cluster().Call(&idl::MasterServiceCobSvIf::createTable, request);
   EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
-  EXPECT_EQ(refused->header.message,
-            "3 replicas need as many tablet servers that live and have room; of 3 there are 2: start the others, or ask "
-            "for at most 2 and raise it later");
+  EXPECT_EQ(
+      refused->header.message,
+      "3 replicas need as many tablet servers that live and have room; of 3 there are 2: start the others, or ask "
+      "for at most 2 and raise it later");
   EXPECT_FALSE(cluster().TableNode("carts"));
   cluster().server(2).Start();
   request.deadlineMs = 20'000;
@@ -362,14 +364,16 @@ TEST_F(MasterReplicasTest, ALostServersReplicasAreMadeElsewhereAfterFiveMinutes)
   cluster().scheduler().RunFor(290s);
   EXPECT_NE(cluster().WhyNotServing("carts"), "");
   WaitServing();
-  for (const auto& [id, info] : cluster().Tablets()) EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains("ts-1")));
+  for (const auto& [id, info] : cluster().Tablets())
+    EXPECT_THAT(info.voters, ::testing::Not(::testing::Contains("ts-1")));
   cluster().server(0).Start();
   cluster().scheduler().RunFor(10s);
   EXPECT_TRUE(cluster().server(0).replicas().empty()) << "what was removed is dropped";
   WaitServing();
 }
 
-// Its server lives, so nobody else would ever be asked; it is dropped and made anew, in its own place where there is no other.
+// Its server lives, so nobody else would ever be asked; it is dropped and made anew, in its own place where there is no
+// other.
 TEST_F(MasterReplicasTest, AReplicaThatHasFailedIsMadeAnewThoughItsServerLives) {
   Begin({.servers = 3});
   MakeTable(3);
@@ -409,7 +413,8 @@ TEST_F(MasterReplicasTest, WhatIsIncompleteGoesBeforeWhatIsWhole) {
   cluster().scheduler().RunFor(3s);
   ASSERT_EQ(cluster().Alter("carts", Replicas(2)).header.code, idl::Code::OK);
   EXPECT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().at(before.tabletId).voters.size() == 2; }));
-  EXPECT_THAT(cluster().Tablets().at(before.tabletId).voters, ::testing::UnorderedElementsAre(before.primary, followers[1]));
+  EXPECT_THAT(cluster().Tablets().at(before.tabletId).voters,
+              ::testing::UnorderedElementsAre(before.primary, followers[1]));
   WaitServing();
 }
 
@@ -430,13 +435,16 @@ TEST_F(MasterReplicasTest, CopiesStayWithinTheirCaps) {
   ASSERT_EQ(cluster().Create("carts", points, Replicas(1)).header.code, idl::Code::OK);
   ASSERT_EQ(cluster().Alter("carts", Replicas(2)).header.code, idl::Code::OK);
   size_t most = 0;
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    std::map<std::string, size_t> copies;
-    for (const auto& [id, info] : cluster().Tablets()) {
-      for (const std::string& learner : info.learners) most = std::max(most, ++copies[learner]);
-    }
-    return cluster().WhyNotServing("carts").empty();
-  }, 300s)) << cluster().WhyNotServing("carts");
+  EXPECT_TRUE(cluster().RunUntil(
+      [&] {
+        std::map<std::string, size_t> copies;
+        for (const auto& [id, info] : cluster().Tablets()) {
+          for (const std::string& learner : info.learners) most = std::max(most, ++copies[learner]);
+        }
+        return cluster().WhyNotServing("carts").empty();
+      },
+      300s))
+      << cluster().WhyNotServing("carts");
   EXPECT_EQ(most, RepairCaps().copies_per_server);
 }
 
@@ -589,12 +597,14 @@ TEST_F(MasterTransferTest, PrimariesAreSpreadAgainAfterAFailover) {
   cluster().scheduler().RunFor(10s);
   cluster().server(0).Start();
   WaitServing();
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    std::map<std::string, int> led;
-    for (const auto& [id, info] : cluster().Tablets()) ++led[info.primary];
-    // The mean is 8; numbers alone count from two above it on, and until one above it.
-    return led["ts-1"] >= 6 && led["ts-2"] <= 9 && led["ts-3"] <= 9;
-  }, 120s));
+  EXPECT_TRUE(cluster().RunUntil(
+      [&] {
+        std::map<std::string, int> led;
+        for (const auto& [id, info] : cluster().Tablets()) ++led[info.primary];
+        // The mean is 8; numbers alone count from two above it on, and until one above it.
+        return led["ts-1"] >= 6 && led["ts-2"] <= 9 && led["ts-3"] <= 9;
+      },
+      120s));
   cluster().scheduler().RunFor(3s);
   const auto settled = cluster().Tablets();
   cluster().scheduler().RunFor(120s);
@@ -612,7 +622,9 @@ TEST_F(MasterTransferTest, WhatAnOperatorHandedOverTheBalancerLeavesAlone) {
   for (const auto& [id, info] : cluster().Tablets()) {
     ASSERT_EQ(Transfer(info.range.startKey, "ts-1").header.code, idl::Code::OK);
   }
-  const auto led = [&] { return std::ranges::count_if(cluster().Tablets(), [](const auto& item) { return item.second.primary == "ts-1"; }); };
+  const auto led = [&] {
+    return std::ranges::count_if(cluster().Tablets(), [](const auto& item) { return item.second.primary == "ts-1"; });
+  };
   cluster().scheduler().RunFor(9min);
   EXPECT_EQ(led(), 7);
   EXPECT_TRUE(cluster().RunUntil([&] { return led() <= 4; }, 300s)) << "then it evens them out";
@@ -625,7 +637,8 @@ TEST_F(MasterTransferTest, WhatAServerLedWhoseDiskIsFullIsHandedToOthers) {
   const auto before = cluster().Tablets();
   FakeServer& full = Primary();
   const auto led = [&] {
-    return std::ranges::count_if(cluster().Tablets(), [&](const auto& item) { return item.second.primary == full.name(); });
+    return std::ranges::count_if(cluster().Tablets(),
+                                 [&](const auto& item) { return item.second.primary == full.name(); });
   };
   const auto of_old = led();
   full.disk_full = true;
@@ -662,9 +675,12 @@ TEST_F(MasterTransferTest, WhereEveryVotersDiskIsFullTheTabletStays) {
   EXPECT_EQ(cluster().Tablets(), before);
   FakeServer& roomy = cluster().server(IndexOf(Tablet().voters.at(1)));
   roomy.disk_full = false;
-  EXPECT_TRUE(cluster().RunUntil([&] {
-    return std::ranges::all_of(cluster().Tablets(), [&](const auto& item) { return item.second.primary == roomy.name(); });
-  }, 10s));
+  EXPECT_TRUE(cluster().RunUntil(
+      [&] {
+        return std::ranges::all_of(cluster().Tablets(),
+                                   [&](const auto& item) { return item.second.primary == roomy.name(); });
+      },
+      10s));
   WaitServing();
 }
 

@@ -1,5 +1,5 @@
-// Splits by the master (PROTOCOL 9, 12): the intent, the order, the two znodes in one change, whoever dies meanwhile; what
-// is refused, what is given up, what an open intent keeps off.
+// Splits by the master (PROTOCOL 9, 12): the intent, the order, the two znodes in one change, whoever dies meanwhile;
+// what is refused, what is given up, what an open intent keeps off.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -40,8 +40,8 @@ class MasterSplitTest : public ::testing::Test {
     return cluster().server(0);
   }
   std::optional<idl::TabletNode> Node(int64_t tablet) {
-    const auto node = cluster().coordination().tree().Get(
-        coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
+    const auto node =
+        cluster().coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)}));
     if (!node) return std::nullopt;
     return *coordination::DecodeNode<idl::TabletNode>(node->data);
   }
@@ -59,10 +59,12 @@ TEST_F(MasterSplitTest, TwoZnodesInOneChange) {
   EXPECT_EQ(reply.child.primary, before.primary);
   EXPECT_EQ(reply.child.epoch, before.epoch);
   EXPECT_EQ(reply.child.voters, before.voters);
-  EXPECT_EQ(static_cast<uint64_t>(reply.child.tabletId) % kFamilies, static_cast<uint64_t>(before.tabletId) % kFamilies);
+  EXPECT_EQ(static_cast<uint64_t>(reply.child.tabletId) % kFamilies,
+            static_cast<uint64_t>(before.tabletId) % kFamilies);
   WaitServing();
   EXPECT_EQ(cluster().Tablets().size(), 2u);
-  EXPECT_EQ(cluster().Tablets().at(reply.child.tabletId).epoch, before.epoch) << "nobody fenced it for want of a report";
+  EXPECT_EQ(cluster().Tablets().at(reply.child.tabletId).epoch, before.epoch)
+      << "nobody fenced it for want of a report";
   EXPECT_EQ(Node(reply.child.tabletId)->parentId, before.tabletId);
   EXPECT_FALSE(Node(before.tabletId)->__isset.split);
   // Again, within either half.
@@ -133,8 +135,8 @@ TEST_F(MasterSplitTest, AskedAgainItAnswersWithWhatWasDone) {
   EXPECT_EQ(cluster().Tablets().size(), 4u);
 }
 
-// Its followers have logged SPLIT and not applied it: the next primary's Barrier does. The catalog is completed as SPLIT says,
-// not as the parent is led by then, and only after that is the child failed over.
+// Its followers have logged SPLIT and not applied it: the next primary's Barrier does. The catalog is completed as
+// SPLIT says, not as the parent is led by then, and only after that is the child failed over.
 class MasterSplitFailoverTest : public MasterSplitTest {
  protected:
   ~MasterSplitFailoverTest() override { Plant(PlantedBug::none); }
@@ -173,7 +175,8 @@ TEST_F(MasterSplitFailoverTest, ThePrimaryDiesWithItsAnswer) {
   EXPECT_EQ(child_.voters, before_.voters);
   for (auto& server : cluster().servers()) server->hold_splits = false;
   for (const auto& [id, info] : cluster().Tablets()) {
-    ASSERT_TRUE(cluster().RunUntil([&, id = id] { return cluster().Tablets().at(id).primary != before_.primary; }, 60s));
+    ASSERT_TRUE(
+        cluster().RunUntil([&, id = id] { return cluster().Tablets().at(id).primary != before_.primary; }, 60s));
   }
   primary_->lose_split_answers = primary_->silent = false;
   primary_->Start();
@@ -215,7 +218,8 @@ TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
   idl::TableOptions fewer;
   fewer.__set_replicas(2);
   ASSERT_EQ(cluster().Alter("carts", fewer).header.code, idl::Code::OK);
-  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s)) << cluster().WhyNotServing("carts");
+  ASSERT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
+      << cluster().WhyNotServing("carts");
   size_t told = 0;
   for (const auto& server : cluster().servers()) {
     const auto dropped = server->drop_splits.find(split.tablet.tabletId);
@@ -226,8 +230,8 @@ TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
   EXPECT_GT(told, 0u);
 }
 
-// PROTOCOL 6: in the first epoch a voter that never had the replica was complete and empty, until its tablet was split: what
-// the log has of the child's half is in the child by now.
+// PROTOCOL 6: in the first epoch a voter that never had the replica was complete and empty, until its tablet was split:
+// what the log has of the child's half is in the child by now.
 TEST_F(MasterSplitTest, AVoterThatNeverHadTheParentIsNotToldThatItWasBornEmpty) {
   Begin();
   const idl::TabletInfo before = cluster().Tablets().begin()->second;

@@ -1,7 +1,7 @@
-// At every single step of every procedure somebody dies. The leading master does, once before the step is carried out and once
-// after it was but before the master knew; or it lives on, and the step is lost, or its outcome is; or any one of the servers
-// dies just then, and comes back soon, or after its tablets were failed over. Whoever leads must finish or undo it, and nothing may
-// be lost, half made, led twice, or named by nothing (step_procedures.h).
+// At every single step of every procedure somebody dies. The leading master does, once before the step is carried out
+// and once after it was but before the master knew; or it lives on, and the step is lost, or its outcome is; or any one
+// of the servers dies just then, and comes back soon, or after its tablets were failed over. Whoever leads must finish
+// or undo it, and nothing may be lost, half made, led twice, or named by nothing (step_procedures.h).
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -35,7 +35,8 @@ class StepsTest {
       const std::string why = procedure.check(cluster, struck && kills);
       return why.empty() ? Judge(cluster) : why;
     };
-    if (!cluster.RunUntil([&] { return cluster.Leader() && wrong().empty(); }, procedure.patience)) return {struck, wrong()};
+    if (!cluster.RunUntil([&] { return cluster.Leader() && wrong().empty(); }, procedure.patience))
+      return {struck, wrong()};
     cluster.scheduler().RunFor(20s);
     if (const std::string why = wrong(); !why.empty()) return {struck, "it does not stay so: " + why};
     const auto after = cluster.Create("after");
@@ -66,8 +67,9 @@ class MasterStepsTest : public StepsTest, public ::testing::TestWithParam<std::t
 TEST_P(MasterStepsTest, IsFinishedOrUndone) {
   const Fault fault = std::get<1>(GetParam());
   const bool dies = fault == Fault::kDieBefore || fault == Fault::kDieAfter;
-  EachStep(StepProcedures()[std::get<0>(GetParam())],
-           [fault](TestCluster& cluster, size_t number) { cluster.StrikeAt(fault, number); }, dies);
+  EachStep(
+      StepProcedures()[std::get<0>(GetParam())],
+      [fault](TestCluster& cluster, size_t number) { cluster.StrikeAt(fault, number); }, dies);
 }
 
 TEST(StepsJudge, SeesWhatNothingNamesAndWhatWasLedTwice) {

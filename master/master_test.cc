@@ -177,8 +177,7 @@ TEST_F(MasterTest, AStandbyNamesTheLeader) {
   EXPECT_EQ(reply->header.code, idl::Code::NOT_PRIMARY);
   EXPECT_EQ(reply->header.leader.port, 7'400 + 10 * static_cast<int>(cluster_.Leader().value()));
   cluster_.scheduler().RunFor(3s);
-  const auto info =
-      cluster_.CallMaster(standby(), &idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest());
+  const auto info = cluster_.CallMaster(standby(), &idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest());
   EXPECT_EQ(info->header.code, idl::Code::OK);
   EXPECT_EQ(info->masters.size(), 2u);
   EXPECT_EQ(info->clusterId.size(), 32u);
@@ -192,7 +191,7 @@ TEST_F(MasterTest, AltersATableAndTellsEveryHolder) {
   ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   EXPECT_EQ(reply.schema.schemaVersion, 2);
   EXPECT_EQ(reply.schema.options.defaultTtlMs, 60'000);
-  EXPECT_EQ(cluster_.WhyNotServing("carts"), "");  // holders have schema version 2
+  EXPECT_EQ(cluster_.WhyNotServing("carts"), "");                       // holders have schema version 2
   EXPECT_EQ(cluster_.Alter("carts", options).schema.schemaVersion, 2);  // nothing changed
   options.__set_compression(idl::Compression::ZLIB);
   EXPECT_EQ(cluster_.Alter("carts", options).header.code, idl::Code::INVALID_ARGUMENT);
@@ -389,9 +388,11 @@ TEST_F(MasterTest, ATabletBeingCreatedWaitsForItsServer) {
   cluster_.server(0).refuse_configure.clear();
   cluster_.scheduler().RunFor(600s);
   EXPECT_EQ(cluster_.Tablets(), before);
-  const auto listed = cluster_.Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest())->procedures;
+  const auto listed =
+      cluster_.Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest())->procedures;
   ASSERT_EQ(listed.size(), 1u);
-  EXPECT_NE(listed[0].waitsFor.find(" waits for " + cluster_.server(0).name() + ", away"), std::string::npos) << listed[0].waitsFor;
+  EXPECT_NE(listed[0].waitsFor.find(" waits for " + cluster_.server(0).name() + ", away"), std::string::npos)
+      << listed[0].waitsFor;
   cluster_.server(0).Start();
   WaitServing("carts");
 }
@@ -457,11 +458,15 @@ TEST_F(MasterTest, ABrokenConnectionDoesNotEndAReign) {
   const int64_t id = cluster_.Create("carts").schema.tableId;
   cluster_.coordination().SetAvailable(false);
   cluster_.scheduler().RunFor(60s);
-  EXPECT_EQ(cluster_.CallMaster(leader, &idl::MasterServiceCobSvIf::locate, [&] {
-    idl::LocateRequest request;
-    request.tableId = id;
-    return request;
-  }())->tablets.size(), 1u);
+  EXPECT_EQ(cluster_
+                .CallMaster(leader, &idl::MasterServiceCobSvIf::locate,
+                            [&] {
+                              idl::LocateRequest request;
+                              request.tableId = id;
+                              return request;
+                            }())
+                ->tablets.size(),
+            1u);
   cluster_.coordination().SetAvailable(true);
   EXPECT_EQ(cluster_.Create("users").header.code, idl::Code::OK);
   WaitServing("users");

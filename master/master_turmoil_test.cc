@@ -1,5 +1,6 @@
-// Everything at once: tables with one to three replicas are made, altered and dropped while masters die, servers restart,
-// fall silent or are cut from each other, and the coordinator's connections break and sessions end, all from one seed. Then the faults stop, and the cluster must come to rest whole.
+// Everything at once: tables with one to three replicas are made, altered and dropped while masters die, servers
+// restart, fall silent or are cut from each other, and the coordinator's connections break and sessions end, all from
+// one seed. Then the faults stop, and the cluster must come to rest whole.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -57,7 +58,8 @@ class Turmoil {
         const auto table = cluster_.TableNode(merge.table);
         std::vector<std::string> starts;
         for (const auto& [id, info] : cluster_.Tablets()) {
-          if (table && info.tableId == table->schema.tableId && !info.range.startKey.empty()) starts.push_back(info.range.startKey);
+          if (table && info.tableId == table->schema.tableId && !info.range.startKey.empty())
+            starts.push_back(info.range.startKey);
         }
         if (starts.empty()) return;
         merge.key = starts[Below(starts.size())];
@@ -68,7 +70,8 @@ class Turmoil {
       case 6: {
         idl::SplitTabletRequest split;
         split.table = TableName();
-        split.key = std::string(1, static_cast<char>('a' + Below(20))) + std::string(1, static_cast<char>('a' + Below(20)));
+        split.key =
+            std::string(1, static_cast<char>('a' + Below(20))) + std::string(1, static_cast<char>('a' + Below(20)));
         split.deadlineMs = 2'000;
         return Ask(&idl::MasterServiceCobSvIf::splitTablet, split);
       }
@@ -96,7 +99,8 @@ class Turmoil {
         idl::CreateTableRequest create;
         create.name = TableName();
         if (Chance(60)) create.options.__set_replicas(static_cast<int32_t>(1 + Below(servers_)));
-        for (uint64_t i = 0; i < Below(20); ++i) create.splitPoints.push_back(std::string(1, static_cast<char>('a' + i)));
+        for (uint64_t i = 0; i < Below(20); ++i)
+          create.splitPoints.push_back(std::string(1, static_cast<char>('a' + i)));
         return Ask(&idl::MasterServiceCobSvIf::createTable, create);
       }
     }
@@ -114,9 +118,7 @@ class Turmoil {
       case 1:
         if (!master.master) cluster_.StartMaster(index);
         break;
-      case 2:
-        server.Stop();
-        break;
+      case 2: server.Stop(); break;
       case 3:
         if (!server.running()) server.Start();
         break;
@@ -124,12 +126,8 @@ class Turmoil {
       case 5:
         if (master.master) master.coordinator->inner().Disconnect();
         break;
-      case 6:
-        Chance(50) ? cluster_.Cut(Below(servers_), other) : cluster_.Mend();
-        break;
-      case 7:
-        (Chance(50) ? server.mute : server.deaf) = Chance(50);
-        break;
+      case 6: Chance(50) ? cluster_.Cut(Below(servers_), other) : cluster_.Mend(); break;
+      case 7: (Chance(50) ? server.mute : server.deaf) = Chance(50); break;
       default:
         if (master.master && Chance(30)) master.coordinator->inner().Expire();
         if (server.running() && Chance(30)) server.coordinator().Expire();
@@ -158,9 +156,11 @@ class Turmoil {
       if (std::string why = cluster_.WhyNotServing(name); !why.empty()) return name + ": " + why;
     }
     for (const auto& [id, info] : cluster_.Tablets()) {
-      const auto node = cluster_.coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)}));
+      const auto node =
+          cluster_.coordination().tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)}));
       const auto tablet = coordination::DecodeNode<idl::TabletNode>(node->data);
-      if (tablet->__isset.merge || tablet->__isset.merged) return "the merge of tablet " + std::to_string(id) + " is not over";
+      if (tablet->__isset.merge || tablet->__isset.merged)
+        return "the merge of tablet " + std::to_string(id) + " is not over";
       if (!tables.contains(info.tableId)) return "tablet " + std::to_string(id) + " of no table";
     }
     for (const auto& server : cluster_.servers()) {

@@ -36,12 +36,15 @@ class Labelled {
 void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
   using enum prometheus::MetricType;
   const PlannerCounts& counts = stats.planner;
-  families.push_back(Family("ebla_master_planner_on", "1 where what the planner plans is done", Gauge, stats.planner_on));
-  families.push_back(Family("ebla_planner_passes", "looks that the planner took at the cluster", Counter, static_cast<double>(counts.passes)));
-  families.push_back(Family("ebla_planner_passes_put_off", "passes that were due and not made, as in safe mode", Counter,
-                            static_cast<double>(counts.put_off)));
+  families.push_back(
+      Family("ebla_master_planner_on", "1 where what the planner plans is done", Gauge, stats.planner_on));
+  families.push_back(Family("ebla_planner_passes", "looks that the planner took at the cluster", Counter,
+                            static_cast<double>(counts.passes)));
+  families.push_back(Family("ebla_planner_passes_put_off", "passes that were due and not made, as in safe mode",
+                            Counter, static_cast<double>(counts.put_off)));
   families.push_back(Family("ebla_planner_pass_seconds", "what all passes took", Counter, counts.pass_seconds));
-  families.push_back(Family("ebla_master_planner_last_pass_seconds", "what the latest pass took", Gauge, counts.last_pass_seconds));
+  families.push_back(
+      Family("ebla_master_planner_last_pass_seconds", "what the latest pass took", Gauge, counts.last_pass_seconds));
   Labelled actions("ebla_planner_actions", "what the planner had done, by what came of it so far", Counter);
   for (const auto& [kind, of] : counts.actions) {
     actions.Add({{"kind", Name(kind)}, {"outcome", "begun"}}, static_cast<double>(of.begun));
@@ -49,7 +52,8 @@ void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>&
     actions.Add({{"kind", Name(kind)}, {"outcome", "failed"}}, static_cast<double>(of.failed));
   }
   families.push_back(actions.Take());
-  Labelled refused("ebla_planner_refused", "what the planner would have done but for this cause, once in each pass", Counter);
+  Labelled refused("ebla_planner_refused", "what the planner would have done but for this cause, once in each pass",
+                   Counter);
   for (const auto& [what, times] : counts.refused) {
     refused.Add({{"rule", Name(what.first)}, {"cause", Name(what.second)}}, static_cast<double>(times));
   }

@@ -35,10 +35,10 @@ class MasterMetrics final : public prometheus::Collectable {
   const Master& master_;
   const rpc::RpcServer* const rpc_;
   mutable std::mutex mutex_;
-  MasterStats stats_;         // guarded by mutex_
+  MasterStats stats_;          // guarded by mutex_
   bool knows_leader_ = false;  // guarded by mutex_
-  bool stopped_ = false;      // the executor's
-  Guard guard_;               // the executor's
+  bool stopped_ = false;       // the executor's
+  Guard guard_;                // the executor's
 };
 
 }  // namespace ebla::master

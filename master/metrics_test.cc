@@ -16,7 +16,8 @@ class MasterMetricsTest : public ::testing::Test {
     cluster_ = std::make_unique<TestCluster>(TestCluster::Shape{.servers = 4, .balance = true});
     for (auto& server : cluster_->servers()) {
       server->measure = [operations](idl::TabletLoad& load, const FakeServer::Replica& replica) {
-        load.readsPerSecond = load.leading && replica.range.startKey.empty() && replica.range.endKey.empty() ? operations : 0;
+        load.readsPerSecond =
+            load.leading && replica.range.startKey.empty() && replica.range.endKey.empty() ? operations : 0;
         load.writesPerSecond = 0;
         idl::SplitFinding finding;
         finding.kind = idl::SplitFindingKind::KEY;
@@ -40,7 +41,8 @@ class MasterMetricsTest : public ::testing::Test {
       for (const prometheus::ClientMetric& metric : family.metric) {
         std::map<std::string, std::string> have;
         for (const auto& label : metric.label) have[label.name] = label.value;
-        if (have == labels) return family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value;
+        if (have == labels)
+          return family.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value;
       }
     }
     return -1;

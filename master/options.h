@@ -24,23 +24,24 @@ struct MasterOptions {
   Duration report_patience = std::chrono::seconds(10);
   // Followers' suspicion of their primary counts for so long.
   Duration report_fresh = std::chrono::seconds(3);
-  // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first that
-  // it is not there: after an election the count begins anew, so that no new master replaces what it has hardly looked at.
+  // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first
+  // that it is not there: after an election the count begins anew, so that no new master replaces what it has hardly
+  // looked at.
   Duration replace_after = std::chrono::minutes(5);
   Duration repair_every = std::chrono::seconds(1);
   RepairCaps repair;
   // With less than this part of the known servers live, nothing is repaired.
   double safe_mode_below = 0.5;
-  // How often the elastic planner looks at the cluster, and what it is patient with. elastic.h says which of its rules run:
-  // those that spread load only with `balance`, splits only with `splits`.
+  // How often the elastic planner looks at the cluster, and what it is patient with. elastic.h says which of its rules
+  // run: those that spread load only with `balance`, splits only with `splits`.
   Duration plan_every = std::chrono::seconds(5);
   PlannerOptions planner;
   bool balance = true;
   // What starts one more server, and what ends the one that it is given the name of.
   std::string scale_out_command;
   std::string scale_in_command;
-  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next does
-  // not.
+  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next
+  // does not.
   Duration transfer_hold = std::chrono::minutes(10);
   // Whether tablets may be split, by hand and by load (docs/elastic.md).
   bool splits = true;

@@ -45,15 +45,16 @@ void PlannerSwitch::Set(bool on, coordination::Callback<Status> done) {
   idl::PlannerNode node;
   node.enabled = on;
   std::string data = coordination::EncodeNode(node);
-  std::vector<Op> ops = {Op::Check(layout::kTerm, term_.term_version),
-                         version_ ? Op::Set(layout::kPlanner, std::move(data), *version_)
-                                  : Op::Create(layout::kPlanner, std::move(data))};
+  std::vector<Op> ops = {
+      Op::Check(layout::kTerm, term_.term_version),
+      version_ ? Op::Set(layout::kPlanner, std::move(data), *version_) : Op::Create(layout::kPlanner, std::move(data))};
   // Read again, whatever came of it: the outcome may not be known.
   coordinator_.Multi(std::move(ops), guard_([this, on, done = std::move(done)](auto outcome) mutable {
                        Status failure = outcome ? Status::Ok() : std::move(outcome.error().status);
                        Read([on, failure = std::move(failure), done = std::move(done)](Status read) mutable {
                          if (!failure.ok()) return done(std::move(failure));
-                         if (read.ok()) LOG(INFO) << "the planner is " << (on ? "on" : "off") << ", as an operator asked";
+                         if (read.ok())
+                           LOG(INFO) << "the planner is " << (on ? "on" : "off") << ", as an operator asked";
                          done(std::move(read));
                        });
                      }));

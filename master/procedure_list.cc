@@ -23,7 +23,8 @@ std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, 
   if (peer == load.peers.end()) return who + "does not say anything of " + server + " yet";
   const std::string reach = ": can these two servers reach each other?";
   if (peer->silentMs < 0) return who + "has not heard from " + server + " in this epoch" + reach;
-  if (peer->silentMs >= kSilentMs) return who + "has not heard from " + server + " for " + Seconds(peer->silentMs) + reach;
+  if (peer->silentMs >= kSilentMs)
+    return who + "has not heard from " + server + " for " + Seconds(peer->silentMs) + reach;
   if (peer->copying || peer->incomplete) return "";
   const int64_t lacks = load.lastLsn - peer->flushedLsn;
   return lacks > 0 ? server + " lacks " + std::to_string(lacks) + " entries of the log" : "";
@@ -32,7 +33,10 @@ std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, 
 class Lister {
  public:
   explicit Lister(const Reign& reign)
-      : reign_(reign), context_(reign.context()), now_(context_.executor.Now()), time_of_day_ms_(context_.executor.TimeOfDayMs()) {
+      : reign_(reign),
+        context_(reign.context()),
+        now_(context_.executor.Now()),
+        time_of_day_ms_(context_.executor.TimeOfDayMs()) {
     if (const auto why = reign.SafeMode()) safe_mode_ = "nothing is changed in safe mode: " + *why;
   }
 
@@ -79,7 +83,9 @@ class Lister {
     if (table) one.table = table->node.schema.name;
     return one;
   }
-  idl::ProcedureSummary& Add(const char* kind, TabletId tablet) { return Add({.kind = kind, .tablet = tablet, .table = {}, .server = {}}); }
+  idl::ProcedureSummary& Add(const char* kind, TabletId tablet) {
+    return Add({.kind = kind, .tablet = tablet, .table = {}, .server = {}});
+  }
 
   template <class Intent>
   void TakeAsked(const Intent& intent, idl::ProcedureSummary& one) const {
@@ -110,8 +116,9 @@ class Lister {
     TakeAsked(move, one);
     const bool votes = IsIn(move.toServer, info.voters), learns = IsIn(move.toServer, info.learners);
     one.cancellable = !votes;
-    one.cancelNote = votes ? CheckCancel(image(), tablet.id()).message()
-                           : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
+    one.cancelNote =
+        votes ? CheckCancel(image(), tablet.id()).message()
+              : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
     const idl::TabletLoad* load = reign_.steward().SettledLoad(tablet);
     if (votes) {
       one.step = info.primary == move.fromServer ? "3 of 4: hands the leadership over to " + move.toServer
@@ -138,14 +145,17 @@ class Lister {
     const Report* report = server.CurrentReport();
     if (!report) return "server " + to + " lives, and has not reported to this master yet";
     if (report->Find(tablet.id())) return "server " + to + " has an old replica of the tablet, which is dropped first";
-    if (!Servers::ForPlanner(to, server).usable()) return "server " + to + " takes nothing: maintenance, a drain, or a full disk";
+    if (!Servers::ForPlanner(to, server).usable())
+      return "server " + to + " takes nothing: maintenance, a drain, or a full disk";
     const RepairCaps& caps = context_.options.repair;
-    if (reign_.copies() >= caps.copies) return std::to_string(reign_.copies()) + " copies are under way, the most at a time";
+    if (reign_.copies() >= caps.copies)
+      return std::to_string(reign_.copies()) + " copies are under way, the most at a time";
     return "";
   }
 
   // By size, as the two servers report it.
-  void TakeCopied(const TabletEntry& tablet, const ServerName& to, const idl::TabletLoad* load, idl::ProcedureSummary& one) const {
+  void TakeCopied(const TabletEntry& tablet, const ServerName& to, const idl::TabletLoad* load,
+                  idl::ProcedureSummary& one) const {
     const Server* server = context_.servers.Find(to);
     const Report* report = server ? server->CurrentReport() : nullptr;
     const idl::TabletLoad* copy = report ? report->Find(tablet.id()) : nullptr;
@@ -158,9 +168,10 @@ class Lister {
   void AddSplit(const TabletEntry& tablet) {
     idl::ProcedureSummary& one = Add("split", tablet.id());
     TakeAsked(tablet.node.split, one);
-    one.step = "at \"" + EscapeBytes(tablet.node.split.key) + "\": ordered of " + tablet.node.info.primary + " in epoch " +
-               std::to_string(tablet.node.split.epoch);
-    one.cancelNote = "its primary may have split it already, and nobody knows until it has said so; a failover may still undo it";
+    one.step = "at \"" + EscapeBytes(tablet.node.split.key) + "\": ordered of " + tablet.node.info.primary +
+               " in epoch " + std::to_string(tablet.node.split.epoch);
+    one.cancelNote =
+        "its primary may have split it already, and nobody knows until it has said so; a failover may still undo it";
     if (!safe_mode_.empty() && reign_.BeyondCatalog()) one.waitsFor = safe_mode_;
     pending_splits_[SplitName(tablet.id())] = all_.size() - 1;
   }
@@ -201,7 +212,9 @@ class Lister {
     if (info.voters.size() > ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
     std::vector<ServerName> holders = info.voters;
     if (PlaceReplica(ViewOnce(), holders).empty()) return "no other server that lives takes a replica: start one";
-    return reign_.copies() >= context_.options.repair.copies ? "its turn: " + std::to_string(reign_.copies()) + " copies are under way" : "";
+    return reign_.copies() >= context_.options.repair.copies
+               ? "its turn: " + std::to_string(reign_.copies()) + " copies are under way"
+               : "";
   }
 
   const ClusterView& ViewOnce() const {
@@ -234,7 +247,8 @@ class Lister {
     one.reason = node.drainReason;
     if (node.drainSinceMs > 0) one.ageMs = std::max<int64_t>(0, time_of_day_ms_ - node.drainSinceMs);
     one.step = held.empty() ? "empty: is to be ended by the scale-in command"
-                            : "replicas left: " + std::to_string(held.size()) + ", " + std::to_string(moving) + " of them on the move";
+                            : "replicas left: " + std::to_string(held.size()) + ", " + std::to_string(moving) +
+                                  " of them on the move";
     one.cancellable = true;
     one.cancelNote = "it takes replicas again; those that have moved stay where they are";
     one.waitsFor = safe_mode_.empty() ? reign_.WhyNotDrained(name) : safe_mode_;
@@ -302,8 +316,9 @@ class Lister {
     } else {
       TakeAsked(tablet->node.merge, one);
       one.cancellable = !tablet->node.merge.givenUp;
-      one.step = one.cancellable ? "2 of 3: has both frozen, to become tablet " + std::to_string(tablet->node.merge.intoId)
-                                 : "given up: both are taken to later epochs, and go on";
+      one.step = one.cancellable
+                     ? "2 of 3: has both frozen, to become tablet " + std::to_string(tablet->node.merge.intoId)
+                     : "given up: both are taken to later epochs, and go on";
       one.cancelNote = one.cancellable ? "both are taken to later epochs, and go on" : "it is given up already";
     }
   }
@@ -336,7 +351,8 @@ class Lister {
     for (const auto& [id, deed] : reign_.elastic().under_way()) {
       const bool grows = deed.action.kind == ActionKind::kAddServer;
       if (!grows && deed.action.kind != ActionKind::kReleaseServer) continue;
-      idl::ProcedureSummary& one = Add({.kind = grows ? "grow" : "release", .tablet = {}, .table = {}, .server = deed.action.from});
+      idl::ProcedureSummary& one =
+          Add({.kind = grows ? "grow" : "release", .tablet = {}, .table = {}, .server = deed.action.from});
       one.askedBy = idl::AskedBy::PLANNER;
       one.reason = deed.action.reason;
       TakeAge(deed.began, one);

@@ -1,8 +1,10 @@
 // master/procedure_list.h
-// Everything that the leading master has under way, for people: what stands in the catalog as an intent (moves, splits),
-// what it keeps whole by itself (repairs, failovers), servers that drain, and the procedures of its runner.
-// Ids:     "<kind>-<what>", as "move-7", "drain-ts-3", "create-carts": made of what it is, so every master gives the same.
-// Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits to be begun. The rest says why it cannot be.
+// Everything that the leading master has under way, for people: what stands in the catalog as an intent (moves,
+// splits), what it keeps whole by itself (repairs, failovers), servers that drain, and the procedures of its runner.
+// Ids:     "<kind>-<what>", as "move-7", "drain-ts-3", "create-carts": made of what it is, so every master gives the
+//          same.
+// Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits
+//          to be begun. The rest says why it cannot be.
 // Place:   service.h answers with it; reign_procedures.cc cancels by it.
 // Threads: the master's executor.
 #pragma once

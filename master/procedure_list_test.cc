@@ -1,4 +1,5 @@
-// What is under way, as the master lists it: whose wish it is, what holds it up, and how it is ended while that is possible.
+// What is under way, as the master lists it: whose wish it is, what holds it up, and how it is ended while that is
+// possible.
 #include "master/procedure_list.h"
 
 #include <gmock/gmock.h>
@@ -83,7 +84,8 @@ class ProcedureListTest : public ::testing::Test {
     return answer;
   }
   void ExpectWhole() {
-    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s)) << cluster().WhyNotServing("carts");
+    EXPECT_TRUE(cluster().RunUntil([&] { return cluster().WhyNotServing("carts").empty(); }, 120s))
+        << cluster().WhyNotServing("carts");
     EXPECT_TRUE(cluster().RunUntil([&] { return Ids().empty(); }, 120s)) << ::testing::PrintToString(Ids());
   }
 
@@ -144,7 +146,8 @@ TEST_F(ProcedureListTest, AMoveWhoseNewReplicaVotesIsNotCancelledAnyMore) {
   EXPECT_FALSE(move->cancellable);
   const auto refused = Cancel(Id("move"));
   EXPECT_EQ(refused.header.code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(refused.header.message, HasSubstr("can be cancelled no more: the replica on " + to + " is copied and votes"));
+  EXPECT_THAT(refused.header.message,
+              HasSubstr("can be cancelled no more: the replica on " + to + " is copied and votes"));
   idl::MoveTabletRequest by_key;
   by_key.table = "carts";
   by_key.cancel = true;
@@ -226,10 +229,12 @@ TEST_F(ProcedureListTest, AMergeIsCancelledUntilItIsDecided) {
     service->mergeTablets([](const idl::MergeTabletsReply&) {}, request);
   });
   std::optional<idl::ProcedureSummary> merge;
-  ASSERT_TRUE(cluster().RunUntil([&] {
-    merge = Find(id);
-    return merge && merge->step.starts_with("2 of 3");
-  }, 10s));
+  ASSERT_TRUE(cluster().RunUntil(
+      [&] {
+        merge = Find(id);
+        return merge && merge->step.starts_with("2 of 3");
+      },
+      10s));
   EXPECT_EQ(merge->askedBy, idl::AskedBy::OPERATOR);
   EXPECT_TRUE(merge->cancellable);
   const idl::CancelProcedureReply cancelled = Cancel(id);

@@ -118,7 +118,8 @@ void Reign::Transfer(TabletId tablet, const ServerName& to, Duration patience, D
 void Reign::HandOver(TabletId tablet, const ServerName& to, Duration patience, Done done) {
   if (Status status = CheckTransfer(image(), tablet, to); !status.ok()) return done(std::move(status));
   const std::string name = TransferTabletName(tablet, to);
-  runner_.Start(name, std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
+  runner_.Start(name,
+                std::make_unique<TransferTablet>(context_, steward_, tablet, to, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
 }
 
@@ -134,7 +135,8 @@ void Reign::Split(TabletId tablet, std::string key, Asked asked, Duration patien
   request.done = std::move(done);
   request.subject = {.kind = "split", .tablet = tablet, .table = {}, .server = {}};
   asked.since_ms = ports_.executor.TimeOfDayMs();
-  request.decide = [this, tablet, key = std::move(key), asked = std::move(asked)](const Image& image) -> Result<Change> {
+  request.decide = [this, tablet, key = std::move(key),
+                    asked = std::move(asked)](const Image& image) -> Result<Change> {
     EBLA_TRY(MayDraw());
     return BeginSplit(image, steward_, tablet, key, asked);
   };
@@ -169,10 +171,12 @@ void Reign::BringTogether(const Neighbours& two, Asked asked, Duration patience,
 
 void Reign::StartMerge(const Neighbours& two, Asked asked, Duration begin_within) {
   if (!runner_.Running(MergeTabletsName(two))) cancelled_merges_.erase(two.left);
-  const MergeHands hands = {.may_draw = [this] { return MayDraw(); }, .on_decided = [this](TabletId tablet) {
-                              elastic_.NoteMerged(tablet);
-                              StartJoin(tablet);
-                            },
+  const MergeHands hands = {.may_draw = [this] { return MayDraw(); },
+                            .on_decided =
+                                [this](TabletId tablet) {
+                                  elastic_.NoteMerged(tablet);
+                                  StartJoin(tablet);
+                                },
                             .cancelled = [this, left = two.left] { return cancelled_merges_.contains(left); },
                             .asked = std::move(asked)};
   runner_.Start(MergeTabletsName(two),
@@ -192,7 +196,8 @@ void Reign::Recover(TabletId tablet, const ServerName& server, Duration patience
                                                   (other.empty() ? "the longest log" : other) + ": await that"));
   }
   recovering_[tablet] = server;
-  runner_.Start(name, std::make_unique<RecoverTablet>(context_, steward_, tablet, server, ports_.executor.Now() + patience));
+  runner_.Start(name,
+                std::make_unique<RecoverTablet>(context_, steward_, tablet, server, ports_.executor.Now() + patience));
   runner_.Await(name, patience, std::move(done));
 }
 
@@ -206,8 +211,8 @@ void Reign::Adopt(std::vector<ServerName> without, Duration patience, Done done)
       for (const ServerName& name : names) CheckReport(name);
     }));
   };
-  runner_.Start(kAdoptName, std::make_unique<AdoptCluster>(context_, std::move(without), ports_.executor.Now() + patience,
-                                                           std::move(on_adopted)));
+  runner_.Start(kAdoptName, std::make_unique<AdoptCluster>(context_, std::move(without),
+                                                           ports_.executor.Now() + patience, std::move(on_adopted)));
   runner_.Await(kAdoptName, patience, std::move(done));
 }
 
@@ -282,9 +287,8 @@ void Reign::Answer(uint64_t id, Status status) {
 }
 
 void Reign::StartCreate(const std::string& table) {
-  runner_.Start(CreateTableName(table), std::make_unique<CreateTable>(context_, table, [this](TabletId tablet) {
-                  steward_.Consider(tablet);
-                }));
+  runner_.Start(CreateTableName(table),
+                std::make_unique<CreateTable>(context_, table, [this](TabletId tablet) { steward_.Consider(tablet); }));
 }
 
 void Reign::StartDrop(const std::string& table) {
@@ -307,18 +311,17 @@ void Reign::StartPush(const std::string& table) {
 }
 
 size_t Reign::UsableServers() const {
-  return static_cast<size_t>(std::ranges::count_if(servers_.all(), [&](const auto& item) {
-    return servers_.ForPlanner(item.first, item.second).usable();
-  }));
+  return static_cast<size_t>(std::ranges::count_if(
+      servers_.all(), [&](const auto& item) { return servers_.ForPlanner(item.first, item.second).usable(); }));
 }
 
 // A number of replicas that is asked for is not to be had with fewer servers than that in all.
 Status Reign::CheckKnown(size_t replicas) const {
   const size_t known = servers_.known_count();
   if (known == 0 || replicas <= known || replicas > kReplicasMax) return {};
-  return Error(Code::kInvalidArgument, std::to_string(replicas) + " replicas need as many tablet servers, and the cluster " +
-                                           "has " + std::to_string(known) + ": start more of them, or ask for at most " +
-                                           std::to_string(known));
+  return Error(Code::kInvalidArgument,
+               std::to_string(replicas) + " replicas need as many tablet servers, and the cluster " + "has " +
+                   std::to_string(known) + ": start more of them, or ask for at most " + std::to_string(known));
 }
 
 Status Reign::AllReported() const {
@@ -347,11 +350,12 @@ Status Reign::MayDraw() const {
     // The last report of one that does not live counts, too: it will be back.
     const auto id = server.report ? UndrawnId(image(), *server.report) : std::nullopt;
     if (!id) continue;
-    return Error(Code::kUnavailable,
-                 "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
-                     std::to_string(image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
-                     "state? What is new would be given the ids of what is old, so nothing is made: put the coordinator's " +
-                     "newest state back, or see what can be taken from the servers: ebla cluster adopt");
+    return Error(
+        Code::kUnavailable,
+        "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
+            std::to_string(image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
+            "state? What is new would be given the ids of what is old, so nothing is made: put the coordinator's " +
+            "newest state back, or see what can be taken from the servers: ebla cluster adopt");
   }
   return Status::Ok();
 }
@@ -386,8 +390,8 @@ Status Reign::Heartbeat(idl::HeartbeatRequest heartbeat) {
   }
   const ServerName server = heartbeat.server;
   if (static_cast<uint64_t>(std::max<int64_t>(0, heartbeat.seenTerm)) > term()) {
-    LOG_EVERY_N(WARNING, 10) << "server " << server << " has heard of term " << heartbeat.seenTerm << ", this one is " << term()
-                             << ": was the coordinator restored from an older state?";
+    LOG_EVERY_N(WARNING, 10) << "server " << server << " has heard of term " << heartbeat.seenTerm << ", this one is "
+                             << term() << ": was the coordinator restored from an older state?";
     ports_.raise_term(static_cast<uint64_t>(heartbeat.seenTerm));
   }
   EBLA_TRY(servers_.Record(std::move(heartbeat)));

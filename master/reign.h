@@ -4,10 +4,10 @@
 // Place:      master_host.h makes and ends reigns; service.h asks the present one.
 // Invariants: 1. A reign begins by taking up every table that is being created or dropped, and every tablet of every
 //                server that lives: nothing of its predecessor is needed.
-//             2. Each request is answered exactly once; those that a reign's end cuts are answered NOT_PRIMARY when they
-//                have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
-//             3. No id is drawn before every server that lives has said what it holds, nor while any is known to hold an
-//                id that the catalog never drew (PROTOCOL 24).
+//             2. Each request is answered exactly once; those that a reign's end cuts are answered NOT_PRIMARY when
+//                they have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
+//             3. No id is drawn before every server that lives has said what it holds, nor while any is known to hold
+//                an id that the catalog never drew (PROTOCOL 24).
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -22,10 +22,10 @@
 #include "master/catalog/loader.h"
 #include "master/elastic.h"
 #include "master/options.h"
-#include "master/procedures/merge_tablets.h"
-#include "master/procedures/move_tablet.h"
 #include "master/procedures/adopt.h"
 #include "master/procedures/context.h"
+#include "master/procedures/merge_tablets.h"
+#include "master/procedures/move_tablet.h"
 #include "master/procedures/procedure.h"
 #include "master/procedures/recover_tablet.h"
 #include "master/procedures/reminders.h"
@@ -67,24 +67,26 @@ class Reign {
   std::optional<std::string> SafeMode() const;
 
   // Each answers when its procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when
-  // what was asked stands in the catalog and goes on. A creation waits within `patience` for as many servers that live as
-  // it names replicas, or for one where it names no number.
+  // what was asked stands in the catalog and goes on. A creation waits within `patience` for as many servers that live
+  // as it names replicas, or for one where it names no number.
   void Create(std::string table, idl::TableOptions options, std::vector<std::string> split_points, Duration patience,
               Done done);
   void Alter(std::string table, idl::TableOptions options, Duration patience, Done done);
   void Drop(std::string table, Duration patience, Done done);
   // INVALID_ARGUMENT: the server has no vote in the tablet; UNAVAILABLE: it could not be handed over in time.
   void Transfer(TabletId tablet, const ServerName& to, Duration patience, Done done);
-  // Splits the tablet at the key; OK also where it was split there before. Refused as CheckSplit() says; UNAVAILABLE: it was not settled in time, or a failover undid
-  // the split.
+  // Splits the tablet at the key; OK also where it was split there before. Refused as CheckSplit() says; UNAVAILABLE:
+  // it was not settled in time, or a failover undid the split.
   void Split(TabletId tablet, std::string key, Asked asked, Duration patience, Done done);
-  // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers. Refused as
-  // CheckMerge() says; UNAVAILABLE: it could not be begun in time, or came to nothing.
+  // Makes one tablet of two neighbours, moving the smaller one's replicas first where they lie on different servers.
+  // Refused as CheckMerge() says; UNAVAILABLE: it could not be begun in time, or came to nothing.
   void Merge(const Neighbours& two, Duration patience, Done done);
   // Gives a tablet that has lost its majority to `server` alone (empty: the longest complete log); what may be lost is
   // accepted. Refused as Survey() says; UNAVAILABLE: it could not be done in time.
   void Recover(TabletId tablet, const ServerName& server, Duration patience, Done done);
-  RecoverySurvey Survey(TabletId tablet, const ServerName& server) const { return SurveyRecovery(context_, tablet, server); }
+  RecoverySurvey Survey(TabletId tablet, const ServerName& server) const {
+    return SurveyRecovery(context_, tablet, server);
+  }
   // What the catalog would take from the servers' reports, and takes: CONDITION_FAILED with the first problem.
   // OK once every server that lives has reported to this master; else UNAVAILABLE.
   Status AllReported() const;
@@ -98,7 +100,8 @@ class Reign {
   // Brings a replica elsewhere; OK once it is there. Cancel: ends what is under way for the tablet.
   void Move(WantedMove move, Duration patience, Done done);
   void CancelMove(TabletId tablet, Duration patience, Done done);
-  // Drains a server, or puts it into maintenance, or ends these. NOT_FOUND; CONDITION_FAILED: the others cannot take what it has.
+  // Drains a server, or puts it into maintenance, or ends these. NOT_FOUND; CONDITION_FAILED: the others cannot take
+  // what it has.
   struct ServerChange {
     std::optional<bool> draining;
     std::optional<bool> maintenance;
@@ -110,11 +113,11 @@ class Reign {
   void EndMovesOf(const ServerName& server, Duration patience, Done done);
   std::string WhyNotDrained(const ServerName& server) const { return keeper_.WhyNotDrained(server); }
 
-  // Ends what is under way by that id (procedure_list.h), so that everything is as before; `done` with what becomes of it, for
-  // people. NOT_FOUND: nothing has that id; CONDITION_FAILED: it cannot be, or not any more, and why.
+  // Ends what is under way by that id (procedure_list.h), so that everything is as before; `done` with what becomes of
+  // it, for people. NOT_FOUND: nothing has that id; CONDITION_FAILED: it cannot be, or not any more, and why.
   void CancelProcedure(const std::string& id, Duration patience, coordination::Callback<Result<std::string>> done);
-  // Has the servers that hold the table, or one of them, compact its file, or only tell how that goes: one answer for each, in
-  // order of name. NO_SUCH_TABLE; NOT_FOUND: the server holds nothing of it.
+  // Has the servers that hold the table, or one of them, compact its file, or only tell how that goes: one answer for
+  // each, in order of name. NO_SUCH_TABLE; NOT_FOUND: the server holds nothing of it.
   struct Compaction {
     std::string table;
     ServerName server;  // empty: all
@@ -146,10 +149,10 @@ class Reign {
     MonotonicTime deadline;
     bool decided = false;  // its Multi has been sent, or done
     std::function<Result<Change>(const Image&)> decide;
-    size_t replicas = 0;               // draws ids, and needs so many servers; 0: draws none
-    Subject subject = {};              // while it waits to be begun; no kind: it is not listed
+    size_t replicas = 0;   // draws ids, and needs so many servers; 0: draws none
+    Subject subject = {};  // while it waits to be begun; no kind: it is not listed
     Status waits_for = {};
-    std::string procedure;             // to start when decided, and to wait for
+    std::string procedure;  // to start when decided, and to wait for
     std::function<void()> start;
   };
   void Submit(Request request, Duration patience);
@@ -204,7 +207,7 @@ class Reign {
   ReplicaKeeper keeper_;
   std::map<uint64_t, Request> requests_;
   uint64_t next_request_ = 1;
-  std::multiset<ServerName> to_drain_;  // checked, and the node's change is under way
+  std::multiset<ServerName> to_drain_;         // checked, and the node's change is under way
   std::set<TabletId> cancelled_merges_;        // by the left one
   std::map<TabletId, ServerName> recovering_;  // from whom, as last asked; empty: the longest log
   ProcedureRunner runner_;

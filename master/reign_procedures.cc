@@ -13,7 +13,8 @@ void Reign::ForEachWaiting(const std::function<void(const Subject&, MonotonicTim
 }
 
 std::map<std::string, size_t> Reign::ProceduresByKind() const {
-  std::map<std::string, size_t> kinds = {{"drain", 0}, {"merge", 0}, {"split", image().splits().size()}, {"transfer", 0}, {"create", 0}, {"drop", 0}};
+  std::map<std::string, size_t> kinds = {{"drain", 0},    {"merge", 0},  {"split", image().splits().size()},
+                                         {"transfer", 0}, {"create", 0}, {"drop", 0}};
   kinds["move"] = keeper_.moves();
   kinds["repair"] = keeper_.repairs();
   kinds["lead"] = steward_.unsettled();
@@ -31,22 +32,27 @@ bool Reign::CancelWaiting(const Subject& subject) {
   for (const auto& [id, request] : requests_) {
     if (!request.decided && ProcedureId(request.subject) == ProcedureId(subject)) cancelled.push_back(id);
   }
-  for (const uint64_t id : cancelled) Answer(id, Error(Code::kUnavailable, "cancelled by an operator before it was begun"));
+  for (const uint64_t id : cancelled)
+    Answer(id, Error(Code::kUnavailable, "cancelled by an operator before it was begun"));
   return !cancelled.empty();
 }
 
-void Reign::CancelProcedure(const std::string& id, Duration patience, coordination::Callback<Result<std::string>> done) {
+void Reign::CancelProcedure(const std::string& id, Duration patience,
+                            coordination::Callback<Result<std::string>> done) {
   const std::vector<idl::ProcedureSummary> all = ListProcedures(*this);
   // A split that waits for another of the same tablet has its id.
-  auto found = std::ranges::find_if(all, [&](const idl::ProcedureSummary& one) { return one.id == id && one.cancellable; });
+  auto found =
+      std::ranges::find_if(all, [&](const idl::ProcedureSummary& one) { return one.id == id && one.cancellable; });
   if (found == all.end()) found = std::ranges::find(all, id, &idl::ProcedureSummary::id);
   if (found == all.end()) {
     return done(Error(Code::kNotFound, "nothing of the id " + id + " is under way; ebla procedure list shows what is"));
   }
-  if (!found->cancellable) return done(Error(Code::kConditionFailed, id + " cannot be cancelled: " + found->cancelNote));
+  if (!found->cancellable)
+    return done(Error(Code::kConditionFailed, id + " cannot be cancelled: " + found->cancelNote));
   const TabletId tablet{static_cast<uint64_t>(found->tabletId)};
   LOG(INFO) << id << " is cancelled by an operator";
-  if (CancelWaiting({.kind = found->kind, .tablet = tablet, .table = tablet ? "" : found->table, .server = found->server})) {
+  if (CancelWaiting(
+          {.kind = found->kind, .tablet = tablet, .table = tablet ? "" : found->table, .server = found->server})) {
     return done("cancelled: nothing of it had been done");
   }
   if (found->kind == "merge") {
@@ -112,7 +118,8 @@ struct Compactions {
 
 void Reign::Compact(const Compaction& wanted, coordination::Callback<Result<std::vector<idl::Compaction>>> done) {
   const TableEntry* table = image().Table(wanted.table);
-  if (!table || table->node.state == idl::TableState::DROPPING) return done(Error(Code::kNoSuchTable, "no table " + wanted.table));
+  if (!table || table->node.state == idl::TableState::DROPPING)
+    return done(Error(Code::kNoSuchTable, "no table " + wanted.table));
   std::set<ServerName> holders;
   for (const auto& [start, id] : image().TabletsOf(table->id())) {
     for (const ServerName& voter : image().Tablet(id)->node.info.voters) holders.insert(voter);
@@ -135,7 +142,8 @@ void Reign::Compact(const Compaction& wanted, coordination::Callback<Result<std:
     all->servers[index].server = server;
     link_.Compact(server, request, [all, index](const idl::CompactReply& reply) {
       idl::Compaction& one = all->servers[index];
-      const idl::Status& status = reply.__isset.outcome && reply.status.code == idl::Code::OK ? reply.outcome : reply.status;
+      const idl::Status& status =
+          reply.__isset.outcome && reply.status.code == idl::Code::OK ? reply.outcome : reply.status;
       one.code = status.code;
       one.message = status.message;
       one.running = reply.running;

@@ -38,16 +38,18 @@ Status Reign::CheckRemoval(const ServerName& name) const {
   const Server* server = servers_.Find(name);
   if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
   if (server->live) {
-    return Error(Code::kConditionFailed, "server " + name + " lives: end it first, and its replicas are made elsewhere");
+    return Error(Code::kConditionFailed,
+                 "server " + name + " lives: end it first, and its replicas are made elsewhere");
   }
   const size_t held = image().HeldBy(name).size();
   if (held == 0) return {};
-  return Error(Code::kConditionFailed,
-               "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
-                   std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ports_.options.replace_after).count()) +
-                   " s they are made elsewhere, where enough servers live. Tablets that have lost their majority need " +
-                   "`ebla tablet recover` (`ebla tablet list --lost` shows them); where too few servers are left for a " +
-                   "table's replicas, lower them with `ebla table alter`");
+  return Error(
+      Code::kConditionFailed,
+      "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
+          std::to_string(std::chrono::duration_cast<std::chrono::seconds>(ports_.options.replace_after).count()) +
+          " s they are made elsewhere, where enough servers live. Tablets that have lost their majority need " +
+          "`ebla tablet recover` (`ebla tablet list --lost` shows them); where too few servers are left for a " +
+          "table's replicas, lower them with `ebla table alter`");
 }
 
 void Reign::RemoveServer(const ServerName& name, Done done) {
@@ -82,18 +84,19 @@ void Reign::Forget(const ServerName& name) {
 void Reign::Reread(const ServerName& name) {
   namespace layout = coordination::layout;
   ports_.coordinator.Get(layout::ServerPath(name), guard_([this, name](Result<coordination::Node> read) {
-    if (!read) {
-      if (read.error().code() == Code::kNotFound) return Forget(name);
-      ports_.executor.After(kRereadDelay, guard_([this, name] { Reread(name); }));
-      return;
-    }
-    auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
-    if (node) {
-      servers_.SetNode(std::move(*node));
-    } else {
-      LOG(ERROR) << node.error();
-    }
-  }), nullptr);
+                           if (!read) {
+                             if (read.error().code() == Code::kNotFound) return Forget(name);
+                             ports_.executor.After(kRereadDelay, guard_([this, name] { Reread(name); }));
+                             return;
+                           }
+                           auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
+                           if (node) {
+                             servers_.SetNode(std::move(*node));
+                           } else {
+                             LOG(ERROR) << node.error();
+                           }
+                         }),
+                         nullptr);
 }
 
 // What is being set to drain drains already: of two at once each might find its place on the other.
@@ -106,7 +109,8 @@ Status Reign::MayDrain(const ServerName& name) const {
 void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
   if (Crowded(done)) return;
   const Server* server = servers_.Find(name);
-  if (!server || !(server->node || server->last_live)) return done(Error(Code::kNotFound, "there is no server " + name));
+  if (!server || !(server->node || server->last_live))
+    return done(Error(Code::kNotFound, "there is no server " + name));
   const bool drain = wanted.draining.value_or(false);
   if (drain && !(server->node && server->node->draining)) {
     if (Status status = MayDrain(name); !status.ok()) return done(std::move(status));
@@ -126,33 +130,38 @@ void Reign::SetServer(const ServerName& name, ServerChange wanted, Done done) {
 // The server writes this node too, when it starts and with every checkpoint: then it is read once more.
 void Reign::WriteServer(uint64_t id, const ServerName& name, ServerChange wanted, int tries) {
   namespace layout = coordination::layout;
-  ports_.coordinator.Get(layout::ServerPath(name), guard_([this, id, name, wanted = std::move(wanted), tries](Result<coordination::Node> read) {
-    if (!read) return Answer(id, std::move(read.error()));
-    auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
-    if (!node) return Answer(id, std::move(node.error()));
-    if (wanted.draining.value_or(false) && !node->draining) {  // again: servers may have gone meanwhile
-      if (Status status = MayDrain(name); !status.ok()) return Answer(id, std::move(status));
-    }
-    if (wanted.draining) Drain(*wanted.draining, wanted.surplus, wanted.reason, ports_.executor.TimeOfDayMs(), *node);
-    if (wanted.maintenance) node->maintenance = *wanted.maintenance;
-    std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
-                           Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
-    ports_.coordinator.Multi(std::move(ops), guard_([this, id, wanted, tries, node = *node](auto outcome) {
-                               if (!outcome) {
-                                 const bool changed = outcome.error().failed_op == 1 &&
-                                                      outcome.error().status.code() == Code::kConditionFailed;
-                                 if (changed && tries > 1) return WriteServer(id, node.name, wanted, tries - 1);
-                                 Reread(node.name);
-                                 return Answer(id, std::move(outcome.error().status));
-                               }
-                               LOG(INFO) << "server " << node.name << (node.draining ? " drains" : " does not drain")
-                                         << (node.surplus ? ", as it is one too many" : "")
-                                         << (node.maintenance ? ", under maintenance" : "");
-                               servers_.SetNode(node);
-                               keeper_.Wake();
-                               Answer(id, {});
-                             }));
-  }), nullptr);
+  ports_.coordinator.Get(
+      layout::ServerPath(name),
+      guard_([this, id, name, wanted = std::move(wanted), tries](Result<coordination::Node> read) {
+        if (!read) return Answer(id, std::move(read.error()));
+        auto node = coordination::DecodeNode<idl::ServerNode>(read->data, layout::ServerPath(name));
+        if (!node) return Answer(id, std::move(node.error()));
+        if (wanted.draining.value_or(false) && !node->draining) {  // again: servers may have gone meanwhile
+          if (Status status = MayDrain(name); !status.ok()) return Answer(id, std::move(status));
+        }
+        if (wanted.draining)
+          Drain(*wanted.draining, wanted.surplus, wanted.reason, ports_.executor.TimeOfDayMs(), *node);
+        if (wanted.maintenance) node->maintenance = *wanted.maintenance;
+        std::vector<Op> ops = {Op::Check(layout::kTerm, leading_.term_version),
+                               Op::Set(layout::ServerPath(name), coordination::EncodeNode(*node), read->version)};
+        ports_.coordinator.Multi(std::move(ops), guard_([this, id, wanted, tries, node = *node](auto outcome) {
+                                   if (!outcome) {
+                                     const bool changed = outcome.error().failed_op == 1 &&
+                                                          outcome.error().status.code() == Code::kConditionFailed;
+                                     if (changed && tries > 1) return WriteServer(id, node.name, wanted, tries - 1);
+                                     Reread(node.name);
+                                     return Answer(id, std::move(outcome.error().status));
+                                   }
+                                   LOG(INFO)
+                                       << "server " << node.name << (node.draining ? " drains" : " does not drain")
+                                       << (node.surplus ? ", as it is one too many" : "")
+                                       << (node.maintenance ? ", under maintenance" : "");
+                                   servers_.SetNode(node);
+                                   keeper_.Wake();
+                                   Answer(id, {});
+                                 }));
+      }),
+      nullptr);
 }
 
 void Reign::Move(WantedMove move, Duration patience, Done done) {
@@ -216,11 +225,14 @@ Elastic::Hands Reign::PlannersHands() {
   hands.merge = [this](const Neighbours& two, const std::string& reason, Done done) {
     BringTogether(two, {idl::AskedBy::PLANNER, reason}, kMergePatience, std::move(done));
   };
-  hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) { HandOver(tablet, to, kHandOverPatience, std::move(done)); };
+  hands.transfer = [this](TabletId tablet, const ServerName& to, Done done) {
+    HandOver(tablet, to, kHandOverPatience, std::move(done));
+  };
   hands.move = [this](const WantedMove& move, Done done) { MoveByPlan(move, std::move(done)); };
   hands.servers.run = ports_.run_command;
   hands.servers.drain = [this](const ServerName& server, bool draining, const std::string& reason, Done done) {
-    SetServer(server, {.draining = draining, .maintenance = std::nullopt, .surplus = draining, .reason = reason}, std::move(done));
+    SetServer(server, {.draining = draining, .maintenance = std::nullopt, .surplus = draining, .reason = reason},
+              std::move(done));
   };
   hands.servers.forget = [this](const ServerName& server, Done done) { RemoveServer(server, std::move(done)); };
   return hands;

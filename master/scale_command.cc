@@ -20,9 +20,7 @@ namespace {
 constexpr int kLookEveryMs = 50;
 constexpr size_t kLineBytesMax = 2'000;
 
-Status Failed(const std::string& what, int error) {
-  return Error(Code::kInternal, what + ": " + std::strerror(error));
-}
+Status Failed(const std::string& what, int error) { return Error(Code::kInternal, what + ": " + std::strerror(error)); }
 
 // What a command prints, line by line into the log.
 class Printed {
@@ -93,7 +91,8 @@ Result<pid_t> Spawn(const std::string& command, const ServerName& server, int ou
   posix_spawnattr_setpgroup(&attributes, 0);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP | POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF);
   pid_t pid = 0;
-  const int error = posix_spawn(&pid, "/bin/sh", &files, &attributes, Pointers(arguments).data(), Pointers(environment).data());
+  const int error =
+      posix_spawn(&pid, "/bin/sh", &files, &attributes, Pointers(arguments).data(), Pointers(environment).data());
   posix_spawn_file_actions_destroy(&files);
   posix_spawnattr_destroy(&attributes);
   if (error != 0) return Error(Failed("cannot run /bin/sh", error));
@@ -138,12 +137,14 @@ Status RunScaleCommand(const std::string& command, const ServerName& server, Dur
   close(pipes[0]);
   if (!pid) return pid.error();
   if (!late) return Outcome(status, last);
-  return Error(Code::kDeadlineExceeded, "it was killed, as it had not ended in time" + (last.empty() ? "" : ": " + last));
+  return Error(Code::kDeadlineExceeded,
+               "it was killed, as it had not ended in time" + (last.empty() ? "" : ": " + last));
 }
 
 void ScaleCommands::Run(const std::string& command, const ServerName& server, std::function<void(Status)> done) {
   if (running_.exchange(true)) {
-    return executor_.Post([done = std::move(done)] { done(Error(Code::kUnavailable, "another command is still running")); });
+    return executor_.Post(
+        [done = std::move(done)] { done(Error(Code::kUnavailable, "another command is still running")); });
   }
   // Waits for the one before, which has nothing more to do.
   thread_ = std::jthread([this, command, server, done = std::move(done)](std::stop_token stop) mutable {

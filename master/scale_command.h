@@ -1,9 +1,10 @@
 // master/scale_command.h
 // Runs the operator's commands that start and end servers, without keeping the master's loop waiting.
-// How:        `/bin/sh -c COMMAND sh SERVER` in a process group of its own, with SERVER also in EBLA_SERVER, no other open
-//             files, and what it prints in the master's log. What it leaves running in the background stays.
+// How:        `/bin/sh -c COMMAND sh SERVER` in a process group of its own, with SERVER also in EBLA_SERVER, no other
+//             open files, and what it prints in the master's log. What it leaves running in the background stays.
 // Errors:     UNAVAILABLE with its exit code and its last line; DEADLINE_EXCEEDED: it was killed, with its whole group.
-// Threads:    Run on the executor; a thread for the one command that runs at a time. Destruction kills that, and waits for it.
+// Threads:    Run on the executor; a thread for the one command that runs at a time. Destruction kills that, and waits
+//             for it.
 #pragma once
 
 #include <atomic>

@@ -60,7 +60,8 @@ TEST(ScaleCommandTest, WhatRunsOnInTheBackgroundIsNotWaitedFor) {
 }
 
 TEST(ScaleCommandTest, MuchOutputDoesNotStopIt) {
-  const Status status = RunShell("i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done");
+  const Status status =
+      RunShell("i=0; while [ $i -lt 3000 ]; do echo 0123456789012345678901234567890123456789; i=$((i+1)); done");
   EXPECT_TRUE(status.ok()) << status;
 }
 

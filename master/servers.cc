@@ -55,24 +55,22 @@ void Servers::FirstReadingStep() {
 
 void Servers::ReadNames() {
   const uint64_t round = ++names_round_;
-  coordinator_.Children(
-      layout::kLive,
-      guard_([this](Result<std::vector<std::string>> names) {
-        if (!names) {
-          LOG(WARNING) << "cannot read which servers live: " << names.error();
-          executor_.After(kRetryDelay, guard_([this] { ReadNames(); }));
-          return;
-        }
-        for (const ServerName& name : *names) {
-          if (rounds_.contains(name)) continue;  // followed already
-          if (first_reads_ > 0) ++first_reads_;
-          ReadLive(name);
-        }
-        FirstReadingStep();
-      }),
-      guard_([this, round] {
-        if (round == names_round_) ReadNames();
-      }));
+  coordinator_.Children(layout::kLive, guard_([this](Result<std::vector<std::string>> names) {
+                          if (!names) {
+                            LOG(WARNING) << "cannot read which servers live: " << names.error();
+                            executor_.After(kRetryDelay, guard_([this] { ReadNames(); }));
+                            return;
+                          }
+                          for (const ServerName& name : *names) {
+                            if (rounds_.contains(name)) continue;  // followed already
+                            if (first_reads_ > 0) ++first_reads_;
+                            ReadLive(name);
+                          }
+                          FirstReadingStep();
+                        }),
+                        guard_([this, round] {
+                          if (round == names_round_) ReadNames();
+                        }));
 }
 
 void Servers::ReadLive(const ServerName& name) {
@@ -80,10 +78,9 @@ void Servers::ReadLive(const ServerName& name) {
   const auto again = guard_([this, name, round] {
     if (round == rounds_[name]) ReadLive(name);
   });
-  coordinator_.Get(layout::LivePath(name), guard_([this, name, again](Result<coordination::Node> node) {
-                     OnLive(name, std::move(node), again);
-                   }),
-                   again);
+  coordinator_.Get(
+      layout::LivePath(name),
+      guard_([this, name, again](Result<coordination::Node> node) { OnLive(name, std::move(node), again); }), again);
 }
 
 void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, std::function<void()> again) {
@@ -94,9 +91,12 @@ void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, st
   }
   if (!node) {
     SetLive(name, std::nullopt);
-    coordinator_.Exists(layout::LivePath(name), [again](Result<bool> exists) mutable {
-      if (!exists || *exists) again();
-    }, again);
+    coordinator_.Exists(
+        layout::LivePath(name),
+        [again](Result<bool> exists) mutable {
+          if (!exists || *exists) again();
+        },
+        again);
   } else if (auto live = coordination::DecodeNode<idl::LiveNode>(node->data, layout::LivePath(name))) {
     SetLive(name, std::move(*live));
     ReadNode(name);
@@ -184,13 +184,13 @@ void Servers::Forget(const ServerName& name) {
 }
 
 size_t Servers::live_count() const {
-  return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& item) { return item.second.live.has_value(); }));
+  return static_cast<size_t>(
+      std::ranges::count_if(servers_, [](const auto& item) { return item.second.live.has_value(); }));
 }
 
 size_t Servers::known_count() const {
-  return static_cast<size_t>(std::ranges::count_if(servers_, [](const auto& item) {
-    return item.second.node || item.second.last_live;
-  }));
+  return static_cast<size_t>(
+      std::ranges::count_if(servers_, [](const auto& item) { return item.second.node || item.second.last_live; }));
 }
 
 PlannedServer Servers::ForPlanner(const ServerName& name, const Server& server) {

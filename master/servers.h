@@ -38,7 +38,7 @@ struct Server {
   std::optional<idl::ServerNode> node;  // none: not read yet
   std::optional<idl::LiveNode> live;    // none: not live
   std::optional<idl::LiveNode> last_live;
-  MonotonicTime changed;  // when it came or went last, or this master began: a new master counts absences anew
+  MonotonicTime changed;         // when it came or went last, or this master began: a new master counts absences anew
   uint64_t address_version = 0;  // of Servers, when last_live or live changed
   std::optional<Report> report;
 

@@ -1,8 +1,8 @@
 // master/view_pages.h
-// Views of the cluster as text (planner/view_json.h) that one answer does not hold, kept until they have been asked for in
-// pages.
-// Invariants: all pages of one id are of one text, however the cluster changes meanwhile. At most kKeptMax are kept, each for
-//             kKeptFor after it was asked for last; one that fits a page is not kept at all.
+// Views of the cluster as text (planner/view_json.h) that one answer does not hold, kept until they have been asked for
+// in pages.
+// Invariants: all pages of one id are of one text, however the cluster changes meanwhile. At most kKeptMax are kept,
+//             each for kKeptFor after it was asked for last; one that fits a page is not kept at all.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -20,7 +20,7 @@ class ViewPages {
   static constexpr Duration kKeptFor = std::chrono::seconds(60);
 
   struct Page {
-    int64_t id = 0;  // for the next; 0: there is none
+    int64_t id = 0;    // for the next; 0: there is none
     size_t bytes = 0;  // of the whole
     std::string text;
   };

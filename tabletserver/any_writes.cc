@@ -19,7 +19,8 @@ Status CheckAnyWrites(const std::vector<Write>& writes, const TabletView& view) 
   for (const Write& write : writes) {
     const bool plain = write.kind == WriteKind::kPut || write.kind == WriteKind::kDelete;
     if (!plain || write.condition.kind != Condition::Kind::kNone) {
-      return Error(Code::kInvalidArgument, "level ANY takes puts and deletes without conditions; use PRIMARY, MAJORITY or ALL");
+      return Error(Code::kInvalidArgument,
+                   "level ANY takes puts and deletes without conditions; use PRIMARY, MAJORITY or ALL");
     }
     if (view.range.Contains(write.key)) continue;
     // The first key led here: it has been split off since.
@@ -59,7 +60,8 @@ void AnyWrites::Answer(Shard::WriteCall& call, Status status) {
   WriteReply reply;
   if (status.code() == Code::kOverloaded) reply.retry_after_ms = kOverloadedRetryMs;
   reply.status = std::move(status);
-  ports_.loops[call.loop]->Put([done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); }, 0);
+  ports_.loops[call.loop]->Put(
+      [done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); }, 0);
 }
 
 // All that has gathered becomes durable with one flush.
@@ -88,7 +90,8 @@ void AnyWrites::Take(std::vector<Shard::WriteCall> calls) {
     }
     const Result<LogEntry> entry = EntryOf(call, *view);
     const LogEntry* const pointer = entry ? &*entry : nullptr;
-    Status stored = entry ? ports_.store.KeepUndone(TabletId{}, call.handle->table, {&pointer, 1}) : Status(entry.error());
+    Status stored =
+        entry ? ports_.store.KeepUndone(TabletId{}, call.handle->table, {&pointer, 1}) : Status(entry.error());
     if (!stored.ok()) {
       Answer(call, std::move(stored));
       continue;
@@ -113,7 +116,8 @@ Result<LogEntry> AnyWrites::EntryOf(const Shard::WriteCall& call, const TabletVi
   const TabletTime known = std::max(view.time.Now(now), view.applied_time);
   const int64_t day_ms = std::max<int64_t>(ports_.executor.TimeOfDayMs(), 1);
   // A replica that has not heard of its primary since its start knows no more than what it has applied.
-  const int64_t now_ms = view.time.at ? static_cast<int64_t>(known.value) : std::max(day_ms, static_cast<int64_t>(known.value));
+  const int64_t now_ms =
+      view.time.at ? static_cast<int64_t>(known.value) : std::max(day_ms, static_cast<int64_t>(known.value));
   LogEntry entry;
   entry.kind = EntryKind::kWrite;
   entry.version = {Epoch{incarnation_.value}, Lsn{++count_}};

@@ -4,13 +4,15 @@
 // table, under no tablet and a version made of this server's start and a count, and is answered once durable; from
 // there the deliverer (deliverer.h) brings it to whoever leads.
 // Time:       tablet time as the replica here knows it, or the time of day where it knows none; later than what the
-//             replica shows of the key, and than what this server took for the key before, since its start or as long as
-//             that waits to be delivered. So who reads here and then writes here is not surprised, two writes in sequence
-//             are delivered in it whatever the clock does, and no two of these writes of one key have
+//             replica shows of the key, and than what this server took for the key before, since its start or as long
+//             as that waits to be delivered. So who reads here and then writes here is not surprised, two writes in
+//             sequence are delivered in it whatever the clock does, and no two of these writes of one key have
 //             the same stamp. One that a primary here logs in the same millisecond may have it: then that one stays.
 // Place:      the clients' edge admits, on its loops; everything else runs on the deliverer's executor.
-// Bounds:     the mailbox; bytes and entries kept; times remembered by key (stamps_max). Beyond the first two, and below the disk reserve: OVERLOADED.
-// Threads:    Recover before all else; Admit from any thread; the rest on the executor. Destroyed when that runs nothing any more.
+// Bounds:     the mailbox; bytes and entries kept; times remembered by key (stamps_max). Beyond the first two, and
+//             below the disk reserve: OVERLOADED.
+// Threads:    Recover before all else; Admit from any thread; the rest on the executor. Destroyed when that runs
+//             nothing any more.
 #pragma once
 
 #include <functional>
@@ -64,8 +66,8 @@ class AnyWrites {
 
   // Executor only.
   uint64_t count_ = 0;  // of this start's
-  // The times that were given. Beyond stamps_max keys they are forgotten, and every later one is later than all of them:
-  // where a clock has passed them, as it mostly has, that asks for nothing.
+  // The times that were given. Beyond stamps_max keys they are forgotten, and every later one is later than all of
+  // them: where a clock has passed them, as it mostly has, that asks for nothing.
   struct Given {
     int64_t floor_ms = 0;
     std::unordered_map<std::string, int64_t> by_key;

@@ -55,12 +55,14 @@ class AnyWritesTest : public GroupFixture {
   }
   std::string Value(const std::string& server, const std::string& key) {
     const auto reply = Get(server, key, idl::ReadLevel::EVENTUAL);
-    return reply.header.code == Code::OK ? reply.record.value : CodeName(static_cast<ebla::Code>(reply.header.code)).data();
+    return reply.header.code == Code::OK ? reply.record.value
+                                         : CodeName(static_cast<ebla::Code>(reply.header.code)).data();
   }
   idl::ListKeptReply Kept(const std::string& server) {
     idl::ListKeptRequest request;
     request.header.tableId = kTable;
-    return Await<idl::ListKeptReply>([&](auto cob) { at(server).server->tablet_service()->listKept(std::move(cob), request); });
+    return Await<idl::ListKeptReply>(
+        [&](auto cob) { at(server).server->tablet_service()->listKept(std::move(cob), request); });
   }
   // ts-3 took a write of "k" by a clock that was an hour ahead; now each key is written there after a restart.
   void TakenAfterARestartWins(const std::vector<std::string>& keys) {
@@ -165,7 +167,9 @@ class AnyStampsTest : public AnyWritesTest {
   AnyStampsTest() { options_.any_writes.stamps_max = 2; }
 };
 
-TEST_F(AnyStampsTest, TimesThatAreForgottenAreSurpassedAllTheSame) { TakenAfterARestartWins({"a", "b", "c", "d", "k"}); }
+TEST_F(AnyStampsTest, TimesThatAreForgottenAreSurpassedAllTheSame) {
+  TakenAfterARestartWins({"a", "b", "c", "d", "k"});
+}
 
 TEST_F(AnyWritesTest, ACrashOfThePrimaryBetweenAnswerAndDeliveryLosesNothing) {
   for (int i = 0; i < 20; ++i) ASSERT_EQ(Put("ts-2", "k" + std::to_string(i), "v").header.code, Code::OK);
@@ -287,7 +291,8 @@ TEST_F(AnyWritesTest, ADeleteIsRememberedUntilNothingOlderCanCome) {
   EXPECT_EQ(Get("ts-1", "k", idl::ReadLevel::STRONG).header.code, Code::NOT_FOUND);
   idl::ScanRequest scan;
   scan.header.tableId = kTable;
-  const auto page = Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), scan); });
+  const auto page =
+      Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), scan); });
   EXPECT_TRUE(page.records.empty() && page.done);
   EXPECT_EQ(at("ts-1").store->EstimateSize(TableId{kTable}, KeyRange::All())->records, 0);
   Heal();
@@ -372,7 +377,8 @@ TEST_F(AnyWritesTest, AnUndoneWriteLosesAgainstALaterOne) {
   EXPECT_EQ(Value("ts-1", "lonely"), "later");
 }
 
-// ---- conflict records: what a failover undoes in other tables --------------------------------------------------------
+// ---- conflict records: what a failover undoes in other tables
+// --------------------------------------------------------
 
 class ConflictTest : public AnyWritesTest {
  protected:
@@ -450,8 +456,8 @@ TEST_F(ConflictTest, AreListedInPages) {
   request.limit = 2;
   std::string seen;
   for (bool more = true; more;) {
-    const auto page =
-        Await<idl::ListKeptReply>([&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
+    const auto page = Await<idl::ListKeptReply>(
+        [&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); });
     for (const auto& write : page.writes) seen += std::to_string(write.version.lsn);
     seen += ";";
     more = page.more;
@@ -460,10 +466,10 @@ TEST_F(ConflictTest, AreListedInPages) {
   }
   EXPECT_EQ(seen, "12;34;5;");
   request.limit = 1001;
-  EXPECT_EQ(
-      Await<idl::ListKeptReply>([&](auto cob) { at("ts-1").server->tablet_service()->listKept(std::move(cob), request); })
-          .header.code,
-      Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Await<idl::ListKeptReply>([&](auto cob) {
+              at("ts-1").server->tablet_service()->listKept(std::move(cob), request);
+            }).header.code,
+            Code::INVALID_ARGUMENT);
 }
 
 TEST_F(ConflictTest, AnotherTableTakesNoWritesThatCarryTheirTime) {

@@ -50,7 +50,7 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
  private:
   struct Pass {
     bool under_way = false;
-    std::string next;        // key that the next chunk begins with
+    std::string next;  // key that the next chunk begins with
     bool met_expiry = false;
     MonotonicTime not_before;
   };
@@ -140,7 +140,8 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
         return false;
       }
       if (record.expires_at || record.tombstone) pass.met_expiry = true;
-      const bool due = record.tombstone ? record.write_time_ms <= forgotten : record.expires_at && record.expires_at <= time;
+      const bool due =
+          record.tombstone ? record.write_time_ms <= forgotten : record.expires_at && record.expires_at <= time;
       if (due) expired.push_back({std::string(key), record.version});
       return true;
     });
@@ -165,8 +166,8 @@ class Caretaker::Impl : public std::enable_shared_from_this<Impl> {
   std::map<TabletId, Estimate> estimates_;
 };
 
-Caretaker::Caretaker(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<Shard*> shards,
-                     Options options)
+Caretaker::Caretaker(Executor& executor, TabletStore& store, const TabletDirectory& directory,
+                     std::vector<Shard*> shards, Options options)
     : impl_(std::make_shared<Impl>(executor, store, directory, std::move(shards), options)) {}
 
 Caretaker::~Caretaker() { impl_->Stop(); }

@@ -41,7 +41,8 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     });
   }
 
-  void Finished(Result<TabletStore::CheckpointResult> result, std::vector<std::move_only_function<void(Status)>> asked) {
+  void Finished(Result<TabletStore::CheckpointResult> result,
+                std::vector<std::move_only_function<void(Status)>> asked) {
     if (stopped_) return;
     running_ = false;
     if (result) {

@@ -1,6 +1,6 @@
 // tabletserver/checkpointer.h
-// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards cut the
-// log that it covers.
+// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards cut
+// the log that it covers.
 // Place:      tabletserver_host.h owns it; the store does the work on a thread of its own.
 // Invariants: one checkpoint at a time; log is cut only below a finished one.
 // Threads:    everything on its executor. The store's answer finds it gone if it was destroyed.
@@ -20,8 +20,8 @@ class Checkpointer {
   struct Options {
     Duration period = std::chrono::seconds(60);
     int64_t log_bytes = int64_t{1} << 30;
-    // The first comes after this part of both: servers that are started together, and replicas that log the same, should
-    // not keep their disks busy together.
+    // The first comes after this part of both: servers that are started together, and replicas that log the same,
+    // should not keep their disks busy together.
     double first_part = 1;
     Duration look_every = std::chrono::seconds(1);
     std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor

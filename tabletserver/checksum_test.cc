@@ -30,7 +30,8 @@ class ChecksumTest : public GroupFixture {
     request.header.tableId = kTable;
     request.header.tabletId = tablet;
     request.fromKey = from;
-    return Await<idl::ChecksumReply>([&](auto cob) { at(server).server->tablet_service()->checksum(std::move(cob), request); });
+    return Await<idl::ChecksumReply>(
+        [&](auto cob) { at(server).server->tablet_service()->checksum(std::move(cob), request); });
   }
   static std::tuple<int64_t, int64_t, int64_t, int64_t> Numbers(const idl::ChecksumReply& reply) {
     return {reply.appliedLsn, reply.records, reply.bytes, reply.checksum};

@@ -30,7 +30,8 @@ std::optional<Compactor::State> Compactor::Latest(TableId table) const {
   const auto found = runs_.find(table);
   if (found == runs_.end()) return std::nullopt;
   const Run& run = found->second;
-  State state{.running = run.running, .bytes_before = run.bytes_before, .bytes_after = run.bytes_after, .outcome = run.outcome};
+  State state{
+      .running = run.running, .bytes_before = run.bytes_before, .bytes_after = run.bytes_after, .outcome = run.outcome};
   state.age = std::chrono::duration_cast<std::chrono::milliseconds>(executor_.Now() - run.begun);
   return state;
 }
@@ -59,8 +60,8 @@ void Compactor::Slice() {
   if (!more) {
     run.running = false;
     run.outcome = status;
-    LOG(INFO) << "compaction of table " << table << ": " << (run.bytes_before >> 20) << " MiB before, " << (run.bytes_after >> 20)
-              << " MiB after; " << (status.ok() ? "done" : status.ToString());
+    LOG(INFO) << "compaction of table " << table << ": " << (run.bytes_before >> 20) << " MiB before, "
+              << (run.bytes_after >> 20) << " MiB after; " << (status.ok() ? "done" : status.ToString());
     waiting_.pop_front();
   }
   if (!waiting_.empty()) executor_.Post([this] { Slice(); });

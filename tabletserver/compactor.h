@@ -1,7 +1,7 @@
 // tabletserver/compactor.h
 // Gives the room of deleted records back to the file system, table by table, when an operator asks for it.
-// How:        WiredTiger moves blocks from the end of a table's file into gaps before it, while reads and writes go on, and
-//             takes checkpoints of its own. It cannot be interrupted, so it is run in slices: whoever stops the
+// How:        WiredTiger moves blocks from the end of a table's file into gaps before it, while reads and writes go on,
+//             and takes checkpoints of its own. It cannot be interrupted, so it is run in slices: whoever stops the
 //             server waits for one of them at most.
 // Place:      control_service.h begins one and tells how it goes; tabletserver_host.h owns it.
 // Invariants: 1. One table at a time, and none twice: the others wait for their turn.
@@ -26,7 +26,7 @@ inline constexpr Duration kCompactionMax = std::chrono::hours(24);
 class Compactor {
  public:
   struct State {
-    bool running = false;  // or waits for its turn
+    bool running = false;              // or waits for its turn
     std::chrono::milliseconds age{0};  // since it was begun
     int64_t bytes_before = 0;          // of the table's file
     int64_t bytes_after = 0;           // or now, while it runs
@@ -63,8 +63,8 @@ class Compactor {
   Executor& executor_;
   const Ports ports_;
   mutable std::mutex mutex_;
-  std::map<TableId, Run> runs_;   // guarded by mutex_
-  std::deque<TableId> waiting_;   // guarded by mutex_; the first has its turn
+  std::map<TableId, Run> runs_;  // guarded by mutex_
+  std::deque<TableId> waiting_;  // guarded by mutex_; the first has its turn
 };
 
 }  // namespace ebla::tabletserver

@@ -40,8 +40,9 @@ class CompactorTest : public ::testing::Test {
   size_t enough_ = 3;
   int64_t bytes_ = int64_t{100} << 20;
   Status failure_;
-  Compactor compactor_{executor_, {.compact = [this](TableId table, Duration limit) { return Compact(table, limit); },
-                                   .file_bytes = [this](TableId table) { return FileBytes(table); }}};
+  Compactor compactor_{executor_,
+                       {.compact = [this](TableId table, Duration limit) { return Compact(table, limit); },
+                        .file_bytes = [this](TableId table) { return FileBytes(table); }}};
 };
 
 TEST_F(CompactorTest, GoesOnSliceAfterSliceUntilNothingIsGained) {

@@ -26,10 +26,8 @@ bool WorthAnother(Code code) {
     case Code::kUnknownOutcome:
     case Code::kDeadlineExceeded:
     case Code::kOverloaded:
-    case Code::kComeAgain:
-      return true;
-    default:
-      return false;
+    case Code::kComeAgain: return true;
+    default: return false;
   }
 }
 
@@ -162,7 +160,8 @@ void CopySource::Attempt() {
 void CopySource::OnReply(uint64_t number, const Status& status) {
   if (number != number_) return;
   if (status.ok()) return GoOn();
-  if (phase_ == Phase::kBegin && status.code() == Code::kConditionFailed) return End(CopyNews::Kind::kHoldsLine, status);
+  if (phase_ == Phase::kBegin && status.code() == Code::kConditionFailed)
+    return End(CopyNews::Kind::kHoldsLine, status);
   // A copy that the peer has given up while it began is over; another would only be displaced.
   const bool over = phase_ == Phase::kBegin && status.code() == Code::kComeAgain;
   if (over || !WorthAnother(status.code()) || attempts_ >= options_.attempts_max) {
@@ -178,7 +177,8 @@ void CopySource::GoOn() {
       rows_sent_ += rows_under_way_;
       if (rows_sent_ < order_.window.size()) return SendBegin();
       phase_ = Phase::kChunks;
-      LOG(INFO) << "tablet " << order_.tablet << ": a copy to " << order_.start.peer << " has begun at " << order_.start.start;
+      LOG(INFO) << "tablet " << order_.tablet << ": a copy to " << order_.start.peer << " has begun at "
+                << order_.start.start;
       told_(CopyNews::Kind::kAccepted);
       return SendChunk();
     case Phase::kChunks:
@@ -186,8 +186,8 @@ void CopySource::GoOn() {
       phase_ = Phase::kArrive;
       return SendArrived();
     case Phase::kArrive:
-      LOG(INFO) << "tablet " << order_.tablet << ": " << records_ << " records copied to " << order_.start.peer << ", from "
-                << order_.start.start << " through lsn " << upto_;
+      LOG(INFO) << "tablet " << order_.tablet << ": " << records_ << " records copied to " << order_.start.peer
+                << ", from " << order_.start.start << " through lsn " << upto_;
       return End(CopyNews::Kind::kArrived, {});
   }
 }

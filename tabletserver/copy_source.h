@@ -1,13 +1,13 @@
 // tabletserver/copy_source.h
-// One copy of a tablet as its source carries it out (PROTOCOL 9): begins it at the peer with the applied state and window
-// of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and says up to
-// which position they were read. The log from the start on goes by append meanwhile (replication/leadership.h).
+// One copy of a tablet as its source carries it out (PROTOCOL 9): begins it at the peer with the applied state and
+// window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and says
+// up to which position they were read. The log from the start on goes by append meanwhile (replication/leadership.h).
 // Place:      shard_copy.cc makes one for each StartCopy and passes its news to the core; service/copy_edge.h is the
 //             other end.
 // Invariants: 1. One request is in flight. A lost one is sent again a few times: each is idempotent.
 //             2. Every chunk is read at or past the start, and at or before what is told last.
-//             3. News come in order: accepted, then arrived; or one that says how it ended. None after Cancel(), but for
-//                one that is on its way already.
+//             3. News come in order: accepted, then arrived; or one that says how it ended. None after Cancel(), but
+//                for one that is on its way already.
 // Threads:    Begin and Cancel from any; the rest on `background`, where `told` is called.
 #pragma once
 
@@ -79,15 +79,15 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
 
   // `background` only.
   Phase phase_ = Phase::kBegin;
-  size_t rows_sent_ = 0;    // of the window, answered
+  size_t rows_sent_ = 0;  // of the window, answered
   size_t rows_under_way_ = 0;
-  std::string next_;        // the key from which the next chunk goes on
+  std::string next_;  // the key from which the next chunk goes on
   bool chunks_done_ = false;
   Lsn upto_;
   idl::CopyRequest request_;  // in flight
   size_t request_bytes_ = 0;
   int attempts_ = 0;
-  uint64_t number_ = 0;     // of the attempt in flight: an answer to an earlier one is passed over
+  uint64_t number_ = 0;  // of the attempt in flight: an answer to an earlier one is passed over
   int64_t records_ = 0;
 };
 

@@ -108,7 +108,8 @@ class CopySourceTest : public ::testing::Test {
   }
 
   void Begin(size_t window_rows = 0) {
-    CopyOrder order{kTablet, kTable, {"ts-2", 9, Epoch{3}, applied_.applied, Version{Epoch{2}, Lsn{1}}}, applied_, {}, {}};
+    CopyOrder order{kTablet,  kTable, {"ts-2", 9, Epoch{3}, applied_.applied, Version{Epoch{2}, Lsn{1}}},
+                    applied_, {},     {}};
     for (size_t i = 0; i < window_rows; ++i) {
       WindowRow row;
       row.client = ClientId{7};
@@ -118,8 +119,9 @@ class CopySourceTest : public ::testing::Test {
     idl::TableSchema schema;
     schema.tableId = 7;
     order.schema = coordination::EncodeNode(schema);
-    copy_ = CopySource::Begin({executor_, store_, throttle_, peer_, {}}, std::move(order),
-                              [this](Kind kind) { news_.push_back(kind); }, options_);
+    copy_ = CopySource::Begin(
+        {executor_, store_, throttle_, peer_, {}}, std::move(order), [this](Kind kind) { news_.push_back(kind); },
+        options_);
   }
   void RunToTheEnd() {
     EXPECT_TRUE(scheduler_.RunUntil([&] { return !news_.empty() && news_.back() != Kind::kAccepted; }, 10min));
@@ -186,8 +188,9 @@ TEST_F(CopySourceTest, ALargeWindowComesInPieces) {
 
 TEST_F(CopySourceTest, WhatIsLostIsSentAgain) {
   PutMany(10);
-  peer_->faults = {Code::kUnknownOutcome, Code::kOk, Code::kUnavailable, Code::kOk,  // two pieces of the window
-                   Code::kDeadlineExceeded, Code::kComeAgain, Code::kOk, Code::kOverloaded};
+  peer_->faults = {
+      Code::kUnknownOutcome,   Code::kOk,        Code::kUnavailable, Code::kOk,  // two pieces of the window
+      Code::kDeadlineExceeded, Code::kComeAgain, Code::kOk,          Code::kOverloaded};
   Begin(6);
   RunToTheEnd();
   EXPECT_EQ(news_, (std::vector{Kind::kAccepted, Kind::kArrived}));

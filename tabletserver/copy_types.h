@@ -18,7 +18,7 @@ namespace ebla::tabletserver {
 struct CopyOptions {
   size_t chunk_bytes = 1 << 20;
   size_t chunk_records = 1000;
-  size_t window_bytes = 4 << 20;  // of window rows in one request
+  size_t window_bytes = 4 << 20;                       // of window rows in one request
   Duration begin_patience = std::chrono::seconds(10);  // the peer discards what it has meanwhile
   Duration patience = std::chrono::seconds(5);
   Duration retry_delay = std::chrono::milliseconds(100);  // doubled each time
@@ -33,9 +33,9 @@ struct CopyBase {
 
 struct CopyBegin {
   TabletId tablet;
-  ReceiveCopy order;        // the shard fills token and now
+  ReceiveCopy order;  // the shard fills token and now
   CopyBase base;
-  size_t rows_before = 0;   // of the window, in earlier requests of this copy
+  size_t rows_before = 0;  // of the window, in earlier requests of this copy
   bool rows_follow = false;
   TabletSchema schema;
 };

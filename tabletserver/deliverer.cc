@@ -56,7 +56,8 @@ void Deliverer::Begin() {
 }
 
 void Deliverer::NextPage() {
-  Result<std::vector<UndoneEntry>> page = store_.ListUndone({}, pass_.place, options_.entries_at_once, options_.bytes_at_once);
+  Result<std::vector<UndoneEntry>> page =
+      store_.ListUndone({}, pass_.place, options_.entries_at_once, options_.bytes_at_once);
   if (!page) {
     LOG_EVERY_N(ERROR, 100) << "cannot read what is to be delivered: " << page.error();
     return End();
@@ -146,12 +147,14 @@ void Deliverer::End() {
   figures_.conflicts = pass_.conflicts;
   const int64_t age_ms = pass_.oldest ? ports_.executor.TimeOfDayMs() - static_cast<int64_t>(pass_.oldest.value) : 0;
   figures_.oldest_age_ms = std::max<int64_t>(age_ms, 0);
-  backoff_ = pass_.progress || backoff_ == Duration(0) ? options_.backoff_first : std::min(2 * backoff_, options_.backoff_max);
+  backoff_ =
+      pass_.progress || backoff_ == Duration(0) ? options_.backoff_first : std::min(2 * backoff_, options_.backoff_max);
   next_ = ports_.executor.Now() + (pass_.waiting > 0 ? backoff_ : options_.conflicts);
   if (pass_.waiting == 0) backoff_ = Duration(0);
-  if (woken_) return ports_.executor.Post([this] {
-    if (!under_way_) Begin();
-  });
+  if (woken_)
+    return ports_.executor.Post([this] {
+      if (!under_way_) Begin();
+    });
   // Sooner than the next look.
   if (pass_.waiting > 0 && backoff_ < options_.look) {
     ports_.executor.After(backoff_, [this] {
@@ -160,8 +163,9 @@ void Deliverer::End() {
   }
 }
 
-// Whoever says that there is no such table may know an older catalog, as a master does that has just been deposed or whose
-// coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is kept with it.
+// Whoever says that there is no such table may know an older catalog, as a master does that has just been deposed or
+// whose coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is kept
+// with it.
 bool Deliverer::TableGoneHere(TableId table) const {
   const std::vector<TableId> here = store_.Tables();
   return !std::binary_search(here.begin(), here.end(), table);
@@ -179,7 +183,8 @@ std::shared_ptr<TabletHandle> Deliverer::HistoryOf(const UndoneEntry& kept) cons
   for (const auto& handle : snapshot->All()) {
     if (handle->tablet == kept.tablet) return handle;
   }
-  const auto* of_key = kept.entry.effects.empty() ? nullptr : snapshot->Find(kept.table, kept.entry.effects.front().key);
+  const auto* of_key =
+      kept.entry.effects.empty() ? nullptr : snapshot->Find(kept.table, kept.entry.effects.front().key);
   return of_key == nullptr ? nullptr : *of_key;
 }
 
@@ -196,7 +201,8 @@ bool Deliverer::InHistory(const UndoneEntry& kept) const {
     }
     return false;
   };
-  const bool older = view->former != nullptr && (view->epoch_starts.empty() || version.epoch < view->epoch_starts.front().epoch);
+  const bool older =
+      view->former != nullptr && (view->epoch_starts.empty() || version.epoch < view->epoch_starts.front().epoch);
   if (!older) return within(view->epoch_starts);
   return std::ranges::any_of(*view->former, [&](const FormerRange& former) {
     return former.range.Contains(kept.entry.effects.front().key) && within(former.epoch_starts);
@@ -246,12 +252,14 @@ void Deliverer::MarkRepeated(std::shared_ptr<std::vector<Kept>> listed,
       names.push_back({entry.client, entry.sequence, entry.version});
     }
     Shard& shard = *ports_.shards[ShardOfFamily(tablet, ports_.shards.size())];
-    shard.FindRepeated(tablet, std::move(names), [this, gather, indices, step = weak.lock()](std::vector<bool> repeated) {
-      ports_.executor.Post([gather, indices, step, repeated = std::move(repeated)] {
-        for (size_t i = 0; i < indices.size(); ++i) (*gather->listed)[indices[i]].repeated = repeated[i];
-        (*step)();
-      });
-    });
+    shard.FindRepeated(tablet, std::move(names),
+                       [this, gather, indices, step = weak.lock()](std::vector<bool> repeated) {
+                         ports_.executor.Post([gather, indices, step, repeated = std::move(repeated)] {
+                           for (size_t i = 0; i < indices.size(); ++i)
+                             (*gather->listed)[indices[i]].repeated = repeated[i];
+                           (*step)();
+                         });
+                       });
   };
   (*step)();
 }

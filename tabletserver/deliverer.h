@@ -1,20 +1,20 @@
 // tabletserver/deliverer.h
-// Settles what the store keeps of acknowledged writes that are in no table here (PROTOCOL 22): writes of level ANY, and of
-// PRIMARY those that a failover undid.
+// Settles what the store keeps of acknowledged writes that are in no table here (PROTOCOL 22): writes of level ANY, and
+// of PRIMARY those that a failover undid.
 //
 //   kept                                   becomes
-//   puts and deletes with a stamp          delivered, effect by effect, to whoever leads its key, pass after pass, until
-//   (last_write_wins)                      each is committed there or has lost; then forgotten. What is too old to be
-//                                          taken stays as a conflict record
-//   others, and those without a stamp      a conflict record, forgotten by itself only when the history applied here has
-//                                          its version after all
-//   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there is no
-//                                          such table counts only where its data is gone already
+//   puts and deletes with a stamp          delivered, effect by effect, to whoever leads its key, pass after pass,
+//   until (last_write_wins)                      each is committed there or has lost; then forgotten. What is too old
+//                                          to be taken stays as a conflict record
+//   others, and those without a stamp      a conflict record, forgotten by itself only when the history applied here
+//                                          has its version after all
+//   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there
+//                                          is no such table counts only where its data is gone already
 //
 // Passes:     in order of what is kept, a page at a time; each effect at most once in a pass. After a pass that left
 //             something to deliver comes another, ever later while none gets anywhere; new work comes at once.
-// Place:      shards keep what they undo, any_writes.h what clients write; tabletserver_host.h owns this. A crash at any
-//             moment delivers again at most, which changes nothing: equal stamps are one write.
+// Place:      shards keep what they undo, any_writes.h what clients write; tabletserver_host.h owns this. A crash at
+//             any moment delivers again at most, which changes nothing: equal stamps are one write.
 // Bounds:     entries and effects under way; what is kept is bounded by who keeps it.
 // Threads:    Wake, List and Forget from any thread, figures() too; the rest on its executor. Destroyed when that runs
 //             nothing any more.
@@ -31,8 +31,8 @@
 
 namespace ebla::tabletserver {
 
-// What is to be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came to
-// is nothing that may replace what another history has: it stays as a conflict record.
+// What is to be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came
+// to is nothing that may replace what another history has: it stays as a conflict record.
 bool Deliverable(const LogEntry& entry);
 
 class Deliverer {
@@ -49,11 +49,12 @@ class Deliverer {
   };
   // Threads: any.
   struct Figures {
-    std::atomic<int64_t> delivered{0};        // entries, since the start
-    std::atomic<int64_t> dropped{0};          // entries whose table is gone
-    std::atomic<int64_t> waiting{0};          // entries to be delivered, and conflict records, as the last pass left them
+    std::atomic<int64_t> delivered{0};  // entries, since the start
+    std::atomic<int64_t> dropped{0};    // entries whose table is gone
+    // entries to be delivered, and conflict records, as the last pass left them
+    std::atomic<int64_t> waiting{0};
     std::atomic<int64_t> conflicts{0};
-    std::atomic<int64_t> oldest_age_ms{0};    // of what waits
+    std::atomic<int64_t> oldest_age_ms{0};  // of what waits
   };
   struct Kept {
     UndoneEntry entry;
@@ -106,7 +107,8 @@ class Deliverer {
   bool InHistory(const UndoneEntry& kept) const;
   bool TableGoneHere(TableId table) const;
   bool ForgetNow(const UndoneEntry& kept);
-  void MarkRepeated(std::shared_ptr<std::vector<Kept>> listed, std::move_only_function<void(Result<std::vector<Kept>>)> done);
+  void MarkRepeated(std::shared_ptr<std::vector<Kept>> listed,
+                    std::move_only_function<void(Result<std::vector<Kept>>)> done);
 
   const Options options_;
   TabletStore& store_;

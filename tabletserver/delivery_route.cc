@@ -41,7 +41,8 @@ WriteRequest DeliveryRoute::RequestOf(const Effect& effect) {
 idl::WriteRequest DeliveryRoute::RequestTo(TableId table, const Effect& effect, Duration deadline) {
   idl::WriteRequest request;
   request.header.tableId = static_cast<int64_t>(table.value);
-  request.header.deadlineMs = static_cast<int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count());
+  request.header.deadlineMs =
+      static_cast<int32_t>(std::chrono::duration_cast<std::chrono::milliseconds>(deadline).count());
   request.level = idl::WriteLevel::MAJORITY;
   idl::Write& write = request.writes.emplace_back();
   write.kind = effect.is_delete ? idl::WriteKind::DELETE : idl::WriteKind::PUT;
@@ -54,7 +55,8 @@ idl::WriteRequest DeliveryRoute::RequestTo(TableId table, const Effect& effect, 
 }
 
 void DeliveryRoute::Send(TableId table, const Effect& effect, Done done) {
-  ports_.executor.Post([this, parcel = Parcel{table, &effect, std::move(done), false, {}}]() mutable { Try(std::move(parcel)); });
+  ports_.executor.Post(
+      [this, parcel = Parcel{table, &effect, std::move(done), false, {}}]() mutable { Try(std::move(parcel)); });
 }
 
 bool DeliveryRoute::Distrusted(const std::string& target) {
@@ -99,14 +101,16 @@ void DeliveryRoute::SendHere(const std::shared_ptr<TabletHandle>& handle, Parcel
   call.bytes = parcel.effect->key.size() + parcel.effect->value.size();
   auto held = std::make_shared<Parcel>(std::move(parcel));
   call.done = [this, held](WriteReply reply) {
-    ports_.executor.Post([this, held, status = std::move(reply.status)]() mutable { OnAnswer(std::move(*held), std::move(status)); });
+    ports_.executor.Post(
+        [this, held, status = std::move(reply.status)]() mutable { OnAnswer(std::move(*held), std::move(status)); });
   };
   if (Status status = ports_.shards[handle->shard]->Admit(call); !status.ok()) held->done(std::move(status));
 }
 
 void DeliveryRoute::SendTo(const rpc::Endpoint& endpoint, Parcel parcel) {
   auto& stub = servers_[endpoint];
-  if (stub == nullptr) stub = rpc::MakeTabletStub(ports_.connector.Connect(endpoint, ports_.executor), options_.attempt);
+  if (stub == nullptr)
+    stub = rpc::MakeTabletStub(ports_.connector.Connect(endpoint, ports_.executor), options_.attempt);
   const idl::WriteRequest request = RequestTo(parcel.table, *parcel.effect, options_.attempt);
   auto held = std::make_shared<Parcel>(std::move(parcel));
   stub->write(

@@ -1,7 +1,7 @@
 // tabletserver/delivery_route.h
-// Brings one accepted write to whoever leads its key, once: to the shard when that is this server, else over the network
-// to the primary that the local replica names; where there is no replica here, or that primary does not answer, to the
-// one that the master names, whose answers are remembered until they prove wrong.
+// Brings one accepted write to whoever leads its key, once: to the shard when that is this server, else over the
+// network to the primary that the local replica names; where there is no replica here, or that primary does not answer,
+// to the one that the master names, whose answers are remembered until they prove wrong.
 // Place:      deliverer.h sends through it and decides what to do again.
 // Bounds:     as many sends under way as its owner begins; one question to the master at a time.
 // Threads:    everything on its executor. Destroyed when that runs nothing any more.
@@ -37,7 +37,8 @@ class DeliveryRoute {
     Duration attempt = std::chrono::seconds(2);   // of each call
     Duration distrust = std::chrono::seconds(1);  // of a primary that did not answer, or said that it is none
   };
-  // OK: committed, or lost against a later write that is. CONDITION_FAILED: too old to be taken. NO_SUCH_TABLE: dropped.
+  // OK: committed, or lost against a later write that is. CONDITION_FAILED: too old to be taken. NO_SUCH_TABLE:
+  //     dropped.
   // INVALID_ARGUMENT: never. Anything else: perhaps another time.
   using Done = std::move_only_function<void(Status)>;
 
@@ -75,10 +76,10 @@ class DeliveryRoute {
   const Ports ports_;
   std::map<rpc::Endpoint, std::shared_ptr<idl::TabletServiceCobSvIf>> servers_;
   std::map<rpc::Endpoint, std::shared_ptr<idl::MasterServiceCobSvIf>> masters_;
-  std::map<std::string, MonotonicTime> distrusted_;  // until when
+  std::map<std::string, MonotonicTime> distrusted_;          // until when
   std::map<std::pair<TableId, std::string>, Place> places_;  // by range start
-  std::deque<Parcel> asking_;                        // the first one's key is being asked for
-  std::optional<rpc::Endpoint> leader_;              // as a standby said
+  std::deque<Parcel> asking_;                                // the first one's key is being asked for
+  std::optional<rpc::Endpoint> leader_;                      // as a standby said
 };
 
 }  // namespace ebla::tabletserver

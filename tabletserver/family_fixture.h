@@ -1,6 +1,6 @@
 // tabletserver/family_fixture.h
-// For tests of splits and merges: three servers, and what they say of a tablet, of the child that is split off it and of
-// what two of them become.
+// For tests of splits and merges: three servers, and what they say of a tablet, of the child that is split off it and
+// of what two of them become.
 // Threads: everything on one.
 #pragma once
 
@@ -19,18 +19,20 @@ class FamilyFixture : public GroupFixture {
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
   }
   bool Serves(const std::string& server, int64_t tablet = kTablet) {
-    return Until([&] {
-      const auto view = View(server, tablet);
-      return view != nullptr && view->barrier_applied;
-    }, 10s);
+    return Until(
+        [&] {
+          const auto view = View(server, tablet);
+          return view != nullptr && view->barrier_applied;
+        },
+        10s);
   }
   void Checkpoint(const std::string& server) {
     bool done = false;
     at(server).store->Checkpoint(*at(server).executor, [&](const auto& result) { done = result.has_value(); });
     ASSERT_TRUE(Until([&] { return done; }, 5s));
   }
-  // The tablets of the table as 100["", "m") words; * where the server leads it, ! where it is incomplete, ? where nothing is
-  // published of it.
+  // The tablets of the table as 100["", "m") words; * where the server leads it, ! where it is incomplete, ? where
+  // nothing is published of it.
   std::string Ranges(const std::string& server) {
     std::string text;
     const auto snapshot = at(server).server->directory().snapshot();
@@ -38,12 +40,17 @@ class FamilyFixture : public GroupFixture {
     for (size_t i = 0; ranges != nullptr && i < ranges->size(); ++i) {
       const auto view = (*ranges)[i].handle->view();
       text += std::to_string((*ranges)[i].handle->tablet.value) + (*ranges)[i].range.ToString() +
-              (view == nullptr ? "?" : view->role == RoleKind::kPrimary ? "*" : view->incomplete ? "!" : "") + " ";
+              (view == nullptr                    ? "?"
+               : view->role == RoleKind::kPrimary ? "*"
+               : view->incomplete                 ? "!"
+                                                  : "") +
+              " ";
     }
     return text;
   }
   // Of the record, or the code that is answered instead.
-  std::string Value(const std::string& server, const std::string& key, idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
+  std::string Value(const std::string& server, const std::string& key,
+                    idl::ReadLevel::type level = idl::ReadLevel::STRONG) {
     const idl::GetReply reply = Get(server, key, level);
     return reply.header.code == idl::Code::OK ? reply.record.value : "code " + std::to_string(reply.header.code);
   }

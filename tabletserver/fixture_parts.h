@@ -1,5 +1,6 @@
 // tabletserver/fixture_parts.h
-// What host_fixture.h and group_fixture.h have in common: the catalog that servers find, and the shape of a master's orders.
+// What host_fixture.h and group_fixture.h have in common: the catalog that servers find, and the shape of a master's
+// orders.
 // Threads: pure functions.
 #pragma once
 
@@ -12,8 +13,8 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/channel.h"
-#include "idl/master_types.h"
 #include "idl/ControlService.h"
+#include "idl/master_types.h"
 
 namespace ebla::tabletserver {
 

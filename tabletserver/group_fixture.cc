@@ -25,7 +25,8 @@ class GroupFixture::Channel : public rpc::Channel {
     auto pending = std::make_shared<Done>(std::move(done));
     const auto finish = [pending, life = life_, executor = &executor_](Result<std::string> reply) {
       if (*pending == nullptr || life.expired()) return;
-      executor->Post([done = std::exchange(*pending, nullptr), reply = std::move(reply)]() mutable { done(std::move(reply)); });
+      executor->Post(
+          [done = std::exchange(*pending, nullptr), reply = std::move(reply)]() mutable { done(std::move(reply)); });
     };
     group_.world_.After(timeout, [finish] { finish(Error(Code::kDeadlineExceeded, "nobody answered in time")); });
     group_.world_.After(kDelay, [&group = group_, from = from_, to = to_, message = std::move(call.message), finish] {
@@ -41,7 +42,6 @@ class GroupFixture::Channel : public rpc::Channel {
   }
 
  private:
-
   GroupFixture& group_;
   const std::string from_;
   const rpc::Endpoint to_;
@@ -155,10 +155,17 @@ void GroupFixture::Start(const std::string& name) {
   options.identity = {
       .uuid = "u-" + name, .name = name, .cluster_id = kCluster, .incarnation = Incarnation{++member.incarnation}};
   options.copy_bytes_per_second = [this] { return copy_bytes_per_second_; };
-  member.server = std::make_unique<TabletServer>(
-      TabletServerPorts{{member.executor.get()}, std::vector<Executor*>(shards_, member.executor.get()), std::move(readers), *member.executor, *member.executor,
-                        *member.store, *member.coordinator, *member.connector, {}},
-      std::move(options));
+  member.server =
+      std::make_unique<TabletServer>(TabletServerPorts{{member.executor.get()},
+                                                       std::vector<Executor*>(shards_, member.executor.get()),
+                                                       std::move(readers),
+                                                       *member.executor,
+                                                       *member.executor,
+                                                       *member.store,
+                                                       *member.coordinator,
+                                                       *member.connector,
+                                                       {}},
+                                     std::move(options));
   ASSERT_TRUE(member.server->Recover().ok());
   member.dispatcher = std::make_unique<rpc::Dispatcher>();
   member.dispatcher->Register(member.server->tablet_service());
@@ -220,8 +227,8 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
     idl::ConfigureRequest request;
     request.header = ControlTo(member);
     request.tablets = {configure};
-    const auto reply =
-        Await<idl::ConfigureReply>([&](auto cob) { member.server->control_service()->configure(std::move(cob), request); });
+    const auto reply = Await<idl::ConfigureReply>(
+        [&](auto cob) { member.server->control_service()->configure(std::move(cob), request); });
     EXPECT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
     if (name == roles.primary && reply.results.size() == 1) obeyed = reply.results[0].status.code == idl::Code::OK;
   }
@@ -232,7 +239,8 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
 idl::FenceResult GroupFixture::FenceOne(const std::string& name, int64_t epoch, int64_t tablet) {
   Member& member = at(name);
   const auto request = OrderOf<idl::FenceRequest>(ControlTo(member), tablet, epoch);
-  return Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); }).results.at(0);
+  return Await<idl::FenceReply>([&](auto cob) { member.server->control_service()->fence(std::move(cob), request); })
+      .results.at(0);
 }
 
 bool GroupFixture::Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet) {
@@ -258,11 +266,13 @@ std::string GroupFixture::Elect(int64_t epoch, const std::vector<std::string>& n
   return elected;
 }
 
-idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, int64_t tablet, std::vector<int64_t> splits) {
+idl::Code::type GroupFixture::TryDrop(const std::string& name, int64_t epoch, int64_t tablet,
+                                      std::vector<int64_t> splits) {
   Member& member = at(name);
   auto request = OrderOf<idl::DropRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].splits = std::move(splits);
-  const auto reply = Await<idl::DropReply>([&](auto cob) { member.server->control_service()->drop(std::move(cob), request); });
+  const auto reply =
+      Await<idl::DropReply>([&](auto cob) { member.server->control_service()->drop(std::move(cob), request); });
   return reply.results.at(0).status.code;
 }
 
@@ -272,11 +282,12 @@ void GroupFixture::AskSplit(const std::string& name, int64_t epoch, const std::s
   auto request = OrderOf<idl::SplitRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].key = key;
   request.tablets[0].childId = child;
-  member.server->control_service()->split([done = std::move(done)](const idl::SplitReply& reply) { done(reply.results.at(0)); },
-                                          request);
+  member.server->control_service()->split(
+      [done = std::move(done)](const idl::SplitReply& reply) { done(reply.results.at(0)); }, request);
 }
 
-idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child, int64_t tablet) {
+idl::SplitResult GroupFixture::Split(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
+                                     int64_t tablet) {
   return Await<idl::SplitResult>([&](auto done) { AskSplit(name, epoch, key, child, std::move(done), tablet); });
 }
 
@@ -285,7 +296,8 @@ void GroupFixture::AskToFreeze(const std::string& name, int64_t epoch, int64_t t
   Member& member = at(name);
   auto request = OrderOf<idl::FreezeRequest>(ControlTo(member), tablet, epoch);
   request.tablets[0].intoId = into;
-  member.server->control_service()->freeze([done](const idl::FreezeReply& reply) { done(reply.results.at(0)); }, request);
+  member.server->control_service()->freeze([done](const idl::FreezeReply& reply) { done(reply.results.at(0)); },
+                                           request);
 }
 
 idl::FreezeResult GroupFixture::Freeze(const std::string& name, int64_t epoch, int64_t tablet, int64_t into) {
@@ -294,8 +306,8 @@ idl::FreezeResult GroupFixture::Freeze(const std::string& name, int64_t epoch, i
 
 // ---- clients --------------------------------------------------------------------------------------------------------
 
-idl::WriteRequest GroupFixture::WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
-                                        idl::WriteLevel::type level) {
+idl::WriteRequest GroupFixture::WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence,
+                                        std::vector<idl::Write> writes, idl::WriteLevel::type level) {
   idl::WriteRequest request;
   request.header.tableId = kTable;
   request.header.__set_tabletTimeMs(tablet_time_ms);
@@ -353,11 +365,13 @@ idl::GetRequest GroupFixture::GetOf(const std::string& key, idl::ReadLevel::type
 }
 
 idl::GetReply GroupFixture::Get(const std::string& server, const std::string& key, idl::ReadLevel::type level) {
-  return Await<idl::GetReply>([&](auto cob) { at(server).server->tablet_service()->get(std::move(cob), GetOf(key, level)); });
+  return Await<idl::GetReply>(
+      [&](auto cob) { at(server).server->tablet_service()->get(std::move(cob), GetOf(key, level)); });
 }
 
 idl::CopyReply GroupFixture::SendCopy(const std::string& server, const idl::CopyRequest& request) {
-  return Await<idl::CopyReply>([&](auto cob) { at(server).server->replication_service()->copy(std::move(cob), request); });
+  return Await<idl::CopyReply>(
+      [&](auto cob) { at(server).server->replication_service()->copy(std::move(cob), request); });
 }
 
 // ---- what is there --------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 // tabletserver/group_fixture.h
 // For tests: several tablet servers in virtual time (memory stores, one simulated coordinator, a master that only
-// says where they are), which talk to each other over a network with delays and cuts. The test gives the master's orders.
+// says where they are), which talk to each other over a network with delays and cuts. The test gives the master's
+// orders.
 // Threads: everything on one.
 #pragma once
 
@@ -71,11 +72,13 @@ class GroupFixture : public ::testing::Test {
   void Catalogue(const std::string& primary) { catalogued_ = primary; }
   // OK from all of them.
   bool Fence(int64_t epoch, const std::vector<std::string>& names, int64_t tablet = kTablet);
-  // Fences them, and names whose complete log is the longest, as a master does; empty: nobody's. Who does not know the tablet
-  // counts as having its log up to `unknown`, if that is given.
-  std::string Elect(int64_t epoch, const std::vector<std::string>& names, int64_t tablet, std::optional<Version> unknown = {});
+  // Fences them, and names whose complete log is the longest, as a master does; empty: nobody's. Who does not know the
+  // tablet counts as having its log up to `unknown`, if that is given.
+  std::string Elect(int64_t epoch, const std::vector<std::string>& names, int64_t tablet,
+                    std::optional<Version> unknown = {});
   // `splits`: of the tablet, that the catalog has.
-  idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet, std::vector<int64_t> splits = {});
+  idl::Code::type TryDrop(const std::string& name, int64_t epoch, int64_t tablet = kTablet,
+                          std::vector<int64_t> splits = {});
   void Drop(const std::string& name, int64_t epoch) { ASSERT_EQ(TryDrop(name, epoch), idl::Code::OK); }
   // Does not wait: `done` is told when it is answered.
   void AskSplit(const std::string& name, int64_t epoch, const std::string& key, int64_t child,
@@ -96,7 +99,8 @@ class GroupFixture : public ::testing::Test {
   idl::WriteReply Write(const std::string& server, std::vector<idl::Write> writes) {
     return WriteAs(server, 77, ++sequence_, std::move(writes));
   }
-  static idl::WriteRequest WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
+  static idl::WriteRequest WriteOf(int64_t tablet_time_ms, int64_t client, int64_t sequence,
+                                   std::vector<idl::Write> writes,
                                    idl::WriteLevel::type level = idl::WriteLevel::DEFAULT);
   static idl::Write PutOf(std::string key, std::string value, int64_t ttl_ms = 0);
   static idl::Write DeleteOf(std::string key);
@@ -133,7 +137,7 @@ class GroupFixture : public ::testing::Test {
   idl::TableOptions table_options_;  // of the tablet's table, from the first Configure on
   size_t shards_ = 1;                // of each server
   bool readers_ = false;             // servers started from now on have a thread for reads of much
-  bool addresses_told_ = true;  // by the master, with each heartbeat's answer
+  bool addresses_told_ = true;       // by the master, with each heartbeat's answer
   bool table_dropped_ = false;       // the master's answer
   int64_t copy_bytes_per_second_ = CopyThrottle::kDefaultBytesPerSecond;
   std::function<void()> before_truncation_ = [] {};  // of a piece of a log, on any of the servers

@@ -6,7 +6,8 @@
 
 namespace ebla::tabletserver {
 
-void ListeningMaster::heartbeat(std::function<void(const idl::HeartbeatReply&)> cob, const idl::HeartbeatRequest& request) {
+void ListeningMaster::heartbeat(std::function<void(const idl::HeartbeatReply&)> cob,
+                                const idl::HeartbeatRequest& request) {
   last = request;
   ++heartbeats;
   idl::HeartbeatReply reply;
@@ -59,9 +60,11 @@ void HostFixture::StartServer() {
   executor_ = std::make_unique<testing::SimExecutor>(scheduler_);
   store_ = std::make_unique<MemoryStore>(disk_, *executor_);
   coordinator_ = coordination_.NewClient(*executor_);
-  options_.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = kCluster, .incarnation = Incarnation{++incarnation_}};
+  options_.identity = {
+      .uuid = "u-1", .name = "ts-1", .cluster_id = kCluster, .incarnation = Incarnation{++incarnation_}};
   server_ = std::make_unique<TabletServer>(
-      TabletServerPorts{{executor_.get()}, {executor_.get()}, {}, *executor_, *executor_, *store_, *coordinator_, connector_},
+      TabletServerPorts{
+          {executor_.get()}, {executor_.get()}, {}, *executor_, *executor_, *store_, *coordinator_, connector_},
       options_);
   ASSERT_TRUE(server_->Recover().ok());
   server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
@@ -167,12 +170,15 @@ idl::WriteReply HostFixture::WriteAs(int64_t client, int64_t sequence, std::vect
   request.firstIncomplete = sequence;
   request.writes = std::move(writes);
   request.header.__set_tabletTimeMs(learnt_ms_);
-  const auto reply = Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
+  const auto reply =
+      Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
   if (reply.header.__isset.tabletTimeMs) learnt_ms_ = reply.header.tabletTimeMs;
   return reply;
 }
 
-idl::WriteReply HostFixture::Write(std::vector<idl::Write> writes) { return WriteAs(77, ++sequence_, std::move(writes)); }
+idl::WriteReply HostFixture::Write(std::vector<idl::Write> writes) {
+  return WriteAs(77, ++sequence_, std::move(writes));
+}
 
 idl::Write HostFixture::PutOf(const std::string& key, const std::string& value) {
   idl::Write write;

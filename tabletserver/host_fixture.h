@@ -1,6 +1,6 @@
 // tabletserver/host_fixture.h
-// For tests: one tablet server in virtual time (memory store, simulated coordinator, a master that only listens), driven
-// through its generated service interfaces as a client and a master would.
+// For tests: one tablet server in virtual time (memory store, simulated coordinator, a master that only listens),
+// driven through its generated service interfaces as a client and a master would.
 // Threads: everything on one.
 #pragma once
 

@@ -79,13 +79,13 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
   std::istringstream in(text);
   std::string line;
   std::getline(in, line);
-  if (!line.starts_with(kHeading)) return Damaged(path, "its first line is \"" + EscapeBytes(line.substr(0, 60)) + "\"");
+  if (!line.starts_with(kHeading))
+    return Damaged(path, "its first line is \"" + EscapeBytes(line.substr(0, 60)) + "\"");
   int format = 0;
   std::from_chars(line.data() + kHeading.size(), line.data() + line.size(), format);
   if (format > kDataFormatVersion) {
-    return Error(Code::kInvalidArgument, path + " has format " + std::to_string(format) +
-                                             ", newer than this build's " + std::to_string(kDataFormatVersion) +
-                                             "; start a newer ebla-tabletserver");
+    return Error(Code::kInvalidArgument, path + " has format " + std::to_string(format) + ", newer than this build's " +
+                                             std::to_string(kDataFormatVersion) + "; start a newer ebla-tabletserver");
   }
   if (format < 1) return Damaged(path, "no format number");
   Identity identity;
@@ -110,7 +110,8 @@ Result<Identity> ParseIdentity(const std::string& path, const std::string& text)
       return Damaged(path, "unknown field \"" + EscapeBytes(key) + "\"");
     }
   }
-  if (identity.uuid.empty() || identity.name.empty() || !identity.incarnation) return Damaged(path, "a field is missing");
+  if (identity.uuid.empty() || identity.name.empty() || !identity.incarnation)
+    return Damaged(path, "a field is missing");
   return identity;
 }
 
@@ -123,7 +124,7 @@ std::string BootId() {
 // Another machine, boot or copy of the directory has another one: the file stays open for as long as the lock is held,
 // so its inode is given to no other.
 std::string LockMark(int fd) {
-  struct stat file {};
+  struct stat file{};
   const std::string boot = BootId();
   if (boot.empty() || ::fstat(fd, &file) != 0) return {};
   return boot + "/" + std::to_string(file.st_dev) + "/" + std::to_string(file.st_ino);
@@ -204,8 +205,9 @@ Status DataDirectory::JoinCluster(const std::string& cluster_id) {
   const std::lock_guard lock(mutex_);
   if (identity_.cluster_id == cluster_id) return Status::Ok();
   if (!identity_.cluster_id.empty()) {
-    return Error(Code::kInvalidArgument, path_ + " belongs to cluster " + identity_.cluster_id + ", not to " + cluster_id +
-                                             ": point --zookeeper at its own cluster, or start with an empty --data_dir");
+    return Error(Code::kInvalidArgument,
+                 path_ + " belongs to cluster " + identity_.cluster_id + ", not to " + cluster_id +
+                     ": point --zookeeper at its own cluster, or start with an empty --data_dir");
   }
   Identity joined = identity_;
   joined.cluster_id = cluster_id;
@@ -215,7 +217,8 @@ Status DataDirectory::JoinCluster(const std::string& cluster_id) {
 Status DataDirectory::Save(Identity identity) {
   std::ostringstream text;
   text << kHeading << kDataFormatVersion << "\nuuid " << identity.uuid << "\nname " << identity.name << "\ncluster "
-       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\nboot " << identity.running_boot << "\n";
+       << identity.cluster_id << "\nstarts " << identity.incarnation << "\nmark " << identity.life_mark << "\nboot "
+       << identity.running_boot << "\n";
   EBLA_TRY(WriteDurably(path_, "IDENTITY", text.str()));
   identity_ = std::move(identity);
   return Status::Ok();

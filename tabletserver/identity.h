@@ -28,14 +28,14 @@ inline constexpr int kDataFormatVersion = 2;
 struct Identity {
   std::string uuid;
   ServerName name;
-  std::string cluster_id;  // empty: joined none yet
+  std::string cluster_id;   // empty: joined none yet
   Incarnation incarnation;  // the start counter
   uint64_t life_mark = 0;
   // The machine's boot in which it runs, or ran when it was not stopped cleanly; empty: it was.
   std::string running_boot;
   // The machine went down under the process before this one: what was not on the disk is lost (PROTOCOL 5). Not stored.
   bool machine_crashed = false;
-  std::string lock_mark;    // of the lock that this process holds (common/coordination/registration.h); not stored
+  std::string lock_mark;  // of the lock that this process holds (common/coordination/registration.h); not stored
 };
 
 class DataDirectory {

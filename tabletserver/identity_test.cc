@@ -93,7 +93,9 @@ TEST_F(IdentityTest, AMachineThatWentDownUnderTheProcessIsNoticed) {
 
 TEST_F(IdentityTest, ADirectoryOfFormat1HasNoMarkYet) {
   std::string boot;
-  { boot = (*DataDirectory::Open(path_, "ts-1"))->identity().running_boot; }
+  {
+    boot = (*DataDirectory::Open(path_, "ts-1"))->identity().running_boot;
+  }
   Replace("format 2", "format 1");
   Replace("boot " + boot + "\n", "");
   Replace("mark 0\n", "");
@@ -101,7 +103,9 @@ TEST_F(IdentityTest, ADirectoryOfFormat1HasNoMarkYet) {
 }
 
 TEST_F(IdentityTest, RefusesAnotherCluster) {
-  { ASSERT_TRUE((*DataDirectory::Open(path_, "ts-1"))->JoinCluster("c-1").ok()); }
+  {
+    ASSERT_TRUE((*DataDirectory::Open(path_, "ts-1"))->JoinCluster("c-1").ok());
+  }
   auto opened = DataDirectory::Open(path_, "ts-1");
   ASSERT_TRUE(opened.has_value());
   EXPECT_TRUE((*opened)->JoinCluster("c-1").ok());

@@ -11,7 +11,8 @@ constexpr size_t kSampleBytes = 64 << 10;
 
 // About the bytes of `entries` entries from `from` on; 0: the log does not hold them.
 Result<uint64_t> Estimate(TabletStore& store, TabletId tablet, Lsn from, uint64_t entries) {
-  EBLA_ASSIGN(const std::vector<LogEntry> sample, store.ReadLog(tablet, from, Lsn{from.value + entries - 1}, kSampleBytes));
+  EBLA_ASSIGN(const std::vector<LogEntry> sample,
+              store.ReadLog(tablet, from, Lsn{from.value + entries - 1}, kSampleBytes));
   if (sample.empty()) return 0;
   uint64_t bytes = 0;
   for (const LogEntry& entry : sample) bytes += entry.ApproximateBytes();

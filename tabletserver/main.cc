@@ -52,7 +52,8 @@ int main(int argc, char** argv) {
   };
   auto process = ebla::tabletserver::ServerProcess::Start(*std::move(options));
   if (!process) return Fail(process.error());
-  LOG(INFO) << "serving at " << (*process)->endpoint().ToString() << ", http at " << (*process)->http_endpoint().ToString();
+  LOG(INFO) << "serving at " << (*process)->endpoint().ToString() << ", http at "
+            << (*process)->http_endpoint().ToString();
   ebla::process::WaitForTermination();
   LOG(INFO) << "stopping";
   (*process)->Stop(std::chrono::seconds(3));

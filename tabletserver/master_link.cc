@@ -15,8 +15,14 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
  public:
   Impl(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor, SeenTerm& term,
        Report report, Answer answer, Led led, Options options)
-      : coordinator_(coordinator), connector_(connector), executor_(executor), term_(term), report_(std::move(report)),
-        answer_(std::move(answer)), led_(std::move(led)), options_(options) {}
+      : coordinator_(coordinator),
+        connector_(connector),
+        executor_(executor),
+        term_(term),
+        report_(std::move(report)),
+        answer_(std::move(answer)),
+        led_(std::move(led)),
+        options_(options) {}
 
   void Start() {
     ReadTerm();
@@ -98,11 +104,9 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
     request.serversTerm = servers_term_;
     request.serversVersion = servers_version_;
     in_flight_ = true;
-    stub_->heartbeat(
-        [self = shared_from_this(), attempt = ++attempt_](const idl::HeartbeatReply& reply) {
-          self->OnReply(attempt, reply);
-        },
-        request);
+    stub_->heartbeat([self = shared_from_this(),
+                      attempt = ++attempt_](const idl::HeartbeatReply& reply) { self->OnReply(attempt, reply); },
+                     request);
   }
 
   void OnReply(uint64_t attempt, const idl::HeartbeatReply& reply) {
@@ -147,8 +151,8 @@ class MasterLink::Impl : public std::enable_shared_from_this<Impl> {
 
 MasterLink::MasterLink(coordination::Coordinator& coordinator, rpc::Connector& connector, Executor& executor,
                        SeenTerm& term, Report report, Answer answer, Led led, Options options)
-    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), std::move(answer), std::move(led),
-                                   options)) {
+    : impl_(std::make_shared<Impl>(coordinator, connector, executor, term, std::move(report), std::move(answer),
+                                   std::move(led), options)) {
   executor.Post([impl = impl_] { impl->Start(); });
 }
 

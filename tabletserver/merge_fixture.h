@@ -1,6 +1,6 @@
 // tabletserver/merge_fixture.h
-// For tests of merges: two tablets that meet at "m", of one family or of two, on servers of two shards each, and the orders
-// that unite them.
+// For tests of merges: two tablets that meet at "m", of one family or of two, on servers of two shards each, and the
+// orders that unite them.
 // Threads: everything on one.
 #pragma once
 
@@ -58,7 +58,8 @@ class MergeFixture : public FamilyFixture {
     ASSERT_TRUE(Serves("ts-1", kInto));
   }
   Version LastLogged(const std::string& server, int64_t tablet) {
-    const auto log = at(server).store->ReadLog(TabletId{static_cast<uint64_t>(tablet)}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+    const auto log =
+        at(server).store->ReadLog(TabletId{static_cast<uint64_t>(tablet)}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
     return log && !log->empty() ? log->back().version : Version{};
   }
 

@@ -40,12 +40,13 @@ class Families {
 void AddOperations(const OperationStats& stats, Families& families) {
   std::array<OperationStats::Counts, kOperationNames.size()> counts;
   for (size_t i = 0; i < counts.size(); ++i) counts[i] = stats.Read(static_cast<Operation>(i));
-  MetricFamily& refused =
-      families.Add("operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
+  MetricFamily& refused = families.Add(
+      "operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
   for (size_t i = 0; i < counts.size(); ++i) {
     Families::Put(refused, {{"operation", kOperationNames[i]}}, counts[i].refused);
   }
-  MetricFamily& seconds = families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
+  MetricFamily& seconds =
+      families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
   for (size_t i = 0; i < counts.size(); ++i) {
     ClientMetric& metric = seconds.metric.emplace_back();
     metric.label = {{"operation", kOperationNames[i]}};
@@ -73,7 +74,8 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
     if (view == nullptr) continue;
     ++present;
     if (view->role == RoleKind::kPrimary) ++leading;
-    const Labels labels = {{"table", std::to_string(handle->table.value)}, {"tablet", std::to_string(handle->tablet.value)}};
+    const Labels labels = {{"table", std::to_string(handle->table.value)},
+                           {"tablet", std::to_string(handle->tablet.value)}};
     const LoadTotals totals = handle->load.totals();
     Families::Put(reads, labels, totals.reads);
     Families::Put(writes, labels, totals.writes);

@@ -50,7 +50,7 @@ class PeerBook {
 
  private:
   mutable std::mutex mutex_;
-  std::map<ServerName, Peer> peers_;     // both guarded by mutex_
+  std::map<ServerName, Peer> peers_;  // both guarded by mutex_
   std::optional<rpc::Endpoint> master_;
 };
 

@@ -1,5 +1,5 @@
-// What bounds a request: the session tokens that its server believes, how long and how many reads wait, what a reply and
-// a queue may hold; in virtual time.
+// What bounds a request: the session tokens that its server believes, how long and how many reads wait, what a reply
+// and a queue may hold; in virtual time.
 #include <gtest/gtest.h>
 
 #include "tabletserver/host_fixture.h"

@@ -30,7 +30,8 @@ TEST_F(ReplicaReadsTest, DefaultTakesTheAgeFromTheTable) {
   Cut("ts-1", "ts-2");
   scheduler_.RunFor(4s);
   EXPECT_EQ(Get("ts-2", "k", ReadLevel::DEFAULT).header.code, Code::OK) << "younger than the table asks";
-  EXPECT_EQ(Get("ts-2", "k", ReadLevel::BOUNDED).header.code, Code::NOT_PRIMARY) << "older than the second that it asks for";
+  EXPECT_EQ(Get("ts-2", "k", ReadLevel::BOUNDED).header.code, Code::NOT_PRIMARY)
+      << "older than the second that it asks for";
   scheduler_.RunFor(2s);
   EXPECT_EQ(Get("ts-2", "k", ReadLevel::DEFAULT).header.code, Code::NOT_PRIMARY);
   EXPECT_EQ(Get("ts-1", "k", ReadLevel::DEFAULT).header.code, Code::OK) << "the primary has its lease from the others";
@@ -40,7 +41,9 @@ TEST_F(ReplicaReadsTest, DefaultTakesTheAgeFromTheTable) {
 
 TEST_F(ReplicaReadsTest, WhatReadsLackInTheCacheIsTheirTablets) {
   Lead();
-  const auto lacked = [this] { return at("ts-1").server->directory().snapshot()->All().front()->load.totals().cache_misses; };
+  const auto lacked = [this] {
+    return at("ts-1").server->directory().snapshot()->All().front()->load.totals().cache_misses;
+  };
   const auto read = [this] {
     for (int i = 0; i < 640; ++i) ASSERT_EQ(Get("ts-1", "k", ReadLevel::EVENTUAL).header.code, Code::OK);
   };

@@ -18,10 +18,12 @@ DEFINE_int32(max_connections, 10'000, "client connections; further ones are clos
 DEFINE_int32(max_in_flight, 1024, "requests in flight on one connection; then it is not read");
 DEFINE_int32(max_frame_mb, 16, "largest request");
 DEFINE_int32(cache_mb, 1024, "WiredTiger's cache");
-DEFINE_int32(interval_ms, 1000, "tables with interval durability are fsynced at least this often, or as often as one here asks");
-DEFINE_int32(disk_reserve_mb, 1024,
-             "free disk space below which writes are refused; as much again stands in a ballast file, so that a new server "
-             "takes writes with twice this free. 0: no reserve");
+DEFINE_int32(interval_ms, 1000,
+             "tables with interval durability are fsynced at least this often, or as often as one here asks");
+DEFINE_int32(
+    disk_reserve_mb, 1024,
+    "free disk space below which writes are refused; as much again stands in a ballast file, so that a new server "
+    "takes writes with twice this free. 0: no reserve");
 DEFINE_int32(overlay_mb_per_tablet, 64, "writes logged and not yet applied, per tablet; then OVERLOADED");
 DEFINE_int32(overlay_mb, 512, "the same for the whole server");
 DEFINE_int32(window_minutes, 10, "how long a write's result is remembered for retries");
@@ -29,12 +31,14 @@ DEFINE_int32(window_sequences, 1024, "results remembered per client");
 DEFINE_int32(window_mb, 16, "results remembered per tablet");
 DEFINE_int32(checkpoint_seconds, 60, "time between checkpoints");
 DEFINE_int32(checkpoint_log_mb, 1024, "log after which a checkpoint is taken early");
-DEFINE_int32(log_kept_mb, 1024, "log of one tablet kept for replicas that are behind; who falls further behind is copied afresh");
+DEFINE_int32(log_kept_mb, 1024,
+             "log of one tablet kept for replicas that are behind; who falls further behind is copied afresh");
 DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
 DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
 DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
 DEFINE_int32(deletes_kept_hours, 24,
-             "how long a delete in a last_write_wins table is remembered, and a write of level ANY or an undone one of PRIMARY may "
+             "how long a delete in a last_write_wins table is remembered, and a write of level ANY or an undone one of "
+             "PRIMARY may "
              "take to reach its primary; the same on every server");
 DEFINE_int32(any_pending_mb, 256, "writes of level ANY taken and not yet delivered; then OVERLOADED");
 DEFINE_int32(any_pending_entries, 1'000'000, "the same, as their number");

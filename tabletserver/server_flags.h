@@ -13,7 +13,8 @@ namespace ebla::tabletserver {
 
 // For process::InitProcess.
 const std::string* DataDirFlag();
-// Everything that flags say; who coordinates, and what is done when the cluster refuses the server, is left to the caller.
+// Everything that flags say; who coordinates, and what is done when the cluster refuses the server, is left to the
+// caller.
 Result<ServerProcessOptions> OptionsFromFlags();
 
 }  // namespace ebla::tabletserver

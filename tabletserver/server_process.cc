@@ -82,9 +82,9 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   options.server.build_version = process::BuildVersion();
   options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(
-      TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_), *background_,
-                        *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors), delivery_.get(),
-                        housekeeping_.get()},
+      TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
+                        *background_, *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors),
+                        delivery_.get(), housekeeping_.get()},
       std::move(options.server));
   EBLA_TRY(server_->Recover());
   dispatcher_.Register(server_->tablet_service());

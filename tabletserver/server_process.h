@@ -1,9 +1,9 @@
 // tabletserver/server_process.h
 // One tablet server of production in this process: data directory, WiredTiger, threads, sockets, HTTP, around the
 // TabletServer that decides.
-// Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what is
-//             not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one watches the disk's room
-//             meanwhile, one does the caretaking, one speaks with coordinator and masters, one serves HTTP.
+// Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what
+//             is not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one watches the disk's
+//             room meanwhile, one does the caretaking, one speaks with coordinator and masters, one serves HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
 //             threads end, the store closes.
@@ -28,15 +28,15 @@ namespace ebla::tabletserver {
 
 struct ServerProcessOptions {
   std::string data_dir;
-  ServerName name;            // empty: as the data directory says
-  rpc::ServerOptions rpc;     // listen among them
-  std::string advertise;      // host:port that others reach it by; empty: what it listens on
+  ServerName name;         // empty: as the data directory says
+  rpc::ServerOptions rpc;  // listen among them
+  std::string advertise;   // host:port that others reach it by; empty: what it listens on
   rpc::Endpoint http_listen{"127.0.0.1", 0};
   std::vector<std::string> settable_flags;
   size_t event_loops = 2;
   size_t shards = 1;
   size_t readers = 4;
-  WtStoreOptions store;       // directory and executors are filled in
+  WtStoreOptions store;        // directory and executors are filled in
   TabletServerOptions server;  // identity, join_cluster and cpu_seconds are filled in
   // Makes the coordinator on the executor given.
   std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;

@@ -1,12 +1,12 @@
 // A whole server process in this one: sockets, HTTP, the address file, a restart, and what it refuses to start on.
 #include "tabletserver/server_process.h"
 
+#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <arpa/inet.h>
 #include <fstream>
 #include <future>
 #include <sstream>
@@ -26,9 +26,7 @@ using ::testing::HasSubstr;
 
 class ServerProcessTest : public ::testing::Test {
  protected:
-  ServerProcessTest() {
-    client_.Start();
-  }
+  ServerProcessTest() { client_.Start(); }
   ~ServerProcessTest() override {
     process_.reset();
     client_.Stop();
@@ -60,13 +58,17 @@ class ServerProcessTest : public ::testing::Test {
     std::unique_ptr<coordination::Coordinator> client;
     client_.Post([&] {
       client = coordination_->NewClient(client_);
-      client->Get(coordination::layout::ServerPath("ts-1"), [&](Result<coordination::Node> node) {
-        const auto server = node ? coordination::DecodeNode<idl::ServerNode>(node->data, "ts-1") : Result<idl::ServerNode>();
-        client_.Post([&, value = server ? server->lifeMark : 0] {
-          client.reset();
-          mark.set_value(value);
-        });
-      }, nullptr);
+      client->Get(
+          coordination::layout::ServerPath("ts-1"),
+          [&](Result<coordination::Node> node) {
+            const auto server =
+                node ? coordination::DecodeNode<idl::ServerNode>(node->data, "ts-1") : Result<idl::ServerNode>();
+            client_.Post([&, value = server ? server->lifeMark : 0] {
+              client.reset();
+              mark.set_value(value);
+            });
+          },
+          nullptr);
     });
     return mark.get_future().get();
   }

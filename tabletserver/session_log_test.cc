@@ -1,5 +1,5 @@
-// SESSION reads at a primary whose log holds more than it has applied, such as one that is cut off (PROTOCOL "Reads", 16,
-// 17), on several servers in virtual time.
+// SESSION reads at a primary whose log holds more than it has applied, such as one that is cut off (PROTOCOL "Reads",
+// 16, 17), on several servers in virtual time.
 #include <gmock/gmock.h>
 
 #include "tabletserver/group_fixture.h"
@@ -7,9 +7,9 @@
 namespace ebla::tabletserver {
 namespace {
 
+using ebla::testing::SimExecutor;
 using idl::Code;
 using idl::WriteLevel;
-using ebla::testing::SimExecutor;
 using ::testing::HasSubstr;
 
 class SessionLogTest : public GroupFixture {
@@ -97,8 +97,8 @@ TEST_F(SessionLogTest, NoFurtherThanItsToken) {
 TEST_F(SessionLogTest, MultiGetAndScansSeeThemInOrder) {
   auto request = InSession<idl::MultiGetRequest>(last_);
   request.keys = {"d", "a", "b", "c"};
-  const auto reply =
-      Await<idl::MultiGetReply>([&](auto cob) { at("ts-1").server->tablet_service()->multiGet(std::move(cob), request); });
+  const auto reply = Await<idl::MultiGetReply>(
+      [&](auto cob) { at("ts-1").server->tablet_service()->multiGet(std::move(cob), request); });
   ASSERT_EQ(reply.results.size(), 4u) << reply.header.message;
   EXPECT_EQ(reply.results[0].record.value, "2");
   EXPECT_EQ(reply.results[1].record.value, "1");
@@ -140,7 +140,8 @@ TEST_F(SessionLogTest, OnceCommittedItIsReadAsEver) {
   EXPECT_TRUE(reply.header.__isset.applied);
 }
 
-// Between its look at the log and its snapshot of the store more may be applied, others' writes too: the session has seen these.
+// Between its look at the log and its snapshot of the store more may be applied, others' writes too: the session has
+// seen these.
 TEST_F(SessionLogTest, WhatIsAppliedBesideItsLookAtTheLogIsNamed) {
   SimExecutor& reader = *at("ts-1").reader;
   auto reply = std::make_shared<std::optional<idl::ScanReply>>();

@@ -77,7 +77,8 @@ void Shard::MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema sche
     return ports_.store.ReadLog(id, from, last, bytes_max);
   };
   tablet.table = replica.state.table;
-  tablet.core = std::make_unique<TabletCore>(std::move(options), std::move(replica), std::move(schema), std::move(readers));
+  tablet.core =
+      std::make_unique<TabletCore>(std::move(options), std::move(replica), std::move(schema), std::move(readers));
 }
 
 std::shared_ptr<Shard::Tablet> Shard::FindOrMake(TabletId id) {
@@ -113,8 +114,8 @@ Status Shard::Recover(RecoveredReplica replica) {
   const TabletId id = replica.tablet;
   const bool remains = replica.applied.has_value() || replica.last_logged;
   const bool absent = !replica.state.present();
-  // Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The one
-  // that its state names may be another's by now, where the tablet was split.
+  // Without an applied state a tombstone has no records either, as both are of one checkpoint: it needs no place. The
+  // one that its state names may be another's by now, where the tablet was split.
   if (absent && !replica.applied) {
     if (remains && replica.replayed) {
       // It became part of another, at this start: its log goes once a checkpoint has that.
@@ -176,9 +177,10 @@ void Shard::OnCalls(std::vector<WriteCall> calls) {
   const Room room{health.writes_refused, health.undone_bytes >= options_.undone_bytes_max};
   for (WriteCall& call : calls) {
     done.emplace_back(call.handle, call.bytes);
-    call.handle->load.OfferWrite(options_.meter_slot, [&writes = call.request.writes](uint64_t draw) -> std::string_view {
-      return writes.empty() ? std::string_view() : writes[draw % writes.size()].key;
-    });
+    call.handle->load.OfferWrite(options_.meter_slot,
+                                 [&writes = call.request.writes](uint64_t draw) -> std::string_view {
+                                   return writes.empty() ? std::string_view() : writes[draw % writes.size()].key;
+                                 });
     OnCall(std::move(call), begun, room);
   }
   Pump();
@@ -201,7 +203,8 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
   }
   if (ports_.counters.overlay_bytes.load(std::memory_order_relaxed) >= options_.server_overlay_bytes_max) {
     ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
-    return refuse(RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kOverloadedRetryMs));
+    return refuse(
+        RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kOverloadedRetryMs));
   }
   call.request.token = next_token_ = next_token_.Next();
   writes_.emplace(next_token_, PendingWrite{tablet, call.bytes, call.loop, std::move(call.done)});
@@ -323,8 +326,7 @@ void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
     if (RefuseHanded(id, done)) return;
     PumpNow();  // what came before it counts for the log that it reports
     const auto tablet = FindOrMake(id);
-    tablet->core->Step(
-        FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
+    tablet->core->Step(FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
     Touch(tablet);
     Pump();
   });
@@ -344,7 +346,8 @@ void Shard::Transfer(TabletId id, Epoch epoch, ServerName target, Duration patie
   ports_.executor.Post([this, id, epoch, target = std::move(target), patience, done = std::move(done)]() mutable {
     if (RefuseHanded(id, done)) return;
     const auto tablet = FindOrMake(id);
-    tablet->core->Step(TransferReplica{Expect(std::move(done)), epoch, std::move(target), ports_.executor.Now() + patience});
+    tablet->core->Step(
+        TransferReplica{Expect(std::move(done)), epoch, std::move(target), ports_.executor.Now() + patience});
     Touch(tablet);
     Pump();
   });

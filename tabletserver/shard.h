@@ -1,7 +1,7 @@
 // tabletserver/shard.h
 // Owns some of the server's tablets on one executor and drives their cores: everything that writes goes through here.
-// Rounds:     What arrived is stepped into the cores, of peers and flushes all that has been posted by then; then, for all
-//             tablets with output at once: replica states and one store.Append, one store.Flush per durability, one
+// Rounds:     What arrived is stepped into the cores, of peers and flushes all that has been posted by then; then, for
+//             all tablets with output at once: replica states and one store.Append, one store.Flush per durability, one
 //             store.Apply, views published, replies handed back.
 //             A flush under way holds nothing up: the next round appends and asks for the next one, and the store's
 //             flusher groups what has gathered.
@@ -29,8 +29,8 @@
 #include "common/base/split_key.h"
 #include "tabletserver/copy_throttle.h"
 #include "tabletserver/copy_types.h"
-#include "tabletserver/mailbox.h"
 #include "tabletserver/log_kept.h"
+#include "tabletserver/mailbox.h"
 #include "tabletserver/peer_link.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
@@ -64,24 +64,25 @@ struct ShardCounters {
 struct ShardOptions {
   ServerName self;
   size_t index = 0;
-  size_t meter_slot = 0;                           // for LoadMeter
+  size_t meter_slot = 0;  // for LoadMeter
   WindowLimits window;
-  size_t overlay_bytes_max = 64 << 20;             // per tablet
-  int64_t server_overlay_bytes_max = 512 << 20;    // all tablets of all shards
+  size_t overlay_bytes_max = 64 << 20;           // per tablet
+  int64_t server_overlay_bytes_max = 512 << 20;  // all tablets of all shards
   size_t queue_items_max = 16'384;
   size_t queue_bytes_max = 128 << 20;
-  size_t awaiting_max = 16'384;                    // reads that wait for an entry to be applied
+  size_t awaiting_max = 16'384;  // reads that wait for an entry to be applied
   // For so long at a stretch logs are truncated; zero: a piece at a time.
   Duration truncation_slice = std::chrono::milliseconds(1);
   Duration tick = std::chrono::milliseconds(100);
   Incarnation incarnation;
-  bool machine_crashed = false;                    // under the process before this one
+  bool machine_crashed = false;  // under the process before this one
   LeaseTerms lease;
   Duration heartbeat = std::chrono::milliseconds(150);  // to peers
-  LogKept log_kept;                                // for replicas that are behind
-  Duration deletes_kept = std::chrono::hours(24);  // in last_write_wins tables
-  int64_t undone_bytes_max = 256 << 20;            // kept of PRIMARY writes that were undone; then PRIMARY is OVERLOADED
-  CopyOptions copy;                                // of copies that begin here
+  LogKept log_kept;                                     // for replicas that are behind
+  Duration deletes_kept = std::chrono::hours(24);       // in last_write_wins tables
+  // kept of PRIMARY writes that were undone; then PRIMARY is OVERLOADED
+  int64_t undone_bytes_max = 256 << 20;
+  CopyOptions copy;  // of copies that begin here
 };
 
 class Shard {
@@ -95,7 +96,7 @@ class Shard {
     ShardCounters& counters;
     std::vector<LoopMailbox*> loops;  // where replies go, by the loop index of the request
     SchemaDecoder decode_schema;
-    rpc::Connector& connector;        // to peers; its replies run on this shard's executor
+    rpc::Connector& connector;  // to peers; its replies run on this shard's executor
     const PeerBook& peers;
     std::function<std::string()> cluster_id;
     std::function<Shard&(TabletId)> shard_of;  // of this server: two that are merged may be on different ones
@@ -117,7 +118,7 @@ class Shard {
     WriteRequest request;  // its token is given here
     size_t bytes = 0;      // of keys and values
     size_t loop = 0;
-    WriteDone done;        // runs on that loop
+    WriteDone done;  // runs on that loop
   };
   // OVERLOADED: nothing was taken, `call` is as it was.
   Status Admit(WriteCall& call);
@@ -125,8 +126,8 @@ class Shard {
   // (a deadline is noticed within a tick).
   void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
                     std::move_only_function<void(Status)> done);
-  // What the tablet's log holds of the range, up to `upto`, above what it has applied; `done` runs on the loop. An error: it
-  // is not to be had, and has to be waited for.
+  // What the tablet's log holds of the range, up to `upto`, above what it has applied; `done` runs on the loop. An
+  // error: it is not to be had, and has to be waited for.
   using LoggedDone = std::move_only_function<void(Result<std::shared_ptr<const LoggedSlice>>)>;
   void TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max, size_t loop,
                   LoggedDone done);
@@ -142,7 +143,8 @@ class Shard {
     Sequence sequence;
     Version version;
   };
-  void FindRepeated(TabletId tablet, std::vector<WriteName> writes, std::move_only_function<void(std::vector<bool>)> done);
+  void FindRepeated(TabletId tablet, std::vector<WriteName> writes,
+                    std::move_only_function<void(std::vector<bool>)> done);
 
   // `done` runs on the loop: with OK once a majority has confirmed, in a round begun after this call, that the replica
   // still leads; else with why not.
@@ -359,21 +361,22 @@ class Shard {
   std::unordered_map<RequestToken, PendingConfirm> confirms_;
   std::unordered_map<RequestToken, std::move_only_function<void(const PeerAnswer&)>> peer_calls_;
   std::unordered_map<RequestToken, PendingCopy> copy_orders_;
-  // For tablets unknown here: a split's child comes to be when its parent hears, in this very message, that the SPLIT is
-  // committed. It takes them at its birth, and answers after the same flush.
+  // For tablets unknown here: a split's child comes to be when its parent hears, in this very message, that the SPLIT
+  // is committed. It takes them at its birth, and answers after the same flush.
   struct EarlyCall {
     ServerName from;
     PeerCall call;
   };
   std::vector<EarlyCall> early_;
   PeerLink peer_link_;
-  std::map<TabletId, Truncation> truncations_;        // a slice is to come if there are any
-  bool truncations_late_ = false;                     // a checkpoint has come while the one before it had some left
-  TabletId truncated_last_;                           // of them
-  uint64_t truncated_piece_ = 256;                    // entries at once, by how long the last took
-  std::vector<std::shared_ptr<Tablet>> preparing_;    // for a copy: until nobody reads, then until its start is installed
-  std::vector<std::shared_ptr<Tablet>> removals_;     // until nobody reads, then until the range is truncated
-  std::vector<std::shared_ptr<Tablet>> removed_;      // until a checkpoint begun from now on is done
+  std::map<TabletId, Truncation> truncations_;  // a slice is to come if there are any
+  bool truncations_late_ = false;               // a checkpoint has come while the one before it had some left
+  TabletId truncated_last_;                     // of them
+  uint64_t truncated_piece_ = 256;              // entries at once, by how long the last took
+  // for a copy: until nobody reads, then until its start is installed
+  std::vector<std::shared_ptr<Tablet>> preparing_;
+  std::vector<std::shared_ptr<Tablet>> removals_;  // until nobody reads, then until the range is truncated
+  std::vector<std::shared_ptr<Tablet>> removed_;   // until a checkpoint begun from now on is done
   std::unordered_map<TabletId, std::shared_ptr<Merging>> mergings_;  // that this shard is to make
   std::unordered_map<TabletId, std::shared_ptr<Tablet>> handed_;     // to another shard, or to this one
   struct Part {
@@ -381,8 +384,8 @@ class Shard {
     TabletId into;
     Lsn position;
   };
-  std::vector<Part> parts_;                           // of others by now: until a checkpoint has that
-  size_t awaiting_ = 0;                               // of all tablets
+  std::vector<Part> parts_;  // of others by now: until a checkpoint has that
+  size_t awaiting_ = 0;      // of all tablets
   RequestToken next_token_;
   TimerId tick_;
   std::vector<std::shared_ptr<const BornChild>> untold_;  // splits that the server's log does not name yet
@@ -390,8 +393,8 @@ class Shard {
   TimerId wake_;
   MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires
   bool pumping_ = false;
-  bool turn_ends_ = false;      // no more rounds before what was sent has left
-  int gathered_ = 0;            // since the last round
+  bool turn_ends_ = false;  // no more rounds before what was sent has left
+  int gathered_ = 0;        // since the last round
   bool pump_posted_ = false;
   bool draining_ = false;
   bool checkpointing_ = false;  // for removed_

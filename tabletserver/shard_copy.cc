@@ -1,7 +1,7 @@
-// Copies of tablets (PROTOCOL 9), as a shard has its part in them: at the source it begins what the core asks for and tells
-// it the news; at the target it discards what the replica had, once nobody reads it (8), installs the copy's start, stores
-// chunks, and takes the checkpoint that ends the copy (5). One piece of work on a tablet's records is under way at a time
-// (Tablet::background_work), a removal's too.
+// Copies of tablets (PROTOCOL 9), as a shard has its part in them: at the source it begins what the core asks for and
+// tells it the news; at the target it discards what the replica had, once nobody reads it (8), installs the copy's
+// start, stores chunks, and takes the checkpoint that ends the copy (5). One piece of work on a tablet's records is
+// under way at a time (Tablet::background_work), a removal's too.
 #include <glog/logging.h>
 
 #include <algorithm>
@@ -15,8 +15,8 @@ namespace {
 
 constexpr Duration kCheckpointRetry = std::chrono::seconds(1);
 
-// Discards what the replica had, and has the store hold the copy's start. A crash in between leaves it incomplete, and the
-// next copy begins by doing this again.
+// Discards what the replica had, and has the store hold the copy's start. A crash in between leaves it incomplete, and
+// the next copy begins by doing this again.
 Status InstallStart(TabletStore& store, TabletId tablet, TableId table, const KeyRange& range, const CopyBase& base) {
   EBLA_TRY(store.TruncateRange(table, range));
   EBLA_TRY(store.ForgetReplica(tablet));
@@ -56,10 +56,11 @@ void Shard::BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector
       told(CopyNews::Kind::kFailed);  // nobody knows where it is
       continue;
     }
-    CopyOrder order{tablet->id, tablet->table, start, core.applied_state(), core.WindowRows(), core.replica().state().schema};
-    auto source = CopySource::Begin(
-        {ports_.background, ports_.store, ports_.copy_throttle, std::move(peer), std::move(header)}, std::move(order), told,
-        options_.copy);
+    CopyOrder order{tablet->id,           tablet->table,     start,
+                    core.applied_state(), core.WindowRows(), core.replica().state().schema};
+    auto source =
+        CopySource::Begin({ports_.background, ports_.store, ports_.copy_throttle, std::move(peer), std::move(header)},
+                          std::move(order), told, options_.copy);
     tablet->copies.emplace(start.peer, OutgoingCopy{start.epoch, start.id, std::move(source)});
   }
 }
@@ -102,7 +103,8 @@ void Shard::TakeCopyBegin(CopyBegin begin, CopyDone done) {
       return done(Error(Code::kUnavailable, "the replica here is of another range than the copy"));
     }
     if (tablet->core->replica().receiving() != begin.order.id) {
-      if (!GatherWindow(*tablet, begin)) return done(Error(Code::kNotFound, "the window's rows before these are missing"));
+      if (!GatherWindow(*tablet, begin))
+        return done(Error(Code::kNotFound, "the window's rows before these are missing"));
       if (begin.rows_follow) return done(Status::Ok());
     }
     if (tablet->schema == nullptr || begin.schema.version > tablet->schema->version) {
@@ -118,14 +120,16 @@ void Shard::TakeCopyBegin(CopyBegin begin, CopyDone done) {
 
 // A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.
 bool Shard::GatherWindow(Tablet& tablet, CopyBegin& begin) {
-  if (tablet.gathered && begin.order.id < tablet.gathered->copy) return false;  // it comes late: a newer one is beginning
+  // it comes late: a newer one is beginning
+  if (tablet.gathered && begin.order.id < tablet.gathered->copy) return false;
   if (begin.rows_before == 0) tablet.gathered.reset();
   if (begin.rows_before == 0 && !begin.rows_follow) return true;
   if (!tablet.gathered) tablet.gathered = GatheredWindow{begin.order.id, {}};
   std::vector<WindowRow>& rows = tablet.gathered->rows;
   if (tablet.gathered->copy != begin.order.id || rows.size() < begin.rows_before) return false;
   rows.resize(begin.rows_before);
-  rows.insert(rows.end(), std::make_move_iterator(begin.base.window.begin()), std::make_move_iterator(begin.base.window.end()));
+  rows.insert(rows.end(), std::make_move_iterator(begin.base.window.begin()),
+              std::make_move_iterator(begin.base.window.end()));
   if (!begin.rows_follow) begin.base.window = rows;
   return true;
 }
@@ -133,7 +137,8 @@ bool Shard::GatherWindow(Tablet& tablet, CopyBegin& begin) {
 void Shard::TakeCopyChunk(CopyChunk chunk, CopyDone done) {
   ports_.executor.Post([this, chunk = std::move(chunk), done = std::move(done)]() mutable {
     const auto tablet = Find(chunk.tablet);
-    if (tablet == nullptr || tablet->removing || tablet->core->replica().receiving() != chunk.copy) return done(NoSuchCopy());
+    if (tablet == nullptr || tablet->removing || tablet->core->replica().receiving() != chunk.copy)
+      return done(NoSuchCopy());
     if (Status room = CheckRoom(ports_.store); !room.ok()) return done(std::move(room));
     if (!tablet->core->range().Contains(chunk.interval)) {
       return done(Error(Code::kInvalidArgument, "the chunk lies outside the copy's range"));
@@ -180,8 +185,8 @@ void Shard::CarryCopies(Taken& taken) {
 void Shard::Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& order) {
   const auto waiting = copy_orders_.find(order.token);
   CHECK(waiting != copy_orders_.end() && waiting->second.base != nullptr);
-  LOG(INFO) << "tablet " << tablet->id << ": what is here is discarded for a copy from " << order.peer << ", which begins at "
-            << order.start;
+  LOG(INFO) << "tablet " << tablet->id << ": what is here is discarded for a copy from " << order.peer
+            << ", which begins at " << order.start;
   // The view published last says that the replica is incomplete; whoever holds an older one may still read.
   if (tablet->view != nullptr) tablet->handle->RetireViews(tablet->view);
   tablet->gathered.reset();
@@ -199,7 +204,8 @@ void Shard::ContinuePreparations() {
     tablet->handle->may_expire.store(true, std::memory_order_relaxed);
     ports_.background.Post([this, tablet, copy = *tablet->preparing, range = tablet->placed_range] {
       Status status = InstallStart(ports_.store, tablet->id, tablet->table, range, *copy.base);
-      ports_.executor.Post([this, tablet, id = copy.id, status = std::move(status)] { OnInstalled(tablet, id, status); });
+      ports_.executor.Post(
+          [this, tablet, id = copy.id, status = std::move(status)] { OnInstalled(tablet, id, status); });
     });
   }
 }
@@ -235,7 +241,8 @@ void Shard::CheckpointCopy(const std::shared_ptr<Tablet>& tablet, uint64_t copy)
   ports_.store.Checkpoint(ports_.executor, [this, tablet, copy](const auto& result) {
     if (tablet->removing) return;
     if (!result) {
-      LOG(WARNING) << "no checkpoint at the end of a copy of tablet " << tablet->id << ", trying again: " << result.error();
+      LOG(WARNING) << "no checkpoint at the end of a copy of tablet " << tablet->id
+                   << ", trying again: " << result.error();
       ports_.executor.After(kCheckpointRetry, [this, tablet, copy] { CheckpointCopy(tablet, copy); });
       return;
     }

@@ -105,9 +105,10 @@ TEST_F(ShardCopyTest, WritesAndDeletesGoOnMeanwhile) {
   SlowCopies();
   ASSERT_TRUE(Configure(2, {"ts-1", {"ts-1"}, {"ts-2"}}));
   ASSERT_TRUE(Copying("ts-2"));
-  EXPECT_EQ(Get("ts-2", Key(1), idl::ReadLevel::EVENTUAL).header.code, Code::NOT_PRIMARY) << "incomplete: it serves nobody";
-  Delete("ts-1", 0, 100);        // of what was sent
-  Delete("ts-1", 2900, 3000);    // of what will be
+  EXPECT_EQ(Get("ts-2", Key(1), idl::ReadLevel::EVENTUAL).header.code, Code::NOT_PRIMARY)
+      << "incomplete: it serves nobody";
+  Delete("ts-1", 0, 100);      // of what was sent
+  Delete("ts-1", 2900, 3000);  // of what will be
   Put("ts-1", 100, 200, "second");
   Put("ts-1", 2800, 2900, "second", 3'600'000);
   Put("ts-1", 4000, 4100, "new");
@@ -142,8 +143,8 @@ TEST_F(ShardCopyTest, ARetryOfAWriteBeforeTheCopyIsAnsweredByTheTargetThatLeads)
 TEST_F(ShardCopyTest, ATargetThatDiesMidwayIsCopiedAnew) {
   Lead();
   int64_t epoch = 1;
-  for (const auto& [target, kind] : {std::pair("ts-2", MemoryDisk::CrashKind::kProcess),
-                                     std::pair("ts-3", MemoryDisk::CrashKind::kMachine)}) {
+  for (const auto& [target, kind] :
+       {std::pair("ts-2", MemoryDisk::CrashKind::kProcess), std::pair("ts-3", MemoryDisk::CrashKind::kMachine)}) {
     SCOPED_TRACE(target);
     SlowCopies();
     ASSERT_TRUE(Configure(++epoch, {"ts-1", {"ts-1"}, {target}}));

@@ -1,7 +1,7 @@
-// Merges (PROTOCOL 10, 13, 14), as a shard has its part in them. The shard of the new tablet asks the shards of the two whether
-// they are applied through their FREEZE; then both are handed to it, which nothing obeys or changes from then on. What the
-// new tablet needs is stored, then, in one transaction, it has all that both had, and they have nothing; the directory
-// exchanges them in one step. No record is touched.
+// Merges (PROTOCOL 10, 13, 14), as a shard has its part in them. The shard of the new tablet asks the shards of the two
+// whether they are applied through their FREEZE; then both are handed to it, which nothing obeys or changes from then
+// on. What the new tablet needs is stored, then, in one transaction, it has all that both had, and they have nothing;
+// the directory exchanges them in one step. No record is touched.
 //
 //   shard of C        shard of A                 shard of B
 //   Merge             AwaitPart ..ready          AwaitPart ..ready
@@ -66,10 +66,12 @@ void Shard::HandOverPart(MergedTablet part, TabletId into, std::move_only_functi
   ports_.executor.Post([this, part = std::move(part), into, done = std::move(done)]() mutable {
     const auto tablet = Find(part.tablet);
     if (tablet == nullptr || tablet->removing) return done(Error(Code::kNotFound, "no replica is here"));
-    if (Status status = tablet->core->Unready(part.freeze, into); !status.ok()) return done(std::unexpected(std::move(status)));
+    if (Status status = tablet->core->Unready(part.freeze, into); !status.ok())
+      return done(std::unexpected(std::move(status)));
     if (tablet->core->range() != part.range) {
       return done(Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) + " is of " +
-                                             tablet->core->range().ToString() + " here, not of " + part.range.ToString()));
+                                             tablet->core->range().ToString() + " here, not of " +
+                                             part.range.ToString()));
     }
     const bool busy = tablet->background_work || tablet->dirty || tablet->core->HasOutput();
     if (busy) return done(std::unexpected(BeingMerged()));
@@ -121,7 +123,8 @@ bool Shard::RefuseHanded(TabletId id, ControlDone& done) const {
 // Why a tablet is not here, to whoever found it a moment ago.
 Status Shard::Gone(TabletId id) const {
   const auto is_part = [id](const Part& part) { return part.tablet->id == id; };
-  if (handed_.contains(id) || std::ranges::any_of(parts_, is_part)) return Error(Code::kComeAgain, "the tablet has just been merged");
+  if (handed_.contains(id) || std::ranges::any_of(parts_, is_part))
+    return Error(Code::kComeAgain, "the tablet has just been merged");
   return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
 }
 
@@ -166,7 +169,8 @@ void Shard::TakeCoveredParts(const TabletStore::CheckpointResult& covered) {
   for (const Part& part : parts_) parts.push_back(part.tablet->id);
   ports_.store.Checkpoint(ports_.executor, [this, parts = std::move(parts)](auto result) {
     covering_ = false;
-    if (result) ForgetParts([&](TabletId part, TabletId, Lsn) { return std::ranges::find(parts, part) != parts.end(); });
+    if (result)
+      ForgetParts([&](TabletId part, TabletId, Lsn) { return std::ranges::find(parts, part) != parts.end(); });
   });
 }
 
@@ -246,7 +250,8 @@ void Shard::AbandonMerge(TabletId id, const Status& why) {
 void Shard::CommitMerge(TabletId id) {
   const std::shared_ptr<Merging> merging = mergings_.at(id);
   const auto tablet = FindOrMake(id);
-  if (!ToBeMerged(*tablet, merging->input)) return AbandonMerge(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+  if (!ToBeMerged(*tablet, merging->input))
+    return AbandonMerge(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
   const HandedPart &left = *merging->left, &right = *merging->right;
   const auto joined =
       std::make_shared<const JoinedTablet>(Join(left.tablet, right.tablet, merging->merged(), ports_.executor.Now()));
@@ -274,7 +279,8 @@ void Shard::CommitMerge(TabletId id) {
 }
 
 // In this order: the tombstones of the two without the new one's state would be the end of what they had.
-Status Shard::StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right) {
+Status Shard::StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left,
+                         const HandedTablet& right) {
   EBLA_TRY(PutState(tablet, tablet.core->StateAtJoin(joined)));
   std::vector<ApplyBatch> batches(3);
   batches[0].tablet = tablet.id;
@@ -294,8 +300,8 @@ Status Shard::StoreMerge(Tablet& tablet, const JoinedTablet& joined, const Hande
 
 void Shard::BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const JoinedTablet>& joined,
                        const HandedPart& left, const HandedPart& right) {
-  LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are one: tablet " << tablet->id << " "
-            << joined->applied.range;
+  LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are one: tablet " << tablet->id
+            << " " << joined->applied.range;
   constexpr auto relaxed = std::memory_order_relaxed;
   tablet->table = joined->schema->table;
   tablet->placed_range = joined->applied.range;

@@ -1,5 +1,5 @@
-// PROTOCOL 13, 14 at every moment: a server that crashes while tablets are frozen, united, split again and united anew, with
-// checkpoints in between or none, has what it acknowledged.
+// PROTOCOL 13, 14 at every moment: a server that crashes while tablets are frozen, united, split again and united anew,
+// with checkpoints in between or none, has what it acknowledged.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -54,7 +54,8 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
     const bool in_order = tablets_.begin()->second.start.empty();
     const auto left = in_order ? tablets_.begin() : std::next(tablets_.begin());
     const auto right = in_order ? std::next(left) : tablets_.begin();
-    const idl::FreezeResult a = Freeze("ts-1", epoch_, left->first, into_), b = Freeze("ts-1", epoch_, right->first, into_);
+    const idl::FreezeResult a = Freeze("ts-1", epoch_, left->first, into_),
+                            b = Freeze("ts-1", epoch_, right->first, into_);
     EXPECT_EQ(a.status.code, Code::OK) << a.status.message;
     EXPECT_EQ(b.status.code, Code::OK) << b.status.message;
     return MergedOf(PartOf(left->first, left->second.start, left->second.end, a.freeze),
@@ -138,7 +139,8 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
   EXPECT_GT(united_before_the_crash, 5u);
 }
 
-// With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the same.
+// With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the
+//                    same.
 class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
   MergeCrashesTest() { right_ = kTablet + GetParam(); }
@@ -152,7 +154,9 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
     const auto beginning = merged ? std::optional(Version{Epoch{1}, Lsn{1}}) : std::nullopt;
     half.leader = Elect(++half.epoch, living, id, beginning);
     ASSERT_FALSE(half.leader.empty()) << id;
-    ASSERT_TRUE(Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end, false, merged}, /*fenced=*/true)) << id;
+    ASSERT_TRUE(
+        Configure(half.epoch, {half.leader, kAll, {}, id, half.start, half.end, false, merged}, /*fenced=*/true))
+        << id;
     ASSERT_TRUE(Serves(half.leader, id)) << id;
   }
   // Orders both FREEZEs, and waits a little. The one of both that is answered first may be frozen for long.
@@ -203,9 +207,10 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
     ASSERT_EQ(Records("ts-1"), Records("ts-3"));
   }
   const Half& HolderOf(const std::string& wanted) {
-    return std::ranges::find_if(tablets_, [&](const auto& item) {
-             return KeyRange{item.second.start, item.second.end}.Contains(wanted);
-           })->second;
+    return std::ranges::find_if(
+               tablets_,
+               [&](const auto& item) { return KeyRange{item.second.start, item.second.end}.Contains(wanted); })
+        ->second;
   }
   void Acknowledge(const std::string& key, const std::string& value) {
     if (Write(HolderOf(key).leader, {PutOf(key, value)}).header.code == Code::OK) acknowledged_[key] = value;
@@ -236,7 +241,8 @@ TEST_P(MergeCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
   size_t merges = 0, given_up = 0;
   for (int round = 0; round < 15; ++round) {
     SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
-    for (const std::string& server : kAll) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
+    for (const std::string& server : kAll)
+      at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
     for (const char* key : {"a", "z"}) Acknowledge(key, std::to_string(round));
     const Duration patience = std::chrono::milliseconds(round % 4 == 3 ? round % 3 : 10 + random_() % 60);
     const std::optional<idl::Merged> merged = FreezeThem(left, right, into, patience);

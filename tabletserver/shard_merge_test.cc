@@ -1,5 +1,5 @@
-// Merges of whole servers (PROTOCOL 6, 10, 13, 14, 17, 18): what a frozen tablet refuses, what the merged one serves, who it is
-// made at and who not.
+// Merges of whole servers (PROTOCOL 6, 10, 13, 14, 17, 18): what a frozen tablet refuses, what the merged one serves,
+// who it is made at and who not.
 #include <gtest/gtest.h>
 
 #include "tabletserver/merge_fixture.h"
@@ -72,11 +72,13 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
 // PROTOCOL 18, 20: the windows are united.
 TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheUnitedWindow) {
   LeadBoth({"ts-1"});
-  const idl::WriteReply left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}), right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
+  const idl::WriteReply left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
+                        right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
   ASSERT_EQ(left.header.code, Code::OK);
   ASSERT_EQ(right.header.code, Code::OK);
   Merge();
-  const idl::WriteReply again_left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}), again_right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
+  const idl::WriteReply again_left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
+                        again_right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
   EXPECT_EQ(again_left.version, left.version);
   EXPECT_EQ(again_right.version, right.version) << again_right.header.message;
   EXPECT_EQ(again_right.counters, right.counters);
@@ -142,7 +144,8 @@ TEST_P(ShardMergeTest, EveryVoterHasFreezeBeforeTheAnswer) {
   Cut("ts-1", "ts-3");
   std::optional<idl::FreezeResult> answer;
   AskToFreeze("ts-1", 1, kLeft, kInto, [&](const idl::FreezeResult& result) { answer = result; });
-  ASSERT_TRUE(Until([&] { return View("ts-1", kLeft)->frozen_into.value == static_cast<uint64_t>(kInto); }, 5s)) << "applied";
+  ASSERT_TRUE(Until([&] { return View("ts-1", kLeft)->frozen_into.value == static_cast<uint64_t>(kInto); }, 5s))
+      << "applied";
   scheduler_.RunFor(1s);
   EXPECT_FALSE(answer.has_value());
   Heal();
@@ -175,7 +178,8 @@ TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
   ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-1", kInto); }, 10s));
 }
 
-// Without the right one there is nothing to unite: the left one is in the way until it is dropped, then it is copied to.
+// Without the right one there is nothing to unite: the left one is in the way until it is dropped, then it is copied
+//                                                  to.
 TEST_P(ShardMergeTest, AVoterThatLacksOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   FreezeBoth();
@@ -243,7 +247,8 @@ TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
   EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
 }
 
-// PROTOCOL 22: what was undone under a tablet that is part of another now is judged by the history and window of that one.
+// PROTOCOL 22: what was undone under a tablet that is part of another now is judged by the history and window of that
+//              one.
 TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");

@@ -53,7 +53,8 @@ void Shard::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now)
       answer.body = AppendAnswer{.epoch = append->epoch, .result = AppendResult::kUnknown, .promised = promised};
     } else {
       const auto& heartbeat = std::get<HeartbeatMessage>(call.body);
-      answer.body = HeartbeatAnswer{.epoch = heartbeat.epoch, .round = heartbeat.round, .promised = promised, .known = false};
+      answer.body =
+          HeartbeatAnswer{.epoch = heartbeat.epoch, .round = heartbeat.round, .promised = promised, .known = false};
     }
     return call.done(answer);
   }
@@ -74,9 +75,8 @@ void Shard::AnswerPeers(Taken& taken) {
   for (ConfirmReply& reply : taken.output.confirms) {
     auto waiting = confirms_.extract(reply.token);
     if (waiting.empty()) continue;  // its deadline has passed
-    Answer(waiting.mapped().loop, [done = std::move(waiting.mapped().done), status = std::move(reply.status)]() mutable {
-      done(std::move(status));
-    });
+    Answer(waiting.mapped().loop, [done = std::move(waiting.mapped().done),
+                                   status = std::move(reply.status)]() mutable { done(std::move(status)); });
   }
 }
 
@@ -155,7 +155,8 @@ void Shard::ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTim
     const auto tablet = Find(handle->tablet);
     Status refusal;
     if (tablet == nullptr || tablet->removing) refusal = Gone(handle->tablet);
-    if (confirms_.size() >= options_.queue_items_max) refusal = Error(Code::kOverloaded, "too many reads wait for a majority");
+    if (confirms_.size() >= options_.queue_items_max)
+      refusal = Error(Code::kOverloaded, "too many reads wait for a majority");
     if (!refusal.ok()) return Answer(loop, [done = std::move(done), refusal]() mutable { done(std::move(refusal)); });
     const RequestToken token = next_token_ = next_token_.Next();
     confirms_.emplace(token, PendingConfirm{deadline, loop, std::move(done)});

@@ -53,7 +53,8 @@ void Shard::Pump() {
   SignalIdle();
 }
 
-// After what else has arrived by now, so that all of it shares rounds and a flush; but one transaction takes no more than some MB.
+// After what else has arrived by now, so that all of it shares rounds and a flush; but one transaction takes no more
+// than some MB.
 void Shard::PumpSoon() {
   if (++gathered_ >= kGatheredMax) Pump();
   if (std::exchange(pump_posted_, true)) return;
@@ -145,14 +146,15 @@ void Shard::TellOfSplits() {
   }
 }
 
-// In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22); nor is a state stored by which a start would
-// take the log for worthless, a tombstone or one that says incomplete.
+// In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22); nor is a state stored by which
+// a start would take the log for worthless, a tombstone or one that says incomplete.
 Status Shard::StoreBeforeEntries(Tablet& tablet, const TabletOutput& output) {
   if (!output.undone.empty()) {
     std::vector<const LogEntry*> entries;
     for (const EntryPtr& entry : output.undone) entries.push_back(entry.get());
     EBLA_TRY(ports_.store.KeepUndone(tablet.id, tablet.table, entries));
-    LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size() << " acknowledged PRIMARY writes are undone and kept";
+    LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size()
+                 << " acknowledged PRIMARY writes are undone and kept";
   }
   if (output.state) EBLA_TRY(PutState(tablet, *output.state));
   if (output.remove_from) EBLA_TRY(ports_.store.RemoveSuffix(tablet.id, output.remove_from));
@@ -263,7 +265,8 @@ void Shard::ExpireAwaiting(Tablet& tablet, MonotonicTime now) {
       ++at;
       continue;
     }
-    EndAwaiting(std::move(at->second), Error(Code::kDeadlineExceeded, "what the read waits for was not applied in time"));
+    EndAwaiting(std::move(at->second),
+                Error(Code::kDeadlineExceeded, "what the read waits for was not applied in time"));
     at = tablet.awaiting.erase(at);
   }
 }
@@ -303,15 +306,14 @@ void Shard::ReplyAll(Taken& taken) {
   for (WriteReply& reply : taken.output.writes) {
     auto waiting = writes_.extract(reply.token);
     CHECK(!waiting.empty()) << "a write was answered twice";
-    Answer(waiting.mapped().loop, [done = std::move(waiting.mapped().done), reply = std::move(reply)]() mutable {
-      done(std::move(reply));
-    });
+    Answer(waiting.mapped().loop,
+           [done = std::move(waiting.mapped().done), reply = std::move(reply)]() mutable { done(std::move(reply)); });
   }
   for (PurgeReply& reply : taken.output.purges) {
     auto waiting = purges_.extract(reply.token);
     CHECK(!waiting.empty()) << "a purge was answered twice";
-    Answer(waiting.mapped().loop,
-           [done = std::move(waiting.mapped().done), status = std::move(reply.status)]() mutable { done(std::move(status)); });
+    Answer(waiting.mapped().loop, [done = std::move(waiting.mapped().done),
+                                   status = std::move(reply.status)]() mutable { done(std::move(status)); });
   }
   for (ControlReply& reply : taken.output.controls) OnControlReply(taken.tablet, std::move(reply));
 }
@@ -332,8 +334,8 @@ void Shard::OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply r
 
 void Shard::CountOverlay(Tablet& tablet) {
   const size_t bytes = tablet.core->overlay_bytes();
-  ports_.counters.overlay_bytes.fetch_add(static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_overlay_bytes),
-                                          std::memory_order_relaxed);
+  ports_.counters.overlay_bytes.fetch_add(
+      static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_overlay_bytes), std::memory_order_relaxed);
   tablet.counted_overlay_bytes = bytes;
 }
 

@@ -1,7 +1,7 @@
-// Splits (PROTOCOL 11 to 13), as a shard has its part in them: when a tablet's core applies a SPLIT, the child's state is
-// stored before the records say that it exists, parent and child change in one transaction and one step of the directory,
-// and the child's core, on this same shard (common/base/family.h), goes on from there. Until a checkpoint has the split,
-// neither of the two discards anything: a start could not bring the child back.
+// Splits (PROTOCOL 11 to 13), as a shard has its part in them: when a tablet's core applies a SPLIT, the child's state
+// is stored before the records say that it exists, parent and child change in one transaction and one step of the
+// directory, and the child's core, on this same shard (common/base/family.h), goes on from there. Until a checkpoint
+// has the split, neither of the two discards anything: a start could not bring the child back.
 #include <glog/logging.h>
 
 #include <utility>
@@ -39,7 +39,8 @@ Status Shard::PrepareBirths(std::span<Taken*> taken, std::vector<ApplyBatch>& ba
 Status Shard::PrepareBirth(Taken& parent, std::vector<Birth>& births) {
   Birth birth{FindOrMake(parent.output.split->split.child), parent.output.split, &parent};
   if (birth.child->handle != nullptr || birth.child->core->replica().role() != RoleKind::kAbsent) {
-    return Error(Code::kInternal, "tablet " + std::to_string(birth.child->id.value) + " is here before it is split off");
+    return Error(Code::kInternal,
+                 "tablet " + std::to_string(birth.child->id.value) + " is here before it is split off");
   }
   EBLA_TRY(PutState(*birth.child, birth.child->core->StateAtBirth(*birth.born)));
   births.push_back(std::move(birth));
@@ -61,8 +62,8 @@ void Shard::GiveBirth(Birth& birth) {
   parent.uncovered = child.uncovered = born.split.version.lsn;
   parent.placed_range.end = born.split.key;
   untold_.push_back(birth.born);
-  // The child's view first, then both places at once; the parent's new view follows in this round, before the child does
-  // anything.
+  // The child's view first, then both places at once; the parent's new view follows in this round, before the child
+  // does anything.
   const auto view = child.core->CurrentView();
   Publish(child, view);
   const Status placed = ports_.directory.Split(*parent.handle, parent.placed_range, child.handle, child.placed_range);
@@ -106,10 +107,12 @@ bool Shard::Covered(const Tablet& tablet) {
   return false;
 }
 
-// Once its applied state is discarded, a start gives the replica the place that its state names: that must not be the range
-// that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick looks again.
+// Once its applied state is discarded, a start gives the replica the place that its state names: that must not be the
+// range that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick
+// looks again.
 bool Shard::KeepsPlace(const std::shared_ptr<Tablet>& tablet) {
-  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || Planted(PlantedBug::place_of_before_split)) return true;
+  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || Planted(PlantedBug::place_of_before_split))
+    return true;
   tablet->core->Step(KeepPlace{tablet->placed_range});
   Touch(tablet);
   return false;

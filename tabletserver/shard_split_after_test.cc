@@ -37,8 +37,8 @@ class ShardSplitAfterTest : public FamilyFixture {
   }
 };
 
-// PROTOCOL 10: between the removal of what it had and the copy's start, a checkpoint has no applied state of the replica. Its
-// place after a crash is not that which it had before it was split: the child is there.
+// PROTOCOL 10: between the removal of what it had and the copy's start, a checkpoint has no applied state of the
+// replica. Its place after a crash is not that which it had before it was split: the child is there.
 TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
   options_.shard.log_kept.entries_max = 5;
   LeadAndSplit();
@@ -58,7 +58,8 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
   copy_bytes_per_second_ = 20'000;
   Heal();
   ASSERT_TRUE(Configure(3, {"ts-1", {"ts-1", "ts-2"}, {"ts-3"}}));
-  ASSERT_TRUE(Until([&] { return View("ts-3") != nullptr && View("ts-3")->incomplete && View("ts-3")->epoch == Epoch{3}; }, 30s));
+  ASSERT_TRUE(Until(
+      [&] { return View("ts-3") != nullptr && View("ts-3")->incomplete && View("ts-3")->epoch == Epoch{3}; }, 30s));
   scheduler_.RunFor(2s);
   ASSERT_TRUE(View("ts-3")->incomplete) << "the copy is under way";
   ASSERT_TRUE(at("ts-3").store->ForgetReplica(kParentId).ok());
@@ -89,7 +90,8 @@ TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsDropped) {
   EXPECT_EQ(TryDrop("ts-3", 1), Code::STALE_EPOCH) << "the tombstone is remembered";
 }
 
-// The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not copied.
+// The child's log goes on after SPLIT, which who applies it late, or starts again, has: what it lacks is sent, not
+// copied.
 TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
@@ -113,7 +115,8 @@ TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   EXPECT_FALSE(copied) << "after a start";
 }
 
-// A majority's machines crash: in an interval table what they logged may be gone, but not a SPLIT that the master was told of.
+// A majority's machines crash: in an interval table what they logged may be gone, but not a SPLIT that the master was
+// told of.
 TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   table_options_.__set_durability(idl::Durability::INTERVAL);
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1"}, {}}));
@@ -156,8 +159,8 @@ TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
   ExpectRepeated("ts-1", "zz");
 }
 
-// PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there, and all
-// replicas come to be the same.
+// PROTOCOL 13, with three voters: whoever crashes when, whoever leads next, what was acknowledged at MAJORITY is there,
+// and all replicas come to be the same.
 class SplitCrashesTest : public ShardSplitAfterTest {
  protected:
   struct Half {
@@ -176,7 +179,8 @@ class SplitCrashesTest : public ShardSplitAfterTest {
   bool Order(const std::string& key, int64_t child) {
     const Half& parent = tablets_.at(kTablet);
     auto done = std::make_shared<bool>(false);
-    AskSplit(parent.leader, parent.epoch, key, child, [done](const idl::SplitResult& result) { *done = result.__isset.split; });
+    AskSplit(parent.leader, parent.epoch, key, child,
+             [done](const idl::SplitResult& result) { *done = result.__isset.split; });
     const auto until = scheduler_.Now() + std::chrono::milliseconds(random_() % 40);
     Until([&] { return *done || scheduler_.Now() >= until; }, 1s);
     return *done;
@@ -208,7 +212,8 @@ class SplitCrashesTest : public ShardSplitAfterTest {
         return KeyRange{item.second.start, item.second.end}.Contains(wanted);
       });
       const auto got = Get(holder->second.leader, key, idl::ReadLevel::STRONG);
-      ASSERT_EQ(got.record.value, value) << key << " of tablet " << holder->first << ": " << got.header.code << " " << got.header.message;
+      ASSERT_EQ(got.record.value, value) << key << " of tablet " << holder->first << ": " << got.header.code << " "
+                                         << got.header.message;
     }
     ASSERT_EQ(Records("ts-1"), Records("ts-2"));
     ASSERT_EQ(Records("ts-1"), Records("ts-3"));
@@ -233,7 +238,8 @@ TEST_F(SplitCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
     child += 64;
     const std::string key = "m" + std::string(static_cast<size_t>(60 - round), 'k');  // each below the one before
     const int64_t epoch = tablets_.at(kTablet).epoch;
-    for (const std::string& server : kAll) at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
+    for (const std::string& server : kAll)
+      at(server).disk.SetLatency(Duration(0), std::chrono::milliseconds(random_() % 4));
     const bool done = Order(key, child);
     for (const std::string& written : {std::string("a"), key}) {
       if (done) Acknowledge(written, std::to_string(round));

@@ -29,8 +29,8 @@ class ShardSplitTest : public FamilyFixture {
   }
   // A write whose answer is not waited for.
   using Asked = std::shared_ptr<std::optional<idl::WriteReply>>;
-  Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes, int deadline_ms = 0,
-            idl::WriteLevel::type level = idl::WriteLevel::PRIMARY, int64_t believed = 0) {
+  Asked Ask(const std::string& server, int64_t client, int64_t sequence, std::vector<idl::Write> writes,
+            int deadline_ms = 0, idl::WriteLevel::type level = idl::WriteLevel::PRIMARY, int64_t believed = 0) {
     const auto time = static_cast<int64_t>(View(server)->time.at.value);
     idl::WriteRequest request = WriteOf(time, client, sequence, std::move(writes), level);
     request.header.tabletId = believed;
@@ -116,8 +116,10 @@ TEST_F(ShardSplitTest, AnswersNameTheirRange) {
   scan.header.tableId = kTable;
   scan.header.tabletId = kTablet;
   scan.header.epoch = 1;
-  const auto scanned = Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), scan); });
-  EXPECT_TRUE(scanned.header.__isset.range) << "before any split too: a scan may show more than the client takes the tablet for";
+  const auto scanned =
+      Await<idl::ScanReply>([&](auto cob) { at("ts-1").server->tablet_service()->scan(std::move(cob), scan); });
+  EXPECT_TRUE(scanned.header.__isset.range)
+      << "before any split too: a scan may show more than the client takes the tablet for";
   SplitHere();
   const idl::GetReply read = Get("ts-1", "a", idl::ReadLevel::STRONG);
   ASSERT_TRUE(read.header.__isset.range);
@@ -163,7 +165,8 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   Heal();
   ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
   EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to come again";
-  EXPECT_EQ((*parked)->header.tabletId, kChild) << "whose position it tells: the session must not look for that in the other half";
+  EXPECT_EQ((*parked)->header.tabletId, kChild)
+      << "whose position it tells: the session must not look for that in the other half";
   EXPECT_EQ(Value("ts-1", "p"), "2");
   EXPECT_EQ(Value("ts-1", "q"), "code " + std::to_string(Code::NOT_FOUND));
   ASSERT_TRUE(answer.has_value());
@@ -188,8 +191,9 @@ TEST_F(ShardSplitTest, WhatWaitsIsSentOnWhenAnotherLeads) {
   EXPECT_EQ(Value("ts-2", "p"), "1");
 }
 
-// What a client waits because of a split is the commit of SPLIT, and one round to the child's followers, two for a read while
-// there is no lease yet; none is sent away. A message takes a millisecond here, and may have been gathered before it went.
+// What a client waits because of a split is the commit of SPLIT, and one round to the child's followers, two for a read
+// while there is no lease yet; none is sent away. A message takes a millisecond here, and may have been gathered before
+// it went.
 TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
@@ -223,12 +227,13 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   EXPECT_EQ(Ranges("ts-1"), kBoth);
   EXPECT_EQ(sent_away, std::vector<std::string>());
   for (const auto& [what, wait] : longest) {
-    EXPECT_LE(wait, what.starts_with("put") ? 2 * (2ms + PeerLink::kGather) : 6ms) << what << " waited " << wait.count() << " ns";
+    EXPECT_LE(wait, what.starts_with("put") ? 2 * (2ms + PeerLink::kGather) : 6ms)
+        << what << " waited " << wait.count() << " ns";
   }
 }
 
-// A write of the child's half that comes with the split waits for two flushes of a majority, that of SPLIT and its own: the
-// followers' child is stored with its first entries.
+// A write of the child's half that comes with the split waits for two flushes of a majority, that of SPLIT and its own:
+// the followers' child is stored with its first entries.
 TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsBirth) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
@@ -298,7 +303,8 @@ TEST_F(ShardSplitTest, ACrashAtAnyMoment) {
   EXPECT_GT(split_rounds, 3u);
 }
 
-// PROTOCOL 12: whoever leads the parent next does not lead the child in the SPLIT's epoch; the child is fenced for itself.
+// PROTOCOL 12: whoever leads the parent next does not lead the child in the SPLIT's epoch; the child is fenced for
+//              itself.
 TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   Lead({"ts-1", "ts-2", "ts-3"});
   SplitHere();
@@ -320,8 +326,8 @@ TEST_F(ShardSplitTest, ThePrimaryDiesWhenTheSplitIsCommitted) {
   EXPECT_TRUE(Until([&] { return Level("ts-1", next, kChild); }, 10s)) << Ranges("ts-1");
 }
 
-// A read of much is found on one thread and read on another, by when its tablet may have been split: it is not told that there is
-// nothing where there is somebody else's.
+// A read of much is found on one thread and read on another, by when its tablet may have been split: it is not told
+// that there is nothing where there is somebody else's.
 class ShardSplitReadersTest : public ShardSplitTest {
  protected:
   ShardSplitReadersTest() { readers_ = true; }
@@ -370,8 +376,8 @@ TEST_F(ShardSplitReadersTest, AScanThatWasFoundBeforeASplitAndIsReadAfterIt) {
   EXPECT_EQ(Show(again), "p a-m");
 }
 
-// PROTOCOL 11: followers hear of a committed SPLIT before it is applied at the primary, so a child may be led by another while its
-// parent's primary, under a lease of the parent's, cannot apply what it has told.
+// PROTOCOL 11: followers hear of a committed SPLIT before it is applied at the primary, so a child may be led by
+// another while its parent's primary, under a lease of the parent's, cannot apply what it has told.
 class ShardSplitUnappliedTest : public ShardSplitTest {
  protected:
   ~ShardSplitUnappliedTest() override { Plant(PlantedBug::none); }
@@ -415,8 +421,9 @@ TEST_F(ShardSplitUnappliedTest, WithoutTheRuleItReadsWhatTheChildHasOverwritten)
   EXPECT_EQ((*read)->record.value, "1") << "stale";
 }
 
-// PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. What the note would say, SPLIT
-// says: neither before it is applied again nor afterwards does a restarted primary lead the child's epoch once more.
+// PROTOCOL 1: the child's first entries leave before its primary's note that it leads is durable. What the note would
+// say, SPLIT says: neither before it is applied again nor afterwards does a restarted primary lead the child's epoch
+// once more.
 TEST_F(ShardSplitTest, ThePrimaryForgetsThatItLedTheChildAndDoesNotLeadItAgain) {
   const std::vector<std::string> all{"ts-1", "ts-2", "ts-3"};
   Lead(all);
@@ -513,7 +520,8 @@ TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
   Lead({"ts-1"});
   for (int i = 0; i < 2500; i += 250) {
     std::vector<idl::Write> writes;
-    for (int k = i; k < i + 250; ++k) writes.push_back(PutOf((k % 2 == 0 ? "b" : "q") + std::to_string(10'000 + k), "first"));
+    for (int k = i; k < i + 250; ++k)
+      writes.push_back(PutOf((k % 2 == 0 ? "b" : "q") + std::to_string(10'000 + k), "first"));
     ASSERT_EQ(Write("ts-1", std::move(writes)).header.code, Code::OK);
   }
   bool checkpointed = false;

@@ -37,8 +37,8 @@ struct Shard::Tablet {
   const TabletId id;
   TableId table;
   std::unique_ptr<TabletCore> core;
-  std::shared_ptr<TabletHandle> handle;   // null: no replica, and none being made
-  KeyRange placed_range;                  // as in the directory
+  std::shared_ptr<TabletHandle> handle;  // null: no replica, and none being made
+  KeyRange placed_range;                 // as in the directory
   std::multimap<Lsn, Awaiting> awaiting;
   std::shared_ptr<const TabletSchema> schema;  // that the handle was last told of
   size_t counted_overlay_bytes = 0;            // our part of ShardCounters::overlay_bytes
@@ -57,10 +57,10 @@ struct Shard::Tablet {
   std::vector<PartWaiter> part_waiters;
 
   // Copies (shard_copy.cc).
-  std::map<ServerName, OutgoingCopy> copies;   // that this replica is the source of, by target
+  std::map<ServerName, OutgoingCopy> copies;  // that this replica is the source of, by target
   std::optional<GatheredWindow> gathered;
-  std::optional<IncomingCopy> preparing;       // in preparing_
-  std::shared_ptr<const TabletView> view;      // as last published
+  std::optional<IncomingCopy> preparing;   // in preparing_
+  std::shared_ptr<const TabletView> view;  // as last published
 };
 
 // A tablet that is to be made of two others, as long as they are asked.
@@ -69,7 +69,7 @@ struct Shard::Merging {
   ControlDone done;       // null: told to come again
   uint64_t orders = 0;
   std::optional<HandedPart> left, right;
-  bool storing = false;   // the store has some of it, and asks to come again
+  bool storing = false;  // the store has some of it, and asks to come again
 
   const Merged& merged() const { return *input.replica.merged; }
   const MergedTablet& part(bool is_right) const { return is_right ? merged().right : merged().left; }

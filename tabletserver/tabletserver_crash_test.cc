@@ -138,7 +138,8 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
   void Learn(Client& client, const std::string& marker, const idl::WriteReply& reply) {
     if (reply.header.__isset.tabletTimeMs) learnt_ms_ = std::max(learnt_ms_, reply.header.tabletTimeMs);
     if (reply.header.code == Code::OK) {
-      const Version version{Epoch{static_cast<uint64_t>(reply.version.epoch)}, Lsn{static_cast<uint64_t>(reply.version.lsn)}};
+      const Version version{Epoch{static_cast<uint64_t>(reply.version.epoch)},
+                            Lsn{static_cast<uint64_t>(reply.version.lsn)}};
       const auto [at, first] = acknowledged_.emplace(marker, version);
       EXPECT_EQ(at->second, version) << marker;
       client.answered = true;
@@ -170,7 +171,8 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     size_t counter = 0;
     for (const idl::ScanRecord& one : reply.records) {
       if (one.key[1] == '/') {
-        markers[one.key] = {Epoch{static_cast<uint64_t>(one.record.version.epoch)}, Lsn{static_cast<uint64_t>(one.record.version.lsn)}};
+        markers[one.key] = {Epoch{static_cast<uint64_t>(one.record.version.epoch)},
+                            Lsn{static_cast<uint64_t>(one.record.version.lsn)}};
       } else {
         counter = std::stoull(one.record.value);
       }

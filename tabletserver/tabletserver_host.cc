@@ -35,18 +35,19 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
   std::vector<std::unique_ptr<LoopMailbox>> mailboxes;
   for (Executor* loop : loops) {
     // Not bounded here: there is one reply for each request, and those are bounded.
-    mailboxes.push_back(std::make_unique<LoopMailbox>(*loop, LoopMailbox::Bounds{SIZE_MAX, SIZE_MAX},
-                                                      [](std::vector<Task> tasks) {
-                                                        for (Task& task : tasks) task();
-                                                      }));
+    mailboxes.push_back(
+        std::make_unique<LoopMailbox>(*loop, LoopMailbox::Bounds{SIZE_MAX, SIZE_MAX}, [](std::vector<Task> tasks) {
+          for (Task& task : tasks) task();
+        }));
   }
   return mailboxes;
 }
 
 std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
-                                               TabletDirectory& directory, ShardCounters& counters, const PeerBook& peers,
-                                               const std::function<std::string()>& cluster_id,
-                                               const std::function<Shard&(TabletId)>& shard_of, CopyThrottle& copy_throttle,
+                                               TabletDirectory& directory, ShardCounters& counters,
+                                               const PeerBook& peers, const std::function<std::string()>& cluster_id,
+                                               const std::function<Shard&(TabletId)>& shard_of,
+                                               CopyThrottle& copy_throttle,
                                                const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<LoopMailbox*> loops;
   for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
@@ -60,9 +61,9 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store,
-                                      directory, counters, loops, DecodeSchema, connector, peers, cluster_id, shard_of,
-                                      copy_throttle}));
+        std::move(mine),
+        Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
+                     counters, loops, DecodeSchema, connector, peers, cluster_id, shard_of, copy_throttle}));
   }
   return shards;
 }
@@ -133,9 +134,10 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       options_(std::move(options)),
       copy_throttle_(options_.copy_bytes_per_second),
       mailboxes_(MakeMailboxes(ports_.loops)),
-      shards_(MakeShards(ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
-                         [this](TabletId tablet) -> Shard& { return *shards_[ShardOfFamily(tablet, shards_.size())]; },
-                         copy_throttle_, mailboxes_)),
+      shards_(MakeShards(
+          ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
+          [this](TabletId tablet) -> Shard& { return *shards_[ShardOfFamily(tablet, shards_.size())]; }, copy_throttle_,
+          mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, Pointers(shards_),
@@ -150,16 +152,17 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_,
-                               ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(), ports_.store,
-                                            directory_)})),
-      control_service_(std::make_shared<ControlService>(
-          ControlService::Ports{options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_,
-                                ports_.store, directory_, ports_.background, Pointers(shards_), peers_, compactor_})),
+                               ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
+                                            ports_.store, directory_)})),
+      control_service_(std::make_shared<ControlService>(ControlService::Ports{
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
+          directory_, ports_.background, Pointers(shards_), peers_, compactor_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_),
           ports_.store, ports_.background})),
       cluster_id_(options_.identity.cluster_id),
-      registration_status_(Code::kUnavailable, "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
+      registration_status_(Code::kUnavailable,
+                           "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
   CHECK(!ports_.loops.empty() && !ports_.shards.empty());
 }
 
@@ -249,8 +252,8 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
     options_.on_refused(joined);
     return;
   }
-  LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation << ", in cluster "
-            << state.cluster_id;
+  LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
+            << ", in cluster " << state.cluster_id;
   serving_.store(true, std::memory_order_release);
   if (master_link_ == nullptr) {
     master_link_ = std::make_unique<MasterLink>(
@@ -279,8 +282,8 @@ TabletServer::Step TabletServer::StepOf(const TabletView& view) {
   return {view.epoch, view.barrier_committed, static_cast<size_t>(whole)};
 }
 
-// The master should not learn a second later that tablets may have nobody to lead them, nor that the step of a move which it
-// waits for is done. Of many at once (a failover, new tables) the next heartbeat tells.
+// The master should not learn a second later that tablets may have nobody to lead them, nor that the step of a move
+// which it waits for is done. Of many at once (a failover, new tables) the next heartbeat tells.
 void TabletServer::WatchTablets() {
   const MonotonicTime now = ports_.control.Now();
   std::set<TabletId> silent;
@@ -339,7 +342,8 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
     load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
     load.primarySilent = PrimarySilent(*handle, *view, now);
     FillReplication(*view, now, load);
-    load.failed = !view->failure.empty() && health.status.ok();  // once a dead store is started again its replicas are back
+    // once a dead store is started again its replicas are back
+    load.failed = !view->failure.empty() && health.status.ok();
     if (request.described) Describe(*view, load, schemas);
   }
   for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));

@@ -1,11 +1,14 @@
 // tabletserver/tabletserver_host.h
 // A whole tablet server but for its sockets: shards, directory, read paths, services, registration, heartbeats,
-// checkpoints, purges, deliveries. It sees the world through its ports alone, so that the simulator runs this very class.
+// checkpoints, purges, deliveries. It sees the world through its ports alone, so that the simulator runs this very
+// class.
 // Life:       construct; Recover(); register its services with a Dispatcher; when that is reachable, Start(); Stop();
 //             destroy when its executors run nothing more (they are stopped, or they are the simulator's).
 // Place:      server_process.cc wires production; tests/sim and host_fixture.h wire virtual time.
-// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster (PROTOCOL 23).
-//             2. Heartbeats, registration and the watch of the masters run on `control`, which never waits for the disk.
+// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster (PROTOCOL
+//             23).
+//             2. Heartbeats, registration and the watch of the masters run on `control`, which never waits for the
+//             disk.
 // Threads:    Recover, Start and destruction by the owner; Stop, Ready and the services from any thread.
 #pragma once
 
@@ -20,8 +23,8 @@
 
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
-#include "tabletserver/caretaker.h"
 #include "tabletserver/any_writes.h"
+#include "tabletserver/caretaker.h"
 #include "tabletserver/checkpointer.h"
 #include "tabletserver/compactor.h"
 #include "tabletserver/deliverer.h"
@@ -46,8 +49,9 @@ struct TabletServerPorts {
   coordination::Coordinator& coordinator;
   rpc::Connector& connector;
   std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
-  Executor* delivery = nullptr;    // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
-  Executor* housekeeping = nullptr;  // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
+  Executor* delivery = nullptr;  // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
+  // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
+  Executor* housekeeping = nullptr;
 
   Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
 };
@@ -56,7 +60,7 @@ struct TabletServerOptions {
   Identity identity;
   std::string rack;
   std::string build_version;
-  ShardOptions shard;  // self, index and meter_slot are filled in
+  ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
   Caretaker::Options caretaker;
   AnyWrites::Options any_writes;
@@ -147,7 +151,7 @@ class TabletServer {
   Deliverer deliverer_;
   AnyWrites any_writes_;
   Compactor compactor_;
-  std::shared_ptr<TabletService> tablet_service_;        // shared with the dispatcher
+  std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;
 
@@ -160,7 +164,7 @@ class TabletServer {
   std::unique_ptr<MasterLink> master_link_;
   std::unordered_map<TabletId, LoadReport> loads_;
   Duration peaks_of_ = LoadPeaks::kCovered;  // that the master asks for
-  std::set<TabletId> silent_;   // whose primary has not been heard lately
+  std::set<TabletId> silent_;                // whose primary has not been heard lately
   std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
   MonotonicTime started_;
   TimerId watch_;

@@ -44,8 +44,8 @@ TEST_F(TabletServerTest, PutThenGetAtEveryLevel) {
   EXPECT_GT(put.version.lsn, 1);
   EXPECT_GE(put.header.applied.lsn, put.version.lsn);
   EXPECT_GT(put.header.tabletTimeMs, 0);
-  for (const auto level : {idl::ReadLevel::DEFAULT, idl::ReadLevel::STRONG, idl::ReadLevel::SESSION, idl::ReadLevel::BOUNDED,
-                           idl::ReadLevel::EVENTUAL}) {
+  for (const auto level : {idl::ReadLevel::DEFAULT, idl::ReadLevel::STRONG, idl::ReadLevel::SESSION,
+                           idl::ReadLevel::BOUNDED, idl::ReadLevel::EVENTUAL}) {
     const idl::GetReply got = Get("user1", level);
     ASSERT_EQ(got.header.code, Code::OK) << level << ": " << got.header.message;
     EXPECT_EQ(got.record.value, "hello");
@@ -67,7 +67,8 @@ TEST_F(TabletServerTest, DeleteIncrementConditionsAndBatches) {
   const idl::Version version = Get("n").record.version;
   const idl::WriteReply put = Write({If(PutOf("n", "text"), idl::ConditionKind::VERSION_IS, version), PutOf("m", "1")});
   EXPECT_EQ(put.header.code, Code::OK);
-  EXPECT_EQ(Write({If(PutOf("n", "late"), idl::ConditionKind::VERSION_IS, version)}).header.code, Code::CONDITION_FAILED);
+  EXPECT_EQ(Write({If(PutOf("n", "late"), idl::ConditionKind::VERSION_IS, version)}).header.code,
+            Code::CONDITION_FAILED);
 
   const idl::WriteReply text = Write({PutOf("m", "2"), IncrementOf("n", 1)});
   EXPECT_EQ(text.header.code, Code::INVALID_ARGUMENT);
@@ -273,7 +274,8 @@ TEST_F(TabletServerTest, RefusesWhatTheWriteHeaderLacks) {
   request.header = Header();
   request.writes = {PutOf("k", "v")};
   const auto refused = [&] {
-    const auto reply = Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
+    const auto reply =
+        Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), request); });
     EXPECT_EQ(reply.header.code, Code::INVALID_ARGUMENT);
     return reply.header.message;
   };
@@ -450,7 +452,8 @@ TEST_F(TabletServerTest, ADropCutShortByACrashIsFinishedAfterIt) {
   request.header = ControlTo();
   request.tableId = kTable;
   const auto drop = [&] {
-    return Await<idl::DropTableReply>([&](auto cob) { server_->control_service()->dropTableData(std::move(cob), request); })
+    return Await<idl::DropTableReply>(
+               [&](auto cob) { server_->control_service()->dropTableData(std::move(cob), request); })
         .status.code;
   };
   EXPECT_EQ(drop(), Code::COME_AGAIN);
@@ -507,7 +510,8 @@ TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
   request.header = ControlTo();
   request.schema = Schema(2);
   request.schema.options.__set_defaultTtlMs(1000);
-  const auto reply = Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
+  const auto reply =
+      Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
   EXPECT_EQ(reply.status.code, Code::OK) << reply.status.message;
   Put("k", "v");
   EXPECT_TRUE(Get("k").record.__isset.expiresAtMs);
@@ -622,7 +626,8 @@ TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
   EXPECT_LT(Reported(100).peaks.operationsPerSecond, 60);
 }
 
-// Of the thousand records the last hundred have half of the bytes; nothing is read, and the middle of the data is known.
+// Of the thousand records the last hundred have half of the bytes; nothing is read, and the middle of the data is
+// known.
 TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
   for (int i = 0; i < 1'000; i += 100) {
     std::vector<idl::Write> writes;
@@ -641,8 +646,8 @@ TEST_F(LoadReportTest, TheKeyThatHalvesTheDataIsToldOfTabletsThatAreWorthIt) {
   request.schema.options.__set_splitBytes(400'000);
   request.schema.options.keyGroup.__set_prefixBytes(5);
   request.schema.options.__isset.keyGroup = true;
-  const auto altered = Await<idl::AlterReply>(
-      [&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
+  const auto altered =
+      Await<idl::AlterReply>([&](auto cob) { server_->control_service()->alter(std::move(cob), request); });
   ASSERT_EQ(altered.status.code, Code::OK) << altered.status.message;
   scheduler_.RunFor(12s);
   ASSERT_TRUE(Reported().__isset.splitFinding);
@@ -683,8 +688,9 @@ TEST_F(TabletServerTest, FollowsTheMastersFromTermToTermAndThroughAnOutage) {
   term.endpoint.port = 7500;
   master_->term = 8;
   bool set = false;
-  admin_->Multi({coordination::Op::Set(coordination::layout::kTerm, coordination::EncodeNode(term), coordination::kAnyVersion)},
-                [&](auto result) { set = result.has_value(); });
+  admin_->Multi(
+      {coordination::Op::Set(coordination::layout::kTerm, coordination::EncodeNode(term), coordination::kAnyVersion)},
+      [&](auto result) { set = result.has_value(); });
   ASSERT_TRUE(Until([&] { return set; }));
   const int64_t before = master_->heartbeats;
   ASSERT_TRUE(Until([&] { return master_->heartbeats > before + 1; }));
@@ -703,7 +709,8 @@ TEST(TabletServerAlone, ServesNothingBeforeItIsRegistered) {
       coordinator_ = coordination_.NewClient(*executor_);
       options_.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{1}};
       server_ = std::make_unique<TabletServer>(
-          TabletServerPorts{{executor_.get()}, {executor_.get()}, {}, *executor_, *executor_, *store_, *coordinator_, connector_},
+          TabletServerPorts{
+              {executor_.get()}, {executor_.get()}, {}, *executor_, *executor_, *store_, *coordinator_, connector_},
           options_);
       server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
       scheduler_.RunFor(3s);

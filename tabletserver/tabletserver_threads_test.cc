@@ -1,5 +1,5 @@
-// The same server over WiredTiger and real threads, under concurrent load: increments that count exactly, scans that see
-// whole batches, tablets that come and go beside them. Meant for ThreadSanitizer as much as for its own checks.
+// The same server over WiredTiger and real threads, under concurrent load: increments that count exactly, scans that
+// see whole batches, tablets that come and go beside them. Meant for ThreadSanitizer as much as for its own checks.
 #include <gtest/gtest.h>
 
 #include <atomic>
@@ -71,10 +71,15 @@ class ThreadsTest : public ::testing::Test {
     options.caretaker.turn = 1ms;
     options.checkpoint.period = 100ms;
     options.checkpoint.look_every = 20ms;
-    server_ = std::make_unique<TabletServer>(
-        TabletServerPorts{{&loop_a_, &loop_b_}, {&shard_a_, &shard_b_}, {&reader_}, background_, control_, *store_,
-                          *coordinator_, connector_},
-        options);
+    server_ = std::make_unique<TabletServer>(TabletServerPorts{{&loop_a_, &loop_b_},
+                                                               {&shard_a_, &shard_b_},
+                                                               {&reader_},
+                                                               background_,
+                                                               control_,
+                                                               *store_,
+                                                               *coordinator_,
+                                                               connector_},
+                                             options);
     ASSERT_TRUE(server_->Recover().ok());
     server_->Start({"127.0.0.1", 7410}, {"127.0.0.1", 7411});
     incarnation_ = incarnation;
@@ -86,7 +91,8 @@ class ThreadsTest : public ::testing::Test {
     std::promise<void> stopped;
     server_->Stop([&] { stopped.set_value(); });
     stopped.get_future().wait();
-    for (rpc::EventLoop* loop : {&loop_a_, &loop_b_, &shard_a_, &shard_b_, &reader_, &background_, &control_}) loop->Stop();
+    for (rpc::EventLoop* loop : {&loop_a_, &loop_b_, &shard_a_, &shard_b_, &reader_, &background_, &control_})
+      loop->Stop();
     server_.reset();
     store_.reset();
   }
@@ -134,7 +140,8 @@ class ThreadsTest : public ::testing::Test {
     request.schema.schemaVersion = 2;
     request.schema.options = std::move(options);
     std::promise<idl::Code::type> promise;
-    server_->control_service()->alter([&](const idl::AlterReply& reply) { promise.set_value(reply.status.code); }, request);
+    server_->control_service()->alter([&](const idl::AlterReply& reply) { promise.set_value(reply.status.code); },
+                                      request);
     return promise.get_future().get();
   }
 
@@ -202,8 +209,9 @@ class Worker {
       if (batch) write.__set_value(std::to_string(round_));
       if (!batch) write.__set_delta(1);
     }
-    service_->write([this, batch](const idl::WriteReply& reply) { loop_.Post([this, batch, reply] { Written(batch, reply); }); },
-                    request);
+    service_->write(
+        [this, batch](const idl::WriteReply& reply) { loop_.Post([this, batch, reply] { Written(batch, reply); }); },
+        request);
   }
 
   void Written(bool batch, const idl::WriteReply& reply) {
@@ -234,7 +242,8 @@ class Worker {
     request.limit = round_ % 2 == 0 ? 0 : 10;  // without a limit it goes to a reader's thread
     service_->scan(
         [this](const idl::ScanReply& reply) {
-          const bool whole = reply.records.size() == 2 && reply.records[0].record.value == reply.records[1].record.value;
+          const bool whole =
+              reply.records.size() == 2 && reply.records[0].record.value == reply.records[1].record.value;
           if (reply.header.code != idl::Code::OK || !whole) ++failures;
           loop_.Post([this] { WriteNext(); });
         },
@@ -283,10 +292,13 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
     acknowledged += worker->increments;
   }
   int64_t counted = 0;
-  ASSERT_TRUE(store_->Scan(TableId{kTable}, {}, [&](std::string_view key, const StoredRecord& record) {
-    if (key.ends_with("-counter")) counted += std::stoll(record.value);
-    return true;
-  }).ok());
+  ASSERT_TRUE(store_
+                  ->Scan(TableId{kTable}, {},
+                         [&](std::string_view key, const StoredRecord& record) {
+                           if (key.ends_with("-counter")) counted += std::stoll(record.value);
+                           return true;
+                         })
+                  .ok());
   EXPECT_EQ(counted, acknowledged);
   EXPECT_EQ(acknowledged, kWorkers * kRounds * 2 / 3);
   // The checkpoint after a drop may have covered all that was logged: one more tablet logs its Barrier.
@@ -312,23 +324,28 @@ TEST_F(ThreadsTest, AnIntervalTableIsFsyncedAsOftenAsItAsks) {
 
 // ---- merges ---------------------------------------------------------------------------------------------------------
 
-// One operation in flight on its loop, until it is told to stop: an increment that is retried until it is answered, then a
-// STRONG read of it, then an EVENTUAL read and a scan of what nobody changes.
+// One operation in flight on its loop, until it is told to stop: an increment that is retried until it is answered,
+// then a STRONG read of it, then an EVENTUAL read and a scan of what nobody changes.
 class MergedClient {
  public:
-  MergedClient(TabletServer& server, rpc::EventLoop& loop, int64_t id, std::atomic<bool>& over, std::function<void()> finished)
+  MergedClient(TabletServer& server, rpc::EventLoop& loop, int64_t id, std::atomic<bool>& over,
+               std::function<void()> finished)
       : service_(server.tablet_service()), loop_(loop), id_(id), over_(over), finished_(std::move(finished)) {}
 
   void Start() {
     loop_.Post([this] { Increment(); });
   }
-  std::string Key() const { return std::string(1, static_cast<char>('a' + id_ * 3 % 26)) + "-counter-" + std::to_string(id_); }
+  std::string Key() const {
+    return std::string(1, static_cast<char>('a' + id_ * 3 % 26)) + "-counter-" + std::to_string(id_);
+  }
 
   int64_t acknowledged = 0;
   std::string failure;
 
  private:
-  static bool Again(idl::Code::type code) { return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME; }
+  static bool Again(idl::Code::type code) {
+    return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME;
+  }
   bool Fails(const std::string& what, idl::Code::type code, bool right) {
     if (code == idl::Code::OK && right) return false;
     failure = what + ": code " + std::to_string(code);  // OK: of another value
@@ -348,21 +365,24 @@ class MergedClient {
     write.kind = idl::WriteKind::INCREMENT;
     write.key = Key();
     write.__set_delta(1);
-    service_->write([this](const idl::WriteReply& reply) { loop_.Post([this, reply] { Incremented(reply); }); }, request);
+    service_->write([this](const idl::WriteReply& reply) { loop_.Post([this, reply] { Incremented(reply); }); },
+                    request);
   }
 
   void Incremented(const idl::WriteReply& reply) {
     // Not of a retry: it is to carry what was learnt before the first attempt.
     if (reply.header.__isset.tabletTimeMs && (!retrying_ || learnt_ms_ == 0)) learnt_ms_ = reply.header.tabletTimeMs;
     // Split off between the look-up and its turn: the next attempt finds the child.
-    const bool moved = reply.header.code == idl::Code::WRONG_TABLET && reply.header.message.starts_with("the key is not in");
+    const bool moved =
+        reply.header.code == idl::Code::WRONG_TABLET && reply.header.message.starts_with("the key is not in");
     retrying_ = Again(reply.header.code) || moved;
     if (retrying_) return Increment();
-    if (Fails("increment " + reply.header.message, reply.header.code, reply.counters == std::vector<int64_t>{acknowledged + 1})) return;
+    if (Fails("increment " + reply.header.message, reply.header.code,
+              reply.counters == std::vector<int64_t>{acknowledged + 1}))
+      return;
     ++acknowledged;
-    Read(Key(), idl::ReadLevel::STRONG, std::to_string(acknowledged), [this] {
-      Read(id_ % 2 == 0 ? "b" : "y", idl::ReadLevel::EVENTUAL, "fixed", [this] { Scan(); });
-    });
+    Read(Key(), idl::ReadLevel::STRONG, std::to_string(acknowledged),
+         [this] { Read(id_ % 2 == 0 ? "b" : "y", idl::ReadLevel::EVENTUAL, "fixed", [this] { Scan(); }); });
   }
 
   void Read(std::string key, idl::ReadLevel::type level, std::string value, std::function<void()> then) {
@@ -453,7 +473,9 @@ class MergeThreadsTest : public ThreadsTest {
     one.schema.tableId = kTable;
     one.schema.name = "t";
     one.schema.schemaVersion = 1;
-    ASSERT_EQ((Call<idl::ConfigureRequest, idl::ConfigureReply>(request, &ControlService::configure).results.at(0).status.code),
+    ASSERT_EQ((Call<idl::ConfigureRequest, idl::ConfigureReply>(request, &ControlService::configure)
+                   .results.at(0)
+                   .status.code),
               idl::Code::OK);
   }
   void Split(int64_t tablet, int64_t child) {
@@ -464,7 +486,8 @@ class MergeThreadsTest : public ThreadsTest {
     request.tablets[0].key = "m";
     request.tablets[0].childId = child;
     EXPECT_TRUE(Until([&] {
-      return Call<idl::SplitRequest, idl::SplitReply>(request, &ControlService::split).results.at(0).status.code == idl::Code::OK;
+      return Call<idl::SplitRequest, idl::SplitReply>(request, &ControlService::split).results.at(0).status.code ==
+             idl::Code::OK;
     }));
   }
   void Fill() {
@@ -502,7 +525,8 @@ TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
   std::atomic<int> running{kClients};
   std::vector<std::unique_ptr<MergedClient>> clients;
   for (int i = 0; i < kClients; ++i) {
-    clients.push_back(std::make_unique<MergedClient>(*server_, i % 2 == 0 ? loop_a_ : loop_b_, i, over, [&] { --running; }));
+    clients.push_back(
+        std::make_unique<MergedClient>(*server_, i % 2 == 0 ? loop_a_ : loop_b_, i, over, [&] { --running; }));
     clients.back()->Start();
   }
   int64_t left = 1, right = 2, into = 3;

@@ -205,8 +205,8 @@ void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSp
   idl::SplitTabletRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
-  // A tablet that was split a moment ago is settled only with its next report; who is told of a deadline before that does not
-  // know whether the split goes on.
+  // A tablet that was split a moment ago is settled only with its next report; who is told of a deadline before that
+  // does not know whether the split goes on.
   MasterClient::CallOptions call;
   call.quick = false;
   Ask<idl::SplitTabletRequest, idl::SplitTabletReply>(
@@ -333,9 +333,11 @@ void Admin::RestOfView(int64_t id, size_t bytes, PlannerState state, Once<Result
   wanted.viewOffset = static_cast<int64_t>(state.view.size());
   Ask<idl::BalanceRequest, idl::BalanceReply>(
       "balance", std::move(wanted), {},
-      [this, id, bytes, state = std::move(state), done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
+      [this, id, bytes, state = std::move(state),
+       done = std::move(done)](Result<MasterClient::Answer<idl::BalanceReply>> answer) mutable {
         if (!answer) return done(Error(answer.error()));
-        if (answer->reply.view.empty()) return done(Error(Code::kUnavailable, "the view came to no end: ask for it again"));
+        if (answer->reply.view.empty())
+          return done(Error(Code::kUnavailable, "the view came to no end: ask for it again"));
         state.view += answer->reply.view;
         RestOfView(id, bytes, std::move(state), std::move(done));
       });
@@ -363,12 +365,14 @@ void Admin::CancelProcedure(std::string id, Once<Result<std::string>> done) {
       });
 }
 
-void Admin::CompactTable(std::string table, CompactTableOptions options, Once<Result<std::vector<CompactionInfo>>> done) {
+void Admin::CompactTable(std::string table, CompactTableOptions options,
+                         Once<Result<std::vector<CompactionInfo>>> done) {
   idl::CompactTableRequest request;
   request.table = std::move(table);
   request.server = std::move(options.server);
   request.start = options.start;
-  request.limitS = static_cast<int32_t>(std::clamp<int64_t>(options.limit.count(), 0, std::numeric_limits<int32_t>::max()));
+  request.limitS =
+      static_cast<int32_t>(std::clamp<int64_t>(options.limit.count(), 0, std::numeric_limits<int32_t>::max()));
   Ask<idl::CompactTableRequest, idl::CompactTableReply>(
       "compactTable", std::move(request), {},
       [done = std::move(done)](Result<MasterClient::Answer<idl::CompactTableReply>> answer) mutable {

@@ -1,6 +1,6 @@
 // client/core/admin.h
-// What the master is asked by people: tables, tablets, servers, the cluster; and servers for what they keep beside their
-// tables (kept.cc). Thrift on one side, the types of client/admin.h on the other.
+// What the master is asked by people: tables, tablets, servers, the cluster; and servers for what they keep beside
+// their tables (kept.cc). Thrift on one side, the types of client/admin.h on the other.
 // Threads: any; callbacks as in client_core.h.
 #pragma once
 

@@ -268,8 +268,9 @@ PlannerState FromIdl(idl::BalanceReply reply) {
       state.waits_for = action.detail;
       continue;
     }
-    state.refused.push_back({action.rule, action.cause, TabletId{static_cast<uint64_t>(std::max<int64_t>(0, action.tabletId))},
-                             action.server, action.detail});
+    state.refused.push_back({action.rule, action.cause,
+                             TabletId{static_cast<uint64_t>(std::max<int64_t>(0, action.tabletId))}, action.server,
+                             action.detail});
   }
   state.view = std::move(reply.view);
   return state;

@@ -46,13 +46,13 @@ void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Descri
 }
 
 void ClientCore::OpenTable(std::string name, Once<Result<TablePtr>> done) {
-  Describe(name, options_.deadline,
-           Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
-             if (!table) return done(Error(table.error()));
-             auto router = std::make_shared<Router>(network_, masters_, table->id);
-             done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read,
-                                               table->default_ack));
-           }));
+  Describe(
+      name, options_.deadline,
+      Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
+        if (!table) return done(Error(table.error()));
+        auto router = std::make_shared<Router>(network_, masters_, table->id);
+        done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read, table->default_ack));
+      }));
 }
 
 void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done) {

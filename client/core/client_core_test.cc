@@ -34,7 +34,8 @@ TEST_F(ClientCoreTest, PutsAndGetsOverTabletsWithOneLookUp) {
 }
 
 TEST_F(ClientCoreTest, AnUnknownTableIsFinal) {
-  const auto table = Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("none", Once<Result<TablePtr>>(std::move(done))); });
+  const auto table =
+      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("none", Once<Result<TablePtr>>(std::move(done))); });
   EXPECT_EQ(table.error(), Status(Code::kNoSuchTable, "no table \"none\""));
 }
 
@@ -271,7 +272,8 @@ TEST_F(ClientCoreTest, WritesBeyondTheWindowWaitTheirTurn) {
   const size_t many = kSequencesAhead * kClientIdsMax + 500;
   size_t answered = 0;
   for (size_t i = 0; i < many; ++i) {
-    core_.Write(table, std::move(Batch().Put("a", "1")), {}, [&](Result<BatchResult> result) { answered += result ? 1 : 0; });
+    core_.Write(table, std::move(Batch().Put("a", "1")), {},
+                [&](Result<BatchResult> result) { answered += result ? 1 : 0; });
   }
   scheduler_.RunFor(milliseconds(100));
   EXPECT_EQ(answered, 0u);
@@ -302,7 +304,8 @@ TEST_F(ClientCoreTest, RefusalsAreFinalAndSaySo) {
   EXPECT_EQ(cluster_.counts().write_attempts, 5);
   const auto version = Get(table, "a")->version;
   EXPECT_TRUE(Write(table, std::move(Batch().Put("a", "new", {.if_version = version}))));
-  EXPECT_EQ(Write(table, std::move(Batch().Put("a", "new", {.if_version = version}))).error().code(), Code::kConditionFailed);
+  EXPECT_EQ(Write(table, std::move(Batch().Put("a", "new", {.if_version = version}))).error().code(),
+            Code::kConditionFailed);
 }
 
 TEST_F(ClientCoreTest, NonsenseIsRefusedBeforeItIsSent) {
@@ -451,7 +454,8 @@ TEST_F(ClientCoreTest, WaitsOutAnElectionAndASilentMaster) {
   cluster_.SetLeader(0);
   EXPECT_EQ(Value(table, "a"), "NOT_FOUND") << "a silent master is passed over within the deadline";
   network_.SetWeather(kMaster1, Weather::kDown);
-  const auto got = Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("t", Once<Result<TablePtr>>(std::move(done))); });
+  const auto got =
+      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("t", Once<Result<TablePtr>>(std::move(done))); });
   EXPECT_EQ(got.error().code(), Code::kDeadlineExceeded) << got.error();
   EXPECT_NE(got.error().message().find("master"), std::string::npos) << got.error();
 }
@@ -552,7 +556,8 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
     network.SetWeather(kTs1, Weather::kSilent);
     core.Get(*opened, "a", {}, [&](Result<Record> r) { codes.push_back(r.error().code()); });
     core.MultiGet(*opened, {"a"}, {}, [&](std::vector<Result<Record>> r) { codes.push_back(r[0].error().code()); });
-    core.Write(*opened, std::move(Batch().Put("a", "1")), {}, [&](Result<BatchResult> r) { codes.push_back(r.error().code()); });
+    core.Write(*opened, std::move(Batch().Put("a", "1")), {},
+               [&](Result<BatchResult> r) { codes.push_back(r.error().code()); });
     scheduler_.RunFor(seconds(1));
     EXPECT_TRUE(codes.empty());
     core.Close();
@@ -568,32 +573,37 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
 
 TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
   const auto made = Wait<Result<TableInfo>>([&](auto done) {
-    admin_.CreateTable("carts", {.table = {.replicas = 1, .default_ttl = seconds(5)}, .split_points = {"f", "m"}}, Once<Result<TableInfo>>(std::move(done)));
+    admin_.CreateTable("carts", {.table = {.replicas = 1, .default_ttl = seconds(5)}, .split_points = {"f", "m"}},
+                       Once<Result<TableInfo>>(std::move(done)));
   });
   ASSERT_TRUE(made) << made.error();
   EXPECT_EQ(made->tablets, 3);
   EXPECT_EQ(made->options.default_ttl, milliseconds(5000));
-  const auto again = Wait<Result<TableInfo>>([&](auto done) { admin_.CreateTable("carts", {}, Once<Result<TableInfo>>(std::move(done))); });
+  const auto again = Wait<Result<TableInfo>>(
+      [&](auto done) { admin_.CreateTable("carts", {}, Once<Result<TableInfo>>(std::move(done))); });
   EXPECT_EQ(again.error().code(), Code::kTableExists);
   const auto altered = Wait<Result<TableInfo>>([&](auto done) {
     admin_.AlterTable("carts", {.default_ttl = seconds(9)}, Once<Result<TableInfo>>(std::move(done)));
   });
   EXPECT_EQ(altered->options.default_ttl, milliseconds(9000));
-  const auto tables = Wait<Result<std::vector<TableInfo>>>([&](auto done) { admin_.ListTables(Once<Result<std::vector<TableInfo>>>(std::move(done))); });
+  const auto tables = Wait<Result<std::vector<TableInfo>>>(
+      [&](auto done) { admin_.ListTables(Once<Result<std::vector<TableInfo>>>(std::move(done))); });
   EXPECT_EQ(tables->size(), 2u);
-  const auto tablets = Wait<Result<std::vector<TabletSummary>>>([&](auto done) {
-    admin_.ListTablets("carts", "", Once<Result<std::vector<TabletSummary>>>(std::move(done)));
-  });
+  const auto tablets = Wait<Result<std::vector<TabletSummary>>>(
+      [&](auto done) { admin_.ListTablets("carts", "", Once<Result<std::vector<TabletSummary>>>(std::move(done))); });
   ASSERT_EQ(tablets->size(), 3u) << "over its pages";
   EXPECT_EQ((*tablets)[1].range, (KeyRange{"f", "m"}));
-  const auto place = Wait<Result<TabletPlace>>([&](auto done) { admin_.Locate("carts", "g", Once<Result<TabletPlace>>(std::move(done))); });
+  const auto place = Wait<Result<TabletPlace>>(
+      [&](auto done) { admin_.Locate("carts", "g", Once<Result<TabletPlace>>(std::move(done))); });
   EXPECT_EQ(place->primary_address, "ts-2:1");
-  const auto cluster = Wait<Result<ClusterInfo>>([&](auto done) { admin_.DescribeCluster(Once<Result<ClusterInfo>>(std::move(done))); });
+  const auto cluster =
+      Wait<Result<ClusterInfo>>([&](auto done) { admin_.DescribeCluster(Once<Result<ClusterInfo>>(std::move(done))); });
   EXPECT_EQ(cluster->term, 7u);
   EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
   EXPECT_GT(cluster->live_servers, 0);
   EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
-  EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).code(), Code::kNoSuchTable);
+  EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).code(),
+            Code::kNoSuchTable);
 }
 
 TEST_F(ClientCoreTest, ALostReplyOfCreateOrDropIsNotHeldAgainstTheCaller) {

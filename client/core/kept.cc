@@ -45,20 +45,22 @@ struct Admin::KeptPages {
 
 void Admin::TableAndServers(
     std::string table, std::move_only_function<void(Result<std::pair<TableId, std::vector<ServerSummary>>>)> done) {
-  DescribeTable(std::move(table), Once<Result<TableInfo>>([this, done = std::move(done)](Result<TableInfo> info) mutable {
-    if (!info) return done(Error(info.error()));
-    using Servers = Result<std::vector<ServerSummary>>;
-    ListServers(Once<Servers>([id = info->id, done = std::move(done)](Servers servers) mutable {
-      if (!servers) return done(Error(servers.error()));
-      done(std::pair(id, *std::move(servers)));
-    }));
-  }));
+  DescribeTable(std::move(table),
+                Once<Result<TableInfo>>([this, done = std::move(done)](Result<TableInfo> info) mutable {
+                  if (!info) return done(Error(info.error()));
+                  using Servers = Result<std::vector<ServerSummary>>;
+                  ListServers(Once<Servers>([id = info->id, done = std::move(done)](Servers servers) mutable {
+                    if (!servers) return done(Error(servers.error()));
+                    done(std::pair(id, *std::move(servers)));
+                  }));
+                }));
 }
 
 void Admin::ListKept(std::string table, Once<Result<KeptWrites>> done) {
   TableAndServers(std::move(table), [this, done = std::move(done)](auto found) mutable {
     if (!found) return done(Error(found.error()));
-    auto pages = std::make_shared<KeptPages>(KeptPages{found->first, std::move(found->second), {}, {}, std::move(done)});
+    auto pages =
+        std::make_shared<KeptPages>(KeptPages{found->first, std::move(found->second), {}, {}, std::move(done)});
     std::ranges::sort(pages->servers, std::greater<>(), &ServerSummary::name);
     NextKept(std::move(pages));
   });
@@ -75,25 +77,27 @@ void Admin::NextKept(std::shared_ptr<KeptPages> pages) {
   }
   pages->request.header.tableId = static_cast<int64_t>(pages->table.value);
   pages->request.limit = 1000;
-  network_.To(*endpoint)->Call(
-      EncodeCall("listKept", pages->request), CallTimeout(deadline_), [this, pages](Result<std::string> message) mutable {
-        Result<idl::ListKeptReply> reply =
-            message ? DecodeReply<idl::ListKeptReply>(*std::move(message)) : std::unexpected(message.error());
-        const ServerName server = pages->servers.back().name;
-        if (!reply || reply->header.code != idl::Code::OK) {
-          pages->kept.unheard.push_back(server);
-        } else {
-          for (const idl::KeptWrite& write : reply->writes) pages->kept.writes.push_back(FromIdl(server, write));
-          if (reply->more && !reply->writes.empty()) {
-            pages->request.afterTabletId = reply->writes.back().tabletId;
-            pages->request.afterVersion = reply->writes.back().version;
-            return NextKept(std::move(pages));
-          }
-        }
-        pages->request = {};
-        pages->servers.pop_back();
-        NextKept(std::move(pages));
-      });
+  network_.To(*endpoint)->Call(EncodeCall("listKept", pages->request), CallTimeout(deadline_),
+                               [this, pages](Result<std::string> message) mutable {
+                                 Result<idl::ListKeptReply> reply =
+                                     message ? DecodeReply<idl::ListKeptReply>(*std::move(message))
+                                             : std::unexpected(message.error());
+                                 const ServerName server = pages->servers.back().name;
+                                 if (!reply || reply->header.code != idl::Code::OK) {
+                                   pages->kept.unheard.push_back(server);
+                                 } else {
+                                   for (const idl::KeptWrite& write : reply->writes)
+                                     pages->kept.writes.push_back(FromIdl(server, write));
+                                   if (reply->more && !reply->writes.empty()) {
+                                     pages->request.afterTabletId = reply->writes.back().tabletId;
+                                     pages->request.afterVersion = reply->writes.back().version;
+                                     return NextKept(std::move(pages));
+                                   }
+                                 }
+                                 pages->request = {};
+                                 pages->servers.pop_back();
+                                 NextKept(std::move(pages));
+                               });
 }
 
 void Admin::ForgetKept(std::string table, ServerName server, TabletId tablet, Version version, Once<Status> done) {
@@ -107,13 +111,14 @@ void Admin::ForgetKept(std::string table, ServerName server, TabletId tablet, Ve
     request.header.tableId = static_cast<int64_t>(found->first.value);
     request.tabletId = static_cast<int64_t>(tablet.value);
     request.version = rpc::ToIdl(version);
-    network_.To(*endpoint)->Call(EncodeCall("forgetKept", request), CallTimeout(deadline_),
-                                 [server, done = std::move(done)](Result<std::string> message) mutable {
-                                   if (!message) return done(Error(message.error().code(), server + ": " + message.error().message()));
-                                   const auto reply = DecodeReply<idl::ForgetKeptReply>(*std::move(message));
-                                   if (!reply) return done(reply.error());
-                                   done(Status(rpc::FromIdl(reply->header.code), reply->header.message));
-                                 });
+    network_.To(*endpoint)->Call(
+        EncodeCall("forgetKept", request), CallTimeout(deadline_),
+        [server, done = std::move(done)](Result<std::string> message) mutable {
+          if (!message) return done(Error(message.error().code(), server + ": " + message.error().message()));
+          const auto reply = DecodeReply<idl::ForgetKeptReply>(*std::move(message));
+          if (!reply) return done(reply.error());
+          done(Status(rpc::FromIdl(reply->header.code), reply->header.message));
+        });
   });
 }
 

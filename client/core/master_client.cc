@@ -79,9 +79,9 @@ class MasterCall : public std::enable_shared_from_this<MasterCall> {
   // What the leader says of the request itself needs no name of who said it.
   static bool IsAnswer(const Attempt& attempt) {
     const Code code = attempt.status.code();
-    return attempt.from_server && (code == Code::kInvalidArgument || code == Code::kTableExists ||
-                                   code == Code::kNoSuchTable || code == Code::kNotFound ||
-                                   code == Code::kConditionFailed);
+    return attempt.from_server &&
+           (code == Code::kInvalidArgument || code == Code::kTableExists || code == Code::kNoSuchTable ||
+            code == Code::kNotFound || code == Code::kConditionFailed);
   }
 
   void NoteLeader(const idl::MasterReplyHeader& header, Attempt& attempt) {

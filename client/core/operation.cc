@@ -306,8 +306,8 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
   }
 }
 
-// As the answer says, else as believed. Of another tablet, only what the operation touched; and where no position is named, which
-// says nothing of the place believed in: the answer may be of before an earlier split.
+// As the answer says, else as believed. Of another tablet, only what the operation touched; and where no position is
+// named, which says nothing of the place believed in: the answer may be of before an earlier split.
 KeyRange Operation::AnsweredRange(const idl::ReplyHeader& header) const {
   if (!header.__isset.applied) return Touched();
   if (header.__isset.range) return rpc::FromIdl(header.range);

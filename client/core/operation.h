@@ -97,9 +97,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // As far as this client knows what the table's default is.
   Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
   // Any replica may answer.
-  bool AtAnyReplica() const {
-    return kind_ == Kind::kWrite ? any_ : !token_coarse_ && Level() != Read::Level::kStrong;
-  }
+  bool AtAnyReplica() const { return kind_ == Kind::kWrite ? any_ : !token_coarse_ && Level() != Read::Level::kStrong; }
   // And the primary's word is as good as another's.
   bool AllAlike() const { return kind_ == Kind::kWrite ? any_ : Level() == Read::Level::kEventual; }
   // Whose calls tell of how near and how live their servers are: a write may wait for others.

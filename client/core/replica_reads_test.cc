@@ -288,7 +288,8 @@ TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsUndon
   EXPECT_EQ(state->For(table->router()->table(), {"d", "e"})->front(), (TokenRange{{"", "m"}, whole, {}}));
 }
 
-// The answer to a retry may come from a later epoch, or from what its tablet was merged to: its position covers the write.
+// The answer to a retry may come from a later epoch, or from what its tablet was merged to: its position covers the
+// write.
 TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   const TablePtr table = OpenWithRecord();
   auto state = std::make_shared<SessionState>();
@@ -308,7 +309,8 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   }
 }
 
-// It was executed before its tablet was split, and one half answers when it is repeated: that says nothing of the other's keys.
+// It was executed before its tablet was split, and one half answers when it is repeated: that says nothing of the
+// other's keys.
 TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
   cluster_.AddTable("whole", {}, 3);
   const TablePtr table = Open("whole");

@@ -128,9 +128,9 @@ Duration RetryPolicy::AttemptTimeout(Duration remaining, bool others_left) const
   return std::min(remaining, std::max(kAttemptMin, std::min(allowed_ / 3, patience)));
 }
 
-// A write is said not to have been executed only when each of its attempts was refused in an answer, or was never wholly
-// sent. That is enough: a server answers an attempt once and is done with it then, and a channel sends it once, so that
-// nothing of a refused attempt is left that could still be executed.
+// A write is said not to have been executed only when each of its attempts was refused in an answer, or was never
+// wholly sent. That is enough: a server answers an attempt once and is done with it then, and a channel sends it once,
+// so that nothing of a refused attempt is left that could still be executed.
 Status RetryPolicy::OutOfTime() const {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(allowed_).count();
   std::string text = "no final answer within " + std::to_string(ms) + " ms";

@@ -6,12 +6,12 @@
 //   the attempt ended with                        read                       write (same client id and sequence)
 //   OK, NOT_FOUND, CONDITION_FAILED,              answer                     answer
 //     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS
-//   INTERNAL                                      answer                     UNKNOWN_OUTCOME if an attempt was sent: the server
-//                                                                            may have failed after the log had it
-//   NO_SUCH_TABLE                                 open by name again, once; then answer
-//   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait first
-//   COME_AGAIN, OVERLOADED                        wait (at least retry-after; of the first COME_AGAINs just that), the same
-//                                                 place; every fourth time look up
+//   INTERNAL                                      answer                     UNKNOWN_OUTCOME if an attempt was sent:
+//                                                                            the server may have failed after the log
+//   had it NO_SUCH_TABLE                                 open by name again, once; then answer
+//   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait
+//   first COME_AGAIN, OVERLOADED                        wait (at least retry-after; of the first COME_AGAINs just
+//                                                 that), the same place; every fourth time look up
 //   UNAVAILABLE                                   wait, look up
 //   UNKNOWN_OUTCOME: connection broke             wait, look up              the same, noting that it may have happened
 //   UNKNOWN_OUTCOME: said, with retry-after       answer                     the same, noting that it may have happened
@@ -21,8 +21,8 @@
 //   the deadline is spent                         the last cause             UNKNOWN_OUTCOME if it may have happened
 // clang-format on
 //
-// Whatever may pass or may be one server's own trouble, from NO_SUCH_TABLE and INTERNAL on: a read below STRONG or a write
-// at ANY that has another replica to ask asks it at once. The above holds for the last of them.
+// Whatever may pass or may be one server's own trouble, from NO_SUCH_TABLE and INTERNAL on: a read below STRONG or a
+// write at ANY that has another replica to ask asks it at once. The above holds for the last of them.
 //
 // Place:   operation.h asks it after each attempt.
 // Threads: values.
@@ -78,8 +78,9 @@ class RetryPolicy {
   // Decides; `remaining` is what is left of the deadline, `random` any bits.
   Verdict Decide(const Attempt& attempt, Duration remaining, uint64_t random);
   // How long the next attempt may take: a second, so that a server that fell silent holds nobody up for longer than it
-  // takes to replace it; twice as long after every second attempt that got no answer in its time, as a busy server is not
-  // helped by more questions; never more than a third of the whole. A tenth where other replicas are left to be asked.
+  // takes to replace it; twice as long after every second attempt that got no answer in its time, as a busy server is
+  // not helped by more questions; never more than a third of the whole. A tenth where other replicas are left to be
+  // asked.
   Duration AttemptTimeout(Duration remaining, bool others_left = false) const;
   // The end when the deadline is spent outside an attempt (no place found, window full).
   Status OutOfTime() const;
@@ -110,8 +111,8 @@ class RetryPolicy {
   Status said_;  // the last that a server said of why it could not: it may name what was missing
 };
 
-// Doubles from kBackoffFirst to kBackoffMax with `waits`, resting on a plateau on the way, so that who waits for a failover
-// is back soon after it. A random half is taken off: clients that failed together do not come back together.
+// Doubles from kBackoffFirst to kBackoffMax with `waits`, resting on a plateau on the way, so that who waits for a
+// failover is back soon after it. A random half is taken off: clients that failed together do not come back together.
 Duration Backoff(int waits, uint64_t random);
 
 }  // namespace ebla::client

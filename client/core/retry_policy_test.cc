@@ -105,7 +105,7 @@ TEST(RetryPolicy, ABrokenConnectionLeavesAWriteUnknownWhenTimeIsOver) {
 }
 
 TEST(RetryPolicy, AWriteWasNotExecutedOnlyWhenEveryAttemptWasRefused) {
-  const Code refusals[] = {Code::kOverloaded, Code::kUnavailable,  Code::kComeAgain,       Code::kNotPrimary,
+  const Code refusals[] = {Code::kOverloaded, Code::kUnavailable, Code::kComeAgain,       Code::kNotPrimary,
                            Code::kStaleEpoch, Code::kWrongTablet, Code::kDeadlineExceeded};
   const Attempt silent[] = {Lost(Code::kUnknownOutcome), Lost(Code::kDeadlineExceeded)};
   for (const Code first : refusals) {
@@ -122,7 +122,8 @@ TEST(RetryPolicy, AWriteWasNotExecutedOnlyWhenEveryAttemptWasRefused) {
           if (at == 1) (void)policy.Decide(lost, seconds(4), 1);
           Verdict end = policy.Decide(Said(last), at == 2 ? Duration(seconds(3)) : Duration(0), 1);
           if (at == 2) end = policy.Decide(lost, Duration(0), 1);
-          EXPECT_EQ(end.status.code(), Code::kUnknownOutcome) << CodeName(first) << ", " << CodeName(last) << ", " << at;
+          EXPECT_EQ(end.status.code(), Code::kUnknownOutcome)
+              << CodeName(first) << ", " << CodeName(last) << ", " << at;
         }
       }
     }

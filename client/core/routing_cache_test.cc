@@ -133,8 +133,8 @@ struct World {
   void Merge(const std::string& key) {
     const size_t i = At(key);
     if (i + 1 == tablets.size()) return;
-    tablets[i] = {++next_id, std::max(tablets[i].epoch, tablets[i + 1].epoch) + 1, tablets[i].start,
-                  tablets[i + 1].end, tablets[i].port};
+    tablets[i] = {++next_id, std::max(tablets[i].epoch, tablets[i + 1].epoch) + 1, tablets[i].start, tablets[i + 1].end,
+                  tablets[i].port};
     tablets.erase(tablets.begin() + static_cast<ptrdiff_t>(i) + 1);
   }
   void Move(const std::string& key, uint16_t port) {

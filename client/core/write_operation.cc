@@ -164,9 +164,9 @@ Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
 
 Status WriteOperation::Complete() {
   if (!session() || !reply_.__isset.version) return {};
-  // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the write, at any
-  // level, even where a later epoch answers a retry, or what its tablet has been merged to. Where one half of a tablet answers
-  // for a batch of before its split, that says nothing of the other's keys.
+  // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the
+  // write, at any level, even where a later epoch answers a retry, or what its tablet has been merged to. Where one
+  // half of a tablet answers for a batch of before its split, that says nothing of the other's keys.
   const KeyRange answered = AnsweredRange(reply_.header);
   const bool whole = answered.Contains(Touched());
   if (whole && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};

@@ -31,8 +31,8 @@ class WriteWindow {
     uint32_t lane = 0;
   };
 
-  // The next sequence of the next client id that has room; nothing when all are full. `random` makes a new id where one is
-  // needed: any bits.
+  // The next sequence of the next client id that has room; nothing when all are full. `random` makes a new id where one
+  // is needed: any bits.
   std::optional<Ticket> Begin(uint64_t random);
   // The write has its final answer, whatever it was.
   void Finish(const Ticket& ticket);

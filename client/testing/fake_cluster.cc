@@ -307,8 +307,9 @@ bool FakeCluster::Fails(const ServerName& server, idl::ReplyHeader& reply) {
 void FakeCluster::Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply) {
   const Table* table = ById(request.header.tableId);
   if (table == nullptr) return reply.header.__set_code(idl::Code::WRONG_TABLET);
-  const auto tablet = std::ranges::find_if(
-      table->tablets, [&](const auto& start_and_tablet) { return start_and_tablet.second.id == request.header.tabletId; });
+  const auto tablet = std::ranges::find_if(table->tablets, [&](const auto& start_and_tablet) {
+    return start_and_tablet.second.id == request.header.tabletId;
+  });
   if (tablet == table->tablets.end()) return reply.header.__set_code(idl::Code::WRONG_TABLET);
   const KeyRange& range = tablet->second.range;
   const auto lagging = lagging_.find(server);

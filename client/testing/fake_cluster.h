@@ -106,8 +106,8 @@ class FakeCluster {
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   // What the master has under way; one that is cancelled goes, where it can be.
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
-  void SetMergesUnderWay(int times);     // so many orders to merge are answered as under way
-  void SetTabletBytes(int64_t bytes);    // every tablet's size, as reported
+  void SetMergesUnderWay(int times);   // so many orders to merge are answered as under way
+  void SetTabletBytes(int64_t bytes);  // every tablet's size, as reported
 
   Counts counts() const;
   // The ids, in order of arrival: "client/sequence first=N" of every write attempt.
@@ -190,7 +190,7 @@ class FakeCluster {
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;
   std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> kept_;  // by server and table
-  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;  // by client and sequence
+  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;             // by client and sequence
   std::vector<idl::WriteRequest> write_log_;
   idl::RequestHeader last_header_;
   idl::ReadOptions last_read_;

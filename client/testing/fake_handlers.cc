@@ -260,8 +260,10 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       std::lock_guard lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.table, reply.header)) {
         int& asked = cluster_.compacted_[request.table];
-        if (request.start && asked == 0) asked = 1;
-        else if (asked > 0) ++asked;
+        if (request.start && asked == 0)
+          asked = 1;
+        else if (asked > 0)
+          ++asked;
         for (const ServerName& name : cluster_.servers_) {
           if (!request.server.empty() && request.server != name) continue;
           idl::Compaction& one = reply.servers.emplace_back();
@@ -288,7 +290,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     idl::SetServerReply reply;
     {
       std::lock_guard lock(cluster_.mutex_);
-      if (Leads(reply.header)) Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
+      if (Leads(reply.header))
+        Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
     }
     done(reply);
   }
@@ -377,7 +380,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     Table& table = cluster_.tables_.at(request.table);
     const auto right = table.tablets.find(request.key);
     if (right == table.tablets.end() || right == table.tablets.begin()) {
-      return Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "no tablet of table " + request.table + " but the first begins there");
+      return Refuse(reply.header, idl::Code::INVALID_ARGUMENT,
+                    "no tablet of table " + request.table + " but the first begins there");
     }
     if (cluster_.merges_under_way_ > 0) {
       --cluster_.merges_under_way_;

@@ -69,9 +69,9 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       cluster_.write_log_.push_back(request);
       Served served;
       const Table* table = cluster_.ById(request.header.tableId);
-      const bool any = request.level == idl::WriteLevel::ANY ||
-                       (request.level == idl::WriteLevel::DEFAULT && table != nullptr &&
-                        table->options.defaultWriteLevel == idl::WriteLevel::ANY);
+      const bool any =
+          request.level == idl::WriteLevel::ANY || (request.level == idl::WriteLevel::DEFAULT && table != nullptr &&
+                                                    table->options.defaultWriteLevel == idl::WriteLevel::ANY);
       idl::ReadOptions eventual;  // where one may be read, the other is taken
       eventual.level = idl::ReadLevel::EVENTUAL;
       const idl::ReadOptions last = cluster_.last_read_;
@@ -139,9 +139,10 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
     idl::ForgetKeptReply reply;
     {
       std::lock_guard lock(cluster_.mutex_);
-      const auto gone = std::erase_if(cluster_.kept_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
-        return write.tabletId == request.tabletId && write.version == request.version;
-      });
+      const auto gone =
+          std::erase_if(cluster_.kept_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
+            return write.tabletId == request.tabletId && write.version == request.version;
+          });
       if (gone == 0) reply.header.__set_code(idl::Code::NOT_FOUND);
     }
     done(reply);

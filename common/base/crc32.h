@@ -1,6 +1,7 @@
 // common/base/crc32.h
-// CRC-32 (IEEE 802.3, reflected, as in zlib and PNG), for what travels or rests and may come back damaged. Eight bytes at
-// a time by tables ("slicing by 8"), which is several times as fast as one by one: a copy's chunks are all summed twice.
+// CRC-32 (IEEE 802.3, reflected, as in zlib and PNG), for what travels or rests and may come back damaged. Eight bytes
+// at a time by tables ("slicing by 8"), which is several times as fast as one by one: a copy's chunks are all summed
+// twice.
 // Threads: functions of their arguments.
 #pragma once
 
@@ -45,8 +46,9 @@ constexpr uint32_t Crc32(std::string_view bytes, uint32_t before = 0) {
   for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
     const uint32_t low = value ^ crc32_internal::Load32(bytes.data());
     const uint32_t high = crc32_internal::Load32(bytes.data() + 4);
-    value = kTables[7][low & 0xFF] ^ kTables[6][low >> 8 & 0xFF] ^ kTables[5][low >> 16 & 0xFF] ^ kTables[4][low >> 24] ^
-            kTables[3][high & 0xFF] ^ kTables[2][high >> 8 & 0xFF] ^ kTables[1][high >> 16 & 0xFF] ^ kTables[0][high >> 24];
+    value = kTables[7][low & 0xFF] ^ kTables[6][low >> 8 & 0xFF] ^ kTables[5][low >> 16 & 0xFF] ^
+            kTables[4][low >> 24] ^ kTables[3][high & 0xFF] ^ kTables[2][high >> 8 & 0xFF] ^
+            kTables[1][high >> 16 & 0xFF] ^ kTables[0][high >> 24];
   }
   for (const char byte : bytes) value = (value >> 8) ^ kTables[0][(value ^ static_cast<uint8_t>(byte)) & 0xFF];
   return ~value;

@@ -22,12 +22,12 @@ struct StrongId {
   friend std::ostream& operator<<(std::ostream& out, StrongId id) { return out << id.value; }
 };
 
-using TableId = StrongId<struct TableIdTag>;    // never used again after a drop
-using TabletId = StrongId<struct TabletIdTag>;  // never used again; drawn from the same counter as table ids
-using Epoch = StrongId<struct EpochTag>;        // one primary per epoch of a tablet
-using Lsn = StrongId<struct LsnTag>;            // position in a tablet's log; grows by one
-using ClientId = StrongId<struct ClientIdTag>;  // random for each client process
-using Sequence = StrongId<struct SequenceTag>;  // a client's writes, numbered from 1
+using TableId = StrongId<struct TableIdTag>;          // never used again after a drop
+using TabletId = StrongId<struct TabletIdTag>;        // never used again; drawn from the same counter as table ids
+using Epoch = StrongId<struct EpochTag>;              // one primary per epoch of a tablet
+using Lsn = StrongId<struct LsnTag>;                  // position in a tablet's log; grows by one
+using ClientId = StrongId<struct ClientIdTag>;        // random for each client process
+using Sequence = StrongId<struct SequenceTag>;        // a client's writes, numbered from 1
 using Incarnation = StrongId<struct IncarnationTag>;  // how many times a server's data directory has been started
 
 // A server's name in its cluster, such as "ts-3": what the catalog and the operator call it.
@@ -51,5 +51,7 @@ struct Version {
 
 template <class Tag>
 struct std::hash<ebla::StrongId<Tag>> {
-  size_t operator()(ebla::StrongId<Tag> id) const noexcept { return std::hash<uint64_t>{}(id.value * 0x9E3779B97F4A7C15u); }
+  size_t operator()(ebla::StrongId<Tag> id) const noexcept {
+    return std::hash<uint64_t>{}(id.value * 0x9E3779B97F4A7C15u);
+  }
 };

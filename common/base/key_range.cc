@@ -26,9 +26,7 @@ KeyRange KeyRange::Intersect(const KeyRange& other) const {
   return common;
 }
 
-std::string KeyRange::ToString() const {
-  return "[\"" + EscapeBytes(start) + "\", \"" + EscapeBytes(end) + "\")";
-}
+std::string KeyRange::ToString() const { return "[\"" + EscapeBytes(start) + "\", \"" + EscapeBytes(end) + "\")"; }
 
 std::string PrefixEnd(std::string_view prefix) {
   std::string end(prefix);

@@ -1,6 +1,7 @@
 // common/base/split_key.h
 // Where a range of keys may be cut: never within a key group, at the shortest text that tells two neighbours apart.
-// Place:   tablet servers look for split keys by it, the master's planner fits what they found, tools make split points.
+// Place:   tablet servers look for split keys by it, the master's planner fits what they found, tools make split
+//          points.
 // Threads: values.
 #pragma once
 
@@ -19,8 +20,8 @@ struct KeyGroupRule {
   friend bool operator==(const KeyGroupRule&, const KeyGroupRule&) = default;
 };
 
-// The shortest text above `below` and not above `above`, which is the greater one. A beginning of `above`, so that it cuts
-// no group that `above` does not cut.
+// The shortest text above `below` and not above `above`, which is the greater one. A beginning of `above`, so that it
+// cuts no group that `above` does not cut.
 std::string ShortestSeparator(std::string_view below, std::string_view above);
 
 }  // namespace ebla

@@ -26,7 +26,8 @@ enum class Code : int {
   kDeadlineExceeded = 8,
   kTableExists = 9,
   kUnknownOutcome = 10,  // it cannot be known whether the write took effect
-  kInternal = 11,        // a server's own fault (a bug, a damaged disk); the message says which. The outcome of a write is unknown
+  // a server's own fault (a bug, a damaged disk); the message says which. The outcome of a write is unknown
+  kInternal = 11,
   // Between the client's core and the servers only; never seen by a caller of the SDK.
   kWrongTablet = 100,  // the key is not served here; the hint says where it is, when known
   kNotPrimary = 101,   // a replica is here, but another leads; the hint says which, when known
@@ -75,18 +76,17 @@ class [[nodiscard]] Error {
 };
 
 // Returns the error of a Status expression from the enclosing function, which returns Status or Result<T>.
-#define EBLA_TRY(expression)                                            \
-  do {                                                                  \
-    if (::ebla::Status ebla_status_ = (expression); !ebla_status_.ok()) \
-      return ::ebla::Error(std::move(ebla_status_));                    \
+#define EBLA_TRY(expression)                                                                                           \
+  do {                                                                                                                 \
+    if (::ebla::Status ebla_status_ = (expression); !ebla_status_.ok()) return ::ebla::Error(std::move(ebla_status_)); \
   } while (false)
 
 // Declares `variable` from a Result expression, or returns its error.
 #define EBLA_ASSIGN(variable, expression) EBLA_ASSIGN_(variable, expression, EBLA_JOIN_(ebla_result_, __LINE__))
 #define EBLA_JOIN_(a, b) EBLA_JOIN2_(a, b)
 #define EBLA_JOIN2_(a, b) a##b
-#define EBLA_ASSIGN_(variable, expression, result)                        \
-  auto result = (expression);                                             \
+#define EBLA_ASSIGN_(variable, expression, result)                          \
+  auto result = (expression);                                               \
   if (!result.has_value()) return ::ebla::Error(std::move(result.error())); \
   variable = *std::move(result)
 

@@ -3,8 +3,8 @@
 // connection, asks reads again that a broken connection lost, holds the watches. Knows nothing of sockets.
 // Place:      between Coordinator's public calls and a transport (zookeeper_coordinator.cc, sim_coordinator.cc), which
 //             sends attempts and tells what became of them.
-// States of a call:  parked -> sent -> finished -> delivered. A read whose attempt was lost is parked again, under a new
-//             attempt number; a Multi whose attempt was lost finishes with UNKNOWN_OUTCOME.
+// States of a call:  parked -> sent -> finished -> delivered. A read whose attempt was lost is parked again, under a
+//             new attempt number; a Multi whose attempt was lost finishes with UNKNOWN_OUTCOME.
 // Invariants: 1. Results are delivered in the order of the calls; a watch runs only after its read's result.
 //             2. A Multi called while a session lasted is not sent in a later one.
 //             3. No call waits in the parked state beyond its deadline.
@@ -67,9 +67,9 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
 
   // For the transport.
   void Connected(int64_t session);
-  void Disconnected();   // the session may last; attempts in flight are still to be replied to, or
-  void LoseInFlight();   // are all lost
-  void Expired();        // the session is gone; attempts in flight are lost
+  void Disconnected();  // the session may last; attempts in flight are still to be replied to, or
+  void LoseInFlight();  // are all lost
+  void Expired();       // the session is gone; attempts in flight are lost
   void Replied(uint64_t attempt, AttemptReply reply);
   void WatchFired(uint64_t attempt);
   void Close();
@@ -115,9 +115,9 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   std::atomic<SessionState> state_{SessionState::kConnecting};
 
   // On the executor.
-  std::map<uint64_t, Call> calls_;         // by order of call
-  std::set<uint64_t> parked_;              // those of them in that stage
-  std::map<uint64_t, uint64_t> attempts_;  // in flight -> its call
+  std::map<uint64_t, Call> calls_;          // by order of call
+  std::set<uint64_t> parked_;               // those of them in that stage
+  std::map<uint64_t, uint64_t> attempts_;   // in flight -> its call
   std::map<uint64_t, WatchEntry> watches_;  // by attempt
   uint64_t next_call_ = 1;
   uint64_t next_attempt_ = 1;

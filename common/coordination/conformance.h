@@ -64,7 +64,7 @@ class Conformance : public ::testing::TestWithParam<std::string> {
 
 }  // namespace ebla::coordination
 
-#define EBLA_OVER_ALL_COORDINATORS(suite)                                                                            \
-  INSTANTIATE_TEST_SUITE_P(Over, suite, ::testing::Values(std::string("ZooKeeper"), std::string("Embedded"),         \
-                                                          std::string("Simulated")),                                 \
-                           [](const auto& info) { return info.param; })
+#define EBLA_OVER_ALL_COORDINATORS(suite)                                                                          \
+  INSTANTIATE_TEST_SUITE_P(                                                                                        \
+      Over, suite, ::testing::Values(std::string("ZooKeeper"), std::string("Embedded"), std::string("Simulated")), \
+      [](const auto& info) { return info.param; })

@@ -9,9 +9,10 @@
 //             4. An ephemeral node goes when the session that made it ends; every watch of a lost session fires.
 //             5. A Multi called in one session is never carried out in another (UNAVAILABLE instead).
 // Errors:     NOT_FOUND no such node (or parent); CONDITION_FAILED a version did not match, a created node exists (see
-//             MultiError), or a deleted node has children; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection broke
-//             with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path, too large, or a child
-//             of an ephemeral node. Reads are asked again until they are answered or the time is up (UNAVAILABLE).
+//             MultiError), or a deleted node has children; UNAVAILABLE not executed; UNKNOWN_OUTCOME the connection
+//             broke with the call in flight: it may or may not have happened; INVALID_ARGUMENT bad path, too large, or
+//             a child of an ephemeral node. Reads are asked again until they are answered or the time is up
+//             (UNAVAILABLE).
 // Threads:    calls from any thread; callbacks and listeners run on the executor given at construction.
 #pragma once
 
@@ -70,9 +71,9 @@ struct MultiError {
 };
 
 enum class SessionState {
-  kConnecting,    // no session yet, or the connection is down and may come back before the session ends
-  kConnected,     // calls are executed
-  kExpired,       // the session is gone with its ephemeral nodes; a new one is being made (kConnected follows)
+  kConnecting,  // no session yet, or the connection is down and may come back before the session ends
+  kConnected,   // calls are executed
+  kExpired,     // the session is gone with its ephemeral nodes; a new one is being made (kConnected follows)
 };
 
 template <class T>

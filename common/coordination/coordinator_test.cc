@@ -38,7 +38,8 @@ TEST_P(CoordinatorTest, AMultiHappensWholeOrNotAtAll) {
   EXPECT_EQ(made->items[3].version, 1);
   EXPECT_EQ(*Children(*a_, "/tables/a"), std::vector<std::string>());
 
-  const auto failed = Multi(*a_, {Op::Set("/tables", "v", 1), Op::Create("/tables/c", ""), Op::Create("/tables/a", "")});
+  const auto failed =
+      Multi(*a_, {Op::Set("/tables", "v", 1), Op::Create("/tables/c", ""), Op::Create("/tables/a", "")});
   ASSERT_FALSE(failed.has_value());
   EXPECT_EQ(failed.error().failed_op, 2);
   EXPECT_TRUE(failed.error().node_exists);
@@ -262,7 +263,8 @@ TEST_P(CoordinatorTest, ABrokenConnectionLosesNoReadNoWatchAndNoOrder) {
   for (int i = 0; i < 50; ++i) {
     a_->Multi({Op::Create("/r/" + std::to_string(i), "")}, [&, i](const std::expected<MultiResult, MultiError>& done) {
       const Code code = done.has_value() ? Code::kOk : done.error().status.code();
-      EXPECT_TRUE(code == Code::kOk || code == Code::kUnknownOutcome || code == Code::kUnavailable) << done.error().status;
+      EXPECT_TRUE(code == Code::kOk || code == Code::kUnknownOutcome || code == Code::kUnavailable)
+          << done.error().status;
       applied += done.has_value();
       order.push_back(2 * i);
     });

@@ -20,7 +20,8 @@ constexpr size_t kNumberDigits = 10;
 // Orders election nodes by their number, which follows a prefix drawn at random.
 bool ByNumber(const std::string& a, const std::string& b) {
   const auto number = [](const std::string& name) {
-    return name.size() < kNumberDigits ? std::string_view(name) : std::string_view(name).substr(name.size() - kNumberDigits);
+    return name.size() < kNumberDigits ? std::string_view(name)
+                                       : std::string_view(name).substr(name.size() - kNumberDigits);
   };
   return number(a) < number(b);
 }
@@ -100,9 +101,8 @@ void LeaderElection::Impl::Round() {
   coordinator_.Children(layout::kElection, InRound([this](Result<std::vector<std::string>> names) {
                           if (names.has_value()) return Look(*std::move(names));
                           if (names.error().code() != Code::kNotFound) return Retry(names.error());
-                          EnsurePath(coordinator_, layout::kElection, InRound([this](Status status) {
-                                       status.ok() ? Round() : Retry(status);
-                                     }));
+                          EnsurePath(coordinator_, layout::kElection,
+                                     InRound([this](Status status) { status.ok() ? Round() : Retry(status); }));
                         }));
 }
 
@@ -136,8 +136,7 @@ void LeaderElection::Impl::Enter() {
 }
 
 void LeaderElection::Impl::Follow(const std::string& predecessor) {
-  coordinator_.Exists(predecessor,
-                      InRound([this](Result<bool> there) {
+  coordinator_.Exists(predecessor, InRound([this](Result<bool> there) {
                         if (!there.has_value()) return Retry(there.error());
                         *there ? ReadLeader() : Round();
                       }),
@@ -165,18 +164,18 @@ void LeaderElection::Impl::ReadLeader() {
 }
 
 void LeaderElection::Impl::Lead(const std::string& own_path) {
-  coordinator_.Get(layout::kTerm, InRound([this, own_path](Result<Node> present) {
-                     if (!present.has_value() && present.error().code() != Code::kNotFound) {
-                       return Retry(present.error());
-                     }
-                     const Leading* now = leading();
-                     if (now != nullptr && present.has_value() && present->version == now->term_version &&
-                         now->term > floor_) {
-                       return HoldTerm(own_path, *now);  // still ours: a watch woke for another reason
-                     }
-                     SetRole(Following{});
-                     if (!stopped()) Raise(own_path, present);
-                   }));
+  coordinator_.Get(
+      layout::kTerm, InRound([this, own_path](Result<Node> present) {
+        if (!present.has_value() && present.error().code() != Code::kNotFound) {
+          return Retry(present.error());
+        }
+        const Leading* now = leading();
+        if (now != nullptr && present.has_value() && present->version == now->term_version && now->term > floor_) {
+          return HoldTerm(own_path, *now);  // still ours: a watch woke for another reason
+        }
+        SetRole(Following{});
+        if (!stopped()) Raise(own_path, present);
+      }));
 }
 
 void LeaderElection::Impl::Raise(const std::string& own_path, const Result<Node>& present) {
@@ -195,8 +194,8 @@ void LeaderElection::Impl::Raise(const std::string& own_path, const Result<Node>
   node.endpoint = ToIdl(self_.endpoint);
   const bool first = !present.has_value();
   const int version = first ? 0 : present->version + 1;
-  Op change = first ? Op::Create(layout::kTerm, EncodeNode(node))
-                    : Op::Set(layout::kTerm, EncodeNode(node), present->version);
+  Op change =
+      first ? Op::Create(layout::kTerm, EncodeNode(node)) : Op::Set(layout::kTerm, EncodeNode(node), present->version);
   coordinator_.Multi(
       {Op::Check(own_path, kAnyVersion), std::move(change)},
       InRound([this, own_path, version, term = node.term](std::expected<MultiResult, MultiError> raised) {

@@ -52,7 +52,8 @@ using Role = std::variant<Following, Leading>;
 class LeaderElection {
  public:
   // Takes part from now on. `coordinator` and `executor` (its executor) outlive this.
-  LeaderElection(Coordinator& coordinator, Executor& executor, Candidate self, std::function<void(const Role&)> on_role);
+  LeaderElection(Coordinator& coordinator, Executor& executor, Candidate self,
+                 std::function<void(const Role&)> on_role);
   ~LeaderElection();
 
   const Role& role() const;

@@ -21,9 +21,9 @@ class ElectionTest : public Conformance {
 
   std::unique_ptr<Master> Enter(Coordinator& client, const std::string& name) {
     auto master = std::make_unique<Master>();
-    master->election = std::make_unique<LeaderElection>(client, harness_->executor(),
-                                                        Candidate{name, {"127.0.0.1", static_cast<uint16_t>(7400 + name.back())}},
-                                                        [m = master.get()](const Role& role) { m->roles.push_back(role); });
+    master->election = std::make_unique<LeaderElection>(
+        client, harness_->executor(), Candidate{name, {"127.0.0.1", static_cast<uint16_t>(7400 + name.back())}},
+        [m = master.get()](const Role& role) { m->roles.push_back(role); });
     return master;
   }
   bool Leads(const Master& master) { return master.election->leading() != nullptr; }

@@ -71,7 +71,8 @@ Status Database::Open(const std::string& directory) {
   if (made) return Error(Code::kInvalidArgument, "cannot make directory " + directory + ": " + made.message());
   const int error = wiredtiger_open(directory.c_str(), &event_handler, kOpen, &connection_);
   if (error == EBUSY) {
-    return Error(Code::kInvalidArgument, "directory " + directory + " is in use by another process: stop that one first");
+    return Error(Code::kInvalidArgument,
+                 "directory " + directory + " is in use by another process: stop that one first");
   }
   if (error != 0) return Failed(("opening " + directory).c_str(), error);
   if (const int opened = connection_->open_session(connection_, nullptr, nullptr, &session_); opened != 0) {

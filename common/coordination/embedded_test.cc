@@ -54,7 +54,8 @@ class EmbeddedTest : public ::testing::Test {
     }
     return files;
   }
-  // Of a database that is open. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one moment.
+  // Of a database that is open. False: files came or went meanwhile, as its threads prepare logs; the copy is of no one
+  // moment.
   bool CopyFiles(const std::filesystem::path& to) const {
     std::filesystem::remove_all(to);
     std::filesystem::create_directory(to);
@@ -93,7 +94,8 @@ TEST_F(EmbeddedTest, PersistentNodesVersionsAndNumbersSurviveARestartAndEphemera
 
 TEST_F(EmbeddedTest, WhatWasAnsweredIsOnDiskWithoutAClose) {
   Open();
-  for (int i = 0; i < 20; ++i) EXPECT_EQ(Do({Op::Create("/k" + std::to_string(i), std::string(2000, 'v'))}), Status::Ok());
+  for (int i = 0; i < 20; ++i)
+    EXPECT_EQ(Do({Op::Create("/k" + std::to_string(i), std::string(2000, 'v'))}), Status::Ok());
   // The files as a crash would leave them at this moment.
   const std::string copy = directory_ + "/crashed";
   while (!CopyFiles(copy)) continue;

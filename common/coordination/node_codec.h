@@ -2,7 +2,8 @@
 // The data of a node in the coordinator: one format byte, then a Thrift struct in compact protocol.
 // Format:  byte 0: format version, 1. Fields are only ever added to the structs, so that an older program reads a newer
 //          node; the version is raised only for what an older program must not misread, and it then refuses.
-// Errors:  INVALID_ARGUMENT a newer format: upgrade this program; INTERNAL the bytes are damaged. `path` names the node.
+// Errors:  INVALID_ARGUMENT a newer format: upgrade this program; INTERNAL the bytes are damaged. `path` names the
+//          node.
 // Threads: pure functions.
 #pragma once
 
@@ -39,8 +40,8 @@ Result<T> DecodeNode(std::string_view data, std::string_view path = "") {
   EBLA_TRY(CheckNodeFormat(data, path));
   data.remove_prefix(1);
   try {
-    auto buffer = std::make_shared<TMemoryBuffer>(
-        reinterpret_cast<uint8_t*>(const_cast<char*>(data.data())), static_cast<uint32_t>(data.size()));
+    auto buffer = std::make_shared<TMemoryBuffer>(reinterpret_cast<uint8_t*>(const_cast<char*>(data.data())),
+                                                  static_cast<uint32_t>(data.size()));
     apache::thrift::protocol::TCompactProtocolT<TMemoryBuffer> protocol(buffer);
     T node;
     node.read(&protocol);

@@ -140,13 +140,13 @@ void ServerRegistration::Impl::OnCluster(const std::optional<idl::ClusterNode>& 
     return;
   }
   if (!identity_.cluster_id.empty() && identity_.cluster_id != cluster->clusterId) {
-    return Refuse("this data directory belongs to cluster " + identity_.cluster_id + ", but the coordinator holds cluster " +
-                  cluster->clusterId + ": check --zookeeper, or use another data directory");
+    return Refuse("this data directory belongs to cluster " + identity_.cluster_id +
+                  ", but the coordinator holds cluster " + cluster->clusterId +
+                  ": check --zookeeper, or use another data directory");
   }
   state_.cluster_id = cluster->clusterId;
-  Read<idl::ServerNode>(server_path_, [this](std::optional<idl::ServerNode> node, int version) {
-    OnServer(node, version);
-  });
+  Read<idl::ServerNode>(server_path_,
+                        [this](std::optional<idl::ServerNode> node, int version) { OnServer(node, version); });
 }
 
 void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& server, int version) {
@@ -160,14 +160,16 @@ void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& se
     if (server->startCounter >= mine && !this_start) {
       return Refuse("this data directory is a restored or cloned one: it counts start " + std::to_string(mine) +
                     ", and the cluster has already seen start " + std::to_string(server->startCounter) + " of " +
-                    identity_.name + ". Serving from it could undo acknowledged writes. Start the newest copy; to use " +
+                    identity_.name +
+                    ". Serving from it could undo acknowledged writes. Start the newest copy; to use " +
                     "this machine all the same, give it an empty data directory and another --name");
     }
     if (server->lifeMark > static_cast<int64_t>(life_mark_)) {
-      return Refuse("this data directory is a restored or cloned one: " + identity_.name + " went on after it was taken " +
-                    "(its life mark is " + std::to_string(life_mark_) + ", the cluster has seen " +
-                    std::to_string(server->lifeMark) + "). Serving from it could undo acknowledged writes. Start the " +
-                    "newest copy; to use this machine all the same, give it an empty data directory and another --name");
+      return Refuse(
+          "this data directory is a restored or cloned one: " + identity_.name + " went on after it was taken " +
+          "(its life mark is " + std::to_string(life_mark_) + ", the cluster has seen " +
+          std::to_string(server->lifeMark) + "). Serving from it could undo acknowledged writes. Start the " +
+          "newest copy; to use this machine all the same, give it an empty data directory and another --name");
     }
   }
   Read<idl::LiveNode>(live_path_, [this, server, version](std::optional<idl::LiveNode> live, int live_version) {
@@ -310,7 +312,8 @@ void ServerRegistration::Impl::SetState(RegistrationState state) {
   }
   state_ = std::move(state);
   if (state_.kind == Kind::kWaiting) LOG(INFO) << identity_.name << ": " << state_.status.message();
-  if (state_.kind == Kind::kRegistered) LOG(INFO) << identity_.name << " is registered in cluster " << state_.cluster_id;
+  if (state_.kind == Kind::kRegistered)
+    LOG(INFO) << identity_.name << " is registered in cluster " << state_.cluster_id;
   const auto keep = shared_from_this();
   on_state_(state_);
 }

@@ -1,6 +1,6 @@
 // common/coordination/registration.h
-// A tablet server's place in the cluster: proves that its data directory is the one the cluster knows (PROTOCOL 23), and
-// says that it lives for as long as it does.
+// A tablet server's place in the cluster: proves that its data directory is the one the cluster knows (PROTOCOL 23),
+// and says that it lives for as long as it does.
 // Place:      tabletserver/ runs one, from before it serves until it stops.
 // How:        Reads /cluster; reads or makes /servers/<name>; then, in one Multi, raises startCounter there and makes
 //             the ephemeral /live/<name>. Both carry a number drawn at this start, so that the outcome of a broken call
@@ -35,10 +35,10 @@ namespace ebla::coordination {
 
 struct ServerIdentity {
   ServerName name;
-  std::string uuid;          // of the data directory
-  std::string cluster_id;    // of the data directory; empty: joins the first cluster it meets
-  Incarnation incarnation;   // the data directory's start counter, already raised there for this start
-  uint64_t life_mark = 0;    // the data directory's
+  std::string uuid;         // of the data directory
+  std::string cluster_id;   // of the data directory; empty: joins the first cluster it meets
+  Incarnation incarnation;  // the data directory's start counter, already raised there for this start
+  uint64_t life_mark = 0;   // the data directory's
   rpc::Endpoint endpoint;
   rpc::Endpoint http;
   std::string rack;

@@ -38,9 +38,7 @@ class RegistrationTest : public Conformance {
   bool Becomes(const ServerRegistration& registration, Kind kind) {
     return RunUntil([&] { return registration.state().kind == kind; });
   }
-  idl::ServerNode ServerNode() {
-    return *DecodeNode<idl::ServerNode>(Get(*b_, layout::ServerPath("ts-3"))->data);
-  }
+  idl::ServerNode ServerNode() { return *DecodeNode<idl::ServerNode>(Get(*b_, layout::ServerPath("ts-3"))->data); }
   idl::LiveNode LiveNode() { return *DecodeNode<idl::LiveNode>(Get(*b_, layout::LivePath("ts-3"))->data); }
 
   std::vector<RegistrationState> states_;
@@ -49,7 +47,8 @@ class RegistrationTest : public Conformance {
 TEST_P(RegistrationTest, AFirstStartWaitsForTheClusterThenStands) {
   const auto server = Register(*a_, Identity(1));
   EXPECT_TRUE(states_.empty());
-  ASSERT_TRUE(RunUntil([&] { return !states_.empty() && states_.back().status.message().contains("found the cluster"); }));
+  ASSERT_TRUE(
+      RunUntil([&] { return !states_.empty() && states_.back().status.message().contains("found the cluster"); }));
   FoundCluster();
   ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
   EXPECT_EQ(server->state().cluster_id, "cluster-1");
@@ -227,7 +226,8 @@ TEST_P(RegistrationTest, AfterTheEndOfItsSessionItLivesAgainWithTheSameIncarnati
   const auto server = Register(*a_, Identity(3));
   ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
   ExpireSession(*a_, *b_);
-  ASSERT_TRUE(RunUntil([&] { return server->state().kind == Kind::kRegistered && *Exists(*b_, layout::LivePath("ts-3")); }));
+  ASSERT_TRUE(
+      RunUntil([&] { return server->state().kind == Kind::kRegistered && *Exists(*b_, layout::LivePath("ts-3")); }));
   EXPECT_EQ(LiveNode().incarnation, 3);
   EXPECT_EQ(ServerNode().startCounter, 3);
   EXPECT_EQ(Get(*b_, layout::LivePath("ts-3"))->session, a_->session());

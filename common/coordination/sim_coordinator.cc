@@ -10,8 +10,8 @@
 namespace ebla::coordination {
 namespace {
 
-// A TCP connection: first in, first out, both ways; when it breaks, a prefix of what was on its way still arrives at the
-// service, and nothing more at the client.
+// A TCP connection: first in, first out, both ways; when it breaks, a prefix of what was on its way still arrives at
+// the service, and nothing more at the client.
 struct Connection {
   bool open_at_client = true;
   bool open_at_service = true;

@@ -2,9 +2,9 @@
 // The coordinator of the simulator: one service in virtual time, reached by any number of clients over links that delay
 // and break. Everything is drawn from the scheduler's seed.
 // Place:      tests/sim and the tests of hosts.
-// Faults:     Disconnect (the client connects again by itself after a while, or is held off), Expire (the session ends at
-//             the service; the client learns it on its next contact), an outage of the service (no session ends while it
-//             lasts), Restore of an older snapshot (PROTOCOL 24).
+// Faults:     Disconnect (the client connects again by itself after a while, or is held off), Expire (the session ends
+//             at the service; the client learns it on its next contact), an outage of the service (no session ends
+//             while it lasts), Restore of an older snapshot (PROTOCOL 24).
 // Threads:    everything on one thread.
 #pragma once
 

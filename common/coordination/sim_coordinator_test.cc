@@ -132,13 +132,12 @@ std::string ElectionLog(uint64_t seed) {
   std::vector<std::unique_ptr<LeaderElection>> elections;
   for (int i = 0; i < 3; ++i) {
     clients.push_back(coordination.NewClient(executor));
-    elections.push_back(std::make_unique<LeaderElection>(*clients.back(), executor, Candidate{"m" + std::to_string(i), {}},
-                                                         [&, i](const Role& role) {
-                                                           const auto* leading = std::get_if<Leading>(&role);
-                                                           log += std::to_string(scheduler.Now().since_boot.count()) + " " +
-                                                                  std::to_string(i) + " " +
-                                                                  (leading ? std::to_string(leading->term) : "f") + "\n";
-                                                         }));
+    elections.push_back(std::make_unique<LeaderElection>(
+        *clients.back(), executor, Candidate{"m" + std::to_string(i), {}}, [&, i](const Role& role) {
+          const auto* leading = std::get_if<Leading>(&role);
+          log += std::to_string(scheduler.Now().since_boot.count()) + " " + std::to_string(i) + " " +
+                 (leading ? std::to_string(leading->term) : "f") + "\n";
+        }));
   }
   for (int i = 0; i < 12; ++i) {
     scheduler.RunFor(seconds(1));

@@ -16,9 +16,7 @@ Status NoNode(std::string_view path) { return Error(Code::kNotFound, "no node " 
 
 }  // namespace
 
-bool IsEphemeral(CreateMode mode) {
-  return mode == CreateMode::kEphemeral || mode == CreateMode::kEphemeralSequential;
-}
+bool IsEphemeral(CreateMode mode) { return mode == CreateMode::kEphemeral || mode == CreateMode::kEphemeralSequential; }
 
 bool IsSequential(CreateMode mode) {
   return mode == CreateMode::kPersistentSequential || mode == CreateMode::kEphemeralSequential;
@@ -55,8 +53,8 @@ MultiError CheckMulti(const std::vector<Op>& ops) {
     bytes += ops[i].path.size() + ops[i].data.size() + 64;
   }
   if (bytes <= kMultiBytesMax) return {};
-  return Failed(Code::kInvalidArgument, "a Multi of " + std::to_string(bytes) + " bytes; at most " +
-                                            std::to_string(kMultiBytesMax) + " fit");
+  return Failed(Code::kInvalidArgument,
+                "a Multi of " + std::to_string(bytes) + " bytes; at most " + std::to_string(kMultiBytesMax) + " fit");
 }
 
 ZnodeTree::ZnodeTree() { nodes_["/"]; }

@@ -48,7 +48,7 @@ class ZnodeTree {
   // What an Apply or EndSession did.
   struct Change {
     MultiResult result;
-    std::vector<TreeEvent> events;                                   // sorted, each once
+    std::vector<TreeEvent> events;                                     // sorted, each once
     std::vector<std::pair<std::string, std::optional<Entry>>> before;  // each touched path as it was, oldest first
   };
 

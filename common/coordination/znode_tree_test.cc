@@ -13,8 +13,8 @@ namespace {
 std::string Print(const ZnodeTree& tree) {
   std::string text;
   for (const auto& [path, entry] : tree.nodes()) {
-    text += path + "=" + entry.data + "@" + std::to_string(entry.version) + "#" + std::to_string(entry.next_number) + "s" +
-            std::to_string(entry.session) + "\n";
+    text += path + "=" + entry.data + "@" + std::to_string(entry.version) + "#" + std::to_string(entry.next_number) +
+            "s" + std::to_string(entry.session) + "\n";
   }
   return text;
 }
@@ -81,8 +81,8 @@ TEST(Layout, PathsNameTheirShard) {
     EXPECT_FALSE(layout::ParseTabletName(bad).has_value()) << bad;
   }
   EXPECT_TRUE(layout::CheckName("ts-3.local_x", "server name").ok());
-  for (const std::string& bad : {std::string(), std::string("a/b"), std::string("."), std::string(".."), std::string("a b"),
-                                 std::string(129, 'a')}) {
+  for (const std::string& bad : {std::string(), std::string("a/b"), std::string("."), std::string(".."),
+                                 std::string("a b"), std::string(129, 'a')}) {
     EXPECT_EQ(layout::CheckName(bad, "table name").code(), Code::kInvalidArgument) << bad;
   }
 }

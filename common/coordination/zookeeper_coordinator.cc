@@ -272,7 +272,8 @@ void ZooKeeperCoordinator::Core::Open(Handle& handle) {
   handle.zoo = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr,
                                handle.context.get(), 0, &LogLine);
   if (handle.zoo != nullptr) return;
-  LOG_EVERY_T(WARNING, 5) << "cannot reach for ZooKeeper at " << hosts_ << ": " << std::strerror(errno) << "; still trying";
+  LOG_EVERY_T(WARNING, 5) << "cannot reach for ZooKeeper at " << hosts_ << ": " << std::strerror(errno)
+                          << "; still trying";
 }
 
 void ZooKeeperCoordinator::Core::OpenMain() {
@@ -399,7 +400,9 @@ void ZooKeeperCoordinator::Core::Send(const Attempt& attempt) {
   int rc = ZOK;
   switch (attempt.kind) {
     case Attempt::Kind::kGet: rc = zoo_awget(main_.zoo, path.c_str(), watcher, context, OnData, pending.get()); break;
-    case Attempt::Kind::kExists: rc = zoo_awexists(main_.zoo, path.c_str(), watcher, context, OnStat, pending.get()); break;
+    case Attempt::Kind::kExists:
+      rc = zoo_awexists(main_.zoo, path.c_str(), watcher, context, OnStat, pending.get());
+      break;
     case Attempt::Kind::kChildren:
       rc = zoo_awget_children(main_.zoo, path.c_str(), watcher, context, OnStrings, pending.get());
       break;
@@ -433,18 +436,17 @@ int ZooKeeperCoordinator::Core::SendMulti(const Attempt& attempt, Pending* pendi
       case Op::Kind::kCreate: {
         std::string& created = pending->created[i];
         created.resize(std::max(kCreatedPathBytesMax, pending->paths[i].size() + 16));
-        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, &ZOO_OPEN_ACL_UNSAFE, ToZooMode(op.mode), created.data(),
-                           static_cast<int>(created.size()));
+        zoo_create_op_init(zoo_op, path, op.data.data(), bytes, &ZOO_OPEN_ACL_UNSAFE, ToZooMode(op.mode),
+                           created.data(), static_cast<int>(created.size()));
         break;
       }
-      case Op::Kind::kSet:
-        zoo_set_op_init(zoo_op, path, op.data.data(), bytes, op.version, &pending->stats[i]);
-        break;
+      case Op::Kind::kSet: zoo_set_op_init(zoo_op, path, op.data.data(), bytes, op.version, &pending->stats[i]); break;
       case Op::Kind::kDelete: zoo_delete_op_init(zoo_op, path, op.version); break;
       case Op::Kind::kCheck: zoo_check_op_init(zoo_op, path, op.version); break;
     }
   }
-  return zoo_amulti(main_.zoo, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti, pending);
+  return zoo_amulti(main_.zoo, static_cast<int>(count), pending->zoo_ops.data(), pending->results.data(), OnMulti,
+                    pending);
 }
 
 void ZooKeeperCoordinator::Core::Look() {

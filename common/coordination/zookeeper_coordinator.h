@@ -8,12 +8,12 @@
 //             session is tried; where that one lasts for session_timeout while the first still is not taken back, the
 //             first is given up. One that nobody can be reached for is kept, however long: servers that come back
 //             as they were give it its whole time again.
-// Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME. What
-//             is called while there is no connection waits for it, at most operation_timeout, then answers UNAVAILABLE;
-//             a Multi called in one session is never carried out in another.
+// Calls:      Reads in flight when the connection breaks are asked again. A Multi in flight answers UNKNOWN_OUTCOME.
+//             What is called while there is no connection waits for it, at most operation_timeout, then answers
+//             UNAVAILABLE; a Multi called in one session is never carried out in another.
 // Order:      Calls are pipelined; results come in the order of the calls, also where a read is asked again.
-// Threads:    as coordinator.h. Everything is handled on the executor; ZooKeeper's threads only post to it. Destroyed on
-//             the executor, or after that has stopped; nothing is called after.
+// Threads:    as coordinator.h. Everything is handled on the executor; ZooKeeper's threads only post to it. Destroyed
+//             on the executor, or after that has stopped; nothing is called after.
 #pragma once
 
 #include <memory>

@@ -1,4 +1,5 @@
-// What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees beside ours.
+// What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees
+//                           beside ours.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -190,7 +191,8 @@ TEST_F(ZooKeeperTest, TheChrootIsMadeAndHidesTheRest) {
 }
 
 TEST_F(ZooKeeperTest, AMalformedAddressIsRefused) {
-  for (const char* servers : {"", "localhost", "localhost:", ":2181", "a:1,b", "a:70000", "a:1/x/", "a:1/x//y", "/only"}) {
+  for (const char* servers :
+       {"", "localhost", "localhost:", ":2181", "a:1,b", "a:70000", "a:1/x/", "a:1/x//y", "/only"}) {
     const auto opened = ZooKeeperCoordinator::Open({.servers = servers}, executor_);
     ASSERT_FALSE(opened.has_value()) << servers;
     EXPECT_EQ(opened.error().code(), Code::kInvalidArgument);

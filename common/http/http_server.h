@@ -24,7 +24,7 @@ class Collectable;
 namespace ebla::http {
 
 struct HttpOptions {
-  rpc::Endpoint listen{"127.0.0.1", 0};  // port 0: the system picks
+  rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
   std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs

@@ -20,8 +20,9 @@ std::string Fetch(const rpc::Endpoint& server, const std::string& request_line, 
   const auto address = rpc::SocketAddress::FromNumeric(server);
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   EXPECT_EQ(connect(fd, address->get(), address->size), 0);
-  const std::string request = request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " +
-                              std::to_string(body.size()) + "\r\n\r\n" + body;
+  const std::string request =
+      request_line + " HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+      "\r\n\r\n" + body;
   EXPECT_EQ(send(fd, request.data(), request.size(), MSG_NOSIGNAL), static_cast<ssize_t>(request.size()));
   std::string reply;
   char bytes[4096];
@@ -35,8 +36,8 @@ class HttpTest : public ::testing::Test {
   HttpTest() {
     registry_ = std::make_shared<prometheus::Registry>();
     prometheus::BuildCounter().Name("tests_total").Register(*registry_).Add({{"kind", "http"}}).Increment(3);
-    server_ = std::make_unique<HttpServer>(
-        HttpOptions{.metrics = registry_, .ready = [this] { return ready_; }, .settable_flags = {"http_test_settable"}});
+    server_ = std::make_unique<HttpServer>(HttpOptions{
+        .metrics = registry_, .ready = [this] { return ready_; }, .settable_flags = {"http_test_settable"}});
     server_->AddPage("/hello", [](const std::string& query) { return Page{.body = "hello " + query}; });
     const Status started = server_->Start();
     EXPECT_TRUE(started.ok()) << started;

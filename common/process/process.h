@@ -45,7 +45,7 @@ uint64_t RandomId();
 
 // Of this process.
 struct Usage {
-  double cpu_seconds = 0;     // user and system, since it started
+  double cpu_seconds = 0;  // user and system, since it started
   uint64_t resident_bytes = 0;
 };
 Usage ReadUsage();

@@ -127,8 +127,7 @@ TEST_F(ProcessTest, ReadsAFlagfileLogsAndWritesItsAddress) {
   Start({"--flagfile=" + (dir_ / "good").string()});
   const pid_t child = child_;
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
-  EXPECT_EQ(ReadFile(dir_ / "ADDRESS"),
-            "thrift 127.0.0.1:1\nhttp 127.0.0.1:2\npid " + std::to_string(child) + "\n");
+  EXPECT_EQ(ReadFile(dir_ / "ADDRESS"), "thrift 127.0.0.1:1\nhttp 127.0.0.1:2\npid " + std::to_string(child) + "\n");
   kill(child_, SIGTERM);
   EXPECT_EQ(Wait(), 0);
   EXPECT_TRUE(Logged("a line for the log"));

@@ -35,8 +35,7 @@ class PendingCall {
   void Ref() { references_.fetch_add(1, std::memory_order_relaxed); }
   void Unref() {
     // Nobody can add to the last reference: the common case, of a callback never copied, needs no locked instruction.
-    if (references_.load(std::memory_order_acquire) != 1 &&
-        references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
+    if (references_.load(std::memory_order_acquire) != 1 && references_.fetch_sub(1, std::memory_order_acq_rel) != 1) {
       return;
     }
     if (!answered_.load(std::memory_order_relaxed)) Fail("the server dropped the call");
@@ -88,8 +87,8 @@ void Dispatcher::RegisterAll(std::shared_ptr<Service> handler) {
       if (!read.has_value()) return reply(std::unexpected(read.error()));
       PendingCallRef pending(new PendingCall(head, method.name, std::move(reply)));
       try {
-        (*handler.*method.call)(
-            [pending = std::move(pending)](const ReplyStruct& answer) { pending->Answer(answer); }, request);
+        (*handler.*method.call)([pending = std::move(pending)](const ReplyStruct& answer) { pending->Answer(answer); },
+                                request);
       } catch (const std::exception& error) {
         // The callback has been let go of, or will be: that answers the call.
         LOG(ERROR) << "the handler of " << method.name << " threw: " << error.what();

@@ -34,9 +34,7 @@ class LocalChannel final : public Channel {
 
 class FailingChannel final : public Channel {
  public:
-  void Call(EncodedCall, Duration, Done done) override {
-    done(Error(Code::kUnknownOutcome, "the line went dead"));
-  }
+  void Call(EncodedCall, Duration, Done done) override { done(Error(Code::kUnknownOutcome, "the line went dead")); }
 };
 
 class FakeMaster : public idl::MasterServiceCobSvNull {

@@ -35,7 +35,8 @@ class EventLoop final : public Executor {
   EventLoop& operator=(const EventLoop&) = delete;
 
   void Start();
-  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself. Idempotent.
+  // Finishes the running turn, joins the thread and destroys unrun what is queued. Not from the loop itself.
+  // Idempotent.
   void Stop();
 
   MonotonicTime Now() const override;

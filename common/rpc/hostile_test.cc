@@ -73,8 +73,8 @@ std::vector<Attack> Attacks() {
       {"-1 keys", frame(call + std::string("\x0f\x00\x02\x0b\xff\xff\xff\xff", 8))},
       {"keys of an unknown type", frame(call + std::string("\x0f\x00\x02\x63\x00\x00\x00\x01", 8))},
       {"10 M writes of one byte each",
-       frame(BinaryCall("write", request + std::string("\x0f\x00\x06\x0c\x00\x98\x96\x80", 8) +
-                                     std::string(10'000'000, '\0')))},
+       frame(BinaryCall("write",
+                        request + std::string("\x0f\x00\x06\x0c\x00\x98\x96\x80", 8) + std::string(10'000'000, '\0')))},
       {"compact: 2 G keys", frame(CompactCall("multiGet", std::string("\x1c\x29\xf8\xff\xff\xff\xff\x07", 8)))},
       {"compact: a key of 2 GiB", frame(CompactCall("get", std::string("\x1c\x28\xff\xff\xff\xff\x07", 7)))},
       {"compact: an unknown key of 2 GiB", frame(CompactCall("get", std::string("\x1c\x98\xff\xff\xff\xff\x07", 7)))},
@@ -124,12 +124,12 @@ TEST(HostileTest, UnknownFieldsArePassedOver) {
   TestServer server;
   RawSocket socket(server.address());
   // Fields that no version knows yet, of every type, then the key.
-  const std::string extra =
-      std::string("\x02\x00\x63\x01", 4) + std::string("\x0a\x00\x64\0\0\0\0\0\0\0\7", 11) +
-      std::string("\x0b\x00\x65\x00\x00\x00\x02hi", 9) + std::string("\x0f\x00\x66\x08\x00\x00\x00\x01\0\0\0\1", 12) +
-      std::string("\x0d\x00\x67\x0b\x0c\x00\x00\x00\x01\x00\x00\x00\x01k\x00", 15);
-  const std::string body = extra + std::string("\x0c\x00\x01", 3) + extra +
-                           std::string("\x0b\x00\x02\x00\x00\x00\x01z\x00\x00", 10);
+  const std::string extra = std::string("\x02\x00\x63\x01", 4) + std::string("\x0a\x00\x64\0\0\0\0\0\0\0\7", 11) +
+                            std::string("\x0b\x00\x65\x00\x00\x00\x02hi", 9) +
+                            std::string("\x0f\x00\x66\x08\x00\x00\x00\x01\0\0\0\1", 12) +
+                            std::string("\x0d\x00\x67\x0b\x0c\x00\x00\x00\x01\x00\x00\x00\x01k\x00", 15);
+  const std::string body =
+      extra + std::string("\x0c\x00\x01", 3) + extra + std::string("\x0b\x00\x02\x00\x00\x00\x01z\x00\x00", 10);
   ASSERT_TRUE(socket.Send(RawSocket::Frame(BinaryCall("get", body))));
   EXPECT_NE(socket.ReceiveFrame().find("value of z"), std::string::npos);
 }
@@ -197,8 +197,8 @@ TEST(HostileTest, MutatedMessagesNeverHarmTheDispatcher) {
   int malformed = 0;
   for (int i = 0; i < 20'000; ++i) {
     const Protocol protocol = i % 2 == 0 ? Protocol::kBinary : Protocol::kCompact;
-    std::string message = i % 3 == 0 ? GoodGet(protocol)
-                                     : std::string(codec::Write(protocol, "write", MessageType::kCall, 1, 1, write));
+    std::string message =
+        i % 3 == 0 ? GoodGet(protocol) : std::string(codec::Write(protocol, "write", MessageType::kCall, 1, 1, write));
     for (uint64_t changes = random() % 4 + 1; changes > 0; --changes) {
       const size_t at = random() % message.size();
       switch (random() % 3) {

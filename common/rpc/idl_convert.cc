@@ -56,9 +56,7 @@ idl::KeyRange ToIdl(const KeyRange& range) {
 }
 
 KeyRange FromIdl(const idl::KeyRange& range) { return {.start = range.startKey, .end = range.endKey}; }
-KeyRange FromIdl(idl::KeyRange&& range) {
-  return {.start = std::move(range.startKey), .end = std::move(range.endKey)};
-}
+KeyRange FromIdl(idl::KeyRange&& range) { return {.start = std::move(range.startKey), .end = std::move(range.endKey)}; }
 
 idl::Endpoint ToIdl(const Endpoint& endpoint) {
   idl::Endpoint result;

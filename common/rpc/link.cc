@@ -175,8 +175,8 @@ void Link::Connect() {
 void Link::Resolve() {
   state_ = State::kResolving;
   if (shared_->resolver == nullptr) {
-    shared_->resolver = evdns_base_new(
-        loop_.base(), EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    shared_->resolver =
+        evdns_base_new(loop_.base(), EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
     if (shared_->resolver == nullptr) {
       // No name server is configured: /etc/hosts may still know the name.
       shared_->resolver = evdns_base_new(loop_.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE);
@@ -341,8 +341,8 @@ void Link::OnReadable() {
   const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
   if (got <= 0) {
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-    Break("the connection to " + endpoint_.ToString() + " broke: " +
-          (got == 0 ? "closed by the server" : std::strerror(errno)));
+    Break("the connection to " + endpoint_.ToString() +
+          " broke: " + (got == 0 ? "closed by the server" : std::strerror(errno)));
     return Deliver();
   }
   last_heard_ = loop_.Now();

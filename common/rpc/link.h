@@ -58,9 +58,9 @@ class Link final : public EventLoop::TurnEndHook, public std::enable_shared_from
     Channel::Done done;
   };
   struct Slot {
-    Channel::Done done;          // null: free, or its call has timed out
+    Channel::Done done;  // null: free, or its call has timed out
     TimerHeap<uint32_t>::Handle deadline = 0;
-    uint64_t end = 0;            // position in the stream of bytes after its frame
+    uint64_t end = 0;  // position in the stream of bytes after its frame
     uint16_t use = 0;
     bool taken = false;
   };

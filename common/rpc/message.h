@@ -22,7 +22,7 @@ enum class Protocol : uint8_t { kBinary, kCompact };
 enum class MessageType : uint8_t { kCall = 1, kReply = 2, kException = 3, kOneway = 4 };
 
 inline constexpr size_t kMethodNameBytesMax = 64;
-inline constexpr int kMessageDepthMax = 32;           // structs and containers within each other
+inline constexpr int kMessageDepthMax = 32;               // structs and containers within each other
 inline constexpr uint32_t kMessageElementsMax = 400'000;  // of all lists, sets and maps of a message together
 
 struct MessageHead {
@@ -36,7 +36,8 @@ struct MessageHead {
 // INVALID_ARGUMENT, saying why, when the bytes do not begin a message of either protocol.
 Result<MessageHead> ParseMessageHead(std::string_view message);
 
-// A reply that carries a TApplicationException: `type` is one of its enumerators (1: unknown method, 6: internal error).
+// A reply that carries a TApplicationException: `type` is one of its enumerators (1: unknown method, 6: internal
+//                                               error).
 std::string EncodeException(const MessageHead& call, int type, std::string_view text);
 
 }  // namespace ebla::rpc

@@ -114,8 +114,8 @@ class MemoryTransport final : public thrift::transport::TVirtualTransport<Memory
   uint8_t* block_end_ = nullptr;
 };
 
-// A protocol whose containers are charged for before anything is allocated for them. The generated code, a template over
-// the protocol, calls these in place of the base's.
+// A protocol whose containers are charged for before anything is allocated for them. The generated code, a template
+// over the protocol, calls these in place of the base's.
 template <class Base>
 class Bounded final : public Base {
  public:
@@ -171,10 +171,9 @@ using Compact = Bounded<CompactStrings>;
 template <class ProtocolT>
 struct Codec {
   // Thrift's constants as values: they have no address to link with, as unoptimised and sanitized builds would need.
-  std::shared_ptr<MemoryTransport> memory =
-      std::make_shared<MemoryTransport>(std::make_shared<thrift::TConfiguration>(
-          int{thrift::TConfiguration::DEFAULT_MAX_MESSAGE_SIZE}, int{thrift::TConfiguration::DEFAULT_MAX_FRAME_SIZE},
-          kMessageDepthMax));
+  std::shared_ptr<MemoryTransport> memory = std::make_shared<MemoryTransport>(
+      std::make_shared<thrift::TConfiguration>(int{thrift::TConfiguration::DEFAULT_MAX_MESSAGE_SIZE},
+                                               int{thrift::TConfiguration::DEFAULT_MAX_FRAME_SIZE}, kMessageDepthMax));
   ProtocolT protocol{memory};
 };
 

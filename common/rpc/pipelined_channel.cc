@@ -22,7 +22,8 @@ class PipelinedChannel final : public Channel {
         if (link != nullptr) link->Abandon();
       }
     };
-    loop_.Post([ending = std::make_unique<Ending>(std::move(link_))] { std::exchange(ending->link, nullptr)->Release(); });
+    loop_.Post(
+        [ending = std::make_unique<Ending>(std::move(link_))] { std::exchange(ending->link, nullptr)->Release(); });
   }
 
   void Call(EncodedCall call, Duration timeout, Done done) override {

@@ -7,8 +7,8 @@
 //                has come or the connection has gone.
 //             3. After a failed attempt to connect, calls fail at once with UNAVAILABLE until the backoff (jittered,
 //                doubling up to reconnect_max) has passed; the first call after that connects anew.
-//             4. Calls already in flight keep a channel alive after its last owner has let go of it, while its loop runs;
-//                let go of once the loop has stopped, it destroys their callbacks unrun.
+//             4. Calls already in flight keep a channel alive after its last owner has let go of it, while its loop
+//                runs; let go of once the loop has stopped, it destroys their callbacks unrun.
 // Threads:    Connect and Call from any thread. The connector outlives no loop: stop the loop, or destroy it, after.
 #pragma once
 

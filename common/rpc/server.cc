@@ -45,7 +45,8 @@ class RpcServer::Impl {
  public:
   Impl(ServerOptions options, const Dispatcher& dispatcher, std::vector<EventLoop*> loops)
       : options_(std::move(options)), acceptor_(*loops.at(0)) {
-    for (EventLoop* loop : loops) loops_.push_back(std::make_shared<ServerLoop>(*loop, options_, dispatcher, loops.size()));
+    for (EventLoop* loop : loops)
+      loops_.push_back(std::make_shared<ServerLoop>(*loop, options_, dispatcher, loops.size()));
   }
 
   ~Impl() { Stop(Duration{0}); }
@@ -121,8 +122,8 @@ class RpcServer::Impl {
     for (int i = 0; i < kAcceptsPerTurn; ++i) {
       SocketAddress peer;
       peer.size = sizeof(peer.storage);
-      const int fd = accept4(listen_fd_, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size,
-                             SOCK_NONBLOCK | SOCK_CLOEXEC);
+      const int fd =
+          accept4(listen_fd_, reinterpret_cast<sockaddr*>(&peer.storage), &peer.size, SOCK_NONBLOCK | SOCK_CLOEXEC);
       if (fd >= 0) {
         Take(fd, peer.ToEndpoint().ToString());
         continue;

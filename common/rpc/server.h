@@ -26,11 +26,11 @@ namespace ebla::rpc {
 struct ServerOptions {
   Endpoint listen{"127.0.0.1", 0};  // a numeric address; port 0: the system picks
   size_t frame_bytes_max = 16 << 20;
-  size_t in_flight_max = 1024;           // requests per connection
-  size_t unsent_bytes_max = 32 << 20;    // reply bytes per connection that the client has not taken
-  size_t buffered_bytes_max = 1 << 30;   // of all connections: half-sent frames, replies not taken; beyond it, whoever
-                                         // adds to more than a MiB of its own is closed
-  size_t connections_max = 10'000;       // further ones are closed at once
+  size_t in_flight_max = 1024;          // requests per connection
+  size_t unsent_bytes_max = 32 << 20;   // reply bytes per connection that the client has not taken
+  size_t buffered_bytes_max = 1 << 30;  // of all connections: half-sent frames, replies not taken; beyond it, whoever
+                                        // adds to more than a MiB of its own is closed
+  size_t connections_max = 10'000;      // further ones are closed at once
   Duration half_frame_timeout = std::chrono::seconds(30);  // from a frame's first byte to its last
   Duration unread_timeout = std::chrono::seconds(30);      // replies wait and the client takes not one byte
 };

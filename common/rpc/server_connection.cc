@@ -13,7 +13,7 @@ namespace ebla::rpc {
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
-constexpr size_t kFlushBytes = 128 * 1024;     // replies are sent at the turn's end, or when they come to this much
+constexpr size_t kFlushBytes = 128 * 1024;  // replies are sent at the turn's end, or when they come to this much
 constexpr Duration kLinger = std::chrono::milliseconds(250);
 constexpr int kInternalError = 6;               // of TApplicationException
 constexpr size_t kOwnBytes = 1 << 20;           // held for each connection, however much is held for all
@@ -208,7 +208,8 @@ void ServerConnection::Drain() {
 }
 
 // Everything answered and sent: says so to the client, and waits a little for it to close, as closing at once with
-// requests unread would destroy replies that are still under way. Idle clients may never notice: they are not waited for.
+// requests unread would destroy replies that are still under way. Idle clients may never notice: they are not waited
+// for.
 void ServerConnection::FinishDrain() {
   if (!draining_ || shut_ || in_flight_ > 0 || unsent() > 0) return;
   shut_ = true;

@@ -46,7 +46,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
 
   // All on the loop's thread (or with no thread left to it).
   void Accept(int fd, std::string peer);
-  void Drain();     // no more requests; each connection ends once its replies are out
+  void Drain();  // no more requests; each connection ends once its replies are out
   void CloseAll();
   bool empty() const { return connections_.empty(); }
   void Remove(ServerConnection& connection);
@@ -65,7 +65,7 @@ class ServerLoop : public std::enable_shared_from_this<ServerLoop> {
   const ServerOptions options;
   const Dispatcher& dispatcher;
   LoopCounters counters;
-  std::vector<char> scratch;  // what a socket is read into
+  std::vector<char> scratch;       // what a socket is read into
   std::function<void()> on_empty;  // while draining, when the last connection has gone
 
  private:
@@ -141,7 +141,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   size_t out_sent_ = 0;
   std::unique_ptr<std::array<Call*, kBuckets>> buckets_;  // the calls in flight by id; made by the first one
   size_t in_flight_ = 0;
-  size_t accounted_ = 0;  // bytes in in_ and out_, as the loop counts them
+  size_t accounted_ = 0;     // bytes in in_ and out_, as the loop counts them
   uint32_t frame_tick_ = 0;  // when the frame in in_ began
   uint32_t sent_tick_ = 0;   // when the client last took bytes
   Protocol protocol_ = Protocol::kBinary;

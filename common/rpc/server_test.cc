@@ -45,8 +45,8 @@ std::string NextGetReply(RawSocket& socket) {
   return std::to_string(head->sequence) + ":" + (read.has_value() ? reply.record.value : read.error().message());
 }
 
-// Has the loop of a server with one go round: what was sent, posted or answered before this call is settled after it. Two
-// calls, as the first one's bytes may be found in the same turn as what came before, and handled first.
+// Has the loop of a server with one go round: what was sent, posted or answered before this call is settled after it.
+// Two calls, as the first one's bytes may be found in the same turn as what came before, and handled first.
 void GoRound(RawSocket& other) {
   for (int i = 0; i < 2; ++i) {
     ASSERT_TRUE(other.Send(GetFrame(i, "k")));
@@ -210,8 +210,8 @@ TEST(ServerTest, RefusesConnectionsOverItsBound) {
   EXPECT_EQ(NextGetReply(next), "1:value of k");
 }
 
-// A process of clients, so that their sockets do not count against this one's limit. Made before any thread is; it holds
-// its connections until it is killed.
+// A process of clients, so that their sockets do not count against this one's limit. Made before any thread is; it
+// holds its connections until it is killed.
 class IdleClients {
  public:
   explicit IdleClients(size_t count) {

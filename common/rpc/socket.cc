@@ -54,7 +54,9 @@ Result<int> Listen(const Endpoint& endpoint) {
   if (fd < 0) return fail("socket");
   const int one = 1;
   setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-  const char* failed = bind(fd, address->get(), address->size) != 0 ? "bind" : listen(fd, 1024) != 0 ? "listen" : nullptr;
+  const char* failed = bind(fd, address->get(), address->size) != 0 ? "bind"
+                       : listen(fd, 1024) != 0                      ? "listen"
+                                                                    : nullptr;
   if (failed != nullptr) {
     Error error = fail(failed);
     close(fd);

@@ -169,8 +169,8 @@ TEST(StockPythonTest, CallsEveryMethodInBothProtocols) {
   TestServer server;
   const std::string python = PythonWithThrift();
   ASSERT_NE(python, "") << "install python3-thrift";
-  const std::string run = python + " " + (dir / "client.py").string() + " " + dir.string() + " " +
-                          std::to_string(server.address().port);
+  const std::string run =
+      python + " " + (dir / "client.py").string() + " " + dir.string() + " " + std::to_string(server.address().port);
   EXPECT_EQ(std::system(run.c_str()), 0);
   EXPECT_EQ(server.server->Stats().connections_accepted, 2u);
   fs::remove_all(dir);

@@ -79,9 +79,9 @@ class Caller {
 };
 
 // One line for each method: void name(callback, request) override.
-#define EBLA_STUB(name, Request, Reply)                                                           \
+#define EBLA_STUB(name, Request, Reply)                                                          \
   void name(std::function<void(const idl::Reply&)> done, const idl::Request& request) override { \
-    caller_.Call(#name, std::move(done), request);                                                \
+    caller_.Call(#name, std::move(done), request);                                               \
   }
 
 class TabletStub final : public idl::TabletServiceCobSvIf {

@@ -64,9 +64,7 @@ class TimerHeap {
     MonotonicTime when;
     uint64_t order;
     uint32_t slot;
-    bool Before(const Item& other) const {
-      return when != other.when ? when < other.when : order < other.order;
-    }
+    bool Before(const Item& other) const { return when != other.when ? when < other.when : order < other.order; }
   };
   struct Slot {
     T value{};

@@ -38,7 +38,8 @@ void SimScheduler::Run(std::map<Key, Entry>::iterator at) {
 void SimScheduler::RunOnly(const std::vector<const SimExecutor*>& executors, Duration duration) {
   const MonotonicTime end = now_ + duration;
   const auto of_them = [&](const auto& item) {
-    return std::ranges::any_of(executors, [&](const SimExecutor* executor) { return executor->owner_ == item.second.owner; });
+    return std::ranges::any_of(executors,
+                               [&](const SimExecutor* executor) { return executor->owner_ == item.second.owner; });
   };
   while (true) {
     const auto next = std::ranges::find_if(queue_, of_them);

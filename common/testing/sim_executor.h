@@ -33,8 +33,8 @@ class SimScheduler {
   bool RunUntil(const std::function<bool()>& done, Duration limit);
   // Runs everything due within `duration`, then advances the clock to its end.
   void RunFor(Duration duration);
-  // In the middle of a task: runs what these executors have to do within `duration`, and nothing else, then advances the
-  // clock to its end. So the other threads of a process go on while one of them is off its processor.
+  // In the middle of a task: runs what these executors have to do within `duration`, and nothing else, then advances
+  // the clock to its end. So the other threads of a process go on while one of them is off its processor.
   void RunOnly(const std::vector<const SimExecutor*>& executors, Duration duration);
 
  private:

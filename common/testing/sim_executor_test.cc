@@ -13,7 +13,10 @@ TEST(SimExecutor, TimeMovesToTheNextTimerAndTasksKeepTheirOrder) {
   std::string order;
   const MonotonicTime start = executor.Now();
   executor.After(milliseconds(20), [&] { order += 'c'; });
-  executor.Post([&] { order += 'a'; executor.Post([&] { order += 'b'; }); });
+  executor.Post([&] {
+    order += 'a';
+    executor.Post([&] { order += 'b'; });
+  });
   EXPECT_TRUE(scheduler.RunUntil([&] { return order == "abc"; }, milliseconds(100)));
   EXPECT_EQ(executor.Now() - start, milliseconds(20));
 }
@@ -52,7 +55,9 @@ TEST(SimExecutor, AHaltedOneForgetsItsTasksWhichMayPostAsTheyDie) {
   struct PostsAtDeath {
     SimExecutor& executor;
     int& ran;
-    ~PostsAtDeath() { executor.Post([this] { ++ran; }); }
+    ~PostsAtDeath() {
+      executor.Post([this] { ++ran; });
+    }
   };
   executor.Post([&ran, last = std::make_unique<PostsAtDeath>(executor, ran)] { ++ran; });
   const TimerId timer = executor.After(milliseconds(1), [&] { ++ran; });

@@ -11,7 +11,8 @@ MonotonicTime WaitingExecutor::Now() const {
 }
 
 int64_t WaitingExecutor::TimeOfDayMs() const {
-  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  return std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::system_clock::now().time_since_epoch())
+      .count();
 }
 
 uint64_t WaitingExecutor::Random() {

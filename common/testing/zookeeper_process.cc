@@ -81,9 +81,15 @@ Status ZooKeeperProcess::Start() {
 
 Status ZooKeeperProcess::Spawn() {
   // Everything the child needs is made before the fork: between fork and exec only system calls are safe.
-  const std::vector<std::string> words = {"java", "-Xmx256m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1",
-                                          "-Dzookeeper.forceSync=no", "-cp", ClassPath(),
-                                          "org.apache.zookeeper.server.quorum.QuorumPeerMain", directory_ + "/zoo.cfg"};
+  const std::vector<std::string> words = {"java",
+                                          "-Xmx256m",
+                                          "-XX:+UseSerialGC",
+                                          "-XX:TieredStopAtLevel=1",
+                                          "-Dzookeeper.forceSync=no",
+                                          "-cp",
+                                          ClassPath(),
+                                          "org.apache.zookeeper.server.quorum.QuorumPeerMain",
+                                          directory_ + "/zoo.cfg"};
   std::vector<char*> arguments;
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
@@ -105,7 +111,8 @@ Status ZooKeeperProcess::Spawn() {
 bool ZooKeeperProcess::Answers() const {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = Loopback(port_);
-  bool good = connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && write(fd, "ruok", 4) == 4;
+  bool good =
+      connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) == 0 && write(fd, "ruok", 4) == 4;
   std::string answer;
   while (good && answer.size() < 4) {
     pollfd readable{fd, POLLIN, 0};

@@ -24,8 +24,8 @@ class ZooKeeperProcess {
 
   // Starts it on the data it has, and returns when it answers. UNAVAILABLE with the end of its log when it does not.
   Status Start();
-  void Stop();  // SIGTERM, waits
-  void Kill();  // SIGKILL, waits
+  void Stop();    // SIGTERM, waits
+  void Kill();    // SIGKILL, waits
   void Pause();   // SIGSTOP
   void Resume();  // SIGCONT
 

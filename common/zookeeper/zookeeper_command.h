@@ -1,6 +1,7 @@
 // common/zookeeper/zookeeper_command.h
 // How this project starts a ZooKeeper of its own from Debian's jars: one process, unprivileged, on the loopback
-// interface unless told otherwise, with a small heap, up in about half a second. Knows the command line and the configuration, not processes.
+// interface unless told otherwise, with a small heap, up in about half a second. Knows the command line and the
+// configuration, not processes.
 // Place:   tools/cluster starts it for a cluster on one machine; common/testing/zookeeper_process.h for tests.
 // Errors:  UNAVAILABLE when Java or a jar is missing, naming the packages to install.
 // Threads: free functions without state.
@@ -26,11 +27,12 @@ struct ServerOptions {
 // to stdout and stderr. Starting again on the same data directory goes on with what is there.
 Result<std::vector<std::string>> PrepareServer(const ServerOptions& options);
 
-// A port of 127.0.0.1 that was free a moment ago and that no outgoing connection is given, so that whoever listens there
-// finds it free again after a restart. Another server may still be quicker to bind it.
+// A port of 127.0.0.1 that was free a moment ago and that no outgoing connection is given, so that whoever listens
+// there finds it free again after a restart. Another server may still be quicker to bind it.
 Result<uint16_t> PickPort();
 
-// Whether a ZooKeeper at host:port, an address of this machine (empty: 127.0.0.1), says it is well ("ruok"), waiting `timeout_ms` at most.
+// Whether a ZooKeeper at host:port, an address of this machine (empty: 127.0.0.1), says it is well ("ruok"), waiting
+// `timeout_ms` at most.
 bool Answers(uint16_t port, const std::string& host = {}, int timeout_ms = 500);
 
 }  // namespace ebla::zookeeper

@@ -149,9 +149,7 @@ void Catalog::Apply(const Change& change, const MultiResult& result) {
     const Change::Edit& edit = change.edits_[i];
     const int version = result.items.at(i + 1).version;  // the first item is the check of the term; 0 after a create
     switch (edit.what) {
-      case Change::Edit::What::kNextId:
-        image_.SetNextId(edit.next_id, version);
-        break;
+      case Change::Edit::What::kNextId: image_.SetNextId(edit.next_id, version); break;
       case Change::Edit::What::kTable:
         edit.erase ? image_.EraseTable(edit.table) : image_.PutTable(edit.table_node, version);
         break;

@@ -14,7 +14,8 @@ std::vector<ServerName> Holders(const idl::TabletInfo& info) {
 
 std::array<TabletId, 2> Parts(const TabletEntry& joining) {
   const idl::Merged& merged = joining.node.merged;
-  return {TabletId{static_cast<uint64_t>(merged.left.tabletId)}, TabletId{static_cast<uint64_t>(merged.right.tabletId)}};
+  return {TabletId{static_cast<uint64_t>(merged.left.tabletId)},
+          TabletId{static_cast<uint64_t>(merged.right.tabletId)}};
 }
 
 }  // namespace
@@ -171,7 +172,8 @@ void Image::EraseTablet(TabletId id) {
   }
   if (entry.node.__isset.parentId) {
     const auto siblings = children_.find(TabletId{static_cast<uint64_t>(entry.node.parentId)});
-    if (siblings != children_.end() && siblings->second.erase(id) > 0 && siblings->second.empty()) children_.erase(siblings);
+    if (siblings != children_.end() && siblings->second.erase(id) > 0 && siblings->second.empty())
+      children_.erase(siblings);
   }
   changing_.erase(id);
   tablet_by_id_.erase(id);

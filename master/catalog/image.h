@@ -4,8 +4,8 @@
 // coordinator has agreed (catalog.h); it decides nothing.
 // Invariants: 1. A tablet's table need not be there (a reload may see one before the other); look-ups allow for that.
 //             2. by_start names exactly the tablets of the image that belong to the table.
-//             3. What finds by id points into the ordered maps, whose entries stay where they are: an image is moved, never
-//                copied.
+//             3. What finds by id points into the ordered maps, whose entries stay where they are: an image is moved,
+//                never copied.
 // Threads:    thread-compatible; owned by the master's executor.
 #pragma once
 
@@ -129,9 +129,9 @@ class Image {
   std::unordered_map<TableId, StartKeys> by_start_;
   std::unordered_map<ServerName, std::set<TabletId>> by_server_;
   std::unordered_map<ServerName, std::set<TabletId>> by_primary_;
-  std::map<TabletId, TabletId> splits_;                            // child -> parent, of open intents
+  std::map<TabletId, TabletId> splits_;  // child -> parent, of open intents
   std::unordered_map<TabletId, std::set<TabletId>> children_;
-  std::map<TabletId, std::set<TabletId>> merges_;       // of open intents
+  std::map<TabletId, std::set<TabletId>> merges_;  // of open intents
   std::set<TabletId> joins_;
   std::set<TabletId> changing_;
   std::unordered_map<TabletId, TabletId> merged_into_;  // of `joins_`, by what they were made of

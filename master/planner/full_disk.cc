@@ -89,7 +89,8 @@ class FullDisks {
     for (ServerIndex to = 0; to < pass_.view.servers.size(); ++to) {
       if (!pass_.view.servers[to].usable() || tablet.voters.Contains(to)) continue;
       if (!loads_.DiskHas(to, static_cast<double>(tablet.size_bytes))) continue;
-      // Racks are kept apart where that is possible; a full disk does not wait for it. Nor for a server with copies enough.
+      // Racks are kept apart where that is possible; a full disk does not wait for it. Nor for a server with copies
+      // enough.
       const bool second = !KeepsRackSpread(pass_.view, tablet, from, to) || !pass_.RoomForCopy(to);
       const std::pair rank(second, loads_.Fullness(to, cost));
       if (!best || rank < best->first) best = {rank, to};

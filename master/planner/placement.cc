@@ -42,9 +42,9 @@ class Places {
 };
 
 std::string ReasonFor(const PlannedServer& primary, size_t usable) {
-  return "fewest tablets (" + std::to_string(primary.tablets) + ") and primaries (" + std::to_string(primary.primaries) +
-         "), " + std::to_string(std::llround(primary.operations_per_second)) + " operations/s, of " +
-         std::to_string(usable) + " usable servers";
+  return "fewest tablets (" + std::to_string(primary.tablets) + ") and primaries (" +
+         std::to_string(primary.primaries) + "), " + std::to_string(std::llround(primary.operations_per_second)) +
+         " operations/s, of " + std::to_string(usable) + " usable servers";
 }
 
 Error NoServer(const ClusterView& view) {

@@ -1,8 +1,10 @@
 // master/planner/placement.h
 // Decides which servers get the replicas of a tablet. Pure: the same view gives the same answer, with its reasons.
-// Place:      create_table.cc asks for new tablets, repair.h for single replicas; both read the servers of a view (view.h).
+// Place:      create_table.cc asks for new tablets, repair.h for single replicas; both read the servers of a view
+//             (view.h).
 // Invariants: 1. Only usable servers are chosen, each once for a tablet; each choice counts in the next one.
-//             2. A tablet's replicas stand in as many racks as there are; a server that names no rack is one of its own.
+//             2. A tablet's replicas stand in as many racks as there are; a server that names no rack is one of its
+//             own.
 // Threads:    functions of their arguments.
 #pragma once
 

@@ -65,7 +65,8 @@ TEST(PlacementTest, FewerServersThanReplicasTakeOneEach) {
 }
 
 TEST(PlacementTest, RacksGoBeforeNumbers) {
-  const ClusterView view{{Live("a", 0, 0, "east"), Live("b", 0, 0, "east"), Live("c", 9, 0, "west"), Live("d", 99, 0, "north")}};
+  const ClusterView view{
+      {Live("a", 0, 0, "east"), Live("b", 0, 0, "east"), Live("c", 9, 0, "west"), Live("d", 99, 0, "north")}};
   const auto voters = PlaceNewTablets(view, 1, 3).value()[0].voters;
   EXPECT_EQ(std::set(voters.begin(), voters.end()), (std::set<ServerName>{"a", "c", "d"}));
   EXPECT_EQ(PlaceReplica(view, {"a", "c", "d"}), "b");

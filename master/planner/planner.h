@@ -1,8 +1,9 @@
 // master/planner/planner.h
 // The elastic planner: one view of the cluster in, actions with their reasons out, and each refused one with its cause.
 // Pure: the same view, memory and options give the same plan.
-// Place:      one rule, one file: split.h, merge.h, full_disk.h, balance.h, autoscale.h, in this order over one pass (pass.h).
-//             repair.h goes before all of them, and placement.h serves new tablets; both have callers of their own.
+// Place:      one rule, one file: split.h, merge.h, full_disk.h, balance.h, autoscale.h, in this order over one pass
+//             (pass.h). repair.h goes before all of them, and placement.h serves new tablets; both have callers of
+//             their own.
 // Invariants: 1. One action per tablet and plan.
 //             2. What a plan does counts as done for the rest of it, and what is under way counts as if it were over.
 // Threads:    functions of their arguments.

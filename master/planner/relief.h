@@ -1,10 +1,10 @@
 // master/planner/relief.h
-// Decides which tablets another of their voters is to lead because their primary's server takes no writes: its disk is at
-// the reserve (PROTOCOL 25). A transfer moves no data, so that writes go on long before anybody has made room. Pure.
-// Place:      replica_keeper.h asks every second, whatever else there is to be done; placement.h and the elastic planner
-//             give such a server nothing new.
-// Invariants: 1. Only a voter that is usable and level is chosen; where there is none the tablet stays where it is, and is
-//                read there.
+// Decides which tablets another of their voters is to lead because their primary's server takes no writes: its disk is
+// at the reserve (PROTOCOL 25). A transfer moves no data, so that writes go on long before anybody has made room. Pure.
+// Place:      replica_keeper.h asks every second, whatever else there is to be done; placement.h and the elastic
+//             planner give such a server nothing new.
+// Invariants: 1. Only a voter that is usable and level is chosen; where there is none the tablet stays where it is, and
+//                is read there.
 //             2. Each move counts in the next one: what a server gave up is spread over those who have the fewest.
 // Threads:    a function of its arguments.
 #pragma once

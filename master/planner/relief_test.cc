@@ -14,7 +14,8 @@ PlannedServer Server(const ServerName& name, size_t primaries, bool full = false
 
 std::string Plan(const ClusterView& view, const std::vector<StuckLead>& leads, size_t most = 100) {
   std::string plan;
-  for (const LeadMove& move : PlanRelief(view, leads, most)) plan += std::to_string(move.tablet.value) + ">" + move.to + " ";
+  for (const LeadMove& move : PlanRelief(view, leads, most))
+    plan += std::to_string(move.tablet.value) + ">" + move.to + " ";
   return plan;
 }
 
@@ -28,8 +29,9 @@ TEST(ReliefTest, WhatAFullServerLedIsSpreadOverWhoLeadsLeast) {
   const ClusterView view{{Server("a", 4, true), Server("b", 1), Server("c", 2)}};
   EXPECT_EQ(Plan(view, Led("a", 1, 4, {"b", "c"})), "1>b 2>b 3>c 4>b ");
   EXPECT_EQ(Plan(view, Led("a", 1, 4, {"b", "c"}), 2), "1>b 2>b ");
-  EXPECT_EQ(PlanRelief(view, Led("a", 1, 1, {"b", "c"}), 1).at(0).reason,
-            "the disk of a is at its reserve, 12 of 512 MiB are free; b leads 1, the fewest of 2 level voters with room");
+  EXPECT_EQ(
+      PlanRelief(view, Led("a", 1, 1, {"b", "c"}), 1).at(0).reason,
+      "the disk of a is at its reserve, 12 of 512 MiB are free; b leads 1, the fewest of 2 level voters with room");
 }
 
 TEST(ReliefTest, OnlyALevelVoterWithRoomIsChosen) {

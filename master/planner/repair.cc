@@ -28,8 +28,8 @@ bool Lasts(const PlannedReplica& replica) {
 
 // Of the voters that are left then a majority is good.
 bool CanSpare(const PlannedTablet& tablet, const PlannedReplica& gone) {
-  const auto left = std::ranges::count_if(
-      tablet.voters, [&](const PlannedReplica& voter) { return &voter != &gone && Good(voter); });
+  const auto left =
+      std::ranges::count_if(tablet.voters, [&](const PlannedReplica& voter) { return &voter != &gone && Good(voter); });
   return static_cast<size_t>(left) > (tablet.voters.size() - 1) / 2;
 }
 
@@ -55,9 +55,8 @@ size_t Lasting(const PlannedTablet& tablet) {
 
 // Voters that live and are not level: what they lack may take long.
 size_t Filling(const PlannedTablet& tablet) {
-  return static_cast<size_t>(std::ranges::count_if(tablet.voters, [](const PlannedReplica& voter) {
-    return voter.health == ReplicaHealth::kLive && !voter.level;
-  }));
+  return static_cast<size_t>(std::ranges::count_if(
+      tablet.voters, [](const PlannedReplica& voter) { return voter.health == ReplicaHealth::kLive && !voter.level; }));
 }
 
 std::string Numbers(const PlannedTablet& tablet) {
@@ -69,8 +68,8 @@ std::string Numbers(const PlannedTablet& tablet) {
          std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
 }
 
-// Who is to go: the lost before the away before the live; of those, one that is not level, then one of a rack that holds
-// several, then the fullest server's. Nobody: none can.
+// Who is to go: the lost before the away before the live; of those, one that is not level, then one of a rack that
+// holds several, then the fullest server's. Nobody: none can.
 const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
   std::map<ServerName, const PlannedServer*> servers;
   for (const PlannedServer& server : cluster.servers) servers[server.name] = &server;
@@ -94,8 +93,8 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   return worst && CanSpare(tablet, *worst) ? worst : nullptr;
 }
 
-// The replica that has moved may go: the new one votes and is level, and enough of the others live. One that lives stays
-// while any other that is wanted is missing.
+// The replica that has moved may go: the new one votes and is level, and enough of the others live. One that lives
+// stays while any other that is wanted is missing.
 std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
   const auto [from, to] = Moved(tablet);
   if (!from || !Good(*to)) return std::nullopt;
@@ -105,7 +104,8 @@ std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
   const size_t live = Count(tablet.voters, ReplicaHealth::kLive);
   const bool needed = from->health == ReplicaHealth::kLive && live <= tablet.wanted;
   if (needed || !CanSpare(tablet, *from)) return std::nullopt;
-  return RepairAction{Kind::kRemoveVoter, tablet.tablet, from->server, "moved to " + to->server + ": " + Numbers(tablet)};
+  return RepairAction{Kind::kRemoveVoter, tablet.tablet, from->server,
+                      "moved to " + to->server + ": " + Numbers(tablet)};
 }
 
 // What can be done at once, without a copy.
@@ -116,7 +116,8 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   for (const PlannedReplica& learner : tablet.learners) {
     if (learner.health == ReplicaHealth::kLost) return action(Kind::kRemoveLearner, learner, "its server is lost");
     if (learner.health == ReplicaHealth::kFailed) return action(Kind::kRemoveLearner, learner, "it has failed");
-    const bool moves = tablet.move && tablet.move->to == learner.server && FindReplica(tablet.voters, tablet.move->from);
+    const bool moves =
+        tablet.move && tablet.move->to == learner.server && FindReplica(tablet.voters, tablet.move->from);
     // Not before those that are to stay have what it has.
     if (Lasting(tablet) >= tablet.wanted + Filling(tablet) && !moves) {
       return action(Kind::kRemoveLearner, learner, "not wanted any more");
@@ -130,7 +131,8 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
   }
   if (auto end = EndMove(tablet)) return end;
   const PlannedReplica* moved = tablet.move ? FindReplica(tablet.voters, tablet.move->to) : nullptr;
-  if (moved && moved->health == ReplicaHealth::kAway) return std::nullopt;  // it was copied in vain only once it is lost
+  // it was copied in vain only once it is lost
+  if (moved && moved->health == ReplicaHealth::kAway) return std::nullopt;
   // A lost voter goes only once another has taken its place.
   if (tablet.voters.size() <= tablet.wanted) return std::nullopt;
   const PlannedReplica* surplus = Surplus(tablet, cluster);

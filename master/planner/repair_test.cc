@@ -22,8 +22,8 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are level but
-// for those with a '~', learners where they have a '='.
+// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are level
+// but for those with a '~', learners where they have a '='.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
   tablet.tablet = TabletId{id};
@@ -142,7 +142,8 @@ TEST(RepairTest, AMoveTakesNoMajorityAwayAndWaitsForItsPlace) {
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc-d-"))}), "") << "the new one is away";
   EXPECT_EQ(Plan(Servers("abc"), {Moving("a", "d", Tablet(1, 3, "abc"))}), "") << "no such server lives";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abc|d!"))}), "1: unlearn d; ");
-  EXPECT_EQ(Plan(Servers("abcd"), {Moving("x", "d", Tablet(1, 3, "abc|d"))}), "1: unlearn d; ") << "nothing is left to move";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("x", "d", Tablet(1, 3, "abc|d"))}), "1: unlearn d; ")
+      << "nothing is left to move";
 }
 
 TEST(RepairTest, AMoveTakesNoReplicaAwayThatIsWanted) {
@@ -162,7 +163,8 @@ TEST(RepairTest, AMoveThatHasNoPlaceHoldsUpNoRepair) {
   view.cluster.servers[2].draining = true;
   EXPECT_EQ(Plan(view, {Moving("b", "d", Tablet(1, 3, "abc!"))}), "1: learn e; ");
   EXPECT_EQ(Plan(view, {Moving("b", "d", Tablet(1, 3, "abc"))}), "") << "nothing else is missing";
-  EXPECT_EQ(Plan(Servers("abde"), {Moving("b", "d", Tablet(1, 3, "abc!"))}), "1: learn d; ") << "where it has one, it goes there";
+  EXPECT_EQ(Plan(Servers("abde"), {Moving("b", "d", Tablet(1, 3, "abc!"))}), "1: learn d; ")
+      << "where it has one, it goes there";
 }
 
 TEST(RepairTest, WhoIsNotLevelCountsForNothing) {
@@ -173,7 +175,8 @@ TEST(RepairTest, WhoIsNotLevelCountsForNothing) {
   EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab~c*")}), "") << "nor does a failed one go then";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abcd~"))}), "") << "the new one is incomplete";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abcd~"))}), "") << "and does not lead either";
-  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abc~d"))}), "1: remove b; ") << "a and d are two of three";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abc~d"))}), "1: remove b; ")
+      << "a and d are two of three";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "a~bc~d"))}), "");
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abc~|d")}), "") << "the copy goes on until c has everything";
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abc~|d=")}), "1: promote d; ");

@@ -70,7 +70,8 @@ TEST(ViewTest, TheOptionsAreSavedToo) {
   options.split.most = 7;
   options.balance.margins[1] = {0.3, 17.5};
   options.balance.cool_down = 90s;
-  options.autoscale = {.enabled = true, .dry_run = true, .operations_per_server = 123, .servers_min = 2, .servers_max = 9};
+  options.autoscale = {
+      .enabled = true, .dry_run = true, .operations_per_server = 123, .servers_min = 2, .servers_max = 9};
   const ViewBuilder cluster = Full();
   const std::string text = Saved(cluster.view, cluster.memory, options);
   const auto loaded = Loaded(text);

@@ -38,7 +38,8 @@ class Planner {
     Supersede();
     PlanTables();
     CheckOverlaps();
-    std::ranges::sort(plan_.tablets, std::ranges::greater{}, [](const idl::AdoptedTablet& tablet) { return tablet.tablet.tabletId; });
+    std::ranges::sort(plan_.tablets, std::ranges::greater{},
+                      [](const idl::AdoptedTablet& tablet) { return tablet.tablet.tabletId; });
     NoteUnheld();
     return std::move(plan_);
   }
@@ -91,7 +92,8 @@ class Planner {
         tablets_[load.tabletId].push_back({name, &load});
         TakeIds(load);
       }
-      for (const int64_t table : report->body.tables) greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
+      for (const int64_t table : report->body.tables)
+        greatest_id_ = std::max(greatest_id_, static_cast<uint64_t>(table));
       for (const idl::TableSchema& schema : report->body.schemas) {
         idl::TableSchema& newest = schemas_[schema.tableId];
         if (newest.schemaVersion < schema.schemaVersion) newest = schema;
@@ -99,8 +101,9 @@ class Planner {
     }
   }
 
-  // Who leads in the greatest epoch that is led, unless somebody has an entry of a later one. That a later one is merely
-  // followed or promised somewhere does not end this one's service: what its primary acknowledges must not be lost.
+  // Who leads in the greatest epoch that is led, unless somebody has an entry of a later one. That a later one is
+  // merely followed or promised somewhere does not end this one's service: what its primary acknowledges must not be
+  // lost.
   static const Holder* LeaderOf(const Holders& holders) {
     const Holder* leader = nullptr;
     int64_t logged = 0;
@@ -125,7 +128,8 @@ class Planner {
     int64_t greatest = catalog;
     for (const Holder& holder : holders) {
       const idl::TabletLoad& load = *holder.load;
-      greatest = std::max({greatest, load.epoch, load.promisedEpoch, load.refusedForEpoch, load.releasedEpoch, load.lastEpoch});
+      greatest = std::max(
+          {greatest, load.epoch, load.promisedEpoch, load.refusedForEpoch, load.releasedEpoch, load.lastEpoch});
     }
     return greatest;
   }
@@ -137,17 +141,20 @@ class Planner {
       // What is being copied knows its range only once the copy has begun.
       if (holder.load->incomplete) continue;
       if (!best || best->load->detail.range.endKey.empty() ||
-          (!holder.load->detail.range.endKey.empty() && holder.load->detail.range.endKey < best->load->detail.range.endKey)) {
+          (!holder.load->detail.range.endKey.empty() &&
+           holder.load->detail.range.endKey < best->load->detail.range.endKey)) {
         best = &holder;
       }
     }
     return best;
   }
 
-  // Whether the tablet is as the catalog says, or as the split that it has begun will leave it: that is completed as ever.
+  // Whether the tablet is as the catalog says, or as the split that it has begun will leave it: that is completed as
+  // ever.
   static bool AsCatalogued(const TabletEntry& known, const idl::KeyRange& range) {
     if (range == known.node.info.range) return true;
-    return known.splitting() && range.startKey == known.node.info.range.startKey && range.endKey == known.node.split.key;
+    return known.splitting() && range.startKey == known.node.info.range.startKey &&
+           range.endKey == known.node.split.key;
   }
 
   // Its parent has been split again since the catalog began to split this one off.
@@ -164,8 +171,11 @@ class Planner {
     Holders all = holders;  // with those that are given up: their epochs count, and nothing else
     const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
     if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
-    const auto ahead = [&](const Holder& holder) { return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch; };
-    const bool unknown = !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
+    const auto ahead = [&](const Holder& holder) {
+      return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch;
+    };
+    const bool unknown =
+        !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
     const Holder* complete = NarrowestOf(holders);
     const bool split = known && complete && !AsCatalogued(*known, complete->load->detail.range);
     if (!unknown && !split && !(known && std::ranges::any_of(all, ahead))) return;
@@ -207,12 +217,14 @@ class Planner {
     plan_.tablets.push_back(std::move(adopted));
   }
 
-  // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it any more.
+  // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it
+  //                                               any more.
   bool CoveredByLater(const idl::TabletInfo& info) const {
     if (tablets_.contains(info.tabletId)) return false;
     std::map<std::string, const idl::KeyRange*> later;  // by start key
     for (const idl::AdoptedTablet& other : plan_.tablets) {
-      if (other.tablet.tableId == info.tableId && other.tablet.tabletId > info.tabletId) later[other.tablet.range.startKey] = &other.tablet.range;
+      if (other.tablet.tableId == info.tableId && other.tablet.tabletId > info.tabletId)
+        later[other.tablet.range.startKey] = &other.tablet.range;
     }
     std::string at = info.range.startKey;
     bool some = false;
@@ -227,29 +239,34 @@ class Planner {
     return false;
   }
 
-  // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the greater id the
-  // upper half, a merge all. Where one that was made later has all of a tablet's range, that one was merged.
+  // Ids are drawn in order, and of two that ever had a key the one that was made later has it: a split leaves the
+  // greater id the upper half, a merge all. Where one that was made later has all of a tablet's range, that one was
+  // merged.
   void Supersede() {
     const auto within = [](const idl::TabletInfo& of, const idl::TabletInfo& info) {
       return of.tableId == info.tableId && of.tabletId > info.tabletId && of.range.startKey <= info.range.startKey &&
              (of.range.endKey.empty() || (!info.range.endKey.empty() && info.range.endKey <= of.range.endKey));
     };
     const auto made_later = [&](const idl::TabletInfo& info) {
-      return std::ranges::any_of(plan_.tablets, [&](const idl::AdoptedTablet& other) { return within(other.tablet, info); });
+      return std::ranges::any_of(plan_.tablets,
+                                 [&](const idl::AdoptedTablet& other) { return within(other.tablet, info); });
     };
     for (const auto& [id, tablet] : image_.tablets()) {
       if (!made_later(tablet.node.info) && !CoveredByLater(tablet.node.info)) continue;
       plan_.superseded.insert(id);
-      plan_.notes.push_back("tablet " + std::to_string(id.value) + " was merged, since, into one that is adopted: it goes");
+      plan_.notes.push_back("tablet " + std::to_string(id.value) +
+                            " was merged, since, into one that is adopted: it goes");
     }
     std::erase_if(plan_.tablets, [&](const idl::AdoptedTablet& tablet) {
-      return plan_.superseded.contains(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)}) || made_later(tablet.tablet);
+      return plan_.superseded.contains(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)}) ||
+             made_later(tablet.tablet);
     });
   }
 
   // As the catalog will have them: where two overlap, it is not known who was split off whom.
   void CheckOverlaps() {
-    std::map<int64_t, std::map<std::string, const idl::TabletInfo*>> ranges;  // of each table that changes, by start key
+    // of each table that changes, by start key
+    std::map<int64_t, std::map<std::string, const idl::TabletInfo*>> ranges;
     std::set<int64_t> planned;
     for (const idl::AdoptedTablet& tablet : plan_.tablets) planned.insert(tablet.tablet.tabletId);
     const auto add = [&](const idl::TabletInfo& info) {
@@ -259,7 +276,8 @@ class Planner {
     for (const idl::AdoptedTablet& tablet : plan_.tablets) add(tablet.tablet);
     for (const auto& [id, tablet] : image_.tablets()) {
       const bool changes = ranges.contains(tablet.node.info.tableId) && image_.LivingTable(tablet);
-      if (changes && !planned.contains(tablet.node.info.tabletId) && !plan_.superseded.contains(id)) add(tablet.node.info);
+      if (changes && !planned.contains(tablet.node.info.tabletId) && !plan_.superseded.contains(id))
+        add(tablet.node.info);
     }
     for (const auto& [table, starts] : ranges) {
       const idl::TabletInfo* before = nullptr;
@@ -282,9 +300,11 @@ class Planner {
   void NoteGap(const idl::TabletInfo& before, const std::string& to) {
     const TableEntry* table = image_.Table(TableId{static_cast<uint64_t>(before.tableId)});
     if (!table || !table->serving()) return;  // CheckWhole says it; or it is being made
-    const std::string what = "nobody who reports has the keys from " + Quoted(before.range.endKey) + " to " + Quoted(to) +
-                             ", which were split off tablet " + std::to_string(before.tabletId) + " or lie beside it";
-    without_.empty() ? Problem(what + ": start the server that has") : plan_.notes.push_back(what + ": they are given up");
+    const std::string what = "nobody who reports has the keys from " + Quoted(before.range.endKey) + " to " +
+                             Quoted(to) + ", which were split off tablet " + std::to_string(before.tabletId) +
+                             " or lie beside it";
+    without_.empty() ? Problem(what + ": start the server that has")
+                     : plan_.notes.push_back(what + ": they are given up");
   }
 
   void PlanTables() {
@@ -311,11 +331,12 @@ class Planner {
       return;
     }
     if (tablets.empty()) return;  // of replicas that are strays
-    if (schema == schemas_.end()) return Problem("table " + std::to_string(id) + ": nobody who reports its tablets knows its schema");
+    if (schema == schemas_.end())
+      return Problem("table " + std::to_string(id) + ": nobody who reports its tablets knows its schema");
     if (const TableEntry* other = image_.Table(schema->second.name)) {
-      return Problem("table " + schema->second.name + ", id " + std::to_string(id) + ": the catalog has another one of that " +
-                     "name, id " + std::to_string(other->id().value) + ". If that one was dropped, drop it again: ebla table drop " +
-                     schema->second.name);
+      return Problem("table " + schema->second.name + ", id " + std::to_string(id) +
+                     ": the catalog has another one of that " + "name, id " + std::to_string(other->id().value) +
+                     ". If that one was dropped, drop it again: ebla table drop " + schema->second.name);
     }
     CheckWhole(schema->second.name, tablets);
     AddTable(schema->second, false, tablets.size());
@@ -327,9 +348,10 @@ class Planner {
     std::string at;
     bool ended = false;
     const auto gap = [&](const std::string& to) {
-      const std::string what = "table " + name + ": nobody who reports has the keys from " + (at.empty() ? "the first" : Quoted(at)) +
-                               " to " + Quoted(to);
-      without_.empty() ? Problem(what + ": start the server that has") : plan_.notes.push_back(what + ": they are given up");
+      const std::string what = "table " + name + ": nobody who reports has the keys from " +
+                               (at.empty() ? "the first" : Quoted(at)) + " to " + Quoted(to);
+      without_.empty() ? Problem(what + ": start the server that has")
+                       : plan_.notes.push_back(what + ": they are given up");
     };
     for (const idl::AdoptedTablet* tablet : tablets) {
       if (tablet->tablet.range.startKey != at) gap(tablet->tablet.range.startKey);
@@ -353,7 +375,8 @@ class Planner {
       const auto& tablets = image_.TabletsOf(table.id());
       const auto held = [&](const auto& item) { return tablets_.contains(static_cast<int64_t>(item.second.value)); };
       if (!table.serving() || tablets.empty() || std::ranges::any_of(tablets, held)) continue;
-      plan_.notes.push_back("table " + name + " is in the catalog, and nobody who reports has anything of it. If it was " +
+      plan_.notes.push_back("table " + name +
+                            " is in the catalog, and nobody who reports has anything of it. If it was " +
                             "dropped, drop it again: ebla table drop " + name);
     }
   }
@@ -402,7 +425,8 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     // No later look at the catalog would find the intent that it leaves to a tablet that is not adopted.
     const TabletEntry* gone = image.Tablet(tablet);
     const TabletEntry* other = gone->merging() ? image.Tablet(gone->neighbour()) : nullptr;
-    const bool stays = other && other->merging() && other->neighbour() == tablet && !plan.superseded.contains(other->id());
+    const bool stays =
+        other && other->merging() && other->neighbour() == tablet && !plan.superseded.contains(other->id());
     const bool adopted = other && std::ranges::any_of(plan.tablets, [&](const idl::AdoptedTablet& planned) {
                            return planned.tablet.tabletId == other->node.info.tabletId;
                          });
@@ -419,15 +443,17 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     const TabletEntry* known = image.Tablet(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)});
     const bool same_range = known && known->node.info.range == tablet.tablet.range;
     if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
-    // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be united.
+    // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be
+    // united.
     if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);
     if (same_range && known->joining()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
     const auto parent = plan.parents.find(tablet.tablet.tabletId);
     if (parent != plan.parents.end()) node.__set_parentId(parent->second);
     node.info = tablet.tablet;
-    LOG(WARNING) << "adopting tablet " << node.info.tabletId << " of " << tablet.table << " at epoch " << node.info.epoch
-                 << ", primary " << node.info.primary << (tablet.led ? ", which leads it" : ", with the longest log");
+    LOG(WARNING) << "adopting tablet " << node.info.tabletId << " of " << tablet.table << " at epoch "
+                 << node.info.epoch << ", primary " << node.info.primary
+                 << (tablet.led ? ", which leads it" : ", with the longest log");
     change.PutTablet(std::move(node));
   }
   if (change.empty() && plan.next_id != image.next_id()) change.SetNextId(plan.next_id);

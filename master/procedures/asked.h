@@ -1,6 +1,6 @@
 // master/procedures/asked.h
-// Who asked for something, why and when: for people alone, who list what is under way. Of what stands in the catalog for
-// long it stands there beside it, so that the next master still knows.
+// Who asked for something, why and when: for people alone, who list what is under way. Of what stands in the catalog
+// for long it stands there beside it, so that the next master still knows.
 // Threads: values.
 #pragma once
 

@@ -11,8 +11,8 @@ bool HasLog(const FenceAnswer& answer, bool born_empty) {
   return !answer.incomplete;
 }
 
-// Of two the earlier: a clock that is hours ahead would forget every window, one that is behind merely stands still for a
-// while, as no entry's time is gone below.
+// Of two the earlier: a clock that is hours ahead would forget every window, one that is behind merely stands still for
+// a while, as no entry's time is gone below.
 int64_t Median(std::vector<int64_t> values) {
   if (values.empty()) return 0;
   std::ranges::sort(values);

@@ -18,10 +18,10 @@ namespace ebla::master {
 // One voter's answer to a Fence that it obeyed.
 struct FenceAnswer {
   ServerName server;
-  Version last;             // its last appended entry, or none
-  bool known = true;        // false: it has no such replica (its promise counts all the same)
+  Version last;       // its last appended entry, or none
+  bool known = true;  // false: it has no such replica (its promise counts all the same)
   bool incomplete = false;
-  bool forgetful = false;   // may have lost what it acknowledged
+  bool forgetful = false;      // may have lost what it acknowledged
   int64_t tablet_time_ms = 0;  // 0: restarted since, knows none
   int64_t time_of_day_ms = 0;  // by its clock
 };
@@ -40,8 +40,8 @@ struct PrimaryChoice {
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
                             bool born_empty);
 
-// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`. But where a majority has come back
-// meanwhile nothing need be lost, and they go on as ever, whoever was named.
+// Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`.
+// But where a majority has come back meanwhile nothing need be lost, and they go on as ever, whoever was named.
 PrimaryChoice ChooseSurvivor(const std::vector<ServerName>& voters, const ServerName& server, Version least,
                              const std::vector<FenceAnswer>& answers);
 

@@ -17,7 +17,9 @@ std::string ClearTableName(const ServerName& server, TableId table);
 class ClearTable final : public Procedure {
  public:
   ClearTable(const Context& context, ServerName server, TableId table);
-  Subject subject() const override { return {.kind = "clear", .tablet = {}, .table = std::to_string(table_.value), .server = server_}; }
+  Subject subject() const override {
+    return {.kind = "clear", .tablet = {}, .table = std::to_string(table_.value), .server = server_};
+  }
   void Step(coordination::Callback<Progress> done) override;
 
  private:

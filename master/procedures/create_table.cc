@@ -71,8 +71,9 @@ void CreateTable::Step(coordination::Callback<Progress> done) {
   if (const size_t unserved = CountUnserved(); unserved > 0) {
     for (const TabletId tablet : unserved_) consider_(tablet);
     const size_t wanted = table->tablets_wanted();
-    return done(Progress::Later(Error(Code::kUnavailable, std::to_string(wanted - unserved) + " of " + std::to_string(wanted) +
-                                                              " tablets serve" + WhoIsAway())));
+    return done(
+        Progress::Later(Error(Code::kUnavailable, std::to_string(wanted - unserved) + " of " + std::to_string(wanted) +
+                                                      " tablets serve" + WhoIsAway())));
   }
   context_.catalog.Commit([this](const Image& image) { return Complete(image); },
                           [done = std::move(done)](Status status) mutable {
@@ -114,8 +115,8 @@ std::string CreateTable::WhoIsAway() const {
   return "";
 }
 
-// A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served, and
-// must not be born again.
+// A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served,
+// and must not be born again.
 Status CreateTable::CheckNowhere(const std::vector<TabletId>& tablets) const {
   for (const auto& [name, server] : context_.servers.all()) {
     if (server.live && !server.CurrentReport()) {
@@ -123,8 +124,9 @@ Status CreateTable::CheckNowhere(const std::vector<TabletId>& tablets) const {
     }
     for (const TabletId tablet : tablets) {
       if (!server.report || !server.report->Find(tablet)) continue;
-      return Error(Code::kUnavailable, "server " + name + " holds tablet " + std::to_string(tablet.value) + " already: was the " +
-                                           "coordinator (ZooKeeper) restored from an older state? See ebla cluster adopt");
+      return Error(Code::kUnavailable,
+                   "server " + name + " holds tablet " + std::to_string(tablet.value) + " already: was the " +
+                       "coordinator (ZooKeeper) restored from an older state? See ebla cluster adopt");
     }
   }
   return {};
@@ -145,8 +147,8 @@ Result<Change> CreateTable::NextTablets(const Image& image) {
     ids.push_back(id);
   }
   EBLA_TRY(CheckNowhere(ids));
-  EBLA_ASSIGN(const auto placements, PlaceNewTablets(ViewCluster(image, context_.servers), missing.size(),
-                                                     ReplicasOf(table->node.schema)));
+  EBLA_ASSIGN(const auto placements,
+              PlaceNewTablets(ViewCluster(image, context_.servers), missing.size(), ReplicasOf(table->node.schema)));
   for (size_t i = 0; i < missing.size() && !change.full(); ++i) {
     idl::TabletNode node;
     node.info.tabletId = table->node.firstTabletId + static_cast<int64_t>(missing[i]);

@@ -12,8 +12,8 @@ namespace {
 
 constexpr size_t kTabletsPerOrderMax = 256;
 
-// Frozen for a tablet that has not as many voters as its table wants: adopted from one that alone had united what it was merged
-// of (PROTOCOL 24), it has no other copy than these.
+// Frozen for a tablet that has not as many voters as its table wants: adopted from one that alone had united what it
+// was merged of (PROTOCOL 24), it has no other copy than these.
 bool LastCopy(const Image& image, const idl::TabletLoad& load) {
   if (!load.__isset.frozenInto || Planted(PlantedBug::parents_are_strays)) return false;
   const TabletEntry* into = image.Tablet(TabletId{static_cast<uint64_t>(load.frozenInto)});

@@ -1,9 +1,9 @@
 // master/procedures/drop_strays.h
-// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or given to others while
-// it was away, and data files of dropped tables.
-// Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as its
-//             holder, no intent names the id, and it is not of the two that a voter of a merged tablet may still have to
-//             unite; and only after the coordinator has confirmed that this master leads
+// Ends what a server holds and the catalog does not give it: replicas of tablets that were dropped or given to others
+// while it was away, and data files of dropped tables.
+// Safety:     PROTOCOL 24. A replica goes only if its id is below the catalog's next id, no znode names the server as
+//             its holder, no intent names the id, and it is not of the two that a voter of a merged tablet may still
+//             have to unite; and only after the coordinator has confirmed that this master leads
 //             and that its image is whole. An id at or above the next id means that the coordinator was restored from
 //             an older state: it is reported and left alone, and no id is drawn while it is (reign.h): a new table
 //             would be given the old one's ids, and those that it skipped would then be taken for strays.

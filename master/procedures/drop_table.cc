@@ -90,9 +90,8 @@ void DropTable::OnDropped(const ServerName& server, Result<std::map<TabletId, id
                  << "; they go when it reports them";
   }
   if (--waiting_ > 0) return;
-  const bool stuck = std::ranges::any_of(holders_, [](const auto& item) {
-    return item.second.failures > 0 && item.second.failures < kAttemptsMax;
-  });
+  const bool stuck = std::ranges::any_of(
+      holders_, [](const auto& item) { return item.second.failures > 0 && item.second.failures < kAttemptsMax; });
   auto done = std::move(done_);
   done(stuck ? Progress::Later(Error(Code::kUnavailable, "a server does not answer")) : Progress::Again());
 }

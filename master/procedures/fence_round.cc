@@ -108,8 +108,9 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
     fencing.item.promised = std::max(fencing.item.promised, Epoch{static_cast<uint64_t>(result.promisedEpoch)});
     // One that has failed offers nothing, whatever it answers: it is not fenced again for its log.
     if (result.status.code == idl::Code::INTERNAL || ReportedFailed(context_.servers, server, fencing.item.tablet)) {
-      fencing.item.status = Error(Code::kUnavailable, "the replica on " + server + " has failed, and offers no log: " +
-                                                          fencing.item.status.message());
+      fencing.item.status =
+          Error(Code::kUnavailable,
+                "the replica on " + server + " has failed, and offers no log: " + fencing.item.status.message());
     } else {
       fencing.refused = true;
     }
@@ -125,8 +126,8 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
   if (!answer.known && fencing.node.__isset.merged && MayUnite(context_.servers, server, fencing.node.merged)) {
-    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time goes
-    // on from the freezes'. One that has united them and knows no time has restarted since (21).
+    // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
+    // goes on from the freezes'. One that has united them and knows no time has restarted since (21).
     const idl::LogPosition& position = fencing.node.merged.position;
     answer.known = true;
     answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
@@ -141,9 +142,9 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
-    if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every replica that lives has answered"};
-    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least,
-                          fencing.answers);
+    if (fencing.refused || (fencing.waiting > 0 && !late()))
+      return {.reason = "not every replica that lives has answered"};
+    return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers);
   }
   if (fencing.suspect) {
     std::vector<FenceAnswer> others = fencing.answers;

@@ -1,13 +1,13 @@
 // master/procedures/fence_round.h
-// Fences tablets above every epoch known of them and finds out for each who is to lead (PROTOCOL "Failover"): Fence(e+1)
-// to all voters, and from a majority of answers the longest log.
+// Fences tablets above every epoch known of them and finds out for each who is to lead (PROTOCOL "Failover"):
+// Fence(e+1) to all voters, and from a majority of answers the longest log.
 // How:        A tablet is ready once its voters have all answered, or kFenceGrace after a majority that can choose has:
 //             nobody waits for the timeout of a dead server. Those that are ready go on at once, the others' answers
 //             notwithstanding; what has no majority after kFencePatience comes back undecided.
 //             A suspect primary is fenced like the others, and chosen only when the others alone cannot choose: their
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
-//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone, unless
-//             a majority of the voters turns out to be back.
+//             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone,
+//             unless a majority of the voters turns out to be back.
 // Place:      tablet_steward.h begins rounds, and hands what was decided to a TabletBatch.
 // Invariants: 1. Each item comes back exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
@@ -61,10 +61,10 @@ class FenceRound {
     bool suspect = false;
     std::optional<Recovery> recovery;
     bool refused = false;  // somebody has promised more, or cannot answer yet
-    ServerName before;  // who was to lead so far
+    ServerName before;     // who was to lead so far
     idl::TabletNode node;
     std::vector<FenceAnswer> answers;
-    size_t waiting = 0;  // for voters
+    size_t waiting = 0;                      // for voters
     std::optional<MonotonicTime> decidable;  // since when
   };
 

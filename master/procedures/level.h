@@ -1,6 +1,6 @@
 // master/procedures/level.h
-// How level a replica is, as the tablet's primary says; whether a server has what is to be united. Threads: functions of their
-// arguments.
+// How level a replica is, as the tablet's primary says; whether a server has what is to be united. Threads: functions
+// of their arguments.
 #pragma once
 
 #include <algorithm>
@@ -23,7 +23,8 @@ inline bool Level(const idl::TabletLoad& load, const ServerName& other) {
   });
 }
 
-// Both of what was merged, whole. Every voter had them when they were; one whose store has failed since, or was lost, has not.
+// Both of what was merged, whole. Every voter had them when they were; one whose store has failed since, or was lost,
+// has not.
 inline bool HasBoth(const Report& report, const idl::Merged& merged) {
   return std::ranges::all_of(std::array{merged.left.tabletId, merged.right.tabletId}, [&](int64_t part) {
     const idl::TabletLoad* load = report.Find(TabletId{static_cast<uint64_t>(part)});

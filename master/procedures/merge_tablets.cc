@@ -32,7 +32,9 @@ bool SameServers(std::vector<ServerName> one, std::vector<ServerName> other) {
   return one == other;
 }
 
-bool MergeOf(const TabletEntry& one, const TabletEntry& other) { return one.merging() && one.neighbour() == other.id(); }
+bool MergeOf(const TabletEntry& one, const TabletEntry& other) {
+  return one.merging() && one.neighbour() == other.id();
+}
 
 const idl::TabletLoad* LoadAt(const Servers& servers, const ServerName& name, TabletId tablet) {
   const Server* server = servers.Find(name);
@@ -47,18 +49,21 @@ bool Led(const Context& context, const TabletEntry& tablet) {
 
 // No repetition of the order changes it.
 bool Final(Code code) {
-  return code == Code::kInvalidArgument || code == Code::kStaleEpoch || code == Code::kNotFound || code == Code::kConditionFailed;
+  return code == Code::kInvalidArgument || code == Code::kStaleEpoch || code == Code::kNotFound ||
+         code == Code::kConditionFailed;
 }
 
 // Why two that carry intents cannot be replaced; empty: they can, once frozen.
 std::string Changed(const TabletEntry& left, const TabletEntry& right) {
-  if (!MergeOf(left, right) || !MergeOf(right, left) || left.into() != right.into()) return "one of them is not being merged any more";
+  if (!MergeOf(left, right) || !MergeOf(right, left) || left.into() != right.into())
+    return "one of them is not being merged any more";
   for (const TabletEntry* tablet : {&left, &right}) {
     const bool later = tablet->node.info.epoch != tablet->node.merge.epoch;
     if (later && !Planted(PlantedBug::merge_unchecked_epoch)) return "tablet " + Id(tablet->id()) + " was failed over";
     if (!tablet->node.info.learners.empty()) return "tablet " + Id(tablet->id()) + " has got a learner";
   }
-  if (!SameServers(left.node.info.voters, right.node.info.voters)) return "they do not lie on the same servers any more";
+  if (!SameServers(left.node.info.voters, right.node.info.voters))
+    return "they do not lie on the same servers any more";
   return "";
 }
 
@@ -71,13 +76,16 @@ Status CheckSide(const Context& context, const TabletSteward& steward, const Tab
   if (tablet.splitting()) return Error(Code::kUnavailable, which + " is being split: it is merged after that");
   if (tablet.failovers_only()) return Error(Code::kUnavailable, which + " is being merged already");
   const idl::TabletLoad* load = steward.SettledLoad(tablet);
-  if (!load) return Error(Code::kUnavailable, which + " is not settled at present: led, with a majority of its voters live");
-  if (tablet.node.__isset.move) return Error(Code::kUnavailable, "a replica of " + which + " is being moved: it is merged after that");
+  if (!load)
+    return Error(Code::kUnavailable, which + " is not settled at present: led, with a majority of its voters live");
+  if (tablet.node.__isset.move)
+    return Error(Code::kUnavailable, "a replica of " + which + " is being moved: it is merged after that");
   if (!tablet.node.info.learners.empty()) {
     return Error(Code::kUnavailable, "a replica of " + which + " is being made: it is merged after that");
   }
   for (const ServerName& voter : tablet.node.info.voters) {
-    if (!context.servers.IsLive(voter)) return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which does not live");
+    if (!context.servers.IsLive(voter))
+      return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which does not live");
     const idl::TabletLoad* its = LoadAt(context.servers, voter, tablet.id());
     const bool whole = its && !its->failed && !its->incomplete && !its->forgetful;
     if (!whole || (voter != tablet.node.info.primary && !Level(*load, voter))) {
@@ -112,12 +120,14 @@ Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, c
   const auto right = starts.find(key);
   if (right != starts.end() && right != starts.begin()) return Neighbours{std::prev(right)->second, right->second};
   if (key.empty() || right != starts.end()) {
-    return Error(Code::kInvalidArgument, "table " + name + "'s first tablet has none before it: name the key where the second of the two begins");
+    return Error(
+        Code::kInvalidArgument,
+        "table " + name + "'s first tablet has none before it: name the key where the second of the two begins");
   }
   const auto after = starts.upper_bound(key);
   const std::string holder = after == starts.begin() ? "" : std::prev(after)->first;
-  return Error(Code::kInvalidArgument, "no tablet of table " + name + " begins at \"" + EscapeBytes(key) + "\"; the one that holds it begins at \"" +
-                                           EscapeBytes(holder) + "\"");
+  return Error(Code::kInvalidArgument, "no tablet of table " + name + " begins at \"" + EscapeBytes(key) +
+                                           "\"; the one that holds it begins at \"" + EscapeBytes(holder) + "\"");
 }
 
 std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging) {
@@ -136,7 +146,8 @@ Status CheckMerge(const Image& image, const Neighbours& two) {
   return meet ? Status() : Error(Code::kConditionFailed, Both(two) + " are no neighbours");
 }
 
-Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two, const Asked& asked) {
+Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two,
+                          const Asked& asked) {
   const Image& image = context.image();
   EBLA_TRY(CheckMerge(image, two));
   const TabletEntry &left = *image.Tablet(two.left), &right = *image.Tablet(two.right);
@@ -154,13 +165,15 @@ Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, 
   return change;
 }
 
-MergeTablets::MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands, MonotonicTime begin_until)
+MergeTablets::MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands,
+                           MonotonicTime begin_until)
     : context_(context), steward_(steward), two_(two), hands_(std::move(hands)), begin_until_(begin_until) {}
 
 MergeTablets::~MergeTablets() { context_.executor.Cancel(timer_); }
 
 void MergeTablets::Step(Done done) {
-  if (const TabletEntry* merged = into_ ? context_.image().Tablet(into_) : nullptr) return AwaitLed(*merged, std::move(done));
+  if (const TabletEntry* merged = into_ ? context_.image().Tablet(into_) : nullptr)
+    return AwaitLed(*merged, std::move(done));
   const TabletEntry *left = context_.image().Tablet(two_.left), *right = context_.image().Tablet(two_.right);
   if (!left || !right || !context_.image().LivingTable(*left)) {
     return done(Progress::Done(Error(Code::kNotFound, "one of " + Both(two_) + " is gone")));
@@ -168,7 +181,8 @@ void MergeTablets::Step(Done done) {
   const bool of_left = MergeOf(*left, *right), of_right = MergeOf(*right, *left);
   if (!of_left && !of_right) {
     if (!into_) return Prepare(*left, *right, std::move(done));
-    return done(Progress::Done(Error(Code::kUnavailable, "the merge came to nothing, and both go on as before: " + why_.message())));
+    return done(Progress::Done(
+        Error(Code::kUnavailable, "the merge came to nothing, and both go on as before: " + why_.message())));
   }
   if (!into_) {
     into_ = of_left ? left->into() : right->into();
@@ -195,12 +209,14 @@ void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Do
     const TabletEntry& moved = moving_->tablet == two_.left ? left : right;
     const idl::TabletInfo& info = moved.node.info;
     if (moved.node.__isset.move) {
-      return done(Progress::Later(Error(Code::kUnavailable, "first the replica of tablet " + Id(moved.id()) + " on " + moving_->from +
-                                                                " is moved to " + moving_->to + ", where the other tablet lies")));
+      return done(Progress::Later(Error(Code::kUnavailable, "first the replica of tablet " + Id(moved.id()) + " on " +
+                                                                moving_->from + " is moved to " + moving_->to +
+                                                                ", where the other tablet lies")));
     }
     if (IsIn(moving_->from, info.voters) || !IsIn(moving_->to, info.voters)) {
-      return done(Progress::Done(Error(Code::kUnavailable, "the move that was to bring them together was ended: tablet " +
-                                                               Id(moved.id()) + " from " + moving_->from + " to " + moving_->to)));
+      return done(Progress::Done(
+          Error(Code::kUnavailable, "the move that was to bring them together was ended: tablet " + Id(moved.id()) +
+                                        " from " + moving_->from + " to " + moving_->to)));
     }
     moving_.reset();
     begin_until_ = std::max(begin_until_, context_.executor.Now() + kBeginPatience);
@@ -218,10 +234,11 @@ void MergeTablets::EndAlignment(Done done) {
     if (!moving || !CheckCancel(image, moving->tablet).ok()) return Change();
     return CancelMoves(image, {moving->tablet});
   };
-  context_.catalog.Commit(std::move(decide), guard_([done = std::move(done)](Status status) mutable {
-                            if (!status.ok()) return done(Progress::Later(std::move(status)));
-                            done(Progress::Done(Error(Code::kUnavailable, "cancelled by an operator before it was begun")));
-                          }));
+  context_.catalog.Commit(
+      std::move(decide), guard_([done = std::move(done)](Status status) mutable {
+        if (!status.ok()) return done(Progress::Later(std::move(status)));
+        done(Progress::Done(Error(Code::kUnavailable, "cancelled by an operator before it was begun")));
+      }));
 }
 
 int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
@@ -229,8 +246,10 @@ int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
   return load ? load->sizeBytes : 0;
 }
 
-// Of the smaller one a replica that lies beside none of the other's goes to where the other has one alone: its primary's last.
-std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const TabletEntry& large, Status& why) const {
+// Of the smaller one a replica that lies beside none of the other's goes to where the other has one alone: its
+// primary's last.
+std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const TabletEntry& large,
+                                                 Status& why) const {
   WantedMove move{small.id(), "", "", hands_.asked};
   for (const ServerName& voter : small.node.info.voters) {
     const bool stray = !IsIn(voter, large.node.info.voters);
@@ -240,7 +259,8 @@ std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const
     if (!IsIn(voter, small.node.info.voters)) move.to = voter;
   }
   if (move.from.empty() || move.to.empty()) {
-    why = Error(Code::kUnavailable, Both(two_) + " have not as many replicas at present: they are merged once they have");
+    why =
+        Error(Code::kUnavailable, Both(two_) + " have not as many replicas at present: they are merged once they have");
     return std::nullopt;
   }
   why = CheckMove(context_.image(), context_.servers, move);
@@ -251,8 +271,10 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
   for (const TabletEntry* tablet : {&left, &right}) {
     const bool copying = tablet->node.__isset.move || !tablet->node.info.learners.empty();
     if (!copying && !tablet->failovers_only() && steward_.SettledLoad(*tablet)) continue;
-    why_ = Error(Code::kUnavailable, "tablet " + Id(tablet->id()) + (copying ? "'s replicas are being moved or made" : " is not settled at present") +
-                                         ": it is merged after that");
+    why_ =
+        Error(Code::kUnavailable, "tablet " + Id(tablet->id()) +
+                                      (copying ? "'s replicas are being moved or made" : " is not settled at present") +
+                                      ": it is merged after that");
     return done(Progress::Later(why_));
   }
   const bool left_small = SizeOf(left) < SizeOf(right);
@@ -264,7 +286,8 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
     EBLA_TRY(CheckMove(image, context_.servers, move));
     return PutMoves(image, {move});
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, move = *move, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide),
+                          guard_([this, move = *move, done = std::move(done)](Status status) mutable {
                             if (status.ok()) moving_ = std::move(move);
                             if (!status.ok()) why_ = status;
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
@@ -308,7 +331,7 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
 void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<TabletId, idl::FreezeResult>> results) {
   const auto result = results ? results->find(tablet) : decltype(results->find({}))();
   const bool answered = results && result != results->end();
-  const Status status = answered ? rpc::FromIdl(result->second.status)
+  const Status status = answered  ? rpc::FromIdl(result->second.status)
                         : results ? Error(Code::kUnknownOutcome, "no answer to the freeze")
                                   : results.error();
   if (status.ok() && result->second.__isset.freeze) {
@@ -366,17 +389,17 @@ Result<Change> MergeTablets::Replace(const Image& image) const {
 void MergeTablets::Decide(Done done) {
   auto decide = [this](const Image& image) { return Replace(image); };
   context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
-    if (!status.ok()) return done(Progress::Later(std::move(status)));
-    if (context_.image().Tablet(into_)) {
-      LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " stands in the catalog";
-      steward_.NoteMerged(into_);
-      steward_.Consider(into_);
-      hands_.on_decided(into_);
-    } else {
-      frozen_.clear();  // something has changed: the next step sees what
-    }
-    done(Progress::Again());
-  }));
+                            if (!status.ok()) return done(Progress::Later(std::move(status)));
+                            if (context_.image().Tablet(into_)) {
+                              LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " stands in the catalog";
+                              steward_.NoteMerged(into_);
+                              steward_.Consider(into_);
+                              hands_.on_decided(into_);
+                            } else {
+                              frozen_.clear();  // something has changed: the next step sees what
+                            }
+                            done(Progress::Again());
+                          }));
 }
 
 void MergeTablets::AwaitLed(const TabletEntry& merged, Done done) {
@@ -483,12 +506,13 @@ void JoinTablets::Step(coordination::Callback<Progress> done) {
 // Sooner than by a reminder, which comes to who lags: until a majority has it the tablet takes no write.
 void JoinTablets::Tell(const TabletEntry& tablet, const ServerName& voter) {
   if (!told_.insert(voter).second) return;
-  context_.link.Configure(voter, {ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet))},
-                          guard_([this, voter, epoch = epoch_](Result<std::map<TabletId, idl::ConfigureResult>> results) {
-                            const auto result = results ? results->find(tablet_) : decltype(results->find({}))();
-                            const bool obeyed = results && result != results->end() && result->second.status.code == idl::Code::OK;
-                            if (!obeyed && epoch == epoch_) told_.erase(voter);
-                          }));
+  context_.link.Configure(
+      voter, {ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet))},
+      guard_([this, voter, epoch = epoch_](Result<std::map<TabletId, idl::ConfigureResult>> results) {
+        const auto result = results ? results->find(tablet_) : decltype(results->find({}))();
+        const bool obeyed = results && result != results->end() && result->second.status.code == idl::Code::OK;
+        if (!obeyed && epoch == epoch_) told_.erase(voter);
+      }));
 }
 
 void JoinTablets::Close(coordination::Callback<Progress> done) {

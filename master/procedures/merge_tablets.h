@@ -1,24 +1,24 @@
 // master/procedures/merge_tablets.h
-// Makes one tablet of two neighbours (PROTOCOL 14): both znodes name it and each other, both primaries freeze, and one Multi
-// puts the new tablet in the place of the two. Its voters unite what they have of them.
+// Makes one tablet of two neighbours (PROTOCOL 14): both znodes name it and each other, both primaries freeze, and one
+// Multi puts the new tablet in the place of the two. Its voters unite what they have of them.
 //
 //   znodes of 7: [a, m) epoch 3, 9: [m, z) epoch 5   intents drawn in one Multi: into 71, of epochs 3 and 5
 //   orders to the primaries of 7 and of 9            FREEZE logged, applied, durable at every voter: 3.400 and 5.70
-//   one Multi                                        71: [a, z) epoch 6, begins at 6.401, made of both; 7 and 9 are gone
-//   71's primary leads, its voters have united them  `merged` goes from 71's znode
+//   one Multi                                        71: [a, z) epoch 6, begins at 6.401, made of both; 7 and 9 are
+//   gone 71's primary leads, its voters have united them  `merged` goes from 71's znode
 //
-// Before the intents, where the two lie on different servers: the smaller one's replicas are moved to the other's, one at a
-// time, by the same intents as an operator's moves. Nothing but this master's patience remembers what for.
-// Giving up:  Where no two answers are there within kFreezePatience, a primary refuses, an epoch or a voter has changed: both
-//             intents are marked, so that no other master goes on; then each side is taken to a later epoch, which ends its
-//             freeze, and its intent goes once it is led there. Both pause no longer than that. A primary that cannot be had
-//             to go on there is fenced.
+// Before the intents, where the two lie on different servers: the smaller one's replicas are moved to the other's, one
+// at a time, by the same intents as an operator's moves. Nothing but this master's patience remembers what for.
+// Giving up:  Where no two answers are there within kFreezePatience, a primary refuses, an epoch or a voter has
+//             changed: both intents are marked, so that no other master goes on; then each side is taken to a later
+//             epoch, which ends its freeze, and its intent goes once it is led there. Both pause no longer than that. A
+//             primary that cannot be had to go on there is fenced.
 // Resumption: the intents and `merged` say everything. Whoever comes to be master orders the same FREEZE again, goes on
 //             giving up, or goes on telling the voters.
 // Invariants: 1. The two are replaced only in the epochs in which they are frozen, by versions of their znodes.
 //             2. An intent goes only with its tablet, or once its tablet is led in an epoch above its own.
-//             3. `merged` goes only once a majority has the tablet, led, and no voter that lives may yet unite the two, or has
-//                had long enough.
+//             3. `merged` goes only once a majority has the tablet, led, and no voter that lives may yet unite the two,
+//                or has had long enough.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -47,17 +47,18 @@ struct Neighbours {
 std::string MergeTabletsName(const Neighbours& two);
 std::string JoinTabletsName(TabletId tablet);
 
-// The tablet that begins at the key, and the one before it: NO_SUCH_TABLE; INVALID_ARGUMENT none begins there, or it is the
-// first.
+// The tablet that begins at the key, and the one before it: NO_SUCH_TABLE; INVALID_ARGUMENT none begins there, or it is
+// the first.
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& table, const std::string& key);
 // Of open intents: who is on which side. None: the catalog has not both.
 std::optional<Neighbours> NeighboursOf(const Image& image, const std::set<TabletId>& merging);
 // NOT_FOUND one is gone; CONDITION_FAILED they are no neighbours.
 Status CheckMerge(const Image& image, const Neighbours& two);
 
-// The change that begins it, if both are settled and level on the same servers, or are being merged already; UNAVAILABLE: not
-// at present.
-Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two, const Asked& asked);
+// The change that begins it, if both are settled and level on the same servers, or are being merged already;
+// UNAVAILABLE: not at present.
+Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two,
+                          const Asked& asked);
 
 // What a merge needs of the reign.
 struct MergeHands {
@@ -71,7 +72,8 @@ struct MergeHands {
 class MergeTablets final : public Procedure {
  public:
   // `begin_until`: where it has not begun by then, nor moves anything, it does not.
-  MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands, MonotonicTime begin_until);
+  MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands,
+               MonotonicTime begin_until);
   ~MergeTablets() override;
   Subject subject() const override { return {.kind = "merge", .tablet = two_.left, .table = {}, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;
@@ -98,12 +100,12 @@ class MergeTablets final : public Procedure {
   const Neighbours two_;
   const MergeHands hands_;
   MonotonicTime begin_until_;
-  std::optional<WantedMove> moving_;  // its intent stands, or stood
-  TabletId into_;                     // once seen in the catalog
-  MonotonicTime began_;               // to freeze
+  std::optional<WantedMove> moving_;              // its intent stands, or stood
+  TabletId into_;                                 // once seen in the catalog
+  MonotonicTime began_;                           // to freeze
   std::map<TabletId, idl::FreezeResult> frozen_;  // answered
-  bool refused_ = false;              // by a primary, for good
-  Status why_;                        // it has come no further
+  bool refused_ = false;                          // by a primary, for good
+  Status why_;                                    // it has come no further
   std::optional<MonotonicTime> thawing_since_;
   // Orders under way.
   uint64_t round_ = 0;

@@ -28,9 +28,7 @@ std::string NoPlace(const Image& image, const TabletEntry& tablet) {
 
 }  // namespace
 
-std::string MoveTabletName(const WantedMove& move) {
-  return MovesOfTablet(move.tablet) + move.from + " to " + move.to;
-}
+std::string MoveTabletName(const WantedMove& move) { return MovesOfTablet(move.tablet) + move.from + " to " + move.to; }
 
 std::string MovesOfTablet(TabletId tablet) { return "move tablet " + std::to_string(tablet.value) + " from "; }
 
@@ -40,7 +38,8 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
   const idl::TabletInfo& info = tablet->node.info;
   const std::string name = "tablet " + std::to_string(move.tablet.value);
   if (tablet->failovers_only()) {
-    return Error(Code::kUnavailable, name + (tablet->splitting() ? " is being split: ask again" : " is being merged: ask again"));
+    return Error(Code::kUnavailable,
+                 name + (tablet->splitting() ? " is being split: ask again" : " is being merged: ask again"));
   }
   if (tablet->node.__isset.move) {
     const idl::MoveIntent& open = tablet->node.move;
@@ -49,17 +48,20 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
                                              ": wait for it, or cancel it (`ebla tablet move --cancel`)");
   }
   if (!IsIn(move.from, info.voters)) {
-    return Error(Code::kInvalidArgument, "server " + move.from + " has no vote in " + name + "; choose one of " + Joined(info.voters));
+    return Error(Code::kInvalidArgument,
+                 "server " + move.from + " has no vote in " + name + "; choose one of " + Joined(info.voters));
   }
   if (IsIn(move.to, info.voters)) {
-    return Error(Code::kInvalidArgument, "server " + move.to + " has a replica of " + name + " already; the others are on " +
-                                             Joined(info.voters) + " (`ebla tablet transfer` only changes who leads)");
+    return Error(Code::kInvalidArgument, "server " + move.to + " has a replica of " + name +
+                                             " already; the others are on " + Joined(info.voters) +
+                                             " (`ebla tablet transfer` only changes who leads)");
   }
   const Server* to = servers.Find(move.to);
   if (!to) return Error(Code::kInvalidArgument, "there is no server " + move.to);
   if (!servers.ForPlanner(move.to, *to).usable()) {
     return Error(Code::kInvalidArgument,
-                 "server " + move.to + " takes nothing at present: it does not live, is under maintenance, drains, or its disk is full");
+                 "server " + move.to +
+                     " takes nothing at present: it does not live, is under maintenance, drains, or its disk is full");
   }
   return {};
 }
@@ -68,7 +70,9 @@ Change PutMoves(const Image& image, const std::vector<WantedMove>& moves) {
   Change change;
   for (const WantedMove& move : moves) {
     const TabletEntry* tablet = image.Tablet(move.tablet);
-    if (!tablet || !image.LivingTable(*tablet) || tablet->creating() || tablet->failovers_only() || tablet->node.__isset.move) continue;
+    if (!tablet || !image.LivingTable(*tablet) || tablet->creating() || tablet->failovers_only() ||
+        tablet->node.__isset.move)
+      continue;
     if (!IsIn(move.from, tablet->node.info.voters) || IsIn(move.to, tablet->node.info.voters)) continue;
     idl::TabletNode node = tablet->node;
     idl::MoveIntent intent;
@@ -101,8 +105,9 @@ Status CheckCancel(const Image& image, TabletId id) {
   if (!tablet || !tablet->node.__isset.move) return Error(Code::kNotFound, "no move of that tablet is under way");
   const idl::MoveIntent& move = tablet->node.move;
   if (!IsIn(move.toServer, tablet->node.info.voters)) return {};
-  return Error(Code::kConditionFailed, "the move of tablet " + std::to_string(id.value) + " can be cancelled no more: the replica on " +
-                                           move.toServer + " is copied and votes, and that on " + move.fromServer +
+  return Error(Code::kConditionFailed, "the move of tablet " + std::to_string(id.value) +
+                                           " can be cancelled no more: the replica on " + move.toServer +
+                                           " is copied and votes, and that on " + move.fromServer +
                                            " goes next; move it back afterwards");
 }
 
@@ -119,7 +124,8 @@ DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerNam
       // It came to its new place, and cannot leave before another that is missing besides has one.
       const TableEntry* table = image.LivingTable(tablet);
       const bool missing = table && tablet.node.info.voters.size() <= ReplicasOf(table->node.schema);
-      if (missing && IsIn(tablet.node.move.toServer, tablet.node.info.voters) && PlaceReplica(cluster, Holders(tablet)).empty()) {
+      if (missing && IsIn(tablet.node.move.toServer, tablet.node.info.voters) &&
+          PlaceReplica(cluster, Holders(tablet)).empty()) {
         step.held_up = NoPlace(image, tablet);
       }
     } else if (IsIn(server, tablet.node.info.voters) && image.LivingTable(tablet) && !tablet.creating()) {
@@ -161,8 +167,9 @@ Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& ser
     room += other.disk_free_bytes;
   }
   if (!known || drained->size_bytes <= room) return {};
-  return Error(Code::kConditionFailed, "server " + server + " cannot be drained: it has " + std::to_string(drained->size_bytes >> 20) +
-                                           " MiB, and the others have " + std::to_string(room >> 20) + " MiB of disk left");
+  return Error(Code::kConditionFailed, "server " + server + " cannot be drained: it has " +
+                                           std::to_string(drained->size_bytes >> 20) + " MiB, and the others have " +
+                                           std::to_string(room >> 20) + " MiB of disk left");
 }
 
 void MoveTablet::Step(coordination::Callback<Progress> done) {
@@ -176,12 +183,13 @@ void MoveTablet::Step(coordination::Callback<Progress> done) {
   if (!tablet->node.__isset.move) {
     // Not to be asked for again by whoever waits for it: that would undo the cancelling.
     return done(Progress::Done(Error(Code::kConditionFailed, "the move was ended: cancelled, or server " + move_.to +
-                                                             " takes nothing any more; replicas are on " + Joined(info.voters))));
+                                                                 " takes nothing any more; replicas are on " +
+                                                                 Joined(info.voters))));
   }
   const bool votes = IsIn(move_.to, info.voters);
-  const std::string what = votes                               ? move_.from + " is to go"
-                           : IsIn(move_.to, info.learners)     ? move_.to + " is being copied to"
-                                                               : "a learner on " + move_.to + " is to be made";
+  const std::string what = votes                           ? move_.from + " is to go"
+                           : IsIn(move_.to, info.learners) ? move_.to + " is being copied to"
+                                                           : "a learner on " + move_.to + " is to be made";
   done(Progress::Later(Error(Code::kUnavailable, what)));
 }
 

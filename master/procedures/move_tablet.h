@@ -37,8 +37,8 @@ std::string MovesOfTablet(TabletId tablet);
 // nothing; CONDITION_FAILED another move is under way.
 Status CheckMove(const Image& image, const Servers& servers, const WantedMove& move);
 
-// The catalog's changes: moves begin where they still can; moves that stand there end, whatever of them was done stays for
-// the keeper to put right.
+// The catalog's changes: moves begin where they still can; moves that stand there end, whatever of them was done stays
+// for the keeper to put right.
 Change PutMoves(const Image& image, const std::vector<WantedMove>& moves);
 Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets);
 

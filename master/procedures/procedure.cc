@@ -46,7 +46,8 @@ void ProcedureRunner::Poke(const std::string& name) {
 }
 
 void ProcedureRunner::PokeAll(const std::string& prefix) {
-  for (auto run = runs_.lower_bound(prefix); run != runs_.end() && run->first.starts_with(prefix); ++run) Poke(run->first);
+  for (auto run = runs_.lower_bound(prefix); run != runs_.end() && run->first.starts_with(prefix); ++run)
+    Poke(run->first);
 }
 
 void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter waiter) {
@@ -90,9 +91,8 @@ void ProcedureRunner::Pump() {
     ++stepping_;
     run.procedure->Step(guard_([this, name](Progress progress) {
       // A step may end inside Step(): its procedure is destroyed only once that has returned.
-      executor_.Post(guard_([this, name, progress = std::move(progress)]() mutable {
-        OnStep(name, std::move(progress));
-      }));
+      executor_.Post(
+          guard_([this, name, progress = std::move(progress)]() mutable { OnStep(name, std::move(progress)); }));
     }));
   }
 }

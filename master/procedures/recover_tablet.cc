@@ -32,7 +32,8 @@ SplitSeen LastSplit(const Context& context, TabletId tablet) {
   split.child = *children.rbegin();
   for (const auto& [name, server] : context.servers.all()) {
     const idl::TabletLoad* load = server.report ? server.report->Find(tablet) : nullptr;
-    if (!load || !load->__isset.lastSplit || load->lastSplit.childId < static_cast<int64_t>(split.child.value)) continue;
+    if (!load || !load->__isset.lastSplit || load->lastSplit.childId < static_cast<int64_t>(split.child.value))
+      continue;
     const idl::LogPosition& position = load->lastSplit.position;
     const Version at{Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
     if (!split.at || at < split.at) split.at = at;
@@ -40,7 +41,8 @@ SplitSeen LastSplit(const Context& context, TabletId tablet) {
   return split;
 }
 
-HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSeen& split, const ServerName& name, bool voter) {
+HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSeen& split, const ServerName& name,
+                bool voter) {
   const TabletId tablet = entry.id();
   HolderSeen seen{.server = name, .voter = voter};
   const Server* server = context.servers.Find(name);
@@ -67,12 +69,16 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
   return seen;
 }
 
-bool Usable(const HolderSeen& seen) { return seen.live && seen.known && !seen.incomplete && !seen.failed && seen.splits; }
+bool Usable(const HolderSeen& seen) {
+  return seen.live && seen.known && !seen.incomplete && !seen.failed && seen.splits;
+}
 
 Status WhyNot(const HolderSeen& seen) {
   if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " does not live");
-  if (!seen.known) return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
-  if (seen.failed) return Error(Code::kConditionFailed, "the replica on " + seen.server + " has failed: its server's log says why");
+  if (!seen.known)
+    return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
+  if (seen.failed)
+    return Error(Code::kConditionFailed, "the replica on " + seen.server + " has failed: its server's log says why");
   if (seen.incomplete) {
     return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
   }
@@ -84,9 +90,9 @@ Status WhyNot(const HolderSeen& seen) {
 std::string Overlap(const Context& context, TabletId tablet, const SplitSeen& split) {
   const TabletEntry* child = context.image().Tablet(split.child);
   if (!child) return "";
-  return "tablet " + std::to_string(split.child.value) + " was split off tablet " + std::to_string(tablet.value) + " at \"" +
-         EscapeBytes(child->node.info.range.startKey) + "\": without that, one would serve what is the other's, and what " +
-         "was written there since would be lost";
+  return "tablet " + std::to_string(split.child.value) + " was split off tablet " + std::to_string(tablet.value) +
+         " at \"" + EscapeBytes(child->node.info.range.startKey) +
+         "\": without that, one would serve what is the other's, and what " + "was written there since would be lost";
 }
 
 std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const HolderSeen&)) {
@@ -100,7 +106,9 @@ std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const Ho
 // Whether the tablet is still one that a failover can bring back.
 Status CheckLost(const Context& context, const TabletEntry& tablet, const std::vector<HolderSeen>& holders) {
   const std::string which = "tablet " + std::to_string(tablet.id().value);
-  if (tablet.creating()) return Error(Code::kConditionFailed, which + " is still being made: where its servers are gone for good, drop the table");
+  if (tablet.creating())
+    return Error(Code::kConditionFailed,
+                 which + " is still being made: where its servers are gone for good, drop the table");
   if (auto beyond = context.beyond.What()) return Error(Code::kConditionFailed, *beyond);
   size_t live = 0, sure = 0;
   for (const HolderSeen& seen : holders) {
@@ -114,13 +122,13 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
   const size_t voters = tablet.node.info.voters.size();
   // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
   if (sure <= voters / 2 && live < voters) return {};
-  return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " + which +
-                                           " live: it comes back by itself, and losing data is not called for");
+  return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " +
+                                           which + " live: it comes back by itself, and losing data is not called for");
 }
 
 std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chosen) {
-  std::string text = "what was acknowledged and is beyond " + chosen.last.ToString() + ", where the log of " + chosen.server +
-                     " ends, is lost";
+  std::string text = "what was acknowledged and is beyond " + chosen.last.ToString() + ", where the log of " +
+                     chosen.server + " ends, is lost";
   for (const HolderSeen& seen : holders) {
     // Of those that live what the chosen one has is enough, unless an operator names a shorter log.
     if (!seen.reported || !seen.known || (seen.live && seen.last <= chosen.last)) continue;
@@ -166,12 +174,14 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
     survey.refusal = Error(Code::kInvalidArgument, "server " + server + " has no replica of it; choose one of " +
                                                        Names(survey.holders, [](const HolderSeen&) { return true; }));
   } else {
-    const bool before = std::ranges::any_of(survey.holders, [](const HolderSeen& seen) { return seen.live && !seen.splits; });
-    survey.refusal = Error(Code::kConditionFailed,
-                           "no replica that lives is complete" + (before ? " and has the last split" : std::string()) +
-                               ": start one of " + Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
-                               "; if all are gone for good, the table can only be dropped" +
-                               (before ? ". " + Overlap(context, id, split) : ""));
+    const bool before =
+        std::ranges::any_of(survey.holders, [](const HolderSeen& seen) { return seen.live && !seen.splits; });
+    survey.refusal =
+        Error(Code::kConditionFailed, "no replica that lives is complete" +
+                                          (before ? " and has the last split" : std::string()) + ": start one of " +
+                                          Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
+                                          "; if all are gone for good, the table can only be dropped" +
+                                          (before ? ". " + Overlap(context, id, split) : ""));
   }
   return survey;
 }
@@ -190,7 +200,8 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   if (tablet && decided_) {  // repair may have gone on since
     if (steward_.SettledLoad(*tablet)) return done(Progress::Done());
     steward_.Consider(tablet_);
-    const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary + " alone, which does not lead it yet");
+    const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary +
+                                                       " alone, which does not lead it yet");
     return done(late ? Progress::Done(waits) : Progress::Later(waits));
   }
   RecoverySurvey survey = SurveyRecovery(context_, tablet_, server_);

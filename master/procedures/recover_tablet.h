@@ -1,13 +1,13 @@
 // master/procedures/recover_tablet.h
-// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one replica that is left. The
-// holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by compare-and-set, and
-// the survivor is configured; repair then brings the tablet back to its number of replicas. What the lost voters
-// acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
+// Recovery by hand: a tablet that has lost the majority of its voters for good is given to one replica that is left.
+// The holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by
+// compare-and-set, and the survivor is configured; repair then brings the tablet back to its number of replicas. What
+// the lost voters acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
 // Place:      reign.h surveys and starts; tablet_steward.h fences, decides and configures.
-// Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator asks
-//             again; after it any master's steward finds a tablet of one voter, and brings it to be led as ever.
-// Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a child's by
-//             now, and nobody would have what the child had. It is not chosen.
+// Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator
+//             asks again; after it any master's steward finds a tablet of one voter, and brings it to be led as ever.
+// Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a
+//             child's by now, and nobody would have what the child had. It is not chosen.
 // Old voters: those that come back are strays: dropped, once what they had acknowledged at PRIMARY has been kept.
 // Threads:    the master's executor.
 #pragma once
@@ -40,10 +40,11 @@ struct HolderSeen {
 
 struct RecoverySurvey {
   std::vector<HolderSeen> holders;
-  Status refusal;                  // OK: it can be done. UNAVAILABLE: not yet. NOT_FOUND, INVALID_ARGUMENT, CONDITION_FAILED
+  // OK: it can be done. UNAVAILABLE: not yet. NOT_FOUND, INVALID_ARGUMENT, CONDITION_FAILED
+  Status refusal;
   std::optional<ServerName> choice;  // who would lead
-  std::string loss;                // what may be lost, for people
-  Version least;                   // the log that whoever leads must have: the last split that the catalog knows
+  std::string loss;                  // what may be lost, for people
+  Version least;                     // the log that whoever leads must have: the last split that the catalog knows
 };
 
 // What there is of the tablet, and whether `server` (empty: the longest complete log) may be given it.
@@ -62,9 +63,9 @@ class RecoverTablet final : public Procedure {
   const Context context_;
   TabletSteward& steward_;
   const TabletId tablet_;
-  const ServerName server_;  // whom the operator named; empty: the longest complete log, as the fence finds it
+  const ServerName server_;     // whom the operator named; empty: the longest complete log, as the fence finds it
   std::optional<Epoch> began_;  // the catalog's then
-  bool decided_ = false;   // the compare-and-set has been seen in the catalog
+  bool decided_ = false;        // the compare-and-set has been seen in the catalog
 };
 
 }  // namespace ebla::master

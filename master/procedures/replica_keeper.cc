@@ -66,7 +66,8 @@ void ReplicaKeeper::Reported(const ServerName& server) {
     const TabletEntry* tablet = context_.image().Tablet(id);
     return tablet && tablet->node.info.primary == server;
   };
-  if (std::ranges::any_of(begun_ | std::views::keys, led) || std::ranges::any_of(context_.image().changing(), led)) WakeSoon();
+  if (std::ranges::any_of(begun_ | std::views::keys, led) || std::ranges::any_of(context_.image().changing(), led))
+    WakeSoon();
 }
 
 void ReplicaKeeper::Changed(const std::vector<TabletId>& tablets) {
@@ -84,7 +85,8 @@ void ReplicaKeeper::LookAgain() {
 void ReplicaKeeper::Work() {
   RepairView view = View();
   copies_ = view.copies;
-  moves_ = static_cast<size_t>(std::ranges::count_if(view.tablets, [](const PlannedTablet& tablet) { return tablet.move.has_value(); }));
+  moves_ = static_cast<size_t>(
+      std::ranges::count_if(view.tablets, [](const PlannedTablet& tablet) { return tablet.move.has_value(); }));
   repairs_ = view.tablets.size() - moves_;
   if (!may_act_()) return;
   const MonotonicTime now = context_.executor.Now();
@@ -95,7 +97,8 @@ void ReplicaKeeper::Work() {
   Repair(std::move(view), /*again=*/false);
 }
 
-// `again`: what lacks replicas waits until it is looked at among all that do (invariant 4 of repair.h), but for what is moved.
+// `again`: what lacks replicas waits until it is looked at among all that do (invariant 4 of repair.h), but for what is
+// moved.
 void ReplicaKeeper::Repair(RepairView view, bool again) {
   std::vector<BatchItem> items;
   std::set<TabletId> moved;
@@ -121,8 +124,8 @@ void ReplicaKeeper::Repair(RepairView view, bool again) {
   steward_.ChangeMembers(std::move(items));
 }
 
-// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for good
-// or takes nothing now. What drains is given another place by Drain().
+// Those that came to nothing: the old replica is none any more, or the server that was to have the new one is gone for
+// good or takes nothing now. What drains is given another place by Drain().
 void ReplicaKeeper::EndMoves(const RepairView& view) {
   std::vector<TabletId> over;
   for (const PlannedTablet& tablet : view.tablets) {
@@ -136,14 +139,17 @@ void ReplicaKeeper::EndMoves(const RepairView& view) {
     if (left || (!arrived && TakesNothing(view.cluster, tablet.move->to))) over.push_back(tablet.tablet);
   }
   if (over.empty()) return;
-  context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); }, [](const Status& status) {
-    LOG_IF(WARNING, !status.ok()) << "moves that have ended still stand in the catalog: " << status;
-  });
+  context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); },
+                          [](const Status& status) {
+                            LOG_IF(WARNING, !status.ok())
+                                << "moves that have ended still stand in the catalog: " << status;
+                          });
 }
 
 void ReplicaKeeper::Drain(const ClusterView& cluster) {
   std::erase_if(held_up_, [&](const auto& item) {
-    return std::ranges::none_of(cluster.servers, [&](const PlannedServer& s) { return s.name == item.first && s.draining; });
+    return std::ranges::none_of(cluster.servers,
+                                [&](const PlannedServer& s) { return s.name == item.first && s.draining; });
   });
   if (moving_) return;
   std::vector<WantedMove> wanted;
@@ -153,20 +159,21 @@ void ReplicaKeeper::Drain(const ClusterView& cluster) {
       return steward_.SettledLoad(tablet) != nullptr;
     });
     held_up_[server.name] = std::move(step.held_up);
-    for (WantedMove& move : step.moves) move.asked = {idl::AskedBy::DRAIN, "server " + server.name + " drains", context_.executor.TimeOfDayMs()};
+    for (WantedMove& move : step.moves)
+      move.asked = {idl::AskedBy::DRAIN, "server " + server.name + " drains", context_.executor.TimeOfDayMs()};
     std::ranges::move(step.moves, std::back_inserter(wanted));
   }
   if (wanted.empty()) return;
   moving_ = true;
   LOG(INFO) << wanted.size() << " replicas are to be moved from draining servers";
-  context_.catalog.Commit([wanted](const Image& image) { return PutMoves(image, wanted); }, guard_([this, wanted](Status status) {
-                            moving_ = false;
-                            LOG_IF(WARNING, !status.ok()) << "replicas cannot be moved from draining servers: " << status;
-                            const bool some = std::ranges::any_of(wanted, [this](const WantedMove& move) {
-                              return context_.image().changing().contains(move.tablet);
-                            });
-                            if (some) WakeSoon();
-                          }));
+  context_.catalog.Commit(
+      [wanted](const Image& image) { return PutMoves(image, wanted); }, guard_([this, wanted](Status status) {
+        moving_ = false;
+        LOG_IF(WARNING, !status.ok()) << "replicas cannot be moved from draining servers: " << status;
+        const bool some = std::ranges::any_of(
+            wanted, [this](const WantedMove& move) { return context_.image().changing().contains(move.tablet); });
+        if (some) WakeSoon();
+      }));
 }
 
 std::string ReplicaKeeper::WhyNotDrained(const ServerName& server) const {

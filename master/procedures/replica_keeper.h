@@ -1,10 +1,11 @@
 // master/procedures/replica_keeper.h
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
-// tablets that are not whole, and hands the steward the changes of membership that come back. What it has begun does not
-// wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing else, at once. Each is one compare-and-
-// set to the next epoch, led by the same primary (PROTOCOL "Membership"). Replicas that were removed are dropped when
-// their server reports them (drop_strays.h). What a server leads that takes no writes is handed to others (relief.h).
-// Replicas that an operator or the planner (elastic.h) moves go the same way, by the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
+// tablets that are not whole, and hands the steward the changes of membership that come back. What it has begun does
+// not wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing
+// else, at once. Each is one compare-and- set to the next epoch, led by the same primary (PROTOCOL "Membership").
+// Replicas that were removed are dropped when their server reports them (drop_strays.h). What a server leads that takes
+// no writes is handed to others (relief.h). Replicas that an operator or the planner (elastic.h) moves go the same way,
+// by the intents in the catalog; for a server that drains it writes them itself (drain_server.h).
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds. Which
 //             tablets it has begun something for it notes only so as to look at them sooner.
@@ -80,9 +81,10 @@ class ReplicaKeeper {
   size_t copies_ = 0;
   size_t moves_ = 0;
   size_t repairs_ = 0;
-  bool moving_ = false;                            // intents of moves are being written
+  bool moving_ = false;  // intents of moves are being written
   bool woken_ = false;
-  std::map<TabletId, ServerName> to_copy_;  // learners that the steward was told of, and that may not stand in the catalog yet
+  // learners that the steward was told of, and that may not stand in the catalog yet
+  std::map<TabletId, ServerName> to_copy_;
   // The steward was told, then, to change their members or who leads them, and they were not whole when last seen.
   std::map<TabletId, MonotonicTime> begun_;
   bool drain_again_ = false;

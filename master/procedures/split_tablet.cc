@@ -47,12 +47,14 @@ Status CheckSplit(const Image& image, TabletId id, const std::string& key) {
     return Error(Code::kInvalidArgument, "tablet " + Id(id) + " begins at \"" + EscapeBytes(key) + "\" already");
   }
   if (!range.Contains(key)) {
-    return Error(Code::kInvalidArgument, "\"" + EscapeBytes(key) + "\" is not within tablet " + Id(id) + ", " + range.ToString());
+    return Error(Code::kInvalidArgument,
+                 "\"" + EscapeBytes(key) + "\" is not within tablet " + Id(id) + ", " + range.ToString());
   }
   return CheckSplitPoints({key}, table->node.schema.options);
 }
 
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key, const Asked& asked) {
+Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key,
+                          const Asked& asked) {
   const TabletEntry* tablet = image.Tablet(id);
   Change change;
   if (tablet && image.LivingTable(*tablet) && SplitOffAt(image, tablet->table(), key) == id) return change;
@@ -62,7 +64,8 @@ Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, Tabl
     return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split elsewhere already");
   }
   if (!steward.SettledLoad(*tablet)) {
-    return Error(Code::kUnavailable, "tablet " + Id(id) + " is not settled at present: led, with a majority of its voters live");
+    return Error(Code::kUnavailable,
+                 "tablet " + Id(id) + " is not settled at present: led, with a majority of its voters live");
   }
   if (tablet->node.__isset.move) {
     return Error(Code::kUnavailable, "a replica of tablet " + Id(id) + " is being moved: it is split after that");
@@ -93,7 +96,8 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   }
   if (!tablet->splitting()) {
     if (!child_ || context_.image().Tablet(child_)) return done(Progress::Done());
-    return done(Progress::Done(refused_ ? refusal_ : Error(Code::kUnavailable, "a failover undid the split: ask again")));
+    return done(
+        Progress::Done(refused_ ? refusal_ : Error(Code::kUnavailable, "a failover undid the split: ask again")));
   }
   child_ = tablet->child();
   // In a catalog restored from an older state it may have been completed long ago, and another followed. The primary's
@@ -101,13 +105,15 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   if (auto beyond = context_.beyond.What()) return done(Progress::Later(Error(Code::kUnavailable, *std::move(beyond))));
   const Server* primary = context_.servers.Find(tablet->node.info.primary);
   if (primary && primary->live && !primary->CurrentReport()) {
-    return done(Progress::Later(Error(Code::kUnavailable, "server " + tablet->node.info.primary + " has not reported yet")));
+    return done(
+        Progress::Later(Error(Code::kUnavailable, "server " + tablet->node.info.primary + " has not reported yet")));
   }
   const Proof proof = Look(*tablet);
   if (proof.applied) return Complete(proof.split, std::move(done));
   if (proof.never) return GiveUp(std::move(done));
   const bool of_intent = tablet->node.info.epoch == tablet->node.split.epoch;
-  if (of_intent && !refused_ && context_.executor.Now() - began_ < kOrderPatience) return Order(*tablet, std::move(done));
+  if (of_intent && !refused_ && context_.executor.Now() - began_ < kOrderPatience)
+    return Order(*tablet, std::move(done));
   if (of_intent) steward_.NextEpochOf(tablet_);
   done(Progress::Later(Error(Code::kUnavailable, "what became of the split shows in a later epoch")));
 }
@@ -128,7 +134,8 @@ SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
     return proof;
   }
   const idl::TabletLoad* load = report_of(tablet.node.info.primary);
-  const bool early = Planted(PlantedBug::split_settled_early) && context_.executor.Now() - began_ >= kOrderPatience / 10;
+  const bool early =
+      Planted(PlantedBug::split_settled_early) && context_.executor.Now() - began_ >= kOrderPatience / 10;
   proof.never = early || (load && load->leading && load->barrierApplied && load->epoch == tablet.node.info.epoch &&
                           load->epoch > tablet.node.split.epoch);
   return proof;
@@ -142,7 +149,8 @@ void SplitTablet::Order(const TabletEntry& tablet, coordination::Callback<Progre
   order.childId = tablet.node.split.childId;
   ordered_ = std::move(done);
   context_.link.Split(tablet.node.info.primary, {std::move(order)}, guard_([this, number = ++orders_](auto results) {
-                        if (number == orders_ && ordered_) OnOrdered(std::move(results), std::exchange(ordered_, nullptr));
+                        if (number == orders_ && ordered_)
+                          OnOrdered(std::move(results), std::exchange(ordered_, nullptr));
                       }));
 }
 
@@ -154,14 +162,16 @@ void SplitTablet::Poked() {
   if (proof.applied) Complete(proof.split, std::exchange(ordered_, nullptr));
 }
 
-void SplitTablet::OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results, coordination::Callback<Progress> done) {
+void SplitTablet::OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results,
+                            coordination::Callback<Progress> done) {
   if (!results) return done(Progress::Later(results.error()));
   const auto result = results->find(tablet_);
   if (result == results->end()) return done(Progress::Later(Error(Code::kUnknownOutcome, "no answer to the split")));
   const Status status = rpc::FromIdl(result->second.status);
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
   const bool mine = tablet && tablet->splitting() && tablet->child() == child_;
-  if (status.ok() && mine && result->second.__isset.split && result->second.split.childId == tablet->node.split.childId) {
+  if (status.ok() && mine && result->second.__isset.split &&
+      result->second.split.childId == tablet->node.split.childId) {
     return Complete(result->second.split, std::move(done));
   }
   if (Final(status.code())) {
@@ -175,7 +185,8 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
   auto decide = [id = tablet_, split](const Image& image) -> Result<Change> {
     Change change;
     const TabletEntry* tablet = image.Tablet(id);
-    if (!tablet || !image.LivingTable(*tablet) || !tablet->splitting() || tablet->node.split.childId != split.childId) return change;
+    if (!tablet || !image.LivingTable(*tablet) || !tablet->splitting() || tablet->node.split.childId != split.childId)
+      return change;
     idl::TabletNode parent = tablet->node;
     idl::TabletNode child;
     child.info = parent.info;
@@ -197,7 +208,8 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
   };
   context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
-                            LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_ << " stands in the catalog";
+                            LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_
+                                      << " stands in the catalog";
                             steward_.NoteBorn(child_);
                             steward_.Consider(child_);
                             done(Progress::Again());

@@ -1,6 +1,6 @@
 // master/procedures/split_tablet.h
-// Has a tablet split in two (PROTOCOL 11 to 13): its znode names the key and the child's id, its primary logs SPLIT, and one
-// Multi then gives the parent the lower half and makes the child's znode, as SPLIT says.
+// Has a tablet split in two (PROTOCOL 11 to 13): its znode names the key and the child's id, its primary logs SPLIT,
+// and one Multi then gives the parent the lower half and makes the child's znode, as SPLIT says.
 //
 //   znode of 7: [a, z) epoch 3            intent drawn by compare-and-set: key m, child 71, epoch 3
 //   order to 7's primary of epoch 3       SPLIT logged, committed, applied: 7 serves [a, m), 71 serves [m, z)
@@ -9,11 +9,11 @@
 //             The answer to the order may be lost: a report that comes meanwhile does as well.
 // Resumption: the intent says everything. Whoever comes to be master asks for the same SPLIT again, a no-op where it is
 //             logged, or finds in the reports that it is applied.
-// Invariants: 1. The child's znode is made only from a report or an answer that its SPLIT is applied somewhere: so that is
-//                committed.
-//             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not: then it never
-//                will be. Where the primary refuses it, or nothing comes of it for a while, the tablet is taken to a later
-//                epoch for that.
+// Invariants: 1. The child's znode is made only from a report or an answer that its SPLIT is applied somewhere: so that
+//                is committed.
+//             2. An intent is given up only when a later epoch's Barrier is applied and that SPLIT is not: then it
+//                never will be. Where the primary refuses it, or nothing comes of it for a while, the tablet is taken
+//                to a later epoch for that.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -28,16 +28,17 @@ namespace ebla::master {
 
 std::string SplitTabletName(TabletId tablet);
 
-// The tablet of which the one that begins at the key was split off, where both are there: who asks for that split again is
-// told what was done. None: nothing of the kind.
+// The tablet of which the one that begins at the key was split off, where both are there: who asks for that split again
+// is told what was done. None: nothing of the kind.
 std::optional<TabletId> SplitOffAt(const Image& image, TableId table, const std::string& key);
 
 // Whether the key can part the table there: INVALID_ARGUMENT with the reason, NOT_FOUND no such tablet.
 Status CheckSplit(const Image& image, TabletId tablet, const std::string& key);
 
-// The change that begins it, if `tablet` is settled; none where it is being split there already, or has been. UNAVAILABLE: not
-// at present.
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key, const Asked& asked);
+// The change that begins it, if `tablet` is settled; none where it is being split there already, or has been.
+// UNAVAILABLE: not at present.
+Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key,
+                          const Asked& asked);
 
 class SplitTablet final : public Procedure {
  public:
@@ -61,10 +62,10 @@ class SplitTablet final : public Procedure {
   TabletSteward& steward_;
   const TabletId tablet_;
   const MonotonicTime began_;
-  TabletId child_;         // once seen in the catalog
+  TabletId child_;                            // once seen in the catalog
   coordination::Callback<Progress> ordered_;  // the step under way, while it waits for the answer to its order
   uint64_t orders_ = 0;
-  bool refused_ = false;   // by the primary, for good
+  bool refused_ = false;  // by the primary, for good
   Status refusal_;
   Guard guard_;
 };

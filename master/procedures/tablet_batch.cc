@@ -27,10 +27,8 @@ bool Final(Code code) {
     case Code::kUnknownOutcome:
     case Code::kDeadlineExceeded:
     case Code::kOverloaded:
-    case Code::kInternal:
-      return false;
-    default:
-      return true;
+    case Code::kInternal: return false;
+    default: return true;
   }
 }
 
@@ -137,8 +135,7 @@ void TabletBatch::Tell(Orders orders) {
   for (auto& [server, tablets] : orders) {
     std::set<TabletId> asked;
     for (const idl::ConfigureTablet& order : tablets) asked.insert(TabletId{static_cast<uint64_t>(order.tabletId)});
-    context_.link.Configure(server, std::move(tablets),
-                            guard_([this, server, asked = std::move(asked)](auto results) {
+    context_.link.Configure(server, std::move(tablets), guard_([this, server, asked = std::move(asked)](auto results) {
                               OnConfigured(server, asked, results);
                             }));
   }

@@ -3,10 +3,10 @@
 //   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
 // Place:      fence_round.h and change_plan.h say what is next; tablet_steward.h decides which tablets need it, and
 //             tries again what comes back unfinished.
-// Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome is
-//                unknown sends nothing.
-//             2. A primary is told `born` only while its tablet is CREATING: it never served anybody. Another voter is also
-//                while the first epoch lasts, when nobody can have removed it (PROTOCOL 6).
+// Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome
+//                is unknown sends nothing.
+//             2. A primary is told `born` only while its tablet is CREATING: it never served anybody. Another voter is
+//                also while the first epoch lasts, when nobody can have removed it (PROTOCOL 6).
 //             3. A tablet is marked SERVING only once a majority of its voters has it: any later fence meets one that
 //                does.
 //             4. What a server that does not answer holds up is the end of its batch, never its own Configure.
@@ -76,9 +76,7 @@ class TabletBatch {
     size_t obeyed = 0;  // voters
 
     // A tablet being created waits for a majority; for others, what the primary says decides.
-    bool Settled() const {
-      return unanswered == 0 || (primary_answered && (!creating || obeyed > voters / 2));
-    }
+    bool Settled() const { return unanswered == 0 || (primary_answered && (!creating || obeyed > voters / 2)); }
   };
 
   void Move();

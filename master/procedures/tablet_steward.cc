@@ -15,8 +15,8 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerLaneMax = 16;
-// A primary refuses writes for so long at the most while it brings its heir level: little at first, twice as long each time
-// that was not enough for this heir, and less again each time it was.
+// A primary refuses writes for so long at the most while it brings its heir level: little at first, twice as long each
+// time that was not enough for this heir, and less again each time it was.
 constexpr int64_t kHandoverFirstMs = 25;
 constexpr int64_t kHandoverMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;
@@ -70,14 +70,13 @@ void TabletSteward::Consider(TabletId id) {
   switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
     case Need::kNothing:
       // A hand-over that came to nothing left it where it was: all is well, and the next failure is the first.
-      if (found != notes_.end() && found->second.failures > 0 && LedLoad(*tablet) != nullptr) found->second.failures = 0;
+      if (found != notes_.end() && found->second.failures > 0 && LedLoad(*tablet) != nullptr)
+        found->second.failures = 0;
       return;
-    case Need::kWait:
-      return RetryLater(id, notes_[id]);
+    case Need::kWait: return RetryLater(id, notes_[id]);
     case Need::kConfigure:
     case Need::kFence:
-    case Need::kComplete:
-      break;
+    case Need::kComplete: break;
   }
   const ServerName& server = tablet->node.info.primary;
   Lane& lane = lanes_[server];
@@ -89,8 +88,8 @@ void TabletSteward::Consider(TabletId id) {
 
 // ---- what a tablet needs --------------------------------------------------------------------------------------------
 
-// A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said what
-// they know it is not outbid: that would depose one that serves.
+// A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said
+// what they know it is not outbid: that would depose one that serves.
 TabletSteward::Need TabletSteward::NeedOf(const TabletEntry& tablet, const Note& note) const {
   const Need need = NeedByReports(tablet, note);
   const bool outbids = need == Need::kFence && FenceFloor(tablet, note) > tablet.epoch().Next();
@@ -107,7 +106,9 @@ bool TabletSteward::AllReported() const {
 }
 
 TabletSteward::Need TabletSteward::NeedByReports(const TabletEntry& tablet, const Note& note) const {
-  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id()) || MergedSince(context_.servers, tablet)) return Need::kNothing;
+  if (!context_.image().LivingTable(tablet) || context_.beyond.Ahead(tablet.id()) ||
+      MergedSince(context_.servers, tablet))
+    return Need::kNothing;
   if (tablet.creating()) return NeedOfCreating(tablet, note);
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
@@ -476,8 +477,8 @@ void TabletSteward::OnBatch(const ServerName& server, uint64_t batch, std::vecto
   --lanes_[server].running;
   context_.executor.Post(guard_([this, batch] { batches_.erase(batch); }));
   std::vector<TabletId> tablets;
-  const auto failed_over = std::ranges::count_if(
-      items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
+  const auto failed_over =
+      std::ranges::count_if(items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
   if (failed_over > 0) LOG(INFO) << failed_over << " tablets that server " << server << " was to lead are led again";
   for (const BatchItem& item : items) {
     TakeResult(item);
@@ -554,18 +555,21 @@ std::string TabletSteward::WhyUnsettled(const TabletEntry& tablet) const {
   if (SettledLoad(tablet)) return "";
   const idl::TabletInfo& info = tablet.node.info;
   if (tablet.splitting()) return "it is being split";
-  if (context_.beyond.Ahead(tablet.id())) return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
+  if (context_.beyond.Ahead(tablet.id()))
+    return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
   const size_t live = LiveVoters(tablet);
   if (live <= info.voters.size() / 2) {
     return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
   }
-  if (!context_.servers.IsLive(info.primary)) return "its primary " + info.primary + " does not live: another is chosen";
+  if (!context_.servers.IsLive(info.primary))
+    return "its primary " + info.primary + " does not live: another is chosen";
   const Server* primary = context_.servers.Find(info.primary);
   const Report* report = primary ? primary->CurrentReport() : nullptr;
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
     return "its primary " + info.primary + " does not report to the master at present";
   }
-  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) + " as yet, with a majority";
+  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) +
+         " as yet, with a majority";
 }
 
 }  // namespace ebla::master

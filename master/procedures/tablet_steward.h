@@ -2,19 +2,19 @@
 // Sees to it that every tablet is led as the catalog says: born ones are configured; those whose primary died, was
 // restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
 // put right. It also carries out the changes of membership that replica_keeper.h decides on.
-// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits in
-//             the lane of its primary's server, and each lane runs a few rounds and batches at a time (fence_round.h,
-//             tablet_batch.h), all lanes in parallel. Nothing here needs to survive the master: a successor considers
-//             every tablet again.
-// When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a majority
-//             of its followers report it silent, when it was refused for a higher promise, or when it does not lead
-//             what the catalog says. A primary that leads an older epoch is told of the change it missed.
+// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits
+//             in the lane of its primary's server, and each lane runs a few rounds and batches at a time
+//             (fence_round.h, tablet_batch.h), all lanes in parallel. Nothing here needs to survive the master: a
+//             successor considers every tablet again.
+// When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a
+//             majority of its followers report it silent, when it was refused for a higher promise, or when it does not
+//             lead what the catalog says. A primary that leads an older epoch is told of the change it missed.
 //             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
 // Invariants: 1. A tablet is in at most one round, batch or change.
-//             2. A tablet that has lost the majority of its voters waits for them, also while it is still being created: its
-//                primary may lead, and have acknowledged writes, before the catalog says that it serves.
-//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and a
-//                promise of more than the epoch after the catalog's is not outbid before all who live have reported.
+//             2. A tablet that has lost the majority of its voters waits for them, also while it is still being
+//                created: its primary may lead, and have acknowledged writes, before the catalog says that it serves.
+//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and
+//                a promise of more than the epoch after the catalog's is not outbid before all who live have reported.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -42,8 +42,8 @@ class TabletSteward {
   // Carries out changes of membership: `next` has the new voters and learners, its epoch is the steward's to choose. A
   // tablet that is not settled by now is left out.
   void ChangeMembers(std::vector<BatchItem> items);
-  // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split can be
-  // told (PROTOCOL 12). Nothing, where it is not settled.
+  // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split
+  // can be told (PROTOCOL 12). Nothing, where it is not settled.
   void NextEpochOf(TabletId tablet);
   // Fences it, and has another lead, if any other can: its primary lives, and nothing from this master comes of that.
   void FenceFrom(TabletId tablet);
@@ -56,17 +56,18 @@ class TabletSteward {
   bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
-  // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure. Where
-  // that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
+  // Has the tablet led by another of its voters: asks the primary to hand over, then compare-and-set and Configure.
+  // Where that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
   using Told = coordination::Callback<Status>;
   void Transfer(TabletId tablet, const ServerName& to, Told done);
-  // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why not.
+  // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why
+  // not.
   void Recover(TabletId tablet, Recovery recovery, Told done);
-  // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is under
-  // way and a majority of the voters lives; else null: this is no time to change anything.
+  // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is
+  // under way and a majority of the voters lives; else null: this is no time to change anything.
   const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
-  // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of a
-  // report.
+  // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of
+  // a report.
   void NoteBorn(TabletId child);
 
   // A merged tablet stands in the catalog, in an epoch that nobody has been told of: its primary is, without a fence.
@@ -135,7 +136,9 @@ class TabletSteward {
   void StartHandovers(const ServerName& server, std::vector<Handover> handovers);
   void OnReleased(const ServerName& server, const std::vector<Handover>& handovers,
                   const Result<std::map<TabletId, idl::FenceResult>>& results);
-  Epoch NextEpoch(const TabletEntry& tablet, const Note& note) const { return std::max(tablet.epoch(), FenceFloor(tablet, note)).Next(); }
+  Epoch NextEpoch(const TabletEntry& tablet, const Note& note) const {
+    return std::max(tablet.epoch(), FenceFloor(tablet, note)).Next();
+  }
   void TakeResult(const BatchItem& item);
   void Tell(TabletId tablet, const Status& status);
   void RetryLater(TabletId tablet, Note& note);
@@ -146,7 +149,7 @@ class TabletSteward {
   std::map<ServerName, int> slow_heirs_;  // to whom hand-overs were given up: how often, halved by each that succeeds
   std::map<TabletId, Note> notes_;
   std::map<ServerName, Lane> lanes_;
-  std::map<TabletId, Told> told_;  // transfers and recoveries that somebody waits for
+  std::map<TabletId, Told> told_;                             // transfers and recoveries that somebody waits for
   std::map<TabletId, std::pair<Recovery, Told>> recoveries_;  // to be begun
   uint64_t next_run_ = 1;
   std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;

@@ -12,7 +12,8 @@ namespace {
 // What it was merged into may still have to be made of it.
 bool ToBeUnited(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
   if (!replica.freeze) return false;
-  const auto node = coordination.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(replica.freeze->into)}));
+  const auto node =
+      coordination.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(replica.freeze->into)}));
   return node && coordination::DecodeNode<idl::TabletNode>(node->data)->__isset.merged;
 }
 
@@ -38,8 +39,9 @@ void EpochLedger::United(int64_t tablet, const idl::Merged& merged) {
       merged_[part->tabletId] = tablet;
       const idl::LogPosition& acknowledged = acknowledged_[part->tabletId];
       if (Order(acknowledged) <= Order(part->freeze)) continue;
-      Violated("tablet " + std::to_string(part->tabletId) + " is merged as it was at " + std::to_string(part->freeze.epoch) + "." +
-               std::to_string(part->freeze.lsn) + ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
+      Violated("tablet " + std::to_string(part->tabletId) + " is merged as it was at " +
+               std::to_string(part->freeze.epoch) + "." + std::to_string(part->freeze.lsn) +
+               ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
                std::to_string(acknowledged.lsn));
     }
     acknowledged_[tablet] = merged.position;
@@ -191,7 +193,8 @@ void FakeServer::CatchUp(int64_t id, const Replica& primary, bool copied) {
   }
   Replica& mine = replicas_[id];
   mine.freeze = primary.freeze;
-  for (size_t i = mine.splits.size() + mine.logged.size(); i < primary.splits.size(); ++i) mine.logged.push_back(primary.splits[i]);
+  for (size_t i = mine.splits.size() + mine.logged.size(); i < primary.splits.size(); ++i)
+    mine.logged.push_back(primary.splits[i]);
   if (!hold_splits) ApplySplits(id, primary.schema);
 }
 
@@ -341,8 +344,10 @@ idl::Status FakeServer::MayLead(const Replica* replica, const idl::ConfigureTabl
 
 void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   ledger_.Led(order.tabletId, order.epoch, name_ + "#" + std::to_string(incarnation_), replica.last, order.born);
-  const auto node = coordination_.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(order.tabletId)}));
-  const bool creating = node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
+  const auto node =
+      coordination_.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(order.tabletId)}));
+  const bool creating =
+      node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
   if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
   times_told[order.tabletId] = order.tabletTimeMs;
   days_told[order.tabletId] = order.timeOfDayMs;
@@ -360,7 +365,9 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
 
 void FakeServer::configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) {
   cob(ForEachOrder<idl::ConfigureReply>(
-      request, [this](const idl::ConfigureTablet& order, const Replica*, idl::ConfigureResult& result) { result = ConfigureOne(order); }));
+      request, [this](const idl::ConfigureTablet& order, const Replica*, idl::ConfigureResult& result) {
+        result = ConfigureOne(order);
+      }));
 }
 
 void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const idl::FenceRequest& request) {
@@ -392,44 +399,46 @@ void FakeServer::fence(std::function<void(const idl::FenceReply&)> cob, const id
 }
 
 void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl::DropRequest& request) {
-  cob(ForEachOrder<idl::DropReply>(request, [this](const idl::DropTablet& order, const Replica* replica, idl::ConfigureResult& result) {
-    drop_splits[order.tabletId] = order.splits;
-    const int64_t promised = replica ? replica->promised : promises_[order.tabletId];
-    if (replica && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, *replica)) {
-      ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
-    }
-    if (order.epoch < promised) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
-      result.promisedEpoch = promised;
-    } else {
-      replicas_.erase(order.tabletId);
-      tombstones_[order.tabletId] = std::max(tombstones_[order.tabletId], order.epoch);
-    }
-  }));
+  cob(ForEachOrder<idl::DropReply>(
+      request, [this](const idl::DropTablet& order, const Replica* replica, idl::ConfigureResult& result) {
+        drop_splits[order.tabletId] = order.splits;
+        const int64_t promised = replica ? replica->promised : promises_[order.tabletId];
+        if (replica && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, *replica)) {
+          ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
+        }
+        if (order.epoch < promised) {
+          result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
+          result.promisedEpoch = promised;
+        } else {
+          replicas_.erase(order.tabletId);
+          tombstones_[order.tabletId] = std::max(tombstones_[order.tabletId], order.epoch);
+        }
+      }));
 }
 
 void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, const idl::TransferRequest& request) {
-  cob(ForEachOrder<idl::TransferReply>(request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
-    result.known = replica != nullptr;
-    patience_told[order.tabletId].push_back(order.patienceMs);
-    FakeServer* target = peers_.find(order.target);
-    if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
-    } else if (replica->leading) {
-      const bool reached = target && !mute && !target->mute && !peers_.cut(name_, order.target);
-      if (!reached || !target->Receive(order.tabletId, replica->leading, name_, replica->last).stored) {
-        result.status = MakeStatus(idl::Code::UNAVAILABLE, "the target does not come level");
-      } else {
-        replica->leading = 0;
-        replica->released = order.epoch;
-        replica->released_to = order.target;
-      }
-    }
-    if (replica) {
-      result.lastAppended = replica->last;
-      result.promisedEpoch = replica->promised;
-    }
-  }));
+  cob(ForEachOrder<idl::TransferReply>(
+      request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
+        result.known = replica != nullptr;
+        patience_told[order.tabletId].push_back(order.patienceMs);
+        FakeServer* target = peers_.find(order.target);
+        if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
+          result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+        } else if (replica->leading) {
+          const bool reached = target && !mute && !target->mute && !peers_.cut(name_, order.target);
+          if (!reached || !target->Receive(order.tabletId, replica->leading, name_, replica->last).stored) {
+            result.status = MakeStatus(idl::Code::UNAVAILABLE, "the target does not come level");
+          } else {
+            replica->leading = 0;
+            replica->released = order.epoch;
+            replica->released_to = order.target;
+          }
+        }
+        if (replica) {
+          result.lastAppended = replica->last;
+          result.promisedEpoch = replica->promised;
+        }
+      }));
 }
 
 void FakeServer::alter(std::function<void(const idl::AlterReply&)> cob, const idl::AlterRequest& request) {
@@ -451,8 +460,8 @@ void FakeServer::dropTableData(std::function<void(const idl::DropTableReply&)> c
   idl::DropTableReply reply;
   reply.status = Check(request.header);
   if (reply.status.code == idl::Code::OK) {
-    const bool used = std::ranges::any_of(
-        replicas_, [&](const auto& item) { return item.second.table == request.tableId; });
+    const bool used =
+        std::ranges::any_of(replicas_, [&](const auto& item) { return item.second.table == request.tableId; });
     if (used) {
       reply.status = MakeStatus(idl::Code::COME_AGAIN, "replicas are left");
     } else {
@@ -462,7 +471,8 @@ void FakeServer::dropTableData(std::function<void(const idl::DropTableReply&)> c
   cob(reply);
 }
 
-void FakeServer::compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) {
+void FakeServer::compactTableData(std::function<void(const idl::CompactReply&)> cob,
+                                  const idl::CompactRequest& request) {
   idl::CompactReply reply;
   reply.status = Check(request.header);
   reply.ageMs = -1;

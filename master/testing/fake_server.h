@@ -1,11 +1,11 @@
 // master/testing/fake_server.h
 // A tablet server as the master sees it, in virtual time: registers with the coordinator, sends heartbeats, and obeys
-// orders by PROTOCOL's rules. Of replication it plays what a master can tell: primaries append a little all the time and
-// bring their followers level at once, unless one of them is cut off or mute; learners complete after kCopyTime;
+// orders by PROTOCOL's rules. Of replication it plays what a master can tell: primaries append a little all the time
+// and bring their followers level at once, unless one of them is cut off or mute; learners complete after kCopyTime;
 // followers promise, fall silent before they answer a fence, and report a primary that they no longer hear.
 // What must be durable survives Stop() and Start(); the rest does not.
-// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is born twice; whoever
-//             comes to lead has all that a majority acknowledged.
+// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is born twice;
+//             whoever comes to lead has all that a majority acknowledged.
 // Threads:    one.
 #pragma once
 
@@ -31,8 +31,8 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
-  // A voter has united two tablets; `merged` as it was told. From the first on neither is led again, nor has more than was
-  // frozen been acknowledged.
+  // A voter has united two tablets; `merged` as it was told. From the first on neither is led again, nor has more than
+  // was frozen been acknowledged.
   void United(int64_t tablet, const idl::Merged& merged);
   bool Merged(int64_t tablet) const { return merged_.contains(tablet); }
   // An operator has accepted that what was acknowledged is lost.
@@ -84,7 +84,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     int64_t promised = 0;
     int64_t led = 0;
     bool incomplete = false;
-    bool failed = false;  // obeys nothing but a drop,
+    bool failed = false;                            // obeys nothing but a drop,
     idl::Code::type failure = idl::Code::INTERNAL;  // and answers a fence with this
     idl::LogPosition last;
     // Volatile.
@@ -92,7 +92,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
     std::string primary;  // of that epoch
     int64_t leading = 0;  // the epoch, 0: none
     int64_t schema_version = 0;
-    idl::TableSchema schema;  // durable
+    idl::TableSchema schema;                    // durable
     std::vector<std::string> voters, learners;  // where it leads
     std::map<std::string, Peer> peers;
     int64_t barrier = 0;
@@ -171,8 +171,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
 
  private:
   idl::Status Check(const idl::ControlHeader& header);
-  // Has each order of the request obeyed by `obey(order, replica, result)`, unless the header is refused; the replica is null
-  // where it has none.
+  // Has each order of the request obeyed by `obey(order, replica, result)`, unless the header is refused; the replica
+  // is null where it has none.
   template <class Reply, class Request, class Obey>
   Reply ForEachOrder(const Request& request, Obey obey) {
     Reply reply;

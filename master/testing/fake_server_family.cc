@@ -40,7 +40,8 @@ bool FakeServer::SplitHere(const idl::SplitTablet& order, Replica& parent) {
     if (other && !mute && !other->mute && !peers_.cut(name_, voter)) others.push_back(other);
   }
   const idl::LogPosition position = Position(order.epoch, parent.last.lsn + 1);
-  std::erase_if(others, [&](FakeServer* other) { return !other->Receive(order.tabletId, order.epoch, name_, position).stored; });
+  std::erase_if(
+      others, [&](FakeServer* other) { return !other->Receive(order.tabletId, order.epoch, name_, position).stored; });
   if (others.size() + 1 <= parent.voters.size() / 2) return false;
   Replica::Split split;
   split.split.childId = order.childId;
@@ -124,11 +125,12 @@ void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const 
 idl::Status FakeServer::Unite(const idl::ConfigureTablet& order) {
   const auto left = replicas_.find(order.merged.left.tabletId), right = replicas_.find(order.merged.right.tabletId);
   const bool none = left == replicas_.end() && right == replicas_.end();
-  const bool both = left != replicas_.end() && right != replicas_.end() && !left->second.incomplete && !right->second.incomplete &&
-                    !left->second.failed && !right->second.failed;
+  const bool both = left != replicas_.end() && right != replicas_.end() && !left->second.incomplete &&
+                    !right->second.incomplete && !left->second.failed && !right->second.failed;
   if (none) return {};  // it is copied to
   if (!both || hold_joins) return MakeStatus(idl::Code::COME_AGAIN, "they are not united yet");
-  for (const auto& [replica, part] : {std::pair(&left->second, &order.merged.left), std::pair(&right->second, &order.merged.right)}) {
+  for (const auto& [replica, part] :
+       {std::pair(&left->second, &order.merged.left), std::pair(&right->second, &order.merged.right)}) {
     if (Order(replica->last) != Order(part->freeze)) ledger_.Violated(name_ + " unites what is not as it was frozen");
   }
   ledger_.United(order.tabletId, order.merged);

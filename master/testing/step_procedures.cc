@@ -19,15 +19,16 @@ void Ask(TestCluster& cluster, void (MasterServiceCobSvIf::*method)(std::functio
   const auto leader = cluster.Leader();
   if (!leader) return;  // it has died already
   TestMaster& asked = cluster.master(*leader);
-  asked.executor->Post([service = asked.master->service(), method, request] {
-    (service.get()->*method)([](const Reply&) {}, request);
-  });
+  asked.executor->Post(
+      [service = asked.master->service(), method, request] { (service.get()->*method)([](const Reply&) {}, request); });
 }
 
-// Asks whoever leads until it is granted, as an operator would who has got no answer. What is wrong; empty: it was granted.
+// Asks whoever leads until it is granted, as an operator would who has got no answer. What is wrong; empty: it was
+// granted.
 template <class Reply, class Request>
 std::string Insist(TestCluster& cluster, Reply& reply,
-                   void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&), const Request& request) {
+                   void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+                   const Request& request) {
   std::string why = "nobody leads";
   for (int attempt = 0; attempt < 12; ++attempt) {
     cluster.scheduler().RunFor(3s);  // a new master hears of the servers first
@@ -66,7 +67,9 @@ std::string Serves(TestCluster& cluster, bool) { return cluster.WhyNotServing(kT
 
 idl::TabletNode NodeOf(const TestCluster& cluster, int64_t tablet) {
   const auto path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(tablet)});
-  return coordination::DecodeNode<idl::TabletNode>(const_cast<TestCluster&>(cluster).coordination().tree().Get(path)->data).value();
+  return coordination::DecodeNode<idl::TabletNode>(
+             const_cast<TestCluster&>(cluster).coordination().tree().Get(path)->data)
+      .value();
 }
 
 // ---- tables ---------------------------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 // master/testing/step_procedures.h
-// Every procedure of the master, as master_steps_test.cc has somebody die at each of its steps: what is there before, how it
-// is asked for or comes about, and what must hold in the end. A new procedure is one entry of the list.
+// Every procedure of the master, as master_steps_test.cc has somebody die at each of its steps: what is there before,
+// how it is asked for or comes about, and what must hold in the end. A new procedure is one entry of the list.
 // A step is one Multi or one order to a server (test_cluster.h).
 // Threads: one.
 #pragma once
@@ -20,16 +20,17 @@ struct StepProcedure {
   std::function<void(TestCluster&)> prepare = [](TestCluster&) {};
   // Asks for it, without waiting for the answer: the one who was asked may die. May go on until cluster.struck().
   std::function<void(TestCluster&)> act;
-  // What is wrong in the end, besides what Judge() finds; empty: nothing. `excused`: somebody died, so that what was asked
-  // for may not have begun, or have been undone.
+  // What is wrong in the end, besides what Judge() finds; empty: nothing. `excused`: somebody died, so that what was
+  // asked for may not have begun, or have been undone.
   std::function<std::string(TestCluster&, bool excused)> check;
   Duration patience = 180s;  // until nothing is wrong
 };
 
 const std::vector<StepProcedure>& StepProcedures();
 
-// What is wrong with the cluster, whatever procedure has run: every table that stands in the catalog serves whole, each of
-// its ranges once, with all its replicas and none besides; no intent is open; nobody led what another led. Empty: nothing.
+// What is wrong with the cluster, whatever procedure has run: every table that stands in the catalog serves whole, each
+// of its ranges once, with all its replicas and none besides; no intent is open; nobody led what another led. Empty:
+// nothing.
 std::string Judge(TestCluster& cluster);
 
 }  // namespace ebla::master::testing

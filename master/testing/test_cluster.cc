@@ -33,19 +33,11 @@ void SteppedCoordinator::Multi(
   };
   switch (cluster_.Step(master_)) {
     case Fault::kNone:
-    case Fault::kServerDies:
-      break;
-    case Fault::kDieBefore:
-      return cluster_.Die(master_);
-    case Fault::kDieAfter:
-      done = [this](auto) { cluster_.Die(master_); };
-      break;
-    case Fault::kLoseRequest:
-      ops = {coordination::Op::Check("/", coordination::kAnyVersion)};
-      [[fallthrough]];
-    case Fault::kLoseOutcome:
-      done = [done = std::move(done), unknown](auto) mutable { done(unknown()); };
-      break;
+    case Fault::kServerDies: break;
+    case Fault::kDieBefore: return cluster_.Die(master_);
+    case Fault::kDieAfter: done = [this](auto) { cluster_.Die(master_); }; break;
+    case Fault::kLoseRequest: ops = {coordination::Op::Check("/", coordination::kAnyVersion)}; [[fallthrough]];
+    case Fault::kLoseOutcome: done = [done = std::move(done), unknown](auto) mutable { done(unknown()); }; break;
   }
   inner_->Multi(std::move(ops), std::move(done));
 }
@@ -80,7 +72,8 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
                      const idl::DropTableRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::dropTableData, std::move(cob), request);
   }
-  void compactTableData(std::function<void(const idl::CompactReply&)> cob, const idl::CompactRequest& request) override {
+  void compactTableData(std::function<void(const idl::CompactReply&)> cob,
+                        const idl::CompactRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::compactTableData, std::move(cob), request);
   }
 
@@ -91,7 +84,9 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
     const Fault fault = cluster_.Step(master_);
     if (fault == Fault::kDieBefore) return cluster_.Die(master_);
     TestCluster& cluster = cluster_;
-    const auto delay = [&cluster] { return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000))); };
+    const auto delay = [&cluster] {
+      return Duration(std::chrono::microseconds(100 + cluster.scheduler_.Random(2'000)));
+    };
     // Answered once: by the server, or by the patience of the master's stub.
     auto answered = std::make_shared<bool>(false);
     const auto answer = [=, master = master_, &cluster](const Reply& reply) {
@@ -126,7 +121,11 @@ class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
 };
 
 TestCluster::TestCluster(Shape shape)
-    : balance_(shape.balance), autoscaling_(shape.autoscaling), replicas_default_(shape.replicas_default), repair_every_(shape.repair_every), scheduler_(shape.seed) {
+    : balance_(shape.balance),
+      autoscaling_(shape.autoscaling),
+      replicas_default_(shape.replicas_default),
+      repair_every_(shape.repair_every),
+      scheduler_(shape.seed) {
   coordination_ = std::make_unique<coordination::SimCoordination>(scheduler_);
   masters_.resize(shape.masters);
   for (size_t i = 0; i < shape.masters; ++i) StartMaster(i);
@@ -266,7 +265,8 @@ idl::SplitTabletReply TestCluster::Split(const std::string& table, const std::st
   request.table = table;
   request.key = key;
   request.deadlineMs = deadline_ms;
-  return Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request).value_or(idl::SplitTabletReply());
+  return Call<idl::SplitTabletReply>(&idl::MasterServiceCobSvIf::splitTablet, request)
+      .value_or(idl::SplitTabletReply());
 }
 
 idl::DropTableByNameReply TestCluster::Drop(const std::string& name) {

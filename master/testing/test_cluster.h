@@ -67,8 +67,8 @@ class TestCluster {
   struct Shape {
     size_t masters = 2;
     size_t servers = 3;
-    size_t asleep = 0;  // the last so many servers are not started
-    size_t racks = 0;   // servers go to them in turn; 0: they name none
+    size_t asleep = 0;     // the last so many servers are not started
+    size_t racks = 0;      // servers go to them in turn; 0: they name none
     bool balance = false;  // of load
     Autoscaling autoscaling = {};
     int replicas_default = MasterOptions().replicas_default;
@@ -101,8 +101,8 @@ class TestCluster {
 
   // The fault strikes the leading master at its step `number` from now (1 is the next one).
   void StrikeAt(Fault fault, size_t number);
-  // A server dies as the leading master, or any that leads later, takes its step `number` from now, and comes back. One that
-  // does not run then is left alone.
+  // A server dies as the leading master, or any that leads later, takes its step `number` from now, and comes back. One
+  // that does not run then is left alone.
   void KillServerAt(size_t server, size_t number, Duration away);
   void Spare() { fault_ = Fault::kNone; }
   bool struck() const { return struck_; }
@@ -124,7 +124,7 @@ class TestCluster {
   // The same of whoever leads, waiting for one.
   template <class Reply, class Request>
   std::optional<Reply> Call(void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>,
-                                                                       const Request&),
+                                                                      const Request&),
                             const Request& request, Duration limit = 30s) {
     if (!WaitForLeader()) return std::nullopt;
     return CallMaster(*Leader(), method, request, limit);

@@ -186,8 +186,8 @@ void Leadership::OnTick(MonotonicTime now) {
   for (auto& [name, peer] : peers_) {
     if (!peer.appends.empty()) continue;
     if (peer.mode != Mode::kCopy || now >= peer.copy_again) peer.paused = false;
-    // Once its copy is complete the peer can be counted, and nothing but an answer says so. Where nothing is written, as
-    // before a Barrier that lacks this very peer, no append asks for one.
+    // Once its copy is complete the peer can be counted, and nothing but an answer says so. Where nothing is written,
+    // as before a Barrier that lacks this very peer, no append asks for one.
     if (peer.mode == Mode::kReplicate && peer.incomplete) Probe(peer, peer.next);
   }
 }
@@ -239,8 +239,8 @@ std::vector<PeerProgress> Leadership::Progress() const {
 Lsn Leadership::NeededFrom(Lsn otherwise) const {
   Lsn needed = otherwise;
   for (const auto& [name, peer] : peers_) {
-    // What it has reached already is kept too: by that entry a probe shows that the logs meet. Who was not heard of yet may
-    // need all of it; zero would say that nobody does.
+    // What it has reached already is kept too: by that entry a probe shows that the logs meet. Who was not heard of yet
+    // may need all of it; zero would say that nobody does.
     needed = std::min(needed, std::max(peer.copy != 0 ? peer.copy_start.lsn : peer.match, Lsn{1}));
   }
   return needed;
@@ -307,7 +307,8 @@ bool Leadership::WantsMessage(const Peer& peer, const ReplicaLog& log) const {
     case Mode::kProbe: return !peer.paused && peer.appends.empty();
     case Mode::kCopy: return !peer.paused && peer.copy == 0;
     case Mode::kReplicate:
-      return peer.next <= log.last().lsn && peer.appends.size() < kInFlightMax && peer.bytes_in_flight < kInFlightBytesMax;
+      return peer.next <= log.last().lsn && peer.appends.size() < kInFlightMax &&
+             peer.bytes_in_flight < kInFlightBytesMax;
   }
   return false;
 }
@@ -319,8 +320,8 @@ bool Leadership::HasMessages(const ReplicaLog& log) const {
   return std::any_of(peers_.begin(), peers_.end(), [&](const auto& peer) { return WantsMessage(peer.second, log); });
 }
 
-Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,
-                                std::vector<StartCopy>& copies) {
+Status Leadership::TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now,
+                                std::vector<PeerMessage>& messages, std::vector<StartCopy>& copies) {
   const Lsn retain = NeededFrom(log.applied().lsn.Next());
   for (auto& [name, peer] : peers_) {
     while (WantsMessage(peer, log)) EBLA_TRY(Send(name, peer, log, committed, now, messages, copies));

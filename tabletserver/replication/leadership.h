@@ -1,16 +1,17 @@
 // tabletserver/replication/leadership.h
-// What a primary keeps for the one epoch that it leads: how far each other replica has come, who grants it a lease until
-// when, which confirmation round is under way, whom it hands over to. Followers are driven as in etcd's raft: a probe
-// finds where the logs meet, then entries are sent without waiting for answers; who the log cannot reach is copied.
+// What a primary keeps for the one epoch that it leads: how far each other replica has come, who grants it a lease
+// until when, which confirmation round is under way, whom it hands over to. Followers are driven as in etcd's raft: a
+// probe finds where the logs meet, then entries are sent without waiting for answers; who the log cannot reach is
+// copied.
 // Place:      replica_core.h makes one when it begins to lead, asks it what is committed, and destroys it when it steps
 //             down; nothing of it survives that.
 // Invariants: 1. Counts voters only; each voter's position is durable there, and in this epoch's history.
 //             2. A lease is counted from when the heartbeat or append was sent, less the margin (PROTOCOL 7).
 //             3. A confirmation counts only answers to messages sent after its round began.
-//             4. Message numbers go on from those of the leadership before: what became of an older message is never taken
-//                for news of a newer one.
-// Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together. A copy that
-//             fails is begun again after kCopyDelayFirst, doubled each time up to kCopyDelayMax.
+//             4. Message numbers go on from those of the leadership before: what became of an older message is never
+//                taken for news of a newer one.
+// Bounds:     per peer: one probe, or kInFlightMax messages of kMessageBytes and kInFlightBytesMax together. A copy
+//             that fails is begun again after kCopyDelayFirst, doubled each time up to kCopyDelayMax.
 // Threads:    thread-compatible.
 #pragma once
 
@@ -107,23 +108,23 @@ class Leadership {
   struct Peer {
     bool voter = false;
     Mode mode = Mode::kProbe;
-    bool paused = false;           // a probe is out, or nothing to gain before the next tick
-    bool incomplete = false;       // stores, but is not counted
-    bool proven = false;           // has stored something of this epoch
-    Lsn match;                     // durable there
-    Lsn next;                      // to be sent
-    uint64_t ignore_through = 0;   // answers to messages up to this number are of an earlier probe
+    bool paused = false;          // a probe is out, or nothing to gain before the next tick
+    bool incomplete = false;      // stores, but is not counted
+    bool proven = false;          // has stored something of this epoch
+    Lsn match;                    // durable there
+    Lsn next;                     // to be sent
+    uint64_t ignore_through = 0;  // answers to messages up to this number are of an earlier probe
     size_t bytes_in_flight = 0;
     std::map<uint64_t, Sent> appends;  // in flight, by number
     MonotonicTime lease;
     MonotonicTime heard;
     MonotonicTime echo_clock;
-    uint64_t confirmed = 0;        // the latest round it has confirmed
-    uint64_t copy = 0;             // under way; 0: none
-    uint64_t copied = 0;           // the latest that has arrived
+    uint64_t confirmed = 0;  // the latest round it has confirmed
+    uint64_t copy = 0;       // under way; 0: none
+    uint64_t copied = 0;     // the latest that has arrived
     Version copy_start;
-    int copies_failed = 0;         // since one arrived
-    MonotonicTime copy_again;      // not before
+    int copies_failed = 0;     // since one arrived
+    MonotonicTime copy_again;  // not before
   };
 
   void Grant(Peer& peer, const PeerReply& reply, bool granted, MonotonicTime clock);
@@ -146,11 +147,11 @@ class Leadership {
   Epoch refused_for_;
   MonotonicTime lease_end_ = MonotonicTime::Max();
   uint64_t copies_begun_ = 0;
-  uint64_t messages_ = 0;             // sent; the number of the last
+  uint64_t messages_ = 0;  // sent; the number of the last
 
-  uint64_t round_ = 0;                // the latest begun
+  uint64_t round_ = 0;  // the latest begun
   bool round_open_ = false;
-  bool round_due_ = false;            // its messages have not left
+  bool round_due_ = false;                // its messages have not left
   std::vector<RequestToken> confirming_;  // by round_
   std::vector<RequestToken> waiting_;     // for the round after it
   std::vector<ConfirmReply> confirmed_;

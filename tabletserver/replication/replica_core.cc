@@ -132,8 +132,8 @@ Status ReplicaCore::CheckConfigure(const ConfigureReplica& input) const {
   if (!failure_.ok()) return failure_;
   if (!input.epoch || !input.table) return Error(Code::kInvalidArgument, "a configuration needs an epoch and a table");
   if (input.epoch < state_.promised && !Planted(PlantedBug::stale_master_obeyed)) {
-    return Error(Code::kStaleEpoch, "epoch " + EpochText(input.epoch) + " is below the promised epoch " +
-                                        EpochText(state_.promised));
+    return Error(Code::kStaleEpoch,
+                 "epoch " + EpochText(input.epoch) + " is below the promised epoch " + EpochText(state_.promised));
   }
   if (state_.tombstone && input.epoch <= state_.promised && !Planted(PlantedBug::create_below_tombstone)) {
     return Error(Code::kStaleEpoch, "the replica was dropped in epoch " + EpochText(state_.promised));
@@ -164,7 +164,8 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
     return {};
   }
   // Nobody has led it yet, and the catalog has no other leader for its first epoch.
-  const bool united = input.merged && input.epoch == input.merged->position.epoch && last_appended() == input.merged->position;
+  const bool united =
+      input.merged && input.epoch == input.merged->position.epoch && last_appended() == input.merged->position;
   const bool fresh = !state_.led && ((input.born && !last_appended()) || united);
   const bool changes_membership = leads || Planted(PlantedBug::obey_unfenced_configure);
   if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
@@ -200,7 +201,8 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
 }
 
 void ReplicaCore::Lead(const ConfigureReplica& input) {
-  // A change of the membership goes on with the same log: what the store has refused so far may be at the others already.
+  // A change of the membership goes on with the same log: what the store has refused so far may be at the others
+  //                                                       already.
   StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   state_.led = input.epoch;
@@ -210,7 +212,8 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   configured_ = input.epoch;
   AbandonCopy();
   role_.emplace<Leadership>(
-      Leadership::Start{options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), messages_}, voters_, learners_);
+      Leadership::Start{options_.self, options_.lease, input.epoch, last_appended().lsn.Next(), messages_}, voters_,
+      learners_);
 
   auto barrier = std::make_shared<LogEntry>();
   barrier->kind = EntryKind::kBarrier;
@@ -223,7 +226,8 @@ void ReplicaCore::Step(const FenceReplica& input) {
   CHECK(!awaiting_store_);
   now_ = std::max(now_, input.now);
   // Whatever code its store failed with: it promises nothing and has no log to offer, and is not to be asked again.
-  if (!failure_.ok()) return Reply(input.token, Error(Code::kInternal, "the replica has failed: " + failure_.ToString()));
+  if (!failure_.ok())
+    return Reply(input.token, Error(Code::kInternal, "the replica has failed: " + failure_.ToString()));
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a fence needs an epoch"));
   if (input.epoch < state_.promised || input.epoch <= state_.led) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
@@ -440,8 +444,8 @@ void ReplicaCore::Step(const Flushed& input) {
   AdvanceCopy();
 }
 
-// Replies leave in order; one that waits for grants to run out holds up those behind it. Whoever hears of a drop discards
-// what is left, so what is undone by it is kept first, even while the store refuses that (PROTOCOL 22).
+// Replies leave in order; one that waits for grants to run out holds up those behind it. Whoever hears of a drop
+// discards what is left, so what is undone by it is kept first, even while the store refuses that (PROTOCOL 22).
 void ReplicaCore::ReleaseHeld() {
   while (!held_replies_.empty() && held_replies_.front().after <= flushed_number_ &&
          held_replies_.front().not_before <= now_ && (undone_.empty() || !held_replies_.front().reply.dropped)) {
@@ -562,8 +566,8 @@ ReplicaOutput ReplicaCore::TakeOutput() {
       // What is sent is on its way to the store in this very output, or was refused and is offered again (PROTOCOL 2);
       // nothing is sent before it is durable that this replica leads (1).
       if (LeadIsDurable()) {
-        // Nobody applies what is not applied here, though the others have flushed it already: who had read it there would
-        // read something older at STRONG. A SPLIT brings nothing to read.
+        // Nobody applies what is not applied here, though the others have flushed it already: who had read it there
+        // would read something older at STRONG. A SPLIT brings nothing to read.
         const Lsn known = std::min(committed_, std::max(log_.applied().lsn, lead->split_told()));
         Status status = lead->TakeMessages(log_, known, now_, output.messages, output.copies);
         if (!status.ok()) Fail(std::move(status));

@@ -19,7 +19,8 @@ bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
   const Epoch least = Planted(PlantedBug::fence_acks_lower_epochs) ? configured_ : state_.promised;
   if (epoch < least || !failure_.ok()) return false;
   const bool second = epoch == configured_ && peer != primary_;
-  if (second) LOG(ERROR) << "tablet " << options_.tablet << ": " << peer << " and " << primary_ << " lead epoch " << epoch;
+  if (second)
+    LOG(ERROR) << "tablet " << options_.tablet << ": " << peer << " and " << primary_ << " lead epoch " << epoch;
   if (second || (Leads() && epoch <= configured_)) return false;
   if (epoch > configured_ || role() == RoleKind::kPrimary) {
     StepDown();
@@ -41,8 +42,8 @@ bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
 bool ReplicaCore::Grant(Epoch epoch, MonotonicTime now) {
   const int64_t lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.lease.length).count();
   const bool promised = epoch == state_.promised && durable_.promised == epoch;
-  const bool any = Planted(PlantedBug::lease_for_any_epoch) ||
-                   (Planted(PlantedBug::fence_keeps_granting) && epoch == configured_);
+  const bool any =
+      Planted(PlantedBug::lease_for_any_epoch) || (Planted(PlantedBug::fence_keeps_granting) && epoch == configured_);
   if (!promised && !any) return false;
   if (state_.longest_lease_ms < lease_ms) {
     state_.longest_lease_ms = lease_ms;
@@ -111,12 +112,13 @@ void ReplicaCore::OnAppend(RequestToken token, const ServerName& peer, const App
   AnswerAppends();
 }
 
-// What is applied was committed, and every later primary's log begins with it; but not that of a recovery by hand. Epochs
-// never fall along a log, so an entry of a later epoch at or below what is applied shows that another history is here.
+// What is applied was committed, and every later primary's log begins with it; but not that of a recovery by hand.
+// Epochs never fall along a log, so an entry of a later epoch at or below what is applied shows that another history is
+// here.
 Status ReplicaCore::CheckHistory(Version entry) const {
   const Version applied = log_.applied();
-  const bool other = entry.lsn == applied.lsn ? entry.epoch != applied.epoch
-                                              : entry.lsn < applied.lsn && entry.epoch > applied.epoch;
+  const bool other =
+      entry.lsn == applied.lsn ? entry.epoch != applied.epoch : entry.lsn < applied.lsn && entry.epoch > applied.epoch;
   if (!other) return {};
   return Error(Code::kInternal, "the primary's log has " + entry.ToString() + ", and through " + applied.ToString() +
                                     " another history is applied here");
@@ -146,7 +148,8 @@ Status ReplicaCore::Take(const AppendMessage& append) {
       EBLA_ASSIGN(const std::optional<Epoch> mine, log_.EpochAt(version.lsn));
       if (mine != version.epoch) {
         if (version.lsn <= committed_) {
-          return Error(Code::kInternal, "the primary would replace the committed entry " + std::to_string(version.lsn.value));
+          return Error(Code::kInternal,
+                       "the primary would replace the committed entry " + std::to_string(version.lsn.value));
         }
         EBLA_TRY(log_.Remove(version.lsn, before, undone_));
         if (Planted(PlantedBug::undone_primary_vanishes)) undone_.clear();
@@ -158,9 +161,9 @@ Status ReplicaCore::Take(const AppendMessage& append) {
   return {};
 }
 
-// What is known to be committed, of a log that is known to be the primary's. A copy's chunks know it too: what they show
-// was applied at their source. Without that the last replica that a Barrier lacks would wait to be told of the very
-// entries that nobody can commit without it.
+// What is known to be committed, of a log that is known to be the primary's. A copy's chunks know it too: what they
+// show was applied at their source. Without that the last replica that a Barrier lacks would wait to be told of the
+// very entries that nobody can commit without it.
 void ReplicaCore::CommitMatched() {
   const auto* follower = std::get_if<Follower>(&role_);
   if (follower == nullptr) return;
@@ -169,8 +172,8 @@ void ReplicaCore::CommitMatched() {
   Remember();
 }
 
-// Those that are durable, and the promise with them. What has become of a copy while they waited is told as it is now: a
-// primary that hears of one that is over begins another.
+// Those that are durable, and the promise with them. What has become of a copy while they waited is told as it is now:
+// a primary that hears of one that is over begins another.
 void ReplicaCore::AnswerAppends() {
   std::erase_if(held_answers_, [this](HeldAnswer& held) {
     if (log_.flushed() < held.answer.flushed) return false;
@@ -187,8 +190,8 @@ void ReplicaCore::AnswerAppends() {
 
 // What a forgetful replica may have acknowledged is here again once it holds all that this epoch has committed.
 void ReplicaCore::Remember() {
-  // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that is
-  // what the crash has left.
+  // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
+  // is what the crash has left.
   const bool told = told_committed_ || Planted(PlantedBug::remember_what_is_left);
   if (!state_.forgetful || !configured_ || !told || committed_ < told_committed_ || log_.flushed() < committed_) return;
   const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
@@ -254,8 +257,9 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   if (input.id < latest_copy_) return say(Error(Code::kComeAgain, "a newer copy has begun"));
   const bool arrived = copy_ && copy_->stage >= CopyStage::kApplying;
   if ((!state_.incomplete || arrived) && !Planted(PlantedBug::copy_discards_line)) {
-    // Who holds the line may have been counted when what follows it was committed. Who has applied another history holds
-    // nothing, and what it has is not discarded on a primary's word alone: it fails, and is dropped and made anew.
+    // Who holds the line may have been counted when what follows it was committed. Who has applied another history
+    // holds nothing, and what it has is not discarded on a primary's word alone: it fails, and is dropped and made
+    // anew.
     if (Status status = CheckHistory(input.line); !status.ok()) {
       Fail(std::move(status));
       return say(failure_);
@@ -272,8 +276,8 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   latest_copy_ = input.id;
   copy_ = Copy{.order = input, .marked_by = next_flush_};
   RefuseAppends(AppendResult::kIncomplete);
-  // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica that
-  // is incomplete already has kept it, and what it logged since has gaps.
+  // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica
+  // that is incomplete already has kept it, and what it logged since has gaps.
   if (!state_.incomplete && log_.last().lsn > log_.applied().lsn) {
     if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), undone_); !status.ok()) {
       return Fail(std::move(status));

@@ -9,7 +9,9 @@ namespace ebla::tabletserver {
 ReplicaLog::ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader)
     : reader_(std::move(reader)),
       first_(first),
-      base_(first && applied.lsn.Next() == first.lsn ? applied : first && base.lsn.Next() == first.lsn ? base : Version{}),
+      base_(first && applied.lsn.Next() == first.lsn ? applied
+            : first && base.lsn.Next() == first.lsn  ? base
+                                                     : Version{}),
       stored_(std::max(last, applied)),
       handed_out_(stored_),
       applied_(applied) {}

@@ -17,14 +17,15 @@
 
 namespace ebla::tabletserver {
 
-// The store's log of this tablet: entries from `from` on, in order, through `last` or about bytes_max; at least one when
-// there is one.
+// The store's log of this tablet: entries from `from` on, in order, through `last` or about bytes_max; at least one
+// when there is one.
 using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last, size_t bytes_max)>;
 
 class ReplicaLog {
  public:
-  // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry. `base`: an
-  // entry that this log goes on from, though it was never in it: the SPLIT that a child was born with; or none.
+  // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry.
+  // `base`: an entry that this log goes on from, though it was never in it: the SPLIT that a child was born with; or
+  // none.
   ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader);
 
   // ---- positions ----
@@ -34,15 +35,14 @@ class ReplicaLog {
   Version applied() const { return applied_; }
   Version first() const { return first_; }  // of the store's log; none: nothing is logged
 
-  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero. Known also of the
-  // entry just before the log's first where that is known: who holds no more than that is sent the log, and needs no copy.
+  // The epoch of the entry at `lsn`; none: it is not in the log any more, or not yet. Zero: `lsn` is zero. Known also
+  // of the entry just before the log's first where that is known: who holds no more than that is sent the log, and
+  // needs no copy.
   Result<std::optional<Epoch>> EpochAt(Lsn lsn) const;
   // The last entry at or before `lsn` with an epoch of at most `epoch` that EpochAt still knows.
   Result<std::optional<Version>> LastUpTo(Lsn lsn, Epoch epoch) const;
   // Whether everything from `from` on is in the log.
-  bool Reaches(Lsn from) const {
-    return from > last().lsn || Held(from) != nullptr || (first_ && from >= first_.lsn);
-  }
+  bool Reaches(Lsn from) const { return from > last().lsn || Held(from) != nullptr || (first_ && from >= first_.lsn); }
   // Entries of this process's life that are not yet applied; null: it is not one of them.
   EntryPtr Held(Lsn lsn) const;
   size_t held_bytes() const { return held_bytes_; }
@@ -69,7 +69,8 @@ class ReplicaLog {
   Lsn remove_from() const { return remove_from_; }
   bool entries_handed_out() const { return entries_handed_out_; }  // by the output that is out
   std::vector<EntryPtr> Unstored() const;
-  // Everything so far is in an output, or (without entries) what is stored already: begins a flush that will vouch for it.
+  // Everything so far is in an output, or (without entries) what is stored already: begins a flush that will vouch for
+  // it.
   void HandOut(FlushNumber number, bool entries);
   void OnStored();
   void OnRefused();  // the flush handed out with it is not begun
@@ -89,10 +90,10 @@ class ReplicaLog {
   Version stored_;      // the last entry in the store
   Version handed_out_;  // the last entry of the output that is out
   Version applied_;
-  Lsn flushed_;         // zero after a restart: nothing is known to be durable until a flush
-  Lsn remove_from_;     // in the store, to be removed
+  Lsn flushed_;                      // zero after a restart: nothing is known to be durable until a flush
+  Lsn remove_from_;                  // in the store, to be removed
   bool entries_handed_out_ = false;  // and removals, not a state or a flush alone
-  std::deque<EntryPtr> held_;  // consecutive, through last()
+  std::deque<EntryPtr> held_;        // consecutive, through last()
   size_t held_bytes_ = 0;
   std::deque<PendingFlush> flushes_;
 };

@@ -11,7 +11,8 @@ EntryPtr Entry(uint64_t epoch, uint64_t lsn) {
   return entry;
 }
 
-// The store refuses to replace a suffix when a checkpoint truncates its log: what is first in the store then is about to go.
+// The store refuses to replace a suffix when a checkpoint truncates its log: what is first in the store then is about
+//                                                                            to go.
 TEST(ReplicaLog, ATruncationBesideAPendingRemovalFindsNoFirstEntry) {
   const auto reader = [](Lsn from, Lsn, size_t) -> Result<std::vector<LogEntry>> {
     LogEntry entry;

@@ -1,4 +1,5 @@
-// What a merge asks of the replica (PROTOCOL 14): to end its lease, to be made of two others, to become part of another.
+// What a merge asks of the replica (PROTOCOL 14): to end its lease, to be made of two others, to become part of
+// another.
 #include <glog/logging.h>
 
 #include <algorithm>

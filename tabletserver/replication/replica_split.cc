@@ -1,4 +1,5 @@
-// What a split asks of the replica (PROTOCOL 9, 11 to 13): to be born as its child, to begin copies anew, to give one up.
+// What a split asks of the replica (PROTOCOL 9, 11 to 13): to be born as its child, to begin copies anew, to give one
+// up.
 #include <glog/logging.h>
 
 #include <algorithm>

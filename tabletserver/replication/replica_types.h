@@ -7,8 +7,8 @@
 
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <optional>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -33,17 +33,17 @@ struct ConfigureReplica {
   RequestToken token;
   Epoch epoch;
   TableId table;
-  KeyRange range;                     // of a replica that this creates
-  std::string schema;                 // encoded; kept with the replica's state
+  KeyRange range;      // of a replica that this creates
+  std::string schema;  // encoded; kept with the replica's state
   ServerName primary;
   std::vector<ServerName> voters;
   std::vector<ServerName> learners;
-  bool fenced = false;                // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
-  bool born = false;                  // who does not know the tablet starts complete and empty
-  bool transfer = false;              // the former primary has released the epoch before this one to `primary`
-  Version presumed;                   // none: nothing is presumed of the primary's log
-  std::optional<Merged> merged;       // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
-  TabletTime barrier_time;            // of the Barrier that the new primary appends
+  bool fenced = false;           // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
+  bool born = false;             // who does not know the tablet starts complete and empty
+  bool transfer = false;         // the former primary has released the epoch before this one to `primary`
+  Version presumed;              // none: nothing is presumed of the primary's log
+  std::optional<Merged> merged;  // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
+  TabletTime barrier_time;       // of the Barrier that the new primary appends
   MonotonicTime now;
 };
 
@@ -86,8 +86,8 @@ struct KnownCommitted {
   Lsn upto;
 };
 
-// A SPLIT is committed, all before it is applied, and it is next. It changes no record, so followers hear of it before it is
-// applied here, and apply it meanwhile: writes wait until they have.
+// A SPLIT is committed, all before it is applied, and it is next. It changes no record, so followers hear of it before
+// it is applied here, and apply it meanwhile: writes wait until they have.
 struct SplitNext {
   Lsn at;
 };
@@ -100,8 +100,8 @@ struct SplitInCopy {
   Lsn at;
 };
 
-// Every checkpoint from now on shows the replica with this range, or not at all: it is the place that it has without its
-// applied state.
+// Every checkpoint from now on shows the replica with this range, or not at all: it is the place that it has without
+// its applied state.
 struct KeepPlace {
   KeyRange range;
 };
@@ -113,8 +113,8 @@ struct EndLease {
   MonotonicTime now;
 };
 
-// The replica is made of the two that are merged, which are wholly applied here: with what was promised for it so far, its
-// log going on after their `position`.
+// The replica is made of the two that are merged, which are wholly applied here: with what was promised for it so far,
+// its log going on after their `position`.
 struct BecomeMerged {
   ReplicaState state;
   Version at;
@@ -183,8 +183,8 @@ struct AppendMessage {
   Version previous;               // the entry before entries[0]; none: the log's beginning
   std::vector<EntryPtr> entries;  // none: a probe or a notice of what is committed
   Lsn committed;
-  Lsn retain;                     // somebody may still need the log from here on
-  TabletTime time;                // filled by TabletCore
+  Lsn retain;       // somebody may still need the log from here on
+  TabletTime time;  // filled by TabletCore
 };
 
 enum class AppendResult : uint8_t {
@@ -197,15 +197,15 @@ enum class AppendResult : uint8_t {
 };
 
 struct AppendAnswer {
-  Epoch epoch;           // of the request
+  Epoch epoch;  // of the request
   AppendResult result = AppendResult::kBusy;
   Lsn flushed;
   Version conflict;
   Epoch promised;
-  bool granted = false;  // until a lease after it was received, no higher epoch is promised to anybody
+  bool granted = false;     // until a lease after it was received, no higher epoch is promised to anybody
   bool incomplete = false;  // stored, but must not be counted (PROTOCOL 5)
   uint64_t receiving = 0;   // the copy that it waits for when it answers; 0: none
-  MonotonicTime clock;   // the follower's, when it received the request
+  MonotonicTime clock;      // the follower's, when it received the request
 };
 
 struct HeartbeatMessage {
@@ -215,7 +215,7 @@ struct HeartbeatMessage {
   uint64_t round = 0;        // of confirmation; the latest begun
   MonotonicTime echo_clock;  // the receiver's own, from an earlier answer; and what was committed then, under a lease
   Lsn echo_committed;
-  TabletTime time;           // filled by TabletCore
+  TabletTime time;  // filled by TabletCore
 };
 
 struct HeartbeatAnswer {
@@ -224,7 +224,7 @@ struct HeartbeatAnswer {
   Epoch promised;
   bool granted = false;
   bool known = true;
-  Version last;          // of its log: a primary that has nothing to send sees whether it is behind
+  Version last;  // of its log: a primary that has nothing to send sees whether it is behind
   MonotonicTime clock;
 };
 
@@ -244,7 +244,7 @@ struct PeerAnswer {
 // To a peer.
 struct PeerMessage {
   ServerName peer;
-  uint64_t number = 0;   // of this replica's messages in this process: never used again
+  uint64_t number = 0;  // of this replica's messages in this process: never used again
   MonotonicTime sent;
   std::variant<AppendMessage, HeartbeatMessage> body;
 };
@@ -328,17 +328,17 @@ struct FlushRequest {
 // To an order of the master. What it says is durable already.
 struct ControlReply {
   RequestToken token;
-  Status status;          // STALE_EPOCH, CONDITION_FAILED (log shorter than presumed), UNAVAILABLE (incomplete): the
-                          // master fences a higher epoch; COME_AGAIN: a dropped replica's data is not yet gone
+  Status status;  // STALE_EPOCH, CONDITION_FAILED (log shorter than presumed), UNAVAILABLE (incomplete): the
+                  // master fences a higher epoch; COME_AGAIN: a dropped replica's data is not yet gone
   Epoch promised;
   Version last_appended;  // as flushed
   bool known = false;     // a replica exists here (a mere promise or a tombstone is none)
   bool incomplete = false;
-  bool forgetful = false; // may have lost what it acknowledged (PROTOCOL 5)
-  bool dropped = false;   // this Drop, or an earlier one, made a tombstone: the host removes what is left
+  bool forgetful = false;             // may have lost what it acknowledged (PROTOCOL 5)
+  bool dropped = false;               // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
-  Version freeze;         // to a FreezeTablet that is applied, and durable at every voter
-  TabletTime time;        // filled by TabletCore; none: restarted since, knows none
+  Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter
+  TabletTime time;                    // filled by TabletCore; none: restarted since, knows none
 };
 
 // To a ConfirmLeadership. NOT_PRIMARY: it leads no more, or another epoch.
@@ -365,25 +365,27 @@ struct PeerProgress {
   bool voter = false;
   bool copying = false;
   bool incomplete = false;
-  Lsn flushed;               // durable there, as far as is known in this epoch
-  MonotonicTime heard;       // of the latest answer; zero: none in this epoch
+  Lsn flushed;          // durable there, as far as is known in this epoch
+  MonotonicTime heard;  // of the latest answer; zero: none in this epoch
 };
 
 struct ReplicaOutput {
-  std::vector<EntryPtr> undone;         // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (rule 22);
-  std::optional<ReplicaState> state;    // 2. then to the store;
-  Lsn remove_from;                      // 3. the log's suffix from here on is removed; none: nothing is;
-  std::vector<EntryPtr> append;         // 4. then these, consecutive; then Stored or StoreFailed, before any other input
-  std::optional<FlushRequest> flush;    // 5. begun after all of them; then Flushed
-  Lsn commit;                           // entries up to here may be applied
-  std::vector<PeerMessage> messages;    // may leave at once
-  std::vector<PeerAnswer> answers;      // may leave at once
-  std::vector<ControlReply> replies;    // may leave at once
-  std::vector<ConfirmReply> confirms;   // may leave at once
-  std::vector<StartCopy> copies;        // to be begun
-  std::optional<ReceiveCopy> prepare;   // discard what is here, install the copy's start; then CopyPrepared
+  // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (rule 22);
+  std::vector<EntryPtr> undone;
+  std::optional<ReplicaState> state;  // 2. then to the store;
+  Lsn remove_from;                    // 3. the log's suffix from here on is removed; none: nothing is;
+  // 4. then these, consecutive; then Stored or StoreFailed, before any other input
+  std::vector<EntryPtr> append;
+  std::optional<FlushRequest> flush;   // 5. begun after all of them; then Flushed
+  Lsn commit;                          // entries up to here may be applied
+  std::vector<PeerMessage> messages;   // may leave at once
+  std::vector<PeerAnswer> answers;     // may leave at once
+  std::vector<ControlReply> replies;   // may leave at once
+  std::vector<ConfirmReply> confirms;  // may leave at once
+  std::vector<StartCopy> copies;       // to be begun
+  std::optional<ReceiveCopy> prepare;  // discard what is here, install the copy's start; then CopyPrepared
   std::vector<CopyReply> copy_replies;
-  uint64_t checkpoint_for_copy = 0;     // not 0: take a checkpoint begun now, then CopyCheckpointed with this
+  uint64_t checkpoint_for_copy = 0;  // not 0: take a checkpoint begun now, then CopyCheckpointed with this
 };
 
 }  // namespace ebla::tabletserver

@@ -38,7 +38,8 @@ uint32_t Sum(std::string_view key, const StoredRecord& record, ByteWriter& scrat
 Status ReadPage(TabletStore& store, const TabletHandle& handle, const std::string& from, idl::ChecksumReply& reply) {
   // Held throughout: nothing of the replica is removed meanwhile (PROTOCOL 8).
   const std::shared_ptr<const TabletView> view = handle.view();
-  if (view == nullptr || view->role == RoleKind::kAbsent) return Error(Code::kWrongTablet, "the replica is being removed");
+  if (view == nullptr || view->role == RoleKind::kAbsent)
+    return Error(Code::kWrongTablet, "the replica is being removed");
   if (view->incomplete) return Error(Code::kComeAgain, "the replica is being copied");
   const KeyRange rest = KeyRange{from, {}}.Intersect(view->range);
   ByteWriter scratch;

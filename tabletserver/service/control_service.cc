@@ -166,15 +166,14 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
         continue;
       }
       const TabletId tablet{static_cast<uint64_t>(tablets[i].tabletId)};
-      ShardOf(tablet).Configure(tablet, *std::move(input), [gathered, i](ControlReply reply) {
-        FillResult(reply, gathered->reply.results[i]);
-      });
+      ShardOf(tablet).Configure(tablet, *std::move(input),
+                                [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
     }
   });
 }
 
-// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, order, done)`; what a shard answers goes
-// to `fill(answer, result)`.
+// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, order, done)`; what a shard answers
+// goes to `fill(answer, result)`.
 template <class Reply, class Request, class Start, class Fill>
 void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill) {
   auto gathered = std::make_shared<Gathered<Reply>>(std::move(cob));
@@ -236,7 +235,8 @@ void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest&
   ForEachTablet(
       std::move(cob), request,
       [](Shard& shard, TabletId tablet, Epoch epoch, const idl::FreezeTablet& order, auto done) {
-        shard.Freeze(tablet, epoch, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.intoId, 0))}, std::move(done));
+        shard.Freeze(tablet, epoch, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.intoId, 0))},
+                     std::move(done));
       },
       [](const ControlReply& reply, idl::FreezeResult& result) {
         result.status = ToIdl(reply.status);
@@ -263,7 +263,8 @@ void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRe
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    const Duration patience = std::min<Duration>(std::chrono::milliseconds(std::max<int64_t>(one.patienceMs, 1)), kPatienceMax);
+    const Duration patience =
+        std::min<Duration>(std::chrono::milliseconds(std::max<int64_t>(one.patienceMs, 1)), kPatienceMax);
     ShardOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
                              [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
   }
@@ -308,10 +309,9 @@ void ControlService::dropTableData(Cob<idl::DropTableReply> cob, const idl::Drop
   ports_.background.Post([this, gathered, table = TableId{static_cast<uint64_t>(request.tableId)}] {
     const auto snapshot = ports_.directory.snapshot();
     const TabletDirectory::Ranges* ranges = snapshot->Table(table);
-    Status status =
-        ranges != nullptr
-            ? Status(Code::kComeAgain, std::to_string(ranges->size()) + " replicas of the table are still on this server")
-            : ForgetKept(ports_.store, table);
+    Status status = ranges != nullptr ? Status(Code::kComeAgain, std::to_string(ranges->size()) +
+                                                                     " replicas of the table are still on this server")
+                                      : ForgetKept(ports_.store, table);
     if (status.ok()) status = ports_.store.DropTable(table);
     gathered->reply.status = ToIdl(status);
   });

@@ -107,7 +107,8 @@ Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone& done) {
     EBLA_ASSIGN(CopyChunk chunk, DecodeChunk(request));
     shard.TakeCopyChunk(std::move(chunk), std::move(done));
   } else if (request.__isset.arrivedUpto) {
-    shard.TakeCopyEnd(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)}, std::move(done));
+    shard.TakeCopyEnd(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)},
+                      std::move(done));
   } else {
     return Error(Code::kInvalidArgument, "a copy's request that neither begins it nor goes on with it");
   }

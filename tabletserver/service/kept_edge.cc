@@ -42,8 +42,9 @@ idl::KeptWrite ToIdl(const Deliverer::Kept& kept) {
 void ListKept(Deliverer& deliverer, const idl::ListKeptRequest& request,
               std::move_only_function<void(idl::ListKeptReply)> done) {
   const size_t limit = request.limit == 0 ? kListKeptDefault : static_cast<size_t>(request.limit);
-  deliverer.List(TableId{static_cast<uint64_t>(request.header.tableId)}, PlaceOf(request.afterTabletId, request.afterVersion),
-                 limit + 1, kListedBytesMax, [limit, done = std::move(done)](Result<std::vector<Deliverer::Kept>> listed) mutable {
+  deliverer.List(TableId{static_cast<uint64_t>(request.header.tableId)},
+                 PlaceOf(request.afterTabletId, request.afterVersion), limit + 1, kListedBytesMax,
+                 [limit, done = std::move(done)](Result<std::vector<Deliverer::Kept>> listed) mutable {
                    idl::ListKeptReply reply;
                    if (!listed) {
                      FillRefusal(listed.error(), -1, reply.header);

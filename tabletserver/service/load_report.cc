@@ -25,7 +25,8 @@ idl::SplitFindingKind::type KindOf(SplitFinding::Kind kind) {
 
 }  // namespace
 
-void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, Duration peaks_of, idl::TabletLoad& load) {
+void LoadReport::Fill(TabletHandle& handle, const TabletView& view, MonotonicTime now, Duration peaks_of,
+                      idl::TabletLoad& load) {
   rates_.Update(handle.load.totals(), now);
   load.readsPerSecond = rates_.reads;
   load.writesPerSecond = rates_.writes;

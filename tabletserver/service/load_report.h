@@ -1,8 +1,9 @@
 // tabletserver/service/load_report.h
-// What heartbeats say of one replica's load: its decayed rates and their maxima, and where it is led, where its load could
-// be cut in two.
-// Life:    one for each replica, from the first heartbeat that tells of it. Rates go on whoever leads. Maxima and findings
-//          begin anew when the replica begins to lead, and when its range changes: of a split neither half inherits any.
+// What heartbeats say of one replica's load: its decayed rates and their maxima, and where it is led, where its load
+// could be cut in two.
+// Life:    one for each replica, from the first heartbeat that tells of it. Rates go on whoever leads. Maxima and
+//          findings begin anew when the replica begins to lead, and when its range changes: of a split neither half
+//          inherits any.
 // Place:   tabletserver_host.h fills its heartbeats with them.
 // Threads: `control`.
 #pragma once

@@ -20,7 +20,7 @@ inline constexpr std::array<const char*, 4> kOperationNames = {"get", "multi_get
 class OperationStats {
  public:
   // Upper bounds of the buckets, in microseconds; the last one has none.
-  static constexpr std::array<int64_t, 12> kBucketMicros = {10,    20,     50,     100,     200,      500,
+  static constexpr std::array<int64_t, 12> kBucketMicros = {10,    20,    50,     100,     200,       500,
                                                             1'000, 2'000, 10'000, 100'000, 1'000'000, 10'000'000};
   struct Counts {
     uint64_t count = 0;

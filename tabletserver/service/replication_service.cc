@@ -66,9 +66,10 @@ void ReplicationService::append(Cob<idl::AppendReply> cob, const idl::AppendRequ
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    calls[ShardOf(one.tabletId)].push_back({tablet, *std::move(message), [gathered, i, tablet](const PeerAnswer& answer) {
-                                              gathered->reply.replies[i] = ToIdl(tablet, std::get<AppendAnswer>(answer.body));
-                                            }});
+    calls[ShardOf(one.tabletId)].push_back(
+        {tablet, *std::move(message), [gathered, i, tablet](const PeerAnswer& answer) {
+           gathered->reply.replies[i] = ToIdl(tablet, std::get<AppendAnswer>(answer.body));
+         }});
   }
   HandOut(request.header, std::move(calls));
 }

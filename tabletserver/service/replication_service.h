@@ -1,8 +1,8 @@
 // tabletserver/service/replication_service.h
-// The peers' edge: checks who is meant, hands each tablet's part to its shard, and answers a message once every tablet in
-// it has answered. peer_link.h is the other end.
-// Errors:  in the reply's status, then nothing of the message was looked at: INVALID_ARGUMENT another cluster or version;
-//          COME_AGAIN another server or start is meant, so the sender's address book is out of date.
+// The peers' edge: checks who is meant, hands each tablet's part to its shard, and answers a message once every tablet
+// in it has answered. peer_link.h is the other end.
+// Errors:  in the reply's status, then nothing of the message was looked at: INVALID_ARGUMENT another cluster or
+//          version; COME_AGAIN another server or start is meant, so the sender's address book is out of date.
 // Threads: any.
 #pragma once
 
@@ -41,8 +41,12 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   // What an answer says of this start, a refusal too; 0 to who means another server.
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
   void HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls);
-  std::vector<std::vector<Shard::PeerCall>> PerShard() const { return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size()); }
-  size_t ShardOf(int64_t tablet) const { return ShardOfFamily(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size()); }
+  std::vector<std::vector<Shard::PeerCall>> PerShard() const {
+    return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size());
+  }
+  size_t ShardOf(int64_t tablet) const {
+    return ShardOfFamily(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size());
+  }
 
   const Ports ports_;
   CopyEdge copies_;

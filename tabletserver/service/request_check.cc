@@ -27,13 +27,11 @@ Status CheckReadOptions(const idl::ReadOptions& options) {
     case idl::ReadLevel::DEFAULT:
     case idl::ReadLevel::STRONG:
     case idl::ReadLevel::SESSION:
-    case idl::ReadLevel::EVENTUAL:
-      break;
+    case idl::ReadLevel::EVENTUAL: break;
     case idl::ReadLevel::BOUNDED:
       if (!options.__isset.boundedMs) return Invalid("a BOUNDED read needs boundedMs, 1 to 3600000");
       break;
-    default:
-      return Invalid("unknown read level " + std::to_string(static_cast<int>(options.level)));
+    default: return Invalid("unknown read level " + std::to_string(static_cast<int>(options.level)));
   }
   if (options.__isset.boundedMs && (options.boundedMs < 1 || options.boundedMs > kBoundedMsMax)) {
     return Invalid("boundedMs is " + std::to_string(options.boundedMs) + "; it must be 1 to 3600000");
@@ -44,15 +42,13 @@ Status CheckReadOptions(const idl::ReadOptions& options) {
 Status CheckCondition(const idl::Condition& condition) {
   switch (condition.kind) {
     case idl::ConditionKind::ABSENT:
-    case idl::ConditionKind::EXISTS:
-      return Status::Ok();
+    case idl::ConditionKind::EXISTS: return Status::Ok();
     case idl::ConditionKind::VERSION_IS:
       if (!condition.__isset.version || condition.version.lsn <= 0 || condition.version.epoch <= 0) {
         return Invalid("a VERSION_IS condition needs a version, as a read returned it");
       }
       return Status::Ok();
-    default:
-      return Invalid("unknown kind of condition " + std::to_string(static_cast<int>(condition.kind)));
+    default: return Invalid("unknown kind of condition " + std::to_string(static_cast<int>(condition.kind)));
   }
 }
 
@@ -69,12 +65,12 @@ Status CheckWrite(const idl::Write& write) {
     case idl::WriteKind::CHECK:
       if (write.__isset.ttlMs) return Invalid("only a PUT or an INCREMENT has a TTL");
       break;
-    default:
-      return Invalid("unknown kind of write " + std::to_string(static_cast<int>(write.kind)));
+    default: return Invalid("unknown kind of write " + std::to_string(static_cast<int>(write.kind)));
   }
   if (write.__isset.value && write.kind != idl::WriteKind::PUT) return Invalid("only a PUT has a value");
   if (write.__isset.delta && write.kind != idl::WriteKind::INCREMENT) return Invalid("only an INCREMENT has a delta");
-  if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs) return Invalid("only a write that is being delivered has expiresAtMs");
+  if (write.__isset.expiresAtMs && !write.__isset.writeTimeMs)
+    return Invalid("only a write that is being delivered has expiresAtMs");
   return write.__isset.condition ? CheckCondition(write.condition) : Status::Ok();
 }
 
@@ -157,10 +153,8 @@ Status CheckRequest(const idl::WriteRequest& request) {
     case idl::WriteLevel::MAJORITY:
     case idl::WriteLevel::ALL:
     case idl::WriteLevel::PRIMARY:
-    case idl::WriteLevel::ANY:
-      break;
-    default:
-      return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
+    case idl::WriteLevel::ANY: break;
+    default: return Invalid("unknown write level " + std::to_string(static_cast<int>(request.level)));
   }
   for (const idl::Write& write : request.writes) EBLA_TRY(CheckWrite(write));
   return Status::Ok();

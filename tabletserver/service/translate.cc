@@ -30,12 +30,9 @@ static_assert(static_cast<int>(WriteKind::kCheck) == idl::WriteKind::CHECK);
 
 Condition TranslateCondition(const idl::Condition& condition) {
   switch (condition.kind) {
-    case idl::ConditionKind::ABSENT:
-      return {Condition::Kind::kAbsent, {}};
-    case idl::ConditionKind::EXISTS:
-      return {Condition::Kind::kExists, {}};
-    case idl::ConditionKind::VERSION_IS:
-      return {Condition::Kind::kVersionIs, FromIdl(condition.version)};
+    case idl::ConditionKind::ABSENT: return {Condition::Kind::kAbsent, {}};
+    case idl::ConditionKind::EXISTS: return {Condition::Kind::kExists, {}};
+    case idl::ConditionKind::VERSION_IS: return {Condition::Kind::kVersionIs, FromIdl(condition.version)};
   }
   return {};  // request_check.h passes no other
 }
@@ -52,7 +49,9 @@ std::vector<TokenRange> TranslateToken(const idl::SessionToken& token) {
   return ranges;
 }
 
-bool LevelIs(idl::ReadLevel::type level, ReadLevel wanted) { return static_cast<int>(level) == static_cast<int>(wanted); }
+bool LevelIs(idl::ReadLevel::type level, ReadLevel wanted) {
+  return static_cast<int>(level) == static_cast<int>(wanted);
+}
 
 }  // namespace
 
@@ -67,7 +66,8 @@ ReadCall TranslateRead(const idl::RequestHeader& header, const idl::ReadOptions&
   call.level = static_cast<ReadLevel>(options.level);
   call.deadline = DeadlineOf(header, now);
   if (options.__isset.boundedMs) call.bounded = std::chrono::milliseconds(options.boundedMs);
-  const bool may_need_token = LevelIs(options.level, ReadLevel::kSession) || LevelIs(options.level, ReadLevel::kDefault);
+  const bool may_need_token =
+      LevelIs(options.level, ReadLevel::kSession) || LevelIs(options.level, ReadLevel::kDefault);
   if (header.__isset.token && may_need_token) call.token = TranslateToken(header.token);
   return call;
 }

@@ -296,7 +296,8 @@ TEST_P(StoreTest, ALargeRangeIsTruncatedAndSized) {
   EXPECT_EQ(few->sample[few->sample.size() / 2].first.substr(0, 6), "k10005");
   ASSERT_GT(part->sample.size(), 40u);
   for (const auto& [key, bytes] : part->sample) EXPECT_TRUE(half.Contains(key)) << key;
-  const auto lower = std::count_if(all->sample.begin(), all->sample.end(), [](const SampledRow& row) { return row.first < "k110000"; });
+  const auto lower = std::count_if(all->sample.begin(), all->sample.end(),
+                                   [](const SampledRow& row) { return row.first < "k110000"; });
   EXPECT_NEAR(static_cast<double>(lower) / static_cast<double>(all->sample.size()), 0.5, 0.25);
   ASSERT_TRUE(store().TruncateRange(kTable, half).ok());
   EXPECT_EQ(store().EstimateSize(kTable, half)->records, 0);
@@ -732,7 +733,8 @@ class StoreMergeTest : public StoreTest {
   void FillBoth() {
     AddReplica(kOther);
     const LogEntry left = Entry(1, {Put("a", "1")}), right = Entry(1, {Put("z", "1")});
-    std::vector<ApplyBatch> batches{BatchOf(kTablet, left.version, {"", "m"}), BatchOf(kOther, right.version, {"m", ""})};
+    std::vector<ApplyBatch> batches{BatchOf(kTablet, left.version, {"", "m"}),
+                                    BatchOf(kOther, right.version, {"m", ""})};
     batches[0].records = {{&left.effects[0], left.version}};
     batches[1].records = {{&right.effects[0], right.version}};
     ASSERT_TRUE(AppendOne(store(), kTablet, left).ok());
@@ -763,8 +765,8 @@ class StoreMergeTest : public StoreTest {
 INSTANTIATE_TEST_SUITE_P(Both, StoreMergeTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
                          [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
 
-// PROTOCOL "Merge": two tablets go and the new one comes to be in one transaction, which a crash takes back whole. No record
-// is touched.
+// PROTOCOL "Merge": two tablets go and the new one comes to be in one transaction, which a crash takes back whole. No
+// record is touched.
 TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   FillBoth();
   Merge();

@@ -27,10 +27,10 @@ constexpr char kRemoved[] = "removed";
 constexpr char kOfWiredTiger[] = "WiredTiger";
 constexpr char kLogFile[] = "WiredTigerLog.";
 constexpr char kPreparedFile[] = "WiredTigerPreplog.";
-constexpr uint32_t kFirstNumber = 2'000'000'000;  // of prepared files; WiredTiger counts its own from one
-constexpr int64_t kHeaderBytes = 128;             // the unit of WiredTiger's log
+constexpr uint32_t kFirstNumber = 2'000'000'000;         // of prepared files; WiredTiger counts its own from one
+constexpr int64_t kHeaderBytes = 128;                    // the unit of WiredTiger's log
 constexpr std::chrono::microseconds kFreedRest(10'486);  // 100 MB/s
-constexpr std::chrono::seconds kFreedWithin(20);          // what takes longer at that rate
+constexpr std::chrono::seconds kFreedWithin(20);         // what takes longer at that rate
 constexpr std::chrono::minutes kFreedWithinMax(10);
 // A rest is so many times as long as what it follows: who waits for the disk has most of it.
 constexpr int kRestFromFreeing = 9;
@@ -60,7 +60,7 @@ Status Failed(const std::string& doing, const std::string& path) {
 
 int FileRecycler::Remove(const std::string& path) {
   static std::atomic<uint64_t> moved{0};
-  struct stat file {};
+  struct stat file{};
   if (lstat(path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_size >= kSmallBytes) {
     const size_t name = path.rfind('/') + 1;
     const std::string to = path.substr(0, name) + kRemoved + "/" + path.substr(name) + "." + std::to_string(moved++);
@@ -84,7 +84,7 @@ FileRecycler::AllRemoved FileRecycler::FindRemoved() const {
   AllRemoved found;
   for (const std::string& name : Names(removed_, "")) {
     const std::string path = removed_ + "/" + name;
-    struct stat file {};
+    struct stat file{};
     if (path == next_ || lstat(path.c_str(), &file) != 0) continue;
     if (!S_ISREG(file.st_mode) || file.st_nlink != 1) {
       unlink(path.c_str());  // what it names is somebody else's too
@@ -203,7 +203,8 @@ Status FileRecycler::HandOver(int fd) {
   char name[sizeof kPreparedFile + 10];
   std::snprintf(name, sizeof name, "%s%010u", kPreparedFile, kFirstNumber + handed_over_++);
   const std::string path = directory_ + "/" + name;
-  if (rename(next_.c_str(), path.c_str()) != 0) return Failed("make", path);  // where no file is: each number is used once
+  // where no file is: each number is used once
+  if (rename(next_.c_str(), path.c_str()) != 0) return Failed("make", path);
   zeroed_ = 0;
   return {};
 }

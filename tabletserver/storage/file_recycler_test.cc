@@ -56,7 +56,7 @@ class FileRecyclerTest : public ::testing::Test {
   static void Begin(FileRecycler& recycler) { EXPECT_EQ(recycler.FreeSome(), std::nullopt); }
   // -1: there is none.
   static int64_t Bytes(const std::string& path) {
-    struct stat file {};
+    struct stat file{};
     return stat(path.c_str(), &file) == 0 ? file.st_size : -1;
   }
   static std::string Content(const std::string& path) {

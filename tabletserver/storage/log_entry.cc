@@ -105,7 +105,8 @@ AckLevel ReadAckLevel(ByteReader& in) {
 namespace {
 
 size_t BytesOf(const LogEntry& entry, size_t per_entry, size_t per_counter, size_t per_effect) {
-  size_t bytes = per_entry + entry.outcome.message.size() + per_counter * entry.outcome.counters.size() + entry.detail.size();
+  size_t bytes =
+      per_entry + entry.outcome.message.size() + per_counter * entry.outcome.counters.size() + entry.detail.size();
   for (const Effect& effect : entry.effects) {
     bytes += per_effect + effect.key.size() + effect.value.size() + effect.writer.size();
   }

@@ -196,7 +196,8 @@ void MemoryStore::Life::BeginCheckpoint(Executor& target,
     Executor& target;
     std::move_only_function<void(Result<CheckpointResult>)> done;
   };
-  auto begun = std::make_shared<InProgress>(disk.records, ++disk.checkpoints_begun, disk.end(), log_bytes, target, std::move(done));
+  auto begun = std::make_shared<InProgress>(disk.records, ++disk.checkpoints_begun, disk.end(), log_bytes, target,
+                                            std::move(done));
   auto finish = std::make_shared<std::function<void()>>();
   *finish = [this, begun, again = std::weak_ptr(finish)] {
     if (disk.stalled) {
@@ -417,8 +418,8 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
       if (effect.is_delete && !effect.timed()) {
         records.tables[batch.table].erase(effect.key);
       } else {
-        records.tables[batch.table][effect.key] = {effect.value, change.version, effect.expires_at,
-                                                   effect.write_time_ms, effect.writer, effect.is_delete};
+        records.tables[batch.table][effect.key] = {effect.value,         change.version, effect.expires_at,
+                                                   effect.write_time_ms, effect.writer,  effect.is_delete};
       }
     }
     auto& window = records.windows[batch.tablet];
@@ -505,7 +506,8 @@ Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
   return {};
 }
 
-Result<std::vector<TabletStore::RangeSize>> MemoryStore::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
+Result<std::vector<TabletStore::RangeSize>> MemoryStore::EstimateSizes(TableId table,
+                                                                       std::span<const KeyRange> ranges) {
   std::vector<RangeSize> sizes;
   for (const KeyRange& range : ranges) {
     RangeSize& size = sizes.emplace_back();

@@ -87,7 +87,8 @@ class MemoryStore : public TabletStore {
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                           SnapshotPosition* position = nullptr) override;
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
-                                                            size_t bytes_max, SnapshotPosition* position = nullptr) override;
+                                                            size_t bytes_max,
+                                                            SnapshotPosition* position = nullptr) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
               SnapshotPosition* position = nullptr) override;
   Status TruncateRange(TableId table, const KeyRange& range) override;

@@ -165,7 +165,8 @@ std::string EncodeReplicaState(const ReplicaState& state) {
   out.Byte(state.merged ? kMergeFormat : state.family_parent ? kFamilyFormat : kFormat);
   out.Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
-  out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) | (state.forgetful ? kForgetful : 0));
+  out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) |
+           (state.forgetful ? kForgetful : 0));
   WriteRange(state.incomplete_range, out);
   out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
   if (state.family_parent || state.merged) out.Varint(state.family_parent.value);
@@ -267,7 +268,8 @@ std::string EncodeAppliedState(const AppliedState& state) {
   out.Varint(state.time.value).Varint(state.window_floor.value);
   WriteStarts(state.epoch_starts, out);
   if (merge) {
-    out.Byte((state.last_split ? kSplitFollows : 0) | (state.freeze ? kFreezeFollows : 0) | (former ? kFormerFollows : 0));
+    out.Byte((state.last_split ? kSplitFollows : 0) | (state.freeze ? kFreezeFollows : 0) |
+             (former ? kFormerFollows : 0));
   }
   if (state.last_split) WriteSplit(*state.last_split, out);
   if (state.freeze) {

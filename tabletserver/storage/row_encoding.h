@@ -3,8 +3,8 @@
 // version. Place: wt_*.cc; tests/data keeps an archive of every format ever released.
 //
 //   table            key                                    value
-//   oplog            tablet, lsn                            log_entry.cc; with the greatest lsn, kLogEnd: zeros, no entry
-//   replica_state    tablet                                 ReplicaState
+//   oplog            tablet, lsn                            log_entry.cc; with the greatest lsn, kLogEnd: zeros, no
+//   entry replica_state    tablet                                 ReplicaState
 //   pending          1 kind (1), tablet, epoch, lsn         UndoneEntry; other kinds wait for their turn
 //   applied          tablet                                 AppliedState
 //   window           tablet, client, sequence               WindowRow
@@ -23,12 +23,12 @@
 //                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
 //                 primary, varint count of voters, each bytes
 //                 Format 3, of a tablet that was merged, or is frozen for that: then 1 flags (1 what format 2 has, 2 a
-//                 freeze, 4 former ranges), and of these: as in format 2; varint the tablet frozen for, epoch, lsn; varint
-//                 count of ranges, each bytes start, end, epoch starts as above
+//                 freeze, 4 former ranges), and of these: as in format 2; varint the tablet frozen for, epoch, lsn;
+//                 varint count of ranges, each bytes start, end, epoch starts as above
 //   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
-//   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch, lsn;
-//                 [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
+//   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch,
+//                 lsn; [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
 //
 // Errors:  decoding foreign bytes gives INTERNAL, never more.
 // Threads: functions of their arguments.

@@ -88,8 +88,8 @@ bool Same(const LogEntry& a, const LogEntry& b) {
   }
   return a.kind == b.kind && a.version == b.version && a.time == b.time && a.client == b.client &&
          a.sequence == b.sequence && a.first_incomplete == b.first_incomplete && a.request_digest == b.request_digest &&
-         a.level == b.level && a.conditional == b.conditional && Same(a.outcome, b.outcome) && a.floor_time == b.floor_time &&
-         a.detail == b.detail;
+         a.level == b.level && a.conditional == b.conditional && Same(a.outcome, b.outcome) &&
+         a.floor_time == b.floor_time && a.detail == b.detail;
 }
 
 TEST(LogEntryTest, EveryEntryComesBack) {
@@ -205,7 +205,8 @@ TEST(RowTest, WhatAMergeLeavesComesBack) {
   ReplicaState state;
   state.table = {1};
   state.schema = "schema";
-  state.merged = Merged{{TabletId{70}, {"", "m"}, {Epoch{2}, Lsn{33}}}, {TabletId{71}, {"m", ""}, {Epoch{5}, Lsn{9}}},
+  state.merged = Merged{{TabletId{70}, {"", "m"}, {Epoch{2}, Lsn{33}}},
+                        {TabletId{71}, {"m", ""}, {Epoch{5}, Lsn{9}}},
                         {Epoch{6}, Lsn{34}}};
   EXPECT_EQ(EncodeReplicaState(state).front(), '\x03');
   const auto state_back = DecodeReplicaState(EncodeReplicaState(state));
@@ -223,7 +224,8 @@ TEST(RowTest, WhatAMergeLeavesComesBack) {
   applied.epoch_starts = {{Epoch{6}, Lsn{34}}};
   applied.freeze = AppliedFreeze{TabletId{200}, {Epoch{6}, Lsn{40}}};
   EXPECT_EQ(EncodeAppliedState(applied).front(), '\x03');
-  applied.former = std::make_shared<const FormerRanges>(FormerRanges{{{"", "m"}, {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{7}}}}, {{"m", ""}, {}}});
+  applied.former = std::make_shared<const FormerRanges>(
+      FormerRanges{{{"", "m"}, {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{7}}}}, {{"m", ""}, {}}});
   for (const bool split : {false, true}) {
     if (split) applied.last_split = AppliedSplit{TabletId{134}, "m", "z", {Epoch{2}, Lsn{33}}, "ts-1", {"ts-1"}};
     const auto back = DecodeAppliedState(EncodeAppliedState(applied));

@@ -134,7 +134,8 @@ std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
 namespace {
 
 // Files may come and go meanwhile.
-std::vector<std::string> SortedNames(const std::string& directory, const std::function<bool(const std::string&)>& wanted) {
+std::vector<std::string> SortedNames(const std::string& directory,
+                                     const std::function<bool(const std::string&)>& wanted) {
   std::vector<std::string> names;
   std::error_code gone;
   for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {

@@ -61,7 +61,8 @@ bool CopyFiles(const std::string& from, const std::string& to);
 // The names of the log files of a store that have been prepared for it (file_recycler.h), not by WiredTiger itself.
 std::vector<std::string> PreparedLogFiles(const std::string& directory);
 
-// The names of the files that a store has removed and whose space it still has (file_recycler.h), without prepared ones.
+// The names of the files that a store has removed and whose space it still has (file_recycler.h), without prepared
+// ones.
 std::vector<std::string> RemovedFiles(const std::string& directory);
 
 // Options for a small store.

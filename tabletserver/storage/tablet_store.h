@@ -41,7 +41,7 @@ enum class TableCompression : uint8_t { kNone = 0, kSnappy = 1, kZlib = 2 };
 struct StoredRecord {
   std::string value;
   Version version;
-  TabletTime expires_at;  // none: never. Judged by the caller: the store returns expired records as they are
+  TabletTime expires_at;      // none: never. Judged by the caller: the store returns expired records as they are
   int64_t write_time_ms = 0;  // last_write_wins tables: as its effect's
   std::string writer;
   // A timed delete: no record for any reader, kept so that an older write that comes later loses against it. The store
@@ -77,7 +77,7 @@ struct ReplicaState {
   Epoch family_epoch;            // this place, and replayed that far before this replica's own
   Lsn family_lsn;
   std::optional<Merged> merged;  // united of these two: rule 13, both logs are committed through their FREEZE
-  std::string schema;  // the table's schema, encoded, as last configured
+  std::string schema;            // the table's schema, encoded, as last configured
 
   // There is a replica; else a promise, or what a dropped one leaves.
   bool present() const { return table && !tombstone; }
@@ -118,8 +118,9 @@ struct AppliedState {
   KeyRange range;
   TabletTime time;  // of the last applied entry
   TabletTime window_floor;
-  std::vector<EpochStart> epoch_starts;           // of a merged tablet: since it was united
-  std::shared_ptr<const FormerRanges> former;     // what came before that; shared, as every batch copies this. Null: nothing did
+  std::vector<EpochStart> epoch_starts;  // of a merged tablet: since it was united
+  // what came before that; shared, as every batch copies this. Null: nothing did
+  std::shared_ptr<const FormerRanges> former;
   std::optional<AppliedFreeze> freeze;
   std::optional<AppliedSplit> last_split;  // kept until the next one: the catalog is completed from it (rule 12)
 };
@@ -153,7 +154,8 @@ struct ApplyBatch {
   std::vector<RecordChange> records;  // in order; a later change of the same key wins
   WindowChange window;
   AppliedState state;  // as after the batch
-  bool forget = false;  // nothing of the above: the tablet's applied state and window go, its records stay where they are
+  // nothing of the above: the tablet's applied state and window go, its records stay where they are
+  bool forget = false;
 };
 
 struct AppendBatch {
@@ -220,9 +222,9 @@ class TabletStore {
   virtual void SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {}
   // Those that have a b-tree here, in order; at once, without the disk.
   virtual std::vector<TableId> Tables() const { return {}; }
-  // Gives room of deleted rows in the table's file back to the file system, for about so long and while everything else goes
-  // on: true when there is no more to gain, false: the time was up. Not two at once. COME_AGAIN: not at present. Stores
-  // without files have nothing to gain.
+  // Gives room of deleted rows in the table's file back to the file system, for about so long and while everything else
+  // goes on: true when there is no more to gain, false: the time was up. Not two at once. COME_AGAIN: not at present.
+  // Stores without files have nothing to gain.
   virtual Result<bool> Compact(TableId table, Duration limit) { return true; }
   // Of the table's file; NO_SUCH_TABLE.
   virtual Result<int64_t> FileBytes(TableId table) const { return 0; }
@@ -241,8 +243,8 @@ class TabletStore {
   virtual Result<std::vector<LogEntry>> ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) = 0;
   // Removes entries from `from` on, one by one, last first (a divergent suffix; never what was applied).
   virtual Status RemoveSuffix(TabletId tablet, Lsn from) = 0;
-  // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter or
-  // learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
+  // Forgets the entries below `below`, of which there is none before `from`; the caller knows that no checkpoint, voter
+  // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
   // ---- what was undone (PROTOCOL 22) -------------------------------------------------------------------------------
@@ -256,8 +258,8 @@ class TabletStore {
   virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------
-  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window; a merge is
-  // three: the new tablet's, and two that forget.
+  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window; a merge
+  // is three: the new tablet's, and two that forget.
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;
@@ -284,7 +286,8 @@ class TabletStore {
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;
-    // Some of its rows, random ones, each as likely as another; or, where all of it was walked, spread evenly over its bytes.
+    // Some of its rows, random ones, each as likely as another; or, where all of it was walked, spread evenly over its
+    // bytes.
     std::vector<SampledRow> sample = {};
     bool whole = false;
   };
@@ -318,12 +321,12 @@ class TabletStore {
     int64_t flushes = 0;
     int64_t undone_entries = 0;  // kept of tablets' logs, and their bytes
     int64_t undone_bytes = 0;
-    int64_t any_entries = 0;     // kept under no tablet
+    int64_t any_entries = 0;  // kept under no tablet
     int64_t any_bytes = 0;
   };
   virtual Health health() const = 0;
-  // How many pages the calling thread has had to read from files since its beginning: over a read, what the cache lacked of it. As
-  // dear as a short read. None: not known. Stores without files read none.
+  // How many pages the calling thread has had to read from files since its beginning: over a read, what the cache
+  // lacked of it. As dear as a short read. None: not known. Stores without files read none.
   virtual std::optional<uint64_t> PagesReadByThisThread() const { return 0; }
 };
 

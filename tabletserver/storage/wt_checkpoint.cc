@@ -45,7 +45,8 @@ Result<bool> WtStore::Compact(TableId table, Duration limit) {
   const PacedSyncs paced([parts = parts_.get()] { return parts->Hurried(); }, limit / 4);
   const int error = raw->compact(raw, DataTableUri(table).c_str(), config.c_str());
   if (error == ETIMEDOUT) return false;
-  if (error == EBUSY) return Error(Code::kComeAgain, "table " + std::to_string(table.value) + " cannot be compacted at present");
+  if (error == EBUSY)
+    return Error(Code::kComeAgain, "table " + std::to_string(table.value) + " cannot be compacted at present");
   EBLA_TRY(parts_->CheckTable(error, table, "compacting a table"));
   return true;
 }
@@ -53,7 +54,8 @@ Result<bool> WtStore::Compact(TableId table, Duration limit) {
 Result<int64_t> WtStore::FileBytes(TableId table) const {
   const std::string uri = DataTableUri(table);
   std::error_code error;
-  const auto bytes = std::filesystem::file_size(parts_->options.directory + "/" + uri.substr(uri.find(':') + 1) + ".wt", error);
+  const auto bytes =
+      std::filesystem::file_size(parts_->options.directory + "/" + uri.substr(uri.find(':') + 1) + ".wt", error);
   if (error) return Error(Code::kNoSuchTable, "this server has no data of table " + std::to_string(table.value));
   return static_cast<int64_t>(bytes);
 }

@@ -42,7 +42,8 @@ std::string Configuration(const WtStoreOptions& options) {
       << ",log=(enabled=true,archive=true,recover=on,file_max=" << options.log_file_bytes << ")"
       << ",transaction_sync=(enabled=false,method=fsync)"  // the flusher syncs, for everybody at once
       << ",statistics=(fast)"
-      << ",extensions=[local={entry=" << kFilesEntry << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
+      << ",extensions=[local={entry=" << kFilesEntry
+      << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
   return out.str();
 }
 

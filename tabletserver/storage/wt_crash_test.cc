@@ -23,7 +23,8 @@
 namespace ebla::tabletserver::testing {
 namespace {
 
-// What becomes of the files of a store's log, told by their inodes; each is held open, so that no inode is another file's later.
+// What becomes of the files of a store's log, told by their inodes; each is held open, so that no inode is another
+// file's later.
 class LogFiles {
  public:
   explicit LogFiles(const std::string& directory) : directory_(directory) {}
@@ -34,7 +35,7 @@ class LogFiles {
       const std::string name = at->path().filename();
       if (!name.starts_with("WiredTigerLog.")) continue;
       auto held = std::make_unique<Descriptor>(open(at->path().c_str(), O_RDONLY | O_CLOEXEC));
-      struct stat file {};
+      struct stat file{};
       if (!held->valid() || fstat(held->get(), &file) != 0) continue;
       const auto [one, first] = seen_.try_emplace(file.st_ino, Seen{std::move(held), name});
       if (!first && std::exchange(one->second.name, name) != name) ++used_again_;

@@ -60,8 +60,8 @@ int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const 
   return error;
 }
 
-// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is little
-// beside a store that fails for good.
+// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is
+// little beside a store that fails for good.
 int OpenRetrying(const char* name, int how) {
   for (int tries = 10;;) {
     const int fd = open(name, how, 0644);
@@ -97,7 +97,7 @@ int Close(WT_FILE_HANDLE* handle, WT_SESSION*) noexcept {
 
 // Of other processes: fcntl's locks, of which WiredTiger has one. The process loses it if it closes the file anywhere.
 int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
-  struct flock range {};
+  struct flock range{};
   range.l_type = lock ? F_WRLCK : F_UNLCK;
   range.l_whence = SEEK_SET;
   range.l_len = 1;
@@ -144,7 +144,7 @@ int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t b
 }
 
 int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept {
-  struct stat file {};
+  struct stat file{};
   if (fstat(Of(handle).fd.get(), &file) != 0) return Failed(handle->file_system, session, "look at", handle->name);
   *bytes = file.st_size;
   return 0;
@@ -156,8 +156,9 @@ int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
   return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
 }
 
-// A checkpoint does it with the file's blocks locked, so where it takes its time the sync after it does it, piece by piece.
-// WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says that it is.
+// A checkpoint does it with the file's blocks locked, so where it takes its time the sync after it does it, piece by
+// piece. WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says
+// that it is.
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
   auto& file = *static_cast<File*>(handle);
   wt_off_t has = 0;
@@ -171,8 +172,8 @@ int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexce
   return file.paced && bytes < has ? EBUSY : error;
 }
 
-// The kernel tells one caller of what it could not write, once, and takes it for written: whoever syncs next, in whatever
-// thread, would hear that all is well. So the first failure is the last word.
+// The kernel tells one caller of what it could not write, once, and takes it for written: whoever syncs next, in
+// whatever thread, would hear that all is well. So the first failure is the last word.
 int FailSync(File& file, WT_SESSION* session) {
   static_cast<Files*>(file.file_system)->sync_failed = true;
   (void)Failed(file.file_system, session, "sync", file.name);
@@ -236,7 +237,8 @@ int SyncAll(File& file, WT_SESSION* session) {
   return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
 }
 
-// Takes one piece off what is behind the file's end; all of it in a hurry. False: there is nothing, or it cannot at present.
+// Takes one piece off what is behind the file's end; all of it in a hurry. False: there is nothing, or it cannot at
+// present.
 bool ShortenSome(File& file, WT_SESSION* session, const PacedSyncs& pace) {
   const std::lock_guard lock(file.shortening);
   if (file.ends_at == kAsItIs) return false;
@@ -258,7 +260,8 @@ int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
     const int error = SyncInPasses(file, session, pace);
     if (error != 0 && error != ENOTSUP) return error;
     if (!shortened) return 0;
-    // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece alone.
+    // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece
+    //                                                                                                    alone.
     const auto begun = std::chrono::steady_clock::now();
     if (const int failed = SyncAll(file, session); failed != 0) return failed;
     pace.RestAfterCut(std::chrono::steady_clock::now() - begun);
@@ -275,7 +278,8 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   return CannotSync(file) ? EIO : 0;  // asked last: eviction may have heard of a failure meanwhile
 }
 
-// Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here alone.
+// Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here
+// alone.
 int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
   auto& file = *static_cast<File*>(handle);
   for (const auto& [part, bytes] : file.written.NextToSend(kSentBytes)) {
@@ -319,8 +323,8 @@ int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS
   return 0;
 }
 
-int ListUpTo(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, const char* prefix, size_t most, char*** names,
-             uint32_t* count) {
+int ListUpTo(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, const char* prefix, size_t most,
+             char*** names, uint32_t* count) {
   *names = nullptr;
   *count = 0;
   DIR* const listed = opendir(directory);
@@ -362,13 +366,13 @@ int FreeList(WT_FILE_SYSTEM*, WT_SESSION*, char** names, uint32_t count) noexcep
 }
 
 int Exists(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, bool* exists) noexcept {
-  struct stat file {};
+  struct stat file{};
   *exists = stat(name, &file) == 0;
   return *exists || errno == ENOENT ? 0 : Failed(files, session, "look at", name);
 }
 
 int SizeOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, wt_off_t* bytes) noexcept {
-  struct stat file {};
+  struct stat file{};
   if (stat(name, &file) != 0) return Failed(files, session, "look at", name);
   *bytes = file.st_size;
   return 0;

@@ -40,7 +40,8 @@ class Database {
     if (files == Whose::kOurs) config += std::string(",extensions=[local={entry=") + kFilesEntry + ",early_load=true}]";
     error_ = wiredtiger_open(directory.c_str(), &handler_.callbacks, config.c_str(), &connection_);
     if (error_ == 0) error_ = connection_->open_session(connection_, nullptr, nullptr, &session_);
-    if (error_ == 0) error_ = session_->create(session_, "table:rows", "key_format=i,value_format=S,os_cache_dirty_max=64KB");
+    if (error_ == 0)
+      error_ = session_->create(session_, "table:rows", "key_format=i,value_format=S,os_cache_dirty_max=64KB");
     if (error_ == 0) error_ = session_->open_cursor(session_, "table:rows", nullptr, nullptr, &cursor_);
   }
   ~Database() {
@@ -168,7 +169,8 @@ TEST(WtFilesTest, AfterASyncThatFailedNoneSucceeds) {
   WT_FILE_SYSTEM& files = UsedFiles();
   const auto open = [&](const std::string& name) {
     WT_FILE_HANDLE* handle = nullptr;
-    CHECK_EQ(files.fs_open_file(&files, nullptr, name.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &handle), 0);
+    CHECK_EQ(files.fs_open_file(&files, nullptr, name.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &handle),
+             0);
     return handle;
   };
   WT_FILE_HANDLE* const good = open(directory / "good");
@@ -191,7 +193,8 @@ TEST(WtFilesTest, AtTheLimitOfOpenFilesItTriesForAWhile) {
   const rlimit none{.rlim_cur = 0, .rlim_max = limit.rlim_max};
   WT_FILE_HANDLE* handle = nullptr;
   const auto open = [&] {
-    return files.fs_open_file(&files, nullptr, (directory / "file").c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &handle);
+    return files.fs_open_file(&files, nullptr, (directory / "file").c_str(), WT_FS_OPEN_FILE_TYPE_DATA,
+                              WT_FS_OPEN_CREATE, &handle);
   };
   CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
   const auto begun = std::chrono::steady_clock::now();
@@ -250,7 +253,8 @@ class CutFileTest : public ::testing::Test {
   static constexpr int64_t kBytes = 8 * kCut;
 
   CutFileTest() {
-    CHECK_EQ(files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &file_), 0);
+    CHECK_EQ(files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_CREATE, &file_),
+             0);
     Write(kBytes - 1, "x");
     Sync();
   }
@@ -259,7 +263,9 @@ class CutFileTest : public ::testing::Test {
     files_.terminate(&files_, nullptr);
   }
 
-  void Write(int64_t at, std::string_view bytes) { CHECK_EQ(file_->fh_write(file_, nullptr, at, bytes.size(), bytes.data()), 0); }
+  void Write(int64_t at, std::string_view bytes) {
+    CHECK_EQ(file_->fh_write(file_, nullptr, at, bytes.size(), bytes.data()), 0);
+  }
   std::string Read(int64_t at, size_t bytes) {
     std::string read(bytes, '\0');
     CHECK_EQ(file_->fh_read(file_, nullptr, at, bytes, read.data()), 0);
@@ -312,7 +318,8 @@ TEST_F(CutFileTest, InAHurryAllGoesAtOnce) {
 
 TEST_F(CutFileTest, ACutThatFailsIsLivedWith) {
   WT_FILE_HANDLE* reader = nullptr;  // whose file cannot be cut
-  CHECK_EQ(files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_READONLY, &reader), 0);
+  CHECK_EQ(
+      files_.fs_open_file(&files_, nullptr, path_.c_str(), WT_FS_OPEN_FILE_TYPE_DATA, WT_FS_OPEN_READONLY, &reader), 0);
   EXPECT_EQ(reader->fh_truncate(reader, nullptr, kCut), EBUSY) << "which WiredTiger passes over";
   PacedSyncs paced(kAtLeisure, kNoRests);
   EXPECT_EQ(reader->fh_truncate(reader, nullptr, kCut), 0);
@@ -348,7 +355,8 @@ TEST_F(CutFileTest, WhatIsWrittenMeanwhileStays) {
   PacedSyncs paced(kAtLeisure, kNoRests);
   Cut(0);
   std::jthread writer([this] {
-    for (int64_t at = 0; at < kBytes; at += kBlock) Write(at, std::string(kBlock, static_cast<char>('a' + at / kBlock % 26)));
+    for (int64_t at = 0; at < kBytes; at += kBlock)
+      Write(at, std::string(kBlock, static_cast<char>('a' + at / kBlock % 26)));
   });
   Sync();
   writer.join();

@@ -8,9 +8,10 @@ namespace {
 
 // A page of WiredTiger's that is appended to is split in memory once it has outgrown memory_page_max, and left to the
 // eviction threads to be written out, but only where its last row is appended to. Elsewhere the appending thread writes
-// it out itself: the shard, 2 to 8 ms for half a MB, on all of a tablet's replicas at once as their logs are alike. So each
-// log ends in a row that is no entry and has a page to itself, which keeps the rows of the next tablet off the log's last
-// page: more than fits on a page (wt_store.cc: 32 KB) beside the 10 % that are left free for what comes in between.
+// it out itself: the shard, 2 to 8 ms for half a MB, on all of a tablet's replicas at once as their logs are alike. So
+// each log ends in a row that is no entry and has a page to itself, which keeps the rows of the next tablet off the
+// log's last page: more than fits on a page (wt_store.cc: 32 KB) beside the 10 % that are left free for what comes in
+// between.
 constexpr size_t kLogEndBytes = 30'000;
 
 bool HasClientWrite(std::span<const AppendBatch> batches) {

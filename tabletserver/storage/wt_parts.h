@@ -100,8 +100,8 @@ struct WtStore::Parts {
       bytes += more_bytes;
     }
   };
-  Kept undone;    // of tablets' logs
-  Kept any;       // under no tablet
+  Kept undone;  // of tablets' logs
+  Kept any;     // under no tablet
   Kept& KeptOf(TabletId tablet) { return tablet ? undone : any; }
   std::atomic<int64_t> cache_bytes{0};
   std::atomic<int64_t> cache_misses{0};

@@ -40,8 +40,7 @@ Status WtStore::ForgetReplica(TabletId tablet) {
   const int window = parts_->TruncateRows(*session, SystemTable::kWindow, WindowKey(tablet, {}, {}),
                                           WindowKey(tablet, ClientId{UINT64_MAX}, Sequence{UINT64_MAX}));
   EBLA_TRY(connection.Check(window, "forgetting a replica's window"));
-  const int log =
-      parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, kLogEnd));
+  const int log = parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, kLogEnd));
   return connection.Check(log, "forgetting a replica's log");
 }
 

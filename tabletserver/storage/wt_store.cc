@@ -12,10 +12,10 @@ namespace ebla::tabletserver {
 
 namespace {
 
-// Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay on
-// the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has handed to the
-// operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it goes out at once,
-// after half a minute, every fsync of the log waits behind it.
+// Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay
+// on the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has
+// handed to the operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it
+// goes out at once, after half a minute, every fsync of the log waits behind it.
 // A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
 // WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
 constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
@@ -98,7 +98,9 @@ Status WtStore::Parts::FindTables(WtSession& session) {
 void WtStore::Parts::Watch() {
   reserve.Check();
   // Far above the reserve: nobody is refused for what can be given back.
-  const auto has_room = [this] { return reserve.last().free_bytes >= std::max(4 * options.disk_reserve_bytes, kLittleSpace); };
+  const auto has_room = [this] {
+    return reserve.last().free_bytes >= std::max(4 * options.disk_reserve_bytes, kLittleSpace);
+  };
   while (!has_room() && recycler.FreeMuch()) reserve.Check();
   roomy = has_room();
   ReadCounters();

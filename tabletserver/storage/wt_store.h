@@ -5,9 +5,10 @@
 // On disk:    <directory>/FORMAT     "ebla-store <n>\n"; a greater number than this build's is refused
 //             <directory>/LOCK       held (flock) while a process has the store open; names its pid
 //             <directory>/BALLAST    disk_reserve_bytes of nothing, given back to recovery on a full disk
-//             <directory>/removed/   files whose space is being given back, and log files to be used again (file_recycler.h)
-//             the rest               WiredTiger's: oplog, replica_state, pending (logged); applied, window and
-//                                    data_<table id> (unlogged). row_encoding.h and log_entry.cc give the rows' bytes.
+//             <directory>/removed/   files whose space is being given back, and log files to be used again
+//             (file_recycler.h) the rest               WiredTiger's: oplog, replica_state, pending (logged); applied,
+//                                    window and data_<table id> (unlogged). row_encoding.h and log_entry.cc give the
+//                                    rows' bytes.
 // Errors:     what Open cannot use (in use, newer, damaged) is a Status that says what to do. When WiredTiger fails
 //             while running, health() holds why and every later call answers the same; the process is left alone.
 // Threads:    any; see tablet_store.h. Each thread gets its own WiredTiger session, closed when the thread ends. The
@@ -83,7 +84,8 @@ class WtStore final : public TabletStore {
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                           SnapshotPosition* position = nullptr) override;
   Result<std::vector<std::optional<StoredRecord>>> MultiGet(TableId table, std::span<const std::string> keys,
-                                                            size_t bytes_max, SnapshotPosition* position = nullptr) override;
+                                                            size_t bytes_max,
+                                                            SnapshotPosition* position = nullptr) override;
   Status Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor,
               SnapshotPosition* position = nullptr) override;
   Status TruncateRange(TableId table, const KeyRange& range) override;

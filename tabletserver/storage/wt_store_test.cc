@@ -269,7 +269,8 @@ TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
   ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
   const auto key = [](uint64_t row) { return "k" + std::to_string(100'000 + row); };
   for (uint64_t row = 0; row < kRows; ++row) {
-    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
+    ASSERT_TRUE(
+        ApplyOne(*store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
   }
   ASSERT_TRUE(CheckpointNow(*store));
   for (uint64_t row = 0; row < kRows; ++row) {
@@ -285,7 +286,8 @@ TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
   std::atomic<uint64_t> written = 0;
   std::jthread writer([&] {
     for (uint64_t lsn = 1; !over; ++lsn) {
-      CHECK(ApplyOne(*store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"}).ok());
+      CHECK(
+          ApplyOne(*store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"}).ok());
       written = lsn;
     }
   });
@@ -341,15 +343,16 @@ TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) 
   ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(options.directory + "/" + first); }));
   EXPECT_THAT(RemovedFiles(options.directory), ::testing::Contains(::testing::StartsWith(first)));
   store.reset();
-  EXPECT_FALSE(std::filesystem::exists(options.directory + "/removed")) << "an older build would leave it there for ever";
+  EXPECT_FALSE(std::filesystem::exists(options.directory + "/removed"))
+      << "an older build would leave it there for ever";
   options.disk_check_period = std::chrono::milliseconds(10);
   store = MustOpen(options);
   EXPECT_EQ(store->ReadLog(kTablet, Lsn{1}, Lsn{UINT64_MAX}, 1 << 30)->size(), 400u);
   log(FileRecycler::kKeptMax + 10);
   EXPECT_TRUE(ebla::testing::Eventually([&] {
     const size_t removed = RemovedFiles(options.directory).size();
-    return PreparedLogFiles(options.directory).size() == FileRecycler::kPreparedMax && removed <= FileRecycler::kKeptMax &&
-           removed + FileRecycler::kPreparedMax >= FileRecycler::kKeptMax;
+    return PreparedLogFiles(options.directory).size() == FileRecycler::kPreparedMax &&
+           removed <= FileRecycler::kKeptMax && removed + FileRecycler::kPreparedMax >= FileRecycler::kKeptMax;
   })) << ::testing::PrintToString(RemovedFiles(options.directory));
 }
 
@@ -373,7 +376,8 @@ TEST_F(WtStoreTest, TheSpaceOfADroppedTableIsGivenBackLater) {
     EXPECT_THAT(RemovedFiles(Options().directory), of_table);
   }
   const auto store = drop_one(2, std::chrono::milliseconds(10));
-  EXPECT_TRUE(ebla::testing::Eventually([&] { return !::testing::Matches(of_table)(RemovedFiles(Options().directory)); }));
+  EXPECT_TRUE(
+      ebla::testing::Eventually([&] { return !::testing::Matches(of_table)(RemovedFiles(Options().directory)); }));
 }
 
 TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
@@ -472,7 +476,8 @@ TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
     for (int i = 0; i < 100; ++i) EXPECT_TRUE(store->Get(kTable, key(0)));
     return store->PagesReadByThisThread().value_or(0) - before;
   };
-  EXPECT_TRUE(ebla::testing::Eventually([&] { return reads_of_one_page() <= 3; })) << "what is in the cache is not read again";
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return reads_of_one_page() <= 3; }))
+      << "what is in the cache is not read again";
   uint64_t scanned = 0;
   ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
   EXPECT_EQ(scanned, kRecords);

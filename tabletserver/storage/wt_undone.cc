@@ -1,5 +1,5 @@
-// What WtStore keeps of undone PRIMARY writes and of ANY writes (PROTOCOL 22): rows of `pending`, which WiredTiger logs, so that their order
-// with the removal of the log's suffix is that of the calls.
+// What WtStore keeps of undone PRIMARY writes and of ANY writes (PROTOCOL 22): rows of `pending`, which WiredTiger
+// logs, so that their order with the removal of the log's suffix is that of the calls.
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wt_parts.h"
 

@@ -74,7 +74,8 @@ Status AgeCache(WtConnection& connection) {
   EBLA_TRY(connection.Check(raw->open_session(raw, nullptr, nullptr, &session), "opening a session"));
   const int error = MakePasses(raw, session);
   session->close(session, nullptr);
-  LOG_IF(WARNING, error != 0) << "writes may be slow for a minute, as eviction cannot be made to work: " << wiredtiger_strerror(error);
+  LOG_IF(WARNING, error != 0) << "writes may be slow for a minute, as eviction cannot be made to work: "
+                              << wiredtiger_strerror(error);
   return connection.Check(raw->reconfigure(raw, kWiredTigersOwn), "setting what may be changed in the cache");
 }
 

@@ -45,7 +45,8 @@ Children ChildrenOf(const Replicas& replicas) {
 // Whether the checkpoint is of before it came to be: what it came of is there as it was then.
 bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
   const ReplicaState& state = child.state;
-  const auto parents = state.merged ? std::vector{state.merged->left.tablet, state.merged->right.tablet} : std::vector{state.family_parent};
+  const auto parents = state.merged ? std::vector{state.merged->left.tablet, state.merged->right.tablet}
+                                    : std::vector{state.family_parent};
   return std::ranges::any_of(parents, [&](TabletId id) {
     const RecoveredReplica* parent = Find(replicas, id);
     if (parent == nullptr) return false;
@@ -54,9 +55,9 @@ bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
   });
 }
 
-// Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as any other,
-// or with what it was merged of; but not where another came of it that has to be brought back. One that is to be copied needs
-// not be, but for the place of those that it came of.
+// Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as
+// any other, or with what it was merged of; but not where another came of it that has to be brought back. One that is
+// to be copied needs not be, but for the place of those that it came of.
 std::set<TabletId> FindMissing(const Replicas& replicas, const Children& children) {
   std::set<TabletId> missing;
   const auto wants = [&](const RecoveredReplica& one) {
@@ -118,8 +119,8 @@ Status Carry(TabletStore& store, TabletCore::Replay replay, Replicas& replicas) 
   return store.Apply(batches);
 }
 
-Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const WindowLimits& window, RecoveredReplica& parent,
-              Lsn through, Replicas& replicas) {
+Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const WindowLimits& window,
+              RecoveredReplica& parent, Lsn through, Replicas& replicas) {
   EBLA_ASSIGN(TabletSchema schema, decode(parent.state.schema));
   TabletOptions options;
   options.tablet = parent.tablet;
@@ -129,7 +130,9 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Windo
   then.state.incomplete = false;
   TabletReaders readers;
   readers.record = [](std::string_view) -> Result<std::optional<StoredRecord>> { return std::nullopt; };
-  readers.log = [&](Lsn from, Lsn last, size_t bytes_max) { return store.ReadLog(parent.tablet, from, last, bytes_max); };
+  readers.log = [&](Lsn from, Lsn last, size_t bytes_max) {
+    return store.ReadLog(parent.tablet, from, last, bytes_max);
+  };
   TabletCore core(options, std::move(then), std::move(schema), std::move(readers));
   core.Step(KnownCommitted{through});
   while (std::optional<TabletCore::Replay> batch = core.TakeReplay()) {
@@ -150,10 +153,12 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Windo
 
 Result<HandedTablet> HandedOf(const RecoveredReplica& part, const MergedTablet& as, const TabletSchemaDecoder& decode) {
   if (!part.applied || part.applied->applied != as.freeze) {
-    return Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) + ", which was merged, is not applied through its FREEZE");
+    return Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) +
+                                      ", which was merged, is not applied through its FREEZE");
   }
   EBLA_ASSIGN(TabletSchema schema, decode(part.state.schema));
-  return HandedTablet{part.tablet, part.state, *part.applied, part.window, {}, std::make_shared<const TabletSchema>(std::move(schema))};
+  return HandedTablet{part.tablet, part.state, *part.applied,
+                      part.window, {},         std::make_shared<const TabletSchema>(std::move(schema))};
 }
 
 // As the shards did it before the crash.
@@ -167,7 +172,7 @@ Status Unite(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredRep
   batches[0].tablet = merged.tablet;
   batches[0].window.put = joined.window;
   batches[0].state = joined.applied;
-  for (size_t i = 1; RecoveredReplica* part : {&left, &right}) {
+  for (size_t i = 1; RecoveredReplica * part : {&left, &right}) {
     part->state = StateAsPart(std::move(part->state), of);
     part->applied.reset();
     part->window.clear();
@@ -187,7 +192,8 @@ Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, Recover
   const auto find = [&](TabletId id) { return std::ranges::find(replicas, id, &RecoveredReplica::tablet); };
   const auto left = find(merged.state.merged->left.tablet), right = find(merged.state.merged->right.tablet);
   if (left == replicas.end() || right == replicas.end()) {
-    return Error(Code::kInternal, "what tablet " + std::to_string(merged.tablet.value) + " was merged of is not on this disk");
+    return Error(Code::kInternal,
+                 "what tablet " + std::to_string(merged.tablet.value) + " was merged of is not on this disk");
   }
   LOG(INFO) << "tablets " << left->tablet << " and " << right->tablet << " are united again: tablet " << merged.tablet;
   return Unite(store, decode, merged, *left, *right);
@@ -209,8 +215,10 @@ Status ReplayFamilies(TabletStore& store, const TabletSchemaDecoder& decode, con
     EBLA_TRY(Replay(store, decode, window, one, wanted, replicas));
   }
   for (const RecoveredReplica& one : replicas) {
-    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || Planted(PlantedBug::family_unordered)) continue;
-    return Error(Code::kInternal, "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
+    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || Planted(PlantedBug::family_unordered))
+      continue;
+    return Error(Code::kInternal,
+                 "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
   }
   return {};
 }

@@ -8,11 +8,11 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr double kImbalanceMax = 0.25;
-constexpr double kPopularLeast = 0.25;   // of the load: without such a key some cut would be even enough
-constexpr double kShownLeast = 0.01;      // of the load; and of the keys seen, so that chance shows nothing:
+constexpr double kPopularLeast = 0.25;  // of the load: without such a key some cut would be even enough
+constexpr double kShownLeast = 0.01;    // of the load; and of the keys seen, so that chance shows nothing:
 constexpr double kSameLeast = 4;
 constexpr double kDirectionLeast = 0.75;  // how much more comes on one side than on the other, of all
-constexpr size_t kKnownLeast = 5;        // candidates, so that chance does not put all of them on one side
+constexpr size_t kKnownLeast = 5;         // candidates, so that chance does not put all of them on one side
 constexpr double kInOrderLeast = 0.5;     // of the writes
 
 }  // namespace

@@ -1,16 +1,16 @@
 // tabletserver/tablet/key_sampler.h
-// Finds where a tablet's load could be cut in two, from the keys that are touched now and then; and says why where it finds
-// nothing.
-// How:        It keeps twenty of the keys as candidates, each of them likely in the proportion of its weight, which fades
-//             with a time constant of five seconds (A-Chao: Chao, "A general purpose unequal probability sampling plan",
-//             Biometrika 1982); so they follow the present load. For each it counts, fading alike, how many keys came left
-//             of it and how many at it or to its right. A candidate qualifies when the two differ by less than a quarter of
-//             both; the most even one is the finding. That one, and the one whose own key comes most often, stay beside the
-//             twenty and are judged anew with them, so that chance does not lose them.
+// Finds where a tablet's load could be cut in two, from the keys that are touched now and then; and says why where it
+// finds nothing.
+// How:        It keeps twenty of the keys as candidates, each of them likely in the proportion of its weight, which
+//             fades with a time constant of five seconds (A-Chao: Chao, "A general purpose unequal probability sampling
+//             plan", Biometrika 1982); so they follow the present load. For each it counts, fading alike, how many keys
+//             came left of it and how many at it or to its right. A candidate qualifies when the two differ by less
+//             than a quarter of both; the most even one is the finding. That one, and the one whose own key comes most
+//             often, stay beside the twenty and are judged anew with them, so that chance does not lose them.
 // Key groups: A candidate is where its key's group begins, and what is popular is a group: a split cuts none.
 // Place:      service/load_report.h feeds it with what LoadMeter::TakeKeys() brings, where the tablet is led.
-// Invariants: 1. A split key lies inside the range, cuts no group, has at most 256 bytes, and is the shortest text between the
-//                candidate and the greatest key seen below it.
+// Invariants: 1. A split key lies inside the range, cuts no group, has at most 256 bytes, and is the shortest text
+//                between the candidate and the greatest key seen below it.
 //             2. The same keys at the same times give the same finding: chance comes from the seed.
 // Threads:    thread-compatible.
 #pragma once
@@ -62,8 +62,8 @@ class KeySampler {
     std::string cut;    // where the group of its key begins
     std::string below;  // the greatest key seen left of it; empty: none was
     double left = 0;
-    double right = 0;   // those at it among them
-    double same = 0;    // of its group
+    double right = 0;  // those at it among them
+    double same = 0;   // of its group
 
     double seen() const { return left + right; }
     double part() const { return seen() > 0 ? same / seen() : 0; }
@@ -89,9 +89,9 @@ class KeySampler {
   std::optional<Candidate> popular_;
   // Whether keys are written in ascending order: against what was written until the Take() before, as those that are
   // under way at once come in any order.
-  double writes_ = 0;         // faded
-  double beyond_ = 0;         // of those, above all earlier ones
-  std::string highest_;       // written so far; empty: nothing
+  double writes_ = 0;           // faded
+  double beyond_ = 0;           // of those, above all earlier ones
+  std::string highest_;         // written so far; empty: nothing
   std::string highest_before_;  // until the Take() before the last that raised it
 };
 

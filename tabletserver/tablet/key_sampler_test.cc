@@ -184,7 +184,9 @@ TEST_F(KeySamplerTest, NoGroupIsCut) {
   ExpectHalved(load);
   EXPECT_LE(sampler_.Find().key.size(), 12u);
 
-  const Load one_group = [this] { return TouchedKey{Key(Chance(0.9) ? 7 : Below(50)) + ":" + std::to_string(Below(1'000)), true}; };
+  const Load one_group = [this] {
+    return TouchedKey{Key(Chance(0.9) ? 7 : Below(50)) + ":" + std::to_string(Below(1'000)), true};
+  };
   sampler_.Begin(KeyRange::All(), {0, ":"});
   RunFor(20, one_group);
   EXPECT_EQ(sampler_.Find().kind, Kind::kPopularKey);
@@ -210,7 +212,9 @@ TEST_F(KeySamplerTest, NoKeyIsLongerThanASplitKeyMayBe) {
   EXPECT_NE(sampler_.Find().kind, Kind::kKey);
   const std::string fits(248, 'k');
   sampler_.Begin(KeyRange::All(), {});
-  RunFor(20, [&] { return TouchedKey{(fits + std::to_string(100 + Below(900))).substr(0, LoadMeter::kKeyBytesMax), false}; });
+  RunFor(20, [&] {
+    return TouchedKey{(fits + std::to_string(100 + Below(900))).substr(0, LoadMeter::kKeyBytesMax), false};
+  });
   EXPECT_EQ(sampler_.Find().kind, Kind::kKey);
   EXPECT_LE(sampler_.Find().key.size(), kSplitKeyBytesMax);
 }

@@ -106,7 +106,7 @@ void LoadPeaks::Note(const LoadRates& rates, MonotonicTime now) {
   bucket.busy_micros = std::max(bucket.busy_micros, rates.busy_micros);
 }
 
-double LoadPeaks::Most(MonotonicTime now, double Bucket::*rate) const {
+double LoadPeaks::Most(MonotonicTime now, double Bucket::* rate) const {
   const int64_t oldest = std::max(now.since_boot - last_, Duration{0}) / kBucket;
   double most = 0;
   for (const Bucket& bucket : buckets_) {

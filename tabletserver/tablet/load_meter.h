@@ -1,10 +1,11 @@
 // tabletserver/tablet/load_meter.h
-// What a tablet costs: operations and bytes by kind and the time they took, counted where they happen, with now and then
-// the key of one of them; and the decayed rates and their maxima that heartbeats and /metrics show.
-// Keys:       One in so many operations has its key noted, so that about kKeysPerSecond of a busy tablet's are, and every
-//             one of a quiet tablet's: key_sampler.h finds from them where the load could be cut. Whoever counts but compares
-//             one number; whoever's turn it is tries the lock, and goes on without where it is taken.
-// Place:      one LoadMeter in each TabletHandle; the heartbeat (service/load_report.h) samples all of them once a second.
+// What a tablet costs: operations and bytes by kind and the time they took, counted where they happen, with now and
+// then the key of one of them; and the decayed rates and their maxima that heartbeats and /metrics show.
+// Keys:       One in so many operations has its key noted, so that about kKeysPerSecond of a busy tablet's are, and
+//             every one of a quiet tablet's: key_sampler.h finds from them where the load could be cut. Whoever counts
+//             but compares one number; whoever's turn it is tries the lock, and goes on without where it is taken.
+// Place:      one LoadMeter in each TabletHandle; the heartbeat (service/load_report.h) samples all of them once a
+//             second.
 // Invariants: 1. Counting is a few relaxed additions on the counting thread's own cache line.
 //             2. Totals only grow. Counting threads beyond kSlots share lines, which is slower and still right.
 //             3. Nothing is drawn by chance, so that one seed gives one course of a simulated cluster.
@@ -30,7 +31,7 @@ struct LoadTotals {
   uint64_t read_bytes = 0;
   uint64_t writes = 0;  // requests; a batch is one
   uint64_t write_bytes = 0;
-  uint64_t busy_ns = 0;  // spent on the executing threads
+  uint64_t busy_ns = 0;       // spent on the executing threads
   uint64_t cache_misses = 0;  // pages that reads had to have read from files; an estimate
 };
 
@@ -43,11 +44,11 @@ struct TouchedKey {
 class LoadMeter {
  public:
   static constexpr uint64_t kKeysPerSecond = 128;
-  static constexpr size_t kKeysMax = 256;       // between two takings
-  static constexpr size_t kKeyBytesMax = 257;   // one more than a split key has
+  static constexpr size_t kKeysMax = 256;      // between two takings
+  static constexpr size_t kKeyBytesMax = 257;  // one more than a split key has
 
-  // `slot` is the counting thread's index: loops from 0, then shards. `key_of(draw)` is one of the keys touched, chosen by the
-  // number `draw` where there are several; empty: none.
+  // `slot` is the counting thread's index: loops from 0, then shards. `key_of(draw)` is one of the keys touched, chosen
+  // by the number `draw` where there are several; empty: none.
   template <class KeyOf>
   void CountReads(size_t slot, uint64_t operations, uint64_t bytes, Duration busy, KeyOf key_of) {
     Slot& mine = slots_[slot % kSlots];
@@ -73,8 +74,8 @@ class LoadMeter {
   }
   LoadTotals totals() const;
 
-  // The keys noted since the last call, in the order in which they were; how many will be until the next one follows from how
-  // many operations there were meanwhile.
+  // The keys noted since the last call, in the order in which they were; how many will be until the next one follows
+  // from how many operations there were meanwhile.
   std::vector<TouchedKey> TakeKeys(MonotonicTime now);
 
  private:
@@ -111,12 +112,12 @@ class LoadMeter {
 
   std::array<Slot, kSlots> slots_;
   std::atomic<uint64_t> cache_misses_{0};  // few reads count any: no slots
-  std::atomic<uint64_t> gap_{1};  // of so many operations one is noted
+  std::atomic<uint64_t> gap_{1};           // of so many operations one is noted
   std::atomic<bool> full_{false};
-  std::mutex mutex_;               // never waited for but by TakeKeys
-  std::vector<TouchedKey> keys_;   // guarded by mutex_
+  std::mutex mutex_;              // never waited for but by TakeKeys
+  std::vector<TouchedKey> keys_;  // guarded by mutex_
   // TakeKeys alone.
-  MonotonicTime taken_;            // zero: not yet
+  MonotonicTime taken_;  // zero: not yet
   uint64_t taken_operations_ = 0;
 };
 
@@ -161,7 +162,7 @@ class LoadPeaks {
     double operations = 0;
     double busy_micros = 0;
   };
-  double Most(MonotonicTime now, double Bucket::*rate) const;
+  double Most(MonotonicTime now, double Bucket::* rate) const;
 
   MonotonicTime from_;
   Duration last_ = kCovered;

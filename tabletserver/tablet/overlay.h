@@ -3,7 +3,8 @@
 // reads past the applied position see on top of the store.
 // Place:      tablet_core.h fills it on append and empties it on apply; write_evaluator.h reads it.
 // Invariants: 1. Entries are added in log order; a key's versions grow.
-//             2. RemoveUpTo(x) only once the store shows everything up to x (PROTOCOL 16: overlay first, then snapshot).
+//             2. RemoveUpTo(x) only once the store shows everything up to x (PROTOCOL 16: overlay first, then
+//             snapshot).
 // Bounds:     bytes() is what its owner caps.
 // Threads:    thread-compatible.
 #pragma once

@@ -2,8 +2,8 @@
 // An immutable value that one thread replaces and many read: each reader holds the value it took for as long as it
 // needs it, whatever is published meanwhile.
 // Place:      TabletHandle publishes its view with it, TabletDirectory its snapshot.
-// Why:        a mutex held for a pointer copy costs about 20 ns uncontended; GCC 12's std::atomic<std::shared_ptr> costs
-//             the same and is not understood by ThreadSanitizer.
+// Why:        a mutex held for a pointer copy costs about 20 ns uncontended; GCC 12's std::atomic<std::shared_ptr>
+//             costs the same and is not understood by ThreadSanitizer.
 // Invariants: 1. A replaced value is destroyed outside the lock, by whoever lets go of it last.
 //             2. generation() grows with each Store: a reader that caches need not take the lock while it stands.
 // Threads:    any.
@@ -49,7 +49,8 @@ class PublishedReader {
   explicit PublishedReader(const Published<T>& published) : published_(published) {}
 
   const T* Get() {
-    // A Store between these two lines is seen at the next call: the value may be newer than the generation, never older.
+    // A Store between these two lines is seen at the next call: the value may be newer than the generation, never
+    //                                                           older.
     if (const uint64_t generation = published_.generation(); generation != generation_) {
       value_ = published_.Load();
       generation_ = generation;

@@ -15,7 +15,7 @@ constexpr int64_t kNotReadyRetryMs = 5;
 constexpr int64_t kMergedRetryMs = 1;
 constexpr int64_t kFrozenRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;
-constexpr size_t kExpiredMax = 100;          // that one read has purged
+constexpr size_t kExpiredMax = 100;  // that one read has purged
 
 // The logged record that counts beside a snapshot with this position; null: the snapshot's own does.
 const StoredRecord* NewerThan(const SnapshotPosition& position, const LoggedSlice& logged, std::string_view key) {
@@ -79,8 +79,8 @@ void ReaderPool::Run(Task task) {
 
 namespace {
 
-// Counts what reads lack in the cache, by one read in kGap of each thread; which one goes by its thread's reads of all tablets, so
-// that no tablet's are in step with it.
+// Counts what reads lack in the cache, by one read in kGap of each thread; which one goes by its thread's reads of all
+// tablets, so that no tablet's are in step with it.
 class CacheMissWatch {
  public:
   CacheMissWatch(const TabletStore& store, LoadMeter& meter) : store_(store), meter_(meter) {
@@ -139,7 +139,8 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
     return false;
   }
   const bool leads = view.role == RoleKind::kPrimary;
-  answer.level = call.level == ReadLevel::kDefault ? handle->default_read_level.load(std::memory_order_relaxed) : call.level;
+  answer.level =
+      call.level == ReadLevel::kDefault ? handle->default_read_level.load(std::memory_order_relaxed) : call.level;
   const ReadLevel level = answer.level;
   // PROTOCOL 11: its child may write what this replica does not know.
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
@@ -151,7 +152,8 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   if (level == ReadLevel::kEventual && !view.incomplete) return true;
   if (level == ReadLevel::kSession && !view.incomplete) {
     // Within this tablet: of what lies beyond it, its history knows nothing.
-    const KeyRange keys = touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range);
+    const KeyRange keys =
+        touched == nullptr ? KeyRange{std::string(key), KeyAfter(key)} : touched->Intersect(view.range);
     if (AdmitSession(call, keys, *handle, answer, attempt)) return true;
     if (leads || !answer.status.ok()) return false;
   }
@@ -174,8 +176,9 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
   if (verdict.kind == TokenVerdict::Kind::kLost) {
     std::string names;
     for (const Version& lost : verdict.lost) names += (names.empty() ? "" : ", ") + lost.ToString();
-    answer.status = Status(Code::kLostWrite, (verdict.lost.size() == 1 ? "version " : "versions ") + names +
-                                                 (verdict.lost.size() == 1 ? " was" : " were") + " undone by a failover");
+    answer.status =
+        Status(Code::kLostWrite, (verdict.lost.size() == 1 ? "version " : "versions ") + names +
+                                     (verdict.lost.size() == 1 ? " was" : " were") + " undone by a failover");
     return false;
   }
   if (view.role != RoleKind::kPrimary) return false;
@@ -208,7 +211,8 @@ bool ReadPath::ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, 
 }
 
 const LoggedSlice* ReadPath::LoggedOf(const ReadCall& call, const ReadAnswer& answer) {
-  const bool same = call.logged != nullptr && answer.view->role == RoleKind::kPrimary && answer.view->epoch == call.logged->epoch;
+  const bool same =
+      call.logged != nullptr && answer.view->role == RoleKind::kPrimary && answer.view->epoch == call.logged->epoch;
   return same ? call.logged.get() : nullptr;
 }
 
@@ -324,7 +328,8 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const MultiGetCall& call,
   const MonotonicTime begun = ports_.loop.Now();
   const LoggedSlice* logged = LoggedOf(call, result);
   SnapshotPosition position{handle->tablet, {}};
-  auto records = ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax, logged == nullptr ? nullptr : &position);
+  auto records =
+      ports_.store.MultiGet(call.table, keys, kMultiGetReplyBytesMax, logged == nullptr ? nullptr : &position);
   const Duration took = ports_.loop.Now() - begun;
   handle->slow_reads.Note(took, std::max<size_t>(records ? records->size() : 0, 1));
   if (!records) {
@@ -378,7 +383,8 @@ ReadPath::Attempt ReadPath::Read(TabletHandle* handle, const ScanCall& call, Sca
   const MonotonicTime begun = ports_.loop.Now();
   const auto visit = [&](std::string_view key, const StoredRecord& record) {
     // The bounds are looked at before the record that would exceed them: it begins the next page.
-    if ((call.limit > 0 && result.records.size() >= call.limit) || examined >= kScanExaminedMax || bytes >= call.page_bytes) {
+    if ((call.limit > 0 && result.records.size() >= call.limit) || examined >= kScanExaminedMax ||
+        bytes >= call.page_bytes) {
       cut = true;
       return false;
     }
@@ -499,7 +505,9 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
   if (attempt.next == Next::kDone) return done(std::move(result));
   if (attempt.next == Next::kAgain) {
     // By way of the queue: the shard may be about to publish what it has changed.
-    ports_.mailbox.Put([this, call = std::move(call), done = std::move(done)]() mutable { Serve(std::move(call), std::move(done)); }, 0);
+    ports_.mailbox.Put(
+        [this, call = std::move(call), done = std::move(done)]() mutable { Serve(std::move(call), std::move(done)); },
+        0);
     return;
   }
   Shard& shard = ShardOf(*handle);
@@ -529,14 +537,14 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
   }
   if (attempt.next == Next::kAwait) {
     if (attempt.awaited) call.awaited = attempt.awaited;
-    return shard.AwaitApplied(handle, attempt.upto, deadline, ports_.loop_index,
-                              [this, call = std::move(call), result = std::move(result),
-                               done = std::move(done)](Status status) mutable {
-                                if (status.ok()) return Serve(std::move(call), std::move(done));
-                                if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
-                                result.status = std::move(status);
-                                done(std::move(result));
-                              });
+    return shard.AwaitApplied(
+        handle, attempt.upto, deadline, ports_.loop_index,
+        [this, call = std::move(call), result = std::move(result), done = std::move(done)](Status status) mutable {
+          if (status.ok()) return Serve(std::move(call), std::move(done));
+          if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
+          result.status = std::move(status);
+          done(std::move(result));
+        });
   }
   shard.PurgeExpired(handle, std::move(attempt.expired), attempt.reached, deadline, ports_.loop_index,
                      [this, handle, reached = attempt.reached, call = std::move(call), result = std::move(result),

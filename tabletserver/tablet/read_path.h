@@ -2,17 +2,17 @@
 // Reads of one event loop: finds the tablet, checks that its view allows the level asked for, reads one snapshot of the
 // store and judges expiry at tablet time. In the common case all of it happens at once on the loop, without a lock but
 // that of the view's pointer, and without an allocation but the reply's.
-// Order:      1. The time is taken, then the view with its lease, then the store is read (PROTOCOL 7, 21); whoever holds
-//                the view keeps the data from being removed (8).
-//             2. What a STRONG read must wait for is waited for through the shard (15). A SESSION read whose token names
-//                what its primary has logged and not applied, such as a PRIMARY write without a majority, first asks the
-//                shard for what the log holds of its keys, then reads the store, and takes of the former only what lies
-//                above the snapshot's applied position (16). No other read looks into the overlay.
+// Order:      1. The time is taken, then the view with its lease, then the store is read (PROTOCOL 7, 21); whoever
+//                holds the view keeps the data from being removed (8).
+//             2. What a STRONG read must wait for is waited for through the shard (15). A SESSION read whose token
+//                names what its primary has logged and not applied, such as a PRIMARY write without a majority, first
+//                asks the shard for what the log holds of its keys, then reads the store, and takes of the former only
+//                what lies above the snapshot's applied position (16). No other read looks into the overlay.
 //             3. A STRONG read that finds a record expired since the last applied entry answers once an entry of later
 //                tablet time is applied (21).
-// Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so that
-//             those in cache are not held up (SlowReads). The tablet may have been split by when one comes to them: what it
-//             covers is judged anew by the view that it is read under.
+// Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so
+//             that those in cache are not held up (SlowReads). The tablet may have been split by when one comes to
+//             them: what it covers is judged anew by the view that it is read under.
 // Interface:  asynchronous: `done` runs once, inside the call where that is possible, else on this loop later.
 // Threads:    one instance per event loop, used on that loop alone. Completions of offloaded reads run on a reader's
 //             thread up to the reply, which is handed back to the loop.
@@ -44,11 +44,13 @@ struct ReadCall {
   Duration bounded{};             // BOUNDED: how old what is seen may be
   // What has been learnt since the read came, all of `asked`, the tablet that was asked last.
   TabletId asked;
-  Epoch confirmed;                // a majority has confirmed this epoch
-  Version awaited;                // STRONG: the PRIMARY writes of that epoch that are waited for; those acknowledged later are not
+  Epoch confirmed;  // a majority has confirmed this epoch
+  // STRONG: the PRIMARY writes of that epoch that are waited for; those acknowledged later are not
+  Version awaited;
   std::shared_ptr<const LoggedSlice> logged;  // SESSION: what the log held of its keys; shared, as calls are copied
-  bool logged_refused = false;    // it is not to be had
-  TabletTime judged_at;           // an entry of this time is applied since the read met an expiry: what expires later lives
+  bool logged_refused = false;                // it is not to be had
+  // an entry of this time is applied since the read met an expiry: what expires later lives
+  TabletTime judged_at;
   MonotonicTime deadline = MonotonicTime::Max();
 
   // What is known of one tablet says nothing of another, though both may be in an epoch of the same number.
@@ -64,7 +66,7 @@ struct ReadCall {
 
 // What every answer carries.
 struct ReadAnswer {
-  Status status;  // OK, NOT_FOUND; else as ReplyHeader.code
+  Status status;                           // OK, NOT_FOUND; else as ReplyHeader.code
   std::shared_ptr<const TabletView> view;  // of who answered; null: no replica here
   ReadLevel level = ReadLevel::kStrong;    // what the read was judged by: DEFAULT resolved
   Version applied;                         // covers everything the read saw; none: nothing applied does
@@ -106,7 +108,8 @@ struct ScanResult : ReadAnswer {
 // Readers' executors, taken in turn, and how many reads they have. Threads: any.
 class ReaderPool {
  public:
-  ReaderPool(std::vector<Executor*> executors, size_t reads_max) : executors_(std::move(executors)), reads_max_(reads_max) {}
+  ReaderPool(std::vector<Executor*> executors, size_t reads_max)
+      : executors_(std::move(executors)), reads_max_(reads_max) {}
   bool empty() const { return executors_.empty(); }
   // A place for one read; false: too many wait already.
   bool Enter();
@@ -159,12 +162,12 @@ class ReadPath {
 
  private:
   enum class Next : uint8_t {
-    kDone,   // the result stands
-    kAgain,  // read again at once: the tablet was split meanwhile
-    kAwait,  // read again once the tablet has applied `upto`
-    kLogged,  // read again with what the log holds up to there
+    kDone,     // the result stands
+    kAgain,    // read again at once: the tablet was split meanwhile
+    kAwait,    // read again once the tablet has applied `upto`
+    kLogged,   // read again with what the log holds up to there
     kConfirm,  // read again once a majority has confirmed that this replica leads
-    kPurge,  // read again once an entry of time `reached` is applied
+    kPurge,    // read again once an entry of time `reached` is applied
   };
   struct Attempt {
     Next next = Next::kDone;
@@ -192,13 +195,13 @@ class ReadPath {
   static bool Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt);
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
-  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the answer says
-  // to come again.
+  // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
+  // answer says to come again.
   static bool ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, Attempt& attempt);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
-  // After the store was read with a slice, at that position: that it still leads, so that nothing of the slice can have been
-  // undone before the snapshot.
+  // After the store was read with a slice, at that position: that it still leads, so that nothing of the slice can have
+  // been undone before the snapshot.
   static void ConfirmLogged(const TabletHandle& handle, const LoggedSlice& logged, Lsn applied, ReadAnswer& answer);
 
   std::shared_ptr<TabletHandle> Locate(const GetCall& call);

@@ -1,6 +1,6 @@
 // Several replicas under random schedules: messages lost and reordered, crashes that lose what was not flushed, masters
-// that fence, transfer and change the membership at any moment. What must hold is judged by versions, which grow along a
-// key's life: a STRONG read shows nothing older than what was acknowledged or read before it began.
+// that fence, transfer and change the membership at any moment. What must hold is judged by versions, which grow along
+// a key's life: a STRONG read shows nothing older than what was acknowledged or read before it began.
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -72,10 +72,15 @@ class Schedule {
       const ReplicaCore& replica = rig.core().replica();
       std::ostringstream text;
       text << (replica.Leads() ? " leads " : " follows ") << replica.epoch() << " promised " << replica.state().promised
-           << " log " << replica.last_appended() << " flushed " << replica.flushed() << " committed " << replica.committed()
-           << " applied " << replica.applied() << (replica.incomplete() ? " incomplete" : "") << (replica.receiving() != 0 ? " receiving" : replica.preparing() != 0 ? " preparing" : replica.may_apply() ? "" : " waits");
+           << " log " << replica.last_appended() << " flushed " << replica.flushed() << " committed "
+           << replica.committed() << " applied " << replica.applied() << (replica.incomplete() ? " incomplete" : "")
+           << (replica.receiving() != 0   ? " receiving"
+               : replica.preparing() != 0 ? " preparing"
+               : replica.may_apply()      ? ""
+                                          : " waits");
       for (const PeerProgress& peer : replica.Progress()) {
-        text << "  " << peer.peer << (peer.voter ? " voter " : " learner ") << (peer.incomplete ? "incomplete " : "") << (peer.copying ? "copying " : "") << peer.flushed;
+        text << "  " << peer.peer << (peer.voter ? " voter " : " learner ") << (peer.incomplete ? "incomplete " : "")
+             << (peer.copying ? "copying " : "") << peer.flushed;
       }
       if (text.str() == shown_[server]) continue;
       shown_[server] = text.str();
@@ -152,7 +157,8 @@ class Schedule {
     const auto& records = group_.at(server).records();
     const auto found = records.find(key);
     const Version seen = found == records.end() ? Version{} : found->second.version;
-    if (seen < least) Fault("a STRONG read of " + key + " at " + server + " shows " + seen.ToString() + " after " + least.ToString());
+    if (seen < least)
+      Fault("a STRONG read of " + key + " at " + server + " shows " + seen.ToString() + " after " + least.ToString());
     floor_[key] = std::max(floor_[key], seen);
   }
 
@@ -180,9 +186,7 @@ class Schedule {
         group_.Failover();
         break;
       case 2: Crash(Victim()); break;
-      case 3:
-        group_.cut.insert({Anyone(), Anyone()});
-        break;
+      case 3: group_.cut.insert({Anyone(), Anyone()}); break;
       case 4:
       case 5:
         group_.cut.clear();
@@ -245,7 +249,8 @@ class Schedule {
     std::vector<ServerName> voters = catalog.voters, learners = catalog.learners;
     if (!learners.empty()) {
       for (const PeerProgress& peer : replica.Progress()) {
-        if (peer.peer != learners.front() || peer.incomplete || peer.flushed.Next() < replica.last_appended().lsn) continue;
+        if (peer.peer != learners.front() || peer.incomplete || peer.flushed.Next() < replica.last_appended().lsn)
+          continue;
         ++counts.changes;
         voters.push_back(learners.front());
         return group_.Change(voters, {});
@@ -357,7 +362,8 @@ class Schedule {
       }
       served = counts.acknowledged > before;
     }
-    if (!served) Fault(level == AckLevel::kAll ? "healed, and no write at ALL was served" : "one is away, and nothing is served");
+    if (!served)
+      Fault(level == AckLevel::kAll ? "healed, and no write at ALL was served" : "one is away, and nothing is served");
   }
 
   void Compare() {
@@ -375,13 +381,14 @@ class Schedule {
       if (rig.records().size() != primary.records().size()) Fault(voter + " has other records than " + catalog.primary);
       for (const auto& [key, record] : primary.records()) {
         const auto found = rig.records().find(key);
-        if (found == rig.records().end() || found->second.version != record.version || found->second.value != record.value) {
+        if (found == rig.records().end() || found->second.version != record.version ||
+            found->second.value != record.value) {
           Fault(voter + " has another " + key + " than " + catalog.primary);
         }
       }
     }
-    // An acknowledged PRIMARY write is in the history, or kept as undone; or still in the log of one who has been removed
-    // and not heard of it.
+    // An acknowledged PRIMARY write is in the history, or kept as undone; or still in the log of one who has been
+    // removed and not heard of it.
     const auto& starts = primary.applied()->epoch_starts;
     std::set<Version> logged;
     for (const ServerName& server : group_.servers()) {
@@ -431,7 +438,8 @@ TEST(ReplicaGroup, Hunt) {
     uint64_t seed = 0;
     while (fault.empty() && seed < std::stoull(seeds)) fault = Schedule(++seed).Run(1500);
     Plant(PlantedBug::none);
-    std::cout << kPlantedBugNames[i] << ": " << (fault.empty() ? "none" : "seed " + std::to_string(seed) + ", " + fault) << std::endl;
+    std::cout << kPlantedBugNames[i] << ": " << (fault.empty() ? "none" : "seed " + std::to_string(seed) + ", " + fault)
+              << std::endl;
   }
 }
 
@@ -450,18 +458,14 @@ TEST_P(PlantedBugShows, InItsSchedule) {
   Plant(PlantedBug::none);
   EXPECT_TRUE(caught);
 }
-INSTANTIATE_TEST_SUITE_P(All, PlantedBugShows,
-                         ::testing::Values(Caught{PlantedBug::fence_acks_lower_epochs, 3},
-                                           Caught{PlantedBug::fence_ignores_grants, 6},
-                                           Caught{PlantedBug::promise_not_flushed, 6},
-                                           Caught{PlantedBug::serve_again_after_step_down, 43},
-                                           Caught{PlantedBug::incomplete_offers_log, 3788},
-                                           Caught{PlantedBug::strong_before_barrier, 1},
-                                           Caught{PlantedBug::copy_complete_at_last_chunk, 11},
-                                           Caught{PlantedBug::apply_before_commit, 1},
-                                           Caught{PlantedBug::commit_older_epoch, 784},
-                                           Caught{PlantedBug::undone_primary_vanishes, 2}),
-                         [](const auto& info) { return std::string(kPlantedBugNames[static_cast<size_t>(info.param.bug)]); });
+INSTANTIATE_TEST_SUITE_P(
+    All, PlantedBugShows,
+    ::testing::Values(Caught{PlantedBug::fence_acks_lower_epochs, 3}, Caught{PlantedBug::fence_ignores_grants, 6},
+                      Caught{PlantedBug::promise_not_flushed, 6}, Caught{PlantedBug::serve_again_after_step_down, 43},
+                      Caught{PlantedBug::incomplete_offers_log, 3788}, Caught{PlantedBug::strong_before_barrier, 1},
+                      Caught{PlantedBug::copy_complete_at_last_chunk, 11}, Caught{PlantedBug::apply_before_commit, 1},
+                      Caught{PlantedBug::commit_older_epoch, 784}, Caught{PlantedBug::undone_primary_vanishes, 2}),
+    [](const auto& info) { return std::string(kPlantedBugNames[static_cast<size_t>(info.param.bug)]); });
 
 // EBLA_SCHEDULES asks for more of them.
 TEST(ReplicaGroup, RandomSchedulesKeepEveryPromise) {
@@ -482,9 +486,10 @@ TEST(ReplicaGroup, RandomSchedulesKeepEveryPromise) {
     all.crashes += schedule.counts.crashes;
     all.undone += schedule.counts.undone;
   }
-  std::cout << all.writes << " writes, " << all.acknowledged << " acknowledged, " << all.reads << " reads under a lease, "
-            << all.confirmed << " confirmed, " << all.failovers << " failovers, " << all.changes << " changes, "
-            << all.transfers << " transfers, " << all.crashes << " crashes, " << all.undone << " undone\n";
+  std::cout << all.writes << " writes, " << all.acknowledged << " acknowledged, " << all.reads
+            << " reads under a lease, " << all.confirmed << " confirmed, " << all.failovers << " failovers, "
+            << all.changes << " changes, " << all.transfers << " transfers, " << all.crashes << " crashes, "
+            << all.undone << " undone\n";
   // A run in which little happened proves little.
   EXPECT_GT(all.acknowledged, 300 * 20);
   EXPECT_GT(all.reads, 300 * 10);

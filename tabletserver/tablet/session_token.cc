@@ -16,7 +16,8 @@ bool InHistory(Version version, const std::vector<EpochStart>& starts) {
 }
 
 bool InHistory(Version version, const KeyRange& range, const TabletView& view) {
-  const bool older = view.former != nullptr && (view.epoch_starts.empty() || version.epoch < view.epoch_starts.front().epoch);
+  const bool older =
+      view.former != nullptr && (view.epoch_starts.empty() || version.epoch < view.epoch_starts.front().epoch);
   if (!older) return InHistory(version, view.epoch_starts);
   return std::ranges::all_of(*view.former, [&](const FormerRange& former) {
     return !former.range.Overlaps(range) || InHistory(version, former.epoch_starts);

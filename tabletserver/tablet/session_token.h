@@ -31,8 +31,8 @@ struct TokenVerdict {
 // Whether the version is part of the history: there its epoch began at or below it and the next one, if any, above. Of
 // epochs before the first one remembered nothing is held against it.
 bool InHistory(Version version, const std::vector<EpochStart>& starts);
-// The same of a tablet that may have been merged: what is older than the merge is judged by every former range that has keys
-// in common with `range`.
+// The same of a tablet that may have been merged: what is older than the merge is judged by every former range that has
+// keys in common with `range`.
 bool InHistory(Version version, const KeyRange& range, const TabletView& view);
 
 // Judges the ranges of the token that touch `range` against what the view's replica has applied.

@@ -49,8 +49,9 @@ TEST(SessionToken, WhatIsOlderThanAMergeIsJudgedByItsFormerRange) {
   TabletView view;
   view.applied = At(6, 40);
   view.epoch_starts = {{Epoch{6}, Lsn{40}}};
-  view.former = std::make_shared<const FormerRanges>(FormerRanges{{{"a", "m"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}},
-                                                                  {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{10}}}}});
+  view.former =
+      std::make_shared<const FormerRanges>(FormerRanges{{{"a", "m"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}},
+                                                        {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{10}}}}});
   const auto judge = [&](Version version, const KeyRange& seen, const KeyRange& read) {
     const std::vector<TokenRange> token = {{seen, version, {}}};
     return JudgeToken(token, read, view).kind;
@@ -76,8 +77,8 @@ TEST(SessionToken, PendingWritesAreJudgedOfTheWholeTablet) {
   TabletView view;
   view.applied = At(6, 40);
   view.epoch_starts = {{Epoch{6}, Lsn{40}}};
-  view.former = std::make_shared<const FormerRanges>(FormerRanges{{{"a", "m"}, {{Epoch{5}, Lsn{1}}}},
-                                                                  {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}}});
+  view.former = std::make_shared<const FormerRanges>(
+      FormerRanges{{{"a", "m"}, {{Epoch{5}, Lsn{1}}}}, {{"m", "z"}, {{Epoch{4}, Lsn{1}}, {Epoch{5}, Lsn{30}}}}});
   view.range = {"a", "z"};
   const std::vector<TokenRange> token = {{{"a", "z"}, At(5, 11), {At(5, 12)}}};
   const TokenVerdict verdict = JudgeToken(token, {"b", "c"}, view);

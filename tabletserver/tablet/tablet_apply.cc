@@ -73,9 +73,10 @@ void TabletCore::Step(const Tick& input) {
   const Before before = Now();
   replica_.Step(input);
   After(before);
-  // What a follower appends and promises is news to the master: it may have to give the tablet to the longest log there is, in
-  // an epoch above all that was promised.
-  const bool news = replica_.last_appended() != published_.last_appended || replica_.state().promised != published_.promised;
+  // What a follower appends and promises is news to the master: it may have to give the tablet to the longest log there
+  // is, in an epoch above all that was promised.
+  const bool news =
+      replica_.last_appended() != published_.last_appended || replica_.state().promised != published_.promised;
   if (stalled || news) view_dirty_ = true;
   apply_stalled_ = false;
   // How far the others have come is news even where nothing is written.
@@ -168,7 +169,8 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
   if (batch_entries_.empty()) return std::nullopt;
   batch.window = window_.TakeChange();
   batch.state.window_floor = window_.floor();
-  if (born_ != nullptr) born_->applied.window_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : window_.floor();
+  if (born_ != nullptr)
+    born_->applied.window_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : window_.floor();
   batch_state_ = batch.state;
   batch_out_ = true;
   return batch;
@@ -196,9 +198,7 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
     case EntryKind::kWrite:
     case EntryKind::kPurge:
     case EntryKind::kFloor: break;
-    case EntryKind::kBarrier:
-      ApplyBarrier(entry.version, batch.state);
-      break;
+    case EntryKind::kBarrier: ApplyBarrier(entry.version, batch.state); break;
     case EntryKind::kSplit: EBLA_TRY(ApplySplit(entry, batch)); break;
     case EntryKind::kFreeze: EBLA_TRY(ApplyFreeze(entry, batch)); break;
   }

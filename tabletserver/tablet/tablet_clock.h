@@ -1,7 +1,8 @@
 // tabletserver/tablet/tablet_clock.h
 // Tablet time (PROTOCOL 21): what a replica has seen of it goes on by the replica's own monotonic clock and never runs
 // back; after a restart it is unknown until the replica leads again.
-// Place:      tablet_core.h owns it; TabletView carries its basis, so that readers on other threads compute the same time.
+// Place:      tablet_core.h owns it; TabletView carries its basis, so that readers on other threads compute the same
+//             time.
 // Invariants: times given out never fall, and never fall below what was seen.
 // Threads:    TabletTimeBasis is a value; TabletClock is thread-compatible.
 #pragma once

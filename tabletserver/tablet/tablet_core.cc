@@ -254,14 +254,16 @@ void TabletCore::Step(const InstallCopy& input) {
 }
 
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
-  if (!replica_.Leads() || applied_.applied.lsn < replay_upto_) return Error(Code::kComeAgain, "the log is not at hand");
+  if (!replica_.Leads() || applied_.applied.lsn < replay_upto_)
+    return Error(Code::kComeAgain, "the log is not at hand");
   if (upto > replica_.flushed()) return Error(Code::kComeAgain, "a crash might yet undo it");
   LoggedSlice slice{replica_.epoch(), upto, {}};
   for (Overlay::Cursor at(overlay_, {.range = range}, upto); at.Valid(); at.Next()) {
-    if (slice.records.size() == records_max) return Error(Code::kOverloaded, "too much of the range is still to be applied");
+    if (slice.records.size() == records_max)
+      return Error(Code::kOverloaded, "too much of the range is still to be applied");
     const Effect& effect = *at.item().effect;
-    slice.records.emplace(at.key(), StoredRecord{effect.value, at.item().version, effect.expires_at, effect.write_time_ms,
-                                                 effect.writer, effect.is_delete});
+    slice.records.emplace(at.key(), StoredRecord{effect.value, at.item().version, effect.expires_at,
+                                                 effect.write_time_ms, effect.writer, effect.is_delete});
   }
   return slice;
 }

@@ -15,25 +15,26 @@
 //   6. replies, answers and messages: send. A message is answered by one PeerReply, empty when it was lost.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
-//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says, before
-//              that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into the child's
-//              core, and the writes that the parent has parked for it; its view is published, and its place in the directory
-//              taken, no later than the parent's next view.
-//   10. merge: see tablet_merge.cc: of the two that are merged, HandOver() once Unready() says that they can be; then, in this
-//              order, PutReplicaState of the new tablet, as its core's StateAtJoin() says, PutReplicaState of a tombstone for
-//              each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart) into the others.
+//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says,
+//              before that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into
+//              the child's core, and the writes that the parent has parked for it; its view is published, and its place
+//              in the directory taken, no later than the parent's next view.
+//   10. merge: see tablet_merge.cc: of the two that are merged, HandOver() once Unready() says that they can be; then,
+//              in this order, PutReplicaState of the new tablet, as its core's StateAtJoin() says, PutReplicaState of a
+//              tombstone for each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart)
+//              into the others.
 //   11. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
 //      install the copy's start, Step(InstallCopy).
 //
-// A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied, and
-// waits to be configured or to hear from a primary; the log beyond the applied position is committed by the next
+// A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied,
+// and waits to be configured or to hear from a primary; the log beyond the applied position is committed by the next
 // epoch's Barrier and then read back in pieces and applied. Whoever begins to lead with entries not yet applied asks
 // writes to come again (COME_AGAIN) until they are, as neither overlay nor window covers them.
 //
 // Place:      tabletserver/shard.h drives it; tests/sim drives the same host.
 // Story:      tests/stories/*.txt
-// Invariants: 1. A write is acknowledged when its entry is applied (MAJORITY), and durable at all voters (ALL), or durable
-//                here (PRIMARY).
+// Invariants: 1. A write is acknowledged when its entry is applied (MAJORITY), and durable at all voters (ALL), or
+//                durable here (PRIMARY).
 //             2. Each request token is answered exactly once (or dies with the core).
 //             3. A write is executed at most once in its tablet's history (window.h), refusals included.
 //             4. The view never shows a role, barrier or applied position that is not reached.
@@ -65,8 +66,8 @@ struct TabletOptions {
   size_t apply_bytes_max = 4 << 20;  // of one ApplyBatch, about
   int64_t deletes_kept_ms = 0;       // last_write_wins: so long a delete is remembered, and a write may be on its way
   LeaseTerms lease;
-  MonotonicTime started;             // when this process began to answer
-  bool forgot = false;               // it may have lost what it acknowledged (PROTOCOL 5)
+  MonotonicTime started;  // when this process began to answer
+  bool forgot = false;    // it may have lost what it acknowledged (PROTOCOL 5)
 };
 
 struct TabletReaders {
@@ -80,36 +81,36 @@ struct TabletReaders {
 struct ConfigureTablet {
   ConfigureReplica replica;
   TabletSchema schema;
-  TabletTime learnt;          // the greatest that the fence's answers carried; none: every answerer has restarted
+  TabletTime learnt;           // the greatest that the fence's answers carried; none: every answerer has restarted
   int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's where nobody was fenced
   MonotonicTime now;
 };
 
 struct AlterTablet {
   RequestToken token;
-  TabletSchema schema;        // an older version than the present one changes nothing
+  TabletSchema schema;  // an older version than the present one changes nothing
 };
 
 struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
-  bool disk_full = false;     // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
+  bool disk_full = false;       // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
   bool conflicts_full = false;  // no more may be undone: PRIMARY is OVERLOADED (PROTOCOL 22)
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
-// waits for (rule 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest record
-// is not the version named stay.
+// waits for (rule 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest
+// record is not the version named stay.
 struct Purge {
-  RequestToken token;         // none: nobody waits
-  TabletTime reached;         // none: now
+  RequestToken token;  // none: nobody waits
+  TabletTime reached;  // none: now
   std::vector<ExpiredKey> keys;
   MonotonicTime now;
   MonotonicTime deadline = MonotonicTime::Max();  // who waits is told no later than at the first Tick after it
 };
 
-// The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does not
-// lead that epoch, or gave it up since.
+// The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does
+// not lead that epoch, or gave it up since.
 struct SplitTablet {
   RequestToken token;
   Epoch epoch;
@@ -118,8 +119,8 @@ struct SplitTablet {
   MonotonicTime now;
 };
 
-// The master has this tablet frozen, so that it can be merged (control.thrift, FreezeTablet). Answered once FREEZE is applied
-// and durable at every voter. STALE_EPOCH: it does not lead that epoch, or gave it up since.
+// The master has this tablet frozen, so that it can be merged (control.thrift, FreezeTablet). Answered once FREEZE is
+// applied and durable at every voter. STALE_EPOCH: it does not lead that epoch, or gave it up since.
 struct FreezeTablet {
   RequestToken token;
   Epoch epoch;
@@ -146,8 +147,8 @@ struct InstallCopy {
   std::vector<WindowRow> window;
 };
 
-// The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick. Else
-// the replica is dead.
+// The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick.
+// Else the replica is dead.
 struct ApplyFailed {
   Status status;
   ApplyBatch batch;
@@ -161,7 +162,8 @@ struct TabletOutput {
   std::optional<FlushRequest> flush;
   std::optional<ApplyBatch> apply;
   std::shared_ptr<const BornChild> split;  // comes to be with `apply`; null: nobody does
-  bool split_next = false;  // the next output applies one: these `messages` say so, and are to leave before that is taken
+  // the next output applies one: these `messages` say so, and are to leave before that is taken
+  bool split_next = false;
   std::shared_ptr<const TabletView> view;  // null: as before
   std::vector<WriteReply> writes;
   std::vector<PurgeReply> purges;
@@ -177,8 +179,8 @@ struct TabletOutput {
 
 class TabletCore {
  public:
-  // `recovered`: what the store's Recover() said, or one with only `tablet` (and a kept `state`) set for a tablet that is
-  // new here. `schema`: decoded from recovered.state.schema; ignored where no replica exists.
+  // `recovered`: what the store's Recover() said, or one with only `tablet` (and a kept `state`) set for a tablet that
+  // is new here. `schema`: decoded from recovered.state.schema; ignored where no replica exists.
   TabletCore(TabletOptions options, RecoveredReplica recovered, TabletSchema schema, TabletReaders readers);
 
   void Step(const ConfigureTablet& input);
@@ -228,11 +230,12 @@ class TabletCore {
   std::optional<Replay> TakeReplay();
   // What the store is to hold of this core's replica before the parent's Apply: what was promised for it so far stays.
   ReplicaState StateAtBirth(const BornChild& born) const;
-  // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its BeginChild.
+  // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its
+  // BeginChild.
   std::vector<AdmitWrite> TakeParked();
   // ---- to become part of `into`, frozen through `freeze` (tablet_merge.cc) ----
-  // OK: it is applied so far and no further, and nothing changes that. COME_AGAIN: not yet, though its log reaches so far. Else it
-  // will never be: no complete replica of that history is here.
+  // OK: it is applied so far and no further, and nothing changes that. COME_AGAIN: not yet, though its log reaches so
+  // far. Else it will never be: no complete replica of that history is here.
   Status Unready(Version freeze, TabletId into) const;
   HandedTablet HandOver() const;
   // What the store is to hold of this core's replica before the merge's Apply: what was promised for it so far stays.
@@ -240,7 +243,8 @@ class TabletCore {
   // As the next output would have it.
   std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
-  // ---- for the host's bounds and reports ------------------------------------------------------------------------------
+  // ---- for the host's bounds and reports
+  // ------------------------------------------------------------------------------
   const ReplicaCore& replica() const { return replica_; }
   const AppliedState& applied_state() const { return applied_; }
   const Status& failure() const { return failure_; }
@@ -356,14 +360,14 @@ class TabletCore {
   TabletClock clock_;
   AppliedState applied_;
   std::shared_ptr<const TabletSchema> schema_;
-  Lsn replay_upto_;               // entries up to here are in neither overlay nor window
-  MonotonicTime now_;             // the greatest seen
+  Lsn replay_upto_;    // entries up to here are in neither overlay nor window
+  MonotonicTime now_;  // the greatest seen
 
-  Waiters until_flushed_;         // PRIMARY: durable here
-  Waiters until_applied_;         // MAJORITY, and purges
-  Waiters until_all_;             // ALL: applied, and durable at every voter
+  Waiters until_flushed_;  // PRIMARY: durable here
+  Waiters until_applied_;  // MAJORITY, and purges
+  Waiters until_all_;      // ALL: applied, and durable at every voter
   size_t waiting_ = 0;
-  Lsn pending_primary_;           // the last acknowledged PRIMARY entry
+  Lsn pending_primary_;  // the last acknowledged PRIMARY entry
   struct {
     MonotonicTime at, lease_until;
     Version last_appended;
@@ -372,7 +376,7 @@ class TabletCore {
   MonotonicTime next_deadline_ = MonotonicTime::Max();
 
   // The batch being applied: its entries live here until Applied. Refused ones wait for a Tick.
-  std::deque<EntryPtr> read_ahead_;   // of the replay, consecutive from the next to apply
+  std::deque<EntryPtr> read_ahead_;  // of the replay, consecutive from the next to apply
   std::vector<EntryPtr> batch_entries_;
   AppliedState batch_state_;
   bool batch_out_ = false;
@@ -382,10 +386,10 @@ class TabletCore {
 
   std::optional<PendingSplit> pending_split_;  // logged and led by this replica
   std::vector<RequestToken> split_waiters_;
-  std::vector<AdmitWrite> parked_;             // for the child of pending_split_, or of the split just applied
+  std::vector<AdmitWrite> parked_;  // for the child of pending_split_, or of the split just applied
   size_t parked_bytes_ = 0;
-  std::shared_ptr<BornChild> born_;            // of the batch that is out or refused
-  Lsn held_split_;                             // not to be applied while the replica is incomplete
+  std::shared_ptr<BornChild> born_;              // of the batch that is out or refused
+  Lsn held_split_;                               // not to be applied while the replica is incomplete
   std::optional<PendingFreeze> pending_freeze_;  // logged by this leader in this epoch
   std::vector<RequestToken> freeze_waiters_;
 

@@ -293,7 +293,8 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   EXPECT_EQ(old->role, RoleKind::kPrimary);
 }
 
-// A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is committed, too.
+// A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is
+//                                                                               committed, too.
 TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
   testing::GroupRig group({"a", "b", "c"}, Options());
   group.Create("a", {"a", "b", "c"});

@@ -9,9 +9,10 @@ namespace {
 
 // The entry that covers the place just below `end`; an empty end is above every key.
 const TabletDirectory::Entry* CoveringBelow(const TabletDirectory::Ranges& ranges, const std::string& end) {
-  auto after = end.empty() ? ranges.end()
-                           : std::lower_bound(ranges.begin(), ranges.end(), end,
-                                              [](const auto& entry, const auto& key) { return entry.range.start < key; });
+  auto after = end.empty()
+                   ? ranges.end()
+                   : std::lower_bound(ranges.begin(), ranges.end(), end,
+                                      [](const auto& entry, const auto& key) { return entry.range.start < key; });
   if (after == ranges.begin()) return nullptr;
   const TabletDirectory::Entry& entry = *--after;
   return entry.range.ContainsBelow(end) ? &entry : nullptr;
@@ -31,9 +32,10 @@ Status Insert(TabletDirectory::Ranges& ranges, const TabletDirectory::Entry& ent
   // As none of them overlap, its neighbours alone can.
   for (auto other = after == ranges.begin() ? after : after - 1; other != ranges.end() && other <= after; ++other) {
     if (!other->range.Overlaps(entry.range) || Planted(PlantedBug::overlap_taken)) continue;
-    return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " + entry.range.ToString() +
-                                       " overlaps tablet " + std::to_string(other->handle->tablet.value) + " " +
-                                       other->range.ToString() + ", which is still here");
+    return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " +
+                                       entry.range.ToString() + " overlaps tablet " +
+                                       std::to_string(other->handle->tablet.value) + " " + other->range.ToString() +
+                                       ", which is still here");
   }
   ranges.insert(after, entry);
   return Status::Ok();
@@ -41,7 +43,8 @@ Status Insert(TabletDirectory::Ranges& ranges, const TabletDirectory::Entry& ent
 
 Result<std::shared_ptr<TabletHandle>> Extract(TabletDirectory::Ranges& ranges, const TabletHandle& handle) {
   const auto found = std::ranges::find(ranges, &handle, [](const auto& entry) { return entry.handle.get(); });
-  if (found == ranges.end()) return Error(Code::kNotFound, "tablet " + std::to_string(handle.tablet.value) + " is not here");
+  if (found == ranges.end())
+    return Error(Code::kNotFound, "tablet " + std::to_string(handle.tablet.value) + " is not here");
   auto kept = std::move(found->handle);
   ranges.erase(found);
   return kept;
@@ -77,7 +80,8 @@ std::vector<std::shared_ptr<TabletHandle>> TabletDirectory::Snapshot::All() cons
   return all;
 }
 
-// Readers go on with what they have. A table's ranges are copied once, whatever is changed in them: there may be thousands.
+// Readers go on with what they have. A table's ranges are copied once, whatever is changed in them: there may be
+// thousands.
 Status TabletDirectory::Change(TableId table, const std::function<Status(Ranges&)>& change) {
   std::lock_guard lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_.Load());

@@ -2,8 +2,8 @@
 // What every thread may know of one replica on this server: its view as its shard last published it, a bound on what is
 // applied, its load. The replica itself stays on its shard.
 // Place:      TabletDirectory finds handles by key; the read path reads through them; the shard publishes into them.
-// Invariants: 1. Whoever holds a view holds a read guard (PROTOCOL 8): what the view's tablet has on disk is not removed
-//                before the last view is let go of (ReadersGone(); RetiredViewsGone() for those before a copy).
+// Invariants: 1. Whoever holds a view holds a read guard (PROTOCOL 8): what the view's tablet has on disk is not
+//                removed before the last view is let go of (ReadersGone(); RetiredViewsGone() for those before a copy).
 //             2. AppliedBound() is raised before what it covers can be seen in the store, so that a bound taken after
 //                a read covers what the read saw. (A get that also read the applied position from the store's snapshot
 //                would cost twice as much.)
@@ -70,8 +70,7 @@ class SlowReads {
 
 class TabletHandle {
  public:
-  TabletHandle(TabletId id, TableId table_id, size_t owning_shard)
-      : tablet(id), table(table_id), shard(owning_shard) {}
+  TabletHandle(TabletId id, TableId table_id, size_t owning_shard) : tablet(id), table(table_id), shard(owning_shard) {}
 
   // Null: nothing is served (being made, or dropped).
   std::shared_ptr<const TabletView> view() const { return view_.Load(); }
@@ -83,14 +82,15 @@ class TabletHandle {
   void Publish(std::shared_ptr<const TabletView> view) {
     // The guard travels with each view: when the last view goes, so does the last guard but the handle's own.
     const TabletView* bare = view.get();
-    view_.Store(std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = guard_](const TabletView*) {}));
+    view_.Store(
+        std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = guard_](const TabletView*) {}));
   }
   void RaiseAppliedBound(Version applied) { applied_bound_.Store(applied); }
-  // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds another
-  // place here after, may have seen what its keys' new tablet wrote since.
+  // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds
+  // another place here after, may have seen what its keys' new tablet wrote since.
   void SetSplitAt(Lsn lsn) { split_at_.store(lsn.value); }
-  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views comes again. To be
-  // called before the store shows it; by the shard of that tablet, which has been handed this one.
+  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views comes again. To
+  // be called before the store shows it; by the shard of that tablet, which has been handed this one.
   void BecomePart() { split_at_.store(UINT64_MAX); }
   // Serves nothing from now on.
   void Close() {
@@ -121,7 +121,8 @@ class TabletHandle {
   SlowReads slow_reads;
   std::atomic<int64_t> size_bytes{0};  // estimates, refreshed in the background
   std::atomic<int64_t> records{0};
-  Published<std::string> middle_key;   // about half of the records' bytes lie below it; null: not known; as the estimates
+  // about half of the records' bytes lie below it; null: not known; as the estimates
+  Published<std::string> middle_key;
   // False: no record has an expiry and no delete is remembered, so that nothing need look for those that are due.
   std::atomic<bool> may_expire{true};
   // When the primary of its epoch was last heard, by this machine's clock; 0: never.

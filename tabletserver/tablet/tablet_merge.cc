@@ -1,5 +1,5 @@
-// The part of TabletCore that merges (PROTOCOL 14, 17, 18): FREEZE, the order and its application; what the two hand over, and
-// what is made of it.
+// The part of TabletCore that merges (PROTOCOL 14, 17, 18): FREEZE, the order and its application; what the two hand
+// over, and what is made of it.
 #include <glog/logging.h>
 
 #include <algorithm>
@@ -45,8 +45,8 @@ Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
     return Error(Code::kUnavailable, "the tablet is frozen for tablet " + std::to_string(pending_freeze_->into.value));
   }
   if (input.into <= options_.tablet) {
-    return Error(Code::kInvalidArgument, "tablet " + std::to_string(options_.tablet.value) + " cannot become part of tablet " +
-                                             std::to_string(input.into.value));
+    return Error(Code::kInvalidArgument, "tablet " + std::to_string(options_.tablet.value) +
+                                             " cannot become part of tablet " + std::to_string(input.into.value));
   }
   if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet is being handed over");
   if (!replica_.BarrierApplied() || applied_.applied.lsn < replay_upto_) {
@@ -112,10 +112,12 @@ Status TabletCore::Unready(Version freeze, TabletId into) const {
   const std::optional<AppliedFreeze>& mine = applied_.freeze;
   if (applied_.applied == freeze && mine && mine->version == freeze && mine->into == into) {
     if (replica_.last_appended() == freeze) return {};
-    return Error(Code::kInternal, "the log of " + name + " goes on beyond its FREEZE, to " + replica_.last_appended().ToString());
+    return Error(Code::kInternal,
+                 "the log of " + name + " goes on beyond its FREEZE, to " + replica_.last_appended().ToString());
   }
   EBLA_ASSIGN(const std::optional<Epoch> epoch, replica_.EpochAt(freeze.lsn));
-  if (applied_.applied.lsn < freeze.lsn && epoch == freeze.epoch) return Error(Code::kComeAgain, name + " is not applied through its FREEZE yet");
+  if (applied_.applied.lsn < freeze.lsn && epoch == freeze.epoch)
+    return Error(Code::kComeAgain, name + " is not applied through its FREEZE yet");
   return Error(Code::kUnavailable, "the log of " + name + " does not hold its FREEZE at " + freeze.ToString());
 }
 
@@ -201,7 +203,9 @@ std::shared_ptr<const FormerRanges> UniteFormer(const AppliedState& left, const 
       united.push_back(std::move(piece));
     }
   }
-  const auto latest = [](const FormerRange& one) { return one.epoch_starts.empty() ? Epoch{} : one.epoch_starts.back().epoch; };
+  const auto latest = [](const FormerRange& one) {
+    return one.epoch_starts.empty() ? Epoch{} : one.epoch_starts.back().epoch;
+  };
   while (united.size() > kFormerMax) united.erase(std::ranges::min_element(united, {}, latest));
   return std::make_shared<const FormerRanges>(std::move(united));
 }

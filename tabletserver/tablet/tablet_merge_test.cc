@@ -36,7 +36,9 @@ Merged MergedOf(const HandedTablet& left, const HandedTablet& right) {
           {std::max(a.epoch, b.epoch).Next(), std::max(a.lsn, b.lsn).Next()}};
 }
 
-JoinedTablet JoinTwo(const HandedTablet& left, const HandedTablet& right) { return Join(left, right, MergedOf(left, right), {}); }
+JoinedTablet JoinTwo(const HandedTablet& left, const HandedTablet& right) {
+  return Join(left, right, MergedOf(left, right), {});
+}
 
 // As the merged tablet is handed over for the next merge, after a Barrier of the epoch it began in.
 HandedTablet Again(uint64_t id, const JoinedTablet& joined, Version freeze) {
@@ -141,12 +143,14 @@ TEST(TabletMerge, OneWindow) {
 
 #ifdef EBLA_PLANTED_BUGS
 TEST(TabletMerge, WithoutTheRulesItForgets) {
-  HandedTablet left = Handed(1, kLeft, At(3, 40), {{Epoch{3}, Lsn{20}}}), right = Handed(2, kRight, At(3, 50), {{Epoch{3}, Lsn{30}}});
+  HandedTablet left = Handed(1, kLeft, At(3, 40), {{Epoch{3}, Lsn{20}}}),
+               right = Handed(2, kRight, At(3, 50), {{Epoch{3}, Lsn{30}}});
   right.window = {RowOf(9, 1, At(3, 45))};
   Plant(PlantedBug::merge_forgets_window);
   EXPECT_TRUE(JoinTwo(left, right).window.empty());
   Plant(PlantedBug::merge_forgets_epoch_starts);
-  EXPECT_TRUE(Has(JoinTwo(left, right).applied, At(3, 25), kRight)) << "a write that was undone passes for one that was not";
+  EXPECT_TRUE(Has(JoinTwo(left, right).applied, At(3, 25), kRight))
+      << "a write that was undone passes for one that was not";
   Plant(PlantedBug::none);
 }
 #endif

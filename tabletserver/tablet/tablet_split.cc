@@ -40,14 +40,14 @@ Status TabletCore::CheckSplit(const SplitTablet& input) const {
   if (Frozen()) return Error(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return Error(Code::kOverloaded, "the disk takes no more writes for now");
   if (input.child <= options_.tablet || input.child.value % kFamilies != options_.tablet.value % kFamilies) {
-    return Error(Code::kInvalidArgument, "tablet " + std::to_string(input.child.value) + " cannot be split off tablet " +
-                                             std::to_string(options_.tablet.value));
+    return Error(Code::kInvalidArgument, "tablet " + std::to_string(input.child.value) +
+                                             " cannot be split off tablet " + std::to_string(options_.tablet.value));
   }
   EBLA_TRY(CheckKey(input.key));
   if (input.key.size() > kSplitKeyBytesMax) return Error(Code::kInvalidArgument, "the key to split at is too long");
   if (input.key == applied_.range.start || !applied_.range.Contains(input.key)) {
-    return Error(Code::kInvalidArgument, "no key to split at: \"" + EscapeBytes(input.key) + "\" is not within " +
-                                             applied_.range.ToString());
+    return Error(Code::kInvalidArgument,
+                 "no key to split at: \"" + EscapeBytes(input.key) + "\" is not within " + applied_.range.ToString());
   }
   return {};
 }
@@ -77,7 +77,8 @@ void TabletCore::GiveUpSplit() {
 // waits for the commit, and is the child's then.
 bool TabletCore::ParkWhileSplitting(AdmitWrite& input) {
   if (!pending_split_ || Planted(PlantedBug::split_not_parked)) return false;
-  if (std::ranges::none_of(input.request.writes, [this](const Write& write) { return GoesToChild(write.key); })) return false;
+  if (std::ranges::none_of(input.request.writes, [this](const Write& write) { return GoesToChild(write.key); }))
+    return false;
   next_deadline_ = std::min(next_deadline_, input.request.deadline);
   for (const Write& write : input.request.writes) parked_bytes_ += write.key.size() + write.value.size();
   parked_.push_back(std::move(input));
@@ -93,16 +94,17 @@ void TabletCore::ExpireParked(MonotonicTime now) {
   std::vector<AdmitWrite> parked = TakeParked();
   for (AdmitWrite& write : parked) {
     if (write.request.deadline <= now) {
-      RefuseWrite(write.request.token, Error(Code::kDeadlineExceeded, "the deadline passed while the tablet was being split"));
+      RefuseWrite(write.request.token,
+                  Error(Code::kDeadlineExceeded, "the deadline passed while the tablet was being split"));
     } else {
       ParkWhileSplitting(write);
     }
   }
 }
 
-// Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position of the
-// shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more (rule 17). Nor do
-// they tell it who takes the tablet for another, as for the parent of this one.
+// Of writes that are answered after a split, or of level PRIMARY between its SPLIT and the commit of that: a position
+// of the shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more
+// (rule 17). Nor do they tell it who takes the tablet for another, as for the parent of this one.
 void TabletCore::NameRange(Lsn entry, TabletId believed, WriteReply& reply) const {
   if (Planted(PlantedBug::split_unnamed_in_answers)) return;
   if (applied_.last_split && entry && entry < applied_.last_split->version.lsn) {
@@ -147,12 +149,14 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
   }
   born_ = std::make_shared<BornChild>();
   born_->parent = options_.tablet;
-  born_->split = {detail.child, detail.key, range.end, entry.version, std::move(detail.primary), std::move(detail.voters)};
+  born_->split = {
+      detail.child, detail.key, range.end, entry.version, std::move(detail.primary), std::move(detail.voters)};
   born_->applied = batch.state;
   born_->applied.range = {detail.key, range.end};
   born_->applied.former = Clip(batch.state.former, born_->applied.range);
   born_->applied.last_split.reset();
-  if (Planted(PlantedBug::child_forgets_epochs)) born_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
+  if (Planted(PlantedBug::child_forgets_epochs))
+    born_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   born_->clock = clock_;
   born_->schema = schema_;
   born_->lead = LeadsChildOf(entry.version);
@@ -192,8 +196,8 @@ ReplicaState TabletCore::StateAtBirth(const BornChild& born) const {
     state.family_lsn = born.split.version.lsn;
   }
   if (state.tombstone) return state;
-  // SPLIT is the note that rule 1 asks for: it names who leads its epoch. So none needs to be durable before the child's
-  // first messages leave, and every later start finds one, at this birth or where SPLIT is applied anew.
+  // SPLIT is the note that rule 1 asks for: it names who leads its epoch. So none needs to be durable before the
+  // child's first messages leave, and every later start finds one, at this birth or where SPLIT is applied anew.
   if (born.split.primary == options_.self) state.led = std::max(state.led, epoch);
   state.promised = std::max(state.promised, epoch);
   return state;
@@ -245,8 +249,8 @@ Result<Lsn> TabletCore::LastUnappliedSplit(const std::function<bool(const LogEnt
   return found;
 }
 
-// True: a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry names
-// its whole log.
+// True: a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry
+// names its whole log.
 bool TabletCore::AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted) {
   if (replica_.role() == RoleKind::kAbsent || replica_.incomplete() || !failure_.ok()) return false;
   const Result<Lsn> split = LastUnappliedSplit(wanted);

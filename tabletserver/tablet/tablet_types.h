@@ -41,7 +41,8 @@ struct Condition {
   Version version;  // kVersionIs
 };
 
-// last_write_wins tables: when and at which server a write was accepted. The greater one wins; equal ones are one write.
+// last_write_wins tables: when and at which server a write was accepted. The greater one wins; equal ones are one
+// write.
 struct WriteStamp {
   int64_t time_ms = 0;
   ServerName server;
@@ -65,28 +66,31 @@ struct WriteRequest {
   ClientId client;     // none: being delivered, and no window knows it, as all its writes carry stamps
   Sequence sequence;
   Sequence first_incomplete;
-  TabletTime learnt;   // tablet time known before the first attempt; none: not said
+  TabletTime learnt;  // tablet time known before the first attempt; none: not said
   AckLevel level = AckLevel::kDefault;
   std::vector<Write> writes;
   MonotonicTime deadline = MonotonicTime::Max();
-  TabletId believed;   // which tablet the client takes it to be; none: not said
+  TabletId believed;  // which tablet the client takes it to be; none: not said
 };
 
 struct WriteReply {
   RequestToken token;
-  TabletId tablet;                // whose position `applied` is: a split's child answers what has waited for it at its parent
+  // whose position `applied` is: a split's child answers what has waited for it at its parent
+  TabletId tablet;
   // OK, CONDITION_FAILED, INVALID_ARGUMENT: final. NOT_PRIMARY, WRONG_TABLET, OVERLOADED, COME_AGAIN,
   // DEADLINE_EXCEEDED, INTERNAL: this attempt was not executed. UNKNOWN_OUTCOME: with retry_after_ms, this attempt may
   // yet take effect and a retry of the same sequence learns it; without, the write is older than the window.
   Status status;
-  Version version;                // none: the batch wrote nothing
+  Version version;  // none: the batch wrote nothing
   std::vector<int64_t> counters;
   int32_t failed_index = -1;
-  Version applied;                // the tablet's position, for session tokens; none: it says nothing of the write's keys
-  std::optional<KeyRange> range;  // of that position, where tablet and epoch alone do not tell, as after a split, or believed wrong
-  Epoch epoch;                    // with `range`, where a client may believe in both from now on
+  // the tablet's position, for session tokens; none: it says nothing of the write's keys
+  Version applied;
+  // of that position, where tablet and epoch alone do not tell, as after a split, or believed wrong
+  std::optional<KeyRange> range;
+  Epoch epoch;  // with `range`, where a client may believe in both from now on
   TabletTime time;
-  int64_t retry_after_ms = -1;    // -1: not said
+  int64_t retry_after_ms = -1;  // -1: not said
 };
 
 // An expired record that someone came across.
@@ -98,12 +102,12 @@ struct ExpiredKey {
 // Answers a purge (see TabletCore::Purge).
 struct PurgeReply {
   RequestToken token;
-  Status status;    // OK: an entry with a time at or after the one asked for is applied
+  Status status;  // OK: an entry with a time at or after the one asked for is applied
   size_t purged = 0;
 };
 
-// What a primary's log holds above what is applied, of some range: what a session that has reached it sees on top of the
-// records (PROTOCOL "Reads", 16). Deletes are tombstones.
+// What a primary's log holds above what is applied, of some range: what a session that has reached it sees on top of
+// the records (PROTOCOL "Reads", 16). Deletes are tombstones.
 struct LoggedSlice {
   Epoch epoch;
   Lsn upto;
@@ -116,37 +120,40 @@ struct TabletView {
   TableId table;
   KeyRange range;
   RoleKind role = RoleKind::kAbsent;
-  Epoch epoch;                       // as last configured
-  ServerName primary;                // of that epoch: the hint for refusals
+  Epoch epoch;         // as last configured
+  ServerName primary;  // of that epoch: the hint for refusals
   bool incomplete = false;
-  bool barrier_applied = false;      // STRONG reads may be served while `now` < lease_until
+  bool barrier_applied = false;  // STRONG reads may be served while `now` < lease_until
   MonotonicTime lease_until;
-  MonotonicTime fresh_as_of;         // a follower: nothing committed by then (its own clock) is missing; zero: not known
-  Version applied;                   // EVENTUAL sees up to here
-  TabletTime applied_time;           // of the last applied entry: what expired at or before it needs no waiting (rule 21)
-  Version last_appended;             // as of the last Tick, or later
-  Lsn pending_primary;               // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
+  // a follower: nothing committed by then (its own clock) is missing; zero: not known
+  MonotonicTime fresh_as_of;
+  Version applied;  // EVENTUAL sees up to here
+  // of the last applied entry: what expired at or before it needs no waiting (rule 21)
+  TabletTime applied_time;
+  Version last_appended;  // as of the last Tick, or later
+  Lsn pending_primary;    // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
   TabletTimeBasis time;
-  bool replaying = false;            // the log that a restart found is not wholly applied: writes are asked to come again
-  bool writes_stalled = false;       // the store refuses entries
-  size_t pending_bytes = 0;          // of the overlay
-  Lsn splitting;                     // a SPLIT that is logged and not applied; none: none is
-  std::string split_key;             // what lies at this key and above waits for it (rule 11)
-  bool frozen = false;               // leads, and has logged FREEZE: no STRONG read is served any more (rule 14)
-  TabletId frozen_into;              // FREEZE is applied: it waits to become part of that tablet
+  // the log that a restart found is not wholly applied: writes are asked to come again
+  bool replaying = false;
+  bool writes_stalled = false;  // the store refuses entries
+  size_t pending_bytes = 0;     // of the overlay
+  Lsn splitting;                // a SPLIT that is logged and not applied; none: none is
+  std::string split_key;        // what lies at this key and above waits for it (rule 11)
+  bool frozen = false;          // leads, and has logged FREEZE: no STRONG read is served any more (rule 14)
+  TabletId frozen_into;         // FREEZE is applied: it waits to become part of that tablet
   std::shared_ptr<const AppliedSplit> last_split;  // null: it was never split
   std::vector<EpochStart> epoch_starts;
-  std::shared_ptr<const FormerRanges> former;      // null: it was never merged
+  std::shared_ptr<const FormerRanges> former;  // null: it was never merged
   std::shared_ptr<const TabletSchema> schema;  // shared, as readers keep the view past an alter
   // For the master's eyes (master.thrift, TabletLoad).
-  Epoch promised;                    // as of the last Tick, or later
+  Epoch promised;  // as of the last Tick, or later
   bool barrier_committed = false;
   Epoch refused_for;
   Epoch released;
   ServerName released_to;
   bool forgetful = false;
   std::vector<PeerProgress> peers;
-  std::string failure;               // not empty: the replica is dead, and why
+  std::string failure;  // not empty: the replica is dead, and why
 
   Lsn split_at() const { return last_split == nullptr ? Lsn{} : last_split->version.lsn; }
 };
@@ -159,7 +166,7 @@ struct BornChild {
   std::vector<WindowRow> window;  // as of the SPLIT, the refusals among it
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
-  bool lead = false;              // this replica appended it, and still leads that epoch: it leads the child, too
+  bool lead = false;  // this replica appended it, and still leads that epoch: it leads the child, too
 };
 
 // One of the two that are merged, as its core hands it over: applied through its FREEZE.
@@ -175,7 +182,7 @@ struct HandedTablet {
 // What is made of both (PROTOCOL "Merge").
 struct JoinedTablet {
   Merged merged;
-  AppliedState applied;           // the new tablet's
+  AppliedState applied;  // the new tablet's
   std::vector<WindowRow> window;
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;

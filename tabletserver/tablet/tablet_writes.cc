@@ -15,7 +15,7 @@ constexpr int64_t kReplayRetryMs = 5;
 constexpr int64_t kOverloadedRetryMs = 50;
 constexpr int64_t kTransferRetryMs = 5;
 constexpr int64_t kConflictsRetryMs = 1000;
-constexpr int64_t kLearnRetryMs = 5;            // when a retry would learn the outcome
+constexpr int64_t kLearnRetryMs = 5;  // when a retry would learn the outcome
 
 AckLevel Stronger(AckLevel a, AckLevel b) {
   const auto strength = [](AckLevel level) {
@@ -80,7 +80,8 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over", kTransferRetryMs);
   if (LevelOf(request) == AckLevel::kAny) {
     // The edge takes these (any_writes.h), but the table's default may have become ANY since it looked.
-    if (request.level == AckLevel::kAny) return refuse(Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
+    if (request.level == AckLevel::kAny)
+      return refuse(Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
     return refuse(Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);
   }
   if (const Status status = CheckBatch(request.writes); !status.ok()) return refuse(status.code(), status.message());
@@ -107,7 +108,8 @@ bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, 
     entry = std::move(first);
   }
   const bool weaker = Planted(PlantedBug::retry_at_weaker_level);
-  Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false, std::move(entry), request.believed});
+  Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false,
+        std::move(entry), request.believed});
   return true;
 }
 
@@ -126,8 +128,9 @@ bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
   const WriteRequest& request = input.request;
   if (input.conflicts_full && level == AckLevel::kPrimary) {
     RefuseWrite(request.token,
-                Error(Code::kOverloaded, "this server keeps as many undone PRIMARY writes as it may: settle its conflict "
-                                         "records, or write at MAJORITY"),
+                Error(Code::kOverloaded,
+                      "this server keeps as many undone PRIMARY writes as it may: settle its conflict "
+                      "records, or write at MAJORITY"),
                 kConflictsRetryMs);
     return true;
   }
@@ -184,7 +187,8 @@ void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel 
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;
-  if (refusal && Planted(PlantedBug::refusal_not_logged)) return AnswerWrite(request.token, entry.outcome, {}, request.believed);
+  if (refusal && Planted(PlantedBug::refusal_not_logged))
+    return AnswerWrite(request.token, entry.outcome, {}, request.believed);
   Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_), request.believed});
   if (const std::optional<TabletTime> floor = window_.FloorToLog()) {
     LogEntry floor_entry;
@@ -215,13 +219,16 @@ void TabletCore::Step(const Purge& input) {
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over");
   if (applied_.applied.lsn < replay_upto_) return refuse(Code::kComeAgain, "the log is being replayed");
-  if (Frozen() && !Planted(PlantedBug::freeze_keeps_writing)) return refuse(Code::kComeAgain, "the tablet is being merged");
+  if (Frozen() && !Planted(PlantedBug::freeze_keeps_writing))
+    return refuse(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
   if (overlay_.bytes() > options_.overlay_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
   }
   // The entry of a later time has to stand in the log that goes on with the record.
-  const auto elsewhere = [this](const ExpiredKey& one) { return !applied_.range.Contains(one.key) || GoesToChild(one.key); };
+  const auto elsewhere = [this](const ExpiredKey& one) {
+    return !applied_.range.Contains(one.key) || GoesToChild(one.key);
+  };
   if (input.token && std::ranges::any_of(input.keys, elsewhere)) {
     return refuse(Code::kComeAgain, "the tablet is being split");
   }
@@ -247,7 +254,8 @@ void TabletCore::Step(const Purge& input) {
   entry.kind = EntryKind::kPurge;
   entry.effects = *std::move(effects);
   EntryPtr appended = Append(std::move(entry), now_);
-  if (input.token) Wait({.token = input.token, .deadline = input.deadline, .purge = true, .entry = std::move(appended)});
+  if (input.token)
+    Wait({.token = input.token, .deadline = input.deadline, .purge = true, .entry = std::move(appended)});
 }
 
 Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletTime now) {

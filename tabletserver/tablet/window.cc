@@ -86,8 +86,9 @@ Window::Verdict Window::Ask(const WriteIdentity& identity, TabletTime now) const
     return Refused{Status(code, std::move(message)), retry_after_ms};
   };
   if (!identity.client || !identity.first_incomplete || identity.sequence < identity.first_incomplete) {
-    return refuse(Code::kInvalidArgument,
-                  "a write needs a client id, and a sequence at or above its first incomplete sequence, which is at least 1");
+    return refuse(
+        Code::kInvalidArgument,
+        "a write needs a client id, and a sequence at or above its first incomplete sequence, which is at least 1");
   }
   const WindowRow* row = Find(identity.client, identity.sequence);
   if (row != nullptr) {
@@ -101,21 +102,23 @@ Window::Verdict Window::Ask(const WriteIdentity& identity, TabletTime now) const
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " is below the first incomplete one, " + std::to_string(first.value));
   }
-  if (!identity.learnt) return refuse(Code::kComeAgain, "a write needs a tablet time learnt before its first attempt", 0);
+  if (!identity.learnt)
+    return refuse(Code::kComeAgain, "a write needs a tablet time learnt before its first attempt", 0);
   if (identity.learnt > now && !Planted(PlantedBug::future_time_taken)) {
     return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
                   static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
   }
-  const bool forgotten = identity.learnt <= floor_ ||
-                         identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
+  const bool forgotten =
+      identity.learnt <= floor_ || identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
   if (forgotten && !Planted(PlantedBug::window_forgets_silently)) {
-    return refuse(Code::kUnknownOutcome, "the write is older than what is remembered of writes: an earlier attempt may "
-                                         "have taken effect");
+    return refuse(Code::kUnknownOutcome,
+                  "the write is older than what is remembered of writes: an earlier attempt may "
+                  "have taken effect");
   }
   if (identity.sequence >= first && identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
     return refuse(Code::kComeAgain,
-                  "sequence " + std::to_string(identity.sequence.value) + " is too far above the first incomplete one, " +
-                      std::to_string(first.value),
+                  "sequence " + std::to_string(identity.sequence.value) +
+                      " is too far above the first incomplete one, " + std::to_string(first.value),
                   10);
   }
   return New{};

@@ -1,6 +1,6 @@
 // tabletserver/tablet/window.h
-// Exactly once: remembers the outcome of each client's recent writes, so that a retry gets the first answer instead of a
-// second execution (PROTOCOL 18-20). Covers the entries in the log that are not yet applied, too.
+// Exactly once: remembers the outcome of each client's recent writes, so that a retry gets the first answer instead of
+// a second execution (PROTOCOL 18-20). Covers the entries in the log that are not yet applied, too.
 // Place:      tablet_core.h asks it before evaluating; its rows are kept in the store with the records (WindowChange).
 // Invariants: 1. What Apply() changes depends on the applied entries alone, so it is the same on every replica.
 //             2. A sequence that was executed is found, or refused: never taken for a new write.
@@ -41,9 +41,15 @@ class Window {
  public:
   explicit Window(WindowLimits limits, std::vector<WindowRow> rows = {}, TabletTime floor = {});
 
-  struct New {};                           // never seen: execute it
-  struct Seen { const WindowRow* row; };   // logged before, at row->version, maybe not yet applied; valid until a change
-  struct Refused { Status status; int64_t retry_after_ms = -1; };  // INVALID_ARGUMENT, COME_AGAIN, UNKNOWN_OUTCOME
+  struct New {};  // never seen: execute it
+  // logged before, at row->version, maybe not yet applied; valid until a change
+  struct Seen {
+    const WindowRow* row;
+  };
+  struct Refused {
+    Status status;
+    int64_t retry_after_ms = -1;
+  };  // INVALID_ARGUMENT, COME_AGAIN, UNKNOWN_OUTCOME
   using Verdict = std::variant<New, Seen, Refused>;
   Verdict Ask(const WriteIdentity& identity, TabletTime now) const;
 
@@ -73,13 +79,13 @@ class Window {
  private:
   struct Client {
     Sequence first_incomplete;
-    TabletTime last;                      // of its latest write
+    TabletTime last;  // of its latest write
     size_t bytes = 0;
     std::map<Sequence, WindowRow> rows;
     std::list<ClientId>::iterator age;
   };
   struct PendingClient {
-    Sequence first_incomplete;            // the greatest that its entries in the log name
+    Sequence first_incomplete;  // the greatest that its entries in the log name
     std::map<Sequence, WindowRow> rows;
   };
   struct PendingPlace {
@@ -104,7 +110,7 @@ class Window {
   size_t pending_bytes_ = 0;    // thereof pending
   std::unordered_map<ClientId, PendingClient> pending_;
   std::set<std::pair<ClientId, Sequence>> touched_;  // rows put or erased since TakeChange()
-  std::deque<PendingPlace> pending_order_;  // by lsn
+  std::deque<PendingPlace> pending_order_;           // by lsn
   std::deque<Lsn> pending_floors_;
 };
 

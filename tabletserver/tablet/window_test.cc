@@ -95,7 +95,8 @@ TEST(Window, AFloorFreesAppliedRowsForAppliedRowsAlone) {
     window.Appended(WriteEntry(lsn, 100 + lsn, 1, 1, 100 + lsn));
   }
   EXPECT_FALSE(window.FloorToLog().has_value()) << "nothing that a floor could free is too much";
-  for (uint64_t applied = 2; applied <= lsn; ++applied) window.Apply(WriteEntry(applied, 100 + applied, 1, 1, 100 + applied));
+  for (uint64_t applied = 2; applied <= lsn; ++applied)
+    window.Apply(WriteEntry(applied, 100 + applied, 1, 1, 100 + applied));
   const std::optional<TabletTime> floor = window.FloorToLog();
   ASSERT_TRUE(floor.has_value());
   EXPECT_LT(*floor, TabletTime{100 + lsn}) << "no more goes than must";
@@ -150,7 +151,8 @@ class WindowLife {
     uint64_t& first = first_[request.client];
     if (Pick(0, 3) == 0) first = std::max(first, Pick<uint64_t>(1, sequences_[request.client] + 1));
     const uint64_t said = std::min(std::max<uint64_t>(first, 1), request.sequence);
-    const auto verdict = window_.Ask(Identity(request.client, request.sequence, said, request.learnt), TabletTime{time_});
+    const auto verdict =
+        window_.Ask(Identity(request.client, request.sequence, said, request.learnt), TabletTime{time_});
     if (const auto* seen = std::get_if<Window::Seen>(&verdict)) {
       RC_ASSERT(seen->row->version.lsn.value == request.executed);
     } else if (std::holds_alternative<Window::New>(verdict)) {

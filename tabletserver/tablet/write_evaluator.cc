@@ -87,7 +87,8 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
   if (*write.stamp <= seen.stamp) return {};
   // A delete that was later than it may be forgotten by now.
   if (write.stamp->time_ms + context.deletes_kept_ms <= static_cast<int64_t>(context.now.value)) {
-    return Refusal(Code::kConditionFailed, "the write was accepted too long ago: deletes that followed it may be forgotten",
+    return Refusal(Code::kConditionFailed,
+                   "the write was accepted too long ago: deletes that followed it may be forgotten",
                    static_cast<int32_t>(index));
   }
   Effect effect;
@@ -102,7 +103,8 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
 }
 
 // Adds the write's effect; an outcome other than OK is a refusal of the whole batch.
-Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context, Evaluation& evaluation) {
+Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationContext& context,
+                  Evaluation& evaluation) {
   if (write.kind == WriteKind::kCheck) return {};
   if (write.stamp.has_value()) return AddDelivered(write, index, seen, context, evaluation);
   Effect effect = EffectOn(write, seen, context);
@@ -137,7 +139,8 @@ Outcome AddEffect(const Write& write, size_t index, Seen seen, const EvaluationC
 }
 
 bool MustLook(const Write& write, const TabletSchema& schema) {
-  return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement || schema.last_write_wins;
+  return write.condition.kind != Condition::Kind::kNone || write.kind == WriteKind::kIncrement ||
+         schema.last_write_wins;
 }
 
 class Digest {
@@ -179,8 +182,8 @@ Outcome Refusal(Code code, std::string message, int32_t failed_index) {
 Status CheckBatch(std::span<const Write> writes) {
   if (writes.empty()) return Error(Code::kInvalidArgument, "the batch is empty");
   if (writes.size() > kBatchWritesMax) {
-    return Error(Code::kInvalidArgument, "a batch of " + std::to_string(writes.size()) + " writes is too large: at most " +
-                                             std::to_string(kBatchWritesMax));
+    return Error(Code::kInvalidArgument, "a batch of " + std::to_string(writes.size()) +
+                                             " writes is too large: at most " + std::to_string(kBatchWritesMax));
   }
   size_t bytes = 0;
   std::unordered_set<std::string_view> keys;

@@ -4,9 +4,9 @@
 // Place:      tablet_core.h calls it once for each new write and logs what comes out, refusals included (PROTOCOL 18).
 // Invariants: 1. All conditions hold and all writes take effect, or there are no effects.
 //             2. No key occurs twice in a batch, so the order of its writes does not matter.
-//             3. In a last_write_wins table a key's stamps (time, server) only grow: a client's write is later than what
-//                it replaces, whatever the clocks say, and one that is being delivered has no effect unless it is later.
-//                A delete is as timed as a put: it stays as a tombstone until a purge (PROTOCOL 22).
+//             3. In a last_write_wins table a key's stamps (time, server) only grow: a client's write is later than
+//                what it replaces, whatever the clocks say, and one that is being delivered has no effect unless it is
+//                later. A delete is as timed as a put: it stays as a tombstone until a purge (PROTOCOL 22).
 // Threads:    functions of their arguments.
 #pragma once
 
@@ -25,21 +25,21 @@ namespace ebla::tabletserver {
 using RecordReader = std::function<Result<std::optional<StoredRecord>>(std::string_view key)>;
 
 struct EvaluationContext {
-  TabletTime now;                  // of the entry to be
+  TabletTime now;  // of the entry to be
   const TabletSchema& schema;
   const Overlay& overlay;
   const RecordReader& read;
-  const ServerName& server;        // last_write_wins: who accepted the write, unless it says so itself
-  int64_t deletes_kept_ms = 0;     // last_write_wins: what was accepted longer ago is not taken any more
+  const ServerName& server;     // last_write_wins: who accepted the write, unless it says so itself
+  int64_t deletes_kept_ms = 0;  // last_write_wins: what was accepted longer ago is not taken any more
 };
 
 struct Evaluation {
   Outcome outcome;
-  std::vector<Effect> effects;     // empty unless the outcome is OK
+  std::vector<Effect> effects;  // empty unless the outcome is OK
 };
 
-// What is wrong with a batch whatever the records are: INVALID_ARGUMENT (empty, too large, bad key or value, a key twice,
-// a TTL out of bounds). Not logged, as any later attempt is refused alike.
+// What is wrong with a batch whatever the records are: INVALID_ARGUMENT (empty, too large, bad key or value, a key
+// twice, a TTL out of bounds). Not logged, as any later attempt is refused alike.
 Status CheckBatch(std::span<const Write> writes);
 
 // An error is the reader's: nothing is known, nothing may be logged.

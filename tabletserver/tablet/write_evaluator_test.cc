@@ -12,7 +12,9 @@ namespace {
 
 using testing::Pick;
 
-Write Put(std::string key, std::string value) { return {.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)}; }
+Write Put(std::string key, std::string value) {
+  return {.kind = WriteKind::kPut, .key = std::move(key), .value = std::move(value)};
+}
 
 TEST(CheckBatch, RefusesWhatCanNeverSucceed) {
   EXPECT_TRUE(CheckBatch(std::vector{Put("a", "1")}).ok());
@@ -64,13 +66,15 @@ TEST(Evaluate, AReaderThatFailsDecidesNothing) {
   };
   Write increment{.kind = WriteKind::kIncrement, .key = "a", .delta = 1};
   const ServerName server = "ts-1";
-  const auto result = Evaluate(std::vector{increment},
-                               {.now = TabletTime{1}, .schema = schema, .overlay = overlay, .read = broken, .server = server});
+  const auto result =
+      Evaluate(std::vector{increment},
+               {.now = TabletTime{1}, .schema = schema, .overlay = overlay, .read = broken, .server = server});
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), Code::kInternal);
 }
 
-// ---- against the plainest implementation there is: a map that is copied, changed, and kept or thrown away -------------
+// ---- against the plainest implementation there is: a map that is copied, changed, and kept or thrown away
+// -------------
 
 struct ModelRecord {
   std::string value;
@@ -83,11 +87,13 @@ Write RandomWrite(const std::string& key, const Model& model) {
   Write write;
   write.key = key;
   write.kind = *rc::gen::element(WriteKind::kPut, WriteKind::kDelete, WriteKind::kIncrement, WriteKind::kCheck);
-  if (write.kind == WriteKind::kPut) write.value = *rc::gen::element<std::string>("1", "-4", "text", "9223372036854775807", "");
+  if (write.kind == WriteKind::kPut)
+    write.value = *rc::gen::element<std::string>("1", "-4", "text", "9223372036854775807", "");
   if (write.kind == WriteKind::kIncrement) write.delta = *rc::gen::element<int64_t>(1, -1, 5, INT64_MIN, INT64_MAX);
   if (*rc::gen::arbitrary<bool>()) write.ttl_ms = *rc::gen::element<int64_t>(0, 1, 20);
   using Kind = Condition::Kind;
-  write.condition.kind = *rc::gen::weightedElement<Kind>({{4, Kind::kNone}, {1, Kind::kAbsent}, {2, Kind::kExists}, {2, Kind::kVersionIs}});
+  write.condition.kind = *rc::gen::weightedElement<Kind>(
+      {{4, Kind::kNone}, {1, Kind::kAbsent}, {2, Kind::kExists}, {2, Kind::kVersionIs}});
   if (write.kind == WriteKind::kCheck && write.condition.kind == Kind::kNone) write.condition.kind = Kind::kExists;
   if (write.condition.kind == Kind::kVersionIs && model.contains(key) && Pick(0, 4) != 0) {
     write.condition.version = model.at(key).version;
@@ -167,7 +173,8 @@ void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, 
     return found == tablet.store.end() ? std::nullopt : std::optional(found->second);
   };
   const ServerName server = "ts-1";
-  const auto result = Evaluate(writes, {.now = TabletTime{now}, .schema = schema, .overlay = tablet.overlay, .read = read, .server = server});
+  const auto result = Evaluate(
+      writes, {.now = TabletTime{now}, .schema = schema, .overlay = tablet.overlay, .read = read, .server = server});
   const Version version{Epoch{1}, Lsn{lsn}};
   RC_ASSERT(result.has_value());
   RC_ASSERT(result->outcome.code == ModelEvaluate(writes, version, now, default_ttl, model));
@@ -199,7 +206,8 @@ TEST(Evaluate, DoesWhatAMapWould) {
   }));
 }
 
-// ---- last_write_wins -------------------------------------------------------------------------------------------------
+// ---- last_write_wins
+// -------------------------------------------------------------------------------------------------
 
 class LastWriteWins : public ::testing::Test {
  protected:
@@ -207,8 +215,12 @@ class LastWriteWins : public ::testing::Test {
 
   LastWriteWins() { schema_.last_write_wins = true; }
   Result<Evaluation> Evaluated(const Write& write, uint64_t now = 100) {
-    return Evaluate(std::vector{write}, {.now = TabletTime{now}, .schema = schema_, .overlay = overlay_, .read = read_,
-                                         .server = server_, .deletes_kept_ms = kDeletesKept});
+    return Evaluate(std::vector{write}, {.now = TabletTime{now},
+                                         .schema = schema_,
+                                         .overlay = overlay_,
+                                         .read = read_,
+                                         .server = server_,
+                                         .deletes_kept_ms = kDeletesKept});
   }
   static Write Delivered(std::string value, int64_t time_ms, ServerName writer) {
     Write write = Put("k", std::move(value));
@@ -228,9 +240,9 @@ class LastWriteWins : public ::testing::Test {
 
 TEST_F(LastWriteWins, TheGreaterStampWinsAndTheSameIsNothingNew) {
   held_ = StoredRecord{"old", {}, {}, 50, "ts-2"};
-  for (const auto& [time_ms, writer, wins] : {std::tuple(49, "ts-9", false), std::tuple(50, "ts-1", false),
-                                              std::tuple(50, "ts-2", false), std::tuple(50, "ts-3", true),
-                                              std::tuple(51, "ts-0", true)}) {
+  for (const auto& [time_ms, writer, wins] :
+       {std::tuple(49, "ts-9", false), std::tuple(50, "ts-1", false), std::tuple(50, "ts-2", false),
+        std::tuple(50, "ts-3", true), std::tuple(51, "ts-0", true)}) {
     const auto result = Evaluated(Delivered("new", time_ms, writer));
     ASSERT_TRUE(result && result->outcome.code == Code::kOk);
     EXPECT_EQ(result->effects.size(), wins ? 1u : 0u) << time_ms << writer;

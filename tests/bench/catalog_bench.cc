@@ -1,7 +1,7 @@
-// A master with the catalog of a large cluster in a real ZooKeeper: how long tables of so many tablets take to be made, how
-// long after the leading master's death the next one answers, and how long a client takes to read all routes, in pages.
-// The tablets are served by nobody: tablet servers of this process register, obey whatever they are told to lead, and
-// report all of it every second, as real ones do.
+// A master with the catalog of a large cluster in a real ZooKeeper: how long tables of so many tablets take to be made,
+// how long after the leading master's death the next one answers, and how long a client takes to read all routes, in
+// pages. The tablets are served by nobody: tablet servers of this process register, obey whatever they are told to
+// lead, and report all of it every second, as real ones do.
 #include <gflags/gflags.h>
 #include <glog/logging.h>
 #include <signal.h>
@@ -56,7 +56,8 @@ class HollowServer final : public idl::ControlServiceCobSvNull {
 
   // On the loop, reached at this address.
   void Begin(const rpc::Endpoint& endpoint) {
-    coordination::ServerIdentity identity{.name = name_, .uuid = "uuid-" + name_, .incarnation = Incarnation{1}, .endpoint = endpoint, .http = endpoint};
+    coordination::ServerIdentity identity{
+        .name = name_, .uuid = "uuid-" + name_, .incarnation = Incarnation{1}, .endpoint = endpoint, .http = endpoint};
     registration_ = std::make_unique<coordination::ServerRegistration>(
         *coordinator_, loop_, std::move(identity), coordination::ServerRegistration::Options(),
         [this](const coordination::RegistrationState& state) { cluster_id_ = state.cluster_id; });
@@ -121,7 +122,8 @@ class HollowServers {
       auto& host = hosts_.emplace_back(std::make_unique<Host>());
       host->server = std::make_shared<HollowServer>("hollow-" + std::to_string(i + 1), zookeeper, loop_, connector_);
       host->dispatcher.Register(std::static_pointer_cast<idl::ControlServiceCobSvIf>(host->server));
-      host->rpc = std::make_unique<rpc::RpcServer>(rpc::ServerOptions{}, host->dispatcher, std::vector<rpc::EventLoop*>{&loop_});
+      host->rpc = std::make_unique<rpc::RpcServer>(rpc::ServerOptions{}, host->dispatcher,
+                                                   std::vector<rpc::EventLoop*>{&loop_});
       const Status started = host->rpc->Start();
       CHECK(started.ok()) << started;
       loop_.Post([server = host->server, address = host->rpc->address()] { server->Begin(address); });
@@ -180,7 +182,8 @@ class Bench {
     const auto kept = client_->SetServer("ts-1", {.draining = std::nullopt, .maintenance = true});
     CHECK(kept.has_value()) << kept.error();
     servers_ = std::make_unique<HollowServers>(FLAGS_catalog_servers, cluster_->launcher().ZooKeeper() + "/ebla");
-    CHECK(testing::Eventually([&] { return LiveServers() == FLAGS_catalog_servers + 1; })) << "the servers did not register";
+    CHECK(testing::Eventually([&] { return LiveServers() == FLAGS_catalog_servers + 1; }))
+        << "the servers did not register";
   }
 
   void Run() {
@@ -209,7 +212,8 @@ class Bench {
     const auto begin = Clock::now();
     for (int made = 0; made < FLAGS_catalog_tablets; made += kTabletsPerTable) {
       const int tablets = std::min(kTabletsPerTable, FLAGS_catalog_tablets - made);
-      CreateTableOptions options{.table = {.replicas = FLAGS_catalog_replicas}, .split_points = {}, .deadline = std::chrono::minutes(5)};
+      CreateTableOptions options{
+          .table = {.replicas = FLAGS_catalog_replicas}, .split_points = {}, .deadline = std::chrono::minutes(5)};
       for (int i = 1; i < tablets; ++i) {
         std::string point = std::to_string(1'000'000 + i);
         options.split_points.push_back("user" + point.substr(1) + "0000");
@@ -228,7 +232,8 @@ class Bench {
   double ReadNodes() {
     rpc::EventLoop loop("reader");
     loop.Start();
-    auto coordinator = coordination::ZooKeeperCoordinator::Open({.servers = cluster_->launcher().ZooKeeper() + "/ebla"}, loop);
+    auto coordinator =
+        coordination::ZooKeeperCoordinator::Open({.servers = cluster_->launcher().ZooKeeper() + "/ebla"}, loop);
     CHECK(coordinator.has_value()) << coordinator.error();
     const auto begin = Clock::now();
     std::promise<void> over;
@@ -240,11 +245,14 @@ class Bench {
       void More() {
         while (in_flight < kReadsInFlight && next < paths.size()) {
           ++in_flight;
-          coordinator.Get(paths[next++], [this](Result<coordination::Node> node) {
-            CHECK(node.has_value()) << node.error();
-            --in_flight;
-            More();
-          }, nullptr);
+          coordinator.Get(
+              paths[next++],
+              [this](Result<coordination::Node> node) {
+                CHECK(node.has_value()) << node.error();
+                --in_flight;
+                More();
+              },
+              nullptr);
         }
         if (in_flight == 0 && next == paths.size()) over.set_value();
       }
@@ -252,11 +260,14 @@ class Bench {
     loop.Post([&] {
       for (int shard = 0; shard < coordination::layout::kTabletShards; ++shard) {
         const std::string parent = coordination::layout::TabletShardPath(shard);
-        state.coordinator.Children(parent, [&state, parent](Result<std::vector<std::string>> names) {
-          CHECK(names.has_value()) << names.error();
-          for (const std::string& name : *names) state.paths.push_back(parent + "/" + name);
-          if (--state.lists == 0) state.More();
-        }, nullptr);
+        state.coordinator.Children(
+            parent,
+            [&state, parent](Result<std::vector<std::string>> names) {
+              CHECK(names.has_value()) << names.error();
+              for (const std::string& name : *names) state.paths.push_back(parent + "/" + name);
+              if (--state.lists == 0) state.More();
+            },
+            nullptr);
       }
     });
     over.get_future().wait();
@@ -285,7 +296,8 @@ class Bench {
     const double before = CpuSeconds(pid);
     const auto begin = Clock::now();
     std::this_thread::sleep_for(std::max<Duration>(options_.each * 2, std::chrono::seconds(10)));
-    report_.Add(kSuite, "leading master, its share of a core, all replicas reported each second", 100 * (CpuSeconds(pid) - before) / Seconds(begin), "%");
+    report_.Add(kSuite, "leading master, its share of a core, all replicas reported each second",
+                100 * (CpuSeconds(pid) - before) / Seconds(begin), "%");
     report_.Add(kSuite, "leading master, resident", ResidentMiB(pid), "MiB");
   }
 

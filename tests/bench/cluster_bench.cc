@@ -101,9 +101,9 @@ class Bench {
     Session session = client_->NewSession();
     Session* const in = read.level() == Read::Level::kSession ? &session : nullptr;
     return MeasureOperations(clients, options_.each, [&](int64_t number, std::move_only_function<void(Status)> done) {
-      table.AsyncGet(Key(number), {.read = read, .session = in}, [done = std::move(done)](Result<Record> result) mutable {
-        done(result ? Status() : result.error());
-      });
+      table.AsyncGet(
+          Key(number), {.read = read, .session = in},
+          [done = std::move(done)](Result<Record> result) mutable { done(result ? Status() : result.error()); });
     });
   }
 

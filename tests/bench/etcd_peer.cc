@@ -46,14 +46,15 @@ Result<EtcdPeer> EtcdPeer::Start(const std::string& directory) {
   for (int i = 0; i < kServers; ++i) {
     const std::string name = "e" + std::to_string(i);
     const auto& [client, own] = addresses[static_cast<size_t>(i)];
-    EBLA_ASSIGN(const cluster::ProcessId server,
-                cluster::Spawn({.command = {kServer, "--name=" + name, "--data-dir=" + directory + "/" + name,
-                                            "--listen-client-urls=http://" + client, "--advertise-client-urls=http://" + client,
-                                            "--listen-peer-urls=" + own, "--initial-advertise-peer-urls=" + own,
-                                            "--initial-cluster=" + everybody, "--initial-cluster-state=new"},
-                                .working_dir = directory,
-                                .output_file = directory + "/" + name + ".log",
-                                .die_with_parent = true}));
+    EBLA_ASSIGN(
+        const cluster::ProcessId server,
+        cluster::Spawn({.command = {kServer, "--name=" + name, "--data-dir=" + directory + "/" + name,
+                                    "--listen-client-urls=http://" + client, "--advertise-client-urls=http://" + client,
+                                    "--listen-peer-urls=" + own, "--initial-advertise-peer-urls=" + own,
+                                    "--initial-cluster=" + everybody, "--initial-cluster-state=new"},
+                        .working_dir = directory,
+                        .output_file = directory + "/" + name + ".log",
+                        .die_with_parent = true}));
     peer.servers_.push_back(server);
   }
   return peer;
@@ -69,9 +70,9 @@ Result<Timings> EtcdPeer::Puts(int clients, int connections, size_t bytes, Durat
   const double seconds = std::chrono::duration<double>(duration).count();
   const std::string output = directory_ + "/puts-" + std::to_string(clients) + "-" + std::to_string(connections);
   EBLA_ASSIGN(const cluster::ProcessId program,
-              cluster::Spawn({.command = {ClientProgram(), "-endpoints", endpoints_, "-clients", std::to_string(clients),
-                                          "-connections", std::to_string(connections), "-seconds", std::to_string(seconds),
-                                          "-bytes", std::to_string(bytes)},
+              cluster::Spawn({.command = {ClientProgram(), "-endpoints", endpoints_, "-clients",
+                                          std::to_string(clients), "-connections", std::to_string(connections),
+                                          "-seconds", std::to_string(seconds), "-bytes", std::to_string(bytes)},
                               .working_dir = directory_,
                               .output_file = output,
                               .die_with_parent = true}));

@@ -34,7 +34,8 @@ constexpr Suite kSuites[] = {{"rpc", &RunRpcBench},
                              {"pauses", &RunPausesBench}};
 
 int Run() {
-  const BenchOptions options{.each = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
+  const BenchOptions options{.each =
+                                 std::chrono::duration_cast<Duration>(std::chrono::duration<double>(FLAGS_seconds))};
   Report report;
   sync();  // the build's files, for one, which the kernel would write all at once while something is measured
   bool found = false;
@@ -49,8 +50,9 @@ int Run() {
     std::cerr << "\n";
     return 2;
   }
-  std::cout << "machine: " << std::thread::hardware_concurrency() << " cores; build "
-            << process::BuildVersion() << "\n\n" << report.ToText();
+  std::cout << "machine: " << std::thread::hardware_concurrency() << " cores; build " << process::BuildVersion()
+            << "\n\n"
+            << report.ToText();
   if (!FLAGS_json.empty()) std::ofstream(FLAGS_json) << report.ToJson() << "\n";
   return report.AllMet() ? 0 : 1;
 }

@@ -15,9 +15,12 @@
 
 DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
-DEFINE_int32(pause_settle_seconds, 70, "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
-DEFINE_int32(pause_moves, 5, "pauses: how many moves of a replica, there and back, at least one; the median of them is judged.");
-DEFINE_double(pause_rate, 0, "pauses: operations/s of the open loop, for runs to be compared; 0: three tenths of the closed loop's.");
+DEFINE_int32(pause_settle_seconds, 70,
+             "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
+DEFINE_int32(pause_moves, 5,
+             "pauses: how many moves of a replica, there and back, at least one; the median of them is judged.");
+DEFINE_double(pause_rate, 0,
+              "pauses: operations/s of the open loop, for runs to be compared; 0: three tenths of the closed loop's.");
 DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
 
 namespace ebla::bench {
@@ -52,8 +55,8 @@ double PercentileMs(std::vector<microseconds> values, double part) {
   return static_cast<double>(values[at].count()) / 1000;
 }
 
-// Of all processors, since the machine started, in ticks. A host that has others to serve lets a virtual machine wait, for
-// many milliseconds at a time, all its processors at once at times: nothing inside it can answer then.
+// Of all processors, since the machine started, in ticks. A host that has others to serve lets a virtual machine wait,
+// for many milliseconds at a time, all its processors at once at times: nothing inside it can answer then.
 struct ProcessorTime {
   uint64_t all = 0, stolen = 0;
 
@@ -246,7 +249,8 @@ class Bench {
     report_.AtMost(kSuite, "transfer: longest wait, worst", 50);
   }
 
-  // The load goes on while one replica of its tablet is copied to a server that has none, for about eight seconds, and back.
+  // The load goes on while one replica of its tablet is copied to a server that has none, for about eight seconds, and
+  // back.
   void Moves() {
     MakeTable("moved", int64_t{FLAGS_pause_copy_mb} * 8 * 1024);
     const TabletPlace place = PlaceOf(0);
@@ -275,12 +279,14 @@ class Bench {
       for (const Window& move : moves) {
         const auto ended = move.begin - kApart;
         during.push_back(PercentileMs(waits.In(move), part));
-        before.push_back(PercentileMs(waits.In({std::max(ended - (move.end - move.begin), move.begin - kBeforeMove), ended}), part));
+        before.push_back(
+            PercentileMs(waits.In({std::max(ended - (move.end - move.begin), move.begin - kBeforeMove), ended}), part));
       }
       report_.Add(kSuite, std::string("foreground ") + name + " during a move, median", Median(during), "ms");
       report_.Add(kSuite, std::string("foreground ") + name + " before it, median", Median(before), "ms");
     }
-    report_.Ratio(kSuite, "foreground p99 during a move, median", "foreground p99 before it, median", 1.5, /*at_most=*/true);
+    report_.Ratio(kSuite, "foreground p99 during a move, median", "foreground p99 before it, median", 1.5,
+                  /*at_most=*/true);
   }
 
   const BenchOptions& options_;

@@ -88,7 +88,8 @@ void Converge(const std::string& size) {
 }  // namespace ebla::master
 
 int main(int argc, char** argv) {
-  gflags::SetUsageMessage("what a pass of the elastic planner costs on large clusters, and how well it evens out a random placement");
+  gflags::SetUsageMessage(
+      "what a pass of the elastic planner costs on large clusters, and how well it evens out a random placement");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   std::stringstream sizes(FLAGS_sizes);
   for (std::string size; std::getline(sizes, size, ',');) ebla::master::Passes(size);

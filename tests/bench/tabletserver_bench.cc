@@ -1,5 +1,5 @@
-// A tablet server over its sockets: gets of 1 KB from cache against an echo of 1 KB through the same server; durable puts
-// against bare WiredTiger's commit with fsync, and against a table with interval durability.
+// A tablet server over its sockets: gets of 1 KB from cache against an echo of 1 KB through the same server; durable
+// puts against bare WiredTiger's commit with fsync, and against a table with interval durability.
 #include <glog/logging.h>
 #include <stdlib.h>
 #include <wiredtiger.h>
@@ -135,7 +135,8 @@ class Server {
     tablet.schema.schemaVersion = 1;
     tablet.schema.options.__set_durability(durability);
     std::promise<idl::Code::type> code;
-    control->configure([&](const idl::ConfigureReply& reply) { code.set_value(reply.results.at(0).status.code); }, request);
+    control->configure([&](const idl::ConfigureReply& reply) { code.set_value(reply.results.at(0).status.code); },
+                       request);
     CHECK_EQ(code.get_future().get(), idl::Code::OK);
   }
 

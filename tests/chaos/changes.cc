@@ -40,15 +40,16 @@ class Changes {
     EBLA_ASSIGN(const Wanted wanted, Choose(tablets));
     EBLA_ASSIGN(std::string victim, trial_.cluster().LeadingMaster());
     if (random_() % 2 == 0) victim = wanted.servers[random_() % wanted.servers.size()];
-    auto asked = std::async(std::launch::async, [&wanted, client = trial_.load().observer()] { return wanted.ask(client); });
+    auto asked =
+        std::async(std::launch::async, [&wanted, client = trial_.load().observer()] { return wanted.ask(client); });
     const milliseconds delay{random_() % 2 == 0 ? random_() % 25 : random_() % 1500};
     std::this_thread::sleep_for(delay);
     EBLA_TRY(trial_.launcher().Kill(victim, SIGKILL));
     std::this_thread::sleep_for(milliseconds(random_() % 800));
     EBLA_TRY(trial_.launcher().Restart(victim));
     const Status status = asked.get();
-    trial_.Tell(wanted.what + "; " + std::to_string(delay.count()) + " ms later " + victim + " dies: " +
-                (status.ok() ? "done" : status.ToString()));
+    trial_.Tell(wanted.what + "; " + std::to_string(delay.count()) + " ms later " + victim +
+                " dies: " + (status.ok() ? "done" : status.ToString()));
     done_ += status.ok() ? 1 : 0;
     ++deaths_[victim.starts_with("m-") ? "masters" : "servers"];
     if (!draining_.empty()) {
@@ -84,10 +85,12 @@ class Changes {
     const auto begins = [&](const TabletSummary& tablet) { return tablet.range.start == key; };
     do {
       char text[16];
-      std::snprintf(text, sizeof text, "g%04d/", static_cast<int>(random_() % (HistoryLoadOptions().tablets * kGroupsPerTablet)));
+      std::snprintf(text, sizeof text, "g%04d/",
+                    static_cast<int>(random_() % (HistoryLoadOptions().tablets * kGroupsPerTablet)));
       key = text;
     } while (std::ranges::any_of(tablets, begins));
-    const auto found = std::ranges::find_if(tablets, [&](const TabletSummary& tablet) { return tablet.range.Contains(key); });
+    const auto found =
+        std::ranges::find_if(tablets, [&](const TabletSummary& tablet) { return tablet.range.Contains(key); });
     ++splits_;
     return {"split at " + key,
             [key](const Client& client) -> Status {
@@ -104,9 +107,10 @@ class Changes {
       if (std::ranges::find(parties, name) == parties.end()) move.to = name;
     }
     parties.push_back(move.to);
-    return {"move of tablet " + std::to_string(tablet.id.value) + " from " + move.from + " to " + move.to,
-            [key = KeyOf(tablet), move](const Client& client) { return client.MoveTablet(HistoryLoad::kTable, key, move); },
-            std::move(parties)};
+    return {
+        "move of tablet " + std::to_string(tablet.id.value) + " from " + move.from + " to " + move.to,
+        [key = KeyOf(tablet), move](const Client& client) { return client.MoveTablet(HistoryLoad::kTable, key, move); },
+        std::move(parties)};
   }
   Wanted Transfer(const TabletSummary& tablet) {
     const std::vector<std::string> parties = PartiesOf(tablet);
@@ -125,7 +129,9 @@ class Changes {
     const auto set = client.SetServer(server, {.draining = draining, .maintenance = {}});
     return set ? Status() : set.error();
   }
-  static std::string KeyOf(const TabletSummary& tablet) { return tablet.range.start.empty() ? "g0000/" : tablet.range.start; }
+  static std::string KeyOf(const TabletSummary& tablet) {
+    return tablet.range.start.empty() ? "g0000/" : tablet.range.start;
+  }
   static std::vector<std::string> PartiesOf(const TabletSummary& tablet) {
     std::vector<std::string> parties{tablet.primary};
     for (const ServerName& voter : tablet.voters) {
@@ -143,7 +149,8 @@ class Changes {
       const std::string name = "tablet " + std::to_string(tablet.id.value);
       if (!ranges.emplace(tablet.range.start, tablet.range.end).second) return name + " begins where another does";
       if (tablet.status != TabletStatus::kServing) return name + " does not serve";
-      if (tablet.voters.size() != 3 || !tablet.learners.empty() || !tablet.incomplete.empty()) return name + " is not whole";
+      if (tablet.voters.size() != 3 || !tablet.learners.empty() || !tablet.incomplete.empty())
+        return name + " is not whole";
     }
     std::string at;
     for (const auto& [start, end] : ranges) {

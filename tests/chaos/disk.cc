@@ -78,7 +78,8 @@ Result<std::vector<int>> HaveLead(Trial& trial) {
 }
 
 // How long it took until others led these tablets and had read and written them. Whoever leads them, they are read.
-Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<int>& tablets, WallClock::time_point full) {
+Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<int>& tablets,
+                                                WallClock::time_point full) {
   const HistoryLoad& load = trial.load();
   for (const auto deadline = full + kHandOverTimeMax;;) {
     for (const int tablet : tablets) {
@@ -93,7 +94,8 @@ Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<
   }
   EBLA_TRY(trial.AwaitService(tablets, WallClock::now()));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(WallClock::now() - full);
-  if (took > kHandOverTimeMax) return Error(Code::kInternal, "what it led was written " + std::to_string(took.count()) + " ms after");
+  if (took > kHandOverTimeMax)
+    return Error(Code::kInternal, "what it led was written " + std::to_string(took.count()) + " ms after");
   return took;
 }
 
@@ -123,7 +125,8 @@ ScenarioReport Run(const FullDiskOptions& options) {
       EBLA_TRY(trial.AwaitService(all, WallClock::now()));
     }
     EBLA_ASSIGN(const std::vector<int> still, trial.load().LedBy(kVictim));
-    if (!still.empty()) return Error(Code::kInternal, std::string(kVictim) + " was given something to lead with its disk full");
+    if (!still.empty())
+      return Error(Code::kInternal, std::string(kVictim) + " was given something to lead with its disk full");
     if (options.kill) {
       EBLA_TRY(trial.launcher().Kill(kVictim, SIGKILL));
       EBLA_TRY(trial.launcher().Restart(kVictim));
@@ -139,7 +142,8 @@ ScenarioReport Run(const FullDiskOptions& options) {
     if (const Status status = round(); !status.ok()) trial.Fault(status.ToString());
     trial.Judge();
   }
-  return trial.Finish(std::to_string(rounds) + " times a full disk on one of three servers; what it led was written elsewhere " +
+  return trial.Finish(std::to_string(rounds) +
+                          " times a full disk on one of three servers; what it led was written elsewhere " +
                           std::to_string(longest.count()) + " ms after at the worst",
                       rounds * kOperationsBetween);
 }

@@ -442,7 +442,9 @@ void HistoryLoad::Took(WallClock::duration time) {
   }
 }
 
-std::chrono::milliseconds HistoryLoad::TakeLongestWait() { return std::chrono::milliseconds(longest_wait_ms_.exchange(0)); }
+std::chrono::milliseconds HistoryLoad::TakeLongestWait() {
+  return std::chrono::milliseconds(longest_wait_ms_.exchange(0));
+}
 
 std::vector<std::string> HistoryLoad::TakeFailures() {
   const std::lock_guard lock(mutex_);

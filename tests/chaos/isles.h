@@ -8,11 +8,11 @@
 //           |                  |
 //           '------ router ----'               whoever made the Isles stands here, and reaches everybody always
 //
-// Life:    the namespaces have no names: when the last process and the last descriptor in them are gone, so are they, with
-//          everything in them. A test that crashes leaves nothing behind, and none sees another's.
+// Life:    the namespaces have no names: when the last process and the last descriptor in them are gone, so are they,
+//          with everything in them. A test that crashes leaves nothing behind, and none sees another's.
 // Needs:   root (own_namespaces.h), and `ip` and `nsenter` (iproute2, util-linux).
-// Threads: the thread that makes it moves into the router's namespace until the end, and with it every thread and process
-//          that it starts meanwhile; it alone calls.
+// Threads: the thread that makes it moves into the router's namespace until the end, and with it every thread and
+//          process that it starts meanwhile; it alone calls.
 #pragma once
 
 #include <map>

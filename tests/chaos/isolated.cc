@@ -100,8 +100,8 @@ class Isolation {
            " ms at the worst; on the island " + std::to_string(eventual_) + " EVENTUAL reads, " +
            std::to_string(puts_.size()) + " writes at PRIMARY, STRONG reads " + std::to_string(strong_) +
            " answered and " + std::to_string(strong_refused_) + " refused; " + std::to_string(undone_) +
-           " of the writes undone, " + std::to_string(kept_) + " of these conflict records; " + std::to_string(merged_.size()) +
-           " writes of both sides merged";
+           " of the writes undone, " + std::to_string(kept_) + " of these conflict records; " +
+           std::to_string(merged_.size()) + " writes of both sides merged";
   }
 
  private:
@@ -133,7 +133,8 @@ class Isolation {
   Status Seed(const Client& observer) {
     EBLA_ASSIGN(tablets_, HaveLead(observer, kTable));
     EBLA_ASSIGN(merged_tablets_, HaveLead(observer, kMerged));
-    for (const auto& [table, tablets] : {std::pair(&island_->table, &tablets_), std::pair(&island_->merged, &merged_tablets_)})
+    for (const auto& [table, tablets] :
+         {std::pair(&island_->table, &tablets_), std::pair(&island_->merged, &merged_tablets_)})
       for (const int tablet : *tablets)
         for (const char* name : {"seed", "contested"})
           if (const auto put = table->Put(Key(tablet, name), "0", {.ack = Ack::kAll, .deadline = 30s}); !put)
@@ -186,7 +187,7 @@ class Isolation {
     while (!stop_) {
       const int64_t number = ++key.attempted;
       const auto put = mainland_->table.Put(Key(key.tablet, "contested"), std::to_string(number),
-                                      {.ack = Ack::kMajority, .deadline = 30s});
+                                            {.ack = Ack::kMajority, .deadline = 30s});
       if (!put) continue;  // judged by when it was answered
       key.acknowledged = number;
       key.answered.push_back(WallClock::now());
@@ -265,11 +266,12 @@ class Isolation {
       if (before == begin_) trial_.Fault("the majority's side did not serve at all");
     }
     if (longest_ > options_.worst_max) trial_.Fault("the majority's side did not serve in time");
-    if (eventual_ == 0 || puts_.empty() || strong_refused_ == 0 || merged_.empty()) trial_.Fault("too little was done on the island");
+    if (eventual_ == 0 || puts_.empty() || strong_refused_ == 0 || merged_.empty())
+      trial_.Fault("too little was done on the island");
   }
 
-  // Of the island's PRIMARY writes none vanished: what is not there is a conflict record, or was written in a table where it
-  // is delivered again. In that table every write of either side is there in the end, and all replicas agree.
+  // Of the island's PRIMARY writes none vanished: what is not there is a conflict record, or was written in a table
+  // where it is delivered again. In that table every write of either side is there in the end, and all replicas agree.
   Status Verify(const Client& observer) {
     EBLA_ASSIGN(const Table table, observer.OpenTable(kTable));
     EBLA_ASSIGN(const Table merged, observer.OpenTable(kMerged));
@@ -284,7 +286,8 @@ class Isolation {
     const auto deadline = WallClock::now() + kMergeTimeMax;
     EBLA_TRY(FindKept(observer, std::move(undone), deadline));
     for (const std::string& key : merged_) EBLA_TRY(AwaitMerged(merged, key, deadline));
-    for (const int tablet : merged_tablets_) EBLA_TRY(AwaitAgreement(observer, merged, Key(tablet, "contested"), deadline));
+    for (const int tablet : merged_tablets_)
+      EBLA_TRY(AwaitAgreement(observer, merged, Key(tablet, "contested"), deadline));
     return Status::Ok();
   }
 
@@ -295,8 +298,9 @@ class Isolation {
         for (const KeptEffect& effect : write.effects) kept_ += undone.erase(effect.key);
       if (undone.empty()) return Status::Ok();
       if (WallClock::now() >= deadline)
-        return Error(Code::kInternal, std::to_string(undone.size()) + " undone PRIMARY writes are no conflict records, " +
-                                          *undone.begin() + " for one");
+        return Error(Code::kInternal, std::to_string(undone.size()) +
+                                          " undone PRIMARY writes are no conflict records, " + *undone.begin() +
+                                          " for one");
     }
   }
 

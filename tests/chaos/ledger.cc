@@ -72,8 +72,10 @@ void Ledger::WriteOnce(int writer, std::mt19937_64& random) {
       Cell& cell = mine.puts[at];
       const int64_t value = ++cell.attempted;
       auto put = table_.Put(Key('p', writer, index), Encode(value), {.deadline = options_.deadline});
-      if (put.has_value()) cell.acknowledged = value;
-      else status = put.error();
+      if (put.has_value())
+        cell.acknowledged = value;
+      else
+        status = put.error();
       break;
     }
     case 1: {
@@ -82,24 +84,30 @@ void Ledger::WriteOnce(int writer, std::mt19937_64& random) {
       Batch batch;
       batch.Put(Key('x', writer, index), Encode(value)).Put(Key('y', writer, index), Encode(value));
       auto written = table_.Write(std::move(batch), {.deadline = options_.deadline});
-      if (written.has_value()) cell.acknowledged = value;
-      else status = written.error();
+      if (written.has_value())
+        cell.acknowledged = value;
+      else
+        status = written.error();
       break;
     }
     default: {
       Cell& cell = mine.counters[at];
       ++cell.attempted;
       auto sum = table_.Increment(Key('i', writer, index), 1, {.deadline = options_.deadline});
-      if (sum.has_value()) ++cell.acknowledged;
-      else status = sum.error();
+      if (sum.has_value())
+        ++cell.acknowledged;
+      else
+        status = sum.error();
       if (sum.has_value() && (*sum < cell.acknowledged || *sum > cell.attempted)) {
         Violation(Key('i', writer, index) + " counted to " + std::to_string(*sum) + " after " +
-                  std::to_string(cell.acknowledged) + " acknowledged and " + std::to_string(cell.attempted) + " attempted");
+                  std::to_string(cell.acknowledged) + " acknowledged and " + std::to_string(cell.attempted) +
+                  " attempted");
       }
       break;
     }
   }
-  const auto waited = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
   int64_t longest = longest_wait_ms_.load();
   while (waited > longest && !longest_wait_ms_.compare_exchange_weak(longest, waited)) {
   }
@@ -139,7 +147,8 @@ void Ledger::CheckBatch(int writer, int index) {
   // One page of one tablet is one snapshot: the two halves must be of the same batch.
   const std::string first = Key('x', writer, index);
   std::vector<int64_t> halves;
-  auto scan = table_.Scan({.range = {first, KeyAfter(Key('y', writer, index))}, .read = Read::Strong(), .deadline = options_.deadline});
+  auto scan = table_.Scan(
+      {.range = {first, KeyAfter(Key('y', writer, index))}, .read = Read::Strong(), .deadline = options_.deadline});
   while (scan.Next()) {
     auto number = Decode(scan.key(), scan.record().value);
     if (!number.has_value()) return Violation(number.error().message());

@@ -31,7 +31,7 @@ struct LedgerOptions {
 
 struct LedgerReport {
   int64_t acknowledged = 0;
-  int64_t unknown = 0;         // writes that ended as UNKNOWN_OUTCOME
+  int64_t unknown = 0;  // writes that ended as UNKNOWN_OUTCOME
   int64_t reads = 0;
   std::chrono::milliseconds longest_wait{0};
   std::vector<std::string> failures;    // operations that ended with an error, the first hundred

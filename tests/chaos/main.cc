@@ -128,7 +128,8 @@ int Main(int argc, char** argv) {
   AddOptions(app, given);
   CLI11_PARSE(app, argc, argv);
 
-  if (const Status status = BecomeRoot(); !status.ok()) std::cout << "full-disk, partition, isolated-primary: " << status << "\n";
+  if (const Status status = BecomeRoot(); !status.ok())
+    std::cout << "full-disk, partition, isolated-primary: " << status << "\n";
   std::cout << "seed " << given.seed << "\n";
   int failed = 0;
   for (const auto& [name, run] : scenarios)

@@ -63,8 +63,8 @@ class Operator {
       std::vector<milliseconds> waits = found == done_.end() ? std::vector<milliseconds>() : found->second;
       text << (&kind == kKinds ? "" : "; ") << waits.size() << " times " << kind.name;
       if (!waits.empty())
-        text << " (longest wait " << Percentile(waits, 0.5).count() << " ms in the median, " << Percentile(waits, 1).count()
-             << " at the worst)";
+        text << " (longest wait " << Percentile(waits, 0.5).count() << " ms in the median, "
+             << Percentile(waits, 1).count() << " at the worst)";
     }
     return text.str();
   }
@@ -106,9 +106,11 @@ class Operator {
   Status Split() {
     for (int draw = 0; draw < kDrawsMax; ++draw) {
       const int group = static_cast<int>(random_() % (kTablets * kGroupsPerTablet));
-      const std::string key = random_() % 4 == 0 ? KeyAfter(HistoryLoad::LastKey(group)) : HistoryLoad::GroupName(group);
+      const std::string key =
+          random_() % 4 == 0 ? KeyAfter(HistoryLoad::LastKey(group)) : HistoryLoad::GroupName(group);
       EBLA_ASSIGN(const auto tablets, client_.ListTablets(HistoryLoad::kTable));
-      const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
+      const auto tablet =
+          std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
       if (tablet == tablets.end() || tablet->range.start == key) continue;
       what_ = "of tablet " + std::to_string(tablet->id.value) + " at \"" + key.c_str() + "\"";
       const auto split = client_.SplitTablet(HistoryLoad::kTable, key);
@@ -171,7 +173,8 @@ class Operator {
   }
   Status AwaitEmpty(const ServerName& server) {
     std::string note;
-    for (const auto deadline = WallClock::now() + kDrainTimeMax; WallClock::now() < deadline; std::this_thread::sleep_for(50ms)) {
+    for (const auto deadline = WallClock::now() + kDrainTimeMax; WallClock::now() < deadline;
+         std::this_thread::sleep_for(50ms)) {
       EBLA_ASSIGN(const auto servers, client_.ListServers());
       const auto found = std::ranges::find(servers, server, &ServerSummary::name);
       if (found != servers.end() && found->tablets == 0) return Status::Ok();
@@ -196,9 +199,9 @@ const Operator::Kind Operator::kKinds[] = {{"split", &Operator::Split},
 }  // namespace
 
 ScenarioReport Procedures(const ProceduresOptions& options) {
-  auto begun = Trial::Begin({.servers = kServers},
-                            {.clients = 32, .tablets = kTablets, .groups_per_tablet = kGroupsPerTablet, .seed = options.seed},
-                            options.say);
+  auto begun = Trial::Begin(
+      {.servers = kServers},
+      {.clients = 32, .tablets = kTablets, .groups_per_tablet = kGroupsPerTablet, .seed = options.seed}, options.say);
   if (!begun) return NotBegun(begun.error());
   Trial& trial = **begun;
   Operator hands(trial, options.seed);

@@ -26,7 +26,8 @@ bool IsStrong(const Operation& read) { return read.read.level() == Read::Level::
 
 }  // namespace
 
-Recorder::Recorder(int groups) : groups_(groups), known_(static_cast<size_t>(groups)), carried_(static_cast<size_t>(groups)) {
+Recorder::Recorder(int groups)
+    : groups_(groups), known_(static_cast<size_t>(groups)), carried_(static_cast<size_t>(groups)) {
   for (auto event = kBeginning; event <= kBegun; ++event) history_.Event(Now());
 }
 
@@ -94,8 +95,9 @@ std::vector<Operation> Recorder::Beginning(int group) const {
   return operations;
 }
 
-// Has a weak read shown what the last cut had left behind? The answer to a single increment names no version, so that what it
-// made may be newer than all that is known of the time before: then it is of that time if nobody has come to that number since.
+// Has a weak read shown what the last cut had left behind? The answer to a single increment names no version, so that
+// what it made may be newer than all that is known of the time before: then it is of that time if nobody has come to
+// that number since.
 bool Recorder::IsBefore(const Operation& read, const Counted& counted) const {
   if (IsStrong(read) || !read.found) return false;
   const Known& known = known_[static_cast<size_t>(read.group)];
@@ -106,7 +108,8 @@ bool Recorder::IsBefore(const Operation& read, const Counted& counted) const {
 
 std::vector<Recorder::Counted> Recorder::CountedSince() const {
   std::vector<Counted> counted;
-  for (const std::vector<Operation>& carried : carried_) counted.push_back(carried.empty() ? Counted(std::in_place) : std::nullopt);
+  for (const std::vector<Operation>& carried : carried_)
+    counted.push_back(carried.empty() ? Counted(std::in_place) : std::nullopt);
   for (const Operation& write : history_.operations) {
     Counted& numbers = counted[static_cast<size_t>(write.group)];
     if (write.is_read || !numbers) continue;

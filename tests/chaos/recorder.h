@@ -54,7 +54,8 @@ class Recorder {
     std::array<std::optional<sim::Cell>, sim::kCellsPerGroup> cells;
     Version newest;  // of all that its cells ever held: they share one log
   };
-  // Numbers that a group's counter was told to have come to since then; none: an increment of unknown outcome may have made any.
+  // Numbers that a group's counter was told to have come to since then; none: an increment of unknown outcome may have
+  // made any.
   using Counted = std::optional<std::set<std::string>>;
 
   std::vector<sim::Operation> Beginning(int group) const;

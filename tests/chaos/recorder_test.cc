@@ -50,7 +50,8 @@ TEST_F(RecorderTest, AWeakReadOfAnIncrementThatNobodyKnewTheVersionOfIsOfBefore)
   // Below the last version that anybody was told, and above.
   for (const auto& [put, found] : {std::pair(9, 7), {29, 32}}) {
     LeaveNoCounter(At(static_cast<uint64_t>(put)));
-    Find(sim::kCounterCell, Read::Bounded(std::chrono::milliseconds(300)), sim::Cell{"73", At(static_cast<uint64_t>(found))});
+    Find(sim::kCounterCell, Read::Bounded(std::chrono::milliseconds(300)),
+         sim::Cell{"73", At(static_cast<uint64_t>(found))});
     const CutVerdict verdict = recorder_.Cut();
     EXPECT_TRUE(verdict.problems.empty()) << verdict.problems.front();
     EXPECT_EQ(verdict.before, 1) << found;

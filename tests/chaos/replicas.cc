@@ -39,7 +39,8 @@ Result<std::optional<Record>> ReadAt(const std::string& address, const idl::GetR
 
 }  // namespace
 
-Result<std::vector<ReplicaRecord>> ReadEveryReplica(const Client& client, const std::string& table, const std::string& key) {
+Result<std::vector<ReplicaRecord>> ReadEveryReplica(const Client& client, const std::string& table,
+                                                    const std::string& key) {
   EBLA_ASSIGN(const TabletPlace place, client.Locate(table, key));
   EBLA_ASSIGN(const TableInfo info, client.DescribeTable(table));
   idl::GetRequest request;

@@ -1,6 +1,6 @@
 // tests/chaos/replicas.h
-// What each replica of a key has, asked of its own server: an EVENTUAL read is answered by whoever is asked, out of what it
-// has itself. The SDK chooses whom it asks, so this goes by Thrift's stock client.
+// What each replica of a key has, asked of its own server: an EVENTUAL read is answered by whoever is asked, out of
+// what it has itself. The SDK chooses whom it asks, so this goes by Thrift's stock client.
 // Threads: functions of their arguments; they wait for the answers.
 #pragma once
 
@@ -18,6 +18,7 @@ struct ReplicaRecord {
 };
 
 // One for each replica, voters and learners. UNAVAILABLE where one cannot be asked, or does not answer.
-Result<std::vector<ReplicaRecord>> ReadEveryReplica(const Client& client, const std::string& table, const std::string& key);
+Result<std::vector<ReplicaRecord>> ReadEveryReplica(const Client& client, const std::string& table,
+                                                    const std::string& key);
 
 }  // namespace ebla::chaos

@@ -208,7 +208,8 @@ ScenarioReport KillServers(const KillServersOptions& options) {
     if (const Status round = siege.Round(); !round.ok()) report.faults.push_back(round.ToString());
   }
   if (report.faults.empty()) {
-    if (const Status end = AwaitProgress(ledger, kWritesBetweenKills); !end.ok()) report.faults.push_back(end.ToString());
+    if (const Status end = AwaitProgress(ledger, kWritesBetweenKills); !end.ok())
+      report.faults.push_back(end.ToString());
   }
   JudgeLedger(ledger.Finish(), siege.kills(), report);
   return report;

@@ -116,8 +116,8 @@ struct IsolatedPrimaryOptions {
   uint64_t seed = 1;
   Say say;
 };
-// The server that leads most is cut off together with clients. On its side EVENTUAL reads and PRIMARY writes go on, STRONG
-// reads stop within a lease and are never stale; the other side serves in time. Takes root.
+// The server that leads most is cut off together with clients. On its side EVENTUAL reads and PRIMARY writes go on,
+// STRONG reads stop within a lease and are never stale; the other side serves in time. Takes root.
 ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
 
 struct ProceduresOptions {
@@ -125,8 +125,8 @@ struct ProceduresOptions {
   uint64_t seed = 1;
   Say say;
 };
-// On five servers, with the planner off, an operator splits, merges, moves, hands over and drains at random. Then replicas agree with
-// the catalog and each other; a drain that the other servers have no room for is refused.
+// On five servers, with the planner off, an operator splits, merges, moves, hands over and drains at random. Then
+// replicas agree with the catalog and each other; a drain that the other servers have no room for is refused.
 ScenarioReport Procedures(const ProceduresOptions& options);
 
 struct ChangesOptions {
@@ -134,9 +134,9 @@ struct ChangesOptions {
   uint64_t seed = 1;
   Say say;
 };
-// A tablet is split, moved or handed over, or a server drained; within it the leading master, or a server that has a part in
-// it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every range is
-// there once with all its replicas, `ebla check` finds nothing.
+// A tablet is split, moved or handed over, or a server drained; within it the leading master, or a server that has a
+// part in it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every
+// range is there once with all its replicas, `ebla check` finds nothing.
 ScenarioReport KillWithinChanges(const ChangesOptions& options);
 
 }  // namespace ebla::chaos

@@ -199,10 +199,12 @@ TEST_F(PartitionTest, WritesAtAnyAreTakenWithoutTheirPrimaryAndReachIt) {
   for (const char* key : {"alone", "other"}) {
     EXPECT_TRUE(Eventually([&] { return table.Get(key).has_value(); }, 30s)) << key;
   }
-  EXPECT_TRUE(Eventually([&] {
-    const auto kept = client_->ListKept("any");
-    return kept && kept->writes.empty() && kept->unheard.empty();
-  }, 30s));
+  EXPECT_TRUE(Eventually(
+      [&] {
+        const auto kept = client_->ListKept("any");
+        return kept && kept->writes.empty() && kept->unheard.empty();
+      },
+      30s));
 }
 
 TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
@@ -223,11 +225,13 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   EXPECT_TRUE(!lost && lost.error().code() == Code::kNotFound);
   GoOn(primary);
   std::optional<KeptWrites> kept;
-  ASSERT_TRUE(Eventually([&] {
-    auto listed = client_->ListKept("undone");
-    if (listed) kept = *std::move(listed);
-    return kept && kept->writes.size() == 1;
-  }, 30s));
+  ASSERT_TRUE(Eventually(
+      [&] {
+        auto listed = client_->ListKept("undone");
+        if (listed) kept = *std::move(listed);
+        return kept && kept->writes.size() == 1;
+      },
+      30s));
   EXPECT_EQ(kept->writes[0].server, primary);
   EXPECT_EQ(kept->writes[0].effects.at(0).value, "lonely");
   const Shown applied = cluster_->Ebla("conflict apply undone --all");
@@ -235,10 +239,12 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   const auto record = table.Get("k");
   ASSERT_TRUE(record) << record.error();
   EXPECT_EQ(record->value, "lonely");
-  EXPECT_TRUE(Eventually([&] {
-    const auto left = client_->ListKept("undone");
-    return left && left->writes.empty();
-  }, 10s));
+  EXPECT_TRUE(Eventually(
+      [&] {
+        const auto left = client_->ListKept("undone");
+        return left && left->writes.empty();
+      },
+      10s));
 }
 
 TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
@@ -337,11 +343,12 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   const auto refused = client->RecoverTablet(tablets->front().id, {.accept_data_loss = true});
   EXPECT_EQ(refused.error().code(), Code::kConditionFailed) << "all of its voters live";
 
-  // Keys here and there among the loaded ones, which the last replica never hears of; and others that only it will have.
+  // Keys here and there among the loaded ones, which the last replica never hears of; and others that only it will
+  // have.
   const auto table = client->OpenTable("lost");
   ASSERT_TRUE(table.has_value()) << table.error();
-  // Once it has these, it has all that was loaded before them. It is killed: one that only stopped would read, when it goes
-  // on, what was sent to it meanwhile.
+  // Once it has these, it has all that was loaded before them. It is killed: one that only stopped would read, when it
+  // goes on, what was sent to it meanwhile.
   PutAll(*table, "kept", Ack::kAll);
   ASSERT_TRUE(cluster_->launcher().Kill("ts-3", SIGKILL).ok());
   PutAll(*table, "gone");
@@ -356,7 +363,8 @@ TEST_F(ClusterTest, TabletsThatLostTheirMajorityAreRecoveredByHand) {
   std::vector<std::string> gone = KeysOf("gone");
   std::erase_if(gone, [&](const std::string& key) { return table->Get(key, {.deadline = 30s}).has_value(); });
   EXPECT_GT(gone.size(), 25U);
-  // Every record once, from the last replica; then again once the others have come back, been dropped and been made anew.
+  // Every record once, from the last replica; then again once the others have come back, been dropped and been made
+  // anew.
   const std::string verify = "run" + shared + " -p requestdistribution=sequential";
   Outcome outcome = Ycsb(verify);
   ExpectClean(outcome);

@@ -1,5 +1,5 @@
-// A cluster of real processes follows its load by itself: one table of one tablet is split and spread over five servers, and
-// servers come and go, while clients read and write it, and none of them sees an error.
+// A cluster of real processes follows its load by itself: one table of one tablet is split and spread over five
+// servers, and servers come and go, while clients read and write it, and none of them sees an error.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -55,7 +55,8 @@ class ElasticTest : public LoadFixture {
         if (!got && (got.error().code() != Code::kNotFound || last != written.end())) {
           return Fail("get " + key + ": " + got.error().ToString());
         }
-        if (got && last != written.end() && got->value != last->second) return Fail("get " + key + " shows another value");
+        if (got && last != written.end() && got->value != last->second)
+          return Fail("get " + key + " shows another value");
       }
       ++operations_;
       if (const int pause = pause_ms_; pause > 0) std::this_thread::sleep_for(std::chrono::milliseconds(pause));
@@ -110,19 +111,20 @@ class AutoscaleTest : public ElasticTest {
 
   void SetUp() override {
     const std::string launcher = std::string(kBinaryDir) + "/bin/ebla-cluster ";
-    StartImpatient({.servers = kServersMin,
-                    .master_flags = {"--autoscale", "--scale_out_command=" + launcher + "add-server --dir \"$EBLA_TEST_CLUSTER\"",
-                                     "--scale_in_command=" + launcher + "remove-server \"$1\" --dir \"$EBLA_TEST_CLUSTER\"",
-                                     "--servers_min=" + std::to_string(kServersMin), "--servers_max=" + std::to_string(kServersMax),
-                                     "--operations_per_server=100", "--disk_per_server=0", "--scale_out_sustained_ms=2000",
-                                     "--scale_in_sustained_ms=4000", "--scale_out_rest_ms=3000", "--scale_in_rest_ms=3000",
-                                     "--replace_after_s=3"},
-                    .prepare =
-                        [](const std::string& dir) {
-                          ::setenv("EBLA_TEST_CLUSTER", dir.c_str(), 1);
-                          return Status::Ok();
-                        },
-                    .shared = true});
+    StartImpatient(
+        {.servers = kServersMin,
+         .master_flags = {"--autoscale", "--scale_out_command=" + launcher + "add-server --dir \"$EBLA_TEST_CLUSTER\"",
+                          "--scale_in_command=" + launcher + "remove-server \"$1\" --dir \"$EBLA_TEST_CLUSTER\"",
+                          "--servers_min=" + std::to_string(kServersMin),
+                          "--servers_max=" + std::to_string(kServersMax), "--operations_per_server=100",
+                          "--disk_per_server=0", "--scale_out_sustained_ms=2000", "--scale_in_sustained_ms=4000",
+                          "--scale_out_rest_ms=3000", "--scale_in_rest_ms=3000", "--replace_after_s=3"},
+         .prepare =
+             [](const std::string& dir) {
+               ::setenv("EBLA_TEST_CLUSTER", dir.c_str(), 1);
+               return Status::Ok();
+             },
+         .shared = true});
     if (HasFatalFailure()) return;
     cluster_->Release();
     CreateTableOptions options;
@@ -139,7 +141,9 @@ class AutoscaleTest : public ElasticTest {
   // At least half the mean of the operations, which the planner evens out; so few replicas may lie anywhere.
   bool EachHasItsShare() {
     const auto servers = Live();
-    const auto operations = [](const ServerSummary& server) { return server.reads_per_second + server.writes_per_second; };
+    const auto operations = [](const ServerSummary& server) {
+      return server.reads_per_second + server.writes_per_second;
+    };
     double all = 0;
     for (const ServerSummary& server : servers) all += operations(server);
     return servers.size() == kServersMax && std::ranges::all_of(servers, [&](const ServerSummary& server) {
@@ -149,9 +153,9 @@ class AutoscaleTest : public ElasticTest {
   std::string Describe() {
     std::string text;
     for (const ServerSummary& server : Live()) {
-      text += server.name + (server.draining ? " drains" : "") + ": " + std::to_string(server.tablets) + " replicas, leads " +
-              std::to_string(server.leading) + ", " + std::to_string(std::lround(server.reads_per_second + server.writes_per_second)) +
-              " operations/s; ";
+      text += server.name + (server.draining ? " drains" : "") + ": " + std::to_string(server.tablets) +
+              " replicas, leads " + std::to_string(server.leading) + ", " +
+              std::to_string(std::lround(server.reads_per_second + server.writes_per_second)) + " operations/s; ";
     }
     const auto state = client_->Planner();
     for (size_t i = 0; state && i < std::min<size_t>(state->done.size(), 10); ++i) {
@@ -167,11 +171,12 @@ class AutoscaleTest : public ElasticTest {
     const auto tablets = client_->ListReplicas("carts");
     const auto servers = Live();
     return tablets && std::ranges::all_of(*tablets, [&](const TabletSummary& tablet) {
-      return tablet.voters.size() == 3 && tablet.learners.empty() && std::ranges::all_of(tablet.replicas, [&](const auto& replica) {
-               return replica.known && !replica.incomplete &&
-                      std::ranges::find(servers, replica.server, &ServerSummary::name) != servers.end();
-             });
-    });
+             return tablet.voters.size() == 3 && tablet.learners.empty() &&
+                    std::ranges::all_of(tablet.replicas, [&](const auto& replica) {
+                      return replica.known && !replica.incomplete &&
+                             std::ranges::find(servers, replica.server, &ServerSummary::name) != servers.end();
+                    });
+           });
   }
   void ExpectGoesOn(const std::string& when) {
     ASSERT_TRUE(GoesOn(100)) << when;
@@ -200,11 +205,14 @@ TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   // By hand, under load: it empties.
   const auto drained = client_->SetServer("ts-1", {.draining = true, .maintenance = std::nullopt});
   ASSERT_TRUE(drained) << drained.error();
-  EXPECT_TRUE(Eventually([&] {
-    const auto servers = Live();
-    const auto server = std::ranges::find(servers, "ts-1", &ServerSummary::name);
-    return server != servers.end() && server->tablets == 0;
-  }, 90s)) << Describe();
+  EXPECT_TRUE(Eventually(
+      [&] {
+        const auto servers = Live();
+        const auto server = std::ranges::find(servers, "ts-1", &ServerSummary::name);
+        return server != servers.end() && server->tablets == 0;
+      },
+      90s))
+      << Describe();
   ASSERT_TRUE(client_->SetServer("ts-1", {.draining = false, .maintenance = std::nullopt}));
   ExpectGoesOn("one drained");
 

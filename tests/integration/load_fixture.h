@@ -1,6 +1,6 @@
 // tests/integration/load_fixture.h
-// For tests of a cluster under load: its client, and threads that use table "carts" until they are told to end. What goes
-// wrong for one of them is a failure, which ends that thread and not the test.
+// For tests of a cluster under load: its client, and threads that use table "carts" until they are told to end. What
+// goes wrong for one of them is a failure, which ends that thread and not the test.
 // Threads: the test's own starts the cluster and the load; Load(), Fail() and failures() may be called by any.
 #pragma once
 

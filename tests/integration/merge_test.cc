@@ -1,5 +1,5 @@
-// Merges with real processes: an operator's, under load and over a crash of every server; and the planner's own, once the load
-// that had a table split has stopped.
+// Merges with real processes: an operator's, under load and over a crash of every server; and the planner's own, once
+// the load that had a table split has stopped.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -32,10 +32,12 @@ class MergeTest : public LoadFixture {
     for (int n = 0; !stop.stop_requested(); ++n) {
       const std::string key = Key((first + step * n) % kKeys);
       const std::string value = std::to_string(n);
-      if (const auto put = table->Put(key, value, {.session = &session}); !put) return Fail("put " + key + ": " + put.error().ToString());
+      if (const auto put = table->Put(key, value, {.session = &session}); !put)
+        return Fail("put " + key + ": " + put.error().ToString());
       written[key] = value;
       const auto got = table->Get(key, {.read = n % 2 == 0 ? Read::InSession() : Read::Strong(), .session = &session});
-      if (!got || got->value != value) return Fail("get " + key + ": " + (got ? "shows " + got->value : got.error().ToString()));
+      if (!got || got->value != value)
+        return Fail("get " + key + ": " + (got ? "shows " + got->value : got.error().ToString()));
       ++operations_;
     }
     const std::lock_guard lock(mutex_);
@@ -100,8 +102,8 @@ TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterAC
 }
 
 TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
-  Start({.master_flags = {"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000", "--merge_history_ms=5000",
-                          "--merge_after_split_ms=8000"}});
+  Start({.master_flags = {"--plan_every_ms=500", "--split_sustained_ms=1500", "--split_again_ms=3000",
+                          "--merge_history_ms=5000", "--merge_after_split_ms=8000"}});
   CreateTableOptions options;
   options.table.replicas = 3;
   options.table.split_ops_per_second = 150;
@@ -110,7 +112,8 @@ TEST_F(MergeTest, WhatTheLoadHadSplitIsMergedOnceItIsQuiet) {
   EXPECT_TRUE(Eventually([&] { return Tablets() >= 3 || !failures().empty(); }, 120s));
   EndLoad();
   EXPECT_THAT(failures(), IsEmpty());
-  // Its peaks are known for five minutes, and are below what the table asks for now; or else they are forgotten by then.
+  // Its peaks are known for five minutes, and are below what the table asks for now; or else they are forgotten by
+  // then.
   const Shown altered = cluster_->Ebla("table alter carts --split-ops 1000000");
   EXPECT_EQ(altered.code, 0) << altered;
   EXPECT_TRUE(Eventually([&] { return Tablets() == 1; }, 420s)) << cluster_->Ebla("balance explain");

@@ -1,4 +1,5 @@
-// What an operator sees of a real cluster: the shell's health, check, hot and locate, while a server dies and comes back.
+// What an operator sees of a real cluster: the shell's health, check, hot and locate, while a server dies and comes
+//                                          back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -130,7 +131,8 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
     if (replica.server != place->primary) from = replica.server;
   }
   for (const char* name : {"ts-1", "ts-2", "ts-3", "ts-4"}) {
-    const bool holds = std::ranges::any_of(place->replicas, [&](const ReplicaPlace& replica) { return replica.server == name; });
+    const bool holds =
+        std::ranges::any_of(place->replicas, [&](const ReplicaPlace& replica) { return replica.server == name; });
     to = holds ? to : name;
   }
   const Shown moved = cluster_->Ebla("--deadline 2s tablet move carts --key h1000 --from " + from + " --to " + to);
@@ -138,15 +140,18 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
   EXPECT_THAT(cluster_->Ebla("--json procedure show move-" + id).text,
               AllOf(HasSubstr("\"asked_by\":\"operator\""), HasSubstr("\"from_server\":\"" + from + "\""),
                     HasSubstr("2 of 4: copies to " + to), HasSubstr("\"cancellable\":true")));
-  EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text, StartsWith("OK  cancelled: what was copied to " + to + " goes"));
+  EXPECT_THAT(cluster_->Ebla("procedure cancel move-" + id).text,
+              StartsWith("OK  cancelled: what was copied to " + to + " goes"));
   EXPECT_TRUE(Eventually([&] { return cluster_->Ebla("procedure list").text.starts_with("nothing is under way"); }))
       << cluster_->Ebla("procedure list");
   const auto after = client_->Locate("carts", "h1000");
   ASSERT_TRUE(after) << after.error();
-  EXPECT_TRUE(std::ranges::any_of(after->replicas, [&](const ReplicaPlace& replica) { return replica.server == from; }));
+  EXPECT_TRUE(
+      std::ranges::any_of(after->replicas, [&](const ReplicaPlace& replica) { return replica.server == from; }));
   ASSERT_TRUE(HealthBecomes(0)) << health_;
 
-  EXPECT_THAT(cluster_->Ebla("table compact carts --limit 30s"), FieldsAre(0, AllOf(HasSubstr("ts-1"), HasSubstr("done"))));
+  EXPECT_THAT(cluster_->Ebla("table compact carts --limit 30s"),
+              FieldsAre(0, AllOf(HasSubstr("ts-1"), HasSubstr("done"))));
 }
 
 }  // namespace

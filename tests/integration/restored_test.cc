@@ -52,7 +52,8 @@ class LightLoad {
       if (!put) errors_[static_cast<size_t>(thread)].push_back("put: " + put.error().ToString());
       const auto got = table.Get(key);
       if (!got) errors_[static_cast<size_t>(thread)].push_back("get: " + got.error().ToString());
-      if (got && put && got->value != value) errors_[static_cast<size_t>(thread)].push_back(key + " shows " + got->value);
+      if (got && put && got->value != value)
+        errors_[static_cast<size_t>(thread)].push_back(key + " shows " + got->value);
       ++done_;
       std::this_thread::sleep_for(5ms);  // light
     }
@@ -152,10 +153,12 @@ class AdoptionStory : public RestoredTest {
     ASSERT_TRUE(leader.has_value()) << leader.error();
     const Status restarted = launcher().Restart(*leader);
     ASSERT_TRUE(restarted.ok()) << restarted;
-    ASSERT_TRUE(Eventually([&] {
-      const auto info = client_->DescribeCluster();
-      return info && info->from_leader && info->live_servers == 3 && info->term > 1;
-    }, 20s));
+    ASSERT_TRUE(Eventually(
+        [&] {
+          const auto info = client_->DescribeCluster();
+          return info && info->from_leader && info->live_servers == 3 && info->term > 1;
+        },
+        20s));
   }
   void ExpectSafeMode() {
     ASSERT_TRUE(Eventually([&] { return SafeMode().contains("ebla cluster adopt"); }, 45s)) << SafeMode();
@@ -165,10 +168,13 @@ class AdoptionStory : public RestoredTest {
   }
   // The table that was forgotten, and the tablet that was handed over; nothing is changed, and both are served.
   void ExpectShown() {
-    ASSERT_TRUE(Eventually([&] {
-      const auto shown = client_->Adopt();
-      return shown && shown->problems.empty() && shown->tables.size() == 1 && shown->tablets.size() == 4;
-    }, 20s)) << cluster_->Ebla("cluster adopt");
+    ASSERT_TRUE(Eventually(
+        [&] {
+          const auto shown = client_->Adopt();
+          return shown && shown->problems.empty() && shown->tables.size() == 1 && shown->tablets.size() == 4;
+        },
+        20s))
+        << cluster_->Ebla("cluster adopt");
     const auto [ended, shown] = cluster_->Ebla("cluster adopt");
     EXPECT_EQ(ended, 0);
     EXPECT_THAT(shown, HasSubstr("since"));
@@ -183,10 +189,13 @@ class AdoptionStory : public RestoredTest {
     const auto [ended, adopted] = cluster_->Ebla("cluster adopt --confirm");
     EXPECT_EQ(ended, 0) << adopted;
     EXPECT_THAT(adopted, HasSubstr("OK  1 table, 4 tablets"));
-    EXPECT_TRUE(Eventually([&] {
-      const auto info = client_->DescribeCluster();
-      return info && info->from_leader && info->safe_mode.empty();
-    }, 10s)) << SafeMode();
+    EXPECT_TRUE(Eventually(
+        [&] {
+          const auto info = client_->DescribeCluster();
+          return info && info->from_leader && info->safe_mode.empty();
+        },
+        10s))
+        << SafeMode();
   }
   // Somebody who comes now finds everything, the catalog draws new ids, and who was there before has noticed nothing.
   void ExpectAllWell() {

@@ -32,7 +32,8 @@ Result<std::unique_ptr<TestCluster>> TestCluster::Start(TestClusterOptions optio
                                    .master_flags = options.master_flags,
                                    .server_flags = options.server_flags}));
   made->master_addresses_ = made->launcher_->Masters();
-  for (const std::string& master : made->master_addresses_) made->masters_ += (made->masters_.empty() ? "" : ",") + master;
+  for (const std::string& master : made->master_addresses_)
+    made->masters_ += (made->masters_.empty() ? "" : ",") + master;
   return made;
 }
 
@@ -55,15 +56,18 @@ Status TestCluster::Open(bool stop_at_end) {
   return Status::Ok();
 }
 
-// What others launched is no child of this process, and does not die with it. The warden is none either, so that whoever ends
-// this process and its children leaves it to its work; there is none to do where the cluster's directory is gone.
+// What others launched is no child of this process, and does not die with it. The warden is none either, so that
+// whoever ends this process and its children leaves it to its work; there is none to do where the cluster's directory
+// is gone.
 Status TestCluster::SetWarden() const {
-  EBLA_ASSIGN(const cluster::ProcessId shell,
-              cluster::Spawn({.command = {"/bin/sh", "-c",
-                                          "{ tail --pid=\"$1\" -f /dev/null; [ ! -d \"$2\" ] || exec \"$3\" stop --dir \"$2\"; } &",
-                                          "sh", std::to_string(::getpid()), launching_.dir, launching_.bin_dir + "/ebla-cluster"},
-                              .working_dir = "/",
-                              .output_file = dir_ + "/warden.log"}));
+  EBLA_ASSIGN(
+      const cluster::ProcessId shell,
+      cluster::Spawn(
+          {.command = {"/bin/sh", "-c",
+                       "{ tail --pid=\"$1\" -f /dev/null; [ ! -d \"$2\" ] || exec \"$3\" stop --dir \"$2\"; } &", "sh",
+                       std::to_string(::getpid()), launching_.dir, launching_.bin_dir + "/ebla-cluster"},
+           .working_dir = "/",
+           .output_file = dir_ + "/warden.log"}));
   if (cluster::WaitForExit(shell, launching_.stop_timeout)) return Status::Ok();
   return Error(Code::kInternal, "the warden's shell does not end");
 }

@@ -28,8 +28,8 @@ struct TestClusterOptions {
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
   std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
-  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher(). What
-  // they start is ended, by ebla-cluster, once the test's process is gone.
+  // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
+  // What they start is ended, by ebla-cluster, once the test's process is gone.
   bool shared = false;
 };
 
@@ -37,7 +37,9 @@ struct TestClusterOptions {
 struct Shown {
   int code = -1;  // -1: it could not be run, or did not exit
   std::string text;
-  friend std::ostream& operator<<(std::ostream& out, const Shown& shown) { return out << "exit code " << shown.code << ": " << shown.text; }
+  friend std::ostream& operator<<(std::ostream& out, const Shown& shown) {
+    return out << "exit code " << shown.code << ": " << shown.text;
+  }
 };
 
 class TestCluster {

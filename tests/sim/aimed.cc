@@ -158,7 +158,8 @@ void Nemesis::ResetFollower(const Aim& aim) {
   if (may_lose && scheduler_.Random(2) == 0) return ForgetFollower(aim);
   const std::string primary = Cluster::ServerName(aim.primary);
   const Duration deaf = Within(milliseconds(200), milliseconds(1600));
-  // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the primary.
+  // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the
+  // primary.
   const bool may_forget = cluster_.interval();
   const Duration lasting = deaf + Within(milliseconds(may_forget ? 2500 : 500), seconds(4));
   CutBoth(primary, Cluster::ServerName(aim.followers[1]), lasting);
@@ -171,8 +172,8 @@ void Nemesis::ResetFollower(const Aim& aim) {
   });
 }
 
-// In a table that is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower gets no more
-// entries; and the other's machine dies just when it has acknowledged one.
+// In a table that is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower
+// gets no more entries; and the other's machine dies just when it has acknowledged one.
 void Nemesis::ForgetFollower(const Aim& aim) {
   Undisturbed(seconds(12));
   const Epoch epoch = InCatalog(aim.tablet)->epoch;
@@ -188,8 +189,8 @@ void Nemesis::ForgetFollower(const Aim& aim) {
   });
 }
 
-// It comes back without that entry, and hears that the epoch goes on, but not how far; then the primary, which alone has the
-// entry, is gone for a while.
+// It comes back without that entry, and hears that the epoch goes on, but not how far; then the primary, which alone
+// has the entry, is gone for a while.
 void Nemesis::ForgetOn(const Aim& aim, Epoch epoch) {
   const int index = aim.followers[0];
   const std::string primary = Cluster::ServerName(aim.primary);
@@ -204,14 +205,17 @@ void Nemesis::ForgetOn(const Aim& aim, Epoch epoch) {
     const auto view = ViewAt(index, tablet);
     return view != nullptr && view->epoch == epoch;
   };
-  Await(follows, [this, aim, primary, lasting] {
-    After(milliseconds(30), [this, aim, primary, lasting] {
-      if (cluster_.server(aim.primary) == nullptr) return;
-      for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), lasting);
-      Forsake(aim.primary, lasting);
-      Feed(Cluster::ServerName(aim.followers[1]));
-    });
-  }, 400);
+  Await(
+      follows,
+      [this, aim, primary, lasting] {
+        After(milliseconds(30), [this, aim, primary, lasting] {
+          if (cluster_.server(aim.primary) == nullptr) return;
+          for (const int follower : aim.followers) CutBoth(primary, Cluster::ServerName(follower), lasting);
+          Forsake(aim.primary, lasting);
+          Feed(Cluster::ServerName(aim.followers[1]));
+        });
+      },
+      400);
 }
 
 void Nemesis::CrashFenced(const Aim& aim) {
@@ -242,8 +246,8 @@ void Nemesis::CutThenCrash(const Aim& aim) {
   });
 }
 
-// The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first one
-// leads again, and dies just when it has sent something of the old entries; the second is back by then.
+// The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first
+// one leads again, and dies just when it has sent something of the old entries; the second is back by then.
 void Nemesis::Relay(const Aim& aim) {
   if (scheduler_.Random(2) == 0) return CountOld(aim);
   const std::string first = Cluster::ServerName(aim.primary);
@@ -274,25 +278,27 @@ void Nemesis::RelayOn(const Aim& aim, int polls) {
         if (!healed_) KillAndRestart(first, CrashKind::kMachine, Within(seconds(2), seconds(5)));
       };
       if (scheduler_.Random(2) == 0) {
-        return cluster_.network().OnceSent(Cluster::ServerName(first), 1 + static_cast<int>(scheduler_.Random(60)), die);
+        return cluster_.network().OnceSent(Cluster::ServerName(first), 1 + static_cast<int>(scheduler_.Random(60)),
+                                           die);
       }
       // Some of it arrives, no more; and there is time to count it.
       const int third = aim.followers[0] == leads ? aim.followers[1] : aim.followers[0];
       const std::string from = Cluster::ServerName(first);
       const std::string to = Cluster::ServerName(third);
-      cluster_.network().OnceSentTo(from, "append", to, 2 + static_cast<int>(scheduler_.Random(6)), [this, from, to, die] {
-        if (healed_) return;
-        cluster_.log().Add("network", "cut " + from + " -> " + to);
-        cluster_.network().Cut(from, to);
-        After(Within(milliseconds(20), milliseconds(300)), die);
-        After(seconds(2), [this, from, to] { cluster_.network().Mend(from, to); });
-      });
+      cluster_.network().OnceSentTo(from, "append", to, 2 + static_cast<int>(scheduler_.Random(6)),
+                                    [this, from, to, die] {
+                                      if (healed_) return;
+                                      cluster_.log().Add("network", "cut " + from + " -> " + to);
+                                      cluster_.network().Cut(from, to);
+                                      After(Within(milliseconds(20), milliseconds(300)), die);
+                                      After(seconds(2), [this, from, to] { cluster_.network().Mend(from, to); });
+                                    });
     });
   });
 }
 
-// The same, told exactly: what the first one appends alone takes several messages, and when it leads again just one of them
-// arrives, and is acknowledged. Then it dies, and the second is back.
+// The same, told exactly: what the first one appends alone takes several messages, and when it leads again just one of
+// them arrives, and is acknowledged. Then it dies, and the second is back.
 void Nemesis::CountOld(const Aim& aim) {
   const std::string first = Cluster::ServerName(aim.primary);
   const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
@@ -305,9 +311,12 @@ void Nemesis::CountOld(const Aim& aim) {
     if (cluster_.server(aim.primary) == nullptr) return;
     Forsake(aim.primary, back - milliseconds(200));
     const auto begun = [this, aim, epoch] { return Beginner(aim, epoch) >= 0; };
-    Await(begun, [this, aim, epoch] {
-      After(milliseconds(20), [this, aim, epoch] { CountOldOn(aim, epoch); });  // its Barrier is on its disk
-    }, 400);
+    Await(
+        begun,
+        [this, aim, epoch] {
+          After(milliseconds(20), [this, aim, epoch] { CountOldOn(aim, epoch); });  // its Barrier is on its disk
+        },
+        400);
   });
 }
 
@@ -332,14 +341,17 @@ void Nemesis::CountOldOn(const Aim& aim, Epoch epoch) {
     const Version last = cluster_.state().LastAppended(to, tablet);
     return last.epoch == epoch && last.lsn > before;
   };
-  Await(some, [this, aim, from, to, up] {
-    CutOff(from, to, seconds(3));
-    After(milliseconds(150), [this, first = aim.primary, up] {  // acknowledged, and counted
-      if (cluster_.server(first) != nullptr) cluster_.server(first)->coordinator().Expire();
-      KillAndRestart(first, CrashKind::kMachine, Within(seconds(4), seconds(5)));
-      up();
-    });
-  }, 600);
+  Await(
+      some,
+      [this, aim, from, to, up] {
+        CutOff(from, to, seconds(3));
+        After(milliseconds(150), [this, first = aim.primary, up] {  // acknowledged, and counted
+          if (cluster_.server(first) != nullptr) cluster_.server(first)->coordinator().Expire();
+          KillAndRestart(first, CrashKind::kMachine, Within(seconds(4), seconds(5)));
+          up();
+        });
+      },
+      600);
 }
 
 bool Nemesis::RefuseAppends() {

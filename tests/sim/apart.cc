@@ -18,7 +18,7 @@
 namespace ebla::sim {
 namespace {
 
-constexpr unsigned kSecondsMax = 300;     // of one run, by the wall's clock; then it hangs
+constexpr unsigned kSecondsMax = 300;    // of one run, by the wall's clock; then it hangs
 constexpr size_t kLastWordsMax = 1'500;  // of what a run that died has said
 
 struct FileCloser {
@@ -28,7 +28,7 @@ struct FileCloser {
 struct Child {
   RunOptions options;
   pid_t pid = 0;
-  int pipe = -1;  // where its report comes from; -1: it has ended
+  int pipe = -1;                                // where its report comes from; -1: it has ended
   std::unique_ptr<std::FILE, FileCloser> said;  // its standard error
   std::string text;
   RunReport report;
@@ -107,11 +107,10 @@ void End(Child& child) {
   waitpid(child.pid, &status, 0);
   child.report.seed = child.options.seed;
   if (Decode(child.text, child.report) && WIFEXITED(status) && WEXITSTATUS(status) == 0) return;
-  child.report.problems.push_back(
-      (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "hangs"
-       : WIFSIGNALED(status) ? "died of signal " + std::to_string(WTERMSIG(status))
-                             : "ended with " + std::to_string(WEXITSTATUS(status))) +
-      ": " + LastWords(child.said.get()));
+  child.report.problems.push_back((WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM ? "hangs"
+                                   : WIFSIGNALED(status) ? "died of signal " + std::to_string(WTERMSIG(status))
+                                                         : "ended with " + std::to_string(WEXITSTATUS(status))) +
+                                  ": " + LastWords(child.said.get()));
 }
 
 // Waits until some run has said something.
@@ -140,7 +139,9 @@ void Listen(std::deque<Child>& children) {
 
 void RunApart(const Pool& pool) {
   std::deque<Child> children;  // in the order of their beginning
-  const auto running = [&] { return std::ranges::count_if(children, [](const Child& child) { return child.pipe >= 0; }); };
+  const auto running = [&] {
+    return std::ranges::count_if(children, [](const Child& child) { return child.pipe >= 0; });
+  };
   bool more = true;
   while (true) {
     while (more && running() < pool.jobs && children.size() < 64) {

@@ -7,30 +7,48 @@
 namespace ebla::sim {
 
 std::string_view Bug::name() const {
-  return lie != StoreLie::kNone ? kStoreLieNames[static_cast<size_t>(lie)] : kPlantedBugNames[static_cast<size_t>(rule)];
+  return lie != StoreLie::kNone ? kStoreLieNames[static_cast<size_t>(lie)]
+                                : kPlantedBugNames[static_cast<size_t>(rule)];
 }
 
 bool Bug::of_splits() const {
-  constexpr std::array kOfSplits = {
-      PlantedBug::copy_crosses_split, PlantedBug::drop_forgets_split, PlantedBug::copy_forgets_split,
-      PlantedBug::discard_before_checkpoint, PlantedBug::born_empty_after_split, PlantedBug::place_of_before_split,
-      PlantedBug::overlap_taken, PlantedBug::split_not_parked, PlantedBug::reads_not_parked,
-      PlantedBug::inherited_not_parked, PlantedBug::split_logged_twice, PlantedBug::any_replica_leads_child,
-      PlantedBug::child_log_from_one, PlantedBug::split_of_any_epoch, PlantedBug::split_settled_early,
-      PlantedBug::split_completed_as_now, PlantedBug::intent_excludes_nothing, PlantedBug::split_reports_ignored,
-      PlantedBug::family_unordered, PlantedBug::family_note_missing, PlantedBug::child_forgets_promise,
-      PlantedBug::child_forgets_epochs, PlantedBug::split_unnamed_in_answers, PlantedBug::range_before_window,
-      PlantedBug::child_forgets_refusals, PlantedBug::child_window_empty, PlantedBug::parent_window_emptied,
-      PlantedBug::child_forgets_floor};
+  constexpr std::array kOfSplits = {PlantedBug::copy_crosses_split,
+                                    PlantedBug::drop_forgets_split,
+                                    PlantedBug::copy_forgets_split,
+                                    PlantedBug::discard_before_checkpoint,
+                                    PlantedBug::born_empty_after_split,
+                                    PlantedBug::place_of_before_split,
+                                    PlantedBug::overlap_taken,
+                                    PlantedBug::split_not_parked,
+                                    PlantedBug::reads_not_parked,
+                                    PlantedBug::inherited_not_parked,
+                                    PlantedBug::split_logged_twice,
+                                    PlantedBug::any_replica_leads_child,
+                                    PlantedBug::child_log_from_one,
+                                    PlantedBug::split_of_any_epoch,
+                                    PlantedBug::split_settled_early,
+                                    PlantedBug::split_completed_as_now,
+                                    PlantedBug::intent_excludes_nothing,
+                                    PlantedBug::split_reports_ignored,
+                                    PlantedBug::family_unordered,
+                                    PlantedBug::family_note_missing,
+                                    PlantedBug::child_forgets_promise,
+                                    PlantedBug::child_forgets_epochs,
+                                    PlantedBug::split_unnamed_in_answers,
+                                    PlantedBug::range_before_window,
+                                    PlantedBug::child_forgets_refusals,
+                                    PlantedBug::child_window_empty,
+                                    PlantedBug::parent_window_emptied,
+                                    PlantedBug::child_forgets_floor};
   return std::ranges::find(kOfSplits, rule) != kOfSplits.end();
 }
 
 bool Bug::of_merges() const {
   constexpr std::array kOfMerges = {
-      PlantedBug::merge_unchecked_epoch, PlantedBug::give_up_without_thaw, PlantedBug::parents_are_strays,
-      PlantedBug::freeze_keeps_serving_strong, PlantedBug::freeze_keeps_writing, PlantedBug::freeze_of_any_epoch,
-      PlantedBug::merge_before_all_have_it, PlantedBug::barrier_keeps_freeze, PlantedBug::merge_forgets_notes,
-      PlantedBug::merge_forgets_window, PlantedBug::merge_forgets_epoch_starts};
+      PlantedBug::merge_unchecked_epoch,       PlantedBug::give_up_without_thaw,      PlantedBug::parents_are_strays,
+      PlantedBug::freeze_keeps_serving_strong, PlantedBug::freeze_keeps_writing,      PlantedBug::freeze_of_any_epoch,
+      PlantedBug::merge_before_all_have_it,    PlantedBug::barrier_keeps_freeze,      PlantedBug::merge_forgets_notes,
+      PlantedBug::merge_forgets_window,        PlantedBug::merge_forgets_epoch_starts};
   return std::ranges::find(kOfMerges, rule) != kOfMerges.end();
 }
 

@@ -1,6 +1,6 @@
 // tests/sim/bugs.h
-// Every bug that a run may be given, by name: rules of the protocol left out (common/base/planted_bug.h) and stores that
-// lie (lying_store.h). A checker that cannot fail proves nothing.
+// Every bug that a run may be given, by name: rules of the protocol left out (common/base/planted_bug.h) and stores
+// that lie (lying_store.h). A checker that cannot fail proves nothing.
 // Threads: as planted_bug.h: planted before a run begins, one at a time in a process.
 #pragma once
 

@@ -30,12 +30,21 @@ void CatalogWatch::Look() {
     }
     const auto node = coordination::DecodeNode<idl::TabletNode>(at->second.data, at->first);
     if (!node.has_value()) continue;
-    Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)}, Epoch{static_cast<uint64_t>(node->info.epoch)},
-                  node->info.primary, node->info.voters, node->info.learners,
+    Tablet tablet{TabletId{static_cast<uint64_t>(node->info.tabletId)},
+                  Epoch{static_cast<uint64_t>(node->info.epoch)},
+                  node->info.primary,
+                  node->info.voters,
+                  node->info.learners,
                   node->info.state == idl::TabletState::CREATING,
-                  TableId{static_cast<uint64_t>(node->info.tableId)}, node->info.range.startKey, node->info.range.endKey, node->__isset.split,
-                  TabletId{static_cast<uint64_t>(node->merge.intoId)}, Epoch{static_cast<uint64_t>(node->merge.epoch)}, node->__isset.merged,
-                  at->second.version, node->__isset.split ? TabletId{static_cast<uint64_t>(node->split.childId)} : TabletId()};
+                  TableId{static_cast<uint64_t>(node->info.tableId)},
+                  node->info.range.startKey,
+                  node->info.range.endKey,
+                  node->__isset.split,
+                  TabletId{static_cast<uint64_t>(node->merge.intoId)},
+                  Epoch{static_cast<uint64_t>(node->merge.epoch)},
+                  node->__isset.merged,
+                  at->second.version,
+                  node->__isset.split ? TabletId{static_cast<uint64_t>(node->split.childId)} : TabletId()};
     if (tablet.joining && known == tablets_.end()) NoteMerged(*node);
     NoteIntent(known == tablets_.end() ? nullptr : &known->second, tablet);
     if (known != tablets_.end()) Compare(at->first, known->second, tablet);
@@ -48,9 +57,10 @@ void CatalogWatch::NoteMerged(const idl::TabletNode& node) {
   if (!merged_away_.insert(TabletId{static_cast<uint64_t>(node.merged.left.tabletId)}).second) return;
   merged_away_.insert(TabletId{static_cast<uint64_t>(node.merged.right.tabletId)});
   ++counts_.merges;
-  log_.Add("catalog", std::to_string(node.info.tabletId) + " takes the place of " + std::to_string(node.merged.left.tabletId) + " and " +
-                          std::to_string(node.merged.right.tabletId) + ", epoch " + std::to_string(node.info.epoch) + " led by " +
-                          node.info.primary + " of " + Joined(node.info.voters));
+  log_.Add("catalog", std::to_string(node.info.tabletId) + " takes the place of " +
+                          std::to_string(node.merged.left.tabletId) + " and " +
+                          std::to_string(node.merged.right.tabletId) + ", epoch " + std::to_string(node.info.epoch) +
+                          " led by " + node.info.primary + " of " + Joined(node.info.voters));
 }
 
 // An intent goes with its tablet, or once that is led in a later epoch, which ends the freeze.
@@ -77,7 +87,9 @@ std::string CatalogWatch::Uncovered(TableId table) const {
   std::string at;
   bool ended = false;
   for (const auto& [start, tablet] : by_start) {
-    if (ended || start != at) return "tablet " + std::to_string(tablet->id.value) + " begins at \"" + start + "\", where the one before ends at \"" + at + "\"";
+    if (ended || start != at)
+      return "tablet " + std::to_string(tablet->id.value) + " begins at \"" + start +
+             "\", where the one before ends at \"" + at + "\"";
     at = tablet->end_key;
     ended = at.empty();
   }
@@ -92,8 +104,8 @@ void CatalogWatch::Compare(const std::string& path, const Tablet& before, const 
   if (membership) ++counts_.memberships;
   // PROTOCOL 12. Of who leads nobody can say it: a primary that is told late to hand over does so.
   if (membership && before.child && now.child == before.child) {
-    problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " + std::to_string(now.epoch.value) +
-                        ", though it is to be split");
+    problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " +
+                        std::to_string(now.epoch.value) + ", though it is to be split");
   }
   if (moved) ++(released_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
   if (!membership && !moved) ++counts_.same_again;

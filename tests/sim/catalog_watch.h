@@ -34,8 +34,8 @@ class CatalogWatch {
     bool splitting = false;  // it is to be split
     TabletId into;           // it is to be merged into that one...
     Epoch freezing;          // ...and freezes in this epoch
-    bool joining = false;  // merged, and not united everywhere
-    int seen_version = -1;  // of the node
+    bool joining = false;    // merged, and not united everywhere
+    int seen_version = -1;   // of the node
     TabletId child;          // where it is to be split
   };
   struct Counts {

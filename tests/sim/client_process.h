@@ -1,6 +1,7 @@
 // tests/sim/client_process.h
 // What every client of a run is: a process of its own that writes down what it asks and what it is told.
-// Life:    who derives from it ends, in this order, what it has under way, its node, the process (Halt), and what lived on it.
+// Life:    who derives from it ends, in this order, what it has under way, its node, the process (Halt), and what lived
+//          on it.
 // Threads: one.
 #pragma once
 
@@ -19,7 +20,8 @@ namespace ebla::sim {
 struct RunRecord {
   History history;
   std::vector<std::string> problems;
-  std::map<std::string, uint64_t> kinds;  // operations answered: "write primary", "read bounded", "get", "scan page", ...
+  // operations answered: "write primary", "read bounded", "get", "scan page", ...
+  std::map<std::string, uint64_t> kinds;
   uint64_t next_session = 1;
   struct Token {
     uint64_t session;
@@ -27,7 +29,7 @@ struct RunRecord {
     std::string text;
   };
   std::vector<Token> tokens;  // handed on by sessions, to be continued by whoever takes them
-  uint64_t answered = 0;  // with OK, NOT_FOUND or CONDITION_FAILED
+  uint64_t answered = 0;      // with OK, NOT_FOUND or CONDITION_FAILED
   uint64_t unknown = 0;
   uint64_t not_executed = 0;
 };

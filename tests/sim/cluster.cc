@@ -106,8 +106,8 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
     refused_ = why;
   };
   server_ = std::make_unique<tabletserver::TabletServer>(
-      tabletserver::TabletServerPorts{{&loop_}, {&shard_a, &shard_b}, {}, background, control_, *store_, *coordinator_,
-                                      *node_},
+      tabletserver::TabletServerPorts{
+          {&loop_}, {&shard_a, &shard_b}, {}, background, control_, *store_, *coordinator_, *node_},
       std::move(options));
   const Status recovered = server_->Recover();
   CHECK(recovered.ok()) << name << ": " << recovered;
@@ -149,7 +149,11 @@ Status SimServer::fatal() const { return refused_.ok() ? store_->health().status
 // ---- the cluster ---------------------------------------------------------------------------------------------------
 
 Cluster::Cluster(testing::SimScheduler& scheduler, EventLog& log, Shape shape)
-    : scheduler_(scheduler), log_(log), shape_(shape), coordination_(scheduler, CoordinationOptions()), network_(scheduler) {
+    : scheduler_(scheduler),
+      log_(log),
+      shape_(shape),
+      coordination_(scheduler, CoordinationOptions()),
+      network_(scheduler) {
   masters_.resize(static_cast<size_t>(shape.masters));
   servers_.resize(static_cast<size_t>(shape.servers));
   for (int i = 0; i < shape.servers; ++i) {
@@ -194,13 +198,13 @@ void Cluster::KillMaster(int index) {
 void Cluster::StartServer(int index) {
   const std::string name = ServerName(index);
   log_.Add(name, "starts, number " + std::to_string(disk(index).starts + 1));
-  servers_[static_cast<size_t>(index)] =
-      std::make_unique<SimServer>(name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
-                                  SimServer::Ports{scheduler_, coordination_, network_, log_, state_,
-                                                   "rack-" + std::to_string(index % shape_.racks + 1), shape_,
-                                                   [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
-                                                     kept_.push_back({tablet, table, entry, scheduler_.Now()});
-                                                   }});
+  servers_[static_cast<size_t>(index)] = std::make_unique<SimServer>(
+      name, rpc::Endpoint{name, 7410}, NewProcess(), disk(index),
+      SimServer::Ports{scheduler_, coordination_, network_, log_, state_,
+                       "rack-" + std::to_string(index % shape_.racks + 1), shape_,
+                       [this](TabletId tablet, TableId table, const tabletserver::LogEntry& entry) {
+                         kept_.push_back({tablet, table, entry, scheduler_.Now()});
+                       }});
 }
 
 void Cluster::KillServer(int index, tabletserver::MemoryDisk::CrashKind kind) {
@@ -249,7 +253,8 @@ void Cluster::Look() {
       if (view->incomplete) incomplete_.emplace(i, view->tablet);
       if (!view->incomplete && incomplete_.erase({i, view->tablet}) > 0) Check(i, *view);
       if (view->role != tabletserver::RoleKind::kPrimary) continue;
-      state_.Leads(view->tablet, view->epoch, ServerName(i), !view->frozen && view->barrier_applied && server(i)->Now() < view->lease_until);
+      state_.Leads(view->tablet, view->epoch, ServerName(i),
+                   !view->frozen && view->barrier_applied && server(i)->Now() < view->lease_until);
     }
   }
   state_.EndLook();
@@ -265,7 +270,8 @@ void Cluster::Check(int index, const tabletserver::TabletView& view) {
         return true;
       },
       &position);
-  if (read.ok() && view.role != tabletserver::RoleKind::kAbsent) state_.Completes(view.tablet, position.applied, newest, ServerName(index));
+  if (read.ok() && view.role != tabletserver::RoleKind::kAbsent)
+    state_.Completes(view.tablet, position.applied, newest, ServerName(index));
 }
 
 void Cluster::Describe(TableId table) {
@@ -275,16 +281,18 @@ void Cluster::Describe(TableId table) {
       const auto view = handle->view();
       if (view == nullptr || handle->table != table) continue;
       const bool leads = view->role == tabletserver::RoleKind::kPrimary;
-      std::string text = "tablet " + std::to_string(handle->tablet.value) + (leads ? " leads" : " follows") + " epoch " +
-                         std::to_string(view->epoch.value) + ", promised " + std::to_string(view->promised.value) + ", applied " +
-                         view->applied.ToString() + " of " + view->last_appended.ToString();
+      std::string text = "tablet " + std::to_string(handle->tablet.value) + (leads ? " leads" : " follows") +
+                         " epoch " + std::to_string(view->epoch.value) + ", promised " +
+                         std::to_string(view->promised.value) + ", applied " + view->applied.ToString() + " of " +
+                         view->last_appended.ToString();
       if (view->incomplete) text += ", incomplete";
       if (view->writes_stalled) text += ", stalled";
       if (leads && !view->barrier_applied) text += ", no Barrier";
       if (!view->failure.empty()) text += ", failed: " + view->failure;
       for (const tabletserver::PeerProgress& peer : view->peers) {
-        text += "; " + peer.peer + (peer.voter ? " votes, has " : " learns, has ") + std::to_string(peer.flushed.value) +
-                (peer.incomplete ? " or nothing" : "") + (peer.copying ? ", is copied" : "");
+        text += "; " + peer.peer + (peer.voter ? " votes, has " : " learns, has ") +
+                std::to_string(peer.flushed.value) + (peer.incomplete ? " or nothing" : "") +
+                (peer.copying ? ", is copied" : "");
       }
       log_.Add(ServerName(i), text);
     }
@@ -306,7 +314,8 @@ void Cluster::CompareRecords() {
             return true;
           },
           &position);
-      if (read.ok() && position.applied == view->applied.lsn) state_.Holds(view->tablet, view->applied, ServerName(i), records);
+      if (read.ok() && position.applied == view->applied.lsn)
+        state_.Holds(view->tablet, view->applied, ServerName(i), records);
     }
   }
 }

@@ -76,11 +76,11 @@ struct Shape {
   int masters = 2;
   int servers = 3;
   int racks = 1;
-  bool interval = false;                     // the clients' table is flushed at intervals: machines die one at a time
-  int64_t window_ms = 600'000;               // of what tablets remember of writes
+  bool interval = false;        // the clients' table is flushed at intervals: machines die one at a time
+  int64_t window_ms = 600'000;  // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
   uint64_t log_entries_kept_max = 1'000'000;
-  bool slow_truncations = false;             // of logs: other things happen in between
+  bool slow_truncations = false;  // of logs: other things happen in between
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
   StoreLie lie = StoreLie::kNone;
@@ -134,7 +134,9 @@ class SimServer {
   void SlowNextRead(std::string key) { slow_key_ = std::move(key); }
   // A checkpoint is taken just when what is here of the tablet is next discarded for a copy, before anything of that is
   // stored: the process's other threads go on. `taken` when it is on the disk.
-  void CheckpointOnceForgotten(TabletId tablet, std::function<void()> taken) { forgotten_ = {tablet, std::move(taken)}; }
+  void CheckpointOnceForgotten(TabletId tablet, std::function<void()> taken) {
+    forgotten_ = {tablet, std::move(taken)};
+  }
   const tabletserver::TabletServer& host() const { return *server_; }
   // Serves no more and says why: a refusal to register, or a dead disk.
   Status fatal() const;
@@ -146,10 +148,10 @@ class SimServer {
   rpc::Dispatcher dispatcher_;
   void OnRead(testing::SimScheduler& scheduler, std::string_view key);
   void OnForgotten(testing::SimScheduler& scheduler, TabletId tablet);
-  std::string slow_key_;  // none: empty
+  std::string slow_key_;                                  // none: empty
   std::pair<TabletId, std::function<void()>> forgotten_;  // whose checkpoint is awaited; none: nobody's
-  testing::SimExecutor* disk_thread_ = nullptr;  // of the process
-  std::vector<const testing::SimExecutor*> others_;  // but the one that reads
+  testing::SimExecutor* disk_thread_ = nullptr;           // of the process
+  std::vector<const testing::SimExecutor*> others_;       // but the one that reads
   std::shared_ptr<Network::Node> node_;
   std::unique_ptr<tabletserver::TabletStore> store_;
   std::unique_ptr<coordination::SimCoordinator> coordinator_;
@@ -188,8 +190,8 @@ class Cluster {
   void KillServer(int index, tabletserver::MemoryDisk::CrashKind kind);
   // A clean end: what was flushed at Stop() stays, and so does the rest.
   void EndServer(int index);
-  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Where one has not,
-  // another may lose no more: then a machine's death is its process's alone.
+  // Every server is up and has all that it ever acknowledged in a table that is flushed at intervals. Where one has
+  // not, another may lose no more: then a machine's death is its process's alone.
   bool AllRemember() const;
   // A process with clocks of its own.
   Process NewProcess();

@@ -1,6 +1,6 @@
 // Longer courses of events that are aimed at one tablet: each leads a cluster step by step to where one clause of the
-// protocol is all that stands between it and a loss. aimed.cc has the short ones, courses_members.cc those of copies and
-// members, courses_split.cc those of splits.
+// protocol is all that stands between it and a loss. aimed.cc has the short ones, courses_members.cc those of copies
+// and members, courses_split.cc those of splits.
 #include <algorithm>
 #include <memory>
 #include <utility>
@@ -70,8 +70,8 @@ void Nemesis::SlowDown(const std::string& from, const std::string& to, Duration 
 
 // ---- courses -------------------------------------------------------------------------------------------------------
 
-// The primary's disk is stuck, so that its followers alone vouch for what it acknowledges. Then its machine dies, and what
-// the masters had ordered the former life to do reaches the next one.
+// The primary's disk is stuck, so that its followers alone vouch for what it acknowledges. Then its machine dies, and
+// what the masters had ordered the former life to do reaches the next one.
 void Nemesis::Revive(const Aim& aim) {
   const int index = aim.primary;
   busy_[static_cast<size_t>(index)] = true;
@@ -87,7 +87,8 @@ void Nemesis::Revive(const Aim& aim) {
     const Duration away = Within(milliseconds(5), milliseconds(60));
     KillAndRestart(index, CrashKind::kMachine, away);
     for (int i = 1; i <= 12; ++i) {
-      After(away + milliseconds(20 * i), [this, index] { cluster_.network().RepeatTo(Cluster::ServerName(index), "configure"); });
+      After(away + milliseconds(20 * i),
+            [this, index] { cluster_.network().RepeatTo(Cluster::ServerName(index), "configure"); });
     }
   };
   const bool changing = scheduler_.Random(2) == 0 && ResizeSomehow();
@@ -97,10 +98,12 @@ void Nemesis::Revive(const Aim& aim) {
   const auto once = [over, die] {
     if (!std::exchange(*over, true)) die();
   };
-  Await([this, aim, epoch] {
-    const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
-    return tablet == nullptr || tablet->epoch != epoch;
-  }, [this, once] { After(Within(milliseconds(2), milliseconds(30)), once); }, 480);
+  Await(
+      [this, aim, epoch] {
+        const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
+        return tablet == nullptr || tablet->epoch != epoch;
+      },
+      [this, once] { After(Within(milliseconds(2), milliseconds(30)), once); }, 480);
   After(milliseconds(2500), once);
 }
 
@@ -120,8 +123,9 @@ void Nemesis::SlowAnswers(const Aim& aim) {
   });
 }
 
-// The primary asks its followers for long whether it leads, and hears nothing. What they answer to the last time takes until
-// they have served another for a while. Just before it arrives, somebody reads at the one what was written at the other.
+// The primary asks its followers for long whether it leads, and hears nothing. What they answer to the last time takes
+// until they have served another for a while. Just before it arrives, somebody reads at the one what was written at the
+// other.
 void Nemesis::AnswerOldQuestions(const Aim& aim) {
   const std::string primary = Cluster::ServerName(aim.primary);
   const Duration unheard = milliseconds(1200);
@@ -138,7 +142,9 @@ void Nemesis::AnswerOldQuestions(const Aim& aim) {
   for (const int follower : aim.followers) {
     const std::string name = Cluster::ServerName(follower);
     CutOff(name, primary, unheard);
-    After(unheard, [this, name, primary, lasting] { SlowDown(name, primary, Within(milliseconds(1330), milliseconds(1430)), lasting); });
+    After(unheard, [this, name, primary, lasting] {
+      SlowDown(name, primary, Within(milliseconds(1330), milliseconds(1430)), lasting);
+    });
   }
   // Its lease is over by then, so that this read begins a round.
   After(unheard - milliseconds(100), [this, aim] { hooks_.read(aim.primary, aim.tablet, Read::Strong()); });
@@ -146,11 +152,13 @@ void Nemesis::AnswerOldQuestions(const Aim& aim) {
     if (cluster_.server(aim.primary) == nullptr) return;
     for (const int follower : aim.followers) CutOff(primary, Cluster::ServerName(follower), lasting);
     Forsake(aim.primary, lasting);
-    Await([this, aim] { return Successor(aim) >= 0; }, [this, aim] {
-      hooks_.write(Successor(aim), aim.tablet, /*large=*/false, [this, aim] {
-        if (!healed_) hooks_.read(aim.primary, aim.tablet, Read::Strong());
-      });
-    }, 300);
+    Await([this, aim] { return Successor(aim) >= 0; },
+          [this, aim] {
+            hooks_.write(Successor(aim), aim.tablet, /*large=*/false, [this, aim] {
+              if (!healed_) hooks_.read(aim.primary, aim.tablet, Read::Strong());
+            });
+          },
+          300);
   });
 }
 
@@ -163,8 +171,8 @@ int Nemesis::Successor(const Aim& aim) {
   return -1;
 }
 
-// One follower is out of the masters' reach. The primary, which has no room for writes, loses its session for a moment and is fenced with
-// the other follower; and then it has room again, before anybody leads in its stead.
+// One follower is out of the masters' reach. The primary, which has no room for writes, loses its session for a moment
+// and is fenced with the other follower; and then it has room again, before anybody leads in its stead.
 void Nemesis::Tempt(const Aim& aim) {
   const int index = aim.primary;
   const std::string primary = Cluster::ServerName(index);
@@ -221,16 +229,19 @@ void Nemesis::ChooseAgain(const Aim& aim) {
     const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
     return tablet == nullptr || (tablet->epoch > epoch && tablet->primary != Cluster::ServerName(chosen));
   };
-  Await(led_by_another, [this, aim, chosen, other] {
-    const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
-    if (tablet != nullptr) {
-      for (const int follower : {chosen, other}) {
-        if (Cluster::ServerName(follower) == tablet->primary) continue;
-        CutBoth(tablet->primary, Cluster::ServerName(follower), Within(milliseconds(300), milliseconds(900)));
-      }
-    }
-    LetGo(aim.followers);
-  }, 1200);
+  Await(
+      led_by_another,
+      [this, aim, chosen, other] {
+        const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
+        if (tablet != nullptr) {
+          for (const int follower : {chosen, other}) {
+            if (Cluster::ServerName(follower) == tablet->primary) continue;
+            CutBoth(tablet->primary, Cluster::ServerName(follower), Within(milliseconds(300), milliseconds(900)));
+          }
+        }
+        LetGo(aim.followers);
+      },
+      1200);
 }
 
 void Nemesis::LetGo(const std::vector<int>& servers) {
@@ -240,8 +251,8 @@ void Nemesis::LetGo(const std::vector<int>& servers) {
   }
 }
 
-// While a tablet is made, one of its voters is not told; the primary reaches that one alone, and is dead to the masters.
-// The voter hears of the first configuration just when it has answered the fence.
+// While a tablet is made, one of its voters is not told; the primary reaches that one alone, and is dead to the
+// masters. The voter hears of the first configuration just when it has answered the fence.
 bool Nemesis::DisturbBirth() {
   std::vector<int> servers;
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -250,7 +261,8 @@ bool Nemesis::DisturbBirth() {
   if (servers.size() < 3) return false;
   for (size_t i = servers.size(); i > 1; --i) std::swap(servers[i - 1], servers[scheduler_.Random(i)]);
   const int primary = servers[0];
-  const std::string names[] = {Cluster::ServerName(primary), Cluster::ServerName(servers[1]), Cluster::ServerName(servers[2])};
+  const std::string names[] = {Cluster::ServerName(primary), Cluster::ServerName(servers[1]),
+                               Cluster::ServerName(servers[2])};
   cluster_.log().Add(names[2], "is told of nothing");
   CutBoth(names[0], names[1], seconds(5));
   cluster_.network().HoldBack("configure", names[2]);
@@ -259,21 +271,26 @@ bool Nemesis::DisturbBirth() {
   const auto being_made = [this, names] {
     return std::ranges::any_of(hooks_.catalog().tablets(), [&](const auto& item) {
       const CatalogWatch::Tablet& tablet = item.second;
-      const auto votes = [&](const std::string& name) { return std::ranges::find(tablet.voters, name) != tablet.voters.end(); };
+      const auto votes = [&](const std::string& name) {
+        return std::ranges::find(tablet.voters, name) != tablet.voters.end();
+      };
       return tablet.creating && tablet.primary == names[0] && votes(names[1]) && votes(names[2]);
     });
   };
-  Await(being_made, [this, primary, untold = names[2], let_go] {
-    After(Within(milliseconds(1), milliseconds(40)), [this, primary, untold, let_go] {
-      if (cluster_.server(primary) == nullptr) return;
-      Forsake(primary, Within(milliseconds(800), milliseconds(2000)));
-      cluster_.network().OnceFenced(untold, [this, let_go] {
-        if (healed_) return;
-        HoldOff(Masters(), Within(milliseconds(100), milliseconds(900)));
-        let_go();
-      });
-    });
-  }, 800);
+  Await(
+      being_made,
+      [this, primary, untold = names[2], let_go] {
+        After(Within(milliseconds(1), milliseconds(40)), [this, primary, untold, let_go] {
+          if (cluster_.server(primary) == nullptr) return;
+          Forsake(primary, Within(milliseconds(800), milliseconds(2000)));
+          cluster_.network().OnceFenced(untold, [this, let_go] {
+            if (healed_) return;
+            HoldOff(Masters(), Within(milliseconds(100), milliseconds(900)));
+            let_go();
+          });
+        });
+      },
+      800);
   return true;
 }
 

@@ -44,11 +44,14 @@ void Nemesis::LagBehind(const Aim& aim) {
     const Lsn last = cluster_.state().LastAppended(name, aim.tablet).lsn;
     return last && !cluster_.state().Reaches(primary, aim.tablet, last);
   };
-  Await(gone, [this, primary, name] {
-    cluster_.log().Add("network", "mend " + primary + " <-> " + name);
-    cluster_.network().Mend(primary, name);
-    cluster_.network().Mend(name, primary);
-  }, 1300);
+  Await(
+      gone,
+      [this, primary, name] {
+        cluster_.log().Add("network", "mend " + primary + " <-> " + name);
+        cluster_.network().Mend(primary, name);
+        cluster_.network().Mend(name, primary);
+      },
+      1300);
 }
 
 // A follower has to be copied.
@@ -64,27 +67,39 @@ void Nemesis::LeaveBehind(const Aim& aim) {
   const auto complete = [incomplete] { return !incomplete(); };
   switch (how) {
     case 0:  // the primary dies while the copy is under way
-      return Await(incomplete, [this, aim] {
-        After(Within(milliseconds(0), milliseconds(300)), [this, aim] {
-          KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(2), seconds(4)));
-        });
-      }, 2000);
+      return Await(
+          incomplete,
+          [this, aim] {
+            After(Within(milliseconds(0), milliseconds(300)),
+                  [this, aim] { KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(2), seconds(4))); });
+          },
+          2000);
     case 1:  // the log cannot follow the copy for a while
-      return Await(incomplete, [this, behind] {
-        cluster_.log().Add(Cluster::ServerName(behind), "has no room for entries");
-        cluster_.disk(behind).disk.RefuseAppends(kNoRoom);
-        After(Within(milliseconds(1500), milliseconds(4000)), [this, behind] { cluster_.disk(behind).disk.RefuseAppends(0); });
-      }, 2000);
+      return Await(
+          incomplete,
+          [this, behind] {
+            cluster_.log().Add(Cluster::ServerName(behind), "has no room for entries");
+            cluster_.disk(behind).disk.RefuseAppends(kNoRoom);
+            After(Within(milliseconds(1500), milliseconds(4000)),
+                  [this, behind] { cluster_.disk(behind).disk.RefuseAppends(0); });
+          },
+          2000);
     default:  // its beginning comes once more, when the copy has long been complete and the primary counts on it alone
-      return Await(incomplete, [this, aim, complete] {
-        const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
-        if (now == nullptr || now->primary != Cluster::ServerName(aim.primary)) return;
-        Undisturbed(milliseconds(1500));
-        Await(complete, [this, aim, epoch = now->epoch] {
-          const CatalogWatch::Tablet* same = InCatalog(aim.tablet);
-          if (same != nullptr && same->epoch == epoch) Bereave(aim, "copy");
-        }, 1200);
-      }, 2000);
+      return Await(
+          incomplete,
+          [this, aim, complete] {
+            const CatalogWatch::Tablet* now = InCatalog(aim.tablet);
+            if (now == nullptr || now->primary != Cluster::ServerName(aim.primary)) return;
+            Undisturbed(milliseconds(1500));
+            Await(
+                complete,
+                [this, aim, epoch = now->epoch] {
+                  const CatalogWatch::Tablet* same = InCatalog(aim.tablet);
+                  if (same != nullptr && same->epoch == epoch) Bereave(aim, "copy");
+                },
+                1200);
+          },
+          2000);
   }
 }
 
@@ -98,9 +113,8 @@ void Nemesis::Bereave(const Aim& aim, const std::string& told) {
     const std::string name = Cluster::ServerName(aim.followers[0]);
     cluster_.log().Add(name, "is told again of every " + told);
     cluster_.network().RepeatTo(name, told);
-    After(Within(milliseconds(2), milliseconds(15)), [this, aim] {
-      KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
-    });
+    After(Within(milliseconds(2), milliseconds(15)),
+          [this, aim] { KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
   });
 }
 
@@ -111,19 +125,23 @@ void Nemesis::DropLate(const Aim& aim) {
     const CatalogWatch::Tablet* now = InCatalog(tablet);
     return now == nullptr ? std::vector<ServerName>() : now->voters;
   };
-  Await([voters] { return voters().size() == 2; }, [this, aim, voters] {
-    const std::vector<ServerName> left = voters();
-    const auto gone = [left](int index) { return std::ranges::find(left, Cluster::ServerName(index)) == left.end(); };
-    Aim now = aim;
-    if (gone(now.followers[1])) std::swap(now.followers[0], now.followers[1]);
-    const std::string back = Cluster::ServerName(now.followers[0]);
-    const auto is_back = [voters, back] {
-      const std::vector<ServerName> all = voters();
-      return all.size() == 3 && std::ranges::count(all, back) > 0;
-    };
-    ReadOn(now.followers[0], now.tablet, 250);
-    Await(is_back, [this, now] { Bereave(now, "drop"); }, 1600);
-  }, 800);
+  Await([voters] { return voters().size() == 2; },
+        [this, aim, voters] {
+          const std::vector<ServerName> left = voters();
+          const auto gone = [left](int index) {
+            return std::ranges::find(left, Cluster::ServerName(index)) == left.end();
+          };
+          Aim now = aim;
+          if (gone(now.followers[1])) std::swap(now.followers[0], now.followers[1]);
+          const std::string back = Cluster::ServerName(now.followers[0]);
+          const auto is_back = [voters, back] {
+            const std::vector<ServerName> all = voters();
+            return all.size() == 3 && std::ranges::count(all, back) > 0;
+          };
+          ReadOn(now.followers[0], now.tablet, 250);
+          Await(is_back, [this, now] { Bereave(now, "drop"); }, 1600);
+        },
+        800);
 }
 
 // Who still believes in a replica that was removed reads there, slowly, until it is gone.
@@ -151,21 +169,26 @@ void Nemesis::LearnerAlone(const Aim& aim) {
     }
     return false;
   };
-  Await(level, [this, aim] {
-    if (cluster_.server(aim.primary) == nullptr) return;
-    const Duration lasting = Within(milliseconds(300), milliseconds(1200));
-    HoldOff(Masters(), lasting);
-    for (const int follower : aim.followers) {
-      CutBoth(Cluster::ServerName(aim.primary), Cluster::ServerName(follower), lasting + milliseconds(100));
-    }
-    After(lasting, [this, aim] { KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
-  }, 1000);
+  Await(
+      level,
+      [this, aim] {
+        if (cluster_.server(aim.primary) == nullptr) return;
+        const Duration lasting = Within(milliseconds(300), milliseconds(1200));
+        HoldOff(Masters(), lasting);
+        for (const int follower : aim.followers) {
+          CutBoth(Cluster::ServerName(aim.primary), Cluster::ServerName(follower), lasting + milliseconds(100));
+        }
+        After(lasting,
+              [this, aim] { KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
+      },
+      1000);
 }
 
 // A server that lives, suffers nothing and has no part in the tablet; -1: there is none.
 int Nemesis::Outsider(const Aim& aim) {
   for (int i = 0; i < cluster_.servers(); ++i) {
-    const bool inside = i == aim.primary || std::ranges::count(aim.followers, i) + std::ranges::count(aim.learners, i) > 0;
+    const bool inside =
+        i == aim.primary || std::ranges::count(aim.followers, i) + std::ranges::count(aim.learners, i) > 0;
     if (!inside && Free(i) && cluster_.server(i) != nullptr) return i;
   }
   return -1;
@@ -184,8 +207,8 @@ void Nemesis::Feed(const std::string& name) {
 }
 
 // A follower moves to another server. When that is level, it and the other follower get no more entries, so that the
-// primary and who is to go alone have the latest. Then both changes of the membership are wanted at once: the new voter,
-// which gets one message more, and the old one's end.
+// primary and who is to go alone have the latest. Then both changes of the membership are wanted at once: the new
+// voter, which gets one message more, and the old one's end.
 void Nemesis::Overlap(const Aim& aim, int to) {
   const std::string primary = Cluster::ServerName(aim.primary);
   const std::string mover = Cluster::ServerName(aim.followers[0]);
@@ -199,21 +222,24 @@ void Nemesis::Overlap(const Aim& aim, int to) {
              return peer.peer == place && !peer.incomplete && !peer.copying;
            });
   };
-  Await(level, [this, aim, to, place, other] {
-    if (cluster_.server(aim.primary) == nullptr) return;
-    Starve(place);
-    Starve(other);
-    const auto feed = [this, place, other, over = std::make_shared<bool>(false)] {
-      if (std::exchange(*over, true)) return;
-      Feed(place);
-      Feed(other);
-    };
-    After(seconds(8), feed);
-    SlowDown(place, Cluster::ServerName(aim.primary), milliseconds(100), seconds(8));
-    for (int i = 0; i < 3; ++i) hooks_.write(aim.primary, aim.tablet, /*large=*/true, {});
-    Await([this, aim, place] { return Votes(place, aim.tablet); },
-          [this, aim, to, feed] { OverlapOn(aim, to, feed); }, 700);
-  }, 1600);
+  Await(
+      level,
+      [this, aim, to, place, other] {
+        if (cluster_.server(aim.primary) == nullptr) return;
+        Starve(place);
+        Starve(other);
+        const auto feed = [this, place, other, over = std::make_shared<bool>(false)] {
+          if (std::exchange(*over, true)) return;
+          Feed(place);
+          Feed(other);
+        };
+        After(seconds(8), feed);
+        SlowDown(place, Cluster::ServerName(aim.primary), milliseconds(100), seconds(8));
+        for (int i = 0; i < 3; ++i) hooks_.write(aim.primary, aim.tablet, /*large=*/true, {});
+        Await([this, aim, place] { return Votes(place, aim.tablet); },
+              [this, aim, to, feed] { OverlapOn(aim, to, feed); }, 700);
+      },
+      1600);
 }
 
 bool Nemesis::Votes(const std::string& name, TabletId tablet) {
@@ -228,14 +254,19 @@ void Nemesis::OverlapOn(const Aim& aim, int to, const std::function<void()>& fee
   const auto one_more = [this, place, before, tablet = aim.tablet] {
     return cluster_.state().LastAppended(place, tablet).lsn > before.lsn;
   };
-  Await(one_more, [this, aim, place, feed] {
-    Starve(place);
-    const std::string mover = Cluster::ServerName(aim.followers[0]);
-    Await([this, aim, mover] { return !Votes(mover, aim.tablet); }, [this, aim, feed] {
-      KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
-      After(milliseconds(50), feed);
-    }, 900);
-  }, 300);
+  Await(
+      one_more,
+      [this, aim, place, feed] {
+        Starve(place);
+        const std::string mover = Cluster::ServerName(aim.followers[0]);
+        Await([this, aim, mover] { return !Votes(mover, aim.tablet); },
+              [this, aim, feed] {
+                KillAndRestart(aim.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
+                After(milliseconds(50), feed);
+              },
+              900);
+      },
+      300);
 }
 
 // A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had.

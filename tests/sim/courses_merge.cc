@@ -1,6 +1,6 @@
-// A merge that is struck in the midst of it: when a primary has been told to freeze, has frozen, between the one and the other,
-// or when the catalog has one in the place of the two and nobody has united them yet. And courses of events (courses.cc) in which
-// what was frozen, or is to be, meets a later epoch.
+// A merge that is struck in the midst of it: when a primary has been told to freeze, has frozen, between the one and
+// the other, or when the catalog has one in the place of the two and nobody has united them yet. And courses of events
+// (courses.cc) in which what was frozen, or is to be, meets a later epoch.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -31,11 +31,13 @@ bool Nemesis::StrikeMerge(const Aim& aim) {
   switch (scheduler_.Random(4)) {
     case 0:  // just when it is told to freeze: the order is on its way, or lost with who sent it
       for (const std::string& master : Masters()) {
-        cluster_.network().OnceSentTo(master, "freeze", primary, 1, [this, server = aim.primary] { StrikeAtMerge(server, "is told to freeze"); });
+        cluster_.network().OnceSentTo(master, "freeze", primary, 1,
+                                      [this, server = aim.primary] { StrikeAtMerge(server, "is told to freeze"); });
       }
       return true;
     case 1:  // what it answers may arrive; the other one may not have been told
-      cluster_.network().OnceAnswered(primary, "freeze", [this, server = aim.primary] { StrikeAtMerge(server, "answers a freeze"); });
+      cluster_.network().OnceAnswered(primary, "freeze",
+                                      [this, server = aim.primary] { StrikeAtMerge(server, "answers a freeze"); });
       return true;
     case 2: {  // the other one's order is held back, so that this one is frozen for long, and alone
       const auto held = std::make_shared<bool>(false);
@@ -77,8 +79,7 @@ void Nemesis::Strike(int server, const std::string& when) {
         if (i != server) CutBoth(name, Cluster::ServerName(i), lasting);
       }
       return;
-    default:
-      InjectAtMaster(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
+    default: InjectAtMaster(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
   }
 }
 
@@ -89,7 +90,9 @@ const CatalogWatch::Tablet* Nemesis::TheOneBefore(TabletId tablet) {
   const CatalogWatch::Tablet* at = InCatalog(tablet);
   if (at == nullptr || at->first_key.empty()) return nullptr;
   const auto& tablets = hooks_.catalog().tablets();
-  const auto found = std::ranges::find_if(tablets, [at](const auto& item) { return item.second.table == at->table && item.second.end_key == at->first_key; });
+  const auto found = std::ranges::find_if(tablets, [at](const auto& item) {
+    return item.second.table == at->table && item.second.end_key == at->first_key;
+  });
   return found == tablets.end() ? nullptr : &found->second;
 }
 
@@ -97,7 +100,8 @@ const CatalogWatch::Tablet* Nemesis::TheOneBefore(TabletId tablet) {
 std::optional<Nemesis::Aim> Nemesis::AimAtMerged(const CatalogWatch::Tablet& first, int but_for) {
   const auto& tablets = hooks_.catalog().tablets();
   const auto found = std::ranges::find_if(tablets, [&](const auto& item) {
-    return item.second.table == first.table && item.second.joining && item.second.first_key == first.first_key && item.second.id != first.id;
+    return item.second.table == first.table && item.second.joining && item.second.first_key == first.first_key &&
+           item.second.id != first.id;
   });
   if (found == tablets.end()) return std::nullopt;
   Aim aim;
@@ -110,9 +114,9 @@ std::optional<Nemesis::Aim> Nemesis::AimAtMerged(const CatalogWatch::Tablet& fir
   return aim;
 }
 
-// The first one's primary has frozen it, when nobody but clients reaches it any more; it is to lead what the two have become, and is
-// not told. The others lead that. Nobody has granted it anything yet, so that they need not wait: somebody writes there, and
-// reads what was frozen.
+// The first one's primary has frozen it, when nobody but clients reaches it any more; it is to lead what the two have
+// become, and is not told. The others lead that. Nobody has granted it anything yet, so that they need not wait:
+// somebody writes there, and reads what was frozen.
 bool Nemesis::MergeUnheard(const Aim& aim) {
   const CatalogWatch::Tablet* first = TheOneBefore(aim.tablet);
   int frozen = -1;
@@ -126,20 +130,24 @@ bool Nemesis::MergeUnheard(const Aim& aim) {
   cluster_.network().HoldBack("configure", name);
   After(seconds(7), [this, frozen] { LetGo({frozen}); });
   const auto merged = [this, frozen, one = *first] { return AimAtMerged(one, frozen); };
-  Await([merged] { return merged().has_value(); }, [this, merged, frozen, name] {
-    if (cluster_.server(frozen) == nullptr) return;
-    const std::optional<Aim> next = merged();
-    const Duration lasting = Within(milliseconds(2000), milliseconds(3500));
-    for (int i = 0; i < cluster_.servers(); ++i) {
-      if (i != frozen) CutBoth(name, Cluster::ServerName(i), lasting);
-    }
-    Forsake(frozen, lasting);
-    Await([this, next] { return Successor(*next) >= 0; }, [this, next, frozen] {
-      hooks_.write(Successor(*next), next->tablet, /*large=*/false, [this, next, frozen] {
-        if (!healed_) hooks_.read(frozen, next->tablet, Read::Strong());
-      });
-    }, 300);
-  }, 600);
+  Await([merged] { return merged().has_value(); },
+        [this, merged, frozen, name] {
+          if (cluster_.server(frozen) == nullptr) return;
+          const std::optional<Aim> next = merged();
+          const Duration lasting = Within(milliseconds(2000), milliseconds(3500));
+          for (int i = 0; i < cluster_.servers(); ++i) {
+            if (i != frozen) CutBoth(name, Cluster::ServerName(i), lasting);
+          }
+          Forsake(frozen, lasting);
+          Await([this, next] { return Successor(*next) >= 0; },
+                [this, next, frozen] {
+                  hooks_.write(Successor(*next), next->tablet, /*large=*/false, [this, next, frozen] {
+                    if (!healed_) hooks_.read(frozen, next->tablet, Read::Strong());
+                  });
+                },
+                300);
+        },
+        600);
   return true;
 }
 
@@ -163,14 +171,16 @@ bool Nemesis::FreezeLate(const Aim& aim) {
   return true;
 }
 
-// Of two that different servers lead, the second is frozen, and the first's FREEZE does not reach all. Then the second's primary
-// loses its session, and it is led in a later epoch, where it goes on; and then the first is frozen, too.
+// Of two that different servers lead, the second is frozen, and the first's FREEZE does not reach all. Then the
+// second's primary loses its session, and it is led in a later epoch, where it goes on; and then the first is frozen,
+// too.
 bool Nemesis::FreezeOutlived(const Aim& aim) {
   const CatalogWatch::Tablet* first = TheOneBefore(aim.tablet);
   if (first == nullptr) return false;
   const auto leads = [&](int server) { return Cluster::ServerName(server) == first->primary; };
   if (!leads(aim.primary) && !leads(aim.followers[0]) && !leads(aim.followers[1])) return false;
-  cluster_.log().Add(Cluster::ServerName(aim.primary), "is aimed at: " + std::string(FaultName(Fault::kFreezeOutlived)));
+  cluster_.log().Add(Cluster::ServerName(aim.primary),
+                     "is aimed at: " + std::string(FaultName(Fault::kFreezeOutlived)));
   Undisturbed(seconds(4));
   Aim apart = aim;
   if (leads(aim.followers[1])) std::swap(apart.followers[0], apart.followers[1]);
@@ -183,7 +193,8 @@ bool Nemesis::FreezeOutlived(const Aim& aim) {
   const auto handed_over = [this, apart] {
     const CatalogWatch::Tablet* now = InCatalog(apart.tablet);
     const auto view = ViewAt(apart.primary, apart.tablet);
-    return now != nullptr && now->primary == Cluster::ServerName(apart.primary) && view != nullptr && view->barrier_applied;
+    return now != nullptr && now->primary == Cluster::ServerName(apart.primary) && view != nullptr &&
+           view->barrier_applied;
   };
   Await(handed_over, [this, apart] { OutliveFreeze(apart); }, 300);
   return true;
@@ -209,18 +220,21 @@ void Nemesis::OutliveFreeze(const Aim& aim) {
     const auto view = ViewAt(aim.primary, aim.tablet);
     return view != nullptr && view->frozen;
   };
-  Await(frozen, [this, aim, mend, epoch = now->epoch] {
-    After(milliseconds(60), [this, aim] {  // it has answered
-      if (cluster_.server(aim.primary) == nullptr) return;
-      cluster_.log().Add(Cluster::ServerName(aim.primary), "loses its session");
-      cluster_.server(aim.primary)->coordinator().Expire();
-    });
-    const auto later = [this, aim, epoch] {
-      const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
-      return tablet == nullptr || tablet->epoch > epoch;
-    };
-    Await(later, mend, 600);
-  }, 400);
+  Await(
+      frozen,
+      [this, aim, mend, epoch = now->epoch] {
+        After(milliseconds(60), [this, aim] {  // it has answered
+          if (cluster_.server(aim.primary) == nullptr) return;
+          cluster_.log().Add(Cluster::ServerName(aim.primary), "loses its session");
+          cluster_.server(aim.primary)->coordinator().Expire();
+        });
+        const auto later = [this, aim, epoch] {
+          const CatalogWatch::Tablet* tablet = InCatalog(aim.tablet);
+          return tablet == nullptr || tablet->epoch > epoch;
+        };
+        Await(later, mend, 600);
+      },
+      400);
 }
 
 }  // namespace ebla::sim

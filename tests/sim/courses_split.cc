@@ -17,7 +17,8 @@ using std::chrono::seconds;
 void Nemesis::SplitUnheard(const Aim& aim) {
   if (const int to = Outsider(aim); to >= 0 && scheduler_.Random(2) == 0) return SplitThenMove(aim, to);
   const std::string primary = Cluster::ServerName(aim.primary);
-  for (const int follower : aim.followers) SlowDown(Cluster::ServerName(follower), primary, milliseconds(100), seconds(4));
+  for (const int follower : aim.followers)
+    SlowDown(Cluster::ServerName(follower), primary, milliseconds(100), seconds(4));
   hooks_.split(aim.tablet);
   const auto stored = [this, aim] {
     const auto view = ViewAt(aim.primary, aim.tablet);
@@ -25,16 +26,19 @@ void Nemesis::SplitUnheard(const Aim& aim) {
              return cluster_.state().LastAppended(Cluster::ServerName(follower), aim.tablet).lsn >= view->splitting;
            });
   };
-  Await(stored, [this, aim, primary] {
-    if (cluster_.server(aim.primary) == nullptr) return;
-    const Duration lasting = Within(milliseconds(2500), milliseconds(3500));
-    for (const int follower : aim.followers) CutOff(primary, Cluster::ServerName(follower), lasting);
-    Forsake(aim.primary, lasting);
-  }, 400);
+  Await(
+      stored,
+      [this, aim, primary] {
+        if (cluster_.server(aim.primary) == nullptr) return;
+        const Duration lasting = Within(milliseconds(2500), milliseconds(3500));
+        for (const int follower : aim.followers) CutOff(primary, Cluster::ServerName(follower), lasting);
+        Forsake(aim.primary, lasting);
+      },
+      400);
 }
 
-// One follower has a SPLIT in its log, and hears nothing more of its primary; so the parent's replica goes elsewhere, and what
-// is left there is dropped.
+// One follower has a SPLIT in its log, and hears nothing more of its primary; so the parent's replica goes elsewhere,
+// and what is left there is dropped.
 void Nemesis::SplitThenMove(const Aim& aim, int to) {
   const std::string primary = Cluster::ServerName(aim.primary);
   const std::string name = Cluster::ServerName(aim.followers[0]);
@@ -45,13 +49,18 @@ void Nemesis::SplitThenMove(const Aim& aim, int to) {
   };
   SlowDown(Cluster::ServerName(aim.followers[1]), primary, milliseconds(60), milliseconds(500));
   SlowDown(name, primary, milliseconds(60), milliseconds(500));
-  Await(stored, [this, aim, to, primary, name] {
-    CutOff(primary, name, seconds(10));
-    Await([this, aim] { return InCatalog(aim.tablet) != nullptr && !InCatalog(aim.tablet)->splitting; }, [this, aim, to, name] {
-      cluster_.log().Add("admin", "moves a replica from " + name);
-      hooks_.move(aim.tablet, name, Cluster::ServerName(to));
-    }, 400);
-  }, 400);
+  Await(
+      stored,
+      [this, aim, to, primary, name] {
+        CutOff(primary, name, seconds(10));
+        Await([this, aim] { return InCatalog(aim.tablet) != nullptr && !InCatalog(aim.tablet)->splitting; },
+              [this, aim, to, name] {
+                cluster_.log().Add("admin", "moves a replica from " + name);
+                hooks_.move(aim.tablet, name, Cluster::ServerName(to));
+              },
+              400);
+      },
+      400);
 }
 
 // The order to split is held back until a later epoch has settled that there is no split.
@@ -86,12 +95,15 @@ void Nemesis::SplitInCopy(const Aim& aim) {
     const auto view = ViewAt(behind, tablet);
     return view != nullptr && view->incomplete;
   };
-  Await(incomplete, [this, aim, primary, name] {
-    whole_.erase(aim.tablet);
-    Undisturbed(seconds(1));
-    SlowDown(name, primary, milliseconds(200), seconds(4));
-    hooks_.split(aim.tablet);
-  }, 2000);
+  Await(
+      incomplete,
+      [this, aim, primary, name] {
+        whole_.erase(aim.tablet);
+        Undisturbed(seconds(1));
+        SlowDown(name, primary, milliseconds(200), seconds(4));
+        hooks_.split(aim.tablet);
+      },
+      2000);
 }
 
 }  // namespace ebla::sim

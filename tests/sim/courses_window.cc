@@ -22,8 +22,8 @@ const CatalogWatch::Tablet* Nemesis::RightOf(TabletId tablet) {
   return nullptr;
 }
 
-// A client writes at both sides of where the tablet is split then, and asks for it all again. The right half is handed over
-// meanwhile, and a session goes on by the route of before.
+// A client writes at both sides of where the tablet is split then, and asks for it all again. The right half is handed
+// over meanwhile, and a session goes on by the route of before.
 void Nemesis::SplitRemembered(const Aim& aim) {
   Undisturbed(seconds(6));
   whole_.insert(aim.tablet);
@@ -38,10 +38,13 @@ void Nemesis::SplitRemembered(const Aim& aim) {
       const CatalogWatch::Tablet* left = InCatalog(tablet);
       return left != nullptr && !left->splitting && left->end_key != end && RightOf(tablet) != nullptr;
     };
-    Await(is_split, [this, aim, again] {
-      again();
-      LeadAnew(aim, RightOf(aim.tablet)->id);
-    }, 600);
+    Await(
+        is_split,
+        [this, aim, again] {
+          again();
+          LeadAnew(aim, RightOf(aim.tablet)->id);
+        },
+        600);
   });
 }
 
@@ -54,12 +57,16 @@ void Nemesis::LeadAnew(const Aim& aim, TabletId child) {
   hooks_.transfer(child, Cluster::ServerName(to));
   const auto leads = [this, to, child, epoch] {
     const auto view = ViewAt(to, child);
-    return view != nullptr && view->role == tabletserver::RoleKind::kPrimary && view->barrier_applied && view->epoch > epoch;
+    return view != nullptr && view->role == tabletserver::RoleKind::kPrimary && view->barrier_applied &&
+           view->epoch > epoch;
   };
-  Await(leads, [this, aim, to, child] {
-    const auto& starts = ViewAt(to, child)->epoch_starts;
-    if (!starts.empty()) hooks_.wander(aim.tablet, starts.back().first);
-  }, 600);
+  Await(
+      leads,
+      [this, aim, to, child] {
+        const auto& starts = ViewAt(to, child)->epoch_starts;
+        if (!starts.empty()) hooks_.wander(aim.tablet, starts.back().first);
+      },
+      600);
 }
 
 }  // namespace ebla::sim

@@ -14,18 +14,57 @@ using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 constexpr ptrdiff_t kSplitCoursesMax = 4;  // kinds of them in one run
 
-constexpr std::array<std::string_view, kFaultCount> kNames = {
-    "server_kill",        "server_power",   "server_restart",   "pause_short",        "pause_long",
-    "primary_crash",      "all_power",      "server_away",      "master_kill",        "master_pause",
-    "master_kill_at_work", "client_kill",   "session_expiry",   "coordinator_cut",    "coordinator_outage",
-    "link_cut",           "partition",      "isolate_primary",  "weather",            "disk_stall",
-    "disk_full",          "disk_failure",   "append_refused",   "old_order",          "resize",
-    "birth",              "fill_then_power", "usurp",
-    "follower_reset",     "fenced_crash",   "cut_then_crash",   "relay",              "revive",
-    "slow_answers",       "tempt",          "hold_orders",      "leave_behind",       "drop_late",
-    "change_members",     "crash_successor", "split_unheard",   "split_late",         "split_in_copy",
-    "split_meanwhile",    "split_discard",  "split_untold",     "split_remembered",   "merge_struck",
-    "merge_unheard",      "freeze_late",    "freeze_outlived"};
+constexpr std::array<std::string_view, kFaultCount> kNames = {"server_kill",
+                                                              "server_power",
+                                                              "server_restart",
+                                                              "pause_short",
+                                                              "pause_long",
+                                                              "primary_crash",
+                                                              "all_power",
+                                                              "server_away",
+                                                              "master_kill",
+                                                              "master_pause",
+                                                              "master_kill_at_work",
+                                                              "client_kill",
+                                                              "session_expiry",
+                                                              "coordinator_cut",
+                                                              "coordinator_outage",
+                                                              "link_cut",
+                                                              "partition",
+                                                              "isolate_primary",
+                                                              "weather",
+                                                              "disk_stall",
+                                                              "disk_full",
+                                                              "disk_failure",
+                                                              "append_refused",
+                                                              "old_order",
+                                                              "resize",
+                                                              "birth",
+                                                              "fill_then_power",
+                                                              "usurp",
+                                                              "follower_reset",
+                                                              "fenced_crash",
+                                                              "cut_then_crash",
+                                                              "relay",
+                                                              "revive",
+                                                              "slow_answers",
+                                                              "tempt",
+                                                              "hold_orders",
+                                                              "leave_behind",
+                                                              "drop_late",
+                                                              "change_members",
+                                                              "crash_successor",
+                                                              "split_unheard",
+                                                              "split_late",
+                                                              "split_in_copy",
+                                                              "split_meanwhile",
+                                                              "split_discard",
+                                                              "split_untold",
+                                                              "split_remembered",
+                                                              "merge_struck",
+                                                              "merge_unheard",
+                                                              "freeze_late",
+                                                              "freeze_outlived"};
 
 }  // namespace
 
@@ -38,13 +77,15 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
     if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges)) continue;
     if (scheduler.Random(2) == 0 && (of.several || !IsAimed(fault))) faults.push_back(fault);
   }
-  // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it may die.
+  // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it
+  // may die.
   if (of.interval) std::erase(faults, Fault::kResize);
   if (faults.empty()) faults.push_back(Fault::kServerPower);
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler.Random(i)]);
   std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split: each takes a tablet
   const auto splits = static_cast<size_t>(std::ranges::count_if(faults, IsOfSplits));
-  if (splits > kSplitCoursesMax) faults.erase(faults.begin() + kSplitCoursesMax, faults.begin() + static_cast<ptrdiff_t>(splits));
+  if (splits > kSplitCoursesMax)
+    faults.erase(faults.begin() + kSplitCoursesMax, faults.begin() + static_cast<ptrdiff_t>(splits));
   return faults;
 }
 
@@ -79,7 +120,9 @@ void Nemesis::Next() {
   });
 }
 
-void Nemesis::Undisturbed(Duration lasting) { undisturbed_until_ = std::max(undisturbed_until_, scheduler_.Now() + lasting); }
+void Nemesis::Undisturbed(Duration lasting) {
+  undisturbed_until_ = std::max(undisturbed_until_, scheduler_.Now() + lasting);
+}
 
 // What is to be undone after a while, unless everything has been healed by then.
 void Nemesis::After(Duration delay, std::function<void()> undo) {
@@ -189,10 +232,12 @@ void Nemesis::HoldOff(const std::vector<std::string>& names, Duration lasting) {
 
 coordination::SimCoordinator* Nemesis::CoordinatorOf(const std::string& name) {
   for (int i = 0; i < cluster_.servers(); ++i) {
-    if (Cluster::ServerName(i) == name) return cluster_.server(i) == nullptr ? nullptr : &cluster_.server(i)->coordinator();
+    if (Cluster::ServerName(i) == name)
+      return cluster_.server(i) == nullptr ? nullptr : &cluster_.server(i)->coordinator();
   }
   for (int i = 0; i < cluster_.masters(); ++i) {
-    if (Cluster::MasterName(i) == name) return cluster_.master(i) == nullptr ? nullptr : &cluster_.master(i)->coordinator();
+    if (Cluster::MasterName(i) == name)
+      return cluster_.master(i) == nullptr ? nullptr : &cluster_.master(i)->coordinator();
   }
   return nullptr;
 }
@@ -220,16 +265,17 @@ bool Nemesis::CrashPrimary() {
   After(seconds(5), [this, at, over] {
     if (!std::exchange(*over, true)) busy_[at] = false;
   });
-  cluster_.network().OnceSent(Cluster::ServerName(index), 1 + static_cast<int>(scheduler_.Random(40)), [this, index, at, kind, over] {
-    if (std::exchange(*over, true) || healed_) return;
-    if (cluster_.server(index) == nullptr) return static_cast<void>(busy_[at] = false);
-    cluster_.log().Add(Cluster::ServerName(index), "has just sent something");
-    cluster_.KillServer(index, kind);
-    After(Within(milliseconds(20), seconds(6)), [this, index, at] {
-      cluster_.StartServer(index);
-      busy_[at] = false;
-    });
-  });
+  cluster_.network().OnceSent(Cluster::ServerName(index), 1 + static_cast<int>(scheduler_.Random(40)),
+                              [this, index, at, kind, over] {
+                                if (std::exchange(*over, true) || healed_) return;
+                                if (cluster_.server(index) == nullptr) return static_cast<void>(busy_[at] = false);
+                                cluster_.log().Add(Cluster::ServerName(index), "has just sent something");
+                                cluster_.KillServer(index, kind);
+                                After(Within(milliseconds(20), seconds(6)), [this, index, at] {
+                                  cluster_.StartServer(index);
+                                  busy_[at] = false;
+                                });
+                              });
   return true;
 }
 
@@ -347,13 +393,14 @@ bool Nemesis::InjectAtMaster(Fault fault) {
   if (fault == Fault::kMasterKillAtWork) {
     // At once, or when what follows the answer, a change of the catalog or the next order, may be under way.
     const Duration grace = scheduler_.Random(2) == 0 ? Duration(0) : Within(milliseconds(0), milliseconds(8));
-    cluster_.network().OnceSent(Cluster::MasterName(index), 1 + static_cast<int>(scheduler_.Random(8)), [this, index, kill, grace] {
-      executor_.After(grace, [this, index, kill] {
-        if (healed_ || cluster_.master(index) == nullptr) return;
-        cluster_.log().Add(Cluster::MasterName(index), "is at work");
-        kill();
-      });
-    });
+    cluster_.network().OnceSent(Cluster::MasterName(index), 1 + static_cast<int>(scheduler_.Random(8)),
+                                [this, index, kill, grace] {
+                                  executor_.After(grace, [this, index, kill] {
+                                    if (healed_ || cluster_.master(index) == nullptr) return;
+                                    cluster_.log().Add(Cluster::MasterName(index), "is at work");
+                                    kill();
+                                  });
+                                });
     return true;
   }
   master_busy_[at] = false;
@@ -472,7 +519,9 @@ void Nemesis::CutLink() {
 
 void Nemesis::BringWeather() {
   Weather weather;
-  const auto share = [this](uint64_t percent) { return static_cast<double>(scheduler_.Random(percent * 100)) / 10'000; };
+  const auto share = [this](uint64_t percent) {
+    return static_cast<double>(scheduler_.Random(percent * 100)) / 10'000;
+  };
   weather.slow = share(20);
   weather.lost = share(10);
   weather.late = share(6);

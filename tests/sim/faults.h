@@ -22,17 +22,17 @@
 namespace ebla::sim {
 
 enum class Fault : uint8_t {
-  kServerKill,         // the process dies; what the operating system was handed survives
-  kServerPower,        // the machine dies; what was fsynced survives
-  kServerRestart,      // in good order
-  kPauseShort,         // a server stops for less than a lease, then goes on as if nothing had been
-  kPauseLong,          // for longer
-  kPrimaryCrash,       // the machine of a tablet's primary dies just when it has sent something
-  kAllPower,           // every server's machine dies at once
-  kServerAway,         // a server is dead so long that it is replaced
+  kServerKill,     // the process dies; what the operating system was handed survives
+  kServerPower,    // the machine dies; what was fsynced survives
+  kServerRestart,  // in good order
+  kPauseShort,     // a server stops for less than a lease, then goes on as if nothing had been
+  kPauseLong,      // for longer
+  kPrimaryCrash,   // the machine of a tablet's primary dies just when it has sent something
+  kAllPower,       // every server's machine dies at once
+  kServerAway,     // a server is dead so long that it is replaced
   kMasterKill,
   kMasterPause,
-  kMasterKillAtWork,   // the leading master dies just when it has sent something
+  kMasterKillAtWork,  // the leading master dies just when it has sent something
   kClientKill,
   kSessionExpiry,      // of a master or a tablet server
   kCoordinatorCut,     // one process cannot reach the coordinator
@@ -42,46 +42,49 @@ enum class Fault : uint8_t {
   kIsolatePrimary,     // a tablet's primary is cut from all servers and masters, alone or with the clients
   kWeather,            // calls slow, lost, late, twice
   kDiskStall,
-  kDiskFull,           // one replica refuses writes
-  kDiskFailure,        // a flush fails; the server is replaced by a new start on the same disk
-  kAppendRefused,      // a few appends of a primary find no room
-  kOldOrder,           // orders of a master arrive once more, long after
-  kResize,             // the clients' table is to have one replica more, or one less, for a while
-  kBirth,              // a voter of a tablet that is being made is told late
-  kFillThenPower,      // no disk has room, while records expire; then every machine dies
+  kDiskFull,       // one replica refuses writes
+  kDiskFailure,    // a flush fails; the server is replaced by a new start on the same disk
+  kAppendRefused,  // a few appends of a primary find no room
+  kOldOrder,       // orders of a master arrive once more, long after
+  kResize,         // the clients' table is to have one replica more, or one less, for a while
+  kBirth,          // a voter of a tablet that is being made is told late
+  kFillThenPower,  // no disk has room, while records expire; then every machine dies
   // Aimed at a tablet of several voters:
-  kUsurp,              // its primary lives and serves, but is dead to the masters, and to some of its followers
-  kFollowerReset,      // while the primary is cut off, a follower that granted it a lease restarts at once
-  kFencedCrash,        // the same, and a follower's machine dies just when it has answered a fence
-  kCutThenCrash,       // the primary reaches no other voter, at most its learners, for a while; then its machine dies
-  kRelay,              // leads pass from hand to hand, each time before what was appended has spread
+  kUsurp,          // its primary lives and serves, but is dead to the masters, and to some of its followers
+  kFollowerReset,  // while the primary is cut off, a follower that granted it a lease restarts at once
+  kFencedCrash,    // the same, and a follower's machine dies just when it has answered a fence
+  kCutThenCrash,   // the primary reaches no other voter, at most its learners, for a while; then its machine dies
+  kRelay,          // leads pass from hand to hand, each time before what was appended has spread
   // Longer courses (courses.cc):
-  kRevive,             // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
-  kSlowAnswers,        // what followers answer reaches their primary so late that somebody else leads by then
-  kTempt,              // a primary that was fenced still reaches a voter that was not
-  kHoldOrders,         // what makes a new primary arrives when the next master has chosen another
-  kLeaveBehind,        // a follower has to be copied, and the copy goes wrong
-  kDropLate,           // a follower is removed, comes back, and is told again of its drop
-  kChangeMembers,      // members come and go, and the primary dies in between
-  kCrashSuccessor,     // who is handed the lead restarts before it knows
+  kRevive,          // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
+  kSlowAnswers,     // what followers answer reaches their primary so late that somebody else leads by then
+  kTempt,           // a primary that was fenced still reaches a voter that was not
+  kHoldOrders,      // what makes a new primary arrives when the next master has chosen another
+  kLeaveBehind,     // a follower has to be copied, and the copy goes wrong
+  kDropLate,        // a follower is removed, comes back, and is told again of its drop
+  kChangeMembers,   // members come and go, and the primary dies in between
+  kCrashSuccessor,  // who is handed the lead restarts before it knows
   // Where tablets are split (courses_split.cc):
-  kSplitUnheard,       // nobody hears that a split is committed, and the next primary applies it
-  kSplitLate,          // the order to split arrives when the split has been given up
-  kSplitInCopy,        // a tablet is split while one of its replicas is copied
-  kSplitMeanwhile,     // while a tablet is split, members are to change, or a follower hears of nothing (courses_family.cc)
-  kSplitDiscard,       // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
-  kSplitUntold,        // a table is made and split before one of its servers hears of it
-  kSplitRemembered,    // what was done before a tablet was split is asked again afterwards (courses_window.cc)
-  kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
-  kMergeUnheard,       // who has frozen hears nothing of what it was merged into, which others lead and clients write to
-  kFreezeLate,         // the order to freeze arrives when the merge has been given up
-  kFreezeOutlived,     // what is frozen is led in a later epoch before the other one is
+  kSplitUnheard,  // nobody hears that a split is committed, and the next primary applies it
+  kSplitLate,     // the order to split arrives when the split has been given up
+  kSplitInCopy,   // a tablet is split while one of its replicas is copied
+  // while a tablet is split, members are to change, or a follower hears of nothing (courses_family.cc)
+  kSplitMeanwhile,
+  kSplitDiscard,     // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
+  kSplitUntold,      // a table is made and split before one of its servers hears of it
+  kSplitRemembered,  // what was done before a tablet was split is asked again afterwards (courses_window.cc)
+  kMergeStruck,      // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
+  // who has frozen hears nothing of what it was merged into, which others lead and clients write to
+  kMergeUnheard,
+  kFreezeLate,      // the order to freeze arrives when the merge has been given up
+  kFreezeOutlived,  // what is frozen is led in a later epoch before the other one is
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
 inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
 inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard && fault < Fault::kMergeStruck; }
-inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }  // they need tablets that are merged
+// they need tablets that are merged
+inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }
 std::string_view FaultName(Fault fault);
 
 // About half of all kinds, so that runs differ in what they can hide behind.
@@ -100,7 +103,7 @@ class Nemesis {
 
   struct Hooks {
     ClientNames clients;
-    std::function<void()> kill_client;  // some client dies and another takes its place
+    std::function<void()> kill_client;             // some client dies and another takes its place
     std::function<const CatalogWatch&()> catalog;  // whom to aim at
     TableId table;                                 // the clients'
     std::function<void(int replicas)> resize;      // of that
@@ -117,11 +120,12 @@ class Nemesis {
     // A client asks this server, whoever leads, for the same key of the tablet each time. `done`: it was acknowledged.
     std::function<void(int server, TabletId tablet, bool large, std::function<void()> done)> write;
     std::function<void(int server, TabletId tablet, const Read& read)> read;
-    // A client does, at both sides of where the tablet would be split, what has to be remembered; `done` gets what asks it again.
+    // A client does, at both sides of where the tablet would be split, what has to be remembered; `done` gets what asks
+    // it again.
     std::function<void(TabletId tablet, std::function<void(std::function<void()> again)> done)> ask;
     // By its old route a session writes there until it is beyond `lsn`, and then reads beyond the border.
     std::function<void(TabletId tablet, Lsn lsn)> wander;
-    std::function<bool(TabletId tablet)> merge;    // with the one before it; false: there is none
+    std::function<bool(TabletId tablet)> merge;  // with the one before it; false: there is none
   };
 
   Nemesis(Cluster& cluster, std::vector<Fault> enabled, Hooks hooks);
@@ -273,9 +277,9 @@ class Nemesis {
   MonotonicTime undisturbed_until_;
   bool healed_ = false;
   std::set<TabletId> whole_;
-  bool resized_ = false;       // the clients' table has another number of replicas
-  int aside_ = 0;              // tables made beside the clients'
-  std::vector<bool> busy_;         // servers that suffer already
+  bool resized_ = false;    // the clients' table has another number of replicas
+  int aside_ = 0;           // tables made beside the clients'
+  std::vector<bool> busy_;  // servers that suffer already
   std::vector<bool> master_busy_;
 };
 

@@ -1,8 +1,8 @@
 // tests/sim/history.h
 // What clients asked and what they were told: the record that the checkers judge.
-// Keys:    come in groups of kCellsPerGroup that no tablet's border cuts; batches stay within a group, so a group is one
-//          independent object. Cells 0 and 1 hold texts, each written at most once (unique values); cell 2 is a counter;
-//          cell 3 holds texts that expire.
+// Keys:    come in groups of kCellsPerGroup that no tablet's border cuts; batches stay within a group, so a group is
+//          one independent object. Cells 0 and 1 hold texts, each written at most once (unique values); cell 2 is a
+//          counter; cell 3 holds texts that expire.
 // Order:   every event has a number; an operation was over before another began when its `returned` is below the
 //          other's `invoked`. Times are the simulator's own, which no process sees.
 // Threads: values.
@@ -40,17 +40,17 @@ struct WritePart {
   enum class Condition : uint8_t { kNone, kAbsent, kExists, kVersionIs, kValueIs };
   Kind kind = Kind::kPut;
   int cell = 0;
-  std::string value;  // kPut; kValueIs
-  int64_t delta = 0;  // kIncrement
+  std::string value;                 // kPut; kValueIs
+  int64_t delta = 0;                 // kIncrement
   std::chrono::milliseconds ttl{0};  // kPut of the mortal cell
   Condition condition = Condition::kNone;
   Version version;  // kVersionIs
 };
 
 enum class Outcome : uint8_t {
-  kOk,       // read or written
-  kRefused,  // a condition of the write did not hold
-  kUnknown,  // it may have happened, at any time since; or it never will
+  kOk,           // read or written
+  kRefused,      // a condition of the write did not hold
+  kUnknown,      // it may have happened, at any time since; or it never will
   kNotExecuted,  // so it was told; a read that was not answered, too
 };
 
@@ -71,9 +71,9 @@ struct Operation {
   bool lost_write = false;    // a read that was told LOST_WRITE; its `returned` says when
   std::vector<Version> lost;  // that it was told by name
 
-  Ack ack = Ack::kMajority;      // of a write
-  std::vector<WritePart> parts;  // of a write
-  Version version;               // kOk: what its puts and increments carry
+  Ack ack = Ack::kMajority;       // of a write
+  std::vector<WritePart> parts;   // of a write
+  Version version;                // kOk: what its puts and increments carry
   std::vector<int64_t> counters;  // kOk: results of its increments
 
   std::string ToString() const;  // "c2 #17 g3 primary put a=c2.17 if absent -> OK 3.118"
@@ -89,7 +89,7 @@ struct Handover {
 struct History {
   std::vector<Operation> operations;
   std::vector<MonotonicTime> moments{MonotonicTime{}};  // when each event was; numbers start at 1
-  std::map<uint64_t, Handover> handovers{};  // by the session that continues another
+  std::map<uint64_t, Handover> handovers{};             // by the session that continues another
 
   EventNumber Event(MonotonicTime now) {
     moments.push_back(now);
@@ -107,7 +107,8 @@ struct History {
   std::optional<EventNumber> Until(uint64_t session, EventNumber moment, const Operation& operation) const;
 };
 
-// The versions that the message of a LOST_WRITE names: those the server judged, and those the session waits for no longer.
+// The versions that the message of a LOST_WRITE names: those the server judged, and those the session waits for no
+//                                                      longer.
 std::vector<Version> VersionsNamedLost(const std::string& message);
 
 }  // namespace ebla::sim

@@ -10,16 +10,18 @@ namespace {
 bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bug) {
   bool fails = false;
   uint64_t left = 1;
-  RunApart({.jobs = 1,
-            .next = [&]() -> std::optional<RunOptions> {
-              if (left-- == 0) return std::nullopt;
-              return RunOptions{.seed = seed, .faults = faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
-            },
-            .done =
-                [&](const RunOptions&, RunReport report) {
-                  fails = FoundFault(report);
-                  return false;
-                }});
+  RunApart(
+      {.jobs = 1,
+       .next = [&]() -> std::optional<RunOptions> {
+         if (left-- == 0) return std::nullopt;
+         return RunOptions{
+             .seed = seed, .faults = faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
+       },
+       .done =
+           [&](const RunOptions&, RunReport report) {
+             fails = FoundFault(report);
+             return false;
+           }});
   return fails;
 }
 
@@ -31,7 +33,11 @@ std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
   RunApart({.jobs = options.jobs,
             .next = [&]() -> std::optional<RunOptions> {
               if (seed == options.first_seed + options.seeds) return std::nullopt;
-              return RunOptions{.seed = seed++, .bug = bug, .faults = options.faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
+              return RunOptions{.seed = seed++,
+                                .bug = bug,
+                                .faults = options.faults,
+                                .splits = bug.of_splits() || bug.of_merges(),
+                                .merges = bug.of_merges()};
             },
             .done =
                 [&](const RunOptions& run, RunReport report) {

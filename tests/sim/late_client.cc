@@ -42,8 +42,7 @@ struct LateClient::Errand {
 };
 
 LateClient::LateClient(std::string name, Process process, Cluster& cluster, RunRecord& record)
-    : ClientProcess(std::move(name), std::move(process), cluster, record),
-      writer_(name_, cluster, executor_) {
+    : ClientProcess(std::move(name), std::move(process), cluster, record), writer_(name_, cluster, executor_) {
   const std::string routed = name_ + ".session";
   node_ = cluster.network().Join(routed, {routed, 1}, nullptr, executor_);
   core_ = std::make_unique<client::ClientCore>(std::vector<client::Lane>{{&executor_, node_.get()}},
@@ -65,7 +64,8 @@ LateClient::~LateClient() {
 LateClient::Part LateClient::Text(int group, int cell) {
   // Two of one moment are of different cells or groups.
   const std::string number = std::to_string(record_.history.operations.size());
-  return {group, {.cell = cell, .value = name_ + "." + number + "." + std::to_string(group) + "." + std::to_string(cell)}};
+  return {group,
+          {.cell = cell, .value = name_ + "." + number + "." + std::to_string(group) + "." + std::to_string(cell)}};
 }
 
 void LateClient::Ask(TableId table, int group, std::function<void(Then again)> then) {
@@ -127,15 +127,17 @@ std::shared_ptr<LateClient::Asked> LateClient::Write(TableId table, const std::v
     asked->request.writes.push_back(ToIdl(part.group, part.write));
     indexes.push_back(Begin(part));
   }
-  writer_.Send(asked->request, kPatience, false, [this, asked, indexes, then = std::move(then)](const idl::WriteReply* reply) {
-    const bool told = reply != nullptr && (reply->header.code == idl::Code::OK || reply->header.code == idl::Code::CONDITION_FAILED);
-    if (told) {
-      asked->reply = *reply;
-      asked->answered = true;
-    }
-    Answer(indexes, told ? reply : nullptr);
-    then();
-  });
+  writer_.Send(
+      asked->request, kPatience, false, [this, asked, indexes, then = std::move(then)](const idl::WriteReply* reply) {
+        const bool told = reply != nullptr &&
+                          (reply->header.code == idl::Code::OK || reply->header.code == idl::Code::CONDITION_FAILED);
+        if (told) {
+          asked->reply = *reply;
+          asked->answered = true;
+        }
+        Answer(indexes, told ? reply : nullptr);
+        then();
+      });
   return asked;
 }
 
@@ -159,7 +161,8 @@ void LateClient::Crowd(TableId table, int group, Then then) {
   auto left = std::make_shared<int>(kCrowd);
   for (int i = 0; i < kCrowd; ++i) {
     auto look = std::make_shared<idl::WriteRequest>(NewRequest(table));
-    look->writes.push_back(ToIdl(group, {.kind = WritePart::Kind::kCheck, .cell = 0, .condition = WritePart::Condition::kExists}));
+    look->writes.push_back(
+        ToIdl(group, {.kind = WritePart::Kind::kCheck, .cell = 0, .condition = WritePart::Condition::kExists}));
     if (writer_.time() > 0) look->header.__set_tabletTimeMs(writer_.time());
     executor_.After(milliseconds(i / 2), [this, look, left, then] {
       writer_.Send(*look, kOfCrowd, false, [look, left, then](const idl::WriteReply*) {
@@ -177,7 +180,8 @@ void LateClient::Again(const std::shared_ptr<Asked>& asked) {
     const idl::Write& first = asked->request.writes.front();
     const std::string what = name_ + ": " + (first.__isset.value ? first.value : first.key);
     const auto told = [](const idl::WriteReply& one) {
-      return std::string(CodeName(static_cast<Code>(one.header.code))) + " " + rpc::FromIdl(one.version).ToString() + " " + one.header.message;
+      return std::string(CodeName(static_cast<Code>(one.header.code))) + " " + rpc::FromIdl(one.version).ToString() +
+             " " + one.header.message;
     };
     log_.Add(name_, "again: " + what + " got " + told(*reply));
     if (reply->header.code == asked->reply.header.code && reply->version == asked->reply.version) return;
@@ -189,9 +193,7 @@ void LateClient::Again(const std::shared_ptr<Asked>& asked) {
 
 // A read has the route looked up, and says nothing to any session.
 void LateClient::LearnRoute(int group) {
-  const auto read = [this, group] {
-    core_->Get(table_, KeyName(group, 0), {}, [](const Result<Record>&) {});
-  };
+  const auto read = [this, group] { core_->Get(table_, KeyName(group, 0), {}, [](const Result<Record>&) {}); };
   if (table_ != nullptr) return read();
   core_->OpenTable(kTable, client::Once<Result<client::TablePtr>>([this, read](Result<client::TablePtr> opened) {
                      if (dead_ || !opened) return;
@@ -202,7 +204,9 @@ void LateClient::LearnRoute(int group) {
 
 void LateClient::Wander(int group, Lsn beyond) {
   if (table_ == nullptr) return;
-  WriteOn({group, beyond, record_.next_session++, client::SessionAccess::Make(std::make_shared<client::SessionState>())}, kWritesMax);
+  WriteOn(
+      {group, beyond, record_.next_session++, client::SessionAccess::Make(std::make_shared<client::SessionState>())},
+      kWritesMax);
 }
 
 void LateClient::WriteOn(const Walk& walk, int left) {

@@ -1,12 +1,12 @@
 // tests/sim/late_client.h
-// A client that asks again, after a tablet was split, what it had asked before: all that both halves inherit of exactly once
-// (PROTOCOL 18, 20). And one with a session that goes on by the route it had (PROTOCOL 17). What it asks is:
+// A client that asks again, after a tablet was split, what it had asked before: all that both halves inherit of exactly
+// once (PROTOCOL 18, 20). And one with a session that goes on by the route it had (PROTOCOL 17). What it asks is:
 //   - a plain write of the right half, which the tablet forgets when a crowd of other clients comes;
 //   - a write of the right half whose condition fails, and would hold by the time it is asked again;
 //   - a batch over both halves.
 // Place:          a course of events (courses_window.cc) says when.
-// Judged at once: a retry gets its first answer, or UNKNOWN_OUTCOME; a session that writes at MAJORITY alone loses nothing. Its
-//                 writes are in the history like everybody's.
+// Judged at once: a retry gets its first answer, or UNKNOWN_OUTCOME; a session that writes at MAJORITY alone loses
+//                 nothing. Its writes are in the history like everybody's.
 // Threads:        one.
 #pragma once
 
@@ -35,8 +35,8 @@ class LateClient : private ClientProcess {
 
   // In this group and the next one, which lie in one tablet. `then` gets what asks all of it again.
   void Ask(TableId table, int group, std::function<void(Then again)> then);
-  // A new session writes in the group, by the route that is known since Ask, until it is answered with a position beyond that;
-  // then it reads in the next group.
+  // A new session writes in the group, by the route that is known since Ask, until it is answered with a position
+  // beyond that; then it reads in the next group.
   void Wander(int group, Lsn beyond);
 
  private:

@@ -14,14 +14,12 @@ using Level = Read::Level;
 bool IsStrong(const Operation& op) { return op.read.level() == Level::kStrong || op.read.level() == Level::kDefault; }
 bool IsCommittedRead(const Operation& op) { return op.is_read && op.read.level() != Level::kSession; }
 bool Writes(const Operation& op, int cell) {
-  return std::ranges::any_of(op.parts, [&](const WritePart& part) {
-    return part.cell == cell && part.kind != WritePart::Kind::kCheck;
-  });
+  return std::ranges::any_of(
+      op.parts, [&](const WritePart& part) { return part.cell == cell && part.kind != WritePart::Kind::kCheck; });
 }
 bool Deletes(const Operation& op, int cell) {
-  return std::ranges::any_of(op.parts, [&](const WritePart& part) {
-    return part.cell == cell && part.kind == WritePart::Kind::kDelete;
-  });
+  return std::ranges::any_of(
+      op.parts, [&](const WritePart& part) { return part.cell == cell && part.kind == WritePart::Kind::kDelete; });
 }
 // What it wrote, or found; none: nothing.
 Version VersionOf(const Operation& op) { return !op.is_read ? op.version : op.found ? op.found->version : Version(); }
@@ -29,7 +27,8 @@ bool MayHaveHappened(const Operation& op) { return op.outcome == Outcome::kOk ||
 
 class Judgement {
  public:
-  Judgement(const History& history, int group, const GroupTruth& truth) : history_(history), group_(group), truth_(truth) {
+  Judgement(const History& history, int group, const GroupTruth& truth)
+      : history_(history), group_(group), truth_(truth) {
     for (const Operation& op : history.operations) {
       if (op.lost_write) lost_told_.push_back(&op);
       if (op.group != group) continue;
@@ -91,7 +90,9 @@ class Judgement {
       expiry.client = "expiry";
       expiry.group = op.group;
       expiry.invoked = op.invoked;
-      expiry.parts = {{.kind = WritePart::Kind::kDelete, .cell = part.cell, .value = part.value,
+      expiry.parts = {{.kind = WritePart::Kind::kDelete,
+                       .cell = part.cell,
+                       .value = part.value,
                        .condition = WritePart::Condition::kValueIs}};
       verdict_.search.push_back(std::move(expiry));
     }
@@ -117,7 +118,8 @@ class Judgement {
     switch (read.read.level()) {
       case Level::kEventual: break;
       case Level::kBounded: {
-        const Duration bound = read.read.bound() + read.read.bound() / 500 + std::chrono::milliseconds(1);  // clock rates
+        // clock rates
+        const Duration bound = read.read.bound() + read.read.bound() / 500 + std::chrono::milliseconds(1);
         const Duration began = history_.moments[read.invoked].since_boot;
         if (began > bound) earliest = std::min(read.invoked, history_.FirstFrom({began - bound}));
         earliest = FirstPending(earliest);
@@ -131,8 +133,8 @@ class Judgement {
     return std::min(earliest, read.invoked);
   }
 
-  // The call of the first PRIMARY write that need not have been committed before `moment`, though acknowledged: what shows
-  // the committed state of that moment may lack it, and all that follows it. None: the moment itself.
+  // The call of the first PRIMARY write that need not have been committed before `moment`, though acknowledged: what
+  // shows the committed state of that moment may lack it, and all that follows it. None: the moment itself.
   EventNumber FirstPending(EventNumber moment) const {
     Version committed;
     for (const Operation* op : operations_) {
@@ -141,7 +143,8 @@ class Judgement {
       if (!op->is_read && op->ack != Ack::kPrimary) committed = std::max(committed, op->version);
     }
     for (const Operation* op : operations_) {
-      const bool pending = !op->is_read && op->ack == Ack::kPrimary && op->outcome == Outcome::kOk && op->version > committed;
+      const bool pending =
+          !op->is_read && op->ack == Ack::kPrimary && op->outcome == Outcome::kOk && op->version > committed;
       if (pending) moment = std::min(moment, op->invoked);
     }
     return moment;
@@ -155,9 +158,11 @@ class Judgement {
   void JudgeOrigin(const Operation& read) {
     if (!read.found || read.cell == kCounterCell) return;
     const Operation* writer = Writer(*read.found);
-    // What a session saw in the log a failover may have undone, and a retry of it may have been refused. Not what stayed.
+    // What a session saw in the log a failover may have undone, and a retry of it may have been refused. Not what
+    // stayed.
     const bool undone = truth_.epochs.starts.empty() || !InHistory(read.found->version);
-    const bool in_log = undone && read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
+    const bool in_log =
+        undone && read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
     if (writer == nullptr || writer->invoked > read.returned || !(MayHaveHappened(*writer) || in_log)) {
       return Problem(read, "nobody wrote that");
     }
@@ -169,11 +174,12 @@ class Judgement {
     if (writer->version != read.found->version) Problem(read, "it was acknowledged as " + writer->ToString());
   }
 
-  // ---- sessions ------------------------------------------------------------------------------------------------------
+  // ---- sessions
+  // ------------------------------------------------------------------------------------------------------
 
-  // Was the session told, after it was told of `known` and before `to`, that this was lost? Of calls that overlap one alone
-  // may be told, and its answer may wait for its other keys: also a call of the session that it continues, which was under
-  // way when that handed on what it knew.
+  // Was the session told, after it was told of `known` and before `to`, that this was lost? Of calls that overlap one
+  // alone may be told, and its answer may wait for its other keys: also a call of the session that it continues, which
+  // was under way when that handed on what it knew.
   bool ToldLost(uint64_t session, const Operation& known, EventNumber to) const {
     const EventNumber from = known.is_read ? known.invoked : known.returned;
     return std::ranges::any_of(lost_told_, [&](const Operation* told) {
@@ -237,7 +243,8 @@ class Judgement {
       if (op->is_read || op->outcome != Outcome::kOk || !IsLost(*op) || !Writes(*op, read.cell)) continue;
       if (!history_.Knew(read.session, read.invoked, *op)) continue;
       if (ToldLost(read.session, *op, read.returned)) continue;
-      const bool still_there = read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
+      const bool still_there =
+          read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
       if (!still_there) Problem(read, "its session was not told that this was undone: " + op->ToString());
     }
   }

@@ -223,9 +223,10 @@ TEST(Levels, AnotherGroupsLossIsToldOfByNameAlone) {
 }
 
 TEST(Levels, TheMessageOfALostWriteNamesWhatWasLost) {
-  EXPECT_EQ(VersionsNamedLost("versions 3.14, 4.2 were undone by a failover; the session goes on from 5.20 and waits no "
-                              "longer for 3.14, 4.9"),
-            (std::vector<Version>{At(3, 14), At(4, 2), At(3, 14), At(4, 9)}));
+  EXPECT_EQ(
+      VersionsNamedLost("versions 3.14, 4.2 were undone by a failover; the session goes on from 5.20 and waits no "
+                        "longer for 3.14, 4.9"),
+      (std::vector<Version>{At(3, 14), At(4, 2), At(3, 14), At(4, 9)}));
   EXPECT_TRUE(VersionsNamedLost("the session goes on from 5.20").empty());
 }
 
@@ -265,7 +266,8 @@ TEST(Levels, AConditionSeesWhatHasExpired) {
 }
 
 TEST(Levels, AReplicaMaySeeAnExpiryBeforeItsPrimary) {
-  for (const auto& [read, right] : {std::pair(Read::Eventual(), true), {Read::Bounded(milliseconds(1)), true}, {Read::Strong(), false}}) {
+  for (const auto& [read, right] :
+       {std::pair(Read::Eventual(), true), {Read::Bounded(milliseconds(1)), true}, {Read::Strong(), false}}) {
     Story story;
     story.PutMortal("x", At(1, 1), milliseconds(100));
     story.GetMortal(read, "", {});

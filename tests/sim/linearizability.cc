@@ -95,7 +95,8 @@ bool ApplyWrite(const Operation& operation, GroupState& state) {
   return true;
 }
 
-// An operation of unknown outcome whose conditions fail changes nothing: that is the same as never, which needs no step.
+// An operation of unknown outcome whose conditions fail changes nothing: that is the same as never, which needs no
+//                                                                        step.
 bool Step(const Operation& operation, GroupState& state) {
   return operation.is_read ? ApplyRead(operation, state) : ApplyWrite(operation, state);
 }
@@ -114,13 +115,12 @@ std::string Deeds(const Operation& operation, const std::unordered_set<std::stri
 }
 
 bool Expires(const Operation& operation) {
-  return std::ranges::any_of(operation.parts, [](const WritePart& part) {
-    return part.condition == WritePart::Condition::kValueIs;
-  });
+  return std::ranges::any_of(operation.parts,
+                             [](const WritePart& part) { return part.condition == WritePart::Condition::kValueIs; });
 }
 
-// Writes of unknown outcome whose values were read by somebody happened, and the readers know their versions: values are
-// unique, but for counters.
+// Writes of unknown outcome whose values were read by somebody happened, and the readers know their versions: values
+// are unique, but for counters.
 void LearnFromReads(std::vector<Operation>& operations) {
   std::unordered_map<std::string, Version> found;
   for (const Operation& op : operations) {
@@ -230,7 +230,7 @@ class Search {
 
   // What is tried at each step, in turn.
   enum class Phase : uint8_t {
-    kIdle,      // what changes nothing: the sooner it has its place, the more others can have theirs
+    kIdle,  // what changes nothing: the sooner it has its place, the more others can have theirs
     kCertain,
     kDoubtful,  // of unknown outcome: most of them never mattered
   };
@@ -248,8 +248,8 @@ class Search {
     Wants wants;
   };
 
-  // Of operations of unknown outcome that do the same to all who look, the one called first can stand wherever a later one could, so a
-  // later one is tried only after it.
+  // Of operations of unknown outcome that do the same to all who look, the one called first can stand wherever a later
+  // one could, so a later one is tried only after it.
   void FindTwins() {
     twin_.assign(operations_.size(), kNone);
     std::unordered_set<std::string> named;  // texts that some answer or condition depends on
@@ -273,7 +273,8 @@ class Search {
     doubtful_.resize(done_.size());
     for (size_t i = 0; i < operations_.size(); ++i) {
       const Operation& op = operations_[i];
-      if (op.is_read && op.found && op.found->version) needs_[i].emplace_back(static_cast<size_t>(op.cell), op.found->version);
+      if (op.is_read && op.found && op.found->version)
+        needs_[i].emplace_back(static_cast<size_t>(op.cell), op.found->version);
       bool conditional = false;
       for (const WritePart& part : op.parts) {
         if (part.kind == WritePart::Kind::kPut) writers_[part.value] = i;
@@ -289,7 +290,9 @@ class Search {
     }
   }
 
-  bool IsOrdered(size_t index) const { return !operations_[index].is_read && static_cast<bool>(operations_[index].version); }
+  bool IsOrdered(size_t index) const {
+    return !operations_[index].is_read && static_cast<bool>(operations_[index].version);
+  }
   // Nobody read it or was told of it: it need not have happened.
   bool IsDoubtful(size_t index) const {
     return operations_[index].outcome == Outcome::kUnknown && !operations_[index].version;
@@ -318,7 +321,8 @@ class Search {
     // A write that changes nothing here, as the delete of what is absent, may be wanted where it does.
     const bool neutral = operation.is_read || operation.outcome != Outcome::kOk;
     const bool idle = !ordered && neutral && next.cells == state_.cells && next.newest == state_.newest;
-    if (idle != (phase_ == Phase::kIdle)) return false;  // one of unknown outcome that changes nothing: the same as never
+    // one of unknown outcome that changes nothing: the same as never
+    if (idle != (phase_ == Phase::kIdle)) return false;
     next_ordered_ += ordered;
     doubtful_placed_ += counts;
     Place(index, true);
@@ -420,16 +424,18 @@ class Search {
     return true;
   }
 
-  // What is doubtful happens for somebody's sake, or need not have happened. It stands in a row of its like right before
-  // an operation of its cells: one of a single cell before who observes that, be it another of the row. Of two neighbours
-  // that have nothing to do with one another the one called first comes first.
+  // What is doubtful happens for somebody's sake, or need not have happened. It stands in a row of its like right
+  // before an operation of its cells: one of a single cell before who observes that, be it another of the row. Of two
+  // neighbours that have nothing to do with one another the one called first comes first.
   bool IsWanted(const Operation& operation, size_t index) const {
     if (wants_.last == kNone) return true;
     if (phase_ == Phase::kDoubtful) {
-      if ((wants_.observe & Touched(operation) & ~Observed(operation)) != 0) return false;  // overwritten, and nobody saw it
+      // overwritten, and nobody saw it
+      if ((wants_.observe & Touched(operation) & ~Observed(operation)) != 0) return false;
       return index > wants_.last || (Touched(operation) & Touched(operations_[wants_.last])) != 0;
     }
-    return (wants_.observe & ~Observed(operation)) == 0 && (wants_.touch == 0 || (wants_.touch & Touched(operation)) != 0);
+    return (wants_.observe & ~Observed(operation)) == 0 &&
+           (wants_.touch == 0 || (wants_.touch & Touched(operation)) != 0);
   }
   Wants WantsAfter(const Operation& operation, size_t index) const {
     if (phase_ != Phase::kDoubtful) return {};
@@ -495,15 +501,16 @@ class Search {
   std::vector<size_t> ordered_;  // writes of known version, in its order
   size_t next_ordered_ = 0;
   size_t doubtful_placed_ = 0;
-  std::vector<size_t> twin_;    // of unknown outcome: the last one before that does the same, or kNone
-  std::vector<uint64_t> done_;  // a bit for each operation that has been given its place
+  std::vector<size_t> twin_;         // of unknown outcome: the last one before that does the same, or kNone
+  std::vector<uint64_t> done_;       // a bit for each operation that has been given its place
   std::vector<uint64_t> doubtful_;   // a bit for each operation that need not happen
   std::vector<size_t> conditional_;  // of these, those that name a version or a value
   std::unordered_map<std::string, size_t> writers_;  // of each text
-  std::vector<std::vector<std::pair<size_t, Version>>> needs_;  // of each operation: versions of cells that it must meet
+  // of each operation: versions of cells that it must meet
+  std::vector<std::vector<std::pair<size_t, Version>>> needs_;
   std::array<std::map<Version, int>, kCellsPerGroup> waiting_;  // how many without a place need each
   std::vector<Entry> entries_;
-  size_t left_ = 0;             // answered operations without a place
+  size_t left_ = 0;  // answered operations without a place
   GroupState state_;
   Phase phase_ = Phase::kIdle;
   Wants wants_;
@@ -526,8 +533,9 @@ Verdict CheckLinearizable(std::vector<Operation> operations, size_t states_max) 
     return op.outcome == Outcome::kNotExecuted || (op.is_read && op.outcome == Outcome::kUnknown);
   });
   LearnFromReads(operations);
-  // An order with few of the unknown ones that nobody saw is an order: the others may never have happened. There mostly is
-  // one, and it is found at once, where a search over all of them can take for ever. Only a right verdict of it counts.
+  // An order with few of the unknown ones that nobody saw is an order: the others may never have happened. There mostly
+  // is one, and it is found at once, where a search over all of them can take for ever. Only a right verdict of it
+  // counts.
   size_t states = 0;
   for (const size_t doubtful : {0, 1, 2, 4, 8}) {
     Verdict verdict = Search(operations, doubtful, states_max / 10).Run();

@@ -139,7 +139,8 @@ TEST(Linearizability, ABatchIsWholeOrNothing) {
 
 TEST(Linearizability, ConditionsAreJudged) {
   History h;
-  WritePart if_absent{.kind = WritePart::Kind::kPut, .cell = 0, .value = "x", .condition = WritePart::Condition::kAbsent};
+  WritePart if_absent{
+      .kind = WritePart::Kind::kPut, .cell = 0, .value = "x", .condition = WritePart::Condition::kAbsent};
   h.Batch(1, 2, {if_absent}, 1);
   if_absent.value = "y";
   Operation& second = h.Batch(3, 4, {if_absent}, 2);
@@ -206,7 +207,9 @@ TEST(Linearizability, AVersionThatIsPassedOverNeverComesBack) {
 
 TEST(Linearizability, AConditionOnAVersionHoldsAsLongAsThatIsThere) {
   const auto named = [](uint64_t lsn) {
-    return WritePart{.cell = 0, .value = "n" + std::to_string(lsn), .condition = WritePart::Condition::kVersionIs,
+    return WritePart{.cell = 0,
+                     .value = "n" + std::to_string(lsn),
+                     .condition = WritePart::Condition::kVersionIs,
                      .version = {Epoch{1}, Lsn{lsn}}};
   };
   for (const bool overwritten : {false, true}) {
@@ -245,7 +248,8 @@ void Do(const WritePart& part, Version version, std::optional<Cell>& cell) {
 // Tries every order: what the search spares must not change a verdict.
 class EveryOrder {
  public:
-  explicit EveryOrder(std::vector<Operation> operations) : operations_(std::move(operations)), placed_(operations_.size()) {
+  explicit EveryOrder(std::vector<Operation> operations)
+      : operations_(std::move(operations)), placed_(operations_.size()) {
     for (const Operation& op : operations_) {
       if (!op.found) continue;
       versions_.push_back(op.found->version);
@@ -256,7 +260,7 @@ class EveryOrder {
 
  private:
   struct Newest {
-    Version ordered;  // of all keys, as answers and unique values name it
+    Version ordered;                           // of all keys, as answers and unique values name it
     std::array<Version, kCellsPerGroup> of{};  // of each key
   };
 
@@ -272,7 +276,8 @@ class EveryOrder {
     for (size_t i = 0; i < operations_.size(); ++i) {
       if (placed_[i] || operations_[i].invoked > first_answer) continue;
       placed_[i] = true;
-      const bool right = operations_[i].is_read ? Read(operations_[i], cells, newest) : Write(operations_[i], cells, newest);
+      const bool right =
+          operations_[i].is_read ? Read(operations_[i], cells, newest) : Write(operations_[i], cells, newest);
       placed_[i] = false;
       if (right) return true;
     }
@@ -291,7 +296,8 @@ class EveryOrder {
     const bool holds = std::ranges::all_of(op.parts, [&](const WritePart& part) { return Holds(part, cells); });
     if (holds != (op.outcome != Outcome::kRefused)) return false;
     if (!holds) return From(cells, newest);
-    const bool shown = std::ranges::any_of(op.parts, [&](const WritePart& part) { return shown_.contains(part.value); });
+    const bool shown =
+        std::ranges::any_of(op.parts, [&](const WritePart& part) { return shown_.contains(part.value); });
     const bool ordered = op.version || (version && shown);
     if (ordered && version <= newest.ordered) return false;
     if (ordered) newest.ordered = version;
@@ -332,8 +338,8 @@ WritePart SmallPart(std::mt19937& random, int cell, const std::string& value, co
   return part;
 }
 
-// Small histories, right ones and others: operations on a register that may expire and a counter, some on both. A third of
-// the writes stays unanswered, done or not, and some answers of reads are changed.
+// Small histories, right ones and others: operations on a register that may expire and a counter, some on both. A third
+// of the writes stays unanswered, done or not, and some answers of reads are changed.
 std::vector<Operation> SmallHistory(std::mt19937& random) {
   History h;
   Cells cells;
@@ -368,8 +374,10 @@ std::vector<Operation> SmallHistory(std::mt19937& random) {
       Do(part, version, at);
       if (answered && part.kind == WritePart::Kind::kIncrement) op.counters.push_back(std::stoll(at->value));
       if (part.kind != WritePart::Kind::kPut || random() % 3 != 0) continue;
-      h.Batch(from, kNever, {{.kind = WritePart::Kind::kDelete, .cell = 0, .value = value,
-                              .condition = WritePart::Condition::kValueIs}}, 0);
+      h.Batch(
+          from, kNever,
+          {{.kind = WritePart::Kind::kDelete, .cell = 0, .value = value, .condition = WritePart::Condition::kValueIs}},
+          0);
       if (random() % 2 == 0) at.reset();
     }
   }

@@ -11,7 +11,8 @@ using namespace tabletserver;
 // Hands everything on, but for one lie.
 class LyingStore final : public TabletStore {
  public:
-  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, StoreWatches watches, StateWatch& watch, ServerName server)
+  LyingStore(StoreLie lie, std::unique_ptr<TabletStore> store, StoreWatches watches, StateWatch& watch,
+             ServerName server)
       : lie_(lie), store_(std::move(store)), watches_(std::move(watches)), watch_(watch), server_(std::move(server)) {}
 
   Status EnsureTable(TableId table, TableCompression compression) override {

@@ -1,6 +1,6 @@
 // tests/sim/lying_store.h
-// Between the real tablet server and its disk: bugs on purpose that need no switch in production's code, in a store that
-// lies (bugs.h has them beside the rules left out); and watches over what is applied, and over what is kept to be
+// Between the real tablet server and its disk: bugs on purpose that need no switch in production's code, in a store
+// that lies (bugs.h has them beside the rules left out); and watches over what is applied, and over what is kept to be
 // delivered, which no client is told.
 // Threads: as tablet_store.h.
 #pragma once

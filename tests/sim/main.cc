@@ -45,7 +45,12 @@ std::vector<Fault> OnlyFaults() {
 }
 
 RunOptions OptionsOf(uint64_t seed, const Bug& bug) {
-  return {.seed = seed, .bug = bug, .faults_for = std::chrono::seconds(FLAGS_fault_seconds), .faults = OnlyFaults(), .splits = FLAGS_splits || FLAGS_merges || bug.of_splits() || bug.of_merges(), .merges = FLAGS_merges || bug.of_merges()};
+  return {.seed = seed,
+          .bug = bug,
+          .faults_for = std::chrono::seconds(FLAGS_fault_seconds),
+          .faults = OnlyFaults(),
+          .splits = FLAGS_splits || FLAGS_merges || bug.of_splits() || bug.of_merges(),
+          .merges = FLAGS_merges || bug.of_merges()};
 }
 
 void Print(const RunOptions& options, const RunReport& report) {
@@ -56,8 +61,11 @@ void Print(const RunOptions& options, const RunReport& report) {
   for (const std::string& problem : report.problems) std::printf("  %s\n", problem.c_str());
   if (!report.problems.empty()) {
     std::printf("  replay: ebla-sim --seed %llu --fault_seconds %d --bug %s%s\n",
-                static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds, std::string(options.bug.name()).c_str(),
-                options.merges ? " --merges" : options.splits ? " --splits" : "");
+                static_cast<unsigned long long>(options.seed), FLAGS_fault_seconds,
+                std::string(options.bug.name()).c_str(),
+                options.merges   ? " --merges"
+                : options.splits ? " --splits"
+                                 : "");
   }
   std::fflush(stdout);
 }
@@ -123,7 +131,8 @@ int HuntAll(const Bug& only) {
   const std::vector<Bug> bugs = only.none() ? AllBugs() : std::vector<Bug>{only};
   int missed = 0;
   for (const Bug& bug : bugs) {
-    const auto caught = Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = OnlyFaults()});
+    const auto caught =
+        Hunt(bug, {.first_seed = FLAGS_first_seed, .seeds = FLAGS_hunt_seeds, .jobs = Jobs(), .faults = OnlyFaults()});
     const std::string name(bug.name());
     if (caught) {
       std::printf("%s %llu  # %s\n", name.c_str(), static_cast<unsigned long long>(caught->seed),

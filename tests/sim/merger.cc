@@ -34,12 +34,14 @@ bool Merger::Merge(TabletId tablet) {
 }
 
 void Merger::Merge(const std::string& table, const std::string& key, Task then) {
-  client_.admin().MergeTablets(table, key, client::Once<Result<TabletMerge>>([this, table, key, then = std::move(then)](Result<TabletMerge> merge) mutable {
-                                 log_.Add("admin", "merge " + table + " at " + key + ": " +
-                                                       (merge ? Status() : Status(merge.error())).ToString());
-                                 made_ += merge.has_value();
-                                 then();
-                               }));
+  client_.admin().MergeTablets(
+      table, key,
+      client::Once<Result<TabletMerge>>([this, table, key, then = std::move(then)](Result<TabletMerge> merge) mutable {
+        log_.Add("admin",
+                 "merge " + table + " at " + key + ": " + (merge ? Status() : Status(merge.error())).ToString());
+        made_ += merge.has_value();
+        then();
+      }));
 }
 
 std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster) {
@@ -49,7 +51,8 @@ std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster) {
   for (int i = 0; i < cluster.servers(); ++i) {
     for (const auto& handle : cluster.server(i)->host().directory().snapshot()->All()) {
       if (!catalog.merged_away().contains(handle->tablet)) continue;
-      return Cluster::ServerName(i) + " still has a replica of tablet " + std::to_string(handle->tablet.value) + ", which was merged";
+      return Cluster::ServerName(i) + " still has a replica of tablet " + std::to_string(handle->tablet.value) +
+             ", which was merged";
     }
   }
   return "";
@@ -60,8 +63,9 @@ std::vector<std::string> WrongInMerges(const CatalogWatch& catalog, const StateW
   for (const auto& [freeze, server] : state.freezes()) {
     const Epoch wanted = catalog.FreezeEpoch(freeze.tablet, freeze.into);
     if (!wanted || wanted == freeze.epoch) continue;
-    problems.push_back(server + " has tablet " + std::to_string(freeze.tablet.value) + " frozen for " + std::to_string(freeze.into.value) +
-                       " in epoch " + std::to_string(freeze.epoch.value) + ", which was to be in epoch " + std::to_string(wanted.value));
+    problems.push_back(server + " has tablet " + std::to_string(freeze.tablet.value) + " frozen for " +
+                       std::to_string(freeze.into.value) + " in epoch " + std::to_string(freeze.epoch.value) +
+                       ", which was to be in epoch " + std::to_string(wanted.value));
   }
   return problems;
 }

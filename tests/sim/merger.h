@@ -1,5 +1,6 @@
 // tests/sim/merger.h
-// Has neighbours merged while everything else goes on: two tablets of the clients' tables at random, every now and then.
+// Has neighbours merged while everything else goes on: two tablets of the clients' tables at random, every now and
+//                                                      then.
 // Place:   run.cc starts it with the faults, beside splitter.h, which makes what it merges.
 // Threads: one.
 #pragma once
@@ -17,7 +18,8 @@ namespace ebla::sim {
 
 class Merger {
  public:
-  Merger(SimClient& client, EventLog& log, const CatalogWatch& catalog) : client_(client), log_(log), catalog_(catalog) {}
+  Merger(SimClient& client, EventLog& log, const CatalogWatch& catalog)
+      : client_(client), log_(log), catalog_(catalog) {}
 
   // `tables`: their names.
   void Start(std::map<TableId, std::string> tables) {
@@ -46,8 +48,8 @@ class Merger {
 // What is not over of the merges, or is left of what was merged, in a cluster that is whole; empty: nothing.
 std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster);
 
-// What was wrong of any merge, whether somebody saw it or not (PROTOCOL 14): FREEZEs logged in another epoch than the catalog said,
-// merges that it forgot before a later epoch had ended their freezes.
+// What was wrong of any merge, whether somebody saw it or not (PROTOCOL 14): FREEZEs logged in another epoch than the
+// catalog said, merges that it forgot before a later epoch had ended their freezes.
 std::vector<std::string> WrongInMerges(const CatalogWatch& catalog, const StateWatch& state);
 
 }  // namespace ebla::sim

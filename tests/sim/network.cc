@@ -175,22 +175,25 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
     return FinishLater(id, network_.Delay(name_, to.host), Code::kUnavailable, "connection refused");
   }
   if (network_.IsCut(name_, target->name_)) {
-    if (network_.Chance(0.5)) FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "link cut");
+    if (network_.Chance(0.5))
+      FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "link cut");
     return;
   }
   if (const auto held = network_.held_.find({method, target->name_}); held != network_.held_.end()) {
     if (held->second.keeping) held->second.messages.push_back(std::move(call.message));
     if (held->second.on_first) network_.executor_.Post(std::exchange(held->second.on_first, {}));
-    if (network_.Chance(0.5)) FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "connection broken");
+    if (network_.Chance(0.5))
+      FinishLater(id, network_.Within(std::chrono::seconds(1)), Code::kUnknownOutcome, "connection broken");
     return;
   }
   const Duration delay = network_.Delay(name_, target->name_);
   const Caller caller{weak_from_this(), id, name_, method};
   const auto arrive_after = [&](Duration after, bool answered) {
-    network_.executor_.After(after, [target = std::weak_ptr(target), caller, message = call.message, answered]() mutable {
-      const auto node = target.lock();
-      if (node != nullptr) node->Arrive(caller, std::move(message), answered);
-    });
+    network_.executor_.After(after,
+                             [target = std::weak_ptr(target), caller, message = call.message, answered]() mutable {
+                               const auto node = target.lock();
+                               if (node != nullptr) node->Arrive(caller, std::move(message), answered);
+                             });
   };
   if (network_.Chance(weather.lost / 2)) {  // the other half: its answer
     ++network_.counters_.lost;
@@ -284,9 +287,8 @@ void Network::Node::Answer(const Caller& caller, std::string reply) {
 
 void Network::Node::Leave() {
   dead_ = true;
-  std::erase_if(network_.awaited_, [this](const auto& item) {
-    return item.first == name_ || item.first.starts_with(name_ + " ");
-  });
+  std::erase_if(network_.awaited_,
+                [this](const auto& item) { return item.first == name_ || item.first.starts_with(name_ + " "); });
   for (const auto& [work, caller] : std::exchange(work_, {})) {
     ++network_.counters_.broken;
     const auto sender = caller.node.lock();

@@ -1,10 +1,11 @@
 // tests/sim/network.h
 // The simulator's network: carries the very bytes of production between processes, in virtual time, and does to them
 // what networks do. A Node is one life of one process; its Channels keep the contract of common/rpc/channel.h.
-// Faults:  delay and reordering always; loss of the call or of its answer (told as UNKNOWN_OUTCOME soon, or found out by
-//          the deadline); calls that arrive late, after their sender was told UNKNOWN_OUTCOME; calls that arrive twice (a client's write
-//          unanswered then);
-//          links cut in one direction or both, or slow; calls of one kind held back for as long as the nemesis likes; a dead process refuses (UNAVAILABLE) and breaks what it was working on.
+// Faults:  delay and reordering always; loss of the call or of its answer (told as UNKNOWN_OUTCOME soon, or found out
+//          by the deadline); calls that arrive late, after their sender was told UNKNOWN_OUTCOME; calls that arrive
+//          twice (a client's write unanswered then);
+//          links cut in one direction or both, or slow; calls of one kind held back for as long as the nemesis likes; a
+//          dead process refuses (UNAVAILABLE) and breaks what it was working on.
 // Threads: one.
 #pragma once
 
@@ -25,11 +26,11 @@ namespace ebla::sim {
 struct Weather {
   Duration delay_min = std::chrono::microseconds(50);  // one way
   Duration delay_max = std::chrono::milliseconds(1);
-  double slow = 0;       // share of messages that take up to slow_max
+  double slow = 0;  // share of messages that take up to slow_max
   Duration slow_max = std::chrono::milliseconds(200);
-  double lost = 0;       // share of calls that, or whose answers, are lost
-  double late = 0;       // share of calls whose connection breaks, and that arrive up to late_max afterwards
-  double twice = 0;      // share of calls that arrive again up to late_max later
+  double lost = 0;   // share of calls that, or whose answers, are lost
+  double late = 0;   // share of calls whose connection breaks, and that arrive up to late_max afterwards
+  double twice = 0;  // share of calls that arrive again up to late_max later
   Duration late_max = std::chrono::seconds(4);
 };
 
@@ -58,8 +59,8 @@ class Network {
   void Mend(const std::string& from, const std::string& to) { cut_.erase({from, to}); }
   // What `from` sends to `to`, calls and answers, takes so much longer; nothing: no longer than usual.
   void SetSlow(const std::string& from, const std::string& to, Duration longer);
-  // Calls of this method to `to` do not arrive before LetGo; whoever made them may hear at once that the connection broke.
-  // `held` runs once, when the first is held.
+  // Calls of this method to `to` do not arrive before LetGo; whoever made them may hear at once that the connection
+  // broke. `held` runs once, when the first is held.
   void HoldBack(const std::string& method, const std::string& to, Task held = {});
   // From now on such calls are lost, until what was held back is let go.
   void LoseFurther(const std::string& method, const std::string& to);
@@ -68,7 +69,9 @@ class Network {
   void MendAll();
   const Counters& counters() const { return counters_; }
   // `task` runs once, just when `from` has sent its `count`th call from now on; forgotten when that life ends first.
-  void OnceSent(const std::string& from, int count, Task task) { awaited_.emplace(from, Awaited{count, std::move(task)}); }
+  void OnceSent(const std::string& from, int count, Task task) {
+    awaited_.emplace(from, Awaited{count, std::move(task)});
+  }
   // The same of its calls of one method to one process, and of its answers to one method.
   void OnceSentTo(const std::string& from, const std::string& method, const std::string& to, int count, Task task) {
     OnceSent(Called(from, method, to), count, std::move(task));
@@ -79,7 +82,8 @@ class Network {
   void OnceFenced(const std::string& from, Task task) { OnceAnswered(from, "fence", std::move(task)); }
   // One of the masters' latest orders arrives once more, at whoever answers there now; what it answers is lost.
   bool RepeatOrder();
-  // So do all latest ones of a kind that `to` was sent: "configure", "drop", "fence", or "copy" for beginnings of copies.
+  // So do all latest ones of a kind that `to` was sent: "configure", "drop", "fence", or "copy" for beginnings of
+  // copies.
   bool RepeatTo(const std::string& to, const std::string& method);
 
  private:
@@ -101,7 +105,9 @@ class Network {
   static std::string Called(const std::string& from, const std::string& method, const std::string& to) {
     return from + " calls " + method + " of " + to;
   }
-  static std::string Answered(const std::string& from, const std::string& method) { return from + " answers " + method; }
+  static std::string Answered(const std::string& from, const std::string& method) {
+    return from + " answers " + method;
+  }
 
   friend class Node;
   Duration Delay(const std::string& from, const std::string& to);
@@ -118,10 +124,10 @@ class Network {
   Counters counters_;
   std::set<std::pair<std::string, std::string>> cut_;
   std::multimap<std::string, Awaited> awaited_;
-  std::deque<Order> orders_;  // the latest that masters sent
+  std::deque<Order> orders_;                                                  // the latest that masters sent
   std::map<std::pair<std::string, std::string>, std::deque<Order>> sent_to_;  // by receiver and method
   std::map<std::pair<std::string, std::string>, Duration> slow_;
-  std::map<std::pair<std::string, std::string>, Held> held_;                  // by method and receiver
+  std::map<std::pair<std::string, std::string>, Held> held_;  // by method and receiver
   std::map<rpc::Endpoint, std::weak_ptr<Node>> nodes_;
 };
 
@@ -129,13 +135,16 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
  public:
   Node(Network& network, std::string name, rpc::Endpoint endpoint, const rpc::Dispatcher* dispatcher,
        testing::SimExecutor& executor)
-      : network_(network), name_(std::move(name)), endpoint_(std::move(endpoint)), dispatcher_(dispatcher),
+      : network_(network),
+        name_(std::move(name)),
+        endpoint_(std::move(endpoint)),
+        dispatcher_(dispatcher),
         executor_(executor) {}
 
   std::shared_ptr<rpc::Channel> Connect(const rpc::Endpoint& endpoint, Executor& executor) override;
 
-  // The process is dead: nothing reaches it, nothing leaves it, and its own calls are forgotten. To be called before the
-  // process's parts are destroyed.
+  // The process is dead: nothing reaches it, nothing leaves it, and its own calls are forgotten. To be called before
+  // the process's parts are destroyed.
   void Leave();
 
  private:
@@ -154,7 +163,8 @@ class Network::Node final : public rpc::Connector, public std::enable_shared_fro
     std::string method;
   };
 
-  void Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done, Executor& executor);
+  void Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done,
+            Executor& executor);
   void Finish(uint64_t call, Result<std::string> result);
   void FinishLater(uint64_t call, Duration delay, Code code, const char* why);
   void Arrive(const Caller& caller, std::string message, bool answered);

@@ -10,7 +10,9 @@ namespace {
 
 constexpr auto kIgnored = [](const auto&) {};
 
-int FirstGroupOf(const CatalogWatch::Tablet& tablet) { return tablet.first_key.empty() ? 0 : GroupOf(tablet.first_key); }
+int FirstGroupOf(const CatalogWatch::Tablet& tablet) {
+  return tablet.first_key.empty() ? 0 : GroupOf(tablet.first_key);
+}
 
 }  // namespace
 
@@ -30,7 +32,8 @@ std::optional<StaleClient::Place> Orders::PlaceOf(int server, TabletId tablet) c
 // Between two groups.
 bool Orders::IsSplittable(const CatalogWatch::Tablet& tablet) const {
   const int second = FirstGroupOf(tablet) + 1;
-  return second < ports_.groups && (tablet.end_key.empty() || GroupPrefix(second) < tablet.end_key) && !tablet.splitting;
+  return second < ports_.groups && (tablet.end_key.empty() || GroupPrefix(second) < tablet.end_key) &&
+         !tablet.splitting;
 }
 
 void Orders::AddTo(Nemesis::Hooks& hooks) const {
@@ -42,11 +45,13 @@ void Orders::AddTo(Nemesis::Hooks& hooks) const {
 void Orders::AddProcedures(Nemesis::Hooks& hooks) const {
   hooks.transfer = [self = *this](TabletId tablet, const ServerName& to) {
     const auto* known = self.Find(tablet);
-    if (known != nullptr) self.ports_.admin.admin().TransferTablet(kTable, known->first_key, to, client::Once<Status>(kIgnored));
+    if (known != nullptr)
+      self.ports_.admin.admin().TransferTablet(kTable, known->first_key, to, client::Once<Status>(kIgnored));
   };
   hooks.move = [self = *this](TabletId tablet, const ServerName& from, const ServerName& to) {
     const auto* known = self.Find(tablet);
-    if (known != nullptr) self.ports_.admin.admin().MoveTablet(kTable, known->first_key, {from, to}, client::Once<Status>(kIgnored));
+    if (known != nullptr)
+      self.ports_.admin.admin().MoveTablet(kTable, known->first_key, {from, to}, client::Once<Status>(kIgnored));
   };
   hooks.splittable = [self = *this](TabletId tablet) {
     const auto* known = self.Find(tablet);
@@ -55,7 +60,8 @@ void Orders::AddProcedures(Nemesis::Hooks& hooks) const {
   hooks.split = [self = *this](TabletId tablet) {
     const auto* known = self.Find(tablet);
     if (known == nullptr || !self.IsSplittable(*known)) return;
-    self.ports_.admin.admin().SplitTablet(kTable, GroupPrefix(FirstGroupOf(*known) + 1), client::Once<Result<TabletSplit>>(kIgnored));
+    self.ports_.admin.admin().SplitTablet(kTable, GroupPrefix(FirstGroupOf(*known) + 1),
+                                          client::Once<Result<TabletSplit>>(kIgnored));
   };
   hooks.make = [self = *this](const std::string& name, std::function<void(TableId)> made) {
     self.ports_.tables.MakeAside(name, std::move(made));
@@ -81,7 +87,8 @@ void Orders::AddOldRoutes(Nemesis::Hooks& hooks) const {
   };
   hooks.ask = [self = *this](TabletId tablet, std::function<void(std::function<void()> again)> done) {
     const auto* known = self.Find(tablet);
-    if (known != nullptr && self.ports_.late != nullptr) self.ports_.late->Ask(self.ports_.table, FirstGroupOf(*known), std::move(done));
+    if (known != nullptr && self.ports_.late != nullptr)
+      self.ports_.late->Ask(self.ports_.table, FirstGroupOf(*known), std::move(done));
   };
   hooks.wander = [self = *this](TabletId tablet, Lsn lsn) {
     const auto* known = self.Find(tablet);

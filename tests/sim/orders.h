@@ -1,6 +1,6 @@
 // tests/sim/orders.h
-// What courses of events (faults.h) ask for, done by who would do it: an operator orders it of the masters, clients with old
-// routes ask one server for it. All of it concerns the clients' table; what it does not have is passed over.
+// What courses of events (faults.h) ask for, done by who would do it: an operator orders it of the masters, clients
+// with old routes ask one server for it. All of it concerns the clients' table; what it does not have is passed over.
 // Threads: one.
 #pragma once
 

@@ -55,7 +55,8 @@ idl::WriteRequest RawClient::NewRequest(int group, const std::string& value, int
 
 void RawClient::Problem(const std::string& what, const idl::WriteReply& reply) {
   record_.problems.push_back(name_ + ": " + what + ": sequence " + std::to_string(request_.sequence) + " of " +
-                             request_.writes[0].key + " got " + Said(reply) + " " + rpc::FromIdl(reply.version).ToString());
+                             request_.writes[0].key + " got " + Said(reply) + " " +
+                             rpc::FromIdl(reply.version).ToString());
 }
 
 // ---- what is asked -------------------------------------------------------------------------------------------------
@@ -109,8 +110,8 @@ void RawClient::Trick(size_t index) {
   Next();
 }
 
-// The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer at
-// PRIMARY may have been undone, and then this one stands.
+// The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer
+// at PRIMARY may have been undone, and then this one stands.
 void RawClient::Again(size_t index, Duration later, bool finished) {
   Operation& first = Recorded(index);
   if (first.ack == Ack::kPrimary) {  // undone, it may be written again: nothing is known before the next answer
@@ -125,7 +126,8 @@ void RawClient::Again(size_t index, Duration later, bool finished) {
       if (reply == nullptr || reply->header.code == idl::Code::UNKNOWN_OUTCOME) return Next();
       const Version version = rpc::FromIdl(reply->version);
       const bool ok = reply->header.code == idl::Code::OK;
-      if (!ok && (!finished || reply->header.code != idl::Code::INVALID_ARGUMENT)) Problem("a retry was refused", *reply);
+      if (!ok && (!finished || reply->header.code != idl::Code::INVALID_ARGUMENT))
+        Problem("a retry was refused", *reply);
       if (ok && written.ack == Ack::kMajority && version != written.version) {
         Problem("a retry got another answer than " + written.ToString(), *reply);
       }

@@ -35,7 +35,9 @@ class RawClient : private ClientProcess {
   void Another();
   void Impossible();
   idl::WriteRequest NewRequest(int group, const std::string& value, int cell);
-  void Send(Duration patience, Answered answered) { writer_.Send(request_, patience, impossible_, std::move(answered)); }
+  void Send(Duration patience, Answered answered) {
+    writer_.Send(request_, patience, impossible_, std::move(answered));
+  }
   void Problem(const std::string& what, const idl::WriteReply& reply);
 
   const WorkloadOptions options_;
@@ -43,7 +45,7 @@ class RawClient : private ClientProcess {
   RawWriter writer_;
   TableId table_;
   uint64_t sequence_ = 0;
-  bool impossible_ = false;  // what is under way must be refused: COME_AGAIN is final, too
+  bool impossible_ = false;    // what is under way must be refused: COME_AGAIN is final, too
   idl::WriteRequest request_;  // under way
   std::optional<std::pair<idl::WriteRequest, size_t>> finished_;  // to be repeated once others came after it
   bool busy_ = false;

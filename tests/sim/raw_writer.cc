@@ -43,7 +43,8 @@ void RawWriter::Attempt(idl::WriteRequest& request, MonotonicTime end, bool come
   const rpc::Endpoint to{Cluster::ServerName(asked), 7410};
   node_->Connect(to, executor_)
       ->Call(client::EncodeCall("write", request), kAttempt,
-             [this, asked, &request, end, come_again_is_final, answered = std::move(answered)](Result<std::string> message) mutable {
+             [this, asked, &request, end, come_again_is_final,
+              answered = std::move(answered)](Result<std::string> message) mutable {
                if (dead_) return;
                Result<idl::WriteReply> reply = Error(Code::kUnknownOutcome, "");
                if (message) reply = client::DecodeReply<idl::WriteReply>(*std::move(message));

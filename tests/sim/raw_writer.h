@@ -1,5 +1,6 @@
 // tests/sim/raw_writer.h
-// Sends a write as it stands, without the SDK: to whoever leads its first key, again and again, until it is answered for good.
+// Sends a write as it stands, without the SDK: to whoever leads its first key, again and again, until it is answered
+// for good.
 // Place:   raw_client.h and late_client.h say what is written.
 // Threads: one.
 #pragma once
@@ -22,8 +23,8 @@ class RawWriter {
   // Nobody is told anything from now on; to be called before the executor's process halts.
   void Leave();
 
-  // One that names no tablet time is told it instead of being executed (PROTOCOL 20), and goes on with that. What must be refused
-  // may be for a while: COME_AGAIN is final then, too. `request` lives until it is answered.
+  // One that names no tablet time is told it instead of being executed (PROTOCOL 20), and goes on with that. What must
+  // be refused may be for a while: COME_AGAIN is final then, too. `request` lives until it is answered.
   void Send(idl::WriteRequest& request, Duration patience, bool come_again_is_final, Answered answered);
   int64_t time() const { return time_; }  // the latest tablet time heard of
 

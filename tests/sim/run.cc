@@ -37,16 +37,15 @@ using std::chrono::seconds;
 std::string TextOf(const std::optional<tabletserver::StoredRecord>& record) {
   if (!record) return "nothing";
   return (record->tombstone ? "a delete" : record->value.substr(0, 40)) + " @" + record->version.ToString() + " of " +
-         std::to_string(record->write_time_ms) + " by " + record->writer + " until " + std::to_string(record->expires_at.value);
+         std::to_string(record->write_time_ms) + " by " + record->writer + " until " +
+         std::to_string(record->expires_at.value);
 }
 
 StampTruth::Final FinalOf(const tabletserver::StoredRecord& record) {
   return {{record.write_time_ms, record.writer}, record.version, record.tombstone, Unpadded(record.value)};
 }
 
-int64_t Milliseconds(MonotonicTime since) {
-  return std::chrono::duration_cast<milliseconds>(since.since_boot).count();
-}
+int64_t Milliseconds(MonotonicTime since) { return std::chrono::duration_cast<milliseconds>(since.since_boot).count(); }
 
 class Run {
  public:
@@ -56,7 +55,8 @@ class Run {
         log_(scheduler_),
         shape_(DrawShape()),
         cluster_(scheduler_, log_, shape_),
-        catalog_(cluster_.coordination(), log_, [this](TabletId tablet, Epoch epoch) { return Released(tablet, epoch); }),
+        catalog_(cluster_.coordination(), log_,
+                 [this](TabletId tablet, Epoch epoch) { return Released(tablet, epoch); }),
         watcher_(scheduler_) {
     log_.SetSink(options.sink);
     report_.seed = options.seed;
@@ -91,7 +91,8 @@ class Run {
 
   Shape DrawShape() {
     Shape shape;
-    shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));  // with three, nobody is replaced
+    // with three, nobody is replaced
+    shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
     shape.lie = options_.bug.lie;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
@@ -244,8 +245,8 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
   return true;
 }
 
-// One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays with
-// too few replicas is nobody's aim any more.
+// One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays
+// with too few replicas is nobody's aim any more.
 void Run::Resize() {
   if (std::exchange(resizing_, true)) return;
   TableOptions changes;
@@ -261,8 +262,8 @@ void Run::Resize() {
 
 void Run::ConfirmSize() {
   admin_->admin().DescribeTable(kTable, client::Once<Result<TableInfo>>([this](const Result<TableInfo>& table) {
-    if (!table.has_value() || table->options.replicas != replicas_wanted_) Resize();
-  }));
+                                  if (!table.has_value() || table->options.replicas != replicas_wanted_) Resize();
+                                }));
 }
 
 bool Run::SplitCoursesBegun() const {
@@ -288,13 +289,16 @@ void Run::Break() {
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   // Where copies crawl, one that has such a value would outlast the run's patience.
   const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
-  Orders({*admin_, *tables_, *stale_, late_.get(), cluster_, catalog_, table_, workload_.groups, large_fits}).AddTo(hooks);
+  Orders({*admin_, *tables_, *stale_, late_.get(), cluster_, catalog_, table_, workload_.groups, large_fits})
+      .AddTo(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
-  nemesis_ = std::make_unique<Nemesis>(
-      cluster_,
-      options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits, .merges = options_.merges, .several = replicas_ > 1, .interval = shape_.interval})
-                              : options_.faults,
-      std::move(hooks));
+  nemesis_ = std::make_unique<Nemesis>(cluster_,
+                                       options_.faults.empty() ? DrawFaults(scheduler_, {.splits = options_.splits,
+                                                                                         .merges = options_.merges,
+                                                                                         .several = replicas_ > 1,
+                                                                                         .interval = shape_.interval})
+                                                               : options_.faults,
+                                       std::move(hooks));
   tables_->Start();
   const auto spared = [this](const std::string& key) {
     return std::ranges::any_of(catalog_.tablets(), [&](const auto& item) {
@@ -335,7 +339,8 @@ void Run::Converge() {
   raw_->Finish();
   for (const auto& client : clients_) client->Finish();
   const auto at_rest = [this] {
-    return tables_->idle() && splitter_->idle() && merger_->idle() && raw_->idle() && std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
+    return tables_->idle() && splitter_->idle() && merger_->idle() && raw_->idle() &&
+           std::ranges::all_of(clients_, [](const auto& client) { return client->idle(); });
   };
   if (!Until(at_rest, options_.patience)) Problem("clients did not come to rest after everything was healed");
   for (int i = 0; i < cluster_.servers(); ++i) {
@@ -360,12 +365,14 @@ bool Run::AllDelivered() {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     const auto undone = store.ListUndone(stamped_table_, {}, SIZE_MAX, SIZE_MAX);
     if (store.health().any_entries > 0 || !undone.has_value()) return false;
-    if (std::ranges::any_of(*undone, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); })) return false;
+    if (std::ranges::any_of(*undone, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); }))
+      return false;
   }
   return true;
 }
 
-// Nothing may be left to deliver, and all replicas are then the same. Taken before the last reads: what expires goes on.
+// Nothing may be left to deliver, and all replicas are then the same. Taken before the last reads: what expires goes
+// on.
 void Run::AwaitDeliveries() {
   if (!Until([this] { return AllDelivered(); }, options_.patience)) {
     Problem("not all writes are delivered, though everything was healed");
@@ -392,7 +399,8 @@ std::string Run::Differing(std::map<int, StampTruth>& truths) {
   for (int i = 0; i < cluster_.servers(); ++i) {
     for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->view();
-      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != stamped_table_) continue;
+      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != stamped_table_)
+        continue;
       const std::vector<ServerName> voters = voters_of(handle->tablet);
       for (int group = workload_.groups; group < workload_.all_groups(); ++group) {
         for (int cell = 0; cell < kCellsPerGroup && view->range.Contains(KeyName(group, cell)); ++cell) {
@@ -402,8 +410,10 @@ std::string Run::Differing(std::map<int, StampTruth>& truths) {
             const auto record = cluster_.server(j)->store().Get(stamped_table_, KeyName(group, cell));
             const std::string text = !record.has_value() ? "unreadable" : TextOf(*record);
             if (!first) first = text;
-            if (text != *first) return KeyName(group, cell) + " at " + Cluster::ServerName(j) + " is " + text + ", not " + *first;
-            if (record.has_value() && record->has_value()) truths[group].finals[static_cast<size_t>(cell)] = FinalOf(**record);
+            if (text != *first)
+              return KeyName(group, cell) + " at " + Cluster::ServerName(j) + " is " + text + ", not " + *first;
+            if (record.has_value() && record->has_value())
+              truths[group].finals[static_cast<size_t>(cell)] = FinalOf(**record);
           }
         }
         if (view->range.Contains(GroupPrefix(group))) truths[group].ahead_ms_max = kClocksApartMs + 1'000;
@@ -450,8 +460,8 @@ void Run::JudgeTables() {
   if (!half.empty()) Problem(half);
 }
 
-// What servers keep as undone, and the epochs of whoever has applied most, by the groups whose keys they hold. The primary may be
-// handing over just now.
+// What servers keep as undone, and the epochs of whoever has applied most, by the groups whose keys they hold. The
+// primary may be handing over just now.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
   std::map<int, Version> last;  // applied
@@ -516,10 +526,14 @@ void Run::Judge() {
 
 void Run::Summarize() {
   std::map<std::string, uint64_t>& kinds = report_.kinds;
-  for (const char* kind : {"read strong", "read session", "read bounded", "read eventual", "multi get", "scan page",
-                           "write majority", "write all", "write primary", "write any", "any put", "any delete", "any batch", "write refused", "batch", "put", "delete",
-                           "increment", "check", "lost write told", "put with ttl", "session handed on", "raw write",
-                           "raw again", "raw finished", "raw another", "raw impossible", "stale read", "stale write"}) {
+  for (const char* kind : {"read strong",   "read session",      "read bounded",   "read eventual",
+                           "multi get",     "scan page",         "write majority", "write all",
+                           "write primary", "write any",         "any put",        "any delete",
+                           "any batch",     "write refused",     "batch",          "put",
+                           "delete",        "increment",         "check",          "lost write told",
+                           "put with ttl",  "session handed on", "raw write",      "raw again",
+                           "raw finished",  "raw another",       "raw impossible", "stale read",
+                           "stale write"}) {
     kinds[kind] = 0;
   }
   for (const auto& [kind, count] : record_.kinds) kinds[kind] = count;
@@ -527,7 +541,8 @@ void Run::Summarize() {
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
     const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected()[i]);
-    if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges) kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
+    if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges)
+      kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
     faults += count;
   }
   kinds["operations"] = record_.answered;
@@ -546,13 +561,16 @@ void Run::Summarize() {
     kinds["merges told"] = merger_ == nullptr ? 0 : static_cast<uint64_t>(merger_->made());
   }
   kinds["tables made"] = tables_ == nullptr ? 0 : static_cast<uint64_t>(tables_->made());
-  const auto figure = [&](const char* kind, const char* name) { return std::to_string(kinds[kind]) + " " + name + ", "; };
-  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) + (shape_.interval ? " replicas at intervals, " : " replicas, ") +
-                    figure("operations", "answered") + std::to_string(record_.unknown) + " unknown, " +
-                    std::to_string(record_.not_executed) + " not executed, " + figure("faults", "faults") +
-                    figure("failovers", "failovers") + figure("membership changes", "membership changes") +
-                    figure("undone kept", "undone") + std::to_string(cluster_.network().counters().calls) + " calls, " +
-                    std::to_string(states_) + " states";
+  const auto figure = [&](const char* kind, const char* name) {
+    return std::to_string(kinds[kind]) + " " + name + ", ";
+  };
+  report_.summary = std::to_string(shape_.servers) + " servers, " + std::to_string(replicas_) +
+                    (shape_.interval ? " replicas at intervals, " : " replicas, ") + figure("operations", "answered") +
+                    std::to_string(record_.unknown) + " unknown, " + std::to_string(record_.not_executed) +
+                    " not executed, " + figure("faults", "faults") + figure("failovers", "failovers") +
+                    figure("membership changes", "membership changes") + figure("undone kept", "undone") +
+                    std::to_string(cluster_.network().counters().calls) + " calls, " + std::to_string(states_) +
+                    " states";
   report_.digest = log_.digest();
   report_.log = log_.lines();
 }

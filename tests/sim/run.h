@@ -3,7 +3,8 @@
 //   1. every client comes to rest and every key can be read (the healed cluster converges);
 //   2. each group's history is what its levels promise (levels.h): linearizable but for that, its batches whole, no
 //      increment applied twice, versions growing, and what a failover undid is kept by some server;
-//      In a last_write_wins table everything is delivered, all replicas are the same, and the latest has won (stamps.h);
+//      In a last_write_wins table everything is delivered, all replicas are the same, and the latest has won
+//      (stamps.h);
 //   3. no client got an answer that it may never get, no server was refused, every table serves whole or is gone.
 // A run that injected none of one of its faults, or did too little, fails: it proved nothing.
 // Cluster: 3 to 5 servers in 1 to 3 racks, tables of 3 replicas or, less often, of 1.
@@ -27,11 +28,11 @@ struct RunOptions {
   uint64_t seed = 1;
   Bug bug;
   Duration faults_for = std::chrono::seconds(25);  // virtual time; at least, until each enabled fault has happened
-  std::vector<Fault> faults;  // these alone; empty: drawn
-  bool splits = false;        // tablets are split, too
-  bool merges = false;        // and merged
+  std::vector<Fault> faults;                       // these alone; empty: drawn
+  bool splits = false;                             // tablets are split, too
+  bool merges = false;                             // and merged
   uint64_t answered_min = 500;
-  Duration patience = std::chrono::seconds(120);  // virtual time, with each of what has to come about
+  Duration patience = std::chrono::seconds(120);      // virtual time, with each of what has to come about
   std::function<void(const std::string& line)> sink;  // the event log as it comes
 };
 
@@ -42,7 +43,7 @@ struct RunReport {
   // How often each kind of fault, operation and change happened, zeros included: "fault weather", "read bounded",
   // "failover". Sums over many runs show what they have proved.
   std::map<std::string, uint64_t> kinds;
-  uint64_t digest = 0;                // of the event log
+  uint64_t digest = 0;  // of the event log
   std::vector<std::string> log;
 };
 

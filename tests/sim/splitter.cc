@@ -26,17 +26,19 @@ void Splitter::Next() {
 // The start of the table's group that was written last; of the first group, of the second.
 std::string Splitter::BelowLastWrite() const {
   const auto& operations = record_.history.operations;
-  const auto last = std::ranges::find_if(operations.rbegin(), operations.rend(), [this](const Operation& op) { return !op.is_read && op.group < groups_; });
+  const auto last = std::ranges::find_if(operations.rbegin(), operations.rend(),
+                                         [this](const Operation& op) { return !op.is_read && op.group < groups_; });
   return GroupPrefix(std::max(1, last == operations.rend() ? 1 : last->group));
 }
 
 void Splitter::Split(const std::string& table, const std::string& key) {
-  client_.admin().SplitTablet(table, key, client::Once<Result<TabletSplit>>([this, table, key](Result<TabletSplit> split) {
-                                log_.Add("admin", "split " + table + " at " + key + ": " +
-                                                      (split ? Status() : Status(split.error())).ToString());
-                                made_ += split.has_value();
-                                Next();
-                              }));
+  client_.admin().SplitTablet(
+      table, key, client::Once<Result<TabletSplit>>([this, table, key](Result<TabletSplit> split) {
+        log_.Add("admin",
+                 "split " + table + " at " + key + ": " + (split ? Status() : Status(split.error())).ToString());
+        made_ += split.has_value();
+        Next();
+      }));
 }
 
 }  // namespace ebla::sim

@@ -1,6 +1,6 @@
 // tests/sim/splitter.h
-// Has tablets split while everything else goes on: those of the clients' table between two groups of keys, most often just
-// below the key written last, and those of any other table anywhere.
+// Has tablets split while everything else goes on: those of the clients' table between two groups of keys, most often
+// just below the key written last, and those of any other table anywhere.
 // Place:   run.cc starts it with the faults.
 // Threads: one.
 #pragma once

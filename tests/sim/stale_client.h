@@ -1,6 +1,7 @@
 // tests/sim/stale_client.h
-// A client that asks the one server it is told to ask, whoever leads by now: what any client with an old route may do, done
-// just when a course of events (faults.h) needs it. Its operations are in the history like everybody's, and judged there.
+// A client that asks the one server it is told to ask, whoever leads by now: what any client with an old route may do,
+// done just when a course of events (faults.h) needs it. Its operations are in the history like everybody's, and judged
+// there.
 // Threads: one.
 #pragma once
 
@@ -26,8 +27,8 @@ class StaleClient : private ClientProcess {
   StaleClient(std::string name, Process process, Cluster& cluster, RunRecord& record);
   ~StaleClient();
 
-  // A plain put at MAJORITY, in one attempt; of a value that is larger than a message of the log, if it is to be. `done` when it
-  // is acknowledged, and never otherwise.
+  // A plain put at MAJORITY, in one attempt; of a value that is larger than a message of the log, if it is to be.
+  // `done` when it is acknowledged, and never otherwise.
   void Write(const Place& place, bool large, std::function<void()> done);
   // In one attempt.
   void Get(const Place& place, const Read& read);

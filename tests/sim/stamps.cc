@@ -16,7 +16,8 @@ bool MayHappen(const Operation& op) { return op.outcome == Outcome::kOk || op.ou
 
 class StampJudgement {
  public:
-  StampJudgement(const std::vector<Operation>& operations, const StampTruth& truth) : operations_(operations), truth_(truth) {}
+  StampJudgement(const std::vector<Operation>& operations, const StampTruth& truth)
+      : operations_(operations), truth_(truth) {}
 
   std::vector<std::string> Judge() {
     for (const Operation& op : operations_) {
@@ -45,7 +46,8 @@ class StampJudgement {
     });
   }
 
-  // ---- order ---------------------------------------------------------------------------------------------------------
+  // ---- order
+  // ---------------------------------------------------------------------------------------------------------
 
   // The newest version of a cell that was told to anybody before `moment`.
   Version Told(int cell, EventNumber moment) const {
@@ -53,7 +55,9 @@ class StampJudgement {
     for (const Operation& op : operations_) {
       if (op.outcome != Outcome::kOk || op.returned >= moment) continue;
       if (op.is_read && op.cell == cell && op.found) told = std::max(told, op.found->version);
-      const auto writes = [cell](const WritePart& part) { return part.cell == cell && part.kind != WritePart::Kind::kCheck; };
+      const auto writes = [cell](const WritePart& part) {
+        return part.cell == cell && part.kind != WritePart::Kind::kCheck;
+      };
       if (!op.is_read && std::ranges::any_of(op.parts, writes)) told = std::max(told, op.version);
     }
     return told;
@@ -62,7 +66,8 @@ class StampJudgement {
   // Can somebody have deleted the cell after a version of it was written? What has no version is delivered at any time.
   bool MayBeDeleted(const Operation& read, Version written) const {
     return std::ranges::any_of(operations_, [&](const Operation& op) {
-      if (op.is_read || !MayHappen(op) || op.invoked > read.returned || (op.version && op.version < written)) return false;
+      if (op.is_read || !MayHappen(op) || op.invoked > read.returned || (op.version && op.version < written))
+        return false;
       return std::ranges::any_of(op.parts, [&](const WritePart& part) {
         return part.cell == read.cell && part.kind == WritePart::Kind::kDelete;
       });
@@ -72,7 +77,8 @@ class StampJudgement {
   void JudgeRead(const Operation& read) {
     const Version told = Told(read.cell, read.invoked);
     if (!read.found) {
-      if (told && !MayBeDeleted(read, told)) Problem(read, "nothing, though version " + told.ToString() + " was told before");
+      if (told && !MayBeDeleted(read, told))
+        Problem(read, "nothing, though version " + told.ToString() + " was told before");
       return;
     }
     if (read.found->version < told) Problem(read, "older than version " + told.ToString() + " that was told before");
@@ -81,7 +87,8 @@ class StampJudgement {
     versions_[{read.cell, read.found->value}].insert(read.found->version);
   }
 
-  // ---- what was shown ------------------------------------------------------------------------------------------------
+  // ---- what was shown
+  // ------------------------------------------------------------------------------------------------
 
   // The times that servers gave to a value.
   std::set<WriteTime> TimesOf(int cell, const std::string& value) const {
@@ -99,14 +106,15 @@ class StampJudgement {
         if (part.kind != WritePart::Kind::kPut || shown == versions_.end()) continue;
         const size_t most = TimesOf(part.cell, part.value).size() + (IsAny(op) ? 0 : 1);
         if (shown->second.size() > most) {
-          Problem(op, std::to_string(shown->second.size()) + " versions of " + part.value + " were shown, and it was written " +
-                          std::to_string(most) + " times");
+          Problem(op, std::to_string(shown->second.size()) + " versions of " + part.value +
+                          " were shown, and it was written " + std::to_string(most) + " times");
         }
       }
     }
   }
 
-  // ---- ANY -----------------------------------------------------------------------------------------------------------
+  // ---- ANY
+  // -----------------------------------------------------------------------------------------------------------
 
   // What servers took of a part: of a put by its value; of a delete, what the client may have asked for.
   std::vector<const Kept*> Taken(const Operation& op, const WritePart& part) const {
@@ -122,15 +130,18 @@ class StampJudgement {
   void JudgeTaken(const Operation& op, const WritePart& part) {
     const std::vector<const Kept*> taken = Taken(op, part);
     if (op.outcome == Outcome::kNotExecuted) {
-      if (part.kind == WritePart::Kind::kPut && !taken.empty()) Problem(op, "it was told that this was not executed, and it was");
+      if (part.kind == WritePart::Kind::kPut && !taken.empty())
+        Problem(op, "it was told that this was not executed, and it was");
       return;
     }
     const auto before = [&](const Kept* kept) { return kept->at > op.invoked && kept->at <= op.returned; };
-    if (op.outcome == Outcome::kOk && std::ranges::none_of(taken, before)) Problem(op, "acknowledged, and taken by nobody");
+    if (op.outcome == Outcome::kOk && std::ranges::none_of(taken, before))
+      Problem(op, "acknowledged, and taken by nobody");
   }
 
   void JudgeKept(const Kept& kept) {
-    const std::string what = "cell " + std::to_string(kept.cell) + (kept.is_delete ? " deleted" : " put " + kept.value) + " at " +
+    const std::string what = "cell " + std::to_string(kept.cell) +
+                             (kept.is_delete ? " deleted" : " put " + kept.value) + " at " +
                              std::to_string(kept.time.ms) + " by " + kept.time.server;
     if (kept.time.ms > kept.true_ms + truth_.ahead_ms_max) {
       problems_.push_back(what + ": no clock said so, as it was " + std::to_string(kept.true_ms));
@@ -141,10 +152,12 @@ class StampJudgement {
     }
     // A write in the log may have the time of one that its server took meanwhile, which then has lost.
     if (!final || final->time != kept.time || final->is_delete || TimesOf(kept.cell, final->value).empty()) return;
-    if (kept.is_delete || kept.value != final->value) problems_.push_back(what + ": at the same time " + final->value + " was put");
+    if (kept.is_delete || kept.value != final->value)
+      problems_.push_back(what + ": at the same time " + final->value + " was put");
   }
 
-  // ---- the end -------------------------------------------------------------------------------------------------------
+  // ---- the end
+  // -------------------------------------------------------------------------------------------------------
 
   // An acknowledged write is what is there in the end, or what is there is later.
   void JudgeEnd(const Operation& op, const WritePart& part) {
@@ -161,8 +174,8 @@ class StampJudgement {
     if (final->time < (*first)->time) Problem(op, "it is later than what is there in the end, " + Text(*final));
   }
   static std::string Text(const Final& final) {
-    return (final.is_delete ? "a delete" : final.value) + " @" + final.version.ToString() + " of " + std::to_string(final.time.ms) +
-           " by " + final.time.server;
+    return (final.is_delete ? "a delete" : final.value) + " @" + final.version.ToString() + " of " +
+           std::to_string(final.time.ms) + " by " + final.time.server;
   }
 
   const std::vector<Operation>& operations_;

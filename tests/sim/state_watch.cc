@@ -24,7 +24,8 @@ uint64_t DigestOf(std::string_view key, std::string_view value, Version version,
   const auto mix = [&digest](uint64_t more) { digest = (digest ^ more) * 1099511628211u; };
   const auto mix_text = [&](std::string_view text) {
     mix(text.size());
-    for (const char one : text.substr(0, 64)) mix(static_cast<unsigned char>(one));  // large values differ at their front
+    // large values differ at their front
+    for (const char one : text.substr(0, 64)) mix(static_cast<unsigned char>(one));
   };
   mix_text(key);
   mix_text(value);
@@ -39,7 +40,8 @@ void StateWatch::Problem(TabletId tablet, const std::string& what) {
   if (said < kProblemsMax) problems_.emplace_back(tablet, "tablet " + std::to_string(tablet.value) + ": " + what);
 }
 
-std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of, const std::set<TabletId>& living) const {
+std::vector<std::string> StateWatch::Problems(const std::set<TabletId>& but_of,
+                                              const std::set<TabletId>& living) const {
   std::vector<std::string> problems;
   for (const auto& [tablet, what] : lost_splits_) {
     if (living.contains(tablet)) problems.push_back("tablet " + std::to_string(tablet.value) + ": " + what);
@@ -63,7 +65,8 @@ void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatc
   Lsn& reached = reached_[{server, batch.tablet}];
   // Entries without effects leave none: where the batch begins is known from the one before.
   if (reached) {
-    for (Lsn lsn = reached.Next(); lsn < applied.lsn; lsn = lsn.Next()) now[lsn] = {EpochAt(batch.state, lsn), 0, server};
+    for (Lsn lsn = reached.Next(); lsn < applied.lsn; lsn = lsn.Next())
+      now[lsn] = {EpochAt(batch.state, lsn), 0, server};
   }
   now[applied.lsn] = {applied.epoch, reached ? std::optional<uint64_t>(0) : std::nullopt, server};
   for (const tabletserver::RecordChange& change : batch.records) {
@@ -71,7 +74,8 @@ void StateWatch::Applied(const ServerName& server, const tabletserver::ApplyBatc
     Entry& entry = now[change.version.lsn];
     entry.epoch = change.version.epoch;
     entry.who = server;
-    entry.effects = entry.effects.value_or(0) * 31 + DigestOf(effect.key, effect.is_delete ? "" : effect.value, change.version, effect.expires_at) + 1;
+    entry.effects = entry.effects.value_or(0) * 31 +
+                    DigestOf(effect.key, effect.is_delete ? "" : effect.value, change.version, effect.expires_at) + 1;
   }
   reached = applied.lsn;
   for (auto& [lsn, entry] : now) {
@@ -87,7 +91,9 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
     if (!known.effects) known = std::move(now);
     return;
   }
-  const auto text = [lsn](const Entry& entry) { return Version{entry.epoch, lsn}.ToString() + (entry.effects == uint64_t{0} ? " (empty)" : ""); };
+  const auto text = [lsn](const Entry& entry) {
+    return Version{entry.epoch, lsn}.ToString() + (entry.effects == uint64_t{0} ? " (empty)" : "");
+  };
   Problem(tablet, now.who + " applied " + text(now) + " where " + known.who + " applied " +
                       (known.epoch == now.epoch ? "another " : "") + text(known));
 }
@@ -95,7 +101,8 @@ void StateWatch::Compare(TabletId tablet, Lsn lsn, Entry now) {
 void StateWatch::Appended(const ServerName& server, const tabletserver::AppendBatch& batch) {
   for (const tabletserver::LogEntry* entry : batch.entries) {
     JudgeTime(server, batch.tablet, *entry);
-    if (entry->kind == tabletserver::EntryKind::kSplit) splits_[{server, batch.tablet}][entry->version.lsn] = entry->version.epoch;
+    if (entry->kind == tabletserver::EntryKind::kSplit)
+      splits_[{server, batch.tablet}][entry->version.lsn] = entry->version.epoch;
     if (entry->kind == tabletserver::EntryKind::kFreeze) NoteFreeze(server, batch.tablet, *entry);
   }
 }
@@ -105,8 +112,9 @@ void StateWatch::JudgeTime(const ServerName& server, TabletId tablet, const tabl
   Last& last = appended_[{server, tablet}];
   const bool follows = entry.version.lsn == last.version.lsn.Next();
   if (follows && entry.time < last.time) {
-    Problem(tablet, server + " appended " + entry.version.ToString() + " of tablet time " + std::to_string(entry.time.value) +
-                        " after " + last.version.ToString() + " of " + std::to_string(last.time.value));
+    Problem(tablet, server + " appended " + entry.version.ToString() + " of tablet time " +
+                        std::to_string(entry.time.value) + " after " + last.version.ToString() + " of " +
+                        std::to_string(last.time.value));
   }
   last = {entry.version, entry.time};
 }
@@ -127,14 +135,16 @@ void StateWatch::Forgets(const ServerName& server, TabletId tablet) {
 }
 
 void StateWatch::Recovers(const ServerName& server, const std::vector<tabletserver::RecoveredReplica>& replicas) {
-  for (const tabletserver::RecoveredReplica& replica : replicas) promised_[{server, replica.tablet}] = replica.state.promised;
+  for (const tabletserver::RecoveredReplica& replica : replicas)
+    promised_[{server, replica.tablet}] = replica.state.promised;
 }
 
 // A promise outlives everything (PROTOCOL 6). Who is dropped was complete, or not, before.
 void StateWatch::Becomes(const ServerName& server, TabletId tablet, const tabletserver::ReplicaState& state) {
   Epoch& promised = promised_[{server, tablet}];
   if (state.promised < promised) {
-    Problem(tablet, server + " has promised epoch " + std::to_string(promised.value) + ", and then says " + std::to_string(state.promised.value));
+    Problem(tablet, server + " has promised epoch " + std::to_string(promised.value) + ", and then says " +
+                        std::to_string(state.promised.value));
   }
   promised = state.promised;
   if (state.tombstone) return;
@@ -154,7 +164,8 @@ void StateWatch::Dies(const ServerName& server) {
   std::erase_if(forgotten_, [&](const auto& item) { return item.first == server; });
 }
 
-// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else (PROTOCOL 9).
+// Of the log of a replica that counts. What anybody has applied is committed: the child may be nowhere else (PROTOCOL
+// 9).
 void StateWatch::Loses(const ServerName& server, TabletId tablet, Lsn from) {
   const auto splits = splits_.find({server, tablet});
   if (splits == splits_.end()) return;
@@ -187,7 +198,8 @@ void StateWatch::Forget(const ServerName& server) {
 
 void StateWatch::Leads(TabletId tablet, Epoch epoch, const ServerName& server, bool alone) {
   const auto led = led_.emplace(std::pair(tablet, epoch), server).first;
-  if (led->second != server) Problem(tablet, "both " + led->second + " and " + server + " lead epoch " + std::to_string(epoch.value));
+  if (led->second != server)
+    Problem(tablet, "both " + led->second + " and " + server + " lead epoch " + std::to_string(epoch.value));
   if (!alone) return;
   const auto [other, first] = alone_.emplace(tablet, server);
   if (!first) Problem(tablet, "both " + other->second + " and " + server + " answer strong reads alone");
@@ -195,7 +207,8 @@ void StateWatch::Leads(TabletId tablet, Epoch epoch, const ServerName& server, b
 
 void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server) {
   if (newest.lsn <= applied) return;
-  Problem(tablet, server + " is complete, has applied " + std::to_string(applied.value) + ", and shows " + newest.ToString());
+  Problem(tablet,
+          server + " is complete, has applied " + std::to_string(applied.value) + ", and shows " + newest.ToString());
 }
 
 void StateWatch::Born(TabletId tablet, Version at, Version newest, const ServerName& server) {

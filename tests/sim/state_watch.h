@@ -1,9 +1,10 @@
 // tests/sim/state_watch.h
-// What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries at
-// one place, a copy or a split's child that shows what its replica has not applied, a committed split that is discarded unapplied,
-// records that go under a reader, tablet time that falls along a log, a promise that goes back, a replica that fails though its disk
-// does not, two servers that may answer strong reads of one tablet alone, two that lead one epoch, replicas that hold
-// different records at the same position. And what FREEZEs there were: merger.h judges their epochs.
+// What is wrong inside the cluster even where no client happens to see it: two replicas that applied different entries
+// at one place, a copy or a split's child that shows what its replica has not applied, a committed split that is
+// discarded unapplied, records that go under a reader, tablet time that falls along a log, a promise that goes back, a
+// replica that fails though its disk does not, two servers that may answer strong reads of one tablet alone, two that
+// lead one epoch, replicas that hold different records at the same position. And what FREEZEs there were: merger.h
+// judges their epochs.
 // Place:   every store tells of what is applied to it (lying_store.h); cluster.cc looks at the views of living servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
 // Threads: one.
@@ -66,7 +67,8 @@ class StateWatch {
   void Fails(TabletId tablet, const ServerName& server, const std::string& why);
   // It discards what somebody who may is reading there.
   void Discards(const ServerName& server, std::string_view key);
-  // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is expected.
+  // Records of a complete replica at this position, as a digest; of all that were ever told of one, the same is
+  // expected.
   void Holds(TabletId tablet, Version applied, const ServerName& server, uint64_t records);
 
   // Nothing that was ever told of these counts; of some only what must never be discarded while the tablet lives.
@@ -88,15 +90,15 @@ class StateWatch {
   void NoteFreeze(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry);
   void JudgeTime(const ServerName& server, TabletId tablet, const tabletserver::LogEntry& entry);
 
-  std::map<std::pair<TabletId, Lsn>, Entry> entries_;      // applied by anybody, ever
+  std::map<std::pair<TabletId, Lsn>, Entry> entries_;  // applied by anybody, ever
 
   struct Last {
     Version version;
     TabletTime time;
   };
   std::map<std::pair<ServerName, TabletId>, Last> appended_;
-  std::map<std::pair<ServerName, TabletId>, Lsn> truncated_;  // its log begins there or later
-  std::map<std::pair<ServerName, TabletId>, Lsn> reached_;  // by a server in its present life
+  std::map<std::pair<ServerName, TabletId>, Lsn> truncated_;                // its log begins there or later
+  std::map<std::pair<ServerName, TabletId>, Lsn> reached_;                  // by a server in its present life
   std::map<std::pair<ServerName, TabletId>, std::map<Lsn, Epoch>> splits_;  // logged there, and not applied
   std::map<Freeze, ServerName> freezes_;
   std::set<std::pair<ServerName, TabletId>> incomplete_;
@@ -105,7 +107,7 @@ class StateWatch {
   std::map<TabletId, std::string> lost_splits_;
   std::map<TabletId, std::string> failed_;  // the first of each
   std::map<std::pair<TabletId, Epoch>, ServerName> led_;
-  std::map<TabletId, ServerName> alone_;                    // in the present look
+  std::map<TabletId, ServerName> alone_;  // in the present look
   std::map<std::pair<TabletId, Version>, Held> held_;
   std::vector<std::pair<TabletId, std::string>> problems_;
 };

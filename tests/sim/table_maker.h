@@ -23,10 +23,11 @@ class TableMaker {
   void MakeAside(const std::string& name, std::function<void(TableId)> made) {
     CreateTableOptions options;
     options.table.replicas = replicas_;
-    client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name, made = std::move(made)](Result<TableInfo> table) {
-                                  log_.Add("admin", "create " + name + ": " + Said(table.has_value() ? Status() : table.error()));
-                                  if (table.has_value()) made(table->id);
-                                }));
+    client_.admin().CreateTable(
+        name, options, client::Once<Result<TableInfo>>([this, name, made = std::move(made)](Result<TableInfo> table) {
+          log_.Add("admin", "create " + name + ": " + Said(table.has_value() ? Status() : table.error()));
+          if (table.has_value()) made(table->id);
+        }));
   }
   void Finish() { finishing_ = true; }
   bool idle() const { return !busy_; }
@@ -40,12 +41,13 @@ class TableMaker {
     CreateTableOptions options;
     options.table.replicas = replicas_;
     options.split_points = {"h", "p"};
-    client_.admin().CreateTable(name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
-                                  log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
-                                  made_ += made.has_value();
-                                  if (made.has_value()) latest_ = name;
-                                  client_.executor().After(std::chrono::milliseconds(300), [this, name] { Drop(name); });
-                                }));
+    client_.admin().CreateTable(
+        name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
+          log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
+          made_ += made.has_value();
+          if (made.has_value()) latest_ = name;
+          client_.executor().After(std::chrono::milliseconds(300), [this, name] { Drop(name); });
+        }));
   }
   void Drop(const std::string& name) {
     if (count_ % 3 == 0) return Make();  // some stay

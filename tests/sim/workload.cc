@@ -76,9 +76,7 @@ Batch ToBatch(int group, const std::vector<WritePart>& parts, bool large) {
     if (part.ttl.count() > 0) options.ttl = part.ttl;
     const std::string key = KeyName(group, part.cell);
     switch (part.kind) {
-      case WritePart::Kind::kPut:
-        batch.Put(key, large ? Padded(part.value) : part.value, options);
-        break;
+      case WritePart::Kind::kPut: batch.Put(key, large ? Padded(part.value) : part.value, options); break;
       case WritePart::Kind::kDelete: batch.Delete(key, options); break;
       case WritePart::Kind::kIncrement: batch.Increment(key, part.delta, options); break;
       case WritePart::Kind::kCheck: batch.Check(key, options); break;
@@ -115,12 +113,11 @@ int CellOf(const std::string& key) {
 
 SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRecord& record,
                      const WorkloadOptions& options)
-    : ClientProcess(std::move(name), std::move(process), cluster, record),
-      options_(options) {
+    : ClientProcess(std::move(name), std::move(process), cluster, record), options_(options) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
-  core_ = std::make_unique<client::ClientCore>(
-      std::vector<client::Lane>{{&executor_, node_.get()}},
-      client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
+  core_ =
+      std::make_unique<client::ClientCore>(std::vector<client::Lane>{{&executor_, node_.get()}},
+                                           client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
   admin_ = std::make_unique<client::Admin>(core_->masters(), core_->network(), std::chrono::seconds(10));
   for (int i = 0; i < options_.sessions; ++i) {
     sessions_.push_back(std::make_shared<SimSession>(
@@ -147,7 +144,8 @@ void SimClient::OpenThen(std::function<void(Status)> then) {
 }
 
 void SimClient::Open(const char* name, client::TablePtr& table, std::function<void(Status)> then) {
-  core_->OpenTable(name, client::Once<Result<client::TablePtr>>([this, name, &table, then](Result<client::TablePtr> opened) {
+  core_->OpenTable(name,
+                   client::Once<Result<client::TablePtr>>([this, name, &table, then](Result<client::TablePtr> opened) {
                      if (dead_) return;
                      if (opened.has_value()) {
                        table = *std::move(opened);
@@ -242,8 +240,9 @@ void SimClient::TakeOver() {
   const uint64_t number = record_.next_session++;
   record_.history.handovers[number] = {token->session, token->at};
   auto& replaced = sessions_[Random(sessions_.size())];
-  retired_.push_back(std::exchange(replaced, std::make_shared<SimSession>(number, client::SessionAccess::Make(
-      std::make_shared<client::SessionState>(*std::move(known))))));
+  retired_.push_back(std::exchange(
+      replaced, std::make_shared<SimSession>(
+                    number, client::SessionAccess::Make(std::make_shared<client::SessionState>(*std::move(known))))));
   log_.Add(name_, "s" + std::to_string(number) + " goes on from s" + std::to_string(token->session));
   record_.tokens.erase(token);
   ++record_.kinds["session handed on"];
@@ -374,28 +373,30 @@ void SimClient::ScanOn(ScanOptions options, uint64_t session) {
       reads[KeyName(group, cell)] = BeginRead(group, cell, options.read, session);
     }
   }
-  core_->ScanPage(TableOf(GroupOf(options.range.start)), options, [this, options, session, reads](Result<ScanPage> page) mutable {
-    if (dead_) return;
-    ++record_.kinds["scan page"];
-    if (!page.has_value()) {
-      for (const auto& [key, index] : reads) (void)Found(index, Result<Record>(std::unexpected(page.error())));
-      return Again();
-    }
-    std::map<std::string, Cell> rows;
-    for (const Row& row : page->rows) {
-      if (!rows.emplace(row.key, Cell{Unpadded(row.record.value), row.record.version}).second || !reads.contains(row.key)) {
-        record_.problems.push_back(name_ + ": a scan answered key " + row.key + " twice or out of its range");
-      }
-    }
-    for (const auto& [key, index] : reads) {
-      if (!page->done && page->remaining.Contains(key)) continue;  // the next page's
-      const auto row = rows.find(key);
-      Found(index, row == rows.end() ? std::nullopt : std::optional(row->second));
-    }
-    if (page->done) return Again();
-    options.range = page->remaining;
-    ScanOn(std::move(options), session);
-  });
+  core_->ScanPage(
+      TableOf(GroupOf(options.range.start)), options, [this, options, session, reads](Result<ScanPage> page) mutable {
+        if (dead_) return;
+        ++record_.kinds["scan page"];
+        if (!page.has_value()) {
+          for (const auto& [key, index] : reads) (void)Found(index, Result<Record>(std::unexpected(page.error())));
+          return Again();
+        }
+        std::map<std::string, Cell> rows;
+        for (const Row& row : page->rows) {
+          if (!rows.emplace(row.key, Cell{Unpadded(row.record.value), row.record.version}).second ||
+              !reads.contains(row.key)) {
+            record_.problems.push_back(name_ + ": a scan answered key " + row.key + " twice or out of its range");
+          }
+        }
+        for (const auto& [key, index] : reads) {
+          if (!page->done && page->remaining.Contains(key)) continue;  // the next page's
+          const auto row = rows.find(key);
+          Found(index, row == rows.end() ? std::nullopt : std::optional(row->second));
+        }
+        if (page->done) return Again();
+        options.range = page->remaining;
+        ScanOn(std::move(options), session);
+      });
 }
 
 void SimClient::ReadAll(std::function<void(Status)> done) {
@@ -490,7 +491,7 @@ void SimClient::OnWritten(size_t index, Result<BatchResult> result) {
     ++record_.kinds["write " + std::string(LevelName(operation.ack))];
     if (operation.parts.size() > 1) ++record_.kinds["batch"];
     if (operation.ack == Ack::kAny) {
-      ++record_.kinds[operation.parts.size() > 1                                  ? "any batch"
+      ++record_.kinds[operation.parts.size() > 1                            ? "any batch"
                       : operation.parts[0].kind == WritePart::Kind::kDelete ? "any delete"
                                                                             : "any put"];
       if (operation.version) record_.problems.push_back("a version where there is none yet: " + operation.ToString());

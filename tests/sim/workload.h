@@ -27,24 +27,24 @@ inline constexpr char kStampedTable[] = "views";  // last_write_wins
 
 struct WorkloadOptions {
   int clients = 5;
-  int in_flight = 3;  // of each client
-  int sessions = 2;   // of each client
-  int groups = 8;     // of the one table
+  int in_flight = 3;       // of each client
+  int sessions = 2;        // of each client
+  int groups = 8;          // of the one table
   int stamped_groups = 0;  // of the other, numbered from there on
-  int readers = 1;    // of the clients: these write nothing, and stay with whoever answers them
-  bool large = false;  // some values are so large that the log goes over in more than one message
+  int readers = 1;         // of the clients: these write nothing, and stay with whoever answers them
+  bool large = false;      // some values are so large that the log goes over in more than one message
   Duration think_max = std::chrono::milliseconds(100);
 
   int all_groups() const { return groups + stamped_groups; }
   bool IsStamped(int group) const { return group >= groups; }
 };
 
-std::string GroupPrefix(int group);          // "g03/"
-std::string KeyName(int group, int cell);    // "g03/a", "g03/b", "g03/n", "g03/t"
-int GroupOf(const std::string& key);         // -1: of none
+std::string GroupPrefix(int group);        // "g03/"
+std::string KeyName(int group, int cell);  // "g03/a", "g03/b", "g03/n", "g03/t"
+int GroupOf(const std::string& key);       // -1: of none
 int CellOf(const std::string& key);
-std::string Padded(std::string value);       // so large that it fills a message of the log
-std::string Unpadded(std::string value);     // without what makes it large
+std::string Padded(std::string value);    // so large that it fills a message of the log
+std::string Unpadded(std::string value);  // without what makes it large
 
 // One life of one client process.
 class SimClient : private ClientProcess {
@@ -102,7 +102,8 @@ class SimClient : private ClientProcess {
   };
   std::vector<std::shared_ptr<SimSession>> sessions_;
   std::vector<std::shared_ptr<SimSession>> retired_;  // scans under way may still go on in them
-  std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key, where it may be named in a condition
+  // the last version met of each key, where it may be named in a condition
+  std::map<std::pair<int, int>, Version> seen_;
   int busy_ = 0;
   bool reads_only_ = false;
   bool finishing_ = false;

@@ -27,16 +27,15 @@ std::unique_ptr<Story> BeginStory(const std::string& first_line) {
 const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
   using G = GroupStory;
   static const std::map<std::string, Verb> verbs{
-      {"group", &G::Group},       {"parcels", &G::Parcels},   {"deliver", &G::Deliver},   {"lose", &G::Lose},
-      {"again", &G::Again},       {"hold", &G::Hold},         {"release", &G::Release},   {"rest", &G::Rest},
-      {"cut", &G::Cut},           {"heal", &G::Heal},         {"pass", &G::Pass},         {"beat", &G::Beat},
-      {"crash", &G::Crash},       {"flush", &G::Flush},       {"store", &G::Store},       {"checkpoint", &G::Checkpoint},
-      {"create", &G::Create},     {"failover", &G::Failover}, {"change", &G::Change},     {"transfer", &G::Transfer},
-      {"remind", &G::Remind},     {"fence", &G::Fence},       {"configure", &G::Configure}, {"drop", &G::Drop},
-      {"freeze", &G::Freeze},
-      {"catalog", &G::Catalog},   {"write", &G::Write},       {"purge", &G::Purge},       {"read", &G::Read},
-      {"confirm", &G::Confirm},   {"state", &G::State},       {"peers", &G::Peers},       {"log", &G::Log},
-      {"records", &G::Records},   {"undone", &G::Undone},     {"time", &G::Time}};
+      {"group", &G::Group},   {"parcels", &G::Parcels},   {"deliver", &G::Deliver},     {"lose", &G::Lose},
+      {"again", &G::Again},   {"hold", &G::Hold},         {"release", &G::Release},     {"rest", &G::Rest},
+      {"cut", &G::Cut},       {"heal", &G::Heal},         {"pass", &G::Pass},           {"beat", &G::Beat},
+      {"crash", &G::Crash},   {"flush", &G::Flush},       {"store", &G::Store},         {"checkpoint", &G::Checkpoint},
+      {"create", &G::Create}, {"failover", &G::Failover}, {"change", &G::Change},       {"transfer", &G::Transfer},
+      {"remind", &G::Remind}, {"fence", &G::Fence},       {"configure", &G::Configure}, {"drop", &G::Drop},
+      {"freeze", &G::Freeze}, {"catalog", &G::Catalog},   {"write", &G::Write},         {"purge", &G::Purge},
+      {"read", &G::Read},     {"confirm", &G::Confirm},   {"state", &G::State},         {"peers", &G::Peers},
+      {"log", &G::Log},       {"records", &G::Records},   {"undone", &G::Undone},       {"time", &G::Time}};
   return verbs;
 }
 
@@ -49,7 +48,8 @@ Result<Lines> GroupStory::Run(const std::string& line) {
 // ---- words ----------------------------------------------------------------------------------------------------------
 
 bool GroupStory::Filter::Matches(const GroupRig::Parcel& parcel) const {
-  return (from == "*" || from == parcel.from) && (to == "*" || to == parcel.to) && (what.empty() || what == parcel.what);
+  return (from == "*" || from == parcel.from) && (to == "*" || to == parcel.to) &&
+         (what.empty() || what == parcel.what);
 }
 
 GroupStory::Filter GroupStory::ParseFilter(Arguments& arguments) {
@@ -63,7 +63,8 @@ std::string GroupStory::Name(Arguments& arguments) {
   std::string name = arguments.Text("at", "");
   if (name.empty()) name = arguments.Word();
   const auto names = group_->servers();
-  if (std::find(names.begin(), names.end(), name) == names.end()) throw std::invalid_argument("no server \"" + name + "\"");
+  if (std::find(names.begin(), names.end(), name) == names.end())
+    throw std::invalid_argument("no server \"" + name + "\"");
   return name;
 }
 
@@ -75,7 +76,8 @@ bool GroupStory::Held(const GroupRig::Parcel& parcel) const {
 
 size_t GroupStory::Find(const Filter& filter) const {
   const auto& parcels = group_->parcels;
-  const auto found = std::find_if(parcels.begin(), parcels.end(), [&](const auto& parcel) { return filter.Matches(parcel); });
+  const auto found =
+      std::find_if(parcels.begin(), parcels.end(), [&](const auto& parcel) { return filter.Matches(parcel); });
   return static_cast<size_t>(found - parcels.begin());
 }
 
@@ -178,8 +180,8 @@ Lines GroupStory::Beat(Arguments& arguments) {
   return News();
 }
 
-// crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off then.
-// [forgets [lost=N]]: the machine went down under an interval table, and the last N flushed pieces went with it
+// crash NAME [keep=N]: what was flushed survives, and the first N unflushed pieces. [clock=MS]: its time of day is off
+// then. [forgets [lost=N]]: the machine went down under an interval table, and the last N flushed pieces went with it
 Lines GroupStory::Crash(Arguments& arguments) {
   const std::string name = Name(arguments);
   const size_t keep = arguments.Number("keep", 0);
@@ -231,7 +233,8 @@ Lines GroupStory::Create(Arguments& arguments) {
 
 // failover: a master fences the next epoch, chooses and configures, as its orders and the answers are delivered
 Lines GroupStory::Failover(Arguments&) {
-  group_->Failover([this](bool led) { masters_.push_back(led ? "master: failed over" : "master: the failover came to nothing"); });
+  group_->Failover(
+      [this](bool led) { masters_.push_back(led ? "master: failed over" : "master: the failover came to nothing"); });
   return News();
 }
 
@@ -248,9 +251,8 @@ Lines GroupStory::Change(Arguments& arguments) {
 // transfer to=NAME [patience=MS]
 Lines GroupStory::Transfer(Arguments& arguments) {
   const std::string to = arguments.Text("to", "");
-  group_->Transfer(to, milliseconds(arguments.Number("patience", 300)), [this](bool led) {
-    masters_.push_back(led ? "master: handed over" : "master: not handed over");
-  });
+  group_->Transfer(to, milliseconds(arguments.Number("patience", 300)),
+                   [this](bool led) { masters_.push_back(led ? "master: handed over" : "master: not handed over"); });
   return News();
 }
 
@@ -277,8 +279,10 @@ Lines GroupStory::Fence(Arguments& arguments) {
 Lines GroupStory::Configure(Arguments& arguments) {
   const std::string name = Name(arguments);
   const std::string learnt = arguments.Text("learnt", "");
-  const TabletTime time = learnt.empty() ? TabletTime{} : TabletTime{static_cast<uint64_t>(ts::testing::kMorningMs + std::stoll(learnt))};
-  Order(name, [configure = ParseConfigure(arguments, name), time](CoreRig& rig) { return rig.Configure(configure, time); });
+  const TabletTime time =
+      learnt.empty() ? TabletTime{} : TabletTime{static_cast<uint64_t>(ts::testing::kMorningMs + std::stoll(learnt))};
+  Order(name,
+        [configure = ParseConfigure(arguments, name), time](CoreRig& rig) { return rig.Configure(configure, time); });
   return News();
 }
 
@@ -286,10 +290,13 @@ Lines GroupStory::Configure(Arguments& arguments) {
 Lines GroupStory::Drop(Arguments& arguments) {
   const std::string name = Name(arguments);
   const Epoch epoch{arguments.Number("epoch", 0)};
-  group_->Order(name, [epoch](CoreRig& rig) { return rig.Drop(epoch); }, [this, name](const ts::ControlReply* reply) {
-    masters_.push_back("master hears of " + name + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
-    if (reply != nullptr && reply->status.ok() && reply->dropped && group_->at(name).state().tombstone) group_->at(name).Forget();
-  });
+  group_->Order(
+      name, [epoch](CoreRig& rig) { return rig.Drop(epoch); },
+      [this, name](const ts::ControlReply* reply) {
+        masters_.push_back("master hears of " + name + ": " + (reply == nullptr ? "nothing" : Show(*reply)));
+        if (reply != nullptr && reply->status.ok() && reply->dropped && group_->at(name).state().tombstone)
+          group_->at(name).Forget();
+      });
   return News();
 }
 
@@ -298,11 +305,14 @@ Lines GroupStory::Freeze(Arguments& arguments) {
   const std::string name = Name(arguments);
   const Epoch epoch{arguments.Number("epoch", 0)};
   const TabletId into{arguments.Number("into", 0)};
-  group_->Order(name, [epoch, into](CoreRig& rig) { return rig.Freeze(epoch, into); }, [this, name](const ts::ControlReply* reply) {
-    const std::string what = reply == nullptr ? "nothing" : reply->status.ok() ? "frozen at " + reply->freeze.ToString()
-                                                                               : std::string(CodeName(reply->status.code()));
-    masters_.push_back("master hears of " + name + ": " + what);
-  });
+  group_->Order(
+      name, [epoch, into](CoreRig& rig) { return rig.Freeze(epoch, into); },
+      [this, name](const ts::ControlReply* reply) {
+        const std::string what = reply == nullptr     ? "nothing"
+                                 : reply->status.ok() ? "frozen at " + reply->freeze.ToString()
+                                                      : std::string(CodeName(reply->status.code()));
+        masters_.push_back("master hears of " + name + ": " + what);
+      });
   return News();
 }
 

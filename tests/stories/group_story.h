@@ -1,6 +1,6 @@
 // tests/stories/group_story.h
-// The verbs of a story about several replicas of one tablet: what is under way between them waits until the story delivers,
-// loses or delays it, and nothing else happens by itself.
+// The verbs of a story about several replicas of one tablet: what is under way between them waits until the story
+// delivers, loses or delays it, and nothing else happens by itself.
 // Place:   story.h runs it, over tabletserver/tablet/testing/group_rig.h. README.md lists the verbs.
 // Threads: one.
 #pragma once

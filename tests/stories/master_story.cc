@@ -27,15 +27,16 @@ std::string Range(const idl::KeyRange& range) { return rpc::FromIdl(range).ToStr
 const std::map<std::string, MasterStory::Verb>& MasterStory::Verbs() {
   using M = MasterStory;
   static const std::map<std::string, Verb> verbs{
-      {"masters", &M::Masters}, {"kill", &M::Kill}, {"server", &M::Server},   {"create", &M::Create},
-      {"split", &M::Split},     {"pass", &M::Pass}, {"transfer", &M::Transfer}, {"await", &M::Await},
+      {"masters", &M::Masters}, {"kill", &M::Kill},        {"server", &M::Server},     {"create", &M::Create},
+      {"split", &M::Split},     {"pass", &M::Pass},        {"transfer", &M::Transfer}, {"await", &M::Await},
       {"catalog", &M::Catalog}, {"replicas", &M::Replicas}};
   return verbs;
 }
 
 Result<Lines> MasterStory::Run(const std::string& line) {
   const bool begins = line.find_first_not_of(' ') == line.find("masters");
-  if (begins != (cluster_ == nullptr)) return Error(Code::kInvalidArgument, "a story of masters begins with them, once");
+  if (begins != (cluster_ == nullptr))
+    return Error(Code::kInvalidArgument, "a story of masters begins with them, once");
   return RunVerb(*this, Verbs(), line, parts_);
 }
 
@@ -57,9 +58,11 @@ void MasterStory::Ask(const std::string& what,
   if (!leader) throw std::runtime_error("nobody leads");
   auto& asked = cluster_->master(*leader);
   asked.executor->Post([service = asked.master->service(), method, request, what, answers = answers_] {
-    (service.get()->*method)([what, answers](const Reply& reply) {
-      answers->push_back(what + ": " + std::string(CodeName(rpc::FromIdl(reply.header.code))));
-    }, request);
+    (service.get()->*method)(
+        [what, answers](const Reply& reply) {
+          answers->push_back(what + ": " + std::string(CodeName(rpc::FromIdl(reply.header.code))));
+        },
+        request);
   });
 }
 
@@ -86,7 +89,8 @@ Lines MasterStory::Kill(Arguments&) {
   return News();
 }
 
-// server NAME stops|starts|silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|holds-splits|applies-splits|empty
+// server NAME
+// stops|starts|silent|heard|loses-split-answers|refuses-splits|comes-again|obeys|holds-splits|applies-splits|empty
 Lines MasterStory::Server(Arguments& arguments) {
   FakeServer& server = ServerOf(arguments.Word());
   const std::string what = arguments.Word();
@@ -121,7 +125,8 @@ Lines MasterStory::Create(Arguments& arguments) {
   options.__set_replicas(static_cast<int>(arguments.Number("replicas", 3)));
   const auto reply = cluster_->Create(kTable, {}, options);
   if (reply.header.code != idl::Code::OK) return {reply.header.message};
-  if (!cluster_->RunUntil([&] { return cluster_->WhyNotServing(kTable).empty(); }, kPatience)) return {"it does not serve"};
+  if (!cluster_->RunUntil([&] { return cluster_->WhyNotServing(kTable).empty(); }, kPatience))
+    return {"it does not serve"};
   const idl::TabletInfo made = cluster_->Tablets().begin()->second;
   voters_ = {made.primary};
   for (const std::string& voter : made.voters) {
@@ -164,11 +169,13 @@ Lines MasterStory::Await(Arguments& arguments) {
   const std::string held = arguments.Text("held", "");
   const FakeServer* holder = held.empty() ? nullptr : &ServerOf(held);
   if (tablets == 0 && holder == nullptr && !arguments.Flag("serving")) throw std::invalid_argument("await what?");
-  const bool came = cluster_->RunUntil([&] {
-    if (tablets > 0) return cluster_->Tablets().size() == tablets;
-    if (holder != nullptr) return holder->replicas().size() == cluster_->Tablets().size();
-    return cluster_->WhyNotServing(kTable).empty();
-  }, kPatience);
+  const bool came = cluster_->RunUntil(
+      [&] {
+        if (tablets > 0) return cluster_->Tablets().size() == tablets;
+        if (holder != nullptr) return holder->replicas().size() == cluster_->Tablets().size();
+        return cluster_->WhyNotServing(kTable).empty();
+      },
+      kPatience);
   Lines lines = News();
   if (!came) lines.push_back("it never comes to that: " + cluster_->WhyNotServing(kTable));
   return lines;
@@ -180,7 +187,8 @@ Lines MasterStory::Catalog(Arguments&) {
   for (const auto& [id, info] : cluster_->Tablets()) {
     const auto path = coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(id)});
     const auto node = coordination::DecodeNode<idl::TabletNode>(cluster_->coordination().tree().Get(path)->data);
-    std::string line = Range(info.range) + " epoch " + std::to_string(info.epoch) + " primary " + info.primary + " voters";
+    std::string line =
+        Range(info.range) + " epoch " + std::to_string(info.epoch) + " primary " + info.primary + " voters";
     for (const auto& voter : info.voters) line += " " + voter;
     if (node->__isset.split) line += " to be split at " + node->split.key;
     lines.push_back(line);

@@ -1,6 +1,6 @@
 // tests/stories/master_story.h
-// The verbs of a story about masters: real ones over the simulated coordinator, and servers of which they see what a story
-// lets them see (master/testing/fake_server.h). Time is virtual, and what is sent arrives by itself.
+// The verbs of a story about masters: real ones over the simulated coordinator, and servers of which they see what a
+// story lets them see (master/testing/fake_server.h). Time is virtual, and what is sent arrives by itself.
 // Place:   story.h runs it, over master/testing/test_cluster.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
@@ -38,7 +38,8 @@ class MasterStory final : public Story {
   master::testing::FakeServer& ServerOf(std::string name);
   // Asks whoever leads; the answer is told by a later command.
   template <class Reply, class Request>
-  void Ask(const std::string& what, void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
+  void Ask(const std::string& what,
+           void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
            const Request& request);
   Lines News();
 

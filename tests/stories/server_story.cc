@@ -77,10 +77,10 @@ idl::ReadLevel::type ReadLevelOf(const std::string& text) {
 class ServerStory::Servers final : public ts::GroupFixture {
  public:
   using GroupFixture::AskSplit, GroupFixture::at, GroupFixture::Configure, GroupFixture::coordination_,
-      GroupFixture::copy_bytes_per_second_, GroupFixture::Crash, GroupFixture::Cut, GroupFixture::Fence, GroupFixture::Heal,
-      GroupFixture::kTable, GroupFixture::kTablet, GroupFixture::Level, GroupFixture::Member, GroupFixture::options_,
-      GroupFixture::PutOf, GroupFixture::Roles, GroupFixture::scheduler_, GroupFixture::Start, GroupFixture::TryDrop,
-      GroupFixture::Until, GroupFixture::View, GroupFixture::WriteAs;
+      GroupFixture::copy_bytes_per_second_, GroupFixture::Crash, GroupFixture::Cut, GroupFixture::Fence,
+      GroupFixture::Heal, GroupFixture::kTable, GroupFixture::kTablet, GroupFixture::Level, GroupFixture::Member,
+      GroupFixture::options_, GroupFixture::PutOf, GroupFixture::Roles, GroupFixture::scheduler_, GroupFixture::Start,
+      GroupFixture::TryDrop, GroupFixture::Until, GroupFixture::View, GroupFixture::WriteAs;
   static constexpr int64_t kChild = kTablet + 64;
 
   void TestBody() override {}
@@ -112,18 +112,32 @@ ServerStory::~ServerStory() = default;
 
 const std::map<std::string, ServerStory::Verb>& ServerStory::Verbs() {
   using S = ServerStory;
-  static const std::map<std::string, Verb> verbs{
-      {"servers", &S::Begin},  {"cut", &S::Cut},       {"heal", &S::Heal},           {"crash", &S::Crash},
-      {"start", &S::Start},    {"disk", &S::Disk},     {"copies", &S::Copies},       {"checkpoint", &S::Checkpoint},
-      {"pass", &S::Pass},      {"await", &S::Await},   {"configure", &S::Configure}, {"fence", &S::Fence},
-      {"drop", &S::Drop},      {"split", &S::Split},   {"write", &S::Write},         {"fill", &S::Fill},
-      {"read", &S::Read},      {"ranges", &S::Ranges}, {"log", &S::Log}};
+  static const std::map<std::string, Verb> verbs{{"servers", &S::Begin},
+                                                 {"cut", &S::Cut},
+                                                 {"heal", &S::Heal},
+                                                 {"crash", &S::Crash},
+                                                 {"start", &S::Start},
+                                                 {"disk", &S::Disk},
+                                                 {"copies", &S::Copies},
+                                                 {"checkpoint", &S::Checkpoint},
+                                                 {"pass", &S::Pass},
+                                                 {"await", &S::Await},
+                                                 {"configure", &S::Configure},
+                                                 {"fence", &S::Fence},
+                                                 {"drop", &S::Drop},
+                                                 {"split", &S::Split},
+                                                 {"write", &S::Write},
+                                                 {"fill", &S::Fill},
+                                                 {"read", &S::Read},
+                                                 {"ranges", &S::Ranges},
+                                                 {"log", &S::Log}};
   return verbs;
 }
 
 Result<Lines> ServerStory::Run(const std::string& line) {
   const bool begins = line.find_first_not_of(' ') == line.find("servers");
-  if (begins != (servers_ == nullptr)) return Error(Code::kInvalidArgument, "a story of servers begins with them, once");
+  if (begins != (servers_ == nullptr))
+    return Error(Code::kInvalidArgument, "a story of servers begins with them, once");
   return RunVerb(*this, Verbs(), line, parts_);
 }
 
@@ -145,12 +159,15 @@ void ServerStory::Answered(const std::string& what, int number, const std::strin
 
 // ---- the servers and the network ------------------------------------------------------------------------------------
 
-// servers NAME... [log_kept=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of the story.
+// servers NAME... [log_kept=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of the
+// story.
 Lines ServerStory::Begin(Arguments& arguments) {
   servers_ = std::make_unique<Servers>();
-  servers_->options_.checkpoint = {.period = seconds(600'000), .log_bytes = size_t{1} << 40, .look_every = milliseconds(500)};
+  servers_->options_.checkpoint = {
+      .period = seconds(600'000), .log_bytes = size_t{1} << 40, .look_every = milliseconds(500)};
   if (const size_t kept = arguments.Number("log_kept", 0)) servers_->options_.shard.log_kept.entries_max = kept;
-  servers_->options_.shard.window.bytes_max = arguments.Number("window_bytes", servers_->options_.shard.window.bytes_max);
+  servers_->options_.shard.window.bytes_max =
+      arguments.Number("window_bytes", servers_->options_.shard.window.bytes_max);
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) {
     servers_->names.push_back(name);
     servers_->Start(name);
@@ -199,8 +216,8 @@ Lines ServerStory::Copies(Arguments& arguments) {
   return {};
 }
 
-// checkpoint NAME [truncate] [discarded]: then what is applied of the parent's log goes; just when a copy has discarded what
-// the parent's replica had
+// checkpoint NAME [truncate] [discarded]: then what is applied of the parent's log goes; just when a copy has discarded
+// what the parent's replica had
 Lines ServerStory::Checkpoint(Arguments& arguments) {
   const bool truncate = arguments.Flag("truncate");
   const bool discarded = arguments.Flag("discarded");
@@ -211,7 +228,8 @@ Lines ServerStory::Checkpoint(Arguments& arguments) {
   member.store->Checkpoint(*member.executor, [&](const auto& result) { taken = result.has_value(); });
   if (!servers_->Until([&] { return taken; }, kPatience)) return {"no checkpoint"};
   if (!truncate) return {};
-  const Status status = member.store->TruncateLog(TabletId{Servers::kTablet}, Lsn{0}, servers_->View(name)->applied.lsn);
+  const Status status =
+      member.store->TruncateLog(TabletId{Servers::kTablet}, Lsn{0}, servers_->View(name)->applied.lsn);
   return status.ok() ? Lines{} : Lines{status.ToString()};
 }
 
@@ -291,8 +309,8 @@ Lines ServerStory::Split(Arguments& arguments) {
     std::ostringstream line;
     line << Show(result.status.code);
     if (result.__isset.split) {
-      line << " tablet " << result.split.childId << " at " << result.split.position.epoch << "." << result.split.position.lsn
-           << " by " << result.split.primary;
+      line << " tablet " << result.split.childId << " at " << result.split.position.epoch << "."
+           << result.split.position.lsn << " by " << result.split.primary;
     }
     Answered("split", number, line.str());
   });
@@ -314,7 +332,9 @@ Lines ServerStory::Write(Arguments& arguments) {
   const std::string name = Name(arguments);
   request.header.__set_tabletTimeMs(now ? servers_->TabletTimeOf(name) : servers_->learnt_ms);
   for (size_t i = 1; i < parts_.size(); ++i) request.writes.push_back(ToIdl(ParseWrite(parts_[i])));
-  const auto answered = [this, number = ++asked_](const idl::WriteReply& reply) { Answered("write", number, Show(reply)); };
+  const auto answered = [this, number = ++asked_](const idl::WriteReply& reply) {
+    Answered("write", number, Show(reply));
+  };
   servers_->at(name).server->tablet_service()->write(answered, request);
   return News();
 }
@@ -324,15 +344,16 @@ Lines ServerStory::Fill(Arguments& arguments) {
   const uint64_t count = arguments.Number("count", 0), bytes = arguments.Number("bytes", 1);
   const std::string name = Name(arguments), prefix = arguments.Word();
   for (uint64_t i = 0; i < count; ++i) {
-    const auto reply = servers_->WriteAs(name, 1'000'000, static_cast<int64_t>(++asked_),
-                                         {Servers::PutOf(prefix + std::to_string(10'000 + i), std::string(bytes, 'x'))});
+    const auto reply =
+        servers_->WriteAs(name, 1'000'000, static_cast<int64_t>(++asked_),
+                          {Servers::PutOf(prefix + std::to_string(10'000 + i), std::string(bytes, 'x'))});
     if (reply.header.code != idl::Code::OK) return {"fill: " + Show(reply)};
   }
   return {};
 }
 
-// read NAME KEY [level=strong|session|eventual] [token=E.L[,E.L]] [pending=E.L]: the token says what the session has seen
-// applied of all keys, and what it has written at PRIMARY
+// read NAME KEY [level=strong|session|eventual] [token=E.L[,E.L]] [pending=E.L]: the token says what the session has
+// seen applied of all keys, and what it has written at PRIMARY
 Lines ServerStory::Read(Arguments& arguments) {
   idl::GetRequest request;
   request.header.tableId = Servers::kTable;
@@ -350,7 +371,9 @@ Lines ServerStory::Read(Arguments& arguments) {
   }
   const std::string name = Name(arguments);
   request.key = arguments.Word();
-  const auto answered = [this, number = ++asked_](const idl::GetReply& reply) { Answered("read", number, Show(reply)); };
+  const auto answered = [this, number = ++asked_](const idl::GetReply& reply) {
+    Answered("read", number, Show(reply));
+  };
   servers_->at(name).server->tablet_service()->get(answered, request);
   return News();
 }
@@ -388,7 +411,8 @@ Lines ServerStory::Ranges(Arguments& arguments) {
 Lines ServerStory::Log(Arguments& arguments) {
   const int64_t tablet = Servers::TabletOf(arguments);
   const std::string name = Name(arguments);
-  const auto log = servers_->at(name).store->ReadLog(TabletId{static_cast<uint64_t>(tablet)}, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
+  const auto log =
+      servers_->at(name).store->ReadLog(TabletId{static_cast<uint64_t>(tablet)}, Lsn{1}, Lsn{UINT64_MAX}, 1 << 20);
   if (!log) return {log.error().ToString()};
   Lines lines;
   for (const ts::LogEntry& entry : *log) {

@@ -1,7 +1,7 @@
 // tests/stories/server_story.h
-// The verbs of a story about whole tablet servers: several tablets on each, what a start makes of what the disk has kept,
-// and every order of a master's as the story gives it. Time is virtual, and what is sent arrives by itself; a story holds
-// it up by cuts, slow disks and slow copies.
+// The verbs of a story about whole tablet servers: several tablets on each, what a start makes of what the disk has
+// kept, and every order of a master's as the story gives it. Time is virtual, and what is sent arrives by itself; a
+// story holds it up by cuts, slow disks and slow copies.
 // Place:   story.h runs it, over tabletserver/group_fixture.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
@@ -54,7 +54,8 @@ class ServerStory final : public Story {
 
   static const std::map<std::string, Verb>& Verbs();
   std::string Name(Arguments& arguments);
-  std::function<bool()> Condition(const std::string& name, const std::string& what, int64_t tablet, const std::string& of);
+  std::function<bool()> Condition(const std::string& name, const std::string& what, int64_t tablet,
+                                  const std::string& of);
   // Gives what was asked a little time, then says what has been answered.
   Lines News();
   void Answered(const std::string& what, int number, const std::string& how);

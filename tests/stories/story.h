@@ -1,7 +1,7 @@
 // tests/stories/story.h
-// A story as it is played: commands go in, the lines that they answer come out. Its first command says whom it is about:
-// `group ...` several replicas (group_story.h), `servers ...` whole tablet servers (server_story.h), `masters` masters
-// (master_story.h), anything else one replica (tablet_story.h).
+// A story as it is played: commands go in, the lines that they answer come out. Its first command says whom it is
+// about: `group ...` several replicas (group_story.h), `servers ...` whole tablet servers (server_story.h), `masters`
+// masters (master_story.h), anything else one replica (tablet_story.h).
 // Threads: one.
 #pragma once
 
@@ -25,8 +25,8 @@ class Story {
 // By its first command.
 std::unique_ptr<Story> BeginStory(const std::string& first_line);
 
-// Finds the verb of `line` and has `story` run it. `parts`: the words of the line between semicolons, for verbs that have
-// parts; only a write does.
+// Finds the verb of `line` and has `story` run it. `parts`: the words of the line between semicolons, for verbs that
+// have parts; only a write does.
 template <class S>
 Result<Lines> RunVerb(S& story, const std::map<std::string, Lines (S::*)(Arguments&)>& verbs, const std::string& line,
                       std::vector<std::vector<std::string>>& parts) {

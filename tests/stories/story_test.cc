@@ -1,5 +1,7 @@
-// Runs every story in this folder, one test each (README.md says how a story is written), and once more with each planted
-// bug that it says it catches: then it must go otherwise.
+// Runs every story in this folder, one test each (README.md says how a story is written), and once more with each
+// planted bug that it says it catches: then it must go otherwise.
+#include "tests/stories/story.h"
+
 #include <gtest/gtest.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -13,7 +15,6 @@
 
 #include "common/base/planted_bug.h"
 #include "test_paths.h"
-#include "tests/stories/story.h"
 
 namespace ebla::stories {
 namespace {
@@ -25,7 +26,8 @@ fs::path StoriesDir() { return fs::path(kSourceDir) / "tests" / "stories"; }
 std::vector<fs::path> AllStories() {
   std::vector<fs::path> paths;
   for (const auto& entry : fs::recursive_directory_iterator(StoriesDir())) {
-    if (entry.path().extension() == ".txt" && entry.path().filename() != "CMakeLists.txt") paths.push_back(entry.path());
+    if (entry.path().extension() == ".txt" && entry.path().filename() != "CMakeLists.txt")
+      paths.push_back(entry.path());
   }
   std::sort(paths.begin(), paths.end());
   return paths;
@@ -119,7 +121,9 @@ TEST(Catches, NothingIsCaughtWhereNothingIsPlanted) {
   EXPECT_TRUE(GoesAsToldWith(PlantedBug::none, Text(AllClaims().front().story)));
 }
 
-std::string ClaimOf(const ::testing::TestParamInfo<Claim>& info) { return info.param.story.stem().string() + "_" + info.param.bug; }
+std::string ClaimOf(const ::testing::TestParamInfo<Claim>& info) {
+  return info.param.story.stem().string() + "_" + info.param.bug;
+}
 
 INSTANTIATE_TEST_SUITE_P(All, CatchTest, ::testing::ValuesIn(AllClaims()), ClaimOf);
 
@@ -152,9 +156,11 @@ void ExpectRefused(const std::string& first, const std::vector<std::string>& ref
 TEST(StoryInterpreter, RefusesWhatItDoesNotKnow) {
   ExpectRefused("configure epoch=1 born", {"dance", "configure epoch=1 born barefoot", "configure epoch=one born",
                                            "write seq=1 ; paint a b", "write seq=1 ; put a", "tick ms=5 ; put a b"});
-  ExpectRefused("servers a b", {"dance", "start c", "await a sings", "read a k level=loud", "write a seq=1 ; paint a b", "servers a"});
+  ExpectRefused("servers a b",
+                {"dance", "start c", "await a sings", "read a k level=loud", "write a seq=1 ; paint a b", "servers a"});
   ExpectRefused("masters", {"dance", "server ts-9 stops", "server ts-1 sings", "await", "create barefoot", "masters"});
-  ExpectRefused("group a b", {"dance", "create primary=a voters=a,b barefoot", "deliver a>b append", "state e", "group a b"});
+  ExpectRefused("group a b",
+                {"dance", "create primary=a voters=a,b barefoot", "deliver a>b append", "state e", "group a b"});
 }
 
 }  // namespace

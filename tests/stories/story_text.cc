@@ -130,9 +130,8 @@ bool Arguments::Flag(const std::string& name) {
 }
 
 std::string Arguments::Text(const std::string& name, const std::string& fallback) {
-  const auto found = std::find_if(words_.begin(), words_.end(), [&](const std::string& word) {
-    return word.starts_with(name + "=");
-  });
+  const auto found =
+      std::find_if(words_.begin(), words_.end(), [&](const std::string& word) { return word.starts_with(name + "="); });
   if (found == words_.end()) return fallback;
   std::string text = found->substr(name.size() + 1);
   words_.erase(found);
@@ -152,7 +151,8 @@ std::string Arguments::Word() {
   return word;
 }
 
-ts::WriteRequest ParseRequest(Arguments& arguments, const std::vector<std::vector<std::string>>& parts, MonotonicTime now) {
+ts::WriteRequest ParseRequest(Arguments& arguments, const std::vector<std::vector<std::string>>& parts,
+                              MonotonicTime now) {
   ts::WriteRequest request;
   request.client = ClientId{arguments.Number("client", 1)};
   request.sequence = Sequence{arguments.Number("seq", 0)};
@@ -205,8 +205,9 @@ std::string Show(const std::string& key, const ts::StoredRecord& record) {
 std::string Show(const ts::ControlReply& reply) {
   std::ostringstream line;
   line << CodeName(reply.status.code()) << " promised " << reply.promised << " last " << Show(reply.last_appended)
-       << (reply.known ? "" : " unknown") << (reply.dropped ? " dropped" : "") << (reply.incomplete ? " incomplete" : "")
-       << (reply.forgetful ? " forgetful" : "") << " time " << Show(reply.time);
+       << (reply.known ? "" : " unknown") << (reply.dropped ? " dropped" : "")
+       << (reply.incomplete ? " incomplete" : "") << (reply.forgetful ? " forgetful" : "") << " time "
+       << Show(reply.time);
   return line.str();
 }
 

@@ -1,7 +1,7 @@
 // tests/stories/story_text.h
 // The words of a story's commands, and how versions, levels, times and entries are written in stories.
-// Invariants: an unknown argument, or one that is left over, is an error, never ignored: parsers throw, and whoever runs a
-//             command turns that into the story's failure.
+// Invariants: an unknown argument, or one that is left over, is an error, never ignored: parsers throw, and whoever
+//             runs a command turns that into the story's failure.
 // Threads:    one.
 #pragma once
 

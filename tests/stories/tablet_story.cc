@@ -164,7 +164,8 @@ Lines TabletStory::Window(Arguments&) {
   Lines lines;
   for (const auto& [key, row] : rig_->window()) {
     std::ostringstream line;
-    line << "client " << row.client << "." << row.sequence << " " << CodeName(row.outcome.code) << " entry " << row.version;
+    line << "client " << row.client << "." << row.sequence << " " << CodeName(row.outcome.code) << " entry "
+         << row.version;
     lines.push_back(line.str());
   }
   return lines;

@@ -43,8 +43,8 @@ bool IsAlive(const ProcessId& id);
 Status Signal(const ProcessId& id, int signal);
 // Waits until it is gone; false when it still lives after `timeout`.
 bool WaitForExit(const ProcessId& id, std::chrono::milliseconds timeout);
-// Waits for a child of this process and says how it ended: its exit code, or 128 + the signal. DEADLINE_EXCEEDED when it
-// still lives after `timeout`, NOT_FOUND when it is no child, or was reaped already.
+// Waits for a child of this process and says how it ended: its exit code, or 128 + the signal. DEADLINE_EXCEEDED when
+// it still lives after `timeout`, NOT_FOUND when it is no child, or was reaped already.
 Result<int> ExitCode(const ProcessId& id, std::chrono::milliseconds timeout);
 // How long it has been running; zero when it is gone.
 std::chrono::seconds Uptime(const ProcessId& id);

@@ -44,26 +44,30 @@ class CommandLineTest : public ::testing::Test {
 
 TEST_F(CommandLineTest, WhereNoClusterIsItSaysWhatToDoAndLeavesNothing) {
   for (const char* command : {"status", "kill ts-2", "restart ts-2", "logs", "add-server", "remove-server ts-1"}) {
-    EXPECT_THAT(Run(command), AllOf(HasSubstr("no cluster was started in " + directory_ + "/.ebla: start one with ebla-cluster start, or name the "
+    EXPECT_THAT(Run(command), AllOf(HasSubstr("no cluster was started in " + directory_ +
+                                              "/.ebla: start one with ebla-cluster start, or name the "
                                               "directory of one that was with --dir DIR"),
                                     EndsWith("[1]")))
         << command;
   }
-  EXPECT_THAT(Run("stop --dir nowhere"), AllOf(HasSubstr("no cluster was started in " + directory_ + "/nowhere"), ::testing::Not(EndsWith("]"))));
+  EXPECT_THAT(Run("stop --dir nowhere"),
+              AllOf(HasSubstr("no cluster was started in " + directory_ + "/nowhere"), ::testing::Not(EndsWith("]"))));
   EXPECT_THAT(Run("status --json"), AllOf(HasSubstr("\"processes\": []"), EndsWith("[1]")));
   EXPECT_FALSE(std::filesystem::exists(directory_ + "/nowhere"));
 }
 
 TEST_F(CommandLineTest, EveryCommandHasHelpWithAnExample) {
   const std::string all = Run("--help");
-  for (const std::string command : {"start", "status", "kill", "restart", "logs", "add-server", "remove-server", "stop"}) {
+  for (const std::string command :
+       {"start", "status", "kill", "restart", "logs", "add-server", "remove-server", "stop"}) {
     EXPECT_THAT(all, HasSubstr("\n  " + command + " "));
     EXPECT_THAT(Run(command + " --help"), HasSubstr("\n  ebla-cluster " + command)) << command;
   }
 }
 
 TEST_F(CommandLineTest, NonsenseIsNamedWithTheChoices) {
-  EXPECT_THAT(Run("stat"), AllOf(HasSubstr("there is no command \"stat\": start, status, kill, restart, logs, stop"), EndsWith("[2]")));
+  EXPECT_THAT(Run("stat"), AllOf(HasSubstr("there is no command \"stat\": start, status, kill, restart, logs, stop"),
+                                 EndsWith("[2]")));
   EXPECT_THAT(Run("kill"), AllOf(HasSubstr("NAME"), EndsWith("[2]")));
 }
 

@@ -149,7 +149,8 @@ Status Launcher::ChoosePorts(Member& member) const {
     }
     return Status::Ok();
   }
-  const bool joins = std::any_of(state_.members.begin(), state_.members.end(), [](const Member& other) { return bool(other.process); });
+  const bool joins = std::any_of(state_.members.begin(), state_.members.end(),
+                                 [](const Member& other) { return bool(other.process); });
   for (int port = state_.base_port; port + 1 <= UINT16_MAX; port += 2) {
     if (taken(port) || taken(port + 1)) continue;
     const auto first = static_cast<uint16_t>(port), second = static_cast<uint16_t>(port + 1);
@@ -176,7 +177,8 @@ Status Launcher::Plan(const StartOptions& options) {
   const int masters = options.masters == 0 && first ? 2 : options.masters;
   const int servers = options.servers == 0 && first ? 3 : options.servers;
   for (int i = state_.Count(Role::kMaster); i < masters; ++i) EBLA_TRY(AddMember(Role::kMaster, i + 1));
-  for (int i = state_.Count(Role::kTabletServer); i < servers; ++i) EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
+  for (int i = state_.Count(Role::kTabletServer); i < servers; ++i)
+    EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
   return Save();
 }
 

@@ -12,8 +12,8 @@
 //   launcher->Kill("ts-2", SIGKILL);  launcher->Restart("ts-2");
 //
 // Place:      main.cc is its command line; integration and chaos tests use it as above.
-// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right; the name
-//                and directory of one that was removed are nobody else's.
+// Invariants: 1. A process keeps its name, data directory and ports for life, so clients' addresses stay right; the
+//                name and directory of one that was removed are nobody else's.
 //             2. Only processes of the state file are ever signalled, and none whose pid has been recycled.
 // Errors:     name what did not start and its log, and show the log's last lines.
 // Threads:    thread-compatible; other threads may go on using the cluster meanwhile.
@@ -42,9 +42,9 @@ struct LauncherOptions {
   std::string bin_dir;           // where ebla-master and ebla-tabletserver are; empty: beside this program
   bool die_with_parent = false;  // processes die with the thread that starts them
   bool stop_at_end = false;      // the destructor kills what runs
-  std::chrono::milliseconds start_timeout{30'000};  // until a process that was started is ready
-  std::chrono::milliseconds stop_timeout{15'000};   // after SIGTERM, before SIGKILL
-  std::function<void(const std::string&)> say;      // told of each step; may be empty
+  std::chrono::milliseconds start_timeout{30'000};       // until a process that was started is ready
+  std::chrono::milliseconds stop_timeout{15'000};        // after SIGTERM, before SIGKILL
+  std::function<void(const std::string&)> say;           // told of each step; may be empty
   std::function<Standing(const std::string&)> standing;  // of a process, by its name; empty: all alike
 };
 

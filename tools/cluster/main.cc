@@ -17,7 +17,8 @@ namespace ebla::cluster {
 namespace {
 
 constexpr int kFailed = 1, kUsageError = 2;
-constexpr const char* kNoCluster = ": start one with ebla-cluster start, or name the directory of one that was with --dir DIR\n";
+constexpr const char* kNoCluster =
+    ": start one with ebla-cluster start, or name the directory of one that was with --dir DIR\n";
 constexpr int kUsualBasePort = 7398;  // ZooKeeper; then two for each process, m-1 having 7400 and 7401
 
 struct Arguments {
@@ -202,20 +203,24 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
   const Result<size_t> moved = Empty(removal);
   if (!moved) {
     const bool silent = moved.error().code() == Code::kUnavailable;
-    return Complain({moved.error().code(), moved.error().message() + (silent ? "; does the cluster run? ebla-cluster status" : "")});
+    return Complain({moved.error().code(),
+                     moved.error().message() + (silent ? "; does the cluster run? ebla-cluster status" : "")});
   }
   auto again = Launcher::Open(arguments.launcher);
   if (!again) return Complain(again.error());
-  if (const auto status = again->CheckRemoval(name); !status.ok()) return Complain(status);  // another was removed meanwhile
-  if (const auto status = again->End(name); !status.ok() && arguments.launcher.say) arguments.launcher.say(status.message());
+  // another was removed meanwhile
+  if (const auto status = again->CheckRemoval(name); !status.ok()) return Complain(status);
+  if (const auto status = again->End(name); !status.ok() && arguments.launcher.say)
+    arguments.launcher.say(status.message());
   removal.timeout = std::chrono::seconds(arguments.timeout_s);
   if (const auto status = Forget(removal); !status.ok()) return Complain(status);
   if (const auto status = again->Remove(name); !status.ok()) return Complain(status);
   if (arguments.json) {
-    std::cout << nlohmann::json{{"removed", name}, {"replicas_moved", *moved}, {"data", again->DataDir(name)}}.dump() << "\n";
+    std::cout << nlohmann::json{{"removed", name}, {"replicas_moved", *moved}, {"data", again->DataDir(name)}}.dump()
+              << "\n";
   } else {
-    std::cout << name << " is removed; " << Count(*moved, "replica") << (*moved == 1 ? " was" : " were") << " moved, and what is left of its data is in "
-              << again->DataDir(name) << "\n";
+    std::cout << name << " is removed; " << Count(*moved, "replica") << (*moved == 1 ? " was" : " were")
+              << " moved, and what is left of its data is in " << again->DataDir(name) << "\n";
   }
   return 0;
 }
@@ -260,15 +265,20 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
   AddCommon(add, arguments);
   add->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
   add->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until it is ready (the default), or only started");
-  add->add_option("--timeout", arguments.timeout_s, "seconds to wait")->check(CLI::Range(1, 3600))->capture_default_str();
+  add->add_option("--timeout", arguments.timeout_s, "seconds to wait")
+      ->check(CLI::Range(1, 3600))
+      ->capture_default_str();
   add->add_flag("--json", arguments.json, "print what was started as JSON");
   AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
 
   CLI::App* remove = app.add_subcommand(
-      "remove-server", "move a tablet server's replicas to the others, then end it and forget it; its data directory stays");
+      "remove-server",
+      "move a tablet server's replicas to the others, then end it and forget it; its data directory stays");
   remove->add_option("NAME", arguments.names, "ts-4")->required()->expected(1);
   AddCommon(remove, arguments);
-  remove->add_option("--timeout", arguments.drain_timeout_s, "seconds to wait until it is empty; it goes on draining after that")
+  remove
+      ->add_option("--timeout", arguments.drain_timeout_s,
+                   "seconds to wait until it is empty; it goes on draining after that")
       ->check(CLI::Range(1, 1'000'000))
       ->capture_default_str();
   remove->add_flag("--leave-conflicts", arguments.leave_conflicts,

@@ -64,8 +64,9 @@ std::string Progress(const std::string& name, const Left& left) {
 
 // Not the question's fault: a master that is being elected, a connection that broke.
 bool Passes(const Status& status) {
-  return status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded || status.code() == Code::kOverloaded ||
-         status.code() == Code::kUnknownOutcome || status.code() == Code::kNoSuchTable;
+  return status.code() == Code::kUnavailable || status.code() == Code::kDeadlineExceeded ||
+         status.code() == Code::kOverloaded || status.code() == Code::kUnknownOutcome ||
+         status.code() == Code::kNoSuchTable;
 }
 
 }  // namespace
@@ -89,8 +90,9 @@ Result<size_t> Empty(const RemovalOptions& options) {
     }
     const std::string progress = left ? Progress(options.server, *left) : left.error().ToString();
     if (steady_clock::now() >= deadline) {
-      return Error(Code::kDeadlineExceeded, progress + "; it goes on draining: run this again, or end it with ebla server undrain " +
-                                                options.server);
+      return Error(
+          Code::kDeadlineExceeded,
+          progress + "; it goes on draining: run this again, or end it with ebla server undrain " + options.server);
     }
     if (!options.say || progress == said || steady_clock::now() < say_at) continue;
     options.say(progress);

@@ -1,6 +1,6 @@
 // tools/cluster/removal.h
-// What the cluster itself has to do before and after one of its tablet servers is ended for good: its replicas go to the
-// others, and then it is forgotten. A client of the cluster, unlike launcher.h.
+// What the cluster itself has to do before and after one of its tablet servers is ended for good: its replicas go to
+// the others, and then it is forgotten. A client of the cluster, unlike launcher.h.
 // Place:   main.cc, for `ebla-cluster remove-server`; integration tests.
 // Errors:  say what to do; nothing is lost by any of them, and all of it may be asked for again.
 // Threads: free functions; each blocks, for `timeout` at most and a little more.

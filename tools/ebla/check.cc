@@ -19,7 +19,8 @@ using Faults = std::vector<CheckFault>;
 // Of one finding.
 constexpr size_t kTabletsShown = 5;
 
-// "at epoch 3, the catalog at 4" is the same of another tablet at other epochs. Numbers within words, as of servers, stay.
+// "at epoch 3, the catalog at 4" is the same of another tablet at other epochs. Numbers within words, as of servers,
+// stay.
 std::string WithoutNumbers(const std::string& text) {
   std::string kept;
   for (size_t i = 0; i < text.size(); ++i) {
@@ -36,7 +37,9 @@ std::string WithoutNumbers(const std::string& text) {
 
 // The table's tablets tile its keys.
 void CheckRanges(const TableInfo& table, const std::vector<const TabletSummary*>& tablets, Faults& faults) {
-  const auto fault = [&](TabletId tablet, std::string what) { faults.push_back({table.name, tablet, {}, std::move(what)}); };
+  const auto fault = [&](TabletId tablet, std::string what) {
+    faults.push_back({table.name, tablet, {}, std::move(what)});
+  };
   if (tablets.empty()) return fault({}, "the table has no tablet");
   if (!tablets.front()->range.start.empty()) {
     fault(tablets.front()->id, "nothing covers the keys before \"" + EscapeBytes(tablets.front()->range.start) + "\"");
@@ -79,14 +82,15 @@ void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& 
   if (!tablet.load || !tablet.load->leading) {
     faults.push_back({table.name, tablet.id, tablet.primary, "nobody leads the tablet"});
   } else if (!tablet.load->barrier_applied) {
-    faults.push_back({table.name, tablet.id, tablet.primary, "leads, and has not applied its Barrier: it serves no strong read"});
+    faults.push_back(
+        {table.name, tablet.id, tablet.primary, "leads, and has not applied its Barrier: it serves no strong read"});
   }
   const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
   const uint64_t applied = primary == tablet.replicas.end() ? 0 : primary->applied;
   for (const ServerName& voter : tablet.voters) {
     const auto replica = std::ranges::find(tablet.replicas, voter, &ReplicaReport::server);
-    const std::string what = replica == tablet.replicas.end() ? "the master says nothing of it"
-                                                              : FaultOf(*replica, tablet, table, applied);
+    const std::string what =
+        replica == tablet.replicas.end() ? "the master says nothing of it" : FaultOf(*replica, tablet, table, applied);
     if (!what.empty()) faults.push_back({table.name, tablet.id, voter, what});
   }
 }
@@ -137,8 +141,10 @@ std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults) {
     }
     CheckGroup& group = groups[known->second];
     // One that could not be compared may be named for its server and for each part of it that was asked for.
-    if (fault.tablet && std::ranges::find(group.tablets, fault.tablet) == group.tablets.end()) group.tablets.push_back(fault.tablet);
-    if (!fault.table.empty() && std::ranges::find(group.tables, fault.table) == group.tables.end()) group.tables.push_back(fault.table);
+    if (fault.tablet && std::ranges::find(group.tablets, fault.tablet) == group.tablets.end())
+      group.tablets.push_back(fault.tablet);
+    if (!fault.table.empty() && std::ranges::find(group.tables, fault.table) == group.tables.end())
+      group.tables.push_back(fault.table);
   }
   return groups;
 }
@@ -175,8 +181,10 @@ PageVerdict Compare(const std::vector<ReplicaPage>& pages) {
       const ChecksumPage& a = *other->page;
       if (a.applied != b.applied || !(a.range == b.range)) {
         if (verdict.comparison == Comparison::kUnread) continue;
-        verdict = {Comparison::kMoving, "moving: " + other->server + " has applied " + std::to_string(a.applied) + ", " +
-                                            one->server + " " + std::to_string(b.applied), one->server};
+        verdict = {Comparison::kMoving,
+                   "moving: " + other->server + " has applied " + std::to_string(a.applied) + ", " + one->server + " " +
+                       std::to_string(b.applied),
+                   one->server};
         continue;
       }
       const auto held = [](const ChecksumPage& page) {

@@ -13,9 +13,9 @@
 namespace ebla::shell {
 
 struct CheckFault {
-  std::string table;   // empty: of no table
-  TabletId tablet;     // none: of no tablet
-  ServerName server;   // empty: of no server
+  std::string table;  // empty: of no table
+  TabletId tablet;    // none: of no tablet
+  ServerName server;  // empty: of no server
   std::string what;
   friend bool operator==(const CheckFault&, const CheckFault&) = default;
 };
@@ -48,8 +48,8 @@ struct ReplicaPage {
 
 enum class Comparison : uint8_t {
   kEqual,
-  kMoving,    // they have not applied the same, or the tablet changes: ask again
-  kUnread,    // one that should have it cannot be read, and asking again does not help
+  kMoving,  // they have not applied the same, or the tablet changes: ask again
+  kUnread,  // one that should have it cannot be read, and asking again does not help
   kDifferent,
 };
 struct PageVerdict {
@@ -57,8 +57,8 @@ struct PageVerdict {
   std::string why;    // of the others
   ServerName server;  // kDifferent: one that is not as the first one; kUnread: that one
 };
-// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself. Only what is
-// over in a moment is kMoving: a server that is busy, or not there, or whose replica is just being moved.
+// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself. Only what
+// is over in a moment is kMoving: a server that is busy, or not there, or whose replica is just being moved.
 PageVerdict Compare(const std::vector<ReplicaPage>& pages);
 
 }  // namespace ebla::shell

@@ -24,11 +24,13 @@ std::string Heard(const ServerSummary& server) {
 
 void JudgeServer(const ServerSummary& server, Health& health) {
   if (!server.live) {
-    const std::string replaced = server.tablets > 0 ? "once its replicas are replaced (" + Count(server.tablets, "replica") +
-                                                          " still stand in the catalog), "
-                                                    : "";
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " is lost" + Heard(server),
-                               "start it again; if it is gone for good, " + replaced + "ebla server remove " + server.name});
+    const std::string replaced =
+        server.tablets > 0
+            ? "once its replicas are replaced (" + Count(server.tablets, "replica") + " still stand in the catalog), "
+            : "";
+    health.findings.push_back(
+        {Grade::kDegraded, "server " + server.name + " is lost" + Heard(server),
+         "start it again; if it is gone for good, " + replaced + "ebla server remove " + server.name});
     return;
   }
   if (server.writes_refused) {
@@ -37,8 +39,7 @@ void JudgeServer(const ServerSummary& server, Health& health) {
     health.findings.push_back({leads ? Grade::kFailing : Grade::kDegraded,
                                "server " + server.name + " refuses writes: its disk reserve is reached" +
                                    (leads ? ", and it leads " + Count(server.leading, "tablet") : ""),
-                               "give it more disk, or add a server; " +
-                                   Size(server.disk_free_bytes) + " are free"});
+                               "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
   }
   if (!server.note.empty()) {
     health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, and cannot go on: " + server.note,
@@ -99,13 +100,15 @@ std::set<ServerName> LiveOf(const ClusterState& state) {
 
 void NoteServer(const ServerSummary& server, Health& health) {
   if (server.draining && server.tablets > 0 && server.note.empty()) {
-    health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") + " to go: ebla procedure show drain-" + server.name);
+    health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") +
+                           " to go: ebla procedure show drain-" + server.name);
   } else if (server.draining && server.tablets == 0) {
-    health.notes.push_back("server " + server.name + " is drained and gets nothing: end it, then ebla server remove " + server.name +
-                           "; or ebla server undrain " + server.name);
+    health.notes.push_back("server " + server.name + " is drained and gets nothing: end it, then ebla server remove " +
+                           server.name + "; or ebla server undrain " + server.name);
   }
   if (server.maintenance) {
-    health.notes.push_back("server " + server.name + " is under maintenance and gets nothing new until ebla server resume " + server.name);
+    health.notes.push_back("server " + server.name +
+                           " is under maintenance and gets nothing new until ebla server resume " + server.name);
   }
 }
 
@@ -115,43 +118,48 @@ void NoteChanges(const TableHealth& table, const std::set<std::string>& begun, H
   std::string ids;
   for (const std::string& id : begun) ids += (ids.empty() ? ": " : ", ") + id;
   health.notes.push_back(Count(table.changing, "tablet") + " of table " + table.table +
-                         (table.changing == 1 ? " is" : " are") + " not served for a moment" + (ids.empty() ? ": a failover" : ids));
+                         (table.changing == 1 ? " is" : " are") + " not served for a moment" +
+                         (ids.empty() ? ": a failover" : ids));
 }
 
 void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
   const std::string in = " of table " + table.table + " (" + std::to_string(table.tablets) + " in all)";
   if (table.without_majority > 0) {
-    health.findings.push_back({Grade::kFailing,
-                               Count(table.without_majority, "tablet") + in + ": of the voters no majority lives" +
-                                   (table.failed.empty() ? "" : " and has not failed"),
-                               "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
-                                   std::to_string(table.lost.value)});
+    health.findings.push_back(
+        {Grade::kFailing,
+         Count(table.without_majority, "tablet") + in + ": of the voters no majority lives" +
+             (table.failed.empty() ? "" : " and has not failed"),
+         "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
+             std::to_string(table.lost.value)});
   }
   if (table.without_leader > 0) {
     health.findings.push_back({Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
                                "a failover takes a second or two; if it lasts, the leading master's log says why"});
   }
   if (table.not_ready > 0) {
-    health.findings.push_back({Grade::kFailing, Count(table.not_ready, "tablet") + in + ": led, and no strong read is served yet",
-                               "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
-                               "the voters stores what it sends: the servers' logs say why"});
+    health.findings.push_back(
+        {Grade::kFailing, Count(table.not_ready, "tablet") + in + ": led, and no strong read is served yet",
+         "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
+         "the voters stores what it sends: the servers' logs say why"});
   }
   if (!table.failed.empty()) {
     constexpr size_t kShown = 3;
     std::string names;
     for (size_t i = 0; i < std::min(table.failed.size(), kShown); ++i) names += (i > 0 ? ", " : "") + table.failed[i];
     if (table.failed.size() > kShown) names += " and " + std::to_string(table.failed.size() - kShown) + " more";
-    health.findings.push_back({Grade::kDegraded, Count(static_cast<int>(table.failed.size()), "replica") + " of table " +
-                                                     table.table + " failed: " + names,
-                               "it is made anew by itself where a majority of the others has everything; its server's log says "
-                               "what its store answered"});
+    health.findings.push_back(
+        {Grade::kDegraded,
+         Count(static_cast<int>(table.failed.size()), "replica") + " of table " + table.table + " failed: " + names,
+         "it is made anew by itself where a majority of the others has everything; its server's log says "
+         "what its store answered"});
   }
   if (table.under_replicated > 0) {
     health.findings.push_back(
         {Grade::kDegraded,
          Count(table.under_replicated, "tablet") + in + ": fewer than " + Count(table.wanted, "whole replica"),
          live_servers < table.wanted
-             ? "it takes " + std::to_string(table.wanted) + " live tablet servers, and " + std::to_string(live_servers) + " live"
+             ? "it takes " + std::to_string(table.wanted) + " live tablet servers, and " +
+                   std::to_string(live_servers) + " live"
              : "repair goes on by itself, and replaces a lost server once it has been away for --replace_after_s"});
   }
 }
@@ -254,17 +262,18 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
 Health Unknown(const Status& why) {
   Health health;
   health.grade = Grade::kFailing;
-  health.findings.push_back({Grade::kFailing, "no leading master answers: " + why.ToString(),
-                             "start a master, or name the right ones in --masters; clients that know their tablets go on"});
+  health.findings.push_back(
+      {Grade::kFailing, "no leading master answers: " + why.ToString(),
+       "start a master, or name the right ones in --masters; clients that know their tablets go on"});
   return health;
 }
 
 Health NobodyLeads(const ClusterInfo& info) {
   Health health;
   health.grade = Grade::kFailing;
-  health.findings.push_back({Grade::kFailing,
-                             "none of " + std::to_string(info.masters.size()) + " masters leads, or the leader is silent",
-                             "an election takes some seconds; if it lasts, can the masters reach ZooKeeper?"});
+  health.findings.push_back(
+      {Grade::kFailing, "none of " + std::to_string(info.masters.size()) + " masters leads, or the leader is silent",
+       "an election takes some seconds; if it lasts, can the masters reach ZooKeeper?"});
   return health;
 }
 

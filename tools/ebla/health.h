@@ -1,6 +1,6 @@
 // tools/ebla/health.h
-// Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for? What is
-// only on its way, as a hand-over, is a note. Pure.
+// Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for?
+// What is only on its way, as a hand-over, is a note. Pure.
 // Place:   verbs_health.cc asks the master and shows what this finds.
 // Threads: functions of their arguments.
 #pragma once
@@ -34,18 +34,18 @@ struct TableHealth {
   std::string table;
   int wanted = 0;  // replicas of each tablet
   int tablets = 0;
-  int without_majority = 0;  // of their voters no majority lives
-  int without_leader = 0;    // nobody leads them at present
-  int not_ready = 0;         // led, and their leader has not applied its Barrier: no strong read is served
-  int changing = 0;          // not served for a moment: a hand-over, or the making of the table, is under way
-  int under_replicated = 0;  // fewer voters than wanted live and have everything
-  TabletId lost;             // one without majority
+  int without_majority = 0;         // of their voters no majority lives
+  int without_leader = 0;           // nobody leads them at present
+  int not_ready = 0;                // led, and their leader has not applied its Barrier: no strong read is served
+  int changing = 0;                 // not served for a moment: a hand-over, or the making of the table, is under way
+  int under_replicated = 0;         // fewer voters than wanted live and have everything
+  TabletId lost;                    // one without majority
   std::vector<std::string> failed;  // "ts-2 (tablet 7)": replicas that have failed, though their servers live
 };
 
 struct Health {
   Grade grade = Grade::kHealthy;
-  std::vector<Finding> findings;  // the worst first
+  std::vector<Finding> findings;   // the worst first
   std::vector<std::string> notes;  // nothing is wrong with these: what is switched off, or under way
   std::vector<TableHealth> tables;
   int live_servers = 0;
@@ -64,8 +64,8 @@ struct ClusterState {
   bool planner_on = true;
 };
 
-// Tablets that nobody leads, or whose leader serves no strong read yet, though a majority of the voters lives. Not those of which something
-// that was begun lately makes this likely for a moment.
+// Tablets that nobody leads, or whose leader serves no strong read yet, though a majority of the voters lives. Not
+// those of which something that was begun lately makes this likely for a moment.
 std::set<TabletId> Unserved(const ClusterState& state);
 // `passing`: of the unserved ones those that were served a few seconds ago.
 Health Judge(const ClusterState& state, const std::set<TabletId>& passing = {});

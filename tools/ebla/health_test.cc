@@ -71,9 +71,10 @@ TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
   ClusterState state = Sound();
   state.servers[0].live = false;
   state.servers[0].tablets = 2;
-  EXPECT_THAT(Findings(state), ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
-                                                      "degraded: server ts-1 is lost, heard 300ms ago",
-                                                      "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
+                                     "degraded: server ts-1 is lost, heard 300ms ago",
+                                     "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
   state.tablets[0].primary = "ts-2";
   EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
   EXPECT_EQ(Judge(state).tables[0].under_replicated, 2);
@@ -102,8 +103,9 @@ TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
 TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
   ClusterState state = Sound();
   state.tablets[1].load->barrier_applied = false;
-  EXPECT_THAT(Findings(state),
-              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): led, and no strong read is served yet"));
+  EXPECT_THAT(
+      Findings(state),
+      ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): led, and no strong read is served yet"));
 }
 
 TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
@@ -113,9 +115,10 @@ TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
               ::testing::ElementsAre("degraded: 1 replica of table carts failed: ts-1 (tablet 8)",
                                      "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
   state.tablets[1].replicas[0].failed = true;
-  EXPECT_THAT(Findings(state), ::testing::ElementsAre(
-                                   "failing: 1 tablet of table carts (2 in all): of the voters no majority lives and has not failed",
-                                   "degraded: 2 replicas of table carts failed: ts-2 (tablet 8), ts-1 (tablet 8)"));
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre(
+                  "failing: 1 tablet of table carts (2 in all): of the voters no majority lives and has not failed",
+                  "degraded: 2 replicas of table carts failed: ts-2 (tablet 8), ts-1 (tablet 8)"));
 }
 
 TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
@@ -130,9 +133,9 @@ TEST(HealthTest, SafeModeAndSilenceDegrade) {
   ClusterState state = Sound();
   state.info.safe_mode = "1 of 3 servers live";
   state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
-  EXPECT_THAT(Findings(state), ::testing::UnorderedElementsAre(
-                                   "degraded: safe mode, nothing is repaired: 1 of 3 servers live",
-                                   "degraded: server ts-2 does not report, heard 9s ago"));
+  EXPECT_THAT(Findings(state),
+              ::testing::UnorderedElementsAre("degraded: safe mode, nothing is repaired: 1 of 3 servers live",
+                                              "degraded: server ts-2 does not report, heard 9s ago"));
 }
 
 TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
@@ -164,14 +167,16 @@ TEST(HealthTest, AHandOverThatWasBegunLatelyIsANote) {
   EXPECT_EQ(health.tables[0].changing, 1);
   EXPECT_THAT(health.notes, ::testing::ElementsAre("1 tablet of table carts is not served for a moment: transfer-7"));
   state.tablets[1].load->barrier_applied = false;
-  EXPECT_THAT(Judge(state).notes, ::testing::ElementsAre("2 tablets of table carts are not served for a moment: move-8, transfer-7"));
+  EXPECT_THAT(Judge(state).notes,
+              ::testing::ElementsAre("2 tablets of table carts are not served for a moment: move-8, transfer-7"));
 }
 
 TEST(HealthTest, AHandOverThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
   ClusterState state = Sound();
   state.tablets[0].load->leading = false;
-  for (const ProcedureInfo& one : {ProcedureOf("transfer", 7, std::chrono::seconds(20)), ProcedureOf("lead", 7, std::chrono::seconds(1)),
-                                   ProcedureOf("transfer", 8, std::chrono::seconds(1))}) {
+  for (const ProcedureInfo& one :
+       {ProcedureOf("transfer", 7, std::chrono::seconds(20)), ProcedureOf("lead", 7, std::chrono::seconds(1)),
+        ProcedureOf("transfer", 8, std::chrono::seconds(1))}) {
     state.procedures = {one};
     EXPECT_EQ(Unserved(state), std::set<TabletId>{TabletId{7}}) << one.id;
     EXPECT_EQ(Judge(state).grade, Grade::kFailing) << one.id;
@@ -210,14 +215,16 @@ TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
   state.servers[1].tablets = 1;
   const Health health = Judge(state);
   EXPECT_EQ(health.grade, Grade::kHealthy);
-  EXPECT_THAT(health.notes, ::testing::UnorderedElementsAre(HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
-                                                            HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
+  EXPECT_THAT(health.notes, ::testing::UnorderedElementsAre(
+                                HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
+                                HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
 }
 
 TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
   servers_.cluster().AddTable("carts", {}, 3);
   Run("balance off");
-  EXPECT_THAT(Run("health"), AllOf(StartsWith("healthy"), HasSubstr("note: the planner is off"), ::testing::Not(EndsWith("]"))));
+  EXPECT_THAT(Run("health"),
+              AllOf(StartsWith("healthy"), HasSubstr("note: the planner is off"), ::testing::Not(EndsWith("]"))));
   EXPECT_THAT(Run("--json health"), HasSubstr(R"("notes":["the planner is off)"));
   Run("balance on");
   EXPECT_THAT(Run("health"), ::testing::Not(HasSubstr("note:")));
@@ -233,11 +240,14 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
   EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
   servers_.cluster().SetServing(false);
-  EXPECT_THAT(Run("health --deadline 1s"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --deadline 1s"),
+              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
   servers_.cluster().SetServing(true);
   servers_.cluster().SetBarriersApplied(false);
-  EXPECT_THAT(Run("health --deadline 1s"), AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
+  EXPECT_THAT(
+      Run("health --deadline 1s"),
+      AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
 }
 
 // A tablet that has just changed its leader or its members, by reports of a second ago.
@@ -252,15 +262,16 @@ TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
 TEST_F(ShellTest, HealthShowsWhatHasFailed) {
   servers_.cluster().AddTable("carts", {}, 3);
   servers_.cluster().SetFailed("ts-2");
-  EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"), HasSubstr("1 replica of table carts failed: ts-2 (tablet"),
-                                   EndsWith("[1]")));
+  EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"),
+                                   HasSubstr("1 replica of table carts failed: ts-2 (tablet"), EndsWith("[1]")));
   EXPECT_THAT(Run("--json health"), HasSubstr(R"("failed":["ts-2 (tablet )"));
 }
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
   servers_.cluster().SetLeader(-1);
   EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters leads"), EndsWith("[2]")));
-  EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"), AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"),
+              AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
   EXPECT_THAT(Run("health now"), AllOf(HasSubstr("INVALID_ARGUMENT"), EndsWith("[2]")));
   EXPECT_THAT(Run("help health"), HasSubstr("Example:"));
 }

@@ -44,8 +44,7 @@ std::vector<Heat> ByHeat(const std::vector<TabletSummary>& tablets) {
   for (Heat& heat : all) {
     heat.of_table = Part(heat.operations(), of_tables[heat.tablet->table]);
     const TabletLoadInfo at_primary = heat.tablet->load.value_or(TabletLoadInfo{});
-    heat.of_server =
-        Part(at_primary.reads_per_second + at_primary.writes_per_second, of_servers[heat.tablet->primary]);
+    heat.of_server = Part(at_primary.reads_per_second + at_primary.writes_per_second, of_servers[heat.tablet->primary]);
   }
   std::ranges::stable_sort(all, std::greater<>(), &Heat::operations);
   return all;

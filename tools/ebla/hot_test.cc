@@ -22,7 +22,8 @@ TabletSummary TabletOf(uint64_t id, const std::string& table, double reads, doub
 }
 
 TEST(HotTest, TheBusiestComesFirstWithItsPartOfTableAndServer) {
-  const std::vector<TabletSummary> tablets = {TabletOf(7, "carts", 100, 0), TabletOf(8, "carts", 250, 50), TabletOf(9, "users", 100, 0)};
+  const std::vector<TabletSummary> tablets = {TabletOf(7, "carts", 100, 0), TabletOf(8, "carts", 250, 50),
+                                              TabletOf(9, "users", 100, 0)};
   const std::vector<Heat> all = ByHeat(tablets);
   ASSERT_EQ(all.size(), 3u);
   EXPECT_EQ(all[0].tablet->id, TabletId{8});

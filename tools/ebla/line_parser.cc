@@ -52,7 +52,8 @@ std::string Joined(const std::vector<std::string>& words, std::string_view separ
 
 std::vector<std::string> NamesIn(const CLI::App& app) {
   std::vector<std::string> names;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; })) names.push_back(verb->get_name());
+  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(verb->get_name());
   std::ranges::sort(names);
   return names;
 }
@@ -73,7 +74,8 @@ std::vector<std::string> LongNames(const CLI::App& app) {
 std::string Listed(std::vector<std::pair<std::string, std::string>> verbs, size_t width) {
   std::ranges::sort(verbs);
   std::string text;
-  for (const auto& [verb, summary] : verbs) text += "  " + verb + std::string(width - std::min(width, verb.size()) + 2, ' ') + summary + "\n";
+  for (const auto& [verb, summary] : verbs)
+    text += "  " + verb + std::string(width - std::min(width, verb.size()) + 2, ' ') + summary + "\n";
   return text;
 }
 
@@ -98,15 +100,19 @@ Result<std::vector<std::string>> LineParser::VerbOf(const std::vector<std::strin
   const CLI::App* app = &app_;
   for (size_t at = SkipGlobal(words, 0);; at = SkipGlobal(words, at + 1)) {
     const std::vector<std::string> names = NamesIn(*app);
-    if (names.empty() || (at < words.size() && IsDash(words[at]))) return verb;  // the rest is the verb's, or the parser's to judge
+    // the rest is the verb's, or the parser's to judge
+    if (names.empty() || (at < words.size() && IsDash(words[at]))) return verb;
     const std::string choices = verb.empty() ? Joined(names, ", ") : Joined(verb, " ") + " has " + Joined(names, ", ");
     if (at == words.size()) {
       if (group_is_enough || verb.empty()) return verb;
-      return Error(Code::kInvalidArgument, "\"" + Joined(verb, " ") + "\" alone is no verb: " + choices + " (try: help " + verb.front() + ")");
+      return Error(Code::kInvalidArgument,
+                   "\"" + Joined(verb, " ") + "\" alone is no verb: " + choices + " (try: help " + verb.front() + ")");
     }
     verb.push_back(words[at]);
     app = verbs_.Find(verb);
-    if (app == nullptr) return Error(Code::kInvalidArgument, "there is no verb \"" + Joined(verb, " ") + "\": " + choices + " (try: help)");
+    if (app == nullptr)
+      return Error(Code::kInvalidArgument,
+                   "there is no verb \"" + Joined(verb, " ") + "\": " + choices + " (try: help)");
   }
 }
 
@@ -124,7 +130,8 @@ Result<bool> LineParser::Parse(const std::vector<std::string>& words) {
     help_of = verb;
     return false;
   } catch (const CLI::ParseError& error) {
-    return Error(Code::kInvalidArgument, std::string(error.what()) + " (try: help" + (verb.empty() ? "" : " " + Joined(verb, " ")) + ")");
+    return Error(Code::kInvalidArgument,
+                 std::string(error.what()) + " (try: help" + (verb.empty() ? "" : " " + Joined(verb, " ")) + ")");
   }
   if (!verbs_.chosen()) return Error(Code::kInvalidArgument, "no verb given (try: help)");
   return true;
@@ -153,13 +160,15 @@ std::string LineParser::HelpOfAll() const {
   const auto take = [&](const std::vector<std::string_view>& first_words) {
     std::vector<std::pair<std::string, std::string>> taken;
     std::erase_if(left, [&](const auto& verb) {
-      const bool fits = std::ranges::find(first_words, std::string_view(verb.first).substr(0, verb.first.find(' '))) != first_words.end();
+      const bool fits = std::ranges::find(first_words, std::string_view(verb.first).substr(0, verb.first.find(' '))) !=
+                        first_words.end();
       if (fits) taken.push_back(verb);
       return fits;
     });
     return taken;
   };
-  for (const Chapter& chapter : Chapters()) text += "\n" + std::string(chapter.title) + ":\n" + Listed(take(chapter.first_words), width);
+  for (const Chapter& chapter : Chapters())
+    text += "\n" + std::string(chapter.title) + ":\n" + Listed(take(chapter.first_words), width);
   if (!left.empty()) text += "\nOthers:\n" + Listed(left, width);
   return text + "\n" + kFooter;
 }
@@ -169,8 +178,8 @@ std::string LineParser::HelpOfGroup(const std::string& group, CLI::App* app) con
   for (const auto& [verb, summary] : verbs_.list()) {
     if (verb.starts_with(group + " ")) verbs.emplace_back(verb, summary);
   }
-  return "Usage: ebla " + group + " VERB ...\n\n" + Listed(verbs, WidthOf(verbs)) + "\nhelp " + group + " " + NamesIn(*app).front() +
-         " shows one of them with its options and an example.";
+  return "Usage: ebla " + group + " VERB ...\n\n" + Listed(verbs, WidthOf(verbs)) + "\nhelp " + group + " " +
+         NamesIn(*app).front() + " shows one of them with its options and an example.";
 }
 
 Expected LineParser::Expect(const std::vector<std::string>& words, bool option) {
@@ -191,7 +200,8 @@ Expected LineParser::Expect(const std::vector<std::string>& words, bool option) 
   }
   if (!verbs.empty()) {
     if (at == words.size()) expected.words = verbs;
-    if (app == &app_ && at == words.size() && !help) expected.words.insert(expected.words.end(), {"help", "exit", "quit"});
+    if (app == &app_ && at == words.size() && !help)
+      expected.words.insert(expected.words.end(), {"help", "exit", "quit"});
     return expected;
   }
   if (help) return expected;

@@ -1,6 +1,6 @@
 // tools/ebla/line_parser.h
-// One line's words as a verb with its arguments, or what is wrong with them; help; and what may follow words that are there.
-// Made anew for each line, as the arguments are kept in it.
+// One line's words as a verb with its arguments, or what is wrong with them; help; and what may follow words that are
+// there. Made anew for each line, as the arguments are kept in it.
 // Place:   shell.h makes one for each line and for each key press that completes.
 // Errors:  INVALID_ARGUMENT names the word that is wrong, and what may stand there.
 // Threads: one.

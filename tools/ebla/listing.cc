@@ -42,7 +42,8 @@ std::string StateOf(const ServerSummary& server) {
 }
 
 bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers) {
-  const auto live = std::ranges::count_if(tablet.voters, [&](const ServerName& voter) { return Lives(servers, voter); });
+  const auto live =
+      std::ranges::count_if(tablet.voters, [&](const ServerName& voter) { return Lives(servers, voter); });
   return static_cast<size_t>(live) > tablet.voters.size() / 2;
 }
 
@@ -92,17 +93,25 @@ Json TabletJson(const TabletSummary& tablet) {
   return object;
 }
 
-std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets, const std::vector<ServerSummary>& servers) {
+std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets,
+                                                 const std::vector<ServerSummary>& servers) {
   std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS",
                                                  "STATE", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
   for (const TabletSummary& tablet : tablets) {
     const ServerSummary* primary = Find(servers, tablet.primary);
-    const std::string leader = tablet.primary.empty() ? kNone : tablet.primary + (primary != nullptr && !primary->live ? "(lost)" : "");
-    std::vector<std::string> row = {std::to_string(tablet.id.value), tablet.table, tablet.range.ToString(), std::to_string(tablet.epoch.value),
-                                    leader, Joined(tablet.voters, servers), Joined(tablet.learners, servers), StateOf(tablet, servers)};
+    const std::string leader =
+        tablet.primary.empty() ? kNone : tablet.primary + (primary != nullptr && !primary->live ? "(lost)" : "");
+    std::vector<std::string> row = {std::to_string(tablet.id.value),
+                                    tablet.table,
+                                    tablet.range.ToString(),
+                                    std::to_string(tablet.epoch.value),
+                                    leader,
+                                    Joined(tablet.voters, servers),
+                                    Joined(tablet.learners, servers),
+                                    StateOf(tablet, servers)};
     if (tablet.load) {
-      for (std::string cell : {Records(tablet.load->records), Bytes(tablet.load->size_bytes), Rounded(tablet.load->reads_per_second),
-                               Rounded(tablet.load->writes_per_second)}) {
+      for (std::string cell : {Records(tablet.load->records), Bytes(tablet.load->size_bytes),
+                               Rounded(tablet.load->reads_per_second), Rounded(tablet.load->writes_per_second)}) {
         row.push_back(std::move(cell));
       }
     }
@@ -116,7 +125,7 @@ std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary
   std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "RACK", "ADDRESS", "HTTP", "TABLETS", "LEADING",
                                                  "SIZE", "DISK FREE", "READS/S", "WRITES/S", "HEARD"}};
   for (const ServerSummary& server : servers) {
-    std::vector<std::string> row = {server.name, StateOf(server), server.rack.empty() ? kNone : server.rack,
+    std::vector<std::string> row = {server.name,    StateOf(server),     server.rack.empty() ? kNone : server.rack,
                                     server.address, server.http_address, std::to_string(server.tablets)};
     // Of one that is lost, or has not spoken to this master, all the rest would be of another time.
     if (server.live && server.since_heartbeat) {

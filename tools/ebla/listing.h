@@ -1,5 +1,6 @@
 // tools/ebla/listing.h
-// The rows of `tablet list` and `server list`. What nobody has reported is "-", never a 0 that would pass for a fact. Pure.
+// The rows of `tablet list` and `server list`. What nobody has reported is "-", never a 0 that would pass for a fact.
+// Pure.
 // Place:   verbs_tablet.cc and verbs_server.cc ask the master and print them; watch.h shows the same states.
 // Threads: functions of their arguments.
 #pragma once
@@ -15,9 +16,11 @@ namespace ebla::shell {
 
 inline constexpr const char* kNone = "(none)";
 
-// "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as "draining,maintenance".
+// "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
+// "draining,maintenance".
 std::string StateOf(const ServerSummary& server);
-// "serving", "creating", "dropping", "not-led", "unheard" (not yet, of a live primary), "lost" (of its voters no majority lives).
+// "serving", "creating", "dropping", "not-led", "unheard" (not yet, of a live primary), "lost" (of its voters no
+// majority lives).
 std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 
@@ -32,7 +35,8 @@ std::string Ago(std::chrono::milliseconds age);
 std::string Lasting(std::chrono::milliseconds age);
 
 Json TabletJson(const TabletSummary& tablet);
-std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets, const std::vector<ServerSummary>& servers);
+std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets,
+                                                 const std::vector<ServerSummary>& servers);
 std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary>& servers);
 
 }  // namespace ebla::shell

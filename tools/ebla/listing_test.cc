@@ -52,12 +52,15 @@ TEST(ListingTest, AServerShowsAllThatIsOutOfTheOrdinary) {
 TEST(ListingTest, AServerThatIsLostLeadsNothing) {
   ServerSummary server = ServerOf("ts-1");
   server.rack = "r1";
-  EXPECT_THAT(ServerRows({server}).back(), ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0 KiB", "0 B", "7", "0", "1m5s ago"));
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0 KiB", "0 B", "7", "0", "1m5s ago"));
   server.live = false;
-  EXPECT_THAT(ServerRows({server}).back(), ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "1m5s ago"));
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "1m5s ago"));
   server.live = true;
   server.since_heartbeat.reset();
-  EXPECT_THAT(ServerRows({server}).back(), ElementsAre("ts-1", "live", "r1", "", "", "3", "-", "-", "-", "-", "-", "never"));
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "-", "-", "-", "-", "-", "never"));
 }
 
 TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
@@ -106,7 +109,8 @@ TEST_F(ShellTest, ListsShowServersThatAreLost) {
   servers_.cluster().SetAway("ts-2");
   EXPECT_THAT(Run("tablet list"), AllOf(HasSubstr("ts-1,ts-2(lost),ts-3"), HasSubstr("serving")));
   EXPECT_THAT(Run("server list"), AllOf(HasSubstr("HEARD"), HasSubstr("12ms ago"), HasSubstr("ts-2    lost ")));
-  EXPECT_THAT(Run("tablet list --server ts-9"), HasSubstr("NOT_FOUND: there is no server ts-9; there are ts-1, ts-2, ts-3 [1]"));
+  EXPECT_THAT(Run("tablet list --server ts-9"),
+              HasSubstr("NOT_FOUND: there is no server ts-9; there are ts-1, ts-2, ts-3 [1]"));
   EXPECT_THAT(Run("help tablet list"), HasSubstr("nothing counted (yet)"));
   EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0 B")));
 }

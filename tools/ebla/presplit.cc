@@ -39,7 +39,8 @@ struct Piece {
 };
 
 // Where the group of keys[at] begins, and its first key, if both sides hold keys then and the cut is short enough.
-std::optional<std::pair<std::string, size_t>> CutAt(const std::vector<std::string>& keys, const Piece& piece, size_t at, const KeyGroupRule& rule) {
+std::optional<std::pair<std::string, size_t>> CutAt(const std::vector<std::string>& keys, const Piece& piece, size_t at,
+                                                    const KeyGroupRule& rule) {
   std::string cut = rule.Start(ShortestSeparator(keys[at - 1], keys[at]));
   const auto first = static_cast<size_t>(std::ranges::lower_bound(keys, cut) - keys.begin());
   if (first <= piece.begin || first >= piece.end || cut.size() > kSplitKeyBytesMax) return std::nullopt;
@@ -47,7 +48,8 @@ std::optional<std::pair<std::string, size_t>> CutAt(const std::vector<std::strin
 }
 
 // The first place from the middle on, else the last one before.
-std::optional<std::pair<std::string, size_t>> Halve(const std::vector<std::string>& keys, const Piece& piece, const KeyGroupRule& rule) {
+std::optional<std::pair<std::string, size_t>> Halve(const std::vector<std::string>& keys, const Piece& piece,
+                                                    const KeyGroupRule& rule) {
   const size_t middle = piece.begin + piece.keys() / 2;
   for (size_t at = middle; at > piece.begin && at < piece.end; ++at) {
     if (auto cut = CutAt(keys, piece, at, rule)) return cut;
@@ -68,13 +70,16 @@ std::optional<std::string> BestKey(const TabletSummary& tablet, const std::optio
   return Middle(tablet, rule);
 }
 
-std::vector<PresplitCut> CutsOfKeys(const std::vector<std::string>& keys, const std::vector<TabletSummary>& tablets, size_t more,
-                                    const std::optional<TableKeyGroup>& group) {
+std::vector<PresplitCut> CutsOfKeys(const std::vector<std::string>& keys, const std::vector<TabletSummary>& tablets,
+                                    size_t more, const std::optional<TableKeyGroup>& group) {
   const KeyGroupRule rule = RuleOf(group);
   std::vector<Piece> pieces;
   for (const TabletSummary& tablet : tablets) {
-    const auto place = [&](const std::string& key) { return static_cast<size_t>(std::ranges::lower_bound(keys, key) - keys.begin()); };
-    pieces.push_back({tablet.id, place(tablet.range.start), tablet.range.end.empty() ? keys.size() : place(tablet.range.end)});
+    const auto place = [&](const std::string& key) {
+      return static_cast<size_t>(std::ranges::lower_bound(keys, key) - keys.begin());
+    };
+    pieces.push_back(
+        {tablet.id, place(tablet.range.start), tablet.range.end.empty() ? keys.size() : place(tablet.range.end)});
   }
   std::vector<PresplitCut> cuts;
   while (cuts.size() < more && !pieces.empty()) {
@@ -92,13 +97,15 @@ std::vector<PresplitCut> CutsOfKeys(const std::vector<std::string>& keys, const 
   return cuts;
 }
 
-std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets, const std::optional<TableKeyGroup>& group) {
+std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets,
+                                   const std::optional<TableKeyGroup>& group) {
   const KeyGroupRule rule = RuleOf(group);
   int64_t largest = 0;
   for (const TabletSummary& tablet : tablets) largest = std::max(largest, SizeOf(tablet));
   const TabletSummary* best = nullptr;
   for (const TabletSummary& tablet : tablets) {
-    if (!Middle(tablet, rule) || static_cast<double>(SizeOf(tablet)) < kWorthPart * static_cast<double>(largest)) continue;
+    if (!Middle(tablet, rule) || static_cast<double>(SizeOf(tablet)) < kWorthPart * static_cast<double>(largest))
+      continue;
     if (!best || SizeOf(tablet) > SizeOf(*best)) best = &tablet;
   }
   if (!best) return std::nullopt;
@@ -111,8 +118,10 @@ Result<std::vector<PresplitCut>> CutsAt(std::vector<std::string> keys, const std
   std::vector<PresplitCut> cuts;
   for (std::string& key : keys) {
     if (key.empty()) return Error(Code::kInvalidArgument, "an empty key parts nothing: every table begins there");
-    const auto holder = std::ranges::find_if(tablets, [&](const TabletSummary& tablet) { return tablet.range.Contains(key); });
-    if (holder == tablets.end()) return Error(Code::kUnavailable, "no tablet holds \"" + EscapeBytes(key) + "\" at present: try again");
+    const auto holder =
+        std::ranges::find_if(tablets, [&](const TabletSummary& tablet) { return tablet.range.Contains(key); });
+    if (holder == tablets.end())
+      return Error(Code::kUnavailable, "no tablet holds \"" + EscapeBytes(key) + "\" at present: try again");
     if (holder->range.start != key) cuts.push_back({holder->id, std::move(key)});
   }
   return cuts;

@@ -17,22 +17,27 @@ TabletSummary Tablet(uint64_t id, KeyRange range, int64_t bytes, std::string mid
 }
 
 TEST(PresplitTest, TheLargestIsHalvedFirst) {
-  const std::vector<TabletSummary> tablets = {Tablet(1, {"", "g"}, 90, "c"), Tablet(2, {"g", "p"}, 100, "k"), Tablet(3, {"p", ""}, 10, "x")};
+  const std::vector<TabletSummary> tablets = {Tablet(1, {"", "g"}, 90, "c"), Tablet(2, {"g", "p"}, 100, "k"),
+                                              Tablet(3, {"p", ""}, 10, "x")};
   EXPECT_EQ(NextCut(tablets, {}), (PresplitCut{TabletId{2}, "k"}));
   EXPECT_EQ(NextCut({}, {}), std::nullopt);
 }
 
 TEST(PresplitTest, AMiddleKeyThatIsNotKnownYetIsWaitedForUnlessAnotherIsAboutAsLarge) {
-  EXPECT_EQ(NextCut({Tablet(1, {"", "g"}, 100, ""), Tablet(2, {"g", ""}, 80, "k")}, {}), (PresplitCut{TabletId{2}, "k"}));
+  EXPECT_EQ(NextCut({Tablet(1, {"", "g"}, 100, ""), Tablet(2, {"g", ""}, 80, "k")}, {}),
+            (PresplitCut{TabletId{2}, "k"}));
   EXPECT_EQ(NextCut({Tablet(1, {"", "g"}, 100, ""), Tablet(2, {"g", ""}, 50, "k")}, {}), std::nullopt);
   EXPECT_EQ(NextCut({Tablet(1, {"", "g"}, 100, "g")}, {}), std::nullopt) << "what it was before it was split";
   EXPECT_EQ(NextCut({Tablet(1, {"c", "g"}, 100, "c")}, {}), std::nullopt);
 }
 
 TEST(PresplitTest, NoKeyGroupIsCut) {
-  EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42:b")}, TableKeyGroup{.delimiter = ':'}), (PresplitCut{TabletId{1}, "user42:"}));
-  EXPECT_EQ(NextCut({Tablet(1, {"user42:", ""}, 100, "user42:b")}, TableKeyGroup{.delimiter = ':'}), std::nullopt) << "all of it one group";
-  EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42")}, TableKeyGroup{.prefix_bytes = 4}), (PresplitCut{TabletId{1}, "user"}));
+  EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42:b")}, TableKeyGroup{.delimiter = ':'}),
+            (PresplitCut{TabletId{1}, "user42:"}));
+  EXPECT_EQ(NextCut({Tablet(1, {"user42:", ""}, 100, "user42:b")}, TableKeyGroup{.delimiter = ':'}), std::nullopt)
+      << "all of it one group";
+  EXPECT_EQ(NextCut({Tablet(1, {"", ""}, 100, "user42")}, TableKeyGroup{.prefix_bytes = 4}),
+            (PresplitCut{TabletId{1}, "user"}));
 }
 
 TEST(PresplitTest, OneTabletIsCutByItsLoadOrElseByItsData) {
@@ -56,9 +61,11 @@ TEST(PresplitTest, OneTabletIsCutByItsLoadOrElseByItsData) {
 TEST(PresplitTest, AllKeysAreHalvedWhereTheyAreMost) {
   std::vector<std::string> keys;
   for (int i = 100; i < 180; ++i) keys.push_back("k" + std::to_string(i));
-  EXPECT_THAT(CutsOfKeys(keys, {Tablet(1, {"", ""}, 0, "")}, 3, {}),
-              ElementsAre(PresplitCut{TabletId{1}, "k14"}, PresplitCut{TabletId{1}, "k12"}, PresplitCut{TabletId{1}, "k16"}));
-  EXPECT_THAT(CutsOfKeys(keys, {Tablet(1, {"", "k11"}, 0, ""), Tablet(2, {"k11", ""}, 0, "")}, 1, {}), ElementsAre(PresplitCut{TabletId{2}, "k145"}));
+  EXPECT_THAT(
+      CutsOfKeys(keys, {Tablet(1, {"", ""}, 0, "")}, 3, {}),
+      ElementsAre(PresplitCut{TabletId{1}, "k14"}, PresplitCut{TabletId{1}, "k12"}, PresplitCut{TabletId{1}, "k16"}));
+  EXPECT_THAT(CutsOfKeys(keys, {Tablet(1, {"", "k11"}, 0, ""), Tablet(2, {"k11", ""}, 0, "")}, 1, {}),
+              ElementsAre(PresplitCut{TabletId{2}, "k145"}));
   EXPECT_TRUE(CutsOfKeys({"a"}, {Tablet(1, {"", ""}, 0, "")}, 1, {}).empty());
   EXPECT_TRUE(CutsOfKeys({}, {Tablet(1, {"", ""}, 0, "")}, 1, {}).empty());
   EXPECT_EQ(CutsOfKeys({"a", "b"}, {Tablet(1, {"", ""}, 0, "")}, 5, {}).size(), 1u);
@@ -67,8 +74,10 @@ TEST(PresplitTest, AllKeysAreHalvedWhereTheyAreMost) {
 TEST(PresplitTest, OfAllKeysNoGroupIsCutEither) {
   const TableKeyGroup group{.delimiter = ':'};
   const std::vector<TabletSummary> all = {Tablet(1, {"", ""}, 0, "")};
-  EXPECT_THAT(CutsOfKeys({"a:1", "a:2", "a:3", "a:4", "b:1"}, all, 2, group), ElementsAre(PresplitCut{TabletId{1}, "b"}));
-  EXPECT_THAT(CutsOfKeys({"a:1", "b:1", "b:2", "b:3", "b:4"}, all, 2, group), ElementsAre(PresplitCut{TabletId{1}, "b:"}));
+  EXPECT_THAT(CutsOfKeys({"a:1", "a:2", "a:3", "a:4", "b:1"}, all, 2, group),
+              ElementsAre(PresplitCut{TabletId{1}, "b"}));
+  EXPECT_THAT(CutsOfKeys({"a:1", "b:1", "b:2", "b:3", "b:4"}, all, 2, group),
+              ElementsAre(PresplitCut{TabletId{1}, "b:"}));
   EXPECT_TRUE(CutsOfKeys({"a:1", "a:2", "a:3"}, all, 2, group).empty());
 }
 

@@ -36,7 +36,8 @@ class Shell {
 
   void Interrupt() { interrupted_ = true; }
 
-  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these belong.
+  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these
+  // belong.
   std::vector<std::string> Complete(const std::vector<std::string>& words, std::string_view prefix);
 
  private:

@@ -23,14 +23,17 @@ namespace {
 using ::testing::HasSubstr;
 
 TEST_F(ShellTest, TablesFromBirthToDrop) {
-  EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"), "OK  4 tablets of 1 replica");
+  EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"),
+            "OK  4 tablets of 1 replica");
   EXPECT_THAT(Run("table create carts"), HasSubstr("TABLE_EXISTS"));
   EXPECT_THAT(Run("table create carts"), HasSubstr("[1]"));
   EXPECT_EQ(Run("table list"),
-            "TABLE  TABLETS  REPLICAS  RECORDS  SIZE  READS/S  WRITES/S\ncarts      4/4         1        -     -        0         0");
+            "TABLE  TABLETS  REPLICAS  RECORDS  SIZE  READS/S  WRITES/S\ncarts      4/4         1        -     -       "
+            " 0         0");
   EXPECT_THAT(Run("table describe carts"), HasSubstr("default ttl      30m"));
   EXPECT_EQ(Run("table alter carts --default-ttl 7d"), "OK  schema version 1");
-  EXPECT_EQ(Run("table create deep --replicas 7"), "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
+  EXPECT_EQ(Run("table create deep --replicas 7"),
+            "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
   EXPECT_THAT(Run("table list"), HasSubstr("3 of 7"));
   EXPECT_EQ(Run("table drop deep"), "OK");
   EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
@@ -47,7 +50,8 @@ TEST_F(ShellTest, TablesFromBirthToDrop) {
             "ts-3     voter  3.40      38       live\n"
             "it would go to ts-3 alone; four entries\n"
             "nothing has been changed: add --accept-data-loss");
-  EXPECT_THAT(Run("tablet recover 17 --server ts-1"), HasSubstr("it cannot be recovered so: server ts-1 does not live"));
+  EXPECT_THAT(Run("tablet recover 17 --server ts-1"),
+              HasSubstr("it cannot be recovered so: server ts-1 does not live"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-1 --accept-data-loss"), HasSubstr("CONDITION_FAILED"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-3 --accept-data-loss"), HasSubstr("OK  led by ts-3; four entries"));
   EXPECT_THAT(Run("tablet list --lost"), HasSubstr("TABLET"));
@@ -124,7 +128,8 @@ class ConflictTest : public ShellTest {
     servers_.cluster().AddTable("carts", {});
     EXPECT_THAT(Run("put carts old v"), HasSubstr("OK"));
   }
-  static idl::KeptWrite Kept(int64_t tablet, int64_t epoch, int64_t lsn, const std::string& key, const std::string& value) {
+  static idl::KeptWrite Kept(int64_t tablet, int64_t epoch, int64_t lsn, const std::string& key,
+                             const std::string& value) {
     idl::KeptWrite write;
     write.tabletId = tablet;
     write.version.epoch = epoch;
@@ -286,25 +291,28 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
             "  3,000 operations/s, over 2,500 operations/s for 0 s; 30 s must pass\n"
             "balance, ts-1: not yet\n"
             "  ts-1 has 3,000 operations/s, the mean is 1,500 operations/s (operations) for 0 s; 30 s must pass");
-  EXPECT_THAT(Run("--json balance explain --view " + view),
-              HasSubstr(R"({"actions":[{"action":"move","rule":"full disk","tablet":8,"from":"ts-2","to":"ts-1","reason":)"));
+  EXPECT_THAT(
+      Run("--json balance explain --view " + view),
+      HasSubstr(R"({"actions":[{"action":"move","rule":"full disk","tablet":8,"from":"ts-2","to":"ts-1","reason":)"));
   const std::string calm = File("calm.json", R"({"view": 1, "now_ms": 360000000}
 {"table": 1, "name": "carts", "replicas": 1}
 {"server": "ts-1"}
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
   EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
-  EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
-            "1 server, 1 table, 1 tablet; after 30 s of the same; planned with the default options, as the view names none\n"
-            "split: split tablet 7 at \"f\"\n"
-            "  3,000 operations/s, over 2,500 operations/s for 30 s");
+  EXPECT_EQ(
+      Run("balance explain --steady 10m --view " + calm),
+      "1 server, 1 table, 1 tablet; after 30 s of the same; planned with the default options, as the view names none\n"
+      "split: split tablet 7 at \"f\"\n"
+      "  3,000 operations/s, over 2,500 operations/s for 30 s");
   const std::string told = File("told.json", R"({"view": 1, "now_ms": 360000000}
 {"options": {"splits": false}}
 {"table": 1, "name": "carts", "replicas": 1}
 {"server": "ts-1"}
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
-  EXPECT_THAT(Run("balance explain --steady 10m --view " + told), HasSubstr("of the same\nnothing is to be done")) << "its master splits nothing";
+  EXPECT_THAT(Run("balance explain --steady 10m --view " + told), HasSubstr("of the same\nnothing is to be done"))
+      << "its master splits nothing";
   EXPECT_THAT(Run("balance explain --view " + File("bad.json", "{}\n")),
               HasSubstr("bad.json: line 1: the first line is not that of a view [2]"));
   EXPECT_THAT(Run("balance explain --view /nowhere"), HasSubstr("cannot read the file /nowhere [2]"));
@@ -332,14 +340,17 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
   EXPECT_THAT(Run("--json balance off"), HasSubstr(R"({"ok":true,"enabled":false})"));
   EXPECT_THAT(Run("balance explain"),
               ::testing::AllOf(HasSubstr("the planner is off: what it plans is not done"), HasSubstr("WOULD BE DONE")));
-  EXPECT_THAT(Run("balance now"), ::testing::AllOf(HasSubstr("made 0 s ago"), HasSubstr("WOULD BE DONE\nsplit: split tablet 7")));
+  EXPECT_THAT(Run("balance now"),
+              ::testing::AllOf(HasSubstr("made 0 s ago"), HasSubstr("WOULD BE DONE\nsplit: split tablet 7")));
   EXPECT_THAT(Run("balance on"), HasSubstr("OK  the planner is on"));
   EXPECT_THAT(Run("--json balance explain"),
               ::testing::AllOf(HasSubstr(R"({"enabled":true,"since_pass_ms":3000,"planned":[{"rule":"split",)"),
                                HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","server":"ts-1")")));
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
-  EXPECT_EQ(Run("balance explain --view " + saved), "1 server, 0 tables, 0 tablets; planned with the default options, as the view names none\nnothing is to be done");
+  EXPECT_EQ(
+      Run("balance explain --view " + saved),
+      "1 server, 0 tables, 0 tablets; planned with the default options, as the view names none\nnothing is to be done");
   EXPECT_THAT(Run("balance explain --save-view /nowhere/x"), HasSubstr("cannot write the file /nowhere/x [2]"));
   EXPECT_THAT(Run("balance explain --steady 5m"), HasSubstr("save one with --save-view FILE"));
   EXPECT_THAT(Run("balance explain --view a --save-view b"), HasSubstr("one of the two [2]"));

@@ -34,19 +34,51 @@ TEST_F(UsageTest, NonsenseIsAnsweredWithUsage) {
 }
 
 TEST_F(UsageTest, HelpHasAnExampleForEveryVerb) {
-  for (const char* verb :
-       {"get", "mget", "put", "delete", "incr", "scan", "token", "load", "dump", "table create", "table alter",
-        "table drop", "table list", "table describe", "tablet list", "tablet transfer", "tablet split", "tablet recover", "server list", "server remove", "cluster info", "cluster adopt", "locate", "balance on",
-        "balance off", "balance now", "balance explain", "procedure list", "procedure show", "procedure cancel", "table presplit",
-        "table compact", "tablet stats", "tablet merge", "table merge-small"}) {
+  for (const char* verb : {"get",
+                           "mget",
+                           "put",
+                           "delete",
+                           "incr",
+                           "scan",
+                           "token",
+                           "load",
+                           "dump",
+                           "table create",
+                           "table alter",
+                           "table drop",
+                           "table list",
+                           "table describe",
+                           "tablet list",
+                           "tablet transfer",
+                           "tablet split",
+                           "tablet recover",
+                           "server list",
+                           "server remove",
+                           "cluster info",
+                           "cluster adopt",
+                           "locate",
+                           "balance on",
+                           "balance off",
+                           "balance now",
+                           "balance explain",
+                           "procedure list",
+                           "procedure show",
+                           "procedure cancel",
+                           "table presplit",
+                           "table compact",
+                           "tablet stats",
+                           "tablet merge",
+                           "table merge-small"}) {
     EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
   }
   EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));
 }
 
 TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
-  EXPECT_THAT(Run("frobnicate carts"), AllOf(HasSubstr("there is no verb \"frobnicate\": balance, check, cluster"), EndsWith("[2]")));
-  EXPECT_THAT(Run("--json --deadline 3s table frob"), HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
+  EXPECT_THAT(Run("frobnicate carts"),
+              AllOf(HasSubstr("there is no verb \"frobnicate\": balance, check, cluster"), EndsWith("[2]")));
+  EXPECT_THAT(Run("--json --deadline 3s table frob"),
+              HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
   EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is no verb: table has alter"), EndsWith("[2]")));
   EXPECT_THAT(Run("help frob"), AllOf(HasSubstr("there is no verb \"frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("help table frob"), AllOf(HasSubstr("there is no verb \"table frob\""), EndsWith("[2]")));
@@ -56,18 +88,21 @@ TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
 
 TEST_F(UsageTest, WhatIsNoNumberIsSaidInOneShortLine) {
   EXPECT_THAT(Run("tablet stats six"), AllOf(HasSubstr("TABLET: \"six\" is no number from 1 on"), EndsWith("[2]")));
-  for (const char* wrong : {"tablet stats 0", "tablet stats -1", "tablet stats 1.5", "tablet recover 99999999999999999999", "table presplit t --into x",
-                            "table create t --splits 0 --sample f", "table alter t --split-ops many"}) {
+  for (const char* wrong :
+       {"tablet stats 0", "tablet stats -1", "tablet stats 1.5", "tablet recover 99999999999999999999",
+        "table presplit t --into x", "table create t --splits 0 --sample f", "table alter t --split-ops many"}) {
     EXPECT_THAT(Run(wrong), AllOf(HasSubstr("is no number from 1 on"), EndsWith("[2]"))) << wrong;
   }
 }
 
 TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
   const std::string help = Run("help");
-  EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server drain"), HasSubstr("Exit codes"), Not(HasSubstr("Others:"))));
+  EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server drain"),
+                          HasSubstr("Exit codes"), Not(HasSubstr("Others:"))));
   EXPECT_LT(help.find("  table alter "), help.find("  table create "));
   EXPECT_LT(help.find("  table drop "), help.find("  table list "));
-  for (const char* verb : {"get", "scan", "locate", "health", "hot", "check", "cluster watch", "table merge-small", "server maintenance", "conflict apply"}) {
+  for (const char* verb : {"get", "scan", "locate", "health", "hot", "check", "cluster watch", "table merge-small",
+                           "server maintenance", "conflict apply"}) {
     EXPECT_THAT(help, HasSubstr("\n  " + std::string(verb) + " ")) << verb;
   }
   EXPECT_EQ(Run("--help"), help);
@@ -75,9 +110,11 @@ TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
 }
 
 TEST_F(UsageTest, UsageBeginsWithTheWholeVerb) {
-  EXPECT_THAT(Run("help table create"), AllOf(HasSubstr("Usage: ebla table create [OPTIONS] NAME\n"), HasSubstr("Example:\n  table create")));
+  EXPECT_THAT(Run("help table create"),
+              AllOf(HasSubstr("Usage: ebla table create [OPTIONS] NAME\n"), HasSubstr("Example:\n  table create")));
   EXPECT_THAT(Run("get --help"), HasSubstr("Usage: ebla get [OPTIONS] TABLE KEY\n"));
-  EXPECT_THAT(Run("help server"), AllOf(StartsWith("Usage: ebla server VERB ..."), HasSubstr("  server drain "), Not(HasSubstr("tablet list"))));
+  EXPECT_THAT(Run("help server"), AllOf(StartsWith("Usage: ebla server VERB ..."), HasSubstr("  server drain "),
+                                        Not(HasSubstr("tablet list"))));
   EXPECT_EQ(Run("server --help"), Run("help server"));
   EXPECT_THAT(Run("help health"), HasSubstr("Exit codes:\n  0  healthy"));
 }
@@ -86,7 +123,8 @@ TEST_F(UsageTest, Completes) {
   MakeTable();
   EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
   EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
-  EXPECT_EQ(shell_.Complete({"table"}, ""), (Words{"alter", "compact", "create", "describe", "drop", "list", "merge-small", "presplit"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""),
+            (Words{"alter", "compact", "create", "describe", "drop", "list", "merge-small", "presplit"}));
   EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
   EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
   EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));
@@ -99,12 +137,15 @@ TEST_F(UsageTest, CompletesServersAndProceduresWhereTheyBelong) {
   move.id = "move-7";
   servers_.cluster().SetProcedures({move});
   const Words servers = {"ts-1", "ts-2", "ts-3"};
-  for (const char* verb : {"drain", "undrain", "maintenance", "resume", "remove"}) EXPECT_EQ(shell_.Complete({"server", verb}, ""), servers) << verb;
+  for (const char* verb : {"drain", "undrain", "maintenance", "resume", "remove"})
+    EXPECT_EQ(shell_.Complete({"server", verb}, ""), servers) << verb;
   EXPECT_EQ(shell_.Complete({"tablet", "move", "carts", "--key", "a", "--from"}, ""), servers);
   EXPECT_EQ(shell_.Complete({"--json", "tablet", "transfer", "carts", "--to"}, "ts-2"), (Words{"ts-2"}));
   EXPECT_EQ(shell_.Complete({"tablet", "list", "--server"}, ""), servers);
-  EXPECT_EQ(shell_.Complete({"tablet", "list", "--server", "ts-1"}, ""), (Words{"carts"})) << "the option has its value";
-  for (const char* verb : {"show", "cancel"}) EXPECT_EQ(shell_.Complete({"procedure", verb}, ""), (Words{"move-7"})) << verb;
+  EXPECT_EQ(shell_.Complete({"tablet", "list", "--server", "ts-1"}, ""), (Words{"carts"}))
+      << "the option has its value";
+  for (const char* verb : {"show", "cancel"})
+    EXPECT_EQ(shell_.Complete({"procedure", verb}, ""), (Words{"move-7"})) << verb;
   EXPECT_EQ(shell_.Complete({"procedure", "list", "--kind"}, "tr"), (Words{"transfer"}));
   EXPECT_EQ(shell_.Complete({"tablet", "stats", "--table"}, ""), (Words{"carts"}));
   EXPECT_EQ(shell_.Complete({"table", "drop"}, ""), (Words{"carts"}));

@@ -103,7 +103,8 @@ Status CheckServer(const Client& client, const ServerName& name) {
     if (server.name == name) return {};
     all += (all.empty() ? "" : ", ") + server.name;
   }
-  return Error(Code::kNotFound, "there is no server " + name + (all.empty() ? "; none has ever joined" : "; there are " + all));
+  return Error(Code::kNotFound,
+               "there is no server " + name + (all.empty() ? "; none has ever joined" : "; there are " + all));
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

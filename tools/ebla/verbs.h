@@ -54,19 +54,19 @@ class Verbs {
   std::vector<std::pair<std::string, std::string>> list_;
 };
 
-void AddDataVerbs(Verbs& verbs);     // get, mget, put, delete, incr, scan, token
-void AddTableVerbs(Verbs& verbs);    // table create, alter, drop, list, describe
-void AddTabletVerbs(Verbs& verbs);   // tablet list, transfer, split, move, recover
-void AddServerVerbs(Verbs& verbs);   // server list, drain, undrain, maintenance, resume, remove
-void AddClusterVerbs(Verbs& verbs);  // cluster info and adopt, locate
-void AddMergeVerbs(Verbs& verbs);    // tablet merge, table merge-small
-void AddFileVerbs(Verbs& verbs);     // load, dump
-void AddConflictVerbs(Verbs& verbs);  // conflict list, export, apply, forget
-void AddBalanceVerbs(Verbs& verbs);  // balance explain
-void AddHealthVerbs(Verbs& verbs);    // health
-void AddCheckVerbs(Verbs& verbs);     // check
-void AddHotVerbs(Verbs& verbs);       // hot
-void AddWatchVerbs(Verbs& verbs);     // cluster watch
+void AddDataVerbs(Verbs& verbs);       // get, mget, put, delete, incr, scan, token
+void AddTableVerbs(Verbs& verbs);      // table create, alter, drop, list, describe
+void AddTabletVerbs(Verbs& verbs);     // tablet list, transfer, split, move, recover
+void AddServerVerbs(Verbs& verbs);     // server list, drain, undrain, maintenance, resume, remove
+void AddClusterVerbs(Verbs& verbs);    // cluster info and adopt, locate
+void AddMergeVerbs(Verbs& verbs);      // tablet merge, table merge-small
+void AddFileVerbs(Verbs& verbs);       // load, dump
+void AddConflictVerbs(Verbs& verbs);   // conflict list, export, apply, forget
+void AddBalanceVerbs(Verbs& verbs);    // balance explain
+void AddHealthVerbs(Verbs& verbs);     // health
+void AddCheckVerbs(Verbs& verbs);      // check
+void AddHotVerbs(Verbs& verbs);        // hot
+void AddWatchVerbs(Verbs& verbs);      // cluster watch
 void AddProcedureVerbs(Verbs& verbs);  // procedure list, show, cancel
 void AddPresplitVerbs(Verbs& verbs);   // table presplit
 void AddCompactVerbs(Verbs& verbs);    // table compact

@@ -170,7 +170,7 @@ void Show(const PlannerState& state, bool all, Output& out) {
   const size_t shown = all ? state.refused.size() : std::min(kRefusedShown, state.refused.size());
   for (size_t i = 0; i < shown; ++i) {
     const RefusedAction& refused = state.refused[i];
-    const std::string which = refused.tablet ? "tablet " + std::to_string(refused.tablet.value)
+    const std::string which = refused.tablet           ? "tablet " + std::to_string(refused.tablet.value)
                               : refused.server.empty() ? std::string("cluster")
                                                        : refused.server;
     out.Line(refused.rule + ", " + which + ": " + refused.cause + "\n  " + refused.detail);
@@ -190,7 +190,9 @@ Status SaveView(const std::string& path, const std::string& view) {
 
 Status ExplainLive(const ExplainArguments& args, Context& context) {
   if (!args.steady.empty()) {
-    return Error(Code::kInvalidArgument, "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " + args.steady);
+    return Error(Code::kInvalidArgument,
+                 "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " +
+                     args.steady);
   }
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.view = !args.save_view.empty()}));
@@ -200,7 +202,8 @@ Status ExplainLive(const ExplainArguments& args, Context& context) {
     return {};
   }
   Show(state, args.all, context.out);
-  if (!args.save_view.empty()) context.out.Note("the view is in " + args.save_view + ": ebla balance explain --view " + args.save_view);
+  if (!args.save_view.empty())
+    context.out.Note("the view is in " + args.save_view + ": ebla balance explain --view " + args.save_view);
   return {};
 }
 
@@ -214,8 +217,9 @@ Status Explain(const ExplainArguments& args, Context& context) {
 Status Switch(bool on, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
-  context.out.Ok(on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
-                 {{"enabled", state.enabled}});
+  context.out.Ok(
+      on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
+      {{"enabled", state.enabled}});
   return {};
 }
 
@@ -243,10 +247,13 @@ void AddBalanceVerbs(Verbs& verbs) {
   verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now",
             [](Context& context) { return Now(context); });
   auto args = std::make_shared<ExplainArguments>();
-  CLI::App* verb = verbs.Add(
-      "balance explain", "What the planner does, or would do with a saved view of a cluster, and why not more",
-      "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m", [args](Context& context) { return Explain(*args, context); });
-  verb->add_option("--view", args->view, "A saved view instead of the cluster; planned with the options that are saved with it")->type_name("FILE");
+  CLI::App* verb = verbs.Add("balance explain",
+                             "What the planner does, or would do with a saved view of a cluster, and why not more",
+                             "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m",
+                             [args](Context& context) { return Explain(*args, context); });
+  verb->add_option("--view", args->view,
+                   "A saved view instead of the cluster; planned with the options that are saved with it")
+      ->type_name("FILE");
   verb->add_option("--save-view", args->save_view, "Also writes the cluster's view there, as lines of JSON, for --view")
       ->type_name("FILE");
   verb->add_option("--steady", args->steady,

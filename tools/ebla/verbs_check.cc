@@ -53,7 +53,8 @@ Result<CatalogView> Gather(const Client& client, const std::string& table) {
 // Compares the replicas of one tablet, page by page.
 class ContentCheck {
  public:
-  ContentCheck(Context& context, const Client& client, const CatalogView& view, const CheckLimits& limits, CheckResult& result)
+  ContentCheck(Context& context, const Client& client, const CatalogView& view, const CheckLimits& limits,
+               CheckResult& result)
       : context_(context), client_(client), view_(view), limits_(limits), result_(result) {}
 
   void Run() {
@@ -166,7 +167,8 @@ struct CheckArguments {
   int tries = 4;
 };
 
-Result<CheckResult> Check(Context& context, const Client& client, const CheckArguments& args, const CheckLimits& limits) {
+Result<CheckResult> Check(Context& context, const Client& client, const CheckArguments& args,
+                          const CheckLimits& limits) {
   CheckResult result;
   EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
   result.faults = CheckCatalog(view);
@@ -187,7 +189,8 @@ Result<CheckResult> Check(Context& context, const Client& client, const CheckArg
 Json ToJson(const std::vector<CheckFault>& faults) {
   Json all = Json::array();
   for (const CheckFault& fault : faults) {
-    all.push_back({{"table", fault.table}, {"tablet", fault.tablet.value}, {"server", fault.server}, {"what", fault.what}});
+    all.push_back(
+        {{"table", fault.table}, {"tablet", fault.tablet.value}, {"server", fault.server}, {"what", fault.what}});
   }
   return all;
 }
@@ -197,7 +200,8 @@ std::vector<CheckFault> MissedOnly(const CheckResult& result) {
   std::set<std::pair<ServerName, TabletId>> faulty;
   for (const CheckFault& fault : result.faults) faulty.insert({fault.server, fault.tablet});
   std::vector<CheckFault> missed = result.not_compared;
-  std::erase_if(missed, [&](const CheckFault& one) { return !one.server.empty() && faulty.contains({one.server, one.tablet}); });
+  std::erase_if(
+      missed, [&](const CheckFault& one) { return !one.server.empty() && faulty.contains({one.server, one.tablet}); });
   return missed;
 }
 
@@ -216,7 +220,8 @@ void ShowMissed(const CheckResult& result, bool verbose, Output& out) {
   const std::vector<std::string> lines = Lines(verbose ? result.not_compared : MissedOnly(result), verbose);
   const size_t shown = verbose ? lines.size() : std::min(lines.size(), kNotComparedShown);
   for (size_t i = 0; i < shown; ++i) out.Line("not compared: " + lines[i]);
-  if (shown < lines.size()) out.Line("not compared: " + std::to_string(lines.size() - shown) + " more, which --verbose shows");
+  if (shown < lines.size())
+    out.Line("not compared: " + std::to_string(lines.size() - shown) + " more, which --verbose shows");
 }
 
 void Show(const CheckResult& result, bool contents, bool verbose, Output& out) {
@@ -246,30 +251,34 @@ void Show(const CheckResult& result, bool contents, bool verbose, Output& out) {
 void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
   CLI::App* verb = verbs.Add(
-      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 0 where all agrees", "check carts",
-      [args](Context& context) -> Status {
+      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 0 where all agrees",
+      "check carts", [args](Context& context) -> Status {
         EBLA_ASSIGN(const uint64_t bytes_per_second, ParseBytes(args->bytes_per_second));
         if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
         EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const CheckResult result, Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
+        EBLA_ASSIGN(const CheckResult result,
+                    Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
         Show(result, !args->catalog_only, args->verbose, context.out);
         if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
         context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
         return {};
       });
-  verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
-               "  0  all of it was looked at, and agrees (with --catalog-only: the catalog and the servers' reports)\n"
-               "  1  something is wrong: FAULT lines say what\n"
-               "  2  the arguments make no sense\n"
-               "  3  nothing wrong was seen, and not all was compared: a replica is behind, busy, away or moving, Ctrl-C, or\n"
-               "     no master answered. Check again, when less is written or with more --tries");
+  verb->footer(
+      verb->get_footer() + std::string("\n\nExit codes:\n") +
+      "  0  all of it was looked at, and agrees (with --catalog-only: the catalog and the servers' reports)\n"
+      "  1  something is wrong: FAULT lines say what\n"
+      "  2  the arguments make no sense\n"
+      "  3  nothing wrong was seen, and not all was compared: a replica is behind, busy, away or moving, Ctrl-C, or\n"
+      "     no master answered. Check again, when less is written or with more --tries");
   verb->add_option("TABLE", args->table, "Only this one; else all");
   verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
-  verb->add_flag("--verbose", args->verbose, "A line for each replica, where those of a server that are alike are shown together");
+  verb->add_flag("--verbose", args->verbose,
+                 "A line for each replica, where those of a server that are alike are shown together");
   verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")
       ->check(CLI::Range(1, 1'000))
       ->type_name("NUMBER");
-  verb->add_option("--bytes-per-second", args->bytes_per_second, "What each server reads at most, as 32MiB")->type_name("SIZE");
+  verb->add_option("--bytes-per-second", args->bytes_per_second, "What each server reads at most, as 32MiB")
+      ->type_name("SIZE");
 }
 
 }  // namespace ebla::shell

@@ -38,10 +38,11 @@ void ShowAdoption(const ClusterAdoption& adoption, Output& out) {
   if (rows.size() > 1) out.Columns(rows);
   rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS", "HELD BY", "WHAT"}};
   for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
-    rows.push_back({std::to_string(tablet.tablet.id.value), tablet.tablet.table, tablet.tablet.range.ToString(),
-                    std::to_string(tablet.tablet.epoch.value), tablet.tablet.primary, Joined(tablet.tablet.voters, {}),
-                    Joined(tablet.tablet.learners, {}), Joined(tablet.holders, {}),
-                    std::string(tablet.known ? "raised" : "made again") + (tablet.led ? ", goes on" : ", the longest log")});
+    rows.push_back(
+        {std::to_string(tablet.tablet.id.value), tablet.tablet.table, tablet.tablet.range.ToString(),
+         std::to_string(tablet.tablet.epoch.value), tablet.tablet.primary, Joined(tablet.tablet.voters, {}),
+         Joined(tablet.tablet.learners, {}), Joined(tablet.holders, {}),
+         std::string(tablet.known ? "raised" : "made again") + (tablet.led ? ", goes on" : ", the longest log")});
   }
   if (rows.size() > 1) out.Columns(rows);
   out.Line("next id " + std::to_string(adoption.next_id) + " -> " + std::to_string(adoption.next_id_then));
@@ -55,33 +56,33 @@ void AddClusterAdopt(Verbs& verbs) {
     bool dry_run = false;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "cluster adopt", "Takes what servers have into a catalog restored from an older state", "cluster adopt --confirm",
-      [args](Context& context) -> Status {
-        if (args->dry_run && args->options.confirm) {
-          return Error(Code::kInvalidArgument, "--dry-run and --confirm: one of the two");
-        }
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args->options.without}));
-        if (found.reason.empty()) {
-          context.out.Ok("nothing is beyond the catalog", ToJson(found, false));
-          return {};
-        }
-        if (!context.out.json) ShowAdoption(found, context.out);
-        if (!args->options.confirm) {
-          if (context.out.json) {
-            context.out.Value(ToJson(found, false));
-          } else {
-            context.out.Line(found.problems.empty() ? "nothing has been changed: add --confirm"
-                                                    : "nothing has been changed: first the problems");
-          }
-          return {};
-        }
-        EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(args->options));
-        context.out.Ok(Count(done.tables.size(), "table") + ", " + Count(done.tablets.size(), "tablet"),
-                       ToJson(done, true));
-        return {};
-      });
+  CLI::App* verb =
+      verbs.Add("cluster adopt", "Takes what servers have into a catalog restored from an older state",
+                "cluster adopt --confirm", [args](Context& context) -> Status {
+                  if (args->dry_run && args->options.confirm) {
+                    return Error(Code::kInvalidArgument, "--dry-run and --confirm: one of the two");
+                  }
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args->options.without}));
+                  if (found.reason.empty()) {
+                    context.out.Ok("nothing is beyond the catalog", ToJson(found, false));
+                    return {};
+                  }
+                  if (!context.out.json) ShowAdoption(found, context.out);
+                  if (!args->options.confirm) {
+                    if (context.out.json) {
+                      context.out.Value(ToJson(found, false));
+                    } else {
+                      context.out.Line(found.problems.empty() ? "nothing has been changed: add --confirm"
+                                                              : "nothing has been changed: first the problems");
+                    }
+                    return {};
+                  }
+                  EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(args->options));
+                  context.out.Ok(Count(done.tables.size(), "table") + ", " + Count(done.tablets.size(), "tablet"),
+                                 ToJson(done, true));
+                  return {};
+                });
   verb->add_flag("--dry-run", args->dry_run, "Only show what would be adopted, as without --confirm");
   verb->add_flag("--confirm", args->options.confirm, "Write it into the catalog");
   verb->add_option("--without", args->options.without, "A server that is gone for good; what it alone has is given up")

@@ -45,8 +45,8 @@ void Show(const std::vector<CompactionInfo>& servers, Output& out) {
   std::vector<std::vector<std::string>> rows = {{"SERVER", "FILE BEFORE", "NOW", "FREED", "BEGUN", "STATE"}};
   for (const CompactionInfo& one : servers) {
     const bool was = one.age.has_value();
-    rows.push_back({one.server, was ? Size(one.bytes_before) : "-", was ? Size(one.bytes_after) : "-", was ? Size(Freed(one)) : "-",
-                    was ? Ago(*one.age) : "-", StateOf(one)});
+    rows.push_back({one.server, was ? Size(one.bytes_before) : "-", was ? Size(one.bytes_after) : "-",
+                    was ? Size(Freed(one)) : "-", was ? Ago(*one.age) : "-", StateOf(one)});
   }
   out.Columns(rows);
 }
@@ -62,7 +62,8 @@ Status Outcome(const std::vector<CompactionInfo>& servers) {
 
 Status Compact(const Arguments& args, Context& context) {
   EBLA_ASSIGN(const milliseconds limit, ParseDuration(args.limit));
-  CompactTableOptions options{.server = args.server, .start = !args.status, .limit = std::chrono::duration_cast<std::chrono::seconds>(limit)};
+  CompactTableOptions options{
+      .server = args.server, .start = !args.status, .limit = std::chrono::duration_cast<std::chrono::seconds>(limit)};
   if (options.limit.count() < 1 || options.limit > std::chrono::hours(24)) {
     return Error(Code::kInvalidArgument, "--limit " + args.limit + ": it must be from 1s to 24h");
   }
@@ -86,10 +87,13 @@ Status Compact(const Arguments& args, Context& context) {
 
 void AddCompactVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("table compact", "Has servers give the room of a table's deleted records back to the disk, while it serves",
-                             "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); });
-  verb->add_option("TABLE", args->table, "The table: each server keeps all of its tablets there in one file")->required();
-  verb->add_option("--server", args->server, "On this server alone, else on every one that holds the table")->type_name("SERVER");
+  CLI::App* verb = verbs.Add(
+      "table compact", "Has servers give the room of a table's deleted records back to the disk, while it serves",
+      "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); });
+  verb->add_option("TABLE", args->table, "The table: each server keeps all of its tablets there in one file")
+      ->required();
+  verb->add_option("--server", args->server, "On this server alone, else on every one that holds the table")
+      ->type_name("SERVER");
   verb->add_option("--limit", args->limit, "How long it may take on each (10m)")->type_name("DURATION");
   verb->add_flag("--status", args->status, "Begins nothing, only shows how it goes, or how the latest went");
   verb->add_flag("--no-wait", args->no_wait, "Returns when it is begun");

@@ -155,7 +155,8 @@ class Reapply {
       WriteOptions options{.ack = Ack::kMajority, .deadline = deadline_};
       const auto keys = batch.parts();
       Result<BatchResult> written = table_.Write(std::move(batch), options);
-      if (!written && written.error().code() == Code::kConditionFailed) return Kept("a key changed at this very moment");
+      if (!written && written.error().code() == Code::kConditionFailed)
+        return Kept("a key changed at this very moment");
       if (!written) return written.error();
       for (const Batch::Part& part : keys) {
         if (written->version) ours_[part.key] = written->version;
@@ -166,7 +167,9 @@ class Reapply {
   }
 
  private:
-  static Status Kept(const std::string& why) { return Error(Code::kConditionFailed, why + "; kept (--overwrite applies it)"); }
+  static Status Kept(const std::string& why) {
+    return Error(Code::kConditionFailed, why + "; kept (--overwrite applies it)");
+  }
 
   Status AddTo(Batch& batch, const KeptEffect& effect, const KeptWrite& write) {
     const Result<Record> record = table_.Get(effect.key, {.read = Read::Strong(), .deadline = deadline_});
@@ -178,7 +181,8 @@ class Reapply {
       const bool own = ours != ours_.end() && ours->second == record->version;
       const bool changed = !own && (!write.tablet || record->version > write.version);
       if (changed && !overwrite_) {
-        return Kept("\"" + EscapeBytes(effect.key) + "\" has changed since: it is at version " + record->version.ToString());
+        return Kept("\"" + EscapeBytes(effect.key) + "\" has changed since: it is at version " +
+                    record->version.ToString());
       }
       options.if_version = record->version;
     } else {
@@ -231,13 +235,14 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
 Status Forget(Context& context, const Selection& selection, bool yes) {
   EBLA_ASSIGN(const std::vector<KeptWrite> found, selection.Find(context));
   if (!yes) {
-    return Error(Code::kInvalidArgument, "this forgets " + std::to_string(found.size()) +
-                                             " acknowledged writes for good; say --yes to do so");
+    return Error(Code::kInvalidArgument,
+                 "this forgets " + std::to_string(found.size()) + " acknowledged writes for good; say --yes to do so");
   }
   EBLA_ASSIGN(const Client client, context.connect());
   for (const KeptWrite& write : found) {
     const Status status = client.ForgetKept(selection.table, write);
-    if (!status.ok() && status.code() != Code::kNotFound) return Error(status.code(), Name(write) + ": " + status.message());
+    if (!status.ok() && status.code() != Code::kNotFound)
+      return Error(status.code(), Name(write) + ": " + status.message());
   }
   context.out.Ok(std::to_string(found.size()) + " forgotten", {{"forgotten", found.size()}});
   return {};

@@ -149,8 +149,8 @@ Status Load(const LoadArguments& args, Context& context) {
   const uint64_t failed = flight.failed();
   for (const Status& status : flight.shown()) context.out.Note(status.ToString());
   if (failed > 0) {
-    return Error(flight.shown().front().code(), Count(failed, "line") + " failed, " +
-                                                    Count(flight.written(), "record") + " written");
+    return Error(flight.shown().front().code(),
+                 Count(failed, "line") + " failed, " + Count(flight.written(), "record") + " written");
   }
   if (context.interrupted) {
     return Error(Code::kUnavailable, "interrupted after " + Count(flight.written(), "record"));

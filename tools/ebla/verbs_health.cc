@@ -46,7 +46,8 @@ std::variant<ClusterState, Health> LookOnce(const Client& client) {
 
 // A live server of which a new leader has not heard yet.
 bool Unheard(const ClusterState& state) {
-  return std::ranges::any_of(state.servers, [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
+  return std::ranges::any_of(state.servers,
+                             [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
 }
 
 // Looks again, for a few seconds, before it says that something is not served; what passes meanwhile is a note.
@@ -100,7 +101,8 @@ Json ToJson(const Health& health) {
 void Show(const Health& health, Output& out) {
   out.Line(std::string(Name(health.grade)) + "  " + std::to_string(health.live_servers) + " of " +
            Count(health.known_servers, "server") + " live, " + Count(health.tables.size(), "table") + ", " +
-           Count(health.tablets, "tablet") + ", " + std::to_string(health.copies) + (health.copies == 1 ? " copy" : " copies") + " under way");
+           Count(health.tablets, "tablet") + ", " + std::to_string(health.copies) +
+           (health.copies == 1 ? " copy" : " copies") + " under way");
   for (const Finding& finding : health.findings) {
     out.Line(std::string(Name(finding.grade)) + ": " + finding.what);
     out.Line("  -> " + finding.action);
@@ -120,24 +122,26 @@ void Show(const Health& health, Output& out) {
 }  // namespace
 
 void AddHealthVerbs(Verbs& verbs) {
-  CLI::App* verb = verbs.Add("health",
-            "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
-            "health --json --deadline 3s", [](Context& context) -> Status {
-              EBLA_ASSIGN(const Client client, context.connect());
-              const Health health = Look(client, context);
-              if (context.out.json) {
-                context.out.Value(ToJson(health));
-              } else {
-                Show(health, context.out);
-              }
-              context.exit_code = static_cast<int>(health.grade);
-              return {};
-            });
+  CLI::App* verb = verbs.Add(
+      "health", "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
+      "health --json --deadline 3s", [](Context& context) -> Status {
+        EBLA_ASSIGN(const Client client, context.connect());
+        const Health health = Look(client, context);
+        if (context.out.json) {
+          context.out.Value(ToJson(health));
+        } else {
+          Show(health, context.out);
+        }
+        context.exit_code = static_cast<int>(health.grade);
+        return {};
+      });
   verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
-               "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched off or under way,\n"
+               "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched "
+               "off or under way,\n"
                "     as a drain or a hand-over\n"
                "  1  degraded: everything is served, with less redundancy, or nothing is repaired (safe mode)\n"
-               "  2  failing: something has not been served for four seconds, through which it is looked at again and again (for less with a\n"
+               "  2  failing: something has not been served for four seconds, through which it is looked at again and "
+               "again (for less with a\n"
                "     shorter --deadline); or no master answers");
 }
 

@@ -33,7 +33,8 @@ Json ToJson(const Heat& heat) {
 
 void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
   if (operations < kIdleBelow) {
-    out.Line("the cluster is idle: " + Rounded(operations) + " operations/s in all; shares are shown from " + Rounded(kIdleBelow) + " on");
+    out.Line("the cluster is idle: " + Rounded(operations) + " operations/s in all; shares are shown from " +
+             Rounded(kIdleBelow) + " on");
   }
   std::vector<std::vector<std::string>> rows = {{"TABLET", "TABLE", "RANGE", "PRIMARY", "READS/S", "WRITES/S", "READ/S",
                                                  "WRITTEN/S", "CPU", "OF TABLE", "OF SERVER", "TOP KEY", "OF TABLET"}};
@@ -42,9 +43,10 @@ void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
     rows.push_back({std::to_string(heat.tablet->id.value), heat.tablet->table, heat.tablet->range.ToString(),
                     heat.tablet->primary.empty() ? "(none)" : heat.tablet->primary, Rounded(heat.load.reads_per_second),
                     Rounded(heat.load.writes_per_second), Size(std::llround(heat.load.read_bytes_per_second)),
-                    Size(std::llround(heat.load.write_bytes_per_second)), Percent(heat.load.cpu_micros_per_second / 1e6),
-                    Percent(heat.of_table), Percent(heat.of_server),
-                    known ? "\"" + EscapeBytes(heat.load.popular_key) + "\"" : "-", known ? Percent(heat.load.popular_part) : "-"});
+                    Size(std::llround(heat.load.write_bytes_per_second)),
+                    Percent(heat.load.cpu_micros_per_second / 1e6), Percent(heat.of_table), Percent(heat.of_server),
+                    known ? "\"" + EscapeBytes(heat.load.popular_key) + "\"" : "-",
+                    known ? Percent(heat.load.popular_part) : "-"});
   }
   out.Columns(rows);
 }
@@ -57,7 +59,9 @@ void AddHotVerbs(Verbs& verbs) {
     size_t most = 10;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("hot", "Shows the busiest tablets, their part in the load of their table and server, and the key that takes most of each",
+  CLI::App* verb = verbs.Add("hot",
+                             "Shows the busiest tablets, their part in the load of their table and server, and the key "
+                             "that takes most of each",
                              "hot --tablets 5", [args](Context& context) -> Status {
                                EBLA_ASSIGN(const Client client, context.connect());
                                // The share of a server is known only from all of its tablets.
@@ -80,7 +84,8 @@ void AddHotVerbs(Verbs& verbs) {
                                context.out.Value(all);
                                return {};
                              });
-  verb->footer(verb->get_footer() + std::string("\n\nOF TABLE, OF SERVER: the tablet's part in the operations of its table, and its primary's in those of its server; OF TABLET: the\n"
+  verb->footer(verb->get_footer() + std::string("\n\nOF TABLE, OF SERVER: the tablet's part in the operations of its "
+                                                "table, and its primary's in those of its server; OF TABLET: the\n"
                                                 "top key's. They are shown from 10 operations/s on: below, \"-\"."));
   verb->add_option("TABLE", args->table, "Only its tablets");
   verb->add_option("--tablets", args->most, "How many are shown")->check(CLI::Range(1, 10'000))->type_name("NUMBER");

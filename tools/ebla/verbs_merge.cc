@@ -16,17 +16,22 @@ void AddTabletMerge(Verbs& verbs) {
     std::string table, at;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("tablet merge", "Merges the tablet that begins at a key with the one before it; no record is copied where they lie on the same servers",
-                             "tablet merge carts --at user5", [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, key));
-                               context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
-                                              {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
-                               return {};
-                             });
+  CLI::App* verb =
+      verbs.Add("tablet merge",
+                "Merges the tablet that begins at a key with the one before it; no record is copied where they lie on "
+                "the same servers",
+                "tablet merge carts --at user5", [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, key));
+                  context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
+                                 {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
+                  return {};
+                });
   verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--at", args->at, R"(The key at which the second of the two begins; \xNN is a byte)")->required()->type_name("KEY");
+  verb->add_option("--at", args->at, R"(The key at which the second of the two begins; \xNN is a byte)")
+      ->required()
+      ->type_name("KEY");
 }
 
 // Neighbours that are to become one: from the first's start to the last's end, and where those after the first begin.
@@ -36,7 +41,8 @@ struct SmallOnes {
   uint64_t bytes = 0;
 };
 
-// From the left, as many neighbours each time as stay below the size together. One whose size nobody knows stays as it is.
+// From the left, as many neighbours each time as stay below the size together. One whose size nobody knows stays as it
+// is.
 std::vector<SmallOnes> FindSmall(std::vector<TabletSummary> tablets, uint64_t below) {
   std::ranges::sort(tablets, {}, [](const TabletSummary& tablet) { return tablet.range.start; });
   std::vector<SmallOnes> found;
@@ -63,8 +69,8 @@ std::vector<SmallOnes> FindSmall(std::vector<TabletSummary> tablets, uint64_t be
   return found;
 }
 
-// Waits for a merge that takes longer than one request may: replicas are being moved for it. Who asks again when it is done is
-// told that no tablet begins there any more.
+// Waits for a merge that takes longer than one request may: replicas are being moved for it. Who asks again when it is
+// done is told that no tablet begins there any more.
 Status MergeAt(Context& context, const Client& client, const std::string& table, const std::string& key) {
   for (bool under_way = false;; under_way = true) {
     const Result<TabletMerge> merge = client.MergeTablets(table, key);
@@ -105,9 +111,12 @@ Status MergeSmall(Context& context, const std::string& table, const std::string&
       continue;
     }
     for (const std::string& key : ones.at) {
-      if (context.interrupted) return Error(Code::kUnavailable, "interrupted: " + std::to_string(done) + " of " + Count(merges, "merge") + " done");
+      if (context.interrupted)
+        return Error(Code::kUnavailable,
+                     "interrupted: " + std::to_string(done) + " of " + Count(merges, "merge") + " done");
       if (Status status = MergeAt(context, client, table, key); !status.ok()) {
-        return Error(status.code(), status.message() + " (" + std::to_string(done) + " of " + Count(merges, "merge") + " done)");
+        return Error(status.code(),
+                     status.message() + " (" + std::to_string(done) + " of " + Count(merges, "merge") + " done)");
       }
       ++done;
       context.out.Note(std::to_string(done) + " of " + Count(merges, "merge") + ": \"" + EscapeBytes(key) + "\"");
@@ -115,8 +124,10 @@ Status MergeSmall(Context& context, const std::string& table, const std::string&
     context.out.json ? context.out.Value(ToJson(ones)) : context.out.Line(ToText(ones));
   }
   const size_t left = tablets.size() - merges;
-  const std::string text = dry_run ? Count(tablets.size(), "tablet") + " would be " + std::to_string(left) + "; nothing has been changed"
-                                   : Count(tablets.size(), "tablet") + (tablets.size() == 1 ? " is " : " are ") + std::to_string(left) + " now";
+  const std::string text =
+      dry_run
+          ? Count(tablets.size(), "tablet") + " would be " + std::to_string(left) + "; nothing has been changed"
+          : Count(tablets.size(), "tablet") + (tablets.size() == 1 ? " is " : " are ") + std::to_string(left) + " now";
   context.out.Ok(merges == 0 ? "no neighbours are below " + FormatBytes(threshold) + " together" : text,
                  {{"merges", merges}, {"tablets", left}, {"below_bytes", threshold}, {"dry_run", dry_run}});
   return {};
@@ -133,7 +144,9 @@ void AddTableMergeSmall(Verbs& verbs) {
                                return MergeSmall(context, args->table, args->below, args->dry_run);
                              });
   verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--below", args->below, "What becomes one stays below this together; else twice the table's merge size")->type_name("SIZE");
+  verb->add_option("--below", args->below,
+                   "What becomes one stays below this together; else twice the table's merge size")
+      ->type_name("SIZE");
   verb->add_flag("--dry-run", args->dry_run, "Only says what would become one");
 }
 

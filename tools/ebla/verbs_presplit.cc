@@ -28,7 +28,8 @@ struct Arguments {
 // Splits one after another, and tells of each.
 class Presplit {
  public:
-  Presplit(Context& context, const Client& client, const Arguments& args) : context_(context), client_(client), args_(args) {}
+  Presplit(Context& context, const Client& client, const Arguments& args)
+      : context_(context), client_(client), args_(args) {}
 
   Status Run() {
     milliseconds timeout{0};
@@ -58,7 +59,8 @@ class Presplit {
     return End();
   }
 
-  // All keys of the table, in order, if they are not too many; one of a table that has more. Servers' estimates are of ten seconds ago.
+  // All keys of the table, in order, if they are not too many; one of a table that has more. Servers' estimates are of
+  // ten seconds ago.
   Result<std::vector<std::string>> AllKeys() {
     EBLA_ASSIGN(const Table table, client_.OpenTable(args_.table));
     std::vector<std::string> keys;
@@ -78,12 +80,15 @@ class Presplit {
     EBLA_ASSIGN(const std::vector<std::string> keys, AllKeys());
     if (!all_seen_) return ByEstimates(all);
     if (keys.empty()) {
-      return Error(Code::kInvalidArgument, "table " + args_.table + " is empty, and nothing is known of its keys: say where with --at, or give " +
-                                               "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
+      return Error(Code::kInvalidArgument,
+                   "table " + args_.table +
+                       " is empty, and nothing is known of its keys: say where with --at, or give " +
+                       "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
     if (cuts.size() < all) {
-      return Error(Code::kInvalidArgument, "the table's " + Count(keys.size(), "key") + " can be cut into " + Count(tablets_.size() + cuts.size(), "tablet") +
+      return Error(Code::kInvalidArgument, "the table's " + Count(keys.size(), "key") + " can be cut into " +
+                                               Count(tablets_.size() + cuts.size(), "tablet") +
                                                " at most; nothing was split");
     }
     if (args_.dry_run) return Show(cuts, 0);
@@ -111,15 +116,19 @@ class Presplit {
   Status Split(const PresplitCut& cut, size_t all) {
     if (context_.interrupted) return Error(Code::kUnavailable, "interrupted" + SoFar());
     const Result<TabletSplit> split = client_.SplitTablet(args_.table, cut.key);
-    if (!split) return Error(split.error().code(), "at \"" + EscapeBytes(cut.key) + "\": " + split.error().message() + SoFar());
+    if (!split)
+      return Error(split.error().code(), "at \"" + EscapeBytes(cut.key) + "\": " + split.error().message() + SoFar());
     done_.push_back({split->tablet, cut.key});
     children_.push_back(split->child);
-    context_.out.Note(std::to_string(done_.size()) + " of " + std::to_string(all) + ": tablet " + std::to_string(split->tablet.value) +
-                      " is split at \"" + EscapeBytes(cut.key) + "\"; tablet " + std::to_string(split->child.value) + " begins there");
+    context_.out.Note(std::to_string(done_.size()) + " of " + std::to_string(all) + ": tablet " +
+                      std::to_string(split->tablet.value) + " is split at \"" + EscapeBytes(cut.key) + "\"; tablet " +
+                      std::to_string(split->child.value) + " begins there");
     return {};
   }
 
-  std::string SoFar() const { return done_.empty() ? "; nothing was split" : "; " + Count(done_.size(), "split") + " done before that stay"; }
+  std::string SoFar() const {
+    return done_.empty() ? "; nothing was split" : "; " + Count(done_.size(), "split") + " done before that stay";
+  }
 
   Json Cuts(const std::vector<PresplitCut>& cuts) const {
     Json all = Json::array();
@@ -134,11 +143,15 @@ class Presplit {
 
   Status Show(const std::vector<PresplitCut>& cuts, size_t there) {
     if (context_.out.json) {
-      context_.out.Value({{"dry_run", true}, {"tablets", tablets_.size()}, {"tablets_then", tablets_.size() + cuts.size()}, {"splits", Cuts(cuts)}});
+      context_.out.Value({{"dry_run", true},
+                          {"tablets", tablets_.size()},
+                          {"tablets_then", tablets_.size() + cuts.size()},
+                          {"splits", Cuts(cuts)}});
       return {};
     }
     for (const PresplitCut& cut : cuts) {
-      context_.out.Line("would split tablet " + std::to_string(cut.tablet.value) + " at \"" + EscapeBytes(cut.key) + "\"");
+      context_.out.Line("would split tablet " + std::to_string(cut.tablet.value) + " at \"" + EscapeBytes(cut.key) +
+                        "\"");
     }
     if (there > 0) context_.out.Line("at " + Count(there, "key") + " a tablet begins already");
     context_.out.Line(Count(tablets_.size(), "tablet") + ", then " + std::to_string(tablets_.size() + cuts.size()));
@@ -158,7 +171,8 @@ class Presplit {
     const size_t later = args_.into - tablets_.size() - cuts.size();
     EBLA_TRY(Show(cuts, 0));
     if (!context_.out.json && later > 0) {
-      context_.out.Line("and " + Count(later, "split") + " more of what is the largest then, at keys that are known then");
+      context_.out.Line("and " + Count(later, "split") +
+                        " more of what is the largest then, at keys that are known then");
     }
     return {};
   }
@@ -188,9 +202,12 @@ Status Check(const Arguments& args) {
   if (args.at.empty() == (args.into == 0)) {
     return Error(Code::kInvalidArgument, "table presplit needs --into N or --at KEYS, one of the two");
   }
-  if (!args.at.empty() && keys) return Error(Code::kInvalidArgument, "--at says it all: leave out --sample and --pattern");
-  if (args.into > kTabletsMost) return Error(Code::kInvalidArgument, "--into " + std::to_string(args.into) + ": at most 10001 tablets");
-  if (keys && args.into < 2) return Error(Code::kInvalidArgument, "--into 1 with a sample: it must be 2 tablets or more");
+  if (!args.at.empty() && keys)
+    return Error(Code::kInvalidArgument, "--at says it all: leave out --sample and --pattern");
+  if (args.into > kTabletsMost)
+    return Error(Code::kInvalidArgument, "--into " + std::to_string(args.into) + ": at most 10001 tablets");
+  if (keys && args.into < 2)
+    return Error(Code::kInvalidArgument, "--into 1 with a sample: it must be 2 tablets or more");
   return {};
 }
 
@@ -198,23 +215,27 @@ Status Check(const Arguments& args) {
 
 void AddPresplitVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("table presplit", "Splits a table into more tablets before load asks for it; no data moves",
-                             "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"
-                             "  table presplit empty --into 16 --pattern 'user%08d' --count 1000000",
-                             [args](Context& context) -> Status {
-                               EBLA_TRY(Check(*args));
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               return Presplit(context, client, *args).Run();
-                             });
+  CLI::App* verb =
+      verbs.Add("table presplit", "Splits a table into more tablets before load asks for it; no data moves",
+                "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"
+                "  table presplit empty --into 16 --pattern 'user%08d' --count 1000000",
+                [args](Context& context) -> Status {
+                  EBLA_TRY(Check(*args));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  return Presplit(context, client, *args).Run();
+                });
   verb->add_option("TABLE", args->table, "The table")->required();
-  verb->add_option("--into", args->into, "How many tablets it shall have: the largest are halved by their data, or cut as --sample or --pattern say")
+  verb->add_option(
+          "--into", args->into,
+          "How many tablets it shall have: the largest are halved by their data, or cut as --sample or --pattern say")
       ->type_name("N")
       ->check(Positive());
   verb->add_option("--at", args->at, "Where to cut instead, as f,m,t")->type_name("KEYS");
   verb->add_option("--sample", args->sample, "A file with one key per line, like those to come")->type_name("PATH");
   verb->add_option("--pattern", args->pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
   verb->add_option("--count", args->count, "How many keys the pattern has")->type_name("M")->check(Positive());
-  verb->add_option("--look-at", args->look_at, "Of a table with more keys, what servers estimate is gone by (1000000)")->type_name("N");
+  verb->add_option("--look-at", args->look_at, "Of a table with more keys, what servers estimate is gone by (1000000)")
+      ->type_name("N");
   verb->add_option("--timeout", args->timeout, "How long to wait for such an estimate (10m)")->type_name("DURATION");
   verb->add_flag("--dry-run", args->dry_run, "Only show what would be split");
 }

@@ -106,7 +106,8 @@ Status Show(const std::string& id, Context& context) {
   }
   std::vector<std::vector<std::string>> rows = {{"id", found->id}, {"kind", found->kind}};
   if (const std::string what = What(*found); !what.empty()) rows.push_back({"of", what});
-  rows.push_back({"asked by", std::string(Name(found->asked_by)) + (found->reason.empty() ? "" : ": " + found->reason)});
+  rows.push_back(
+      {"asked by", std::string(Name(found->asked_by)) + (found->reason.empty() ? "" : ": " + found->reason)});
   rows.push_back({"begun", Age(*found)});
   rows.push_back({"progress", Progress(*found)});
   rows.push_back({"waits for", found->waits_for.empty() ? "nothing" : found->waits_for});
@@ -130,31 +131,36 @@ Status Cancel(const std::string& id, Context& context) {
 }  // namespace
 
 const std::vector<std::string>& ProcedureKinds() {
-  static const std::vector<std::string> kinds = {"adopt", "clear", "create", "drain",  "drop",   "grow",   "lead",     "merge", "move",
-                                                 "recover", "release", "repair", "schema", "split", "strays", "transfer", "unite"};
+  static const std::vector<std::string> kinds = {"adopt",  "clear", "create", "drain",    "drop",    "grow",
+                                                 "lead",   "merge", "move",   "recover",  "release", "repair",
+                                                 "schema", "split", "strays", "transfer", "unite"};
   return kinds;
 }
 
 std::string BegunAgain(const ProcedureInfo& move) {
   if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
-  return "but " + move.from_server + " drains, and its drain begins the move again: to end the drain, ebla server undrain " +
-         move.from_server;
+  return "but " + move.from_server +
+         " drains, and its drain begins the move again: to end the drain, ebla server undrain " + move.from_server;
 }
 
 void AddProcedureVerbs(Verbs& verbs) {
   auto kind = std::make_shared<std::string>();
-  verbs.Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
-            "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
-      ->add_option("--kind", *kind, "Of this kind alone: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...")
+  verbs
+      .Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
+           "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
+      ->add_option("--kind", *kind,
+                   "Of this kind alone: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...")
       ->type_name("KIND");
   auto shown = std::make_shared<std::string>();
-  verbs.Add("procedure show", "Shows one of them, with the reason and what cancelling would do", "procedure show move-17",
-            [shown](Context& context) { return Show(*shown, context); })
+  verbs
+      .Add("procedure show", "Shows one of them, with the reason and what cancelling would do",
+           "procedure show move-17", [shown](Context& context) { return Show(*shown, context); })
       ->add_option("ID", *shown, "As procedure list shows it")
       ->required();
   auto cancelled = std::make_shared<std::string>();
-  verbs.Add("procedure cancel", "Ends one of them, so that everything is as before; says so where it is too late", "procedure cancel move-17",
-            [cancelled](Context& context) { return Cancel(*cancelled, context); })
+  verbs
+      .Add("procedure cancel", "Ends one of them, so that everything is as before; says so where it is too late",
+           "procedure cancel move-17", [cancelled](Context& context) { return Cancel(*cancelled, context); })
       ->add_option("ID", *cancelled, "As procedure list shows it")
       ->required();
 }

@@ -37,8 +37,10 @@ void AddServerChange(Verbs& verbs, const std::string& name, const std::string& h
   CLI::App* verb = verbs.Add("server " + name, help, "server " + name + " ts-4", [=](Context& context) -> Status {
     EBLA_ASSIGN(const Client client, context.connect());
     EBLA_ASSIGN(const size_t replicas, client.SetServer(*server, change));
-    const std::string more = change.draining.value_or(false) ? "; how far it is: ebla procedure show drain-" + *server : "";
-    context.out.Ok(result + "; it has " + Count(replicas, "replica") + more, {{"server", *server}, {"replicas", replicas}});
+    const std::string more =
+        change.draining.value_or(false) ? "; how far it is: ebla procedure show drain-" + *server : "";
+    context.out.Ok(result + "; it has " + Count(replicas, "replica") + more,
+                   {{"server", *server}, {"replicas", replicas}});
     return {};
   });
   verb->add_option("SERVER", *server)->required();
@@ -71,10 +73,12 @@ void AddServerList(Verbs& verbs) {
     }
     return {};
   });
-  verb->footer(verb->get_footer() +
-               std::string("\n\nSTATE: live, lost, disk-full, draining, drained, maintenance; several where several hold. HEARD: when it last reported;\n"
-                           "of a server that is lost nothing else that it said is shown. TABLETS: the replicas that the catalog gives it; SIZE: of the\n"
-                           "data that it has, estimated every ten seconds from what is on its disk. \"-\": not known, or nothing counted (yet)."));
+  verb->footer(verb->get_footer() + std::string("\n\nSTATE: live, lost, disk-full, draining, drained, maintenance; "
+                                                "several where several hold. HEARD: when it last reported;\n"
+                                                "of a server that is lost nothing else that it said is shown. TABLETS: "
+                                                "the replicas that the catalog gives it; SIZE: of the\n"
+                                                "data that it has, estimated every ten seconds from what is on its "
+                                                "disk. \"-\": not known, or nothing counted (yet)."));
 }
 
 void AddServerRemove(Verbs& verbs) {

@@ -19,8 +19,10 @@ struct OptionArguments {
   bool last_write_wins = false;
 
   void AddTo(CLI::App* verb, bool create) {
-    verb->add_option("--replicas", replicas, "Copies of each tablet (3, or as many as servers live)")->check(CLI::Range(1, 7));
-    verb->add_option("--durability", durability, "sync, or interval=1s: fsynced at least that often")->type_name("MODE");
+    verb->add_option("--replicas", replicas, "Copies of each tablet (3, or as many as servers live)")
+        ->check(CLI::Range(1, 7));
+    verb->add_option("--durability", durability, "sync, or interval=1s: fsynced at least that often")
+        ->type_name("MODE");
     if (create) {
       verb->add_option("--compression", compression, "none, snappy or zlib; for life")->type_name("KIND");
       verb->add_option("--key-group", key_group,
@@ -189,14 +191,16 @@ std::string Replicas(const TableInfo& table) {
 }
 
 std::string Created(const TableInfo& table) {
-  const std::string text = Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
+  const std::string text =
+      Count(table.tablets, "tablet") + " of " + Count(std::max(table.replicas_least, 1), "replica");
   if (!LacksReplicas(table)) return text;
   return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
 }
 
 constexpr const char* kNothingCounted = "nothing counted (yet)";
 constexpr const char* kCounted =
-    "\n\nTABLETS: those that serve, of all. RECORDS and SIZE are estimates, made every ten seconds; of tablets beyond a thousand records of\n"
+    "\n\nTABLETS: those that serve, of all. RECORDS and SIZE are estimates, made every ten seconds; of tablets beyond "
+    "a thousand records of\n"
     "what is on the disk, compressed, so that the latest minute's writes may be missing. \"-\": nothing counted (yet).";
 
 void AddCreate(Verbs& verbs) {
@@ -206,16 +210,16 @@ void AddCreate(Verbs& verbs) {
     SplitArguments splits;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "table create", "Makes a table", "table create carts --split-points f,m,t", [args](Context& context) -> Status {
-        CreateTableOptions options{.deadline = context.deadline};
-        EBLA_ASSIGN(options.table, args->options.Options());
-        EBLA_ASSIGN(options.split_points, args->splits.Points());
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const TableInfo table, client.CreateTable(args->name, std::move(options)));
-        context.out.Ok(Created(table), ToJson(table));
-        return {};
-      });
+  CLI::App* verb = verbs.Add("table create", "Makes a table", "table create carts --split-points f,m,t",
+                             [args](Context& context) -> Status {
+                               CreateTableOptions options{.deadline = context.deadline};
+                               EBLA_ASSIGN(options.table, args->options.Options());
+                               EBLA_ASSIGN(options.split_points, args->splits.Points());
+                               EBLA_ASSIGN(const Client client, context.connect());
+                               EBLA_ASSIGN(const TableInfo table, client.CreateTable(args->name, std::move(options)));
+                               context.out.Ok(Created(table), ToJson(table));
+                               return {};
+                             });
   verb->add_option("NAME", args->name, "1 to 128 of A-Z a-z 0-9 _ - .")->required();
   args->options.AddTo(verb, true);
   args->splits.AddTo(verb);
@@ -263,7 +267,8 @@ void AddList(Verbs& verbs) {
       context.out.Value(all);
       return {};
     }
-    std::vector<std::vector<std::string>> rows = {{"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
+    std::vector<std::vector<std::string>> rows = {
+        {"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
     for (const TableInfo& table : tables) {
       rows.push_back({table.name, Serving(table), Replicas(table), Records(table.records), Bytes(table.size_bytes),
                       Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
@@ -276,34 +281,34 @@ void AddList(Verbs& verbs) {
 
 void AddDescribe(Verbs& verbs) {
   auto name = std::make_shared<std::string>();
-  CLI::App* verb = verbs.Add("table describe", "Shows a table's options and size", "table describe carts",
-                             [name](Context& context) -> Status {
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_ASSIGN(const TableInfo table, client.DescribeTable(*name));
-                               if (context.out.json) {
-                                 context.out.Value(ToJson(table));
-                                 return {};
-                               }
-                               std::vector<std::vector<std::string>> rows = {
-                                   {"table", table.name},
-                                   {"id", std::to_string(table.id.value)},
-                                   {"tablets serving", Serving(table)},
-                                   {"records", table.records > 0 ? "about " + std::to_string(table.records) : kNothingCounted},
-                                   {"size", table.size_bytes > 0 ? "about " + Size(table.size_bytes) : kNothingCounted},
-                                   {"schema version", std::to_string(table.schema_version)}};
-                               const Json options = ToJson(table.options);
-                               for (const auto& [option, value] : options.items()) {
-                                 if (option == "replicas") {
-                                   rows.push_back({"replicas", Replicas(table)});
-                                   continue;
-                                 }
-                                 std::string label = option;
-                                 std::ranges::replace(label, '_', ' ');
-                                 rows.push_back({label, value.is_string() ? value.get<std::string>() : value.dump()});
-                               }
-                               context.out.Columns(rows);
-                               return {};
-                             });
+  CLI::App* verb = verbs.Add(
+      "table describe", "Shows a table's options and size", "table describe carts", [name](Context& context) -> Status {
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const TableInfo table, client.DescribeTable(*name));
+        if (context.out.json) {
+          context.out.Value(ToJson(table));
+          return {};
+        }
+        std::vector<std::vector<std::string>> rows = {
+            {"table", table.name},
+            {"id", std::to_string(table.id.value)},
+            {"tablets serving", Serving(table)},
+            {"records", table.records > 0 ? "about " + std::to_string(table.records) : kNothingCounted},
+            {"size", table.size_bytes > 0 ? "about " + Size(table.size_bytes) : kNothingCounted},
+            {"schema version", std::to_string(table.schema_version)}};
+        const Json options = ToJson(table.options);
+        for (const auto& [option, value] : options.items()) {
+          if (option == "replicas") {
+            rows.push_back({"replicas", Replicas(table)});
+            continue;
+          }
+          std::string label = option;
+          std::ranges::replace(label, '_', ' ');
+          rows.push_back({label, value.is_string() ? value.get<std::string>() : value.dump()});
+        }
+        context.out.Columns(rows);
+        return {};
+      });
   verb->footer(verb->get_footer() + kCounted);
   verb->add_option("TABLE", *name)->required();
 }

@@ -11,9 +11,12 @@ namespace {
 
 // What the columns count.
 constexpr const char* kCounted =
-    "\n\nA replica whose server does not live is marked (lost). STATE: serving; not-led, for a moment or until a failover; unheard, where\n"
-    "its primary has not reported it yet; lost, where no majority of the voters lives. RECORDS and SIZE are the primary's estimates,\n"
-    "made every ten seconds; beyond a thousand records of what is on its disk, compressed, so that the latest minute's writes may be\n"
+    "\n\nA replica whose server does not live is marked (lost). STATE: serving; not-led, for a moment or until a "
+    "failover; unheard, where\n"
+    "its primary has not reported it yet; lost, where no majority of the voters lives. RECORDS and SIZE are the "
+    "primary's estimates,\n"
+    "made every ten seconds; beyond a thousand records of what is on its disk, compressed, so that the latest minute's "
+    "writes may be\n"
     "missing. \"-\": not known, or nothing counted (yet).";
 
 void AddTabletTransfer(Verbs& verbs) {
@@ -35,9 +38,10 @@ void AddTabletTransfer(Verbs& verbs) {
   verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("SERVER");
 }
 
-// The best key at which the tablet that holds `key` can be split. Servers tell the middle of large tablets alone: all keys of
-// another are looked at.
-Result<std::string> BestSplitKey(Context& context, const Client& client, const std::string& table, const std::string& key) {
+// The best key at which the tablet that holds `key` can be split. Servers tell the middle of large tablets alone: all
+// keys of another are looked at.
+Result<std::string> BestSplitKey(Context& context, const Client& client, const std::string& table,
+                                 const std::string& key) {
   constexpr size_t kLookAt = 1'000'000;
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
@@ -54,12 +58,14 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_TRY(scan.status());
   const std::string name = "tablet " + std::to_string(tablet->id.value);
   if (keys.size() > kLookAt) {
-    return Error(Code::kComeAgain, "where the load or the data of " + name + " is cut in two is not known at present; name a key with --at");
+    return Error(Code::kComeAgain, "where the load or the data of " + name +
+                                       " is cut in two is not known at present; name a key with --at");
   }
   const std::vector<PresplitCut> cuts = CutsOfKeys(keys, {*tablet}, 1, described.options.key_group);
   if (!cuts.empty()) return cuts.front().key;
-  return Error(Code::kConditionFailed, name + " has " + std::to_string(keys.size()) +
-                                           " keys, and none that cuts them in two (no key group is cut); name a key with --at");
+  return Error(Code::kConditionFailed,
+               name + " has " + std::to_string(keys.size()) +
+                   " keys, and none that cuts them in two (no key group is cut); name a key with --at");
 }
 
 void AddTabletSplit(Verbs& verbs) {
@@ -67,29 +73,31 @@ void AddTabletSplit(Verbs& verbs) {
     std::string table, at, key;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("tablet split", "Splits a tablet at a key, or at the best one; no data moves",
-                             "tablet split carts --at user5", [args](Context& context) -> Status {
-                               if (args->at.empty() == args->key.empty()) {
-                                 return Error(Code::kInvalidArgument,
-                                              "tablet split needs --at, the key to split at, or --key, of the tablet to split at its best");
-                               }
-                               EBLA_ASSIGN(std::string key, UnescapeBytes(args->at.empty() ? args->key : args->at));
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               if (args->at.empty()) {
-                                 EBLA_ASSIGN(key, BestSplitKey(context, client, args->table, key));
-                               }
-                               EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
-                               context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() +
-                                              ", tablet " + std::to_string(split.child.value) + " " + split.child_range.ToString(),
-                                              {{"tablet", split.tablet.value},
-                                               {"range", RangeJson(split.range)},
-                                               {"child", split.child.value},
-                                               {"child_range", RangeJson(split.child_range)}});
-                               return {};
-                             });
+  CLI::App* verb = verbs.Add(
+      "tablet split", "Splits a tablet at a key, or at the best one; no data moves", "tablet split carts --at user5",
+      [args](Context& context) -> Status {
+        if (args->at.empty() == args->key.empty()) {
+          return Error(Code::kInvalidArgument,
+                       "tablet split needs --at, the key to split at, or --key, of the tablet to split at its best");
+        }
+        EBLA_ASSIGN(std::string key, UnescapeBytes(args->at.empty() ? args->key : args->at));
+        EBLA_ASSIGN(const Client client, context.connect());
+        if (args->at.empty()) {
+          EBLA_ASSIGN(key, BestSplitKey(context, client, args->table, key));
+        }
+        EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
+        context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() + ", tablet " +
+                           std::to_string(split.child.value) + " " + split.child_range.ToString(),
+                       {{"tablet", split.tablet.value},
+                        {"range", RangeJson(split.range)},
+                        {"child", split.child.value},
+                        {"child_range", RangeJson(split.child_range)}});
+        return {};
+      });
   verb->add_option("TABLE", args->table)->required();
   verb->add_option("--at", args->at, R"(The key at which the new tablet begins; \xNN is a byte)")->type_name("KEY");
-  verb->add_option("--key", args->key, "Splits the tablet that holds it where its load is halved, or else its data")->type_name("KEY");
+  verb->add_option("--key", args->key, "Splits the tablet that holds it where its load is halved, or else its data")
+      ->type_name("KEY");
 }
 
 void AddTabletList(Verbs& verbs) {
@@ -105,7 +113,8 @@ void AddTabletList(Verbs& verbs) {
                   if (!args->server.empty()) EBLA_TRY(CheckServer(client, args->server));
                   EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
                   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
-                  if (args->lost) std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
+                  if (args->lost)
+                    std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
                   if (!context.out.json) {
                     context.out.Columns(TabletRows(tablets, servers));
                     return {};
@@ -139,20 +148,22 @@ void AddTabletMove(Verbs& verbs) {
     TabletMove move;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "tablet move", "Brings a replica of a tablet from one server to another, by copying while it serves",
-      "tablet move carts --key user42 --from ts-1 --to ts-4", [args](Context& context) -> Status {
-        EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-        if (!args->move.cancel && (args->move.from.empty() || args->move.to.empty())) {
-          return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
-        }
-        EBLA_ASSIGN(const Client client, context.connect());
-        if (args->move.cancel) return CancelMove(client, args->table, key, context);
-        for (const ServerName& server : {args->move.from, args->move.to}) EBLA_TRY(CheckServer(client, server));
-        EBLA_TRY(client.MoveTablet(args->table, key, args->move));
-        context.out.Ok("moved from " + args->move.from + " to " + args->move.to, {{"from", args->move.from}, {"to", args->move.to}});
-        return {};
-      });
+  CLI::App* verb =
+      verbs.Add("tablet move", "Brings a replica of a tablet from one server to another, by copying while it serves",
+                "tablet move carts --key user42 --from ts-1 --to ts-4", [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+                  if (!args->move.cancel && (args->move.from.empty() || args->move.to.empty())) {
+                    return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
+                  }
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  if (args->move.cancel) return CancelMove(client, args->table, key, context);
+                  for (const ServerName& server : {args->move.from, args->move.to})
+                    EBLA_TRY(CheckServer(client, server));
+                  EBLA_TRY(client.MoveTablet(args->table, key, args->move));
+                  context.out.Ok("moved from " + args->move.from + " to " + args->move.to,
+                                 {{"from", args->move.from}, {"to", args->move.to}});
+                  return {};
+                });
   verb->add_option("TABLE", args->table)->required();
   verb->add_option("--key", args->key, R"(Of the tablet that holds it; \xNN is a byte)")->required();
   verb->add_option("--from", args->move.from, "The server that gives its replica away")->type_name("SERVER");
@@ -173,8 +184,8 @@ Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
     }
     replicas.push_back(std::move(object));
   }
-  return {{"tablet", tablet.value},       {"recovered", done},           {"chosen", recovery.chosen},
-          {"loss", recovery.loss}, {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
+  return {{"tablet", tablet.value}, {"recovered", done},           {"chosen", recovery.chosen},
+          {"loss", recovery.loss},  {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
 }
 
 std::string StateOf(const ReplicaSummary& replica) {
@@ -222,10 +233,13 @@ void AddTabletRecover(Verbs& verbs) {
         }
         EBLA_ASSIGN(TabletRecovery done, client.RecoverTablet(tablet, args->options));
         if (done.loss.empty()) done.loss = found.loss;
-        context.out.Ok("led by " + done.chosen + (done.loss.empty() ? "" : "; " + done.loss), ToJson(done, tablet, true));
+        context.out.Ok("led by " + done.chosen + (done.loss.empty() ? "" : "; " + done.loss),
+                       ToJson(done, tablet, true));
         return {};
       });
-  verb->add_option("TABLET", args->tablet, "Its id; tablet list --lost shows those that need it")->required()->check(Positive());
+  verb->add_option("TABLET", args->tablet, "Its id; tablet list --lost shows those that need it")
+      ->required()
+      ->check(Positive());
   verb->add_option("--server", args->options.server, "Whose replica it shall be; else the longest complete log")
       ->type_name("SERVER");
   verb->add_flag("--accept-data-loss", args->options.accept_data_loss,

@@ -94,8 +94,8 @@ Json ToJson(const WatchView& view) {
                        {"learners", tablet.learners},
                        {"incomplete", tablet.incomplete}});
   }
-  return {{"cluster_id", view.info.cluster_id}, {"term", view.info.term},   {"safe_mode", view.info.safe_mode},
-          {"copies", view.info.copies},         {"servers", servers}, {"tablets", tablets}};
+  return {{"cluster_id", view.info.cluster_id}, {"term", view.info.term}, {"safe_mode", view.info.safe_mode},
+          {"copies", view.info.copies},         {"servers", servers},     {"tablets", tablets}};
 }
 
 Status Once(Context& context, const Client& client) {
@@ -119,7 +119,8 @@ Status Stream(Context& context, const Client& client, milliseconds interval) {
 
 Status Live(Context& context, const Client& client, milliseconds interval) {
   if (isatty(STDOUT_FILENO) != 1) {
-    return Error(Code::kInvalidArgument, "cluster watch needs a terminal; --once prints one frame, --json a line each time");
+    return Error(Code::kInvalidArgument,
+                 "cluster watch needs a terminal; --once prints one frame, --json a line each time");
   }
   Screen screen(context.out);
   WatchView last;

@@ -87,8 +87,9 @@ std::string Head(const ClusterInfo& info) {
     if (master.leader) leader = master.name + " leads";
   }
   return "ebla  " + info.cluster_id + "  " + leader + " (term " + std::to_string(info.term) + ")  " +
-         std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " + Count(info.tables, "table") +
-         "  " + Count(info.tablets, "tablet") + "  " + std::to_string(info.copies) + (info.copies == 1 ? " copy" : " copies");
+         std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " +
+         Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " + std::to_string(info.copies) +
+         (info.copies == 1 ? " copy" : " copies");
 }
 
 // Cuts what does not fit, between two characters of UTF-8.
@@ -128,10 +129,12 @@ class FrameBuilder {
     std::vector<std::vector<std::string>> rows = {
         {" ", "SERVER", "STATE", "TABLETS", "LEADS", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
     for (const ServerSummary& server : view_.servers) {
-      std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server), std::to_string(server.tablets)};
+      std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server),
+                                      std::to_string(server.tablets)};
       if (server.live) {  // else what it said is of another time
-        for (std::string cell : {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
-                                 Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), Size(server.disk_free_bytes)}) {
+        for (std::string cell :
+             {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
+              Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), Size(server.disk_free_bytes)}) {
           row.push_back(std::move(cell));
         }
       }

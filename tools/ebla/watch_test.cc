@@ -45,8 +45,9 @@ WatchView ViewOf(size_t tablets) {
 
 TEST(WatchTest, EachTabletStandsOnItsTablesKeyLineUnderItsLeadersLetter) {
   WatchView view = ViewOf(3);
-  EXPECT_THAT(DrawFrame(view, {}, false), AllOf(Contains(StartsWith("ebla  c-1  m-1 leads")), Contains(StartsWith("B  ts-2")),
-                                                Contains("|AAAAAAAAAAAA|BBBBBBBBBBBB|CCCCCCCCCCCC|")));
+  EXPECT_THAT(DrawFrame(view, {}, false),
+              AllOf(Contains(StartsWith("ebla  c-1  m-1 leads")), Contains(StartsWith("B  ts-2")),
+                    Contains("|AAAAAAAAAAAA|BBBBBBBBBBBB|CCCCCCCCCCCC|")));
   view.tablets[1].load.reset();
   view.tablets[2].learners = {"ts-1"};
   EXPECT_THAT(DrawFrame(view, {}, false), AllOf(Contains("|AAAAAAAAAAAA|!!!!!!!!!!!!|cccccccccccc|"),
@@ -72,8 +73,10 @@ TEST(WatchTest, AFrameFitsAndColoursAreLeftOutWhereTheyAreNotWanted) {
 
 TEST_F(ShellTest, WatchPrintsOneFrameOrALineOfJson) {
   servers_.cluster().AddTable("carts", {"m"}, 3);
-  EXPECT_THAT(Run("cluster watch --once"), AllOf(HasSubstr("master-1 leads"), HasSubstr("carts  2 tablets"), HasSubstr("|A")));
-  EXPECT_THAT(Run("--json cluster watch --once"), AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("led":true)")));
+  EXPECT_THAT(Run("cluster watch --once"),
+              AllOf(HasSubstr("master-1 leads"), HasSubstr("carts  2 tablets"), HasSubstr("|A")));
+  EXPECT_THAT(Run("--json cluster watch --once"),
+              AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("led":true)")));
   EXPECT_THAT(Run("cluster watch --once --interval 0"), EndsWith("[2]"));
   servers_.cluster().SetLeader(-1);
   EXPECT_THAT(Run("cluster watch --once --deadline 1s"), AllOf(HasSubstr("UNAVAILABLE"), EndsWith("[3]")));

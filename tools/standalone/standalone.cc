@@ -50,8 +50,8 @@ Status Standalone::Open(StandaloneOptions options) {
   std::error_code error;
   std::filesystem::create_directories(options.server.data_dir, error);
   if (error) {
-    return Error(Code::kInvalidArgument, "cannot make the data directory " + options.server.data_dir + ": " +
-                                             error.message());
+    return Error(Code::kInvalidArgument,
+                 "cannot make the data directory " + options.server.data_dir + ": " + error.message());
   }
   EBLA_ASSIGN(coordination_, coordination::EmbeddedCoordination::Open(options.server.data_dir + "/coordinator"));
   OpenMaster(std::move(options.master));

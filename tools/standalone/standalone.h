@@ -4,7 +4,8 @@
 // Place:      main.cc makes one from flags.
 // Disk:       <data_dir>/coordinator  what a cluster keeps in ZooKeeper
 //             <data_dir>              the tablet server's identity and store, ADDRESS, logs
-// Stop:       the tablet server first, as it leaves the cluster through the coordinator; then the master; then the rest.
+// Stop:       the tablet server first, as it leaves the cluster through the coordinator; then the master; then the
+//             rest.
 // Threads:    those of ServerProcess, and one loop for the master. Start and Stop block.
 #pragma once
 

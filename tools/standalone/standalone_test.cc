@@ -37,12 +37,12 @@ class StandaloneTest : public ::testing::Test {
   }
 
   cluster::ProcessId Spawn() {
-    auto spawned = cluster::Spawn({.command = {std::string(kBinaryDir) + "/bin/ebla-standalone",
-                                               "--data_dir=" + dir_ + "/data", "--listen=127.0.0.1:0",
-                                               "--http_listen=127.0.0.1:0", "--disk_reserve_mb=0", "--cache_mb=64"},
-                                   .working_dir = dir_,
-                                   .output_file = dir_ + "/output",
-                                   .die_with_parent = true});
+    auto spawned = cluster::Spawn(
+        {.command = {std::string(kBinaryDir) + "/bin/ebla-standalone", "--data_dir=" + dir_ + "/data",
+                     "--listen=127.0.0.1:0", "--http_listen=127.0.0.1:0", "--disk_reserve_mb=0", "--cache_mb=64"},
+         .working_dir = dir_,
+         .output_file = dir_ + "/output",
+         .die_with_parent = true});
     EXPECT_TRUE(spawned) << spawned.error();
     return spawned.value_or(cluster::ProcessId());
   }
@@ -62,7 +62,8 @@ class StandaloneTest : public ::testing::Test {
     const auto start = steady_clock::now();
     process_ = Spawn();
     const auto ready = [&] {
-      return cluster::HasAddress(dir_ + "/data", process_.pid) && cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
+      return cluster::HasAddress(dir_ + "/data", process_.pid) &&
+             cluster::AskReady("127.0.0.1", PortOf("http"), 1s).ok();
     };
     while (!ready()) {
       if (steady_clock::now() - start > 30s || !cluster::IsAlive(process_)) {
@@ -118,8 +119,8 @@ TEST_F(StandaloneTest, KeepsEverythingOverAKill) {
   std::cout << "ready after " << first.count() << " ms, after a kill " << second.count() << " ms\n";
 }
 
-// One client writes and reads, in a session and without, over every border to come; it sees no error, and after a kill at
-// once all of it is there, in as many tablets.
+// One client writes and reads, in a session and without, over every border to come; it sees no error, and after a kill
+// at once all of it is there, in as many tablets.
 TEST_F(StandaloneTest, TabletsSplitWhileAClientGoesOn) {
   StartAndWait();
   std::map<std::string, int> written;
@@ -135,8 +136,9 @@ TEST_F(StandaloneTest, TabletsSplitWhileAClientGoesOn) {
       for (int i = 0; !stop || i % 26 != 0; ++i) {
         const std::string key = std::string(1, static_cast<char>('a' + i % 26)) + "x";
         const auto put = carts.Put(key, std::to_string(i), {.session = &session});
-        const auto got = put ? carts.Get(key, {.read = i % 2 == 0 ? Read::InSession() : Read::Strong(), .session = &session})
-                             : Result<Record>(Error(put.error()));
+        const auto got =
+            put ? carts.Get(key, {.read = i % 2 == 0 ? Read::InSession() : Read::Strong(), .session = &session})
+                : Result<Record>(Error(put.error()));
         if (!got || got->value != std::to_string(i)) {
           fault = key + ": " + (got ? "found " + got->value : got.error().ToString());
           return;
@@ -152,7 +154,8 @@ TEST_F(StandaloneTest, TabletsSplitWhileAClientGoesOn) {
       if (split) {
         EXPECT_EQ(split->child_range.start, key);
       }
-      while (rounds < before + 30 && fault.empty()) std::this_thread::sleep_for(1ms);  // polls; the load ends or goes on
+      // polls; the load ends or goes on
+      while (rounds < before + 30 && fault.empty()) std::this_thread::sleep_for(1ms);
     }
     const auto again = client.SplitTablet("carts", "m");
     EXPECT_TRUE(again && again->child_range.start == "m") << "told what was done";

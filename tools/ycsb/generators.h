@@ -107,8 +107,8 @@ class HotspotGenerator : public NumberGenerator {
   const double operation_fraction_;
 };
 
-// What another draws among min to max, moved on around them at every jump: what is hot lies elsewhere, at the same place for
-// all threads, and far from where it was the last few times. Draws beyond max stay.
+// What another draws among min to max, moved on around them at every jump: what is hot lies elsewhere, at the same
+// place for all threads, and far from where it was the last few times. Draws beyond max stay.
 class JumpingGenerator : public NumberGenerator {
  public:
   // `jumps` tells how many there have been.

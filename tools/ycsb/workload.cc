@@ -71,7 +71,8 @@ Status ParseRequests(const Properties& properties, WorkloadOptions& options) {
   EBLA_ASSIGN(options.hotspot_data_fraction, properties.Number("hotspotdatafraction", 0.2, 0, 1));
   EBLA_ASSIGN(options.hotspot_operation_fraction, properties.Number("hotspotopnfraction", 0.8, 0, 1));
   EBLA_ASSIGN(options.jump_seconds, properties.Number("ebla.hotspot.jump_s", 0, 0, 1e9));
-  const bool hot = options.requests == RequestDistribution::kHotspot || options.requests == RequestDistribution::kZipfian;
+  const bool hot =
+      options.requests == RequestDistribution::kHotspot || options.requests == RequestDistribution::kZipfian;
   if (options.jump_seconds > 0 && !hot)
     return Error(Code::kInvalidArgument, "ebla.hotspot.jump_s needs requestdistribution=hotspot or zipfian");
   EBLA_ASSIGN(options.exponential_percentile, properties.Number("exponential.percentile", 95, 0.001, 99.999));

@@ -125,7 +125,8 @@ TEST(Workload, WhatIsHotJumps) {
   while (touched(jumping, loaded) < 5) ASSERT_TRUE(jumping.worker->Run({}));
   Properties properties;
   ASSERT_TRUE(properties.AddText("recordcount=1\noperationcount=1\nebla.hotspot.jump_s=1\n", "test").ok());
-  EXPECT_EQ(WorkloadOptions::Parse(properties, false).error().code(), Code::kInvalidArgument) << "uniform has no hot part";
+  EXPECT_EQ(WorkloadOptions::Parse(properties, false).error().code(), Code::kInvalidArgument)
+      << "uniform has no hot part";
   properties.Set("requestdistribution", "zipfian");
   EXPECT_EQ(WorkloadOptions::Parse(properties, false)->jump_seconds, 1);
 }

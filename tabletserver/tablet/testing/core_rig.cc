@@ -6,7 +6,8 @@
 
 namespace ebla::tabletserver::testing {
 
-CoreRig::CoreRig(TabletOptions options, TabletSchema schema) : options_(std::move(options)), schema_(std::move(schema)) {
+CoreRig::CoreRig(TabletOptions options, TabletSchema schema)
+    : options_(std::move(options)), schema_(std::move(schema)) {
   Start();
 }
 

@@ -24,8 +24,8 @@ class CoreRig {
   explicit CoreRig(TabletOptions options, TabletSchema schema = DefaultSchema());
   static TabletSchema DefaultSchema();
 
-  // ---- inputs, each carried through until nothing is left to do but what is held --------------------------------------
-  // `time_of_day_ms`: the median of the fence's answers; 0: its own.
+  // ---- inputs, each carried through until nothing is left to do but what is held
+  // -------------------------------------- `time_of_day_ms`: the median of the fence's answers; 0: its own.
   RequestToken Configure(ConfigureReplica configure, TabletTime learnt = {}, int64_t time_of_day_ms = 0);
   RequestToken Fence(Epoch epoch);
   RequestToken Drop(Epoch epoch);
@@ -65,12 +65,13 @@ class CoreRig {
   }
   size_t unflushed() const { return journal_.size() - flushed_; }
 
-  // ---- what came out --------------------------------------------------------------------------------------------------
+  // ---- what came out
+  // --------------------------------------------------------------------------------------------------
   std::vector<WriteReply> writes;
   std::vector<ControlReply> controls;
   std::vector<PurgeReply> purges;
   std::vector<ConfirmReply> confirms;
-  std::vector<PeerMessage> messages;   // to other rigs; whoever carries them takes them
+  std::vector<PeerMessage> messages;  // to other rigs; whoever carries them takes them
   std::vector<PeerAnswer> answers;
   struct BegunCopy {
     StartCopy start;
@@ -80,8 +81,8 @@ class CoreRig {
   std::vector<BegunCopy> copies;
   std::optional<ReceiveCopy> prepare;
   std::vector<CopyReply> copy_replies;
-  std::string fault;                   // a record's version ran back; empty: none did
-  std::vector<EntryPtr> undone;        // kept outside the tablet's data
+  std::string fault;             // a record's version ran back; empty: none did
+  std::vector<EntryPtr> undone;  // kept outside the tablet's data
   std::shared_ptr<const TabletView> view;
   // Of one request, if it was answered. CHECKs that it was answered once.
   std::optional<WriteReply> ReplyTo(RequestToken token) const;
@@ -98,9 +99,11 @@ class CoreRig {
   const ReplicaState& state() const { return state_; }
   const std::optional<AppliedState>& applied() const { return data_.applied; }
 
-  // ---- copies: the host's part ----------------------------------------------------------------------------------------
+  // ---- copies: the host's part
+  // ----------------------------------------------------------------------------------------
   void Install(InstallCopy copy);
-  void ReplaceInterval(const std::string& from, const std::string& to, const std::map<std::string, StoredRecord>& records);
+  void ReplaceInterval(const std::string& from, const std::string& to,
+                       const std::map<std::string, StoredRecord>& records);
 
  private:
   struct Piece {  // of the journal: one of them
@@ -130,8 +133,8 @@ class CoreRig {
   Duration skew_{};
 
   std::vector<Piece> journal_;
-  size_t flushed_ = 0;                     // pieces of the journal
-  std::map<Lsn, std::string> log_;         // the journal's entries, less what was truncated
+  size_t flushed_ = 0;              // pieces of the journal
+  std::map<Lsn, std::string> log_;  // the journal's entries, less what was truncated
   Lsn truncated_;
   ReplicaState state_;
   Data data_;

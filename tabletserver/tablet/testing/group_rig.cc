@@ -179,7 +179,7 @@ void GroupRig::BeginCopy(const ServerName& from, CoreRig::BegunCopy begun) {
     copies_[{to, token}] = [this, job, tell, to](const CopyReply* reply) {
       using Kind = CopyNews::Kind;
       if (reply == nullptr) return tell(Kind::kFailed);
-      const Kind kind = reply->status.ok()                                  ? Kind::kAccepted
+      const Kind kind = reply->status.ok()                               ? Kind::kAccepted
                         : reply->status.code() == Code::kConditionFailed ? Kind::kHoldsLine
                                                                          : Kind::kFailed;
       Send({to, job->from, "copy-answer",
@@ -189,7 +189,8 @@ void GroupRig::BeginCopy(const ServerName& from, CoreRig::BegunCopy begun) {
             },
             [tell] { tell(CopyNews::Kind::kFailed); }});
     };
-    at(to).Step(ReceiveCopy{token, job->from, job->start.id, job->start.epoch, job->start.start, job->start.line, at(to).now()});
+    at(to).Step(ReceiveCopy{token, job->from, job->start.id, job->start.epoch, job->start.start, job->start.line,
+                            at(to).now()});
   };
   Send({from, start.peer, "copy", std::move(run), [tell] { tell(CopyNews::Kind::kFailed); }});
 }
@@ -275,7 +276,8 @@ void GroupRig::Configure(const GroupCatalog& catalog, const Grounds& grounds, To
     if (server == catalog.primary) configure.presumed = grounds.presumed;
     const bool decides = server == catalog.primary;
     Order(
-        server, [configure, grounds](CoreRig& rig) { return rig.Configure(configure, grounds.learnt, grounds.time_of_day_ms); },
+        server,
+        [configure, grounds](CoreRig& rig) { return rig.Configure(configure, grounds.learnt, grounds.time_of_day_ms); },
         [done, decides](const ControlReply* reply) {
           if (done && decides) done(reply != nullptr && reply->status.ok());
         });
@@ -375,7 +377,8 @@ void GroupRig::Drop(const ServerName& server) {
   Order(
       server, [epoch = catalog_.epoch](CoreRig& rig) { return rig.Drop(epoch); },
       [this, server](const ControlReply* reply) {
-        if (reply != nullptr && reply->status.ok() && reply->dropped && at(server).state().tombstone) at(server).Forget();
+        if (reply != nullptr && reply->status.ok() && reply->dropped && at(server).state().tombstone)
+          at(server).Forget();
       });
 }
 

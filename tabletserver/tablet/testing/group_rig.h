@@ -1,6 +1,6 @@
 // tabletserver/tablet/testing/group_rig.h
-// Several replicas of one tablet, each a CoreRig, and what is between them: messages and answers that wait until they are
-// delivered or lost, copies carried out step by step, a catalog changed by compare-and-set, and masters that fence,
+// Several replicas of one tablet, each a CoreRig, and what is between them: messages and answers that wait until they
+// are delivered or lost, copies carried out step by step, a catalog changed by compare-and-set, and masters that fence,
 // choose and configure, one message at a time.
 // Place:   replica_group_test.cc (random schedules), tests/stories.
 // Threads: one.
@@ -38,8 +38,9 @@ class GroupRig {
   std::vector<ServerName> servers() const;
   const GroupCatalog& catalog() const { return catalog_; }
 
-  // ---- the network ----------------------------------------------------------------------------------------------------
-  // Something under way: an order, a message, an answer, a step of a copy. Run delivers it, Drop loses it.
+  // ---- the network
+  // ---------------------------------------------------------------------------------------------------- Something
+  // under way: an order, a message, an answer, a step of a copy. Run delivers it, Drop loses it.
   struct Parcel {
     ServerName from, to;
     std::string what;
@@ -47,9 +48,9 @@ class GroupRig {
     std::function<void()> drop;
   };
   std::deque<Parcel> parcels;
-  void Collect();           // takes what the rigs have put out
+  void Collect();  // takes what the rigs have put out
   void Deliver(size_t index, bool lost = false);
-  bool DeliverAll();        // until nothing is under way; parcels between cut servers are lost. False: they never rest
+  bool DeliverAll();  // until nothing is under way; parcels between cut servers are lost. False: they never rest
   std::set<std::pair<ServerName, ServerName>> cut;  // from, to
   bool Cut(const ServerName& from, const ServerName& to) const { return cut.contains({from, to}); }
 
@@ -57,7 +58,8 @@ class GroupRig {
   void Beat();               // a heartbeat and a tick of each
   void Crash(const ServerName& server, size_t keep);
 
-  // ---- masters --------------------------------------------------------------------------------------------------------
+  // ---- masters
+  // --------------------------------------------------------------------------------------------------------
   void Create(const ServerName& primary, const std::vector<ServerName>& voters);
   // Each begins and goes on as its parcels are delivered; what it comes to is told.
   using Told = std::function<void(bool)>;
@@ -69,7 +71,8 @@ class GroupRig {
   // Tells followers and learners what the catalog says; who has no replica makes one, incomplete.
   void Remind();
   // One order, whatever the catalog says; `told` null: nothing came back.
-  void Order(const ServerName& to, std::function<RequestToken(CoreRig&)> give, std::function<void(const ControlReply*)> told);
+  void Order(const ServerName& to, std::function<RequestToken(CoreRig&)> give,
+             std::function<void(const ControlReply*)> told);
 
  private:
   struct Fencing;
