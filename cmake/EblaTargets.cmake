@@ -13,7 +13,7 @@ endif()
 if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
   target_compile_options(ebla_flags INTERFACE -Werror=thread-safety)
 endif()
-target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_BINARY_DIR}/gen)
+target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/client/include ${PROJECT_BINARY_DIR}/gen)
 if(EBLA_SANITIZE)
   target_compile_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE} -fno-sanitize-recover=all)
   # Thrift's headers turn whatever type a peer names into an enum before they look at it; hostile_test.cc sends the worst.

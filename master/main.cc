@@ -14,10 +14,10 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
 #include "idl/MasterService.h"
+#include "master/balancer/elastic_flags.h"
 #include "master/catalog/table_rules.h"
-#include "master/elastic_flags.h"
-#include "master/master_host.h"
-#include "master/metrics.h"
+#include "master/host/master_host.h"
+#include "master/host/metrics.h"
 
 DEFINE_string(name, "master-1", "This master's name, unique in the cluster.");
 DEFINE_string(data_dir, "", "Where its ADDRESS file and its logs go. A master keeps no other state.");

@@ -6,8 +6,8 @@
 
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/process/process.h"
-#include "tabletserver/server_flags.h"
-#include "tabletserver/server_process.h"
+#include "tabletserver/server/server_flags.h"
+#include "tabletserver/server/server_process.h"
 
 DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...]/chroot of the cluster's ZooKeeper");
 DEFINE_int32(zookeeper_session_ms, 6000, "how long this server counts as alive after it was last heard of");

@@ -5,7 +5,7 @@
 #include <future>
 #include <iostream>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 
 using namespace std::chrono_literals;
 

@@ -9,8 +9,8 @@
 #include <string>
 #include <vector>
 
-#include "client/core/admin.h"
-#include "client/core/client_core.h"
+#include "client/core/admin/admin.h"
+#include "client/core/operations/client_core.h"
 #include "client/testing/sim_network.h"
 
 namespace ebla::client::testing {

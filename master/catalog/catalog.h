@@ -21,10 +21,10 @@
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/guard.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/election.h"
 #include "master/catalog/image.h"
-#include "master/guard.h"
 
 namespace ebla::master {
 

@@ -4,11 +4,11 @@
 #pragma once
 
 #include "common/base/executor.h"
-#include "master/beyond.h"
+#include "master/balancer/planner/placement.h"
 #include "master/catalog/catalog.h"
-#include "master/control_link.h"
-#include "master/planner/placement.h"
-#include "master/servers.h"
+#include "master/cluster/control_link.h"
+#include "master/cluster/servers.h"
+#include "master/procedures/beyond.h"
 
 namespace ebla::master {
 

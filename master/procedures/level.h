@@ -8,7 +8,7 @@
 
 #include "common/base/ids.h"
 #include "idl/master_types.h"
-#include "master/servers.h"
+#include "master/cluster/servers.h"
 
 namespace ebla::master {
 

@@ -12,8 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "master/balancer/planner/placement.h"
 #include "master/catalog/catalog.h"
-#include "master/planner/placement.h"
 #include "master/procedures/asked.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"

@@ -19,9 +19,9 @@
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/guard.h"
 #include "common/base/ids.h"
 #include "common/coordination/coordinator.h"
-#include "master/guard.h"
 
 namespace ebla::master {
 

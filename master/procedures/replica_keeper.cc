@@ -7,7 +7,7 @@
 #include <ranges>
 
 #include "master/catalog/table_rules.h"
-#include "master/options.h"
+#include "master/cluster/options.h"
 #include "master/procedures/level.h"
 #include "master/procedures/move_tablet.h"
 

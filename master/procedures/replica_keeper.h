@@ -19,8 +19,8 @@
 #include <string>
 #include <vector>
 
-#include "master/planner/relief.h"
-#include "master/planner/repair.h"
+#include "master/balancer/planner/relief.h"
+#include "master/balancer/planner/repair.h"
 #include "master/procedures/context.h"
 #include "master/procedures/tablet_steward.h"
 

@@ -7,7 +7,7 @@
 #include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
-#include "master/options.h"
+#include "master/cluster/options.h"
 #include "master/procedures/procedure.h"
 
 namespace ebla::master {

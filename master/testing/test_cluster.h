@@ -14,7 +14,7 @@
 
 #include "common/coordination/sim_coordinator.h"
 #include "common/testing/sim_executor.h"
-#include "master/master_host.h"
+#include "master/host/master_host.h"
 #include "master/testing/fake_server.h"
 
 namespace ebla::master::testing {

@@ -18,8 +18,8 @@
 
 #include "common/base/executor.h"
 #include "idl/tablet_types.h"
+#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/storage/tablet_store.h"
-#include "tabletserver/tablet/tablet_directory.h"
 
 namespace ebla::tabletserver {
 

@@ -14,9 +14,9 @@
 
 #include "common/base/family.h"
 #include "idl/ControlService.h"
-#include "tabletserver/compactor.h"
-#include "tabletserver/master_link.h"
-#include "tabletserver/shard.h"
+#include "tabletserver/maintenance/compactor.h"
+#include "tabletserver/shard/shard.h"
+#include "tabletserver/transport/master_link.h"
 
 namespace ebla::tabletserver {
 

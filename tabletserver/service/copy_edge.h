@@ -11,7 +11,7 @@
 
 #include "common/base/family.h"
 #include "idl/ReplicationService.h"
-#include "tabletserver/shard.h"
+#include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
 

@@ -7,7 +7,7 @@
 #include <functional>
 
 #include "idl/tablet_types.h"
-#include "tabletserver/deliverer.h"
+#include "tabletserver/hints/deliverer.h"
 
 namespace ebla::tabletserver {
 

@@ -12,9 +12,9 @@
 
 #include "common/base/executor.h"
 #include "idl/master_types.h"
-#include "tabletserver/tablet/key_sampler.h"
-#include "tabletserver/tablet/load_meter.h"
-#include "tabletserver/tablet/tablet_handle.h"
+#include "tabletserver/reads/key_sampler.h"
+#include "tabletserver/reads/load_meter.h"
+#include "tabletserver/reads/tablet_handle.h"
 
 namespace ebla::tabletserver {
 

@@ -7,8 +7,8 @@
 
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/gathered.h"
-#include "tabletserver/service/peer_translate.h"
 #include "tabletserver/service/request_check.h"
+#include "tabletserver/transport/peer_translate.h"
 
 namespace ebla::tabletserver {
 

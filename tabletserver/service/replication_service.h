@@ -13,7 +13,7 @@
 #include "common/base/family.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
-#include "tabletserver/shard.h"
+#include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
 

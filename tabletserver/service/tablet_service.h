@@ -11,12 +11,12 @@
 #include <vector>
 
 #include "idl/TabletService.h"
-#include "tabletserver/any_writes.h"
-#include "tabletserver/deliverer.h"
+#include "tabletserver/hints/any_writes.h"
+#include "tabletserver/hints/deliverer.h"
+#include "tabletserver/reads/read_path.h"
 #include "tabletserver/service/checksum_edge.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/translate.h"
-#include "tabletserver/tablet/read_path.h"
 
 namespace ebla::tabletserver {
 

@@ -6,8 +6,8 @@
 #include <string>
 
 #include "idl/tablet_types.h"
-#include "tabletserver/shard.h"
-#include "tabletserver/tablet/read_path.h"
+#include "tabletserver/reads/read_path.h"
+#include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
 

@@ -6,7 +6,7 @@
 #include <sstream>
 #include <thread>
 
-#include "tabletserver/storage/store_fixture.h"
+#include "tabletserver/storage/testing/store_fixture.h"
 
 namespace ebla::tabletserver::testing {
 namespace {

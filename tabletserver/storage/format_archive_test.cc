@@ -1,5 +1,5 @@
 // Opens the data directories that earlier builds wrote.
-#include "tabletserver/storage/format_archive.h"
+#include "tabletserver/storage/testing/format_archive.h"
 
 #include <glog/logging.h>
 #include <gtest/gtest.h>
@@ -8,7 +8,7 @@
 #include <fstream>
 #include <sstream>
 
-#include "tabletserver/storage/store_fixture.h"
+#include "tabletserver/storage/testing/store_fixture.h"
 #include "test_paths.h"
 
 namespace ebla::tabletserver::testing {

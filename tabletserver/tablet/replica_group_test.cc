@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "common/base/planted_bug.h"
-#include "tabletserver/tablet/testing/group_rig.h"
+#include "tabletserver/testing/group_rig.h"
 
 namespace ebla::tabletserver {
 namespace {

@@ -31,7 +31,7 @@
 // epoch's Barrier and then read back in pieces and applied. Whoever begins to lead with entries not yet applied asks
 // writes to come again (COME_AGAIN) until they are, as neither overlay nor window covers them.
 //
-// Place:      tabletserver/shard.h drives it; tests/sim drives the same host.
+// Place:      tabletserver/shard/shard.h drives it; tests/sim drives the same host.
 // Story:      tests/stories/*.txt
 // Invariants: 1. A write is acknowledged when its entry is applied (MAJORITY), and durable at all voters (ALL), or
 //                durable here (PRIMARY).

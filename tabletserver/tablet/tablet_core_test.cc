@@ -4,8 +4,8 @@
 #include <gtest/gtest.h>
 
 #include "common/base/family.h"
-#include "tabletserver/tablet/testing/core_rig.h"
-#include "tabletserver/tablet/testing/group_rig.h"
+#include "tabletserver/testing/core_rig.h"
+#include "tabletserver/testing/group_rig.h"
 
 namespace ebla::tabletserver {
 namespace {

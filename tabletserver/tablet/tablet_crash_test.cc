@@ -10,8 +10,8 @@
 
 #include <map>
 
-#include "tabletserver/tablet/testing/core_rig.h"
-#include "tabletserver/tablet/testing/pick.h"
+#include "tabletserver/testing/core_rig.h"
+#include "tabletserver/testing/pick.h"
 
 namespace ebla::tabletserver {
 namespace {

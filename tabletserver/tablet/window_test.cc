@@ -5,7 +5,7 @@
 
 #include <set>
 
-#include "tabletserver/tablet/testing/pick.h"
+#include "tabletserver/testing/pick.h"
 
 namespace ebla::tabletserver {
 namespace {

@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
-#include "client/ebla.h"
 #include "common/base/executor.h"
+#include "ebla/ebla.h"
 
 namespace ebla::bench {
 

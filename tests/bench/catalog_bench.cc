@@ -23,7 +23,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/stubs.h"
 #include "idl/ControlService.h"
-#include "tabletserver/master_link.h"
+#include "tabletserver/transport/master_link.h"
 #include "tests/bench/report.h"
 #include "tests/integration/test_cluster.h"
 

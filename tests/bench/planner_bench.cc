@@ -8,8 +8,8 @@
 #include <cstdio>
 #include <sstream>
 
-#include "master/planner/testing/random_cluster.h"
-#include "master/planner/view_json.h"
+#include "master/balancer/planner/testing/random_cluster.h"
+#include "master/balancer/planner/view_json.h"
 
 DEFINE_string(sizes, "1000x100000,10000x1000000", "Servers x tablets, of each cluster to be planned for");
 DEFINE_uint64(passes, 12, "Passes over each, so many that what has lasted is acted on");

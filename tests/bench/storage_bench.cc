@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "common/testing/thread_executor.h"
-#include "tabletserver/storage/wt_store.h"
+#include "tabletserver/storage/wiredtiger/wt_store.h"
 
 DEFINE_double(seconds, 2, "how long each figure is measured");
 DEFINE_string(directory, "/tmp", "where the databases are made; measure the disk that you mean");

@@ -16,7 +16,7 @@
 #include "common/process/process.h"
 #include "common/rpc/message_codec.h"
 #include "common/rpc/stubs.h"
-#include "tabletserver/server_process.h"
+#include "tabletserver/server/server_process.h"
 #include "tests/bench/load.h"
 #include "tests/bench/report.h"
 

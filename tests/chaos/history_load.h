@@ -16,7 +16,7 @@
 #include <thread>
 #include <vector>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 #include "tests/chaos/outage.h"
 #include "tests/chaos/recorder.h"
 #include "tools/ycsb/random.h"

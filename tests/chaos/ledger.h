@@ -18,7 +18,7 @@
 #include <thread>
 #include <vector>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 
 namespace ebla::chaos {
 

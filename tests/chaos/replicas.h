@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 
 namespace ebla::chaos {
 

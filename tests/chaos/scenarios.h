@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 
 namespace ebla::chaos {
 

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
-#include "client/ebla.h"
 #include "common/testing/eventually.h"
+#include "ebla/ebla.h"
 #include "tools/cluster/launcher.h"
 
 namespace ebla::testing {

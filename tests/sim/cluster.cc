@@ -4,7 +4,7 @@
 
 #include <utility>
 
-#include "master/planner/view.h"
+#include "master/balancer/planner/view.h"
 namespace ebla::sim {
 namespace {
 

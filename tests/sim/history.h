@@ -15,9 +15,9 @@
 #include <string>
 #include <vector>
 
-#include "client/options.h"
 #include "common/base/executor.h"
 #include "common/base/ids.h"
+#include "ebla/options.h"
 
 namespace ebla::sim {
 

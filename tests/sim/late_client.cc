@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "client/core/session_state.h"
+#include "client/core/session/session_state.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::sim {

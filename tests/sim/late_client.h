@@ -17,8 +17,8 @@
 #include <utility>
 #include <vector>
 
-#include "client/core/client_core.h"
-#include "client/session.h"
+#include "client/core/operations/client_core.h"
+#include "ebla/session.h"
 #include "idl/TabletService.h"
 #include "tests/sim/client_process.h"
 #include "tests/sim/raw_writer.h"

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "client/core/codec.h"
+#include "client/core/calls/codec.h"
 
 namespace ebla::sim {
 namespace {

@@ -8,7 +8,7 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/deliverer.h"
+#include "tabletserver/hints/deliverer.h"
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "client/core/codec.h"
+#include "client/core/calls/codec.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::sim {

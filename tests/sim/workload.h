@@ -14,8 +14,8 @@
 #include <string>
 #include <vector>
 
-#include "client/core/admin.h"
-#include "client/core/client_core.h"
+#include "client/core/admin/admin.h"
+#include "client/core/operations/client_core.h"
 #include "tests/sim/client_process.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/history.h"

@@ -1,7 +1,7 @@
 // tests/stories/group_story.h
 // The verbs of a story about several replicas of one tablet: what is under way between them waits until the story
 // delivers, loses or delays it, and nothing else happens by itself.
-// Place:   story.h runs it, over tabletserver/tablet/testing/group_rig.h. README.md lists the verbs.
+// Place:   story.h runs it, over tabletserver/testing/group_rig.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
 
@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "tabletserver/tablet/testing/group_rig.h"
+#include "tabletserver/testing/group_rig.h"
 #include "tests/stories/story.h"
 #include "tests/stories/story_text.h"
 

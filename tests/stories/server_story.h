@@ -2,7 +2,7 @@
 // The verbs of a story about whole tablet servers: several tablets on each, what a start makes of what the disk has
 // kept, and every order of a master's as the story gives it. Time is virtual, and what is sent arrives by itself; a
 // story holds it up by cuts, slow disks and slow copies.
-// Place:   story.h runs it, over tabletserver/group_fixture.h. README.md lists the verbs.
+// Place:   story.h runs it, over tabletserver/testing/group_fixture.h. README.md lists the verbs.
 // Threads: one.
 #pragma once
 
@@ -12,7 +12,7 @@
 #include <string>
 #include <vector>
 
-#include "tabletserver/group_fixture.h"
+#include "tabletserver/testing/group_fixture.h"
 #include "tests/stories/story.h"
 #include "tests/stories/story_text.h"
 

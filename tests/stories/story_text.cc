@@ -4,7 +4,7 @@
 #include <sstream>
 #include <stdexcept>
 
-#include "tabletserver/tablet/testing/core_rig.h"
+#include "tabletserver/testing/core_rig.h"
 
 namespace ebla::stories {
 

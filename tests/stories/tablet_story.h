@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tabletserver/tablet/testing/core_rig.h"
+#include "tabletserver/testing/core_rig.h"
 #include "tests/stories/story.h"
 #include "tests/stories/story_text.h"
 

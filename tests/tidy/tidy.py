@@ -29,7 +29,7 @@ LAYERS = {
 }
 PURE = {  # cores: no clock, lock, disk, socket or Thrift
     "tabletserver/replication/": ("<mutex>", "<thread>", "<chrono>", "event2/", "wiredtiger.h", "zookeeper", "idl/", "thrift/"),
-    "master/planner/": ("<mutex>", "<thread>", "event2/", "wiredtiger.h", "zookeeper", "thrift/"),
+    "master/balancer/planner/": ("<mutex>", "<thread>", "event2/", "wiredtiger.h", "zookeeper", "thrift/"),
 }
 
 
@@ -225,9 +225,9 @@ def check_readmes(root, files):
     for folder in sorted(folders):
         if folder in (".", "tests/data") or (root / folder / "README.md").exists():
             continue
-        if "/" in folder and (root / folder).parent.joinpath("README.md").exists():
-            continue  # told of in its parent's
-        yield f"{folder}: has no README.md, nor has the folder above it"
+        if any((root / parent / "README.md").exists() for parent in list(pathlib.PurePosixPath(folder).parents)[:-1]):
+            continue  # told of in that of a folder above
+        yield f"{folder}: has no README.md, nor has a folder above it"
 
 
 def main():

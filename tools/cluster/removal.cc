@@ -4,8 +4,8 @@
 #include <optional>
 #include <thread>
 
-#include "client/ebla.h"
 #include "common/base/count.h"
+#include "ebla/ebla.h"
 
 namespace ebla::cluster {
 namespace {

@@ -10,9 +10,9 @@
 #include <vector>
 
 #include "common/process/process.h"
-#include "tools/ebla/interactive.h"
-#include "tools/ebla/parse.h"
-#include "tools/ebla/shell.h"
+#include "tools/ebla/cli/interactive.h"
+#include "tools/ebla/cli/shell.h"
+#include "tools/ebla/format/parse.h"
 
 namespace {
 

@@ -5,7 +5,7 @@
 #include <iostream>
 
 #include "common/process/process.h"
-#include "tabletserver/server_flags.h"
+#include "tabletserver/server/server_flags.h"
 #include "tools/standalone/standalone.h"
 
 DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/elastic.md).");

@@ -16,9 +16,9 @@
 #include "common/coordination/embedded_coordinator.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
-#include "master/master_host.h"
-#include "master/metrics.h"
-#include "tabletserver/server_process.h"
+#include "master/host/master_host.h"
+#include "master/host/metrics.h"
+#include "tabletserver/server/server_process.h"
 
 namespace ebla::standalone {
 

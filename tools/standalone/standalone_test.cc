@@ -10,7 +10,7 @@
 #include <map>
 #include <thread>
 
-#include "client/client.h"
+#include "ebla/client.h"
 #include "test_paths.h"
 #include "tools/cluster/child_process.h"
 #include "tools/cluster/probe.h"

@@ -13,7 +13,7 @@
 #include <string>
 #include <vector>
 
-#include "client/ebla.h"
+#include "ebla/ebla.h"
 #include "tools/ycsb/database.h"
 #include "tools/ycsb/properties.h"
 #include "tools/ycsb/workload.h"

@@ -1,0 +1,77 @@
+#include "client/core/operations/client_core.h"
+
+#include <utility>
+
+#include "client/core/operations/read_operations.h"
+#include "client/core/operations/write_operation.h"
+
+namespace ebla::client {
+
+ClientCore::ClientCore(std::vector<Lane> lanes, CoreOptions options)
+    : options_(std::move(options)),
+      network_(std::move(lanes), options_.here),
+      masters_(network_, options_.masters),
+      write_gate_(network_) {}
+
+void ClientCore::Close() {
+  write_gate_.Close();
+  network_.Clear();
+}
+
+void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Described>> done) {
+  idl::DescribeTableRequest request;
+  request.name = name;
+  MasterClient::CallOptions options;
+  options.deadline = timeout;
+  masters_.Call<idl::DescribeTableRequest, idl::DescribeTableReply>(
+      "describeTable", std::move(request), std::move(options),
+      [name = std::move(name),
+       done = std::move(done)](Result<MasterClient::Answer<idl::DescribeTableReply>> answer) mutable {
+        if (!answer) {
+          if (answer.error().code() == Code::kNoSuchTable) {
+            return done(Error(Code::kNoSuchTable, "no table \"" + EscapeBytes(name) + "\""));
+          }
+          return done(Error(answer.error()));
+        }
+        const idl::TableSchema& schema = answer->reply.table.schema;
+        Described described{TableId{static_cast<uint64_t>(schema.tableId)}};
+        if (schema.options.__isset.defaultReadLevel && schema.options.defaultReadLevel != idl::ReadLevel::DEFAULT) {
+          described.default_read = static_cast<Read::Level>(schema.options.defaultReadLevel);
+        }
+        if (schema.options.__isset.defaultWriteLevel && schema.options.defaultWriteLevel != idl::WriteLevel::DEFAULT) {
+          described.default_ack = static_cast<Ack>(schema.options.defaultWriteLevel);
+        }
+        done(described);
+      });
+}
+
+void ClientCore::OpenTable(std::string name, Once<Result<TablePtr>> done) {
+  Describe(
+      name, options_.deadline,
+      Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
+        if (!table) return done(Error(table.error()));
+        auto router = std::make_shared<Router>(network_, masters_, table->id);
+        done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read, table->default_ack));
+      }));
+}
+
+void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done) {
+  if (auto router = table->router(); router->table() != refused) return done(std::move(router));
+  Describe(
+      table->name(), timeout,
+      Once<Result<Described>>([this, table, refused, done = std::move(done)](Result<Described> now) mutable {
+        if (!now) return done(Error(now.error()));
+        if (now->id == refused) {
+          return done(Error(Code::kNoSuchTable, "table \"" + table->name() + "\" (id " + std::to_string(refused.value) +
+                                                    ") is refused by its servers"));
+        }
+        auto router = table->router();
+        if (router->table() != now->id) {
+          router = std::make_shared<Router>(network_, masters_, now->id);
+          table->Replace(router);
+        }
+        done(std::move(router));
+      }));
+}
+
+}  // namespace ebla::client

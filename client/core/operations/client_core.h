@@ -1,0 +1,116 @@
+// client/core/operations/client_core.h
+// The asynchronous client, whole: tables, operations with their retries, administration. It owns no thread and no
+// socket; it runs over lanes (executor, connector), so the same client serves applications over TCP and, in one thread,
+// the simulator.
+//
+//   caller's thread                      the channel's executor
+//   Get(): place from the cache,         reply: decode, judge (retry_policy.h):
+//          encode, Channel::Call   --->    final: callback
+//                                          else: hint or look-up, backoff, encode, Channel::Call again
+//
+// Place:   client/sdk/runtime.h makes the lanes for applications; client/sdk/table.cc adds waiting; tests and the simulator use
+//          this class itself.
+// Contract: callbacks run exactly once, on a lane's executor or within the call that started the operation. After
+//          Close(), and once the lanes' executors have stopped, the operations that their tasks and channels held have
+//          ended; only then may the core be destroyed.
+// Threads: any. An operation is touched by one thread at a time: the caller's, then whichever brings its next event.
+#pragma once
+
+#include <chrono>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <shared_mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "client/core/calls/once.h"
+#include "client/core/operations/write_gate.h"
+#include "client/core/routing/master_client.h"
+#include "client/core/routing/network.h"
+#include "client/core/routing/router.h"
+#include "client/core/session/session_state.h"
+#include "ebla/options.h"
+#include "ebla/table.h"
+
+namespace ebla::client {
+
+struct CoreOptions {
+  std::vector<rpc::Endpoint> masters;            // at least one
+  Duration deadline = std::chrono::seconds(10);  // of operations that set none
+  Here here;                                     // reads below STRONG go to the nearest replica
+};
+
+// A table as opened by name. Its router is replaced when the table was dropped and made again under the same name.
+class TableState {
+ public:
+  TableState(std::string name, std::shared_ptr<Router> router, Read::Level default_read, Ack default_ack)
+      : name_(std::move(name)), default_read_(default_read), default_ack_(default_ack), router_(std::move(router)) {}
+
+  const std::string& name() const { return name_; }
+  std::shared_ptr<Router> router() const {
+    std::shared_lock lock(mutex_);
+    return router_;
+  }
+  void Replace(std::shared_ptr<Router> router) {
+    std::unique_lock lock(mutex_);
+    router_ = std::move(router);
+  }
+  // What a read or write that names no level is taken for, to choose whom to ask: as it was when the table was opened.
+  // The servers know the present one, and refuse what they may not serve.
+  Read::Level default_read() const { return default_read_; }
+  Ack default_ack() const { return default_ack_; }
+
+ private:
+  const std::string name_;
+  const Read::Level default_read_;
+  const Ack default_ack_;
+  mutable std::shared_mutex mutex_;
+  std::shared_ptr<Router> router_;  // guarded by mutex_
+};
+using TablePtr = std::shared_ptr<TableState>;
+
+class ClientCore {
+ public:
+  ClientCore(std::vector<Lane> lanes, CoreOptions options);
+  ClientCore(const ClientCore&) = delete;
+  ClientCore& operator=(const ClientCore&) = delete;
+
+  // Lets go of channels and of writes that wait for room. New operations after this are refused.
+  void Close();
+
+  void OpenTable(std::string name, Once<Result<TablePtr>> done);
+
+  void Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done);
+  void MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+                Callback<std::vector<Result<Record>>> done);
+  void Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done);
+  void ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done);
+
+  // ---- for operations ----
+  Network& network() { return network_; }
+  MasterClient& masters() { return masters_; }
+  WriteGate& write_gate() { return write_gate_; }
+  Duration DeadlineOr(std::chrono::milliseconds asked) const {
+    return asked.count() > 0 ? Duration(asked) : options_.deadline;
+  }
+  // The table's id was refused: finds by name what it is now, and answers with the router to go on with.
+  void Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done);
+
+ private:
+  struct Described {
+    TableId id;
+    Read::Level default_read = Read::Level::kStrong;
+    Ack default_ack = Ack::kMajority;
+  };
+  void Describe(std::string name, Duration timeout, Once<Result<Described>> done);
+
+  const CoreOptions options_;
+  Network network_;
+  MasterClient masters_;
+  WriteGate write_gate_;
+};
+
+}  // namespace ebla::client

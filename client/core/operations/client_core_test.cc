@@ -1,0 +1,621 @@
+// The client over a pretended cluster, in virtual time: every way that an attempt may end.
+#include "client/core/operations/client_core.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "client/testing/core_fixture.h"
+
+namespace ebla::client {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+using testing::kMaster1;
+using testing::kMaster2;
+using testing::kServers;
+using testing::kTs1;
+using testing::kTs2;
+using testing::SimNetwork;
+using testing::Weather;
+
+class ClientCoreTest : public testing::CoreFixture {};
+
+TEST_F(ClientCoreTest, PutsAndGetsOverTabletsWithOneLookUp) {
+  const TablePtr table = Open();
+  EXPECT_TRUE(Put(table, "a", "1"));
+  EXPECT_TRUE(Put(table, "k", "2"));
+  EXPECT_TRUE(Put(table, "z", "3"));
+  EXPECT_EQ(Value(table, "a") + Value(table, "k") + Value(table, "z"), "123");
+  EXPECT_EQ(Get(table, "b").error().code(), Code::kNotFound);
+  EXPECT_EQ(cluster_.counts().locates, 1);
+  EXPECT_EQ(cluster_.counts().wrong_place, 0);
+}
+
+TEST_F(ClientCoreTest, AnUnknownTableIsFinal) {
+  const auto table =
+      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("none", Once<Result<TablePtr>>(std::move(done))); });
+  EXPECT_EQ(table.error(), Status(Code::kNoSuchTable, "no table \"none\""));
+}
+
+TEST_F(ClientCoreTest, ManyCallsShareOneLookUpPerGap) {
+  const TablePtr table = Open();
+  int answers = 0;
+  for (const char* key : {"m", "z", "a", "b", "q", "m"}) {
+    core_.Get(table, key, {}, [&](Result<Record>) { ++answers; });
+  }
+  EXPECT_TRUE(scheduler_.RunUntil([&] { return answers == 6; }, seconds(1)));
+  // The first asks from "m" on; the keys below it are found by one more.
+  EXPECT_EQ(cluster_.counts().locates, 2);
+}
+
+TEST_F(ClientCoreTest, LargeTablesAreLookedUpInPages) {
+  std::vector<std::string> splits;
+  for (int i = 1; i < 250; ++i) {
+    char key[8];
+    snprintf(key, sizeof key, "k%04d", i);
+    splits.push_back(key);
+  }
+  cluster_.AddTable("large", splits);
+  const TablePtr table = Open("large");
+  EXPECT_EQ(Scan(table, {.keys_only = true}).value(), "");
+  EXPECT_EQ(cluster_.counts().scans, 250);
+  EXPECT_EQ(cluster_.counts().locates, 3);
+}
+
+TEST_F(ClientCoreTest, AHintCostsOneHopAndNoLookUp) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  cluster_.Move("t", "a", "ts-3");
+  EXPECT_EQ(Value(table, "a"), "1");
+  EXPECT_EQ(cluster_.counts().wrong_place, 1);
+  EXPECT_EQ(cluster_.counts().locates, 1);
+  EXPECT_EQ(Value(table, "a"), "1");
+  EXPECT_EQ(cluster_.counts().wrong_place, 1) << "the hint is remembered";
+}
+
+TEST_F(ClientCoreTest, WithoutAHintItLooksUp) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  cluster_.SetHints(false);
+  cluster_.Move("t", "a", "ts-2");
+  EXPECT_EQ(Value(table, "a"), "1");
+  EXPECT_EQ(cluster_.counts().locates, 2);
+}
+
+TEST_F(ClientCoreTest, SplitsAndMergesCostNothingToTheCaller) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  ASSERT_TRUE(Put(table, "g", "2"));
+  cluster_.Split("t", "c");
+  cluster_.Move("t", "g", "ts-3");
+  EXPECT_EQ(Value(table, "a") + Value(table, "g"), "12");
+  cluster_.Merge("t", "a");
+  EXPECT_EQ(Value(table, "a") + Value(table, "g"), "12");
+  EXPECT_EQ(cluster_.counts().wrong_place, 2);
+}
+
+// The master completes a split last: whoever asked it just then would wait for that.
+TEST_F(ClientCoreTest, ASplitIsFollowedWithoutTheMaster) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  ASSERT_TRUE(Put(table, "g", "2"));
+  const int before = cluster_.counts().locates;
+  cluster_.Split("t", "c");
+  EXPECT_EQ(Value(table, "a") + Value(table, "g") + Value(table, "b") + Value(table, "h"), "12NOT_FOUNDNOT_FOUND");
+  EXPECT_EQ(cluster_.counts().locates, before);
+}
+
+TEST_F(ClientCoreTest, ServersThatPointAtEachOtherEndAtTheDeadline) {
+  const TablePtr table = Open();
+  cluster_.AnswerNext("ts-1", idl::Code::NOT_PRIMARY, 100'000);
+  const MonotonicTime start = scheduler_.Now();
+  const auto got = Get(table, "a", {.deadline = milliseconds(1500)});
+  EXPECT_EQ(got.error().code(), Code::kUnavailable);
+  EXPECT_NE(got.error().message().find("NOT_PRIMARY"), std::string::npos) << got.error();
+  EXPECT_LE(Since(start), milliseconds(1501));
+  EXPECT_LT(cluster_.counts().gets, 50) << "with backoff";
+}
+
+TEST_F(ClientCoreTest, WhatMayPassIsRetriedWithinTheDeadline) {
+  const TablePtr table = Open();
+  for (const auto code : {idl::Code::COME_AGAIN, idl::Code::OVERLOADED, idl::Code::UNAVAILABLE}) {
+    cluster_.AnswerNext("ts-1", code, 6);
+    EXPECT_TRUE(Put(table, "a", "1")) << code;
+  }
+  EXPECT_EQ(cluster_.counts().writes_executed, 3);
+  cluster_.AnswerNext("ts-1", idl::Code::OVERLOADED, 1000, 50);
+  const auto refused = Put(table, "a", "2", {.deadline = seconds(1)});
+  EXPECT_EQ(refused.error().code(), Code::kOverloaded) << refused.error();
+  EXPECT_NE(refused.error().message().find("ts-1"), std::string::npos) << refused.error();
+}
+
+TEST_F(ClientCoreTest, HonoursRetryAfter) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 1, 800);
+  const MonotonicTime start = scheduler_.Now();
+  EXPECT_EQ(Value(table, "a"), "1");
+  EXPECT_GE(Since(start), milliseconds(800));
+  EXPECT_LT(Since(start), milliseconds(810));
+}
+
+TEST_F(ClientCoreTest, AServersOwnFaultLeavesAWriteUnknown) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  cluster_.AnswerNext("ts-1", idl::Code::INTERNAL, 2);
+  EXPECT_EQ(Put(table, "a", "2").error().code(), Code::kUnknownOutcome);
+  EXPECT_EQ(Get(table, "a").error().code(), Code::kInternal);
+}
+
+TEST_F(ClientCoreTest, AServerThatIsDownAndComesBack) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  network_.SetWeather(kTs1, Weather::kDown);
+  executor_.After(seconds(4), [&] { network_.SetWeather(kTs1, Weather::kFair); });
+  const MonotonicTime start = scheduler_.Now();
+  EXPECT_TRUE(Put(table, "a", "2"));
+  EXPECT_LT(Since(start), milliseconds(4600));
+  network_.SetWeather(kTs1, Weather::kDown);
+  const auto got = Get(table, "a", {.deadline = seconds(1)});
+  EXPECT_EQ(got.error().code(), Code::kUnavailable);
+  EXPECT_NE(got.error().message().find("ts-1"), std::string::npos) << got.error();
+}
+
+TEST_F(ClientCoreTest, ASilentServerLeavesTimeForWhereTheTabletMoved) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  network_.SetWeather(kTs1, Weather::kSilent);
+  cluster_.Move("t", "a", "ts-2");
+  EXPECT_EQ(Value(table, "a"), "1");
+  EXPECT_TRUE(Put(table, "b", "2")) << "the move is known by now";
+  const auto got = Get(table, "k", {.deadline = seconds(2)});
+  EXPECT_EQ(got.error().code(), Code::kNotFound);
+}
+
+TEST_F(ClientCoreTest, WithNobodyAnsweringAReadEndsAsDeadlineExceeded) {
+  const TablePtr table = Open();
+  network_.SetWeather(kTs1, Weather::kSilent);
+  const MonotonicTime start = scheduler_.Now();
+  EXPECT_EQ(Get(table, "a", {.deadline = seconds(2)}).error().code(), Code::kDeadlineExceeded);
+  EXPECT_EQ(Since(start), Duration(seconds(2)));
+}
+
+TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
+  const TablePtr table = Open();
+  network_.Next(kTs1, Weather::kCutAfter, 2);
+  network_.Next(kTs1, Weather::kCutBefore);
+  network_.Next(kTs1, Weather::kSlowAnswer);
+  const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(sum->counters, std::vector<int64_t>{5});
+  EXPECT_EQ(cluster_.counts().writes_executed, 1);
+  const auto log = cluster_.write_log();
+  ASSERT_EQ(log.size(), 4u);
+  for (const auto& request : log) {
+    EXPECT_EQ(request.clientId, log.front().clientId);
+    EXPECT_EQ(request.sequence, log.front().sequence);
+    EXPECT_EQ(request.header.tabletTimeMs, log.front().header.tabletTimeMs) << "learnt before the first attempt";
+    EXPECT_TRUE(request.header.__isset.tabletTimeMs);
+  }
+}
+
+TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
+  cluster_.SetRoutingTellsTime(false);
+  const TablePtr table = Open();
+  network_.Next(kTs1, Weather::kCutAfter, 2);
+  const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(cluster_.counts().writes_executed, 1);
+  const auto log = cluster_.write_log();
+  ASSERT_GE(log.size(), 3u);
+  EXPECT_FALSE(log[1].header.__isset.tabletTimeMs);
+  EXPECT_TRUE(log.back().header.__isset.tabletTimeMs);
+}
+
+TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "0"));
+  cluster_.SetClockBack(3'600'000);  // while the server restarted
+  ASSERT_TRUE(Put(table, "a", "1", {.deadline = seconds(3)})) << "asked to come again once";
+  const size_t attempts = cluster_.write_log().size();
+  ASSERT_TRUE(Put(table, "a", "2", {.deadline = seconds(3)}));
+  EXPECT_EQ(cluster_.write_log().size(), attempts + 1) << "later ones know";
+  // One that may have been executed before goes on under its number, and counts once.
+  cluster_.SetClockBack(0);
+  ASSERT_TRUE(Put(table, "n", "0"));
+  network_.Next(kTs1, Weather::kCutAfter);
+  network_.Next(kTs2, Weather::kCutAfter);
+  cluster_.SetClockBack(3'600'000);
+  const auto sum = Write(table, std::move(Batch().Increment("n", 5)));
+  ASSERT_TRUE(sum) << sum.error();
+  EXPECT_EQ(sum->counters, std::vector<int64_t>{5});
+}
+
+TEST_F(ClientCoreTest, AWriteWhoseDeadlineCutsItInFlightIsUnknown) {
+  const TablePtr table = Open();
+  network_.SetWeather(kTs1, Weather::kSlowAnswer);
+  const auto put = Put(table, "a", "1", {.deadline = seconds(2)});
+  EXPECT_EQ(put.error().code(), Code::kUnknownOutcome) << put.error();
+  // One that never left is not.
+  network_.SetWeather(kTs1, Weather::kDown);
+  EXPECT_EQ(Put(table, "a", "1", {.deadline = seconds(2)}).error().code(), Code::kUnavailable);
+}
+
+TEST_F(ClientCoreTest, NamesItsFirstIncompleteSequence) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "0"));
+  network_.SetWeather(kTs2, Weather::kSilent);
+  core_.Write(table, std::move(Batch().Put("k", "stuck")), {.deadline = seconds(5)}, [](Result<BatchResult>) {});
+  ASSERT_TRUE(Put(table, "a", "1"));
+  const auto log = cluster_.write_log();
+  EXPECT_EQ(log.back().sequence, 3);
+  EXPECT_EQ(log.back().firstIncomplete, 2);
+  scheduler_.RunFor(seconds(6));
+  ASSERT_TRUE(Put(table, "a", "2"));
+  EXPECT_EQ(cluster_.write_log().back().firstIncomplete, 4);
+}
+
+TEST_F(ClientCoreTest, OneStuckTabletDoesNotStopWritesToOthers) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "0"));
+  network_.SetWeather(kTs2, Weather::kSilent);
+  core_.Write(table, std::move(Batch().Put("k", "stuck")), {}, [](Result<BatchResult>) {});
+  for (int i = 0; i < 3000; ++i) ASSERT_TRUE(Put(table, "a", "1"));
+  for (const auto& request : cluster_.write_log()) ASSERT_LT(request.sequence - request.firstIncomplete, 1024);
+}
+
+TEST_F(ClientCoreTest, WritesBeyondTheWindowWaitTheirTurn) {
+  const TablePtr table = Open();
+  network_.SetWeather(kTs1, Weather::kDown);
+  const size_t many = kSequencesAhead * kClientIdsMax + 500;
+  size_t answered = 0;
+  for (size_t i = 0; i < many; ++i) {
+    core_.Write(table, std::move(Batch().Put("a", "1")), {},
+                [&](Result<BatchResult> result) { answered += result ? 1 : 0; });
+  }
+  scheduler_.RunFor(milliseconds(100));
+  EXPECT_EQ(answered, 0u);
+  network_.SetWeather(kTs1, Weather::kFair);
+  EXPECT_TRUE(scheduler_.RunUntil([&] { return answered == many; }, seconds(9)));
+  EXPECT_EQ(cluster_.counts().writes_executed, static_cast<int>(many));
+}
+
+TEST_F(ClientCoreTest, ATimeOlderThanTheWindowIsRenewedForAWriteNeverTried) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  scheduler_.RunFor(std::chrono::minutes(30));
+  cluster_.SetWindow(executor_.TimeOfDayMs() - 600'000);
+  EXPECT_TRUE(Put(table, "a", "2"));
+  network_.Next(kTs1, Weather::kCutBefore);
+  executor_.After(milliseconds(1), [&] { cluster_.SetWindow(executor_.TimeOfDayMs() + 1000); });
+  EXPECT_EQ(Put(table, "a", "3").error().code(), Code::kUnknownOutcome) << "that one may have happened";
+}
+
+TEST_F(ClientCoreTest, RefusalsAreFinalAndSaySo) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "text"));
+  EXPECT_EQ(Write(table, std::move(Batch().Put("a", "x", {.if_absent = true}))).error().code(), Code::kConditionFailed);
+  EXPECT_EQ(Write(table, std::move(Batch().Put("b", "x", {.if_exists = true}))).error().code(), Code::kConditionFailed);
+  EXPECT_EQ(Write(table, std::move(Batch().Increment("a", 1))).error().code(), Code::kInvalidArgument);
+  const auto batch = Write(table, std::move(Batch().Put("c", "1").Check("a", {.if_absent = true})));
+  EXPECT_EQ(batch.error().message(), "write 2 of the batch, of \"a\": the condition does not hold");
+  EXPECT_EQ(cluster_.counts().write_attempts, 5);
+  const auto version = Get(table, "a")->version;
+  EXPECT_TRUE(Write(table, std::move(Batch().Put("a", "new", {.if_version = version}))));
+  EXPECT_EQ(Write(table, std::move(Batch().Put("a", "new", {.if_version = version}))).error().code(),
+            Code::kConditionFailed);
+}
+
+TEST_F(ClientCoreTest, NonsenseIsRefusedBeforeItIsSent) {
+  const TablePtr table = Open();
+  const auto code = [&](Batch batch) { return Write(table, std::move(batch)).error().code(); };
+  EXPECT_EQ(code({}), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("", "x"))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put(std::string(4097, 'k'), "x"))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("a", std::string((1 << 20) + 1, 'v')))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("a", "x").Delete("a"))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.if_absent = true, .if_exists = true}))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Put("a", "x", {.ttl = milliseconds(-1)}))), Code::kInvalidArgument);
+  EXPECT_EQ(code(std::move(Batch().Check("a", {}))), Code::kInvalidArgument);
+  EXPECT_EQ(Get(table, "").error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Get(table, "a", {.read = Read::InSession()}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Get(table, "a", {.read = Read::Bounded(milliseconds(0))}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Scan(table, {.range = {"m", "a"}}).error().code(), Code::kInvalidArgument);
+  EXPECT_EQ(Scan(table, {.range = {"m", "m"}}).value(), "") << "empty, not inverted";
+  EXPECT_EQ(cluster_.counts().write_attempts + cluster_.counts().gets + cluster_.counts().scans, 0);
+}
+
+TEST_F(ClientCoreTest, ABatchOfOneTabletIsAtomicAndOneOfTwoIsRefused) {
+  const TablePtr table = Open();
+  const auto done = Write(table, std::move(Batch().Put("a", "1").Put("b", "2").Increment("c", 3)));
+  ASSERT_TRUE(done) << done.error();
+  EXPECT_TRUE(done->version);
+  EXPECT_EQ(done->counters, std::vector<int64_t>{3});
+  const auto refused = Write(table, std::move(Batch().Put("a", "9").Put("z", "9")));
+  EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
+  EXPECT_NE(refused.error().message().find("spans tablets"), std::string::npos) << refused.error();
+  EXPECT_EQ(Value(table, "a"), "1");
+  cluster_.Merge("t", "a");
+  EXPECT_TRUE(Write(table, std::move(Batch().Put("a", "9").Put("k", "9")))) << "merged since: asked before refusing";
+}
+
+TEST_F(ClientCoreTest, MultiGetAnswersEachKeyFromItsTablet) {
+  const TablePtr table = Open();
+  for (const char* key : {"a", "k", "q"}) cluster_.Put("t", key, std::string("v") + key);
+  for (int warm = 0; warm < 2; ++warm) {
+    const auto got = MultiGet(table, {"q", "a", "", "nope", "k", "a"});
+    ASSERT_EQ(got.size(), 6u);
+    EXPECT_EQ(got[0]->value + got[1]->value + got[4]->value + got[5]->value, "vqvavkva");
+    EXPECT_EQ(got[2].error().code(), Code::kInvalidArgument);
+    EXPECT_EQ(got[3].error().code(), Code::kNotFound);
+  }
+  EXPECT_EQ(cluster_.counts().multi_gets, 6);
+  EXPECT_TRUE(MultiGet(table, {}).empty());
+}
+
+TEST_F(ClientCoreTest, MultiGetGoesOnWhereServersDisownKeysOrRepliesAreFull) {
+  const TablePtr table = Open();
+  std::vector<std::string> keys;
+  for (char c = 'a'; c <= 'z'; ++c) {
+    keys.emplace_back(1, c);
+    cluster_.Put("t", keys.back(), keys.back());
+  }
+  (void)MultiGet(table, keys);
+  cluster_.Split("t", "d");
+  cluster_.Move("t", "d", "ts-3");
+  cluster_.SetMultiGetRoom(2);
+  const auto got = MultiGet(table, keys);
+  for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(got[i].value_or(Record{}).value, keys[i]);
+  network_.SetWeather(kTs2, Weather::kDown);
+  const auto partly = MultiGet(table, {"a", "k"}, {.deadline = seconds(1)});
+  EXPECT_TRUE(partly[0]);
+  EXPECT_EQ(partly[1].error().code(), Code::kUnavailable);
+}
+
+TEST_F(ClientCoreTest, AThousandKeysAtMostInOneRequest) {
+  cluster_.AddTable("one", {});
+  const TablePtr table = Open("one");
+  std::vector<std::string> keys;
+  for (int i = 0; i < 2500; ++i) keys.push_back("k" + std::to_string(i));
+  for (const auto& record : MultiGet(table, keys)) EXPECT_EQ(record.error().code(), Code::kNotFound);
+  EXPECT_EQ(cluster_.counts().multi_gets, 3);
+}
+
+TEST_F(ClientCoreTest, ScansCrossTabletsBothWays) {
+  const TablePtr table = Open();
+  for (char c = 'a'; c <= 'z'; c = static_cast<char>(c + 3)) cluster_.Put("t", std::string(1, c), "v");
+  cluster_.SetPageRows(2);
+  int pages = 0;
+  EXPECT_EQ(Scan(table, {}, &pages).value(), "a d g j m p s v y ");
+  EXPECT_GT(pages, 4);
+  EXPECT_EQ(Scan(table, {.reverse = true}).value(), "y v s p m j g d a ");
+  EXPECT_EQ(Scan(table, {.range = {"d", "p"}}).value(), "d g j m ");
+  EXPECT_EQ(Scan(table, {.range = {"d", "p"}, .reverse = true}).value(), "m j g d ");
+  EXPECT_EQ(Scan(table, {.range = {"h", ""}, .reverse = true}).value(), "y v s p m j ");
+  EXPECT_EQ(Scan(table, {.range = KeyRange::Prefix("m")}).value(), "m ");
+  EXPECT_EQ(cluster_.counts().wrong_place, 0);
+}
+
+TEST_F(ClientCoreTest, ScansGoOnThroughSplitsMovesAndDownTime) {
+  const TablePtr table = Open();
+  for (char c = 'a'; c <= 'z'; ++c) cluster_.Put("t", std::string(1, c), "v");
+  cluster_.SetPageRows(3);
+  for (int round = 0; round < 2; ++round) {
+    const bool reverse = round == 1;
+    ScanOptions options{.reverse = reverse};
+    std::string keys;
+    for (int page_number = 0;; ++page_number) {
+      if (page_number == 1) cluster_.Split("t", reverse ? "r" : "f");
+      if (page_number == 2) cluster_.Move("t", reverse ? "q" : "g", "ts-2");
+      if (page_number == 3) network_.Next(kTs2, Weather::kDown, 3);
+      if (page_number == 4) cluster_.Merge("t", reverse ? "a" : "k");
+      auto page = Wait<Result<ScanPage>>([&](auto done) { core_.ScanPage(table, options, std::move(done)); });
+      ASSERT_TRUE(page) << page.error();
+      for (const Row& row : page->rows) keys += row.key;
+      if (page->done) break;
+      options.range = page->remaining;
+    }
+    EXPECT_EQ(keys, reverse ? "zyxwvutsrqponmlkjihgfedcba" : "abcdefghijklmnopqrstuvwxyz");
+  }
+}
+
+TEST_F(ClientCoreTest, ATableMadeAgainUnderItsNameIsFoundByItself) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "old"));
+  cluster_.DropTable("t");
+  EXPECT_EQ(Get(table, "a").error().code(), Code::kNoSuchTable);
+  cluster_.AddTable("t", {"c"});
+  EXPECT_EQ(Get(table, "a").error().code(), Code::kNotFound);
+  EXPECT_TRUE(Put(table, "a", "new"));
+  EXPECT_EQ(Value(table, "a"), "new");
+}
+
+TEST_F(ClientCoreTest, FollowsTheLeaderAndRemembersIt) {
+  cluster_.SetLeader(1);
+  const TablePtr table = Open();
+  EXPECT_EQ(network_.calls(kMaster1), 1);
+  EXPECT_EQ(Value(table, "a"), "NOT_FOUND");
+  EXPECT_EQ(network_.calls(kMaster1), 1) << "the leader is remembered";
+  cluster_.SetLeader(0);
+  network_.SetWeather(kMaster2, Weather::kDown);
+  cluster_.AddTable("u", {});
+  EXPECT_EQ(Value(Open("u"), "a"), "NOT_FOUND");
+}
+
+TEST_F(ClientCoreTest, WaitsOutAnElectionAndASilentMaster) {
+  cluster_.SetLeader(-1);
+  executor_.After(seconds(3), [&] { cluster_.SetLeader(1); });
+  const MonotonicTime start = scheduler_.Now();
+  const TablePtr table = Open();
+  EXPECT_LT(Since(start), milliseconds(3600));
+  network_.SetWeather(kMaster2, Weather::kSilent);
+  cluster_.SetLeader(0);
+  EXPECT_EQ(Value(table, "a"), "NOT_FOUND") << "a silent master is passed over within the deadline";
+  network_.SetWeather(kMaster1, Weather::kDown);
+  const auto got =
+      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("t", Once<Result<TablePtr>>(std::move(done))); });
+  EXPECT_EQ(got.error().code(), Code::kDeadlineExceeded) << got.error();
+  EXPECT_NE(got.error().message().find("master"), std::string::npos) << got.error();
+}
+
+TEST_F(ClientCoreTest, KnownTabletsGoOnWithoutAnyMaster) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  network_.SetWeather(kMaster1, Weather::kDown);
+  network_.SetWeather(kMaster2, Weather::kDown);
+  EXPECT_TRUE(Put(table, "a", "2"));
+  EXPECT_EQ(Value(table, "k"), "NOT_FOUND");
+}
+
+TEST_F(ClientCoreTest, ALookUpTellsEachWaiterAtItsOwnDeadline) {
+  const TablePtr table = Open();
+  network_.SetWeather(kMaster1, Weather::kDown);
+  network_.SetWeather(kMaster2, Weather::kDown);
+  std::vector<std::pair<Duration, Code>> ends;
+  const MonotonicTime start = scheduler_.Now();
+  for (const int ms : {500, 1000, 3000}) {
+    core_.Get(table, "a", {.deadline = milliseconds(ms)},
+              [&](Result<Record> got) { ends.emplace_back(Since(start), got ? Code::kOk : got.error().code()); });
+  }
+  executor_.After(seconds(2), [&] { network_.SetWeather(kMaster1, Weather::kFair); });
+  EXPECT_TRUE(scheduler_.RunUntil([&] { return ends.size() == 3; }, seconds(9)));
+  EXPECT_EQ(ends[0], (std::pair{Duration(milliseconds(500)), Code::kUnavailable}));
+  EXPECT_EQ(ends[1], (std::pair{Duration(milliseconds(1000)), Code::kUnavailable}));
+  EXPECT_EQ(ends[2].second, Code::kNotFound);
+}
+
+TEST_F(ClientCoreTest, ATabletWithoutPrimaryIsWaitedFor) {
+  cluster_.SetServing(false);
+  const TablePtr table = Open();
+  executor_.After(seconds(2), [&] { cluster_.SetServing(true); });
+  EXPECT_TRUE(Put(table, "a", "1"));
+  cluster_.SetServing(false);
+  const TablePtr other = Open();
+  const auto got = Get(other, "a", {.deadline = seconds(1)});
+  EXPECT_NE(got.error().message().find("no primary at present"), std::string::npos) << got.error();
+}
+
+TEST_F(ClientCoreTest, SessionsCarryWhatTheySaw) {
+  const TablePtr table = Open();
+  auto state = std::make_shared<SessionState>();
+  Session session = SessionAccess::Make(state);
+  ASSERT_TRUE(Put(table, "a", "1", {.session = &session}));
+  EXPECT_FALSE(cluster_.last_header().__isset.token) << "it had seen nothing yet";
+  ASSERT_TRUE(Get(table, "a", {.read = Read::InSession(), .session = &session}));
+  EXPECT_EQ(cluster_.last_read().level, idl::ReadLevel::SESSION);
+  ASSERT_TRUE(cluster_.last_header().__isset.token);
+  const auto sent = cluster_.last_header().token;
+  ASSERT_EQ(sent.ranges.size(), 1u);
+  EXPECT_EQ(sent.ranges.front().range.endKey, "h") << "of the tablet, not of the key alone";
+  EXPECT_EQ(sent.ranges.front().applied.lsn, 1);
+
+  // In another process.
+  const auto tokens = DecodeTokens(session.Token());
+  ASSERT_TRUE(tokens);
+  Session elsewhere = SessionAccess::Make(std::make_shared<SessionState>(*tokens));
+  (void)Get(table, "b", {.read = Read::InSession(), .session = &elsewhere});
+  EXPECT_EQ(cluster_.last_header().token, sent);
+
+  // A coarse token reads at STRONG.
+  state->Update(table->router()->table(), [](TableToken& token) { token.Coarsen(); });
+  (void)Get(table, "b", {.read = Read::InSession(), .session = &session});
+  EXPECT_EQ(cluster_.last_read().level, idl::ReadLevel::STRONG);
+}
+
+TEST_F(ClientCoreTest, LevelsReachTheServer) {
+  const TablePtr table = Open();
+  (void)Get(table, "a", {.read = Read::Bounded(seconds(2))});
+  EXPECT_EQ(cluster_.last_read().level, idl::ReadLevel::BOUNDED);
+  EXPECT_EQ(cluster_.last_read().boundedMs, 2000);
+  (void)Get(table, "a", {.read = Read::Eventual(), .deadline = milliseconds(900)});
+  EXPECT_EQ(cluster_.last_read().level, idl::ReadLevel::EVENTUAL);
+  EXPECT_LE(cluster_.last_header().deadlineMs, 900);
+  EXPECT_GT(cluster_.last_header().deadlineMs, 800);
+  ASSERT_TRUE(Write(table, std::move(Batch().Put("a", "x", {.ttl = std::chrono::minutes(30)})), {.ack = Ack::kAll}));
+  EXPECT_EQ(cluster_.write_log().back().level, idl::WriteLevel::ALL);
+  const Record record = *Get(table, "a");
+  ASSERT_TRUE(record.expires);
+  EXPECT_NEAR(static_cast<double>(record.expires->time_since_epoch().count()),
+              static_cast<double>(executor_.TimeOfDayMs() + 30 * 60'000), 1000);
+}
+
+TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  std::vector<Code> codes;
+  {
+    ebla::testing::SimExecutor executor(scheduler_);
+    SimNetwork network(executor, std::chrono::microseconds(100));
+    network.Serve(cluster_, kServers, 2);
+    ClientCore core({Lane{&executor, &network}}, CoreOptions{{kMaster1}, seconds(10)});
+    std::optional<TablePtr> opened;
+    core.OpenTable("t", Once<Result<TablePtr>>([&](Result<TablePtr> t) { opened = *t; }));
+    ASSERT_TRUE(scheduler_.RunUntil([&] { return opened.has_value(); }, seconds(1)));
+    network.SetWeather(kTs1, Weather::kSilent);
+    core.Get(*opened, "a", {}, [&](Result<Record> r) { codes.push_back(r.error().code()); });
+    core.MultiGet(*opened, {"a"}, {}, [&](std::vector<Result<Record>> r) { codes.push_back(r[0].error().code()); });
+    core.Write(*opened, std::move(Batch().Put("a", "1")), {},
+               [&](Result<BatchResult> r) { codes.push_back(r.error().code()); });
+    scheduler_.RunFor(seconds(1));
+    EXPECT_TRUE(codes.empty());
+    core.Close();
+    // The executor goes first, and with it the tasks that hold the operations.
+    executor.~SimExecutor();
+    new (&executor) ebla::testing::SimExecutor(scheduler_);
+  }
+  std::ranges::sort(codes);
+  EXPECT_EQ(codes, (std::vector<Code>{Code::kUnavailable, Code::kUnavailable, Code::kUnknownOutcome}));
+}
+
+// ---- administration
+
+TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
+  const auto made = Wait<Result<TableInfo>>([&](auto done) {
+    admin_.CreateTable("carts", {.table = {.replicas = 1, .default_ttl = seconds(5)}, .split_points = {"f", "m"}},
+                       Once<Result<TableInfo>>(std::move(done)));
+  });
+  ASSERT_TRUE(made) << made.error();
+  EXPECT_EQ(made->tablets, 3);
+  EXPECT_EQ(made->options.default_ttl, milliseconds(5000));
+  const auto again = Wait<Result<TableInfo>>(
+      [&](auto done) { admin_.CreateTable("carts", {}, Once<Result<TableInfo>>(std::move(done))); });
+  EXPECT_EQ(again.error().code(), Code::kTableExists);
+  const auto altered = Wait<Result<TableInfo>>([&](auto done) {
+    admin_.AlterTable("carts", {.default_ttl = seconds(9)}, Once<Result<TableInfo>>(std::move(done)));
+  });
+  EXPECT_EQ(altered->options.default_ttl, milliseconds(9000));
+  const auto tables = Wait<Result<std::vector<TableInfo>>>(
+      [&](auto done) { admin_.ListTables(Once<Result<std::vector<TableInfo>>>(std::move(done))); });
+  EXPECT_EQ(tables->size(), 2u);
+  const auto tablets = Wait<Result<std::vector<TabletSummary>>>(
+      [&](auto done) { admin_.ListTablets("carts", "", Once<Result<std::vector<TabletSummary>>>(std::move(done))); });
+  ASSERT_EQ(tablets->size(), 3u) << "over its pages";
+  EXPECT_EQ((*tablets)[1].range, (KeyRange{"f", "m"}));
+  const auto place = Wait<Result<TabletPlace>>(
+      [&](auto done) { admin_.Locate("carts", "g", Once<Result<TabletPlace>>(std::move(done))); });
+  EXPECT_EQ(place->primary_address, "ts-2:1");
+  const auto cluster =
+      Wait<Result<ClusterInfo>>([&](auto done) { admin_.DescribeCluster(Once<Result<ClusterInfo>>(std::move(done))); });
+  EXPECT_EQ(cluster->term, 7u);
+  EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
+  EXPECT_GT(cluster->live_servers, 0);
+  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
+  EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).code(),
+            Code::kNoSuchTable);
+}
+
+TEST_F(ClientCoreTest, ALostReplyOfCreateOrDropIsNotHeldAgainstTheCaller) {
+  network_.Next(kMaster1, Weather::kCutAfter);
+  const auto made = Wait<Result<TableInfo>>([&](auto done) {
+    admin_.CreateTable("carts", {.split_points = {"f"}}, Once<Result<TableInfo>>(std::move(done)));
+  });
+  ASSERT_TRUE(made) << made.error();
+  EXPECT_EQ(made->tablets, 2);
+  network_.Next(kMaster1, Weather::kCutAfter);
+  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
+}
+
+}  // namespace
+}  // namespace ebla::client

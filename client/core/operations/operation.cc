@@ -1,0 +1,376 @@
+#include "client/core/operations/operation.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client {
+
+namespace {
+
+idl::TokenRange ToIdl(const TokenRange& range) {
+  idl::TokenRange out;
+  out.range = rpc::ToIdl(range.range);
+  out.applied = rpc::ToIdl(range.applied);
+  if (!range.pending_primary.empty()) {
+    out.__isset.pendingPrimary = true;
+    for (const Version& own : range.pending_primary) out.pendingPrimary.push_back(rpc::ToIdl(own));
+  }
+  return out;
+}
+
+std::string Joined(const std::vector<rpc::Endpoint>& endpoints) {
+  std::string text;
+  for (const rpc::Endpoint& endpoint : endpoints) text += (text.empty() ? "" : ", ") + endpoint.ToString();
+  return text;
+}
+
+bool IsRedirect(Code code) {
+  return code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
+}
+
+// A server's answer to the caller, not about serving.
+bool IsAnswer(Code code) {
+  return code == Code::kNotFound || code == Code::kConditionFailed || code == Code::kInvalidArgument;
+}
+
+}  // namespace
+
+Operation::Operation(ClientCore& core, TablePtr table, Kind kind, Duration allowed)
+    : core_(core),
+      kind_(kind),
+      table_(std::move(table)),
+      router_(table_->router()),
+      end_(core.network().Now() + allowed),
+      policy_(kind == Kind::kWrite, allowed) {}
+
+void Operation::Run() {
+  const Duration remaining = Remaining();
+  if (remaining <= Duration(0)) return Finish(OutOfTime());
+  last_known_ = false;
+  place_ = router_->Find(RoutingKey());
+  if (place_) return Try();
+  const PlacePtr known = router_->LastKnown(RoutingKey());
+  if (known && AtAnyReplica() && !to_primary_) {
+    last_known_ = true;
+    place_ = known;
+    router_->Refresh(RoutingKey());
+    return Try();
+  }
+  router_->Resolve(RoutingKey(), known && known->Usable() ? std::min(remaining, kLookUpPatience) : remaining,
+                   [self = shared_from_this()](Result<PlacePtr> place) { self->Found(std::move(place)); });
+}
+
+void Operation::Found(Result<PlacePtr> place) {
+  if (place) {
+    place_ = *std::move(place);
+    return Try();
+  }
+  if (Remaining() <= Duration(0)) {
+    // What stopped an attempt says more than a look-up that its end has cut short.
+    if (policy_.attempts() == 0) policy_.Note(place.error());
+    return Finish(OutOfTime());
+  }
+  if (place.error().code() == Code::kUnavailable || place.error().code() == Code::kDeadlineExceeded) {
+    // Without masters, whoever led last most likely still does; if not, it says so.
+    place_ = router_->LastKnown(RoutingKey());
+    last_known_ = true;
+    if (place_ && place_->Usable()) return Try();
+  }
+  Decide({.status = place.error(), .from_server = true});
+}
+
+void Operation::Try() {
+  if (Status ready = Prepare(*place_); !ready.ok()) {
+    // What the place is refused for need not be so where it was only known last.
+    if (last_known_) return Decide({.status = Status(Code::kUnavailable, ready.message())});
+    if (ready.code() != Code::kComeAgain) return Finish(std::move(ready));
+    router_->Forget(place_);
+    return Again({});
+  }
+  TakeToken();
+  asked_ = Target();
+  if (asked_ == nullptr) {
+    to_primary_ = false;
+    return Decide({.status = Status(Code::kUnavailable,
+                                    "tablet " + std::to_string(place_->tablet.value) + " has no primary at present")});
+  }
+  const Duration remaining = Remaining();
+  if (remaining <= Duration(0)) return Finish(OutOfTime());
+  timeout_ = policy_.AttemptTimeout(remaining, OthersLeft());
+  if (Gauged() && asked_->gauge) {
+    sent_at_ = core_.network().Now();
+    asked_->gauge->Chosen(sent_at_);
+    asked_->gauge->Began();
+  }
+  core_.network()
+      .To(asked_->endpoint)
+      ->Call(Encode(), timeout_,
+             [self = shared_from_this()](Result<std::string> message) { self->OnReply(std::move(message)); });
+}
+
+Status Operation::WithAllAsked(Status status) const {
+  if (in_vain_.size() < 2) return status;
+  return {status.code(), status.message() + "; asked in vain: " + Joined(in_vain_)};
+}
+
+// ---- whom to ask
+
+const Replica* Operation::Target() {
+  if (AtAnyReplica() && !to_primary_) {
+    Network& network = core_.network();
+    const auto chosen = ChooseReplica(place_->replicas, passed_over_, network.Now(), network.executor().Random());
+    if (chosen) return &place_->replicas[*chosen];
+    if (place_->replicas.empty()) router_->Refresh(RoutingKey());  // a hint named the primary alone
+  }
+  if (!place_->Usable()) return nullptr;
+  for (const Replica& replica : place_->replicas) {
+    if (replica.server == place_->primary && replica.endpoint == place_->endpoint) return &replica;
+  }
+  primary_ = {place_->primary, place_->endpoint, true, 0, core_.network().GaugeOf(place_->endpoint)};
+  return &primary_;
+}
+
+bool Operation::OthersLeft() const {
+  if (!AtAnyReplica()) return false;
+  return std::ranges::any_of(place_->replicas, [&](const Replica& replica) {
+    return replica.voter && replica.endpoint != asked_->endpoint &&
+           std::ranges::find(passed_over_, replica.endpoint) == passed_over_.end();
+  });
+}
+
+bool Operation::TurnElsewhere(const Attempt& attempt) {
+  if (!AtAnyReplica()) return false;
+  if (std::ranges::find(in_vain_, asked_->endpoint) == in_vain_.end()) in_vain_.push_back(asked_->endpoint);
+  const bool was_primary = asked_->endpoint == place_->endpoint;
+  if (attempt.status.code() == Code::kWrongTablet && (was_primary || attempt.hint_usable)) {
+    to_primary_ = false;  // it is the place that is wrong: its other replicas know no better
+    passed_over_.clear();
+    return false;
+  }
+  passed_over_.push_back(asked_->endpoint);
+  if (attempt.from_server) {
+    to_primary_ = place_->Usable() && std::ranges::find(passed_over_, place_->endpoint) == passed_over_.end();
+    if (to_primary_) return true;
+    // At SESSION and BOUNDED the primary has the last word.
+    if (!AllAlike()) {
+      to_primary_ = was_primary;
+      passed_over_.clear();
+      return false;
+    }
+  }
+  to_primary_ = false;
+  if (OthersLeft()) return true;
+  passed_over_.clear();
+  return false;
+}
+
+void Operation::NoteGauge(bool answered) {
+  if (!Gauged() || !asked_->gauge) return;
+  const MonotonicTime now = core_.network().Now();
+  if (answered) {
+    asked_->gauge->Answered(now, now - sent_at_);
+  } else {
+    asked_->gauge->Silent(now);
+  }
+}
+
+// ---- what is sent
+
+void Operation::TakeToken() {
+  if (!session_) return;
+  auto ranges = session_->For(router_->table(), MayBeShown());
+  token_coarse_ = !ranges;
+  token_ = ranges ? *std::move(ranges) : std::vector<TokenRange>();
+}
+
+void Operation::FillHeader(idl::RequestHeader& header) {
+  header.tableId = static_cast<int64_t>(router_->table().value);
+  header.tabletId = static_cast<int64_t>(place_->tablet.value);
+  header.epoch = static_cast<int64_t>(place_->epoch.value);
+  // A little less than this side waits, so that the server's own word comes first.
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count();
+  header.deadlineMs = static_cast<int32_t>(std::clamp<int64_t>(ms - std::min<int64_t>(50, ms / 20), 1, INT32_MAX));
+  header.token.tableId = header.tableId;
+  header.token.ranges.clear();
+  header.__isset.token = !token_.empty();
+  for (const TokenRange& range : token_) header.token.ranges.push_back(ToIdl(range));
+}
+
+Status Operation::CheckRead() const {
+  using std::chrono::milliseconds;
+  if (read_.level() == Read::Level::kSession && !session_) {
+    return Error(Code::kInvalidArgument, "a read at SESSION needs a session: set .session in its options");
+  }
+  if (read_.level() == Read::Level::kBounded &&
+      (read_.bound() < milliseconds(1) || read_.bound() > std::chrono::hours(1))) {
+    return Error(Code::kInvalidArgument,
+                 "BOUNDED takes 1 ms to 1 h, not " + std::to_string(read_.bound().count()) + " ms");
+  }
+  return {};
+}
+
+idl::ReadOptions Operation::ReadOptionsOf() {
+  Read::Level level = read_.level();
+  // The table's default may be SESSION, by now at least: a token that cannot be sent must not be passed over.
+  if (token_coarse_ && (level == Read::Level::kSession || level == Read::Level::kDefault)) level = Read::Level::kStrong;
+  token_judged_ = level == Read::Level::kSession;
+  idl::ReadOptions options;
+  options.level = static_cast<idl::ReadLevel::type>(level);
+  options.__isset.boundedMs = level == Read::Level::kBounded;
+  options.boundedMs = read_.bound().count();
+  return options;
+}
+
+// ---- what comes back
+
+void Operation::OnReply(Result<std::string> message) {
+  Attempt attempt{.sent = true};
+  // A call that was given little time says nothing of whether its server is there.
+  const bool hurried = !message && message.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
+  NoteGauge(message.has_value() || hurried);
+  if (!message) {
+    attempt.status = message.error();
+  } else if (Result<idl::ReplyHeader*> decoded = Decode(std::move(*message)); !decoded) {
+    attempt.status = decoded.error();
+  } else {
+    const idl::ReplyHeader& header = **decoded;
+    attempt.from_server = true;
+    const auto code = rpc::FromIdl(header.code);
+    LearnFrom(header, attempt);
+    if (code == Code::kOk) {
+      NoteSession(header);
+      attempt.status = Complete();
+      if (attempt.status.ok()) return Finish({});
+    } else {
+      attempt.status = Status(code, header.message);
+      if (IsAnswer(code)) NoteSession(header);
+      if (code == Code::kLostWrite) attempt.status = Status(code, header.message + NoteLost(header));
+    }
+    if (header.__isset.retryAfterMs) attempt.retry_after = std::chrono::milliseconds(header.retryAfterMs);
+  }
+  if (!IsAnswer(attempt.status.code())) {
+    std::string text = asked_->server + " (" + asked_->endpoint.ToString() + "): " + attempt.status.message();
+    attempt.another_replica = TurnElsewhere(attempt);
+    attempt.status = Status(attempt.status.code(), std::move(text));
+  }
+  Decide(std::move(attempt));
+}
+
+void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
+  if (header.__isset.tabletTimeMs) place_->HearTime(TabletTime{static_cast<uint64_t>(header.tabletTimeMs)});
+  const Code code = rpc::FromIdl(header.code);
+  if (header.__isset.hint) {
+    const idl::Hint& hint = header.hint;
+    Place place;
+    place.tablet = TabletId{static_cast<uint64_t>(hint.tabletId)};
+    place.range = rpc::FromIdl(hint.range);
+    place.epoch = Epoch{static_cast<uint64_t>(hint.epoch)};
+    place.primary = hint.primary;
+    if (hint.__isset.endpoint) {
+      if (const auto endpoint = rpc::FromIdl(hint.endpoint)) place.endpoint = *endpoint;
+    } else {
+      place.endpoint = router_->EndpointOf(hint.primary);
+    }
+    if (place.tablet && place.Usable()) router_->Learn(place);
+  } else if (AtAnyReplica()) {
+    // Whoever answers may be a follower: that the place has changed is all that can be learnt.
+    const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
+                             Epoch{static_cast<uint64_t>(header.epoch)}};
+    if (header.__isset.tabletId && header.__isset.epoch && answered > std::pair{place_->tablet, place_->epoch}) {
+      const PlacePtr now = router_->Find(RoutingKey());
+      if (!now || answered > std::pair{now->tablet, now->epoch}) router_->Refresh(RoutingKey());
+    }
+  } else if (header.__isset.range && header.__isset.tabletId && header.__isset.epoch &&
+             (code == Code::kOk || code == Code::kNotFound || code == Code::kStaleEpoch)) {
+    // Whoever answers a newer epoch than the one believed in leads there.
+    Place place;
+    place.tablet = TabletId{static_cast<uint64_t>(header.tabletId)};
+    place.range = rpc::FromIdl(header.range);
+    place.epoch = Epoch{static_cast<uint64_t>(header.epoch)};
+    place.primary = place_->primary;
+    place.endpoint = place_->endpoint;
+    const bool news = place.tablet != place_->tablet || place.epoch != place_->epoch || place.range != place_->range;
+    if (news) {
+      router_->Learn(place);
+    } else if (last_known_) {
+      router_->Learn(*place_);  // doubted without cause
+    }
+  } else if (last_known_ && (code == Code::kOk || IsAnswer(code))) {
+    router_->Learn(*place_);  // doubted without cause
+  }
+  if (IsRedirect(code)) {
+    const PlacePtr now = router_->Find(RoutingKey());
+    attempt.hint_usable = now && now != place_ && now->Usable();
+  }
+}
+
+// As the answer says, else as believed. Of another tablet, only what the operation touched; and where no position is
+// named, which says nothing of the place believed in: the answer may be of before an earlier split.
+KeyRange Operation::AnsweredRange(const idl::ReplyHeader& header) const {
+  if (!header.__isset.applied) return Touched();
+  if (header.__isset.range) return rpc::FromIdl(header.range);
+  if (header.__isset.tabletId && TabletId{static_cast<uint64_t>(header.tabletId)} != place_->tablet) return Touched();
+  return place_->range;
+}
+
+void Operation::NoteSession(const idl::ReplyHeader& header) {
+  if (!session_ || !header.__isset.applied) return;
+  session_->Update(router_->table(), [&](TableToken& token) {
+    if (token_judged_) {
+      token.Judged(token_, AnsweredRange(header), rpc::FromIdl(header.applied));
+    } else {
+      token.Saw(AnsweredRange(header), rpc::FromIdl(header.applied));
+    }
+  });
+}
+
+std::string Operation::NoteLost(const idl::ReplyHeader& header) {
+  if (!session_ || !header.__isset.applied) return "";
+  const Version applied = rpc::FromIdl(header.applied);
+  std::vector<Version> dropped;
+  session_->Update(router_->table(),
+                   [&](TableToken& token) { dropped = token.Lost(token_, AnsweredRange(header), applied); });
+  std::string text = "; the session goes on from " + applied.ToString();
+  for (size_t i = 0; i < dropped.size(); ++i) {
+    text += (i == 0 ? " and waits no longer for " : ", ") + dropped[i].ToString();
+  }
+  return text;
+}
+
+void Operation::Decide(Attempt attempt) {
+  Executor& executor = core_.network().executor();
+  Verdict verdict = policy_.Decide(attempt, Remaining(), executor.Random());
+  switch (verdict.kind) {
+    case Verdict::Kind::kAnswer:
+      return Finish(Remaining() < kAttemptLast ? WithAllAsked(std::move(verdict.status)) : std::move(verdict.status));
+    case Verdict::Kind::kRetry: return Again(verdict.delay);
+    case Verdict::Kind::kLookUp:
+      if (place_) router_->Forget(place_);
+      return Again(verdict.delay);
+    case Verdict::Kind::kReopen: return OpenAgain();
+  }
+}
+
+void Operation::Again(Duration delay) {
+  Executor& executor = core_.network().executor();
+  if (delay > Duration(0)) {
+    executor.After(delay, [self = shared_from_this()] { self->Run(); });
+  } else {
+    executor.Post([self = shared_from_this()] { self->Run(); });
+  }
+}
+
+void Operation::OpenAgain() {
+  policy_.Reopened();
+  core_.Reopen(
+      table_, router_->table(), Remaining(),
+      Once<Result<std::shared_ptr<Router>>>([self = shared_from_this()](Result<std::shared_ptr<Router>> router) {
+        if (!router) return self->Finish(std::move(router.error()));
+        self->router_ = *std::move(router);
+        self->Run();
+      }));
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,249 @@
+#include "client/core/operations/read_operations.h"
+
+#include <algorithm>
+#include <numeric>
+#include <utility>
+
+#include "client/core/calls/codec.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client {
+
+namespace {
+
+Record FromIdl(idl::Record&& record) {
+  Record out;
+  out.value = std::move(record.value);
+  out.version = rpc::FromIdl(record.version);
+  if (record.__isset.expiresAtMs) out.expires = Expiry(std::chrono::milliseconds(record.expiresAtMs));
+  return out;
+}
+
+}  // namespace
+
+// ---- get
+
+GetOperation::GetOperation(ClientCore& core, TablePtr table, std::string_view key, const GetOptions& options,
+                           Callback<Result<Record>> done)
+    : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
+  request_.key = key;
+  SetRead(options.read);
+  SetSession(SessionAccess::Get(options.session));
+}
+
+void GetOperation::Start() {
+  if (Status valid = CheckKey(request_.key); !valid.ok()) return Finish(std::move(valid));
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
+  Run();
+}
+
+rpc::EncodedCall GetOperation::Encode() {
+  FillHeader(request_.header);
+  FillRead(request_);
+  return EncodeCall(Method(), request_);
+}
+
+Result<idl::ReplyHeader*> GetOperation::Decode(std::string&& message) {
+  EBLA_ASSIGN(reply_, DecodeReply<idl::GetReply>(std::move(message)));
+  return &reply_.header;
+}
+
+void GetOperation::Finish(Status status) {
+  if (!status.ok()) return done_(Error(std::move(status)));
+  if (!reply_.__isset.record) return done_(Error(Code::kNotFound, ""));
+  done_(FromIdl(std::move(reply_.record)));
+}
+
+// ---- multiGet
+
+MultiGetJob::MultiGetJob(ClientCore& core, TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+                         Callback<std::vector<Result<Record>>> done)
+    : core_(core),
+      table_(std::move(table)),
+      keys_(std::move(keys)),
+      options_(options),
+      session_(SessionAccess::Get(options.session)),
+      results_(keys_.size(), Error(ClosedStatus())),
+      done_(std::move(done)) {}
+
+MultiGetJob::~MultiGetJob() { done_(std::move(results_)); }
+
+void MultiGetJob::Start(const std::shared_ptr<MultiGetJob>& job) {
+  std::vector<size_t> indices;
+  for (size_t i = 0; i < job->keys_.size(); ++i) {
+    if (Status valid = CheckKey(job->keys_[i]); !valid.ok()) {
+      job->Answer(i, Error(std::move(valid)));
+    } else {
+      indices.push_back(i);
+    }
+  }
+  std::ranges::sort(indices, {}, [&](size_t index) -> const std::string& { return job->keys_[index]; });
+  Spread(job, std::move(indices), job->core_.network().Now() + job->core_.DeadlineOr(job->options_.deadline));
+}
+
+void MultiGetJob::Spread(const std::shared_ptr<MultiGetJob>& job, std::vector<size_t> indices, MonotonicTime end) {
+  const auto router = job->table_->router();
+  const Duration allowed = end - job->core_.network().Now();
+  std::vector<std::shared_ptr<MultiGetGroup>> groups;
+  for (size_t begin = 0; begin < indices.size();) {
+    const PlacePtr place = router->Find(job->key(indices[begin]));
+    size_t past = begin + 1;
+    while (past < indices.size() && past - begin < kMultiGetKeysMax &&
+           (!place || place->range.Contains(job->key(indices[past])))) {
+      ++past;
+    }
+    const auto at = [&](size_t i) { return indices.begin() + static_cast<ptrdiff_t>(i); };
+    groups.push_back(std::make_shared<MultiGetGroup>(job->core_, job->table_, job,
+                                                     std::vector<size_t>(at(begin), at(past)), allowed));
+    begin = past;
+  }
+  for (const auto& group : groups) group->Start();
+}
+
+MultiGetGroup::MultiGetGroup(ClientCore& core, TablePtr table, std::shared_ptr<MultiGetJob> job,
+                             std::vector<size_t> indices, Duration allowed)
+    : Operation(core, std::move(table), Kind::kRead, allowed), job_(std::move(job)), indices_(std::move(indices)) {
+  SetRead(job_->options().read);
+  SetSession(job_->session());
+}
+
+void MultiGetGroup::Start() {
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
+  Run();
+}
+
+Status MultiGetGroup::Prepare(const Place& place) {
+  const auto outside = std::ranges::find_if(indices_, [&](size_t i) { return !place.range.Contains(job_->key(i)); });
+  if (outside == indices_.end()) return {};
+  std::vector<size_t> rest(outside, indices_.end());
+  indices_.erase(outside, indices_.end());
+  MultiGetJob::Spread(job_, std::move(rest), end());
+  return {};
+}
+
+rpc::EncodedCall MultiGetGroup::Encode() {
+  FillHeader(request_.header);
+  FillRead(request_);
+  request_.keys.clear();
+  for (const size_t index : indices_) request_.keys.push_back(job_->key(index));
+  return EncodeCall(Method(), request_);
+}
+
+Result<idl::ReplyHeader*> MultiGetGroup::Decode(std::string&& message) {
+  EBLA_ASSIGN(reply_, DecodeReply<idl::MultiGetReply>(std::move(message)));
+  return &reply_.header;
+}
+
+Status MultiGetGroup::Complete() {
+  if (reply_.results.size() != indices_.size()) {
+    return Error(Code::kInternal, "a multiGet of " + std::to_string(indices_.size()) + " keys was answered with " +
+                                      std::to_string(reply_.results.size()) + " results");
+  }
+  std::vector<size_t> again;
+  Code why = Code::kOk;
+  for (size_t i = 0; i < indices_.size(); ++i) {
+    idl::MultiGetResult& result = reply_.results[i];
+    const Code code = rpc::FromIdl(result.code);
+    if (code == Code::kOk && result.__isset.record) {
+      job_->Answer(indices_[i], FromIdl(std::move(result.record)));
+    } else if (code == Code::kWrongTablet || code == Code::kOverloaded) {
+      again.push_back(indices_[i]);
+      why = code;
+    } else {
+      job_->Answer(indices_[i], Error(code == Code::kOk ? Code::kInternal : code, ""));
+    }
+  }
+  const bool progress = again.size() < indices_.size();
+  indices_ = std::move(again);
+  if (indices_.empty()) return {};
+  if (!progress || why == Code::kWrongTablet) {
+    return Error(why,
+                 why == Code::kOverloaded ? "no key's record fitted into the reply" : "its keys are served elsewhere");
+  }
+  // The reply was full: the rest is asked for at once, with a policy that has forgotten nothing it should remember.
+  MultiGetJob::Spread(job_, std::exchange(indices_, {}), end());
+  return {};
+}
+
+void MultiGetGroup::Finish(Status status) {
+  for (const size_t index : indices_) job_->Answer(index, Error(status));
+  indices_.clear();
+}
+
+// ---- scan
+
+ScanOperation::ScanOperation(ClientCore& core, TablePtr table, ScanOptions options,
+                             Callback<Result<ebla::ScanPage>> done)
+    : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)),
+      options_(std::move(options)),
+      done_(std::move(done)) {
+  SetRead(options_.read);
+  SetSession(SessionAccess::Get(options_.session));
+  routing_key_ = options_.range.start;
+  if (options_.reverse) routing_key_ = std::max(routing_key_, KeyNearBelow(options_.range.end));
+  request_.range = rpc::ToIdl(options_.range);
+  request_.reverse = options_.reverse;
+  request_.limit = static_cast<int32_t>(std::min<uint64_t>(options_.limit, INT32_MAX));
+  request_.keysOnly = options_.keys_only;
+  request_.pageBytes = static_cast<int32_t>(std::min<uint32_t>(options_.page_bytes, 8 << 20));
+}
+
+void ScanOperation::Start() {
+  const KeyRange& range = options_.range;
+  if (!range.end.empty() && range.start > range.end) {
+    return Finish(
+        Error(Code::kInvalidArgument, "the range " + range.ToString() + " is inverted: its start lies after its end"));
+  }
+  if (std::max(range.start.size(), range.end.size()) > kKeyBytesMax + 1) {
+    return Finish(Error(Code::kInvalidArgument, "a border of the range is longer than any key (4096 bytes)"));
+  }
+  if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
+  if (range.Empty()) {
+    reply_.done = true;
+    return Finish({});
+  }
+  Run();
+}
+
+rpc::EncodedCall ScanOperation::Encode() {
+  FillHeader(request_.header);
+  FillRead(request_);
+  return EncodeCall(Method(), request_);
+}
+
+Result<idl::ReplyHeader*> ScanOperation::Decode(std::string&& message) {
+  EBLA_ASSIGN(reply_, DecodeReply<idl::ScanReply>(std::move(message)));
+  return &reply_.header;
+}
+
+Status ScanOperation::Complete() {
+  if (reply_.done || reply_.remaining != request_.range) return {};
+  return Error(Code::kInternal, "a page of the scan of " + options_.range.ToString() + " came no further");
+}
+
+void ScanOperation::Finish(Status status) {
+  if (!status.ok()) return done_(Error(std::move(status)));
+  ebla::ScanPage page;
+  page.done = reply_.done;
+  if (!page.done) page.remaining = rpc::FromIdl(std::move(reply_.remaining));
+  page.rows.reserve(reply_.records.size());
+  for (idl::ScanRecord& row : reply_.records) page.rows.push_back({std::move(row.key), FromIdl(std::move(row.record))});
+  done_(std::move(page));
+}
+
+// ---- how the core starts them
+
+void ClientCore::Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done) {
+  std::make_shared<GetOperation>(*this, std::move(table), key, options, std::move(done))->Start();
+}
+
+void ClientCore::MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+                          Callback<std::vector<Result<Record>>> done) {
+  MultiGetJob::Start(std::make_shared<MultiGetJob>(*this, std::move(table), std::move(keys), options, std::move(done)));
+}
+
+void ClientCore::ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done) {
+  std::make_shared<ScanOperation>(*this, std::move(table), std::move(options), std::move(done))->Start();
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,110 @@
+// client/core/operations/read_operations.h
+// Get, multiGet and a page of a scan as operations. A multiGet is one operation per tablet that its keys touch, as the
+// routing cache knows; those that a server disowns go on in operations of their own.
+// Threads: see client_core.h.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "client/core/operations/operation.h"
+
+namespace ebla::client {
+
+inline constexpr size_t kMultiGetKeysMax = 1000;  // of one request
+
+class GetOperation final : public Operation {
+ public:
+  GetOperation(ClientCore& core, TablePtr table, std::string_view key, const GetOptions& options,
+               Callback<Result<Record>> done);
+  void Start();
+
+ private:
+  const char* Method() const override { return "get"; }
+  std::string_view RoutingKey() const override { return request_.key; }
+  KeyRange Touched() const override { return {request_.key, KeyAfter(request_.key)}; }
+  rpc::EncodedCall Encode() override;
+  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  void Finish(Status status) override;
+
+  idl::GetRequest request_;
+  idl::GetReply reply_;
+  Once<Result<Record>> done_;
+};
+
+// All keys of one call and their answers so far.
+class MultiGetJob {
+ public:
+  MultiGetJob(ClientCore& core, TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+              Callback<std::vector<Result<Record>>> done);
+  ~MultiGetJob();  // answers: every group has let go of it
+
+  const std::string& key(size_t index) const { return keys_[index]; }
+  const GetOptions& options() const { return options_; }
+  const std::shared_ptr<SessionState>& session() const { return session_; }
+  // Each index is answered by one group at a time, and once.
+  void Answer(size_t index, Result<Record> record) { results_[index] = std::move(record); }
+
+  // Starts one group for each run of `indices` (ordered by key) that one known place covers.
+  static void Spread(const std::shared_ptr<MultiGetJob>& job, std::vector<size_t> indices, MonotonicTime end);
+  static void Start(const std::shared_ptr<MultiGetJob>& job);
+
+ private:
+  ClientCore& core_;
+  const TablePtr table_;
+  const std::vector<std::string> keys_;
+  const GetOptions options_;
+  const std::shared_ptr<SessionState> session_;
+  std::vector<Result<Record>> results_;
+  Callback<std::vector<Result<Record>>> done_;
+};
+
+class MultiGetGroup final : public Operation {
+ public:
+  MultiGetGroup(ClientCore& core, TablePtr table, std::shared_ptr<MultiGetJob> job, std::vector<size_t> indices,
+                Duration allowed);
+  void Start();
+
+ private:
+  const char* Method() const override { return "multiGet"; }
+  std::string_view RoutingKey() const override { return job_->key(indices_.front()); }
+  KeyRange Touched() const override { return {job_->key(indices_.front()), KeyAfter(job_->key(indices_.back()))}; }
+  Status Prepare(const Place& place) override;
+  rpc::EncodedCall Encode() override;
+  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  Status Complete() override;
+  void Finish(Status status) override;
+
+  const std::shared_ptr<MultiGetJob> job_;
+  std::vector<size_t> indices_;  // ordered by key, not yet answered
+  idl::MultiGetRequest request_;
+  idl::MultiGetReply reply_;
+  bool finished_ = false;
+};
+
+class ScanOperation final : public Operation {
+ public:
+  ScanOperation(ClientCore& core, TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done);
+  void Start();
+
+ private:
+  const char* Method() const override { return "scan"; }
+  std::string_view RoutingKey() const override { return routing_key_; }
+  KeyRange Touched() const override { return place()->range.Intersect(options_.range); }
+  // A replica that has not applied a split yet answers for more than the place that is believed in.
+  KeyRange MayBeShown() const override { return options_.range; }
+  rpc::EncodedCall Encode() override;
+  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  Status Complete() override;
+  void Finish(Status status) override;
+
+  const ScanOptions options_;
+  std::string routing_key_;
+  idl::ScanRequest request_;
+  idl::ScanReply reply_;
+  Once<Result<ebla::ScanPage>> done_;
+};
+
+}  // namespace ebla::client

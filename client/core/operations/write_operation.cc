@@ -1,0 +1,203 @@
+#include "client/core/operations/write_operation.h"
+
+#include <algorithm>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "client/core/calls/codec.h"
+#include "common/rpc/idl_convert.h"
+
+namespace ebla::client {
+
+namespace {
+
+constexpr std::chrono::milliseconds kTtlMax = std::chrono::years(10);
+
+Status CheckPart(const Batch::Part& part) {
+  EBLA_TRY(CheckKey(part.key));
+  if (part.kind == Batch::Kind::kPut) EBLA_TRY(CheckValue(part.value));
+  const BatchOptions& options = part.options;
+  const int conditions = (options.if_absent ? 1 : 0) + (options.if_exists ? 1 : 0) + (options.if_version ? 1 : 0);
+  if (conditions > 1) {
+    return Error(Code::kInvalidArgument, "more than one condition: choose one of if_absent, if_exists, if_version");
+  }
+  if (part.kind == Batch::Kind::kCheck && conditions == 0) {
+    return Error(Code::kInvalidArgument, "a check without a condition");
+  }
+  if (options.if_version && !*options.if_version) {
+    return Error(Code::kInvalidArgument, "if_version is no version: to require that there is no record, use if_absent");
+  }
+  if (options.ttl && (options.ttl->count() < 0 || *options.ttl > kTtlMax)) {
+    return Error(Code::kInvalidArgument, "a ttl of " + std::to_string(options.ttl->count()) +
+                                             " ms: it must be 1 ms to 10 years, or 0 for none");
+  }
+  return {};
+}
+
+idl::Write ToIdl(Batch::Part&& part) {
+  idl::Write write;
+  write.kind = static_cast<idl::WriteKind::type>(part.kind);
+  write.key = std::move(part.key);
+  if (part.kind == Batch::Kind::kPut) write.__set_value(std::move(part.value));
+  if (part.kind == Batch::Kind::kIncrement) write.__set_delta(part.delta);
+  const BatchOptions& options = part.options;
+  if (options.ttl && (part.kind == Batch::Kind::kPut || part.kind == Batch::Kind::kIncrement)) {
+    write.__set_ttlMs(options.ttl->count());
+  }
+  write.__isset.condition = options.if_absent || options.if_exists || options.if_version;
+  if (options.if_absent) write.condition.kind = idl::ConditionKind::ABSENT;
+  if (options.if_exists) write.condition.kind = idl::ConditionKind::EXISTS;
+  if (options.if_version) {
+    write.condition.kind = idl::ConditionKind::VERSION_IS;
+    write.condition.__set_version(rpc::ToIdl(*options.if_version));
+  }
+  return write;
+}
+
+std::string Quoted(std::string_view key) { return "\"" + EscapeBytes(key) + "\""; }
+
+}  // namespace
+
+Status CheckBatch(const Batch& batch) {
+  const auto& parts = batch.parts();
+  if (parts.empty()) return Error(Code::kInvalidArgument, "an empty batch");
+  if (parts.size() > kBatchWritesMax) {
+    return Error(Code::kInvalidArgument,
+                 "a batch of " + std::to_string(parts.size()) + " writes: it may have at most 1000");
+  }
+  size_t bytes = 0;
+  std::set<std::string_view> keys;
+  for (size_t i = 0; i < parts.size(); ++i) {
+    Status valid = CheckPart(parts[i]);
+    if (valid.ok() && parts.size() > 1 && !keys.insert(parts[i].key).second) {
+      valid = Error(Code::kInvalidArgument, "key " + Quoted(parts[i].key) + " comes twice");
+    }
+    if (!valid.ok()) {
+      if (parts.size() == 1) return valid;
+      return Error(valid.code(), "write " + std::to_string(i + 1) + " of the batch: " + valid.message());
+    }
+    bytes += parts[i].key.size() + parts[i].value.size();
+  }
+  if (bytes > kBatchBytesMax) {
+    return Error(Code::kInvalidArgument, "a batch of " + std::to_string(bytes) + " bytes: it may have at most 4194304");
+  }
+  return {};
+}
+
+WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, const WriteOptions& options,
+                               Callback<Result<BatchResult>> done)
+    : Operation(core, std::move(table), Kind::kWrite, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
+  SetSession(SessionAccess::Get(options.session));
+  request_.level = static_cast<idl::WriteLevel::type>(options.ack);
+  SetAck(options.ack);
+  std::vector<Batch::Part> parts = std::move(batch).TakeParts();
+  request_.writes.reserve(parts.size());
+  for (Batch::Part& part : parts) request_.writes.push_back(ToIdl(std::move(part)));
+}
+
+WriteOperation::~WriteOperation() {
+  if (!ticket_) return;
+  core().write_gate().Finish(*std::exchange(ticket_, std::nullopt));
+  if (done_ && attempts_ > 0) done_(Error(Code::kUnknownOutcome, ClosedStatus().message()));
+}
+
+void WriteOperation::Start(Status valid) {
+  if (!valid.ok()) return Finish(std::move(valid));
+  core().write_gate().Begin(end() - core().network().Now(),
+                            [self = shared_from_this(), this](Result<WriteWindow::Ticket> ticket) {
+                              if (!ticket) return Finish(std::move(ticket.error()));
+                              ticket_ = *ticket;
+                              Run();
+                            });
+}
+
+KeyRange WriteOperation::Touched() const {
+  if (request_.writes.size() == 1) return {request_.writes.front().key, KeyAfter(request_.writes.front().key)};
+  const auto [low, high] = std::ranges::minmax_element(request_.writes, {}, &idl::Write::key);
+  return {low->key, KeyAfter(high->key)};
+}
+
+Status WriteOperation::Prepare(const Place& place) {
+  if (!policy().maybe_happened() || !tablet_time_) {
+    // Nothing was executed yet, so what is known by now was known before the first execution. An attempt that named no
+    // time was not executed either, whatever became of its answer: servers refuse such writes.
+    tablet_time_ = TabletTime{place.tablet_time.load(std::memory_order_relaxed)};
+  }
+  // Once it may have happened its server must be asked, which remembers it whatever has become of its tablet.
+  if (request_.writes.size() == 1 || policy().maybe_happened()) return {};
+  for (const idl::Write& write : request_.writes) {
+    if (place.range.Contains(write.key)) continue;
+    // The tablets may have been merged since they were looked up: ask once.
+    if (!std::exchange(looked_up_, true)) return Error(Code::kComeAgain, "");
+    return Error(Code::kInvalidArgument, "the batch spans tablets: " + Quoted(request_.writes.front().key) +
+                                             " lies in " + place.range.ToString() + ", " + Quoted(write.key) +
+                                             " does not; write to one tablet at a time, or give the table a key group");
+  }
+  return {};
+}
+
+rpc::EncodedCall WriteOperation::Encode() {
+  ++attempts_;
+  FillHeader(request_.header);
+  request_.header.__isset.tabletTimeMs = static_cast<bool>(tablet_time_);
+  request_.header.tabletTimeMs = static_cast<int64_t>(tablet_time_.value);
+  request_.clientId = static_cast<int64_t>(ticket_->client.value);
+  request_.sequence = static_cast<int64_t>(ticket_->sequence.value);
+  request_.firstIncomplete = static_cast<int64_t>(core().write_gate().FirstIncomplete(*ticket_).value);
+  return EncodeCall(Method(), request_);
+}
+
+Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
+  EBLA_ASSIGN(reply_, DecodeReply<idl::WriteReply>(std::move(message)));
+  const idl::ReplyHeader& header = reply_.header;
+  const TabletTime now{static_cast<uint64_t>(header.tabletTimeMs)};
+  if (header.code == idl::Code::COME_AGAIN && header.__isset.tabletTimeMs && now < tablet_time_) {
+    // What was learnt is still to come for the tablet: its server's clock was set back, and it restarted. To wait for
+    // the difference helps nobody. An earlier time than the one learnt is as safe, as it only makes the server refuse
+    // sooner (PROTOCOL 20), even when this write has been executed.
+    tablet_time_ = now;
+    place()->LowerTime(now);
+  }
+  return &reply_.header;
+}
+
+Status WriteOperation::Complete() {
+  if (!session() || !reply_.__isset.version) return {};
+  // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the
+  // write, at any level, even where a later epoch answers a retry, or what its tablet has been merged to. Where one
+  // half of a tablet answers for a batch of before its split, that says nothing of the other's keys.
+  const KeyRange answered = AnsweredRange(reply_.header);
+  const bool whole = answered.Contains(Touched());
+  if (whole && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
+  session()->Update(router().table(), [&](TableToken& token) {
+    token.Wrote(whole ? answered : Touched(), rpc::FromIdl(reply_.version));
+  });
+  return {};
+}
+
+std::string WriteOperation::Describe(const Status& status) const {
+  const bool named = reply_.__isset.failedIndex && request_.writes.size() > 1 && reply_.failedIndex >= 0 &&
+                     static_cast<size_t>(reply_.failedIndex) < request_.writes.size();
+  if (!named) return status.message();
+  const idl::Write& failed = request_.writes[static_cast<size_t>(reply_.failedIndex)];
+  return "write " + std::to_string(reply_.failedIndex + 1) + " of the batch, of " + Quoted(failed.key) + ": " +
+         status.message();
+}
+
+void WriteOperation::Finish(Status status) {
+  if (ticket_) core().write_gate().Finish(*std::exchange(ticket_, std::nullopt));
+  if (!status.ok()) return done_(Error(status.code(), Describe(status)));
+  BatchResult result;
+  if (reply_.__isset.version) result.version = rpc::FromIdl(reply_.version);
+  if (reply_.__isset.counters) result.counters = std::move(reply_.counters);
+  done_(std::move(result));
+}
+
+void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done) {
+  Status valid = CheckBatch(batch);
+  std::make_shared<WriteOperation>(*this, std::move(table), std::move(batch), options, std::move(done))
+      ->Start(std::move(valid));
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,50 @@
+// client/core/operations/write_operation.h
+// One write or batch: numbered once, sent as often as need be with the same number, so that it happens at most once.
+// Invariants: 1. The tablet time that it carries was learnt before the first attempt that may have happened.
+//             2. Its sequence is finished before its callback runs.
+// Threads:    see client_core.h.
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "client/core/operations/operation.h"
+
+namespace ebla::client {
+
+inline constexpr size_t kBatchWritesMax = 1000;
+inline constexpr size_t kBatchBytesMax = 4 << 20;
+
+// INVALID_ARGUMENT for what no server would take: says which part of the batch, and why.
+Status CheckBatch(const Batch& batch);
+
+class WriteOperation final : public Operation {
+ public:
+  WriteOperation(ClientCore& core, TablePtr table, Batch batch, const WriteOptions& options,
+                 Callback<Result<BatchResult>> done);
+  ~WriteOperation() override;
+  // Checks, then waits for room in the window.
+  void Start(Status valid);
+
+ private:
+  const char* Method() const override { return "write"; }
+  std::string_view RoutingKey() const override { return request_.writes.front().key; }
+  KeyRange Touched() const override;
+  Status Prepare(const Place& place) override;
+  rpc::EncodedCall Encode() override;
+  Result<idl::ReplyHeader*> Decode(std::string&& message) override;
+  Status Complete() override;
+  void Finish(Status status) override;
+
+  std::string Describe(const Status& status) const;
+
+  idl::WriteRequest request_;
+  idl::WriteReply reply_;
+  std::optional<WriteWindow::Ticket> ticket_;
+  TabletTime tablet_time_;
+  int attempts_ = 0;
+  bool looked_up_ = false;  // its keys' places were asked of the master for this very batch
+  Once<Result<BatchResult>> done_;
+};
+
+}  // namespace ebla::client

@@ -1,0 +1,41 @@
+#include "client/core/routing/network.h"
+
+#include <mutex>
+
+namespace ebla::client {
+
+std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
+  const size_t turn = lanes_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size();
+  {
+    std::shared_lock lock(mutex_);
+    const auto found = channels_.find(endpoint);
+    if (found != channels_.end()) return found->second[turn];
+  }
+  std::unique_lock lock(mutex_);
+  auto& channels = channels_[endpoint];
+  if (channels.empty()) {
+    for (const Lane& lane : lanes_) channels.push_back(lane.connector->Connect(endpoint, *lane.executor));
+  }
+  return channels[turn];
+}
+
+std::shared_ptr<ServerGauge> Network::GaugeOf(const rpc::Endpoint& endpoint) {
+  {
+    std::shared_lock lock(mutex_);
+    if (const auto found = gauges_.find(endpoint); found != gauges_.end()) return found->second;
+  }
+  std::unique_lock lock(mutex_);
+  auto& gauge = gauges_[endpoint];
+  if (!gauge) gauge = std::make_shared<ServerGauge>();
+  return gauge;
+}
+
+void Network::Clear() {
+  std::map<rpc::Endpoint, std::vector<std::shared_ptr<rpc::Channel>>> channels;
+  {
+    std::unique_lock lock(mutex_);
+    channels.swap(channels_);
+  }
+}
+
+}  // namespace ebla::client

@@ -1,0 +1,127 @@
+// client/include/ebla/client.h
+// The way into a cluster: opens tables, starts sessions, administers. It owns the threads and connections that every
+// Table made by it uses; the last of these handles to go ends what is under way (reads as UNAVAILABLE, writes sent as
+// UNKNOWN_OUTCOME) and closes them.
+// Threads: all members from any thread. Blocking calls must not be made from callbacks.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "common/base/status.h"
+#include "ebla/admin.h"
+#include "ebla/options.h"
+#include "ebla/session.h"
+#include "ebla/table.h"
+
+namespace ebla {
+
+namespace client {
+class Runtime;
+}
+
+struct ClientOptions {
+  std::vector<std::string> masters;            // host:port each; one that answers is enough
+  std::chrono::milliseconds deadline{10'000};  // of calls that set none
+  std::string rack;                            // as servers say theirs: reads below STRONG prefer replicas in it
+  int io_threads = 1;                          // 1 to 64; more pays only above some 300,000 operations/s
+  int connections_per_server = 1;              // 1 to 64, spread over the threads
+};
+
+class Client {
+ public:
+  // Checks the options and starts the threads; nothing is sent before the first call. INVALID_ARGUMENT for a malformed
+  // address.
+  static Result<Client> Connect(ClientOptions options);
+
+  Client(const Client&) = default;  // copies share everything
+  Client(Client&&) noexcept = default;
+  Client& operator=(const Client&) = default;
+  Client& operator=(Client&&) noexcept = default;
+  ~Client();
+
+  // NO_SUCH_TABLE when there is none.
+  Result<Table> OpenTable(std::string_view name) const;
+
+  Session NewSession() const;
+  // Goes on where the session of Session::Token() was. INVALID_ARGUMENT for a text that is no token.
+  Result<Session> NewSession(std::string_view token) const;
+
+  // Returns when every tablet serves. TABLE_EXISTS when there is one of that name.
+  Result<TableInfo> CreateTable(std::string_view name, CreateTableOptions options = {}) const;
+  // Changes what is set. INVALID_ARGUMENT for what is fixed for life.
+  Result<TableInfo> AlterTable(std::string_view name, TableOptions changes) const;
+  Status DropTable(std::string_view name) const;
+  Result<std::vector<TableInfo>> ListTables() const;
+  Result<TableInfo> DescribeTable(std::string_view name) const;
+
+  Result<std::vector<ServerSummary>> ListServers() const;
+  // Of one table and one server, or of all where these are empty.
+  Result<std::vector<TabletSummary>> ListTablets(std::string_view table = {}, std::string_view server = {}) const;
+  // The same with what every replica's server says of it.
+  Result<std::vector<TabletSummary>> ListReplicas(std::string_view table = {}) const;
+  // Asks one server for one page of its replica of the tablet, from a key on (empty: from its start). NOT_FOUND: it has
+  // none; UNAVAILABLE: the replica is being copied, or the server does not answer.
+  Result<ChecksumPage> Checksum(const ServerSummary& server, const TabletSummary& tablet,
+                                std::string_view from = {}) const;
+  // Has the key's tablet led by another of its voters; no data moves. INVALID_ARGUMENT: the server has no vote in it.
+  Status TransferTablet(std::string_view table, std::string_view key, std::string_view to) const;
+  // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it
+  // there.
+  // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under
+  //                   way.
+  Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
+  // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
+  // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first
+  // begins there. UNKNOWN_OUTCOME: it is under way, and goes on by itself.
+  Result<TabletMerge> MergeTablets(std::string_view table, std::string_view key) const;
+  // Brings one of the tablet's replicas to another server, by copying while it serves. OK once it is there and the old
+  // one is none any more; UNKNOWN_OUTCOME at the deadline: it goes on by itself. INVALID_ARGUMENT: `from` has no vote
+  // in it, or `to` has.
+  Status MoveTablet(std::string_view table, std::string_view key, TabletMove move) const;
+  // Gives a tablet that has lost the majority of its voters for good to one replica that is left; repair makes the
+  // others anew. Without `accept_data_loss` nothing is changed, and the answer says what there is and what would be
+  // lost.
+  // CONDITION_FAILED: a majority lives, or no complete replica does; NOT_FOUND: no such tablet.
+  Result<TabletRecovery> RecoverTablet(TabletId tablet, RecoverTabletOptions options = {}) const;
+  // Takes into the catalog what tablet servers report beyond it, after the coordinator was restored from an older
+  // state.
+  // CONDITION_FAILED: the first of the problems.
+  Result<ClusterAdoption> Adopt(AdoptOptions options = {}) const;
+  // Forgets a server that is gone for good. NOT_FOUND; CONDITION_FAILED: it lives, or still has replicas.
+  Status RemoveServer(std::string_view server) const;
+  // Drains a server, puts it into maintenance, or ends these. The replicas that it still has. CONDITION_FAILED: the
+  // others cannot take what it has, and why.
+  Result<size_t> SetServer(std::string_view server, ServerChange change) const;
+  // What the leading master has under way.
+  Result<Procedures> ListProcedures() const;
+  // Ends one of these, so that everything is as before; the answer says what becomes of it. NOT_FOUND: nothing has that
+  // id;
+  // CONDITION_FAILED: it cannot be ended, or not any more, and why.
+  Result<std::string> CancelProcedure(std::string_view id) const;
+  // Has the servers that hold a table give the room of its deleted records back, in the background; or tells how that
+  // goes.
+  Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
+  // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
+  Result<TabletSummary> DescribeTablet(TabletId tablet) const;
+  // What the elastic planner does, and why not more; switches it on or off where asked to.
+  Result<PlannerState> Planner(PlannerRequest request = {}) const;
+  // As the leading master counts; where it is silent a standby answers, who counts nothing.
+  Result<ClusterInfo> DescribeCluster() const;
+  // What the servers keep of the table's acknowledged writes that are not in it; asks every server.
+  Result<KeptWrites> ListKept(std::string_view table) const;
+  // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).
+  Status ForgetKept(std::string_view table, const KeptWrite& write) const;
+  // Where a key's tablet is served at present, asked of the master.
+  Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
+
+ private:
+  explicit Client(std::shared_ptr<client::Runtime> runtime);
+
+  std::shared_ptr<client::Runtime> runtime_;
+};
+
+}  // namespace ebla

@@ -1,0 +1,95 @@
+// client/sdk/runtime.h
+// What a Client's handles share: event loops, connectors, the core, and the waiting that makes calls synchronous.
+// Lifetime: held by Client, Table and Scanner, never by operations under way, so the last handle to go closes the
+// client.
+//           That may happen within a callback: it is then taken down by a thread of its own.
+// Threads:  any.
+#pragma once
+
+#include <condition_variable>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "client/core/admin/admin.h"
+#include "client/core/operations/client_core.h"
+#include "common/rpc/event_loop.h"
+#include "common/rpc/pipelined_channel.h"
+#include "ebla/client.h"
+
+namespace ebla::client {
+
+class Runtime {
+ public:
+  static Result<std::shared_ptr<Runtime>> Make(const ClientOptions& options);
+  ~Runtime();
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+
+  ClientCore& core() { return *core_; }
+  Admin& admin() { return *admin_; }
+
+  // Starts an operation with the callback given to `start`, and waits for it. T is Status or a Result.
+  template <class T, class Start>
+  T Wait(Start start) {
+    if (OnOwnThread()) return T(Error(BlockedStatus()));
+    return WaitFor<T>(std::move(start));
+  }
+  // On one of the client's own threads, where nothing may wait.
+  bool OnOwnThread() const;
+  static Status BlockedStatus() {
+    return {Code::kInvalidArgument, "a blocking call from a callback of this client: use the asynchronous one there"};
+  }
+  template <class T, class Start>
+  static T WaitFor(Start start) {
+    struct Answer {
+      std::mutex mutex;
+      std::condition_variable come;
+      std::optional<T> value;
+    } answer;
+    start(Callback<T>([&answer](T value) {
+      // Notified under the lock: the waiter, who owns `answer`, cannot leave before this is done with it.
+      std::lock_guard lock(answer.mutex);
+      answer.value.emplace(std::move(value));
+      answer.come.notify_one();
+    }));
+    std::unique_lock lock(answer.mutex);
+    answer.come.wait(lock, [&answer] { return answer.value.has_value(); });
+    return *std::move(answer.value);
+  }
+
+ private:
+  Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters);
+
+  // Destroyed from the last to the first: see ~Runtime.
+  std::unique_ptr<ClientCore> core_;
+  std::unique_ptr<Admin> admin_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
+  std::vector<std::unique_ptr<rpc::PipelinedConnector>> connectors_;
+};
+
+// What Table points to.
+class TableHandle {
+ public:
+  TableHandle(std::shared_ptr<Runtime> runtime, TablePtr table)
+      : runtime_(std::move(runtime)), table_(std::move(table)) {}
+
+  Runtime& runtime() { return *runtime_; }
+  ClientCore& core() { return runtime_->core(); }
+  const TablePtr& table() const { return table_; }
+
+ private:
+  const std::shared_ptr<Runtime> runtime_;
+  const TablePtr table_;
+};
+
+class TableAccess {
+ public:
+  static Table Make(std::shared_ptr<TableHandle> handle) { return Table(std::move(handle)); }
+};
+
+}  // namespace ebla::client

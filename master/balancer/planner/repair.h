@@ -1,0 +1,82 @@
+// master/balancer/planner/repair.h
+// Decides how the membership of tablets that are not as they should be goes on, one replica at a time: a learner where
+// one is missing or moves to, its promotion once it is level, the removal of what is too much or lost for good. Pure:
+// the same view gives the same answer, with its reasons.
+// Place:      replica_keeper.h makes the view every second and has the steward carry the answer out.
+// Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
+//                is committed (PROTOCOL "Membership").
+//             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The
+//                primary is not removed (one that moves hands over first); nobody who lives is while another that is
+//                wanted is away or lost, nor so that no majority of those left lives and is level.
+//             3. A learner is only added where no old replica of the tablet can be left.
+//             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.
+// Threads:    functions of their arguments.
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "master/balancer/planner/placement.h"
+
+namespace ebla::master {
+
+enum class ReplicaHealth {
+  kLive,
+  kAway,    // its server does not live; it may come back
+  kLost,    // away for so long that it is to be replaced
+  kFailed,  // its server lives, and it obeys nothing but a drop
+};
+
+struct PlannedReplica {
+  ServerName server;
+  ReplicaHealth health = ReplicaHealth::kLive;
+  bool level = false;  // has, as its primary says, nearly the whole log
+};
+
+// A replica that is to be elsewhere (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only
+// then the old one goes.
+struct PlannedMove {
+  ServerName from;
+  ServerName to;
+};
+
+struct PlannedTablet {
+  TabletId tablet;
+  size_t wanted = 1;     // replicas
+  bool settled = false;  // may be changed now
+  ServerName primary;
+  std::vector<PlannedReplica> voters;
+  std::vector<PlannedReplica> learners;
+  std::optional<PlannedMove> move;
+  // Who has, or may have, a replica that the catalog does not give it. That is dropped first: after a recovery by hand
+  // its history may be another, and a learner that has a log is sent the rest of it, not a copy.
+  std::vector<ServerName> barred;
+};
+
+struct RepairCaps {
+  size_t copies = 64;            // learners, in all
+  size_t copies_per_server = 4;  // to one server
+  size_t changes = 256;          // of one answer
+};
+
+struct RepairView {
+  ClusterView cluster;
+  std::vector<PlannedTablet> tablets;  // those not known to be whole; others may be left out
+  size_t copies = 0;                   // learners there are now, in all
+  std::map<ServerName, size_t> copies_to;
+};
+
+struct RepairAction {
+  enum class Kind { kAddLearner, kPromote, kRemoveVoter, kRemoveLearner, kHandOver };
+  Kind kind = Kind::kAddLearner;
+  TabletId tablet;
+  ServerName server;
+  std::string reason;  // in numbers, for people
+};
+
+std::vector<RepairAction> PlanRepair(RepairView view, const RepairCaps& caps);
+
+}  // namespace ebla::master

@@ -1,0 +1,56 @@
+// master/cluster/options.h
+// What an operator may set of a master; every default is DESIGN's.
+// Threads: values.
+#pragma once
+
+#include <string>
+
+#include "common/base/executor.h"
+#include "master/balancer/planner/options.h"
+#include "master/balancer/planner/repair.h"
+
+namespace ebla::master {
+
+struct MasterOptions {
+  std::string name = "master-1";  // unique in the cluster
+  std::string version;            // of the build, for clusterInfo
+  // Of a table that asks for no number. Where fewer servers live it begins with as many as there are, and gets the rest
+  // when there are more.
+  int replicas_default = 3;
+  Duration deadline_default = std::chrono::seconds(10);
+  // How long after a Configure a report may still show the replica as it was before.
+  Duration report_lag = std::chrono::seconds(2);
+  // A server that lives is expected to report within so long; after that nothing waits for what it may know.
+  Duration report_patience = std::chrono::seconds(10);
+  // Followers' suspicion of their primary counts for so long.
+  Duration report_fresh = std::chrono::seconds(3);
+  // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first
+  // that it is not there: after an election the count begins anew, so that no new master replaces what it has hardly
+  // looked at.
+  Duration replace_after = std::chrono::minutes(5);
+  Duration repair_every = std::chrono::seconds(1);
+  RepairCaps repair;
+  // With less than this part of the known servers live, nothing is repaired.
+  double safe_mode_below = 0.5;
+  // How often the elastic planner looks at the cluster, and what it is patient with. elastic.h says which of its rules
+  // run: those that spread load only with `balance`, splits only with `splits`.
+  Duration plan_every = std::chrono::seconds(5);
+  PlannerOptions planner;
+  bool balance = true;
+  // What starts one more server, and what ends the one that it is given the name of.
+  std::string scale_out_command;
+  std::string scale_in_command;
+  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next
+  // does not.
+  Duration transfer_hold = std::chrono::minutes(10);
+  // Whether tablets may be split, by hand and by load (docs/elastic.md).
+  bool splits = true;
+  // Whether tablets may be merged, by hand and by load.
+  bool merges = true;
+  // A tablet time learnt from a report of this age or younger is handed to clients.
+  Duration tablet_time_age_max = std::chrono::seconds(2);
+  // Requests that wait for a procedure (create, alter, drop); further ones are refused.
+  size_t waiting_requests_max = 1'000;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,118 @@
+// master/host/master_host.h
+// A master: stands for election, and while it leads, reigns (reign.h). The same class runs in production, in
+// ebla-standalone and in the simulator; it stands on ports alone.
+// Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
+// Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
+//             2. A load that fails is tried again while it leads.
+// Threads:    everything on the executor, destruction included; construction before it runs or on it; service() answers
+//             on it too.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/executor.h"
+#include "common/base/guard.h"
+#include "common/coordination/coordinator.h"
+#include "common/coordination/election.h"
+#include "common/rpc/channel.h"
+#include "idl/MasterService.h"
+#include "master/balancer/planner_counts.h"
+#include "master/balancer/scale_command.h"
+#include "master/cluster/control_link.h"
+#include "master/cluster/options.h"
+
+namespace ebla::master {
+
+class Reign;
+struct LoadedCatalog;
+
+// The control services behind a connector, with replies on `executor`. Both outlive what this returns.
+ControlConnect ConnectOver(rpc::Connector& connector, Executor& executor, Duration timeout = std::chrono::seconds(5));
+
+// For metrics.
+struct MasterStats {
+  bool leading = false;
+  bool ready = false;  // leads and has read the catalog
+  uint64_t term = 0;
+  size_t tables = 0;
+  size_t tablets = 0;
+  size_t servers = 0;
+  size_t live_servers = 0;
+  size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
+  size_t procedures = 0;
+  size_t unknown_ids = 0;       // reported ids that the catalog never drew
+  size_t copies = 0;            // learners
+  bool beyond_catalog = false;  // servers report more than the catalog ever had
+  std::string safe_mode;        // why nothing is repaired; empty: it is
+  std::map<std::string, size_t> procedures_by_kind;
+  bool planner_on = false;
+  PlannerCounts planner;
+};
+
+class Master {
+ public:
+  // `run_command`: runs the operator's scale commands; none: there are none.
+  Master(MasterOptions options, Executor& executor, coordination::Coordinator& coordinator, ControlConnect connect,
+         CommandRunner run_command = {});
+  ~Master();
+  Master(const Master&) = delete;
+  Master& operator=(const Master&) = delete;
+
+  // Stands for election from now on, reachable at `endpoint`.
+  void Start(rpc::Endpoint endpoint);
+  // Leads no longer and lets the next candidate lead at once; `done` when that has been said.
+  void Resign(std::function<void()> done);
+
+  // Answers what clients, the shell and tablet servers ask; register it with a dispatcher whose handlers run on the
+  // executor (service.h).
+  std::shared_ptr<idl::MasterServiceCobSvIf> service() const { return service_; }
+
+  MasterStats Stats() const;
+
+  // ---- for the service ----
+  const MasterOptions& options() const { return options_; }
+  Executor& executor() const { return executor_; }
+  // The present reign, once it may be asked; else null.
+  Reign* reign() const;
+  bool leading() const { return leading_.has_value(); }
+  // Runs the task once this master may be asked, or leads no longer: for requests that arrive while it reads the
+  // catalog. False where it does not, or too many wait.
+  bool WhenReady(Task task);
+  const std::optional<coordination::Candidate>& leader() const { return leader_; }
+  // As read in the last seconds; the cluster's id is empty until it is known.
+  const std::vector<coordination::Candidate>& masters() const { return masters_; }
+  const std::string& cluster_id() const { return cluster_id_; }
+
+ private:
+  void OnRole(const coordination::Role& role);
+  void Load();
+  void OnLoaded(uint64_t term, Result<LoadedCatalog> loaded);
+  std::function<void(uint64_t)> RaiseTerm();
+  void EndReign();
+  void RunWaiting();
+  void RefreshMasters();
+
+  const MasterOptions options_;
+  rpc::Endpoint endpoint_;
+  Executor& executor_;
+  coordination::Coordinator& coordinator_;
+  const ControlConnect connect_;
+  const CommandRunner run_command_;
+  std::shared_ptr<idl::MasterServiceCobSvIf> service_;
+  std::optional<coordination::Leading> leading_;
+  std::optional<coordination::Candidate> leader_;
+  std::vector<coordination::Candidate> masters_;
+  std::string cluster_id_;
+  std::unique_ptr<Reign> reign_;
+  bool reign_ready_ = false;
+  std::vector<Task> waiting_;  // for the catalog to be read
+  std::unique_ptr<coordination::LeaderElection> election_;
+  Guard guard_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,133 @@
+#include "master/host/metrics.h"
+
+#include "common/process/process.h"
+
+namespace ebla::master {
+namespace {
+
+prometheus::MetricFamily Family(std::string name, std::string help, prometheus::MetricType type, double value) {
+  prometheus::ClientMetric metric;
+  if (type == prometheus::MetricType::Counter) {
+    metric.counter.value = value;
+  } else {
+    metric.gauge.value = value;
+  }
+  return {std::move(name), std::move(help), type, {std::move(metric)}};
+}
+
+// Numbers of one name that differ in their labels.
+class Labelled {
+ public:
+  Labelled(std::string name, std::string help, prometheus::MetricType type)
+      : family_{std::move(name), std::move(help), type, {}} {}
+
+  void Add(std::vector<prometheus::ClientMetric::Label> labels, double value) {
+    prometheus::ClientMetric& metric = family_.metric.emplace_back();
+    metric.label = std::move(labels);
+    (family_.type == prometheus::MetricType::Counter ? metric.counter.value : metric.gauge.value) = value;
+  }
+  prometheus::MetricFamily Take() { return std::move(family_); }
+
+ private:
+  prometheus::MetricFamily family_;
+};
+
+// Of the elastic planner in this master's term.
+void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
+  using enum prometheus::MetricType;
+  const PlannerCounts& counts = stats.planner;
+  families.push_back(
+      Family("ebla_master_planner_on", "1 where what the planner plans is done", Gauge, stats.planner_on));
+  families.push_back(Family("ebla_planner_passes", "looks that the planner took at the cluster", Counter,
+                            static_cast<double>(counts.passes)));
+  families.push_back(Family("ebla_planner_passes_put_off", "passes that were due and not made, as in safe mode",
+                            Counter, static_cast<double>(counts.put_off)));
+  families.push_back(Family("ebla_planner_pass_seconds", "what all passes took", Counter, counts.pass_seconds));
+  families.push_back(
+      Family("ebla_master_planner_last_pass_seconds", "what the latest pass took", Gauge, counts.last_pass_seconds));
+  Labelled actions("ebla_planner_actions", "what the planner had done, by what came of it so far", Counter);
+  for (const auto& [kind, of] : counts.actions) {
+    actions.Add({{"kind", Name(kind)}, {"outcome", "begun"}}, static_cast<double>(of.begun));
+    actions.Add({{"kind", Name(kind)}, {"outcome", "done"}}, static_cast<double>(of.done));
+    actions.Add({{"kind", Name(kind)}, {"outcome", "failed"}}, static_cast<double>(of.failed));
+  }
+  families.push_back(actions.Take());
+  Labelled refused("ebla_planner_refused", "what the planner would have done but for this cause, once in each pass",
+                   Counter);
+  for (const auto& [what, times] : counts.refused) {
+    refused.Add({{"rule", Name(what.first)}, {"cause", Name(what.second)}}, static_cast<double>(times));
+  }
+  families.push_back(refused.Take());
+  Labelled open("ebla_master_procedures_open", "what is under way, as ebla procedure list shows it", Gauge);
+  for (const auto& [kind, number] : stats.procedures_by_kind) open.Add({{"kind", kind}}, static_cast<double>(number));
+  families.push_back(open.Take());
+}
+
+}  // namespace
+
+void MasterMetrics::Refresh() {
+  if (stopped_) return;
+  const MasterStats stats = master_.Stats();
+  {
+    const std::lock_guard lock(mutex_);
+    stats_ = stats;
+    knows_leader_ = master_.leader().has_value();
+  }
+  // Whoever waits for this master to be ready does not wait for the next half second.
+  const bool settled = stats.ready || (!stats.leading && master_.leader().has_value());
+  master_.executor().After(std::chrono::milliseconds(settled ? 500 : 10), guard_([this] { Refresh(); }));
+}
+
+Status MasterMetrics::Ready() const {
+  const std::lock_guard lock(mutex_);
+  if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
+  return Error(Code::kUnavailable, stats_.leading ? "leads, and is still reading the catalog"
+                                                  : "waits for the coordinator: no master is known to lead");
+}
+
+std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
+  MasterStats stats;
+  {
+    const std::lock_guard lock(mutex_);
+    stats = stats_;
+  }
+  std::vector<prometheus::MetricFamily> families;
+  const auto gauge = [&](std::string name, std::string help, double value) {
+    families.push_back(Family("ebla_master_" + name, std::move(help), prometheus::MetricType::Gauge, value));
+  };
+  const auto counter = [&](std::string name, std::string help, double value) {
+    families.push_back(Family("ebla_" + name, std::move(help), prometheus::MetricType::Counter, value));
+  };
+  gauge("leading", "1 where this master leads", stats.leading);
+  gauge("ready", "1 where it leads and has read the catalog", stats.ready);
+  gauge("term", "the term it leads; 0 on a standby", static_cast<double>(stats.term));
+  gauge("tables", "tables in the catalog", static_cast<double>(stats.tables));
+  gauge("tablets", "tablets in the catalog", static_cast<double>(stats.tablets));
+  gauge("servers", "tablet servers that ever joined", static_cast<double>(stats.servers));
+  gauge("live_servers", "tablet servers that live", static_cast<double>(stats.live_servers));
+  gauge("unsettled_tablets", "tablets of live servers that are not led as the catalog says",
+        static_cast<double>(stats.unsettled_tablets));
+  gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
+  gauge("copies", "replicas that are being made", static_cast<double>(stats.copies));
+  gauge("safe_mode", "1 where nothing is repaired: too few servers live, or they report more than the catalog knows",
+        !stats.safe_mode.empty());
+  gauge("beyond_catalog", "1 where servers report ids or epochs that the catalog never had: see ebla cluster info",
+        stats.beyond_catalog);
+  gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
+  AddPlanner(stats, families);
+  if (rpc_) {
+    const process::Usage usage = process::ReadUsage();
+    counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);
+    families.push_back(Family("ebla_process_resident_bytes", "resident memory", prometheus::MetricType::Gauge,
+                              static_cast<double>(usage.resident_bytes)));
+    const rpc::ServerStats rpc = rpc_->Stats();
+    counter("rpc_requests", "requests received", static_cast<double>(rpc.requests));
+    counter("rpc_bytes_in", "bytes received", static_cast<double>(rpc.bytes_in));
+    counter("rpc_bytes_out", "bytes sent", static_cast<double>(rpc.bytes_out));
+    counter("rpc_connections_broken", "connections closed for what they sent or left unread",
+            static_cast<double>(rpc.connections_broken));
+  }
+  return families;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,44 @@
+// master/host/metrics.h
+// What /metrics shows of a master and what /readyz says: a copy of its numbers that its executor renews each half
+// second, so that the page asks nobody.
+// Place:   main.cc and tools/standalone hand it to the HTTP server.
+// Threads: Start and Stop on the executor; Collect and Ready from any thread.
+#pragma once
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <mutex>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/rpc/server.h"
+#include "master/host/master_host.h"
+
+namespace ebla::master {
+
+class MasterMetrics final : public prometheus::Collectable {
+ public:
+  // `rpc` is null where another host of this process shows the process's own numbers. Both outlive this.
+  MasterMetrics(const Master& master, const rpc::RpcServer* rpc) : master_(master), rpc_(rpc) {}
+
+  void Start() { Refresh(); }
+  // On the executor: nothing is renewed any more, and the master may go.
+  void Stop() { stopped_ = true; }
+  std::vector<prometheus::MetricFamily> Collect() const override;
+  // OK where it leads and has read the catalog, or stands by and knows the leader.
+  Status Ready() const;
+
+ private:
+  void Refresh();
+
+  const Master& master_;
+  const rpc::RpcServer* const rpc_;
+  mutable std::mutex mutex_;
+  MasterStats stats_;          // guarded by mutex_
+  bool knows_leader_ = false;  // guarded by mutex_
+  bool stopped_ = false;       // the executor's
+  Guard guard_;                // the executor's
+};
+
+}  // namespace ebla::master

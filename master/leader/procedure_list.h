@@ -1,0 +1,28 @@
+// master/leader/procedure_list.h
+// Everything that the leading master has under way, for people: what stands in the catalog as an intent (moves,
+// splits), what it keeps whole by itself (repairs, failovers), servers that drain, and the procedures of its runner.
+// Ids:     "<kind>-<what>", as "move-7", "drain-ts-3", "create-carts": made of what it is, so every master gives the
+//          same.
+// Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits
+//          to be begun. The rest says why it cannot be.
+// Place:   service.h answers with it; reign_procedures.cc cancels by it.
+// Threads: the master's executor.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "idl/master_types.h"
+#include "master/leader/reign.h"
+
+namespace ebla::master {
+
+inline constexpr size_t kProceduresListedMax = 1'000;
+
+// In order of kind, then of what each is about.
+std::vector<idl::ProcedureSummary> ListProcedures(const Reign& reign);
+
+// The id under which a subject is listed.
+std::string ProcedureId(const Subject& subject);
+
+}  // namespace ebla::master

@@ -1,0 +1,81 @@
+#include "tabletserver/maintenance/checkpointer.h"
+
+#include <glog/logging.h>
+
+#include <atomic>
+#include <utility>
+
+namespace ebla::tabletserver {
+
+class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
+ public:
+  Impl(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
+      : executor_(executor),
+        store_(store),
+        shards_(std::move(shards)),
+        options_(std::move(options)),
+        last_(executor.Now()) {}
+
+  void Look() {
+    if (stopped_) return;
+    executor_.After(options_.look_every, [self = shared_from_this()] { self->Look(); });
+    if (running_) return;
+    const int64_t logged = store_.LogBytesSinceCheckpoint();
+    const double part = finished() == 0 ? options_.first_part : 1;
+    const bool due = executor_.Now() - last_ >= options_.period * part && logged > 0;
+    if (due || static_cast<double>(logged) >= static_cast<double>(options_.log_bytes) * part) Run();
+  }
+  void Stop() { stopped_ = true; }
+  void Now(std::move_only_function<void(Status)> done) {
+    waiting_.push_back(std::move(done));
+    if (!running_) Run();
+  }
+  uint64_t finished() const { return finished_.load(std::memory_order_relaxed); }
+
+ private:
+  void Run() {
+    running_ = true;
+    last_ = executor_.Now();
+    store_.Checkpoint(executor_, [self = shared_from_this(), asked = std::exchange(waiting_, {})](auto result) mutable {
+      self->Finished(std::move(result), std::move(asked));
+    });
+  }
+
+  void Finished(Result<TabletStore::CheckpointResult> result,
+                std::vector<std::move_only_function<void(Status)>> asked) {
+    if (stopped_) return;
+    running_ = false;
+    if (result) {
+      finished_.fetch_add(1, std::memory_order_relaxed);
+      for (Shard* shard : shards_) shard->TruncateLogs(*result);
+      options_.on_finished();
+    } else {
+      LOG(ERROR) << "checkpoint failed: " << result.error();
+    }
+    for (auto& done : asked) done(result ? Status::Ok() : result.error());
+    if (!waiting_.empty()) Run();
+  }
+
+  Executor& executor_;
+  TabletStore& store_;
+  const std::vector<Shard*> shards_;
+  const Options options_;
+  MonotonicTime last_;  // began
+  bool running_ = false;
+  bool stopped_ = false;
+  std::vector<std::move_only_function<void(Status)>> waiting_;  // for the next one
+  std::atomic<uint64_t> finished_{0};
+};
+
+Checkpointer::Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
+    : impl_(std::make_shared<Impl>(executor, store, std::move(shards), std::move(options))) {}
+
+Checkpointer::~Checkpointer() { impl_->Stop(); }
+
+void Checkpointer::Start() { impl_->Look(); }
+
+void Checkpointer::CheckpointNow(std::move_only_function<void(Status)> done) { impl_->Now(std::move(done)); }
+
+uint64_t Checkpointer::finished() const { return impl_->finished(); }
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,44 @@
+// tabletserver/maintenance/checkpointer.h
+// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards cut
+// the log that it covers.
+// Place:      tabletserver_host.h owns it; the store does the work on a thread of its own.
+// Invariants: one checkpoint at a time; log is cut only below a finished one.
+// Threads:    everything on its executor. The store's answer finds it gone if it was destroyed.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "tabletserver/shard/shard.h"
+
+namespace ebla::tabletserver {
+
+class Checkpointer {
+ public:
+  struct Options {
+    Duration period = std::chrono::seconds(60);
+    int64_t log_bytes = int64_t{1} << 30;
+    // The first comes after this part of both: servers that are started together, and replicas that log the same,
+    // should not keep their disks busy together.
+    double first_part = 1;
+    Duration look_every = std::chrono::seconds(1);
+    std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor
+  };
+
+  Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options);
+  ~Checkpointer();
+
+  void Start();
+  // One now (or the one under way and another after it); `done` says how it went.
+  void CheckpointNow(std::move_only_function<void(Status)> done);
+
+  uint64_t finished() const;
+
+ private:
+  class Impl;
+  std::shared_ptr<Impl> impl_;
+};
+
+}  // namespace ebla::tabletserver

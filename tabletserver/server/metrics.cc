@@ -1,0 +1,151 @@
+#include "tabletserver/server/metrics.h"
+
+#include <string>
+#include <utility>
+
+namespace ebla::tabletserver {
+namespace {
+
+using prometheus::ClientMetric;
+using prometheus::MetricFamily;
+using prometheus::MetricType;
+using Labels = std::vector<ClientMetric::Label>;
+
+class Families {
+ public:
+  MetricFamily& Add(std::string name, std::string help, MetricType type) {
+    MetricFamily& family = families_.emplace_back();
+    family.name = "ebla_" + std::move(name);
+    family.help = std::move(help);
+    family.type = type;
+    return family;
+  }
+  void Gauge(std::string name, std::string help, const auto& value) {
+    Put(Add(std::move(name), std::move(help), MetricType::Gauge), {}, value);
+  }
+  void Counter(std::string name, std::string help, const auto& value) {
+    Put(Add(std::move(name), std::move(help), MetricType::Counter), {}, value);
+  }
+  static void Put(MetricFamily& family, Labels labels, const auto& value) {
+    ClientMetric& metric = family.metric.emplace_back();
+    metric.label = std::move(labels);
+    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
+  }
+  std::vector<MetricFamily> Take() { return std::move(families_); }
+
+ private:
+  std::vector<MetricFamily> families_;
+};
+
+void AddOperations(const OperationStats& stats, Families& families) {
+  std::array<OperationStats::Counts, kOperationNames.size()> counts;
+  for (size_t i = 0; i < counts.size(); ++i) counts[i] = stats.Read(static_cast<Operation>(i));
+  MetricFamily& refused = families.Add(
+      "operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    Families::Put(refused, {{"operation", kOperationNames[i]}}, counts[i].refused);
+  }
+  MetricFamily& seconds =
+      families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    ClientMetric& metric = seconds.metric.emplace_back();
+    metric.label = {{"operation", kOperationNames[i]}};
+    metric.histogram.sample_count = counts[i].count;
+    metric.histogram.sample_sum = counts[i].seconds;
+    uint64_t cumulative = 0;
+    for (size_t b = 0; b < OperationStats::kBucketMicros.size(); ++b) {
+      cumulative += counts[i].buckets[b];
+      metric.histogram.bucket.push_back({cumulative, static_cast<double>(OperationStats::kBucketMicros[b]) / 1e6});
+    }
+  }
+}
+
+void AddTablets(const TabletDirectory& directory, Families& families) {
+  MetricFamily& reads = families.Add("tablet_reads_total", "Keys and pages read.", MetricType::Counter);
+  MetricFamily writes{"ebla_tablet_writes_total", "Write requests.", MetricType::Counter, {}};
+  MetricFamily bytes{"ebla_tablet_size_bytes", "Estimated size.", MetricType::Gauge, {}};
+  MetricFamily records{"ebla_tablet_records", "Estimated records.", MetricType::Gauge, {}};
+  MetricFamily pending{"ebla_tablet_pending_bytes", "Logged and not yet applied.", MetricType::Gauge, {}};
+  MetricFamily busy{"ebla_tablet_busy_seconds_total", "Time spent executing operations.", MetricType::Counter, {}};
+  size_t leading = 0;
+  size_t present = 0;
+  for (const auto& handle : directory.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view == nullptr) continue;
+    ++present;
+    if (view->role == RoleKind::kPrimary) ++leading;
+    const Labels labels = {{"table", std::to_string(handle->table.value)},
+                           {"tablet", std::to_string(handle->tablet.value)}};
+    const LoadTotals totals = handle->load.totals();
+    Families::Put(reads, labels, totals.reads);
+    Families::Put(writes, labels, totals.writes);
+    Families::Put(busy, labels, static_cast<double>(totals.busy_ns) / 1e9);
+    Families::Put(bytes, labels, handle->size_bytes.load(std::memory_order_relaxed));
+    Families::Put(records, labels, handle->records.load(std::memory_order_relaxed));
+    Families::Put(pending, labels, view->pending_bytes);
+  }
+  for (MetricFamily* family : {&writes, &bytes, &records, &pending, &busy}) {
+    families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
+  }
+  families.Gauge("tablets", "Replicas on this server.", present);
+  families.Gauge("tablets_leading", "Replicas that lead.", leading);
+}
+
+void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families) {
+  const TabletStore::Health health = store.health();
+  families.Gauge("store_healthy", "1 unless the store has failed.", health.status.ok() ? 1 : 0);
+  families.Gauge("store_writes_refused", "1 below the disk reserve.", health.writes_refused ? 1 : 0);
+  families.Gauge("store_disk_free_bytes", "Free on the data directory's disk.", health.disk_free_bytes);
+  families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", health.disk_total_bytes);
+  families.Gauge("store_cache_bytes", "In the store's cache.", health.cache_bytes);
+  families.Counter("store_cache_misses_total", "Pages read from disk.", health.cache_misses);
+  families.Counter("store_flushes_total", "Group commits.", health.flushes);
+  families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
+  families.Gauge("store_log_bytes", "Logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
+}
+
+void AddKept(const TabletStore::Health& health, const Deliverer::Figures& figures, Families& families) {
+  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", health.any_entries);
+  families.Gauge("any_pending_bytes", "The same, in bytes.", health.any_bytes);
+  families.Gauge("undone_entries", "PRIMARY writes that failovers undid, not yet settled.", health.undone_entries);
+  families.Gauge("undone_bytes", "The same, in bytes.", health.undone_bytes);
+  families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", figures.conflicts);
+  families.Counter("delivered_total", "Writes brought to their primary.", figures.delivered);
+  families.Counter("delivery_dropped_total", "Writes dropped with their table.", figures.dropped);
+  families.Gauge("delivery_oldest_seconds", "Age of the oldest write to be delivered.",
+                 static_cast<double>(figures.oldest_age_ms) / 1000);
+}
+
+void AddRpc(const rpc::ServerStats& stats, Families& families) {
+  families.Counter("rpc_requests_total", "Requests received.", stats.requests);
+  families.Gauge("rpc_in_flight", "Requests not yet answered.", stats.in_flight);
+  families.Gauge("rpc_connections", "Open connections.", stats.connections);
+  families.Counter("rpc_connections_accepted_total", "Connections accepted.", stats.connections_accepted);
+  families.Counter("rpc_connections_refused_total", "Connections over the limit.", stats.connections_refused);
+  families.Counter("rpc_connections_broken_total", "Connections closed for what they sent.", stats.connections_broken);
+  families.Counter("rpc_received_bytes_total", "Bytes received.", stats.bytes_in);
+  families.Counter("rpc_sent_bytes_total", "Bytes sent.", stats.bytes_out);
+}
+
+}  // namespace
+
+std::vector<MetricFamily> TabletServerMetrics::Collect() const {
+  Families families;
+  AddOperations(server_.stats(), families);
+  AddTablets(server_.directory(), families);
+  AddStore(server_.store(), server_.checkpointer().finished(), families);
+  AddRpc(rpc_.Stats(), families);
+  const ShardCounters& shards = server_.shard_counters();
+  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.overlay_bytes.load());
+  families.Counter("log_entries_total", "Entries appended.", shards.appended_entries.load());
+  families.Counter("shard_rounds_total", "Rounds of the shards.", shards.rounds.load());
+  families.Counter("writes_refused_total", "Writes refused for want of room.", shards.writes_refused.load());
+  AddKept(server_.store().health(), server_.deliverer().figures(), families);
+  families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
+  const process::Usage usage = process::ReadUsage();
+  families.Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);
+  families.Gauge("process_resident_bytes", "Resident memory.", usage.resident_bytes);
+  return families.Take();
+}
+
+}  // namespace ebla::tabletserver

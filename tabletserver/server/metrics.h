@@ -1,0 +1,31 @@
+// tabletserver/server/metrics.h
+// What /metrics shows of a tablet server: gathered from counters and views when it is asked for, nothing before.
+// Place:   server_process.cc hands it to the HTTP server.
+// Threads: Collect() from any one thread at a time.
+#pragma once
+
+#include <prometheus/collectable.h>
+#include <prometheus/metric_family.h>
+
+#include <functional>
+#include <vector>
+
+#include "common/process/process.h"
+#include "common/rpc/server.h"
+#include "tabletserver/server/tabletserver_host.h"
+
+namespace ebla::tabletserver {
+
+class TabletServerMetrics final : public prometheus::Collectable {
+ public:
+  // Both outlive this.
+  TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc) : server_(server), rpc_(rpc) {}
+
+  std::vector<prometheus::MetricFamily> Collect() const override;
+
+ private:
+  const TabletServer& server_;
+  const rpc::RpcServer& rpc_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,158 @@
+#include "tabletserver/server/server_process.h"
+
+#include <glog/logging.h>
+
+#include <future>
+#include <utility>
+
+#include "common/process/process.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr Duration kDrainPatience = std::chrono::seconds(3);
+
+std::unique_ptr<rpc::EventLoop> StartLoop(const std::string& name) {
+  auto loop = std::make_unique<rpc::EventLoop>(name);
+  loop->Start();
+  return loop;
+}
+
+std::vector<std::unique_ptr<rpc::EventLoop>> StartLoops(const std::string& name, size_t count) {
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops;
+  for (size_t i = 0; i < count; ++i) loops.push_back(StartLoop(name + "-" + std::to_string(i)));
+  return loops;
+}
+
+template <class Base>
+std::vector<Base*> Pointers(const std::vector<std::unique_ptr<rpc::EventLoop>>& loops) {
+  std::vector<Base*> pointers;
+  for (const auto& loop : loops) pointers.push_back(loop.get());
+  return pointers;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<ServerProcess>> ServerProcess::Start(ServerProcessOptions options) {
+  std::unique_ptr<ServerProcess> process(new ServerProcess());
+  EBLA_TRY(process->Open(options));
+  return process;
+}
+
+Status ServerProcess::Open(ServerProcessOptions& options) {
+  EBLA_ASSIGN(directory_, DataDirectory::Open(options.data_dir, options.name));
+  EBLA_TRY(OpenStore(options));
+  EBLA_TRY(OpenServer(options));
+  EBLA_TRY(OpenHttp(options));
+  server_->Start(advertised_, http_->address());
+  return process::WriteAddressFile(options.data_dir, advertised_, http_->address());
+}
+
+Status ServerProcess::OpenStore(ServerProcessOptions& options) {
+  flusher_ = StartLoop("flusher");
+  checkpoints_ = StartLoop("checkpoint");
+  watcher_ = StartLoop("disk-watch");
+  options.store.directory = options.data_dir + "/store";
+  options.store.flusher = flusher_.get();
+  options.store.background = checkpoints_.get();
+  options.store.watcher = watcher_.get();
+  EBLA_ASSIGN(store_, WtStore::Open(options.store));
+  return Status::Ok();
+}
+
+Status ServerProcess::OpenServer(ServerProcessOptions& options) {
+  loops_ = StartLoops("loop", options.event_loops);
+  shards_ = StartLoops("shard", options.shards);
+  readers_ = StartLoops("reader", options.readers);
+  background_ = StartLoop("background");
+  delivery_ = StartLoop("delivery");
+  housekeeping_ = StartLoop("housekeeping");
+  control_ = StartLoop("control");
+  connector_ = std::make_unique<rpc::PipelinedConnector>(*control_);
+  std::vector<rpc::Connector*> shard_connectors;
+  for (const auto& shard : shards_) {
+    shard_connectors.push_back(shard_connectors_.emplace_back(std::make_unique<rpc::PipelinedConnector>(*shard)).get());
+  }
+  EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
+
+  options.server.identity = directory_->identity();
+  options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
+  options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
+  options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
+  options.server.build_version = process::BuildVersion();
+  options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
+  server_ = std::make_unique<TabletServer>(
+      TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
+                        *background_, *control_, *store_, *coordinator_, *connector_, std::move(shard_connectors),
+                        delivery_.get(), housekeeping_.get()},
+      std::move(options.server));
+  EBLA_TRY(server_->Recover());
+  dispatcher_.Register(server_->tablet_service());
+  dispatcher_.Register(server_->control_service());
+  dispatcher_.Register(server_->replication_service());
+  options.more_services(dispatcher_);
+  rpc_ = std::make_unique<rpc::RpcServer>(options.rpc, dispatcher_, Pointers<rpc::EventLoop>(loops_));
+  EBLA_TRY(rpc_->Start());
+  advertised_ = rpc_->address();
+  if (!options.advertise.empty()) {
+    EBLA_ASSIGN(advertised_, rpc::Endpoint::Parse(options.advertise));
+    if (advertised_.port == 0) advertised_.port = rpc_->address().port;
+  }
+  return Status::Ok();
+}
+
+Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
+  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_);
+  http::HttpOptions http;
+  http.listen = options.http_listen;
+  http.metrics = metrics_;
+  http.ready = [this] { return server_->Ready(); };
+  http.settable_flags = options.settable_flags;
+  options.adjust_http(http);
+  http_ = std::make_unique<http::HttpServer>(std::move(http));
+  return http_->Start();
+}
+
+void ServerProcess::Stop(Duration patience) {
+  if (std::exchange(stopped_, true)) return;
+  if (store_ != nullptr) store_->Hurry();
+  if (rpc_ != nullptr) rpc_->Stop(patience);
+  if (server_ != nullptr && http_ != nullptr && patience > Duration(0)) {
+    // Shared with the callback, which may come after we have given up on it.
+    auto drained = std::make_shared<std::promise<void>>();
+    server_->Stop([drained] { drained->set_value(); });
+    if (drained->get_future().wait_for(kDrainPatience) != std::future_status::ready) {
+      LOG(WARNING) << "not everything was finished in time; closing the store all the same, which loses nothing";
+    }
+  }
+  if (http_ != nullptr) http_->Stop();
+  StopLoops();
+  http_.reset();
+  rpc_.reset();
+  server_.reset();
+  coordinator_.reset();
+  connector_.reset();
+  shard_connectors_.clear();
+  store_.reset();  // takes the last checkpoint, on the loops that still run
+  if (patience > Duration(0) && directory_ != nullptr) {
+    if (const Status noted = directory_->NoteCleanStop(); !noted.ok()) LOG(WARNING) << noted;
+  }
+  if (watcher_ != nullptr) watcher_->Stop();
+  if (checkpoints_ != nullptr) checkpoints_->Stop();
+  if (flusher_ != nullptr) flusher_->Stop();
+  directory_.reset();
+}
+
+void ServerProcess::StopLoops() {
+  for (auto* loops : {&loops_, &shards_, &readers_}) {
+    for (auto& loop : *loops) loop->Stop();
+  }
+  if (background_ != nullptr) background_->Stop();
+  if (delivery_ != nullptr) delivery_->Stop();
+  if (housekeeping_ != nullptr) housekeeping_->Stop();
+  if (control_ != nullptr) control_->Stop();
+}
+
+ServerProcess::~ServerProcess() { Stop(Duration(0)); }
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,94 @@
+// tabletserver/server/server_process.h
+// One tablet server of production in this process: data directory, WiredTiger, threads, sockets, HTTP, around the
+// TabletServer that decides.
+// Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what
+//             is not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one watches the disk's
+//             room meanwhile, one does the caretaking, one speaks with coordinator and masters, one serves HTTP.
+// Place:      main.cc and ebla-standalone make one from flags.
+// Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
+//             threads end, the store closes.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "common/base/status.h"
+#include "common/coordination/coordinator.h"
+#include "common/http/http_server.h"
+#include "common/rpc/event_loop.h"
+#include "common/rpc/pipelined_channel.h"
+#include "common/rpc/server.h"
+#include "tabletserver/server/metrics.h"
+#include "tabletserver/server/tabletserver_host.h"
+#include "tabletserver/storage/wiredtiger/wt_store.h"
+
+namespace ebla::tabletserver {
+
+struct ServerProcessOptions {
+  std::string data_dir;
+  ServerName name;         // empty: as the data directory says
+  rpc::ServerOptions rpc;  // listen among them
+  std::string advertise;   // host:port that others reach it by; empty: what it listens on
+  rpc::Endpoint http_listen{"127.0.0.1", 0};
+  std::vector<std::string> settable_flags;
+  size_t event_loops = 2;
+  size_t shards = 1;
+  size_t readers = 4;
+  WtStoreOptions store;        // directory and executors are filled in
+  TabletServerOptions server;  // identity, join_cluster and cpu_seconds are filled in
+  // Makes the coordinator on the executor given.
+  std::function<Result<std::unique_ptr<coordination::Coordinator>>(Executor&)> coordinator;
+  // What else this process serves at the same address, such as the master of ebla-standalone.
+  std::function<void(rpc::Dispatcher&)> more_services = [](rpc::Dispatcher&) {};
+  // The last word on the HTTP pages.
+  std::function<void(http::HttpOptions&)> adjust_http = [](http::HttpOptions&) {};
+};
+
+class ServerProcess {
+ public:
+  // Runs from now on. An error names what to do about it.
+  static Result<std::unique_ptr<ServerProcess>> Start(ServerProcessOptions options);
+  ~ServerProcess();  // Stop(), without patience
+
+  // Once: lets requests in flight finish for at most `patience`, then closes everything.
+  void Stop(Duration patience);
+
+  const rpc::Endpoint& endpoint() const { return advertised_; }
+  const rpc::Endpoint& http_endpoint() const { return http_->address(); }
+  const TabletServer& server() const { return *server_; }
+
+ private:
+  ServerProcess() = default;
+  Status Open(ServerProcessOptions& options);
+  Status OpenStore(ServerProcessOptions& options);
+  Status OpenServer(ServerProcessOptions& options);
+  Status OpenHttp(const ServerProcessOptions& options);
+  void StopLoops();
+
+  std::unique_ptr<DataDirectory> directory_;
+  std::unique_ptr<rpc::EventLoop> flusher_;
+  std::unique_ptr<rpc::EventLoop> checkpoints_;
+  std::unique_ptr<rpc::EventLoop> watcher_;
+  std::unique_ptr<WtStore> store_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> loops_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> shards_;
+  std::vector<std::unique_ptr<rpc::EventLoop>> readers_;
+  std::unique_ptr<rpc::EventLoop> background_;
+  std::unique_ptr<rpc::EventLoop> delivery_;
+  std::unique_ptr<rpc::EventLoop> housekeeping_;
+  std::unique_ptr<rpc::EventLoop> control_;
+  std::unique_ptr<rpc::PipelinedConnector> connector_;
+  std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop
+  std::unique_ptr<coordination::Coordinator> coordinator_;
+  std::unique_ptr<TabletServer> server_;
+  rpc::Dispatcher dispatcher_;
+  std::unique_ptr<rpc::RpcServer> rpc_;
+  std::shared_ptr<TabletServerMetrics> metrics_;
+  std::unique_ptr<http::HttpServer> http_;
+  rpc::Endpoint advertised_;
+  bool stopped_ = false;
+};
+
+}  // namespace ebla::tabletserver

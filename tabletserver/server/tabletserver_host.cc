@@ -1,0 +1,398 @@
+#include "tabletserver/server/tabletserver_host.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <cstdint>
+#include <map>
+#include <utility>
+
+#include "common/base/family.h"
+#include "common/coordination/node_codec.h"
+#include "common/rpc/idl_convert.h"
+#include "tabletserver/service/translate.h"
+#include "tabletserver/tablet/family_replay.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+// Steps of changes of members that hurry a heartbeat; there are as many moves of a drain at a time.
+constexpr size_t kStepsHurriedMax = 16;
+
+std::vector<Shard*> Pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
+  std::vector<Shard*> pointers;
+  for (const auto& shard : shards) pointers.push_back(shard.get());
+  return pointers;
+}
+
+std::vector<ReadPath*> Pointers(const std::vector<std::unique_ptr<ReadPath>>& paths) {
+  std::vector<ReadPath*> pointers;
+  for (const auto& path : paths) pointers.push_back(path.get());
+  return pointers;
+}
+
+std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Executor*>& loops) {
+  std::vector<std::unique_ptr<LoopMailbox>> mailboxes;
+  for (Executor* loop : loops) {
+    // Not bounded here: there is one reply for each request, and those are bounded.
+    mailboxes.push_back(
+        std::make_unique<LoopMailbox>(*loop, LoopMailbox::Bounds{SIZE_MAX, SIZE_MAX}, [](std::vector<Task> tasks) {
+          for (Task& task : tasks) task();
+        }));
+  }
+  return mailboxes;
+}
+
+std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
+                                               TabletDirectory& directory, ShardCounters& counters,
+                                               const PeerBook& peers, const std::function<std::string()>& cluster_id,
+                                               const std::function<Shard&(TabletId)>& shard_of,
+                                               CopyThrottle& copy_throttle,
+                                               const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<LoopMailbox*> loops;
+  for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
+  std::vector<std::unique_ptr<Shard>> shards;
+  for (size_t i = 0; i < ports.shards.size(); ++i) {
+    ShardOptions mine = options.shard;
+    mine.self = options.identity.name;
+    mine.index = i;
+    mine.meter_slot = ports.loops.size() + i;
+    mine.incarnation = options.identity.incarnation;
+    mine.machine_crashed = options.identity.machine_crashed;
+    rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
+    shards.push_back(std::make_unique<Shard>(
+        std::move(mine),
+        Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
+                     counters, loops, DecodeSchema, connector, peers, cluster_id, shard_of, copy_throttle}));
+  }
+  return shards;
+}
+
+std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports, const TabletDirectory& directory,
+                                                 const std::vector<std::unique_ptr<Shard>>& shards, ReaderPool& readers,
+                                                 const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<std::unique_ptr<ReadPath>> paths;
+  for (size_t i = 0; i < ports.loops.size(); ++i) {
+    paths.push_back(std::make_unique<ReadPath>(
+        ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store, directory, Pointers(shards), readers}));
+  }
+  return paths;
+}
+
+std::vector<LoopMailbox*> Pointers(const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  std::vector<LoopMailbox*> pointers;
+  for (const auto& mailbox : mailboxes) pointers.push_back(mailbox.get());
+  return pointers;
+}
+
+Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void()> on_finished) {
+  options.on_finished = std::move(on_finished);
+  return options;
+}
+
+void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad& load) {
+  load.promisedEpoch = static_cast<int64_t>(view.promised.value);
+  load.barrierCommitted = view.barrier_committed;
+  load.refusedForEpoch = static_cast<int64_t>(view.refused_for.value);
+  load.releasedEpoch = static_cast<int64_t>(view.released.value);
+  load.releasedTo = view.released_to;
+  load.incomplete = view.incomplete;
+  load.forgetful = view.forgetful;
+  load.primary = view.primary;
+  if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
+  if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
+  for (const PeerProgress& peer : view.peers) {
+    idl::ReplicaProgress& progress = load.peers.emplace_back();
+    progress.server = peer.peer;
+    progress.voter = peer.voter;
+    progress.copying = peer.copying;
+    progress.incomplete = peer.incomplete;
+    progress.flushedLsn = static_cast<int64_t>(peer.flushed.value);
+    progress.silentMs = peer.heard == MonotonicTime{}
+                            ? -1
+                            : std::chrono::duration_cast<std::chrono::milliseconds>(now - peer.heard).count();
+  }
+}
+
+// What a catalog that has forgotten the replica would have to know.
+void Describe(const TabletView& view, idl::TabletLoad& load, std::map<TableId, idl::TableSchema>& schemas) {
+  idl::ReplicaDetail detail;
+  detail.tableId = static_cast<int64_t>(view.table.value);
+  detail.range = rpc::ToIdl(view.range);
+  load.__set_detail(detail);
+  if (view.schema == nullptr) return;
+  auto schema = coordination::DecodeNode<idl::TableSchema>(view.schema->encoded, "a replica's schema");
+  if (!schema) return;
+  idl::TableSchema& newest = schemas[view.table];
+  if (newest.schemaVersion < schema->schemaVersion) newest = std::move(*schema);
+}
+
+}  // namespace
+
+TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
+    : ports_(std::move(ports)),
+      options_(std::move(options)),
+      copy_throttle_(options_.copy_bytes_per_second),
+      mailboxes_(MakeMailboxes(ports_.loops)),
+      shards_(MakeShards(
+          ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
+          [this](TabletId tablet) -> Shard& { return *shards_[ShardOfFamily(tablet, shards_.size())]; }, copy_throttle_,
+          mailboxes_)),
+      readers_(ports_.readers, options_.reads_waiting_max),
+      paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
+      checkpointer_(ports_.control, ports_.store, Pointers(shards_),
+                    WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
+      caretaker_(ports_.background, ports_.store, directory_, Pointers(shards_), options_.caretaker),
+      deliverer_(options_.deliverer, ports_.store,
+                 DeliveryRoute::Ports{delivery(), directory_, Pointers(shards_), peers_, ports_.connector}),
+      any_writes_(options_.identity.name, options_.identity.incarnation, options_.any_writes,
+                  AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
+      compactor_(ports_.OrBackground(ports_.housekeeping),
+                 {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
+                  .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
+      tablet_service_(std::make_shared<TabletService>(
+          TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_,
+                               ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
+                                            ports_.store, directory_)})),
+      control_service_(std::make_shared<ControlService>(ControlService::Ports{
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
+          directory_, ports_.background, Pointers(shards_), peers_, compactor_})),
+      replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_),
+          ports_.store, ports_.background})),
+      cluster_id_(options_.identity.cluster_id),
+      registration_status_(Code::kUnavailable,
+                           "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {
+  CHECK(!ports_.loops.empty() && !ports_.shards.empty());
+}
+
+TabletServer::~TabletServer() = default;
+
+std::string TabletServer::cluster_id() const {
+  std::lock_guard lock(mutex_);
+  return cluster_id_;
+}
+
+Status TabletServer::Recover() {
+  EBLA_ASSIGN(std::vector<RecoveredReplica> replicas, ports_.store.Recover());
+  size_t present = 0;
+  for (const RecoveredReplica& replica : replicas) {
+    if (!replica.state.present()) continue;
+    EBLA_TRY(PlaceTable(ports_.store, replica.state.schema));
+    ++present;
+  }
+  const auto decode = [](const std::string& encoded) -> Result<TabletSchema> {
+    EBLA_ASSIGN(DecodedSchema schema, DecodeSchema(encoded));
+    return std::move(schema.tablet);
+  };
+  EBLA_TRY(ReplayFamilies(ports_.store, decode, options_.shard.window, replicas));
+  for (RecoveredReplica& replica : replicas) {
+    const size_t shard = ShardOfFamily(replica.tablet, shards_.size());
+    EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
+  }
+  EBLA_TRY(any_writes_.Recover());
+  LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";
+  return Status::Ok();
+}
+
+void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
+  started_ = ports_.control.Now();
+  for (const auto& shard : shards_) shard->Start();
+  ports_.background.Post([this] { caretaker_.Start(); });
+  delivery().Post([this] { deliverer_.Start(); });
+  ports_.control.Post([this, endpoint, http] {
+    checkpointer_.Start();
+    coordination::ServerIdentity identity;
+    identity.name = options_.identity.name;
+    identity.uuid = options_.identity.uuid;
+    identity.cluster_id = options_.identity.cluster_id;
+    identity.incarnation = options_.identity.incarnation;
+    identity.life_mark = options_.identity.life_mark;
+    identity.endpoint = endpoint;
+    identity.http = http;
+    identity.rack = options_.rack;
+    identity.lock_mark = options_.identity.lock_mark;
+    registration_ = std::make_unique<coordination::ServerRegistration>(
+        ports_.coordinator, ports_.control, std::move(identity), options_.registration,
+        [this](const coordination::RegistrationState& state) { OnRegistration(state); });
+  });
+}
+
+// The directory first: a crash between the two leaves it ahead of its node, which is nobody's suspicion.
+void TabletServer::RaiseLifeMark() {
+  if (!options_.raise_life_mark) return;
+  ports_.background.Post([this] {
+    const Result<uint64_t> mark = options_.raise_life_mark();
+    if (!mark) {
+      LOG(WARNING) << "the data directory's life mark stays as it is until the next checkpoint: " << mark.error();
+      return;
+    }
+    ports_.control.Post([this, mark = *mark] {
+      if (registration_ != nullptr) registration_->RaiseLifeMark(mark);
+    });
+  });
+}
+
+void TabletServer::OnRegistration(const coordination::RegistrationState& state) {
+  using Kind = coordination::RegistrationState::Kind;
+  {
+    std::lock_guard lock(mutex_);
+    registration_status_ = state.status;
+    if (!state.cluster_id.empty()) cluster_id_ = state.cluster_id;
+  }
+  if (state.kind == Kind::kWaiting) {
+    LOG(INFO) << "not registered: " << state.status.message();
+    return;
+  }
+  Status joined = state.status;
+  if (state.kind == Kind::kRegistered) joined = options_.join_cluster(state.cluster_id);
+  if (!joined.ok()) {
+    LOG(ERROR) << "this server cannot join the cluster: " << joined;
+    serving_.store(false, std::memory_order_release);
+    options_.on_refused(joined);
+    return;
+  }
+  LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
+            << ", in cluster " << state.cluster_id;
+  serving_.store(true, std::memory_order_release);
+  if (master_link_ == nullptr) {
+    master_link_ = std::make_unique<MasterLink>(
+        ports_.coordinator, ports_.connector, ports_.control, term_,
+        [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
+        [this](const idl::HeartbeatReply& reply) { LearnFrom(reply); },
+        [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
+    WatchTablets();
+  } else {
+    master_link_->Hurry();
+  }
+}
+
+// A follower waits for its primary, and one that has just started for whoever leads by now, but not for ever.
+bool TabletServer::PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const {
+  if (view.role != RoleKind::kFollower) return false;
+  const MonotonicTime heard{Duration(handle.heard_ns.load(std::memory_order_relaxed))};
+  return now - std::max(heard, started_) > options_.suspect_after;
+}
+
+TabletServer::Step TabletServer::StepOf(const TabletView& view) {
+  if (view.role != RoleKind::kPrimary) return {.epoch = view.epoch};
+  const auto whole = std::ranges::count_if(view.peers, [](const PeerProgress& peer) {
+    return peer.heard != MonotonicTime{} && !peer.copying && !peer.incomplete;
+  });
+  return {view.epoch, view.barrier_committed, static_cast<size_t>(whole)};
+}
+
+// The master should not learn a second later that tablets may have nobody to lead them, nor that the step of a move
+// which it waits for is done. Of many at once (a failover, new tables) the next heartbeat tells.
+void TabletServer::WatchTablets() {
+  const MonotonicTime now = ports_.control.Now();
+  std::set<TabletId> silent;
+  size_t steps = 0;
+  for (const auto& handle : directory_.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view == nullptr) continue;
+    if (PrimarySilent(*handle, *view, now)) silent.insert(handle->tablet);
+    if (!view->barrier_committed || view->role != RoleKind::kPrimary) continue;
+    const auto told = told_.find(handle->tablet);
+    if (told != told_.end() && told->second != StepOf(*view)) ++steps;
+  }
+  const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
+  silent_ = std::move(silent);
+  const bool stepped = steps > 0 && steps <= kStepsHurriedMax;
+  if ((more || stepped) && master_link_ != nullptr) master_link_->Hurry();
+  watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchTablets(); });
+}
+
+void TabletServer::LearnFrom(const idl::HeartbeatReply& reply) {
+  peaks_of_ = reply.__isset.peaksMs ? std::chrono::milliseconds(reply.peaksMs) : LoadPeaks::kCovered;
+  for (const auto& [name, address] : reply.servers) {
+    if (const auto endpoint = rpc::FromIdl(address.endpoint); endpoint.has_value()) {
+      peers_.Learn(name, {*endpoint, Incarnation{static_cast<uint64_t>(address.incarnation)}});
+    }
+  }
+}
+
+void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
+  const MonotonicTime now = ports_.control.Now();
+  const TabletStore::Health health = ports_.store.health();
+  request.clusterId = cluster_id();
+  request.server = options_.identity.name;
+  request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
+  request.version = options_.build_version;
+  std::unordered_map<TabletId, LoadReport> loads;
+  std::unordered_map<TabletId, Step> told;
+  std::map<TableId, idl::TableSchema> schemas;
+  for (const auto& handle : directory_.snapshot()->All()) {
+    const auto view = handle->view();
+    if (view == nullptr) continue;
+    told.emplace(handle->tablet, StepOf(*view));
+    LoadReport& report = loads.emplace(handle->tablet, std::move(loads_[handle->tablet])).first->second;
+    idl::TabletLoad& load = request.tablets.emplace_back();
+    load.tabletId = static_cast<int64_t>(handle->tablet.value);
+    load.epoch = static_cast<int64_t>(view->epoch.value);
+    load.leading = view->role == RoleKind::kPrimary;
+    load.sizeBytes = handle->size_bytes.load(std::memory_order_relaxed);
+    load.records = handle->records.load(std::memory_order_relaxed);
+    report.Fill(*handle, *view, now, peaks_of_, load);
+    load.tabletTimeMs = load.leading ? static_cast<int64_t>(view->time.Now(now).value) : 0;
+    load.barrierApplied = view->barrier_applied;
+    load.appliedLsn = static_cast<int64_t>(view->applied.lsn.value);
+    load.lastLsn = static_cast<int64_t>(view->last_appended.lsn.value);
+    load.lastEpoch = static_cast<int64_t>(view->last_appended.epoch.value);
+    load.schemaVersion = view->schema == nullptr ? 0 : view->schema->version;
+    load.primarySilent = PrimarySilent(*handle, *view, now);
+    FillReplication(*view, now, load);
+    // once a dead store is started again its replicas are back
+    load.failed = !view->failure.empty() && health.status.ok();
+    if (request.described) Describe(*view, load, schemas);
+  }
+  for (auto& [table, schema] : schemas) request.schemas.push_back(std::move(schema));
+  loads_ = std::move(loads);  // without the tablets that are gone
+  told_ = std::move(told);
+  for (const TableId table : ports_.store.Tables()) request.tables.push_back(static_cast<int64_t>(table.value));
+  request.diskFreeBytes = health.disk_free_bytes;
+  request.diskTotalBytes = health.disk_total_bytes;
+  request.cacheUsedBytes = health.cache_bytes;
+  request.writesRefused = health.writes_refused || !health.status.ok();
+  const double cpu = options_.cpu_seconds();
+  const double seconds = std::chrono::duration<double>(now - reported_).count();
+  if (seconds > 0) request.cpuFraction = (cpu - cpu_seconds_) / seconds;
+  cpu_seconds_ = cpu;
+  reported_ = now;
+}
+
+Status TabletServer::Ready() const {
+  const TabletStore::Health health = ports_.store.health();
+  if (!health.status.ok()) return Error(health.status.code(), "the store has failed: " + health.status.message());
+  std::lock_guard lock(mutex_);
+  if (!registration_status_.ok()) return registration_status_;
+  return Status::Ok();
+}
+
+void TabletServer::Stop(std::move_only_function<void()> done) {
+  ports_.control.Post([this, done = std::move(done)]() mutable {
+    master_link_.reset();
+    ports_.control.Cancel(watch_);
+    auto drain = [this, done = std::move(done)]() mutable {
+      DrainShards(0, [this, done = std::move(done)]() mutable {
+        checkpointer_.CheckpointNow([done = std::move(done)](const Status& status) mutable {
+          if (!status.ok()) LOG(ERROR) << "the last checkpoint failed: " << status;
+          done();
+        });
+      });
+    };
+    if (registration_ == nullptr) return drain();
+    // ServerRegistration takes a copyable function.
+    auto shared = std::make_shared<decltype(drain)>(std::move(drain));
+    registration_->Withdraw([shared] { (*shared)(); });
+  });
+}
+
+void TabletServer::DrainShards(size_t next, std::move_only_function<void()> done) {
+  if (next == shards_.size()) return done();
+  shards_[next]->Drain([this, next, done = std::move(done)]() mutable {
+    ports_.control.Post([this, next, done = std::move(done)]() mutable { DrainShards(next + 1, std::move(done)); });
+  });
+}
+
+}  // namespace ebla::tabletserver

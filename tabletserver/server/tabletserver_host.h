@@ -1,0 +1,175 @@
+// tabletserver/server/tabletserver_host.h
+// A whole tablet server but for its sockets: shards, directory, read paths, services, registration, heartbeats,
+// checkpoints, purges, deliveries. It sees the world through its ports alone, so that the simulator runs this very
+// class.
+// Life:       construct; Recover(); register its services with a Dispatcher; when that is reachable, Start(); Stop();
+//             destroy when its executors run nothing more (they are stopped, or they are the simulator's).
+// Place:      server_process.cc wires production; tests/sim and host_fixture.h wire virtual time.
+// Invariants: 1. Nothing is served before the server is registered and its directory bound to the cluster (PROTOCOL
+//             23).
+//             2. Heartbeats, registration and the watch of the masters run on `control`, which never waits for the
+//             disk.
+// Threads:    Recover, Start and destruction by the owner; Stop, Ready and the services from any thread.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/coordination/registration.h"
+#include "common/rpc/channel.h"
+#include "tabletserver/hints/any_writes.h"
+#include "tabletserver/hints/deliverer.h"
+#include "tabletserver/maintenance/caretaker.h"
+#include "tabletserver/maintenance/checkpointer.h"
+#include "tabletserver/maintenance/compactor.h"
+#include "tabletserver/server/identity.h"
+#include "tabletserver/service/control_service.h"
+#include "tabletserver/service/load_report.h"
+#include "tabletserver/service/operation_stats.h"
+#include "tabletserver/service/replication_service.h"
+#include "tabletserver/service/tablet_service.h"
+#include "tabletserver/shard/shard.h"
+#include "tabletserver/transport/master_link.h"
+
+namespace ebla::tabletserver {
+
+struct TabletServerPorts {
+  std::vector<Executor*> loops;    // where requests arrive
+  std::vector<Executor*> shards;   // may be the loops
+  std::vector<Executor*> readers;  // for reads that wait for the disk; none: they run on the loops
+  Executor& background;            // slow work on the store
+  Executor& control;               // the coordinator's; never waits for the disk
+  TabletStore& store;
+  coordination::Coordinator& coordinator;
+  rpc::Connector& connector;
+  std::vector<rpc::Connector*> shard_connectors;  // one for each shard, to peers; none: `connector` serves all
+  Executor* delivery = nullptr;  // takes and delivers writes of level ANY; may wait for the disk. Null: `background`
+  // takes long, and nobody waits: compactions, logs of merged tablets. Null: `background`
+  Executor* housekeeping = nullptr;
+
+  Executor& OrBackground(Executor* one) const { return one == nullptr ? background : *one; }
+};
+
+struct TabletServerOptions {
+  Identity identity;
+  std::string rack;
+  std::string build_version;
+  ShardOptions shard;                // self, index and meter_slot are filled in
+  Checkpointer::Options checkpoint;  // on_finished is filled in
+  Caretaker::Options caretaker;
+  AnyWrites::Options any_writes;
+  Deliverer::Options deliverer;
+  MasterLink::Options master;
+  coordination::ServerRegistration::Options registration;
+  size_t reads_waiting_max = 1024;
+  // A primary not heard for so long is reported to the master at once.
+  Duration suspect_after = std::chrono::milliseconds(700);
+  std::function<Duration()> slow_operation = [] { return std::chrono::milliseconds(100); };
+  std::function<int64_t()> copy_bytes_per_second = [] { return CopyThrottle::kDefaultBytesPerSecond; };
+  // Binds the data directory to the cluster before anything is served.
+  std::function<Status(const std::string& cluster_id)> join_cluster = [](const std::string&) { return Status::Ok(); };
+  // Raises the data directory's life mark after a checkpoint, on `background`; none: it has no such thing.
+  std::function<Result<uint64_t>()> raise_life_mark;
+  // The cluster refuses this server for good; it serves nothing.
+  std::function<void(const Status&)> on_refused = [](const Status&) {};
+  std::function<double()> cpu_seconds = [] { return 0.0; };  // used by the process so far
+};
+
+class TabletServer {
+ public:
+  TabletServer(TabletServerPorts ports, TabletServerOptions options);
+  ~TabletServer();
+  TabletServer(const TabletServer&) = delete;
+  TabletServer& operator=(const TabletServer&) = delete;
+
+  // Takes over what the store holds. Before Start(), on the constructing thread.
+  Status Recover();
+
+  std::shared_ptr<TabletService> tablet_service() const { return tablet_service_; }
+  std::shared_ptr<ControlService> control_service() const { return control_service_; }
+  std::shared_ptr<ReplicationService> replication_service() const { return replication_service_; }
+
+  // Joins the cluster under these addresses and begins to serve.
+  void Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http);
+  // Leaves the cluster, lets admitted writes finish, takes a checkpoint; `done` runs on `control`. Once.
+  void Stop(std::move_only_function<void()> done);
+
+  // OK while registered and the store is healthy; else why not.
+  Status Ready() const;
+  bool Registered() const { return serving_.load(std::memory_order_acquire); }
+
+  // ---- for metrics and tests ----
+  const TabletDirectory& directory() const { return directory_; }
+  const OperationStats& stats() const { return stats_; }
+  const ShardCounters& shard_counters() const { return shard_counters_; }
+  const ReaderPool& readers() const { return readers_; }
+  const Checkpointer& checkpointer() const { return checkpointer_; }
+  const Deliverer& deliverer() const { return deliverer_; }
+  TabletStore& store() const { return ports_.store; }
+
+ private:
+  void RaiseLifeMark();
+  void OnRegistration(const coordination::RegistrationState& state);
+  void FillHeartbeat(idl::HeartbeatRequest& request);
+  bool PrimarySilent(const TabletHandle& handle, const TabletView& view, MonotonicTime now) const;
+  // What a change of members waits for, of a tablet that is led here.
+  struct Step {
+    Epoch epoch;
+    bool barrier_committed = false;
+    size_t whole = 0;  // others that answer, and lack nothing but log
+    friend bool operator==(const Step&, const Step&) = default;
+  };
+  static Step StepOf(const TabletView& view);
+  void WatchTablets();
+  Executor& delivery() const { return ports_.OrBackground(ports_.delivery); }
+  void LearnFrom(const idl::HeartbeatReply& reply);
+  void DrainShards(size_t next, std::move_only_function<void()> done);
+  std::string cluster_id() const;
+
+  const TabletServerPorts ports_;
+  const TabletServerOptions options_;
+
+  TabletDirectory directory_;
+  ShardCounters shard_counters_;
+  OperationStats stats_;
+  SeenTerm term_;
+  PeerBook peers_;
+  CopyThrottle copy_throttle_;
+  std::atomic<bool> serving_{false};
+  std::vector<std::unique_ptr<LoopMailbox>> mailboxes_;
+  std::vector<std::unique_ptr<Shard>> shards_;
+  ReaderPool readers_;
+  std::vector<std::unique_ptr<ReadPath>> paths_;
+  Checkpointer checkpointer_;
+  Caretaker caretaker_;
+  Deliverer deliverer_;
+  AnyWrites any_writes_;
+  Compactor compactor_;
+  std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
+  std::shared_ptr<ControlService> control_service_;
+  std::shared_ptr<ReplicationService> replication_service_;
+
+  mutable std::mutex mutex_;
+  std::string cluster_id_;      // guarded by mutex_
+  Status registration_status_;  // guarded by mutex_; why not registered
+
+  // `control` only.
+  std::unique_ptr<coordination::ServerRegistration> registration_;
+  std::unique_ptr<MasterLink> master_link_;
+  std::unordered_map<TabletId, LoadReport> loads_;
+  Duration peaks_of_ = LoadPeaks::kCovered;  // that the master asks for
+  std::set<TabletId> silent_;                // whose primary has not been heard lately
+  std::unordered_map<TabletId, Step> told_;  // by the latest heartbeat
+  MonotonicTime started_;
+  TimerId watch_;
+  double cpu_seconds_ = 0;
+  MonotonicTime reported_;
+};
+
+}  // namespace ebla::tabletserver

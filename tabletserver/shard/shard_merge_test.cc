@@ -1,0 +1,353 @@
+// Merges of whole servers (PROTOCOL 6, 10, 13, 14, 17, 18): what a frozen tablet refuses, what the merged one serves,
+// who it is made at and who not.
+#include <gtest/gtest.h>
+
+#include "tabletserver/testing/merge_fixture.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using idl::Code;
+
+// The right one: of the left one's family, so on the same shard, or of another.
+class ShardMergeTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
+ protected:
+  ShardMergeTest() { right_ = kTablet + GetParam(); }
+  static constexpr char kOne[] = "228[\"\", \"\")* ";
+  static constexpr char kFollowed[] = "228[\"\", \"\") ";
+};
+
+INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeTest, ::testing::Values(64, 1));
+
+TEST_P(ShardMergeTest, OneTabletServesAtOnceAndVersionsGoOn) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "x"), PutOf("p", "x")}).header.code, Code::INVALID_ARGUMENT) << "two tablets";
+  Merge();
+  EXPECT_EQ(Ranges("ts-1"), kOne);
+  EXPECT_EQ(Value("ts-1", "a"), "1");
+  EXPECT_EQ(Value("ts-1", "p"), "1");
+  const idl::WriteReply both = Write("ts-1", {PutOf("a", "2"), PutOf("p", "2")});
+  ASSERT_EQ(both.header.code, Code::OK) << both.header.message;
+  EXPECT_EQ(both.version.epoch, merged_.position.epoch);
+  EXPECT_EQ(both.version.lsn, merged_.position.lsn + 2) << "the Barrier, then this one";
+  for (const char* name : {"ts-2", "ts-3"}) {
+    ASSERT_TRUE(Until([&] { return Level(name, "ts-1", kInto); }, 10s)) << Ranges(name);
+    EXPECT_EQ(Ranges(name), kFollowed);
+    EXPECT_EQ(Value(name, "p", idl::ReadLevel::EVENTUAL), "2");
+  }
+  EXPECT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "again: a no-op";
+  EXPECT_EQ(Ranges("ts-1"), kOne);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
+}
+
+// Their logs go when a checkpoint has the merge, and not before.
+TEST_P(ShardMergeTest, TheLogsGoWithTheNextCheckpoint) {
+  LeadBoth({"ts-1"});
+  Merge();
+  scheduler_.RunFor(1s);
+  EXPECT_TRUE(LastLogged("ts-1", kLeft));
+  EXPECT_TRUE(LastLogged("ts-1", right_));
+  EXPECT_EQ(TryDrop("ts-1", 9, right_), Code::OK) << "it is a tombstone already";
+  ASSERT_NO_FATAL_FAILURE(Checkpoint("ts-1"));
+  Crash("ts-1");
+  Start("ts-1");
+  EXPECT_FALSE(LastLogged("ts-1", kLeft));
+  EXPECT_FALSE(LastLogged("ts-1", right_));
+  EXPECT_EQ(Ranges("ts-1"), kFollowed);
+  EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
+}
+
+TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
+  options_.checkpoint.period = 2s;
+  Crash("ts-1");
+  Start("ts-1");
+  LeadBoth({"ts-1"});
+  Merge();
+  EXPECT_TRUE(LastLogged("ts-1", kLeft));
+  EXPECT_TRUE(Until([&] { return !LastLogged("ts-1", kLeft) && !LastLogged("ts-1", right_); }, 10s));
+  EXPECT_EQ(Ranges("ts-1"), kOne);
+  ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
+}
+
+// PROTOCOL 18, 20: the windows are united.
+TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheUnitedWindow) {
+  LeadBoth({"ts-1"});
+  const idl::WriteReply left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
+                        right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
+  ASSERT_EQ(left.header.code, Code::OK);
+  ASSERT_EQ(right.header.code, Code::OK);
+  Merge();
+  const idl::WriteReply again_left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
+                        again_right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
+  EXPECT_EQ(again_left.version, left.version);
+  EXPECT_EQ(again_right.version, right.version) << again_right.header.message;
+  EXPECT_EQ(again_right.counters, right.counters);
+  EXPECT_EQ(WriteAs("ts-1", 6, 2, {IncrementOf("zz")}).counters, std::vector<int64_t>{2});
+}
+
+// ---- FREEZE ---------------------------------------------------------------------------------------------------------
+
+TEST_P(ShardMergeTest, OnlyTheEpochsLeaderFreezes) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  EXPECT_EQ(Freeze("ts-2", 1, kLeft, kInto).status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kLeft - 1).status.code, Code::INVALID_ARGUMENT);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK) << "none of them froze it";
+  const idl::FreezeResult first = Freeze("ts-1", 1, kLeft, kInto);
+  ASSERT_EQ(first.status.code, Code::OK);
+  EXPECT_GT(first.tabletTimeMs, 0);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto).freeze, first.freeze) << "asked again";
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto + 64).status.code, Code::UNAVAILABLE) << "for another";
+  EXPECT_EQ(Split("ts-1", 1, "c", kLeft + 64 * 5).status.code, Code::COME_AGAIN);
+}
+
+// PROTOCOL 14: no write, no STRONG read; the weaker ones go on.
+TEST_P(ShardMergeTest, AFrozenTabletServesWhatItStillMay) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::OK);
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::COME_AGAIN);
+  EXPECT_EQ(Get("ts-1", "a", idl::ReadLevel::STRONG).header.code, Code::COME_AGAIN);
+  EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::SESSION), "1");
+  EXPECT_EQ(Value("ts-1", "a", idl::ReadLevel::BOUNDED), "1") << "as old as its end";
+  EXPECT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK) << "the other one is not frozen";
+  scheduler_.RunFor(3s);
+  for (const char* name : {"ts-1", "ts-2"}) {
+    EXPECT_EQ(Value(name, "a", idl::ReadLevel::EVENTUAL), "1");
+    EXPECT_NE(Value(name, "a", idl::ReadLevel::BOUNDED), "1") << "nothing says how old it is";
+    EXPECT_EQ(View(name, kLeft)->frozen_into.value, static_cast<uint64_t>(kInto));
+  }
+}
+
+// A later epoch's Barrier thaws, that of a failover too.
+TEST_P(ShardMergeTest, ALaterEpochThaws) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  ASSERT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::OK);
+  ASSERT_TRUE(Configure(2, {"ts-1", voters_, {}, kLeft, "", "m"})) << "the same members, by its leader";
+  ASSERT_TRUE(Serves("ts-1", kLeft));
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK);
+  EXPECT_EQ(Value("ts-1", "a"), "2");
+  EXPECT_FALSE(View("ts-1", kLeft)->frozen_into);
+  EXPECT_EQ(Freeze("ts-1", 1, kLeft, kInto).status.code, Code::STALE_EPOCH);
+  ASSERT_EQ(Freeze("ts-1", 2, kLeft, kInto).status.code, Code::OK);
+  Crash("ts-1");
+  ASSERT_TRUE(Fence(3, {"ts-2", "ts-3"}, kLeft));
+  ASSERT_TRUE(Configure(3, {"ts-2", voters_, {}, kLeft, "", "m"}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", kLeft));
+  EXPECT_EQ(Value("ts-2", "a"), "2");
+  EXPECT_EQ(Write("ts-2", {PutOf("a", "3")}).header.code, Code::OK);
+  EXPECT_FALSE(View("ts-2", kLeft)->frozen_into);
+}
+
+// PROTOCOL 14: every voter has it, on disk, before the order is answered.
+TEST_P(ShardMergeTest, EveryVoterHasFreezeBeforeTheAnswer) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-3");
+  std::optional<idl::FreezeResult> answer;
+  AskToFreeze("ts-1", 1, kLeft, kInto, [&](const idl::FreezeResult& result) { answer = result; });
+  ASSERT_TRUE(Until([&] { return View("ts-1", kLeft)->frozen_into.value == static_cast<uint64_t>(kInto); }, 5s))
+      << "applied";
+  scheduler_.RunFor(1s);
+  EXPECT_FALSE(answer.has_value());
+  Heal();
+  ASSERT_TRUE(Until([&] { return answer.has_value(); }, 10s));
+  EXPECT_EQ(answer->status.code, Code::OK);
+  EXPECT_EQ(LastLogged("ts-3", kLeft).lsn.value, static_cast<uint64_t>(answer->freeze.lsn));
+}
+
+// ---- who it is made at ----------------------------------------------------------------------------------------------
+
+// It has been told of the merge before it heard that FREEZE is committed: the order says so.
+TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  std::optional<idl::FreezeResult> left, right;
+  AskToFreeze("ts-1", 1, right_, kInto, [&](const idl::FreezeResult& result) { right = result; });
+  ASSERT_TRUE(Until([&] { return right.has_value(); }, 5s));
+  AskToFreeze("ts-1", 1, kLeft, kInto, [&](const idl::FreezeResult& result) { left = result; });
+  const auto unapplied = [&] {
+    const auto view = View("ts-3", kLeft);
+    const auto log = at("ts-3").store->ReadLog(TabletId{kLeft}, view->applied.lsn.Next(), Lsn{UINT64_MAX}, SIZE_MAX);
+    return log && !log->empty() && log->back().kind == EntryKind::kFreeze;
+  };
+  ASSERT_TRUE(scheduler_.RunUntil([&] { return left.has_value(); }, 5s));
+  ASSERT_TRUE(unapplied()) << "its leader has not told it";
+  Cut("ts-1", "ts-3");
+  merged_ = MergedOf(PartOf(kLeft, "", "m", left->freeze), PartOf(right_, "m", "", right->freeze));
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  EXPECT_EQ(Ranges("ts-3"), kFollowed);
+  Heal();
+  ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-1", kInto); }, 10s));
+}
+
+// Without the right one there is nothing to unite: the left one is in the way until it is dropped, then it is copied
+//                                                  to.
+TEST_P(ShardMergeTest, AVoterThatLacksOne) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  FreezeBoth();
+  ASSERT_EQ(TryDrop("ts-3", 1, right_), Code::OK);
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == "100[\"\", \"m\") "; }, 20s)) << Ranges("ts-3");
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  ASSERT_TRUE(Serves("ts-1", kInto));
+  EXPECT_EQ(Ranges("ts-3"), "100[\"\", \"m\") ");
+  ASSERT_EQ(TryDrop("ts-3", 1, kLeft), Code::OK);
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3").empty(); }, 20s));
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  EXPECT_EQ(Ranges("ts-3"), "228[\"\", \"\")! ");
+  ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-1", kInto); }, 60s));
+  EXPECT_EQ(Records("ts-3"), Records("ts-1"));
+}
+
+// PROTOCOL 6: who has promised for it before starts from that promise.
+TEST_P(ShardMergeTest, APromiseBeforeTheMerge) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  FreezeBoth();
+  ASSERT_TRUE(Fence(7, {"ts-3"}, kInto));
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  ASSERT_TRUE(Serves("ts-1", kInto));
+  EXPECT_EQ(View("ts-3", kInto)->promised, Epoch{7});
+  EXPECT_EQ(View("ts-3", kInto)->epoch, Epoch{}) << "it follows nobody of a lower one";
+  EXPECT_TRUE(Until([&] { return View("ts-1", kInto)->refused_for == Epoch{7}; }, 5s));
+  ASSERT_EQ(Write("ts-1", {PutOf("p", "2")}).header.code, Code::OK);
+  ASSERT_TRUE(Fence(8, voters_, kInto));
+  ASSERT_TRUE(Configure(8, RolesOf("ts-2"), /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", kInto));
+  EXPECT_EQ(Value("ts-2", "p"), "2");
+  ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-2", kInto); }, 10s));
+}
+
+// Nobody was told before its primary died: whoever is fenced promises for what it does not know, and then makes it.
+TEST_P(ShardMergeTest, AFailoverBeforeAnybodyHasUnitedThem) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  FreezeBoth();
+  Crash("ts-1");
+  const int64_t next = merged_.position.epoch + 1;
+  ASSERT_TRUE(Fence(next, {"ts-2", "ts-3"}, kInto));
+  ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", kInto));
+  EXPECT_EQ(Value("ts-2", "a"), "1");
+  EXPECT_EQ(Value("ts-2", "p"), "1");
+  ASSERT_EQ(Write("ts-2", {PutOf("a", "2"), PutOf("p", "2")}).header.code, Code::OK);
+  Start("ts-1");
+  ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
+  ASSERT_TRUE(Until([&] { return Level("ts-1", "ts-2", kInto); }, 10s)) << Ranges("ts-1");
+  EXPECT_EQ(Records("ts-1"), Records("ts-2"));
+}
+
+TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Merge();
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3") == kFollowed; }, 5s));
+  at("ts-3").disk.SetLatency(200ms, 200ms);  // no checkpoint soon
+  ASSERT_EQ(TryDrop("ts-3", merged_.position.epoch, kInto), Code::OK);
+  scheduler_.RunFor(250ms);
+  Crash("ts-3");
+  at("ts-3").disk.SetLatency(Duration(0), Duration(0));
+  Start("ts-3");
+  ASSERT_TRUE(Until([&] { return Ranges("ts-3").empty(); }, 20s)) << Ranges("ts-3");
+  EXPECT_EQ(Records("ts-3"), "");
+  EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
+}
+
+// PROTOCOL 22: what was undone under a tablet that is part of another now is judged by the history and window of that
+//              one.
+TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_EQ(WriteAs("ts-1", 6, 1, {IncrementOf("zy")}, idl::WriteLevel::PRIMARY).header.code, Code::OK);
+  ASSERT_TRUE(Fence(2, {"ts-2", "ts-3"}, right_));
+  ASSERT_TRUE(Configure(2, {"ts-2", voters_, {}, right_, "m", ""}, /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", right_));
+  Heal();
+  ASSERT_TRUE(Until([&] { return !Undone("ts-1").empty() && Level("ts-1", "ts-2", right_); }, 20s));
+  const std::string undone = Undone("ts-1");
+  const idl::FreezeResult left = Freeze("ts-1", 1, kLeft, kInto), right = Freeze("ts-2", 2, right_, kInto);
+  ASSERT_EQ(left.status.code, Code::OK) << left.status.message;
+  ASSERT_EQ(right.status.code, Code::OK) << right.status.message;
+  merged_ = MergedOf(PartOf(kLeft, "", "m", left.freeze), PartOf(right_, "m", "", right.freeze));
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  ASSERT_TRUE(Serves("ts-1", kInto));
+  ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
+  EXPECT_EQ(Undone("ts-1"), undone) << "neither is part of what is now";
+  ExpectRepeated("ts-1", "zz");
+}
+
+// ---- what the rules are for -----------------------------------------------------------------------------------------
+
+#ifdef EBLA_PLANTED_BUGS
+class ShardMergeWithoutRuleTest : public ShardMergeTest {
+ protected:
+  ~ShardMergeWithoutRuleTest() override { Plant(PlantedBug::none); }
+};
+
+INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeWithoutRuleTest, ::testing::Values(64, 1));
+
+TEST_P(ShardMergeWithoutRuleTest, AFrozenTabletServesAStaleStrongRead) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Plant(PlantedBug::freeze_keeps_serving_strong);
+  FreezeBoth();
+  Cut("ts-1", "ts-2");
+  Cut("ts-1", "ts-3");
+  const auto lease = View("ts-1", kLeft)->lease_until;
+  ASSERT_LT(at("ts-1").executor->Now(), lease);
+  voters_ = {"ts-2", "ts-3"};  // ts-1 hears nothing
+  const int64_t next = merged_.position.epoch + 1;
+  ASSERT_TRUE(Fence(next, voters_, kInto)) << "nobody has granted anything for the new one";
+  ASSERT_TRUE(Configure(next, RolesOf("ts-2"), /*fenced=*/true));
+  ASSERT_TRUE(Serves("ts-2", kInto));
+  ASSERT_EQ(Write("ts-2", {PutOf("a", "2")}).header.code, Code::OK);
+  ASSERT_LT(at("ts-1").executor->Now(), lease);
+  EXPECT_EQ(Value("ts-1", "a"), "1") << "older than what was acknowledged";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, WhatIsWrittenAfterFreezeIsInNobodysWay) {
+  LeadBoth({"ts-1"});
+  Plant(PlantedBug::freeze_keeps_writing);
+  FreezeBoth();
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::OK);
+  EXPECT_FALSE(Configure(merged_.position.epoch, RolesOf("ts-1"))) << "the log goes on beyond its FREEZE";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, ALaterEpochFreezes) {
+  LeadBoth({"ts-1"});
+  Plant(PlantedBug::freeze_of_any_epoch);
+  EXPECT_EQ(Freeze("ts-1", 7, kLeft, kInto).status.code, Code::OK);
+}
+
+TEST_P(ShardMergeWithoutRuleTest, AVoterLacksFreeze) {
+  LeadBoth({"ts-1", "ts-2", "ts-3"});
+  Cut("ts-1", "ts-3");
+  Plant(PlantedBug::merge_before_all_have_it);
+  FreezeBoth();
+  Heal();
+  ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
+  EXPECT_EQ(View("ts-3", kInto), nullptr) << "nobody has what it lacks any more";
+}
+
+TEST_P(ShardMergeWithoutRuleTest, NothingThaws) {
+  LeadBoth({"ts-1"});
+  FreezeBoth();
+  Plant(PlantedBug::barrier_keeps_freeze);
+  ASSERT_TRUE(Configure(2, {"ts-1", voters_, {}, kLeft, "", "m"}));
+  ASSERT_TRUE(Serves("ts-1", kLeft));
+  EXPECT_EQ(Write("ts-1", {PutOf("a", "2")}).header.code, Code::COME_AGAIN);
+}
+
+TEST_P(ShardMergeWithoutRuleTest, ACrashTakesTheMergeBackAndItsData) {
+  LeadBoth({"ts-1"});
+  Checkpoint("ts-1");
+  Plant(PlantedBug::merge_forgets_notes);
+  Merge();
+  Crash("ts-1", MemoryDisk::CrashKind::kProcess);
+  MemoryStore store(at("ts-1").disk, world_);
+  const auto replicas = store.Recover();
+  ASSERT_TRUE(replicas);
+  for (const RecoveredReplica& one : *replicas) {
+    EXPECT_EQ(one.applied.has_value(), one.state.tombstone) << one.tablet << ": what has it is to be removed";
+    EXPECT_FALSE(one.state.merged);
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace ebla::tabletserver

@@ -1,0 +1,587 @@
+#include "tabletserver/storage/memory/memory_store.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tabletserver/storage/memory/memory_image.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr Duration kFsyncInterval = std::chrono::seconds(1);
+
+struct Waiter {
+  Executor* executor;
+  std::move_only_function<void(Status)> done;
+};
+
+void Complete(Waiter waiter, Status status) {
+  waiter.executor->Post([done = std::move(waiter.done), status = std::move(status)]() mutable { done(status); });
+}
+
+Status NoSuchTable(TableId table) {
+  return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
+}
+
+}  // namespace
+
+// ---- the disk ------------------------------------------------------------------------------------------------------
+
+MemoryDisk::MemoryDisk(uint64_t seed) : state_(std::make_unique<State>(seed)) {}
+MemoryDisk::~MemoryDisk() { CHECK(!state_->open) << "a store is open on the disk"; }
+
+void MemoryDisk::Crash(CrashKind kind) {
+  std::lock_guard lock(state_->mutex);
+  CHECK(!state_->open) << "destroy the crashed life's store first";
+  const uint64_t sure = kind == CrashKind::kProcess ? state_->written : state_->base;
+  state_->MakeDurable(sure + state_->random() % (state_->end() - sure + 1));
+  state_->journal.clear();
+  state_->written = state_->base;
+  state_->logged = state_->durable;
+  state_->records = state_->checkpoint;
+}
+
+void MemoryDisk::SetStalled(bool stalled) {
+  std::vector<std::function<void()>> parked;
+  {
+    std::lock_guard lock(state_->mutex);
+    state_->stalled = stalled;
+    if (!stalled) parked.swap(state_->parked);
+  }
+  for (auto& go_on : parked) go_on();
+}
+
+void MemoryDisk::FailNext(Status error) {
+  std::lock_guard lock(state_->mutex);
+  state_->fail_next = std::move(error);
+}
+
+void MemoryDisk::RefuseAppends(int count) {
+  std::lock_guard lock(state_->mutex);
+  state_->refuse = count;
+}
+
+void MemoryDisk::RefuseToApply(bool refuse) {
+  std::lock_guard lock(state_->mutex);
+  state_->refuse_to_apply = refuse;
+}
+
+void MemoryDisk::SetFull(bool full) {
+  std::lock_guard lock(state_->mutex);
+  state_->full = full;
+}
+
+void MemoryDisk::SetLatency(Duration min, Duration max) {
+  std::lock_guard lock(state_->mutex);
+  state_->latency_min = min;
+  state_->latency_max = std::max(min, max);
+}
+
+void MemoryDisk::SetCheckpointTime(Duration longer) {
+  std::lock_guard lock(state_->mutex);
+  state_->checkpoint_longer = longer;
+}
+
+int64_t MemoryDisk::flushes() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->flushes;
+}
+
+int64_t MemoryDisk::checkpoints() const {
+  std::lock_guard lock(state_->mutex);
+  return state_->checkpoints;
+}
+
+// ---- one life of a store -------------------------------------------------------------------------------------------
+
+struct MemoryStore::Life {
+  Life(MemoryDisk::State& disk, Executor& executor) : disk(disk), executor(executor) {}
+
+  std::unique_lock<std::mutex> Lock() {
+    CHECK(disk.visiting != std::this_thread::get_id()) << "a visitor calls the store";
+    return std::unique_lock(disk.mutex);
+  }
+  // Runs `step` later on the executor, under the mutex, unless this life is over by then.
+  void Later(Duration delay, std::move_only_function<void()> step);
+  void BeginFlush();
+  void FinishFlush(std::vector<Waiter> waiters, uint64_t position, bool to_disk);
+  void BeginCheckpoint(Executor& target, std::move_only_function<void(Result<CheckpointResult>)> done);
+  Status TakeFault();
+  void CheckRanges(TabletId changed);
+
+  struct Alive {  // shared with tasks that may outlive this life; locked before disk.mutex
+    std::mutex mutex;
+    bool alive = true;  // guarded by mutex
+  };
+  const std::shared_ptr<Alive> alive = std::make_shared<Alive>();
+
+  MemoryDisk::State& disk;
+  Executor& executor;
+  // Guarded by disk.mutex:
+  Status dead;
+  std::vector<Waiter> waiting;
+  bool wants_disk = false;
+  bool flushing = false;
+  bool interval_set = false;
+  int64_t log_bytes = 0;
+  int64_t log_bytes_checkpoint = 0;
+};
+
+void MemoryStore::Life::Later(Duration delay, std::move_only_function<void()> step) {
+  auto task = [this, alive = alive, step = std::move(step)]() mutable {
+    std::lock_guard living(alive->mutex);
+    if (!alive->alive) return;
+    std::lock_guard lock(disk.mutex);
+    step();
+  };
+  if (delay == Duration(0)) {
+    executor.Post(std::move(task));
+  } else {
+    executor.After(delay, std::move(task));
+  }
+}
+
+Status MemoryStore::Life::TakeFault() {
+  if (dead.ok() && disk.fail_next) dead = *std::exchange(disk.fail_next, std::nullopt);
+  return dead;
+}
+
+void MemoryStore::Life::BeginFlush() {
+  flushing = true;
+  const bool to_disk = std::exchange(wants_disk, false);
+  Later(disk.Latency(), [this, waiters = std::exchange(waiting, {}), position = disk.end(), to_disk]() mutable {
+    FinishFlush(std::move(waiters), position, to_disk);
+  });
+}
+
+void MemoryStore::Life::FinishFlush(std::vector<Waiter> waiters, uint64_t position, bool to_disk) {
+  if (disk.stalled) {
+    auto held = std::make_shared<std::vector<Waiter>>(std::move(waiters));
+    disk.parked.push_back([this, alive = alive, held, position, to_disk] {
+      std::lock_guard living(alive->mutex);
+      if (!alive->alive) return;
+      Later(Duration(0), [this, held, position, to_disk] { FinishFlush(std::move(*held), position, to_disk); });
+    });
+    return;
+  }
+  const Status status = TakeFault();
+  if (status.ok()) {
+    disk.written = std::max(disk.written, position);
+    if (to_disk) {
+      disk.MakeDurable(position);
+      ++disk.flushes;
+    } else if (!std::exchange(interval_set, true)) {
+      Later(kFsyncInterval, [this] {
+        interval_set = false;
+        wants_disk = true;
+        if (!flushing) BeginFlush();
+      });
+    }
+  }
+  for (Waiter& waiter : waiters) Complete(std::move(waiter), status);
+  flushing = false;
+  if (!waiting.empty() || wants_disk) BeginFlush();
+}
+
+void MemoryStore::Life::BeginCheckpoint(Executor& target,
+                                        std::move_only_function<void(Result<CheckpointResult>)> done) {
+  struct InProgress {
+    RecordsImage image;
+    uint64_t number;
+    uint64_t position;
+    int64_t log_bytes;
+    Executor& target;
+    std::move_only_function<void(Result<CheckpointResult>)> done;
+  };
+  auto begun = std::make_shared<InProgress>(disk.records, ++disk.checkpoints_begun, disk.end(), log_bytes, target,
+                                            std::move(done));
+  auto finish = std::make_shared<std::function<void()>>();
+  *finish = [this, begun, again = std::weak_ptr(finish)] {
+    if (disk.stalled) {
+      disk.parked.push_back([this, alive = alive, self = again.lock()] {
+        std::lock_guard living(alive->mutex);
+        if (alive->alive) Later(Duration(0), [self] { (*self)(); });
+      });
+      return;
+    }
+    Result<CheckpointResult> result = CheckpointResult();
+    if (Status status = TakeFault(); !status.ok()) {
+      result = std::unexpected(std::move(status));
+    } else {
+      for (const auto& [tablet, state] : begun->image.applied) (*result)[tablet] = state.applied.lsn;
+      // One that was begun later may have finished first: nothing on the disk goes back.
+      if (begun->number > disk.checkpoint_number) {
+        disk.checkpoint_number = begun->number;
+        disk.checkpoint = std::move(begun->image);
+      }
+      disk.MakeDurable(begun->position);
+      ++disk.checkpoints;
+      log_bytes_checkpoint = begun->log_bytes;
+    }
+    begun->target.Post([begun, result = std::move(result)]() mutable { begun->done(std::move(result)); });
+  };
+  Later(disk.Latency() + disk.checkpoint_longer, [finish] { (*finish)(); });
+}
+
+// PROTOCOL 10: in one table, no range of two living replicas overlaps.
+void MemoryStore::Life::CheckRanges(TabletId changed) {
+  const auto state = disk.logged.states.find(changed);
+  if (state == disk.logged.states.end()) return;
+  const KeyRange& range = disk.records.applied.at(changed).range;
+  for (const auto& [tablet, applied] : disk.records.applied) {
+    const auto other = disk.logged.states.find(tablet);
+    if (tablet == changed || other == disk.logged.states.end() || other->second.tombstone) continue;
+    if (other->second.table != state->second.table) continue;
+    CHECK(!range.Overlaps(applied.range))
+        << "tablets " << changed << " and " << tablet << " overlap: " << range << " and " << applied.range;
+  }
+}
+
+// ---- the store -----------------------------------------------------------------------------------------------------
+
+MemoryStore::MemoryStore(MemoryDisk& disk, Executor& executor) : life_(std::make_unique<Life>(*disk.state_, executor)) {
+  const auto lock = life_->Lock();
+  CHECK(!life_->disk.open) << "one store at a time on a disk";
+  life_->disk.open = true;
+}
+
+MemoryStore::~MemoryStore() {
+  {
+    std::lock_guard living(life_->alive->mutex);
+    life_->alive->alive = false;
+  }
+  const auto lock = life_->Lock();
+  life_->disk.open = false;
+  life_->disk.parked.clear();
+}
+
+Status MemoryStore::EnsureTable(TableId table, TableCompression) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.tables.insert(table);
+  return {};
+}
+
+Status MemoryStore::DropTable(TableId table) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.tables.erase(table);
+  life_->disk.records.tables.erase(table);
+  life_->disk.checkpoint.tables.erase(table);
+  return {};
+}
+
+std::vector<TableId> MemoryStore::Tables() const {
+  const auto lock = life_->Lock();
+  return {life_->disk.tables.begin(), life_->disk.tables.end()};
+}
+
+Status MemoryStore::Append(std::span<const AppendBatch> batches) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  int64_t bytes = 0;
+  std::vector<std::pair<TabletId, LogEntry>> entries;
+  for (const AppendBatch& batch : batches) {
+    const auto& log = life_->disk.logged.logs[batch.tablet];
+    Lsn last = log.empty() ? Lsn{} : log.rbegin()->first;
+    for (const LogEntry* entry : batch.entries) {
+      if (entry->kind == EntryKind::kWrite && (life_->disk.full || life_->disk.refuse > 0)) {
+        life_->disk.refuse = std::max(0, life_->disk.refuse - 1);
+        return Error(Code::kOverloaded, "the disk is full but for its reserve: free or add space on this server");
+      }
+      CHECK(!last || entry->version.lsn == last.Next())
+          << "tablet " << batch.tablet << ": " << entry->version << " appended after lsn " << last;
+      last = entry->version.lsn;
+      entries.emplace_back(batch.tablet, *entry);
+      bytes += static_cast<int64_t>(entry->ApproximateBytes());
+    }
+  }
+  life_->disk.Log([entries = std::move(entries)](LoggedImage& image) {
+    for (const auto& [tablet, entry] : entries) image.logs[tablet][entry.version.lsn] = entry;
+  });
+  life_->log_bytes += bytes;
+  return {};
+}
+
+Status MemoryStore::PutReplicaState(TabletId tablet, const ReplicaState& state) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.Log([tablet, state](LoggedImage& image) { image.states[tablet] = state; });
+  return {};
+}
+
+void MemoryStore::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
+  const auto lock = life_->Lock();
+  if (!life_->dead.ok()) return Complete({&executor, std::move(done)}, life_->dead);
+  life_->waiting.push_back({&executor, std::move(done)});
+  life_->wants_disk |= mode == FlushMode::kSync;
+  if (!life_->flushing) life_->BeginFlush();
+}
+
+Result<std::vector<LogEntry>> MemoryStore::ReadLog(TabletId tablet, Lsn from, Lsn last, size_t bytes_max) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  std::vector<LogEntry> entries;
+  const auto log = life_->disk.logged.logs.find(tablet);
+  if (log == life_->disk.logged.logs.end()) return entries;
+  size_t bytes = 0;
+  for (auto at = log->second.lower_bound(from); at != log->second.end() && at->first <= last; ++at) {
+    if (bytes >= bytes_max && !entries.empty()) break;
+    bytes += at->second.ApproximateBytes();
+    entries.push_back(at->second);
+  }
+  return entries;
+}
+
+Status MemoryStore::RemoveSuffix(TabletId tablet, Lsn from) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  const auto applied = life_->disk.records.applied.find(tablet);
+  CHECK(applied == life_->disk.records.applied.end() || applied->second.applied.lsn < from)
+      << "tablet " << tablet << ": removing applied entries from " << from;
+  auto& log = life_->disk.logged.logs[tablet];
+  while (!log.empty() && log.rbegin()->first >= from) {
+    life_->disk.Log([tablet, lsn = log.rbegin()->first](LoggedImage& image) { image.logs[tablet].erase(lsn); });
+  }
+  return {};
+}
+
+Status MemoryStore::KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  std::vector<UndoneEntry> undone;
+  for (const LogEntry* entry : entries) undone.push_back({tablet, table, *entry});
+  life_->disk.Log([undone = std::move(undone)](LoggedImage& image) {
+    for (const UndoneEntry& one : undone) image.undone.try_emplace({one.tablet, one.entry.version}, one);
+  });
+  return {};
+}
+
+Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
+                                                         size_t bytes_max) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  std::vector<UndoneEntry> listed;
+  const auto& undone = life_->disk.logged.undone;
+  size_t bytes = 0;
+  for (auto at = undone.upper_bound({after.tablet, after.version}); at != undone.end(); ++at) {
+    if (listed.size() == entries_max || bytes > bytes_max) break;
+    if (table && at->second.table != table) continue;
+    listed.push_back(at->second);
+    bytes += listed.back().entry.ApproximateBytes();
+  }
+  return listed;
+}
+
+Status MemoryStore::ForgetUndone(TabletId tablet, Version version) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.Log([tablet, version](LoggedImage& image) { image.undone.erase({tablet, version}); });
+  return {};
+}
+
+Status MemoryStore::TruncateLog(TabletId tablet, Lsn from, Lsn below) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  const auto held = life_->disk.checkpoint.applied.find(tablet);
+  const auto& log = life_->disk.logged.logs[tablet];
+  if (log.empty() || below <= log.begin()->first) return {};
+  CHECK(from <= log.begin()->first) << "tablet " << tablet << ": there is log before " << from;
+  CHECK(held != life_->disk.checkpoint.applied.end() && below <= held->second.applied.lsn.Next())
+      << "tablet " << tablet << ": the last checkpoint still needs log below " << below;
+  life_->disk.Log([tablet, below](LoggedImage& image) {
+    auto& log = image.logs[tablet];
+    log.erase(log.begin(), log.lower_bound(below));
+  });
+  return {};
+}
+
+Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  if (life_->disk.refuse_to_apply) return Error(Code::kOverloaded, "nothing can be applied for now");
+  for (const ApplyBatch& batch : batches) {
+    if (!life_->disk.tables.contains(batch.table) && !batch.records.empty()) return NoSuchTable(batch.table);
+  }
+  RecordsImage& records = life_->disk.records;
+  for (const ApplyBatch& batch : batches) {
+    if (batch.forget) {
+      records.windows.erase(batch.tablet);
+      records.applied.erase(batch.tablet);
+      continue;
+    }
+    for (const RecordChange& change : batch.records) {
+      const Effect& effect = *change.effect;
+      if (effect.is_delete && !effect.timed()) {
+        records.tables[batch.table].erase(effect.key);
+      } else {
+        records.tables[batch.table][effect.key] = {effect.value,         change.version, effect.expires_at,
+                                                   effect.write_time_ms, effect.writer,  effect.is_delete};
+      }
+    }
+    auto& window = records.windows[batch.tablet];
+    for (const auto& row : batch.window.erase) window.erase(row);
+    for (const WindowRow& row : batch.window.put) window[{row.client, row.sequence}] = row;
+    AppliedState& state = records.applied[batch.tablet];
+    CHECK(state.applied <= batch.state.applied)
+        << "tablet " << batch.tablet << " applies backwards: " << batch.state.applied << " after " << state.applied;
+    state = batch.state;
+  }
+  for (const ApplyBatch& batch : batches) {
+    if (!batch.forget) life_->CheckRanges(batch.tablet);
+  }
+  return {};
+}
+
+Result<std::optional<StoredRecord>> MemoryStore::Get(TableId table, std::string_view key, SnapshotPosition* position) {
+  const std::string keys[] = {std::string(key)};
+  EBLA_ASSIGN(auto records, MultiGet(table, keys, SIZE_MAX, position));
+  return std::move(records.front());
+}
+
+Result<std::vector<std::optional<StoredRecord>>> MemoryStore::MultiGet(TableId table, std::span<const std::string> keys,
+                                                                       size_t bytes_max, SnapshotPosition* position) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  if (!life_->disk.tables.contains(table)) return std::unexpected(NoSuchTable(table));
+  pages_read_ += pages_lacked_;
+  const auto& rows = life_->disk.records.tables[table];
+  std::vector<std::optional<StoredRecord>> records;
+  size_t bytes = 0;
+  for (const std::string& key : keys) {
+    const auto found = rows.find(key);
+    if (found != rows.end()) bytes += found->second.value.size();
+    if (bytes > bytes_max && !records.empty()) break;
+    records.push_back(found == rows.end() ? std::nullopt : std::optional(found->second));
+  }
+  SetPosition(position);
+  return records;
+}
+
+void MemoryStore::SetPosition(SnapshotPosition* position) const {
+  if (position == nullptr) return;
+  const auto applied = life_->disk.records.applied.find(position->tablet);
+  position->applied = applied == life_->disk.records.applied.end() ? Lsn{} : applied->second.applied.lsn;
+}
+
+Status MemoryStore::Scan(TableId table, const ScanBounds& bounds, const Visitor& visitor, SnapshotPosition* position) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  if (!life_->disk.tables.contains(table)) return NoSuchTable(table);
+  if (bounds.range.Empty()) return {};
+  SetPosition(position);
+  const auto& rows = life_->disk.records.tables[table];
+  const auto first = rows.lower_bound(bounds.range.start);
+  const auto end = bounds.range.end.empty() ? rows.end() : rows.lower_bound(bounds.range.end);
+  life_->disk.visiting = std::this_thread::get_id();
+  if (bounds.reverse) {
+    for (auto at = end; at != first && visitor(std::prev(at)->first, std::prev(at)->second);) --at;
+  } else {
+    for (auto at = first; at != end && visitor(at->first, at->second);) ++at;
+  }
+  life_->disk.visiting = {};
+  return {};
+}
+
+Status MemoryStore::TruncateRange(TableId table, const KeyRange& range) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  if (range.Empty()) return {};
+  if (!life_->disk.tables.contains(table)) return NoSuchTable(table);
+  auto& rows = life_->disk.records.tables[table];
+  rows.erase(rows.lower_bound(range.start), range.end.empty() ? rows.end() : rows.lower_bound(range.end));
+  return {};
+}
+
+Status MemoryStore::ReplaceInterval(TableId table, const KeyRange& interval,
+                                    std::span<const std::pair<std::string, StoredRecord>> records) {
+  EBLA_TRY(CheckInterval(interval, records));
+  EBLA_TRY(TruncateRange(table, interval));
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.records.tables[table].insert(records.begin(), records.end());
+  return {};
+}
+
+Result<std::vector<TabletStore::RangeSize>> MemoryStore::EstimateSizes(TableId table,
+                                                                       std::span<const KeyRange> ranges) {
+  std::vector<RangeSize> sizes;
+  for (const KeyRange& range : ranges) {
+    RangeSize& size = sizes.emplace_back();
+    RowSample sample;
+    EBLA_TRY(Scan(table, {.range = range}, [&](std::string_view key, const StoredRecord& record) {
+      if (!record.tombstone) ++size.records;
+      const auto bytes = static_cast<int64_t>(key.size() + record.value.size());
+      size.bytes += bytes;
+      sample.Add(key, bytes);
+      return true;
+    }));
+    size.sample = sample.Take();
+    size.whole = true;
+  }
+  return sizes;
+}
+
+Status MemoryStore::ForgetReplica(TabletId tablet) {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  life_->disk.records.applied.erase(tablet);
+  life_->disk.records.windows.erase(tablet);
+  life_->disk.Log([tablet](LoggedImage& image) { image.logs.erase(tablet); });
+  return {};
+}
+
+Result<std::vector<RecoveredReplica>> MemoryStore::Recover() {
+  const auto lock = life_->Lock();
+  EBLA_TRY(life_->dead);
+  const MemoryDisk::State& disk = life_->disk;
+  std::vector<RecoveredReplica> replicas;
+  for (const auto& [tablet, state] : disk.logged.states) {
+    RecoveredReplica& replica = replicas.emplace_back();
+    replica.tablet = tablet;
+    replica.state = state;
+    if (const auto found = disk.records.applied.find(tablet); found != disk.records.applied.end()) {
+      replica.applied = found->second;
+    }
+    if (const auto log = disk.logged.logs.find(tablet); log != disk.logged.logs.end() && !log->second.empty()) {
+      replica.first_logged = log->second.begin()->second.version;
+      replica.last_logged = log->second.rbegin()->second.version;
+    }
+    if (const auto window = disk.records.windows.find(tablet); window != disk.records.windows.end()) {
+      for (const auto& [key, row] : window->second) replica.window.push_back(row);
+    }
+  }
+  return replicas;
+}
+
+void MemoryStore::Checkpoint(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) {
+  const auto lock = life_->Lock();
+  life_->Later(Duration(0), [life = life_.get(), &executor, done = std::move(done)]() mutable {
+    life->BeginCheckpoint(executor, std::move(done));
+  });
+}
+
+int64_t MemoryStore::LogBytesSinceCheckpoint() const {
+  const auto lock = life_->Lock();
+  return life_->log_bytes - life_->log_bytes_checkpoint;
+}
+
+TabletStore::Health MemoryStore::health() const {
+  const auto lock = life_->Lock();
+  Health health;
+  health.status = life_->dead;
+  health.writes_refused = life_->disk.full;
+  health.disk_total_bytes = int64_t{1} << 30;
+  health.disk_free_bytes = life_->disk.full ? 0 : health.disk_total_bytes;
+  health.flushes = life_->disk.flushes;
+  for (const auto& [place, undone] : life_->disk.logged.undone) {
+    ++(place.first ? health.undone_entries : health.any_entries);
+    (place.first ? health.undone_bytes : health.any_bytes) += static_cast<int64_t>(undone.entry.ApproximateBytes());
+  }
+  return health;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,251 @@
+#include "tabletserver/storage/testing/store_fixture.h"
+
+#include <glog/logging.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <functional>
+#include <random>
+#include <set>
+#include <sstream>
+
+namespace ebla::tabletserver::testing {
+
+namespace {
+
+ebla::testing::ThreadExecutor& Completions() {
+  static ebla::testing::ThreadExecutor executor;
+  return executor;
+}
+
+class MemoryUnderTest final : public StoreUnderTest {
+ public:
+  MemoryUnderTest() { Reopen(); }
+  ~MemoryUnderTest() override { store_.reset(); }
+  void Reopen() override {
+    store_.reset();
+    store_ = std::make_unique<MemoryStore>(disk_, executor_);
+  }
+  void Crash() override {
+    store_.reset();
+    disk_.Crash(MemoryDisk::CrashKind::kProcess);
+    Reopen();
+  }
+
+ private:
+  MemoryDisk disk_;
+  ebla::testing::ThreadExecutor executor_;
+};
+
+std::set<std::string> FilesOf(const std::string& directory) {
+  std::set<std::string> names;
+  for (const auto& entry : std::filesystem::directory_iterator(directory)) {
+    if (entry.is_regular_file()) names.insert(entry.path().filename());
+  }
+  return names;
+}
+
+class WtUnderTest final : public StoreUnderTest {
+ public:
+  WtUnderTest() { Reopen(); }
+  ~WtUnderTest() override { store_.reset(); }
+  void Reopen() override {
+    store_.reset();
+    auto opened = WtStore::Open(SmallStore(directory_ / "store" + std::to_string(life_), flusher_, background_));
+    CHECK(opened) << opened.error();
+    store_ = std::move(*opened);
+  }
+  // What the operating system has of the files is what a process that dies leaves behind.
+  void Crash() override {
+    const std::string before = directory_ / "store" + std::to_string(life_);
+    const std::string after = directory_ / "store" + std::to_string(++life_);
+    while (!CopyFiles(before, after)) {
+    }
+    Reopen();
+    std::filesystem::remove_all(before);
+  }
+
+ private:
+  TemporaryDirectory directory_;
+  int life_ = 0;
+  ebla::testing::ThreadExecutor flusher_;
+  ebla::testing::ThreadExecutor background_;
+};
+
+}  // namespace
+
+TemporaryDirectory::TemporaryDirectory() {
+  // In memory where there is plenty: the tests open some hundred databases, and each fsyncs a dozen times. Killed
+  // processes, unlike machines, lose no less there than on a disk.
+  std::error_code error;
+  const auto shared = std::filesystem::space("/dev/shm", error);
+  const bool in_memory = !error && shared.available != static_cast<uintmax_t>(-1) && shared.available > (2ull << 30);
+  std::string path =
+      (in_memory ? "/dev/shm" : std::filesystem::temp_directory_path().string()) + "/ebla-storage-XXXXXX";
+  CHECK(mkdtemp(path.data()) != nullptr) << path;
+  path_ = path;
+}
+
+TemporaryDirectory::~TemporaryDirectory() {
+  std::error_code ignored;
+  std::filesystem::remove_all(path_, ignored);
+}
+
+uint64_t FromEnvironment(const char* name, uint64_t otherwise) {
+  const char* text = getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+uint64_t TestSeed() {
+  const uint64_t seed = FromEnvironment("EBLA_SEED", std::random_device{}());
+  LOG(INFO) << "EBLA_SEED=" << seed;
+  return seed;
+}
+
+bool CopyFiles(const std::string& from, const std::string& to) {
+  std::error_code error;
+  std::filesystem::remove_all(to);
+  std::filesystem::create_directory(to);
+  const std::set<std::string> names = FilesOf(from);
+  for (const std::string& name : names) {
+    if (!std::filesystem::copy_file(from + "/" + name, to + "/" + name, error)) return false;
+  }
+  return names == FilesOf(from);
+}
+
+Status FlushNow(TabletStore& store, FlushMode mode) {
+  std::promise<Status> promise;
+  store.Flush(mode, Completions(), [&](Status status) { promise.set_value(std::move(status)); });
+  return promise.get_future().get();
+}
+
+Result<TabletStore::CheckpointResult> CheckpointNow(TabletStore& store) {
+  std::promise<Result<TabletStore::CheckpointResult>> promise;
+  store.Checkpoint(Completions(), [&](auto result) { promise.set_value(std::move(result)); });
+  return promise.get_future().get();
+}
+
+std::unique_ptr<StoreUnderTest> MakeStore(StoreKind kind) {
+  if (kind == StoreKind::kMemory) return std::make_unique<MemoryUnderTest>();
+  return std::make_unique<WtUnderTest>();
+}
+
+namespace {
+
+// Files may come and go meanwhile.
+std::vector<std::string> SortedNames(const std::string& directory,
+                                     const std::function<bool(const std::string&)>& wanted) {
+  std::vector<std::string> names;
+  std::error_code gone;
+  for (std::filesystem::directory_iterator at(directory, gone), end; !gone && at != end; at.increment(gone)) {
+    if (std::string name = at->path().filename(); wanted(name)) names.push_back(std::move(name));
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+}  // namespace
+
+std::vector<std::string> PreparedLogFiles(const std::string& directory) {
+  return SortedNames(directory, [](const std::string& name) { return name.starts_with("WiredTigerPreplog.2"); });
+}
+
+std::vector<std::string> RemovedFiles(const std::string& directory) {
+  return SortedNames(directory + "/removed", [](const std::string& name) { return name != "next"; });
+}
+
+WtStoreOptions SmallStore(std::string directory, Executor& flusher, Executor& background) {
+  WtStoreOptions options;
+  options.directory = std::move(directory);
+  options.cache_bytes = 16 << 20;
+  options.log_file_bytes = 1 << 20;
+  options.flusher = &flusher;
+  options.background = &background;
+  options.watcher = &flusher;
+  return options;
+}
+
+Effect Put(std::string key, std::string value) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.value = std::move(value);
+  return effect;
+}
+
+Effect Delete(std::string key) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.is_delete = true;
+  return effect;
+}
+
+LogEntry Entry(uint64_t lsn, std::vector<Effect> effects, EntryKind kind) {
+  LogEntry entry;
+  entry.kind = kind;
+  entry.version = {Epoch{1}, Lsn{lsn}};
+  entry.time = {1000 + lsn};
+  entry.effects = std::move(effects);
+  return entry;
+}
+
+Status AppendOne(TabletStore& store, TabletId tablet, const LogEntry& entry) {
+  const AppendBatch batch{tablet, {&entry}};
+  return store.Append({&batch, 1});
+}
+
+Status ApplyOne(TabletStore& store, TabletId tablet, TableId table, const LogEntry& entry, const KeyRange& range) {
+  ApplyBatch batch;
+  batch.tablet = tablet;
+  batch.table = table;
+  for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
+  WindowRow row;
+  row.client = {9};
+  row.sequence = {entry.version.lsn.value};
+  row.time = entry.time;
+  row.version = entry.version;
+  batch.window.put.push_back(row);
+  batch.state.applied = entry.version;
+  batch.state.range = range;
+  batch.state.time = entry.time;
+  batch.state.epoch_starts = {{Epoch{1}, Lsn{1}}};
+  return store.Apply({&batch, 1});
+}
+
+std::string Dump(TabletStore& store, TableId table, const KeyRange& range, bool reverse) {
+  std::ostringstream out;
+  const Status status = store.Scan(table, {range, reverse}, [&](std::string_view key, const StoredRecord& record) {
+    out << (out.tellp() > 0 ? " " : "") << key << "=" << record.value << "@" << record.version.lsn;
+    return true;
+  });
+  return status.ok() ? out.str() : status.ToString();
+}
+
+std::string DumpReplicas(TabletStore& store) {
+  const auto replicas = store.Recover();
+  if (!replicas) return replicas.error().ToString();
+  std::ostringstream out;
+  for (const RecoveredReplica& replica : *replicas) {
+    out << "tablet " << replica.tablet << (replica.state.tombstone ? " tombstone" : "") << " promised "
+        << replica.state.promised << " applied ";
+    if (replica.applied) {
+      out << replica.applied->applied << " of " << replica.applied->range;
+    } else {
+      out << "none";
+    }
+    out << " log " << replica.first_logged << ".." << replica.last_logged << " window";
+    for (const WindowRow& row : replica.window) out << " " << row.client << "/" << row.sequence;
+    out << "\n";
+  }
+  return out.str();
+}
+
+std::string DumpLog(TabletStore& store, TabletId tablet) {
+  const auto entries = store.ReadLog(tablet, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+  if (!entries) return entries.error().ToString();
+  std::ostringstream out;
+  for (const LogEntry& entry : *entries) out << (out.tellp() > 0 ? " " : "") << entry.version;
+  return out.str();
+}
+
+}  // namespace ebla::tabletserver::testing

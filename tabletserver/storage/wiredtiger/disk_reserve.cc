@@ -1,0 +1,108 @@
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
+
+#include <fcntl.h>
+#include <glog/logging.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+namespace ebla::tabletserver {
+
+Result<DiskSpace> FilesystemSpace(const std::string& directory) {
+  struct statvfs space{};
+  if (statvfs(directory.c_str(), &space) != 0) {
+    return Error(Code::kInternal, "cannot ask for the free space of " + directory + ": " + std::strerror(errno));
+  }
+  return DiskSpace{static_cast<int64_t>(space.f_bavail) * static_cast<int64_t>(space.f_frsize),
+                   static_cast<int64_t>(space.f_blocks) * static_cast<int64_t>(space.f_frsize)};
+}
+
+DiskReserve::DiskReserve(std::string directory, int64_t reserve_bytes,
+                         std::function<Result<DiskSpace>(const std::string&)> disk_space)
+    : directory_(std::move(directory)),
+      reserve_(reserve_bytes),
+      disk_space_(disk_space ? std::move(disk_space) : FilesystemSpace) {
+  struct stat file{};
+  // A ballast of another size (the option changed) is made anew.
+  ballast_ = stat(BallastPath().c_str(), &file) == 0 && file.st_size == reserve_ && reserve_ > 0;
+  if (!ballast_) unlink(BallastPath().c_str());
+}
+
+std::string DiskReserve::BallastPath() const { return directory_ + "/BALLAST"; }
+
+void DiskReserve::BeforeOpen() {
+  std::lock_guard lock(mutex_);
+  if (reserve_ == 0 || !Look()) return;
+  if (ballast_ && free_ < reserve_) {
+    LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving the ballast to recovery";
+    RemoveBallast();
+    Look();
+  }
+}
+
+void DiskReserve::Check() {
+  std::lock_guard lock(mutex_);
+  if (!Look() || reserve_ == 0) return;
+  if (ballast_ && free_ < reserve_ / 4) {
+    LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving back the ballast";
+    RemoveBallast();
+    Look();
+  } else if (!ballast_ && free_ >= 2 * reserve_ + reserve_ / 8) {
+    MakeBallast();
+    Look();
+  }
+}
+
+void DiskReserve::NoteWritten(int64_t bytes) {
+  if (reserve_ == 0) return;
+  if (written_.fetch_add(bytes, std::memory_order_relaxed) + bytes < reserve_ / 16) return;
+  std::unique_lock lock(mutex_, std::try_to_lock);
+  if (lock.owns_lock()) Look();
+}
+
+bool DiskReserve::Look() {
+  written_.store(0, std::memory_order_relaxed);
+  const Result<DiskSpace> space = disk_space_(directory_);
+  if (!space) {
+    LOG_EVERY_N(WARNING, 100) << space.error().message();
+    return false;
+  }
+  free_ = space->free_bytes;
+  total_ = space->total_bytes;
+  if (reserve_ > 0) Decide();
+  return true;
+}
+
+void DiskReserve::Decide() {
+  const int64_t usable = free_ - (ballast_ ? 0 : reserve_);
+  if (!refused_ && usable < reserve_) {
+    refused_ = true;
+    LOG(WARNING) << "the disk of " << directory_ << " is full but for its reserve (" << free_ << " of " << total_
+                 << " bytes free, reserve " << reserve_ << "): writes are refused until there is room";
+  } else if (refused_ && usable >= reserve_ + reserve_ / 8) {
+    refused_ = false;
+    LOG(INFO) << "the disk of " << directory_ << " has room again (" << free_ << " bytes free): writes are accepted";
+  }
+}
+
+void DiskReserve::MakeBallast() {
+  const std::string path = BallastPath();
+  const int fd = open(path.c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+  const int error = fd < 0 ? errno : posix_fallocate(fd, 0, reserve_);
+  if (fd >= 0) close(fd);
+  ballast_ = error == 0;
+  if (error == 0) return;
+  LOG(WARNING) << "cannot make " << path << " of " << reserve_ << " bytes: " << std::strerror(error);
+  unlink(path.c_str());
+}
+
+void DiskReserve::RemoveBallast() {
+  if (unlink(BallastPath().c_str()) != 0)
+    LOG(WARNING) << "cannot remove " << BallastPath() << ": " << std::strerror(errno);
+  ballast_ = false;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,55 @@
+// tabletserver/storage/wiredtiger/disk_reserve.h
+// Keeps room on the disk for what must go on when it fills up (PROTOCOL 25): below the reserve clients' writes are
+// refused, while applying, checkpoints and recovery live off it; a ballast file of the same size is given back when a
+// store is opened on a full disk (WiredTiger panics there without room), or when somebody else eats into the reserve.
+// Invariants: 1. A missing ballast counts as used space: writes are accepted only when it could be made again.
+//             2. Writes are refused below the reserve, and accepted again an eighth of it above.
+// Threads:    any; one mutex, held while the ballast is made or removed.
+#pragma once
+
+#include <atomic>
+#include <mutex>
+#include <string>
+
+#include "tabletserver/storage/wiredtiger/wt_store.h"
+
+namespace ebla::tabletserver {
+
+Result<DiskSpace> FilesystemSpace(const std::string& directory);
+
+class DiskReserve {
+ public:
+  DiskReserve(std::string directory, int64_t reserve_bytes,
+              std::function<Result<DiskSpace>(const std::string&)> disk_space);
+
+  // Before recovery: gives the ballast back when the disk is short of space.
+  void BeforeOpen();
+  // Looks at the disk, then makes or gives back the ballast. To be called often, from a thread that may block.
+  void Check();
+  // Counts written bytes, and looks at the disk (no more than that) each sixteenth of the reserve.
+  void NoteWritten(int64_t bytes);
+
+  bool writes_refused() const { return refused_.load(std::memory_order_relaxed); }
+  DiskSpace last() const { return {free_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed)}; }
+
+ private:
+  std::string BallastPath() const;
+  bool Look();  // measures and decides; false when the filesystem does not answer
+  void Decide();
+  void MakeBallast();
+  void RemoveBallast();
+
+  const std::string directory_;
+  const int64_t reserve_;
+  const std::function<Result<DiskSpace>(const std::string&)> disk_space_;
+
+  std::mutex mutex_;
+  bool ballast_ = false;  // guarded by mutex_
+
+  std::atomic<bool> refused_{false};
+  std::atomic<int64_t> free_{0};
+  std::atomic<int64_t> total_{0};
+  std::atomic<int64_t> written_{0};  // since the last look
+};
+
+}  // namespace ebla::tabletserver

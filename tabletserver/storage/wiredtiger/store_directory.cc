@@ -1,0 +1,106 @@
+#include "tabletserver/storage/wiredtiger/store_directory.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int kFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
+constexpr std::string_view kFormatName = "ebla-store ";
+
+Error SystemError(const std::string& doing) { return Error(Code::kInternal, doing + ": " + std::strerror(errno)); }
+
+Result<int> Lock(const std::string& path) {
+  const std::string file = path + "/LOCK";
+  const int lock = open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+  if (lock < 0) return SystemError("cannot open " + file);
+  if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+    char holder[32] = {};
+    const ssize_t size = pread(lock, holder, sizeof holder - 1, 0);
+    close(lock);
+    std::string who(holder, size > 0 ? static_cast<size_t>(size) : 0);
+    while (!who.empty() && who.back() == '\n') who.pop_back();
+    return Error(Code::kUnavailable, "the data directory " + path + " is in use by another process" +
+                                         (who.empty() ? "" : " (pid " + who + ")") +
+                                         ": stop that one first, or use another directory");
+  }
+  const std::string pid = std::to_string(getpid()) + "\n";
+  // Only for the message above: the lock holds without it, on a full disk too.
+  if (ftruncate(lock, 0) != 0 || pwrite(lock, pid.data(), pid.size(), 0) < 0) errno = 0;
+  return lock;
+}
+
+// Written whole or not at all; a store without it has nothing in it yet.
+Status WriteFormat(const std::string& path) {
+  const std::string file = path + "/FORMAT";
+  const std::string fresh = file + ".new";
+  const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  if (fd < 0) return SystemError("cannot write " + fresh);
+  const std::string text = std::string(kFormatName) + std::to_string(kFormat) + "\n";
+  const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
+  close(fd);
+  if (!written) return SystemError("cannot write " + fresh);
+  if (rename(fresh.c_str(), file.c_str()) != 0) return SystemError("cannot rename " + fresh);
+  const int directory = open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const bool synced = directory >= 0 && fsync(directory) == 0;
+  if (directory >= 0) close(directory);
+  if (!synced) return SystemError("cannot sync " + path);
+  return {};
+}
+
+Status CheckFormat(const std::string& path) {
+  std::ifstream file(path + "/FORMAT");
+  if (!file) {
+    if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
+      return Error(Code::kInvalidArgument, path +
+                                               " holds a database but no FORMAT file: it is damaged, or not Ebla's; "
+                                               "restore it from a replica or use an empty directory");
+    }
+    return WriteFormat(path);
+  }
+  std::string line;
+  std::getline(file, line);
+  int format = 0;
+  if (line.starts_with(kFormatName)) {
+    for (char c : line.substr(kFormatName.size())) {
+      if (c < '0' || c > '9' || format > 100'000) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged");
+      format = format * 10 + (c - '0');
+    }
+  }
+  if (format == 0) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
+  if (format > kFormat) {
+    return Error(Code::kInvalidArgument, path + " has store format " + std::to_string(format) +
+                                             ", this build knows up to " + std::to_string(kFormat) +
+                                             ": start the newer build that wrote it");
+  }
+  // Older builds cannot read what this one will write.
+  return format < kFormat ? WriteFormat(path) : Status();
+}
+
+}  // namespace
+
+Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
+  if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return SystemError("cannot make the directory " + path);
+  EBLA_ASSIGN(const int lock, Lock(path));
+  StoreDirectory directory(path, lock);
+  EBLA_TRY(CheckFormat(path));
+  return directory;
+}
+
+StoreDirectory::StoreDirectory(StoreDirectory&& other) noexcept
+    : path_(std::move(other.path_)), lock_(std::exchange(other.lock_, -1)) {}
+
+StoreDirectory::~StoreDirectory() {
+  if (lock_ >= 0) close(lock_);
+}
+
+}  // namespace ebla::tabletserver

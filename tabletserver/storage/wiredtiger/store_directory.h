@@ -1,0 +1,30 @@
+// tabletserver/storage/wiredtiger/store_directory.h
+// The directory of a store: made, locked against other processes, and of a format that this build knows.
+// Place:   WtStore::Open takes it before WiredTiger sees the directory, and keeps it until WiredTiger has closed.
+// Threads: thread-compatible.
+#pragma once
+
+#include <string>
+
+#include "common/base/status.h"
+
+namespace ebla::tabletserver {
+
+class StoreDirectory {
+ public:
+  // INVALID_ARGUMENT: a newer format, or no store at all but somebody else's files. UNAVAILABLE: in use by another
+  // process. INTERNAL: the filesystem failed. Each message says what to do.
+  static Result<StoreDirectory> Open(const std::string& path);
+  ~StoreDirectory();  // unlocks
+  StoreDirectory(StoreDirectory&& other) noexcept;
+  StoreDirectory& operator=(StoreDirectory&&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  StoreDirectory(std::string path, int lock) : path_(std::move(path)), lock_(lock) {}
+  std::string path_;
+  int lock_;  // the open LOCK file; -1: moved from
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,111 @@
+#include "tabletserver/storage/wiredtiger/wt_connection.h"
+
+#include <glog/logging.h>
+
+#include <sstream>
+
+#include "tabletserver/storage/wiredtiger/wt_files.h"
+
+namespace ebla::tabletserver {
+
+// WiredTiger calls back with a pointer to its first member.
+struct WtConnection::Handler {
+  WT_EVENT_HANDLER callbacks{};
+  mutable std::mutex mutex;
+  std::deque<std::string> last;  // guarded by mutex: the latest error messages
+
+  static int OnError(WT_EVENT_HANDLER* self, WT_SESSION*, int, const char* message) {
+    LOG(ERROR) << "WiredTiger: " << message;
+    auto* handler = reinterpret_cast<Handler*>(self);
+    std::lock_guard lock(handler->mutex);
+    handler->last.emplace_back(message);
+    if (handler->last.size() > 4) handler->last.pop_front();
+    return 0;
+  }
+  static int OnMessage(WT_EVENT_HANDLER*, WT_SESSION*, const char* message) {
+    VLOG(1) << "WiredTiger: " << message;
+    return 0;
+  }
+};
+
+namespace {
+
+constexpr int kOwnSessions = 50;  // of WiredTiger's threads: eviction, checkpoint, log
+
+std::string Configuration(const WtStoreOptions& options) {
+  std::ostringstream out;
+  out << "create,cache_size=" << options.cache_bytes                                   //
+      << ",session_max=" << options.sessions_max + kOwnSessions << ",hazard_max=2000"  //
+      << ",eviction=(threads_min=" << options.eviction_threads_min                     //
+      << ",threads_max=" << options.eviction_threads_max << ")"                        //
+      << ",cache_max_wait_ms=" << options.cache_wait_ms_max                            //
+      << ",log=(enabled=true,archive=true,recover=on,file_max=" << options.log_file_bytes << ")"
+      << ",transaction_sync=(enabled=false,method=fsync)"  // the flusher syncs, for everybody at once
+      << ",statistics=(fast)"
+      << ",extensions=[local={entry=" << kFilesEntry
+      << ",early_load=true},libwiredtiger_snappy.so,libwiredtiger_zlib.so]";
+  return out.str();
+}
+
+}  // namespace
+
+WtConnection::WtConnection() : handler_(std::make_unique<Handler>()) {
+  static_assert(offsetof(Handler, callbacks) == 0);
+  handler_->callbacks.handle_error = Handler::OnError;
+  handler_->callbacks.handle_message = Handler::OnMessage;
+}
+
+Result<std::unique_ptr<WtConnection>> WtConnection::Open(const WtStoreOptions& options) {
+  std::unique_ptr<WtConnection> connection(new WtConnection);
+  const int error = wiredtiger_open(options.directory.c_str(), &connection->handler_->callbacks,
+                                    Configuration(options).c_str(), &connection->connection_);
+  if (error == 0) return connection;
+  connection->connection_ = nullptr;
+  return Error(Code::kInternal, "cannot open the database in " + options.directory + ": " + wiredtiger_strerror(error) +
+                                    connection->LastMessages() +
+                                    "; if the disk is full make room, if the files are damaged restore this server "
+                                    "from its replicas with an empty directory");
+}
+
+WtConnection::~WtConnection() {
+  if (connection_ == nullptr) return;
+  // After a failure WiredTiger's memory is not trusted to be freed in order.
+  const int error = connection_->close(connection_, failed() ? "leak_memory=true" : nullptr);
+  if (error == 0) return;
+  LOG(ERROR) << "closing WiredTiger: " << wiredtiger_strerror(error);
+  // After a panic it refuses to close, and its threads may complain for as long as the process lives.
+  (void)handler_.release();
+}
+
+Status WtConnection::status() const {
+  if (!failed()) return {};
+  std::lock_guard lock(mutex_);
+  return reason_;
+}
+
+Status WtConnection::Fail(Status reason) {
+  std::lock_guard lock(mutex_);
+  if (!failed()) {
+    reason_ = std::move(reason);
+    failed_.store(true, std::memory_order_release);
+    LOG(ERROR) << "the store has failed and answers nothing more: " << reason_;
+  }
+  return reason_;
+}
+
+Status WtConnection::Check(int error, std::string_view doing) {
+  if (error == 0) return {};
+  if (IsTransient(error)) {
+    return Error(Code::kOverloaded, std::string(doing) + ": no room in the cache, or too many conflicts");
+  }
+  return Fail(Status(Code::kInternal, std::string(doing) + ": " + wiredtiger_strerror(error) + LastMessages()));
+}
+
+std::string WtConnection::LastMessages() const {
+  std::lock_guard lock(handler_->mutex);
+  std::string all;
+  for (const std::string& message : handler_->last) all += (all.empty() ? " (" : "; ") + message;
+  return all.empty() ? all : all + ")";
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,49 @@
+// tabletserver/storage/wiredtiger/wt_connection.h
+// The WiredTiger connection of a store, and the one place where its errors become Statuses.
+// Invariants: once Fail() was called, status() is not OK, for ever: the store answers nothing else.
+// Threads:    any.
+#pragma once
+
+#include <wiredtiger.h>
+
+#include <atomic>
+#include <deque>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+
+#include "tabletserver/storage/wiredtiger/wt_store.h"
+
+namespace ebla::tabletserver {
+
+class WtConnection {
+ public:
+  static Result<std::unique_ptr<WtConnection>> Open(const WtStoreOptions& options);
+  ~WtConnection();  // closes: a last checkpoint, unless failed
+
+  WT_CONNECTION* get() const { return connection_; }
+
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  Status status() const;
+  // The store is dead from now on. Returns what it died of: the first such reason.
+  Status Fail(Status reason);
+  // OK for 0. Everything else is fatal for the store, but for what IsTransient accepts (OVERLOADED).
+  Status Check(int error, std::string_view doing);
+
+  // The transaction was rolled back and may be tried again: a conflict, or no room in the cache in time.
+  static bool IsTransient(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
+
+ private:
+  struct Handler;
+  WtConnection();
+  std::string LastMessages() const;
+
+  std::unique_ptr<Handler> handler_;
+  WT_CONNECTION* connection_ = nullptr;
+  std::atomic<bool> failed_{false};
+  mutable std::mutex mutex_;
+  Status reason_;  // guarded by mutex_
+};
+
+}  // namespace ebla::tabletserver

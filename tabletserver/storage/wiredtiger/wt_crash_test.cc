@@ -1,0 +1,308 @@
+// Kill -9 at random moments, with room on the disk and without.
+#include <fcntl.h>
+#include <glog/logging.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <map>
+#include <memory>
+#include <random>
+#include <thread>
+
+#include "common/base/descriptor.h"
+#include "tabletserver/storage/testing/crash_child.h"
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+// What becomes of the files of a store's log, told by their inodes; each is held open, so that no inode is another
+// file's later.
+class LogFiles {
+ public:
+  explicit LogFiles(const std::string& directory) : directory_(directory) {}
+
+  void Look() {
+    std::error_code gone;  // meanwhile
+    for (std::filesystem::directory_iterator at(directory_, gone), end; !gone && at != end; at.increment(gone)) {
+      const std::string name = at->path().filename();
+      if (!name.starts_with("WiredTigerLog.")) continue;
+      auto held = std::make_unique<Descriptor>(open(at->path().c_str(), O_RDONLY | O_CLOEXEC));
+      struct stat file{};
+      if (!held->valid() || fstat(held->get(), &file) != 0) continue;
+      const auto [one, first] = seen_.try_emplace(file.st_ino, Seen{std::move(held), name});
+      if (!first && std::exchange(one->second.name, name) != name) ++used_again_;
+    }
+  }
+  size_t used_again() const { return used_again_; }
+  // "" where all that is prepared is zeros behind the header, "none" of none, or what is not.
+  std::string Prepared() const {
+    std::string answer = "none";
+    for (const std::string& name : PreparedLogFiles(directory_)) {
+      const std::string path = directory_ + "/" + name;
+      std::ifstream file(path);
+      const std::string content{std::istreambuf_iterator<char>(file), {}};
+      const bool zeroed = content.size() == 1 << 20 && content.find_first_not_of('\0', 128) == std::string::npos;
+      if (!std::filesystem::exists(path)) continue;  // in use by now
+      if (!zeroed) return name;
+      answer.clear();
+    }
+    return answer;
+  }
+
+ private:
+  struct Seen {
+    std::unique_ptr<Descriptor> held;
+    std::string name;
+  };
+  const std::string directory_;
+  std::map<ino_t, Seen> seen_;
+  size_t used_again_ = 0;
+};
+
+class WtCrashTest : public ::testing::TestWithParam<FlushMode> {
+ protected:
+  std::unique_ptr<WtStore> MustOpen(const CrashChildOptions& options) {
+    WtStoreOptions open = SmallStore(options.directory, flusher, background);
+    open.disk_reserve_bytes = options.disk_reserve_bytes;
+    open.disk_check_period = std::chrono::milliseconds(5);
+    auto store = WtStore::Open(open);
+    CHECK(store) << store.error();
+    CHECK((*store)->EnsureTable(kCrashTable, TableCompression::kNone).ok());
+    return std::move(*store);
+  }
+
+  TemporaryDirectory directory;
+  ebla::testing::ThreadExecutor flusher;
+  ebla::testing::ThreadExecutor background;
+};
+
+// EBLA_CRASH_ROUNDS for more of them, EBLA_SEED to have the same again.
+TEST_P(WtCrashTest, NothingFlushedIsLostAndAllAgrees) {
+  std::mt19937_64 random(TestSeed());
+  CrashChildOptions options;
+  options.directory = directory / "store";
+  options.mode = GetParam();
+  uint64_t acknowledged = 0;
+  for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 5); ++round) {
+    CrashChild child(options);
+    ASSERT_TRUE(child.ReadAcknowledgements(1 + random() % 1500));
+    std::this_thread::sleep_for(std::chrono::microseconds(random() % 3000));  // not always just after an answer
+    child.Kill();
+    // On a copy too: the next child then recovers by itself from what the first one left.
+    const std::string copy = directory / "copy";
+    std::filesystem::copy(options.directory, copy, std::filesystem::copy_options::recursive);
+    CrashChildOptions copied = options;
+    copied.directory = copy;
+    EXPECT_EQ(CheckAfterCrash(*MustOpen(copied), copied, child.acknowledged()), "") << "round " << round;
+    std::filesystem::remove_all(copy);
+    for (const auto& [tablet, lsn] : child.acknowledged()) acknowledged = std::max(acknowledged, lsn.value);
+  }
+  EXPECT_EQ(CheckAfterCrash(*MustOpen(options), options, {}), "");
+  EXPECT_GT(acknowledged, 200u);
+}
+
+// Files of the log that were used before, and zeroed since: nothing of what was in them comes back.
+TEST_P(WtCrashTest, LogFilesAreUsedAgain) {
+  std::mt19937_64 random(TestSeed());
+  CrashChildOptions options;
+  options.directory = directory / "store";
+  options.mode = GetParam();
+  options.value_bytes = 4000;
+  for (uint64_t round = 0; round < FromEnvironment("EBLA_CRASH_ROUNDS", 2); ++round) {
+    CrashChild child(options);
+    LogFiles files(options.directory);
+    const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+    while (files.used_again() < 3 && std::chrono::steady_clock::now() < limit) {
+      ASSERT_TRUE(child.ReadAcknowledgements(1 + random() % 100));
+      files.Look();
+      ASSERT_THAT(files.Prepared(), ::testing::AnyOf("", "none"));
+    }
+    EXPECT_GE(files.used_again(), 3u);
+    child.Kill();
+    EXPECT_THAT(files.Prepared(), ::testing::AnyOf("", "none"));
+    ASSERT_EQ(CheckAfterCrash(*MustOpen(options), options, child.acknowledged()), "") << "round " << round;
+    EXPECT_EQ(files.Prepared(), "none") << "the next life begins without";
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, WtCrashTest, ::testing::Values(FlushMode::kSync, FlushMode::kInterval),
+                         [](const auto& info) { return info.param == FlushMode::kSync ? "Sync" : "Interval"; });
+
+// ---- full disks ----------------------------------------------------------------------------------------------------
+
+// A filesystem of its own in memory; ok() is false where mounting is not allowed.
+class SmallFilesystem {
+ public:
+  explicit SmallFilesystem(const std::string& path) : path_(path) {
+    std::filesystem::create_directory(path);
+    ok_ = mount("tmpfs", path.c_str(), "tmpfs", 0, "size=64m") == 0;
+    if (!ok_) why_ = std::strerror(errno);
+  }
+  ~SmallFilesystem() {
+    if (ok_) umount2(path_.c_str(), MNT_DETACH);
+  }
+  bool ok() const { return ok_; }
+  const std::string& why() const { return why_; }
+  void Fill() const {
+    std::ofstream file(path_ + "/filler", std::ios::binary | std::ios::app);
+    const std::string block(4096, 'f');
+    while (file.write(block.data(), static_cast<std::streamsize>(block.size())).flush()) {
+    }
+  }
+  void MakeRoom() const { std::filesystem::remove(path_ + "/filler"); }
+  int64_t FreeBytes() const { return FilesystemSpace(path_)->free_bytes; }
+
+ private:
+  const std::string path_;
+  bool ok_ = false;
+  std::string why_;
+};
+
+using WtFullDiskTest = WtCrashTest;
+
+TEST_P(WtFullDiskTest, WritesAreRefusedReadsGoOnAndItRecovers) {
+  const SmallFilesystem disk(directory / "disk");
+  if (!disk.ok()) GTEST_SKIP() << "cannot mount a small filesystem here: " << disk.why();
+  CrashChildOptions options;
+  options.directory = directory / "disk/store";
+  options.mode = GetParam();
+  options.value_bytes = 10'000;
+  options.disk_reserve_bytes = 12 << 20;
+  options.checkpoints = false;
+  CrashChild child(options);
+  while (child.ReadAcknowledgements(1000)) {
+  }
+  ASSERT_TRUE(child.overloaded());
+  EXPECT_GT(disk.FreeBytes(), 4 << 20);
+  child.Kill();
+  // Somebody takes the rest, but for the ballast: that is what recovery lives off.
+  disk.Fill();
+  ASSERT_EQ(disk.FreeBytes(), 0);
+  auto store = MustOpen(options);
+  EXPECT_EQ(CheckAfterCrash(*store, options, child.acknowledged()), "");
+  EXPECT_TRUE(store->health().writes_refused);
+  EXPECT_FALSE(std::filesystem::exists(options.directory + "/BALLAST"));
+  const LogEntry write = Entry(1), barrier = Entry(1, {}, EntryKind::kBarrier);
+  EXPECT_EQ(AppendOne(*store, TabletId{9}, write).code(), Code::kOverloaded);
+  EXPECT_TRUE(AppendOne(*store, TabletId{9}, barrier).ok());
+  EXPECT_TRUE(store->PutReplicaState(TabletId{9}, {}).ok());
+  EXPECT_TRUE(FlushNow(*store).ok());
+  EXPECT_TRUE(CheckpointNow(*store));
+  // It recovers by itself.
+  disk.MakeRoom();
+  while (store->health().writes_refused) std::this_thread::yield();
+  EXPECT_TRUE(AppendOne(*store, TabletId{9}, Entry(2)).ok());
+  EXPECT_TRUE(FlushNow(*store).ok());
+  EXPECT_TRUE(std::filesystem::exists(options.directory + "/BALLAST"));
+  EXPECT_TRUE(store->health().status.ok());
+}
+
+// Without a reserve a full disk is the store's end, but not the process's; and not the data's.
+TEST_P(WtFullDiskTest, WithoutAReserveTheStoreFailsAndTheProcessLives) {
+  const SmallFilesystem disk(directory / "disk");
+  if (!disk.ok()) GTEST_SKIP() << "cannot mount a small filesystem here: " << disk.why();
+  CrashChildOptions options;
+  options.directory = directory / "disk/store";
+  uint64_t last = 0;
+  {
+    auto store = MustOpen(options);
+    ASSERT_TRUE(AppendOne(*store, TabletId{1}, Entry(++last)).ok());
+    ASSERT_TRUE(FlushNow(*store).ok());
+    disk.Fill();
+    Status status;
+    while (status.ok()) {
+      status = AppendOne(*store, TabletId{1}, Entry(last + 1, {Put("k", std::string(100'000, 'v'))}));
+      if (status.ok()) status = FlushNow(*store);
+      if (status.ok()) ++last;
+    }
+    EXPECT_EQ(status.code(), Code::kInternal) << status;
+    EXPECT_EQ(store->health().status.code(), Code::kInternal);
+    EXPECT_EQ(store->Get(kCrashTable, "k").error().code(), Code::kInternal);
+    EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+  }
+  disk.MakeRoom();
+  // Another process would open the same directory; this one may not, so it opens a copy.
+  options.directory = directory / "copy";
+  ASSERT_TRUE(CopyFiles(directory / "disk/store", options.directory));
+  auto store = MustOpen(options);
+  const auto log = store->ReadLog(TabletId{1}, Lsn{1}, Lsn{UINT64_MAX}, SIZE_MAX);
+  ASSERT_TRUE(log);
+  EXPECT_GE(log->size(), last);
+}
+
+INSTANTIATE_TEST_SUITE_P(Modes, WtFullDiskTest, ::testing::Values(FlushMode::kSync),
+                         [](const auto&) { return "Sync"; });
+
+// ---- the reserve alone ---------------------------------------------------------------------------------------------
+
+TEST(DiskReserveTest, RefusesBelowTheReserveAndKeepsABallast) {
+  TemporaryDirectory directory;
+  int64_t free = 10'000;
+  const auto space = [&](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, 100'000}; };
+  const auto ballast = [&] { return std::filesystem::exists(directory / "BALLAST"); };
+  DiskReserve reserve(directory.path(), 800, space);
+  reserve.Check();
+  EXPECT_TRUE(ballast());
+  EXPECT_EQ(std::filesystem::file_size(directory / "BALLAST"), 800u);
+  EXPECT_FALSE(reserve.writes_refused());
+  free = 800;
+  reserve.Check();
+  EXPECT_FALSE(reserve.writes_refused());
+  free = 799;
+  reserve.NoteWritten(49);
+  EXPECT_FALSE(reserve.writes_refused());  // a sixteenth of the reserve has to be written before it looks
+  reserve.NoteWritten(1);
+  EXPECT_TRUE(reserve.writes_refused());
+  free = 850;
+  reserve.Check();
+  EXPECT_TRUE(reserve.writes_refused());  // no flapping
+  free = 900;
+  reserve.Check();
+  EXPECT_FALSE(reserve.writes_refused());
+  free = 199;
+  reserve.Check();
+  EXPECT_TRUE(reserve.writes_refused());
+  EXPECT_FALSE(ballast());  // given back: the store has to go on
+  free = 1699;
+  reserve.Check();
+  EXPECT_TRUE(reserve.writes_refused());  // not before the ballast can be made again
+  EXPECT_FALSE(ballast());
+  free = 1700;
+  reserve.Check();
+  EXPECT_TRUE(ballast());
+  EXPECT_FALSE(reserve.writes_refused());
+}
+
+TEST(DiskReserveTest, GivesTheBallastToRecovery) {
+  TemporaryDirectory directory;
+  int64_t free = 10'000;
+  const auto space = [&](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, 100'000}; };
+  DiskReserve(directory.path(), 800, space).Check();
+  free = 10;
+  DiskReserve next(directory.path(), 800, space);
+  next.BeforeOpen();
+  EXPECT_FALSE(std::filesystem::exists(directory / "BALLAST"));
+  EXPECT_TRUE(next.writes_refused());
+}
+
+TEST(DiskReserveTest, WithoutAReserveNothingIsRefused) {
+  TemporaryDirectory directory;
+  const auto space = [&](const std::string&) -> Result<DiskSpace> { return DiskSpace{0, 100'000}; };
+  DiskReserve reserve(directory.path(), 0, space);
+  reserve.BeforeOpen();
+  reserve.Check();
+  EXPECT_FALSE(reserve.writes_refused());
+  EXPECT_EQ(reserve.last().total_bytes, 100'000);
+  EXPECT_FALSE(std::filesystem::exists(directory / "BALLAST"));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing

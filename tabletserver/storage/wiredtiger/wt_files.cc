@@ -1,0 +1,479 @@
+#include "tabletserver/storage/wiredtiger/wt_files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <glog/logging.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <wiredtiger_ext.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <cstdlib>
+#include <cstring>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "common/base/descriptor.h"
+#include "tabletserver/storage/wiredtiger/file_recycler.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+thread_local PacedSyncs* paced = nullptr;
+
+constexpr size_t kTransferMax = size_t{1} << 30;  // the kernel moves a little less than 2 GiB at once
+constexpr int64_t kSentBytes = 2 << 20;           // at once; twice os_cache_dirty_max, so that no backlog grows
+constexpr int kPassesMax = 3;
+constexpr Duration kOpenAgain = std::chrono::milliseconds(50);
+constexpr int64_t kAsItIs = INT64_MAX;
+constexpr int64_t kCutPieces = 512;  // much is cut in larger pieces: a checkpoint is to end
+
+// WiredTiger has pointers to the first part of both.
+struct Files : WT_FILE_SYSTEM {
+  WT_EXTENSION_API* api = nullptr;
+  std::atomic<bool> sync_failed{false};  // none succeeds any more
+};
+struct File : WT_FILE_HANDLE {
+  explicit File(int fd) : WT_FILE_HANDLE{}, fd(fd) {}
+  Descriptor fd;
+  bool paced = false;  // what is written to it is noted
+  WrittenParts written;
+  std::mutex syncing;  // until a failure is known to all
+  std::mutex shortening;
+  // Where WiredTiger has the file end, and what is behind it is still to be given back; changed under `shortening`.
+  std::atomic<int64_t> ends_at{kAsItIs};
+};
+
+const File& Of(const WT_FILE_HANDLE* handle) { return *static_cast<const File*>(handle); }
+
+// Tells WiredTiger's event handler, and returns the error's number.
+int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const char* name, int error = errno) {
+  WT_EXTENSION_API* const api = static_cast<Files*>(files)->api;
+  (void)api->err_printf(api, session, "cannot %s %s: %s", doing, name, std::strerror(error));
+  return error;
+}
+
+// As WiredTiger's own: at the limit of open files another may be closed soon, of which nobody tells; half a second is
+// little beside a store that fails for good.
+int OpenRetrying(const char* name, int how) {
+  for (int tries = 10;;) {
+    const int fd = open(name, how, 0644);
+    if (fd >= 0) return fd;
+    if (errno == EINTR) continue;
+    if (errno == EPERM && (how & O_NOATIME) != 0) {
+      how &= ~O_NOATIME;  // another user's file
+      continue;
+    }
+    if ((errno != EMFILE && errno != ENFILE) || tries-- == 0) return fd;
+    std::this_thread::sleep_for(kOpenAgain);
+  }
+}
+
+// What was made, renamed or removed in the directory that `name` is in is on the disk.
+int SyncDirectoryOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name) {
+  std::string directory = name;
+  const size_t slash = directory.rfind('/');
+  directory = slash == std::string::npos ? "." : directory.substr(0, slash + 1);
+  const Descriptor fd(OpenRetrying(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (fd.valid() && fsync(fd.get()) == 0) return 0;
+  static_cast<Files*>(files)->sync_failed = true;
+  return Failed(files, session, "sync the directory", directory.c_str());
+}
+
+// ---- one file -------------------------------------------------------------------------------------------------------
+
+int Close(WT_FILE_HANDLE* handle, WT_SESSION*) noexcept {
+  std::free(handle->name);
+  delete static_cast<File*>(handle);
+  return 0;
+}
+
+// Of other processes: fcntl's locks, of which WiredTiger has one. The process loses it if it closes the file anywhere.
+int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
+  struct flock range{};
+  range.l_type = lock ? F_WRLCK : F_UNLCK;
+  range.l_whence = SEEK_SET;
+  range.l_len = 1;
+  if (fcntl(Of(handle).fd.get(), F_SETLK, &range) == 0) return 0;
+  return Failed(handle->file_system, session, "lock", handle->name);
+}
+
+int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) noexcept {
+  for (auto* at = static_cast<char*>(into); bytes > 0;) {
+    const ssize_t read = pread(Of(handle).fd.get(), at, std::min(bytes, kTransferMax), offset);
+    if (read < 0 && errno == EINTR) continue;
+    if (read < 0) return Failed(handle->file_system, session, "read", handle->name);
+    if (read == 0) {
+      (void)Failed(handle->file_system, session, "read beyond the end of", handle->name, EIO);
+      return WT_ERROR;  // what WiredTiger takes for damage
+    }
+    at += read;
+    offset += read;
+    bytes -= static_cast<size_t>(read);
+  }
+  return 0;
+}
+
+// What is up to there has come to be of use again.
+void KeepUpTo(File& file, int64_t end) {
+  if (end <= file.ends_at) return;
+  const std::lock_guard lock(file.shortening);
+  if (end > file.ends_at) file.ends_at = end;
+}
+
+int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, const void* from) noexcept {
+  auto& file = *static_cast<File*>(handle);
+  KeepUpTo(file, offset + static_cast<int64_t>(bytes));
+  for (const auto* at = static_cast<const char*>(from); bytes > 0;) {
+    const ssize_t written = pwrite(file.fd.get(), at, std::min(bytes, kTransferMax), offset);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) return Failed(handle->file_system, session, "write", handle->name);
+    if (file.paced) file.written.Note(offset, written);
+    at += written;
+    offset += written;
+    bytes -= static_cast<size_t>(written);
+  }
+  return 0;
+}
+
+int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept {
+  struct stat file{};
+  if (fstat(Of(handle).fd.get(), &file) != 0) return Failed(handle->file_system, session, "look at", handle->name);
+  *bytes = file.st_size;
+  return 0;
+}
+
+// Room for so many bytes from the file's start on. It does without if there is none.
+int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
+  KeepUpTo(*static_cast<File*>(handle), bytes);
+  return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
+}
+
+// A checkpoint does it with the file's blocks locked, so where it takes its time the sync after it does it, piece by
+// piece. WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says
+// that it is.
+int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
+  auto& file = *static_cast<File*>(handle);
+  wt_off_t has = 0;
+  if (const int error = Size(handle, session, &has); error != 0) return error;
+  const PacedSyncs* const pace = PacedSyncs::OfThisThread();
+  const bool in_pieces = file.paced && pace != nullptr && !pace->hurried() && has - bytes > PacedSyncs::kCutBytes;
+  const std::lock_guard lock(file.shortening);
+  file.ends_at = in_pieces ? bytes : kAsItIs;
+  if (in_pieces || ftruncate(file.fd.get(), bytes) == 0) return 0;
+  const int error = Failed(handle->file_system, session, "truncate", handle->name);
+  return file.paced && bytes < has ? EBUSY : error;
+}
+
+// The kernel tells one caller of what it could not write, once, and takes it for written: whoever syncs next, in
+// whatever thread, would hear that all is well. So the first failure is the last word.
+int FailSync(File& file, WT_SESSION* session) {
+  static_cast<Files*>(file.file_system)->sync_failed = true;
+  (void)Failed(file.file_system, session, "sync", file.name);
+  return EIO;
+}
+
+bool CannotSync(const File& file) { return static_cast<Files*>(file.file_system)->sync_failed; }
+
+// ENOTSUP: the kernel has no such thing, or whoever runs this forbids it.
+int SyncPart(File& file, WT_SESSION* session, int64_t part, unsigned step) {
+  if (sync_file_range(file.fd.get(), part * WrittenParts::kPartBytes, WrittenParts::kPartBytes, step) == 0) return 0;
+  if (errno == ENOSYS || errno == EPERM) return ENOTSUP;
+  if (errno == ENOMEM && step == SYNC_FILE_RANGE_WRITE) return 0;  // not begun, for want of memory; the pages stay
+  return FailSync(file, session);
+}
+
+// Hands the parts to the disk, and waits until it has them.
+int SyncParts(File& file, WT_SESSION* session, const std::vector<int64_t>& parts) {
+  constexpr unsigned kBegin = SYNC_FILE_RANGE_WRITE;
+  constexpr unsigned kEnd = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
+  const std::lock_guard lock(file.syncing);
+  for (const unsigned step : {kBegin, kEnd}) {
+    for (const int64_t part : parts) {
+      if (const int error = SyncPart(file, session, part, step); error != 0) return error;
+    }
+  }
+  return 0;
+}
+
+// Parts in which little was written share a piece.
+int SyncInPieces(File& file, WT_SESSION* session, const WrittenParts::Parts& written, PacedSyncs& pace) {
+  std::vector<int64_t> parts;
+  int64_t bytes = 0;
+  for (auto at = written.begin(); at != written.end();) {
+    parts.push_back(at->first);
+    bytes += at->second;
+    if (++at != written.end() && bytes < PacedSyncs::kPieceBytes) continue;
+    const auto begun = std::chrono::steady_clock::now();
+    if (const int error = SyncParts(file, session, parts); error != 0) return error;
+    pace.RestAfter(std::chrono::steady_clock::now() - begun);
+    parts.clear();
+    bytes = 0;
+  }
+  return 0;
+}
+
+// While one pass goes on, eviction writes more.
+int SyncInPasses(File& file, WT_SESSION* session, PacedSyncs& pace) {
+  for (int pass = 0; pass < kPassesMax; ++pass) {
+    WrittenParts::Parts written = file.written.Take();
+    // What is behind the end is cut soon; what is written there again is for the last sync.
+    written.erase(written.upper_bound(file.ends_at / WrittenParts::kPartBytes), written.end());
+    if (const int error = SyncInPieces(file, session, written, pace); error != 0) return error;
+    if (written.size() <= 1) break;
+  }
+  return 0;
+}
+
+int SyncAll(File& file, WT_SESSION* session) {
+  const std::lock_guard lock(file.syncing);
+  return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
+}
+
+// Takes one piece off what is behind the file's end; all of it in a hurry. False: there is nothing, or it cannot at
+// present.
+bool ShortenSome(File& file, WT_SESSION* session, const PacedSyncs& pace) {
+  const std::lock_guard lock(file.shortening);
+  if (file.ends_at == kAsItIs) return false;
+  wt_off_t has = 0;
+  if (Size(&file, session, &has) != 0) return false;
+  const int64_t behind = std::max<int64_t>(has - file.ends_at, 0);
+  const int64_t piece = pace.hurried() ? behind : std::max(PacedSyncs::kCutBytes, behind / kCutPieces);
+  if (behind > 0 && ftruncate(file.fd.get(), std::max<int64_t>(file.ends_at, has - piece)) != 0) {
+    (void)Failed(file.file_system, session, "truncate", file.name);
+    return false;
+  }
+  if (behind <= piece) file.ends_at = kAsItIs;
+  return behind > 0;
+}
+
+int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
+  for (;;) {
+    const bool shortened = ShortenSome(file, session, pace);
+    const int error = SyncInPasses(file, session, pace);
+    if (error != 0 && error != ENOTSUP) return error;
+    if (!shortened) return 0;
+    // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece
+    //                                                                                                    alone.
+    const auto begun = std::chrono::steady_clock::now();
+    if (const int failed = SyncAll(file, session); failed != 0) return failed;
+    pace.RestAfterCut(std::chrono::steady_clock::now() - begun);
+  }
+}
+
+int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
+  auto& file = *static_cast<File*>(handle);
+  if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
+    if (const int error = SyncAndShorten(file, session, *pace); error != 0) return error;
+  }
+  file.written.Take();
+  if (const int error = SyncAll(file, session); error != 0) return error;
+  return CannotSync(file) ? EIO : 0;  // asked last: eviction may have heard of a failure meanwhile
+}
+
+// Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here
+// alone.
+int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
+  auto& file = *static_cast<File*>(handle);
+  for (const auto& [part, bytes] : file.written.NextToSend(kSentBytes)) {
+    if (const int error = SyncPart(file, session, part, SYNC_FILE_RANGE_WRITE); error != 0) return error;
+  }
+  return 0;
+}
+
+// ---- all files ------------------------------------------------------------------------------------------------------
+
+int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS_OPEN_FILE_TYPE type, uint32_t flags,
+             WT_FILE_HANDLE** handle) noexcept {
+  int how = O_CLOEXEC;
+  if (type == WT_FS_OPEN_FILE_TYPE_DIRECTORY) {
+    how |= O_RDONLY | O_DIRECTORY;
+  } else {
+    how |= (flags & WT_FS_OPEN_READONLY) != 0 ? O_RDONLY : O_RDWR;
+    if ((flags & WT_FS_OPEN_CREATE) != 0) how |= O_CREAT;
+    if ((flags & WT_FS_OPEN_EXCLUSIVE) != 0) how |= O_EXCL;
+    if (type == WT_FS_OPEN_FILE_TYPE_DATA) how |= O_NOATIME;  // a read is not to write the inode
+  }
+  const int fd = OpenRetrying(name, how);
+  if (fd < 0) return Failed(files, session, "open", name);
+  auto file = std::make_unique<File>(fd);
+  if ((how & O_CREAT) != 0 && (flags & WT_FS_OPEN_DURABLE) != 0) {
+    if (const int error = SyncDirectoryOf(files, session, name); error != 0) return error;
+  }
+  file->paced = type == WT_FS_OPEN_FILE_TYPE_DATA;
+  file->file_system = files;
+  file->name = strdup(name);
+  file->close = Close;
+  file->fh_extend_nolock = Extend;
+  file->fh_lock = Lock;
+  file->fh_read = Read;
+  file->fh_size = Size;
+  file->fh_sync = Sync;
+  file->fh_sync_nowait = SyncSoon;
+  file->fh_truncate = Truncate;
+  file->fh_write = Write;
+  *handle = file.release();
+  return 0;
+}
+
+int ListUpTo(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, const char* prefix, size_t most,
+             char*** names, uint32_t* count) {
+  *names = nullptr;
+  *count = 0;
+  DIR* const listed = opendir(directory);
+  if (listed == nullptr) return Failed(files, session, "list", directory);
+  std::vector<char*> found;
+  const std::string_view begins = prefix == nullptr ? "" : prefix;
+  int error = 0;
+  while (found.size() < most) {
+    errno = 0;
+    const dirent* const entry = readdir(listed);
+    error = errno;
+    if (entry == nullptr) break;
+    const std::string_view name = entry->d_name;
+    if (name != "." && name != ".." && name.starts_with(begins)) found.push_back(strdup(entry->d_name));
+  }
+  closedir(listed);
+  if (!found.empty()) {
+    *names = static_cast<char**>(std::malloc(found.size() * sizeof(char*)));
+    std::ranges::copy(found, *names);
+    *count = static_cast<uint32_t>(found.size());
+  }
+  return error == 0 ? 0 : Failed(files, session, "list", directory, error);
+}
+
+int List(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, const char* prefix, char*** names,
+         uint32_t* count) noexcept {
+  return ListUpTo(files, session, directory, prefix, SIZE_MAX, names, count);
+}
+
+int ListOne(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* directory, const char* prefix, char*** names,
+            uint32_t* count) noexcept {
+  return ListUpTo(files, session, directory, prefix, 1, names, count);
+}
+
+int FreeList(WT_FILE_SYSTEM*, WT_SESSION*, char** names, uint32_t count) noexcept {
+  for (uint32_t i = 0; i < count; ++i) std::free(names[i]);
+  std::free(names);
+  return 0;
+}
+
+int Exists(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, bool* exists) noexcept {
+  struct stat file{};
+  *exists = stat(name, &file) == 0;
+  return *exists || errno == ENOENT ? 0 : Failed(files, session, "look at", name);
+}
+
+int SizeOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, wt_off_t* bytes) noexcept {
+  struct stat file{};
+  if (stat(name, &file) != 0) return Failed(files, session, "look at", name);
+  *bytes = file.st_size;
+  return 0;
+}
+
+int Remove(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, uint32_t flags) noexcept {
+  if (FileRecycler::Remove(name) != 0) return Failed(files, session, "remove", name);
+  return (flags & WT_FS_DURABLE) != 0 ? SyncDirectoryOf(files, session, name) : 0;
+}
+
+// All names are of one directory: a store has no other.
+int Rename(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* from, const char* to, uint32_t flags) noexcept {
+  if (rename(from, to) != 0) return Failed(files, session, "rename", from);
+  return (flags & WT_FS_DURABLE) != 0 ? SyncDirectoryOf(files, session, to) : 0;
+}
+
+int Terminate(WT_FILE_SYSTEM* files, WT_SESSION*) noexcept {
+  delete static_cast<Files*>(files);
+  return 0;
+}
+
+}  // namespace
+
+// ---- pace -----------------------------------------------------------------------------------------------------------
+
+PacedSyncs::PacedSyncs(std::function<bool()> hurried, Duration rests_max)
+    : hurried_(std::move(hurried)), rests_left_(rests_max), cut_rests_left_(rests_max) {
+  CHECK(paced == nullptr) << "syncs are paced already";
+  paced = this;
+}
+
+PacedSyncs::~PacedSyncs() { paced = nullptr; }
+
+PacedSyncs* PacedSyncs::OfThisThread() { return paced; }
+
+Duration PacedSyncs::RestAfter(Duration piece) {
+  ++pieces_;
+  return Rest(kRestFrom * piece, rests_left_);
+}
+
+Duration PacedSyncs::RestAfterCut(Duration piece) {
+  ++cuts_;
+  return Rest(std::max(kRestFrom * piece, kCutRestMin), cut_rests_left_);
+}
+
+Duration PacedSyncs::Rest(Duration wanted, Duration& left) {
+  const Duration rest = std::min({wanted, kRestMax, left});
+  if (rest <= Duration::zero() || hurried_()) return Duration::zero();
+  std::this_thread::sleep_for(rest);
+  left -= rest;
+  return rest;
+}
+
+void WrittenParts::Note(int64_t offset, int64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  while (bytes > 0) {
+    const int64_t in_part = std::min(bytes, kPartBytes - offset % kPartBytes);
+    written_[offset / kPartBytes] += in_part;
+    offset += in_part;
+    bytes -= in_part;
+  }
+}
+
+WrittenParts::Parts WrittenParts::NextToSend(int64_t bytes_max) {
+  const std::lock_guard lock(mutex_);
+  Parts next;
+  while (!written_.empty() && bytes_max > 0) {
+    auto at = written_.lower_bound(next_);
+    if (at == written_.end()) at = written_.begin();
+    next_ = at->first + 1;
+    bytes_max -= at->second;
+    sent_[at->first] += at->second;
+    next.insert(*at);
+    written_.erase(at);
+  }
+  return next;
+}
+
+WrittenParts::Parts WrittenParts::Take() {
+  const std::lock_guard lock(mutex_);
+  Parts all = std::exchange(sent_, {});
+  for (const auto& [part, bytes] : std::exchange(written_, {})) all[part] += bytes;
+  return all;
+}
+
+}  // namespace ebla::tabletserver
+
+int EblaUseWtFiles(WT_CONNECTION* connection, WT_CONFIG_ARG*) noexcept {
+  using namespace ebla::tabletserver;
+  auto files = std::make_unique<Files>();
+  files->api = connection->get_extension_api(connection);
+  files->fs_directory_list = List;
+  files->fs_directory_list_single = ListOne;
+  files->fs_directory_list_free = FreeList;
+  files->fs_exist = Exists;
+  files->fs_open_file = OpenFile;
+  files->fs_remove = Remove;
+  files->fs_rename = Rename;
+  files->fs_size = SizeOf;
+  files->terminate = Terminate;
+  const int error = connection->set_file_system(connection, files.get(), nullptr);
+  if (error == 0) (void)files.release();
+  return error;
+}

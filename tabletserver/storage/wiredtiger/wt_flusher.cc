@@ -1,0 +1,136 @@
+#include "tabletserver/storage/wiredtiger/wt_flusher.h"
+
+#include <atomic>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+struct Waiter {
+  Executor* executor;
+  std::move_only_function<void(Status)> done;
+};
+
+// Tells each executor's waiters in one task, in the order of their requests.
+void Complete(std::vector<Waiter> waiters, const Status& status) {
+  for (auto first = waiters.begin(); first != waiters.end();) {
+    Executor* const executor = first->executor;
+    std::vector<std::move_only_function<void(Status)>> group;
+    for (; first != waiters.end() && first->executor == executor; ++first) group.push_back(std::move(first->done));
+    executor->Post([group = std::move(group), status]() mutable {
+      for (auto& done : group) done(status);
+    });
+  }
+}
+
+}  // namespace
+
+struct WtFlusher::State : std::enable_shared_from_this<State> {
+  State(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
+      : connection(connection), sessions(sessions), executor(executor), interval(interval) {}
+
+  void StartTimer();  // under mutex
+  void SetInterval(Duration period);
+
+  void Request(FlushMode mode, Waiter waiter);
+  void Run();
+  void IntervalEnds();
+  Status FlushLog(bool to_disk);
+  void PostRun() {
+    executor.Post([self = weak_from_this()] {
+      if (auto state = self.lock()) state->Run();
+    });
+  }
+
+  WtConnection& connection;
+  WtSessions& sessions;
+  Executor& executor;
+  std::atomic<int64_t> fsyncs{0};
+
+  std::mutex running;   // held while a flush runs; before `mutex`
+  bool closed = false;  // guarded by running
+
+  std::mutex mutex;  // guards what follows
+  std::vector<Waiter> waiters;
+  bool wants_disk = false;  // one of them, or the end of an interval, wants an fsync
+  bool posted = false;
+  bool unsynced = false;  // flushed to the operating system since the last fsync
+  bool timer_set = false;
+  Duration interval;
+};
+
+void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
+  std::lock_guard lock(mutex);
+  waiters.push_back(std::move(waiter));
+  wants_disk |= mode == FlushMode::kSync;
+  if (!std::exchange(posted, true)) PostRun();
+}
+
+void WtFlusher::State::Run() {
+  std::lock_guard run(running);
+  if (closed) return;
+  std::vector<Waiter> served;
+  bool to_disk = false;
+  {
+    std::lock_guard lock(mutex);
+    posted = false;
+    served.swap(waiters);
+    to_disk = std::exchange(wants_disk, false);
+    unsynced = !to_disk;
+    if (unsynced && !timer_set) StartTimer();
+  }
+  Complete(std::move(served), FlushLog(to_disk));
+}
+
+void WtFlusher::State::StartTimer() {
+  timer_set = true;
+  executor.After(interval, [self = weak_from_this()] {
+    if (auto state = self.lock()) state->IntervalEnds();
+  });
+}
+
+void WtFlusher::State::SetInterval(Duration period) {
+  std::lock_guard lock(mutex);
+  const bool shorter = period < std::exchange(interval, period);
+  // The longer timer goes on beside this one; when it ends, there is one fsync early.
+  if (shorter && timer_set) StartTimer();
+}
+
+void WtFlusher::State::IntervalEnds() {
+  std::lock_guard lock(mutex);
+  timer_set = false;
+  if (!unsynced) return;
+  wants_disk = true;
+  if (!std::exchange(posted, true)) PostRun();
+}
+
+Status WtFlusher::State::FlushLog(bool to_disk) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions.ForThisThread());
+  WT_SESSION* const raw = session->get();
+  const int error = raw->log_flush(raw, to_disk ? "sync=on" : "sync=off");
+  if (to_disk) fsyncs.fetch_add(1, std::memory_order_relaxed);
+  if (error == 0) return {};
+  return connection.Fail(
+      Status(Code::kInternal, std::string("flushing the log failed: ") + wiredtiger_strerror(error)));
+}
+
+WtFlusher::WtFlusher(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
+    : state_(std::make_shared<State>(connection, sessions, executor, interval)) {}
+
+WtFlusher::~WtFlusher() {
+  std::lock_guard run(state_->running);
+  state_->closed = true;
+}
+
+void WtFlusher::Flush(FlushMode mode, Executor& executor, std::move_only_function<void(Status)> done) {
+  state_->Request(mode, {&executor, std::move(done)});
+}
+
+void WtFlusher::SetInterval(Duration interval) { state_->SetInterval(interval); }
+
+int64_t WtFlusher::flushes() const { return state_->fsyncs.load(std::memory_order_relaxed); }
+
+}  // namespace ebla::tabletserver

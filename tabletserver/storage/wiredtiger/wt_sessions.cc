@@ -1,0 +1,205 @@
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+namespace ebla::tabletserver {
+
+// What a thread knows of its sessions, one for each store it has used.
+struct ThreadSlots {
+  struct Slot {
+    uint64_t pool_id;
+    std::weak_ptr<WtSessions> pool;
+    WtSession* session;
+  };
+  std::vector<Slot> slots;
+
+  ~ThreadSlots() {
+    for (Slot& slot : slots) {
+      if (auto pool = slot.pool.lock()) pool->ThreadEnded(slot.session);
+    }
+  }
+};
+
+namespace {
+
+thread_local ThreadSlots thread_slots;
+
+uint64_t NextPoolId() {
+  static std::atomic<uint64_t> next{1};
+  return next.fetch_add(1);
+}
+
+}  // namespace
+
+std::string SystemTableUri(SystemTable table) {
+  switch (table) {
+    case SystemTable::kOplog: return "table:oplog";
+    case SystemTable::kReplicaState: return "table:replica_state";
+    case SystemTable::kPending: return "table:pending";
+    case SystemTable::kApplied: return "table:applied";
+    case SystemTable::kWindow: return "table:window";
+  }
+  return {};
+}
+
+std::string DataTableUri(TableId table) { return "table:data_" + std::to_string(table.value); }
+
+std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
+  WT_CURSOR* cursor = nullptr;
+  if (session->open_cursor(session, "statistics:", nullptr, nullptr, &cursor) != 0) return std::nullopt;
+  const char* description = nullptr;
+  const char* text = nullptr;
+  int64_t value = 0;
+  cursor->set_key(cursor, key);
+  const bool read = cursor->search(cursor) == 0 && cursor->get_value(cursor, &description, &text, &value) == 0;
+  cursor->close(cursor);
+  return read ? std::optional(value) : std::nullopt;
+}
+
+WtSession::WtSession(WT_SESSION* session) : session_(session) {}
+
+int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
+  WT_CURSOR*& slot = system_[static_cast<size_t>(table)];
+  if (slot == nullptr) {
+    // An entry that is in the log already must not be overwritten: see Append.
+    const char* config = table == SystemTable::kOplog ? "overwrite=false" : nullptr;
+    if (const int error = session_->open_cursor(session_, SystemTableUri(table).c_str(), nullptr, config, &slot)) {
+      slot = nullptr;
+      return error;
+    }
+  }
+  *cursor = slot;
+  return 0;
+}
+
+int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
+  if (const auto found = data_.find(table); found != data_.end()) {
+    *cursor = found->second;
+    return 0;
+  }
+  if (const int error = session_->open_cursor(session_, DataTableUri(table).c_str(), nullptr, nullptr, cursor)) {
+    *cursor = nullptr;
+    return error;
+  }
+  data_.emplace(table, *cursor);
+  return 0;
+}
+
+void WtSession::CloseDataCursor(TableId table) {
+  const auto found = data_.find(table);
+  if (found == data_.end()) return;
+  found->second->close(found->second);
+  data_.erase(found);
+}
+
+int WtCursor::SeekAtOrAfter(std::string_view key) {
+  if (key.empty()) return cursor_->next(cursor_);
+  SetKey(key);
+  int order = 0;
+  if (const int error = cursor_->search_near(cursor_, &order)) return error;
+  return order < 0 ? cursor_->next(cursor_) : 0;
+}
+
+int WtCursor::SeekBefore(std::string_view key) {
+  if (key.empty()) return cursor_->prev(cursor_);
+  SetKey(key);
+  int order = 0;
+  if (const int error = cursor_->search_near(cursor_, &order)) return error;
+  return order >= 0 ? cursor_->prev(cursor_) : 0;
+}
+
+WtSessions::WtSessions(WtConnection& connection, int sessions_max)
+    : connection_(connection), sessions_max_(static_cast<size_t>(sessions_max)), id_(NextPoolId()) {}
+
+WtSessions::~WtSessions() { Close(); }
+
+WtSessions::Use::~Use() {
+  if (session_ == nullptr) return;
+  session_->in_use_ = false;
+  session_->mutex_.unlock();
+}
+
+Result<WtSessions::Use> WtSessions::ForThisThread() {
+  if (connection_.failed()) return Error(connection_.status());
+  WtSession* session = nullptr;
+  for (const ThreadSlots::Slot& slot : thread_slots.slots) {
+    if (slot.pool_id == id_) session = slot.session;
+  }
+  if (session == nullptr) {
+    EBLA_ASSIGN(session, Open());
+  }
+  CHECK(!session->in_use_) << "a visitor calls the store";
+  session->in_use_ = true;
+  session->mutex_.lock();
+  return Use(session);
+}
+
+Result<WtSession*> WtSessions::Open() {
+  WtSession* opened = nullptr;
+  {
+    std::lock_guard lock(mutex_);
+    if (sessions_.size() >= sessions_max_) {
+      return Error(Code::kOverloaded, "too many threads use the store: raise sessions_max");
+    }
+    WT_SESSION* raw = nullptr;
+    WT_CONNECTION* connection = connection_.get();
+    const int error = connection->open_session(connection, nullptr, "isolation=snapshot", &raw);
+    EBLA_TRY(connection_.Check(error, "opening a session"));
+    opened = sessions_.emplace_back(std::make_unique<WtSession>(raw)).get();
+  }
+  auto& slots = thread_slots.slots;
+  std::erase_if(slots, [](const ThreadSlots::Slot& slot) { return slot.pool.expired(); });
+  slots.push_back({id_, weak_from_this(), opened});
+  return opened;
+}
+
+void WtSessions::ThreadEnded(WtSession* session) {
+  std::lock_guard lock(mutex_);
+  const auto found = std::find_if(sessions_.begin(), sessions_.end(),
+                                  [session](const auto& candidate) { return candidate.get() == session; });
+  if (found == sessions_.end()) return;  // closed with the pool
+  if (!connection_.failed()) session->get()->close(session->get(), nullptr);
+  sessions_.erase(found);
+}
+
+bool WtSessions::CloseCursors(TableId table) {
+  std::lock_guard lock(mutex_);
+  for (const auto& session : sessions_) {
+    if (!session->mutex_.try_lock()) return false;
+    session->CloseDataCursor(table);
+    session->mutex_.unlock();
+  }
+  return true;
+}
+
+void WtSessions::Close() {
+  std::lock_guard lock(mutex_);
+  if (sessions_.empty()) return;  // closed before; the connection may be gone
+  if (!connection_.failed()) {
+    for (const auto& session : sessions_) session->get()->close(session->get(), nullptr);
+  }
+  sessions_.clear();
+}
+
+size_t WtSessions::count() const {
+  std::lock_guard lock(mutex_);
+  return sessions_.size();
+}
+
+bool Patience::WaitAfter(int error) {
+  constexpr auto kLimit = std::chrono::seconds(10);
+  if (!WtConnection::IsTransient(error)) return false;
+  const auto now = std::chrono::steady_clock::now();
+  if (attempts_ == 0) start_ = now;
+  if (now - start_ > kLimit) return false;
+  const int micros = std::min(50 << std::min(attempts_++, 8), 10'000);
+  std::this_thread::sleep_for(std::chrono::microseconds(micros));
+  return true;
+}
+
+}  // namespace ebla::tabletserver

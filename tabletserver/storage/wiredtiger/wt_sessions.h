@@ -1,0 +1,223 @@
+// tabletserver/storage/wiredtiger/wt_sessions.h
+// One WiredTiger session for each thread that uses a store, with its cursors kept open between uses.
+// Place:      every operation of the store begins with sessions->Use() and a WtCursor or two.
+// Invariants: 1. A session is used by its own thread, or, to close a cursor, by one that holds its mutex.
+//             2. A cursor is reset when its WtCursor goes: a positioned one would pin a page and a snapshot.
+//             3. A session is closed when its thread ends, or with the pool, whichever comes first.
+// Lock order: pool, then session.
+// Threads:    any. A thread must not begin a second use while one is going on (CHECK).
+#pragma once
+
+#include <wiredtiger.h>
+
+#include <chrono>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "common/base/encoding.h"
+#include "common/base/ids.h"
+#include "tabletserver/storage/wiredtiger/wt_connection.h"
+
+namespace ebla::tabletserver {
+
+enum class SystemTable : uint8_t { kOplog, kReplicaState, kPending, kApplied, kWindow };
+inline constexpr size_t kSystemTables = 5;
+
+std::string SystemTableUri(SystemTable table);
+std::string DataTableUri(TableId table);
+
+inline WT_ITEM ToItem(std::string_view bytes) {
+  WT_ITEM item{};
+  item.data = bytes.data();
+  item.size = bytes.size();
+  return item;
+}
+inline std::string_view ToView(const WT_ITEM& item) { return {static_cast<const char*>(item.data), item.size}; }
+
+// One of the connection's (WT_STAT_CONN_…).
+std::optional<int64_t> Statistic(WT_SESSION* session, int key);
+
+// A thread's session. Its functions return WiredTiger's error numbers.
+class WtSession {
+ public:
+  explicit WtSession(WT_SESSION* session);
+  WT_SESSION* get() const { return session_; }
+  ByteWriter& scratch() { return scratch_; }
+
+  int Cursor(SystemTable table, WT_CURSOR** cursor);
+  // WT_NOTFOUND or ENOENT: no such table.
+  int DataCursor(TableId table, WT_CURSOR** cursor);
+  void CloseDataCursor(TableId table);
+
+ private:
+  friend class WtSessions;
+  WT_SESSION* const session_;
+  bool in_use_ = false;  // only its own thread looks
+  std::mutex mutex_;
+  // Guarded by mutex_:
+  WT_CURSOR* system_[kSystemTables] = {};
+  std::unordered_map<TableId, WT_CURSOR*> data_;
+  ByteWriter scratch_;
+};
+
+// A cursor that is reset at the end of its use.
+class WtCursor {
+ public:
+  explicit WtCursor(WT_CURSOR* cursor) : cursor_(cursor) {}
+  WtCursor(const WtCursor&) = delete;
+  WtCursor& operator=(const WtCursor&) = delete;
+  ~WtCursor() {
+    if (cursor_ != nullptr) cursor_->reset(cursor_);
+  }
+
+  void SetKey(std::string_view key) {
+    WT_ITEM item = ToItem(key);
+    cursor_->set_key(cursor_, &item);
+  }
+  void SetValue(std::string_view value) {
+    WT_ITEM item = ToItem(value);
+    cursor_->set_value(cursor_, &item);
+  }
+  // Views are valid until the cursor moves.
+  int GetKey(std::string_view* key) {
+    WT_ITEM item{};
+    const int error = cursor_->get_key(cursor_, &item);
+    *key = ToView(item);
+    return error;
+  }
+  int GetValue(std::string_view* value) {
+    WT_ITEM item{};
+    const int error = cursor_->get_value(cursor_, &item);
+    *value = ToView(item);
+    return error;
+  }
+  int Search(std::string_view key) {
+    SetKey(key);
+    return cursor_->search(cursor_);
+  }
+  int Insert(std::string_view key, std::string_view value) {
+    SetKey(key);
+    SetValue(value);
+    return cursor_->insert(cursor_);
+  }
+  // An absent row is no error.
+  int Remove(std::string_view key) {
+    SetKey(key);
+    const int error = cursor_->remove(cursor_);
+    return error == WT_NOTFOUND ? 0 : error;
+  }
+  // Removes the row it is at, and stays there.
+  int RemoveHere() { return cursor_->remove(cursor_); }
+  int Next() { return cursor_->next(cursor_); }
+  int Prev() { return cursor_->prev(cursor_); }
+  // At the first row at or after `key`; WT_NOTFOUND: none.
+  int SeekAtOrAfter(std::string_view key);
+  // At the last row before `key` (empty: at the last of all); WT_NOTFOUND: none.
+  int SeekBefore(std::string_view key);
+  WT_CURSOR* get() const { return cursor_; }
+  // For one that is not kept.
+  int Close() {
+    WT_CURSOR* const cursor = std::exchange(cursor_, nullptr);
+    return cursor->close(cursor);
+  }
+
+ private:
+  WT_CURSOR* cursor_;
+};
+
+class WtSessions : public std::enable_shared_from_this<WtSessions> {
+ public:
+  WtSessions(WtConnection& connection, int sessions_max);
+  ~WtSessions();
+
+  // The calling thread's session, its own until the Use goes.
+  class Use {
+   public:
+    explicit Use(WtSession* session) : session_(session) {}
+    Use(Use&& other) noexcept : session_(std::exchange(other.session_, nullptr)) {}
+    Use& operator=(Use&&) = delete;
+    ~Use();
+    WtSession* operator->() const { return session_; }
+    WtSession& operator*() const { return *session_; }
+
+   private:
+    WtSession* session_;
+  };
+  // OVERLOADED: sessions_max threads have one already.
+  Result<Use> ForThisThread();
+
+  // Closes every thread's cursor on a table. False: one of them is in use just now.
+  bool CloseCursors(TableId table);
+  // Closes all sessions; no thread may use one any more.
+  void Close();
+  size_t count() const;
+
+ private:
+  friend struct ThreadSlots;
+  Result<WtSession*> Open();
+  void ThreadEnded(WtSession* session);
+
+  WtConnection& connection_;
+  const size_t sessions_max_;
+  const uint64_t id_;  // never used again in this process
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<WtSession>> sessions_;  // guarded by mutex_
+};
+
+// Waits a little before another attempt after a conflict or with a full cache; false: ten seconds of that are enough.
+class Patience {
+ public:
+  bool WaitAfter(int error);
+
+ private:
+  std::chrono::steady_clock::time_point start_;
+  int attempts_ = 0;
+};
+
+// Runs `body`, which returns a WiredTiger error, in a transaction, again while it is worth it. An error of the body is
+// returned after rolling back.
+template <class Body>
+int RunTransaction(WtSession& session, const Body& body) {
+  WT_SESSION* const raw = session.get();
+  Patience patience;
+  for (;;) {
+    if (const int error = raw->begin_transaction(raw, nullptr)) return error;
+    int error = body();
+    if (error == 0) {
+      error = raw->commit_transaction(raw, nullptr);  // rolled back when it fails
+      if (error == 0) return 0;
+    } else if (const int rollback = raw->rollback_transaction(raw, nullptr)) {
+      return rollback;
+    }
+    if (!patience.WaitAfter(error)) return error;
+  }
+}
+
+// The same for a body that only reads with one cursor, outside a transaction: a snapshot lasts while it is positioned.
+template <class Body>
+int RunRead(const Body& body) {
+  Patience patience;
+  for (;;) {
+    const int error = body();
+    if (error == 0 || !patience.WaitAfter(error)) return error;
+  }
+}
+
+// The same for a body that reads with several cursors, which all see one snapshot.
+template <class Body>
+int RunSnapshot(WtSession& session, const Body& body) {
+  WT_SESSION* const raw = session.get();
+  return RunRead([&]() -> int {
+    if (const int error = raw->begin_transaction(raw, "isolation=snapshot")) return error;
+    const int error = body();
+    const int rollback = raw->rollback_transaction(raw, nullptr);
+    return error != 0 ? error : rollback;
+  });
+}
+
+}  // namespace ebla::tabletserver

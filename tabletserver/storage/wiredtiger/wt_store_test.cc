@@ -1,0 +1,491 @@
+// What only WtStore promises: directories it refuses, sessions, group commit, the disk's reserve, memory.
+#include "tabletserver/storage/wiredtiger/wt_store.h"
+
+#include <glog/logging.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <wiredtiger.h>
+
+#include <atomic>
+#include <cstring>
+#include <fstream>
+#include <thread>
+
+#include "common/testing/eventually.h"
+#include "tabletserver/storage/testing/store_fixture.h"
+#include "tabletserver/storage/wiredtiger/file_recycler.h"
+
+namespace ebla::tabletserver::testing {
+namespace {
+
+using ::testing::HasSubstr;
+
+constexpr TableId kTable{7};
+constexpr TabletId kTablet{70};
+
+class WtStoreTest : public ::testing::Test {
+ protected:
+  WtStoreOptions Options() { return SmallStore(directory / "store", flusher, background); }
+  std::unique_ptr<WtStore> MustOpen(WtStoreOptions options) {
+    auto opened = WtStore::Open(std::move(options));
+    CHECK(opened) << opened.error();
+    return std::move(*opened);
+  }
+  std::unique_ptr<WtStore> MustOpen() { return MustOpen(Options()); }
+  Status OpenError() {
+    auto opened = WtStore::Open(Options());
+    return opened ? Status() : opened.error();
+  }
+  void WriteFile(const std::string& path, std::string_view text) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc) << text;
+  }
+
+  TemporaryDirectory directory;
+  ebla::testing::ThreadExecutor flusher;
+  ebla::testing::ThreadExecutor background;
+};
+
+// ---- directories ---------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, ADirectoryInUseIsRefused) {
+  auto store = MustOpen();
+  const Status status = OpenError();
+  EXPECT_EQ(status.code(), Code::kUnavailable);
+  EXPECT_THAT(status.message(), HasSubstr("in use by another process (pid " + std::to_string(getpid()) + ")"));
+  store.reset();
+  EXPECT_TRUE(OpenError().ok());
+}
+
+TEST_F(WtStoreTest, ANewerFormatIsRefused) {
+  MustOpen().reset();
+  WriteFile(directory / "store/FORMAT", "ebla-store 3\n");
+  const Status status = OpenError();
+  EXPECT_EQ(status.code(), Code::kInvalidArgument);
+  EXPECT_THAT(status.message(), HasSubstr("has store format 3, this build knows up to 2"));
+  WriteFile(directory / "store/FORMAT", "rubbish");
+  EXPECT_THAT(OpenError().message(), HasSubstr("FORMAT is damaged"));
+  std::filesystem::remove(directory / "store/FORMAT");
+  EXPECT_THAT(OpenError().message(), HasSubstr("no FORMAT file"));
+}
+
+TEST_F(WtStoreTest, AMissingParentIsNamed) {
+  WtStoreOptions options = Options();
+  options.directory = directory / "no/such/place";
+  const auto opened = WtStore::Open(options);
+  ASSERT_FALSE(opened);
+  EXPECT_THAT(opened.error().message(), HasSubstr("no/such/place: No such file or directory"));
+}
+
+TEST_F(WtStoreTest, DamagedFilesGiveAnError) {
+  {
+    auto store = MustOpen();
+    ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+    ASSERT_TRUE(store->PutReplicaState(kTablet, {}).ok());
+    ASSERT_TRUE(CheckpointNow(*store));
+  }
+  const std::filesystem::path good = directory / "store", kept = directory / "kept";
+  std::filesystem::copy(good, kept, std::filesystem::copy_options::recursive);
+  int refused = 0;
+  for (const char* file : {"WiredTiger.wt", "WiredTiger.turtle", "oplog.wt", "applied.wt", "data_7.wt", "WiredTiger"}) {
+    std::filesystem::remove_all(good);
+    std::filesystem::copy(kept, good, std::filesystem::copy_options::recursive);
+    ASSERT_TRUE(std::filesystem::exists(good / file)) << file;
+    WriteFile(good / file, std::string(5000, '\x5a'));
+    // Never a crash. What opening does not notice, reading does.
+    auto opened = WtStore::Open(Options());
+    Status status = opened ? Status() : opened.error();
+    if (opened) {
+      (*opened)->EnsureTable(kTable, TableCompression::kNone).ok();
+      if (status.ok() && !(*opened)->Recover()) status = (*opened)->Recover().error();
+      if (status.ok()) status = (*opened)->Scan(kTable, {}, [](auto, auto&) { return true; });
+      if (status.ok()) status = (*opened)->health().status;
+      if (status.ok()) {
+        const auto log = (*opened)->ReadLog(kTablet, Lsn{1}, Lsn{9}, 1000);
+        if (!log) status = log.error();
+      }
+    }
+    LOG(INFO) << file << " damaged: " << status;
+    if (status.ok()) continue;
+    ++refused;
+    EXPECT_EQ(status.code(), Code::kInternal) << file;
+  }
+  EXPECT_EQ(refused, 5);  // the file named WiredTiger is a text that nothing depends on
+}
+
+// ---- the log -------------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, AnEntryIsNeverReplaced) {
+  auto store = MustOpen();
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kInternal);
+  // And the store trusts itself no longer.
+  EXPECT_EQ(store->health().status.code(), Code::kInternal);
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(2)).code(), Code::kInternal);
+  EXPECT_EQ(FlushNow(*store).code(), Code::kInternal);
+  EXPECT_EQ(store->Recover().error().code(), Code::kInternal);
+  EXPECT_EQ(CheckpointNow(*store).error().code(), Code::kInternal);
+}
+
+// By the calling thread, to files.
+uint64_t BytesWritten() {
+  std::ifstream file("/proc/thread-self/io");
+  for (std::string name; file >> name;) {
+    uint64_t value = 0;
+    file >> value;
+    if (name == "wchar:") return value;
+  }
+  return 0;
+}
+
+// The write-ahead log it does write: once what was appended, but not pages of the b-tree as well.
+TEST_F(WtStoreTest, WhoeverAppendsLeavesPagesToEvictionWhateverLogComesNext) {
+  constexpr TabletId kNext{kTablet.value + 1};
+  constexpr size_t kBytes = 1000;
+  constexpr uint64_t kEntries = 12'000;
+  WtStoreOptions options = Options();
+  options.cache_bytes = 256 << 20;  // that it is full is not to be what the test sees
+  auto store = MustOpen(options);
+  ReplicaState state;
+  state.table = kTable;
+  for (const TabletId tablet : {kTablet, kNext}) {
+    ASSERT_TRUE(store->PutReplicaState(tablet, state).ok());
+    ASSERT_TRUE(store->EndLog(tablet).ok());
+  }
+  for (uint64_t lsn = 1; lsn < 40; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kNext, Entry(lsn, {Put("k", std::string(kBytes, 'v'))})).ok());
+  }
+  const uint64_t before = BytesWritten();
+  for (uint64_t lsn = 1; lsn < kEntries; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn, {Put("k", std::string(kBytes, 'v'))})).ok());
+  }
+  const double written = static_cast<double>(BytesWritten() - before) / static_cast<double>(kEntries * kBytes);
+  EXPECT_GT(written, 0.5);
+  EXPECT_LT(written, 1.4);
+}
+
+// Of a store that is closed.
+int RowsOfLog(const std::string& store) {
+  WT_CONNECTION* connection = nullptr;
+  CHECK_EQ(wiredtiger_open(store.c_str(), nullptr, "log=(enabled=true)", &connection), 0);
+  WT_SESSION* session = nullptr;
+  WT_CURSOR* cursor = nullptr;
+  CHECK_EQ(connection->open_session(connection, nullptr, nullptr, &session), 0);
+  CHECK_EQ(session->open_cursor(session, "table:oplog", nullptr, nullptr, &cursor), 0);
+  int rows = 0;
+  while (cursor->next(cursor) == 0) ++rows;
+  CHECK_EQ(connection->close(connection, nullptr), 0);
+  return rows;
+}
+
+TEST_F(WtStoreTest, NothingOfALogThatIsForgottenStays) {
+  auto store = MustOpen();
+  ReplicaState state;
+  state.table = kTable;
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 2) << "an entry, and the log's end";
+  store = MustOpen();
+  ASSERT_TRUE(store->ForgetReplica(kTablet).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 0);
+  // It is made again, and dropped; and a crash comes before it is forgotten.
+  store = MustOpen();
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  ASSERT_TRUE(store->EndLog(kTablet).ok());
+  state.tombstone = true;
+  ASSERT_TRUE(store->PutReplicaState(kTablet, state).ok());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 1);
+  store = MustOpen();
+  ASSERT_TRUE(store->Recover());
+  store.reset();
+  EXPECT_EQ(RowsOfLog(directory / "store"), 0);
+}
+
+TEST_F(WtStoreTest, ManyFlushesShareOneFsync) {
+  auto store = MustOpen();
+  ebla::testing::ThreadExecutor completions;
+  std::promise<void> blocked, all;
+  flusher.Post([&, go = blocked.get_future().share()] { go.wait(); });
+  std::atomic<int> done = 0;
+  for (uint64_t lsn = 1; lsn <= 50; ++lsn) {
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
+    store->Flush(FlushMode::kSync, completions, [&](Status status) {
+      EXPECT_TRUE(status.ok());
+      if (++done == 50) all.set_value();
+    });
+  }
+  const int64_t before = store->health().flushes;
+  EXPECT_EQ(done, 0);
+  blocked.set_value();
+  all.get_future().wait();
+  EXPECT_EQ(store->health().flushes - before, 1);
+}
+
+TEST_F(WtStoreTest, AnIntervalEndsWithAnFsync) {
+  WtStoreOptions options = Options();
+  options.interval = std::chrono::milliseconds(20);
+  auto store = MustOpen(options);
+  ASSERT_TRUE(AppendOne(*store, kTablet, Entry(1)).ok());
+  ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
+  while (store->health().flushes == 0) std::this_thread::yield();
+  EXPECT_EQ(store->health().flushes, 1);
+}
+
+TEST_F(WtStoreTest, TheMostDemandingTableSetsTheInterval) {
+  WtStoreOptions options = Options();
+  options.interval = std::chrono::hours(1);
+  auto store = MustOpen(options);
+  const auto fsynced = [&](int64_t lsn, auto change) {
+    const int64_t before = store->health().flushes;
+    ASSERT_TRUE(AppendOne(*store, kTablet, Entry(lsn)).ok());
+    ASSERT_TRUE(FlushNow(*store, FlushMode::kInterval).ok());
+    change();
+    while (store->health().flushes == before) std::this_thread::yield();
+  };
+  store->SetFlushInterval(kTable, 1, std::chrono::milliseconds(1));
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  ASSERT_TRUE(store->EnsureTable(TableId{77}, TableCompression::kNone).ok());
+  store->SetFlushInterval(TableId{77}, 1, Duration::max());
+  fsynced(1, [&] { store->SetFlushInterval(kTable, 2, std::chrono::milliseconds(10)); });
+  store->SetFlushInterval(kTable, 1, std::chrono::hours(1));  // an older word
+  fsynced(2, [] {});
+}
+
+// ---- compaction ----------------------------------------------------------------------------------------------------
+
+// Half a million bytes' worth of rows stay of some twenty times as many, and others are written all the while.
+TEST_F(WtStoreTest, ACompactionGivesRoomBackWhileWritesGoOn) {
+  auto store = MustOpen();
+  constexpr TabletId kBusy{8};
+  constexpr uint64_t kRows = 6'000;
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  const auto key = [](uint64_t row) { return "k" + std::to_string(100'000 + row); };
+  for (uint64_t row = 0; row < kRows; ++row) {
+    ASSERT_TRUE(
+        ApplyOne(*store, kTablet, kTable, Entry(row + 1, {Put(key(row), std::string(2'000, 'v'))}), {"k", "l"}).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store));
+  for (uint64_t row = 0; row < kRows; ++row) {
+    if (row % 20 == 0) continue;
+    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(kRows + row + 1, {Delete(key(row))}), {"k", "l"}).ok());
+  }
+  ASSERT_TRUE(CheckpointNow(*store));
+  const auto before = store->FileBytes(kTable);
+  ASSERT_TRUE(before) << before.error();
+  EXPECT_GT(*before, 10'000'000);
+
+  std::atomic<bool> over = false;
+  std::atomic<uint64_t> written = 0;
+  std::jthread writer([&] {
+    for (uint64_t lsn = 1; !over; ++lsn) {
+      CHECK(
+          ApplyOne(*store, kBusy, kTable, Entry(lsn, {Put("a" + std::to_string(lsn % 100), "value")}), {"", "k"}).ok());
+      written = lsn;
+    }
+  });
+  while (written == 0) std::this_thread::yield();
+  const uint64_t then = written;
+  const auto done = store->Compact(kTable, std::chrono::minutes(5));
+  ASSERT_TRUE(done) << done.error();
+  EXPECT_TRUE(*done);
+  EXPECT_GT(written, then);
+  over = true;
+  writer.join();
+  EXPECT_LT(*store->FileBytes(kTable), *before / 2);
+  EXPECT_TRUE(store->health().status.ok());
+  int rows = 0;
+  ASSERT_TRUE(store->Scan(kTable, {.range = {"k", "l"}}, [&](auto, auto&) { return ++rows > 0; }).ok());
+  EXPECT_EQ(rows, 300);
+  EXPECT_EQ(store->Compact(TableId{99}, std::chrono::seconds(1)).error().code(), Code::kNoSuchTable);
+}
+
+// ---- sessions ------------------------------------------------------------------------------------------------------
+
+TEST_F(WtStoreTest, TheDiskIsWatchedWhileCheckpointsKeepTheirThreadBusy) {
+  std::atomic<int64_t> free{int64_t{1} << 30};
+  WtStoreOptions options = Options();
+  options.disk_reserve_bytes = 1 << 20;
+  options.disk_check_period = std::chrono::milliseconds(1);
+  options.disk_space = [&free](const std::string&) -> Result<DiskSpace> { return DiskSpace{free, int64_t{1} << 30}; };
+  const auto store = MustOpen(std::move(options));
+  std::promise<void> end;
+  background.Post([over = end.get_future().share()] { over.wait(); });
+  free = 1000;
+  const auto limit = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+  while (!store->health().writes_refused && std::chrono::steady_clock::now() < limit) std::this_thread::yield();
+  EXPECT_TRUE(store->health().writes_refused);
+  EXPECT_EQ(AppendOne(*store, kTablet, Entry(1)).code(), Code::kOverloaded);
+  end.set_value();
+}
+
+TEST_F(WtStoreTest, RemovedLogFilesAreKeptForLaterAndTheSpaceOfManyIsGivenBack) {
+  WtStoreOptions options = Options();
+  const std::string first = "WiredTigerLog.0000000001";
+  options.disk_check_period = std::chrono::hours(1);
+  auto store = MustOpen(options);
+  uint64_t last = 0;
+  const auto log = [&](uint64_t megabytes) {
+    for (const uint64_t end = last + 100 * megabytes; last < end;) {
+      ++last;
+      ASSERT_TRUE(AppendOne(*store, kTablet, Entry(last, {Put("k", std::string(10'000, 'v'))})).ok());
+    }
+    ASSERT_TRUE(CheckpointNow(*store).has_value());
+  };
+  log(4);
+  ASSERT_TRUE(ebla::testing::Eventually([&] { return !std::filesystem::exists(options.directory + "/" + first); }));
+  EXPECT_THAT(RemovedFiles(options.directory), ::testing::Contains(::testing::StartsWith(first)));
+  store.reset();
+  EXPECT_FALSE(std::filesystem::exists(options.directory + "/removed"))
+      << "an older build would leave it there for ever";
+  options.disk_check_period = std::chrono::milliseconds(10);
+  store = MustOpen(options);
+  EXPECT_EQ(store->ReadLog(kTablet, Lsn{1}, Lsn{UINT64_MAX}, 1 << 30)->size(), 400u);
+  log(FileRecycler::kKeptMax + 10);
+  EXPECT_TRUE(ebla::testing::Eventually([&] {
+    const size_t removed = RemovedFiles(options.directory).size();
+    return PreparedLogFiles(options.directory).size() == FileRecycler::kPreparedMax &&
+           removed <= FileRecycler::kKeptMax && removed + FileRecycler::kPreparedMax >= FileRecycler::kKeptMax;
+  })) << ::testing::PrintToString(RemovedFiles(options.directory));
+}
+
+TEST_F(WtStoreTest, TheSpaceOfADroppedTableIsGivenBackLater) {
+  const auto of_table = ::testing::Contains(::testing::StartsWith("data_"));
+  const auto drop_one = [&](uint64_t lsn, std::chrono::milliseconds disk_check_period) {
+    WtStoreOptions options = Options();
+    options.disk_check_period = disk_check_period;
+    auto store = MustOpen(options);
+    EXPECT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+    const LogEntry entry = Entry(lsn, {Put("k", std::string(5 << 20, 'v'))});
+    EXPECT_TRUE(AppendOne(*store, kTablet, entry).ok());
+    EXPECT_TRUE(ApplyOne(*store, kTablet, kTable, entry).ok());
+    EXPECT_TRUE(CheckpointNow(*store).has_value());
+    EXPECT_TRUE(store->DropTable(kTable).ok());
+    EXPECT_EQ(store->FileBytes(kTable).error().code(), Code::kNoSuchTable);
+    return store;
+  };
+  {
+    const auto store = drop_one(1, std::chrono::hours(1));
+    EXPECT_THAT(RemovedFiles(Options().directory), of_table);
+  }
+  const auto store = drop_one(2, std::chrono::milliseconds(10));
+  EXPECT_TRUE(
+      ebla::testing::Eventually([&] { return !::testing::Matches(of_table)(RemovedFiles(Options().directory)); }));
+}
+
+TEST_F(WtStoreTest, SessionsEndWithTheirThreads) {
+  WtStoreOptions options = Options();
+  options.sessions_max = 60;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  for (int i = 0; i < 200; ++i) {
+    std::thread([&] { EXPECT_TRUE(store->Get(kTable, "a")); }).join();
+  }
+}
+
+TEST_F(WtStoreTest, AThreadOutlivesTheStore) {
+  std::promise<void> used, closed;
+  auto store = MustOpen();
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::thread thread([&] {
+    EXPECT_TRUE(store->Get(kTable, "a"));
+    used.set_value();
+    closed.get_future().wait();
+  });
+  used.get_future().wait();
+  store.reset();
+  closed.set_value();
+  thread.join();
+  EXPECT_TRUE(MustOpen()->Get(kTable, "a"));
+}
+
+TEST_F(WtStoreTest, TooManyThreadsAreToldSo) {
+  WtStoreOptions options = Options();
+  options.sessions_max = 40;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  std::promise<void> enough;
+  std::shared_future<void> stop = enough.get_future().share();
+  std::atomic<int> overloaded = 0, answered = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 60; ++i) {
+    threads.emplace_back([&] {
+      const auto got = store->Get(kTable, "a");
+      EXPECT_EQ(got ? Code::kOk : got.error().code(), got ? Code::kOk : Code::kOverloaded);
+      overloaded += got ? 0 : 1;
+      ++answered;
+      stop.wait();
+    });
+  }
+  while (answered < 60) std::this_thread::yield();
+  enough.set_value();
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_GT(overloaded, 0);
+  EXPECT_TRUE(store->Get(kTable, "a"));
+  EXPECT_TRUE(store->health().status.ok());
+}
+
+// ---- memory --------------------------------------------------------------------------------------------------------
+
+int64_t ResidentBytes() {
+  std::ifstream statm("/proc/self/statm");
+  int64_t size = 0, resident = 0;
+  statm >> size >> resident;
+  return resident * sysconf(_SC_PAGESIZE);
+}
+
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+constexpr bool kSanitized = true;
+#else
+constexpr bool kSanitized = false;
+#endif
+
+TEST_F(WtStoreTest, DataFourTimesTheCacheStaysCorrectAndTheMemoryBounded) {
+  WtStoreOptions options = Options();
+  options.cache_bytes = 40 << 20;
+  auto store = MustOpen(options);
+  ASSERT_TRUE(store->EnsureTable(kTable, TableCompression::kNone).ok());
+  const auto key = [](uint64_t i) { return "user" + std::to_string(1'000'000'000 + i * 7919 % 1'000'003); };
+  const auto value = [](uint64_t i) { return std::to_string(i) + std::string(1000, static_cast<char>('a' + i % 26)); };
+  constexpr uint64_t kRecords = 160'000;
+  constexpr uint64_t kAtOnce = 100;
+  for (uint64_t i = 0; i < kRecords; i += kAtOnce) {
+    std::vector<Effect> effects;
+    for (uint64_t j = i; j < i + kAtOnce; ++j) effects.push_back(Put(key(j), value(j)));
+    ASSERT_TRUE(ApplyOne(*store, kTablet, kTable, Entry(1 + i / kAtOnce, std::move(effects))).ok());
+  }
+  const auto begun = store->PagesReadByThisThread();
+  for (uint64_t i = 0; i < kRecords; i += 7) {
+    const auto got = store->Get(kTable, key(i));
+    ASSERT_TRUE(got && *got) << i;
+    ASSERT_EQ((*got)->value, value(i));
+  }
+  const auto ended = store->PagesReadByThisThread();
+  ASSERT_TRUE(begun && ended);
+  EXPECT_GT(*ended - *begun, kRecords / 100) << "most of it is not in the cache";
+  // As long as eviction is behind with what was written, what is clean goes at once.
+  const auto reads_of_one_page = [&] {
+    const uint64_t before = store->PagesReadByThisThread().value_or(0);
+    for (int i = 0; i < 100; ++i) EXPECT_TRUE(store->Get(kTable, key(0)));
+    return store->PagesReadByThisThread().value_or(0) - before;
+  };
+  EXPECT_TRUE(ebla::testing::Eventually([&] { return reads_of_one_page() <= 3; }))
+      << "what is in the cache is not read again";
+  uint64_t scanned = 0;
+  ASSERT_TRUE(store->Scan(kTable, {}, [&](auto, auto&) { return ++scanned > 0; }).ok());
+  EXPECT_EQ(scanned, kRecords);
+  EXPECT_GT(store->health().cache_misses, 0);
+  const int64_t resident = ResidentBytes();
+  LOG(INFO) << "resident " << (resident >> 20) << " MB with a cache of " << (options.cache_bytes >> 20) << " MB";
+  EXPECT_LT(resident, (options.cache_bytes * 13 / 10 + (300 << 20)) * (kSanitized ? 3 : 1));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver::testing

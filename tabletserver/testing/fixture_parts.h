@@ -1,0 +1,49 @@
+// tabletserver/testing/fixture_parts.h
+// What host_fixture.h and group_fixture.h have in common: the catalog that servers find, and the shape of a master's
+// orders.
+// Threads: pure functions.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "common/coordination/coordinator.h"
+#include "common/coordination/layout.h"
+#include "common/coordination/node_codec.h"
+#include "common/rpc/channel.h"
+#include "idl/ControlService.h"
+#include "idl/master_types.h"
+
+namespace ebla::tabletserver {
+
+// A cluster in the first term of a master.
+inline std::vector<coordination::Op> FirstNodes(const std::string& cluster_id, const rpc::Endpoint& master) {
+  using coordination::Op;
+  idl::ClusterNode cluster;
+  cluster.clusterId = cluster_id;
+  idl::TermNode term;
+  term.term = 1;
+  term.leader = "master-1";
+  term.endpoint.host = master.host;
+  term.endpoint.port = master.port;
+  std::vector<Op> ops;
+  ops.push_back(Op::Create(coordination::layout::kCluster, coordination::EncodeNode(cluster)));
+  ops.push_back(Op::Create("/masters", ""));
+  ops.push_back(Op::Create(coordination::layout::kTerm, coordination::EncodeNode(term)));
+  return ops;
+}
+
+// About one tablet; what else the order says is filled in by the caller.
+template <class Request>
+Request OrderOf(idl::ControlHeader header, int64_t tablet, int64_t epoch) {
+  Request request;
+  request.header = std::move(header);
+  request.tablets.resize(1);
+  request.tablets[0].tabletId = tablet;
+  request.tablets[0].epoch = epoch;
+  return request;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,57 @@
+// tabletserver/transport/peer_book.h
+// Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say; and
+// where that master is.
+// Place:      master_link.h and the control service write into it, each shard's peer_link.h and the deliverer read.
+// Invariants: a server's incarnation never falls.
+// Threads:    any.
+#pragma once
+
+#include <map>
+#include <mutex>
+#include <optional>
+
+#include "common/base/ids.h"
+#include "common/rpc/channel.h"
+
+namespace ebla::tabletserver {
+
+class PeerBook {
+ public:
+  struct Peer {
+    rpc::Endpoint endpoint;
+    Incarnation incarnation;  // none: not known
+  };
+
+  void Learn(const ServerName& server, const Peer& peer) {
+    std::lock_guard lock(mutex_);
+    Peer& known = peers_[server];
+    if (peer.incarnation >= known.incarnation) known = peer;
+  }
+  // An address without a start: of use only for a server never heard of.
+  void Suppose(const ServerName& server, const rpc::Endpoint& endpoint) {
+    std::lock_guard lock(mutex_);
+    peers_.try_emplace(server, Peer{endpoint, {}});
+  }
+  std::optional<Peer> Find(const ServerName& server) const {
+    std::lock_guard lock(mutex_);
+    const auto found = peers_.find(server);
+    return found == peers_.end() ? std::nullopt : std::optional(found->second);
+  }
+
+  // Whoever led the masters last, as far as is known.
+  void LearnMaster(const rpc::Endpoint& endpoint) {
+    std::lock_guard lock(mutex_);
+    master_ = endpoint;
+  }
+  std::optional<rpc::Endpoint> master() const {
+    std::lock_guard lock(mutex_);
+    return master_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<ServerName, Peer> peers_;  // both guarded by mutex_
+  std::optional<rpc::Endpoint> master_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,141 @@
+#include "tabletserver/transport/peer_translate.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+int64_t Number(uint64_t value) { return static_cast<int64_t>(value); }
+template <class Id>
+Id As(int64_t value) {
+  return Id{static_cast<uint64_t>(value)};
+}
+
+idl::LogPosition Position(Version version) {
+  idl::LogPosition position;
+  position.epoch = Number(version.epoch.value);
+  position.lsn = Number(version.lsn.value);
+  return position;
+}
+
+Version At(const idl::LogPosition& position) { return {As<Epoch>(position.epoch), As<Lsn>(position.lsn)}; }
+
+int64_t Clock(MonotonicTime time) { return time.since_boot.count(); }
+MonotonicTime Clock(int64_t ns) { return MonotonicTime{Duration(ns)}; }
+
+static_assert(static_cast<int>(AppendResult::kStored) == idl::AppendResult::STORED);
+static_assert(static_cast<int>(AppendResult::kMismatch) == idl::AppendResult::MISMATCH);
+static_assert(static_cast<int>(AppendResult::kStaleEpoch) == idl::AppendResult::STALE_EPOCH);
+static_assert(static_cast<int>(AppendResult::kUnknown) == idl::AppendResult::UNKNOWN_TABLET);
+static_assert(static_cast<int>(AppendResult::kIncomplete) == idl::AppendResult::INCOMPLETE);
+static_assert(static_cast<int>(AppendResult::kBusy) == idl::AppendResult::BUSY);
+
+}  // namespace
+
+idl::TabletAppend ToIdl(TabletId tablet, const AppendMessage& append) {
+  idl::TabletAppend to;
+  to.tabletId = Number(tablet.value);
+  to.epoch = Number(append.epoch.value);
+  to.previous = Position(append.previous);
+  to.committedLsn = Number(append.committed.value);
+  to.tabletTimeMs = Number(append.time.value);
+  to.retainLsn = Number(append.retain.value);
+  return to;
+}
+
+idl::HeartbeatTablet ToIdl(TabletId tablet, const HeartbeatMessage& heartbeat) {
+  idl::HeartbeatTablet to;
+  to.tabletId = Number(tablet.value);
+  to.epoch = Number(heartbeat.epoch.value);
+  to.committedLsn = Number(heartbeat.committed.value);
+  to.tabletTimeMs = Number(heartbeat.time.value);
+  to.echoClockNs = Clock(heartbeat.echo_clock);
+  to.echoLsn = Number(heartbeat.echo_committed.value);
+  to.retainLsn = Number(heartbeat.retain.value);
+  to.round = Number(heartbeat.round);
+  return to;
+}
+
+Result<AppendMessage> FromIdl(const idl::TabletAppend& append) {
+  AppendMessage to;
+  to.epoch = As<Epoch>(append.epoch);
+  to.previous = At(append.previous);
+  to.committed = As<Lsn>(append.committedLsn);
+  to.retain = As<Lsn>(append.retainLsn);
+  to.time = As<TabletTime>(append.tabletTimeMs);
+  to.entries.reserve(append.entries.size());
+  for (const std::string& bytes : append.entries) {
+    Result<LogEntry> entry = DecodeLogEntry(bytes);
+    if (!entry.has_value()) return Error(Code::kInvalidArgument, "an entry cannot be read: " + entry.error().message());
+    to.entries.push_back(std::make_shared<const LogEntry>(*std::move(entry)));
+  }
+  return to;
+}
+
+HeartbeatMessage FromIdl(const idl::HeartbeatTablet& heartbeat) {
+  HeartbeatMessage to;
+  to.epoch = As<Epoch>(heartbeat.epoch);
+  to.committed = As<Lsn>(heartbeat.committedLsn);
+  to.retain = As<Lsn>(heartbeat.retainLsn);
+  to.round = static_cast<uint64_t>(heartbeat.round);
+  to.echo_clock = Clock(heartbeat.echoClockNs);
+  to.echo_committed = As<Lsn>(heartbeat.echoLsn);
+  to.time = As<TabletTime>(heartbeat.tabletTimeMs);
+  return to;
+}
+
+idl::TabletAppendReply ToIdl(TabletId tablet, const AppendAnswer& answer) {
+  idl::TabletAppendReply to;
+  to.tabletId = Number(tablet.value);
+  to.epoch = Number(answer.epoch.value);
+  to.result = static_cast<idl::AppendResult::type>(answer.result);
+  to.flushedLsn = Number(answer.flushed.value);
+  to.conflict = Position(answer.conflict);
+  to.promisedEpoch = Number(answer.promised.value);
+  to.granted = answer.granted;
+  to.clockNs = Clock(answer.clock);
+  to.incomplete = answer.incomplete;
+  to.receivingCopy = Number(answer.receiving);
+  return to;
+}
+
+idl::HeartbeatTabletReply ToIdl(TabletId tablet, const HeartbeatAnswer& answer) {
+  idl::HeartbeatTabletReply to;
+  to.tabletId = Number(tablet.value);
+  to.epoch = Number(answer.epoch.value);
+  to.granted = answer.granted;
+  to.promisedEpoch = Number(answer.promised.value);
+  to.clockNs = Clock(answer.clock);
+  to.round = Number(answer.round);
+  to.known = answer.known;
+  to.last = Position(answer.last);
+  return to;
+}
+
+AppendAnswer FromIdl(const idl::TabletAppendReply& reply) {
+  AppendAnswer to;
+  to.epoch = As<Epoch>(reply.epoch);
+  // A number that this build does not know is no acknowledgement.
+  const bool known = reply.result >= idl::AppendResult::STORED && reply.result <= idl::AppendResult::BUSY;
+  to.result = known ? static_cast<AppendResult>(reply.result) : AppendResult::kBusy;
+  to.flushed = As<Lsn>(reply.flushedLsn);
+  to.conflict = At(reply.conflict);
+  to.promised = As<Epoch>(reply.promisedEpoch);
+  to.granted = reply.granted;
+  to.incomplete = reply.incomplete;
+  to.receiving = static_cast<uint64_t>(reply.receivingCopy);
+  to.clock = Clock(reply.clockNs);
+  return to;
+}
+
+HeartbeatAnswer FromIdl(const idl::HeartbeatTabletReply& reply) {
+  HeartbeatAnswer to;
+  to.epoch = As<Epoch>(reply.epoch);
+  to.round = static_cast<uint64_t>(reply.round);
+  to.promised = As<Epoch>(reply.promisedEpoch);
+  to.granted = reply.granted;
+  to.known = reply.known;
+  to.last = At(reply.last);
+  to.clock = Clock(reply.clockNs);
+  return to;
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,115 @@
+#include "tools/ebla/cli/interactive.h"
+
+#include <readline/history.h>
+#include <readline/readline.h>
+#include <signal.h>
+
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <filesystem>
+#include <iostream>
+
+#include "tools/ebla/format/parse.h"
+
+namespace ebla::shell {
+
+namespace {
+
+constexpr int kHistoryLines = 1000;
+
+// What signal handlers and readline's C callbacks reach.
+Shell* g_shell = nullptr;
+volatile sig_atomic_t g_interrupts = 0;
+volatile sig_atomic_t g_at_prompt = 0;
+
+void OnInterrupt(int) {
+  g_interrupts = g_interrupts + 1;
+  if (g_at_prompt != 0) return;
+  if (g_interrupts > 1) _exit(130);
+  if (g_shell != nullptr) g_shell->Interrupt();
+}
+
+// Readline calls it when a signal has cut its read short, and some ten times a second while it waits: a signal that
+// comes between two reads cuts none.
+int DropLine() {
+  if (g_interrupts == 0) return 0;
+  g_interrupts = 0;
+  std::fputs("^C\n", rl_outstream);
+  rl_replace_line("", 0);
+  rl_on_new_line();
+  rl_redisplay();
+  return 0;
+}
+
+// Completion: readline asks for one candidate at a time.
+std::vector<std::string> g_candidates;
+
+char* NextCandidate(const char*, int state) {
+  const auto at = static_cast<size_t>(state);
+  return at < g_candidates.size() ? strdup(g_candidates[at].c_str()) : nullptr;
+}
+
+char** Candidates(const char* text, int start, int) {
+  rl_attempted_completion_over = 1;  // never file names
+  const auto words = SplitWords(std::string_view(rl_line_buffer, static_cast<size_t>(start)));
+  if (!words) return nullptr;
+  g_candidates = g_shell->Complete(*words, text);
+  return rl_completion_matches(text, NextCandidate);
+}
+
+std::string HistoryFile() {
+  const char* home = std::getenv("HOME");
+  return home == nullptr ? std::string() : std::string(home) + "/.ebla_history";
+}
+
+}  // namespace
+
+void CatchInterrupts(Shell& shell) {
+  g_shell = &shell;
+  struct sigaction action{};
+  action.sa_handler = OnInterrupt;  // without SA_RESTART: a read at the prompt must notice
+  sigemptyset(&action.sa_mask);
+  sigaction(SIGINT, &action, nullptr);
+}
+
+int RunInteractive(Shell& shell) {
+  CatchInterrupts(shell);
+  rl_catch_signals = 0;
+  rl_signal_event_hook = DropLine;
+  rl_event_hook = DropLine;
+  rl_readline_name = "ebla";
+  rl_attempted_completion_function = Candidates;
+  rl_basic_word_break_characters = " \t\n";
+  using_history();
+  stifle_history(kHistoryLines);
+  const std::string history = HistoryFile();
+  if (!history.empty()) read_history(history.c_str());
+
+  int code = 0;
+  while (true) {
+    g_interrupts = 0;
+    g_at_prompt = 1;
+    char* typed = readline("ebla> ");
+    g_at_prompt = 0;
+    g_interrupts = 0;
+    if (typed == nullptr) break;
+    const std::string line = typed;
+    std::free(typed);
+    const auto words = SplitWords(line);
+    if (words && !words->empty() && (words->front() == "exit" || words->front() == "quit")) break;
+    if (words && words->empty()) continue;
+    add_history(line.c_str());
+    code = shell.RunLine(line);
+  }
+  std::cout << std::endl;
+  if (!history.empty() && write_history(history.c_str()) == 0) {
+    // Values may be secrets: nobody else's business.
+    std::error_code ignored;
+    std::filesystem::permissions(history, std::filesystem::perms::owner_read | std::filesystem::perms::owner_write,
+                                 ignored);
+  }
+  return code;
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,18 @@
+// tools/ebla/cli/interactive.h
+// The shell at a terminal: a prompt with history (~/.ebla_history) and completion. Ctrl-C drops the line being typed,
+// or stops the scan, load or dump that runs; Ctrl-D, exit or quit leaves. Threads: one per process, as readline has but
+// one state.
+#pragma once
+
+#include "tools/ebla/cli/shell.h"
+
+namespace ebla::shell {
+
+// Returns the exit code of the last command.
+int RunInteractive(Shell& shell);
+
+// Ctrl-C interrupts `shell` (a long verb stops at its next record); pressed again while it has not, it ends the
+// process.
+void CatchInterrupts(Shell& shell);
+
+}  // namespace ebla::shell

@@ -1,0 +1,65 @@
+// tools/ebla/cli/shell.h
+// Runs command lines: parses one with the verbs, does what it says, shows how it ended. What `ebla VERB ...` does once,
+// the interactive shell does for each line, and a script for each line of its standard input.
+// Threads: one; Interrupt may be called from a signal handler.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ebla/ebla.h"
+#include "tools/ebla/format/output.h"
+#include "tools/ebla/verbs/verbs.h"
+
+namespace ebla::shell {
+
+class Shell {
+ public:
+  struct Settings {
+    std::vector<std::string> masters;
+    std::chrono::milliseconds deadline{10'000};
+    bool json = false;
+  };
+
+  Shell(Settings settings, std::ostream& out, std::ostream& err);
+
+  // Runs the words of one line; returns the exit code (see output.h). Options given in the line hold for it alone.
+  int Run(const std::vector<std::string>& words);
+  // Splits the line first. Empty lines and comments are 0.
+  int RunLine(std::string_view line);
+  // Each line of `input`; goes on after failures and returns the code of the first.
+  int RunScript(std::istream& input);
+
+  void Interrupt() { interrupted_ = true; }
+
+  // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these
+  // belong.
+  std::vector<std::string> Complete(const std::vector<std::string>& words, std::string_view prefix);
+
+ private:
+  // For completion: of some moments ago.
+  struct Names {
+    std::vector<std::string> names;
+    std::chrono::steady_clock::time_point until{};
+  };
+  Result<Client> Connected();
+  const std::vector<std::string>& NamesOf(const std::string& value);
+
+  const Settings settings_;
+  Output out_;
+  std::atomic<bool> interrupted_{false};
+  std::optional<Client> client_;
+  std::vector<std::string> connected_masters_;  // what client_ was made with, and its deadline
+  std::chrono::milliseconds connected_deadline_{0};
+  std::optional<Session> session_;
+  std::map<std::string, Names> names_;  // by what they name, as help calls it
+};
+
+// A comma-separated list of host:port; INVALID_ARGUMENT when there is none.
+Result<std::vector<std::string>> ParseMasters(std::string_view text);
+
+}  // namespace ebla::shell

@@ -1,0 +1,53 @@
+// tools/ebla/cli/shell_fixture.h
+// The shell in this process against a pretended cluster on real sockets: for the tests of verbs.
+// Threads: one.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "client/testing/fake_servers.h"
+#include "tools/ebla/cli/shell.h"
+
+namespace ebla::shell {
+
+class ShellTest : public ::testing::Test {
+ protected:
+  ShellTest() : shell_({.masters = servers_.masters(), .deadline = std::chrono::seconds(5)}, out_, err_) {
+    char name[] = "/tmp/ebla_shell_test.XXXXXX";
+    directory_ = mkdtemp(name);
+  }
+  ~ShellTest() override { std::filesystem::remove_all(directory_); }
+
+  // What the line shows, with the exit code after it where it is not 0.
+  std::string Run(const std::string& line) {
+    out_.str("");
+    err_.str("");
+    const int code = shell_.RunLine(line);
+    std::string text = out_.str() + err_.str();
+    while (text.ends_with('\n')) text.pop_back();
+    return code == 0 ? text : text + " [" + std::to_string(code) + "]";
+  }
+  std::string File(const std::string& name, const std::string& content) {
+    const std::string path = directory_ + "/" + name;
+    std::ofstream(path, std::ios::binary) << content;
+    return path;
+  }
+  std::string Content(const std::string& path) {
+    std::ifstream file(path, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  void MakeTable() { servers_.cluster().AddTable("carts", {"m"}); }
+
+  client::testing::FakeServers servers_;
+  std::ostringstream out_, err_;
+  Shell shell_;
+  std::string directory_;
+};
+
+}  // namespace ebla::shell

@@ -1,0 +1,159 @@
+// Words alone: what help shows, how nonsense is answered, and what completion offers.
+#include <gmock/gmock.h>
+
+#include <algorithm>
+
+#include "tools/ebla/cli/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+using UsageTest = ShellTest;
+using Words = std::vector<std::string>;
+
+TEST_F(UsageTest, NonsenseIsAnsweredWithUsage) {
+  MakeTable();
+  for (const char* wrong :
+       {"frobnicate", "get", "get carts", "get carts a b c", "table", "table frob", "put carts k v --ack most",
+        "get carts k --read soonish", "get carts k --unknown", "scan carts --limit -3", "put carts '' v",
+        "put carts k v --if-version abc", "put carts k v --if-absent --if-exists", "put carts 'open",
+        "--deadline never get carts k", "--masters , get carts k", "incr carts k many"}) {
+    EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;
+  }
+  EXPECT_EQ(Run(""), "");
+  EXPECT_EQ(Run("# a comment"), "");
+  EXPECT_THAT(Run("--json frobnicate"), HasSubstr(R"({"error":"INVALID_ARGUMENT")"));
+  EXPECT_THAT(Run("--json get carts none"), HasSubstr(R"({"error":"NOT_FOUND","message":"no record under \"none\""})"));
+  EXPECT_THAT(Run("--masters 127.0.0.1:1 --deadline 200ms get carts k"), HasSubstr("UNAVAILABLE"));
+  EXPECT_THAT(Run("get carts k"), HasSubstr("NOT_FOUND")) << "the line's --masters held for it alone";
+}
+
+TEST_F(UsageTest, HelpHasAnExampleForEveryVerb) {
+  for (const char* verb : {"get",
+                           "mget",
+                           "put",
+                           "delete",
+                           "incr",
+                           "scan",
+                           "token",
+                           "load",
+                           "dump",
+                           "table create",
+                           "table alter",
+                           "table drop",
+                           "table list",
+                           "table describe",
+                           "tablet list",
+                           "tablet transfer",
+                           "tablet split",
+                           "tablet recover",
+                           "server list",
+                           "server remove",
+                           "cluster info",
+                           "cluster adopt",
+                           "locate",
+                           "balance on",
+                           "balance off",
+                           "balance now",
+                           "balance explain",
+                           "procedure list",
+                           "procedure show",
+                           "procedure cancel",
+                           "table presplit",
+                           "table compact",
+                           "tablet stats",
+                           "tablet merge",
+                           "table merge-small"}) {
+    EXPECT_THAT(Run(std::string("help ") + verb), HasSubstr("Example:\n  " + std::string(verb))) << verb;
+  }
+  EXPECT_THAT(Run("put --help"), HasSubstr("Example:"));
+}
+
+TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
+  EXPECT_THAT(Run("frobnicate carts"),
+              AllOf(HasSubstr("there is no verb \"frobnicate\": balance, check, cluster"), EndsWith("[2]")));
+  EXPECT_THAT(Run("--json --deadline 3s table frob"),
+              HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
+  EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is no verb: table has alter"), EndsWith("[2]")));
+  EXPECT_THAT(Run("help frob"), AllOf(HasSubstr("there is no verb \"frob\""), EndsWith("[2]")));
+  EXPECT_THAT(Run("help table frob"), AllOf(HasSubstr("there is no verb \"table frob\""), EndsWith("[2]")));
+  EXPECT_THAT(Run("get carts"), AllOf(HasSubstr("KEY is required (try: help get)"), EndsWith("[2]")));
+  EXPECT_THAT(Run("table create t --replicas 99 --json"), HasSubstr("(try: help table create)"));
+}
+
+TEST_F(UsageTest, WhatIsNoNumberIsSaidInOneShortLine) {
+  EXPECT_THAT(Run("tablet stats six"), AllOf(HasSubstr("TABLET: \"six\" is no number from 1 on"), EndsWith("[2]")));
+  for (const char* wrong :
+       {"tablet stats 0", "tablet stats -1", "tablet stats 1.5", "tablet recover 99999999999999999999",
+        "table presplit t --into x", "table create t --splits 0 --sample f", "table alter t --split-ops many"}) {
+    EXPECT_THAT(Run(wrong), AllOf(HasSubstr("is no number from 1 on"), EndsWith("[2]"))) << wrong;
+  }
+}
+
+TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
+  const std::string help = Run("help");
+  EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server drain"),
+                          HasSubstr("Exit codes"), Not(HasSubstr("Others:"))));
+  EXPECT_LT(help.find("  table alter "), help.find("  table create "));
+  EXPECT_LT(help.find("  table drop "), help.find("  table list "));
+  for (const char* verb : {"get", "scan", "locate", "health", "hot", "check", "cluster watch", "table merge-small",
+                           "server maintenance", "conflict apply"}) {
+    EXPECT_THAT(help, HasSubstr("\n  " + std::string(verb) + " ")) << verb;
+  }
+  EXPECT_EQ(Run("--help"), help);
+  EXPECT_EQ(Run("--json help"), help);
+}
+
+TEST_F(UsageTest, UsageBeginsWithTheWholeVerb) {
+  EXPECT_THAT(Run("help table create"),
+              AllOf(HasSubstr("Usage: ebla table create [OPTIONS] NAME\n"), HasSubstr("Example:\n  table create")));
+  EXPECT_THAT(Run("get --help"), HasSubstr("Usage: ebla get [OPTIONS] TABLE KEY\n"));
+  EXPECT_THAT(Run("help server"), AllOf(StartsWith("Usage: ebla server VERB ..."), HasSubstr("  server drain "),
+                                        Not(HasSubstr("tablet list"))));
+  EXPECT_EQ(Run("server --help"), Run("help server"));
+  EXPECT_THAT(Run("help health"), HasSubstr("Exit codes:\n  0  healthy"));
+}
+
+TEST_F(UsageTest, Completes) {
+  MakeTable();
+  EXPECT_EQ(shell_.Complete({}, "de"), (Words{"delete"}));
+  EXPECT_EQ(shell_.Complete({}, "ta"), (Words{"table", "tablet"}));
+  EXPECT_EQ(shell_.Complete({"table"}, ""),
+            (Words{"alter", "compact", "create", "describe", "drop", "list", "merge-small", "presplit"}));
+  EXPECT_EQ(shell_.Complete({"get"}, "c"), (Words{"carts"}));
+  EXPECT_EQ(shell_.Complete({"scan", "carts"}, "--re"), (Words{"--read", "--reverse"}));
+  EXPECT_EQ(shell_.Complete({"help", "table"}, "cr"), (Words{"create"}));
+  EXPECT_TRUE(shell_.Complete({"get", "carts"}, "k").empty());
+}
+
+TEST_F(UsageTest, CompletesServersAndProceduresWhereTheyBelong) {
+  MakeTable();
+  idl::ProcedureSummary move;
+  move.id = "move-7";
+  servers_.cluster().SetProcedures({move});
+  const Words servers = {"ts-1", "ts-2", "ts-3"};
+  for (const char* verb : {"drain", "undrain", "maintenance", "resume", "remove"})
+    EXPECT_EQ(shell_.Complete({"server", verb}, ""), servers) << verb;
+  EXPECT_EQ(shell_.Complete({"tablet", "move", "carts", "--key", "a", "--from"}, ""), servers);
+  EXPECT_EQ(shell_.Complete({"--json", "tablet", "transfer", "carts", "--to"}, "ts-2"), (Words{"ts-2"}));
+  EXPECT_EQ(shell_.Complete({"tablet", "list", "--server"}, ""), servers);
+  EXPECT_EQ(shell_.Complete({"tablet", "list", "--server", "ts-1"}, ""), (Words{"carts"}))
+      << "the option has its value";
+  for (const char* verb : {"show", "cancel"})
+    EXPECT_EQ(shell_.Complete({"procedure", verb}, ""), (Words{"move-7"})) << verb;
+  EXPECT_EQ(shell_.Complete({"procedure", "list", "--kind"}, "tr"), (Words{"transfer"}));
+  EXPECT_EQ(shell_.Complete({"tablet", "stats", "--table"}, ""), (Words{"carts"}));
+  EXPECT_EQ(shell_.Complete({"table", "drop"}, ""), (Words{"carts"}));
+  EXPECT_TRUE(shell_.Complete({"table", "create"}, "").empty()) << "its name is new";
+  EXPECT_TRUE(shell_.Complete({"tablet", "transfer", "carts", "--key"}, "").empty());
+  EXPECT_TRUE(shell_.Complete({"server", "drain", "ts-1"}, "").empty());
+  EXPECT_EQ(shell_.Complete({"get", "carts"}, "--js"), (Words{"--json"}));
+}
+
+}  // namespace
+}  // namespace ebla::shell

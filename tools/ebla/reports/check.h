@@ -1,0 +1,64 @@
+// tools/ebla/reports/check.h
+// Compares what the catalog says with what servers report, and what replicas hold with each other. Pure: the verb asks,
+// and asks again where something may only have been on its way.
+// Place:   verbs_check.cc.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ebla/ebla.h"
+
+namespace ebla::shell {
+
+struct CheckFault {
+  std::string table;  // empty: of no table
+  TabletId tablet;    // none: of no tablet
+  ServerName server;  // empty: of no server
+  std::string what;
+  friend bool operator==(const CheckFault&, const CheckFault&) = default;
+};
+
+// Those of one server that are alike but for the tablet and for numbers.
+struct CheckGroup {
+  CheckFault first;
+  std::vector<TabletId> tablets;  // of all of them, in order
+  std::vector<std::string> tables;
+};
+// In the order of their first ones. What is of no server stays alone.
+std::vector<CheckGroup> Grouped(const std::vector<CheckFault>& faults);
+// As one line: all of a fault that is alone, else how many there are and the first tablets.
+std::string ToLine(const CheckGroup& group);
+
+struct CatalogView {
+  std::vector<TableInfo> tables;       // those that are checked
+  std::vector<TabletSummary> tablets;  // theirs, with replicas; by table, then range
+  std::vector<ServerSummary> servers;
+};
+
+// Each of them may be on its way: a change of membership, a failover, an alter, a drop.
+std::vector<CheckFault> CheckCatalog(const CatalogView& view);
+
+// What one replica said of one page.
+struct ReplicaPage {
+  ServerName server;
+  Result<ChecksumPage> page;
+};
+
+enum class Comparison : uint8_t {
+  kEqual,
+  kMoving,  // they have not applied the same, or the tablet changes: ask again
+  kUnread,  // one that should have it cannot be read, and asking again does not help
+  kDifferent,
+};
+struct PageVerdict {
+  Comparison comparison = Comparison::kEqual;
+  std::string why;    // of the others
+  ServerName server;  // kDifferent: one that is not as the first one; kUnread: that one
+};
+// Two that have applied the same are compared, whatever the others say; a single replica is equal to itself. Only what
+// is over in a moment is kMoving: a server that is busy, or not there, or whose replica is just being moved.
+PageVerdict Compare(const std::vector<ReplicaPage>& pages);
+
+}  // namespace ebla::shell

@@ -1,0 +1,280 @@
+#include "tools/ebla/reports/health.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "common/base/count.h"
+#include "tools/ebla/reports/listing.h"
+
+namespace ebla::shell {
+
+namespace {
+
+// Servers report every second or so. Before its session with ZooKeeper ends a server that was killed counts as live.
+constexpr std::chrono::milliseconds kSilentMax{3'000};
+
+// What an operator or the planner began so lately is over in a moment, as a rule.
+constexpr std::chrono::milliseconds kBegunLately{5'000};
+
+// ", heard 12s ago", as far as is known.
+std::string Heard(const ServerSummary& server) {
+  return server.since_heartbeat ? ", heard " + Ago(*server.since_heartbeat) : "";
+}
+
+void JudgeServer(const ServerSummary& server, Health& health) {
+  if (!server.live) {
+    const std::string replaced =
+        server.tablets > 0
+            ? "once its replicas are replaced (" + Count(server.tablets, "replica") + " still stand in the catalog), "
+            : "";
+    health.findings.push_back(
+        {Grade::kDegraded, "server " + server.name + " is lost" + Heard(server),
+         "start it again; if it is gone for good, " + replaced + "ebla server remove " + server.name});
+    return;
+  }
+  if (server.writes_refused) {
+    // Its leaderships are handed to voters that have room; what it still leads refuses writes.
+    const bool leads = server.leading > 0;
+    health.findings.push_back({leads ? Grade::kFailing : Grade::kDegraded,
+                               "server " + server.name + " refuses writes: its disk reserve is reached" +
+                                   (leads ? ", and it leads " + Count(server.leading, "tablet") : ""),
+                               "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
+  }
+  if (!server.note.empty()) {
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, and cannot go on: " + server.note,
+                               "make room for its replicas, or end it: ebla server undrain " + server.name});
+  }
+  if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
+                               "was it killed, or can it not reach the leading master? its log says"});
+  }
+}
+
+enum class Lack : uint8_t { kNothing, kReplicas, kBarrier, kLeader, kMajority };
+
+bool HasFailed(const TabletSummary& tablet, const ServerName& holder) {
+  const auto replica = std::ranges::find(tablet.replicas, holder, &ReplicaReport::server);
+  return replica != tablet.replicas.end() && replica->failed;
+}
+
+Lack LackOf(const TabletSummary& tablet, const std::set<ServerName>& live, int wanted) {
+  const auto lives = [&](const ServerName& voter) { return live.contains(voter) && !HasFailed(tablet, voter); };
+  const auto alive = std::ranges::count_if(tablet.voters, lives);
+  if (static_cast<size_t>(alive) <= tablet.voters.size() / 2) return Lack::kMajority;
+  if (!tablet.load || !tablet.load->leading || !lives(tablet.primary)) return Lack::kLeader;
+  if (!tablet.load->barrier_applied) return Lack::kBarrier;
+  const auto whole = std::ranges::count_if(tablet.voters, [&](const ServerName& voter) {
+    return lives(voter) && std::ranges::find(tablet.incomplete, voter) == tablet.incomplete.end();
+  });
+  return whole < wanted ? Lack::kReplicas : Lack::kNothing;
+}
+
+// Which procedures have a tablet led anew, without a failover.
+bool HandsOver(const ProcedureInfo& one) {
+  static const std::set<std::string_view> kinds = {"merge", "move", "split", "transfer", "unite"};
+  return kinds.contains(one.kind);
+}
+
+// Of what is under way for the tablet, what leaves it without a leader for a moment; null: nothing.
+const ProcedureInfo* UnderWay(const ClusterState& state, const TabletSummary& tablet) {
+  for (const ProcedureInfo& one : state.procedures) {
+    const bool makes = one.kind == "create" && one.table == tablet.table && tablet.status == TabletStatus::kCreating;
+    if (makes || (one.tablet == tablet.id && HandsOver(one))) return &one;
+  }
+  return nullptr;
+}
+
+bool OverInAMoment(const ProcedureInfo& one) {
+  const bool lately = one.age && *one.age < kBegunLately;
+  return lately || (one.kind == "create" && one.waits_for.empty());
+}
+
+std::set<ServerName> LiveOf(const ClusterState& state) {
+  std::set<ServerName> live;
+  for (const ServerSummary& server : state.servers) {
+    if (server.live) live.insert(server.name);
+  }
+  return live;
+}
+
+void NoteServer(const ServerSummary& server, Health& health) {
+  if (server.draining && server.tablets > 0 && server.note.empty()) {
+    health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") +
+                           " to go: ebla procedure show drain-" + server.name);
+  } else if (server.draining && server.tablets == 0) {
+    health.notes.push_back("server " + server.name + " is drained and gets nothing: end it, then ebla server remove " +
+                           server.name + "; or ebla server undrain " + server.name);
+  }
+  if (server.maintenance) {
+    health.notes.push_back("server " + server.name +
+                           " is under maintenance and gets nothing new until ebla server resume " + server.name);
+  }
+}
+
+// What was begun for the table's tablets that are not served for a moment.
+void NoteChanges(const TableHealth& table, const std::set<std::string>& begun, Health& health) {
+  if (table.changing == 0) return;
+  std::string ids;
+  for (const std::string& id : begun) ids += (ids.empty() ? ": " : ", ") + id;
+  health.notes.push_back(Count(table.changing, "tablet") + " of table " + table.table +
+                         (table.changing == 1 ? " is" : " are") + " not served for a moment" +
+                         (ids.empty() ? ": a failover" : ids));
+}
+
+void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
+  const std::string in = " of table " + table.table + " (" + std::to_string(table.tablets) + " in all)";
+  if (table.without_majority > 0) {
+    health.findings.push_back(
+        {Grade::kFailing,
+         Count(table.without_majority, "tablet") + in + ": of the voters no majority lives" +
+             (table.failed.empty() ? "" : " and has not failed"),
+         "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
+             std::to_string(table.lost.value)});
+  }
+  if (table.without_leader > 0) {
+    health.findings.push_back({Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
+                               "a failover takes a second or two; if it lasts, the leading master's log says why"});
+  }
+  if (table.not_ready > 0) {
+    health.findings.push_back(
+        {Grade::kFailing, Count(table.not_ready, "tablet") + in + ": led, and no strong read is served yet",
+         "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
+         "the voters stores what it sends: the servers' logs say why"});
+  }
+  if (!table.failed.empty()) {
+    constexpr size_t kShown = 3;
+    std::string names;
+    for (size_t i = 0; i < std::min(table.failed.size(), kShown); ++i) names += (i > 0 ? ", " : "") + table.failed[i];
+    if (table.failed.size() > kShown) names += " and " + std::to_string(table.failed.size() - kShown) + " more";
+    health.findings.push_back(
+        {Grade::kDegraded,
+         Count(static_cast<int>(table.failed.size()), "replica") + " of table " + table.table + " failed: " + names,
+         "it is made anew by itself where a majority of the others has everything; its server's log says "
+         "what its store answered"});
+  }
+  if (table.under_replicated > 0) {
+    health.findings.push_back(
+        {Grade::kDegraded,
+         Count(table.under_replicated, "tablet") + in + ": fewer than " + Count(table.wanted, "whole replica"),
+         live_servers < table.wanted
+             ? "it takes " + std::to_string(table.wanted) + " live tablet servers, and " +
+                   std::to_string(live_servers) + " live"
+             : "repair goes on by itself, and replaces a lost server once it has been away for --replace_after_s"});
+  }
+}
+
+}  // namespace
+
+std::string_view Name(Grade grade) {
+  switch (grade) {
+    case Grade::kHealthy: return "healthy";
+    case Grade::kDegraded: return "degraded";
+    case Grade::kFailing: return "failing";
+  }
+  return "?";
+}
+
+std::set<TabletId> Unserved(const ClusterState& state) {
+  std::set<TabletId> unserved;
+  const std::set<ServerName> live = LiveOf(state);
+  for (const TabletSummary& tablet : state.tablets) {
+    if (tablet.status == TabletStatus::kDropping) continue;
+    const Lack lack = LackOf(tablet, live, 0);
+    if (lack != Lack::kLeader && lack != Lack::kBarrier) continue;
+    const ProcedureInfo* begun = UnderWay(state, tablet);
+    if (!begun || !OverInAMoment(*begun)) unserved.insert(tablet.id);
+  }
+  return unserved;
+}
+
+namespace {
+
+void JudgeCluster(const ClusterState& state, Health& health) {
+  health.known_servers = static_cast<int>(state.servers.size());
+  health.copies = state.info.copies;
+  for (const ServerSummary& server : state.servers) {
+    health.live_servers += server.live;
+    JudgeServer(server, health);
+    NoteServer(server, health);
+  }
+  if (health.live_servers == 0) {
+    health.findings.push_back({Grade::kFailing, "no tablet server lives", "start the tablet servers"});
+  }
+  if (!state.info.safe_mode.empty()) {
+    health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
+                               "start the servers that are missing; after ZooKeeper was restored, ebla cluster adopt"});
+  }
+  if (!state.planner_on) {
+    health.notes.push_back("the planner is off: nothing is split, merged or moved by load until ebla balance on");
+  }
+}
+
+void CountTablet(const TabletSummary& tablet, Lack lack, bool passes, TableHealth& counts) {
+  ++counts.tablets;
+  for (const ReplicaReport& replica : tablet.replicas) {
+    if (replica.failed) counts.failed.push_back(replica.server + " (tablet " + std::to_string(tablet.id.value) + ")");
+  }
+  switch (lack) {
+    case Lack::kNothing: break;
+    case Lack::kBarrier: ++(passes ? counts.changing : counts.not_ready); break;
+    case Lack::kLeader: ++(passes ? counts.changing : counts.without_leader); break;
+    case Lack::kReplicas: ++counts.under_replicated; break;
+    case Lack::kMajority:
+      ++counts.without_majority;
+      counts.lost = tablet.id;
+      break;
+  }
+}
+
+}  // namespace
+
+Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
+  Health health;
+  JudgeCluster(state, health);
+  const std::set<ServerName> live = LiveOf(state);
+  const std::set<TabletId> unserved = Unserved(state);
+  std::map<std::string, TableHealth> tables;
+  for (const TableInfo& table : state.tables) {
+    tables[table.name] = {.table = table.name, .wanted = table.options.replicas.value_or(1)};
+  }
+  std::map<std::string, std::set<std::string>> begun;  // by table
+  for (const TabletSummary& tablet : state.tablets) {
+    const auto table = tables.find(tablet.table);
+    if (table == tables.end() || tablet.status == TabletStatus::kDropping) continue;
+    ++health.tablets;
+    const Lack lack = LackOf(tablet, live, table->second.wanted);
+    const bool passes = !unserved.contains(tablet.id) || passing.contains(tablet.id);
+    CountTablet(tablet, lack, passes, table->second);
+    if (!passes || (lack != Lack::kLeader && lack != Lack::kBarrier)) continue;
+    if (const ProcedureInfo* one = UnderWay(state, tablet)) begun[tablet.table].insert(one->id);
+  }
+  for (auto& [name, table] : tables) {
+    JudgeTable(table, health.live_servers, health);
+    NoteChanges(table, begun[name], health);
+    health.tables.push_back(std::move(table));
+  }
+  std::ranges::stable_sort(health.findings, std::greater<>(), &Finding::grade);
+  if (!health.findings.empty()) health.grade = health.findings.front().grade;
+  return health;
+}
+
+Health Unknown(const Status& why) {
+  Health health;
+  health.grade = Grade::kFailing;
+  health.findings.push_back(
+      {Grade::kFailing, "no leading master answers: " + why.ToString(),
+       "start a master, or name the right ones in --masters; clients that know their tablets go on"});
+  return health;
+}
+
+Health NobodyLeads(const ClusterInfo& info) {
+  Health health;
+  health.grade = Grade::kFailing;
+  health.findings.push_back(
+      {Grade::kFailing, "none of " + std::to_string(info.masters.size()) + " masters leads, or the leader is silent",
+       "an election takes some seconds; if it lasts, can the masters reach ZooKeeper?"});
+  return health;
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,77 @@
+// tools/ebla/reports/health.h
+// Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for?
+// What is only on its way, as a hand-over, is a note. Pure.
+// Place:   verbs_health.cc asks the master and shows what this finds.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ebla/ebla.h"
+
+namespace ebla::shell {
+
+// The contract with scripts: the number is the exit code.
+enum class Grade : uint8_t {
+  kHealthy = 0,
+  kDegraded = 1,  // everything is served, with less redundancy than asked for, or nothing is repaired
+  kFailing = 2,   // something is not served, or nobody knows
+};
+std::string_view Name(Grade grade);
+
+struct Finding {
+  Grade grade = Grade::kDegraded;
+  std::string what;
+  std::string action;  // what to do about it
+};
+
+// How many of a table's tablets lack something. A tablet counts once, under the worst.
+struct TableHealth {
+  std::string table;
+  int wanted = 0;  // replicas of each tablet
+  int tablets = 0;
+  int without_majority = 0;         // of their voters no majority lives
+  int without_leader = 0;           // nobody leads them at present
+  int not_ready = 0;                // led, and their leader has not applied its Barrier: no strong read is served
+  int changing = 0;                 // not served for a moment: a hand-over, or the making of the table, is under way
+  int under_replicated = 0;         // fewer voters than wanted live and have everything
+  TabletId lost;                    // one without majority
+  std::vector<std::string> failed;  // "ts-2 (tablet 7)": replicas that have failed, though their servers live
+};
+
+struct Health {
+  Grade grade = Grade::kHealthy;
+  std::vector<Finding> findings;   // the worst first
+  std::vector<std::string> notes;  // nothing is wrong with these: what is switched off, or under way
+  std::vector<TableHealth> tables;
+  int live_servers = 0;
+  int known_servers = 0;
+  int tablets = 0;
+  int copies = 0;  // replicas that are being made
+};
+
+// What the leading master says of everything, taken one after the other.
+struct ClusterState {
+  ClusterInfo info;
+  std::vector<ServerSummary> servers;
+  std::vector<TableInfo> tables;
+  std::vector<TabletSummary> tablets;  // with replicas
+  std::vector<ProcedureInfo> procedures;
+  bool planner_on = true;
+};
+
+// Tablets that nobody leads, or whose leader serves no strong read yet, though a majority of the voters lives. Not
+// those of which something that was begun lately makes this likely for a moment.
+std::set<TabletId> Unserved(const ClusterState& state);
+// `passing`: of the unserved ones those that were served a few seconds ago.
+Health Judge(const ClusterState& state, const std::set<TabletId>& passing = {});
+// Nothing is known of the cluster, for this reason.
+Health Unknown(const Status& why);
+// Masters answer, and none of them leads.
+Health NobodyLeads(const ClusterInfo& info);
+
+}  // namespace ebla::shell

@@ -1,0 +1,280 @@
+// What `ebla health` finds: the judge alone, over clusters written down, and the verb against a pretended cluster.
+#include "tools/ebla/reports/health.h"
+
+#include <gmock/gmock.h>
+
+#include "tools/ebla/cli/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::StartsWith;
+
+TabletSummary TabletOf(uint64_t id, std::vector<ServerName> voters) {
+  TabletSummary tablet;
+  tablet.id = TabletId{id};
+  tablet.table = "carts";
+  tablet.primary = voters.front();
+  tablet.voters = std::move(voters);
+  tablet.status = TabletStatus::kServing;
+  tablet.load = TabletLoadInfo{};
+  tablet.load->leading = tablet.load->barrier_applied = true;
+  for (const ServerName& voter : tablet.voters) {
+    ReplicaReport& replica = tablet.replicas.emplace_back();
+    replica.server = voter;
+    replica.reported = replica.known = true;
+  }
+  return tablet;
+}
+
+// Three servers, and a table of two tablets with three replicas each.
+ClusterState Sound() {
+  ClusterState state;
+  state.info.from_leader = true;
+  for (const char* name : {"ts-1", "ts-2", "ts-3"}) {
+    ServerSummary server;
+    server.name = name;
+    server.live = true;
+    server.since_heartbeat = std::chrono::milliseconds(300);
+    state.servers.push_back(server);
+  }
+  TableInfo table;
+  table.name = "carts";
+  table.options.replicas = 3;
+  state.tables = {table};
+  state.tablets = {TabletOf(7, {"ts-1", "ts-2", "ts-3"}), TabletOf(8, {"ts-2", "ts-3", "ts-1"})};
+  return state;
+}
+
+// "grade: what" of each finding.
+std::vector<std::string> Findings(const ClusterState& state) {
+  std::vector<std::string> all;
+  for (const Finding& finding : Judge(state).findings) {
+    EXPECT_FALSE(finding.action.empty()) << finding.what;
+    all.push_back(std::string(Name(finding.grade)) + ": " + finding.what);
+  }
+  return all;
+}
+
+TEST(HealthTest, ASoundClusterHasNoFindings) {
+  const Health health = Judge(Sound());
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_TRUE(health.findings.empty());
+  EXPECT_EQ(health.tablets, 2);
+  EXPECT_EQ(health.live_servers, 3);
+}
+
+TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
+  ClusterState state = Sound();
+  state.servers[0].live = false;
+  state.servers[0].tablets = 2;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
+                                     "degraded: server ts-1 is lost, heard 300ms ago",
+                                     "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  state.tablets[0].primary = "ts-2";
+  EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
+  EXPECT_EQ(Judge(state).tables[0].under_replicated, 2);
+  EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("it takes 3 live tablet servers, and 2 live"));
+}
+
+TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
+  ClusterState state = Sound();
+  state.servers[0].live = state.servers[1].live = false;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kFailing);
+  EXPECT_EQ(health.tables[0].without_majority, 2);
+  EXPECT_EQ(health.tables[0].without_leader, 0) << "a tablet counts once";
+  EXPECT_THAT(health.findings[0].action, HasSubstr("ebla tablet recover 8"));
+}
+
+TEST(HealthTest, AReplicaThatIsBeingFilledIsNotWhole) {
+  ClusterState state = Sound();
+  state.tablets[1].incomplete = {"ts-3"};
+  state.info.copies = 1;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  EXPECT_EQ(Judge(state).copies, 1);
+}
+
+TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
+  ClusterState state = Sound();
+  state.tablets[1].load->barrier_applied = false;
+  EXPECT_THAT(
+      Findings(state),
+      ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): led, and no strong read is served yet"));
+}
+
+TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
+  ClusterState state = Sound();
+  state.tablets[1].replicas[2].failed = true;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("degraded: 1 replica of table carts failed: ts-1 (tablet 8)",
+                                     "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  state.tablets[1].replicas[0].failed = true;
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre(
+                  "failing: 1 tablet of table carts (2 in all): of the voters no majority lives and has not failed",
+                  "degraded: 2 replicas of table carts failed: ts-2 (tablet 8), ts-1 (tablet 8)"));
+}
+
+TEST(HealthTest, AFullDiskFailsOnlyWhereItLeads) {
+  ClusterState state = Sound();
+  state.servers[2].writes_refused = true;
+  EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
+  state.servers[2].leading = 1;
+  EXPECT_EQ(Judge(state).grade, Grade::kFailing);
+}
+
+TEST(HealthTest, SafeModeAndSilenceDegrade) {
+  ClusterState state = Sound();
+  state.info.safe_mode = "1 of 3 servers live";
+  state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
+  EXPECT_THAT(Findings(state),
+              ::testing::UnorderedElementsAre("degraded: safe mode, nothing is repaired: 1 of 3 servers live",
+                                              "degraded: server ts-2 does not report, heard 9s ago"));
+}
+
+TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
+  ClusterState state = Sound();
+  state.tablets[0].status = TabletStatus::kDropping;
+  state.tablets[0].load.reset();
+  state.tablets[1].table = "gone";
+  EXPECT_EQ(Judge(state).grade, Grade::kHealthy);
+  EXPECT_EQ(Judge(state).tablets, 0);
+}
+
+ProcedureInfo ProcedureOf(const std::string& kind, uint64_t tablet, std::chrono::milliseconds age) {
+  ProcedureInfo one;
+  one.id = kind + "-" + std::to_string(tablet);
+  one.kind = kind;
+  one.tablet = TabletId{tablet};
+  one.age = age;
+  return one;
+}
+
+TEST(HealthTest, AHandOverThatWasBegunLatelyIsANote) {
+  using std::chrono::milliseconds;
+  ClusterState state = Sound();
+  state.tablets[0].load->leading = false;
+  state.procedures = {ProcedureOf("transfer", 7, milliseconds(900)), ProcedureOf("move", 8, milliseconds(900))};
+  EXPECT_TRUE(Unserved(state).empty());
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_EQ(health.tables[0].changing, 1);
+  EXPECT_THAT(health.notes, ::testing::ElementsAre("1 tablet of table carts is not served for a moment: transfer-7"));
+  state.tablets[1].load->barrier_applied = false;
+  EXPECT_THAT(Judge(state).notes,
+              ::testing::ElementsAre("2 tablets of table carts are not served for a moment: move-8, transfer-7"));
+}
+
+TEST(HealthTest, AHandOverThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
+  ClusterState state = Sound();
+  state.tablets[0].load->leading = false;
+  for (const ProcedureInfo& one :
+       {ProcedureOf("transfer", 7, std::chrono::seconds(20)), ProcedureOf("lead", 7, std::chrono::seconds(1)),
+        ProcedureOf("transfer", 8, std::chrono::seconds(1))}) {
+    state.procedures = {one};
+    EXPECT_EQ(Unserved(state), std::set<TabletId>{TabletId{7}}) << one.id;
+    EXPECT_EQ(Judge(state).grade, Grade::kFailing) << one.id;
+  }
+  state.procedures = {ProcedureOf("move", 7, std::chrono::minutes(20))};
+  const Health passing = Judge(state, {TabletId{7}});
+  EXPECT_EQ(passing.grade, Grade::kHealthy) << "it was served a moment ago";
+  EXPECT_THAT(passing.notes, ::testing::ElementsAre(HasSubstr("is not served for a moment: move-7")));
+  state.procedures.clear();
+  EXPECT_THAT(Judge(state, {TabletId{7}}).notes, ::testing::ElementsAre(HasSubstr("for a moment: a failover")));
+  state.servers[0].live = state.servers[1].live = false;
+  EXPECT_EQ(Judge(state, {TabletId{7}}).grade, Grade::kFailing) << "without a majority nothing passes by itself";
+}
+
+TEST(HealthTest, ATableThatIsBeingMadeIsANoteUnlessItsMakingIsHeldUp) {
+  ClusterState state = Sound();
+  state.tablets[0].status = TabletStatus::kCreating;
+  state.tablets[0].load.reset();
+  ProcedureInfo create;
+  create.id = "create-carts";
+  create.kind = "create";
+  create.table = "carts";
+  create.age = std::chrono::minutes(1);
+  state.procedures = {create};
+  EXPECT_EQ(Judge(state).grade, Grade::kHealthy);
+  EXPECT_THAT(Judge(state).notes, ::testing::ElementsAre(HasSubstr("create-carts")));
+  state.procedures[0].waits_for = "server ts-1 answers nothing";
+  EXPECT_EQ(Judge(state).grade, Grade::kFailing);
+}
+
+TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
+  ClusterState state = Sound();
+  state.planner_on = false;
+  state.servers[0].maintenance = true;
+  state.servers[1].draining = state.servers[2].draining = true;
+  state.servers[1].tablets = 1;
+  const Health health = Judge(state);
+  EXPECT_EQ(health.grade, Grade::kHealthy);
+  EXPECT_THAT(health.notes, ::testing::UnorderedElementsAre(
+                                HasSubstr("the planner is off"), HasSubstr("ebla server resume ts-1"),
+                                HasSubstr("server ts-2 drains, 1 replica to go"), HasSubstr("server ts-3 is drained")));
+}
+
+TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  Run("balance off");
+  EXPECT_THAT(Run("health"),
+              AllOf(StartsWith("healthy"), HasSubstr("note: the planner is off"), ::testing::Not(EndsWith("]"))));
+  EXPECT_THAT(Run("--json health"), HasSubstr(R"("notes":["the planner is off)"));
+  Run("balance on");
+  EXPECT_THAT(Run("health"), ::testing::Not(HasSubstr("note:")));
+}
+
+TEST_F(ShellTest, HealthIsTheExitCode) {
+  servers_.cluster().AddTable("carts", {"m"}, 3);
+  EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 table, 2 tablets, 0 copies under way");
+  EXPECT_THAT(Run("--json health"), StartsWith(R"({"health":"healthy","exit_code":0,"live_servers":3,)"));
+  servers_.cluster().SetAway("ts-3");
+  const std::string degraded = Run("health");
+  EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
+  EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
+  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
+  servers_.cluster().SetServing(false);
+  EXPECT_THAT(Run("health --deadline 1s"),
+              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
+  servers_.cluster().SetServing(true);
+  servers_.cluster().SetBarriersApplied(false);
+  EXPECT_THAT(
+      Run("health --deadline 1s"),
+      AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
+}
+
+// A tablet that has just changed its leader or its members, by reports of a second ago.
+TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
+  servers_.cluster().AddTable("carts", {"m"}, 3);
+  servers_.cluster().ServeAfter(3);
+  EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
+  servers_.cluster().ServeAfter(30);
+  EXPECT_THAT(Run("health"), EndsWith("[2]"));
+}
+
+TEST_F(ShellTest, HealthShowsWhatHasFailed) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().SetFailed("ts-2");
+  EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"),
+                                   HasSubstr("1 replica of table carts failed: ts-2 (tablet"), EndsWith("[1]")));
+  EXPECT_THAT(Run("--json health"), HasSubstr(R"("failed":["ts-2 (tablet )"));
+}
+
+TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
+  servers_.cluster().SetLeader(-1);
+  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"),
+              AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health now"), AllOf(HasSubstr("INVALID_ARGUMENT"), EndsWith("[2]")));
+  EXPECT_THAT(Run("help health"), HasSubstr("Example:"));
+}
+
+}  // namespace
+}  // namespace ebla::shell

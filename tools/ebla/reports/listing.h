@@ -1,0 +1,42 @@
+// tools/ebla/reports/listing.h
+// The rows of `tablet list` and `server list`. What nobody has reported is "-", never a 0 that would pass for a fact.
+// Pure.
+// Place:   verbs_tablet.cc and verbs_server.cc ask the master and print them; watch.h shows the same states.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ebla/ebla.h"
+#include "tools/ebla/format/output.h"
+
+namespace ebla::shell {
+
+inline constexpr const char* kNone = "(none)";
+
+// "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
+// "draining,maintenance".
+std::string StateOf(const ServerSummary& server);
+// "serving", "creating", "dropping", "not-led", "unheard" (not yet, of a live primary), "lost" (of its voters no
+// majority lives).
+std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
+bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
+
+// "ts-1/r1,ts-2/r2(lost)": with the rack where one is known, and what does not live.
+std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers);
+
+// Estimates, made every ten seconds: "~2000"; nothing counted is "-", as it may only not have been counted yet.
+std::string Records(int64_t records);
+std::string Bytes(int64_t bytes);
+// "12ms ago", "1m5s ago": whole seconds from one on.
+std::string Ago(std::chrono::milliseconds age);
+std::string Lasting(std::chrono::milliseconds age);
+
+Json TabletJson(const TabletSummary& tablet);
+std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets,
+                                                 const std::vector<ServerSummary>& servers);
+std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary>& servers);
+
+}  // namespace ebla::shell

@@ -1,0 +1,119 @@
+// The rows of `server list` and `tablet list`: what is out of the ordinary shows, and what nobody knows is no number.
+#include "tools/ebla/reports/listing.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "tools/ebla/cli/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::Not;
+
+ServerSummary ServerOf(const ServerName& name) {
+  ServerSummary server;
+  server.name = name;
+  server.live = true;
+  server.since_heartbeat = std::chrono::milliseconds(65'300);
+  server.tablets = 3;
+  server.leading = 2;
+  server.size_bytes = 2048;
+  server.reads_per_second = 7;
+  return server;
+}
+
+TabletSummary TabletOf(std::vector<ServerName> voters) {
+  TabletSummary tablet;
+  tablet.id = TabletId{7};
+  tablet.primary = voters.front();
+  tablet.voters = std::move(voters);
+  tablet.status = TabletStatus::kServing;
+  tablet.load = TabletLoadInfo{};
+  tablet.load->leading = true;
+  return tablet;
+}
+
+TEST(ListingTest, AServerShowsAllThatIsOutOfTheOrdinary) {
+  ServerSummary server = ServerOf("ts-1");
+  EXPECT_EQ(StateOf(server), "live");
+  server.draining = server.maintenance = true;
+  EXPECT_EQ(StateOf(server), "draining,maintenance");
+  server.tablets = 0;
+  server.writes_refused = true;
+  EXPECT_EQ(StateOf(server), "disk-full,drained,maintenance");
+  server.live = false;
+  EXPECT_EQ(StateOf(server), "lost,drained,maintenance");
+}
+
+TEST(ListingTest, AServerThatIsLostLeadsNothing) {
+  ServerSummary server = ServerOf("ts-1");
+  server.rack = "r1";
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "2", "2.0 KiB", "0 B", "7", "0", "1m5s ago"));
+  server.live = false;
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "lost", "r1", "", "", "3", "-", "-", "-", "-", "-", "1m5s ago"));
+  server.live = true;
+  server.since_heartbeat.reset();
+  EXPECT_THAT(ServerRows({server}).back(),
+              ElementsAre("ts-1", "live", "r1", "", "", "3", "-", "-", "-", "-", "-", "never"));
+}
+
+TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
+  std::vector<ServerSummary> servers = {ServerOf("ts-1"), ServerOf("ts-2"), ServerOf("ts-3")};
+  servers[1].live = false;
+  servers[2].rack = "r3";
+  TabletSummary tablet = TabletOf({"ts-1", "ts-2", "ts-3"});
+  EXPECT_EQ(Joined(tablet.voters, servers), "ts-1,ts-2(lost),ts-3/r3");
+  EXPECT_EQ(StateOf(tablet, servers), "serving");
+  tablet.primary = "ts-2";
+  EXPECT_EQ(StateOf(tablet, servers), "not-led") << "until the failover";
+  EXPECT_EQ(TabletRows({tablet}, servers).back()[4], "ts-2(lost)");
+  tablet.primary = "ts-1";
+  tablet.load.reset();
+  EXPECT_EQ(StateOf(tablet, servers), "unheard");
+  servers[0].live = false;
+  EXPECT_EQ(StateOf(tablet, servers), "lost");
+  tablet.status = TabletStatus::kCreating;
+  EXPECT_EQ(StateOf(tablet, servers), "creating");
+}
+
+TEST(ListingTest, WhatIsNotReportedOrNotCountedIsNoNumber) {
+  const std::vector<ServerSummary> servers = {ServerOf("ts-1")};
+  TabletSummary tablet = TabletOf({"ts-1"});
+  const auto measured = [&] {
+    const auto row = TabletRows({tablet}, servers).back();
+    return std::vector<std::string>(row.end() - 4, row.end());
+  };
+  EXPECT_THAT(measured(), ElementsAre("-", "-", "0", "0")) << "loads are measured, and there are none";
+  tablet.load->records = 3;
+  tablet.load->size_bytes = 4096;
+  EXPECT_THAT(measured(), ElementsAre("~3", "4.0 KiB", "0", "0"));
+  tablet.load.reset();
+  EXPECT_THAT(measured(), ElementsAre("-", "-", "-", "-"));
+}
+
+TEST(ListingTest, AgesHaveAUnit) {
+  using std::chrono::milliseconds;
+  EXPECT_EQ(Ago(milliseconds(0)), "0s ago");
+  EXPECT_EQ(Ago(milliseconds(12)), "12ms ago");
+  EXPECT_EQ(Ago(milliseconds(61'900)), "1m1s ago");
+}
+
+TEST_F(ShellTest, ListsShowServersThatAreLost) {
+  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().SetAway("ts-2");
+  EXPECT_THAT(Run("tablet list"), AllOf(HasSubstr("ts-1,ts-2(lost),ts-3"), HasSubstr("serving")));
+  EXPECT_THAT(Run("server list"), AllOf(HasSubstr("HEARD"), HasSubstr("12ms ago"), HasSubstr("ts-2    lost ")));
+  EXPECT_THAT(Run("tablet list --server ts-9"),
+              HasSubstr("NOT_FOUND: there is no server ts-9; there are ts-1, ts-2, ts-3 [1]"));
+  EXPECT_THAT(Run("help tablet list"), HasSubstr("nothing counted (yet)"));
+  EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0 B")));
+}
+
+}  // namespace
+}  // namespace ebla::shell

@@ -1,0 +1,194 @@
+#include "tools/ebla/reports/watch.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <map>
+
+#include "common/base/count.h"
+#include "tools/ebla/format/output.h"
+#include "tools/ebla/reports/listing.h"
+
+namespace ebla::shell {
+
+namespace {
+
+constexpr size_t kCellsMin = 20;
+constexpr size_t kOnTheWayMax = 10;
+constexpr char kNobody = '!';
+constexpr const char* kPlain = "\x1b[0m";
+constexpr std::array kColours = {"\x1b[32m", "\x1b[36m", "\x1b[33m", "\x1b[35m", "\x1b[34m", "\x1b[37m"};
+constexpr const char* kAlarm = "\x1b[1;31m";
+
+// A letter for each server; those beyond the alphabet share '#'.
+using Letters = std::map<ServerName, char>;
+
+Letters LettersOf(const std::vector<ServerSummary>& servers) {
+  Letters letters;
+  for (const ServerSummary& server : servers) {
+    const size_t number = letters.size();
+    letters[server.name] = number < 26 ? static_cast<char>('A' + number) : '#';
+  }
+  return letters;
+}
+
+const char* ColourOf(char letter) {
+  if (letter == kNobody) return kAlarm;
+  const int number = std::toupper(static_cast<unsigned char>(letter)) - 'A';
+  return number < 0 || number >= 26 ? kPlain : kColours[static_cast<size_t>(number) % kColours.size()];
+}
+
+std::string Painted(const std::string& cells, bool colour) {
+  if (!colour) return cells;
+  std::string text;
+  char last = 0;
+  for (const char cell : cells) {
+    if (cell != last) text += cell == '|' ? kPlain : ColourOf(cell);
+    text += cell;
+    last = cell;
+  }
+  return text + kPlain;
+}
+
+char CellOf(const TabletSummary& tablet, const Letters& letters) {
+  const auto letter = letters.find(tablet.primary);
+  if (!tablet.load || !tablet.load->leading || letter == letters.end()) return kNobody;
+  const bool copied = !tablet.learners.empty() || !tablet.incomplete.empty();
+  return copied ? static_cast<char>(std::tolower(static_cast<unsigned char>(letter->second))) : letter->second;
+}
+
+// Tablets in equal parts, as keys have no measure; where there is not room for each, one cell stands for several, and
+// for the one among them that nobody leads.
+std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Letters& letters, size_t columns) {
+  const size_t count = tablets.size();
+  if (count * 2 + 1 > columns) {
+    const size_t cells = std::max(columns, kCellsMin) - 2;
+    std::string line = "|";
+    for (size_t cell = 0; cell < std::min(cells, count); ++cell) {
+      const size_t width = std::min(cells, count);
+      char shown = 0;
+      for (size_t i = cell * count / width; i < (cell + 1) * count / width; ++i) {
+        const char one = CellOf(*tablets[i], letters);
+        if (shown == 0 || one == kNobody) shown = one;
+      }
+      line += shown;
+    }
+    return line + "|";
+  }
+  const size_t width = count == 0 ? 0 : std::min<size_t>(12, (columns - 1) / count - 1);
+  std::string line = "|";
+  for (const TabletSummary* tablet : tablets) line += std::string(width, CellOf(*tablet, letters)) + "|";
+  return line;
+}
+
+std::string Head(const ClusterInfo& info) {
+  std::string leader = "nobody leads";
+  for (const MasterSummary& master : info.masters) {
+    if (master.leader) leader = master.name + " leads";
+  }
+  return "ebla  " + info.cluster_id + "  " + leader + " (term " + std::to_string(info.term) + ")  " +
+         std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " +
+         Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " + std::to_string(info.copies) +
+         (info.copies == 1 ? " copy" : " copies");
+}
+
+// Cuts what does not fit, between two characters of UTF-8.
+std::string Clipped(std::string line, size_t columns) {
+  if (line.size() <= columns) return line;
+  size_t end = columns;
+  while (end > 0 && (static_cast<unsigned char>(line[end]) & 0xc0) == 0x80) --end;
+  line.resize(end);
+  return line;
+}
+
+class FrameBuilder {
+ public:
+  FrameBuilder(const WatchView& view, FrameSize size, bool colour)
+      : view_(view), size_(size), colour_(colour), letters_(LettersOf(view.servers)) {}
+
+  std::vector<std::string> Build() {
+    Line(Head(view_.info));
+    if (!view_.info.safe_mode.empty()) Line("SAFE MODE, nothing is repaired: " + view_.info.safe_mode, kAlarm);
+    Servers();
+    Tables();
+    OnTheWay();
+    if (lines_.size() > size_.rows) {
+      lines_.resize(size_.rows);
+      lines_.back() = Clipped("... (there is more than fits)", size_.columns);
+    }
+    return std::move(lines_);
+  }
+
+ private:
+  void Line(std::string text, const char* colour = nullptr) {
+    text = Clipped(std::move(text), size_.columns);
+    lines_.push_back(colour != nullptr && colour_ ? colour + text + kPlain : text);
+  }
+
+  void Servers() {
+    std::vector<std::vector<std::string>> rows = {
+        {" ", "SERVER", "STATE", "TABLETS", "LEADS", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
+    for (const ServerSummary& server : view_.servers) {
+      std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server),
+                                      std::to_string(server.tablets)};
+      if (server.live) {  // else what it said is of another time
+        for (std::string cell :
+             {std::to_string(server.leading), Rounded(server.reads_per_second), Rounded(server.writes_per_second),
+              Rounded(server.cpu_fraction * 100) + "%", Bytes(server.size_bytes), Size(server.disk_free_bytes)}) {
+          row.push_back(std::move(cell));
+        }
+      }
+      row.resize(rows.front().size(), "-");
+      rows.push_back(std::move(row));
+    }
+    const std::vector<std::string> aligned = Aligned(rows);
+    for (size_t i = 0; i < aligned.size(); ++i) {
+      const bool alarm = i > 0 && (!view_.servers[i - 1].live || view_.servers[i - 1].writes_refused);
+      Line(aligned[i], alarm ? kAlarm : i > 0 ? ColourOf(letters_.at(view_.servers[i - 1].name)) : nullptr);
+    }
+  }
+
+  void Tables() {
+    for (const TableInfo& table : view_.tables) {
+      std::vector<const TabletSummary*> tablets;
+      for (const TabletSummary& tablet : view_.tablets) {
+        if (tablet.table == table.name && tablet.status != TabletStatus::kDropping) tablets.push_back(&tablet);
+      }
+      Line("");
+      Line(table.name + "  " + Count(tablets.size(), "tablet") + "  " + Rounded(table.reads_per_second) + " reads/s  " +
+           Rounded(table.writes_per_second) + " writes/s  " + Bytes(table.size_bytes));
+      lines_.push_back(Painted(KeyLine(tablets, letters_, size_.columns), colour_));
+    }
+  }
+
+  void OnTheWay() {
+    size_t found = 0;
+    for (const TabletSummary& tablet : view_.tablets) {
+      std::vector<ServerName> targets = tablet.learners;
+      for (const ServerName& server : tablet.incomplete) {
+        if (std::ranges::find(targets, server) == targets.end()) targets.push_back(server);
+      }
+      for (const ServerName& target : targets) {
+        if (++found > kOnTheWayMax) continue;
+        if (found == 1) Line("");
+        Line("tablet " + std::to_string(tablet.id.value) + " of " + tablet.table + " " + tablet.range.ToString() +
+             ": a copy is being made at " + target);
+      }
+    }
+    if (found > kOnTheWayMax) Line("and " + std::to_string(found - kOnTheWayMax) + " more");
+  }
+
+  const WatchView& view_;
+  const FrameSize size_;
+  const bool colour_;
+  const Letters letters_;
+  std::vector<std::string> lines_;
+};
+
+}  // namespace
+
+std::vector<std::string> DrawFrame(const WatchView& view, FrameSize size, bool colour) {
+  return FrameBuilder(view, size, colour).Build();
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,86 @@
+// What `ebla cluster watch` draws: frames alone, and the verb against a pretended cluster.
+#include "tools/ebla/reports/watch.h"
+
+#include <gmock/gmock.h>
+
+#include "tools/ebla/cli/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::Each;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::SizeIs;
+using ::testing::StartsWith;
+
+WatchView ViewOf(size_t tablets) {
+  WatchView view;
+  view.info.cluster_id = "c-1";
+  view.info.masters = {{"m-1", "h:1", true}};
+  for (const char* name : {"ts-1", "ts-2", "ts-3"}) {
+    ServerSummary server;
+    server.name = name;
+    server.live = true;
+    view.servers.push_back(server);
+  }
+  TableInfo table;
+  table.name = "carts";
+  view.tables = {table};
+  for (size_t i = 0; i < tablets; ++i) {
+    TabletSummary tablet;
+    tablet.id = TabletId{i + 1};
+    tablet.table = "carts";
+    tablet.primary = view.servers[i % 3].name;
+    tablet.status = TabletStatus::kServing;
+    tablet.load = TabletLoadInfo{};
+    tablet.load->leading = true;
+    view.tablets.push_back(tablet);
+  }
+  return view;
+}
+
+TEST(WatchTest, EachTabletStandsOnItsTablesKeyLineUnderItsLeadersLetter) {
+  WatchView view = ViewOf(3);
+  EXPECT_THAT(DrawFrame(view, {}, false),
+              AllOf(Contains(StartsWith("ebla  c-1  m-1 leads")), Contains(StartsWith("B  ts-2")),
+                    Contains("|AAAAAAAAAAAA|BBBBBBBBBBBB|CCCCCCCCCCCC|")));
+  view.tablets[1].load.reset();
+  view.tablets[2].learners = {"ts-1"};
+  EXPECT_THAT(DrawFrame(view, {}, false), AllOf(Contains("|AAAAAAAAAAAA|!!!!!!!!!!!!|cccccccccccc|"),
+                                                Contains(EndsWith("a copy is being made at ts-1"))));
+  view.servers[0].live = false;
+  EXPECT_THAT(DrawFrame(view, {}, false), Contains(AllOf(StartsWith("A  ts-1"), HasSubstr("lost"))));
+}
+
+TEST(WatchTest, ManyTabletsShareCellsAndOneWithoutALeaderIsStillSeen) {
+  WatchView view = ViewOf(1'000);
+  view.tablets[501].load.reset();
+  const auto frame = DrawFrame(view, {.columns = 60, .rows = 40}, false);
+  EXPECT_THAT(frame, Contains(AllOf(StartsWith("|A"), HasSubstr("!"), SizeIs(60))));
+  EXPECT_THAT(frame, Each(SizeIs(::testing::Le(60u))));
+}
+
+TEST(WatchTest, AFrameFitsAndColoursAreLeftOutWhereTheyAreNotWanted) {
+  EXPECT_THAT(DrawFrame(ViewOf(3), {.columns = 100, .rows = 4}, false), AllOf(SizeIs(4), Contains(StartsWith("..."))));
+  EXPECT_THAT(DrawFrame(ViewOf(3), {}, false), Each(Not(HasSubstr("\x1b"))));
+  EXPECT_THAT(DrawFrame(ViewOf(3), {}, true), Contains(AllOf(HasSubstr("\x1b[36m"), EndsWith("\x1b[0m"))));
+  EXPECT_THAT(DrawFrame(WatchView(), {}, false), Contains(HasSubstr("nobody leads"))) << "nothing is known yet";
+}
+
+TEST_F(ShellTest, WatchPrintsOneFrameOrALineOfJson) {
+  servers_.cluster().AddTable("carts", {"m"}, 3);
+  EXPECT_THAT(Run("cluster watch --once"),
+              AllOf(HasSubstr("master-1 leads"), HasSubstr("carts  2 tablets"), HasSubstr("|A")));
+  EXPECT_THAT(Run("--json cluster watch --once"),
+              AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("led":true)")));
+  EXPECT_THAT(Run("cluster watch --once --interval 0"), EndsWith("[2]"));
+  servers_.cluster().SetLeader(-1);
+  EXPECT_THAT(Run("cluster watch --once --deadline 1s"), AllOf(HasSubstr("UNAVAILABLE"), EndsWith("[3]")));
+}
+
+}  // namespace
+}  // namespace ebla::shell

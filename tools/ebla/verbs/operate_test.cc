@@ -1,0 +1,242 @@
+// The verbs by which an operator sees and steers what is under way: procedure, table presplit, table compact, tablet
+//                                                                   stats.
+#include <gmock/gmock.h>
+
+#include "tools/ebla/cli/shell_fixture.h"
+
+namespace ebla::shell {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::EndsWith;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using ::testing::StartsWith;
+
+class OperateTest : public ShellTest {
+ protected:
+  static idl::ProcedureSummary Move() {
+    idl::ProcedureSummary move;
+    move.id = "move-7";
+    move.kind = "move";
+    move.tabletId = 7;
+    move.table = "carts";
+    move.server = "ts-3";
+    move.fromServer = "ts-1";
+    move.askedBy = idl::AskedBy::PLANNER;
+    move.reason = "ts-1 has 900 operations/s, the mean is 500 operations/s";
+    move.ageMs = 61'500;
+    move.step = "2 of 4: copies to ts-3";
+    move.waitsFor =
+        "ts-1, which leads the tablet, has not heard from ts-3 for 30 s: can these two servers reach each other?";
+    move.cancellable = true;
+    move.cancelNote = "what was copied to ts-3 goes, and the replica on ts-1 stays";
+    move.doneUnits = 1 << 20;
+    move.allUnits = 4 << 20;
+    move.unit = "bytes";
+    return move;
+  }
+  static idl::ProcedureSummary Split() {
+    idl::ProcedureSummary split;
+    split.id = "split-8";
+    split.kind = "split";
+    split.tabletId = 8;
+    split.askedBy = idl::AskedBy::OPERATOR;
+    split.ageMs = 2'000;
+    split.ageOfTerm = true;
+    split.step = "at \"m\": ordered of ts-2 in epoch 3";
+    split.cancelNote = "its primary may have split it already";
+    return split;
+  }
+  void Fill(const std::string& table, int records) {
+    for (int i = 0; i < records; ++i) servers_.cluster().Put(table, "k" + std::to_string(100 + i), "value");
+  }
+};
+
+TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
+  EXPECT_EQ(Run("procedure list"), "nothing is under way");
+  EXPECT_EQ(Run("--json procedure list"), "[]");
+  servers_.cluster().SetProcedures({Move(), Split()});
+  EXPECT_THAT(Run("procedure list"),
+              AllOf(StartsWith("ID"), HasSubstr("move-7   tablet 7 of carts ts-1 -> ts-3  planner"), HasSubstr("1m1s"),
+                    HasSubstr("2 of 4: copies to ts-3, 1.0 MiB of 4.0 MiB"),
+                    HasSubstr("can these two servers reach each other?"), HasSubstr("BEGUN"), HasSubstr("1m1s ago "),
+                    HasSubstr("2s ago, or before this master")));
+  EXPECT_THAT(Run("procedure list --kind split"), AllOf(HasSubstr("split-8"), Not(HasSubstr("move-7"))));
+  EXPECT_EQ(Run("procedure list --kind drain"), "no drain is under way");
+  EXPECT_THAT(Run("procedure show move-7"), AllOf(HasSubstr("planner: ts-1 has 900 operations/s"),
+                                                  HasSubstr("can be: what was copied to ts-3 goes")));
+  EXPECT_THAT(Run("procedure show split-8"), HasSubstr("cannot be: its primary may have split it already"));
+  EXPECT_THAT(Run("procedure show move-9"), AllOf(HasSubstr("nothing of the id move-9 is under way"), EndsWith("[1]")));
+  EXPECT_THAT(
+      Run("--json procedure show move-7"),
+      AllOf(
+          HasSubstr(
+              R"({"id":"move-7","kind":"move","tablet":7,"table":"carts","server":"ts-3","from_server":"ts-1","asked_by":"planner")"),
+          HasSubstr(R"("progress":{"done":1048576,"of":4194304,"unit":"bytes"})"), HasSubstr(R"("cancellable":true)")));
+  EXPECT_THAT(Run("procedure cancel split-8"),
+              AllOf(HasSubstr("split-8 cannot be cancelled: its primary may have split it"), EndsWith("[1]")));
+  EXPECT_EQ(Run("procedure cancel move-7"),
+            "OK  cancelled: what was copied to ts-3 goes, and the replica on ts-1 stays");
+  EXPECT_THAT(Run("procedure cancel move-7"), EndsWith("[1]"));
+  EXPECT_THAT(Run("procedure cancel"), EndsWith("[2]"));
+  EXPECT_THAT(Run("procedure"), EndsWith("[2]"));
+}
+
+TEST_F(OperateTest, AKindThatIsNoneIsRefusedWithTheKinds) {
+  EXPECT_THAT(
+      Run("procedure list --kind foo"),
+      AllOf(HasSubstr("--kind foo: there is no such kind; write one of adopt, clear, create, drain"), EndsWith("[2]")));
+  EXPECT_EQ(Run("procedure list --kind merge"), "no merge is under way");
+}
+
+TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
+  idl::ProcedureSummary move = Move();
+  move.askedBy = idl::AskedBy::DRAIN;
+  servers_.cluster().SetProcedures({move});
+  EXPECT_THAT(
+      Run("procedure cancel move-7"),
+      HasSubstr("the replica on ts-1 stays; but ts-1 drains, and its drain begins the move again: to end the drain, "
+                "ebla server undrain ts-1"));
+  servers_.cluster().SetProcedures({move});
+  EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 drains,)"));
+}
+
+TEST_F(OperateTest, AServerThatIsNoneIsSaidToBeNone) {
+  MakeTable();
+  EXPECT_EQ(Run("tablet move carts --key a --from ts-99 --to ts-1"),
+            "NOT_FOUND: there is no server ts-99; there are ts-1, ts-2, ts-3 [1]");
+  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-98"), HasSubstr("there is no server ts-98"));
+  EXPECT_THAT(Run("tablet transfer carts --key a --to ts-97"), HasSubstr("there is no server ts-97"));
+  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-2"), HasSubstr("replicas stay where they are here"));
+}
+
+TEST_F(OperateTest, ASplitsJsonNamesBothTablets) {
+  MakeTable();
+  const std::string parent = std::to_string(servers_.cluster().Find("carts", "a").id);
+  const std::string shown = Run("--json tablet split carts --at f");
+  const std::string child = std::to_string(servers_.cluster().Find("carts", "f").id);
+  EXPECT_THAT(shown, AllOf(HasSubstr("\"tablet\":" + parent), HasSubstr("\"child\":" + child),
+                           HasSubstr(R"("child_range":{"start":"f","end":"m"})")));
+}
+
+TEST_F(OperateTest, ATabletIsSplitAtItsBestKey) {
+  EXPECT_THAT(Run("tablet split users"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
+  EXPECT_THAT(Run("tablet split users --at a --key b"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
+  servers_.cluster().AddTable("users", {});
+  EXPECT_THAT(Run("tablet split users --key k100"),
+              AllOf(HasSubstr("has 0 keys, and none that cuts them"), HasSubstr("--at"), EndsWith("[1]")));
+  Fill("users", 64);
+  EXPECT_THAT(Run("tablet split users --key k100"), HasSubstr(R"(["k132", ""))")) << "of its keys";
+  servers_.cluster().SetMetered();
+  EXPECT_THAT(Run("tablet split users --key k140"), HasSubstr(R"(["k148", ""))")) << "as its server tells";
+  EXPECT_EQ(servers_.cluster().Tablets("users").size(), 3u);
+}
+
+TEST_F(OperateTest, ATableIsPresplitAtKeys) {
+  MakeTable();
+  EXPECT_THAT(Run("table presplit carts --at f,m,t --dry-run"),
+              AllOf(HasSubstr("would split tablet"), HasSubstr("at \"f\""), HasSubstr("at \"t\""),
+                    HasSubstr("at 1 key a tablet begins already"), HasSubstr("2 tablets, then 4")));
+  EXPECT_EQ(servers_.cluster().Tablets("carts").size(), 2u);
+  EXPECT_THAT(Run("table presplit carts --at f,m,t"),
+              AllOf(HasSubstr("1 of 2: tablet"), HasSubstr("OK  2 splits, 4 tablets")));
+  EXPECT_EQ(servers_.cluster().Tablets("carts").size(), 4u);
+  EXPECT_THAT(Run("--json table presplit carts --at f"), HasSubstr(R"({"ok":true,"tablets":4,"splits":[]})"));
+}
+
+TEST_F(OperateTest, AnEmptyTableIsPresplitAsATableIsMade) {
+  MakeTable();
+  servers_.cluster().SetMetered();
+  EXPECT_THAT(Run("table presplit carts --into 4"),
+              AllOf(HasSubstr("table carts is empty"), HasSubstr("--pattern"), EndsWith("[2]")));
+  servers_.cluster().AddTable("users", {});
+  EXPECT_THAT(Run("table presplit users --into 4 --pattern 'user%03d' --count 1000"),
+              HasSubstr("OK  3 splits, 4 tablets"));
+  EXPECT_EQ(servers_.cluster().Find("users", "user600").range.start, "user5");
+  EXPECT_THAT(Run("table presplit users --into 2 --sample /nowhere"), HasSubstr("cannot read the file /nowhere [2]"));
+}
+
+TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
+  servers_.cluster().AddTable("users", {});
+  servers_.cluster().SetMetered();
+  Fill("users", 64);
+  EXPECT_THAT(Run("table presplit users --into 4 --dry-run"),
+              AllOf(HasSubstr("at \"k116\""), HasSubstr("at \"k132\""), HasSubstr("at \"k148\""),
+                    HasSubstr("1 tablet, then 4")));
+  EXPECT_THAT(Run("table presplit users --into 4"), HasSubstr("OK  3 splits, 4 tablets"));
+  std::vector<std::string> starts;
+  for (const auto& tablet : servers_.cluster().Tablets("users")) starts.push_back(tablet.range.start);
+  EXPECT_THAT(starts, ::testing::UnorderedElementsAre("", "k116", "k132", "k148"));
+  EXPECT_THAT(Run("table presplit users --into 3"), HasSubstr("OK  nothing is to be split: table users has 4 tablets"));
+  servers_.cluster().AddTable("one", {});
+  Fill("one", 1);
+  EXPECT_THAT(
+      Run("table presplit one --into 2"),
+      AllOf(HasSubstr("the table's 1 key can be cut into 1 tablet at most; nothing was split"), EndsWith("[2]")));
+}
+
+TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
+  servers_.cluster().AddTable("users", {});
+  servers_.cluster().SetMetered();
+  Fill("users", 64);
+  EXPECT_THAT(Run("table presplit users --into 4 --look-at 10 --dry-run"),
+              AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablet, then 2"), HasSubstr("and 2 splits more")));
+  EXPECT_THAT(Run("table presplit users --into 4 --look-at 10"), HasSubstr("OK  3 splits, 4 tablets"));
+  servers_.cluster().AddTable("one", {});
+  Fill("one", 1);
+  EXPECT_THAT(
+      Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
+      AllOf(HasSubstr("the middle key of no tablet worth splitting is known; nothing was split"), EndsWith("[3]")));
+}
+
+TEST_F(OperateTest, PresplitRefusesNonsense) {
+  MakeTable();
+  for (const char* wrong :
+       {"table presplit", "table presplit carts", "table presplit carts --into 3 --at f",
+        "table presplit carts --into 0", "table presplit carts --into 20000", "table presplit carts --at f --sample x",
+        "table presplit carts --into 3 --pattern user --count 4", "table presplit carts --into 3 --timeout soon"}) {
+    EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;
+  }
+  EXPECT_THAT(Run("table presplit none --into 3"), EndsWith("[1]"));
+}
+
+TEST_F(OperateTest, ATableIsCompactedOnEveryServerAndSaysWhatCameOfIt) {
+  MakeTable();
+  EXPECT_THAT(Run("table compact carts --status"), HasSubstr("none since the server started"));
+  EXPECT_THAT(Run("table compact carts --no-wait"), AllOf(HasSubstr("runs"), HasSubstr("48.0 MiB")));
+  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("64.0 MiB     16.0 MiB  48.0 MiB"), HasSubstr("done")));
+  EXPECT_THAT(Run("--json table compact carts --status --server ts-1"),
+              AllOf(HasSubstr(R"([{"server":"ts-1","running":false,"state":"done","age_ms":2500)"),
+                    HasSubstr(R"("bytes_freed":50331648)")));
+  for (const char* wrong : {"table compact", "table compact carts --limit 0", "table compact carts --limit 2d",
+                            "table compact carts --limit x"}) {
+    EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;
+  }
+  EXPECT_THAT(Run("table compact none"), EndsWith("[1]"));
+  servers_.cluster().SetAway("ts-2");
+  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 does not live"), EndsWith("[3]")))
+      << "what the others did is shown all the same";
+}
+
+TEST_F(OperateTest, ATabletsStatsAreAllThatServersReport) {
+  servers_.cluster().AddTable("users", {}, 2);
+  servers_.cluster().SetMetered();
+  Fill("users", 10);
+  const std::string id = std::to_string(servers_.cluster().Find("users", "k").id);
+  EXPECT_THAT(Run("tablet stats " + id), AllOf(StartsWith("tablet " + id + " of table users"), HasSubstr("leads"),
+                                               HasSubstr("follows"), HasSubstr("SEEN BY"), HasSubstr("40ms ago"),
+                                               HasSubstr("900 operations/s"), HasSubstr("at \"k105\"")));
+  EXPECT_EQ(Run("tablet stats --table users --key k1"), Run("tablet stats " + id));
+  EXPECT_THAT(Run("--json tablet stats " + id),
+              AllOf(HasSubstr(R"("peaks":{"operations_per_second":900.0)"), HasSubstr(R"("middle_key":"k105")"),
+                    HasSubstr(R"("silent_ms":40)")));
+  EXPECT_THAT(Run("tablet stats 999"), AllOf(HasSubstr("there is no tablet 999"), EndsWith("[1]")));
+  for (const char* wrong : {"tablet stats", "tablet stats x", "tablet stats 0", "tablet stats 7 --table users",
+                            "tablet stats --table users"}) {
+    EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;
+  }
+}
+
+}  // namespace
+}  // namespace ebla::shell

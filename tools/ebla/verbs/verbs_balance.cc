@@ -1,0 +1,265 @@
+// Verbs on the elastic planner: balance on, off, now, explain.
+#include <fstream>
+
+#include "common/base/count.h"
+#include "master/balancer/planner/planner.h"
+#include "master/balancer/planner/view_json.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+constexpr Duration kPassEvery = std::chrono::seconds(5);
+
+struct ExplainArguments {
+  std::string view;
+  std::string save_view;
+  std::string steady;
+  bool all = false;
+};
+
+Json ToJson(const master::Action& action) {
+  Json object = {{"action", Name(action.kind)}, {"rule", Name(action.rule)}};
+  if (action.tablet) object["tablet"] = action.tablet.value;
+  if (action.neighbour) object["neighbour"] = action.neighbour.value;
+  if (!action.key.empty()) PutBytes(object, "key", action.key);
+  if (!action.from.empty()) object["from"] = action.from;
+  if (!action.to.empty()) object["to"] = action.to;
+  object["reason"] = action.reason;
+  return object;
+}
+
+Json ToJson(const master::Rejection& rejection) {
+  Json object = {{"rule", Name(rejection.rule)}, {"cause", Name(rejection.cause)}};
+  if (rejection.tablet) object["tablet"] = rejection.tablet.value;
+  if (!rejection.server.empty()) object["server"] = rejection.server;
+  object["detail"] = rejection.detail;
+  return object;
+}
+
+Json ToJson(const master::Plan& plan) {
+  Json object = {{"actions", Json::array()}, {"rejected", Json::array()}, {"rejections", Json::array()}};
+  for (const master::Action& action : plan.actions) object["actions"].push_back(ToJson(action));
+  for (const master::Rejection& rejection : plan.rejected) object["rejected"].push_back(ToJson(rejection));
+  for (const auto& [what, count] : plan.rejections) {
+    object["rejections"].push_back({{"rule", Name(what.first)}, {"cause", Name(what.second)}, {"count", count}});
+  }
+  return object;
+}
+
+std::string Which(const master::Rejection& rejection) {
+  if (rejection.tablet) return "tablet " + std::to_string(rejection.tablet.value);
+  return rejection.server.empty() ? "cluster" : rejection.server;
+}
+
+void Show(const master::Plan& plan, Output& out) {
+  for (const master::Action& action : plan.actions) {
+    out.Line(std::string(Name(action.rule)) + ": " + ToString(action) + "\n  " + action.reason);
+  }
+  if (plan.actions.empty()) out.Line("nothing is to be done");
+  if (plan.rejections.empty()) return;
+  out.Line("");
+  std::vector<std::vector<std::string>> counts = {{"NOT DONE", "BECAUSE", "TIMES"}};
+  for (const auto& [what, count] : plan.rejections) {
+    counts.push_back({Name(what.first), Name(what.second), std::to_string(count)});
+  }
+  out.Columns(counts);
+  out.Line("");
+  for (const master::Rejection& rejection : plan.rejected) {
+    out.Line(std::string(Name(rejection.rule)) + ", " + Which(rejection) + ": " + Name(rejection.cause) + "\n  " +
+             rejection.detail);
+  }
+}
+
+Status ExplainSaved(const ExplainArguments& args, Context& context) {
+  std::chrono::milliseconds steady{0};
+  if (!args.steady.empty()) {
+    EBLA_ASSIGN(steady, ParseDuration(args.steady));
+  }
+  std::ifstream file(args.view, std::ios::binary);
+  if (!file) return Error(Code::kInvalidArgument, "cannot read the file " + args.view);
+  Result<master::SavedView> saved = master::LoadView(file);
+  if (!saved) return Error(saved.error().code(), args.view + ": " + saved.error().message());
+
+  master::ClusterView& view = saved->view;
+  master::PlannerOptions options;
+  if (saved->options) options = *saved->options;
+  options.rejected_max = args.all ? view.tablets.size() + view.servers.size() : 50;
+  const MonotonicTime begin = view.now, end = begin + steady;
+  master::Plan plan = master::MakePlan(view, std::move(saved->memory), options);
+  while (plan.actions.empty() && view.now < end && !context.interrupted) {
+    view.now = std::min(view.now + kPassEvery, end);
+    plan = master::MakePlan(view, std::move(plan.memory), options);
+  }
+  if (context.out.json) {
+    context.out.Value(ToJson(plan));
+    return {};
+  }
+  context.out.Line(Count(view.servers.size(), "server") + ", " + Count(view.tables.size(), "table") + ", " +
+                   Count(view.tablets.size(), "tablet") +
+                   (view.now > begin ? "; after " + master::Amount(view.now - begin) + " of the same" : "") +
+                   (saved->options ? "" : "; planned with the default options, as the view names none"));
+  Show(plan, context.out);
+  return {};
+}
+
+// ---- the master's own planner ----
+
+constexpr size_t kRefusedShown = 50;
+
+Json ToJson(const PlannedAction& action) {
+  Json object = {{"rule", action.rule}, {"action", action.what}, {"reason", action.reason}};
+  if (action.tablet) object["tablet"] = action.tablet.value;
+  if (action.age) object["age_ms"] = action.age->count();
+  if (!action.outcome.empty()) object["outcome"] = action.outcome;
+  return object;
+}
+
+Json ToJson(const std::vector<PlannedAction>& actions) {
+  Json all = Json::array();
+  for (const PlannedAction& action : actions) all.push_back(ToJson(action));
+  return all;
+}
+
+Json ToJson(const PlannerState& state) {
+  Json object = {{"enabled", state.enabled}};
+  if (state.since_pass) object["since_pass_ms"] = state.since_pass->count();
+  if (!state.waits_for.empty()) object["waits_for"] = state.waits_for;
+  object["planned"] = ToJson(state.planned);
+  object["under_way"] = ToJson(state.under_way);
+  object["done"] = ToJson(state.done);
+  object["rejected"] = Json::array();
+  for (const RefusedAction& refused : state.refused) {
+    Json item = {{"rule", refused.rule}, {"cause", refused.cause}};
+    if (refused.tablet) item["tablet"] = refused.tablet.value;
+    if (!refused.server.empty()) item["server"] = refused.server;
+    item["detail"] = refused.detail;
+    object["rejected"].push_back(std::move(item));
+  }
+  return object;
+}
+
+std::string Head(const PlannerState& state) {
+  std::string head = state.enabled ? "the planner is on" : "the planner is off: what it plans is not done";
+  if (!state.waits_for.empty()) return head + "; it makes no plan at present: " + state.waits_for;
+  if (!state.since_pass) return head + "; this master has not made a plan yet";
+  return head + "; its latest plan was made " + master::Amount(*state.since_pass) + " ago";
+}
+
+void Show(const std::string& title, const std::vector<PlannedAction>& actions, bool with_age, Output& out) {
+  if (actions.empty()) return;
+  out.Line("");
+  out.Line(title);
+  for (const PlannedAction& action : actions) {
+    std::string line = action.rule + ": " + action.what;
+    if (with_age && action.age) line += ", begun " + master::Amount(*action.age) + " ago";
+    if (!action.outcome.empty()) line += ": " + action.outcome;
+    out.Line(line + "\n  " + action.reason);
+  }
+}
+
+void Show(const PlannerState& state, bool all, Output& out) {
+  out.Line(Head(state));
+  Show(state.enabled ? "PLANNED by the latest pass" : "WOULD BE DONE", state.planned, false, out);
+  Show("UNDER WAY", state.under_way, true, out);
+  Show("OVER", state.done, true, out);
+  if (state.refused.empty()) return;
+  out.Line("");
+  out.Line("NOT DONE");
+  const size_t shown = all ? state.refused.size() : std::min(kRefusedShown, state.refused.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const RefusedAction& refused = state.refused[i];
+    const std::string which = refused.tablet           ? "tablet " + std::to_string(refused.tablet.value)
+                              : refused.server.empty() ? std::string("cluster")
+                                                       : refused.server;
+    out.Line(refused.rule + ", " + which + ": " + refused.cause + "\n  " + refused.detail);
+  }
+  if (shown < state.refused.size()) {
+    out.Line("and " + std::to_string(state.refused.size() - shown) + " more: --all shows them");
+  }
+}
+
+Status SaveView(const std::string& path, const std::string& view) {
+  std::ofstream file(path, std::ios::binary | std::ios::trunc);
+  file << view;
+  file.close();
+  if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + path);
+  return {};
+}
+
+Status ExplainLive(const ExplainArguments& args, Context& context) {
+  if (!args.steady.empty()) {
+    return Error(Code::kInvalidArgument,
+                 "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " +
+                     args.steady);
+  }
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.view = !args.save_view.empty()}));
+  if (!args.save_view.empty()) EBLA_TRY(SaveView(args.save_view, state.view));
+  if (context.out.json) {
+    context.out.Value(ToJson(state));
+    return {};
+  }
+  Show(state, args.all, context.out);
+  if (!args.save_view.empty())
+    context.out.Note("the view is in " + args.save_view + ": ebla balance explain --view " + args.save_view);
+  return {};
+}
+
+Status Explain(const ExplainArguments& args, Context& context) {
+  if (!args.view.empty() && !args.save_view.empty()) {
+    return Error(Code::kInvalidArgument, "--view and --save-view: one of the two");
+  }
+  return args.view.empty() ? ExplainLive(args, context) : ExplainSaved(args, context);
+}
+
+Status Switch(bool on, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
+  context.out.Ok(
+      on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
+      {{"enabled", state.enabled}});
+  return {};
+}
+
+Status Now(Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const PlannerState state, client.Planner({.now = true}));
+  if (!state.waits_for.empty()) return Error(Code::kUnavailable, "no plan was made: " + state.waits_for);
+  if (context.out.json) {
+    context.out.Value(ToJson(state));
+    return {};
+  }
+  context.out.Ok(Head(state));
+  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why not");
+  Show(state.enabled ? "PLANNED" : "WOULD BE DONE", state.planned, false, context.out);
+  return {};
+}
+
+}  // namespace
+
+void AddBalanceVerbs(Verbs& verbs) {
+  verbs.Add("balance on", "Has the cluster follow its load: tablets are split and moved by themselves", "balance on",
+            [](Context& context) { return Switch(true, context); });
+  verbs.Add("balance off", "Has the planner only plan; drains and repairs go on", "balance off",
+            [](Context& context) { return Switch(false, context); });
+  verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now",
+            [](Context& context) { return Now(context); });
+  auto args = std::make_shared<ExplainArguments>();
+  CLI::App* verb = verbs.Add("balance explain",
+                             "What the planner does, or would do with a saved view of a cluster, and why not more",
+                             "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m",
+                             [args](Context& context) { return Explain(*args, context); });
+  verb->add_option("--view", args->view,
+                   "A saved view instead of the cluster; planned with the options that are saved with it")
+      ->type_name("FILE");
+  verb->add_option("--save-view", args->save_view, "Also writes the cluster's view there, as lines of JSON, for --view")
+      ->type_name("FILE");
+  verb->add_option("--steady", args->steady,
+                   "Goes on with the same view for at most so long, until something is to be done")
+      ->type_name("DURATION");
+  verb->add_flag("--all", args->all, "Lists everything that is not done, not the first 50");
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,284 @@
+// Whether the catalog, the servers and the replicas agree: check.
+#include <algorithm>
+#include <future>
+#include <set>
+
+#include "common/base/count.h"
+#include "tools/ebla/reports/check.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+// What may be on its way is looked at so often before it is a fault, so far apart; servers report every second.
+constexpr milliseconds kCatalogWait{1'500};
+// Followers learn within 150 ms of what is committed.
+constexpr milliseconds kPageWait{200};
+constexpr milliseconds kProgress{2'000};
+constexpr size_t kNotComparedShown = 20;
+
+struct CheckResult {
+  std::vector<CheckFault> faults;
+  std::vector<CheckFault> not_compared;  // no faults: under load, or on its way
+  size_t tables = 0, tablets = 0, replicas = 0;
+  int64_t records = 0;  // compared, of one replica each
+  int64_t bytes = 0;
+  bool interrupted = false;
+
+  bool ok() const { return faults.empty() && not_compared.empty(); }
+};
+
+struct CheckLimits {
+  int tries = 4;
+  int64_t bytes_per_second = 0;
+};
+
+Result<CatalogView> Gather(const Client& client, const std::string& table) {
+  CatalogView view;
+  if (table.empty()) {
+    EBLA_ASSIGN(view.tables, client.ListTables());
+  } else {
+    EBLA_ASSIGN(TableInfo one, client.DescribeTable(table));
+    view.tables.push_back(std::move(one));
+  }
+  EBLA_ASSIGN(view.tablets, client.ListReplicas(table));
+  EBLA_ASSIGN(view.servers, client.ListServers());
+  return view;
+}
+
+// Compares the replicas of one tablet, page by page.
+class ContentCheck {
+ public:
+  ContentCheck(Context& context, const Client& client, const CatalogView& view, const CheckLimits& limits,
+               CheckResult& result)
+      : context_(context), client_(client), view_(view), limits_(limits), result_(result) {}
+
+  void Run() {
+    for (size_t i = 0; i < view_.tablets.size() && !result_.interrupted; ++i) {
+      const TabletSummary& tablet = view_.tablets[i];
+      if (tablet.status != TabletStatus::kServing) {
+        Miss(tablet, {}, tablet.status == TabletStatus::kCreating ? "it is being made" : "it is being dropped");
+        continue;
+      }
+      progress_ = "tablet " + std::to_string(i + 1) + " of " + std::to_string(view_.tablets.size());
+      Check(tablet);
+    }
+  }
+
+ private:
+  void Miss(const TabletSummary& tablet, const ServerName& server, std::string why) {
+    result_.not_compared.push_back({tablet.table, tablet.id, server, std::move(why)});
+  }
+
+  // Those that live.
+  std::vector<const ServerSummary*> HoldersOf(const TabletSummary& tablet) {
+    std::vector<const ServerSummary*> holders;
+    for (const ServerName& voter : tablet.voters) {
+      const auto server = std::ranges::find(view_.servers, voter, &ServerSummary::name);
+      if (server != view_.servers.end() && server->live) {
+        holders.push_back(&*server);
+      } else {
+        Miss(tablet, voter, "its server does not live");
+      }
+    }
+    return holders;
+  }
+
+  void Check(const TabletSummary& tablet) {
+    const auto holders = HoldersOf(tablet);
+    std::string from;
+    while (!holders.empty()) {
+      std::vector<ReplicaPage> pages;
+      PageVerdict verdict;
+      for (int attempt = 0; attempt < limits_.tries; ++attempt) {
+        if (!Sleep(context_, attempt == 0 ? milliseconds(0) : kPageWait)) {
+          result_.interrupted = true;
+          return;
+        }
+        pages = Ask(holders, tablet, from);
+        verdict = Compare(pages);
+        if (!Throttle(pages)) return;
+        if (verdict.comparison == Comparison::kEqual || verdict.comparison == Comparison::kDifferent) break;
+      }
+      const auto answered = std::ranges::find_if(pages, [](const ReplicaPage& page) { return page.page.has_value(); });
+      if (verdict.comparison == Comparison::kDifferent) {
+        result_.faults.push_back({tablet.table, tablet.id, verdict.server, "contents differ: " + verdict.why});
+        return;
+      }
+      if (verdict.comparison == Comparison::kUnread) {
+        result_.faults.push_back({tablet.table, tablet.id, verdict.server, "cannot be read: " + verdict.why});
+        return;
+      }
+      if (verdict.comparison == Comparison::kMoving) {
+        Miss(tablet, verdict.server, verdict.why);
+        if (answered == pages.end()) return;
+      } else {
+        result_.records += answered->page->records;
+        result_.bytes += answered->page->bytes;
+      }
+      if (!(answered->page->range == tablet.range)) return Miss(tablet, {}, "its range has changed meanwhile");
+      if (answered->page->done) return;
+      from = answered->page->next;
+    }
+  }
+
+  // All at once, so that they are asked at about the same position.
+  std::vector<ReplicaPage> Ask(const std::vector<const ServerSummary*>& holders, const TabletSummary& tablet,
+                               const std::string& from) const {
+    std::vector<std::future<Result<ChecksumPage>>> asked;
+    for (const ServerSummary* server : holders) {
+      asked.push_back(std::async(std::launch::async, [&, server] { return client_.Checksum(*server, tablet, from); }));
+    }
+    std::vector<ReplicaPage> pages;
+    for (size_t i = 0; i < holders.size(); ++i) pages.push_back({holders[i]->name, asked[i].get()});
+    return pages;
+  }
+
+  // Each server reads no more than that in a second, over time.
+  bool Throttle(const std::vector<ReplicaPage>& pages) {
+    int64_t most = 0;
+    for (const ReplicaPage& page : pages) most = std::max(most, page.page ? page.page->bytes : 0);
+    if (Clock::now() - told_ >= kProgress) {
+      told_ = Clock::now();
+      context_.out.Note(progress_ + ": " + Count(result_.records, "record") + ", " + Size(result_.bytes) + " compared");
+    }
+    if (Sleep(context_, milliseconds(most * 1'000 / limits_.bytes_per_second))) return true;
+    result_.interrupted = true;
+    return false;
+  }
+
+  Context& context_;
+  const Client& client_;
+  const CatalogView& view_;
+  const CheckLimits limits_;
+  CheckResult& result_;
+  std::string progress_;
+  Clock::time_point told_ = Clock::now();
+};
+
+struct CheckArguments {
+  std::string table, bytes_per_second = "32MiB";
+  bool catalog_only = false;
+  bool verbose = false;
+  int tries = 4;
+};
+
+Result<CheckResult> Check(Context& context, const Client& client, const CheckArguments& args,
+                          const CheckLimits& limits) {
+  CheckResult result;
+  EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
+  result.faults = CheckCatalog(view);
+  for (int attempt = 1; attempt < limits.tries && !result.faults.empty(); ++attempt) {
+    context.out.Note("something differs, which may only be on its way: looking again");
+    result.interrupted = !Sleep(context, kCatalogWait);
+    if (result.interrupted) break;
+    EBLA_ASSIGN(view, Gather(client, args.table));
+    result.faults = CheckCatalog(view);
+  }
+  result.tables = view.tables.size();
+  result.tablets = view.tablets.size();
+  for (const TabletSummary& tablet : view.tablets) result.replicas += tablet.voters.size();
+  if (!args.catalog_only && !result.interrupted) ContentCheck(context, client, view, limits, result).Run();
+  return result;
+}
+
+Json ToJson(const std::vector<CheckFault>& faults) {
+  Json all = Json::array();
+  for (const CheckFault& fault : faults) {
+    all.push_back(
+        {{"table", fault.table}, {"tablet", fault.tablet.value}, {"server", fault.server}, {"what", fault.what}});
+  }
+  return all;
+}
+
+// What is missed of a replica that is a fault already says nothing more.
+std::vector<CheckFault> MissedOnly(const CheckResult& result) {
+  std::set<std::pair<ServerName, TabletId>> faulty;
+  for (const CheckFault& fault : result.faults) faulty.insert({fault.server, fault.tablet});
+  std::vector<CheckFault> missed = result.not_compared;
+  std::erase_if(
+      missed, [&](const CheckFault& one) { return !one.server.empty() && faulty.contains({one.server, one.tablet}); });
+  return missed;
+}
+
+// Each fault by itself, or those that are alike together.
+std::vector<std::string> Lines(const std::vector<CheckFault>& faults, bool verbose) {
+  std::vector<std::string> lines;
+  if (verbose) {
+    for (const CheckFault& fault : faults) lines.push_back(ToLine(Grouped({fault}).front()));
+  } else {
+    for (const CheckGroup& group : Grouped(faults)) lines.push_back(ToLine(group));
+  }
+  return lines;
+}
+
+void ShowMissed(const CheckResult& result, bool verbose, Output& out) {
+  const std::vector<std::string> lines = Lines(verbose ? result.not_compared : MissedOnly(result), verbose);
+  const size_t shown = verbose ? lines.size() : std::min(lines.size(), kNotComparedShown);
+  for (size_t i = 0; i < shown; ++i) out.Line("not compared: " + lines[i]);
+  if (shown < lines.size())
+    out.Line("not compared: " + std::to_string(lines.size() - shown) + " more, which --verbose shows");
+}
+
+void Show(const CheckResult& result, bool contents, bool verbose, Output& out) {
+  if (out.json) {
+    return out.Value({{"ok", result.ok()},
+                      {"tables", result.tables},
+                      {"tablets", result.tablets},
+                      {"replicas", result.replicas},
+                      {"contents", contents},
+                      {"records_compared", result.records},
+                      {"bytes_compared", result.bytes},
+                      {"faults", ToJson(result.faults)},
+                      {"not_compared", ToJson(result.not_compared)}});
+  }
+  for (const std::string& line : Lines(result.faults, verbose)) out.Line("FAULT " + line);
+  ShowMissed(result, verbose, out);
+  const std::string verdict = !result.faults.empty() ? Count(result.faults.size(), "fault")
+                              : result.ok()          ? "OK"
+                                                     : "NOT ALL COMPARED";
+  out.Line(verdict + "  " + Count(result.tables, "table") + ", " + Count(result.tablets, "tablet") + ", " +
+           Count(result.replicas, "replica") +
+           (contents ? "; " + Count(result.records, "record") + ", " + Size(result.bytes) + " compared" : ""));
+}
+
+}  // namespace
+
+void AddCheckVerbs(Verbs& verbs) {
+  auto args = std::make_shared<CheckArguments>();
+  CLI::App* verb = verbs.Add(
+      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 0 where all agrees",
+      "check carts", [args](Context& context) -> Status {
+        EBLA_ASSIGN(const uint64_t bytes_per_second, ParseBytes(args->bytes_per_second));
+        if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
+        EBLA_ASSIGN(const Client client, context.connect());
+        EBLA_ASSIGN(const CheckResult result,
+                    Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
+        Show(result, !args->catalog_only, args->verbose, context.out);
+        if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
+        context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
+        return {};
+      });
+  verb->footer(
+      verb->get_footer() + std::string("\n\nExit codes:\n") +
+      "  0  all of it was looked at, and agrees (with --catalog-only: the catalog and the servers' reports)\n"
+      "  1  something is wrong: FAULT lines say what\n"
+      "  2  the arguments make no sense\n"
+      "  3  nothing wrong was seen, and not all was compared: a replica is behind, busy, away or moving, Ctrl-C, or\n"
+      "     no master answered. Check again, when less is written or with more --tries");
+  verb->add_option("TABLE", args->table, "Only this one; else all");
+  verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
+  verb->add_flag("--verbose", args->verbose,
+                 "A line for each replica, where those of a server that are alike are shown together");
+  verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")
+      ->check(CLI::Range(1, 1'000))
+      ->type_name("NUMBER");
+  verb->add_option("--bytes-per-second", args->bytes_per_second, "What each server reads at most, as 32MiB")
+      ->type_name("SIZE");
+}
+
+}  // namespace ebla::shell

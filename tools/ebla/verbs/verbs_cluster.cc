@@ -1,0 +1,194 @@
+// Verbs on the cluster as a whole: cluster info, cluster adopt, locate.
+#include "common/base/count.h"
+#include "tools/ebla/reports/listing.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+Json ToJson(const ClusterAdoption& adoption, bool done) {
+  Json tables = Json::array(), tablets = Json::array();
+  for (const ClusterAdoption::Table& table : adoption.tables) {
+    tables.push_back({{"name", table.name},
+                      {"id", table.id.value},
+                      {"schema_version", table.schema_version},
+                      {"known", table.known},
+                      {"tablets", table.tablets}});
+  }
+  for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
+    Json object = TabletJson(tablet.tablet);
+    object["known"] = tablet.known;
+    object["led"] = tablet.led;
+    object["holders"] = tablet.holders;
+    tablets.push_back(std::move(object));
+  }
+  return {{"adopted", done},         {"reason", adoption.reason},   {"problems", adoption.problems},
+          {"notes", adoption.notes}, {"next_id", adoption.next_id}, {"next_id_then", adoption.next_id_then},
+          {"tables", tables},        {"tablets", tablets}};
+}
+
+void ShowAdoption(const ClusterAdoption& adoption, Output& out) {
+  out.Line(adoption.reason);
+  std::vector<std::vector<std::string>> rows = {{"TABLE", "ID", "SCHEMA", "TABLETS", "WHAT"}};
+  for (const ClusterAdoption::Table& table : adoption.tables) {
+    rows.push_back({table.name, std::to_string(table.id.value), std::to_string(table.schema_version),
+                    std::to_string(table.tablets), table.known ? "gets a newer schema" : "made again"});
+  }
+  if (rows.size() > 1) out.Columns(rows);
+  rows = {{"TABLET", "TABLE", "RANGE", "EPOCH", "PRIMARY", "VOTERS", "LEARNERS", "HELD BY", "WHAT"}};
+  for (const ClusterAdoption::Tablet& tablet : adoption.tablets) {
+    rows.push_back(
+        {std::to_string(tablet.tablet.id.value), tablet.tablet.table, tablet.tablet.range.ToString(),
+         std::to_string(tablet.tablet.epoch.value), tablet.tablet.primary, Joined(tablet.tablet.voters, {}),
+         Joined(tablet.tablet.learners, {}), Joined(tablet.holders, {}),
+         std::string(tablet.known ? "raised" : "made again") + (tablet.led ? ", goes on" : ", the longest log")});
+  }
+  if (rows.size() > 1) out.Columns(rows);
+  out.Line("next id " + std::to_string(adoption.next_id) + " -> " + std::to_string(adoption.next_id_then));
+  for (const std::string& note : adoption.notes) out.Line("note: " + note);
+  for (const std::string& problem : adoption.problems) out.Line("PROBLEM: " + problem);
+}
+
+void AddClusterAdopt(Verbs& verbs) {
+  struct Arguments {
+    AdoptOptions options;
+    bool dry_run = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb =
+      verbs.Add("cluster adopt", "Takes what servers have into a catalog restored from an older state",
+                "cluster adopt --confirm", [args](Context& context) -> Status {
+                  if (args->dry_run && args->options.confirm) {
+                    return Error(Code::kInvalidArgument, "--dry-run and --confirm: one of the two");
+                  }
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args->options.without}));
+                  if (found.reason.empty()) {
+                    context.out.Ok("nothing is beyond the catalog", ToJson(found, false));
+                    return {};
+                  }
+                  if (!context.out.json) ShowAdoption(found, context.out);
+                  if (!args->options.confirm) {
+                    if (context.out.json) {
+                      context.out.Value(ToJson(found, false));
+                    } else {
+                      context.out.Line(found.problems.empty() ? "nothing has been changed: add --confirm"
+                                                              : "nothing has been changed: first the problems");
+                    }
+                    return {};
+                  }
+                  EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(args->options));
+                  context.out.Ok(Count(done.tables.size(), "table") + ", " + Count(done.tablets.size(), "tablet"),
+                                 ToJson(done, true));
+                  return {};
+                });
+  verb->add_flag("--dry-run", args->dry_run, "Only show what would be adopted, as without --confirm");
+  verb->add_flag("--confirm", args->options.confirm, "Write it into the catalog");
+  verb->add_option("--without", args->options.without, "A server that is gone for good; what it alone has is given up")
+      ->type_name("SERVER");
+}
+
+void AddClusterInfo(Verbs& verbs) {
+  verbs.Add("cluster info", "Shows the masters and what they count", "cluster info", [](Context& context) -> Status {
+    EBLA_ASSIGN(const Client client, context.connect());
+    EBLA_ASSIGN(const ClusterInfo info, client.DescribeCluster());
+    if (context.out.json) {
+      Json masters = Json::array();
+      for (const MasterSummary& master : info.masters) {
+        masters.push_back({{"name", master.name}, {"address", master.address}, {"leader", master.leader}});
+      }
+      context.out.Value({{"cluster_id", info.cluster_id},
+                         {"term", info.term},
+                         {"masters", masters},
+                         {"from_leader", info.from_leader},
+                         {"live_servers", info.live_servers},
+                         {"known_servers", info.known_servers},
+                         {"safe_mode", info.safe_mode},
+                         {"copies", info.copies},
+                         {"tables", info.tables},
+                         {"tablets", info.tablets},
+                         {"version", info.version}});
+      return {};
+    }
+    std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
+    for (const MasterSummary& master : info.masters) {
+      rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leads" : ", stands by")});
+    }
+    if (!info.from_leader) {
+      rows.push_back({"note", "no leading master answers: its counts are not known"});
+      context.out.Columns(rows);
+      return {};
+    }
+    rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
+    if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
+    if (info.copies > 0) rows.push_back({"copies under way", std::to_string(info.copies)});
+    rows.push_back({"tables", std::to_string(info.tables)});
+    rows.push_back({"tablets", std::to_string(info.tablets)});
+    rows.push_back({"version", info.version});
+    context.out.Columns(rows);
+    return {};
+  });
+}
+
+const char* RoleOf(const ReplicaPlace& replica, const TabletPlace& place) {
+  if (replica.server == place.primary) return "primary";
+  return replica.voter ? "voter" : "learner";
+}
+
+Json ReplicasJson(const TabletPlace& place) {
+  Json all = Json::array();
+  for (const ReplicaPlace& replica : place.replicas) {
+    all.push_back({{"server", replica.server},
+                   {"role", RoleOf(replica, place)},
+                   {"rack", replica.rack},
+                   {"address", replica.address}});
+  }
+  return all;
+}
+
+void AddLocate(Verbs& verbs) {
+  struct Arguments {
+    std::string table, key;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb =
+      verbs.Add("locate", "Shows which tablet a key belongs to, and its replicas", "locate carts user42",
+                [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const TabletPlace place, client.Locate(args->table, key));
+                  if (context.out.json) {
+                    context.out.Value({{"tablet", place.id.value},
+                                       {"range", RangeJson(place.range)},
+                                       {"epoch", place.epoch.value},
+                                       {"primary", place.primary},
+                                       {"address", place.primary_address},
+                                       {"replicas", ReplicasJson(place)}});
+                    return {};
+                  }
+                  const std::string primary =
+                      place.primary.empty() ? "no primary at present" : place.primary + " at " + place.primary_address;
+                  context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() +
+                                   "  epoch " + std::to_string(place.epoch.value) + "  " + primary);
+                  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
+                  for (const ReplicaPlace& replica : place.replicas) {
+                    rows.push_back({replica.server, RoleOf(replica, place), replica.rack.empty() ? kNone : replica.rack,
+                                    replica.address});
+                  }
+                  context.out.Columns(rows);
+                  return {};
+                });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+}
+
+}  // namespace
+
+void AddClusterVerbs(Verbs& verbs) {
+  AddClusterInfo(verbs);
+  AddClusterAdopt(verbs);
+  AddLocate(verbs);
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,283 @@
+// Verbs on conflict records: acknowledged writes that a failover undid, or that came too late, and that a server keeps
+// until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <map>
+
+#include "common/base/count.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+const char* State(const KeptWrite& write) {
+  if (write.waiting) return "waiting";
+  return write.repeated ? "repeated" : "conflict";
+}
+
+std::string Name(const KeptWrite& write) {
+  return write.server + " " + std::to_string(write.tablet.value) + " " + write.version.ToString();
+}
+
+Json ToJson(const KeptWrite& write) {
+  Json object = {{"server", write.server},
+                 {"tablet", write.tablet.value},
+                 {"version", write.version.ToString()},
+                 {"state", State(write)},
+                 {"accepted_at_ms", write.accepted.time_since_epoch().count()}};
+  Json writes = Json::array();
+  for (const KeptEffect& effect : write.effects) {
+    Json one = Json::object();
+    PutBytes(one, "key", effect.key);
+    if (effect.is_delete) {
+      one["delete"] = true;
+    } else {
+      PutBytes(one, "value", effect.value);
+    }
+    if (effect.expires) one["expires_at_ms"] = effect.expires->time_since_epoch().count();
+    writes.push_back(std::move(one));
+  }
+  object["writes"] = std::move(writes);
+  return object;
+}
+
+// The table's, with a word on what could not be asked.
+Result<KeptWrites> Listed(Context& context, const std::string& table) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(KeptWrites kept, client.ListKept(table));
+  std::string unheard;
+  for (const ServerName& server : kept.unheard) unheard += (unheard.empty() ? "" : ", ") + server;
+  if (!unheard.empty()) context.out.Note("not heard: " + unheard + "; what they keep is not shown");
+  return kept;
+}
+
+Status List(Context& context, const std::string& table) {
+  EBLA_ASSIGN(const KeptWrites kept, Listed(context, table));
+  std::vector<std::vector<std::string>> rows = {{"SERVER", "TABLET", "VERSION", "STATE", "ACCEPTED", "WRITES"}};
+  for (const KeptWrite& write : kept.writes) {
+    if (context.out.json) {
+      context.out.Value(ToJson(write));
+      continue;
+    }
+    std::string text;
+    for (const KeptEffect& effect : write.effects) {
+      text += (text.empty() ? "" : ", ") + EscapeBytes(effect.key) +
+              (effect.is_delete ? " deleted" : "=" + ReadableLine(effect.value.substr(0, 40)));
+    }
+    rows.push_back({write.server, std::to_string(write.tablet.value), write.version.ToString(), State(write),
+                    FormatTime(write.accepted), text});
+  }
+  if (!context.out.json) context.out.Columns(rows);
+  return {};
+}
+
+Status ExportTo(std::ostream& output, const KeptWrites& kept) {
+  for (const KeptWrite& write : kept.writes) output << ToJson(write).dump() << '\n';
+  output.flush();
+  return output ? Status() : Error(Code::kInternal, "the file cannot be written: is its disk full?");
+}
+
+Status Export(Context& context, const std::string& table, const std::string& path) {
+  EBLA_ASSIGN(const KeptWrites kept, Listed(context, table));
+  if (path == "-") return ExportTo(std::cout, kept);
+  // Under another name until it is whole.
+  const std::string unfinished = path + ".unfinished";
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + unfinished);
+  Status written = ExportTo(file, kept);
+  file.close();
+  if (written.ok() && std::rename(unfinished.c_str(), path.c_str()) != 0) {
+    written = Error(Code::kInternal, "cannot rename " + unfinished + " to " + path);
+  }
+  if (!written.ok()) {
+    std::remove(unfinished.c_str());
+    return written;
+  }
+  context.out.Ok(Count(kept.writes.size(), "record") + " in " + path,
+                 {{"records", kept.writes.size()}, {"file", path}});
+  return {};
+}
+
+// Which records a verb means: one by its name, or all.
+struct Selection {
+  std::string table, server, version;
+  uint64_t tablet = 0;
+  CLI::Option* tablet_given = nullptr;
+  bool all = false;
+
+  void AddTo(CLI::App* verb) {
+    verb->add_option("TABLE", table)->required();
+    verb->add_option("--server", server, "The server that keeps it")->type_name("SERVER");
+    tablet_given = verb->add_option("--tablet", tablet, "Its tablet, as listed")->type_name("TABLET");
+    verb->add_option("--version", version, "Its version, as listed")->type_name("VERSION");
+    verb->add_flag("--all", all, "Every conflict record of the table");
+  }
+  Result<std::vector<KeptWrite>> Find(Context& context) const {
+    const bool named = !server.empty() && tablet_given->count() > 0 && !version.empty();
+    const bool partly = !server.empty() || tablet_given->count() > 0 || !version.empty();
+    if (all == named || (all && partly)) {
+      return Error(Code::kInvalidArgument, "say which: --server, --tablet and --version together, or --all");
+    }
+    Version wanted;
+    if (named) {
+      EBLA_ASSIGN(wanted, ParseVersion(version));
+    }
+    EBLA_ASSIGN(KeptWrites kept, Listed(context, table));
+    std::vector<KeptWrite> found;
+    for (KeptWrite& write : kept.writes) {
+      const bool meant = write.server == server && write.tablet.value == tablet && write.version == wanted;
+      if (all ? !write.waiting : meant) found.push_back(std::move(write));
+    }
+    if (named && found.empty()) {
+      return Error(Code::kNotFound, "no such record; \"conflict list " + table + "\" shows those there are");
+    }
+    if (named && found.front().waiting) {
+      return Error(Code::kInvalidArgument, "that write is being delivered, and goes by itself");
+    }
+    return found;
+  }
+};
+
+// Re-applies conflict records as new writes, each under the condition that its keys are as the failover left them.
+class Reapply {
+ public:
+  Reapply(const Client& client, const Table& table, bool overwrite, std::chrono::milliseconds deadline)
+      : client_(client), table_(table), overwrite_(overwrite), deadline_(deadline) {}
+
+  // CONDITION_FAILED: not applied, and kept.
+  Status Apply(const KeptWrite& write) {
+    if (write.repeated && !overwrite_) return Kept("a retry of it may have done the same");
+    Batch batch;
+    for (const KeptEffect& effect : write.effects) EBLA_TRY(AddTo(batch, effect, write));
+    if (!batch.empty()) {
+      WriteOptions options{.ack = Ack::kMajority, .deadline = deadline_};
+      const auto keys = batch.parts();
+      Result<BatchResult> written = table_.Write(std::move(batch), options);
+      if (!written && written.error().code() == Code::kConditionFailed)
+        return Kept("a key changed at this very moment");
+      if (!written) return written.error();
+      for (const Batch::Part& part : keys) {
+        if (written->version) ours_[part.key] = written->version;
+      }
+    }
+    const Status forgotten = client_.ForgetKept(table_.name(), write);
+    return forgotten.code() == Code::kNotFound ? Status() : forgotten;
+  }
+
+ private:
+  static Status Kept(const std::string& why) {
+    return Error(Code::kConditionFailed, why + "; kept (--overwrite applies it)");
+  }
+
+  Status AddTo(Batch& batch, const KeptEffect& effect, const KeptWrite& write) {
+    const Result<Record> record = table_.Get(effect.key, {.read = Read::Strong(), .deadline = deadline_});
+    if (!record && record.error().code() != Code::kNotFound) return record.error();
+    BatchOptions options;
+    if (record) {
+      // What an earlier record of this very run wrote is no change. A count of ANY writes says nothing of versions.
+      const auto ours = ours_.find(effect.key);
+      const bool own = ours != ours_.end() && ours->second == record->version;
+      const bool changed = !own && (!write.tablet || record->version > write.version);
+      if (changed && !overwrite_) {
+        return Kept("\"" + EscapeBytes(effect.key) + "\" has changed since: it is at version " +
+                    record->version.ToString());
+      }
+      options.if_version = record->version;
+    } else {
+      options.if_absent = true;
+    }
+    if (effect.is_delete) {
+      if (record) batch.Delete(effect.key, options);
+      return {};
+    }
+    options.ttl = std::chrono::milliseconds(0);
+    if (effect.expires) {
+      const auto now = std::chrono::system_clock::now();
+      options.ttl = std::chrono::duration_cast<std::chrono::milliseconds>(*effect.expires - now);
+      if (options.ttl->count() <= 0) return {};  // it has expired meanwhile
+    }
+    batch.Put(effect.key, effect.value, options);
+    return {};
+  }
+
+  const Client& client_;
+  const Table& table_;
+  const bool overwrite_;
+  const std::chrono::milliseconds deadline_;
+  std::map<std::string, Version> ours_;  // that this run wrote last
+};
+
+Status Apply(Context& context, const Selection& selection, bool overwrite) {
+  EBLA_ASSIGN(const std::vector<KeptWrite> found, selection.Find(context));
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const Table table, client.OpenTable(selection.table));
+  Reapply reapply(client, table, overwrite, context.deadline);
+  size_t applied = 0, kept = 0;
+  for (const KeptWrite& write : found) {
+    if (context.interrupted) return Error(Code::kUnavailable, "interrupted after " + Count(applied, "record"));
+    const Status status = reapply.Apply(write);
+    if (status.ok()) {
+      ++applied;
+      continue;
+    }
+    if (status.code() != Code::kConditionFailed) return Error(status.code(), Name(write) + ": " + status.message());
+    ++kept;
+    context.out.Note(Name(write) + ": " + status.message());
+  }
+  const std::string text = std::to_string(applied) + " applied, " + std::to_string(kept) + " kept";
+  if (kept > 0) return Error(Code::kConditionFailed, text);
+  context.out.Ok(text, {{"applied", applied}, {"kept", kept}});
+  return {};
+}
+
+Status Forget(Context& context, const Selection& selection, bool yes) {
+  EBLA_ASSIGN(const std::vector<KeptWrite> found, selection.Find(context));
+  if (!yes) {
+    return Error(Code::kInvalidArgument,
+                 "this forgets " + std::to_string(found.size()) + " acknowledged writes for good; say --yes to do so");
+  }
+  EBLA_ASSIGN(const Client client, context.connect());
+  for (const KeptWrite& write : found) {
+    const Status status = client.ForgetKept(selection.table, write);
+    if (!status.ok() && status.code() != Code::kNotFound)
+      return Error(status.code(), Name(write) + ": " + status.message());
+  }
+  context.out.Ok(std::to_string(found.size()) + " forgotten", {{"forgotten", found.size()}});
+  return {};
+}
+
+}  // namespace
+
+void AddConflictVerbs(Verbs& verbs) {
+  auto table = std::make_shared<std::string>();
+  CLI::App* verb = verbs.Add("conflict list", "Shows acknowledged writes that are kept beside a table",
+                             "conflict list carts", [table](Context& context) { return List(context, *table); });
+  verb->add_option("TABLE", *table)->required();
+
+  auto target = std::make_shared<std::pair<std::string, std::string>>();
+  verb = verbs.Add("conflict export", "Writes them to a file, as JSON lines", "conflict export carts conflicts.jsonl",
+                   [target](Context& context) { return Export(context, target->first, target->second); });
+  verb->add_option("TABLE", target->first)->required();
+  verb->add_option("FILE", target->second, "- is standard output")->required();
+
+  struct Settling {
+    Selection selection;
+    bool sure = false;
+  };
+  auto apply = std::make_shared<Settling>();
+  verb = verbs.Add("conflict apply", "Writes conflict records again, where their keys have not changed since",
+                   "conflict apply carts --server ts-2 --tablet 7 --version 3.118",
+                   [apply](Context& context) { return Apply(context, apply->selection, apply->sure); });
+  apply->selection.AddTo(verb);
+  verb->add_flag("--overwrite", apply->sure, "Also where they have changed, or a retry may have done the same");
+
+  auto forget = std::make_shared<Settling>();
+  verb = verbs.Add("conflict forget", "Forgets conflict records for good", "conflict forget carts --all --yes",
+                   [forget](Context& context) { return Forget(context, forget->selection, forget->sure); });
+  forget->selection.AddTo(verb);
+  verb->add_flag("--yes", forget->sure, "It is meant");
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,235 @@
+// Verbs between tables and files: load, dump.
+#include <unistd.h>
+
+#include <condition_variable>
+#include <cstdio>
+#include <fstream>
+#include <iostream>
+#include <mutex>
+
+#include "common/base/count.h"
+#include "tools/ebla/format/record_lines.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr uint64_t kErrorsShown = 5;
+
+// "12000 records, 24000/s" on the error stream, once a second at most, when a person is watching.
+class Progress {
+ public:
+  explicit Progress(Output& out) : out_(out), watched_(isatty(STDERR_FILENO) == 1) {}
+
+  void Done(uint64_t records) {
+    if (!watched_ || Clock::now() < next_) return;
+    next_ = Clock::now() + std::chrono::seconds(1);
+    out_.Note(Rate(records));
+  }
+  std::string Rate(uint64_t records) const {
+    const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
+    return std::to_string(records) + " records, " +
+           std::to_string(static_cast<uint64_t>(static_cast<double>(records) / std::max(seconds, 0.001))) + "/s";
+  }
+
+ private:
+  Output& out_;
+  const bool watched_;
+  const Clock::time_point start_ = Clock::now();
+  Clock::time_point next_ = start_ + std::chrono::seconds(1);
+};
+
+// Puts under way at the same time, at most so many; counts how they end.
+// Threads: Enter and Drain from the reader of the file; Leave from the client's threads.
+class Flight {
+ public:
+  explicit Flight(size_t most) : most_(most) {}
+
+  void Enter() {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return under_way_ < most_; });
+    ++under_way_;
+  }
+  void Leave(uint64_t line, const Status& status) {
+    std::lock_guard lock(mutex_);
+    --under_way_;
+    if (status.ok()) {
+      ++written_;
+    } else {
+      FailLocked(line, status);
+    }
+    room_.notify_all();
+  }
+  void Fail(uint64_t line, const Status& status) {
+    std::lock_guard lock(mutex_);
+    FailLocked(line, status);
+  }
+  void Drain() {
+    std::unique_lock lock(mutex_);
+    room_.wait(lock, [&] { return under_way_ == 0; });
+  }
+  uint64_t written() {
+    std::lock_guard lock(mutex_);
+    return written_;
+  }
+  uint64_t failed() {
+    std::lock_guard lock(mutex_);
+    return failed_;
+  }
+  std::vector<Status> shown() {
+    std::lock_guard lock(mutex_);
+    return shown_;
+  }
+
+ private:
+  void FailLocked(uint64_t line, const Status& status) {
+    if (failed_++ < kErrorsShown) {
+      shown_.push_back({status.code(), "line " + std::to_string(line) + ": " + status.message()});
+    }
+  }
+
+  const size_t most_;
+  std::mutex mutex_;
+  std::condition_variable room_;
+  size_t under_way_ = 0;  // all guarded by mutex_
+  uint64_t written_ = 0;
+  uint64_t failed_ = 0;
+  std::vector<Status> shown_;
+};
+
+struct LoadArguments {
+  TableArgument table;
+  std::string file, format;
+  WriteArguments write;
+  size_t parallel = 256;
+};
+
+// Starts the put of one line, or notes why there is none.
+void LoadLine(const Table& table, std::string_view line, uint64_t number, LineFormat format, PutOptions options,
+              Flight& flight) {
+  Result<LoadedRecord> record = ParseRecordLine(line, format);
+  if (!record) return flight.Fail(number, record.error());
+  if (record->expires) {
+    const auto left =
+        std::chrono::duration_cast<std::chrono::milliseconds>(*record->expires - std::chrono::system_clock::now());
+    if (left.count() <= 0) return;  // it has expired meanwhile
+    options.ttl = left;
+  }
+  flight.Enter();
+  table.AsyncPut(record->key, record->value, options, [&flight, number](Result<Version> version) {
+    flight.Leave(number, version ? Status() : version.error());
+  });
+}
+
+Status Load(const LoadArguments& args, Context& context) {
+  EBLA_ASSIGN(const LineFormat format, ChooseFormat(args.format, args.file));
+  PutOptions options{.deadline = context.deadline};
+  EBLA_TRY(args.write.Fill(options));
+  std::ifstream file;
+  if (args.file != "-") {
+    file.open(args.file, std::ios::binary);
+    if (!file) return Error(Code::kInvalidArgument, "cannot read the file " + args.file);
+  }
+  std::istream& input = args.file == "-" ? std::cin : file;
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+
+  Progress progress(context.out);
+  Flight flight(args.parallel);
+  std::string line;
+  for (uint64_t number = 1; !context.interrupted && std::getline(input, line); ++number) {
+    if (line.empty() || line == "\r") continue;
+    LoadLine(table, line, number, format, options, flight);
+    progress.Done(flight.written());
+  }
+  flight.Drain();
+
+  const uint64_t failed = flight.failed();
+  for (const Status& status : flight.shown()) context.out.Note(status.ToString());
+  if (failed > 0) {
+    return Error(flight.shown().front().code(),
+                 Count(failed, "line") + " failed, " + Count(flight.written(), "record") + " written");
+  }
+  if (context.interrupted) {
+    return Error(Code::kUnavailable, "interrupted after " + Count(flight.written(), "record"));
+  }
+  context.out.Ok(progress.Rate(flight.written()), {{"records", flight.written()}});
+  return {};
+}
+
+struct DumpArguments {
+  TableArgument table;
+  std::string file, format;
+  RangeArguments range;
+  ReadArguments read;
+};
+
+Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, Context& context) {
+  Progress progress(context.out);
+  uint64_t records = 0;
+  while (scan.Next()) {
+    if (context.interrupted) {
+      return Error(Code::kUnavailable,
+                   "interrupted after " + std::to_string(records) + " records; the file is not complete");
+    }
+    output << FormatRecordLine(scan.row(), format) << '\n';
+    if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
+    progress.Done(++records);
+  }
+  EBLA_TRY(scan.status());
+  output.flush();
+  if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
+  return records;
+}
+
+Status Dump(const DumpArguments& args, Context& context) {
+  EBLA_ASSIGN(const LineFormat format, ChooseFormat(args.format, args.file));
+  ScanOptions options{.deadline = context.deadline};
+  EBLA_ASSIGN(options.range, args.range.Range());
+  EBLA_TRY(args.read.Fill(context, options));
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  Scanner scan = table.Scan(options);
+  if (args.file == "-") {
+    EBLA_ASSIGN([[maybe_unused]] const uint64_t records, DumpTo(std::cout, scan, format, context));
+    return {};
+  }
+  // Under another name until it is whole: a dump that failed never looks like one that did not.
+  const std::string unfinished = args.file + ".unfinished";
+  std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
+  if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + unfinished);
+  const Result<uint64_t> records = DumpTo(file, scan, format, context);
+  file.close();
+  if (!records || std::rename(unfinished.c_str(), args.file.c_str()) != 0) {
+    std::remove(unfinished.c_str());
+    return records ? Error(Code::kInternal, "cannot rename " + unfinished + " to " + args.file)
+                   : Error(records.error());
+  }
+  context.out.Ok(Count(*records, "record") + " in " + args.file, {{"records", *records}, {"file", args.file}});
+  return {};
+}
+
+}  // namespace
+
+void AddFileVerbs(Verbs& verbs) {
+  auto load = std::make_shared<LoadArguments>();
+  CLI::App* verb = verbs.Add("load", "Puts a file's records into a table", "load carts carts.jsonl --parallel 512",
+                             [load](Context& context) { return Load(*load, context); });
+  verb->add_option("TABLE", load->table.table)->required();
+  verb->add_option("FILE", load->file, "JSON lines {\"key\", \"value\"} or TSV; - is standard input")->required();
+  verb->add_option("--format", load->format, "json or tsv; else as the file's name says");
+  verb->add_option("--parallel", load->parallel, "Puts under way at the same time")->check(CLI::Range(1, 100'000));
+  load->write.AddTo(verb, true, true);
+
+  auto dump = std::make_shared<DumpArguments>();
+  verb = verbs.Add("dump", "Writes a table's records to a file", "dump carts carts.jsonl --prefix user",
+                   [dump](Context& context) { return Dump(*dump, context); });
+  verb->add_option("TABLE", dump->table.table)->required();
+  verb->add_option("FILE", dump->file, "- is standard output")->required();
+  verb->add_option("--format", dump->format, "json or tsv; else as the file's name says");
+  dump->range.AddTo(verb);
+  dump->read.AddTo(verb);
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,148 @@
+// Verbs that look at the whole cluster and judge: health.
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <set>
+#include <variant>
+
+#include "common/base/count.h"
+#include "tools/ebla/reports/health.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+using Clock = std::chrono::steady_clock;
+
+// Servers report every second; a hand-over and a failover are over within this, as a rule.
+constexpr milliseconds kPassing{4'000};
+constexpr milliseconds kLookAgain{500};
+
+Result<ClusterState> Ask(const Client& client, ClusterInfo info) {
+  ClusterState state;
+  state.info = std::move(info);
+  EBLA_ASSIGN(state.servers, client.ListServers());
+  EBLA_ASSIGN(state.tables, client.ListTables());
+  EBLA_ASSIGN(state.tablets, client.ListReplicas());
+  EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
+  state.procedures = std::move(procedures.listed);
+  EBLA_ASSIGN(const PlannerState planner, client.Planner());
+  state.planner_on = planner.enabled;
+  return state;
+}
+
+// What there is to judge, or that nobody can tell.
+std::variant<ClusterState, Health> LookOnce(const Client& client) {
+  Result<ClusterInfo> info = client.DescribeCluster();
+  if (!info) return Unknown(info.error());
+  if (!info->from_leader) return NobodyLeads(*info);
+  Result<ClusterState> state = Ask(client, *std::move(info));
+  if (!state) return Unknown(state.error());
+  return *std::move(state);
+}
+
+// A live server of which a new leader has not heard yet.
+bool Unheard(const ClusterState& state) {
+  return std::ranges::any_of(state.servers,
+                             [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
+}
+
+// Looks again, for a few seconds, before it says that something is not served; what passes meanwhile is a note.
+Health Look(const Client& client, const Context& context) {
+  const auto until = Clock::now() + std::min(kPassing, context.deadline - kLookAgain);
+  std::optional<std::set<TabletId>> lasting;  // not served at any look
+  while (true) {
+    const auto seen = LookOnce(client);
+    const bool last = Clock::now() + kLookAgain > until;
+    if (const Health* unknown = std::get_if<Health>(&seen)) {
+      if (last || !Sleep(context, kLookAgain)) return *unknown;
+      continue;
+    }
+    const ClusterState& state = std::get<ClusterState>(seen);
+    std::set<TabletId> passing = Unserved(state);
+    if (!lasting) lasting = passing;
+    std::erase_if(*lasting, [&](TabletId tablet) { return !passing.contains(tablet); });
+    std::erase_if(passing, [&](TabletId tablet) { return lasting->contains(tablet); });
+    const bool settled = lasting->empty() && !Unheard(state);
+    if (settled || last || !Sleep(context, kLookAgain)) return Judge(state, passing);
+  }
+}
+
+Json ToJson(const Health& health) {
+  Json findings = Json::array(), tables = Json::array();
+  for (const Finding& finding : health.findings) {
+    findings.push_back({{"grade", Name(finding.grade)}, {"what", finding.what}, {"do", finding.action}});
+  }
+  for (const TableHealth& table : health.tables) {
+    tables.push_back({{"table", table.table},
+                      {"replicas", table.wanted},
+                      {"tablets", table.tablets},
+                      {"without_majority", table.without_majority},
+                      {"without_leader", table.without_leader},
+                      {"not_ready", table.not_ready},
+                      {"changing", table.changing},
+                      {"under_replicated", table.under_replicated},
+                      {"failed", table.failed}});
+  }
+  return {{"health", Name(health.grade)},
+          {"exit_code", static_cast<int>(health.grade)},
+          {"live_servers", health.live_servers},
+          {"known_servers", health.known_servers},
+          {"tablets", health.tablets},
+          {"copies", health.copies},
+          {"findings", findings},
+          {"notes", health.notes},
+          {"tables", tables}};
+}
+
+void Show(const Health& health, Output& out) {
+  out.Line(std::string(Name(health.grade)) + "  " + std::to_string(health.live_servers) + " of " +
+           Count(health.known_servers, "server") + " live, " + Count(health.tables.size(), "table") + ", " +
+           Count(health.tablets, "tablet") + ", " + std::to_string(health.copies) +
+           (health.copies == 1 ? " copy" : " copies") + " under way");
+  for (const Finding& finding : health.findings) {
+    out.Line(std::string(Name(finding.grade)) + ": " + finding.what);
+    out.Line("  -> " + finding.action);
+  }
+  for (const std::string& note : health.notes) out.Line("note: " + note);
+  std::vector<std::vector<std::string>> rows = {
+      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
+  for (const TableHealth& table : health.tables) {
+    if (table.without_majority + table.without_leader + table.not_ready + table.under_replicated == 0) continue;
+    rows.push_back({table.table, std::to_string(table.tablets), std::to_string(table.wanted),
+                    std::to_string(table.without_majority), std::to_string(table.without_leader),
+                    std::to_string(table.not_ready), std::to_string(table.under_replicated)});
+  }
+  if (rows.size() > 1) out.Columns(rows);
+}
+
+}  // namespace
+
+void AddHealthVerbs(Verbs& verbs) {
+  CLI::App* verb = verbs.Add(
+      "health", "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
+      "health --json --deadline 3s", [](Context& context) -> Status {
+        EBLA_ASSIGN(const Client client, context.connect());
+        const Health health = Look(client, context);
+        if (context.out.json) {
+          context.out.Value(ToJson(health));
+        } else {
+          Show(health, context.out);
+        }
+        context.exit_code = static_cast<int>(health.grade);
+        return {};
+      });
+  verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
+               "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched "
+               "off or under way,\n"
+               "     as a drain or a hand-over\n"
+               "  1  degraded: everything is served, with less redundancy, or nothing is repaired (safe mode)\n"
+               "  2  failing: something has not been served for four seconds, through which it is looked at again and "
+               "again (for less with a\n"
+               "     shorter --deadline); or no master answers");
+}
+
+}  // namespace ebla::shell

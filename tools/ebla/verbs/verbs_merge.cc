@@ -1,0 +1,160 @@
+// Verbs that make fewer tablets of many: tablet merge, table merge-small.
+#include <algorithm>
+
+#include "common/base/count.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+constexpr auto kAskAgain = std::chrono::milliseconds(200);
+constexpr uint64_t kMergeBytes = uint64_t{2} << 30;  // of a table that says nothing
+
+void AddTabletMerge(Verbs& verbs) {
+  struct Arguments {
+    std::string table, at;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb =
+      verbs.Add("tablet merge",
+                "Merges the tablet that begins at a key with the one before it; no record is copied where they lie on "
+                "the same servers",
+                "tablet merge carts --at user5", [args](Context& context) -> Status {
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, key));
+                  context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
+                                 {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
+                  return {};
+                });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("--at", args->at, R"(The key at which the second of the two begins; \xNN is a byte)")
+      ->required()
+      ->type_name("KEY");
+}
+
+// Neighbours that are to become one: from the first's start to the last's end, and where those after the first begin.
+struct SmallOnes {
+  KeyRange range;
+  std::vector<std::string> at;
+  uint64_t bytes = 0;
+};
+
+// From the left, as many neighbours each time as stay below the size together. One whose size nobody knows stays as it
+// is.
+std::vector<SmallOnes> FindSmall(std::vector<TabletSummary> tablets, uint64_t below) {
+  std::ranges::sort(tablets, {}, [](const TabletSummary& tablet) { return tablet.range.start; });
+  std::vector<SmallOnes> found;
+  SmallOnes open;
+  bool known = false;
+  const auto close = [&] {
+    if (!open.at.empty()) found.push_back(std::move(open));
+    open = {};
+  };
+  for (const TabletSummary& tablet : tablets) {
+    const uint64_t bytes = tablet.load ? static_cast<uint64_t>(std::max<int64_t>(0, tablet.load->size_bytes)) : 0;
+    const bool joins = known && tablet.load && open.range.end == tablet.range.start && open.bytes + bytes < below;
+    if (!joins) {
+      close();
+      open = {tablet.range, {}, bytes};
+      known = tablet.load.has_value();
+      continue;
+    }
+    open.at.push_back(tablet.range.start);
+    open.range.end = tablet.range.end;
+    open.bytes += bytes;
+  }
+  close();
+  return found;
+}
+
+// Waits for a merge that takes longer than one request may: replicas are being moved for it. Who asks again when it is
+// done is told that no tablet begins there any more.
+Status MergeAt(Context& context, const Client& client, const std::string& table, const std::string& key) {
+  for (bool under_way = false;; under_way = true) {
+    const Result<TabletMerge> merge = client.MergeTablets(table, key);
+    if (merge) return {};
+    const Status& status = merge.error();
+    if (under_way && status.code() == Code::kInvalidArgument) return {};
+    if (status.code() != Code::kUnknownOutcome) return status;
+    context.out.Note(status.message());
+    if (!Sleep(context, kAskAgain)) return status;
+  }
+}
+
+Json ToJson(const SmallOnes& small) {
+  Json object = {{"range", RangeJson(small.range)}, {"tablets", small.at.size() + 1}, {"size_bytes", small.bytes}};
+  return object;
+}
+
+std::string ToText(const SmallOnes& small) {
+  return small.range.ToString() + ": " + Count(small.at.size() + 1, "tablet") + ", " + FormatBytes(small.bytes);
+}
+
+Result<uint64_t> Threshold(const Client& client, const std::string& table, const std::string& below) {
+  if (!below.empty()) return ParseBytes(below);
+  EBLA_ASSIGN(const TableInfo info, client.DescribeTable(table));
+  return 2 * info.options.merge_bytes.value_or(kMergeBytes);
+}
+
+Status MergeSmall(Context& context, const std::string& table, const std::string& below, bool dry_run) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const uint64_t threshold, Threshold(client, table, below));
+  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
+  const std::vector<SmallOnes> small = FindSmall(tablets, threshold);
+  size_t merges = 0, done = 0;
+  for (const SmallOnes& ones : small) merges += ones.at.size();
+  for (const SmallOnes& ones : small) {
+    if (dry_run) {
+      context.out.json ? context.out.Value(ToJson(ones)) : context.out.Line(ToText(ones));
+      continue;
+    }
+    for (const std::string& key : ones.at) {
+      if (context.interrupted)
+        return Error(Code::kUnavailable,
+                     "interrupted: " + std::to_string(done) + " of " + Count(merges, "merge") + " done");
+      if (Status status = MergeAt(context, client, table, key); !status.ok()) {
+        return Error(status.code(),
+                     status.message() + " (" + std::to_string(done) + " of " + Count(merges, "merge") + " done)");
+      }
+      ++done;
+      context.out.Note(std::to_string(done) + " of " + Count(merges, "merge") + ": \"" + EscapeBytes(key) + "\"");
+    }
+    context.out.json ? context.out.Value(ToJson(ones)) : context.out.Line(ToText(ones));
+  }
+  const size_t left = tablets.size() - merges;
+  const std::string text =
+      dry_run
+          ? Count(tablets.size(), "tablet") + " would be " + std::to_string(left) + "; nothing has been changed"
+          : Count(tablets.size(), "tablet") + (tablets.size() == 1 ? " is " : " are ") + std::to_string(left) + " now";
+  context.out.Ok(merges == 0 ? "no neighbours are below " + FormatBytes(threshold) + " together" : text,
+                 {{"merges", merges}, {"tablets", left}, {"below_bytes", threshold}, {"dry_run", dry_run}});
+  return {};
+}
+
+void AddTableMergeSmall(Verbs& verbs) {
+  struct Arguments {
+    std::string table, below;
+    bool dry_run = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add("table merge-small", "Merges neighbours that are small together, one pair after another",
+                             "table merge-small carts --below 512MiB --dry-run", [args](Context& context) -> Status {
+                               return MergeSmall(context, args->table, args->below, args->dry_run);
+                             });
+  verb->add_option("TABLE", args->table)->required();
+  verb->add_option("--below", args->below,
+                   "What becomes one stays below this together; else twice the table's merge size")
+      ->type_name("SIZE");
+  verb->add_flag("--dry-run", args->dry_run, "Only says what would become one");
+}
+
+}  // namespace
+
+void AddMergeVerbs(Verbs& verbs) {
+  AddTabletMerge(verbs);
+  AddTableMergeSmall(verbs);
+}
+
+}  // namespace ebla::shell

@@ -1,0 +1,168 @@
+// Verbs on what the master has under way: procedure list, show, cancel.
+#include <algorithm>
+
+#include "tools/ebla/reports/listing.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+const char* Name(AskedBy by) {
+  switch (by) {
+    case AskedBy::kOperator: return "operator";
+    case AskedBy::kPlanner: return "planner";
+    case AskedBy::kDrain: return "drain";
+    case AskedBy::kMaster: return "master";
+    case AskedBy::kUnknown: break;
+  }
+  return "not known";
+}
+
+std::string What(const ProcedureInfo& one) {
+  std::string what = one.tablet ? "tablet " + std::to_string(one.tablet.value) : "";
+  if (!one.table.empty()) what += (one.tablet ? " of " : "table ") + one.table;
+  const std::string blank = what.empty() ? "" : " ";
+  if (!one.from_server.empty()) return what + blank + one.from_server + " -> " + one.server;
+  if (!one.server.empty()) what += blank + one.server;
+  return what;
+}
+
+std::string Age(const ProcedureInfo& one) {
+  if (!one.age) return "not known";
+  return one.age_of_term ? Ago(*one.age) + ", or before this master" : Ago(*one.age);
+}
+
+std::string Progress(const ProcedureInfo& one) {
+  if (one.all_units <= 0) return one.step;
+  if (one.unit == "bytes") return one.step + ", " + Size(one.done_units) + " of " + Size(one.all_units);
+  return one.step + ", " + std::to_string(one.done_units) + " of " + std::to_string(one.all_units) + " " + one.unit;
+}
+
+Json ToJson(const ProcedureInfo& one) {
+  Json object = {{"id", one.id}, {"kind", one.kind}};
+  if (one.tablet) object["tablet"] = one.tablet.value;
+  if (!one.table.empty()) object["table"] = one.table;
+  if (!one.server.empty()) object["server"] = one.server;
+  if (!one.from_server.empty()) object["from_server"] = one.from_server;
+  object["asked_by"] = one.asked_by == AskedBy::kUnknown ? Json(nullptr) : Json(Name(one.asked_by));
+  if (!one.reason.empty()) object["reason"] = one.reason;
+  if (one.age) object["age_ms"] = one.age->count();
+  object["age_of_term"] = one.age_of_term;
+  object["step"] = one.step;
+  if (one.all_units > 0) object["progress"] = {{"done", one.done_units}, {"of", one.all_units}, {"unit", one.unit}};
+  object["waits_for"] = one.waits_for;
+  object["cancellable"] = one.cancellable;
+  object["cancel"] = one.cancel_note;
+  return object;
+}
+
+Status CheckKind(const std::string& kind) {
+  std::string all;
+  for (const std::string& one : ProcedureKinds()) {
+    if (one == kind) return {};
+    all += (all.empty() ? "" : ", ") + one;
+  }
+  return Error(Code::kInvalidArgument, "--kind " + kind + ": there is no such kind; write one of " + all);
+}
+
+Status List(const std::string& kind, Context& context) {
+  if (!kind.empty()) EBLA_TRY(CheckKind(kind));
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
+  if (!kind.empty()) std::erase_if(procedures.listed, [&](const ProcedureInfo& one) { return one.kind != kind; });
+  if (context.out.json) {
+    Json all = Json::array();
+    for (const ProcedureInfo& one : procedures.listed) all.push_back(ToJson(one));
+    context.out.Value(all);
+    return {};
+  }
+  if (procedures.listed.empty()) {
+    context.out.Line(kind.empty() ? "nothing is under way" : "no " + kind + " is under way");
+    return {};
+  }
+  std::vector<std::vector<std::string>> rows = {{"ID", "OF", "ASKED BY", "BEGUN", "PROGRESS", "CANCEL", "WAITS FOR"}};
+  for (const ProcedureInfo& one : procedures.listed) {
+    rows.push_back({one.id, What(one), Name(one.asked_by), Age(one), Progress(one), one.cancellable ? "yes" : "no",
+                    one.waits_for.empty() ? "-" : one.waits_for});
+  }
+  context.out.Columns(rows);
+  if (kind.empty() && procedures.total > procedures.listed.size()) {
+    context.out.Line("and " + std::to_string(procedures.total - procedures.listed.size()) + " more");
+  }
+  return {};
+}
+
+Status Show(const std::string& id, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
+  const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
+  if (found == procedures.listed.end()) {
+    return Error(Code::kNotFound, "nothing of the id " + id + " is under way; procedure list shows what is");
+  }
+  if (context.out.json) {
+    context.out.Value(ToJson(*found));
+    return {};
+  }
+  std::vector<std::vector<std::string>> rows = {{"id", found->id}, {"kind", found->kind}};
+  if (const std::string what = What(*found); !what.empty()) rows.push_back({"of", what});
+  rows.push_back(
+      {"asked by", std::string(Name(found->asked_by)) + (found->reason.empty() ? "" : ": " + found->reason)});
+  rows.push_back({"begun", Age(*found)});
+  rows.push_back({"progress", Progress(*found)});
+  rows.push_back({"waits for", found->waits_for.empty() ? "nothing" : found->waits_for});
+  rows.push_back({"cancel", (found->cancellable ? "can be: " : "cannot be: ") + found->cancel_note});
+  context.out.Columns(rows);
+  return {};
+}
+
+Status Cancel(const std::string& id, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const Procedures procedures, client.ListProcedures());
+  const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
+  const std::string again = found == procedures.listed.end() ? "" : BegunAgain(*found);
+  EBLA_ASSIGN(const std::string outcome, client.CancelProcedure(id));
+  Json json = {{"id", id}, {"outcome", outcome}};
+  if (!again.empty()) json["note"] = again;
+  context.out.Ok(outcome + (again.empty() ? "" : "; " + again), json);
+  return {};
+}
+
+}  // namespace
+
+const std::vector<std::string>& ProcedureKinds() {
+  static const std::vector<std::string> kinds = {"adopt",  "clear", "create", "drain",    "drop",    "grow",
+                                                 "lead",   "merge", "move",   "recover",  "release", "repair",
+                                                 "schema", "split", "strays", "transfer", "unite"};
+  return kinds;
+}
+
+std::string BegunAgain(const ProcedureInfo& move) {
+  if (move.kind != "move" || move.asked_by != AskedBy::kDrain) return "";
+  return "but " + move.from_server +
+         " drains, and its drain begins the move again: to end the drain, ebla server undrain " + move.from_server;
+}
+
+void AddProcedureVerbs(Verbs& verbs) {
+  auto kind = std::make_shared<std::string>();
+  verbs
+      .Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
+           "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
+      ->add_option("--kind", *kind,
+                   "Of this kind alone: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...")
+      ->type_name("KIND");
+  auto shown = std::make_shared<std::string>();
+  verbs
+      .Add("procedure show", "Shows one of them, with the reason and what cancelling would do",
+           "procedure show move-17", [shown](Context& context) { return Show(*shown, context); })
+      ->add_option("ID", *shown, "As procedure list shows it")
+      ->required();
+  auto cancelled = std::make_shared<std::string>();
+  verbs
+      .Add("procedure cancel", "Ends one of them, so that everything is as before; says so where it is too late",
+           "procedure cancel move-17", [cancelled](Context& context) { return Cancel(*cancelled, context); })
+      ->add_option("ID", *cancelled, "As procedure list shows it")
+      ->required();
+}
+
+}  // namespace ebla::shell

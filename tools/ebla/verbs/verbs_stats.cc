@@ -1,0 +1,200 @@
+// All that load reports say of one tablet: tablet stats.
+#include "tools/ebla/reports/listing.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+const char* Name(SplitFindingKind kind) {
+  switch (kind) {
+    case SplitFindingKind::kNoKey: return "no key";
+    case SplitFindingKind::kKey: return "key";
+    case SplitFindingKind::kPopularKey: return "popular key";
+    case SplitFindingKind::kOneDirection: return "one direction";
+    case SplitFindingKind::kNotKnown: break;
+  }
+  return "not known";
+}
+
+// Where its load would be cut, for people.
+std::string Finding(const TabletLoadInfo& load) {
+  const std::string key = "\"" + EscapeBytes(load.split_key) + "\"";
+  switch (load.split_finding) {
+    case SplitFindingKind::kNoKey: return "no key cuts the load in two";
+    case SplitFindingKind::kKey: return "the load is cut in two at " + key;
+    case SplitFindingKind::kPopularKey:
+      return Rounded(load.popular_part * 100) + "% of the load is on \"" + EscapeBytes(load.popular_key) + "\" alone";
+    case SplitFindingKind::kOneDirection: return "keys are written in order; the end is at " + key;
+    case SplitFindingKind::kNotKnown: break;
+  }
+  return "not known";
+}
+
+Json LoadJson(const TabletLoadInfo& load) {
+  Json object = {{"size_bytes", load.size_bytes},
+                 {"records", load.records},
+                 {"reads_per_second", load.reads_per_second},
+                 {"writes_per_second", load.writes_per_second},
+                 {"read_bytes_per_second", load.read_bytes_per_second},
+                 {"write_bytes_per_second", load.write_bytes_per_second},
+                 {"cpu_micros_per_second", load.cpu_micros_per_second},
+                 {"cache_misses_per_second", load.cache_misses_per_second}};
+  if (!load.leading) return object;
+  object["peaks"] = {{"operations_per_second", load.peak_operations_per_second},
+                     {"cpu_micros_per_second", load.peak_cpu_micros_per_second},
+                     {"of_ms", load.peaks_of.count()}};
+  Json finding = {{"finding", Name(load.split_finding)}};
+  if (!load.split_key.empty()) PutBytes(finding, "key", load.split_key);
+  if (!load.middle_key.empty()) PutBytes(finding, "middle_key", load.middle_key);
+  if (!load.popular_key.empty()) PutBytes(finding, "popular_key", load.popular_key);
+  finding["popular_part"] = load.popular_part;
+  object["split"] = std::move(finding);
+  return object;
+}
+
+Json ToJson(const ReplicaReport& replica) {
+  Json object = {{"server", replica.server}, {"reported", replica.reported}, {"has_replica", replica.known}};
+  if (!replica.known) return object;
+  object["leading"] = replica.load.leading;
+  object["epoch"] = replica.epoch.value;
+  object["promised_epoch"] = replica.promised.value;
+  object["applied"] = replica.applied;
+  object["last"] = replica.last.ToString();
+  object["schema_version"] = replica.schema_version;
+  object["incomplete"] = replica.incomplete;
+  object["forgetful"] = replica.forgetful;
+  object["failed"] = replica.failed;
+  object["load"] = LoadJson(replica.load);
+  Json peers = Json::array();
+  for (const ReplicaProgressInfo& peer : replica.peers) {
+    Json one = {{"server", peer.server},
+                {"voter", peer.voter},
+                {"copying", peer.copying},
+                {"incomplete", peer.incomplete},
+                {"flushed", peer.flushed}};
+    if (peer.silent) one["silent_ms"] = peer.silent->count();
+    peers.push_back(std::move(one));
+  }
+  if (!peers.empty()) object["peers"] = std::move(peers);
+  return object;
+}
+
+Json ToJson(const TabletSummary& tablet) {
+  Json replicas = Json::array();
+  for (const ReplicaReport& replica : tablet.replicas) replicas.push_back(ToJson(replica));
+  return {{"id", tablet.id.value},       {"table", tablet.table},          {"range", RangeJson(tablet.range)},
+          {"epoch", tablet.epoch.value}, {"primary", tablet.primary},      {"voters", tablet.voters},
+          {"learners", tablet.learners}, {"replicas", std::move(replicas)}};
+}
+
+std::string StateOf(const ReplicaReport& replica) {
+  if (!replica.reported) return "not heard of";
+  if (!replica.known) return "has no replica";
+  std::string state = replica.failed ? "failed" : replica.load.leading ? "leads" : "follows";
+  if (replica.incomplete) state += ", incomplete";
+  if (replica.forgetful) state += ", may have forgotten";
+  return state;
+}
+
+void ShowReplicas(const TabletSummary& tablet, Output& out) {
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "STATE", "EPOCH", "PROMISED", "LOG ENDS", "APPLIED", "SIZE",
+                                                 "READS/S", "WRITES/S", "READ/S", "WRITTEN/S", "CPU us/s", "MISSES/S"}};
+  for (const ReplicaReport& replica : tablet.replicas) {
+    std::vector<std::string> row = {replica.server, StateOf(replica)};
+    if (replica.known) {
+      const TabletLoadInfo& load = replica.load;
+      for (std::string cell :
+           {std::to_string(replica.epoch.value), std::to_string(replica.promised.value), replica.last.ToString(),
+            std::to_string(replica.applied), Bytes(load.size_bytes), Rounded(load.reads_per_second),
+            Rounded(load.writes_per_second), Size(static_cast<int64_t>(load.read_bytes_per_second)),
+            Size(static_cast<int64_t>(load.write_bytes_per_second)), Rounded(load.cpu_micros_per_second),
+            Rounded(load.cache_misses_per_second)}) {
+        row.push_back(std::move(cell));
+      }
+    }
+    row.resize(rows.front().size(), "-");
+    rows.push_back(std::move(row));
+  }
+  out.Columns(rows);
+}
+
+// How whoever leads sees the others.
+void ShowPeers(const ReplicaReport& leader, Output& out) {
+  if (leader.peers.empty()) return;
+  std::vector<std::vector<std::string>> rows = {
+      {"SEEN BY " + leader.server, "ROLE", "HAS LOG TO", "LACKS", "HEARD", "STATE"}};
+  for (const ReplicaProgressInfo& peer : leader.peers) {
+    const uint64_t end = leader.last.lsn.value;
+    rows.push_back({peer.server, peer.voter ? "voter" : "learner", std::to_string(peer.flushed),
+                    std::to_string(end > peer.flushed ? end - peer.flushed : 0),
+                    peer.silent ? Ago(*peer.silent) : "never in this epoch",
+                    peer.copying      ? "is copied to"
+                    : peer.incomplete ? "incomplete"
+                                      : "complete"});
+  }
+  out.Line("");
+  out.Columns(rows);
+}
+
+void Show(const TabletSummary& tablet, Output& out) {
+  out.Line("tablet " + std::to_string(tablet.id.value) + " of table " + tablet.table + " " + tablet.range.ToString() +
+           "  epoch " + std::to_string(tablet.epoch.value) + "  " +
+           (tablet.primary.empty() ? "no primary at present" : "led by " + tablet.primary));
+  ShowReplicas(tablet, out);
+  for (const ReplicaReport& replica : tablet.replicas) {
+    if (!replica.known || !replica.load.leading) continue;
+    ShowPeers(replica, out);
+    const TabletLoadInfo& load = replica.load;
+    out.Line("");
+    std::vector<std::vector<std::string>> rows = {
+        {"records", load.records > 0 ? "about " + std::to_string(load.records) : "nothing counted (yet)"}};
+    rows.push_back(
+        {"peaks", load.peaks_of.count() == 0
+                      ? "not known"
+                      : Rounded(load.peak_operations_per_second) + " operations/s, " +
+                            Rounded(load.peak_cpu_micros_per_second) + " us/s of processor, in the last " +
+                            FormatDuration(std::chrono::milliseconds(load.peaks_of.count() / 1'000 * 1'000))});
+    rows.push_back({"split by load", Finding(load)});
+    rows.push_back({"split by data", load.middle_key.empty() ? "the middle key is not known"
+                                                             : "at \"" + EscapeBytes(load.middle_key) + "\""});
+    out.Columns(rows);
+  }
+}
+
+}  // namespace
+
+void AddStatsVerbs(Verbs& verbs) {
+  struct Arguments {
+    uint64_t tablet = 0;
+    std::string table, key;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb =
+      verbs.Add("tablet stats", "Shows all that servers report of a tablet: load, sizes, logs, where it would be split",
+                "tablet stats 17\n  tablet stats --table carts --key user42", [args](Context& context) -> Status {
+                  const bool by_key = !args->table.empty() || !args->key.empty();
+                  if ((args->tablet != 0) == by_key || args->table.empty() != args->key.empty()) {
+                    return Error(Code::kInvalidArgument, "tablet stats needs a tablet's id, or --table and --key");
+                  }
+                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
+                  EBLA_ASSIGN(const Client client, context.connect());
+                  TabletId id{args->tablet};
+                  if (by_key) {
+                    EBLA_ASSIGN(const TabletPlace place, client.Locate(args->table, key));
+                    id = place.id;
+                  }
+                  EBLA_ASSIGN(const TabletSummary tablet, client.DescribeTablet(id));
+                  if (context.out.json) {
+                    context.out.Value(ToJson(tablet));
+                  } else {
+                    Show(tablet, context.out);
+                  }
+                  return {};
+                });
+  verb->add_option("TABLET", args->tablet, "Its id, as tablet list shows it")->check(Positive());
+  verb->add_option("--table", args->table, "Of this table, the tablet that holds --key")->type_name("TABLE");
+  verb->add_option("--key", args->key, R"(\xNN is a byte)")->type_name("KEY");
+}
+
+}  // namespace ebla::shell

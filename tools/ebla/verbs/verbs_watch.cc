@@ -1,0 +1,163 @@
+// The cluster as it goes: cluster watch.
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "tools/ebla/reports/watch.h"
+#include "tools/ebla/verbs/arguments.h"
+
+namespace ebla::shell {
+
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kIntervalMin{100};
+constexpr FrameSize kSizeOnce{120, 10'000};
+
+// The terminal's other page, without a cursor and with keys as they are pressed; all as before when it goes.
+class Screen {
+ public:
+  explicit Screen(Output& out) : out_(out) {
+    keys_ = tcgetattr(STDIN_FILENO, &before_) == 0;
+    if (keys_) {
+      termios raw = before_;
+      raw.c_lflag &= ~static_cast<tcflag_t>(ICANON | ECHO);
+      raw.c_cc[VMIN] = 0;
+      raw.c_cc[VTIME] = 0;
+      tcsetattr(STDIN_FILENO, TCSANOW, &raw);
+    }
+    out_.Raw("\x1b[?1049h\x1b[?25l");
+  }
+  ~Screen() {
+    out_.Raw("\x1b[?25h\x1b[?1049l");
+    if (keys_) tcsetattr(STDIN_FILENO, TCSANOW, &before_);
+  }
+  Screen(const Screen&) = delete;
+  Screen& operator=(const Screen&) = delete;
+
+  static FrameSize Size() {
+    winsize size{};
+    if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &size) != 0 || size.ws_col == 0 || size.ws_row == 0) return {};
+    return {size.ws_col, size.ws_row};
+  }
+  void Draw(const std::vector<std::string>& lines) {
+    std::string frame = "\x1b[H";
+    for (size_t i = 0; i < lines.size(); ++i) frame += (i > 0 ? "\r\n" : "") + lines[i] + "\x1b[K";
+    out_.Raw(frame + "\x1b[J");
+  }
+  // Waits for a key, at most so long; true: it was a q.
+  bool Quit(milliseconds wait) const {
+    pollfd input{STDIN_FILENO, POLLIN, 0};
+    if (poll(&input, keys_ ? 1 : 0, static_cast<int>(wait.count())) <= 0) return false;
+    char key = 0;
+    const ssize_t got = read(STDIN_FILENO, &key, 1);
+    return got == 0 || key == 'q' || key == 'Q';
+  }
+
+ private:
+  Output& out_;
+  termios before_{};
+  bool keys_ = false;  // the input is a terminal
+};
+
+Result<WatchView> Look(const Client& client) {
+  WatchView view;
+  EBLA_ASSIGN(view.info, client.DescribeCluster());
+  if (!view.info.from_leader) return Error(Code::kUnavailable, "masters answer, and none of them leads");
+  EBLA_ASSIGN(view.servers, client.ListServers());
+  EBLA_ASSIGN(view.tables, client.ListTables());
+  EBLA_ASSIGN(view.tablets, client.ListTablets());
+  return view;
+}
+
+Json ToJson(const WatchView& view) {
+  Json servers = Json::array(), tablets = Json::array();
+  for (const ServerSummary& server : view.servers) {
+    servers.push_back({{"name", server.name},
+                       {"live", server.live},
+                       {"tablets", server.tablets},
+                       {"leading", server.leading},
+                       {"reads_per_second", server.reads_per_second},
+                       {"writes_per_second", server.writes_per_second},
+                       {"cpu_fraction", server.cpu_fraction}});
+  }
+  for (const TabletSummary& tablet : view.tablets) {
+    tablets.push_back({{"id", tablet.id.value},
+                       {"table", tablet.table},
+                       {"range", RangeJson(tablet.range)},
+                       {"primary", tablet.primary},
+                       {"led", tablet.load && tablet.load->leading},
+                       {"learners", tablet.learners},
+                       {"incomplete", tablet.incomplete}});
+  }
+  return {{"cluster_id", view.info.cluster_id}, {"term", view.info.term}, {"safe_mode", view.info.safe_mode},
+          {"copies", view.info.copies},         {"servers", servers},     {"tablets", tablets}};
+}
+
+Status Once(Context& context, const Client& client) {
+  EBLA_ASSIGN(const WatchView view, Look(client));
+  if (context.out.json) {
+    context.out.Value(ToJson(view));
+  } else {
+    for (const std::string& line : DrawFrame(view, kSizeOnce, false)) context.out.Line(line);
+  }
+  return {};
+}
+
+// One JSON value per turn, for programs.
+Status Stream(Context& context, const Client& client, milliseconds interval) {
+  while (!context.interrupted) {
+    EBLA_TRY(Once(context, client));
+    if (!Sleep(context, interval)) break;
+  }
+  return {};
+}
+
+Status Live(Context& context, const Client& client, milliseconds interval) {
+  if (isatty(STDOUT_FILENO) != 1) {
+    return Error(Code::kInvalidArgument,
+                 "cluster watch needs a terminal; --once prints one frame, --json a line each time");
+  }
+  Screen screen(context.out);
+  WatchView last;
+  while (!context.interrupted) {
+    Result<WatchView> view = Look(client);
+    if (view) last = *std::move(view);
+    FrameSize size = Screen::Size();
+    size.rows = std::max<size_t>(size.rows, 3) - 1;
+    std::vector<std::string> lines = DrawFrame(last, size, true);
+    lines.push_back(view ? "q ends" : "as it was; now: " + view.error().ToString().substr(0, size.columns - 16));
+    screen.Draw(lines);
+    if (screen.Quit(interval)) break;
+  }
+  return {};
+}
+
+}  // namespace
+
+void AddWatchVerbs(Verbs& verbs) {
+  struct Arguments {
+    std::string interval = "2s";
+    bool once = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  CLI::App* verb = verbs.Add("cluster watch", "Shows servers, who leads which keys, and copies, as they change; q ends",
+                             "cluster watch --interval 1s", [args](Context& context) -> Status {
+                               EBLA_ASSIGN(const milliseconds interval, ParseDuration(args->interval));
+                               if (interval < kIntervalMin) {
+                                 return Error(Code::kInvalidArgument, "--interval must be 100ms or more");
+                               }
+                               EBLA_ASSIGN(const Client client, context.connect());
+                               if (args->once) return Once(context, client);
+                               if (context.out.json) return Stream(context, client, interval);
+                               return Live(context, client, interval);
+                             });
+  verb->add_option("--interval", args->interval, "How often it looks")->type_name("DURATION");
+  verb->add_flag("--once", args->once, "Prints one frame, and ends");
+}
+
+}  // namespace ebla::shell
