@@ -510,7 +510,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
         0);
     return;
   }
-  Shard& shard = ShardOf(*handle);
+  ReadWaits& shard = *ports_.shards[handle->shard];
   const MonotonicTime deadline = call.deadline;
   if (attempt.next == Next::kConfirm) {
     return shard.ConfirmLeadership(

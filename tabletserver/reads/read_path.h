@@ -25,9 +25,10 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/mailbox.h"
 #include "common/base/status.h"
+#include "tabletserver/reads/read_waits.h"
 #include "tabletserver/reads/tablet_directory.h"
-#include "tabletserver/shard/shard.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/session_token.h"
 
@@ -129,10 +130,10 @@ class ReadPath {
   struct Ports {
     Executor& loop;
     size_t loop_index = 0;
-    LoopMailbox& mailbox;  // of this loop
+    TaskMailbox& mailbox;  // of this loop
     TabletStore& store;
     const TabletDirectory& directory;
-    std::vector<Shard*> shards;
+    std::vector<ReadWaits*> shards;  // by TabletHandle::shard
     ReaderPool& readers;
   };
 
@@ -156,7 +157,6 @@ class ReadPath {
   const std::shared_ptr<TabletHandle>* Find(TableId table, std::string_view key) {
     return directory_.Get()->Find(table, key);
   }
-  Shard& ShardOf(const TabletHandle& handle) { return *ports_.shards[handle.shard]; }
   Executor& loop() const { return ports_.loop; }
   size_t loop_index() const { return ports_.loop_index; }
 

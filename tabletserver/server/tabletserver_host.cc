@@ -19,15 +19,10 @@ namespace {
 // Steps of changes of members that hurry a heartbeat; there are as many moves of a drain at a time.
 constexpr size_t kStepsHurriedMax = 16;
 
-std::vector<Shard*> Pointers(const std::vector<std::unique_ptr<Shard>>& shards) {
-  std::vector<Shard*> pointers;
-  for (const auto& shard : shards) pointers.push_back(shard.get());
-  return pointers;
-}
-
-std::vector<ReadPath*> Pointers(const std::vector<std::unique_ptr<ReadPath>>& paths) {
-  std::vector<ReadPath*> pointers;
-  for (const auto& path : paths) pointers.push_back(path.get());
+template <class To, class From>
+std::vector<To*> Pointers(const std::vector<std::unique_ptr<From>>& owned) {
+  std::vector<To*> pointers;
+  for (const auto& one : owned) pointers.push_back(one.get());
   return pointers;
 }
 
@@ -49,8 +44,6 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
                                                const std::function<Shard&(TabletId)>& shard_of,
                                                CopyThrottle& copy_throttle,
                                                const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
-  std::vector<LoopMailbox*> loops;
-  for (const auto& mailbox : mailboxes) loops.push_back(mailbox.get());
   std::vector<std::unique_ptr<Shard>> shards;
   for (size_t i = 0; i < ports.shards.size(); ++i) {
     ShardOptions mine = options.shard;
@@ -61,9 +54,9 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine),
-        Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping), ports.store, directory,
-                     counters, loops, DecodeSchema, connector, peers, cluster_id, shard_of, copy_throttle}));
+        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping),
+                                      ports.store, directory, counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema,
+                                      connector, peers, cluster_id, shard_of, copy_throttle}));
   }
   return shards;
 }
@@ -73,16 +66,10 @@ std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports,
                                                  const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<std::unique_ptr<ReadPath>> paths;
   for (size_t i = 0; i < ports.loops.size(); ++i) {
-    paths.push_back(std::make_unique<ReadPath>(
-        ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store, directory, Pointers(shards), readers}));
+    paths.push_back(std::make_unique<ReadPath>(ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store,
+                                                               directory, Pointers<ReadWaits>(shards), readers}));
   }
   return paths;
-}
-
-std::vector<LoopMailbox*> Pointers(const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
-  std::vector<LoopMailbox*> pointers;
-  for (const auto& mailbox : mailboxes) pointers.push_back(mailbox.get());
-  return pointers;
 }
 
 Checkpointer::Options WithHook(Checkpointer::Options options, std::function<void()> on_finished) {
@@ -140,26 +127,28 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
           mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
-      checkpointer_(ports_.control, ports_.store, Pointers(shards_),
+      checkpointer_(ports_.control, ports_.store, Pointers<Shard>(shards_),
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
-      caretaker_(ports_.background, ports_.store, directory_, Pointers(shards_), options_.caretaker),
+      caretaker_(ports_.background, ports_.store, directory_, Pointers<Shard>(shards_), options_.caretaker),
       deliverer_(options_.deliverer, ports_.store,
-                 DeliveryRoute::Ports{delivery(), directory_, Pointers(shards_), peers_, ports_.connector}),
-      any_writes_(options_.identity.name, options_.identity.incarnation, options_.any_writes,
-                  AnyWrites::Ports{delivery(), ports_.store, Pointers(mailboxes_), [this] { deliverer_.Wake(); }}),
+                 DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
+      any_writes_(
+          options_.identity.name, options_.identity.incarnation, options_.any_writes,
+          AnyWrites::Ports{delivery(), ports_.store, Pointers<LoopMailbox>(mailboxes_), [this] { deliverer_.Wake(); }}),
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
       tablet_service_(std::make_shared<TabletService>(
-          TabletService::Ports{Pointers(paths_), serving_, stats_, options_.slow_operation, any_writes_, deliverer_,
+          TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_,
+                               options_.slow_operation, any_writes_, deliverer_,
                                ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
                                             ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
-          directory_, ports_.background, Pointers(shards_), peers_, compactor_})),
+          directory_, ports_.background, Pointers<Shard>(shards_), peers_, compactor_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
-          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, Pointers(shards_),
-          ports_.store, ports_.background})),
+          options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
+          Pointers<Shard>(shards_), ports_.store, ports_.background})),
       cluster_id_(options_.identity.cluster_id),
       registration_status_(Code::kUnavailable,
                            "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {

@@ -165,15 +165,15 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
     Finished(Operation::kWrite, table, reply.header, begun, path.loop().Now());
     cob(reply);
   };
-  if (Status status = Hand(path, call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
+  if (Status status = Hand(call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
 }
 
-Status TabletService::Hand(ReadPath& path, Shard::WriteCall& call) {
+Status TabletService::Hand(Shard::WriteCall& call) {
   AckLevel level = call.request.level;
   const bool open = level == AckLevel::kAny || level == AckLevel::kDefault;
   const auto view = open ? call.handle->view() : nullptr;
   if (level == AckLevel::kDefault && view != nullptr && view->schema != nullptr) level = view->schema->default_level;
-  if (level != AckLevel::kAny) return path.ShardOf(*call.handle).Admit(call);
+  if (level != AckLevel::kAny) return ports_.shards[call.handle->shard]->Admit(call);
   if (view == nullptr) return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
   EBLA_TRY(CheckAnyWrites(call.request.writes, *view));
   return ports_.any_writes.Admit(call);

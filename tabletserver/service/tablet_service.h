@@ -24,6 +24,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
  public:
   struct Ports {
     std::vector<ReadPath*> loops;
+    std::vector<Shard*> shards;        // by TabletHandle::shard
     const std::atomic<bool>& serving;  // false: the server is not registered (yet)
     OperationStats& stats;
     std::function<Duration()> slow_operation;  // what takes longer is logged
@@ -48,7 +49,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
 
  private:
   // Hands the write to whoever executes it; an error: nobody has taken it.
-  Status Hand(ReadPath& path, Shard::WriteCall& call);
+  Status Hand(Shard::WriteCall& call);
   ReadPath& Here() const;
   // OK, or why no request is served now or this one never.
   template <class Request>

@@ -26,10 +26,11 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/mailbox.h"
 #include "common/base/split_key.h"
+#include "tabletserver/reads/read_waits.h"
 #include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/shard/log_kept.h"
-#include "tabletserver/shard/mailbox.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
 #include "tabletserver/transport/copy_throttle.h"
@@ -49,7 +50,7 @@ struct DecodedSchema {
 };
 using SchemaDecoder = std::function<Result<DecodedSchema>(const std::string& encoded)>;
 
-using LoopMailbox = Mailbox<Task>;
+using LoopMailbox = TaskMailbox;
 using WriteDone = std::move_only_function<void(WriteReply)>;
 using ControlDone = std::move_only_function<void(ControlReply)>;
 
@@ -85,7 +86,7 @@ struct ShardOptions {
   CopyOptions copy;  // of copies that begin here
 };
 
-class Shard {
+class Shard final : public ReadWaits {
  public:
   struct Ports {
     Executor& executor;      // this shard's
@@ -104,7 +105,7 @@ class Shard {
   };
 
   Shard(ShardOptions options, Ports ports);
-  ~Shard();
+  ~Shard() override;
 
   // Before anything else, on the constructing thread: a replica, or what is left of one, that the store recovered.
   Status Recover(RecoveredReplica replica);
@@ -122,19 +123,13 @@ class Shard {
   };
   // OVERLOADED: nothing was taken, `call` is as it was.
   Status Admit(WriteCall& call);
-  // `done` runs on the loop: with OK once the tablet has applied `upto`, which it has appended; else with why not
-  // (a deadline is noticed within a tick).
   void AwaitApplied(std::shared_ptr<TabletHandle> handle, Lsn upto, MonotonicTime deadline, size_t loop,
-                    std::move_only_function<void(Status)> done);
-  // What the tablet's log holds of the range, up to `upto`, above what it has applied; `done` runs on the loop. An
-  // error: it is not to be had, and has to be waited for.
-  using LoggedDone = std::move_only_function<void(Result<std::shared_ptr<const LoggedSlice>>)>;
+                    Done done) override;
   void TakeLogged(std::shared_ptr<TabletHandle> handle, KeyRange range, Lsn upto, size_t records_max, size_t loop,
-                  LoggedDone done);
-  // Has expired records removed through the log; `done` (may be null) runs on the loop once an entry with the tablet
-  // time `reached` is applied; else with why not (a deadline is noticed within a tick).
+                  LoggedDone done) override;
   void PurgeExpired(std::shared_ptr<TabletHandle> handle, std::vector<ExpiredKey> keys, TabletTime reached,
-                    MonotonicTime deadline, size_t loop, std::move_only_function<void(Status)> done);
+                    MonotonicTime deadline, size_t loop, Done done) override;
+  void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop, Done done) override;
 
   // Which of these writes the window of the tablet, or of what was split off it, knows here under another version than
   // theirs; `done` runs on the executor.
@@ -145,11 +140,6 @@ class Shard {
   };
   void FindRepeated(TabletId tablet, std::vector<WriteName> writes,
                     std::move_only_function<void(std::vector<bool>)> done);
-
-  // `done` runs on the loop: with OK once a majority has confirmed, in a round begun after this call, that the replica
-  // still leads; else with why not.
-  void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop,
-                         std::move_only_function<void(Status)> done);
 
   // ---- from peers; `done` runs on the executor ----
   struct PeerCall {

@@ -2,6 +2,7 @@
 """Holds the tree to its rules: layers of includes, sizes of files and functions, links in the docs.
 
 Layers:    thrift, common <- master, tabletserver, client <- tools, tests. master and tabletserver never meet.
+Rooms:     the folders of a component do not include each other in a circle, and nothing lies loose in its root.
 Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
            size; an entry that is exceeded, or no longer needed, fails.
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
@@ -27,6 +28,8 @@ LAYERS = {
     "tools": {"tools", "master", "tabletserver", "client", "common", "idl"},
     "tests": {"tests", "tools", "master", "tabletserver", "client", "common", "idl"},
 }
+# Whose folders may not include each other in a circle, and whose root holds nothing but main.cc.
+ROOMED = ("common", "master", "tabletserver", "client", "tools/ebla")
 PURE = {  # cores: no clock, lock, disk, socket or Thrift
     "tabletserver/replication/": ("<mutex>", "<thread>", "<chrono>", "event2/", "wiredtiger.h", "zookeeper", "idl/", "thrift/"),
     "master/balancer/planner/": ("<mutex>", "<thread>", "event2/", "wiredtiger.h", "zookeeper", "thrift/"),
@@ -55,7 +58,7 @@ def check_layers(root, files):
             match = re.match(r'\s*#\s*include\s+([<"])([^>"]+)[>"]', line)
             if not match:
                 continue
-            target = match.group(2)
+            target = public_path(match.group(2)) if match.group(1) == '"' else match.group(2)
             first = target.split("/")[0] if "/" in target else ""
             if match.group(1) == '"' and first in LAYERS and first not in allowed:
                 yield f"{path}:{number}: includes {target}: {top}/ may only include from {', '.join(sorted(allowed))}"
@@ -65,6 +68,58 @@ def check_layers(root, files):
                     for bad in forbidden:
                         if spelled.strip("<>").startswith(bad.strip("<>")) and (not bad.startswith("<") or spelled == bad):
                             yield f"{path}:{number}: includes {spelled}: {prefix} is pure"
+
+
+def includes(text):
+    """What a source includes in quotation marks, by its path from the root."""
+    return [public_path(name) for name in re.findall(r'^\s*#\s*include\s+"([^"]+)"', text, re.M)]
+
+
+def public_path(name):
+    """The SDK's public headers are included as their users include them."""
+    return f"client/include/{name}" if name.startswith("ebla/") else name
+
+
+def check_rooms(root, files):
+    """Within a component no folders include each other in a circle, and nothing lies loose in the component's root."""
+    for component in ROOMED:
+        uses = {}  # folder -> {folder it includes from: one include as an example}
+        for path in files:
+            if not path.startswith(f"{component}/") or not path.endswith((".cc", ".h")) or is_test(path):
+                continue
+            folder = str(pathlib.PurePosixPath(path).parent)
+            if folder == component and path != f"{component}/main.cc":
+                yield f"{path}: lies loose in {component}/: put it into the folder of its subject"
+            for target in includes((root / path).read_text(errors="replace")):
+                other = str(pathlib.PurePosixPath(target).parent)
+                if target.startswith(f"{component}/") and other != folder:
+                    uses.setdefault(folder, {}).setdefault(other, f"{path} includes {target}")
+        for circle in circles(uses):
+            steps = "; ".join(uses[a][b] for a, b in zip(circle, circle[1:] + circle[:1]))
+            yield f"{component}: folders include each other in a circle: {steps}"
+
+
+def circles(uses):
+    """One circle of each group of folders that reach each other."""
+    done = set()
+
+    def find(folder, way):
+        if folder in way:
+            return way[way.index(folder):]
+        if folder in done:
+            return None
+        for other in sorted(uses.get(folder, ())):
+            circle = find(other, way + [folder])
+            if circle:
+                return circle
+        done.add(folder)
+        return None
+
+    for folder in sorted(uses):
+        circle = find(folder, [])
+        if circle:
+            yield circle
+            done.update(circle)
 
 
 def strip_code(text):
@@ -238,7 +293,7 @@ def main():
     if not any(f.endswith(".cc") for f in files):
         print(f"{root}: found no sources: wrong --root?")
         return 1
-    faults = [*check_layers(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
+    faults = [*check_layers(root, files), *check_rooms(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
               *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files)]
     for fault in faults:
         print(fault)

@@ -13,7 +13,7 @@ class TidyTest(unittest.TestCase):
     def run_on(self, tree):
         with tempfile.TemporaryDirectory() as folder:
             root = pathlib.Path(folder)
-            for name, text in {"common/README.md": "x\n", "common/base.cc": "int x;\n", **tree}.items():
+            for name, text in {"common/README.md": "x\n", "common/base/base.cc": "int x;\n", **tree}.items():
                 (root / name).parent.mkdir(parents=True, exist_ok=True)
                 (root / name).write_text(text)
             subprocess.run(["git", "init", "-q"], cwd=root, check=True)
@@ -28,6 +28,14 @@ class TidyTest(unittest.TestCase):
         code, out = self.run_on({"master/README.md": "x", "master/a.cc": '#include "tabletserver/b.h"\n'})
         self.assertEqual(code, 1)
         self.assertIn("master/a.cc:1: includes tabletserver/b.h", out)
+
+    def test_folders_that_include_each_other_and_loose_files(self):
+        code, out = self.run_on({"master/README.md": "x", "master/a/a.h": '#include "master/b/b.h"\n', "master/b/b.h": "",
+                                 "master/b/c.h": '#include "master/a/a.h"\n', "master/main.cc": "", "master/loose.cc": ""})
+        self.assertEqual(code, 1)
+        self.assertIn("in a circle: master/a/a.h includes master/b/b.h; master/b/c.h includes master/a/a.h", out)
+        self.assertIn("master/loose.cc: lies loose", out)
+        self.assertNotIn("master/main.cc: lies", out)
 
     def test_a_core_that_is_not_pure(self):
         code, out = self.run_on({"tabletserver/README.md": "x", "tabletserver/replication/a.cc": "#include <mutex>\n"})

@@ -1,4 +1,4 @@
-// tabletserver/shard/mailbox.h
+// common/base/mailbox.h
 // A bounded queue into an executor, emptied in batches: many threads put, one task drains all there is. The first item
 // into an empty mailbox posts that task, so a burst costs one wake-up.
 // Place:      loops hand writes to shards, shards hand replies to loops.
@@ -14,7 +14,7 @@
 
 #include "common/base/executor.h"
 
-namespace ebla::tabletserver {
+namespace ebla {
 
 template <class T>
 class Mailbox {
@@ -60,4 +60,6 @@ class Mailbox {
   size_t bytes_ = 0;      // guarded by mutex_
 };
 
-}  // namespace ebla::tabletserver
+using TaskMailbox = Mailbox<Task>;
+
+}  // namespace ebla
