@@ -14,7 +14,7 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
 #include "idl/MasterService.h"
-#include "master/balancer/elastic_flags.h"
+#include "master/balancer/planner_flags.h"
 #include "master/catalog/table_rules.h"
 #include "master/host/master_host.h"
 #include "master/host/metrics.h"
@@ -34,7 +34,7 @@ DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server
 DEFINE_double(safe_mode_below, 0.5, "With less than this part of the known tablet servers live, nothing is repaired.");
 DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/elastic.md).");
 DEFINE_int32(transfer_hold_s, 600,
-             "A tablet that an operator has handed over or moved is left where it is for so long.");
+             "A tablet that an operator has transferred or moved is left where it is for so long.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "A larger frame closes its connection.");
 DEFINE_int32(connections_max, 10'000, "Further connections are closed at once.");
 DEFINE_int32(in_flight_max, 1'024, "Requests in flight on one connection; beyond, it is not read.");
@@ -112,7 +112,7 @@ MasterOptions MasterSettings() {
   options.repair.copies_per_server = static_cast<size_t>(FLAGS_copies_per_server);
   options.planner.balance.copies = options.repair.copies;
   options.planner.balance.copies_per_server = options.repair.copies_per_server;
-  if (Status status = TakeElasticFlags(options); !status.ok()) Refuse(status);
+  if (Status status = TakePlannerFlags(options); !status.ok()) Refuse(status);
   return options;
 }
 

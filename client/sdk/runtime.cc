@@ -47,13 +47,13 @@ Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> master
     loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
   }
   const int connections = std::max(options.connections_per_server, options.io_threads);
-  std::vector<Lane> lanes;
+  std::vector<IoContext> io_contexts;
   for (int i = 0; i < connections; ++i) {
     rpc::EventLoop& loop = *loops_[static_cast<size_t>(i) % loops_.size()];
     connectors_.push_back(std::make_unique<rpc::PipelinedConnector>(loop));
-    lanes.push_back({&loop, connectors_.back().get()});
+    io_contexts.push_back({&loop, connectors_.back().get()});
   }
-  core_ = std::make_unique<ClientCore>(std::move(lanes),
+  core_ = std::make_unique<ClientCore>(std::move(io_contexts),
                                        CoreOptions{std::move(masters), options.deadline, {options.rack, HostName()}});
   admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options.deadline);
   for (auto& loop : loops_) loop->Start();

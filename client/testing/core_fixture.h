@@ -24,13 +24,13 @@ inline const rpc::Endpoint kMaster2{"master", 2};
 
 class CoreFixture : public ::testing::Test {
  protected:
-  explicit CoreFixture(Here here = {})
+  explicit CoreFixture(ClientLocation location = {})
       : scheduler_(42),
         executor_(scheduler_),
         cluster_([this] { return executor_.TimeOfDayMs(); }, kServers, 2),
         network_(executor_, std::chrono::microseconds(100)),
-        core_({Lane{&executor_, &network_}},
-              CoreOptions{{kMaster1, kMaster2}, std::chrono::seconds(10), std::move(here)}),
+        core_({IoContext{&executor_, &network_}},
+              CoreOptions{{kMaster1, kMaster2}, std::chrono::seconds(10), std::move(location)}),
         admin_(core_.masters(), core_.network(), std::chrono::seconds(10)) {
     network_.Serve(cluster_, kServers, 2);
     cluster_.AddTable("t", {"h", "p"});  // ts-1 ["", h), ts-2 [h, p), ts-3 [p, "")
@@ -48,8 +48,8 @@ class CoreFixture : public ::testing::Test {
     return *std::move(answer);
   }
   TablePtr Open(const std::string& name = "t") {
-    auto table =
-        Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable(name, Once<Result<TablePtr>>(std::move(done))); });
+    auto table = Wait<Result<TablePtr>>(
+        [&](auto done) { core_.OpenTable(name, OnceCallback<Result<TablePtr>>(std::move(done))); });
     EXPECT_TRUE(table) << table.error();
     return table.value_or(nullptr);
   }

@@ -64,9 +64,9 @@ void FakeCluster::SetDefaultWrite(const std::string& table, idl::WriteLevel::typ
   ByName(table).options.__set_defaultWriteLevel(level);
 }
 
-void FakeCluster::Keep(const ServerName& server, const std::string& table, idl::KeptWrite write) {
+void FakeCluster::AddUnresolved(const ServerName& server, const std::string& table, idl::KeptWrite write) {
   std::lock_guard lock(mutex_);
-  kept_[{server, ByName(table).id}].push_back(std::move(write));
+  unresolved_[{server, ByName(table).id}].push_back(std::move(write));
 }
 
 void FakeCluster::SetRack(const ServerName& server, const std::string& rack) {
@@ -283,9 +283,9 @@ void FakeCluster::SetBarriersApplied(bool applied) {
   std::lock_guard lock(mutex_);
   barriers_applied_ = applied;
 }
-void FakeCluster::SetStray(const ServerName& server, int64_t tablet) {
+void FakeCluster::SetOrphan(const ServerName& server, int64_t tablet) {
   std::lock_guard lock(mutex_);
-  strays_[server].push_back(tablet);
+  orphans_[server].push_back(tablet);
 }
 void FakeCluster::Damage(const ServerName& server, const std::string& key) {
   std::lock_guard lock(mutex_);
@@ -401,7 +401,7 @@ bool FakeCluster::Refused(const ServerName& server, const idl::RequestHeader& re
   reply.__set_applied(applied);
   const bool in_session = read != nullptr && read->level == idl::ReadLevel::SESSION;
   if (const Version* lost = in_session ? LostOf(request, key) : nullptr) {
-    return refuse(idl::Code::LOST_WRITE, "version " + lost->ToString() + " was undone by a failover");
+    return refuse(idl::Code::LOST_WRITE, "version " + lost->ToString() + " was rolled back by a failover");
   }
   const auto lagging = lagging_.find(server);
   served.data = lagging == lagging_.end() ? &table->data : &lagging->second.data[table->id];

@@ -70,7 +70,7 @@ class FakeCluster {
   void Move(const std::string& table, const std::string& key, const ServerName& to);
   void Put(const std::string& table, const std::string& key, const std::string& value);
   // The server keeps this write beside the table.
-  void Keep(const ServerName& server, const std::string& table, idl::KeptWrite write);
+  void AddUnresolved(const ServerName& server, const std::string& table, idl::KeptWrite write);
   Tablet Find(const std::string& table, const std::string& key) const;
   std::vector<Tablet> Tablets(const std::string& table) const;
   std::map<std::string, std::string> Data(const std::string& table) const;
@@ -85,13 +85,13 @@ class FakeCluster {
   // The master has not heard of it for long.
   void SetAway(const ServerName& server);
   // The server has a replica that the catalog does not give it.
-  void SetStray(const ServerName& server, int64_t tablet);
+  void SetOrphan(const ServerName& server, int64_t tablet);
   // Its replicas have failed, as they report, though it goes on.
   void SetFailed(const ServerName& server);
   void SetBarriersApplied(bool applied);  // false: whoever leads serves no strong read yet
   // What the server has of this record differs from what was written, though it has applied the same.
   void Damage(const ServerName& server, const std::string& key);
-  // A failover undid this PRIMARY write: sessions that wait for it are told.
+  // A failover rolled back this PRIMARY write: sessions that wait for it are told.
   void LoseWrite(const Version& version);
   void SetHints(bool with_hints);
   void SetLeader(int index);  // of the masters; -1: an election is going on
@@ -100,7 +100,7 @@ class FakeCluster {
   void ServeAfter(int lists);            // the same, until tablets have been listed so many times
   void SetPageRows(int rows);            // of scans
   void SetWindow(int64_t oldest_ms);     // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
-  void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to come again
+  void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to be retried
   void SetRoutingTellsTime(bool tells);  // false: the master has not heard of the tablets lately
   void SetMultiGetRoom(int records);     // per reply; keys beyond get OVERLOADED
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
@@ -184,13 +184,13 @@ class FakeCluster {
   std::map<ServerName, Lagging> lagging_;
   std::vector<Version> lost_;
   std::set<ServerName> away_;
-  std::map<ServerName, std::vector<int64_t>> strays_;
+  std::map<ServerName, std::vector<int64_t>> orphans_;
   std::set<std::pair<ServerName, std::string>> damaged_;
   std::vector<rpc::Endpoint> master_endpoints_;
   mutable std::map<std::string, Table> tables_;
   std::map<ServerName, std::deque<Fault>> faults_;
-  std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> kept_;  // by server and table
-  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;             // by client and sequence
+  std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> unresolved_;  // by server and table
+  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;                   // by client and sequence
   std::vector<idl::WriteRequest> write_log_;
   idl::RequestHeader last_header_;
   idl::ReadOptions last_read_;

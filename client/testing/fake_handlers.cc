@@ -105,7 +105,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
           server.endpoint = rpc::ToIdl(cluster_.endpoints_[name]);
           server.incarnation = 1;
           server.state = cluster_.away_.contains(name) ? idl::ServerState::LOST : idl::ServerState::LIVE;
-          server.strays = cluster_.strays_[name];
+          server.strays = cluster_.orphans_[name];
           server.sinceHeartbeatMs = 12;
           if (cluster_.racks_.contains(name)) server.__set_rack(cluster_.racks_[name]);
           reply.servers.push_back(server);

@@ -115,7 +115,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
       const auto place = [](int64_t tablet, const idl::Version& version) {
         return std::tuple(tablet, version.epoch, version.lsn);
       };
-      for (const idl::KeptWrite& write : cluster_.kept_[{name_, request.header.tableId}]) {
+      for (const idl::KeptWrite& write : cluster_.unresolved_[{name_, request.header.tableId}]) {
         if (place(write.tabletId, write.version) <= place(request.afterTabletId, request.afterVersion)) continue;
         reply.more = !reply.writes.empty();
         if (reply.more) break;
@@ -140,7 +140,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
     {
       std::lock_guard lock(cluster_.mutex_);
       const auto gone =
-          std::erase_if(cluster_.kept_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
+          std::erase_if(cluster_.unresolved_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
             return write.tabletId == request.tabletId && write.version == request.version;
           });
       if (gone == 0) reply.header.__set_code(idl::Code::NOT_FOUND);

@@ -35,32 +35,32 @@ std::shared_ptr<rpc::Channel> SimNetwork::Connect(const rpc::Endpoint& endpoint,
   return std::make_shared<SimChannel>(*this, endpoint);
 }
 
-Weather SimNetwork::Draw(const rpc::Endpoint& endpoint) {
-  std::deque<Weather>& next = next_[endpoint];
-  if (next.empty()) return weather_[endpoint];
-  const Weather weather = next.front();
+LinkState SimNetwork::Draw(const rpc::Endpoint& endpoint) {
+  std::deque<LinkState>& next = next_[endpoint];
+  if (next.empty()) return link_states_[endpoint];
+  const LinkState state = next.front();
   next.pop_front();
-  return weather;
+  return state;
 }
 
 void SimNetwork::Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done) {
   ++calls_[endpoint];
   const Duration one_way = one_way_ + delay_[endpoint];
   const auto found = dispatchers_.find(endpoint);
-  const Weather weather = found == dispatchers_.end() ? Weather::kDown : Draw(endpoint);
+  const LinkState state = found == dispatchers_.end() ? LinkState::kDown : Draw(endpoint);
   const auto fail = [&](Code code, Duration after) {
     executor_.After(after, [done = std::move(done), code]() mutable { done(Error(code, "as the test ordered")); });
   };
-  if (weather == Weather::kDown) return fail(Code::kUnavailable, one_way);
-  if (weather == Weather::kSilent) return fail(Code::kDeadlineExceeded, timeout);
-  if (weather == Weather::kCutBefore) return fail(Code::kUnknownOutcome, one_way);
-  executor_.After(one_way, [this, dispatcher = found->second.get(), call = std::move(call), timeout, weather, one_way,
+  if (state == LinkState::kDown) return fail(Code::kUnavailable, one_way);
+  if (state == LinkState::kSilent) return fail(Code::kDeadlineExceeded, timeout);
+  if (state == LinkState::kCutBefore) return fail(Code::kUnknownOutcome, one_way);
+  executor_.After(one_way, [this, dispatcher = found->second.get(), call = std::move(call), timeout, state, one_way,
                             done = std::move(done)]() mutable {
     dispatcher->Dispatch(call.message, [&](Result<std::string_view> reply) {
       Result<std::string> answer = reply ? Result<std::string>(std::string(*reply)) : Error(reply.error());
       Duration after = one_way;
-      if (weather == Weather::kCutAfter) answer = Error(Code::kUnknownOutcome, "the connection broke");
-      if (weather == Weather::kSlowAnswer) {
+      if (state == LinkState::kCutAfter) answer = Error(Code::kUnknownOutcome, "the connection broke");
+      if (state == LinkState::kSlowAnswer) {
         answer = Error(Code::kDeadlineExceeded, "no answer in time");
         after = timeout - one_way;
       }

@@ -16,7 +16,7 @@
 
 namespace ebla::client::testing {
 
-enum class Weather {
+enum class LinkState {
   kFair,
   kDown,        // connection refused: UNAVAILABLE
   kSilent,      // nothing comes back: DEADLINE_EXCEEDED when the call's time is over; not executed
@@ -33,10 +33,10 @@ class SimNetwork final : public rpc::Connector {
   // Masters at master:1, master:2...; servers at <name>:1.
   void Serve(FakeCluster& cluster, const std::vector<ServerName>& servers, int masters);
 
-  void SetWeather(const rpc::Endpoint& endpoint, Weather weather) { weather_[endpoint] = weather; }
-  // For the next calls only; then what SetWeather said.
-  void Next(const rpc::Endpoint& endpoint, Weather weather, int times = 1) {
-    for (int i = 0; i < times; ++i) next_[endpoint].push_back(weather);
+  void SetLinkState(const rpc::Endpoint& endpoint, LinkState state) { link_states_[endpoint] = state; }
+  // For the next calls only; then what SetLinkState said.
+  void Next(const rpc::Endpoint& endpoint, LinkState state, int times = 1) {
+    for (int i = 0; i < times; ++i) next_[endpoint].push_back(state);
   }
   // The way to this endpoint and back takes so much longer, each.
   void SetDelay(const rpc::Endpoint& endpoint, Duration delay) { delay_[endpoint] = delay; }
@@ -47,14 +47,14 @@ class SimNetwork final : public rpc::Connector {
  private:
   class SimChannel;
 
-  Weather Draw(const rpc::Endpoint& endpoint);
+  LinkState Draw(const rpc::Endpoint& endpoint);
   void Call(const rpc::Endpoint& endpoint, rpc::EncodedCall call, Duration timeout, rpc::Channel::Done done);
 
   ebla::testing::SimExecutor& executor_;
   const Duration one_way_;
   std::map<rpc::Endpoint, std::unique_ptr<rpc::Dispatcher>> dispatchers_;
-  std::map<rpc::Endpoint, Weather> weather_;
-  std::map<rpc::Endpoint, std::deque<Weather>> next_;
+  std::map<rpc::Endpoint, LinkState> link_states_;
+  std::map<rpc::Endpoint, std::deque<LinkState>> next_;
   std::map<rpc::Endpoint, int> calls_;
   std::map<rpc::Endpoint, Duration> delay_;
 };

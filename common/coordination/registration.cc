@@ -161,14 +161,14 @@ void ServerRegistration::Impl::OnServer(const std::optional<idl::ServerNode>& se
       return Refuse("this data directory is a restored or cloned one: it counts start " + std::to_string(mine) +
                     ", and the cluster has already seen start " + std::to_string(server->startCounter) + " of " +
                     identity_.name +
-                    ". Serving from it could undo acknowledged writes. Start the newest copy; to use " +
+                    ". Serving from it could roll back acknowledged writes. Start the newest copy; to use " +
                     "this machine all the same, give it an empty data directory and another --name");
     }
     if (server->lifeMark > static_cast<int64_t>(life_mark_)) {
       return Refuse(
           "this data directory is a restored or cloned one: " + identity_.name + " went on after it was taken " +
           "(its life mark is " + std::to_string(life_mark_) + ", the cluster has seen " +
-          std::to_string(server->lifeMark) + "). Serving from it could undo acknowledged writes. Start the " +
+          std::to_string(server->lifeMark) + "). Serving from it could roll back acknowledged writes. Start the " +
           "newest copy; to use this machine all the same, give it an empty data directory and another --name");
     }
   }

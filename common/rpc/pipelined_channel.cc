@@ -6,40 +6,42 @@
 #include <mutex>
 #include <utility>
 
-#include "common/rpc/link.h"
+#include "common/rpc/connection.h"
 
 namespace ebla::rpc {
 namespace {
 
 class PipelinedChannel final : public Channel {
  public:
-  PipelinedChannel(EventLoop& loop, std::shared_ptr<Link> link) : loop_(loop), link_(std::move(link)) {}
+  PipelinedChannel(EventLoop& loop, std::shared_ptr<Connection> connection)
+      : loop_(loop), connection_(std::move(connection)) {}
   ~PipelinedChannel() override {
-    // The link ends on its loop. If that has stopped, the task is destroyed unrun, and with it what is in flight.
+    // The connection ends on its loop. If that has stopped, the task is destroyed unrun, and with it what is in flight.
     struct Ending {
-      std::shared_ptr<Link> link;
+      std::shared_ptr<Connection> connection;
       ~Ending() {
-        if (link != nullptr) link->Abandon();
+        if (connection != nullptr) connection->Abandon();
       }
     };
-    loop_.Post(
-        [ending = std::make_unique<Ending>(std::move(link_))] { std::exchange(ending->link, nullptr)->Release(); });
+    loop_.Post([ending = std::make_unique<Ending>(std::move(connection_))] {
+      std::exchange(ending->connection, nullptr)->Release();
+    });
   }
 
   void Call(EncodedCall call, Duration timeout, Done done) override {
-    link_->Submit(std::move(call), timeout, std::move(done));
+    connection_->Submit(std::move(call), timeout, std::move(done));
   }
 
  private:
   EventLoop& loop_;
-  std::shared_ptr<Link> link_;  // shared with the tasks that it has posted
+  std::shared_ptr<Connection> connection_;  // shared with the tasks that it has posted
 };
 
 }  // namespace
 
 class PipelinedConnector::Impl {
  public:
-  Impl(EventLoop& loop, const ChannelOptions& options) : shared_(std::make_shared<LinkShared>(loop, options)) {
+  Impl(EventLoop& loop, const ChannelOptions& options) : shared_(std::make_shared<ConnectionShared>(loop, options)) {
     CHECK_LE(options.in_flight_max, 65'535u) << "a sequence id has 16 bits for the call";
   }
 
@@ -48,14 +50,14 @@ class PipelinedConnector::Impl {
     std::weak_ptr<Channel>& known = channels_[{endpoint, &executor}];
     if (std::shared_ptr<Channel> channel = known.lock()) return channel;
     auto channel =
-        std::make_shared<PipelinedChannel>(shared_->loop, std::make_shared<Link>(shared_, endpoint, executor));
+        std::make_shared<PipelinedChannel>(shared_->loop, std::make_shared<Connection>(shared_, endpoint, executor));
     known = channel;
     std::erase_if(channels_, [](const auto& entry) { return entry.second.expired(); });
     return channel;
   }
 
  private:
-  const std::shared_ptr<LinkShared> shared_;  // shared with links that outlive the connector
+  const std::shared_ptr<ConnectionShared> shared_;  // shared with connections that outlive the connector
   std::mutex mutex_;
   std::map<std::pair<Endpoint, Executor*>, std::weak_ptr<Channel>> channels_;  // guarded by mutex_
 };

@@ -146,15 +146,15 @@ class RpcServer::Impl {
     const std::shared_ptr<ServerLoop> loop = loops_[next_++ % loops_.size()];
     if (&loop->loop == &acceptor_) return loop->Accept(fd, std::move(peer));
     // The loop may stop before it takes the socket over.
-    struct Handover {
+    struct AcceptedSocket {
       int fd;
       std::shared_ptr<ServerLoop> loop;
-      ~Handover() {
+      ~AcceptedSocket() {
         if (fd >= 0) close(fd);
       }
     };
-    loop->loop.Post([handover = std::make_unique<Handover>(fd, loop), peer = std::move(peer)]() mutable {
-      handover->loop->Accept(std::exchange(handover->fd, -1), std::move(peer));
+    loop->loop.Post([accepted = std::make_unique<AcceptedSocket>(fd, loop), peer = std::move(peer)]() mutable {
+      accepted->loop->Accept(std::exchange(accepted->fd, -1), std::move(peer));
     });
   }
 

@@ -326,14 +326,14 @@ void ServerConnection::HandleMessage(std::string_view message) {
   call->connection = shared_from_this();
   call->sequence = head->sequence;
   call->protocol = head->protocol;
-  Link(call.get());
+  Insert(call.get());
   server_->counters.requests.Add(1);
   server_->dispatcher.Dispatch(*head, message, [call = std::move(call)](Result<std::string_view> reply) mutable {
     Answer(std::move(call), std::move(reply));
   });
 }
 
-void ServerConnection::Link(Call* call) {
+void ServerConnection::Insert(Call* call) {
   if (buckets_ == nullptr) buckets_ = std::make_unique<std::array<Call*, kBuckets>>();
   Call** tail = &Bucket(call->sequence);
   while (*tail != nullptr) tail = &(*tail)->next;

@@ -98,7 +98,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
   size_t index = 0;  // in the loop's list
 
  private:
-  // One request between its arrival and its reply's hand-over. Owned by whoever is to answer it: should the loop stop
+  // One request between its arrival and its reply's delivery. Owned by whoever is to answer it: should the loop stop
   // before, it goes with the task that carries the answer.
   struct Call {
     std::shared_ptr<ServerConnection> connection;
@@ -112,7 +112,7 @@ class ServerConnection final : public EventLoop::TurnEndHook, public std::enable
 
   static void Answer(std::unique_ptr<Call> call, Result<std::string_view> reply);  // any thread, once
   void Complete(std::unique_ptr<Call> call, Result<std::string_view> reply);
-  void Link(Call* call);
+  void Insert(Call* call);
   void Unlink(Call* call);
   Call* Oldest(int32_t sequence);  // of those in flight with this id
   void ForgetHeld();

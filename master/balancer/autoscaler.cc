@@ -19,11 +19,11 @@ void Autoscaler::Begin(const Action& action, Done done) {
   const ServerName server = action.from;
   switch (action.kind) {
     case ActionKind::kAddServer: return Run(commands_.out, "--scale_out_command", "", std::move(done));
-    case ActionKind::kDrainServer: return hands_.drain(server, true, action.reason, std::move(done));
-    case ActionKind::kKeepServer: return hands_.drain(server, false, action.reason, std::move(done));
+    case ActionKind::kDrainServer: return action_executor_.drain(server, true, action.reason, std::move(done));
+    case ActionKind::kKeepServer: return action_executor_.drain(server, false, action.reason, std::move(done));
     case ActionKind::kReleaseServer:
       return Run(commands_.in, "--scale_in_command", server,
-                 guard_([this, server, done = std::move(done)](Status status) mutable {
+                 if_alive_([this, server, done = std::move(done)](Status status) mutable {
                    if (status.ok()) ended_[server].since = executor_.Now();
                    done(std::move(status));
                  }));
@@ -32,17 +32,17 @@ void Autoscaler::Begin(const Action& action, Done done) {
 }
 
 void Autoscaler::Run(const std::string& command, const char* flag, const ServerName& server, Done done) {
-  if (command.empty() || !hands_.run)
+  if (command.empty() || !action_executor_.run)
     return done(Error(Code::kConditionFailed, std::string("this master has no ") + flag));
   running_ = true;
   LOG(INFO) << "running the command of " << flag << (server.empty() ? "" : " for server " + server);
   // Shared: what runs a command may be copied.
   auto told = std::make_shared<Done>(std::move(done));
-  hands_.run(command, server, guard_([this, told, flag](Status status) {
-               running_ = false;
-               LOG_IF(WARNING, !status.ok()) << "the command of " << flag << " failed: " << status;
-               (*told)(std::move(status));
-             }));
+  action_executor_.run(command, server, if_alive_([this, told, flag](Status status) {
+                         running_ = false;
+                         LOG_IF(WARNING, !status.ok()) << "the command of " << flag << " failed: " << status;
+                         (*told)(std::move(status));
+                       }));
 }
 
 std::set<ServerName> Autoscaler::Surplus() const {
@@ -73,14 +73,14 @@ void Autoscaler::Tick() {
     ++item;
     if (servers_.IsLive(name) || ended.forgetting) continue;
     ended.forgetting = true;
-    hands_.forget(name, guard_([this, name](const Status& status) {
-                    LOG_IF(WARNING, !status.ok())
-                        << "server " << name << " is ended, and not forgotten yet: " << status;
-                    const auto found = ended_.find(name);
-                    if (found == ended_.end()) return;
-                    found->second.forgetting = false;
-                    if (status.ok()) ended_.erase(found);
-                  }));
+    action_executor_.forget(name, if_alive_([this, name](const Status& status) {
+                              LOG_IF(WARNING, !status.ok())
+                                  << "server " << name << " is ended, and not forgotten yet: " << status;
+                              const auto found = ended_.find(name);
+                              if (found == ended_.end()) return;
+                              found->second.forgetting = false;
+                              if (status.ok()) ended_.erase(found);
+                            }));
   }
 }
 

@@ -1,7 +1,7 @@
 // master/balancer/autoscaler.h
 // Carries out what the planner decides on the number of servers: an operator's command starts a server, a drain empties
 // one, a second command ends it, and then the cluster forgets it.
-// Place:      elastic.h hands it the planner's actions (balancer/planner/autoscale.h), and asks which servers are surplus.
+// Place:      balance_driver.h hands it the planner's actions (balancer/planner/autoscale.h), and asks which servers are surplus.
 // Invariants: 1. One command at a time.
 //             2. Only servers that autoscale has drained as surplus are released: the mark stands in the server's node,
 //                so that a successor goes on with it. One that an operator drains, too, is emptied and stays.
@@ -14,8 +14,8 @@
 #include <set>
 #include <string>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/coordination/coordinator.h"
 #include "master/balancer/planner/planner.h"
 #include "master/balancer/scale_command.h"
@@ -26,7 +26,7 @@ namespace ebla::master {
 class Autoscaler {
  public:
   using Done = coordination::Callback<Status>;
-  struct Hands {
+  struct ActionExecutor {
     CommandRunner run;  // empty: no command can be run here
     std::function<void(const ServerName&, bool draining, const std::string& reason, Done)> drain;
     std::function<void(const ServerName&, Done)> forget;  // refused while the server lives
@@ -36,8 +36,11 @@ class Autoscaler {
     std::string in;
   };
   // `executor` and `servers` outlive this.
-  Autoscaler(Executor& executor, const Servers& servers, Commands commands, Hands hands)
-      : executor_(executor), servers_(servers), commands_(std::move(commands)), hands_(std::move(hands)) {}
+  Autoscaler(Executor& executor, const Servers& servers, Commands commands, ActionExecutor action_executor)
+      : executor_(executor),
+        servers_(servers),
+        commands_(std::move(commands)),
+        action_executor_(std::move(action_executor)) {}
 
   // A command is running, or the action's server has just been ended: it is no time for it.
   bool Busy(const Action& action) const;
@@ -53,14 +56,14 @@ class Autoscaler {
   Executor& executor_;
   const Servers& servers_;
   const Commands commands_;
-  const Hands hands_;
+  const ActionExecutor action_executor_;
   bool running_ = false;
   struct Ended {
     MonotonicTime since;
     bool forgetting = false;
   };
   std::map<ServerName, Ended> ended_;  // by the command, and not forgotten yet
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

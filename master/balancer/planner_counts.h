@@ -1,5 +1,5 @@
 // master/balancer/planner_counts.h
-// What the elastic planner did in one master's term, counted for metrics.
+// What the planner did in one master's term, counted for metrics.
 // Threads: values.
 #pragma once
 

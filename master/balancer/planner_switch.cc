@@ -15,15 +15,15 @@ constexpr Duration kRetryDelay = std::chrono::milliseconds(200);
 }
 
 void PlannerSwitch::Start() {
-  Read(guard_([this](const Status& status) {
+  Read(if_alive_([this](const Status& status) {
     if (status.ok()) return;
     LOG(WARNING) << "cannot read whether the planner is on, trying again: " << status;
-    executor_.After(kRetryDelay, guard_([this] { Start(); }));
+    executor_.After(kRetryDelay, if_alive_([this] { Start(); }));
   }));
 }
 
 void PlannerSwitch::Read(coordination::Callback<Status> done) {
-  coordinator_.Get(layout::kPlanner, guard_([this, done = std::move(done)](Result<coordination::Node> node) mutable {
+  coordinator_.Get(layout::kPlanner, if_alive_([this, done = std::move(done)](Result<coordination::Node> node) mutable {
                      if (!node && node.error().code() != Code::kNotFound) return done(std::move(node.error()));
                      if (!node) {
                        on_ = true;
@@ -49,7 +49,7 @@ void PlannerSwitch::Set(bool on, coordination::Callback<Status> done) {
       Op::Check(layout::kTerm, term_.term_version),
       version_ ? Op::Set(layout::kPlanner, std::move(data), *version_) : Op::Create(layout::kPlanner, std::move(data))};
   // Read again, whatever came of it: the outcome may not be known.
-  coordinator_.Multi(std::move(ops), guard_([this, on, done = std::move(done)](auto outcome) mutable {
+  coordinator_.Multi(std::move(ops), if_alive_([this, on, done = std::move(done)](auto outcome) mutable {
                        Status failure = outcome ? Status::Ok() : std::move(outcome.error().status);
                        Read([on, failure = std::move(failure), done = std::move(done)](Status read) mutable {
                          if (!failure.ok()) return done(std::move(failure));

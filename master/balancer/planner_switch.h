@@ -1,14 +1,14 @@
 // master/balancer/planner_switch.h
-// Whether the elastic planner acts: kept in the coordinator (/planner), so that it holds for every master.
-// Place:      elastic.h asks; reign.h sets it for the operator.
+// Whether the planner acts: kept in the coordinator (/planner), so that it holds for every master.
+// Place:      balance_driver.h asks; leader_term.h sets it for the operator.
 // Invariants: every change is one Multi that checks the version of this leader's term and of the node.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
 #include <optional>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/election.h"
 
@@ -34,7 +34,7 @@ class PlannerSwitch {
   const coordination::Leading term_;
   std::optional<bool> on_;
   std::optional<int> version_;  // none: there is no node
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

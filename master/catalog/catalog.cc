@@ -72,7 +72,7 @@ void Catalog::Confirm(Callback<Status> done) {
 void Catalog::Next() {
   if (busy_ || queue_.empty()) return;
   busy_ = true;
-  executor_.Post(guard_([this] {
+  executor_.Post(if_alive_([this] {
     Pending pending = std::move(queue_.front());
     queue_.pop_front();
     if (deposed_) return Finish(std::move(pending), Error(Code::kNotPrimary, "this master leads no longer"));
@@ -87,8 +87,8 @@ void Catalog::Run(Pending pending, Change change) {
   Result<std::vector<Op>> ops = Ops(change);
   if (!ops) return Finish(std::move(pending), std::move(ops.error()));
   if (pending.confirm) ops->push_back(Op::Check(layout::kNextId, image_.next_id_version()));
-  coordinator_.Multi(std::move(*ops),
-                     guard_([this, pending = std::move(pending), change = std::move(change)](Outcome outcome) mutable {
+  coordinator_.Multi(std::move(*ops), if_alive_([this, pending = std::move(pending),
+                                                 change = std::move(change)](Outcome outcome) mutable {
                        OnMulti(std::move(pending), std::move(change), std::move(outcome));
                      }));
 }
@@ -178,10 +178,10 @@ void Catalog::Depose(Pending pending) {
 void Catalog::StartReload(std::shared_ptr<Reload> reload) {
   // A Multi that is still under way somewhere is carried out or refused before this one is.
   coordinator_.Multi({Op::Check(layout::kTerm, term_.term_version)},
-                     guard_([this, reload = std::move(reload)](Outcome outcome) mutable {
+                     if_alive_([this, reload = std::move(reload)](Outcome outcome) mutable {
                        if (outcome) return ReadTouched(std::move(reload));
                        if (outcome.error().failed_op == 0) return Depose(std::move(reload->pending));
-                       executor_.After(kReloadRetryDelay, guard_([this, reload = std::move(reload)]() mutable {
+                       executor_.After(kReloadRetryDelay, if_alive_([this, reload = std::move(reload)]() mutable {
                                          StartReload(std::move(reload));
                                        }));
                      }));
@@ -195,7 +195,7 @@ void Catalog::ReadTouched(std::shared_ptr<Reload> reload) {
   // The next id is always read, as the failed change may have been a Confirm.
   static const Change::Edit next_id{.what = Change::Edit::What::kNextId};
   const auto read = [&](const Change::Edit& edit, std::string path) {
-    coordinator_.Get(std::move(path), guard_([this, reload, &edit](Result<coordination::Node> node) {
+    coordinator_.Get(std::move(path), if_alive_([this, reload, &edit](Result<coordination::Node> node) {
                        OnReread(reload, edit, std::move(node));
                      }),
                      nullptr);
@@ -249,7 +249,7 @@ void Catalog::OnReread(std::shared_ptr<Reload> reload, const Change::Edit& edit,
 void Catalog::EndReload(std::shared_ptr<Reload> reload) {
   if (reload->failed) {
     executor_.After(kReloadRetryDelay,
-                    guard_([this, reload = std::move(reload)]() mutable { StartReload(std::move(reload)); }));
+                    if_alive_([this, reload = std::move(reload)]() mutable { StartReload(std::move(reload)); }));
     return;
   }
   const bool unknown = reload->cause.code() == Code::kUnknownOutcome;

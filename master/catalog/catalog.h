@@ -1,6 +1,6 @@
 // master/catalog/catalog.h
 // The leading master's catalog: an image of what the coordinator holds, and the only way to change either.
-// Place:      reign.h makes one for each term it leads; procedures read image() and call Commit().
+// Place:      leader_term.h makes one for each term it leads; procedures read image() and call Commit().
 // Invariants: 1. Every change is one Multi that checks the version of this leader's term and of each node it touches:
 //                a deposed master changes nothing.
 //             2. The image shows a change only once the coordinator has agreed to it. Commits run one at a time, in the
@@ -20,8 +20,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/election.h"
 #include "master/catalog/image.h"
@@ -121,7 +121,7 @@ class Catalog {
   std::deque<Pending> queue_;
   bool busy_ = false;
   bool deposed_ = false;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

@@ -12,8 +12,8 @@ std::vector<ServerName> Holders(const idl::TabletInfo& info) {
   return servers;
 }
 
-std::array<TabletId, 2> Parts(const TabletEntry& joining) {
-  const idl::Merged& merged = joining.node.merged;
+std::array<TabletId, 2> Parts(const TabletEntry& merged_tablet) {
+  const idl::Merged& merged = merged_tablet.node.merged;
   return {TabletId{static_cast<uint64_t>(merged.left.tabletId)},
           TabletId{static_cast<uint64_t>(merged.right.tabletId)}};
 }
@@ -134,8 +134,8 @@ void Image::PutTablet(idl::TabletNode node, int version) {
   by_primary_[entry.node.info.primary].insert(id);
   if (entry.splitting()) splits_[entry.child()] = id;
   if (entry.merging()) merges_[entry.into()].insert(id);
-  if (entry.joining()) {
-    joins_.insert(id);
+  if (entry.merge_unfinished()) {
+    unfinished_merges_.insert(id);
     for (const TabletId part : Parts(entry)) merged_into_[part] = id;
   }
   if (entry.node.__isset.parentId) children_[TabletId{static_cast<uint64_t>(entry.node.parentId)}].insert(id);
@@ -167,7 +167,7 @@ void Image::EraseTablet(TabletId id) {
     const auto merge = merges_.find(entry.into());
     if (merge != merges_.end() && merge->second.erase(id) > 0 && merge->second.empty()) merges_.erase(merge);
   }
-  if (joins_.erase(id) > 0) {
+  if (unfinished_merges_.erase(id) > 0) {
     for (const TabletId part : Parts(entry)) merged_into_.erase(part);
   }
   if (entry.node.__isset.parentId) {

@@ -46,11 +46,11 @@ struct TabletEntry {
   bool merging() const { return node.__isset.merge; }
   TabletId into() const { return TabletId{static_cast<uint64_t>(node.merge.intoId)}; }            // where merging()
   TabletId neighbour() const { return TabletId{static_cast<uint64_t>(node.merge.neighbourId)}; }  // where merging()
-  // A voter may not have united the two yet.
-  bool joining() const { return node.__isset.merged; }
+  // A voter may not have merged the two yet.
+  bool merge_unfinished() const { return node.__isset.merged; }
   // Nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
   bool failovers_only() const {
-    return (splitting() && !Planted(PlantedBug::intent_excludes_nothing)) || merging() || joining();
+    return (splitting() && !Planted(PlantedBug::intent_excludes_nothing)) || merging() || merge_unfinished();
   }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
@@ -92,14 +92,14 @@ class Image {
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
   // Whether two tablets are being merged into this one, which the catalog does not have before they are.
   bool NamedByMerge(TabletId id) const { return merges_.contains(id); }
-  // What was merged into a tablet whose voters may not all have united it yet: no stray where it lies. None: nothing of
+  // What was merged into a tablet whose voters may not all have merged it yet: no orphan where it lies. None: nothing of
   // the kind.
   TabletId MergedInto(TabletId id) const;
-  // Born empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
+  // Created empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
   // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
-  bool BornEmpty(const TabletEntry& tablet) const {
+  bool CreatedEmpty(const TabletEntry& tablet) const {
     const bool never_split = !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
-    return tablet.node.info.epoch == 1 && (never_split || Planted(PlantedBug::born_empty_after_split));
+    return tablet.node.info.epoch == 1 && (never_split || Planted(PlantedBug::created_empty_after_split));
   }
   // Those that were split off the tablet and are there.
   const std::set<TabletId>& ChildrenOf(TabletId id) const;
@@ -107,8 +107,8 @@ class Image {
   const std::map<TabletId, TabletId>& splits() const { return splits_; }
   // Those that are being merged, by the id of what they become.
   const std::map<TabletId, std::set<TabletId>>& merges() const { return merges_; }
-  // Those that are joining().
-  const std::set<TabletId>& joins() const { return joins_; }
+  // Those that are merge_unfinished().
+  const std::set<TabletId>& unfinished_merges() const { return unfinished_merges_; }
   // Those that have learners, or a move that stands there.
   const std::set<TabletId>& changing() const { return changing_; }
 
@@ -132,9 +132,9 @@ class Image {
   std::map<TabletId, TabletId> splits_;  // child -> parent, of open intents
   std::unordered_map<TabletId, std::set<TabletId>> children_;
   std::map<TabletId, std::set<TabletId>> merges_;  // of open intents
-  std::set<TabletId> joins_;
+  std::set<TabletId> unfinished_merges_;
   std::set<TabletId> changing_;
-  std::unordered_map<TabletId, TabletId> merged_into_;  // of `joins_`, by what they were made of
+  std::unordered_map<TabletId, TabletId> merged_into_;  // of `unfinished_merges_`, by what they were made of
   uint64_t next_id_ = 1;
   int next_id_version_ = 0;
 };

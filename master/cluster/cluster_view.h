@@ -1,7 +1,7 @@
 // master/cluster/cluster_view.h
-// The cluster as the elastic planner sees it at this moment: the catalog's tablets, with what the servers last reported
+// The cluster as the planner sees it at this moment: the catalog's tablets, with what the servers last reported
 // of them and what this master has seen happen to them.
-// Place:      elastic.h makes one for each pass; MakePlan and SaveView take it.
+// Place:      balance_driver.h makes one for each pass; MakePlan and SaveView take it.
 // Invariants: CheckView() passes. Tablets that are still being created, or whose table goes, are left out; a server
 //             that is named by a replica alone counts as lost.
 // Size:       100,000 tablets of three replicas take about a tenth of a second.

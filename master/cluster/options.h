@@ -32,7 +32,7 @@ struct MasterOptions {
   RepairCaps repair;
   // With less than this part of the known servers live, nothing is repaired.
   double safe_mode_below = 0.5;
-  // How often the elastic planner looks at the cluster, and what it is patient with. elastic.h says which of its rules
+  // How often the planner looks at the cluster, and what it is patient with. balance_driver.h says which of its rules
   // run: those that spread load only with `balance`, splits only with `splits`.
   Duration plan_every = std::chrono::seconds(5);
   PlannerOptions planner;

@@ -55,10 +55,10 @@ void Servers::FirstReadingStep() {
 
 void Servers::ReadNames() {
   const uint64_t round = ++names_round_;
-  coordinator_.Children(layout::kLive, guard_([this](Result<std::vector<std::string>> names) {
+  coordinator_.Children(layout::kLive, if_alive_([this](Result<std::vector<std::string>> names) {
                           if (!names) {
                             LOG(WARNING) << "cannot read which servers live: " << names.error();
-                            executor_.After(kRetryDelay, guard_([this] { ReadNames(); }));
+                            executor_.After(kRetryDelay, if_alive_([this] { ReadNames(); }));
                             return;
                           }
                           for (const ServerName& name : *names) {
@@ -68,19 +68,19 @@ void Servers::ReadNames() {
                           }
                           FirstReadingStep();
                         }),
-                        guard_([this, round] {
+                        if_alive_([this, round] {
                           if (round == names_round_) ReadNames();
                         }));
 }
 
 void Servers::ReadLive(const ServerName& name) {
   const uint64_t round = ++rounds_[name];
-  const auto again = guard_([this, name, round] {
+  const auto again = if_alive_([this, name, round] {
     if (round == rounds_[name]) ReadLive(name);
   });
   coordinator_.Get(
       layout::LivePath(name),
-      guard_([this, name, again](Result<coordination::Node> node) { OnLive(name, std::move(node), again); }), again);
+      if_alive_([this, name, again](Result<coordination::Node> node) { OnLive(name, std::move(node), again); }), again);
 }
 
 void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, std::function<void()> again) {
@@ -107,7 +107,7 @@ void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, st
 }
 
 void Servers::ReadNode(const ServerName& name) {
-  coordinator_.Get(layout::ServerPath(name), guard_([this, name](Result<coordination::Node> node) {
+  coordinator_.Get(layout::ServerPath(name), if_alive_([this, name](Result<coordination::Node> node) {
                      if (!node) return;
                      auto decoded = coordination::DecodeNode<idl::ServerNode>(node->data, layout::ServerPath(name));
                      if (decoded) servers_[name].node = std::move(*decoded);

@@ -14,8 +14,8 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/base/ids.h"
 #include "common/coordination/coordinator.h"
 #include "idl/master_types.h"
@@ -93,7 +93,7 @@ class Servers {
   uint64_t version_ = 0;
   coordination::Callback<Status> started_;
   size_t first_reads_ = 0;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

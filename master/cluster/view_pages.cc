@@ -5,30 +5,30 @@
 namespace ebla::master {
 
 ViewPages::Page ViewPages::Begin(int64_t id, std::string text, MonotonicTime now) {
-  std::erase_if(kept_, [&](const auto& item) { return now - item.second.asked >= kKeptFor; });
+  std::erase_if(cached_, [&](const auto& item) { return now - item.second.last_used >= kCachedFor; });
   Page page{.id = 0, .bytes = text.size(), .text = {}};
   if (text.size() <= page_bytes_) {
     page.text = std::move(text);
     return page;
   }
-  if (kept_.size() >= kKeptMax) {
-    kept_.erase(std::ranges::min_element(kept_, {}, [](const auto& item) { return item.second.asked; }));
+  if (cached_.size() >= kCachedMax) {
+    cached_.erase(std::ranges::min_element(cached_, {}, [](const auto& item) { return item.second.last_used; }));
   }
   page.id = id;
   page.text = text.substr(0, page_bytes_);
-  kept_[id] = {std::move(text), now};
+  cached_[id] = {std::move(text), now};
   return page;
 }
 
 Result<ViewPages::Page> ViewPages::Next(int64_t id, int64_t offset, MonotonicTime now) {
-  const auto found = kept_.find(id);
-  if (found == kept_.end() || offset < 0 || static_cast<size_t>(offset) >= found->second.text.size()) {
+  const auto found = cached_.find(id);
+  if (found == cached_.end() || offset < 0 || static_cast<size_t>(offset) >= found->second.text.size()) {
     return Error(Code::kConditionFailed, "that view is kept no more, or this is another master: ask for it anew");
   }
-  Kept& kept = found->second;
-  kept.asked = now;
-  Page page{.id = id, .bytes = kept.text.size(), .text = kept.text.substr(static_cast<size_t>(offset), page_bytes_)};
-  if (static_cast<size_t>(offset) + page.text.size() == kept.text.size()) kept_.erase(found);
+  CachedView& view = found->second;
+  view.last_used = now;
+  Page page{.id = id, .bytes = view.text.size(), .text = view.text.substr(static_cast<size_t>(offset), page_bytes_)};
+  if (static_cast<size_t>(offset) + page.text.size() == view.text.size()) cached_.erase(found);
   return page;
 }
 

@@ -1,8 +1,8 @@
 // master/cluster/view_pages.h
 // Views of the cluster as text (balancer/planner/view_json.h) that one answer does not hold, kept until they have been asked for
 // in pages.
-// Invariants: all pages of one id are of one text, however the cluster changes meanwhile. At most kKeptMax are kept,
-//             each for kKeptFor after it was asked for last; one that fits a page is not kept at all.
+// Invariants: all pages of one id are of one text, however the cluster changes meanwhile. At most kCachedMax are kept,
+//             each for kCachedFor after it was asked for last; one that fits a page is not kept at all.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -16,8 +16,8 @@ namespace ebla::master {
 
 class ViewPages {
  public:
-  static constexpr size_t kKeptMax = 2;
-  static constexpr Duration kKeptFor = std::chrono::seconds(60);
+  static constexpr size_t kCachedMax = 2;
+  static constexpr Duration kCachedFor = std::chrono::seconds(60);
 
   struct Page {
     int64_t id = 0;    // for the next; 0: there is none
@@ -33,12 +33,12 @@ class ViewPages {
   Result<Page> Next(int64_t id, int64_t offset, MonotonicTime now);
 
  private:
-  struct Kept {
+  struct CachedView {
     std::string text;
-    MonotonicTime asked;
+    MonotonicTime last_used;
   };
   const size_t page_bytes_;
-  std::map<int64_t, Kept> kept_;
+  std::map<int64_t, CachedView> cached_;
 };
 
 }  // namespace ebla::master

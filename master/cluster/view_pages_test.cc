@@ -7,7 +7,7 @@ namespace {
 
 constexpr MonotonicTime kNow{std::chrono::hours(1)};
 
-TEST(ViewPagesTest, WhatFitsIsOnePageAndNotKept) {
+TEST(ViewPagesTest, WhatFitsIsOnePageAndNotCached) {
   ViewPages pages(10);
   const auto page = pages.Begin(7, "0123456789", kNow);
   EXPECT_EQ(page.text, "0123456789");
@@ -30,7 +30,7 @@ TEST(ViewPagesTest, TheRestComesPageByPageAndIsThenForgotten) {
   EXPECT_FALSE(pages.Next(7, 4, kNow));
 }
 
-TEST(ViewPagesTest, FewAreKeptAndNotForLong) {
+TEST(ViewPagesTest, FewAreCachedAndNotForLong) {
   ViewPages pages(4);
   pages.Begin(1, "0123456789", kNow);
   pages.Begin(2, "abcdefghij", kNow + std::chrono::seconds(1));

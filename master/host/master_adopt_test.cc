@@ -246,15 +246,15 @@ TEST_F(MasterAdoptTest, EpochsAndIdsOfAServerThatIsGivenUpAreOutbidAllTheSame) {
   const auto [id, info] = *cluster().Tablets().begin();
   FakeServer& server = cluster().server(static_cast<size_t>(info.voters[1].back() - '1'));
   server.mutable_replicas().at(id).epoch = server.mutable_replicas().at(id).promised = info.epoch + 70;
-  const int64_t stray = cluster().NextId() + 9;
-  server.mutable_replicas()[stray] = server.replicas().at(id);
+  const int64_t orphan = cluster().NextId() + 9;
+  server.mutable_replicas()[orphan] = server.replicas().at(id);
   server.mute = true;  // it follows nobody meanwhile
   ASSERT_TRUE(cluster().RunUntil([&] { return SafeMode() != ""; }));
   server.Stop();
   cluster().scheduler().RunFor(10s);
   const auto done = Adopt(true, {server.name()});
   ASSERT_EQ(done.header.code, idl::Code::OK) << done.header.message;
-  EXPECT_GT(cluster().NextId(), stray);
+  EXPECT_GT(cluster().NextId(), orphan);
   EXPECT_GT(cluster().Tablets().at(id).epoch, info.epoch + 70);
   server.mute = false;
   server.Start();
@@ -336,7 +336,7 @@ TEST_F(MasterAdoptTest, ANewerSchemaIsTakenOver) {
   WaitServing("carts");
 }
 
-TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotBornAgain) {
+TEST_F(MasterAdoptTest, TabletsOfAnIntentThatServedAreNotCreatedAgain) {
   Begin({.servers = 4});
   // A copy of the coordinator between the intent and its tablets.
   std::optional<coordination::ZnodeTree::Snapshot> older;
@@ -446,7 +446,7 @@ TEST_F(MasterAdoptTest, SplitsMadeSinceAreAdopted) {
   EXPECT_EQ(Ranges(), ranges);
   EXPECT_EQ(Node(second).parentId, parent);
   EXPECT_EQ(Node(grandchild).parentId, child);
-  EXPECT_GT(Node(parent).info.epoch, 1) << "no replica of it is born empty any more";
+  EXPECT_GT(Node(parent).info.epoch, 1) << "no replica of it is created empty any more";
   EXPECT_EQ(SafeMode(), "");
   MustSplit("h");
 }
@@ -553,16 +553,16 @@ TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
   EXPECT_EQ(Ranges(), ranges);
 }
 
-// One alone had united the two when the catalog lost the merge: the others' copies of them go once there are others of
+// One alone had merged the two when the catalog lost the merge: the others' copies of them go once there are others of
 //                                                               it.
-class MasterAdoptUnitedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
-INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptUnitedTest, ::testing::Bool());
-TEST_P(MasterAdoptUnitedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
+class MasterAdoptMergedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
+INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptMergedTest, ::testing::Bool());
+TEST_P(MasterAdoptMergedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {
   Begin({});
   Create("carts", {"m"});
   const auto before = cluster().Tablets();
   const std::string primary = before.begin()->second.primary;
-  for (auto& server : cluster().servers()) server->hold_joins = server->name() != primary;
+  for (auto& server : cluster().servers()) server->hold_local_merges = server->name() != primary;
   for (auto& server : cluster().servers()) server->hold_freezes = GetParam();
   if (GetParam()) (void)Merge("m", 300);
   ASSERT_EQ(Node(before.begin()->first).__isset.merge, GetParam());

@@ -7,7 +7,7 @@
 #include "common/rpc/stubs.h"
 #include "master/catalog/loader.h"
 #include "master/host/service.h"
-#include "master/leader/reign.h"
+#include "master/leader/leader_term.h"
 
 namespace ebla::master {
 namespace {
@@ -35,7 +35,7 @@ Master::Master(MasterOptions options, Executor& executor, coordination::Coordina
 Master::~Master() {
   static_cast<MasterService&>(*service_).Detach();
   election_.reset();
-  EndReign();
+  EndLeaderTerm();
   RunWaiting();
 }
 
@@ -43,12 +43,12 @@ void Master::Start(rpc::Endpoint endpoint) {
   endpoint_ = std::move(endpoint);
   election_ = std::make_unique<coordination::LeaderElection>(
       coordinator_, executor_, coordination::Candidate{options_.name, endpoint_},
-      guard_([this](const coordination::Role& role) { OnRole(role); }));
+      if_alive_([this](const coordination::Role& role) { OnRole(role); }));
   RefreshMasters();
 }
 
 void Master::Resign(std::function<void()> done) {
-  EndReign();
+  EndLeaderTerm();
   leading_.reset();
   RunWaiting();
   if (!election_) {
@@ -58,12 +58,12 @@ void Master::Resign(std::function<void()> done) {
   election_->Resign(std::move(done));
 }
 
-Reign* Master::reign() const { return reign_ready_ ? reign_.get() : nullptr; }
+LeaderTerm* Master::leader_term() const { return leader_term_ready_ ? leader_term_.get() : nullptr; }
 
 void Master::OnRole(const coordination::Role& role) {
   const auto* leading = std::get_if<coordination::Leading>(&role);
   if (leading && leading_ == *leading) return;
-  EndReign();
+  EndLeaderTerm();
   leading_.reset();
   RunWaiting();
   if (!leading) {
@@ -78,9 +78,9 @@ void Master::OnRole(const coordination::Role& role) {
 }
 
 void Master::Load() {
-  LoadCatalog(coordinator_, executor_, *leading_, guard_([this, term = leading_->term](Result<LoadedCatalog> loaded) {
-                OnLoaded(term, std::move(loaded));
-              }));
+  LoadCatalog(
+      coordinator_, executor_, *leading_,
+      if_alive_([this, term = leading_->term](Result<LoadedCatalog> loaded) { OnLoaded(term, std::move(loaded)); }));
 }
 
 void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
@@ -88,40 +88,42 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
   if (!current()) return;
   if (!loaded) {
     LOG(WARNING) << "cannot read the catalog, trying again: " << loaded.error();
-    executor_.After(kLoadRetryDelay, guard_([this, current] {
+    executor_.After(kLoadRetryDelay, if_alive_([this, current] {
                       if (current()) Load();
                     }));
     return;
   }
   cluster_id_ = loaded->cluster_id;
-  reign_ = std::make_unique<Reign>(Reign::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()},
-                                   *leading_, std::move(*loaded), guard_([this, current] {
-                                     if (current()) EndReign();
-                                   }));
-  reign_->Start(guard_([this](Status) {
-    reign_ready_ = true;
-    LOG(INFO) << "catalog read: " << reign_->image().tables().size() << " tables, " << reign_->image().tablets().size()
-              << " tablets, " << reign_->servers().live_count() << " live servers";
+  leader_term_ = std::make_unique<LeaderTerm>(
+      LeaderTerm::Ports{options_, executor_, coordinator_, connect_, run_command_, RaiseTerm()}, *leading_,
+      std::move(*loaded), if_alive_([this, current] {
+        if (current()) EndLeaderTerm();
+      }));
+  leader_term_->Start(if_alive_([this](Status) {
+    leader_term_ready_ = true;
+    LOG(INFO) << "catalog read: " << leader_term_->image().tables().size() << " tables, "
+              << leader_term_->image().tablets().size() << " tablets, " << leader_term_->servers().live_count()
+              << " live servers";
     RunWaiting();
   }));
 }
 
-// Not within the call: a new term ends the reign that asks for it.
+// Not within the call: a new term ends the leader term that asks for it.
 std::function<void(uint64_t)> Master::RaiseTerm() {
   return [this](uint64_t term) {
-    executor_.Post(guard_([this, term] {
+    executor_.Post(if_alive_([this, term] {
       if (election_) election_->RaiseAbove(term);
     }));
   };
 }
 
-void Master::EndReign() {
-  reign_ready_ = false;
-  reign_.reset();
+void Master::EndLeaderTerm() {
+  leader_term_ready_ = false;
+  leader_term_.reset();
 }
 
 bool Master::WhenReady(Task task) {
-  if (!leading_ || reign_ready_ || waiting_.size() >= options_.waiting_requests_max) return false;
+  if (!leading_ || leader_term_ready_ || waiting_.size() >= options_.waiting_requests_max) return false;
   waiting_.push_back(std::move(task));
   return true;
 }
@@ -131,12 +133,12 @@ void Master::RunWaiting() {
 }
 
 void Master::RefreshMasters() {
-  coordination::ListCandidates(coordinator_, guard_([this](Result<std::vector<coordination::Candidate>> masters) {
+  coordination::ListCandidates(coordinator_, if_alive_([this](Result<std::vector<coordination::Candidate>> masters) {
                                  if (masters) masters_ = std::move(*masters);
-                                 executor_.After(kRefreshDelay, guard_([this] { RefreshMasters(); }));
+                                 executor_.After(kRefreshDelay, if_alive_([this] { RefreshMasters(); }));
                                }));
   if (!cluster_id_.empty()) return;
-  coordinator_.Get(coordination::layout::kCluster, guard_([this](Result<coordination::Node> node) {
+  coordinator_.Get(coordination::layout::kCluster, if_alive_([this](Result<coordination::Node> node) {
                      if (!node) return;
                      auto cluster =
                          coordination::DecodeNode<idl::ClusterNode>(node->data, coordination::layout::kCluster);
@@ -149,21 +151,21 @@ MasterStats Master::Stats() const {
   MasterStats stats;
   stats.leading = leading();
   if (leading_) stats.term = leading_->term;
-  if (const Reign* reign = this->reign()) {
+  if (const LeaderTerm* leader_term = this->leader_term()) {
     stats.ready = true;
-    stats.tables = reign->image().tables().size();
-    stats.tablets = reign->image().tablets().size();
-    stats.servers = reign->servers().all().size();
-    stats.live_servers = reign->servers().live_count();
-    stats.unsettled_tablets = reign->unsettled_tablets();
-    stats.procedures = reign->procedures();
-    stats.unknown_ids = reign->unknown_ids();
-    stats.copies = reign->copies();
-    stats.beyond_catalog = reign->BeyondCatalog().has_value();
-    stats.safe_mode = reign->SafeMode().value_or("");
-    stats.procedures_by_kind = reign->ProceduresByKind();
-    stats.planner_on = reign->elastic().on().value_or(false);
-    stats.planner = reign->elastic().counts();
+    stats.tables = leader_term->image().tables().size();
+    stats.tablets = leader_term->image().tablets().size();
+    stats.servers = leader_term->servers().all().size();
+    stats.live_servers = leader_term->servers().live_count();
+    stats.unsettled_tablets = leader_term->unsettled_tablets();
+    stats.procedures = leader_term->procedures();
+    stats.unknown_ids = leader_term->unknown_ids();
+    stats.copies = leader_term->copies();
+    stats.stale_catalog = leader_term->WhyCatalogStale().has_value();
+    stats.safe_mode = leader_term->SafeMode().value_or("");
+    stats.procedures_by_kind = leader_term->ProceduresByKind();
+    stats.planner_on = leader_term->balance_driver().on().value_or(false);
+    stats.planner = leader_term->balance_driver().counts();
   }
   return stats;
 }

@@ -1,5 +1,5 @@
 // master/host/master_host.h
-// A master: stands for election, and while it leads, reigns (reign.h). The same class runs in production, in
+// A master: stands for election, and while it leads, runs a leader term (leader_term.h). The same class runs in production, in
 // ebla-standalone and in the simulator; it stands on ports alone.
 // Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
 // Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
@@ -15,20 +15,20 @@
 #include <string>
 #include <vector>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/election.h"
 #include "common/rpc/channel.h"
 #include "idl/MasterService.h"
 #include "master/balancer/planner_counts.h"
 #include "master/balancer/scale_command.h"
-#include "master/cluster/control_link.h"
 #include "master/cluster/options.h"
+#include "master/cluster/tablet_server_client.h"
 
 namespace ebla::master {
 
-class Reign;
+class LeaderTerm;
 struct LoadedCatalog;
 
 // The control services behind a connector, with replies on `executor`. Both outlive what this returns.
@@ -45,10 +45,10 @@ struct MasterStats {
   size_t live_servers = 0;
   size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
   size_t procedures = 0;
-  size_t unknown_ids = 0;       // reported ids that the catalog never drew
-  size_t copies = 0;            // learners
-  bool beyond_catalog = false;  // servers report more than the catalog ever had
-  std::string safe_mode;        // why nothing is repaired; empty: it is
+  size_t unknown_ids = 0;      // reported ids that the catalog never drew
+  size_t copies = 0;           // learners
+  bool stale_catalog = false;  // servers report more than the catalog ever had
+  std::string safe_mode;       // why nothing is repaired; empty: it is
   std::map<std::string, size_t> procedures_by_kind;
   bool planner_on = false;
   PlannerCounts planner;
@@ -77,8 +77,8 @@ class Master {
   // ---- for the service ----
   const MasterOptions& options() const { return options_; }
   Executor& executor() const { return executor_; }
-  // The present reign, once it may be asked; else null.
-  Reign* reign() const;
+  // The present leader term, once it may be asked; else null.
+  LeaderTerm* leader_term() const;
   bool leading() const { return leading_.has_value(); }
   // Runs the task once this master may be asked, or leads no longer: for requests that arrive while it reads the
   // catalog. False where it does not, or too many wait.
@@ -93,7 +93,7 @@ class Master {
   void Load();
   void OnLoaded(uint64_t term, Result<LoadedCatalog> loaded);
   std::function<void(uint64_t)> RaiseTerm();
-  void EndReign();
+  void EndLeaderTerm();
   void RunWaiting();
   void RefreshMasters();
 
@@ -108,11 +108,11 @@ class Master {
   std::optional<coordination::Candidate> leader_;
   std::vector<coordination::Candidate> masters_;
   std::string cluster_id_;
-  std::unique_ptr<Reign> reign_;
-  bool reign_ready_ = false;
+  std::unique_ptr<LeaderTerm> leader_term_;
+  bool leader_term_ready_ = false;
   std::vector<Task> waiting_;  // for the catalog to be read
   std::unique_ptr<coordination::LeaderElection> election_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

@@ -1,11 +1,11 @@
 // Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; whoever dies
-// meanwhile, what is refused, what is given up and thawed, who unites them late, what brings them together first.
+// meanwhile, what is refused, what is given up and thawed, who merges them late, what moves them to the same servers first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -100,7 +100,7 @@ class MasterMergeTest : public ::testing::Test {
   bool IntentsOpen() {
     return std::ranges::any_of(cluster().Tablets(), [&](const auto& item) { return Node(item.first)->__isset.merge; });
   }
-  bool Joining() {
+  bool MergeUnfinished() {
     return std::ranges::any_of(cluster().Tablets(), [&](const auto& item) { return Node(item.first)->__isset.merged; });
   }
   size_t Freezes() {
@@ -120,7 +120,7 @@ class MasterMergeTest : public ::testing::Test {
     ASSERT_EQ(cluster().Tablets().size(), 2u);
     EXPECT_GT(Tablet("").epoch, left_.epoch);
     EXPECT_GT(Tablet("m").epoch, right_.epoch);
-    EXPECT_FALSE(Joining());
+    EXPECT_FALSE(MergeUnfinished());
   }
 
   std::unique_ptr<TestCluster> cluster_;
@@ -133,8 +133,8 @@ TEST_F(MasterMergeTest, OneZnodeInThePlaceOfTwo) {
   const idl::MergeTabletsReply reply = Merge();
   ASSERT_EQ(reply.header.code, idl::Code::OK) << reply.header.message;
   EXPECT_GT(reply.tablet.tabletId, std::max(left_.tabletId, right_.tabletId));
-  EXPECT_TRUE(SameFamily(TabletId{static_cast<uint64_t>(reply.tablet.tabletId)},
-                         TabletId{static_cast<uint64_t>(left_.tabletId)}));
+  EXPECT_TRUE(SameLineage(TabletId{static_cast<uint64_t>(reply.tablet.tabletId)},
+                          TabletId{static_cast<uint64_t>(left_.tabletId)}));
   EXPECT_EQ(reply.tablet.range, idl::KeyRange());
   EXPECT_EQ(reply.tablet.epoch, std::max(left_.epoch, right_.epoch) + 1);
   EXPECT_EQ(reply.tablet.primary, left_.primary);
@@ -142,9 +142,9 @@ TEST_F(MasterMergeTest, OneZnodeInThePlaceOfTwo) {
   WaitServing();
   EXPECT_TRUE(Merged());
   EXPECT_EQ(Tablet("").epoch, reply.tablet.epoch) << "nobody fenced it for want of a report";
-  ASSERT_TRUE(cluster().RunUntil([&] { return !Joining(); }, 10s));
+  ASSERT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 10s));
   EXPECT_FALSE(IntentsOpen());
-  // It goes on as any other: handed over, split, merged again.
+  // It goes on as any other: transferred, split, merged again.
   idl::SplitTabletRequest split;
   split.table = "carts";
   split.key = "f";
@@ -245,7 +245,7 @@ TEST_F(MasterMergeTest, WithoutAnswersItIsGivenUp) {
   ExpectGivenUp();
 }
 
-// The link between master and primary is down, all others are well: nobody else would have it led again.
+// The connection between master and primary is down, all others are well: nobody else would have it led again.
 TEST_F(MasterMergeTest, WhoDoesNotReachTheMasterIsThawedToo) {
   Begin();
   FakeServer& primary = ServerOf(left_.primary);
@@ -353,9 +353,9 @@ TEST_F(MasterMergeTest, TheTableIsDroppedMeanwhile) {
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Remains(table).empty(); }, 60s)) << cluster().Remains(table);
 }
 
-TEST_F(MasterMergeTest, TheTableIsDroppedBeforeAllHaveUnitedThem) {
+TEST_F(MasterMergeTest, TheTableIsDroppedBeforeAllHaveMergedThem) {
   Begin();
-  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = true; });
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   const int64_t table = left_.tableId;
@@ -363,11 +363,11 @@ TEST_F(MasterMergeTest, TheTableIsDroppedBeforeAllHaveUnitedThem) {
   ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Remains(table).empty(); }, 60s)) << cluster().Remains(table);
 }
 
-// Nobody has united them when the new tablet's primary dies: a voter that does not know it counts as one whose log ends
+// Nobody has merged them when the new tablet's primary dies: a voter that does not know it counts as one whose log ends
 // where all of both is applied.
 TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   Begin();
-  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = true; });
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   const idl::TabletInfo merged = Tablet("");
@@ -375,20 +375,20 @@ TEST_F(MasterMergeTest, AFailoverBeforeAnybodyKnowsIt) {
   primary.Stop();
   ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch; }, 60s));
   EXPECT_NE(Tablet("").primary, merged.primary);
-  EachServer([](FakeServer& server) { server.hold_joins = false; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = false; });
   ASSERT_TRUE(
       cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
-  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId)
+  EXPECT_EQ(ServerOf(Tablet("").primary).received_tablet_times[merged.tabletId], 1'700'000'000'000 + right_.tabletId)
       << "the later freeze's";
   primary.Start();
   WaitServing();
-  EXPECT_FALSE(Joining());
+  EXPECT_FALSE(MergeUnfinished());
 }
 
 // PROTOCOL 21: nor does any voter know its time, nor the master that takes over what the freezes' answers said.
 TEST_F(MasterMergeTest, AnotherMasterKnowsWhenTheTwoWereFrozen) {
   Begin();
-  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = true; });
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   const idl::TabletInfo merged = Tablet("");
@@ -397,21 +397,21 @@ TEST_F(MasterMergeTest, AnotherMasterKnowsWhenTheTwoWereFrozen) {
   FakeServer& primary = ServerOf(merged.primary);
   primary.Stop();
   ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch; }, 60s));
-  EachServer([](FakeServer& server) { server.hold_joins = false; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = false; });
   ASSERT_TRUE(
       cluster().RunUntil([&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); }, 60s));
-  EXPECT_EQ(ServerOf(Tablet("").primary).times_told[merged.tabletId], 1'700'000'000'000 + right_.tabletId);
+  EXPECT_EQ(ServerOf(Tablet("").primary).received_tablet_times[merged.tabletId], 1'700'000'000'000 + right_.tabletId);
   primary.Start();
   WaitServing();
-  EXPECT_FALSE(Joining());
+  EXPECT_FALSE(MergeUnfinished());
 }
 
-// PROTOCOL 21: who has united them and knows no time has restarted since. With a majority of such, the time in which
+// PROTOCOL 21: who has merged them and knows no time has restarted since. With a majority of such, the time in which
 // all were down counts.
-TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveUnitedThemAreDown) {
+TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveMergedThemAreDown) {
   Begin();
   FakeServer& late = OtherThan({left_.primary});
-  late.hold_joins = true;
+  late.hold_local_merges = true;
   ASSERT_EQ(Merge().header.code, idl::Code::OK) << "a majority has it";
   const idl::TabletInfo merged = Tablet("");
   const auto led = [&] { return ServerOf(Tablet("").primary).Leads(merged.tabletId, Tablet("").epoch); };
@@ -422,16 +422,16 @@ TEST_F(MasterMergeTest, TimeGoesOnWhileAllThatHaveUnitedThemAreDown) {
     if (&server != &late) server.Start();
   });
   ASSERT_TRUE(cluster().RunUntil([&] { return Tablet("").epoch > merged.epoch && led(); }, 60s));
-  ASSERT_TRUE(Joining());
+  ASSERT_TRUE(MergeUnfinished());
   FakeServer& primary = ServerOf(Tablet("").primary);
-  EXPECT_EQ(primary.times_told[merged.tabletId], 0);
-  EXPECT_GE(primary.days_told[merged.tabletId], Node(merged.tabletId)->merged.tabletTimeMs);
+  EXPECT_EQ(primary.received_tablet_times[merged.tabletId], 0);
+  EXPECT_GE(primary.received_times_of_day[merged.tabletId], Node(merged.tabletId)->merged.tabletTimeMs);
 }
 
-// With the majority gone for good before anybody has united them, an operator gives it to the one that is left.
+// With the majority gone for good before anybody has merged them, an operator gives it to the one that is left.
 TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   Begin();
-  EachServer([](FakeServer& server) { server.hold_joins = true; });
+  EachServer([](FakeServer& server) { server.hold_local_merges = true; });
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   const idl::TabletInfo merged = Tablet("");
@@ -446,27 +446,27 @@ TEST_F(MasterMergeTest, ItIsRecoveredByHandBeforeAnybodyKnowsIt) {
   const auto survey = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request);
   ASSERT_TRUE(survey.has_value());
   EXPECT_EQ(survey->chosen, left.name()) << survey->refusal;
-  left.hold_joins = false;
+  left.hold_local_merges = false;
   request.acceptDataLoss = true;
   const auto reply = cluster().Call<idl::RecoverTabletReply>(&idl::MasterServiceCobSvIf::recoverTablet, request, 60s);
   ASSERT_TRUE(reply.has_value());
   EXPECT_EQ(reply->header.code, idl::Code::OK) << reply->header.message;
   EXPECT_EQ(reply->chosen, left.name());
   EachServer([](FakeServer& server) {
-    server.hold_joins = false;
+    server.hold_local_merges = false;
     if (!server.running()) server.Start();
   });
   WaitServing();
 }
 
-// While one that lives has yet to unite them nothing else is changed, and what it has is no stray.
+// While one that lives has yet to merge them nothing else is changed, and what it has is no orphan.
 TEST_F(MasterMergeTest, WhoLagsIsWaitedFor) {
   Begin();
   FakeServer& late = OtherThan({left_.primary});
-  late.hold_joins = true;
+  late.hold_local_merges = true;
   ASSERT_EQ(Merge().header.code, idl::Code::OK) << "a majority has it";
   cluster().scheduler().RunFor(20s);
-  ASSERT_TRUE(Joining());
+  ASSERT_TRUE(MergeUnfinished());
   EXPECT_TRUE(late.replicas().contains(left_.tabletId) && late.replicas().contains(right_.tabletId));
   idl::TransferTabletRequest transfer;
   transfer.table = "carts";
@@ -474,30 +474,30 @@ TEST_F(MasterMergeTest, WhoLagsIsWaitedFor) {
   transfer.deadlineMs = 500;
   EXPECT_EQ(cluster().Call<idl::TransferTabletReply>(&idl::MasterServiceCobSvIf::transferTablet, transfer)->header.code,
             idl::Code::UNAVAILABLE);
-  late.hold_joins = false;
+  late.hold_local_merges = false;
   WaitServing();
-  ASSERT_TRUE(cluster().RunUntil([&] { return !Joining(); }, 10s));
+  ASSERT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 10s));
 }
 
-TEST_F(MasterMergeTest, AsStraysTheyWouldBeLostToWhoLags) {
+TEST_F(MasterMergeTest, AsOrphansTheyWouldBeLostToWhoLags) {
   Begin();
-  PlantHere(PlantedBug::parents_are_strays);
-  OtherThan({left_.primary}).hold_joins = true;
+  PlantHere(PlantedBug::parents_are_orphans);
+  OtherThan({left_.primary}).hold_local_merges = true;
   ASSERT_EQ(Merge().header.code, idl::Code::OK);
   cluster().scheduler().RunFor(20s);
-  EXPECT_THAT(cluster().ledger().violations(), ::testing::Contains(HasSubstr("which it has yet to unite")));
+  EXPECT_THAT(cluster().ledger().violations(), ::testing::Contains(HasSubstr("which it has yet to merge")));
 }
 
-// Away while they were united, it is copied to.
+// Away while they were merged, it is copied to.
 TEST_F(MasterMergeTest, WhoComesBackAfterItIsClosedIsCopiedTo) {
   Begin();
   FakeServer& away = OtherThan({left_.primary});
-  away.hold_joins = true;
+  away.hold_local_merges = true;
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   away.Stop();
-  away.hold_joins = false;
-  ASSERT_TRUE(cluster().RunUntil([&] { return !Joining(); }, 60s)) << "nobody that lives needs it";
+  away.hold_local_merges = false;
+  ASSERT_TRUE(cluster().RunUntil([&] { return !MergeUnfinished(); }, 60s)) << "nobody that lives needs it";
   ASSERT_TRUE(away.replicas().contains(left_.tabletId));
   away.Start();
   WaitServing();
@@ -508,13 +508,13 @@ TEST_F(MasterMergeTest, WhoComesBackAfterItIsClosedIsCopiedTo) {
 TEST_F(MasterMergeTest, WhoHasLostOneOfThemIsCopiedTo) {
   Begin();
   FakeServer& broken = OtherThan({left_.primary});
-  broken.hold_joins = true;
+  broken.hold_local_merges = true;
   AskToMerge();
   ASSERT_TRUE(cluster().RunUntil([&] { return Merged(); }, 10s));
   broken.mutable_replicas().at(right_.tabletId).failed = true;
-  broken.hold_joins = false;
+  broken.hold_local_merges = false;
   WaitServing();
-  EXPECT_FALSE(Joining());
+  EXPECT_FALSE(MergeUnfinished());
 }
 
 TEST_F(MasterMergeTest, AnOpenIntentKeepsOtherChangesOff) {

@@ -109,7 +109,7 @@ TEST_F(MasterMoveTest, AReplicaMovesAndItsLeadershipWithIt) {
   ExpectWhole();
 }
 
-// The keeper's own round does not come: each step begins with the report that the one before is done.
+// The replication manager's own round does not come: each step begins with the report that the one before is done.
 TEST_F(MasterMoveTest, StepsFollowEachOtherWithoutTheNextRound) {
   Begin(4, 3, {"b", "d", "f", "h"}, 1h);
   const idl::TabletInfo before = Tablet();

@@ -73,7 +73,7 @@ TEST_F(MasterRecoverTest, TheLastVoterLeadsAloneAndRepairMakesTheOthersAnew) {
   EXPECT_GT(reply.tablet.epoch, before.epoch);
   WaitServing();
   EXPECT_EQ(Tablet().voters.size(), 3u);
-  // What comes back is a stray by now, and dropped: the others have taken its place.
+  // What comes back is an orphan by now, and dropped: the others have taken its place.
   const int64_t id = Tablet().tabletId;
   Voter(0).Start();
   Voter(1).Start();

@@ -448,18 +448,18 @@ TEST_F(MasterReplicasTest, CopiesStayWithinTheirCaps) {
   EXPECT_EQ(most, RepairCaps().copies_per_server);
 }
 
-TEST_F(MasterReplicasTest, AStrayThatPromisedMoreIsOutgrownAndDropped) {
+TEST_F(MasterReplicasTest, AnOrphanThatPromisedMoreIsOutgrownAndDropped) {
   Begin({.servers = 4});
   MakeTable(3);
   cluster().scheduler().RunFor(3s);
   const idl::TabletInfo info = Tablet();
   for (auto& server : cluster().servers()) {
     if (std::ranges::count(info.voters, server->name()) > 0) continue;
-    FakeServer::Replica stray;
-    stray.range = info.range;
-    stray.table = info.tableId;
-    stray.promised = 9;
-    server->mutable_replicas()[info.tabletId] = stray;
+    FakeServer::Replica orphan;
+    orphan.range = info.range;
+    orphan.table = info.tableId;
+    orphan.promised = 9;
+    server->mutable_replicas()[info.tabletId] = orphan;
   }
   std::vector<int64_t> listed;
   for (int i = 0; i < 50 && listed.empty(); ++i) {
@@ -569,20 +569,20 @@ TEST_F(MasterTransferTest, WritesAreRefusedForNoLongerThanItTakes) {
   FakeServer& primary = cluster().server(IndexOf(before.primary));
   cluster().Cut(IndexOf(before.primary), IndexOf(before.voters.at(1)));
   EXPECT_EQ(Transfer("", before.voters.at(1), 3'000).header.code, idl::Code::UNAVAILABLE);
-  const std::vector<int64_t> told = std::exchange(primary.patience_told[before.tabletId], {});
+  const std::vector<int64_t> told = std::exchange(primary.received_patience[before.tabletId], {});
   ASSERT_GE(told.size(), 3u);
   EXPECT_EQ(told[0], 25);
   for (size_t i = 1; i < told.size(); ++i) EXPECT_EQ(told[i], std::min<int64_t>(2 * told[i - 1], 1'000));
   cluster().Mend();
-  FakeServer& heir = cluster().server(IndexOf(before.voters.at(1)));
+  FakeServer& target = cluster().server(IndexOf(before.voters.at(1)));
   for (int i = 0; i < 5; ++i) {
     ASSERT_EQ(Transfer("", before.voters.at(1)).header.code, idl::Code::OK);
     WaitServing();
     ASSERT_EQ(Transfer("", before.primary).header.code, idl::Code::OK);
     WaitServing();
-    EXPECT_EQ(heir.patience_told[before.tabletId].back(), 25) << "to another heir";
+    EXPECT_EQ(target.received_patience[before.tabletId].back(), 25) << "to another target";
   }
-  const std::vector<int64_t>& later = primary.patience_told[before.tabletId];
+  const std::vector<int64_t>& later = primary.received_patience[before.tabletId];
   EXPECT_GT(later.front(), 25) << "what the first hand-overs needed, the next will need";
   EXPECT_TRUE(std::ranges::is_sorted(later, std::greater()));
   EXPECT_EQ(later.back(), 25) << "which is forgotten by and by";

@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -59,8 +59,8 @@ TEST_F(MasterSplitTest, TwoZnodesInOneChange) {
   EXPECT_EQ(reply.child.primary, before.primary);
   EXPECT_EQ(reply.child.epoch, before.epoch);
   EXPECT_EQ(reply.child.voters, before.voters);
-  EXPECT_EQ(static_cast<uint64_t>(reply.child.tabletId) % kFamilies,
-            static_cast<uint64_t>(before.tabletId) % kFamilies);
+  EXPECT_EQ(static_cast<uint64_t>(reply.child.tabletId) % kLineages,
+            static_cast<uint64_t>(before.tabletId) % kLineages);
   WaitServing();
   EXPECT_EQ(cluster().Tablets().size(), 2u);
   EXPECT_EQ(cluster().Tablets().at(reply.child.tabletId).epoch, before.epoch)
@@ -232,7 +232,7 @@ TEST_F(MasterSplitTest, DropsNameWhatWasSplitOff) {
 
 // PROTOCOL 6: in the first epoch a voter that never had the replica was complete and empty, until its tablet was split:
 // what the log has of the child's half is in the child by now.
-TEST_F(MasterSplitTest, AVoterThatNeverHadTheParentIsNotToldThatItWasBornEmpty) {
+TEST_F(MasterSplitTest, AVoterThatNeverHadTheParentIsNotToldThatItWasCreatedEmpty) {
   Begin();
   const idl::TabletInfo before = cluster().Tablets().begin()->second;
   const std::string away = before.voters[0] == before.primary ? before.voters[1] : before.voters[0];

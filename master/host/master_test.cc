@@ -453,7 +453,7 @@ TEST_F(MasterTest, AChangeUnderATermThatIsOverFails) {
   EXPECT_FALSE(cluster_.TableNode("ghost"));
 }
 
-TEST_F(MasterTest, ABrokenConnectionDoesNotEndAReign) {
+TEST_F(MasterTest, ABrokenConnectionDoesNotEndALeaderTerm) {
   const size_t leader = cluster_.Leader().value();
   const int64_t id = cluster_.Create("carts").schema.tableId;
   cluster_.coordination().SetAvailable(false);

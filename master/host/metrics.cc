@@ -32,7 +32,7 @@ class Labelled {
   prometheus::MetricFamily family_;
 };
 
-// Of the elastic planner in this master's term.
+// Of the planner in this master's term.
 void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>& families) {
   using enum prometheus::MetricType;
   const PlannerCounts& counts = stats.planner;
@@ -75,7 +75,7 @@ void MasterMetrics::Refresh() {
   }
   // Whoever waits for this master to be ready does not wait for the next half second.
   const bool settled = stats.ready || (!stats.leading && master_.leader().has_value());
-  master_.executor().After(std::chrono::milliseconds(settled ? 500 : 10), guard_([this] { Refresh(); }));
+  master_.executor().After(std::chrono::milliseconds(settled ? 500 : 10), if_alive_([this] { Refresh(); }));
 }
 
 Status MasterMetrics::Ready() const {
@@ -112,7 +112,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("safe_mode", "1 where nothing is repaired: too few servers live, or they report more than the catalog knows",
         !stats.safe_mode.empty());
   gauge("beyond_catalog", "1 where servers report ids or epochs that the catalog never had: see ebla cluster info",
-        stats.beyond_catalog);
+        stats.stale_catalog);
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
   AddPlanner(stats, families);
   if (rpc_) {

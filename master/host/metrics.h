@@ -38,7 +38,7 @@ class MasterMetrics final : public prometheus::Collectable {
   MasterStats stats_;          // guarded by mutex_
   bool knows_leader_ = false;  // guarded by mutex_
   bool stopped_ = false;       // the executor's
-  Guard guard_;                // the executor's
+  CallbackGuard if_alive_;     // the executor's
 };
 
 }  // namespace ebla::master

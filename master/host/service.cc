@@ -5,9 +5,9 @@
 #include "common/coordination/layout.h"
 #include "common/rpc/idl_convert.h"
 #include "idl/types_constants.h"
-#include "master/host/answers.h"
+#include "master/host/replies.h"
+#include "master/leader/leader_term.h"
 #include "master/leader/procedure_list.h"
-#include "master/leader/reign.h"
 #include "master/procedures/split_tablet.h"
 
 namespace ebla::master {
@@ -34,11 +34,11 @@ void MasterService::Lead(Cob<Reply> cob, const Request& request, Handle handle) 
 template <class Reply, class Request, class Handle>
 void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle) {
   Reply reply;
-  Reign* reign = master_ ? master_->reign() : nullptr;
+  LeaderTerm* leader_term = master_ ? master_->leader_term() : nullptr;
   if (Status status = CheckVersion(request.protocolVersion); !status.ok()) {
     SetHeader(reply.header, status);
-  } else if (reign) {
-    return handle(*reign, cob, request);
+  } else if (leader_term) {
+    return handle(*leader_term, cob, request);
   } else if (master_ && master_->WhenReady([this, cob, request, handle] { LeadHere(cob, request, handle); })) {
     return;
   } else {
@@ -65,52 +65,54 @@ Duration MasterService::Patience(int32_t deadline_ms) const {
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::CreateTableReply>& cob, const idl::CreateTableRequest& request) {
+       [this](LeaderTerm& leader_term, const Cob<idl::CreateTableReply>& cob, const idl::CreateTableRequest& request) {
          idl::CreateTableReply reply;
          if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
            SetHeader(reply.header, status);
            return cob(reply);
          }
          reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
-         reign.Create(request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
-                      [this, cob, reply, name = request.name](Status status) mutable {
-                        // The deadline ends the waiting, not the creation: how it ends cannot be known here.
-                        if (status.code() == Code::kDeadlineExceeded) {
-                          status = Error(Code::kUnknownOutcome,
-                                         "table " + name + " is being created and will be: " + status.message());
-                        }
-                        SetHeader(reply.header, status);
-                        const Reign* now = master_ ? master_->reign() : nullptr;
-                        const TableEntry* table = now ? now->image().Table(name) : nullptr;
-                        if (table && status.ok()) reply.__set_schema(table->node.schema);
-                        cob(reply);
-                      });
+         leader_term.Create(request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
+                            [this, cob, reply, name = request.name](Status status) mutable {
+                              // The deadline ends the waiting, not the creation: how it ends cannot be known here.
+                              if (status.code() == Code::kDeadlineExceeded) {
+                                status = Error(Code::kUnknownOutcome,
+                                               "table " + name + " is being created and will be: " + status.message());
+                              }
+                              SetHeader(reply.header, status);
+                              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                              const TableEntry* table = now ? now->image().Table(name) : nullptr;
+                              if (table && status.ok()) reply.__set_schema(table->node.schema);
+                              cob(reply);
+                            });
        });
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::AlterTableReply>& cob, const idl::AlterTableRequest& request) {
-         reign.Alter(request.name, request.options, Patience(request.deadlineMs),
-                     [this, cob, name = request.name](Status status) {
-                       idl::AlterTableReply reply;
-                       if (status.code() == Code::kDeadlineExceeded) {
-                         reply.header.__set_message("altered; not every server has been told yet: " + status.message());
-                       } else {
-                         SetHeader(reply.header, status);
-                       }
-                       const Reign* now = master_ ? master_->reign() : nullptr;
-                       const TableEntry* table = now ? now->image().Table(name) : nullptr;
-                       if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
-                       cob(reply);
-                     });
+       [this](LeaderTerm& leader_term, const Cob<idl::AlterTableReply>& cob, const idl::AlterTableRequest& request) {
+         leader_term.Alter(
+             request.name, request.options, Patience(request.deadlineMs),
+             [this, cob, name = request.name](Status status) {
+               idl::AlterTableReply reply;
+               if (status.code() == Code::kDeadlineExceeded) {
+                 reply.header.__set_message("altered; not every server has been told yet: " + status.message());
+               } else {
+                 SetHeader(reply.header, status);
+               }
+               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+               const TableEntry* table = now ? now->image().Table(name) : nullptr;
+               if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
+               cob(reply);
+             });
        });
 }
 
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::DropTableByNameReply>& cob, const idl::DropTableByNameRequest& request) {
-         reign.Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
+       [this](LeaderTerm& leader_term, const Cob<idl::DropTableByNameReply>& cob,
+              const idl::DropTableByNameRequest& request) {
+         leader_term.Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
            idl::DropTableByNameReply reply;
            if (status.code() == Code::kDeadlineExceeded) {
              reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
@@ -123,139 +125,142 @@ void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::Dro
 }
 
 void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) {
-  Lead(std::move(cob), request, [](Reign& reign, const Cob<idl::ListTablesReply>& cob, const idl::ListTablesRequest&) {
-    cob(ListTables(reign));
-  });
+  Lead(std::move(cob), request,
+       [](LeaderTerm& leader_term, const Cob<idl::ListTablesReply>& cob, const idl::ListTablesRequest&) {
+         cob(ListTables(leader_term));
+       });
 }
 
 void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::DescribeTableRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::DescribeTableReply>& cob, const idl::DescribeTableRequest& request) {
-         cob(DescribeTable(reign, request));
+       [](LeaderTerm& leader_term, const Cob<idl::DescribeTableReply>& cob, const idl::DescribeTableRequest& request) {
+         cob(DescribeTable(leader_term, request));
        });
 }
 
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::LocateReply>& cob, const idl::LocateRequest& request) {
-         cob(Locate(reign, request, executor_.Now(), master_->options().tablet_time_age_max));
+       [this](LeaderTerm& leader_term, const Cob<idl::LocateReply>& cob, const idl::LocateRequest& request) {
+         cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
        });
 }
 
 void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) {
   Lead(
       std::move(cob), request,
-      [this](Reign& reign, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
+      [this](LeaderTerm& leader_term, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
         using std::chrono::milliseconds;
         idl::HeartbeatReply reply;
         reply.__set_peaksMs(std::chrono::duration_cast<milliseconds>(master_->options().planner.merge.history).count());
-        reply.masterTerm = static_cast<int64_t>(reign.term());
-        SetHeader(reply.header, reign.Heartbeat(request));
+        reply.masterTerm = static_cast<int64_t>(leader_term.term());
+        SetHeader(reply.header, leader_term.Heartbeat(request));
         const bool same_term = request.serversTerm == reply.masterTerm;
         reply.servers =
-            Addresses(reign, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
-        reply.describe = reign.BeyondCatalog().has_value();
-        reply.serversVersion = static_cast<int64_t>(reign.servers().version());
+            Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
+        reply.describe = leader_term.WhyCatalogStale().has_value();
+        reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
         cob(reply);
       });
 }
 
 void MasterService::listServers(Cob<idl::ListServersReply> cob, const idl::ListServersRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::ListServersReply>& cob, const idl::ListServersRequest&) {
-         cob(ListServers(reign, executor_.Now()));
+       [this](LeaderTerm& leader_term, const Cob<idl::ListServersReply>& cob, const idl::ListServersRequest&) {
+         cob(ListServers(leader_term, executor_.Now()));
        });
 }
 
 void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::ListTabletsReply>& cob, const idl::ListTabletsRequest& request) {
-         cob(ListTablets(reign, request));
+       [](LeaderTerm& leader_term, const Cob<idl::ListTabletsReply>& cob, const idl::ListTabletsRequest& request) {
+         cob(ListTablets(leader_term, request));
        });
 }
 
 void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::TransferTabletReply>& cob, const idl::TransferTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+       [this](LeaderTerm& leader_term, const Cob<idl::TransferTabletReply>& cob,
+              const idl::TransferTabletRequest& request) {
+         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
          if (!tablet) {
            idl::TransferTabletReply reply;
            SetHeader(reply.header, tablet.error());
            return cob(reply);
          }
-         reign.Transfer(*tablet, request.toServer, Patience(request.deadlineMs),
-                        [this, cob, id = *tablet](Status status) {
-                          idl::TransferTabletReply reply;
-                          if (status.code() == Code::kDeadlineExceeded)
-                            status = Error(Code::kUnavailable, status.message());
-                          SetHeader(reply.header, status);
-                          const Reign* now = master_ ? master_->reign() : nullptr;
-                          const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                          if (entry) reply.__set_tablet(entry->node.info);
-                          cob(reply);
-                        });
+         leader_term.Transfer(*tablet, request.toServer, Patience(request.deadlineMs),
+                              [this, cob, id = *tablet](Status status) {
+                                idl::TransferTabletReply reply;
+                                if (status.code() == Code::kDeadlineExceeded)
+                                  status = Error(Code::kUnavailable, status.message());
+                                SetHeader(reply.header, status);
+                                const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                if (entry) reply.__set_tablet(entry->node.info);
+                                cob(reply);
+                              });
        });
 }
 
 void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
-  Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::MergeTabletsReply>& cob, const idl::MergeTabletsRequest& request) {
-         const Result<Neighbours> two = FindNeighbours(reign.image(), request.table, request.key);
-         if (!two) {
-           idl::MergeTabletsReply reply;
-           SetHeader(reply.header, two.error());
-           return cob(reply);
-         }
-         reign.Merge(*two, Patience(request.deadlineMs), [this, cob, request](Status status) {
-           idl::MergeTabletsReply reply;
-           if (status.code() == Code::kDeadlineExceeded) {
-             status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
-           }
-           SetHeader(reply.header, status);
-           const Reign* now = master_ ? master_->reign() : nullptr;
-           const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
-           if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
-             reply.__set_tablet(entry->node.info);
-           cob(reply);
-         });
-       });
+  Lead(
+      std::move(cob), request,
+      [this](LeaderTerm& leader_term, const Cob<idl::MergeTabletsReply>& cob, const idl::MergeTabletsRequest& request) {
+        const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
+        if (!two) {
+          idl::MergeTabletsReply reply;
+          SetHeader(reply.header, two.error());
+          return cob(reply);
+        }
+        leader_term.Merge(*two, Patience(request.deadlineMs), [this, cob, request](Status status) {
+          idl::MergeTabletsReply reply;
+          if (status.code() == Code::kDeadlineExceeded) {
+            status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
+          }
+          SetHeader(reply.header, status);
+          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+          const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
+          if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
+            reply.__set_tablet(entry->node.info);
+          cob(reply);
+        });
+      });
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::SplitTabletReply>& cob, const idl::SplitTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+       [this](LeaderTerm& leader_term, const Cob<idl::SplitTabletReply>& cob, const idl::SplitTabletRequest& request) {
+         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
          if (!tablet) {
            idl::SplitTabletReply reply;
            SetHeader(reply.header, tablet.error());
            return cob(reply);
          }
-         const TabletId id =
-             SplitOffAt(reign.image(), reign.image().Tablet(*tablet)->table(), request.key).value_or(*tablet);
-         reign.Split(id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-                     [this, cob, request, id](Status status) {
-                       idl::SplitTabletReply reply;
-                       if (status.code() == Code::kDeadlineExceeded) {
-                         status =
-                             Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
-                       }
-                       SetHeader(reply.header, status);
-                       const Reign* now = master_ ? master_->reign() : nullptr;
-                       const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
-                       if (parent) reply.__set_tablet(parent->node.info);
-                       if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id);
-                           child && *child != id) {
-                         reply.__set_child(now->image().Tablet(*child)->node.info);
-                       }
-                       cob(reply);
-                     });
+         const TabletId id = SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
+                                 .value_or(*tablet);
+         leader_term.Split(
+             id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+             [this, cob, request, id](Status status) {
+               idl::SplitTabletReply reply;
+               if (status.code() == Code::kDeadlineExceeded) {
+                 status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
+               }
+               SetHeader(reply.header, status);
+               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+               const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
+               if (parent) reply.__set_tablet(parent->node.info);
+               if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id);
+                   child && *child != id) {
+                 reply.__set_child(now->image().Tablet(*child)->node.info);
+               }
+               cob(reply);
+             });
        });
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::MoveTabletReply>& cob, const idl::MoveTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(reign, request.table, request.key);
+       [this](LeaderTerm& leader_term, const Cob<idl::MoveTabletReply>& cob, const idl::MoveTabletRequest& request) {
+         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
          if (!tablet) {
            idl::MoveTabletReply reply;
            SetHeader(reply.header, tablet.error());
@@ -267,52 +272,53 @@ void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTab
              status = Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
            }
            SetHeader(reply.header, status);
-           const Reign* now = master_ ? master_->reign() : nullptr;
+           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
            const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
            if (entry) reply.__set_tablet(entry->node.info);
            cob(reply);
          };
-         if (request.cancel) return reign.CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
-         reign.Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs), std::move(done));
+         if (request.cancel) return leader_term.CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
+         leader_term.Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
+                          std::move(done));
        });
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::SetServerReply>& cob, const idl::SetServerRequest& request) {
-         Reign::ServerChange change;
+       [this](LeaderTerm& leader_term, const Cob<idl::SetServerReply>& cob, const idl::SetServerRequest& request) {
+         LeaderTerm::ServerChange change;
          if (request.__isset.draining) change.draining = request.draining;
          if (request.__isset.maintenance) change.maintenance = request.maintenance;
          auto answer = [this, cob, name = request.name](Status status) {
            idl::SetServerReply reply;
            SetHeader(reply.header, status);
-           const Reign* now = master_ ? master_->reign() : nullptr;
+           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
            if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
            cob(reply);
          };
-         if (change.draining.value_or(true)) return reign.SetServer(request.name, change, std::move(answer));
+         if (change.draining.value_or(true)) return leader_term.SetServer(request.name, change, std::move(answer));
          // It keeps what it has: what its drain has begun ends, too.
-         reign.SetServer(request.name, change,
-                         [this, name = request.name, answer = std::move(answer)](Status status) mutable {
-                           Reign* now = master_ ? master_->reign() : nullptr;
-                           if (!status.ok() || !now) return answer(std::move(status));
-                           now->EndMovesOf(name, Patience(0), std::move(answer));
-                         });
+         leader_term.SetServer(request.name, change,
+                               [this, name = request.name, answer = std::move(answer)](Status status) mutable {
+                                 LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                 if (!status.ok() || !now) return answer(std::move(status));
+                                 now->EndMovesOf(name, Patience(0), std::move(answer));
+                               });
        });
 }
 
 void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest& request) {
+       [this](LeaderTerm& leader_term, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest& request) {
          auto answer = [this, cob, request](Status status) {
-           Reign* now = master_ ? master_->reign() : nullptr;
+           LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
            if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master leads no longer");
            // Where none can be made, the answer says what it waits for.
-           if (status.ok() && request.now) static_cast<void>(now->elastic().Pass());
+           if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
            idl::BalanceReply reply;
            if (now) reply = DescribeBalance(*now, executor_.Now());
            if (status.ok() && request.view) {
-             auto page = now->elastic().ViewPage(request.viewId, request.viewOffset);
+             auto page = now->balance_driver().ViewPage(request.viewId, request.viewOffset);
              if (page) {
                reply.viewId = page->id;
                reply.viewBytes = static_cast<int64_t>(page->bytes);
@@ -324,52 +330,55 @@ void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceReques
            if (!status.ok()) SetHeader(reply.header, status);
            cob(reply);
          };
-         if (!request.__isset.enabled || reign.elastic().on() == request.enabled) return answer({});
-         reign.SwitchPlanner(request.enabled, std::move(answer));
+         if (!request.__isset.enabled || leader_term.balance_driver().on() == request.enabled) return answer({});
+         leader_term.SwitchPlanner(request.enabled, std::move(answer));
        });
 }
 
 void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::RecoverTabletReply>& cob, const idl::RecoverTabletRequest& request) {
+       [this](LeaderTerm& leader_term, const Cob<idl::RecoverTabletReply>& cob,
+              const idl::RecoverTabletRequest& request) {
          const TabletId id{static_cast<uint64_t>(std::max<int64_t>(0, request.tabletId))};
-         idl::RecoverTabletReply reply = ToReply(reign.Survey(id, request.server));
+         idl::RecoverTabletReply reply = ToReply(leader_term.Survey(id, request.server));
          if (!request.acceptDataLoss) return cob(reply);
-         reign.Recover(id, request.server, Patience(request.deadlineMs), [this, cob, id, reply](Status status) mutable {
-           if (status.code() == Code::kDeadlineExceeded) status = Error(Code::kUnavailable, status.message());
-           SetHeader(reply.header, status);
-           const Reign* now = master_ ? master_->reign() : nullptr;
-           const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-           if (entry) {
-             reply.__set_tablet(entry->node.info);
-             if (status.ok()) reply.chosen = entry->node.info.primary;
-           }
-           if (status.ok()) reply.refusal.clear();
-           cob(reply);
-         });
+         leader_term.Recover(id, request.server, Patience(request.deadlineMs),
+                             [this, cob, id, reply](Status status) mutable {
+                               if (status.code() == Code::kDeadlineExceeded)
+                                 status = Error(Code::kUnavailable, status.message());
+                               SetHeader(reply.header, status);
+                               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                               const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                               if (entry) {
+                                 reply.__set_tablet(entry->node.info);
+                                 if (status.ok()) reply.chosen = entry->node.info.primary;
+                               }
+                               if (status.ok()) reply.refusal.clear();
+                               cob(reply);
+                             });
        });
 }
 
 void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::AdoptReply>& cob, const idl::AdoptRequest& request) {
+       [this](LeaderTerm& leader_term, const Cob<idl::AdoptReply>& cob, const idl::AdoptRequest& request) {
          idl::AdoptReply reply;
-         if (Status status = reign.AllReported(); !status.ok()) {
+         if (Status status = leader_term.AllReported(); !status.ok()) {
            SetHeader(reply.header, status);
            return cob(reply);
          }
-         const auto beyond = reign.BeyondCatalog();
-         if (!beyond) return cob(reply);
-         const Adoption plan = reign.PlanAdoption(request.without);
-         reply.reason = *beyond;
+         const auto stale = leader_term.WhyCatalogStale();
+         if (!stale) return cob(reply);
+         const Adoption plan = leader_term.PlanAdoption(request.without);
+         reply.reason = *stale;
          reply.problems = plan.problems;
          reply.notes = plan.notes;
-         reply.nextId = static_cast<int64_t>(reign.image().next_id());
+         reply.nextId = static_cast<int64_t>(leader_term.image().next_id());
          reply.nextIdThen = static_cast<int64_t>(plan.next_id);
          reply.tables = plan.tables;
          reply.tablets = plan.tablets;
          if (!request.confirm) return cob(reply);
-         reign.Adopt(request.without, Patience(request.deadlineMs), [cob, reply](Status status) mutable {
+         leader_term.Adopt(request.without, Patience(request.deadlineMs), [cob, reply](Status status) mutable {
            SetHeader(reply.header, status);
            cob(reply);
          });
@@ -378,8 +387,8 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
 
 void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::RemoveServerReply>& cob, const idl::RemoveServerRequest& request) {
-         reign.RemoveServer(request.name, [cob](Status status) {
+       [](LeaderTerm& leader_term, const Cob<idl::RemoveServerReply>& cob, const idl::RemoveServerRequest& request) {
+         leader_term.RemoveServer(request.name, [cob](Status status) {
            idl::RemoveServerReply reply;
            SetHeader(reply.header, status);
            cob(reply);
@@ -389,9 +398,9 @@ void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::Rem
 
 void MasterService::listProcedures(Cob<idl::ListProceduresReply> cob, const idl::ListProceduresRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::ListProceduresReply>& cob, const idl::ListProceduresRequest&) {
+       [](LeaderTerm& leader_term, const Cob<idl::ListProceduresReply>& cob, const idl::ListProceduresRequest&) {
          idl::ListProceduresReply reply;
-         reply.procedures = ListProcedures(reign);
+         reply.procedures = ListProcedures(leader_term);
          reply.total = static_cast<int64_t>(reply.procedures.size());
          if (reply.procedures.size() > kProceduresListedMax) reply.procedures.resize(kProceduresListedMax);
          cob(reply);
@@ -400,8 +409,9 @@ void MasterService::listProcedures(Cob<idl::ListProceduresReply> cob, const idl:
 
 void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const idl::CancelProcedureRequest& request) {
   Lead(std::move(cob), request,
-       [this](Reign& reign, const Cob<idl::CancelProcedureReply>& cob, const idl::CancelProcedureRequest& request) {
-         reign.CancelProcedure(request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
+       [this](LeaderTerm& leader_term, const Cob<idl::CancelProcedureReply>& cob,
+              const idl::CancelProcedureRequest& request) {
+         leader_term.CancelProcedure(request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
            idl::CancelProcedureReply reply;
            SetHeader(reply.header, outcome ? Status() : outcome.error());
            if (outcome) reply.outcome = *std::move(outcome);
@@ -412,8 +422,8 @@ void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const id
 
 void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
   Lead(std::move(cob), request,
-       [](Reign& reign, const Cob<idl::CompactTableReply>& cob, const idl::CompactTableRequest& request) {
-         reign.Compact(
+       [](LeaderTerm& leader_term, const Cob<idl::CompactTableReply>& cob, const idl::CompactTableRequest& request) {
+         leader_term.Compact(
              {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
              [cob](Result<std::vector<idl::Compaction>> servers) {
                idl::CompactTableReply reply;

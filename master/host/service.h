@@ -1,5 +1,5 @@
 // master/host/service.h
-// The Thrift edge of a master: checks requests, asks the present reign, fills in replies. A standby answers NOT_PRIMARY
+// The Thrift edge of a master: checks requests, asks the present leader term, fills in replies. A standby answers NOT_PRIMARY
 // with the leader's endpoint; a leader that is still reading the catalog answers COME_AGAIN.
 // Place:      master_host.h makes it; a dispatcher calls it. Routing look-ups are answered from the image, without any
 //             call to anybody.
@@ -12,7 +12,7 @@
 #include <functional>
 #include <memory>
 
-#include "common/base/guard.h"
+#include "common/base/callback_guard.h"
 #include "idl/MasterService.h"
 #include "master/host/master_host.h"
 
@@ -51,7 +51,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest& request) override;
 
  private:
-  // On the executor: hands (reign, cob, request) to `handle` where this master leads, else answers why not.
+  // On the executor: hands (leader_term, cob, request) to `handle` where this master leads, else answers why not.
   template <class Reply, class Request, class Handle>
   void Lead(Cob<Reply> cob, const Request& request, Handle handle);
   template <class Reply, class Request, class Handle>

@@ -32,12 +32,12 @@ std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, 
 
 class Lister {
  public:
-  explicit Lister(const Reign& reign)
-      : reign_(reign),
-        context_(reign.context()),
+  explicit Lister(const LeaderTerm& leader_term)
+      : leader_term_(leader_term),
+        context_(leader_term.context()),
         now_(context_.executor.Now()),
         time_of_day_ms_(context_.executor.TimeOfDayMs()) {
-    if (const auto why = reign.SafeMode()) safe_mode_ = "nothing is changed in safe mode: " + *why;
+    if (const auto why = leader_term.SafeMode()) safe_mode_ = "nothing is changed in safe mode: " + *why;
   }
 
   std::vector<idl::ProcedureSummary> List() {
@@ -55,8 +55,8 @@ class Lister {
     for (const auto& [name, server] : context_.servers.all()) {
       if (server.node && server.node->draining) AddDrain(name, *server.node);
     }
-    reign_.runner().ForEach([this](const ProcedureRunner::Standing& standing) { AddRun(standing); });
-    reign_.ForEachWaiting([this](const Subject& subject, MonotonicTime began, const Status& waits_for) {
+    leader_term_.runner().ForEach([this](const ProcedureRunner::Standing& standing) { AddRun(standing); });
+    leader_term_.ForEachWaiting([this](const Subject& subject, MonotonicTime began, const Status& waits_for) {
       AddWaiting(subject, began, waits_for);
     });
     AddScaling();
@@ -88,7 +88,7 @@ class Lister {
   }
 
   template <class Intent>
-  void TakeAsked(const Intent& intent, idl::ProcedureSummary& one) const {
+  void TakeOrigin(const Intent& intent, idl::ProcedureSummary& one) const {
     one.askedBy = intent.askedBy;
     one.reason = intent.reason;
     if (intent.sinceMs > 0) one.ageMs = std::max<int64_t>(0, time_of_day_ms_ - intent.sinceMs);
@@ -98,12 +98,12 @@ class Lister {
     one.ageOfTerm = true;
   }
   // The planner's action of that kind on the tablet; else an operator's.
-  void TakeDeed(ActionKind kind, TabletId tablet, idl::ProcedureSummary& one) const {
+  void TakeActionRecord(ActionKind kind, TabletId tablet, idl::ProcedureSummary& one) const {
     one.askedBy = idl::AskedBy::OPERATOR;
-    for (const auto& [id, deed] : reign_.elastic().under_way()) {
-      if (deed.action.kind != kind || deed.action.tablet != tablet) continue;
+    for (const auto& [id, record] : leader_term_.balance_driver().under_way()) {
+      if (record.action.kind != kind || record.action.tablet != tablet) continue;
       one.askedBy = idl::AskedBy::PLANNER;
-      one.reason = deed.action.reason;
+      one.reason = record.action.reason;
     }
   }
 
@@ -113,13 +113,13 @@ class Lister {
     idl::ProcedureSummary& one = Add("move", tablet.id());
     one.server = move.toServer;
     one.fromServer = move.fromServer;
-    TakeAsked(move, one);
+    TakeOrigin(move, one);
     const bool votes = IsIn(move.toServer, info.voters), learns = IsIn(move.toServer, info.learners);
     one.cancellable = !votes;
     one.cancelNote =
         votes ? CheckCancel(image(), tablet.id()).message()
               : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
-    const idl::TabletLoad* load = reign_.steward().SettledLoad(tablet);
+    const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (votes) {
       one.step = info.primary == move.fromServer ? "3 of 4: hands the leadership over to " + move.toServer
                                                  : "4 of 4: removes the replica on " + move.fromServer;
@@ -135,7 +135,7 @@ class Lister {
   std::string WhyMoveWaits(const TabletEntry& tablet, bool made, const idl::TabletLoad* load) const {
     const ServerName& to = tablet.node.move.toServer;
     if (!safe_mode_.empty()) return safe_mode_;
-    if (!load) return reign_.steward().WhyUnsettled(tablet);
+    if (!load) return leader_term_.reconciler().WhyUnsettled(tablet);
     if (!context_.servers.IsLive(to)) return "server " + to + " does not live";
     return made ? WhyNotLevel(*load, tablet.node.info.primary, to) : WhyNoLearner(tablet, to);
   }
@@ -148,8 +148,8 @@ class Lister {
     if (!Servers::ForPlanner(to, server).usable())
       return "server " + to + " takes nothing: maintenance, a drain, or a full disk";
     const RepairCaps& caps = context_.options.repair;
-    if (reign_.copies() >= caps.copies)
-      return std::to_string(reign_.copies()) + " copies are under way, the most at a time";
+    if (leader_term_.copies() >= caps.copies)
+      return std::to_string(leader_term_.copies()) + " copies are under way, the most at a time";
     return "";
   }
 
@@ -167,12 +167,12 @@ class Lister {
 
   void AddSplit(const TabletEntry& tablet) {
     idl::ProcedureSummary& one = Add("split", tablet.id());
-    TakeAsked(tablet.node.split, one);
+    TakeOrigin(tablet.node.split, one);
     one.step = "at \"" + EscapeBytes(tablet.node.split.key) + "\": ordered of " + tablet.node.info.primary +
                " in epoch " + std::to_string(tablet.node.split.epoch);
     one.cancelNote =
         "its primary may have split it already, and nobody knows until it has said so; a failover may still undo it";
-    if (!safe_mode_.empty() && reign_.BeyondCatalog()) one.waitsFor = safe_mode_;
+    if (!safe_mode_.empty() && leader_term_.WhyCatalogStale()) one.waitsFor = safe_mode_;
     pending_splits_[SplitName(tablet.id())] = all_.size() - 1;
   }
 
@@ -191,7 +191,7 @@ class Lister {
     one.reason = std::to_string(info.voters.size()) + " voters of " + std::to_string(wanted) + " wanted" +
                  (lost.empty() ? "" : ", lost for good: " + lost);
     one.cancelNote = "the table wants so many replicas: see ebla table alter";
-    const idl::TabletLoad* load = reign_.steward().SettledLoad(tablet);
+    const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (!info.learners.empty()) {
       one.server = info.learners.front();
       one.step = "copies to " + one.server;
@@ -207,13 +207,13 @@ class Lister {
   std::string WhyRepairWaits(const TabletEntry& tablet, const idl::TabletLoad* load) const {
     const idl::TabletInfo& info = tablet.node.info;
     if (!safe_mode_.empty()) return safe_mode_;
-    if (!load) return reign_.steward().WhyUnsettled(tablet);
+    if (!load) return leader_term_.reconciler().WhyUnsettled(tablet);
     if (!info.learners.empty()) return WhyNotLevel(*load, info.primary, info.learners.front());
     if (info.voters.size() > ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
     std::vector<ServerName> holders = info.voters;
     if (PlaceReplica(ViewOnce(), holders).empty()) return "no other server that lives takes a replica: start one";
-    return reign_.copies() >= context_.options.repair.copies
-               ? "its turn: " + std::to_string(reign_.copies()) + " copies are under way"
+    return leader_term_.copies() >= context_.options.repair.copies
+               ? "its turn: " + std::to_string(leader_term_.copies()) + " copies are under way"
                : "";
   }
 
@@ -223,13 +223,13 @@ class Lister {
   }
 
   void AddFailovers() {
-    for (const TabletId id : reign_.steward().Unsettled()) {
+    for (const TabletId id : leader_term_.reconciler().Unsettled()) {
       const TabletEntry* tablet = image().Tablet(id);
       if (!tablet || tablet->creating() || !image().LivingTable(*tablet)) continue;
       idl::ProcedureSummary& one = Add("lead", id);
       one.server = tablet->node.info.primary;
       one.step = "has it led as the catalog says, or by another voter";
-      one.waitsFor = reign_.steward().WhyUnsettled(*tablet);
+      one.waitsFor = leader_term_.reconciler().WhyUnsettled(*tablet);
       one.cancelNote = "without it nobody would lead the tablet";
     }
   }
@@ -251,7 +251,7 @@ class Lister {
                                   " of them on the move";
     one.cancellable = true;
     one.cancelNote = "it takes replicas again; those that have moved stay where they are";
-    one.waitsFor = safe_mode_.empty() ? reign_.WhyNotDrained(name) : safe_mode_;
+    one.waitsFor = safe_mode_.empty() ? leader_term_.WhyNotDrained(name) : safe_mode_;
   }
 
   void AddRun(const ProcedureRunner::Standing& standing) {
@@ -269,7 +269,7 @@ class Lister {
   void Describe(const Subject& subject, idl::ProcedureSummary& one) const {
     one.cancelNote = "it goes on by itself until it is done";
     if (subject.kind == "transfer") {
-      TakeDeed(ActionKind::kTransfer, subject.tablet, one);
+      TakeActionRecord(ActionKind::kTransfer, subject.tablet, one);
       const TabletEntry* tablet = image().Tablet(subject.tablet);
       if (tablet) one.fromServer = tablet->node.info.primary;
       one.step = "hands the leadership over to " + subject.server;
@@ -277,7 +277,7 @@ class Lister {
     } else if (subject.kind == "merge") {
       DescribeMerge(subject.tablet, one);
     } else if (subject.kind == "unite") {
-      one.step = "has every voter unite the two that the tablet was merged of";
+      one.step = "has every voter merge the two that the tablet is made of";
     } else if (subject.kind == "create") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "makes the tablets";
@@ -309,12 +309,12 @@ class Lister {
     if (!tablet) {
       one.step = "3 of 3: has the new tablet led";
     } else if (!tablet->merging()) {
-      TakeDeed(ActionKind::kMerge, left, one);
+      TakeActionRecord(ActionKind::kMerge, left, one);
       one.step = "1 of 3: waits until both are settled, on the same servers; else brings the smaller one there";
       one.cancellable = true;
       one.cancelNote = "both stay as they are; replicas that have been moved stay where they are";
     } else {
-      TakeAsked(tablet->node.merge, one);
+      TakeOrigin(tablet->node.merge, one);
       one.cancellable = !tablet->node.merge.givenUp;
       one.step = one.cancellable
                      ? "2 of 3: has both frozen, to become tablet " + std::to_string(tablet->node.merge.intoId)
@@ -337,7 +337,7 @@ class Lister {
     idl::ProcedureSummary& one = Add(subject);
     TakeAge(began, one);
     if (subject.kind == "split") {
-      TakeDeed(ActionKind::kSplit, subject.tablet, one);
+      TakeActionRecord(ActionKind::kSplit, subject.tablet, one);
     } else {
       one.askedBy = idl::AskedBy::OPERATOR;
     }
@@ -348,14 +348,14 @@ class Lister {
   }
 
   void AddScaling() {
-    for (const auto& [id, deed] : reign_.elastic().under_way()) {
-      const bool grows = deed.action.kind == ActionKind::kAddServer;
-      if (!grows && deed.action.kind != ActionKind::kReleaseServer) continue;
+    for (const auto& [id, record] : leader_term_.balance_driver().under_way()) {
+      const bool grows = record.action.kind == ActionKind::kAddServer;
+      if (!grows && record.action.kind != ActionKind::kReleaseServer) continue;
       idl::ProcedureSummary& one =
-          Add({.kind = grows ? "grow" : "release", .tablet = {}, .table = {}, .server = deed.action.from});
+          Add({.kind = grows ? "grow" : "release", .tablet = {}, .table = {}, .server = record.action.from});
       one.askedBy = idl::AskedBy::PLANNER;
-      one.reason = deed.action.reason;
-      TakeAge(deed.began, one);
+      one.reason = record.action.reason;
+      TakeAge(record.began, one);
       one.step = grows ? "runs the scale-out command" : "runs the scale-in command";
       one.cancelNote = "the command runs";
     }
@@ -363,7 +363,7 @@ class Lister {
 
   static std::string SplitName(TabletId tablet) { return "split tablet " + std::to_string(tablet.value); }
 
-  const Reign& reign_;
+  const LeaderTerm& leader_term_;
   const Context& context_;
   const MonotonicTime now_;
   const int64_t time_of_day_ms_;
@@ -384,6 +384,6 @@ std::string ProcedureId(const Subject& subject) {
   return id;
 }
 
-std::vector<idl::ProcedureSummary> ListProcedures(const Reign& reign) { return Lister(reign).List(); }
+std::vector<idl::ProcedureSummary> ListProcedures(const LeaderTerm& leader_term) { return Lister(leader_term).List(); }
 
 }  // namespace ebla::master

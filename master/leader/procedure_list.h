@@ -5,7 +5,7 @@
 //          same.
 // Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits
 //          to be begun. The rest says why it cannot be.
-// Place:   service.h answers with it; reign_procedures.cc cancels by it.
+// Place:   service.h answers with it; leader_term_procedures.cc cancels by it.
 // Threads: the master's executor.
 #pragma once
 
@@ -13,14 +13,14 @@
 #include <vector>
 
 #include "idl/master_types.h"
-#include "master/leader/reign.h"
+#include "master/leader/leader_term.h"
 
 namespace ebla::master {
 
 inline constexpr size_t kProceduresListedMax = 1'000;
 
 // In order of kind, then of what each is about.
-std::vector<idl::ProcedureSummary> ListProcedures(const Reign& reign);
+std::vector<idl::ProcedureSummary> ListProcedures(const LeaderTerm& leader_term);
 
 // The id under which a subject is listed.
 std::string ProcedureId(const Subject& subject);

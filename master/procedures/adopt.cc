@@ -172,7 +172,7 @@ class Planner {
     const auto given_up = given_up_.find(static_cast<int64_t>(id.value));
     if (given_up != given_up_.end()) std::ranges::copy(given_up->second, std::back_inserter(all));
     const auto ahead = [&](const Holder& holder) {
-      return known && Beyond::EpochOf(*holder.load) > known->node.info.epoch;
+      return known && StaleCatalogCheck::EpochOf(*holder.load) > known->node.info.epoch;
     };
     const bool unknown =
         !known && (id.value >= image_.next_id() || image_.NamedByIntent(id) || image_.NamedByMerge(id) || Outrun(id));
@@ -330,7 +330,7 @@ class Planner {
       }
       return;
     }
-    if (tablets.empty()) return;  // of replicas that are strays
+    if (tablets.empty()) return;  // of replicas that are orphans
     if (schema == schemas_.end())
       return Problem("table " + std::to_string(id) + ": nobody who reports its tablets knows its schema");
     if (const TableEntry* other = image_.Table(schema->second.name)) {
@@ -444,9 +444,9 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     const bool same_range = known && known->node.info.range == tablet.tablet.range;
     if (same_range && known->splitting()) node.__set_split(known->node.split);  // its child is as the intent says
     // A merge that is under way is given up, for its epoch, by both or none; one that is done may still have to be
-    // united.
+    // merged.
     if (known && KeepsIntent(image, plan, *known)) node.__set_merge(known->node.merge);
-    if (same_range && known->joining()) node.__set_merged(known->node.merged);
+    if (same_range && known->merge_unfinished()) node.__set_merged(known->node.merged);
     if (known && known->node.__isset.parentId) node.__set_parentId(known->node.parentId);
     const auto parent = plan.parents.find(tablet.tablet.tabletId);
     if (parent != plan.parents.end()) node.__set_parentId(parent->second);

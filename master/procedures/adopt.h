@@ -21,8 +21,8 @@
 //             as ever), or a complete replica had forgotten. What servers that are given up last reported counts for
 //             epochs and ids.
 // Writing:    Tables and tablets, in several Multis; the next id last. Until that stands ids beyond it are reported, so
-//             that the master stays in safe mode and takes nothing for a stray. Children before parents: while an
-//             intent names a child, it is no stray either. A successor that is asked again goes on.
+//             that the master stays in safe mode and takes nothing for an orphan. Children before parents: while an
+//             intent names a child, it is no orphan either. A successor that is asked again goes on.
 // Threads:    PlanAdoption: a function of its arguments; AdoptCluster: the master's executor.
 #pragma once
 

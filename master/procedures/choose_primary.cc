@@ -6,8 +6,8 @@ namespace ebla::master {
 namespace {
 
 // Whether the answer's log can be offered at all.
-bool HasLog(const FenceAnswer& answer, bool born_empty) {
-  if (!answer.known) return born_empty;
+bool HasLog(const FenceAnswer& answer, bool created_empty) {
+  if (!answer.known) return created_empty;
   return !answer.incomplete;
 }
 
@@ -22,23 +22,23 @@ int64_t Median(std::vector<int64_t> values) {
 }  // namespace
 
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
-                            bool born_empty) {
+                            bool created_empty) {
   PrimaryChoice choice;
   const size_t majority = voters.size() / 2 + 1;
   size_t promised = 0, remembering = 0;
-  const FenceAnswer* best = nullptr;            // of those that remember
-  const FenceAnswer* best_forgetful = nullptr;  // of all
+  const FenceAnswer* best = nullptr;        // of those that remember
+  const FenceAnswer* best_lossy = nullptr;  // of all
   std::vector<int64_t> clocks;
   for (const FenceAnswer& answer : answers) {
     if (std::ranges::find(voters, answer.server) == voters.end()) continue;
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
     clocks.push_back(answer.time_of_day_ms);
     ++promised;
-    // An incomplete replica's promise counts, its log does not; a forgetful one's counts neither way.
-    if (!answer.forgetful) ++remembering;
-    if (!HasLog(answer, born_empty)) continue;
-    if (!best_forgetful || answer.last > best_forgetful->last) best_forgetful = &answer;
-    if (!answer.forgetful && (!best || answer.last > best->last)) best = &answer;
+    // An incomplete replica's promise counts, its log does not; that of one that may have lost writes counts neither way.
+    if (!answer.may_have_lost_writes) ++remembering;
+    if (!HasLog(answer, created_empty)) continue;
+    if (!best_lossy || answer.last > best_lossy->last) best_lossy = &answer;
+    if (!answer.may_have_lost_writes && (!best || answer.last > best->last)) best = &answer;
   }
   if (choice.tablet_time_ms == 0) choice.time_of_day_ms = Median(std::move(clocks));
   const std::string counts = std::to_string(promised) + " of " + std::to_string(voters.size()) + " voters answered, " +
@@ -47,11 +47,11 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.primary = best->server;
     choice.presumed = best->last;
     choice.reason = counts + "; the longest log ends at " + best->last.ToString();
-  } else if (promised == voters.size() && best_forgetful) {
-    choice.primary = best_forgetful->server;
-    choice.presumed = best_forgetful->last;
+  } else if (promised == voters.size() && best_lossy) {
+    choice.primary = best_lossy->server;
+    choice.presumed = best_lossy->last;
     choice.loss_possible = true;
-    choice.reason = counts + "; the longest log of all ends at " + best_forgetful->last.ToString();
+    choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {
     choice.reason = counts + ": nobody can lead";
   }

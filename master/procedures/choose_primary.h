@@ -21,9 +21,9 @@ struct FenceAnswer {
   Version last;       // its last appended entry, or none
   bool known = true;  // false: it has no such replica (its promise counts all the same)
   bool incomplete = false;
-  bool forgetful = false;      // may have lost what it acknowledged
-  int64_t tablet_time_ms = 0;  // 0: restarted since, knows none
-  int64_t time_of_day_ms = 0;  // by its clock
+  bool may_have_lost_writes = false;  // may have lost what it acknowledged
+  int64_t tablet_time_ms = 0;         // 0: restarted since, knows none
+  int64_t time_of_day_ms = 0;         // by its clock
 };
 
 struct PrimaryChoice {
@@ -36,9 +36,9 @@ struct PrimaryChoice {
   std::string reason;
 };
 
-// `born_empty`: the tablet never served, so a voter that does not know it is complete and empty.
+// `created_empty`: the tablet never served, so a voter that does not know it is complete and empty.
 PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::vector<FenceAnswer>& answers,
-                            bool born_empty);
+                            bool created_empty);
 
 // Of a recovery by hand: `server`, or the longest complete log where it is empty, alone, if its log reaches `least`.
 // But where a majority has come back meanwhile nothing need be lost, and they go on as ever, whoever was named.

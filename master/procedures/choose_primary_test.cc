@@ -33,20 +33,20 @@ TEST(ChoosePrimaryTest, AnIncompleteReplicaPromisesButOffersNoLog) {
   EXPECT_FALSE(ChoosePrimary({"b"}, {incomplete}, false).primary);
 }
 
-TEST(ChoosePrimaryTest, AForgetfulOneCountsNeitherWayUntilAllHaveAnswered) {
-  FenceAnswer forgetful = Answer("b", 5, 50);
-  forgetful.forgetful = true;
-  EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful}, false).primary);
-  EXPECT_EQ(ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful, Answer("c", 2, 8)}, false).primary, "a");
+TEST(ChoosePrimaryTest, AReplicaThatMayHaveLostWritesCountsNeitherWayUntilAllHaveAnswered) {
+  FenceAnswer lossy = Answer("b", 5, 50);
+  lossy.may_have_lost_writes = true;
+  EXPECT_FALSE(ChoosePrimary(kThree, {Answer("a", 2, 9), lossy}, false).primary);
+  EXPECT_EQ(ChoosePrimary(kThree, {Answer("a", 2, 9), lossy, Answer("c", 2, 8)}, false).primary, "a");
   FenceAnswer other = Answer("c", 2, 8);
-  other.forgetful = true;
-  const auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), forgetful, other}, false);
+  other.may_have_lost_writes = true;
+  const auto choice = ChoosePrimary(kThree, {Answer("a", 2, 9), lossy, other}, false);
   EXPECT_EQ(choice.primary, "b");
   EXPECT_TRUE(choice.loss_possible);
-  EXPECT_TRUE(ChoosePrimary({"b"}, {forgetful}, false).loss_possible);
+  EXPECT_TRUE(ChoosePrimary({"b"}, {lossy}, false).loss_possible);
 }
 
-TEST(ChoosePrimaryTest, WhoDoesNotKnowTheTabletLeadsOnlyWhatWasJustBorn) {
+TEST(ChoosePrimaryTest, WhoDoesNotKnowTheTabletLeadsOnlyWhatWasJustCreated) {
   FenceAnswer unknown = Answer("a", 0, 0);
   unknown.known = false;
   EXPECT_FALSE(ChoosePrimary({"a"}, {unknown}, false).primary);
@@ -85,9 +85,9 @@ TEST(ChooseSurvivorTest, WhereAMajorityHasComeBackNothingIsLost) {
   auto choice = ChooseSurvivor(kThree, "a", {}, {Answer("a", 2, 9), Answer("b", 2, 12)});
   EXPECT_EQ(choice.primary, "b");
   EXPECT_FALSE(choice.alone || choice.loss_possible);
-  FenceAnswer forgetful = Answer("b", 2, 12);
-  forgetful.forgetful = true;
-  choice = ChooseSurvivor(kThree, "a", {}, {Answer("a", 2, 9), forgetful});
+  FenceAnswer lossy = Answer("b", 2, 12);
+  lossy.may_have_lost_writes = true;
+  choice = ChooseSurvivor(kThree, "a", {}, {Answer("a", 2, 9), lossy});
   EXPECT_EQ(choice.primary, "a") << "who may have forgotten makes no majority";
   EXPECT_TRUE(choice.alone);
 }

@@ -14,7 +14,7 @@ void ClearTable::Step(coordination::Callback<Progress> done) {
     return done(Progress::Done(Error(Code::kUnavailable, "the server does not live; left for its return")));
   }
   const bool last = ++attempts_ >= kAttemptsMax;
-  context_.link.DropTableData(server_, table_, [last, done = std::move(done)](Status status) mutable {
+  context_.tablet_server_client.DropTableData(server_, table_, [last, done = std::move(done)](Status status) mutable {
     done(status.ok() || last ? Progress::Done(std::move(status)) : Progress::Later(std::move(status)));
   });
 }

@@ -1,7 +1,7 @@
 // master/procedures/clear_table.h
 // Has one server remove the data file of a table that the catalog has forgotten, once its last replica there is gone.
 // Gives up where the server does not live, or does not manage it for minutes: its heartbeats name tables whose data it
-// still holds, and drop_strays.h takes it from there.
+// still holds, and drop_orphans.h takes it from there.
 // Threads: the master's executor.
 #pragma once
 

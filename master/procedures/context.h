@@ -1,14 +1,14 @@
 // master/procedures/context.h
-// What every procedure works with, all of it owned by the reign that runs it.
+// What every procedure works with, all of it owned by the leader term that runs it.
 // Threads: the master's executor.
 #pragma once
 
 #include "common/base/executor.h"
 #include "master/balancer/planner/placement.h"
 #include "master/catalog/catalog.h"
-#include "master/cluster/control_link.h"
 #include "master/cluster/servers.h"
-#include "master/procedures/beyond.h"
+#include "master/cluster/tablet_server_client.h"
+#include "master/procedures/stale_catalog_check.h"
 
 namespace ebla::master {
 
@@ -19,8 +19,8 @@ struct Context {
   Executor& executor;
   Catalog& catalog;
   Servers& servers;
-  ControlLink& link;
-  const Beyond& beyond;
+  TabletServerClient& tablet_server_client;
+  const StaleCatalogCheck& stale_catalog;
 
   const Image& image() const { return catalog.image(); }
 };

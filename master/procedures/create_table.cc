@@ -116,7 +116,7 @@ std::string CreateTable::WhoIsAway() const {
 }
 
 // A tablet that the catalog has not made yet is nowhere, unless the catalog is an older one: then it may have served,
-// and must not be born again.
+// and must not be created again.
 Status CreateTable::CheckNowhere(const std::vector<TabletId>& tablets) const {
   for (const auto& [name, server] : context_.servers.all()) {
     if (server.live && !server.CurrentReport()) {

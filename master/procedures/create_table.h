@@ -2,9 +2,9 @@
 // From the intent in the catalog to a table that serves:
 //   /tables/<name> CREATING with its split points and first tablet id  (BeginTable: the one Multi that decides)
 //   -> its tablets, in several Multis, each with its server            (steps)
-//   -> every tablet led, which is the steward's work                   (steps wait)
+//   -> every tablet led, which is the reconciler's work                   (steps wait)
 //   -> SERVING
-// Place:      reign.h begins tables and resumes every one that is found CREATING.
+// Place:      leader_term.h begins tables and resumes every one that is found CREATING.
 // Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range: a repeat makes the same ones.
 //             2. Tables and their tablets draw ids once, in the Multi of the intent.
 //             3. No tablet is made that a server holds already (PROTOCOL 24): every server that lives reports first.
@@ -27,7 +27,7 @@ Result<Change> BeginTable(const Image& image, const std::string& name, const idl
 
 class CreateTable final : public Procedure {
  public:
-  // `consider(tablet)` has the steward look at a tablet that was just made.
+  // `consider(tablet)` has the reconciler look at a tablet that was just made.
   CreateTable(const Context& context, std::string table, std::function<void(TabletId)> consider);
   Subject subject() const override { return {.kind = "create", .tablet = {}, .table = table_, .server = {}}; }
   void Step(coordination::Callback<Progress> done) override;

@@ -65,8 +65,8 @@ bool DropTable::DropReplicas(coordination::Callback<Progress>& done) {
   done_ = std::move(done);
   waiting_ = orders.size();
   for (auto& [server, tablets] : orders) {
-    context_.link.Drop(server, std::move(tablets),
-                       guard_([this, server](auto results) { OnDropped(server, std::move(results)); }));
+    context_.tablet_server_client.Drop(
+        server, std::move(tablets), if_alive_([this, server](auto results) { OnDropped(server, std::move(results)); }));
   }
   return true;
 }
@@ -110,7 +110,7 @@ void DropTable::EraseNodes(coordination::Callback<Progress> done) {
     if (left == 0) change.EraseTable(name_);
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([done = std::move(done)](Status status) mutable {
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
 }

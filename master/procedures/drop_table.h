@@ -2,7 +2,7 @@
 // From a table marked DROPPING in the catalog (MarkDropping: the Multi that decides) to nothing: drops the replicas at
 // the servers that live, removes the tablets' znodes and at last the table's. The data files follow (clear_table.h).
 // A server that does not live, or cannot be reached, is not waited for: when it is back it reports replicas that no
-// znode names, and drop_strays.h ends them.
+// znode names, and drop_orphans.h ends them.
 // Invariants: ids are never used again, so a late drop can harm nothing new; the table's znode goes with or after the
 //             last of its tablets', so that a successor finds what is left to do.
 // Threads:    the master's executor.
@@ -53,7 +53,7 @@ class DropTable final : public Procedure {
   std::set<ServerName> told_;  // servers that had replicas
   size_t waiting_ = 0;
   coordination::Callback<Progress> done_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

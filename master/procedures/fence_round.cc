@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "common/rpc/idl_convert.h"
-#include "master/procedures/level.h"
+#include "master/procedures/caught_up.h"
 
 namespace ebla::master {
 namespace {
@@ -24,7 +24,7 @@ bool ReportedFailed(const Servers& servers, const ServerName& name, TabletId tab
 }
 
 // Who has not reported yet is taken at its word: it had both when they were merged.
-bool MayUnite(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
+bool MayStillMerge(const Servers& servers, const ServerName& name, const idl::Merged& merged) {
   const Server* server = servers.Find(name);
   const Report* report = server ? server->CurrentReport() : nullptr;
   return !report || HasBoth(*report, merged);
@@ -53,10 +53,10 @@ void FenceRound::Start() {
     fencing_.emplace(wanted.tablet, std::move(fencing));
   }
   deadline_ = context_.executor.Now() + kFencePatience;
-  timer_ = context_.executor.After(fencing_.empty() ? Duration{0} : kFencePatience, guard_([this] { Emit(); }));
+  timer_ = context_.executor.After(fencing_.empty() ? Duration{0} : kFencePatience, if_alive_([this] { Emit(); }));
   for (auto& [server, tablets] : orders) {
-    context_.link.Fence(server, std::move(tablets),
-                        guard_([this, server](auto results) { OnFenced(server, std::move(results)); }));
+    context_.tablet_server_client.Fence(
+        server, std::move(tablets), if_alive_([this, server](auto results) { OnFenced(server, std::move(results)); }));
   }
 }
 
@@ -99,7 +99,7 @@ void FenceRound::OnFenced(const ServerName& server, Result<std::map<TabletId, id
   if (!news) return;
   const bool whole = std::ranges::all_of(fencing_, [](const auto& item) { return item.second.waiting == 0; });
   context_.executor.Cancel(timer_);
-  timer_ = context_.executor.After(whole ? Duration{0} : kFenceGrace, guard_([this] { Emit(); }));
+  timer_ = context_.executor.After(whole ? Duration{0} : kFenceGrace, if_alive_([this] { Emit(); }));
 }
 
 void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const idl::FenceResult& result) {
@@ -122,12 +122,12 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
                  Lsn{static_cast<uint64_t>(result.lastAppended.lsn)}};
   answer.known = result.known;
   answer.incomplete = result.incomplete;
-  answer.forgetful = result.forgetful;
+  answer.may_have_lost_writes = result.forgetful;
   answer.tablet_time_ms = result.tabletTimeMs;
   answer.time_of_day_ms = result.timeOfDayMs;
-  if (!answer.known && fencing.node.__isset.merged && MayUnite(context_.servers, server, fencing.node.merged)) {
+  if (!answer.known && fencing.node.__isset.merged && MayStillMerge(context_.servers, server, fencing.node.merged)) {
     // Unknown to it, and to be made of these two: its log ends where all of both is applied (PROTOCOL 14), and its time
-    // goes on from the freezes'. One that has united them and knows no time has restarted since (21).
+    // goes on from the freezes'. One that has merged them and knows no time has restarted since (21).
     const idl::LogPosition& position = fencing.node.merged.position;
     answer.known = true;
     answer.tablet_time_ms = fencing.node.merged.tabletTimeMs;
@@ -172,7 +172,7 @@ void FenceRound::Emit() {
   const bool over = fencing_.empty();
   if (!over) {
     const bool some = std::ranges::any_of(fencing_, [](const auto& item) { return item.second.decidable.has_value(); });
-    timer_ = context_.executor.After(some ? kFenceGrace : deadline_ - now, guard_([this] { Emit(); }));
+    timer_ = context_.executor.After(some ? kFenceGrace : deadline_ - now, if_alive_([this] { Emit(); }));
   }
   if (!items.empty()) ready_(std::move(items), over);
 }

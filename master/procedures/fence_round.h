@@ -8,7 +8,7 @@
 //             majority has all that was committed, and what more the suspect has it could replicate to nobody.
 //             In a recovery by hand every holder that lives is fenced and waited for, and the survivor leads alone,
 //             unless a majority of the voters turns out to be back.
-// Place:      tablet_steward.h begins rounds, and hands what was decided to a TabletBatch.
+// Place:      tablet_reconciler.h begins rounds, and hands what was decided to a TabletBatch.
 // Invariants: 1. Each item comes back exactly once.
 //             2. `next` replaces the very znode that was read before the Fence was sent.
 // Threads:    thread-compatible; the master's executor. `ready` never runs inside Start; it may not destroy the round.
@@ -83,7 +83,7 @@ class FenceRound {
   std::vector<BatchItem> ended_;  // to be handed out with the next
   MonotonicTime deadline_;
   TimerId timer_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

@@ -4,10 +4,10 @@
 
 #include <algorithm>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
-#include "master/procedures/level.h"
+#include "master/procedures/caught_up.h"
 #include "master/procedures/tablet_batch.h"
 
 namespace ebla::master {
@@ -17,8 +17,8 @@ namespace {
 constexpr Duration kFreezeAgain = std::chrono::milliseconds(50);
 // A primary that is asked for a later epoch in vain is done without, after so long.
 constexpr Duration kThawPatience = std::chrono::seconds(2);
-// One that lives and cannot unite them is copied to, after so long.
-constexpr Duration kJoinPatience = std::chrono::seconds(30);
+// One that lives and cannot merge them is copied to, after so long.
+constexpr Duration kVotersMergePatience = std::chrono::seconds(30);
 // After a replica has come to where it was moved, for the next step.
 constexpr Duration kBeginPatience = std::chrono::seconds(30);
 
@@ -67,15 +67,15 @@ std::string Changed(const TabletEntry& left, const TabletEntry& right) {
   return "";
 }
 
-// Why the tablet is not to be merged at present; OK: it is led, and all of its voters live and are level.
-Status CheckSide(const Context& context, const TabletSteward& steward, const TabletEntry& tablet) {
+// Why the tablet is not to be merged at present; OK: it is led, and all of its voters live and are caught up.
+Status CheckSide(const Context& context, const TabletReconciler& reconciler, const TabletEntry& tablet) {
   const std::string which = "tablet " + Id(tablet.id());
   // Its creation would miss the two, and make them again.
   const TableEntry* table = context.image().LivingTable(tablet);
   if (!table || !table->serving()) return Error(Code::kUnavailable, "the table of " + which + " is still being made");
   if (tablet.splitting()) return Error(Code::kUnavailable, which + " is being split: it is merged after that");
   if (tablet.failovers_only()) return Error(Code::kUnavailable, which + " is being merged already");
-  const idl::TabletLoad* load = steward.SettledLoad(tablet);
+  const idl::TabletLoad* load = reconciler.SettledLoad(tablet);
   if (!load)
     return Error(Code::kUnavailable, which + " is not settled at present: led, with a majority of its voters live");
   if (tablet.node.__isset.move)
@@ -88,21 +88,22 @@ Status CheckSide(const Context& context, const TabletSteward& steward, const Tab
       return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which does not live");
     const idl::TabletLoad* its = LoadAt(context.servers, voter, tablet.id());
     const bool whole = its && !its->failed && !its->incomplete && !its->forgetful;
-    if (!whole || (voter != tablet.node.info.primary && !Level(*load, voter))) {
-      return Error(Code::kUnavailable, which + "'s replica on " + voter + " is not level with its primary");
+    if (!whole || (voter != tablet.node.info.primary && !CaughtUp(*load, voter))) {
+      return Error(Code::kUnavailable, which + "'s replica on " + voter + " is not caught up with its primary");
     }
   }
   return {};
 }
 
-void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, const Asked& asked, Change& change) {
+void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, const RequestOrigin& origin,
+               Change& change) {
   idl::TabletNode node = tablet.node;
   idl::MergeIntent intent;
   intent.neighbourId = static_cast<int64_t>(neighbour.value);
   intent.intoId = static_cast<int64_t>(into.value);
   intent.epoch = node.info.epoch;
   intent.givenUp = false;
-  Put(asked, intent);
+  Put(origin, intent);
   node.__set_merge(intent);
   change.PutTablet(std::move(node));
 }
@@ -111,7 +112,7 @@ void PutIntent(const TabletEntry& tablet, TabletId neighbour, TabletId into, con
 
 std::string MergeTabletsName(const Neighbours& two) { return "merge " + Both(two); }
 
-std::string JoinTabletsName(TabletId tablet) { return "unite what tablet " + Id(tablet) + " was merged of"; }
+std::string FinishMergeName(TabletId tablet) { return "merge what tablet " + Id(tablet) + " is made of"; }
 
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, const std::string& key) {
   const TableEntry* table = image.Table(name);
@@ -146,28 +147,32 @@ Status CheckMerge(const Image& image, const Neighbours& two) {
   return meet ? Status() : Error(Code::kConditionFailed, Both(two) + " are no neighbours");
 }
 
-Result<Change> BeginMerge(const Context& context, const TabletSteward& steward, const Neighbours& two,
-                          const Asked& asked) {
+Result<Change> BeginMerge(const Context& context, const TabletReconciler& reconciler, const Neighbours& two,
+                          const RequestOrigin& origin) {
   const Image& image = context.image();
   EBLA_TRY(CheckMerge(image, two));
   const TabletEntry &left = *image.Tablet(two.left), &right = *image.Tablet(two.right);
   Change change;
   if (MergeOf(left, right) && MergeOf(right, left)) return change;
-  EBLA_TRY(CheckSide(context, steward, left));
-  EBLA_TRY(CheckSide(context, steward, right));
+  EBLA_TRY(CheckSide(context, reconciler, left));
+  EBLA_TRY(CheckSide(context, reconciler, right));
   if (!SameServers(left.node.info.voters, right.node.info.voters)) {
     return Error(Code::kUnavailable, Both(two) + " do not lie on the same servers");
   }
-  const TabletId into = FamilyId(two.left, image.next_id());
-  PutIntent(left, two.right, into, asked, change);
-  PutIntent(right, two.left, into, asked, change);
+  const TabletId into = LineageId(two.left, image.next_id());
+  PutIntent(left, two.right, into, origin, change);
+  PutIntent(right, two.left, into, origin, change);
   change.SetNextId(into.value + 1);
   return change;
 }
 
-MergeTablets::MergeTablets(const Context& context, TabletSteward& steward, Neighbours two, MergeHands hands,
-                           MonotonicTime begin_until)
-    : context_(context), steward_(steward), two_(two), hands_(std::move(hands)), begin_until_(begin_until) {}
+MergeTablets::MergeTablets(const Context& context, TabletReconciler& reconciler, Neighbours two,
+                           MergeCallbacks callbacks, MonotonicTime begin_until)
+    : context_(context),
+      reconciler_(reconciler),
+      two_(two),
+      callbacks_(std::move(callbacks)),
+      begin_until_(begin_until) {}
 
 MergeTablets::~MergeTablets() { context_.executor.Cancel(timer_); }
 
@@ -189,11 +194,12 @@ void MergeTablets::Step(Done done) {
     began_ = context_.executor.Now();
   }
   // In a catalog restored from an older state it may have been completed long ago.
-  if (auto beyond = context_.beyond.What()) return done(Progress::Later(Error(Code::kUnavailable, *std::move(beyond))));
+  if (auto stale = context_.stale_catalog.Why())
+    return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
   const bool given_up = !of_left || !of_right || left->node.merge.givenUp || right->node.merge.givenUp;
   if (given_up) return Thaw(*left, *right, std::move(done));
   if (std::string why = Changed(*left, *right); !why.empty()) return GiveUp(std::move(why), std::move(done));
-  if (hands_.cancelled()) return GiveUp("cancelled by an operator", std::move(done));
+  if (callbacks_.cancelled()) return GiveUp("cancelled by an operator", std::move(done));
   if (frozen_.size() == 2) return Decide(std::move(done));
   if (refused_ || context_.executor.Now() - began_ >= kFreezePatience) {
     return GiveUp(why_.ok() ? "they were not frozen in time" : why_.message(), std::move(done));
@@ -204,7 +210,7 @@ void MergeTablets::Step(Done done) {
 // ---- before the intents ---------------------------------------------------------------------------------------------
 
 void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Done done) {
-  if (hands_.cancelled()) return EndAlignment(std::move(done));
+  if (callbacks_.cancelled()) return EndAlignment(std::move(done));
   if (moving_) {
     const TabletEntry& moved = moving_->tablet == two_.left ? left : right;
     const idl::TabletInfo& info = moved.node.info;
@@ -235,7 +241,7 @@ void MergeTablets::EndAlignment(Done done) {
     return CancelMoves(image, {moving->tablet});
   };
   context_.catalog.Commit(
-      std::move(decide), guard_([done = std::move(done)](Status status) mutable {
+      std::move(decide), if_alive_([done = std::move(done)](Status status) mutable {
         if (!status.ok()) return done(Progress::Later(std::move(status)));
         done(Progress::Done(Error(Code::kUnavailable, "cancelled by an operator before it was begun")));
       }));
@@ -250,10 +256,10 @@ int64_t MergeTablets::SizeOf(const TabletEntry& tablet) const {
 // primary's last.
 std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const TabletEntry& large,
                                                  Status& why) const {
-  WantedMove move{small.id(), "", "", hands_.asked};
+  WantedMove move{small.id(), "", "", callbacks_.origin};
   for (const ServerName& voter : small.node.info.voters) {
-    const bool stray = !IsIn(voter, large.node.info.voters);
-    if (stray && (move.from.empty() || move.from == small.node.info.primary)) move.from = voter;
+    const bool misplaced = !IsIn(voter, large.node.info.voters);
+    if (misplaced && (move.from.empty() || move.from == small.node.info.primary)) move.from = voter;
   }
   for (const ServerName& voter : large.node.info.voters) {
     if (!IsIn(voter, small.node.info.voters)) move.to = voter;
@@ -270,7 +276,7 @@ std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const
 void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done done) {
   for (const TabletEntry* tablet : {&left, &right}) {
     const bool copying = tablet->node.__isset.move || !tablet->node.info.learners.empty();
-    if (!copying && !tablet->failovers_only() && steward_.SettledLoad(*tablet)) continue;
+    if (!copying && !tablet->failovers_only() && reconciler_.SettledLoad(*tablet)) continue;
     why_ =
         Error(Code::kUnavailable, "tablet " + Id(tablet->id()) +
                                       (copying ? "'s replicas are being moved or made" : " is not settled at present") +
@@ -287,7 +293,7 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
     return PutMoves(image, {move});
   };
   context_.catalog.Commit(std::move(decide),
-                          guard_([this, move = *move, done = std::move(done)](Status status) mutable {
+                          if_alive_([this, move = *move, done = std::move(done)](Status status) mutable {
                             if (status.ok()) moving_ = std::move(move);
                             if (!status.ok()) why_ = status;
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
@@ -296,10 +302,10 @@ void MergeTablets::Align(const TabletEntry& left, const TabletEntry& right, Done
 
 void MergeTablets::Begin(Done done) {
   auto decide = [this](const Image&) -> Result<Change> {
-    EBLA_TRY(hands_.may_draw());
-    return BeginMerge(context_, steward_, two_, hands_.asked);
+    EBLA_TRY(callbacks_.may_draw());
+    return BeginMerge(context_, reconciler_, two_, callbacks_.origin);
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (status.ok()) return done(Progress::Again());
                             why_ = status;
                             done(Progress::Later(std::move(status)));
@@ -314,7 +320,7 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
   waiting_ = 0;
   context_.executor.Cancel(timer_);
   timer_ = context_.executor.After(std::max(Duration{0}, began_ + kFreezePatience - context_.executor.Now()),
-                                   guard_([this, round] { EndRound(round, Duration{0}); }));
+                                   if_alive_([this, round] { EndRound(round, Duration{0}); }));
   for (const TabletEntry* tablet : {&left, &right}) {
     if (frozen_.contains(tablet->id())) continue;
     ++waiting_;
@@ -322,9 +328,9 @@ void MergeTablets::Freeze(const TabletEntry& left, const TabletEntry& right, Don
     order.tabletId = tablet->node.info.tabletId;
     order.epoch = tablet->node.merge.epoch;
     order.intoId = tablet->node.merge.intoId;
-    context_.link.Freeze(tablet->node.info.primary, {order}, guard_([this, id = tablet->id(), round](auto results) {
-                           OnFrozen(id, round, std::move(results));
-                         }));
+    context_.tablet_server_client.Freeze(
+        tablet->node.info.primary, {order},
+        if_alive_([this, id = tablet->id(), round](auto results) { OnFrozen(id, round, std::move(results)); }));
   }
 }
 
@@ -350,7 +356,7 @@ void MergeTablets::EndRound(uint64_t round, Duration pause) {
   context_.executor.Cancel(timer_);
   auto done = std::exchange(done_, nullptr);
   if (pause == Duration{0}) return done(Progress::Again());
-  timer_ = context_.executor.After(pause, guard_([done = std::move(done)]() mutable { done(Progress::Again()); }));
+  timer_ = context_.executor.After(pause, if_alive_([done = std::move(done)]() mutable { done(Progress::Again()); }));
 }
 
 // ---- the decision ---------------------------------------------------------------------------------------------------
@@ -388,13 +394,13 @@ Result<Change> MergeTablets::Replace(const Image& image) const {
 
 void MergeTablets::Decide(Done done) {
   auto decide = [this](const Image& image) { return Replace(image); };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
                             if (context_.image().Tablet(into_)) {
                               LOG(INFO) << Both(two_) << " are merged: tablet " << into_ << " stands in the catalog";
-                              steward_.NoteMerged(into_);
-                              steward_.Consider(into_);
-                              hands_.on_decided(into_);
+                              reconciler_.NoteMerged(into_);
+                              reconciler_.Consider(into_);
+                              callbacks_.on_decided(into_);
                             } else {
                               frozen_.clear();  // something has changed: the next step sees what
                             }
@@ -423,7 +429,7 @@ void MergeTablets::GiveUp(std::string why, Done done) {
     }
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (status.ok()) LOG(WARNING) << Both(two_) << " are not merged: " << why_.message();
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
@@ -432,7 +438,7 @@ void MergeTablets::GiveUp(std::string why, Done done) {
 void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done done) {
   // Not before it is led in that epoch: till then its primary may be frozen still.
   const auto over = [this](const TabletEntry& tablet) {
-    const bool later = tablet.node.info.epoch > tablet.node.merge.epoch && steward_.IsLed(tablet);
+    const bool later = tablet.node.info.epoch > tablet.node.merge.epoch && reconciler_.IsLed(tablet);
     return later || Planted(PlantedBug::give_up_without_thaw);
   };
   if (!thawing_since_) thawing_since_ = context_.executor.Now();
@@ -444,8 +450,8 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
     some = some || over(*tablet);
     if (over(*tablet)) continue;
     waits = "the merge is given up, and tablet " + Id(tablet->id()) + " is taken to a later epoch: " + why_.message();
-    if (late) steward_.FenceFrom(tablet->id());
-    if (!late && tablet->node.info.epoch <= tablet->node.merge.epoch) steward_.NextEpochOf(tablet->id());
+    if (late) reconciler_.FenceFrom(tablet->id());
+    if (!late && tablet->node.info.epoch <= tablet->node.merge.epoch) reconciler_.NextEpochOf(tablet->id());
   }
   if (!some) return done(Progress::Later(Error(Code::kUnavailable, std::move(waits))));
   auto decide = [two = two_, into = into_, over](const Image& image) -> Result<Change> {
@@ -459,15 +465,15 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
     }
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([done = std::move(done)](Status status) mutable {
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
 }
 
-// ---- uniting --------------------------------------------------------------------------------------------------------
+// ---- merging --------------------------------------------------------------------------------------------------------
 
 // It lives, and has both and not yet what they became, or has not said what it has.
-bool JoinTablets::MayUnite(const TabletEntry& tablet, const ServerName& voter) const {
+bool FinishMerge::MayStillMerge(const TabletEntry& tablet, const ServerName& voter) const {
   if (!context_.servers.IsLive(voter)) return false;
   const Report* report = context_.servers.Find(voter)->CurrentReport();
   if (!report) return true;
@@ -475,7 +481,7 @@ bool JoinTablets::MayUnite(const TabletEntry& tablet, const ServerName& voter) c
   return HasBoth(*report, tablet.node.merged);
 }
 
-bool JoinTablets::HasMajority(const TabletEntry& tablet) const {
+bool FinishMerge::HasMajority(const TabletEntry& tablet) const {
   const std::vector<ServerName>& voters = tablet.node.info.voters;
   const auto whole = std::ranges::count_if(voters, [&](const ServerName& voter) {
     const idl::TabletLoad* load = LoadAt(context_.servers, voter, tablet_);
@@ -484,48 +490,49 @@ bool JoinTablets::HasMajority(const TabletEntry& tablet) const {
   return static_cast<size_t>(whole) > voters.size() / 2;
 }
 
-void JoinTablets::Step(coordination::Callback<Progress> done) {
+void FinishMerge::Step(coordination::Callback<Progress> done) {
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
-  if (!tablet || !context_.image().LivingTable(*tablet) || !tablet->joining()) return done(Progress::Done());
-  if (auto beyond = context_.beyond.What()) return done(Progress::Later(Error(Code::kUnavailable, *std::move(beyond))));
-  if (epoch_ != tablet->epoch()) told_.clear();
+  if (!tablet || !context_.image().LivingTable(*tablet) || !tablet->merge_unfinished()) return done(Progress::Done());
+  if (auto stale = context_.stale_catalog.Why())
+    return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
+  if (epoch_ != tablet->epoch()) informed_.clear();
   epoch_ = tablet->epoch();
   std::string waits;
   for (const ServerName& voter : tablet->node.info.voters) {
-    if (!MayUnite(*tablet, voter)) continue;
+    if (!MayStillMerge(*tablet, voter)) continue;
     waits += (waits.empty() ? "" : ", ") + voter;
-    if (voter != tablet->node.info.primary) Tell(*tablet, voter);  // the primary is the steward's
+    if (voter != tablet->node.info.primary) SendConfig(*tablet, voter);  // the primary is the reconciler's
   }
   if (!Led(context_, *tablet)) return done(Progress::Later(Error(Code::kUnavailable, "not led yet")));
   if (!led_since_) led_since_ = context_.executor.Now();
-  const bool late = HasMajority(*tablet) && context_.executor.Now() - *led_since_ >= kJoinPatience;
-  if (!waits.empty() && !late) return done(Progress::Later(Error(Code::kUnavailable, "not united yet on " + waits)));
+  const bool late = HasMajority(*tablet) && context_.executor.Now() - *led_since_ >= kVotersMergePatience;
+  if (!waits.empty() && !late) return done(Progress::Later(Error(Code::kUnavailable, "not merged yet on " + waits)));
   Close(std::move(done));
 }
 
-// Sooner than by a reminder, which comes to who lags: until a majority has it the tablet takes no write.
-void JoinTablets::Tell(const TabletEntry& tablet, const ServerName& voter) {
-  if (!told_.insert(voter).second) return;
-  context_.link.Configure(
+// Sooner than the config resender, which waits until a replica lags: until a majority has it the tablet takes no write.
+void FinishMerge::SendConfig(const TabletEntry& tablet, const ServerName& voter) {
+  if (!informed_.insert(voter).second) return;
+  context_.tablet_server_client.Configure(
       voter, {ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet))},
-      guard_([this, voter, epoch = epoch_](Result<std::map<TabletId, idl::ConfigureResult>> results) {
+      if_alive_([this, voter, epoch = epoch_](Result<std::map<TabletId, idl::ConfigureResult>> results) {
         const auto result = results ? results->find(tablet_) : decltype(results->find({}))();
         const bool obeyed = results && result != results->end() && result->second.status.code == idl::Code::OK;
-        if (!obeyed && epoch == epoch_) told_.erase(voter);
+        if (!obeyed && epoch == epoch_) informed_.erase(voter);
       }));
 }
 
-void JoinTablets::Close(coordination::Callback<Progress> done) {
+void FinishMerge::Close(coordination::Callback<Progress> done) {
   auto decide = [id = tablet_](const Image& image) -> Result<Change> {
     Change change;
     const TabletEntry* tablet = image.Tablet(id);
-    if (!tablet || !tablet->joining()) return change;
+    if (!tablet || !tablet->merge_unfinished()) return change;
     idl::TabletNode node = tablet->node;
     node.__isset.merged = false;
     change.PutTablet(std::move(node));
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (status.ok()) LOG(INFO) << "tablet " << tablet_ << " is whole at every voter that lives";
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));

@@ -78,7 +78,7 @@ Change PutMoves(const Image& image, const std::vector<WantedMove>& moves) {
     idl::MoveIntent intent;
     intent.fromServer = move.from;
     intent.toServer = move.to;
-    Put(move.asked, intent);
+    Put(move.origin, intent);
     node.__set_move(intent);
     change.PutTablet(std::move(node));
     if (change.full()) break;

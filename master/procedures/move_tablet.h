@@ -1,8 +1,8 @@
 // master/procedures/move_tablet.h
 // Replicas that are to be elsewhere: one that an operator moves, or all that a draining server has. The wish stands in
-// the tablet's znode (MoveIntent), and replica_keeper.h carries it out as it repairs, one step of membership at a time
+// the tablet's znode (MoveIntent), and replication_manager.h carries it out as it repairs, one step of membership at a time
 // (repair.h); so a successor goes on with it. It goes together with the old replica.
-// Place:      reign.h writes an operator's, replica_keeper.h those of draining servers; MoveTablet waits for the end.
+// Place:      leader_term.h writes an operator's, replication_manager.h those of draining servers; MoveTablet waits for the end.
 // Invariants: 1. One move per tablet, between a voter and a server that is none.
 //             2. A draining server has at most kDrainMovesMax moves under way.
 // Threads:    functions of their arguments; MoveTablet on the master's executor.
@@ -14,9 +14,9 @@
 
 #include "master/balancer/planner/placement.h"
 #include "master/catalog/catalog.h"
-#include "master/procedures/asked.h"
 #include "master/procedures/context.h"
 #include "master/procedures/procedure.h"
+#include "master/procedures/request_origin.h"
 
 namespace ebla::master {
 
@@ -26,7 +26,7 @@ struct WantedMove {
   TabletId tablet;
   ServerName from;
   ServerName to;
-  Asked asked = {};
+  RequestOrigin origin = {};
 };
 
 std::string MoveTabletName(const WantedMove& move);
@@ -38,7 +38,7 @@ std::string MovesOfTablet(TabletId tablet);
 Status CheckMove(const Image& image, const Servers& servers, const WantedMove& move);
 
 // The catalog's changes: moves begin where they still can; moves that stand there end, whatever of them was done stays
-// for the keeper to put right.
+// for the replication manager to put right.
 Change PutMoves(const Image& image, const std::vector<WantedMove>& moves);
 Change CancelMoves(const Image& image, const std::vector<TabletId>& tablets);
 

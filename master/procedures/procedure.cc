@@ -60,7 +60,7 @@ void ProcedureRunner::Await(const std::string& name, Duration patience, Waiter w
   const uint64_t id = next_waiter_++;
   Waiting& waiting = found->second.waiters[id];
   waiting.waiter = std::move(waiter);
-  waiting.timer = executor_.After(patience, guard_([this, name, id] { ExpireWaiter(name, id); }));
+  waiting.timer = executor_.After(patience, if_alive_([this, name, id] { ExpireWaiter(name, id); }));
 }
 
 void ProcedureRunner::ExpireWaiter(const std::string& name, uint64_t id) {
@@ -78,7 +78,7 @@ void ProcedureRunner::Queue(const std::string& name) {
   run.timer = {};
   run.queued = true;
   queue_.push_back(name);
-  executor_.Post(guard_([this] { Pump(); }));
+  executor_.Post(if_alive_([this] { Pump(); }));
 }
 
 void ProcedureRunner::Pump() {
@@ -89,10 +89,10 @@ void ProcedureRunner::Pump() {
     run.queued = false;
     run.stepping = true;
     ++stepping_;
-    run.procedure->Step(guard_([this, name](Progress progress) {
+    run.procedure->Step(if_alive_([this, name](Progress progress) {
       // A step may end inside Step(): its procedure is destroyed only once that has returned.
       executor_.Post(
-          guard_([this, name, progress = std::move(progress)]() mutable { OnStep(name, std::move(progress)); }));
+          if_alive_([this, name, progress = std::move(progress)]() mutable { OnStep(name, std::move(progress)); }));
     }));
   }
 }
@@ -111,7 +111,7 @@ void ProcedureRunner::OnStep(const std::string& name, Progress progress) {
     ++run.failures;
     run.waits_for = std::move(progress.status);
     if (run.failures % 10 == 0) LOG(WARNING) << name << " waits: " << run.waits_for;
-    run.timer = executor_.After(BackoffDelay(run.failures, executor_), guard_([this, name] {
+    run.timer = executor_.After(BackoffDelay(run.failures, executor_), if_alive_([this, name] {
                                   auto found = runs_.find(name);
                                   if (found != runs_.end()) Queue(name);
                                 }));

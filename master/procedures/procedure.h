@@ -3,7 +3,7 @@
 // image, does the next thing that is missing, and is harmless when done twice. So nothing of a procedure needs keeping:
 // a successor starts it again from the catalog alone. The runner repeats steps with backoff until the procedure is
 // done.
-// Place:      create_table.h, drop_table.h, push_schema.h, drop_strays.h; reign.h starts and resumes them.
+// Place:      create_table.h, drop_table.h, push_schema.h, drop_orphans.h; leader_term.h starts and resumes them.
 // Invariants: 1. At most one procedure of a name runs; at most kStepsMax steps are under way, the rest wait their turn.
 //             2. A waiter is called exactly once: when the procedure ends, when its deadline passes, or when the runner
 //                is destroyed (UNKNOWN_OUTCOME: the next master goes on).
@@ -18,8 +18,8 @@
 #include <string>
 #include <vector>
 
+#include "common/base/callback_guard.h"
 #include "common/base/executor.h"
-#include "common/base/guard.h"
 #include "common/base/ids.h"
 #include "common/coordination/coordinator.h"
 
@@ -126,7 +126,7 @@ class ProcedureRunner {
   std::deque<std::string> queue_;
   size_t stepping_ = 0;
   uint64_t next_waiter_ = 1;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 // How long to wait after `failures` in a row: doubling from 20 ms to 2 s, with a quarter of jitter.

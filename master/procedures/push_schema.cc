@@ -38,29 +38,30 @@ void PushSchema::Step(coordination::Callback<Progress> done) {
     return done(Progress::Done(Error(Code::kNoSuchTable, "table " + table_ + " was dropped")));
   }
   const idl::TableSchema schema = table->node.schema;
-  std::map<ServerName, Incarnation> untold;
+  std::map<ServerName, Incarnation> outdated;
   for (const ServerName& name : Holders(table->id())) {
     const Server* server = context_.servers.Find(name);
     if (!server || !server->live) continue;
     const auto told = told_.find(name);
     if (told != told_.end() && told->second == std::pair(server->incarnation(), schema.schemaVersion)) continue;
-    untold[name] = server->incarnation();
+    outdated[name] = server->incarnation();
   }
-  if (untold.empty()) return done(Progress::Done());
+  if (outdated.empty()) return done(Progress::Done());
   done_ = std::move(done);
   failure_ = {};
-  waiting_ = untold.size();
-  for (const auto& [name, incarnation] : untold) {
-    context_.link.Alter(name, schema, guard_([this, name, incarnation, version = schema.schemaVersion](Status status) {
-                          if (status.ok()) {
-                            told_[name] = {incarnation, version};
-                          } else {
-                            failure_ = Error(status.code(), "server " + name + ": " + status.message());
-                          }
-                          if (--waiting_ > 0) return;
-                          auto done = std::move(done_);
-                          done(failure_.ok() ? Progress::Again() : Progress::Later(failure_));
-                        }));
+  waiting_ = outdated.size();
+  for (const auto& [name, incarnation] : outdated) {
+    context_.tablet_server_client.Alter(
+        name, schema, if_alive_([this, name, incarnation, version = schema.schemaVersion](Status status) {
+          if (status.ok()) {
+            told_[name] = {incarnation, version};
+          } else {
+            failure_ = Error(status.code(), "server " + name + ": " + status.message());
+          }
+          if (--waiting_ > 0) return;
+          auto done = std::move(done_);
+          done(failure_.ok() ? Progress::Again() : Progress::Later(failure_));
+        }));
   }
 }
 

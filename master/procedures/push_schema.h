@@ -33,7 +33,7 @@ class PushSchema final : public Procedure {
   size_t waiting_ = 0;
   Status failure_;
   coordination::Callback<Progress> done_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "master/procedures/level.h"
+#include "master/procedures/caught_up.h"
 
 namespace ebla::master {
 namespace {
@@ -52,7 +52,7 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
   if (!report) return seen;
   seen.reported = true;
   const idl::TabletLoad* load = report->Find(tablet);
-  if (!load && entry.joining() && HasBoth(*report, entry.node.merged)) {  // it makes it of them
+  if (!load && entry.merge_unfinished() && HasBoth(*report, entry.node.merged)) {  // it makes it of them
     const idl::LogPosition& position = entry.node.merged.position;
     seen.last = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
     seen.applied = seen.last.lsn;
@@ -63,7 +63,7 @@ HolderSeen Look(const Context& context, const TabletEntry& entry, const SplitSee
   seen.last = LastOf(*load);
   seen.applied = Lsn{static_cast<uint64_t>(load->appliedLsn)};
   seen.incomplete = load->incomplete;
-  seen.forgetful = load->forgetful;
+  seen.may_have_lost_writes = load->forgetful;
   seen.failed = load->failed;
   seen.splits = seen.incomplete || seen.failed || split.IsIn(*load);  // those are refused for that
   return seen;
@@ -109,7 +109,7 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
   if (tablet.creating())
     return Error(Code::kConditionFailed,
                  which + " is still being made: where its servers are gone for good, drop the table");
-  if (auto beyond = context.beyond.What()) return Error(Code::kConditionFailed, *beyond);
+  if (auto stale = context.stale_catalog.Why()) return Error(Code::kConditionFailed, *stale);
   size_t live = 0, sure = 0;
   for (const HolderSeen& seen : holders) {
     if (seen.live && !seen.reported) {
@@ -117,7 +117,7 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
     }
     const bool counts = seen.voter && seen.live && !seen.failed;
     live += counts ? 1 : 0;
-    sure += counts && !seen.forgetful ? 1 : 0;
+    sure += counts && !seen.may_have_lost_writes ? 1 : 0;
   }
   const size_t voters = tablet.node.info.voters.size();
   // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
@@ -198,8 +198,8 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   const bool late = context_.executor.Now() >= until();
   decided_ = decided_ || (tablet && Decided(*tablet));
   if (tablet && decided_) {  // repair may have gone on since
-    if (steward_.SettledLoad(*tablet)) return done(Progress::Done());
-    steward_.Consider(tablet_);
+    if (reconciler_.SettledLoad(*tablet)) return done(Progress::Done());
+    reconciler_.Consider(tablet_);
     const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary +
                                                        " alone, which does not lead it yet");
     return done(late ? Progress::Done(waits) : Progress::Later(waits));
@@ -213,7 +213,7 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
   began_ = began_.value_or(tablet->epoch());
   LOG(ERROR) << "tablet " << tablet_ << " is recovered by hand from " << *survey.choice
              << (server_.empty() ? ", or whose log turns out to be the longest" : "") << ": " << survey.loss;
-  steward_.Recover(tablet_, {server_, survey.least}, [done = std::move(done)](Status status) mutable {
+  reconciler_.Recover(tablet_, {server_, survey.least}, [done = std::move(done)](Status status) mutable {
     done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));
   });
 }

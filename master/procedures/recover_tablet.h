@@ -3,12 +3,12 @@
 // The holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by
 // compare-and-set, and the survivor is configured; repair then brings the tablet back to its number of replicas. What
 // the lost voters acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
-// Place:      reign.h surveys and starts; tablet_steward.h fences, decides and configures.
+// Place:      leader_term.h surveys and starts; tablet_reconciler.h fences, decides and configures.
 // Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator
-//             asks again; after it any master's steward finds a tablet of one voter, and brings it to be led as ever.
+//             asks again; after it any master's reconciler finds a tablet of one voter, and brings it to be led as ever.
 // Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a
 //             child's by now, and nobody would have what the child had. It is not chosen.
-// Old voters: those that come back are strays: dropped, once what they had acknowledged at PRIMARY has been kept.
+// Old voters: those that come back are orphans: dropped, once what they had acknowledged at PRIMARY has been kept.
 // Threads:    the master's executor.
 #pragma once
 
@@ -17,7 +17,7 @@
 #include <vector>
 
 #include "master/procedures/procedure.h"
-#include "master/procedures/tablet_steward.h"
+#include "master/procedures/tablet_reconciler.h"
 
 namespace ebla::master {
 
@@ -33,7 +33,7 @@ struct HolderSeen {
   Version last;
   Lsn applied;
   bool incomplete = false;
-  bool forgetful = false;
+  bool may_have_lost_writes = false;
   bool failed = false;
   bool splits = true;  // it has logged all that the catalog knows to be split off
 };
@@ -52,8 +52,9 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId tablet, const Ser
 
 class RecoverTablet final : public Procedure {
  public:
-  RecoverTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName server, MonotonicTime until)
-      : Procedure(until), context_(context), steward_(steward), tablet_(tablet), server_(std::move(server)) {}
+  RecoverTablet(const Context& context, TabletReconciler& reconciler, TabletId tablet, ServerName server,
+                MonotonicTime until)
+      : Procedure(until), context_(context), reconciler_(reconciler), tablet_(tablet), server_(std::move(server)) {}
   Subject subject() const override { return {.kind = "recover", .tablet = tablet_, .table = {}, .server = server_}; }
   void Step(coordination::Callback<Progress> done) override;
 
@@ -61,7 +62,7 @@ class RecoverTablet final : public Procedure {
   bool Decided(const TabletEntry& tablet) const;
 
   const Context context_;
-  TabletSteward& steward_;
+  TabletReconciler& reconciler_;
   const TabletId tablet_;
   const ServerName server_;     // whom the operator named; empty: the longest complete log, as the fence finds it
   std::optional<Epoch> began_;  // the catalog's then

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
 #include "master/catalog/table_rules.h"
@@ -53,8 +53,8 @@ Status CheckSplit(const Image& image, TabletId id, const std::string& key) {
   return CheckSplitPoints({key}, table->node.schema.options);
 }
 
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId id, const std::string& key,
-                          const Asked& asked) {
+Result<Change> BeginSplit(const Image& image, const TabletReconciler& reconciler, TabletId id, const std::string& key,
+                          const RequestOrigin& origin) {
   const TabletEntry* tablet = image.Tablet(id);
   Change change;
   if (tablet && image.LivingTable(*tablet) && SplitOffAt(image, tablet->table(), key) == id) return change;
@@ -63,7 +63,7 @@ Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, Tabl
     if (tablet->node.split.key == key) return change;
     return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split elsewhere already");
   }
-  if (!steward.SettledLoad(*tablet)) {
+  if (!reconciler.SettledLoad(*tablet)) {
     return Error(Code::kUnavailable,
                  "tablet " + Id(id) + " is not settled at present: led, with a majority of its voters live");
   }
@@ -73,21 +73,21 @@ Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, Tabl
   if (!tablet->node.info.learners.empty()) {
     return Error(Code::kUnavailable, "a replica of tablet " + Id(id) + " is being made: it is split after that");
   }
-  const TabletId child = FamilyId(id, image.next_id());
+  const TabletId child = LineageId(id, image.next_id());
   idl::TabletNode node = tablet->node;
   idl::SplitIntent intent;
   intent.key = key;
   intent.childId = static_cast<int64_t>(child.value);
   intent.epoch = node.info.epoch;
-  Put(asked, intent);
+  Put(origin, intent);
   node.__set_split(std::move(intent));
   change.SetNextId(child.value + 1);
   change.PutTablet(std::move(node));
   return change;
 }
 
-SplitTablet::SplitTablet(const Context& context, TabletSteward& steward, TabletId tablet)
-    : context_(context), steward_(steward), tablet_(tablet), began_(context.executor.Now()) {}
+SplitTablet::SplitTablet(const Context& context, TabletReconciler& reconciler, TabletId tablet)
+    : context_(context), reconciler_(reconciler), tablet_(tablet), began_(context.executor.Now()) {}
 
 void SplitTablet::Step(coordination::Callback<Progress> done) {
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
@@ -102,7 +102,8 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   child_ = tablet->child();
   // In a catalog restored from an older state it may have been completed long ago, and another followed. The primary's
   // report shows that, so it is waited for.
-  if (auto beyond = context_.beyond.What()) return done(Progress::Later(Error(Code::kUnavailable, *std::move(beyond))));
+  if (auto stale = context_.stale_catalog.Why())
+    return done(Progress::Later(Error(Code::kUnavailable, *std::move(stale))));
   const Server* primary = context_.servers.Find(tablet->node.info.primary);
   if (primary && primary->live && !primary->CurrentReport()) {
     return done(
@@ -114,7 +115,7 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   const bool of_intent = tablet->node.info.epoch == tablet->node.split.epoch;
   if (of_intent && !refused_ && context_.executor.Now() - began_ < kOrderPatience)
     return Order(*tablet, std::move(done));
-  if (of_intent) steward_.NextEpochOf(tablet_);
+  if (of_intent) reconciler_.NextEpochOf(tablet_);
   done(Progress::Later(Error(Code::kUnavailable, "what became of the split shows in a later epoch")));
 }
 
@@ -148,16 +149,17 @@ void SplitTablet::Order(const TabletEntry& tablet, coordination::Callback<Progre
   order.key = tablet.node.split.key;
   order.childId = tablet.node.split.childId;
   ordered_ = std::move(done);
-  context_.link.Split(tablet.node.info.primary, {std::move(order)}, guard_([this, number = ++orders_](auto results) {
-                        if (number == orders_ && ordered_)
-                          OnOrdered(std::move(results), std::exchange(ordered_, nullptr));
-                      }));
+  context_.tablet_server_client.Split(tablet.node.info.primary, {std::move(order)},
+                                      if_alive_([this, number = ++orders_](auto results) {
+                                        if (number == orders_ && ordered_)
+                                          OnOrdered(std::move(results), std::exchange(ordered_, nullptr));
+                                      }));
 }
 
 // A report has come, while the answer may be lost and is waited for.
 void SplitTablet::Poked() {
   const TabletEntry* tablet = ordered_ ? context_.image().Tablet(tablet_) : nullptr;
-  if (!tablet || !tablet->splitting() || tablet->child() != child_ || context_.beyond.What()) return;
+  if (!tablet || !tablet->splitting() || tablet->child() != child_ || context_.stale_catalog.Why()) return;
   const Proof proof = Look(*tablet);
   if (proof.applied) Complete(proof.split, std::exchange(ordered_, nullptr));
 }
@@ -206,12 +208,12 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
     change.PutTablet(std::move(child));
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (!status.ok()) return done(Progress::Later(std::move(status)));
                             LOG(INFO) << "tablet " << tablet_ << " is split: tablet " << child_
                                       << " stands in the catalog";
-                            steward_.NoteBorn(child_);
-                            steward_.Consider(child_);
+                            reconciler_.NoteChildCreated(child_);
+                            reconciler_.Consider(child_);
                             done(Progress::Again());
                           }));
 }
@@ -226,7 +228,7 @@ void SplitTablet::GiveUp(coordination::Callback<Progress> done) {
     change.PutTablet(std::move(node));
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this, done = std::move(done)](Status status) mutable {
+  context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
                             if (status.ok()) LOG(INFO) << "the split of tablet " << tablet_ << " came to nothing";
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));

@@ -20,9 +20,9 @@
 #include <optional>
 #include <string>
 
-#include "master/procedures/asked.h"
 #include "master/procedures/procedure.h"
-#include "master/procedures/tablet_steward.h"
+#include "master/procedures/request_origin.h"
+#include "master/procedures/tablet_reconciler.h"
 
 namespace ebla::master {
 
@@ -37,12 +37,12 @@ Status CheckSplit(const Image& image, TabletId tablet, const std::string& key);
 
 // The change that begins it, if `tablet` is settled; none where it is being split there already, or has been.
 // UNAVAILABLE: not at present.
-Result<Change> BeginSplit(const Image& image, const TabletSteward& steward, TabletId tablet, const std::string& key,
-                          const Asked& asked);
+Result<Change> BeginSplit(const Image& image, const TabletReconciler& reconciler, TabletId tablet,
+                          const std::string& key, const RequestOrigin& origin);
 
 class SplitTablet final : public Procedure {
  public:
-  SplitTablet(const Context& context, TabletSteward& steward, TabletId tablet);
+  SplitTablet(const Context& context, TabletReconciler& reconciler, TabletId tablet);
   void Step(coordination::Callback<Progress> done) override;
   void Poked() override;
 
@@ -59,7 +59,7 @@ class SplitTablet final : public Procedure {
   void GiveUp(coordination::Callback<Progress> done);
 
   const Context context_;
-  TabletSteward& steward_;
+  TabletReconciler& reconciler_;
   const TabletId tablet_;
   const MonotonicTime began_;
   TabletId child_;                            // once seen in the catalog
@@ -67,7 +67,7 @@ class SplitTablet final : public Procedure {
   uint64_t orders_ = 0;
   bool refused_ = false;  // by the primary, for good
   Status refusal_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

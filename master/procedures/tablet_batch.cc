@@ -44,7 +44,7 @@ idl::ConfigureTablet ConfigureOrder(const Context& context, const TabletEntry& t
   order.voters = info.voters;
   order.learners = info.learners;
   order.schema = table.node.schema;
-  if (tablet.joining()) order.__set_merged(tablet.node.merged);
+  if (tablet.merge_unfinished()) order.__set_merged(tablet.node.merged);
   for (const auto* servers : {&info.voters, &info.learners}) {
     for (const ServerName& name : *servers) {
       const Server* server = context.servers.Find(name);
@@ -80,7 +80,7 @@ void TabletBatch::Move() {
     }
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this](Status status) {
+  context_.catalog.Commit(std::move(decide), if_alive_([this](Status status) {
                             for (BatchItem& item : items_) {
                               if (!item.next) continue;
                               item.moved = status.ok();
@@ -93,8 +93,8 @@ void TabletBatch::Move() {
 idl::ConfigureTablet TabletBatch::Order(const BatchItem& item, const TabletEntry& tablet,
                                         const TableEntry& table) const {
   idl::ConfigureTablet order = ConfigureOrder(context_, tablet, table);
-  order.fenced = item.title == Title::kBorn || item.title == Title::kFenced;
-  order.transfer = item.title == Title::kReleased;
+  order.fenced = item.title == Title::kNew || item.title == Title::kFenced;
+  order.transfer = item.title == Title::kTransferred;
   order.born = tablet.creating();
   if (item.presumed != Version()) order.__set_presumed(ToPosition(item.presumed));
   if (item.tablet_time_ms > 0) order.__set_tabletTimeMs(item.tablet_time_ms);
@@ -114,7 +114,7 @@ void TabletBatch::Configure() {
     idl::ConfigureTablet order = Order(item, *tablet, *table);
     primaries[order.primary].push_back(order);
     order.__isset.presumed = false;
-    order.born = order.born || context_.image().BornEmpty(*tablet);
+    order.born = order.born || context_.image().CreatedEmpty(*tablet);
     Telling& telling = telling_[item.tablet];
     telling.creating = tablet->creating();
     telling.voters = order.voters.size();
@@ -126,25 +126,26 @@ void TabletBatch::Configure() {
     }
   }
   if (primaries.empty()) return Finish();
-  timer_ = context_.executor.After(kConfigurePatience, guard_([this] { MarkServing(); }));
+  timer_ = context_.executor.After(kConfigurePatience, if_alive_([this] { MarkServing(); }));
   Tell(std::move(primaries));
   Tell(std::move(others));
 }
 
 void TabletBatch::Tell(Orders orders) {
   for (auto& [server, tablets] : orders) {
-    std::set<TabletId> asked;
-    for (const idl::ConfigureTablet& order : tablets) asked.insert(TabletId{static_cast<uint64_t>(order.tabletId)});
-    context_.link.Configure(server, std::move(tablets), guard_([this, server, asked = std::move(asked)](auto results) {
-                              OnConfigured(server, asked, results);
-                            }));
+    std::set<TabletId> ordered;
+    for (const idl::ConfigureTablet& order : tablets) ordered.insert(TabletId{static_cast<uint64_t>(order.tabletId)});
+    context_.tablet_server_client.Configure(server, std::move(tablets),
+                                            if_alive_([this, server, ordered = std::move(ordered)](auto results) {
+                                              OnConfigured(server, ordered, results);
+                                            }));
   }
 }
 
-void TabletBatch::OnConfigured(const ServerName& server, const std::set<TabletId>& asked, const Results& results) {
+void TabletBatch::OnConfigured(const ServerName& server, const std::set<TabletId>& ordered, const Results& results) {
   if (marking_) return;  // too late
   for (BatchItem& item : items_) {
-    if (asked.contains(item.tablet)) TakeResult(item, server, results);
+    if (ordered.contains(item.tablet)) TakeResult(item, server, results);
   }
   const bool settled = std::ranges::all_of(items_, [this](const BatchItem& item) {
     const auto telling = telling_.find(item.tablet);
@@ -199,7 +200,7 @@ void TabletBatch::MarkServing() {
     }
     return change;
   };
-  context_.catalog.Commit(std::move(decide), guard_([this](Status status) {
+  context_.catalog.Commit(std::move(decide), if_alive_([this](Status status) {
                             if (!status.ok()) {
                               for (BatchItem& item : items_) item.status = item.led ? status : item.status;
                             }

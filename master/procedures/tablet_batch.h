@@ -1,7 +1,7 @@
 // master/procedures/tablet_batch.h
 // The end of every change of who leads or holds a tablet, for a batch of them:
 //   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
-// Place:      fence_round.h and change_plan.h say what is next; tablet_steward.h decides which tablets need it, and
+// Place:      fence_round.h and change_plan.h say what is next; tablet_reconciler.h decides which tablets need it, and
 //             tries again what comes back unfinished.
 // Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome
 //                is unknown sends nothing.
@@ -26,21 +26,21 @@ inline constexpr size_t kTabletsPerBatchMax = 256;
 
 // Why the primary may lead the epoch that it is told of (PROTOCOL 1).
 enum class Title {
-  kBorn,      // nobody can have promised a higher epoch of an id that was just drawn
-  kFenced,    // a majority has promised it
-  kMember,    // it leads already: the membership changes, nothing else
-  kReleased,  // the primary before has handed over to it
+  kNew,          // nobody can have promised a higher epoch of an id that was just drawn
+  kFenced,       // a majority has promised it
+  kMember,       // it leads already: the membership changes, nothing else
+  kTransferred,  // the primary before has handed over to it
 };
 
 // One tablet of a batch: what is to be said, then how far it came.
 struct BatchItem {
   TabletId tablet;
-  Title title = Title::kBorn;
+  Title title = Title::kNew;
   std::optional<idl::TabletNode> next;  // what the catalog is to say first; none: it says it already
   int version = 0;                      // of the znode that `next` replaces
   Epoch epoch;                          // to be led
   Version presumed;                     // the log that the primary must have; none: nothing is presumed
-  int64_t tablet_time_ms = 0;           // the greatest that the fence or the handover told; 0: none
+  int64_t tablet_time_ms = 0;           // the greatest that the fence or the transfer told; 0: none
   int64_t time_of_day_ms = 0;           // then: the median of the fence's answers; 0: there was no fence
 
   // Filled by the batch.
@@ -83,7 +83,7 @@ class TabletBatch {
   void Configure();
   idl::ConfigureTablet Order(const BatchItem& item, const TabletEntry& tablet, const TableEntry& table) const;
   void Tell(Orders orders);
-  void OnConfigured(const ServerName& server, const std::set<TabletId>& asked, const Results& results);
+  void OnConfigured(const ServerName& server, const std::set<TabletId>& ordered, const Results& results);
   void TakeResult(BatchItem& item, const ServerName& server, const Results& results);
   void MarkServing();
   void Finish();
@@ -94,7 +94,7 @@ class TabletBatch {
   std::map<TabletId, Telling> telling_;
   bool marking_ = false;
   TimerId timer_;
-  Guard guard_;
+  CallbackGuard if_alive_;
 };
 
 }  // namespace ebla::master

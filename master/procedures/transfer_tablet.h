@@ -1,13 +1,13 @@
 // master/procedures/transfer_tablet.h
 // Has a tablet led by another of its voters, as an operator asked: again and again until it is, or until the operator's
-// patience ends. A master's death ends it; what it had begun, the steward of the next one completes.
+// patience ends. A master's death ends it; what it had begun, the reconciler of the next one completes.
 // Threads: the master's executor.
 #pragma once
 
 #include <string>
 
 #include "master/procedures/procedure.h"
-#include "master/procedures/tablet_steward.h"
+#include "master/procedures/tablet_reconciler.h"
 
 namespace ebla::master {
 
@@ -18,14 +18,15 @@ Status CheckTransfer(const Image& image, TabletId tablet, const ServerName& to);
 
 class TransferTablet final : public Procedure {
  public:
-  TransferTablet(const Context& context, TabletSteward& steward, TabletId tablet, ServerName to, MonotonicTime until)
-      : Procedure(until), context_(context), steward_(steward), tablet_(tablet), to_(std::move(to)) {}
+  TransferTablet(const Context& context, TabletReconciler& reconciler, TabletId tablet, ServerName to,
+                 MonotonicTime until)
+      : Procedure(until), context_(context), reconciler_(reconciler), tablet_(tablet), to_(std::move(to)) {}
   Subject subject() const override { return {.kind = "transfer", .tablet = tablet_, .table = {}, .server = to_}; }
   void Step(coordination::Callback<Progress> done) override;
 
  private:
   const Context context_;
-  TabletSteward& steward_;
+  TabletReconciler& reconciler_;
   const TabletId tablet_;
   const ServerName to_;
 };

@@ -4,13 +4,13 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
-#include "master/testing/fake_server_words.h"
+#include "master/testing/fake_server_thrift.h"
 
 namespace ebla::master::testing {
 namespace {
 
 // What it was merged into may still have to be made of it.
-bool ToBeUnited(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
+bool IsStillToMerge(coordination::SimCoordination& coordination, const FakeServer::Replica& replica) {
   if (!replica.freeze) return false;
   const auto node =
       coordination.tree().Get(coordination::layout::TabletPath(TabletId{static_cast<uint64_t>(replica.freeze->into)}));
@@ -33,7 +33,7 @@ void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, con
   }
 }
 
-void EpochLedger::United(int64_t tablet, const idl::Merged& merged) {
+void EpochLedger::VoterMerged(int64_t tablet, const idl::Merged& merged) {
   if (!merged_.contains(merged.left.tabletId)) {
     for (const idl::MergedTablet* part : {&merged.left, &merged.right}) {
       merged_[part->tabletId] = tablet;
@@ -296,7 +296,7 @@ idl::ConfigureResult FakeServer::ConfigureOne(const idl::ConfigureTablet& order)
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
   } else if (!replica && tombstones_.contains(order.tabletId) && order.epoch <= tombstones_[order.tabletId]) {
     result.status = MakeStatus(idl::Code::STALE_EPOCH, "dropped");
-  } else if (!replica && order.__isset.merged && (result.status = Unite(order)).code != idl::Code::OK) {
+  } else if (!replica && order.__isset.merged && (result.status = MergeReplicas(order)).code != idl::Code::OK) {
     return result;
   } else if (found = replicas_.find(order.tabletId), replica = found == replicas_.end() ? nullptr : &found->second;
              order.primary == name_) {
@@ -349,8 +349,8 @@ void FakeServer::Lead(Replica& replica, const idl::ConfigureTablet& order) {
   const bool creating =
       node && coordination::DecodeNode<idl::TabletNode>(node->data)->info.state == idl::TabletState::CREATING;
   if (order.born && node && !creating) ledger_.Violated("born is said of one that serves");
-  times_told[order.tabletId] = order.tabletTimeMs;
-  days_told[order.tabletId] = order.timeOfDayMs;
+  received_tablet_times[order.tabletId] = order.tabletTimeMs;
+  received_times_of_day[order.tabletId] = order.timeOfDayMs;
   replica.led = replica.leading = order.epoch;
   replica.voters = order.voters;
   replica.learners = order.learners;
@@ -403,8 +403,8 @@ void FakeServer::drop(std::function<void(const idl::DropReply&)> cob, const idl:
       request, [this](const idl::DropTablet& order, const Replica* replica, idl::ConfigureResult& result) {
         drop_splits[order.tabletId] = order.splits;
         const int64_t promised = replica ? replica->promised : promises_[order.tabletId];
-        if (replica && ledger_.Merged(order.tabletId) && ToBeUnited(coordination_, *replica)) {
-          ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to unite");
+        if (replica && ledger_.Merged(order.tabletId) && IsStillToMerge(coordination_, *replica)) {
+          ledger_.Violated(name_ + " drops tablet " + std::to_string(order.tabletId) + ", which it has yet to merge");
         }
         if (order.epoch < promised) {
           result.status = MakeStatus(idl::Code::STALE_EPOCH, "promised more");
@@ -420,7 +420,7 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
   cob(ForEachOrder<idl::TransferReply>(
       request, [this](const idl::TransferTablet& order, Replica* replica, idl::FenceResult& result) {
         result.known = replica != nullptr;
-        patience_told[order.tabletId].push_back(order.patienceMs);
+        received_patience[order.tabletId].push_back(order.patienceMs);
         FakeServer* target = peers_.find(order.target);
         if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
           result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");

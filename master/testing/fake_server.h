@@ -4,7 +4,7 @@
 // and bring their followers level at once, unless one of them is cut off or mute; learners complete after kCopyTime;
 // followers promise, fall silent before they answer a fence, and report a primary that they no longer hear.
 // What must be durable survives Stop() and Start(); the rest does not.
-// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is born twice;
+// Invariants: it checks the master (EpochLedger): an epoch of a tablet is led at most once; nothing is created twice;
 //             whoever comes to lead has all that a majority acknowledged.
 // Threads:    one.
 #pragma once
@@ -31,9 +31,9 @@ class EpochLedger {
   // `last`: the log it begins with; `born`: it was told that the tablet never served.
   void Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born);
   void Acknowledged(int64_t tablet, const idl::LogPosition& position);
-  // A voter has united two tablets; `merged` as it was told. From the first on neither is led again, nor has more than
+  // A voter has merged two tablets; `merged` as it was told. From the first on neither is led again, nor has more than
   // was frozen been acknowledged.
-  void United(int64_t tablet, const idl::Merged& merged);
+  void VoterMerged(int64_t tablet, const idl::Merged& merged);
   bool Merged(int64_t tablet) const { return merged_.contains(tablet); }
   // An operator has accepted that what was acknowledged is lost.
   void LossAccepted(int64_t tablet) { acknowledged_.erase(tablet); }
@@ -142,8 +142,8 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   bool lose_freeze_answers = false;
   bool hold_freezes = false;
   size_t freezes_ordered = 0;
-  // Told to unite two tablets, it says that it is not that far.
-  bool hold_joins = false;
+  // Told to merge two tablets, it says that it is not that far.
+  bool hold_local_merges = false;
   // What it reports of a tablet that it leads, of one that it follows: as `measure` says, where that is set.
   std::function<void(idl::TabletLoad&, const Replica&)> measure;
   // Following, it logs splits and does not hear that they are committed; leading, its Barrier shows it.
@@ -151,9 +151,9 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   // What the orders to drop named as split off.
   std::map<int64_t, std::vector<int64_t>> drop_splits;
   // The tablet times that it was told to lead from, and where nobody knew one the times of day.
-  std::map<int64_t, int64_t> times_told, days_told;
+  std::map<int64_t, int64_t> received_tablet_times, received_times_of_day;
   // How long it was to refuse writes for a hand-over, by tablet, in order.
-  std::map<int64_t, std::vector<int64_t>> patience_told;
+  std::map<int64_t, std::vector<int64_t>> received_patience;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;
 
@@ -203,7 +203,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   };
   bool SplitHere(const idl::SplitTablet& order, Replica& parent);
   bool FreezeHere(const idl::FreezeTablet& order, Replica& replica);
-  idl::Status Unite(const idl::ConfigureTablet& order);
+  idl::Status MergeReplicas(const idl::ConfigureTablet& order);
   void CatchUp(int64_t id, const Replica& primary, bool copied);
   void ApplySplits(int64_t id, const idl::TableSchema& schema);
   void ReceiveSplit(int64_t id, const Replica::Split& split, const idl::TableSchema& schema);

@@ -162,8 +162,8 @@ StepProcedure FailoverOfTablets() {
   return procedure;
 }
 
-StepProcedure ReturnOfAServerWithStrays() {
-  StepProcedure procedure{"ReturnOfAServerWithStrays", {}, 4};
+StepProcedure ReturnOfAServerWithOrphans() {
+  StepProcedure procedure{"ReturnOfAServerWithOrphans", {}, 4};
   procedure.prepare = [](TestCluster& cluster) {
     Table({"b", "d", "f", "h"})(cluster);
     cluster.server(0).Stop();
@@ -473,7 +473,7 @@ const std::vector<StepProcedure>& StepProcedures() {
                                                      ResizeTable("LoweringReplicas", 3, 1),
                                                      RestartOfAServer(),
                                                      FailoverOfTablets(),
-                                                     ReturnOfAServerWithStrays(),
+                                                     ReturnOfAServerWithOrphans(),
                                                      SplitTablet(),
                                                      MergeOfTablets("MergeOfTablets", true, 7),
                                                      MergeOfTablets("MergeThatIsGivenUp", false, 10),
@@ -496,7 +496,7 @@ std::string Judge(TestCluster& cluster) {
     const idl::TabletNode node = NodeOf(cluster, id);
     if (node.__isset.split) return "tablet " + std::to_string(id) + " is still to be split";
     if (node.__isset.merge) return "tablet " + std::to_string(id) + " is still to be merged";
-    if (node.__isset.merged) return "a voter of tablet " + std::to_string(id) + " has not united what it is made of";
+    if (node.__isset.merged) return "a voter of tablet " + std::to_string(id) + " has not merged what it is made of";
     if (node.__isset.move) return "tablet " + std::to_string(id) + " still moves";
     known.insert(id);
   }

@@ -43,9 +43,10 @@ void SteppedCoordinator::Multi(
 }
 
 // The control service of one server as one master reaches it: a network of a few milliseconds.
-class TestCluster::StepLink final : public idl::ControlServiceCobSvIf {
+class TestCluster::StepConnection final : public idl::ControlServiceCobSvIf {
  public:
-  StepLink(TestCluster& cluster, size_t master, uint16_t port) : cluster_(cluster), master_(master), port_(port) {}
+  StepConnection(TestCluster& cluster, size_t master, uint16_t port)
+      : cluster_(cluster), master_(master), port_(port) {}
 
   void configure(std::function<void(const idl::ConfigureReply&)> cob, const idl::ConfigureRequest& request) override {
     Forward(&idl::ControlServiceCobSvIf::configure, std::move(cob), request);
@@ -179,7 +180,7 @@ void TestCluster::KillMaster(size_t index) {
 
 ControlConnect TestCluster::Connect(size_t master) {
   return [this, master](const rpc::Endpoint& endpoint) {
-    return std::make_shared<StepLink>(*this, master, endpoint.port);
+    return std::make_shared<StepConnection>(*this, master, endpoint.port);
   };
 }
 
@@ -374,7 +375,7 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
       const auto tablet = tablets.find(id);
       const bool wanted = tablet != tablets.end() && (std::ranges::count(tablet->second.voters, server->name()) > 0 ||
                                                       std::ranges::count(tablet->second.learners, server->name()) > 0);
-      if (!wanted) return server->name() + " holds a stray";
+      if (!wanted) return server->name() + " holds an orphan";
     }
   }
   return "";

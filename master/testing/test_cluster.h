@@ -148,13 +148,13 @@ class TestCluster {
   std::map<int64_t, idl::TabletInfo> Tablets() const;
   int64_t NextId() const;
 
-  // ---- for SteppedCoordinator and the link ----
+  // ---- for SteppedCoordinator and StepConnection ----
   // Counts a step of the master, and says what happens to it; nothing where a server dies.
   Fault Step(size_t master);
   void Die(size_t master);
 
  private:
-  class StepLink;
+  class StepConnection;
   ControlConnect Connect(size_t master);
   void Heartbeat(const idl::HeartbeatRequest& request);
   FakeServer* Running(const std::string& name);

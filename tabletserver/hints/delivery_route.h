@@ -2,7 +2,7 @@
 // Brings one accepted write to whoever leads its key, once: to the shard when that is this server, else over the
 // network to the primary that the local replica names; where there is no replica here, or that primary does not answer,
 // to the one that the master names, whose answers are remembered until they prove wrong.
-// Place:      deliverer.h sends through it and decides what to do again.
+// Place:      hint_delivery.h sends through it and decides what to do again.
 // Bounds:     as many sends under way as its owner begins; one question to the master at a time.
 // Threads:    everything on its executor. Destroyed when that runs nothing any more.
 #pragma once

@@ -2,7 +2,7 @@
 // The key that halves a tablet's data, from the rows that estimates of its size come across. An estimate of a large
 // table looks at a few hundred random rows of the whole table, of which a small tablet may hold three: they are
 // gathered from one estimate to the next until they say something, and the oldest give way.
-// Place:      caretaker.h gathers, and hands the key to the tablet's handle.
+// Place:      purge_and_size_tasks.h gathers, and hands the key to the tablet's handle.
 // How far off: with n rows the part of the bytes below the key has a standard error of half the root of 1/n: 12% with
 //             the fewest, 6% with what is gathered, 3% where the tablet is most of its table.
 // Threads:    thread-compatible.

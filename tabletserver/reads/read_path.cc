@@ -178,7 +178,7 @@ bool ReadPath::AdmitSession(const ReadCall& call, const KeyRange& touched, Table
     for (const Version& lost : verdict.lost) names += (names.empty() ? "" : ", ") + lost.ToString();
     answer.status =
         Status(Code::kLostWrite, (verdict.lost.size() == 1 ? "version " : "versions ") + names +
-                                     (verdict.lost.size() == 1 ? " was" : " were") + " undone by a failover");
+                                     (verdict.lost.size() == 1 ? " was" : " were") + " rolled back by a failover");
     return false;
   }
   if (view.role != RoleKind::kPrimary) return false;

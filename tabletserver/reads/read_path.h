@@ -7,7 +7,7 @@
 //             2. What a STRONG read must wait for is waited for through the shard (15). A SESSION read whose token
 //                names what its primary has logged and not applied, such as a PRIMARY write without a majority, first
 //                asks the shard for what the log holds of its keys, then reads the store, and takes of the former only
-//                what lies above the snapshot's applied position (16). No other read looks into the overlay.
+//                what lies above the snapshot's applied position (16). No other read looks into the unapplied writes.
 //             3. A STRONG read that finds a record expired since the last applied entry answers once an entry of later
 //                tablet time is applied (21).
 // Disk:       Reads of a tablet whose reads have lately been slow, and large ones, go to the readers' executors, so
@@ -196,12 +196,12 @@ class ReadPath {
   bool ShouldOffload(const TabletHandle& handle, size_t weight) const;
 
   // True: the tablet was split since the answer's view was taken, and is to be read again, by key; or merged, and the
-  // answer says to come again.
+  // answer says to retry.
   static bool ChangedMeanwhile(const TabletHandle& handle, ReadAnswer& answer, Attempt& attempt);
   // The call's slice of the log, where it is to be used; null: it is not.
   static const LoggedSlice* LoggedOf(const ReadCall& call, const ReadAnswer& answer);
   // After the store was read with a slice, at that position: that it still leads, so that nothing of the slice can have
-  // been undone before the snapshot.
+  // been rolled back before the snapshot.
   static void ConfirmLogged(const TabletHandle& handle, const LoggedSlice& logged, Lsn applied, ReadAnswer& answer);
 
   std::shared_ptr<TabletHandle> Locate(const GetCall& call);

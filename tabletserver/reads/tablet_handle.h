@@ -83,35 +83,35 @@ class TabletHandle {
     // The guard travels with each view: when the last view goes, so does the last guard but the handle's own.
     const TabletView* bare = view.get();
     view_.Store(
-        std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = guard_](const TabletView*) {}));
+        std::shared_ptr<const TabletView>(bare, [view = std::move(view), guard = read_guard_](const TabletView*) {}));
   }
   void RaiseAppliedBound(Version applied) { applied_bound_.Store(applied); }
   // The latest SPLIT's place, as the view published from now on has it. A read that took its view before, and finds
   // another place here after, may have seen what its keys' new tablet wrote since.
   void SetSplitAt(Lsn lsn) { split_at_.store(lsn.value); }
-  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views comes again. To
+  // Its range is about to be another tablet's, records and all: whoever reads on under one of its views retries. To
   // be called before the store shows it; by the shard of that tablet, which has been handed this one.
   void BecomePart() { split_at_.store(UINT64_MAX); }
   // Serves nothing from now on.
   void Close() {
     view_.Store(nullptr);
-    retired_.push_back(guard_);
-    guard_.reset();
+    retired_.push_back(read_guard_);
+    read_guard_.reset();
   }
-  bool ReadersGone() const { return guard_ == nullptr && RetiredViewsGone(); }
+  bool ReadersGone() const { return read_guard_ == nullptr && RetiredViewsGone(); }
   // Every view so far is replaced by this one; who took an earlier one may still hold it.
   void RetireViews(std::shared_ptr<const TabletView> view) {
     std::erase_if(retired_, [](const auto& guard) { return guard.expired(); });
-    retired_.push_back(guard_);
-    guard_ = std::make_shared<int>(0);
+    retired_.push_back(read_guard_);
+    read_guard_ = std::make_shared<int>(0);
     Publish(std::move(view));
   }
   bool RetiredViewsGone() const {
     if (Planted(PlantedBug::discard_under_readers)) return true;
     return std::all_of(retired_.begin(), retired_.end(), [](const auto& guard) { return guard.expired(); });
   }
-  bool closed() const { return guard_ == nullptr; }
-  void Reopen() { guard_ = std::make_shared<int>(0); }
+  bool closed() const { return read_guard_ == nullptr; }
+  void Reopen() { read_guard_ = std::make_shared<int>(0); }
 
   const TabletId tablet;
   const TableId table;
@@ -135,8 +135,8 @@ class TabletHandle {
   Published<TabletView> view_;
   SharedVersion applied_bound_;
   std::atomic<uint64_t> split_at_{0};
-  std::shared_ptr<int> guard_ = std::make_shared<int>(0);  // shard only
-  std::vector<std::weak_ptr<int>> retired_;                // shard only: guards of views replaced for good
+  std::shared_ptr<int> read_guard_ = std::make_shared<int>(0);  // shard only
+  std::vector<std::weak_ptr<int>> retired_;                     // shard only: guards of views replaced for good
 };
 
 }  // namespace ebla::tabletserver

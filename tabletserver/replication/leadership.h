@@ -1,6 +1,6 @@
 // tabletserver/replication/leadership.h
 // What a primary keeps for the one epoch that it leads: how far each other replica has come, who grants it a lease
-// until when, which confirmation round is under way, whom it hands over to. Followers are driven as in etcd's raft: a
+// until when, which confirmation round is under way, whom it transfers to. Followers are driven as in etcd's raft: a
 // probe finds where the logs meet, then entries are sent without waiting for answers; who the log cannot reach is
 // copied.
 // Place:      replica_core.h makes one when it begins to lead, asks it what is committed, and destroys it when it steps

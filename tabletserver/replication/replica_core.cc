@@ -15,7 +15,7 @@ std::string EpochText(Epoch epoch) { return std::to_string(epoch.value); }
 
 // Where a log goes on that began as another's.
 Version BaseOf(const ReplicaState& state) {
-  return state.merged ? state.merged->position : Version{state.family_epoch, state.family_lsn};
+  return state.merged ? state.merged->position : Version{state.lineage_epoch, state.lineage_lsn};
 }
 
 }  // namespace
@@ -30,8 +30,8 @@ ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version fir
       committed_(applied.lsn) {
   if (state_.table && !state_.tombstone) role_ = Follower{};
   remains_ = state_.tombstone && (last || applied);
-  if (options_.forgot && role() != RoleKind::kAbsent && !state_.forgetful) {
-    state_.forgetful = true;
+  if (options_.may_have_lost_writes && role() != RoleKind::kAbsent && !state_.may_have_lost_writes) {
+    state_.may_have_lost_writes = true;
     state_dirty_ = true;
   }
   // Somebody may still read under a grant of the process before this one (PROTOCOL 7).
@@ -160,13 +160,14 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
                  "epoch " + EpochText(input.epoch) + " was led before and is over: fence a higher one");
   }
   if (role() == RoleKind::kAbsent) {
-    if (!input.born) return Error(Code::kUnavailable, "no replica is here, and the tablet was not born empty");
+    if (!input.created_empty)
+      return Error(Code::kUnavailable, "no replica is here, and the tablet was not created empty");
     return {};
   }
   // Nobody has led it yet, and the catalog has no other leader for its first epoch.
-  const bool united =
+  const bool just_merged =
       input.merged && input.epoch == input.merged->position.epoch && last_appended() == input.merged->position;
-  const bool fresh = !state_.led && ((input.born && !last_appended()) || united);
+  const bool fresh = !state_.led && ((input.created_empty && !last_appended()) || just_merged);
   const bool changes_membership = leads || Planted(PlantedBug::obey_unfenced_configure);
   if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
     return Error(Code::kStaleEpoch, "only the incarnation that leads may change the membership: fence a higher epoch");
@@ -189,12 +190,12 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
 void ReplicaCore::Create(const ConfigureReplica& input) {
   state_.table = input.table;
   state_.tombstone = false;
-  state_.incomplete = !input.born;
-  state_.forgetful = false;
+  state_.incomplete = !input.created_empty;
+  state_.may_have_lost_writes = false;
   state_.incomplete_range = input.range;
-  state_.family_parent = {};
-  state_.family_epoch = {};
-  state_.family_lsn = {};
+  state_.lineage_parent = {};
+  state_.lineage_epoch = {};
+  state_.lineage_lsn = {};
   state_.merged.reset();
   state_dirty_ = true;
   role_ = Follower{};
@@ -206,7 +207,7 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   state_.led = input.epoch;
-  state_.forgetful = false;
+  state_.may_have_lost_writes = false;
   if (Planted(PlantedBug::incomplete_offers_log)) state_.incomplete = false;
   state_dirty_ = true;
   configured_ = input.epoch;
@@ -253,7 +254,7 @@ void ReplicaCore::Step(const DropReplica& input) {
   Promise(input.epoch);
   // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22).
   if (role() != RoleKind::kAbsent && !state_.incomplete && log_.last().lsn > log_.applied().lsn) {
-    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), undone_); !status.ok()) {
+    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), rolled_back_); !status.ok()) {
       Fail(status);
       return Reply(input.token, std::move(status));
     }
@@ -263,7 +264,7 @@ void ReplicaCore::Step(const DropReplica& input) {
     remains_ = role() != RoleKind::kAbsent;
     state_.tombstone = true;
     state_.incomplete = false;
-    state_.forgetful = false;
+    state_.may_have_lost_writes = false;
     state_dirty_ = true;
     AbandonCopy();
     RefuseAppends(AppendResult::kUnknown);
@@ -286,7 +287,7 @@ void ReplicaCore::Step(const AlterReplica& input) {
 void ReplicaCore::Step(const TransferReplica& input) {
   CHECK(!awaiting_store_);
   if (!failure_.ok()) return Reply(input.token, failure_);
-  if (released_ == input.epoch) return Reply(input.token, {});  // asked again
+  if (transferred_epoch_ == input.epoch) return Reply(input.token, {});  // asked again
   if (!Leads() || configured_ != input.epoch) {
     return Reply(input.token, Error(Code::kStaleEpoch, "this replica does not lead epoch " + EpochText(input.epoch)));
   }
@@ -298,15 +299,15 @@ void ReplicaCore::Step(const TransferReplica& input) {
   CheckTransfer();
 }
 
-// Released once the target has everything and everything is committed: nothing is left that could be undone.
+// Released once the target has everything and everything is committed: nothing is left that could be rolled back.
 void ReplicaCore::CheckTransfer() {
   if (!transfer_) return;
   const auto& lead = std::get<Leadership>(role_);
   const Lsn last = last_appended().lsn;
   const RequestToken token = transfer_->token;
   if (committed_ == last && lead.IsLevel(transfer_->target, last)) {
-    released_ = configured_;
-    released_to_ = transfer_->target;
+    transferred_epoch_ = configured_;
+    transferred_to_ = transfer_->target;
     transfer_.reset();
     StepDown();
     Reply(token, {});
@@ -362,7 +363,7 @@ void ReplicaCore::Reply(RequestToken token, Status status, MonotonicTime not_bef
   reply.last_appended = last_appended();
   reply.known = role() != RoleKind::kAbsent;
   reply.incomplete = state_.incomplete && !Planted(PlantedBug::incomplete_offers_log);
-  reply.forgetful = state_.forgetful && !Planted(PlantedBug::forgetful_counts);
+  reply.may_have_lost_writes = state_.may_have_lost_writes && !Planted(PlantedBug::lossy_replica_counts);
   reply.dropped = state_.tombstone;
   if (!failure_.ok() || Planted(PlantedBug::promise_not_flushed)) {
     ready_replies_.push_back(std::move(reply));
@@ -397,7 +398,7 @@ void ReplicaCore::Step(const Stored&) {
   CHECK(awaiting_store_);
   awaiting_store_ = false;
   state_dirty_ = false;
-  if (log_.entries_handed_out()) undone_.clear();  // else a state alone was stored
+  if (log_.entries_handed_out()) rolled_back_.clear();  // else a state alone was stored
   log_.OnStored();
 }
 
@@ -445,10 +446,10 @@ void ReplicaCore::Step(const Flushed& input) {
 }
 
 // Replies leave in order; one that waits for grants to run out holds up those behind it. Whoever hears of a drop
-// discards what is left, so what is undone by it is kept first, even while the store refuses that (PROTOCOL 22).
+// discards what is left, so what is rolled back by it is kept first, even while the store refuses that (PROTOCOL 22).
 void ReplicaCore::ReleaseHeld() {
   while (!held_replies_.empty() && held_replies_.front().after <= flushed_number_ &&
-         held_replies_.front().not_before <= now_ && (undone_.empty() || !held_replies_.front().reply.dropped)) {
+         held_replies_.front().not_before <= now_ && (rolled_back_.empty() || !held_replies_.front().reply.dropped)) {
     ready_replies_.push_back(std::move(held_replies_.front().reply));
     held_replies_.pop_front();
   }
@@ -539,7 +540,7 @@ void ReplicaCore::TakeForStore(ReplicaOutput& output) {
   const bool entries = log_.HasWork() && !store_failed_;
   if (state_dirty_) output.state = state_;
   if (entries) {
-    output.undone = undone_;
+    output.rolled_back = rolled_back_;
     output.remove_from = log_.remove_from();
     output.append = log_.Unstored();
   }

@@ -5,8 +5,8 @@
 //
 // The driver (TabletCore and its host) keeps this contract:
 //   1. Step() any number of inputs, then TakeOutput() once.
-//   2. When the output has a state, undone or removed entries or new ones: put the state into the store, keep the
-//      undone ones, remove the suffix, append the entries, in this order, and Step(Stored) or Step(StoreFailed) before
+//   2. When the output has a state, rolled-back or removed entries or new ones: put the state into the store, keep the
+//      rolled-back ones, remove the suffix, append the entries, in this order, and Step(Stored) or Step(StoreFailed) before
 //      any other input.
 //   3. When the output asks for a flush and nothing failed: begin a store Flush of that mode, or of a stricter one, and
 //      Step(Flushed) with its number when it is done. Any number may be under way; completions come in any order.
@@ -16,7 +16,7 @@
 //   7. A PeerRequest is answered by one PeerAnswer; a PeerMessage by one PeerReply, empty when it was lost.
 //   8. After a crash: construct from what the store recovered. Nothing else survives, and nothing else has to.
 //
-// Place:      tabletserver/tablet/tablet_core.h composes it with evaluation, overlay and window. replica_log.h holds
+// Place:      tabletserver/tablet/tablet_core.h composes it with evaluation, unapplied writes and dedup window. replica_log.h holds
 //             the log, leadership.h what a primary knows of the others; replica_core.cc obeys the master and hands out,
 //             replica_follow.cc follows a primary.
 // Story:      tests/stories/*.txt
@@ -52,9 +52,9 @@ struct ReplicaOptions {
   ServerName self;
   FlushMode flush_mode = FlushMode::kSync;  // of ordinary appends; what answers the master is always flushed kSync
   LeaseTerms lease;
-  size_t held_bytes_max = 64 << 20;  // of entries a follower holds unapplied; beyond it appends are BUSY
-  MonotonicTime started;             // when this process began to answer
-  bool forgot = false;               // it may have lost what it acknowledged: noted until it has it again
+  size_t held_bytes_max = 64 << 20;   // of entries a follower holds unapplied; beyond it appends are BUSY
+  MonotonicTime started;              // when this process began to answer
+  bool may_have_lost_writes = false;  // it may have lost what it acknowledged: noted until it has it again
 };
 
 class ReplicaCore {
@@ -142,9 +142,9 @@ class ReplicaCore {
   MonotonicTime fresh_as_of() const { return fresh_as_of_; }
   // A follower last heard from the primary of its epoch; zero: never.
   MonotonicTime heard() const { return heard_; }
-  Epoch refused_for() const;                    // leads, but somebody has promised this higher epoch; none: nobody has
-  Epoch released() const { return released_; }  // handed over by a transfer in this process's life,
-  const ServerName& released_to() const { return released_to_; }  // to this server
+  Epoch refused_for() const;  // leads, but somebody has promised this higher epoch; none: nobody has
+  Epoch transferred_epoch() const { return transferred_epoch_; }        // transferred in this process's life,
+  const ServerName& transferred_to() const { return transferred_to_; }  // to this server
   std::vector<PeerProgress> Progress() const;
   // The log may be truncated below this, as far as the replicas are concerned.
   Lsn NeededFrom() const;
@@ -260,8 +260,8 @@ class ReplicaCore {
   MonotonicTime heard_;
   MonotonicTime fresh_as_of_;
   std::deque<Echo> echoes_;  // that wait to be applied
-  Epoch released_;
-  ServerName released_to_;
+  Epoch transferred_epoch_;
+  ServerName transferred_to_;
   Lsn retain_;  // as the primary says
   std::optional<Transfer> transfer_;
   std::optional<Copy> copy_;
@@ -270,7 +270,7 @@ class ReplicaCore {
 
   Lsn committed_;
   Lsn told_committed_;  // by the primary of this epoch
-  std::vector<EntryPtr> undone_;
+  std::vector<EntryPtr> rolled_back_;
   bool state_dirty_ = false;     // state_ differs from what the store was last given
   bool awaiting_store_ = false;  // an output with state or entries is out
   bool store_failed_ = false;    // its store refused it; handed out again at the next Tick

@@ -151,8 +151,8 @@ Status ReplicaCore::Take(const AppendMessage& append) {
           return Error(Code::kInternal,
                        "the primary would replace the committed entry " + std::to_string(version.lsn.value));
         }
-        EBLA_TRY(log_.Remove(version.lsn, before, undone_));
-        if (Planted(PlantedBug::undone_primary_vanishes)) undone_.clear();
+        EBLA_TRY(log_.Remove(version.lsn, before, rolled_back_));
+        if (Planted(PlantedBug::rolled_back_primary_vanishes)) rolled_back_.clear();
       }
     }
     if (version.lsn > log_.last().lsn) log_.Append(entry);
@@ -188,15 +188,17 @@ void ReplicaCore::AnswerAppends() {
   Remember();
 }
 
-// What a forgetful replica may have acknowledged is here again once it holds all that this epoch has committed.
+// What a replica that may have lost writes acknowledged is here again once it holds all that this epoch has committed.
 void ReplicaCore::Remember() {
   // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
   // is what the crash has left.
   const bool told = told_committed_ || Planted(PlantedBug::remember_what_is_left);
-  if (!state_.forgetful || !configured_ || !told || committed_ < told_committed_ || log_.flushed() < committed_) return;
+  if (!state_.may_have_lost_writes || !configured_ || !told || committed_ < told_committed_ ||
+      log_.flushed() < committed_)
+    return;
   const Result<std::optional<Epoch>> epoch = log_.EpochAt(committed_);
   if (!epoch.has_value() || *epoch != configured_) return;
-  state_.forgetful = false;
+  state_.may_have_lost_writes = false;
   state_dirty_ = true;
 }
 
@@ -279,10 +281,10 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   // What was acknowledged at PRIMARY and is in no other log is kept, before all of it goes (PROTOCOL 22). A replica
   // that is incomplete already has kept it, and what it logged since has gaps.
   if (!state_.incomplete && log_.last().lsn > log_.applied().lsn) {
-    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), undone_); !status.ok()) {
+    if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), rolled_back_); !status.ok()) {
       return Fail(std::move(status));
     }
-    if (Planted(PlantedBug::undone_primary_vanishes)) undone_.clear();
+    if (Planted(PlantedBug::rolled_back_primary_vanishes)) rolled_back_.clear();
     committed_ = std::min(committed_, log_.applied().lsn);
   }
   if (!state_.incomplete) {
@@ -329,7 +331,7 @@ void ReplicaCore::Step(const CopyArrived& input) {
 // Chunks were read at different moments, up to `upto`: only with the log through there are they one state.
 void ReplicaCore::AdvanceCopy() {
   if (!copy_) return;
-  const bool marked = durable_.incomplete && undone_.empty() && flushed_number_ >= copy_->marked_by;
+  const bool marked = durable_.incomplete && rolled_back_.empty() && flushed_number_ >= copy_->marked_by;
   if (copy_->stage == CopyStage::kMarking && marked) {
     copy_->stage = CopyStage::kPreparing;
     copy_->announced = false;
@@ -346,7 +348,7 @@ void ReplicaCore::Step(const CopyCheckpointed& input) {
   if (!copy_ || copy_->order.id != input.id || copy_->stage != CopyStage::kCheckpointing) return;
   copy_.reset();
   state_.incomplete = false;
-  state_.forgetful = false;
+  state_.may_have_lost_writes = false;
   state_dirty_ = true;
 }
 

@@ -93,11 +93,11 @@ void ReplicaLog::Append(EntryPtr entry) {
   held_.push_back(std::move(entry));
 }
 
-Status ReplicaLog::Remove(Lsn from, Version before, std::vector<EntryPtr>& undone) {
+Status ReplicaLog::Remove(Lsn from, Version before, std::vector<EntryPtr>& rolled_back) {
   CHECK(from > applied_.lsn && before.lsn.Next() == from) << "what is applied is never removed: " << from;
   const auto keep = [&](EntryPtr entry) {
     if (entry->kind == EntryKind::kWrite && entry->level == AckLevel::kPrimary && entry->outcome.wrote) {
-      undone.push_back(std::move(entry));
+      rolled_back.push_back(std::move(entry));
     }
   };
   // What was never handed to the store was never acknowledged.

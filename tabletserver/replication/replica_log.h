@@ -24,7 +24,7 @@ using LogReader = std::function<Result<std::vector<LogEntry>>(Lsn from, Lsn last
 class ReplicaLog {
  public:
   // What a restart found: `first` and `last` of the store's log (none: it is empty), and the last applied entry.
-  // `base`: an entry that this log goes on from, though it was never in it: the SPLIT that a child was born with; or
+  // `base`: an entry that this log goes on from, though it was never in it: the SPLIT that a child was created with; or
   // none.
   ReplicaLog(Version first, Version last, Version applied, Version base, LogReader reader);
 
@@ -52,8 +52,8 @@ class ReplicaLog {
   // ---- changes ----
   void Append(EntryPtr entry);  // the next position
   // Removes the suffix from `from` on, whose predecessor is `before`. Entries that were acknowledged at PRIMARY are
-  // put into undone.
-  Status Remove(Lsn from, Version before, std::vector<EntryPtr>& undone);
+  // put into rolled_back.
+  Status Remove(Lsn from, Version before, std::vector<EntryPtr>& rolled_back);
   // A step-down: what the store never got is given up.
   void DropUnstored();
   void Apply(Version upto);

@@ -20,8 +20,8 @@ TEST(ReplicaLog, ATruncationBesideAPendingRemovalFindsNoFirstEntry) {
     return std::vector{entry};
   };
   ReplicaLog log({Epoch{1}, Lsn{1}}, {Epoch{1}, Lsn{2}}, {Epoch{1}, Lsn{1}}, {}, reader);
-  std::vector<EntryPtr> undone;
-  ASSERT_TRUE(log.Remove(Lsn{2}, {Epoch{1}, Lsn{1}}, undone).ok());
+  std::vector<EntryPtr> rolled_back;
+  ASSERT_TRUE(log.Remove(Lsn{2}, {Epoch{1}, Lsn{1}}, rolled_back).ok());
   log.Append(Entry(2, 2));
   log.HandOut(FlushNumber{1}, true);
   log.OnRefused();

@@ -31,7 +31,7 @@ void ReplicaCore::Step(const BecomePart& input) {
   StepDown();
   state_.promised = std::max(state_.promised, input.epoch);
   state_.tombstone = true;
-  state_.forgetful = false;
+  state_.may_have_lost_writes = false;
   remains_ = true;  // the log, until a checkpoint has the merge
   AbandonCopy();
   RefuseAppends(AppendResult::kUnknown);

@@ -1,4 +1,4 @@
-// What a split asks of the replica (PROTOCOL 9, 11 to 13): to be born as its child, to begin copies anew, to give one
+// What a split asks of the replica (PROTOCOL 9, 11 to 13): to be created as its child, to begin copies anew, to give one
 // up.
 #include <glog/logging.h>
 
@@ -22,7 +22,7 @@ void ReplicaCore::Step(const BecomeChild& input) {
     return;
   }
   role_ = Follower{};
-  if (state_.promised > input.at.epoch) return;  // fenced before it was born
+  if (state_.promised > input.at.epoch) return;  // fenced before it was created
   configured_ = input.at.epoch;
   primary_ = input.primary;
   voters_ = input.voters;

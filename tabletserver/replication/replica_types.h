@@ -39,8 +39,8 @@ struct ConfigureReplica {
   std::vector<ServerName> voters;
   std::vector<ServerName> learners;
   bool fenced = false;           // the epoch was fenced at a majority; else a membership change (PROTOCOL 1)
-  bool born = false;             // who does not know the tablet starts complete and empty
-  bool transfer = false;         // the former primary has released the epoch before this one to `primary`
+  bool created_empty = false;    // who does not know the tablet starts complete and empty
+  bool transfer = false;         // the former primary has transferred the epoch before this one to `primary`
   Version presumed;              // none: nothing is presumed of the primary's log
   std::optional<Merged> merged;  // who does not know the tablet, and has these two, makes it of them (PROTOCOL 14)
   TabletTime barrier_time;       // of the Barrier that the new primary appends
@@ -53,7 +53,7 @@ struct FenceReplica {
   MonotonicTime now;
 };
 
-// Hands the leadership on: stops admitting, brings `target` level, releases the lease, answers; then the catalog is
+// Transfers the leadership: stops admitting, brings `target` level, releases the lease, answers; then the catalog is
 // changed. Given up at `deadline` if the target does not come level, and the primary goes on.
 struct TransferReplica {
   RequestToken token;
@@ -70,7 +70,7 @@ struct DropReplica {
 
 // ---- splits (PROTOCOL "Split") --------------------------------------------------------------------------------------
 
-// The replica is born complete, as the child of a SPLIT that its parent here has applied: with what was promised for it
+// The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for it
 // so far, its log going on after the SPLIT.
 struct BecomeChild {
   ReplicaState state;
@@ -334,7 +334,7 @@ struct ControlReply {
   Version last_appended;  // as flushed
   bool known = false;     // a replica exists here (a mere promise or a tombstone is none)
   bool incomplete = false;
-  bool forgetful = false;             // may have lost what it acknowledged (PROTOCOL 5)
+  bool may_have_lost_writes = false;  // may have lost what it acknowledged (PROTOCOL 5)
   bool dropped = false;               // this Drop, or an earlier one, made a tombstone: the host removes what is left
   std::optional<AppliedSplit> split;  // to a SplitTablet that is applied
   Version freeze;                     // to a FreezeTablet that is applied, and durable at every voter
@@ -371,7 +371,7 @@ struct PeerProgress {
 
 struct ReplicaOutput {
   // 1. acknowledged PRIMARY writes about to be discarded: kept elsewhere first (rule 22);
-  std::vector<EntryPtr> undone;
+  std::vector<EntryPtr> rolled_back;
   std::optional<ReplicaState> state;  // 2. then to the store;
   Lsn remove_from;                    // 3. the log's suffix from here on is removed; none: nothing is;
   // 4. then these, consecutive; then Stored or StoreFailed, before any other input

@@ -104,11 +104,12 @@ void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families
   families.Gauge("store_log_bytes", "Logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
-void AddKept(const TabletStore::Health& health, const Deliverer::Figures& figures, Families& families) {
-  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", health.any_entries);
-  families.Gauge("any_pending_bytes", "The same, in bytes.", health.any_bytes);
-  families.Gauge("undone_entries", "PRIMARY writes that failovers undid, not yet settled.", health.undone_entries);
-  families.Gauge("undone_bytes", "The same, in bytes.", health.undone_bytes);
+void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figures& figures, Families& families) {
+  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", health.hinted_entries);
+  families.Gauge("any_pending_bytes", "The same, in bytes.", health.hinted_bytes);
+  families.Gauge("undone_entries", "PRIMARY writes that failovers rolled back, not yet settled.",
+                 health.rolled_back_entries);
+  families.Gauge("undone_bytes", "The same, in bytes.", health.rolled_back_bytes);
   families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", figures.conflicts);
   families.Counter("delivered_total", "Writes brought to their primary.", figures.delivered);
   families.Counter("delivery_dropped_total", "Writes dropped with their table.", figures.dropped);
@@ -136,11 +137,11 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddStore(server_.store(), server_.checkpointer().finished(), families);
   AddRpc(rpc_.Stats(), families);
   const ShardCounters& shards = server_.shard_counters();
-  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.overlay_bytes.load());
+  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.unapplied_bytes.load());
   families.Counter("log_entries_total", "Entries appended.", shards.appended_entries.load());
   families.Counter("shard_rounds_total", "Rounds of the shards.", shards.rounds.load());
   families.Counter("writes_refused_total", "Writes refused for want of room.", shards.writes_refused.load());
-  AddKept(server_.store().health(), server_.deliverer().figures(), families);
+  AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
   const process::Usage usage = process::ReadUsage();
   families.Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);

@@ -36,13 +36,14 @@ DEFINE_int32(log_kept_mb, 1024,
 DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
 DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
 DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
-DEFINE_int32(deletes_kept_hours, 24,
-             "how long a delete in a last_write_wins table is remembered, and a write of level ANY or an undone one of "
-             "PRIMARY may "
-             "take to reach its primary; the same on every server");
+DEFINE_int32(
+    deletes_kept_hours, 24,
+    "how long a delete in a last_write_wins table is remembered, and a write of level ANY or a rolled-back one of "
+    "PRIMARY may "
+    "take to reach its primary; the same on every server");
 DEFINE_int32(any_pending_mb, 256, "writes of level ANY taken and not yet delivered; then OVERLOADED");
 DEFINE_int32(any_pending_entries, 1'000'000, "the same, as their number");
-DEFINE_int32(conflicts_mb, 256, "kept of PRIMARY writes that failovers undid; then PRIMARY is OVERLOADED");
+DEFINE_int32(conflicts_mb, 256, "kept of PRIMARY writes that failovers rolled back; then PRIMARY is OVERLOADED");
 DEFINE_int32(slow_operation_ms, 100, "operations that take longer are logged");
 
 namespace ebla::tabletserver {
@@ -121,20 +122,20 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   options.store.disk_reserve_bytes = Megabytes(FLAGS_disk_reserve_mb);
   TabletServerOptions& server = options.server;
   server.rack = FLAGS_rack;
-  server.shard.window.window_ms = int64_t{FLAGS_window_minutes} * 60'000;
-  server.shard.window.sequences_per_client_max = static_cast<uint64_t>(FLAGS_window_sequences);
-  server.shard.window.bytes_max = static_cast<size_t>(Megabytes(FLAGS_window_mb));
-  server.shard.overlay_bytes_max = static_cast<size_t>(Megabytes(FLAGS_overlay_mb_per_tablet));
-  server.shard.server_overlay_bytes_max = Megabytes(FLAGS_overlay_mb);
-  server.shard.log_kept.bytes_max = static_cast<uint64_t>(Megabytes(FLAGS_log_kept_mb));
-  server.shard.deletes_kept = std::chrono::hours(FLAGS_deletes_kept_hours);
-  server.caretaker.deletes_kept = server.shard.deletes_kept;
-  server.shard.undone_bytes_max = Megabytes(FLAGS_conflicts_mb);
-  server.any_writes.bytes_max = Megabytes(FLAGS_any_pending_mb);
-  server.any_writes.entries_max = FLAGS_any_pending_entries;
+  server.shard.dedup_window.window_ms = int64_t{FLAGS_window_minutes} * 60'000;
+  server.shard.dedup_window.sequences_per_client_max = static_cast<uint64_t>(FLAGS_window_sequences);
+  server.shard.dedup_window.bytes_max = static_cast<size_t>(Megabytes(FLAGS_window_mb));
+  server.shard.unapplied_bytes_max = static_cast<size_t>(Megabytes(FLAGS_overlay_mb_per_tablet));
+  server.shard.server_unapplied_bytes_max = Megabytes(FLAGS_overlay_mb);
+  server.shard.log_retention.bytes_max = static_cast<uint64_t>(Megabytes(FLAGS_log_kept_mb));
+  server.shard.tombstone_retention = std::chrono::hours(FLAGS_deletes_kept_hours);
+  server.purge_and_size_tasks.tombstone_retention = server.shard.tombstone_retention;
+  server.shard.rolled_back_bytes_max = Megabytes(FLAGS_conflicts_mb);
+  server.hinted_writes.bytes_max = Megabytes(FLAGS_any_pending_mb);
+  server.hinted_writes.entries_max = FLAGS_any_pending_entries;
   server.checkpoint.period = std::chrono::seconds(FLAGS_checkpoint_seconds);
   server.checkpoint.log_bytes = Megabytes(FLAGS_checkpoint_log_mb);
-  server.caretaker.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);
+  server.purge_and_size_tasks.turn = std::chrono::milliseconds(FLAGS_purge_turn_ms);
   server.master.heartbeat_period = std::chrono::milliseconds(FLAGS_heartbeat_ms);
   server.slow_operation = [] { return std::chrono::milliseconds(slow_operation_ms.load(std::memory_order_relaxed)); };
   server.copy_bytes_per_second = [] { return copy_bytes_per_second.load(std::memory_order_relaxed); };

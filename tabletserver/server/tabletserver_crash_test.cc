@@ -29,7 +29,7 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
     random_.seed(seed_);
     SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed_));
     options_.checkpoint = {.period = 300ms, .log_bytes = 20'000, .look_every = 50ms};
-    options_.shard.overlay_bytes_max = 20'000;
+    options_.shard.unapplied_bytes_max = 20'000;
     disk_.SetLatency(0ms, 5ms);
     StartServer();
     Lead();
@@ -45,7 +45,8 @@ class ServerCrashTest : public HostFixture, public ::testing::WithParamInterface
       if (epoch_ > 1) {
         ASSERT_EQ(Fence(100 + i, epoch_).results.at(0).status.code, Code::OK);
       }
-      const auto reply = Configure({Born(100 + i, std::string(1, Prefix(i)), std::string(1, Prefix(i + 1)), epoch_)});
+      const auto reply =
+          Configure({NewTablet(100 + i, std::string(1, Prefix(i)), std::string(1, Prefix(i + 1)), epoch_)});
       ASSERT_EQ(reply.results.at(0).status.code, Code::OK) << reply.results.at(0).status.message;
     }
   }

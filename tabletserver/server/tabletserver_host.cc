@@ -7,11 +7,11 @@
 #include <map>
 #include <utility>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
-#include "tabletserver/tablet/family_replay.h"
+#include "tabletserver/tablet/lineage_replay.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -81,10 +81,10 @@ void FillReplication(const TabletView& view, MonotonicTime now, idl::TabletLoad&
   load.promisedEpoch = static_cast<int64_t>(view.promised.value);
   load.barrierCommitted = view.barrier_committed;
   load.refusedForEpoch = static_cast<int64_t>(view.refused_for.value);
-  load.releasedEpoch = static_cast<int64_t>(view.released.value);
-  load.releasedTo = view.released_to;
+  load.releasedEpoch = static_cast<int64_t>(view.transferred_epoch.value);
+  load.releasedTo = view.transferred_to;
   load.incomplete = view.incomplete;
-  load.forgetful = view.forgetful;
+  load.forgetful = view.may_have_lost_writes;
   load.primary = view.primary;
   if (view.frozen_into) load.__set_frozenInto(static_cast<int64_t>(view.frozen_into.value));
   if (view.last_split != nullptr) load.__set_lastSplit(ToIdl(*view.last_split));
@@ -123,24 +123,25 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       mailboxes_(MakeMailboxes(ports_.loops)),
       shards_(MakeShards(
           ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
-          [this](TabletId tablet) -> Shard& { return *shards_[ShardOfFamily(tablet, shards_.size())]; }, copy_throttle_,
-          mailboxes_)),
+          [this](TabletId tablet) -> Shard& { return *shards_[ShardOfLineage(tablet, shards_.size())]; },
+          copy_throttle_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
       checkpointer_(ports_.control, ports_.store, Pointers<Shard>(shards_),
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
-      caretaker_(ports_.background, ports_.store, directory_, Pointers<Shard>(shards_), options_.caretaker),
-      deliverer_(options_.deliverer, ports_.store,
-                 DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
-      any_writes_(
-          options_.identity.name, options_.identity.incarnation, options_.any_writes,
-          AnyWrites::Ports{delivery(), ports_.store, Pointers<LoopMailbox>(mailboxes_), [this] { deliverer_.Wake(); }}),
+      purge_and_size_tasks_(ports_.background, ports_.store, directory_, Pointers<Shard>(shards_),
+                            options_.purge_and_size_tasks),
+      hint_delivery_(options_.hint_delivery, ports_.store,
+                     DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
+      hinted_writes_(options_.identity.name, options_.identity.incarnation, options_.hinted_writes,
+                     HintedWrites::Ports{delivery(), ports_.store, Pointers<LoopMailbox>(mailboxes_),
+                                         [this] { hint_delivery_.Wake(); }}),
       compactor_(ports_.OrBackground(ports_.housekeeping),
                  {.compact = [this](TableId table, Duration limit) { return ports_.store.Compact(table, limit); },
                   .file_bytes = [this](TableId table) { return ports_.store.FileBytes(table); }}),
       tablet_service_(std::make_shared<TabletService>(
           TabletService::Ports{Pointers<ReadPath>(paths_), Pointers<Shard>(shards_), serving_, stats_,
-                               options_.slow_operation, any_writes_, deliverer_,
+                               options_.slow_operation, hinted_writes_, hint_delivery_,
                                ChecksumEdge(ports_.readers.empty() ? ports_.background : *ports_.readers.back(),
                                             ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
@@ -174,12 +175,12 @@ Status TabletServer::Recover() {
     EBLA_ASSIGN(DecodedSchema schema, DecodeSchema(encoded));
     return std::move(schema.tablet);
   };
-  EBLA_TRY(ReplayFamilies(ports_.store, decode, options_.shard.window, replicas));
+  EBLA_TRY(ReplayLineages(ports_.store, decode, options_.shard.dedup_window, replicas));
   for (RecoveredReplica& replica : replicas) {
-    const size_t shard = ShardOfFamily(replica.tablet, shards_.size());
+    const size_t shard = ShardOfLineage(replica.tablet, shards_.size());
     EBLA_TRY(shards_[shard]->Recover(std::move(replica)));
   }
-  EBLA_TRY(any_writes_.Recover());
+  EBLA_TRY(hinted_writes_.Recover());
   LOG(INFO) << "recovered " << present << " replicas and " << replicas.size() - present << " promises and tombstones";
   return Status::Ok();
 }
@@ -187,8 +188,8 @@ Status TabletServer::Recover() {
 void TabletServer::Start(const rpc::Endpoint& endpoint, const rpc::Endpoint& http) {
   started_ = ports_.control.Now();
   for (const auto& shard : shards_) shard->Start();
-  ports_.background.Post([this] { caretaker_.Start(); });
-  delivery().Post([this] { deliverer_.Start(); });
+  ports_.background.Post([this] { purge_and_size_tasks_.Start(); });
+  delivery().Post([this] { hint_delivery_.Start(); });
   ports_.control.Post([this, endpoint, http] {
     checkpointer_.Start();
     coordination::ServerIdentity identity;
@@ -244,15 +245,15 @@ void TabletServer::OnRegistration(const coordination::RegistrationState& state) 
   LOG(INFO) << "registered as " << options_.identity.name << ", start " << options_.identity.incarnation
             << ", in cluster " << state.cluster_id;
   serving_.store(true, std::memory_order_release);
-  if (master_link_ == nullptr) {
-    master_link_ = std::make_unique<MasterLink>(
+  if (heartbeater_ == nullptr) {
+    heartbeater_ = std::make_unique<Heartbeater>(
         ports_.coordinator, ports_.connector, ports_.control, term_,
         [this](idl::HeartbeatRequest& request) { FillHeartbeat(request); },
         [this](const idl::HeartbeatReply& reply) { LearnFrom(reply); },
         [this](const rpc::Endpoint& master) { peers_.LearnMaster(master); }, options_.master);
     WatchTablets();
   } else {
-    master_link_->Hurry();
+    heartbeater_->Hurry();
   }
 }
 
@@ -288,7 +289,7 @@ void TabletServer::WatchTablets() {
   const bool more = !std::includes(silent_.begin(), silent_.end(), silent.begin(), silent.end());
   silent_ = std::move(silent);
   const bool stepped = steps > 0 && steps <= kStepsHurriedMax;
-  if ((more || stepped) && master_link_ != nullptr) master_link_->Hurry();
+  if ((more || stepped) && heartbeater_ != nullptr) heartbeater_->Hurry();
   watch_ = ports_.control.After(options_.suspect_after / 7, [this] { WatchTablets(); });
 }
 
@@ -360,7 +361,7 @@ Status TabletServer::Ready() const {
 
 void TabletServer::Stop(std::move_only_function<void()> done) {
   ports_.control.Post([this, done = std::move(done)]() mutable {
-    master_link_.reset();
+    heartbeater_.reset();
     ports_.control.Cancel(watch_);
     auto drain = [this, done = std::move(done)]() mutable {
       DrainShards(0, [this, done = std::move(done)]() mutable {

@@ -23,11 +23,11 @@
 
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
-#include "tabletserver/hints/any_writes.h"
-#include "tabletserver/hints/deliverer.h"
-#include "tabletserver/maintenance/caretaker.h"
+#include "tabletserver/hints/hint_delivery.h"
+#include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/maintenance/checkpointer.h"
 #include "tabletserver/maintenance/compactor.h"
+#include "tabletserver/maintenance/purge_and_size_tasks.h"
 #include "tabletserver/server/identity.h"
 #include "tabletserver/service/control_service.h"
 #include "tabletserver/service/load_report.h"
@@ -35,7 +35,7 @@
 #include "tabletserver/service/replication_service.h"
 #include "tabletserver/service/tablet_service.h"
 #include "tabletserver/shard/shard.h"
-#include "tabletserver/transport/master_link.h"
+#include "tabletserver/transport/heartbeater.h"
 
 namespace ebla::tabletserver {
 
@@ -62,10 +62,10 @@ struct TabletServerOptions {
   std::string build_version;
   ShardOptions shard;                // self, index and meter_slot are filled in
   Checkpointer::Options checkpoint;  // on_finished is filled in
-  Caretaker::Options caretaker;
-  AnyWrites::Options any_writes;
-  Deliverer::Options deliverer;
-  MasterLink::Options master;
+  PurgeAndSizeTasks::Options purge_and_size_tasks;
+  HintedWrites::Options hinted_writes;
+  HintDelivery::Options hint_delivery;
+  Heartbeater::Options master;
   coordination::ServerRegistration::Options registration;
   size_t reads_waiting_max = 1024;
   // A primary not heard for so long is reported to the master at once.
@@ -110,7 +110,7 @@ class TabletServer {
   const ShardCounters& shard_counters() const { return shard_counters_; }
   const ReaderPool& readers() const { return readers_; }
   const Checkpointer& checkpointer() const { return checkpointer_; }
-  const Deliverer& deliverer() const { return deliverer_; }
+  const HintDelivery& hint_delivery() const { return hint_delivery_; }
   TabletStore& store() const { return ports_.store; }
 
  private:
@@ -147,9 +147,9 @@ class TabletServer {
   ReaderPool readers_;
   std::vector<std::unique_ptr<ReadPath>> paths_;
   Checkpointer checkpointer_;
-  Caretaker caretaker_;
-  Deliverer deliverer_;
-  AnyWrites any_writes_;
+  PurgeAndSizeTasks purge_and_size_tasks_;
+  HintDelivery hint_delivery_;
+  HintedWrites hinted_writes_;
   Compactor compactor_;
   std::shared_ptr<TabletService> tablet_service_;  // shared with the dispatcher
   std::shared_ptr<ControlService> control_service_;
@@ -161,7 +161,7 @@ class TabletServer {
 
   // `control` only.
   std::unique_ptr<coordination::ServerRegistration> registration_;
-  std::unique_ptr<MasterLink> master_link_;
+  std::unique_ptr<Heartbeater> heartbeater_;
   std::unordered_map<TabletId, LoadReport> loads_;
   Duration peaks_of_ = LoadPeaks::kCovered;  // that the master asks for
   std::set<TabletId> silent_;                // whose primary has not been heard lately

@@ -4,7 +4,7 @@
 
 #include <cstdio>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "tabletserver/service/request_check.h"
@@ -216,7 +216,7 @@ TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
   EXPECT_EQ((*read)->record.value, "new");
 }
 
-TEST_F(TabletServerTest, TheCaretakerPurgesWhatNobodyReads) {
+TEST_F(TabletServerTest, WhatNobodyReadsIsPurged) {
   for (int i = 0; i < 50; ++i) {
     ASSERT_EQ(Write({WithTtl(PutOf("k" + std::to_string(i), "v"), 1'000)}).header.code, Code::OK);
   }
@@ -354,7 +354,7 @@ TEST_F(TabletServerTest, AFenceEndsServiceUntilTheNextEpoch) {
   EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY);
   EXPECT_EQ(Put("k", "w").header.code, Code::NOT_PRIMARY);
   EXPECT_EQ(Get("k", idl::ReadLevel::EVENTUAL).record.value, "v");
-  EXPECT_EQ(Configure({Born(100, "", "", 1)}).results[0].status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Configure({NewTablet(100, "", "", 1)}).results[0].status.code, Code::STALE_EPOCH);
   MakeTablet(100, "", "", 2);
   EXPECT_EQ(Get("k").record.value, "v");
 }
@@ -368,7 +368,7 @@ TEST_F(TabletServerTest, AStepOfAChangeOfMembersIsReportedAtOnce) {
   ASSERT_EQ(Fence(100, 2).results.at(0).status.code, Code::OK);
   const int64_t before = master_->heartbeats;
   ASSERT_TRUE(Until([&] { return master_->heartbeats > before; }));  // the next is a second away
-  ASSERT_EQ(Configure({Born(100, "", "", 2)}).results.at(0).status.code, Code::OK);
+  ASSERT_EQ(Configure({NewTablet(100, "", "", 2)}).results.at(0).status.code, Code::OK);
   EXPECT_TRUE(Until([&] { return leads(2); }, 300ms));
   const int64_t told = master_->heartbeats;
   scheduler_.RunFor(5s);
@@ -381,12 +381,12 @@ TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
   CrashServer(MemoryDisk::CrashKind::kMachine);
   StartServer();
   EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY) << "nobody leads an epoch in two lives";
-  EXPECT_EQ(Configure({Born(100)}).results[0].status.code, Code::STALE_EPOCH);
+  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, Code::STALE_EPOCH);
   ASSERT_EQ(Fence(100, 2).results[0].status.code, Code::OK);
   MakeTablet(100, "", "", 2);
   EXPECT_EQ(Get("k").record.value, "v");
   EXPECT_EQ(Get("n").record.value, "3");
-  EXPECT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).counters, std::vector<int64_t>{3}) << "the window survived";
+  EXPECT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).counters, std::vector<int64_t>{3}) << "the dedup window survived";
   EXPECT_EQ(Get("n").record.value, "3");
 }
 
@@ -420,11 +420,11 @@ TEST_F(TabletServerTest, ADropWaitsForReadersAndLeavesNothing) {
   EXPECT_EQ(Get("k").header.code, Code::WRONG_TABLET);
   scheduler_.RunFor(5s);
   EXPECT_TRUE(*store_->Get(TableId{kTable}, "k")) << "a reader still holds the old view";
-  EXPECT_EQ(Configure({Born(101)}).results[0].status.code, Code::COME_AGAIN) << "its range is still taken";
+  EXPECT_EQ(Configure({NewTablet(101)}).results[0].status.code, Code::COME_AGAIN) << "its range is still taken";
   guard.reset();
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   EXPECT_FALSE(*store_->Get(TableId{kTable}, "k"));
-  EXPECT_EQ(Configure({Born(100)}).results[0].status.code, Code::STALE_EPOCH) << "the tombstone remembers";
+  EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, Code::STALE_EPOCH) << "the tombstone remembers";
   MakeTablet(101);
   EXPECT_EQ(Get("k").header.code, Code::NOT_FOUND);
 }
@@ -491,7 +491,7 @@ TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
   request.clientId = request.sequence = request.firstIncomplete = 1;
   request.writes = {PutOf("k", "never applied")};
   server_->tablet_service()->write([write](const idl::WriteReply& reply) { *write = reply; }, request);
-  ASSERT_TRUE(Until([&] { return server_->shard_counters().overlay_bytes.load() > 0; }));
+  ASSERT_TRUE(Until([&] { return server_->shard_counters().unapplied_bytes.load() > 0; }));
   idl::DropRequest drop;
   drop.header = ControlTo();
   drop.tablets.resize(1);
@@ -502,7 +502,7 @@ TEST_F(TabletServerTest, ADroppedTabletsPendingWritesAreNoBurdenAfterIt) {
   disk_.SetStalled(false);
   ASSERT_TRUE(Until([&] { return server_->directory().snapshot()->All().empty(); }));
   EXPECT_EQ((*write)->header.code, Code::UNKNOWN_OUTCOME) << (*write)->header.message;
-  EXPECT_EQ(server_->shard_counters().overlay_bytes.load(), 0);
+  EXPECT_EQ(server_->shard_counters().unapplied_bytes.load(), 0);
 }
 
 TEST_F(TabletServerTest, AnAlteredTableBehavesByItsNewSchema) {
@@ -604,7 +604,7 @@ TEST_F(LoadReportTest, WritesCountToo) {
 }
 
 TEST_F(LoadReportTest, OfASplitNeitherHalfInheritsWhatWasFound) {
-  constexpr int64_t kChild = 100 + kFamilies;
+  constexpr int64_t kChild = 100 + kLineages;
   ReadEvenly(20);
   ASSERT_EQ(Reported().splitFinding.kind, idl::SplitFindingKind::KEY);
   auto request = OrderOf<idl::SplitRequest>(ControlTo(), 100, 1);

@@ -68,7 +68,7 @@ class ThreadsTest : public ::testing::Test {
     store_ = *std::move(opened);
     TabletServerOptions options;
     options.identity = {.uuid = "u-1", .name = "ts-1", .cluster_id = "", .incarnation = Incarnation{incarnation}};
-    options.caretaker.turn = 1ms;
+    options.purge_and_size_tasks.turn = 1ms;
     options.checkpoint.period = 100ms;
     options.checkpoint.look_every = 20ms;
     server_ = std::make_unique<TabletServer>(TabletServerPorts{{&loop_a_, &loop_b_},

@@ -38,7 +38,7 @@ void FillFence(const ControlReply& reply, idl::FenceResult& result) {
   result.promisedEpoch = static_cast<int64_t>(reply.promised.value);
   result.known = reply.known;
   result.incomplete = reply.incomplete;
-  result.forgetful = reply.forgetful;
+  result.forgetful = reply.may_have_lost_writes;
   result.tabletTimeMs = static_cast<int64_t>(reply.time.value);
 }
 
@@ -83,7 +83,7 @@ Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
   to.replica.voters = tablet.voters;
   to.replica.learners = tablet.learners;
   to.replica.fenced = tablet.fenced;
-  to.replica.born = tablet.born;
+  to.replica.created_empty = tablet.born;
   to.replica.transfer = tablet.transfer;
   if (tablet.__isset.presumed) {
     to.replica.presumed = FromPosition(tablet.presumed);
@@ -102,9 +102,9 @@ Status ForgetKept(TabletStore& store, TableId table) {
   constexpr size_t kAtOnce = 1000, kBytesAtOnce = 16 << 20;
   size_t forgotten = 0;
   while (true) {
-    EBLA_ASSIGN(const std::vector<UndoneEntry> kept, store.ListUndone(table, {}, kAtOnce, kBytesAtOnce));
+    EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> kept, store.ListUnresolved(table, {}, kAtOnce, kBytesAtOnce));
     if (kept.empty()) break;
-    for (const UndoneEntry& one : kept) EBLA_TRY(store.ForgetUndone(one.tablet, one.entry.version));
+    for (const UnresolvedLogEntry& one : kept) EBLA_TRY(store.DiscardUnresolved(one.tablet, one.entry.version));
     forgotten += kept.size();
   }
   if (forgotten > 0) LOG(WARNING) << forgotten << " kept writes of table " << table << " are dropped with it";

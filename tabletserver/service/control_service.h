@@ -2,7 +2,7 @@
 // The master's edge: believes only orders that name this server, this start of it and no older term than it has heard
 // of, makes tables in the store, and hands each tablet's order to its shard.
 // Place:   registered with the Dispatcher.
-// Order:   a term is raised in memory before anything of its order is done (master_link.h says why memory is enough).
+// Order:   a term is raised in memory before anything of its order is done (heartbeater.h says why memory is enough).
 // Threads: calls on any thread; replies leave on whichever thread the last tablet was settled.
 #pragma once
 
@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "idl/ControlService.h"
 #include "tabletserver/maintenance/compactor.h"
 #include "tabletserver/shard/shard.h"
-#include "tabletserver/transport/master_link.h"
+#include "tabletserver/transport/heartbeater.h"
 
 namespace ebla::tabletserver {
 
@@ -54,7 +54,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request, class Start, class Fill>
   void ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill);
   Status CheckHeader(const idl::ControlHeader& header) const;
-  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfFamily(tablet, ports_.shards.size())]; }
+  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;
 };

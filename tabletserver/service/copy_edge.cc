@@ -10,7 +10,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr size_t kWindowKeyBytes = 24;
+constexpr size_t kDedupKeyBytes = 24;
 
 Version FromPosition(const idl::LogPosition& position) {
   return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
@@ -22,18 +22,18 @@ uint64_t CopyOf(const idl::CopyRequest& request) { return static_cast<uint64_t>(
 // What does not decode was not sent by a server of this version, or is damaged.
 Status Malformed(const Status& why) { return Error(Code::kInvalidArgument, "a copy's request: " + why.message()); }
 
-Result<std::vector<WindowRow>> DecodeWindow(TabletId tablet, const std::vector<std::string>& rows) {
-  std::vector<WindowRow> window;
-  window.reserve(rows.size());
+Result<std::vector<DedupRow>> DecodeDedupRows(TabletId tablet, const std::vector<std::string>& rows) {
+  std::vector<DedupRow> dedup_window;
+  dedup_window.reserve(rows.size());
   for (const std::string_view row : rows) {
-    const Result<WindowKeyParts> key = ParseWindowKey(row.substr(0, kWindowKeyBytes));
+    const Result<DedupKeyParts> key = ParseDedupKey(row.substr(0, kDedupKeyBytes));
     if (!key) return std::unexpected(Malformed(key.error()));
-    if (key->tablet != tablet) return Error(Code::kInvalidArgument, "a copy's window row is of another tablet");
-    Result<WindowRow> decoded = DecodeWindowRow(*key, row.substr(kWindowKeyBytes));
+    if (key->tablet != tablet) return Error(Code::kInvalidArgument, "a copy's dedup window row is of another tablet");
+    Result<DedupRow> decoded = DecodeDedupRow(*key, row.substr(kDedupKeyBytes));
     if (!decoded) return std::unexpected(Malformed(decoded.error()));
-    window.push_back(*std::move(decoded));
+    dedup_window.push_back(*std::move(decoded));
   }
-  return window;
+  return dedup_window;
 }
 
 }  // namespace
@@ -54,7 +54,7 @@ Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request) {
   }
   begin.order.history = applied->epoch_starts;
   begin.base.applied = *std::move(applied);
-  EBLA_ASSIGN(begin.base.window, DecodeWindow(begin.tablet, from.windowRows));
+  EBLA_ASSIGN(begin.base.dedup_window, DecodeDedupRows(begin.tablet, from.windowRows));
   if (from.windowRowsBefore < 0) return Error(Code::kInvalidArgument, "a copy's window has rows before its first");
   begin.rows_before = static_cast<size_t>(from.windowRowsBefore);
   begin.rows_follow = from.windowRowsFollow;

@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/shard/shard.h"
 
@@ -32,7 +32,7 @@ class CopyEdge {
  private:
   // On `background`.
   Status Decode(const idl::CopyRequest& request, CopyDone& done);
-  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfFamily(tablet, ports_.shards.size())]; }
+  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;
 };

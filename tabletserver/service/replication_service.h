@@ -1,6 +1,6 @@
 // tabletserver/service/replication_service.h
 // The peers' edge: checks who is meant, hands each tablet's part to its shard, and answers a message once every tablet
-// in it has answered. peer_link.h is the other end.
+// in it has answered. peer_client.h is the other end.
 // Errors:  in the reply's status, then nothing of the message was looked at: INVALID_ARGUMENT another cluster or
 //          version; COME_AGAIN another server or start is meant, so the sender's address book is out of date.
 // Threads: any.
@@ -10,7 +10,7 @@
 #include <string>
 #include <vector>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
 #include "tabletserver/shard/shard.h"
@@ -45,7 +45,7 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
     return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size());
   }
   size_t ShardOf(int64_t tablet) const {
-    return ShardOfFamily(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size());
+    return ShardOfLineage(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size());
   }
 
   const Ports ports_;

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "common/rpc/idl_convert.h"
-#include "tabletserver/service/kept_edge.h"
 #include "tabletserver/service/request_check.h"
+#include "tabletserver/service/unresolved_edge.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
@@ -175,18 +175,18 @@ Status TabletService::Hand(Shard::WriteCall& call) {
   if (level == AckLevel::kDefault && view != nullptr && view->schema != nullptr) level = view->schema->default_level;
   if (level != AckLevel::kAny) return ports_.shards[call.handle->shard]->Admit(call);
   if (view == nullptr) return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
-  EBLA_TRY(CheckAnyWrites(call.request.writes, *view));
-  return ports_.any_writes.Admit(call);
+  EBLA_TRY(CheckHintedWrites(call.request.writes, *view));
+  return ports_.hinted_writes.Admit(call);
 }
 
-// Answers come on the deliverer's executor, and leave from there: nothing of them belongs to this loop.
+// Answers come on the hint delivery's executor, and leave from there: nothing of them belongs to this loop.
 void TabletService::listKept(Cob<idl::ListKeptReply> cob, const idl::ListKeptRequest& request) {
   if (Status status = Check(request); !status.ok()) {
     idl::ListKeptReply reply;
     FillEarlyRefusal(status, reply.header);
     return cob(reply);
   }
-  ListKept(ports_.deliverer, request, cob);
+  ListUnresolved(ports_.hint_delivery, request, cob);
 }
 
 void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetKeptRequest& request) {
@@ -195,7 +195,7 @@ void TabletService::forgetKept(Cob<idl::ForgetKeptReply> cob, const idl::ForgetK
     FillEarlyRefusal(status, reply.header);
     return cob(reply);
   }
-  ForgetKept(ports_.deliverer, request, cob);
+  DiscardUnresolved(ports_.hint_delivery, request, cob);
 }
 
 // Answers leave from a reader's thread, as those about what is kept do from theirs.

@@ -1,6 +1,6 @@
 // tabletserver/service/tablet_service.h
 // The clients' edge: checks each request, translates it, hands reads to the receiving loop's ReadPath, writes to the
-// tablet's shard or, at level ANY, to AnyWrites, and translates the answers back.
+// tablet's shard or, at level ANY, to HintedWrites, and translates the answers back.
 // Place:   registered with the Dispatcher; one for all event loops.
 // Threads: calls on the event loops alone; replies leave on the loop that took the request.
 #pragma once
@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "idl/TabletService.h"
-#include "tabletserver/hints/any_writes.h"
-#include "tabletserver/hints/deliverer.h"
+#include "tabletserver/hints/hint_delivery.h"
+#include "tabletserver/hints/hinted_writes.h"
 #include "tabletserver/reads/read_path.h"
 #include "tabletserver/service/checksum_edge.h"
 #include "tabletserver/service/operation_stats.h"
@@ -28,8 +28,8 @@ class TabletService final : public idl::TabletServiceCobSvIf {
     const std::atomic<bool>& serving;  // false: the server is not registered (yet)
     OperationStats& stats;
     std::function<Duration()> slow_operation;  // what takes longer is logged
-    AnyWrites& any_writes;
-    Deliverer& deliverer;
+    HintedWrites& hinted_writes;
+    HintDelivery& hint_delivery;
     ChecksumEdge checksums;
   };
 

@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "tabletserver/shard/shard_tablet.h"
 
 namespace ebla::tabletserver {
@@ -28,7 +28,7 @@ Shard::Shard(ShardOptions options, Ports ports)
       ports_(std::move(ports)),
       calls_(ports_.executor, {options_.queue_items_max, options_.queue_bytes_max},
              [this](std::vector<WriteCall> calls) { OnCalls(std::move(calls)); }),
-      peer_link_(MakePeerLink()) {}
+      peer_client_(MakePeerClient()) {}
 
 Shard::~Shard() = default;
 
@@ -64,12 +64,14 @@ void Shard::MakeCore(Tablet& tablet, RecoveredReplica replica, TabletSchema sche
   TabletOptions options;
   options.tablet = tablet.id;
   options.self = options_.self;
-  options.window = options_.window;
-  options.overlay_bytes_max = options_.overlay_bytes_max;
-  options.deletes_kept_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.deletes_kept).count();
+  options.dedup_window = options_.dedup_window;
+  options.unapplied_bytes_max = options_.unapplied_bytes_max;
+  options.tombstone_retention_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.tombstone_retention).count();
   options.lease = options_.lease;
   options.started = ports_.executor.Now();
-  options.forgot = options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
+  options.may_have_lost_writes =
+      options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
   TabletReaders readers;
   // The core dies before its tablet.
   readers.record = [this, &tablet](std::string_view key) { return ports_.store.Get(tablet.table, key); };
@@ -138,7 +140,7 @@ Status Shard::Recover(RecoveredReplica replica) {
   const Version applied = replica.applied ? replica.applied->applied : Version();
   auto tablet = std::make_shared<Tablet>(id);
   if (replica.replayed) {
-    tablet->uncovered = applied.lsn;
+    tablet->uncheckpointed = applied.lsn;
     tablet->log_open = true;  // the crash may have come before a tick
   }
   EBLA_TRY(Place(*tablet, replica.state.table, range));
@@ -174,7 +176,7 @@ void Shard::OnCalls(std::vector<WriteCall> calls) {
   std::vector<std::pair<std::shared_ptr<TabletHandle>, size_t>> done;
   done.reserve(calls.size());
   const TabletStore::Health health = ports_.store.health();
-  const Room room{health.writes_refused, health.undone_bytes >= options_.undone_bytes_max};
+  const Room room{health.writes_refused, health.rolled_back_bytes >= options_.rolled_back_bytes_max};
   for (WriteCall& call : calls) {
     done.emplace_back(call.handle, call.bytes);
     call.handle->load.OfferWrite(options_.meter_slot,
@@ -201,7 +203,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
     const Status gone = Gone(call.handle->tablet);
     return refuse(RefusedWrite(gone.code(), gone.message(), gone.code() == Code::kComeAgain ? kMergedRetryMs : -1));
   }
-  if (ports_.counters.overlay_bytes.load(std::memory_order_relaxed) >= options_.server_overlay_bytes_max) {
+  if (ports_.counters.unapplied_bytes.load(std::memory_order_relaxed) >= options_.server_unapplied_bytes_max) {
     ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
     return refuse(
         RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kOverloadedRetryMs));
@@ -251,7 +253,7 @@ void Shard::FindRepeated(TabletId id, std::vector<WriteName> writes,
     const auto tablet = Find(id);
     for (const auto& [other, one] : tablets_) {
       // A retry goes by key: to what was split off since, or off that.
-      const bool descends = other > id && tablet != nullptr && one->table == tablet->table && SameFamily(other, id);
+      const bool descends = other > id && tablet != nullptr && one->table == tablet->table && SameLineage(other, id);
       if (one != tablet && !descends) continue;
       for (size_t i = 0; i < writes.size(); ++i) {
         const Version known = one->core->Remembered(writes[i].client, writes[i].sequence);
@@ -302,7 +304,7 @@ void Shard::Configure(TabletId tablet, ConfigureTablet input, ControlDone done) 
 }
 
 void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) {
-  if (RefuseHanded(id, done)) return;
+  if (RefuseLent(id, done)) return;
   const auto tablet = FindOrMake(id);
   if (ToBeMerged(*tablet, input)) return Merge(id, std::move(input), std::move(done));
   if (tablet->handle == nullptr) {
@@ -323,7 +325,7 @@ void Shard::ConfigureHere(TabletId id, ConfigureTablet input, ControlDone done) 
 
 void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
   ports_.executor.Post([this, id, epoch, done = std::move(done)]() mutable {
-    if (RefuseHanded(id, done)) return;
+    if (RefuseLent(id, done)) return;
     PumpNow();  // what came before it counts for the log that it reports
     const auto tablet = FindOrMake(id);
     tablet->core->Step(FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = ports_.executor.Now()});
@@ -334,7 +336,7 @@ void Shard::Fence(TabletId id, Epoch epoch, ControlDone done) {
 
 void Shard::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, ControlDone done) {
   ports_.executor.Post([this, id, epoch, splits = std::move(splits), done = std::move(done)]() mutable {
-    if (RefuseHanded(id, done)) return;
+    if (RefuseLent(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(DropReplica{.token = Expect(std::move(done)), .epoch = epoch, .splits = std::move(splits)});
     Touch(tablet);
@@ -344,7 +346,7 @@ void Shard::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, Control
 
 void Shard::Transfer(TabletId id, Epoch epoch, ServerName target, Duration patience, ControlDone done) {
   ports_.executor.Post([this, id, epoch, target = std::move(target), patience, done = std::move(done)]() mutable {
-    if (RefuseHanded(id, done)) return;
+    if (RefuseLent(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(
         TransferReplica{Expect(std::move(done)), epoch, std::move(target), ports_.executor.Now() + patience});
@@ -363,7 +365,7 @@ void Shard::Alter(TabletSchema schema, std::move_only_function<void(Status)> don
       Status status;
     };
     auto gather = std::make_shared<Gather>(std::move(done));
-    if (!handed_.empty()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
+    if (!lent_.empty()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
     for (const auto& [id, tablet] : tablets_) {
       if (tablet->table != schema.table || tablet->handle == nullptr || tablet->removing) continue;
       tablet->core->Step(AlterTablet{Expect([gather](ControlReply reply) {
@@ -389,7 +391,7 @@ void Shard::OnTick() {
   ContinuePreparations();
   ContinueRemovals();
   EndLogs();
-  TellOfSplits();
+  LogNewSplits();
   Pump();
   tick_ = ports_.executor.After(options_.tick, [this] { OnTick(); });
 }

@@ -11,7 +11,7 @@
 // Invariants: 1. A tablet's core is stepped on the shard's executor only; its contract (tablet_core.h) is kept here.
 //             2. A view is published before the replies that it explains; the applied bound before the store shows it.
 //             3. A dropped replica's data is removed only when no reader holds a view of it (PROTOCOL 8).
-// Bounds:     the mailbox, the overlay of all tablets together, the reads that wait for an entry to be applied; beyond
+// Bounds:     the mailbox, the unapplied writes of all tablets together, the reads that wait for an entry to be applied; beyond
 //             them OVERLOADED with a time to come back.
 // Threads:    Admit, Await, Purge and the control calls from any thread; the rest on its executor. Destroyed when its
 //             executor runs nothing any more.
@@ -30,12 +30,12 @@
 #include "common/base/split_key.h"
 #include "tabletserver/reads/read_waits.h"
 #include "tabletserver/reads/tablet_directory.h"
-#include "tabletserver/shard/log_kept.h"
+#include "tabletserver/shard/log_retention.h"
 #include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/tablet/tablet_core.h"
 #include "tabletserver/transport/copy_throttle.h"
 #include "tabletserver/transport/copy_types.h"
-#include "tabletserver/transport/peer_link.h"
+#include "tabletserver/transport/peer_client.h"
 
 namespace ebla::tabletserver {
 
@@ -56,7 +56,7 @@ using ControlDone = std::move_only_function<void(ControlReply)>;
 
 // Figures of all shards together. Threads: any.
 struct ShardCounters {
-  std::atomic<int64_t> overlay_bytes{0};
+  std::atomic<int64_t> unapplied_bytes{0};
   std::atomic<uint64_t> rounds{0};
   std::atomic<uint64_t> appended_entries{0};
   std::atomic<uint64_t> writes_refused{0};  // for want of room
@@ -66,9 +66,9 @@ struct ShardOptions {
   ServerName self;
   size_t index = 0;
   size_t meter_slot = 0;  // for LoadMeter
-  WindowLimits window;
-  size_t overlay_bytes_max = 64 << 20;           // per tablet
-  int64_t server_overlay_bytes_max = 512 << 20;  // all tablets of all shards
+  DedupLimits dedup_window;
+  size_t unapplied_bytes_max = 64 << 20;           // per tablet
+  int64_t server_unapplied_bytes_max = 512 << 20;  // all tablets of all shards
   size_t queue_items_max = 16'384;
   size_t queue_bytes_max = 128 << 20;
   size_t awaiting_max = 16'384;  // reads that wait for an entry to be applied
@@ -78,11 +78,11 @@ struct ShardOptions {
   Incarnation incarnation;
   bool machine_crashed = false;  // under the process before this one
   LeaseTerms lease;
-  Duration heartbeat = std::chrono::milliseconds(150);  // to peers
-  LogKept log_kept;                                     // for replicas that are behind
-  Duration deletes_kept = std::chrono::hours(24);       // in last_write_wins tables
-  // kept of PRIMARY writes that were undone; then PRIMARY is OVERLOADED
-  int64_t undone_bytes_max = 256 << 20;
+  Duration heartbeat = std::chrono::milliseconds(150);    // to peers
+  LogRetention log_retention;                             // for replicas that are behind
+  Duration tombstone_retention = std::chrono::hours(24);  // in last_write_wins tables
+  // kept of PRIMARY writes that were rolled back; then PRIMARY is OVERLOADED
+  int64_t rolled_back_bytes_max = 256 << 20;
   CopyOptions copy;  // of copies that begin here
 };
 
@@ -131,7 +131,7 @@ class Shard final : public ReadWaits {
                     MonotonicTime deadline, size_t loop, Done done) override;
   void ConfirmLeadership(std::shared_ptr<TabletHandle> handle, MonotonicTime deadline, size_t loop, Done done) override;
 
-  // Which of these writes the window of the tablet, or of what was split off it, knows here under another version than
+  // Which of these writes the dedup window of the tablet, or of what was split off it, knows here under another version than
   // theirs; `done` runs on the executor.
   struct WriteName {
     ClientId client;
@@ -166,14 +166,14 @@ class Shard final : public ReadWaits {
   void Alter(TabletSchema schema, std::move_only_function<void(Status)> done);
 
   // ---- from the shard of a tablet that is to be made of two (shard_merge.cc); `done` runs on this executor ----
-  struct HandedPart {
-    HandedTablet tablet;
+  struct FrozenPart {
+    FrozenTablet tablet;
     std::shared_ptr<TabletHandle> handle;
   };
-  // Says once the part can be handed over: OK; or that it never can.
+  // Says once the part can be lent: OK; or that it never can.
   void AwaitPart(MergedTablet part, TabletId into, std::move_only_function<void(Status)> done);
   // From then on nothing obeys or changes it here, until it is given back, or has become part of another.
-  void HandOverPart(MergedTablet part, TabletId into, std::move_only_function<void(Result<HandedPart>)> done);
+  void LendPart(MergedTablet part, TabletId into, std::move_only_function<void(Result<FrozenPart>)> done);
   void GiveBackPart(TabletId part);
   void FinishPart(TabletId part, TabletId into, Version position);
 
@@ -207,7 +207,7 @@ class Shard final : public ReadWaits {
   };
   struct OutgoingCopy;
   struct IncomingCopy;
-  struct GatheredWindow;
+  struct GatheredDedupRows;
   struct PendingCopy {
     CopyDone done;
     std::shared_ptr<const CopyBase> base;  // of one that begins; shared with the work in the background
@@ -246,7 +246,7 @@ class Shard final : public ReadWaits {
   Status PutState(Tablet& tablet, const ReplicaState& state);
   // What takes as long as a write and can wait for a tick.
   void EndLogs();
-  void TellOfSplits();
+  void LogNewSplits();
   Status StoreBeforeEntries(Tablet& tablet, const TabletOutput& output);
   void AppendAll(std::span<Taken*> taken);
   void BeginFlushes(std::vector<Taken>& taken);
@@ -258,10 +258,10 @@ class Shard final : public ReadWaits {
   void WakeAwaiting(Tablet& tablet);
   void ExpireAwaiting(Tablet& tablet, MonotonicTime now);
   void EndAwaiting(Awaiting one, Status status);
-  void CountOverlay(Tablet& tablet);
+  void CountUnapplied(Tablet& tablet);
 
   // Other servers (shard_peers.cc).
-  PeerLink MakePeerLink();
+  PeerClient MakePeerClient();
   void ReceiveOne(const ServerName& from, PeerCall call, MonotonicTime now);
   void ReceiveEarly(const std::function<bool(TabletId)>& wanted);
   void SendToPeers(std::vector<Taken>& taken);
@@ -273,18 +273,19 @@ class Shard final : public ReadWaits {
   void WakeAt(MonotonicTime at);
 
   // Splits (shard_split.cc).
-  struct Birth {
+  struct ChildCreation {
     std::shared_ptr<Tablet> child;
-    std::shared_ptr<const BornChild> born;
+    std::shared_ptr<const SplitChild> split_child;
     Taken* parent = nullptr;
   };
-  Status PrepareBirth(Taken& parent, std::vector<Birth>& births);
-  Status PrepareBirths(std::span<Taken*> taken, std::vector<ApplyBatch>& batches, std::vector<Birth>& births);
-  void GiveBirth(Birth& birth);
-  void Nudge(const std::shared_ptr<Tablet>& child, Duration after);
-  bool Covered(const Tablet& tablet);
+  Status PrepareChild(Taken& parent, std::vector<ChildCreation>& creations);
+  Status PrepareChildren(std::span<Taken*> taken, std::vector<ApplyBatch>& batches,
+                         std::vector<ChildCreation>& creations);
+  void CreateChild(ChildCreation& creation);
+  void TouchSoon(const std::shared_ptr<Tablet>& child, Duration after);
+  bool SplitIsCheckpointed(const Tablet& tablet);
   bool KeepsPlace(const std::shared_ptr<Tablet>& tablet);
-  void TakeCovered(const TabletStore::CheckpointResult& covered);
+  void OnCheckpointed(const TabletStore::CheckpointResult& covered);
 
   // Merges (shard_merge.cc).
   struct Merging;
@@ -295,22 +296,23 @@ class Shard final : public ReadWaits {
   void TakePart(TabletId id, bool right);
   void AbandonMerge(TabletId id, const Status& why);
   void CommitMerge(TabletId id);
-  Status StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left, const HandedTablet& right);
-  void BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const JoinedTablet>& joined,
-                  const HandedPart& left, const HandedPart& right);
+  Status StoreMerge(Tablet& tablet, const MergeResult& merge_result, const FrozenTablet& left,
+                    const FrozenTablet& right);
+  void CreateMerged(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const MergeResult>& merge_result,
+                    const FrozenPart& left, const FrozenPart& right);
   void WakeParts(Tablet& tablet);
-  bool RefuseHanded(TabletId id, ControlDone& done) const;
+  bool RefuseLent(TabletId id, ControlDone& done) const;
   Status Gone(TabletId id) const;
   void ForgetParts(const std::function<bool(TabletId part, TabletId into, Lsn position)>& covered);
   void OnPartForgotten(const std::shared_ptr<Tablet>& tablet, const Status& status);
-  void TakeCoveredParts(const TabletStore::CheckpointResult& covered);
+  void DropCheckpointedParts(const TabletStore::CheckpointResult& covered);
 
   // Copies (shard_copy.cc).
   void BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector<StartCopy>& copies);
   void CancelOutdatedCopies(Tablet& tablet);
   void OnCopyNews(TabletId tablet, const ServerName& peer, uint64_t copy, CopyNews::Kind kind);
   RequestToken ExpectCopy(CopyDone done, std::shared_ptr<const CopyBase> base);
-  static bool GatherWindow(Tablet& tablet, CopyBegin& begin);
+  static bool GatherDedupRows(Tablet& tablet, CopyBegin& begin);
   void CarryCopies(Taken& taken);
   void Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& order);
   void ContinuePreparations();
@@ -352,13 +354,13 @@ class Shard final : public ReadWaits {
   std::unordered_map<RequestToken, std::move_only_function<void(const PeerAnswer&)>> peer_calls_;
   std::unordered_map<RequestToken, PendingCopy> copy_orders_;
   // For tablets unknown here: a split's child comes to be when its parent hears, in this very message, that the SPLIT
-  // is committed. It takes them at its birth, and answers after the same flush.
+  // is committed. It takes them at its creation, and answers after the same flush.
   struct EarlyCall {
     ServerName from;
     PeerCall call;
   };
   std::vector<EarlyCall> early_;
-  PeerLink peer_link_;
+  PeerClient peer_client_;
   std::map<TabletId, Truncation> truncations_;  // a slice is to come if there are any
   bool truncations_late_ = false;               // a checkpoint has come while the one before it had some left
   TabletId truncated_last_;                     // of them
@@ -368,7 +370,7 @@ class Shard final : public ReadWaits {
   std::vector<std::shared_ptr<Tablet>> removals_;  // until nobody reads, then until the range is truncated
   std::vector<std::shared_ptr<Tablet>> removed_;   // until a checkpoint begun from now on is done
   std::unordered_map<TabletId, std::shared_ptr<Merging>> mergings_;  // that this shard is to make
-  std::unordered_map<TabletId, std::shared_ptr<Tablet>> handed_;     // to another shard, or to this one
+  std::unordered_map<TabletId, std::shared_ptr<Tablet>> lent_;       // to another shard, or to this one
   struct Part {
     std::shared_ptr<Tablet> tablet;
     TabletId into;
@@ -378,7 +380,7 @@ class Shard final : public ReadWaits {
   size_t awaiting_ = 0;      // of all tablets
   RequestToken next_token_;
   TimerId tick_;
-  std::vector<std::shared_ptr<const BornChild>> untold_;  // splits that the server's log does not name yet
+  std::vector<std::shared_ptr<const SplitChild>> unlogged_splits_;  // splits that the server's log does not name yet
   TimerId heartbeat_;
   TimerId wake_;
   MonotonicTime wake_at_ = MonotonicTime::Max();  // when wake_ fires

@@ -23,7 +23,7 @@ Status InstallStart(TabletStore& store, TabletId tablet, TableId table, const Ke
   ApplyBatch batch;
   batch.tablet = tablet;
   batch.table = table;
-  batch.window.put = base.window;
+  batch.dedup_window.put = base.dedup_window;
   batch.state = base.applied;
   return store.Apply({&batch, 1});
 }
@@ -51,13 +51,13 @@ void Shard::BeginCopies(const std::shared_ptr<Tablet>& tablet, const std::vector
     };
     if (const auto before = tablet->copies.extract(start.peer); !before.empty()) before.mapped().source->Cancel();
     idl::PeerHeader header;
-    auto peer = peer_link_.Stub(start.peer, header);
+    auto peer = peer_client_.Stub(start.peer, header);
     if (peer == nullptr) {
       told(CopyNews::Kind::kFailed);  // nobody knows where it is
       continue;
     }
-    CopyOrder order{tablet->id,           tablet->table,     start,
-                    core.applied_state(), core.WindowRows(), core.replica().state().schema};
+    CopyOrder order{tablet->id,           tablet->table,    start,
+                    core.applied_state(), core.DedupRows(), core.replica().state().schema};
     auto source =
         CopySource::Begin({ports_.background, ports_.store, ports_.copy_throttle, std::move(peer), std::move(header)},
                           std::move(order), told, options_.copy);
@@ -103,8 +103,8 @@ void Shard::TakeCopyBegin(CopyBegin begin, CopyDone done) {
       return done(Error(Code::kUnavailable, "the replica here is of another range than the copy"));
     }
     if (tablet->core->replica().receiving() != begin.order.id) {
-      if (!GatherWindow(*tablet, begin))
-        return done(Error(Code::kNotFound, "the window's rows before these are missing"));
+      if (!GatherDedupRows(*tablet, begin))
+        return done(Error(Code::kNotFound, "the dedup window's rows before these are missing"));
       if (begin.rows_follow) return done(Status::Ok());
     }
     if (tablet->schema == nullptr || begin.schema.version > tablet->schema->version) {
@@ -119,18 +119,18 @@ void Shard::TakeCopyBegin(CopyBegin begin, CopyDone done) {
 }
 
 // A large window comes in pieces: all of it is in `begin` with the last. What was sent again replaces what came before.
-bool Shard::GatherWindow(Tablet& tablet, CopyBegin& begin) {
+bool Shard::GatherDedupRows(Tablet& tablet, CopyBegin& begin) {
   // it comes late: a newer one is beginning
   if (tablet.gathered && begin.order.id < tablet.gathered->copy) return false;
   if (begin.rows_before == 0) tablet.gathered.reset();
   if (begin.rows_before == 0 && !begin.rows_follow) return true;
-  if (!tablet.gathered) tablet.gathered = GatheredWindow{begin.order.id, {}};
-  std::vector<WindowRow>& rows = tablet.gathered->rows;
+  if (!tablet.gathered) tablet.gathered = GatheredDedupRows{begin.order.id, {}};
+  std::vector<DedupRow>& rows = tablet.gathered->rows;
   if (tablet.gathered->copy != begin.order.id || rows.size() < begin.rows_before) return false;
   rows.resize(begin.rows_before);
-  rows.insert(rows.end(), std::make_move_iterator(begin.base.window.begin()),
-              std::make_move_iterator(begin.base.window.end()));
-  if (!begin.rows_follow) begin.base.window = rows;
+  rows.insert(rows.end(), std::make_move_iterator(begin.base.dedup_window.begin()),
+              std::make_move_iterator(begin.base.dedup_window.end()));
+  if (!begin.rows_follow) begin.base.dedup_window = rows;
   return true;
 }
 
@@ -197,7 +197,8 @@ void Shard::Prepare(const std::shared_ptr<Tablet>& tablet, const ReceiveCopy& or
 void Shard::ContinuePreparations() {
   for (const std::shared_ptr<Tablet>& tablet : preparing_) {
     const bool read = !tablet->handle->RetiredViewsGone();
-    if (tablet->background_work || tablet->removing || read || !Covered(*tablet) || !KeepsPlace(tablet)) continue;
+    if (tablet->background_work || tablet->removing || read || !SplitIsCheckpointed(*tablet) || !KeepsPlace(tablet))
+      continue;
     tablet->background_work = true;
     StopTruncation(tablet->id);
     tablet->handle->RaiseAppliedBound(tablet->preparing->base->applied.applied);
@@ -223,7 +224,7 @@ void Shard::OnInstalled(const std::shared_ptr<Tablet>& tablet, uint64_t copy, co
   std::erase(preparing_, tablet);
   // Given up meanwhile: the replica stays incomplete until another copy begins.
   if (tablet->core->replica().preparing() != copy) return;
-  tablet->core->Step(InstallCopy{copy, installed.base->applied, installed.base->window});
+  tablet->core->Step(InstallCopy{copy, installed.base->applied, installed.base->dedup_window});
   Touch(tablet);
   Pump();
 }

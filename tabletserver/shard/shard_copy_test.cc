@@ -21,7 +21,7 @@ class ShardCopyTest : public GroupFixture {
 
   void SetUp() override {
     options_.checkpoint = {.period = 2s, .log_bytes = 100'000'000, .look_every = 500ms};
-    options_.shard.log_kept.entries_max = 10;
+    options_.shard.log_retention.entries_max = 10;
     for (const char* name : {"ts-1", "ts-2", "ts-3"}) Start(name);
   }
 
@@ -263,12 +263,12 @@ TEST_F(ShardCopyTest, WhatTheTargetHadIsDiscarded) {
   EXPECT_EQ(Count("ts-2"), 50u);
 }
 
-// ---- what a copy, or a new primary's log, undoes (PROTOCOL 22) ------------------------------------------------------
+// ---- what a copy, or a new primary's log, rolls back (PROTOCOL 22) ------------------------------------------------------
 
-class UndoneTest : public ShardCopyTest {
+class RollbackTest : public ShardCopyTest {
  protected:
   // ts-1 leads three voters and acknowledges two PRIMARY writes that nobody else hears of; then ts-2 leads.
-  void Undo() {
+  void RollBack() {
     ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
     ASSERT_TRUE(Serves("ts-1"));
     Put("ts-1", 0, 100, "first");
@@ -286,26 +286,26 @@ class UndoneTest : public ShardCopyTest {
   }
   void ExpectKept() {
     ExpectEqual("ts-1", "ts-2");
-    EXPECT_EQ(Undone("ts-1"), lonely_);
-    EXPECT_EQ(Undone("ts-2"), "");
+    EXPECT_EQ(RolledBack("ts-1"), lonely_);
+    EXPECT_EQ(RolledBack("ts-2"), "");
     EXPECT_EQ(Get("ts-1", "lonely1", idl::ReadLevel::EVENTUAL).header.code, Code::NOT_FOUND);
     scheduler_.RunFor(100ms);
     Crash("ts-1");
     Start("ts-1");
-    EXPECT_EQ(Undone("ts-1"), lonely_);
+    EXPECT_EQ(RolledBack("ts-1"), lonely_);
   }
 
   std::string lonely_;
 };
 
-TEST_F(UndoneTest, WhatALogDisagreesWithIsKept) {
-  Undo();
+TEST_F(RollbackTest, WhatALogDisagreesWithIsKept) {
+  RollBack();
   Heal();
   ExpectKept();
 }
 
-TEST_F(UndoneTest, WhatACopyDiscardsIsKept) {
-  Undo();
+TEST_F(RollbackTest, WhatACopyDiscardsIsKept) {
+  RollBack();
   for (int i = 0; i < 40; ++i) Put("ts-2", 50, 51, std::to_string(i));
   ASSERT_TRUE(Until([&] { return LogBegins("ts-2") > View("ts-1")->last_appended.lsn; }));
   Heal();

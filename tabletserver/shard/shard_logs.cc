@@ -20,7 +20,7 @@ constexpr uint64_t kPieceMax = 1 << 16;
 void Shard::TruncateLogs(const TabletStore::CheckpointResult& covered) {
   ports_.executor.Post([this, covered] {
     Pump();
-    TakeCovered(covered);
+    OnCheckpointed(covered);
     const bool under_way = !truncations_.empty();
     truncations_late_ = under_way;
     for (const auto& [id, lsn] : covered) {
@@ -89,7 +89,7 @@ Status Shard::BeginTruncation(const Tablet& tablet, Truncation& truncation) {
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
     EBLA_ASSIGN(const Lsn kept,
-                KeptFrom(ports_.store, tablet.id, {needed, replica.last_appended().lsn}, options_.log_kept));
+                RetainedFrom(ports_.store, tablet.id, {needed, replica.last_appended().lsn}, options_.log_retention));
     below = std::min(below, kept);
   }
   EBLA_ASSIGN(const std::vector<LogEntry> oldest, ports_.store.ReadLog(tablet.id, Lsn{1}, Lsn{below.value - 1}, 1));

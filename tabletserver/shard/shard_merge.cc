@@ -1,11 +1,11 @@
 // Merges (PROTOCOL 10, 13, 14), as a shard has its part in them. The shard of the new tablet asks the shards of the two
-// whether they are applied through their FREEZE; then both are handed to it, which nothing obeys or changes from then
+// whether they are applied through their FREEZE; then both are lent to it, which nothing obeys or changes from then
 // on. What the new tablet needs is stored, then, in one transaction, it has all that both had, and they have nothing;
 // the directory exchanges them in one step. No record is touched.
 //
 //   shard of C        shard of A                 shard of B
 //   Merge             AwaitPart ..ready          AwaitPart ..ready
-//                     HandOverPart (handed_)     HandOverPart (handed_)
+//                     LendPart (lent_)           LendPart (lent_)
 //   CommitMerge       FinishPart (parts_)        FinishPart (parts_)
 //   Configure         log forgotten, once a checkpoint has the merge
 #include <glog/logging.h>
@@ -27,7 +27,7 @@ Status BeingMerged() { return Error(Code::kComeAgain, "the tablet is being merge
 
 void Shard::Freeze(TabletId id, Epoch epoch, TabletId into, ControlDone done) {
   ports_.executor.Post([this, id, epoch, into, done = std::move(done)]() mutable {
-    if (RefuseHanded(id, done)) return;
+    if (RefuseLent(id, done)) return;
     const auto tablet = FindOrMake(id);
     tablet->core->Step(FreezeTablet{Expect(std::move(done)), epoch, into, ports_.executor.Now()});
     Touch(tablet);
@@ -62,7 +62,7 @@ void Shard::WakeParts(Tablet& tablet) {
   }
 }
 
-void Shard::HandOverPart(MergedTablet part, TabletId into, std::move_only_function<void(Result<HandedPart>)> done) {
+void Shard::LendPart(MergedTablet part, TabletId into, std::move_only_function<void(Result<FrozenPart>)> done) {
   ports_.executor.Post([this, part = std::move(part), into, done = std::move(done)]() mutable {
     const auto tablet = Find(part.tablet);
     if (tablet == nullptr || tablet->removing) return done(Error(Code::kNotFound, "no replica is here"));
@@ -77,28 +77,28 @@ void Shard::HandOverPart(MergedTablet part, TabletId into, std::move_only_functi
     if (busy) return done(std::unexpected(BeingMerged()));
     AbandonCopies(tablet);
     tablet->removing = true;
-    handed_.emplace(tablet->id, tablet);
+    lent_.emplace(tablet->id, tablet);
     tablets_.erase(tablet->id);
-    done(HandedPart{tablet->core->HandOver(), tablet->handle});
+    done(FrozenPart{tablet->core->ExportFrozen(), tablet->handle});
   });
 }
 
 void Shard::GiveBackPart(TabletId part) {
   ports_.executor.Post([this, part] {
-    const auto handed = handed_.extract(part);
-    CHECK(!handed.empty());
-    handed.mapped()->removing = false;
-    Touch(handed.mapped());
-    tablets_.emplace(part, handed.mapped());
+    const auto lent = lent_.extract(part);
+    CHECK(!lent.empty());
+    lent.mapped()->removing = false;
+    Touch(lent.mapped());
+    tablets_.emplace(part, lent.mapped());
     Pump();
   });
 }
 
 void Shard::FinishPart(TabletId part, TabletId into, Version position) {
   ports_.executor.Post([this, part, into, position] {
-    const auto handed = handed_.extract(part);
-    CHECK(!handed.empty());
-    const std::shared_ptr<Tablet>& tablet = handed.mapped();
+    const auto lent = lent_.extract(part);
+    CHECK(!lent.empty());
+    const std::shared_ptr<Tablet>& tablet = lent.mapped();
     tablets_.emplace(part, tablet);
     parts_.push_back({tablet, into, position.lsn});
     tablet->handle->Close();
@@ -110,10 +110,10 @@ void Shard::FinishPart(TabletId part, TabletId into, Version position) {
   });
 }
 
-bool Shard::RefuseHanded(TabletId id, ControlDone& done) const {
+bool Shard::RefuseLent(TabletId id, ControlDone& done) const {
   const auto merging = mergings_.find(id);
   const bool storing = merging != mergings_.end() && merging->second->storing;
-  if (!handed_.contains(id) && !storing) return false;
+  if (!lent_.contains(id) && !storing) return false;
   ControlReply reply;
   reply.status = BeingMerged();
   done(std::move(reply));
@@ -123,7 +123,7 @@ bool Shard::RefuseHanded(TabletId id, ControlDone& done) const {
 // Why a tablet is not here, to whoever found it a moment ago.
 Status Shard::Gone(TabletId id) const {
   const auto is_part = [id](const Part& part) { return part.tablet->id == id; };
-  if (handed_.contains(id) || std::ranges::any_of(parts_, is_part))
+  if (lent_.contains(id) || std::ranges::any_of(parts_, is_part))
     return Error(Code::kComeAgain, "the tablet has just been merged");
   return Error(Code::kWrongTablet, "no replica of that part of the table is on this server");
 }
@@ -154,11 +154,11 @@ void Shard::OnPartForgotten(const std::shared_ptr<Tablet>& tablet, const Status&
 }
 
 // A start needs their logs until a checkpoint has what was made of them.
-void Shard::TakeCoveredParts(const TabletStore::CheckpointResult& covered) {
+void Shard::DropCheckpointedParts(const TabletStore::CheckpointResult& covered) {
   if (parts_.empty()) return;
   bool late = false;
   ForgetParts([&](TabletId part, TabletId into, Lsn position) {
-    if (!into) return true;  // united before this process began its first checkpoint
+    if (!into) return true;  // merged before this process began its first checkpoint
     const auto merged = covered.find(into);
     // Dropped since, it tells no more which checkpoint has it: one begun now has.
     if (merged == covered.end() && !covered.contains(part)) late = true;
@@ -218,15 +218,15 @@ void Shard::AskPart(TabletId id, bool right) {
 
 void Shard::TakePart(TabletId id, bool right) {
   const MergedTablet part = mergings_.at(id)->part(right);
-  ports_.shard_of(part.tablet).HandOverPart(part, id, [this, id, right](Result<HandedPart> handed) mutable {
-    ports_.executor.Post([this, id, right, handed = std::move(handed)]() mutable {
+  ports_.shard_of(part.tablet).LendPart(part, id, [this, id, right](Result<FrozenPart> lent) mutable {
+    ports_.executor.Post([this, id, right, lent = std::move(lent)]() mutable {
       Merging& merging = *mergings_.at(id);
-      if (!handed && handed.error().code() == Code::kComeAgain) {  // busy for a moment
+      if (!lent && lent.error().code() == Code::kComeAgain) {  // busy for a moment
         ports_.executor.After(kAgain, [this, id, right] { TakePart(id, right); });
-      } else if (!handed) {
-        AbandonMerge(id, handed.error());
+      } else if (!lent) {
+        AbandonMerge(id, lent.error());
       } else {
-        (right ? merging.right : merging.left) = *std::move(handed);
+        (right ? merging.right : merging.left) = *std::move(lent);
         if (right) return CommitMerge(id);
         TakePart(id, true);
       }
@@ -252,11 +252,11 @@ void Shard::CommitMerge(TabletId id) {
   const auto tablet = FindOrMake(id);
   if (!ToBeMerged(*tablet, merging->input))
     return AbandonMerge(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
-  const HandedPart &left = *merging->left, &right = *merging->right;
-  const auto joined =
-      std::make_shared<const JoinedTablet>(Join(left.tablet, right.tablet, merging->merged(), ports_.executor.Now()));
-  for (const HandedPart* part : {&left, &right}) part->handle->BecomePart();
-  if (Status status = StoreMerge(*tablet, *joined, left.tablet, right.tablet); !status.ok()) {
+  const FrozenPart &left = *merging->left, &right = *merging->right;
+  const auto merge_result = std::make_shared<const MergeResult>(
+      MergeFrozen(left.tablet, right.tablet, merging->merged(), ports_.executor.Now()));
+  for (const FrozenPart* part : {&left, &right}) part->handle->BecomePart();
+  if (Status status = StoreMerge(*tablet, *merge_result, left.tablet, right.tablet); !status.ok()) {
     // Nothing but this goes on with the three, or a crash.
     merging->storing = true;
     LOG_EVERY_N(WARNING, 100) << "cannot store the merge to tablet " << id << ", trying again: " << status;
@@ -266,54 +266,54 @@ void Shard::CommitMerge(TabletId id) {
     });
     return;
   }
-  BringForth(tablet, joined, left, right);
+  CreateMerged(tablet, merge_result, left, right);
   mergings_.erase(id);
   // The first view of it says who leads.
   if (merging->done) ConfigureHere(id, std::move(merging->input), std::move(merging->done));
   Publish(*tablet, tablet->core->CurrentView());
   const Status placed = ports_.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);
   CHECK(placed.ok()) << placed;
-  for (const HandedPart* part : {&left, &right}) {
-    ports_.shard_of(part->tablet.tablet).FinishPart(part->tablet.tablet, id, joined->merged.position);
+  for (const FrozenPart* part : {&left, &right}) {
+    ports_.shard_of(part->tablet.tablet).FinishPart(part->tablet.tablet, id, merge_result->merged.position);
   }
 }
 
 // In this order: the tombstones of the two without the new one's state would be the end of what they had.
-Status Shard::StoreMerge(Tablet& tablet, const JoinedTablet& joined, const HandedTablet& left,
-                         const HandedTablet& right) {
-  EBLA_TRY(PutState(tablet, tablet.core->StateAtJoin(joined)));
+Status Shard::StoreMerge(Tablet& tablet, const MergeResult& merge_result, const FrozenTablet& left,
+                         const FrozenTablet& right) {
+  EBLA_TRY(PutState(tablet, tablet.core->StateAtMerge(merge_result)));
   std::vector<ApplyBatch> batches(3);
   batches[0].tablet = tablet.id;
-  batches[0].window.put = joined.window;
-  batches[0].state = joined.applied;
+  batches[0].dedup_window.put = merge_result.dedup_window;
+  batches[0].state = merge_result.applied;
   batches[1].tablet = left.tablet;
   batches[2].tablet = right.tablet;
-  for (const HandedTablet* part : {&left, &right}) {
-    EBLA_TRY(ports_.store.PutReplicaState(part->tablet, StateAsPart(part->state, joined.merged)));
+  for (const FrozenTablet* part : {&left, &right}) {
+    EBLA_TRY(ports_.store.PutReplicaState(part->tablet, StateAsPart(part->state, merge_result.merged)));
   }
   for (ApplyBatch& batch : batches) {
-    batch.table = joined.schema->table;
+    batch.table = merge_result.schema->table;
     batch.forget = batch.tablet != tablet.id;
   }
   return ports_.store.Apply(batches);
 }
 
-void Shard::BringForth(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const JoinedTablet>& joined,
-                       const HandedPart& left, const HandedPart& right) {
+void Shard::CreateMerged(const std::shared_ptr<Tablet>& tablet, const std::shared_ptr<const MergeResult>& merge_result,
+                         const FrozenPart& left, const FrozenPart& right) {
   LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are one: tablet " << tablet->id
-            << " " << joined->applied.range;
+            << " " << merge_result->applied.range;
   constexpr auto relaxed = std::memory_order_relaxed;
-  tablet->table = joined->schema->table;
-  tablet->placed_range = joined->applied.range;
+  tablet->table = merge_result->schema->table;
+  tablet->placed_range = merge_result->applied.range;
   tablet->handle = std::make_shared<TabletHandle>(tablet->id, tablet->table, options_.index);
   TabletHandle& handle = *tablet->handle;
-  handle.RaiseAppliedBound(joined->applied.applied);
+  handle.RaiseAppliedBound(merge_result->applied.applied);
   handle.heard_ns.store(ports_.executor.Now().since_boot.count(), relaxed);  // its primary begins now
   handle.may_expire.store(true, relaxed);  // a pass over either may have been under way
   handle.size_bytes.store(left.handle->size_bytes.load(relaxed) + right.handle->size_bytes.load(relaxed), relaxed);
   handle.records.store(left.handle->records.load(relaxed) + right.handle->records.load(relaxed), relaxed);
-  tablet->core->Step(BeginMerged{joined, ports_.executor.Now()});
-  tablet->uncovered = joined->merged.position.lsn;
+  tablet->core->Step(BeginMerged{merge_result, ports_.executor.Now()});
+  tablet->uncheckpointed = merge_result->merged.position.lsn;
   Touch(tablet);
 }
 

@@ -1,4 +1,4 @@
-// PROTOCOL 13, 14 at every moment: a server that crashes while tablets are frozen, united, split again and united anew,
+// PROTOCOL 13, 14 at every moment: a server that crashes while tablets are frozen, merged, split again and merged anew,
 // with checkpoints in between or none, has what it acknowledged.
 #include <gtest/gtest.h>
 
@@ -91,7 +91,7 @@ class ShardMergeCrashTest : public MergeFixture, public ::testing::WithParamInte
   std::map<std::string, std::string> acknowledged_;
 };
 
-INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeCrashTest, ::testing::Values(64, 1));
+INSTANTIATE_TEST_SUITE_P(SameAndOtherLineage, ShardMergeCrashTest, ::testing::Values(64, 1));
 
 TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
   const char* given = std::getenv("EBLA_SEED");
@@ -101,7 +101,7 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
   tablets_ = {{kLeft, {"", "m"}}, {right_, {"m", ""}}};
   acknowledged_ = {{"a", "1"}, {"p", "1"}};
   into_ = kInto;
-  uint64_t united_before_the_crash = 0;
+  uint64_t merged_before_the_crash = 0;
   for (int round = 0; round < 30; ++round, into_ += 128 + static_cast<int64_t>(random() % 3)) {
     SCOPED_TRACE("EBLA_SEED=" + std::to_string(seed) + " round " + std::to_string(round));
     at("ts-1").disk.SetLatency(Duration(0), std::chrono::milliseconds(random() % 4));
@@ -118,9 +118,9 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
     const bool obeyed = Order(merged, std::chrono::microseconds(random() % 20'000));
     if (obeyed && random() % 2 == 0) {
       ASSERT_TRUE(Serves("ts-1", into_));
-      for (const char* key : {"a", "p"}) Put(key, "united " + std::to_string(round));
+      for (const char* key : {"a", "p"}) Put(key, "merged " + std::to_string(round));
     }
-    if (View("ts-1", into_) != nullptr) ++united_before_the_crash;
+    if (View("ts-1", into_) != nullptr) ++merged_before_the_crash;
     MaybeCheckpoint(random);
     CrashNow(random);
     if (obeyed) {
@@ -136,7 +136,7 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
     if (CrashSometimes(random)) LeadAll({});
     ASSERT_FALSE(HasFailure());
   }
-  EXPECT_GT(united_before_the_crash, 5u);
+  EXPECT_GT(merged_before_the_crash, 5u);
 }
 
 // With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the
@@ -229,7 +229,7 @@ class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterfa
   std::map<std::string, std::string> acknowledged_;
 };
 
-INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, MergeCrashesTest, ::testing::Values(64, 1));
+INSTANTIATE_TEST_SUITE_P(SameAndOtherLineage, MergeCrashesTest, ::testing::Values(64, 1));
 
 TEST_P(MergeCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
   const char* given = std::getenv("EBLA_SEED");
@@ -260,7 +260,7 @@ TEST_P(MergeCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
     tablets_ = {{into, {leader, "", "", merged->position.epoch}}};
     if (random_() % 2 == 0) {
       if (Configure(merged->position.epoch, {leader, kAll, {}, into, "", "", false, merged}) && Serves(leader, into)) {
-        for (const char* key : {"a", "z"}) Acknowledge(key, "united " + std::to_string(round));
+        for (const char* key : {"a", "z"}) Acknowledge(key, "merged " + std::to_string(round));
       }
     }
     const std::vector<std::string> living = CrashOne();

@@ -9,7 +9,7 @@ namespace {
 
 using idl::Code;
 
-// The right one: of the left one's family, so on the same shard, or of another.
+// The right one: of the left one's lineage, so on the same shard, or of another.
 class ShardMergeTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
   ShardMergeTest() { right_ = kTablet + GetParam(); }
@@ -17,7 +17,7 @@ class ShardMergeTest : public MergeFixture, public ::testing::WithParamInterface
   static constexpr char kFollowed[] = "228[\"\", \"\") ";
 };
 
-INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeTest, ::testing::Values(64, 1));
+INSTANTIATE_TEST_SUITE_P(SameAndOtherLineage, ShardMergeTest, ::testing::Values(64, 1));
 
 TEST_P(ShardMergeTest, OneTabletServesAtOnceAndVersionsGoOn) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
@@ -69,8 +69,8 @@ TEST_P(ShardMergeTest, TheLogsGoWhileTheServerRuns) {
   ASSERT_EQ(Write("ts-1", {PutOf("a", "3")}).header.code, Code::OK);
 }
 
-// PROTOCOL 18, 20: the windows are united.
-TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheUnitedWindow) {
+// PROTOCOL 18, 20: the dedup windows are merged.
+TEST_P(ShardMergeTest, ARetryIsAnsweredFromTheMergedDedupWindow) {
   LeadBoth({"ts-1"});
   const idl::WriteReply left = WriteAs("ts-1", 5, 1, {IncrementOf("aa")}),
                         right = WriteAs("ts-1", 6, 1, {IncrementOf("zz")});
@@ -178,7 +178,7 @@ TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
   ASSERT_TRUE(Until([&] { return Level("ts-3", "ts-1", kInto); }, 10s));
 }
 
-// Without the right one there is nothing to unite: the left one is in the way until it is dropped, then it is copied
+// Without the right one there is nothing to merge: the left one is in the way until it is dropped, then it is copied
 //                                                  to.
 TEST_P(ShardMergeTest, AVoterThatLacksOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
@@ -247,9 +247,9 @@ TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
   EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
 }
 
-// PROTOCOL 22: what was undone under a tablet that is part of another now is judged by the history and window of that
+// PROTOCOL 22: what was rolled back under a tablet that is part of another now is judged by the history and dedup window of that
 //              one.
-TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
+TEST_P(ShardMergeTest, WhatWasRolledBackBeforeTheMergeIsJudgedByTheNewOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");
   Cut("ts-1", "ts-3");
@@ -259,8 +259,8 @@ TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
   ASSERT_TRUE(Configure(2, {"ts-2", voters_, {}, right_, "m", ""}, /*fenced=*/true));
   ASSERT_TRUE(Serves("ts-2", right_));
   Heal();
-  ASSERT_TRUE(Until([&] { return !Undone("ts-1").empty() && Level("ts-1", "ts-2", right_); }, 20s));
-  const std::string undone = Undone("ts-1");
+  ASSERT_TRUE(Until([&] { return !RolledBack("ts-1").empty() && Level("ts-1", "ts-2", right_); }, 20s));
+  const std::string rolled_back = RolledBack("ts-1");
   const idl::FreezeResult left = Freeze("ts-1", 1, kLeft, kInto), right = Freeze("ts-2", 2, right_, kInto);
   ASSERT_EQ(left.status.code, Code::OK) << left.status.message;
   ASSERT_EQ(right.status.code, Code::OK) << right.status.message;
@@ -268,7 +268,7 @@ TEST_P(ShardMergeTest, WhatWasUndoneBeforeTheMergeIsJudgedByTheNewOne) {
   ASSERT_TRUE(Configure(merged_.position.epoch, RolesOf("ts-1")));
   ASSERT_TRUE(Serves("ts-1", kInto));
   ASSERT_EQ(WriteAs("ts-1", 5, 1, {IncrementOf("zz")}).header.code, Code::OK);
-  EXPECT_EQ(Undone("ts-1"), undone) << "neither is part of what is now";
+  EXPECT_EQ(RolledBack("ts-1"), rolled_back) << "neither is part of what is now";
   ExpectRepeated("ts-1", "zz");
 }
 
@@ -280,7 +280,7 @@ class ShardMergeWithoutRuleTest : public ShardMergeTest {
   ~ShardMergeWithoutRuleTest() override { Plant(PlantedBug::none); }
 };
 
-INSTANTIATE_TEST_SUITE_P(SameAndOtherFamily, ShardMergeWithoutRuleTest, ::testing::Values(64, 1));
+INSTANTIATE_TEST_SUITE_P(SameAndOtherLineage, ShardMergeWithoutRuleTest, ::testing::Values(64, 1));
 
 TEST_P(ShardMergeWithoutRuleTest, AFrozenTabletServesAStaleStrongRead) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});

@@ -8,12 +8,12 @@
 
 namespace ebla::tabletserver {
 
-PeerLink Shard::MakePeerLink() {
-  PeerLink::Ports ports{ports_.executor, ports_.connector, ports_.peers, ports_.cluster_id, {}, {}, {}};
+PeerClient Shard::MakePeerClient() {
+  PeerClient::Ports ports{ports_.executor, ports_.connector, ports_.peers, ports_.cluster_id, {}, {}, {}};
   ports.on_reply = [this](TabletId tablet, PeerReply reply) { OnPeerReply(tablet, reply); };
   ports.on_restart = [this](const ServerName& peer) { OnPeerRestart(peer); };
   ports.flush_soon = [this] { PumpSoon(); };
-  return {PeerLink::Options{options_.self, options_.incarnation}, std::move(ports)};
+  return {PeerClient::Options{options_.self, options_.incarnation}, std::move(ports)};
 }
 
 // ---- what peers ask -------------------------------------------------------------------------------------------------
@@ -21,7 +21,7 @@ PeerLink Shard::MakePeerLink() {
 void Shard::Receive(ServerName from, Incarnation incarnation, std::vector<PeerCall> calls) {
   ports_.executor.Post([this, from = std::move(from), incarnation, calls = std::move(calls)]() mutable {
     const MonotonicTime now = ports_.executor.Now();
-    peer_link_.Hear(from, incarnation);
+    peer_client_.Hear(from, incarnation);
     for (PeerCall& call : calls) {
       if (Find(call.tablet) == nullptr) {
         early_.push_back({from, std::move(call)});
@@ -84,9 +84,9 @@ void Shard::AnswerPeers(Taken& taken) {
 
 void Shard::SendToPeers(std::vector<Taken>& taken) {
   for (Taken& one : taken) {
-    for (PeerMessage& message : one.output.messages) peer_link_.Put(one.tablet->id, std::move(message));
+    for (PeerMessage& message : one.output.messages) peer_client_.Put(one.tablet->id, std::move(message));
   }
-  peer_link_.Flush();
+  peer_client_.Flush();
 }
 
 void Shard::OnPeerReply(TabletId id, const PeerReply& reply) {

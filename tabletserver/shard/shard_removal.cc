@@ -25,7 +25,7 @@ void Shard::BeginRemoval(const std::shared_ptr<Tablet>& tablet) {
 
 void Shard::ContinueRemovals() {
   for (const std::shared_ptr<Tablet>& tablet : removals_) {
-    if (tablet->background_work || !tablet->handle->ReadersGone() || !Covered(*tablet)) continue;
+    if (tablet->background_work || !tablet->handle->ReadersGone() || !SplitIsCheckpointed(*tablet)) continue;
     tablet->background_work = true;
     ports_.background.Post([this, tablet] {
       Status status = ports_.store.TruncateRange(tablet->table, tablet->placed_range);
@@ -69,7 +69,7 @@ void Shard::CheckpointRemovals() {
 // Nothing is left of it but its state.
 void Shard::Depart(Tablet& tablet) {
   tablet.core->Step(ReplicaForgotten{});
-  CountOverlay(tablet);  // what was never applied is no burden any more
+  CountUnapplied(tablet);  // what was never applied is no burden any more
   departed_[tablet.id] = tablet.core->replica().state();
   tablets_.erase(tablet.id);
 }

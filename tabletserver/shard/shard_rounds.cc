@@ -40,7 +40,7 @@ void Shard::Pump() {
     if (!taken.empty()) Round(taken);
   }
   pumping_ = false;
-  peer_link_.Flush();  // what was gathered may be due, though nothing else is to be sent
+  peer_client_.Flush();  // what was gathered may be due, though nothing else is to be sent
   if (turn_ends_) {
     // Sockets are written to when a turn of the loop ends: a task may run in this one still, a timer does not.
     ports_.executor.After(Duration{0}, [this] {
@@ -64,7 +64,7 @@ void Shard::PumpSoon() {
   });
 }
 
-// Who is not here once all that had come is done is not born by it: it is answered so.
+// Who is not here once all that had come is done is not created by it: it is answered so.
 void Shard::PumpAll() {
   Pump();
   if (turn_ends_) return;
@@ -100,7 +100,7 @@ void Shard::Round(std::vector<Taken>& taken) {
     AnswerPeers(one);
     CarryCopies(one);
     WakeAt(one.tablet->core->replica().wake_at());
-    CountOverlay(*one.tablet);
+    CountUnapplied(*one.tablet);
     WakeParts(*one.tablet);
     Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
   }
@@ -116,7 +116,7 @@ void Shard::StoreOutputs(std::vector<Taken>& taken) {
       one.tablet->core->Step(StoreFailed{std::move(status)});
     } else if (!one.output.append.empty()) {
       appending.push_back(&one);
-    } else if (one.output.state || !one.output.undone.empty() || one.output.remove_from) {
+    } else if (one.output.state || !one.output.rolled_back.empty() || one.output.remove_from) {
       one.tablet->core->Step(Stored{});
     }
   }
@@ -139,22 +139,23 @@ void Shard::EndLogs() {
   }
 }
 
-void Shard::TellOfSplits() {
-  for (const auto& born : std::exchange(untold_, {})) {
-    LOG(INFO) << "tablet " << born->parent << " is split at \"" << EscapeBytes(born->split.key) << "\": tablet "
-              << born->split.child << " begins there" << (born->lead ? ", led here" : "");
+void Shard::LogNewSplits() {
+  for (const auto& split_child : std::exchange(unlogged_splits_, {})) {
+    LOG(INFO) << "tablet " << split_child->parent << " is split at \"" << EscapeBytes(split_child->split.key)
+              << "\": tablet " << split_child->split.child << " begins there"
+              << (split_child->lead ? ", led here" : "");
   }
 }
 
 // In the order of tablet_core.h: nothing leaves the log before it is kept (PROTOCOL 22); nor is a state stored by which
 // a start would take the log for worthless, a tombstone or one that says incomplete.
 Status Shard::StoreBeforeEntries(Tablet& tablet, const TabletOutput& output) {
-  if (!output.undone.empty()) {
+  if (!output.rolled_back.empty()) {
     std::vector<const LogEntry*> entries;
-    for (const EntryPtr& entry : output.undone) entries.push_back(entry.get());
-    EBLA_TRY(ports_.store.KeepUndone(tablet.id, tablet.table, entries));
+    for (const EntryPtr& entry : output.rolled_back) entries.push_back(entry.get());
+    EBLA_TRY(ports_.store.PutUnresolved(tablet.id, tablet.table, entries));
     LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size()
-                 << " acknowledged PRIMARY writes are undone and kept";
+                 << " acknowledged PRIMARY writes are rolled back and kept";
   }
   if (output.state) EBLA_TRY(PutState(tablet, *output.state));
   if (output.remove_from) EBLA_TRY(ports_.store.RemoveSuffix(tablet.id, output.remove_from));
@@ -218,14 +219,14 @@ void Shard::OnFlushed(const std::vector<FlushOrder>& orders, const Status& statu
 
 void Shard::ApplyAll(std::span<Taken*> taken) {
   std::vector<ApplyBatch> batches;
-  std::vector<Birth> births;
+  std::vector<ChildCreation> creations;
   for (Taken* one : taken) {
     TabletHandle& handle = *one->tablet->handle;
     if (AnyExpires(*one->output.apply)) handle.may_expire.store(true, std::memory_order_relaxed);
     handle.RaiseAppliedBound(one->output.apply->state.applied);  // before the store can show it
     batches.push_back(*std::move(one->output.apply));
   }
-  Status status = PrepareBirths(taken, batches, births);
+  Status status = PrepareChildren(taken, batches, creations);
   if (status.ok()) status = ports_.store.Apply(batches);
   if (!status.ok() && taken.size() > 1) {
     for (size_t i = 0; i < taken.size(); ++i) {
@@ -243,7 +244,7 @@ void Shard::ApplyAll(std::span<Taken*> taken) {
     }
   }
   if (!status.ok()) return;
-  for (Birth& birth : births) GiveBirth(birth);
+  for (ChildCreation& creation : creations) CreateChild(creation);
 }
 
 // In order of what they wait for, so that each round looks at those alone that it answers.
@@ -332,11 +333,11 @@ void Shard::OnControlReply(const std::shared_ptr<Tablet>& tablet, ControlReply r
   waiting.mapped()(std::move(reply));
 }
 
-void Shard::CountOverlay(Tablet& tablet) {
-  const size_t bytes = tablet.core->overlay_bytes();
-  ports_.counters.overlay_bytes.fetch_add(
-      static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_overlay_bytes), std::memory_order_relaxed);
-  tablet.counted_overlay_bytes = bytes;
+void Shard::CountUnapplied(Tablet& tablet) {
+  const size_t bytes = tablet.core->unapplied_bytes();
+  ports_.counters.unapplied_bytes.fetch_add(
+      static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_unapplied_bytes), std::memory_order_relaxed);
+  tablet.counted_unapplied_bytes = bytes;
 }
 
 }  // namespace ebla::tabletserver

@@ -1,4 +1,4 @@
-// What a split leaves behind on a server (PROTOCOL 6, 9, 10, 13, 22): places after crashes, what is told of a newborn
+// What a split leaves behind on a server (PROTOCOL 6, 9, 10, 13, 22): places after crashes, what is told of a new
 // follower, of a retry, and to who writes meanwhile.
 #include <gtest/gtest.h>
 
@@ -6,15 +6,15 @@
 #include <cstdlib>
 #include <random>
 
-#include "tabletserver/hints/any_writes.h"
-#include "tabletserver/testing/family_fixture.h"
+#include "tabletserver/hints/hinted_writes.h"
+#include "tabletserver/testing/lineage_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitAfterTest : public FamilyFixture {
+class ShardSplitAfterTest : public LineageFixture {
  protected:
   static constexpr TabletId kParentId{static_cast<uint64_t>(kTablet)};
 
@@ -40,7 +40,7 @@ class ShardSplitAfterTest : public FamilyFixture {
 // PROTOCOL 10: between the removal of what it had and the copy's start, a checkpoint has no applied state of the
 // replica. Its place after a crash is not that which it had before it was split: the child is there.
 TEST_F(ShardSplitAfterTest, ACrashWhileTheParentIsCopiedTo) {
-  options_.shard.log_kept.entries_max = 5;
+  options_.shard.log_retention.entries_max = 5;
   LeadAndSplit();
   Cut("ts-1", "ts-3");
   Cut("ts-2", "ts-3");
@@ -107,7 +107,7 @@ TEST_F(ShardSplitAfterTest, WhoAppliesTheSplitLateIsNotCopiedTheChild) {
   };
   Heal();
   ASSERT_TRUE(Until(level, 20s));
-  EXPECT_FALSE(copied) << "when it was born";
+  EXPECT_FALSE(copied) << "when it was created";
   Crash("ts-3");
   ASSERT_EQ(Write("ts-1", {PutOf("p", "later")}).header.code, Code::OK);
   Start("ts-3");
@@ -130,8 +130,8 @@ TEST_F(ShardSplitAfterTest, ASplitOutlivesTheMachinesOfAnIntervalTable) {
   EXPECT_GE(View("ts-1")->last_appended, split);
 }
 
-// A follower that has just been born has heard of its primary through its parent.
-TEST_F(ShardSplitAfterTest, ANewbornFollowerDoesNotReportItsPrimarySilent) {
+// A follower that has just been created has heard of its primary through its parent.
+TEST_F(ShardSplitAfterTest, ANewFollowerDoesNotReportItsPrimarySilent) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
   scheduler_.RunFor(2s);
@@ -141,8 +141,8 @@ TEST_F(ShardSplitAfterTest, ANewbornFollowerDoesNotReportItsPrimarySilent) {
   EXPECT_LT(at("ts-2").executor->Now() - heard, 500ms);
 }
 
-// PROTOCOL 22: an undone PRIMARY write whose retry ran in the child is marked as repeated.
-TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasUndone) {
+// PROTOCOL 22: a rolled-back PRIMARY write whose retry ran in the child is marked as repeated.
+TEST_F(ShardSplitAfterTest, ARetryInTheChildMarksWhatWasRolledBack) {
   ASSERT_TRUE(Configure(1, {"ts-1", {"ts-1", "ts-2", "ts-3"}, {}}));
   ASSERT_TRUE(Serves("ts-1"));
   Cut("ts-1", "ts-2");
@@ -268,16 +268,16 @@ TEST_F(SplitCrashesTest, AnyOfThreeCrashesAtAnyMoment) {
 }
 
 // Between the look-up of its tablet and the look at its view, the key was split off: the next attempt finds the child.
-TEST(CheckAnyWritesTest, AKeyThatWasJustSplitOffComesAgain) {
+TEST(CheckHintedWritesTest, AKeyThatWasJustSplitOffComesAgain) {
   TabletSchema schema;
   schema.last_write_wins = true;
   TabletView view;
   view.range = {"", "m"};
   view.schema = std::make_shared<const TabletSchema>(schema);
   const auto put = [](std::string key) { return tabletserver::Write{.kind = WriteKind::kPut, .key = std::move(key)}; };
-  EXPECT_TRUE(CheckAnyWrites({put("a")}, view).ok());
-  EXPECT_EQ(CheckAnyWrites({put("p")}, view).code(), ebla::Code::kComeAgain);
-  EXPECT_EQ(CheckAnyWrites({put("a"), put("p")}, view).code(), ebla::Code::kInvalidArgument);
+  EXPECT_TRUE(CheckHintedWrites({put("a")}, view).ok());
+  EXPECT_EQ(CheckHintedWrites({put("p")}, view).code(), ebla::Code::kComeAgain);
+  EXPECT_EQ(CheckHintedWrites({put("a"), put("p")}, view).code(), ebla::Code::kInvalidArgument);
 }
 
 }  // namespace

@@ -6,14 +6,14 @@
 #include <random>
 
 #include "common/base/planted_bug.h"
-#include "tabletserver/testing/family_fixture.h"
+#include "tabletserver/testing/lineage_fixture.h"
 
 namespace ebla::tabletserver {
 namespace {
 
 using idl::Code;
 
-class ShardSplitTest : public FamilyFixture {
+class ShardSplitTest : public LineageFixture {
  protected:
   void Lead(const std::vector<std::string>& voters) {
     ASSERT_TRUE(Configure(1, {"ts-1", voters, {}}));
@@ -76,7 +76,7 @@ TEST_F(ShardSplitTest, OnlyTheEpochsLeaderObeysAndOnlyWhatCanBe) {
   EXPECT_EQ(Split("ts-2", 1, "m", kChild).status.code, Code::STALE_EPOCH);
   EXPECT_EQ(Split("ts-1", 2, "m", kChild).status.code, Code::STALE_EPOCH);
   EXPECT_EQ(Split("ts-1", 1, std::string(300, 'm'), kChild).status.code, Code::INVALID_ARGUMENT);
-  EXPECT_EQ(Split("ts-1", 1, "m", kChild + 1).status.code, Code::INVALID_ARGUMENT) << "another family's id";
+  EXPECT_EQ(Split("ts-1", 1, "m", kChild + 1).status.code, Code::INVALID_ARGUMENT) << "another lineage's id";
   SplitHere();
   EXPECT_EQ(Split("ts-1", 1, "p", kChild + 64).status.code, Code::INVALID_ARGUMENT) << "no key of this tablet any more";
 }
@@ -95,8 +95,8 @@ TEST_F(ShardSplitTest, FollowersHaveTheChildAndItsLeaderALease) {
   EXPECT_EQ(Value("ts-2", "p", idl::ReadLevel::EVENTUAL), "2");
 }
 
-// PROTOCOL 18, 20: the window is the child's too.
-TEST_F(ShardSplitTest, ARetryIsAnsweredFromTheChildsWindow) {
+// PROTOCOL 18, 20: the dedup window is the child's too.
+TEST_F(ShardSplitTest, ARetryIsAnsweredFromTheChildsDedupWindow) {
   Lead({"ts-1"});
   const idl::WriteReply first = WriteAs("ts-1", 5, 1, {IncrementOf("zz")});
   ASSERT_EQ(first.header.code, Code::OK);
@@ -164,7 +164,7 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   EXPECT_FALSE(answer.has_value());
   Heal();
   ASSERT_TRUE(Until([&] { return parked->has_value(); }, 5s));
-  EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to come again";
+  EXPECT_EQ((*parked)->header.code, Code::OK) << "it never had to retry";
   EXPECT_EQ((*parked)->header.tabletId, kChild)
       << "whose position it tells: the session must not look for that in the other half";
   EXPECT_EQ(Value("ts-1", "p"), "2");
@@ -227,14 +227,14 @@ TEST_F(ShardSplitTest, NobodyWaitsForLongerThanARoundOrTwoBesideTheCommit) {
   EXPECT_EQ(Ranges("ts-1"), kBoth);
   EXPECT_EQ(sent_away, std::vector<std::string>());
   for (const auto& [what, wait] : longest) {
-    EXPECT_LE(wait, what.starts_with("put") ? 2 * (2ms + PeerLink::kGather) : 6ms)
+    EXPECT_LE(wait, what.starts_with("put") ? 2 * (2ms + PeerClient::kGather) : 6ms)
         << what << " waited " << wait.count() << " ns";
   }
 }
 
 // A write of the child's half that comes with the split waits for two flushes of a majority, that of SPLIT and its own:
 // the followers' child is stored with its first entries.
-TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsBirth) {
+TEST_F(ShardSplitTest, TheChildsFirstEntriesShareTheFlushOfItsCreation) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Until([&] { return View("ts-1")->lease_until > at("ts-1").executor->Now() + 500ms; }, 5s));
   for (const char* server : {"ts-1", "ts-2", "ts-3"}) at(server).disk.SetLatency(20ms, 20ms);
@@ -456,7 +456,7 @@ TEST_F(ShardSplitTest, ThePrimaryForgetsThatItLedTheChildAndDoesNotLeadItAgain) 
 }
 
 // PROTOCOL 6, 13: who has not applied SPLIT promises for the child all the same, and the child starts from that.
-TEST_F(ShardSplitTest, APromiseBeforeTheBirth) {
+TEST_F(ShardSplitTest, APromiseBeforeTheChildIsCreated) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_TRUE(Fence(5, {"ts-3"}, kChild));
   SplitHere();
@@ -467,7 +467,7 @@ TEST_F(ShardSplitTest, APromiseBeforeTheBirth) {
 }
 
 // So does a tombstone: the child is not made, and what it would have is removed.
-TEST_F(ShardSplitTest, ATombstoneBeforeTheBirth) {
+TEST_F(ShardSplitTest, ATombstoneBeforeTheChildIsCreated) {
   Lead({"ts-1", "ts-2", "ts-3"});
   ASSERT_EQ(TryDrop("ts-3", 2, kChild), Code::OK);
   SplitHere();
@@ -516,7 +516,7 @@ TEST_F(ShardSplitTest, ADroppedParentBringsItsChildBack) {
 
 // PROTOCOL 9: a copy never crosses a split. It begins anew beyond it; the child is made there by the master.
 TEST_F(ShardSplitTest, ACopyBeginsAnewBeyondTheSplit) {
-  options_.shard.log_kept.entries_max = 5;
+  options_.shard.log_retention.entries_max = 5;
   Lead({"ts-1"});
   for (int i = 0; i < 2500; i += 250) {
     std::vector<idl::Write> writes;

@@ -25,10 +25,10 @@ struct Shard::IncomingCopy {
   std::shared_ptr<const CopyBase> base;
 };
 
-// The window of a copy that begins in several requests, as far as it has come.
-struct Shard::GatheredWindow {
+// The dedup window of a copy that begins in several requests, as far as it has come.
+struct Shard::GatheredDedupRows {
   uint64_t copy = 0;
-  std::vector<WindowRow> rows;
+  std::vector<DedupRow> rows;
 };
 
 struct Shard::Tablet {
@@ -41,12 +41,12 @@ struct Shard::Tablet {
   KeyRange placed_range;                 // as in the directory
   std::multimap<Lsn, Awaiting> awaiting;
   std::shared_ptr<const TabletSchema> schema;  // that the handle was last told of
-  size_t counted_overlay_bytes = 0;            // our part of ShardCounters::overlay_bytes
+  size_t counted_unapplied_bytes = 0;          // our part of ShardCounters::unapplied_bytes
   bool dirty = false;                          // in dirty_
-  bool removing = false;                       // in removals_, removed_, handed_ or parts_
+  bool removing = false;                       // in removals_, removed_, lent_ or parts_
   bool log_open = false;                       // its state was stored; a tick ends its log
   bool background_work = false;                // on its rows: a truncation, a copy's start, a chunk, a part's log
-  Lsn uncovered;                               // of a split that no checkpoint has yet; none: nothing waits for one
+  Lsn uncheckpointed;                          // of a split that no checkpoint has yet; none: nothing waits for one
 
   // Who waits for it to be applied through a FREEZE (shard_merge.cc).
   struct PartWaiter {
@@ -58,7 +58,7 @@ struct Shard::Tablet {
 
   // Copies (shard_copy.cc).
   std::map<ServerName, OutgoingCopy> copies;  // that this replica is the source of, by target
-  std::optional<GatheredWindow> gathered;
+  std::optional<GatheredDedupRows> gathered;
   std::optional<IncomingCopy> preparing;   // in preparing_
   std::shared_ptr<const TabletView> view;  // as last published
 };
@@ -66,10 +66,10 @@ struct Shard::Tablet {
 // A tablet that is to be made of two others, as long as they are asked.
 struct Shard::Merging {
   ConfigureTablet input;  // the latest
-  ControlDone done;       // null: told to come again
+  ControlDone done;       // null: told to retry
   uint64_t orders = 0;
-  std::optional<HandedPart> left, right;
-  bool storing = false;  // the store has some of it, and asks to come again
+  std::optional<FrozenPart> left, right;
+  bool storing = false;  // the store has some of it, and asks for a retry
 
   const Merged& merged() const { return *input.replica.merged; }
   const MergedTablet& part(bool is_right) const { return is_right ? merged().right : merged().left; }

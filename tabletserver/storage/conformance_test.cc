@@ -385,28 +385,28 @@ TEST_P(StoreTest, ATimedDeleteStaysUntilItIsRemoved) {
   EXPECT_EQ(Records(), "gone=back@5 here=v@1");
 }
 
-// ---- what was undone ----------------------------------------------------------------------------------------------
+// ---- unresolved writes ----------------------------------------------------------------------------------------------
 
-class UndoneTest : public StoreTest {
+class RollbackTest : public StoreTest {
  protected:
   Status Keep(TabletId tablet, std::vector<LogEntry> entries, TableId table = kTable) {
     std::vector<const LogEntry*> pointers;
     for (const LogEntry& entry : entries) pointers.push_back(&entry);
-    return store().KeepUndone(tablet, table, pointers);
+    return store().PutUnresolved(tablet, table, pointers);
   }
-  std::string List(TableId table = {}, const UndonePlace& after = {}, size_t entries_max = 100,
+  std::string List(TableId table = {}, const UnresolvedPosition& after = {}, size_t entries_max = 100,
                    size_t bytes_max = SIZE_MAX) {
-    const auto listed = store().ListUndone(table, after, entries_max, bytes_max);
+    const auto listed = store().ListUnresolved(table, after, entries_max, bytes_max);
     if (!listed) return listed.error().ToString();
     std::ostringstream out;
-    for (const UndoneEntry& undone : *listed) {
-      out << (out.tellp() > 0 ? " " : "") << undone.tablet << ":" << undone.entry.version;
+    for (const UnresolvedLogEntry& unresolved : *listed) {
+      out << (out.tellp() > 0 ? " " : "") << unresolved.tablet << ":" << unresolved.entry.version;
     }
     return out.str();
   }
 };
 
-TEST_P(UndoneTest, AListEndsWhereItIsFull) {
+TEST_P(RollbackTest, AListEndsWhereItIsFull) {
   const std::string large(1 << 20, 'v');
   std::vector<LogEntry> entries;
   for (uint64_t lsn = 3; lsn < 9; ++lsn) entries.push_back(Entry(lsn, {Put("k", large)}));
@@ -416,7 +416,7 @@ TEST_P(UndoneTest, AListEndsWhereItIsFull) {
   EXPECT_EQ(List(kTable, {}, 100, 1), "70:1.3") << "one at least";
 }
 
-TEST_P(UndoneTest, WhatIsUndoneIsKeptAndListed) {
+TEST_P(RollbackTest, WhatIsRolledBackIsKeptAndListed) {
   ASSERT_TRUE(Keep(kOther, {Entry(9)}, TableId{8}).ok());
   ASSERT_TRUE(Keep(kTablet, {Entry(3), Entry(4, {Put("k", "v")})}).ok());
   ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(300)}).ok());  // 4 again: it stays as it was
@@ -426,53 +426,53 @@ TEST_P(UndoneTest, WhatIsUndoneIsKeptAndListed) {
   EXPECT_EQ(List({}, {}, 2), "70:1.3 70:1.4");
   EXPECT_EQ(List({}, {kTablet, {Epoch{1}, Lsn{4}}}), "70:1.300 71:1.9");
   EXPECT_EQ(List(TableId{8}, {}, 1), "71:1.9");
-  const auto listed = store().ListUndone(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
+  const auto listed = store().ListUnresolved(kTable, {kTablet, {Epoch{1}, Lsn{3}}}, 1, SIZE_MAX);
   ASSERT_TRUE(listed && listed->size() == 1);
   EXPECT_EQ(EncodeLogEntry(listed->front().entry), EncodeLogEntry(Entry(4, {Put("k", "v")})));
   EXPECT_EQ(listed->front().table, kTable);
-  EXPECT_EQ(store().health().undone_entries, 4);
-  EXPECT_GT(store().health().undone_bytes, 0);
-  ASSERT_TRUE(store().ForgetUndone(kTablet, {Epoch{1}, Lsn{4}}).ok());
-  ASSERT_TRUE(store().ForgetUndone(kTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
+  EXPECT_EQ(store().health().rolled_back_entries, 4);
+  EXPECT_GT(store().health().rolled_back_bytes, 0);
+  ASSERT_TRUE(store().DiscardUnresolved(kTablet, {Epoch{1}, Lsn{4}}).ok());
+  ASSERT_TRUE(store().DiscardUnresolved(kTablet, {Epoch{1}, Lsn{4}}).ok());  // absent
   EXPECT_EQ(List(), "70:1.3 70:1.300 71:1.9");
-  EXPECT_EQ(store().health().undone_entries, 3);
+  EXPECT_EQ(store().health().rolled_back_entries, 3);
 }
 
-TEST_P(UndoneTest, WhatIsUndoneOutlivesItsReplicaAndACrash) {
+TEST_P(RollbackTest, WhatIsRolledBackOutlivesItsReplicaAndACrash) {
   AppendTo(5);
   ASSERT_TRUE(Keep(kTablet, {Entry(4), Entry(5)}).ok());
   ASSERT_TRUE(store().RemoveSuffix(kTablet, Lsn{4}).ok());
   ASSERT_TRUE(store().ForgetReplica(kTablet).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
-  const auto bytes = store().health().undone_bytes;
+  const auto bytes = store().health().rolled_back_bytes;
   life->Crash();
   EXPECT_EQ(List(), "70:1.4 70:1.5");
   EXPECT_EQ(DumpLog(store(), kTablet), "");
-  EXPECT_EQ(store().health().undone_entries, 2);
-  EXPECT_EQ(store().health().undone_bytes, bytes);
+  EXPECT_EQ(store().health().rolled_back_entries, 2);
+  EXPECT_EQ(store().health().rolled_back_bytes, bytes);
 }
 
-TEST_P(UndoneTest, WhatIsKeptUnderNoTabletIsCountedApart) {
+TEST_P(RollbackTest, WhatIsKeptUnderNoTabletIsCountedApart) {
   ASSERT_TRUE(Keep({}, {Entry(1, {Put("k", "v")}), Entry(2)}).ok());
   ASSERT_TRUE(Keep(kTablet, {Entry(1)}).ok());
   EXPECT_EQ(List(kTable), "0:1.1 0:1.2 70:1.1");
   ASSERT_TRUE(FlushNow(store()).ok());
   for (int life_number = 0; life_number < 2; ++life_number) {
     const auto health = store().health();
-    EXPECT_EQ(health.any_entries, 2);
-    EXPECT_GT(health.any_bytes, 0);
-    EXPECT_EQ(health.undone_entries, 1);
+    EXPECT_EQ(health.hinted_entries, 2);
+    EXPECT_GT(health.hinted_bytes, 0);
+    EXPECT_EQ(health.rolled_back_entries, 1);
     life->Crash();
   }
-  ASSERT_TRUE(store().ForgetUndone({}, {Epoch{1}, Lsn{1}}).ok());
-  ASSERT_TRUE(store().ForgetUndone({}, {Epoch{1}, Lsn{2}}).ok());
-  EXPECT_EQ(store().health().any_entries, 0);
-  EXPECT_EQ(store().health().any_bytes, 0);
-  EXPECT_EQ(store().health().undone_entries, 1);
+  ASSERT_TRUE(store().DiscardUnresolved({}, {Epoch{1}, Lsn{1}}).ok());
+  ASSERT_TRUE(store().DiscardUnresolved({}, {Epoch{1}, Lsn{2}}).ok());
+  EXPECT_EQ(store().health().hinted_entries, 0);
+  EXPECT_EQ(store().health().hinted_bytes, 0);
+  EXPECT_EQ(store().health().rolled_back_entries, 1);
 }
 
 // Whatever a crash leaves: what is not in the log any more is kept.
-TEST_P(UndoneTest, NothingLeavesTheLogBeforeItIsKept) {
+TEST_P(RollbackTest, NothingLeavesTheLogBeforeItIsKept) {
   AppendTo(40);
   ASSERT_TRUE(FlushNow(store()).ok());
   for (uint64_t lsn = 40; lsn > 1; --lsn) {
@@ -481,15 +481,15 @@ TEST_P(UndoneTest, NothingLeavesTheLogBeforeItIsKept) {
   }
   life->Crash();
   const auto log = store().ReadLog(kTablet, Lsn{1}, Lsn{100}, SIZE_MAX);
-  const auto undone = store().ListUndone(kTable, {}, 100, SIZE_MAX);
-  ASSERT_TRUE(log && undone);
-  EXPECT_GE(log->size() + undone->size(), 40u);
-  if (!undone->empty()) {
-    EXPECT_LE(undone->front().entry.version.lsn.value, log->size() + 1);
+  const auto unresolved = store().ListUnresolved(kTable, {}, 100, SIZE_MAX);
+  ASSERT_TRUE(log && unresolved);
+  EXPECT_GE(log->size() + unresolved->size(), 40u);
+  if (!unresolved->empty()) {
+    EXPECT_LE(unresolved->front().entry.version.lsn.value, log->size() + 1);
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Both, UndoneTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
+INSTANTIATE_TEST_SUITE_P(Both, RollbackTest, ::testing::Values(StoreKind::kWiredTiger, StoreKind::kMemory),
                          [](const auto& info) { return info.param == StoreKind::kMemory ? "Memory" : "WiredTiger"; });
 
 // ---- tables --------------------------------------------------------------------------------------------------------
@@ -545,7 +545,7 @@ TEST_P(StoreTest, CompressedTablesHoldTheSame) {
 
 // ---- recovery ------------------------------------------------------------------------------------------------------
 
-TEST_P(StoreTest, ACrashTakesRecordsStateAndWindowBackToOneCheckpoint) {
+TEST_P(StoreTest, ACrashTakesRecordsStateAndDedupWindowBackToOneCheckpoint) {
   Write(1, {Put("a", "1")});
   Write(2, {Put("b", "2")});
   ASSERT_TRUE(CheckpointNow(store()));
@@ -592,8 +592,8 @@ TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
   state.longest_lease_ms = 1000;
   state.incomplete = true;
   state.incomplete_range = {"c", "f"};
-  state.family_epoch = {3};
-  state.family_lsn = {17};
+  state.lineage_epoch = {3};
+  state.lineage_lsn = {17};
   state.schema = std::string("\0schema", 7);
   ASSERT_TRUE(store().PutReplicaState(kOther, state).ok());
   ASSERT_TRUE(FlushNow(store()).ok());
@@ -609,8 +609,8 @@ TEST_P(StoreTest, ReplicaStatesComeBackWhole) {
   EXPECT_TRUE(found.incomplete);
   EXPECT_FALSE(found.tombstone);
   EXPECT_EQ(found.incomplete_range, state.incomplete_range);
-  EXPECT_EQ(found.family_epoch, state.family_epoch);
-  EXPECT_EQ(found.family_lsn, state.family_lsn);
+  EXPECT_EQ(found.lineage_epoch, state.lineage_epoch);
+  EXPECT_EQ(found.lineage_lsn, state.lineage_lsn);
   EXPECT_EQ(found.schema, state.schema);
   EXPECT_FALSE(replicas->back().applied);
 }
@@ -622,9 +622,9 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
   batch.state.applied = {Epoch{3}, Lsn{12}};
   batch.state.range = {"b", "k"};
   batch.state.time = {99};
-  batch.state.window_floor = {88};
+  batch.state.dedup_floor = {88};
   batch.state.epoch_starts = {{Epoch{1}, Lsn{1}}, {Epoch{3}, Lsn{7}}};
-  WindowRow row;
+  DedupRow row;
   row.client = {UINT64_MAX};
   row.sequence = {4};
   row.first_incomplete = {3};
@@ -633,7 +633,7 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
   row.version = {Epoch{3}, Lsn{11}};
   row.level = AckLevel::kPrimary;
   row.outcome = {Code::kConditionFailed, "no", true, {-1, INT64_MAX}, 2};
-  batch.window.put = {row};
+  batch.dedup_window.put = {row};
   ASSERT_TRUE(store().Apply({&batch, 1}).ok());
   ASSERT_TRUE(CheckpointNow(store()));
   life->Crash();
@@ -643,11 +643,11 @@ TEST_P(StoreTest, AppliedStatesComeBackWhole) {
   EXPECT_EQ(state.applied, batch.state.applied);
   EXPECT_EQ(state.range, batch.state.range);
   EXPECT_EQ(state.time, batch.state.time);
-  EXPECT_EQ(state.window_floor, batch.state.window_floor);
+  EXPECT_EQ(state.dedup_floor, batch.state.dedup_floor);
   ASSERT_EQ(state.epoch_starts.size(), 2u);
   EXPECT_EQ(state.epoch_starts[1].first, Lsn{7});
-  ASSERT_EQ(replicas->front().window.size(), 1u);
-  const WindowRow& found = replicas->front().window.front();
+  ASSERT_EQ(replicas->front().dedup_window.size(), 1u);
+  const DedupRow& found = replicas->front().dedup_window.front();
   EXPECT_EQ(found.client, row.client);
   EXPECT_EQ(found.sequence, row.sequence);
   EXPECT_EQ(found.first_incomplete, row.first_incomplete);
@@ -670,9 +670,9 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   ReplicaState state;
   state.table = kTable;
   state.promised = {1};
-  state.family_parent = kTablet;
-  state.family_epoch = {1};
-  state.family_lsn = {2};
+  state.lineage_parent = kTablet;
+  state.lineage_epoch = {1};
+  state.lineage_lsn = {2};
   const auto split = [&] {
     ASSERT_TRUE(store().PutReplicaState(kChild, state).ok());
     std::vector<ApplyBatch> batches(2);
@@ -683,10 +683,10 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
     batches[0].state.range = {"", "m"};
     batches[1].state.range = {"m", ""};
     batches[0].state.last_split = AppliedSplit{kChild, "m", "", {Epoch{1}, Lsn{2}}, "ts-1", {"ts-1"}};
-    WindowRow row;
+    DedupRow row;
     row.client = {9};
     row.sequence = {1};
-    batches[1].window.put = {row};
+    batches[1].dedup_window.put = {row};
     ASSERT_TRUE(store().Apply(batches).ok());
   };
   ASSERT_TRUE(AppendOne(store(), kTablet, Entry(2, {}, EntryKind::kSplit)).ok());
@@ -698,8 +698,8 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   EXPECT_EQ((*replicas)[0].applied->range, KeyRange::All()) << "as of the checkpoint";
   EXPECT_FALSE((*replicas)[0].applied->last_split);
   EXPECT_FALSE((*replicas)[1].applied) << "but its state is there, and says whose log brings it back";
-  EXPECT_EQ((*replicas)[1].state.family_parent, kTablet);
-  EXPECT_TRUE((*replicas)[1].window.empty());
+  EXPECT_EQ((*replicas)[1].state.lineage_parent, kTablet);
+  EXPECT_TRUE((*replicas)[1].dedup_window.empty());
   EXPECT_EQ((*replicas)[0].last_logged, (Version{Epoch{1}, Lsn{2}}));
 
   split();
@@ -710,7 +710,7 @@ TEST_P(StoreTest, ASplitIsOneTransaction) {
   EXPECT_EQ((*replicas)[0].applied->range, (KeyRange{"", "m"}));
   EXPECT_EQ((*replicas)[0].applied->last_split->child, kChild);
   EXPECT_EQ((*replicas)[1].applied->range, (KeyRange{"m", ""}));
-  EXPECT_EQ((*replicas)[1].window.size(), 1u);
+  EXPECT_EQ((*replicas)[1].dedup_window.size(), 1u);
   EXPECT_EQ(Records(), "a=1@1 z=1@1");
 }
 
@@ -723,10 +723,10 @@ class StoreMergeTest : public StoreTest {
     batch.table = kTable;
     batch.state.applied = applied;
     batch.state.range = std::move(range);
-    WindowRow row;
+    DedupRow row;
     row.client = {9};
     row.sequence = {1};
-    batch.window.put = {row};
+    batch.dedup_window.put = {row};
     return batch;
   }
   // kTablet has a, kOther z, at a checkpoint.
@@ -779,7 +779,7 @@ TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   ASSERT_TRUE(replicas && replicas->size() == 3);
   EXPECT_EQ((*replicas)[0].applied->range, (KeyRange{"", "m"})) << "as of the checkpoint";
   EXPECT_TRUE((*replicas)[0].state.tombstone);
-  EXPECT_EQ((*replicas)[1].window.size(), 1u);
+  EXPECT_EQ((*replicas)[1].dedup_window.size(), 1u);
   EXPECT_FALSE((*replicas)[2].applied) << "but its state is there, and says whose logs bring it back";
   ASSERT_TRUE((*replicas)[2].state.merged);
   EXPECT_EQ((*replicas)[2].state.merged->right.tablet, kOther);
@@ -795,22 +795,22 @@ TEST_P(StoreMergeTest, AMergeIsOneTransaction) {
   ASSERT_TRUE(replicas && replicas->size() == 3 && (*replicas)[2].applied);
   for (size_t i : {0, 1}) {
     EXPECT_FALSE((*replicas)[i].applied);
-    EXPECT_TRUE((*replicas)[i].window.empty());
+    EXPECT_TRUE((*replicas)[i].dedup_window.empty());
     EXPECT_TRUE((*replicas)[i].last_logged) << "its log goes when somebody says so";
   }
   EXPECT_EQ((*replicas)[2].applied->range, KeyRange::All());
-  EXPECT_EQ((*replicas)[2].window.size(), 1u);
+  EXPECT_EQ((*replicas)[2].dedup_window.size(), 1u);
   EXPECT_EQ(Records(), "a=1@1 z=1@1");
 }
 
-TEST_P(StoreTest, WindowRowsAreErasedByName) {
+TEST_P(StoreTest, DedupRowsAreErasedByName) {
   Write(1, {});
   Write(2, {});
   ApplyBatch batch;
   batch.tablet = kTablet;
   batch.table = kTable;
   batch.state.applied = {Epoch{1}, Lsn{3}};
-  batch.window.erase = {{ClientId{9}, Sequence{1}}, {ClientId{9}, Sequence{17}}};
+  batch.dedup_window.erase = {{ClientId{9}, Sequence{1}}, {ClientId{9}, Sequence{17}}};
   ASSERT_TRUE(store().Apply({&batch, 1}).ok());
   EXPECT_EQ(DumpReplicas(store()), "tablet 70 promised 1 applied 1.3 of [\"\", \"\") log 1.1..1.2 window 9/2\n");
 }

@@ -24,8 +24,8 @@ ReplicaState StateOf(uint64_t table) {
   state.led = {2};
   state.longest_lease_ms = 1000;
   state.incomplete_range = {"a", "b"};
-  state.family_epoch = {1};
-  state.family_lsn = {2};
+  state.lineage_epoch = {1};
+  state.lineage_lsn = {2};
   state.schema = "schema of table " + std::to_string(table);
   return state;
 }
@@ -108,8 +108,8 @@ void CheckContents(TabletStore& store) {
   ASSERT_TRUE(replicas);
   EXPECT_EQ(replicas->front().state.led, Epoch{2});
   EXPECT_EQ(replicas->front().state.schema, "schema of table 1");
-  EXPECT_EQ(replicas->front().state.family_lsn, Lsn{2});
-  EXPECT_EQ(replicas->front().window.front().time, TabletTime{1001});
+  EXPECT_EQ(replicas->front().state.lineage_lsn, Lsn{2});
+  EXPECT_EQ(replicas->front().dedup_window.front().time, TabletTime{1001});
 }
 
 class FormatArchiveTest : public ::testing::TestWithParam<int> {};

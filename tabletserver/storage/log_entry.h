@@ -23,7 +23,7 @@ enum class EntryKind : uint8_t {
   kBarrier = 3,  // the first entry of an epoch; committing it commits all before it
   kSplit = 4,    // `detail` is a SplitDetail; applied, it shrinks the range and makes the child
   kFreeze = 5,   // `detail` is a FreezeDetail; the last entry of its epoch, on the way to a merge
-  kFloor = 6,    // the window forgets everything of `floor_time` and before
+  kFloor = 6,    // the dedup window forgets everything of `floor_time` and before
 };
 
 // Also the number on disk: only ever add.
@@ -41,7 +41,7 @@ struct Effect {
   bool timed() const { return write_time_ms != 0 || !writer.empty(); }
 };
 
-// What the client was (or will be) told: logged, kept in the window, and repeated to a retry.
+// What the client was (or will be) told: logged, kept in the dedup window, and repeated to a retry.
 struct Outcome {
   Code code = Code::kOk;  // OK, CONDITION_FAILED, INVALID_ARGUMENT
   std::string message;

@@ -1,5 +1,5 @@
 // tabletserver/storage/outcome_encoding.h
-// The parts that a log entry and a window row have in common. The bytes are documented in log_entry.cc.
+// The parts that a log entry and a dedup window row have in common. The bytes are documented in log_entry.cc.
 // Threads: functions of their arguments.
 #pragma once
 

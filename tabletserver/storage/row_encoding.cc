@@ -9,14 +9,14 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr uint8_t kFormat = 1;
-constexpr uint8_t kFamilyFormat = 2;  // of rows that have to do with splits
-constexpr uint8_t kMergeFormat = 3;   // and of those that have to do with merges
+constexpr uint8_t kLineageFormat = 2;  // of rows that have to do with splits
+constexpr uint8_t kMergeFormat = 3;    // and of those that have to do with merges
 
 constexpr uint8_t kIncomplete = 1;
 constexpr uint8_t kTombstone = 2;
-constexpr uint8_t kForgetful = 4;
+constexpr uint8_t kMayHaveLostWrites = 4;
 
-constexpr uint8_t kUndoneKind = 1;
+constexpr uint8_t kUnresolvedKind = 1;
 
 constexpr uint8_t kSplitFollows = 1;
 constexpr uint8_t kFreezeFollows = 2;
@@ -37,7 +37,7 @@ Status CheckFormat(ByteReader& in, std::string_view what) {
 }
 
 // The format: from 2 on, what has to do with splits or merges follows the rest.
-Result<uint8_t> CheckFamilyFormat(ByteReader& in, std::string_view what) {
+Result<uint8_t> CheckLineageFormat(ByteReader& in, std::string_view what) {
   const uint8_t format = in.Byte();
   if (!in.ok() || (format >= kFormat && format <= kMergeFormat)) return format;
   return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
@@ -112,26 +112,26 @@ std::string TabletKey(TabletId tablet) { return ByteWriter().Fixed64(tablet.valu
 
 std::string LogKey(TabletId tablet, Lsn lsn) { return ByteWriter().Fixed64(tablet.value).Fixed64(lsn.value).Take(); }
 
-std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence) {
+std::string DedupKey(TabletId tablet, ClientId client, Sequence sequence) {
   ByteWriter out;
   out.Reserve(24);
   return out.Fixed64(tablet.value).Fixed64(client.value).Fixed64(sequence.value).Take();
 }
 
-std::string UndoneKey(TabletId tablet, Version version) {
+std::string UnresolvedKey(TabletId tablet, Version version) {
   ByteWriter out;
   out.Reserve(25);
-  return out.Byte(kUndoneKind).Fixed64(tablet.value).Fixed64(version.epoch.value).Fixed64(version.lsn.value).Take();
+  return out.Byte(kUnresolvedKind).Fixed64(tablet.value).Fixed64(version.epoch.value).Fixed64(version.lsn.value).Take();
 }
 
-Result<UndonePlace> ParseUndoneKey(std::string_view key) {
+Result<UnresolvedPosition> ParseUnresolvedKey(std::string_view key) {
   ByteReader in(key);
-  if (in.Byte() != kUndoneKind) in.Fail();
-  UndonePlace place;
+  if (in.Byte() != kUnresolvedKind) in.Fail();
+  UnresolvedPosition place;
   place.tablet.value = in.Fixed64();
   place.version.epoch.value = in.Fixed64();
   place.version.lsn.value = in.Fixed64();
-  EBLA_TRY(in.Finish("an undone entry's key"));
+  EBLA_TRY(in.Finish("an unresolved entry's key"));
   return place;
 }
 
@@ -150,26 +150,26 @@ Result<std::pair<TabletId, Lsn>> ParseLogKey(std::string_view key) {
   return std::pair(tablet, lsn);
 }
 
-Result<WindowKeyParts> ParseWindowKey(std::string_view key) {
+Result<DedupKeyParts> ParseDedupKey(std::string_view key) {
   ByteReader in(key);
-  WindowKeyParts parts;
+  DedupKeyParts parts;
   parts.tablet.value = in.Fixed64();
   parts.client.value = in.Fixed64();
   parts.sequence.value = in.Fixed64();
-  EBLA_TRY(in.Finish("a window row's key"));
+  EBLA_TRY(in.Finish("a dedup window row's key"));
   return parts;
 }
 
 std::string EncodeReplicaState(const ReplicaState& state) {
   ByteWriter out;
-  out.Byte(state.merged ? kMergeFormat : state.family_parent ? kFamilyFormat : kFormat);
+  out.Byte(state.merged ? kMergeFormat : state.lineage_parent ? kLineageFormat : kFormat);
   out.Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
   out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) |
-           (state.forgetful ? kForgetful : 0));
+           (state.may_have_lost_writes ? kMayHaveLostWrites : 0));
   WriteRange(state.incomplete_range, out);
-  out.Varint(state.family_epoch.value).Varint(state.family_lsn.value).Bytes(state.schema);
-  if (state.family_parent || state.merged) out.Varint(state.family_parent.value);
+  out.Varint(state.lineage_epoch.value).Varint(state.lineage_lsn.value).Bytes(state.schema);
+  if (state.lineage_parent || state.merged) out.Varint(state.lineage_parent.value);
   if (state.merged) {
     WriteMergedTablet(state.merged->left, out);
     WriteMergedTablet(state.merged->right, out);
@@ -181,22 +181,22 @@ std::string EncodeReplicaState(const ReplicaState& state) {
 Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a replica's state";
   ByteReader in(bytes);
-  EBLA_ASSIGN(const uint8_t format, CheckFamilyFormat(in, kWhat));
+  EBLA_ASSIGN(const uint8_t format, CheckLineageFormat(in, kWhat));
   ReplicaState state;
   state.table.value = in.Varint();
   state.promised.value = in.Varint();
   state.led.value = in.Varint();
   state.longest_lease_ms = in.SignedVarint();
   const uint8_t flags = in.Byte();
-  if ((flags & ~(kIncomplete | kTombstone | kForgetful)) != 0) in.Fail();
+  if ((flags & ~(kIncomplete | kTombstone | kMayHaveLostWrites)) != 0) in.Fail();
   state.incomplete = (flags & kIncomplete) != 0;
   state.tombstone = (flags & kTombstone) != 0;
-  state.forgetful = (flags & kForgetful) != 0;
+  state.may_have_lost_writes = (flags & kMayHaveLostWrites) != 0;
   state.incomplete_range = ReadRange(in);
-  state.family_epoch.value = in.Varint();
-  state.family_lsn.value = in.Varint();
+  state.lineage_epoch.value = in.Varint();
+  state.lineage_lsn.value = in.Varint();
   state.schema = in.Bytes();
-  if (format >= kFamilyFormat) state.family_parent.value = in.Varint();
+  if (format >= kLineageFormat) state.lineage_parent.value = in.Varint();
   if (format == kMergeFormat) {
     Merged& merged = state.merged.emplace();
     merged.left = ReadMergedTablet(in);
@@ -207,21 +207,21 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
   return state;
 }
 
-std::string EncodeUndone(TableId table, const LogEntry& entry) {
+std::string EncodeUnresolved(TableId table, const LogEntry& entry) {
   return ByteWriter().Byte(kFormat).Varint(table.value).Raw(EncodeLogEntry(entry)).Take();
 }
 
-Result<UndoneEntry> DecodeUndone(TabletId tablet, std::string_view bytes) {
-  constexpr std::string_view kWhat = "an undone entry";
+Result<UnresolvedLogEntry> DecodeUnresolved(TabletId tablet, std::string_view bytes) {
+  constexpr std::string_view kWhat = "an unresolved entry";
   ByteReader in(bytes);
   EBLA_TRY(CheckFormat(in, kWhat));
-  UndoneEntry undone;
-  undone.tablet = tablet;
-  undone.table.value = in.Varint();
+  UnresolvedLogEntry unresolved;
+  unresolved.tablet = tablet;
+  unresolved.table.value = in.Varint();
   const std::string_view entry = in.Rest();
   EBLA_TRY(in.Finish(kWhat));
-  EBLA_ASSIGN(undone.entry, DecodeLogEntry(entry));
-  return undone;
+  EBLA_ASSIGN(unresolved.entry, DecodeLogEntry(entry));
+  return unresolved;
 }
 
 namespace {
@@ -262,10 +262,10 @@ std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
   const bool former = state.former != nullptr && !state.former->empty();
   const bool merge = former || state.freeze;
-  out.Byte(merge ? kMergeFormat : state.last_split ? kFamilyFormat : kFormat);
+  out.Byte(merge ? kMergeFormat : state.last_split ? kLineageFormat : kFormat);
   WriteVersion(state.applied, out);
   WriteRange(state.range, out);
-  out.Varint(state.time.value).Varint(state.window_floor.value);
+  out.Varint(state.time.value).Varint(state.dedup_floor.value);
   WriteStarts(state.epoch_starts, out);
   if (merge) {
     out.Byte((state.last_split ? kSplitFollows : 0) | (state.freeze ? kFreezeFollows : 0) |
@@ -289,14 +289,14 @@ std::string EncodeAppliedState(const AppliedState& state) {
 Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
   constexpr std::string_view kWhat = "a tablet's applied state";
   ByteReader in(bytes);
-  EBLA_ASSIGN(const uint8_t format, CheckFamilyFormat(in, kWhat));
+  EBLA_ASSIGN(const uint8_t format, CheckLineageFormat(in, kWhat));
   AppliedState state;
   state.applied = ReadVersion(in);
   state.range = ReadRange(in);
   state.time.value = in.Varint();
-  state.window_floor.value = in.Varint();
+  state.dedup_floor.value = in.Varint();
   state.epoch_starts = ReadStarts(in);
-  const uint8_t follows = format == kMergeFormat ? in.Byte() : format == kFamilyFormat ? kSplitFollows : 0;
+  const uint8_t follows = format == kMergeFormat ? in.Byte() : format == kLineageFormat ? kSplitFollows : 0;
   if ((follows & ~(kSplitFollows | kFreezeFollows | kFormerFollows)) != 0) in.Fail();
   if ((follows & kSplitFollows) != 0) state.last_split = ReadSplit(in);
   if ((follows & kFreezeFollows) != 0) {
@@ -308,7 +308,7 @@ Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
   return state;
 }
 
-std::string EncodeWindowRow(const WindowRow& row) {
+std::string EncodeDedupRow(const DedupRow& row) {
   ByteWriter out;
   out.Byte(kFormat).Varint(row.first_incomplete.value).Varint(row.time.value).Fixed64(row.request_digest);
   WriteVersion(row.version, out);
@@ -317,11 +317,11 @@ std::string EncodeWindowRow(const WindowRow& row) {
   return out.Take();
 }
 
-Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view bytes) {
-  constexpr std::string_view kWhat = "a window row";
+Result<DedupRow> DecodeDedupRow(const DedupKeyParts& key, std::string_view bytes) {
+  constexpr std::string_view kWhat = "a dedup window row";
   ByteReader in(bytes);
   EBLA_TRY(CheckFormat(in, kWhat));
-  WindowRow row;
+  DedupRow row;
   row.client = key.client;
   row.sequence = key.sequence;
   row.first_incomplete.value = in.Varint();

@@ -5,19 +5,19 @@
 //   table            key                                    value
 //   oplog            tablet, lsn                            log_entry.cc; with the greatest lsn, kLogEnd: zeros, no
 //   entry replica_state    tablet                                 ReplicaState
-//   pending          1 kind (1), tablet, epoch, lsn         UndoneEntry; other kinds wait for their turn
+//   pending          1 kind (1), tablet, epoch, lsn         UnresolvedLogEntry; other kinds wait for their turn
 //   applied          tablet                                 AppliedState
-//   window           tablet, client, sequence               WindowRow
+//   window           tablet, client, sequence               DedupRow
 //   data_<table id>  the user's key                         StoredRecord
 //
 // Other numbers in keys are 8 bytes, big-endian. The values, in order (varint, bytes: common/base/encoding.h):
 //
 //   ReplicaState  1 format (1); varint table, promised, led; signed varint longest lease ms; 1 flags (1 incomplete,
-//                 2 tombstone); bytes incomplete range start, end; varint family epoch, family lsn; bytes schema
+//                 2 tombstone); bytes incomplete range start, end; varint lineage epoch, lineage lsn; bytes schema
 //                 Format 2, of a tablet that was split off another: then varint that one
-//                 Format 3, of a tablet that two were united to: as 2; then of each of the two varint it, bytes range
+//                 Format 3, of a tablet that two were merged to: as 2; then of each of the two varint it, bytes range
 //                 start, end, varint freeze's epoch, lsn; then varint position's epoch, lsn
-//   UndoneEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
+//   UnresolvedLogEntry   1 format (1); varint table; the log entry (log_entry.cc), to the end
 //   AppliedState  1 format (1); varint epoch, lsn; bytes range start, end; varint time, window floor; varint count of
 //                 epoch starts, each varint epoch, first lsn
 //                 Format 2, of a tablet that was split: then varint child, bytes key, end, varint epoch, lsn, bytes
@@ -25,7 +25,7 @@
 //                 Format 3, of a tablet that was merged, or is frozen for that: then 1 flags (1 what format 2 has, 2 a
 //                 freeze, 4 former ranges), and of these: as in format 2; varint the tablet frozen for, epoch, lsn;
 //                 varint count of ranges, each bytes start, end, epoch starts as above
-//   WindowRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
+//   DedupRow     1 format (1); varint first incomplete, time; 8 request digest; varint epoch, lsn; 1 AckLevel; outcome
 //                 (log_entry.cc)
 //   StoredRecord  1 format (1); 1 flags (1 expiry follows, 2 write time and writer follow, 4 tombstone); varint epoch,
 //                 lsn; [varint expiry]; [signed varint write time, bytes writer]; the value, to the end
@@ -47,31 +47,31 @@ std::string LogKey(TabletId tablet, Lsn lsn);
 // After every entry of a tablet's log; wt_log.cc says what for.
 inline constexpr Lsn kLogEnd{UINT64_MAX};
 inline constexpr Lsn kLastLsn{UINT64_MAX - 1};
-std::string WindowKey(TabletId tablet, ClientId client, Sequence sequence);
-struct WindowKeyParts {
+std::string DedupKey(TabletId tablet, ClientId client, Sequence sequence);
+struct DedupKeyParts {
   TabletId tablet;
   ClientId client;
   Sequence sequence;
 };
-std::string UndoneKey(TabletId tablet, Version version);
+std::string UnresolvedKey(TabletId tablet, Version version);
 Result<TabletId> ParseTabletKey(std::string_view key);
 Result<std::pair<TabletId, Lsn>> ParseLogKey(std::string_view key);
-Result<WindowKeyParts> ParseWindowKey(std::string_view key);
-Result<UndonePlace> ParseUndoneKey(std::string_view key);
+Result<DedupKeyParts> ParseDedupKey(std::string_view key);
+Result<UnresolvedPosition> ParseUnresolvedKey(std::string_view key);
 
 std::string EncodeReplicaState(const ReplicaState& state);
 Result<ReplicaState> DecodeReplicaState(std::string_view bytes);
 
-std::string EncodeUndone(TableId table, const LogEntry& entry);
+std::string EncodeUnresolved(TableId table, const LogEntry& entry);
 // The tablet is the key's.
-Result<UndoneEntry> DecodeUndone(TabletId tablet, std::string_view bytes);
+Result<UnresolvedLogEntry> DecodeUnresolved(TabletId tablet, std::string_view bytes);
 
 std::string EncodeAppliedState(const AppliedState& state);
 Result<AppliedState> DecodeAppliedState(std::string_view bytes);
 
-std::string EncodeWindowRow(const WindowRow& row);
+std::string EncodeDedupRow(const DedupRow& row);
 // Client and sequence are the key's.
-Result<WindowRow> DecodeWindowRow(const WindowKeyParts& key, std::string_view bytes);
+Result<DedupRow> DecodeDedupRow(const DedupKeyParts& key, std::string_view bytes);
 
 // Replaces what `out` holds. The effect is a put.
 void EncodeRecord(const Effect& effect, Version version, ByteWriter& out);

@@ -156,10 +156,10 @@ TEST(RowTest, HostileRowsGiveAStatus) {
     (void)DecodeRecord(bytes, record).ok();
     (void)DecodeReplicaState(bytes).has_value();
     (void)DecodeAppliedState(bytes).has_value();
-    (void)DecodeWindowRow({}, bytes).has_value();
+    (void)DecodeDedupRow({}, bytes).has_value();
     RC_ASSERT(ParseTabletKey(bytes).has_value() == (bytes.size() == 8));
     RC_ASSERT(ParseLogKey(bytes).has_value() == (bytes.size() == 16));
-    RC_ASSERT(ParseWindowKey(bytes).has_value() == (bytes.size() == 24));
+    RC_ASSERT(ParseDedupKey(bytes).has_value() == (bytes.size() == 24));
   }));
   EXPECT_FALSE(DecodeReplicaState("").has_value());
   EXPECT_EQ(DecodeAppliedState("\x04").error().message(),
@@ -171,14 +171,14 @@ TEST(RowTest, WhatASplitLeavesComesBack) {
   ReplicaState state;
   state.table = {1};
   EXPECT_EQ(EncodeReplicaState(state).front(), '\x01');
-  state.family_parent = {70};
-  state.family_epoch = {2};
-  state.family_lsn = {33};
+  state.lineage_parent = {70};
+  state.lineage_epoch = {2};
+  state.lineage_lsn = {33};
   EXPECT_EQ(EncodeReplicaState(state).front(), '\x02');
   const auto state_back = DecodeReplicaState(EncodeReplicaState(state));
   ASSERT_TRUE(state_back);
-  EXPECT_EQ(state_back->family_parent, TabletId{70});
-  EXPECT_EQ(state_back->family_lsn, Lsn{33});
+  EXPECT_EQ(state_back->lineage_parent, TabletId{70});
+  EXPECT_EQ(state_back->lineage_lsn, Lsn{33});
 
   AppliedState applied;
   EXPECT_EQ(EncodeAppliedState(applied).front(), '\x01');
@@ -212,7 +212,7 @@ TEST(RowTest, WhatAMergeLeavesComesBack) {
   const auto state_back = DecodeReplicaState(EncodeReplicaState(state));
   ASSERT_TRUE(state_back && state_back->merged);
   EXPECT_EQ(state_back->schema, "schema");
-  EXPECT_FALSE(state_back->family_parent);
+  EXPECT_FALSE(state_back->lineage_parent);
   EXPECT_EQ(state_back->merged->left.tablet, TabletId{70});
   EXPECT_EQ(state_back->merged->left.range, (KeyRange{"", "m"}));
   EXPECT_EQ(state_back->merged->left.freeze, (Version{Epoch{2}, Lsn{33}}));

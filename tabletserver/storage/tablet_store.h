@@ -1,18 +1,18 @@
 // tabletserver/storage/tablet_store.h
 // The port to the disk: every tablet's log and records on one server, behind one small interface. WiredTiger in
 // production (wt_store.h); in the simulator memory that loses what was not flushed, and may stall or fail.
-// Contract:   1. Append, PutReplicaState, RemoveSuffix, KeepUndone and ForgetUndone are visible at once, in order, and
+// Contract:   1. Append, PutReplicaState, RemoveSuffix, PutUnresolved and DiscardUnresolved are visible at once, in order, and
 //                durable once a Flush that began after them is done. After a crash a prefix of them, in their order,
 //                remains.
-//             2. Apply is atomic over records, applied state and window rows of a tablet. It is not durable by itself:
-//                a crash takes records, applied state and windows of all tablets back to one and the same checkpoint,
+//             2. Apply is atomic over records, applied state and dedup window rows of a tablet. It is not durable by itself:
+//                a crash takes records, applied state and dedup windows of all tablets back to one and the same checkpoint,
 //                and the log from there on is still present (log is truncated only below a finished checkpoint).
 //             3. A read sees a snapshot: everything applied when it began.
 //             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
 //             5. A call that changes something and fails has changed nothing (but see ReplaceInterval).
 // Errors:     INTERNAL: the disk failed or lied; the store answers nothing else from then on (health() says why).
 //             OVERLOADED: below the disk reserve; nothing was written; reads go on. Only an Append with a kWrite entry
-//             is refused so: barriers, purges, states, what is undone, Apply and checkpoints go on, living off the
+//             is refused so: barriers, purges, states, unresolved writes, Apply and checkpoints go on, living off the
 //             reserve.
 // Threads:    all members from any thread, but those that change one tablet only from its shard. Reads never wait for
 //             writes. Completions run on the executor given with them.
@@ -49,7 +49,7 @@ struct StoredRecord {
   bool tombstone = false;
 };
 
-// One of the two that a merge unites, and its FREEZE: all there is of its log (PROTOCOL 14).
+// One of the two that a merge combines, and its FREEZE: all there is of its log (PROTOCOL 14).
 struct MergedTablet {
   TabletId tablet;
   KeyRange range;
@@ -67,16 +67,16 @@ struct Merged {
 struct ReplicaState {
   TableId table;
   Epoch promised;
-  Epoch led;                     // the greatest epoch it has led; it never leads that again
-  int64_t longest_lease_ms = 0;  // granted to another
-  bool incomplete = false;       // about to be, or being, copied (rule 5)
-  bool forgetful = false;        // may have forgotten what it acknowledged (rule 5)
-  bool tombstone = false;        // dropped, at `promised`
-  KeyRange incomplete_range;     // what it will cover when complete (rule 10)
-  TabletId family_parent;        // split off this one: rule 13, its log is committed through the SPLIT at
-  Epoch family_epoch;            // this place, and replayed that far before this replica's own
-  Lsn family_lsn;
-  std::optional<Merged> merged;  // united of these two: rule 13, both logs are committed through their FREEZE
+  Epoch led;                          // the greatest epoch it has led; it never leads that again
+  int64_t longest_lease_ms = 0;       // granted to another
+  bool incomplete = false;            // about to be, or being, copied (rule 5)
+  bool may_have_lost_writes = false;  // may have forgotten what it acknowledged (rule 5)
+  bool tombstone = false;             // dropped, at `promised`
+  KeyRange incomplete_range;          // what it will cover when complete (rule 10)
+  TabletId lineage_parent;            // split off this one: rule 13, its log is committed through the SPLIT at
+  Epoch lineage_epoch;                // this place, and replayed that far before this replica's own
+  Lsn lineage_lsn;
+  std::optional<Merged> merged;  // merged of these two: rule 13, both logs are committed through their FREEZE
   std::string schema;            // the table's schema, encoded, as last configured
 
   // There is a replica; else a promise, or what a dropped one leaves.
@@ -117,8 +117,8 @@ struct AppliedState {
   Version applied;  // the last applied entry
   KeyRange range;
   TabletTime time;  // of the last applied entry
-  TabletTime window_floor;
-  std::vector<EpochStart> epoch_starts;  // of a merged tablet: since it was united
+  TabletTime dedup_floor;
+  std::vector<EpochStart> epoch_starts;  // of a merged tablet: since it was merged
   // what came before that; shared, as every batch copies this. Null: nothing did
   std::shared_ptr<const FormerRanges> former;
   std::optional<AppliedFreeze> freeze;
@@ -126,7 +126,7 @@ struct AppliedState {
 };
 
 // One client's remembered write.
-struct WindowRow {
+struct DedupRow {
   ClientId client;
   Sequence sequence;
   Sequence first_incomplete;  // what the write said then: below the greatest of a client's, nothing is executed
@@ -137,9 +137,9 @@ struct WindowRow {
   Outcome outcome;
 };
 
-// Everything of a tablet's window that one Apply changes. Erasures happen first, then puts.
-struct WindowChange {
-  std::vector<WindowRow> put;
+// Everything of a tablet's dedup window that one Apply changes. Erasures happen first, then puts.
+struct DedupChange {
+  std::vector<DedupRow> put;
   std::vector<std::pair<ClientId, Sequence>> erase;  // exactly these rows, before `put`; an absent one is no error
 };
 
@@ -152,9 +152,9 @@ struct ApplyBatch {
   TabletId tablet;
   TableId table;
   std::vector<RecordChange> records;  // in order; a later change of the same key wins
-  WindowChange window;
+  DedupChange dedup_window;
   AppliedState state;  // as after the batch
-  // nothing of the above: the tablet's applied state and window go, its records stay where they are
+  // nothing of the above: the tablet's applied state and dedup window go, its records stay where they are
   bool forget = false;
 };
 
@@ -166,13 +166,13 @@ struct AppendBatch {
 struct RecoveredReplica {
   TabletId tablet;
   ReplicaState state;
-  // None: created but nothing applied before the last checkpoint. May be there for a tombstone: a crash undid
+  // None: created but nothing applied before the last checkpoint. May be there for a tombstone: a crash rolled back
   // ForgetReplica and TruncateRange, and its records (of applied->range) and rows have to be removed again.
   std::optional<AppliedState> applied;
   Version first_logged;  // none: the log is empty; truncation may have left nothing of it, and lsns
   Version last_logged;   // then go on after applied->applied
-  std::vector<WindowRow> window;
-  bool replayed = false;  // by a start, for a family's sake, beyond the last checkpoint (not the store's to say)
+  std::vector<DedupRow> dedup_window;
+  bool replayed = false;  // by a start, for a lineage's sake, beyond the last checkpoint (not the store's to say)
 };
 
 // Asks a read for the applied lsn of the very snapshot that it saw (PROTOCOL 16).
@@ -189,14 +189,14 @@ struct ScanBounds {
 // An acknowledged write that is in no tablet's log here, kept until somebody settles it (PROTOCOL 22): of PRIMARY, what
 // was discarded from the log; or a write of level ANY, under no tablet and a version made of this server's start and a
 // count within it.
-struct UndoneEntry {
+struct UnresolvedLogEntry {
   TabletId tablet;
   TableId table;
   LogEntry entry;
 };
 
-// Where a list of undone entries goes on: they are listed by tablet, then version.
-struct UndonePlace {
+// Where a list of unresolved entries goes on: they are listed by tablet, then version.
+struct UnresolvedPosition {
   TabletId tablet;
   Version version;
 };
@@ -247,18 +247,18 @@ class TabletStore {
   // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
-  // ---- what was undone (PROTOCOL 22) -------------------------------------------------------------------------------
+  // ---- unresolved writes (PROTOCOL 22) -------------------------------------------------------------------------------
   // Keeps entries outside the tablet's data, before they leave its log or without ever being in one: nothing but
-  // ForgetUndone removes them. One that is kept already stays as it is.
-  virtual Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
+  // DiscardUnresolved removes them. One that is kept already stays as it is.
+  virtual Status PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
   // Those of a table (none: of all) that come after a place, `entries_max` at most, and none past those that exceed
   // `bytes_max` in memory.
-  virtual Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
-                                                      size_t bytes_max) = 0;
-  virtual Status ForgetUndone(TabletId tablet, Version version) = 0;  // an absent one is no error
+  virtual Result<std::vector<UnresolvedLogEntry>> ListUnresolved(TableId table, const UnresolvedPosition& after,
+                                                                 size_t entries_max, size_t bytes_max) = 0;
+  virtual Status DiscardUnresolved(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------
-  // One transaction. A split is two batches in one call: the parent's, and the child's first state and window; a merge
+  // One transaction. A split is two batches in one call: the parent's, and the child's first state and dedup window; a merge
   // is three: the new tablet's, and two that forget.
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
@@ -299,7 +299,7 @@ class TabletStore {
   }
 
   // ---- replicas ----------------------------------------------------------------------------------------------------
-  // Forgets applied state, window and log of a dropped replica; its ReplicaState (a tombstone by then) stays.
+  // Forgets applied state, dedup window and log of a dropped replica; its ReplicaState (a tombstone by then) stays.
   virtual Status ForgetReplica(TabletId tablet) = 0;
   // Every replica and tombstone on this disk; called once, before anything else but EnsureTable.
   virtual Result<std::vector<RecoveredReplica>> Recover() = 0;
@@ -319,10 +319,10 @@ class TabletStore {
     int64_t cache_bytes = 0;
     int64_t cache_misses = 0;  // pages read into cache since the start
     int64_t flushes = 0;
-    int64_t undone_entries = 0;  // kept of tablets' logs, and their bytes
-    int64_t undone_bytes = 0;
-    int64_t any_entries = 0;  // kept under no tablet
-    int64_t any_bytes = 0;
+    int64_t rolled_back_entries = 0;  // kept of tablets' logs, and their bytes
+    int64_t rolled_back_bytes = 0;
+    int64_t hinted_entries = 0;  // kept under no tablet
+    int64_t hinted_bytes = 0;
   };
   virtual Health health() const = 0;
   // How many pages the calling thread has had to read from files since its beginning: over a read, what the cache

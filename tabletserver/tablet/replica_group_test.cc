@@ -61,7 +61,7 @@ class Schedule {
   }
   struct Counts {
     int writes = 0, acknowledged = 0, reads = 0, confirmed = 0, failovers = 0, changes = 0, transfers = 0, crashes = 0;
-    int copies = 0, undone = 0;
+    int copies = 0, rolled_back = 0;
   } counts;
 
  private:
@@ -294,9 +294,9 @@ class Schedule {
         ++counts.confirmed;
         if (!rig.view->pending_primary) Saw(server, read.mapped().first, read.mapped().second);
       }
-      for (const EntryPtr& entry : std::exchange(rig.undone, {})) {
-        ++counts.undone;
-        undone_.insert(entry->version);
+      for (const EntryPtr& entry : std::exchange(rig.rolled_back, {})) {
+        ++counts.rolled_back;
+        rolled_back_.insert(entry->version);
       }
       if (!rig.fault.empty()) Fault(server + ": " + rig.fault);
       const ReplicaCore& replica = rig.core().replica();
@@ -387,7 +387,7 @@ class Schedule {
         }
       }
     }
-    // An acknowledged PRIMARY write is in the history, or kept as undone; or still in the log of one who has been
+    // An acknowledged PRIMARY write is in the history, or kept as rolled back; or still in the log of one who has been
     // removed and not heard of it.
     const auto& starts = primary.applied()->epoch_starts;
     std::set<Version> logged;
@@ -396,7 +396,7 @@ class Schedule {
       for (const LogEntry& entry : group_.at(server).Log()) logged.insert(entry.version);
     }
     for (const Version version : primaries_) {
-      if (undone_.contains(version) || logged.contains(version)) continue;
+      if (rolled_back_.contains(version) || logged.contains(version)) continue;
       bool in_history = false;
       for (size_t i = 0; i < starts.size(); ++i) {
         const bool ends_above = i + 1 == starts.size() || starts[i + 1].first > version.lsn;
@@ -413,7 +413,7 @@ class Schedule {
   std::map<std::pair<ServerName, RequestToken>, std::pair<std::string, AckLevel>> pending_;
   std::map<std::pair<ServerName, RequestToken>, std::pair<std::string, Version>> confirming_;
   std::map<std::string, Version> floor_;
-  std::set<Version> primaries_, undone_;
+  std::set<Version> primaries_, rolled_back_;
   std::map<Epoch, ServerName> leaders_;
   std::deque<GroupRig::Parcel> late_;
   std::map<Lsn, Version> applied_;
@@ -464,7 +464,7 @@ INSTANTIATE_TEST_SUITE_P(
                       Caught{PlantedBug::promise_not_flushed, 6}, Caught{PlantedBug::serve_again_after_step_down, 43},
                       Caught{PlantedBug::incomplete_offers_log, 3788}, Caught{PlantedBug::strong_before_barrier, 1},
                       Caught{PlantedBug::copy_complete_at_last_chunk, 11}, Caught{PlantedBug::apply_before_commit, 1},
-                      Caught{PlantedBug::commit_older_epoch, 784}, Caught{PlantedBug::undone_primary_vanishes, 2}),
+                      Caught{PlantedBug::commit_older_epoch, 784}, Caught{PlantedBug::rolled_back_primary_vanishes, 2}),
     [](const auto& info) { return std::string(kPlantedBugNames[static_cast<size_t>(info.param.bug)]); });
 
 // EBLA_SCHEDULES asks for more of them.
@@ -484,18 +484,18 @@ TEST(ReplicaGroup, RandomSchedulesKeepEveryPromise) {
     all.changes += schedule.counts.changes;
     all.transfers += schedule.counts.transfers;
     all.crashes += schedule.counts.crashes;
-    all.undone += schedule.counts.undone;
+    all.rolled_back += schedule.counts.rolled_back;
   }
   std::cout << all.writes << " writes, " << all.acknowledged << " acknowledged, " << all.reads
             << " reads under a lease, " << all.confirmed << " confirmed, " << all.failovers << " failovers, "
             << all.changes << " changes, " << all.transfers << " transfers, " << all.crashes << " crashes, "
-            << all.undone << " undone\n";
+            << all.rolled_back << " rolled back\n";
   // A run in which little happened proves little.
   EXPECT_GT(all.acknowledged, 300 * 20);
   EXPECT_GT(all.reads, 300 * 10);
   EXPECT_GT(all.confirmed, 300);
   EXPECT_GT(all.changes, 200);
-  EXPECT_GT(all.undone, 10);
+  EXPECT_GT(all.rolled_back, 10);
 }
 
 }  // namespace

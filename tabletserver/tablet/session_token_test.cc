@@ -37,14 +37,14 @@ TEST(SessionToken, WaitsForWhatIsNotApplied) {
   EXPECT_EQ(JudgeToken(token, {"b", "c"}, View()).version, At(4, 31)) << "for the last of them";
 }
 
-TEST(SessionToken, SaysWhatAFailoverUndid) {
+TEST(SessionToken, SaysWhatAFailoverRolledBack) {
   EXPECT_EQ(Judge(At(1, 10)), Kind::kLost) << "epoch 3 began there";
   EXPECT_EQ(Judge(At(2, 5)), Kind::kLost) << "epoch 2 is not in the history";
   EXPECT_EQ(Judge(At(3, 26)), Kind::kLost) << "a later epoch has been applied";
   EXPECT_EQ(Judge(At(4, 25), {At(3, 20)}), Kind::kLost);
 }
 
-// United in epoch 6 at 40 of [a, m), whose epoch 5 began at 30, and [m, z), where it began at 10.
+// Merged in epoch 6 at 40 of [a, m), whose epoch 5 began at 30, and [m, z), where it began at 10.
 TEST(SessionToken, WhatIsOlderThanAMergeIsJudgedByItsFormerRange) {
   TabletView view;
   view.applied = At(6, 40);
@@ -64,7 +64,7 @@ TEST(SessionToken, WhatIsOlderThanAMergeIsJudgedByItsFormerRange) {
   EXPECT_EQ(judge(At(4, 20), left, all), Kind::kServe) << "said of the left part alone";
   EXPECT_EQ(judge(At(4, 20), all, all), Kind::kLost) << "said of both";
   EXPECT_EQ(judge(At(4, 5), all, all), Kind::kServe);
-  EXPECT_EQ(judge(At(6, 40), all, all), Kind::kServe) << "where it was united";
+  EXPECT_EQ(judge(At(6, 40), all, all), Kind::kServe) << "where it was merged";
   EXPECT_EQ(judge(At(6, 41), all, all), Kind::kWait);
   view.applied = At(7, 50);
   view.epoch_starts.push_back({Epoch{7}, Lsn{45}});

@@ -13,7 +13,7 @@ constexpr Duration kProgressPeriod = std::chrono::seconds(1);
 
 void ApplyBarrier(Version barrier, AppliedState& state) {
   if (!Planted(PlantedBug::barrier_keeps_freeze)) state.freeze.reset();
-  // A merged tablet's first epoch began where the two were united.
+  // A merged tablet's first epoch began where the two were merged.
   if (!state.epoch_starts.empty() && state.epoch_starts.back().epoch == barrier.epoch) return;
   state.epoch_starts.push_back({barrier.epoch, barrier.lsn});
   if (state.epoch_starts.size() <= kEpochStartsMax) return;
@@ -31,8 +31,8 @@ void TabletCore::Step(const StoreFailed& input) {
   const Before before = Now();
   replica_.Step(input);
   if (Planted(PlantedBug::replace_what_was_sent)) {
-    overlay_.RemoveAbove(replica_.last_appended().lsn);
-    window_.RemoveAbove(replica_.last_appended().lsn);
+    unapplied_.RemoveAbove(replica_.last_appended().lsn);
+    dedup_window_.RemoveAbove(replica_.last_appended().lsn);
   }
   After(before);
   view_dirty_ = true;
@@ -51,9 +51,9 @@ void TabletCore::Step(const Applied& input) {
   batch_out_ = false;
   applied_ = std::move(batch_state_);
   replica_.Step(input);
-  overlay_.RemoveUpTo(input.upto.lsn);
+  unapplied_.RemoveUpTo(input.upto.lsn);
   batch_entries_.clear();
-  if (born_ != nullptr) FinishSplit();
+  if (split_child_ != nullptr) FinishSplit();
   Settle();
   SettleFreeze();
   view_dirty_ = true;
@@ -100,13 +100,13 @@ bool TabletCore::HasOutput() const {
 TabletOutput TabletCore::TakeOutput() {
   TabletOutput output;
   if (CanApply()) output.apply = NextBatch();
-  if (output.apply) output.split = born_;
+  if (output.apply) output.split = split_child_;
   output.split_next = std::exchange(split_next_, false);
   const Before before = Now();
   ReplicaOutput replica = replica_.TakeOutput();
   if (!replica_.failure().ok()) After(before);  // the log could not be read for a peer
   output.state = std::move(replica.state);
-  output.undone = std::move(replica.undone);
+  output.rolled_back = std::move(replica.rolled_back);
   output.remove_from = replica.remove_from;
   output.append = std::move(replica.append);
   output.flush = replica.flush;
@@ -139,7 +139,7 @@ TabletOutput TabletCore::TakeOutput() {
 std::optional<ApplyBatch> TabletCore::NextBatch() {
   if (refused_batch_.has_value()) {
     batch_out_ = true;
-    if (born_ != nullptr) born_->lead = LeadsChildOf(born_->split.version);
+    if (split_child_ != nullptr) split_child_->lead = LeadsChildOf(split_child_->split.version);
     return std::exchange(refused_batch_, std::nullopt);
   }
   ApplyBatch batch;
@@ -164,13 +164,13 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
     }
     bytes += (*entry)->ApproximateBytes();
     batch_entries_.push_back(*std::move(entry));
-    if (born_ != nullptr) break;
+    if (split_child_ != nullptr) break;
   }
   if (batch_entries_.empty()) return std::nullopt;
-  batch.window = window_.TakeChange();
-  batch.state.window_floor = window_.floor();
-  if (born_ != nullptr)
-    born_->applied.window_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : window_.floor();
+  batch.dedup_window = dedup_window_.TakeChange();
+  batch.state.dedup_floor = dedup_window_.floor();
+  if (split_child_ != nullptr)
+    split_child_->applied.dedup_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : dedup_window_.floor();
   batch_state_ = batch.state;
   batch_out_ = true;
   return batch;
@@ -203,15 +203,15 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
     case EntryKind::kFreeze: EBLA_TRY(ApplyFreeze(entry, batch)); break;
   }
   for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
-  window_.Apply(entry);
+  dedup_window_.Apply(entry);
   batch.state.applied = entry.version;
   batch.state.time = std::max(batch.state.time, entry.time);
-  if (born_ != nullptr) {
-    born_->applied.applied = entry.version;
-    born_->applied.time = batch.state.time;
-    if (!Planted(PlantedBug::child_window_empty)) born_->window = window_.Rows();
+  if (split_child_ != nullptr) {
+    split_child_->applied.applied = entry.version;
+    split_child_->applied.time = batch.state.time;
+    if (!Planted(PlantedBug::child_dedup_window_empty)) split_child_->dedup_window = dedup_window_.Rows();
     if (Planted(PlantedBug::child_forgets_refusals)) {
-      std::erase_if(born_->window, [](const WindowRow& row) { return row.outcome.code != Code::kOk; });
+      std::erase_if(split_child_->dedup_window, [](const DedupRow& row) { return row.outcome.code != Code::kOk; });
     }
   }
   return {};
@@ -241,7 +241,7 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->time = clock_.basis();
   view->replaying = replica_.role() != RoleKind::kAbsent && applied_.applied.lsn < replay_upto_;
   view->writes_stalled = replica_.store_stalled();
-  view->pending_bytes = overlay_.bytes();
+  view->pending_bytes = unapplied_.bytes();
   if (pending_split_) {
     view->splitting = pending_split_->lsn;
     view->split_key = pending_split_->detail.key;
@@ -255,9 +255,9 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->promised = replica_.state().promised;
   view->barrier_committed = replica_.BarrierCommitted();
   view->refused_for = replica_.refused_for();
-  view->released = replica_.released();
-  view->released_to = replica_.released_to();
-  view->forgetful = replica_.state().forgetful;
+  view->transferred_epoch = replica_.transferred_epoch();
+  view->transferred_to = replica_.transferred_to();
+  view->may_have_lost_writes = replica_.state().may_have_lost_writes;
   view->peers = replica_.Progress();
   view->failure = failure_.message();
   return view;

@@ -25,12 +25,12 @@ TabletCore::TabletCore(TabletOptions options, RecoveredReplica recovered, Tablet
                 .self = options_.self,
                 .flush_mode = schema.durability,
                 .lease = options_.lease,
-                .held_bytes_max = options_.overlay_bytes_max,
+                .held_bytes_max = options_.unapplied_bytes_max,
                 .started = options_.started,
-                .forgot = options_.forgot},
+                .may_have_lost_writes = options_.may_have_lost_writes},
                recovered.state, recovered.first_logged, recovered.last_logged, AppliedOf(recovered), readers_.log),
-      window_(options_.window, recovered.window,
-              recovered.applied.has_value() ? recovered.applied->window_floor : TabletTime{}),
+      dedup_window_(options_.dedup_window, recovered.dedup_window,
+                    recovered.applied.has_value() ? recovered.applied->dedup_floor : TabletTime{}),
       schema_(std::make_shared<const TabletSchema>(std::move(schema))),
       replay_upto_(std::max(recovered.last_logged, AppliedOf(recovered)).lsn),
       now_(options_.started) {
@@ -128,8 +128,8 @@ void TabletCore::Step(const ReplicaForgotten& input) {
 // The replica as one that is new here: nothing applied, nothing remembered.
 void TabletCore::BeginAnew(const KeyRange& range) {
   CHECK(!batch_out_);
-  overlay_ = {};
-  window_ = Window(options_.window);
+  unapplied_ = {};
+  dedup_window_ = DedupWindow(options_.dedup_window);
   clock_ = {};
   applied_ = {};
   applied_.range = range;
@@ -137,7 +137,7 @@ void TabletCore::BeginAnew(const KeyRange& range) {
   pending_primary_ = {};
   read_ahead_.clear();
   refused_batch_.reset();
-  born_.reset();
+  split_child_.reset();
   GiveUpSplit();
   held_split_ = {};
   pending_freeze_.reset();
@@ -155,18 +155,18 @@ void TabletCore::After(const Before& before) {
     GiveUpFreeze();
   }
   if (before.led && !leads) {
-    overlay_ = {};
-    window_.RemoveAbove(applied_.applied.lsn);
+    unapplied_ = {};
+    dedup_window_.RemoveAbove(applied_.applied.lsn);
     pending_primary_ = {};
     GiveUpSplit();
   }
   if (newly) {
     const EntryPtr barrier = replica_.Held(replica_.barrier());
-    // Without a break in its leadership, overlay and window still cover what is not applied.
+    // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied.
     if (!before.led) replay_upto_ = Lsn{barrier->version.lsn.value - 1};
     clock_.See(barrier->time, now_);
-    overlay_.Add(barrier);
-    window_.Appended(*barrier);
+    unapplied_.Add(barrier);
+    dedup_window_.Appended(*barrier);
   }
   if (!leads) replay_upto_ = std::min(replay_upto_, replica_.last_appended().lsn);
   if (failure_.ok() && !replica_.failure().ok()) {
@@ -249,16 +249,16 @@ void TabletCore::Step(const InstallCopy& input) {
   BeginAnew(input.applied.range);
   clock_ = clock;  // what was seen of tablet time stays seen
   applied_ = input.applied;
-  window_ = Window(options_.window, input.window, input.applied.window_floor);
+  dedup_window_ = DedupWindow(options_.dedup_window, input.dedup_window, input.applied.dedup_floor);
   replica_.Step(CopyPrepared{input.id});
 }
 
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
   if (!replica_.Leads() || applied_.applied.lsn < replay_upto_)
     return Error(Code::kComeAgain, "the log is not at hand");
-  if (upto > replica_.flushed()) return Error(Code::kComeAgain, "a crash might yet undo it");
+  if (upto > replica_.flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
   LoggedSlice slice{replica_.epoch(), upto, {}};
-  for (Overlay::Cursor at(overlay_, {.range = range}, upto); at.Valid(); at.Next()) {
+  for (UnappliedWrites::Cursor at(unapplied_, {.range = range}, upto); at.Valid(); at.Next()) {
     if (slice.records.size() == records_max)
       return Error(Code::kOverloaded, "too much of the range is still to be applied");
     const Effect& effect = *at.item().effect;
@@ -268,9 +268,9 @@ Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t r
   return slice;
 }
 
-std::vector<WindowRow> TabletCore::WindowRows() const {
-  std::vector<WindowRow> rows = window_.Rows();
-  std::erase_if(rows, [this](const WindowRow& row) { return row.version.lsn > applied_.applied.lsn; });
+std::vector<DedupRow> TabletCore::DedupRows() const {
+  std::vector<DedupRow> rows = dedup_window_.Rows();
+  std::erase_if(rows, [this](const DedupRow& row) { return row.version.lsn > applied_.applied.lsn; });
   return rows;
 }
 

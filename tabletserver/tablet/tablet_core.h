@@ -1,10 +1,10 @@
 // tabletserver/tablet/tablet_core.h
-// All of one tablet, single-threaded: its replica (log, epoch, role), the overlay of what is not yet applied, the
-// exactly-once window, tablet time, and the evaluation of writes. Pure but for two synchronous readers of the store.
+// All of one tablet, single-threaded: its replica (log, epoch, role), the writes that are not yet applied, the
+// dedup window, tablet time, and the evaluation of writes. Pure but for two synchronous readers of the store.
 //
 // The host keeps this contract, per tablet (replica_core.h has the reasons):
 //   1. Step() any number of inputs, then TakeOutput() once, for as many tablets as have HasOutput().
-//   2. undone: store.KeepUndone. state: store.PutReplicaState. remove_from: store.RemoveSuffix. append: store.Append,
+//   2. rolled_back: store.PutUnresolved. state: store.PutReplicaState. remove_from: store.RemoveSuffix. append: store.Append,
 //      one call for all tablets. In this order; then Step(Stored) or Step(StoreFailed), before any other input of that
 //      tablet; skip both when the output has none of them.
 //   3. flush:  (unless StoreFailed) begin store.Flush with its mode or stricter, once for all tablets; Step(Flushed)
@@ -15,12 +15,12 @@
 //   6. replies, answers and messages: send. A message is answered by one PeerReply, empty when it was lost.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
-//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtBirth() says,
-//              before that Apply; the child's applied state and window in the same Apply; then Step(BeginChild) into
+//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtCreation() says,
+//              before that Apply; the child's applied state and dedup window in the same Apply; then Step(BeginChild) into
 //              the child's core, and the writes that the parent has parked for it; its view is published, and its place
 //              in the directory taken, no later than the parent's next view.
-//   10. merge: see tablet_merge.cc: of the two that are merged, HandOver() once Unready() says that they can be; then,
-//              in this order, PutReplicaState of the new tablet, as its core's StateAtJoin() says, PutReplicaState of a
+//   10. merge: see tablet_merge.cc: of the two that are merged, ExportFrozen() once Unready() says that they can be; then,
+//              in this order, PutReplicaState of the new tablet, as its core's StateAtMerge() says, PutReplicaState of a
 //              tombstone for each of the two, one Apply; then Step(BeginMerged) into the new core, Step(BecomePart)
 //              into the others.
 //   11. copies: a StartCopy is carried out in the background, CopyNews told; prepare: discard what the replica had,
@@ -29,16 +29,16 @@
 // A restart: construct it from what the store recovered. It leads nothing, serves EVENTUAL reads of what is applied,
 // and waits to be configured or to hear from a primary; the log beyond the applied position is committed by the next
 // epoch's Barrier and then read back in pieces and applied. Whoever begins to lead with entries not yet applied asks
-// writes to come again (COME_AGAIN) until they are, as neither overlay nor window covers them.
+// writes to be retried (COME_AGAIN) until they are, as neither unapplied writes nor dedup window covers them.
 //
 // Place:      tabletserver/shard/shard.h drives it; tests/sim drives the same host.
 // Story:      tests/stories/*.txt
 // Invariants: 1. A write is acknowledged when its entry is applied (MAJORITY), and durable at all voters (ALL), or
 //                durable here (PRIMARY).
 //             2. Each request token is answered exactly once (or dies with the core).
-//             3. A write is executed at most once in its tablet's history (window.h), refusals included.
+//             3. A write is executed at most once in its tablet's history (dedup_window.h), refusals included.
 //             4. The view never shows a role, barrier or applied position that is not reached.
-// Bounds:     overlay_bytes_max, the window's limits; pending requests by the overlay.
+// Bounds:     unapplied_bytes_max, the dedup window's limits; pending requests by the unapplied writes.
 // Threads:    thread-compatible; only the owning shard calls it. The readers are called inside Step() and TakeOutput().
 #pragma once
 
@@ -50,10 +50,10 @@
 #include <vector>
 
 #include "tabletserver/replication/replica_core.h"
-#include "tabletserver/tablet/overlay.h"
+#include "tabletserver/tablet/dedup_window.h"
 #include "tabletserver/tablet/tablet_clock.h"
 #include "tabletserver/tablet/tablet_types.h"
-#include "tabletserver/tablet/window.h"
+#include "tabletserver/tablet/unapplied_writes.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
@@ -61,13 +61,13 @@ namespace ebla::tabletserver {
 struct TabletOptions {
   TabletId tablet;
   ServerName self;
-  WindowLimits window;
-  size_t overlay_bytes_max = 64 << 20;
-  size_t apply_bytes_max = 4 << 20;  // of one ApplyBatch, about
-  int64_t deletes_kept_ms = 0;       // last_write_wins: so long a delete is remembered, and a write may be on its way
+  DedupLimits dedup_window;
+  size_t unapplied_bytes_max = 64 << 20;
+  size_t apply_bytes_max = 4 << 20;    // of one ApplyBatch, about
+  int64_t tombstone_retention_ms = 0;  // last_write_wins: so long a delete is remembered, and a write may be on its way
   LeaseTerms lease;
-  MonotonicTime started;  // when this process began to answer
-  bool forgot = false;    // it may have lost what it acknowledged (PROTOCOL 5)
+  MonotonicTime started;              // when this process began to answer
+  bool may_have_lost_writes = false;  // it may have lost what it acknowledged (PROTOCOL 5)
 };
 
 struct TabletReaders {
@@ -95,7 +95,7 @@ struct AdmitWrite {
   WriteRequest request;
   MonotonicTime now;
   bool disk_full = false;       // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
-  bool conflicts_full = false;  // no more may be undone: PRIMARY is OVERLOADED (PROTOCOL 22)
+  bool conflicts_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
 };
 
 // Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
@@ -130,21 +130,21 @@ struct FreezeTablet {
 
 // Into the core of a merged tablet, which knows at most a promise so far.
 struct BeginMerged {
-  std::shared_ptr<const JoinedTablet> joined;
+  std::shared_ptr<const MergeResult> merge_result;
   MonotonicTime now;
 };
 
 // Into the core of the child, which knows at most a promise or a tombstone so far.
 struct BeginChild {
-  std::shared_ptr<const BornChild> born;
+  std::shared_ptr<const SplitChild> split_child;
   MonotonicTime now;
 };
 
-// What a copy begins from: the primary's applied state at its start, and the window of then.
+// What a copy begins from: the primary's applied state at its start, and the dedup window of then.
 struct InstallCopy {
   uint64_t id = 0;
   AppliedState applied;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
 };
 
 // The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick.
@@ -156,12 +156,12 @@ struct ApplyFailed {
 
 struct TabletOutput {
   std::optional<ReplicaState> state;
-  std::vector<EntryPtr> undone;
+  std::vector<EntryPtr> rolled_back;
   Lsn remove_from;
   std::vector<EntryPtr> append;
   std::optional<FlushRequest> flush;
   std::optional<ApplyBatch> apply;
-  std::shared_ptr<const BornChild> split;  // comes to be with `apply`; null: nobody does
+  std::shared_ptr<const SplitChild> split;  // comes to be with `apply`; null: nobody does
   // the next output applies one: these `messages` say so, and are to leave before that is taken
   bool split_next = false;
   std::shared_ptr<const TabletView> view;  // null: as before
@@ -221,15 +221,15 @@ class TabletCore {
 
   bool HasOutput() const;
   TabletOutput TakeOutput();
-  // Of an output, only what is to be applied; for the replay of a family before anything else runs (family_replay.h).
+  // Of an output, only what is to be applied; for the replay of a lineage before anything else runs (lineage_replay.h).
   // Answered by Step(Applied), too. None: nothing is left, or failure() says why not.
   struct Replay {
     ApplyBatch apply;
-    std::shared_ptr<const BornChild> split;
+    std::shared_ptr<const SplitChild> split;
   };
   std::optional<Replay> TakeReplay();
   // What the store is to hold of this core's replica before the parent's Apply: what was promised for it so far stays.
-  ReplicaState StateAtBirth(const BornChild& born) const;
+  ReplicaState StateAtCreation(const SplitChild& split_child) const;
   // Writes that have waited for a SPLIT, once that is applied: the child's core is stepped with them after its
   // BeginChild.
   std::vector<AdmitWrite> TakeParked();
@@ -237,9 +237,9 @@ class TabletCore {
   // OK: it is applied so far and no further, and nothing changes that. COME_AGAIN: not yet, though its log reaches so
   // far. Else it will never be: no complete replica of that history is here.
   Status Unready(Version freeze, TabletId into) const;
-  HandedTablet HandOver() const;
+  FrozenTablet ExportFrozen() const;
   // What the store is to hold of this core's replica before the merge's Apply: what was promised for it so far stays.
-  ReplicaState StateAtJoin(const JoinedTablet& joined) const;
+  ReplicaState StateAtMerge(const MergeResult& merge_result) const;
   // As the next output would have it.
   std::shared_ptr<const TabletView> CurrentView() const { return MakeView(); }
 
@@ -250,8 +250,8 @@ class TabletCore {
   const Status& failure() const { return failure_; }
   const KeyRange& range() const { return applied_.range; }
   // What waits for a split among it.
-  size_t overlay_bytes() const { return overlay_.bytes() + parked_bytes_; }
-  size_t window_bytes() const { return window_.bytes(); }
+  size_t unapplied_bytes() const { return unapplied_.bytes() + parked_bytes_; }
+  size_t window_bytes() const { return dedup_window_.bytes(); }
   size_t waiting() const { return waiting_; }  // requests that wait for an entry
   // Of the range, up to `upto`. COME_AGAIN: it does not lead, or not all of it is durable, or a restart's
   // log is still to be applied; OVERLOADED: more
@@ -259,11 +259,11 @@ class TabletCore {
   Result<LoggedSlice> Logged(const KeyRange& range, Lsn upto, size_t records_max) const;
   // The version under which a client's write is known here; none: it is not.
   Version Remembered(ClientId client, Sequence sequence) const {
-    const WindowRow* row = window_.Find(client, sequence);
+    const DedupRow* row = dedup_window_.Find(client, sequence);
     return row == nullptr ? Version{} : row->version;
   }
   // The rows of a copy that starts at what is applied now.
-  std::vector<WindowRow> WindowRows() const;
+  std::vector<DedupRow> DedupRows() const;
 
  private:
   struct Waiter {
@@ -278,7 +278,7 @@ class TabletCore {
 
   // Each answers the request, or has it wait, and says so; or leaves it to the next.
   bool RefuseEarly(const WriteRequest& request, MonotonicTime now);
-  bool AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
+  bool AnswerFromDedupWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   bool RefuseForRoom(const AdmitWrite& input, AckLevel level);
   void Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now);
   Result<Evaluation> EvaluateInRange(const WriteRequest& request, TabletTime now);
@@ -355,12 +355,12 @@ class TabletCore {
   const TabletOptions options_;
   const TabletReaders readers_;
   ReplicaCore replica_;
-  Overlay overlay_;
-  Window window_;
+  UnappliedWrites unapplied_;
+  DedupWindow dedup_window_;
   TabletClock clock_;
   AppliedState applied_;
   std::shared_ptr<const TabletSchema> schema_;
-  Lsn replay_upto_;    // entries up to here are in neither overlay nor window
+  Lsn replay_upto_;    // entries up to here are in neither unapplied writes nor dedup window
   MonotonicTime now_;  // the greatest seen
 
   Waiters until_flushed_;  // PRIMARY: durable here
@@ -388,7 +388,7 @@ class TabletCore {
   std::vector<RequestToken> split_waiters_;
   std::vector<AdmitWrite> parked_;  // for the child of pending_split_, or of the split just applied
   size_t parked_bytes_ = 0;
-  std::shared_ptr<BornChild> born_;              // of the batch that is out or refused
+  std::shared_ptr<SplitChild> split_child_;      // of the batch that is out or refused
   Lsn held_split_;                               // not to be applied while the replica is incomplete
   std::optional<PendingFreeze> pending_freeze_;  // logged by this leader in this epoch
   std::vector<RequestToken> freeze_waiters_;
@@ -401,8 +401,8 @@ class TabletCore {
   std::vector<CopyReply> copy_refusals_;
 };
 
-// Both handed over (PROTOCOL "Merge"): the later tablet time, the windows united, epoch starts kept per former range.
-JoinedTablet Join(const HandedTablet& left, const HandedTablet& right, const Merged& merged, MonotonicTime now);
+// Of two frozen tablets (PROTOCOL "Merge"): the later tablet time, the dedup windows merged, epoch starts kept per former range.
+MergeResult MergeFrozen(const FrozenTablet& left, const FrozenTablet& right, const Merged& merged, MonotonicTime now);
 // The part of former ranges that lies within this one.
 std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRanges>& former, const KeyRange& range);
 // What the store is to hold of one that has become part of another.

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "tabletserver/testing/core_rig.h"
 #include "tabletserver/testing/group_rig.h"
 
@@ -20,12 +20,12 @@ TabletOptions Options() {
   return options;
 }
 
-ConfigureReplica Born(uint64_t epoch = 1) {
+ConfigureReplica NewTablet(uint64_t epoch = 1) {
   ConfigureReplica configure;
   configure.epoch = Epoch{epoch};
   configure.primary = "ts-1";
   configure.voters = {"ts-1"};
-  configure.born = true;
+  configure.created_empty = true;
   return configure;
 }
 
@@ -41,7 +41,7 @@ WriteRequest PutRequest(uint64_t sequence, std::string key, std::string value) {
 // The Fence of an epoch already followed comes a second time, late, between an append and the store's round for it.
 TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
   CoreRig rig(Options());
-  ConfigureReplica configure = Born(2);
+  ConfigureReplica configure = NewTablet(2);
   configure.primary = "ts-2";
   configure.voters = {"ts-1", "ts-2"};
   rig.Configure(configure);
@@ -71,7 +71,7 @@ TEST(TabletCore, AFenceOfTheSameEpochRefusesTheAppendsThatItDrops) {
 // The master takes INTERNAL for a replica that has nothing to offer; any other code it would ask again for ever.
 TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   rig.FailAppend(Error(Code::kUnavailable, "the disk is gone"));
   rig.Write(PutRequest(1, "k", "v"));
   ASSERT_FALSE(rig.core().replica().failure().ok());
@@ -84,7 +84,7 @@ TEST(TabletCore, AFailedReplicaAnswersAFenceAlikeWhateverItsStoreSaid) {
 // Followers truncate their logs by what the primary says.
 TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
   CoreRig rig(Options());
-  ConfigureReplica configure = Born();
+  ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
   rig.Heartbeat();
@@ -97,7 +97,7 @@ TEST(TabletCore, WhoWasNotHeardOfMayNeedTheWholeLog) {
 // PROTOCOL 11: it brings nothing to read, and writes wait until the followers have applied it too.
 TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
   CoreRig rig(Options());
-  ConfigureReplica configure = Born();
+  ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
   TabletCore& core = rig.core();
@@ -115,7 +115,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
     }
   }
 
-  const TabletId child{Options().tablet.value + kFamilies};
+  const TabletId child{Options().tablet.value + kLineages};
   core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", child, rig.now()});
   const TabletOutput logged = core.TakeOutput();
   ASSERT_EQ(logged.append.size(), 1u);
@@ -152,9 +152,9 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
 // Who has nobody to tell is not to wait for a turn of the loop.
 TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   TabletCore& core = rig.core();
-  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{Options().tablet.value + kFamilies}, rig.now()});
+  core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{Options().tablet.value + kLineages}, rig.now()});
   const TabletOutput logged = core.TakeOutput();
   ASSERT_TRUE(logged.flush.has_value());
   core.Step(Stored{});
@@ -166,7 +166,7 @@ TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
 
 TEST(TabletCore, ManyInputsOneOutput) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   for (uint64_t i = 1; i <= 100; ++i) {
     WriteRequest request = PutRequest(i, "k" + std::to_string(i), "v");
@@ -185,7 +185,7 @@ TEST(TabletCore, ManyInputsOneOutput) {
   output = core.TakeOutput();
   ASSERT_TRUE(output.apply.has_value());
   EXPECT_EQ(output.apply->records.size(), 100u);
-  EXPECT_EQ(output.apply->window.put.size(), 100u);
+  EXPECT_EQ(output.apply->dedup_window.put.size(), 100u);
   EXPECT_TRUE(output.writes.empty());
   core.Step(Applied{output.apply->state.applied});
   output = core.TakeOutput();
@@ -197,7 +197,7 @@ TEST(TabletCore, ManyInputsOneOutput) {
 
 TEST(TabletCore, FlushesThatOvertakeEachOther) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   std::vector<FlushNumber> flushes;
   for (uint64_t i = 1; i <= 3; ++i) {
@@ -220,7 +220,7 @@ TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
   TabletSchema schema = CoreRig::DefaultSchema();
   schema.durability = FlushMode::kInterval;
   CoreRig rig(Options(), schema);
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   TabletCore& core = rig.core();
   WriteRequest request = PutRequest(1, "k", "v");
   request.token = RequestToken{1000};
@@ -232,11 +232,11 @@ TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
   EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kSync);
 }
 
-TEST(TabletCore, RefusesBeyondItsOverlay) {
+TEST(TabletCore, RefusesWhenTooManyWritesAreUnapplied) {
   TabletOptions options = Options();
-  options.overlay_bytes_max = 4000;
+  options.unapplied_bytes_max = 4000;
   CoreRig rig(options);
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   rig.HoldFlush(true);
   RequestToken first = rig.Write(PutRequest(1, "a", std::string(3000, 'v')));
   RequestToken second = rig.Write(PutRequest(2, "b", std::string(3000, 'v')));
@@ -249,14 +249,14 @@ TEST(TabletCore, RefusesBeyondItsOverlay) {
   rig.HoldFlush(false);
   EXPECT_TRUE(rig.ReplyTo(first)->status.ok());
   EXPECT_TRUE(rig.ReplyTo(retry)->status.ok());
-  EXPECT_EQ(rig.core().overlay_bytes(), 0u);
+  EXPECT_EQ(rig.core().unapplied_bytes(), 0u);
   // One that is larger than the cap all by itself still goes through, alone.
   EXPECT_TRUE(rig.ReplyTo(rig.Write(PutRequest(2, "b", std::string(9000, 'v'))))->status.ok());
 }
 
 TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   ASSERT_TRUE(rig.ReplyTo(rig.Write(PutRequest(1, "a", "v")))->status.ok());
   for (const uint64_t sequence : {1, 2}) {
     AdmitWrite admit{PutRequest(sequence, "a", "v"), rig.now(), /*disk_full=*/true};
@@ -275,7 +275,7 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
   CoreRig rig(Options());
   EXPECT_EQ(rig.view->role, RoleKind::kAbsent);
   rig.HoldFlush(true);
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   EXPECT_EQ(rig.view->role, RoleKind::kPrimary);
   EXPECT_FALSE(rig.view->barrier_applied);
   rig.HoldFlush(false);
@@ -317,7 +317,7 @@ TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
 // A read that found a record expired waits for it; without a majority it would wait for ever.
 TEST(TabletCore, WhoWaitsForATimeIsToldWhenItsDeadlineHasPassed) {
   CoreRig rig(Options());
-  ConfigureReplica configure = Born();
+  ConfigureReplica configure = NewTablet();
   configure.voters = {"ts-1", "ts-2", "ts-3"};
   rig.Configure(configure);
   const TabletTime reached{rig.tablet_time().value + 10};
@@ -339,7 +339,7 @@ TEST(TabletCore, WhoWaitsForATimeIsToldWhenItsDeadlineHasPassed) {
 
 TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
   CoreRig rig(Options());
-  rig.Configure(Born());
+  rig.Configure(NewTablet());
   TabletSchema schema = CoreRig::DefaultSchema();
   schema.version = 3;
   schema.encoded = "schema 3";
@@ -360,11 +360,11 @@ TEST(TabletCore, AnAlterTakesEffectOnceAndOnlyForward) {
 
 TEST(TabletCore, RefusesAPrimaryThatDoesNotVoteAndForeignTables) {
   CoreRig rig(Options());
-  ConfigureReplica others = Born();
+  ConfigureReplica others = NewTablet();
   others.voters = {"ts-2", "ts-3"};
   rig.Configure(others);
   EXPECT_EQ(rig.controls.back().status.code(), Code::kInvalidArgument);
-  ConfigureReplica follower = Born();
+  ConfigureReplica follower = NewTablet();
   follower.primary = "ts-2";
   follower.voters = {"ts-1", "ts-2"};
   rig.Configure(follower);
@@ -392,7 +392,7 @@ TEST(TabletCore, ALogThatLacksAnEntryEndsTheReplica) {
   };
   TabletCore core(Options(), recovered, CoreRig::DefaultSchema(), readers);
   ConfigureTablet configure;
-  configure.replica = Born(2);
+  configure.replica = NewTablet(2);
   configure.replica.token = RequestToken{1};
   configure.replica.fenced = true;
   configure.schema = CoreRig::DefaultSchema();

@@ -24,15 +24,15 @@ TabletOptions Options() {
   TabletOptions options;
   options.tablet = TabletId{9};
   options.self = "ts-1";
-  options.overlay_bytes_max = 20'000;
+  options.unapplied_bytes_max = 20'000;
   options.apply_bytes_max = 300;
-  options.window.bytes_max = 6'000;
+  options.dedup_window.bytes_max = 6'000;
   return options;
 }
 
 class CrashTest {
  public:
-  CrashTest() : rig_(Options()) { Lead(/*born=*/true); }
+  CrashTest() : rig_(Options()) { Lead(/*create=*/true); }
 
   void Step() {
     switch (Pick(0, 20)) {
@@ -44,7 +44,7 @@ class CrashTest {
       case 5: rig_.FailApply({}); break;
       case 6: rig_.HoldFlush(true); break;
       case 7: rig_.HoldFlush(false); break;
-      case 8: Lead(/*born=*/false); break;
+      case 8: Lead(/*create=*/false); break;
       case 9:
       case 10: rig_.Tick(milliseconds(Pick(1, 200))); break;
       default: Attempt(Pick<uint64_t>(1, 4));
@@ -58,7 +58,7 @@ class CrashTest {
     rig_.FailApply({});
     rig_.HoldFlush(false);
     rig_.Tick(milliseconds(100));
-    Lead(/*born=*/false);
+    Lead(/*create=*/false);
     rig_.Tick(std::chrono::seconds(60));  // a restart with a slow clock: what was learnt may be still to come
     for (auto& [client, request] : current_) {
       if (request.sequence == 0 || request.acknowledged) continue;
@@ -68,7 +68,7 @@ class CrashTest {
     }
     Check();
     RC_ASSERT(rig_.core().waiting() == 0u);
-    RC_ASSERT(rig_.core().overlay_bytes() == 0u);
+    RC_ASSERT(rig_.core().unapplied_bytes() == 0u);
   }
 
   size_t acknowledged() const { return acknowledged_.size(); }
@@ -86,15 +86,15 @@ class CrashTest {
   }
 
   // As the master does: fence the next epoch, then configure it. May fail while the disk refuses; the next try goes on.
-  void Lead(bool born) {
+  void Lead(bool create) {
     ++epoch_;
-    if (!born) rig_.Fence(Epoch{epoch_});
+    if (!create) rig_.Fence(Epoch{epoch_});
     ConfigureReplica configure;
     configure.epoch = Epoch{epoch_};
     configure.primary = "ts-1";
     configure.voters = {"ts-1"};
-    configure.born = born;
-    configure.fenced = !born;
+    configure.created_empty = create;
+    configure.fenced = !create;
     rig_.Configure(configure);
   }
 
@@ -103,7 +103,7 @@ class CrashTest {
     // What was in flight is lost with its connection.
     for (auto& [client, request] : current_) request.attempts.clear();
     rig_.writes.clear();
-    if (Pick(0, 3) != 0) Lead(/*born=*/false);
+    if (Pick(0, 3) != 0) Lead(/*create=*/false);
   }
 
   void Attempt(uint64_t client) {

@@ -48,7 +48,7 @@ Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
     return Error(Code::kInvalidArgument, "tablet " + std::to_string(options_.tablet.value) +
                                              " cannot become part of tablet " + std::to_string(input.into.value));
   }
-  if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet is being handed over");
+  if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (!replica_.BarrierApplied() || applied_.applied.lsn < replay_upto_) {
     return Error(Code::kComeAgain, "the tablet's new primary has not begun to serve yet");
   }
@@ -57,7 +57,7 @@ Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
   return {};
 }
 
-// Nothing more is appended in this epoch: what every replica then applies is all that a merge unites.
+// Nothing more is appended in this epoch: what every replica then applies is all that a merge combines.
 bool TabletCore::Frozen() const {
   return pending_freeze_ || (Planted(PlantedBug::barrier_keeps_freeze) && replica_.Leads() && applied_.freeze);
 }
@@ -121,8 +121,8 @@ Status TabletCore::Unready(Version freeze, TabletId into) const {
   return Error(Code::kUnavailable, "the log of " + name + " does not hold its FREEZE at " + freeze.ToString());
 }
 
-HandedTablet TabletCore::HandOver() const {
-  return {options_.tablet, replica_.state(), applied_, window_.Rows(), clock_, schema_};
+FrozenTablet TabletCore::ExportFrozen() const {
+  return {options_.tablet, replica_.state(), applied_, dedup_window_.Rows(), clock_, schema_};
 }
 
 void TabletCore::Step(const BecomePart& input) {
@@ -134,7 +134,7 @@ void TabletCore::Step(const BecomePart& input) {
 ReplicaState StateAsPart(ReplicaState state, const Merged& merged) {
   state.promised = std::max(state.promised, merged.position.epoch);
   state.tombstone = true;
-  state.forgetful = false;
+  state.may_have_lost_writes = false;
   return state;
 }
 
@@ -145,18 +145,18 @@ namespace {
 using WriteKey = std::pair<ClientId, Sequence>;
 
 // Of one sequence that both remember, as both inherited it, one row; else the later one.
-std::vector<WindowRow> UniteRows(const std::vector<WindowRow>& left, const std::vector<WindowRow>& right) {
-  std::map<WriteKey, const WindowRow*> united;
-  for (const std::vector<WindowRow>* rows : {&left, &right}) {
-    if (rows == &right && Planted(PlantedBug::merge_forgets_window)) continue;
-    for (const WindowRow& row : *rows) {
-      const WindowRow*& kept = united[{row.client, row.sequence}];
+std::vector<DedupRow> MergeDedupRows(const std::vector<DedupRow>& left, const std::vector<DedupRow>& right) {
+  std::map<WriteKey, const DedupRow*> merged;
+  for (const std::vector<DedupRow>* rows : {&left, &right}) {
+    if (rows == &right && Planted(PlantedBug::merge_forgets_dedup_window)) continue;
+    for (const DedupRow& row : *rows) {
+      const DedupRow*& kept = merged[{row.client, row.sequence}];
       if (kept == nullptr || kept->version < row.version) kept = &row;
     }
   }
-  std::vector<WindowRow> rows;
-  rows.reserve(united.size());
-  for (const auto& [key, row] : united) rows.push_back(*row);
+  std::vector<DedupRow> rows;
+  rows.reserve(merged.size());
+  for (const auto& [key, row] : merged) rows.push_back(*row);
   return rows;
 }
 
@@ -190,24 +190,24 @@ bool SameStarts(const FormerRange& one, const FormerRange& other) {
   });
 }
 
-std::shared_ptr<const FormerRanges> UniteFormer(const AppliedState& left, const AppliedState& right) {
+std::shared_ptr<const FormerRanges> MergeFormerRanges(const AppliedState& left, const AppliedState& right) {
   if (Planted(PlantedBug::merge_forgets_epoch_starts)) return nullptr;
   FormerRanges pieces;
   AddFormer(left, pieces);
   AddFormer(right, pieces);
-  FormerRanges united;
+  FormerRanges merged;
   for (FormerRange& piece : pieces) {
-    if (!united.empty() && united.back().range.end == piece.range.start && SameStarts(united.back(), piece)) {
-      united.back().range.end = piece.range.end;
+    if (!merged.empty() && merged.back().range.end == piece.range.start && SameStarts(merged.back(), piece)) {
+      merged.back().range.end = piece.range.end;
     } else {
-      united.push_back(std::move(piece));
+      merged.push_back(std::move(piece));
     }
   }
   const auto latest = [](const FormerRange& one) {
     return one.epoch_starts.empty() ? Epoch{} : one.epoch_starts.back().epoch;
   };
-  while (united.size() > kFormerMax) united.erase(std::ranges::min_element(united, {}, latest));
-  return std::make_shared<const FormerRanges>(std::move(united));
+  while (merged.size() > kFormerMax) merged.erase(std::ranges::min_element(merged, {}, latest));
+  return std::make_shared<const FormerRanges>(std::move(merged));
 }
 
 }  // namespace
@@ -221,46 +221,46 @@ std::shared_ptr<const FormerRanges> Clip(const std::shared_ptr<const FormerRange
   return clipped.empty() ? nullptr : std::make_shared<const FormerRanges>(std::move(clipped));
 }
 
-JoinedTablet Join(const HandedTablet& left, const HandedTablet& right, const Merged& merged, MonotonicTime now) {
-  JoinedTablet joined;
-  joined.merged = merged;
-  joined.applied.applied = merged.position;
-  joined.applied.range = {left.applied.range.start, right.applied.range.end};
-  joined.applied.time = std::max(left.applied.time, right.applied.time);
-  joined.applied.window_floor = std::max(left.applied.window_floor, right.applied.window_floor);
-  joined.applied.epoch_starts = {{merged.position.epoch, merged.position.lsn}};
-  joined.applied.former = UniteFormer(left.applied, right.applied);
-  joined.window = UniteRows(left.window, right.window);
-  for (const HandedTablet* one : {&left, &right}) joined.clock.See(one->clock.Now(now), now);
-  joined.schema = left.schema->version < right.schema->version ? right.schema : left.schema;
-  return joined;
+MergeResult MergeFrozen(const FrozenTablet& left, const FrozenTablet& right, const Merged& merged, MonotonicTime now) {
+  MergeResult merge_result;
+  merge_result.merged = merged;
+  merge_result.applied.applied = merged.position;
+  merge_result.applied.range = {left.applied.range.start, right.applied.range.end};
+  merge_result.applied.time = std::max(left.applied.time, right.applied.time);
+  merge_result.applied.dedup_floor = std::max(left.applied.dedup_floor, right.applied.dedup_floor);
+  merge_result.applied.epoch_starts = {{merged.position.epoch, merged.position.lsn}};
+  merge_result.applied.former = MergeFormerRanges(left.applied, right.applied);
+  merge_result.dedup_window = MergeDedupRows(left.dedup_window, right.dedup_window);
+  for (const FrozenTablet* one : {&left, &right}) merge_result.clock.See(one->clock.Now(now), now);
+  merge_result.schema = left.schema->version < right.schema->version ? right.schema : left.schema;
+  return merge_result;
 }
 
-ReplicaState TabletCore::StateAtJoin(const JoinedTablet& joined) const {
+ReplicaState TabletCore::StateAtMerge(const MergeResult& merge_result) const {
   ReplicaState state = replica_.state();  // a promise, the longest lease of an earlier life, or nothing
-  state.table = joined.schema->table;
-  state.schema = joined.schema->encoded;
-  state.promised = std::max(state.promised, joined.merged.position.epoch);
+  state.table = merge_result.schema->table;
+  state.schema = merge_result.schema->encoded;
+  state.promised = std::max(state.promised, merge_result.merged.position.epoch);
   state.incomplete = false;
-  state.forgetful = false;
-  state.incomplete_range = joined.applied.range;
-  state.family_parent = {};
-  state.family_epoch = {};
-  state.family_lsn = {};
-  state.merged = joined.merged;
+  state.may_have_lost_writes = false;
+  state.incomplete_range = merge_result.applied.range;
+  state.lineage_parent = {};
+  state.lineage_epoch = {};
+  state.lineage_lsn = {};
+  state.merged = merge_result.merged;
   if (Planted(PlantedBug::merge_forgets_notes)) state.merged.reset();
   return state;
 }
 
 void TabletCore::Step(const BeginMerged& input) {
   Observe(input.now);
-  const JoinedTablet& joined = *input.joined;
-  const BecomeMerged become{StateAtJoin(joined), joined.merged.position, now_};
-  BeginAnew(joined.applied.range);
-  clock_ = joined.clock;
-  applied_ = joined.applied;
-  window_ = Window(options_.window, joined.window, joined.applied.window_floor);
-  schema_ = joined.schema;
+  const MergeResult& merge_result = *input.merge_result;
+  const BecomeMerged become{StateAtMerge(merge_result), merge_result.merged.position, now_};
+  BeginAnew(merge_result.applied.range);
+  clock_ = merge_result.clock;
+  applied_ = merge_result.applied;
+  dedup_window_ = DedupWindow(options_.dedup_window, merge_result.dedup_window, merge_result.applied.dedup_floor);
+  schema_ = merge_result.schema;
   replica_.Step(become);
   replica_.set_flush_mode(schema_->durability);
 }

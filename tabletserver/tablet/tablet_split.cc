@@ -1,8 +1,8 @@
 // The part of TabletCore that splits the tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, and
-// the birth of the child.
+// the creation of the child.
 #include <algorithm>
 
-#include "common/base/family.h"
+#include "common/base/lineage.h"
 #include "common/base/planted_bug.h"
 #include "tabletserver/tablet/tablet_core.h"
 
@@ -34,12 +34,12 @@ Status TabletCore::CheckSplit(const SplitTablet& input) const {
     return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
   }
   if (pending_split_ && pending_split_->detail.child == input.child) return {};
-  if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet is being handed over");
+  if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (applied_.applied.lsn < replay_upto_) return Error(Code::kComeAgain, "the log is being replayed");
   if (pending_split_) return Error(Code::kComeAgain, "another split is under way");
   if (Frozen()) return Error(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return Error(Code::kOverloaded, "the disk takes no more writes for now");
-  if (input.child <= options_.tablet || input.child.value % kFamilies != options_.tablet.value % kFamilies) {
+  if (input.child <= options_.tablet || input.child.value % kLineages != options_.tablet.value % kLineages) {
     return Error(Code::kInvalidArgument, "tablet " + std::to_string(input.child.value) +
                                              " cannot be split off tablet " + std::to_string(options_.tablet.value));
   }
@@ -147,29 +147,30 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
   if (!range.Contains(detail.key) || detail.key == range.start) {
     return Error(Code::kInternal, "the log splits " + range.ToString() + " at \"" + EscapeBytes(detail.key) + "\"");
   }
-  born_ = std::make_shared<BornChild>();
-  born_->parent = options_.tablet;
-  born_->split = {
+  split_child_ = std::make_shared<SplitChild>();
+  split_child_->parent = options_.tablet;
+  split_child_->split = {
       detail.child, detail.key, range.end, entry.version, std::move(detail.primary), std::move(detail.voters)};
-  born_->applied = batch.state;
-  born_->applied.range = {detail.key, range.end};
-  born_->applied.former = Clip(batch.state.former, born_->applied.range);
-  born_->applied.last_split.reset();
+  split_child_->applied = batch.state;
+  split_child_->applied.range = {detail.key, range.end};
+  split_child_->applied.former = Clip(batch.state.former, split_child_->applied.range);
+  split_child_->applied.last_split.reset();
   if (Planted(PlantedBug::child_forgets_epochs))
-    born_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
-  born_->clock = clock_;
-  born_->schema = schema_;
-  born_->lead = LeadsChildOf(entry.version);
+    split_child_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
+  split_child_->clock = clock_;
+  split_child_->schema = schema_;
+  split_child_->lead = LeadsChildOf(entry.version);
   range.end = detail.key;
   batch.state.former = Clip(batch.state.former, range);
-  batch.state.last_split = born_->split;
+  batch.state.last_split = split_child_->split;
   return {};
 }
 
 void TabletCore::FinishSplit() {
-  born_.reset();
+  split_child_.reset();
   pending_split_.reset();
-  if (Planted(PlantedBug::parent_window_emptied)) window_ = Window(options_.window, {}, window_.floor());
+  if (Planted(PlantedBug::parent_dedup_window_emptied))
+    dedup_window_ = DedupWindow(options_.dedup_window, {}, dedup_window_.floor());
   for (const RequestToken token : std::exchange(split_waiters_, {})) AnswerSplit(token, {});
   replica_.Step(SplitApplied{});
 }
@@ -178,48 +179,48 @@ std::optional<TabletCore::Replay> TabletCore::TakeReplay() {
   if (!CanApply()) return std::nullopt;
   std::optional<ApplyBatch> batch = NextBatch();
   if (!batch) return std::nullopt;
-  return Replay{*std::move(batch), born_};
+  return Replay{*std::move(batch), split_child_};
 }
 
 // ---- the child ------------------------------------------------------------------------------------------------------
 
-ReplicaState TabletCore::StateAtBirth(const BornChild& born) const {
+ReplicaState TabletCore::StateAtCreation(const SplitChild& split_child) const {
   ReplicaState state = replica_.state();  // a promise, a tombstone, the longest lease of an earlier life, or nothing
   if (Planted(PlantedBug::child_forgets_promise)) state = {};
-  const Epoch epoch = born.split.version.epoch;
-  state.table = born.schema->table;
-  state.schema = born.schema->encoded;
-  state.incomplete_range = born.applied.range;
-  if (!Planted(PlantedBug::family_note_missing)) {
-    state.family_parent = born.parent;
-    state.family_epoch = epoch;
-    state.family_lsn = born.split.version.lsn;
+  const Epoch epoch = split_child.split.version.epoch;
+  state.table = split_child.schema->table;
+  state.schema = split_child.schema->encoded;
+  state.incomplete_range = split_child.applied.range;
+  if (!Planted(PlantedBug::lineage_note_missing)) {
+    state.lineage_parent = split_child.parent;
+    state.lineage_epoch = epoch;
+    state.lineage_lsn = split_child.split.version.lsn;
   }
   if (state.tombstone) return state;
   // SPLIT is the note that rule 1 asks for: it names who leads its epoch. So none needs to be durable before the
-  // child's first messages leave, and every later start finds one, at this birth or where SPLIT is applied anew.
-  if (born.split.primary == options_.self) state.led = std::max(state.led, epoch);
+  // child's first messages leave, and every later start finds one, at this creation or where SPLIT is applied anew.
+  if (split_child.split.primary == options_.self) state.led = std::max(state.led, epoch);
   state.promised = std::max(state.promised, epoch);
   return state;
 }
 
 void TabletCore::Step(const BeginChild& input) {
   Observe(input.now);
-  const BornChild& born = *input.born;
-  BecomeChild become{.state = StateAtBirth(born),
-                     .at = born.split.version,
-                     .primary = born.split.primary,
-                     .voters = born.split.voters,
+  const SplitChild& split_child = *input.split_child;
+  BecomeChild become{.state = StateAtCreation(split_child),
+                     .at = split_child.split.version,
+                     .primary = split_child.split.primary,
+                     .voters = split_child.split.voters,
                      .lead = false,
                      .now = now_};
-  become.lead = born.lead && replica_.state().promised <= born.split.version.epoch &&
-                replica_.state().led < born.split.version.epoch;
-  BeginAnew(born.applied.range);
-  clock_ = born.clock;
-  applied_ = born.applied;
+  become.lead = split_child.lead && replica_.state().promised <= split_child.split.version.epoch &&
+                replica_.state().led < split_child.split.version.epoch;
+  BeginAnew(split_child.applied.range);
+  clock_ = split_child.clock;
+  applied_ = split_child.applied;
   if (Planted(PlantedBug::child_log_from_one)) become.at.lsn = applied_.applied.lsn = {};
-  window_ = Window(options_.window, born.window, born.applied.window_floor);
-  schema_ = born.schema;
+  dedup_window_ = DedupWindow(options_.dedup_window, split_child.dedup_window, split_child.applied.dedup_floor);
+  schema_ = split_child.schema;
   replica_.Step(become);
   replica_.set_flush_mode(schema_->durability);
 }

@@ -63,7 +63,7 @@ struct Write {
 
 struct WriteRequest {
   RequestToken token;  // answered by exactly one WriteReply
-  ClientId client;     // none: being delivered, and no window knows it, as all its writes carry stamps
+  ClientId client;     // none: being delivered, and no dedup window knows it, as all its writes carry stamps
   Sequence sequence;
   Sequence first_incomplete;
   TabletTime learnt;  // tablet time known before the first attempt; none: not said
@@ -79,7 +79,7 @@ struct WriteReply {
   TabletId tablet;
   // OK, CONDITION_FAILED, INVALID_ARGUMENT: final. NOT_PRIMARY, WRONG_TABLET, OVERLOADED, COME_AGAIN,
   // DEADLINE_EXCEEDED, INTERNAL: this attempt was not executed. UNKNOWN_OUTCOME: with retry_after_ms, this attempt may
-  // yet take effect and a retry of the same sequence learns it; without, the write is older than the window.
+  // yet take effect and a retry of the same sequence learns it; without, the write is older than the dedup window.
   Status status;
   Version version;  // none: the batch wrote nothing
   std::vector<int64_t> counters;
@@ -133,10 +133,10 @@ struct TabletView {
   Version last_appended;  // as of the last Tick, or later
   Lsn pending_primary;    // the last acknowledged PRIMARY entry not yet applied (rule 15); none: none
   TabletTimeBasis time;
-  // the log that a restart found is not wholly applied: writes are asked to come again
+  // the log that a restart found is not wholly applied: writes are told to retry
   bool replaying = false;
   bool writes_stalled = false;  // the store refuses entries
-  size_t pending_bytes = 0;     // of the overlay
+  size_t pending_bytes = 0;     // of the unapplied writes
   Lsn splitting;                // a SPLIT that is logged and not applied; none: none is
   std::string split_key;        // what lies at this key and above waits for it (rule 11)
   bool frozen = false;          // leads, and has logged FREEZE: no STRONG read is served any more (rule 14)
@@ -149,9 +149,9 @@ struct TabletView {
   Epoch promised;  // as of the last Tick, or later
   bool barrier_committed = false;
   Epoch refused_for;
-  Epoch released;
-  ServerName released_to;
-  bool forgetful = false;
+  Epoch transferred_epoch;
+  ServerName transferred_to;
+  bool may_have_lost_writes = false;
   std::vector<PeerProgress> peers;
   std::string failure;  // not empty: the replica is dead, and why
 
@@ -159,31 +159,31 @@ struct TabletView {
 };
 
 // What a parent that applies SPLIT hands to its child (PROTOCOL "Split").
-struct BornChild {
+struct SplitChild {
   TabletId parent;
   AppliedSplit split;
-  AppliedState applied;           // the child's
-  std::vector<WindowRow> window;  // as of the SPLIT, the refusals among it
+  AppliedState applied;                // the child's
+  std::vector<DedupRow> dedup_window;  // as of the SPLIT, the refusals among it
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
   bool lead = false;  // this replica appended it, and still leads that epoch: it leads the child, too
 };
 
-// One of the two that are merged, as its core hands it over: applied through its FREEZE.
-struct HandedTablet {
+// One of the two that are merged, as its core exports it: applied through its FREEZE.
+struct FrozenTablet {
   TabletId tablet;
   ReplicaState state;
   AppliedState applied;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
 };
 
 // What is made of both (PROTOCOL "Merge").
-struct JoinedTablet {
+struct MergeResult {
   Merged merged;
   AppliedState applied;  // the new tablet's
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
   TabletClock clock;
   std::shared_ptr<const TabletSchema> schema;
 };

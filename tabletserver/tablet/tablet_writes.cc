@@ -48,9 +48,9 @@ void TabletCore::Step(AdmitWrite input) {
   const TabletTime now = clock_.Now(now_);
   const AckLevel level = LevelOf(request);
   const uint64_t digest = DigestOf(request.writes);
-  // The window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
-  const bool asks = !Planted(PlantedBug::range_before_window) || LiesWithin(request);
-  if (request.client && asks && AnswerFromWindow(request, digest, level, now)) return;
+  // The dedup window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
+  const bool asks = !Planted(PlantedBug::range_before_dedup_window) || LiesWithin(request);
+  if (request.client && asks && AnswerFromDedupWindow(request, digest, level, now)) return;
   if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
   if (ParkWhileSplitting(input)) return;
@@ -77,9 +77,10 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   if (applied_.applied.lsn < replay_upto_ && !Planted(PlantedBug::inherited_not_parked)) {
     return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
-  if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over", kTransferRetryMs);
+  if (!replica_.admitting())
+    return refuse(Code::kComeAgain, "the tablet's leadership is being transferred", kTransferRetryMs);
   if (LevelOf(request) == AckLevel::kAny) {
-    // The edge takes these (any_writes.h), but the table's default may have become ANY since it looked.
+    // The edge takes these (hinted_writes.h), but the table's default may have become ANY since it looked.
     if (request.level == AckLevel::kAny)
       return refuse(Code::kInvalidArgument, "a tablet's log takes no write of level ANY");
     return refuse(Code::kComeAgain, "the table's default level has just changed", kReplayRetryMs);
@@ -89,17 +90,17 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   return false;
 }
 
-bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
-  const Window::Verdict verdict =
-      window_.Ask({request.client, request.sequence, request.first_incomplete, request.learnt, digest}, now);
-  if (const auto* refused = std::get_if<Window::Refused>(&verdict)) {
+bool TabletCore::AnswerFromDedupWindow(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
+  const DedupWindow::Verdict verdict =
+      dedup_window_.Ask({request.client, request.sequence, request.first_incomplete, request.learnt, digest}, now);
+  if (const auto* refused = std::get_if<DedupWindow::Refused>(&verdict)) {
     RefuseWrite(request.token, refused->status, refused->retry_after_ms);
     return true;
   }
-  const auto* seen = std::get_if<Window::Seen>(&verdict);
+  const auto* seen = std::get_if<DedupWindow::Seen>(&verdict);
   if (seen == nullptr) return false;
-  const WindowRow& row = *seen->row;
-  if (Planted(PlantedBug::window_ignores_log) && row.version.lsn > applied_.applied.lsn) return false;
+  const DedupRow& row = *seen->row;
+  if (Planted(PlantedBug::dedup_window_ignores_log) && row.version.lsn > applied_.applied.lsn) return false;
   EntryPtr entry = replica_.Held(row.version.lsn);
   if (entry == nullptr) {  // applied
     auto first = std::make_shared<LogEntry>();
@@ -113,7 +114,7 @@ bool TabletCore::AnswerFromWindow(const WriteRequest& request, uint64_t digest, 
   return true;
 }
 
-// A write that no window knows must be one that may come twice.
+// A write that no dedup window knows must be one that may come twice.
 Status TabletCore::CheckDelivered(const WriteRequest& request) const {
   for (const Write& write : request.writes) {
     if (write.stamp.has_value() == static_cast<bool>(request.client)) {
@@ -129,7 +130,7 @@ bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
   if (input.conflicts_full && level == AckLevel::kPrimary) {
     RefuseWrite(request.token,
                 Error(Code::kOverloaded,
-                      "this server keeps as many undone PRIMARY writes as it may: settle its conflict "
+                      "this server keeps as many rolled-back PRIMARY writes as it may: settle its conflict "
                       "records, or write at MAJORITY"),
                 kConflictsRetryMs);
     return true;
@@ -140,7 +141,7 @@ bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
   }
   size_t bytes = 0;
   for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
-  if (overlay_bytes() + bytes > options_.overlay_bytes_max && overlay_bytes() > 0) {
+  if (unapplied_bytes() + bytes > options_.unapplied_bytes_max && unapplied_bytes() > 0) {
     RefuseWrite(request.token, Error(Code::kOverloaded, "too many writes of this tablet wait to be applied"),
                 kOverloadedRetryMs);
     return true;
@@ -162,10 +163,10 @@ Result<Evaluation> TabletCore::EvaluateInRange(const WriteRequest& request, Tabl
   }
   return Evaluate(request.writes, {.now = now,
                                    .schema = *schema_,
-                                   .overlay = overlay_,
+                                   .unapplied = unapplied_,
                                    .read = readers_.record,
                                    .server = options_.self,
-                                   .deletes_kept_ms = options_.deletes_kept_ms});
+                                   .tombstone_retention_ms = options_.tombstone_retention_ms});
 }
 
 void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel level, TabletTime now) {
@@ -190,7 +191,7 @@ void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel 
   if (refusal && Planted(PlantedBug::refusal_not_logged))
     return AnswerWrite(request.token, entry.outcome, {}, request.believed);
   Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_), request.believed});
-  if (const std::optional<TabletTime> floor = window_.FloorToLog()) {
+  if (const std::optional<TabletTime> floor = dedup_window_.FloorToLog()) {
     LogEntry floor_entry;
     floor_entry.kind = EntryKind::kFloor;
     floor_entry.floor_time = *floor;
@@ -202,8 +203,8 @@ EntryPtr TabletCore::Append(LogEntry entry, MonotonicTime now) {
   entry.version = replica_.NextVersion();
   entry.time = clock_.Now(now);
   auto shared = std::make_shared<const LogEntry>(std::move(entry));
-  window_.Appended(*shared);
-  overlay_.Add(shared);
+  dedup_window_.Appended(*shared);
+  unapplied_.Add(shared);
   replica_.Propose(shared);
   return shared;
 }
@@ -217,12 +218,12 @@ void TabletCore::Step(const Purge& input) {
   };
   if (!failure_.ok()) return refuse(failure_.code(), failure_.message());
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
-  if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet is being handed over");
+  if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (applied_.applied.lsn < replay_upto_) return refuse(Code::kComeAgain, "the log is being replayed");
   if (Frozen() && !Planted(PlantedBug::freeze_keeps_writing))
     return refuse(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
-  if (overlay_.bytes() > options_.overlay_bytes_max) {
+  if (unapplied_.bytes() > options_.unapplied_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
   }
   // The entry of a later time has to stand in the log that goes on with the record.
@@ -263,12 +264,12 @@ Result<std::vector<Effect>> TabletCore::PurgeEffects(const Purge& input, TabletT
   std::set<std::string_view> named;
   for (const ExpiredKey& expired : input.keys) {
     if (!applied_.range.Contains(expired.key) || GoesToChild(expired.key)) continue;
-    if (overlay_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
+    if (unapplied_.Find(expired.key).has_value()) continue;  // written since: its own purge will come
     EBLA_ASSIGN(const std::optional<StoredRecord> record, readers_.record(expired.key));
     if (!record.has_value() || record->version != expired.version) continue;
     // While a write older than this one may be on its way, it stays remembered (as a delete), so as to win.
     const bool remembered = schema_->last_write_wins && record->write_time_ms != 0 &&
-                            record->write_time_ms + options_.deletes_kept_ms > static_cast<int64_t>(now.value);
+                            record->write_time_ms + options_.tombstone_retention_ms > static_cast<int64_t>(now.value);
     if (record->tombstone ? remembered : !record->expires_at || record->expires_at > now) continue;
     if (!named.insert(expired.key).second) continue;
     Effect effect;

@@ -26,7 +26,7 @@ struct Seen {
 Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
   Seen seen;
   std::optional<Present> newest;
-  const auto item = Planted(PlantedBug::conditions_miss_overlay) ? std::nullopt : context.overlay.Find(key);
+  const auto item = Planted(PlantedBug::conditions_miss_unapplied) ? std::nullopt : context.unapplied.Find(key);
   if (item.has_value()) {
     seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};
@@ -86,7 +86,7 @@ Outcome AddDelivered(const Write& write, size_t index, const Seen& seen, const E
                      Evaluation& evaluation) {
   if (*write.stamp <= seen.stamp) return {};
   // A delete that was later than it may be forgotten by now.
-  if (write.stamp->time_ms + context.deletes_kept_ms <= static_cast<int64_t>(context.now.value)) {
+  if (write.stamp->time_ms + context.tombstone_retention_ms <= static_cast<int64_t>(context.now.value)) {
     return Refusal(Code::kConditionFailed,
                    "the write was accepted too long ago: deletes that followed it may be forgotten",
                    static_cast<int32_t>(index));

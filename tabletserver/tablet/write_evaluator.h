@@ -16,8 +16,8 @@
 #include <string_view>
 #include <vector>
 
-#include "tabletserver/tablet/overlay.h"
 #include "tabletserver/tablet/tablet_types.h"
+#include "tabletserver/tablet/unapplied_writes.h"
 
 namespace ebla::tabletserver {
 
@@ -27,10 +27,10 @@ using RecordReader = std::function<Result<std::optional<StoredRecord>>(std::stri
 struct EvaluationContext {
   TabletTime now;  // of the entry to be
   const TabletSchema& schema;
-  const Overlay& overlay;
+  const UnappliedWrites& unapplied;
   const RecordReader& read;
-  const ServerName& server;     // last_write_wins: who accepted the write, unless it says so itself
-  int64_t deletes_kept_ms = 0;  // last_write_wins: what was accepted longer ago is not taken any more
+  const ServerName& server;            // last_write_wins: who accepted the write, unless it says so itself
+  int64_t tombstone_retention_ms = 0;  // last_write_wins: what was accepted longer ago is not taken any more
 };
 
 struct Evaluation {

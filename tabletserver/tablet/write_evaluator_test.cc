@@ -59,7 +59,7 @@ TEST(ParseCounter, TakesDecimalIntegersAlone) {
 }
 
 TEST(Evaluate, AReaderThatFailsDecidesNothing) {
-  const Overlay overlay;
+  const UnappliedWrites unapplied;
   const TabletSchema schema;
   const RecordReader broken = [](std::string_view) -> Result<std::optional<StoredRecord>> {
     return Error(Code::kInternal, "disk");
@@ -68,7 +68,7 @@ TEST(Evaluate, AReaderThatFailsDecidesNothing) {
   const ServerName server = "ts-1";
   const auto result =
       Evaluate(std::vector{increment},
-               {.now = TabletTime{1}, .schema = schema, .overlay = overlay, .read = broken, .server = server});
+               {.now = TabletTime{1}, .schema = schema, .unapplied = unapplied, .read = broken, .server = server});
   ASSERT_FALSE(result.has_value());
   EXPECT_EQ(result.error().code(), Code::kInternal);
 }
@@ -136,7 +136,7 @@ Code ModelEvaluate(const std::vector<Write>& writes, Version version, uint64_t n
 // Records in a store and effects not yet applied, as a tablet has them.
 struct Tablet {
   std::map<std::string, StoredRecord> store;
-  Overlay overlay;
+  UnappliedWrites unapplied;
   std::deque<EntryPtr> pending;
 
   void Append(Version version, std::vector<Effect> effects) {
@@ -144,7 +144,7 @@ struct Tablet {
     entry->version = version;
     entry->effects = std::move(effects);
     pending.push_back(entry);
-    overlay.Add(pending.back());
+    unapplied.Add(pending.back());
   }
   void ApplyOne() {
     for (const Effect& effect : pending.front()->effects) {
@@ -155,7 +155,7 @@ struct Tablet {
       record.version = pending.front()->version;
       record.expires_at = effect.expires_at;
     }
-    overlay.RemoveUpTo(pending.front()->version.lsn);
+    unapplied.RemoveUpTo(pending.front()->version.lsn);
     pending.pop_front();
   }
 };
@@ -174,7 +174,8 @@ void EvaluateOneBatch(Tablet& tablet, Model& model, uint64_t lsn, uint64_t now, 
   };
   const ServerName server = "ts-1";
   const auto result = Evaluate(
-      writes, {.now = TabletTime{now}, .schema = schema, .overlay = tablet.overlay, .read = read, .server = server});
+      writes,
+      {.now = TabletTime{now}, .schema = schema, .unapplied = tablet.unapplied, .read = read, .server = server});
   const Version version{Epoch{1}, Lsn{lsn}};
   RC_ASSERT(result.has_value());
   RC_ASSERT(result->outcome.code == ModelEvaluate(writes, version, now, default_ttl, model));
@@ -211,16 +212,16 @@ TEST(Evaluate, DoesWhatAMapWould) {
 
 class LastWriteWins : public ::testing::Test {
  protected:
-  static constexpr int64_t kDeletesKept = 1000;
+  static constexpr int64_t kTombstoneRetention = 1000;
 
   LastWriteWins() { schema_.last_write_wins = true; }
   Result<Evaluation> Evaluated(const Write& write, uint64_t now = 100) {
     return Evaluate(std::vector{write}, {.now = TabletTime{now},
                                          .schema = schema_,
-                                         .overlay = overlay_,
+                                         .unapplied = unapplied_,
                                          .read = read_,
                                          .server = server_,
-                                         .deletes_kept_ms = kDeletesKept});
+                                         .tombstone_retention_ms = kTombstoneRetention});
   }
   static Write Delivered(std::string value, int64_t time_ms, ServerName writer) {
     Write write = Put("k", std::move(value));
@@ -232,7 +233,7 @@ class LastWriteWins : public ::testing::Test {
   }
 
   TabletSchema schema_;
-  Overlay overlay_;
+  UnappliedWrites unapplied_;
   std::optional<StoredRecord> held_;
   const RecordReader read_ = [this](std::string_view) -> Result<std::optional<StoredRecord>> { return held_; };
   const ServerName server_ = "ts-1";
@@ -256,10 +257,10 @@ TEST_F(LastWriteWins, WhatTheLogHoldsCountsAndTombstonesDoToo) {
   auto entry = std::make_shared<LogEntry>();
   entry->version = {Epoch{1}, Lsn{1}};
   entry->effects.push_back({.key = "k", .is_delete = true, .write_time_ms = 60, .writer = "ts-1"});
-  overlay_.Add(entry);
+  unapplied_.Add(entry);
   EXPECT_TRUE(Evaluated(Delivered("older", 59, "ts-2"))->effects.empty());
   EXPECT_EQ(Evaluated(Delivered("later", 61, "ts-2"))->effects.size(), 1u);
-  overlay_ = {};
+  unapplied_ = {};
   Hold(entry->effects[0]);
   EXPECT_TRUE(Evaluated(Delivered("older", 59, "ts-2"))->effects.empty());
   Write absent = Put("k", "v");
@@ -280,10 +281,10 @@ TEST_F(LastWriteWins, AClientsWriteIsLaterThanWhatItReplaces) {
 }
 
 TEST_F(LastWriteWins, WhatIsTooOldIsRefusedUnlessItLosesAnyway) {
-  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kConditionFailed);
-  EXPECT_EQ(Evaluated(Delivered("v", 101, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kOk);
+  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kTombstoneRetention)->outcome.code, Code::kConditionFailed);
+  EXPECT_EQ(Evaluated(Delivered("v", 101, "ts-2"), 100 + kTombstoneRetention)->outcome.code, Code::kOk);
   held_ = StoredRecord{"later", {}, {}, 200, "ts-1"};
-  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kDeletesKept)->outcome.code, Code::kOk);
+  EXPECT_EQ(Evaluated(Delivered("v", 100, "ts-2"), 100 + kTombstoneRetention)->outcome.code, Code::kOk);
 }
 
 // Whatever the order in which they come and however often, the same write stays.

@@ -28,7 +28,7 @@ void CoreRig::Start() {
     recovered.first_logged = DecodeLogEntry(log_.begin()->second)->version;
     recovered.last_logged = DecodeLogEntry(log_.rbegin()->second)->version;
   }
-  for (const auto& [key, row] : data_.window) recovered.window.push_back(row);
+  for (const auto& [key, row] : data_.dedup_window) recovered.dedup_window.push_back(row);
   TabletReaders readers;
   readers.record = [this](std::string_view key) -> Result<std::optional<StoredRecord>> {
     const auto found = data_.records.find(std::string(key));
@@ -135,7 +135,7 @@ void CoreRig::Install(InstallCopy copy) {
   journal_.push_back({.state = {}, .entry = {}, .remove_from = {}, .forget_to = truncated_});
   data_ = {};
   data_.applied = copy.applied;
-  for (const WindowRow& row : copy.window) data_.window[{row.client, row.sequence}] = row;
+  for (const DedupRow& row : copy.dedup_window) data_.dedup_window[{row.client, row.sequence}] = row;
   core_->Step(copy);
   Run();
 }
@@ -203,7 +203,7 @@ void CoreRig::FlushOne() {
 }
 
 void CoreRig::Carry(TabletOutput output) {
-  for (const StartCopy& start : output.copies) copies.push_back({start, core_->applied_state(), core_->WindowRows()});
+  for (const StartCopy& start : output.copies) copies.push_back({start, core_->applied_state(), core_->DedupRows()});
   const bool stored = Store(output);
   if (stored && output.flush.has_value()) flushes_.emplace_back(output.flush->number, journal_.size());
   if (output.apply.has_value()) Apply(*std::move(output.apply));
@@ -227,7 +227,7 @@ void CoreRig::Carry(TabletOutput output) {
 
 bool CoreRig::Store(const TabletOutput& output) {
   if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
-  if (!keep_status_.ok() && !output.undone.empty()) {
+  if (!keep_status_.ok() && !output.rolled_back.empty()) {
     core_->Step(StoreFailed{keep_status_});
     return false;
   }
@@ -239,7 +239,7 @@ bool CoreRig::Store(const TabletOutput& output) {
     core_->Step(StoreFailed{append_status_});
     return false;
   }
-  for (const EntryPtr& entry : output.undone) undone.push_back(entry);
+  for (const EntryPtr& entry : output.rolled_back) rolled_back.push_back(entry);
   if (output.remove_from) {
     CHECK(!data_.applied.has_value() || output.remove_from > data_.applied->applied.lsn) << "removes what is applied";
     journal_.push_back({.state = {}, .entry = {}, .remove_from = output.remove_from, .forget_to = {}});
@@ -277,8 +277,8 @@ void CoreRig::Apply(ApplyBatch batch) {
     record.write_time_ms = change.effect->write_time_ms;
     record.writer = change.effect->writer;
   }
-  for (const auto& erased : batch.window.erase) data_.window.erase(erased);
-  for (const WindowRow& row : batch.window.put) data_.window[{row.client, row.sequence}] = row;
+  for (const auto& erased : batch.dedup_window.erase) data_.dedup_window.erase(erased);
+  for (const DedupRow& row : batch.dedup_window.put) data_.dedup_window[{row.client, row.sequence}] = row;
   data_.applied = batch.state;
   core_->Step(Applied{batch.state.applied});
 }

@@ -51,7 +51,7 @@ class CoreRig {
   void FlushOne();  // completes the oldest flush under way, while they are held
   void FailAppend(Status status) { append_status_ = std::move(status); }
   void FailApply(Status status) { apply_status_ = std::move(status); }
-  void FailKeep(Status status) { keep_status_ = std::move(status); }  // of what is undone
+  void FailKeep(Status status) { keep_status_ = std::move(status); }  // of what is rolled back
 
   void Checkpoint(bool truncate_log);
   // The process dies and starts again; of what was not flushed the first `keep` pieces survive. The time of day then is
@@ -60,7 +60,7 @@ class CoreRig {
   // From its next start on it may have lost what it acknowledged (an interval table's machine went down).
   // With the next crash goes what the last `pieces` flushed pieces were, though they were answered for.
   void Forgets(size_t pieces = 0) {
-    options_.forgot = true;
+    options_.may_have_lost_writes = true;
     flushed_ -= std::min(flushed_, pieces);
   }
   size_t unflushed() const { return journal_.size() - flushed_; }
@@ -76,13 +76,13 @@ class CoreRig {
   struct BegunCopy {
     StartCopy start;
     AppliedState applied;  // as it begins
-    std::vector<WindowRow> window;
+    std::vector<DedupRow> dedup_window;
   };
   std::vector<BegunCopy> copies;
   std::optional<ReceiveCopy> prepare;
   std::vector<CopyReply> copy_replies;
-  std::string fault;             // a record's version ran back; empty: none did
-  std::vector<EntryPtr> undone;  // kept outside the tablet's data
+  std::string fault;                  // a record's version ran back; empty: none did
+  std::vector<EntryPtr> rolled_back;  // kept outside the tablet's data
   std::shared_ptr<const TabletView> view;
   // Of one request, if it was answered. CHECKs that it was answered once.
   std::optional<WriteReply> ReplyTo(RequestToken token) const;
@@ -94,7 +94,7 @@ class CoreRig {
   void SkewClock(Duration skew) { skew_ = skew; }  // its time of day, not its monotonic clock
   TabletTime tablet_time() const { return view->time.Now(now_); }
   const std::map<std::string, StoredRecord>& records() const { return data_.records; }
-  const std::map<std::pair<ClientId, Sequence>, WindowRow>& window() const { return data_.window; }
+  const std::map<std::pair<ClientId, Sequence>, DedupRow>& dedup_window() const { return data_.dedup_window; }
   std::vector<LogEntry> Log() const;  // as stored
   const ReplicaState& state() const { return state_; }
   const std::optional<AppliedState>& applied() const { return data_.applied; }
@@ -114,7 +114,7 @@ class CoreRig {
   };
   struct Data {
     std::map<std::string, StoredRecord> records;
-    std::map<std::pair<ClientId, Sequence>, WindowRow> window;
+    std::map<std::pair<ClientId, Sequence>, DedupRow> dedup_window;
     std::optional<AppliedState> applied;
   };
 

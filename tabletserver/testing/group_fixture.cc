@@ -215,7 +215,7 @@ bool GroupFixture::Configure(int64_t epoch, const Roles& roles, bool fenced) {
   configure.schema.schemaVersion = 1;
   configure.schema.options = table_options_;
   configure.fenced = fenced;
-  configure.born = roles.born || (epoch == 1 && roles.tablet == kTablet);
+  configure.born = roles.created_empty || (epoch == 1 && roles.tablet == kTablet);
   if (roles.merged) configure.__set_merged(*roles.merged);
   for (const auto& [name, member] : members_) configure.endpoints[name] = rpc::ToIdl(member->endpoint);
   bool obeyed = false;
@@ -383,12 +383,12 @@ std::shared_ptr<const TabletView> GroupFixture::View(const std::string& server, 
   return nullptr;
 }
 
-std::string GroupFixture::Undone(const std::string& server) {
-  const auto listed = at(server).store->ListUndone(TableId{kTable}, {}, 1000, SIZE_MAX);
+std::string GroupFixture::RolledBack(const std::string& server) {
+  const auto listed = at(server).store->ListUnresolved(TableId{kTable}, {}, 1000, SIZE_MAX);
   if (!listed) return listed.error().ToString();
   std::ostringstream out;
-  for (const UndoneEntry& undone : *listed) {
-    for (const Effect& effect : undone.entry.effects) out << effect.key << "@" << undone.entry.version << " ";
+  for (const UnresolvedLogEntry& unresolved : *listed) {
+    for (const Effect& effect : unresolved.entry.effects) out << effect.key << "@" << unresolved.entry.version << " ";
   }
   return out.str();
 }

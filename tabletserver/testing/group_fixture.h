@@ -62,8 +62,8 @@ class GroupFixture : public ::testing::Test {
     std::vector<std::string> voters;
     std::vector<std::string> learners;
     int64_t tablet = kTablet;
-    std::string start, end;  // of its range
-    bool born = false;       // empty; kTablet's first epoch says so without
+    std::string start, end;      // of its range
+    bool created_empty = false;  // empty; kTablet's first epoch says so without
     std::optional<idl::Merged> merged = {};
   };
   // Each member with a role is told; true when the primary obeys.
@@ -112,10 +112,10 @@ class GroupFixture : public ::testing::Test {
 
   // ---- what is there ----
   std::shared_ptr<const TabletView> View(const std::string& server, int64_t tablet = kTablet);
-  // What is kept of undone PRIMARY writes, as key@epoch.lsn words.
-  std::string Undone(const std::string& server);
+  // What is kept of rolled-back PRIMARY writes, as key@epoch.lsn words.
+  std::string RolledBack(const std::string& server);
   // How many writes of level ANY wait to be delivered.
-  int64_t Pending(const std::string& server) { return at(server).store->health().any_entries; }
+  int64_t Pending(const std::string& server) { return at(server).store->health().hinted_entries; }
   // Every record of the store, as key=value@epoch.lsn words, with the expiry if there is one; timed deletes as key!.
   std::string Records(const std::string& server);
   // Has applied what `primary` has, and says that it is complete.

@@ -22,7 +22,7 @@ struct GroupRig::CopyJob {
   StartCopy start;
   uint64_t from_life = 0, to_life = 0;
   AppliedState state;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
   std::string next;  // key from which the next chunk goes on
   Lsn upto;
   bool failed = false;
@@ -67,7 +67,7 @@ void GroupRig::TakeAnswers(const ServerName& server) {
     const ReceiveCopy order = *std::exchange(rig.prepare, std::nullopt);
     const auto job = receiving_[server].find(order.id);  // came with the order
     if (job == receiving_[server].end()) return;
-    rig.Install({order.id, job->second->state, job->second->window});
+    rig.Install({order.id, job->second->state, job->second->dedup_window});
     TakeAnswers(server);
   }
 }
@@ -167,7 +167,7 @@ void GroupRig::BeginCopy(const ServerName& from, CoreRig::BegunCopy begun) {
   job->to_life = lives_[start.peer];
   job->state = std::move(begun.applied);
   CHECK_EQ(job->state.applied, start.start);
-  job->window = std::move(begun.window);
+  job->dedup_window = std::move(begun.dedup_window);
   receiving_[start.peer][start.id] = job;
   const auto tell = [this, job](CopyNews::Kind kind) {
     if (lives_[job->from] != job->from_life) return;
@@ -271,7 +271,7 @@ void GroupRig::Configure(const GroupCatalog& catalog, const Grounds& grounds, To
                                .voters = catalog.voters,
                                .learners = catalog.learners,
                                .fenced = grounds.fenced,
-                               .born = catalog.epoch == Epoch{1},
+                               .created_empty = catalog.epoch == Epoch{1},
                                .transfer = grounds.transfer};
     if (server == catalog.primary) configure.presumed = grounds.presumed;
     const bool decides = server == catalog.primary;
@@ -303,7 +303,7 @@ void GroupRig::Failover(Told done) {
 
 void GroupRig::OnFenced(const std::shared_ptr<Fencing>& fencing, const ServerName& by, const ControlReply* reply) {
   if (fencing->over || reply == nullptr || !reply->status.ok()) return;
-  if (reply->forgetful) return;
+  if (reply->may_have_lost_writes) return;
   fencing->answers[by] = *reply;
   fencing->clocks.push_back(at(by).time_of_day_ms());
   const size_t majority = fencing->seen.voters.size() / 2 + 1;
@@ -368,7 +368,7 @@ void GroupRig::Remind() {
                                .primary = catalog_.primary,
                                .voters = catalog_.voters,
                                .learners = catalog_.learners,
-                               .born = catalog_.epoch == Epoch{1}};
+                               .created_empty = catalog_.epoch == Epoch{1}};
     Order(server, [configure](CoreRig& rig) { return rig.Configure(configure, {}); }, [](const ControlReply*) {});
   }
 }

@@ -98,7 +98,7 @@ idl::TableSchema HostFixture::Schema(int64_t version) const {
   return schema;
 }
 
-idl::ConfigureTablet HostFixture::Born(int64_t tablet, std::string start, std::string end, int64_t epoch) const {
+idl::ConfigureTablet HostFixture::NewTablet(int64_t tablet, std::string start, std::string end, int64_t epoch) const {
   idl::ConfigureTablet configure;
   configure.tabletId = tablet;
   configure.epoch = epoch;
@@ -130,7 +130,7 @@ idl::DropReply HostFixture::Drop(int64_t tablet, int64_t epoch) {
 }
 
 void HostFixture::MakeTablet(int64_t tablet, std::string start, std::string end, int64_t epoch) {
-  const idl::ConfigureReply reply = Configure({Born(tablet, start, end, epoch)});
+  const idl::ConfigureReply reply = Configure({NewTablet(tablet, start, end, epoch)});
   ASSERT_EQ(reply.status.code, idl::Code::OK) << reply.status.message;
   ASSERT_EQ(reply.results.at(0).status.code, idl::Code::OK) << reply.results[0].status.message;
   const auto serves = [&] {

@@ -58,7 +58,7 @@ class HostFixture : public ::testing::Test {
   // ---- the master's orders ----
   idl::ControlHeader ControlTo() const;
   idl::TableSchema Schema(int64_t version = 1) const;
-  idl::ConfigureTablet Born(int64_t tablet, std::string start = "", std::string end = "", int64_t epoch = 1) const;
+  idl::ConfigureTablet NewTablet(int64_t tablet, std::string start = "", std::string end = "", int64_t epoch = 1) const;
   idl::ConfigureReply Configure(std::vector<idl::ConfigureTablet> tablets);
   idl::FenceReply Fence(int64_t tablet, int64_t epoch);
   idl::DropReply Drop(int64_t tablet, int64_t epoch);

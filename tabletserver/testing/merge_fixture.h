@@ -1,6 +1,6 @@
 // tabletserver/testing/merge_fixture.h
-// For tests of merges: two tablets that meet at "m", of one family or of two, on servers of two shards each, and the
-// orders that unite them.
+// For tests of merges: two tablets that meet at "m", of one lineage or of two, on servers of two shards each, and the
+// orders that merge them.
 // Threads: everything on one.
 #pragma once
 
@@ -8,18 +8,18 @@
 #include <string>
 #include <vector>
 
-#include "tabletserver/testing/family_fixture.h"
+#include "tabletserver/testing/lineage_fixture.h"
 
 namespace ebla::tabletserver {
 
-class MergeFixture : public FamilyFixture {
+class MergeFixture : public LineageFixture {
  protected:
   static constexpr int64_t kLeft = kTablet;
   static constexpr int64_t kInto = kTablet + 128;
 
   void SetUp() override {
     shards_ = 2;
-    FamilyFixture::SetUp();
+    LineageFixture::SetUp();
   }
   void LeadBoth(std::vector<std::string> voters) {
     voters_ = std::move(voters);

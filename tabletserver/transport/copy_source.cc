@@ -79,13 +79,13 @@ void CopySource::SendBegin() {
   begin.schema = *std::move(schema);
   begin.windowRowsBefore = static_cast<int32_t>(rows_sent_);
   size_t bytes = begin.applied.size();
-  for (size_t i = rows_sent_; i < order_.window.size() && bytes < options_.window_bytes; ++i) {
-    const WindowRow& row = order_.window[i];
-    begin.windowRows.push_back(WindowKey(order_.tablet, row.client, row.sequence) + EncodeWindowRow(row));
+  for (size_t i = rows_sent_; i < order_.dedup_window.size() && bytes < options_.window_bytes; ++i) {
+    const DedupRow& row = order_.dedup_window[i];
+    begin.windowRows.push_back(DedupKey(order_.tablet, row.client, row.sequence) + EncodeDedupRow(row));
     bytes += begin.windowRows.back().size();
   }
   rows_under_way_ = begin.windowRows.size();
-  begin.windowRowsFollow = rows_sent_ + rows_under_way_ < order_.window.size();
+  begin.windowRowsFollow = rows_sent_ + rows_under_way_ < order_.dedup_window.size();
   idl::CopyRequest request = Request();
   request.__set_first(std::move(begin));
   Send(std::move(request), bytes, options_.begin_patience);
@@ -175,7 +175,7 @@ void CopySource::GoOn() {
   switch (phase_) {
     case Phase::kBegin:
       rows_sent_ += rows_under_way_;
-      if (rows_sent_ < order_.window.size()) return SendBegin();
+      if (rows_sent_ < order_.dedup_window.size()) return SendBegin();
       phase_ = Phase::kChunks;
       LOG(INFO) << "tablet " << order_.tablet << ": a copy to " << order_.start.peer << " has begun at "
                 << order_.start.start;

@@ -1,6 +1,6 @@
 // tabletserver/transport/copy_source.h
 // One copy of a tablet as its source carries it out (PROTOCOL 9): begins it at the peer with the applied state and
-// window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and says
+// dedup window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and says
 // up to which position they were read. The log from the start on goes by append meanwhile (replication/leadership.h).
 // Place:      shard_copy.cc makes one for each StartCopy and passes its news to the core; service/copy_edge.h is the
 //             other end.
@@ -31,7 +31,7 @@ struct CopyOrder {
   TableId table;
   StartCopy start;
   AppliedState applied;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
   std::string schema;  // encoded
 };
 
@@ -79,7 +79,7 @@ class CopySource : public std::enable_shared_from_this<CopySource> {
 
   // `background` only.
   Phase phase_ = Phase::kBegin;
-  size_t rows_sent_ = 0;  // of the window, answered
+  size_t rows_sent_ = 0;  // of the dedup window, answered
   size_t rows_under_way_ = 0;
   std::string next_;  // the key from which the next chunk goes on
   bool chunks_done_ = false;

@@ -48,7 +48,7 @@ class FakePeer : public idl::ReplicationServiceCobSvNull {
   std::deque<Code> faults;  // of the next requests, in order
   std::vector<idl::CopyRequest> requests;
   std::map<std::string, std::string> records;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
   std::optional<int64_t> arrived;
   std::function<void()> on_chunk = [] {};
 
@@ -58,9 +58,9 @@ class FakePeer : public idl::ReplicationServiceCobSvNull {
       const Result<CopyBegin> begin = DecodeBegin(request);
       ASSERT_TRUE(begin) << begin.error();
       EXPECT_EQ(begin->order.epoch, Epoch{3});
-      ASSERT_LE(begin->rows_before, window.size());
-      window.resize(begin->rows_before);
-      window.insert(window.end(), begin->base.window.begin(), begin->base.window.end());
+      ASSERT_LE(begin->rows_before, dedup_window.size());
+      dedup_window.resize(begin->rows_before);
+      dedup_window.insert(dedup_window.end(), begin->base.dedup_window.begin(), begin->base.dedup_window.end());
     } else if (request.__isset.chunk) {
       const Result<CopyChunk> chunk = DecodeChunk(request);
       ASSERT_TRUE(chunk) << chunk.error();
@@ -111,10 +111,10 @@ class CopySourceTest : public ::testing::Test {
     CopyOrder order{kTablet,  kTable, {"ts-2", 9, Epoch{3}, applied_.applied, Version{Epoch{2}, Lsn{1}}},
                     applied_, {},     {}};
     for (size_t i = 0; i < window_rows; ++i) {
-      WindowRow row;
+      DedupRow row;
       row.client = ClientId{7};
       row.sequence = Sequence{i + 1};
-      order.window.push_back(row);
+      order.dedup_window.push_back(row);
     }
     idl::TableSchema schema;
     schema.tableId = 7;
@@ -177,25 +177,25 @@ TEST_F(CopySourceTest, WritesGoOnAndThePositionSaysHowFar) {
   EXPECT_EQ(peer_->arrived, 22);
 }
 
-TEST_F(CopySourceTest, ALargeWindowComesInPieces) {
+TEST_F(CopySourceTest, ALargeDedupWindowComesInPieces) {
   Begin(50);
   RunToTheEnd();
   EXPECT_EQ(news_.back(), Kind::kArrived);
-  ASSERT_EQ(peer_->window.size(), 50u);
-  EXPECT_EQ(peer_->window[49].sequence, Sequence{50});
+  ASSERT_EQ(peer_->dedup_window.size(), 50u);
+  EXPECT_EQ(peer_->dedup_window[49].sequence, Sequence{50});
   EXPECT_GT(peer_->requests.size(), 5u);
 }
 
 TEST_F(CopySourceTest, WhatIsLostIsSentAgain) {
   PutMany(10);
   peer_->faults = {
-      Code::kUnknownOutcome,   Code::kOk,        Code::kUnavailable, Code::kOk,  // two pieces of the window
+      Code::kUnknownOutcome,   Code::kOk,        Code::kUnavailable, Code::kOk,  // two pieces of the dedup window
       Code::kDeadlineExceeded, Code::kComeAgain, Code::kOk,          Code::kOverloaded};
   Begin(6);
   RunToTheEnd();
   EXPECT_EQ(news_, (std::vector{Kind::kAccepted, Kind::kArrived}));
   EXPECT_EQ(peer_->records.size(), 10u);
-  EXPECT_EQ(peer_->window.size(), 6u);
+  EXPECT_EQ(peer_->dedup_window.size(), 6u);
 }
 
 TEST_F(CopySourceTest, APeerThatIsGoneEndsIt) {

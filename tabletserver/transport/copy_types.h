@@ -18,24 +18,24 @@ namespace ebla::tabletserver {
 struct CopyOptions {
   size_t chunk_bytes = 1 << 20;
   size_t chunk_records = 1000;
-  size_t window_bytes = 4 << 20;                       // of window rows in one request
+  size_t window_bytes = 4 << 20;                       // of dedup window rows in one request
   Duration begin_patience = std::chrono::seconds(10);  // the peer discards what it has meanwhile
   Duration patience = std::chrono::seconds(5);
   Duration retry_delay = std::chrono::milliseconds(100);  // doubled each time
   int attempts_max = 5;
 };
 
-// What a copy begins from: the source's applied state at its start, and the window of then.
+// What a copy begins from: the source's applied state at its start, and the dedup window of then.
 struct CopyBase {
   AppliedState applied;
-  std::vector<WindowRow> window;
+  std::vector<DedupRow> dedup_window;
 };
 
 struct CopyBegin {
   TabletId tablet;
   ReceiveCopy order;  // the shard fills token and now
   CopyBase base;
-  size_t rows_before = 0;  // of the window, in earlier requests of this copy
+  size_t rows_before = 0;  // of the dedup window, in earlier requests of this copy
   bool rows_follow = false;
   TabletSchema schema;
 };

@@ -23,7 +23,7 @@
 #include "common/rpc/server.h"
 #include "common/rpc/stubs.h"
 #include "idl/ControlService.h"
-#include "tabletserver/transport/master_link.h"
+#include "tabletserver/transport/heartbeater.h"
 #include "tests/bench/report.h"
 #include "tests/integration/test_cluster.h"
 
@@ -61,13 +61,13 @@ class HollowServer final : public idl::ControlServiceCobSvNull {
     registration_ = std::make_unique<coordination::ServerRegistration>(
         *coordinator_, loop_, std::move(identity), coordination::ServerRegistration::Options(),
         [this](const coordination::RegistrationState& state) { cluster_id_ = state.cluster_id; });
-    link_ = std::make_unique<tabletserver::MasterLink>(
+    heartbeater_ = std::make_unique<tabletserver::Heartbeater>(
         *coordinator_, connector_, loop_, term_, [this](idl::HeartbeatRequest& request) { Fill(request); },
-        [](const idl::HeartbeatReply&) {}, [](const rpc::Endpoint&) {}, tabletserver::MasterLink::Options());
+        [](const idl::HeartbeatReply&) {}, [](const rpc::Endpoint&) {}, tabletserver::Heartbeater::Options());
   }
   // On the loop.
   void End() {
-    link_.reset();
+    heartbeater_.reset();
     registration_.reset();
     coordinator_.reset();
   }
@@ -108,7 +108,7 @@ class HollowServer final : public idl::ControlServiceCobSvNull {
   std::unique_ptr<coordination::Coordinator> coordinator_;
   std::unique_ptr<coordination::ServerRegistration> registration_;
   tabletserver::SeenTerm term_;
-  std::unique_ptr<tabletserver::MasterLink> link_;
+  std::unique_ptr<tabletserver::Heartbeater> heartbeater_;
   std::string cluster_id_;
   std::map<int64_t, idl::TabletLoad> loads_;
 };

@@ -1,4 +1,4 @@
-// How long clients wait while tablets are split, handed over and moved: five servers, three replicas, half reads and
+// How long clients wait while tablets are split, transferred and moved: five servers, three replicas, half reads and
 // half writes. What the cluster serves to as many clients as like is measured first; then operations come at three
 // tenths of that. Beside each window from before the order to its answer lies one as long in which nothing is done.
 #include <gflags/gflags.h>

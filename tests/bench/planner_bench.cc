@@ -1,4 +1,4 @@
-// ebla-planner-bench: how long one pass of the elastic planner takes on large clusters, in how much memory, and in how
+// ebla-planner-bench: how long one pass of the planner takes on large clusters, in how much memory, and in how
 // many moves it evens out a random placement with Zipf's load, against the least possible (random_cluster.h says how
 // that is counted).
 #include <gflags/gflags.h>
@@ -89,7 +89,7 @@ void Converge(const std::string& size) {
 
 int main(int argc, char** argv) {
   gflags::SetUsageMessage(
-      "what a pass of the elastic planner costs on large clusters, and how well it evens out a random placement");
+      "what a pass of the planner costs on large clusters, and how well it evens out a random placement");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   std::stringstream sizes(FLAGS_sizes);
   for (std::string size; std::getline(sizes, size, ',');) ebla::master::Passes(size);

@@ -213,10 +213,10 @@ class ShardOfWriters {
     });
   }
   void Apply(TabletId tablet, const LogEntry& entry) {
-    ApplyBatch batch{.tablet = tablet, .table = kTable, .records = {}, .window = {}, .state = {}};
+    ApplyBatch batch{.tablet = tablet, .table = kTable, .records = {}, .dedup_window = {}, .state = {}};
     batch.records.push_back({&entry.effects.front(), entry.version});
-    batch.window.put.push_back({.client = entry.client, .sequence = entry.sequence, .version = entry.version});
-    batch.window.erase.emplace_back(entry.client, Sequence{entry.sequence.value - 1});
+    batch.dedup_window.put.push_back({.client = entry.client, .sequence = entry.sequence, .version = entry.version});
+    batch.dedup_window.erase.emplace_back(entry.client, Sequence{entry.sequence.value - 1});
     batch.state.applied = entry.version;
     CHECK(store_.Apply({&batch, 1}).ok());
   }
@@ -244,7 +244,7 @@ void LoadStore(TabletStore& store) {
   CHECK(store.EnsureTable(kTable, TableCompression::kNone).ok());
   for (uint64_t n = 0; n < kRecords; ++n) {
     const LogEntry entry = MakeEntry(n);
-    ApplyBatch batch{.tablet = {UINT64_MAX}, .table = kTable, .records = {}, .window = {}, .state = {}};
+    ApplyBatch batch{.tablet = {UINT64_MAX}, .table = kTable, .records = {}, .dedup_window = {}, .state = {}};
     batch.records.push_back({&entry.effects.front(), entry.version});
     CHECK(store.Apply({&batch, 1}).ok());
   }

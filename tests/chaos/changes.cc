@@ -9,7 +9,7 @@
 #include <sstream>
 #include <thread>
 
-#include "tests/chaos/trial.h"
+#include "tests/chaos/scenario_run.h"
 
 namespace ebla::chaos {
 namespace {
@@ -31,29 +31,29 @@ struct Wanted {
 
 class Changes {
  public:
-  Changes(Trial& trial, uint64_t seed) : trial_(trial), random_(seed) {}
+  Changes(ScenarioRun& scenario, uint64_t seed) : run_(scenario), random_(seed) {}
 
   // One change, and one death within it.
   Status Round() {
-    EBLA_TRY(trial_.Settle(kOperationsPerRound));
-    EBLA_ASSIGN(const std::vector<TabletSummary> tablets, trial_.load().observer().ListTablets(HistoryLoad::kTable));
+    EBLA_TRY(run_.Settle(kOperationsPerRound));
+    EBLA_ASSIGN(const std::vector<TabletSummary> tablets, run_.load().observer().ListTablets(HistoryLoad::kTable));
     EBLA_ASSIGN(const Wanted wanted, Choose(tablets));
-    EBLA_ASSIGN(std::string victim, trial_.cluster().LeadingMaster());
+    EBLA_ASSIGN(std::string victim, run_.cluster().LeadingMaster());
     if (random_() % 2 == 0) victim = wanted.servers[random_() % wanted.servers.size()];
     auto asked =
-        std::async(std::launch::async, [&wanted, client = trial_.load().observer()] { return wanted.ask(client); });
+        std::async(std::launch::async, [&wanted, client = run_.load().observer()] { return wanted.ask(client); });
     const milliseconds delay{random_() % 2 == 0 ? random_() % 25 : random_() % 1500};
     std::this_thread::sleep_for(delay);
-    EBLA_TRY(trial_.launcher().Kill(victim, SIGKILL));
+    EBLA_TRY(run_.launcher().Kill(victim, SIGKILL));
     std::this_thread::sleep_for(milliseconds(random_() % 800));
-    EBLA_TRY(trial_.launcher().Restart(victim));
+    EBLA_TRY(run_.launcher().Restart(victim));
     const Status status = asked.get();
-    trial_.Tell(wanted.what + "; " + std::to_string(delay.count()) + " ms later " + victim +
-                " dies: " + (status.ok() ? "done" : status.ToString()));
+    run_.Tell(wanted.what + "; " + std::to_string(delay.count()) + " ms later " + victim +
+              " dies: " + (status.ok() ? "done" : status.ToString()));
     done_ += status.ok() ? 1 : 0;
     ++deaths_[victim.starts_with("m-") ? "masters" : "servers"];
     if (!draining_.empty()) {
-      EBLA_TRY(SetDraining(trial_.load().observer(), draining_, false));
+      EBLA_TRY(SetDraining(run_.load().observer(), draining_, false));
       draining_.clear();
     }
     return AwaitSettled();
@@ -142,7 +142,7 @@ class Changes {
 
   // Every range once, three voters of each, nothing under way.
   std::string WhyNotSettled() const {
-    const auto tablets = trial_.load().observer().ListTablets(HistoryLoad::kTable);
+    const auto tablets = run_.load().observer().ListTablets(HistoryLoad::kTable);
     if (!tablets) return tablets.error().ToString();
     std::map<std::string, std::string> ranges;
     for (const TabletSummary& tablet : *tablets) {
@@ -158,7 +158,7 @@ class Changes {
       at = end;
     }
     if (ranges.empty() || !at.empty()) return "not every key is some tablet's";
-    const auto planner = trial_.load().observer().Planner();
+    const auto planner = run_.load().observer().Planner();
     if (!planner) return planner.error().ToString();
     return planner->under_way.empty() ? "" : planner->under_way.front().what + " is under way";
   }
@@ -169,7 +169,7 @@ class Changes {
     return Error(Code::kInternal, "it is neither finished nor undone: " + why);
   }
 
-  Trial& trial_;
+  ScenarioRun& run_;
   std::mt19937_64 random_;
   std::string draining_;
   std::map<std::string, int> deaths_;
@@ -182,18 +182,19 @@ class Changes {
 ScenarioReport KillWithinChanges(const ChangesOptions& options) {
   HistoryLoadOptions load{.seed = options.seed};
   load.groups_per_tablet = kGroupsPerTablet;
-  auto begun = Trial::Begin({.servers = kServers, .master_flags = {"--splits", "--balance=false"}}, load, options.say);
+  auto begun =
+      ScenarioRun::Begin({.servers = kServers, .master_flags = {"--splits", "--balance=false"}}, load, options.say);
   if (!begun) return NotBegun(begun.error());
-  Trial& trial = **begun;
-  Changes changes(trial, options.seed);
-  for (int round = 0; round < options.rounds && trial.faultless(); ++round) {
-    if (const Status status = changes.Round(); !status.ok()) trial.Fault(status.ToString());
-    trial.Judge();
+  ScenarioRun& scenario = **begun;
+  Changes changes(scenario, options.seed);
+  for (int round = 0; round < options.rounds && scenario.faultless(); ++round) {
+    if (const Status status = changes.Round(); !status.ok()) scenario.Fault(status.ToString());
+    scenario.Judge();
   }
-  if (trial.faultless()) {
-    if (const Status status = trial.Check(); !status.ok()) trial.Fault(status.ToString());
+  if (scenario.faultless()) {
+    if (const Status status = scenario.Check(); !status.ok()) scenario.Fault(status.ToString());
   }
-  return trial.Finish(changes.ToString(), changes.deaths() * kOperationsPerRound);
+  return scenario.Finish(changes.ToString(), changes.deaths() * kOperationsPerRound);
 }
 
 }  // namespace ebla::chaos

@@ -5,8 +5,8 @@
 
 #include <iostream>
 
-#include "tests/chaos/own_namespaces.h"
 #include "tests/chaos/scenarios.h"
+#include "tests/chaos/user_namespace.h"
 
 namespace ebla::chaos {
 namespace {

@@ -41,7 +41,7 @@ TEST(Chaos, APausedPrimaryIsReplacedAndShowsNothingStale) {
 }
 
 TEST(Chaos, WithoutZooKeeperAndMastersEveryLevelIsServed) {
-  const ScenarioReport report = GovernorsAway({.length = 10s, .seed = 6});
+  const ScenarioReport report = ControlPlaneOutage({.length = 10s, .seed = 6});
   EXPECT_THAT(report.faults, IsEmpty()) << report.summary;
 }
 

@@ -14,7 +14,7 @@
 #include <numeric>
 #include <thread>
 
-#include "tests/chaos/trial.h"
+#include "tests/chaos/scenario_run.h"
 
 namespace ebla::chaos {
 namespace {
@@ -26,7 +26,7 @@ constexpr char kReserveFlag[] = "--disk_reserve_mb=48";
 constexpr char kDiskOptions[] = "size=512m";
 constexpr off_t kLeftFree = 12 << 20;  // less than the reserve
 constexpr auto kFullTimeMax = 30s;
-constexpr auto kHandOverTimeMax = 10s;  // from full until others lead, and writes go on
+constexpr auto kTransferTimeMax = 10s;  // from full until others lead, and writes go on
 constexpr int64_t kOperationsBetween = 300;
 
 Status SystemError(const std::string& what) { return Error(Code::kUnavailable, what + ": " + std::strerror(errno)); }
@@ -58,10 +58,10 @@ Status Fill(const std::string& file, off_t left) {
   return Status::Ok();
 }
 
-Status AwaitRefusal(Trial& trial, bool wanted) {
+Status AwaitRefusal(ScenarioRun& scenario, bool wanted) {
   const auto deadline = WallClock::now() + kFullTimeMax;
   for (; WallClock::now() < deadline; std::this_thread::sleep_for(50ms)) {
-    EBLA_ASSIGN(const auto servers, trial.load().observer().ListServers());
+    EBLA_ASSIGN(const auto servers, scenario.load().observer().ListServers());
     const auto victim = std::ranges::find(servers, kVictim, &ServerSummary::name);
     if (victim != servers.end() && victim->live && victim->writes_refused == wanted) return Status::Ok();
   }
@@ -70,18 +70,18 @@ Status AwaitRefusal(Trial& trial, bool wanted) {
 }
 
 // Has the victim lead a third of the tablets, as it may not after an earlier round.
-Result<std::vector<int>> HaveLead(Trial& trial) {
-  const HistoryLoad& load = trial.load();
+Result<std::vector<int>> HaveLead(ScenarioRun& scenario) {
+  const HistoryLoad& load = scenario.load();
   for (int tablet = 0; tablet < HistoryLoadOptions().tablets; tablet += 3)
     EBLA_TRY(load.observer().TransferTablet(HistoryLoad::kTable, load.ProbeKey(tablet), kVictim));
   return load.LedBy(kVictim);
 }
 
 // How long it took until others led these tablets and had read and written them. Whoever leads them, they are read.
-Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<int>& tablets,
+Result<std::chrono::milliseconds> AwaitTransfer(ScenarioRun& scenario, const std::vector<int>& tablets,
                                                 WallClock::time_point full) {
-  const HistoryLoad& load = trial.load();
-  for (const auto deadline = full + kHandOverTimeMax;;) {
+  const HistoryLoad& load = scenario.load();
+  for (const auto deadline = full + kTransferTimeMax;;) {
     for (const int tablet : tablets) {
       const auto read = load.table().Get(load.ProbeKey(tablet), {.read = Read::Strong(), .deadline = 5s});
       if (!read && read.error().code() != Code::kNotFound) return Error(read.error());
@@ -92,9 +92,9 @@ Result<std::chrono::milliseconds> AwaitHandOver(Trial& trial, const std::vector<
       return Error(Code::kInternal, std::string(kVictim) + " still leads " + std::to_string(still.size()) +
                                         " tablets with its disk full");
   }
-  EBLA_TRY(trial.AwaitService(tablets, WallClock::now()));
+  EBLA_TRY(scenario.AwaitService(tablets, WallClock::now()));
   const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(WallClock::now() - full);
-  if (took > kHandOverTimeMax)
+  if (took > kTransferTimeMax)
     return Error(Code::kInternal, "what it led was written " + std::to_string(took.count()) + " ms after");
   return took;
 }
@@ -103,49 +103,49 @@ ScenarioReport Run(const FullDiskOptions& options) {
   testing::TestClusterOptions cluster{.server_flags = {kReserveFlag, "--cache_mb=64"}};
   cluster.prepare = [](const std::string& dir) { return MountDisk(dir + "/" + kVictim); };
   cluster.clear = [](const std::string& dir) { ::umount2((dir + "/" + kVictim).c_str(), MNT_DETACH); };
-  auto begun = Trial::Begin(std::move(cluster), {.seed = options.seed}, options.say);
+  auto begun = ScenarioRun::Begin(std::move(cluster), {.seed = options.seed}, options.say);
   if (!begun) return NotBegun(begun.error());
-  Trial& trial = **begun;
-  const std::string filler = trial.launcher().DataDir(kVictim) + "/somebody-elses";
+  ScenarioRun& scenario = **begun;
+  const std::string filler = scenario.launcher().DataDir(kVictim) + "/somebody-elses";
   std::vector<int> all(static_cast<size_t>(HistoryLoadOptions().tablets));
   std::iota(all.begin(), all.end(), 0);
   int rounds = 0;
   std::chrono::milliseconds longest{0};
   const auto round = [&]() -> Status {
-    EBLA_TRY(trial.Settle(kOperationsBetween));
-    EBLA_TRY(AwaitRefusal(trial, false));
-    EBLA_ASSIGN(const std::vector<int> led, HaveLead(trial));
+    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_TRY(AwaitRefusal(scenario, false));
+    EBLA_ASSIGN(const std::vector<int> led, HaveLead(scenario));
     EBLA_TRY(Fill(filler, kLeftFree));
     const auto full = WallClock::now();
-    EBLA_TRY(AwaitRefusal(trial, true));
+    EBLA_TRY(AwaitRefusal(scenario, true));
     // All is read and written, what the victim led as soon as others lead it.
-    EBLA_ASSIGN(const auto handed_over, AwaitHandOver(trial, led, full));
-    longest = std::max(longest, handed_over);
+    EBLA_ASSIGN(const auto transferred, AwaitTransfer(scenario, led, full));
+    longest = std::max(longest, transferred);
     for (const auto end = WallClock::now() + options.length; WallClock::now() < end;) {
-      EBLA_TRY(trial.AwaitService(all, WallClock::now()));
+      EBLA_TRY(scenario.AwaitService(all, WallClock::now()));
     }
-    EBLA_ASSIGN(const std::vector<int> still, trial.load().LedBy(kVictim));
+    EBLA_ASSIGN(const std::vector<int> still, scenario.load().LedBy(kVictim));
     if (!still.empty())
       return Error(Code::kInternal, std::string(kVictim) + " was given something to lead with its disk full");
     if (options.kill) {
-      EBLA_TRY(trial.launcher().Kill(kVictim, SIGKILL));
-      EBLA_TRY(trial.launcher().Restart(kVictim));
+      EBLA_TRY(scenario.launcher().Kill(kVictim, SIGKILL));
+      EBLA_TRY(scenario.launcher().Restart(kVictim));
     }
     std::error_code error;
     if (!std::filesystem::remove(filler, error)) return Error(Code::kInternal, "cannot remove " + filler);
-    EBLA_TRY(AwaitRefusal(trial, false));
-    trial.Tell("full disk " + std::to_string(++rounds) + ": " + kVictim + " led " + std::to_string(led.size()) +
-               " tablets, others led and wrote them after " + std::to_string(handed_over.count()) + " ms");
-    return trial.Settle(kOperationsBetween);
+    EBLA_TRY(AwaitRefusal(scenario, false));
+    scenario.Tell("full disk " + std::to_string(++rounds) + ": " + kVictim + " led " + std::to_string(led.size()) +
+                  " tablets, others led and wrote them after " + std::to_string(transferred.count()) + " ms");
+    return scenario.Settle(kOperationsBetween);
   };
-  while (rounds < options.rounds && trial.faultless()) {
-    if (const Status status = round(); !status.ok()) trial.Fault(status.ToString());
-    trial.Judge();
+  while (rounds < options.rounds && scenario.faultless()) {
+    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
+    scenario.Judge();
   }
-  return trial.Finish(std::to_string(rounds) +
-                          " times a full disk on one of three servers; what it led was written elsewhere " +
-                          std::to_string(longest.count()) + " ms after at the worst",
-                      rounds * kOperationsBetween);
+  return scenario.Finish(std::to_string(rounds) +
+                             " times a full disk on one of three servers; what it led was written elsewhere " +
+                             std::to_string(longest.count()) + " ms after at the worst",
+                         rounds * kOperationsBetween);
 }
 
 }  // namespace

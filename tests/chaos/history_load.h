@@ -1,6 +1,6 @@
 // tests/chaos/history_load.h
 // Many clients with real threads over the SDK, doing every kind of operation on records as popular as YCSB's, with
-// unique values, and writing down what they asked and were told (recorder.h). A ledger (ledger.h) knows what one writer
+// unique values, and writing down what they asked and were told (recorder.h). A single-writer load (single_writer_load.h) knows what one writer
 // of each key was promised; this one judges what many writers of the same keys saw of one another. Keys:    groups of
 // four cells (tests/sim/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b", "g0012/n", "g0012/t".
 // Probes:  two threads of each tablet ask it again and again, by a put and by a strong read, in its last group, which
@@ -71,7 +71,7 @@ class HistoryLoad {
   OutageWatch& outages() { return outages_; }
   // Operations that ended with an error, the first hundred since the last call.
   std::vector<std::string> TakeFailures();
-  // From now on neither writes at PRIMARY nor reads at SESSION, whose failover would undo some.
+  // From now on neither writes at PRIMARY nor reads at SESSION, whose failover would roll some back.
   void AvoidPending() { avoid_pending_ = true; }
   const Client& observer() const { return observer_; }
   const Table& table() const { return *table_; }  // the observer's

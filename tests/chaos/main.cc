@@ -5,8 +5,8 @@
 #include <iostream>
 #include <map>
 
-#include "tests/chaos/own_namespaces.h"
 #include "tests/chaos/scenarios.h"
+#include "tests/chaos/user_namespace.h"
 
 namespace ebla::chaos {
 namespace {
@@ -47,14 +47,14 @@ int Servers(const Arguments& arguments) {
   return failed;
 }
 
-int Governors(const Arguments& arguments) {
+int ControlPlaneOutages(const Arguments& arguments) {
   int failed = 0;
   for (const bool pause : {false, true}) {
-    failed |= Conclude(std::string("governors-away, ") + (pause ? "paused" : "killed"),
-                       GovernorsAway({.length = std::chrono::seconds(arguments.seconds),
-                                      .pause = pause,
-                                      .seed = arguments.seed,
-                                      .say = Printer()}));
+    failed |= Conclude(std::string("control-plane-outage, ") + (pause ? "paused" : "killed"),
+                       ControlPlaneOutage({.length = std::chrono::seconds(arguments.seconds),
+                                           .pause = pause,
+                                           .seed = arguments.seed,
+                                           .say = Printer()}));
   }
   return failed;
 }
@@ -76,7 +76,7 @@ void AddOptions(CLI::App& app, Arguments& given) {
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
   app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
-  app.add_option("--seconds", given.seconds, "masters, governors-away: how long")
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -104,7 +104,7 @@ int Main(int argc, char** argv) {
        [&] {
          return Conclude("restart-all", RestartAll({.rounds = given.rounds, .seed = given.seed, .say = Printer()}));
        }},
-      {"governors-away", [&] { return Governors(given); }},
+      {"control-plane-outage", [&] { return ControlPlaneOutages(given); }},
       {"full-disk",
        [&] { return Conclude("full-disk", FullDisk({.rounds = given.rounds, .seed = given.seed, .say = Printer()})); }},
       {"procedures",

@@ -4,8 +4,8 @@
 #include <random>
 #include <thread>
 
-#include "tests/chaos/isles.h"
-#include "tests/chaos/trial.h"
+#include "tests/chaos/network_namespaces.h"
+#include "tests/chaos/scenario_run.h"
 
 namespace ebla::chaos {
 namespace {
@@ -17,11 +17,11 @@ using Names = std::vector<std::string>;
 constexpr int64_t kOperationsBetween = 300;
 constexpr char kClients[] = "clients";
 const Names kServers = {"ts-1", "ts-2", "ts-3"};
-const Names kGovernors = {"zookeeper", "m-1", "m-2"};
+const Names kControlPlane = {"zookeeper", "m-1", "m-2"};
 
 Names Everybody() {
   Names all = kServers;
-  all.insert(all.end(), kGovernors.begin(), kGovernors.end());
+  all.insert(all.end(), kControlPlane.begin(), kControlPlane.end());
   all.push_back(kClients);
   return all;
 }
@@ -54,7 +54,7 @@ Cut Draw(int round, const ServerName& victim, std::mt19937_64& random) {
     case 0: return {{victim}, rest, true, true};
     case 1: return {{victim}, rest, false, true};
     case 2: return {rest, {victim}, false, true};
-    case 3: return {{victim}, kGovernors, true, false};
+    case 3: return {{victim}, kControlPlane, true, false};
     default: break;
   }
   Cut cut;
@@ -72,48 +72,48 @@ Cut Draw(int round, const ServerName& victim, std::mt19937_64& random) {
 }
 
 ScenarioReport Run(const PartitionOptions& options) {
-  auto isles = Isles::Make(Everybody());
-  if (!isles) return NotBegun(isles.error());
+  auto namespaces = NetworkNamespaces::Make(Everybody());
+  if (!namespaces) return NotBegun(namespaces.error());
   testing::TestClusterOptions cluster;
-  cluster.standing = [&](const std::string& name) { return (*isles)->StandingOf(name); };
-  auto begun = Trial::Begin(std::move(cluster), {.seed = options.seed}, options.say, isles->get(), kClients);
+  cluster.launch_context = [&](const std::string& name) { return (*namespaces)->LaunchContextOf(name); };
+  auto begun = ScenarioRun::Begin(std::move(cluster), {.seed = options.seed}, options.say, namespaces->get(), kClients);
   if (!begun) return NotBegun(begun.error());
-  Trial& trial = **begun;
+  ScenarioRun& scenario = **begun;
   std::mt19937_64 random(options.seed);
   int rounds = 0;
   milliseconds worst{0};
   const auto round = [&]() -> Status {
-    EBLA_TRY(trial.Settle(kOperationsBetween));
-    EBLA_ASSIGN(const ServerName victim, trial.load().LeadsMost());
-    EBLA_ASSIGN(const std::vector<int> led, trial.load().LedBy(victim));
+    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_ASSIGN(const ServerName victim, scenario.load().LeadsMost());
+    EBLA_ASSIGN(const std::vector<int> led, scenario.load().LedBy(victim));
     const Cut cut = Draw(rounds, victim, random);
-    trial.Tell("cut " + std::to_string(++rounds) + ": " + cut.ToString());
+    scenario.Tell("cut " + std::to_string(++rounds) + ": " + cut.ToString());
     const auto moment = WallClock::now();
-    EBLA_TRY((*isles)->Cut(cut.some, cut.others));
-    if (cut.both_ways) EBLA_TRY((*isles)->Cut(cut.others, cut.some));
-    const Status served = cut.victim_alone ? trial.AwaitService(led, WallClock::now()) : Status::Ok();
+    EBLA_TRY((*namespaces)->Cut(cut.some, cut.others));
+    if (cut.both_ways) EBLA_TRY((*namespaces)->Cut(cut.others, cut.some));
+    const Status served = cut.victim_alone ? scenario.AwaitService(led, WallClock::now()) : Status::Ok();
     milliseconds longest{0};
     for (const int tablet : led)
-      longest = std::max(longest, trial.load().outages().Longest(tablet, moment).value_or(Gap()).length);
+      longest = std::max(longest, scenario.load().outages().Longest(tablet, moment).value_or(Gap()).length);
     std::this_thread::sleep_until(moment + options.length);
-    EBLA_TRY((*isles)->HealAll());
+    EBLA_TRY((*namespaces)->HealAll());
     EBLA_TRY(Status(served));
     if (cut.victim_alone) {
       worst = std::max(worst, longest);
-      trial.Tell("  its " + std::to_string(led.size()) + " tablets went without service for " +
-                 std::to_string(longest.count()) + " ms");
-      if (longest > options.worst_max) trial.Fault("without service for too long: " + cut.ToString());
+      scenario.Tell("  its " + std::to_string(led.size()) + " tablets went without service for " +
+                    std::to_string(longest.count()) + " ms");
+      if (longest > options.worst_max) scenario.Fault("without service for too long: " + cut.ToString());
     }
-    return trial.Settle(kOperationsBetween);
+    return scenario.Settle(kOperationsBetween);
   };
-  while (rounds < options.rounds && trial.faultless()) {
-    if (const Status status = round(); !status.ok()) trial.Fault(status.ToString());
-    trial.Judge();
+  while (rounds < options.rounds && scenario.faultless()) {
+    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
+    scenario.Judge();
   }
-  return trial.Finish(std::to_string(rounds) + " cuts of " + std::to_string(options.length.count()) +
-                          " ms; tablets of an isolated server went without service for " +
-                          std::to_string(worst.count()) + " ms at the worst",
-                      rounds * kOperationsBetween);
+  return scenario.Finish(std::to_string(rounds) + " cuts of " + std::to_string(options.length.count()) +
+                             " ms; tablets of an isolated server went without service for " +
+                             std::to_string(worst.count()) + " ms at the worst",
+                         rounds * kOperationsBetween);
 }
 
 }  // namespace

@@ -7,7 +7,7 @@
 #include <sstream>
 #include <thread>
 
-#include "tests/chaos/trial.h"
+#include "tests/chaos/scenario_run.h"
 
 namespace ebla::chaos {
 namespace {
@@ -25,21 +25,21 @@ constexpr int kDrawsMax = 100;
 
 class Operator {
  public:
-  Operator(Trial& trial, uint64_t seed) : trial_(trial), client_(trial.load().observer()), random_(seed) {}
+  Operator(ScenarioRun& scenario, uint64_t seed) : run_(scenario), client_(scenario.load().observer()), random_(seed) {}
 
   // One procedure, from its order to its end.
   Status Next() {
     const Kind& kind = kKinds[random_() % std::size(kKinds)];
-    EBLA_TRY(trial_.load().AwaitProgress(kOperationsBetween));
-    trial_.load().TakeLongestWait();
+    EBLA_TRY(run_.load().AwaitProgress(kOperationsBetween));
+    run_.load().TakeLongestWait();
     const auto begun = WallClock::now();
     const Status status = (this->*kind.run)();
     const auto took = std::chrono::duration_cast<milliseconds>(WallClock::now() - begun);
     if (!status.ok()) return Error(status.code(), std::string(kind.name) + " " + what_ + ": " + status.message());
-    const auto wait = trial_.load().TakeLongestWait();
+    const auto wait = run_.load().TakeLongestWait();
     done_[kind.name].push_back(wait);
-    trial_.Tell(std::string(kind.name) + " " + what_ + ": " + std::to_string(took.count()) + " ms, longest wait " +
-                std::to_string(wait.count()) + " ms");
+    run_.Tell(std::string(kind.name) + " " + what_ + ": " + std::to_string(took.count()) + " ms, longest wait " +
+              std::to_string(wait.count()) + " ms");
     return Status::Ok();
   }
 
@@ -49,7 +49,7 @@ class Operator {
     for (const ServerName& server : emptied) EBLA_TRY(Drain(server));
     const Result<size_t> refused = client_.SetServer("ts-3", {.draining = true, .maintenance = std::nullopt});
     if (refused) return Error(Code::kInternal, "a server is drained whose replicas nobody can take");
-    trial_.Tell("a drain is refused: " + refused.error().ToString());
+    run_.Tell("a drain is refused: " + refused.error().ToString());
     if (refused.error().code() != Code::kConditionFailed || refused.error().message().empty())
       return Error(Code::kInternal, "a drain was refused otherwise than it should be: " + refused.error().ToString());
     for (const ServerName& server : emptied) EBLA_TRY(Undrain(server));
@@ -164,7 +164,7 @@ class Operator {
   }
   Status Drain(const ServerName& server) {
     EBLA_ASSIGN(const size_t replicas, client_.SetServer(server, {.draining = true, .maintenance = std::nullopt}));
-    trial_.Tell(server + " has " + std::to_string(replicas) + " replicas to give away");
+    run_.Tell(server + " has " + std::to_string(replicas) + " replicas to give away");
     return AwaitEmpty(server);
   }
   Status Undrain(const ServerName& server) {
@@ -183,7 +183,7 @@ class Operator {
     return Error(Code::kUnavailable, server + " is not empty in time: " + note);
   }
 
-  Trial& trial_;
+  ScenarioRun& run_;
   const Client& client_;
   std::mt19937_64 random_;
   std::string what_;
@@ -199,35 +199,35 @@ const Operator::Kind Operator::kKinds[] = {{"split", &Operator::Split},
 }  // namespace
 
 ScenarioReport Procedures(const ProceduresOptions& options) {
-  auto begun = Trial::Begin(
+  auto begun = ScenarioRun::Begin(
       {.servers = kServers},
       {.clients = 32, .tablets = kTablets, .groups_per_tablet = kGroupsPerTablet, .seed = options.seed}, options.say);
   if (!begun) return NotBegun(begun.error());
-  Trial& trial = **begun;
-  Operator hands(trial, options.seed);
+  ScenarioRun& scenario = **begun;
+  Operator op(scenario, options.seed);
   auto judged = WallClock::now();
   const auto judge = [&](bool now) {
     if (!now && WallClock::now() < judged + kJudgeEvery) return;
-    trial.Judge();
+    scenario.Judge();
     judged = WallClock::now();
   };
   const auto run = [&]() -> Status {
     // Only what is ordered here happens.
-    if (const auto off = trial.load().observer().Planner({.enabled = false}); !off) return off.error();
-    EBLA_TRY(trial.Settle(kOperationsBetween));
-    for (int done = 0; done < options.procedures && trial.faultless(); ++done) {
-      EBLA_TRY(hands.Next());
+    if (const auto off = scenario.load().observer().Planner({.enabled = false}); !off) return off.error();
+    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    for (int done = 0; done < options.procedures && scenario.faultless(); ++done) {
+      EBLA_TRY(op.Next());
       judge(false);
     }
-    EBLA_TRY(hands.RefuseTheLast());
-    EBLA_TRY(trial.Settle(kOperationsBetween));
+    EBLA_TRY(op.RefuseTheLast());
+    EBLA_TRY(scenario.Settle(kOperationsBetween));
     judge(true);
-    return trial.Check();
+    return scenario.Check();
   };
-  if (const Status status = run(); !status.ok()) trial.Fault(status.ToString());
+  if (const Status status = run(); !status.ok()) scenario.Fault(status.ToString());
   judge(true);
-  for (const std::string& kind : hands.Missing()) trial.Fault("there was no " + kind);
-  return trial.Finish(hands.ToString(), options.procedures * kOperationsBetween);
+  for (const std::string& kind : op.Missing()) scenario.Fault("there was no " + kind);
+  return scenario.Finish(op.ToString(), options.procedures * kOperationsBetween);
 }
 
 }  // namespace ebla::chaos

@@ -9,7 +9,7 @@
 #include <thread>
 
 #include "test_paths.h"
-#include "tests/chaos/ledger.h"
+#include "tests/chaos/single_writer_load.h"
 #include "tests/integration/test_cluster.h"
 #include "tools/ycsb/ebla_database.h"
 #include "tools/ycsb/runner.h"
@@ -37,43 +37,44 @@ std::string WriterPrefix(int writer) {
   return text;
 }
 
-Result<Table> MakeLedgerTable(const Client& client, TableDurability durability, int writers) {
+Result<Table> MakeLoadTable(const Client& client, TableDurability durability, int writers) {
   CreateTableOptions options;
   options.table.durability = durability;
   for (int writer = 1; writer < writers; ++writer) {
     options.split_points.push_back(WriterPrefix(writer));
   }
-  if (const auto made = client.CreateTable("ledger", options); !made) return Error(made.error());
-  return client.OpenTable("ledger");
+  if (const auto made = client.CreateTable("single-writer", options); !made) return Error(made.error());
+  return client.OpenTable("single-writer");
 }
 
 // Waits until the load has been acknowledged `more` writes beyond those of now.
-Status AwaitProgress(const Ledger& ledger, int64_t more) {
-  const int64_t wanted = ledger.acknowledged() + more;
+Status AwaitProgress(const SingleWriterLoad& load, int64_t more) {
+  const int64_t wanted = load.acknowledged() + more;
   const auto deadline = steady_clock::now() + kProgressTimeMax;
-  for (; ledger.acknowledged() < wanted; std::this_thread::sleep_for(5ms))
+  for (; load.acknowledged() < wanted; std::this_thread::sleep_for(5ms))
     if (steady_clock::now() >= deadline)
       return Error(Code::kUnavailable, "no write was acknowledged for a minute, though every server is back");
   return Status::Ok();
 }
 
-// Kills servers under a ledger's load, round by round.
-class Siege {
+// Kills servers under the load, round by round.
+class ServerKiller {
  public:
-  Siege(TestCluster& cluster, Table table, const Ledger& ledger, int writers, const KillServersOptions& options)
+  ServerKiller(TestCluster& cluster, Table table, const SingleWriterLoad& load, int writers,
+               const KillServersOptions& options)
       : cluster_(cluster),
         table_(std::move(table)),
-        ledger_(ledger),
+        load_(load),
         writers_(writers),
         say_(options.say),
         random_(options.seed) {}
 
   // One or two servers die at a random moment and come back: now and then before they serve again from the time before,
-  // but not twice in a row, so that no outage outlasts the ledger's deadline.
+  // but not twice in a row, so that no outage outlasts the load's deadline.
   Status Round() {
     early_ = !early_ && random_() % 4 == 0;
     if (!early_) EBLA_TRY(AwaitService());
-    EBLA_TRY(AwaitProgress(ledger_, kWritesBetweenKills));
+    EBLA_TRY(AwaitProgress(load_, kWritesBetweenKills));
     std::this_thread::sleep_for(milliseconds(random_() % 700));
     const uint64_t first = random_() % 3;
     std::vector<std::string> victims = {"ts-" + std::to_string(1 + first)};
@@ -85,8 +86,8 @@ class Siege {
     std::this_thread::sleep_for(milliseconds(random_() % 500));
     for (const std::string& victim : victims) {
       EBLA_TRY(cluster_.launcher().Restart(victim, false));
-      Tell(say_, "kill " + std::to_string(kills_) + ": " + victim + ", after " +
-                     std::to_string(ledger_.acknowledged()) + " acknowledged writes");
+      Tell(say_, "kill " + std::to_string(kills_) + ": " + victim + ", after " + std::to_string(load_.acknowledged()) +
+                     " acknowledged writes");
     }
     return cluster_.launcher().WaitUntilReady();
   }
@@ -107,7 +108,7 @@ class Siege {
 
   TestCluster& cluster_;
   const Table table_;
-  const Ledger& ledger_;
+  const SingleWriterLoad& load_;
   const int writers_;
   const Say& say_;
   std::mt19937_64 random_;
@@ -115,7 +116,7 @@ class Siege {
   int kills_ = 0;
 };
 
-void JudgeLedger(const LedgerReport& report, int kills, ScenarioReport& out) {
+void JudgeLoad(const SingleWriterLoadReport& report, int kills, ScenarioReport& out) {
   for (const std::string& violation : report.violations) out.faults.push_back("broken promise: " + violation);
   for (const std::string& failure : report.failures) out.faults.push_back("failed operation: " + failure);
   if (report.acknowledged < kills * kWritesBetweenKills / 2 || report.reads == 0)
@@ -151,8 +152,8 @@ class YcsbLoad {
     EBLA_ASSIGN(const auto workload, ycsb::Workload::Make(std::move(workload_options), load));
     if (load) runner_options.execution_time_max = {};
     ycsb::EblaDriver driver(std::move(database_options));
-    std::ostringstream unheard;
-    ycsb::Runner runner(std::move(runner_options), *workload, driver, unheard);
+    std::ostringstream discarded;
+    ycsb::Runner runner(std::move(runner_options), *workload, driver, discarded);
     return runner.Execute();
   }
 
@@ -161,9 +162,9 @@ class YcsbLoad {
 };
 
 // Makes a table and drops it.
-Status Govern(TestCluster& cluster, int round) {
+Status CheckControlPlane(TestCluster& cluster, int round) {
   EBLA_ASSIGN(const Client client, cluster.Connect(30s));
-  const std::string name = "governed-" + std::to_string(round);
+  const std::string name = "check-" + std::to_string(round);
   if (const auto made = client.CreateTable(name, {.deadline = 30s}); !made) return made.error();
   return client.DropTable(name);
 }
@@ -181,7 +182,7 @@ Status HarmControl(TestCluster& cluster, int round, int down_seconds, const Say&
   EBLA_TRY(cluster.launcher().Kill(victim, SIGKILL));
   std::this_thread::sleep_for(std::chrono::seconds(down_seconds));
   EBLA_TRY(cluster.launcher().Restart(victim));
-  EBLA_TRY(Govern(cluster, round));
+  EBLA_TRY(CheckControlPlane(cluster, round));
   Tell(say, victim + " is back, and tables can be made");
   return Status::Ok();
 }
@@ -198,20 +199,19 @@ ScenarioReport KillServers(const KillServersOptions& options) {
   if (!cluster) return fail(cluster.error().ToString());
   const auto client = (*cluster)->Connect(30s);
   if (!client) return fail(client.error().ToString());
-  const LedgerOptions ledger_options{.seed = options.seed, .deadline = 60s};
-  const auto table = MakeLedgerTable(*client, options.durability, ledger_options.writers);
+  const SingleWriterLoadOptions load_options{.seed = options.seed, .deadline = 60s};
+  const auto table = MakeLoadTable(*client, options.durability, load_options.writers);
   if (!table) return fail(table.error().ToString());
-  Ledger ledger(*table, ledger_options);
-  ledger.Start();
-  Siege siege(**cluster, *table, ledger, ledger_options.writers, options);
-  while (siege.kills() < options.kills && report.faults.empty()) {
-    if (const Status round = siege.Round(); !round.ok()) report.faults.push_back(round.ToString());
+  SingleWriterLoad load(*table, load_options);
+  load.Start();
+  ServerKiller killer(**cluster, *table, load, load_options.writers, options);
+  while (killer.kills() < options.kills && report.faults.empty()) {
+    if (const Status round = killer.Round(); !round.ok()) report.faults.push_back(round.ToString());
   }
   if (report.faults.empty()) {
-    if (const Status end = AwaitProgress(ledger, kWritesBetweenKills); !end.ok())
-      report.faults.push_back(end.ToString());
+    if (const Status end = AwaitProgress(load, kWritesBetweenKills); !end.ok()) report.faults.push_back(end.ToString());
   }
-  JudgeLedger(ledger.Finish(), siege.kills(), report);
+  JudgeLoad(load.Finish(), killer.kills(), report);
   return report;
 }
 

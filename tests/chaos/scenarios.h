@@ -30,7 +30,7 @@ struct KillServersOptions {
   TableDurability durability = TableDurability::kSync;
   Say say;
 };
-// kill -9 of tablet servers at random moments under the load of a ledger (ledger.h): every acknowledged write is there
+// kill -9 of tablet servers at random moments under the load of single writers (single_writer_load.h): every acknowledged write is there
 // afterwards, every batch is all there or not at all, no increment counts twice.
 ScenarioReport KillServers(const KillServersOptions& options);
 
@@ -43,7 +43,7 @@ struct KillMastersOptions {
   Say say;
 };
 // The leading master, the standby and ZooKeeper are killed in turn, again and again, and come back, under YCSB's
-// workload A: no operation fails. After each, a table is made and dropped, to show that somebody governs.
+// workload A: no operation fails. After each, a table is made and dropped, to show that the control plane works.
 ScenarioReport KillMasters(const KillMastersOptions& options);
 
 // The rest run under 64 clients whose histories are judged (history_load.h): nothing acknowledged at MAJORITY or ALL is
@@ -78,14 +78,14 @@ struct RestartAllOptions {
 // kill -9 of all tablet servers at once; all of them come back.
 ScenarioReport RestartAll(const RestartAllOptions& options);
 
-struct GovernorsAwayOptions {
+struct ControlPlaneOutageOptions {
   std::chrono::milliseconds length{60'000};
   bool pause = false;  // SIGSTOP rather than kill -9
   uint64_t seed = 1;
   Say say;
 };
 // ZooKeeper and all masters are away: clients that were connected before read and write at every level.
-ScenarioReport GovernorsAway(const GovernorsAwayOptions& options);
+ScenarioReport ControlPlaneOutage(const ControlPlaneOutageOptions& options);
 
 struct FullDiskOptions {
   int rounds = 3;
@@ -96,7 +96,7 @@ struct FullDiskOptions {
 };
 // The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
 // is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Takes root
-// (own_namespaces.h).
+// (user_namespace.h).
 ScenarioReport FullDisk(const FullDiskOptions& options);
 
 struct PartitionOptions {
@@ -125,7 +125,7 @@ struct ProceduresOptions {
   uint64_t seed = 1;
   Say say;
 };
-// On five servers, with the planner off, an operator splits, merges, moves, hands over and drains at random. Then
+// On five servers, with the planner off, an operator splits, merges, moves, transfers and drains at random. Then
 // replicas agree with the catalog and each other; a drain that the other servers have no room for is refused.
 ScenarioReport Procedures(const ProceduresOptions& options);
 
@@ -134,7 +134,7 @@ struct ChangesOptions {
   uint64_t seed = 1;
   Say say;
 };
-// A tablet is split, moved or handed over, or a server drained; within it the leading master, or a server that has a
+// A tablet is split, moved or transferred, or a server drained; within it the leading master, or a server that has a
 // part in it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every
 // range is there once with all its replicas, `ebla check` finds nothing.
 ScenarioReport KillWithinChanges(const ChangesOptions& options);

@@ -201,13 +201,13 @@ TEST_F(PartitionTest, WritesAtAnyAreTakenWithoutTheirPrimaryAndReachIt) {
   }
   EXPECT_TRUE(Eventually(
       [&] {
-        const auto kept = client_->ListKept("any");
-        return kept && kept->writes.empty() && kept->unheard.empty();
+        const auto unresolved = client_->ListUnresolved("any");
+        return unresolved && unresolved->writes.empty() && unresolved->unreachable.empty();
       },
       30s));
 }
 
-TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
+TEST_F(PartitionTest, WhatAFailoverRollsBackIsAConflictRecordThatCanBeApplied) {
   const Table table = Make("undone", false);
   const std::string primary = PrimaryOf("undone");
   for (const std::string& name : servers_) {
@@ -224,16 +224,16 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   const auto lost = table.Get("k");
   EXPECT_TRUE(!lost && lost.error().code() == Code::kNotFound);
   GoOn(primary);
-  std::optional<KeptWrites> kept;
+  std::optional<UnresolvedWrites> unresolved;
   ASSERT_TRUE(Eventually(
       [&] {
-        auto listed = client_->ListKept("undone");
-        if (listed) kept = *std::move(listed);
-        return kept && kept->writes.size() == 1;
+        auto listed = client_->ListUnresolved("undone");
+        if (listed) unresolved = *std::move(listed);
+        return unresolved && unresolved->writes.size() == 1;
       },
       30s));
-  EXPECT_EQ(kept->writes[0].server, primary);
-  EXPECT_EQ(kept->writes[0].effects.at(0).value, "lonely");
+  EXPECT_EQ(unresolved->writes[0].server, primary);
+  EXPECT_EQ(unresolved->writes[0].effects.at(0).value, "lonely");
   const Shown applied = cluster_->Ebla("conflict apply undone --all");
   EXPECT_EQ(applied.code, 0) << applied;
   const auto record = table.Get("k");
@@ -241,7 +241,7 @@ TEST_F(PartitionTest, WhatAFailoverUndoesIsAConflictRecordThatCanBeApplied) {
   EXPECT_EQ(record->value, "lonely");
   EXPECT_TRUE(Eventually(
       [&] {
-        const auto left = client_->ListKept("undone");
+        const auto left = client_->ListUnresolved("undone");
         return left && left->writes.empty();
       },
       10s));
@@ -257,7 +257,7 @@ TEST_F(ClusterTest, TheLeadingMastersDeathCostsNoOperation) {
     EXPECT_NE(*next, *leader);
     const auto client = cluster_->Connect();
     const auto made = client->CreateTable("after-" + *leader);
-    EXPECT_TRUE(made.has_value()) << "the successor governs: " << made.error();
+    EXPECT_TRUE(made.has_value()) << "the successor makes tables: " << made.error();
     EXPECT_TRUE(client->DropTable("after-" + *leader).ok());
     ASSERT_TRUE(cluster_->launcher().Restart(*leader).ok());
   });

@@ -102,7 +102,7 @@ class RestoredTest : public ::testing::Test {
     }
   }
   // Hands the tablet to a voter that does not lead it: its epoch is then beyond an older catalog's.
-  void HandOver(const std::string& table, const std::string& key) {
+  void Transfer(const std::string& table, const std::string& key) {
     const auto place = client_->Locate(table, key);
     ASSERT_TRUE(place.has_value()) << place.error();
     const std::string to = place->primary == "ts-1" ? "ts-2" : "ts-1";
@@ -141,7 +141,7 @@ class AdoptionStory : public RestoredTest {
     old_.emplace(Make("old"));
     CopyZooKeepersData();
     since_.emplace(Make("since"));
-    HandOver("old", "a");
+    Transfer("old", "a");
     ExpectWhole(*old_, "old", false);  // so that this client knows the way
     loads_.emplace_back(std::make_unique<LightLoad>(*old_));
     loads_.emplace_back(std::make_unique<LightLoad>(*since_));
@@ -166,7 +166,7 @@ class AdoptionStory : public RestoredTest {
     EXPECT_THAT(SafeMode(), ::testing::ContainsRegex("server ts-[1-3] reports (id [0-9]+, which the catalog never drew"
                                                      "|an epoch of tablet [0-9]+ that the catalog never reached)"));
   }
-  // The table that was forgotten, and the tablet that was handed over; nothing is changed, and both are served.
+  // The table that was forgotten, and the tablet that was transferred; nothing is changed, and both are served.
   void ExpectShown() {
     ASSERT_TRUE(Eventually(
         [&] {

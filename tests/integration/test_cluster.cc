@@ -47,7 +47,7 @@ TestCluster::TestCluster(std::string dir, const TestClusterOptions& options)
                   .start_timeout = std::chrono::seconds(30),
                   .stop_timeout = options.stop_timeout,
                   .say = {},
-                  .standing = options.standing}) {}
+                  .launch_context = options.launch_context}) {}
 
 Status TestCluster::Open(bool stop_at_end) {
   launching_.stop_at_end = stop_at_end;

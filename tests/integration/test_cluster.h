@@ -27,7 +27,7 @@ struct TestClusterOptions {
   std::function<Status(const std::string& dir)> prepare;
   // Called with the same, when all have ended and before it is removed.
   std::function<void(const std::string& dir)> clear;
-  std::function<cluster::Standing(const std::string& name)> standing;  // as the launcher takes it
+  std::function<cluster::LaunchContext(const std::string& name)> launch_context;  // as the launcher takes it
   // Others launch, too, as a master's scale commands do: they have the directory from each Release() until launcher().
   // What they start is ended, by ebla-cluster, once the test's process is gone.
   bool shared = false;

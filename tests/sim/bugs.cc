@@ -7,8 +7,8 @@
 namespace ebla::sim {
 
 std::string_view Bug::name() const {
-  return lie != StoreLie::kNone ? kStoreLieNames[static_cast<size_t>(lie)]
-                                : kPlantedBugNames[static_cast<size_t>(rule)];
+  return store_fault != StoreFault::kNone ? kStoreFaultNames[static_cast<size_t>(store_fault)]
+                                          : kPlantedBugNames[static_cast<size_t>(rule)];
 }
 
 bool Bug::of_splits() const {
@@ -16,7 +16,7 @@ bool Bug::of_splits() const {
                                     PlantedBug::drop_forgets_split,
                                     PlantedBug::copy_forgets_split,
                                     PlantedBug::discard_before_checkpoint,
-                                    PlantedBug::born_empty_after_split,
+                                    PlantedBug::created_empty_after_split,
                                     PlantedBug::place_of_before_split,
                                     PlantedBug::overlap_taken,
                                     PlantedBug::split_not_parked,
@@ -30,31 +30,31 @@ bool Bug::of_splits() const {
                                     PlantedBug::split_completed_as_now,
                                     PlantedBug::intent_excludes_nothing,
                                     PlantedBug::split_reports_ignored,
-                                    PlantedBug::family_unordered,
-                                    PlantedBug::family_note_missing,
+                                    PlantedBug::lineage_unordered,
+                                    PlantedBug::lineage_note_missing,
                                     PlantedBug::child_forgets_promise,
                                     PlantedBug::child_forgets_epochs,
                                     PlantedBug::split_unnamed_in_answers,
-                                    PlantedBug::range_before_window,
+                                    PlantedBug::range_before_dedup_window,
                                     PlantedBug::child_forgets_refusals,
-                                    PlantedBug::child_window_empty,
-                                    PlantedBug::parent_window_emptied,
+                                    PlantedBug::child_dedup_window_empty,
+                                    PlantedBug::parent_dedup_window_emptied,
                                     PlantedBug::child_forgets_floor};
   return std::ranges::find(kOfSplits, rule) != kOfSplits.end();
 }
 
 bool Bug::of_merges() const {
   constexpr std::array kOfMerges = {
-      PlantedBug::merge_unchecked_epoch,       PlantedBug::give_up_without_thaw,      PlantedBug::parents_are_strays,
+      PlantedBug::merge_unchecked_epoch,       PlantedBug::give_up_without_thaw,      PlantedBug::parents_are_orphans,
       PlantedBug::freeze_keeps_serving_strong, PlantedBug::freeze_keeps_writing,      PlantedBug::freeze_of_any_epoch,
       PlantedBug::merge_before_all_have_it,    PlantedBug::barrier_keeps_freeze,      PlantedBug::merge_forgets_notes,
-      PlantedBug::merge_forgets_window,        PlantedBug::merge_forgets_epoch_starts};
+      PlantedBug::merge_forgets_dedup_window,  PlantedBug::merge_forgets_epoch_starts};
   return std::ranges::find(kOfMerges, rule) != kOfMerges.end();
 }
 
 std::vector<Bug> AllBugs() {
   std::vector<Bug> bugs;
-  for (size_t i = 1; i < kStoreLieNames.size(); ++i) bugs.push_back({.lie = static_cast<StoreLie>(i)});
+  for (size_t i = 1; i < kStoreFaultNames.size(); ++i) bugs.push_back({.store_fault = static_cast<StoreFault>(i)});
   for (size_t i = 1; i < kPlantedBugNames.size(); ++i) bugs.push_back({.rule = static_cast<PlantedBug>(i)});
   return bugs;
 }

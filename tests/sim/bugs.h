@@ -1,6 +1,6 @@
 // tests/sim/bugs.h
-// Every bug that a run may be given, by name: rules of the protocol left out (common/base/planted_bug.h) and stores
-// that lie (lying_store.h). A checker that cannot fail proves nothing.
+// Every bug that a run may be given, by name: rules of the protocol left out (common/base/planted_bug.h) and
+// faulty stores (faulty_store.h). A checker that cannot fail proves nothing.
 // Threads: as planted_bug.h: planted before a run begins, one at a time in a process.
 #pragma once
 
@@ -9,15 +9,15 @@
 #include <vector>
 
 #include "common/base/planted_bug.h"
-#include "tests/sim/lying_store.h"
+#include "tests/sim/faulty_store.h"
 
 namespace ebla::sim {
 
 struct Bug {
   PlantedBug rule = PlantedBug::none;
-  StoreLie lie = StoreLie::kNone;
+  StoreFault store_fault = StoreFault::kNone;
 
-  bool none() const { return rule == PlantedBug::none && lie == StoreLie::kNone; }
+  bool none() const { return rule == PlantedBug::none && store_fault == StoreFault::kNone; }
   std::string_view name() const;
   bool of_splits() const;  // shows only where tablets are split
   bool of_merges() const;  // ...and merged

@@ -98,16 +98,16 @@ std::string CatalogWatch::Uncovered(TableId table) const {
 
 void CatalogWatch::Compare(const std::string& path, const Tablet& before, const Tablet& now) {
   if (now.epoch == before.epoch || !before.epoch || before.voters.empty()) return;
-  if (before.creating && now.voters != before.voters) born_again_.insert(now.id);
+  if (before.creating && now.voters != before.voters) recreated_.insert(now.id);
   const bool membership = now.voters != before.voters || now.learners != before.learners;
   const bool moved = now.primary != before.primary;
   if (membership) ++counts_.memberships;
-  // PROTOCOL 12. Of who leads nobody can say it: a primary that is told late to hand over does so.
+  // PROTOCOL 12. Of who leads nobody can say it: a primary that is told late to transfer does so.
   if (membership && before.child && now.child == before.child) {
     problems_.push_back("tablet " + std::to_string(now.id.value) + " has other members in epoch " +
                         std::to_string(now.epoch.value) + ", though it is to be split");
   }
-  if (moved) ++(released_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
+  if (moved) ++(transferred_(now.id, before.epoch) ? counts_.transfers : counts_.failovers);
   if (!membership && !moved) ++counts_.same_again;
   log_.Add("catalog", path.substr(path.rfind('/') + 1) + " epoch " + std::to_string(now.epoch.value) + " led by " +
                           now.primary + " of " + Joined(now.voters) +

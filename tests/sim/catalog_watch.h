@@ -1,5 +1,5 @@
 // tests/sim/catalog_watch.h
-// What the catalog says of every tablet, read past any link: whom the nemesis may aim at, how often the lead or the
+// What the catalog says of every tablet, read past any link: whom the nemesis may target, how often the lead or the
 // membership has changed, and what it must never say. The masters' own counters die with them.
 // Threads: one.
 #pragma once
@@ -34,22 +34,22 @@ class CatalogWatch {
     bool splitting = false;  // it is to be split
     TabletId into;           // it is to be merged into that one...
     Epoch freezing;          // ...and freezes in this epoch
-    bool joining = false;    // merged, and not united everywhere
+    bool joining = false;    // merged, and not merged everywhere
     int seen_version = -1;   // of the node
     TabletId child;          // where it is to be split
   };
   struct Counts {
-    uint64_t failovers = 0;    // another replica came to lead, which nobody had handed over
-    uint64_t transfers = 0;    // it was handed over
+    uint64_t failovers = 0;    // another replica came to lead, without a transfer
+    uint64_t transfers = 0;    // by a transfer
     uint64_t same_again = 0;   // a new epoch of the same primary and members
     uint64_t memberships = 0;  // voters or learners changed
     uint64_t merges = 0;       // two were replaced by one
   };
-  // Has a tablet's primary released this epoch?
-  using Released = std::function<bool(TabletId, Epoch)>;
+  // Has a tablet's primary transferred this epoch?
+  using Transferred = std::function<bool(TabletId, Epoch)>;
 
-  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log, Released released)
-      : coordination_(coordination), log_(log), released_(std::move(released)) {}
+  CatalogWatch(const coordination::SimCoordination& coordination, EventLog& log, Transferred transferred)
+      : coordination_(coordination), log_(log), transferred_(std::move(transferred)) {}
 
   // Looks; to be called often, as it counts what it sees.
   void Look();
@@ -57,7 +57,7 @@ class CatalogWatch {
   // What no master may do at all.
   const std::vector<std::string>& problems() const { return problems_; }
   // Went to other servers before they had ever served: what the first ones did with them counts for nothing.
-  const std::set<TabletId>& born_again() const { return born_again_; }
+  const std::set<TabletId>& recreated() const { return recreated_; }
   // Replaced by what they were merged into.
   const std::set<TabletId>& merged_away() const { return merged_away_; }
   // Why the table's tablets do not have each of its keys exactly once; empty: they do.
@@ -78,11 +78,11 @@ class CatalogWatch {
 
   const coordination::SimCoordination& coordination_;
   EventLog& log_;
-  const Released released_;
+  const Transferred transferred_;
   std::map<std::string, Tablet> tablets_;
   Counts counts_;
   std::vector<std::string> problems_;
-  std::set<TabletId> born_again_;
+  std::set<TabletId> recreated_;
   std::set<TabletId> merged_away_;
   std::map<std::pair<TabletId, TabletId>, Epoch> freezes_;  // by what is to freeze, and for what
   std::map<TabletId, std::string> given_up_early_;

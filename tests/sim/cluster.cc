@@ -80,23 +80,24 @@ SimServer::SimServer(std::string name, rpc::Endpoint endpoint, Process process, 
   others_ = {&shard_a, &shard_b, &background, disk_thread_};
   const auto on_read = [this, &scheduler = ports.scheduler](std::string_view key) { OnRead(scheduler, key); };
   const auto on_forgotten = [this, &scheduler = ports.scheduler](TabletId tablet) { OnForgotten(scheduler, tablet); };
-  store_ = LyingOver(ports.shape.lie, std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_),
-                     {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
+  store_ =
+      MakeFaultyStore(ports.shape.store_fault, std::make_unique<tabletserver::MemoryStore>(disk.disk, *disk_thread_),
+                      {std::move(ports.kept), on_read, on_forgotten}, ports.state, name);
   coordinator_ = ports.coordination.NewClient(control_);
 
   tabletserver::TabletServerOptions options;
   options.identity = {disk.uuid, name, disk.cluster_id, Incarnation{++disk.starts}};
   options.identity.machine_crashed = std::exchange(disk.machine_crashed, false);
-  options.shard.window.window_ms = ports.shape.window_ms;
-  options.shard.window.bytes_max = ports.shape.window_bytes;
-  options.shard.log_kept.entries_max = ports.shape.log_entries_kept_max;
+  options.shard.dedup_window.window_ms = ports.shape.window_ms;
+  options.shard.dedup_window.bytes_max = ports.shape.window_bytes;
+  options.shard.log_retention.entries_max = ports.shape.log_entries_retained_max;
   if (ports.shape.slow_truncations) options.shard.truncation_slice = Duration(0);
   options.shard.copy.chunk_records = ports.shape.copy_chunk_records;
   options.copy_bytes_per_second = [&shape = ports.shape] { return shape.copy_bytes_per_second; };
   options.build_version = "simulated";
   options.rack = ports.rack;
   options.checkpoint.period = std::chrono::seconds(5);
-  options.caretaker.between_passes = std::chrono::seconds(2);
+  options.purge_and_size_tasks.between_passes = std::chrono::seconds(2);
   options.join_cluster = [&disk](const std::string& cluster_id) {
     disk.cluster_id = cluster_id;
     return Status::Ok();
@@ -172,7 +173,7 @@ Cluster::~Cluster() {
 
 Process Cluster::NewProcess() {
   // Machines whose clocks disagree by up to two seconds and run up to 0.02% fast or slow.
-  const auto offset = static_cast<int64_t>(scheduler_.Random(2 * kClocksApartMs)) - kClocksApartMs;
+  const auto offset = static_cast<int64_t>(scheduler_.Random(2 * kClockErrorMsMax)) - kClockErrorMsMax;
   const double rate = 1.0 + (static_cast<double>(scheduler_.Random(4'001)) - 2'000) * 1e-7;
   return Process(scheduler_, kStartOfTime + offset, rate);
 }
@@ -223,7 +224,7 @@ bool Cluster::AllRemember() const {
     if (server == nullptr || !server->registered()) return false;
     for (const auto& handle : server->host().directory().snapshot()->All()) {
       const auto view = handle->view();
-      if (view != nullptr && view->forgetful) return false;
+      if (view != nullptr && view->may_have_lost_writes) return false;
     }
   }
   return true;

@@ -23,15 +23,15 @@
 #include "tabletserver/server/tabletserver_host.h"
 #include "tabletserver/storage/memory/memory_store.h"
 #include "tests/sim/event_log.h"
+#include "tests/sim/faulty_store.h"
 #include "tests/sim/levels.h"
-#include "tests/sim/lying_store.h"
 #include "tests/sim/network.h"
 #include "tests/sim/state_watch.h"
 
 namespace ebla::sim {
 
 inline constexpr int64_t kStartOfTime = 1'700'000'000'000;
-inline constexpr int64_t kClocksApartMs = 2'000;  // from the true time, at most, when a process starts
+inline constexpr int64_t kClockErrorMsMax = 2'000;  // from the true time, at most, when a process starts
 
 // The clocks and executors of one process; paused together, destroyed together.
 class Process {
@@ -79,11 +79,11 @@ struct Shape {
   bool interval = false;        // the clients' table is flushed at intervals: machines die one at a time
   int64_t window_ms = 600'000;  // of what tablets remember of writes
   size_t window_bytes = 16 << 20;
-  uint64_t log_entries_kept_max = 1'000'000;
+  uint64_t log_entries_retained_max = 1'000'000;
   bool slow_truncations = false;  // of logs: other things happen in between
   size_t copy_chunk_records = 1'000;
   int64_t copy_bytes_per_second = 64 << 20;
-  StoreLie lie = StoreLie::kNone;
+  StoreFault store_fault = StoreFault::kNone;
 };
 
 inline constexpr char kDiskFailure[] = "simulated failure of the disk";  // what FailNext is given
@@ -98,8 +98,8 @@ struct ServerDisk {
   bool machine_crashed = false;  // under the process before the next
 };
 
-// What a server kept to be delivered: a write of level ANY, under no tablet, or what a failover undid.
-struct KeptEntry {
+// What a server kept to be delivered: a write of level ANY, under no tablet, or what a failover rolled back.
+struct UnresolvedEntry {
   TabletId tablet;
   TableId table;
   tabletserver::LogEntry entry;
@@ -116,7 +116,7 @@ class SimServer {
     StateWatch& state;
     std::string rack;
     const Shape& shape;
-    KeptWatch kept;
+    UnresolvedWatch kept;
   };
   SimServer(std::string name, rpc::Endpoint endpoint, Process process, ServerDisk& disk, Ports ports);
   ~SimServer();  // a crash; the disk is then to be told
@@ -178,7 +178,7 @@ class Cluster {
   SimMaster* master(int index) { return masters_[static_cast<size_t>(index)].get(); }  // null: dead
   SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
   ServerDisk& disk(int index) { return *disks_[static_cast<size_t>(index)]; }
-  const std::vector<KeptEntry>& kept() const { return kept_; }  // of all servers, since the beginning
+  const std::vector<UnresolvedEntry>& kept() const { return kept_; }  // of all servers, since the beginning
   static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
   static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
 
@@ -213,7 +213,7 @@ class Cluster {
   void Check(int server, const tabletserver::TabletView& view);
   coordination::SimCoordination coordination_;
   Network network_;
-  std::vector<KeptEntry> kept_;
+  std::vector<UnresolvedEntry> kept_;
   std::vector<std::unique_ptr<ServerDisk>> disks_;
   std::vector<std::unique_ptr<SimMaster>> masters_;
   std::vector<std::unique_ptr<SimServer>> servers_;

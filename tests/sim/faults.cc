@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
-constexpr ptrdiff_t kSplitCoursesMax = 4;  // kinds of them in one run
+constexpr ptrdiff_t kSplitScenariosMax = 4;  // kinds of them in one run
 
 constexpr std::array<std::string_view, kFaultCount> kNames = {"server_kill",
                                                               "server_power",
@@ -32,37 +32,37 @@ constexpr std::array<std::string_view, kFaultCount> kNames = {"server_kill",
                                                               "link_cut",
                                                               "partition",
                                                               "isolate_primary",
-                                                              "weather",
+                                                              "bad_network",
                                                               "disk_stall",
                                                               "disk_full",
                                                               "disk_failure",
                                                               "append_refused",
                                                               "old_order",
                                                               "resize",
-                                                              "birth",
+                                                              "late_create",
                                                               "fill_then_power",
-                                                              "usurp",
+                                                              "deposed_primary_serves",
                                                               "follower_reset",
                                                               "fenced_crash",
                                                               "cut_then_crash",
-                                                              "relay",
-                                                              "revive",
+                                                              "rapid_transfers",
+                                                              "old_orders_after_restart",
                                                               "slow_answers",
-                                                              "tempt",
+                                                              "fenced_primary_reaches_voter",
                                                               "hold_orders",
                                                               "leave_behind",
                                                               "drop_late",
                                                               "change_members",
                                                               "crash_successor",
-                                                              "split_unheard",
+                                                              "split_commit_unseen",
                                                               "split_late",
                                                               "split_in_copy",
                                                               "split_meanwhile",
                                                               "split_discard",
-                                                              "split_untold",
+                                                              "split_before_create",
                                                               "split_remembered",
                                                               "merge_struck",
-                                                              "merge_unheard",
+                                                              "merge_unseen",
                                                               "freeze_late",
                                                               "freeze_outlived"};
 
@@ -75,7 +75,7 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   for (size_t i = 0; i < kFaultCount; ++i) {
     const auto fault = static_cast<Fault>(i);
     if ((IsOfSplits(fault) && !of.splits) || (IsOfMerges(fault) && !of.merges)) continue;
-    if (scheduler.Random(2) == 0 && (of.several || !IsAimed(fault))) faults.push_back(fault);
+    if (scheduler.Random(2) == 0 && (of.several || !IsDirected(fault))) faults.push_back(fault);
   }
   // With two voters, one of which takes the third's leave, an entry not yet fsynced may be in one machine alone; and it
   // may die.
@@ -84,8 +84,8 @@ std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& o
   for (size_t i = faults.size(); i > 1; --i) std::swap(faults[i - 1], faults[scheduler.Random(i)]);
   std::ranges::stable_partition(faults, IsOfSplits);  // as long as there is something to be split: each takes a tablet
   const auto splits = static_cast<size_t>(std::ranges::count_if(faults, IsOfSplits));
-  if (splits > kSplitCoursesMax)
-    faults.erase(faults.begin() + kSplitCoursesMax, faults.begin() + static_cast<ptrdiff_t>(splits));
+  if (splits > kSplitScenariosMax)
+    faults.erase(faults.begin() + kSplitScenariosMax, faults.begin() + static_cast<ptrdiff_t>(splits));
   return faults;
 }
 
@@ -157,35 +157,35 @@ bool Nemesis::Inject(Fault fault) {
     case Fault::kLinkCut: CutLink(); return true;
     case Fault::kPartition: return Partition();
     case Fault::kIsolatePrimary: return IsolatePrimary();
-    case Fault::kWeather: BringWeather(); return true;
+    case Fault::kBadNetwork: DegradeNetwork(); return true;
     case Fault::kAppendRefused: return RefuseAppends();
     case Fault::kOldOrder: return RepeatOrders();
-    case Fault::kUsurp:
+    case Fault::kDeposedPrimaryServes:
     case Fault::kFollowerReset:
     case Fault::kFencedCrash:
     case Fault::kCutThenCrash:
-    case Fault::kRelay:
-    case Fault::kRevive:
+    case Fault::kRapidTransfers:
+    case Fault::kOldOrdersAfterRestart:
     case Fault::kSlowAnswers:
-    case Fault::kTempt:
+    case Fault::kFencedPrimaryReachesVoter:
     case Fault::kHoldOrders:
     case Fault::kLeaveBehind:
     case Fault::kDropLate:
     case Fault::kChangeMembers:
     case Fault::kCrashSuccessor:
-    case Fault::kSplitUnheard:
+    case Fault::kSplitCommitUnseen:
     case Fault::kSplitLate:
     case Fault::kSplitInCopy:
     case Fault::kSplitMeanwhile:
     case Fault::kSplitDiscard:
     case Fault::kSplitRemembered:
     case Fault::kMergeStruck:
-    case Fault::kMergeUnheard:
+    case Fault::kMergeUnseen:
     case Fault::kFreezeLate:
-    case Fault::kFreezeOutlived: return InjectAimed(fault);
-    case Fault::kSplitUntold: return SplitUntold();
+    case Fault::kFreezeOutlived: return InjectDirected(fault);
+    case Fault::kSplitBeforeCreate: return SplitBeforeCreate();
     case Fault::kResize: return ResizeSomehow();
-    case Fault::kBirth: return DisturbBirth();
+    case Fault::kLateCreate: return DelayCreate();
     case Fault::kFillThenPower: return FillThenLosePower();
     case Fault::kCount: break;
   }
@@ -301,7 +301,7 @@ void Nemesis::PauseServer(int index, Duration lasting) {
   cluster_.server(index)->process().Pause();
   After(lasting, [this, index, name] {
     cluster_.log().Add(name, "goes on");
-    // A course of events may have ended it meanwhile.
+    // A scenario may have ended it meanwhile.
     if (SimServer* server = cluster_.server(index)) server->process().Resume();
     busy_[static_cast<size_t>(index)] = false;
   });
@@ -517,24 +517,24 @@ void Nemesis::CutLink() {
   });
 }
 
-void Nemesis::BringWeather() {
-  Weather weather;
+void Nemesis::DegradeNetwork() {
+  NetworkConditions conditions;
   const auto share = [this](uint64_t percent) {
     return static_cast<double>(scheduler_.Random(percent * 100)) / 10'000;
   };
-  weather.slow = share(20);
-  weather.lost = share(10);
-  weather.late = share(6);
-  weather.twice = share(6);
+  conditions.slow = share(20);
+  conditions.lost = share(10);
+  conditions.late = share(6);
+  conditions.twice = share(6);
   if (scheduler_.Random(4) == 0) {  // answers come so late that the world has changed meanwhile
-    weather.slow = 0.5;
-    weather.slow_max = milliseconds(1500);
+    conditions.slow = 0.5;
+    conditions.slow_max = milliseconds(1500);
   }
   cluster_.log().Add("network", "turns bad");
-  cluster_.network().SetWeather(weather);
+  cluster_.network().SetConditions(conditions);
   After(Within(milliseconds(500), seconds(5)), [this] {
     cluster_.log().Add("network", "turns fair");
-    cluster_.network().SetWeather(Weather());
+    cluster_.network().SetConditions(NetworkConditions());
   });
 }
 
@@ -542,7 +542,7 @@ void Nemesis::Heal() {
   healed_ = true;
   cluster_.log().Add("nemesis", "heals everything");
   cluster_.network().MendAll();
-  cluster_.network().SetWeather(Weather());
+  cluster_.network().SetConditions(NetworkConditions());
   cluster_.coordination().SetAvailable(true);
   cluster_.LiftCopyThrottle();
   for (int i = 0; i < cluster_.masters(); ++i) {

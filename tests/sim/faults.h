@@ -40,49 +40,51 @@ enum class Fault : uint8_t {
   kLinkCut,            // between two processes, in one direction or both
   kPartition,          // between two sets of processes, in one direction or both; one side may lose the coordinator
   kIsolatePrimary,     // a tablet's primary is cut from all servers and masters, alone or with the clients
-  kWeather,            // calls slow, lost, late, twice
+  kBadNetwork,         // calls slow, lost, late, twice
   kDiskStall,
   kDiskFull,       // one replica refuses writes
   kDiskFailure,    // a flush fails; the server is replaced by a new start on the same disk
   kAppendRefused,  // a few appends of a primary find no room
   kOldOrder,       // orders of a master arrive once more, long after
   kResize,         // the clients' table is to have one replica more, or one less, for a while
-  kBirth,          // a voter of a tablet that is being made is told late
+  kLateCreate,     // a voter of a tablet that is being made is told late
   kFillThenPower,  // no disk has room, while records expire; then every machine dies
-  // Aimed at a tablet of several voters:
-  kUsurp,          // its primary lives and serves, but is dead to the masters, and to some of its followers
-  kFollowerReset,  // while the primary is cut off, a follower that granted it a lease restarts at once
-  kFencedCrash,    // the same, and a follower's machine dies just when it has answered a fence
-  kCutThenCrash,   // the primary reaches no other voter, at most its learners, for a while; then its machine dies
-  kRelay,          // leads pass from hand to hand, each time before what was appended has spread
-  // Longer courses (courses.cc):
-  kRevive,          // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
-  kSlowAnswers,     // what followers answer reaches their primary so late that somebody else leads by then
-  kTempt,           // a primary that was fenced still reaches a voter that was not
-  kHoldOrders,      // what makes a new primary arrives when the next master has chosen another
-  kLeaveBehind,     // a follower has to be copied, and the copy goes wrong
-  kDropLate,        // a follower is removed, comes back, and is told again of its drop
-  kChangeMembers,   // members come and go, and the primary dies in between
-  kCrashSuccessor,  // who is handed the lead restarts before it knows
-  // Where tablets are split (courses_split.cc):
-  kSplitUnheard,  // nobody hears that a split is committed, and the next primary applies it
-  kSplitLate,     // the order to split arrives when the split has been given up
-  kSplitInCopy,   // a tablet is split while one of its replicas is copied
-  // while a tablet is split, members are to change, or a follower hears of nothing (courses_family.cc)
+  // Directed at a tablet of several voters:
+  kDeposedPrimaryServes,  // its primary lives and serves, but is dead to the masters, and to some of its followers
+  kFollowerReset,         // while the primary is cut off, a follower that granted it a lease restarts at once
+  kFencedCrash,           // the same, and a follower's machine dies just when it has answered a fence
+  kCutThenCrash,    // the primary reaches no other voter, at most its learners, for a while; then its machine dies
+  kRapidTransfers,  // leads pass from hand to hand, each time before what was appended has spread
+  // Longer scenarios (fault_scenarios.cc):
+  kOldOrdersAfterRestart,  // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
+  kSlowAnswers,            // what followers answer reaches their primary so late that somebody else leads by then
+  kFencedPrimaryReachesVoter,  // a primary that was fenced still reaches a voter that was not
+  kHoldOrders,                 // what makes a new primary arrives when the next master has chosen another
+  kLeaveBehind,                // a follower has to be copied, and the copy goes wrong
+  kDropLate,                   // a follower is removed, comes back, and is told again of its drop
+  kChangeMembers,              // members come and go, and the primary dies in between
+  kCrashSuccessor,             // who is handed the lead restarts before it knows
+  // Where tablets are split (fault_scenarios_split.cc):
+  kSplitCommitUnseen,  // nobody hears that a split is committed, and the next primary applies it
+  kSplitLate,          // the order to split arrives when the split has been given up
+  kSplitInCopy,        // a tablet is split while one of its replicas is copied
+  // while a tablet is split, members are to change, or a follower hears of nothing (fault_scenarios_lineage.cc)
   kSplitMeanwhile,
-  kSplitDiscard,     // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
-  kSplitUntold,      // a table is made and split before one of its servers hears of it
-  kSplitRemembered,  // what was done before a tablet was split is asked again afterwards (courses_window.cc)
-  kMergeStruck,      // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
+  kSplitDiscard,       // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
+  kSplitBeforeCreate,  // a table is made and split before one of its servers hears of it
+  kSplitRemembered,    // what was done before a tablet was split is asked again afterwards (fault_scenarios_dedup.cc)
+  kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
   // who has frozen hears nothing of what it was merged into, which others lead and clients write to
-  kMergeUnheard,
+  kMergeUnseen,
   kFreezeLate,      // the order to freeze arrives when the merge has been given up
   kFreezeOutlived,  // what is frozen is led in a later epoch before the other one is
   kCount,
 };
 inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
-inline constexpr bool IsAimed(Fault fault) { return fault >= Fault::kUsurp; }
-inline constexpr bool IsOfSplits(Fault fault) { return fault >= Fault::kSplitUnheard && fault < Fault::kMergeStruck; }
+inline constexpr bool IsDirected(Fault fault) { return fault >= Fault::kDeposedPrimaryServes; }
+inline constexpr bool IsOfSplits(Fault fault) {
+  return fault >= Fault::kSplitCommitUnseen && fault < Fault::kMergeStruck;
+}
 // they need tablets that are merged
 inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }
 std::string_view FaultName(Fault fault);
@@ -104,7 +106,7 @@ class Nemesis {
   struct Hooks {
     ClientNames clients;
     std::function<void()> kill_client;             // some client dies and another takes its place
-    std::function<const CatalogWatch&()> catalog;  // whom to aim at
+    std::function<const CatalogWatch&()> catalog;  // whom to target
     TableId table;                                 // the clients'
     std::function<void(int replicas)> resize;      // of that
     // Orders of an operator: of tablets of that table.
@@ -136,7 +138,7 @@ class Nemesis {
 
   const std::array<int, kFaultCount>& injected() const { return injected_; }
   const std::vector<Fault>& enabled() const { return enabled_; }
-  // A course is to split the tablet, nobody else.
+  // A scenario is to split the tablet, nobody else.
   bool StaysWhole(TabletId tablet) const { return whole_.contains(tablet); }
 
  private:
@@ -153,30 +155,30 @@ class Nemesis {
   void Divide(const std::vector<std::string>& one, const std::vector<std::string>& other, Duration lasting);
   // Of these, those that run are without the coordinator for a while.
   void HoldOff(const std::vector<std::string>& names, Duration lasting);
-  void BringWeather();
-  // ---- aimed.cc ----
-  struct Aim {
+  void DegradeNetwork();
+  // ---- directed_faults.cc ----
+  struct Target {
     TabletId tablet;
     int primary = -1;
     std::vector<int> followers;  // other voters
     std::vector<int> learners;
   };
   // Some tablet, of the clients' table or any, of three voters or more whose servers are all up and suffer nothing.
-  bool TakeAim(Aim& aim, bool clients);
-  bool InjectAimed(Fault fault);
-  void Usurp(const Aim& aim);
-  void ResetFollower(const Aim& aim);
-  void ForgetFollower(const Aim& aim);
-  void ForgetOn(const Aim& aim, Epoch epoch);
-  void CrashFenced(const Aim& aim);
-  void CutThenCrash(const Aim& aim);
-  void Relay(const Aim& aim);
-  void RelayOn(const Aim& aim, int polls);
-  void CountOld(const Aim& aim);
-  void CountOldOn(const Aim& aim, Epoch epoch);
-  int Beginner(const Aim& aim, Epoch epoch);
+  bool ChooseTarget(Target& target, bool clients);
+  bool InjectDirected(Fault fault);
+  void DeposePrimary(const Target& target);
+  void ResetFollower(const Target& target);
+  void ForgetFollower(const Target& target);
+  void ForgetOn(const Target& target, Epoch epoch);
+  void CrashFenced(const Target& target);
+  void CutThenCrash(const Target& target);
+  void RapidTransfers(const Target& target);
+  void TransferOn(const Target& target, int polls);
+  void CountOld(const Target& target);
+  void CountOldOn(const Target& target, Epoch epoch);
+  int Beginner(const Target& target, Epoch epoch);
   std::function<void()> TakeDown(int index, Duration at_most);
-  // ---- courses.cc ----
+  // ---- fault_scenarios.cc ----
   const CatalogWatch::Tablet* InCatalog(TabletId tablet);  // null: it is gone
   std::shared_ptr<const tabletserver::TabletView> ViewAt(int server, TabletId tablet);
   void Await(std::function<bool()> holds, Task then, int looks);
@@ -184,71 +186,71 @@ class Nemesis {
   void CutFromMasters(int server, Duration lasting);
   void CutOff(const std::string& from, const std::string& to, Duration lasting);
   void SlowDown(const std::string& from, const std::string& to, Duration longer, Duration lasting);
-  void Revive(const Aim& aim);
-  void SlowAnswers(const Aim& aim);
-  void AnswerOldQuestions(const Aim& aim);
-  int Successor(const Aim& aim);
-  void Tempt(const Aim& aim);
-  void HoldOrders(const Aim& aim);
-  void ChooseAgain(const Aim& aim);
+  void OldOrdersAfterRestart(const Target& target);
+  void SlowAnswers(const Target& target);
+  void AnswerOldQuestions(const Target& target);
+  int Successor(const Target& target);
+  void FencedPrimaryReachesVoter(const Target& target);
+  void HoldOrders(const Target& target);
+  void ChooseAgain(const Target& target);
   void LetGo(const std::vector<int>& servers);
-  bool DisturbBirth();
+  bool DelayCreate();
   bool FillThenLosePower();
-  // ---- courses_members.cc ----
+  // ---- fault_scenarios_members.cc ----
   bool Resize(int replicas, Duration lasting);
   bool ResizeSomehow();
-  void LagBehind(const Aim& aim);
-  void LeaveBehind(const Aim& aim);
-  void Bereave(const Aim& aim, const std::string& told);
-  void DropLate(const Aim& aim);
+  void LagBehind(const Target& target);
+  void LeaveBehind(const Target& target);
+  void RepeatOldOrders(const Target& target, const std::string& told);
+  void DropLate(const Target& target);
   void ReadOn(int server, TabletId tablet, int times);
-  void ChangeMembers(const Aim& aim);
-  void LearnerAlone(const Aim& aim);
-  int Outsider(const Aim& aim);
+  void ChangeMembers(const Target& target);
+  void LearnerAlone(const Target& target);
+  int AnyNonMember(const Target& target);
   bool Votes(const std::string& name, TabletId tablet);
-  void Starve(const std::string& name);
-  void Feed(const std::string& name);
-  void Overlap(const Aim& aim, int to);
-  void OverlapOn(const Aim& aim, int to, const std::function<void()>& feed);
-  void CrashSuccessor(const Aim& aim);
-  // ---- courses_split.cc ----
-  void SplitUnheard(const Aim& aim);
-  void SplitThenMove(const Aim& aim, int to);
-  void SplitLate(const Aim& aim);
-  void SplitInCopy(const Aim& aim);
-  // ---- courses_family.cc ----
-  void SplitMeanwhile(const Aim& aim);
-  void ChangeWhileSplit(const Aim& aim);
-  void SplitUnseen(const Aim& aim);
-  void SplitUnreported(const Aim& aim);
-  void WriteThenReadAtFormer(const Aim& aim);
-  void SplitThenDiscard(const Aim& aim);
-  void SplitThenDrop(const Aim& aim, int to);
-  void SplitThenLag(const Aim& aim);
-  void DieDiscarding(const Aim& aim);
-  void WriteOn(const Aim& aim, int times);
-  bool SplitUntold();
+  void BlockAppends(const std::string& name);
+  void UnblockAppends(const std::string& name);
+  void Overlap(const Target& target, int to);
+  void OverlapOn(const Target& target, int to, const std::function<void()>& unblock);
+  void CrashSuccessor(const Target& target);
+  // ---- fault_scenarios_split.cc ----
+  void SplitCommitUnseen(const Target& target);
+  void SplitThenMove(const Target& target, int to);
+  void SplitLate(const Target& target);
+  void SplitInCopy(const Target& target);
+  // ---- fault_scenarios_lineage.cc ----
+  void SplitMeanwhile(const Target& target);
+  void ChangeWhileSplit(const Target& target);
+  void SplitUnseen(const Target& target);
+  void SplitUnreported(const Target& target);
+  void WriteThenReadAtFormer(const Target& target);
+  void SplitThenDiscard(const Target& target);
+  void SplitThenDrop(const Target& target, int to);
+  void SplitThenLag(const Target& target);
+  void DieDiscarding(const Target& target);
+  void WriteOn(const Target& target, int times);
+  bool SplitBeforeCreate();
   bool IsSplit(int server, TabletId tablet);
-  // ---- courses_window.cc ----
-  void SplitRemembered(const Aim& aim);
+  // ---- fault_scenarios_dedup.cc ----
+  void SplitRemembered(const Target& target);
   const CatalogWatch::Tablet* RightOf(TabletId tablet);
-  void LeadAnew(const Aim& aim, TabletId child);
-  // ---- courses_merge.cc ----
-  bool InjectAtMerge(Fault fault, const Aim& aim);
-  bool StrikeMerge(const Aim& aim);
+  void LeadAnew(const Target& target, TabletId child);
+  // ---- fault_scenarios_merge.cc ----
+  bool InjectAtMerge(Fault fault, const Target& target);
+  bool StrikeMerge(const Target& target);
   void StrikeAtMerge(int server, const std::string& when);
   void Strike(int server, const std::string& when);
   const CatalogWatch::Tablet* TheOneBefore(TabletId tablet);
-  std::optional<Aim> AimAtMerged(const CatalogWatch::Tablet& first, int but_for);
-  bool MergeUnheard(const Aim& aim);
-  bool FreezeLate(const Aim& aim);
-  bool FreezeOutlived(const Aim& aim);
-  void OutliveFreeze(const Aim& aim);
+  std::optional<Target> TargetMerged(const CatalogWatch::Tablet& first, int but_for);
+  bool MergeUnseen(const Target& target);
+  bool FreezeLate(const Target& target);
+  bool FreezeOutlived(const Target& target);
+  void OutliveFreeze(const Target& target);
   // ---- whole clusters, single links ----
   bool RefuseAppends();
   bool RepeatOrders();
   // The process is dead to the masters and the coordinator, and serves on.
-  void Forsake(int index, Duration lasting);
+  void CutFromControlPlane(int index, Duration lasting);
   void CutBoth(const std::string& one, const std::string& other, Duration lasting);
   void KillAndRestart(int index, tabletserver::MemoryDisk::CrashKind kind, Duration away);
   void PauseServer(int index, Duration lasting);
@@ -262,7 +264,7 @@ class Nemesis {
   coordination::SimCoordinator* AnyCoordinator(std::string* who);
   void After(Duration delay, std::function<void()> undo);
   Duration Within(Duration least, Duration most);
-  // Nothing else is broken for so long: a course of many steps is under way that would come to nothing.
+  // Nothing else is broken for so long: a scenario of many steps is under way that would come to nothing.
   void Undisturbed(Duration lasting);
   bool Free(int server) const { return !busy_[static_cast<size_t>(server)]; }
 

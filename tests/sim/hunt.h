@@ -1,7 +1,7 @@
 // tests/sim/hunt.h
 // Which seeds catch a bug. Where a run finds a fault with the bug planted, and would find none without it, the bug is
 // caught.
-// Threads: as apart.h.
+// Threads: as process_pool.h.
 #pragma once
 
 #include <cstdint>
@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/apart.h"
 #include "tests/sim/bugs.h"
 #include "tests/sim/faults.h"
+#include "tests/sim/process_pool.h"
 
 namespace ebla::sim {
 

@@ -49,8 +49,8 @@ class Judgement {
       if (IsForSearch(*op)) verdict_.search.push_back(ForSearch(*op));
       if (MayHaveHappened(*op)) AddExpiries(*op);
     }
-    if (truth_.stamps) {
-      const std::vector<std::string> problems = JudgeStamps(verdict_.search, *truth_.stamps);
+    if (truth_.lww) {
+      const std::vector<std::string> problems = JudgeLastWriteWins(verdict_.search, *truth_.lww);
       verdict_.problems.insert(verdict_.problems.end(), problems.begin(), problems.end());
       verdict_.search.clear();
     }
@@ -67,11 +67,12 @@ class Judgement {
 
   void JudgeHistory(const Operation& op) {
     if (op.is_read) {
-      if (IsCommittedRead(op) && op.found && !InHistory(op.found->version)) Problem(op, "what it showed was undone");
+      if (IsCommittedRead(op) && op.found && !InHistory(op.found->version))
+        Problem(op, "what it showed was rolled back");
     } else if (!InHistory(op.version) && op.ack != Ack::kPrimary) {
-      Problem(op, "acknowledged, and undone");
+      Problem(op, "acknowledged, and rolled back");
     } else if (!InHistory(op.version) && !truth_.may_forget && !truth_.kept.contains(op.version)) {
-      Problem(op, "undone, and kept by nobody");
+      Problem(op, "rolled back, and kept by nobody");
     }
   }
 
@@ -158,18 +159,18 @@ class Judgement {
   void JudgeOrigin(const Operation& read) {
     if (!read.found || read.cell == kCounterCell) return;
     const Operation* writer = Writer(*read.found);
-    // What a session saw in the log a failover may have undone, and a retry of it may have been refused. Not what
+    // What a session saw in the log a failover may have rolled back, and a retry of it may have been refused. Not what
     // stayed.
-    const bool undone = truth_.epochs.starts.empty() || !InHistory(read.found->version);
-    const bool in_log =
-        undone && read.read.level() == Level::kSession && writer != nullptr && writer->outcome == Outcome::kRefused;
+    const bool rolled_back = truth_.epochs.starts.empty() || !InHistory(read.found->version);
+    const bool in_log = rolled_back && read.read.level() == Level::kSession && writer != nullptr &&
+                        writer->outcome == Outcome::kRefused;
     if (writer == nullptr || writer->invoked > read.returned || !(MayHaveHappened(*writer) || in_log)) {
       return Problem(read, "nobody wrote that");
     }
     if (read.read.level() == Level::kSession || writer->outcome != Outcome::kOk || !writer->version) return;
-    const auto kept = [&](const StampTruth::Kept& one) { return one.value == read.found->value; };
-    if (truth_.stamps && std::ranges::any_of(truth_.stamps->kept, kept)) return;  // written again when it was delivered
-    // One that a failover undid may have come once more, late, and was executed anew.
+    const auto kept = [&](const LwwTruth::Kept& one) { return one.value == read.found->value; };
+    if (truth_.lww && std::ranges::any_of(truth_.lww->kept, kept)) return;  // written again when it was delivered
+    // One that a failover rolled back may have come once more, late, and was executed anew.
     if (IsLost(*writer) && read.found->version > writer->version) return;
     if (writer->version != read.found->version) Problem(read, "it was acknowledged as " + writer->ToString());
   }
@@ -224,7 +225,7 @@ class Judgement {
     }
     return std::ranges::any_of(operations_, [&](const Operation* op) {
       if (!MayHaveHappened(*op) || !Deletes(*op, read.cell) || op->invoked > read.returned) return false;
-      const bool delivered = truth_.stamps && (op->ack == Ack::kAny || IsLost(*op));  // nobody knows when
+      const bool delivered = truth_.lww && (op->ack == Ack::kAny || IsLost(*op));  // nobody knows when
       return delivered || (op->version ? op->version >= known : op->returned > written);
     });
   }
@@ -245,7 +246,7 @@ class Judgement {
       if (ToldLost(read.session, *op, read.returned)) continue;
       const bool still_there =
           read.found ? read.found->version.epoch == op->version.epoch : MayBeDeleted(read, op->version);
-      if (!still_there) Problem(read, "its session was not told that this was undone: " + op->ToString());
+      if (!still_there) Problem(read, "its session was not told that this was rolled back: " + op->ToString());
     }
   }
 

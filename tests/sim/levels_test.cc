@@ -135,15 +135,15 @@ TEST(Levels, APrimaryWriteIsInTheHistoryOrKept) {
   story.Put("y", At(1, 2), Ack::kPrimary);
   story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
   story.Get(Read::Strong(), "x", At(1, 1));
-  EXPECT_FALSE(story.Right()) << "undone, and kept by nobody";
+  EXPECT_FALSE(story.Right()) << "rolled back, and kept by nobody";
   story.truth().kept = {At(1, 2)};
   EXPECT_TRUE(story.Right());
   story.Get(Read::Eventual(), "y", At(1, 2));
   EXPECT_FALSE(story.Right()) << "shown, though it was never committed";
 }
 
-// Its request came twice, and late the second time: what a failover had undone meanwhile was executed anew.
-TEST(Levels, AnUndonePrimaryWriteMayBeExecutedOnceMore) {
+// Its request came twice, and late the second time: what a failover had rolled back meanwhile was executed anew.
+TEST(Levels, ARolledBackPrimaryWriteMayBeExecutedOnceMore) {
   const auto judged = [](Ack ack, Version again) {
     Story story;
     story.truth().epochs.starts = {{Epoch{1}, Lsn{1}}, {Epoch{2}, Lsn{5}}};
@@ -157,7 +157,7 @@ TEST(Levels, AnUndonePrimaryWriteMayBeExecutedOnceMore) {
   EXPECT_FALSE(judged(Ack::kMajority, At(2, 6)));
 }
 
-TEST(Levels, AMajorityWriteIsNeverUndone) {
+TEST(Levels, AMajorityWriteIsNeverRolledBack) {
   Story story;
   story.Put("x", At(1, 2));
   EXPECT_TRUE(story.Right());
@@ -184,7 +184,7 @@ TEST(Levels, ASessionReadsItsWritesAndNothingOlderThanItHasRead) {
   EXPECT_TRUE(story.Right());
 }
 
-TEST(Levels, ASessionIsToldThatItsWriteWasUndoneBeforeItReadsAnythingNewer) {
+TEST(Levels, ASessionIsToldThatItsWriteWasRolledBackBeforeItReadsAnythingNewer) {
   for (const bool told : {false, true}) {
     Story story;
     story.Put("x", At(1, 1));
@@ -224,7 +224,7 @@ TEST(Levels, AnotherGroupsLossIsToldOfByNameAlone) {
 
 TEST(Levels, TheMessageOfALostWriteNamesWhatWasLost) {
   EXPECT_EQ(
-      VersionsNamedLost("versions 3.14, 4.2 were undone by a failover; the session goes on from 5.20 and waits no "
+      VersionsNamedLost("versions 3.14, 4.2 were rolled back by a failover; the session goes on from 5.20 and waits no "
                         "longer for 3.14, 4.9"),
       (std::vector<Version>{At(3, 14), At(4, 2), At(3, 14), At(4, 9)}));
   EXPECT_TRUE(VersionsNamedLost("the session goes on from 5.20").empty());
@@ -310,7 +310,7 @@ TEST(Levels, WhatIsHandedOnIsHandedOnAgain) {
   EXPECT_FALSE(story.Right());
 }
 
-// A PRIMARY write of session 7 is undone; session 8 goes on from 7. Who is told of it, and when?
+// A PRIMARY write of session 7 is rolled back; session 8 goes on from 7. Who is told of it, and when?
 TEST(Levels, WhoGoesOnWithASessionIsToldWhatItLost) {
   enum class Told { kNobody, kBefore, kMeanwhile, kAfter, kItself };
   for (const Told told : {Told::kNobody, Told::kBefore, Told::kMeanwhile, Told::kAfter, Told::kItself}) {
@@ -341,7 +341,7 @@ TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
   story.truth().epochs.starts.push_back({Epoch{2}, Lsn{2}});
   story.truth().kept = {At(1, 2)};
   story.Get(Read::InSession(), "y", At(1, 2), 7);
-  EXPECT_TRUE(story.Right()) << "a session may see what is undone afterwards";
+  EXPECT_TRUE(story.Right()) << "a session may see what is rolled back afterwards";
   story.Get(Read::Strong(), "x", At(1, 1));
   EXPECT_TRUE(story.Right()) << "and others never";
   Operation& stray = story.Get(Read::InSession(), "w", At(1, 3), 7);
@@ -351,7 +351,7 @@ TEST(Levels, OnlyWhatIsOfTheCommittedHistoryIsSearched) {
   EXPECT_TRUE(story.Right());
 }
 
-TEST(Levels, ASessionMaySeeInTheLogWhatIsUndoneAndRefusedOnRetry) {
+TEST(Levels, ASessionMaySeeInTheLogWhatIsRolledBackAndRefusedOnRetry) {
   Story story;
   story.Put("x", At(1, 1));
   Operation& put = story.Put("y", {});

@@ -102,16 +102,16 @@ bool Step(const Operation& operation, GroupState& state) {
 }
 
 // What a write does, for telling whether two do the same: texts that none of `named` is are all alike.
-std::string Deeds(const Operation& operation, const std::unordered_set<std::string>& named) {
-  std::string deeds;
+std::string Signature(const Operation& operation, const std::unordered_set<std::string>& named) {
+  std::string signature;
   for (const WritePart& part : operation.parts) {
     const bool alike = part.kind == WritePart::Kind::kPut && part.condition != WritePart::Condition::kValueIs &&
                        part.cell != kCounterCell && !named.contains(part.value);
-    deeds += std::to_string(static_cast<int>(part.kind)) + ',' + std::to_string(part.cell) + ',' +
-             (alike ? "?" : part.value) + ',' + std::to_string(part.delta) + ',' +
-             std::to_string(static_cast<int>(part.condition)) + ',' + part.version.ToString() + ';';
+    signature += std::to_string(static_cast<int>(part.kind)) + ',' + std::to_string(part.cell) + ',' +
+                 (alike ? "?" : part.value) + ',' + std::to_string(part.delta) + ',' +
+                 std::to_string(static_cast<int>(part.condition)) + ',' + part.version.ToString() + ';';
   }
-  return deeds;
+  return signature;
 }
 
 bool Expires(const Operation& operation) {
@@ -263,7 +263,7 @@ class Search {
     for (size_t at = entries_[0].next; at != 0; at = entries_[at].next) {
       const size_t index = entries_[at].operation;
       if (!entries_[at].is_call || !IsDoubtful(index)) continue;
-      const auto [known, first] = last.try_emplace(Deeds(operations_[index], named), index);
+      const auto [known, first] = last.try_emplace(Signature(operations_[index], named), index);
       if (!first) twin_[index] = std::exchange(known->second, index);
     }
   }

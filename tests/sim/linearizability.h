@@ -2,7 +2,7 @@
 // Is there an order of a group's operations, each at one moment between its call and its answer, in which every answer
 // is right? The search of Wing and Gong ("Testing and verifying concurrent objects", 1993), with the memory of states
 // already seen of Lowe ("Testing for linearizability", 2017): at each step one of the operations that no other precedes
-// is tried next; where none fits, the last choice is undone.
+// is tried next; where none fits, the last choice is taken back.
 // Model:    a group's cells; every part of a batch at once or none; conditions judged on the same state. An operation
 //           of unknown outcome may happen at any moment after its call, or never; twice, it may not.
 // Versions: grow along a group's history, whose keys share one log: writes of known version stand in its order, which

@@ -9,8 +9,8 @@
 #include <string>
 #include <thread>
 
-#include "tests/sim/apart.h"
 #include "tests/sim/hunt.h"
+#include "tests/sim/process_pool.h"
 #include "tests/sim/run.h"
 
 DEFINE_uint64(seeds, 50, "How many seeds to run.");
@@ -106,20 +106,20 @@ int RunAll(const Bug& bug) {
   uint64_t runs = 0;
   std::map<std::string, uint64_t> kinds;
   const auto began = std::chrono::steady_clock::now();
-  RunApart({.jobs = Jobs(),
-            .next = [&]() -> std::optional<RunOptions> {
-              if (seed == FLAGS_first_seed + FLAGS_seeds) return std::nullopt;
-              return OptionsOf(seed++, bug);
-            },
-            .done =
-                [&](const RunOptions& options, RunReport report) {
-                  Print(options, report);
-                  ++runs;
-                  for (const auto& [kind, count] : report.kinds) kinds[kind] += count;
-                  if (report.problems.empty()) return true;
-                  ++failed;
-                  return FLAGS_keep_going;
-                }});
+  RunInProcesses({.jobs = Jobs(),
+                  .next = [&]() -> std::optional<RunOptions> {
+                    if (seed == FLAGS_first_seed + FLAGS_seeds) return std::nullopt;
+                    return OptionsOf(seed++, bug);
+                  },
+                  .done =
+                      [&](const RunOptions& options, RunReport report) {
+                        Print(options, report);
+                        ++runs;
+                        for (const auto& [kind, count] : report.kinds) kinds[kind] += count;
+                        if (report.problems.empty()) return true;
+                        ++failed;
+                        return FLAGS_keep_going;
+                      }});
   const bool enough = PrintKinds(kinds, runs);
   const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
   std::printf("%llu of %llu seeds failed; %.1f s\n", static_cast<unsigned long long>(failed),

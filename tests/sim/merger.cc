@@ -34,14 +34,14 @@ bool Merger::Merge(TabletId tablet) {
 }
 
 void Merger::Merge(const std::string& table, const std::string& key, Task then) {
-  client_.admin().MergeTablets(
-      table, key,
-      client::Once<Result<TabletMerge>>([this, table, key, then = std::move(then)](Result<TabletMerge> merge) mutable {
-        log_.Add("admin",
-                 "merge " + table + " at " + key + ": " + (merge ? Status() : Status(merge.error())).ToString());
-        made_ += merge.has_value();
-        then();
-      }));
+  client_.admin().MergeTablets(table, key,
+                               client::OnceCallback<Result<TabletMerge>>(
+                                   [this, table, key, then = std::move(then)](Result<TabletMerge> merge) mutable {
+                                     log_.Add("admin", "merge " + table + " at " + key + ": " +
+                                                           (merge ? Status() : Status(merge.error())).ToString());
+                                     made_ += merge.has_value();
+                                     then();
+                                   }));
 }
 
 std::string LeftOfMerged(const CatalogWatch& catalog, Cluster& cluster) {

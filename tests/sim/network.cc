@@ -36,9 +36,9 @@ bool Network::Chance(double share) {
 }
 
 Duration Network::Delay(const std::string& from, const std::string& to) {
-  Duration delay = weather_.delay_min + Within(weather_.delay_max - weather_.delay_min);
+  Duration delay = conditions_.delay_min + Within(conditions_.delay_max - conditions_.delay_min);
   if (const auto slow = slow_.find({from, to}); slow != slow_.end()) delay += slow->second;
-  return Chance(weather_.slow) ? delay + Within(weather_.slow_max) : delay;
+  return Chance(conditions_.slow) ? delay + Within(conditions_.slow_max) : delay;
 }
 
 void Network::NoteSent(const std::string& from) {
@@ -168,7 +168,7 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
   const std::string method(MethodOf(call.message));
   network_.NoteOrder(method, to, call.message);
   if (!network_.awaited_.empty()) network_.NoteSent(Called(name_, method, to.host));
-  const Weather& weather = network_.weather_;
+  const NetworkConditions& conditions = network_.conditions_;
   const auto found = network_.nodes_.find(to);
   const std::shared_ptr<Node> target = found == network_.nodes_.end() ? nullptr : found->second.lock();
   if (target == nullptr || target->dead_) {
@@ -195,19 +195,19 @@ void Network::Node::Send(const rpc::Endpoint& to, rpc::EncodedCall call, Duratio
                                if (node != nullptr) node->Arrive(caller, std::move(message), answered);
                              });
   };
-  if (network_.Chance(weather.lost / 2)) {  // the other half: its answer
+  if (network_.Chance(conditions.lost / 2)) {  // the other half: its answer
     ++network_.counters_.lost;
     if (network_.Chance(0.5)) FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
     return;
   }
-  if (network_.Chance(weather.late)) {
+  if (network_.Chance(conditions.late)) {
     ++network_.counters_.late;
     FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
-    return arrive_after(delay + network_.Within(weather.late_max), false);
+    return arrive_after(delay + network_.Within(conditions.late_max), false);
   }
-  if (network_.Chance(weather.twice)) {
+  if (network_.Chance(conditions.twice)) {
     ++network_.counters_.twice;
-    arrive_after(delay + network_.Within(weather.late_max), false);
+    arrive_after(delay + network_.Within(conditions.late_max), false);
     if (method == "write") {
       // No connection brings a client's write twice and its answer too: a refusal of the one would speak for the other.
       FinishLater(id, delay, Code::kUnknownOutcome, "connection broken");
@@ -268,7 +268,7 @@ void Network::Node::Answer(const Caller& caller, std::string reply) {
   const auto sender = caller.node.lock();
   if (sender == nullptr || network_.IsCut(name_, caller.name)) return;
   const Duration delay = network_.Delay(name_, caller.name);
-  if (network_.Chance(network_.weather_.lost / 2)) {
+  if (network_.Chance(network_.conditions_.lost / 2)) {
     ++network_.counters_.lost;
     if (network_.Chance(0.5)) sender->FinishLater(caller.call, delay, Code::kUnknownOutcome, "connection broken");
     return;

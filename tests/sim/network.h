@@ -23,7 +23,7 @@
 
 namespace ebla::sim {
 
-struct Weather {
+struct NetworkConditions {
   Duration delay_min = std::chrono::microseconds(50);  // one way
   Duration delay_max = std::chrono::milliseconds(1);
   double slow = 0;  // share of messages that take up to slow_max
@@ -53,7 +53,7 @@ class Network {
   std::shared_ptr<Node> Join(std::string name, rpc::Endpoint endpoint, const rpc::Dispatcher* dispatcher,
                              testing::SimExecutor& executor);
 
-  void SetWeather(const Weather& weather) { weather_ = weather; }
+  void SetConditions(const NetworkConditions& conditions) { conditions_ = conditions; }
   // Nothing that `from` sends reaches `to` (their names).
   void Cut(const std::string& from, const std::string& to) { cut_.insert({from, to}); }
   void Mend(const std::string& from, const std::string& to) { cut_.erase({from, to}); }
@@ -120,7 +120,7 @@ class Network {
 
   testing::SimScheduler& scheduler_;
   testing::SimExecutor executor_;  // what is on the wires
-  Weather weather_;
+  NetworkConditions conditions_;
   Counters counters_;
   std::set<std::pair<std::string, std::string>> cut_;
   std::multimap<std::string, Awaited> awaited_;

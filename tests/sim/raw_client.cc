@@ -111,10 +111,10 @@ void RawClient::Trick(size_t index) {
 }
 
 // The same once more, at MAJORITY. Of what was committed the answer is known, unless it has been forgotten; an answer
-// at PRIMARY may have been undone, and then this one stands.
+// at PRIMARY may have been rolled back, and then this one stands.
 void RawClient::Again(size_t index, Duration later, bool finished) {
   Operation& first = Recorded(index);
-  if (first.ack == Ack::kPrimary) {  // undone, it may be written again: nothing is known before the next answer
+  if (first.ack == Ack::kPrimary) {  // rolled back, it may be written again: nothing is known before the next answer
     first.outcome = Outcome::kUnknown;
     first.returned = kNever;
     first.version = {};

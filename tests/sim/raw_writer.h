@@ -1,7 +1,7 @@
 // tests/sim/raw_writer.h
 // Sends a write as it stands, without the SDK: to whoever leads its first key, again and again, until it is answered
 // for good.
-// Place:   raw_client.h and late_client.h say what is written.
+// Place:   raw_client.h and split_retry_client.h say what is written.
 // Threads: one.
 #pragma once
 
@@ -25,11 +25,11 @@ class RawWriter {
 
   // One that names no tablet time is told it instead of being executed (PROTOCOL 20), and goes on with that. What must
   // be refused may be for a while: COME_AGAIN is final then, too. `request` lives until it is answered.
-  void Send(idl::WriteRequest& request, Duration patience, bool come_again_is_final, Answered answered);
+  void Send(idl::WriteRequest& request, Duration patience, bool busy_is_final, Answered answered);
   int64_t time() const { return time_; }  // the latest tablet time heard of
 
  private:
-  void Attempt(idl::WriteRequest& request, MonotonicTime end, bool come_again_is_final, Answered answered);
+  void Attempt(idl::WriteRequest& request, MonotonicTime end, bool busy_is_final, Answered answered);
 
   Cluster& cluster_;
   testing::SimExecutor& executor_;

@@ -8,16 +8,16 @@
 #include <utility>
 
 #include "common/testing/sim_executor.h"
-#include "tabletserver/hints/deliverer.h"
+#include "tabletserver/hints/hint_delivery.h"
 #include "tests/sim/catalog_watch.h"
 #include "tests/sim/cluster.h"
 #include "tests/sim/faults.h"
-#include "tests/sim/late_client.h"
 #include "tests/sim/levels.h"
 #include "tests/sim/linearizability.h"
 #include "tests/sim/merger.h"
-#include "tests/sim/orders.h"
+#include "tests/sim/nemesis_actions.h"
 #include "tests/sim/raw_client.h"
+#include "tests/sim/split_retry_client.h"
 #include "tests/sim/splitter.h"
 #include "tests/sim/stale_client.h"
 #include "tests/sim/table_maker.h"
@@ -28,7 +28,7 @@ namespace {
 
 constexpr int64_t kCopyOfLargeLeast = 128'000;  // bytes a second
 
-// More than the clients need, and less than a crowd (late_client.cc).
+// More than the clients need, and less than a crowd (split_retry_client.cc).
 constexpr size_t kWindowBytes = 48 << 10;
 
 using std::chrono::milliseconds;
@@ -41,7 +41,7 @@ std::string TextOf(const std::optional<tabletserver::StoredRecord>& record) {
          std::to_string(record->expires_at.value);
 }
 
-StampTruth::Final FinalOf(const tabletserver::StoredRecord& record) {
+LwwTruth::Final FinalOf(const tabletserver::StoredRecord& record) {
   return {{record.write_time_ms, record.writer}, record.version, record.tombstone, Unpadded(record.value)};
 }
 
@@ -56,7 +56,7 @@ class Run {
         shape_(DrawShape()),
         cluster_(scheduler_, log_, shape_),
         catalog_(cluster_.coordination(), log_,
-                 [this](TabletId tablet, Epoch epoch) { return Released(tablet, epoch); }),
+                 [this](TabletId tablet, Epoch epoch) { return Transferred(tablet, epoch); }),
         watcher_(scheduler_) {
     log_.SetSink(options.sink);
     report_.seed = options.seed;
@@ -94,26 +94,26 @@ class Run {
     // with three, nobody is replaced
     shape.servers = 3 + static_cast<int>(std::min<uint64_t>(2, scheduler_.Random(4)));
     shape.racks = 1 + static_cast<int>(scheduler_.Random(3));
-    shape.lie = options_.bug.lie;
+    shape.store_fault = options_.bug.store_fault;
     replicas_ = scheduler_.Random(5) == 0 ? 1 : 3;
-    if (std::ranges::any_of(options_.faults, IsAimed)) replicas_ = 3;
+    if (std::ranges::any_of(options_.faults, IsDirected)) replicas_ = 3;
     workload_.large = scheduler_.Random(4) == 0;
     shape.interval = replicas_ > 1 && scheduler_.Random(5) == 0;
     if (scheduler_.Random(2) == 0) shape.window_ms = 6'000;
     constexpr std::array<uint64_t, 3> kKept = {4, 40, 1'000'000};
-    shape.log_entries_kept_max = kKept[scheduler_.Random(kKept.size())];
-    shape.slow_truncations = shape.log_entries_kept_max == kKept[0];
+    shape.log_entries_retained_max = kKept[scheduler_.Random(kKept.size())];
+    shape.slow_truncations = shape.log_entries_retained_max == kKept[0];
     if (scheduler_.Random(2) == 0) {  // copies take their time
       shape.copy_chunk_records = 1 + scheduler_.Random(3);
       shape.copy_bytes_per_second = (workload_.large ? kCopyOfLargeLeast : 8'000) << scheduler_.Random(6);
     }
-    workload_.stamped_groups = scheduler_.Random(2) == 0 ? 4 : 0;
+    workload_.lww_groups = scheduler_.Random(2) == 0 ? 4 : 0;
     if (options_.splits) shape.window_bytes = kWindowBytes;
     return shape;
   }
   void Watch() {
     if (splitter_ != nullptr && tables_ != nullptr) splitter_->Offer(tables_->latest());
-    if (wants_splits_ && nemesis_ != nullptr && SplitCoursesBegun()) {
+    if (wants_splits_ && nemesis_ != nullptr && SplitScenariosBegun()) {
       wants_splits_ = false;
       splitter_->Start(kTable);
     }
@@ -124,7 +124,7 @@ class Run {
   }
 
   void JudgeCover();
-  bool Released(TabletId tablet, Epoch epoch);
+  bool Transferred(TabletId tablet, Epoch epoch);
   bool Begin();
   bool MakeTable(const char* name, int first_group, int end, CreateTableOptions options, TableId& id);
   void Resize();
@@ -132,14 +132,14 @@ class Run {
   void Converge();
   void AwaitDeliveries();
   bool AllDelivered();
-  std::string Differing(std::map<int, StampTruth>& truths);
-  void AddKept(std::map<int, StampTruth>& truths);
+  std::string Differing(std::map<int, LwwTruth>& truths);
+  void AddUnresolved(std::map<int, LwwTruth>& truths);
   void Judge();
   std::map<int, GroupTruth> Truth();
   void JudgeTables();
   void Summarize();
   void ConfirmSize();
-  bool SplitCoursesBegun() const;
+  bool SplitScenariosBegun() const;
 
   const RunOptions options_;
   testing::SimScheduler scheduler_;
@@ -158,7 +158,7 @@ class Run {
   std::vector<int> lives_;
   std::unique_ptr<RawClient> raw_;
   std::unique_ptr<StaleClient> stale_;
-  std::unique_ptr<LateClient> late_;  // where tablets are split
+  std::unique_ptr<SplitRetryClient> split_retry_client_;  // where tablets are split
   // Before the client that they ask through: when that goes, they are told of what was under way.
   std::unique_ptr<TableMaker> tables_;
   std::unique_ptr<Splitter> splitter_;
@@ -166,21 +166,21 @@ class Run {
   std::unique_ptr<SimClient> admin_;
   bool uncovered_ = false;  // and said
   std::unique_ptr<Nemesis> nemesis_;
-  bool wants_splits_ = false;  // once the courses of splits have begun: they need something to split
+  bool wants_splits_ = false;  // once the split scenarios have begun: they need something to split
   size_t states_ = 0;
-  uint64_t undone_ = 0;
+  uint64_t rolled_back_ = 0;
   TableId table_;
-  TableId stamped_table_;
-  std::map<int, StampTruth> stamps_;  // of each group of the latter
+  TableId lww_table_;
+  std::map<int, LwwTruth> lww_truths_;  // of each group of the latter
   RunReport report_;
 };
 
-bool Run::Released(TabletId tablet, Epoch epoch) {
+bool Run::Transferred(TabletId tablet, Epoch epoch) {
   for (int i = 0; i < cluster_.servers(); ++i) {
     if (cluster_.server(i) == nullptr) continue;
     for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->tablet == tablet ? handle->view() : nullptr;
-      if (view != nullptr && view->released == epoch) return true;
+      if (view != nullptr && view->transferred_epoch == epoch) return true;
     }
   }
   return false;
@@ -188,7 +188,7 @@ bool Run::Released(TabletId tablet, Epoch epoch) {
 
 // At every moment: a merge or a split changes two znodes at once.
 void Run::JudgeCover() {
-  for (const TableId table : {table_, stamped_table_}) {
+  for (const TableId table : {table_, lww_table_}) {
     if (uncovered_ || !table) continue;
     const std::string why = catalog_.Uncovered(table);
     uncovered_ = !why.empty();
@@ -212,10 +212,10 @@ bool Run::Begin() {
   options.table.replicas = replicas_;
   if (shape_.interval) options.table.durability = TableDurability::kInterval;
   if (!MakeTable(kTable, 0, workload_.groups, options, table_)) return false;
-  if (workload_.stamped_groups > 0) {
+  if (workload_.lww_groups > 0) {
     options.table.durability = TableDurability::kSync;  // what one machine alone has taken is to last
     options.table.last_write_wins = true;
-    if (!MakeTable(kStampedTable, workload_.groups, workload_.all_groups(), options, stamped_table_)) return false;
+    if (!MakeTable(kLwwTable, workload_.groups, workload_.all_groups(), options, lww_table_)) return false;
   }
   clients_.resize(static_cast<size_t>(workload_.clients));
   names_.resize(clients_.size());
@@ -224,7 +224,8 @@ bool Run::Begin() {
   raw_ = std::make_unique<RawClient>("raw", cluster_.NewProcess(), cluster_, record_, workload_);
   raw_->Work(table_);
   stale_ = std::make_unique<StaleClient>("stale", cluster_.NewProcess(), cluster_, record_);
-  if (options_.splits) late_ = std::make_unique<LateClient>("late", cluster_.NewProcess(), cluster_, record_);
+  if (options_.splits)
+    split_retry_client_ = std::make_unique<SplitRetryClient>("late", cluster_.NewProcess(), cluster_, record_);
   return true;
 }
 
@@ -233,7 +234,8 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
     options.split_points.push_back(GroupPrefix(group));
   }
   std::optional<Status> made;
-  admin_->admin().CreateTable(name, options, client::Once<Result<TableInfo>>([&id, &made](Result<TableInfo> table) {
+  admin_->admin().CreateTable(name, options,
+                              client::OnceCallback<Result<TableInfo>>([&id, &made](Result<TableInfo> table) {
                                 if (table.has_value()) id = table->id;
                                 made = table.has_value() ? Status() : table.error();
                               }));
@@ -246,7 +248,7 @@ bool Run::MakeTable(const char* name, int first_group, int end, CreateTableOptio
 }
 
 // One after another, as nobody knows which of two at once is the last; and as often as it takes: a table that stays
-// with too few replicas is nobody's aim any more.
+// with too few replicas is nobody's target any more.
 void Run::Resize() {
   if (std::exchange(resizing_, true)) return;
   TableOptions changes;
@@ -254,19 +256,19 @@ void Run::Resize() {
   const auto done = [this, replicas = replicas_wanted_](const Result<TableInfo>& altered) {
     resizing_ = false;
     const bool done = altered.has_value() && replicas == replicas_wanted_;
-    // An earlier request that the network was slow with may yet undo it.
+    // An earlier request that the network was slow with may yet roll it back.
     watcher_.After(done ? milliseconds(5'000) : milliseconds(100), [this, done] { done ? ConfirmSize() : Resize(); });
   };
-  admin_->admin().AlterTable(kTable, changes, client::Once<Result<TableInfo>>(done));
+  admin_->admin().AlterTable(kTable, changes, client::OnceCallback<Result<TableInfo>>(done));
 }
 
 void Run::ConfirmSize() {
-  admin_->admin().DescribeTable(kTable, client::Once<Result<TableInfo>>([this](const Result<TableInfo>& table) {
+  admin_->admin().DescribeTable(kTable, client::OnceCallback<Result<TableInfo>>([this](const Result<TableInfo>& table) {
                                   if (!table.has_value() || table->options.replicas != replicas_wanted_) Resize();
                                 }));
 }
 
-bool Run::SplitCoursesBegun() const {
+bool Run::SplitScenariosBegun() const {
   return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) {
     return !IsOfSplits(fault) || nemesis_->injected()[static_cast<size_t>(fault)] > 0;
   });
@@ -289,7 +291,8 @@ void Run::Break() {
   tables_ = std::make_unique<TableMaker>(*admin_, log_, replicas_);
   // Where copies crawl, one that has such a value would outlast the run's patience.
   const bool large_fits = shape_.copy_bytes_per_second >= kCopyOfLargeLeast / 8;
-  Orders({*admin_, *tables_, *stale_, late_.get(), cluster_, catalog_, table_, workload_.groups, large_fits})
+  NemesisActions(
+      {*admin_, *tables_, *stale_, split_retry_client_.get(), cluster_, catalog_, table_, workload_.groups, large_fits})
       .AddTo(hooks);
   hooks.merge = [this](TabletId tablet) { return merger_ != nullptr && merger_->Merge(tablet); };
   nemesis_ = std::make_unique<Nemesis>(cluster_,
@@ -312,7 +315,7 @@ void Run::Break() {
   merger_ = std::make_unique<Merger>(*admin_, log_, catalog_);
   if (options_.merges) {
     std::map<TableId, std::string> tables = {{table_, kTable}};
-    if (stamped_table_) tables.emplace(stamped_table_, kStampedTable);
+    if (lww_table_) tables.emplace(lww_table_, kLwwTable);
     merger_->Start(std::move(tables));
   }
   nemesis_->Start();
@@ -347,7 +350,7 @@ void Run::Converge() {
     const Status fatal = cluster_.server(i)->fatal();
     if (!fatal.ok()) Problem(Cluster::ServerName(i) + " serves no more: " + fatal.ToString());
   }
-  if (workload_.stamped_groups > 0) AwaitDeliveries();
+  if (workload_.lww_groups > 0) AwaitDeliveries();
   std::optional<Status> read;
   const auto reader = NewClient("reader");
   reader->ReadAll([&read](Status status) { read = std::move(status); });
@@ -363,9 +366,9 @@ void Run::Converge() {
 bool Run::AllDelivered() {
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
-    const auto undone = store.ListUndone(stamped_table_, {}, SIZE_MAX, SIZE_MAX);
-    if (store.health().any_entries > 0 || !undone.has_value()) return false;
-    if (std::ranges::any_of(*undone, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); }))
+    const auto unresolved = store.ListUnresolved(lww_table_, {}, SIZE_MAX, SIZE_MAX);
+    if (store.health().hinted_entries > 0 || !unresolved.has_value()) return false;
+    if (std::ranges::any_of(*unresolved, [](const auto& kept) { return tabletserver::Deliverable(kept.entry); }))
       return false;
   }
   return true;
@@ -379,16 +382,16 @@ void Run::AwaitDeliveries() {
   }
   std::string differing;
   const auto alike = [&] {
-    stamps_.clear();
-    differing = Differing(stamps_);
+    lww_truths_.clear();
+    differing = Differing(lww_truths_);
     return differing.empty();
   };
   if (!Until(alike, options_.patience)) Problem("replicas are not the same: " + differing);
-  AddKept(stamps_);
+  AddUnresolved(lww_truths_);
 }
 
 // The records of each group, as all its voters have them; or what one of them has otherwise.
-std::string Run::Differing(std::map<int, StampTruth>& truths) {
+std::string Run::Differing(std::map<int, LwwTruth>& truths) {
   const auto voters_of = [this](TabletId tablet) {
     std::vector<ServerName> voters;
     for (const auto& [path, known] : catalog_.tablets()) {
@@ -399,15 +402,14 @@ std::string Run::Differing(std::map<int, StampTruth>& truths) {
   for (int i = 0; i < cluster_.servers(); ++i) {
     for (const auto& handle : cluster_.server(i)->host().directory().snapshot()->All()) {
       const auto view = handle->view();
-      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != stamped_table_)
-        continue;
+      if (view == nullptr || view->role != tabletserver::RoleKind::kPrimary || handle->table != lww_table_) continue;
       const std::vector<ServerName> voters = voters_of(handle->tablet);
       for (int group = workload_.groups; group < workload_.all_groups(); ++group) {
         for (int cell = 0; cell < kCellsPerGroup && view->range.Contains(KeyName(group, cell)); ++cell) {
           std::optional<std::string> first;
           for (int j = 0; j < cluster_.servers(); ++j) {
             if (std::ranges::find(voters, Cluster::ServerName(j)) == voters.end()) continue;
-            const auto record = cluster_.server(j)->store().Get(stamped_table_, KeyName(group, cell));
+            const auto record = cluster_.server(j)->store().Get(lww_table_, KeyName(group, cell));
             const std::string text = !record.has_value() ? "unreadable" : TextOf(*record);
             if (!first) first = text;
             if (text != *first)
@@ -416,16 +418,16 @@ std::string Run::Differing(std::map<int, StampTruth>& truths) {
               truths[group].finals[static_cast<size_t>(cell)] = FinalOf(**record);
           }
         }
-        if (view->range.Contains(GroupPrefix(group))) truths[group].ahead_ms_max = kClocksApartMs + 1'000;
+        if (view->range.Contains(GroupPrefix(group))) truths[group].ahead_ms_max = kClockErrorMsMax + 1'000;
       }
     }
   }
-  return truths.size() == static_cast<size_t>(workload_.stamped_groups) ? "" : "not every tablet is led";
+  return truths.size() == static_cast<size_t>(workload_.lww_groups) ? "" : "not every tablet is led";
 }
 
-void Run::AddKept(std::map<int, StampTruth>& truths) {
-  for (const KeptEntry& kept : cluster_.kept()) {
-    if (kept.table != stamped_table_ || !tabletserver::Deliverable(kept.entry)) continue;
+void Run::AddUnresolved(std::map<int, LwwTruth>& truths) {
+  for (const UnresolvedEntry& kept : cluster_.kept()) {
+    if (kept.table != lww_table_ || !tabletserver::Deliverable(kept.entry)) continue;
     for (const tabletserver::Effect& effect : kept.entry.effects) {
       const int group = GroupOf(effect.key);
       truths[group].kept.push_back({.cell = CellOf(effect.key),
@@ -445,7 +447,7 @@ void Run::JudgeTables() {
   std::string half;
   do {
     auto listed = std::make_shared<std::optional<Result<std::vector<TableInfo>>>>();
-    admin_->admin().ListTables(client::Once<Result<std::vector<TableInfo>>>(
+    admin_->admin().ListTables(client::OnceCallback<Result<std::vector<TableInfo>>>(
         [listed](Result<std::vector<TableInfo>> tables) { *listed = std::move(tables); }));
     Until([&] { return listed->has_value(); }, seconds(30));
     half = listed->has_value() && (*listed)->has_value() ? "" : "no list of tables";
@@ -460,29 +462,29 @@ void Run::JudgeTables() {
   if (!half.empty()) Problem(half);
 }
 
-// What servers keep as undone, and the epochs of whoever has applied most, by the groups whose keys they hold. The
+// What servers keep as rolled back, and the epochs of whoever has applied most, by the groups whose keys they hold. The
 // primary may be handing over just now.
 std::map<int, GroupTruth> Run::Truth() {
   std::map<int, GroupTruth> truth;
   std::map<int, Version> last;  // applied
   for (int group = 0; group < workload_.all_groups(); ++group) {
-    truth[group].may_forget = shape_.interval && !workload_.IsStamped(group);
-    if (workload_.IsStamped(group)) truth[group].stamps = stamps_[group];
+    truth[group].may_forget = shape_.interval && !workload_.IsLww(group);
+    if (workload_.IsLww(group)) truth[group].lww = lww_truths_[group];
   }
-  for (const KeptEntry& kept : cluster_.kept()) {
-    if (kept.table != stamped_table_ || !kept.tablet) continue;
+  for (const UnresolvedEntry& kept : cluster_.kept()) {
+    if (kept.table != lww_table_ || !kept.tablet) continue;
     for (const auto& effect : kept.entry.effects) truth[GroupOf(effect.key)].kept.insert(kept.entry.version);
   }
   for (int i = 0; i < cluster_.servers(); ++i) {
     tabletserver::TabletStore& store = cluster_.server(i)->store();
     for (const TableId table : store.Tables()) {
-      const auto entries = store.ListUndone(table, {}, SIZE_MAX, SIZE_MAX);
+      const auto entries = store.ListUnresolved(table, {}, SIZE_MAX, SIZE_MAX);
       if (!entries.has_value()) {
-        Problem(Cluster::ServerName(i) + " cannot list what was undone: " + entries.error().ToString());
+        Problem(Cluster::ServerName(i) + " cannot list what was rolled back: " + entries.error().ToString());
         continue;
       }
-      undone_ += entries->size();
-      for (const tabletserver::UndoneEntry& kept : *entries) {
+      rolled_back_ += entries->size();
+      for (const tabletserver::UnresolvedLogEntry& kept : *entries) {
         for (const auto& effect : kept.entry.effects) truth[GroupOf(effect.key)].kept.insert(kept.entry.version);
       }
     }
@@ -490,7 +492,7 @@ std::map<int, GroupTruth> Run::Truth() {
       const auto view = handle->view();
       if (view == nullptr || view->incomplete || !view->failure.empty()) continue;
       for (int group = 0; group < workload_.all_groups(); ++group) {
-        if (handle->table != (workload_.IsStamped(group) ? stamped_table_ : table_)) continue;
+        if (handle->table != (workload_.IsLww(group) ? lww_table_ : table_)) continue;
         if (!view->range.Contains(GroupPrefix(group)) || view->applied <= last[group]) continue;
         last[group] = view->applied;
         truth[group].epochs = EpochsOf(*view, GroupPrefix(group));
@@ -504,7 +506,7 @@ void Run::Judge() {
   cluster_.CompareRecords();
   std::set<TabletId> living;
   for (const auto& [path, tablet] : catalog_.tablets()) living.insert(tablet.id);
-  for (std::string& problem : cluster_.state().Problems(catalog_.born_again(), living)) Problem(std::move(problem));
+  for (std::string& problem : cluster_.state().Problems(catalog_.recreated(), living)) Problem(std::move(problem));
   for (const std::string& problem : catalog_.problems()) Problem(problem);
   for (std::string& problem : WrongInMerges(catalog_, cluster_.state())) Problem(std::move(problem));
   std::map<int, GroupTruth> truth = Truth();
@@ -551,7 +553,7 @@ void Run::Summarize() {
   kinds["transfers"] = catalog_.counts().transfers;
   kinds["led again"] = catalog_.counts().same_again;
   kinds["membership changes"] = catalog_.counts().memberships;
-  kinds["undone kept"] = undone_;
+  kinds["rolled-back writes"] = rolled_back_;
   if (options_.splits) {
     for (const char* kind : {"late again", "late session"}) kinds[kind] = record_.kinds[kind];
   }
@@ -568,7 +570,7 @@ void Run::Summarize() {
                     (shape_.interval ? " replicas at intervals, " : " replicas, ") + figure("operations", "answered") +
                     std::to_string(record_.unknown) + " unknown, " + std::to_string(record_.not_executed) +
                     " not executed, " + figure("faults", "faults") + figure("failovers", "failovers") +
-                    figure("membership changes", "membership changes") + figure("undone kept", "undone") +
+                    figure("membership changes", "membership changes") + figure("rolled-back writes", "rolled back") +
                     std::to_string(cluster_.network().counters().calls) + " calls, " + std::to_string(states_) +
                     " states";
   report_.digest = log_.digest();

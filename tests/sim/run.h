@@ -1,10 +1,10 @@
 // tests/sim/run.h
-// One run from one seed: a cluster is born, clients work, faults happen, everything is healed, and then
+// One run from one seed: a cluster is started, clients work, faults happen, everything is healed, and then
 //   1. every client comes to rest and every key can be read (the healed cluster converges);
 //   2. each group's history is what its levels promise (levels.h): linearizable but for that, its batches whole, no
-//      increment applied twice, versions growing, and what a failover undid is kept by some server;
+//      increment applied twice, versions growing, and what a failover rolled back is kept by some server;
 //      In a last_write_wins table everything is delivered, all replicas are the same, and the latest has won
-//      (stamps.h);
+//      (last_write_wins.h);
 //   3. no client got an answer that it may never get, no server was refused, every table serves whole or is gone.
 // A run that injected none of one of its faults, or did too little, fails: it proved nothing.
 // Cluster: 3 to 5 servers in 1 to 3 racks, tables of 3 replicas or, less often, of 1.
@@ -40,7 +40,7 @@ struct RunReport {
   uint64_t seed = 0;
   std::vector<std::string> problems;  // empty: good
   std::string summary;                // one line of figures
-  // How often each kind of fault, operation and change happened, zeros included: "fault weather", "read bounded",
+  // How often each kind of fault, operation and change happened, zeros included: "fault bad_network", "read bounded",
   // "failover". Sums over many runs show what they have proved.
   std::map<std::string, uint64_t> kinds;
   uint64_t digest = 0;  // of the event log

@@ -86,28 +86,28 @@ TEST(Bugs, HaveNamesOfTheirOwn) {
     ASSERT_TRUE(found.has_value()) << bug.name();
     EXPECT_EQ(found->name(), bug.name());
     EXPECT_EQ(found->rule, bug.rule);
-    EXPECT_EQ(found->lie, bug.lie);
+    EXPECT_EQ(found->lie, bug.store_fault);
   }
   EXPECT_FALSE(ParseBug("no_such_bug").has_value());
 }
 
-TEST(RunApart, AnswersInOrderAndOutlivesARunThatDies) {
+TEST(RunInProcesses, AnswersInOrderAndOutlivesARunThatDies) {
   uint64_t seed = 0;
   std::vector<uint64_t> done;
-  RunApart({.jobs = 2,
-            .next = [&]() -> std::optional<RunOptions> {
-              if (seed == 3) return std::nullopt;
-              RunOptions options{.seed = ++seed, .faults_for = std::chrono::seconds(1), .answered_min = 1};
-              if (seed == 2) options.sink = [](const std::string&) { std::abort(); };
-              return options;
-            },
-            .done =
-                [&](const RunOptions& options, RunReport report) {
-                  done.push_back(options.seed);
-                  EXPECT_EQ(FoundFault(report), options.seed == 2) << report.problems.front();
-                  EXPECT_EQ(report.kinds["operations"] > 0, options.seed != 2);
-                  return true;
-                }});
+  RunInProcesses({.jobs = 2,
+                  .next = [&]() -> std::optional<RunOptions> {
+                    if (seed == 3) return std::nullopt;
+                    RunOptions options{.seed = ++seed, .faults_for = std::chrono::seconds(1), .answered_min = 1};
+                    if (seed == 2) options.sink = [](const std::string&) { std::abort(); };
+                    return options;
+                  },
+                  .done =
+                      [&](const RunOptions& options, RunReport report) {
+                        done.push_back(options.seed);
+                        EXPECT_EQ(FoundFault(report), options.seed == 2) << report.problems.front();
+                        EXPECT_EQ(report.kinds["operations"] > 0, options.seed != 2);
+                        return true;
+                      }});
   EXPECT_EQ(done, (std::vector<uint64_t>{1, 2, 3}));
 }
 

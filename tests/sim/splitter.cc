@@ -33,7 +33,7 @@ std::string Splitter::BelowLastWrite() const {
 
 void Splitter::Split(const std::string& table, const std::string& key) {
   client_.admin().SplitTablet(
-      table, key, client::Once<Result<TabletSplit>>([this, table, key](Result<TabletSplit> split) {
+      table, key, client::OnceCallback<Result<TabletSplit>>([this, table, key](Result<TabletSplit> split) {
         log_.Add("admin",
                  "split " + table + " at " + key + ": " + (split ? Status() : Status(split.error())).ToString());
         made_ += split.has_value();

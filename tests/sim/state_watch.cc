@@ -211,7 +211,7 @@ void StateWatch::Completes(TabletId tablet, Lsn applied, Version newest, const S
           server + " is complete, has applied " + std::to_string(applied.value) + ", and shows " + newest.ToString());
 }
 
-void StateWatch::Born(TabletId tablet, Version at, Version newest, const ServerName& server) {
+void StateWatch::ChildCreated(TabletId tablet, Version at, Version newest, const ServerName& server) {
   if (newest.lsn <= at.lsn) return;
   Problem(tablet, server + " has it split off at " + at.ToString() + ", and shows " + newest.ToString());
 }

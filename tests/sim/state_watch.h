@@ -5,7 +5,7 @@
 // replica that fails though its disk does not, two servers that may answer strong reads of one tablet alone, two that
 // lead one epoch, replicas that hold different records at the same position. And what FREEZEs there were: merger.h
 // judges their epochs.
-// Place:   every store tells of what is applied to it (lying_store.h); cluster.cc looks at the views of living servers.
+// Place:   every store tells of what is applied to it (faulty_store.h); cluster.cc looks at the views of living servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
 // Threads: one.
 #pragma once
@@ -62,7 +62,7 @@ class StateWatch {
   // A replica whose copy was under way says that it is complete; the newest record it shows is of `newest`.
   void Completes(TabletId tablet, Lsn applied, Version newest, const ServerName& server);
   // A replica was split off another; the newest record it shows is of `newest`.
-  void Born(TabletId tablet, Version at, Version newest, const ServerName& server);
+  void ChildCreated(TabletId tablet, Version at, Version newest, const ServerName& server);
   // Its log or its records contradict what it is told: it serves no more. No disk is to blame.
   void Fails(TabletId tablet, const ServerName& server, const std::string& why);
   // It discards what somebody who may is reading there.

@@ -24,7 +24,8 @@ class TableMaker {
     CreateTableOptions options;
     options.table.replicas = replicas_;
     client_.admin().CreateTable(
-        name, options, client::Once<Result<TableInfo>>([this, name, made = std::move(made)](Result<TableInfo> table) {
+        name, options,
+        client::OnceCallback<Result<TableInfo>>([this, name, made = std::move(made)](Result<TableInfo> table) {
           log_.Add("admin", "create " + name + ": " + Said(table.has_value() ? Status() : table.error()));
           if (table.has_value()) made(table->id);
         }));
@@ -42,7 +43,7 @@ class TableMaker {
     options.table.replicas = replicas_;
     options.split_points = {"h", "p"};
     client_.admin().CreateTable(
-        name, options, client::Once<Result<TableInfo>>([this, name](Result<TableInfo> made) {
+        name, options, client::OnceCallback<Result<TableInfo>>([this, name](Result<TableInfo> made) {
           log_.Add("admin", "create " + name + ": " + Said(made.has_value() ? Status() : made.error()));
           made_ += made.has_value();
           if (made.has_value()) latest_ = name;
@@ -51,7 +52,7 @@ class TableMaker {
   }
   void Drop(const std::string& name) {
     if (count_ % 3 == 0) return Make();  // some stay
-    client_.admin().DropTable(name, client::Once<Status>([this, name](Status dropped) {
+    client_.admin().DropTable(name, client::OnceCallback<Status>([this, name](Status dropped) {
                                 log_.Add("admin", "drop " + name + ": " + Said(dropped));
                                 client_.executor().After(std::chrono::milliseconds(300), [this] { Make(); });
                               }));

@@ -116,7 +116,7 @@ SimClient::SimClient(std::string name, Process process, Cluster& cluster, RunRec
     : ClientProcess(std::move(name), std::move(process), cluster, record), options_(options) {
   node_ = cluster.network().Join(name_, {name_, 1}, nullptr, executor_);
   core_ =
-      std::make_unique<client::ClientCore>(std::vector<client::Lane>{{&executor_, node_.get()}},
+      std::make_unique<client::ClientCore>(std::vector<client::IoContext>{{&executor_, node_.get()}},
                                            client::CoreOptions{cluster.master_endpoints(), std::chrono::seconds(10)});
   admin_ = std::make_unique<client::Admin>(core_->masters(), core_->network(), std::chrono::seconds(10));
   for (int i = 0; i < options_.sessions; ++i) {
@@ -131,33 +131,33 @@ SimClient::~SimClient() {
   node_->Leave();
   process_.Halt();
   table_.reset();
-  stamped_table_.reset();
+  lww_table_.reset();
   admin_.reset();
   core_.reset();
 }
 
 void SimClient::OpenThen(std::function<void(Status)> then) {
   Open(kTable, table_, [this, then](Status opened) {
-    if (!opened.ok() || options_.stamped_groups == 0) return then(opened);
-    Open(kStampedTable, stamped_table_, then);
+    if (!opened.ok() || options_.lww_groups == 0) return then(opened);
+    Open(kLwwTable, lww_table_, then);
   });
 }
 
 void SimClient::Open(const char* name, client::TablePtr& table, std::function<void(Status)> then) {
-  core_->OpenTable(name,
-                   client::Once<Result<client::TablePtr>>([this, name, &table, then](Result<client::TablePtr> opened) {
-                     if (dead_) return;
-                     if (opened.has_value()) {
-                       table = *std::move(opened);
-                       return then(Status::Ok());
-                     }
-                     if (NotExecuted(opened.error().code())) {  // no master for long: try again
-                       executor_.After(milliseconds(100), [this, name, &table, then] { Open(name, table, then); });
-                       return;
-                     }
-                     record_.problems.push_back(name_ + " cannot open the table: " + opened.error().ToString());
-                     then(opened.error());
-                   }));
+  core_->OpenTable(
+      name, client::OnceCallback<Result<client::TablePtr>>([this, name, &table, then](Result<client::TablePtr> opened) {
+        if (dead_) return;
+        if (opened.has_value()) {
+          table = *std::move(opened);
+          return then(Status::Ok());
+        }
+        if (NotExecuted(opened.error().code())) {  // no master for long: try again
+          executor_.After(milliseconds(100), [this, name, &table, then] { Open(name, table, then); });
+          return;
+        }
+        record_.problems.push_back(name_ + " cannot open the table: " + opened.error().ToString());
+        then(opened.error());
+      }));
 }
 
 void SimClient::Work(bool reads_only) {
@@ -201,8 +201,8 @@ void SimClient::Next() {
 
 // The lower groups are met more often: contention is where order shows.
 int SimClient::DrawGroup() {
-  if (options_.stamped_groups > 0 && Random(4) == 0) {
-    return options_.groups + static_cast<int>(Random(static_cast<uint64_t>(options_.stamped_groups)));
+  if (options_.lww_groups > 0 && Random(4) == 0) {
+    return options_.groups + static_cast<int>(Random(static_cast<uint64_t>(options_.lww_groups)));
   }
   const auto groups = static_cast<uint64_t>(options_.groups);
   return static_cast<int>(std::min(Random(groups), Random(groups)));
@@ -332,7 +332,7 @@ void SimClient::ReadMany() {
   const int first = DrawGroup();
   while (drawn.size() < count) {
     const int group = DrawGroup();
-    if (options_.IsStamped(group) != options_.IsStamped(first)) continue;  // of one table
+    if (options_.IsLww(group) != options_.IsLww(first)) continue;  // of one table
     drawn.insert({group, static_cast<int>(Random(kCellsPerGroup))});
   }
   GetOptions options;
@@ -353,7 +353,7 @@ void SimClient::ReadMany() {
 
 void SimClient::ScanSome() {
   const int first = DrawGroup();
-  const int end = options_.IsStamped(first) ? options_.all_groups() : options_.groups;
+  const int end = options_.IsLww(first) ? options_.all_groups() : options_.groups;
   const int last = std::min(end - 1, first + static_cast<int>(Random(3)));
   ScanOptions options;
   options.range = {GroupPrefix(first), PrefixEnd(GroupPrefix(last))};
@@ -463,7 +463,7 @@ void SimClient::WriteSome() {
   WriteOptions options;
   options.deadline = DrawDeadline();
   options.ack = DrawAck(Random(8));
-  if (options_.IsStamped(group) && Random(2) == 0) {
+  if (options_.IsLww(group) && Random(2) == 0) {
     options.ack = Ack::kAny;
     MakePlain(parts);
   }

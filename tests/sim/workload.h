@@ -23,20 +23,20 @@
 namespace ebla::sim {
 
 inline constexpr char kTable[] = "carts";
-inline constexpr char kStampedTable[] = "views";  // last_write_wins
+inline constexpr char kLwwTable[] = "views";  // last_write_wins
 
 struct WorkloadOptions {
   int clients = 5;
-  int in_flight = 3;       // of each client
-  int sessions = 2;        // of each client
-  int groups = 8;          // of the one table
-  int stamped_groups = 0;  // of the other, numbered from there on
-  int readers = 1;         // of the clients: these write nothing, and stay with whoever answers them
-  bool large = false;      // some values are so large that the log goes over in more than one message
+  int in_flight = 3;   // of each client
+  int sessions = 2;    // of each client
+  int groups = 8;      // of the one table
+  int lww_groups = 0;  // of the other, numbered from there on
+  int readers = 1;     // of the clients: these write nothing, and stay with whoever answers them
+  bool large = false;  // some values are so large that the log goes over in more than one message
   Duration think_max = std::chrono::milliseconds(100);
 
-  int all_groups() const { return groups + stamped_groups; }
-  bool IsStamped(int group) const { return group >= groups; }
+  int all_groups() const { return groups + lww_groups; }
+  bool IsLww(int group) const { return group >= groups; }
 };
 
 std::string GroupPrefix(int group);        // "g03/"
@@ -67,7 +67,7 @@ class SimClient : private ClientProcess {
  private:
   void OpenThen(std::function<void(Status)> then);
   void Open(const char* name, client::TablePtr& table, std::function<void(Status)> then);
-  const client::TablePtr& TableOf(int group) const { return options_.IsStamped(group) ? stamped_table_ : table_; }
+  const client::TablePtr& TableOf(int group) const { return options_.IsLww(group) ? lww_table_ : table_; }
   void Next();
   void Again();
   void ReadOne(int group, int cell, GetOptions options, uint64_t session, std::function<void(Status)> then);
@@ -95,7 +95,7 @@ class SimClient : private ClientProcess {
   std::unique_ptr<client::ClientCore> core_;
   std::unique_ptr<client::Admin> admin_;
   client::TablePtr table_;
-  client::TablePtr stamped_table_;
+  client::TablePtr lww_table_;
   struct SimSession {
     uint64_t number;
     Session session;

@@ -26,16 +26,42 @@ std::unique_ptr<Story> BeginStory(const std::string& first_line) {
 
 const std::map<std::string, GroupStory::Verb>& GroupStory::Verbs() {
   using G = GroupStory;
-  static const std::map<std::string, Verb> verbs{
-      {"group", &G::Group},   {"parcels", &G::Parcels},   {"deliver", &G::Deliver},     {"lose", &G::Lose},
-      {"again", &G::Again},   {"hold", &G::Hold},         {"release", &G::Release},     {"rest", &G::Rest},
-      {"cut", &G::Cut},       {"heal", &G::Heal},         {"pass", &G::Pass},           {"beat", &G::Beat},
-      {"crash", &G::Crash},   {"flush", &G::Flush},       {"store", &G::Store},         {"checkpoint", &G::Checkpoint},
-      {"create", &G::Create}, {"failover", &G::Failover}, {"change", &G::Change},       {"transfer", &G::Transfer},
-      {"remind", &G::Remind}, {"fence", &G::Fence},       {"configure", &G::Configure}, {"drop", &G::Drop},
-      {"freeze", &G::Freeze}, {"catalog", &G::Catalog},   {"write", &G::Write},         {"purge", &G::Purge},
-      {"read", &G::Read},     {"confirm", &G::Confirm},   {"state", &G::State},         {"peers", &G::Peers},
-      {"log", &G::Log},       {"records", &G::Records},   {"undone", &G::Undone},       {"time", &G::Time}};
+  static const std::map<std::string, Verb> verbs{{"group", &G::Group},
+                                                 {"messages", &G::Messages},
+                                                 {"deliver", &G::Deliver},
+                                                 {"lose", &G::Lose},
+                                                 {"duplicate", &G::Duplicate},
+                                                 {"hold", &G::Hold},
+                                                 {"release", &G::Release},
+                                                 {"settle", &G::Settle},
+                                                 {"cut", &G::Cut},
+                                                 {"heal", &G::Heal},
+                                                 {"pass", &G::Pass},
+                                                 {"beat", &G::Beat},
+                                                 {"crash", &G::Crash},
+                                                 {"flush", &G::Flush},
+                                                 {"store", &G::Store},
+                                                 {"checkpoint", &G::Checkpoint},
+                                                 {"create", &G::Create},
+                                                 {"failover", &G::Failover},
+                                                 {"change", &G::Change},
+                                                 {"transfer", &G::Transfer},
+                                                 {"resend", &G::Resend},
+                                                 {"fence", &G::Fence},
+                                                 {"configure", &G::Configure},
+                                                 {"drop", &G::Drop},
+                                                 {"freeze", &G::Freeze},
+                                                 {"catalog", &G::Catalog},
+                                                 {"write", &G::Write},
+                                                 {"purge", &G::Purge},
+                                                 {"read", &G::Read},
+                                                 {"confirm", &G::Confirm},
+                                                 {"state", &G::State},
+                                                 {"peers", &G::Peers},
+                                                 {"log", &G::Log},
+                                                 {"records", &G::Records},
+                                                 {"rolled_back", &G::RolledBack},
+                                                 {"time", &G::Time}};
   return verbs;
 }
 
@@ -83,11 +109,11 @@ size_t GroupStory::Find(const Filter& filter) const {
 
 // ---- the servers and the network ------------------------------------------------------------------------------------
 
-// group NAME... [overlay_bytes=N] [ttl_ms=N]: servers with nothing on them
+// group NAME... [unapplied_bytes=N] [ttl_ms=N]: servers with nothing on them
 Lines GroupStory::Group(Arguments& arguments) {
   ts::TabletOptions options;
   options.tablet = TabletId{9};
-  options.overlay_bytes_max = arguments.Number("overlay_bytes", 64 << 20);
+  options.unapplied_bytes_max = arguments.Number("unapplied_bytes", 64 << 20);
   std::vector<ServerName> names;
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) names.push_back(name);
   if (names.empty()) throw std::invalid_argument("a group of nobody");
@@ -95,8 +121,8 @@ Lines GroupStory::Group(Arguments& arguments) {
   return {};
 }
 
-// parcels: what is under way, in order
-Lines GroupStory::Parcels(Arguments&) {
+// messages: what is under way, in order
+Lines GroupStory::Messages(Arguments&) {
   Lines lines;
   for (const auto& parcel : group_->parcels) {
     lines.push_back(parcel.from + ">" + parcel.to + " " + parcel.what + (Held(parcel) ? " held" : ""));
@@ -120,8 +146,8 @@ Lines GroupStory::Lose(Arguments& arguments) {
   return News();
 }
 
-// again FROM>TO [KIND]: it will come a second time
-Lines GroupStory::Again(Arguments& arguments) {
+// duplicate FROM>TO [KIND]: it will come a second time
+Lines GroupStory::Duplicate(Arguments& arguments) {
   const size_t which = Find(ParseFilter(arguments));
   if (which == group_->parcels.size()) throw std::invalid_argument("nothing such is under way");
   const GroupRig::Parcel& parcel = group_->parcels[which];
@@ -140,8 +166,8 @@ Lines GroupStory::Release(Arguments&) {
   return {};
 }
 
-// rest: everything is delivered, and what comes of it, but for what is held
-Lines GroupStory::Rest(Arguments&) {
+// settle: everything is delivered, and what comes of it, but for what is held
+Lines GroupStory::Settle(Arguments&) {
   group_->Collect();
   const auto free = [&](const GroupRig::Parcel& parcel) { return !Held(parcel); };
   auto& parcels = group_->parcels;
@@ -207,7 +233,7 @@ Lines GroupStory::Flush(Arguments& arguments) {
   return News();
 }
 
-// store NAME append=none|overloaded|internal apply=... keep=... (of what is undone)
+// store NAME append=none|overloaded|internal apply=... keep=... (of what is rolled back)
 Lines GroupStory::Store(Arguments& arguments) {
   CoreRig& rig = At(arguments);
   rig.FailAppend(ParseFailure(arguments.Text("append", "none")));
@@ -252,11 +278,11 @@ Lines GroupStory::Change(Arguments& arguments) {
 Lines GroupStory::Transfer(Arguments& arguments) {
   const std::string to = arguments.Text("to", "");
   group_->Transfer(to, milliseconds(arguments.Number("patience", 300)),
-                   [this](bool led) { masters_.push_back(led ? "master: handed over" : "master: not handed over"); });
+                   [this](bool led) { masters_.push_back(led ? "master: transferred" : "master: not transferred"); });
   return News();
 }
 
-Lines GroupStory::Remind(Arguments&) {
+Lines GroupStory::Resend(Arguments&) {
   group_->Remind();
   return News();
 }
@@ -401,9 +427,10 @@ Lines GroupStory::State(Arguments& arguments) {
     if (view.frozen_into) line << " frozen for " << view.frozen_into;
     if (replica.incomplete()) line << " incomplete";
     if (replica.receiving() != 0) line << " receiving";
-    if (replica.state().forgetful) line << " forgetful";
+    if (replica.state().may_have_lost_writes) line << " may_have_lost_writes";
     if (replica.state().tombstone) line << " tombstone";
-    if (replica.released()) line << " released " << replica.released() << " to " << replica.released_to();
+    if (replica.transferred_epoch())
+      line << " transferred " << replica.transferred_epoch() << " to " << replica.transferred_to();
     if (replica.refused_for()) line << " refused for " << replica.refused_for();
     if (!replica.failure().ok()) line << " dead";
     lines.push_back(line.str());
@@ -433,10 +460,10 @@ Lines GroupStory::Records(Arguments& arguments) {
   return lines;
 }
 
-// undone NAME: acknowledged PRIMARY writes that left its log, and are kept
-Lines GroupStory::Undone(Arguments& arguments) {
+// rolled_back NAME: acknowledged PRIMARY writes that left its log, and are kept
+Lines GroupStory::RolledBack(Arguments& arguments) {
   Lines lines;
-  for (const ts::EntryPtr& entry : At(arguments).undone) lines.push_back(Show(*entry));
+  for (const ts::EntryPtr& entry : At(arguments).rolled_back) lines.push_back(Show(*entry));
   return lines;
 }
 

@@ -31,13 +31,13 @@ class GroupStory final : public Story {
 
   // ---- the servers and the network ----
   Lines Group(Arguments& arguments);
-  Lines Parcels(Arguments& arguments);
+  Lines Messages(Arguments& arguments);
   Lines Deliver(Arguments& arguments);
   Lines Lose(Arguments& arguments);
-  Lines Again(Arguments& arguments);
+  Lines Duplicate(Arguments& arguments);
   Lines Hold(Arguments& arguments);
   Lines Release(Arguments& arguments);
-  Lines Rest(Arguments& arguments);
+  Lines Settle(Arguments& arguments);
   Lines Cut(Arguments& arguments);
   Lines Heal(Arguments& arguments);
   Lines Pass(Arguments& arguments);
@@ -51,7 +51,7 @@ class GroupStory final : public Story {
   Lines Failover(Arguments& arguments);
   Lines Change(Arguments& arguments);
   Lines Transfer(Arguments& arguments);
-  Lines Remind(Arguments& arguments);
+  Lines Resend(Arguments& arguments);
   Lines Fence(Arguments& arguments);
   Lines Configure(Arguments& arguments);
   Lines Drop(Arguments& arguments);
@@ -67,7 +67,7 @@ class GroupStory final : public Story {
   Lines Peers(Arguments& arguments);
   Lines Log(Arguments& arguments);
   Lines Records(Arguments& arguments);
-  Lines Undone(Arguments& arguments);
+  Lines RolledBack(Arguments& arguments);
   Lines Time(Arguments& arguments);
 
   static const std::map<std::string, Verb>& Verbs();

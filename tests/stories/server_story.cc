@@ -159,15 +159,16 @@ void ServerStory::Answered(const std::string& what, int number, const std::strin
 
 // ---- the servers and the network ------------------------------------------------------------------------------------
 
-// servers NAME... [log_kept=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of the
+// servers NAME... [log_retention=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of the
 // story.
 Lines ServerStory::Begin(Arguments& arguments) {
   servers_ = std::make_unique<Servers>();
   servers_->options_.checkpoint = {
       .period = seconds(600'000), .log_bytes = size_t{1} << 40, .look_every = milliseconds(500)};
-  if (const size_t kept = arguments.Number("log_kept", 0)) servers_->options_.shard.log_kept.entries_max = kept;
-  servers_->options_.shard.window.bytes_max =
-      arguments.Number("window_bytes", servers_->options_.shard.window.bytes_max);
+  if (const size_t kept = arguments.Number("log_retention", 0))
+    servers_->options_.shard.log_retention.entries_max = kept;
+  servers_->options_.shard.dedup_window.bytes_max =
+      arguments.Number("window_bytes", servers_->options_.shard.dedup_window.bytes_max);
   for (std::string name = arguments.Word(); !name.empty(); name = arguments.Word()) {
     servers_->names.push_back(name);
     servers_->Start(name);

@@ -154,8 +154,9 @@ void ExpectRefused(const std::string& first, const std::vector<std::string>& ref
 }
 
 TEST(StoryInterpreter, RefusesWhatItDoesNotKnow) {
-  ExpectRefused("configure epoch=1 born", {"dance", "configure epoch=1 born barefoot", "configure epoch=one born",
-                                           "write seq=1 ; paint a b", "write seq=1 ; put a", "tick ms=5 ; put a b"});
+  ExpectRefused("configure epoch=1 created_empty",
+                {"dance", "configure epoch=1 created_empty barefoot", "configure epoch=one created_empty",
+                 "write seq=1 ; paint a b", "write seq=1 ; put a", "tick ms=5 ; put a b"});
   ExpectRefused("servers a b",
                 {"dance", "start c", "await a sings", "read a k level=loud", "write a seq=1 ; paint a b", "servers a"});
   ExpectRefused("masters", {"dance", "server ts-9 stops", "server ts-1 sings", "await", "create barefoot", "masters"});

@@ -172,7 +172,7 @@ ts::ConfigureReplica ParseConfigure(Arguments& arguments, const std::string& pri
   configure.primary = arguments.Text("primary", primary);
   configure.voters = SplitNames(arguments.Text("voters", configure.primary));
   configure.learners = SplitNames(arguments.Text("learners", ""));
-  configure.born = arguments.Flag("born");
+  configure.created_empty = arguments.Flag("created_empty");
   configure.fenced = arguments.Flag("fenced");
   configure.transfer = arguments.Flag("transfer");
   configure.presumed = ParseVersion(arguments.Text("presumed", "none"));
@@ -206,8 +206,8 @@ std::string Show(const ts::ControlReply& reply) {
   std::ostringstream line;
   line << CodeName(reply.status.code()) << " promised " << reply.promised << " last " << Show(reply.last_appended)
        << (reply.known ? "" : " unknown") << (reply.dropped ? " dropped" : "")
-       << (reply.incomplete ? " incomplete" : "") << (reply.forgetful ? " forgetful" : "") << " time "
-       << Show(reply.time);
+       << (reply.incomplete ? " incomplete" : "") << (reply.may_have_lost_writes ? " may_have_lost_writes" : "")
+       << " time " << Show(reply.time);
   return line.str();
 }
 

@@ -19,7 +19,7 @@ std::vector<std::string> SplitWords(const std::string& text);
 // "a,b,c"; empty: none.
 std::vector<std::string> SplitNames(const std::string& text);
 
-// The words of a command: flags ("born"), settings ("epoch=2"), in any order. What is not taken is an error.
+// The words of a command: flags ("created_empty"), settings ("epoch=2"), in any order. What is not taken is an error.
 class Arguments {
  public:
   explicit Arguments(std::vector<std::string> words) : words_(std::move(words)) {}
@@ -41,7 +41,7 @@ Status ParseFailure(const std::string& text);  // none, overloaded, internal
 // client=N seq=N [first=N] [learnt=MS] [level=L] [deadline=MS], and the parts that follow.
 tabletserver::WriteRequest ParseRequest(Arguments& arguments, const std::vector<std::vector<std::string>>& parts,
                                         MonotonicTime now);
-// [table] voters, primary and how a Configure says them: epoch=N primary=NAME [voters=a,b] [learners=c] [born] [fenced]
+// [table] voters, primary and how a Configure says them: epoch=N primary=NAME [voters=a,b] [learners=c] [created_empty] [fenced]
 // [transfer] [presumed=E.L] [start=KEY] [end=KEY]
 tabletserver::ConfigureReplica ParseConfigure(Arguments& arguments, const std::string& primary);
 

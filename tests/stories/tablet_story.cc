@@ -23,22 +23,22 @@ const std::map<std::string, TabletStory::Verb>& TabletStory::Verbs() {
       {"flush", &TabletStory::Flush},           {"store", &TabletStory::Store},
       {"checkpoint", &TabletStory::Checkpoint}, {"crash", &TabletStory::Crash},
       {"state", &TabletStory::State},           {"log", &TabletStory::Log},
-      {"records", &TabletStory::Records},       {"window", &TabletStory::Window}};
+      {"records", &TabletStory::Records},       {"dedup_window", &TabletStory::DedupWindow}};
   return verbs;
 }
 
 Result<Lines> TabletStory::Run(const std::string& line) { return RunVerb(*this, Verbs(), line, parts_); }
 
-// tablet window_ms=N sequences=N window_bytes=N overlay_bytes=N apply_bytes=N ttl_ms=N lww: begins anew with a tablet
+// tablet window_ms=N sequences=N window_bytes=N unapplied_bytes=N apply_bytes=N ttl_ms=N lww: begins anew with a tablet
 // that nobody knows
 Lines TabletStory::Tablet(Arguments& arguments) {
   ts::TabletOptions options;
   options.tablet = TabletId{9};
   options.self = "ts-1";
-  options.window.window_ms = static_cast<int64_t>(arguments.Number("window_ms", 600'000));
-  options.window.sequences_per_client_max = arguments.Number("sequences", 1024);
-  options.window.bytes_max = arguments.Number("window_bytes", 16 << 20);
-  options.overlay_bytes_max = arguments.Number("overlay_bytes", 64 << 20);
+  options.dedup_window.window_ms = static_cast<int64_t>(arguments.Number("window_ms", 600'000));
+  options.dedup_window.sequences_per_client_max = arguments.Number("sequences", 1024);
+  options.dedup_window.bytes_max = arguments.Number("window_bytes", 16 << 20);
+  options.unapplied_bytes_max = arguments.Number("unapplied_bytes", 64 << 20);
   options.apply_bytes_max = arguments.Number("apply_bytes", 4 << 20);
   ts::TabletSchema schema = ts::testing::CoreRig::DefaultSchema();
   schema.default_ttl_ms = static_cast<int64_t>(arguments.Number("ttl_ms", 0));
@@ -160,9 +160,9 @@ Lines TabletStory::Records(Arguments&) {
   return lines;
 }
 
-Lines TabletStory::Window(Arguments&) {
+Lines TabletStory::DedupWindow(Arguments&) {
   Lines lines;
-  for (const auto& [key, row] : rig_->window()) {
+  for (const auto& [key, row] : rig_->dedup_window()) {
     std::ostringstream line;
     line << "client " << row.client << "." << row.sequence << " " << CodeName(row.outcome.code) << " entry "
          << row.version;

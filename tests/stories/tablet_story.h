@@ -39,7 +39,7 @@ class TabletStory final : public Story {
   Lines State(Arguments& arguments);
   Lines Log(Arguments& arguments);
   Lines Records(Arguments& arguments);
-  Lines Window(Arguments& arguments);
+  Lines DedupWindow(Arguments& arguments);
 
   Lines News();  // the answers since the last command
 

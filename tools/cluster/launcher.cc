@@ -182,30 +182,30 @@ Status Launcher::Plan(const StartOptions& options) {
   return Save();
 }
 
-Standing Launcher::StandingOf(const Member& member) const {
-  return options_.standing ? options_.standing(member.name) : Standing{};
+LaunchContext Launcher::LaunchContextOf(const Member& member) const {
+  return options_.launch_context ? options_.launch_context(member.name) : LaunchContext{};
 }
 
 std::string Launcher::Address(const Member& member) const {
-  return StandingOf(member).host + ":" + std::to_string(member.port);
+  return LaunchContextOf(member).host + ":" + std::to_string(member.port);
 }
 
 std::string Launcher::HttpAddress(const Member& member) const {
-  return StandingOf(member).host + ":" + std::to_string(member.http_port);
+  return LaunchContextOf(member).host + ":" + std::to_string(member.http_port);
 }
 
 bool Launcher::ZooKeeperAnswers(const Member& member) const {
-  return zookeeper::Answers(member.port, StandingOf(member).host);
+  return zookeeper::Answers(member.port, LaunchContextOf(member).host);
 }
 
 Status Launcher::AskIfReady(const Member& member) const {
-  return AskReady(StandingOf(member).host, member.http_port, kProbeTimeout);
+  return AskReady(LaunchContextOf(member).host, member.http_port, kProbeTimeout);
 }
 
 Result<std::vector<std::string>> Launcher::Command(const Member& member) const {
   if (member.role == Role::kZooKeeper)
     return zookeeper::PrepareServer(
-        {.data_dir = DataDir(member.name), .host = StandingOf(member).host, .port = member.port});
+        {.data_dir = DataDir(member.name), .host = LaunchContextOf(member).host, .port = member.port});
   const bool master = member.role == Role::kMaster;
   const std::string program = options_.bin_dir + (master ? "/ebla-master" : "/ebla-tabletserver");
   if (::access(program.c_str(), X_OK) != 0)
@@ -226,8 +226,8 @@ Status Launcher::StartMember(Member& member) {
   fs::create_directories(DataDir(member.name), error);
   if (error) return Error(Code::kInternal, "cannot make " + DataDir(member.name) + ": " + error.message());
   EBLA_ASSIGN(std::vector<std::string> command, Command(member));
-  const std::vector<std::string> starter = StandingOf(member).starter;
-  command.insert(command.begin(), starter.begin(), starter.end());
+  const std::vector<std::string> command_prefix = LaunchContextOf(member).command_prefix;
+  command.insert(command.begin(), command_prefix.begin(), command_prefix.end());
   EBLA_ASSIGN(member.process, Spawn({.command = std::move(command),
                                      .working_dir = DataDir(member.name),
                                      .output_file = LogFile(member.name),

@@ -31,10 +31,10 @@
 
 namespace ebla::cluster {
 
-// Where a process stands: the address that it listens on and is reached at, and the command that it is started by.
-struct Standing {
+// How a process is started: the address that it listens on and is reached at, and the command that it is started by.
+struct LaunchContext {
   std::string host = "127.0.0.1";
-  std::vector<std::string> starter;  // becomes the program by exec, as nsenter does; empty: started directly
+  std::vector<std::string> command_prefix;  // becomes the program by exec, as nsenter does; empty: started directly
 };
 
 struct LauncherOptions {
@@ -42,10 +42,11 @@ struct LauncherOptions {
   std::string bin_dir;           // where ebla-master and ebla-tabletserver are; empty: beside this program
   bool die_with_parent = false;  // processes die with the thread that starts them
   bool stop_at_end = false;      // the destructor kills what runs
-  std::chrono::milliseconds start_timeout{30'000};       // until a process that was started is ready
-  std::chrono::milliseconds stop_timeout{15'000};        // after SIGTERM, before SIGKILL
-  std::function<void(const std::string&)> say;           // told of each step; may be empty
-  std::function<Standing(const std::string&)> standing;  // of a process, by its name; empty: all alike
+  std::chrono::milliseconds start_timeout{30'000};  // until a process that was started is ready
+  std::chrono::milliseconds stop_timeout{15'000};   // after SIGTERM, before SIGKILL
+  std::function<void(const std::string&)> say;      // told of each step; may be empty
+  std::function<LaunchContext(const std::string&)>
+      launch_context;  // of a process, by its name; empty: the same for all
 };
 
 struct StartOptions {
@@ -123,7 +124,7 @@ class Launcher {
   Status AwaitAddress(const Member& member, std::chrono::steady_clock::time_point deadline);
   Status AwaitReady(const Member& member, std::chrono::steady_clock::time_point deadline);
   Result<std::vector<std::string>> Command(const Member& member) const;
-  Standing StandingOf(const Member& member) const;
+  LaunchContext LaunchContextOf(const Member& member) const;
   std::string Address(const Member& member) const;
   std::string HttpAddress(const Member& member) const;
   bool ZooKeeperAnswers(const Member& member) const;

@@ -41,11 +41,11 @@ Result<Left> Look(const Client& client, const std::string& name) {
   if (left.replicas > 0 || !server->live) return left;
   EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
   for (const TableInfo& table : tables) {
-    EBLA_ASSIGN(const KeptWrites kept, client.ListKept(table.name));
-    if (std::ranges::find(kept.unheard, name) != kept.unheard.end()) {
+    EBLA_ASSIGN(const UnresolvedWrites unresolved, client.ListUnresolved(table.name));
+    if (std::ranges::find(unresolved.unreachable, name) != unresolved.unreachable.end()) {
       return Error(Code::kUnavailable, name + " does not say what writes it keeps");
     }
-    for (const KeptWrite& write : kept.writes) {
+    for (const UnresolvedWrite& write : unresolved.writes) {
       if (write.server != name) continue;
       ++(write.waiting ? left.undelivered : left.conflicts);
       if (!write.waiting) left.table = table.name;

@@ -35,7 +35,7 @@ void Admin::Ask(const char* method, Request request, MasterClient::CallOptions o
   masters_.Call<Request, Reply>(method, std::move(request), std::move(options), std::move(done));
 }
 
-void Admin::CreateTable(std::string name, CreateTableOptions options, Once<Result<TableInfo>> done) {
+void Admin::CreateTable(std::string name, CreateTableOptions options, OnceCallback<Result<TableInfo>> done) {
   idl::CreateTableRequest request;
   request.name = name;
   request.options = ToIdl(options.table);
@@ -57,18 +57,18 @@ void Admin::CreateTable(std::string name, CreateTableOptions options, Once<Resul
           return done(Error(answer.error()));
         // Made now, or by an earlier attempt whose reply was lost.
         AwaitServing(name, end,
-                     Once<Result<TableInfo>>([answer = std::move(answer), options = std::move(options),
-                                              done = std::move(done)](Result<TableInfo> info) mutable {
+                     OnceCallback<Result<TableInfo>>([answer = std::move(answer), options = std::move(options),
+                                                      done = std::move(done)](Result<TableInfo> info) mutable {
                        if (info && !answer && !LooksLike(*info, options)) return done(Error(answer.error()));
                        done(std::move(info));
                      }));
       });
 }
 
-void Admin::AwaitServing(std::string name, MonotonicTime end, Once<Result<TableInfo>> done) {
+void Admin::AwaitServing(std::string name, MonotonicTime end, OnceCallback<Result<TableInfo>> done) {
   const MonotonicTime now = network_.Now();
-  DescribeTable(name,
-                Once<Result<TableInfo>>([this, name, end, now, done = std::move(done)](Result<TableInfo> info) mutable {
+  DescribeTable(name, OnceCallback<Result<TableInfo>>([this, name, end, now,
+                                                       done = std::move(done)](Result<TableInfo> info) mutable {
                   if (!info) return done(std::move(info));
                   if (info->tablets_serving >= info->tablets) return done(std::move(info));
                   if (now + kPollFirst >= end) {
@@ -83,7 +83,7 @@ void Admin::AwaitServing(std::string name, MonotonicTime end, Once<Result<TableI
                 }));
 }
 
-void Admin::AlterTable(std::string name, TableOptions changes, Once<Result<TableInfo>> done) {
+void Admin::AlterTable(std::string name, TableOptions changes, OnceCallback<Result<TableInfo>> done) {
   idl::AlterTableRequest request;
   request.name = name;
   request.options = ToIdl(changes);
@@ -98,7 +98,7 @@ void Admin::AlterTable(std::string name, TableOptions changes, Once<Result<Table
       });
 }
 
-void Admin::DropTable(std::string name, Once<Status> done) {
+void Admin::DropTable(std::string name, OnceCallback<Status> done) {
   idl::DropTableByNameRequest request;
   request.name = name;
   MasterClient::CallOptions call;
@@ -116,7 +116,7 @@ void Admin::DropTable(std::string name, Once<Status> done) {
       });
 }
 
-void Admin::ListTables(Once<Result<std::vector<TableInfo>>> done) {
+void Admin::ListTables(OnceCallback<Result<std::vector<TableInfo>>> done) {
   Ask<idl::ListTablesRequest, idl::ListTablesReply>(
       "listTables", {}, {},
       [done = std::move(done)](Result<MasterClient::Answer<idl::ListTablesReply>> answer) mutable {
@@ -127,7 +127,7 @@ void Admin::ListTables(Once<Result<std::vector<TableInfo>>> done) {
       });
 }
 
-void Admin::DescribeTable(std::string name, Once<Result<TableInfo>> done) {
+void Admin::DescribeTable(std::string name, OnceCallback<Result<TableInfo>> done) {
   idl::DescribeTableRequest request;
   request.name = std::move(name);
   Ask<idl::DescribeTableRequest, idl::DescribeTableReply>(
@@ -138,7 +138,7 @@ void Admin::DescribeTable(std::string name, Once<Result<TableInfo>> done) {
       });
 }
 
-void Admin::ListServers(Once<Result<std::vector<ServerSummary>>> done) {
+void Admin::ListServers(OnceCallback<Result<std::vector<ServerSummary>>> done) {
   Ask<idl::ListServersRequest, idl::ListServersReply>(
       "listServers", {}, {},
       [done = std::move(done)](Result<MasterClient::Answer<idl::ListServersReply>> answer) mutable {
@@ -152,10 +152,10 @@ void Admin::ListServers(Once<Result<std::vector<ServerSummary>>> done) {
 struct Admin::TabletPages {
   idl::ListTabletsRequest request;
   std::vector<TabletSummary> tablets;
-  Once<Result<std::vector<TabletSummary>>> done;
+  OnceCallback<Result<std::vector<TabletSummary>>> done;
 };
 
-void Admin::ListTablets(std::string table, std::string server, Once<Result<std::vector<TabletSummary>>> done) {
+void Admin::ListTablets(std::string table, std::string server, OnceCallback<Result<std::vector<TabletSummary>>> done) {
   auto pages = std::make_shared<TabletPages>(TabletPages{{}, {}, std::move(done)});
   pages->request.table = std::move(table);
   pages->request.server = std::move(server);
@@ -163,7 +163,7 @@ void Admin::ListTablets(std::string table, std::string server, Once<Result<std::
   NextTablets(std::move(pages));
 }
 
-void Admin::ListReplicas(std::string table, Once<Result<std::vector<TabletSummary>>> done) {
+void Admin::ListReplicas(std::string table, OnceCallback<Result<std::vector<TabletSummary>>> done) {
   auto pages = std::make_shared<TabletPages>(TabletPages{{}, {}, std::move(done)});
   pages->request.table = std::move(table);
   pages->request.replicas = true;
@@ -189,7 +189,7 @@ void Admin::NextTablets(std::shared_ptr<TabletPages> pages) {
       });
 }
 
-void Admin::TransferTablet(std::string table, std::string key, std::string to, Once<Status> done) {
+void Admin::TransferTablet(std::string table, std::string key, std::string to, OnceCallback<Status> done) {
   idl::TransferTabletRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
@@ -201,7 +201,7 @@ void Admin::TransferTablet(std::string table, std::string key, std::string to, O
       });
 }
 
-void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSplit>> done) {
+void Admin::SplitTablet(std::string table, std::string key, OnceCallback<Result<TabletSplit>> done) {
   idl::SplitTabletRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
@@ -219,7 +219,7 @@ void Admin::SplitTablet(std::string table, std::string key, Once<Result<TabletSp
       });
 }
 
-void Admin::MergeTablets(std::string table, std::string key, Once<Result<TabletMerge>> done) {
+void Admin::MergeTablets(std::string table, std::string key, OnceCallback<Result<TabletMerge>> done) {
   idl::MergeTabletsRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
@@ -234,7 +234,7 @@ void Admin::MergeTablets(std::string table, std::string key, Once<Result<TabletM
       });
 }
 
-void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Result<TabletRecovery>> done) {
+void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, OnceCallback<Result<TabletRecovery>> done) {
   idl::RecoverTabletRequest request;
   request.tabletId = static_cast<int64_t>(tablet.value);
   request.server = std::move(options.server);
@@ -249,7 +249,7 @@ void Admin::RecoverTablet(TabletId tablet, RecoverTabletOptions options, Once<Re
       });
 }
 
-void Admin::Adopt(AdoptOptions options, Once<Result<ClusterAdoption>> done) {
+void Admin::Adopt(AdoptOptions options, OnceCallback<Result<ClusterAdoption>> done) {
   idl::AdoptRequest request;
   request.confirm = options.confirm;
   request.without = std::move(options.without);
@@ -263,7 +263,7 @@ void Admin::Adopt(AdoptOptions options, Once<Result<ClusterAdoption>> done) {
       });
 }
 
-void Admin::RemoveServer(std::string server, Once<Status> done) {
+void Admin::RemoveServer(std::string server, OnceCallback<Status> done) {
   idl::RemoveServerRequest request;
   request.name = std::move(server);
   auto lost_reply = std::make_shared<bool>(false);
@@ -280,7 +280,7 @@ void Admin::RemoveServer(std::string server, Once<Status> done) {
       });
 }
 
-void Admin::MoveTablet(std::string table, std::string key, TabletMove move, Once<Status> done) {
+void Admin::MoveTablet(std::string table, std::string key, TabletMove move, OnceCallback<Status> done) {
   idl::MoveTabletRequest request;
   request.table = std::move(table);
   request.key = std::move(key);
@@ -296,7 +296,7 @@ void Admin::MoveTablet(std::string table, std::string key, TabletMove move, Once
       });
 }
 
-void Admin::SetServer(std::string server, ServerChange change, Once<Result<size_t>> done) {
+void Admin::SetServer(std::string server, ServerChange change, OnceCallback<Result<size_t>> done) {
   idl::SetServerRequest request;
   request.name = std::move(server);
   if (change.draining) request.__set_draining(*change.draining);
@@ -309,7 +309,7 @@ void Admin::SetServer(std::string server, ServerChange change, Once<Result<size_
       });
 }
 
-void Admin::Planner(PlannerRequest request, Once<Result<PlannerState>> done) {
+void Admin::Planner(PlannerRequest request, OnceCallback<Result<PlannerState>> done) {
   idl::BalanceRequest wanted;
   if (request.enabled) wanted.__set_enabled(*request.enabled);
   wanted.now = request.now;
@@ -325,7 +325,7 @@ void Admin::Planner(PlannerRequest request, Once<Result<PlannerState>> done) {
 }
 
 // The pages of the view after those that the state has.
-void Admin::RestOfView(int64_t id, size_t bytes, PlannerState state, Once<Result<PlannerState>> done) {
+void Admin::RestOfView(int64_t id, size_t bytes, PlannerState state, OnceCallback<Result<PlannerState>> done) {
   if (state.view.size() >= bytes) return done(std::move(state));
   idl::BalanceRequest wanted;
   wanted.view = true;
@@ -343,7 +343,7 @@ void Admin::RestOfView(int64_t id, size_t bytes, PlannerState state, Once<Result
       });
 }
 
-void Admin::ListProcedures(Once<Result<Procedures>> done) {
+void Admin::ListProcedures(OnceCallback<Result<Procedures>> done) {
   Ask<idl::ListProceduresRequest, idl::ListProceduresReply>(
       "listProcedures", {}, {},
       [done = std::move(done)](Result<MasterClient::Answer<idl::ListProceduresReply>> answer) mutable {
@@ -352,7 +352,7 @@ void Admin::ListProcedures(Once<Result<Procedures>> done) {
       });
 }
 
-void Admin::CancelProcedure(std::string id, Once<Result<std::string>> done) {
+void Admin::CancelProcedure(std::string id, OnceCallback<Result<std::string>> done) {
   idl::CancelProcedureRequest request;
   request.id = std::move(id);
   MasterClient::CallOptions call;
@@ -366,7 +366,7 @@ void Admin::CancelProcedure(std::string id, Once<Result<std::string>> done) {
 }
 
 void Admin::CompactTable(std::string table, CompactTableOptions options,
-                         Once<Result<std::vector<CompactionInfo>>> done) {
+                         OnceCallback<Result<std::vector<CompactionInfo>>> done) {
   idl::CompactTableRequest request;
   request.table = std::move(table);
   request.server = std::move(options.server);
@@ -381,7 +381,7 @@ void Admin::CompactTable(std::string table, CompactTableOptions options,
       });
 }
 
-void Admin::DescribeTablet(TabletId tablet, Once<Result<TabletSummary>> done) {
+void Admin::DescribeTablet(TabletId tablet, OnceCallback<Result<TabletSummary>> done) {
   idl::ListTabletsRequest request;
   request.afterTabletId = static_cast<int64_t>(tablet.value) - 1;
   request.limit = 1;
@@ -398,7 +398,7 @@ void Admin::DescribeTablet(TabletId tablet, Once<Result<TabletSummary>> done) {
       });
 }
 
-void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
+void Admin::DescribeCluster(OnceCallback<Result<ClusterInfo>> done) {
   using Answer = Result<MasterClient::Answer<idl::ClusterInfoReply>>;
   MasterClient::CallOptions call;
   call.any_master = true;
@@ -418,10 +418,10 @@ void Admin::DescribeCluster(Once<Result<ClusterInfo>> done) {
       });
 }
 
-void Admin::Locate(std::string table, std::string key, Once<Result<TabletPlace>> done) {
+void Admin::Locate(std::string table, std::string key, OnceCallback<Result<TabletPlace>> done) {
   DescribeTable(
-      std::move(table),
-      Once<Result<TableInfo>>([this, key = std::move(key), done = std::move(done)](Result<TableInfo> info) mutable {
+      std::move(table), OnceCallback<Result<TableInfo>>([this, key = std::move(key),
+                                                         done = std::move(done)](Result<TableInfo> info) mutable {
         if (!info) return done(Error(info.error()));
         idl::LocateRequest request;
         request.tableId = static_cast<int64_t>(info->id.value);

@@ -130,7 +130,7 @@ ReplicaReport FromIdl(const idl::ReplicaReport& replica) {
   out.last = {Epoch{static_cast<uint64_t>(load.lastEpoch)}, Lsn{static_cast<uint64_t>(load.lastLsn)}};
   out.schema_version = static_cast<uint64_t>(load.schemaVersion);
   out.incomplete = load.incomplete;
-  out.forgetful = load.forgetful;
+  out.may_have_lost_writes = load.forgetful;
   out.failed = load.failed;
   out.promised = Epoch{static_cast<uint64_t>(load.promisedEpoch)};
   out.primary = load.primary;
@@ -193,7 +193,7 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   out.note = summary.note;
   out.cpu_fraction = summary.cpuFraction;
   out.cache_used_bytes = summary.cacheUsedBytes;
-  for (const int64_t stray : summary.strays) out.strays.push_back(TabletId{static_cast<uint64_t>(stray)});
+  for (const int64_t orphan : summary.strays) out.orphans.push_back(TabletId{static_cast<uint64_t>(orphan)});
   out.version = summary.version;
   return out;
 }
@@ -230,7 +230,7 @@ TabletRecovery FromIdl(const idl::RecoverTabletReply& reply) {
     summary.last = {Epoch{static_cast<uint64_t>(replica.last.epoch)}, Lsn{static_cast<uint64_t>(replica.last.lsn)}};
     summary.applied = static_cast<uint64_t>(replica.appliedLsn);
     summary.incomplete = replica.incomplete;
-    summary.forgetful = replica.forgetful;
+    summary.may_have_lost_writes = replica.forgetful;
   }
   recovery.refusal = reply.refusal;
   recovery.chosen = reply.chosen;

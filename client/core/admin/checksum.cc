@@ -31,7 +31,7 @@ ChecksumPage FromIdl(const idl::ChecksumReply& reply) {
 }  // namespace
 
 void Admin::Checksum(std::string address, TableId table, TabletId tablet, std::string from,
-                     Once<Result<ChecksumPage>> done) {
+                     OnceCallback<Result<ChecksumPage>> done) {
   const auto endpoint = rpc::Endpoint::Parse(address);
   if (!endpoint) return done(Error(endpoint.error()));
   idl::ChecksumRequest request;

@@ -109,7 +109,7 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
         const auto kind = ++believed_ % kWaitsPerLookUp == 0 ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry;
         return After(kind, std::max(attempt.retry_after, Backoff(0, random)), remaining);
       }
-      // Whoever asks to come again may have lost the tablet since: the master is asked now and then.
+      // Whoever asks for a retry may have lost the tablet since: the master is asked now and then.
       const bool ask = waits_ % kWaitsPerLookUp == kWaitsPerLookUp - 1;
       return Later(ask ? Verdict::Kind::kLookUp : Verdict::Kind::kRetry, attempt.retry_after, remaining, random);
     }

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "client/core/operations/write_window.h"
+#include "client/core/operations/write_sequencer.h"
 
 namespace ebla::client {
 namespace {
@@ -62,7 +62,7 @@ TEST(RetryPolicy, WaitsAtLeastAsLongAsTheServerAsks) {
   EXPECT_LT(policy.Decide(busy, milliseconds(100), 1).delay, milliseconds(100)) << "one more attempt before the end";
 }
 
-TEST(RetryPolicy, AServerThatSaysWhenToComeAgainIsBelievedAFewTimes) {
+TEST(RetryPolicy, AServersRetryAfterIsTrustedAFewTimes) {
   RetryPolicy policy(true, seconds(10));
   Attempt later = Said(Code::kComeAgain);
   later.retry_after = milliseconds(5);
@@ -204,37 +204,38 @@ TEST(RetryPolicy, OneAttemptLeavesTimeForAnother) {
   EXPECT_EQ(RetryPolicy(false, milliseconds(600)).AttemptTimeout(milliseconds(600)), Duration(milliseconds(600)));
 }
 
-TEST(WriteWindow, NumbersFromOneAndTracksTheFirstIncomplete) {
-  WriteWindow window;
-  const auto one = *window.Begin(8);
-  const auto two = *window.Begin(9);
-  const auto three = *window.Begin(10);
+TEST(WriteSequencer, NumbersFromOneAndTracksTheFirstIncomplete) {
+  WriteSequencer sequencer;
+  const auto one = *sequencer.Begin(8);
+  const auto two = *sequencer.Begin(9);
+  const auto three = *sequencer.Begin(10);
   EXPECT_EQ(one.sequence.value, 1u);
   EXPECT_EQ(three.sequence.value, 3u);
   EXPECT_EQ(one.client, three.client);
   EXPECT_NE(one.client.value, 0u);
-  window.Finish(two);
-  EXPECT_EQ(window.FirstIncomplete(three).value, 1u);
-  window.Finish(one);
-  EXPECT_EQ(window.FirstIncomplete(three).value, 3u);
-  window.Finish(three);
-  EXPECT_EQ(window.unfinished(), 0u);
-  EXPECT_EQ(window.Begin(1)->sequence.value, 4u);
+  sequencer.Finish(two);
+  EXPECT_EQ(sequencer.FirstIncomplete(three).value, 1u);
+  sequencer.Finish(one);
+  EXPECT_EQ(sequencer.FirstIncomplete(three).value, 3u);
+  sequencer.Finish(three);
+  EXPECT_EQ(sequencer.unfinished(), 0u);
+  EXPECT_EQ(sequencer.Begin(1)->sequence.value, 4u);
 }
 
-TEST(WriteWindow, OneStuckWriteDoesNotHoldUpOthersAndEverythingIsBounded) {
-  WriteWindow window;
-  const auto stuck = *window.Begin(2);
-  for (uint64_t i = 1; i < kSequencesAhead; ++i) window.Finish(*window.Begin(1));
-  const auto other = *window.Begin(77);
+TEST(WriteSequencer, OneStuckWriteDoesNotHoldUpOthersAndEverythingIsBounded) {
+  WriteSequencer sequencer;
+  const auto stuck = *sequencer.Begin(2);
+  for (uint64_t i = 1; i < kSequencesAhead; ++i) sequencer.Finish(*sequencer.Begin(1));
+  const auto other = *sequencer.Begin(77);
   EXPECT_NE(other.client, stuck.client) << "the first client id has run as far ahead as its server's window goes";
-  window.Finish(other);
-  window.Finish(stuck);
-  EXPECT_EQ(window.Begin(3)->client, stuck.client);
-  EXPECT_EQ(window.Begin(3)->client, other.client) << "what servers remember of a client id goes with its later writes";
-  EXPECT_EQ(window.Begin(3)->client, stuck.client);
+  sequencer.Finish(other);
+  sequencer.Finish(stuck);
+  EXPECT_EQ(sequencer.Begin(3)->client, stuck.client);
+  EXPECT_EQ(sequencer.Begin(3)->client, other.client)
+      << "what servers remember of a client id goes with its later writes";
+  EXPECT_EQ(sequencer.Begin(3)->client, stuck.client);
 
-  WriteWindow full;
+  WriteSequencer full;
   for (uint64_t i = 0; i < kSequencesAhead * kClientIdsMax; ++i) {
     const auto ticket = full.Begin(2 * i + 2);
     ASSERT_TRUE(ticket);

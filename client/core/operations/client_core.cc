@@ -7,18 +7,18 @@
 
 namespace ebla::client {
 
-ClientCore::ClientCore(std::vector<Lane> lanes, CoreOptions options)
+ClientCore::ClientCore(std::vector<IoContext> io_contexts, CoreOptions options)
     : options_(std::move(options)),
-      network_(std::move(lanes), options_.here),
+      network_(std::move(io_contexts), options_.location),
       masters_(network_, options_.masters),
-      write_gate_(network_) {}
+      write_admission_(network_) {}
 
 void ClientCore::Close() {
-  write_gate_.Close();
+  write_admission_.Close();
   network_.Clear();
 }
 
-void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Described>> done) {
+void ClientCore::Describe(std::string name, Duration timeout, OnceCallback<Result<Described>> done) {
   idl::DescribeTableRequest request;
   request.name = name;
   MasterClient::CallOptions options;
@@ -45,21 +45,22 @@ void ClientCore::Describe(std::string name, Duration timeout, Once<Result<Descri
       });
 }
 
-void ClientCore::OpenTable(std::string name, Once<Result<TablePtr>> done) {
+void ClientCore::OpenTable(std::string name, OnceCallback<Result<TablePtr>> done) {
   Describe(
       name, options_.deadline,
-      Once<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
+      OnceCallback<Result<Described>>([this, name, done = std::move(done)](Result<Described> table) mutable {
         if (!table) return done(Error(table.error()));
         auto router = std::make_shared<Router>(network_, masters_, table->id);
         done(std::make_shared<TableState>(std::move(name), std::move(router), table->default_read, table->default_ack));
       }));
 }
 
-void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done) {
+void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout,
+                        OnceCallback<Result<std::shared_ptr<Router>>> done) {
   if (auto router = table->router(); router->table() != refused) return done(std::move(router));
   Describe(
       table->name(), timeout,
-      Once<Result<Described>>([this, table, refused, done = std::move(done)](Result<Described> now) mutable {
+      OnceCallback<Result<Described>>([this, table, refused, done = std::move(done)](Result<Described> now) mutable {
         if (!now) return done(Error(now.error()));
         if (now->id == refused) {
           return done(Error(Code::kNoSuchTable, "table \"" + table->name() + "\" (id " + std::to_string(refused.value) +

@@ -1,6 +1,6 @@
 // client/core/operations/client_core.h
 // The asynchronous client, whole: tables, operations with their retries, administration. It owns no thread and no
-// socket; it runs over lanes (executor, connector), so the same client serves applications over TCP and, in one thread,
+// socket; it runs over I/O contexts (executor, connector), so the same client serves applications over TCP and, in one thread,
 // the simulator.
 //
 //   caller's thread                      the channel's executor
@@ -8,10 +8,10 @@
 //          encode, Channel::Call   --->    final: callback
 //                                          else: hint or look-up, backoff, encode, Channel::Call again
 //
-// Place:   client/sdk/runtime.h makes the lanes for applications; client/sdk/table.cc adds waiting; tests and the simulator use
+// Place:   client/sdk/runtime.h makes the contexts for applications; client/sdk/table.cc adds waiting; tests and the simulator use
 //          this class itself.
-// Contract: callbacks run exactly once, on a lane's executor or within the call that started the operation. After
-//          Close(), and once the lanes' executors have stopped, the operations that their tasks and channels held have
+// Contract: callbacks run exactly once, on a context's executor or within the call that started the operation. After
+//          Close(), and once the contexts' executors have stopped, the operations that their tasks and channels held have
 //          ended; only then may the core be destroyed.
 // Threads: any. An operation is touched by one thread at a time: the caller's, then whichever brings its next event.
 #pragma once
@@ -26,8 +26,8 @@
 #include <string_view>
 #include <vector>
 
-#include "client/core/calls/once.h"
-#include "client/core/operations/write_gate.h"
+#include "client/core/calls/once_callback.h"
+#include "client/core/operations/write_admission.h"
 #include "client/core/routing/master_client.h"
 #include "client/core/routing/network.h"
 #include "client/core/routing/router.h"
@@ -40,7 +40,7 @@ namespace ebla::client {
 struct CoreOptions {
   std::vector<rpc::Endpoint> masters;            // at least one
   Duration deadline = std::chrono::seconds(10);  // of operations that set none
-  Here here;                                     // reads below STRONG go to the nearest replica
+  ClientLocation location;                       // reads below STRONG go to the nearest replica
 };
 
 // A table as opened by name. Its router is replaced when the table was dropped and made again under the same name.
@@ -74,14 +74,14 @@ using TablePtr = std::shared_ptr<TableState>;
 
 class ClientCore {
  public:
-  ClientCore(std::vector<Lane> lanes, CoreOptions options);
+  ClientCore(std::vector<IoContext> io_contexts, CoreOptions options);
   ClientCore(const ClientCore&) = delete;
   ClientCore& operator=(const ClientCore&) = delete;
 
   // Lets go of channels and of writes that wait for room. New operations after this are refused.
   void Close();
 
-  void OpenTable(std::string name, Once<Result<TablePtr>> done);
+  void OpenTable(std::string name, OnceCallback<Result<TablePtr>> done);
 
   void Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done);
   void MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
@@ -92,12 +92,12 @@ class ClientCore {
   // ---- for operations ----
   Network& network() { return network_; }
   MasterClient& masters() { return masters_; }
-  WriteGate& write_gate() { return write_gate_; }
+  WriteAdmission& write_admission() { return write_admission_; }
   Duration DeadlineOr(std::chrono::milliseconds asked) const {
     return asked.count() > 0 ? Duration(asked) : options_.deadline;
   }
   // The table's id was refused: finds by name what it is now, and answers with the router to go on with.
-  void Reopen(TablePtr table, TableId refused, Duration timeout, Once<Result<std::shared_ptr<Router>>> done);
+  void Reopen(TablePtr table, TableId refused, Duration timeout, OnceCallback<Result<std::shared_ptr<Router>>> done);
 
  private:
   struct Described {
@@ -105,12 +105,12 @@ class ClientCore {
     Read::Level default_read = Read::Level::kStrong;
     Ack default_ack = Ack::kMajority;
   };
-  void Describe(std::string name, Duration timeout, Once<Result<Described>> done);
+  void Describe(std::string name, Duration timeout, OnceCallback<Result<Described>> done);
 
   const CoreOptions options_;
   Network network_;
   MasterClient masters_;
-  WriteGate write_gate_;
+  WriteAdmission write_admission_;
 };
 
 }  // namespace ebla::client

@@ -17,8 +17,8 @@ using testing::kMaster2;
 using testing::kServers;
 using testing::kTs1;
 using testing::kTs2;
+using testing::LinkState;
 using testing::SimNetwork;
-using testing::Weather;
 
 class ClientCoreTest : public testing::CoreFixture {};
 
@@ -34,8 +34,8 @@ TEST_F(ClientCoreTest, PutsAndGetsOverTabletsWithOneLookUp) {
 }
 
 TEST_F(ClientCoreTest, AnUnknownTableIsFinal) {
-  const auto table =
-      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("none", Once<Result<TablePtr>>(std::move(done))); });
+  const auto table = Wait<Result<TablePtr>>(
+      [&](auto done) { core_.OpenTable("none", OnceCallback<Result<TablePtr>>(std::move(done))); });
   EXPECT_EQ(table.error(), Status(Code::kNoSuchTable, "no table \"none\""));
 }
 
@@ -152,12 +152,12 @@ TEST_F(ClientCoreTest, AServersOwnFaultLeavesAWriteUnknown) {
 TEST_F(ClientCoreTest, AServerThatIsDownAndComesBack) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  network_.SetWeather(kTs1, Weather::kDown);
-  executor_.After(seconds(4), [&] { network_.SetWeather(kTs1, Weather::kFair); });
+  network_.SetLinkState(kTs1, LinkState::kDown);
+  executor_.After(seconds(4), [&] { network_.SetLinkState(kTs1, LinkState::kFair); });
   const MonotonicTime start = scheduler_.Now();
   EXPECT_TRUE(Put(table, "a", "2"));
   EXPECT_LT(Since(start), milliseconds(4600));
-  network_.SetWeather(kTs1, Weather::kDown);
+  network_.SetLinkState(kTs1, LinkState::kDown);
   const auto got = Get(table, "a", {.deadline = seconds(1)});
   EXPECT_EQ(got.error().code(), Code::kUnavailable);
   EXPECT_NE(got.error().message().find("ts-1"), std::string::npos) << got.error();
@@ -166,7 +166,7 @@ TEST_F(ClientCoreTest, AServerThatIsDownAndComesBack) {
 TEST_F(ClientCoreTest, ASilentServerLeavesTimeForWhereTheTabletMoved) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  network_.SetWeather(kTs1, Weather::kSilent);
+  network_.SetLinkState(kTs1, LinkState::kSilent);
   cluster_.Move("t", "a", "ts-2");
   EXPECT_EQ(Value(table, "a"), "1");
   EXPECT_TRUE(Put(table, "b", "2")) << "the move is known by now";
@@ -176,7 +176,7 @@ TEST_F(ClientCoreTest, ASilentServerLeavesTimeForWhereTheTabletMoved) {
 
 TEST_F(ClientCoreTest, WithNobodyAnsweringAReadEndsAsDeadlineExceeded) {
   const TablePtr table = Open();
-  network_.SetWeather(kTs1, Weather::kSilent);
+  network_.SetLinkState(kTs1, LinkState::kSilent);
   const MonotonicTime start = scheduler_.Now();
   EXPECT_EQ(Get(table, "a", {.deadline = seconds(2)}).error().code(), Code::kDeadlineExceeded);
   EXPECT_EQ(Since(start), Duration(seconds(2)));
@@ -184,9 +184,9 @@ TEST_F(ClientCoreTest, WithNobodyAnsweringAReadEndsAsDeadlineExceeded) {
 
 TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
   const TablePtr table = Open();
-  network_.Next(kTs1, Weather::kCutAfter, 2);
-  network_.Next(kTs1, Weather::kCutBefore);
-  network_.Next(kTs1, Weather::kSlowAnswer);
+  network_.Next(kTs1, LinkState::kCutAfter, 2);
+  network_.Next(kTs1, LinkState::kCutBefore);
+  network_.Next(kTs1, LinkState::kSlowAnswer);
   const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
   ASSERT_TRUE(sum) << sum.error();
   EXPECT_EQ(sum->counters, std::vector<int64_t>{5});
@@ -204,7 +204,7 @@ TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
 TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
   cluster_.SetRoutingTellsTime(false);
   const TablePtr table = Open();
-  network_.Next(kTs1, Weather::kCutAfter, 2);
+  network_.Next(kTs1, LinkState::kCutAfter, 2);
   const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
   ASSERT_TRUE(sum) << sum.error();
   EXPECT_EQ(cluster_.counts().writes_executed, 1);
@@ -218,15 +218,15 @@ TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "0"));
   cluster_.SetClockBack(3'600'000);  // while the server restarted
-  ASSERT_TRUE(Put(table, "a", "1", {.deadline = seconds(3)})) << "asked to come again once";
+  ASSERT_TRUE(Put(table, "a", "1", {.deadline = seconds(3)})) << "told to retry once";
   const size_t attempts = cluster_.write_log().size();
   ASSERT_TRUE(Put(table, "a", "2", {.deadline = seconds(3)}));
   EXPECT_EQ(cluster_.write_log().size(), attempts + 1) << "later ones know";
   // One that may have been executed before goes on under its number, and counts once.
   cluster_.SetClockBack(0);
   ASSERT_TRUE(Put(table, "n", "0"));
-  network_.Next(kTs1, Weather::kCutAfter);
-  network_.Next(kTs2, Weather::kCutAfter);
+  network_.Next(kTs1, LinkState::kCutAfter);
+  network_.Next(kTs2, LinkState::kCutAfter);
   cluster_.SetClockBack(3'600'000);
   const auto sum = Write(table, std::move(Batch().Increment("n", 5)));
   ASSERT_TRUE(sum) << sum.error();
@@ -235,18 +235,18 @@ TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
 
 TEST_F(ClientCoreTest, AWriteWhoseDeadlineCutsItInFlightIsUnknown) {
   const TablePtr table = Open();
-  network_.SetWeather(kTs1, Weather::kSlowAnswer);
+  network_.SetLinkState(kTs1, LinkState::kSlowAnswer);
   const auto put = Put(table, "a", "1", {.deadline = seconds(2)});
   EXPECT_EQ(put.error().code(), Code::kUnknownOutcome) << put.error();
   // One that never left is not.
-  network_.SetWeather(kTs1, Weather::kDown);
+  network_.SetLinkState(kTs1, LinkState::kDown);
   EXPECT_EQ(Put(table, "a", "1", {.deadline = seconds(2)}).error().code(), Code::kUnavailable);
 }
 
 TEST_F(ClientCoreTest, NamesItsFirstIncompleteSequence) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "0"));
-  network_.SetWeather(kTs2, Weather::kSilent);
+  network_.SetLinkState(kTs2, LinkState::kSilent);
   core_.Write(table, std::move(Batch().Put("k", "stuck")), {.deadline = seconds(5)}, [](Result<BatchResult>) {});
   ASSERT_TRUE(Put(table, "a", "1"));
   const auto log = cluster_.write_log();
@@ -260,7 +260,7 @@ TEST_F(ClientCoreTest, NamesItsFirstIncompleteSequence) {
 TEST_F(ClientCoreTest, OneStuckTabletDoesNotStopWritesToOthers) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "0"));
-  network_.SetWeather(kTs2, Weather::kSilent);
+  network_.SetLinkState(kTs2, LinkState::kSilent);
   core_.Write(table, std::move(Batch().Put("k", "stuck")), {}, [](Result<BatchResult>) {});
   for (int i = 0; i < 3000; ++i) ASSERT_TRUE(Put(table, "a", "1"));
   for (const auto& request : cluster_.write_log()) ASSERT_LT(request.sequence - request.firstIncomplete, 1024);
@@ -268,7 +268,7 @@ TEST_F(ClientCoreTest, OneStuckTabletDoesNotStopWritesToOthers) {
 
 TEST_F(ClientCoreTest, WritesBeyondTheWindowWaitTheirTurn) {
   const TablePtr table = Open();
-  network_.SetWeather(kTs1, Weather::kDown);
+  network_.SetLinkState(kTs1, LinkState::kDown);
   const size_t many = kSequencesAhead * kClientIdsMax + 500;
   size_t answered = 0;
   for (size_t i = 0; i < many; ++i) {
@@ -277,7 +277,7 @@ TEST_F(ClientCoreTest, WritesBeyondTheWindowWaitTheirTurn) {
   }
   scheduler_.RunFor(milliseconds(100));
   EXPECT_EQ(answered, 0u);
-  network_.SetWeather(kTs1, Weather::kFair);
+  network_.SetLinkState(kTs1, LinkState::kFair);
   EXPECT_TRUE(scheduler_.RunUntil([&] { return answered == many; }, seconds(9)));
   EXPECT_EQ(cluster_.counts().writes_executed, static_cast<int>(many));
 }
@@ -288,7 +288,7 @@ TEST_F(ClientCoreTest, ATimeOlderThanTheWindowIsRenewedForAWriteNeverTried) {
   scheduler_.RunFor(std::chrono::minutes(30));
   cluster_.SetWindow(executor_.TimeOfDayMs() - 600'000);
   EXPECT_TRUE(Put(table, "a", "2"));
-  network_.Next(kTs1, Weather::kCutBefore);
+  network_.Next(kTs1, LinkState::kCutBefore);
   executor_.After(milliseconds(1), [&] { cluster_.SetWindow(executor_.TimeOfDayMs() + 1000); });
   EXPECT_EQ(Put(table, "a", "3").error().code(), Code::kUnknownOutcome) << "that one may have happened";
 }
@@ -368,7 +368,7 @@ TEST_F(ClientCoreTest, MultiGetGoesOnWhereServersDisownKeysOrRepliesAreFull) {
   cluster_.SetMultiGetRoom(2);
   const auto got = MultiGet(table, keys);
   for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(got[i].value_or(Record{}).value, keys[i]);
-  network_.SetWeather(kTs2, Weather::kDown);
+  network_.SetLinkState(kTs2, LinkState::kDown);
   const auto partly = MultiGet(table, {"a", "k"}, {.deadline = seconds(1)});
   EXPECT_TRUE(partly[0]);
   EXPECT_EQ(partly[1].error().code(), Code::kUnavailable);
@@ -409,7 +409,7 @@ TEST_F(ClientCoreTest, ScansGoOnThroughSplitsMovesAndDownTime) {
     for (int page_number = 0;; ++page_number) {
       if (page_number == 1) cluster_.Split("t", reverse ? "r" : "f");
       if (page_number == 2) cluster_.Move("t", reverse ? "q" : "g", "ts-2");
-      if (page_number == 3) network_.Next(kTs2, Weather::kDown, 3);
+      if (page_number == 3) network_.Next(kTs2, LinkState::kDown, 3);
       if (page_number == 4) cluster_.Merge("t", reverse ? "a" : "k");
       auto page = Wait<Result<ScanPage>>([&](auto done) { core_.ScanPage(table, options, std::move(done)); });
       ASSERT_TRUE(page) << page.error();
@@ -439,7 +439,7 @@ TEST_F(ClientCoreTest, FollowsTheLeaderAndRemembersIt) {
   EXPECT_EQ(Value(table, "a"), "NOT_FOUND");
   EXPECT_EQ(network_.calls(kMaster1), 1) << "the leader is remembered";
   cluster_.SetLeader(0);
-  network_.SetWeather(kMaster2, Weather::kDown);
+  network_.SetLinkState(kMaster2, LinkState::kDown);
   cluster_.AddTable("u", {});
   EXPECT_EQ(Value(Open("u"), "a"), "NOT_FOUND");
 }
@@ -450,12 +450,12 @@ TEST_F(ClientCoreTest, WaitsOutAnElectionAndASilentMaster) {
   const MonotonicTime start = scheduler_.Now();
   const TablePtr table = Open();
   EXPECT_LT(Since(start), milliseconds(3600));
-  network_.SetWeather(kMaster2, Weather::kSilent);
+  network_.SetLinkState(kMaster2, LinkState::kSilent);
   cluster_.SetLeader(0);
   EXPECT_EQ(Value(table, "a"), "NOT_FOUND") << "a silent master is passed over within the deadline";
-  network_.SetWeather(kMaster1, Weather::kDown);
+  network_.SetLinkState(kMaster1, LinkState::kDown);
   const auto got =
-      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("t", Once<Result<TablePtr>>(std::move(done))); });
+      Wait<Result<TablePtr>>([&](auto done) { core_.OpenTable("t", OnceCallback<Result<TablePtr>>(std::move(done))); });
   EXPECT_EQ(got.error().code(), Code::kDeadlineExceeded) << got.error();
   EXPECT_NE(got.error().message().find("master"), std::string::npos) << got.error();
 }
@@ -463,23 +463,23 @@ TEST_F(ClientCoreTest, WaitsOutAnElectionAndASilentMaster) {
 TEST_F(ClientCoreTest, KnownTabletsGoOnWithoutAnyMaster) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  network_.SetWeather(kMaster1, Weather::kDown);
-  network_.SetWeather(kMaster2, Weather::kDown);
+  network_.SetLinkState(kMaster1, LinkState::kDown);
+  network_.SetLinkState(kMaster2, LinkState::kDown);
   EXPECT_TRUE(Put(table, "a", "2"));
   EXPECT_EQ(Value(table, "k"), "NOT_FOUND");
 }
 
 TEST_F(ClientCoreTest, ALookUpTellsEachWaiterAtItsOwnDeadline) {
   const TablePtr table = Open();
-  network_.SetWeather(kMaster1, Weather::kDown);
-  network_.SetWeather(kMaster2, Weather::kDown);
+  network_.SetLinkState(kMaster1, LinkState::kDown);
+  network_.SetLinkState(kMaster2, LinkState::kDown);
   std::vector<std::pair<Duration, Code>> ends;
   const MonotonicTime start = scheduler_.Now();
   for (const int ms : {500, 1000, 3000}) {
     core_.Get(table, "a", {.deadline = milliseconds(ms)},
               [&](Result<Record> got) { ends.emplace_back(Since(start), got ? Code::kOk : got.error().code()); });
   }
-  executor_.After(seconds(2), [&] { network_.SetWeather(kMaster1, Weather::kFair); });
+  executor_.After(seconds(2), [&] { network_.SetLinkState(kMaster1, LinkState::kFair); });
   EXPECT_TRUE(scheduler_.RunUntil([&] { return ends.size() == 3; }, seconds(9)));
   EXPECT_EQ(ends[0], (std::pair{Duration(milliseconds(500)), Code::kUnavailable}));
   EXPECT_EQ(ends[1], (std::pair{Duration(milliseconds(1000)), Code::kUnavailable}));
@@ -549,11 +549,11 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
     ebla::testing::SimExecutor executor(scheduler_);
     SimNetwork network(executor, std::chrono::microseconds(100));
     network.Serve(cluster_, kServers, 2);
-    ClientCore core({Lane{&executor, &network}}, CoreOptions{{kMaster1}, seconds(10)});
+    ClientCore core({IoContext{&executor, &network}}, CoreOptions{{kMaster1}, seconds(10)});
     std::optional<TablePtr> opened;
-    core.OpenTable("t", Once<Result<TablePtr>>([&](Result<TablePtr> t) { opened = *t; }));
+    core.OpenTable("t", OnceCallback<Result<TablePtr>>([&](Result<TablePtr> t) { opened = *t; }));
     ASSERT_TRUE(scheduler_.RunUntil([&] { return opened.has_value(); }, seconds(1)));
-    network.SetWeather(kTs1, Weather::kSilent);
+    network.SetLinkState(kTs1, LinkState::kSilent);
     core.Get(*opened, "a", {}, [&](Result<Record> r) { codes.push_back(r.error().code()); });
     core.MultiGet(*opened, {"a"}, {}, [&](std::vector<Result<Record>> r) { codes.push_back(r[0].error().code()); });
     core.Write(*opened, std::move(Batch().Put("a", "1")), {},
@@ -574,47 +574,48 @@ TEST_F(ClientCoreTest, ClosingAnswersWhatIsUnderWay) {
 TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
   const auto made = Wait<Result<TableInfo>>([&](auto done) {
     admin_.CreateTable("carts", {.table = {.replicas = 1, .default_ttl = seconds(5)}, .split_points = {"f", "m"}},
-                       Once<Result<TableInfo>>(std::move(done)));
+                       OnceCallback<Result<TableInfo>>(std::move(done)));
   });
   ASSERT_TRUE(made) << made.error();
   EXPECT_EQ(made->tablets, 3);
   EXPECT_EQ(made->options.default_ttl, milliseconds(5000));
   const auto again = Wait<Result<TableInfo>>(
-      [&](auto done) { admin_.CreateTable("carts", {}, Once<Result<TableInfo>>(std::move(done))); });
+      [&](auto done) { admin_.CreateTable("carts", {}, OnceCallback<Result<TableInfo>>(std::move(done))); });
   EXPECT_EQ(again.error().code(), Code::kTableExists);
   const auto altered = Wait<Result<TableInfo>>([&](auto done) {
-    admin_.AlterTable("carts", {.default_ttl = seconds(9)}, Once<Result<TableInfo>>(std::move(done)));
+    admin_.AlterTable("carts", {.default_ttl = seconds(9)}, OnceCallback<Result<TableInfo>>(std::move(done)));
   });
   EXPECT_EQ(altered->options.default_ttl, milliseconds(9000));
   const auto tables = Wait<Result<std::vector<TableInfo>>>(
-      [&](auto done) { admin_.ListTables(Once<Result<std::vector<TableInfo>>>(std::move(done))); });
+      [&](auto done) { admin_.ListTables(OnceCallback<Result<std::vector<TableInfo>>>(std::move(done))); });
   EXPECT_EQ(tables->size(), 2u);
-  const auto tablets = Wait<Result<std::vector<TabletSummary>>>(
-      [&](auto done) { admin_.ListTablets("carts", "", Once<Result<std::vector<TabletSummary>>>(std::move(done))); });
+  const auto tablets = Wait<Result<std::vector<TabletSummary>>>([&](auto done) {
+    admin_.ListTablets("carts", "", OnceCallback<Result<std::vector<TabletSummary>>>(std::move(done)));
+  });
   ASSERT_EQ(tablets->size(), 3u) << "over its pages";
   EXPECT_EQ((*tablets)[1].range, (KeyRange{"f", "m"}));
   const auto place = Wait<Result<TabletPlace>>(
-      [&](auto done) { admin_.Locate("carts", "g", Once<Result<TabletPlace>>(std::move(done))); });
+      [&](auto done) { admin_.Locate("carts", "g", OnceCallback<Result<TabletPlace>>(std::move(done))); });
   EXPECT_EQ(place->primary_address, "ts-2:1");
-  const auto cluster =
-      Wait<Result<ClusterInfo>>([&](auto done) { admin_.DescribeCluster(Once<Result<ClusterInfo>>(std::move(done))); });
+  const auto cluster = Wait<Result<ClusterInfo>>(
+      [&](auto done) { admin_.DescribeCluster(OnceCallback<Result<ClusterInfo>>(std::move(done))); });
   EXPECT_EQ(cluster->term, 7u);
   EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
   EXPECT_GT(cluster->live_servers, 0);
-  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
-  EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).code(),
+  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).ok());
+  EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).code(),
             Code::kNoSuchTable);
 }
 
 TEST_F(ClientCoreTest, ALostReplyOfCreateOrDropIsNotHeldAgainstTheCaller) {
-  network_.Next(kMaster1, Weather::kCutAfter);
+  network_.Next(kMaster1, LinkState::kCutAfter);
   const auto made = Wait<Result<TableInfo>>([&](auto done) {
-    admin_.CreateTable("carts", {.split_points = {"f"}}, Once<Result<TableInfo>>(std::move(done)));
+    admin_.CreateTable("carts", {.split_points = {"f"}}, OnceCallback<Result<TableInfo>>(std::move(done)));
   });
   ASSERT_TRUE(made) << made.error();
   EXPECT_EQ(made->tablets, 2);
-  network_.Next(kMaster1, Weather::kCutAfter);
-  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", Once<Status>(std::move(done))); }).ok());
+  network_.Next(kMaster1, LinkState::kCutAfter);
+  EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).ok());
 }
 
 }  // namespace

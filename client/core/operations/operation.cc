@@ -364,13 +364,13 @@ void Operation::Again(Duration delay) {
 
 void Operation::OpenAgain() {
   policy_.Reopened();
-  core_.Reopen(
-      table_, router_->table(), Remaining(),
-      Once<Result<std::shared_ptr<Router>>>([self = shared_from_this()](Result<std::shared_ptr<Router>> router) {
-        if (!router) return self->Finish(std::move(router.error()));
-        self->router_ = *std::move(router);
-        self->Run();
-      }));
+  core_.Reopen(table_, router_->table(), Remaining(),
+               OnceCallback<Result<std::shared_ptr<Router>>>(
+                   [self = shared_from_this()](Result<std::shared_ptr<Router>> router) {
+                     if (!router) return self->Finish(std::move(router.error()));
+                     self->router_ = *std::move(router);
+                     self->Run();
+                   }));
 }
 
 }  // namespace ebla::client

@@ -31,7 +31,7 @@ class GetOperation final : public Operation {
 
   idl::GetRequest request_;
   idl::GetReply reply_;
-  Once<Result<Record>> done_;
+  OnceCallback<Result<Record>> done_;
 };
 
 // All keys of one call and their answers so far.
@@ -104,7 +104,7 @@ class ScanOperation final : public Operation {
   std::string routing_key_;
   idl::ScanRequest request_;
   idl::ScanReply reply_;
-  Once<Result<ebla::ScanPage>> done_;
+  OnceCallback<Result<ebla::ScanPage>> done_;
 };
 
 }  // namespace ebla::client

@@ -16,14 +16,16 @@ using testing::kServers;
 using testing::kTs1;
 using testing::kTs2;
 using testing::kTs3;
-using testing::Weather;
+using testing::LinkState;
 
 const GetOptions kEventual{.read = Read::Eventual()};
 
 // "r" is led by ts-1 below "m", by ts-2 from there on; each of the three servers has a replica of both.
 class ReplicaReadsTest : public testing::CoreFixture {
  protected:
-  explicit ReplicaReadsTest(Here here = {}) : CoreFixture(std::move(here)) { cluster_.AddTable("r", {"m"}, 3); }
+  explicit ReplicaReadsTest(ClientLocation location = {}) : CoreFixture(std::move(location)) {
+    cluster_.AddTable("r", {"m"}, 3);
+  }
 
   std::array<int, 3> Calls() { return {network_.calls(kTs1), network_.calls(kTs2), network_.calls(kTs3)}; }
   // Which servers are called while `work` runs, and how often.
@@ -46,8 +48,8 @@ class ReplicaReadsTest : public testing::CoreFixture {
     return table;
   }
   void StopMasters() {
-    network_.SetWeather(kMaster1, Weather::kDown);
-    network_.SetWeather(kMaster2, Weather::kDown);
+    network_.SetLinkState(kMaster1, LinkState::kDown);
+    network_.SetLinkState(kMaster2, LinkState::kDown);
   }
 };
 
@@ -111,8 +113,8 @@ TEST_F(ReplicaReadsTest, AWriteAtAnyGoesToAnyReplicaAndOnToTheNextWhenOneDoesNot
     });
   };
   for (const int calls : puts(table, 300, Ack::kAny)) EXPECT_NEAR(calls, 100, 60);
-  network_.SetWeather(kTs1, Weather::kDown);  // the primary
-  network_.SetWeather(kTs2, Weather::kSilent);
+  network_.SetLinkState(kTs1, LinkState::kDown);  // the primary
+  network_.SetLinkState(kTs2, LinkState::kSilent);
   const auto calls = puts(table, 100, Ack::kAny);
   EXPECT_LE(calls[0] + calls[1], 10);
   EXPECT_GE(calls[2], 100);
@@ -124,10 +126,10 @@ TEST_F(ReplicaReadsTest, AWriteAtAnyGoesToAnyReplicaAndOnToTheNextWhenOneDoesNot
 
 TEST_F(ReplicaReadsTest, AWriteAtAnyThatNobodyAnswersIsUnknown) {
   const TablePtr table = OpenWithRecord();
-  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kSlowAnswer);
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetLinkState(server, LinkState::kSlowAnswer);
   const auto put = Put(table, "a", "2", {.ack = Ack::kAny, .deadline = seconds(3)});
   EXPECT_EQ(put.error().code(), Code::kUnknownOutcome) << put.error();
-  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kDown);
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetLinkState(server, LinkState::kDown);
   const auto refused = Put(table, "a", "2", {.ack = Ack::kAny, .deadline = seconds(1)});
   EXPECT_EQ(refused.error().code(), Code::kUnavailable) << refused.error();
 }
@@ -189,8 +191,8 @@ TEST_F(ReplicaReadsTest, ScansAndMultiGetsSpreadToo) {
   });
   for (const int count : calls) EXPECT_GT(count, 10);
   // And past who does not answer.
-  network_.SetWeather(kTs1, Weather::kDown);
-  network_.SetWeather(kTs2, Weather::kDown);
+  network_.SetLinkState(kTs1, LinkState::kDown);
+  network_.SetLinkState(kTs2, LinkState::kDown);
   EXPECT_EQ(Scan(table, {.read = Read::Eventual()})->size(), 52u);
   EXPECT_TRUE(MultiGet(table, {"z"}, kEventual)[0]);
 }
@@ -259,7 +261,7 @@ TEST_F(ReplicaReadsTest, ASessionWaitsAtThePrimaryForWhatItHasNotApplied) {
   EXPECT_EQ(Get(table, "b", {.read = Read::InSession(), .session = &session})->value, "3");
 }
 
-TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsUndone) {
+TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsRolledBack) {
   const TablePtr table = OpenWithRecord();
   auto state = std::make_shared<SessionState>();
   Session session = SessionAccess::Make(state);
@@ -271,16 +273,17 @@ TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsUndon
   EXPECT_TRUE(state->For(table->router()->table(), KeyRange::All())->front().pending_primary.empty())
       << "judged: it is applied by now";
 
-  const Version undone = Put(table, "b", "3", {.ack = Ack::kPrimary, .session = &session})->version;
-  EXPECT_LT(own, undone);
+  const Version rolled_back = Put(table, "b", "3", {.ack = Ack::kPrimary, .session = &session})->version;
+  EXPECT_LT(own, rolled_back);
   cluster_.Move("r", "a", "ts-2");  // a failover, and a later write
-  cluster_.LoseWrite(undone);
+  cluster_.LoseWrite(rolled_back);
   ASSERT_TRUE(Put(table, "c", "4"));
   const auto got = Get(table, "b", in_session);
   EXPECT_EQ(got.error().code(), Code::kLostWrite);
-  EXPECT_NE(got.error().message().find("version " + undone.ToString() + " was undone"), std::string::npos)
+  EXPECT_NE(got.error().message().find("version " + rolled_back.ToString() + " was rolled back"), std::string::npos)
       << got.error();
-  EXPECT_NE(got.error().message().find("waits no longer for " + undone.ToString()), std::string::npos) << got.error();
+  EXPECT_NE(got.error().message().find("waits no longer for " + rolled_back.ToString()), std::string::npos)
+      << got.error();
   EXPECT_TRUE(Get(table, "b", in_session)) << "told once; the session goes on";
   EXPECT_EQ(state->For(table->router()->table(), KeyRange::All())->front().applied.epoch, Epoch{2});
 
@@ -295,7 +298,7 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   auto state = std::make_shared<SessionState>();
   Session session = SessionAccess::Make(state);
   for (const Ack ack : {Ack::kDefault, Ack::kPrimary, Ack::kMajority}) {
-    network_.Next(kTs1, Weather::kCutAfter);
+    network_.Next(kTs1, LinkState::kCutAfter);
     executor_.After(network_.one_way() * 2, [this] {  // it has been executed, and is repeated
       cluster_.Move("r", "a", "ts-2");
       cluster_.Move("r", "a", "ts-1");
@@ -317,7 +320,7 @@ TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
   ASSERT_TRUE(Put(table, "a", "1"));
   auto state = std::make_shared<SessionState>();
   Session session = SessionAccess::Make(state);
-  network_.Next(kTs1, Weather::kCutAfter);
+  network_.Next(kTs1, LinkState::kCutAfter);
   executor_.After(network_.one_way() * 2, [this] { cluster_.Split("whole", "m"); });
   const auto written = Write(table, std::move(Batch().Put("n", "2").Put("b", "2")), {.session = &session});
   ASSERT_TRUE(written) << written.error();
@@ -334,10 +337,10 @@ TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
 
 TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {
   const TablePtr table = OpenWithRecord();
-  for (const Weather weather : {Weather::kDown, Weather::kSilent}) {
+  for (const LinkState state : {LinkState::kDown, LinkState::kSilent}) {
     for (const rpc::Endpoint& alone : {kTs1, kTs2, kTs3}) {
       for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) {
-        network_.SetWeather(server, server == alone ? Weather::kFair : weather);
+        network_.SetLinkState(server, server == alone ? LinkState::kFair : state);
       }
       Duration longest{0};
       const MonotonicTime start = scheduler_.Now();
@@ -349,7 +352,7 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {
         scheduler_.RunFor(milliseconds(1));
       }
       EXPECT_LE(longest, milliseconds(2100)) << "two silent ones, a second each";
-      EXPECT_GT(gets, weather == Weather::kDown ? 10'000 : 2000) << "who is away is seldom tried";
+      EXPECT_GT(gets, state == LinkState::kDown ? 10'000 : 2000) << "who is away is seldom tried";
     }
   }
 }
@@ -357,7 +360,7 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWhileOneReplicaAnswers) {
 TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
   const TablePtr table = OpenWithRecord();
   StopMasters();
-  network_.SetWeather(kTs1, Weather::kDown);
+  network_.SetLinkState(kTs1, LinkState::kDown);
   // A write makes the client doubt the place: nobody is left to ask for a better one.
   EXPECT_FALSE(Put(table, "a", "2", {.deadline = seconds(1)}));
   const MonotonicTime start = scheduler_.Now();
@@ -366,7 +369,7 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
   EXPECT_TRUE(Get(table, "a", {.read = Read::Bounded(seconds(2))}));
   // The masters come back and know of no primary: nothing changes.
   cluster_.SetServing(false);
-  network_.SetWeather(kMaster1, Weather::kFair);
+  network_.SetLinkState(kMaster1, LinkState::kFair);
   scheduler_.RunFor(seconds(5));
   EXPECT_EQ(Get(table, "a", kEventual)->value, "1");
   const TablePtr fresh = Open("r");
@@ -375,19 +378,19 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
 
 TEST_F(ReplicaReadsTest, WhoCameBackIsAskedAgain) {
   const TablePtr table = OpenWithRecord();
-  network_.SetWeather(kTs2, Weather::kDown);
+  network_.SetLinkState(kTs2, LinkState::kDown);
   for (int i = 0; i < 200; ++i) {
     EXPECT_TRUE(Get(table, "a", kEventual));
     scheduler_.RunFor(milliseconds(50));
   }
-  network_.SetWeather(kTs2, Weather::kFair);
+  network_.SetLinkState(kTs2, LinkState::kFair);
   scheduler_.RunFor(kAwayMax);
   EXPECT_GT(CalledBy(300, table, kEventual)[1], 30);
 }
 
 TEST_F(ReplicaReadsTest, AHurriedReadDoesNotTakeItsServerForAway) {
   const TablePtr table = OpenWithRecord();
-  network_.SetWeather(kTs2, Weather::kSilent);
+  network_.SetLinkState(kTs2, LinkState::kSilent);
   const auto away_after = [&](milliseconds deadline) {
     for (const int before = network_.calls(kTs2); network_.calls(kTs2) == before; scheduler_.RunFor(seconds(1))) {
       (void)Get(table, "a", {.read = Read::Eventual(), .deadline = deadline});
@@ -402,7 +405,7 @@ TEST_F(ReplicaReadsTest, AHurriedReadDoesNotTakeItsServerForAway) {
 TEST_F(ReplicaReadsTest, WithoutMastersThePrimaryLastKnownGoesOn) {
   const TablePtr table = OpenWithRecord();
   StopMasters();
-  network_.Next(kTs1, Weather::kCutAfter);  // one fault, and the place is doubted
+  network_.Next(kTs1, LinkState::kCutAfter);  // one fault, and the place is doubted
   const MonotonicTime start = scheduler_.Now();
   EXPECT_TRUE(Put(table, "a", "2"));
   EXPECT_LT(Since(start), milliseconds(700));
@@ -414,7 +417,7 @@ TEST_F(ReplicaReadsTest, WithoutMastersThePrimaryLastKnownGoesOn) {
 
 TEST_F(ReplicaReadsTest, NobodyThereIsSaidWithAllWhoWereAsked) {
   const TablePtr table = OpenWithRecord();
-  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetWeather(server, Weather::kDown);
+  for (const rpc::Endpoint& server : {kTs1, kTs2, kTs3}) network_.SetLinkState(server, LinkState::kDown);
   const auto got = Get(table, "a", {.read = Read::Eventual(), .deadline = seconds(1)});
   EXPECT_EQ(got.error().code(), Code::kUnavailable);
   for (const char* name : {"ts-1:1", "ts-2:1", "ts-3:1"}) {
@@ -462,11 +465,11 @@ TEST_F(NearReadsTest, TheReplicaInTheClientsRackServesUntilItIsAway) {
   const TablePtr table = OpenWithRecord();
   EXPECT_EQ(CalledBy(50, table, kEventual), (std::array{0, 50, 0}));
   EXPECT_EQ(CalledBy(50, table, {.read = Read::Bounded(seconds(2))}), (std::array{0, 50, 0}));
-  network_.SetWeather(kTs2, Weather::kDown);
+  network_.SetLinkState(kTs2, LinkState::kDown);
   const auto calls = CalledBy(50, table, kEventual);
   EXPECT_EQ(calls[1], 1);
   EXPECT_EQ(calls[0] + calls[2], 50);
-  network_.SetWeather(kTs2, Weather::kFair);
+  network_.SetLinkState(kTs2, LinkState::kFair);
   scheduler_.RunFor(seconds(1));
   EXPECT_EQ(CalledBy(50, table, kEventual), (std::array{0, 50, 0}));
 }

@@ -98,18 +98,18 @@ WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, co
 
 WriteOperation::~WriteOperation() {
   if (!ticket_) return;
-  core().write_gate().Finish(*std::exchange(ticket_, std::nullopt));
+  core().write_admission().Finish(*std::exchange(ticket_, std::nullopt));
   if (done_ && attempts_ > 0) done_(Error(Code::kUnknownOutcome, ClosedStatus().message()));
 }
 
 void WriteOperation::Start(Status valid) {
   if (!valid.ok()) return Finish(std::move(valid));
-  core().write_gate().Begin(end() - core().network().Now(),
-                            [self = shared_from_this(), this](Result<WriteWindow::Ticket> ticket) {
-                              if (!ticket) return Finish(std::move(ticket.error()));
-                              ticket_ = *ticket;
-                              Run();
-                            });
+  core().write_admission().Begin(end() - core().network().Now(),
+                                 [self = shared_from_this(), this](Result<WriteSequencer::Ticket> ticket) {
+                                   if (!ticket) return Finish(std::move(ticket.error()));
+                                   ticket_ = *ticket;
+                                   Run();
+                                 });
 }
 
 KeyRange WriteOperation::Touched() const {
@@ -144,7 +144,7 @@ rpc::EncodedCall WriteOperation::Encode() {
   request_.header.tabletTimeMs = static_cast<int64_t>(tablet_time_.value);
   request_.clientId = static_cast<int64_t>(ticket_->client.value);
   request_.sequence = static_cast<int64_t>(ticket_->sequence.value);
-  request_.firstIncomplete = static_cast<int64_t>(core().write_gate().FirstIncomplete(*ticket_).value);
+  request_.firstIncomplete = static_cast<int64_t>(core().write_admission().FirstIncomplete(*ticket_).value);
   return EncodeCall(Method(), request_);
 }
 
@@ -186,7 +186,7 @@ std::string WriteOperation::Describe(const Status& status) const {
 }
 
 void WriteOperation::Finish(Status status) {
-  if (ticket_) core().write_gate().Finish(*std::exchange(ticket_, std::nullopt));
+  if (ticket_) core().write_admission().Finish(*std::exchange(ticket_, std::nullopt));
   if (!status.ok()) return done_(Error(status.code(), Describe(status)));
   BatchResult result;
   if (reply_.__isset.version) result.version = rpc::FromIdl(reply_.version);

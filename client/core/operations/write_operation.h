@@ -40,11 +40,11 @@ class WriteOperation final : public Operation {
 
   idl::WriteRequest request_;
   idl::WriteReply reply_;
-  std::optional<WriteWindow::Ticket> ticket_;
+  std::optional<WriteSequencer::Ticket> ticket_;
   TabletTime tablet_time_;
   int attempts_ = 0;
   bool looked_up_ = false;  // its keys' places were asked of the master for this very batch
-  Once<Result<BatchResult>> done_;
+  OnceCallback<Result<BatchResult>> done_;
 };
 
 }  // namespace ebla::client

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "client/core/calls/once.h"
+#include "client/core/calls/once_callback.h"
 #include "client/core/calls/retry_policy.h"
 #include "client/core/routing/network.h"
 #include "idl/master_types.h"

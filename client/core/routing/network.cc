@@ -5,7 +5,8 @@
 namespace ebla::client {
 
 std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
-  const size_t turn = lanes_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % lanes_.size();
+  const size_t turn =
+      io_contexts_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % io_contexts_.size();
   {
     std::shared_lock lock(mutex_);
     const auto found = channels_.find(endpoint);
@@ -14,7 +15,8 @@ std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
   std::unique_lock lock(mutex_);
   auto& channels = channels_[endpoint];
   if (channels.empty()) {
-    for (const Lane& lane : lanes_) channels.push_back(lane.connector->Connect(endpoint, *lane.executor));
+    for (const IoContext& context : io_contexts_)
+      channels.push_back(context.connector->Connect(endpoint, *context.executor));
   }
   return channels[turn];
 }

@@ -55,10 +55,10 @@ double ServerGauge::Load(MonotonicTime now) const {
 
 // ---- the choice
 
-uint8_t DistanceOf(const Here& here, const std::string& rack, const std::string& host) {
-  if (!here.rack.empty() && rack == here.rack) return 0;
+uint8_t DistanceOf(const ClientLocation& location, const std::string& rack, const std::string& host) {
+  if (!location.rack.empty() && rack == location.rack) return 0;
   const bool loopback = host == "localhost" || host == "::1" || host.starts_with("127.");
-  return loopback || (!here.host.empty() && host == here.host) ? 1 : 2;
+  return loopback || (!location.host.empty() && host == location.host) ? 1 : 2;
 }
 
 std::optional<size_t> ChooseReplica(std::span<const Replica> replicas, std::span<const rpc::Endpoint> asked,

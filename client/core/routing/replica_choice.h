@@ -66,13 +66,13 @@ struct Replica {
 };
 
 // Where the client is.
-struct Here {
+struct ClientLocation {
   std::string rack;  // empty: not said
   std::string host;  // as the servers' addresses would name it
 };
 
 // 0: same rack; 1: same host; 2: elsewhere.
-uint8_t DistanceOf(const Here& here, const std::string& rack, const std::string& host);
+uint8_t DistanceOf(const ClientLocation& location, const std::string& rack, const std::string& host);
 
 // The index of the one to ask; nothing when all voters among them were asked already. `random`: any bits.
 std::optional<size_t> ChooseReplica(std::span<const Replica> replicas, std::span<const rpc::Endpoint> asked,

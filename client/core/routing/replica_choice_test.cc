@@ -33,11 +33,11 @@ std::array<int, 3> Draw(const std::vector<Replica>& replicas, MonotonicTime now,
 }
 
 TEST(ReplicaChoice, NearIsTheSameRackThenTheSameHost) {
-  const Here here{"r1", "alpha"};
-  EXPECT_EQ(DistanceOf(here, "r1", "beta"), 0);
-  EXPECT_EQ(DistanceOf(here, "r2", "alpha"), 1);
-  EXPECT_EQ(DistanceOf(here, "r2", "127.0.0.1"), 1);
-  EXPECT_EQ(DistanceOf(here, "", "beta"), 2);
+  const ClientLocation location{"r1", "alpha"};
+  EXPECT_EQ(DistanceOf(location, "r1", "beta"), 0);
+  EXPECT_EQ(DistanceOf(location, "r2", "alpha"), 1);
+  EXPECT_EQ(DistanceOf(location, "r2", "127.0.0.1"), 1);
+  EXPECT_EQ(DistanceOf(location, "", "beta"), 2);
   EXPECT_EQ(DistanceOf({}, "", "beta"), 2) << "who names no rack is in none";
 }
 

@@ -22,7 +22,7 @@ Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply, Net
     const auto endpoint = rpc::FromIdl(replica.endpoint);
     if (!endpoint) continue;
     if (replica.server == place.primary) place.endpoint = *endpoint;
-    const uint8_t distance = DistanceOf(network.here(), replica.rack, endpoint->host);
+    const uint8_t distance = DistanceOf(network.location(), replica.rack, endpoint->host);
     place.replicas.push_back(
         {std::move(replica.server), *endpoint, replica.voter, distance, network.GaugeOf(*endpoint)});
   }

@@ -39,7 +39,8 @@ TEST(TableToken, RemembersOwnPrimaryWritesUntilTheyAreKnownApplied) {
   token.Wrote({"a", "m"}, V(3, 12));
   EXPECT_EQ(token.ranges().front().pending_primary, std::vector<Version>{V(3, 12)}) << "one per epoch, the greatest";
   token.Saw({"a", "m"}, V(4, 14));
-  EXPECT_EQ(token.ranges().front().pending_primary.size(), 1u) << "a later epoch may have undone it: the server judges";
+  EXPECT_EQ(token.ranges().front().pending_primary.size(), 1u)
+      << "a later epoch may have rolled it back: the server judges";
   token.Judged(token.ranges(), {"a", "m"}, V(4, 14));
   EXPECT_TRUE(token.ranges().front().pending_primary.empty());
   token.Wrote({"a", "m"}, V(4, 13));

@@ -115,8 +115,8 @@ struct ReplicaReport {
   Version last;          // of its log
   uint64_t schema_version = 0;
   bool incomplete = false;
-  bool forgetful = false;  // may have lost what it acknowledged
-  bool failed = false;     // for good, though its server goes on: it obeys nothing but a drop
+  bool may_have_lost_writes = false;  // may have lost what it acknowledged
+  bool failed = false;                // for good, though its server goes on: it obeys nothing but a drop
   Epoch promised;
   ServerName primary;                      // whom it takes for the primary
   std::vector<ReplicaProgressInfo> peers;  // leads: how it sees the others
@@ -148,7 +148,7 @@ struct ReplicaSummary {
   Version last;           // of its log
   uint64_t applied = 0;   // lsn
   bool incomplete = false;
-  bool forgetful = false;  // may have lost what it acknowledged
+  bool may_have_lost_writes = false;  // may have lost what it acknowledged
 };
 
 struct RecoverTabletOptions {
@@ -218,7 +218,7 @@ struct ServerChange {
   std::optional<bool> maintenance;  // it gets nothing new, and keeps what it has
 };
 
-// What is asked of the elastic planner.
+// What is asked of the planner.
 struct PlannerRequest {
   std::optional<bool> enabled;  // switches it on or off, for every master from now on
   bool now = false;             // a pass is made at once instead of at the next interval
@@ -323,8 +323,8 @@ struct ServerSummary {
   std::string note;         // what holds its draining up; empty: nothing
   double cpu_fraction = 0;  // of one core
   int64_t cache_used_bytes = 0;
-  std::vector<TabletId> strays;  // tablets whose replica it has and the catalog does not give it; 100 at most
-  std::string version;           // of its build
+  std::vector<TabletId> orphans;  // tablets whose replica it has and the catalog does not give it; 100 at most
+  std::string version;            // of its build
 };
 
 struct MasterSummary {
@@ -355,25 +355,25 @@ struct ReplicaPlace {
 };
 
 // An acknowledged write that a server keeps beside its tables: one of level ANY on its way to the primary, or of
-// PRIMARY one that a failover undid.
-struct KeptEffect {
+// PRIMARY one that a failover rolled back.
+struct UnresolvedEffect {
   std::string key;
   bool is_delete = false;
   std::string value;
   std::optional<Expiry> expires;
 };
-struct KeptWrite {
+struct UnresolvedWrite {
   ServerName server;  // that keeps it
   TabletId tablet;    // none: written at ANY, and `version` is the server's own count
   Version version;
   Expiry accepted;
-  std::vector<KeptEffect> effects;
+  std::vector<UnresolvedEffect> effects;
   bool waiting = false;   // it is being delivered, and goes by itself; else it is a conflict record
   bool repeated = false;  // the client's retry of it has another version: it may have done the same
 };
-struct KeptWrites {
-  std::vector<KeptWrite> writes;    // by server, tablet, version
-  std::vector<ServerName> unheard;  // servers that did not answer: what they keep is not among them
+struct UnresolvedWrites {
+  std::vector<UnresolvedWrite> writes;  // by server, tablet, version
+  std::vector<ServerName> unreachable;  // servers that did not answer: what they keep is not among them
 };
 
 // One page of what one replica holds, as numbers: replicas that have applied the same give the same for the same page.

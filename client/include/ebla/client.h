@@ -107,14 +107,14 @@ class Client {
   Result<std::vector<CompactionInfo>> CompactTable(std::string_view table, CompactTableOptions options = {}) const;
   // One tablet, with all that its replicas' servers say of it. NOT_FOUND.
   Result<TabletSummary> DescribeTablet(TabletId tablet) const;
-  // What the elastic planner does, and why not more; switches it on or off where asked to.
+  // What the planner does, and why not more; switches it on or off where asked to.
   Result<PlannerState> Planner(PlannerRequest request = {}) const;
   // As the leading master counts; where it is silent a standby answers, who counts nothing.
   Result<ClusterInfo> DescribeCluster() const;
   // What the servers keep of the table's acknowledged writes that are not in it; asks every server.
-  Result<KeptWrites> ListKept(std::string_view table) const;
+  Result<UnresolvedWrites> ListUnresolved(std::string_view table) const;
   // Has its server forget it for good. NOT_FOUND: it is not kept there (any more).
-  Status ForgetKept(std::string_view table, const KeptWrite& write) const;
+  Status DiscardUnresolved(std::string_view table, const UnresolvedWrite& write) const;
   // Where a key's tablet is served at present, asked of the master.
   Result<TabletPlace> Locate(std::string_view table, std::string_view key) const;
 

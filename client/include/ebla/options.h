@@ -29,7 +29,7 @@ enum class Ack : uint8_t {
   kDefault = 0,
   kMajority = 1,  // durable in the logs of a majority and applied
   kAll = 2,       // durable in the logs of all voters
-  kPrimary = 3,   // durable in the primary's log; a failover may undo it, never silently
+  kPrimary = 3,   // durable in the primary's log; a failover may roll it back, never silently
   // durable at any one replica's server, the nearest that answers, and delivered from there; for puts and
   kAny = 4,
   // deletes without conditions in last_write_wins tables. It has no version yet, and no session sees it

@@ -40,7 +40,7 @@ class FullDisks {
     const TabletView& tablet = At(index);
     if (pass_.Blocked(Rule::kFullDisk, index)) return;
     if (tablet.primary() == server) {
-      if (const auto to = BestLeader(tablet)) return HandOver(index, *to);
+      if (const auto to = BestLeader(tablet)) return TransferLeadership(index, *to);
     }
     if (!Whole(pass_.view, tablet)) {
       return Refuse(Cause::kNotSettled, index, server, "it is to be repaired first");
@@ -56,7 +56,7 @@ class FullDisks {
     pass_.Move(Rule::kFullDisk, index, server, *to, Why(pass_.view.servers[server]));
   }
 
-  void HandOver(TabletIndex index, ServerIndex to) {
+  void TransferLeadership(TabletIndex index, ServerIndex to) {
     const TabletView& tablet = At(index);
     const BalanceOptions& options = pass_.options.balance;
     const ServerIndex from = tablet.primary();

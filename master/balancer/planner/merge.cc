@@ -110,7 +110,7 @@ class Merger {
       });
     }
     if (pass_.Blocked(Rule::kMerge, left) || pass_.Blocked(Rule::kMerge, left + 1)) return false;
-    if (const auto [from, to] = FirstStray(left); from) return Align(left, *from, *to, peaks);
+    if (const auto [from, to] = FirstMisplaced(left); from) return Align(left, *from, *to, peaks);
     if (l.voters.size() != r.voters.size()) {
       return Refuse(Cause::kNotSettled, left, [] { return std::string("they have not as many replicas"); });
     }
@@ -153,7 +153,7 @@ class Merger {
   }
 
   // The smaller one's replica that the other's servers lack, its primary's last, and where it is to go.
-  std::pair<std::optional<ServerIndex>, std::optional<ServerIndex>> FirstStray(TabletIndex left) const {
+  std::pair<std::optional<ServerIndex>, std::optional<ServerIndex>> FirstMisplaced(TabletIndex left) const {
     const auto [small, large] = Smaller(left);
     std::optional<ServerIndex> from, to;
     for (const ServerIndex voter : At(small).voters) {

@@ -1,5 +1,5 @@
 // master/balancer/planner/merge.h
-// Rule: neighbours that have both been quiet for five full minutes are united.
+// Rule: neighbours that have both been quiet for five full minutes are merged.
 // How:        The sums of their peaks and sizes must lie well below every threshold, neither may have been split within
 //             the hour, and one pair at a time goes among many neighbours: a cluster that merges on a quiet second
 //             melts. A merge wants both on the same servers. Where they are not, the smaller one's replicas are moved

@@ -34,7 +34,7 @@ class MergeTest : public ::testing::Test {
   ViewBuilder cluster_;
 };
 
-TEST_F(MergeTest, QuietNeighboursAreUnited) {
+TEST_F(MergeTest, QuietNeighboursAreMerged) {
   EXPECT_EQ(cluster_.Run(0s), "merge tablet 1 and 2; ");
   EXPECT_EQ(cluster_.last.actions[0].reason,
             "peaks of 5 min add up to 1,200 operations/s, 0.20 cores, 2.0 GiB, below 1,250 operations/s, 0.25 cores, "

@@ -1,5 +1,5 @@
 // master/balancer/planner/planner.h
-// The elastic planner: one view of the cluster in, actions with their reasons out, and each refused one with its cause.
+// The planner: one view of the cluster in, actions with their reasons out, and each refused one with its cause.
 // Pure: the same view, memory and options give the same plan.
 // Place:      one rule, one file: split.h, merge.h, full_disk.h, balance.h, autoscale.h, in this order over one pass
 //             (pass.h). repair.h goes before all of them, and placement.h serves new tablets; both have callers of

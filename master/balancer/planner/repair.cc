@@ -20,7 +20,7 @@ size_t Count(const std::vector<PlannedReplica>& replicas, ReplicaHealth health) 
 }
 
 // It acknowledges: one that lives and is incomplete votes, and counts for nothing.
-bool Good(const PlannedReplica& replica) { return replica.health == ReplicaHealth::kLive && replica.level; }
+bool Good(const PlannedReplica& replica) { return replica.health == ReplicaHealth::kLive && replica.caught_up; }
 
 bool Lasts(const PlannedReplica& replica) {
   return replica.health == ReplicaHealth::kLive || replica.health == ReplicaHealth::kAway;
@@ -53,22 +53,23 @@ size_t Lasting(const PlannedTablet& tablet) {
   }));
 }
 
-// Voters that live and are not level: what they lack may take long.
+// Voters that live and are not caught up: what they lack may take long.
 size_t Filling(const PlannedTablet& tablet) {
-  return static_cast<size_t>(std::ranges::count_if(
-      tablet.voters, [](const PlannedReplica& voter) { return voter.health == ReplicaHealth::kLive && !voter.level; }));
+  return static_cast<size_t>(std::ranges::count_if(tablet.voters, [](const PlannedReplica& voter) {
+    return voter.health == ReplicaHealth::kLive && !voter.caught_up;
+  }));
 }
 
 std::string Numbers(const PlannedTablet& tablet) {
   const size_t filling = Filling(tablet);
   return std::to_string(Count(tablet.voters, ReplicaHealth::kLive)) + " of " + std::to_string(tablet.voters.size()) +
-         " voters live, " + (filling > 0 ? std::to_string(filling) + " of them not level, " : "") +
+         " voters live, " + (filling > 0 ? std::to_string(filling) + " of them not caught up, " : "") +
          std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
          std::to_string(Count(tablet.voters, ReplicaHealth::kFailed)) + " failed, " +
          std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
 }
 
-// Who is to go: the lost before the away before the live; of those, one that is not level, then one of a rack that
+// Who is to go: the lost before the away before the live; of those, one that is not caught up, then one of a rack that
 // holds several, then the fullest server's. Nobody: none can.
 const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cluster) {
   std::map<ServerName, const PlannedServer*> servers;
@@ -82,7 +83,7 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   const auto rank = [&](const PlannedReplica& voter) {
     const auto server = servers.find(voter.server);
     const std::string rack = rack_of(voter);
-    return std::tuple(voter.health, !voter.level, rack.empty() ? 1 : racks.at(rack),
+    return std::tuple(voter.health, !voter.caught_up, rack.empty() ? 1 : racks.at(rack),
                       server == servers.end() ? 0 : server->second->tablets, voter.server);
   };
   const PlannedReplica* worst = nullptr;
@@ -93,13 +94,13 @@ const PlannedReplica* Surplus(const PlannedTablet& tablet, const ClusterView& cl
   return worst && CanSpare(tablet, *worst) ? worst : nullptr;
 }
 
-// The replica that has moved may go: the new one votes and is level, and enough of the others live. One that lives
+// The replica that has moved may go: the new one votes and is caught up, and enough of the others live. One that lives
 // stays while any other that is wanted is missing.
 std::optional<RepairAction> EndMove(const PlannedTablet& tablet) {
   const auto [from, to] = Moved(tablet);
   if (!from || !Good(*to)) return std::nullopt;
   if (tablet.primary == from->server) {
-    return RepairAction{Kind::kHandOver, tablet.tablet, to->server, "its primary moves: " + Numbers(tablet)};
+    return RepairAction{Kind::kTransferLeadership, tablet.tablet, to->server, "its primary moves: " + Numbers(tablet)};
   }
   const size_t live = Count(tablet.voters, ReplicaHealth::kLive);
   const bool needed = from->health == ReplicaHealth::kLive && live <= tablet.wanted;
@@ -122,7 +123,8 @@ std::optional<RepairAction> Settle(const PlannedTablet& tablet, const ClusterVie
     if (Lasting(tablet) >= tablet.wanted + Filling(tablet) && !moves) {
       return action(Kind::kRemoveLearner, learner, "not wanted any more");
     }
-    if (learner.level && learner.health == ReplicaHealth::kLive) return action(Kind::kPromote, learner, "level");
+    if (learner.caught_up && learner.health == ReplicaHealth::kLive)
+      return action(Kind::kPromote, learner, "caught up");
   }
   // A failed one may be made anew in its own place, once that is dropped.
   const auto failed = std::ranges::find(tablet.voters, ReplicaHealth::kFailed, &PlannedReplica::health);

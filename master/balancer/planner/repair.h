@@ -1,13 +1,13 @@
 // master/balancer/planner/repair.h
 // Decides how the membership of tablets that are not as they should be goes on, one replica at a time: a learner where
-// one is missing or moves to, its promotion once it is level, the removal of what is too much or lost for good. Pure:
+// one is missing or moves to, its promotion once it is caught up, the removal of what is too much or lost for good. Pure:
 // the same view gives the same answer, with its reasons.
-// Place:      replica_keeper.h makes the view every second and has the steward carry the answer out.
+// Place:      replication_manager.h makes the view every second and has the reconciler carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
 //                is committed (PROTOCOL "Membership").
 //             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The
 //                primary is not removed (one that moves hands over first); nobody who lives is while another that is
-//                wanted is away or lost, nor so that no majority of those left lives and is level.
+//                wanted is away or lost, nor so that no majority of those left lives and is caught up.
 //             3. A learner is only added where no old replica of the tablet can be left.
 //             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.
 // Threads:    functions of their arguments.
@@ -33,7 +33,7 @@ enum class ReplicaHealth {
 struct PlannedReplica {
   ServerName server;
   ReplicaHealth health = ReplicaHealth::kLive;
-  bool level = false;  // has, as its primary says, nearly the whole log
+  bool caught_up = false;  // has, as its primary says, nearly the whole log
 };
 
 // A replica that is to be elsewhere (catalog: MoveIntent): learner, voter, leadership if the old one has it, and only
@@ -70,7 +70,7 @@ struct RepairView {
 };
 
 struct RepairAction {
-  enum class Kind { kAddLearner, kPromote, kRemoveVoter, kRemoveLearner, kHandOver };
+  enum class Kind { kAddLearner, kPromote, kRemoveVoter, kRemoveLearner, kTransferLeadership };
   Kind kind = Kind::kAddLearner;
   TabletId tablet;
   ServerName server;

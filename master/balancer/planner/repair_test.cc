@@ -22,7 +22,7 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are level
+// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are caught up
 // but for those with a '~', learners where they have a '='.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
@@ -41,7 +41,7 @@ PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
     } else if (c == '*') {
       into->back().health = ReplicaHealth::kFailed;
     } else if (c == '=' || c == '~') {
-      into->back().level = c == '=';
+      into->back().caught_up = c == '=';
     } else {
       into->push_back({std::string(1, c), ReplicaHealth::kLive, into == &tablet.voters});
     }
@@ -169,7 +169,7 @@ TEST(RepairTest, AMoveThatHasNoPlaceHoldsUpNoRepair) {
 
 TEST(RepairTest, WhoIsNotLevelCountsForNothing) {
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "abcd~")}), "1: remove d; ");
-  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab~cd")}), "1: remove b; ") << "before one that is level";
+  EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab~cd")}), "1: remove b; ") << "before one that is caught up";
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab-cd~")}), "1: remove b; ") << "a and c are two of three";
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab!c~d~")}), "") << "of three one would be left that counts";
   EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab~c*")}), "") << "nor does a failed one go then";

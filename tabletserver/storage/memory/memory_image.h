@@ -24,13 +24,13 @@ namespace ebla::tabletserver {
 struct LoggedImage {
   std::map<TabletId, std::map<Lsn, LogEntry>> logs;
   std::map<TabletId, ReplicaState> states;
-  std::map<std::pair<TabletId, Version>, UndoneEntry> undone;
+  std::map<std::pair<TabletId, Version>, UnresolvedLogEntry> unresolved;
 };
 
 struct RecordsImage {
   std::map<TableId, std::map<std::string, StoredRecord>> tables;
   std::map<TabletId, AppliedState> applied;
-  std::map<TabletId, std::map<std::pair<ClientId, Sequence>, WindowRow>> windows;
+  std::map<TabletId, std::map<std::pair<ClientId, Sequence>, DedupRow>> windows;
 };
 
 using LogOperation = std::function<void(LoggedImage&)>;

@@ -349,25 +349,25 @@ Status MemoryStore::RemoveSuffix(TabletId tablet, Lsn from) {
   return {};
 }
 
-Status MemoryStore::KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
+Status MemoryStore::PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
-  std::vector<UndoneEntry> undone;
-  for (const LogEntry* entry : entries) undone.push_back({tablet, table, *entry});
-  life_->disk.Log([undone = std::move(undone)](LoggedImage& image) {
-    for (const UndoneEntry& one : undone) image.undone.try_emplace({one.tablet, one.entry.version}, one);
+  std::vector<UnresolvedLogEntry> unresolved;
+  for (const LogEntry* entry : entries) unresolved.push_back({tablet, table, *entry});
+  life_->disk.Log([unresolved = std::move(unresolved)](LoggedImage& image) {
+    for (const UnresolvedLogEntry& one : unresolved) image.unresolved.try_emplace({one.tablet, one.entry.version}, one);
   });
   return {};
 }
 
-Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
-                                                         size_t bytes_max) {
+Result<std::vector<UnresolvedLogEntry>> MemoryStore::ListUnresolved(TableId table, const UnresolvedPosition& after,
+                                                                    size_t entries_max, size_t bytes_max) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
-  std::vector<UndoneEntry> listed;
-  const auto& undone = life_->disk.logged.undone;
+  std::vector<UnresolvedLogEntry> listed;
+  const auto& unresolved = life_->disk.logged.unresolved;
   size_t bytes = 0;
-  for (auto at = undone.upper_bound({after.tablet, after.version}); at != undone.end(); ++at) {
+  for (auto at = unresolved.upper_bound({after.tablet, after.version}); at != unresolved.end(); ++at) {
     if (listed.size() == entries_max || bytes > bytes_max) break;
     if (table && at->second.table != table) continue;
     listed.push_back(at->second);
@@ -376,10 +376,10 @@ Result<std::vector<UndoneEntry>> MemoryStore::ListUndone(TableId table, const Un
   return listed;
 }
 
-Status MemoryStore::ForgetUndone(TabletId tablet, Version version) {
+Status MemoryStore::DiscardUnresolved(TabletId tablet, Version version) {
   const auto lock = life_->Lock();
   EBLA_TRY(life_->dead);
-  life_->disk.Log([tablet, version](LoggedImage& image) { image.undone.erase({tablet, version}); });
+  life_->disk.Log([tablet, version](LoggedImage& image) { image.unresolved.erase({tablet, version}); });
   return {};
 }
 
@@ -422,9 +422,9 @@ Status MemoryStore::Apply(std::span<const ApplyBatch> batches) {
                                                    effect.write_time_ms, effect.writer,  effect.is_delete};
       }
     }
-    auto& window = records.windows[batch.tablet];
-    for (const auto& row : batch.window.erase) window.erase(row);
-    for (const WindowRow& row : batch.window.put) window[{row.client, row.sequence}] = row;
+    auto& dedup_window = records.windows[batch.tablet];
+    for (const auto& row : batch.dedup_window.erase) dedup_window.erase(row);
+    for (const DedupRow& row : batch.dedup_window.put) dedup_window[{row.client, row.sequence}] = row;
     AppliedState& state = records.applied[batch.tablet];
     CHECK(state.applied <= batch.state.applied)
         << "tablet " << batch.tablet << " applies backwards: " << batch.state.applied << " after " << state.applied;
@@ -551,7 +551,7 @@ Result<std::vector<RecoveredReplica>> MemoryStore::Recover() {
       replica.last_logged = log->second.rbegin()->second.version;
     }
     if (const auto window = disk.records.windows.find(tablet); window != disk.records.windows.end()) {
-      for (const auto& [key, row] : window->second) replica.window.push_back(row);
+      for (const auto& [key, row] : window->second) replica.dedup_window.push_back(row);
     }
   }
   return replicas;
@@ -577,9 +577,10 @@ TabletStore::Health MemoryStore::health() const {
   health.disk_total_bytes = int64_t{1} << 30;
   health.disk_free_bytes = life_->disk.full ? 0 : health.disk_total_bytes;
   health.flushes = life_->disk.flushes;
-  for (const auto& [place, undone] : life_->disk.logged.undone) {
-    ++(place.first ? health.undone_entries : health.any_entries);
-    (place.first ? health.undone_bytes : health.any_bytes) += static_cast<int64_t>(undone.entry.ApproximateBytes());
+  for (const auto& [place, unresolved] : life_->disk.logged.unresolved) {
+    ++(place.first ? health.rolled_back_entries : health.hinted_entries);
+    (place.first ? health.rolled_back_bytes : health.hinted_bytes) +=
+        static_cast<int64_t>(unresolved.entry.ApproximateBytes());
   }
   return health;
 }

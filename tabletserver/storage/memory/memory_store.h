@@ -3,7 +3,7 @@
 // Place:      a MemoryDisk outlives the MemoryStore of each life of a simulated server; tests/sim crashes them.
 // Invariants: 1. The log's operations reach the disk in their order: a crash leaves a prefix of them, which holds all
 //                that a completed flush covers.
-//             2. Records, applied states and windows go back to the last finished checkpoint, all together; finishing
+//             2. Records, applied states and dedup windows go back to the last finished checkpoint, all together; finishing
 //                a checkpoint also makes durable every log operation made before it began (as WiredTiger's does).
 // Misuse:     appending out of order, applying backwards, truncating log that the last checkpoint still needs, and
 //             overlapping tablets in one table are CHECK failures here: the simulator is to find them.
@@ -78,10 +78,10 @@ class MemoryStore : public TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override;
 
-  Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
-  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
-                                              size_t bytes_max) override;
-  Status ForgetUndone(TabletId tablet, Version version) override;
+  Status PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
+  Result<std::vector<UnresolvedLogEntry>> ListUnresolved(TableId table, const UnresolvedPosition& after,
+                                                         size_t entries_max, size_t bytes_max) override;
+  Status DiscardUnresolved(TabletId tablet, Version version) override;
 
   Status Apply(std::span<const ApplyBatch> batches) override;
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,

@@ -34,12 +34,12 @@ Status ApplyCrashEntry(TabletStore& store, TabletId tablet, const LogEntry& entr
   batch.table = kCrashTable;
   for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
   const uint64_t lsn = entry.version.lsn.value;
-  WindowRow row;
+  DedupRow row;
   row.client = {tablet.value};
   row.sequence = {lsn};
   row.version = entry.version;
-  batch.window.put.push_back(row);
-  if (lsn > kCrashWindow) batch.window.erase.emplace_back(ClientId{tablet.value}, Sequence{lsn - kCrashWindow});
+  batch.dedup_window.put.push_back(row);
+  if (lsn > kCrashWindow) batch.dedup_window.erase.emplace_back(ClientId{tablet.value}, Sequence{lsn - kCrashWindow});
   batch.state.applied = entry.version;
   batch.state.range = RangeOf(tablet);
   return store.Apply({&batch, 1});
@@ -246,14 +246,15 @@ void CheckRecords(TabletStore& store, TabletId tablet, uint64_t value_bytes, Lsn
   }
 }
 
-void CheckWindow(const RecoveredReplica& replica, Lsn applied, std::ostream& wrong) {
+void CheckDedupRows(const RecoveredReplica& replica, Lsn applied, std::ostream& wrong) {
   const uint64_t rows = std::min(applied.value, kCrashWindow);
-  if (replica.window.size() != rows) {
-    wrong << replica.window.size() << " window rows, not " << rows << "; ";
+  if (replica.dedup_window.size() != rows) {
+    wrong << replica.dedup_window.size() << " dedup window rows, not " << rows << "; ";
     return;
   }
   for (size_t i = 0; i < rows; ++i) {
-    if (replica.window[i].sequence.value != applied.value - rows + 1 + i) wrong << "window row " << i << " differs; ";
+    if (replica.dedup_window[i].sequence.value != applied.value - rows + 1 + i)
+      wrong << "dedup window row " << i << " differs; ";
   }
 }
 
@@ -275,7 +276,7 @@ std::string CheckAfterCrash(TabletStore& store, const CrashChildOptions& options
     }
     CheckLog(store, replica, options.value_bytes, applied, last, wrong);
     CheckRecords(store, replica.tablet, options.value_bytes, applied, wrong);
-    CheckWindow(replica, applied, wrong);
+    CheckDedupRows(replica, applied, wrong);
     if (!wrong.str().empty()) all += "tablet " + std::to_string(replica.tablet.value) + ": " + wrong.str();
   }
   return all;

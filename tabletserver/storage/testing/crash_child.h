@@ -53,7 +53,7 @@ class CrashChild {
   std::map<TabletId, Lsn> acknowledged_;
 };
 
-// Opens the store as the next life does, and checks log, records, applied states and windows against what was
+// Opens the store as the next life does, and checks log, records, applied states and dedup windows against what was
 // acknowledged: "" or what is wrong.
 std::string CheckAfterCrash(TabletStore& store, const CrashChildOptions& options,
                             const std::map<TabletId, Lsn>& acknowledged);

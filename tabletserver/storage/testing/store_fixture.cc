@@ -199,12 +199,12 @@ Status ApplyOne(TabletStore& store, TabletId tablet, TableId table, const LogEnt
   batch.tablet = tablet;
   batch.table = table;
   for (const Effect& effect : entry.effects) batch.records.push_back({&effect, entry.version});
-  WindowRow row;
+  DedupRow row;
   row.client = {9};
   row.sequence = {entry.version.lsn.value};
   row.time = entry.time;
   row.version = entry.version;
-  batch.window.put.push_back(row);
+  batch.dedup_window.put.push_back(row);
   batch.state.applied = entry.version;
   batch.state.range = range;
   batch.state.time = entry.time;
@@ -234,7 +234,7 @@ std::string DumpReplicas(TabletStore& store) {
       out << "none";
     }
     out << " log " << replica.first_logged << ".." << replica.last_logged << " window";
-    for (const WindowRow& row : replica.window) out << " " << row.client << "/" << row.sequence;
+    for (const DedupRow& row : replica.dedup_window) out << " " << row.client << "/" << row.sequence;
     out << "\n";
   }
   return out.str();

@@ -74,11 +74,11 @@ Effect Put(std::string key, std::string value);
 Effect Delete(std::string key);
 LogEntry Entry(uint64_t lsn, std::vector<Effect> effects = {}, EntryKind kind = EntryKind::kWrite);
 Status AppendOne(TabletStore& store, TabletId tablet, const LogEntry& entry);
-// Applies one entry as a tablet of `range` does, with a window row (client 9, sequence = lsn).
+// Applies one entry as a tablet of `range` does, with a dedup window row (client 9, sequence = lsn).
 Status ApplyOne(TabletStore& store, TabletId tablet, TableId table, const LogEntry& entry, const KeyRange& range = {});
 // Every record of the range, as key=value@lsn words in order.
 std::string Dump(TabletStore& store, TableId table, const KeyRange& range = {}, bool reverse = false);
-// Every replica, as the state, applied lsn, log bounds and window that recovery finds.
+// Every replica, as the state, applied lsn, log bounds and dedup window that recovery finds.
 std::string DumpReplicas(TabletStore& store);
 std::string DumpLog(TabletStore& store, TabletId tablet);
 

@@ -195,13 +195,13 @@ Status FileRecycler::ZeroNext() {
   if (pwrite(file.get(), zeros.data(), static_cast<size_t>(bytes), zeroed_) != bytes) return Failed("zero", next_);
   if (fdatasync(file.get()) != 0) return Failed("sync", next_);
   zeroed_ += bytes;
-  return zeroed_ < file_bytes_ ? Status() : HandOver(file.get());
+  return zeroed_ < file_bytes_ ? Status() : GiveToWiredTiger(file.get());
 }
 
-Status FileRecycler::HandOver(int fd) {
+Status FileRecycler::GiveToWiredTiger(int fd) {
   if (ftruncate(fd, file_bytes_) != 0 || fsync(fd) != 0) return Failed("sync", next_);
   char name[sizeof kPreparedFile + 10];
-  std::snprintf(name, sizeof name, "%s%010u", kPreparedFile, kFirstNumber + handed_over_++);
+  std::snprintf(name, sizeof name, "%s%010u", kPreparedFile, kFirstNumber + given_++);
   const std::string path = directory_ + "/" + name;
   // where no file is: each number is used once
   if (rename(next_.c_str(), path.c_str()) != 0) return Failed("make", path);

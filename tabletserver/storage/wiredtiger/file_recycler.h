@@ -82,7 +82,7 @@ class FileRecycler {
   std::optional<std::string> NextIsLike();
   Status BeginNext(const std::vector<Removed>& logs, const std::string& like);
   Status ZeroNext();
-  Status HandOver(int fd);
+  Status GiveToWiredTiger(int fd);
 
   const std::string directory_;
   const std::string removed_;
@@ -93,7 +93,7 @@ class FileRecycler {
   bool prepares_ = true;
   std::string first_;   // the log file that was written when this began
   int64_t zeroed_ = 0;  // bytes of the next file that are done, with the header; 0: there is none
-  uint32_t handed_over_ = 0;
+  uint32_t given_ = 0;
 };
 
 }  // namespace ebla::tabletserver

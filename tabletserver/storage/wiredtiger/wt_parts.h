@@ -1,5 +1,5 @@
 // tabletserver/storage/wiredtiger/wt_parts.h
-// What a WtStore is made of; its members are defined in wt_store.cc (life, tables, health), wt_log.cc, wt_undone.cc,
+// What a WtStore is made of; its members are defined in wt_store.cc (life, tables, health), wt_log.cc, wt_unresolved.cc,
 // wt_records.cc, wt_ranges.cc, wt_recovery.cc (replicas) and wt_checkpoint.cc.
 // Invariants: 1. Parts are closed in the reverse order of their declaration: tasks, flusher, sessions, connection,
 //                the directory's lock last.
@@ -24,7 +24,7 @@
 namespace ebla::tabletserver {
 
 // Lets tasks on an executor outlive the store: each runs inside Enter(), or not at all once the gate is closed.
-class Gate {
+class TaskGate {
  public:
   // False, without running it: closed.
   template <class Body>
@@ -65,9 +65,9 @@ struct WtStore::Parts {
   // Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
   int TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last);
   Result<std::optional<AppliedState>> ReadApplied(WtSession& session, TabletId tablet);
-  Result<std::vector<WindowRow>> ReadWindow(WtSession& session, TabletId tablet);
+  Result<std::vector<DedupRow>> ReadDedupRows(WtSession& session, TabletId tablet);
   // Counts what is kept since earlier lives.
-  Status CountUndone(WtSession& session);
+  Status CountUnresolved(WtSession& session);
   // True: there is nothing but the log's end.
   Result<bool> ReadLogBounds(WtSession& session, RecoveredReplica& replica);
   Result<CheckpointResult> TakeCheckpoint();
@@ -83,8 +83,9 @@ struct WtStore::Parts {
   std::unique_ptr<WtConnection> connection;
   std::shared_ptr<WtSessions> sessions;
   std::unique_ptr<WtFlusher> flusher;
-  const std::shared_ptr<Gate> gate = std::make_shared<Gate>();        // of tasks on options.background
-  const std::shared_ptr<Gate> watch_gate = std::make_shared<Gate>();  // of tasks on options.watcher: waits for no other
+  const std::shared_ptr<TaskGate> gate = std::make_shared<TaskGate>();  // of tasks on options.background
+  const std::shared_ptr<TaskGate> watch_gate =
+      std::make_shared<TaskGate>();  // of tasks on options.watcher: waits for no other
 
   std::atomic<bool> closing{false};
   // The store's end waits for what goes on, or the log's files that a checkpoint frees are needed.
@@ -92,7 +93,7 @@ struct WtStore::Parts {
 
   std::atomic<int64_t> log_bytes{0};             // appended since the start
   std::atomic<int64_t> log_bytes_checkpoint{0};  // thereof before the last finished checkpoint began
-  struct Kept {
+  struct Unresolved {
     std::atomic<int64_t> entries{0};
     std::atomic<int64_t> bytes{0};
     void Add(int64_t more_entries, int64_t more_bytes) {
@@ -100,9 +101,9 @@ struct WtStore::Parts {
       bytes += more_bytes;
     }
   };
-  Kept undone;  // of tablets' logs
-  Kept any;     // under no tablet
-  Kept& KeptOf(TabletId tablet) { return tablet ? undone : any; }
+  Unresolved rolled_back;  // of tablets' logs
+  Unresolved hinted;       // under no tablet
+  Unresolved& UnresolvedOf(TabletId tablet) { return tablet ? rolled_back : hinted; }
   std::atomic<int64_t> cache_bytes{0};
   std::atomic<int64_t> cache_misses{0};
 

@@ -1,4 +1,4 @@
-// The records of WtStore: data_<table id>, applied and window, which only checkpoints make durable. Whole ranges are
+// The records of WtStore: data_<table id>, applied and dedup window, which only checkpoints make durable. Whole ranges are
 // in wt_ranges.cc.
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/wt_parts.h"
@@ -25,17 +25,17 @@ int ApplyRecords(WtSession& session, const ApplyBatch& batch) {
   return 0;
 }
 
-int ApplyWindow(WtSession& session, TabletId tablet, const WindowChange& change) {
+int ApplyDedupChange(WtSession& session, TabletId tablet, const DedupChange& change) {
   if (change.erase.empty() && change.put.empty()) return 0;
   WT_CURSOR* raw = nullptr;
   if (const int error = session.Cursor(SystemTable::kWindow, &raw)) return error;
   WtCursor window(raw);
   for (const auto& [client, sequence] : change.erase) {
-    if (const int error = window.Remove(WindowKey(tablet, client, sequence))) return error;
+    if (const int error = window.Remove(DedupKey(tablet, client, sequence))) return error;
   }
-  for (const WindowRow& row : change.put) {
-    const std::string key = WindowKey(tablet, row.client, row.sequence);
-    if (const int error = window.Insert(key, EncodeWindowRow(row))) return error;
+  for (const DedupRow& row : change.put) {
+    const std::string key = DedupKey(tablet, row.client, row.sequence);
+    if (const int error = window.Insert(key, EncodeDedupRow(row))) return error;
   }
   return 0;
 }
@@ -53,7 +53,7 @@ int ForgetTablet(WtSession& session, TabletId tablet) {
   if (const int error = WtCursor(raw).Remove(TabletKey(tablet))) return error;
   if (const int error = session.Cursor(SystemTable::kWindow, &raw)) return error;
   WtCursor window(raw);
-  int error = window.SeekAtOrAfter(WindowKey(tablet, {}, {}));
+  int error = window.SeekAtOrAfter(DedupKey(tablet, {}, {}));
   while (error == 0) {
     std::string_view key;
     if (const int failed = window.GetKey(&key)) return failed;
@@ -110,7 +110,7 @@ Status WtStore::Apply(std::span<const ApplyBatch> batches) {
         continue;
       }
       if (const int error = ApplyRecords(*session, batch)) return error;
-      if (const int error = ApplyWindow(*session, batch.tablet, batch.window)) return error;
+      if (const int error = ApplyDedupChange(*session, batch.tablet, batch.dedup_window)) return error;
       if (const int error = ApplyState(*session, batch.tablet, batch.state)) return error;
     }
     return 0;

@@ -37,9 +37,9 @@ Status WtStore::ForgetReplica(TabletId tablet) {
     return WtCursor(raw).Remove(TabletKey(tablet));
   });
   EBLA_TRY(connection.Check(applied, "forgetting a replica's applied state"));
-  const int window = parts_->TruncateRows(*session, SystemTable::kWindow, WindowKey(tablet, {}, {}),
-                                          WindowKey(tablet, ClientId{UINT64_MAX}, Sequence{UINT64_MAX}));
-  EBLA_TRY(connection.Check(window, "forgetting a replica's window"));
+  const int dedup_rows = parts_->TruncateRows(*session, SystemTable::kWindow, DedupKey(tablet, {}, {}),
+                                              DedupKey(tablet, ClientId{UINT64_MAX}, Sequence{UINT64_MAX}));
+  EBLA_TRY(connection.Check(dedup_rows, "forgetting a replica's dedup window"));
   const int log = parts_->TruncateRows(*session, SystemTable::kOplog, LogKey(tablet, Lsn{0}), LogKey(tablet, kLogEnd));
   return connection.Check(log, "forgetting a replica's log");
 }
@@ -57,22 +57,22 @@ Result<std::optional<AppliedState>> WtStore::Parts::ReadApplied(WtSession& sessi
   return state;
 }
 
-Result<std::vector<WindowRow>> WtStore::Parts::ReadWindow(WtSession& session, TabletId tablet) {
+Result<std::vector<DedupRow>> WtStore::Parts::ReadDedupRows(WtSession& session, TabletId tablet) {
   WT_CURSOR* raw = nullptr;
   EBLA_TRY(connection->Check(session.Cursor(SystemTable::kWindow, &raw), "opening a cursor"));
   WtCursor cursor(raw);
-  std::vector<WindowRow> rows;
+  std::vector<DedupRow> rows;
   int error = cursor.SeekAtOrAfter(TabletKey(tablet));
   for (; error == 0; error = cursor.Next()) {
     std::string_view key, row;
-    EBLA_TRY(connection->Check(cursor.GetKey(&key), "reading a window"));
-    EBLA_ASSIGN(const WindowKeyParts parts, ParseWindowKey(key));
+    EBLA_TRY(connection->Check(cursor.GetKey(&key), "reading a dedup window"));
+    EBLA_ASSIGN(const DedupKeyParts parts, ParseDedupKey(key));
     if (parts.tablet != tablet) return rows;
-    EBLA_TRY(connection->Check(cursor.GetValue(&row), "reading a window"));
-    EBLA_ASSIGN(WindowRow decoded, DecodeWindowRow(parts, row));
+    EBLA_TRY(connection->Check(cursor.GetValue(&row), "reading a dedup window"));
+    EBLA_ASSIGN(DedupRow decoded, DecodeDedupRow(parts, row));
     rows.push_back(std::move(decoded));
   }
-  if (error != WT_NOTFOUND) EBLA_TRY(connection->Check(error, "reading a window"));
+  if (error != WT_NOTFOUND) EBLA_TRY(connection->Check(error, "reading a dedup window"));
   return rows;
 }
 
@@ -120,7 +120,7 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
     EBLA_ASSIGN(replica.tablet, ParseTabletKey(key));
     EBLA_ASSIGN(replica.state, DecodeReplicaState(row));
     EBLA_ASSIGN(replica.applied, parts_->ReadApplied(*session, replica.tablet));
-    EBLA_ASSIGN(replica.window, parts_->ReadWindow(*session, replica.tablet));
+    EBLA_ASSIGN(replica.dedup_window, parts_->ReadDedupRows(*session, replica.tablet));
     EBLA_ASSIGN(const bool bare, parts_->ReadLogBounds(*session, replica));
     if (bare && !replica.state.present()) forgotten.push_back(replica.tablet);
     if (replica.applied && !replica.state.tombstone) {

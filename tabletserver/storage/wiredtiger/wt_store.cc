@@ -74,7 +74,7 @@ Status WtStore::Parts::OpenDatabase() {
     EBLA_TRY(connection->Check(session->Cursor(table, &cursor), "opening " + SystemTableUri(table)));
   }
   EBLA_TRY(FindTables(*session));
-  EBLA_TRY(CountUndone(*session));
+  EBLA_TRY(CountUnresolved(*session));
   flusher = std::make_unique<WtFlusher>(*connection, *sessions, *options.flusher, options.interval);
   return {};
 }
@@ -200,10 +200,10 @@ TabletStore::Health WtStore::health() const {
   health.cache_bytes = parts_->cache_bytes;
   health.cache_misses = parts_->cache_misses;
   health.flushes = parts_->flusher->flushes();
-  health.undone_entries = parts_->undone.entries;
-  health.undone_bytes = parts_->undone.bytes;
-  health.any_entries = parts_->any.entries;
-  health.any_bytes = parts_->any.bytes;
+  health.rolled_back_entries = parts_->rolled_back.entries;
+  health.rolled_back_bytes = parts_->rolled_back.bytes;
+  health.hinted_entries = parts_->hinted.entries;
+  health.hinted_bytes = parts_->hinted.bytes;
   return health;
 }
 

@@ -75,10 +75,10 @@ class WtStore final : public TabletStore {
   Status RemoveSuffix(TabletId tablet, Lsn from) override;
   Status TruncateLog(TabletId tablet, Lsn from, Lsn below) override;
 
-  Status KeepUndone(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
-  Result<std::vector<UndoneEntry>> ListUndone(TableId table, const UndonePlace& after, size_t entries_max,
-                                              size_t bytes_max) override;
-  Status ForgetUndone(TabletId tablet, Version version) override;
+  Status PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) override;
+  Result<std::vector<UnresolvedLogEntry>> ListUnresolved(TableId table, const UnresolvedPosition& after,
+                                                         size_t entries_max, size_t bytes_max) override;
+  Status DiscardUnresolved(TabletId tablet, Version version) override;
 
   Status Apply(std::span<const ApplyBatch> batches) override;
   Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,

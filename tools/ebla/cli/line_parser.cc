@@ -28,7 +28,7 @@ const std::array<Chapter, 8>& Chapters() {
       {"The cluster as a whole", {"check", "cluster", "health", "hot"}},
       {"What the master has under way", {"procedure"}},
       {"The planner, which splits and moves tablets by load", {"balance"}},
-      {"Writes that a failover undid", {"conflict"}},
+      {"Writes that a failover rolled back", {"conflict"}},
   }};
   return chapters;
 }

@@ -22,7 +22,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-TEST_F(ShellTest, TablesFromBirthToDrop) {
+TEST_F(ShellTest, TablesFromCreateToDrop) {
   EXPECT_EQ(Run("table create carts --replicas 1 --split-points f,m,t --default-ttl 30m"),
             "OK  4 tablets of 1 replica");
   EXPECT_THAT(Run("table create carts"), HasSubstr("TABLE_EXISTS"));
@@ -128,8 +128,8 @@ class ConflictTest : public ShellTest {
     servers_.cluster().AddTable("carts", {});
     EXPECT_THAT(Run("put carts old v"), HasSubstr("OK"));
   }
-  static idl::KeptWrite Kept(int64_t tablet, int64_t epoch, int64_t lsn, const std::string& key,
-                             const std::string& value) {
+  static idl::KeptWrite Unresolved(int64_t tablet, int64_t epoch, int64_t lsn, const std::string& key,
+                                   const std::string& value) {
     idl::KeptWrite write;
     write.tabletId = tablet;
     write.version.epoch = epoch;
@@ -144,11 +144,12 @@ class ConflictTest : public ShellTest {
 
 TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_EQ(Run("conflict list carts"), "SERVER  TABLET  VERSION  STATE  ACCEPTED  WRITES");
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 9, 1, "a", "1"));
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 9, 2, std::string("\xff", 1), std::string("\0\xfe", 2)));
-  idl::KeptWrite waiting = Kept(0, 3, 4, "w", "1");
+  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "a", "1"));
+  servers_.cluster().AddUnresolved("ts-2", "carts",
+                                   Unresolved(7, 9, 2, std::string("\xff", 1), std::string("\0\xfe", 2)));
+  idl::KeptWrite waiting = Unresolved(0, 3, 4, "w", "1");
   waiting.waiting = true;
-  servers_.cluster().Keep("ts-1", "carts", waiting);
+  servers_.cluster().AddUnresolved("ts-1", "carts", waiting);
   const std::string listed = Run("conflict list carts");
   EXPECT_THAT(listed, HasSubstr("ts-1         0      3.4  waiting"));
   EXPECT_THAT(listed, HasSubstr("ts-2         7      9.1  conflict"));
@@ -169,9 +170,9 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
 }
 
 TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 9, 1, "old", "one"));
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 9, 2, "old", "two"));
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 9, 3, "new", "three"));
+  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "old", "one"));
+  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 2, "old", "two"));
+  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 3, "new", "three"));
   EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 kept");
   EXPECT_EQ(Run("get carts old"), "two") << "one after the other, though each changes the record";
   EXPECT_EQ(Run("get carts new"), "three");
@@ -179,10 +180,11 @@ TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
 }
 
 TEST_F(ConflictTest, AreKeptWhereTheRecordHasChangedUnlessToldOtherwise) {
-  idl::KeptWrite repeated = Kept(7, 9, 9, "again", "1");
+  idl::KeptWrite repeated = Unresolved(7, 9, 9, "again", "1");
   repeated.repeated = true;
-  servers_.cluster().Keep("ts-2", "carts", Kept(7, 0, 1, "old", "undone"));  // before the present version
-  servers_.cluster().Keep("ts-2", "carts", repeated);
+  servers_.cluster().AddUnresolved("ts-2", "carts",
+                                   Unresolved(7, 0, 1, "old", "undone"));  // before the present version
+  servers_.cluster().AddUnresolved("ts-2", "carts", repeated);
   const std::string shown = Run("conflict apply carts --all");
   EXPECT_THAT(shown, HasSubstr("\"old\" has changed since"));
   EXPECT_THAT(shown, HasSubstr("a retry of it may have done the same"));

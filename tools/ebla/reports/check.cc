@@ -66,7 +66,7 @@ std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, con
     return "at epoch " + std::to_string(voter.epoch.value) + ", the catalog at " + std::to_string(tablet.epoch.value);
   }
   if (voter.failed) return "has failed: its server's log says why";
-  if (voter.forgetful) return "may have forgotten what it acknowledged";
+  if (voter.may_have_lost_writes) return "may have forgotten what it acknowledged";
   if (voter.incomplete) return "incomplete";
   if (voter.schema_version < table.schema_version) {
     return "schema version " + std::to_string(voter.schema_version) + ", the catalog's is " +
@@ -123,8 +123,8 @@ std::vector<CheckFault> CheckCatalog(const CatalogView& view) {
     for (const TabletSummary* tablet : mine) CheckReplicas(table, *tablet, faults);
   }
   for (const ServerSummary& server : view.servers) {
-    for (const TabletId stray : server.strays) {
-      if (server.live) faults.push_back({{}, stray, server.name, "has a replica that the catalog does not give it"});
+    for (const TabletId orphan : server.orphans) {
+      if (server.live) faults.push_back({{}, orphan, server.name, "has a replica that the catalog does not give it"});
     }
   }
   return faults;

@@ -92,7 +92,8 @@ TEST(CheckTest, EveryVoterIsAsTheCatalogSays) {
   EXPECT_THAT(with([](ReplicaReport& r) { r.epoch = Epoch{3}; }), ElementsAre("7 ts-2: at epoch 3, the catalog at 4"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.incomplete = true; }), ElementsAre("7 ts-2: incomplete"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.failed = true; }), ElementsAre(StartsWith("7 ts-2: has failed")));
-  EXPECT_THAT(with([](ReplicaReport& r) { r.forgetful = true; }), ElementsAre(HasSubstr("may have forgotten")));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.may_have_lost_writes = true; }),
+              ElementsAre(HasSubstr("may have forgotten")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.schema_version = 1; }),
               ElementsAre("7 ts-2: schema version 1, the catalog's is 2"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 entries"));
@@ -105,9 +106,9 @@ TEST(CheckTest, ALeaderWithoutItsBarrierIsAFault) {
   EXPECT_THAT(Faults(view), ElementsAre(StartsWith("7 ts-1: leads, and has not applied its Barrier")));
 }
 
-TEST(CheckTest, StraysAndTabletsThatNobodyLeads) {
+TEST(CheckTest, OrphansAndTabletsThatNobodyLeads) {
   CatalogView view = Sound();
-  view.servers[0].strays = {TabletId{5}};
+  view.servers[0].orphans = {TabletId{5}};
   view.tablets[0].load.reset();
   EXPECT_THAT(Faults(view), ElementsAre("8 ts-1: nobody leads the tablet",
                                         "5 ts-1: has a replica that the catalog does not give it"));
@@ -249,7 +250,7 @@ TEST_F(CheckVerbTest, ADeadServerIsOneFinding) {
 }
 
 TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {
-  servers_.cluster().SetStray("ts-1", 99);
+  servers_.cluster().SetOrphan("ts-1", 99);
   EXPECT_THAT(Run("check --tries 0"), EndsWith("[2]"));
   const std::string shown = Run("check carts --tries 2");
   EXPECT_THAT(shown, AllOf(HasSubstr("looking again"), HasSubstr("FAULT tablet 99, server ts-1: has a replica"),

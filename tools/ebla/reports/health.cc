@@ -71,7 +71,7 @@ Lack LackOf(const TabletSummary& tablet, const std::set<ServerName>& live, int w
 }
 
 // Which procedures have a tablet led anew, without a failover.
-bool HandsOver(const ProcedureInfo& one) {
+bool TransfersLeadership(const ProcedureInfo& one) {
   static const std::set<std::string_view> kinds = {"merge", "move", "split", "transfer", "unite"};
   return kinds.contains(one.kind);
 }
@@ -80,7 +80,7 @@ bool HandsOver(const ProcedureInfo& one) {
 const ProcedureInfo* UnderWay(const ClusterState& state, const TabletSummary& tablet) {
   for (const ProcedureInfo& one : state.procedures) {
     const bool makes = one.kind == "create" && one.table == tablet.table && tablet.status == TabletStatus::kCreating;
-    if (makes || (one.tablet == tablet.id && HandsOver(one))) return &one;
+    if (makes || (one.tablet == tablet.id && TransfersLeadership(one))) return &one;
   }
   return nullptr;
 }

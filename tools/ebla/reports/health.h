@@ -1,6 +1,6 @@
 // tools/ebla/reports/health.h
 // Judges a cluster by what its leading master says: is all of it served, and with the redundancy that was asked for?
-// What is only on its way, as a hand-over, is a note. Pure.
+// What is only on its way, as a transfer, is a note. Pure.
 // Place:   verbs_health.cc asks the master and shows what this finds.
 // Threads: functions of their arguments.
 #pragma once
@@ -37,7 +37,7 @@ struct TableHealth {
   int without_majority = 0;         // of their voters no majority lives
   int without_leader = 0;           // nobody leads them at present
   int not_ready = 0;                // led, and their leader has not applied its Barrier: no strong read is served
-  int changing = 0;                 // not served for a moment: a hand-over, or the making of the table, is under way
+  int changing = 0;                 // not served for a moment: a transfer, or the making of the table, is under way
   int under_replicated = 0;         // fewer voters than wanted live and have everything
   TabletId lost;                    // one without majority
   std::vector<std::string> failed;  // "ts-2 (tablet 7)": replicas that have failed, though their servers live

@@ -156,7 +156,7 @@ ProcedureInfo ProcedureOf(const std::string& kind, uint64_t tablet, std::chrono:
   return one;
 }
 
-TEST(HealthTest, AHandOverThatWasBegunLatelyIsANote) {
+TEST(HealthTest, ATransferThatWasBegunLatelyIsANote) {
   using std::chrono::milliseconds;
   ClusterState state = Sound();
   state.tablets[0].load->leading = false;
@@ -171,7 +171,7 @@ TEST(HealthTest, AHandOverThatWasBegunLatelyIsANote) {
               ::testing::ElementsAre("2 tablets of table carts are not served for a moment: move-8, transfer-7"));
 }
 
-TEST(HealthTest, AHandOverThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
+TEST(HealthTest, ATransferThatLastsAndAFailoverAreFailuresOnceTheyHaveLasted) {
   ClusterState state = Sound();
   state.tablets[0].load->leading = false;
   for (const ProcedureInfo& one :

@@ -1,4 +1,4 @@
-// Verbs on the elastic planner: balance on, off, now, explain.
+// Verbs on the planner: balance on, off, now, explain.
 #include <fstream>
 
 #include "common/base/count.h"

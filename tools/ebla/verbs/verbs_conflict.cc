@@ -1,4 +1,4 @@
-// Verbs on conflict records: acknowledged writes that a failover undid, or that came too late, and that a server keeps
+// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server keeps
 // until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
 #include <cstdio>
 #include <fstream>
@@ -12,23 +12,23 @@ namespace ebla::shell {
 
 namespace {
 
-const char* State(const KeptWrite& write) {
+const char* State(const UnresolvedWrite& write) {
   if (write.waiting) return "waiting";
   return write.repeated ? "repeated" : "conflict";
 }
 
-std::string Name(const KeptWrite& write) {
+std::string Name(const UnresolvedWrite& write) {
   return write.server + " " + std::to_string(write.tablet.value) + " " + write.version.ToString();
 }
 
-Json ToJson(const KeptWrite& write) {
+Json ToJson(const UnresolvedWrite& write) {
   Json object = {{"server", write.server},
                  {"tablet", write.tablet.value},
                  {"version", write.version.ToString()},
                  {"state", State(write)},
                  {"accepted_at_ms", write.accepted.time_since_epoch().count()}};
   Json writes = Json::array();
-  for (const KeptEffect& effect : write.effects) {
+  for (const UnresolvedEffect& effect : write.effects) {
     Json one = Json::object();
     PutBytes(one, "key", effect.key);
     if (effect.is_delete) {
@@ -44,25 +44,25 @@ Json ToJson(const KeptWrite& write) {
 }
 
 // The table's, with a word on what could not be asked.
-Result<KeptWrites> Listed(Context& context, const std::string& table) {
+Result<UnresolvedWrites> Listed(Context& context, const std::string& table) {
   EBLA_ASSIGN(const Client client, context.connect());
-  EBLA_ASSIGN(KeptWrites kept, client.ListKept(table));
-  std::string unheard;
-  for (const ServerName& server : kept.unheard) unheard += (unheard.empty() ? "" : ", ") + server;
-  if (!unheard.empty()) context.out.Note("not heard: " + unheard + "; what they keep is not shown");
-  return kept;
+  EBLA_ASSIGN(UnresolvedWrites unresolved, client.ListUnresolved(table));
+  std::string unreachable;
+  for (const ServerName& server : unresolved.unreachable) unreachable += (unreachable.empty() ? "" : ", ") + server;
+  if (!unreachable.empty()) context.out.Note("no answer from: " + unreachable + "; what they keep is not shown");
+  return unresolved;
 }
 
 Status List(Context& context, const std::string& table) {
-  EBLA_ASSIGN(const KeptWrites kept, Listed(context, table));
+  EBLA_ASSIGN(const UnresolvedWrites unresolved, Listed(context, table));
   std::vector<std::vector<std::string>> rows = {{"SERVER", "TABLET", "VERSION", "STATE", "ACCEPTED", "WRITES"}};
-  for (const KeptWrite& write : kept.writes) {
+  for (const UnresolvedWrite& write : unresolved.writes) {
     if (context.out.json) {
       context.out.Value(ToJson(write));
       continue;
     }
     std::string text;
-    for (const KeptEffect& effect : write.effects) {
+    for (const UnresolvedEffect& effect : write.effects) {
       text += (text.empty() ? "" : ", ") + EscapeBytes(effect.key) +
               (effect.is_delete ? " deleted" : "=" + ReadableLine(effect.value.substr(0, 40)));
     }
@@ -73,20 +73,20 @@ Status List(Context& context, const std::string& table) {
   return {};
 }
 
-Status ExportTo(std::ostream& output, const KeptWrites& kept) {
-  for (const KeptWrite& write : kept.writes) output << ToJson(write).dump() << '\n';
+Status ExportTo(std::ostream& output, const UnresolvedWrites& unresolved) {
+  for (const UnresolvedWrite& write : unresolved.writes) output << ToJson(write).dump() << '\n';
   output.flush();
   return output ? Status() : Error(Code::kInternal, "the file cannot be written: is its disk full?");
 }
 
 Status Export(Context& context, const std::string& table, const std::string& path) {
-  EBLA_ASSIGN(const KeptWrites kept, Listed(context, table));
-  if (path == "-") return ExportTo(std::cout, kept);
+  EBLA_ASSIGN(const UnresolvedWrites unresolved, Listed(context, table));
+  if (path == "-") return ExportTo(std::cout, unresolved);
   // Under another name until it is whole.
   const std::string unfinished = path + ".unfinished";
   std::ofstream file(unfinished, std::ios::binary | std::ios::trunc);
   if (!file) return Error(Code::kInvalidArgument, "cannot write the file " + unfinished);
-  Status written = ExportTo(file, kept);
+  Status written = ExportTo(file, unresolved);
   file.close();
   if (written.ok() && std::rename(unfinished.c_str(), path.c_str()) != 0) {
     written = Error(Code::kInternal, "cannot rename " + unfinished + " to " + path);
@@ -95,8 +95,8 @@ Status Export(Context& context, const std::string& table, const std::string& pat
     std::remove(unfinished.c_str());
     return written;
   }
-  context.out.Ok(Count(kept.writes.size(), "record") + " in " + path,
-                 {{"records", kept.writes.size()}, {"file", path}});
+  context.out.Ok(Count(unresolved.writes.size(), "record") + " in " + path,
+                 {{"records", unresolved.writes.size()}, {"file", path}});
   return {};
 }
 
@@ -114,7 +114,7 @@ struct Selection {
     verb->add_option("--version", version, "Its version, as listed")->type_name("VERSION");
     verb->add_flag("--all", all, "Every conflict record of the table");
   }
-  Result<std::vector<KeptWrite>> Find(Context& context) const {
+  Result<std::vector<UnresolvedWrite>> Find(Context& context) const {
     const bool named = !server.empty() && tablet_given->count() > 0 && !version.empty();
     const bool partly = !server.empty() || tablet_given->count() > 0 || !version.empty();
     if (all == named || (all && partly)) {
@@ -124,9 +124,9 @@ struct Selection {
     if (named) {
       EBLA_ASSIGN(wanted, ParseVersion(version));
     }
-    EBLA_ASSIGN(KeptWrites kept, Listed(context, table));
-    std::vector<KeptWrite> found;
-    for (KeptWrite& write : kept.writes) {
+    EBLA_ASSIGN(UnresolvedWrites unresolved, Listed(context, table));
+    std::vector<UnresolvedWrite> found;
+    for (UnresolvedWrite& write : unresolved.writes) {
       const bool meant = write.server == server && write.tablet.value == tablet && write.version == wanted;
       if (all ? !write.waiting : meant) found.push_back(std::move(write));
     }
@@ -147,31 +147,31 @@ class Reapply {
       : client_(client), table_(table), overwrite_(overwrite), deadline_(deadline) {}
 
   // CONDITION_FAILED: not applied, and kept.
-  Status Apply(const KeptWrite& write) {
-    if (write.repeated && !overwrite_) return Kept("a retry of it may have done the same");
+  Status Apply(const UnresolvedWrite& write) {
+    if (write.repeated && !overwrite_) return NotApplied("a retry of it may have done the same");
     Batch batch;
-    for (const KeptEffect& effect : write.effects) EBLA_TRY(AddTo(batch, effect, write));
+    for (const UnresolvedEffect& effect : write.effects) EBLA_TRY(AddTo(batch, effect, write));
     if (!batch.empty()) {
       WriteOptions options{.ack = Ack::kMajority, .deadline = deadline_};
       const auto keys = batch.parts();
       Result<BatchResult> written = table_.Write(std::move(batch), options);
       if (!written && written.error().code() == Code::kConditionFailed)
-        return Kept("a key changed at this very moment");
+        return NotApplied("a key changed at this very moment");
       if (!written) return written.error();
       for (const Batch::Part& part : keys) {
         if (written->version) ours_[part.key] = written->version;
       }
     }
-    const Status forgotten = client_.ForgetKept(table_.name(), write);
+    const Status forgotten = client_.DiscardUnresolved(table_.name(), write);
     return forgotten.code() == Code::kNotFound ? Status() : forgotten;
   }
 
  private:
-  static Status Kept(const std::string& why) {
+  static Status NotApplied(const std::string& why) {
     return Error(Code::kConditionFailed, why + "; kept (--overwrite applies it)");
   }
 
-  Status AddTo(Batch& batch, const KeptEffect& effect, const KeptWrite& write) {
+  Status AddTo(Batch& batch, const UnresolvedEffect& effect, const UnresolvedWrite& write) {
     const Result<Record> record = table_.Get(effect.key, {.read = Read::Strong(), .deadline = deadline_});
     if (!record && record.error().code() != Code::kNotFound) return record.error();
     BatchOptions options;
@@ -181,8 +181,8 @@ class Reapply {
       const bool own = ours != ours_.end() && ours->second == record->version;
       const bool changed = !own && (!write.tablet || record->version > write.version);
       if (changed && !overwrite_) {
-        return Kept("\"" + EscapeBytes(effect.key) + "\" has changed since: it is at version " +
-                    record->version.ToString());
+        return NotApplied("\"" + EscapeBytes(effect.key) + "\" has changed since: it is at version " +
+                          record->version.ToString());
       }
       options.if_version = record->version;
     } else {
@@ -210,12 +210,12 @@ class Reapply {
 };
 
 Status Apply(Context& context, const Selection& selection, bool overwrite) {
-  EBLA_ASSIGN(const std::vector<KeptWrite> found, selection.Find(context));
+  EBLA_ASSIGN(const std::vector<UnresolvedWrite> found, selection.Find(context));
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const Table table, client.OpenTable(selection.table));
   Reapply reapply(client, table, overwrite, context.deadline);
   size_t applied = 0, kept = 0;
-  for (const KeptWrite& write : found) {
+  for (const UnresolvedWrite& write : found) {
     if (context.interrupted) return Error(Code::kUnavailable, "interrupted after " + Count(applied, "record"));
     const Status status = reapply.Apply(write);
     if (status.ok()) {
@@ -233,14 +233,14 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
 }
 
 Status Forget(Context& context, const Selection& selection, bool yes) {
-  EBLA_ASSIGN(const std::vector<KeptWrite> found, selection.Find(context));
+  EBLA_ASSIGN(const std::vector<UnresolvedWrite> found, selection.Find(context));
   if (!yes) {
     return Error(Code::kInvalidArgument,
                  "this forgets " + std::to_string(found.size()) + " acknowledged writes for good; say --yes to do so");
   }
   EBLA_ASSIGN(const Client client, context.connect());
-  for (const KeptWrite& write : found) {
-    const Status status = client.ForgetKept(selection.table, write);
+  for (const UnresolvedWrite& write : found) {
+    const Status status = client.DiscardUnresolved(selection.table, write);
     if (!status.ok() && status.code() != Code::kNotFound)
       return Error(status.code(), Name(write) + ": " + status.message());
   }

@@ -17,7 +17,7 @@ using std::chrono::milliseconds;
 
 using Clock = std::chrono::steady_clock;
 
-// Servers report every second; a hand-over and a failover are over within this, as a rule.
+// Servers report every second; a transfer and a failover are over within this, as a rule.
 constexpr milliseconds kPassing{4'000};
 constexpr milliseconds kLookAgain{500};
 
@@ -45,7 +45,7 @@ std::variant<ClusterState, Health> LookOnce(const Client& client) {
 }
 
 // A live server of which a new leader has not heard yet.
-bool Unheard(const ClusterState& state) {
+bool AwaitsReports(const ClusterState& state) {
   return std::ranges::any_of(state.servers,
                              [](const ServerSummary& server) { return server.live && !server.since_heartbeat; });
 }
@@ -66,7 +66,7 @@ Health Look(const Client& client, const Context& context) {
     if (!lasting) lasting = passing;
     std::erase_if(*lasting, [&](TabletId tablet) { return !passing.contains(tablet); });
     std::erase_if(passing, [&](TabletId tablet) { return lasting->contains(tablet); });
-    const bool settled = lasting->empty() && !Unheard(state);
+    const bool settled = lasting->empty() && !AwaitsReports(state);
     if (settled || last || !Sleep(context, kLookAgain)) return Judge(state, passing);
   }
 }
@@ -138,7 +138,7 @@ void AddHealthVerbs(Verbs& verbs) {
   verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
                "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched "
                "off or under way,\n"
-               "     as a drain or a hand-over\n"
+               "     as a drain or a transfer\n"
                "  1  degraded: everything is served, with less redundancy, or nothing is repaired (safe mode)\n"
                "  2  failing: something has not been served for four seconds, through which it is looked at again and "
                "again (for less with a\n"

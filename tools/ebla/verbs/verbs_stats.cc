@@ -63,7 +63,7 @@ Json ToJson(const ReplicaReport& replica) {
   object["last"] = replica.last.ToString();
   object["schema_version"] = replica.schema_version;
   object["incomplete"] = replica.incomplete;
-  object["forgetful"] = replica.forgetful;
+  object["forgetful"] = replica.may_have_lost_writes;
   object["failed"] = replica.failed;
   object["load"] = LoadJson(replica.load);
   Json peers = Json::array();
@@ -93,7 +93,7 @@ std::string StateOf(const ReplicaReport& replica) {
   if (!replica.known) return "has no replica";
   std::string state = replica.failed ? "failed" : replica.load.leading ? "leads" : "follows";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.forgetful) state += ", may have forgotten";
+  if (replica.may_have_lost_writes) state += ", may have forgotten";
   return state;
 }
 

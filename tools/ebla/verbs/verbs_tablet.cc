@@ -180,7 +180,7 @@ Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
       object["last"] = replica.last.ToString();
       object["applied"] = replica.applied;
       object["incomplete"] = replica.incomplete;
-      object["forgetful"] = replica.forgetful;
+      object["forgetful"] = replica.may_have_lost_writes;
     }
     replicas.push_back(std::move(object));
   }
@@ -193,7 +193,7 @@ std::string StateOf(const ReplicaSummary& replica) {
   if (!replica.reported) return state + ", nothing is known of it";
   if (!replica.known) return state + ", has no replica";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.forgetful) state += ", may have forgotten";
+  if (replica.may_have_lost_writes) state += ", may have forgotten";
   return state;
 }
 

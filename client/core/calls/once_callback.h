@@ -1,0 +1,40 @@
+// client/core/calls/once_callback.h
+// A callback that runs exactly once: when called, or, where its owner goes away without having called it (the client
+// is closed with the operation under way), with UNAVAILABLE.
+// Threads: belongs to whoever holds the operation.
+#pragma once
+
+#include <functional>
+#include <utility>
+
+#include "common/base/status.h"
+
+namespace ebla::client {
+
+inline Status ClosedStatus() { return {Code::kUnavailable, "the client was closed while the operation was under way"}; }
+
+// T is Status or a Result.
+template <class T>
+class OnceCallback {
+ public:
+  using Function = std::move_only_function<void(T)>;
+
+  explicit OnceCallback(Function function) : function_(std::move(function)) {}
+  OnceCallback(OnceCallback&& other) noexcept : function_(std::exchange(other.function_, nullptr)) {}
+  OnceCallback& operator=(OnceCallback&&) = delete;
+  ~OnceCallback() {
+    if (function_) operator()(T(Error(ClosedStatus())));
+  }
+
+  explicit operator bool() const { return static_cast<bool>(function_); }
+  // The function is gone before it runs: what it captures dies with this call.
+  void operator()(T value) {
+    Function function = std::exchange(function_, nullptr);
+    if (function) function(std::move(value));
+  }
+
+ private:
+  Function function_;
+};
+
+}  // namespace ebla::client

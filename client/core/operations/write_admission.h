@@ -1,0 +1,53 @@
+// client/core/operations/write_admission.h
+// Lets writes in as the servers' dedup window has room, in order of arrival; the others wait here, bounded in number and
+// by their own deadlines.
+// Threads: any; callbacks run without the lock: within Begin where there is room, else on the network's
+// executor.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <mutex>
+
+#include "client/core/operations/write_sequencer.h"
+#include "client/core/routing/network.h"
+
+namespace ebla::client {
+
+inline constexpr size_t kWritesWaitingMax = 65'536;
+
+class WriteAdmission {
+ public:
+  // With a ticket, or with why there is none: DEADLINE_EXCEEDED after `timeout`, OVERLOADED when too many wait.
+  using OnAdmitted = std::move_only_function<void(Result<WriteSequencer::Ticket>)>;
+
+  explicit WriteAdmission(Network& network) : network_(network) {}
+
+  void Begin(Duration timeout, OnAdmitted on_admitted);
+  // Its write has its final answer.
+  void Finish(const WriteSequencer::Ticket& ticket);
+  Sequence FirstIncomplete(const WriteSequencer::Ticket& ticket) const {
+    std::lock_guard lock(mutex_);
+    return sequencer_.FirstIncomplete(ticket);
+  }
+  // Refuses who waits.
+  void Close();
+
+ private:
+  struct Waiter {
+    uint64_t id = 0;
+    OnAdmitted on_admitted;
+    TimerId timer;
+  };
+  void Expired(uint64_t id);
+
+  Network& network_;
+  mutable std::mutex mutex_;
+  WriteSequencer sequencer_;  // all guarded by mutex_
+  std::deque<Waiter> waiting_;
+  uint64_t next_id_ = 1;
+};
+
+}  // namespace ebla::client

@@ -1,0 +1,454 @@
+#include "common/rpc/connection.h"
+
+#include <glog/logging.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+
+#include "common/rpc/message.h"
+
+namespace ebla::rpc {
+namespace {
+
+constexpr size_t kKeptBufferBytes = 64 * 1024;
+constexpr Duration kTimeoutMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
+
+uint32_t BigEndian(std::string_view bytes) {
+  uint32_t value = 0;
+  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
+  return value;
+}
+
+void PutBigEndian(char* at, uint32_t value) {
+  for (int i = 0; i < 4; ++i) at[i] = static_cast<char>(value >> (24 - 8 * i));
+}
+
+void ReleaseIfLarge(std::string& buffer) {
+  buffer.clear();
+  if (buffer.capacity() > kKeptBufferBytes) std::string().swap(buffer);
+}
+
+}  // namespace
+
+ConnectionShared::~ConnectionShared() {
+  if (resolver == nullptr) return;
+  // It holds events of the loop: freed there, or here once the loop has no thread (the task is then destroyed unrun).
+  auto free = [](evdns_base* base) { evdns_base_free(base, /*fail_requests=*/0); };
+  loop.Post([owned = std::unique_ptr<evdns_base, decltype(free)>(resolver, free)] {});
+}
+
+Connection::Connection(std::shared_ptr<ConnectionShared> shared, Endpoint endpoint, Executor& executor)
+    : shared_(std::move(shared)),
+      loop_(shared_->loop),
+      endpoint_(std::move(endpoint)),
+      executor_(executor),
+      inline_(&executor == &shared_->loop),
+      backoff_(shared_->options.reconnect_min) {}
+
+Connection::~Connection() {
+  loop_.Cancel(deadline_timer_);
+  CloseSocket();
+}
+
+// ---- calls ----
+
+void Connection::Submit(EncodedCall call, Duration timeout, Channel::Done done) {
+  Submission submission{std::move(call), loop_.Now() + std::min(timeout, kTimeoutMax), std::move(done)};
+  if (loop_.InThread()) return Add(std::move(submission));
+  bool full, post = false;
+  {
+    std::lock_guard lock(mutex_);
+    full = submissions_.size() >= shared_->options.in_flight_max;
+    if (!full) {
+      submissions_.push_back(std::move(submission));
+      post = !std::exchange(drain_posted_, true);
+    }
+  }
+  if (post) loop_.Post([self = shared_from_this()] { self->DrainSubmissions(); });
+  if (full) {
+    executor_.Post([done = std::move(submission.done)]() mutable {
+      done(Error(Code::kOverloaded, "too many calls are waiting to be sent"));
+    });
+  }
+}
+
+void Connection::DrainSubmissions() {
+  std::vector<Submission> submissions;
+  {
+    std::lock_guard lock(mutex_);
+    submissions.swap(submissions_);
+    drain_posted_ = false;
+  }
+  for (Submission& submission : submissions) Add(std::move(submission));
+}
+
+void Connection::Add(Submission submission) {
+  const ChannelOptions& options = shared_->options;
+  if (state_ == State::kIdle) {
+    if (loop_.Now() < retry_at_) return Refuse(std::move(submission.done), Code::kUnavailable, last_failure_);
+    Connect();
+  }
+  if (in_flight_ >= options.in_flight_max || unsent() >= options.unsent_bytes_max) {
+    return Refuse(std::move(submission.done), Code::kOverloaded,
+                  "too many calls to " + endpoint_.ToString() + " are in flight");
+  }
+  uint32_t index;
+  if (free_slots_.empty()) {
+    index = static_cast<uint32_t>(slots_.size());
+    slots_.emplace_back();
+  } else {
+    index = free_slots_.back();
+    free_slots_.pop_back();
+  }
+  Slot& slot = slots_[index];
+  slot.taken = true;
+  slot.done = std::move(submission.done);
+  slot.deadline = deadlines_.Push(submission.deadline, index);
+  ++in_flight_;
+  if (waiting_++ == 0) self_ = shared_from_this();
+
+  std::string& message = submission.call.message;
+  PutBigEndian(message.data() + submission.call.sequence_offset, static_cast<uint32_t>(slot.use) << 16 | index);
+  char header[4];
+  PutBigEndian(header, static_cast<uint32_t>(message.size()));
+  out_.append(header, 4);
+  out_.append(message);
+  slot.end = stream_base_ + out_.size();
+  if (submission.deadline < deadline_armed_) ArmDeadline();
+  if (state_ == State::kUp) loop_.AtTurnEnd(this);
+}
+
+void Connection::FreeSlot(uint32_t index) {
+  Slot& slot = slots_[index];
+  slot.taken = false;
+  slot.use = (slot.use + 1) & 0x7fff;  // a sequence id stays positive
+  free_slots_.push_back(index);
+  --in_flight_;
+}
+
+void Connection::ArmDeadline() {
+  loop_.Cancel(deadline_timer_);
+  deadline_armed_ = deadlines_.next();
+  if (deadlines_.empty()) return;
+  deadline_timer_ = loop_.After(deadline_armed_ - loop_.Now(), [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) self->OnDeadline();
+  });
+}
+
+void Connection::OnDeadline() {
+  const MonotonicTime now = loop_.Now();
+  bool timed_out = false;
+  while (deadlines_.next() <= now) {
+    Slot& slot = slots_[deadlines_.PopTop()];
+    slot.deadline = 0;
+    timed_out = true;
+    Complete(slot, Error(Code::kDeadlineExceeded, "no reply from " + endpoint_.ToString() + " in time"));
+  }
+  deadline_armed_ = MonotonicTime::Max();
+  ArmDeadline();
+  if (timed_out && state_ == State::kUp && now - last_heard_ > shared_->options.silence_max) {
+    Break(endpoint_.ToString() + " has been silent for too long");
+  }
+  Deliver();
+}
+
+// ---- connecting ----
+
+void Connection::Connect() {
+  state_ = State::kConnecting;
+  served_ = false;
+  connect_timer_ = loop_.After(shared_->options.connect_timeout, [weak = weak_from_this()] {
+    if (const auto self = weak.lock()) {
+      self->Break("cannot connect to " + self->endpoint_.ToString() + " in time");
+      self->Deliver();
+    }
+  });
+  if (const auto address = SocketAddress::FromNumeric(endpoint_)) {
+    OpenSocket(*address);
+  } else {
+    Resolve();
+  }
+}
+
+void Connection::Resolve() {
+  state_ = State::kResolving;
+  if (shared_->resolver == nullptr) {
+    shared_->resolver =
+        evdns_base_new(loop_.base(), EVDNS_BASE_INITIALIZE_NAMESERVERS | EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+    if (shared_->resolver == nullptr) {
+      // No name server is configured: /etc/hosts may still know the name.
+      shared_->resolver = evdns_base_new(loop_.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE);
+      evdns_base_load_hosts(shared_->resolver, "/etc/hosts");
+    }
+  }
+  evutil_addrinfo hints{};
+  hints.ai_family = AF_UNSPEC;
+  hints.ai_socktype = SOCK_STREAM;
+  // It may answer at once, before it has returned; nothing may happen to a call inside Submit: hence the post.
+  auto* answered = new std::function<void(int, evutil_addrinfo*)>(
+      [weak = weak_from_this(), attempt = ++attempt_](int error, evutil_addrinfo* addresses) {
+        auto owned = std::unique_ptr<evutil_addrinfo, decltype(&evutil_freeaddrinfo)>(addresses, &evutil_freeaddrinfo);
+        const std::shared_ptr<Connection> self = weak.lock();
+        if (self == nullptr || self->attempt_ != attempt) return;
+        self->resolving_ = nullptr;
+        self->loop_.Post([self, attempt, error, owned = std::move(owned)] {
+          if (self->attempt_ == attempt) self->OnResolved(error, owned.get());
+        });
+      });
+  const auto trampoline = [](int error, evutil_addrinfo* addresses, void* context) {
+    auto* callback = static_cast<std::function<void(int, evutil_addrinfo*)>*>(context);
+    (*callback)(error, addresses);
+    delete callback;
+  };
+  evdns_getaddrinfo_request* request =
+      evdns_getaddrinfo(shared_->resolver, endpoint_.host.c_str(), nullptr, &hints, trampoline, answered);
+  if (request != nullptr) resolving_ = request;
+}
+
+void Connection::OnResolved(int error, evutil_addrinfo* addresses) {
+  if (state_ != State::kResolving) return;
+  if (error != 0 || addresses == nullptr) {
+    Break("cannot resolve \"" + endpoint_.host + "\": " + evutil_gai_strerror(error));
+    return Deliver();
+  }
+  // Servers listen on v4 unless told otherwise: such an address first.
+  const evutil_addrinfo* chosen = addresses;
+  while (chosen->ai_family != AF_INET && chosen->ai_next != nullptr) chosen = chosen->ai_next;
+  if (chosen->ai_family != AF_INET) chosen = addresses;
+  SocketAddress address;
+  address.size = static_cast<socklen_t>(chosen->ai_addrlen);
+  std::memcpy(&address.storage, chosen->ai_addr, chosen->ai_addrlen);
+  auto* port = address.storage.ss_family == AF_INET6 ? &reinterpret_cast<sockaddr_in6&>(address.storage).sin6_port
+                                                     : &reinterpret_cast<sockaddr_in&>(address.storage).sin_port;
+  *port = htons(endpoint_.port);
+  OpenSocket(address);
+}
+
+// A failure here ends in the write event's handler, as one that comes later does: never inside Submit.
+void Connection::OpenSocket(const SocketAddress& address) {
+  state_ = State::kConnecting;
+  const int fd = socket(address.storage.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  const bool failed =
+      fd < 0 || (connect(fd, address.get(), address.size) != 0 && errno != EINPROGRESS && errno != EINTR);
+  if (failed) {
+    const std::string why = "cannot connect to " + endpoint_.ToString() + ": " + std::strerror(errno);
+    if (fd >= 0) close(fd);
+    loop_.Post([self = shared_from_this(), why] {
+      if (self->state_ != State::kConnecting || self->fd_ >= 0) return;
+      self->Break(why);
+      self->Deliver();
+    });
+    return;
+  }
+  fd_ = fd;
+  SetNoDelay(fd);
+  event_assign(
+      &read_event_, loop_.base(), fd, EV_READ | EV_PERSIST,
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnReadable(); }, this);
+  event_assign(
+      &write_event_, loop_.base(), fd, EV_WRITE,
+      [](evutil_socket_t, short, void* self) { static_cast<Connection*>(self)->OnConnected(); }, this);
+  event_add(&write_event_, nullptr);
+}
+
+// The socket can be written: the attempt to connect has ended, or there is room again.
+void Connection::OnConnected() {
+  const auto alive = shared_from_this();
+  if (state_ == State::kConnecting) {
+    int error = 0;
+    socklen_t size = sizeof(error);
+    getsockopt(fd_, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error != 0) {
+      Break("cannot connect to " + endpoint_.ToString() + ": " + std::strerror(error));
+      return Deliver();
+    }
+    state_ = State::kUp;
+    last_heard_ = loop_.Now();
+    loop_.Cancel(connect_timer_);
+    event_add(&read_event_, nullptr);
+  }
+  Flush();
+  Deliver();
+}
+
+void Connection::CloseSocket() {
+  loop_.Cancel(connect_timer_);
+  loop_.Withdraw(this);
+  ++attempt_;
+  if (resolving_ != nullptr) evdns_getaddrinfo_cancel(std::exchange(resolving_, nullptr));
+  if (fd_ < 0) return;
+  event_del(&read_event_);
+  event_del(&write_event_);
+  close(std::exchange(fd_, -1));
+}
+
+void Connection::Break(const std::string& why) {
+  const uint64_t sent = stream_base_ + out_sent_;
+  const bool was_up = state_ == State::kUp;
+  CloseSocket();
+  state_ = State::kIdle;
+  last_failure_ = why;
+  if (was_up && served_) {
+    backoff_ = shared_->options.reconnect_min;
+    retry_at_ = {};
+  } else {
+    const double jitter = 0.5 + static_cast<double>(loop_.Random() % 1024) / 1024;
+    retry_at_ = loop_.Now() + std::chrono::duration_cast<Duration>(backoff_ * jitter);
+    backoff_ = std::min(backoff_ * 2, shared_->options.reconnect_max);
+  }
+  for (uint32_t index = 0; index < slots_.size(); ++index) {
+    Slot& slot = slots_[index];
+    if (!slot.taken) continue;
+    deadlines_.Remove(slot.deadline);
+    if (slot.done) Complete(slot, Error(slot.end <= sent ? Code::kUnknownOutcome : Code::kUnavailable, why));
+    FreeSlot(index);
+  }
+  stream_base_ += out_.size();
+  ReleaseIfLarge(out_);
+  ReleaseIfLarge(in_);
+  out_sent_ = 0;
+}
+
+// ---- sending and receiving ----
+
+void Connection::OnTurnEnd() {
+  const auto alive = shared_from_this();
+  if (state_ == State::kUp && !event_pending(&write_event_, EV_WRITE, nullptr)) Flush();
+  Deliver();
+}
+
+void Connection::Flush() {
+  if (unsent() == 0) return;
+  const ssize_t sent = send(fd_, out_.data() + out_sent_, unsent(), MSG_NOSIGNAL);
+  if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    return Break("the connection to " + endpoint_.ToString() + " broke: " + std::strerror(errno));
+  }
+  if (sent > 0) out_sent_ += static_cast<size_t>(sent);
+  if (unsent() == 0 || out_sent_ > out_.size() / 2) {
+    stream_base_ += out_sent_;
+    out_.erase(0, out_sent_);
+    out_sent_ = 0;
+    if (out_.empty()) ReleaseIfLarge(out_);
+  }
+  if (unsent() > 0) event_add(&write_event_, nullptr);
+}
+
+void Connection::OnReadable() {
+  const auto alive = shared_from_this();
+  std::vector<char>& scratch = shared_->scratch;
+  const ssize_t got = recv(fd_, scratch.data(), scratch.size(), 0);
+  if (got <= 0) {
+    if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+    Break("the connection to " + endpoint_.ToString() +
+          " broke: " + (got == 0 ? "closed by the server" : std::strerror(errno)));
+    return Deliver();
+  }
+  last_heard_ = loop_.Now();
+  const bool fresh = in_.empty();
+  if (!fresh) in_.append(scratch.data(), static_cast<size_t>(got));
+  const std::string_view bytes = fresh ? std::string_view(scratch.data(), static_cast<size_t>(got)) : in_;
+  const size_t used = CutReplies(bytes);
+  if (state_ == State::kUp) {
+    if (fresh) {
+      in_.assign(bytes.substr(used));
+    } else if (used == in_.size()) {
+      ReleaseIfLarge(in_);
+    } else {
+      in_.erase(0, used);
+    }
+  }
+  Deliver();
+}
+
+// Completions gather while the bytes are cut; none runs before Deliver, so nothing here changes under the loop.
+size_t Connection::CutReplies(std::string_view bytes) {
+  size_t used = 0;
+  while (bytes.size() - used >= 4) {
+    const uint32_t size = BigEndian(bytes.substr(used));
+    if (size == 0 || size > shared_->options.frame_bytes_max) {
+      Break(endpoint_.ToString() + " announced a reply of " + std::to_string(size) + " bytes");
+      return used;
+    }
+    if (bytes.size() - used - 4 < size) break;
+    if (!OnReply(bytes.substr(used + 4, size))) {
+      Break(endpoint_.ToString() + " sent what is no reply to any call");
+      return used;
+    }
+    used += 4 + size;
+  }
+  return used;
+}
+
+bool Connection::OnReply(std::string_view message) {
+  const Result<MessageHead> head = ParseMessageHead(message);
+  if (!head.has_value()) return false;
+  const uint32_t sequence = static_cast<uint32_t>(head->sequence);
+  const uint32_t index = sequence & 0xffff;
+  if (index >= slots_.size() || !slots_[index].taken || slots_[index].use != sequence >> 16) return false;
+  Slot& slot = slots_[index];
+  served_ = true;
+  deadlines_.Remove(slot.deadline);
+  if (slot.done) Complete(slot, std::string(message));
+  FreeSlot(index);
+  return true;
+}
+
+// ---- completing ----
+
+void Connection::Complete(Slot& slot, Result<std::string> result) {
+  completions_.push_back({std::exchange(slot.done, nullptr), std::move(result)});
+  --waiting_;
+}
+
+// Ends a call that has no slot. Inside Submit nothing may be delivered, and a caller that at once tries again must not
+// keep the loop from its sockets: hence a task.
+void Connection::Refuse(Channel::Done done, Code code, std::string why) {
+  completions_.push_back({std::move(done), Error(code, std::move(why))});
+  if (completions_.size() == 1) loop_.Post([self = shared_from_this()] { self->Deliver(); });
+}
+
+void Connection::Deliver() {
+  std::vector<Completion> completions;
+  completions.swap(completions_);
+  if (!completions.empty()) {
+    auto run = [completions = std::move(completions)]() mutable {
+      for (Completion& completion : completions) completion.done(std::move(completion.result));
+    };
+    if (inline_) {
+      run();
+    } else {
+      executor_.Post(std::move(run));
+    }
+  }
+  CloseIfReleased();
+}
+
+void Connection::Release() {
+  released_ = true;
+  CloseIfReleased();
+}
+
+void Connection::Abandon() {
+  const std::shared_ptr<Connection> alive = std::exchange(self_, nullptr);
+  // Letting go of a caller may run its code: with nothing here half done.
+  std::vector<Channel::Done> waiting;
+  for (Slot& slot : slots_) waiting.push_back(std::exchange(slot.done, nullptr));
+  waiting_ = 0;
+  std::vector<Submission> submissions;
+  {
+    std::lock_guard lock(mutex_);
+    submissions.swap(submissions_);
+  }
+  std::vector<Completion> completions;
+  completions.swap(completions_);
+}
+
+void Connection::CloseIfReleased() {
+  if (waiting_ > 0) return;
+  if (released_ && state_ != State::kIdle) Break("closed by its owner");
+  self_ = nullptr;  // whoever called this holds another
+}
+
+}  // namespace ebla::rpc

@@ -1,0 +1,17 @@
+// master/balancer/planner_flags.h
+// The flags of ebla-master that say how the cluster follows its load: when it splits, balances, grows and shrinks.
+// Place:   main.cc alone. What stands there as a default is what balancer/planner/options.h says.
+// Threads: once, before any thread is started.
+#pragma once
+
+#include "master/cluster/options.h"
+
+namespace ebla::master {
+
+// INVALID_ARGUMENT naming the flag that cannot be.
+Status TakePlannerFlags(MasterOptions& options);
+
+// How long a scale command may take.
+Duration ScaleCommandLimit();
+
+}  // namespace ebla::master

@@ -1,0 +1,56 @@
+#include "master/procedures/config_resender.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "master/procedures/tablet_batch.h"
+
+namespace ebla::master {
+
+bool ConfigResender::MatchesCatalog(const TabletEntry& tablet, const ServerName& server, const Report& report) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  if (tablet.creating() || info.primary == server || !context_.image().LivingTable(tablet)) return true;
+  const idl::TabletLoad* load = report.Find(tablet.id());
+  if (!load) return false;
+  // Who has promised or followed more would refuse: a fence comes first.
+  if (load->epoch > info.epoch || load->promisedEpoch > info.epoch) return true;
+  return load->epoch == info.epoch && load->primary == info.primary;
+}
+
+void ConfigResender::Consider(const ServerName& name) {
+  const Server* server = context_.servers.Find(name);
+  const Report* report = server ? server->CurrentReport() : nullptr;
+  if (!report) return;
+  const MonotonicTime now = context_.executor.Now();
+  std::map<TabletId, Mismatch> mismatch;
+  std::vector<idl::ConfigureTablet> orders;
+  for (const TabletId id : context_.image().HeldBy(name)) {
+    const TabletEntry& tablet = *context_.image().Tablet(id);
+    if (MatchesCatalog(tablet, name, *report)) continue;
+    Mismatch entry{tablet.epoch(), now, 0};
+    const auto before = mismatches_[name].find(id);
+    if (before != mismatches_[name].end() && before->second.epoch == tablet.epoch()) entry = before->second;
+    const bool due = now - entry.since >= kMismatchFor * (1 << std::min(entry.sent, 4));
+    if (due && !busy_.contains(name) && orders.size() < kTabletsPerOrderMax) {
+      idl::ConfigureTablet order = ConfigureOrder(context_, tablet, *context_.image().LivingTable(tablet));
+      order.born = context_.image().CreatedEmpty(tablet) && IsIn(name, tablet.node.info.voters);
+      orders.push_back(std::move(order));
+      entry.since = now;
+      ++entry.sent;
+    }
+    mismatch[id] = entry;
+  }
+  if (mismatch.empty()) {
+    mismatches_.erase(name);
+  } else {
+    mismatches_[name] = std::move(mismatch);
+  }
+  if (orders.empty()) return;
+  LOG(INFO) << "server " << name << " is told again of " << orders.size() << " tablets that it does not follow";
+  busy_.insert(name);
+  context_.tablet_server_client.Configure(name, std::move(orders),
+                                          if_alive_([this, name](auto) { busy_.erase(name); }));
+}
+
+}  // namespace ebla::master

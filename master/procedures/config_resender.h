@@ -1,0 +1,42 @@
+// master/procedures/config_resender.h
+// Sends followers and learners their config again when their reports show, for longer than a report may lag, that they do
+// not know it: a replica that was never made, or one that still follows an epoch that is over.
+// Place:      leader_term.h hands every report in; primaries are the reconciler's.
+// Invariants: 1. What is said is what the catalog holds; nobody is made a primary by it.
+//             2. One order per server at a time; what does not help is repeated ever more seldom.
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "master/procedures/context.h"
+
+namespace ebla::master {
+
+class ConfigResender {
+ public:
+  explicit ConfigResender(const Context& context) : context_(context) {}
+
+  // Looks at the server's present report.
+  void Consider(const ServerName& server);
+
+ private:
+  static constexpr Duration kMismatchFor = std::chrono::milliseconds(1'500);
+  static constexpr size_t kTabletsPerOrderMax = 256;
+
+  // A replica that is not as the catalog says.
+  struct Mismatch {
+    Epoch epoch;          // of the catalog
+    MonotonicTime since;  // or since the config was sent last
+    int sent = 0;
+  };
+  bool MatchesCatalog(const TabletEntry& tablet, const ServerName& server, const Report& report) const;
+
+  const Context context_;
+  std::map<ServerName, std::map<TabletId, Mismatch>> mismatches_;
+  std::set<ServerName> busy_;
+  CallbackGuard if_alive_;
+};
+
+}  // namespace ebla::master

@@ -1,0 +1,29 @@
+// master/procedures/request_origin.h
+// Who asked for something, why and when: for people alone, who list what is under way. Of what stands in the catalog
+// for long it stands there beside it, so that the next master still knows.
+// Threads: values.
+#pragma once
+
+#include <string>
+
+#include "idl/master_types.h"
+
+namespace ebla::master {
+
+struct RequestOrigin {
+  idl::AskedBy::type by = idl::AskedBy::UNKNOWN;
+  std::string reason;    // the planner's, in numbers; empty: none
+  int64_t since_ms = 0;  // time of day; 0: not known
+};
+
+inline constexpr size_t kReasonBytesMax = 300;  // kept in the catalog
+
+// Into an intent of the catalog.
+template <class Intent>
+void Put(const RequestOrigin& origin, Intent& intent) {
+  intent.askedBy = origin.by;
+  intent.reason = origin.reason.substr(0, kReasonBytesMax);
+  intent.sinceMs = origin.since_ms;
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,576 @@
+#include "master/procedures/tablet_reconciler.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "common/base/planted_bug.h"
+#include "common/rpc/idl_convert.h"
+#include "master/catalog/table_rules.h"
+#include "master/cluster/options.h"
+#include "master/procedures/procedure.h"
+
+namespace ebla::master {
+namespace {
+
+// A dead server's thousands of tablets are not fenced one batch after another.
+constexpr size_t kRunsPerServerMax = 16;
+// A primary refuses writes for so long at the most while it brings its target level: little at first, twice as long each
+// time that was not enough for this target, and less again each time it was.
+constexpr int64_t kTransferPauseFirstMs = 25;
+constexpr int64_t kTransferPauseMaxMs = 1'000;
+constexpr int kDoublingsMax = 6;
+
+bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
+  return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
+}
+
+// A change to a later epoch, and nothing else.
+BatchItem SameMembers(const TabletEntry& tablet) {
+  BatchItem item;
+  item.tablet = tablet.id();
+  item.title = Title::kMember;
+  item.version = tablet.version;
+  item.next = tablet.node;
+  return item;
+}
+
+// Somebody has what it was to become: the catalog was restored from before that was decided.
+bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
+  return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
+           const Report* report = item.second.CurrentReport();
+           return report && report->Find(tablet.into());
+         });
+}
+
+}  // namespace
+
+TabletReconciler::TabletReconciler(const Context& context, OnChange on_change)
+    : context_(context), on_change_(std::move(on_change)) {}
+
+void TabletReconciler::ConsiderServer(const ServerName& server) {
+  const std::set<TabletId> held = context_.image().HeldBy(server);
+  for (const TabletId tablet : held) {
+    // The world changed: no backoff from before counts.
+    if (auto note = notes_.find(tablet); note != notes_.end()) {
+      context_.executor.Cancel(note->second.retry);
+      note->second.retry = {};
+      note->second.failures = 0;
+    }
+    Consider(tablet);
+  }
+}
+
+void TabletReconciler::Consider(TabletId id) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) return;
+  static const Note fresh;
+  auto found = notes_.find(id);
+  if (found != notes_.end() && (found->second.busy || found->second.retry)) return;
+  switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
+    case Need::kNothing:
+      // A hand-over that came to nothing left it where it was: all is well, and the next failure is the first.
+      if (found != notes_.end() && found->second.failures > 0 && PrimaryLoad(*tablet) != nullptr)
+        found->second.failures = 0;
+      return;
+    case Need::kWait: return RetryLater(id, notes_[id]);
+    case Need::kConfigure:
+    case Need::kFence:
+    case Need::kComplete: break;
+  }
+  const ServerName& server = tablet->node.info.primary;
+  ServerQueue& queue = queues_[server];
+  if (queue.waiting.insert(id).second && queue.waiting.size() == 1) {
+    // Posted, so that all that is considered in one go forms one batch.
+    context_.executor.Post(if_alive_([this, server] { RunQueue(server); }));
+  }
+}
+
+// ---- what a tablet needs --------------------------------------------------------------------------------------------
+
+// A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said
+// what they know it is not outbid: that would depose one that serves.
+TabletReconciler::Need TabletReconciler::NeedOf(const TabletEntry& tablet, const Note& note) const {
+  const Need need = NeedByReports(tablet, note);
+  const bool outbids = need == Need::kFence && FenceFloor(tablet, note) > tablet.epoch().Next();
+  return outbids && !AllReported() ? Need::kWait : need;
+}
+
+// But not for ever: one may live that does not reach this master.
+bool TabletReconciler::AllReported() const {
+  const MonotonicTime now = context_.executor.Now();
+  return std::ranges::all_of(context_.servers.all(), [&](const auto& item) {
+    const Server& server = item.second;
+    return !server.live || server.CurrentReport() || now - server.changed >= context_.options.report_patience;
+  });
+}
+
+TabletReconciler::Need TabletReconciler::NeedByReports(const TabletEntry& tablet, const Note& note) const {
+  if (!context_.image().LivingTable(tablet) || context_.stale_catalog.Ahead(tablet.id()) ||
+      MergedSince(context_.servers, tablet))
+    return Need::kNothing;
+  if (tablet.creating()) return NeedOfCreating(tablet, note);
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
+  // With one voter its data is there and nowhere else.
+  const size_t voters = tablet.node.info.voters.size();
+  return LiveVoters(tablet) > voters / 2 ? Need::kFence : Need::kNothing;
+}
+
+TabletReconciler::Need TabletReconciler::NeedOfCreating(const TabletEntry& tablet, const Note& note) const {
+  const idl::TabletInfo& info = tablet.node.info;
+  if (LiveVoters(tablet) <= info.voters.size() / 2) return Need::kNothing;
+  const bool refused = note.refused && note.epoch == tablet.epoch();
+  // A fence that came to nothing binds its followers, though not the primary.
+  const bool outbid = FenceFloor(tablet, note) > tablet.epoch();
+  return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
+}
+
+TabletReconciler::Need TabletReconciler::NeedOfServing(const TabletEntry& tablet, const Note& note,
+                                                       const Server& primary) const {
+  if (PrimarySilent(tablet, note)) return Need::kFence;
+  const bool same_life = note.incarnation == primary.incarnation() || Planted(PlantedBug::lead_again_after_restart);
+  const bool noted = note.epoch == tablet.epoch() && same_life;
+  if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
+  const Report* report = primary.CurrentReport();
+  if (!report) return Need::kNothing;  // its first heartbeat will tell
+  const idl::TabletLoad* load = report->Find(tablet.id());
+  const Epoch led{load && load->leading ? static_cast<uint64_t>(load->epoch) : 0};
+  if (led == tablet.epoch()) {
+    return static_cast<uint64_t>(load->refusedForEpoch) > led.value ? Need::kFence : Need::kNothing;
+  }
+  // The report may be older than what was obeyed.
+  if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
+  // Between a change of membership and its Configure a master died.
+  if (led && led < tablet.epoch() && !(noted && note.refused)) {
+    if (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) return Need::kConfigure;
+    // Adopted alone: those whom its Barrier waits for are voters no more.
+    return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
+  }
+  // Between its release and the compare-and-set a master died, or could not reach the coordinator.
+  if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
+  return Need::kFence;
+}
+
+// A majority of the followers follow this very primary, in this epoch or in one of its that it has been told to leave,
+// and hear nothing from it. Or this master does not, and has to.
+bool TabletReconciler::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
+  if (note.fenced_from == tablet.epoch()) return true;
+  const idl::TabletInfo& info = tablet.node.info;
+  const MonotonicTime now = context_.executor.Now();
+  size_t silent = 0;
+  for (const ServerName& voter : info.voters) {
+    if (voter == info.primary) continue;
+    const Server* server = context_.servers.Find(voter);
+    const Report* report = server ? server->CurrentReport() : nullptr;
+    if (!report || now - report->received > context_.options.report_fresh) continue;
+    if (note.epoch == tablet.epoch() && report->received < note.since) continue;
+    const idl::TabletLoad* load = report->Find(tablet.id());
+    if (load && load->primarySilent && load->epoch <= info.epoch && load->primary == info.primary) ++silent;
+  }
+  const size_t followers = info.voters.size() - 1;
+  return followers > 0 && silent > followers / 2;
+}
+
+size_t TabletReconciler::LiveVoters(const TabletEntry& tablet) const {
+  return static_cast<size_t>(std::ranges::count_if(
+      tablet.node.info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); }));
+}
+
+// The greatest epoch that anybody is known to have promised.
+Epoch TabletReconciler::FenceFloor(const TabletEntry& tablet, const Note& note) const {
+  int64_t floor = static_cast<int64_t>(note.fence_floor.value);
+  for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
+    for (const ServerName& name : *servers) {
+      const Server* server = context_.servers.Find(name);
+      const idl::TabletLoad* load = server && server->report ? server->report->Find(tablet.id()) : nullptr;
+      if (load) floor = std::max({floor, load->promisedEpoch, load->refusedForEpoch});
+    }
+  }
+  return Epoch{static_cast<uint64_t>(floor)};
+}
+
+// ---- changes --------------------------------------------------------------------------------------------------------
+
+const idl::TabletLoad* TabletReconciler::SettledLoad(const TabletEntry& tablet) const {
+  return tablet.failovers_only() ? nullptr : PrimaryLoad(tablet);
+}
+
+const idl::TabletLoad* TabletReconciler::PrimaryLoad(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
+  if (tablet.creating() || context_.stale_catalog.Ahead(tablet.id())) return nullptr;
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
+  const idl::TabletLoad* load = report->Find(tablet.id());
+  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&
+                     (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) &&
+                     load->refusedForEpoch <= load->epoch;
+  return leads && LiveVoters(tablet) > tablet.node.info.voters.size() / 2 ? load : nullptr;
+}
+
+void TabletReconciler::ChangeMembers(std::vector<BatchItem> items) {
+  std::erase_if(items, [this](const BatchItem& item) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    return !tablet || tablet->failovers_only();
+  });
+  StartChanges(std::move(items));
+}
+
+void TabletReconciler::StartChanges(std::vector<BatchItem> items) {
+  std::map<ServerName, std::vector<BatchItem>> by_primary;
+  for (BatchItem& item : items) {
+    const TabletEntry* tablet = context_.image().Tablet(item.tablet);
+    if (!tablet || tablet->version != item.version || !PrimaryLoad(*tablet)) continue;
+    Note& note = notes_[item.tablet];
+    note.busy = true;
+    // Above what one that is removed has promised, too: it is dropped in this epoch.
+    item.epoch = NextEpoch(*tablet, note);
+    item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+    by_primary[tablet->node.info.primary].push_back(std::move(item));
+  }
+  for (auto& [server, changes] : by_primary) StartBatch(server, std::move(changes));
+}
+
+void TabletReconciler::Outgrow(TabletId id, Epoch promised) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet || tablet->epoch() >= promised) return;
+  Note& note = notes_[id];
+  note.fence_floor = std::max(note.fence_floor, promised);
+  ChangeMembers({SameMembers(*tablet)});
+}
+
+void TabletReconciler::NextEpochOf(TabletId id) {
+  if (const TabletEntry* tablet = context_.image().Tablet(id)) StartChanges({SameMembers(*tablet)});
+}
+
+void TabletReconciler::FenceFrom(TabletId id) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) return;
+  notes_[id].fenced_from = tablet->epoch();
+  Consider(id);
+}
+
+bool TabletReconciler::IsLed(const TabletEntry& tablet) const {
+  const auto note = notes_.find(tablet.id());
+  if (note != notes_.end() && note->second.led && note->second.epoch == tablet.epoch()) return true;
+  const Server* primary = context_.servers.Find(tablet.node.info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
+  return load && load->leading && load->epoch == tablet.node.info.epoch;
+}
+
+void TabletReconciler::NoteChildCreated(TabletId child) {
+  const TabletEntry* tablet = context_.image().Tablet(child);
+  const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
+  if (!primary) return;
+  Note& note = notes_[child];
+  note.epoch = tablet->epoch();
+  note.incarnation = primary->incarnation();
+  // With the present catalog's primary goes the belief that its fence was the child's, too.
+  const bool as_now = Planted(PlantedBug::split_completed_as_now);
+  note.led = !as_now;
+  note.since = context_.executor.Now();
+  note.title = as_now ? Title::kFenced : Title::kMember;
+}
+
+void TabletReconciler::NoteMerged(TabletId id) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
+  if (!primary || !tablet->merge_unfinished()) return;
+  const idl::LogPosition& position = tablet->node.merged.position;
+  Note& note = notes_[id];
+  note.epoch = tablet->epoch();
+  note.incarnation = primary->incarnation();
+  note.since = context_.executor.Now();
+  note.title = Title::kNew;
+  note.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+  note.tablet_time_ms = tablet->node.merged.tabletTimeMs;
+}
+
+void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet || !SettledLoad(*tablet) || !context_.servers.IsLive(to)) {
+    return done(Error(Code::kComeAgain, "tablet " + std::to_string(id.value) + " or server " + to +
+                                            " is not settled at present: led, with a majority of its voters live"));
+  }
+  notes_[id].busy = true;
+  waiters_[id] = std::move(done);
+  StartTransfers(tablet->node.info.primary, {{id, to, tablet->version, tablet->epoch()}});
+}
+
+void TabletReconciler::Recover(TabletId id, Recovery recovery, Done done) {
+  auto before = recoveries_.extract(id);
+  if (!before.empty()) before.mapped().second(Error(Code::kComeAgain, "asked for again since"));
+  recoveries_[id] = {std::move(recovery), std::move(done)};
+  if (const auto note = notes_.find(id); note == notes_.end() || !note->second.busy) BeginRecovery(id);
+}
+
+bool TabletReconciler::BeginRecovery(TabletId id) {
+  auto wanted = recoveries_.extract(id);
+  if (wanted.empty()) return false;
+  auto& [recovery, done] = wanted.mapped();
+  const TabletEntry* tablet = context_.image().Tablet(id);
+  if (!tablet) {
+    done(Error(Code::kNotFound, "the tablet is gone"));
+    return false;
+  }
+  Note& note = notes_[id];
+  context_.executor.Cancel(note.retry);
+  note.retry = {};
+  note.busy = true;
+  waiters_[id] = std::move(done);
+  StartRound(tablet->node.info.primary, {{id, FenceFloor(*tablet, note), false, std::move(recovery)}});
+  return true;
+}
+
+void TabletReconciler::StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers) {
+  std::vector<idl::TransferTablet> orders;
+  for (const PendingTransfer& transfer : transfers) {
+    idl::TransferTablet order;
+    order.tabletId = static_cast<int64_t>(transfer.tablet.value);
+    order.epoch = static_cast<int64_t>(transfer.epoch.value);
+    order.target = transfer.to;
+    const auto slow = slow_targets_.find(transfer.to);
+    order.patienceMs =
+        std::min(kTransferPauseMaxMs, kTransferPauseFirstMs << (slow == slow_targets_.end() ? 0 : slow->second));
+    orders.push_back(std::move(order));
+  }
+  ++queues_[server].running;
+  context_.tablet_server_client.Transfer(server, std::move(orders),
+                                         if_alive_([this, server, transfers = std::move(transfers)](auto results) {
+                                           OnTransfersAnswered(server, transfers, results);
+                                         }));
+}
+
+void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::vector<PendingTransfer>& transfers,
+                                           const Result<std::map<TabletId, idl::FenceResult>>& results) {
+  --queues_[server].running;
+  std::vector<BatchItem> released;
+  for (const PendingTransfer& transfer : transfers) {
+    BatchItem item;
+    item.tablet = transfer.tablet;
+    item.status = results ? Error(Code::kUnknownOutcome, "no answer to the transfer") : results.error();
+    const TabletEntry* tablet = context_.image().Tablet(transfer.tablet);
+    const auto result = results ? results->find(transfer.tablet) : decltype(results->find({}))();
+    if (results && result != results->end()) item.status = rpc::FromIdl(result->second.status);
+    if (item.status.ok() && (!tablet || tablet->version != transfer.version)) {
+      item.status = Error(Code::kComeAgain, "the catalog changed meanwhile");
+    }
+    if (!item.status.ok()) {
+      if (item.status.code() == Code::kUnavailable && results) {
+        int& failed = slow_targets_[transfer.to];
+        failed = std::min(failed + 1, kDoublingsMax);
+      }
+      TakeResult(item);
+      continue;
+    }
+    const auto slow = slow_targets_.find(transfer.to);
+    if (slow != slow_targets_.end() && (slow->second /= 2) == 0) slow_targets_.erase(slow);
+    item.title = Title::kTransferred;
+    item.presumed = {Epoch{static_cast<uint64_t>(result->second.lastAppended.epoch)},
+                     Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
+    item.tablet_time_ms = result->second.tabletTimeMs;
+    item.version = transfer.version;
+    item.epoch = NextEpoch(*tablet, notes_[transfer.tablet]);
+    item.next = tablet->node;
+    item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
+    item.next->info.primary = transfer.to;
+    released.push_back(std::move(item));
+  }
+  if (!released.empty()) StartBatch(server, std::move(released));
+  RunQueue(server);
+}
+
+// ---- queues ---------------------------------------------------------------------------------------------------------
+
+void TabletReconciler::RunQueue(const ServerName& server) {
+  ServerQueue& queue = queues_[server];
+  while (queue.running < kRunsPerServerMax && !queue.waiting.empty() && StartSome(server, queue)) {
+  }
+}
+
+bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
+  std::vector<FenceItem> fences;
+  std::vector<BatchItem> repeats;
+  std::vector<PendingTransfer> transfers;
+  while (!queue.waiting.empty() && fences.size() + repeats.size() + transfers.size() < kTabletsPerBatchMax) {
+    const TabletId id = *queue.waiting.begin();
+    queue.waiting.erase(queue.waiting.begin());
+    const TabletEntry* tablet = context_.image().Tablet(id);
+    if (!tablet || tablet->node.info.primary != server) continue;
+    Note& note = notes_[id];
+    if (note.busy) continue;
+    const Need need = NeedOf(*tablet, note);
+    if (need == Need::kWait) RetryLater(id, note);
+    if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
+    note.busy = true;
+    if (need == Need::kComplete) {
+      const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
+      transfers.push_back({id, to, tablet->version, tablet->epoch()});
+    } else if (need == Need::kFence) {
+      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
+    } else {
+      repeats.push_back(Repeat(*tablet, note));
+    }
+  }
+  const bool some = !fences.empty() || !repeats.empty() || !transfers.empty();
+  if (!transfers.empty()) StartTransfers(server, std::move(transfers));
+  if (!fences.empty()) StartRound(server, std::move(fences));
+  if (!repeats.empty()) StartBatch(server, std::move(repeats));
+  return some;
+}
+
+// What is to be said of a tablet as the catalog has it.
+BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const Note& note) const {
+  BatchItem item;
+  item.tablet = tablet.id();
+  item.epoch = tablet.epoch();
+  if (note.epoch == tablet.epoch()) {
+    item.title = note.title;
+    item.presumed = note.presumed;
+    item.tablet_time_ms = note.tablet_time_ms;
+    item.time_of_day_ms = note.time_of_day_ms;
+  } else {
+    item.title = tablet.creating() ? Title::kNew : Title::kMember;
+  }
+  return item;
+}
+
+void TabletReconciler::StartRound(const ServerName& server, std::vector<FenceItem> items) {
+  const uint64_t id = next_run_++;
+  ++queues_[server].running;
+  auto& round = rounds_[id] = std::make_unique<FenceRound>(
+      context_, std::move(items), if_alive_([this, server, id](std::vector<BatchItem> ready, bool over) {
+        OnFenced(server, id, std::move(ready), over);
+      }));
+  round->Start();
+}
+
+void TabletReconciler::OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over) {
+  if (over) {
+    --queues_[server].running;
+    context_.executor.Post(if_alive_([this, round] { rounds_.erase(round); }));
+  }
+  std::vector<BatchItem> decided;
+  for (BatchItem& item : items) {
+    if (item.next) {
+      decided.push_back(std::move(item));
+    } else {
+      TakeResult(item);
+    }
+  }
+  if (!decided.empty()) StartBatch(server, std::move(decided));
+  RunQueue(server);
+}
+
+void TabletReconciler::StartBatch(const ServerName& server, std::vector<BatchItem> items) {
+  const uint64_t id = next_run_++;
+  ++queues_[server].running;
+  auto& batch = batches_[id] = std::make_unique<TabletBatch>(
+      context_, std::move(items),
+      if_alive_([this, server, id](std::vector<BatchItem> done) { OnBatch(server, id, std::move(done)); }));
+  batch->Start();
+}
+
+void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items) {
+  --queues_[server].running;
+  context_.executor.Post(if_alive_([this, batch] { batches_.erase(batch); }));
+  std::vector<TabletId> tablets;
+  const auto failed_over =
+      std::ranges::count_if(items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
+  if (failed_over > 0) LOG(INFO) << failed_over << " tablets that server " << server << " was to lead are led again";
+  for (const BatchItem& item : items) {
+    TakeResult(item);
+    tablets.push_back(item.tablet);
+  }
+  RunQueue(server);
+  on_change_(tablets);
+}
+
+void TabletReconciler::TakeResult(const BatchItem& item) {
+  Note& note = notes_[item.tablet];
+  note.busy = false;
+  note.fence_floor = std::max(note.fence_floor, item.promised);
+  if (item.moved) {
+    note.epoch = item.epoch;
+    note.incarnation = item.incarnation;
+    note.led = item.led;
+    note.refused = item.refused;
+    note.since = context_.executor.Now();
+    note.title = item.title;
+    note.presumed = item.presumed;
+    note.tablet_time_ms = item.tablet_time_ms;
+    note.time_of_day_ms = item.time_of_day_ms;
+  }
+  NotifyWaiter(item.tablet, item.status);
+  if (BeginRecovery(item.tablet)) return;
+  if (item.status.ok()) {
+    note.failures = 0;
+    VLOG(1) << "tablet " << item.tablet << " is led, epoch " << item.epoch;
+    return;
+  }
+  if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not led: " << item.status;
+  RetryLater(item.tablet, note);
+}
+
+void TabletReconciler::NotifyWaiter(TabletId tablet, const Status& status) {
+  auto waiter = waiters_.extract(tablet);
+  if (!waiter.empty()) waiter.mapped()(status);
+}
+
+void TabletReconciler::RetryLater(TabletId tablet, Note& note) {
+  ++note.failures;
+  context_.executor.Cancel(note.retry);
+  note.retry = context_.executor.After(BackoffDelay(note.failures, context_.executor), if_alive_([this, tablet] {
+                                         auto found = notes_.find(tablet);
+                                         if (found == notes_.end()) return;
+                                         found->second.retry = {};
+                                         Consider(tablet);
+                                       }));
+}
+
+void TabletReconciler::ForgetGone() {
+  std::erase_if(notes_, [&](auto& item) {
+    if (item.second.busy || context_.image().Tablet(item.first)) return false;
+    context_.executor.Cancel(item.second.retry);
+    return true;
+  });
+}
+
+size_t TabletReconciler::unsettled() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(notes_, [](const auto& item) { return item.second.busy || item.second.failures > 0; }));
+}
+
+std::vector<TabletId> TabletReconciler::Unsettled() const {
+  std::vector<TabletId> tablets;
+  for (const auto& [id, note] : notes_) {
+    if (note.busy || note.failures > 0) tablets.push_back(id);
+  }
+  return tablets;
+}
+
+std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
+  if (SettledLoad(tablet)) return "";
+  const idl::TabletInfo& info = tablet.node.info;
+  if (tablet.splitting()) return "it is being split";
+  if (context_.stale_catalog.Ahead(tablet.id()))
+    return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
+  const size_t live = LiveVoters(tablet);
+  if (live <= info.voters.size() / 2) {
+    return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
+  }
+  if (!context_.servers.IsLive(info.primary))
+    return "its primary " + info.primary + " does not live: another is chosen";
+  const Server* primary = context_.servers.Find(info.primary);
+  const Report* report = primary ? primary->CurrentReport() : nullptr;
+  if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
+    return "its primary " + info.primary + " does not report to the master at present";
+  }
+  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) +
+         " as yet, with a majority";
+}
+
+}  // namespace ebla::master

@@ -1,0 +1,160 @@
+// master/procedures/tablet_reconciler.h
+// Sees to it that every tablet is led as the catalog says: new ones are configured; those whose primary died, was
+// restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
+// put right. It also carries out the changes of membership that replication_manager.h decides on.
+// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits
+//             in the queue of its primary's server, and each queue runs a few rounds and batches at a time
+//             (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master: a
+//             successor considers every tablet again.
+// When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a
+//             majority of its followers report it silent, when it was refused for a higher promise, or when it does not
+//             lead what the catalog says. A primary that leads an older epoch is told of the change it missed.
+//             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
+// Invariants: 1. A tablet is in at most one round, batch or change.
+//             2. A tablet that has lost the majority of its voters waits for them, also while it is still being
+//                created: its primary may lead, and have acknowledged writes, before the catalog says that it serves.
+//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and
+//                a promise of more than the epoch after the catalog's is not outbid before all who live have reported.
+// Threads:    thread-compatible; the master's executor.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "master/procedures/context.h"
+#include "master/procedures/fence_round.h"
+#include "master/procedures/tablet_batch.h"
+
+namespace ebla::master {
+
+class TabletReconciler {
+ public:
+  // `on_change`: what was under way for these tablets has ended: they are led, or have other members, or do not.
+  using OnChange = std::function<void(const std::vector<TabletId>&)>;
+  TabletReconciler(const Context& context, OnChange on_change);
+
+  void Consider(TabletId tablet);
+  void ConsiderServer(const ServerName& server);  // all that it holds
+
+  // Carries out changes of membership: `next` has the new voters and learners, its epoch is the reconciler's to choose. A
+  // tablet that is not settled by now is left out.
+  void ChangeMembers(std::vector<BatchItem> items);
+  // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split
+  // can be told (PROTOCOL 12). Nothing, where it is not settled.
+  void NextEpochOf(TabletId tablet);
+  // Fences it, and has another lead, if any other can: its primary lives, and nothing from this master comes of that.
+  void FenceFrom(TabletId tablet);
+  // Whether something is under way for it.
+  bool Busy(TabletId tablet) const {
+    const auto note = notes_.find(tablet);
+    return note != notes_.end() && note->second.busy;
+  }
+  // Whether it is led in the catalog's epoch, as its primary has reported or told this master.
+  bool IsLed(const TabletEntry& tablet) const;
+  // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
+  void Outgrow(TabletId tablet, Epoch promised);
+  // Has the tablet led by another of its voters: asks the primary to transfer leadership, then compare-and-set and Configure.
+  // Where that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
+  using Done = coordination::Callback<Status>;
+  void Transfer(TabletId tablet, const ServerName& to, Done done);
+  // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why
+  // not.
+  void Recover(TabletId tablet, Recovery recovery, Done done);
+  // What the tablet's primary last reported, if it leads the catalog's epoch, has its Barrier committed, nothing is
+  // under way and a majority of the voters lives; else null: this is no time to change anything.
+  const idl::TabletLoad* SettledLoad(const TabletEntry& tablet) const;
+  // A split's child stands in the catalog, led by its SPLIT's primary as that one said: no need to fence it for want of
+  // a report.
+  void NoteChildCreated(TabletId child);
+
+  // A merged tablet stands in the catalog, in an epoch that nobody has been told of: its primary is, without a fence.
+  void NoteMerged(TabletId tablet);
+
+  // Lets go of what it noted of tablets that the catalog no longer has.
+  void ForgetGone();
+
+  // Tablets that are not as they should be.
+  size_t unsettled() const;
+  std::vector<TabletId> Unsettled() const;
+  // Why SettledLoad() has nothing of the tablet, for people; empty: it has.
+  std::string WhyUnsettled(const TabletEntry& tablet) const;
+
+ private:
+  enum class Need { kNothing, kWait, kConfigure, kFence, kComplete };
+
+  // What this master knows of a tablet beyond the catalog and the reports.
+  struct Note {
+    bool busy = false;  // in a round, a batch or a change
+    int failures = 0;
+    TimerId retry;
+    Epoch fence_floor;
+    // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.
+    Epoch epoch;
+    Incarnation incarnation;
+    bool led = false;
+    bool refused = false;  // the primary will not lead it
+    Epoch fenced_from;     // in this epoch its primary is done without, though it lives
+    MonotonicTime since;
+    // What to say when that Configure is to be repeated.
+    Title title = Title::kNew;
+    Version presumed;
+    int64_t tablet_time_ms = 0;
+    int64_t time_of_day_ms = 0;
+  };
+  struct PendingTransfer {
+    TabletId tablet;
+    ServerName to;
+    int version = 0;  // of the znode
+    Epoch epoch;      // that is to be released
+  };
+  struct ServerQueue {
+    std::set<TabletId> waiting;
+    size_t running = 0;  // rounds and batches
+  };
+
+  Need NeedOf(const TabletEntry& tablet, const Note& note) const;
+  Need NeedByReports(const TabletEntry& tablet, const Note& note) const;
+  bool AllReported() const;
+  Need NeedOfCreating(const TabletEntry& tablet, const Note& note) const;
+  Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& primary) const;
+  const idl::TabletLoad* PrimaryLoad(const TabletEntry& tablet) const;
+  void StartChanges(std::vector<BatchItem> items);
+  bool PrimarySilent(const TabletEntry& tablet, const Note& note) const;
+  size_t LiveVoters(const TabletEntry& tablet) const;
+  Epoch FenceFloor(const TabletEntry& tablet, const Note& note) const;
+
+  void RunQueue(const ServerName& server);
+  bool StartSome(const ServerName& server, ServerQueue& queue);
+  BatchItem Repeat(const TabletEntry& tablet, const Note& note) const;
+  void StartRound(const ServerName& server, std::vector<FenceItem> items);
+  void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
+  void StartBatch(const ServerName& server, std::vector<BatchItem> items);
+  void OnBatch(const ServerName& server, uint64_t batch, std::vector<BatchItem> items);
+  void StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers);
+  void OnTransfersAnswered(const ServerName& server, const std::vector<PendingTransfer>& transfers,
+                           const Result<std::map<TabletId, idl::FenceResult>>& results);
+  Epoch NextEpoch(const TabletEntry& tablet, const Note& note) const {
+    return std::max(tablet.epoch(), FenceFloor(tablet, note)).Next();
+  }
+  void TakeResult(const BatchItem& item);
+  void NotifyWaiter(TabletId tablet, const Status& status);
+  void RetryLater(TabletId tablet, Note& note);
+  bool BeginRecovery(TabletId tablet);
+
+  const Context context_;
+  const OnChange on_change_;
+  std::map<ServerName, int> slow_targets_;  // to whom transfers were given up: how often, halved by each that succeeds
+  std::map<TabletId, Note> notes_;
+  std::map<ServerName, ServerQueue> queues_;
+  std::map<TabletId, Done> waiters_;                          // transfers and recoveries that somebody waits for
+  std::map<TabletId, std::pair<Recovery, Done>> recoveries_;  // to be begun
+  uint64_t next_run_ = 1;
+  std::map<uint64_t, std::unique_ptr<FenceRound>> rounds_;
+  std::map<uint64_t, std::unique_ptr<TabletBatch>> batches_;
+  CallbackGuard if_alive_;
+};
+
+}  // namespace ebla::master

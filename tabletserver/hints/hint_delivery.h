@@ -1,0 +1,130 @@
+// tabletserver/hints/hint_delivery.h
+// Settles what the store keeps of acknowledged writes that are in no table here (PROTOCOL 22): writes of level ANY, and
+// of PRIMARY those that a failover rolled back.
+//
+//   unresolved write                       becomes
+//   puts and deletes with a stamp          delivered, effect by effect, to whoever leads its key, pass after pass,
+//   until (last_write_wins)                      each is committed there or has lost; then forgotten. What is too old
+//                                          to be taken stays as a conflict record
+//   others, and those without a stamp      a conflict record, forgotten by itself only when the history applied here
+//                                          has its version after all
+//   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there
+//                                          is no such table counts only where its data is gone already
+//
+// Passes:     in order of what is kept, a page at a time; each effect at most once in a pass. After a pass that left
+//             something to deliver comes another, ever later while none gets anywhere; new work comes at once.
+// Place:      shards keep what they roll back, hinted_writes.h what clients write; tabletserver_host.h owns this. A crash at
+//             any moment delivers again at most, which changes nothing: equal stamps are one write.
+// Bounds:     entries and effects under way; what is kept is bounded by who keeps it.
+// Threads:    Wake, List and Forget from any thread, figures() too; the rest on its executor. Destroyed when that runs
+//             nothing any more.
+#pragma once
+
+#include <atomic>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <vector>
+
+#include "tabletserver/hints/delivery_route.h"
+
+namespace ebla::tabletserver {
+
+// What is to be delivered: puts and deletes of a last_write_wins table. What a condition allowed or an increment came
+// to is nothing that may replace what another history has: it stays as a conflict record.
+bool Deliverable(const LogEntry& entry);
+
+class HintDelivery {
+ public:
+  struct Options {
+    Duration look = std::chrono::milliseconds(500);  // between looks whether anything is kept
+    Duration backoff_first = std::chrono::milliseconds(100);
+    Duration backoff_max = std::chrono::seconds(5);
+    Duration conflicts = std::chrono::seconds(10);  // between passes over conflict records alone
+    size_t entries_at_once = 256;
+    size_t bytes_at_once = 16 << 20;
+    size_t effects_at_once = 256;
+    DeliveryRoute::Options route;
+  };
+  // Threads: any.
+  struct Figures {
+    std::atomic<int64_t> delivered{0};  // entries, since the start
+    std::atomic<int64_t> dropped{0};    // entries whose table is gone
+    // entries to be delivered, and conflict records, as the last pass left them
+    std::atomic<int64_t> waiting{0};
+    std::atomic<int64_t> conflicts{0};
+    std::atomic<int64_t> oldest_age_ms{0};  // of what waits
+  };
+  struct Unresolved {
+    UnresolvedLogEntry entry;
+    bool waiting = false;   // to be delivered; else a conflict record
+    bool repeated = false;  // the tablet's dedup window here knows the client's write under another version
+  };
+
+  HintDelivery(Options options, TabletStore& store, DeliveryRoute::Ports ports);
+
+  void Start();
+  // There is something new.
+  void Wake();
+  // A table's, after a place, as many as TabletStore::ListUnresolved lists; `done` runs on the executor.
+  void List(TableId table, UnresolvedPosition after, size_t entries_max, size_t bytes_max,
+            std::move_only_function<void(Result<std::vector<Unresolved>>)> done);
+  // NOT_FOUND when it is not there.
+  void Forget(TableId table, UnresolvedPosition place, std::move_only_function<void(Status)> done);
+  const Figures& figures() const { return figures_; }
+
+ private:
+  struct Entry {
+    UnresolvedLogEntry kept;
+    size_t left = 0;  // effects without a verdict
+    bool again = false;
+    bool stuck = false;
+    bool gone = false;
+  };
+  struct Job {
+    std::shared_ptr<Entry> entry;
+    size_t effect = 0;
+  };
+  struct Pass {
+    UnresolvedPosition place;
+    size_t open = 0;  // entries of the page under way
+    int64_t waiting = 0;
+    int64_t conflicts = 0;
+    TabletTime oldest;
+    bool progress = false;
+  };
+
+  void Look();
+  void Begin();
+  void NextPage();
+  void Consider(UnresolvedLogEntry kept);
+  void Pump();
+  void OnEffect(const std::shared_ptr<Entry>& entry, const Status& status);
+  void Settle(Entry& entry);
+  void End();
+  std::shared_ptr<TabletHandle> HistoryOf(const UnresolvedLogEntry& kept) const;
+  bool InHistory(const UnresolvedLogEntry& kept) const;
+  bool TableGoneHere(TableId table) const;
+  bool ForgetNow(const UnresolvedLogEntry& kept);
+  void MarkRepeated(std::shared_ptr<std::vector<Unresolved>> listed,
+                    std::move_only_function<void(Result<std::vector<Unresolved>>)> done);
+
+  const Options options_;
+  TabletStore& store_;
+  const DeliveryRoute::Ports ports_;
+  DeliveryRoute route_;
+  Figures figures_;
+
+  // Executor only.
+  bool under_way_ = false;
+  bool woken_ = false;
+  Pass pass_;
+  std::deque<Job> jobs_;
+  size_t sending_ = 0;
+  std::set<std::pair<TabletId, Version>> stuck_;  // too old to be taken, as the primary said in this life
+  Duration backoff_{0};
+  MonotonicTime next_;  // pass, unless woken
+};
+
+}  // namespace ebla::tabletserver

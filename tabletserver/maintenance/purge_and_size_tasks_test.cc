@@ -1,0 +1,100 @@
+#include "tabletserver/maintenance/purge_and_size_tasks.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "common/testing/sim_executor.h"
+#include "tabletserver/storage/memory/memory_store.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+constexpr TableId kTable{7};
+
+class AskedStore : public MemoryStore {
+ public:
+  using MemoryStore::MemoryStore;
+  Result<std::vector<RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges) override {
+    std::vector<std::string>& one = asked.emplace_back();
+    for (const KeyRange& range : ranges) one.push_back(range.start);
+    return MemoryStore::EstimateSizes(table, ranges);
+  }
+  std::vector<std::vector<std::string>> asked;  // where the ranges of each call begin
+};
+
+class PurgeAndSizeTasksTest : public ::testing::Test {
+ protected:
+  PurgeAndSizeTasksTest() {
+    EXPECT_TRUE(store_.EnsureTable(kTable, {}).ok());
+    purge_and_size_tasks_.Start();
+  }
+
+  std::shared_ptr<TabletHandle> Add(uint64_t id, const KeyRange& range) {
+    auto handle = std::make_shared<TabletHandle>(TabletId{id}, kTable, 0);
+    EXPECT_TRUE(directory_.Add(handle, range).ok());
+    Show(*handle, range);
+    return handle;
+  }
+  static void Show(TabletHandle& handle, const KeyRange& range) {
+    auto view = std::make_shared<TabletView>();
+    view->range = range;
+    handle.Publish(view);
+  }
+  void Apply(TabletHandle& handle, uint64_t lsn, const std::string& key, const std::string& value) {
+    const Effect effect{.key = key, .value = value};
+    ApplyBatch batch{.tablet = handle.tablet, .table = kTable};
+    batch.records.push_back({&effect, {Epoch{1}, Lsn{lsn}}});
+    batch.state.applied = {Epoch{1}, Lsn{lsn}};
+    handle.RaiseAppliedBound(batch.state.applied);
+    EXPECT_TRUE(store_.Apply({&batch, 1}).ok());
+  }
+  auto AskedWithin(Duration time) {
+    store_.asked.clear();
+    scheduler_.RunFor(time);
+    return store_.asked;
+  }
+
+  testing::SimScheduler scheduler_{42};
+  testing::SimExecutor executor_{scheduler_};
+  MemoryDisk disk_;
+  AskedStore store_{disk_, executor_};
+  TabletDirectory directory_;
+  PurgeAndSizeTasks purge_and_size_tasks_{executor_, store_, directory_, {}, {}};
+};
+
+TEST_F(PurgeAndSizeTasksTest, SizesOfATablesTabletsAreEstimatedTogetherWhenTheyHaveChanged) {
+  const auto low = Add(1, {"", "m"});
+  const auto high = Add(2, {"m", ""});
+  Apply(*low, 1, "a", "value");
+  EXPECT_THAT(AskedWithin(10s), ElementsAre(ElementsAre("", "m")));
+  EXPECT_EQ(low->size_bytes, 6);
+  EXPECT_THAT(AskedWithin(10s), IsEmpty());
+
+  Apply(*high, 1, "n", "longer value");
+  EXPECT_THAT(AskedWithin(10s), ElementsAre(ElementsAre("m")));
+  EXPECT_EQ(high->size_bytes, 13);
+  Show(*high, {"p", ""});
+  EXPECT_THAT(AskedWithin(10s), ElementsAre(ElementsAre("p")));
+  EXPECT_EQ(high->size_bytes, 0);
+}
+
+TEST_F(PurgeAndSizeTasksTest, WhatIsIdleIsEstimatedLessAndLessOften) {
+  const auto tablet = Add(1, {"", ""});
+  EXPECT_EQ(AskedWithin(60s).size(), 1u);
+  EXPECT_EQ(AskedWithin(60s).size(), 1u) << "after one minute";
+  EXPECT_EQ(AskedWithin(60s).size(), 0u);
+  EXPECT_EQ(AskedWithin(60s).size(), 1u) << "and after two more";
+  AskedWithin(3h);
+  EXPECT_LE(AskedWithin(10h).size(), 10u);
+  EXPECT_GE(AskedWithin(10h).size(), 9u);
+  Apply(*tablet, 1, "a", "value");
+  AskedWithin(10s);
+  EXPECT_EQ(tablet->size_bytes, 6);
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver

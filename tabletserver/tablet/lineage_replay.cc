@@ -1,0 +1,226 @@
+#include "tabletserver/tablet/lineage_replay.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <set>
+#include <unordered_map>
+
+#include "common/base/planted_bug.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+using Replicas = std::vector<RecoveredReplica>;
+
+// How far a parent is to be replayed for this one.
+Lsn Through(TabletId parent, const ReplicaState& state) {
+  if (!state.merged) return state.lineage_lsn;
+  return (state.merged->left.tablet == parent ? state.merged->left : state.merged->right).freeze.lsn;
+}
+
+// By growing id, all of them.
+const RecoveredReplica* Find(const Replicas& replicas, TabletId id) {
+  const auto found = std::ranges::lower_bound(replicas, id, {}, &RecoveredReplica::tablet);
+  return found == replicas.end() || found->tablet != id ? nullptr : &*found;
+}
+
+// What came of each.
+using Children = std::unordered_multimap<TabletId, const RecoveredReplica*>;
+
+Children ChildrenOf(const Replicas& replicas) {
+  Children children;
+  for (const RecoveredReplica& one : replicas) {
+    if (one.state.merged) {
+      children.emplace(one.state.merged->left.tablet, &one);
+      children.emplace(one.state.merged->right.tablet, &one);
+    } else if (one.state.lineage_parent) {
+      children.emplace(one.state.lineage_parent, &one);
+    }
+  }
+  return children;
+}
+
+// Whether the checkpoint is of before it came to be: what it came of is there as it was then.
+bool IsYounger(const RecoveredReplica& child, const Replicas& replicas) {
+  const ReplicaState& state = child.state;
+  const auto parents = state.merged ? std::vector{state.merged->left.tablet, state.merged->right.tablet}
+                                    : std::vector{state.lineage_parent};
+  return std::ranges::any_of(parents, [&](TabletId id) {
+    const RecoveredReplica* parent = Find(replicas, id);
+    if (parent == nullptr) return false;
+    if (parent->applied) return state.merged || parent->applied->applied.lsn < state.lineage_lsn;
+    return (parent->state.lineage_parent || parent->state.merged) && IsYounger(*parent, replicas);
+  });
+}
+
+// Those that came of others, and have no applied state. What is left of a tombstone goes when its parent is replayed as
+// any other, or with what it was merged of; but not where another came of it that has to be brought back. One that is
+// to be copied needs not be, but for the place of those that it came of.
+std::set<TabletId> FindMissing(const Replicas& replicas, const Children& children) {
+  std::set<TabletId> missing;
+  const auto wants = [&](const RecoveredReplica& one) {
+    return missing.contains(one.tablet) && (!one.state.incomplete || IsYounger(one, replicas));
+  };
+  for (auto at = replicas.rbegin(); at != replicas.rend(); ++at) {  // an id is above its parents'
+    if (at->applied || (!at->state.lineage_parent && !at->state.merged)) continue;
+    if (at->state.merged && at->state.incomplete && !IsYounger(*at, replicas)) continue;
+    const auto [first, last] = children.equal_range(at->tablet);
+    const bool wanted = std::any_of(first, last, [&](const auto& child) { return wants(*child.second); });
+    if (!at->state.tombstone || wanted) missing.insert(at->tablet);
+  }
+  return missing;
+}
+
+// Of one that is to be copied, what it had need not be brought back; but where its parent's log can do it, that has not
+// been split yet, and has its place.
+bool MayBeGone(const RecoveredReplica& child) { return child.state.incomplete && !child.state.merged; }
+
+// Not where the parent's place is without the child's already, what it had being discarded when this server stopped.
+bool Reaches(const RecoveredReplica& parent, const RecoveredReplica& child) {
+  const KeyRange& range = parent.applied ? parent.applied->range : parent.state.incomplete_range;
+  const Lsn next = parent.applied ? parent.applied->applied.lsn.Next() : Lsn{1};
+  return parent.first_logged && parent.first_logged.lsn <= next && child.state.lineage_lsn <= parent.last_logged.lsn &&
+         range.Contains(child.state.incomplete_range.start);
+}
+
+// How far the parent is to be replayed for the sake of what came of it.
+Lsn WantedOf(const RecoveredReplica& parent, const Children& children, const std::set<TabletId>& missing) {
+  Lsn wanted;
+  const auto [first, last] = children.equal_range(parent.tablet);
+  for (auto at = first; at != last; ++at) {
+    const RecoveredReplica& child = *at->second;
+    if (!missing.contains(child.tablet)) continue;
+    if (MayBeGone(child) && !Reaches(parent, child)) continue;
+    wanted = std::max(wanted, Through(parent.tablet, child.state));
+  }
+  return parent.applied && wanted <= parent.applied->applied.lsn ? Lsn{} : wanted;
+}
+
+Status Carry(TabletStore& store, TabletCore::Replay replay, Replicas& replicas) {
+  std::vector<ApplyBatch> batches;
+  batches.push_back(std::move(replay.apply));
+  if (replay.split != nullptr) {
+    const TabletId child = replay.split->split.child;
+    const auto split_child = std::ranges::find(replicas, child, &RecoveredReplica::tablet);
+    if (split_child == replicas.end()) {
+      return Error(Code::kInternal, "tablet " + std::to_string(child.value) + ", split off, has no state on this disk");
+    }
+    ApplyBatch& batch = batches.emplace_back();
+    batch.tablet = child;
+    batch.table = batches.front().table;
+    batch.dedup_window.put = replay.split->dedup_window;
+    batch.state = replay.split->applied;
+    split_child->applied = replay.split->applied;
+    split_child->dedup_window = replay.split->dedup_window;
+    split_child->replayed = true;
+  }
+  return store.Apply(batches);
+}
+
+Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const DedupLimits& dedup_window,
+              RecoveredReplica& parent, Lsn through, Replicas& replicas) {
+  EBLA_ASSIGN(TabletSchema schema, decode(parent.state.schema));
+  TabletOptions options;
+  options.tablet = parent.tablet;
+  options.dedup_window = dedup_window;
+  RecoveredReplica then = parent;
+  then.state.tombstone = false;
+  then.state.incomplete = false;
+  TabletReaders readers;
+  readers.record = [](std::string_view) -> Result<std::optional<StoredRecord>> { return std::nullopt; };
+  readers.log = [&](Lsn from, Lsn last, size_t bytes_max) {
+    return store.ReadLog(parent.tablet, from, last, bytes_max);
+  };
+  TabletCore core(options, std::move(then), std::move(schema), std::move(readers));
+  core.Step(KnownCommitted{through});
+  while (std::optional<TabletCore::Replay> batch = core.TakeReplay()) {
+    const Version applied = batch->apply.state.applied;
+    EBLA_TRY(Carry(store, *std::move(batch), replicas));
+    core.Step(Applied{applied});
+  }
+  EBLA_TRY(core.failure());
+  if (core.applied_state().applied.lsn < through) {
+    return Error(Code::kInternal, "the log of tablet " + std::to_string(parent.tablet.value) + " ends before lsn " +
+                                      std::to_string(through.value) + ", through which others need it");
+  }
+  parent.applied = core.applied_state();
+  parent.dedup_window = core.DedupRows();
+  parent.replayed = true;
+  return {};
+}
+
+Result<FrozenTablet> FrozenOf(const RecoveredReplica& part, const MergedTablet& as, const TabletSchemaDecoder& decode) {
+  if (!part.applied || part.applied->applied != as.freeze) {
+    return Error(Code::kInternal, "tablet " + std::to_string(part.tablet.value) +
+                                      ", which was merged, is not applied through its FREEZE");
+  }
+  EBLA_ASSIGN(TabletSchema schema, decode(part.state.schema));
+  return FrozenTablet{part.tablet,       part.state, *part.applied,
+                      part.dedup_window, {},         std::make_shared<const TabletSchema>(std::move(schema))};
+}
+
+// As the shards did it before the crash.
+Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged,
+                  RecoveredReplica& left, RecoveredReplica& right) {
+  const Merged& of = *merged.state.merged;
+  EBLA_ASSIGN(const FrozenTablet frozen_left, FrozenOf(left, of.left, decode));
+  EBLA_ASSIGN(const FrozenTablet frozen_right, FrozenOf(right, of.right, decode));
+  const MergeResult merge_result = MergeFrozen(frozen_left, frozen_right, of, {});
+  std::vector<ApplyBatch> batches(3);
+  batches[0].tablet = merged.tablet;
+  batches[0].dedup_window.put = merge_result.dedup_window;
+  batches[0].state = merge_result.applied;
+  for (size_t i = 1; RecoveredReplica * part : {&left, &right}) {
+    part->state = StateAsPart(std::move(part->state), of);
+    part->applied.reset();
+    part->dedup_window.clear();
+    part->replayed = true;
+    EBLA_TRY(store.PutReplicaState(part->tablet, part->state));
+    batches[i].tablet = part->tablet;
+    batches[i++].forget = true;
+  }
+  for (ApplyBatch& batch : batches) batch.table = merge_result.schema->table;
+  merged.applied = merge_result.applied;
+  merged.dedup_window = merge_result.dedup_window;
+  merged.replayed = true;
+  return store.Apply(batches);
+}
+
+Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, RecoveredReplica& merged, Replicas& replicas) {
+  const auto find = [&](TabletId id) { return std::ranges::find(replicas, id, &RecoveredReplica::tablet); };
+  const auto left = find(merged.state.merged->left.tablet), right = find(merged.state.merged->right.tablet);
+  if (left == replicas.end() || right == replicas.end()) {
+    return Error(Code::kInternal,
+                 "what tablet " + std::to_string(merged.tablet.value) + " was merged of is not on this disk");
+  }
+  LOG(INFO) << "tablets " << left->tablet << " and " << right->tablet << " are merged again: tablet " << merged.tablet;
+  return MergeAgain(store, decode, merged, *left, *right);
+}
+
+}  // namespace
+
+Status ReplayLineages(TabletStore& store, const TabletSchemaDecoder& decode, const DedupLimits& dedup_window,
+                      Replicas& replicas) {
+  // An id is above its parents': grandchildren follow.
+  std::ranges::sort(replicas, {}, &RecoveredReplica::tablet);
+  const Children children = ChildrenOf(replicas);
+  const std::set<TabletId> missing = FindMissing(replicas, children);
+  for (RecoveredReplica& one : replicas) {
+    if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
+    const Lsn wanted = WantedOf(one, children, missing);
+    if (!wanted || Planted(PlantedBug::lineage_unordered)) continue;
+    LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for what came of it";
+    EBLA_TRY(Replay(store, decode, dedup_window, one, wanted, replicas));
+  }
+  for (const RecoveredReplica& one : replicas) {
+    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || Planted(PlantedBug::lineage_unordered))
+      continue;
+    return Error(Code::kInternal,
+                 "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
+  }
+  return {};
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,141 @@
+#include "tabletserver/tablet/unapplied_writes.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <map>
+
+#include "tabletserver/testing/pick.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+using testing::Pick;
+
+EntryPtr Entry(uint64_t epoch, uint64_t lsn, std::vector<Effect> effects) {
+  auto entry = std::make_shared<LogEntry>();
+  entry->version = {Epoch{epoch}, Lsn{lsn}};
+  entry->effects = std::move(effects);
+  return entry;
+}
+
+Effect Put(std::string key, std::string value) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.value = std::move(value);
+  return effect;
+}
+
+Effect Delete(std::string key) {
+  Effect effect;
+  effect.key = std::move(key);
+  effect.is_delete = true;
+  return effect;
+}
+
+TEST(UnappliedWrites, FindsTheNewestAtOrBelowAPosition) {
+  UnappliedWrites unapplied;
+  unapplied.Add(Entry(1, 5, {Put("a", "one")}));
+  unapplied.Add(Entry(1, 6, {Put("b", "other")}));
+  unapplied.Add(Entry(2, 7, {Delete("a")}));
+  EXPECT_TRUE(unapplied.Find("a")->effect->is_delete);
+  EXPECT_EQ(unapplied.Find("a", Lsn{6})->effect->value, "one");
+  EXPECT_FALSE(unapplied.Find("a", Lsn{4}).has_value());
+  EXPECT_FALSE(unapplied.Find("c").has_value());
+}
+
+TEST(UnappliedWrites, CountsItsBytesBackToNothing) {
+  UnappliedWrites unapplied;
+  EXPECT_EQ(unapplied.bytes(), 0u);
+  unapplied.Add(Entry(1, 1, {Put("a", std::string(1000, 'x'))}));
+  EXPECT_GT(unapplied.bytes(), 1000u);
+  const size_t one = unapplied.bytes();
+  unapplied.Add(Entry(1, 2, std::vector<Effect>(1000, Put("k", ""))));
+  EXPECT_GT(unapplied.bytes() - one, 1000 * sizeof(Effect)) << "tiny effects take their room too";
+  unapplied.Add(Entry(1, 3, {}));
+  unapplied.RemoveUpTo(Lsn{3});
+  EXPECT_EQ(unapplied.bytes(), 0u);
+  EXPECT_TRUE(unapplied.empty());
+}
+
+// The plain way to hold the same: all entries in a map.
+using Model = std::map<uint64_t, EntryPtr>;
+
+std::map<std::string, std::pair<Version, const Effect*>> Newest(const Model& model, const KeyRange& range, Lsn upto) {
+  std::map<std::string, std::pair<Version, const Effect*>> newest;
+  for (const auto& [lsn, entry] : model) {
+    if (lsn > upto.value) break;
+    for (const Effect& effect : entry->effects) {
+      if (range.Contains(effect.key)) newest[effect.key] = {entry->version, &effect};
+    }
+  }
+  return newest;
+}
+
+std::vector<std::pair<std::string, Version>> Walk(const UnappliedWrites& unapplied, const ScanBounds& bounds,
+                                                  Lsn upto) {
+  std::vector<std::pair<std::string, Version>> seen;
+  for (UnappliedWrites::Cursor cursor(unapplied, bounds, upto); cursor.Valid(); cursor.Next()) {
+    seen.emplace_back(cursor.key(), cursor.item().version);
+  }
+  return seen;
+}
+
+std::string RandomKey() { return std::string(1, Pick<char>('a', 'h')); }
+
+void CompareOnce(const UnappliedWrites& unapplied, const Model& model, uint64_t last) {
+  const Lsn upto{Pick<uint64_t>(0, last + 2)};
+  ScanBounds bounds;
+  bounds.range = {*rc::gen::element<std::string>("", "a", "c", "e"), *rc::gen::element<std::string>("", "b", "d", "h")};
+  bounds.reverse = *rc::gen::arbitrary<bool>();
+  std::vector<std::pair<std::string, Version>> expected;
+  for (const auto& [key, item] : Newest(model, bounds.range, upto)) expected.emplace_back(key, item.first);
+  if (bounds.reverse) std::reverse(expected.begin(), expected.end());
+  RC_ASSERT(Walk(unapplied, bounds, upto) == expected);
+  const std::string key = RandomKey();
+  const auto all = Newest(model, KeyRange::All(), upto);
+  const auto found = unapplied.Find(key, upto);
+  RC_ASSERT(found.has_value() == all.contains(key));
+  if (found.has_value()) RC_ASSERT(found->effect == all.at(key).second);
+}
+
+TEST(UnappliedWrites, IsTheNewestOfItsEntries) {
+  EXPECT_TRUE(rc::check("unapplied writes against a map of entries", [] {
+    UnappliedWrites unapplied;
+    Model model;
+    uint64_t last = 0;
+    uint64_t epoch = 1;
+    for (int i = 0; i < 60; ++i) {
+      const int what = Pick(0, 10);
+      if (what < 6) {
+        std::map<std::string, Effect> effects;
+        for (int n = Pick(0, 4); n > 0; --n) {
+          const std::string key = RandomKey();
+          effects[key] = *rc::gen::arbitrary<bool>() ? Put(key, "v") : Delete(key);
+        }
+        std::vector<Effect> list;
+        for (auto& [key, effect] : effects) list.push_back(effect);
+        ++last;
+        model[last] = Entry(epoch, last, std::move(list));
+        unapplied.Add(model[last]);
+      } else if (what == 6) {
+        const uint64_t upto = Pick<uint64_t>(0, last + 1);
+        model.erase(model.begin(), model.upper_bound(upto));
+        unapplied.RemoveUpTo(Lsn{upto});
+      } else if (what == 7) {
+        const uint64_t above = Pick<uint64_t>(0, last + 1);
+        model.erase(model.upper_bound(above), model.end());
+        unapplied.RemoveAbove(Lsn{above});
+        if (model.empty()) continue;
+        last = model.rbegin()->first;
+        ++epoch;
+      } else {
+        CompareOnce(unapplied, model, last);
+      }
+      RC_ASSERT(unapplied.entries() == model.size());
+    }
+  }));
+}
+
+}  // namespace
+}  // namespace ebla::tabletserver
