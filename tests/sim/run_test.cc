@@ -86,7 +86,7 @@ TEST(Bugs, HaveNamesOfTheirOwn) {
     ASSERT_TRUE(found.has_value()) << bug.name();
     EXPECT_EQ(found->name(), bug.name());
     EXPECT_EQ(found->rule, bug.rule);
-    EXPECT_EQ(found->lie, bug.store_fault);
+    EXPECT_EQ(found->store_fault, bug.store_fault);
   }
   EXPECT_FALSE(ParseBug("no_such_bug").has_value());
 }
