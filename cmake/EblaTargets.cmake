@@ -1,6 +1,9 @@
 # ebla_library(name SOURCES ... DEPS ...)       a static library of one module
 # ebla_binary(name SOURCES ... DEPS ...)        an installed executable
 # ebla_test(name SOURCES ... DEPS ... [LABELS ...] [TIMEOUT s] [SERIAL])  one GoogleTest executable, one ctest test
+# A test's own code runs but once and need not be fast; what it tests is optimized as it is for users.
+set(EBLA_TEST_OPTIMIZATION "$<$<CONFIG:Release>:-O1>")
+
 add_library(ebla_flags INTERFACE)
 add_compile_options(-pthread)
 target_compile_features(ebla_flags INTERFACE cxx_std_23)
@@ -21,12 +24,19 @@ if(EBLA_SANITIZE)
   target_link_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE})
 endif()
 
-# One precompiled header, made once and shared by every target.
+# Precompiled headers, made once for each of the two kinds of target: what is tested, and tests (at -O1, with GoogleTest).
+function(ebla_make_pch name header)
+  file(WRITE ${PROJECT_BINARY_DIR}/gen/${name}.cc "")
+  add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/gen/${name}.cc)
+  target_link_libraries(${name} PRIVATE ebla_flags)
+  target_precompile_headers(${name} PRIVATE ${PROJECT_SOURCE_DIR}/cmake/${header})
+endfunction()
 if(EBLA_PCH)
-  file(WRITE ${PROJECT_BINARY_DIR}/gen/pch.cc "")
-  add_library(ebla_pch OBJECT ${PROJECT_BINARY_DIR}/gen/pch.cc)
-  target_link_libraries(ebla_pch PRIVATE ebla_flags)
-  target_precompile_headers(ebla_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.h)
+  ebla_make_pch(ebla_pch pch.h)
+  if(EBLA_TESTS)
+    ebla_make_pch(ebla_test_pch test_pch.h)
+    target_compile_options(ebla_test_pch PRIVATE ${EBLA_TEST_OPTIMIZATION})
+  endif()
 endif()
 function(ebla_precompile target)
   if(EBLA_PCH)
@@ -45,6 +55,7 @@ function(ebla_library name)
   add_library(${name} STATIC ${ARG_SOURCES})
   target_link_libraries(${name} PUBLIC ebla_flags ${ARG_DEPS})
   ebla_precompile(${name})
+  set_target_properties(${name} PROPERTIES UNITY_BUILD ${EBLA_UNITY} UNITY_BUILD_BATCH_SIZE 8)
 endfunction()
 
 # All installed binaries: what ./quickstart builds.
@@ -68,7 +79,10 @@ function(ebla_test name)
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE ebla_flags ${ARG_DEPS} GTest::gmock GTest::gtest GTest::gtest_main)
   set_target_properties(${name} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/test)
-  ebla_precompile(${name})
+  target_compile_options(${name} PRIVATE ${EBLA_TEST_OPTIMIZATION})
+  if(EBLA_PCH)
+    target_precompile_headers(${name} REUSE_FROM ebla_test_pch)
+  endif()
   add_test(NAME ${name} COMMAND ${name})
   if(NOT ARG_TIMEOUT)
     set(ARG_TIMEOUT 120)

@@ -9,6 +9,7 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/coordination/rounds.h"
+#include "common/rpc/idl_convert.h"
 #include "idl/master_types.h"
 
 namespace ebla::coordination {
@@ -28,13 +29,6 @@ bool ByNumber(const std::string& a, const std::string& b) {
 
 Candidate FromIdl(const std::string& name, const idl::Endpoint& endpoint) {
   return {name, {endpoint.host, static_cast<uint16_t>(endpoint.port)}};
-}
-
-idl::Endpoint ToIdl(const rpc::Endpoint& endpoint) {
-  idl::Endpoint result;
-  result.host = endpoint.host;
-  result.port = endpoint.port;
-  return result;
 }
 
 }  // namespace
@@ -126,7 +120,7 @@ void LeaderElection::Impl::Look(std::vector<std::string> names) {
 void LeaderElection::Impl::Enter() {
   idl::CandidateNode node;
   node.name = self_.name;
-  node.endpoint = ToIdl(self_.endpoint);
+  node.endpoint = rpc::ToIdl(self_.endpoint);
   coordinator_.Multi({Op::Create(std::string(layout::kElection) + "/" + guid_ + "-", EncodeNode(node),
                                  CreateMode::kEphemeralSequential)},
                      InRound([this](std::expected<MultiResult, MultiError> made) {
@@ -191,7 +185,7 @@ void LeaderElection::Impl::Raise(const std::string& own_path, const Result<Node>
   }
   node.term = std::max(node.term, static_cast<int64_t>(floor_)) + 1;
   node.leader = self_.name;
-  node.endpoint = ToIdl(self_.endpoint);
+  node.endpoint = rpc::ToIdl(self_.endpoint);
   const bool first = !present.has_value();
   const int version = first ? 0 : present->version + 1;
   Op change =

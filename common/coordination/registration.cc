@@ -10,19 +10,13 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/coordination/rounds.h"
+#include "common/rpc/idl_convert.h"
 #include "idl/master_types.h"
 
 namespace ebla::coordination {
 namespace {
 
-using Kind = RegistrationState::Kind;
-
-idl::Endpoint ToIdl(const rpc::Endpoint& endpoint) {
-  idl::Endpoint result;
-  result.host = endpoint.host;
-  result.port = endpoint.port;
-  return result;
-}
+using State = RegistrationState::Kind;
 
 std::string Text(const idl::Endpoint& endpoint) { return endpoint.host + ":" + std::to_string(endpoint.port); }
 
@@ -94,11 +88,11 @@ class ServerRegistration::Impl : public Rounds<Impl> {
 };
 
 void ServerRegistration::Impl::OnSession(SessionState session) {
-  if (state_.kind == Kind::kRefused) return;
+  if (state_.kind == State::kRefused) return;
   if (session == SessionState::kExpired) {
     EndRound();
     Wait("the coordinator's session ended; waiting for a new one");
-  } else if (session == SessionState::kConnected && state_.kind != Kind::kRegistered) {
+  } else if (session == SessionState::kConnected && state_.kind != State::kRegistered) {
     // A coordinator that was away gives every session its whole time again, a dead process's too.
     awaiting_since_.reset();
     Round();
@@ -106,7 +100,7 @@ void ServerRegistration::Impl::OnSession(SessionState session) {
 }
 
 void ServerRegistration::Impl::Retry(const Status& why) {
-  if (state_.kind != Kind::kRegistered) Wait(why.message());
+  if (state_.kind != State::kRegistered) Wait(why.message());
   if (!stopped()) NewRoundAfter(options_.retry_delay);
 }
 
@@ -228,8 +222,8 @@ void ServerRegistration::Impl::Register(std::optional<idl::ServerNode> server, i
   live.name = identity_.name;
   live.incarnation = node.startCounter;
   live.startNonce = nonce_;
-  live.endpoint = ToIdl(identity_.endpoint);
-  live.http = ToIdl(identity_.http);
+  live.endpoint = rpc::ToIdl(identity_.endpoint);
+  live.http = rpc::ToIdl(identity_.http);
   live.rack = identity_.rack;
   if (!identity_.lock_mark.empty()) live.__set_lockMark(identity_.lock_mark);
   EnsurePath(coordinator_, layout::kServers, [](Status) {});  // the Multi tells if these failed
@@ -254,7 +248,7 @@ void ServerRegistration::Impl::HoldLive() {
                        return Wait("waiting for this server's former session to end");
                      }
                      awaiting_since_.reset();
-                     SetState({Kind::kRegistered, Status::Ok(), state_.cluster_id});
+                     SetState({State::kRegistered, Status::Ok(), state_.cluster_id});
                    }),
                    NewRoundWhenWoken());
 }
@@ -263,7 +257,7 @@ void ServerRegistration::Impl::HoldLive() {
 // about this server's place.
 void ServerRegistration::Impl::WriteMark() {
   marking_ = false;
-  if (stopped() || state_.kind == Kind::kRefused || life_mark_ == marked_) return;
+  if (stopped() || state_.kind == State::kRefused || life_mark_ == marked_) return;
   marking_ = true;
   coordinator_.Get(server_path_, [impl = weak_from_this()](Result<Node> node) {
     const auto self = impl.lock();
@@ -298,11 +292,11 @@ void ServerRegistration::Impl::WriteMarkLater() {
 void ServerRegistration::Impl::Refuse(const std::string& why) {
   EndRound();
   LOG(ERROR) << identity_.name << " is refused: " << why;
-  SetState({Kind::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id});
+  SetState({State::kRefused, Status(Code::kInvalidArgument, why), state_.cluster_id});
 }
 
 void ServerRegistration::Impl::Wait(const std::string& why) {
-  SetState({Kind::kWaiting, Status(Code::kUnavailable, why), state_.cluster_id});
+  SetState({State::kWaiting, Status(Code::kUnavailable, why), state_.cluster_id});
 }
 
 void ServerRegistration::Impl::SetState(RegistrationState state) {
@@ -311,8 +305,8 @@ void ServerRegistration::Impl::SetState(RegistrationState state) {
     return;
   }
   state_ = std::move(state);
-  if (state_.kind == Kind::kWaiting) LOG(INFO) << identity_.name << ": " << state_.status.message();
-  if (state_.kind == Kind::kRegistered)
+  if (state_.kind == State::kWaiting) LOG(INFO) << identity_.name << ": " << state_.status.message();
+  if (state_.kind == State::kRegistered)
     LOG(INFO) << identity_.name << " is registered in cluster " << state_.cluster_id;
   const auto keep = shared_from_this();
   on_state_(state_);
@@ -321,7 +315,7 @@ void ServerRegistration::Impl::SetState(RegistrationState state) {
 void ServerRegistration::Impl::Withdraw(std::function<void()> done) {
   EndRound();
   Stop();
-  if (state_.kind != Kind::kRegistered) return executor_.Post([done = std::move(done)] { done(); });
+  if (state_.kind != State::kRegistered) return executor_.Post([done = std::move(done)] { done(); });
   coordinator_.Multi({Op::Delete(live_path_, kAnyVersion)},
                      [done = std::move(done)](std::expected<MultiResult, MultiError>) { done(); });
 }

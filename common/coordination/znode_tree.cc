@@ -6,8 +6,6 @@
 namespace ebla::coordination {
 namespace {
 
-using Kind = TreeEvent::Kind;
-
 MultiError Failed(Code code, std::string message, bool node_exists = false) {
   return {Status(code, std::move(message)), -1, node_exists};
 }
@@ -125,8 +123,8 @@ MultiError ZnodeTree::Create(const Op& op, int64_t session, Change& change) {
   const int64_t owner = IsEphemeral(op.mode) ? session : 0;
   nodes_[path] = {op.data, 0, owner, 0};
   if (owner != 0) ephemerals_[owner].insert(path);
-  change.events.push_back({path, Kind::kCreated});
-  change.events.push_back({parent_path, Kind::kChildren});
+  change.events.push_back({path, TreeEvent::Kind::kCreated});
+  change.events.push_back({parent_path, TreeEvent::Kind::kChildren});
   change.result.items.push_back({std::move(path), 0});
   return {};
 }
@@ -149,9 +147,9 @@ void ZnodeTree::Remove(const std::string& path, Change& change) {
     if (mine->second.empty()) ephemerals_.erase(mine);
   }
   nodes_.erase(found);
-  change.events.push_back({path, Kind::kChanged});
-  change.events.push_back({path, Kind::kChildren});
-  change.events.push_back({parent, Kind::kChildren});
+  change.events.push_back({path, TreeEvent::Kind::kChanged});
+  change.events.push_back({path, TreeEvent::Kind::kChildren});
+  change.events.push_back({parent, TreeEvent::Kind::kChildren});
 }
 
 MultiError ZnodeTree::ApplyOp(const Op& op, int64_t session, Change& change) {
@@ -164,7 +162,7 @@ MultiError ZnodeTree::ApplyOp(const Op& op, int64_t session, Change& change) {
     Entry& entry = nodes_.find(op.path)->second;
     entry.data = op.data;
     version = ++entry.version;
-    change.events.push_back({op.path, Kind::kChanged});
+    change.events.push_back({op.path, TreeEvent::Kind::kChanged});
   } else if (op.kind == Op::Kind::kDelete) {
     if (op.path == "/") return Failed(Code::kInvalidArgument, "node / cannot be deleted");
     if (HasChildren(op.path)) return Failed(Code::kConditionFailed, "node " + op.path + " has children");

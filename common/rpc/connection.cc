@@ -7,27 +7,17 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/rpc/buffer.h"
 #include "common/rpc/message.h"
 
 namespace ebla::rpc {
 namespace {
 
-constexpr size_t kKeptBufferBytes = 64 * 1024;
+constexpr size_t kBufferRetainedMax = 64 * 1024;
 constexpr Duration kTimeoutMax = std::chrono::hours(24 * 365);  // "for ever" must not overflow the clock
-
-uint32_t BigEndian(std::string_view bytes) {
-  uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
-  return value;
-}
 
 void PutBigEndian(char* at, uint32_t value) {
   for (int i = 0; i < 4; ++i) at[i] = static_cast<char>(value >> (24 - 8 * i));
-}
-
-void ReleaseIfLarge(std::string& buffer) {
-  buffer.clear();
-  if (buffer.capacity() > kKeptBufferBytes) std::string().swap(buffer);
 }
 
 }  // namespace
@@ -306,8 +296,8 @@ void Connection::Break(const std::string& why) {
     FreeSlot(index);
   }
   stream_base_ += out_.size();
-  ReleaseIfLarge(out_);
-  ReleaseIfLarge(in_);
+  ClearBuffer(out_, kBufferRetainedMax);
+  ClearBuffer(in_, kBufferRetainedMax);
   out_sent_ = 0;
 }
 
@@ -330,7 +320,7 @@ void Connection::Flush() {
     stream_base_ += out_sent_;
     out_.erase(0, out_sent_);
     out_sent_ = 0;
-    if (out_.empty()) ReleaseIfLarge(out_);
+    if (out_.empty()) ClearBuffer(out_, kBufferRetainedMax);
   }
   if (unsent() > 0) event_add(&write_event_, nullptr);
 }
@@ -354,7 +344,7 @@ void Connection::OnReadable() {
     if (fresh) {
       in_.assign(bytes.substr(used));
     } else if (used == in_.size()) {
-      ReleaseIfLarge(in_);
+      ClearBuffer(in_, kBufferRetainedMax);
     } else {
       in_.erase(0, used);
     }

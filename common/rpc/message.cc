@@ -1,5 +1,6 @@
 #include "common/rpc/message.h"
 
+#include "common/rpc/buffer.h"
 #include "common/rpc/message_codec.h"
 
 namespace ebla::rpc {
@@ -10,12 +11,6 @@ constexpr uint8_t kCompactId = 0x82;
 constexpr uint8_t kCompactVersion = 1;
 
 Error Malformed(std::string why) { return Error(Code::kInvalidArgument, std::move(why)); }
-
-uint32_t BigEndian(std::string_view bytes) {
-  uint32_t value = 0;
-  for (int i = 0; i < 4; ++i) value = value << 8 | static_cast<uint8_t>(bytes[i]);
-  return value;
-}
 
 bool KnownType(uint32_t type) { return type >= 1 && type <= 4; }
 

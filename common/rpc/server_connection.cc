@@ -9,17 +9,19 @@
 #include <mutex>
 #include <optional>
 
+#include "common/rpc/buffer.h"
+
 namespace ebla::rpc {
 namespace {
 
 constexpr size_t kReadBytes = 256 * 1024;
 constexpr size_t kFlushBytes = 128 * 1024;  // replies are sent at the turn's end, or when they come to this much
 constexpr Duration kLinger = std::chrono::milliseconds(250);
-constexpr int kInternalError = 6;               // of TApplicationException
-constexpr size_t kOwnBytes = 1 << 20;           // held for each connection, however much is held for all
-constexpr size_t kKeptBufferBytes = 16 * 1024;  // a larger buffer is not kept once it is empty
-constexpr size_t kSpareBytesMax = 256 * 1024;   // of one spare buffer of a loop
-constexpr size_t kSparesMax = 8;                // as many connections as fill their buffers within one turn, about
+constexpr int kInternalError = 6;                // of TApplicationException
+constexpr size_t kOwnBytes = 1 << 20;            // held for each connection, however much is held for all
+constexpr size_t kInputRetainedMax = 16 * 1024;  // a larger buffer is not kept once it is empty
+constexpr size_t kSpareBytesMax = 256 * 1024;    // of one spare buffer of a loop
+constexpr size_t kSparesMax = 8;                 // as many connections as fill their buffers within one turn, about
 
 // Which log lines about broken connections to let through: ten at once, then five a second. A hostile client cannot
 // fill the disk with them.
@@ -66,11 +68,6 @@ int32_t FrameSize(std::string_view bytes) {
   uint32_t size = 0;
   for (int i = 0; i < 4; ++i) size = size << 8 | static_cast<uint8_t>(bytes[i]);
   return static_cast<int32_t>(size);
-}
-
-void ReleaseIfLarge(std::string& buffer) {
-  buffer.clear();
-  if (buffer.capacity() > kKeptBufferBytes) std::string().swap(buffer);
 }
 
 Duration SweepPeriod(const ServerOptions& options) {
@@ -186,7 +183,7 @@ void ServerConnection::Close() {
   close(std::exchange(fd_, -1));
   if (std::exchange(watched_, false)) server_->Watch(false);
   server_->Account(std::exchange(accounted_, 0), 0);
-  ReleaseIfLarge(in_);
+  ClearBuffer(in_, kInputRetainedMax);
   std::string().swap(out_);
   out_sent_ = 0;
   ForgetHeld();
@@ -290,7 +287,7 @@ void ServerConnection::Consume(std::string_view bytes) {
   if (bytes.data() != in_.data()) {
     in_.assign(bytes.substr(used));
   } else if (used == in_.size()) {
-    ReleaseIfLarge(in_);
+    ClearBuffer(in_, kInputRetainedMax);
   } else if (used > 0) {
     in_.erase(0, used);
   }

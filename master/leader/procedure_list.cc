@@ -179,7 +179,7 @@ class Lister {
   // Of a tablet with as many voters as its table wants, that live or may come back, there is nothing to repair.
   void AddRepair(const TabletEntry& tablet) {
     const idl::TabletInfo& info = tablet.node.info;
-    const size_t wanted = ReplicasOf(image().Table(tablet.table())->node.schema);
+    const size_t wanted = master::ReplicasOf(image().Table(tablet.table())->node.schema);
     std::string lost;
     for (const ServerName& voter : info.voters) {
       const Server* server = context_.servers.Find(voter);
@@ -209,7 +209,7 @@ class Lister {
     if (!safe_mode_.empty()) return safe_mode_;
     if (!load) return leader_term_.reconciler().WhyUnsettled(tablet);
     if (!info.learners.empty()) return WhyNotLevel(*load, info.primary, info.learners.front());
-    if (info.voters.size() > ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
+    if (info.voters.size() > master::ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
     std::vector<ServerName> holders = info.voters;
     if (PlaceReplica(ViewOnce(), holders).empty()) return "no other server that lives takes a replica: start one";
     return leader_term_.copies() >= context_.options.repair.copies

@@ -48,7 +48,7 @@ bool Led(const Context& context, const TabletEntry& tablet) {
 }
 
 // No repetition of the order changes it.
-bool Final(Code code) {
+bool EndsMerge(Code code) {
   return code == Code::kInvalidArgument || code == Code::kStaleEpoch || code == Code::kNotFound ||
          code == Code::kConditionFailed;
 }
@@ -344,7 +344,7 @@ void MergeTablets::OnFrozen(TabletId tablet, uint64_t round, Result<std::map<Tab
     frozen_[tablet] = result->second;
   } else {
     why_ = Error(Code::kUnavailable, "tablet " + Id(tablet) + " is not frozen: " + status.message());
-    refused_ = refused_ || (answered && Final(status.code()));
+    refused_ = refused_ || (answered && EndsMerge(status.code()));
   }
   if (round != round_ || !done_ || --waiting_ > 0) return;
   EndRound(round, frozen_.size() == 2 || refused_ ? Duration{0} : kFreezeAgain);

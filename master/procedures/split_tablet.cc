@@ -22,7 +22,7 @@ bool Says(const idl::TabletLoad* load, TabletId child) {
 }
 
 // No repetition of the order changes it.
-bool Final(Code code) { return code == Code::kInvalidArgument; }
+bool EndsSplit(Code code) { return code == Code::kInvalidArgument; }
 
 }  // namespace
 
@@ -176,7 +176,7 @@ void SplitTablet::OnOrdered(Result<std::map<TabletId, idl::SplitResult>> results
       result->second.split.childId == tablet->node.split.childId) {
     return Complete(result->second.split, std::move(done));
   }
-  if (Final(status.code())) {
+  if (EndsSplit(status.code())) {
     refused_ = true;
     refusal_ = status;
   }

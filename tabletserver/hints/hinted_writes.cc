@@ -7,7 +7,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr int64_t kOverloadedRetryMs = 100;
+constexpr int64_t kHintsFullRetryMs = 100;
 constexpr size_t kEntriesAtOnce = 1000, kBytesAtOnce = 16 << 20;
 
 }  // namespace
@@ -59,7 +59,7 @@ Status HintedWrites::Admit(Shard::WriteCall& call) {
 
 void HintedWrites::Answer(Shard::WriteCall& call, Status status) {
   WriteReply reply;
-  if (status.code() == Code::kOverloaded) reply.retry_after_ms = kOverloadedRetryMs;
+  if (status.code() == Code::kOverloaded) reply.retry_after_ms = kHintsFullRetryMs;
   reply.status = std::move(status);
   ports_.loops[call.loop]->Put(
       [done = std::move(call.done), reply = std::move(reply)]() mutable { done(std::move(reply)); }, 0);

@@ -14,7 +14,7 @@ constexpr size_t kRecordOverheadBytes = 48;  // of a record in a reply: version,
 constexpr int64_t kNotReadyRetryMs = 5;
 constexpr int64_t kMergedRetryMs = 1;
 constexpr int64_t kFrozenRetryMs = 5;
-constexpr int64_t kOverloadedRetryMs = 50;
+constexpr int64_t kReadsFullRetryMs = 50;
 constexpr size_t kExpiredMax = 100;  // that one read has purged
 
 // The logged record that counts beside a snapshot with this position; null: the snapshot's own does.
@@ -484,7 +484,7 @@ void ReadPath::Offload(std::shared_ptr<TabletHandle> handle, Call call, std::mov
   if (!ports_.readers.Enter()) {
     Result result;
     result.status = Status(Code::kOverloaded, "too many reads wait for the disk");
-    result.retry_after_ms = kOverloadedRetryMs;
+    result.retry_after_ms = kReadsFullRetryMs;
     return done(std::move(result));
   }
   ports_.readers.Run([this, handle = std::move(handle), call = std::move(call), done = std::move(done)]() mutable {
@@ -519,7 +519,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
           // Of the epoch that led then; should another lead by now, it is asked about anew.
           if (result.view != nullptr) call.confirmed = result.view->epoch;
           if (status.ok()) return Serve(std::move(call), std::move(done));
-          if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
+          if (status.code() == Code::kOverloaded) result.retry_after_ms = kReadsFullRetryMs;
           if (status.code() == Code::kNotPrimary) result.retry_after_ms = kNotReadyRetryMs;
           if (status.code() == Code::kComeAgain) result.retry_after_ms = kFrozenRetryMs;
           result.status = std::move(status);
@@ -541,7 +541,7 @@ void ReadPath::Finish(std::shared_ptr<TabletHandle> handle, Call call, Attempt a
         handle, attempt.upto, deadline, ports_.loop_index,
         [this, call = std::move(call), result = std::move(result), done = std::move(done)](Status status) mutable {
           if (status.ok()) return Serve(std::move(call), std::move(done));
-          if (status.code() == Code::kOverloaded) result.retry_after_ms = kOverloadedRetryMs;
+          if (status.code() == Code::kOverloaded) result.retry_after_ms = kReadsFullRetryMs;
           result.status = std::move(status);
           done(std::move(result));
         });

@@ -47,10 +47,6 @@ Status CheckIds(int64_t tablet, int64_t epoch) {
   return Error(Code::kInvalidArgument, "tablet id and epoch must be positive");
 }
 
-Version FromPosition(const idl::LogPosition& position) {
-  return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-}
-
 MergedTablet FromMerged(const idl::MergedTablet& tablet) {
   return {TabletId{static_cast<uint64_t>(tablet.tabletId)}, FromIdl(tablet.range), FromPosition(tablet.freeze)};
 }

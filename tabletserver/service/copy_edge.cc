@@ -12,10 +12,6 @@ namespace {
 
 constexpr size_t kDedupKeyBytes = 24;
 
-Version FromPosition(const idl::LogPosition& position) {
-  return {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-}
-
 TabletId TabletOf(const idl::CopyRequest& request) { return TabletId{static_cast<uint64_t>(request.tabletId)}; }
 uint64_t CopyOf(const idl::CopyRequest& request) { return static_cast<uint64_t>(request.copyId); }
 

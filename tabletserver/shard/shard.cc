@@ -11,7 +11,7 @@
 namespace ebla::tabletserver {
 namespace {
 
-constexpr int64_t kOverloadedRetryMs = 20;
+constexpr int64_t kShardFullRetryMs = 20;
 constexpr int64_t kMergedRetryMs = 2;
 
 WriteReply RefusedWrite(Code code, std::string message, int64_t retry_after_ms = -1) {
@@ -206,7 +206,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Room room) {
   if (ports_.counters.unapplied_bytes.load(std::memory_order_relaxed) >= options_.server_unapplied_bytes_max) {
     ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
     return refuse(
-        RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kOverloadedRetryMs));
+        RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kShardFullRetryMs));
   }
   call.request.token = next_token_ = next_token_.Next();
   writes_.emplace(next_token_, PendingWrite{tablet, call.bytes, call.loop, std::move(call.done)});

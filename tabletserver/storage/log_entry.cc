@@ -38,16 +38,16 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kEntryFormat = 1;
 constexpr char kConditional[] = "c";
 constexpr uint8_t kDelete = 1;
-constexpr uint8_t kExpires = 2;
-constexpr uint8_t kWriteTime = 4;
-constexpr uint8_t kFlags = kDelete | kExpires | kWriteTime;
+constexpr uint8_t kEntryExpires = 2;
+constexpr uint8_t kEntryWriteTime = 4;
+constexpr uint8_t kFlags = kDelete | kEntryExpires | kEntryWriteTime;
 
 void WriteEffect(const Effect& effect, ByteWriter& out) {
   const bool timed = effect.write_time_ms != 0 || !effect.writer.empty();
-  out.Byte((effect.is_delete ? kDelete : 0) | (effect.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0));
+  out.Byte((effect.is_delete ? kDelete : 0) | (effect.expires_at ? kEntryExpires : 0) | (timed ? kEntryWriteTime : 0));
   out.Bytes(effect.key);
   if (!effect.is_delete) out.Bytes(effect.value);
   if (effect.expires_at) out.Varint(effect.expires_at.value);
@@ -61,8 +61,8 @@ Effect ReadEffect(ByteReader& in) {
   effect.is_delete = (flags & kDelete) != 0;
   effect.key = in.Bytes();
   if (!effect.is_delete) effect.value = in.Bytes();
-  if ((flags & kExpires) != 0) effect.expires_at.value = in.Varint();
-  if ((flags & kWriteTime) != 0) {
+  if ((flags & kEntryExpires) != 0) effect.expires_at.value = in.Varint();
+  if ((flags & kEntryWriteTime) != 0) {
     effect.write_time_ms = in.SignedVarint();
     effect.writer = in.Bytes();
   }
@@ -120,7 +120,7 @@ size_t LogEntry::ApproximateBytes() const { return BytesOf(*this, sizeof(LogEntr
 std::string EncodeLogEntry(const LogEntry& entry) {
   ByteWriter out;
   out.Reserve(BytesOf(entry, 64, 10, 16));  // about; a guess too low costs a copy
-  out.Byte(kFormat).Byte(static_cast<uint8_t>(entry.kind));
+  out.Byte(kEntryFormat).Byte(static_cast<uint8_t>(entry.kind));
   out.Varint(entry.version.epoch.value).Varint(entry.version.lsn.value).Varint(entry.time.value);
   out.Fixed64(entry.client.value).Varint(entry.sequence.value).Varint(entry.first_incomplete.value);
   out.Fixed64(entry.request_digest).Byte(static_cast<uint8_t>(entry.level));
@@ -135,9 +135,9 @@ Result<LogEntry> DecodeLogEntry(std::string_view bytes) {
   ByteReader in(bytes);
   LogEntry entry;
   const uint8_t format = in.Byte();
-  if (in.ok() && format != kFormat) {
+  if (in.ok() && format != kEntryFormat) {
     return Error(Code::kInternal, "a log entry has format " + std::to_string(format) + ", this build reads " +
-                                      std::to_string(kFormat) + ": a newer build wrote it, or it is damaged");
+                                      std::to_string(kEntryFormat) + ": a newer build wrote it, or it is damaged");
   }
   const uint8_t kind = in.Byte();
   if (in.ok() && (kind < static_cast<uint8_t>(EntryKind::kWrite) || kind > static_cast<uint8_t>(EntryKind::kFloor))) {
@@ -169,7 +169,11 @@ Result<LogEntry> DecodeLogEntry(std::string_view bytes) {
 
 std::string EncodeSplitDetail(const SplitDetail& detail) {
   ByteWriter out;
-  out.Byte(kFormat).Varint(detail.child.value).Bytes(detail.key).Bytes(detail.primary).Varint(detail.voters.size());
+  out.Byte(kEntryFormat)
+      .Varint(detail.child.value)
+      .Bytes(detail.key)
+      .Bytes(detail.primary)
+      .Varint(detail.voters.size());
   for (const ServerName& voter : detail.voters) out.Bytes(voter);
   return out.Take();
 }
@@ -177,7 +181,7 @@ std::string EncodeSplitDetail(const SplitDetail& detail) {
 Result<SplitDetail> DecodeSplitDetail(std::string_view bytes) {
   ByteReader in(bytes);
   SplitDetail detail;
-  if (in.Byte() != kFormat) in.Fail();
+  if (in.Byte() != kEntryFormat) in.Fail();
   detail.child.value = in.Varint();
   detail.key = in.Bytes();
   detail.primary = in.Bytes();
@@ -189,13 +193,13 @@ Result<SplitDetail> DecodeSplitDetail(std::string_view bytes) {
 }
 
 std::string EncodeFreezeDetail(const FreezeDetail& detail) {
-  return ByteWriter().Byte(kFormat).Varint(detail.into.value).Take();
+  return ByteWriter().Byte(kEntryFormat).Varint(detail.into.value).Take();
 }
 
 Result<FreezeDetail> DecodeFreezeDetail(std::string_view bytes) {
   ByteReader in(bytes);
   FreezeDetail detail;
-  if (in.Byte() != kFormat) in.Fail();
+  if (in.Byte() != kEntryFormat) in.Fail();
   detail.into.value = in.Varint();
   if (!detail.into) in.Fail();
   EBLA_TRY(in.Finish("a freeze's detail"));

@@ -8,7 +8,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr uint8_t kFormat = 1;
+constexpr uint8_t kRowFormat = 1;
 constexpr uint8_t kLineageFormat = 2;  // of rows that have to do with splits
 constexpr uint8_t kMergeFormat = 3;    // and of those that have to do with merges
 
@@ -22,8 +22,8 @@ constexpr uint8_t kSplitFollows = 1;
 constexpr uint8_t kFreezeFollows = 2;
 constexpr uint8_t kFormerFollows = 4;
 
-constexpr uint8_t kExpires = 1;
-constexpr uint8_t kWriteTime = 2;
+constexpr uint8_t kRecordExpires = 1;
+constexpr uint8_t kRecordWriteTime = 2;
 constexpr uint8_t kTimedDelete = 4;
 
 bool IsTombstone(const StoredRecord& record) { return record.tombstone; }
@@ -31,7 +31,7 @@ bool IsTombstone(const Effect& effect) { return effect.is_delete; }
 
 Status CheckFormat(ByteReader& in, std::string_view what) {
   const uint8_t format = in.Byte();
-  if (!in.ok() || format == kFormat) return {};
+  if (!in.ok() || format == kRowFormat) return {};
   return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
                                     ", this build reads 1: a newer build wrote it, or it is damaged");
 }
@@ -39,7 +39,7 @@ Status CheckFormat(ByteReader& in, std::string_view what) {
 // The format: from 2 on, what has to do with splits or merges follows the rest.
 Result<uint8_t> CheckLineageFormat(ByteReader& in, std::string_view what) {
   const uint8_t format = in.Byte();
-  if (!in.ok() || (format >= kFormat && format <= kMergeFormat)) return format;
+  if (!in.ok() || (format >= kRowFormat && format <= kMergeFormat)) return format;
   return Error(Code::kInternal, std::string(what) + " has format " + std::to_string(format) +
                                     ", this build reads 1 to 3: a newer build wrote it, or it is damaged");
 }
@@ -98,8 +98,9 @@ template <class Source>
 void WriteRecord(const Source& source, Version version, ByteWriter& out) {
   out.Clear();
   const bool timed = source.write_time_ms != 0 || !source.writer.empty();
-  out.Byte(kFormat).Byte((source.expires_at ? kExpires : 0) | (timed ? kWriteTime : 0) |
-                         (IsTombstone(source) ? kTimedDelete : 0));
+  out.Byte(kRowFormat)
+      .Byte((source.expires_at ? kRecordExpires : 0) | (timed ? kRecordWriteTime : 0) |
+            (IsTombstone(source) ? kTimedDelete : 0));
   WriteVersion(version, out);
   if (source.expires_at) out.Varint(source.expires_at.value);
   if (timed) out.SignedVarint(source.write_time_ms).Bytes(source.writer);
@@ -162,7 +163,7 @@ Result<DedupKeyParts> ParseDedupKey(std::string_view key) {
 
 std::string EncodeReplicaState(const ReplicaState& state) {
   ByteWriter out;
-  out.Byte(state.merged ? kMergeFormat : state.lineage_parent ? kLineageFormat : kFormat);
+  out.Byte(state.merged ? kMergeFormat : state.lineage_parent ? kLineageFormat : kRowFormat);
   out.Varint(state.table.value).Varint(state.promised.value).Varint(state.led.value);
   out.SignedVarint(state.longest_lease_ms);
   out.Byte((state.incomplete ? kIncomplete : 0) | (state.tombstone ? kTombstone : 0) |
@@ -208,7 +209,7 @@ Result<ReplicaState> DecodeReplicaState(std::string_view bytes) {
 }
 
 std::string EncodeUnresolved(TableId table, const LogEntry& entry) {
-  return ByteWriter().Byte(kFormat).Varint(table.value).Raw(EncodeLogEntry(entry)).Take();
+  return ByteWriter().Byte(kRowFormat).Varint(table.value).Raw(EncodeLogEntry(entry)).Take();
 }
 
 Result<UnresolvedLogEntry> DecodeUnresolved(TabletId tablet, std::string_view bytes) {
@@ -262,7 +263,7 @@ std::string EncodeAppliedState(const AppliedState& state) {
   ByteWriter out;
   const bool former = state.former != nullptr && !state.former->empty();
   const bool merge = former || state.freeze;
-  out.Byte(merge ? kMergeFormat : state.last_split ? kLineageFormat : kFormat);
+  out.Byte(merge ? kMergeFormat : state.last_split ? kLineageFormat : kRowFormat);
   WriteVersion(state.applied, out);
   WriteRange(state.range, out);
   out.Varint(state.time.value).Varint(state.dedup_floor.value);
@@ -310,7 +311,7 @@ Result<AppliedState> DecodeAppliedState(std::string_view bytes) {
 
 std::string EncodeDedupRow(const DedupRow& row) {
   ByteWriter out;
-  out.Byte(kFormat).Varint(row.first_incomplete.value).Varint(row.time.value).Fixed64(row.request_digest);
+  out.Byte(kRowFormat).Varint(row.first_incomplete.value).Varint(row.time.value).Fixed64(row.request_digest);
   WriteVersion(row.version, out);
   out.Byte(static_cast<uint8_t>(row.level));
   WriteOutcome(row.outcome, out);
@@ -347,11 +348,11 @@ Status DecodeRecord(std::string_view bytes, StoredRecord& record) {
   ByteReader in(bytes);
   EBLA_TRY(CheckFormat(in, kWhat));
   const uint8_t flags = in.Byte();
-  if ((flags & ~(kExpires | kWriteTime | kTimedDelete)) != 0) in.Fail();
+  if ((flags & ~(kRecordExpires | kRecordWriteTime | kTimedDelete)) != 0) in.Fail();
   record.tombstone = (flags & kTimedDelete) != 0;
   record.version = ReadVersion(in);
-  record.expires_at.value = (flags & kExpires) != 0 ? in.Varint() : 0;
-  if ((flags & kWriteTime) != 0) {
+  record.expires_at.value = (flags & kRecordExpires) != 0 ? in.Varint() : 0;
+  if ((flags & kRecordWriteTime) != 0) {
     record.write_time_ms = in.SignedVarint();
     record.writer.assign(in.Bytes());
   } else {

@@ -12,7 +12,7 @@ namespace ebla::tabletserver {
 namespace {
 
 constexpr int64_t kReplayRetryMs = 5;
-constexpr int64_t kOverloadedRetryMs = 50;
+constexpr int64_t kWritesFullRetryMs = 50;
 constexpr int64_t kTransferRetryMs = 5;
 constexpr int64_t kConflictsRetryMs = 1000;
 constexpr int64_t kLearnRetryMs = 5;  // when a retry would learn the outcome
@@ -136,14 +136,14 @@ bool TabletCore::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
     return true;
   }
   if (input.disk_full || replica_.store_stalled()) {
-    RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"), kOverloadedRetryMs);
+    RefuseWrite(request.token, Error(Code::kOverloaded, "the disk takes no more writes for now"), kWritesFullRetryMs);
     return true;
   }
   size_t bytes = 0;
   for (const Write& write : request.writes) bytes += write.key.size() + write.value.size();
   if (unapplied_bytes() + bytes > options_.unapplied_bytes_max && unapplied_bytes() > 0) {
     RefuseWrite(request.token, Error(Code::kOverloaded, "too many writes of this tablet wait to be applied"),
-                kOverloadedRetryMs);
+                kWritesFullRetryMs);
     return true;
   }
   const auto mine = [this](const Write& write) { return applied_.range.Contains(write.key); };

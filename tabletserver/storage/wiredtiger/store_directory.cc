@@ -14,7 +14,7 @@ namespace ebla::tabletserver {
 
 namespace {
 
-constexpr int kFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
+constexpr int kStoreFormat = 2;  // since 2 a log ends in a row that is no entry (row_encoding.h)
 constexpr std::string_view kFormatName = "ebla-store ";
 
 Error SystemError(const std::string& doing) { return Error(Code::kInternal, doing + ": " + std::strerror(errno)); }
@@ -45,7 +45,7 @@ Status WriteFormat(const std::string& path) {
   const std::string fresh = file + ".new";
   const int fd = open(fresh.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
   if (fd < 0) return SystemError("cannot write " + fresh);
-  const std::string text = std::string(kFormatName) + std::to_string(kFormat) + "\n";
+  const std::string text = std::string(kFormatName) + std::to_string(kStoreFormat) + "\n";
   const bool written = write(fd, text.data(), text.size()) == static_cast<ssize_t>(text.size()) && fsync(fd) == 0;
   close(fd);
   if (!written) return SystemError("cannot write " + fresh);
@@ -57,7 +57,7 @@ Status WriteFormat(const std::string& path) {
   return {};
 }
 
-Status CheckFormat(const std::string& path) {
+Status CheckStoreFormat(const std::string& path) {
   std::ifstream file(path + "/FORMAT");
   if (!file) {
     if (std::error_code error; std::filesystem::exists(path + "/WiredTiger", error)) {
@@ -77,13 +77,13 @@ Status CheckFormat(const std::string& path) {
     }
   }
   if (format == 0) return Error(Code::kInvalidArgument, path + "/FORMAT is damaged: \"" + line.substr(0, 80) + "\"");
-  if (format > kFormat) {
+  if (format > kStoreFormat) {
     return Error(Code::kInvalidArgument, path + " has store format " + std::to_string(format) +
-                                             ", this build knows up to " + std::to_string(kFormat) +
+                                             ", this build knows up to " + std::to_string(kStoreFormat) +
                                              ": start the newer build that wrote it");
   }
   // Older builds cannot read what this one will write.
-  return format < kFormat ? WriteFormat(path) : Status();
+  return format < kStoreFormat ? WriteFormat(path) : Status();
 }
 
 }  // namespace
@@ -92,7 +92,7 @@ Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return SystemError("cannot make the directory " + path);
   EBLA_ASSIGN(const int lock, Lock(path));
   StoreDirectory directory(path, lock);
-  EBLA_TRY(CheckFormat(path));
+  EBLA_TRY(CheckStoreFormat(path));
   return directory;
 }
 

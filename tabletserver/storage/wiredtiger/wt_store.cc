@@ -18,7 +18,7 @@ namespace {
 // goes out at once, after half a minute, every fsync of the log waits behind it.
 // A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
 // WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
-constexpr char kRows[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
+constexpr char kRowConfig[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
 constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
 
 constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held back
@@ -67,7 +67,7 @@ Status WtStore::Parts::OpenDatabase() {
   WT_SESSION* const raw = session->get();
   for (size_t i = 0; i < kSystemTables; ++i) {
     const auto table = static_cast<SystemTable>(i);
-    const std::string config = std::string(kRows) + (table == SystemTable::kOplog ? kLargePages : "") +
+    const std::string config = std::string(kRowConfig) + (table == SystemTable::kOplog ? kLargePages : "") +
                                (IsLogged(table) ? "" : ",log=(enabled=false)");
     EBLA_TRY(connection->Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
     WT_CURSOR* cursor = nullptr;
@@ -143,7 +143,7 @@ Status WtStore::Parts::CheckTable(int error, TableId table, std::string_view doi
 Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   WT_SESSION* const raw = session->get();
-  std::string config = std::string(kRows) + kLargePages + ",log=(enabled=false),block_compressor=";
+  std::string config = std::string(kRowConfig) + kLargePages + ",log=(enabled=false),block_compressor=";
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(parts_->connection->Check(error, "making a table"));

@@ -15,7 +15,8 @@ namespace {
 using std::chrono::steady_clock;
 
 constexpr char kScratch[] = "table:scratch";
-constexpr int kRows = 80;  // more than the bound, and with all that they take less than a fifth of the smallest cache
+constexpr int kProbeRows =
+    80;  // more than the bound, and with all that they take less than a fifth of the smallest cache
 constexpr size_t kRowBytes = 1000;
 constexpr char kLessThanTheRows[] = "eviction_dirty_target=50KB";
 constexpr char kWiredTigersOwn[] = "eviction_dirty_target=5";
@@ -28,7 +29,7 @@ int WriteRows(WT_SESSION* session) {
   int error = session->open_cursor(session, kScratch, nullptr, nullptr, &cursor);
   if (error != 0) return error;
   const std::string value(kRowBytes, '\0');
-  for (int row = 0; error == 0 && row < kRows; ++row) {
+  for (int row = 0; error == 0 && row < kProbeRows; ++row) {
     WT_ITEM item{};
     item.data = value.data();
     item.size = value.size();

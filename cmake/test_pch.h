@@ -1,0 +1,5 @@
+// What nearly every test includes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "pch.h"
