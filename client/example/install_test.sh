@@ -18,6 +18,15 @@ if grep -rlE '#include <(thrift|glog|event2?|gflags)/' "$work/installed/include"
   echo "a public header includes a private dependency" >&2
   exit 1
 fi
+# The user's include path gets the folder ebla/ and nothing else.
+if [ "$(ls "$work/installed/include")" != ebla ]; then
+  echo "include/ holds more than ebla/: $(ls "$work/installed/include")" >&2
+  exit 1
+fi
+# Each header stands alone, as nobody knows which one a user includes first.
+find "$work/installed/include" -name '*.h' -printf '#include <%P>\n' | while read -r line; do
+  echo "$line" | ${CXX:-c++} -std=c++23 -fsyntax-only -I "$work/installed/include" -x c++ - || { echo "fails alone: $line" >&2; exit 1; }
+done
 cp -r "$source/client/example" "$work/example"
 cmake -G Ninja -S "$work/example" -B "$work/build" -DCMAKE_PREFIX_PATH="$work/installed" -DCMAKE_CXX_FLAGS="$flags" >"$work/configure.log"
 cmake --build "$work/build" >"$work/build.log" || { cat "$work/build.log"; exit 1; }

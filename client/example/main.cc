@@ -1,11 +1,11 @@
 // client/example/main.cc
 // A shopping cart in a few calls: what most programs need of the SDK.
 // Usage: example [host:port of a master]
+#include <ebla/ebla.h>
+
 #include <chrono>
 #include <future>
 #include <iostream>
-
-#include "ebla/ebla.h"
 
 using namespace std::chrono_literals;
 

@@ -222,7 +222,7 @@ def main():
     parser.add_argument("--seconds", type=int, default=150, help="of each load")
     parser.add_argument("--quiet", type=int, default=240, help="seconds that are watched after the load")
     parser.add_argument("--master_flag", action="append", default=[], help="one more, for the master")
-    parser.add_argument("--svg", default="docs/elastic.svg", help="where the picture goes")
+    parser.add_argument("--svg", default="docs/lab/elastic.svg", help="where the picture goes")
     parser.add_argument("--save", help="writes what was seen there, as JSON")
     parser.add_argument("--saved", help="judges and draws that, without a cluster")
     arguments = parser.parse_args()

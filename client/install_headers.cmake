@@ -1,0 +1,22 @@
+# Run by `cmake --install` (component sdk): puts the public headers below include/ebla, and those of common/base that
+# they include below include/ebla/base. Includes are rewritten to match, so that a user's include path gets nothing but
+# the one folder ebla/.
+set(target "$ENV{DESTDIR}${CMAKE_INSTALL_PREFIX}/${EBLA_INCLUDE_DIR}/ebla")
+file(GLOB public_headers "${EBLA_SOURCE_DIR}/client/include/ebla/*.h")
+set(base_headers ids.h key_range.h status.h)
+foreach(header IN LISTS public_headers base_headers)
+  get_filename_component(name "${header}" NAME)
+  if(IS_ABSOLUTE "${header}")
+    set(installed "${target}/${name}")
+  else()
+    set(header "${EBLA_SOURCE_DIR}/common/base/${name}")
+    set(installed "${target}/base/${name}")
+  endif()
+  file(READ "${header}" text)
+  string(REPLACE "#include \"common/base/" "#include \"ebla/base/" text "${text}")
+  if(text MATCHES "#include \"(common|client)/")
+    message(FATAL_ERROR "${header} includes \"${CMAKE_MATCH_1}/...\", which is not installed")
+  endif()
+  message(STATUS "Installing: ${installed}")
+  file(WRITE "${installed}" "${text}")
+endforeach()

@@ -1,0 +1,240 @@
+#!/usr/bin/env python3
+"""The references of flags and metrics are what the binaries say.
+
+  reference.py --write [--build DIR]   writes docs/guide/configuration.md and docs/guide/metrics.md anew
+  reference.py --check [--build DIR]   fails where they differ, or where a file in conf/ names a flag that is none
+
+Flags come from each binary's --help. Metrics come from /metrics of a master and a tablet server, which serve it before
+they have found ZooKeeper. The labels of a metric come from an ebla-standalone with a table, as a metric without a value
+shows none; labels that the page has already stay there while nothing shows otherwise.
+"""
+import argparse
+import difflib
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import textwrap
+import time
+import urllib.request
+
+sys.dont_write_bytecode = True  # nothing is left beside the sources
+from standalone import Standalone  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+WIDTH = 100
+MEND = "python3 tests/docs/reference.py --write"
+
+
+def help_of(program, *arguments):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60)
+    if done.returncode != 0:
+        raise RuntimeError(f"{program} {' '.join(arguments)} ended with {done.returncode}: {done.stderr}")
+    return done.stdout
+
+
+def flags_of(program):
+    """{name: (default, text)} of a server."""
+    found = re.findall(r"^  --(\w+)=(.*)\n      (.*)$", help_of(program, "--help"), re.M)
+    if not found:
+        raise RuntimeError(f"{program} --help names no flags")
+    flags = {}
+    for name, default, text in found:
+        if re.fullmatch(r"-?\d+\.\d+", default):
+            default = f"{float(default):g}"  # 0.69999999999999996
+        flags[name] = (default, text)
+    return flags
+
+
+def sentence(text):
+    text = re.sub(r"\s+", " ", text.strip()).replace("<", r"\<")
+    if not text:
+        return "-"
+    if text.split(" ")[0].isalpha():  # not host:port
+        text = text[0].upper() + text[1:]
+    return text + ("" if text.endswith((".", "!", "?")) else ".")
+
+
+def item(head, text):
+    return textwrap.fill(f"- {head} {text}", WIDTH, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+
+
+def flag_items(flags):
+    lines = []
+    for name, (default, text) in sorted(flags.items()):
+        shown = "empty" if default == '""' else f"`{default}`"
+        lines.append(item(f"`--{name}` ({shown}).", sentence(text)))
+    return "\n".join(lines) + "\n"
+
+
+def fenced(text):
+    """Help as it is: what is wider than a page is folded, under itself."""
+    lines = []
+    for line in text.rstrip().splitlines():
+        indent = " " * (len(line) - len(line.lstrip()) + 2)
+        lines += textwrap.wrap(line, WIDTH, subsequent_indent=indent, drop_whitespace=True, replace_whitespace=False,
+                               break_on_hyphens=False) or [""]
+    return "```text\n" + "\n".join(line.rstrip() for line in lines) + "\n```\n"
+
+
+def configuration(bin_dir):
+    master, server, alone = (flags_of(bin_dir / f"ebla-{name}") for name in ("master", "tabletserver", "standalone"))
+    common = {name: flag for name, flag in master.items() if server.get(name) == flag}
+    only = lambda flags: {name: flag for name, flag in flags.items() if name not in common}
+    shell_options = re.search(r"Options of every verb:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help"), re.S)
+    table_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla", "help", "table", "create"), re.S | re.M)
+    cluster_options = re.search(r"^Options:\n(.*?)\n\n", help_of(bin_dir / "ebla-cluster", "start", "--help"), re.S | re.M)
+    differs = {name: flag for name, flag in alone.items() if server.get(name) != flag}
+    return f"""# Configuration
+
+This page is generated from `--help` of each program. Change the text of a flag in the code, then
+run `{MEND}`.
+
+Servers take flags on the command line, or one per line in a file that `--flagfile` names.
+[conf/](../../conf/README.md) holds one for each role. A flag that a server does not know ends it at
+once. In parentheses stands the default.
+
+## Every server
+
+{flag_items(common)}
+## ebla-master
+
+{flag_items(only(master))}
+## ebla-tabletserver
+
+{flag_items(only(server))}
+## ebla-standalone
+
+It takes the flags of a tablet server, but for {" and ".join(f"`--{name}`" for name in sorted(server.keys() - alone.keys()))}.
+These differ:
+
+{flag_items(differs)}
+## Tables
+
+Options of `ebla table create`. `ebla table alter` changes those that are not for life.
+
+{fenced(table_options.group(1))}
+## ebla
+
+Options of every verb. `ebla help VERB` shows those of one.
+
+{fenced(shell_options.group(1))}
+## ebla-cluster start
+
+{fenced(cluster_options.group(1))}"""
+
+
+def families(text):
+    """{name: (type, help, labels)} of a page of metrics."""
+    found = {}
+    for name, text_of in re.findall(r"^# HELP (\S+) (.*)$", text, re.M):
+        kind = re.search(rf"^# TYPE {name} (\w+)$", text, re.M).group(1)
+        labels = []
+        for sample in re.findall(rf"^{name}(?:_bucket|_sum|_count)?{{(.*)}} ", text, re.M):
+            labels += [label for label in re.findall(r'(\w+)="', sample) if label not in labels and label != "le"]
+        found[name] = (kind, text_of, tuple(labels))
+    return found
+
+
+def scrape(address):
+    with urllib.request.urlopen(f"http://{address}/metrics", timeout=10) as page:
+        return page.read().decode()
+
+
+def server_metrics(program, *flags):
+    """Of a server that waits for a ZooKeeper that is not there: port 1 of this machine."""
+    with tempfile.TemporaryDirectory(prefix="ebla-docs.") as directory:
+        process = subprocess.Popen([program, f"--data_dir={directory}", "--zookeeper=127.0.0.1:1/ebla", "--listen=127.0.0.1:0",
+                                    "--http_listen=127.0.0.1:0", *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            address = pathlib.Path(directory) / "ADDRESS"
+            limit = time.monotonic() + 30
+            while not address.exists():
+                if process.poll() is not None or time.monotonic() > limit:
+                    raise RuntimeError(f"{program} did not start")
+                time.sleep(0.02)
+            return families(scrape(re.search(r"^http (\S+)", address.read_text(), re.M).group(1)))
+        finally:
+            process.kill()
+            process.wait()
+
+
+def labels_seen(bin_dir):
+    with Standalone(bin_dir) as server:
+        for words in (["table", "create", "t"], ["put", "t", "k", "v"]):
+            help_of(bin_dir / "ebla", "--masters", server.thrift, *words)
+        return {name: labels for name, (_, _, labels) in families(scrape(server.http)).items() if labels}
+
+
+def metric_items(found, labels):
+    lines = []
+    for name, (kind, text, _) in sorted(found.items()):
+        by = labels.get(name, ())
+        lines.append(item(f"`{name}` ({kind}{', by ' + ', '.join(by) if by else ''}).", sentence(text)))
+    return "\n".join(lines) + "\n"
+
+
+def metrics(bin_dir, before):
+    """`before`: the page as it is."""
+    labels = {name: tuple(by.split(", ")) for name, by in re.findall(r"^- `(\w+)` \(\w+, by ([\w, ]+)\)\.", before, re.M)}
+    labels |= labels_seen(bin_dir)
+    master = server_metrics(bin_dir / "ebla-master", "--name=m-1")
+    server = server_metrics(bin_dir / "ebla-tabletserver", "--name=ts-1", "--disk_reserve_mb=0")
+    return f"""# Metrics
+
+This page is generated from `/metrics` of running servers. Change the text of a metric in the code,
+then run `{MEND}`.
+[Monitoring](monitoring.md) says which of them to watch.
+
+`ebla-standalone` serves those of both roles on one port.
+
+## Master
+
+{metric_items(master, labels)}
+## Tablet server
+
+{metric_items(server, labels)}"""
+
+
+def conf_faults(bin_dir):
+    """A flag file in conf/ names flags that there are, and says the defaults, as it promises."""
+    for role in ("master", "tabletserver"):
+        flags = flags_of(bin_dir / f"ebla-{role}")
+        path = ROOT / f"conf/{role}.flags"
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if line.strip() and not line.startswith("#"):
+                name, _, value = line.strip().removeprefix("--").partition("=")
+                if name not in flags:
+                    yield f"conf/{role}.flags:{number}: ebla-{role} has no flag --{name}"
+                elif value != flags[name][0]:
+                    yield f"conf/{role}.flags:{number}: --{name}={value}, and the default is {flags[name][0]}"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--check", action="store_true")
+    what.add_argument("--write", action="store_true")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build/release")
+    arguments = parser.parse_args()
+    bin_dir = arguments.build.resolve() / "bin"
+    faults = list(conf_faults(bin_dir))
+    pages = {ROOT / "docs/guide/configuration.md": lambda before: configuration(bin_dir),
+             ROOT / "docs/guide/metrics.md": lambda before: metrics(bin_dir, before)}
+    for path, made in pages.items():
+        before = path.read_text() if path.exists() else ""
+        after = made(before)
+        if arguments.write:
+            path.write_text(after)
+        elif before != after:
+            name = str(path.relative_to(ROOT))
+            sys.stdout.writelines(difflib.unified_diff(before.splitlines(True), after.splitlines(True), name, "what the binaries say"))
+            faults.append(f"{name} is not what the binaries say; to mend it: {MEND}")
+    for fault in faults:
+        print(fault)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
