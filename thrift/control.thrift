@@ -3,7 +3,12 @@
 // Method names are unique over all services, so that one port can serve any of them.
 include "types.thrift"
 namespace cpp ebla.idl
+namespace go ebla.control
+namespace java ebla.idl
+namespace js ebla
+namespace netstd Ebla.Idl
 namespace py ebla.control
+namespace rs ebla
 
 struct ControlHeader {
   1: i16 protocolVersion = types.PROTOCOL_VERSION

@@ -1,14 +1,21 @@
-// thrift/master.thrift: what clients, the shell and tablet servers ask of the master. A standby answers everything with
-// NOT_PRIMARY and the leader's endpoint, when it knows it. Also what the catalog keeps in the coordinator.
+// thrift/master.thrift: what clients, the shell and tablet servers ask of the master. Framed, as tablet.thrift says;
+// frames of at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint, when
+// it knows it: it reads no catalog, so it has no answer of its own. What it says of the leader may be out of date for as
+// long as the coordinator takes to notice a death. Also what the catalog keeps in the coordinator.
 include "types.thrift"
 namespace cpp ebla.idl
+namespace go ebla.master
+namespace java ebla.idl
+namespace js ebla
+namespace netstd Ebla.Idl
 namespace py ebla.master
+namespace rs ebla
 
 struct MasterReplyHeader {
   1: types.Code code = types.Code.OK
   2: optional string message
-  3: optional types.Endpoint leader   // with NOT_PRIMARY
-  4: optional i32 retryAfterMs
+  3: optional types.Endpoint leader   // with NOT_PRIMARY; absent: not known, so ask the next master
+  4: optional i32 retryAfterMs        // with NOT_PRIMARY, COME_AGAIN, OVERLOADED
 }
 
 struct CreateTableRequest {
@@ -36,7 +43,8 @@ struct ListTablesReply { 1: MasterReplyHeader header, 2: list<TableSummary> tabl
 struct DescribeTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: i64 tableId = 0 }
 struct DescribeTableReply { 1: MasterReplyHeader header, 2: optional TableSummary table }
 
-// The tablets that overlap `range`, in key order, at most `limit`.
+// The tablets that overlap `range`, in key order, at most `limit`. What is answered may be out of date at once; a
+// tablet server refuses what it does not serve, so that a client may keep the answer until then.
 struct LocateRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: i64 tableId
@@ -47,7 +55,10 @@ struct LocateReply {
   1: MasterReplyHeader header         // NO_SUCH_TABLE when it is gone
   2: list<types.TabletLocation> tablets
   3: bool more                        // there are further tablets in the range
-  4: optional i64 tabletTimeMs        // a tablet time at most a second old (PROTOCOL 20): the least of those answered
+  // The least of the tablets' times. For clients of before TabletLocation.tabletTimeMs: use that instead, and never
+  // this one for a tablet without, as tablets' clocks may lie further apart than the ten minutes that they remember
+  // writes.
+  4: optional i64 tabletTimeMs
 }
 
 // How a primary sees one of the other replicas.

@@ -2,7 +2,12 @@
 // tablets in one message. Log entries travel in the encoding of tabletserver/storage/log_entry.h.
 include "types.thrift"
 namespace cpp ebla.idl
+namespace go ebla.replication
+namespace java ebla.idl
+namespace js ebla
+namespace netstd Ebla.Idl
 namespace py ebla.replication
+namespace rs ebla
 
 struct PeerHeader {
   1: i16 protocolVersion = types.PROTOCOL_VERSION

@@ -1,9 +1,17 @@
-// thrift/tablet.thrift: what clients ask of tablet servers. Framed binary or compact protocol; replies come in any
-// order, matched by sequence id. A server answers by key for whatever it leads; tabletId and epoch say what the client
-// believes and only make refusals exact.
+// thrift/tablet.thrift: what clients ask of tablet servers. Framed transport, strict binary or compact protocol, told
+// apart by the first byte of a connection; a frame has at most 16 MiB (--max_frame_mb), a larger one ends the
+// connection. Replies come in any order, matched by the message's sequence id; calls with the same id are answered in
+// their order. Of one connection 1,024 calls may be under way, further ones are read later. A server answers by key for
+// whatever it leads; tabletId and epoch say what the client believes and only make refusals exact.
+// How to write a client with this: docs/design/client-protocol.md.
 include "types.thrift"
 namespace cpp ebla.idl
+namespace go ebla.tablet
+namespace java ebla.idl
+namespace js ebla
+namespace netstd Ebla.Idl
 namespace py ebla.tablet
+namespace rs ebla
 
 struct RequestHeader {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
@@ -12,8 +20,12 @@ struct RequestHeader {
   4: i64 epoch                        // 0: unknown
   5: i32 deadlineMs                   // what is left of the caller's deadline; 0: the server's default (10 s);
                                       // above 60,000 counts as that: who has longer asks again
-  6: optional types.SessionToken token  // SESSION reads, and writes of a session
-  7: optional i64 tabletTimeMs        // writes: the tablet time learnt before the first attempt (PROTOCOL 20)
+  6: optional types.SessionToken token  // SESSION reads. Servers look at no write's token
+  // Of every write but a delivered one: a time of the very tablet, learnt before the first attempt that may have been
+  // executed, and the same from then on (PROTOCOL 20). It comes from TabletLocation.tabletTimeMs or from any reply of
+  // the tablet. Who knows none sends none: the answer is COME_AGAIN with retryAfterMs 0, nothing was executed, and that
+  // answer's tabletTimeMs may be used. A time of another tablet may be refused: tablets have clocks of their own.
+  7: optional i64 tabletTimeMs
 }
 
 // Where to go instead, when the answering server knows.
@@ -22,19 +34,20 @@ struct Hint {
   2: types.KeyRange range
   3: i64 epoch
   4: string primary                   // server name, may be empty
-  5: optional types.Endpoint endpoint
+  5: optional types.Endpoint endpoint // absent today: a look-up's replicas say where the server named is
 }
 
 struct ReplyHeader {
   1: types.Code code = types.Code.OK
   2: optional string message
   3: optional types.Version applied   // the tablet's applied position, for session tokens
-  4: optional i64 tabletTimeMs        // wherever who answers knows it
-  5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH
+  4: optional i64 tabletTimeMs        // of the tablet that answers, wherever it knows it; for later writes to it
+  5: optional Hint hint               // with WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH; absent: look up
   6: optional i32 retryAfterMs        // with OVERLOADED, COME_AGAIN, UNKNOWN_OUTCOME (see there)
   7: optional i64 tabletId            // who answered
   8: optional i64 epoch
-  9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong
+  9: optional types.KeyRange range    // the answering tablet's range, where the request's belief was wrong, or the
+                                      // tablet was split lately; who answers OK to a write or at STRONG leads it
 }
 
 struct ReadOptions {
@@ -74,7 +87,9 @@ struct MultiGetReply {
   2: list<MultiGetResult> results     // as many as keys, in their order
 }
 
-enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3 }  // CHECK writes nothing: a bare condition
+// DELETE of an absent key is OK and has a version, as any write; with the condition EXISTS it is CONDITION_FAILED.
+// CHECK writes nothing: a bare condition.
+enum WriteKind { PUT = 0, DELETE = 1, INCREMENT = 2, CHECK = 3 }
 enum ConditionKind { ABSENT = 0, EXISTS = 1, VERSION_IS = 2 }
 
 struct Condition {
@@ -101,11 +116,20 @@ struct Write {
 }
 
 // An atomic batch: all conditions hold and all writes happen, or none. 1 to 1000 writes, at most 4 MiB, one tablet.
+// A tablet remembers the outcome of each (clientId, sequence) for ten minutes, and answers a retry with it (PROTOCOL
+// 18-20).
 struct WriteRequest {
   1: RequestHeader header
-  2: i64 clientId                     // random, not 0
-  3: i64 sequence                     // from 1; the same for every attempt at this write
-  4: i64 firstIncomplete              // the client's lowest sequence that has no final answer yet
+  // Drawn at random by each process when it starts, not 0, for all tables; it need not outlive the process, and must not
+  // be used by another one. A tablet forgets it ten minutes after its last write there.
+  2: i64 clientId
+  // From 1, counted up over all tables and tablets; the same for every attempt at this write, and for no other write
+  // ever. 1,024 or more above firstIncomplete it is refused with COME_AGAIN: who has more under way uses a second
+  // clientId.
+  3: i64 sequence
+  // The client's lowest sequence without a final answer, as of this attempt: what lies below is forgotten at once, and
+  // refused with INVALID_ARGUMENT. Given up counts as answered.
+  4: i64 firstIncomplete
   5: types.WriteLevel level = types.WriteLevel.DEFAULT
   6: list<Write> writes
 }
@@ -120,7 +144,10 @@ struct WriteReply {
 struct ScanRequest {
   1: RequestHeader header
   2: types.KeyRange range             // what is wanted in all; the page covers its part of one tablet
-  3: bool reverse = false             // from the end down
+  // From the end down. It goes to the tablet that holds the place just below range.endKey. To find that by a key: no
+  // tablet's first key has more than 256 bytes, so the first 256 bytes of a longer endKey will do; of a shorter one take
+  // its last byte away if that is 0, else lower it by one and append 257 bytes of 0xff; of an empty one just those 257.
+  3: bool reverse = false
   4: i32 limit = 0                    // records at most; 0: no limit but the page's
   5: bool keysOnly = false
   6: optional ReadOptions options

@@ -2,31 +2,48 @@
 // Times are milliseconds, sizes bytes. Keys and values are bytes. An absent optional field means "not said".
 // Compatibility: fields are only ever added, as optional; a number is never used twice. protocolVersion counts
 // changes that an older peer must not misread; a server refuses a version above its own with INVALID_ARGUMENT.
+// How to write a client with these files: docs/design/client-protocol.md.
 namespace cpp ebla.idl
+namespace go ebla.types
+namespace java ebla.idl
+namespace js ebla
+namespace netstd Ebla.Idl
 namespace py ebla.types
+namespace rs ebla
 
 const i16 PROTOCOL_VERSION = 1
 
-// What an operation came to. 100 and above are for the client's core, never for its caller.
+// What an operation came to. 100 and above are for the client's core, never for its caller. "Not executed" speaks of
+// this attempt alone: an earlier attempt of the same write may have been. Where retryAfterMs is absent, the client
+// waits by its own backoff: 4 ms doubling to 500 ms, less a random part of up to half.
 enum Code {
   OK = 0,
-  NOT_FOUND = 1,          // no such key (or server, tablet, procedure: the message says)
-  CONDITION_FAILED = 2,   // a condition of the write did not hold; nothing was written
-  INVALID_ARGUMENT = 3,   // the request can never succeed as it stands; the message says why
-  NO_SUCH_TABLE = 4,
+  NOT_FOUND = 1,          // no such key (or server, tablet, procedure: the message says). Final. Never said to a write:
+                          // to DELETE an absent key is OK
+  CONDITION_FAILED = 2,   // a condition of the write did not hold; nothing was written. Final
+  INVALID_ARGUMENT = 3,   // the request can never succeed as it stands; the message says why. Nothing was written.
+                          // Final
+  NO_SUCH_TABLE = 4,      // said by the master: the id is gone. Describe the table by its name, once, for its new id
   OVERLOADED = 5,         // refused before execution for want of memory, disk or queue; retry after retryAfterMs
-  UNAVAILABLE = 6,        // not executed; no replica could serve it in time
-  LOST_WRITE = 7,         // the token names a write that a failover undid
+  UNAVAILABLE = 6,        // not executed; no replica could serve it in time. Look up, and retry
+  LOST_WRITE = 7,         // a read at SESSION: the token names a write that a failover undid; `applied` says where the
+                          // session goes on. Final
   DEADLINE_EXCEEDED = 8,  // not executed, as its deadline had passed
-  TABLE_EXISTS = 9,
+  TABLE_EXISTS = 9,       // said by the master; after a lost reply it may be one's own doing
   UNKNOWN_OUTCOME = 10,   // whether the write took effect is not known. With retryAfterMs: it was being committed when
-                          // its deadline or its primary's epoch ended, and a retry of the same sequence learns it
-  INTERNAL = 11,          // the server's own fault; as the answer to a write it says nothing of whether that took effect
-  WRONG_TABLET = 100,     // the key is not served here; hint says where, when known
-  NOT_PRIMARY = 101,      // another replica leads; hint says which, when known
+                          // its deadline or its primary's epoch ended, and a retry of the same sequence learns it.
+                          // Without, at any level but ANY: this attempt was not executed, as its tabletTimeMs is
+                          // older than what the tablet remembers of writes. If no earlier attempt can have been, send
+                          // it again with the answer's tabletTimeMs; else it is final
+  INTERNAL = 11,          // the server's own fault; as the answer to a write it says nothing of whether that took
+                          // effect. Final
+  WRONG_TABLET = 100,     // the key is not served here; hint says where, when known. Not executed
+  NOT_PRIMARY = 101,      // another replica leads; hint says which, when known. Not executed. Of a read below STRONG:
+                          // this replica cannot serve the level now, and the primary will
   STALE_EPOCH = 102,      // an order believes in an older epoch or term than the receiver's. Never said to a get,
                           // write or scan today: those are served by key
-  COME_AGAIN = 103,       // not now; retry here after retryAfterMs
+  COME_AGAIN = 103,       // not now, and not executed; retry here after retryAfterMs (0: at once). To a write without
+                          // tabletTimeMs: send it again with the answer's
 }
 
 struct Status {
@@ -57,20 +74,32 @@ struct KeyRange {
   2: binary endKey
 }
 
+// DEFAULT: the table's. MAJORITY: durable at most voters, and applied at the primary. ALL: durable at every voter.
+// PRIMARY: durable at the primary; a failover may undo it. All three go to the primary. ANY: durable at whichever
+// replica takes it (last_write_wins tables; unconditional puts and deletes alone); any voter is asked.
 enum WriteLevel { DEFAULT = 0, MAJORITY = 1, ALL = 2, PRIMARY = 3, ANY = 4 }
+// DEFAULT: the table's. STRONG: the latest; the primary alone serves it, others say NOT_PRIMARY. SESSION: no older than
+// the header's token. BOUNDED: at most boundedMs old. EVENTUAL: whatever is there. Of the last three any voter is
+// asked; one that is not that far says NOT_PRIMARY, and then the primary, which waits where it must, has the last word.
+// Learners are never asked.
 enum ReadLevel { DEFAULT = 0, STRONG = 1, SESSION = 2, BOUNDED = 3, EVENTUAL = 4 }
 enum Compression { NONE = 0, SNAPPY = 1, ZLIB = 2 }
 enum Durability { SYNC = 0, INTERVAL = 1 }
 
 // What a session has seen of one range: every applied entry up to `applied` and, per epoch, its own last PRIMARY
-// version not yet known applied.
+// version not yet known applied. Made from replies: of each that has `applied`, the range that answered
+// (ReplyHeader.range, else the looked-up tablet's) takes the greater of the two positions. Of a write whose `version`
+// has an lsn above the reply's `applied`, the version joins pendingPrimary. An OK read at SESSION takes away what its
+// token named there; LOST_WRITE sets `applied` back.
 struct TokenRange {
   1: KeyRange range
   2: Version applied
   3: optional list<Version> pendingPrimary
 }
 
-// A session's position in one table. At most 64 ranges.
+// A session's position in one table: ranges in order of keys, disjoint. At most 64 are sent, those that the request
+// touches; a session that would need more reads at STRONG instead. Kept per range of keys, not per tablet, as tablets
+// come and go.
 struct SessionToken {
   1: i64 tableId
   2: list<TokenRange> ranges
@@ -168,4 +197,6 @@ struct TabletLocation {
   3: i64 epoch
   4: string primary                          // server name; empty: none at present, ask again
   5: list<Replica> replicas                  // the primary among them
+  6: optional i64 tabletTimeMs               // of this very tablet, a few seconds old at most; absent: its primary has
+                                             // not reported it to this master lately
 }

@@ -10,6 +10,12 @@
 
 namespace ebla::client::testing {
 
+namespace {
+
+constexpr int64_t kWindowMs = 600'000;  // for which writes are remembered
+
+}  // namespace
+
 // ---- the model
 
 FakeCluster::FakeCluster(std::function<int64_t()> now_ms, std::vector<ServerName> servers, int masters)
@@ -195,6 +201,16 @@ void FakeCluster::SetClockBack(int64_t ms) {
 void FakeCluster::SetRoutingTellsTime(bool tells) {
   std::lock_guard lock(mutex_);
   routing_tells_time_ = tells;
+}
+void FakeCluster::SetRoutingTellsEach(bool each) {
+  std::lock_guard lock(mutex_);
+  routing_tells_each_ = each;
+}
+void FakeCluster::SetTabletClock(const std::string& table, const std::string& key, int64_t ahead_ms, bool told) {
+  std::lock_guard lock(mutex_);
+  Tablet& tablet = At(ByName(table), key);
+  tablet.ahead_ms = ahead_ms;
+  tablet.told = told;
 }
 void FakeCluster::SetMergesUnderWay(int times) {
   std::lock_guard lock(mutex_);
@@ -485,13 +501,13 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
     reply.header.__set_message("a write needs a tablet time");
     return;
   }
-  if (request.header.tabletTimeMs > now_ms_() - back_ms_) {
+  if (request.header.tabletTimeMs > TimeOf(tablet)) {
     reply.header.__set_code(idl::Code::COME_AGAIN);
     reply.header.__set_message("the tablet time learnt is still to come");
     reply.header.__set_retryAfterMs(1000);
     return;
   }
-  if (request.header.tabletTimeMs < oldest_ms_) {
+  if (request.header.tabletTimeMs < oldest_ms_ || request.header.tabletTimeMs + kWindowMs < TimeOf(tablet)) {
     reply.header.__set_code(idl::Code::UNKNOWN_OUTCOME);
     reply.header.__set_message("older than the window");
     return;

@@ -33,7 +33,9 @@ class FakeCluster {
     ServerName primary;
     std::vector<ServerName> voters;  // the primary among them
     std::vector<ServerName> learners;
-    bool split = false;  // its answers name its range, as in production
+    bool split = false;    // its answers name its range, as in production
+    int64_t ahead_ms = 0;  // of its tablet time before the cluster's
+    bool told = true;      // the master knows its time
   };
   struct Counts {
     int locates = 0;
@@ -102,7 +104,9 @@ class FakeCluster {
   void SetWindow(int64_t oldest_ms);     // writes that learnt an older tablet time are refused as UNKNOWN_OUTCOME
   void SetClockBack(int64_t ms);         // servers' tablet time; writes that learnt a later one are to be retried
   void SetRoutingTellsTime(bool tells);  // false: the master has not heard of the tablets lately
-  void SetMultiGetRoom(int records);     // per reply; keys beyond get OVERLOADED
+  void SetRoutingTellsEach(bool each);   // false: a master of before tablets' own times, which tells the least alone
+  void SetTabletClock(const std::string& table, const std::string& key, int64_t ahead_ms, bool told = true);
+  void SetMultiGetRoom(int records);  // per reply; keys beyond get OVERLOADED
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   // What the master has under way; one that is cancelled goes, where it can be.
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
@@ -162,6 +166,7 @@ class FakeCluster {
   bool FollowerServes(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
                       const Table& table, const std::string& key) const;
   int64_t AppliedAt(const ServerName& server) const;
+  int64_t TimeOf(const Tablet& tablet) const { return now_ms_() + tablet.ahead_ms - back_ms_; }
   // The first version that the token names for `key` and that was lost.
   const Version* LostOf(const idl::RequestHeader& request, const std::string& key) const;
   void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply);
@@ -211,6 +216,7 @@ class FakeCluster {
   int64_t oldest_ms_ = 0;
   int64_t back_ms_ = 0;
   bool routing_tells_time_ = true;
+  bool routing_tells_each_ = true;
   bool metered_ = false;
   std::vector<idl::ProcedureSummary> procedures_;
   std::map<std::string, int> compacted_;  // by table: how often it was asked for since it was begun

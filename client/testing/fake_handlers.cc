@@ -372,9 +372,13 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
           location.replicas.push_back(replica);
         }
       }
+      if (cluster_.routing_tells_time_ && tablet.told) {
+        const int64_t time_ms = cluster_.now_ms_() + tablet.ahead_ms;
+        if (cluster_.routing_tells_each_) location.__set_tabletTimeMs(time_ms);
+        reply.__set_tabletTimeMs(reply.__isset.tabletTimeMs ? std::min(reply.tabletTimeMs, time_ms) : time_ms);
+      }
       reply.tablets.push_back(location);
     }
-    if (cluster_.routing_tells_time_) reply.__set_tabletTimeMs(cluster_.now_ms_());
   }
   void MergeAt(const idl::MergeTabletsRequest& request, idl::MergeTabletsReply& reply) {
     Table& table = cluster_.tables_.at(request.table);

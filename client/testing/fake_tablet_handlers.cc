@@ -81,7 +81,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
         if (any) reply.__isset.version = false;
       }
       cluster_.last_read_ = last;
-      reply.header.__set_tabletTimeMs(cluster_.now_ms_() - cluster_.back_ms_);
+      if (served.tablet != nullptr) reply.header.__set_tabletTimeMs(cluster_.TimeOf(*served.tablet));
     }
     done(reply);
   }

@@ -109,15 +109,22 @@ TEST_F(MasterTest, LocatesByRangeInPages) {
   EXPECT_EQ(cluster_.Locate(id, "z", "a").header.code, idl::Code::INVALID_ARGUMENT);
 }
 
-TEST_F(MasterTest, LocateBringsTheLeastTabletTime) {
+TEST_F(MasterTest, LocateBringsEachTabletsOwnTimeAndTheLeast) {
   const int64_t id = cluster_.Create("carts", {"m"}).schema.tableId;
   cluster_.scheduler().RunFor(3s);  // a heartbeat of each server
   const auto reply = cluster_.Locate(id);
+  ASSERT_EQ(reply.tablets.size(), 2u);
+  for (const auto& tablet : reply.tablets) {
+    ASSERT_TRUE(tablet.__isset.tabletTimeMs);
+    EXPECT_EQ(tablet.tabletTimeMs, 1'700'000'000'000 + tablet.tabletId);
+  }
   ASSERT_TRUE(reply.__isset.tabletTimeMs);
   EXPECT_EQ(reply.tabletTimeMs, 1'700'000'000'000 + std::min(reply.tablets[0].tabletId, reply.tablets[1].tabletId));
   for (auto& server : cluster_.servers()) server->Stop();
   cluster_.scheduler().RunFor(4s);
-  EXPECT_FALSE(cluster_.Locate(id).__isset.tabletTimeMs);
+  const auto unheard = cluster_.Locate(id);
+  EXPECT_FALSE(unheard.__isset.tabletTimeMs);
+  for (const auto& tablet : unheard.tablets) EXPECT_FALSE(tablet.__isset.tabletTimeMs);
 }
 
 TEST_F(MasterTest, ListsAndDescribesWithLoad) {

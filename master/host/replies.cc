@@ -104,7 +104,9 @@ idl::LocateReply Locate(const LeaderTerm& leader_term, const idl::LocateRequest&
        leader_term.image().Locate(table->id(), range, static_cast<size_t>(limit), &reply.more)) {
     reply.tablets.push_back(LocationOf(leader_term, *tablet));
     const int64_t time = TabletTimeOf(leader_term, *tablet, now, tablet_time_age_max);
-    if (time > 0 && (least == 0 || time < least)) least = time;
+    if (time <= 0) continue;
+    reply.tablets.back().__set_tabletTimeMs(time);
+    if (least == 0 || time < least) least = time;
   }
   if (least > 0) reply.__set_tabletTimeMs(least);
   return reply;

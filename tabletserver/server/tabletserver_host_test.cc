@@ -192,6 +192,42 @@ TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {
   EXPECT_EQ(Write({If(PutOf("k", "new"), idl::ConditionKind::ABSENT)}).header.code, Code::OK);
 }
 
+// What a client that knows no time of the tablet, or one that is too old, has to know (docs/design/client-protocol.md).
+TEST_F(TabletServerTest, AWriteIsToldTheTabletTimeThatItLacks) {
+  ASSERT_EQ(Put("k", "0").header.code, Code::OK);
+  idl::WriteRequest write;
+  write.header = Header();
+  write.clientId = 5;
+  write.sequence = write.firstIncomplete = 1;
+  idl::Write increment;
+  increment.kind = idl::WriteKind::INCREMENT;
+  increment.key = "k";
+  increment.__set_delta(1);
+  write.writes = {increment};
+  const auto send = [&] {
+    return Await<idl::WriteReply>([&](auto cob) { server_->tablet_service()->write(std::move(cob), write); });
+  };
+
+  const idl::WriteReply timeless = send();
+  EXPECT_EQ(timeless.header.code, Code::COME_AGAIN);
+  EXPECT_EQ(timeless.header.retryAfterMs, 0) << "at once";
+  ASSERT_TRUE(timeless.header.__isset.tabletTimeMs);
+  write.header.__set_tabletTimeMs(timeless.header.tabletTimeMs);
+  EXPECT_EQ(send().counters, std::vector<int64_t>{1}) << "the refusal's own time will do";
+  EXPECT_EQ(send().counters, std::vector<int64_t>{1}) << "a retry is no second one";
+
+  write.sequence = write.firstIncomplete = 2;
+  write.header.__set_tabletTimeMs(timeless.header.tabletTimeMs - 3'600'000);
+  const idl::WriteReply old = send();
+  EXPECT_EQ(old.header.code, Code::UNKNOWN_OUTCOME);
+  EXPECT_FALSE(old.header.__isset.retryAfterMs) << "a retry with this time learns nothing";
+  ASSERT_TRUE(old.header.__isset.tabletTimeMs);
+  EXPECT_EQ(Get("k").record.value, "1") << "it was not executed";
+  write.header.__set_tabletTimeMs(old.header.tabletTimeMs);
+  EXPECT_EQ(send().counters, std::vector<int64_t>{2})
+      << "so who knows of no earlier attempt sends it with the present one";
+}
+
 // The write found the record alive; the read, which came after its expiry, waits for an entry behind that write.
 TEST_F(TabletServerTest, AnExpiryDoesNotHideWhatWasLoggedBeforeIt) {
   ASSERT_EQ(Write({WithTtl(PutOf("k", "old"), 1'000)}).header.code, Code::OK);

@@ -103,8 +103,12 @@ DedupWindow::Verdict DedupWindow::Ask(const WriteIdentity& identity, TabletTime 
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " is below the first incomplete one, " + std::to_string(first.value));
   }
-  if (!identity.learnt)
-    return refuse(Code::kComeAgain, "a write needs a tablet time learnt before its first attempt", 0);
+  if (!identity.learnt) {
+    return refuse(Code::kComeAgain,
+                  "a write needs a tablet time learnt before its first attempt: send it again with the tabletTimeMs of "
+                  "this answer",
+                  0);
+  }
   if (identity.learnt > now && !Planted(PlantedBug::future_time_taken)) {
     return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
                   static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
@@ -113,8 +117,8 @@ DedupWindow::Verdict DedupWindow::Ask(const WriteIdentity& identity, TabletTime 
       identity.learnt <= floor_ || identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
   if (forgotten && !Planted(PlantedBug::dedup_window_forgets_silently)) {
     return refuse(Code::kUnknownOutcome,
-                  "the write is older than what is remembered of writes: an earlier attempt may "
-                  "have taken effect");
+                  "the write is older than what is remembered of writes: this attempt was not executed, an earlier one "
+                  "may have been; if there was none, send it again with the tabletTimeMs of this answer");
   }
   if (identity.sequence >= first && identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
     return refuse(Code::kComeAgain,

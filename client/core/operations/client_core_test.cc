@@ -214,6 +214,43 @@ TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromThe
   EXPECT_TRUE(log.back().header.__isset.tabletTimeMs);
 }
 
+TEST_F(ClientCoreTest, TabletsWhoseClocksLieAnHourApartCostNoAttempt) {
+  cluster_.SetTabletClock("t", "k", 3'600'000);
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  ASSERT_TRUE(Put(table, "k", "2"));
+  ASSERT_TRUE(Put(table, "z", "3"));
+  EXPECT_EQ(cluster_.counts().locates, 1) << "one look-up has told each tablet's own time";
+  EXPECT_EQ(cluster_.write_log().size(), 3u);
+}
+
+TEST_F(ClientCoreTest, ATabletWhoseTimeNobodyToldIsNotGivenAnothers) {
+  cluster_.SetTabletClock("t", "k", -3'600'000, false);
+  const TablePtr table = Open();
+  ASSERT_TRUE(Put(table, "a", "1"));
+  const MonotonicTime start = scheduler_.Now();
+  ASSERT_TRUE(Put(table, "k", "2"));
+  EXPECT_LT(Since(start), Duration(milliseconds(100))) << "no wait for a time that is to come";
+  const auto log = cluster_.write_log();
+  ASSERT_EQ(log.size(), 3u);
+  EXPECT_FALSE(log[1].header.__isset.tabletTimeMs);
+  EXPECT_TRUE(log[2].header.__isset.tabletTimeMs) << "the refusal told it";
+}
+
+TEST_F(ClientCoreTest, AnOlderMastersLeastTimeCostsAnAttemptAndNoWrite) {
+  cluster_.SetRoutingTellsEach(false);
+  cluster_.SetTabletClock("t", "k", 3'600'000);
+  const TablePtr table = Open();
+  const auto put = Put(table, "k", "1");
+  ASSERT_TRUE(put) << put.error();
+  EXPECT_EQ(cluster_.write_log().size(), 2u);
+  // One that may have been executed is not sent with another time.
+  cluster_.SetTabletClock("t", "k", 7'200'000);
+  network_.Next(kTs2, LinkState::kCutAfter);
+  EXPECT_EQ(Put(table, "k", "2").error().code(), Code::kUnknownOutcome);
+  EXPECT_EQ(Value(table, "k"), "1");
+}
+
 TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "0"));
