@@ -1,9 +1,8 @@
 // client/sdk/runtime.h
 // What a Client's handles share: event loops, connectors, the core, and the waiting that makes calls synchronous.
 // Lifetime: held by Client, Table and Scanner, never by operations under way, so the last handle to go closes the
-// client.
-//           That may happen within a callback: it is then taken down by a thread of its own.
-// Threads:  any.
+// client. That may happen within a callback: it is then taken down by a thread of its own.
+// Threads: any.
 #pragma once
 
 #include <condition_variable>

@@ -1,9 +1,10 @@
 // client/testing/fake_cluster.h
 // A cluster that only pretends: masters and tablet servers as Thrift handlers over one model in memory, which knows
-// where each key lives, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail it
-// at will and count what it was asked. A tablet may have several replicas: followers serve what they have applied,
-// which is everything unless the test has them lag. Place:      sim_network.h carries calls to it in virtual time;
-// rpc::RpcServer can serve it on real sockets. Threads:    any; one lock. Handlers answer within the call.
+// where each key lives, executes each write once, and refuses as the real ones do. Tests split, merge, move and fail
+// it at will and count what it was asked. A tablet may have several replicas: followers serve what they have
+// applied, which is everything unless the test has them lag.
+// Place:   sim_network.h carries calls to it in virtual time; rpc::RpcServer can serve it on real sockets.
+// Threads: any; one lock. Handlers answer within the call.
 #pragma once
 
 #include <cstdint>

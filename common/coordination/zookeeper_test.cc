@@ -1,5 +1,5 @@
 // What only ZooKeeper does: it is absent, it is restarted, it is restored from an older state, it holds others' trees
-//                           beside ours.
+// beside ours.
 #include <gtest/gtest.h>
 
 #include <filesystem>

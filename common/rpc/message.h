@@ -37,7 +37,7 @@ struct MessageHead {
 Result<MessageHead> ParseMessageHead(std::string_view message);
 
 // A reply that carries a TApplicationException: `type` is one of its enumerators (1: unknown method, 6: internal
-//                                               error).
+// error).
 std::string EncodeException(const MessageHead& call, int type, std::string_view text);
 
 }  // namespace ebla::rpc

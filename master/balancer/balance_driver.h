@@ -108,7 +108,7 @@ class BalanceDriver {
 };
 
 // What is remembered after a pass whose actions were not carried out: what has lasted goes on lasting, and nothing was
-//                                                                     done.
+// done.
 PlannerMemory WithoutActions(const PlannerMemory& before, const Plan& plan, MonotonicTime now, Duration gap_max);
 
 }  // namespace ebla::master

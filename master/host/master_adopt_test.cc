@@ -554,7 +554,7 @@ TEST_F(MasterAdoptTest, WhatWasMergedAndSplitElsewhereSinceIsAdopted) {
 }
 
 // One alone had merged the two when the catalog lost the merge: the others' copies of them go once there are others of
-//                                                               it.
+// it.
 class MasterAdoptMergedTest : public MasterAdoptTest, public ::testing::WithParamInterface<bool> {};
 INSTANTIATE_TEST_SUITE_P(Intents, MasterAdoptMergedTest, ::testing::Bool());
 TEST_P(MasterAdoptMergedTest, WhatTheyWereMergedOfStaysUntilThereAreCopies) {

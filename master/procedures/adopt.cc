@@ -218,7 +218,7 @@ class Planner {
   }
 
   // What it was merged into has been split since: those that were made later have all of its keys, and nobody has it
-  //                                               any more.
+  // any more.
   bool CoveredByLater(const idl::TabletInfo& info) const {
     if (tablets_.contains(info.tabletId)) return false;
     std::map<std::string, const idl::KeyRange*> later;  // by start key

@@ -1,6 +1,6 @@
 // master/procedures/caught_up.h
-// Whether a replica has caught up, as the tablet's primary says; whether a server has what is to be merged. Threads: functions
-// of their arguments.
+// Whether a replica has caught up, as the tablet's primary says; whether a server has what is to be merged.
+// Threads: functions of their arguments.
 #pragma once
 
 #include <algorithm>

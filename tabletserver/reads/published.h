@@ -50,7 +50,7 @@ class PublishedReader {
 
   const T* Get() {
     // A Store between these two lines is seen at the next call: the value may be newer than the generation, never
-    //                                                           older.
+    // older.
     if (const uint64_t generation = published_.generation(); generation != generation_) {
       value_ = published_.Load();
       generation_ = generation;

@@ -203,7 +203,7 @@ void ReplicaCore::Create(const ConfigureReplica& input) {
 
 void ReplicaCore::Lead(const ConfigureReplica& input) {
   // A change of the membership goes on with the same log: what the store has refused so far may be at the others
-  //                                                       already.
+  // already.
   StepDown(/*keep_log=*/Leads());
   Promise(input.epoch);
   state_.led = input.epoch;

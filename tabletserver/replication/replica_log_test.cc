@@ -12,7 +12,7 @@ EntryPtr Entry(uint64_t epoch, uint64_t lsn) {
 }
 
 // The store refuses to replace a suffix when a checkpoint truncates its log: what is first in the store then is about
-//                                                                            to go.
+// to go.
 TEST(ReplicaLog, ATruncationBesideAPendingRemovalFindsNoFirstEntry) {
   const auto reader = [](Lsn from, Lsn, size_t) -> Result<std::vector<LogEntry>> {
     LogEntry entry;

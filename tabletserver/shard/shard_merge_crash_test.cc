@@ -140,7 +140,7 @@ TEST_P(ShardMergeCrashTest, ACrashAtAnyMoment) {
 }
 
 // With three voters: whoever crashes when, what was acknowledged at MAJORITY is there, and all replicas come to be the
-//                    same.
+// same.
 class MergeCrashesTest : public MergeFixture, public ::testing::WithParamInterface<int64_t> {
  protected:
   MergeCrashesTest() { right_ = kTablet + GetParam(); }

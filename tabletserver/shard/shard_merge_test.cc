@@ -179,7 +179,7 @@ TEST_P(ShardMergeTest, AVoterThatHadNotAppliedFreeze) {
 }
 
 // Without the right one there is nothing to merge: the left one is in the way until it is dropped, then it is copied
-//                                                  to.
+// to.
 TEST_P(ShardMergeTest, AVoterThatLacksOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   FreezeBoth();

@@ -294,7 +294,7 @@ TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
 }
 
 // A master that must make do with the longest log there is goes by the reports: of what nobody will tell it is
-//                                                                               committed, too.
+// committed, too.
 TEST(TabletCore, AFollowersViewComesToShowWhatItLoggedAndPromised) {
   testing::GroupRig group({"a", "b", "c"}, Options());
   group.Create("a", {"a", "b", "c"});

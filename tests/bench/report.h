@@ -1,6 +1,6 @@
 // tests/bench/report.h
 // What a benchmark suite found: rows of measured numbers, and those of them, or ratios between them, that have a bound
-//                               to meet.
+// to meet.
 // Threads: thread-compatible.
 #pragma once
 

@@ -1,5 +1,5 @@
 // What an operator sees of a real cluster: the shell's health, check, hot and locate, while a server dies and comes
-//                                          back.
+// back.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>

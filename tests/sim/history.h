@@ -108,7 +108,7 @@ struct History {
 };
 
 // The versions that the message of a LOST_WRITE names: those the server judged, and those the session waits for no
-//                                                      longer.
+// longer.
 std::vector<Version> VersionsNamedLost(const std::string& message);
 
 }  // namespace ebla::sim

@@ -96,7 +96,7 @@ bool ApplyWrite(const Operation& operation, GroupState& state) {
 }
 
 // An operation of unknown outcome whose conditions fail changes nothing: that is the same as never, which needs no
-//                                                                        step.
+// step.
 bool Step(const Operation& operation, GroupState& state) {
   return operation.is_read ? ApplyRead(operation, state) : ApplyWrite(operation, state);
 }

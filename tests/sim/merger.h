@@ -1,6 +1,6 @@
 // tests/sim/merger.h
 // Has neighbours merged while everything else goes on: two tablets of the clients' tables at random, every now and
-//                                                      then.
+// then.
 // Place:   run.cc starts it with the faults, beside splitter.h, which makes what it merges.
 // Threads: one.
 #pragma once

@@ -2,7 +2,7 @@
 // A client that keeps none of the SDK's promises: it repeats writes long after they were answered and at other levels,
 // uses their sequence numbers for others, and names times and sequences that nobody may name yet (PROTOCOL 18-20).
 // Judged at once: what a tablet must refuse it refuses; a retry gets the first answer, or none. Its writes are in the
-//                 history like everybody's.
+// history like everybody's.
 // Threads:        one.
 #pragma once
 

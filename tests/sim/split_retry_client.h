@@ -6,7 +6,7 @@
 //   - a batch over both halves.
 // Place:          a scenario (fault_scenarios_dedup.cc) says when.
 // Judged at once: a retry gets its first answer, or UNKNOWN_OUTCOME; a session that writes at MAJORITY alone loses
-//                 nothing. Its writes are in the history like everybody's.
+// nothing. Its writes are in the history like everybody's.
 // Threads:        one.
 #pragma once
 

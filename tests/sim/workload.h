@@ -2,7 +2,7 @@
 // The clients of a run: the production client core over the simulated network, doing every kind of operation at every
 // level with unique values, and writing down what they asked and were told (history.h).
 // Judged at once: an answer that no client may ever get (an internal code, NOT_PRIMARY, a wrong shape) is a problem by
-//                 itself. Writes answered UNAVAILABLE, DEADLINE_EXCEEDED or OVERLOADED were not executed, says the SDK:
+// itself. Writes answered UNAVAILABLE, DEADLINE_EXCEEDED or OVERLOADED were not executed, says the SDK:
 //                 they are left out of the history, and the checker finds it out if they were.
 // Threads:        one.
 #pragma once

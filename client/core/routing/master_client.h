@@ -1,10 +1,9 @@
 // client/core/routing/master_client.h
-// Calls the leading master: tries the known masters in turn, follows and remembers what a standby says of the leader,
-// and goes on until the answer is final or the deadline is spent.
+// Calls the leading master: tries the known masters in turn, follows and remembers what a standby says of the
+// leader, and goes on until the answer is final or the deadline is spent.
 // Errors:  the server's final answer; else what RetryPolicy::OutOfTime says, with the last cause. `maybe_happened`
-// tells
-//          whether an attempt before the final answer may have taken effect (a lost reply): creating a table that then
-//          "exists" may be one's own doing.
+//          tells whether an attempt before the final answer may have taken effect (a lost reply): creating a table
+//          that then "exists" may be one's own doing.
 // Threads: any. Callbacks run on the network's executors.
 #pragma once
 

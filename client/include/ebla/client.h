@@ -72,7 +72,7 @@ class Client {
   // Splits the tablet that holds the key there; no data moves. OK with what was done where an earlier call has split it
   // there.
   // INVALID_ARGUMENT: another tablet begins there, or the key lies within a key group. UNKNOWN_OUTCOME: it is under
-  //                   way.
+  // way.
   Result<TabletSplit> SplitTablet(std::string_view table, std::string_view key) const;
   // Makes one tablet of the one that begins at the key and the one before it. Where they lie on different servers, the
   // smaller one's replicas are moved first, by copying while they serve. INVALID_ARGUMENT: no tablet but the first

@@ -4,12 +4,10 @@
 //             worst goes first. It hands over leadership, which is free, then moves replicas; the largest pieces that
 //             do not overshoot first, so that moves are few.
 // Invariants: 1. Who takes was below the mean and stays below stop(), and below start() in every other dimension: no
-// move
-//                makes another needful. The one exception is a piece larger than any server's room: the largest of a
-//                server stays, others of its kind go where the sum is least.
+//                move makes another needful. The one exception is a piece larger than any server's room: the largest of
+//                a server stays, others of its kind go where the sum is least.
 //             2. A tablet that was acted on rests, twice as long each time: none is handed over or moved more than
-//             eight
-//                times in a day, whatever its load does.
+//                eight times in a day, whatever its load does.
 //             3. Replicas stand in no fewer racks than before.
 // Threads:    functions of their arguments.
 #pragma once

@@ -1,6 +1,7 @@
 // master/balancer/planner/options.h
-// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. What belongs to a table
-// (its thresholds) stands in TableView. Threads: values.
+// When the planner acts: every margin, patience and cap of its rules, with DESIGN's defaults. What belongs to a
+// table (its thresholds) stands in TableView.
+// Threads: values.
 #pragma once
 
 #include <array>

@@ -1,7 +1,7 @@
 // master/balancer/planner/server_loads.h
 // What each server carries in each dimension, as it will be once all that is under way or planned is done; and from
-// where on that is too much. How:        The sum of what its tablets cost, and of the rest of its process's CPU. A
-// server is overloaded above
+// where on that is too much.
+// How:        The sum of what its tablets cost, and of the rest of its process's CPU. A server is overloaded above
 //             start(): the mean, and the greater of 10% of it and a floor. It stops being so below stop(), half of
 //             that.
 // Invariants: a server that is to be emptied counts in the sums, not in the number that they are divided by.

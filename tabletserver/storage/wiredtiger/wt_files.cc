@@ -261,7 +261,7 @@ int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
     if (error != 0 && error != ENOTSUP) return error;
     if (!shortened) return 0;
     // The filesystem tells the disk all at once of what it has freed since its journal was last written: of this piece
-    //                                                                                                    alone.
+    // alone.
     const auto begun = std::chrono::steady_clock::now();
     if (const int failed = SyncAll(file, session); failed != 0) return failed;
     pace.RestAfterCut(std::chrono::steady_clock::now() - begun);

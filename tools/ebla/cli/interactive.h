@@ -1,7 +1,7 @@
 // tools/ebla/cli/interactive.h
-// The shell at a terminal: a prompt with history (~/.ebla_history) and completion. Ctrl-C drops the line being typed,
-// or stops the scan, load or dump that runs; Ctrl-D, exit or quit leaves. Threads: one per process, as readline has but
-// one state.
+// The shell at a terminal: a prompt with history (~/.ebla_history) and completion. Ctrl-C drops the line being
+// typed, or stops the scan, load or dump that runs; Ctrl-D, exit or quit leaves.
+// Threads: one per process, as readline has but one state.
 #pragma once
 
 #include "tools/ebla/cli/shell.h"

@@ -1,5 +1,5 @@
 // The verbs by which an operator sees and steers what is under way: procedure, table presplit, table compact, tablet
-//                                                                   stats.
+// stats.
 #include <gmock/gmock.h>
 
 #include "tools/ebla/cli/shell_fixture.h"

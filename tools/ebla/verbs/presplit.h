@@ -26,7 +26,7 @@ std::optional<PresplitCut> NextCut(const std::vector<TabletSummary>& tablets,
                                    const std::optional<TableKeyGroup>& group);
 
 // Where one tablet is best cut: where its load is halved, else its data; none: neither is known, or there is no such
-//                               key.
+// key.
 std::optional<std::string> BestKey(const TabletSummary& tablet, const std::optional<TableKeyGroup>& group);
 
 // The cuts that make so many tablets more: each time of the one with the most of `keys`, which are all there are, in

@@ -1,10 +1,10 @@
 // master/balancer/planner/testing/random_cluster.h
 // Large views for tests and benchmarks: tablets placed at random, their load by Zipf's law; and the least that a
-// planner must do to even them out. How:     LeastMoves is a lower bound. Whatever is moved, each server must lose what
-// it has above the level, and no move
-//          takes more from it than its largest piece; so for each server the fewest of its largest pieces that add up
-//          to its surplus are counted. Pieces that are larger than the level by themselves are not counted in the
-//          surplus.
+// planner must do to even them out.
+// How:     LeastMoves is a lower bound. Whatever is moved, each server must lose what it has above the level, and no
+//          move takes more from it than its largest piece; so for each server the fewest of its largest pieces that
+//          add up to its surplus are counted. Pieces that are larger than the level by themselves are not counted in
+//          the surplus.
 // Threads: functions of their arguments.
 #pragma once
 
