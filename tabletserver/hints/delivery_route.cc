@@ -4,6 +4,7 @@
 
 #include "common/rpc/idl_convert.h"
 #include "common/rpc/stubs.h"
+#include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -94,7 +95,7 @@ void DeliveryRoute::Try(Parcel parcel) {
 
 void DeliveryRoute::SendHere(const std::shared_ptr<TabletHandle>& handle, Parcel parcel) {
   parcel.target.clear();
-  Shard::WriteCall call;
+  WriteCall call;
   call.handle = handle;
   call.request = RequestOf(*parcel.effect);
   call.request.deadline = ports_.executor.Now() + options_.attempt;

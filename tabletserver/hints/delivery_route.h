@@ -19,10 +19,11 @@
 #include "idl/MasterService.h"
 #include "idl/TabletService.h"
 #include "tabletserver/reads/tablet_directory.h"
-#include "tabletserver/shard/shard.h"
 #include "tabletserver/transport/peer_book.h"
 
 namespace ebla::tabletserver {
+
+class Shard;
 
 class DeliveryRoute {
  public:

@@ -7,11 +7,14 @@
 #include <utility>
 
 #include "common/base/lineage.h"
+#include "tabletserver/shard/shard.h"
 
 namespace ebla::tabletserver {
 namespace {
 
-std::pair<TabletId, Version> PlaceOf(const UnresolvedLogEntry& kept) { return {kept.tablet, kept.entry.version}; }
+std::pair<TabletId, Version> PlaceOf(const UnresolvedLogEntry& unresolved) {
+  return {unresolved.tablet, unresolved.entry.version};
+}
 
 }  // namespace
 
@@ -65,23 +68,23 @@ void HintDelivery::NextPage() {
   if (page->empty()) return End();
   pass_.place = {page->back().tablet, page->back().entry.version};
   pass_.open = 1;  // until all are begun
-  for (UnresolvedLogEntry& kept : *page) Consider(std::move(kept));
+  for (UnresolvedLogEntry& unresolved : *page) Consider(std::move(unresolved));
   --pass_.open;
   if (pass_.open > 0) return Pump();
   ports_.executor.Post([this] { NextPage(); });
 }
 
-void HintDelivery::Consider(UnresolvedLogEntry kept) {
+void HintDelivery::Consider(UnresolvedLogEntry unresolved) {
   // What changed nothing, such as a refusal, leaves nothing to settle.
-  if (kept.entry.effects.empty() || (!Deliverable(kept.entry) && InHistory(kept))) {
-    if (ForgetNow(kept)) return;
+  if (unresolved.entry.effects.empty() || (!Deliverable(unresolved.entry) && InHistory(unresolved))) {
+    if (ForgetNow(unresolved)) return;
   }
-  if (!Deliverable(kept.entry) || stuck_.contains(PlaceOf(kept))) {
+  if (!Deliverable(unresolved.entry) || stuck_.contains(PlaceOf(unresolved))) {
     ++pass_.conflicts;
     return;
   }
-  auto entry = std::make_shared<Entry>(Entry{std::move(kept), 0});
-  entry->left = entry->kept.entry.effects.size();
+  auto entry = std::make_shared<Entry>(Entry{std::move(unresolved), 0});
+  entry->left = entry->unresolved.entry.effects.size();
   ++pass_.open;
   for (size_t i = 0; i < entry->left; ++i) jobs_.push_back({entry, i});
 }
@@ -91,8 +94,8 @@ void HintDelivery::Pump() {
     Job job = std::move(jobs_.front());
     jobs_.pop_front();
     ++sending_;
-    const Effect& effect = job.entry->kept.entry.effects[job.effect];
-    route_.Send(job.entry->kept.table, effect, [this, entry = job.entry](Status status) {
+    const Effect& effect = job.entry->unresolved.entry.effects[job.effect];
+    route_.Send(job.entry->unresolved.table, effect, [this, entry = job.entry](Status status) {
       --sending_;
       OnEffect(entry, status);
       Pump();
@@ -107,8 +110,8 @@ void HintDelivery::OnEffect(const std::shared_ptr<Entry>& entry, const Status& s
     case Code::kConditionFailed:
     case Code::kInvalidArgument:
       if (!std::exchange(entry->stuck, true)) {
-        LOG(WARNING) << "a write of tablet " << entry->kept.tablet << ", version " << entry->kept.entry.version
-                     << ", stays as a conflict record: " << status;
+        LOG(WARNING) << "a write of tablet " << entry->unresolved.tablet << ", version "
+                     << entry->unresolved.entry.version << ", stays as a conflict record: " << status;
       }
       break;
     default: entry->again = true;
@@ -119,26 +122,27 @@ void HintDelivery::OnEffect(const std::shared_ptr<Entry>& entry, const Status& s
 }
 
 void HintDelivery::Settle(Entry& entry) {
-  const UnresolvedLogEntry& kept = entry.kept;
-  if (entry.gone && TableGoneHere(kept.table)) {
-    LOG(WARNING) << "a write of table " << kept.table << " is dropped with its table: " << kept.entry.effects.size()
-                 << " keys, version " << kept.entry.version;
-    if (ForgetNow(kept)) ++figures_.dropped;
+  const UnresolvedLogEntry& unresolved = entry.unresolved;
+  if (entry.gone && TableGoneHere(unresolved.table)) {
+    LOG(WARNING) << "a write of table " << unresolved.table
+                 << " is dropped with its table: " << unresolved.entry.effects.size() << " keys, version "
+                 << unresolved.entry.version;
+    if (ForgetNow(unresolved)) ++figures_.dropped;
     return;
   }
   entry.again = entry.again || entry.gone;
   if (!entry.again && !entry.stuck) {
     pass_.progress = true;
-    if (ForgetNow(kept)) ++figures_.delivered;
+    if (ForgetNow(unresolved)) ++figures_.delivered;
     return;
   }
   if (!entry.again) {
-    stuck_.insert(PlaceOf(kept));
+    stuck_.insert(PlaceOf(unresolved));
     ++pass_.conflicts;
     return;
   }
   ++pass_.waiting;
-  if (!pass_.oldest || kept.entry.time < pass_.oldest) pass_.oldest = kept.entry.time;
+  if (!pass_.oldest || unresolved.entry.time < pass_.oldest) pass_.oldest = unresolved.entry.time;
 }
 
 void HintDelivery::End() {
@@ -164,34 +168,35 @@ void HintDelivery::End() {
 }
 
 // Whoever says that there is no such table may know an older catalog, as a master does that has just been deposed or
-// whose coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is kept
-// with it.
+// whose coordinator was restored. The order to remove the table's data is confirmed first, and forgets what is
+// unresolved with it.
 bool HintDelivery::TableGoneHere(TableId table) const {
   const std::vector<TableId> here = store_.Tables();
   return !std::binary_search(here.begin(), here.end(), table);
 }
 
-bool HintDelivery::ForgetNow(const UnresolvedLogEntry& kept) {
-  const Status status = store_.DiscardUnresolved(kept.tablet, kept.entry.version);
+bool HintDelivery::ForgetNow(const UnresolvedLogEntry& unresolved) {
+  const Status status = store_.DiscardUnresolved(unresolved.tablet, unresolved.entry.version);
   LOG_IF_EVERY_N(ERROR, !status.ok(), 100) << "cannot forget what is settled: " << status;
   return status.ok();
 }
 
 // The tablet whose log it was, or, as that has become part of another, whose has its keys now; null: neither is here.
-std::shared_ptr<TabletHandle> HintDelivery::HistoryOf(const UnresolvedLogEntry& kept) const {
+std::shared_ptr<TabletHandle> HintDelivery::HistoryOf(const UnresolvedLogEntry& unresolved) const {
   const auto snapshot = ports_.directory.snapshot();
   for (const auto& handle : snapshot->All()) {
-    if (handle->tablet == kept.tablet) return handle;
+    if (handle->tablet == unresolved.tablet) return handle;
   }
-  const auto* of_key =
-      kept.entry.effects.empty() ? nullptr : snapshot->Find(kept.table, kept.entry.effects.front().key);
+  const auto* of_key = unresolved.entry.effects.empty()
+                           ? nullptr
+                           : snapshot->Find(unresolved.table, unresolved.entry.effects.front().key);
   return of_key == nullptr ? nullptr : *of_key;
 }
 
 // As PROTOCOL 17 judges a version; but here what is no longer known does not count.
-bool HintDelivery::InHistory(const UnresolvedLogEntry& kept) const {
-  const Version version = kept.entry.version;
-  const auto handle = HistoryOf(kept);
+bool HintDelivery::InHistory(const UnresolvedLogEntry& unresolved) const {
+  const Version version = unresolved.entry.version;
+  const auto handle = HistoryOf(unresolved);
   const auto view = handle == nullptr ? nullptr : handle->view();
   if (view == nullptr || view->incomplete || view->applied.lsn < version.lsn) return false;
   const auto within = [&](const std::vector<EpochStart>& starts) {
@@ -205,7 +210,7 @@ bool HintDelivery::InHistory(const UnresolvedLogEntry& kept) const {
       view->former != nullptr && (view->epoch_starts.empty() || version.epoch < view->epoch_starts.front().epoch);
   if (!older) return within(view->epoch_starts);
   return std::ranges::any_of(*view->former, [&](const FormerRange& former) {
-    return former.range.Contains(kept.entry.effects.front().key) && within(former.epoch_starts);
+    return former.range.Contains(unresolved.entry.effects.front().key) && within(former.epoch_starts);
   });
 }
 
@@ -235,10 +240,10 @@ void HintDelivery::MarkRepeated(std::shared_ptr<std::vector<Unresolved>> listed,
   };
   auto gather = std::make_shared<Gather>(Gather{std::move(listed), std::move(done), {}});
   for (size_t i = 0; i < gather->listed->size(); ++i) {
-    const Unresolved& kept = (*gather->listed)[i];
-    if (kept.waiting || !kept.entry.tablet || !kept.entry.entry.client) continue;
-    const auto handle = HistoryOf(kept.entry);
-    gather->left[handle == nullptr ? kept.entry.tablet : handle->tablet].push_back(i);
+    const Unresolved& unresolved = (*gather->listed)[i];
+    if (unresolved.waiting || !unresolved.entry.tablet || !unresolved.entry.entry.client) continue;
+    const auto handle = HistoryOf(unresolved.entry);
+    gather->left[handle == nullptr ? unresolved.entry.tablet : handle->tablet].push_back(i);
   }
   // Runs on the executor, once more after each tablet's answer.
   auto step = std::make_shared<std::function<void()>>();
@@ -246,7 +251,7 @@ void HintDelivery::MarkRepeated(std::shared_ptr<std::vector<Unresolved>> listed,
     if (gather->left.empty()) return gather->done(std::move(*gather->listed));
     const auto [tablet, indices] = *gather->left.begin();
     gather->left.erase(gather->left.begin());
-    std::vector<Shard::WriteName> names;
+    std::vector<WriteName> names;
     for (const size_t i : indices) {
       const LogEntry& entry = (*gather->listed)[i].entry.entry;
       names.push_back({entry.client, entry.sequence, entry.version});
@@ -272,7 +277,7 @@ void HintDelivery::Forget(TableId table, UnresolvedPosition place, std::move_onl
     Result<std::vector<UnresolvedLogEntry>> found = store_.ListUnresolved(table, before, 1, 0);
     if (!found) return done(found.error());
     if (found->empty() || PlaceOf(found->front()) != std::pair(place.tablet, place.version)) {
-      return done(Error(Code::kNotFound, "no such write is kept here"));
+      return done(Error(Code::kNotFound, "no such write is unresolved here"));
     }
     Status forgotten = store_.DiscardUnresolved(place.tablet, place.version);
     if (!forgotten.ok()) return done(std::move(forgotten));

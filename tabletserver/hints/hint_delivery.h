@@ -11,11 +11,11 @@
 //   any, of a table that is dropped        gone with the table's data, when the master orders that; a word that there
 //                                          is no such table counts only where its data is gone already
 //
-// Passes:     in order of what is kept, a page at a time; each effect at most once in a pass. After a pass that left
-//             something to deliver comes another, ever later while none gets anywhere; new work comes at once.
-// Place:      shards keep what they roll back, hinted_writes.h what clients write; tabletserver_host.h owns this. A crash at
-//             any moment delivers again at most, which changes nothing: equal stamps are one write.
-// Bounds:     entries and effects under way; what is kept is bounded by who keeps it.
+// Passes:     in order of what is unresolved, a page at a time; each effect at most once in a pass. After a pass that
+//             left something to deliver comes another, ever later while none gets anywhere; new work comes at once.
+// Place:      shards store what they roll back, hinted_writes.h stores what clients write; tabletserver_host.h owns
+//             this. A crash at any moment delivers again at most, which changes nothing: equal stamps are one write.
+// Bounds:     entries and effects under way; what is unresolved is bounded by who stores it.
 // Threads:    Wake, List and Forget from any thread, figures() too; the rest on its executor. Destroyed when that runs
 //             nothing any more.
 #pragma once
@@ -38,7 +38,7 @@ bool Deliverable(const LogEntry& entry);
 class HintDelivery {
  public:
   struct Options {
-    Duration look = std::chrono::milliseconds(500);  // between looks whether anything is kept
+    Duration look = std::chrono::milliseconds(500);  // between looks whether anything is unresolved
     Duration backoff_first = std::chrono::milliseconds(100);
     Duration backoff_max = std::chrono::seconds(5);
     Duration conflicts = std::chrono::seconds(10);  // between passes over conflict records alone
@@ -76,7 +76,7 @@ class HintDelivery {
 
  private:
   struct Entry {
-    UnresolvedLogEntry kept;
+    UnresolvedLogEntry unresolved;
     size_t left = 0;  // effects without a verdict
     bool again = false;
     bool stuck = false;
@@ -98,15 +98,15 @@ class HintDelivery {
   void Look();
   void Begin();
   void NextPage();
-  void Consider(UnresolvedLogEntry kept);
+  void Consider(UnresolvedLogEntry unresolved);
   void Pump();
   void OnEffect(const std::shared_ptr<Entry>& entry, const Status& status);
   void Settle(Entry& entry);
   void End();
-  std::shared_ptr<TabletHandle> HistoryOf(const UnresolvedLogEntry& kept) const;
-  bool InHistory(const UnresolvedLogEntry& kept) const;
+  std::shared_ptr<TabletHandle> HistoryOf(const UnresolvedLogEntry& unresolved) const;
+  bool InHistory(const UnresolvedLogEntry& unresolved) const;
   bool TableGoneHere(TableId table) const;
-  bool ForgetNow(const UnresolvedLogEntry& kept);
+  bool ForgetNow(const UnresolvedLogEntry& unresolved);
   void MarkRepeated(std::shared_ptr<std::vector<Unresolved>> listed,
                     std::move_only_function<void(Result<std::vector<Unresolved>>)> done);
 

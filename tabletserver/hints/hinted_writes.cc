@@ -36,28 +36,28 @@ HintedWrites::HintedWrites(ServerName self, Incarnation incarnation, Options opt
       options_(options),
       ports_(std::move(ports)),
       calls_(ports_.executor, {options.queue_items_max, options.queue_bytes_max},
-             [this](std::vector<Shard::WriteCall> calls) { Take(std::move(calls)); }) {}
+             [this](std::vector<WriteCall> calls) { Take(std::move(calls)); }) {}
 
 Status HintedWrites::Recover() {
   UnresolvedPosition place;
   while (true) {
-    EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> kept,
+    EBLA_ASSIGN(const std::vector<UnresolvedLogEntry> stored,
                 ports_.store.ListUnresolved({}, place, kEntriesAtOnce, kBytesAtOnce));
-    if (kept.empty()) return Status::Ok();
-    for (const UnresolvedLogEntry& one : kept) {
+    if (stored.empty()) return Status::Ok();
+    for (const UnresolvedLogEntry& one : stored) {
       for (const Effect& effect : one.entry.effects) Remember(one.table, effect.key, effect.write_time_ms);
     }
-    place = {kept.back().tablet, kept.back().entry.version};
+    place = {stored.back().tablet, stored.back().entry.version};
   }
 }
 
-Status HintedWrites::Admit(Shard::WriteCall& call) {
-  const size_t bytes = sizeof(Shard::WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
+Status HintedWrites::Admit(WriteCall& call) {
+  const size_t bytes = sizeof(WriteCall) + call.request.writes.size() * sizeof(Write) + call.bytes;
   if (calls_.Put(std::move(call), bytes)) return Status::Ok();
   return Error(Code::kOverloaded, "too many writes of level ANY wait on this server");
 }
 
-void HintedWrites::Answer(Shard::WriteCall& call, Status status) {
+void HintedWrites::Answer(WriteCall& call, Status status) {
   WriteReply reply;
   if (status.code() == Code::kOverloaded) reply.retry_after_ms = kHintsFullRetryMs;
   reply.status = std::move(status);
@@ -66,14 +66,14 @@ void HintedWrites::Answer(Shard::WriteCall& call, Status status) {
 }
 
 // All that has gathered becomes durable with one flush.
-void HintedWrites::Take(std::vector<Shard::WriteCall> calls) {
+void HintedWrites::Take(std::vector<WriteCall> calls) {
   const TabletStore::Health health = ports_.store.health();
   const MonotonicTime now = ports_.executor.Now();
   int64_t bytes = health.hinted_bytes;
   int64_t entries = health.hinted_entries;
-  auto kept = std::make_shared<std::vector<Shard::WriteCall>>();
+  auto stored = std::make_shared<std::vector<WriteCall>>();
   FlushMode mode = FlushMode::kInterval;
-  for (Shard::WriteCall& call : calls) {
+  for (WriteCall& call : calls) {
     const auto view = call.handle->view();
     Status refusal;
     if (view == nullptr) {
@@ -100,19 +100,19 @@ void HintedWrites::Take(std::vector<Shard::WriteCall> calls) {
     ++entries;
     bytes += static_cast<int64_t>(call.bytes);
     if (view->schema->durability == FlushMode::kSync) mode = FlushMode::kSync;
-    kept->push_back(std::move(call));
+    stored->push_back(std::move(call));
   }
-  if (kept->empty()) return;
-  ports_.store.Flush(mode, ports_.executor, [this, kept](Status status) {
-    for (Shard::WriteCall& call : *kept) {
+  if (stored->empty()) return;
+  ports_.store.Flush(mode, ports_.executor, [this, stored](Status status) {
+    for (WriteCall& call : *stored) {
       // It may be there after a restart all the same.
       Answer(call, status.ok() ? Status::Ok() : Status(Code::kUnknownOutcome, status.message()));
     }
-    ports_.on_kept();
+    ports_.on_stored();
   });
 }
 
-Result<LogEntry> HintedWrites::EntryOf(const Shard::WriteCall& call, const TabletView& view) {
+Result<LogEntry> HintedWrites::EntryOf(const WriteCall& call, const TabletView& view) {
   const MonotonicTime now = ports_.executor.Now();
   const TabletTime known = std::max(view.time.Now(now), view.applied_time);
   const int64_t day_ms = std::max<int64_t>(ports_.executor.TimeOfDayMs(), 1);

@@ -1,6 +1,6 @@
 // tabletserver/hints/hinted_writes.h
 // Writes of level ANY (PROTOCOL 22): unconditional puts and deletes of last_write_wins tables that any replica's server
-// takes, also where it reaches neither primary nor master. Each gets its time here, is kept in the store's `pending`
+// takes, also where it reaches neither primary nor master. Each gets its time here, goes into the store's `pending`
 // table, under no tablet and a version made of this server's start and a count, and is answered once durable; from
 // there hint delivery (hint_delivery.h) brings it to whoever leads.
 // Time:       tablet time as the replica here knows it, or the time of day where it knows none; later than what the
@@ -9,7 +9,7 @@
 //             sequence are delivered in it whatever the clock does, and no two of these writes of one key have
 //             the same stamp. One that a primary here logs in the same millisecond may have it: then that one stays.
 // Place:      the clients' edge admits, on its loops; everything else runs on the hint delivery's executor.
-// Bounds:     the mailbox; bytes and entries kept; times remembered by key (stamps_max). Beyond the first two, and
+// Bounds:     the mailbox; bytes and entries stored; times remembered by key (stamps_max). Beyond the first two, and
 //             below the disk reserve: OVERLOADED.
 // Threads:    Recover before all else; Admit from any thread; the rest on the executor. Destroyed when that runs
 //             nothing any more.
@@ -21,7 +21,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/shard/shard_types.h"
 
 namespace ebla::tabletserver {
 
@@ -42,27 +42,27 @@ class HintedWrites {
     Executor& executor;
     TabletStore& store;
     std::vector<LoopMailbox*> loops;  // where answers go, by the loop index of the call
-    std::function<void()> on_kept;    // there is something to deliver
+    std::function<void()> on_stored;  // there is something to deliver
   };
   HintedWrites(ServerName self, Incarnation incarnation, Options options, Ports ports);
 
   // Learns what this server took before its start and keeps still: what it takes from now on is later.
   Status Recover();
   // Of a table whose view here says last_write_wins. OVERLOADED: nothing was taken, `call` is as it was.
-  Status Admit(Shard::WriteCall& call);
+  Status Admit(WriteCall& call);
 
  private:
-  void Take(std::vector<Shard::WriteCall> calls);
-  Result<LogEntry> EntryOf(const Shard::WriteCall& call, const TabletView& view);
+  void Take(std::vector<WriteCall> calls);
+  Result<LogEntry> EntryOf(const WriteCall& call, const TabletView& view);
   void Remember(TableId table, const std::string& key, int64_t stamp_ms);
   int64_t StampOf(TableId table, const std::string& key, int64_t now_ms, int64_t least_ms);
-  void Answer(Shard::WriteCall& call, Status status);
+  void Answer(WriteCall& call, Status status);
 
   const ServerName self_;
   const Incarnation incarnation_;
   const Options options_;
   const Ports ports_;
-  Mailbox<Shard::WriteCall> calls_;
+  Mailbox<WriteCall> calls_;
 
   // Executor only.
   uint64_t count_ = 0;  // of this start's

@@ -1,4 +1,5 @@
-// Level ANY and what a failover rolls back, in last_write_wins tables (PROTOCOL 22), on several servers in virtual time.
+// Level ANY and what a failover rolls back, in last_write_wins tables (PROTOCOL 22), on several servers in virtual
+// time.
 #include <gmock/gmock.h>
 
 #include "tabletserver/testing/group_fixture.h"
@@ -336,7 +337,7 @@ TEST_F(HintedWritesTest, AWriteOlderThanDeletesAreRememberedStaysAsAConflictReco
   ASSERT_TRUE(Until([&] { return at("ts-3").server->hint_delivery().figures().conflicts == 1; })) << "found again";
 }
 
-// ---- what a failover rolls back -----------------------------------------------------------------------------------------
+// ---- what a failover rolls back -------------------------------------------------------------------------------------
 
 TEST_F(HintedWritesTest, RolledBackPrimaryWritesAreDeliveredAndWinOrLoseByTheirTime) {
   RollBack("lonely", "undone");

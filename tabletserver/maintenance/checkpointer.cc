@@ -5,14 +5,16 @@
 #include <atomic>
 #include <utility>
 
+#include "tabletserver/shard/log_truncator.h"
+
 namespace ebla::tabletserver {
 
 class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
+  Impl(Executor& executor, TabletStore& store, std::vector<LogTruncator*> truncators, Options options)
       : executor_(executor),
         store_(store),
-        shards_(std::move(shards)),
+        truncators_(std::move(truncators)),
         options_(std::move(options)),
         last_(executor.Now()) {}
 
@@ -47,7 +49,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
     running_ = false;
     if (result) {
       finished_.fetch_add(1, std::memory_order_relaxed);
-      for (Shard* shard : shards_) shard->TruncateLogs(*result);
+      for (LogTruncator* truncator : truncators_) truncator->Truncate(*result);
       options_.on_finished();
     } else {
       LOG(ERROR) << "checkpoint failed: " << result.error();
@@ -58,7 +60,7 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
 
   Executor& executor_;
   TabletStore& store_;
-  const std::vector<Shard*> shards_;
+  const std::vector<LogTruncator*> truncators_;
   const Options options_;
   MonotonicTime last_;  // began
   bool running_ = false;
@@ -67,8 +69,9 @@ class Checkpointer::Impl : public std::enable_shared_from_this<Impl> {
   std::atomic<uint64_t> finished_{0};
 };
 
-Checkpointer::Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options)
-    : impl_(std::make_shared<Impl>(executor, store, std::move(shards), std::move(options))) {}
+Checkpointer::Checkpointer(Executor& executor, TabletStore& store, std::vector<LogTruncator*> truncators,
+                           Options options)
+    : impl_(std::make_shared<Impl>(executor, store, std::move(truncators), std::move(options))) {}
 
 Checkpointer::~Checkpointer() { impl_->Stop(); }
 

@@ -1,8 +1,8 @@
 // tabletserver/maintenance/checkpointer.h
-// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards cut
-// the log that it covers.
+// Has the store take a checkpoint every so often, or when much has been logged since the last one, and the shards
+// truncate the log that it covers.
 // Place:      tabletserver_host.h owns it; the store does the work on a thread of its own.
-// Invariants: one checkpoint at a time; log is cut only below a finished one.
+// Invariants: one checkpoint at a time; log is truncated only below a finished one.
 // Threads:    everything on its executor. The store's answer finds it gone if it was destroyed.
 #pragma once
 
@@ -11,9 +11,13 @@
 #include <memory>
 #include <vector>
 
-#include "tabletserver/shard/shard.h"
+#include "common/base/executor.h"
+#include "common/base/status.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
+
+class LogTruncator;
 
 class Checkpointer {
  public:
@@ -27,7 +31,7 @@ class Checkpointer {
     std::function<void()> on_finished = [] {};  // after each that succeeded, on the executor
   };
 
-  Checkpointer(Executor& executor, TabletStore& store, std::vector<Shard*> shards, Options options);
+  Checkpointer(Executor& executor, TabletStore& store, std::vector<LogTruncator*> truncators, Options options);
   ~Checkpointer();
 
   void Start();

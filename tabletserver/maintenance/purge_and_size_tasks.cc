@@ -12,7 +12,7 @@ namespace ebla::tabletserver {
 
 class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
  public:
-  Impl(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<Shard*> shards,
+  Impl(Executor& executor, TabletStore& store, const TabletDirectory& directory, std::vector<ReadWaits*> shards,
        Options options)
       : executor_(executor), store_(store), directory_(directory), shards_(std::move(shards)), options_(options) {}
 
@@ -90,11 +90,11 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
 
   void Forget(const std::vector<std::shared_ptr<TabletHandle>>& present) {
     if (passes_.size() <= present.size()) return;
-    std::map<TabletId, Pass> kept;
+    std::map<TabletId, Pass> present;
     for (const auto& handle : present) {
-      if (auto pass = passes_.extract(handle->tablet)) kept.insert(std::move(pass));
+      if (auto pass = passes_.extract(handle->tablet)) present.insert(std::move(pass));
     }
-    passes_ = std::move(kept);
+    passes_ = std::move(present);
   }
 
   // In turn by id, the one after the last.
@@ -159,7 +159,7 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
   Executor& executor_;
   TabletStore& store_;
   const TabletDirectory& directory_;
-  const std::vector<Shard*> shards_;
+  const std::vector<ReadWaits*> shards_;
   const Options options_;
   bool stopped_ = false;
   TabletId last_;
@@ -168,7 +168,7 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
 };
 
 PurgeAndSizeTasks::PurgeAndSizeTasks(Executor& executor, TabletStore& store, const TabletDirectory& directory,
-                                     std::vector<Shard*> shards, Options options)
+                                     std::vector<ReadWaits*> shards, Options options)
     : impl_(std::make_shared<Impl>(executor, store, directory, std::move(shards), options)) {}
 
 PurgeAndSizeTasks::~PurgeAndSizeTasks() { impl_->Stop(); }

@@ -14,8 +14,9 @@
 #include <string>
 #include <vector>
 
+#include "tabletserver/reads/read_waits.h"
 #include "tabletserver/reads/tablet_directory.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/storage/tablet_store.h"
 
 namespace ebla::tabletserver {
 
@@ -32,7 +33,7 @@ class PurgeAndSizeTasks {
   };
 
   PurgeAndSizeTasks(Executor& executor, TabletStore& store, const TabletDirectory& directory,
-                    std::vector<Shard*> shards, Options options);
+                    std::vector<ReadWaits*> shards, Options options);
   ~PurgeAndSizeTasks();
 
   void Start();

@@ -3,7 +3,8 @@
 // TabletServer that decides.
 // Threads:    `event_loops` loops take requests and serve reads; `shards` own the tablets' writes; `readers` read what
 //             is not in cache; a flusher does nothing but fsync; one thread takes checkpoints, one watches the disk's
-//             room meanwhile, one runs purges and size estimates, one speaks with coordinator and masters, one serves HTTP.
+//             room meanwhile, one runs purges and size estimates, one speaks with coordinator and masters, one serves
+//             HTTP.
 // Place:      main.cc and ebla-standalone make one from flags.
 // Stop:       sockets first (requests in flight finish), then the cluster is told, shards drain, a checkpoint is taken,
 //             threads end, the store closes.

@@ -11,6 +11,7 @@
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/shard/shard.h"
 #include "tabletserver/tablet/lineage_replay.h"
 
 namespace ebla::tabletserver {
@@ -26,6 +27,22 @@ std::vector<To*> Pointers(const std::vector<std::unique_ptr<From>>& owned) {
   return pointers;
 }
 
+using Shards = std::vector<std::unique_ptr<Shard>>;
+
+// One part of each shard.
+template <class Part>
+std::vector<Part*> PartsOf(const Shards& shards, Part& (Shard::*part)()) {
+  std::vector<Part*> parts;
+  for (const auto& shard : shards) parts.push_back(&(shard.get()->*part)());
+  return parts;
+}
+
+std::vector<ReadWaits*> ReadsOf(const Shards& shards) {
+  std::vector<ReadWaits*> reads;
+  for (const auto& shard : shards) reads.push_back(&shard->reads());
+  return reads;
+}
+
 std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Executor*>& loops) {
   std::vector<std::unique_ptr<LoopMailbox>> mailboxes;
   for (Executor* loop : loops) {
@@ -38,13 +55,11 @@ std::vector<std::unique_ptr<LoopMailbox>> MakeMailboxes(const std::vector<Execut
   return mailboxes;
 }
 
-std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options,
-                                               TabletDirectory& directory, ShardCounters& counters,
-                                               const PeerBook& peers, const std::function<std::string()>& cluster_id,
-                                               const std::function<Shard&(TabletId)>& shard_of,
-                                               CopyThrottle& copy_throttle,
-                                               const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
-  std::vector<std::unique_ptr<Shard>> shards;
+Shards MakeShards(const TabletServerPorts& ports, const TabletServerOptions& options, TabletDirectory& directory,
+                  ShardCounters& counters, const PeerBook& peers, const std::function<std::string()>& cluster_id,
+                  const std::function<PartLender&(TabletId)>& part_lender_of, CopyThrottle& copy_throttle,
+                  const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
+  Shards shards;
   for (size_t i = 0; i < ports.shards.size(); ++i) {
     ShardOptions mine = options.shard;
     mine.self = options.identity.name;
@@ -54,20 +69,20 @@ std::vector<std::unique_ptr<Shard>> MakeShards(const TabletServerPorts& ports, c
     mine.machine_crashed = options.identity.machine_crashed;
     rpc::Connector& connector = ports.shard_connectors.empty() ? ports.connector : *ports.shard_connectors[i];
     shards.push_back(std::make_unique<Shard>(
-        std::move(mine), Shard::Ports{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping),
-                                      ports.store, directory, counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema,
-                                      connector, peers, cluster_id, shard_of, copy_throttle}));
+        std::move(mine), ShardPorts{*ports.shards[i], ports.background, ports.OrBackground(ports.housekeeping),
+                                    ports.store, directory, counters, Pointers<LoopMailbox>(mailboxes), DecodeSchema,
+                                    connector, peers, cluster_id, part_lender_of, copy_throttle}));
   }
   return shards;
 }
 
 std::vector<std::unique_ptr<ReadPath>> MakePaths(const TabletServerPorts& ports, const TabletDirectory& directory,
-                                                 const std::vector<std::unique_ptr<Shard>>& shards, ReaderPool& readers,
+                                                 const Shards& shards, ReaderPool& readers,
                                                  const std::vector<std::unique_ptr<LoopMailbox>>& mailboxes) {
   std::vector<std::unique_ptr<ReadPath>> paths;
   for (size_t i = 0; i < ports.loops.size(); ++i) {
-    paths.push_back(std::make_unique<ReadPath>(ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store,
-                                                               directory, Pointers<ReadWaits>(shards), readers}));
+    paths.push_back(std::make_unique<ReadPath>(
+        ReadPath::Ports{*ports.loops[i], i, *mailboxes[i], ports.store, directory, ReadsOf(shards), readers}));
   }
   return paths;
 }
@@ -123,13 +138,15 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
       mailboxes_(MakeMailboxes(ports_.loops)),
       shards_(MakeShards(
           ports_, options_, directory_, shard_counters_, peers_, [this] { return cluster_id(); },
-          [this](TabletId tablet) -> Shard& { return *shards_[ShardOfLineage(tablet, shards_.size())]; },
+          [this](TabletId tablet) -> PartLender& {
+            return shards_[ShardOfLineage(tablet, shards_.size())]->part_lender();
+          },
           copy_throttle_, mailboxes_)),
       readers_(ports_.readers, options_.reads_waiting_max),
       paths_(MakePaths(ports_, directory_, shards_, readers_, mailboxes_)),
-      checkpointer_(ports_.control, ports_.store, Pointers<Shard>(shards_),
+      checkpointer_(ports_.control, ports_.store, PartsOf(shards_, &Shard::truncator),
                     WithHook(options_.checkpoint, [this] { RaiseLifeMark(); })),
-      purge_and_size_tasks_(ports_.background, ports_.store, directory_, Pointers<Shard>(shards_),
+      purge_and_size_tasks_(ports_.background, ports_.store, directory_, ReadsOf(shards_),
                             options_.purge_and_size_tasks),
       hint_delivery_(options_.hint_delivery, ports_.store,
                      DeliveryRoute::Ports{delivery(), directory_, Pointers<Shard>(shards_), peers_, ports_.connector}),
@@ -146,10 +163,10 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
                                             ports_.store, directory_)})),
       control_service_(std::make_shared<ControlService>(ControlService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); }, term_, ports_.store,
-          directory_, ports_.background, Pointers<Shard>(shards_), peers_, compactor_})),
+          directory_, ports_.background, PartsOf(shards_, &Shard::orders), peers_, compactor_})),
       replication_service_(std::make_shared<ReplicationService>(ReplicationService::Ports{
           options_.identity.name, options_.identity.incarnation, [this] { return cluster_id(); },
-          Pointers<Shard>(shards_), ports_.store, ports_.background})),
+          PartsOf(shards_, &Shard::peers), PartsOf(shards_, &Shard::copy_target), ports_.store, ports_.background})),
       cluster_id_(options_.identity.cluster_id),
       registration_status_(Code::kUnavailable,
                            "not registered yet: nothing heard from the coordinator (ZooKeeper) so far") {

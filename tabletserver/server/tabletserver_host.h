@@ -28,16 +28,22 @@
 #include "tabletserver/maintenance/checkpointer.h"
 #include "tabletserver/maintenance/compactor.h"
 #include "tabletserver/maintenance/purge_and_size_tasks.h"
+#include "tabletserver/reads/read_path.h"
+#include "tabletserver/reads/tablet_directory.h"
 #include "tabletserver/server/identity.h"
 #include "tabletserver/service/control_service.h"
 #include "tabletserver/service/load_report.h"
 #include "tabletserver/service/operation_stats.h"
 #include "tabletserver/service/replication_service.h"
 #include "tabletserver/service/tablet_service.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/shard/shard_types.h"
+#include "tabletserver/transport/copy_throttle.h"
 #include "tabletserver/transport/heartbeater.h"
+#include "tabletserver/transport/peer_book.h"
 
 namespace ebla::tabletserver {
+
+class Shard;
 
 struct TabletServerPorts {
   std::vector<Executor*> loops;    // where requests arrive

@@ -11,6 +11,7 @@
 #include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/shard/tablet_orders.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -162,13 +163,13 @@ void ControlService::configure(Cob<idl::ConfigureReply> cob, const idl::Configur
         continue;
       }
       const TabletId tablet{static_cast<uint64_t>(tablets[i].tabletId)};
-      ShardOf(tablet).Configure(tablet, *std::move(input),
-                                [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
+      OrdersOf(tablet).Configure(tablet, *std::move(input),
+                                 [gathered, i](ControlReply reply) { FillResult(reply, gathered->reply.results[i]); });
     }
   });
 }
 
-// Checks the order and hands each tablet's part to `start(shard, tablet, epoch, order, done)`; what a shard answers
+// Checks the order and hands each tablet's part to `start(orders, tablet, epoch, order, done)`; what a shard answers
 // goes to `fill(answer, result)`.
 template <class Reply, class Request, class Start, class Fill>
 void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill) {
@@ -187,7 +188,7 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
       continue;
     }
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
-    start(ShardOf(tablet), tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one,
+    start(OrdersOf(tablet), tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one,
           [gathered, i, fill](ControlReply answer) { fill(answer, gathered->reply.results[i]); });
   }
 }
@@ -195,8 +196,8 @@ void ControlService::ForEachTablet(Cob<Reply> cob, const Request& request, Start
 void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::FenceTablet&, auto done) {
-        shard.Fence(tablet, epoch, std::move(done));
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::FenceTablet&, auto done) {
+        orders.Fence(tablet, epoch, std::move(done));
       },
       [this](const ControlReply& reply, idl::FenceResult& result) {
         FillFence(reply, result);
@@ -207,10 +208,10 @@ void ControlService::fence(Cob<idl::FenceReply> cob, const idl::FenceRequest& re
 void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::DropTablet& order, auto done) {
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::DropTablet& order, auto done) {
         std::vector<TabletId> splits;
         for (const int64_t split : order.splits) splits.push_back(TabletId{static_cast<uint64_t>(split)});
-        shard.Drop(tablet, epoch, std::move(splits), std::move(done));
+        orders.Drop(tablet, epoch, std::move(splits), std::move(done));
       },
       FillResult);
 }
@@ -218,8 +219,8 @@ void ControlService::drop(Cob<idl::DropReply> cob, const idl::DropRequest& reque
 void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::SplitTablet& order, auto done) {
-        shard.Split(tablet, epoch, order.key, TabletId{static_cast<uint64_t>(order.childId)}, std::move(done));
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::SplitTablet& order, auto done) {
+        orders.Split(tablet, epoch, order.key, TabletId{static_cast<uint64_t>(order.childId)}, std::move(done));
       },
       [](const ControlReply& reply, idl::SplitResult& result) {
         result.status = ToIdl(reply.status);
@@ -230,9 +231,9 @@ void ControlService::split(Cob<idl::SplitReply> cob, const idl::SplitRequest& re
 void ControlService::freeze(Cob<idl::FreezeReply> cob, const idl::FreezeRequest& request) {
   ForEachTablet(
       std::move(cob), request,
-      [](Shard& shard, TabletId tablet, Epoch epoch, const idl::FreezeTablet& order, auto done) {
-        shard.Freeze(tablet, epoch, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.intoId, 0))},
-                     std::move(done));
+      [](TabletOrders& orders, TabletId tablet, Epoch epoch, const idl::FreezeTablet& order, auto done) {
+        orders.Freeze(tablet, epoch, TabletId{static_cast<uint64_t>(std::max<int64_t>(order.intoId, 0))},
+                      std::move(done));
       },
       [](const ControlReply& reply, idl::FreezeResult& result) {
         result.status = ToIdl(reply.status);
@@ -261,8 +262,8 @@ void ControlService::transfer(Cob<idl::TransferReply> cob, const idl::TransferRe
     const TabletId tablet{static_cast<uint64_t>(one.tabletId)};
     const Duration patience =
         std::min<Duration>(std::chrono::milliseconds(std::max<int64_t>(one.patienceMs, 1)), kPatienceMax);
-    ShardOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
-                             [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
+    OrdersOf(tablet).Transfer(tablet, Epoch{static_cast<uint64_t>(one.epoch)}, one.target, patience,
+                              [gathered, i](ControlReply reply) { FillFence(reply, gathered->reply.results[i]); });
   }
 }
 

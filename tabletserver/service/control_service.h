@@ -15,10 +15,14 @@
 #include "common/base/lineage.h"
 #include "idl/ControlService.h"
 #include "tabletserver/maintenance/compactor.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/transport/heartbeater.h"
+#include "tabletserver/transport/peer_book.h"
 
 namespace ebla::tabletserver {
+
+class TabletOrders;
 
 class ControlService final : public idl::ControlServiceCobSvIf {
  public:
@@ -30,7 +34,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
     TabletStore& store;
     const TabletDirectory& directory;
     Executor& background;
-    std::vector<Shard*> shards;
+    std::vector<TabletOrders*> shards;
     PeerBook& peers;
     Compactor& compactor;
   };
@@ -54,7 +58,7 @@ class ControlService final : public idl::ControlServiceCobSvIf {
   template <class Reply, class Request, class Start, class Fill>
   void ForEachTablet(Cob<Reply> cob, const Request& request, Start start, Fill fill);
   Status CheckHeader(const idl::ControlHeader& header) const;
-  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
+  TabletOrders& OrdersOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;
 };

@@ -5,6 +5,7 @@
 #include "common/base/crc32.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
+#include "tabletserver/shard/copy_target.h"
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
@@ -94,17 +95,16 @@ Status CopyEdge::Decode(const idl::CopyRequest& request, CopyDone& done) {
   if (request.tabletId <= 0 || request.epoch <= 0 || request.copyId <= 0) {
     return Error(Code::kInvalidArgument, "tablet id, epoch and copy id must be positive");
   }
-  Shard& shard = ShardOf(TabletOf(request));
+  CopyTarget& target = TargetOf(TabletOf(request));
   if (request.__isset.first) {
     EBLA_ASSIGN(CopyBegin begin, DecodeBegin(request));
     EBLA_TRY(PlaceTable(ports_.store, request.first.schema));
-    shard.TakeCopyBegin(std::move(begin), std::move(done));
+    target.Begin(std::move(begin), std::move(done));
   } else if (request.__isset.chunk) {
     EBLA_ASSIGN(CopyChunk chunk, DecodeChunk(request));
-    shard.TakeCopyChunk(std::move(chunk), std::move(done));
+    target.Chunk(std::move(chunk), std::move(done));
   } else if (request.__isset.arrivedUpto) {
-    shard.TakeCopyEnd(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)},
-                      std::move(done));
+    target.End(TabletOf(request), CopyOf(request), Lsn{static_cast<uint64_t>(request.arrivedUpto)}, std::move(done));
   } else {
     return Error(Code::kInvalidArgument, "a copy's request that neither begins it nor goes on with it");
   }

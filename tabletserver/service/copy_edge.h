@@ -11,9 +11,12 @@
 
 #include "common/base/lineage.h"
 #include "idl/ReplicationService.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/transport/copy_types.h"
 
 namespace ebla::tabletserver {
+
+class CopyTarget;
 
 class CopyEdge {
  public:
@@ -21,7 +24,7 @@ class CopyEdge {
     Incarnation incarnation;
     TabletStore& store;
     Executor& background;
-    std::vector<Shard*> shards;
+    std::vector<CopyTarget*> shards;
   };
   using Cob = std::function<void(const idl::CopyReply&)>;
 
@@ -32,7 +35,7 @@ class CopyEdge {
  private:
   // On `background`.
   Status Decode(const idl::CopyRequest& request, CopyDone& done);
-  Shard& ShardOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
+  CopyTarget& TargetOf(TabletId tablet) const { return *ports_.shards[ShardOfLineage(tablet, ports_.shards.size())]; }
 
   const Ports ports_;
 };

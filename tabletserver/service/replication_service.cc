@@ -8,6 +8,7 @@
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
+#include "tabletserver/shard/peer_exchange.h"
 #include "tabletserver/transport/peer_translate.h"
 
 namespace ebla::tabletserver {
@@ -36,7 +37,7 @@ int64_t ReplicationService::IncarnationFor(const idl::PeerHeader& header) const 
   return meant ? static_cast<int64_t>(ports_.incarnation.value) : 0;
 }
 
-void ReplicationService::HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls) {
+void ReplicationService::HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls) {
   const Incarnation incarnation{static_cast<uint64_t>(header.fromIncarnation)};
   for (size_t i = 0; i < calls.size(); ++i) {
     if (!calls[i].empty()) ports_.shards[i]->Receive(header.fromServer, incarnation, std::move(calls[i]));

@@ -13,9 +13,11 @@
 #include "common/base/lineage.h"
 #include "idl/ReplicationService.h"
 #include "tabletserver/service/copy_edge.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/shard/shard_types.h"
 
 namespace ebla::tabletserver {
+
+class PeerExchange;
 
 class ReplicationService final : public idl::ReplicationServiceCobSvIf {
  public:
@@ -23,12 +25,13 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
     ServerName name;
     Incarnation incarnation;
     std::function<std::string()> cluster_id;  // empty: not known yet
-    std::vector<Shard*> shards;
+    std::vector<PeerExchange*> shards;
+    std::vector<CopyTarget*> copy_targets;  // of the same shards
     TabletStore& store;
     Executor& background;
   };
   explicit ReplicationService(Ports ports)
-      : ports_(std::move(ports)), copies_({ports_.incarnation, ports_.store, ports_.background, ports_.shards}) {}
+      : ports_(std::move(ports)), copies_({ports_.incarnation, ports_.store, ports_.background, ports_.copy_targets}) {}
 
   template <class Reply>
   using Cob = std::function<void(const Reply&)>;
@@ -40,9 +43,9 @@ class ReplicationService final : public idl::ReplicationServiceCobSvIf {
   Status CheckHeader(const idl::PeerHeader& header) const;
   // What an answer says of this start, a refusal too; 0 to who means another server.
   int64_t IncarnationFor(const idl::PeerHeader& header) const;
-  void HandOut(const idl::PeerHeader& header, std::vector<std::vector<Shard::PeerCall>> calls);
-  std::vector<std::vector<Shard::PeerCall>> PerShard() const {
-    return std::vector<std::vector<Shard::PeerCall>>(ports_.shards.size());
+  void HandOut(const idl::PeerHeader& header, std::vector<std::vector<PeerCall>> calls);
+  std::vector<std::vector<PeerCall>> PerShard() const {
+    return std::vector<std::vector<PeerCall>>(ports_.shards.size());
   }
   size_t ShardOf(int64_t tablet) const {
     return ShardOfLineage(TabletId{static_cast<uint64_t>(tablet)}, ports_.shards.size());

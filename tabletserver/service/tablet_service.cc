@@ -7,6 +7,7 @@
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/unresolved_edge.h"
+#include "tabletserver/shard/shard.h"
 #include "tabletserver/tablet/write_evaluator.h"
 
 namespace ebla::tabletserver {
@@ -148,7 +149,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   if (Status status = Check(request); !status.ok()) {
     return refuse(status, status.code() == Code::kComeAgain ? kNotServingRetryMs : -1);
   }
-  Shard::WriteCall call;
+  WriteCall call;
   call.request = TranslateWrite(request, begun);
   // Here, so that no shard is troubled by what can never succeed.
   if (Status status = CheckBatch(call.request.writes); !status.ok()) return refuse(status, -1);
@@ -168,7 +169,7 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   if (Status status = Hand(call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);
 }
 
-Status TabletService::Hand(Shard::WriteCall& call) {
+Status TabletService::Hand(WriteCall& call) {
   AckLevel level = call.request.level;
   const bool open = level == AckLevel::kAny || level == AckLevel::kDefault;
   const auto view = open ? call.handle->view() : nullptr;

@@ -20,6 +20,8 @@
 
 namespace ebla::tabletserver {
 
+class Shard;
+
 class TabletService final : public idl::TabletServiceCobSvIf {
  public:
   struct Ports {
@@ -49,7 +51,7 @@ class TabletService final : public idl::TabletServiceCobSvIf {
 
  private:
   // Hands the write to whoever executes it; an error: nobody has taken it.
-  Status Hand(Shard::WriteCall& call);
+  Status Hand(WriteCall& call);
   ReadPath& Here() const;
   // OK, or why no request is served now or this one never.
   template <class Request>

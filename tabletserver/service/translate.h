@@ -7,7 +7,7 @@
 
 #include "idl/tablet_types.h"
 #include "tabletserver/reads/read_path.h"
-#include "tabletserver/shard/shard.h"
+#include "tabletserver/shard/shard_types.h"
 
 namespace ebla::tabletserver {
 

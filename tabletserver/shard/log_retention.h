@@ -2,7 +2,7 @@
 // How much of a tablet's log stays on disk for replicas that are behind: up to a number of entries and of bytes. Who
 // falls further behind is copied afresh (PROTOCOL 9), so that one server which is away for days costs the others no
 // disk.
-// Place:      shard.cc asks after each checkpoint.
+// Place:      log_truncator.h asks after each checkpoint.
 // How:        The log's bytes are judged by samples of it, which a restart needs no memory for: 32 stretches, each by
 //             the mean of its first 64 KiB. Off by a stretch, and by what a stretch hides of uncommonly large entries.
 // Threads:    the shard's executor.

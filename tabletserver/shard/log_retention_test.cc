@@ -30,7 +30,7 @@ class LogRetentionTest : public ::testing::Test {
     ASSERT_TRUE(store_.Append({&batch, 1}).ok());
     last_ = Lsn{last};
   }
-  uint64_t RetainedFrom(uint64_t needed, LogRetention kept) {
+  uint64_t RetainedFrom(uint64_t needed, LogRetention retention) {
     const Result<Lsn> from = tabletserver::RetainedFrom(store_, kTablet, {Lsn{needed}, last_}, kept);
     EXPECT_TRUE(from.has_value());
     return from.has_value() ? from->value : 0;

@@ -1,9 +1,10 @@
 // tabletserver/transport/copy_source.h
 // One copy of a tablet as its source carries it out (PROTOCOL 9): begins it at the peer with the applied state and
-// dedup window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and says
-// up to which position they were read. The log from the start on goes by append meanwhile (replication/leadership.h).
-// Place:      shard_copy.cc makes one for each StartCopy and passes its news to the core; service/copy_edge.h is the
-//             other end.
+// dedup window of its start, sends the records in key order in chunks of about a mebibyte, read while writes go on, and
+// says up to which position they were read. The log from the start on goes by append meanwhile
+// (replication/leadership.h).
+// Place:      shard/outgoing_copies.h makes one for each StartCopy and passes its news to the core; service/copy_edge.h
+//             is the other end.
 // Invariants: 1. One request is in flight. A lost one is sent again a few times: each is idempotent.
 //             2. Every chunk is read at or past the start, and at or before what is told last.
 //             3. News come in order: accepted, then arrived; or one that says how it ended. None after Cancel(), but

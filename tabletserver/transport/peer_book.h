@@ -1,7 +1,7 @@
 // tabletserver/transport/peer_book.h
 // Where the other tablet servers are, and in which start: as the master's answers to heartbeats and its orders say; and
 // where that master is.
-// Place:      heartbeater.h and the control service write into it, each shard's peer_client.h and the hint delivery read.
+// Place:      heartbeater.h and the control service write into it; each shard's peer_client.h and hint delivery read.
 // Invariants: a server's incarnation never falls.
 // Threads:    any.
 #pragma once

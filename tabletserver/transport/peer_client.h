@@ -5,7 +5,7 @@
 //             longer than until kGather after that message: what comes meanwhile shares a message, at the peer a flush,
 //             and each thread's wake-up on the way. A peer nearby answers sooner; one far away has more under way. Much
 //             at once, as what brings a peer up to date, waits for nothing, and nothing that is gathered waits for it.
-// Place:      shard_peers.cc owns it. service/replication_service.h is the other end.
+// Place:      peer_exchange.h owns it. service/replication_service.h is the other end.
 // Invariants: 1. Every message put is answered by exactly one reply (empty when it was lost), unless this is destroyed.
 //             2. What an earlier incarnation of a peer said never arrives; of a new one the shard is told first.
 // Bounds:     messages of about kMessageBytes; how many are in flight is the cores' affair (leadership.h).

@@ -7,6 +7,7 @@
 
 #include "common/base/planted_bug.h"
 #include "tabletserver/testing/lineage_fixture.h"
+#include "tabletserver/transport/peer_client.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -153,10 +154,11 @@ TEST_F(ShardSplitTest, TheChildsHalfWaitsForTheCommit) {
   ASSERT_TRUE(Until([&] { return HoldsSplitUnapplied("ts-1"); }, 5s));
   const Asked parked = Ask("ts-1", 8, 1, {PutOf("p", "2")});
   const Asked late = Ask("ts-1", 8, 2, {PutOf("q", "2")}, 300);
-  const idl::WriteReply kept = WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY);
-  EXPECT_EQ(kept.header.code, Code::OK);
-  ASSERT_TRUE(kept.header.__isset.range) << "the child knows nothing of it, and a session waits for it there in vain";
-  EXPECT_EQ(kept.header.range.endKey, "m");
+  const idl::WriteReply answered = WriteAs("ts-1", 9, 2, {PutOf("a", "2")}, idl::WriteLevel::PRIMARY);
+  EXPECT_EQ(answered.header.code, Code::OK);
+  ASSERT_TRUE(answered.header.__isset.range)
+      << "the child knows nothing of it, and a session waits for it there in vain";
+  EXPECT_EQ(answered.header.range.endKey, "m");
   EXPECT_EQ(Value("ts-1", "p", idl::ReadLevel::EVENTUAL), "1");
   ASSERT_TRUE(Until([&] { return late->has_value(); }, 5s));
   EXPECT_EQ((*late)->header.code, Code::DEADLINE_EXCEEDED) << "it was not executed, and the client may say so";

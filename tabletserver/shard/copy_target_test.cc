@@ -263,7 +263,7 @@ TEST_F(ShardCopyTest, WhatTheTargetHadIsDiscarded) {
   EXPECT_EQ(Count("ts-2"), 50u);
 }
 
-// ---- what a copy, or a new primary's log, rolls back (PROTOCOL 22) ------------------------------------------------------
+// ---- what a copy, or a new primary's log, rolls back (PROTOCOL 22) ------------------------------------------------
 
 class RollbackTest : public ShardCopyTest {
  protected:

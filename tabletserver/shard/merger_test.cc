@@ -247,8 +247,8 @@ TEST_P(ShardMergeTest, WhatIsDroppedAfterTheMergeIsGone) {
   EXPECT_EQ(TryDrop("ts-3", merged_.position.epoch, kLeft), Code::OK);
 }
 
-// PROTOCOL 22: what was rolled back under a tablet that is part of another now is judged by the history and dedup window of that
-//              one.
+// PROTOCOL 22: what was rolled back under a tablet that is part of another now is judged by the history and the dedup
+//              window of that one.
 TEST_P(ShardMergeTest, WhatWasRolledBackBeforeTheMergeIsJudgedByTheNewOne) {
   LeadBoth({"ts-1", "ts-2", "ts-3"});
   Cut("ts-1", "ts-2");

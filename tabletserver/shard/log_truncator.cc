@@ -1,0 +1,104 @@
+#include "tabletserver/shard/log_truncator.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+
+#include "tabletserver/shard/lineage_checkpoints.h"
+#include "tabletserver/shard/round_driver.h"
+#include "tabletserver/shard/shard_tablets.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr Duration kPause = std::chrono::milliseconds(5);
+constexpr Duration kLatePause = std::chrono::milliseconds(1);  // where the next checkpoint was faster
+constexpr uint64_t kPieceMin = 8;                              // entries: each may have hundreds of KB
+constexpr uint64_t kPieceMax = 1 << 16;
+
+}  // namespace
+
+void LogTruncator::Truncate(const TabletStore::CheckpointResult& covered) {
+  shard_.executor().Post([this, covered] {
+    shard_.rounds.Run();
+    checkpoints_.OnCheckpointed(covered);
+    const bool under_way = !truncations_.empty();
+    late_ = under_way;
+    for (const auto& [id, lsn] : covered) {
+      const auto tablet = shard_.tablets.FindStaying(id);
+      if (tablet == nullptr || tablet->background_work || !lsn) continue;
+      // Of an earlier life of this replica, dropped and made anew since that checkpoint.
+      if (lsn > tablet->core->applied_state().applied.lsn) continue;
+      truncations_[id] = {.tablet = tablet, .recoverable = lsn.Next()};
+    }
+    if (!under_way) Continue();
+  });
+}
+
+void LogTruncator::Continue() {
+  shard_.rounds.Run();  // a log with entries that are yet to be stored is left as it is
+  const MonotonicTime begun = shard_.Now();
+  while (!truncations_.empty()) {
+    // Round and round: where there is always more to do, nobody is always the last.
+    auto one = truncations_.lower_bound(last_);
+    if (one == truncations_.end()) one = truncations_.begin();
+    last_ = one->first;
+    const auto tablet = one->second.tablet.lock();
+    bool more = false;
+    if (tablet != nullptr && !tablet->leaving && !tablet->background_work) {
+      const Result<bool> truncated = TruncateSome(*tablet, one->second);
+      // The next checkpoint tries again.
+      if (!truncated) LOG(WARNING) << "cannot truncate the log of tablet " << tablet->id << ": " << truncated.error();
+      more = truncated.value_or(false);
+    }
+    if (!more) truncations_.erase(one);
+    const Duration took = shard_.Now() - begun;
+    if (!truncations_.empty() && took >= shard_.options.truncation_slice) {
+      const Duration pause = std::max(took, late_ ? kLatePause : kPause);
+      shard_.executor().After(pause, [this] { Continue(); });
+      return;
+    }
+  }
+}
+
+void LogTruncator::Stop(TabletId tablet) {
+  if (const auto one = truncations_.find(tablet); one != truncations_.end()) one->second.tablet.reset();
+}
+
+// Whether there is more.
+Result<bool> LogTruncator::TruncateSome(const ShardTablet& tablet, Truncation& truncation) {
+  if (!truncation.below) {
+    EBLA_TRY(Begin(tablet, truncation));
+    return truncation.next < truncation.below;
+  }
+  const MonotonicTime begun = shard_.Now();
+  const Lsn from = truncation.next;
+  truncation.next = std::min(truncation.below, Lsn{from.value + piece_});
+  EBLA_TRY(shard_.store().TruncateLog(tablet.id, from, truncation.next));
+  const Duration took = shard_.Now() - begun;
+  if (took > shard_.options.truncation_slice / 2) piece_ = std::max(piece_ / 2, kPieceMin);
+  if (took < shard_.options.truncation_slice / 8) piece_ = std::min(piece_ * 2, kPieceMax);
+  return truncation.next < truncation.below;
+}
+
+// Finds what may go, and has the core look no more for it. A start needs nothing below `recoverable`; replicas that are
+// behind may, but not for ever: then they are copied.
+Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
+  const ReplicaCore& replica = tablet.core->replica();
+  if (replica.store_behind()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
+  Lsn below = truncation.recoverable;
+  if (const Lsn needed = replica.NeededFrom(); needed < below) {
+    EBLA_ASSIGN(const Lsn retained, RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn},
+                                                 shard_.options.log_retention));
+    below = std::min(below, retained);
+  }
+  EBLA_ASSIGN(const std::vector<LogEntry> oldest, shard_.store().ReadLog(tablet.id, Lsn{1}, Lsn{below.value - 1}, 1));
+  EBLA_ASSIGN(const std::vector<LogEntry> first, shard_.store().ReadLog(tablet.id, below, Lsn{UINT64_MAX}, 1));
+  tablet.core->Step(LogTruncated{first.empty() ? Version{} : first.front().version});
+  if (oldest.empty()) return Status::Ok();
+  truncation.next = oldest.front().version.lsn;
+  truncation.below = below;
+  return Status::Ok();
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,49 @@
+// tabletserver/shard/log_truncator.h
+// Truncates the logs of one shard's tablets where a finished checkpoint covers them: a start has no need of what is
+// below it. A little at a time: clients wait as long as one piece takes, and after a busy minute there are hundreds of
+// MB.
+// Place:      maintenance/checkpointer.h calls it after each checkpoint; log_retention.h says how much stays for
+//             replicas that are behind.
+// Invariants: 1. A log loses its pieces from its old end on: a crash between two leaves no gap.
+//             2. The core is told before the first piece goes, and looks for them no more.
+// Threads:    Truncate from any; the rest on the shard's executor.
+#pragma once
+
+#include <map>
+#include <memory>
+
+#include "tabletserver/shard/shard_context.h"
+#include "tabletserver/shard/shard_tablet.h"
+
+namespace ebla::tabletserver {
+
+class LineageCheckpoints;
+
+class LogTruncator {
+ public:
+  LogTruncator(const ShardContext& shard, LineageCheckpoints& checkpoints) : shard_(shard), checkpoints_(checkpoints) {}
+
+  // A finished checkpoint has no need of each tablet's log up to and including these.
+  void Truncate(const TabletStore::CheckpointResult& covered);
+  // Leaves the log as it is: the log that a copy begins with may be where the old one was to be cut.
+  void Stop(TabletId tablet);
+
+ private:
+  struct Truncation {
+    std::weak_ptr<ShardTablet> tablet;
+    Lsn recoverable;  // a start needs nothing below it
+    Lsn next, below;  // what is still to go; none: yet to be found
+  };
+  void Continue();
+  Result<bool> TruncateSome(const ShardTablet& tablet, Truncation& truncation);
+  Status Begin(const ShardTablet& tablet, Truncation& truncation);
+
+  const ShardContext shard_;
+  LineageCheckpoints& checkpoints_;
+  std::map<TabletId, Truncation> truncations_;  // a slice is to come if there are any
+  TabletId last_;                               // of them
+  bool late_ = false;                           // a checkpoint has come while the one before it had some left
+  uint64_t piece_ = 256;                        // entries at once, by how long the last took
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,162 @@
+#include "tabletserver/shard/merger.h"
+
+#include <glog/logging.h>
+
+#include <utility>
+#include <vector>
+
+#include "tabletserver/reads/tablet_directory.h"
+#include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/shard/tablet_orders.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr Duration kAgain = std::chrono::milliseconds(2);
+constexpr Duration kPatience = std::chrono::milliseconds(300);  // an order waits; others came with it in one request
+
+}  // namespace
+
+bool Merger::Makes(const ShardTablet& tablet, const ConfigureTablet& input) {
+  const ReplicaCore& replica = tablet.core->replica();
+  return input.replica.merged && tablet.handle == nullptr && !tablet.leaving && replica.role() == RoleKind::kAbsent &&
+         !replica.state().tombstone;
+}
+
+bool Merger::Storing(TabletId tablet) const {
+  const auto merging = mergings_.find(tablet);
+  return merging != mergings_.end() && merging->second->storing;
+}
+
+void Merger::Merge(TabletId id, ConfigureTablet input, ControlDone done) {
+  auto& merging = mergings_[id];
+  const bool begins = merging == nullptr;
+  if (begins) merging = std::make_shared<Merging>();
+  AnswerBusy(*merging);  // asked again
+  if (begins || input.replica.epoch >= merging->input.replica.epoch) merging->input = std::move(input);
+  merging->done = std::move(done);
+  shard_.executor().After(kPatience, [weak = std::weak_ptr(merging), order = ++merging->orders] {
+    const auto merging = weak.lock();
+    if (merging != nullptr && merging->orders == order) AnswerBusy(*merging);
+  });
+  if (begins) AwaitPart(id, /*right=*/false);
+}
+
+// The merge goes on by itself, and the master asks again.
+void Merger::AnswerBusy(Merging& merging) {
+  if (merging.done) std::exchange(merging.done, nullptr)(TabletOrders::BeingMerged());
+}
+
+// ---- the two --------------------------------------------------------------------------------------------------------
+
+void Merger::AwaitPart(TabletId id, bool right) {
+  const MergedTablet part = mergings_.at(id)->part(right);
+  shard_.ports.part_lender_of(part.tablet).Await(part, id, [this, id, right](Status status) {
+    shard_.executor().Post([this, id, right, status = std::move(status)] {
+      if (!status.ok()) return Abandon(id, status);
+      if (!right) return AwaitPart(id, true);
+      TakePart(id, false);
+    });
+  });
+}
+
+void Merger::TakePart(TabletId id, bool right) {
+  const MergedTablet part = mergings_.at(id)->part(right);
+  shard_.ports.part_lender_of(part.tablet).Lend(part, id, [this, id, right](Result<FrozenPart> lent) mutable {
+    shard_.executor().Post([this, id, right, lent = std::move(lent)]() mutable {
+      Merging& merging = *mergings_.at(id);
+      if (!lent && lent.error().code() == Code::kComeAgain) {  // busy for a moment
+        shard_.executor().After(kAgain, [this, id, right] { TakePart(id, right); });
+      } else if (!lent) {
+        Abandon(id, lent.error());
+      } else {
+        (right ? merging.right : merging.left) = *std::move(lent);
+        if (right) return Commit(id);
+        TakePart(id, true);
+      }
+    });
+  });
+}
+
+// It is made as any voter that is missing, then, once nothing of the two stands in its way.
+void Merger::Abandon(TabletId id, const Status& why) {
+  const auto merging = mergings_.extract(id).mapped();
+  for (const auto& part : {merging->left, merging->right}) {
+    if (part) shard_.ports.part_lender_of(part->tablet.tablet).GiveBack(part->tablet.tablet);
+  }
+  LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here of the two that it was merged of: " << why;
+  if (!merging->done) return;
+  ConfigureTablet input = std::move(merging->input);
+  input.replica.merged.reset();
+  orders_.ConfigureNow(id, std::move(input), std::move(merging->done));
+}
+
+// ---- the new one ----------------------------------------------------------------------------------------------------
+
+void Merger::Commit(TabletId id) {
+  const std::shared_ptr<Merging> merging = mergings_.at(id);
+  const auto tablet = shard_.tablets.FindOrMake(id);
+  if (!Makes(*tablet, merging->input)) return Abandon(id, Error(Code::kStaleEpoch, "it was dropped meanwhile"));
+  const FrozenPart &left = *merging->left, &right = *merging->right;
+  const auto result =
+      std::make_shared<const MergeResult>(MergeFrozen(left.tablet, right.tablet, merging->merged(), shard_.Now()));
+  for (const FrozenPart* part : {&left, &right}) part->handle->BecomePart();
+  if (Status status = Store(*tablet, *result, left.tablet, right.tablet); !status.ok()) {
+    merging->storing = true;
+    LOG_EVERY_N(WARNING, 100) << "cannot store the merge to tablet " << id << ", trying again: " << status;
+    shard_.executor().After(kAgain * 10, [this, id] {
+      mergings_.at(id)->storing = false;
+      Commit(id);
+    });
+    return;
+  }
+  Create(tablet, result, left, right);
+  mergings_.erase(id);
+  // The first view of it says who leads.
+  if (merging->done) orders_.ConfigureNow(id, std::move(merging->input), std::move(merging->done));
+  shard_.tablets.Publish(*tablet, tablet->core->CurrentView());
+  const Status placed = shard_.ports.directory.Merge(*left.handle, *right.handle, tablet->handle, tablet->placed_range);
+  CHECK(placed.ok()) << placed;
+  for (const FrozenPart* part : {&left, &right}) {
+    shard_.ports.part_lender_of(part->tablet.tablet).Finish(part->tablet.tablet, id, result->merged.position);
+  }
+}
+
+Status Merger::Store(ShardTablet& tablet, const MergeResult& result, const FrozenTablet& left,
+                     const FrozenTablet& right) {
+  EBLA_TRY(shard_.tablets.PutState(tablet, tablet.core->StateAtMerge(result)));
+  std::vector<ApplyBatch> batches(3);
+  batches[0].tablet = tablet.id;
+  batches[0].dedup_window.put = result.dedup_window;
+  batches[0].state = result.applied;
+  batches[1].tablet = left.tablet;
+  batches[2].tablet = right.tablet;
+  for (const FrozenTablet* part : {&left, &right}) {
+    EBLA_TRY(shard_.store().PutReplicaState(part->tablet, StateAsPart(part->state, result.merged)));
+  }
+  for (ApplyBatch& batch : batches) {
+    batch.table = result.schema->table;
+    batch.forget = batch.tablet != tablet.id;
+  }
+  return shard_.store().Apply(batches);
+}
+
+void Merger::Create(const ShardTabletPtr& tablet, const std::shared_ptr<const MergeResult>& result,
+                    const FrozenPart& left, const FrozenPart& right) {
+  LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are one: tablet " << tablet->id
+            << " " << result->applied.range;
+  constexpr auto relaxed = std::memory_order_relaxed;
+  tablet->table = result->schema->table;
+  tablet->placed_range = result->applied.range;
+  tablet->handle = std::make_shared<TabletHandle>(tablet->id, tablet->table, shard_.options.index);
+  TabletHandle& handle = *tablet->handle;
+  handle.RaiseAppliedBound(result->applied.applied);
+  handle.heard_ns.store(shard_.Now().since_boot.count(), relaxed);  // its primary begins now
+  handle.may_expire.store(true, relaxed);                           // a pass over either may have been under way
+  handle.size_bytes.store(left.handle->size_bytes.load(relaxed) + right.handle->size_bytes.load(relaxed), relaxed);
+  handle.records.store(left.handle->records.load(relaxed) + right.handle->records.load(relaxed), relaxed);
+  tablet->uncheckpointed = result->merged.position.lsn;
+  shard_.tablets.Step(tablet, BeginMerged{result, shard_.Now()});
+}
+
+}  // namespace ebla::tabletserver

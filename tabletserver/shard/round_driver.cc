@@ -1,0 +1,258 @@
+#include "tabletserver/shard/round_driver.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "tabletserver/shard/client_requests.h"
+#include "tabletserver/shard/copy_target.h"
+#include "tabletserver/shard/core_timers.h"
+#include "tabletserver/shard/outgoing_copies.h"
+#include "tabletserver/shard/part_lender.h"
+#include "tabletserver/shard/peer_exchange.h"
+#include "tabletserver/shard/read_waiters.h"
+#include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/shard/splitter.h"
+#include "tabletserver/shard/tablet_orders.h"
+
+namespace ebla::tabletserver {
+namespace {
+
+constexpr int kRoundsPerTurn = 8;
+constexpr int kArrivalsMax = 16;  // messages and the like; of peers' up to some 256 KB each
+
+// Leaves anything that is to be purged one day.
+bool AnyExpires(const ApplyBatch& batch) {
+  return std::any_of(batch.records.begin(), batch.records.end(), [](const RecordChange& change) {
+    return change.effect->expires_at || (change.effect->is_delete && change.effect->timed());
+  });
+}
+
+}  // namespace
+
+// ---- when -----------------------------------------------------------------------------------------------------------
+
+void RoundDriver::Run(When when) {
+  switch (when) {
+    case When::kNow: return RunNow();
+    case When::kAfterArrivals:
+      // One transaction takes no more than some MB.
+      if (++arrivals_ >= kArrivalsMax) RunNow();
+      if (std::exchange(posted_, true)) return;
+      return shard_.executor().Post([this] {
+        posted_ = false;
+        RunWithArrivals();
+      });
+    case When::kWithoutPause:
+      do {
+        if (state_ == State::kPaused) state_ = State::kIdle;
+        RunNow();
+      } while (state_ == State::kPaused);
+      return;
+  }
+}
+
+void RoundDriver::RunNow() {
+  if (state_ != State::kIdle) return;
+  state_ = State::kRunning;
+  arrivals_ = 0;
+  bool pause = false;
+  std::vector<TakenOutput> taken;
+  for (int rounds = 0; shard_.tablets.AnyTouched() && !pause && rounds < kRoundsPerTurn; ++rounds) {
+    taken.clear();
+    pause = Take(taken);
+    if (!taken.empty()) Round(taken);
+  }
+  state_ = pause ? State::kPaused : State::kIdle;
+  parts_.peers.Flush();
+  if (state_ == State::kPaused) {
+    // Not a task: that may run in this turn still, a timer does not.
+    shard_.executor().After(Duration{0}, [this] { Resume(); });
+  } else if (shard_.tablets.AnyTouched()) {
+    Run(When::kAfterArrivals);  // a replay may take long: what else has arrived for this shard comes in between
+  }
+  shard_.requests.SignalIdle();
+}
+
+// Whether the rounds are to pause after this one.
+bool RoundDriver::Take(std::vector<TakenOutput>& taken) {
+  bool pause = false;
+  for (ShardTabletPtr& tablet : shard_.tablets.TakeTouched()) {
+    if (!tablet->core->HasOutput()) continue;
+    TabletOutput output = tablet->core->TakeOutput();
+    if (!output.copies.empty()) parts_.outgoing_copies.Begin(tablet, output.copies);
+    pause |= output.split_next;
+    taken.push_back({std::move(tablet), std::move(output)});
+  }
+  return pause;
+}
+
+// Who is not here once all that had come is done is not created by it: it is answered so.
+void RoundDriver::RunWithArrivals() {
+  RunNow();
+  if (state_ == State::kPaused) return;
+  parts_.peers.ReceiveEarly([](TabletId) { return true; });
+  RunNow();
+}
+
+void RoundDriver::Resume() {
+  if (state_ == State::kPaused) state_ = State::kIdle;
+  RunWithArrivals();
+}
+
+// ---- a round --------------------------------------------------------------------------------------------------------
+
+void RoundDriver::Round(std::vector<TakenOutput>& taken) {
+  shard_.ports.counters.rounds.fetch_add(1, std::memory_order_relaxed);
+  StoreOutputs(taken);
+  parts_.peers.Send(taken);
+  BeginFlushes(taken);
+  std::vector<TakenOutput*> applying;
+  for (TakenOutput& one : taken) {
+    if (one.output.apply) applying.push_back(&one);
+  }
+  if (!applying.empty()) ApplyAll(applying);
+  for (TakenOutput& one : taken) {
+    if (one.output.view == nullptr) continue;
+    shard_.tablets.Publish(*one.tablet, one.output.view);
+    // Not before: a reader that is woken looks at the view again.
+    parts_.reads.Wake(*one.tablet);
+  }
+  for (TakenOutput& one : taken) {
+    Reply(one);
+    parts_.outgoing_copies.CancelOutdated(*one.tablet);
+    parts_.copy_target.Carry(one);
+    parts_.timers.WakeAt(one.tablet->core->replica().wake_at());
+    shard_.tablets.CountUnapplied(*one.tablet);
+    parts_.part_lender.Wake(*one.tablet);
+    shard_.tablets.Touch(one.tablet);  // what was applied may have answers, and a replay its next batch
+  }
+}
+
+void RoundDriver::Reply(TakenOutput& taken) {
+  TabletOutput& output = taken.output;
+  shard_.requests.Reply(output.writes);
+  shard_.requests.Reply(output.purges);
+  for (ControlReply& reply : output.controls) parts_.orders.Reply(taken.tablet, std::move(reply));
+  parts_.peers.Answer(output.answers);
+  parts_.reads.Confirm(output.confirms);
+}
+
+// ---- the log --------------------------------------------------------------------------------------------------------
+
+void RoundDriver::StoreOutputs(std::vector<TakenOutput>& taken) {
+  std::vector<TakenOutput*> appending;
+  for (TakenOutput& one : taken) {
+    if (Status status = StoreBeforeEntries(*one.tablet, one.output); !status.ok()) {
+      one.failed = true;
+      one.tablet->core->Step(StoreFailed{std::move(status)});
+    } else if (!one.output.append.empty()) {
+      appending.push_back(&one);
+    } else if (one.output.state || !one.output.rolled_back.empty() || one.output.remove_from) {
+      one.tablet->core->Step(Stored{});
+    }
+  }
+  if (!appending.empty()) AppendAll(appending);
+}
+
+// In the order of tablet_core.h: no entry leaves the log before it is stored as unresolved (PROTOCOL 22); nor is a
+// state stored by which a start would take the log for worthless, a tombstone or one that says incomplete.
+Status RoundDriver::StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output) {
+  if (!output.rolled_back.empty()) {
+    std::vector<const LogEntry*> entries;
+    for (const EntryPtr& entry : output.rolled_back) entries.push_back(entry.get());
+    EBLA_TRY(shard_.store().PutUnresolved(tablet.id, tablet.table, entries));
+    LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size()
+                 << " acknowledged PRIMARY writes are rolled back and stored as unresolved";
+  }
+  if (output.state) EBLA_TRY(shard_.tablets.PutState(tablet, *output.state));
+  if (output.remove_from) EBLA_TRY(shard_.store().RemoveSuffix(tablet.id, output.remove_from));
+  return Status::Ok();
+}
+
+void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
+  std::vector<AppendBatch> batches;
+  batches.reserve(taken.size());
+  size_t entries = 0;
+  for (TakenOutput* one : taken) {
+    AppendBatch& batch = batches.emplace_back();
+    batch.tablet = one->tablet->id;
+    batch.entries.reserve(one->output.append.size());
+    for (const EntryPtr& entry : one->output.append) batch.entries.push_back(entry.get());
+    entries += batch.entries.size();
+  }
+  Status status = shard_.store().Append(batches);
+  if (!status.ok() && taken.size() > 1) {
+    // One tablet's refusal is not the others': a barrier is taken where a client's write is not.
+    for (TakenOutput*& one : taken) AppendAll({&one, 1});
+    return;
+  }
+  if (status.ok()) shard_.ports.counters.appended_entries.fetch_add(entries, std::memory_order_relaxed);
+  for (TakenOutput* one : taken) {
+    one->failed = !status.ok();
+    if (status.ok()) {
+      one->tablet->core->Step(Stored{});
+    } else {
+      one->tablet->core->Step(StoreFailed{status});
+    }
+  }
+}
+
+void RoundDriver::BeginFlushes(std::vector<TakenOutput>& taken) {
+  for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
+    std::vector<FlushOrder> orders;
+    for (const TakenOutput& one : taken) {
+      if (one.failed || !one.output.flush || one.output.flush->mode != mode) continue;
+      orders.push_back({one.tablet, one.output.flush->number});
+    }
+    if (orders.empty()) continue;
+    shard_.store().Flush(mode, shard_.executor(),
+                         [this, orders = std::move(orders)](Status status) { OnFlushed(orders, status); });
+  }
+}
+
+void RoundDriver::OnFlushed(const std::vector<FlushOrder>& orders, const Status& status) {
+  for (const FlushOrder& order : orders) {
+    if (status.ok()) {
+      shard_.tablets.Step(order.tablet, Flushed{order.number});
+    } else {
+      shard_.tablets.Step(order.tablet, StoreFailed{status});
+    }
+  }
+  Run(When::kAfterArrivals);
+}
+
+// ---- the records ----------------------------------------------------------------------------------------------------
+
+void RoundDriver::ApplyAll(std::span<TakenOutput*> taken) {
+  std::vector<ApplyBatch> batches;
+  std::vector<Splitter::Creation> creations;
+  for (TakenOutput* one : taken) {
+    TabletHandle& handle = *one->tablet->handle;
+    if (AnyExpires(*one->output.apply)) handle.may_expire.store(true, std::memory_order_relaxed);
+    handle.RaiseAppliedBound(one->output.apply->state.applied);  // before the store can show it
+    batches.push_back(*std::move(one->output.apply));
+  }
+  Status status = parts_.splitter.Prepare(taken, batches, creations);
+  if (status.ok()) status = shard_.store().Apply(batches);
+  if (!status.ok() && taken.size() > 1) {
+    for (size_t i = 0; i < taken.size(); ++i) {
+      taken[i]->output.apply = std::move(batches[i]);
+      ApplyAll(taken.subspan(i, 1));
+    }
+    return;
+  }
+  for (size_t i = 0; i < taken.size(); ++i) {
+    TabletCore& core = *taken[i]->tablet->core;
+    if (status.ok()) {
+      core.Step(Applied{batches[i].state.applied});
+    } else {
+      core.Step(ApplyFailed{status, std::move(batches[i])});
+    }
+  }
+  if (!status.ok()) return;
+  for (Splitter::Creation& creation : creations) parts_.splitter.Create(creation);
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,53 @@
+// tabletserver/shard/shard_context.h
+// What the classes of one shard share: its options, its ports, its tablets, its requests, and its rounds.
+// Place:   shard.h owns them all. Each class of the shard holds a copy of the context, and besides it references to
+//          those classes alone that it calls.
+// Threads: only the ports and options may be used off the shard's executor.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "common/rpc/channel.h"
+#include "tabletserver/shard/shard_types.h"
+
+namespace ebla::tabletserver {
+
+class ClientRequests;
+class CopyThrottle;
+class PartLender;
+class PeerBook;
+class RoundDriver;
+class ShardTablets;
+class TabletDirectory;
+
+struct ShardPorts {
+  Executor& executor;      // this shard's
+  Executor& background;    // slow work on the store: tables made, ranges truncated
+  Executor& housekeeping;  // slower, and nobody waits for it
+  TabletStore& store;
+  TabletDirectory& directory;
+  ShardCounters& counters;
+  std::vector<LoopMailbox*> loops;  // where replies go, by the loop index of the request
+  SchemaDecoder decode_schema;
+  rpc::Connector& connector;  // to peers; its replies run on this shard's executor
+  const PeerBook& peers;
+  std::function<std::string()> cluster_id;
+  std::function<PartLender&(TabletId)> part_lender_of;  // of this server: two that merge may be on different shards
+  CopyThrottle& copy_throttle;
+};
+
+struct ShardContext {
+  const ShardOptions& options;
+  const ShardPorts& ports;
+  ShardTablets& tablets;
+  ClientRequests& requests;
+  RoundDriver& rounds;
+
+  Executor& executor() const { return ports.executor; }
+  TabletStore& store() const { return ports.store; }
+  MonotonicTime Now() const { return ports.executor.Now(); }
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,142 @@
+#include "tabletserver/shard/shard_tablets.h"
+
+#include <glog/logging.h>
+
+#include "tabletserver/reads/tablet_directory.h"
+
+namespace ebla::tabletserver {
+
+ShardTabletPtr ShardTablets::Find(TabletId tablet) const {
+  const auto found = tablets_.find(tablet);
+  return found == tablets_.end() ? nullptr : found->second;
+}
+
+ShardTabletPtr ShardTablets::FindStaying(TabletId tablet) const {
+  const auto found = tablets_.find(tablet);
+  return found == tablets_.end() || found->second->leaving ? nullptr : found->second;
+}
+
+ShardTabletPtr ShardTablets::Make(RecoveredReplica replica, TabletSchema schema) {
+  auto made = std::make_shared<ShardTablet>(replica.tablet);
+  ShardTablet& tablet = *made;
+  TabletOptions options;
+  options.tablet = tablet.id;
+  options.self = options_.self;
+  options.dedup_window = options_.dedup_window;
+  options.unapplied_bytes_max = options_.unapplied_bytes_max;
+  options.tombstone_retention_ms =
+      std::chrono::duration_cast<std::chrono::milliseconds>(options_.tombstone_retention).count();
+  options.lease = options_.lease;
+  options.started = ports_.executor.Now();
+  options.may_have_lost_writes =
+      options_.machine_crashed && schema.durability == FlushMode::kInterval && replica.state.table;
+  TabletReaders readers;
+  // The core dies before its tablet.
+  readers.record = [this, &tablet](std::string_view key) { return ports_.store.Get(tablet.table, key); };
+  readers.log = [this, id = tablet.id](Lsn from, Lsn last, size_t bytes_max) {
+    return ports_.store.ReadLog(id, from, last, bytes_max);
+  };
+  tablet.table = replica.state.table;
+  tablet.core =
+      std::make_unique<TabletCore>(std::move(options), std::move(replica), std::move(schema), std::move(readers));
+  return made;
+}
+
+ShardTabletPtr ShardTablets::FindOrMake(TabletId id) {
+  if (auto found = Find(id)) return found;
+  RecoveredReplica blank;
+  blank.tablet = id;
+  if (const auto departed = departed_.find(id); departed != departed_.end()) {
+    blank.state = departed->second;
+    departed_.erase(departed);
+  }
+  const auto tablet = Make(std::move(blank), {});
+  Add(tablet);
+  return tablet;
+}
+
+void ShardTablets::Depart(ShardTablet& tablet) {
+  tablet.core->Step(ReplicaForgotten{});
+  CountUnapplied(tablet);  // what was never applied is no burden any more
+  departed_[tablet.id] = tablet.core->replica().state();
+  Remove(tablet.id);
+}
+
+Epoch ShardTablets::PromisedByDeparted(TabletId tablet) const {
+  const auto departed = departed_.find(tablet);
+  return departed == departed_.end() ? Epoch{} : departed->second.promised;
+}
+
+std::vector<ShardTabletPtr> ShardTablets::TakeTouched() {
+  auto taken = std::exchange(touched_, {});
+  for (const ShardTabletPtr& tablet : taken) tablet->touched = false;
+  return taken;
+}
+
+// ---- place and view -------------------------------------------------------------------------------------------------
+
+Status ShardTablets::Place(ShardTablet& tablet, TableId table, const KeyRange& range) {
+  auto handle = std::make_shared<TabletHandle>(tablet.id, table, options_.index);
+  EBLA_TRY(ports_.directory.Add(handle, range));
+  tablet.table = table;
+  tablet.placed_range = range;
+  tablet.handle = std::move(handle);
+  return Status::Ok();
+}
+
+void ShardTablets::Unplace(ShardTablet& tablet) {
+  if (tablet.handle != nullptr) ports_.directory.Remove(*tablet.handle);
+  tablet.handle.reset();
+  tablet.schema.reset();
+}
+
+void ShardTablets::Publish(ShardTablet& tablet, const std::shared_ptr<const TabletView>& view) {
+  if (tablet.handle == nullptr || tablet.leaving) return;
+  if (view->role == RoleKind::kAbsent) return;  // being made, or refused, or dropped: its control reply settles it
+  // One that is being copied keeps the place that it had: until the checkpoint that ends the copy, a crash brings back
+  // what it was (PROTOCOL 10).
+  if (view->range != tablet.placed_range && !view->incomplete) {
+    if (Status status = ports_.directory.ChangeRange(*tablet.handle, view->range); !status.ok()) {
+      LOG(ERROR) << "tablet " << tablet.id << " cannot take its range: " << status;
+      return;
+    }
+    tablet.placed_range = view->range;
+  }
+  if (view->schema != tablet.schema) {
+    tablet.schema = view->schema;
+    if (auto decoded = ports_.decode_schema(view->schema->encoded)) {
+      tablet.handle->default_bounded.store(decoded->default_bounded, std::memory_order_relaxed);
+      tablet.handle->default_read_level.store(decoded->default_read_level, std::memory_order_relaxed);
+    }
+  }
+  tablet.view = view;
+  tablet.handle->SetSplitAt(view->split_at());
+  tablet.handle->Publish(view);
+}
+
+void ShardTablets::CountUnapplied(ShardTablet& tablet) {
+  const size_t bytes = tablet.core->unapplied_bytes();
+  ports_.counters.unapplied_bytes.fetch_add(
+      static_cast<int64_t>(bytes) - static_cast<int64_t>(tablet.counted_unapplied_bytes), std::memory_order_relaxed);
+  tablet.counted_unapplied_bytes = bytes;
+}
+
+// ---- state ----------------------------------------------------------------------------------------------------------
+
+Status ShardTablets::PutState(ShardTablet& tablet, const ReplicaState& state) {
+  EBLA_TRY(ports_.store.PutReplicaState(tablet.id, state));
+  tablet.log_open = state.present();
+  return Status::Ok();
+}
+
+void ShardTablets::EndLogs() {
+  int left = 8;  // some 70 us each, while clients wait
+  for (const auto& [id, tablet] : tablets_) {
+    if (!tablet->log_open || tablet->handle == nullptr || tablet->leaving) continue;
+    if (tablet->core->replica().role() == RoleKind::kAbsent) continue;
+    if (left-- == 0 || !ports_.store.EndLog(id).ok()) return;  // the next tick
+    tablet->log_open = false;
+  }
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,73 @@
+// tabletserver/shard/shard_tablets.h
+// The tablets of one shard: those that are here, those that left a promise or a tombstone, and those that may have
+// output for the next round. Gives each its core, its place in the directory, its published view.
+// Place:      every class of the shard finds its tablets here (shard_context.h).
+// Invariants: 1. A tablet that was stepped is touched, so that the next round takes its output.
+//             2. A handle is in the directory from before its replica exists until after its data is gone.
+// Threads:    the shard's executor.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "tabletserver/shard/shard_context.h"
+#include "tabletserver/shard/shard_tablet.h"
+
+namespace ebla::tabletserver {
+
+class ShardTablets {
+ public:
+  using Map = std::unordered_map<TabletId, ShardTabletPtr>;
+
+  ShardTablets(const ShardOptions& options, const ShardPorts& ports) : options_(options), ports_(ports) {}
+
+  const Map& all() const { return tablets_; }
+  ShardTabletPtr Find(TabletId tablet) const;         // null: not here
+  ShardTabletPtr FindStaying(TabletId tablet) const;  // null: not here, or leaving
+  ShardTabletPtr FindOrMake(TabletId tablet);
+  // A tablet with its core, which is not among those that are here yet.
+  ShardTabletPtr Make(RecoveredReplica replica, TabletSchema schema);
+  void Add(const ShardTabletPtr& tablet) { tablets_.emplace(tablet->id, tablet); }
+  void Remove(TabletId tablet) { tablets_.erase(tablet); }
+  // Nothing is left of it but its state.
+  void Depart(ShardTablet& tablet);
+  // A promise or a tombstone that a start found.
+  void AddDeparted(TabletId tablet, ReplicaState state) { departed_.emplace(tablet, std::move(state)); }
+  // What was promised for a replica that is not here; none: nothing.
+  Epoch PromisedByDeparted(TabletId tablet) const;
+
+  // ---- output ----
+  void Touch(const ShardTabletPtr& tablet) {
+    if (!std::exchange(tablet->touched, true)) touched_.push_back(tablet);
+  }
+  template <class Input>
+  void Step(const ShardTabletPtr& tablet, Input&& input) {
+    tablet->core->Step(std::forward<Input>(input));
+    Touch(tablet);
+  }
+  bool AnyTouched() const { return !touched_.empty(); }
+  // They are touched no more.
+  std::vector<ShardTabletPtr> TakeTouched();
+
+  // ---- place and view ----
+  Status Place(ShardTablet& tablet, TableId table, const KeyRange& range);
+  void Unplace(ShardTablet& tablet);
+  void Publish(ShardTablet& tablet, const std::shared_ptr<const TabletView>& view);
+  void CountUnapplied(ShardTablet& tablet);
+
+  // ---- state ----
+  Status PutState(ShardTablet& tablet, const ReplicaState& state);
+  // Ends logs whose replica's state was stored: as slow as a write, it can wait for a tick.
+  void EndLogs();
+
+ private:
+  const ShardOptions& options_;
+  const ShardPorts& ports_;
+  Map tablets_;
+  std::unordered_map<TabletId, ReplicaState> departed_;  // tombstones, and promises for replicas not here
+  std::vector<ShardTabletPtr> touched_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,142 @@
+#include "tabletserver/shard/tablet_orders.h"
+
+#include <glog/logging.h>
+
+#include <memory>
+#include <utility>
+
+#include "tabletserver/shard/client_requests.h"
+#include "tabletserver/shard/merger.h"
+#include "tabletserver/shard/part_lender.h"
+#include "tabletserver/shard/remover.h"
+#include "tabletserver/shard/round_driver.h"
+#include "tabletserver/shard/shard_tablets.h"
+
+namespace ebla::tabletserver {
+
+template <class Input>
+void TabletOrders::PostStep(TabletId id, ControlDone done, Input input) {
+  shard_.executor().Post([this, id, done = std::move(done), input = std::move(input)]() mutable {
+    if (RefuseMerging(id, done)) return;
+    const auto tablet = shard_.tablets.FindOrMake(id);
+    shard_.tablets.Step(tablet, input(Expect(std::move(done))));
+    shard_.rounds.Run();
+  });
+}
+
+void TabletOrders::Configure(TabletId tablet, ConfigureTablet input, ControlDone done) {
+  shard_.executor().Post([this, tablet, input = std::move(input), done = std::move(done)]() mutable {
+    ConfigureNow(tablet, std::move(input), std::move(done));
+  });
+}
+
+void TabletOrders::ConfigureNow(TabletId id, ConfigureTablet input, ControlDone done) {
+  if (RefuseMerging(id, done)) return;
+  const auto tablet = shard_.tablets.FindOrMake(id);
+  if (Merger::Makes(*tablet, input)) return parts_.merger.Merge(id, std::move(input), std::move(done));
+  if (tablet->handle == nullptr) {
+    if (Status placed = shard_.tablets.Place(*tablet, input.schema.table, input.replica.range); !placed.ok()) {
+      ControlReply reply;
+      reply.status = std::move(placed);
+      reply.promised = tablet->core->replica().state().promised;
+      return done(std::move(reply));
+    }
+  }
+  input.replica.token = Expect(std::move(done));
+  input.now = shard_.Now();
+  if (input.time_of_day_ms <= 0) input.time_of_day_ms = shard_.executor().TimeOfDayMs();
+  shard_.tablets.Step(tablet, input);
+  shard_.rounds.Run();
+}
+
+void TabletOrders::Fence(TabletId id, Epoch epoch, ControlDone done) {
+  shard_.executor().Post([this, id, epoch, done = std::move(done)]() mutable {
+    if (RefuseMerging(id, done)) return;
+    // What came before it counts for the log that it reports.
+    shard_.rounds.Run(RoundDriver::When::kWithoutPause);
+    const auto tablet = shard_.tablets.FindOrMake(id);
+    shard_.tablets.Step(tablet, FenceReplica{.token = Expect(std::move(done)), .epoch = epoch, .now = shard_.Now()});
+    shard_.rounds.Run();
+  });
+}
+
+void TabletOrders::Drop(TabletId id, Epoch epoch, std::vector<TabletId> splits, ControlDone done) {
+  PostStep(id, std::move(done), [epoch, splits = std::move(splits)](RequestToken token) mutable {
+    return DropReplica{.token = token, .epoch = epoch, .splits = std::move(splits)};
+  });
+}
+
+void TabletOrders::Split(TabletId id, Epoch epoch, std::string key, TabletId child, ControlDone done) {
+  PostStep(id, std::move(done), [this, epoch, key = std::move(key), child](RequestToken token) mutable {
+    return SplitTablet{token, epoch, std::move(key), child, shard_.Now()};
+  });
+}
+
+void TabletOrders::Freeze(TabletId id, Epoch epoch, TabletId into, ControlDone done) {
+  PostStep(id, std::move(done),
+           [this, epoch, into](RequestToken token) { return FreezeTablet{token, epoch, into, shard_.Now()}; });
+}
+
+void TabletOrders::Transfer(TabletId id, Epoch epoch, ServerName target, Duration patience, ControlDone done) {
+  PostStep(id, std::move(done), [this, epoch, target = std::move(target), patience](RequestToken token) mutable {
+    return TransferReplica{token, epoch, std::move(target), shard_.Now() + patience};
+  });
+}
+
+void TabletOrders::Alter(TabletSchema schema, std::move_only_function<void(Status)> done) {
+  shard_.executor().Post([this, schema = std::move(schema), done = std::move(done)]() mutable {
+    // Answered when the last of them has answered; the first failure is what it says.
+    struct Gather {
+      explicit Gather(std::move_only_function<void(Status)> then) : done(std::move(then)) {}
+      ~Gather() { done(std::move(status)); }
+      std::move_only_function<void(Status)> done;
+      Status status;
+    };
+    auto gather = std::make_shared<Gather>(std::move(done));
+    if (parts_.part_lender.AnyLent()) gather->status = Error(Code::kComeAgain, "a tablet is being merged");
+    for (const auto& [id, tablet] : shard_.tablets.all()) {
+      if (tablet->table != schema.table || tablet->handle == nullptr || tablet->leaving) continue;
+      const RequestToken token = Expect([gather](ControlReply reply) {
+        if (!reply.status.ok() && gather->status.ok()) gather->status = reply.status;
+      });
+      shard_.tablets.Step(tablet, AlterTablet{token, schema});
+    }
+    shard_.rounds.Run();
+  });
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+RequestToken TabletOrders::Expect(ControlDone done) {
+  const RequestToken token = shard_.requests.NextToken();
+  waiting_.emplace(token, std::move(done));
+  return token;
+}
+
+void TabletOrders::Reply(const ShardTabletPtr& tablet, ControlReply reply) {
+  auto waiting = waiting_.extract(reply.token);
+  CHECK(!waiting.empty()) << "an order of the master was answered twice";
+  if (!tablet->leaving && tablet->handle != nullptr && !reply.known) {
+    if (reply.dropped && reply.status.ok()) {
+      // Unless it has been made anew while the answer waited for its flush.
+      if (tablet->core->replica().state().tombstone) parts_.remover.Begin(tablet);
+    } else if (tablet->core->replica().role() == RoleKind::kAbsent) {
+      shard_.tablets.Unplace(*tablet);  // the configuration that was to make it was refused
+    }
+  }
+  waiting.mapped()(std::move(reply));
+}
+
+bool TabletOrders::RefuseMerging(TabletId id, ControlDone& done) const {
+  if (!parts_.part_lender.Lent(id) && !parts_.merger.Storing(id)) return false;
+  done(BeingMerged());
+  return true;
+}
+
+ControlReply TabletOrders::BeingMerged() {
+  ControlReply reply;
+  reply.status = Error(Code::kComeAgain, "the tablet is being merged");
+  return reply;
+}
+
+}  // namespace ebla::tabletserver
