@@ -71,7 +71,7 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
   const MonotonicTime now = ports_.executor.Now();
   int64_t bytes = health.hinted_bytes;
   int64_t entries = health.hinted_entries;
-  auto stored = std::make_shared<std::vector<WriteCall>>();
+  auto taken = std::make_shared<std::vector<WriteCall>>();
   FlushMode mode = FlushMode::kInterval;
   for (WriteCall& call : calls) {
     const auto view = call.handle->view();
@@ -100,11 +100,11 @@ void HintedWrites::Take(std::vector<WriteCall> calls) {
     ++entries;
     bytes += static_cast<int64_t>(call.bytes);
     if (view->schema->durability == FlushMode::kSync) mode = FlushMode::kSync;
-    stored->push_back(std::move(call));
+    taken->push_back(std::move(call));
   }
-  if (stored->empty()) return;
-  ports_.store.Flush(mode, ports_.executor, [this, stored](Status status) {
-    for (WriteCall& call : *stored) {
+  if (taken->empty()) return;
+  ports_.store.Flush(mode, ports_.executor, [this, taken](Status status) {
+    for (WriteCall& call : *taken) {
       // It may be there after a restart all the same.
       Answer(call, status.ok() ? Status::Ok() : Status(Code::kUnknownOutcome, status.message()));
     }

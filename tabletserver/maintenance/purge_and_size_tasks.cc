@@ -90,11 +90,11 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
 
   void Forget(const std::vector<std::shared_ptr<TabletHandle>>& present) {
     if (passes_.size() <= present.size()) return;
-    std::map<TabletId, Pass> present;
+    std::map<TabletId, Pass> passes;
     for (const auto& handle : present) {
-      if (auto pass = passes_.extract(handle->tablet)) present.insert(std::move(pass));
+      if (auto pass = passes_.extract(handle->tablet)) passes.insert(std::move(pass));
     }
-    passes_ = std::move(present);
+    passes_ = std::move(passes);
   }
 
   // In turn by id, the one after the last.
