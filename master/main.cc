@@ -32,7 +32,7 @@ DEFINE_int32(replace_after_s, 300, "A tablet server that has been away for so lo
 DEFINE_int32(copies_max, 64, "Replicas that are being copied at the same time, in all.");
 DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server at the same time.");
 DEFINE_double(safe_mode_below, 0.5, "With less than this part of the known tablet servers live, nothing is repaired.");
-DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/elastic.md).");
+DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/design/balancer.md).");
 DEFINE_int32(transfer_hold_s, 600,
              "A tablet that an operator has transferred or moved is left where it is for so long.");
 DEFINE_int32(frame_bytes_max, 16 << 20, "A larger frame closes its connection.");

@@ -1,6 +1,6 @@
 // common/base/planted_bug.h
-// Bugs on purpose: each leaves out one rule of docs/protocol.md (or a clause of one), so that the simulator can prove
-// it would see the difference. A checker that cannot fail proves nothing.
+// Bugs on purpose: each leaves out one rule of docs/design/replication-rules.md (or a clause of one), so that the
+// simulator can prove it would see the difference. A checker that cannot fail proves nothing.
 // Place:      cores and hosts ask Planted(...) where the rule is kept; tests/sim plants one and must catch it.
 // Invariants: a build without tests has no switch: Planted() is the constant false there.
 // Threads:    planted before anything runs, by one thread; then only read.

@@ -43,7 +43,7 @@ struct MasterOptions {
   // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next
   // does not.
   Duration transfer_hold = std::chrono::minutes(10);
-  // Whether tablets may be split, by hand and by load (docs/elastic.md).
+  // Whether tablets may be split, by hand and by load (docs/design/balancer.md).
   bool splits = true;
   // Whether tablets may be merged, by hand and by load.
   bool merges = true;

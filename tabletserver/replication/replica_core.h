@@ -1,7 +1,7 @@
 // tabletserver/replication/replica_core.h
 // Decides for one replica of one tablet: which epoch it obeys, whether it leads, what is in its log, what is committed.
-// Raft's log with the vote replaced by the master's fence; docs/protocol.md has the rules by number. Pure: inputs go in
-// through Step(), one Output at a time comes out; no clock, disk, network, lock or chance.
+// Raft's log with the vote replaced by the master's fence; docs/design/replication-rules.md has the rules by number.
+// Pure: inputs go in through Step(), one Output at a time comes out; no clock, disk, network, lock or chance.
 //
 // The driver (TabletCore and its host) keeps this contract:
 //   1. Step() any number of inputs, then TakeOutput() once.

@@ -31,7 +31,7 @@ class LogRetentionTest : public ::testing::Test {
     last_ = Lsn{last};
   }
   uint64_t RetainedFrom(uint64_t needed, LogRetention retention) {
-    const Result<Lsn> from = tabletserver::RetainedFrom(store_, kTablet, {Lsn{needed}, last_}, kept);
+    const Result<Lsn> from = tabletserver::RetainedFrom(store_, kTablet, {Lsn{needed}, last_}, retention);
     EXPECT_TRUE(from.has_value());
     return from.has_value() ? from->value : 0;
   }

@@ -1,5 +1,6 @@
 /* The epoch, fence, configuration and lease protocol of one tablet, small enough to be searched exhaustively.
- * docs/protocol.md has the rules by number; README.md beside this says what is modelled, the bounds and the results.
+ * docs/design/replication-rules.md has the rules by number; README.md beside this says what is modelled, the bounds
+ * and the results.
  *
  * Place:      tests/model/check builds it with several sets of the switches below and runs each to the end.
  * Shape:      one process; each step of a replica, of a master or of the world is one d_step, enabled by its first line.
