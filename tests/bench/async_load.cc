@@ -5,8 +5,8 @@
 #include <atomic>
 #include <latch>
 #include <memory>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "tools/ycsb/histogram.h"
 
 namespace ebla::bench {
@@ -29,7 +29,7 @@ struct Run : std::enable_shared_from_this<Run> {
   }
   void Took(Clock::time_point begun, Clock::time_point now) {
     if (begun < counted_from) return;
-    const std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     micros.Record(static_cast<uint64_t>(std::chrono::duration_cast<std::chrono::microseconds>(now - begun).count()));
   }
 
@@ -37,8 +37,8 @@ struct Run : std::enable_shared_from_this<Run> {
   std::atomic<int64_t> number{0};
   Clock::time_point counted_from, end;
   std::latch open;
-  std::mutex mutex;  // guards what follows
-  ycsb::Histogram micros;
+  Mutex mutex;
+  ycsb::Histogram micros EBLA_GUARDED_BY(mutex);
 };
 
 }  // namespace
@@ -50,7 +50,7 @@ Timings MeasureOperations(int clients, Duration duration, const StartOperation& 
   for (int i = 0; i < clients; ++i) run->Next();
   run->open.wait();
   const double seconds = std::chrono::duration<double>(Clock::now() - run->counted_from).count();
-  const std::lock_guard lock(run->mutex);
+  MutexLock lock(run->mutex);
   return {.per_second = static_cast<double>(run->micros.Count()) / seconds,
           .p50_us = static_cast<double>(run->micros.Percentile(50)),
           .p99_us = static_cast<double>(run->micros.Percentile(99)),

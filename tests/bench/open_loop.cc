@@ -5,10 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <utility>
+
+#include "common/base/mutex.h"
 
 namespace ebla::bench {
 namespace {
@@ -24,7 +24,7 @@ struct OpenLoop::State {
   void Begin(LoopClock::time_point due, const StartOperation& start, const std::shared_ptr<State>& self) {
     size_t at = 0;
     {
-      const std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       CHECK_LT(under_way, kUnderWayMax) << "the open loop's rate is more than the cluster serves";
       at = operations.size();
       operations.push_back({due, LoopClock::time_point::max()});
@@ -33,18 +33,18 @@ struct OpenLoop::State {
     start(++number, [self, at](Status status) {
       CHECK(status.ok()) << status;
       const auto now = LoopClock::now();
-      const std::lock_guard lock(self->mutex);
+      MutexLock lock(self->mutex);
       self->operations[at].answered = now;
-      if (--self->under_way == 0) self->none_left.notify_all();
+      if (--self->under_way == 0) self->none_left.NotifyAll();
     });
   }
 
   int64_t number = 0;  // the pacer's
-  std::mutex mutex;    // guards what follows
-  std::condition_variable none_left;
+  Mutex mutex;
+  CondVar none_left;
   // By when they were due; growing must not stop the clock, so nothing is ever moved.
-  std::deque<Waits::Operation> operations;
-  size_t under_way = 0;
+  std::deque<Waits::Operation> operations EBLA_GUARDED_BY(mutex);
+  size_t under_way EBLA_GUARDED_BY(mutex) = 0;
 };
 
 OpenLoop::OpenLoop(double per_second, const StartOperation& start)
@@ -63,8 +63,8 @@ OpenLoop::~OpenLoop() { End(); }
 Waits OpenLoop::End() {
   pacer_.request_stop();
   if (pacer_.joinable()) pacer_.join();
-  std::unique_lock lock(state_->mutex);
-  state_->none_left.wait(lock, [this] { return state_->under_way == 0; });
+  MutexLock lock(state_->mutex);
+  while (state_->under_way > 0) state_->none_left.Wait(state_->mutex);
   return Waits(std::exchange(state_->operations, {}));
 }
 

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "tools/ycsb/generators.h"
 
 namespace ebla::chaos {
@@ -348,10 +349,10 @@ HistoryLoad::HistoryLoad(Client observer, std::vector<Client> clients, HistoryLo
 
 HistoryLoad::~HistoryLoad() {
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stop_ = true;
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
   for (std::thread& thread : threads_) thread.join();
 }
 
@@ -447,39 +448,39 @@ std::chrono::milliseconds HistoryLoad::TakeLongestWait() {
 }
 
 std::vector<std::string> HistoryLoad::TakeFailures() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return std::exchange(failures_, {});
 }
 
 void HistoryLoad::Failed(const Operation& operation, const Status& status) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (failures_.size() < kFailuresMax) failures_.push_back(operation.ToString() + ": " + status.ToString());
 }
 
 bool HistoryLoad::Enter() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stop_ || !paused_; });
+  MutexLock lock(mutex_);
+  while (!stop_ && paused_) changed_.Wait(mutex_);
   if (!stop_) ++busy_;
   return !stop_;
 }
 
 void HistoryLoad::Leave() {
-  const std::lock_guard lock(mutex_);
-  if (--busy_ == 0) changed_.notify_all();
+  MutexLock lock(mutex_);
+  if (--busy_ == 0) changed_.NotifyAll();
 }
 
 void HistoryLoad::Pause() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   paused_ = true;
-  changed_.wait(lock, [this] { return busy_ == 0; });
+  while (busy_ > 0) changed_.Wait(mutex_);
 }
 
 void HistoryLoad::Resume() {
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     paused_ = false;
   }
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 }  // namespace ebla::chaos

@@ -8,14 +8,13 @@
 // Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "ebla/ebla.h"
 #include "tests/chaos/outage.h"
 #include "tests/chaos/recorder.h"
@@ -107,12 +106,12 @@ class HistoryLoad {
   OutageWatch outages_;
   std::atomic<bool> avoid_pending_{false};
   std::atomic<int64_t> longest_wait_ms_{0};
-  std::mutex mutex_;  // guards the gate and the failures
-  std::condition_variable changed_;
-  bool paused_ = false;
-  bool stop_ = false;
-  int busy_ = 0;
-  std::vector<std::string> failures_;
+  Mutex mutex_;
+  CondVar changed_;
+  bool paused_ EBLA_GUARDED_BY(mutex_) = false;
+  bool stop_ EBLA_GUARDED_BY(mutex_) = false;
+  int busy_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> failures_ EBLA_GUARDED_BY(mutex_);
   std::vector<std::thread> threads_;
 };
 

@@ -3,6 +3,8 @@
 #include <charconv>
 #include <chrono>
 
+#include "common/base/mutex.h"
+
 namespace ebla::chaos {
 
 namespace {
@@ -190,14 +192,14 @@ void SingleWriterLoad::ReadAll() {
 }
 
 void SingleWriterLoad::Note(const char* what, const std::string& key, const Status& status) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // As it stands, or as the cause of an UNKNOWN_OUTCOME.
   if (status.ToString().contains(CodeName(Code::kInternal))) violations_.push_back(status.ToString());
   if (failures_.size() < kListMax) failures_.push_back(std::string(what) + " of " + key + ": " + status.ToString());
 }
 
 void SingleWriterLoad::Violation(std::string text) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (violations_.size() < kListMax) violations_.push_back(std::move(text));
 }
 
@@ -208,7 +210,7 @@ SingleWriterLoadReport SingleWriterLoad::Finish() {
   stop_ = false;
   ReadAll();
   stop_ = true;
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return {acknowledged_, unknown_, reads_, std::chrono::milliseconds(longest_wait_ms_.load()), failures_, violations_};
 }
 

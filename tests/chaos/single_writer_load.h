@@ -12,12 +12,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "ebla/ebla.h"
 
 namespace ebla::chaos {
@@ -81,9 +81,9 @@ class SingleWriterLoad {
   std::atomic<int64_t> unknown_{0};
   std::atomic<int64_t> reads_{0};
   std::atomic<int64_t> longest_wait_ms_{0};
-  std::mutex mutex_;  // guards the two lists
-  std::vector<std::string> failures_;
-  std::vector<std::string> violations_;
+  Mutex mutex_;
+  std::vector<std::string> failures_ EBLA_GUARDED_BY(mutex_);
+  std::vector<std::string> violations_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::chaos

@@ -10,13 +10,13 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <utility>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "tests/integration/test_cluster.h"
 
 namespace ebla::testing {
@@ -45,11 +45,11 @@ class LoadFixture : public ::testing::Test {
   // One thread's share: its keys are `first` and each `step`th from there. It counts its operations.
   virtual void Load(const std::stop_token& stop, int first, int step) = 0;
   void Fail(const std::string& what) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     failures_.push_back(what);
   }
   std::vector<std::string> failures() {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return failures_;
   }
   // Waits until the load has done so many operations more, or failed.
@@ -61,10 +61,10 @@ class LoadFixture : public ::testing::Test {
   std::unique_ptr<TestCluster> cluster_;
   std::unique_ptr<Client> client_;
   std::atomic<int64_t> operations_ = 0;
-  std::mutex mutex_;
+  Mutex mutex_;
 
  private:
-  std::vector<std::string> failures_;  // guarded by mutex_
+  std::vector<std::string> failures_ EBLA_GUARDED_BY(mutex_);
   std::vector<std::jthread> threads_;
 };
 

@@ -6,6 +6,7 @@
 
 #include <map>
 
+#include "common/base/mutex.h"
 #include "tests/integration/load_fixture.h"
 
 namespace ebla::testing {
@@ -40,7 +41,7 @@ class MergeTest : public LoadFixture {
         return Fail("get " + key + ": " + (got ? "shows " + got->value : got.error().ToString()));
       ++operations_;
     }
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (auto& [key, value] : written) written_[key] = value;
   }
   size_t Tablets() {

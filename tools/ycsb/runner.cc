@@ -7,6 +7,7 @@
 #include <thread>
 
 #include "common/base/count.h"
+#include "common/base/mutex.h"
 
 namespace ebla::ycsb {
 namespace {
@@ -73,14 +74,17 @@ Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool lo
 }
 
 void StopSignal::Stop() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   stopped_ = true;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 bool StopSignal::WaitUntil(SteadyTime time) {
-  std::unique_lock lock(mutex_);
-  return !changed_.wait_until(lock, time, [this] { return Stopped(); });
+  MutexLock lock(mutex_);
+  while (!Stopped()) {
+    if (!changed_.WaitUntil(mutex_, time)) return !Stopped();
+  }
+  return false;
 }
 
 Runner::Runner(RunnerOptions options, Workload& workload, Driver& driver, std::ostream& err)
@@ -106,7 +110,10 @@ Result<RunResult> Runner::Execute() {
   }
   RunResult result;
   const SteadyTime start = std::chrono::steady_clock::now();
-  running_ = static_cast<int>(threads.size());
+  {
+    MutexLock lock(mutex_);
+    running_ = static_cast<int>(threads.size());
+  }
   for (auto& thread : threads) {
     thread->start = start;
     thread->thread = std::thread([this, &thread] { Work(*thread); });
@@ -144,8 +151,8 @@ void Runner::Work(Thread& thread) {
   const SteadyTime start = std::chrono::steady_clock::now();
   thread.database.reset();
   thread.recorder.Record(Metric::kCleanup, {start, start, std::chrono::steady_clock::now()}, true, {});
-  const std::lock_guard lock(mutex_);
-  if (--running_ == 0) finished_.notify_all();
+  MutexLock lock(mutex_);
+  if (--running_ == 0) finished_.NotifyAll();
 }
 
 void Runner::Watch(std::vector<std::unique_ptr<Thread>>& threads, SteadyTime start, RunResult& result) {
@@ -153,16 +160,16 @@ void Runner::Watch(std::vector<std::unique_ptr<Thread>>& threads, SteadyTime sta
   const SteadyTime deadline = limited ? start + options_.execution_time_max : SteadyTime::max();
   SteadyTime next_report = options_.status ? start + options_.status_interval : SteadyTime::max();
   reported_at_ = start;
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   bool stopped = false;
   while (running_ > 0) {
     const SteadyTime wake = std::min(stopped ? SteadyTime::max() : deadline, next_report);
     // wait_until with the greatest time there is would overflow inside.
     if (wake == SteadyTime::max())
-      finished_.wait(lock);
+      finished_.Wait(mutex_);
     else
-      finished_.wait_until(lock, wake);
-    lock.unlock();
+      finished_.WaitUntil(mutex_, wake);
+    mutex_.Unlock();
     const SteadyTime now = std::chrono::steady_clock::now();
     if (!stopped && now >= deadline) {
       stopped = true;
@@ -176,7 +183,7 @@ void Runner::Watch(std::vector<std::unique_ptr<Thread>>& threads, SteadyTime sta
       result.samples.Add(interval);
       next_report += options_.status_interval;
     }
-    lock.lock();
+    mutex_.Lock();
   }
 }
 

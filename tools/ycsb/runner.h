@@ -8,13 +8,12 @@
 #pragma once
 
 #include <atomic>
-#include <condition_variable>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <ostream>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tools/ycsb/database.h"
 #include "tools/ycsb/measurements.h"
@@ -47,8 +46,8 @@ class StopSignal {
   bool WaitUntil(SteadyTime time);
 
  private:
-  std::mutex mutex_;  // held while stopped_ is set, so that no wait misses it
-  std::condition_variable changed_;
+  Mutex mutex_;  // held while stopped_ is set, so that no wait misses it
+  CondVar changed_;
   std::atomic<bool> stopped_{false};
 };
 
@@ -101,9 +100,9 @@ class Runner {
   std::ostream& err_;
   StopSignal stop_;
 
-  std::mutex mutex_;
-  std::condition_variable finished_;
-  int running_ = 0;  // guarded by mutex_
+  Mutex mutex_;
+  CondVar finished_;
+  int running_ EBLA_GUARDED_BY(mutex_) = 0;
 
   // Of the last status line; only Watch's thread.
   uint64_t reported_operations_ = 0;
