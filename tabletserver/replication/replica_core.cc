@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -35,7 +35,7 @@ ReplicaCore::ReplicaCore(ReplicaOptions options, ReplicaState state, Version fir
     state_dirty_ = true;
   }
   // Somebody may still read under a grant of the process before this one (PROTOCOL 7).
-  if (!Planted(PlantedBug::promise_at_once_after_restart)) {
+  if (rules::GrantsOutliveRestarts()) {
     grants_until_ = options_.started + std::chrono::milliseconds(state_.longest_lease_ms);
   }
 }
@@ -53,7 +53,7 @@ Lsn ReplicaCore::barrier() const {
 }
 
 bool ReplicaCore::BarrierApplied() const {
-  if (Planted(PlantedBug::strong_before_barrier)) return Leads();
+  if (!rules::StrongWaitsForBarrier()) return Leads();
   return Leads() && applied() >= barrier();
 }
 
@@ -131,11 +131,11 @@ void ReplicaCore::Step(const ConfigureReplica& input) {
 Status ReplicaCore::CheckConfigure(const ConfigureReplica& input) const {
   if (!failure_.ok()) return failure_;
   if (!input.epoch || !input.table) return Error(Code::kInvalidArgument, "a configuration needs an epoch and a table");
-  if (input.epoch < state_.promised && !Planted(PlantedBug::stale_master_obeyed)) {
+  if (input.epoch < state_.promised && rules::StaleMastersAreRefused()) {
     return Error(Code::kStaleEpoch,
                  "epoch " + EpochText(input.epoch) + " is below the promised epoch " + EpochText(state_.promised));
   }
-  if (state_.tombstone && input.epoch <= state_.promised && !Planted(PlantedBug::create_below_tombstone)) {
+  if (state_.tombstone && input.epoch <= state_.promised && rules::TombstoneRefusesCreation()) {
     return Error(Code::kStaleEpoch, "the replica was dropped in epoch " + EpochText(state_.promised));
   }
   if (remains_) return Error(Code::kComeAgain, "the dropped replica's data is still being removed");
@@ -155,7 +155,7 @@ Status ReplicaCore::CheckConfigure(const ConfigureReplica& input) const {
 Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
   const bool leads = Leads();
   if (leads && configured_ == input.epoch) return {};
-  if (state_.led >= input.epoch && !Planted(PlantedBug::lead_again_after_restart)) {
+  if (state_.led >= input.epoch && rules::EpochIsLedOnce()) {
     return Error(Code::kStaleEpoch,
                  "epoch " + EpochText(input.epoch) + " was led before and is over: fence a higher one");
   }
@@ -168,19 +168,19 @@ Status ReplicaCore::CheckLead(const ConfigureReplica& input) const {
   const bool just_merged =
       input.merged && input.epoch == input.merged->position.epoch && last_appended() == input.merged->position;
   const bool fresh = !state_.led && ((input.created_empty && !last_appended()) || just_merged);
-  const bool changes_membership = leads || Planted(PlantedBug::obey_unfenced_configure);
+  const bool changes_membership = leads || !rules::UnfencedNeedsItsLeader();
   if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
     return Error(Code::kStaleEpoch, "only the incarnation that leads may change the membership: fence a higher epoch");
   }
   // Two changes at once could leave two majorities that do not meet.
-  if (!input.fenced && leads && !BarrierCommitted() && !Planted(PlantedBug::overlapping_membership)) {
+  if (!input.fenced && leads && !BarrierCommitted() && rules::OneMembershipChangeAtATime()) {
     return Error(Code::kStaleEpoch,
                  "the Barrier of epoch " + EpochText(configured_) + " is not committed: fence a higher one");
   }
-  if (state_.incomplete && !Planted(PlantedBug::incomplete_offers_log)) {
+  if (state_.incomplete && rules::IncompleteOffersNoLog()) {
     return Error(Code::kUnavailable, "the replica is incomplete and has no log to offer");
   }
-  if (last_appended() < input.presumed && !Planted(PlantedBug::lead_with_short_log)) {
+  if (last_appended() < input.presumed && rules::LeaderHoldsPresumedLog()) {
     return Error(Code::kConditionFailed, "the log ends at " + last_appended().ToString() + ", short of the presumed " +
                                              input.presumed.ToString());
   }
@@ -208,7 +208,7 @@ void ReplicaCore::Lead(const ConfigureReplica& input) {
   Promise(input.epoch);
   state_.led = input.epoch;
   state_.may_have_lost_writes = false;
-  if (Planted(PlantedBug::incomplete_offers_log)) state_.incomplete = false;
+  if (!rules::IncompleteOffersNoLog()) state_.incomplete = false;
   state_dirty_ = true;
   configured_ = input.epoch;
   AbandonCopy();
@@ -233,19 +233,19 @@ void ReplicaCore::Step(const FenceReplica& input) {
   if (input.epoch < state_.promised || input.epoch <= state_.led) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
-  if (!Planted(PlantedBug::serve_again_after_step_down)) StepDown();
+  if (rules::FenceEndsLeadership()) StepDown();
   if (!Leads()) DropUnstored();  // refused by the store so far: no part of what is reported
   const bool absent = role() == RoleKind::kAbsent;
-  if (!absent || !Planted(PlantedBug::forget_promise_of_unknown)) Promise(input.epoch);
+  if (!absent || rules::UnknownTabletPromises()) Promise(input.epoch);
   // Silent first: until what it has granted has run out, a primary that does not know may serve reads.
-  Reply(input.token, {}, Planted(PlantedBug::fence_ignores_grants) ? MonotonicTime{} : grants_until_);
+  Reply(input.token, {}, !rules::FenceWaitsForGrants() ? MonotonicTime{} : grants_until_);
 }
 
 // The one order that a replica which has failed obeys: it is made anew after it.
 void ReplicaCore::Step(const DropReplica& input) {
   CHECK(!awaiting_store_);
   if (!input.epoch) return Reply(input.token, Error(Code::kInvalidArgument, "a drop needs an epoch"));
-  if (input.epoch < state_.promised && !Planted(PlantedBug::drop_despite_promise)) {
+  if (input.epoch < state_.promised && rules::DropHonoursPromise()) {
     return Reply(input.token, Error(Code::kStaleEpoch, "epoch " + EpochText(state_.promised) + " is promised already"));
   }
   failure_ = {};
@@ -351,7 +351,7 @@ void ReplicaCore::Promise(Epoch epoch) {
   if (epoch <= state_.promised) return;
   state_.promised = epoch;
   state_dirty_ = true;
-  if (!Planted(PlantedBug::fence_acks_lower_epochs)) RefuseAppends(AppendResult::kStaleEpoch);
+  if (rules::FenceEndsLowerAppends()) RefuseAppends(AppendResult::kStaleEpoch);
 }
 
 // Held back until everything up to now is durable, the refusals too: they name the promise.
@@ -362,10 +362,10 @@ void ReplicaCore::Reply(RequestToken token, Status status, MonotonicTime not_bef
   reply.promised = state_.promised;
   reply.last_appended = last_appended();
   reply.known = role() != RoleKind::kAbsent;
-  reply.incomplete = state_.incomplete && !Planted(PlantedBug::incomplete_offers_log);
-  reply.may_have_lost_writes = state_.may_have_lost_writes && !Planted(PlantedBug::lossy_replica_counts);
+  reply.incomplete = state_.incomplete && rules::IncompleteOffersNoLog();
+  reply.may_have_lost_writes = state_.may_have_lost_writes && rules::LossyReplicaSaysSo();
   reply.dropped = state_.tombstone;
-  if (!failure_.ok() || Planted(PlantedBug::promise_not_flushed)) {
+  if (!failure_.ok() || !rules::PromiseIsFlushedFirst()) {
     ready_replies_.push_back(std::move(reply));
     return;
   }
@@ -412,7 +412,7 @@ void ReplicaCore::Step(const StoreFailed& input) {
   if (refused) {
     // What answers the master does not wait for room: a state is always taken.
     store_failed_ = true;
-    if (Planted(PlantedBug::replace_what_was_sent)) log_.DropUnstored();
+    if (!rules::SentEntriesStand()) log_.DropUnstored();
     flush_wanted_ = !held_replies_.empty();
     RefuseAppends(AppendResult::kBusy);
     return;
@@ -458,8 +458,8 @@ void ReplicaCore::ReleaseHeld() {
 void ReplicaCore::AdvanceCommit() {
   const auto* lead = std::get_if<Leadership>(&role_);
   if (lead == nullptr) return;
-  const Lsn reached = Planted(PlantedBug::apply_before_commit) ? log_.flushed() : lead->MajorityFlushed(log_.flushed());
-  if (reached >= lead->barrier() || Planted(PlantedBug::commit_older_epoch)) CommitTo(reached);
+  const Lsn reached = !rules::CommitNeedsMajority() ? log_.flushed() : lead->MajorityFlushed(log_.flushed());
+  if (reached >= lead->barrier() || !rules::CommitsOnlyOwnEpoch()) CommitTo(reached);
   CheckTransfer();
 }
 

@@ -3,8 +3,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/replication/replica_core.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -16,7 +16,7 @@ constexpr size_t kEchoesMax = 16;
 
 // An append or heartbeat of an epoch proves that the catalog names it: it is promised then, and followed.
 bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now) {
-  const Epoch least = Planted(PlantedBug::fence_acks_lower_epochs) ? configured_ : state_.promised;
+  const Epoch least = !rules::FenceEndsLowerAppends() ? configured_ : state_.promised;
   if (epoch < least || !failure_.ok()) return false;
   const bool second = epoch == configured_ && peer != primary_;
   if (second)
@@ -42,8 +42,7 @@ bool ReplicaCore::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
 bool ReplicaCore::Grant(Epoch epoch, MonotonicTime now) {
   const int64_t lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(options_.lease.length).count();
   const bool promised = epoch == state_.promised && durable_.promised == epoch;
-  const bool any =
-      Planted(PlantedBug::lease_for_any_epoch) || (Planted(PlantedBug::fence_keeps_granting) && epoch == configured_);
+  const bool any = !rules::GrantsOnlyPromisedEpoch() || (!rules::FenceEndsGrants() && epoch == configured_);
   if (!promised && !any) return false;
   if (state_.longest_lease_ms < lease_ms) {
     state_.longest_lease_ms = lease_ms;
@@ -152,7 +151,7 @@ Status ReplicaCore::Take(const AppendMessage& append) {
                        "the primary would replace the committed entry " + std::to_string(version.lsn.value));
         }
         EBLA_TRY(log_.Remove(version.lsn, before, rolled_back_));
-        if (Planted(PlantedBug::rolled_back_primary_vanishes)) rolled_back_.clear();
+        if (!rules::RolledBackWritesAreKept()) rolled_back_.clear();
       }
     }
     if (version.lsn > log_.last().lsn) log_.Append(entry);
@@ -177,7 +176,7 @@ void ReplicaCore::CommitMatched() {
 void ReplicaCore::AnswerAppends() {
   std::erase_if(held_answers_, [this](HeldAnswer& held) {
     if (log_.flushed() < held.answer.flushed) return false;
-    if (durable_.promised < held.answer.epoch && !Planted(PlantedBug::promise_not_flushed)) return false;
+    if (durable_.promised < held.answer.epoch && rules::PromiseIsFlushedFirst()) return false;
     held.answer.result = AppendResult::kStored;
     held.answer.promised = state_.promised;
     held.answer.incomplete = durable_.incomplete || state_.incomplete;
@@ -192,7 +191,7 @@ void ReplicaCore::AnswerAppends() {
 void ReplicaCore::Remember() {
   // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
   // is what the crash has left.
-  const bool told = told_committed_ || Planted(PlantedBug::remember_what_is_left);
+  const bool told = told_committed_ || !rules::SureOnlyOnceToldCommit();
   if (!state_.may_have_lost_writes || !configured_ || !told || committed_ < told_committed_ ||
       log_.flushed() < committed_)
     return;
@@ -231,7 +230,7 @@ void ReplicaCore::OnHeartbeat(RequestToken token, const ServerName& peer, const 
       echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
       Freshen();
     }
-  } else if (answer.known && (Planted(PlantedBug::lease_for_any_epoch) || Planted(PlantedBug::fence_keeps_granting))) {
+  } else if (answer.known && (!rules::GrantsOnlyPromisedEpoch() || !rules::FenceEndsGrants())) {
     answer.granted = Grant(heartbeat.epoch, now);
   }
   answer.promised = state_.promised;
@@ -258,7 +257,7 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
   if (copy_ && copy_->order.id == input.id && copy_->stage >= CopyStage::kReceiving) return say({});
   if (input.id < latest_copy_) return say(Error(Code::kComeAgain, "a newer copy has begun"));
   const bool arrived = copy_ && copy_->stage >= CopyStage::kApplying;
-  if ((!state_.incomplete || arrived) && !Planted(PlantedBug::copy_discards_line)) {
+  if ((!state_.incomplete || arrived) && rules::CopySparesWhoHoldsLine()) {
     // Who holds the line may have been counted when what follows it was committed. Who has applied another history
     // holds nothing, and what it has is not discarded on a primary's word alone: it fails, and is dropped and made
     // anew.
@@ -284,7 +283,7 @@ void ReplicaCore::Step(const ReceiveCopy& input) {
     if (Status status = log_.Remove(log_.applied().lsn.Next(), log_.applied(), rolled_back_); !status.ok()) {
       return Fail(std::move(status));
     }
-    if (Planted(PlantedBug::rolled_back_primary_vanishes)) rolled_back_.clear();
+    if (!rules::RolledBackWritesAreKept()) rolled_back_.clear();
     committed_ = std::min(committed_, log_.applied().lsn);
   }
   if (!state_.incomplete) {
@@ -336,11 +335,11 @@ void ReplicaCore::AdvanceCopy() {
     copy_->stage = CopyStage::kPreparing;
     copy_->announced = false;
   }
-  const bool through = applied() >= copy_->upto || Planted(PlantedBug::copy_complete_at_last_chunk);
+  const bool through = applied() >= copy_->upto || !rules::CopyAppliesPastItsChunks();
   if (copy_->stage == CopyStage::kApplying && through) {
     copy_->stage = CopyStage::kCheckpointing;
     copy_->announced = false;
-    if (Planted(PlantedBug::copy_without_checkpoint)) Step(CopyCheckpointed{copy_->order.id});
+    if (!rules::CopyEndsWithCheckpoint()) Step(CopyCheckpointed{copy_->order.id});
   }
 }
 

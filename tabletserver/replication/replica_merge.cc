@@ -5,15 +5,15 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/replication/replica_core.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
 void ReplicaCore::Step(const EndLease& input) {
   now_ = std::max(now_, input.now);
   auto* lead = std::get_if<Leadership>(&role_);
-  if (lead != nullptr && !Planted(PlantedBug::freeze_keeps_serving_strong)) lead->EndLease(now_);
+  if (lead != nullptr && rules::FreezeEndsLease()) lead->EndLease(now_);
 }
 
 void ReplicaCore::Step(const BecomeMerged& input) {

@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/replication/replica_core.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -44,7 +44,7 @@ void ReplicaCore::Step(const SplitNext& input) {
 
 void ReplicaCore::Step(const SplitApplied&) {
   auto* lead = std::get_if<Leadership>(&role_);
-  if (lead != nullptr && !Planted(PlantedBug::copy_crosses_split)) lead->BeginCopiesAnew();
+  if (lead != nullptr && rules::CopyStopsAtSplit()) lead->BeginCopiesAnew();
 }
 
 void ReplicaCore::Step(const SplitInCopy& input) {

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/log_truncator.h"
@@ -13,6 +12,7 @@
 #include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/shard/tablet_orders.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -165,8 +165,7 @@ bool CopyTarget::MayDiscard(const ShardTabletPtr& tablet) {
 // range that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick
 // looks again.
 bool CopyTarget::KeepsPlace(const ShardTabletPtr& tablet) {
-  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || Planted(PlantedBug::place_of_before_split))
-    return true;
+  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || !rules::CopyNamesItsPlace()) return true;
   shard_.tablets.Step(tablet, KeepPlace{tablet->placed_range});
   return false;
 }

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/replication/rules.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {
@@ -12,7 +13,7 @@ namespace {
 constexpr Duration kProgressPeriod = std::chrono::seconds(1);
 
 void ApplyBarrier(Version barrier, AppliedState& state) {
-  if (!Planted(PlantedBug::barrier_keeps_freeze)) state.freeze.reset();
+  if (rules::BarrierThaws()) state.freeze.reset();
   // A merged tablet's first epoch began where the two were merged.
   if (!state.epoch_starts.empty() && state.epoch_starts.back().epoch == barrier.epoch) return;
   state.epoch_starts.push_back({barrier.epoch, barrier.lsn});
@@ -30,7 +31,7 @@ void TabletCore::Step(const Stored& input) { replica_.Step(input); }
 void TabletCore::Step(const StoreFailed& input) {
   const Before before = Now();
   replica_.Step(input);
-  if (Planted(PlantedBug::replace_what_was_sent)) {
+  if (!rules::SentEntriesStand()) {
     unapplied_.RemoveAbove(replica_.last_appended().lsn);
     dedup_window_.RemoveAbove(replica_.last_appended().lsn);
   }
@@ -170,7 +171,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
   batch.dedup_window = dedup_window_.TakeChange();
   batch.state.dedup_floor = dedup_window_.floor();
   if (split_child_ != nullptr)
-    split_child_->applied.dedup_floor = Planted(PlantedBug::child_forgets_floor) ? TabletTime{} : dedup_window_.floor();
+    split_child_->applied.dedup_floor = !rules::ChildInheritsFloor() ? TabletTime{} : dedup_window_.floor();
   batch_state_ = batch.state;
   batch_out_ = true;
   return batch;
@@ -209,8 +210,8 @@ Status TabletCore::AddToBatch(const LogEntry& entry, ApplyBatch& batch) {
   if (split_child_ != nullptr) {
     split_child_->applied.applied = entry.version;
     split_child_->applied.time = batch.state.time;
-    if (!Planted(PlantedBug::child_dedup_window_empty)) split_child_->dedup_window = dedup_window_.Rows();
-    if (Planted(PlantedBug::child_forgets_refusals)) {
+    if (rules::ChildInheritsDedupWindow()) split_child_->dedup_window = dedup_window_.Rows();
+    if (!rules::ChildInheritsRefusals()) {
       std::erase_if(split_child_->dedup_window, [](const DedupRow& row) { return row.outcome.code != Code::kOk; });
     }
   }
@@ -246,7 +247,7 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
     view->splitting = pending_split_->lsn;
     view->split_key = pending_split_->detail.key;
   }
-  view->frozen = Frozen() && !Planted(PlantedBug::freeze_keeps_serving_strong);
+  view->frozen = Frozen() && rules::FreezeEndsLease();
   if (applied_.freeze) view->frozen_into = applied_.freeze->into;
   view->former = applied_.former;
   if (applied_.last_split) view->last_split = std::make_shared<const AppliedSplit>(*applied_.last_split);

@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "common/base/key_range.h"
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/session_token.h"
 
 namespace ebla::tabletserver {
@@ -76,7 +76,7 @@ Result<TabletTime> TabletCore::BarrierTime(const ConfigureTablet& input) {
   }
   if (replica_.Leads()) return clock_.Now(now_);
   EBLA_ASSIGN(const TabletTime logged, LastLoggedTime());
-  if (Planted(PlantedBug::time_starts_anew)) return TabletTime{static_cast<uint64_t>(input.time_of_day_ms)};
+  if (!rules::TimeNeverRunsBack()) return TabletTime{static_cast<uint64_t>(input.time_of_day_ms)};
   return clock_.StartAt(input.now, std::max(input.learnt, logged), input.time_of_day_ms, /*restarted=*/!input.learnt);
 }
 
@@ -91,7 +91,7 @@ void TabletCore::Step(const DropReplica& input) {
   const auto committed = [&input](const LogEntry&, const SplitDetail& split) {
     return std::ranges::find(input.splits, split.child) != input.splits.end();
   };
-  if (!input.splits.empty() && !Planted(PlantedBug::drop_forgets_split) && AppliesSplitFirst(committed)) {
+  if (!input.splits.empty() && rules::DropAppliesSplitFirst() && AppliesSplitFirst(committed)) {
     return AnswerSplit(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
   }
   const Before before = Now();
@@ -234,7 +234,7 @@ void TabletCore::Step(const ReceiveCopy& input) {
   const auto committed = [&input](const LogEntry& entry, const SplitDetail&) {
     return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
   };
-  if (!Planted(PlantedBug::copy_forgets_split) && AppliesSplitFirst(committed)) {
+  if (rules::CopyAppliesSplitFirst() && AppliesSplitFirst(committed)) {
     copy_refusals_.push_back({input.token, Error(Code::kComeAgain, "a split that is committed is applied first")});
     return;
   }

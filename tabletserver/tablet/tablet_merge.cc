@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <map>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {
@@ -36,7 +36,7 @@ void TabletCore::Step(const FreezeTablet& input) {
 
 Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
   EBLA_TRY(failure_);
-  const bool this_epoch = replica_.epoch() == input.epoch || Planted(PlantedBug::freeze_of_any_epoch);
+  const bool this_epoch = replica_.epoch() == input.epoch || !rules::FreezeNeedsItsEpoch();
   if (!replica_.Leads() || !this_epoch) {
     return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
   }
@@ -59,11 +59,11 @@ Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
 
 // Nothing more is appended in this epoch: what every replica then applies is all that a merge combines.
 bool TabletCore::Frozen() const {
-  return pending_freeze_ || (Planted(PlantedBug::barrier_keeps_freeze) && replica_.Leads() && applied_.freeze);
+  return pending_freeze_ || (!rules::BarrierThaws() && replica_.Leads() && applied_.freeze);
 }
 
 bool TabletCore::RefuseWhileFrozen(const WriteRequest& request) {
-  if (!Frozen() || Planted(PlantedBug::freeze_keeps_writing)) return false;
+  if (!Frozen() || !rules::FreezeEndsWrites()) return false;
   RefuseWrite(request.token, Error(Code::kComeAgain, "the tablet is being merged"), kFrozenRetryMs);
   return true;
 }
@@ -78,7 +78,7 @@ Status TabletCore::ApplyFreeze(const LogEntry& entry, ApplyBatch& batch) const {
 void TabletCore::SettleFreeze() {
   if (freeze_waiters_.empty() || !pending_freeze_) return;
   const Lsn lsn = pending_freeze_->version.lsn;
-  const bool everywhere = replica_.all_flushed() >= lsn || Planted(PlantedBug::merge_before_all_have_it);
+  const bool everywhere = replica_.all_flushed() >= lsn || !rules::FreezeIsFlushedEverywhere();
   if (applied_.applied.lsn < lsn || !everywhere) return;
   for (const RequestToken token : std::exchange(freeze_waiters_, {})) AnswerFreeze(token, {});
 }
@@ -148,7 +148,7 @@ using WriteKey = std::pair<ClientId, Sequence>;
 std::vector<DedupRow> MergeDedupRows(const std::vector<DedupRow>& left, const std::vector<DedupRow>& right) {
   std::map<WriteKey, const DedupRow*> merged;
   for (const std::vector<DedupRow>* rows : {&left, &right}) {
-    if (rows == &right && Planted(PlantedBug::merge_forgets_dedup_window)) continue;
+    if (rows == &right && !rules::MergeKeepsDedupWindows()) continue;
     for (const DedupRow& row : *rows) {
       const DedupRow*& kept = merged[{row.client, row.sequence}];
       if (kept == nullptr || kept->version < row.version) kept = &row;
@@ -191,7 +191,7 @@ bool SameStarts(const FormerRange& one, const FormerRange& other) {
 }
 
 std::shared_ptr<const FormerRanges> MergeFormerRanges(const AppliedState& left, const AppliedState& right) {
-  if (Planted(PlantedBug::merge_forgets_epoch_starts)) return nullptr;
+  if (!rules::MergeKeepsEpochStarts()) return nullptr;
   FormerRanges pieces;
   AddFormer(left, pieces);
   AddFormer(right, pieces);
@@ -248,7 +248,7 @@ ReplicaState TabletCore::StateAtMerge(const MergeResult& merge_result) const {
   state.lineage_epoch = {};
   state.lineage_lsn = {};
   state.merged = merge_result.merged;
-  if (Planted(PlantedBug::merge_forgets_notes)) state.merged.reset();
+  if (!rules::MergeLeavesNote()) state.merged.reset();
   return state;
 }
 

@@ -3,7 +3,8 @@
 #include <algorithm>
 
 #include "common/base/lineage.h"
-#include "common/base/planted_bug.h"
+#include "tabletserver/replication/rules.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {
@@ -15,7 +16,7 @@ void TabletCore::Step(const SplitTablet& input) {
   if (applied_.last_split && applied_.last_split->child == input.child) return AnswerSplit(input.token, {});
   if (Status status = CheckSplit(input); !status.ok()) return AnswerSplit(input.token, std::move(status));
   split_waiters_.push_back(input.token);
-  if (pending_split_ && !Planted(PlantedBug::split_logged_twice)) return;  // asked again
+  if (pending_split_ && rules::SplitIsLoggedOnce()) return;  // asked again
   PendingSplit split;
   split.detail = {input.child, input.key, options_.self, replica_.voters()};
   LogEntry entry;
@@ -29,7 +30,7 @@ void TabletCore::Step(const SplitTablet& input) {
 
 Status TabletCore::CheckSplit(const SplitTablet& input) const {
   EBLA_TRY(failure_);
-  const bool this_epoch = replica_.epoch() == input.epoch || Planted(PlantedBug::split_of_any_epoch);
+  const bool this_epoch = replica_.epoch() == input.epoch || !rules::SplitNeedsItsEpoch();
   if (!replica_.Leads() || !this_epoch) {
     return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
   }
@@ -76,7 +77,7 @@ void TabletCore::GiveUpSplit() {
 // What touches the child's half would be in the parent's log beyond the SPLIT, for a key that is no longer its own. It
 // waits for the commit, and is the child's then.
 bool TabletCore::ParkWhileSplitting(AdmitWrite& input) {
-  if (!pending_split_ || Planted(PlantedBug::split_not_parked)) return false;
+  if (!pending_split_ || !rules::ChildsWritesWait()) return false;
   if (std::ranges::none_of(input.request.writes, [this](const Write& write) { return GoesToChild(write.key); }))
     return false;
   next_deadline_ = std::min(next_deadline_, input.request.deadline);
@@ -106,7 +107,7 @@ void TabletCore::ExpireParked(MonotonicTime now) {
 // of the shrunken tablet says nothing of what went to the child, and tablet and epoch do not tell the range any more
 // (rule 17). Nor do they tell it who takes the tablet for another, as for the parent of this one.
 void TabletCore::NameRange(Lsn entry, TabletId believed, WriteReply& reply) const {
-  if (Planted(PlantedBug::split_unnamed_in_answers)) return;
+  if (!rules::AnswersNameTheRange()) return;
   if (applied_.last_split && entry && entry < applied_.last_split->version.lsn) {
     reply.applied = {};
   } else if (pending_split_ && entry > pending_split_->lsn) {
@@ -121,13 +122,13 @@ void TabletCore::NameRange(Lsn entry, TabletId believed, WriteReply& reply) cons
 
 // Only the very leadership that appended it: whoever leads later has not promised the child's epoch to anybody.
 bool TabletCore::LeadsChildOf(Version split) const {
-  return replica_.Leads() && (replica_.epoch() == split.epoch || Planted(PlantedBug::any_replica_leads_child));
+  return replica_.Leads() && (replica_.epoch() == split.epoch || !rules::OnlyItsLoggerLeadsChild());
 }
 
 // A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log that a crash
 // discards. A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
 bool TabletCore::HoldsSplit(const LogEntry& entry) {
-  if (!replica_.incomplete() || Planted(PlantedBug::copy_crosses_split)) return false;
+  if (!replica_.incomplete() || !rules::CopyStopsAtSplit()) return false;
   replica_.Step(SplitInCopy{entry.version.lsn});
   held_split_ = entry.version.lsn;
   return true;
@@ -155,7 +156,7 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
   split_child_->applied.range = {detail.key, range.end};
   split_child_->applied.former = Clip(batch.state.former, split_child_->applied.range);
   split_child_->applied.last_split.reset();
-  if (Planted(PlantedBug::child_forgets_epochs))
+  if (!rules::ChildInheritsEpochStarts())
     split_child_->applied.epoch_starts = {{entry.version.epoch, entry.version.lsn}};
   split_child_->clock = clock_;
   split_child_->schema = schema_;
@@ -169,8 +170,7 @@ Status TabletCore::ApplySplit(const LogEntry& entry, ApplyBatch& batch) {
 void TabletCore::FinishSplit() {
   split_child_.reset();
   pending_split_.reset();
-  if (Planted(PlantedBug::parent_dedup_window_emptied))
-    dedup_window_ = DedupWindow(options_.dedup_window, {}, dedup_window_.floor());
+  if (!rules::ParentKeepsDedupWindow()) dedup_window_ = DedupWindow(options_.dedup_window, {}, dedup_window_.floor());
   for (const RequestToken token : std::exchange(split_waiters_, {})) AnswerSplit(token, {});
   replica_.Step(SplitApplied{});
 }
@@ -186,12 +186,12 @@ std::optional<TabletCore::Replay> TabletCore::TakeReplay() {
 
 ReplicaState TabletCore::StateAtCreation(const SplitChild& split_child) const {
   ReplicaState state = replica_.state();  // a promise, a tombstone, the longest lease of an earlier life, or nothing
-  if (Planted(PlantedBug::child_forgets_promise)) state = {};
+  if (!rules::ChildKeepsItsPromise()) state = {};
   const Epoch epoch = split_child.split.version.epoch;
   state.table = split_child.schema->table;
   state.schema = split_child.schema->encoded;
   state.incomplete_range = split_child.applied.range;
-  if (!Planted(PlantedBug::lineage_note_missing)) {
+  if (rules::ChildNotesLineage()) {
     state.lineage_parent = split_child.parent;
     state.lineage_epoch = epoch;
     state.lineage_lsn = split_child.split.version.lsn;
@@ -218,7 +218,7 @@ void TabletCore::Step(const BeginChild& input) {
   BeginAnew(split_child.applied.range);
   clock_ = split_child.clock;
   applied_ = split_child.applied;
-  if (Planted(PlantedBug::child_log_from_one)) become.at.lsn = applied_.applied.lsn = {};
+  if (!rules::ChildLogGoesOn()) become.at.lsn = applied_.applied.lsn = {};
   dedup_window_ = DedupWindow(options_.dedup_window, split_child.dedup_window, split_child.applied.dedup_floor);
   schema_ = split_child.schema;
   replica_.Step(become);

@@ -4,7 +4,7 @@
 #include <set>
 #include <string_view>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/tablet_core.h"
 
 namespace ebla::tabletserver {
@@ -49,7 +49,7 @@ void TabletCore::Step(AdmitWrite input) {
   const AckLevel level = LevelOf(request);
   const uint64_t digest = DigestOf(request.writes);
   // The dedup window comes before anything that depends on state: a retry must get its first answer, not a new refusal.
-  const bool asks = !Planted(PlantedBug::range_before_dedup_window) || LiesWithin(request);
+  const bool asks = rules::DedupWindowComesFirst() || LiesWithin(request);
   if (request.client && asks && AnswerFromDedupWindow(request, digest, level, now)) return;
   if (RefuseWhileFrozen(request)) return;
   if (RefuseForRoom(input, level)) return;
@@ -74,7 +74,7 @@ bool TabletCore::RefuseEarly(const WriteRequest& request, MonotonicTime now) {
   if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (replica_.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
-  if (applied_.applied.lsn < replay_upto_ && !Planted(PlantedBug::inherited_not_parked)) {
+  if (applied_.applied.lsn < replay_upto_ && rules::WritesWaitForInheritedLog()) {
     return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
   if (!replica_.admitting())
@@ -100,7 +100,7 @@ bool TabletCore::AnswerFromDedupWindow(const WriteRequest& request, uint64_t dig
   const auto* seen = std::get_if<DedupWindow::Seen>(&verdict);
   if (seen == nullptr) return false;
   const DedupRow& row = *seen->row;
-  if (Planted(PlantedBug::dedup_window_ignores_log) && row.version.lsn > applied_.applied.lsn) return false;
+  if (!rules::DedupWindowCoversLog() && row.version.lsn > applied_.applied.lsn) return false;
   EntryPtr entry = replica_.Held(row.version.lsn);
   if (entry == nullptr) {  // applied
     auto first = std::make_shared<LogEntry>();
@@ -108,7 +108,7 @@ bool TabletCore::AnswerFromDedupWindow(const WriteRequest& request, uint64_t dig
     first->outcome = row.outcome;
     entry = std::move(first);
   }
-  const bool weaker = Planted(PlantedBug::retry_at_weaker_level);
+  const bool weaker = !rules::RetryKeepsStrongerLevel();
   Wait({request.token, weaker ? AckLevel::kPrimary : Stronger(level, row.level), request.deadline, false,
         std::move(entry), request.believed});
   return true;
@@ -188,8 +188,7 @@ void TabletCore::Execute(const WriteRequest& request, uint64_t digest, AckLevel 
   entry.outcome = std::move(evaluation->outcome);
   entry.effects = std::move(evaluation->effects);
   const bool refusal = !entry.outcome.wrote && entry.outcome.code != Code::kOk;
-  if (refusal && Planted(PlantedBug::refusal_not_logged))
-    return AnswerWrite(request.token, entry.outcome, {}, request.believed);
+  if (refusal && !rules::RefusalsAreLogged()) return AnswerWrite(request.token, entry.outcome, {}, request.believed);
   Wait({request.token, level, request.deadline, false, Append(std::move(entry), now_), request.believed});
   if (const std::optional<TabletTime> floor = dedup_window_.FloorToLog()) {
     LogEntry floor_entry;
@@ -220,8 +219,7 @@ void TabletCore::Step(const Purge& input) {
   if (!replica_.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
   if (!replica_.admitting()) return refuse(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (applied_.applied.lsn < replay_upto_) return refuse(Code::kComeAgain, "the log is being replayed");
-  if (Frozen() && !Planted(PlantedBug::freeze_keeps_writing))
-    return refuse(Code::kComeAgain, "the tablet is being merged");
+  if (Frozen() && rules::FreezeEndsWrites()) return refuse(Code::kComeAgain, "the tablet is being merged");
   if (replica_.store_stalled()) return refuse(Code::kOverloaded, "the disk takes no more writes for now");
   if (unapplied_.bytes() > options_.unapplied_bytes_max) {
     return refuse(Code::kOverloaded, "too many writes of this tablet wait to be applied");
