@@ -146,8 +146,8 @@ void Leadership::OnLost(const PeerReply& reply) {
 }
 
 // What it held in memory alone is gone, its grants among it; what it acknowledged was durable, unless it forgot.
-void Leadership::OnRestarted(const ServerName& name) {
-  const auto found = peers_.find(name);
+void Leadership::Step(const PeerRestarted& input) {
+  const auto found = peers_.find(input.peer);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
   peer.match = {};
@@ -158,7 +158,7 @@ void Leadership::OnRestarted(const ServerName& name) {
   Probe(peer, peer.next);
 }
 
-void Leadership::OnCopyNews(const CopyNews& news) {
+void Leadership::Step(const CopyNews& news) {
   const auto found = peers_.find(news.peer);
   if (found == peers_.end() || found->second.copy != news.id) return;
   Peer& peer = found->second;
@@ -176,10 +176,20 @@ void Leadership::OnCopyNews(const CopyNews& news) {
   }
 }
 
-void Leadership::BeginCopiesAnew() {
+void Leadership::Step(const SplitNext& input) {
+  split_told_ = input.at;
+  heartbeat_due_ = true;
+}
+
+void Leadership::Step(const SplitApplied&) {
+  if (!rules::CopyStopsAtSplit()) return;
   for (auto& [name, peer] : peers_) {
     if (peer.copy != 0) WantCopy(peer);
   }
+}
+
+void Leadership::Step(const EndLease& input) {
+  if (rules::FreezeEndsLease()) lease_end_ = std::min(lease_end_, input.now);
 }
 
 void Leadership::OnTick(MonotonicTime now) {

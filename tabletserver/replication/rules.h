@@ -1,5 +1,5 @@
 // tabletserver/replication/rules.h
-// What a replica's core, and who hands it orders, must keep of docs/protocol.md.
+// What a replica's core, and who hands it orders, must keep of docs/design/replication-rules.md.
 // Threads: any.
 #pragma once
 

@@ -68,7 +68,7 @@ void PeerExchange::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTi
   const RequestToken token = shard_.requests.NextToken();
   calls_.emplace(token, std::move(call.done));
   shard_.tablets.Step(tablet, PeerRequest{token, from, std::move(call.body), now});
-  const int64_t heard_ns = tablet->core->replica().heard().since_boot.count();
+  const int64_t heard_ns = tablet->core->replica().followed().heard().since_boot.count();
   if (tablet->handle != nullptr && heard_ns != 0) tablet->handle->heard_ns.store(heard_ns, std::memory_order_relaxed);
 }
 

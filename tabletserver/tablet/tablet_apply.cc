@@ -81,14 +81,15 @@ void TabletCore::Step(const Tick& input) {
   if (stalled || news) view_dirty_ = true;
   apply_stalled_ = false;
   // How far the others have come is news even where nothing is written.
-  if (replica_.Leads() && now_ - published_.at >= kProgressPeriod && !replica_.Progress().empty()) view_dirty_ = true;
+  if (replica_.Leads() && now_ - published_.at >= kProgressPeriod && !replica_.standing().Progress().empty())
+    view_dirty_ = true;
   ExpireWaiters(input.now);
 }
 
 // ---- outputs --------------------------------------------------------------------------------------------------------
 
 bool TabletCore::CanApply() const {
-  const bool held = held_split_ && held_split_ == applied_.applied.lsn.Next() && replica_.incomplete();
+  const bool held = held_split_ && held_split_ == applied_.applied.lsn.Next() && replica_.state().incomplete;
   return failure_.ok() && !batch_out_ && !apply_stalled_ && !held && applied_.applied.lsn < replica_.applicable() &&
          replica_.may_apply();
 }
@@ -180,7 +181,7 @@ std::optional<ApplyBatch> TabletCore::NextBatch() {
 // From memory, or from the store's log where a restart left it, read in pieces. What is committed is never replaced, so
 // what was read ahead stays right.
 Result<EntryPtr> TabletCore::EntryToApply(Lsn lsn) {
-  if (EntryPtr held = replica_.Held(lsn)) return held;
+  if (EntryPtr held = replica_.log().Held(lsn)) return held;
   while (!read_ahead_.empty() && read_ahead_.front()->version.lsn < lsn) read_ahead_.pop_front();
   if (read_ahead_.empty()) {
     EBLA_ASSIGN(std::vector<LogEntry> entries, readers_.log(lsn, replica_.applicable(), options_.apply_bytes_max));
@@ -230,11 +231,11 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->range = applied_.range;
   view->role = replica_.role();
   view->epoch = replica_.epoch();
-  view->primary = replica_.primary();
+  view->primary = replica_.standing().primary();
   view->incomplete = replica_.state().incomplete;
-  view->barrier_applied = replica_.BarrierApplied();
-  view->lease_until = replica_.lease_until();
-  view->fresh_as_of = replica_.fresh_as_of();
+  view->barrier_applied = replica_.standing().BarrierApplied();
+  view->lease_until = replica_.standing().lease_until();
+  view->fresh_as_of = replica_.followed().fresh_as_of();
   view->applied = applied_.applied;
   view->applied_time = applied_.time;
   view->last_appended = replica_.last_appended();
@@ -254,12 +255,12 @@ std::shared_ptr<const TabletView> TabletCore::MakeView() const {
   view->epoch_starts = applied_.epoch_starts;
   view->schema = schema_;
   view->promised = replica_.state().promised;
-  view->barrier_committed = replica_.BarrierCommitted();
-  view->refused_for = replica_.refused_for();
-  view->transferred_epoch = replica_.transferred_epoch();
-  view->transferred_to = replica_.transferred_to();
+  view->barrier_committed = replica_.standing().BarrierCommitted();
+  view->refused_for = replica_.standing().refused_for();
+  view->transferred_epoch = replica_.standing().transfer().epoch();
+  view->transferred_to = replica_.standing().transfer().target();
   view->may_have_lost_writes = replica_.state().may_have_lost_writes;
-  view->peers = replica_.Progress();
+  view->peers = replica_.standing().Progress();
   view->failure = failure_.message();
   return view;
 }

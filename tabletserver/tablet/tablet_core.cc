@@ -161,7 +161,7 @@ void TabletCore::After(const Before& before) {
     GiveUpSplit();
   }
   if (newly) {
-    const EntryPtr barrier = replica_.Held(replica_.barrier());
+    const EntryPtr barrier = replica_.log().Held(replica_.standing().barrier());
     // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied.
     if (!before.led) replay_upto_ = Lsn{barrier->version.lsn.value - 1};
     clock_.See(barrier->time, now_);
@@ -178,7 +178,7 @@ void TabletCore::After(const Before& before) {
 Result<TabletTime> TabletCore::LastLoggedTime() const {
   const Lsn last = replica_.last_appended().lsn;
   if (last <= applied_.applied.lsn) return applied_.time;  // none: the log is empty
-  if (const EntryPtr entry = replica_.Held(last)) return entry->time;
+  if (const EntryPtr entry = replica_.log().Held(last)) return entry->time;
   EBLA_ASSIGN(const std::vector<LogEntry> entries, readers_.log(last, last, 1));
   if (entries.empty()) return Error(Code::kInternal, "the log has lost its last entry, " + std::to_string(last.value));
   return entries.back().time;
@@ -194,9 +194,9 @@ void TabletCore::Step(PeerRequest input) {
   } else if (const auto* heartbeat = std::get_if<HeartbeatMessage>(&input.body)) {
     if (heartbeat->epoch >= replica_.state().promised) clock_.See(heartbeat->time, now_);
   }
-  const MonotonicTime fresh = replica_.fresh_as_of();
+  const MonotonicTime fresh = replica_.followed().fresh_as_of();
   replica_.Step(std::move(input));
-  if (replica_.fresh_as_of() != fresh) view_dirty_ = true;
+  if (replica_.followed().fresh_as_of() != fresh) view_dirty_ = true;
   After(before);
 }
 
@@ -212,7 +212,7 @@ void TabletCore::Step(const PeerReply& input) {
 
 // A view for every answer would be one too many; one that runs out early costs readers a round of confirmation.
 void TabletCore::PublishLease() {
-  const MonotonicTime until = replica_.lease_until();
+  const MonotonicTime until = replica_.standing().lease_until();
   const MonotonicTime told = published_.lease_until;
   if (until == told) return;
   if (until < told || told <= now_ || until - told >= options_.lease.length / 8) view_dirty_ = true;
@@ -256,7 +256,7 @@ void TabletCore::Step(const InstallCopy& input) {
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
   if (!replica_.Leads() || applied_.applied.lsn < replay_upto_)
     return Error(Code::kComeAgain, "the log is not at hand");
-  if (upto > replica_.flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
+  if (upto > replica_.log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
   LoggedSlice slice{replica_.epoch(), upto, {}};
   for (UnappliedWrites::Cursor at(unapplied_, {.range = range}, upto); at.Valid(); at.Next()) {
     if (slice.records.size() == records_max)

@@ -49,7 +49,7 @@ Status TabletCore::CheckFreeze(const FreezeTablet& input) const {
                                              " cannot become part of tablet " + std::to_string(input.into.value));
   }
   if (!replica_.admitting()) return Error(Code::kComeAgain, "the tablet's leadership is being transferred");
-  if (!replica_.BarrierApplied() || applied_.applied.lsn < replay_upto_) {
+  if (!replica_.standing().BarrierApplied() || applied_.applied.lsn < replay_upto_) {
     return Error(Code::kComeAgain, "the tablet's new primary has not begun to serve yet");
   }
   if (pending_split_) return Error(Code::kComeAgain, "a split is under way");
@@ -78,7 +78,7 @@ Status TabletCore::ApplyFreeze(const LogEntry& entry, ApplyBatch& batch) const {
 void TabletCore::SettleFreeze() {
   if (freeze_waiters_.empty() || !pending_freeze_) return;
   const Lsn lsn = pending_freeze_->version.lsn;
-  const bool everywhere = replica_.all_flushed() >= lsn || !rules::FreezeIsFlushedEverywhere();
+  const bool everywhere = replica_.standing().all_flushed() >= lsn || !rules::FreezeIsFlushedEverywhere();
   if (applied_.applied.lsn < lsn || !everywhere) return;
   for (const RequestToken token : std::exchange(freeze_waiters_, {})) AnswerFreeze(token, {});
 }
@@ -108,14 +108,14 @@ Status TabletCore::Unready(Version freeze, TabletId into) const {
   const std::string name = "tablet " + std::to_string(options_.tablet.value);
   if (replica_.role() == RoleKind::kAbsent) return Error(Code::kNotFound, "no replica of " + name + " is here");
   EBLA_TRY(failure_);
-  if (replica_.incomplete()) return Error(Code::kUnavailable, "the replica of " + name + " is incomplete");
+  if (replica_.state().incomplete) return Error(Code::kUnavailable, "the replica of " + name + " is incomplete");
   const std::optional<AppliedFreeze>& mine = applied_.freeze;
   if (applied_.applied == freeze && mine && mine->version == freeze && mine->into == into) {
     if (replica_.last_appended() == freeze) return {};
     return Error(Code::kInternal,
                  "the log of " + name + " goes on beyond its FREEZE, to " + replica_.last_appended().ToString());
   }
-  EBLA_ASSIGN(const std::optional<Epoch> epoch, replica_.EpochAt(freeze.lsn));
+  EBLA_ASSIGN(const std::optional<Epoch> epoch, replica_.log().EpochAt(freeze.lsn));
   if (applied_.applied.lsn < freeze.lsn && epoch == freeze.epoch)
     return Error(Code::kComeAgain, name + " is not applied through its FREEZE yet");
   return Error(Code::kUnavailable, "the log of " + name + " does not hold its FREEZE at " + freeze.ToString());

@@ -18,7 +18,7 @@ void TabletCore::Step(const SplitTablet& input) {
   split_waiters_.push_back(input.token);
   if (pending_split_ && rules::SplitIsLoggedOnce()) return;  // asked again
   PendingSplit split;
-  split.detail = {input.child, input.key, options_.self, replica_.voters()};
+  split.detail = {input.child, input.key, options_.self, replica_.standing().voters()};
   LogEntry entry;
   entry.kind = EntryKind::kSplit;
   entry.detail = EncodeSplitDetail(split.detail);
@@ -128,7 +128,7 @@ bool TabletCore::LeadsChildOf(Version split) const {
 // A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log that a crash
 // discards. A copy that reaches beyond the SPLIT shows what the child wrote since, and is given up (rule 9).
 bool TabletCore::HoldsSplit(const LogEntry& entry) {
-  if (!replica_.incomplete() || !rules::CopyStopsAtSplit()) return false;
+  if (!replica_.state().incomplete || !rules::CopyStopsAtSplit()) return false;
   replica_.Step(SplitInCopy{entry.version.lsn});
   held_split_ = entry.version.lsn;
   return true;
@@ -136,7 +136,7 @@ bool TabletCore::HoldsSplit(const LogEntry& entry) {
 
 // The followers hear that it is committed by an output of its own, before the one that applies it here.
 bool TabletCore::TellsOfSplit(const LogEntry& entry) {
-  if (!replica_.TellsOfSplit(entry.version.lsn)) return false;
+  if (!replica_.standing().TellsOfSplit(entry.version.lsn)) return false;
   replica_.Step(SplitNext{entry.version.lsn});
   split_next_ = true;
   return true;
@@ -233,7 +233,7 @@ Result<Lsn> TabletCore::LastUnappliedSplit(const std::function<bool(const LogEnt
   const Lsn last = replica_.last_appended().lsn;
   for (Lsn at = applied_.applied.lsn.Next(); at <= last;) {
     std::vector<EntryPtr> entries;
-    if (EntryPtr held = replica_.Held(at)) {
+    if (EntryPtr held = replica_.log().Held(at)) {
       entries.push_back(std::move(held));
     } else {
       EBLA_ASSIGN(std::vector<LogEntry> read, readers_.log(at, last, options_.apply_bytes_max));
@@ -253,7 +253,7 @@ Result<Lsn> TabletCore::LastUnappliedSplit(const std::function<bool(const LogEnt
 // True: a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry
 // names its whole log.
 bool TabletCore::AppliesSplitFirst(const std::function<bool(const LogEntry&, const SplitDetail&)>& wanted) {
-  if (replica_.role() == RoleKind::kAbsent || replica_.incomplete() || !failure_.ok()) return false;
+  if (replica_.role() == RoleKind::kAbsent || replica_.state().incomplete || !failure_.ok()) return false;
   const Result<Lsn> split = LastUnappliedSplit(wanted);
   if (!split) {
     Die(split.error());

@@ -101,7 +101,7 @@ bool TabletCore::AnswerFromDedupWindow(const WriteRequest& request, uint64_t dig
   if (seen == nullptr) return false;
   const DedupRow& row = *seen->row;
   if (!rules::DedupWindowCoversLog() && row.version.lsn > applied_.applied.lsn) return false;
-  EntryPtr entry = replica_.Held(row.version.lsn);
+  EntryPtr entry = replica_.log().Held(row.version.lsn);
   if (entry == nullptr) {  // applied
     auto first = std::make_shared<LogEntry>();
     first->version = row.version;
@@ -238,7 +238,7 @@ void TabletCore::Step(const Purge& input) {
 
   // Without anything to remove, an entry that is late enough may be there already.
   const Lsn last = replica_.last_appended().lsn;
-  const EntryPtr newest = replica_.Held(last);
+  const EntryPtr newest = replica_.log().Held(last);
   if (effects->empty()) {
     if (!input.token) return;
     if (input.reached && applied_.time >= input.reached) {
@@ -298,9 +298,9 @@ void TabletCore::Wait(Waiter waiter) {
 void TabletCore::Settle() {
   if (waiting_ == 0) return;
   const Lsn applied = applied_.applied.lsn;
-  SettleUpTo(until_flushed_, std::max(applied, replica_.flushed()));
+  SettleUpTo(until_flushed_, std::max(applied, replica_.log().flushed()));
   SettleUpTo(until_applied_, applied);
-  if (!until_all_.empty()) SettleUpTo(until_all_, std::min(applied, replica_.all_flushed()));
+  if (!until_all_.empty()) SettleUpTo(until_all_, std::min(applied, replica_.standing().all_flushed()));
 }
 
 void TabletCore::SettleUpTo(Waiters& waiters, Lsn reached) {
@@ -357,7 +357,7 @@ void TabletCore::GiveUp(const Waiter& waiter) {
     purge_replies_.push_back({waiter.token, Error(code, "the tablet's time has not been committed")});
     return;
   }
-  const std::string missing = Joined(replica_.Missing(waiter.entry->version.lsn));
+  const std::string missing = Joined(replica_.standing().Missing(waiter.entry->version.lsn));
   const std::string why = missing.empty() ? "" : "; not yet at " + missing;
   RefuseWrite(waiter.token,
               Error(Code::kUnknownOutcome, "the write was still being committed; retry it to learn its outcome" + why),
