@@ -126,9 +126,9 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
 // ---- what the core asks for -----------------------------------------------------------------------------------------
 
 void CopyTarget::Carry(TakenOutput& taken) {
-  if (taken.output.prepare) Prepare(taken.tablet, *taken.output.prepare);
-  if (taken.output.checkpoint_for_copy != 0) Checkpoint(taken.tablet, taken.output.checkpoint_for_copy);
-  for (CopyReply& reply : taken.output.copy_replies) {
+  if (taken.output.replica.prepare) Prepare(taken.tablet, *taken.output.replica.prepare);
+  if (taken.output.replica.checkpoint_for_copy != 0) Checkpoint(taken.tablet, taken.output.replica.checkpoint_for_copy);
+  for (CopyReply& reply : taken.output.replica.copy_replies) {
     auto waiting = pending_.extract(reply.token);
     CHECK(!waiting.empty()) << "a copy's order was answered twice";
     waiting.mapped().done(std::move(reply.status));

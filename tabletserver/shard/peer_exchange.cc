@@ -84,7 +84,7 @@ void PeerExchange::Answer(const std::vector<PeerAnswer>& answers) {
 
 void PeerExchange::Send(std::span<TakenOutput> taken) {
   for (TakenOutput& one : taken) {
-    for (PeerMessage& message : one.output.messages) client_.Put(one.tablet->id, std::move(message));
+    for (PeerMessage& message : one.output.replica.messages) client_.Put(one.tablet->id, std::move(message));
   }
   client_.Flush();
 }

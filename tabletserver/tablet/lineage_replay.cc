@@ -140,7 +140,7 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Dedup
     EBLA_TRY(Carry(store, *std::move(batch), replicas));
     core.Step(Applied{applied});
   }
-  EBLA_TRY(core.failure());
+  EBLA_TRY(core.replica().failure());
   if (core.applied_state().applied.lsn < through) {
     return Error(Code::kInternal, "the log of tablet " + std::to_string(parent.tablet.value) + " ends before lsn " +
                                       std::to_string(through.value) + ", through which others need it");
