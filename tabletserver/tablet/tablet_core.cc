@@ -251,16 +251,6 @@ void TabletCore::Step(const BeginMerged& input) {
 
 // ---- clients --------------------------------------------------------------------------------------------------------
 
-void TabletCore::Step(AdmitWrite input) {
-  common_.ObserveTimeOf(input);
-  writes_.Admit(std::move(input));
-}
-
-void TabletCore::Step(const Purge& input) {
-  common_.ObserveTimeOf(input);
-  writes_.Admit(input);
-}
-
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
   if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log is not at hand");
   if (upto > replica().log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");

@@ -58,6 +58,7 @@
 #include <concepts>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "tabletserver/tablet/applier.h"
@@ -99,8 +100,11 @@ class TabletCore {
   void Step(const BeginChild& input);
   void Step(const FreezeTablet& input);
   void Step(const BeginMerged& input);
-  void Step(AdmitWrite input);
-  void Step(const Purge& input);
+  template <OneOf<AdmitWrite, Purge> Input>
+  void Step(Input input) {
+    common_.ObserveTimeOf(input);
+    writes_.Admit(std::move(input));
+  }
   void Step(const StoreFailed& input);
   void Step(const Applied& input);
   void Step(ApplyFailed input);
