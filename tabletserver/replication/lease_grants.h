@@ -7,7 +7,6 @@
 #pragma once
 
 #include <algorithm>
-#include <chrono>
 
 #include "tabletserver/replication/replica_common.h"
 #include "tabletserver/replication/rules.h"

@@ -1,6 +1,6 @@
 // tabletserver/replication/replica_orders.h
-// What the master orders of a replica, and what a split or merge of the tablet makes of it: created, configured, fenced,
-// transferred, dropped, forgotten. Each order is checked against what was promised and led before it is obeyed.
+// What the master orders of a replica, and what a split or merge of the tablet makes of it: created, configured,
+// fenced, transferred, dropped, forgotten. Each order is checked against what was promised and led before it is obeyed.
 // Place:      replica_core.h hands them in. replica_role.h carries the changes out; order_replies.h holds the answers.
 // Invariants: 1. Whoever is told to lead was fenced for it, leads already, or was transferred to (PROTOCOL 1).
 //             2. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it

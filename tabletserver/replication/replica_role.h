@@ -1,7 +1,8 @@
 // tabletserver/replication/replica_role.h
 // Which epoch a replica obeys, and what it is in it: absent, follower or primary. Every change of that goes through
 // here, as it ends what was begun in the role before: copies, transfers, answers, confirmations.
-// Place:      replica_orders.h (the master's orders) and follower.h (what primaries say) change it; replica_core.h asks.
+// Place:      replica_orders.h (the master's orders) and follower.h (what primaries say) change it; replica_core.h asks
+//             it.
 // Invariants: 1. It leads an epoch at most once, and in one process only (PROTOCOL 1); a step-down is final (3).
 //             2. A promise never falls.
 //             3. A replica that has failed leads nothing and obeys nobody but a drop.

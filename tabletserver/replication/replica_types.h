@@ -75,8 +75,8 @@ struct DropReplica {
 
 // ---- splits (PROTOCOL "Split") --------------------------------------------------------------------------------------
 
-// The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for it
-// so far, its log going on after the SPLIT.
+// The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for
+// it so far, its log going on after the SPLIT.
 struct BecomeChild {
   ReplicaState state;
   Version at;  // of the SPLIT

@@ -1,6 +1,6 @@
 // tabletserver/tablet/merge_result.h
-// What one tablet is made of that two frozen ones become (PROTOCOL 14, 17, 18), and what stays of the two. Pure functions
-// of what the two cores export.
+// Makes one tablet of two that are frozen (PROTOCOL 14, 17, 18), and says what stays of the two. Pure functions of what
+// the two cores export.
 // Place:   the host merges; lineage_replay.h does so again where a crash has taken the merge back.
 // Threads: any.
 #pragma once

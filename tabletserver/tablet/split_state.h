@@ -2,7 +2,7 @@
 // A split of this tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, what the child is handed.
 //
 //   the order:    SPLIT is logged by the leader of the epoch that is named; the order waits to be answered
-//   meanwhile:    writes of the child's half are parked; the others go on, and their answers name the range that is left
+//   meanwhile:    writes of the child's half are parked; the others go on, and their answers name the range left
 //   applied:      the followers have heard of its commit; then, as a batch of its own, it makes the child
 //   done:         the order is answered; the host hands the child what was parked
 //

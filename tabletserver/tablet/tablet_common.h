@@ -1,6 +1,6 @@
 // tabletserver/tablet/tablet_common.h
-// What every part of one tablet's core looks at: its replica, what is applied, what is logged and not applied, the dedup
-// window, tablet time. Each part owns what it alone decides on, and holds a reference to this.
+// What every part of one tablet's core looks at: its replica, what is applied, what is logged and not applied, the
+// dedup window, tablet time. Each part owns what it alone decides on, and holds a reference to this.
 // Place:   tablet_core.h makes one, and hands it to its parts.
 // Threads: thread-compatible.
 #pragma once

@@ -15,17 +15,17 @@
 //   4. apply:  store.Apply, one call for all tablets; then Step(Applied{apply->state.applied}), or on failure
 //      Step(ApplyFailed) with the batch. It borrows from the core: no other input of that tablet in between.
 //   5. view:   publish it, before 6.
-//   6. replica.replies, answers, confirms and messages, writes and purges: send, at once. Whatever must be durable first
-//      has been held back. A PeerMessage is answered by one PeerReply, empty when it was lost; a PeerRequest gets one
-//      PeerAnswer.
+//   6. replica.replies, answers, confirms and messages, writes and purges: send, at once. Whatever must be durable
+//      first has been held back. A PeerMessage is answered by one PeerReply, empty when it was lost; a PeerRequest gets
+//      one PeerAnswer.
 //   7. Go on with 1 while HasOutput(): an Applied leads to replies, a replay to the next batch.
 //   8. Step(Tick) every 100 ms or so, and at replica().wake_at(); Step(HeartbeatDue) every 150 ms or so.
-//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtCreation() says,
-//              before that Apply; the child's applied state and dedup window in the same Apply; then Step(BeginChild) into
-//              the child's core, and the writes that the parent has parked for it; its view is published, and its place
-//              in the directory taken, no later than the parent's next view.
-//   10. merge: of the two that are merged, ExportFrozen() once Unready() says that they can be, and MergeFrozen of both;
-//              then, in this order, PutReplicaState of the new tablet, as its core's StateAtMerge() says,
+//   9. split:  with an `apply` that ends in a SPLIT: PutReplicaState of the child, as its core's StateAtCreation()
+//              says, before that Apply; the child's applied state and dedup window in the same Apply; then
+//              Step(BeginChild) into the child's core, and the writes that the parent has parked for it; its view is
+//              published, and its place in the directory taken, no later than the parent's next view.
+//   10. merge: of the two that are merged, ExportFrozen() once Unready() says that they can be, and MergeFrozen of
+//              both; then, in this order, PutReplicaState of the new tablet, as its core's StateAtMerge() says,
 //              PutReplicaState of a tombstone for each of the two, one Apply; then Step(BeginMerged) into the new core,
 //              Step(BecomePart) into the others.
 //   11. copies: a StartCopy is carried out in the background, CopyNews told; replica.prepare: discard what the replica
@@ -33,16 +33,16 @@
 //              now, then Step(CopyCheckpointed).
 //
 // A restart: construct it from what the store recovered; nothing else survives, and nothing else has to. It leads
-// nothing, serves EVENTUAL reads of what is applied, and waits to be configured or to hear from a primary; the log
-// beyond the applied position is committed by the next epoch's Barrier and then read back in pieces and applied. Whoever
+// nothing, serves EVENTUAL reads of what is applied, and waits to be configured or to hear from a primary. The next
+// epoch's Barrier commits the log beyond the applied position, which is then read back in pieces and applied. Whoever
 // begins to lead with entries not yet applied asks writes to be retried (COME_AGAIN) until they are, as neither
 // unapplied writes nor dedup window covers them.
 //
 //   writes, purges ------> write_admission.h --> waiters.h          whose answers wait for the log
 //   SPLIT, FREEZE -------> split_state.h, freeze_state.h            what an order of the master waits for
 //   what is committed ---> applier.h                                one batch at a time
-//   all of it ----------->  view_publisher.h                        what readers on other threads see
-//                           all of them on tablet_common.h: replica, applied state, unapplied writes, dedup window, clock
+//   all of it -----------> view_publisher.h                         what readers on other threads see
+//   all of them on tablet_common.h: replica, applied state, unapplied writes, dedup window, clock
 //
 // Place:      tabletserver/shard/shard.h drives it; tests/sim drives the same host.
 // Story:      tests/stories/*.txt

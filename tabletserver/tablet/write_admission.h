@@ -1,6 +1,6 @@
 // tabletserver/tablet/write_admission.h
-// Takes clients' writes and purges: refuses them, answers a retry out of the dedup window, parks what a split's child is
-// to do, or evaluates them and appends the entry that they then wait for.
+// Takes clients' writes and purges: refuses them, answers a retry out of the dedup window, parks what is a split's
+// child's to do, or evaluates them and appends the entry that they then wait for.
 // Place:      tablet_core.h hands them in; waiters.h answers what was appended.
 // Invariants: 1. A write is executed at most once in its tablet's history, refusals that depend on state included
 //                (PROTOCOL 18): the dedup window comes before anything that depends on state.
