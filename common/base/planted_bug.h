@@ -1,5 +1,5 @@
 // common/base/planted_bug.h
-// Bugs on purpose: each leaves out one rule of docs/protocol.md (or a clause of one), so that the simulator can prove
+// Bugs on purpose: each leaves out one rule of docs/design/replication-rules.md (or a clause of one), so that the simulator can prove
 // it would see the difference. A checker that cannot fail proves nothing.
 // Place:      the rules are in each component's rules.h (common/base/rule.h). Only tests include this header: tests/sim
 //             plants a bug and must catch it.

@@ -1,5 +1,5 @@
 // common/base/rule.h
-// The rules of docs/protocol.md as named predicates, so that a page of a core reads as the protocol:
+// The rules of docs/design/replication-rules.md as named predicates, so that a page of a core reads as the protocol:
 //
 //   // PROTOCOL 4: a fence is answered once every lease that this replica granted has run out.
 //   EBLA_RULE(FenceWaitsForGrants, fence_ignores_grants)

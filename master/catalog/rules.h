@@ -1,5 +1,5 @@
 // master/catalog/rules.h
-// What the master must keep of docs/protocol.md. common/base/rule.h says how they are used.
+// What the master must keep of docs/design/replication-rules.md. common/base/rule.h says how they are used.
 // Threads: any.
 #pragma once
 

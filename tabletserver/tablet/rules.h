@@ -1,5 +1,5 @@
 // tabletserver/tablet/rules.h
-// What a tablet's core and its host (shard, reads) must keep of docs/protocol.md beyond the rules of its replica
+// What a tablet's core and its host (shard, reads) must keep of docs/design/replication-rules.md beyond the rules of its replica
 // (tabletserver/replication/rules.h).
 // Threads: any.
 #pragma once

@@ -1,5 +1,5 @@
 // client/core/session/rules.h
-// What a client must keep of docs/protocol.md. common/base/rule.h says how they are used.
+// What a client must keep of docs/design/replication-rules.md. common/base/rule.h says how they are used.
 // Threads: any.
 #pragma once
 
