@@ -1,6 +1,6 @@
 // common/base/planted_bug.h
-// Bugs on purpose: each leaves out one rule of docs/design/replication-rules.md (or a clause of one), so that the simulator can prove
-// it would see the difference. A checker that cannot fail proves nothing.
+// Bugs on purpose: each leaves out one rule of docs/design/replication-rules.md (or a clause of one), so that the
+// simulator can prove it would see the difference. A checker that cannot fail proves nothing.
 // Place:      the rules are in each component's rules.h (common/base/rule.h). Only tests include this header: tests/sim
 //             plants a bug and must catch it.
 // Invariants: a build without tests has no switch, and planted_bug.cc is not part of it.

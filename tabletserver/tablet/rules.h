@@ -1,6 +1,6 @@
 // tabletserver/tablet/rules.h
-// What a tablet's core and its host (shard, reads) must keep of docs/design/replication-rules.md beyond the rules of its replica
-// (tabletserver/replication/rules.h).
+// What a tablet's core and its host (shard, reads) must keep of docs/design/replication-rules.md, beyond the rules of
+// its replica (tabletserver/replication/rules.h).
 // Threads: any.
 #pragma once
 
