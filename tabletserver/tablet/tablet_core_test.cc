@@ -107,7 +107,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
     AppendAnswer answer{.epoch = append.epoch, .result = AppendResult::kStored, .flushed = last};
     return PeerReply{message.peer, message.number, message.sent, rig.now(), answer};
   };
-  while (!core.replica().BarrierApplied()) {
+  while (!core.replica().standing().BarrierApplied()) {
     const auto asked = std::exchange(rig.messages, {});
     ASSERT_FALSE(asked.empty());
     for (const PeerMessage& message : asked) {
