@@ -203,7 +203,8 @@ void CoreRig::FlushOne() {
 }
 
 void CoreRig::Carry(TabletOutput output) {
-  for (const StartCopy& start : output.replica.copies) copies.push_back({start, core_->applied_state(), core_->DedupRows()});
+  for (const StartCopy& start : output.replica.copies)
+    copies.push_back({start, core_->applied_state(), core_->DedupRows()});
   const bool stored = Store(output);
   if (stored && output.replica.flush.has_value()) flushes_.emplace_back(output.replica.flush->number, journal_.size());
   if (output.apply.has_value()) Apply(*std::move(output.apply));
@@ -241,7 +242,8 @@ bool CoreRig::Store(const TabletOutput& output) {
   }
   for (const EntryPtr& entry : output.replica.rolled_back) rolled_back.push_back(entry);
   if (output.replica.remove_from) {
-    CHECK(!data_.applied.has_value() || output.replica.remove_from > data_.applied->applied.lsn) << "removes what is applied";
+    CHECK(!data_.applied.has_value() || output.replica.remove_from > data_.applied->applied.lsn)
+        << "removes what is applied";
     journal_.push_back({.state = {}, .entry = {}, .remove_from = output.replica.remove_from, .forget_to = {}});
     log_.erase(log_.lower_bound(output.replica.remove_from), log_.end());
   }
