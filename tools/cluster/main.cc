@@ -228,6 +228,7 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
 // What goes with every command.
 void AddCommon(CLI::App* command, Arguments& arguments) {
   command->add_option("--dir", arguments.launcher.dir, "The directory of the cluster's data and logs")
+      ->type_name("DIR")
       ->capture_default_str();
 }
 
@@ -265,11 +266,13 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
   CLI::App* add = app.add_subcommand("add-server", "Starts one more tablet server and waits until it is ready");
   AddCommon(add, arguments);
   add->add_option("--bin_dir", arguments.launcher.bin_dir,
-                  "The directory of the servers' programs (that of this program)");
+                  "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
   add->add_flag("--wait,!--no-wait", arguments.start.wait,
                 "Waits until it is ready (the default), or only until it has started");
   add->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
-      ->check(CLI::Range(1, 3600))
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3600, "in range"))
       ->capture_default_str();
   add->add_flag("--json", arguments.json, "Shows what was started as JSON");
   AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
@@ -282,7 +285,8 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
   remove
       ->add_option("--timeout", arguments.drain_timeout_s,
                    "How many seconds to wait until it is empty; it drains on after that")
-      ->check(CLI::Range(1, 1'000'000))
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 1'000'000, "in range"))
       ->capture_default_str();
   remove->add_flag(
       "--leave-conflicts", arguments.leave_conflicts,
@@ -295,21 +299,28 @@ void AddStart(CLI::App& app, Arguments& arguments) {
   CLI::App* start = app.add_subcommand("start", "Starts what is not running and waits until it is ready");
   AddCommon(start, arguments);
   start->add_option("--masters", arguments.start.masters, "How many masters there are to be (2)")
-      ->check(CLI::Range(1, 9));
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 9, "in range"));
   start->add_option("--servers", arguments.start.servers, "How many tablet servers there are to be (3)")
-      ->check(CLI::Range(1, 100));
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 100, "in range"));
   start
       ->add_option("--base_port", arguments.start.base_port,
                    "The first port (7398 if these ports are free, else any free ones)")
-      ->check(CLI::Range(1024, 65000));
-  start->add_option("--bin_dir", arguments.launcher.bin_dir,
-                    "The directory of the servers' programs (that of this program)");
-  start->add_option("--master_flag", arguments.start.master_flags, "A flag for every master, such as --v=1");
-  start->add_option("--server_flag", arguments.start.server_flags, "A flag for every tablet server");
+      ->type_name("PORT")
+      ->check(CLI::Range(1024, 65000, "in range"));
+  start
+      ->add_option("--bin_dir", arguments.launcher.bin_dir,
+                   "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
+  start->add_option("--master_flag", arguments.start.master_flags, "A flag for every master, such as --v=1")
+      ->type_name("FLAG");
+  start->add_option("--server_flag", arguments.start.server_flags, "A flag for every tablet server")->type_name("FLAG");
   start->add_flag("--wait,!--no-wait", arguments.start.wait,
                   "Waits until all are ready (the default), or only until they have started");
   start->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
-      ->check(CLI::Range(1, 3600))
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3600, "in range"))
       ->capture_default_str();
   start->add_flag("--json", arguments.json, "Shows the status as JSON");
   AddExamples(start, {"start", "start --dir /tmp/try --masters 2 --servers 4", "start --server_flag=--v=1"});
@@ -323,20 +334,25 @@ void AddProcessCommands(CLI::App& app, Arguments& arguments) {
 
   CLI::App* kill = app.add_subcommand("kill", "Sends a signal (SIGKILL) to processes");
   kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  kill->add_option("--signal", arguments.signal, "Its number or name")->capture_default_str();
+  kill->add_option("--signal", arguments.signal, "Its number or name")->type_name("SIGNAL")->capture_default_str();
   AddCommon(kill, arguments);
   AddExamples(kill, {"kill ts-2", "kill ts-2 ts-3 --signal STOP"});
 
   CLI::App* restart = app.add_subcommand("restart", "Ends processes, starts them again and waits until they are ready");
   restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  restart->add_option("--bin_dir", arguments.launcher.bin_dir,
-                      "The directory of the servers' programs (that of this program)");
+  restart
+      ->add_option("--bin_dir", arguments.launcher.bin_dir,
+                   "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
   AddCommon(restart, arguments);
   AddExamples(restart, {"restart ts-2"});
 
   CLI::App* logs = app.add_subcommand("logs", "Shows where the logs are, or the last lines of some");
   logs->add_option("NAME", arguments.names, "Whose lines to show; without a name, only the files of all");
-  logs->add_option("--lines", arguments.lines, "How many lines")->check(CLI::Range(1, 100'000))->capture_default_str();
+  logs->add_option("--lines", arguments.lines, "How many lines")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 100'000, "in range"))
+      ->capture_default_str();
   AddCommon(logs, arguments);
   AddExamples(logs, {"logs", "logs ts-2 --lines 50"});
 
