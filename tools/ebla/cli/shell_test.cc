@@ -170,7 +170,7 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_THAT(Run("conflict forget carts"), HasSubstr("together, or --all"));
   EXPECT_THAT(Run("conflict forget carts --all --server ts-1"), HasSubstr("[2]"));
   EXPECT_THAT(Run("conflict forget carts --all"), HasSubstr("forgets 2 acknowledged writes for good"));
-  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"), HasSubstr("goes by itself"));
+  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"), HasSubstr("needs nothing"));
   EXPECT_THAT(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.9 --yes"), HasSubstr("NOT_FOUND"));
   EXPECT_EQ(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.1 --yes"), "OK  1 forgotten");
   EXPECT_EQ(Run("conflict forget carts --all --yes"), "OK  1 forgotten");
@@ -417,7 +417,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"tablet": 8, "table": 1, "start": "m", "voters": ["ts-2"]}
 )");
   EXPECT_EQ(Run("balance explain --view " + view),
-            "2 servers, 1 table, 2 tablets; planned with the default options, as the view names none\n"
+            "2 servers, 1 table, 2 tablets; the view names no options, so the defaults hold\n"
             "full disk: move tablet 8 from ts-2 to ts-1\n"
             "  ts-2 is at its disk's reserve\n"
             "\n"
@@ -439,11 +439,10 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
   EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
-  EXPECT_EQ(
-      Run("balance explain --steady 10m --view " + calm),
-      "1 server, 1 table, 1 tablet; after 30 s of the same; planned with the default options, as the view names none\n"
-      "split: split tablet 7 at \"f\"\n"
-      "  3,000 operations/s, over 2,500 operations/s for 30 s");
+  EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
+            "1 server, 1 table, 1 tablet; after 30 s of the same; the view names no options, so the defaults hold\n"
+            "split: split tablet 7 at \"f\"\n"
+            "  3,000 operations/s, over 2,500 operations/s for 30 s");
   const std::string told = File("told.json", R"({"view": 1, "now_ms": 360000000}
 {"options": {"splits": false}}
 {"table": 1, "name": "carts", "replicas": 1}
@@ -488,9 +487,8 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
                   HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","tablet":null,"server":"ts-1")")));
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
-  EXPECT_EQ(
-      Run("balance explain --view " + saved),
-      "1 server, 0 tables, 0 tablets; planned with the default options, as the view names none\nnothing is to be done");
+  EXPECT_EQ(Run("balance explain --view " + saved),
+            "1 server, 0 tables, 0 tablets; the view names no options, so the defaults hold\nnothing is to be done");
   EXPECT_THAT(Run("balance explain --save-view /nowhere/x"), HasSubstr("cannot write the file /nowhere/x [2]"));
   EXPECT_THAT(Run("balance explain --steady 5m"), HasSubstr("save one with --save-view FILE"));
   EXPECT_THAT(Run("balance explain --view a --save-view b"), HasSubstr("one of the two [2]"));

@@ -128,6 +128,14 @@ TEST_F(UsageTest, TheOverviewFitsAScreen) {
   EXPECT_THAT(Run("help cluster"), AllOf(HasSubstr("\n  cluster info "), HasSubstr("\n  health ")));
 }
 
+TEST_F(UsageTest, HelpOfEveryVerbKeepsToTheScreensWidth) {
+  for (const std::string& line : Lines(Run("help all"))) {
+    if (!line.starts_with("  ") || line.starts_with("  --")) continue;
+    std::string verb = line.substr(2, line.find("  ", 2) - 2);
+    for (const std::string& shown : Lines(Run("help " + verb))) EXPECT_LE(shown.size(), 110u) << verb << ": " << shown;
+  }
+}
+
 TEST_F(UsageTest, WhatIsNearlyRightIsSuggested) {
   MakeTable();
   const auto says = [&](const char* typed, const char* meant) {

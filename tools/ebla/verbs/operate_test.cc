@@ -125,7 +125,7 @@ TEST_F(OperateTest, ATabletIsSplitAtItsBestKey) {
   EXPECT_THAT(Run("tablet split users --at a --key b"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
   servers_.cluster().AddTable("users", {});
   EXPECT_THAT(Run("tablet split users --key k100"),
-              AllOf(HasSubstr("has 0 keys, and none that cuts them"), HasSubstr("--at"), EndsWith("[1]")));
+              AllOf(HasSubstr("has 0 keys, and none splits them"), HasSubstr("--at"), EndsWith("[1]")));
   Fill("users", 64);
   EXPECT_THAT(Run("tablet split users --key k100"), HasSubstr(R"(["k132", ""))")) << "of its keys";
   servers_.cluster().SetMetered();

@@ -96,7 +96,7 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
   context.out.Line(Count(view.servers.size(), "server") + ", " + Count(view.tables.size(), "table") + ", " +
                    Count(view.tablets.size(), "tablet") +
                    (view.now > begin ? "; after " + master::Amount(view.now - begin) + " of the same" : "") +
-                   (saved->options ? "" : "; planned with the default options, as the view names none"));
+                   (saved->options ? "" : "; the view names no options, so the defaults hold"));
   Show(plan, context.out);
   return {};
 }
@@ -207,7 +207,7 @@ Status ExplainLive(const ExplainArguments& args, Context& context) {
 
 Status Explain(const ExplainArguments& args, Context& context) {
   if (!args.view.empty() && !args.save_view.empty()) {
-    return Error(Code::kInvalidArgument, "--view and --save-view: one of the two");
+    return Error(Code::kInvalidArgument, "--view and --save-view: give one of the two");
   }
   return args.view.empty() ? ExplainLive(args, context) : ExplainSaved(args, context);
 }
@@ -215,9 +215,8 @@ Status Explain(const ExplainArguments& args, Context& context) {
 Status Switch(bool on, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
-  context.out.Ok(
-      on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
-      {{"enabled", state.enabled}});
+  context.out.Ok(on ? "the planner is on" : "the planner is off, also for later masters; what is under way goes on",
+                 {{"enabled", state.enabled}});
   return {};
 }
 
@@ -230,7 +229,7 @@ Status Now(Context& context) {
     return {};
   }
   context.out.Ok(Head(state));
-  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why not");
+  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why");
   Show(state.enabled ? "PLANNED" : "WOULD BE DONE", state.planned, false, context.out);
   return {};
 }

@@ -174,7 +174,7 @@ Result<CheckResult> Check(Context& context, const Client& client, const CheckArg
   EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
   result.faults = CheckCatalog(view);
   for (int attempt = 1; attempt < limits.tries && !result.faults.empty(); ++attempt) {
-    context.out.Note("something differs, which may only be on its way: looking again");
+    context.out.Note("something differs, perhaps only for a moment: looking again");
     result.interrupted = !Sleep(context, kCatalogWait);
     if (result.interrupted) break;
     EBLA_ASSIGN(view, Gather(client, args.table));

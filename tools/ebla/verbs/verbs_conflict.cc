@@ -46,7 +46,8 @@ Result<UnresolvedWrites> Listed(Context& context, const std::string& table) {
   EBLA_ASSIGN(UnresolvedWrites unresolved, client.ListUnresolved(table));
   std::string unreachable;
   for (const ServerName& server : unresolved.unreachable) unreachable += (unreachable.empty() ? "" : ", ") + server;
-  if (!unreachable.empty()) context.out.Note("no answer from: " + unreachable + "; what they keep is not shown");
+  if (!unreachable.empty())
+    context.out.Note("no answer from: " + unreachable + "; conflict records there are not shown");
   return unresolved;
 }
 
@@ -129,7 +130,7 @@ struct Selection {
       return Error(Code::kNotFound, "no such record; \"conflict list " + table + "\" shows those there are");
     }
     if (named && found.front().waiting) {
-      return Error(Code::kInvalidArgument, "that write is being delivered, and goes by itself");
+      return Error(Code::kInvalidArgument, "that write is still being delivered, and needs nothing");
     }
     return found;
   }

@@ -82,7 +82,7 @@ class Presplit {
     if (keys.empty()) {
       return Error(Code::kInvalidArgument,
                    "table " + args_.table +
-                       " is empty, and nothing is known of its keys: say where with --at, or give " +
+                       " is empty, and nothing is known of its keys: name keys with --at, or give " +
                        "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
@@ -171,8 +171,7 @@ class Presplit {
     const size_t later = args_.into - tablets_.size() - cuts.size();
     EBLA_TRY(Show(cuts, 0));
     if (!context_.out.json && later > 0) {
-      context_.out.Line("and " + Count(later, "split") +
-                        " more of what is the largest then, at keys that are known then");
+      context_.out.Line("and " + Count(later, "split") + " more, of the largest tablets then, at keys not known yet");
     }
     return {};
   }

@@ -1,6 +1,7 @@
 // Verbs on tablets: tablet list, transfer, split, move, recover.
 #include <algorithm>
 
+#include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
 #include "tools/ebla/verbs/presplit.h"
@@ -39,7 +40,8 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
-  if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is just being split or merged");
+  if (tablet == tablets.end())
+    return Error(Code::kComeAgain, "the tablet is being split or merged at present: try again");
   if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
   EBLA_ASSIGN(const Table opened, client.OpenTable(table));
   std::vector<std::string> keys;
@@ -57,8 +59,8 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   const std::vector<PresplitCut> cuts = CutsOfKeys(keys, {*tablet}, 1, described.options.key_group);
   if (!cuts.empty()) return cuts.front().key;
   return Error(Code::kConditionFailed,
-               name + " has " + std::to_string(keys.size()) +
-                   " keys, and none that cuts them in two (no key group is cut); name a key with --at");
+               name + " has " + Count(keys.size(), "key") +
+                   ", and none splits them in two without cutting a key group; name a key with --at");
 }
 
 struct SplitArguments {

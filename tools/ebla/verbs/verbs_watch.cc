@@ -67,7 +67,7 @@ class Screen {
 Result<WatchView> Look(const Client& client) {
   WatchView view;
   EBLA_ASSIGN(view.info, client.DescribeCluster());
-  if (!view.info.from_leader) return Error(Code::kUnavailable, "masters answer, and none of them leads");
+  if (!view.info.from_leader) return Error(Code::kUnavailable, "masters answer, but none of them is the leader");
   EBLA_ASSIGN(view.servers, client.ListServers());
   EBLA_ASSIGN(view.tables, client.ListTables());
   EBLA_ASSIGN(view.tablets, client.ListTablets());
