@@ -1,0 +1,215 @@
+#include "tests/chaos/load/single_writer_load.h"
+
+#include <charconv>
+#include <chrono>
+
+namespace ebla::chaos {
+
+namespace {
+
+constexpr size_t kListMax = 100;
+// Makes values about as long as real ones, so that a torn one would show.
+constexpr size_t kPadding = 200;
+
+std::string Encode(int64_t number) {
+  return std::to_string(number) + ":" + std::string(kPadding, static_cast<char>('a' + number % 26));
+}
+
+Result<int64_t> Decode(const std::string& key, const std::string& value) {
+  int64_t number = 0;
+  const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+  if (error != std::errc() || (*end != '\0' && value != Encode(number))) {
+    return Error(Code::kInternal, key + " holds what nobody wrote: " + EscapeBytes(value.substr(0, 40)));
+  }
+  return number;
+}
+
+}  // namespace
+
+SingleWriterLoad::SingleWriterLoad(Table table, SingleWriterLoadOptions options)
+    : table_(std::move(table)), options_(options) {
+  for (int writer = 0; writer < options_.writers; ++writer) {
+    auto& made = *writers_.emplace_back(std::make_unique<Writer>());
+    made.puts = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
+    made.batches = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
+    made.counters = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
+  }
+}
+
+SingleWriterLoad::~SingleWriterLoad() {
+  stop_ = true;
+  for (std::thread& thread : threads_) thread.join();
+}
+
+// The writer and index come first, so that a batch's two keys stand side by side and the writers spread over tablets.
+std::string SingleWriterLoad::Key(char kind, int writer, int index) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%02d/%05d/%c", writer, index, kind);
+  return text;
+}
+
+void SingleWriterLoad::Start() {
+  for (int writer = 0; writer < options_.writers; ++writer) {
+    threads_.emplace_back([this, writer] { Write(writer); });
+  }
+  threads_.emplace_back([this] {
+    while (!stop_) ReadAll();
+  });
+}
+
+void SingleWriterLoad::Write(int writer) {
+  std::mt19937_64 random(options_.seed * 1000 + static_cast<uint64_t>(writer));
+  while (!stop_) WriteOnce(writer, random);
+}
+
+void SingleWriterLoad::WriteOnce(int writer, std::mt19937_64& random) {
+  const int index = static_cast<int>(random() % static_cast<uint64_t>(options_.keys_per_writer));
+  const auto at = static_cast<size_t>(index);
+  Writer& mine = *writers_[static_cast<size_t>(writer)];
+  const auto start = std::chrono::steady_clock::now();
+  Status status;
+  switch (random() % 3) {
+    case 0: {
+      Cell& cell = mine.puts[at];
+      const int64_t value = ++cell.attempted;
+      auto put = table_.Put(Key('p', writer, index), Encode(value), {.deadline = options_.deadline});
+      if (put.has_value())
+        cell.acknowledged = value;
+      else
+        status = put.error();
+      break;
+    }
+    case 1: {
+      Cell& cell = mine.batches[at];
+      const int64_t value = ++cell.attempted;
+      Batch batch;
+      batch.Put(Key('x', writer, index), Encode(value)).Put(Key('y', writer, index), Encode(value));
+      auto written = table_.Write(std::move(batch), {.deadline = options_.deadline});
+      if (written.has_value())
+        cell.acknowledged = value;
+      else
+        status = written.error();
+      break;
+    }
+    default: {
+      Cell& cell = mine.counters[at];
+      ++cell.attempted;
+      auto sum = table_.Increment(Key('i', writer, index), 1, {.deadline = options_.deadline});
+      if (sum.has_value())
+        ++cell.acknowledged;
+      else
+        status = sum.error();
+      if (sum.has_value() && (*sum < cell.acknowledged || *sum > cell.attempted)) {
+        Violation(Key('i', writer, index) + " counted to " + std::to_string(*sum) + " after " +
+                  std::to_string(cell.acknowledged) + " acknowledged and " + std::to_string(cell.attempted) +
+                  " attempted");
+      }
+      break;
+    }
+  }
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
+  int64_t longest = longest_wait_ms_.load();
+  while (waited > longest && !longest_wait_ms_.compare_exchange_weak(longest, waited)) {
+  }
+  if (status.ok()) {
+    ++acknowledged_;
+  } else {
+    if (status.code() == Code::kUnknownOutcome) ++unknown_;
+    Note("write", Key('*', writer, index), status);
+  }
+}
+
+Result<int64_t> SingleWriterLoad::ReadNumber(const std::string& key) {
+  ++reads_;
+  auto record = table_.Get(key, {.read = Read::Strong(), .deadline = options_.deadline});
+  if (record.has_value()) return Decode(key, record->value);
+  if (record.error().code() == Code::kNotFound) return 0;
+  return std::unexpected(std::move(record.error()));
+}
+
+void SingleWriterLoad::CheckPut(int writer, int index) {
+  const Cell& cell = writers_[static_cast<size_t>(writer)]->puts[static_cast<size_t>(index)];
+  const std::string key = Key('p', writer, index);
+  const int64_t least = cell.acknowledged;
+  auto number = ReadNumber(key);
+  const int64_t most = cell.attempted;
+  if (!number.has_value()) return Note("read", key, number.error());
+  if (*number < least || *number > most) {
+    Violation(key + " reads " + std::to_string(*number) + ", acknowledged " + std::to_string(least) + ", attempted " +
+              std::to_string(most));
+  }
+}
+
+void SingleWriterLoad::CheckBatch(int writer, int index) {
+  const Cell& cell = writers_[static_cast<size_t>(writer)]->batches[static_cast<size_t>(index)];
+  const int64_t least = cell.acknowledged;
+  ++reads_;
+  // One page of one tablet is one snapshot: the two halves must be of the same batch.
+  const std::string first = Key('x', writer, index);
+  std::vector<int64_t> halves;
+  auto scan = table_.Scan(
+      {.range = {first, KeyAfter(Key('y', writer, index))}, .read = Read::Strong(), .deadline = options_.deadline});
+  while (scan.Next()) {
+    auto number = Decode(scan.key(), scan.record().value);
+    if (!number.has_value()) return Violation(number.error().message());
+    halves.push_back(*number);
+  }
+  const int64_t most = cell.attempted;
+  if (!scan.status().ok()) return Note("scan", first, scan.status());
+  if (halves.empty() && least == 0) return;
+  if (halves.size() != 2 || halves[0] != halves[1] || halves[0] < least || halves[0] > most) {
+    std::string seen;
+    for (const int64_t half : halves) seen += " " + std::to_string(half);
+    Violation(first + " and its other half read" + seen + ", acknowledged " + std::to_string(least) + ", attempted " +
+              std::to_string(most));
+  }
+}
+
+void SingleWriterLoad::CheckCounter(int writer, int index) {
+  const Cell& cell = writers_[static_cast<size_t>(writer)]->counters[static_cast<size_t>(index)];
+  const std::string key = Key('i', writer, index);
+  const int64_t least = cell.acknowledged;
+  auto number = ReadNumber(key);
+  const int64_t most = cell.attempted;
+  if (!number.has_value()) return Note("read", key, number.error());
+  if (*number < least || *number > most) {
+    Violation(key + " reads " + std::to_string(*number) + ", acknowledged " + std::to_string(least) + ", attempted " +
+              std::to_string(most));
+  }
+}
+
+void SingleWriterLoad::ReadAll() {
+  for (int writer = 0; writer < options_.writers; ++writer) {
+    for (int index = 0; index < options_.keys_per_writer && !stop_; ++index) {
+      CheckPut(writer, index);
+      CheckBatch(writer, index);
+      CheckCounter(writer, index);
+    }
+  }
+}
+
+void SingleWriterLoad::Note(const char* what, const std::string& key, const Status& status) {
+  const std::lock_guard lock(mutex_);
+  // As it stands, or as the cause of an UNKNOWN_OUTCOME.
+  if (status.ToString().contains(CodeName(Code::kInternal))) violations_.push_back(status.ToString());
+  if (failures_.size() < kListMax) failures_.push_back(std::string(what) + " of " + key + ": " + status.ToString());
+}
+
+void SingleWriterLoad::Violation(std::string text) {
+  const std::lock_guard lock(mutex_);
+  if (violations_.size() < kListMax) violations_.push_back(std::move(text));
+}
+
+SingleWriterLoadReport SingleWriterLoad::Finish() {
+  stop_ = true;
+  for (std::thread& thread : threads_) thread.join();
+  threads_.clear();
+  stop_ = false;
+  ReadAll();
+  stop_ = true;
+  const std::lock_guard lock(mutex_);
+  return {acknowledged_, unknown_, reads_, std::chrono::milliseconds(longest_wait_ms_.load()), failures_, violations_};
+}
+
+}  // namespace ebla::chaos

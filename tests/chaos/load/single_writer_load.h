@@ -1,0 +1,89 @@
+// tests/chaos/load/single_writer_load.h
+// A workload that knows what it was promised: every writer owns its keys and notes, before each call, what it attempts
+// and, after each, what was acknowledged. Whatever happens to the servers meanwhile, at every moment
+//   acknowledged before the read began  <=  what a strong read shows  <=  attempted before the read ended.
+// Three kinds of key for each writer, one kind for each promise:
+//   put      values 1, 2, 3...               an acknowledged write is there
+//   batch    two keys, always written alike   a batch is all there or not at all
+//   counter  incremented by one               no retried increment counts twice
+// Threads: Start() runs `writers` threads and one reader; Finish() ends them. The rest from one thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "ebla/ebla.h"
+
+namespace ebla::chaos {
+
+struct SingleWriterLoadOptions {
+  int writers = 8;
+  int keys_per_writer = 32;  // of each kind
+  uint64_t seed = 1;
+  std::chrono::milliseconds deadline{30'000};  // longer than any outage that a test makes
+};
+
+struct SingleWriterLoadReport {
+  int64_t acknowledged = 0;
+  int64_t unknown = 0;  // writes that ended as UNKNOWN_OUTCOME
+  int64_t reads = 0;
+  std::chrono::milliseconds longest_wait{0};
+  std::vector<std::string> failures;    // operations that ended with an error, the first hundred
+  std::vector<std::string> violations;  // promises that were broken: must be empty
+};
+
+class SingleWriterLoad {
+ public:
+  SingleWriterLoad(Table table, SingleWriterLoadOptions options);
+  ~SingleWriterLoad();
+
+  void Start();
+  // Acknowledged so far; grows while the cluster serves.
+  int64_t acknowledged() const { return acknowledged_.load(); }
+  // Ends the load, then reads everything back with STRONG reads and compares.
+  SingleWriterLoadReport Finish();
+
+ private:
+  // One number that its single writer only ever raises.
+  struct Cell {
+    std::atomic<int64_t> acknowledged{0};
+    std::atomic<int64_t> attempted{0};
+  };
+  struct Writer {
+    std::vector<Cell> puts;
+    std::vector<Cell> batches;
+    std::vector<Cell> counters;
+  };
+
+  static std::string Key(char kind, int writer, int index);
+  void Write(int writer);
+  void WriteOnce(int writer, std::mt19937_64& random);
+  void ReadAll();
+  void CheckPut(int writer, int index);
+  void CheckBatch(int writer, int index);
+  void CheckCounter(int writer, int index);
+  void Note(const char* what, const std::string& key, const Status& status);
+  void Violation(std::string text);
+  Result<int64_t> ReadNumber(const std::string& key);
+
+  const Table table_;
+  const SingleWriterLoadOptions options_;
+  std::vector<std::unique_ptr<Writer>> writers_;
+  std::vector<std::thread> threads_;
+  std::atomic<bool> stop_{false};
+  std::atomic<int64_t> acknowledged_{0};
+  std::atomic<int64_t> unknown_{0};
+  std::atomic<int64_t> reads_{0};
+  std::atomic<int64_t> longest_wait_ms_{0};
+  std::mutex mutex_;  // guards the two lists
+  std::vector<std::string> failures_;
+  std::vector<std::string> violations_;
+};
+
+}  // namespace ebla::chaos
