@@ -4,7 +4,7 @@
 //   - a plain write of the right half, which the tablet forgets when a crowd of other clients comes;
 //   - a write of the right half whose condition fails, and would hold by the time it is asked again;
 //   - a batch over both halves.
-// Place:          a scenario (fault_scenarios_dedup.cc) says when.
+// Place:          a scenario (split_scenarios.h) says when.
 // Judged at once: a retry gets its first answer, or UNKNOWN_OUTCOME; a session that writes at MAJORITY alone loses
 // nothing. Its writes are in the history like everybody's.
 // Threads:        one.

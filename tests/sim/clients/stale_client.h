@@ -1,6 +1,6 @@
 // tests/sim/clients/stale_client.h
 // A client that asks the one server it is told to ask, whoever leads by now: what any client with an old route may do,
-// done just when a scenario (faults.h) needs it. Its operations are in the history like everybody's, and judged
+// done just when a scenario (scenarios.h) needs it. Its operations are in the history like everybody's, and judged
 // there.
 // Threads: one.
 #pragma once

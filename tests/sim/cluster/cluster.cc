@@ -184,6 +184,12 @@ std::vector<rpc::Endpoint> Cluster::master_endpoints() const {
   return endpoints;
 }
 
+std::vector<std::string> Cluster::MasterNames() const {
+  std::vector<std::string> names;
+  for (int i = 0; i < masters(); ++i) names.push_back(MasterName(i));
+  return names;
+}
+
 void Cluster::StartMaster(int index) {
   const std::string name = MasterName(index);
   log_.Add(name, "starts");

@@ -1,7 +1,7 @@
 // tests/sim/cluster/cluster.h
 // A whole cluster in one thread, from one seed: the masters and tablet servers of production over the simulated
 // coordinator, network and disks. Processes are started, killed, paused and stopped here; who decides when is the
-// nemesis (faults.h).
+// nemesis (nemesis.h).
 // Clocks:    the true time of day is kStartOfTime and what has passed since; no process has it.
 // Processes: each has clocks of its own (rate and time of day) and, as in production, several executors. A life ends
 //            abruptly: its node leaves the network, its tasks are dropped, its parts are destroyed; a tablet server's
@@ -179,6 +179,7 @@ class Cluster {
   SimServer* server(int index) { return servers_[static_cast<size_t>(index)].get(); }
   ServerDisk& disk(int index) { return *disks_[static_cast<size_t>(index)]; }
   const std::vector<UnresolvedEntry>& kept() const { return kept_; }  // of all servers, since the beginning
+  std::vector<std::string> MasterNames() const;
   static std::string MasterName(int index) { return "master-" + std::to_string(index + 1); }
   static std::string ServerName(int index) { return "ts-" + std::to_string(index + 1); }
 

@@ -36,13 +36,13 @@ bool NemesisActions::IsSplittable(const CatalogWatch::Tablet& tablet) const {
          !tablet.splitting;
 }
 
-void NemesisActions::AddTo(Nemesis::Hooks& hooks) const {
+void NemesisActions::AddTo(NemesisHooks& hooks) const {
   hooks.table = ports_.table;
   AddProcedures(hooks);
   AddOldRoutes(hooks);
 }
 
-void NemesisActions::AddProcedures(Nemesis::Hooks& hooks) const {
+void NemesisActions::AddProcedures(NemesisHooks& hooks) const {
   hooks.transfer = [self = *this](TabletId tablet, const ServerName& to) {
     const auto* known = self.Find(tablet);
     if (known != nullptr)
@@ -72,7 +72,7 @@ void NemesisActions::AddProcedures(Nemesis::Hooks& hooks) const {
   };
 }
 
-void NemesisActions::AddOldRoutes(Nemesis::Hooks& hooks) const {
+void NemesisActions::AddOldRoutes(NemesisHooks& hooks) const {
   hooks.write = [self = *this](int server, TabletId tablet, bool large, std::function<void()> done) {
     const auto at = self.PlaceOf(server, tablet);
     if (at) self.ports_.stale.Write(*at, large && self.ports_.large_fits, std::move(done));

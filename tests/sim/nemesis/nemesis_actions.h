@@ -1,5 +1,5 @@
 // tests/sim/nemesis/nemesis_actions.h
-// What fault scenarios (faults.h) ask for, done by who would do it: an operator orders it of the masters, clients
+// What fault scenarios (scenarios.h) ask for, done by who would do it: an operator orders it of the masters, clients
 // with old routes ask one server for it. All of it concerns the clients' table; what it does not have is passed over.
 // Threads: one.
 #pragma once
@@ -12,7 +12,7 @@
 #include "tests/sim/clients/workload.h"
 #include "tests/sim/cluster/catalog_watch.h"
 #include "tests/sim/cluster/cluster.h"
-#include "tests/sim/nemesis/faults.h"
+#include "tests/sim/nemesis/hooks.h"
 
 namespace ebla::sim {
 
@@ -32,11 +32,11 @@ class NemesisActions {
   };
   explicit NemesisActions(const Ports& ports) : ports_(ports) {}
 
-  void AddTo(Nemesis::Hooks& hooks) const;
+  void AddTo(NemesisHooks& hooks) const;
 
  private:
-  void AddProcedures(Nemesis::Hooks& hooks) const;
-  void AddOldRoutes(Nemesis::Hooks& hooks) const;
+  void AddProcedures(NemesisHooks& hooks) const;
+  void AddOldRoutes(NemesisHooks& hooks) const;
   const CatalogWatch::Tablet* Find(TabletId tablet) const;
   std::optional<StaleClient::Place> PlaceOf(int server, TabletId tablet) const;
   bool IsSplittable(const CatalogWatch::Tablet& tablet) const;

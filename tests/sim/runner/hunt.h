@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/sim/nemesis/faults.h"
+#include "tests/sim/nemesis/fault.h"
 #include "tests/sim/runner/bugs.h"
 #include "tests/sim/runner/process_pool.h"
 

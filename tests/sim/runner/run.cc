@@ -20,7 +20,7 @@
 #include "tests/sim/clients/workload.h"
 #include "tests/sim/cluster/catalog_watch.h"
 #include "tests/sim/cluster/cluster.h"
-#include "tests/sim/nemesis/faults.h"
+#include "tests/sim/nemesis/nemesis.h"
 #include "tests/sim/nemesis/nemesis_actions.h"
 
 namespace ebla::sim {
@@ -270,12 +270,12 @@ void Run::ConfirmSize() {
 
 bool Run::SplitScenariosBegun() const {
   return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) {
-    return !IsOfSplits(fault) || nemesis_->injected()[static_cast<size_t>(fault)] > 0;
+    return !IsOfSplits(fault) || nemesis_->injected(fault) > 0;
   });
 }
 
 void Run::Break() {
-  Nemesis::Hooks hooks;
+  NemesisHooks hooks;
   hooks.clients = [this] { return names_; };
   hooks.kill_client = [this] {
     const size_t index = scheduler_.Random(clients_.size());
@@ -321,12 +321,12 @@ void Run::Break() {
   nemesis_->Start();
   const auto all_injected = [this] {
     return std::ranges::all_of(nemesis_->enabled(),
-                               [this](Fault fault) { return nemesis_->injected()[static_cast<size_t>(fault)] > 0; });
+                               [this](Fault fault) { return nemesis_->injected(fault) > 0; });
   };
   scheduler_.RunFor(options_.faults_for);
   Until(all_injected, options_.patience);
   for (const Fault fault : nemesis_->enabled()) {
-    if (nemesis_->injected()[static_cast<size_t>(fault)] == 0) {
+    if (nemesis_->injected(fault) == 0) {
       Problem(std::string(kProvedNothing) + "fault " + std::string(FaultName(fault)) + " never happened");
     }
   }
@@ -542,7 +542,7 @@ void Run::Summarize() {
   uint64_t faults = 0;
   for (size_t i = 0; i < kFaultCount; ++i) {
     if (IsOfSplits(static_cast<Fault>(i)) && !options_.splits) continue;
-    const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected()[i]);
+    const auto count = nemesis_ == nullptr ? 0 : static_cast<uint64_t>(nemesis_->injected(static_cast<Fault>(i)));
     if (!IsOfMerges(static_cast<Fault>(i)) || options_.merges)
       kinds["fault " + std::string(FaultName(static_cast<Fault>(i)))] = count;
     faults += count;

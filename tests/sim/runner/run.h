@@ -19,7 +19,7 @@
 #include <vector>
 
 #include "common/base/executor.h"
-#include "tests/sim/nemesis/faults.h"
+#include "tests/sim/nemesis/fault.h"
 #include "tests/sim/runner/bugs.h"
 
 namespace ebla::sim {

@@ -1,36 +1,34 @@
-// A merge that is struck in the midst of it: when a primary has been told to freeze, has frozen, between the one and
-// the other, or when the catalog has one in the place of the two and nobody has merged them yet. And scenarios
-// (fault_scenarios.cc) in which what was frozen, or is to be, meets a later epoch.
+#include "tests/sim/nemesis/merge_scenarios.h"
+
 #include <algorithm>
 #include <memory>
-#include <optional>
 #include <utility>
-
-#include "tests/sim/nemesis/faults.h"
 
 namespace ebla::sim {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 }  // namespace
 
-bool Nemesis::InjectAtMerge(Fault fault, const Target& target) {
-  if (fault == Fault::kMergeUnseen) return MergeUnseen(target);
-  if (fault == Fault::kFreezeLate) return FreezeLate(target);
-  if (fault == Fault::kFreezeOutlived) return FreezeOutlived(target);
-  return StrikeMerge(target);
+bool MergeScenarios::Begin(Fault fault, const Target& target) {
+  switch (fault) {
+    case Fault::kMergeStruck: return StrikeMerge(target);
+    case Fault::kMergeUnseen: return MergeUnseen(target);
+    case Fault::kFreezeLate: return FreezeLate(target);
+    case Fault::kFreezeOutlived: return FreezeOutlived(target);
+    default: return false;
+  }
 }
 
-bool Nemesis::StrikeMerge(const Target& target) {
+bool MergeScenarios::StrikeMerge(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   cluster_.log().Add(primary, "is the target of: " + std::string(FaultName(Fault::kMergeStruck)));
   if (!hooks_.merge(target.tablet)) return false;
   switch (scheduler_.Random(4)) {
     case 0:  // just when it is told to freeze: the order is on its way, or lost with who sent it
-      for (const std::string& master : Masters()) {
+      for (const std::string& master : cluster_.MasterNames()) {
         cluster_.network().OnceSentTo(master, "freeze", primary, 1,
                                       [this, server = target.primary] { StrikeAtMerge(server, "is told to freeze"); });
       }
@@ -59,34 +57,32 @@ bool Nemesis::StrikeMerge(const Target& target) {
 }
 
 // At once, or when what follows may be under way.
-void Nemesis::StrikeAtMerge(int server, const std::string& when) {
+void MergeScenarios::StrikeAtMerge(int server, const std::string& when) {
   const Duration grace = scheduler_.Random(2) == 0 ? Duration(0) : Within(milliseconds(0), milliseconds(30));
-  executor_.After(grace, [this, server, when] {
-    if (!healed_ && cluster_.server(server) != nullptr) Strike(server, when);
+  context_.executor().After(grace, [this, server, when] {
+    if (!healed() && cluster_.server(server) != nullptr) Strike(server, when);
   });
 }
 
-void Nemesis::Strike(int server, const std::string& when) {
+void MergeScenarios::Strike(int server, const std::string& when) {
   const std::string name = Cluster::ServerName(server);
   cluster_.log().Add(name, when);
   const Duration lasting = Within(milliseconds(300), seconds(4));
   switch (scheduler_.Random(5)) {
-    case 0: return KillAndRestart(server, CrashKind::kMachine, Within(milliseconds(5), seconds(3)));
-    case 1: return KillAndRestart(server, CrashKind::kProcess, Within(milliseconds(5), milliseconds(200)));
-    case 2: return CutFromControlPlane(server, lasting);  // it serves on, dead to the masters
+    case 0: return servers_.KillAndRestart(server, CrashKind::kMachine, Within(milliseconds(5), seconds(3)));
+    case 1: return servers_.KillAndRestart(server, CrashKind::kProcess, Within(milliseconds(5), milliseconds(200)));
+    case 2: return network_.CutFromControlPlane(server, lasting);  // it serves on, dead to the masters
     case 3:
       for (int i = 0; i < cluster_.servers(); ++i) {
-        if (i != server) CutBoth(name, Cluster::ServerName(i), lasting);
+        if (i != server) network_.CutBoth(name, Cluster::ServerName(i), lasting);
       }
       return;
-    default: InjectAtMaster(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
+    default: masters_.Inject(Fault::kMasterKillAtWork);  // the one that leads, at one of its next orders
   }
 }
 
-// ---- scenarios -------------------------------------------------------------------------------------------------------
-
 // The tablet that ends where this one begins; null: there is none.
-const CatalogWatch::Tablet* Nemesis::TheOneBefore(TabletId tablet) {
+const CatalogWatch::Tablet* MergeScenarios::TheOneBefore(TabletId tablet) const {
   const CatalogWatch::Tablet* at = InCatalog(tablet);
   if (at == nullptr || at->first_key.empty()) return nullptr;
   const auto& tablets = hooks_.catalog().tablets();
@@ -97,7 +93,7 @@ const CatalogWatch::Tablet* Nemesis::TheOneBefore(TabletId tablet) {
 }
 
 // At what has become of this one and the next: its voters, but for that server; none: they are two yet.
-std::optional<Nemesis::Target> Nemesis::TargetMerged(const CatalogWatch::Tablet& first, int but_for) {
+std::optional<Target> MergeScenarios::TargetMerged(const CatalogWatch::Tablet& first, int but_for) {
   const auto& tablets = hooks_.catalog().tablets();
   const auto found = std::ranges::find_if(tablets, [&](const auto& item) {
     return item.second.table == first.table && item.second.joining && item.second.first_key == first.first_key &&
@@ -117,7 +113,7 @@ std::optional<Nemesis::Target> Nemesis::TargetMerged(const CatalogWatch::Tablet&
 // The first one's primary has frozen it, when nobody but clients reaches it any more; it is to lead what the two have
 // become, and is not told. The others lead that. Nobody has granted it anything yet, so that they need not wait:
 // somebody writes there, and reads what was frozen.
-bool Nemesis::MergeUnseen(const Target& target) {
+bool MergeScenarios::MergeUnseen(const Target& target) {
   const CatalogWatch::Tablet* first = TheOneBefore(target.tablet);
   int frozen = -1;
   for (int i = 0; first != nullptr && i < cluster_.servers(); ++i) {
@@ -128,7 +124,7 @@ bool Nemesis::MergeUnseen(const Target& target) {
   cluster_.log().Add(name, "is the target of: " + std::string(FaultName(Fault::kMergeUnseen)));
   Undisturbed(seconds(4));
   cluster_.network().HoldBack("configure", name);
-  After(seconds(7), [this, frozen] { LetGo({frozen}); });
+  After(seconds(7), [this, frozen] { network_.LetGo({frozen}); });
   const auto merged = [this, frozen, one = *first] { return TargetMerged(one, frozen); };
   Await([merged] { return merged().has_value(); },
         [this, merged, frozen, name] {
@@ -136,13 +132,13 @@ bool Nemesis::MergeUnseen(const Target& target) {
           const std::optional<Target> next = merged();
           const Duration lasting = Within(milliseconds(2000), milliseconds(3500));
           for (int i = 0; i < cluster_.servers(); ++i) {
-            if (i != frozen) CutBoth(name, Cluster::ServerName(i), lasting);
+            if (i != frozen) network_.CutBoth(name, Cluster::ServerName(i), lasting);
           }
-          CutFromControlPlane(frozen, lasting);
+          network_.CutFromControlPlane(frozen, lasting);
           Await([this, next] { return Successor(*next) >= 0; },
                 [this, next, frozen] {
                   hooks_.write(Successor(*next), next->tablet, /*large=*/false, [this, next, frozen] {
-                    if (!healed_) hooks_.read(frozen, next->tablet, Read::Strong());
+                    if (!healed()) hooks_.read(frozen, next->tablet, Read::Strong());
                   });
                 },
                 300);
@@ -152,7 +148,7 @@ bool Nemesis::MergeUnseen(const Target& target) {
 }
 
 // The order to freeze is held back until the merge has been given up, and both lead later epochs.
-bool Nemesis::FreezeLate(const Target& target) {
+bool MergeScenarios::FreezeLate(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   if (!hooks_.merge(target.tablet)) return false;
   cluster_.log().Add(primary, "is not told to freeze");
@@ -174,7 +170,7 @@ bool Nemesis::FreezeLate(const Target& target) {
 // Of two that different servers lead, the second is frozen, and the first's FREEZE does not reach all. Then the
 // second's primary loses its session, and it is led in a later epoch, where it goes on; and then the first is frozen,
 // too.
-bool Nemesis::FreezeOutlived(const Target& target) {
+bool MergeScenarios::FreezeOutlived(const Target& target) {
   const CatalogWatch::Tablet* first = TheOneBefore(target.tablet);
   if (first == nullptr) return false;
   const auto leads = [&](int server) { return Cluster::ServerName(server) == first->primary; };
@@ -201,7 +197,7 @@ bool Nemesis::FreezeOutlived(const Target& target) {
 }
 
 // The first follower leads the one before; what it logs does not reach the second one for a while.
-void Nemesis::OutliveFreeze(const Target& target) {
+void MergeScenarios::OutliveFreeze(const Target& target) {
   const CatalogWatch::Tablet* now = InCatalog(target.tablet);
   if (now == nullptr || !hooks_.merge(target.tablet)) return;
   const std::string one = Cluster::ServerName(target.followers[0]);

@@ -1,24 +1,32 @@
-// Scenarios (fault_scenarios.cc) around copies, and replicas that come and go.
+#include "tests/sim/nemesis/membership_scenarios.h"
+
 #include <algorithm>
 #include <memory>
+#include <string>
 #include <utility>
-
-#include "tests/sim/nemesis/faults.h"
+#include <vector>
 
 namespace ebla::sim {
 namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
-using CrashKind = tabletserver::MemoryDisk::CrashKind;
 
 constexpr int kNoRoom = 1'000'000;  // appends: none finds room until that is taken back
 
 }  // namespace
 
-// The clients' table is to have another number of replicas for a while.
-bool Nemesis::Resize(int replicas, Duration lasting) {
-  if (resized_ || (replicas == 2 && cluster_.interval())) return false;  // see Run::DrawFaults
+void MembershipScenarios::Begin(Fault fault, const Target& target) {
+  switch (fault) {
+    case Fault::kLeaveBehind: return LeaveBehind(target);
+    case Fault::kDropLate: return DropLate(target);
+    case Fault::kChangeMembers: return ChangeMembers(target);
+    default: return;
+  }
+}
+
+bool MembershipScenarios::Resize(int replicas, Duration lasting) {
+  if (resized_ || (replicas == 2 && cluster_.interval())) return false;  // see DrawFaults
   resized_ = true;
   cluster_.log().Add("admin", "wants " + std::to_string(replicas) + " replicas");
   hooks_.resize(replicas);
@@ -30,16 +38,15 @@ bool Nemesis::Resize(int replicas, Duration lasting) {
   return true;
 }
 
-bool Nemesis::ResizeSomehow() {
+bool MembershipScenarios::ResizeSomehow() {
   const int replicas = cluster_.servers() > 3 && scheduler_.Random(3) > 0 ? 4 : 2;
   return Resize(replicas, Within(seconds(1), seconds(4)));
 }
 
-// The first follower hears nothing of its primary until the log that it lacks is gone.
-void Nemesis::LagBehind(const Target& target) {
+void MembershipScenarios::LagBehind(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   const std::string name = Cluster::ServerName(target.followers[0]);
-  CutBoth(primary, name, Within(milliseconds(6500), milliseconds(7500)));
+  network_.CutBoth(primary, name, Within(milliseconds(6500), milliseconds(7500)));
   const auto gone = [this, target, primary, name] {
     const Lsn last = cluster_.state().LastAppended(name, target.tablet).lsn;
     return last && !cluster_.state().Reaches(primary, target.tablet, last);
@@ -55,7 +62,7 @@ void Nemesis::LagBehind(const Target& target) {
 }
 
 // A follower has to be copied.
-void Nemesis::LeaveBehind(const Target& target) {
+void MembershipScenarios::LeaveBehind(const Target& target) {
   const int behind = target.followers[0];
   const uint64_t how = scheduler_.Random(4);
   LagBehind(target);
@@ -71,7 +78,7 @@ void Nemesis::LeaveBehind(const Target& target) {
           incomplete,
           [this, target] {
             After(Within(milliseconds(0), milliseconds(300)), [this, target] {
-              KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(2), seconds(4)));
+              servers_.KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(2), seconds(4)));
             });
           },
           2000);
@@ -106,22 +113,23 @@ void Nemesis::LeaveBehind(const Target& target) {
 
 // The primary and followers[0] alone have the latest entries; that one is told something once more that was meant for
 // what it was earlier; and the primary is gone.
-void Nemesis::RepeatOldOrders(const Target& target, const std::string& told) {
+void MembershipScenarios::RepeatOldOrders(const Target& target, const std::string& told) {
   Undisturbed(milliseconds(1500));
-  CutBoth(Cluster::ServerName(target.primary), Cluster::ServerName(target.followers[1]),
-          Within(seconds(1), seconds(2)));
+  network_.CutBoth(Cluster::ServerName(target.primary), Cluster::ServerName(target.followers[1]),
+                   Within(seconds(1), seconds(2)));
   hooks_.write(target.primary, target.tablet, /*large=*/false, {});
   After(Within(milliseconds(100), milliseconds(700)), [this, target, told] {
     const std::string name = Cluster::ServerName(target.followers[0]);
     cluster_.log().Add(name, "is told again of every " + told);
     cluster_.network().RepeatTo(name, told);
-    After(Within(milliseconds(2), milliseconds(15)),
-          [this, target] { KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
+    After(Within(milliseconds(2), milliseconds(15)), [this, target] {
+      servers_.KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
+    });
   });
 }
 
 // A follower is removed and dropped, and comes back to the same server; then the old drop arrives again.
-void Nemesis::DropLate(const Target& target) {
+void MembershipScenarios::DropLate(const Target& target) {
   if (!Resize(2, milliseconds(1500))) return;
   const auto voters = [this, tablet = target.tablet]() -> std::vector<ServerName> {
     const CatalogWatch::Tablet* now = InCatalog(tablet);
@@ -147,21 +155,21 @@ void Nemesis::DropLate(const Target& target) {
 }
 
 // Who still believes in a replica that was removed reads there, slowly, until it is gone.
-void Nemesis::ReadOn(int server, TabletId tablet, int times) {
+void MembershipScenarios::ReadOn(int server, TabletId tablet, int times) {
   if (times == 0 || ViewAt(server, tablet) == nullptr) return;
   hooks_.peek(server, tablet);
   After(milliseconds(12), [this, server, tablet, times] { ReadOn(server, tablet, times - 1); });
 }
 
 // Nobody but the primary itself, or who votes beside it, has its latest entries when it dies.
-void Nemesis::ChangeMembers(const Target& target) {
+void MembershipScenarios::ChangeMembers(const Target& target) {
   const int to = AnyNonMember(target);
   if (to >= 0 && scheduler_.Random(2) == 0) return Overlap(target, to);
   LearnerAlone(target);
 }
 
 // While members change, a learner that is level is all that the primary reaches.
-void Nemesis::LearnerAlone(const Target& target) {
+void MembershipScenarios::LearnerAlone(const Target& target) {
   if (!Resize(4, seconds(6))) return;
   const auto level = [this, tablet = target.tablet] {
     const CatalogWatch::Tablet* now = InCatalog(tablet);
@@ -176,18 +184,19 @@ void Nemesis::LearnerAlone(const Target& target) {
       [this, target] {
         if (cluster_.server(target.primary) == nullptr) return;
         const Duration lasting = Within(milliseconds(300), milliseconds(1200));
-        HoldOff(Masters(), lasting);
+        coordinator_.HoldOffMasters(lasting);
         for (const int follower : target.followers) {
-          CutBoth(Cluster::ServerName(target.primary), Cluster::ServerName(follower), lasting + milliseconds(100));
+          network_.CutBoth(Cluster::ServerName(target.primary), Cluster::ServerName(follower),
+                           lasting + milliseconds(100));
         }
-        After(lasting,
-              [this, target] { KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5))); });
+        After(lasting, [this, target] {
+          servers_.KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
+        });
       },
       1000);
 }
 
-// A server that lives, suffers nothing and has no part in the tablet; -1: there is none.
-int Nemesis::AnyNonMember(const Target& target) {
+int MembershipScenarios::AnyNonMember(const Target& target) {
   for (int i = 0; i < cluster_.servers(); ++i) {
     const bool inside =
         i == target.primary || std::ranges::count(target.followers, i) + std::ranges::count(target.learners, i) > 0;
@@ -196,22 +205,15 @@ int Nemesis::AnyNonMember(const Target& target) {
   return -1;
 }
 
-// What others append to this server is lost, until they are unblocked; heartbeats arrive.
-void Nemesis::BlockAppends(const std::string& name) {
-  cluster_.log().Add(name, "gets no entries");
-  cluster_.network().HoldBack("append", name);
-  cluster_.network().LoseFurther("append", name);
-}
-
-void Nemesis::UnblockAppends(const std::string& name) {
-  cluster_.log().Add(name, "gets entries again");
-  cluster_.network().LetGo("append", name);
+bool MembershipScenarios::Votes(const std::string& name, TabletId tablet) {
+  const CatalogWatch::Tablet* now = InCatalog(tablet);
+  return now != nullptr && std::ranges::count(now->voters, name) > 0;
 }
 
 // A follower moves to another server. When that is level, it and the other follower get no more entries, so that the
 // primary and who is to go alone have the latest. Then both changes of the membership are wanted at once: the new
 // voter, which gets one message more, and the old one's end.
-void Nemesis::Overlap(const Target& target, int to) {
+void MembershipScenarios::Overlap(const Target& target, int to) {
   const std::string primary = Cluster::ServerName(target.primary);
   const std::string mover = Cluster::ServerName(target.followers[0]);
   const std::string other = Cluster::ServerName(target.followers[1]);
@@ -228,15 +230,15 @@ void Nemesis::Overlap(const Target& target, int to) {
       level,
       [this, target, to, place, other] {
         if (cluster_.server(target.primary) == nullptr) return;
-        BlockAppends(place);
-        BlockAppends(other);
+        network_.BlockAppends(place);
+        network_.BlockAppends(other);
         const auto unblock = [this, place, other, over = std::make_shared<bool>(false)] {
           if (std::exchange(*over, true)) return;
-          UnblockAppends(place);
-          UnblockAppends(other);
+          network_.UnblockAppends(place);
+          network_.UnblockAppends(other);
         };
         After(seconds(8), unblock);
-        SlowDown(place, Cluster::ServerName(target.primary), milliseconds(100), seconds(8));
+        network_.SlowDown(place, Cluster::ServerName(target.primary), milliseconds(100), seconds(8));
         for (int i = 0; i < 3; ++i) hooks_.write(target.primary, target.tablet, /*large=*/true, {});
         Await([this, target, place] { return Votes(place, target.tablet); },
               [this, target, to, unblock] { OverlapOn(target, to, unblock); }, 700);
@@ -244,46 +246,26 @@ void Nemesis::Overlap(const Target& target, int to) {
       1600);
 }
 
-bool Nemesis::Votes(const std::string& name, TabletId tablet) {
-  const CatalogWatch::Tablet* now = InCatalog(tablet);
-  return now != nullptr && std::ranges::count(now->voters, name) > 0;
-}
-
-void Nemesis::OverlapOn(const Target& target, int to, const std::function<void()>& unblock) {
+void MembershipScenarios::OverlapOn(const Target& target, int to, const std::function<void()>& unblock) {
   const std::string place = Cluster::ServerName(to);
   const Version before = cluster_.state().LastAppended(place, target.tablet);
-  UnblockAppends(place);
+  network_.UnblockAppends(place);
   const auto one_more = [this, place, before, tablet = target.tablet] {
     return cluster_.state().LastAppended(place, tablet).lsn > before.lsn;
   };
   Await(
       one_more,
       [this, target, place, unblock] {
-        BlockAppends(place);
+        network_.BlockAppends(place);
         const std::string mover = Cluster::ServerName(target.followers[0]);
         Await([this, target, mover] { return !Votes(mover, target.tablet); },
               [this, target, unblock] {
-                KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
+                servers_.KillAndRestart(target.primary, CrashKind::kMachine, Within(seconds(3), seconds(5)));
                 After(milliseconds(50), unblock);
               },
               900);
       },
       300);
-}
-
-// A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had.
-void Nemesis::CrashSuccessor(const Target& target) {
-  const int successor = target.followers[0];
-  const std::string primary = Cluster::ServerName(target.primary);
-  cluster_.log().Add(primary, "is to transfer to " + Cluster::ServerName(successor));
-  cluster_.network().OnceAnswered(primary, "transfer", [this, successor] {
-    if (healed_ || cluster_.server(successor) == nullptr || !Free(successor)) return;
-    for (int i = 0; i < cluster_.masters(); ++i) {
-      if (cluster_.master(i) != nullptr && cluster_.master(i)->ready()) PauseMaster(i, Within(seconds(3), seconds(4)));
-    }
-    KillAndRestart(successor, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
-  });
-  hooks_.transfer(target.tablet, Cluster::ServerName(successor));
 }
 
 }  // namespace ebla::sim
