@@ -66,7 +66,7 @@ EtcdPeer::~EtcdPeer() {
   for (const cluster::ProcessId& server : servers_) cluster::WaitForExit(server, kEndTimeMax);
 }
 
-Result<Timings> EtcdPeer::Puts(int clients, int connections, size_t bytes, Duration duration) {
+Result<load::Timings> EtcdPeer::Puts(int clients, int connections, size_t bytes, Duration duration) {
   const double seconds = std::chrono::duration<double>(duration).count();
   const std::string output = directory_ + "/puts-" + std::to_string(clients) + "-" + std::to_string(connections);
   EBLA_ASSIGN(const cluster::ProcessId program,
@@ -83,10 +83,10 @@ Result<Timings> EtcdPeer::Puts(int clients, int connections, size_t bytes, Durat
   const auto json = nlohmann::json::parse(cluster::LastLines(output, 1), nullptr, /*allow_exceptions=*/false);
   const auto number = [&](const char* name) { return json.is_object() ? json.value(name, 0.0) : 0; };
   if (number("puts_per_second") <= 0) return Error(Code::kInternal, "etcd-puts said nothing of use; see " + output);
-  return Timings{.per_second = number("puts_per_second"),
-                 .p50_us = number("p50_us"),
-                 .p99_us = number("p99_us"),
-                 .p999_us = number("p999_us")};
+  return load::Timings{.per_second = number("puts_per_second"),
+                       .p50_us = number("p50_us"),
+                       .p99_us = number("p99_us"),
+                       .p999_us = number("p999_us")};
 }
 
 }  // namespace ebla::bench

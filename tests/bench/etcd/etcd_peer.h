@@ -9,8 +9,8 @@
 
 #include "common/base/executor.h"
 #include "common/base/status.h"
-#include "tests/bench/harness/async_load.h"
 #include "tools/cluster/child_process.h"
+#include "tools/load/async_load.h"
 
 namespace ebla::bench {
 
@@ -23,7 +23,7 @@ class EtcdPeer {
   ~EtcdPeer();
 
   // Durable puts of `bytes` by so many clients over so many connections.
-  Result<Timings> Puts(int clients, int connections, size_t bytes, Duration duration);
+  Result<load::Timings> Puts(int clients, int connections, size_t bytes, Duration duration);
 
  private:
   explicit EtcdPeer(std::string directory) : directory_(std::move(directory)) {}

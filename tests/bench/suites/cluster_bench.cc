@@ -6,12 +6,15 @@
 #include <filesystem>
 
 #include "tests/bench/etcd/etcd_peer.h"
-#include "tests/bench/harness/async_load.h"
 #include "tests/bench/harness/report.h"
 #include "tests/integration/test_cluster.h"
+#include "tools/load/async_load.h"
 
 namespace ebla::bench {
 namespace {
+
+using load::MeasureOperations;
+using load::Timings;
 
 constexpr char kSuite[] = "cluster";
 constexpr size_t kValueBytes = 1024;

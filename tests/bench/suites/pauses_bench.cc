@@ -9,9 +9,9 @@
 #include <fstream>
 #include <optional>
 
-#include "tests/bench/harness/open_loop.h"
 #include "tests/bench/harness/report.h"
 #include "tests/integration/test_cluster.h"
+#include "tools/load/async_load.h"
 
 DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
 DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
@@ -27,7 +27,14 @@ namespace ebla::bench {
 namespace {
 
 using namespace std::chrono_literals;
+using load::AsyncLoad;
+using load::MeasureOperations;
+using load::StartOperation;
+using load::Timings;
+using load::Waits;
+using load::Window;
 using std::chrono::microseconds;
+using LoopClock = std::chrono::steady_clock;
 
 constexpr char kSuite[] = "pauses";
 constexpr size_t kValueBytes = 1024;
@@ -196,7 +203,7 @@ class Bench {
     Pauses pauses;
     for (int done = 0, tables = 0; done < FLAGS_pause_actions; ++tables) {
       MakeTable("small-" + std::to_string(tables), 1024);
-      OpenLoop load(rate_, start_);
+      AsyncLoad load({.per_second = rate_}, start_);
       std::this_thread::sleep_for(kWarmUp);
       std::vector<Window> splits;
       for (int i = kSplitsPerTable; i > 0 && done < FLAGS_pause_actions; --i, ++done) {
@@ -216,7 +223,7 @@ class Bench {
     report_.Add(kSuite, what + ": loading", std::chrono::duration<double>(LoopClock::now() - begun).count(), "s");
     std::this_thread::sleep_for(std::chrono::seconds(FLAGS_pause_settle_seconds));
     Pauses pauses;
-    OpenLoop load(rate_, start_);
+    AsyncLoad load({.per_second = rate_}, start_);
     std::this_thread::sleep_for(kWarmUp);
     const int64_t step = std::max<int64_t>(kHotRecords, records_ / 100);
     std::vector<Window> splits;
@@ -235,7 +242,7 @@ class Bench {
   void Transfers() {
     MakeTable("transfers", 1024);
     Pauses pauses;
-    OpenLoop load(rate_, start_);
+    AsyncLoad load({.per_second = rate_}, start_);
     std::this_thread::sleep_for(kWarmUp);
     std::vector<Window> transfers;
     for (int i = 0; i < FLAGS_pause_actions; ++i) {
@@ -262,7 +269,7 @@ class Bench {
     ServerName to = std::ranges::find_if(*servers, [&](const auto& one) { return !has(one.name); })->name;
     ServerName from =
         std::ranges::find_if(place.replicas, [&](const auto& one) { return one.server != place.primary; })->server;
-    OpenLoop load(rate_, start_);
+    AsyncLoad load({.per_second = rate_}, start_);
     std::this_thread::sleep_for(kWarmUp);
     std::vector<Window> moves;
     for (int i = 0; i < std::max(FLAGS_pause_moves, 1); ++i) {

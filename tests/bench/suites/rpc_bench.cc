@@ -15,8 +15,8 @@
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/server.h"
 #include "common/rpc/stubs.h"
-#include "tests/bench/harness/load.h"
 #include "tests/bench/harness/report.h"
+#include "tests/bench/harness/socket_load.h"
 
 namespace ebla::bench {
 namespace {

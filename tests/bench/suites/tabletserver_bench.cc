@@ -17,8 +17,8 @@
 #include "common/rpc/message_codec.h"
 #include "common/rpc/stubs.h"
 #include "tabletserver/server/server_process.h"
-#include "tests/bench/harness/load.h"
 #include "tests/bench/harness/report.h"
+#include "tests/bench/harness/socket_load.h"
 
 namespace ebla::bench {
 namespace {

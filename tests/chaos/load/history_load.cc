@@ -15,8 +15,6 @@ using sim::Operation;
 using sim::Outcome;
 using sim::WritePart;
 
-constexpr size_t kFailuresMax = 100;
-constexpr auto kProgressTimeMax = 60s;
 constexpr char kCellNames[] = {'a', 'b', 'n', 't'};
 static_assert(std::size(kCellNames) == sim::kCellsPerGroup);
 constexpr auto kProbePause = 15ms;
@@ -41,7 +39,7 @@ BatchOptions Conditions(const WritePart& part) {
 }  // namespace
 
 // One thread's work: draws operations, makes them, and tells the recorder.
-class HistoryLoad::Worker {
+class HistoryLoad::Worker : public load::Worker {
  public:
   Worker(HistoryLoad& load, int number)
       : load_(load),
@@ -53,29 +51,20 @@ class HistoryLoad::Worker {
         random_(options_.seed * 1000 + static_cast<uint64_t>(number)),
         popular_(0, static_cast<uint64_t>(options_.tablets * (options_.groups_per_tablet - 1) - 1)) {}
 
-  void Work() {
-    while (load_.Enter()) {
-      const auto begun = WallClock::now();
-      Next();
-      load_.Took(WallClock::now() - begun);
-      load_.Leave();
-      std::this_thread::sleep_for(std::chrono::microseconds(
-          random_.Below(static_cast<uint64_t>(std::chrono::microseconds(options_.think_max).count()) + 1)));
+  bool Work(load::SteadyTime) override {
+    const uint64_t choice = random_.Below(100);
+    if (choice < 42) {
+      (void)ReadOne(DrawGroup(), DrawCell(), DrawRead());
+    } else if (choice < 48) {
+      Scan();
+    } else {
+      WriteSome();
     }
+    return true;
   }
-
-  void Probe(int tablet, bool write) {
-    const int group = load_.ProbeGroup(tablet);
-    while (load_.Enter()) {
-      if (write) {
-        WritePart part{.cell = 0, .value = name_ + "." + std::to_string(++values_)};
-        WriteParts(group, {part}, Ack::kMajority);
-      } else {
-        (void)ReadOne(group, 0, Read::Strong());  // noted where it failed
-      }
-      load_.Leave();
-      std::this_thread::sleep_for(kProbePause);
-    }
+  std::chrono::nanoseconds Rest() override {
+    const auto most = static_cast<uint64_t>(std::chrono::microseconds(options_.think_max).count());
+    return std::chrono::microseconds(random_.Below(most + 1));
   }
 
   // Every cell of one group.
@@ -85,18 +74,57 @@ class HistoryLoad::Worker {
     return status;
   }
 
- private:
-  void Next() {
-    const uint64_t choice = random_.Below(100);
-    if (choice < 42) {
-      (void)ReadOne(DrawGroup(), DrawCell(), DrawRead());
-    } else if (choice < 48) {
-      Scan();
-    } else {
-      WriteSome();
+ protected:
+  // Failures are noted where they happen.
+  Status ReadOne(int group, int cell, Read read) {
+    Operation operation = New(group);
+    operation.is_read = true;
+    operation.read = read;
+    operation.cell = cell;
+    const auto asked = WallClock::now();
+    const size_t number = load_.recorder_.Begin(operation);
+    const Result<Record> record =
+        table_.Get(Key(group, cell), {.read = read, .session = session(), .deadline = options_.deadline});
+    const Code code = record ? Code::kOk : record.error().code();
+    if (code != Code::kOk && code != Code::kNotFound) {
+      load_.recorder_.End(number, Outcome::kNotExecuted);
+      load_.Failed(operation, record.error());
+      return record.error();
     }
+    std::optional<sim::Cell> found;
+    if (record) found = {record->value, record->version};
+    if (record && IsStrong(operation)) seen_[{group, cell}] = record->version;
+    load_.recorder_.End(number, Outcome::kOk, std::move(found));
+    Answered(operation, asked);
+    return Status::Ok();
   }
 
+  void WriteParts(int group, std::vector<WritePart> parts, Ack ack) {
+    Operation operation = New(group);
+    operation.parts = std::move(parts);
+    operation.ack = ack;
+    const auto asked = WallClock::now();
+    const size_t number = load_.recorder_.Begin(operation);
+    Written written = operation.parts.size() == 1 ? WriteOne(group, operation.parts.front(), ack)
+                                                  : WriteBatch(group, operation.parts, ack);
+    const Code code = written.status.code();
+    if (code == Code::kOk) {
+      if (written.version)
+        for (const WritePart& part : operation.parts) seen_[{group, part.cell}] = written.version;
+      load_.recorder_.End(number, Outcome::kOk, {}, written.version, std::move(written.counters));
+    } else if (code == Code::kConditionFailed) {
+      load_.recorder_.End(number, Outcome::kRefused);
+    } else {
+      load_.recorder_.End(number, NotExecuted(code) ? Outcome::kNotExecuted : Outcome::kUnknown);
+      load_.Failed(operation, written.status);
+      return;
+    }
+    Answered(operation, asked);
+  }
+
+  std::string NewValue() { return name_ + "." + std::to_string(++values_); }
+
+ private:
   // Popular groups are spread over all tablets; the last of each is the probes'.
   int DrawGroup() {
     const auto drawn = static_cast<int>(popular_.Next(random_));
@@ -130,7 +158,7 @@ class HistoryLoad::Worker {
       part.kind = WritePart::Kind::kIncrement;
       part.delta = 1 + static_cast<int64_t>(random_.Below(9));
     } else {
-      part.value = name_ + "." + std::to_string(++values_);
+      part.value = NewValue();
     }
     const auto seen = seen_.find({group, cell});
     switch (random_.Below(8)) {
@@ -166,29 +194,6 @@ class HistoryLoad::Worker {
     return operation;
   }
   Session* session() { return options_.sessions ? &session_ : nullptr; }
-
-  Status ReadOne(int group, int cell, Read read) {
-    Operation operation = New(group);
-    operation.is_read = true;
-    operation.read = read;
-    operation.cell = cell;
-    const auto asked = WallClock::now();
-    const size_t number = load_.recorder_.Begin(operation);
-    const Result<Record> record =
-        table_.Get(Key(group, cell), {.read = read, .session = session(), .deadline = options_.deadline});
-    const Code code = record ? Code::kOk : record.error().code();
-    if (code != Code::kOk && code != Code::kNotFound) {
-      load_.recorder_.End(number, Outcome::kNotExecuted);
-      load_.Failed(operation, record.error());
-      return record.error();
-    }
-    std::optional<sim::Cell> found;
-    if (record) found = {record->value, record->version};
-    if (record && IsStrong(operation)) seen_[{group, cell}] = record->version;
-    load_.recorder_.End(number, Outcome::kOk, std::move(found));
-    Answered(operation, asked);
-    return Status::Ok();
-  }
 
   // A scan read each key of its range at some moment between its call and its end.
   void Scan() {
@@ -227,29 +232,6 @@ class HistoryLoad::Worker {
     Version version;
     std::vector<int64_t> counters;
   };
-
-  void WriteParts(int group, std::vector<WritePart> parts, Ack ack) {
-    Operation operation = New(group);
-    operation.parts = std::move(parts);
-    operation.ack = ack;
-    const auto asked = WallClock::now();
-    const size_t number = load_.recorder_.Begin(operation);
-    Written written = operation.parts.size() == 1 ? WriteOne(group, operation.parts.front(), ack)
-                                                  : WriteBatch(group, operation.parts, ack);
-    const Code code = written.status.code();
-    if (code == Code::kOk) {
-      if (written.version)
-        for (const WritePart& part : operation.parts) seen_[{group, part.cell}] = written.version;
-      load_.recorder_.End(number, Outcome::kOk, {}, written.version, std::move(written.counters));
-    } else if (code == Code::kConditionFailed) {
-      load_.recorder_.End(number, Outcome::kRefused);
-    } else {
-      load_.recorder_.End(number, NotExecuted(code) ? Outcome::kNotExecuted : Outcome::kUnknown);
-      load_.Failed(operation, written.status);
-      return;
-    }
-    Answered(operation, asked);
-  }
 
   // A single write's. (A delete knows no if_absent.)
   template <class Options>
@@ -321,6 +303,27 @@ class HistoryLoad::Worker {
   std::map<std::pair<int, int>, Version> seen_;  // the last version met of each key, for conditions
 };
 
+// One of the two that ask a tablet for the same again and again.
+class HistoryLoad::Probe : public Worker {
+ public:
+  Probe(HistoryLoad& load, int number, int tablet, bool write)
+      : Worker(load, number), group_(load.ProbeGroup(tablet)), write_(write) {}
+
+  bool Work(load::SteadyTime) override {
+    if (write_) {
+      WriteParts(group_, {{.cell = 0, .value = NewValue()}}, Ack::kMajority);
+    } else {
+      (void)ReadOne(group_, 0, Read::Strong());
+    }
+    return true;
+  }
+  std::chrono::nanoseconds Rest() override { return kProbePause; }
+
+ private:
+  const int group_;
+  const bool write_;
+};
+
 // ---- the load ------------------------------------------------------------------------------------------------------
 
 Result<std::unique_ptr<HistoryLoad>> HistoryLoad::Make(Client observer, std::vector<Client> clients,
@@ -346,15 +349,6 @@ HistoryLoad::HistoryLoad(Client observer, std::vector<Client> clients, HistoryLo
       recorder_(groups()),
       outages_(options.tablets) {}
 
-HistoryLoad::~HistoryLoad() {
-  {
-    const std::lock_guard lock(mutex_);
-    stop_ = true;
-  }
-  changed_.notify_all();
-  for (std::thread& thread : threads_) thread.join();
-}
-
 std::string HistoryLoad::GroupName(int group) {
   char text[16];
   std::snprintf(text, sizeof text, "g%04d/", group);
@@ -368,18 +362,10 @@ std::string HistoryLoad::LastKey(int group) { return Key(group, sim::kCellsPerGr
 std::string HistoryLoad::ProbeKey(int tablet) const { return Key(ProbeGroup(tablet), 1); }
 
 void HistoryLoad::Start() {
-  for (int i = 0; i < options_.clients; ++i) threads_.emplace_back([this, i] { Worker(*this, i).Work(); });
+  for (int i = 0; i < options_.clients; ++i) workers_.Add(std::make_unique<Worker>(*this, i));
   for (int i = 0; i < options_.tablets; ++i)
     for (const bool write : {false, true})
-      threads_.emplace_back([this, i, write] { Worker(*this, 1000 + 2 * i + write).Probe(i, write); });
-}
-
-Status HistoryLoad::AwaitProgress(int64_t more) const {
-  const int64_t wanted = answered() + more;
-  const auto deadline = WallClock::now() + kProgressTimeMax;
-  for (; answered() < wanted; std::this_thread::sleep_for(5ms))
-    if (WallClock::now() >= deadline) return Error(Code::kUnavailable, "the load came to a halt");
-  return Status::Ok();
+      workers_.Add(std::make_unique<Probe>(*this, 1000 + 2 * i + write, i, write), {.timed = false});
 }
 
 Status HistoryLoad::AwaitWhole(std::chrono::milliseconds patience) const {
@@ -428,58 +414,16 @@ Status HistoryLoad::ReadAll() {
 }
 
 Result<CutVerdict> HistoryLoad::Judge() {
-  Pause();
+  workers_.Hold();
   EBLA_TRY(ReadAll());
   CutVerdict verdict = recorder_.Cut();
   outages_.Forget();
-  Resume();
+  workers_.Resume();
   return verdict;
 }
 
-void HistoryLoad::Took(WallClock::duration time) {
-  const int64_t ms = std::chrono::duration_cast<std::chrono::milliseconds>(time).count();
-  for (int64_t longest = longest_wait_ms_; ms > longest && !longest_wait_ms_.compare_exchange_weak(longest, ms);) {
-  }
-}
-
-std::chrono::milliseconds HistoryLoad::TakeLongestWait() {
-  return std::chrono::milliseconds(longest_wait_ms_.exchange(0));
-}
-
-std::vector<std::string> HistoryLoad::TakeFailures() {
-  const std::lock_guard lock(mutex_);
-  return std::exchange(failures_, {});
-}
-
 void HistoryLoad::Failed(const Operation& operation, const Status& status) {
-  const std::lock_guard lock(mutex_);
-  if (failures_.size() < kFailuresMax) failures_.push_back(operation.ToString() + ": " + status.ToString());
-}
-
-bool HistoryLoad::Enter() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stop_ || !paused_; });
-  if (!stop_) ++busy_;
-  return !stop_;
-}
-
-void HistoryLoad::Leave() {
-  const std::lock_guard lock(mutex_);
-  if (--busy_ == 0) changed_.notify_all();
-}
-
-void HistoryLoad::Pause() {
-  std::unique_lock lock(mutex_);
-  paused_ = true;
-  changed_.wait(lock, [this] { return busy_ == 0; });
-}
-
-void HistoryLoad::Resume() {
-  {
-    const std::lock_guard lock(mutex_);
-    paused_ = false;
-  }
-  changed_.notify_all();
+  workers_.Failed(operation.ToString() + ": " + status.ToString());
 }
 
 }  // namespace ebla::chaos

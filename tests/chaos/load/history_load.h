@@ -8,17 +8,15 @@
 // Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ebla/ebla.h"
 #include "tests/chaos/verdicts/outage.h"
 #include "tests/chaos/verdicts/recorder.h"
+#include "tools/load/workers.h"
 #include "tools/ycsb/random.h"
 
 namespace ebla::chaos {
@@ -45,13 +43,13 @@ class HistoryLoad {
   // Makes the table. Every client thread uses one of `clients`; what is asked beside the load, the observer asks.
   static Result<std::unique_ptr<HistoryLoad>> Make(Client observer, std::vector<Client> clients,
                                                    HistoryLoadOptions options);
-  ~HistoryLoad();
-
   void Start();
   // Operations answered since the start.
   int64_t answered() const { return recorder_.answered(); }
   // Waits until so many more were answered. UNAVAILABLE when that takes over a minute.
-  Status AwaitProgress(int64_t more) const;
+  Status AwaitProgress(int64_t more) const {
+    return load::AwaitProgress([this] { return answered(); }, more);
+  }
   // Waits until each tablet has taken a write at ALL: all its voters live and have caught up.
   Status AwaitWhole(std::chrono::milliseconds patience) const;
   // Which tablets a server leads, as the master says.
@@ -62,15 +60,15 @@ class HistoryLoad {
   Result<CutVerdict> Judge();
   // Does it while nothing is asked: what is under way has ended.
   Status WhilePaused(const std::function<Status()>& act) {
-    Pause();
+    workers_.Hold();
     const Status status = act();
-    Resume();
+    workers_.Resume();
     return status;
   }
   const OutageWatch& outages() const { return outages_; }
   OutageWatch& outages() { return outages_; }
   // Operations that ended with an error, the first hundred since the last call.
-  std::vector<std::string> TakeFailures();
+  std::vector<std::string> TakeFailures() { return workers_.TakeFailures(); }
   // From now on neither writes at PRIMARY nor reads at SESSION, whose failover would roll some back.
   void AvoidPending() { avoid_pending_ = true; }
   const Client& observer() const { return observer_; }
@@ -78,25 +76,19 @@ class HistoryLoad {
   // A key of the tablet.
   std::string ProbeKey(int tablet) const;
   // The longest that an operation of the clients took, of those that ended since the last call.
-  std::chrono::milliseconds TakeLongestWait();
-  // Ends what is under way; nothing is begun before Resume().
-  void Pause();
-  void Resume();
+  std::chrono::milliseconds TakeLongestWait() { return workers_.TakeLongestWait(); }
   static std::string GroupName(int group);  // what its keys begin with
   static std::string LastKey(int group);    // the greatest of them
 
  private:
   class Worker;
+  class Probe;
   HistoryLoad(Client observer, std::vector<Client> clients, HistoryLoadOptions options);
   static std::string Key(int group, int cell);
   int groups() const { return options_.tablets * options_.groups_per_tablet; }
   int ProbeGroup(int tablet) const { return (tablet + 1) * options_.groups_per_tablet - 1; }
   Status ReadAll();
   void Failed(const sim::Operation& operation, const Status& status);
-  void Took(WallClock::duration time);
-  // Passes the gate, unless the load is to end.
-  bool Enter();
-  void Leave();
 
   const HistoryLoadOptions options_;
   const Client observer_;
@@ -106,14 +98,7 @@ class HistoryLoad {
   Recorder recorder_;
   OutageWatch outages_;
   std::atomic<bool> avoid_pending_{false};
-  std::atomic<int64_t> longest_wait_ms_{0};
-  std::mutex mutex_;  // guards the gate and the failures
-  std::condition_variable changed_;
-  bool paused_ = false;
-  bool stop_ = false;
-  int busy_ = 0;
-  std::vector<std::string> failures_;
-  std::vector<std::thread> threads_;
+  load::Workers workers_;
 };
 
 }  // namespace ebla::chaos

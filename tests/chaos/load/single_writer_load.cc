@@ -1,13 +1,12 @@
 #include "tests/chaos/load/single_writer_load.h"
 
 #include <charconv>
-#include <chrono>
 
 namespace ebla::chaos {
 
 namespace {
 
-constexpr size_t kListMax = 100;
+constexpr size_t kViolationsMax = 100;
 // Makes values about as long as real ones, so that a torn one would show.
 constexpr size_t kPadding = 200;
 
@@ -29,16 +28,11 @@ Result<int64_t> Decode(const std::string& key, const std::string& value) {
 SingleWriterLoad::SingleWriterLoad(Table table, SingleWriterLoadOptions options)
     : table_(std::move(table)), options_(options) {
   for (int writer = 0; writer < options_.writers; ++writer) {
-    auto& made = *writers_.emplace_back(std::make_unique<Writer>());
+    auto& made = *cells_.emplace_back(std::make_unique<Cells>());
     made.puts = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
     made.batches = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
     made.counters = std::vector<Cell>(static_cast<size_t>(options_.keys_per_writer));
   }
-}
-
-SingleWriterLoad::~SingleWriterLoad() {
-  stop_ = true;
-  for (std::thread& thread : threads_) thread.join();
 }
 
 // The writer and index come first, so that a batch's two keys stand side by side and the writers spread over tablets.
@@ -50,23 +44,23 @@ std::string SingleWriterLoad::Key(char kind, int writer, int index) {
 
 void SingleWriterLoad::Start() {
   for (int writer = 0; writer < options_.writers; ++writer) {
-    threads_.emplace_back([this, writer] { Write(writer); });
+    std::mt19937_64 random(options_.seed * 1000 + static_cast<uint64_t>(writer));
+    workers_.Add([this, writer, random](load::SteadyTime) mutable {
+      WriteOnce(writer, random);
+      return true;
+    });
   }
-  threads_.emplace_back([this] {
-    while (!stop_) ReadAll();
-  });
-}
-
-void SingleWriterLoad::Write(int writer) {
-  std::mt19937_64 random(options_.seed * 1000 + static_cast<uint64_t>(writer));
-  while (!stop_) WriteOnce(writer, random);
+  const auto read = [this](load::SteadyTime) {
+    ReadAll(false);
+    return true;
+  };
+  workers_.Add(read, {.timed = false});
 }
 
 void SingleWriterLoad::WriteOnce(int writer, std::mt19937_64& random) {
   const int index = static_cast<int>(random() % static_cast<uint64_t>(options_.keys_per_writer));
   const auto at = static_cast<size_t>(index);
-  Writer& mine = *writers_[static_cast<size_t>(writer)];
-  const auto start = std::chrono::steady_clock::now();
+  Cells& mine = *cells_[static_cast<size_t>(writer)];
   Status status;
   switch (random() % 3) {
     case 0: {
@@ -107,11 +101,6 @@ void SingleWriterLoad::WriteOnce(int writer, std::mt19937_64& random) {
       break;
     }
   }
-  const auto waited =
-      std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - start).count();
-  int64_t longest = longest_wait_ms_.load();
-  while (waited > longest && !longest_wait_ms_.compare_exchange_weak(longest, waited)) {
-  }
   if (status.ok()) {
     ++acknowledged_;
   } else {
@@ -128,9 +117,8 @@ Result<int64_t> SingleWriterLoad::ReadNumber(const std::string& key) {
   return std::unexpected(std::move(record.error()));
 }
 
-void SingleWriterLoad::CheckPut(int writer, int index) {
-  const Cell& cell = writers_[static_cast<size_t>(writer)]->puts[static_cast<size_t>(index)];
-  const std::string key = Key('p', writer, index);
+void SingleWriterLoad::CheckNumber(char kind, int writer, int index, const Cell& cell) {
+  const std::string key = Key(kind, writer, index);
   const int64_t least = cell.acknowledged;
   auto number = ReadNumber(key);
   const int64_t most = cell.attempted;
@@ -142,7 +130,7 @@ void SingleWriterLoad::CheckPut(int writer, int index) {
 }
 
 void SingleWriterLoad::CheckBatch(int writer, int index) {
-  const Cell& cell = writers_[static_cast<size_t>(writer)]->batches[static_cast<size_t>(index)];
+  const Cell& cell = cells_[static_cast<size_t>(writer)]->batches[static_cast<size_t>(index)];
   const int64_t least = cell.acknowledged;
   ++reads_;
   // One page of one tablet is one snapshot: the two halves must be of the same batch.
@@ -166,50 +154,34 @@ void SingleWriterLoad::CheckBatch(int writer, int index) {
   }
 }
 
-void SingleWriterLoad::CheckCounter(int writer, int index) {
-  const Cell& cell = writers_[static_cast<size_t>(writer)]->counters[static_cast<size_t>(index)];
-  const std::string key = Key('i', writer, index);
-  const int64_t least = cell.acknowledged;
-  auto number = ReadNumber(key);
-  const int64_t most = cell.attempted;
-  if (!number.has_value()) return Note("read", key, number.error());
-  if (*number < least || *number > most) {
-    Violation(key + " reads " + std::to_string(*number) + ", acknowledged " + std::to_string(least) + ", attempted " +
-              std::to_string(most));
-  }
-}
-
-void SingleWriterLoad::ReadAll() {
+void SingleWriterLoad::ReadAll(bool to_the_end) {
   for (int writer = 0; writer < options_.writers; ++writer) {
-    for (int index = 0; index < options_.keys_per_writer && !stop_; ++index) {
-      CheckPut(writer, index);
+    const Cells& cells = *cells_[static_cast<size_t>(writer)];
+    for (int index = 0; index < options_.keys_per_writer && (to_the_end || !workers_.stopped()); ++index) {
+      CheckNumber('p', writer, index, cells.puts[static_cast<size_t>(index)]);
       CheckBatch(writer, index);
-      CheckCounter(writer, index);
+      CheckNumber('i', writer, index, cells.counters[static_cast<size_t>(index)]);
     }
   }
 }
 
 void SingleWriterLoad::Note(const char* what, const std::string& key, const Status& status) {
-  const std::lock_guard lock(mutex_);
   // As it stands, or as the cause of an UNKNOWN_OUTCOME.
-  if (status.ToString().contains(CodeName(Code::kInternal))) violations_.push_back(status.ToString());
-  if (failures_.size() < kListMax) failures_.push_back(std::string(what) + " of " + key + ": " + status.ToString());
+  if (status.ToString().contains(CodeName(Code::kInternal))) Violation(status.ToString());
+  workers_.Failed(std::string(what) + " of " + key + ": " + status.ToString());
 }
 
 void SingleWriterLoad::Violation(std::string text) {
   const std::lock_guard lock(mutex_);
-  if (violations_.size() < kListMax) violations_.push_back(std::move(text));
+  if (violations_.size() < kViolationsMax) violations_.push_back(std::move(text));
 }
 
 SingleWriterLoadReport SingleWriterLoad::Finish() {
-  stop_ = true;
-  for (std::thread& thread : threads_) thread.join();
-  threads_.clear();
-  stop_ = false;
-  ReadAll();
-  stop_ = true;
+  workers_.Stop();
+  workers_.Join();
+  ReadAll(true);
   const std::lock_guard lock(mutex_);
-  return {acknowledged_, unknown_, reads_, std::chrono::milliseconds(longest_wait_ms_.load()), failures_, violations_};
+  return {acknowledged_, unknown_, reads_, workers_.TakeLongestWait(), workers_.failures(), violations_};
 }
 
 }  // namespace ebla::chaos

@@ -15,10 +15,10 @@
 #include <mutex>
 #include <random>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "ebla/ebla.h"
+#include "tools/load/workers.h"
 
 namespace ebla::chaos {
 
@@ -41,7 +41,6 @@ struct SingleWriterLoadReport {
 class SingleWriterLoad {
  public:
   SingleWriterLoad(Table table, SingleWriterLoadOptions options);
-  ~SingleWriterLoad();
 
   void Start();
   // Acknowledged so far; grows while the cluster serves.
@@ -55,35 +54,31 @@ class SingleWriterLoad {
     std::atomic<int64_t> acknowledged{0};
     std::atomic<int64_t> attempted{0};
   };
-  struct Writer {
+  struct Cells {
     std::vector<Cell> puts;
     std::vector<Cell> batches;
     std::vector<Cell> counters;
   };
 
   static std::string Key(char kind, int writer, int index);
-  void Write(int writer);
   void WriteOnce(int writer, std::mt19937_64& random);
-  void ReadAll();
-  void CheckPut(int writer, int index);
+  // Those are all checked that a reader has time for before the load ends, or all there are.
+  void ReadAll(bool to_the_end);
+  void CheckNumber(char kind, int writer, int index, const Cell& cell);
   void CheckBatch(int writer, int index);
-  void CheckCounter(int writer, int index);
   void Note(const char* what, const std::string& key, const Status& status);
   void Violation(std::string text);
   Result<int64_t> ReadNumber(const std::string& key);
 
   const Table table_;
   const SingleWriterLoadOptions options_;
-  std::vector<std::unique_ptr<Writer>> writers_;
-  std::vector<std::thread> threads_;
-  std::atomic<bool> stop_{false};
+  std::vector<std::unique_ptr<Cells>> cells_;  // by writer
   std::atomic<int64_t> acknowledged_{0};
   std::atomic<int64_t> unknown_{0};
   std::atomic<int64_t> reads_{0};
-  std::atomic<int64_t> longest_wait_ms_{0};
-  std::mutex mutex_;  // guards the two lists
-  std::vector<std::string> failures_;
+  std::mutex mutex_;  // guards what follows
   std::vector<std::string> violations_;
+  load::Workers workers_;
 };
 
 }  // namespace ebla::chaos

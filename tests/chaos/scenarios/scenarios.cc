@@ -22,7 +22,6 @@ using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 using testing::TestCluster;
 
-constexpr auto kProgressTimeMax = 60s;
 constexpr auto kServiceTimeMax = 60s;
 constexpr int64_t kWritesBetweenKills = 100;
 
@@ -47,14 +46,8 @@ Result<Table> MakeLoadTable(const Client& client, TableDurability durability, in
   return client.OpenTable("single-writer");
 }
 
-// Waits until the load has been acknowledged `more` writes beyond those of now.
-Status AwaitProgress(const SingleWriterLoad& load, int64_t more) {
-  const int64_t wanted = load.acknowledged() + more;
-  const auto deadline = steady_clock::now() + kProgressTimeMax;
-  for (; load.acknowledged() < wanted; std::this_thread::sleep_for(5ms))
-    if (steady_clock::now() >= deadline)
-      return Error(Code::kUnavailable, "no write was acknowledged for a minute, though every server is back");
-  return Status::Ok();
+Status AwaitWrites(const SingleWriterLoad& load) {
+  return load::AwaitProgress([&load] { return load.acknowledged(); }, kWritesBetweenKills);
 }
 
 // Kills servers under the load, round by round.
@@ -74,7 +67,7 @@ class ServerKiller {
   Status Round() {
     early_ = !early_ && random_() % 4 == 0;
     if (!early_) EBLA_TRY(AwaitService());
-    EBLA_TRY(AwaitProgress(load_, kWritesBetweenKills));
+    EBLA_TRY(AwaitWrites(load_));
     std::this_thread::sleep_for(milliseconds(random_() % 700));
     const uint64_t first = random_() % 3;
     std::vector<std::string> victims = {"ts-" + std::to_string(1 + first)};
@@ -209,7 +202,7 @@ ScenarioReport KillServers(const KillServersOptions& options) {
     if (const Status round = killer.Round(); !round.ok()) report.faults.push_back(round.ToString());
   }
   if (report.faults.empty()) {
-    if (const Status end = AwaitProgress(load, kWritesBetweenKills); !end.ok()) report.faults.push_back(end.ToString());
+    if (const Status end = AwaitWrites(load); !end.ok()) report.faults.push_back(end.ToString());
   }
   JudgeLoad(load.Finish(), killer.kills(), report);
   return report;

@@ -1,4 +1,4 @@
-// tests/bench/harness/load.h
+// tests/bench/harness/socket_load.h
 // A client that costs as little as can be: one thread, a number of connections, a number of calls in flight on each,
 // all of them the same bytes but for their sequence ids. It only counts replies, so that what is measured is the
 // server.

@@ -1,10 +1,10 @@
-#include "tools/ycsb/histogram.h"
+#include "tools/load/histogram.h"
 
 #include <algorithm>
 #include <bit>
 #include <cmath>
 
-namespace ebla::ycsb {
+namespace ebla::load {
 namespace {
 
 // Values below 2048 have a bucket each. Above, each doubling is cut into 1024 buckets.
@@ -67,4 +67,4 @@ uint64_t Histogram::Percentile(double percent) const {
   return max_;
 }
 
-}  // namespace ebla::ycsb
+}  // namespace ebla::load

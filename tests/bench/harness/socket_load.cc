@@ -1,4 +1,4 @@
-#include "tests/bench/harness/load.h"
+#include "tests/bench/harness/socket_load.h"
 
 #include <glog/logging.h>
 #include <sys/epoll.h>

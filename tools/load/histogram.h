@@ -1,4 +1,4 @@
-// tools/ycsb/histogram.h
+// tools/load/histogram.h
 // How long operations took, in microseconds: counts in buckets that are never wider than a thousandth of their value,
 // as in Gil Tene's HdrHistogram. Memory is bounded (about 260 KiB) whatever is recorded, and starts small.
 // Invariants: Count, Min, Max and Average are exact; a percentile is at most 0.1% above the value it stands for.
@@ -8,7 +8,7 @@
 #include <cstdint>
 #include <vector>
 
-namespace ebla::ycsb {
+namespace ebla::load {
 
 class Histogram {
  public:
@@ -34,4 +34,4 @@ class Histogram {
   double sum_ = 0;
 };
 
-}  // namespace ebla::ycsb
+}  // namespace ebla::load
