@@ -11,8 +11,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int kNoRoom = 1'000'000;  // appends: none finds room until that is taken back
-
 }  // namespace
 
 void LateMessageScenarios::Begin(Fault fault, const Target& target) {
@@ -89,10 +87,9 @@ void LateMessageScenarios::AnswerOldQuestions(const Target& target) {
   Undisturbed(milliseconds(2700));
   // A write of level PRIMARY that it took would have strong reads wait.
   Occupy(target.primary);
-  cluster_.log().Add(primary, "has no room for entries");
-  cluster_.disk(target.primary).disk.RefuseAppends(kNoRoom);
+  servers_.RefuseAllAppends(target.primary);
   After(cut_off_for + lasting, [this, index = target.primary] {
-    cluster_.disk(index).disk.RefuseAppends(0);
+    servers_.TakeAppends(index);
     Release(index);
   });
   for (const int follower : target.followers) {

@@ -12,8 +12,6 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr int kNoRoom = 1'000'000;  // appends: none finds room until that is taken back
-
 }  // namespace
 
 void MembershipScenarios::Begin(Fault fault, const Target& target) {
@@ -86,10 +84,8 @@ void MembershipScenarios::LeaveBehind(const Target& target) {
       return Await(
           incomplete,
           [this, behind] {
-            cluster_.log().Add(Cluster::ServerName(behind), "has no room for entries");
-            cluster_.disk(behind).disk.RefuseAppends(kNoRoom);
-            After(Within(milliseconds(1500), milliseconds(4000)),
-                  [this, behind] { cluster_.disk(behind).disk.RefuseAppends(0); });
+            servers_.RefuseAllAppends(behind);
+            After(Within(milliseconds(1500), milliseconds(4000)), [this, behind] { servers_.TakeAppends(behind); });
           },
           2000);
     default:  // its beginning comes once more, when the copy has long been complete and the primary counts on it alone

@@ -151,14 +151,7 @@ bool MergeScenarios::MergeUnseen(const Target& target) {
 bool MergeScenarios::FreezeLate(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
   if (!hooks_.merge(target.tablet)) return false;
-  cluster_.log().Add(primary, "is not told to freeze");
-  cluster_.network().HoldBack("freeze", primary);
-  const auto let_go = [this, primary, over = std::make_shared<bool>(false)] {
-    if (std::exchange(*over, true)) return;
-    cluster_.log().Add(primary, "is told to freeze");
-    cluster_.network().LetGo("freeze", primary);
-  };
-  After(seconds(12), let_go);
+  const std::function<void()> let_go = network_.HoldBackOrder("freeze", primary);
   const auto merging = [this, tablet = target.tablet] {
     const CatalogWatch::Tablet* now = InCatalog(tablet);
     return now != nullptr && now->into;

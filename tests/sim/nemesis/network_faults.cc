@@ -1,6 +1,7 @@
 #include "tests/sim/nemesis/network_faults.h"
 
 #include <algorithm>
+#include <memory>
 #include <utility>
 
 namespace ebla::sim {
@@ -172,6 +173,18 @@ void NetworkFaults::BlockAppends(const std::string& name) {
 void NetworkFaults::UnblockAppends(const std::string& name) {
   cluster_.log().Add(name, "gets entries again");
   cluster_.network().LetGo("append", name);
+}
+
+std::function<void()> NetworkFaults::HoldBackOrder(const std::string& order, const std::string& to) {
+  cluster_.log().Add(to, "is not told to " + order);
+  cluster_.network().HoldBack(order, to);
+  const auto let_go = [this, order, to, over = std::make_shared<bool>(false)] {
+    if (std::exchange(*over, true)) return;
+    cluster_.log().Add(to, "is told to " + order);
+    cluster_.network().LetGo(order, to);
+  };
+  After(seconds(12), let_go);
+  return let_go;
 }
 
 void NetworkFaults::LetGo(const std::vector<int>& servers) {

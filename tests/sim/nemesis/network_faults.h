@@ -3,6 +3,7 @@
 // Threads: one.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,8 @@ class NetworkFaults : FaultFamily {
   // What others append to this server is lost, until they are unblocked; heartbeats arrive.
   void BlockAppends(const std::string& name);
   void UnblockAppends(const std::string& name);
+  // The order to do that does not arrive before what is returned is called, or for twelve seconds.
+  std::function<void()> HoldBackOrder(const std::string& order, const std::string& to);
   // Orders to configure that were held back arrive.
   void LetGo(const std::vector<int>& servers);
 

@@ -155,6 +155,12 @@ std::function<void()> ServerFaults::TakeDown(int index, Duration at_most) {
   return up;
 }
 
+void ServerFaults::RefuseAllAppends(int index) {
+  constexpr int kAll = 1'000'000;
+  cluster_.log().Add(Cluster::ServerName(index), "has no room for entries");
+  cluster_.disk(index).disk.RefuseAppends(kAll);
+}
+
 bool ServerFaults::RefuseAppends() {
   const int index = context_.AnyPrimary();
   if (index < 0 || cluster_.server(index) == nullptr) return false;

@@ -20,6 +20,9 @@ class ServerFaults : FaultFamily {
   void KillAndRestart(int index, CrashKind kind, Duration away);
   // Its machine dies, as everybody knows at once, until what is returned is called, or for so long.
   std::function<void()> TakeDown(int index, Duration at_most);
+  // No entry finds room there until appends are taken again.
+  void RefuseAllAppends(int index);
+  void TakeAppends(int index) { cluster_.disk(index).disk.RefuseAppends(0); }
 
  private:
   bool InjectAt(Fault fault, int index);

@@ -85,14 +85,7 @@ void SplitScenarios::SplitThenMove(const Target& target, int to) {
 // The order to split is held back until a later epoch has settled that there is no split.
 void SplitScenarios::SplitLate(const Target& target) {
   const std::string primary = Cluster::ServerName(target.primary);
-  cluster_.log().Add(primary, "is not told to split");
-  cluster_.network().HoldBack("split", primary);
-  const auto let_go = [this, primary, over = std::make_shared<bool>(false)] {
-    if (std::exchange(*over, true)) return;
-    cluster_.log().Add(primary, "is told to split");
-    cluster_.network().LetGo("split", primary);
-  };
-  After(seconds(12), let_go);
+  const std::function<void()> let_go = network_.HoldBackOrder("split", primary);
   hooks_.split(target.tablet);
   const auto splitting = [this, tablet = target.tablet] { return IsSplitting(tablet); };
   Await(splitting, [this, splitting, let_go] { Await([splitting] { return !splitting(); }, let_go, 2000); }, 400);
