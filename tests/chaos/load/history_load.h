@@ -1,8 +1,10 @@
 // tests/chaos/load/history_load.h
-// Many clients with real threads over the SDK, doing every kind of operation on records as popular as YCSB's, with
-// unique values, and writing down what they asked and were told (recorder.h). A single-writer load (single_writer_load.h) knows what one writer
-// of each key was promised; this one judges what many writers of the same keys saw of one another. Keys:    groups of
-// four cells (tests/sim/checker/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b", "g0012/n", "g0012/t".
+// Many clients with real threads over the SDK. They do every kind of operation on records as popular as YCSB's, with
+// unique values, and write down what they asked and were told (recorder.h). A single-writer load
+// (single_writer_load.h) knows what the one writer of each key was promised. This one judges what many writers of the
+// same keys saw of one another.
+// Keys:    groups of four cells (tests/sim/checker/history.h), `groups_per_tablet` to a tablet: "g0012/a", "g0012/b",
+//          "g0012/n", "g0012/t".
 // Probes:  two threads of each tablet ask it again and again, by a put and by a strong read, in its last group, which
 //          nobody else touches. What they and the others are answered tells when each tablet served (outage.h).
 // Threads: Start() makes them all, in the network namespace of its caller; everything else from one thread.
