@@ -58,7 +58,8 @@ void AddOperations(const OperationStats& stats, Families& families) {
 // A table that has no schema here yet goes by its number.
 std::string TableName(const TabletView& view) {
   if (view.schema != nullptr) {
-    if (Result<std::string> name = NameOfTable(view.schema->encoded)) return *std::move(name);
+    Result<std::string> name = NameOfTable(view.schema->encoded);
+    if (name && !name->empty()) return *std::move(name);
   }
   return std::to_string(view.table.value);
 }
