@@ -269,9 +269,8 @@ void Run::ConfirmSize() {
 }
 
 bool Run::SplitScenariosBegun() const {
-  return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) {
-    return !IsOfSplits(fault) || nemesis_->injected(fault) > 0;
-  });
+  return std::ranges::all_of(nemesis_->enabled(),
+                             [this](Fault fault) { return !IsOfSplits(fault) || nemesis_->injected(fault) > 0; });
 }
 
 void Run::Break() {
@@ -320,8 +319,7 @@ void Run::Break() {
   }
   nemesis_->Start();
   const auto all_injected = [this] {
-    return std::ranges::all_of(nemesis_->enabled(),
-                               [this](Fault fault) { return nemesis_->injected(fault) > 0; });
+    return std::ranges::all_of(nemesis_->enabled(), [this](Fault fault) { return nemesis_->injected(fault) > 0; });
   };
   scheduler_.RunFor(options_.faults_for);
   Until(all_injected, options_.patience);
