@@ -139,6 +139,7 @@ int Run() {
   dispatcher.Register(master->service());
 
   http::HttpOptions http_options;
+  http_options.title = "Ebla master " + FLAGS_name;
   http_options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_http_listen));
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };

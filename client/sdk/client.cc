@@ -1,5 +1,6 @@
 #include "ebla/client.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "client/sdk/runtime.h"
@@ -25,6 +26,7 @@ Client::~Client() = default;
 
 Result<Client> Client::Connect(ClientOptions options) {
   EBLA_ASSIGN(std::shared_ptr<Runtime> runtime, Runtime::Make(options));
+  EBLA_TRY(runtime->FindMaster(std::min(options.connect_timeout, options.deadline)));
   return Client(std::move(runtime));
 }
 

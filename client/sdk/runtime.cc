@@ -4,6 +4,8 @@
 
 #include <thread>
 
+#include "client/core/routing/master_probe.h"
+
 namespace ebla::client {
 
 namespace {
@@ -30,6 +32,7 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
     masters.push_back(std::move(endpoint));
   }
   if (options.deadline.count() <= 0) return Error(Code::kInvalidArgument, "the deadline must be above 0");
+  if (options.connect_timeout.count() < 0) return Error(Code::kInvalidArgument, "the connect timeout is below 0");
   EBLA_TRY(CheckBetween("io_threads", options.io_threads));
   EBLA_TRY(CheckBetween("connections_per_server", options.connections_per_server));
   auto* runtime = new Runtime(options, std::move(masters));
@@ -42,7 +45,7 @@ Result<std::shared_ptr<Runtime>> Runtime::Make(const ClientOptions& options) {
   });
 }
 
-Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters) {
+Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters) : masters_(masters) {
   for (int i = 0; i < options.io_threads; ++i) {
     loops_.push_back(std::make_unique<rpc::EventLoop>("ebla-client-" + std::to_string(i)));
   }
@@ -57,6 +60,13 @@ Runtime::Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> master
                                        CoreOptions{std::move(masters), options.deadline, {options.rack, HostName()}});
   admin_ = std::make_unique<Admin>(core_->masters(), core_->network(), options.deadline);
   for (auto& loop : loops_) loop->Start();
+}
+
+Status Runtime::FindMaster(std::chrono::milliseconds timeout) {
+  if (timeout.count() <= 0) return {};
+  return WaitFor<Status>([&](Callback<Status> done) {
+    ProbeMasters(core_->network(), masters_, timeout, OnceCallback<Status>(std::move(done)));
+  });
 }
 
 Runtime::~Runtime() {

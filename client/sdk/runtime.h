@@ -28,6 +28,9 @@ class Runtime {
   Runtime(const Runtime&) = delete;
   Runtime& operator=(const Runtime&) = delete;
 
+  // UNAVAILABLE: no master answers within the time, which is not asked for where it is zero.
+  Status FindMaster(std::chrono::milliseconds timeout);
+
   ClientCore& core() { return *core_; }
   Admin& admin() { return *admin_; }
 
@@ -63,6 +66,7 @@ class Runtime {
  private:
   Runtime(const ClientOptions& options, std::vector<rpc::Endpoint> masters);
 
+  const std::vector<rpc::Endpoint> masters_;
   // Destroyed from the last to the first: see ~Runtime.
   std::unique_ptr<ClientCore> core_;
   std::unique_ptr<Admin> admin_;

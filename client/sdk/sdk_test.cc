@@ -166,12 +166,35 @@ TEST_F(SdkTest, ClosingAnswersWhatIsUnderWay) {
   EXPECT_TRUE(std::ranges::find(codes, Code::kUnavailable) != codes.end());
 }
 
-TEST_F(SdkTest, NobodyThereIsSaidWithinTheDeadline) {
-  const auto client = Client::Connect({.masters = {"127.0.0.1:1"}, .deadline = 300ms});
+TEST_F(SdkTest, ConnectFailsWhereNoMasterAnswersAndNamesThemAll) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto client = Client::Connect({.masters = {"127.0.0.1:1", "127.0.0.1:2"}, .connect_timeout = 300ms});
+  ASSERT_FALSE(client);
+  EXPECT_EQ(client.error().code(), Code::kUnavailable);
+  EXPECT_NE(client.error().message().find("no master answers: 127.0.0.1:1: "), std::string::npos) << client.error();
+  EXPECT_NE(client.error().message().find("; 127.0.0.1:2: "), std::string::npos) << client.error();
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, 5s) << "not the ten seconds of a call";
+}
+
+TEST_F(SdkTest, OneMasterThatAnswersIsEnoughToConnect) {
+  const auto client = Client::Connect({.masters = {"127.0.0.1:1", servers_.masters()[0]}});
+  EXPECT_TRUE(client) << client.error();
+}
+
+TEST_F(SdkTest, WhoDoesNotWaitForAMasterLearnsFromTheFirstCall) {
+  const auto client = Client::Connect({.masters = {"127.0.0.1:1"}, .deadline = 300ms, .connect_timeout = 0ms});
   ASSERT_TRUE(client);
   const auto table = client->OpenTable("t");
   EXPECT_EQ(table.error().code(), Code::kUnavailable) << table.error();
   EXPECT_NE(table.error().message().find("127.0.0.1:1"), std::string::npos) << table.error();
+}
+
+TEST_F(SdkTest, AMissingRecordIsNamed) {
+  servers_.cluster().AddTable("t", {"m"});
+  const auto table = Connect().OpenTable("t");
+  ASSERT_TRUE(table);
+  EXPECT_EQ(table->Get("none").error(), Status(Code::kNotFound, "no record under \"none\""));
+  EXPECT_EQ(table->MultiGet({"a", "z"})[1].error(), Status(Code::kNotFound, "no record under \"z\""));
 }
 
 TEST_F(SdkTest, WrongOptionsAreRefused) {

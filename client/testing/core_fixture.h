@@ -58,6 +58,7 @@ class CoreFixture : public ::testing::Test {
   }
   std::string Value(const TablePtr& table, const std::string& key) {
     const auto record = Get(table, key);
+    if (!record && record.error().code() == Code::kNotFound) return "NOT_FOUND";  // its message names the key
     return record ? record->value : record.error().ToString();
   }
   Result<BatchResult> Write(const TablePtr& table, Batch batch, const WriteOptions& options = {}) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cctype>
 
+#include "common/base/utf8.h"
+
 namespace ebla {
 
 KeyRange KeyRange::Prefix(std::string_view prefix) { return {std::string(prefix), PrefixEnd(prefix)}; }
@@ -45,18 +47,23 @@ std::string EscapeBytes(std::string_view bytes) {
   static constexpr char kHex[] = "0123456789abcdef";
   std::string text;
   text.reserve(bytes.size());
-  for (char c : bytes) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '\\' || c == '"') {
+  while (!bytes.empty()) {
+    const size_t length = Utf8Length(bytes);
+    const std::string_view character = bytes.substr(0, std::max<size_t>(1, length));
+    const auto byte = static_cast<unsigned char>(character.front());
+    if (character == "\\" || character == "\"") {
       text.push_back('\\');
-      text.push_back(c);
-    } else if (byte >= 0x20 && byte < 0x7f) {
-      text.push_back(c);
-    } else {
+      text.append(character);
+    } else if (length > 0 && IsPrintable(character)) {
+      text.append(character);
+    } else {  // the bytes after the first are no characters by themselves, and follow in turn
       text.append("\\x");
       text.push_back(kHex[byte >> 4]);
       text.push_back(kHex[byte & 15]);
+      bytes.remove_prefix(1);
+      continue;
     }
+    bytes.remove_prefix(character.size());
   }
   return text;
 }
@@ -86,7 +93,7 @@ Result<std::string> UnescapeBytes(std::string_view text) {
       bytes.push_back(static_cast<char>(HexDigit(text[i + 2]) * 16 + HexDigit(text[i + 3])));
       i += 3;
     } else {
-      return Error(Code::kInvalidArgument, "bad escape at byte " + std::to_string(i) + " of " + EscapeBytes(text) +
+      return Error(Code::kInvalidArgument, "bad escape at byte " + std::to_string(i) + " of " + std::string(text) +
                                                R"(: write \xNN, \\ or \")");
     }
   }

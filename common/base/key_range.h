@@ -40,7 +40,8 @@ struct KeyRange {
 std::string PrefixEnd(std::string_view prefix);
 // The lowest key after `key`.
 std::string KeyAfter(std::string_view key);
-// Printable form of any bytes: \xNN, \\ and \" escaped. Unescape is its inverse and refuses a malformed escape.
+// Printable form of any bytes: printable characters of UTF-8 as they are, \\ and \" escaped, all other bytes as \xNN.
+// Unescape is its inverse, and refuses a malformed escape.
 std::string EscapeBytes(std::string_view bytes);
 Result<std::string> UnescapeBytes(std::string_view text);
 

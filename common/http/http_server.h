@@ -1,5 +1,6 @@
 // common/http/http_server.h
 // The small HTTP server of every process: /metrics, /healthz, /readyz, /flags, and pages that hosts add.
+//   /          a page for people: what this process is, whether it is ready, its figures, what other pages there are
 //   /metrics   Prometheus text of the registry
 //   /healthz   200 while the process answers at all
 //   /readyz    200 "ready", or 503 and the reason
@@ -24,6 +25,7 @@ class Collectable;
 namespace ebla::http {
 
 struct HttpOptions {
+  std::string title = "Ebla";                        // of the page for people, for example "tablet server ts-1"
   rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };

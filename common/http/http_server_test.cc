@@ -36,8 +36,10 @@ class HttpTest : public ::testing::Test {
   HttpTest() {
     registry_ = std::make_shared<prometheus::Registry>();
     prometheus::BuildCounter().Name("tests_total").Register(*registry_).Add({{"kind", "http"}}).Increment(3);
-    server_ = std::make_unique<HttpServer>(HttpOptions{
-        .metrics = registry_, .ready = [this] { return ready_; }, .settable_flags = {"http_test_settable"}});
+    server_ = std::make_unique<HttpServer>(HttpOptions{.title = "server & test",
+                                                       .metrics = registry_,
+                                                       .ready = [this] { return ready_; },
+                                                       .settable_flags = {"http_test_settable"}});
     server_->AddPage("/hello", [](const std::string& query) { return Page{.body = "hello " + query}; });
     const Status started = server_->Start();
     EXPECT_TRUE(started.ok()) << started;
@@ -57,6 +59,15 @@ TEST_F(HttpTest, ServesMetricsHealthAndReadiness) {
   const std::string reply = Get("/readyz");
   EXPECT_TRUE(reply.starts_with("HTTP/1.1 503")) << reply;
   EXPECT_NE(reply.find("no master yet"), std::string::npos) << reply;
+}
+
+TEST_F(HttpTest, ShowsPeopleWhatTheProcessIs) {
+  ready_ = Status(Code::kUnavailable, "no master <yet>");
+  const std::string reply = Get("/");
+  EXPECT_TRUE(reply.starts_with("HTTP/1.1 200")) << reply;
+  EXPECT_NE(reply.find("<h1>server &amp; test</h1>"), std::string::npos) << reply;
+  EXPECT_NE(reply.find("Not ready: no master &lt;yet>"), std::string::npos) << reply;
+  EXPECT_NE(reply.find("<a href=\"/metrics\">"), std::string::npos) << reply;
 }
 
 TEST_F(HttpTest, ServesAddedPagesAndNamesThemWhenOneIsUnknown) {

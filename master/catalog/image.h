@@ -18,8 +18,8 @@
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
-#include "common/base/planted_bug.h"
 #include "idl/master_types.h"
+#include "master/catalog/rules.h"
 
 namespace ebla::master {
 
@@ -50,7 +50,7 @@ struct TabletEntry {
   bool merge_unfinished() const { return node.__isset.merged; }
   // Nothing but a failover changes who leads or holds it meanwhile (PROTOCOL 12).
   bool failovers_only() const {
-    return (splitting() && !Planted(PlantedBug::intent_excludes_nothing)) || merging() || merge_unfinished();
+    return (splitting() && rules::IntentExcludesOtherChanges()) || merging() || merge_unfinished();
   }
   bool creating() const { return node.info.state == idl::TabletState::CREATING; }
   bool HeldBy(const ServerName& server) const;  // as voter or learner
@@ -99,7 +99,7 @@ class Image {
   // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
   bool CreatedEmpty(const TabletEntry& tablet) const {
     const bool never_split = !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
-    return tablet.node.info.epoch == 1 && (never_split || Planted(PlantedBug::created_empty_after_split));
+    return tablet.node.info.epoch == 1 && (never_split || !rules::OnlyNeverSplitBeginsEmpty());
   }
   // Those that were split off the tablet and are there.
   const std::set<TabletId>& ChildrenOf(TabletId id) const;

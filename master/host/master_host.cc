@@ -8,6 +8,7 @@
 #include "master/catalog/loader.h"
 #include "master/host/service.h"
 #include "master/leader/leader_term.h"
+#include "master/leader/procedure_list.h"
 
 namespace ebla::master {
 namespace {
@@ -157,13 +158,13 @@ MasterStats Master::Stats() const {
     stats.tablets = leader_term->image().tablets().size();
     stats.servers = leader_term->servers().all().size();
     stats.live_servers = leader_term->servers().live_count();
-    stats.unsettled_tablets = leader_term->unsettled_tablets();
-    stats.procedures = leader_term->procedures();
-    stats.unknown_ids = leader_term->unknown_ids();
-    stats.copies = leader_term->copies();
-    stats.stale_catalog = leader_term->WhyCatalogStale().has_value();
-    stats.safe_mode = leader_term->SafeMode().value_or("");
-    stats.procedures_by_kind = leader_term->ProceduresByKind();
+    stats.unsettled_tablets = leader_term->reconciler().unsettled();
+    stats.procedures = leader_term->runner().size();
+    stats.unknown_ids = leader_term->report_handler().unknown_ids();
+    stats.copies = leader_term->replication_manager().copies();
+    stats.stale_catalog = leader_term->context().stale_catalog.Why().has_value();
+    stats.safe_mode = SafeMode(leader_term->context()).value_or("");
+    stats.procedures_by_kind = CountProcedures(*leader_term);
     stats.planner_on = leader_term->balance_driver().on().value_or(false);
     stats.planner = leader_term->balance_driver().counts();
   }

@@ -1,7 +1,7 @@
 #include "master/host/metrics.h"
 
 #include "common/base/mutex.h"
-#include "common/process/process.h"
+#include "common/http/metric_families.h"
 
 namespace ebla::master {
 namespace {
@@ -96,9 +96,6 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   const auto gauge = [&](std::string name, std::string help, double value) {
     families.push_back(Family("ebla_master_" + name, std::move(help), prometheus::MetricType::Gauge, value));
   };
-  const auto counter = [&](std::string name, std::string help, double value) {
-    families.push_back(Family("ebla_" + name, std::move(help), prometheus::MetricType::Counter, value));
-  };
   gauge("leading", "1 where this master leads", stats.leading);
   gauge("ready", "1 where it leads and has read the catalog", stats.ready);
   gauge("term", "the term it leads; 0 on a standby", static_cast<double>(stats.term));
@@ -117,16 +114,9 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
   AddPlanner(stats, families);
   if (rpc_) {
-    const process::Usage usage = process::ReadUsage();
-    counter("process_cpu_seconds", "processor time used", usage.cpu_seconds);
-    families.push_back(Family("ebla_process_resident_bytes", "resident memory", prometheus::MetricType::Gauge,
-                              static_cast<double>(usage.resident_bytes)));
-    const rpc::ServerStats rpc = rpc_->Stats();
-    counter("rpc_requests", "requests received", static_cast<double>(rpc.requests));
-    counter("rpc_bytes_in", "bytes received", static_cast<double>(rpc.bytes_in));
-    counter("rpc_bytes_out", "bytes sent", static_cast<double>(rpc.bytes_out));
-    counter("rpc_connections_broken", "connections closed for what they sent or left unread",
-            static_cast<double>(rpc.connections_broken));
+    http::MetricFamilies process;
+    process.AddProcess("master", rpc_->Stats());
+    for (auto& family : process.Take()) families.push_back(std::move(family));
   }
   return families;
 }

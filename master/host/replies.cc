@@ -165,7 +165,7 @@ idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime n
       summary.uuid = server.node->uuid;
       summary.draining = server.node->draining;
       summary.maintenance = server.node->maintenance;
-      summary.note = leader_term.WhyNotDrained(name);
+      summary.note = leader_term.replication_manager().WhyNotDrained(name);
     }
     if (server.last_live) {
       summary.endpoint = server.last_live->endpoint;

@@ -6,6 +6,7 @@
 #include "common/rpc/idl_convert.h"
 #include "idl/types_constants.h"
 #include "master/host/replies.h"
+#include "master/leader/cancel_procedure.h"
 #include "master/leader/leader_term.h"
 #include "master/leader/procedure_list.h"
 #include "master/procedures/split_tablet.h"
@@ -72,26 +73,27 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
            return cob(reply);
          }
          reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
-         leader_term.Create(request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
-                            [this, cob, reply, name = request.name](Status status) mutable {
-                              // The deadline ends the waiting, not the creation: how it ends cannot be known here.
-                              if (status.code() == Code::kDeadlineExceeded) {
-                                status = Error(Code::kUnknownOutcome,
-                                               "table " + name + " is being created and will be: " + status.message());
-                              }
-                              SetHeader(reply.header, status);
-                              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                              const TableEntry* table = now ? now->image().Table(name) : nullptr;
-                              if (table && status.ok()) reply.__set_schema(table->node.schema);
-                              cob(reply);
-                            });
+         leader_term.table_admin().Create(
+             request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
+             [this, cob, reply, name = request.name](Status status) mutable {
+               // The deadline ends the waiting, not the creation: how it ends cannot be known here.
+               if (status.code() == Code::kDeadlineExceeded) {
+                 status = Error(Code::kUnknownOutcome,
+                                "table " + name + " is being created and will be: " + status.message());
+               }
+               SetHeader(reply.header, status);
+               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+               const TableEntry* table = now ? now->image().Table(name) : nullptr;
+               if (table && status.ok()) reply.__set_schema(table->node.schema);
+               cob(reply);
+             });
        });
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
   Lead(std::move(cob), request,
        [this](LeaderTerm& leader_term, const Cob<idl::AlterTableReply>& cob, const idl::AlterTableRequest& request) {
-         leader_term.Alter(
+         leader_term.table_admin().Alter(
              request.name, request.options, Patience(request.deadlineMs),
              [this, cob, name = request.name](Status status) {
                idl::AlterTableReply reply;
@@ -112,7 +114,7 @@ void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::Dro
   Lead(std::move(cob), request,
        [this](LeaderTerm& leader_term, const Cob<idl::DropTableByNameReply>& cob,
               const idl::DropTableByNameRequest& request) {
-         leader_term.Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
+         leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
            idl::DropTableByNameReply reply;
            if (status.code() == Code::kDeadlineExceeded) {
              reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
@@ -157,7 +159,7 @@ void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::Heartbeat
         const bool same_term = request.serversTerm == reply.masterTerm;
         reply.servers =
             Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
-        reply.describe = leader_term.WhyCatalogStale().has_value();
+        reply.describe = leader_term.context().stale_catalog.Why().has_value();
         reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
         cob(reply);
       });
@@ -187,17 +189,17 @@ void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl:
            SetHeader(reply.header, tablet.error());
            return cob(reply);
          }
-         leader_term.Transfer(*tablet, request.toServer, Patience(request.deadlineMs),
-                              [this, cob, id = *tablet](Status status) {
-                                idl::TransferTabletReply reply;
-                                if (status.code() == Code::kDeadlineExceeded)
-                                  status = Error(Code::kUnavailable, status.message());
-                                SetHeader(reply.header, status);
-                                const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                                if (entry) reply.__set_tablet(entry->node.info);
-                                cob(reply);
-                              });
+         leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
+                                             Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
+                                               idl::TransferTabletReply reply;
+                                               if (status.code() == Code::kDeadlineExceeded)
+                                                 status = Error(Code::kUnavailable, status.message());
+                                               SetHeader(reply.header, status);
+                                               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                               const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                               if (entry) reply.__set_tablet(entry->node.info);
+                                               cob(reply);
+                                             });
        });
 }
 
@@ -211,18 +213,19 @@ void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::Mer
           SetHeader(reply.header, two.error());
           return cob(reply);
         }
-        leader_term.Merge(*two, Patience(request.deadlineMs), [this, cob, request](Status status) {
-          idl::MergeTabletsReply reply;
-          if (status.code() == Code::kDeadlineExceeded) {
-            status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
-          }
-          SetHeader(reply.header, status);
-          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-          const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
-          if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
-            reply.__set_tablet(entry->node.info);
-          cob(reply);
-        });
+        leader_term.tablet_admin().Merge(
+            *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
+              idl::MergeTabletsReply reply;
+              if (status.code() == Code::kDeadlineExceeded) {
+                status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
+              }
+              SetHeader(reply.header, status);
+              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+              const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
+              if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
+                reply.__set_tablet(entry->node.info);
+              cob(reply);
+            });
       });
 }
 
@@ -237,7 +240,7 @@ void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::Split
          }
          const TabletId id = SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
                                  .value_or(*tablet);
-         leader_term.Split(
+         leader_term.tablet_admin().Split(
              id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
              [this, cob, request, id](Status status) {
                idl::SplitTabletReply reply;
@@ -277,16 +280,17 @@ void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTab
            if (entry) reply.__set_tablet(entry->node.info);
            cob(reply);
          };
-         if (request.cancel) return leader_term.CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
-         leader_term.Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
-                          std::move(done));
+         if (request.cancel)
+           return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
+         leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
+                                         std::move(done));
        });
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
   Lead(std::move(cob), request,
        [this](LeaderTerm& leader_term, const Cob<idl::SetServerReply>& cob, const idl::SetServerRequest& request) {
-         LeaderTerm::ServerChange change;
+         ServerAdmin::Change change;
          if (request.__isset.draining) change.draining = request.draining;
          if (request.__isset.maintenance) change.maintenance = request.maintenance;
          auto answer = [this, cob, name = request.name](Status status) {
@@ -296,14 +300,11 @@ void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServer
            if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
            cob(reply);
          };
-         if (change.draining.value_or(true)) return leader_term.SetServer(request.name, change, std::move(answer));
+         if (change.draining.value_or(true)) {
+           return leader_term.server_admin().Set(request.name, std::move(change), std::move(answer));
+         }
          // It keeps what it has: what its drain has begun ends, too.
-         leader_term.SetServer(request.name, change,
-                               [this, name = request.name, answer = std::move(answer)](Status status) mutable {
-                                 LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                 if (!status.ok() || !now) return answer(std::move(status));
-                                 now->EndMovesOf(name, Patience(0), std::move(answer));
-                               });
+         leader_term.server_admin().EndDrain(request.name, std::move(change), Patience(0), std::move(answer));
        });
 }
 
@@ -340,22 +341,22 @@ void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::R
        [this](LeaderTerm& leader_term, const Cob<idl::RecoverTabletReply>& cob,
               const idl::RecoverTabletRequest& request) {
          const TabletId id{static_cast<uint64_t>(std::max<int64_t>(0, request.tabletId))};
-         idl::RecoverTabletReply reply = ToReply(leader_term.Survey(id, request.server));
+         idl::RecoverTabletReply reply = ToReply(leader_term.tablet_admin().Survey(id, request.server));
          if (!request.acceptDataLoss) return cob(reply);
-         leader_term.Recover(id, request.server, Patience(request.deadlineMs),
-                             [this, cob, id, reply](Status status) mutable {
-                               if (status.code() == Code::kDeadlineExceeded)
-                                 status = Error(Code::kUnavailable, status.message());
-                               SetHeader(reply.header, status);
-                               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                               const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                               if (entry) {
-                                 reply.__set_tablet(entry->node.info);
-                                 if (status.ok()) reply.chosen = entry->node.info.primary;
-                               }
-                               if (status.ok()) reply.refusal.clear();
-                               cob(reply);
-                             });
+         leader_term.tablet_admin().Recover(id, request.server, Patience(request.deadlineMs),
+                                            [this, cob, id, reply](Status status) mutable {
+                                              if (status.code() == Code::kDeadlineExceeded)
+                                                status = Error(Code::kUnavailable, status.message());
+                                              SetHeader(reply.header, status);
+                                              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                              const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                              if (entry) {
+                                                reply.__set_tablet(entry->node.info);
+                                                if (status.ok()) reply.chosen = entry->node.info.primary;
+                                              }
+                                              if (status.ok()) reply.refusal.clear();
+                                              cob(reply);
+                                            });
        });
 }
 
@@ -363,11 +364,11 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
   Lead(std::move(cob), request,
        [this](LeaderTerm& leader_term, const Cob<idl::AdoptReply>& cob, const idl::AdoptRequest& request) {
          idl::AdoptReply reply;
-         if (Status status = leader_term.AllReported(); !status.ok()) {
+         if (Status status = AllReported(leader_term.context()); !status.ok()) {
            SetHeader(reply.header, status);
            return cob(reply);
          }
-         const auto stale = leader_term.WhyCatalogStale();
+         const auto stale = leader_term.context().stale_catalog.Why();
          if (!stale) return cob(reply);
          const Adoption plan = leader_term.PlanAdoption(request.without);
          reply.reason = *stale;
@@ -388,7 +389,7 @@ void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& req
 void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
   Lead(std::move(cob), request,
        [](LeaderTerm& leader_term, const Cob<idl::RemoveServerReply>& cob, const idl::RemoveServerRequest& request) {
-         leader_term.RemoveServer(request.name, [cob](Status status) {
+         leader_term.server_admin().Remove(request.name, [cob](Status status) {
            idl::RemoveServerReply reply;
            SetHeader(reply.header, status);
            cob(reply);
@@ -411,7 +412,7 @@ void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const id
   Lead(std::move(cob), request,
        [this](LeaderTerm& leader_term, const Cob<idl::CancelProcedureReply>& cob,
               const idl::CancelProcedureRequest& request) {
-         leader_term.CancelProcedure(request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
+         CancelProcedure(leader_term, request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
            idl::CancelProcedureReply reply;
            SetHeader(reply.header, outcome ? Status() : outcome.error());
            if (outcome) reply.outcome = *std::move(outcome);
@@ -423,7 +424,7 @@ void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const id
 void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
   Lead(std::move(cob), request,
        [](LeaderTerm& leader_term, const Cob<idl::CompactTableReply>& cob, const idl::CompactTableRequest& request) {
-         leader_term.Compact(
+         leader_term.table_admin().Compact(
              {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
              [cob](Result<std::vector<idl::Compaction>> servers) {
                idl::CompactTableReply reply;

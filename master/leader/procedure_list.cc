@@ -4,6 +4,8 @@
 #include <tuple>
 
 #include "master/catalog/table_rules.h"
+#include "master/cluster/options.h"
+#include "master/leader/readiness.h"
 #include "master/procedures/context.h"
 #include "master/procedures/move_tablet.h"
 
@@ -37,7 +39,7 @@ class Lister {
         context_(leader_term.context()),
         now_(context_.executor.Now()),
         time_of_day_ms_(context_.executor.TimeOfDayMs()) {
-    if (const auto why = leader_term.SafeMode()) safe_mode_ = "nothing is changed in safe mode: " + *why;
+    if (const auto why = SafeMode(context_)) safe_mode_ = "nothing is changed in safe mode: " + *why;
   }
 
   std::vector<idl::ProcedureSummary> List() {
@@ -56,9 +58,8 @@ class Lister {
       if (server.node && server.node->draining) AddDrain(name, *server.node);
     }
     leader_term_.runner().ForEach([this](const ProcedureRunner::Standing& standing) { AddRun(standing); });
-    leader_term_.ForEachWaiting([this](const Subject& subject, MonotonicTime began, const Status& waits_for) {
-      AddWaiting(subject, began, waits_for);
-    });
+    leader_term_.requests().ForEachWaiting([this](const Subject& subject, MonotonicTime began,
+                                                  const Status& waits_for) { AddWaiting(subject, began, waits_for); });
     AddScaling();
     std::ranges::sort(all_, {}, [](const idl::ProcedureSummary& one) {
       return std::tie(one.kind, one.tabletId, one.table, one.server, one.id);
@@ -148,8 +149,8 @@ class Lister {
     if (!Servers::ForPlanner(to, server).usable())
       return "server " + to + " takes nothing: maintenance, a drain, or a full disk";
     const RepairCaps& caps = context_.options.repair;
-    if (leader_term_.copies() >= caps.copies)
-      return std::to_string(leader_term_.copies()) + " copies are under way, the most at a time";
+    if (leader_term_.replication_manager().copies() >= caps.copies)
+      return std::to_string(leader_term_.replication_manager().copies()) + " copies are under way, the most at a time";
     return "";
   }
 
@@ -172,7 +173,7 @@ class Lister {
                " in epoch " + std::to_string(tablet.node.split.epoch);
     one.cancelNote =
         "its primary may have split it already, and nobody knows until it has said so; a failover may still undo it";
-    if (!safe_mode_.empty() && leader_term_.WhyCatalogStale()) one.waitsFor = safe_mode_;
+    if (!safe_mode_.empty() && context_.stale_catalog.Why()) one.waitsFor = safe_mode_;
     pending_splits_[SplitName(tablet.id())] = all_.size() - 1;
   }
 
@@ -212,8 +213,8 @@ class Lister {
     if (info.voters.size() > master::ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
     std::vector<ServerName> holders = info.voters;
     if (PlaceReplica(ViewOnce(), holders).empty()) return "no other server that lives takes a replica: start one";
-    return leader_term_.copies() >= context_.options.repair.copies
-               ? "its turn: " + std::to_string(leader_term_.copies()) + " copies are under way"
+    return leader_term_.replication_manager().copies() >= context_.options.repair.copies
+               ? "its turn: " + std::to_string(leader_term_.replication_manager().copies()) + " copies are under way"
                : "";
   }
 
@@ -251,7 +252,7 @@ class Lister {
                                   " of them on the move";
     one.cancellable = true;
     one.cancelNote = "it takes replicas again; those that have moved stay where they are";
-    one.waitsFor = safe_mode_.empty() ? leader_term_.WhyNotDrained(name) : safe_mode_;
+    one.waitsFor = safe_mode_.empty() ? leader_term_.replication_manager().WhyNotDrained(name) : safe_mode_;
   }
 
   void AddRun(const ProcedureRunner::Standing& standing) {
@@ -375,15 +376,22 @@ class Lister {
 
 }  // namespace
 
-std::string ProcedureId(const Subject& subject) {
-  std::string id = subject.kind;
-  if (subject.tablet) return id + "-" + std::to_string(subject.tablet.value);
-  for (const std::string* part : {&subject.server, &subject.table}) {
-    if (!part->empty()) id += "-" + *part;
-  }
-  return id;
-}
-
 std::vector<idl::ProcedureSummary> ListProcedures(const LeaderTerm& leader_term) { return Lister(leader_term).List(); }
+
+std::map<std::string, size_t> CountProcedures(const LeaderTerm& leader_term) {
+  const Context& context = leader_term.context();
+  std::map<std::string, size_t> kinds = {{"drain", 0},    {"merge", 0},  {"split", context.image().splits().size()},
+                                         {"transfer", 0}, {"create", 0}, {"drop", 0}};
+  kinds["move"] = leader_term.replication_manager().moves();
+  kinds["repair"] = leader_term.replication_manager().repairs();
+  kinds["lead"] = leader_term.reconciler().unsettled();
+  for (const auto& [name, server] : context.servers.all()) {
+    if (server.node && server.node->draining && !context.image().HeldBy(name).empty()) ++kinds["drain"];
+  }
+  leader_term.runner().ForEach([&kinds](const ProcedureRunner::Standing& standing) {
+    if (!standing.subject.kind.empty()) ++kinds[standing.subject.kind];
+  });
+  return kinds;
+}
 
 }  // namespace ebla::master

@@ -5,10 +5,11 @@
 //          same.
 // Cancel:  moves until the new replica votes; merges until the catalog has one in the place of two; drains; what waits
 //          to be begun. The rest says why it cannot be.
-// Place:   service.h answers with it; leader_term_procedures.cc cancels by it.
+// Place:   service.h answers with it; cancel_procedure.h cancels by it.
 // Threads: the master's executor.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -21,8 +22,7 @@ inline constexpr size_t kProceduresListedMax = 1'000;
 
 // In order of kind, then of what each is about.
 std::vector<idl::ProcedureSummary> ListProcedures(const LeaderTerm& leader_term);
-
-// The id under which a subject is listed.
-std::string ProcedureId(const Subject& subject);
+// How many there are by kind. Cheap, for metrics: what is repaired is as of the last second.
+std::map<std::string, size_t> CountProcedures(const LeaderTerm& leader_term);
 
 }  // namespace ebla::master

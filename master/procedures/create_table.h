@@ -4,7 +4,7 @@
 //   -> its tablets, in several Multis, each with its server            (steps)
 //   -> every tablet led, which is the reconciler's work                   (steps wait)
 //   -> SERVING
-// Place:      leader_term.h begins tables and resumes every one that is found CREATING.
+// Place:      table_admin.h begins tables and resumes every one that is found CREATING.
 // Invariants: 1. Tablet i of n has the id firstTabletId + i and the i-th range: a repeat makes the same ones.
 //             2. Tables and their tablets draw ids once, in the Multi of the intent.
 //             3. No tablet is made that a server holds already (PROTOCOL 24): every server that lives reports first.

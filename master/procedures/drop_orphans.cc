@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/base/planted_bug.h"
+#include "master/catalog/rules.h"
 #include "master/catalog/table_rules.h"
 
 namespace ebla::master {
@@ -15,7 +15,7 @@ constexpr size_t kTabletsPerOrderMax = 256;
 // Frozen for a tablet that has not as many voters as its table wants: adopted from one that alone had merged what it
 // was made of (PROTOCOL 24), it has no other copy than these.
 bool LastCopy(const Image& image, const idl::TabletLoad& load) {
-  if (!load.__isset.frozenInto || Planted(PlantedBug::parents_are_orphans)) return false;
+  if (!load.__isset.frozenInto || !rules::MergedPartsAreNoOrphans()) return false;
   const TabletEntry* into = image.Tablet(TabletId{static_cast<uint64_t>(load.frozenInto)});
   const TableEntry* table = into ? image.LivingTable(*into) : nullptr;
   return table && into->node.info.voters.size() < ReplicasOf(table->node.schema);
@@ -48,7 +48,7 @@ Orphans FindOrphans(const Image& image, const ServerName& server, const Report& 
     }
     if (!tablet && (image.NamedByIntent(id) || image.NamedBySplit(id) || image.NamedByMerge(id))) continue;
     // Of what it was merged into, this server may yet have to be made a replica.
-    if (image.MergedInto(id) && !Planted(PlantedBug::parents_are_orphans)) continue;
+    if (image.MergedInto(id) && rules::MergedPartsAreNoOrphans()) continue;
     if (!tablet && LastCopy(image, load)) continue;
     idl::DropTablet order;
     order.tabletId = load.tabletId;

@@ -5,7 +5,7 @@
 //             its holder, no intent names the id, and it is not of the two that a voter of a merged tablet may still
 //             have to merge; and only after the coordinator has confirmed that this master leads
 //             and that its image is whole. An id at or above the next id means that the coordinator was restored from
-//             an older state: it is reported and left alone, and no id is drawn while it is (leader_term.h): a new table
+//             an older state: it is reported and left alone, and no id is drawn while it is (readiness.h): a new table
 //             would be given the old one's ids, and those that it skipped would then be taken for orphans.
 // Threads:    the master's executor.
 #pragma once

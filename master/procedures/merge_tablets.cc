@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "common/base/lineage.h"
-#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
+#include "master/catalog/rules.h"
 #include "master/procedures/caught_up.h"
 #include "master/procedures/tablet_batch.h"
 
@@ -59,7 +59,7 @@ std::string Changed(const TabletEntry& left, const TabletEntry& right) {
     return "one of them is not being merged any more";
   for (const TabletEntry* tablet : {&left, &right}) {
     const bool later = tablet->node.info.epoch != tablet->node.merge.epoch;
-    if (later && !Planted(PlantedBug::merge_unchecked_epoch)) return "tablet " + Id(tablet->id()) + " was failed over";
+    if (later && rules::MergeNeedsItsEpochs()) return "tablet " + Id(tablet->id()) + " was failed over";
     if (!tablet->node.info.learners.empty()) return "tablet " + Id(tablet->id()) + " has got a learner";
   }
   if (!SameServers(left.node.info.voters, right.node.info.voters))
@@ -371,7 +371,7 @@ Result<Change> MergeTablets::Replace(const Image& image) const {
   for (const auto& [tablet, part] : {std::pair(left, &node.merged.left), std::pair(right, &node.merged.right)}) {
     const idl::FreezeResult& frozen = frozen_.at(tablet->id());
     const idl::LogPosition& freeze = frozen.freeze;
-    if (freeze.epoch != tablet->node.info.epoch && !Planted(PlantedBug::merge_unchecked_epoch)) return change;
+    if (freeze.epoch != tablet->node.info.epoch && rules::MergeNeedsItsEpochs()) return change;
     part->tabletId = tablet->node.info.tabletId;
     part->range = tablet->node.info.range;
     part->freeze = freeze;
@@ -439,7 +439,7 @@ void MergeTablets::Thaw(const TabletEntry& left, const TabletEntry& right, Done 
   // Not before it is led in that epoch: till then its primary may be frozen still.
   const auto over = [this](const TabletEntry& tablet) {
     const bool later = tablet.node.info.epoch > tablet.node.merge.epoch && reconciler_.IsLed(tablet);
-    return later || Planted(PlantedBug::give_up_without_thaw);
+    return later || !rules::GivingUpThaws();
   };
   if (!thawing_since_) thawing_since_ = context_.executor.Now();
   const bool late = context_.executor.Now() - *thawing_since_ >= kThawPatience;

@@ -12,6 +12,15 @@ Duration BackoffDelay(int failures, Executor& executor) {
   return std::chrono::milliseconds(ms - static_cast<int64_t>(executor.Random() % static_cast<uint64_t>(ms / 4)));
 }
 
+std::string ProcedureId(const Subject& subject) {
+  std::string id = subject.kind;
+  if (subject.tablet) return id + "-" + std::to_string(subject.tablet.value);
+  for (const std::string* part : {&subject.server, &subject.table}) {
+    if (!part->empty()) id += "-" + *part;
+  }
+  return id;
+}
+
 ProcedureRunner::~ProcedureRunner() {
   for (auto& [name, run] : runs_) {
     executor_.Cancel(run.timer);

@@ -3,7 +3,7 @@
 // The holders that live are fenced, {e+1, primary and only voter: the survivor} is put into the catalog by
 // compare-and-set, and the survivor is configured; repair then brings the tablet back to its number of replicas. What
 // the lost voters acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
-// Place:      leader_term.h surveys and starts; tablet_reconciler.h fences, decides and configures.
+// Place:      tablet_admin.h surveys and starts; tablet_reconciler.h fences, decides and configures.
 // Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator
 //             asks again; after it any master's reconciler finds a tablet of one voter, and brings it to be led as ever.
 // Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a

@@ -5,8 +5,8 @@
 #include <algorithm>
 
 #include "common/base/lineage.h"
-#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
+#include "master/catalog/rules.h"
 #include "master/catalog/table_rules.h"
 
 namespace ebla::master {
@@ -129,14 +129,13 @@ SplitTablet::Proof SplitTablet::Look(const TabletEntry& tablet) const {
   };
   for (const ServerName& voter : tablet.node.info.voters) {
     const idl::TabletLoad* load = report_of(voter);
-    if (!Says(load, tablet.child()) || Planted(PlantedBug::split_reports_ignored)) continue;
+    if (!Says(load, tablet.child()) || !rules::ReportsCompleteSplit()) continue;
     proof.applied = true;
     proof.split = load->lastSplit;
     return proof;
   }
   const idl::TabletLoad* load = report_of(tablet.node.info.primary);
-  const bool early =
-      Planted(PlantedBug::split_settled_early) && context_.executor.Now() - began_ >= kOrderPatience / 10;
+  const bool early = !rules::SplitSettlesAfterBarrier() && context_.executor.Now() - began_ >= kOrderPatience / 10;
   proof.never = early || (load && load->leading && load->barrierApplied && load->epoch == tablet.node.info.epoch &&
                           load->epoch > tablet.node.split.epoch);
   return proof;
@@ -195,7 +194,7 @@ void SplitTablet::Complete(const idl::AppliedSplit& split, coordination::Callbac
     child.info.tabletId = split.childId;
     child.info.range.startKey = split.key;
     // As SPLIT says, not as the catalog says by now: whoever leads the parent today may not lead the child.
-    if (!Planted(PlantedBug::split_completed_as_now)) {
+    if (rules::ChildIsAsSplitSays()) {
       child.info.epoch = split.position.epoch;
       child.info.primary = split.primary;
       child.info.voters = split.voters;

@@ -3,7 +3,7 @@
 // that it never saw. Each means
 // that the coordinator was restored from an older state. The master then repairs nothing and drops nothing, and leaves
 // those very tablets alone: who votes in them, the catalog does not know.
-// Place:      leader_term.h takes in every report; safe mode, the reconciler and the replication manager ask.
+// Place:      report_handler.h takes in every report; safe mode, the reconciler and the replication manager ask.
 // Invariants: a server's last report counts, also when it lives no longer: it will be back.
 // Threads:    thread-compatible; the master's executor.
 #pragma once

@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
-#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
+#include "master/catalog/rules.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
 #include "master/procedures/procedure.h"
@@ -129,7 +129,7 @@ TabletReconciler::Need TabletReconciler::NeedOfCreating(const TabletEntry& table
 TabletReconciler::Need TabletReconciler::NeedOfServing(const TabletEntry& tablet, const Note& note,
                                                        const Server& primary) const {
   if (PrimarySilent(tablet, note)) return Need::kFence;
-  const bool same_life = note.incarnation == primary.incarnation() || Planted(PlantedBug::lead_again_after_restart);
+  const bool same_life = note.incarnation == primary.incarnation() || !rules::LedEpochIsOfOneStart();
   const bool noted = note.epoch == tablet.epoch() && same_life;
   if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
   const Report* report = primary.CurrentReport();
@@ -143,7 +143,7 @@ TabletReconciler::Need TabletReconciler::NeedOfServing(const TabletEntry& tablet
   if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
   // Between a change of membership and its Configure a master died.
   if (led && led < tablet.epoch() && !(noted && note.refused)) {
-    if (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) return Need::kConfigure;
+    if (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) return Need::kConfigure;
     // Adopted alone: those whom its Barrier waits for are voters no more.
     return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
   }
@@ -205,7 +205,7 @@ const idl::TabletLoad* TabletReconciler::PrimaryLoad(const TabletEntry& tablet) 
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
   const idl::TabletLoad* load = report->Find(tablet.id());
   const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&
-                     (load->barrierCommitted || Planted(PlantedBug::overlapping_membership)) &&
+                     (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) &&
                      load->refusedForEpoch <= load->epoch;
   return leads && LiveVoters(tablet) > tablet.node.info.voters.size() / 2 ? load : nullptr;
 }
@@ -269,7 +269,7 @@ void TabletReconciler::NoteChildCreated(TabletId child) {
   note.epoch = tablet->epoch();
   note.incarnation = primary->incarnation();
   // With the present catalog's primary goes the belief that its fence was the child's, too.
-  const bool as_now = Planted(PlantedBug::split_completed_as_now);
+  const bool as_now = !rules::ChildIsAsSplitSays();
   note.led = !as_now;
   note.since = context_.executor.Now();
   note.title = as_now ? Title::kFenced : Title::kMember;

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -145,7 +145,7 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   // PROTOCOL 11: its child may write what this replica does not know.
   const bool of_child = view.splitting && (touched == nullptr ? key >= view.split_key
                                                               : touched->Overlaps({view.split_key, view.range.end}));
-  if (leads && of_child && level != ReadLevel::kEventual && !Planted(PlantedBug::reads_not_parked)) {
+  if (leads && of_child && level != ReadLevel::kEventual && rules::ChildsReadsWait()) {
     attempt = {.next = Next::kAwait, .upto = view.splitting};
     return false;
   }
@@ -243,13 +243,13 @@ bool ReadPath::AdmitAtPrimary(const ReadCall& call, const TabletHandle& handle, 
     answer.retry_after_ms = kFrozenRetryMs;
     return false;
   }
-  if (now >= good_until && call.confirmed != view.epoch && !Planted(PlantedBug::strong_without_lease)) {
+  if (now >= good_until && call.confirmed != view.epoch && rules::StrongNeedsLease()) {
     attempt = {.next = Next::kConfirm};
     return false;
   }
   // PROTOCOL 15: what was acknowledged by when it came; once that is known it is not raised.
   const Lsn awaited = call.awaited.epoch == view.epoch ? call.awaited.lsn : view.pending_primary;
-  const bool pending = awaited > view.applied.lsn && !Planted(PlantedBug::strong_ignores_pending_primary);
+  const bool pending = awaited > view.applied.lsn && rules::StrongWaitsForPrimaryWrites();
   if (answer.level == ReadLevel::kStrong && pending) {
     attempt = {.next = Next::kAwait, .upto = awaited, .awaited = {view.epoch, awaited}};
     return false;
@@ -264,7 +264,7 @@ bool ReadPath::ShouldOffload(const TabletHandle& handle, size_t weight) const {
 bool ReadPath::Lives(const ReadAnswer& answer, std::string_view key, const StoredRecord& record, Attempt& attempt) {
   if (record.tombstone) return false;
   if (!record.expires_at || record.expires_at > answer.time) return true;
-  const bool committed = record.expires_at <= answer.view->applied_time || Planted(PlantedBug::expired_without_entry);
+  const bool committed = record.expires_at <= answer.view->applied_time || !rules::ExpiryNeedsEntry();
   if (answer.level == ReadLevel::kStrong && !committed) {
     attempt.next = Next::kPurge;
     attempt.reached = std::max(attempt.reached, record.expires_at);

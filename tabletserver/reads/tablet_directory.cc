@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "common/base/mutex.h"
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -32,7 +32,7 @@ Status Insert(TabletDirectory::Ranges& ranges, const TabletDirectory::Entry& ent
                                       [](const auto& start, const auto& other) { return start < other.range.start; });
   // As none of them overlap, its neighbours alone can.
   for (auto other = after == ranges.begin() ? after : after - 1; other != ranges.end() && other <= after; ++other) {
-    if (!other->range.Overlaps(entry.range) || Planted(PlantedBug::overlap_taken)) continue;
+    if (!other->range.Overlaps(entry.range) || !rules::PlacesDoNotOverlap()) continue;
     return Error(Code::kComeAgain, "tablet " + std::to_string(entry.handle->tablet.value) + " " +
                                        entry.range.ToString() + " overlaps tablet " +
                                        std::to_string(other->handle->tablet.value) + " " + other->range.ToString() +

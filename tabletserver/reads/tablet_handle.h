@@ -17,9 +17,9 @@
 #include <string>
 #include <vector>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/reads/load_meter.h"
 #include "tabletserver/reads/published.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/tablet_types.h"
 
 namespace ebla::tabletserver {
@@ -107,7 +107,7 @@ class TabletHandle {
     Publish(std::move(view));
   }
   bool RetiredViewsGone() const {
-    if (Planted(PlantedBug::discard_under_readers)) return true;
+    if (!rules::DiscardWaitsForReaders()) return true;
     return std::all_of(retired_.begin(), retired_.end(), [](const auto& guard) { return guard.expired(); });
   }
   bool closed() const { return read_guard_ == nullptr; }

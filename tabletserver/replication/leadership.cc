@@ -6,7 +6,7 @@
 #include <functional>
 #include <utility>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/replication/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -50,7 +50,7 @@ void Leadership::Grant(Peer& peer, const PeerReply& reply, bool granted, Monoton
   peer.heard = std::max(peer.heard, reply.now);
   peer.echo_clock = std::max(peer.echo_clock, clock);
   if (!granted) return;
-  const MonotonicTime counted_from = Planted(PlantedBug::lease_from_receipt) ? reply.now : reply.sent;
+  const MonotonicTime counted_from = !rules::LeaseCountsFromSending() ? reply.now : reply.sent;
   peer.lease = std::max(peer.lease, counted_from + terms_.length - terms_.margin);
 }
 
@@ -146,8 +146,8 @@ void Leadership::OnLost(const PeerReply& reply) {
 }
 
 // What it held in memory alone is gone, its grants among it; what it acknowledged was durable, unless it forgot.
-void Leadership::OnRestarted(const ServerName& name) {
-  const auto found = peers_.find(name);
+void Leadership::Step(const PeerRestarted& input) {
+  const auto found = peers_.find(input.peer);
   if (found == peers_.end()) return;
   Peer& peer = found->second;
   peer.match = {};
@@ -158,7 +158,7 @@ void Leadership::OnRestarted(const ServerName& name) {
   Probe(peer, peer.next);
 }
 
-void Leadership::OnCopyNews(const CopyNews& news) {
+void Leadership::Step(const CopyNews& news) {
   const auto found = peers_.find(news.peer);
   if (found == peers_.end() || found->second.copy != news.id) return;
   Peer& peer = found->second;
@@ -176,10 +176,20 @@ void Leadership::OnCopyNews(const CopyNews& news) {
   }
 }
 
-void Leadership::BeginCopiesAnew() {
+void Leadership::Step(const SplitNext& input) {
+  split_told_ = input.at;
+  heartbeat_due_ = true;
+}
+
+void Leadership::Step(const SplitApplied&) {
+  if (!rules::CopyStopsAtSplit()) return;
   for (auto& [name, peer] : peers_) {
     if (peer.copy != 0) WantCopy(peer);
   }
+}
+
+void Leadership::Step(const EndLease& input) {
+  if (rules::FreezeEndsLease()) lease_end_ = std::min(lease_end_, input.now);
 }
 
 void Leadership::OnTick(MonotonicTime now) {
@@ -197,8 +207,8 @@ void Leadership::OnTick(MonotonicTime now) {
 Lsn Leadership::MajorityFlushed(Lsn own) const {
   std::vector<Lsn> positions{own};
   for (const auto& [name, peer] : peers_) {
-    const bool counts = !peer.incomplete || Planted(PlantedBug::incomplete_acknowledges);
-    if (peer.voter || Planted(PlantedBug::learner_votes)) positions.push_back(counts ? peer.match : Lsn{});
+    const bool counts = !peer.incomplete || !rules::IncompleteIsNotCounted();
+    if (peer.voter || !rules::OnlyVotersCount()) positions.push_back(counts ? peer.match : Lsn{});
   }
   return ReachedByMajority(std::move(positions), voters_.size());
 }
@@ -259,7 +269,7 @@ void Leadership::Confirm(RequestToken token, MonotonicTime) {
     return;
   }
   if (round_open_) {
-    const bool joins = round_due_ || Planted(PlantedBug::confirm_joins_round);
+    const bool joins = round_due_ || !rules::ConfirmNeedsNewRound();
     (joins ? confirming_ : waiting_).push_back(token);
     return;
   }

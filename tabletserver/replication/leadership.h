@@ -25,11 +25,6 @@
 
 namespace ebla::tabletserver {
 
-struct LeaseTerms {
-  Duration length = std::chrono::milliseconds(1000);
-  Duration margin = std::chrono::milliseconds(50);  // two clocks' difference in rate over the length
-};
-
 class Leadership {
  public:
   static constexpr size_t kMessageBytes = 256 << 10;
@@ -49,18 +44,22 @@ class Leadership {
   };
   Leadership(Start start, const std::vector<ServerName>& voters, const std::vector<ServerName>& learners);
 
-  Epoch epoch() const { return epoch_; }
   Lsn barrier() const { return barrier_; }
-  const std::vector<ServerName>& voters() const { return voters_; }
   uint64_t messages() const { return messages_; }
 
   // ---- news ----
   void OnAppendAnswer(const PeerReply& reply, const AppendAnswer& answer, const ReplicaLog& log);
   void OnHeartbeatAnswer(const PeerReply& reply, const HeartbeatAnswer& answer, const ReplicaLog& log);
   void OnLost(const PeerReply& reply);
-  void OnRestarted(const ServerName& peer);
-  void OnCopyNews(const CopyNews& news);
-  void BeginCopiesAnew();  // those under way
+  void Step(const PeerRestarted& input);
+  void Step(const CopyNews& input);
+  // The others may hear that the log is committed up to this SPLIT, and do at once.
+  void Step(const SplitNext& input);
+  // Copies that are under way begin anew.
+  void Step(const SplitApplied& input);
+  // There is no lease from now on, whoever grants (PROTOCOL 14).
+  void Step(const EndLease& input);
+  void Step(const HeartbeatDue&) { heartbeat_due_ = true; }
   void OnTick(MonotonicTime now);
 
   // ---- what follows from it ----
@@ -71,8 +70,6 @@ class Leadership {
   std::vector<ServerName> Missing(Lsn lsn) const;
   // Until when a majority, itself included, has promised nobody a higher epoch; Max() for a lone voter.
   MonotonicTime lease_until() const;
-  // There is none from now on, whoever grants (PROTOCOL 14).
-  void EndLease(MonotonicTime now) { lease_end_ = std::min(lease_end_, now); }
   bool lease_ended() const { return lease_end_ != MonotonicTime::Max(); }
   // The greatest epoch above its own that anybody has promised; none: none.
   Epoch refused_for() const { return refused_for_; }
@@ -87,13 +84,8 @@ class Leadership {
   std::vector<ConfirmReply> Abandon();  // a step-down
 
   // ---- messages ----
-  void HeartbeatDue() { heartbeat_due_ = true; }
-  // The others may hear that the log is committed up to this SPLIT, and do at once.
+  // The others are yet to hear that the log is committed up to this SPLIT.
   bool TellsOfSplit(Lsn at) const { return split_told_ < at && !peers_.empty(); }
-  void TellOfSplit(Lsn at) {
-    split_told_ = at;
-    heartbeat_due_ = true;
-  }
   Lsn split_told() const { return split_told_; }
   bool HasMessages(const ReplicaLog& log) const;
   Status TakeMessages(const ReplicaLog& log, Lsn committed, MonotonicTime now, std::vector<PeerMessage>& messages,

@@ -55,6 +55,15 @@ Result<std::optional<Version>> ReplicaLog::LastUpTo(Lsn lsn, Epoch epoch) const 
   return found;
 }
 
+// Epochs never fall along a log, so an entry of a later epoch at or below what is applied is of another history.
+Status ReplicaLog::CheckHistory(Version entry) const {
+  const bool other = entry.lsn == applied_.lsn ? entry.epoch != applied_.epoch
+                                               : entry.lsn < applied_.lsn && entry.epoch > applied_.epoch;
+  if (!other) return {};
+  return Error(Code::kInternal, "the primary's log has " + entry.ToString() + ", and through " + applied_.ToString() +
+                                    " another history is applied here");
+}
+
 EntryPtr ReplicaLog::Held(Lsn lsn) const {
   if (held_.empty() || lsn < held_.front()->version.lsn || lsn > held_.back()->version.lsn) return nullptr;
   return held_[lsn.value - held_.front()->version.lsn.value];

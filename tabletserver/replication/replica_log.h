@@ -41,6 +41,9 @@ class ReplicaLog {
   Result<std::optional<Epoch>> EpochAt(Lsn lsn) const;
   // The last entry at or before `lsn` with an epoch of at most `epoch` that EpochAt still knows.
   Result<std::optional<Version>> LastUpTo(Lsn lsn, Epoch epoch) const;
+  // What is applied was committed, and every later primary's log begins with it; but not that of a recovery by hand.
+  // INTERNAL: this entry of a primary's log shows that another history is applied here.
+  Status CheckHistory(Version entry) const;
   // Whether everything from `from` on is in the log.
   bool Reaches(Lsn from) const { return from > last().lsn || Held(from) != nullptr || (first_ && from >= first_.lsn); }
   // Entries of this process's life that are not yet applied; null: it is not one of them.

@@ -26,6 +26,11 @@ using RequestToken = StrongId<struct RequestTokenTag>;
 // Counts the flushes that a replica asks for.
 using FlushNumber = StrongId<struct FlushNumberTag>;
 
+struct LeaseTerms {
+  Duration length = std::chrono::milliseconds(1000);
+  Duration margin = std::chrono::milliseconds(50);  // two clocks' difference in rate over the length
+};
+
 // ---- inputs ---------------------------------------------------------------------------------------------------------
 
 // The master says what this server is to the tablet in `epoch` (control.thrift, ConfigureTablet).
@@ -70,8 +75,8 @@ struct DropReplica {
 
 // ---- splits (PROTOCOL "Split") --------------------------------------------------------------------------------------
 
-// The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for it
-// so far, its log going on after the SPLIT.
+// The replica is created complete, as the child of a SPLIT that its parent here has applied: with what was promised for
+// it so far, its log going on after the SPLIT.
 struct BecomeChild {
   ReplicaState state;
   Version at;  // of the SPLIT

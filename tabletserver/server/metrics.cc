@@ -3,39 +3,17 @@
 #include <string>
 #include <utility>
 
+#include "common/http/metric_families.h"
+#include "tabletserver/service/translate.h"
+
 namespace ebla::tabletserver {
 namespace {
 
 using prometheus::ClientMetric;
 using prometheus::MetricFamily;
 using prometheus::MetricType;
-using Labels = std::vector<ClientMetric::Label>;
-
-class Families {
- public:
-  MetricFamily& Add(std::string name, std::string help, MetricType type) {
-    MetricFamily& family = families_.emplace_back();
-    family.name = "ebla_" + std::move(name);
-    family.help = std::move(help);
-    family.type = type;
-    return family;
-  }
-  void Gauge(std::string name, std::string help, const auto& value) {
-    Put(Add(std::move(name), std::move(help), MetricType::Gauge), {}, value);
-  }
-  void Counter(std::string name, std::string help, const auto& value) {
-    Put(Add(std::move(name), std::move(help), MetricType::Counter), {}, value);
-  }
-  static void Put(MetricFamily& family, Labels labels, const auto& value) {
-    ClientMetric& metric = family.metric.emplace_back();
-    metric.label = std::move(labels);
-    (family.type == MetricType::Counter ? metric.counter.value : metric.gauge.value) = static_cast<double>(value);
-  }
-  std::vector<MetricFamily> Take() { return std::move(families_); }
-
- private:
-  std::vector<MetricFamily> families_;
-};
+using Families = http::MetricFamilies;
+using Labels = http::MetricLabels;
 
 void AddOperations(const OperationStats& stats, Families& families) {
   std::array<OperationStats::Counts, kOperationNames.size()> counts;
@@ -44,6 +22,23 @@ void AddOperations(const OperationStats& stats, Families& families) {
       "operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
   for (size_t i = 0; i < counts.size(); ++i) {
     Families::Put(refused, {{"operation", kOperationNames[i]}}, counts[i].refused);
+  }
+  MetricFamily& answered = families.Add(
+      "operations_total", "Requests answered, by the level asked for and the code of the answer.", MetricType::Counter);
+  for (size_t i = 0; i < counts.size(); ++i) {
+    const auto& levels = static_cast<Operation>(i) == Operation::kWrite ? kWriteLevelNames : kReadLevelNames;
+    for (size_t level = 0; level < levels.size(); ++level) {
+      for (size_t code = 0; code < OperationStats::kCodes.size(); ++code) {
+        const uint64_t answers = counts[i].answers[level][code];
+        // Of what has never happened there is no series: there are 320 of them.
+        if (answers == 0) continue;
+        Families::Put(answered,
+                      {{"operation", kOperationNames[i]},
+                       {"level", levels[level]},
+                       {"code", std::string(CodeName(OperationStats::kCodes[code]))}},
+                      answers);
+      }
+    }
   }
   MetricFamily& seconds =
       families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
@@ -60,6 +55,15 @@ void AddOperations(const OperationStats& stats, Families& families) {
   }
 }
 
+// A table that has no schema here yet goes by its number.
+std::string TableName(const TabletView& view) {
+  if (view.schema != nullptr) {
+    Result<std::string> name = NameOfTable(view.schema->encoded);
+    if (name && !name->empty()) return *std::move(name);
+  }
+  return std::to_string(view.table.value);
+}
+
 void AddTablets(const TabletDirectory& directory, Families& families) {
   MetricFamily& reads = families.Add("tablet_reads_total", "Keys and pages read.", MetricType::Counter);
   MetricFamily writes{"ebla_tablet_writes_total", "Write requests.", MetricType::Counter, {}};
@@ -74,8 +78,7 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
     if (view == nullptr) continue;
     ++present;
     if (view->role == RoleKind::kPrimary) ++leading;
-    const Labels labels = {{"table", std::to_string(handle->table.value)},
-                           {"tablet", std::to_string(handle->tablet.value)}};
+    const Labels labels = {{"table", TableName(*view)}, {"tablet", std::to_string(handle->tablet.value)}};
     const LoadTotals totals = handle->load.totals();
     Families::Put(reads, labels, totals.reads);
     Families::Put(writes, labels, totals.writes);
@@ -117,17 +120,6 @@ void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figure
                  static_cast<double>(figures.oldest_age_ms) / 1000);
 }
 
-void AddRpc(const rpc::ServerStats& stats, Families& families) {
-  families.Counter("rpc_requests_total", "Requests received.", stats.requests);
-  families.Gauge("rpc_in_flight", "Requests not yet answered.", stats.in_flight);
-  families.Gauge("rpc_connections", "Open connections.", stats.connections);
-  families.Counter("rpc_connections_accepted_total", "Connections accepted.", stats.connections_accepted);
-  families.Counter("rpc_connections_refused_total", "Connections over the limit.", stats.connections_refused);
-  families.Counter("rpc_connections_broken_total", "Connections closed for what they sent.", stats.connections_broken);
-  families.Counter("rpc_received_bytes_total", "Bytes received.", stats.bytes_in);
-  families.Counter("rpc_sent_bytes_total", "Bytes sent.", stats.bytes_out);
-}
-
 }  // namespace
 
 std::vector<MetricFamily> TabletServerMetrics::Collect() const {
@@ -135,7 +127,6 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddOperations(server_.stats(), families);
   AddTablets(server_.directory(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
-  AddRpc(rpc_.Stats(), families);
   const ShardCounters& shards = server_.shard_counters();
   families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.unapplied_bytes.load());
   families.Counter("log_entries_total", "Entries appended.", shards.appended_entries.load());
@@ -143,9 +134,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   families.Counter("writes_refused_total", "Writes refused for want of room.", shards.writes_refused.load());
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
-  const process::Usage usage = process::ReadUsage();
-  families.Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);
-  families.Gauge("process_resident_bytes", "Resident memory.", usage.resident_bytes);
+  families.AddProcess("tabletserver", rpc_.Stats());
   return families.Take();
 }
 

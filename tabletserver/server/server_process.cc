@@ -104,6 +104,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
   metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_);
   http::HttpOptions http;
+  http.title = "Ebla tablet server " + directory_->identity().name;
   http.listen = options.http_listen;
   http.metrics = metrics_;
   http.ready = [this] { return server_->Ready(); };

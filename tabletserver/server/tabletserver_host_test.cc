@@ -5,6 +5,7 @@
 #include <cstdio>
 
 #include "common/base/lineage.h"
+#include "common/base/planted_bug.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "tabletserver/service/request_check.h"

@@ -6,8 +6,8 @@
 #include <map>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "common/rpc/idl_convert.h"
+#include "tabletserver/replication/rules.h"
 #include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
 #include "tabletserver/service/translate.h"
@@ -118,12 +118,12 @@ Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
   if (header.toServer != ports_.name) {
     return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
   }
-  if (header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value) &&
-      !Planted(PlantedBug::lead_again_after_restart) && !Planted(PlantedBug::obey_unfenced_configure)) {
+  if (header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value) && rules::EpochIsLedOnce() &&
+      rules::UnfencedNeedsItsLeader()) {
     return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
                                        ", the order is for start " + std::to_string(header.toIncarnation));
   }
-  if (!ports_.term.Raise(header.masterTerm) && !Planted(PlantedBug::stale_master_obeyed)) {
+  if (!ports_.term.Raise(header.masterTerm) && rules::StaleMastersAreRefused()) {
     return Error(Code::kStaleEpoch, "the master's term " + std::to_string(header.masterTerm) + " is over: term " +
                                         std::to_string(ports_.term.Get()) + " is known");
   }

@@ -39,35 +39,35 @@ Status TabletService::Check(const Request& request) const {
   return CheckRequest(request);
 }
 
-void TabletService::Finished(Operation operation, int64_t table, const idl::ReplyHeader& header, MonotonicTime begun,
+void TabletService::Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun,
                              MonotonicTime now) const {
   const Duration took = now - begun;
-  ports_.stats.Count(operation, rpc::FromIdl(header.code), took);
+  ports_.stats.Count(asked.operation, asked.level, rpc::FromIdl(header.code), took);
   if (took <= ports_.slow_operation()) return;
-  LOG(WARNING) << "slow " << kOperationNames[static_cast<size_t>(operation)] << ": "
-               << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, table " << table
+  LOG(WARNING) << "slow " << kOperationNames[static_cast<size_t>(asked.operation)] << ": "
+               << std::chrono::duration_cast<std::chrono::milliseconds>(took).count() << " ms, table " << asked.table
                << ", tablet " << header.tabletId << ", answered " << CodeName(rpc::FromIdl(header.code));
 }
 
 void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
+  const RequestSummary asked{Operation::kGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
   idl::GetReply reply;
   if (Status status = Check(request); !status.ok()) {
     FillEarlyRefusal(status, reply.header);
-    Finished(Operation::kGet, request.header.tableId, reply.header, begun, begun);
+    Finished(asked, reply.header, begun, begun);
     return cob(reply);
   }
   path.Get(TranslateRead(request.header, request.options, begun), request.key,
-           [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
-            cob = std::move(cob)](GetResult result) {
+           [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](GetResult result) {
              idl::GetReply reply;
              FillHeader(result, belief, reply.header);
              if (result.record) {
                FillRecord(*std::move(result.record), reply.record);
                reply.__isset.record = true;
              }
-             Finished(Operation::kGet, table, reply.header, begun, path.loop().Now());
+             Finished(asked, reply.header, begun, path.loop().Now());
              cob(reply);
            });
 }
@@ -75,14 +75,15 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
 void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
+  const RequestSummary asked{Operation::kMultiGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
   if (Status status = Check(request); !status.ok()) {
     idl::MultiGetReply reply;
     FillEarlyRefusal(status, reply.header);
-    Finished(Operation::kMultiGet, request.header.tableId, reply.header, begun, begun);
+    Finished(asked, reply.header, begun, begun);
     return cob(reply);
   }
   MultiGetCall call{TranslateRead(request.header, request.options, begun), request.keys};
-  path.MultiGet(std::move(call), [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
+  path.MultiGet(std::move(call), [this, &path, begun, asked, belief = BeliefOf(request.header),
                                   cob = std::move(cob)](MultiGetResult result) {
     idl::MultiGetReply reply;
     FillHeader(result, belief, reply.header);
@@ -95,7 +96,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
         reply.results[i].__isset.record = true;
       }
     }
-    Finished(Operation::kMultiGet, table, reply.header, begun, path.loop().Now());
+    Finished(asked, reply.header, begun, path.loop().Now());
     cob(reply);
   });
 }
@@ -103,10 +104,11 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
 void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
+  const RequestSummary asked{Operation::kScan, static_cast<uint8_t>(request.options.level), request.header.tableId};
   if (Status status = Check(request); !status.ok()) {
     idl::ScanReply reply;
     FillEarlyRefusal(status, reply.header);
-    Finished(Operation::kScan, request.header.tableId, reply.header, begun, begun);
+    Finished(asked, reply.header, begun, begun);
     return cob(reply);
   }
   ScanCall call{TranslateRead(request.header, request.options, begun)};
@@ -115,35 +117,36 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
   call.keys_only = request.keysOnly;
   call.limit = static_cast<size_t>(request.limit);
   call.page_bytes = static_cast<size_t>(request.pageBytes == 0 ? kPageBytesDefault : request.pageBytes);
-  path.Scan(std::move(call), [this, &path, begun, table = request.header.tableId, belief = BeliefOf(request.header),
-                              cob = std::move(cob)](ScanResult result) {
-    idl::ScanReply reply;
-    FillHeader(result, belief, reply.header);
-    // A replica that has not heard of a split shows, and judges a session by, more than the client takes the tablet
-    // for.
-    const bool judged = result.status.ok() || result.status.code() == Code::kLostWrite;
-    if (judged && result.view != nullptr) reply.header.__set_range(rpc::ToIdl(result.view->range));
-    if (result.status.ok()) {
-      reply.records.resize(result.records.size());
-      for (size_t i = 0; i < result.records.size(); ++i) {
-        reply.records[i].key = std::move(result.records[i].first);
-        FillRecord(std::move(result.records[i].second), reply.records[i].record);
-      }
-      reply.remaining = rpc::ToIdl(result.remaining);
-      reply.done = result.done;
-    }
-    Finished(Operation::kScan, table, reply.header, begun, path.loop().Now());
-    cob(reply);
-  });
+  path.Scan(std::move(call),
+            [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](ScanResult result) {
+              idl::ScanReply reply;
+              FillHeader(result, belief, reply.header);
+              // A replica that has not heard of a split shows, and judges a session by, more than the client takes the tablet
+              // for.
+              const bool judged = result.status.ok() || result.status.code() == Code::kLostWrite;
+              if (judged && result.view != nullptr) reply.header.__set_range(rpc::ToIdl(result.view->range));
+              if (result.status.ok()) {
+                reply.records.resize(result.records.size());
+                for (size_t i = 0; i < result.records.size(); ++i) {
+                  reply.records[i].key = std::move(result.records[i].first);
+                  FillRecord(std::move(result.records[i].second), reply.records[i].record);
+                }
+                reply.remaining = rpc::ToIdl(result.remaining);
+                reply.done = result.done;
+              }
+              Finished(asked, reply.header, begun, path.loop().Now());
+              cob(reply);
+            });
 }
 
 void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
+  const RequestSummary asked{Operation::kWrite, static_cast<uint8_t>(request.level), request.header.tableId};
   const auto refuse = [&](const Status& status, int64_t retry_after_ms) {
     idl::WriteReply reply;
     FillRefusal(status, retry_after_ms, reply.header);
-    Finished(Operation::kWrite, request.header.tableId, reply.header, begun, begun);
+    Finished(asked, reply.header, begun, begun);
     cob(reply);
   };
   if (Status status = Check(request); !status.ok()) {
@@ -160,10 +163,10 @@ void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& req
   call.handle = *handle;
   call.bytes = BytesOf(call.request);
   call.loop = path.loop_index();
-  call.done = [this, &path, begun, table = request.header.tableId, handle = *handle, cob](WriteReply result) {
+  call.done = [this, &path, begun, asked, handle = *handle, cob](WriteReply result) {
     idl::WriteReply reply;
     FillWriteReply(std::move(result), *handle, reply);
-    Finished(Operation::kWrite, table, reply.header, begun, path.loop().Now());
+    Finished(asked, reply.header, begun, path.loop().Now());
     cob(reply);
   };
   if (Status status = Hand(call); !status.ok()) refuse(status, status.code() == Code::kOverloaded ? 20 : -1);

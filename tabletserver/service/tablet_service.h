@@ -56,8 +56,13 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   // OK, or why no request is served now or this one never.
   template <class Request>
   Status Check(const Request& request) const;
-  void Finished(Operation operation, int64_t table, const idl::ReplyHeader& header, MonotonicTime begun,
-                MonotonicTime now) const;
+  // What a request was, for its figures.
+  struct RequestSummary {
+    Operation operation;
+    uint8_t level;  // a number of thrift/types.thrift
+    int64_t table;
+  };
+  void Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun, MonotonicTime now) const;
 
   Ports ports_;
 };

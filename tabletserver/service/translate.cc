@@ -208,6 +208,12 @@ Result<DecodedSchema> DecodeSchema(const std::string& encoded) {
   return TranslateSchema(schema);
 }
 
+Result<std::string> NameOfTable(const std::string& encoded_schema) {
+  EBLA_ASSIGN(idl::TableSchema schema,
+              coordination::DecodeNode<idl::TableSchema>(encoded_schema, "a replica's schema"));
+  return std::move(schema.name);
+}
+
 void TellFlushInterval(TabletStore& store, const idl::TableSchema& schema) {
   const idl::TableOptions& options = schema.options;
   const bool asks =

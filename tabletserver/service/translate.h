@@ -41,6 +41,7 @@ Version FromPosition(const idl::LogPosition& position);
 // The whole schema as replicas keep it, and back.
 DecodedSchema TranslateSchema(const idl::TableSchema& schema);
 Result<DecodedSchema> DecodeSchema(const std::string& encoded);
+Result<std::string> NameOfTable(const std::string& encoded_schema);
 // Makes the schema's table in the store where it is missing, and tells the store what it asks of it.
 Status PlaceTable(TabletStore& store, const idl::TableSchema& schema);
 Status PlaceTable(TabletStore& store, const std::string& encoded_schema);

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/shard/client_requests.h"
 #include "tabletserver/shard/lineage_checkpoints.h"
 #include "tabletserver/shard/log_truncator.h"
@@ -13,6 +12,7 @@
 #include "tabletserver/shard/round_driver.h"
 #include "tabletserver/shard/shard_tablets.h"
 #include "tabletserver/shard/tablet_orders.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -126,9 +126,9 @@ void CopyTarget::End(TabletId id, uint64_t copy, Lsn upto, CopyDone done) {
 // ---- what the core asks for -----------------------------------------------------------------------------------------
 
 void CopyTarget::Carry(TakenOutput& taken) {
-  if (taken.output.prepare) Prepare(taken.tablet, *taken.output.prepare);
-  if (taken.output.checkpoint_for_copy != 0) Checkpoint(taken.tablet, taken.output.checkpoint_for_copy);
-  for (CopyReply& reply : taken.output.copy_replies) {
+  if (taken.output.replica.prepare) Prepare(taken.tablet, *taken.output.replica.prepare);
+  if (taken.output.replica.checkpoint_for_copy != 0) Checkpoint(taken.tablet, taken.output.replica.checkpoint_for_copy);
+  for (CopyReply& reply : taken.output.replica.copy_replies) {
     auto waiting = pending_.extract(reply.token);
     CHECK(!waiting.empty()) << "a copy's order was answered twice";
     waiting.mapped().done(std::move(reply.status));
@@ -165,8 +165,7 @@ bool CopyTarget::MayDiscard(const ShardTabletPtr& tablet) {
 // range that it had before it was split, where others are by now. False: it is on its way to the disk; the next tick
 // looks again.
 bool CopyTarget::KeepsPlace(const ShardTabletPtr& tablet) {
-  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || Planted(PlantedBug::place_of_before_split))
-    return true;
+  if (tablet->core->replica().KeepsPlace(tablet->placed_range) || !rules::CopyNamesItsPlace()) return true;
   shard_.tablets.Step(tablet, KeepPlace{tablet->placed_range});
   return false;
 }

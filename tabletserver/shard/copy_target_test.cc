@@ -6,6 +6,7 @@
 #include <random>
 #include <sstream>
 
+#include "common/base/planted_bug.h"
 #include "common/coordination/node_codec.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/testing/group_fixture.h"

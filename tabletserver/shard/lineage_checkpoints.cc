@@ -4,16 +4,16 @@
 
 #include <utility>
 
-#include "common/base/planted_bug.h"
 #include "tabletserver/shard/copy_target.h"
 #include "tabletserver/shard/part_lender.h"
 #include "tabletserver/shard/remover.h"
 #include "tabletserver/shard/shard_tablets.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 
 bool LineageCheckpoints::Cover(const ShardTablet& tablet) {
-  if (!tablet.uncheckpointed || Planted(PlantedBug::discard_before_checkpoint)) return true;
+  if (!tablet.uncheckpointed || !rules::DiscardWaitsForCheckpoint()) return true;
   Take([this](const auto& result) {
     if (!result) {
       LOG_EVERY_N(WARNING, 100) << "no checkpoint after a split, trying again: " << result.error();

@@ -85,7 +85,7 @@ Result<bool> LogTruncator::TruncateSome(const ShardTablet& tablet, Truncation& t
 // behind may, but not for ever: then they are copied.
 Status LogTruncator::Begin(const ShardTablet& tablet, Truncation& truncation) {
   const ReplicaCore& replica = tablet.core->replica();
-  if (replica.store_behind()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
+  if (replica.log().HasWork()) return Status::Ok();  // what the store holds is not what the log is: the next checkpoint
   Lsn below = truncation.recoverable;
   if (const Lsn needed = replica.NeededFrom(); needed < below) {
     EBLA_ASSIGN(const Lsn retained, RetainedFrom(shard_.store(), tablet.id, {needed, replica.last_appended().lsn},

@@ -2,6 +2,7 @@
 // who it is made at and who not.
 #include <gtest/gtest.h>
 
+#include "common/base/planted_bug.h"
 #include "tabletserver/testing/merge_fixture.h"
 
 namespace ebla::tabletserver {

@@ -68,7 +68,7 @@ void PeerExchange::ReceiveOne(const ServerName& from, PeerCall call, MonotonicTi
   const RequestToken token = shard_.requests.NextToken();
   calls_.emplace(token, std::move(call.done));
   shard_.tablets.Step(tablet, PeerRequest{token, from, std::move(call.body), now});
-  const int64_t heard_ns = tablet->core->replica().heard().since_boot.count();
+  const int64_t heard_ns = tablet->core->replica().followed().heard().since_boot.count();
   if (tablet->handle != nullptr && heard_ns != 0) tablet->handle->heard_ns.store(heard_ns, std::memory_order_relaxed);
 }
 
@@ -84,7 +84,7 @@ void PeerExchange::Answer(const std::vector<PeerAnswer>& answers) {
 
 void PeerExchange::Send(std::span<TakenOutput> taken) {
   for (TakenOutput& one : taken) {
-    for (PeerMessage& message : one.output.messages) client_.Put(one.tablet->id, std::move(message));
+    for (PeerMessage& message : one.output.replica.messages) client_.Put(one.tablet->id, std::move(message));
   }
   client_.Flush();
 }

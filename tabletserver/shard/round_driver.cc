@@ -81,7 +81,7 @@ bool RoundDriver::Take(std::vector<TakenOutput>& taken) {
   for (ShardTabletPtr& tablet : shard_.tablets.TakeTouched()) {
     if (!tablet->core->HasOutput()) continue;
     TabletOutput output = tablet->core->TakeOutput();
-    if (!output.copies.empty()) parts_.outgoing_copies.Begin(tablet, output.copies);
+    if (!output.replica.copies.empty()) parts_.outgoing_copies.Begin(tablet, output.replica.copies);
     pause |= output.split_next;
     taken.push_back({std::move(tablet), std::move(output)});
   }
@@ -134,9 +134,9 @@ void RoundDriver::Reply(TakenOutput& taken) {
   TabletOutput& output = taken.output;
   shard_.requests.Reply(output.writes);
   shard_.requests.Reply(output.purges);
-  for (ControlReply& reply : output.controls) parts_.orders.Reply(taken.tablet, std::move(reply));
-  parts_.peers.Answer(output.answers);
-  parts_.reads.Confirm(output.confirms);
+  for (ControlReply& reply : output.replica.replies) parts_.orders.Reply(taken.tablet, std::move(reply));
+  parts_.peers.Answer(output.replica.answers);
+  parts_.reads.Confirm(output.replica.confirms);
 }
 
 // ---- the log --------------------------------------------------------------------------------------------------------
@@ -147,9 +147,9 @@ void RoundDriver::StoreOutputs(std::vector<TakenOutput>& taken) {
     if (Status status = StoreBeforeEntries(*one.tablet, one.output); !status.ok()) {
       one.failed = true;
       one.tablet->core->Step(StoreFailed{std::move(status)});
-    } else if (!one.output.append.empty()) {
+    } else if (!one.output.replica.append.empty()) {
       appending.push_back(&one);
-    } else if (one.output.state || !one.output.rolled_back.empty() || one.output.remove_from) {
+    } else if (one.output.replica.state || !one.output.replica.rolled_back.empty() || one.output.replica.remove_from) {
       one.tablet->core->Step(Stored{});
     }
   }
@@ -159,15 +159,15 @@ void RoundDriver::StoreOutputs(std::vector<TakenOutput>& taken) {
 // In the order of tablet_core.h: no entry leaves the log before it is stored as unresolved (PROTOCOL 22); nor is a
 // state stored by which a start would take the log for worthless, a tombstone or one that says incomplete.
 Status RoundDriver::StoreBeforeEntries(ShardTablet& tablet, const TabletOutput& output) {
-  if (!output.rolled_back.empty()) {
+  if (!output.replica.rolled_back.empty()) {
     std::vector<const LogEntry*> entries;
-    for (const EntryPtr& entry : output.rolled_back) entries.push_back(entry.get());
+    for (const EntryPtr& entry : output.replica.rolled_back) entries.push_back(entry.get());
     EBLA_TRY(shard_.store().PutUnresolved(tablet.id, tablet.table, entries));
     LOG(WARNING) << "tablet " << tablet.id << ": " << entries.size()
                  << " acknowledged PRIMARY writes are rolled back and stored as unresolved";
   }
-  if (output.state) EBLA_TRY(shard_.tablets.PutState(tablet, *output.state));
-  if (output.remove_from) EBLA_TRY(shard_.store().RemoveSuffix(tablet.id, output.remove_from));
+  if (output.replica.state) EBLA_TRY(shard_.tablets.PutState(tablet, *output.replica.state));
+  if (output.replica.remove_from) EBLA_TRY(shard_.store().RemoveSuffix(tablet.id, output.replica.remove_from));
   return Status::Ok();
 }
 
@@ -178,8 +178,8 @@ void RoundDriver::AppendAll(std::span<TakenOutput*> taken) {
   for (TakenOutput* one : taken) {
     AppendBatch& batch = batches.emplace_back();
     batch.tablet = one->tablet->id;
-    batch.entries.reserve(one->output.append.size());
-    for (const EntryPtr& entry : one->output.append) batch.entries.push_back(entry.get());
+    batch.entries.reserve(one->output.replica.append.size());
+    for (const EntryPtr& entry : one->output.replica.append) batch.entries.push_back(entry.get());
     entries += batch.entries.size();
   }
   Status status = shard_.store().Append(batches);
@@ -203,8 +203,8 @@ void RoundDriver::BeginFlushes(std::vector<TakenOutput>& taken) {
   for (const FlushMode mode : {FlushMode::kInterval, FlushMode::kSync}) {
     std::vector<FlushOrder> orders;
     for (const TakenOutput& one : taken) {
-      if (one.failed || !one.output.flush || one.output.flush->mode != mode) continue;
-      orders.push_back({one.tablet, one.output.flush->number});
+      if (one.failed || !one.output.replica.flush || one.output.replica.flush->mode != mode) continue;
+      orders.push_back({one.tablet, one.output.replica.flush->number});
     }
     if (orders.empty()) continue;
     shard_.store().Flush(mode, shard_.executor(),

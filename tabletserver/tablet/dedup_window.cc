@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -93,13 +93,13 @@ DedupWindow::Verdict DedupWindow::Ask(const WriteIdentity& identity, TabletTime 
   }
   const DedupRow* row = Find(identity.client, identity.sequence);
   if (row != nullptr) {
-    if (row->request_digest == identity.digest || Planted(PlantedBug::digest_ignored)) return Seen{row};
+    if (row->request_digest == identity.digest || !rules::RetryIsTheSameRequest()) return Seen{row};
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " was used by another request of this client");
   }
 
   const Sequence first = std::max(FirstIncomplete(identity.client), identity.first_incomplete);
-  if (identity.sequence < first && !Planted(PlantedBug::finished_sequence_taken)) {
+  if (identity.sequence < first && rules::FinishedSequencesAreRefused()) {
     return refuse(Code::kInvalidArgument, "sequence " + std::to_string(identity.sequence.value) +
                                               " is below the first incomplete one, " + std::to_string(first.value));
   }
@@ -109,13 +109,13 @@ DedupWindow::Verdict DedupWindow::Ask(const WriteIdentity& identity, TabletTime 
                   "this answer",
                   0);
   }
-  if (identity.learnt > now && !Planted(PlantedBug::future_time_taken)) {
+  if (identity.learnt > now && rules::FutureTimesAreRefused()) {
     return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
                   static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
   }
   const bool forgotten =
       identity.learnt <= floor_ || identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
-  if (forgotten && !Planted(PlantedBug::dedup_window_forgets_silently)) {
+  if (forgotten && rules::ForgottenWritesAreRefused()) {
     return refuse(Code::kUnknownOutcome,
                   "the write is older than what is remembered of writes: this attempt was not executed, an earlier one "
                   "may have been; if there was none, send it again with the tabletTimeMs of this answer");

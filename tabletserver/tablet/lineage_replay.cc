@@ -6,7 +6,7 @@
 #include <set>
 #include <unordered_map>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -140,7 +140,7 @@ Status Replay(TabletStore& store, const TabletSchemaDecoder& decode, const Dedup
     EBLA_TRY(Carry(store, *std::move(batch), replicas));
     core.Step(Applied{applied});
   }
-  EBLA_TRY(core.failure());
+  EBLA_TRY(core.replica().failure());
   if (core.applied_state().applied.lsn < through) {
     return Error(Code::kInternal, "the log of tablet " + std::to_string(parent.tablet.value) + " ends before lsn " +
                                       std::to_string(through.value) + ", through which others need it");
@@ -210,13 +210,12 @@ Status ReplayLineages(TabletStore& store, const TabletSchemaDecoder& decode, con
   for (RecoveredReplica& one : replicas) {
     if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
     const Lsn wanted = WantedOf(one, children, missing);
-    if (!wanted || Planted(PlantedBug::lineage_unordered)) continue;
+    if (!wanted || !rules::LineageReplaysInOrder()) continue;
     LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for what came of it";
     EBLA_TRY(Replay(store, decode, dedup_window, one, wanted, replicas));
   }
   for (const RecoveredReplica& one : replicas) {
-    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || Planted(PlantedBug::lineage_unordered))
-      continue;
+    if (!missing.contains(one.tablet) || one.replayed || MayBeGone(one) || !rules::LineageReplaysInOrder()) continue;
     return Error(Code::kInternal,
                  "tablet " + std::to_string(one.tablet.value) + " is missing, and no log brings it back");
   }

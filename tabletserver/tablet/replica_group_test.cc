@@ -72,13 +72,14 @@ class Schedule {
       const ReplicaCore& replica = rig.core().replica();
       std::ostringstream text;
       text << (replica.Leads() ? " leads " : " follows ") << replica.epoch() << " promised " << replica.state().promised
-           << " log " << replica.last_appended() << " flushed " << replica.flushed() << " committed "
-           << replica.committed() << " applied " << replica.applied() << (replica.incomplete() ? " incomplete" : "")
+           << " log " << replica.last_appended() << " flushed " << replica.log().flushed() << " committed "
+           << replica.committed() << " applied " << replica.log().applied().lsn
+           << (replica.state().incomplete ? " incomplete" : "")
            << (replica.receiving() != 0   ? " receiving"
                : replica.preparing() != 0 ? " preparing"
                : replica.may_apply()      ? ""
                                           : " waits");
-      for (const PeerProgress& peer : replica.Progress()) {
+      for (const PeerProgress& peer : replica.standing().Progress()) {
         text << "  " << peer.peer << (peer.voter ? " voter " : " learner ") << (peer.incomplete ? "incomplete " : "")
              << (peer.copying ? "copying " : "") << peer.flushed;
       }
@@ -245,10 +246,10 @@ class Schedule {
     const auto& catalog = group_.catalog();
     const ReplicaCore& replica = group_.at(catalog.primary).core().replica();
     if (!replica.Leads() || replica.epoch() != catalog.epoch) return;
-    if (!replica.BarrierCommitted() && !Planted(PlantedBug::overlapping_membership)) return;
+    if (!replica.standing().BarrierCommitted() && !Planted(PlantedBug::overlapping_membership)) return;
     std::vector<ServerName> voters = catalog.voters, learners = catalog.learners;
     if (!learners.empty()) {
-      for (const PeerProgress& peer : replica.Progress()) {
+      for (const PeerProgress& peer : replica.standing().Progress()) {
         if (peer.peer != learners.front() || peer.incomplete || peer.flushed.Next() < replica.last_appended().lsn)
           continue;
         ++counts.changes;
@@ -290,7 +291,7 @@ class Schedule {
       }
       for (const ConfirmReply& reply : std::exchange(rig.confirms, {})) {
         const auto read = confirming_.extract({server, reply.token});
-        if (read.empty() || !reply.status.ok() || !rig.core().replica().BarrierApplied()) continue;
+        if (read.empty() || !reply.status.ok() || !rig.core().replica().standing().BarrierApplied()) continue;
         ++counts.confirmed;
         if (!rig.view->pending_primary) Saw(server, read.mapped().first, read.mapped().second);
       }
@@ -347,7 +348,7 @@ class Schedule {
       const ServerName primary = group_.catalog().primary;
       CoreRig& rig = group_.at(primary);
       const bool leads = rig.core().replica().Leads() && rig.core().replica().epoch() == group_.catalog().epoch;
-      if (!leads || rig.core().replica().refused_for() || group_.Cut(primary, "master")) {
+      if (!leads || rig.core().replica().standing().refused_for() || group_.Cut(primary, "master")) {
         group_.Failover();
         continue;
       }

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -29,7 +29,7 @@ namespace {
 TokenVerdict::Kind Judge(Version version, const KeyRange& range, const TabletView& view) {
   if (!version) return TokenVerdict::Kind::kServe;
   if (view.applied.lsn < version.lsn && view.applied.epoch <= version.epoch) return TokenVerdict::Kind::kWait;
-  const bool in_history = InHistory(version, range, view) || Planted(PlantedBug::lost_write_unnoticed);
+  const bool in_history = InHistory(version, range, view) || !rules::LostWritesAreNoticed();
   return in_history ? TokenVerdict::Kind::kServe : TokenVerdict::Kind::kLost;
 }
 

@@ -3,9 +3,11 @@
 #include <glog/logging.h>
 
 #include <algorithm>
+#include <utility>
 
-#include "common/base/key_range.h"
-#include "common/base/planted_bug.h"
+#include "common/base/lineage.h"
+#include "tabletserver/replication/rules.h"
+#include "tabletserver/tablet/rules.h"
 #include "tabletserver/tablet/session_token.h"
 
 namespace ebla::tabletserver {
@@ -16,74 +18,106 @@ Version AppliedOf(const RecoveredReplica& recovered) {
   return recovered.applied.has_value() ? recovered.applied->applied : Version{};
 }
 
+ReplicaOptions OptionsOf(const TabletOptions& options, const TabletSchema& schema) {
+  return {.tablet = options.tablet,
+          .self = options.self,
+          .flush_mode = schema.durability,
+          .lease = options.lease,
+          .held_bytes_max = options.unapplied_bytes_max,
+          .started = options.started,
+          .may_have_lost_writes = options.may_have_lost_writes};
+}
+
+Result<TabletTime> LastLoggedTime(const TabletCommon& tablet) {
+  const Lsn last = tablet.replica.last_appended().lsn;
+  if (last <= tablet.applied_lsn()) return tablet.applied.time;  // none: the log is empty
+  if (const EntryPtr entry = tablet.replica.log().Held(last)) return entry->time;
+  EBLA_ASSIGN(const std::vector<LogEntry> entries, tablet.readers.log(last, last, 1));
+  if (entries.empty()) return Error(Code::kInternal, "the log has lost its last entry, " + std::to_string(last.value));
+  return entries.back().time;
+}
+
+// Tablet time as the Barrier shall carry it, if this replica begins to lead.
+Result<TabletTime> BarrierTime(const TabletCommon& tablet, const ConfigureTablet& input) {
+  const bool restarted = !input.learnt;
+  if (tablet.replica.role() == RoleKind::kAbsent) {
+    return tablet.clock.StartAt(input.now, input.learnt, input.time_of_day_ms, restarted);
+  }
+  if (tablet.replica.Leads()) return tablet.Time();
+  EBLA_ASSIGN(const TabletTime logged, LastLoggedTime(tablet));
+  if (!rules::TimeNeverRunsBack()) return TabletTime{static_cast<uint64_t>(input.time_of_day_ms)};
+  return tablet.clock.StartAt(input.now, std::max(input.learnt, logged), input.time_of_day_ms, restarted);
+}
+
 }  // namespace
 
 TabletCore::TabletCore(TabletOptions options, RecoveredReplica recovered, TabletSchema schema, TabletReaders readers)
-    : options_(std::move(options)),
-      readers_(std::move(readers)),
-      replica_({.tablet = options_.tablet,
-                .self = options_.self,
-                .flush_mode = schema.durability,
-                .lease = options_.lease,
-                .held_bytes_max = options_.unapplied_bytes_max,
-                .started = options_.started,
-                .may_have_lost_writes = options_.may_have_lost_writes},
-               recovered.state, recovered.first_logged, recovered.last_logged, AppliedOf(recovered), readers_.log),
-      dedup_window_(options_.dedup_window, recovered.dedup_window,
-                    recovered.applied.has_value() ? recovered.applied->dedup_floor : TabletTime{}),
-      schema_(std::make_shared<const TabletSchema>(std::move(schema))),
-      replay_upto_(std::max(recovered.last_logged, AppliedOf(recovered)).lsn),
-      now_(options_.started) {
+    : common_{.options = options,
+              .readers = readers,
+              .replica = ReplicaCore(OptionsOf(options, schema), recovered.state, recovered.first_logged,
+                                     recovered.last_logged, AppliedOf(recovered), readers.log),
+              .dedup_window = DedupWindow(options.dedup_window, recovered.dedup_window,
+                                          recovered.applied ? recovered.applied->dedup_floor : TabletTime{}),
+              .schema = std::make_shared<const TabletSchema>(std::move(schema)),
+              .replay_upto = std::max(recovered.last_logged, AppliedOf(recovered)).lsn,
+              .now = options.started},
+      replies_(common_),
+      split_(common_, replies_),
+      freeze_(common_, replies_, split_),
+      waiters_(common_, replies_, split_),
+      writes_(common_, replies_, split_, freeze_, waiters_),
+      applier_(common_, split_, freeze_),
+      views_(common_, split_, freeze_, waiters_) {
   if (recovered.applied.has_value()) {
-    applied_ = *std::move(recovered.applied);
+    common_.applied = *std::move(recovered.applied);
   } else {
-    applied_.range = recovered.state.incomplete_range;
+    common_.applied.range = recovered.state.incomplete_range;
   }
 }
 
 // ---- the master's requests ------------------------------------------------------------------------------------------
 
 void TabletCore::Step(const ConfigureTablet& input) {
-  Observe(input.now);
-  const bool existed = replica_.role() != RoleKind::kAbsent;
-  const Before before = Now();
-  const bool newer = !existed || input.schema.version > schema_->version;
+  common_.ObserveTimeOf(input);
+  ReplicaCore& replica = common_.replica;
+  const bool existed = replica.role() != RoleKind::kAbsent;
+  const Before before(replica);
+  const bool newer = !existed || input.schema.version > common_.schema->version;
   ConfigureReplica configure = input.replica;
   configure.table = input.schema.table;
-  configure.schema = newer ? input.schema.encoded : schema_->encoded;
-  configure.now = now_;
-  if (const Result<TabletTime> time = BarrierTime(input); time.has_value()) {
+  configure.schema = newer ? input.schema.encoded : common_.schema->encoded;
+  configure.now = common_.now;
+  if (const Result<TabletTime> time = BarrierTime(common_, input); time.has_value()) {
     configure.barrier_time = *time;
   } else {
     Die(time.error());
   }
-  replica_.Step(configure);
-  if (replica_.role() != RoleKind::kAbsent) {
+  replica.Step(configure);
+  if (replica.role() != RoleKind::kAbsent) {
     if (!existed) BeginAnew(configure.range);
     // A refused configuration leaves the old schema in force.
-    if (newer && replica_.state().schema == input.schema.encoded) {
-      schema_ = std::make_shared<const TabletSchema>(input.schema);
+    if (newer && replica.state().schema == input.schema.encoded) {
+      common_.schema = std::make_shared<const TabletSchema>(input.schema);
     }
-    replica_.set_flush_mode(schema_->durability);
+    replica.set_flush_mode(common_.schema->durability);
   }
   After(before);
 }
 
-// Tablet time as the Barrier shall carry it, if this replica begins to lead.
-Result<TabletTime> TabletCore::BarrierTime(const ConfigureTablet& input) {
-  if (replica_.role() == RoleKind::kAbsent) {
-    return clock_.StartAt(input.now, input.learnt, input.time_of_day_ms, /*restarted=*/!input.learnt);
+void TabletCore::Step(const AlterTablet& input) {
+  ReplicaCore& replica = common_.replica;
+  if (replica.role() != RoleKind::kAbsent && input.schema.version > common_.schema->version) {
+    common_.schema = std::make_shared<const TabletSchema>(input.schema);
+    replica.set_flush_mode(common_.schema->durability);
+    common_.view_dirty = true;
   }
-  if (replica_.Leads()) return clock_.Now(now_);
-  EBLA_ASSIGN(const TabletTime logged, LastLoggedTime());
-  if (Planted(PlantedBug::time_starts_anew)) return TabletTime{static_cast<uint64_t>(input.time_of_day_ms)};
-  return clock_.StartAt(input.now, std::max(input.learnt, logged), input.time_of_day_ms, /*restarted=*/!input.learnt);
+  replica.Step(AlterReplica{input.token, common_.schema->encoded});
 }
 
-void TabletCore::Step(const FenceReplica& input) {
-  Observe(input.now);
-  const Before before = Now();
-  replica_.Step(input);
+void TabletCore::Step(const TransferReplica& input) {
+  if (freeze_.pending()) return freeze_.Answer(input.token, Error(Code::kComeAgain, "the tablet is being merged"));
+  const Before before(common_.replica);
+  common_.replica.Step(input);
   After(before);
 }
 
@@ -91,174 +125,137 @@ void TabletCore::Step(const DropReplica& input) {
   const auto committed = [&input](const LogEntry&, const SplitDetail& split) {
     return std::ranges::find(input.splits, split.child) != input.splits.end();
   };
-  if (!input.splits.empty() && !Planted(PlantedBug::drop_forgets_split) && AppliesSplitFirst(committed)) {
-    return AnswerSplit(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
+  if (!input.splits.empty() && rules::DropAppliesSplitFirst() && AppliesSplitFirst(committed)) {
+    return split_.Answer(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
   }
-  const Before before = Now();
-  replica_.Step(input);
-  if (!failure_.ok() && replica_.failure().ok()) {
-    failure_ = {};
-    view_dirty_ = true;
+  const Before before(common_.replica);
+  common_.replica.Step(input);
+  if (!common_.failure.ok() && common_.replica.failure().ok()) {
+    common_.failure = {};
+    common_.view_dirty = true;
   }
   After(before);
-}
-
-void TabletCore::Step(const TransferReplica& input) {
-  if (pending_freeze_) return AnswerFreeze(input.token, Error(Code::kComeAgain, "the tablet is being merged"));
-  const Before before = Now();
-  replica_.Step(input);
-  After(before);
-}
-
-void TabletCore::Step(const AlterTablet& input) {
-  const bool newer = replica_.role() != RoleKind::kAbsent && input.schema.version > schema_->version;
-  if (newer) {
-    schema_ = std::make_shared<const TabletSchema>(input.schema);
-    replica_.set_flush_mode(schema_->durability);
-    view_dirty_ = true;
-  }
-  replica_.Step(AlterReplica{input.token, schema_->encoded});
 }
 
 void TabletCore::Step(const ReplicaForgotten& input) {
-  replica_.Step(input);
+  common_.replica.Step(input);
   BeginAnew({});
 }
 
 // The replica as one that is new here: nothing applied, nothing remembered.
 void TabletCore::BeginAnew(const KeyRange& range) {
-  CHECK(!batch_out_);
-  unapplied_ = {};
-  dedup_window_ = DedupWindow(options_.dedup_window);
-  clock_ = {};
-  applied_ = {};
-  applied_.range = range;
-  replay_upto_ = {};
-  pending_primary_ = {};
-  read_ahead_.clear();
-  refused_batch_.reset();
-  split_child_.reset();
-  GiveUpSplit();
-  held_split_ = {};
-  pending_freeze_.reset();
-  view_dirty_ = true;
+  applier_.Reset();
+  common_.unapplied = {};
+  common_.dedup_window = DedupWindow(common_.options.dedup_window);
+  common_.clock = {};
+  common_.applied = {};
+  common_.applied.range = range;
+  common_.replay_upto = {};
+  waiters_.ForgetPendingPrimary();
+  split_.Reset();
+  freeze_.Reset();
+  common_.view_dirty = true;
 }
 
-// Follows what an input did to the replica's role and log.
 void TabletCore::After(const Before& before) {
-  const bool leads = replica_.Leads();
-  const bool newly = leads && (!before.led || replica_.epoch() != before.epoch);
-  if (newly || leads != before.led || replica_.epoch() != before.epoch) view_dirty_ = true;
-  if (before.led && (!leads || newly)) {
+  ReplicaCore& replica = common_.replica;
+  const bool leads = replica.Leads();
+  const bool another = leads != before.led || replica.epoch() != before.epoch;
+  const bool newly = leads && another;
+  if (another || replica.followed().fresh_as_of() != before.fresh_as_of) common_.view_dirty = true;
+  if (before.led && another) {
     // Their entries may be committed all the same, by whoever leads next.
-    if (!leads) GiveUpAll();
-    GiveUpFreeze();
+    if (!leads) waiters_.GiveUpAll();
+    freeze_.GiveUp();
   }
   if (before.led && !leads) {
-    unapplied_ = {};
-    dedup_window_.RemoveAbove(applied_.applied.lsn);
-    pending_primary_ = {};
-    GiveUpSplit();
+    common_.unapplied = {};
+    common_.dedup_window.RemoveAbove(common_.applied_lsn());
+    waiters_.ForgetPendingPrimary();
+    split_.GiveUp();
   }
   if (newly) {
-    const EntryPtr barrier = replica_.Held(replica_.barrier());
+    const EntryPtr barrier = replica.log().Held(replica.standing().barrier());
     // Without a break in its leadership, unapplied writes and dedup window still cover what is not applied.
-    if (!before.led) replay_upto_ = Lsn{barrier->version.lsn.value - 1};
-    clock_.See(barrier->time, now_);
-    unapplied_.Add(barrier);
-    dedup_window_.Appended(*barrier);
+    if (!before.led) common_.replay_upto = Lsn{barrier->version.lsn.value - 1};
+    common_.clock.See(barrier->time, common_.now);
+    common_.unapplied.Add(barrier);
+    common_.dedup_window.Appended(*barrier);
   }
-  if (!leads) replay_upto_ = std::min(replay_upto_, replica_.last_appended().lsn);
-  if (failure_.ok() && !replica_.failure().ok()) {
-    failure_ = replica_.failure();
-    view_dirty_ = true;
+  if (!leads) common_.replay_upto = std::min(common_.replay_upto, replica.last_appended().lsn);
+  if (common_.failure.ok() && !replica.failure().ok()) {
+    common_.failure = replica.failure();
+    common_.view_dirty = true;
   }
 }
 
-Result<TabletTime> TabletCore::LastLoggedTime() const {
-  const Lsn last = replica_.last_appended().lsn;
-  if (last <= applied_.applied.lsn) return applied_.time;  // none: the log is empty
-  if (const EntryPtr entry = replica_.Held(last)) return entry->time;
-  EBLA_ASSIGN(const std::vector<LogEntry> entries, readers_.log(last, last, 1));
-  if (entries.empty()) return Error(Code::kInternal, "the log has lost its last entry, " + std::to_string(last.value));
-  return entries.back().time;
+bool TabletCore::AppliesSplitFirst(const SplitState::Wanted& wanted) {
+  const Result<bool> first = split_.AppliesFirst(wanted);
+  if (!first) Die(first.error());
+  return first.value_or(false);
 }
 
-// ---- peers ----------------------------------------------------------------------------------------------------------
+// ---- splits and merges ----------------------------------------------------------------------------------------------
 
-void TabletCore::Step(PeerRequest input) {
-  Observe(input.now);
-  const Before before = Now();
-  if (const auto* append = std::get_if<AppendMessage>(&input.body)) {
-    if (append->epoch >= replica_.state().promised) clock_.See(append->time, now_);
-  } else if (const auto* heartbeat = std::get_if<HeartbeatMessage>(&input.body)) {
-    if (heartbeat->epoch >= replica_.state().promised) clock_.See(heartbeat->time, now_);
-  }
-  const MonotonicTime fresh = replica_.fresh_as_of();
-  replica_.Step(std::move(input));
-  if (replica_.fresh_as_of() != fresh) view_dirty_ = true;
-  After(before);
+void TabletCore::Step(const SplitTablet& input) {
+  common_.ObserveTimeOf(input);
+  split_.Order(input, freeze_.frozen());
 }
 
-void TabletCore::Step(const PeerReply& input) {
-  Observe(input.now);
-  const Before before = Now();
-  replica_.Step(input);
-  After(before);  // a transfer may have been completed by it
-  Settle();
-  SettleFreeze();
-  PublishLease();
+void TabletCore::Step(const FreezeTablet& input) {
+  common_.ObserveTimeOf(input);
+  freeze_.Order(input);
 }
 
-// A view for every answer would be one too many; one that runs out early costs readers a round of confirmation.
-void TabletCore::PublishLease() {
-  const MonotonicTime until = replica_.lease_until();
-  const MonotonicTime told = published_.lease_until;
-  if (until == told) return;
-  if (until < told || told <= now_ || until - told >= options_.lease.length / 8) view_dirty_ = true;
+ReplicaState TabletCore::StateAtCreation(const SplitChild& child) const {
+  return tabletserver::StateAtCreation(common_.replica.state(), common_.options.self, child);
 }
 
-void TabletCore::Step(const HeartbeatDue& input) {
-  Observe(input.now);
-  replica_.Step(input);
+ReplicaState TabletCore::StateAtMerge(const MergeResult& result) const {
+  return tabletserver::StateAtMerge(common_.replica.state(), result);
 }
 
-void TabletCore::Step(const ConfirmLeadership& input) {
-  Observe(input.now);
-  replica_.Step(input);
+void TabletCore::Step(const BeginChild& input) {
+  common_.ObserveTimeOf(input);
+  const SplitChild& child = *input.split_child;
+  const ReplicaState& mine = common_.replica.state();
+  BecomeChild become{
+      .state = StateAtCreation(child),
+      .at = child.split.version,
+      .primary = child.split.primary,
+      .voters = child.split.voters,
+      .lead = child.lead && mine.promised <= child.split.version.epoch && mine.led < child.split.version.epoch,
+      .now = common_.now};
+  BeginAnew(child.applied.range);
+  common_.clock = child.clock;
+  common_.applied = child.applied;
+  if (!rules::ChildLogGoesOn()) become.at.lsn = common_.applied.applied.lsn = {};
+  common_.dedup_window = DedupWindow(common_.options.dedup_window, child.dedup_window, child.applied.dedup_floor);
+  common_.schema = child.schema;
+  common_.replica.Step(become);
+  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
-void TabletCore::Step(const ReceiveCopy& input) {
-  Observe(input.now);
-  // Part of what the source has applied, so it is committed, and its child may be nowhere else.
-  const auto committed = [&input](const LogEntry& entry, const SplitDetail&) {
-    return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
-  };
-  if (!Planted(PlantedBug::copy_forgets_split) && AppliesSplitFirst(committed)) {
-    copy_refusals_.push_back({input.token, Error(Code::kComeAgain, "a split that is committed is applied first")});
-    return;
-  }
-  const Before before = Now();
-  replica_.Step(input);
-  After(before);
-  view_dirty_ = true;
+void TabletCore::Step(const BeginMerged& input) {
+  common_.ObserveTimeOf(input);
+  const MergeResult& result = *input.merge_result;
+  const BecomeMerged become{StateAtMerge(result), result.merged.position, common_.now};
+  BeginAnew(result.applied.range);
+  common_.clock = result.clock;
+  common_.applied = result.applied;
+  common_.dedup_window = DedupWindow(common_.options.dedup_window, result.dedup_window, result.applied.dedup_floor);
+  common_.schema = result.schema;
+  common_.replica.Step(become);
+  common_.replica.set_flush_mode(common_.schema->durability);
 }
 
-void TabletCore::Step(const InstallCopy& input) {
-  const TabletClock clock = clock_;
-  BeginAnew(input.applied.range);
-  clock_ = clock;  // what was seen of tablet time stays seen
-  applied_ = input.applied;
-  dedup_window_ = DedupWindow(options_.dedup_window, input.dedup_window, input.applied.dedup_floor);
-  replica_.Step(CopyPrepared{input.id});
-}
+// ---- clients --------------------------------------------------------------------------------------------------------
 
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
-  if (!replica_.Leads() || applied_.applied.lsn < replay_upto_)
-    return Error(Code::kComeAgain, "the log is not at hand");
-  if (upto > replica_.flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
-  LoggedSlice slice{replica_.epoch(), upto, {}};
-  for (UnappliedWrites::Cursor at(unapplied_, {.range = range}, upto); at.Valid(); at.Next()) {
+  if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log is not at hand");
+  if (upto > replica().log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
+  LoggedSlice slice{replica().epoch(), upto, {}};
+  for (UnappliedWrites::Cursor at(common_.unapplied, {.range = range}, upto); at.Valid(); at.Next()) {
     if (slice.records.size() == records_max)
       return Error(Code::kOverloaded, "too much of the range is still to be applied");
     const Effect& effect = *at.item().effect;
@@ -268,10 +265,122 @@ Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t r
   return slice;
 }
 
+Version TabletCore::Remembered(ClientId client, Sequence sequence) const {
+  const DedupRow* row = common_.dedup_window.Find(client, sequence);
+  return row == nullptr ? Version{} : row->version;
+}
+
 std::vector<DedupRow> TabletCore::DedupRows() const {
-  std::vector<DedupRow> rows = dedup_window_.Rows();
-  std::erase_if(rows, [this](const DedupRow& row) { return row.version.lsn > applied_.applied.lsn; });
+  std::vector<DedupRow> rows = common_.dedup_window.Rows();
+  std::erase_if(rows, [this](const DedupRow& row) { return row.version.lsn > common_.applied_lsn(); });
   return rows;
+}
+
+// ---- copies ---------------------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const ReceiveCopy& input) {
+  common_.ObserveTimeOf(input);
+  // Part of what the source has applied, so it is committed, and its child may be nowhere else.
+  const auto committed = [&input](const LogEntry& entry, const SplitDetail&) {
+    return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
+  };
+  if (rules::CopyAppliesSplitFirst() && AppliesSplitFirst(committed)) {
+    return replies_.RefuseCopy(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
+  }
+  const Before before(common_.replica);
+  common_.replica.Step(input);
+  After(before);
+  common_.view_dirty = true;
+}
+
+void TabletCore::Step(const InstallCopy& input) {
+  const TabletClock clock = common_.clock;
+  BeginAnew(input.applied.range);
+  common_.clock = clock;  // what was seen of tablet time stays seen
+  common_.applied = input.applied;
+  common_.dedup_window = DedupWindow(common_.options.dedup_window, input.dedup_window, input.applied.dedup_floor);
+  common_.replica.Step(CopyPrepared{input.id});
+}
+
+// ---- the store, and time --------------------------------------------------------------------------------------------
+
+void TabletCore::Step(const StoreFailed& input) {
+  const Before before(common_.replica);
+  common_.replica.Step(input);
+  if (!rules::SentEntriesStand()) {
+    common_.unapplied.RemoveAbove(common_.replica.last_appended().lsn);
+    common_.dedup_window.RemoveAbove(common_.replica.last_appended().lsn);
+  }
+  After(before);
+  common_.view_dirty = true;
+}
+
+void TabletCore::Step(const Applied& input) {
+  applier_.OnApplied(input);
+  split_.Finish();
+  waiters_.Settle();
+  freeze_.Settle();
+  common_.view_dirty = true;
+}
+
+void TabletCore::Step(ApplyFailed input) {
+  const bool again = input.status.code() == Code::kOverloaded || input.status.code() == Code::kComeAgain;
+  applier_.OnFailed(again ? std::optional(std::move(input.batch)) : std::nullopt);
+  if (!again) Die(input.status);
+}
+
+void TabletCore::Step(const Tick& input) {
+  common_.ObserveTimeOf(input);
+  if (common_.replica.store_stalled()) common_.view_dirty = true;  // it is tried again
+  const Before before(common_.replica);
+  common_.replica.Step(input);
+  After(before);
+  views_.OnTick();
+  applier_.OnTick();
+  split_.ExpireParked(input.now);
+  waiters_.Expire(input.now);
+}
+
+void TabletCore::Die(const Status& status) {
+  LOG(ERROR) << "tablet " << common_.options.tablet << ": " << status;
+  Step(StoreFailed{status});
+}
+
+// ---- outputs --------------------------------------------------------------------------------------------------------
+
+bool TabletCore::HasOutput() const {
+  return common_.view_dirty || !replies_.empty() || common_.replica.HasOutput() || applier_.CanApply();
+}
+
+std::optional<ApplyBatch> TabletCore::TakeBatch() {
+  if (!applier_.CanApply()) return std::nullopt;
+  Result<std::optional<ApplyBatch>> batch = applier_.TakeBatch();
+  if (batch.has_value()) return *std::move(batch);
+  Die(batch.error());
+  return std::nullopt;
+}
+
+std::optional<TabletCore::Replay> TabletCore::TakeReplay() {
+  std::optional<ApplyBatch> batch = TakeBatch();
+  if (!batch) return std::nullopt;
+  return Replay{*std::move(batch), split_.child()};
+}
+
+TabletOutput TabletCore::TakeOutput() {
+  TabletOutput output;
+  output.apply = TakeBatch();
+  if (output.apply) output.split = split_.child();
+  output.split_next = split_.TakeNext();
+  const Before before(common_.replica);
+  output.replica = common_.replica.TakeOutput();
+  if (!replica().failure().ok()) After(before);  // the log could not be read for a peer
+  for (PeerMessage& message : output.replica.messages) {
+    std::visit([this](auto& body) { body.time = common_.Time(); }, message.body);
+  }
+  for (ControlReply& reply : output.replica.replies) reply.time = common_.Time();
+  replies_.MoveTo(output);
+  output.view = views_.Take();
+  return output;
 }
 
 }  // namespace ebla::tabletserver

@@ -107,7 +107,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
     AppendAnswer answer{.epoch = append.epoch, .result = AppendResult::kStored, .flushed = last};
     return PeerReply{message.peer, message.number, message.sent, rig.now(), answer};
   };
-  while (!core.replica().BarrierApplied()) {
+  while (!core.replica().standing().BarrierApplied()) {
     const auto asked = std::exchange(rig.messages, {});
     ASSERT_FALSE(asked.empty());
     for (const PeerMessage& message : asked) {
@@ -118,12 +118,12 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
   const TabletId child{Options().tablet.value + kLineages};
   core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", child, rig.now()});
   const TabletOutput logged = core.TakeOutput();
-  ASSERT_EQ(logged.append.size(), 1u);
-  const Lsn split = logged.append[0]->version.lsn;
+  ASSERT_EQ(logged.replica.append.size(), 1u);
+  const Lsn split = logged.replica.append[0]->version.lsn;
   core.Step(Stored{});
-  core.Step(Flushed{logged.flush->number});
+  core.Step(Flushed{logged.replica.flush->number});
   int heartbeats = 0;
-  for (const PeerMessage& message : logged.messages) {
+  for (const PeerMessage& message : logged.replica.messages) {
     if (std::holds_alternative<HeartbeatMessage>(message.body)) {
       ++heartbeats;
     } else if (message.peer == "ts-2") {
@@ -136,7 +136,7 @@ TEST(TabletCore, FollowersHearThatASplitIsCommittedBeforeItIsAppliedHere) {
   EXPECT_TRUE(told.split_next);
   EXPECT_FALSE(told.apply.has_value());
   int hear = 0;
-  for (const PeerMessage& message : told.messages) {
+  for (const PeerMessage& message : told.replica.messages) {
     const auto* heartbeat = std::get_if<HeartbeatMessage>(&message.body);
     if (heartbeat != nullptr && heartbeat->committed == split) ++hear;
   }
@@ -156,9 +156,9 @@ TEST(TabletCore, OfOneReplicaASplitIsAppliedAsSoonAsItIsCommitted) {
   TabletCore& core = rig.core();
   core.Step(SplitTablet{RequestToken{900}, Epoch{1}, "m", TabletId{Options().tablet.value + kLineages}, rig.now()});
   const TabletOutput logged = core.TakeOutput();
-  ASSERT_TRUE(logged.flush.has_value());
+  ASSERT_TRUE(logged.replica.flush.has_value());
   core.Step(Stored{});
-  core.Step(Flushed{logged.flush->number});
+  core.Step(Flushed{logged.replica.flush->number});
   const TabletOutput applied = core.TakeOutput();
   EXPECT_FALSE(applied.split_next);
   EXPECT_NE(applied.split, nullptr);
@@ -175,13 +175,13 @@ TEST(TabletCore, ManyInputsOneOutput) {
     core.Step(AdmitWrite{std::move(request), rig.now()});
   }
   TabletOutput output = core.TakeOutput();
-  EXPECT_EQ(output.append.size(), 100u);
-  ASSERT_TRUE(output.flush.has_value());
-  EXPECT_FALSE(output.state.has_value());
+  EXPECT_EQ(output.replica.append.size(), 100u);
+  ASSERT_TRUE(output.replica.flush.has_value());
+  EXPECT_FALSE(output.replica.state.has_value());
   EXPECT_TRUE(output.writes.empty());
   core.Step(Stored{});
   EXPECT_FALSE(core.HasOutput());
-  core.Step(Flushed{output.flush->number});
+  core.Step(Flushed{output.replica.flush->number});
   output = core.TakeOutput();
   ASSERT_TRUE(output.apply.has_value());
   EXPECT_EQ(output.apply->records.size(), 100u);
@@ -205,7 +205,7 @@ TEST(TabletCore, FlushesThatOvertakeEachOther) {
     request.token = RequestToken{1000 + i};
     request.learnt = rig.tablet_time();
     core.Step(AdmitWrite{std::move(request), rig.now()});
-    flushes.push_back(core.TakeOutput().flush->number);
+    flushes.push_back(core.TakeOutput().replica.flush->number);
     core.Step(Stored{});
   }
   core.Step(Flushed{flushes[1]});  // covers the first, too
@@ -226,10 +226,10 @@ TEST(TabletCore, IntervalDurabilityStillFencesToTheDisk) {
   request.token = RequestToken{1000};
   request.learnt = rig.tablet_time();
   core.Step(AdmitWrite{std::move(request), rig.now()});
-  EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kInterval);
+  EXPECT_EQ(core.TakeOutput().replica.flush->mode, FlushMode::kInterval);
   core.Step(Stored{});
   core.Step(FenceReplica{RequestToken{1001}, Epoch{2}, rig.now()});
-  EXPECT_EQ(core.TakeOutput().flush->mode, FlushMode::kSync);
+  EXPECT_EQ(core.TakeOutput().replica.flush->mode, FlushMode::kSync);
 }
 
 TEST(TabletCore, RefusesWhenTooManyWritesAreUnapplied) {
@@ -268,7 +268,7 @@ TEST(TabletCore, AFullDiskRefusesNewWritesAlone) {
   ASSERT_EQ(output.writes.size(), 2u);
   EXPECT_TRUE(output.writes[0].status.ok());  // a retry of what is done
   EXPECT_EQ(output.writes[1].status.code(), Code::kOverloaded);
-  EXPECT_TRUE(output.append.empty());
+  EXPECT_TRUE(output.replica.append.empty());
 }
 
 TEST(TabletCore, TheViewTellsReadersWhatTheyNeed) {
@@ -399,7 +399,7 @@ TEST(TabletCore, ALogThatLacksAnEntryEndsTheReplica) {
   core.Step(configure);
   const TabletOutput output = core.TakeOutput();
   core.Step(Stored{});
-  core.Step(Flushed{output.flush->number});
+  core.Step(Flushed{output.replica.flush->number});
   const TabletOutput after = core.TakeOutput();
   EXPECT_FALSE(after.apply.has_value());
   ASSERT_NE(after.view, nullptr);

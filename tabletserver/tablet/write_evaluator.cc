@@ -5,7 +5,7 @@
 #include <unordered_set>
 
 #include "common/base/key_range.h"
-#include "common/base/planted_bug.h"
+#include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
 
@@ -26,7 +26,7 @@ struct Seen {
 Result<Seen> Look(std::string_view key, const EvaluationContext& context) {
   Seen seen;
   std::optional<Present> newest;
-  const auto item = Planted(PlantedBug::conditions_miss_unapplied) ? std::nullopt : context.unapplied.Find(key);
+  const auto item = !rules::ConditionsSeeUnapplied() ? std::nullopt : context.unapplied.Find(key);
   if (item.has_value()) {
     seen.stamp = {item->effect->write_time_ms, item->effect->writer};
     if (!item->effect->is_delete) newest = Present{item->effect->value, item->version, item->effect->expires_at};

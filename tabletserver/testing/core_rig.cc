@@ -203,49 +203,51 @@ void CoreRig::FlushOne() {
 }
 
 void CoreRig::Carry(TabletOutput output) {
-  for (const StartCopy& start : output.copies) copies.push_back({start, core_->applied_state(), core_->DedupRows()});
+  for (const StartCopy& start : output.replica.copies)
+    copies.push_back({start, core_->applied_state(), core_->DedupRows()});
   const bool stored = Store(output);
-  if (stored && output.flush.has_value()) flushes_.emplace_back(output.flush->number, journal_.size());
+  if (stored && output.replica.flush.has_value()) flushes_.emplace_back(output.replica.flush->number, journal_.size());
   if (output.apply.has_value()) Apply(*std::move(output.apply));
   if (output.view != nullptr) view = output.view;
   for (WriteReply& reply : output.writes) writes.push_back(std::move(reply));
-  for (ControlReply& reply : output.controls) controls.push_back(std::move(reply));
+  for (ControlReply& reply : output.replica.replies) controls.push_back(std::move(reply));
   for (PurgeReply& reply : output.purges) purges.push_back(std::move(reply));
   const auto pass = [](auto& from, auto& to) {
     for (auto& one : from) to.push_back(std::move(one));
   };
-  pass(output.confirms, confirms);
-  pass(output.messages, messages);
-  pass(output.answers, answers);
-  pass(output.copy_replies, copy_replies);
-  if (output.prepare.has_value()) prepare = output.prepare;
-  if (output.checkpoint_for_copy != 0) {
+  pass(output.replica.confirms, confirms);
+  pass(output.replica.messages, messages);
+  pass(output.replica.answers, answers);
+  pass(output.replica.copy_replies, copy_replies);
+  if (output.replica.prepare.has_value()) prepare = output.replica.prepare;
+  if (output.replica.checkpoint_for_copy != 0) {
     Checkpoint(false);
-    core_->Step(CopyCheckpointed{output.checkpoint_for_copy});
+    core_->Step(CopyCheckpointed{output.replica.checkpoint_for_copy});
   }
 }
 
 bool CoreRig::Store(const TabletOutput& output) {
-  if (!output.state.has_value() && output.append.empty() && !output.remove_from) return true;
-  if (!keep_status_.ok() && !output.rolled_back.empty()) {
+  if (!output.replica.state.has_value() && output.replica.append.empty() && !output.replica.remove_from) return true;
+  if (!keep_status_.ok() && !output.replica.rolled_back.empty()) {
     core_->Step(StoreFailed{keep_status_});
     return false;
   }
-  if (output.state.has_value()) {
-    journal_.push_back({.state = output.state, .entry = {}, .remove_from = {}, .forget_to = {}});
-    state_ = *output.state;
+  if (output.replica.state.has_value()) {
+    journal_.push_back({.state = output.replica.state, .entry = {}, .remove_from = {}, .forget_to = {}});
+    state_ = *output.replica.state;
   }
-  if (!append_status_.ok() && !output.append.empty()) {
+  if (!append_status_.ok() && !output.replica.append.empty()) {
     core_->Step(StoreFailed{append_status_});
     return false;
   }
-  for (const EntryPtr& entry : output.rolled_back) rolled_back.push_back(entry);
-  if (output.remove_from) {
-    CHECK(!data_.applied.has_value() || output.remove_from > data_.applied->applied.lsn) << "removes what is applied";
-    journal_.push_back({.state = {}, .entry = {}, .remove_from = output.remove_from, .forget_to = {}});
-    log_.erase(log_.lower_bound(output.remove_from), log_.end());
+  for (const EntryPtr& entry : output.replica.rolled_back) rolled_back.push_back(entry);
+  if (output.replica.remove_from) {
+    CHECK(!data_.applied.has_value() || output.replica.remove_from > data_.applied->applied.lsn)
+        << "removes what is applied";
+    journal_.push_back({.state = {}, .entry = {}, .remove_from = output.replica.remove_from, .forget_to = {}});
+    log_.erase(log_.lower_bound(output.replica.remove_from), log_.end());
   }
-  for (const EntryPtr& entry : output.append) {
+  for (const EntryPtr& entry : output.replica.append) {
     if (entry->version.lsn <= truncated_ && fault.empty()) fault = "logs " + entry->version.ToString() + " anew";
     CHECK(log_.empty() || log_.rbegin()->first.Next() == entry->version.lsn) << "a gap before " << entry->version;
     journal_.push_back({.state = {}, .entry = EncodeLogEntry(*entry), .remove_from = {}, .forget_to = {}});

@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "common/process/process.h"
-#include "tests/bench/report.h"
+#include "tests/bench/harness/report.h"
 
 DEFINE_string(only, "", "Run this suite alone.");
 DEFINE_double(seconds, 2, "How long each number is measured.");

@@ -5,8 +5,8 @@
 #include <iostream>
 #include <map>
 
-#include "tests/chaos/scenarios.h"
-#include "tests/chaos/user_namespace.h"
+#include "tests/chaos/namespaces/user_namespace.h"
+#include "tests/chaos/scenarios/scenarios.h"
 
 namespace ebla::chaos {
 namespace {

@@ -108,14 +108,14 @@ class Watch:
         state = json.loads(self.cluster.ebla("--json", "balance", "explain"))
         self.planner = state
         for action in reversed(state["done"]):
-            began = self.now() - action.get("age_ms", 0) / 1000
+            began = self.now() - (action["age_ms"] or 0) / 1000
             key = (action["action"], action["reason"])
             if key in self.seen:
                 continue
             self.seen.add(key)
             kind = action["action"].split()[0]
-            self.actions.append({"t": began, "kind": kind, "what": action["action"], "outcome": action.get("outcome", "")})
-            print(f"{began:5.0f} s  {action['action']}: {action.get('outcome', '')}\n         {action['reason']}", flush=True)
+            self.actions.append({"t": began, "kind": kind, "what": action["action"], "outcome": action["outcome"] or ""})
+            print(f"{began:5.0f} s  {action['action']}: {action['outcome'] or ''}\n         {action['reason']}", flush=True)
 
     def until(self, t, process=None):
         while self.now() < t and (process is None or process.poll() is None):

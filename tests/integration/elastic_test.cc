@@ -5,11 +5,8 @@
 #include <signal.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cmath>
 #include <cstdlib>
-#include <map>
-#include <random>
 #include <set>
 
 #include "test_paths.h"
@@ -29,6 +26,8 @@ std::string Key(int i) {
 
 class ElasticTest : public LoadFixture {
  protected:
+  ElasticTest() : LoadFixture(kKeys, Key) {}
+
   // With the planner's patience shortened.
   void StartImpatient(TestClusterOptions options) {
     for (const char* flag : {"--plan_every_ms=500", "--split_sustained_ms=2000", "--split_again_ms=3000",
@@ -37,33 +36,6 @@ class ElasticTest : public LoadFixture {
     }
     Start(std::move(options));
   }
-  // Writes keys of its own, and reads back what it wrote last.
-  void Load(const std::stop_token& stop, int first, int step) override {
-    const auto table = client_->OpenTable("carts");
-    if (!table) return Fail("cannot open the table: " + table.error().ToString());
-    std::minstd_rand random(static_cast<unsigned>(first + 1));
-    std::map<std::string, std::string> written;
-    for (int n = 0; !stop.stop_requested(); ++n) {
-      const std::string key = Key(first + step * static_cast<int>(random() % (kKeys / static_cast<unsigned>(step))));
-      if (n % 2 == 0) {
-        const std::string value = std::to_string(n);
-        if (const auto put = table->Put(key, value); !put) return Fail("put " + key + ": " + put.error().ToString());
-        written[key] = value;
-      } else {
-        const auto got = table->Get(key);
-        const auto last = written.find(key);
-        if (!got && (got.error().code() != Code::kNotFound || last != written.end())) {
-          return Fail("get " + key + ": " + got.error().ToString());
-        }
-        if (got && last != written.end() && got->value != last->second)
-          return Fail("get " + key + " shows another value");
-      }
-      ++operations_;
-      if (const int pause = pause_ms_; pause > 0) std::this_thread::sleep_for(std::chrono::milliseconds(pause));
-    }
-  }
-
-  std::atomic<int> pause_ms_ = 0;  // after each operation
 };
 
 TEST_F(ElasticTest, OneTabletUnderLoadIsSplitAndSpreadWithNoFailedOperation) {
@@ -223,7 +195,7 @@ TEST_F(AutoscaleTest, ServersComeAndGoWithTheLoadAndOneThatDiesIsReplaced) {
   EXPECT_TRUE(Eventually([&] { return Whole(); }, 90s)) << Describe();
   ExpectGoesOn("one replaced");
 
-  pause_ms_ = 200;
+  rest_ms_ = 400;
   ASSERT_TRUE(Eventually([&] { return Live().size() == kServersMin; }, 120s)) << Describe();
   EXPECT_TRUE(Eventually([&] { return Whole(); }, 60s)) << Describe();
   ExpectGoesOn("three again");

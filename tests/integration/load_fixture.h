@@ -1,7 +1,8 @@
 // tests/integration/load_fixture.h
-// For tests of a cluster under load: its client, and threads that use table "carts" until they are told to end. What
-// goes wrong for one of them is a failure, which ends that thread and not the test.
-// Threads: the test's own starts the cluster and the load; Load(), Fail() and failures() may be called by any.
+// For tests of a cluster under load: its client, and workers that use table "carts" until they are told to end. Each
+// writes keys of its own and reads back what it wrote. What goes wrong for one is a failure, which ends it and not the
+// test.
+// Threads: the test's own starts the cluster and the load; Fail() and failures() may be called by any.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,20 +10,23 @@
 #include <atomic>
 #include <chrono>
 #include <cstdint>
+#include <map>
 #include <memory>
-#include <stop_token>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "common/base/mutex.h"
 #include "tests/integration/test_cluster.h"
+#include "tools/load/workers.h"
 
 namespace ebla::testing {
 
 class LoadFixture : public ::testing::Test {
  protected:
+  using KeyOf = std::string (*)(int);
+  LoadFixture(int keys, KeyOf key_of) : keys_(keys), key_of_(key_of) {}
+
   void Start(TestClusterOptions options) {
     auto started = TestCluster::Start(std::move(options));
     ASSERT_TRUE(started) << started.error();
@@ -33,39 +37,80 @@ class LoadFixture : public ::testing::Test {
   }
   void TearDown() override { EndLoad(); }
 
-  void BeginLoad(int threads) {
-    for (int t = 0; t < threads; ++t) {
-      threads_.emplace_back([this, t, threads](const std::stop_token& stop) { Load(stop, t, threads); });
-    }
+  void BeginLoad(int workers) {
+    for (int i = 0; i < workers; ++i) workers_.Add(std::make_unique<Shopper>(*this, i, workers));
   }
   void EndLoad() {
-    for (std::jthread& thread : threads_) thread.request_stop();
-    threads_.clear();
+    workers_.Stop();
+    workers_.Join();
   }
-  // One thread's share: its keys are `first` and each `step`th from there. It counts its operations.
-  virtual void Load(const std::stop_token& stop, int first, int step) = 0;
-  void Fail(const std::string& what) {
-    MutexLock lock(mutex_);
-    failures_.push_back(what);
-  }
-  std::vector<std::string> failures() {
-    MutexLock lock(mutex_);
-    return failures_;
-  }
+  std::vector<std::string> failures() const { return workers_.failures(); }
   // Waits until the load has done so many operations more, or failed.
   bool GoesOn(int64_t more) {
-    const int64_t before = operations_;
-    return Eventually([&] { return operations_ > before + more || !failures().empty(); });
+    const int64_t before = workers_.operations();
+    return Eventually([&] { return workers_.operations() > before + more || !failures().empty(); });
   }
 
   std::unique_ptr<TestCluster> cluster_;
   std::unique_ptr<Client> client_;
-  std::atomic<int64_t> operations_ = 0;
+  std::atomic<int> rest_ms_ = 0;  // of each worker, after each write and read
   Mutex mutex_;
+  std::map<std::string, std::string> written_;  // by workers that have ended: under mutex_ until EndLoad()
 
  private:
-  std::vector<std::string> failures_ EBLA_GUARDED_BY(mutex_);
-  std::vector<std::jthread> threads_;
+  // Its keys are `first` and each `step`th from there, scattered. Now it reads what it has just written, now what it
+  // wrote longest ago; and now in a session.
+  class Shopper : public load::Worker {
+   public:
+    Shopper(LoadFixture& test, int first, int step)
+        : test_(test),
+          table_(test.client_->OpenTable("carts")),
+          session_(test.client_->NewSession()),
+          first_(first),
+          step_(step) {}
+
+    bool Work(load::SteadyTime) override {
+      if (!table_) return Fail("cannot open the table: " + table_.error().ToString());
+      const std::string key = Key(number_);
+      const std::string value = std::to_string(number_);
+      if (const auto put = table_->Put(key, value, {.session = &session_}); !put)
+        return Fail("put " + key + ": " + put.error().ToString());
+      written_[key] = value;
+      const auto oldest = written_.find(Key(number_ + 1));
+      const auto& [wanted, last] = number_ % 2 == 0 || oldest == written_.end() ? *written_.find(key) : *oldest;
+      const Read read = number_ % 4 < 2 ? Read::InSession() : Read::Strong();
+      ++number_;
+      const auto got = table_->Get(wanted, {.read = read, .session = &session_});
+      if (!got) return Fail("get " + wanted + ": " + got.error().ToString());
+      return got->value == last || Fail("get " + wanted + " shows " + got->value + ", not " + last);
+    }
+    std::chrono::nanoseconds Rest() override { return std::chrono::milliseconds(test_.rest_ms_); }
+    void End() override {
+      MutexLock lock(test_.mutex_);
+      test_.written_.insert(written_.begin(), written_.end());
+    }
+
+   private:
+    std::string Key(int number) const {
+      constexpr int64_t kScatter = 7919;  // a prime: every key comes once in a round
+      return test_.key_of_(first_ + step_ * static_cast<int>(number * kScatter % (test_.keys_ / step_)));
+    }
+    bool Fail(const std::string& what) {
+      test_.workers_.Failed(what);
+      return false;
+    }
+
+    LoadFixture& test_;
+    const Result<Table> table_;
+    Session session_;
+    const int first_, step_;
+    std::map<std::string, std::string> written_;
+    int number_ = 0;
+  };
+
+  const int keys_;
+  const KeyOf key_of_;
+  load::Workers workers_;
 };
 
 }  // namespace ebla::testing

@@ -4,9 +4,6 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <map>
-
-#include "common/base/mutex.h"
 #include "tests/integration/load_fixture.h"
 
 namespace ebla::testing {
@@ -24,26 +21,8 @@ std::string Key(int i) { return std::string(1, static_cast<char>('a' + i % 26)) 
 
 class MergeTest : public LoadFixture {
  protected:
-  // Writes keys of its own and reads back what it wrote last, each second time in a session.
-  void Load(const std::stop_token& stop, int first, int step) override {
-    const auto table = client_->OpenTable("carts");
-    if (!table) return Fail("cannot open the table: " + table.error().ToString());
-    Session session = client_->NewSession();
-    std::map<std::string, std::string> written;
-    for (int n = 0; !stop.stop_requested(); ++n) {
-      const std::string key = Key((first + step * n) % kKeys);
-      const std::string value = std::to_string(n);
-      if (const auto put = table->Put(key, value, {.session = &session}); !put)
-        return Fail("put " + key + ": " + put.error().ToString());
-      written[key] = value;
-      const auto got = table->Get(key, {.read = n % 2 == 0 ? Read::InSession() : Read::Strong(), .session = &session});
-      if (!got || got->value != value)
-        return Fail("get " + key + ": " + (got ? "shows " + got->value : got.error().ToString()));
-      ++operations_;
-    }
-    MutexLock lock(mutex_);
-    for (auto& [key, value] : written) written_[key] = value;
-  }
+  MergeTest() : LoadFixture(kKeys, Key) {}
+
   size_t Tablets() {
     const auto list = client_->ListTablets("carts");
     return list ? list->size() : 0;
@@ -58,8 +37,6 @@ class MergeTest : public LoadFixture {
       EXPECT_EQ(got->value, value) << key;
     }
   }
-
-  std::map<std::string, std::string> written_;  // at the end of the load
 };
 
 TEST_F(MergeTest, SplitAndMergedUnderLoadWithNoFailedOperationAndAllThereAfterACrash) {

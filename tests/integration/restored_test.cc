@@ -180,7 +180,7 @@ class AdoptionStory : public RestoredTest {
     EXPECT_THAT(shown, HasSubstr("since"));
     EXPECT_THAT(shown, HasSubstr("made again, goes on"));
     EXPECT_THAT(shown, HasSubstr("raised, goes on"));
-    EXPECT_THAT(shown, HasSubstr("nothing has been changed: add --confirm"));
+    EXPECT_THAT(shown, HasSubstr("nothing has been changed: add --yes to do it"));
     EXPECT_THAT(SafeMode(), HasSubstr("ebla cluster adopt"));
     ExpectWhole(*since_, "since", true);
     ExpectWhole(*old_, "old", true);

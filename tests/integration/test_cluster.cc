@@ -102,7 +102,9 @@ TestCluster::~TestCluster() {
 }
 
 Result<Client> TestCluster::Connect(std::chrono::milliseconds deadline) {
-  return Client::Connect({.masters = master_addresses_, .deadline = deadline});
+  // Tests connect while masters are down, too: their first call waits for one.
+  return Client::Connect(
+      {.masters = master_addresses_, .deadline = deadline, .connect_timeout = std::chrono::milliseconds(0)});
 }
 
 Result<std::string> TestCluster::LeadingMaster() {

@@ -9,9 +9,9 @@
 #include <string>
 #include <thread>
 
-#include "tests/sim/hunt.h"
-#include "tests/sim/process_pool.h"
-#include "tests/sim/run.h"
+#include "tests/sim/runner/hunt.h"
+#include "tests/sim/runner/process_pool.h"
+#include "tests/sim/runner/run.h"
 
 DEFINE_uint64(seeds, 50, "How many seeds to run.");
 DEFINE_uint64(first_seed, 1, "The first of them.");

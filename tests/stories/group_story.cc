@@ -421,17 +421,19 @@ Lines GroupStory::State(Arguments& arguments) {
     static constexpr const char* kRoles[] = {" absent", " follows", " leads"};
     std::ostringstream line;
     line << name << kRoles[static_cast<int>(replica.role())] << " epoch " << replica.epoch() << " promised "
-         << replica.state().promised << " log to " << Show(replica.last_appended()) << " flushed " << replica.flushed()
-         << " committed " << replica.committed() << " applied " << replica.applied();
+         << replica.state().promised << " log to " << Show(replica.last_appended()) << " flushed "
+         << replica.log().flushed() << " committed " << replica.committed() << " applied "
+         << replica.log().applied().lsn;
     if (replica.Leads() && view.barrier_applied && view.lease_until > rig.now()) line << " reads";
     if (view.frozen_into) line << " frozen for " << view.frozen_into;
-    if (replica.incomplete()) line << " incomplete";
+    if (replica.state().incomplete) line << " incomplete";
     if (replica.receiving() != 0) line << " receiving";
     if (replica.state().may_have_lost_writes) line << " may_have_lost_writes";
     if (replica.state().tombstone) line << " tombstone";
-    if (replica.transferred_epoch())
-      line << " transferred " << replica.transferred_epoch() << " to " << replica.transferred_to();
-    if (replica.refused_for()) line << " refused for " << replica.refused_for();
+    if (replica.standing().transfer().epoch())
+      line << " transferred " << replica.standing().transfer().epoch() << " to "
+           << replica.standing().transfer().target();
+    if (replica.standing().refused_for()) line << " refused for " << replica.standing().refused_for();
     if (!replica.failure().ok()) line << " dead";
     lines.push_back(line.str());
   }
@@ -441,7 +443,7 @@ Lines GroupStory::State(Arguments& arguments) {
 // peers NAME: how a primary sees the others
 Lines GroupStory::Peers(Arguments& arguments) {
   Lines lines;
-  for (const ts::PeerProgress& peer : At(arguments).core().replica().Progress()) {
+  for (const ts::PeerProgress& peer : At(arguments).core().replica().standing().Progress()) {
     lines.push_back(peer.peer + (peer.voter ? " voter" : " learner") + (peer.incomplete ? " incomplete" : "") +
                     (peer.copying ? " copying" : "") + " flushed " + std::to_string(peer.flushed.value));
   }

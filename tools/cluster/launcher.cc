@@ -52,13 +52,21 @@ std::string NewestLog(const std::string& data_dir) {
 
 }  // namespace
 
-// Held as long as the launcher lives.
+// Held while state is changed, and released while the launcher only waits.
 class Launcher::Lock {
  public:
   explicit Lock(int fd) : fd_(fd) {}
   ~Lock() { ::close(fd_); }
   Lock(const Lock&) = delete;
   Lock& operator=(const Lock&) = delete;
+
+  bool TakeAtOnce() { return ::flock(fd_, LOCK_EX | LOCK_NB) == 0; }
+  Status Take() {
+    while (::flock(fd_, LOCK_EX) != 0)
+      if (errno != EINTR) return Error(Code::kInternal, std::string("cannot lock it: ") + std::strerror(errno));
+    return Status::Ok();
+  }
+  void Release() { (void)::flock(fd_, LOCK_UN); }
 
  private:
   const int fd_;
@@ -95,9 +103,10 @@ Result<Launcher> Launcher::Open(LauncherOptions options) {
   const int fd = ::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
   if (fd < 0) return Error(Code::kInvalidArgument, "cannot write in " + dir + ": " + std::strerror(errno));
   auto lock = std::make_unique<Lock>(fd);
-  if (::flock(fd, LOCK_EX | LOCK_NB) != 0 && options.say) options.say("waiting for another launcher in " + dir);
-  while (::flock(fd, LOCK_EX) != 0)
-    if (errno != EINTR) return Error(Code::kInternal, "cannot lock " + file + ": " + std::strerror(errno));
+  if (!lock->TakeAtOnce()) {
+    if (options.say) options.say("waiting for another launcher in " + dir);
+    EBLA_TRY(lock->Take());
+  }
   EBLA_ASSIGN(ClusterState state, ClusterState::Load(dir + "/cluster.json"));
   return Launcher(std::move(options), dir, std::move(lock), std::move(state));
 }
@@ -274,24 +283,42 @@ Status Launcher::AwaitReady(const Member& member, steady_clock::time_point deadl
   }
 }
 
+// The state is read again afterwards: what pointed into it points nowhere then.
+Status Launcher::WhileOthersWork(const std::function<Status()>& wait) {
+  lock_->Release();
+  const Status ended = wait();
+  EBLA_TRY(lock_->Take());
+  EBLA_ASSIGN(state_, ClusterState::Load(dir_ + "/cluster.json"));
+  return ended;
+}
+
+Status Launcher::AwaitOne(Member member, bool ready) {
+  const auto deadline = steady_clock::now() + options_.start_timeout;
+  return WhileOthersWork([&] { return ready ? AwaitReady(member, deadline) : AwaitAddress(member, deadline); });
+}
+
 Status Launcher::Start(const StartOptions& options) {
   EBLA_TRY(Plan(options));
   const auto deadline = steady_clock::now() + options_.start_timeout;
   // ZooKeeper first, as the others only wait for it; then all of them at once.
-  for (Member& member : state_.members) {
-    if (IsAlive(member.process)) continue;
-    EBLA_TRY(StartMember(member));
-    if (member.role == Role::kZooKeeper) EBLA_TRY(AwaitReady(member, deadline));
+  for (size_t i = 0; i < state_.members.size(); ++i) {
+    if (IsAlive(state_.members[i].process)) continue;
+    EBLA_TRY(StartMember(state_.members[i]));
+    if (state_.members[i].role == Role::kZooKeeper) EBLA_TRY(AwaitOne(state_.members[i], true));
   }
-  for (const Member& member : state_.members)
-    EBLA_TRY(options.wait ? AwaitReady(member, deadline) : AwaitAddress(member, deadline));
-  return Status::Ok();
+  return WhileOthersWork([&, members = state_.members]() -> Status {
+    for (const Member& member : members)
+      EBLA_TRY(options.wait ? AwaitReady(member, deadline) : AwaitAddress(member, deadline));
+    return Status::Ok();
+  });
 }
 
 Status Launcher::WaitUntilReady() {
   const auto deadline = steady_clock::now() + options_.start_timeout;
-  for (const Member& member : state_.members) EBLA_TRY(AwaitReady(member, deadline));
-  return Status::Ok();
+  return WhileOthersWork([&, members = state_.members]() -> Status {
+    for (const Member& member : members) EBLA_TRY(AwaitReady(member, deadline));
+    return Status::Ok();
+  });
 }
 
 Result<Member*> Launcher::Find(const std::string& name) {
@@ -343,8 +370,7 @@ Status Launcher::Restart(const std::string& name, bool wait) {
   if (AskToEnd(*member))
     if (const Status ended = AwaitEnd(*member); !ended.ok()) Say(ended.message());
   EBLA_TRY(StartMember(*member));
-  const auto deadline = steady_clock::now() + options_.start_timeout;
-  return wait ? AwaitReady(*member, deadline) : AwaitAddress(*member, deadline);
+  return AwaitOne(*member, wait);
 }
 
 Result<std::string> Launcher::AddServer(bool wait) {
@@ -357,11 +383,10 @@ Result<std::string> Launcher::AddServer(bool wait) {
                                              " is dead), and a server would join nothing: ebla-cluster start first");
   }
   EBLA_TRY(AddMember(Role::kTabletServer, state_.last_server + 1));
-  Member& member = state_.members.back();
-  EBLA_TRY(StartMember(member));
-  const auto deadline = steady_clock::now() + options_.start_timeout;
-  EBLA_TRY(wait ? AwaitReady(member, deadline) : AwaitAddress(member, deadline));
-  return member.name;
+  EBLA_TRY(StartMember(state_.members.back()));
+  const std::string name = state_.members.back().name;
+  EBLA_TRY(AwaitOne(state_.members.back(), wait));
+  return name;
 }
 
 Status Launcher::CheckRemoval(const std::string& name) const {

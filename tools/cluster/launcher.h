@@ -3,7 +3,8 @@
 // ports below one directory. The processes outlive the launcher; what it knows of them is in a state file, so that the
 // next launcher goes on from there.
 //
-//   <dir>/cluster.json     names, ports, process ids (replaced by rename); <dir>/lock is held while a launcher works
+//   <dir>/cluster.json     names, ports, process ids (replaced by rename); <dir>/lock is held while a launcher changes
+//                          them, and not while it only waits
 //   <dir>/zookeeper/       and m-1/, m-2/, ... ts-1/, ...: data; output.log is what the process printed
 //
 //   auto launcher = Launcher::Open({.dir = dir, .die_with_parent = true, .stop_at_end = true});
@@ -75,7 +76,8 @@ struct ProcessView {
 
 class Launcher {
  public:
-  // Reads the state in the directory, when there is any, and locks it: one launcher at a time, the next one waits.
+  // Reads the state in the directory, when there is any, and locks it: one launcher at a time changes it. One that waits
+  // for a process to be ready lets others work, and goes on from what they left.
   // INVALID_ARGUMENT when the state cannot be read.
   static Result<Launcher> Open(LauncherOptions options);
   Launcher(Launcher&&) noexcept;
@@ -123,6 +125,8 @@ class Launcher {
   Status StartMember(Member& member);
   Status AwaitAddress(const Member& member, std::chrono::steady_clock::time_point deadline);
   Status AwaitReady(const Member& member, std::chrono::steady_clock::time_point deadline);
+  Status AwaitOne(Member member, bool ready);  // `ready`: that, or only started
+  Status WhileOthersWork(const std::function<Status()>& wait);
   Result<std::vector<std::string>> Command(const Member& member) const;
   LaunchContext LaunchContextOf(const Member& member) const;
   std::string Address(const Member& member) const;

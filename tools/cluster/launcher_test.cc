@@ -13,6 +13,7 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <map>
 
 #include "common/zookeeper/zookeeper_command.h"
@@ -150,6 +151,33 @@ TEST_F(LauncherTest, KillAndRestartByNameKeepTheAddress) {
     EXPECT_EQ(after[i].pid != before[i].pid, restarted) << after[i].name;
   }
   EXPECT_THAT(cluster->Kill("ts-9", SIGKILL).message(), HasSubstr("there are zookeeper, m-1, ts-1, ts-2"));
+}
+
+TEST_F(LauncherTest, AnotherLauncherWorksWhileOneOnlyWaits) {
+  LauncherOptions options = Options();
+  std::promise<void> begun;
+  options.say = [&](const std::string& text) {
+    if (text.starts_with("started ts-1 ")) begun.set_value();
+  };
+  auto cluster = Launcher::Open(options);
+  auto other = std::async(std::launch::async, [&] {
+    begun.get_future().wait();
+    LauncherOptions theirs = Options();
+    theirs.stop_at_end = false;
+    theirs.say = nullptr;
+    auto second = Launcher::Open(theirs);
+    if (!second) return second.error();
+    for (const int signal : {SIGSTOP, SIGCONT, SIGKILL})
+      if (Status sent = second->Kill("ts-1", signal); !sent.ok()) return sent;
+    return Status();
+  });
+  // ts-1 never is ready: this would last the whole timeout, did the other launcher not end it.
+  const auto begin = std::chrono::steady_clock::now();
+  const Status started = cluster->Start({.masters = 1, .servers = 1, .server_flags = {"--lazy"}});
+  EXPECT_EQ(other.get(), Status());
+  EXPECT_THAT(started.message(), HasSubstr("ts-1 ended while starting"));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, options.start_timeout);
+  EXPECT_EQ(Pids(*cluster).at("ts-1"), 0);
 }
 
 TEST_F(LauncherTest, AServerIsAddedToARunningClusterAndRemovedForGood) {

@@ -184,7 +184,7 @@ int AddServer(Launcher& cluster, const Arguments& arguments) {
                 << "\n";
     } else {
       std::cout << view.name << (arguments.start.wait ? " is ready" : " has been started") << " at " << view.address
-                << "; it gets replicas of new tablets, and of those that are moved: ebla server list\n";
+                << "; new tablets and moves give it replicas: see ebla server list\n";
     }
   }
   return 0;
@@ -227,7 +227,9 @@ int RemoveServer(std::optional<Launcher> cluster, const Arguments& arguments) {
 
 // What goes with every command.
 void AddCommon(CLI::App* command, Arguments& arguments) {
-  command->add_option("--dir", arguments.launcher.dir, "where the cluster's data and logs are")->capture_default_str();
+  command->add_option("--dir", arguments.launcher.dir, "The directory of the cluster's data and logs")
+      ->type_name("DIR")
+      ->capture_default_str();
 }
 
 int Execute(const std::string& command, Arguments& arguments) {
@@ -261,78 +263,100 @@ void AddExamples(CLI::App* command, const std::vector<std::string>& lines) {
 }
 
 void AddServerCommands(CLI::App& app, Arguments& arguments) {
-  CLI::App* add = app.add_subcommand("add-server", "start one more tablet server, and wait until it is ready");
+  CLI::App* add = app.add_subcommand("add-server", "Starts one more tablet server and waits until it is ready");
   AddCommon(add, arguments);
-  add->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
-  add->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until it is ready (the default), or only started");
-  add->add_option("--timeout", arguments.timeout_s, "seconds to wait")
-      ->check(CLI::Range(1, 3600))
+  add->add_option("--bin_dir", arguments.launcher.bin_dir,
+                  "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
+  add->add_flag("--wait,!--no-wait", arguments.start.wait,
+                "Waits until it is ready (the default), or only until it has started");
+  add->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3600, "in range"))
       ->capture_default_str();
-  add->add_flag("--json", arguments.json, "print what was started as JSON");
+  add->add_flag("--json", arguments.json, "Shows what was started as JSON");
   AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
 
   CLI::App* remove = app.add_subcommand(
       "remove-server",
-      "move a tablet server's replicas to the others, then end it and forget it; its data directory stays");
+      "Moves the replicas of a tablet server to the others, then ends and forgets it; its data directory stays");
   remove->add_option("NAME", arguments.names, "ts-4")->required()->expected(1);
   AddCommon(remove, arguments);
   remove
       ->add_option("--timeout", arguments.drain_timeout_s,
-                   "seconds to wait until it is empty; it goes on draining after that")
-      ->check(CLI::Range(1, 1'000'000))
+                   "How many seconds to wait until it is empty; it drains on after that")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 1'000'000, "in range"))
       ->capture_default_str();
-  remove->add_flag("--leave-conflicts", arguments.leave_conflicts,
-                   "go on where it keeps conflict records, which no drain moves: they stay in its data directory");
-  remove->add_flag("--json", arguments.json, "print what was removed as JSON");
+  remove->add_flag(
+      "--leave-conflicts", arguments.leave_conflicts,
+      "Goes on although the server keeps conflict records. No drain moves them: they stay in its data directory");
+  remove->add_flag("--json", arguments.json, "Shows what was removed as JSON");
   AddExamples(remove, {"remove-server ts-4", "remove-server ts-4 --timeout 60 --json"});
 }
 
 void AddStart(CLI::App& app, Arguments& arguments) {
-  CLI::App* start = app.add_subcommand("start", "start what is not running, and wait until it is ready");
+  CLI::App* start = app.add_subcommand("start", "Starts what is not running and waits until it is ready");
   AddCommon(start, arguments);
-  start->add_option("--masters", arguments.start.masters, "masters there shall be (2)")->check(CLI::Range(1, 9));
-  start->add_option("--servers", arguments.start.servers, "tablet servers there shall be (3)")
-      ->check(CLI::Range(1, 100));
+  start->add_option("--masters", arguments.start.masters, "How many masters there are to be (2)")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 9, "in range"));
+  start->add_option("--servers", arguments.start.servers, "How many tablet servers there are to be (3)")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 100, "in range"));
   start
       ->add_option("--base_port", arguments.start.base_port,
-                   "first of the ports (7398 when those are free, else any that are)")
-      ->check(CLI::Range(1024, 65000));
-  start->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
-  start->add_option("--master_flag", arguments.start.master_flags, "a flag for every master, such as --v=1");
-  start->add_option("--server_flag", arguments.start.server_flags, "a flag for every tablet server");
-  start->add_flag("--wait,!--no-wait", arguments.start.wait, "wait until all are ready (the default), or only started");
-  start->add_option("--timeout", arguments.timeout_s, "seconds to wait")
-      ->check(CLI::Range(1, 3600))
+                   "The first port (7398 if these ports are free, else any free ones)")
+      ->type_name("PORT")
+      ->check(CLI::Range(1024, 65000, "in range"));
+  start
+      ->add_option("--bin_dir", arguments.launcher.bin_dir,
+                   "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
+  start->add_option("--master_flag", arguments.start.master_flags, "A flag for every master, such as --v=1")
+      ->type_name("FLAG");
+  start->add_option("--server_flag", arguments.start.server_flags, "A flag for every tablet server")->type_name("FLAG");
+  start->add_flag("--wait,!--no-wait", arguments.start.wait,
+                  "Waits until all are ready (the default), or only until they have started");
+  start->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
+      ->type_name("SECONDS")
+      ->check(CLI::Range(1, 3600, "in range"))
       ->capture_default_str();
-  start->add_flag("--json", arguments.json, "print the status as JSON");
+  start->add_flag("--json", arguments.json, "Shows the status as JSON");
   AddExamples(start, {"start", "start --dir /tmp/try --masters 2 --servers 4", "start --server_flag=--v=1"});
 }
 
 void AddProcessCommands(CLI::App& app, Arguments& arguments) {
-  CLI::App* status = app.add_subcommand("status", "show every process; exit code 0 when all are ready");
+  CLI::App* status = app.add_subcommand("status", "Shows every process; the exit code is 0 if all are ready");
   AddCommon(status, arguments);
-  status->add_flag("--json", arguments.json, "print JSON");
+  status->add_flag("--json", arguments.json, "Shows the status as JSON");
   AddExamples(status, {"status", "status --dir /tmp/try --json"});
 
-  CLI::App* kill = app.add_subcommand("kill", "send a signal (SIGKILL) to processes");
+  CLI::App* kill = app.add_subcommand("kill", "Sends a signal (SIGKILL) to processes");
   kill->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  kill->add_option("--signal", arguments.signal, "number or name")->capture_default_str();
+  kill->add_option("--signal", arguments.signal, "Its number or name")->type_name("SIGNAL")->capture_default_str();
   AddCommon(kill, arguments);
   AddExamples(kill, {"kill ts-2", "kill ts-2 ts-3 --signal STOP"});
 
-  CLI::App* restart = app.add_subcommand("restart", "end processes that run, start them again and wait for them");
+  CLI::App* restart = app.add_subcommand("restart", "Ends processes, starts them again and waits until they are ready");
   restart->add_option("NAME", arguments.names, "zookeeper, m-1, ts-2, ...")->required();
-  restart->add_option("--bin_dir", arguments.launcher.bin_dir, "where the servers' programs are (beside this one)");
+  restart
+      ->add_option("--bin_dir", arguments.launcher.bin_dir,
+                   "The directory of the servers' programs (that of this program)")
+      ->type_name("DIR");
   AddCommon(restart, arguments);
   AddExamples(restart, {"restart ts-2"});
 
-  CLI::App* logs = app.add_subcommand("logs", "show where the logs are, or the last lines of some");
-  logs->add_option("NAME", arguments.names, "whose; none: only the files of all");
-  logs->add_option("--lines", arguments.lines, "how many")->check(CLI::Range(1, 100'000))->capture_default_str();
+  CLI::App* logs = app.add_subcommand("logs", "Shows where the logs are, or the last lines of some");
+  logs->add_option("NAME", arguments.names, "Whose lines to show; without a name, only the files of all");
+  logs->add_option("--lines", arguments.lines, "How many lines")
+      ->type_name("NUMBER")
+      ->check(CLI::Range(1, 100'000, "in range"))
+      ->capture_default_str();
   AddCommon(logs, arguments);
   AddExamples(logs, {"logs", "logs ts-2 --lines 50"});
 
-  CLI::App* stop = app.add_subcommand("stop", "end everything, in order; the data stays");
+  CLI::App* stop = app.add_subcommand("stop", "Ends all processes, in order; the data stays");
   AddCommon(stop, arguments);
   AddExamples(stop, {"stop", "stop --dir /tmp/try"});
 }

@@ -11,13 +11,19 @@
 
 #include "common/process/process.h"
 #include "tools/ebla/cli/interactive.h"
+#include "tools/ebla/cli/line_parser.h"
 #include "tools/ebla/cli/shell.h"
-#include "tools/ebla/format/parse.h"
+#include "tools/ebla/verbs/syntax.h"
 
 namespace {
 
 using ebla::Status;
 using ebla::shell::Shell;
+
+Status TakeMasters(std::string_view text, Shell::Settings& settings) {
+  EBLA_ASSIGN(settings.masters, ebla::shell::ParseMasters(text));
+  return {};
+}
 
 // Takes the options of every verb from where no verb follows them: they then hold for all lines.
 Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& settings) {
@@ -37,15 +43,15 @@ Status TakeGlobalOptions(std::vector<std::string>& words, Shell::Settings& setti
       value = words[1];
       taken = 2;
     }
+    Status status;
     if (name == "--masters") {
-      EBLA_ASSIGN(settings.masters, ebla::shell::ParseMasters(value));
+      status = TakeMasters(value, settings);
     } else if (name == "--deadline") {
-      EBLA_ASSIGN(settings.deadline, ebla::shell::ParseDuration(value));
-      if (settings.deadline.count() == 0)
-        return ebla::Error(ebla::Code::kInvalidArgument, "--deadline must be above 0");
+      status = ebla::shell::TakeDuration(settings.deadline, std::chrono::milliseconds(1))(value);
     } else {
       return {};  // the verbs' parser says what is wrong with it
     }
+    if (!status.ok()) return ebla::Error(status.code(), name + ": " + status.message());
     words.erase(words.begin(), words.begin() + static_cast<ptrdiff_t>(taken));
   }
   return {};
@@ -66,13 +72,14 @@ int main(int argc, char** argv) {
   }
   const char* masters = std::getenv("EBLA_MASTERS");
   Shell::Settings settings;
-  const auto known = ebla::shell::ParseMasters(masters != nullptr && *masters != 0 ? masters : "127.0.0.1:7400");
-  Status valid = known ? TakeGlobalOptions(words, settings) : known.error();
+  settings.version = ebla::process::BuildVersion();
+  Status valid = TakeMasters(masters != nullptr && *masters != 0 ? masters : "127.0.0.1:7400", settings);
+  if (!valid.ok()) valid = ebla::Error(valid.code(), "EBLA_MASTERS: " + valid.message());
+  if (valid.ok()) valid = TakeGlobalOptions(words, settings);
   if (!valid.ok()) {
     std::cerr << valid << std::endl;
     return ebla::shell::ExitCode(valid);
   }
-  if (settings.masters.empty()) settings.masters = *known;
 
   Shell shell(std::move(settings), std::cout, std::cerr);
   if (!words.empty()) {

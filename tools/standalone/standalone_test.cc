@@ -81,7 +81,9 @@ class StandaloneTest : public ::testing::Test {
   }
 
   Client Connect() {
-    return Client::Connect({.masters = {"127.0.0.1:" + std::to_string(PortOf("thrift"))}, .deadline = 20s}).value();
+    return Client::Connect(
+               {.masters = {"127.0.0.1:" + std::to_string(PortOf("thrift"))}, .deadline = 20s, .connect_timeout = 20s})
+        .value();
   }
 
   std::string dir_;

@@ -10,14 +10,14 @@ usage: ebla-ycsb load|run [OPTIONS]
   load                 inserts the workload's records, making the table when it is missing
   run                  runs the workload's operations on them
 
-  -P FILE              a workload file, such as conf/ycsb/workloada; a later one beats an earlier one
-  -p NAME=VALUE        a property; beats the files
-  -threads N           threads, each with one operation in flight (1)
-  -target OPS          operations per second over all threads (0: as fast as they go)
+  -P FILE              a workload file, such as conf/ycsb/workloada; the latest one wins
+  -p NAME=VALUE        a property; wins over the files
+  -threads N           how many threads; each has one operation in flight (1)
+  -target OPS          operations per second of all threads together (0: as many as possible)
   -s                   a status line on stderr every status.interval (10) seconds
   -l LABEL             shown in the status lines
-  -h, --help           this text
-  --version
+  -h, --help           shows this text
+  --version            shows the version
 
 properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestdistribution, ...):
   ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
@@ -25,9 +25,9 @@ properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestd
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
   ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
   ebla.deadline_ms=N           of each operation, its retries included (10000)
-  ebla.hotspot.jump_s=S        every S seconds what requestdistribution=hotspot (or zipfian) makes hot lies elsewhere (0: stays);
-                               with insertorder=ordered and zeropadding=12 a hot range of keys jumps
-  ebla.seed=N                  draws the same operations again (0: other ones each time)
+  ebla.hotspot.jump_s=S        moves the hot keys of requestdistribution=hotspot or zipfian every S seconds
+                               (0: never); insertorder=ordered with zeropadding=12 moves a range of keys
+  ebla.seed=N                  one seed repeats the same operations (0: others each time)
 and for the table that load makes:
   ebla.splits=N                tablets at first, cut where the workload's keys fall (1)
   ebla.replicas=N  ebla.durability=sync|interval  ebla.interval_ms=N  ebla.compression=none|snappy|zlib

@@ -19,7 +19,7 @@ constexpr int kFailed = 1, kUsageError = 2, kInterrupted = 130;
 
 int Complain(const Status& status, int exit_code) {
   std::cerr << "ebla-ycsb: " << status.message() << "\n";
-  if (exit_code == kUsageError) std::cerr << "ebla-ycsb --help tells the usage\n";
+  if (exit_code == kUsageError) std::cerr << "ebla-ycsb --help shows the usage\n";
   return exit_code;
 }
 

@@ -18,12 +18,14 @@
 
 #include "common/base/mutex.h"
 #include "common/base/status.h"
-#include "tools/ycsb/histogram.h"
+#include "tools/load/histogram.h"
+#include "tools/load/pacer.h"
 #include "tools/ycsb/properties.h"
 
 namespace ebla::ycsb {
 
-using SteadyTime = std::chrono::steady_clock::time_point;
+using load::Histogram;
+using load::SteadyTime;
 
 enum class Metric : uint8_t { kRead, kUpdate, kInsert, kScan, kReadModifyWrite, kVerify, kCleanup };
 inline constexpr size_t kMetrics = 7;

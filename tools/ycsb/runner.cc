@@ -1,13 +1,13 @@
 #include "tools/ycsb/runner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
-#include <thread>
+#include <utility>
 
 #include "common/base/count.h"
-#include "common/base/mutex.h"
 
 namespace ebla::ycsb {
 namespace {
@@ -41,18 +41,40 @@ std::string Short(double number) {
 
 }  // namespace
 
-struct Runner::Thread {
-  explicit Thread(MeasuredFrom from) : recorder(from) {}
+// One thread, with a database and measurements of its own.
+class Runner::Thread : public load::Worker {
+ public:
+  Thread(Runner& runner, int index, std::unique_ptr<Database> database)
+      : load_(runner.options_.load),
+        recorder_(runner.options_.measurements.from),
+        database_(std::move(database)),
+        worker_(runner.workload_, *database_, recorder_,
+                runner.options_.seed * 1'000'003 + static_cast<uint64_t>(index),
+                [&stop = runner.workers_.stop()](nanoseconds time) { return stop.WaitFor(time); }) {}
 
-  Recorder recorder;
-  std::unique_ptr<Database> database;
-  int index = 0;
-  uint64_t operations = 0;  // to do; 0: until stopped
-  SteadyTime start;
-  std::atomic<uint64_t> succeeded{0};
-  std::atomic<uint64_t> failed{0};
-  Status last_failure;  // read once the thread has ended
-  std::thread thread;
+  bool Work(SteadyTime due) override {
+    const bool ok = load_ ? worker_.Load(due) : worker_.Run(due);
+    (ok ? succeeded_ : failed_).fetch_add(1, std::memory_order_relaxed);
+    return ok || !load_;  // as YCSB: a load with a hole in it is no load
+  }
+  void End() override {
+    const SteadyTime start = std::chrono::steady_clock::now();
+    database_.reset();
+    recorder_.Record(Metric::kCleanup, {start, start, std::chrono::steady_clock::now()}, true, {});
+  }
+
+  uint64_t succeeded() const { return succeeded_; }
+  uint64_t failed() const { return failed_; }
+  std::unique_ptr<Samples> Take() { return recorder_.Take(); }
+  const Status& last_failure() const { return worker_.last_failure(); }  // once it has ended
+
+ private:
+  const bool load_;
+  Recorder recorder_;
+  std::unique_ptr<Database> database_;
+  ycsb::Worker worker_;
+  std::atomic<uint64_t> succeeded_{0};
+  std::atomic<uint64_t> failed_{0};
 };
 
 Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool load) {
@@ -73,126 +95,76 @@ Result<RunnerOptions> RunnerOptions::Parse(const Properties& properties, bool lo
   return options;
 }
 
-void StopSignal::Stop() {
-  MutexLock lock(mutex_);
-  stopped_ = true;
-  changed_.NotifyAll();
-}
-
-bool StopSignal::WaitUntil(SteadyTime time) {
-  MutexLock lock(mutex_);
-  while (!Stopped()) {
-    if (!changed_.WaitUntil(mutex_, time)) return !Stopped();
-  }
-  return false;
-}
-
 Runner::Runner(RunnerOptions options, Workload& workload, Driver& driver, std::ostream& err)
     : options_(std::move(options)), workload_(workload), driver_(driver), err_(err) {}
 
-uint64_t Runner::OperationsOf(int thread) const {
+// Its share of the operations, and of the rate.
+load::WorkerLimits Runner::LimitsOf(int thread, SteadyTime start) const {
   const uint64_t all = options_.load ? workload_.options().insert_count : workload_.options().operation_count;
   const auto threads = static_cast<uint64_t>(options_.threads);
-  return all / threads + (static_cast<uint64_t>(thread) < all % threads ? 1 : 0);
+  const double spacing = options_.target_ops_per_s <= 0 ? 0 : 1e9 * options_.threads / options_.target_ops_per_s;
+  return {.operations = all / threads + (static_cast<uint64_t>(thread) < all % threads ? 1 : 0),
+          .pacer = {start, nanoseconds(static_cast<int64_t>(spacing)),
+                    nanoseconds(static_cast<int64_t>(spacing * thread / options_.threads))}};
 }
 
 Result<RunResult> Runner::Execute() {
   EBLA_TRY(driver_.Prepare(options_.load));
-  std::vector<std::unique_ptr<Thread>> threads;
+  std::vector<std::unique_ptr<Thread>> made;
   for (int i = 0; i < options_.threads; ++i) {
-    auto thread = std::make_unique<Thread>(options_.measurements.from);
-    thread->index = i;
-    thread->operations = OperationsOf(i);
-    if (thread->operations == 0 && workload_.options().operation_count + (options_.load ? 1 : 0) > 0)
+    if (LimitsOf(i, {}).operations == 0 && workload_.options().operation_count + (options_.load ? 1 : 0) > 0)
       break;  // fewer operations than threads
-    EBLA_ASSIGN(thread->database, driver_.Open());
-    threads.push_back(std::move(thread));
+    EBLA_ASSIGN(auto database, driver_.Open());
+    made.push_back(std::make_unique<Thread>(*this, i, std::move(database)));
   }
   RunResult result;
+  std::vector<Thread*> threads;
   const SteadyTime start = std::chrono::steady_clock::now();
-  {
-    MutexLock lock(mutex_);
-    running_ = static_cast<int>(threads.size());
-  }
-  for (auto& thread : threads) {
-    thread->start = start;
-    thread->thread = std::thread([this, &thread] { Work(*thread); });
+  for (auto& thread : made) {
+    threads.push_back(thread.get());
+    workers_.Add(std::move(thread), LimitsOf(static_cast<int>(threads.size()) - 1, start));
   }
   Watch(threads, start, result);
-  for (auto& thread : threads) thread->thread.join();
+  workers_.Join();
   result.runtime = duration_cast<milliseconds>(std::chrono::steady_clock::now() - start);
   Samples rest;
-  for (auto& thread : threads) {
-    rest.Add(*thread->recorder.Take());
-    result.succeeded += thread->succeeded;
-    result.failed += thread->failed;
-    if (!thread->last_failure.ok()) result.last_failure = thread->last_failure;
+  for (Thread* thread : threads) {
+    rest.Add(*thread->Take());
+    result.succeeded += thread->succeeded();
+    result.failed += thread->failed();
+    if (!thread->last_failure().ok()) result.last_failure = thread->last_failure();
   }
   if (options_.status) Report(std::chrono::steady_clock::now(), start, threads, rest);
   result.samples.Add(rest);
   return result;
 }
 
-void Runner::Work(Thread& thread) {
-  const uint64_t seed = options_.seed * 1'000'003 + static_cast<uint64_t>(thread.index);
-  const auto pause = [this](nanoseconds time) { return stop_.WaitUntil(std::chrono::steady_clock::now() + time); };
-  Worker worker(workload_, *thread.database, thread.recorder, seed, pause);
-  const double spacing = options_.target_ops_per_s <= 0 ? 0 : 1e9 * options_.threads / options_.target_ops_per_s;
-  const Pacer pacer(thread.start, nanoseconds(static_cast<int64_t>(spacing)),
-                    nanoseconds(static_cast<int64_t>(spacing * thread.index / options_.threads)));
-  for (uint64_t done = 0; thread.operations == 0 || done < thread.operations; ++done) {
-    const SteadyTime intended = pacer.Intended(done);
-    if (pacer.paced() ? !stop_.WaitUntil(intended) : stop_.Stopped()) break;
-    const bool ok = options_.load ? worker.Load(intended) : worker.Run(intended);
-    (ok ? thread.succeeded : thread.failed).fetch_add(1, std::memory_order_relaxed);
-    if (!ok && options_.load) break;  // as YCSB: a load with a hole in it is no load
-  }
-  thread.last_failure = worker.last_failure();
-  const SteadyTime start = std::chrono::steady_clock::now();
-  thread.database.reset();
-  thread.recorder.Record(Metric::kCleanup, {start, start, std::chrono::steady_clock::now()}, true, {});
-  MutexLock lock(mutex_);
-  if (--running_ == 0) finished_.NotifyAll();
-}
-
-void Runner::Watch(std::vector<std::unique_ptr<Thread>>& threads, SteadyTime start, RunResult& result) {
+void Runner::Watch(const std::vector<Thread*>& threads, SteadyTime start, RunResult& result) {
   const bool limited = options_.execution_time_max.count() > 0;
-  const SteadyTime deadline = limited ? start + options_.execution_time_max : SteadyTime::max();
+  SteadyTime deadline = limited ? start + options_.execution_time_max : SteadyTime::max();
   SteadyTime next_report = options_.status ? start + options_.status_interval : SteadyTime::max();
   reported_at_ = start;
-  MutexLock lock(mutex_);
-  bool stopped = false;
-  while (running_ > 0) {
-    const SteadyTime wake = std::min(stopped ? SteadyTime::max() : deadline, next_report);
-    // wait_until with the greatest time there is would overflow inside.
-    if (wake == SteadyTime::max())
-      finished_.Wait(mutex_);
-    else
-      finished_.WaitUntil(mutex_, wake);
-    mutex_.Unlock();
+  while (!workers_.WaitUntilDone(std::min(deadline, next_report))) {
     const SteadyTime now = std::chrono::steady_clock::now();
-    if (!stopped && now >= deadline) {
-      stopped = true;
+    if (now >= deadline) {
+      deadline = SteadyTime::max();
       err_ << "maxexecutiontime is over: ending the run\n" << std::flush;
-      stop_.Stop();
+      workers_.Stop();
     }
-    if (now >= next_report) {
-      Samples interval;
-      for (auto& thread : threads) interval.Add(*thread->recorder.Take());
-      Report(now, start, threads, interval);
-      result.samples.Add(interval);
-      next_report += options_.status_interval;
-    }
-    mutex_.Lock();
+    if (now < next_report) continue;
+    Samples interval;
+    for (Thread* thread : threads) interval.Add(*thread->Take());
+    Report(now, start, threads, interval);
+    result.samples.Add(interval);
+    next_report += options_.status_interval;
   }
 }
 
-void Runner::Report(SteadyTime now, SteadyTime start, const std::vector<std::unique_ptr<Thread>>& threads,
-                    const Samples& interval) {
+void Runner::Report(SteadyTime now, SteadyTime start, const std::vector<Thread*>& threads, const Samples& interval) {
   uint64_t operations = 0, to_do = 0;
-  for (const auto& thread : threads) {
-    operations += thread->succeeded + thread->failed;
-    to_do += thread->operations;
+  for (size_t i = 0; i < threads.size(); ++i) {
+    operations += threads[i]->succeeded() + threads[i]->failed();
+    to_do += LimitsOf(static_cast<int>(i), start).operations;
   }
   const double seconds = std::max(1e-3, std::chrono::duration<double>(now - start).count());
   const double since = std::max(1e-3, std::chrono::duration<double>(now - reported_at_).count());

@@ -7,14 +7,13 @@
 // Threads: Execute() starts and joins its own; Stop() from any thread, also from a signal-waiting one.
 #pragma once
 
-#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <ostream>
 #include <string>
 
-#include "common/base/mutex.h"
 #include "common/base/status.h"
+#include "tools/load/workers.h"
 #include "tools/ycsb/database.h"
 #include "tools/ycsb/measurements.h"
 #include "tools/ycsb/properties.h"
@@ -36,38 +35,6 @@ struct RunnerOptions {
   static Result<RunnerOptions> Parse(const Properties& properties, bool load);
 };
 
-// Ends the waits of every thread at once.
-// Threads: any.
-class StopSignal {
- public:
-  void Stop();
-  bool Stopped() const { return stopped_.load(std::memory_order_relaxed); }
-  // Waits until then; false when stopped first.
-  bool WaitUntil(SteadyTime time);
-
- private:
-  Mutex mutex_;  // held while stopped_ is set, so that no wait misses it
-  CondVar changed_;
-  std::atomic<bool> stopped_{false};
-};
-
-// When a thread's operations should begin: evenly spaced from `start`; with no spacing, whenever the one before is
-// done.
-class Pacer {
- public:
-  // `first`: how far into the first spacing this thread begins, so that all threads do not fire at once.
-  Pacer(SteadyTime start, std::chrono::nanoseconds spacing, std::chrono::nanoseconds first)
-      : start_(start + first), spacing_(spacing) {}
-  bool paced() const { return spacing_.count() > 0; }
-  SteadyTime Intended(uint64_t operation) const {
-    return paced() ? start_ + spacing_ * static_cast<int64_t>(operation) : SteadyTime{};
-  }
-
- private:
-  const SteadyTime start_;
-  const std::chrono::nanoseconds spacing_;
-};
-
 struct RunResult {
   std::chrono::milliseconds runtime{0};
   uint64_t succeeded = 0;  // whole operations: a read-modify-write is one
@@ -83,30 +50,25 @@ class Runner {
 
   Result<RunResult> Execute();
   // Lets every operation under way finish, then Execute() returns with what there is.
-  void Stop() { stop_.Stop(); }
+  void Stop() { workers_.Stop(); }
 
  private:
-  struct Thread;
+  class Thread;
 
-  void Work(Thread& thread);
-  void Watch(std::vector<std::unique_ptr<Thread>>& threads, SteadyTime start, RunResult& result);
-  void Report(SteadyTime now, SteadyTime start, const std::vector<std::unique_ptr<Thread>>& threads,
-              const Samples& interval);
-  uint64_t OperationsOf(int thread) const;
+  load::WorkerLimits LimitsOf(int thread, SteadyTime start) const;
+  void Watch(const std::vector<Thread*>& threads, SteadyTime start, RunResult& result);
+  void Report(SteadyTime now, SteadyTime start, const std::vector<Thread*>& threads, const Samples& interval);
 
   const RunnerOptions options_;
   Workload& workload_;
   Driver& driver_;
   std::ostream& err_;
-  StopSignal stop_;
-
-  Mutex mutex_;
-  CondVar finished_;
-  int running_ EBLA_GUARDED_BY(mutex_) = 0;
 
   // Of the last status line; only Watch's thread.
   uint64_t reported_operations_ = 0;
   SteadyTime reported_at_;
+
+  load::Workers workers_;
 };
 
 // The whole summary, as YCSB's scripts read it.

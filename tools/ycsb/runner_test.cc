@@ -158,16 +158,6 @@ TEST(Runner, TheTargetSpacesOperationsAndLateOnesShowAsWaiting) {
   EXPECT_LE(reads.succeeded.Average(), reads.intended_succeeded.Average());
 }
 
-TEST(Runner, PacersOfSeveralThreadsInterleave) {
-  const SteadyTime start{1h};
-  const Pacer first(start, 10ms, 0ms), second(start, 10ms, 5ms), free(start, 0ms, 0ms);
-  EXPECT_EQ(first.Intended(0), start);
-  EXPECT_EQ(second.Intended(0), start + 5ms);
-  EXPECT_EQ(first.Intended(3), start + 30ms);
-  EXPECT_FALSE(free.paced());
-  EXPECT_EQ(free.Intended(3), SteadyTime{});
-}
-
 TEST(Runner, StatusLinesTellWhatRemains) {
   Rig rig("operationcount=30\ntarget=20\nstatus=true\nstatus.interval=0.5\n");
   ASSERT_TRUE(rig.runner->Execute().has_value());

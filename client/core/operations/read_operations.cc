@@ -19,6 +19,15 @@ Record FromIdl(idl::Record&& record) {
   return out;
 }
 
+Error NoRecord(std::string_view key) { return Error(Code::kNotFound, "no record under \"" + EscapeBytes(key) + "\""); }
+
+// One key's answer that holds no record.
+Error WithoutRecord(Code code, std::string_view key) {
+  if (code == Code::kNotFound) return NoRecord(key);
+  if (code == Code::kOk) return Error(Code::kInternal, "the answer for \"" + EscapeBytes(key) + "\" holds no record");
+  return Error(code, "the server says no more of \"" + EscapeBytes(key) + "\"");
+}
+
 }  // namespace
 
 // ---- get
@@ -49,8 +58,8 @@ Result<idl::ReplyHeader*> GetOperation::Decode(std::string&& message) {
 }
 
 void GetOperation::Finish(Status status) {
-  if (!status.ok()) return done_(Error(std::move(status)));
-  if (!reply_.__isset.record) return done_(Error(Code::kNotFound, ""));
+  if (!status.ok() && status.code() != Code::kNotFound) return done_(Error(std::move(status)));
+  if (!status.ok() || !reply_.__isset.record) return done_(NoRecord(request_.key));
   done_(FromIdl(std::move(reply_.record)));
 }
 
@@ -150,7 +159,7 @@ Status MultiGetGroup::Complete() {
       again.push_back(indices_[i]);
       why = code;
     } else {
-      job_->Answer(indices_[i], Error(code == Code::kOk ? Code::kInternal : code, ""));
+      job_->Answer(indices_[i], WithoutRecord(code, job_->key(indices_[i])));
     }
   }
   const bool progress = again.size() < indices_.size();

@@ -13,15 +13,7 @@ namespace {
 // A look-up that outlasts its first waiter serves the later ones.
 constexpr Duration kLookUpTimeout = std::chrono::seconds(10);
 
-// The time to take for a tablet that has none of its own: an older master's, which tells the least of all. Who tells of
-// each alone knows none for the others, whose clocks may be hours away: their primaries tell it.
-TabletTime SharedTime(const idl::LocateReply& reply) {
-  const auto own = [](const idl::TabletLocation& location) { return location.__isset.tabletTimeMs; };
-  if (!reply.__isset.tabletTimeMs || std::ranges::any_of(reply.tablets, own)) return {};
-  return TabletTime{static_cast<uint64_t>(reply.tabletTimeMs)};
-}
-
-Place FromIdl(idl::TabletLocation&& location, TabletTime shared_time, Network& network) {
+Place FromIdl(idl::TabletLocation&& location, const idl::LocateReply& reply, Network& network) {
   Place place;
   place.tablet = TabletId{static_cast<uint64_t>(location.tabletId)};
   place.range = rpc::FromIdl(std::move(location.range));
@@ -35,8 +27,13 @@ Place FromIdl(idl::TabletLocation&& location, TabletTime shared_time, Network& n
     place.replicas.push_back(
         {std::move(replica.server), *endpoint, replica.voter, distance, network.GaugeOf(*endpoint)});
   }
-  place.HearTime(location.__isset.tabletTimeMs ? TabletTime{static_cast<uint64_t>(location.tabletTimeMs)}
-                                               : shared_time);
+  // Where the master has not heard the tablet's own time, or is older than that field, the least of all will do: mostly
+  // their clocks agree, and where they do not, the tablet's refusal tells its own (retry_policy.h).
+  if (location.__isset.tabletTimeMs) {
+    place.HearTime(TabletTime{static_cast<uint64_t>(location.tabletTimeMs)});
+  } else if (reply.__isset.tabletTimeMs) {
+    place.HearTime(TabletTime{static_cast<uint64_t>(reply.tabletTimeMs)});
+  }
   return place;
 }
 
@@ -129,9 +126,8 @@ void Router::Finished(uint64_t id, Result<MasterClient::Answer<idl::LocateReply>
     LookUp look_up = std::move(*found);
     in_flight_.erase(found);
     if (answer) {
-      const TabletTime shared_time = SharedTime(answer->reply);
       for (idl::TabletLocation& location : answer->reply.tablets) {
-        cache_.Learn(FromIdl(std::move(location), shared_time, network_));
+        cache_.Learn(FromIdl(std::move(location), answer->reply, network_));
       }
     }
     for (Waiter& waiter : look_up.waiters) {

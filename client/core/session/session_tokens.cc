@@ -6,7 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "common/base/planted_bug.h"
+#include "client/core/session/rules.h"
 
 namespace ebla::client {
 
@@ -88,7 +88,7 @@ void TableToken::Saw(const KeyRange& range, Version applied) {
     part.applied = std::max(part.applied, applied);
     // Of the epoch that is applied now, what lies at or below is applied; of older ones only the server can tell.
     std::erase_if(part.pending_primary, [&](const Version& own) {
-      const bool same_epoch = own.epoch == applied.epoch || Planted(PlantedBug::token_forgets_pending);
+      const bool same_epoch = own.epoch == applied.epoch || !rules::TokenKeepsPendingWrites();
       return same_epoch && own.lsn <= applied.lsn;
     });
   });

@@ -29,12 +29,15 @@ struct ClientOptions {
   std::string rack;                            // as servers say theirs: reads below STRONG prefer replicas in it
   int io_threads = 1;                          // 1 to 64; more pays only above some 300,000 operations/s
   int connections_per_server = 1;              // 1 to 64, spread over the threads
+  // How long Connect waits for a master to answer, at most the deadline; zero: it does not ask, and the first call
+  // finds out.
+  std::chrono::milliseconds connect_timeout{2'000};
 };
 
 class Client {
  public:
-  // Checks the options and starts the threads; nothing is sent before the first call. INVALID_ARGUMENT for a malformed
-  // address.
+  // Checks the options, starts the threads, and waits until a master answers. INVALID_ARGUMENT: an option is wrong, such
+  // as a malformed address. UNAVAILABLE: no master answered in time; the message names each and why.
   static Result<Client> Connect(ClientOptions options);
 
   Client(const Client&) = default;  // copies share everything

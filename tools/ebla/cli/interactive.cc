@@ -4,6 +4,7 @@
 #include <readline/readline.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -58,6 +59,27 @@ char** Candidates(const char* text, int start, int) {
   return rl_completion_matches(text, NextCandidate);
 }
 
+// The latest lines, as many as asked for; all of them where none are.
+void ShowHistory(const std::vector<std::string>& words) {
+  int count = history_length;
+  if (words.size() > 1) count = std::min(count, std::max(0, std::atoi(words[1].c_str())));
+  for (int i = history_length - count; i < history_length; ++i) {
+    const HIST_ENTRY* entry = history_get(history_base + i);
+    if (entry != nullptr) std::cout << "  " << entry->line << '\n';
+  }
+  std::cout.flush();
+}
+
+// At the prompt; Ctrl-C and the end of input mean no.
+bool Ask(const std::string& question) {
+  g_at_prompt = 1;
+  char* typed = readline(question.c_str());
+  g_at_prompt = 0;
+  const bool yes = typed != nullptr && std::strcmp(typed, "yes") == 0;
+  std::free(typed);
+  return yes;
+}
+
 std::string HistoryFile() {
   const char* home = std::getenv("HOME");
   return home == nullptr ? std::string() : std::string(home) + "/.ebla_history";
@@ -86,11 +108,15 @@ int RunInteractive(Shell& shell) {
   const std::string history = HistoryFile();
   if (!history.empty()) read_history(history.c_str());
 
+  shell.AskWith(Ask);
+  std::cout << shell.Banner() << std::endl;
+
   int code = 0;
   while (true) {
     g_interrupts = 0;
     g_at_prompt = 1;
-    char* typed = readline("ebla> ");
+    const std::string prompt = shell.table_in_use().empty() ? "ebla> " : "ebla " + shell.table_in_use() + "> ";
+    char* typed = readline(prompt.c_str());
     g_at_prompt = 0;
     g_interrupts = 0;
     if (typed == nullptr) break;
@@ -100,6 +126,10 @@ int RunInteractive(Shell& shell) {
     if (words && !words->empty() && (words->front() == "exit" || words->front() == "quit")) break;
     if (words && words->empty()) continue;
     add_history(line.c_str());
+    if (words && words->front() == "history") {
+      ShowHistory(*words);
+      continue;
+    }
     code = shell.RunLine(line);
   }
   std::cout << std::endl;

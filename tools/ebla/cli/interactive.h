@@ -1,6 +1,7 @@
 // tools/ebla/cli/interactive.h
-// The shell at a terminal: a prompt with history (~/.ebla_history) and completion. Ctrl-C drops the line being
-// typed, or stops the scan, load or dump that runs; Ctrl-D, exit or quit leaves.
+// The shell at a terminal: it says which cluster it is in, and has a prompt with history (~/.ebla_history; "history"
+// shows it) and completion. Ctrl-C drops the line being typed, or stops the scan, load or dump that runs; Ctrl-D, exit
+// or quit leaves. Dangerous verbs ask first.
 // Threads: one per process, as readline has but one state.
 #pragma once
 

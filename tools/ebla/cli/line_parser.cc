@@ -1,36 +1,23 @@
 #include "tools/ebla/cli/line_parser.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
-#include <array>
+#include <map>
+
+#include "tools/ebla/cli/help.h"
+#include "tools/ebla/cli/suggest.h"
 
 namespace ebla::shell {
 
 namespace {
 
-constexpr const char* kFooter =
-    "Exit codes: 0 done; 1 the answer is no (not found, condition failed, no such table, table exists); 2 wrong "
-    "usage;\n"
-    "3 not available now; 4 unknown whether the write took effect; 5 any other failure. health and check grade the\n"
-    "cluster by theirs: see their help.\n"
-    "Keys may have bytes as \\xNN. In the shell, 'quotes' keep blanks. help VERB shows a verb with an example.";
-
-// How help is ordered: each verb by its first word.
-struct Chapter {
-  const char* title;
-  std::vector<std::string_view> first_words;
-};
-const std::array<Chapter, 8>& Chapters() {
-  static const std::array<Chapter, 8> chapters = {{
-      {"Records", {"delete", "dump", "get", "incr", "load", "mget", "put", "scan", "token"}},
-      {"Tables", {"table"}},
-      {"Tablets", {"tablet", "locate"}},
-      {"Servers", {"server"}},
-      {"The cluster as a whole", {"check", "cluster", "health", "hot"}},
-      {"What the master has under way", {"procedure"}},
-      {"The planner, which splits and moves tablets by load", {"balance"}},
-      {"Writes that a failover rolled back", {"conflict"}},
-  }};
-  return chapters;
+// What hands type first, out of habit.
+const std::map<std::string, std::string, std::less<>>& Aliases() {
+  static const std::map<std::string, std::string, std::less<>> aliases = {
+      {"set", "put"},   {"del", "delete"},    {"rm", "delete"},         {"ls", "table list"},
+      {"list", "scan"}, {"status", "health"}, {"info", "cluster info"}, {"tables", "table list"},
+  };
+  return aliases;
 }
 
 // The place behind the options of every verb that stand at `at`.
@@ -50,158 +37,263 @@ std::string Joined(const std::vector<std::string>& words, std::string_view separ
   return text;
 }
 
-std::vector<std::string> NamesIn(const CLI::App& app) {
-  std::vector<std::string> names;
-  for (const CLI::App* verb : app.get_subcommands([](const CLI::App*) { return true; }))
-    names.push_back(verb->get_name());
-  std::ranges::sort(names);
-  return names;
-}
-
 bool IsDash(const std::string& word) { return word.size() > 1 && word.front() == '-'; }
 
-bool TakesValue(const CLI::Option& option) { return option.get_items_expected_max() > 0; }
-
-std::vector<std::string> LongNames(const CLI::App& app) {
+std::vector<std::string> LongNames(const std::vector<Parameter>& parameters) {
   std::vector<std::string> names;
-  for (const CLI::Option* option : app.get_options()) {
-    if (!option->get_lnames().empty()) names.push_back("--" + option->get_lnames().front());
+  for (const Parameter& parameter : parameters) {
+    if (parameter.option()) names.push_back(parameter.LongName());
   }
   return names;
 }
 
-// Verbs below each other, with what they do.
-std::string Listed(std::vector<std::pair<std::string, std::string>> verbs, size_t width) {
-  std::ranges::sort(verbs);
-  std::string text;
-  for (const auto& [verb, summary] : verbs)
-    text += "  " + verb + std::string(width - std::min(width, verb.size()) + 2, ' ') + summary + "\n";
-  return text;
+const Parameter* FindOption(const std::vector<Parameter>& parameters, std::string_view name) {
+  const auto found = std::ranges::find_if(
+      parameters, [&](const Parameter& parameter) { return parameter.option() && parameter.Answers(name); });
+  return found == parameters.end() ? nullptr : &*found;
 }
 
-size_t WidthOf(const std::vector<std::pair<std::string, std::string>>& verbs) {
-  size_t width = 0;
-  for (const auto& [verb, summary] : verbs) width = std::max(width, verb.size());
-  return width;
+// What each parameter was given.
+using Given = std::map<const Parameter*, std::vector<std::string>>;
+
+// Adds a parameter to the library's parser, where its name is `name`.
+CLI::Option* AddTo(CLI::App& app, const Parameter& parameter, const std::string& name, Given& given) {
+  if (parameter.flag()) {
+    return app.add_flag_callback(
+        name,
+        [&parameter, &given] {
+          given[&parameter].emplace_back();
+          (void)parameter.take("");  // a flag cannot be wrong
+        },
+        parameter.help);
+  }
+  const CLI::callback_t take = [&parameter, &given](const CLI::results_t& texts) {
+    for (const std::string& text : texts) {
+      given[&parameter].push_back(text);
+      const Status status = parameter.take(text);
+      if (!status.ok()) throw CLI::ValidationError(parameter.LongName(), status.message());
+    }
+    return true;
+  };
+  CLI::Option* option = app.add_option(name, take, parameter.help);
+  option->type_name(parameter.value);
+  if (parameter.repeated && parameter.option()) option->take_all();
+  if (parameter.repeated && !parameter.option()) option->expected(1, 1'000'000)->allow_extra_args();
+  return option;
+}
+
+// What is left over when every parameter has taken its words.
+Status CheckLeftOver(const std::vector<std::string>& left, const std::vector<std::string>& options,
+                     const std::string& table_in_use) {
+  const auto rest = std::ranges::find_if(left, [](const std::string& word) { return word != "--"; });
+  if (rest == left.end()) return {};
+  for (const std::string& word : left) {
+    if (!IsDash(word) || word == "--") continue;
+    const std::string name = word.substr(0, word.find('='));
+    const std::string meant = DidYouMean(name, options);
+    return Error(Code::kInvalidArgument,
+                 "there is no option " + name +
+                     (meant.empty() ? "; write -- before an argument that begins with a dash" : meant));
+  }
+  return Error(Code::kInvalidArgument,
+               "\"" + *rest + "\" is one argument too many" +
+                   (table_in_use.empty() ? "" : "; table " + table_in_use + " is in use, so leave TABLE out"));
+}
+
+Status CheckRequired(const Verb& verb, const Given& given) {
+  for (const Parameter& parameter : verb.parameters()) {
+    if (!parameter.required || given.contains(&parameter)) continue;
+    return Error(Code::kInvalidArgument, parameter.LongName() + " is missing");
+  }
+  return {};
 }
 
 }  // namespace
 
-LineParser::LineParser() : app_("The shell of Ebla, a distributed ordered key-value store.", "ebla"), verbs_(app_) {
-  app_.add_option("--masters", masters, "host:port of the masters (EBLA_MASTERS; 127.0.0.1:7400)")->type_name("LIST");
-  app_.add_flag("--json", json, "Shows results as JSON, one value per line");
-  app_.add_option("--deadline", deadline, "How long an operation may take")->type_name("DURATION");
-  app_.require_subcommand(0, 1);
-  AddAllVerbs(verbs_);
-}
-
-Result<std::vector<std::string>> LineParser::VerbOf(const std::vector<std::string>& words, bool group_is_enough) const {
-  std::vector<std::string> verb;
-  const CLI::App* app = &app_;
-  for (size_t at = SkipGlobal(words, 0);; at = SkipGlobal(words, at + 1)) {
-    const std::vector<std::string> names = NamesIn(*app);
-    // the rest is the verb's, or the parser's to judge
-    if (names.empty() || (at < words.size() && IsDash(words[at]))) return verb;
-    const std::string choices = verb.empty() ? Joined(names, ", ") : Joined(verb, " ") + " has " + Joined(names, ", ");
-    if (at == words.size()) {
-      if (group_is_enough || verb.empty()) return verb;
-      return Error(Code::kInvalidArgument,
-                   "\"" + Joined(verb, " ") + "\" alone is no verb: " + choices + " (try: help " + verb.front() + ")");
-    }
-    verb.push_back(words[at]);
-    app = verbs_.Find(verb);
-    if (app == nullptr)
-      return Error(Code::kInvalidArgument,
-                   "there is no verb \"" + Joined(verb, " ") + "\": " + choices + " (try: help)");
+Result<std::vector<std::string>> ParseMasters(std::string_view text) {
+  std::vector<std::string> masters;
+  for (size_t start = 0; start <= text.size();) {
+    const size_t comma = std::min(text.find(',', start), text.size());
+    if (comma > start) masters.emplace_back(text.substr(start, comma - start));
+    start = comma + 1;
   }
+  if (masters.empty()) return Error(Code::kInvalidArgument, "no master is named: write host:port[,host:port...]");
+  return masters;
 }
 
-Result<bool> LineParser::Parse(const std::vector<std::string>& words) {
+LineParser::LineParser() {
+  AddAllVerbs(verbs_);
+  Verb every("", "", "", {});
+  every.Option(
+      "--masters", "LIST",
+      [this](std::string_view text) -> Status {
+        EBLA_ASSIGN(masters, ParseMasters(text));
+        return {};
+      },
+      "");
+  every.Option(
+      "--deadline", "DURATION",
+      [this](std::string_view text) -> Status {
+        return TakeDuration(deadline.emplace(), std::chrono::milliseconds(1))(text);
+      },
+      "");
+  every.Flag("--json", json, "");
+  global_ = every.parameters();
+}
+
+Error LineParser::NoVerb(const std::string& group, const std::string& word) const {
+  const std::vector<std::string> names = verbs_.NamesIn(group);
+  const std::string whole = group.empty() ? word : group + " " + word;
+  std::string meant = DidYouMean(word, names);
+  if (meant.empty() && group.empty()) {
+    for (const Verb& verb : verbs_.all()) {  // "create" where "table create" is meant
+      if (verb.words().ends_with(" " + word)) meant = ", did you mean \"" + verb.words() + "\"?";
+    }
+  }
+  if (meant.empty()) meant = (group.empty() ? ": there are " : ": " + group + " has ") + Joined(names, ", ");
+  return Error(Code::kInvalidArgument, "there is no verb \"" + whole + "\"" + meant + " (try: help)");
+}
+
+Result<LineParser::Spoken> LineParser::FindVerb(const std::vector<std::string>& words, bool group_is_enough) const {
+  Spoken spoken;
+  size_t at = SkipGlobal(words, 0);
+  if (at == words.size() || IsDash(words[at])) return spoken;
+  const auto alias = Aliases().find(words[at]);
+  spoken.words = alias == Aliases().end() ? words[at] : alias->second;
+  spoken.places.push_back(at);
+  spoken.verb = verbs_.Find(spoken.words);
+  if (spoken.verb != nullptr) return spoken;
+  const std::string group = spoken.words;
+  if (!verbs_.IsGroup(group)) return NoVerb("", group);
+  at = SkipGlobal(words, at + 1);
+  if (at < words.size() && !IsDash(words[at])) {
+    spoken.words += " " + words[at];
+    spoken.places.push_back(at);
+    spoken.verb = verbs_.Find(spoken.words);
+    if (spoken.verb == nullptr) return NoVerb(group, words[at]);
+    return spoken;
+  }
+  const bool help = at < words.size() && (words[at] == "--help" || words[at] == "-h");
+  if (group_is_enough || help) return spoken;
+  return Error(Code::kInvalidArgument, "\"" + group + "\" alone is no verb: " + group + " has " +
+                                           Joined(verbs_.NamesIn(group), ", ") + " (try: help " + group + ")");
+}
+
+Result<const Verb*> LineParser::Parse(const std::vector<std::string>& words, const std::string& table_in_use) {
   const size_t first = SkipGlobal(words, 0);
   if (first < words.size() && words[first] == "help") {
     help_of.assign(words.begin() + static_cast<ptrdiff_t>(first) + 1, words.end());
-    return false;
+    return nullptr;
   }
-  EBLA_ASSIGN(const std::vector<std::string> verb, VerbOf(words, false));
+  EBLA_ASSIGN(const Spoken spoken, FindVerb(words, false));
+  std::vector<std::string> arguments;
+  for (size_t i = 0; i < words.size(); ++i) {
+    if (std::ranges::find(spoken.places, i) == spoken.places.end()) arguments.push_back(words[i]);
+  }
+  const bool help =
+      std::ranges::any_of(arguments, [](const std::string& word) { return word == "--help" || word == "-h"; });
+  if (spoken.verb == nullptr) {
+    if (!help && first < words.size()) {
+      EBLA_TRY(CheckLeftOver({words[first]}, LongNames(global_), ""));
+    }
+    if (!help) return Error(Code::kInvalidArgument, "no verb is given (try: help)");
+    if (!spoken.words.empty()) help_of = {spoken.words};
+    return nullptr;
+  }
+  const Status status =
+      ParseArguments(*spoken.verb, std::move(arguments), spoken.verb->on_table_in_use() ? table_in_use : "");
+  if (!status.ok()) return Error(status.code(), status.message() + " (try: help " + spoken.words + ")");
+  return help_of.empty() ? spoken.verb : nullptr;
+}
+
+Status LineParser::ParseArguments(const Verb& verb, std::vector<std::string> arguments,
+                                  const std::string& table_in_use) {
+  Given given;
+  CLI::App app;
+  app.allow_extras();
+  for (const Parameter& parameter : global_) AddTo(app, parameter, parameter.name, given);
+  for (const Parameter& parameter : verb.parameters()) {
+    if (parameter.name == "TABLE" && !table_in_use.empty()) {
+      given[&parameter].push_back(table_in_use);
+      EBLA_TRY(parameter.take(table_in_use));
+      continue;
+    }
+    AddTo(app, parameter, parameter.name, given);
+    for (const std::string& once : parameter.once_named) AddTo(app, parameter, once, given)->group("");
+  }
   try {
-    std::vector<std::string> reversed(words.rbegin(), words.rend());
-    app_.parse(reversed);
+    std::ranges::reverse(arguments);
+    app.parse(arguments);
   } catch (const CLI::CallForHelp&) {
-    help_of = verb;
-    return false;
+    help_of = {verb.words()};
+    return {};
+  } catch (const CLI::ArgumentMismatch& error) {
+    const std::string text = error.what();
+    return Error(Code::kInvalidArgument, text.substr(0, text.find(':')) + " takes one value");
   } catch (const CLI::ParseError& error) {
-    return Error(Code::kInvalidArgument,
-                 std::string(error.what()) + " (try: help" + (verb.empty() ? "" : " " + Joined(verb, " ")) + ")");
+    return Error(Code::kInvalidArgument, error.what());
   }
-  if (!verbs_.chosen()) return Error(Code::kInvalidArgument, "no verb given (try: help)");
-  return true;
-}
-
-Result<std::string> LineParser::Help(const std::vector<std::string>& words) {
-  EBLA_ASSIGN(const std::vector<std::string> verb, VerbOf(words, true));
-  if (verb.empty()) return HelpOfAll();
-  CLI::App* app = verbs_.Find(verb);
-  if (!NamesIn(*app).empty()) return HelpOfGroup(Joined(verb, " "), app);
-  std::vector<std::string> before(verb.begin(), verb.end() - 1);
-  before.insert(before.begin(), "ebla");
-  return app->help(Joined(before, " "));
-}
-
-std::string LineParser::HelpOfAll() const {
-  std::string text =
-      "The shell of Ebla, a distributed ordered key-value store.\n\n"
-      "Usage: ebla [OPTIONS] VERB ...      or just ebla, for an interactive shell\n\n"
-      "Options of every verb:\n"
-      "  --masters LIST       host:port of the masters (EBLA_MASTERS; 127.0.0.1:7400)\n"
-      "  --json               shows results as JSON, one value per line\n"
-      "  --deadline DURATION  how long an operation may take (10s)\n";
-  std::vector<std::pair<std::string, std::string>> left = verbs_.list();
-  const size_t width = WidthOf(left);
-  const auto take = [&](const std::vector<std::string_view>& first_words) {
-    std::vector<std::pair<std::string, std::string>> taken;
-    std::erase_if(left, [&](const auto& verb) {
-      const bool fits = std::ranges::find(first_words, std::string_view(verb.first).substr(0, verb.first.find(' '))) !=
-                        first_words.end();
-      if (fits) taken.push_back(verb);
-      return fits;
-    });
-    return taken;
-  };
-  for (const Chapter& chapter : Chapters())
-    text += "\n" + std::string(chapter.title) + ":\n" + Listed(take(chapter.first_words), width);
-  if (!left.empty()) text += "\nOthers:\n" + Listed(left, width);
-  return text + "\n" + kFooter;
-}
-
-std::string LineParser::HelpOfGroup(const std::string& group, CLI::App* app) const {
-  std::vector<std::pair<std::string, std::string>> verbs;
-  for (const auto& [verb, summary] : verbs_.list()) {
-    if (verb.starts_with(group + " ")) verbs.emplace_back(verb, summary);
+  std::vector<std::string> options = LongNames(verb.parameters());
+  std::ranges::copy(LongNames(global_), std::back_inserter(options));
+  EBLA_TRY(CheckLeftOver(app.remaining(), options, table_in_use));
+  for (const auto& [parameter, texts] : given) {
+    if (parameter->name == "TABLE" || parameter->value == "TABLE") table = texts.back();
   }
-  return "Usage: ebla " + group + " VERB ...\n\n" + Listed(verbs, WidthOf(verbs)) + "\nhelp " + group + " " +
-         NamesIn(*app).front() + " shows one of them with its options and an example.";
+  return CheckRequired(verb, given);
 }
 
-Expected LineParser::Expect(const std::vector<std::string>& words, bool option) {
+Result<std::string> LineParser::Help(const std::vector<std::string>& words) const {
+  std::vector<std::string> asked;
+  for (size_t at = SkipGlobal(words, 0); at < words.size(); at = SkipGlobal(words, at + 1)) asked.push_back(words[at]);
+  if (asked.empty()) return HelpOverview(verbs_);
+  if (asked.size() == 1 && asked.front() == "all") return HelpOfAll(verbs_);
+  if (asked.size() == 1 && verbs_.Find(asked.front()) == nullptr) {
+    if (std::string help = HelpOfSubject(verbs_, asked.front()); !help.empty()) return help;
+  }
+  // "help table create", also as one word
+  if (asked.size() == 1 && verbs_.Find(asked.front()) != nullptr) {
+    const size_t blank = asked.front().find(' ');
+    if (blank != std::string::npos) asked = {asked.front().substr(0, blank), asked.front().substr(blank + 1)};
+  }
+  EBLA_ASSIGN(const Spoken spoken, FindVerb(asked, true));
+  if (spoken.verb == nullptr) return HelpOfSubject(verbs_, spoken.words);
+  const Verb& verb = *spoken.verb;
+  const size_t blank = verb.words().find(' ');
+  const std::string group = blank == std::string::npos ? "" : " " + verb.words().substr(0, blank);
+  Given given;
+  CLI::App app(verb.summary(), verb.words().substr(blank + 1));
+  app.set_help_flag("-h,--help", "Shows this help");
+  app.get_formatter()->label("REQUIRED", "");
+  app.get_formatter()->label("Positionals", "Arguments");
+  for (const Parameter& parameter : verb.parameters())
+    AddTo(app, parameter, parameter.name, given)->required(parameter.required);
+  app.footer("Example:\n  " + verb.example() + (verb.notes().empty() ? "" : "\n\n" + verb.notes()));
+  return Wrapped(app.help("ebla" + group));
+}
+
+Expected LineParser::Expect(const std::vector<std::string>& words, bool option) const {
   Expected expected;
   size_t at = SkipGlobal(words, 0);
   const bool help = at < words.size() && words[at] == "help";
-  CLI::App* app = &app_;
-  for (at = SkipGlobal(words, help ? at + 1 : at); at < words.size(); at = SkipGlobal(words, at + 1)) {
-    CLI::App* next = Subcommand(app, words[at]);
-    if (next == nullptr) break;
-    app = next;
+  at = SkipGlobal(words, help ? at + 1 : at);
+  std::string spoken;
+  const Verb* verb = nullptr;
+  for (; at < words.size() && verb == nullptr; at = SkipGlobal(words, at + 1)) {
+    spoken += (spoken.empty() ? "" : " ") + words[at];
+    verb = verbs_.Find(spoken);
+    if (verb == nullptr && !verbs_.IsGroup(spoken)) return expected;
   }
-  const std::vector<std::string> verbs = NamesIn(*app);
   if (option && !help) {
-    expected.words = LongNames(*app);
-    if (app != &app_) std::ranges::copy(LongNames(app_), std::back_inserter(expected.words));
+    if (verb != nullptr) expected.words = LongNames(verb->parameters());
+    std::ranges::copy(LongNames(global_), std::back_inserter(expected.words));
     return expected;
   }
-  if (!verbs.empty()) {
-    if (at == words.size()) expected.words = verbs;
-    if (app == &app_ && at == words.size() && !help)
-      expected.words.insert(expected.words.end(), {"help", "exit", "quit"});
+  if (verb == nullptr) {
+    expected.words = verbs_.NamesIn(spoken);
+    const std::vector<std::string> more = !spoken.empty() ? std::vector<std::string>()
+                                          : help          ? Subjects()
+                                                          : std::vector<std::string>{"help", "history", "exit", "quit"};
+    expected.words.insert(expected.words.end(), more.begin(), more.end());
     return expected;
   }
   if (help) return expected;
@@ -211,18 +303,18 @@ Expected LineParser::Expect(const std::vector<std::string>& words, bool option) 
       ++given;
       continue;
     }
-    const CLI::Option* named = app->get_option_no_throw(words[at]);
-    if (named == nullptr) named = app_.get_option_no_throw(words[at]);
-    if (named == nullptr || !TakesValue(*named)) continue;
+    const Parameter* named = FindOption(verb->parameters(), words[at]);
+    if (named == nullptr) named = FindOption(global_, words[at]);
+    if (named == nullptr || named->flag()) continue;
     if (++at == words.size()) {
-      expected.value = named->get_type_name();
+      expected.value = named->value;
       return expected;
     }
   }
-  for (const CLI::Option* argument : app->get_options()) {
-    if (!argument->get_positional()) continue;
+  for (const Parameter& argument : verb->parameters()) {
+    if (argument.option()) continue;
     if (given-- == 0) {
-      expected.value = argument->get_name();
+      expected.value = argument.name;
       break;
     }
   }

@@ -27,27 +27,37 @@ class LineParser {
   LineParser(const LineParser&) = delete;
   LineParser& operator=(const LineParser&) = delete;
 
-  // True: run what verbs().chosen() says. False: help is asked for, of the verb in help_of.
-  Result<bool> Parse(const std::vector<std::string>& words);
-  // Of everything where there are no words.
-  Result<std::string> Help(const std::vector<std::string>& words);
+  // The verb to run; null: help is asked for, of the words in help_of. Verbs on records take `table_in_use`, where it is
+  // not empty, as their TABLE.
+  Result<const Verb*> Parse(const std::vector<std::string>& words, const std::string& table_in_use = {});
+  // Of a verb, a group or a subject; the overview where there are no words, and everything for "all".
+  Result<std::string> Help(const std::vector<std::string>& words) const;
   // `option`: what is being typed begins with a dash.
-  Expected Expect(const std::vector<std::string>& words, bool option);
+  Expected Expect(const std::vector<std::string>& words, bool option) const;
 
-  const Verbs& verbs() const { return verbs_; }
-
-  std::string masters, deadline;
+  // What the line said.
+  std::vector<std::string> masters;
+  std::optional<std::chrono::milliseconds> deadline;
   bool json = false;
+  std::string table;  // that its verb works on
   std::vector<std::string> help_of;
 
  private:
-  // The words of the verb, without the options of every verb; INVALID_ARGUMENT: there is none of that name.
-  Result<std::vector<std::string>> VerbOf(const std::vector<std::string>& words, bool group_is_enough) const;
-  std::string HelpOfAll() const;
-  std::string HelpOfGroup(const std::string& group, CLI::App* app) const;
+  // Where the verb's words stand in the line.
+  struct Spoken {
+    std::string words;           // "table create"; "table" where that is enough; empty: there are none
+    const Verb* verb = nullptr;  // null: a group alone, or nothing
+    std::vector<size_t> places;
+  };
+  Result<Spoken> FindVerb(const std::vector<std::string>& words, bool group_is_enough) const;
+  Error NoVerb(const std::string& group, const std::string& word) const;
+  Status ParseArguments(const Verb& verb, std::vector<std::string> arguments, const std::string& table_in_use);
 
-  CLI::App app_;
   Verbs verbs_;
+  std::vector<Parameter> global_;  // of every verb
 };
+
+// A comma-separated list of host:port; INVALID_ARGUMENT when there is none.
+Result<std::vector<std::string>> ParseMasters(std::string_view text);
 
 }  // namespace ebla::shell

@@ -4,7 +4,10 @@
 #include <istream>
 #include <ostream>
 
+#include "common/base/count.h"
+#include "common/base/key_range.h"
 #include "tools/ebla/cli/line_parser.h"
+#include "tools/ebla/cli/suggest.h"
 #include "tools/ebla/format/parse.h"
 
 namespace ebla::shell {
@@ -12,13 +15,16 @@ namespace ebla::shell {
 namespace {
 
 constexpr std::chrono::milliseconds kNamesFor{3'000};
+constexpr std::chrono::milliseconds kClientFor{5'000};
 // A key press must not wait long.
 constexpr std::chrono::milliseconds kNamesDeadline{500};
+constexpr std::chrono::milliseconds kBannerDeadline{1'500};
 
 // With a client of its own that gives up soon.
 Result<std::vector<std::string>> AskNames(const std::vector<std::string>& masters, const std::string& value) {
   std::vector<std::string> names;
-  EBLA_ASSIGN(const Client client, Client::Connect({.masters = masters, .deadline = kNamesDeadline}));
+  EBLA_ASSIGN(const Client client,
+              Client::Connect({.masters = masters, .deadline = kNamesDeadline, .connect_timeout = kNamesDeadline}));
   if (value == "TABLE") {
     EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
     for (const TableInfo& table : tables) names.push_back(table.name);
@@ -37,20 +43,12 @@ Result<std::vector<std::string>> AskNames(const std::vector<std::string>& master
 Shell::Shell(Settings settings, std::ostream& out, std::ostream& err)
     : settings_(std::move(settings)), out_(out, err) {}
 
-Result<std::vector<std::string>> ParseMasters(std::string_view text) {
-  std::vector<std::string> masters;
-  for (size_t start = 0; start <= text.size();) {
-    const size_t comma = std::min(text.find(',', start), text.size());
-    if (comma > start) masters.emplace_back(text.substr(start, comma - start));
-    start = comma + 1;
-  }
-  if (masters.empty()) return Error(Code::kInvalidArgument, "--masters names none: write host:port[,host:port...]");
-  return masters;
-}
-
+// Asks for a master again now and then: one that died since is told within two seconds, not at a call's deadline.
 Result<Client> Shell::Connected() {
-  if (client_) return *client_;
+  const auto now = std::chrono::steady_clock::now();
+  if (client_ && now < client_until_) return *client_;
   EBLA_ASSIGN(client_, Client::Connect({.masters = connected_masters_, .deadline = connected_deadline_}));
+  client_until_ = now + kClientFor;
   return *client_;
 }
 
@@ -62,36 +60,50 @@ int Shell::Run(const std::vector<std::string>& words) {
     out_.Failed(status);
     return ExitCode(status);
   };
-  const Result<bool> verb = parser.Parse(words);
-  out_.json = out_.json || parser.json || ((!verb || !*verb) && std::ranges::find(words, "--json") != words.end());
+  const Result<const Verb*> verb = parser.Parse(words, table_in_use_);
+  out_.json =
+      out_.json || parser.json || ((!verb || *verb == nullptr) && std::ranges::find(words, "--json") != words.end());
   if (!verb) return fail(verb.error());
-  if (!*verb) {
+  if (*verb == nullptr) {
     const Result<std::string> help = parser.Help(parser.help_of);
     if (!help) return fail(help.error());
     out_.Line(*help);
     return 0;
   }
-  Context context{[this] { return Connected(); }, out_, interrupted_, session_, settings_.deadline, 0};
-  if (!parser.deadline.empty()) {
-    const auto deadline = ParseDuration(parser.deadline);
-    if (!deadline) return fail(deadline.error());
-    if (deadline->count() == 0) return fail(Status(Code::kInvalidArgument, "--deadline must be above 0"));
-    context.deadline = *deadline;
-  }
-  std::vector<std::string> masters = settings_.masters;
-  if (!parser.masters.empty()) {
-    auto parsed = ParseMasters(parser.masters);
-    if (!parsed) return fail(parsed.error());
-    masters = *std::move(parsed);
-  }
+  Context context{[this] { return Connected(); }, out_, interrupted_, session_,
+                  parser.deadline.value_or(settings_.deadline)};
+  context.ask = ask_;
+  context.version = settings_.version;
+  context.table_in_use = table_in_use_;
+  const std::vector<std::string>& masters = parser.masters.empty() ? settings_.masters : parser.masters;
   if (masters != connected_masters_ || context.deadline != connected_deadline_) {
     client_.reset();
-    connected_masters_ = std::move(masters);
+    connected_masters_ = masters;
     connected_deadline_ = context.deadline;
   }
-  const Status status = parser.verbs().chosen()(context);
+  const Status status = (*verb)->run()(context);
   session_ = context.session;
-  return status.ok() ? context.exit_code : fail(status);
+  table_in_use_ = context.table_in_use;
+  return status.ok() ? context.exit_code : fail(Explained(status, parser.table));
+}
+
+Status Shell::Explained(const Status& status, const std::string& table) {
+  if (status.code() != Code::kNoSuchTable || table.empty()) return status;
+  names_.erase("TABLE");  // what completion knew may be older than the answer
+  return Error(Code::kNoSuchTable, "no table \"" + EscapeBytes(table) + "\"" + DidYouMean(table, NamesOf("TABLE")));
+}
+
+std::string Shell::Banner() {
+  const std::string help = "\"help\" lists the verbs, Tab completes, \"exit\" leaves.";
+  connected_masters_ = settings_.masters;
+  connected_deadline_ = settings_.deadline;
+  std::string masters;
+  for (const std::string& master : connected_masters_) masters += (masters.empty() ? "" : ", ") + master;
+  const auto client = Client::Connect({.masters = connected_masters_, .deadline = kBannerDeadline});
+  const Result<ClusterInfo> info = client ? client->DescribeCluster() : Error(client.error());
+  if (!info) return "No master answers at " + masters + ". " + help;
+  return "Cluster " + info->cluster_id + ": " + std::to_string(info->live_servers) + " of " +
+         Count(info->known_servers, "server") + " live, " + Count(info->tables, "table") + ". " + help;
 }
 
 int Shell::RunLine(std::string_view line) {

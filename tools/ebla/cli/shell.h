@@ -5,6 +5,8 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -23,6 +25,7 @@ class Shell {
     std::vector<std::string> masters;
     std::chrono::milliseconds deadline{10'000};
     bool json = false;
+    std::string version;  // of this program
   };
 
   Shell(Settings settings, std::ostream& out, std::ostream& err);
@@ -36,6 +39,12 @@ class Shell {
 
   void Interrupt() { interrupted_ = true; }
 
+  // How to ask a person whether a dangerous verb is meant; without it such verbs want --yes.
+  void AskWith(std::function<bool(const std::string& question)> ask) { ask_ = std::move(ask); }
+  // What a person sees first: which cluster this is, and how to get help.
+  std::string Banner();
+  const std::string& table_in_use() const { return table_in_use_; }
+
   // What may follow `words`: verbs, their sub-verbs, options, or the names of tables, servers or procedures where these
   // belong.
   std::vector<std::string> Complete(const std::vector<std::string>& words, std::string_view prefix);
@@ -48,18 +57,20 @@ class Shell {
   };
   Result<Client> Connected();
   const std::vector<std::string>& NamesOf(const std::string& value);
+  // A failure as it is shown: with the table that was probably meant.
+  Status Explained(const Status& status, const std::string& table);
 
   const Settings settings_;
   Output out_;
   std::atomic<bool> interrupted_{false};
   std::optional<Client> client_;
+  std::chrono::steady_clock::time_point client_until_{};
   std::vector<std::string> connected_masters_;  // what client_ was made with, and its deadline
   std::chrono::milliseconds connected_deadline_{0};
   std::optional<Session> session_;
+  std::string table_in_use_;
+  std::function<bool(const std::string&)> ask_;
   std::map<std::string, Names> names_;  // by what they name, as help calls it
 };
-
-// A comma-separated list of host:port; INVALID_ARGUMENT when there is none.
-Result<std::vector<std::string>> ParseMasters(std::string_view text);
 
 }  // namespace ebla::shell

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
@@ -35,13 +36,14 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
   EXPECT_EQ(Run("table create deep --replicas 7"),
             "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
   EXPECT_THAT(Run("table list"), HasSubstr("3 of 7"));
-  EXPECT_EQ(Run("table drop deep"), "OK");
+  EXPECT_EQ(Run("table drop deep --yes"), "OK");
   EXPECT_THAT(Run("tablet list carts"), HasSubstr("[\"f\", \"m\")"));
-  EXPECT_THAT(Run("--json tablet list carts"), HasSubstr(R"("range":{"start":"f","end":"m"})"));
+  EXPECT_THAT(Run("--json tablet list carts"),
+              HasSubstr(R"("range":{"start":"f","start_base64":"Zg==","end":"m","end_base64":"bQ=="})"));
   EXPECT_THAT(Run("locate carts user42"), HasSubstr("[\"t\", \"\")  epoch 1  ts-1 at 127.0.0.1:"));
   EXPECT_THAT(Run("server list"), HasSubstr("ts-3    live   (none)  127.0.0.1:"));
-  EXPECT_THAT(Run("cluster info"), HasSubstr("leads"));
-  EXPECT_EQ(Run("cluster adopt"), "OK  nothing is beyond the catalog");
+  EXPECT_THAT(Run("cluster info"), HasSubstr(", leader"));
+  EXPECT_EQ(Run("cluster adopt"), "OK  the catalog knows all that servers have");
   EXPECT_EQ(Run("server remove ts-2"), "CONDITION_FAILED: server ts-2 lives [1]");
   EXPECT_EQ(Run("tablet recover 17"),
             "REPLICA  ROLE   LOG ENDS  APPLIED  STATE\n"
@@ -49,15 +51,17 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
             "ts-2     voter  3.44      38       lost\n"
             "ts-3     voter  3.40      38       live\n"
             "it would go to ts-3 alone; four entries\n"
-            "nothing has been changed: add --accept-data-loss");
+            "nothing has been changed: add --yes to do it");
   EXPECT_THAT(Run("tablet recover 17 --server ts-1"),
-              HasSubstr("it cannot be recovered so: server ts-1 does not live"));
+              HasSubstr("it cannot be recovered so: server ts-1 does not live [1]"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-1 --accept-data-loss"), HasSubstr("CONDITION_FAILED"));
-  EXPECT_THAT(Run("tablet recover 17 --server ts-3 --accept-data-loss"), HasSubstr("OK  led by ts-3; four entries"));
-  EXPECT_THAT(Run("tablet list --lost"), HasSubstr("TABLET"));
-  EXPECT_EQ(Run("tablet transfer carts --key g --to ts-1"), "OK  led by ts-1");
-  EXPECT_EQ(Run("table drop carts"), "OK");
-  EXPECT_EQ(Run("table drop carts"), "NO_SUCH_TABLE: no table \"carts\" [1]");
+  EXPECT_THAT(Run("tablet recover 17 --server ts-3 --yes"), HasSubstr("OK  the primary is ts-3; four entries"));
+  EXPECT_EQ(Run("tablet list --lost"), "no tablet is lost");
+  EXPECT_EQ(Run("tablet transfer carts --key g --to ts-1"), "OK  the primary is ts-1");
+  EXPECT_EQ(Run("table drop carts"),
+            "INVALID_ARGUMENT: this drops table carts with all its records for good; add --yes to do it [2]");
+  EXPECT_EQ(Run("table drop carts --yes"), "OK");
+  EXPECT_EQ(Run("table drop carts --yes"), "NO_SUCH_TABLE: no table \"carts\" [1]");
 }
 
 TEST_F(ShellTest, ReplicasAndTheirRacks) {
@@ -143,7 +147,7 @@ class ConflictTest : public ShellTest {
 };
 
 TEST_F(ConflictTest, AreListedExportedAndForgotten) {
-  EXPECT_EQ(Run("conflict list carts"), "SERVER  TABLET  VERSION  STATE  ACCEPTED  WRITES");
+  EXPECT_EQ(Run("conflict list carts"), "table carts has no conflict records");
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "a", "1"));
   servers_.cluster().AddUnresolved("ts-2", "carts",
                                    Unresolved(7, 9, 2, std::string("\xff", 1), std::string("\0\xfe", 2)));
@@ -156,12 +160,17 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_THAT(listed, HasSubstr("a=1"));
   const std::string path = directory_ + "/kept.jsonl";
   EXPECT_EQ(Run("conflict export carts " + path), "OK  3 records in " + path);
-  EXPECT_THAT(Content(path), HasSubstr(R"("key_base64":"/w==","value_base64":"AP4=")"));
-  EXPECT_EQ(Run("--json conflict list carts") + "\n", Content(path));
+  EXPECT_THAT(
+      Content(path),
+      HasSubstr(R"({"key":"\\xff","key_base64":"/w==","delete":false,"value":"\\x00\\xfe","value_base64":"AP4=")"));
+  std::string lines = Content(path);
+  std::ranges::replace(lines, '\n', ',');
+  lines.pop_back();
+  EXPECT_EQ(Run("--json conflict list carts"), "[" + lines + "]") << "a list is an array, a file has lines";
   EXPECT_THAT(Run("conflict forget carts"), HasSubstr("together, or --all"));
   EXPECT_THAT(Run("conflict forget carts --all --server ts-1"), HasSubstr("[2]"));
   EXPECT_THAT(Run("conflict forget carts --all"), HasSubstr("forgets 2 acknowledged writes for good"));
-  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"), HasSubstr("goes by itself"));
+  EXPECT_THAT(Run("conflict forget carts --server ts-1 --tablet 0 --version 3.4 --yes"), HasSubstr("needs nothing"));
   EXPECT_THAT(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.9 --yes"), HasSubstr("NOT_FOUND"));
   EXPECT_EQ(Run("conflict forget carts --server ts-2 --tablet 7 --version 9.1 --yes"), "OK  1 forgotten");
   EXPECT_EQ(Run("conflict forget carts --all --yes"), "OK  1 forgotten");
@@ -176,7 +185,7 @@ TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
   EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 kept");
   EXPECT_EQ(Run("get carts old"), "two") << "one after the other, though each changes the record";
   EXPECT_EQ(Run("get carts new"), "three");
-  EXPECT_EQ(Run("conflict list carts"), "SERVER  TABLET  VERSION  STATE  ACCEPTED  WRITES");
+  EXPECT_EQ(Run("conflict list carts"), "table carts has no conflict records");
 }
 
 TEST_F(ConflictTest, AreKeptWhereTheRecordHasChangedUnlessToldOtherwise) {
@@ -238,7 +247,8 @@ TEST_F(ShellTest, Scans) {
   EXPECT_EQ(Run("scan carts --prefix b"), "b\t{\"items\": 3}");
   EXPECT_EQ(Run("scan carts --prefix a --start b"), "");
   EXPECT_THAT(Run("scan carts --start z --end a"), HasSubstr("[2]"));
-  EXPECT_THAT(Run("scan carts --json --limit 1"), HasSubstr(R"({"key":"a1","value":"v","version":"1.)"));
+  EXPECT_THAT(Run("scan carts --json --limit 1"),
+              HasSubstr(R"({"key":"a1","key_base64":"YTE=","value":"v","value_base64":"dg==","version":"1.)"));
 }
 
 TEST_F(ShellTest, SessionsGoOnFromTheirToken) {
@@ -265,11 +275,137 @@ TEST_F(ShellTest, LoadsAndDumps) {
   servers_.cluster().AddTable("copy", {});
   EXPECT_THAT(Run("load copy " + file), HasSubstr("OK  111 records"));
   EXPECT_EQ(Run("get copy k129"), "129");
-  EXPECT_THAT(Run("load copy " + File("bad.tsv", "a\t1\nno tab\nb\t2\n\t3\n")),
-              ::testing::AllOf(HasSubstr("line 2: no tab"), HasSubstr("2 lines failed, 2 records written [2]")));
+  EXPECT_THAT(
+      Run("load copy " + File("bad.tsv", "a\t1\nno tab\nb\t2\n\t3\n")),
+      ::testing::AllOf(HasSubstr("line 2: there is no tab"), HasSubstr("2 lines failed, 2 records written [2]")));
   EXPECT_THAT(Run("load copy /none"), HasSubstr("[2]"));
   EXPECT_THAT(Run("dump copy /none/x"), HasSubstr("[2]"));
   EXPECT_THAT(Run("load copy " + file + " --format xml"), HasSubstr("[2]"));
+}
+
+TEST_F(ShellTest, DumpsOfEveryFormatKeepAllBytesAndExpiries) {
+  MakeTable();
+  const std::vector<std::pair<std::string, std::string>> records = {
+      {"plain", "a value"},
+      {"quoted", "say \"so\", or not"},
+      {"lines", "one\r\ntwo\n"},
+      {"like an escape", "\\x00"},
+      {std::string("bytes\xff\0", 7), std::string("\0\xfe,\"\n", 5)},
+      {"empty", ""},
+  };
+  for (const auto& [key, value] : records) servers_.cluster().Put("carts", key, value);
+  EXPECT_THAT(Run("put carts mortal v --ttl 1h"), HasSubstr("OK"));
+  const std::string expires = Run("get carts mortal -v");
+  for (const std::string format : {"json", "csv", "tsv"}) {
+    const std::string file = directory_ + "/all." + format, copy = "copy-" + format;
+    EXPECT_EQ(Run("dump carts " + file), "OK  7 records in " + file);
+    servers_.cluster().AddTable(copy, {});
+    EXPECT_THAT(Run("load " + copy + " " + file), HasSubstr("OK  7 records")) << format;
+    for (const auto& [key, value] : records) EXPECT_EQ(servers_.cluster().Data(copy).at(key), value) << format << key;
+    EXPECT_THAT(Run("get " + copy + " mortal -v"), HasSubstr("expires 20")) << format;
+  }
+  EXPECT_THAT(expires, HasSubstr("expires 20"));
+  const std::string csv = Content(directory_ + "/all.csv");
+  EXPECT_TRUE(csv.starts_with("key,key_base64,value,value_base64,expires_at_ms\r\n")) << csv;
+  EXPECT_THAT(csv, HasSubstr("quoted,,\"say \"\"so\"\", or not\",,\r\n"));
+  EXPECT_THAT(csv, HasSubstr("lines,,\"one\r\ntwo\n\",,\r\n"));
+}
+
+TEST_F(ShellTest, LoadsCsvOfOthersByItsHead) {
+  MakeTable();
+  const std::string theirs = "\xef\xbb\xbfvalue,note,key\r\n\"a,b\",ignored,k1\r\nplain,\"x\ny\",k2\r\n";
+  EXPECT_THAT(Run("load carts " + File("theirs.csv", theirs)), HasSubstr("OK  2 records"));
+  EXPECT_EQ(Run("get carts k1"), "a,b");
+  EXPECT_EQ(Run("get carts k2"), "plain");
+  EXPECT_THAT(Run("load carts " + File("headless.csv", "k,v\n")),
+              ::testing::AllOf(HasSubstr("these name no key or no value"), HasSubstr("[2]")));
+  EXPECT_THAT(Run("load carts " + File("short.csv", "key,value\na,1\nb\n\"c,2\n")),
+              ::testing::AllOf(HasSubstr("line 3: it has 1 field"), HasSubstr("line 4: a quote is not closed"),
+                               HasSubstr("2 lines failed, 1 record written")));
+}
+
+TEST_F(ShellTest, NumbersThatDoNotFitAreRefused) {
+  MakeTable();
+  EXPECT_THAT(
+      Run("incr carts n 99999999999999999999"),
+      ::testing::AllOf(HasSubstr("DELTA: \"99999999999999999999\" is not a whole number from"), HasSubstr("[2]")));
+  EXPECT_THAT(Run("get carts n"), HasSubstr("NOT_FOUND")) << "nothing was added";
+  EXPECT_THAT(Run("incr carts n 9223372036854775807"), HasSubstr("OK  9223372036854775807"));
+  EXPECT_THAT(Run("scan carts --limit 1e400"),
+              HasSubstr("--limit: \"1e400\" is not a whole number of 0 or more (try: help scan)"));
+}
+
+TEST_F(ShellTest, TextAndBytesNeverLookAlike) {
+  MakeTable();
+  servers_.cluster().Put("carts", "ключ", "значение");
+  servers_.cluster().Put("carts", "byte", std::string(1, '\0'));
+  servers_.cluster().Put("carts", "text", "\\x00");
+  EXPECT_EQ(Run("get carts ключ"), "значение");
+  EXPECT_EQ(Run("scan carts --prefix к"), "ключ\tзначение");
+  EXPECT_EQ(Run("get carts byte"), R"(\x00)");
+  EXPECT_EQ(Run("get carts text"), R"(\\x00)");
+  EXPECT_EQ(Run("get carts text --raw"), R"(\x00)");
+  EXPECT_EQ(Run(R"(get carts a\q)"),
+            R"(INVALID_ARGUMENT: KEY: bad escape at byte 1 of a\q: write \xNN, \\ or \" (try: help get) [2])")
+      << "as it was typed";
+}
+
+TEST_F(ShellTest, JsonHasOneShape) {
+  MakeTable();
+  servers_.cluster().Put("carts", "a", "v");
+  servers_.cluster().Put("carts", "\xff", std::string(1, '\0'));
+  EXPECT_THAT(Run("--json table list"),
+              ::testing::AllOf(HasSubstr(R"([{"name":"carts")"), HasSubstr(R"("size_bytes":null)"),
+                               HasSubstr(R"("reads_per_second":0.0)"), HasSubstr(R"("default_ttl_ms":null)"),
+                               HasSubstr(R"("key_group_delimiter":null,"key_group_delimiter_base64":null)")));
+  EXPECT_THAT(Run("--json get carts \\xff"), ::testing::AllOf(HasSubstr(R"({"key":"\\xff","key_base64":"/w==")"),
+                                                              HasSubstr(R"("value":"\u0000","value_base64":"AA==")"),
+                                                              HasSubstr(R"("expires_at_ms":null})")));
+  const std::string several = Run("--json mget carts a none");
+  EXPECT_THAT(several, ::testing::StartsWith(R"([{"key":"a","key_base64":"YQ==","value":"v")"));
+  EXPECT_THAT(several, HasSubstr(R"({"key":"none","key_base64":"bm9uZQ==","value":null,"value_base64":null,)"
+                                 R"("version":null,"expires_at_ms":null,"error":"NOT_FOUND","message":)"));
+  EXPECT_THAT(several, ::testing::EndsWith("] [1]"));
+  EXPECT_THAT(Run("--json server list"), HasSubstr(R"("rack":null)"));
+}
+
+TEST_F(ShellTest, ATableInUseNeedNotBeNamed) {
+  MakeTable();
+  EXPECT_THAT(Run("use cartz"), HasSubstr("no table \"cartz\", did you mean \"carts\"? [1]"));
+  EXPECT_THAT(Run("use carts"), HasSubstr("OK"));
+  EXPECT_THAT(Run("put k v"), HasSubstr("OK  version"));
+  EXPECT_EQ(Run("get k"), "v");
+  EXPECT_EQ(Run("scan --prefix k"), "k\tv");
+  EXPECT_THAT(Run("get carts k"), HasSubstr("\"k\" is one argument too many; table carts is in use"));
+  EXPECT_THAT(Run("table describe carts"), HasSubstr("schema version")) << "verbs on tables name theirs";
+  EXPECT_EQ(Run("use"), "OK  no table is in use");
+  EXPECT_EQ(Run("get carts k"), "v");
+}
+
+TEST_F(ShellTest, APersonIsAskedBeforeDanger) {
+  MakeTable();
+  std::string asked;
+  bool answer = false;
+  shell_.AskWith([&](const std::string& question) {
+    asked = question;
+    return answer;
+  });
+  EXPECT_EQ(Run("table drop carts"), "CONDITION_FAILED: the answer was not yes; nothing was changed [1]");
+  EXPECT_EQ(asked, "This drops table carts with all its records for good. Type yes to do it: ");
+  EXPECT_THAT(Run("tablet recover 17"), HasSubstr("nothing was changed [1]"));
+  EXPECT_THAT(asked, HasSubstr("gives tablet 17 to ts-3 alone (four entries)"));
+  EXPECT_THAT(Run("table list"), HasSubstr("carts"));
+  answer = true;
+  EXPECT_EQ(Run("table drop carts"), "OK");
+  EXPECT_EQ(Run("table list"), "there are no tables");
+}
+
+TEST_F(ShellTest, WhoAsksDeadMastersLearnsItSoon) {
+  const auto begin = std::chrono::steady_clock::now();
+  EXPECT_THAT(Run("--masters 127.0.0.1:1,127.0.0.1:2 table list"),
+              ::testing::AllOf(HasSubstr("UNAVAILABLE: no master answers: 127.0.0.1:1: "), HasSubstr("; 127.0.0.1:2: "),
+                               HasSubstr("[3]")));
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(4)) << "of the five of the deadline";
 }
 
 TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
@@ -281,7 +417,7 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
 {"tablet": 8, "table": 1, "start": "m", "voters": ["ts-2"]}
 )");
   EXPECT_EQ(Run("balance explain --view " + view),
-            "2 servers, 1 table, 2 tablets; planned with the default options, as the view names none\n"
+            "2 servers, 1 table, 2 tablets; the view names no options, so the defaults hold\n"
             "full disk: move tablet 8 from ts-2 to ts-1\n"
             "  ts-2 is at its disk's reserve\n"
             "\n"
@@ -295,18 +431,18 @@ TEST_F(ShellTest, ExplainsWhatThePlannerWouldDoWithASavedView) {
             "  ts-1 has 3,000 operations/s, the mean is 1,500 operations/s (operations) for 0 s; 30 s must pass");
   EXPECT_THAT(
       Run("--json balance explain --view " + view),
-      HasSubstr(R"({"actions":[{"action":"move","rule":"full disk","tablet":8,"from":"ts-2","to":"ts-1","reason":)"));
+      HasSubstr(
+          R"({"actions":[{"action":"move","rule":"full disk","tablet":8,"neighbour":null,"key":null,"key_base64":null,"from":"ts-2","to":"ts-1","reason":)"));
   const std::string calm = File("calm.json", R"({"view": 1, "now_ms": 360000000}
 {"table": 1, "name": "carts", "replicas": 1}
 {"server": "ts-1"}
 {"tablet": 7, "table": 1, "voters": ["ts-1"], "led": {"reads": 3000}, "finding": "key", "split_key": "f"}
 )");
   EXPECT_THAT(Run("balance explain --view " + calm), HasSubstr("nothing is to be done"));
-  EXPECT_EQ(
-      Run("balance explain --steady 10m --view " + calm),
-      "1 server, 1 table, 1 tablet; after 30 s of the same; planned with the default options, as the view names none\n"
-      "split: split tablet 7 at \"f\"\n"
-      "  3,000 operations/s, over 2,500 operations/s for 30 s");
+  EXPECT_EQ(Run("balance explain --steady 10m --view " + calm),
+            "1 server, 1 table, 1 tablet; after 30 s of the same; the view names no options, so the defaults hold\n"
+            "split: split tablet 7 at \"f\"\n"
+            "  3,000 operations/s, over 2,500 operations/s for 30 s");
   const std::string told = File("told.json", R"({"view": 1, "now_ms": 360000000}
 {"options": {"splits": false}}
 {"table": 1, "name": "carts", "replicas": 1}
@@ -346,13 +482,13 @@ TEST_F(ShellTest, ThePlannerIsSwitchedAndExplainsItself) {
               ::testing::AllOf(HasSubstr("made 0 s ago"), HasSubstr("WOULD BE DONE\nsplit: split tablet 7")));
   EXPECT_THAT(Run("balance on"), HasSubstr("OK  the planner is on"));
   EXPECT_THAT(Run("--json balance explain"),
-              ::testing::AllOf(HasSubstr(R"({"enabled":true,"since_pass_ms":3000,"planned":[{"rule":"split",)"),
-                               HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","server":"ts-1")")));
+              ::testing::AllOf(
+                  HasSubstr(R"({"enabled":true,"since_pass_ms":3000,"waits_for":null,"planned":[{"rule":"split",)"),
+                  HasSubstr(R"("outcome":"done"}])"), HasSubstr(R"("cause":"not yet","tablet":null,"server":"ts-1")")));
   const std::string saved = File("saved.json", "");
   Run("balance explain --save-view " + saved);
-  EXPECT_EQ(
-      Run("balance explain --view " + saved),
-      "1 server, 0 tables, 0 tablets; planned with the default options, as the view names none\nnothing is to be done");
+  EXPECT_EQ(Run("balance explain --view " + saved),
+            "1 server, 0 tables, 0 tablets; the view names no options, so the defaults hold\nnothing is to be done");
   EXPECT_THAT(Run("balance explain --save-view /nowhere/x"), HasSubstr("cannot write the file /nowhere/x [2]"));
   EXPECT_THAT(Run("balance explain --steady 5m"), HasSubstr("save one with --save-view FILE"));
   EXPECT_THAT(Run("balance explain --view a --save-view b"), HasSubstr("one of the two [2]"));
@@ -422,6 +558,7 @@ class Terminal {
 TEST_F(ShellTest, AtATerminal) {
   MakeTable();
   Terminal terminal(servers_.masters()[0] + "," + servers_.masters()[1], directory_);
+  ASSERT_TRUE(terminal.Shows("servers live, 1 table. \"help\" lists the verbs")) << "which cluster, and what next";
   ASSERT_TRUE(terminal.Shows("ebla> "));
   terminal.Type("put carts user42 'a b'\n");
   ASSERT_TRUE(terminal.Shows("OK  version 1."));
@@ -436,6 +573,15 @@ TEST_F(ShellTest, AtATerminal) {
   terminal.Type("get carts half\n");
   ASSERT_TRUE(terminal.Shows("NOT_FOUND"));
   ASSERT_TRUE(terminal.Shows("ebla> "));
+  terminal.Type("use carts\n");
+  ASSERT_TRUE(terminal.Shows("ebla carts> "));
+  terminal.Type("history 2\n");
+  ASSERT_TRUE(terminal.Shows("  use carts"));
+  terminal.Type("table drop carts\n");
+  ASSERT_TRUE(terminal.Shows("Type yes to do it: "));
+  terminal.Type("no\n");
+  ASSERT_TRUE(terminal.Shows("the answer was not yes"));
+  ASSERT_TRUE(terminal.Shows("ebla carts> "));
   terminal.Type("exit\n");
   EXPECT_EQ(terminal.ExitCode(), 1) << "of the last command";
   EXPECT_THAT(Content(directory_ + "/.ebla_history"), HasSubstr("put carts user42 'a b'"));

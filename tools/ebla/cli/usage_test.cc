@@ -16,6 +16,13 @@ using ::testing::StartsWith;
 using UsageTest = ShellTest;
 using Words = std::vector<std::string>;
 
+Words Lines(const std::string& text) {
+  std::istringstream input(text);
+  Words lines;
+  for (std::string line; std::getline(input, line);) lines.push_back(line);
+  return lines;
+}
+
 TEST_F(UsageTest, NonsenseIsAnsweredWithUsage) {
   MakeTable();
   for (const char* wrong :
@@ -76,27 +83,28 @@ TEST_F(UsageTest, HelpHasAnExampleForEveryVerb) {
 
 TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
   EXPECT_THAT(Run("frobnicate carts"),
-              AllOf(HasSubstr("there is no verb \"frobnicate\": balance, check, cluster"), EndsWith("[2]")));
+              AllOf(HasSubstr("there is no verb \"frobnicate\": there are balance, check, cluster"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json --deadline 3s table frob"),
               HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
   EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is no verb: table has alter"), EndsWith("[2]")));
   EXPECT_THAT(Run("help frob"), AllOf(HasSubstr("there is no verb \"frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("help table frob"), AllOf(HasSubstr("there is no verb \"table frob\""), EndsWith("[2]")));
-  EXPECT_THAT(Run("get carts"), AllOf(HasSubstr("KEY is required (try: help get)"), EndsWith("[2]")));
+  EXPECT_THAT(Run("get carts"), AllOf(HasSubstr("KEY is missing (try: help get)"), EndsWith("[2]")));
   EXPECT_THAT(Run("table create t --replicas 99 --json"), HasSubstr("(try: help table create)"));
 }
 
 TEST_F(UsageTest, WhatIsNoNumberIsSaidInOneShortLine) {
-  EXPECT_THAT(Run("tablet stats six"), AllOf(HasSubstr("TABLET: \"six\" is no number from 1 on"), EndsWith("[2]")));
+  EXPECT_THAT(Run("tablet stats six"),
+              AllOf(HasSubstr("TABLET: \"six\" is not a whole number of 1 or more"), EndsWith("[2]")));
   for (const char* wrong :
        {"tablet stats 0", "tablet stats -1", "tablet stats 1.5", "tablet recover 99999999999999999999",
         "table presplit t --into x", "table create t --splits 0 --sample f", "table alter t --split-ops many"}) {
-    EXPECT_THAT(Run(wrong), AllOf(HasSubstr("is no number from 1 on"), EndsWith("[2]"))) << wrong;
+    EXPECT_THAT(Run(wrong), AllOf(HasSubstr("is not a whole number of 1 or more"), EndsWith("[2]"))) << wrong;
   }
 }
 
 TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
-  const std::string help = Run("help");
+  const std::string help = Run("help all");
   EXPECT_THAT(help, AllOf(HasSubstr("\nTables:\n  table alter"), HasSubstr("\nServers:\n  server drain"),
                           HasSubstr("Exit codes"), Not(HasSubstr("Others:"))));
   EXPECT_LT(help.find("  table alter "), help.find("  table create "));
@@ -105,8 +113,67 @@ TEST_F(UsageTest, HelpIsGroupedSortedAndWhole) {
                            "server maintenance", "conflict apply"}) {
     EXPECT_THAT(help, HasSubstr("\n  " + std::string(verb) + " ")) << verb;
   }
+}
+
+TEST_F(UsageTest, TheOverviewFitsAScreen) {
+  const std::string help = Run("help");
+  EXPECT_LE(std::ranges::count(help, '\n') + 1, 24) << help;
+  for (const std::string& line : Lines(help)) EXPECT_LE(line.size(), 110u) << line;
+  EXPECT_THAT(help, AllOf(HasSubstr("records     delete, dump, get"), HasSubstr("table alter, compact, create"),
+                          HasSubstr("help all"), HasSubstr("Exit codes")));
   EXPECT_EQ(Run("--help"), help);
   EXPECT_EQ(Run("--json help"), help);
+  EXPECT_THAT(Run("help records"),
+              AllOf(StartsWith("Records:\n  delete "), HasSubstr("\n  scan "), Not(HasSubstr("table create"))));
+  EXPECT_THAT(Run("help cluster"), AllOf(HasSubstr("\n  cluster info "), HasSubstr("\n  health ")));
+}
+
+TEST_F(UsageTest, HelpOfEveryVerbKeepsToTheScreensWidth) {
+  for (const std::string& line : Lines(Run("help all"))) {
+    if (!line.starts_with("  ") || line.starts_with("  --")) continue;
+    std::string verb = line.substr(2, line.find("  ", 2) - 2);
+    for (const std::string& shown : Lines(Run("help " + verb))) EXPECT_LE(shown.size(), 110u) << verb << ": " << shown;
+  }
+}
+
+TEST_F(UsageTest, WhatIsNearlyRightIsSuggested) {
+  MakeTable();
+  const auto says = [&](const char* typed, const char* meant) {
+    EXPECT_THAT(Run(typed), AllOf(HasSubstr(std::string("did you mean \"") + meant + "\"?"), EndsWith("]"))) << typed;
+  };
+  says("gte carts k", "get");
+  says("tabel list", "table");
+  says("table crate t", "create");
+  says("create t", "table create");
+  says("scan carts --limt 5", "--limit");
+  says("get carts k --deadlin 1s", "--deadline");
+  says("--jsn table list", "--json");
+  says("scan cart", "carts");
+  says("table describe Carts", "carts");
+  EXPECT_THAT(Run("scan nothing-like-it"), HasSubstr("no table \"nothing-like-it\" [1]"));
+  EXPECT_THAT(Run("put carts k -x"),
+              HasSubstr("there is no option -x; write -- before an argument that begins with a dash"));
+  EXPECT_THAT(Run("put carts k -- -x"), HasSubstr("OK"));
+}
+
+TEST_F(UsageTest, WhatHandsTypeFirstIsUnderstood) {
+  MakeTable();
+  EXPECT_THAT(Run("set carts k v"), HasSubstr("OK  version"));
+  EXPECT_EQ(Run("del carts k"), "OK");
+  EXPECT_EQ(Run("ls"), Run("table list"));
+  EXPECT_EQ(Run("info"), Run("cluster info"));
+  EXPECT_THAT(Run("status"), HasSubstr("1 table"));
+  EXPECT_THAT(Run("version"), StartsWith("ebla "));
+  EXPECT_THAT(Run("help set"), HasSubstr("Usage: ebla put "));
+}
+
+TEST_F(UsageTest, WrongValuesNameTheirOption) {
+  MakeTable();
+  EXPECT_THAT(Run("put carts k v --ttl 30"), HasSubstr("INVALID_ARGUMENT: --ttl: \"30\" is no duration: write"));
+  EXPECT_THAT(Run("--deadline 0 get carts k"), HasSubstr("--deadline: \"0\" is too short"));
+  EXPECT_THAT(Run("table alter carts --split-size big"), HasSubstr("--split-size: \"big\" is no size: write"));
+  EXPECT_THAT(Run("get carts k --read"), HasSubstr("--read takes one value (try: help get)"));
+  EXPECT_THAT(Run("scan carts --limit 1 --limit 2"), HasSubstr("--limit takes one value"));
 }
 
 TEST_F(UsageTest, UsageBeginsWithTheWholeVerb) {

@@ -4,14 +4,32 @@
 #include <cmath>
 #include <ostream>
 
+#include "common/base/key_range.h"
+#include "common/base/utf8.h"
 #include "tools/ebla/format/parse.h"
 
 namespace ebla::shell {
 
+namespace {
+
+// As EscapeBytes, but for quotes, which need no backslash outside of quotes, and for the characters of `kept`.
+std::string Escaped(std::string_view bytes, std::string_view kept) {
+  std::string text;
+  while (!bytes.empty()) {
+    const size_t plain = std::min(bytes.find_first_of(std::string("\"") + std::string(kept)), bytes.size());
+    text += EscapeBytes(bytes.substr(0, plain));
+    if (plain < bytes.size()) text.push_back(bytes[plain]);
+    bytes.remove_prefix(std::min(plain + 1, bytes.size()));
+  }
+  return text;
+}
+
+}  // namespace
+
 void Output::Ok(std::string_view details, Json value) {
   if (json) {
     Json object{{"ok", true}};
-    object.update(value);
+    object.Update(value);
     return Value(object);
   }
   out_ << "OK";
@@ -20,7 +38,7 @@ void Output::Ok(std::string_view details, Json value) {
 }
 
 void Output::Value(const Json& value) {
-  out_ << value.dump(-1, ' ', false, Json::error_handler_t::replace) << '\n';
+  out_ << value.Dump() << '\n';
   out_.flush();
 }
 
@@ -36,6 +54,11 @@ void Output::Columns(const std::vector<std::vector<std::string>>& rows) {
   out_.flush();
 }
 
+void Output::Listed(const std::vector<std::vector<std::string>>& rows, std::string_view none) {
+  if (rows.size() > 1) return Columns(rows);
+  Line(none);
+}
+
 std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& rows) {
   std::vector<std::string> lines;
   if (rows.empty()) return lines;
@@ -43,14 +66,14 @@ std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& ro
   std::vector<bool> numeric(rows.front().size(), rows.size() > 1);
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t c = 0; c < rows[r].size(); ++c) {
-      widths[c] = std::max(widths[c], rows[r][c].size());
+      widths[c] = std::max(widths[c], Utf8Columns(rows[r][c]));
       if (r > 0 && rows[r][c].find_first_not_of("0123456789.-/~") != std::string::npos) numeric[c] = false;
     }
   }
   for (const auto& row : rows) {
     std::string line;
     for (size_t c = 0; c < row.size(); ++c) {
-      const std::string padding(widths[c] - row[c].size(), ' ');
+      const std::string padding(widths[c] - Utf8Columns(row[c]), ' ');
       line += numeric[c] ? padding + row[c] : row[c] + padding;
       line += "  ";
     }
@@ -86,42 +109,43 @@ int ExitCode(const Status& status) {
   }
 }
 
-void PutBytes(Json& object, const std::string& name, std::string_view bytes) {
-  if (IsUtf8(bytes)) {
-    object[name] = bytes;
-  } else {
-    object[name + "_base64"] = ToBase64(bytes);
-  }
+void PutBytes(Json& object, const std::string& name, std::optional<std::string_view> bytes) {
+  object[name] = bytes ? Json(IsUtf8(*bytes) ? std::string(*bytes) : Escaped(*bytes, "")) : Json();
+  object[name + "_base64"] = bytes ? Json(ToBase64(*bytes)) : Json();
 }
 
-std::string Readable(std::string_view bytes) {
-  const bool control = std::ranges::any_of(bytes, [](char c) {
-    const auto byte = static_cast<unsigned char>(c);
-    return (byte < 0x20 && c != '\n' && c != '\t') || byte == 0x7f;
-  });
-  return control || !IsUtf8(bytes) ? EscapeBytes(bytes) : std::string(bytes);
-}
-
-std::string ReadableLine(std::string_view bytes) {
-  return bytes.find_first_of("\n\t") == std::string_view::npos ? Readable(bytes) : EscapeBytes(bytes);
-}
+std::string Readable(std::string_view bytes) { return Escaped(bytes, "\n\t"); }
+std::string ReadableLine(std::string_view bytes) { return Escaped(bytes, ""); }
 
 Json RangeJson(const KeyRange& range) {
-  Json object = Json::object();
+  Json object = Json::Object();
   PutBytes(object, "start", range.start);
   PutBytes(object, "end", range.end);
   return object;
 }
 
+Json Counted(int64_t estimate) { return estimate > 0 ? Json(estimate) : Json(); }
+
 std::string Rounded(double value) { return std::to_string(std::llround(value)); }
 std::string Size(int64_t bytes) { return FormatBytes(static_cast<uint64_t>(std::max<int64_t>(0, bytes))); }
 
 Json ToJson(const Row& row, bool with_value) {
-  Json object = Json::object();
+  Json object = Json::Object();
   PutBytes(object, "key", row.key);
   if (with_value) PutBytes(object, "value", row.record.value);
   object["version"] = row.record.version.ToString();
-  if (row.record.expires) object["expires_at_ms"] = row.record.expires->time_since_epoch().count();
+  object["expires_at_ms"] = row.record.expires ? Json(row.record.expires->time_since_epoch().count()) : Json();
+  return object;
+}
+
+Json MissingJson(std::string_view key, const Status& status) {
+  Json object = Json::Object();
+  PutBytes(object, "key", key);
+  PutBytes(object, "value", std::nullopt);
+  object["version"] = nullptr;
+  object["expires_at_ms"] = nullptr;
+  object["error"] = CodeName(status.code());
+  object["message"] = status.message();
   return object;
 }
 

@@ -5,16 +5,15 @@
 #pragma once
 
 #include <iosfwd>
-#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "ebla/ebla.h"
+#include "tools/ebla/format/json.h"
 
 namespace ebla::shell {
-
-using Json = nlohmann::ordered_json;
 
 class Output {
  public:
@@ -23,11 +22,13 @@ class Output {
   bool json = false;
 
   // "OK  version 3.118", or its JSON with "ok": true first.
-  void Ok(std::string_view details = {}, Json value = Json::object());
+  void Ok(std::string_view details = {}, Json value = Json::Object());
   void Value(const Json& value);  // one line of JSON
   void Line(std::string_view text);
   void Raw(std::string_view bytes);
   void Columns(const std::vector<std::vector<std::string>>& rows);
+  // The same of a list: where it has no rows below its head, what to say instead.
+  void Listed(const std::vector<std::vector<std::string>>& rows, std::string_view none);
   // To the error stream, also with --json: what a person waiting wants to see.
   void Note(std::string_view text);
   // "NOT_FOUND: ..." on the error stream, or {"error": ..., "message": ...}.
@@ -45,16 +46,20 @@ std::vector<std::string> Aligned(const std::vector<std::vector<std::string>>& ro
 // now: unavailable, overloaded, deadline exceeded; 4 unknown whether the write took effect; 5 any other failure.
 int ExitCode(const Status& status);
 
-// "name": text, or "name_base64" where the bytes are no UTF-8.
-void PutBytes(Json& object, const std::string& name, std::string_view bytes);
-// Bytes as a person can read them: as they are where they are text without control characters, else escaped.
-std::string Readable(std::string_view bytes);
-// The same on one line.
+// Bytes are always two fields: "name", text with \xNN for what is no UTF-8, for people; and "name_base64", exact, for
+// programs. Null both, where `bytes` is none.
+void PutBytes(Json& object, const std::string& name, std::optional<std::string_view> bytes);
+// Bytes as a person can read them: characters as they are, \\ for a backslash, \xNN for what is no printable text. Two
+// different values never look alike.
+std::string Readable(std::string_view bytes);  // newlines and tabs stay
 std::string ReadableLine(std::string_view bytes);
 Json ToJson(const Row& row, bool with_value);
+// Of a key that could not be read: the fields of a record as null, and why.
+Json MissingJson(std::string_view key, const Status& status);
 Json RangeJson(const KeyRange& range);
 // Of numbers that are measured: without a fraction; as "1.5 GiB".
 std::string Rounded(double value);
+Json Counted(int64_t estimate);  // null where nothing has been counted
 std::string Size(int64_t bytes);
 
 }  // namespace ebla::shell

@@ -38,7 +38,6 @@ std::string FormatAck(Ack ack);
 std::string FormatRead(const Read& read);
 std::string FormatTime(Expiry time);  // "2026-11-20 10:15:00 UTC"
 
-bool IsUtf8(std::string_view bytes);
 std::string ToBase64(std::string_view bytes);
 Result<std::string> FromBase64(std::string_view text);
 

@@ -210,7 +210,7 @@ TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
   EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 table, 2 tablets, 6 replicas");
   servers_.cluster().CatchUp("ts-3");
   EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
-  EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, and not all was compared"));
+  EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, but not everything was compared"));
 }
 
 TEST_F(CheckVerbTest, AReplicaThatCannotBeReadIsAFault) {

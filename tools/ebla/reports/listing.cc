@@ -81,16 +81,20 @@ std::string Lasting(std::chrono::milliseconds age) {
 std::string Ago(std::chrono::milliseconds age) { return Lasting(age) + " ago"; }
 
 Json TabletJson(const TabletSummary& tablet) {
-  Json object = {{"id", tablet.id.value},       {"table", tablet.table},       {"range", RangeJson(tablet.range)},
-                 {"epoch", tablet.epoch.value}, {"primary", tablet.primary},   {"voters", tablet.voters},
-                 {"learners", tablet.learners}, {"state", Name(tablet.status)}};
-  if (tablet.load) {
-    object["size_bytes"] = tablet.load->size_bytes;
-    object["records"] = tablet.load->records;
-    object["reads_per_second"] = tablet.load->reads_per_second;
-    object["writes_per_second"] = tablet.load->writes_per_second;
-  }
-  return object;
+  const TabletLoadInfo load = tablet.load.value_or(TabletLoadInfo{});
+  const auto rate = [&](double value) { return tablet.load ? Json::Rounded(value) : Json(); };
+  return {{"id", tablet.id.value},
+          {"table", tablet.table},
+          {"range", RangeJson(tablet.range)},
+          {"epoch", tablet.epoch.value},
+          {"primary", tablet.primary.empty() ? Json() : Json(tablet.primary)},
+          {"voters", tablet.voters},
+          {"learners", tablet.learners},
+          {"state", Name(tablet.status)},
+          {"size_bytes", Counted(load.size_bytes)},
+          {"records", Counted(load.records)},
+          {"reads_per_second", rate(load.reads_per_second)},
+          {"writes_per_second", rate(load.writes_per_second)}};
 }
 
 std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary>& tablets,

@@ -16,6 +16,15 @@ namespace ebla::shell {
 
 inline constexpr const char* kNone = "(none)";
 
+// What help says of the columns that are no exact numbers.
+inline constexpr const char* kEstimates =
+    "RECORDS and SIZE are estimates, made every ten seconds; above a thousand records, of what is on disk, "
+    "compressed.\n"
+    "Writes of the latest minute may be missing there. \"-\" means: not known, or nothing counted yet.\n"
+    "READS/S and WRITES/S are averages with a time constant of five seconds: two seconds of load show as a third of "
+    "its\n"
+    "rate, fifteen seconds as nearly all of it, and what has ended fades as slowly.";
+
 // "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
 // "draining,maintenance".
 std::string StateOf(const ServerSummary& server);

@@ -9,30 +9,21 @@
 namespace ebla::shell {
 
 template <class Options>
-Status WriteArguments::Fill(Options& options) const {
+void WriteArguments::Fill(Options& options) const {
   if constexpr (requires { options.ack; }) {
-    if (!ack.empty()) {
-      EBLA_ASSIGN(options.ack, ParseAck(ack));
-    }
+    if (ack) options.ack = *ack;
   }
   if constexpr (requires { options.ttl; }) {
-    if (!ttl.empty()) {
-      EBLA_ASSIGN(options.ttl, ParseDuration(ttl));
-    }
+    if (ttl) options.ttl = *ttl;
   }
-  if (!if_version.empty()) {
-    EBLA_ASSIGN(options.if_version, ParseVersion(if_version));
-  }
+  if (if_version) options.if_version = *if_version;
   if constexpr (requires { options.if_absent; }) options.if_absent = if_absent;
   options.if_exists = if_exists;
-  return {};
 }
 
 template <class Options>
 Status ReadArguments::Fill(Context& context, Options& options) const {
-  if (!read.empty()) {
-    EBLA_ASSIGN(options.read, ParseRead(read));
-  }
+  if (read) options.read = *read;
   if (!token.empty()) {
     EBLA_ASSIGN(const Client client, context.connect());
     EBLA_ASSIGN(context.session, client.NewSession(token));

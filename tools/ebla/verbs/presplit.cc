@@ -117,7 +117,7 @@ Result<std::vector<PresplitCut>> CutsAt(std::vector<std::string> keys, const std
   keys.erase(std::ranges::unique(keys).begin(), keys.end());
   std::vector<PresplitCut> cuts;
   for (std::string& key : keys) {
-    if (key.empty()) return Error(Code::kInvalidArgument, "an empty key parts nothing: every table begins there");
+    if (key.empty()) return Error(Code::kInvalidArgument, "an empty key splits nothing: every table begins there");
     const auto holder =
         std::ranges::find_if(tablets, [&](const TabletSummary& tablet) { return tablet.range.Contains(key); });
     if (holder == tablets.end())

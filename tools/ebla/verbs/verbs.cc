@@ -1,23 +1,11 @@
 #include "tools/ebla/verbs/verbs.h"
 
 #include <algorithm>
-#include <charconv>
-#include <chrono>
-#include <sstream>
 #include <thread>
 
 #include "common/base/key_range.h"
 
 namespace ebla::shell {
-
-namespace {
-
-std::vector<std::string> Words(std::string_view text) {
-  std::istringstream input{std::string(text)};
-  return {std::istream_iterator<std::string>(input), {}};
-}
-
-}  // namespace
 
 bool Sleep(const Context& context, std::chrono::milliseconds duration) {
   using Clock = std::chrono::steady_clock;
@@ -28,44 +16,41 @@ bool Sleep(const Context& context, std::chrono::milliseconds duration) {
   return !context.interrupted;
 }
 
-CLI::App* Subcommand(CLI::App* app, std::string_view name) {
-  for (CLI::App* subcommand : app->get_subcommands({})) {
-    if (subcommand->get_name() == name) return subcommand;
-  }
-  return nullptr;
+Status Confirm(const Context& context, bool yes, const std::string& what) {
+  if (yes) return {};
+  if (!context.ask) return Error(Code::kInvalidArgument, "this " + what + " for good; add --yes to do it");
+  if (context.ask("This " + what + " for good. Type yes to do it: ")) return {};
+  return Error(Code::kConditionFailed, "the answer was not yes; nothing was changed");
 }
 
-CLI::App* Verbs::Add(std::string_view words, const std::string& summary, const std::string& example, Run run) {
-  CLI::App* app = &root_;
-  const std::vector<std::string> path = Words(words);
-  for (size_t i = 0; i < path.size(); ++i) {
-    CLI::App* next = Subcommand(app, path[i]);
-    if (next == nullptr) {
-      next = app->add_subcommand(path[i], i + 1 == path.size() ? summary : "");
-      if (i + 1 < path.size()) {
-        next->require_subcommand(1);
-        next->fallthrough();  // or the options of every verb would be unknown behind its words
-      }
+Verb& Verbs::Add(std::string_view words, std::string_view summary, std::string_view example, Verb::Run run) {
+  return all_.emplace_back(std::string(words), std::string(summary), std::string(example), std::move(run));
+}
+
+const Verb* Verbs::Find(std::string_view words) const {
+  const auto found = std::ranges::find(all_, words, &Verb::words);
+  return found == all_.end() ? nullptr : &*found;
+}
+
+bool Verbs::IsGroup(std::string_view word) const { return !word.empty() && !NamesIn(word).empty(); }
+
+std::vector<std::string> Verbs::NamesIn(std::string_view group) const {
+  std::vector<std::string> names;
+  for (const Verb& verb : all_) {
+    const size_t blank = verb.words().find(' ');
+    if (group.empty()) {
+      names.push_back(verb.words().substr(0, blank));
+    } else if (blank != std::string::npos && std::string_view(verb.words()).substr(0, blank) == group) {
+      names.push_back(verb.words().substr(blank + 1));
     }
-    app = next;
   }
-  app->footer("Example:\n  " + example);
-  app->fallthrough();
-  app->callback([this, run = std::move(run)] { chosen_ = run; });
-  list_.emplace_back(words, summary);
-  return app;
-}
-
-CLI::App* Verbs::Find(const std::vector<std::string>& words) const {
-  CLI::App* app = &root_;
-  for (const std::string& word : words) {
-    app = Subcommand(app, word);
-    if (app == nullptr) return nullptr;
-  }
-  return app;
+  std::ranges::sort(names);
+  names.erase(std::ranges::unique(names).begin(), names.end());
+  return names;
 }
 
 void AddAllVerbs(Verbs& verbs) {
+  AddSessionVerbs(verbs);
   AddDataVerbs(verbs);
   AddFileVerbs(verbs);
   AddTableVerbs(verbs);
@@ -85,17 +70,6 @@ void AddAllVerbs(Verbs& verbs) {
   AddStatsVerbs(verbs);
 }
 
-CLI::Validator Positive() {
-  return CLI::Validator(
-      [](std::string& text) -> std::string {
-        uint64_t number = 0;
-        const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-        const bool whole = parsed.ec == std::errc() && parsed.ptr == text.data() + text.size();
-        return whole && number > 0 ? "" : "\"" + text + "\" is no number from 1 on";
-      },
-      "");
-}
-
 Status CheckServer(const Client& client, const ServerName& name) {
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
   std::string all;
@@ -112,36 +86,34 @@ Result<Table> TableArgument::Open(Context& context) const {
   return client.OpenTable(table);
 }
 
-void WriteArguments::AddTo(CLI::App* verb, bool with_ttl, bool with_absent) {
-  verb->add_option("--ack", ack, "When it is acknowledged: majority, all, primary or any")->type_name("LEVEL");
-  if (with_ttl) verb->add_option("--ttl", ttl, "Expires after this long, as 30m; 0: never")->type_name("DURATION");
-  if (with_absent) verb->add_flag("--if-absent", if_absent, "Only where there is no record");
-  verb->add_flag("--if-exists", if_exists, "Only where there is a record");
-  verb->add_option("--if-version", if_version, "Only where the record has this version")->type_name("VERSION");
+void WriteArguments::AddTo(Verb& verb, bool with_ttl, bool with_absent) {
+  verb.Option("--ack", "LEVEL", TakeLevel(ack), "Who has the write before it is done: majority, all, primary or any");
+  if (with_ttl)
+    verb.Option("--ttl", "DURATION", TakeDuration(ttl), "The record expires after this long; 0 means never");
+  if (with_absent) verb.Flag("--if-absent", if_absent, "Writes only if the key has no record");
+  verb.Flag("--if-exists", if_exists, "Writes only if the key has a record");
+  verb.Option("--if-version", "VERSION", TakeVersion(if_version), "Writes only if the record has this version");
 }
 
-void ReadArguments::AddTo(CLI::App* verb) {
-  verb->add_option("--read", read, "How fresh: strong, session, bounded=2s or eventual")->type_name("LEVEL");
-  verb->add_option("--token", token, "Goes on in the session of this token")->type_name("TOKEN");
+void ReadArguments::AddTo(Verb& verb) {
+  verb.Option("--read", "LEVEL", TakeLevel(read), "How fresh the answer is: strong, session, bounded=2s or eventual");
+  verb.Option("--token", "TOKEN", TakeText(token), "Continues the session that this token names");
 }
 
-void RangeArguments::AddTo(CLI::App* verb) {
-  verb->add_option("--prefix", prefix, "Keys that begin so")->type_name("KEY");
-  verb->add_option("--start", start, "From this key on")->type_name("KEY");
-  verb->add_option("--end", end, "Up to this key, which is not included")->type_name("KEY");
+void RangeArguments::AddTo(Verb& verb) {
+  verb.Option("--prefix", "KEY", TakeBytes(prefix), "Only keys that begin with this");
+  verb.Option("--start", "KEY", TakeBytes(start), "The first key");
+  verb.Option("--end", "KEY", TakeBytes(end), "Stops before this key");
 }
 
 Result<KeyRange> RangeArguments::Range() const {
-  KeyRange range;
-  EBLA_ASSIGN(range.start, UnescapeBytes(start));
-  EBLA_ASSIGN(range.end, UnescapeBytes(end));
+  KeyRange range{start, end};
   if (!range.end.empty() && range.start > range.end) {
     return Error(Code::kInvalidArgument, "--start lies after --end");
   }
   if (prefix.empty()) return range;
-  EBLA_ASSIGN(const std::string bytes, UnescapeBytes(prefix));
-  KeyRange within = KeyRange::Prefix(bytes).Intersect(range);
-  return within.Empty() ? KeyRange{bytes, bytes} : within;
+  KeyRange within = KeyRange::Prefix(prefix).Intersect(range);
+  return within.Empty() ? KeyRange{prefix, prefix} : within;
 }
 
 }  // namespace ebla::shell

@@ -1,14 +1,14 @@
 // tools/ebla/verbs/verbs.h
 // The shell's verbs: each says its words, options, an example, and what it does. A group of verbs is one file with one
 // Add function; a new group is a file and a line in AddAllVerbs.
-// Place:   shell.h parses a line with them and runs the one chosen; main.cc does so once.
+// Place:   cli/shell.h parses a line with them and runs the one chosen; main.cc does so once.
 // Threads: one.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
+#include <deque>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,6 +17,7 @@
 
 #include "ebla/ebla.h"
 #include "tools/ebla/format/output.h"
+#include "tools/ebla/verbs/syntax.h"
 
 namespace ebla::shell {
 
@@ -29,32 +30,40 @@ struct Context {
   std::optional<Session> session;  // of this shell, once something asked for it
   std::chrono::milliseconds deadline{0};
   int exit_code = 0;  // of a verb that was done, and whose answer is a grade
+  // Asks a person who can answer with yes; empty where there is nobody to ask.
+  std::function<bool(const std::string& question)> ask{};
+  std::string version{};       // of this program
+  std::string table_in_use{};  // TABLE of verbs on records; empty: they name it themselves
 };
 
 // Waits so long; false: Ctrl-C meanwhile.
 bool Sleep(const Context& context, std::chrono::milliseconds duration);
 
+// OK where a dangerous verb may go on: `yes` was typed, or a person says so now. `what` says what would happen, as in
+// "drops table carts". INVALID_ARGUMENT: --yes is missing; CONDITION_FAILED: the person did not say yes.
+Status Confirm(const Context& context, bool yes, const std::string& what);
+
 class Verbs {
  public:
-  using Run = std::function<Status(Context&)>;
+  Verbs() = default;
+  Verbs(const Verbs&) = delete;
+  Verbs& operator=(const Verbs&) = delete;
 
-  explicit Verbs(CLI::App& root) : root_(root) {}
-
-  // `words`: "table create". The verb's options are added to what this returns; `run` is called once they are parsed.
-  CLI::App* Add(std::string_view words, const std::string& summary, const std::string& example, Run run);
-  const Run& chosen() const { return chosen_; }
-  // "table create" and so on, in order, each with its summary.
-  const std::vector<std::pair<std::string, std::string>>& list() const { return list_; }
-  // The parser of a verb or of a group of them; null when there is none.
-  CLI::App* Find(const std::vector<std::string>& words) const;
+  // `words`: "table create". Its parameters are added to what this returns.
+  Verb& Add(std::string_view words, std::string_view summary, std::string_view example, Verb::Run run);
+  // In the order in which they were added.
+  const std::deque<Verb>& all() const { return all_; }
+  // Null: there is none of these words.
+  const Verb* Find(std::string_view words) const;
+  bool IsGroup(std::string_view word) const;                       // "table"
+  std::vector<std::string> NamesIn(std::string_view group) const;  // sorted; of the empty group: all first words
 
  private:
-  CLI::App& root_;
-  Run chosen_;
-  std::vector<std::pair<std::string, std::string>> list_;
+  std::deque<Verb> all_;  // stays where it is while it grows
 };
 
-void AddDataVerbs(Verbs& verbs);       // get, mget, put, delete, incr, scan, token
+void AddSessionVerbs(Verbs& verbs);    // use, token, version
+void AddDataVerbs(Verbs& verbs);       // get, mget, put, delete, incr, scan
 void AddTableVerbs(Verbs& verbs);      // table create, alter, drop, list, describe
 void AddTabletVerbs(Verbs& verbs);     // tablet list, transfer, split, move, recover
 void AddServerVerbs(Verbs& verbs);     // server list, drain, undrain, maintenance, resume, remove
@@ -73,13 +82,7 @@ void AddCompactVerbs(Verbs& verbs);    // table compact
 void AddStatsVerbs(Verbs& verbs);      // tablet stats
 void AddAllVerbs(Verbs& verbs);
 
-// The parser of a word after `app`'s; null when there is none.
-CLI::App* Subcommand(CLI::App* app, std::string_view name);
-
 // ---- for verbs ----
-
-// Of an argument: a whole number from 1 on.
-CLI::Validator Positive();
 
 // NOT_FOUND, with those that there are, where none of the cluster's tablet servers has that name.
 Status CheckServer(const Client& client, const ServerName& name);
@@ -95,22 +98,25 @@ struct TableArgument {
   Result<Table> Open(Context& context) const;
 };
 
-// --ack, --ttl, --if-absent, --if-exists, --if-version, as typed.
+// --ack, --ttl, --if-absent, --if-exists, --if-version.
 struct WriteArguments {
-  std::string ack, ttl, if_version;
+  std::optional<Ack> ack;
+  std::optional<std::chrono::milliseconds> ttl;
+  std::optional<Version> if_version;
   bool if_absent = false;
   bool if_exists = false;
 
-  void AddTo(CLI::App* verb, bool with_ttl, bool with_absent);
+  void AddTo(Verb& verb, bool with_ttl, bool with_absent);
   template <class Options>
-  Status Fill(Options& options) const;
+  void Fill(Options& options) const;
 };
 
 // --read and --token.
 struct ReadArguments {
-  std::string read, token;
+  std::optional<Read> read;
+  std::string token;
 
-  void AddTo(CLI::App* verb);
+  void AddTo(Verb& verb);
   template <class Options>
   Status Fill(Context& context, Options& options) const;
 };
@@ -119,7 +125,7 @@ struct ReadArguments {
 struct RangeArguments {
   std::string prefix, start, end;
 
-  void AddTo(CLI::App* verb);
+  void AddTo(Verb& verb);
   Result<KeyRange> Range() const;
 };
 

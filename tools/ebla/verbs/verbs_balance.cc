@@ -15,31 +15,31 @@ constexpr Duration kPassEvery = std::chrono::seconds(5);
 struct ExplainArguments {
   std::string view;
   std::string save_view;
-  std::string steady;
+  std::optional<std::chrono::milliseconds> steady;
   bool all = false;
 };
 
 Json ToJson(const master::Action& action) {
-  Json object = {{"action", Name(action.kind)}, {"rule", Name(action.rule)}};
-  if (action.tablet) object["tablet"] = action.tablet.value;
-  if (action.neighbour) object["neighbour"] = action.neighbour.value;
-  if (!action.key.empty()) PutBytes(object, "key", action.key);
-  if (!action.from.empty()) object["from"] = action.from;
-  if (!action.to.empty()) object["to"] = action.to;
-  object["reason"] = action.reason;
+  const auto known = [](const std::string& name) { return name.empty() ? Json() : Json(name); };
+  Json object = {{"action", Name(action.kind)},
+                 {"rule", Name(action.rule)},
+                 {"tablet", action.tablet ? Json(action.tablet.value) : Json()},
+                 {"neighbour", action.neighbour ? Json(action.neighbour.value) : Json()}};
+  PutBytes(object, "key", action.key.empty() ? std::nullopt : std::optional<std::string_view>(action.key));
+  object.Update({{"from", known(action.from)}, {"to", known(action.to)}, {"reason", action.reason}});
   return object;
 }
 
 Json ToJson(const master::Rejection& rejection) {
-  Json object = {{"rule", Name(rejection.rule)}, {"cause", Name(rejection.cause)}};
-  if (rejection.tablet) object["tablet"] = rejection.tablet.value;
-  if (!rejection.server.empty()) object["server"] = rejection.server;
-  object["detail"] = rejection.detail;
-  return object;
+  return {{"rule", Name(rejection.rule)},
+          {"cause", Name(rejection.cause)},
+          {"tablet", rejection.tablet ? Json(rejection.tablet.value) : Json()},
+          {"server", rejection.server.empty() ? Json() : Json(rejection.server)},
+          {"detail", rejection.detail}};
 }
 
 Json ToJson(const master::Plan& plan) {
-  Json object = {{"actions", Json::array()}, {"rejected", Json::array()}, {"rejections", Json::array()}};
+  Json object = {{"actions", Json::Array()}, {"rejected", Json::Array()}, {"rejections", Json::Array()}};
   for (const master::Action& action : plan.actions) object["actions"].push_back(ToJson(action));
   for (const master::Rejection& rejection : plan.rejected) object["rejected"].push_back(ToJson(rejection));
   for (const auto& [what, count] : plan.rejections) {
@@ -73,10 +73,7 @@ void Show(const master::Plan& plan, Output& out) {
 }
 
 Status ExplainSaved(const ExplainArguments& args, Context& context) {
-  std::chrono::milliseconds steady{0};
-  if (!args.steady.empty()) {
-    EBLA_ASSIGN(steady, ParseDuration(args.steady));
-  }
+  const std::chrono::milliseconds steady = args.steady.value_or(std::chrono::milliseconds(0));
   std::ifstream file(args.view, std::ios::binary);
   if (!file) return Error(Code::kInvalidArgument, "cannot read the file " + args.view);
   Result<master::SavedView> saved = master::LoadView(file);
@@ -99,7 +96,7 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
   context.out.Line(Count(view.servers.size(), "server") + ", " + Count(view.tables.size(), "table") + ", " +
                    Count(view.tablets.size(), "tablet") +
                    (view.now > begin ? "; after " + master::Amount(view.now - begin) + " of the same" : "") +
-                   (saved->options ? "" : "; planned with the default options, as the view names none"));
+                   (saved->options ? "" : "; the view names no options, so the defaults hold"));
   Show(plan, context.out);
   return {};
 }
@@ -109,35 +106,36 @@ Status ExplainSaved(const ExplainArguments& args, Context& context) {
 constexpr size_t kRefusedShown = 50;
 
 Json ToJson(const PlannedAction& action) {
-  Json object = {{"rule", action.rule}, {"action", action.what}, {"reason", action.reason}};
-  if (action.tablet) object["tablet"] = action.tablet.value;
-  if (action.age) object["age_ms"] = action.age->count();
-  if (!action.outcome.empty()) object["outcome"] = action.outcome;
-  return object;
+  return {{"rule", action.rule},
+          {"action", action.what},
+          {"reason", action.reason},
+          {"tablet", action.tablet ? Json(action.tablet.value) : Json()},
+          {"age_ms", action.age ? Json(action.age->count()) : Json()},
+          {"outcome", action.outcome.empty() ? Json() : Json(action.outcome)}};
 }
 
 Json ToJson(const std::vector<PlannedAction>& actions) {
-  Json all = Json::array();
+  Json all = Json::Array();
   for (const PlannedAction& action : actions) all.push_back(ToJson(action));
   return all;
 }
 
 Json ToJson(const PlannerState& state) {
-  Json object = {{"enabled", state.enabled}};
-  if (state.since_pass) object["since_pass_ms"] = state.since_pass->count();
-  if (!state.waits_for.empty()) object["waits_for"] = state.waits_for;
-  object["planned"] = ToJson(state.planned);
-  object["under_way"] = ToJson(state.under_way);
-  object["done"] = ToJson(state.done);
-  object["rejected"] = Json::array();
+  Json rejected = Json::Array();
   for (const RefusedAction& refused : state.refused) {
-    Json item = {{"rule", refused.rule}, {"cause", refused.cause}};
-    if (refused.tablet) item["tablet"] = refused.tablet.value;
-    if (!refused.server.empty()) item["server"] = refused.server;
-    item["detail"] = refused.detail;
-    object["rejected"].push_back(std::move(item));
+    rejected.push_back({{"rule", refused.rule},
+                        {"cause", refused.cause},
+                        {"tablet", refused.tablet ? Json(refused.tablet.value) : Json()},
+                        {"server", refused.server.empty() ? Json() : Json(refused.server)},
+                        {"detail", refused.detail}});
   }
-  return object;
+  return {{"enabled", state.enabled},
+          {"since_pass_ms", state.since_pass ? Json(state.since_pass->count()) : Json()},
+          {"waits_for", state.waits_for.empty() ? Json() : Json(state.waits_for)},
+          {"planned", ToJson(state.planned)},
+          {"under_way", ToJson(state.under_way)},
+          {"done", ToJson(state.done)},
+          {"rejected", std::move(rejected)}};
 }
 
 std::string Head(const PlannerState& state) {
@@ -189,10 +187,10 @@ Status SaveView(const std::string& path, const std::string& view) {
 }
 
 Status ExplainLive(const ExplainArguments& args, Context& context) {
-  if (!args.steady.empty()) {
+  if (args.steady) {
     return Error(Code::kInvalidArgument,
                  "--steady plans on with a saved view: save one with --save-view FILE, then --view FILE --steady " +
-                     args.steady);
+                     FormatDuration(*args.steady));
   }
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.view = !args.save_view.empty()}));
@@ -209,7 +207,7 @@ Status ExplainLive(const ExplainArguments& args, Context& context) {
 
 Status Explain(const ExplainArguments& args, Context& context) {
   if (!args.view.empty() && !args.save_view.empty()) {
-    return Error(Code::kInvalidArgument, "--view and --save-view: one of the two");
+    return Error(Code::kInvalidArgument, "--view and --save-view: give one of the two");
   }
   return args.view.empty() ? ExplainLive(args, context) : ExplainSaved(args, context);
 }
@@ -217,9 +215,8 @@ Status Explain(const ExplainArguments& args, Context& context) {
 Status Switch(bool on, Context& context) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const PlannerState state, client.Planner({.enabled = on}));
-  context.out.Ok(
-      on ? "the planner is on" : "the planner is off, for every master from now on; what is under way goes on",
-      {{"enabled", state.enabled}});
+  context.out.Ok(on ? "the planner is on" : "the planner is off, also for later masters; what is under way goes on",
+                 {{"enabled", state.enabled}});
   return {};
 }
 
@@ -232,7 +229,7 @@ Status Now(Context& context) {
     return {};
   }
   context.out.Ok(Head(state));
-  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why not");
+  if (state.planned.empty()) context.out.Line("nothing is to be done; ebla balance explain says why");
   Show(state.enabled ? "PLANNED" : "WOULD BE DONE", state.planned, false, context.out);
   return {};
 }
@@ -240,26 +237,22 @@ Status Now(Context& context) {
 }  // namespace
 
 void AddBalanceVerbs(Verbs& verbs) {
-  verbs.Add("balance on", "Has the cluster follow its load: tablets are split and moved by themselves", "balance on",
+  verbs.Add("balance on", "Lets the planner split, merge and move tablets by load", "balance on",
             [](Context& context) { return Switch(true, context); });
-  verbs.Add("balance off", "Has the planner only plan; drains and repairs go on", "balance off",
+  verbs.Add("balance off", "Lets the planner only plan; drains and repairs go on", "balance off",
             [](Context& context) { return Switch(false, context); });
-  verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now",
-            [](Context& context) { return Now(context); });
+  verbs.Add("balance now", "Makes a plan at once instead of at the next interval", "balance now", Now);
   auto args = std::make_shared<ExplainArguments>();
-  CLI::App* verb = verbs.Add("balance explain",
-                             "What the planner does, or would do with a saved view of a cluster, and why not more",
-                             "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m",
-                             [args](Context& context) { return Explain(*args, context); });
-  verb->add_option("--view", args->view,
-                   "A saved view instead of the cluster; planned with the options that are saved with it")
-      ->type_name("FILE");
-  verb->add_option("--save-view", args->save_view, "Also writes the cluster's view there, as lines of JSON, for --view")
-      ->type_name("FILE");
-  verb->add_option("--steady", args->steady,
-                   "Goes on with the same view for at most so long, until something is to be done")
-      ->type_name("DURATION");
-  verb->add_flag("--all", args->all, "Lists everything that is not done, not the first 50");
+  verbs
+      .Add("balance explain", "Shows what the planner does, and why it does no more",
+           "balance explain --save-view view.json\n  balance explain --view view.json --steady 10m",
+           [args](Context& context) { return Explain(*args, context); })
+      .Option("--view", "FILE", TakeText(args->view),
+              "Plans for a saved view of a cluster, with the options saved in it")
+      .Option("--save-view", "FILE", TakeText(args->save_view), "Also saves a view of this cluster, for --view")
+      .Option("--steady", "DURATION", TakeDuration(args->steady),
+              "With --view: plans on as if nothing changed, until something is to be done, at most so long")
+      .Flag("--all", args->all, "Lists everything that is not done, not only the first 50");
 }
 
 }  // namespace ebla::shell

@@ -161,7 +161,8 @@ class ContentCheck {
 };
 
 struct CheckArguments {
-  std::string table, bytes_per_second = "32MiB";
+  std::string table;
+  std::optional<uint64_t> bytes_per_second;
   bool catalog_only = false;
   bool verbose = false;
   int tries = 4;
@@ -173,7 +174,7 @@ Result<CheckResult> Check(Context& context, const Client& client, const CheckArg
   EBLA_ASSIGN(CatalogView view, Gather(client, args.table));
   result.faults = CheckCatalog(view);
   for (int attempt = 1; attempt < limits.tries && !result.faults.empty(); ++attempt) {
-    context.out.Note("something differs, which may only be on its way: looking again");
+    context.out.Note("something differs, perhaps only for a moment: looking again");
     result.interrupted = !Sleep(context, kCatalogWait);
     if (result.interrupted) break;
     EBLA_ASSIGN(view, Gather(client, args.table));
@@ -187,7 +188,7 @@ Result<CheckResult> Check(Context& context, const Client& client, const CheckArg
 }
 
 Json ToJson(const std::vector<CheckFault>& faults) {
-  Json all = Json::array();
+  Json all = Json::Array();
   for (const CheckFault& fault : faults) {
     all.push_back(
         {{"table", fault.table}, {"tablet", fault.tablet.value}, {"server", fault.server}, {"what", fault.what}});
@@ -246,39 +247,41 @@ void Show(const CheckResult& result, bool contents, bool verbose, Output& out) {
            (contents ? "; " + Count(result.records, "record") + ", " + Size(result.bytes) + " compared" : ""));
 }
 
+Status Run(const CheckArguments& args, Context& context) {
+  const uint64_t bytes_per_second = args.bytes_per_second.value_or(uint64_t{32} << 20);
+  if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const CheckResult result,
+              Check(context, client, args, {args.tries, static_cast<int64_t>(bytes_per_second)}));
+  Show(result, !args.catalog_only, args.verbose, context.out);
+  if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
+  context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
+  return {};
+}
+
 }  // namespace
 
 void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
-  CLI::App* verb = verbs.Add(
-      "check", "Compares the catalog with the servers, and what the replicas hold; exit code 0 where all agrees",
-      "check carts", [args](Context& context) -> Status {
-        EBLA_ASSIGN(const uint64_t bytes_per_second, ParseBytes(args->bytes_per_second));
-        if (bytes_per_second < 1024) return Error(Code::kInvalidArgument, "--bytes-per-second must be 1KiB or more");
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const CheckResult result,
-                    Check(context, client, *args, {args->tries, static_cast<int64_t>(bytes_per_second)}));
-        Show(result, !args->catalog_only, args->verbose, context.out);
-        if (result.interrupted) return Error(Code::kUnavailable, "interrupted: not everything was looked at");
-        context.exit_code = !result.faults.empty() ? 1 : result.ok() ? 0 : 3;
-        return {};
-      });
-  verb->footer(
-      verb->get_footer() + std::string("\n\nExit codes:\n") +
-      "  0  all of it was looked at, and agrees (with --catalog-only: the catalog and the servers' reports)\n"
-      "  1  something is wrong: FAULT lines say what\n"
-      "  2  the arguments make no sense\n"
-      "  3  nothing wrong was seen, and not all was compared: a replica is behind, busy, away or moving, Ctrl-C, or\n"
-      "     no master answered. Check again, when less is written or with more --tries");
-  verb->add_option("TABLE", args->table, "Only this one; else all");
-  verb->add_flag("--catalog-only", args->catalog_only, "What the replicas hold is not read");
-  verb->add_flag("--verbose", args->verbose,
-                 "A line for each replica, where those of a server that are alike are shown together");
-  verb->add_option("--tries", args->tries, "How often it looks at what may only be on its way")
-      ->check(CLI::Range(1, 1'000))
-      ->type_name("NUMBER");
-  verb->add_option("--bytes-per-second", args->bytes_per_second, "What each server reads at most, as 32MiB")
-      ->type_name("SIZE");
+  verbs
+      .Add("check",
+           "Compares the catalog with the servers, and the replicas with each other; the exit code says whether they "
+           "agree",
+           "check carts", [args](Context& context) { return Run(*args, context); })
+      .Optional("TABLE", TakeText(args->table), "Only this table")
+      .Flag("--catalog-only", args->catalog_only, "Does not read what the replicas hold")
+      .Flag("--verbose", args->verbose, "Shows a line for each replica; else replicas that are alike share a line")
+      .Option("--tries", "NUMBER", TakeWhole(args->tries, 1, 1'000),
+              "How often it looks again at what may only be on its way (4)")
+      .Option("--bytes-per-second", "SIZE", TakeSize(args->bytes_per_second),
+              "How fast each server reads at most (32MiB)")
+      .Notes(
+          "Exit codes:\n"
+          "  0  everything was looked at, and agrees\n"
+          "  1  something is wrong: the FAULT lines say what\n"
+          "  2  wrong usage\n"
+          "  3  nothing wrong was seen, but not everything was compared: a replica was behind, busy, away or moving,\n"
+          "     Ctrl-C came, or no master answered. Check again with less load, or with more --tries");
 }
 
 }  // namespace ebla::shell

@@ -8,7 +8,7 @@ namespace ebla::shell {
 namespace {
 
 Json ToJson(const ClusterAdoption& adoption, bool done) {
-  Json tables = Json::array(), tablets = Json::array();
+  Json tables = Json::Array(), tablets = Json::Array();
   for (const ClusterAdoption::Table& table : adoption.tables) {
     tables.push_back({{"name", table.name},
                       {"id", table.id.value},
@@ -50,85 +50,99 @@ void ShowAdoption(const ClusterAdoption& adoption, Output& out) {
   for (const std::string& problem : adoption.problems) out.Line("PROBLEM: " + problem);
 }
 
+struct AdoptArguments {
+  AdoptOptions options;
+  bool dry_run = false;
+};
+
+// Shows what there is; writes only where that is meant.
+Status Adopt(const AdoptArguments& args, Context& context) {
+  const bool yes = args.options.confirm;
+  if (args.dry_run && yes) return Error(Code::kInvalidArgument, "--dry-run and --yes: give one of the two");
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args.options.without}));
+  if (found.reason.empty()) {
+    context.out.Ok("the catalog knows all that servers have", ToJson(found, false));
+    return {};
+  }
+  if (!context.out.json) ShowAdoption(found, context.out);
+  if (!yes && (args.dry_run || !found.problems.empty() || !context.ask)) {
+    if (context.out.json) {
+      context.out.Value(ToJson(found, false));
+    } else {
+      context.out.Line(found.problems.empty() ? "nothing has been changed: add --yes to do it"
+                                              : "nothing has been changed: first solve the problems");
+    }
+    return {};
+  }
+  EBLA_TRY(Confirm(context, yes, "writes what servers have into the catalog"));
+  AdoptOptions options = args.options;
+  options.confirm = true;
+  EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(options));
+  context.out.Ok(Count(done.tables.size(), "table") + ", " + Count(done.tablets.size(), "tablet"), ToJson(done, true));
+  return {};
+}
+
 void AddClusterAdopt(Verbs& verbs) {
-  struct Arguments {
-    AdoptOptions options;
-    bool dry_run = false;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("cluster adopt", "Takes what servers have into a catalog restored from an older state",
-                "cluster adopt --confirm", [args](Context& context) -> Status {
-                  if (args->dry_run && args->options.confirm) {
-                    return Error(Code::kInvalidArgument, "--dry-run and --confirm: one of the two");
-                  }
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  EBLA_ASSIGN(const ClusterAdoption found, client.Adopt({.without = args->options.without}));
-                  if (found.reason.empty()) {
-                    context.out.Ok("nothing is beyond the catalog", ToJson(found, false));
-                    return {};
-                  }
-                  if (!context.out.json) ShowAdoption(found, context.out);
-                  if (!args->options.confirm) {
-                    if (context.out.json) {
-                      context.out.Value(ToJson(found, false));
-                    } else {
-                      context.out.Line(found.problems.empty() ? "nothing has been changed: add --confirm"
-                                                              : "nothing has been changed: first the problems");
-                    }
-                    return {};
-                  }
-                  EBLA_ASSIGN(const ClusterAdoption done, client.Adopt(args->options));
-                  context.out.Ok(Count(done.tables.size(), "table") + ", " + Count(done.tablets.size(), "tablet"),
-                                 ToJson(done, true));
-                  return {};
-                });
-  verb->add_flag("--dry-run", args->dry_run, "Only show what would be adopted, as without --confirm");
-  verb->add_flag("--confirm", args->options.confirm, "Write it into the catalog");
-  verb->add_option("--without", args->options.without, "A server that is gone for good; what it alone has is given up")
-      ->type_name("SERVER");
+  auto args = std::make_shared<AdoptArguments>();
+  verbs
+      .Add("cluster adopt", "Takes what servers have into a catalog that was restored from an older state",
+           "cluster adopt --yes", [args](Context& context) { return Adopt(*args, context); })
+      .Flag("--dry-run", args->dry_run, "Only shows what would be adopted, and does not ask")
+      .Dangerous(args->options.confirm, {"--confirm"})
+      .Option("--without", "SERVER", TakeTexts(args->options.without),
+              "A server that is gone for good; what it alone has is given up")
+      .Several();
+}
+
+Json ToJson(const ClusterInfo& info) {
+  Json masters = Json::Array();
+  for (const MasterSummary& master : info.masters) {
+    masters.push_back({{"name", master.name}, {"address", master.address}, {"leader", master.leader}});
+  }
+  const auto counted = [&](Json value) { return info.from_leader ? value : Json(); };
+  return {{"cluster_id", info.cluster_id},
+          {"term", info.term},
+          {"masters", masters},
+          {"from_leader", info.from_leader},
+          {"live_servers", counted(info.live_servers)},
+          {"known_servers", counted(info.known_servers)},
+          {"safe_mode", info.safe_mode},
+          {"copies", counted(info.copies)},
+          {"tables", counted(info.tables)},
+          {"tablets", counted(info.tablets)},
+          {"version", info.version}};
+}
+
+Status Info(Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const ClusterInfo info, client.DescribeCluster());
+  if (context.out.json) {
+    context.out.Value(ToJson(info));
+    return {};
+  }
+  std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
+  for (const MasterSummary& master : info.masters) {
+    rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leader" : ", standby")});
+  }
+  if (!info.from_leader) {
+    rows.push_back({"note", "no leader answers, and a standby counts nothing"});
+    context.out.Columns(rows);
+    return {};
+  }
+  rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
+  if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
+  if (info.copies > 0) rows.push_back({"copies under way", std::to_string(info.copies)});
+  rows.push_back({"tables", std::to_string(info.tables)});
+  rows.push_back({"tablets", std::to_string(info.tablets)});
+  rows.push_back({"version", info.version});
+  context.out.Columns(rows);
+  return {};
 }
 
 void AddClusterInfo(Verbs& verbs) {
-  verbs.Add("cluster info", "Shows the masters and what they count", "cluster info", [](Context& context) -> Status {
-    EBLA_ASSIGN(const Client client, context.connect());
-    EBLA_ASSIGN(const ClusterInfo info, client.DescribeCluster());
-    if (context.out.json) {
-      Json masters = Json::array();
-      for (const MasterSummary& master : info.masters) {
-        masters.push_back({{"name", master.name}, {"address", master.address}, {"leader", master.leader}});
-      }
-      context.out.Value({{"cluster_id", info.cluster_id},
-                         {"term", info.term},
-                         {"masters", masters},
-                         {"from_leader", info.from_leader},
-                         {"live_servers", info.live_servers},
-                         {"known_servers", info.known_servers},
-                         {"safe_mode", info.safe_mode},
-                         {"copies", info.copies},
-                         {"tables", info.tables},
-                         {"tablets", info.tablets},
-                         {"version", info.version}});
-      return {};
-    }
-    std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
-    for (const MasterSummary& master : info.masters) {
-      rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leads" : ", stands by")});
-    }
-    if (!info.from_leader) {
-      rows.push_back({"note", "no leading master answers: its counts are not known"});
-      context.out.Columns(rows);
-      return {};
-    }
-    rows.push_back({"live servers", std::to_string(info.live_servers) + " of " + std::to_string(info.known_servers)});
-    if (!info.safe_mode.empty()) rows.push_back({"safe mode", "nothing is repaired: " + info.safe_mode});
-    if (info.copies > 0) rows.push_back({"copies under way", std::to_string(info.copies)});
-    rows.push_back({"tables", std::to_string(info.tables)});
-    rows.push_back({"tablets", std::to_string(info.tablets)});
-    rows.push_back({"version", info.version});
-    context.out.Columns(rows);
-    return {};
-  });
+  verbs.Add("cluster info", "Shows the masters, and how many servers, tables and tablets there are", "cluster info",
+            Info);
 }
 
 const char* RoleOf(const ReplicaPlace& replica, const TabletPlace& place) {
@@ -137,7 +151,7 @@ const char* RoleOf(const ReplicaPlace& replica, const TabletPlace& place) {
 }
 
 Json ReplicasJson(const TabletPlace& place) {
-  Json all = Json::array();
+  Json all = Json::Array();
   for (const ReplicaPlace& replica : place.replicas) {
     all.push_back({{"server", replica.server},
                    {"role", RoleOf(replica, place)},
@@ -147,40 +161,43 @@ Json ReplicasJson(const TabletPlace& place) {
   return all;
 }
 
+struct LocateArguments {
+  std::string table, key;
+};
+
+Status Locate(const LocateArguments& args, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const TabletPlace place, client.Locate(args.table, args.key));
+  const bool led = !place.primary.empty();
+  if (context.out.json) {
+    context.out.Value({{"tablet", place.id.value},
+                       {"range", RangeJson(place.range)},
+                       {"epoch", place.epoch.value},
+                       {"primary", led ? Json(place.primary) : Json()},
+                       {"address", led ? Json(place.primary_address) : Json()},
+                       {"replicas", ReplicasJson(place)}});
+    return {};
+  }
+  context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() + "  epoch " +
+                   std::to_string(place.epoch.value) + "  " +
+                   (led ? place.primary + " at " + place.primary_address : "no primary at present"));
+  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
+  for (const ReplicaPlace& replica : place.replicas) {
+    rows.push_back(
+        {replica.server, RoleOf(replica, place), replica.rack.empty() ? kNone : replica.rack, replica.address});
+  }
+  context.out.Columns(rows);
+  return {};
+}
+
 void AddLocate(Verbs& verbs) {
-  struct Arguments {
-    std::string table, key;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("locate", "Shows which tablet a key belongs to, and its replicas", "locate carts user42",
-                [args](Context& context) -> Status {
-                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  EBLA_ASSIGN(const TabletPlace place, client.Locate(args->table, key));
-                  if (context.out.json) {
-                    context.out.Value({{"tablet", place.id.value},
-                                       {"range", RangeJson(place.range)},
-                                       {"epoch", place.epoch.value},
-                                       {"primary", place.primary},
-                                       {"address", place.primary_address},
-                                       {"replicas", ReplicasJson(place)}});
-                    return {};
-                  }
-                  const std::string primary =
-                      place.primary.empty() ? "no primary at present" : place.primary + " at " + place.primary_address;
-                  context.out.Line("tablet " + std::to_string(place.id.value) + " " + place.range.ToString() +
-                                   "  epoch " + std::to_string(place.epoch.value) + "  " + primary);
-                  std::vector<std::vector<std::string>> rows = {{"REPLICA", "ROLE", "RACK", "ADDRESS"}};
-                  for (const ReplicaPlace& replica : place.replicas) {
-                    rows.push_back({replica.server, RoleOf(replica, place), replica.rack.empty() ? kNone : replica.rack,
-                                    replica.address});
-                  }
-                  context.out.Columns(rows);
-                  return {};
-                });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+  auto args = std::make_shared<LocateArguments>();
+  verbs
+      .Add("locate", "Shows the tablet that a key belongs to, and its replicas", "locate carts user42",
+           [args](Context& context) { return Locate(*args, context); })
+      .Argument("TABLE", TakeText(args->table))
+      .Argument("KEY", TakeBytes(args->key), R"(\xNN is a byte)")
+      .OnTableInUse();
 }
 
 }  // namespace

@@ -14,7 +14,8 @@ using std::chrono::milliseconds;
 constexpr milliseconds kLookAgain{1'000};
 
 struct Arguments {
-  std::string table, server, limit = "10m";
+  std::string table, server;
+  milliseconds limit = std::chrono::minutes(10);
   bool status = false;
   bool no_wait = false;
 };
@@ -28,14 +29,16 @@ std::string StateOf(const CompactionInfo& one) {
 }
 
 Json ToJson(const std::vector<CompactionInfo>& servers) {
-  Json all = Json::array();
+  Json all = Json::Array();
   for (const CompactionInfo& one : servers) {
-    Json object = {{"server", one.server}, {"running", one.running}, {"state", StateOf(one)}};
-    if (one.age) object["age_ms"] = one.age->count();
-    object["bytes_before"] = one.bytes_before;
-    object["bytes_after"] = one.bytes_after;
-    object["bytes_freed"] = Freed(one);
-    all.push_back(std::move(object));
+    const auto known = [&](Json value) { return one.age ? value : Json(); };
+    all.push_back({{"server", one.server},
+                   {"running", one.running},
+                   {"state", StateOf(one)},
+                   {"age_ms", one.age ? Json(one.age->count()) : Json()},
+                   {"bytes_before", known(one.bytes_before)},
+                   {"bytes_after", known(one.bytes_after)},
+                   {"bytes_freed", known(Freed(one))}});
   }
   return all;
 }
@@ -48,7 +51,7 @@ void Show(const std::vector<CompactionInfo>& servers, Output& out) {
     rows.push_back({one.server, was ? Size(one.bytes_before) : "-", was ? Size(one.bytes_after) : "-",
                     was ? Size(Freed(one)) : "-", was ? Ago(*one.age) : "-", StateOf(one)});
   }
-  out.Columns(rows);
+  out.Listed(rows, "no server holds the table");
 }
 
 // The first that went wrong. One whose time was up did what it could.
@@ -61,11 +64,11 @@ Status Outcome(const std::vector<CompactionInfo>& servers) {
 }
 
 Status Compact(const Arguments& args, Context& context) {
-  EBLA_ASSIGN(const milliseconds limit, ParseDuration(args.limit));
-  CompactTableOptions options{
-      .server = args.server, .start = !args.status, .limit = std::chrono::duration_cast<std::chrono::seconds>(limit)};
+  CompactTableOptions options{.server = args.server,
+                              .start = !args.status,
+                              .limit = std::chrono::duration_cast<std::chrono::seconds>(args.limit)};
   if (options.limit.count() < 1 || options.limit > std::chrono::hours(24)) {
-    return Error(Code::kInvalidArgument, "--limit " + args.limit + ": it must be from 1s to 24h");
+    return Error(Code::kInvalidArgument, "--limit: write a duration from 1s to 24h");
   }
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(std::vector<CompactionInfo> servers, client.CompactTable(args.table, options));
@@ -74,7 +77,7 @@ Status Compact(const Arguments& args, Context& context) {
   while (!args.status && !args.no_wait) {
     const auto running = static_cast<size_t>(std::ranges::count_if(servers, &CompactionInfo::running));
     if (running == 0) break;
-    if (running != told) context.out.Note(Count(running, "server") + " at work; Ctrl-C leaves them to it");
+    if (running != told) context.out.Note(Count(running, "server") + " at work; after Ctrl-C they go on by themselves");
     told = running;
     if (!Sleep(context, kLookAgain)) break;
     EBLA_ASSIGN(servers, client.CompactTable(args.table, options));
@@ -87,16 +90,14 @@ Status Compact(const Arguments& args, Context& context) {
 
 void AddCompactVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "table compact", "Has servers give the room of a table's deleted records back to the disk, while it serves",
-      "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); });
-  verb->add_option("TABLE", args->table, "The table: each server keeps all of its tablets there in one file")
-      ->required();
-  verb->add_option("--server", args->server, "On this server alone, else on every one that holds the table")
-      ->type_name("SERVER");
-  verb->add_option("--limit", args->limit, "How long it may take on each (10m)")->type_name("DURATION");
-  verb->add_flag("--status", args->status, "Begins nothing, only shows how it goes, or how the latest went");
-  verb->add_flag("--no-wait", args->no_wait, "Returns when it is begun");
+  verbs
+      .Add("table compact", "Gives the disk space of deleted records back; the table serves meanwhile",
+           "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); })
+      .Argument("TABLE", TakeText(args->table), "Each server keeps all of its tablets of this table in one file")
+      .Option("--server", "SERVER", TakeText(args->server), "Only on this server")
+      .Option("--limit", "DURATION", TakeDuration(args->limit), "How long it may take on each server (10m)")
+      .Flag("--status", args->status, "Only shows how it goes, or how it went the last time")
+      .Flag("--no-wait", args->no_wait, "Returns once it has begun");
 }
 
 }  // namespace ebla::shell

@@ -27,16 +27,13 @@ Json ToJson(const UnresolvedWrite& write) {
                  {"version", write.version.ToString()},
                  {"state", State(write)},
                  {"accepted_at_ms", write.accepted.time_since_epoch().count()}};
-  Json writes = Json::array();
+  Json writes = Json::Array();
   for (const UnresolvedEffect& effect : write.effects) {
-    Json one = Json::object();
+    Json one = Json::Object();
     PutBytes(one, "key", effect.key);
-    if (effect.is_delete) {
-      one["delete"] = true;
-    } else {
-      PutBytes(one, "value", effect.value);
-    }
-    if (effect.expires) one["expires_at_ms"] = effect.expires->time_since_epoch().count();
+    one["delete"] = effect.is_delete;
+    PutBytes(one, "value", effect.is_delete ? std::nullopt : std::optional<std::string_view>(effect.value));
+    one["expires_at_ms"] = effect.expires ? Json(effect.expires->time_since_epoch().count()) : Json();
     writes.push_back(std::move(one));
   }
   object["writes"] = std::move(writes);
@@ -49,32 +46,35 @@ Result<UnresolvedWrites> Listed(Context& context, const std::string& table) {
   EBLA_ASSIGN(UnresolvedWrites unresolved, client.ListUnresolved(table));
   std::string unreachable;
   for (const ServerName& server : unresolved.unreachable) unreachable += (unreachable.empty() ? "" : ", ") + server;
-  if (!unreachable.empty()) context.out.Note("no answer from: " + unreachable + "; what they keep is not shown");
+  if (!unreachable.empty())
+    context.out.Note("no answer from: " + unreachable + "; conflict records there are not shown");
   return unresolved;
 }
 
 Status List(Context& context, const std::string& table) {
   EBLA_ASSIGN(const UnresolvedWrites unresolved, Listed(context, table));
   std::vector<std::vector<std::string>> rows = {{"SERVER", "TABLET", "VERSION", "STATE", "ACCEPTED", "WRITES"}};
+  Json all = Json::Array();
   for (const UnresolvedWrite& write : unresolved.writes) {
-    if (context.out.json) {
-      context.out.Value(ToJson(write));
-      continue;
-    }
+    all.push_back(ToJson(write));
     std::string text;
     for (const UnresolvedEffect& effect : write.effects) {
-      text += (text.empty() ? "" : ", ") + EscapeBytes(effect.key) +
+      text += (text.empty() ? "" : ", ") + ReadableLine(effect.key) +
               (effect.is_delete ? " deleted" : "=" + ReadableLine(effect.value.substr(0, 40)));
     }
     rows.push_back({write.server, std::to_string(write.tablet.value), write.version.ToString(), State(write),
                     FormatTime(write.accepted), text});
   }
-  if (!context.out.json) context.out.Columns(rows);
+  if (context.out.json) {
+    context.out.Value(all);
+  } else {
+    context.out.Listed(rows, "table " + table + " has no conflict records");
+  }
   return {};
 }
 
 Status ExportTo(std::ostream& output, const UnresolvedWrites& unresolved) {
-  for (const UnresolvedWrite& write : unresolved.writes) output << ToJson(write).dump() << '\n';
+  for (const UnresolvedWrite& write : unresolved.writes) output << ToJson(write).Dump() << '\n';
   output.flush();
   return output ? Status() : Error(Code::kInternal, "the file cannot be written: is its disk full?");
 }
@@ -102,39 +102,35 @@ Status Export(Context& context, const std::string& table, const std::string& pat
 
 // Which records a verb means: one by its name, or all.
 struct Selection {
-  std::string table, server, version;
-  uint64_t tablet = 0;
-  CLI::Option* tablet_given = nullptr;
+  std::string table, server;
+  int64_t tablet = -1;  // not given; 0 is a tablet of conflict records
+  std::optional<Version> version;
   bool all = false;
 
-  void AddTo(CLI::App* verb) {
-    verb->add_option("TABLE", table)->required();
-    verb->add_option("--server", server, "The server that keeps it")->type_name("SERVER");
-    tablet_given = verb->add_option("--tablet", tablet, "Its tablet, as listed")->type_name("TABLET");
-    verb->add_option("--version", version, "Its version, as listed")->type_name("VERSION");
-    verb->add_flag("--all", all, "Every conflict record of the table");
+  void AddTo(Verb& verb) {
+    verb.Argument("TABLE", TakeText(table));
+    verb.Option("--server", "SERVER", TakeText(server), "The server that keeps the record");
+    verb.Option("--tablet", "TABLET", TakeWhole(tablet), "Its tablet, as conflict list shows it");
+    verb.Option("--version", "VERSION", TakeVersion(version), "Its version, as conflict list shows it");
+    verb.Flag("--all", all, "Every conflict record of the table");
   }
   Result<std::vector<UnresolvedWrite>> Find(Context& context) const {
-    const bool named = !server.empty() && tablet_given->count() > 0 && !version.empty();
-    const bool partly = !server.empty() || tablet_given->count() > 0 || !version.empty();
+    const bool named = !server.empty() && tablet >= 0 && version;
+    const bool partly = !server.empty() || tablet >= 0 || version;
     if (all == named || (all && partly)) {
       return Error(Code::kInvalidArgument, "say which: --server, --tablet and --version together, or --all");
-    }
-    Version wanted;
-    if (named) {
-      EBLA_ASSIGN(wanted, ParseVersion(version));
     }
     EBLA_ASSIGN(UnresolvedWrites unresolved, Listed(context, table));
     std::vector<UnresolvedWrite> found;
     for (UnresolvedWrite& write : unresolved.writes) {
-      const bool meant = write.server == server && write.tablet.value == tablet && write.version == wanted;
-      if (all ? !write.waiting : meant) found.push_back(std::move(write));
+      const bool meant = write.server == server && static_cast<int64_t>(write.tablet.value) == tablet;
+      if (all ? !write.waiting : meant && write.version == version) found.push_back(std::move(write));
     }
     if (named && found.empty()) {
       return Error(Code::kNotFound, "no such record; \"conflict list " + table + "\" shows those there are");
     }
     if (named && found.front().waiting) {
-      return Error(Code::kInvalidArgument, "that write is being delivered, and goes by itself");
+      return Error(Code::kInvalidArgument, "that write is still being delivered, and needs nothing");
     }
     return found;
   }
@@ -234,10 +230,7 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
 
 Status Forget(Context& context, const Selection& selection, bool yes) {
   EBLA_ASSIGN(const std::vector<UnresolvedWrite> found, selection.Find(context));
-  if (!yes) {
-    return Error(Code::kInvalidArgument,
-                 "this forgets " + std::to_string(found.size()) + " acknowledged writes for good; say --yes to do so");
-  }
+  EBLA_TRY(Confirm(context, yes, "forgets " + Count(found.size(), "acknowledged write")));
   EBLA_ASSIGN(const Client client, context.connect());
   for (const UnresolvedWrite& write : found) {
     const Status status = client.DiscardUnresolved(selection.table, write);
@@ -252,32 +245,39 @@ Status Forget(Context& context, const Selection& selection, bool yes) {
 
 void AddConflictVerbs(Verbs& verbs) {
   auto table = std::make_shared<std::string>();
-  CLI::App* verb = verbs.Add("conflict list", "Shows acknowledged writes that are kept beside a table",
-                             "conflict list carts", [table](Context& context) { return List(context, *table); });
-  verb->add_option("TABLE", *table)->required();
+  verbs
+      .Add("conflict list", "Shows acknowledged writes that servers keep outside of a table", "conflict list carts",
+           [table](Context& context) { return List(context, *table); })
+      .Argument("TABLE", TakeText(*table))
+      .Notes(
+          "STATE: \"conflict\" waits for a decision; \"repeated\" does too, and a retry may have written the same;\n"
+          "\"waiting\" is still being delivered, and needs nothing.");
 
   auto target = std::make_shared<std::pair<std::string, std::string>>();
-  verb = verbs.Add("conflict export", "Writes them to a file, as JSON lines", "conflict export carts conflicts.jsonl",
-                   [target](Context& context) { return Export(context, target->first, target->second); });
-  verb->add_option("TABLE", target->first)->required();
-  verb->add_option("FILE", target->second, "- is standard output")->required();
+  verbs
+      .Add("conflict export", "Writes the conflict records of a table to a file, as JSON lines",
+           "conflict export carts conflicts.jsonl",
+           [target](Context& context) { return Export(context, target->first, target->second); })
+      .Argument("TABLE", TakeText(target->first))
+      .Argument("FILE", TakeText(target->second), "- is standard output");
 
   struct Settling {
     Selection selection;
     bool sure = false;
   };
   auto apply = std::make_shared<Settling>();
-  verb = verbs.Add("conflict apply", "Writes conflict records again, where their keys have not changed since",
-                   "conflict apply carts --server ts-2 --tablet 7 --version 3.118",
-                   [apply](Context& context) { return Apply(context, apply->selection, apply->sure); });
-  apply->selection.AddTo(verb);
-  verb->add_flag("--overwrite", apply->sure, "Also where they have changed, or a retry may have done the same");
+  Verb& apply_verb = verbs.Add("conflict apply", "Writes conflict records again if their keys have not changed since",
+                               "conflict apply carts --server ts-2 --tablet 7 --version 3.118",
+                               [apply](Context& context) { return Apply(context, apply->selection, apply->sure); });
+  apply->selection.AddTo(apply_verb);
+  apply_verb.Flag("--overwrite", apply->sure, "Also where a key has changed, or a retry may have done the same");
 
   auto forget = std::make_shared<Settling>();
-  verb = verbs.Add("conflict forget", "Forgets conflict records for good", "conflict forget carts --all --yes",
-                   [forget](Context& context) { return Forget(context, forget->selection, forget->sure); });
-  forget->selection.AddTo(verb);
-  verb->add_flag("--yes", forget->sure, "It is meant");
+  Verb& forget_verb =
+      verbs.Add("conflict forget", "Forgets conflict records for good", "conflict forget carts --all --yes",
+                [forget](Context& context) { return Forget(context, forget->selection, forget->sure); });
+  forget->selection.AddTo(forget_verb);
+  forget_verb.Dangerous(forget->sure);
 }
 
 }  // namespace ebla::shell

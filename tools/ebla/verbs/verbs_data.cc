@@ -1,4 +1,4 @@
-// Verbs on records: get, mget, put, delete, incr, scan; and token.
+// Verbs on records: get, mget, put, delete, incr, scan.
 #include <fstream>
 #include <iostream>
 #include <iterator>
@@ -9,24 +9,23 @@ namespace ebla::shell {
 
 namespace {
 
-using std::chrono::milliseconds;
+constexpr const char* kKey = R"(\xNN is a byte, \\ a backslash)";
 
 // The value of a put: as typed, unescaped with --escapes, or a file's bytes.
 struct ValueArgument {
-  std::string text, file;
+  std::optional<std::string> text;
+  std::string file;
   bool escapes = false;
-  CLI::Option* given = nullptr;
 
-  void AddTo(CLI::App* verb) {
-    given = verb->add_option("VALUE", text, "The value, as it is");
-    verb->add_option("--file", file, "Takes the value from this file; - is standard input")->type_name("PATH");
-    verb->add_flag("--escapes", escapes, R"(\xNN and \\ in VALUE mean bytes)");
+  void AddTo(Verb& verb) {
+    verb.Optional("VALUE", TakeText(text), "The value, as it is typed");
+    verb.Option("--file", "PATH", TakeText(file), "Takes the value from this file; - is standard input");
+    verb.Flag("--escapes", escapes, R"(In VALUE, \xNN is a byte and \\ a backslash)");
   }
   Result<std::string> Bytes() const {
-    if (!file.empty() && given->count() > 0) return Error(Code::kInvalidArgument, "give VALUE or --file, not both");
-    if (file.empty() && given->count() == 0)
-      return Error(Code::kInvalidArgument, "VALUE is missing: give it, or --file");
-    if (file.empty()) return escapes ? UnescapeBytes(text) : Result<std::string>(text);
+    if (!file.empty() && text) return Error(Code::kInvalidArgument, "give VALUE or --file, not both");
+    if (file.empty() && !text) return Error(Code::kInvalidArgument, "VALUE is missing: give it, or --file");
+    if (file.empty()) return escapes ? UnescapeBytes(*text) : Result<std::string>(*text);
     if (file == "-") return std::string(std::istreambuf_iterator<char>(std::cin), {});
     std::ifstream input(file, std::ios::binary);
     if (!input) return Error(Code::kInvalidArgument, "cannot read the file " + file);
@@ -34,116 +33,122 @@ struct ValueArgument {
   }
 };
 
+struct GetArguments {
+  TableArgument table;
+  std::string key;
+  ReadArguments read;
+  bool raw = false, verbose = false;
+};
+
+Status Get(const GetArguments& args, Context& context) {
+  GetOptions options{.deadline = context.deadline};
+  EBLA_TRY(args.read.Fill(context, options));
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  Result<Record> record = table.Get(args.key, options);
+  if (!record) return record.error();
+  Row row{args.key, *std::move(record)};
+  if (context.out.json) {
+    context.out.Value(ToJson(row, true));
+  } else if (args.raw) {
+    context.out.Raw(row.record.value);
+  } else {
+    context.out.Line(Readable(row.record.value));
+    if (args.verbose) {
+      std::string about = "version " + row.record.version.ToString();
+      if (row.record.expires) about += "  expires " + FormatTime(*row.record.expires);
+      context.out.Line(about);
+    }
+  }
+  return {};
+}
+
 void AddGet(Verbs& verbs) {
-  struct Arguments {
-    TableArgument table;
-    std::string key;
-    ReadArguments read;
-    bool raw = false, verbose = false;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("get", "Shows the value of a key", "get carts user42 --read bounded=2s",
-                             [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                               GetOptions options{.deadline = context.deadline};
-                               EBLA_TRY(args->read.Fill(context, options));
-                               EBLA_ASSIGN(const Table table, args->table.Open(context));
-                               Result<Record> record = table.Get(key, options);
-                               if (!record && record.error().code() == Code::kNotFound) {
-                                 return Error(Code::kNotFound, "no record under \"" + EscapeBytes(key) + "\"");
-                               }
-                               if (!record) return record.error();
-                               Row row{key, *std::move(record)};
-                               if (context.out.json) {
-                                 context.out.Value(ToJson(row, true));
-                               } else if (args->raw) {
-                                 context.out.Raw(row.record.value);
-                               } else {
-                                 context.out.Line(Readable(row.record.value));
-                                 if (args->verbose) {
-                                   std::string about = "version " + row.record.version.ToString();
-                                   if (row.record.expires) about += "  expires " + FormatTime(*row.record.expires);
-                                   context.out.Line(about);
-                                 }
-                               }
-                               return {};
-                             });
-  verb->add_option("TABLE", args->table.table)->required();
-  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+  auto args = std::make_shared<GetArguments>();
+  Verb& verb = verbs.Add("get", "Shows the value of a key", "get carts user42 --read bounded=2s",
+                         [args](Context& context) { return Get(*args, context); });
+  verb.Argument("TABLE", TakeText(args->table.table)).Argument("KEY", TakeBytes(args->key), kKey).OnTableInUse();
   args->read.AddTo(verb);
-  verb->add_flag("--raw", args->raw, "Writes the value's bytes, nothing else");
-  verb->add_flag("-v,--verbose", args->verbose, "Shows version and expiry too");
+  verb.Flag("--raw", args->raw, "Writes the bytes of the value and nothing else");
+  verb.Flag("-v,--verbose", args->verbose, "Also shows the version and when the record expires");
+  verb.Notes(R"(A value is shown as text: \xNN is a byte that is no text, \\ a backslash.)");
+}
+
+struct MultiGetArguments {
+  TableArgument table;
+  std::vector<std::string> keys;
+  ReadArguments read;
+};
+
+// With --json all of them are one array, in the order in which they were asked for.
+Status MultiGet(const MultiGetArguments& args, Context& context) {
+  GetOptions options{.deadline = context.deadline};
+  EBLA_TRY(args.read.Fill(context, options));
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  std::vector<Result<Record>> records = table.MultiGet(args.keys, options);
+  Json all = Json::Array();
+  Status worst;
+  for (size_t i = 0; i < args.keys.size(); ++i) {
+    const std::string& key = args.keys[i];
+    if (records[i]) {
+      Row row{key, *std::move(records[i])};
+      if (context.out.json) {
+        all.push_back(ToJson(row, true));
+      } else {
+        context.out.Line(ReadableLine(row.key) + "\t" + ReadableLine(row.record.value));
+      }
+      continue;
+    }
+    Status failed = records[i].error();
+    if (failed.code() != Code::kNotFound)
+      failed = Status(failed.code(), "\"" + EscapeBytes(key) + "\": " + failed.message());
+    if (context.out.json) {
+      all.push_back(MissingJson(key, failed));
+    } else if (i + 1 < args.keys.size()) {
+      context.out.Failed(failed);
+    }
+    if (ExitCode(failed) > ExitCode(worst) || i + 1 == args.keys.size()) worst = failed;
+  }
+  if (!context.out.json) return worst;
+  context.out.Value(all);
+  context.exit_code = ExitCode(worst);
+  return {};
 }
 
 void AddMultiGet(Verbs& verbs) {
-  struct Arguments {
-    TableArgument table;
-    std::vector<std::string> keys;
-    ReadArguments read;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "mget", "Shows the values of several keys", "mget carts user42 user43", [args](Context& context) -> Status {
-        std::vector<std::string> keys;
-        for (const std::string& text : args->keys) {
-          EBLA_ASSIGN(std::string key, UnescapeBytes(text));
-          keys.push_back(std::move(key));
-        }
-        GetOptions options{.deadline = context.deadline};
-        EBLA_TRY(args->read.Fill(context, options));
-        EBLA_ASSIGN(const Table table, args->table.Open(context));
-        std::vector<Result<Record>> records = table.MultiGet(keys, options);
-        Status worst;
-        for (size_t i = 0; i < keys.size(); ++i) {
-          if (records[i]) {
-            Row row{keys[i], *std::move(records[i])};
-            if (context.out.json) {
-              context.out.Value(ToJson(row, true));
-            } else {
-              context.out.Line(EscapeBytes(row.key) + "\t" + ReadableLine(row.record.value));
-            }
-            continue;
-          }
-          Status& failed = records[i].error();
-          const std::string name = "\"" + EscapeBytes(keys[i]) + "\"";
-          failed = Status(failed.code(), failed.code() == Code::kNotFound ? "no record under " + name
-                                                                          : name + ": " + failed.message());
-          if (i + 1 < keys.size()) context.out.Failed(failed);
-          if (ExitCode(failed) > ExitCode(worst) || i + 1 == keys.size()) worst = failed;
-        }
-        return worst;
-      });
-  verb->add_option("TABLE", args->table.table)->required();
-  verb->add_option("KEY", args->keys)->required();
+  auto args = std::make_shared<MultiGetArguments>();
+  Verb& verb = verbs.Add("mget", "Shows the values of several keys", "mget carts user42 user43",
+                         [args](Context& context) { return MultiGet(*args, context); });
+  verb.Argument("TABLE", TakeText(args->table.table)).Repeated("KEY", TakeEachBytes(args->keys), kKey).OnTableInUse();
   args->read.AddTo(verb);
 }
 
+struct PutArguments {
+  TableArgument table;
+  std::string key;
+  ValueArgument value;
+  WriteArguments write;
+};
+
+Status Put(const PutArguments& args, Context& context) {
+  EBLA_ASSIGN(const std::string value, args.value.Bytes());
+  PutOptions options{.deadline = context.deadline};
+  args.write.Fill(options);
+  if (context.session) options.session = &*context.session;
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  EBLA_ASSIGN(const Version version, table.Put(args.key, value, options));
+  if (version) {
+    context.out.Ok("version " + version.ToString(), {{"version", version.ToString()}});
+  } else {
+    context.out.Ok({}, {{"version", nullptr}});  // at ANY it has none yet
+  }
+  return {};
+}
+
 void AddPut(Verbs& verbs) {
-  struct Arguments {
-    TableArgument table;
-    std::string key;
-    ValueArgument value;
-    WriteArguments write;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("put", "Writes a value", R"(put carts user42 '{"items": 3}' --ack majority --ttl 30m)",
-                             [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                               EBLA_ASSIGN(const std::string value, args->value.Bytes());
-                               PutOptions options{.deadline = context.deadline};
-                               EBLA_TRY(args->write.Fill(options));
-                               if (context.session) options.session = &*context.session;
-                               EBLA_ASSIGN(const Table table, args->table.Open(context));
-                               EBLA_ASSIGN(const Version version, table.Put(key, value, options));
-                               if (version) {
-                                 context.out.Ok("version " + version.ToString(), {{"version", version.ToString()}});
-                               } else {
-                                 context.out.Ok();  // at ANY it has none yet
-                               }
-                               return {};
-                             });
-  verb->add_option("TABLE", args->table.table)->required();
-  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+  auto args = std::make_shared<PutArguments>();
+  Verb& verb = verbs.Add("put", "Writes a value", R"(put carts user42 '{"items": 3}' --ack majority --ttl 30m)",
+                         [args](Context& context) { return Put(*args, context); });
+  verb.Argument("TABLE", TakeText(args->table.table)).Argument("KEY", TakeBytes(args->key), kKey).OnTableInUse();
   args->value.AddTo(verb);
   args->write.AddTo(verb, true, true);
 }
@@ -155,106 +160,89 @@ void AddDelete(Verbs& verbs) {
     WriteArguments write;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
+  Verb& verb =
       verbs.Add("delete", "Deletes a key", "delete carts user42 --if-exists", [args](Context& context) -> Status {
-        EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
         DeleteOptions options{.deadline = context.deadline};
-        EBLA_TRY(args->write.Fill(options));
+        args->write.Fill(options);
         if (context.session) options.session = &*context.session;
         EBLA_ASSIGN(const Table table, args->table.Open(context));
-        EBLA_TRY(table.Delete(key, options));
+        EBLA_TRY(table.Delete(args->key, options));
         context.out.Ok();
         return {};
       });
-  verb->add_option("TABLE", args->table.table)->required();
-  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
+  verb.Argument("TABLE", TakeText(args->table.table)).Argument("KEY", TakeBytes(args->key), kKey).OnTableInUse();
   args->write.AddTo(verb, false, false);
 }
 
+struct IncrementArguments {
+  TableArgument table;
+  std::string key;
+  int64_t delta = 1;
+  WriteArguments write;
+};
+
+Status Increment(const IncrementArguments& args, Context& context) {
+  BatchOptions part;
+  args.write.Fill(part);
+  WriteOptions options{.deadline = context.deadline};
+  if (args.write.ack) options.ack = *args.write.ack;
+  if (context.session) options.session = &*context.session;
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  EBLA_ASSIGN(const BatchResult result, table.Write(std::move(Batch().Increment(args.key, args.delta, part)), options));
+  if (result.counters.empty()) return Error(Code::kInternal, "the server's reply holds no sum");
+  context.out.Ok(std::to_string(result.counters.front()) + "  version " + result.version.ToString(),
+                 {{"value", result.counters.front()}, {"version", result.version.ToString()}});
+  return {};
+}
+
 void AddIncrement(Verbs& verbs) {
-  struct Arguments {
-    TableArgument table;
-    std::string key;
-    int64_t delta = 1;
-    WriteArguments write;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "incr", "Adds to a number and shows the sum", "incr carts visits 5", [args](Context& context) -> Status {
-        EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-        BatchOptions part;
-        EBLA_TRY(args->write.Fill(part));
-        WriteOptions options{.deadline = context.deadline};
-        if (!args->write.ack.empty()) {
-          EBLA_ASSIGN(options.ack, ParseAck(args->write.ack));
-        }
-        if (context.session) options.session = &*context.session;
-        EBLA_ASSIGN(const Table table, args->table.Open(context));
-        EBLA_ASSIGN(const BatchResult result,
-                    table.Write(std::move(Batch().Increment(key, args->delta, part)), options));
-        if (result.counters.empty()) return Error(Code::kInternal, "the server's reply holds no sum");
-        context.out.Ok(std::to_string(result.counters.front()) + "  version " + result.version.ToString(),
-                       {{"value", result.counters.front()}, {"version", result.version.ToString()}});
-        return {};
-      });
-  verb->add_option("TABLE", args->table.table)->required();
-  verb->add_option("KEY", args->key, R"(\xNN is a byte)")->required();
-  verb->add_option("DELTA", args->delta, "May be negative; 1 when not given");
+  auto args = std::make_shared<IncrementArguments>();
+  Verb& verb = verbs.Add("incr", "Adds to a number and shows the sum", "incr carts visits 5",
+                         [args](Context& context) { return Increment(*args, context); });
+  verb.Argument("TABLE", TakeText(args->table.table)).Argument("KEY", TakeBytes(args->key), kKey).OnTableInUse();
+  verb.Optional("DELTA", TakeWhole(args->delta, std::numeric_limits<int64_t>::min()),
+                "What to add; it may be negative (1)");
   args->write.AddTo(verb, true, true);
 }
 
-void AddScan(Verbs& verbs) {
-  struct Arguments {
-    TableArgument table;
-    RangeArguments range;
-    ReadArguments read;
-    bool reverse = false, keys_only = false;
-    uint64_t limit = 0;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "scan", "Shows records in order of their keys", "scan carts --prefix user4 --limit 10",
-      [args](Context& context) -> Status {
-        ScanOptions options{
-            .reverse = args->reverse, .limit = args->limit, .keys_only = args->keys_only, .deadline = context.deadline};
-        EBLA_ASSIGN(options.range, args->range.Range());
-        EBLA_TRY(args->read.Fill(context, options));
-        EBLA_ASSIGN(const Table table, args->table.Open(context));
-        Scanner scan = table.Scan(options);
-        while (!context.interrupted && scan.Next()) {
-          if (context.out.json) {
-            context.out.Value(ToJson(scan.row(), !args->keys_only));
-          } else if (args->keys_only) {
-            context.out.Line(EscapeBytes(scan.key()));
-          } else {
-            context.out.Line(EscapeBytes(scan.key()) + "\t" + ReadableLine(scan.record().value));
-          }
-        }
-        return scan.status();
-      });
-  verb->add_option("TABLE", args->table.table)->required();
-  args->range.AddTo(verb);
-  verb->add_flag("--reverse", args->reverse, "From the end down");
-  verb->add_option("--limit", args->limit, "Records at most")->check(CLI::NonNegativeNumber);
-  verb->add_flag("--keys-only", args->keys_only, "Without values");
-  args->read.AddTo(verb);
+struct ScanArguments {
+  TableArgument table;
+  RangeArguments range;
+  ReadArguments read;
+  bool reverse = false, keys_only = false;
+  uint64_t limit = 0;
+};
+
+Status Scan(const ScanArguments& args, Context& context) {
+  ScanOptions options{
+      .reverse = args.reverse, .limit = args.limit, .keys_only = args.keys_only, .deadline = context.deadline};
+  EBLA_ASSIGN(options.range, args.range.Range());
+  EBLA_TRY(args.read.Fill(context, options));
+  EBLA_ASSIGN(const Table table, args.table.Open(context));
+  Scanner scan = table.Scan(options);
+  while (!context.interrupted && scan.Next()) {
+    if (context.out.json) {
+      context.out.Value(ToJson(scan.row(), !args.keys_only));
+    } else if (args.keys_only) {
+      context.out.Line(ReadableLine(scan.key()));
+    } else {
+      context.out.Line(ReadableLine(scan.key()) + "\t" + ReadableLine(scan.record().value));
+    }
+  }
+  return scan.status();
 }
 
-void AddToken(Verbs& verbs) {
-  verbs.Add("token", "Shows the token of this shell's session, for --token elsewhere", "token",
-            [](Context& context) -> Status {
-              if (!context.session) {
-                EBLA_ASSIGN(const Client client, context.connect());
-                context.session = client.NewSession();
-              }
-              const std::string token = context.session->Token();
-              if (context.out.json) {
-                context.out.Value({{"token", token}});
-              } else {
-                context.out.Line(token);
-              }
-              return {};
-            });
+void AddScan(Verbs& verbs) {
+  auto args = std::make_shared<ScanArguments>();
+  Verb& verb = verbs.Add("scan", "Shows records in the order of their keys", "scan carts --prefix user4 --limit 10",
+                         [args](Context& context) { return Scan(*args, context); });
+  verb.Argument("TABLE", TakeText(args->table.table)).OnTableInUse();
+  args->range.AddTo(verb);
+  verb.Flag("--reverse", args->reverse, "Starts at the last key");
+  verb.Option("--limit", "RECORDS", TakeWhole(args->limit), "Stops after so many records; 0 means no limit");
+  verb.Flag("--keys-only", args->keys_only, "Leaves the values out");
+  args->read.AddTo(verb);
+  verb.Notes("With --json each record is a line of its own, as a table may be larger than memory.");
 }
 
 }  // namespace
@@ -266,7 +254,6 @@ void AddDataVerbs(Verbs& verbs) {
   AddDelete(verbs);
   AddIncrement(verbs);
   AddScan(verbs);
-  AddToken(verbs);
 }
 
 }  // namespace ebla::shell

@@ -30,7 +30,7 @@ class Progress {
   }
   std::string Rate(uint64_t records) const {
     const double seconds = std::chrono::duration<double>(Clock::now() - start_).count();
-    return std::to_string(records) + " records, " +
+    return Count(records, "record") + ", " +
            std::to_string(static_cast<uint64_t>(static_cast<double>(records) / std::max(seconds, 0.001))) + "/s";
   }
 
@@ -106,11 +106,10 @@ struct LoadArguments {
   size_t parallel = 256;
 };
 
-// Starts the put of one line, or notes why there is none.
-void LoadLine(const Table& table, std::string_view line, uint64_t number, LineFormat format, PutOptions options,
-              Flight& flight) {
-  Result<LoadedRecord> record = ParseRecordLine(line, format);
-  if (!record) return flight.Fail(number, record.error());
+// Starts the put of one record, or notes why there is none.
+void LoadOne(const Table& table, const Result<LoadedRecord>& record, uint64_t line, PutOptions options,
+             Flight& flight) {
+  if (!record) return flight.Fail(line, record.error());
   if (record->expires) {
     const auto left =
         std::chrono::duration_cast<std::chrono::milliseconds>(*record->expires - std::chrono::system_clock::now());
@@ -118,15 +117,15 @@ void LoadLine(const Table& table, std::string_view line, uint64_t number, LineFo
     options.ttl = left;
   }
   flight.Enter();
-  table.AsyncPut(record->key, record->value, options, [&flight, number](Result<Version> version) {
-    flight.Leave(number, version ? Status() : version.error());
+  table.AsyncPut(record->key, record->value, options, [&flight, line](Result<Version> version) {
+    flight.Leave(line, version ? Status() : version.error());
   });
 }
 
 Status Load(const LoadArguments& args, Context& context) {
-  EBLA_ASSIGN(const LineFormat format, ChooseFormat(args.format, args.file));
+  const LineFormat format = ChooseFormat(args.format, args.file);
   PutOptions options{.deadline = context.deadline};
-  EBLA_TRY(args.write.Fill(options));
+  args.write.Fill(options);
   std::ifstream file;
   if (args.file != "-") {
     file.open(args.file, std::ios::binary);
@@ -137,10 +136,12 @@ Status Load(const LoadArguments& args, Context& context) {
 
   Progress progress(context.out);
   Flight flight(args.parallel);
-  std::string line;
-  for (uint64_t number = 1; !context.interrupted && std::getline(input, line); ++number) {
-    if (line.empty() || line == "\r") continue;
-    LoadLine(table, line, number, format, options, flight);
+  RecordReader reader(input, format);
+  EBLA_TRY(reader.Begin());
+  while (!context.interrupted) {
+    const auto record = reader.Next();
+    if (!record) break;
+    LoadOne(table, *record, reader.line(), options, flight);
     progress.Done(flight.written());
   }
   flight.Drain();
@@ -168,12 +169,12 @@ struct DumpArguments {
 Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, Context& context) {
   Progress progress(context.out);
   uint64_t records = 0;
+  output << FileHead(format);
   while (scan.Next()) {
     if (context.interrupted) {
-      return Error(Code::kUnavailable,
-                   "interrupted after " + std::to_string(records) + " records; the file is not complete");
+      return Error(Code::kUnavailable, "interrupted after " + Count(records, "record") + "; the file is not complete");
     }
-    output << FormatRecordLine(scan.row(), format) << '\n';
+    output << FormatRecord(scan.row(), format);
     if (!output) return Error(Code::kInternal, "the file cannot be written: is its disk full?");
     progress.Done(++records);
   }
@@ -184,7 +185,7 @@ Result<uint64_t> DumpTo(std::ostream& output, Scanner& scan, LineFormat format, 
 }
 
 Status Dump(const DumpArguments& args, Context& context) {
-  EBLA_ASSIGN(const LineFormat format, ChooseFormat(args.format, args.file));
+  const LineFormat format = ChooseFormat(args.format, args.file);
   ScanOptions options{.deadline = context.deadline};
   EBLA_ASSIGN(options.range, args.range.Range());
   EBLA_TRY(args.read.Fill(context, options));
@@ -209,26 +210,40 @@ Status Dump(const DumpArguments& args, Context& context) {
   return {};
 }
 
+constexpr const char* kFormatHelp = "json, tsv or csv; without it, what the end of the file's name says, else json";
+constexpr const char* kFormats =
+    "Formats, all of which keep every byte and the time at which a record expires:\n"
+    "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. The base64 fields win.\n"
+    "        load also takes lines with key and value alone (.json, .jsonl, .ndjson).\n"
+    "  csv   RFC 4180, with these names as its head. A field that is no UTF-8 stands in its base64 column\n"
+    "        alone. load goes by the head, and needs only key and value (.csv).\n"
+    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a backslash\n"
+    "        (.tsv, .txt).\n"
+    "expires_at_ms counts from 1970. load leaves out records that have expired meanwhile.";
+
 }  // namespace
 
 void AddFileVerbs(Verbs& verbs) {
   auto load = std::make_shared<LoadArguments>();
-  CLI::App* verb = verbs.Add("load", "Puts a file's records into a table", "load carts carts.jsonl --parallel 512",
-                             [load](Context& context) { return Load(*load, context); });
-  verb->add_option("TABLE", load->table.table)->required();
-  verb->add_option("FILE", load->file, "JSON lines {\"key\", \"value\"} or TSV; - is standard input")->required();
-  verb->add_option("--format", load->format, "json or tsv; else as the file's name says");
-  verb->add_option("--parallel", load->parallel, "Puts under way at the same time")->check(CLI::Range(1, 100'000));
-  load->write.AddTo(verb, true, true);
+  Verb& load_verb =
+      verbs.Add("load", "Puts the records of a file into a table", "load carts carts.jsonl --parallel 512",
+                [load](Context& context) { return Load(*load, context); });
+  load_verb.Argument("TABLE", TakeText(load->table.table)).OnTableInUse();
+  load_verb.Argument("FILE", TakeText(load->file), "- is standard input");
+  load_verb.Option("--format", "FORMAT", TakeOneOf(load->format, {"json", "tsv", "csv"}), kFormatHelp);
+  load_verb.Option("--parallel", "NUMBER", TakeWhole(load->parallel, 1, 100'000), "How many puts run at once (256)");
+  load->write.AddTo(load_verb, true, true);
+  load_verb.Notes(kFormats);
 
   auto dump = std::make_shared<DumpArguments>();
-  verb = verbs.Add("dump", "Writes a table's records to a file", "dump carts carts.jsonl --prefix user",
-                   [dump](Context& context) { return Dump(*dump, context); });
-  verb->add_option("TABLE", dump->table.table)->required();
-  verb->add_option("FILE", dump->file, "- is standard output")->required();
-  verb->add_option("--format", dump->format, "json or tsv; else as the file's name says");
-  dump->range.AddTo(verb);
-  dump->read.AddTo(verb);
+  Verb& dump_verb = verbs.Add("dump", "Writes the records of a table to a file", "dump carts carts.jsonl --prefix user",
+                              [dump](Context& context) { return Dump(*dump, context); });
+  dump_verb.Argument("TABLE", TakeText(dump->table.table)).OnTableInUse();
+  dump_verb.Argument("FILE", TakeText(dump->file), "- is standard output");
+  dump_verb.Option("--format", "FORMAT", TakeOneOf(dump->format, {"json", "tsv", "csv"}), kFormatHelp);
+  dump->range.AddTo(dump_verb);
+  dump->read.AddTo(dump_verb);
+  dump_verb.Notes(kFormats);
 }
 
 }  // namespace ebla::shell

@@ -72,7 +72,7 @@ Health Look(const Client& client, const Context& context) {
 }
 
 Json ToJson(const Health& health) {
-  Json findings = Json::array(), tables = Json::array();
+  Json findings = Json::Array(), tables = Json::Array();
   for (const Finding& finding : health.findings) {
     findings.push_back({{"grade", Name(finding.grade)}, {"what", finding.what}, {"do", finding.action}});
   }
@@ -122,27 +122,27 @@ void Show(const Health& health, Output& out) {
 }  // namespace
 
 void AddHealthVerbs(Verbs& verbs) {
-  CLI::App* verb = verbs.Add(
-      "health", "Judges the cluster and says what to do; exit code 0 healthy, 1 degraded, 2 something is not served",
-      "health --json --deadline 3s", [](Context& context) -> Status {
-        EBLA_ASSIGN(const Client client, context.connect());
-        const Health health = Look(client, context);
-        if (context.out.json) {
-          context.out.Value(ToJson(health));
-        } else {
-          Show(health, context.out);
-        }
-        context.exit_code = static_cast<int>(health.grade);
-        return {};
-      });
-  verb->footer(verb->get_footer() + std::string("\n\nExit codes:\n") +
-               "  0  healthy: everything is served, by as many replicas as the tables want. Notes say what is switched "
-               "off or under way,\n"
-               "     as a drain or a transfer\n"
-               "  1  degraded: everything is served, with less redundancy, or nothing is repaired (safe mode)\n"
-               "  2  failing: something has not been served for four seconds, through which it is looked at again and "
-               "again (for less with a\n"
-               "     shorter --deadline); or no master answers");
+  verbs
+      .Add("health", "Judges the cluster and says what to do; the exit code is the grade",
+           "health --json --deadline 3s",
+           [](Context& context) -> Status {
+             const Result<Client> client = context.connect();
+             const Health health = client ? Look(*client, context) : Unknown(client.error());
+             if (context.out.json) {
+               context.out.Value(ToJson(health));
+             } else {
+               Show(health, context.out);
+             }
+             context.exit_code = static_cast<int>(health.grade);
+             return {};
+           })
+      .Notes(
+          "Exit codes:\n"
+          "  0  healthy: everything is served, by as many replicas as the tables want. Notes name what is switched\n"
+          "     off or under way, such as a drain\n"
+          "  1  degraded: everything is served, but redundancy is missing, or nothing is repaired (safe mode)\n"
+          "  2  failing: something has not been served for four seconds, or no master answers. health looks again\n"
+          "     during these seconds; a shorter --deadline shortens them");
 }
 
 }  // namespace ebla::shell

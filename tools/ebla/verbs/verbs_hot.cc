@@ -14,20 +14,22 @@ std::string Percent(double part) { return Rounded(part * 100) + "%"; }
 std::string Percent(std::optional<double> part) { return part ? Percent(*part) : "-"; }
 
 Json ToJson(const Heat& heat) {
+  const TabletLoadInfo& load = heat.load;
+  const auto part = [](const std::optional<double>& known) { return known ? Json::Rounded(*known, 3) : Json(); };
+  const bool top = !load.popular_key.empty();
   Json json = {{"id", heat.tablet->id.value},
                {"table", heat.tablet->table},
                {"range", RangeJson(heat.tablet->range)},
-               {"primary", heat.tablet->primary},
-               {"reads_per_second", heat.load.reads_per_second},
-               {"writes_per_second", heat.load.writes_per_second},
-               {"read_bytes_per_second", heat.load.read_bytes_per_second},
-               {"write_bytes_per_second", heat.load.write_bytes_per_second},
-               {"cpu_micros_per_second", heat.load.cpu_micros_per_second},
-               {"of_table", heat.of_table ? Json(*heat.of_table) : Json(nullptr)},
-               {"of_server", heat.of_server ? Json(*heat.of_server) : Json(nullptr)}};
-  if (heat.load.popular_key.empty()) return json;
-  PutBytes(json, "top_key", heat.load.popular_key);
-  json["top_key_of_tablet"] = heat.load.popular_part;
+               {"primary", heat.tablet->primary.empty() ? Json() : Json(heat.tablet->primary)},
+               {"reads_per_second", Json::Rounded(load.reads_per_second)},
+               {"writes_per_second", Json::Rounded(load.writes_per_second)},
+               {"read_bytes_per_second", Json::Rounded(load.read_bytes_per_second)},
+               {"write_bytes_per_second", Json::Rounded(load.write_bytes_per_second)},
+               {"cpu_micros_per_second", Json::Rounded(load.cpu_micros_per_second)},
+               {"of_table", part(heat.of_table)},
+               {"of_server", part(heat.of_server)}};
+  PutBytes(json, "top_key", top ? std::optional<std::string_view>(load.popular_key) : std::nullopt);
+  json["top_key_of_tablet"] = top ? Json::Rounded(load.popular_part, 3) : Json();
   return json;
 }
 
@@ -48,47 +50,48 @@ void Show(const std::vector<Heat>& hottest, double operations, Output& out) {
                     known ? "\"" + EscapeBytes(heat.load.popular_key) + "\"" : "-",
                     known ? Percent(heat.load.popular_part) : "-"});
   }
-  out.Columns(rows);
+  out.Listed(rows, "there are no tablets");
+}
+
+struct Arguments {
+  std::string table;
+  size_t most = 10;
+};
+
+Status Hot(const Arguments& args, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  if (!args.table.empty()) {
+    EBLA_ASSIGN([[maybe_unused]] const TableInfo known, client.DescribeTable(args.table));
+  }
+  // The share of a server is known only from all of its tablets.
+  EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListReplicas());
+  std::vector<Heat> hottest = ByHeat(tablets);
+  const double operations = Operations(hottest);
+  std::erase_if(hottest, [&](const Heat& heat) { return !args.table.empty() && heat.tablet->table != args.table; });
+  hottest.resize(std::min(hottest.size(), args.most));
+  if (!context.out.json) {
+    Show(hottest, operations, context.out);
+    return {};
+  }
+  Json all = Json::Array();
+  for (const Heat& heat : hottest) all.push_back(ToJson(heat));
+  context.out.Value(all);
+  return {};
 }
 
 }  // namespace
 
 void AddHotVerbs(Verbs& verbs) {
-  struct Arguments {
-    std::string table;
-    size_t most = 10;
-  };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("hot",
-                             "Shows the busiest tablets, their part in the load of their table and server, and the key "
-                             "that takes most of each",
-                             "hot --tablets 5", [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               // The share of a server is known only from all of its tablets.
-                               if (!args->table.empty()) {
-                                 EBLA_ASSIGN([[maybe_unused]] const TableInfo known, client.DescribeTable(args->table));
-                               }
-                               EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListReplicas());
-                               std::vector<Heat> hottest = ByHeat(tablets);
-                               const double operations = Operations(hottest);
-                               std::erase_if(hottest, [&](const Heat& heat) {
-                                 return !args->table.empty() && heat.tablet->table != args->table;
-                               });
-                               hottest.resize(std::min(hottest.size(), args->most));
-                               if (!context.out.json) {
-                                 Show(hottest, operations, context.out);
-                                 return {};
-                               }
-                               Json all = Json::array();
-                               for (const Heat& heat : hottest) all.push_back(ToJson(heat));
-                               context.out.Value(all);
-                               return {};
-                             });
-  verb->footer(verb->get_footer() + std::string("\n\nOF TABLE, OF SERVER: the tablet's part in the operations of its "
-                                                "table, and its primary's in those of its server; OF TABLET: the\n"
-                                                "top key's. They are shown from 10 operations/s on: below, \"-\"."));
-  verb->add_option("TABLE", args->table, "Only its tablets");
-  verb->add_option("--tablets", args->most, "How many are shown")->check(CLI::Range(1, 10'000))->type_name("NUMBER");
+  verbs
+      .Add("hot", "Shows the busiest tablets, and the key that takes most of the load of each", "hot --tablets 5",
+           [args](Context& context) { return Hot(*args, context); })
+      .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
+      .Option("--tablets", "NUMBER", TakeWhole(args->most, 1, 10'000), "How many tablets are shown (10)")
+      .Notes(
+          "OF TABLE: the share of the tablet in the operations of its table. OF SERVER: the same for its primary and\n"
+          "server. OF TABLET: the share of the top key. Shares are shown from 10 operations/s on.\n"
+          "All rates are averages with a time constant of five seconds.");
 }
 
 }  // namespace ebla::shell

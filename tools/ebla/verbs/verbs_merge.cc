@@ -16,22 +16,18 @@ void AddTabletMerge(Verbs& verbs) {
     std::string table, at;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("tablet merge",
-                "Merges the tablet that begins at a key with the one before it; no record is copied where they lie on "
-                "the same servers",
-                "tablet merge carts --at user5", [args](Context& context) -> Status {
-                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->at));
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, key));
-                  context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
-                                 {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
-                  return {};
-                });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--at", args->at, R"(The key at which the second of the two begins; \xNN is a byte)")
-      ->required()
-      ->type_name("KEY");
+  verbs
+      .Add("tablet merge", "Merges two neighbouring tablets", "tablet merge carts --at user5",
+           [args](Context& context) -> Status {
+             EBLA_ASSIGN(const Client client, context.connect());
+             EBLA_ASSIGN(const TabletMerge merge, client.MergeTablets(args->table, args->at));
+             context.out.Ok("tablet " + std::to_string(merge.tablet.value) + " " + merge.range.ToString(),
+                            {{"tablet", merge.tablet.value}, {"range", RangeJson(merge.range)}});
+             return {};
+           })
+      .Argument("TABLE", TakeText(args->table))
+      .Required("--at", "KEY", TakeBytes(args->at), R"(The key at which the second of the two begins; \xNN is a byte)")
+      .Notes("No record is copied where both lie on the same servers; else the smaller one is moved first.");
 }
 
 // Neighbours that are to become one: from the first's start to the last's end, and where those after the first begin.
@@ -92,36 +88,32 @@ std::string ToText(const SmallOnes& small) {
   return small.range.ToString() + ": " + Count(small.at.size() + 1, "tablet") + ", " + FormatBytes(small.bytes);
 }
 
-Result<uint64_t> Threshold(const Client& client, const std::string& table, const std::string& below) {
-  if (!below.empty()) return ParseBytes(below);
+Result<uint64_t> Threshold(const Client& client, const std::string& table, std::optional<uint64_t> below) {
+  if (below) return *below;
   EBLA_ASSIGN(const TableInfo info, client.DescribeTable(table));
   return 2 * info.options.merge_bytes.value_or(kMergeBytes);
 }
 
-Status MergeSmall(Context& context, const std::string& table, const std::string& below, bool dry_run) {
+Status MergeSmall(Context& context, const std::string& table, std::optional<uint64_t> below, bool dry_run) {
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(const uint64_t threshold, Threshold(client, table, below));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const std::vector<SmallOnes> small = FindSmall(tablets, threshold);
   size_t merges = 0, done = 0;
   for (const SmallOnes& ones : small) merges += ones.at.size();
+  const auto so_far = [&] { return std::to_string(done) + " of " + Count(merges, "merge"); };
+  Json merged = Json::Array();
   for (const SmallOnes& ones : small) {
-    if (dry_run) {
-      context.out.json ? context.out.Value(ToJson(ones)) : context.out.Line(ToText(ones));
-      continue;
-    }
     for (const std::string& key : ones.at) {
-      if (context.interrupted)
-        return Error(Code::kUnavailable,
-                     "interrupted: " + std::to_string(done) + " of " + Count(merges, "merge") + " done");
-      if (Status status = MergeAt(context, client, table, key); !status.ok()) {
-        return Error(status.code(),
-                     status.message() + " (" + std::to_string(done) + " of " + Count(merges, "merge") + " done)");
-      }
+      if (dry_run) break;
+      if (context.interrupted) return Error(Code::kUnavailable, "interrupted: " + so_far() + " done");
+      const Status status = MergeAt(context, client, table, key);
+      if (!status.ok()) return Error(status.code(), status.message() + " (" + so_far() + " done)");
       ++done;
-      context.out.Note(std::to_string(done) + " of " + Count(merges, "merge") + ": \"" + EscapeBytes(key) + "\"");
+      context.out.Note(so_far() + ": \"" + EscapeBytes(key) + "\"");
     }
-    context.out.json ? context.out.Value(ToJson(ones)) : context.out.Line(ToText(ones));
+    merged.push_back(ToJson(ones));
+    if (!context.out.json) context.out.Line(ToText(ones));
   }
   const size_t left = tablets.size() - merges;
   const std::string text =
@@ -129,25 +121,29 @@ Status MergeSmall(Context& context, const std::string& table, const std::string&
           ? Count(tablets.size(), "tablet") + " would be " + std::to_string(left) + "; nothing has been changed"
           : Count(tablets.size(), "tablet") + (tablets.size() == 1 ? " is " : " are ") + std::to_string(left) + " now";
   context.out.Ok(merges == 0 ? "no neighbours are below " + FormatBytes(threshold) + " together" : text,
-                 {{"merges", merges}, {"tablets", left}, {"below_bytes", threshold}, {"dry_run", dry_run}});
+                 {{"merges", merges},
+                  {"tablets", left},
+                  {"below_bytes", threshold},
+                  {"dry_run", dry_run},
+                  {"merged", std::move(merged)}});
   return {};
 }
 
 void AddTableMergeSmall(Verbs& verbs) {
   struct Arguments {
-    std::string table, below;
+    std::string table;
+    std::optional<uint64_t> below;
     bool dry_run = false;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("table merge-small", "Merges neighbours that are small together, one pair after another",
-                             "table merge-small carts --below 512MiB --dry-run", [args](Context& context) -> Status {
-                               return MergeSmall(context, args->table, args->below, args->dry_run);
-                             });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--below", args->below,
-                   "What becomes one stays below this together; else twice the table's merge size")
-      ->type_name("SIZE");
-  verb->add_flag("--dry-run", args->dry_run, "Only says what would become one");
+  verbs
+      .Add("table merge-small", "Merges neighbours that are small together, one pair after another",
+           "table merge-small carts --below 512MiB --dry-run",
+           [args](Context& context) { return MergeSmall(context, args->table, args->below, args->dry_run); })
+      .Argument("TABLE", TakeText(args->table))
+      .Option("--below", "SIZE", TakeSize(args->below),
+              "A merged tablet stays smaller than this (twice the merge size of the table)")
+      .Flag("--dry-run", args->dry_run, "Only shows what would be merged");
 }
 
 }  // namespace

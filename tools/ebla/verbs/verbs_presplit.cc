@@ -18,7 +18,9 @@ constexpr milliseconds kLookAgain{500};
 constexpr size_t kTabletsMost = 10'001;  // as many as a table may be made with
 
 struct Arguments {
-  std::string table, at, sample, pattern, timeout = "10m";
+  std::string table, sample, pattern;
+  std::vector<std::string> at;
+  milliseconds timeout = std::chrono::minutes(10);
   size_t into = 0;
   uint64_t count = 0;
   size_t look_at = 1'000'000;
@@ -32,9 +34,7 @@ class Presplit {
       : context_(context), client_(client), args_(args) {}
 
   Status Run() {
-    milliseconds timeout{0};
-    EBLA_ASSIGN(timeout, ParseDuration(args_.timeout));
-    until_ = Clock::now() + timeout;
+    until_ = Clock::now() + args_.timeout;
     EBLA_ASSIGN(const TableInfo table, client_.DescribeTable(args_.table));
     group_ = table.options.key_group;
     EBLA_ASSIGN(tablets_, client_.ListTablets(args_.table));
@@ -46,7 +46,7 @@ class Presplit {
 
  private:
   Result<std::vector<std::string>> Keys() const {
-    if (!args_.at.empty()) return ParseList(args_.at);
+    if (!args_.at.empty()) return args_.at;
     if (args_.sample.empty() && args_.pattern.empty()) return std::vector<std::string>();
     EBLA_ASSIGN(std::vector<std::string> keys, SampleKeys(args_.sample, args_.pattern, args_.count));
     return SplitByQuantiles(std::move(keys), args_.into);
@@ -82,7 +82,7 @@ class Presplit {
     if (keys.empty()) {
       return Error(Code::kInvalidArgument,
                    "table " + args_.table +
-                       " is empty, and nothing is known of its keys: say where with --at, or give " +
+                       " is empty, and nothing is known of its keys: name keys with --at, or give " +
                        "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
@@ -131,11 +131,11 @@ class Presplit {
   }
 
   Json Cuts(const std::vector<PresplitCut>& cuts) const {
-    Json all = Json::array();
+    Json all = Json::Array();
     for (size_t i = 0; i < cuts.size(); ++i) {
       Json one = {{"tablet", cuts[i].tablet.value}};
       PutBytes(one, "at", cuts[i].key);
-      if (i < children_.size()) one["child"] = children_[i].value;
+      one["child"] = i < children_.size() ? Json(children_[i].value) : Json();
       all.push_back(std::move(one));
     }
     return all;
@@ -171,8 +171,7 @@ class Presplit {
     const size_t later = args_.into - tablets_.size() - cuts.size();
     EBLA_TRY(Show(cuts, 0));
     if (!context_.out.json && later > 0) {
-      context_.out.Line("and " + Count(later, "split") +
-                        " more of what is the largest then, at keys that are known then");
+      context_.out.Line("and " + Count(later, "split") + " more, of the largest tablets then, at keys not known yet");
     }
     return {};
   }
@@ -215,29 +214,27 @@ Status Check(const Arguments& args) {
 
 void AddPresplitVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("table presplit", "Splits a table into more tablets before load asks for it; no data moves",
-                "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"
-                "  table presplit empty --into 16 --pattern 'user%08d' --count 1000000",
-                [args](Context& context) -> Status {
-                  EBLA_TRY(Check(*args));
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  return Presplit(context, client, *args).Run();
-                });
-  verb->add_option("TABLE", args->table, "The table")->required();
-  verb->add_option(
-          "--into", args->into,
-          "How many tablets it shall have: the largest are halved by their data, or cut as --sample or --pattern say")
-      ->type_name("N")
-      ->check(Positive());
-  verb->add_option("--at", args->at, "Where to cut instead, as f,m,t")->type_name("KEYS");
-  verb->add_option("--sample", args->sample, "A file with one key per line, like those to come")->type_name("PATH");
-  verb->add_option("--pattern", args->pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
-  verb->add_option("--count", args->count, "How many keys the pattern has")->type_name("M")->check(Positive());
-  verb->add_option("--look-at", args->look_at, "Of a table with more keys, what servers estimate is gone by (1000000)")
-      ->type_name("N");
-  verb->add_option("--timeout", args->timeout, "How long to wait for such an estimate (10m)")->type_name("DURATION");
-  verb->add_flag("--dry-run", args->dry_run, "Only show what would be split");
+  verbs
+      .Add("table presplit", "Splits a table into more tablets before its load does; no data moves",
+           "table presplit carts --into 8\n  table presplit carts --at f,m,t --dry-run\n"
+           "  table presplit empty --into 16 --pattern 'user%08d' --count 1000000",
+           [args](Context& context) -> Status {
+             EBLA_TRY(Check(*args));
+             EBLA_ASSIGN(const Client client, context.connect());
+             return Presplit(context, client, *args).Run();
+           })
+      .Argument("TABLE", TakeText(args->table))
+      .Option("--into", "NUMBER", TakeWhole(args->into, 1),
+              "How many tablets the table gets: the largest are halved by their data, or cut as --sample or --pattern "
+              "say")
+      .Option("--at", "KEYS", TakeListOfBytes(args->at), "The keys to split at, as f,m,t")
+      .Option("--sample", "PATH", TakeText(args->sample), "A file with one key per line, like the keys to come")
+      .Option("--pattern", "PATTERN", TakeText(args->pattern), "The keys to come are numbered like this, as 'user%08d'")
+      .Option("--count", "NUMBER", TakeWhole(args->count, 1), "How many keys the pattern has")
+      .Option("--look-at", "NUMBER", TakeWhole(args->look_at),
+              "A table with more keys than this is not read: servers estimate where its middle is (1000000)")
+      .Option("--timeout", "DURATION", TakeDuration(args->timeout), "How long to wait for such an estimate (10m)")
+      .Flag("--dry-run", args->dry_run, "Only shows what would be split");
 }
 
 }  // namespace ebla::shell

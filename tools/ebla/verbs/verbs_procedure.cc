@@ -40,39 +40,31 @@ std::string Progress(const ProcedureInfo& one) {
 }
 
 Json ToJson(const ProcedureInfo& one) {
-  Json object = {{"id", one.id}, {"kind", one.kind}};
-  if (one.tablet) object["tablet"] = one.tablet.value;
-  if (!one.table.empty()) object["table"] = one.table;
-  if (!one.server.empty()) object["server"] = one.server;
-  if (!one.from_server.empty()) object["from_server"] = one.from_server;
-  object["asked_by"] = one.asked_by == AskedBy::kUnknown ? Json(nullptr) : Json(Name(one.asked_by));
-  if (!one.reason.empty()) object["reason"] = one.reason;
-  if (one.age) object["age_ms"] = one.age->count();
-  object["age_of_term"] = one.age_of_term;
-  object["step"] = one.step;
-  if (one.all_units > 0) object["progress"] = {{"done", one.done_units}, {"of", one.all_units}, {"unit", one.unit}};
-  object["waits_for"] = one.waits_for;
-  object["cancellable"] = one.cancellable;
-  object["cancel"] = one.cancel_note;
-  return object;
-}
-
-Status CheckKind(const std::string& kind) {
-  std::string all;
-  for (const std::string& one : ProcedureKinds()) {
-    if (one == kind) return {};
-    all += (all.empty() ? "" : ", ") + one;
-  }
-  return Error(Code::kInvalidArgument, "--kind " + kind + ": there is no such kind; write one of " + all);
+  const auto known = [](const std::string& text) { return text.empty() ? Json() : Json(text); };
+  const Json progress = {{"done", one.done_units}, {"of", one.all_units}, {"unit", one.unit}};
+  return {{"id", one.id},
+          {"kind", one.kind},
+          {"tablet", one.tablet ? Json(one.tablet.value) : Json()},
+          {"table", known(one.table)},
+          {"server", known(one.server)},
+          {"from_server", known(one.from_server)},
+          {"asked_by", one.asked_by == AskedBy::kUnknown ? Json() : Json(Name(one.asked_by))},
+          {"reason", known(one.reason)},
+          {"age_ms", one.age ? Json(one.age->count()) : Json()},
+          {"age_of_term", one.age_of_term},
+          {"step", one.step},
+          {"progress", one.all_units > 0 ? progress : Json()},
+          {"waits_for", known(one.waits_for)},
+          {"cancellable", one.cancellable},
+          {"cancel", one.cancel_note}};
 }
 
 Status List(const std::string& kind, Context& context) {
-  if (!kind.empty()) EBLA_TRY(CheckKind(kind));
   EBLA_ASSIGN(const Client client, context.connect());
   EBLA_ASSIGN(Procedures procedures, client.ListProcedures());
   if (!kind.empty()) std::erase_if(procedures.listed, [&](const ProcedureInfo& one) { return one.kind != kind; });
   if (context.out.json) {
-    Json all = Json::array();
+    Json all = Json::Array();
     for (const ProcedureInfo& one : procedures.listed) all.push_back(ToJson(one));
     context.out.Value(all);
     return {};
@@ -122,8 +114,7 @@ Status Cancel(const std::string& id, Context& context) {
   const auto found = std::ranges::find(procedures.listed, id, &ProcedureInfo::id);
   const std::string again = found == procedures.listed.end() ? "" : BegunAgain(*found);
   EBLA_ASSIGN(const std::string outcome, client.CancelProcedure(id));
-  Json json = {{"id", id}, {"outcome", outcome}};
-  if (!again.empty()) json["note"] = again;
+  const Json json = {{"id", id}, {"outcome", outcome}, {"note", again}};
   context.out.Ok(outcome + (again.empty() ? "" : "; " + again), json);
   return {};
 }
@@ -148,21 +139,18 @@ void AddProcedureVerbs(Verbs& verbs) {
   verbs
       .Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
            "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
-      ->add_option("--kind", *kind,
-                   "Of this kind alone: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...")
-      ->type_name("KIND");
+      .Option("--kind", "KIND", TakeOneOf(*kind, ProcedureKinds()),
+              "Only this kind: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...");
   auto shown = std::make_shared<std::string>();
   verbs
-      .Add("procedure show", "Shows one of them, with the reason and what cancelling would do",
+      .Add("procedure show", "Shows one procedure, with the reason and what cancelling would do",
            "procedure show move-17", [shown](Context& context) { return Show(*shown, context); })
-      ->add_option("ID", *shown, "As procedure list shows it")
-      ->required();
+      .Argument("ID", TakeText(*shown), "As procedure list shows it");
   auto cancelled = std::make_shared<std::string>();
   verbs
-      .Add("procedure cancel", "Ends one of them, so that everything is as before; says so where it is too late",
+      .Add("procedure cancel", "Cancels a procedure, so that everything is as before; says so where it is too late",
            "procedure cancel move-17", [cancelled](Context& context) { return Cancel(*cancelled, context); })
-      ->add_option("ID", *cancelled, "As procedure list shows it")
-      ->required();
+      .Argument("ID", TakeText(*cancelled), "As procedure list shows it");
 }
 
 }  // namespace ebla::shell

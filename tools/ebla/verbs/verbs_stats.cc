@@ -32,23 +32,30 @@ std::string Finding(const TabletLoadInfo& load) {
 }
 
 Json LoadJson(const TabletLoadInfo& load) {
-  Json object = {{"size_bytes", load.size_bytes},
-                 {"records", load.records},
-                 {"reads_per_second", load.reads_per_second},
-                 {"writes_per_second", load.writes_per_second},
-                 {"read_bytes_per_second", load.read_bytes_per_second},
-                 {"write_bytes_per_second", load.write_bytes_per_second},
-                 {"cpu_micros_per_second", load.cpu_micros_per_second},
-                 {"cache_misses_per_second", load.cache_misses_per_second}};
+  Json object = {{"size_bytes", Counted(load.size_bytes)},
+                 {"records", Counted(load.records)},
+                 {"reads_per_second", Json::Rounded(load.reads_per_second)},
+                 {"writes_per_second", Json::Rounded(load.writes_per_second)},
+                 {"read_bytes_per_second", Json::Rounded(load.read_bytes_per_second)},
+                 {"write_bytes_per_second", Json::Rounded(load.write_bytes_per_second)},
+                 {"cpu_micros_per_second", Json::Rounded(load.cpu_micros_per_second)},
+                 {"cache_misses_per_second", Json::Rounded(load.cache_misses_per_second)}};
+  object["peaks"] = nullptr;
+  object["split"] = nullptr;
   if (!load.leading) return object;
-  object["peaks"] = {{"operations_per_second", load.peak_operations_per_second},
-                     {"cpu_micros_per_second", load.peak_cpu_micros_per_second},
-                     {"of_ms", load.peaks_of.count()}};
+  if (load.peaks_of.count() > 0) {
+    object["peaks"] = {{"operations_per_second", Json::Rounded(load.peak_operations_per_second)},
+                       {"cpu_micros_per_second", Json::Rounded(load.peak_cpu_micros_per_second)},
+                       {"of_ms", load.peaks_of.count()}};
+  }
+  const auto known = [](const std::string& key) {
+    return key.empty() ? std::nullopt : std::optional<std::string_view>(key);
+  };
   Json finding = {{"finding", Name(load.split_finding)}};
-  if (!load.split_key.empty()) PutBytes(finding, "key", load.split_key);
-  if (!load.middle_key.empty()) PutBytes(finding, "middle_key", load.middle_key);
-  if (!load.popular_key.empty()) PutBytes(finding, "popular_key", load.popular_key);
-  finding["popular_part"] = load.popular_part;
+  PutBytes(finding, "key", known(load.split_key));
+  PutBytes(finding, "middle_key", known(load.middle_key));
+  PutBytes(finding, "popular_key", known(load.popular_key));
+  finding["popular_part"] = Json::Rounded(load.popular_part, 3);
   object["split"] = std::move(finding);
   return object;
 }
@@ -56,36 +63,40 @@ Json LoadJson(const TabletLoadInfo& load) {
 Json ToJson(const ReplicaReport& replica) {
   Json object = {{"server", replica.server}, {"reported", replica.reported}, {"has_replica", replica.known}};
   if (!replica.known) return object;
-  object["leading"] = replica.load.leading;
-  object["epoch"] = replica.epoch.value;
-  object["promised_epoch"] = replica.promised.value;
-  object["applied"] = replica.applied;
-  object["last"] = replica.last.ToString();
-  object["schema_version"] = replica.schema_version;
-  object["incomplete"] = replica.incomplete;
-  object["forgetful"] = replica.may_have_lost_writes;
-  object["failed"] = replica.failed;
-  object["load"] = LoadJson(replica.load);
-  Json peers = Json::array();
+  object.Update({{"leading", replica.load.leading},
+                 {"epoch", replica.epoch.value},
+                 {"promised_epoch", replica.promised.value},
+                 {"applied", replica.applied},
+                 {"last", replica.last.ToString()},
+                 {"schema_version", replica.schema_version},
+                 {"incomplete", replica.incomplete},
+                 {"forgetful", replica.may_have_lost_writes},
+                 {"failed", replica.failed},
+                 {"load", LoadJson(replica.load)}});
+  Json peers = Json::Array();
   for (const ReplicaProgressInfo& peer : replica.peers) {
-    Json one = {{"server", peer.server},
-                {"voter", peer.voter},
-                {"copying", peer.copying},
-                {"incomplete", peer.incomplete},
-                {"flushed", peer.flushed}};
-    if (peer.silent) one["silent_ms"] = peer.silent->count();
-    peers.push_back(std::move(one));
+    peers.push_back({{"server", peer.server},
+                     {"voter", peer.voter},
+                     {"copying", peer.copying},
+                     {"incomplete", peer.incomplete},
+                     {"flushed", peer.flushed},
+                     {"silent_ms", peer.silent ? Json(peer.silent->count()) : Json()}});
   }
-  if (!peers.empty()) object["peers"] = std::move(peers);
+  object["peers"] = std::move(peers);
   return object;
 }
 
 Json ToJson(const TabletSummary& tablet) {
-  Json replicas = Json::array();
+  Json replicas = Json::Array();
   for (const ReplicaReport& replica : tablet.replicas) replicas.push_back(ToJson(replica));
-  return {{"id", tablet.id.value},       {"table", tablet.table},          {"range", RangeJson(tablet.range)},
-          {"epoch", tablet.epoch.value}, {"primary", tablet.primary},      {"voters", tablet.voters},
-          {"learners", tablet.learners}, {"replicas", std::move(replicas)}};
+  return {{"id", tablet.id.value},
+          {"table", tablet.table},
+          {"range", RangeJson(tablet.range)},
+          {"epoch", tablet.epoch.value},
+          {"primary", tablet.primary.empty() ? Json() : Json(tablet.primary)},
+          {"voters", tablet.voters},
+          {"learners", tablet.learners},
+          {"replicas", std::move(replicas)}};
 }
 
 std::string StateOf(const ReplicaReport& replica) {
@@ -93,7 +104,7 @@ std::string StateOf(const ReplicaReport& replica) {
   if (!replica.known) return "has no replica";
   std::string state = replica.failed ? "failed" : replica.load.leading ? "leads" : "follows";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.may_have_lost_writes) state += ", may have forgotten";
+  if (replica.may_have_lost_writes) state += ", may have lost writes";
   return state;
 }
 
@@ -148,7 +159,7 @@ void Show(const TabletSummary& tablet, Output& out) {
     const TabletLoadInfo& load = replica.load;
     out.Line("");
     std::vector<std::vector<std::string>> rows = {
-        {"records", load.records > 0 ? "about " + std::to_string(load.records) : "nothing counted (yet)"}};
+        {"records", load.records > 0 ? "about " + std::to_string(load.records) : "nothing counted yet"}};
     rows.push_back(
         {"peaks", load.peaks_of.count() == 0
                       ? "not known"
@@ -162,39 +173,41 @@ void Show(const TabletSummary& tablet, Output& out) {
   }
 }
 
+struct Arguments {
+  uint64_t tablet = 0;
+  std::string table, key;
+};
+
+Status Stats(const Arguments& args, Context& context) {
+  const bool by_key = !args.table.empty() || !args.key.empty();
+  if ((args.tablet != 0) == by_key || args.table.empty() != args.key.empty())
+    return Error(Code::kInvalidArgument, "tablet stats needs the id of a tablet, or --table and --key");
+  EBLA_ASSIGN(const Client client, context.connect());
+  TabletId id{args.tablet};
+  if (by_key) {
+    EBLA_ASSIGN(const TabletPlace place, client.Locate(args.table, args.key));
+    id = place.id;
+  }
+  EBLA_ASSIGN(const TabletSummary tablet, client.DescribeTablet(id));
+  if (context.out.json) {
+    context.out.Value(ToJson(tablet));
+  } else {
+    Show(tablet, context.out);
+  }
+  return {};
+}
+
 }  // namespace
 
 void AddStatsVerbs(Verbs& verbs) {
-  struct Arguments {
-    uint64_t tablet = 0;
-    std::string table, key;
-  };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("tablet stats", "Shows all that servers report of a tablet: load, sizes, logs, where it would be split",
-                "tablet stats 17\n  tablet stats --table carts --key user42", [args](Context& context) -> Status {
-                  const bool by_key = !args->table.empty() || !args->key.empty();
-                  if ((args->tablet != 0) == by_key || args->table.empty() != args->key.empty()) {
-                    return Error(Code::kInvalidArgument, "tablet stats needs a tablet's id, or --table and --key");
-                  }
-                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  TabletId id{args->tablet};
-                  if (by_key) {
-                    EBLA_ASSIGN(const TabletPlace place, client.Locate(args->table, key));
-                    id = place.id;
-                  }
-                  EBLA_ASSIGN(const TabletSummary tablet, client.DescribeTablet(id));
-                  if (context.out.json) {
-                    context.out.Value(ToJson(tablet));
-                  } else {
-                    Show(tablet, context.out);
-                  }
-                  return {};
-                });
-  verb->add_option("TABLET", args->tablet, "Its id, as tablet list shows it")->check(Positive());
-  verb->add_option("--table", args->table, "Of this table, the tablet that holds --key")->type_name("TABLE");
-  verb->add_option("--key", args->key, R"(\xNN is a byte)")->type_name("KEY");
+  verbs
+      .Add("tablet stats", "Shows all that servers report of a tablet: load, sizes, logs, and where it would be split",
+           "tablet stats 17\n  tablet stats --table carts --key user42",
+           [args](Context& context) { return Stats(*args, context); })
+      .Optional("TABLET", TakeWhole(args->tablet, 1), "Its id, as tablet list shows it")
+      .Option("--table", "TABLE", TakeText(args->table), "With --key: the table of the tablet")
+      .Option("--key", "KEY", TakeBytes(args->key), R"(With --table: a key of the tablet; \xNN is a byte)");
 }
 
 }  // namespace ebla::shell

@@ -14,117 +14,103 @@ namespace {
 // What create and alter have in common.
 struct OptionArguments {
   int replicas = 0;
-  std::string compression, durability, key_group, default_ack, default_read, default_ttl, split_size, merge_size;
+  std::string compression;
   uint64_t split_ops = 0;
   bool last_write_wins = false;
+  TableOptions options;
 
-  void AddTo(CLI::App* verb, bool create) {
-    verb->add_option("--replicas", replicas, "Copies of each tablet (3, or as many as servers live)")
-        ->check(CLI::Range(1, 7));
-    verb->add_option("--durability", durability, "sync, or interval=1s: fsynced at least that often")
-        ->type_name("MODE");
+  void AddTo(Verb& verb, bool create) {
+    verb.Option("--replicas", "NUMBER", TakeWhole(replicas, 1, 7),
+                "Copies of each tablet (3, or as many as servers live)");
+    verb.Option("--durability", "MODE", Durability(), "sync, or interval=1s: a log is flushed at least that often");
     if (create) {
-      verb->add_option("--compression", compression, "none, snappy or zlib; for life")->type_name("KIND");
-      verb->add_option("--key-group", key_group,
-                       "What no split cuts: a number of bytes, or a delimiter as ':'; for life");
-      verb->add_flag("--last-write-wins", last_write_wins, "The later write wins at every level; for life");
+      verb.Option("--compression", "KIND", TakeOneOf(compression, {"none", "snappy", "zlib"}),
+                  "none, snappy or zlib; cannot be changed later");
+      verb.Option("--key-group", "GROUP", KeyGroup(),
+                  "Keys that begin alike stay in one tablet, so that one batch may write them all: so many first "
+                  "bytes, or all up to a delimiter such as ':'; cannot be changed later");
+      verb.Flag("--last-write-wins", last_write_wins,
+                "The later write wins, whatever its level; cannot be changed later");
     }
-    verb->add_option("--default-ack", default_ack, "Of writes that say none")->type_name("LEVEL");
-    verb->add_option("--default-read", default_read, "Of reads that say none")->type_name("LEVEL");
-    verb->add_option("--default-ttl", default_ttl, "Of puts that say none; 0: never")->type_name("DURATION");
-    verb->add_option("--split-size", split_size, "A larger tablet is split")->type_name("SIZE");
-    verb->add_option("--split-ops", split_ops, "A busier tablet is split, in operations/s")->check(Positive());
-    verb->add_option("--merge-size", merge_size, "Smaller neighbours are merged")->type_name("SIZE");
+    verb.Option("--default-ack", "LEVEL", TakeLevel(options.default_ack), "The level of writes that name none");
+    verb.Option("--default-read", "LEVEL", TakeLevel(options.default_read), "The level of reads that name none");
+    verb.Option("--default-ttl", "DURATION", TakeDuration(options.default_ttl),
+                "When records expire whose put names no time; 0 means never");
+    verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes), "A tablet larger than this is split");
+    verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1), "A tablet with more operations/s than this is split");
+    verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes), "Neighbours smaller than this are merged");
   }
 
-  Result<TableOptions> Options() const {
-    TableOptions options;
-    if (replicas > 0) options.replicas = replicas;
+  TableOptions Options() const {
+    TableOptions all = options;
+    if (replicas > 0) all.replicas = replicas;
     if (!compression.empty()) {
-      if (compression != "none" && compression != "snappy" && compression != "zlib") {
-        return Error(Code::kInvalidArgument, "--compression " + compression + ": write none, snappy or zlib");
-      }
-      options.compression = compression == "none"     ? TableCompression::kNone
-                            : compression == "snappy" ? TableCompression::kSnappy
-                                                      : TableCompression::kZlib;
+      all.compression = compression == "none"     ? TableCompression::kNone
+                        : compression == "snappy" ? TableCompression::kSnappy
+                                                  : TableCompression::kZlib;
     }
-    EBLA_TRY(FillDurability(options));
-    if (!key_group.empty()) {
-      EBLA_ASSIGN(options.key_group, KeyGroup());
-    }
-    if (last_write_wins) options.last_write_wins = true;
-    if (!default_ack.empty()) {
-      EBLA_ASSIGN(options.default_ack, ParseAck(default_ack));
-    }
-    if (!default_read.empty()) {
-      EBLA_ASSIGN(options.default_read, ParseRead(default_read));
-    }
-    if (!default_ttl.empty()) {
-      EBLA_ASSIGN(options.default_ttl, ParseDuration(default_ttl));
-    }
-    if (!split_size.empty()) {
-      EBLA_ASSIGN(options.split_bytes, ParseBytes(split_size));
-    }
-    if (split_ops > 0) options.split_ops_per_second = split_ops;
-    if (!merge_size.empty()) {
-      EBLA_ASSIGN(options.merge_bytes, ParseBytes(merge_size));
-    }
-    return options;
+    if (last_write_wins) all.last_write_wins = true;
+    if (split_ops > 0) all.split_ops_per_second = split_ops;
+    return all;
   }
 
  private:
-  Status FillDurability(TableOptions& options) const {
-    if (durability.empty()) return {};
-    if (durability == "sync") {
-      options.durability = TableDurability::kSync;
+  Take Durability() {
+    return [this](std::string_view text) -> Status {
+      if (text == "sync") {
+        options.durability = TableDurability::kSync;
+        return {};
+      }
+      if (text != "interval" && !text.starts_with("interval=")) {
+        return Error(Code::kInvalidArgument, "\"" + std::string(text) + "\" is not sync, interval or interval=1s");
+      }
+      options.durability = TableDurability::kInterval;
+      if (text != "interval") {
+        EBLA_ASSIGN(options.interval, ParseDuration(text.substr(9)));
+      }
       return {};
-    }
-    if (durability != "interval" && !durability.starts_with("interval=")) {
-      return Error(Code::kInvalidArgument, "--durability " + durability + ": write sync, interval or interval=1s");
-    }
-    options.durability = TableDurability::kInterval;
-    if (durability != "interval") {
-      EBLA_ASSIGN(options.interval, ParseDuration(std::string_view(durability).substr(9)));
-    }
-    return {};
+    };
   }
 
-  Result<TableKeyGroup> KeyGroup() const {
-    TableKeyGroup group;
-    if (key_group.find_first_not_of("0123456789") == std::string::npos && key_group.size() <= 3) {
-      group.prefix_bytes = static_cast<uint32_t>(std::stoul(key_group));
-      return group;
-    }
-    EBLA_ASSIGN(const std::string bytes, UnescapeBytes(key_group));
-    if (bytes.size() != 1) {
-      return Error(Code::kInvalidArgument,
-                   "--key-group " + key_group + ": write a number of bytes (1 to 256) or one delimiter");
-    }
-    group.delimiter = bytes.front();
-    return group;
+  Take KeyGroup() {
+    return [this](std::string_view text) -> Status {
+      TableKeyGroup& group = options.key_group.emplace();
+      if (!text.empty() && text.find_first_not_of("0123456789") == std::string_view::npos) {
+        EBLA_ASSIGN(const int64_t bytes, ParseWhole(text, 1, 256));
+        group.prefix_bytes = static_cast<uint32_t>(bytes);
+        return {};
+      }
+      EBLA_ASSIGN(const std::string bytes, UnescapeBytes(text));
+      if (bytes.size() != 1) {
+        return Error(Code::kInvalidArgument,
+                     "\"" + std::string(text) + "\" is neither a number of bytes (1 to 256) nor one delimiter");
+      }
+      group.delimiter = bytes.front();
+      return {};
+    };
   }
 };
 
 struct SplitArguments {
-  std::string split_points, sample, pattern;
+  std::vector<std::string> split_points;
+  std::string sample, pattern;
   size_t splits = 0;
   uint64_t count = 0;
 
-  void AddTo(CLI::App* verb) {
-    verb->add_option("--split-points", split_points, "Where to cut, as f,m,t")->type_name("KEYS");
-    verb->add_option("--splits", splits, "How many tablets to make, cut as --sample or --pattern say")
-        ->type_name("N")
-        ->check(Positive());
-    verb->add_option("--sample", sample, "A file with one key per line, like those to come")->type_name("PATH");
-    verb->add_option("--pattern", pattern, "Keys are numbered so, as 'user%08d'")->type_name("PATTERN");
-    verb->add_option("--count", count, "How many keys the pattern has")->type_name("M")->check(Positive());
+  void AddTo(Verb& verb) {
+    verb.Option("--split-points", "KEYS", TakeListOfBytes(split_points), "The keys at which tablets begin, as f,m,t");
+    verb.Option("--splits", "NUMBER", TakeWhole(splits, 1),
+                "How many tablets to make, as --sample or --pattern cut them");
+    verb.Option("--sample", "PATH", TakeText(sample), "A file with one key per line, like the keys to come");
+    verb.Option("--pattern", "PATTERN", TakeText(pattern), "The keys to come are numbered like this, as 'user%08d'");
+    verb.Option("--count", "NUMBER", TakeWhole(count, 1), "How many keys the pattern has");
   }
 
   Result<std::vector<std::string>> Points() const {
     if (!split_points.empty() && (splits > 0 || !sample.empty() || !pattern.empty())) {
       return Error(Code::kInvalidArgument, "--split-points says it all: leave out --splits, --sample and --pattern");
     }
-    if (!split_points.empty()) return ParseList(split_points);
+    if (!split_points.empty()) return split_points;
     if (splits == 0 && sample.empty() && pattern.empty() && count == 0) return std::vector<std::string>();
     if (splits == 0)
       return Error(Code::kInvalidArgument, "--sample and --pattern need --splits, the number of tablets");
@@ -138,28 +124,59 @@ struct SplitArguments {
   }
 };
 
+constexpr const char* kCompressions[] = {"none", "snappy", "zlib"};
+
+// Everything that an option may be, null where it is not set.
 Json ToJson(const TableOptions& options) {
-  static constexpr const char* kCompressions[] = {"none", "snappy", "zlib"};
-  Json object = Json::object();
-  if (options.replicas) object["replicas"] = *options.replicas;
-  if (options.compression) object["compression"] = kCompressions[static_cast<size_t>(*options.compression) % 3];
+  const auto text = [](const auto& known, auto format) { return known ? Json(format(*known)) : Json(); };
+  const auto ms = [](const auto& known) { return known ? Json(known->count()) : Json(); };
+  const bool interval = options.durability == TableDurability::kInterval;
+  const TableKeyGroup group = options.key_group.value_or(TableKeyGroup{});
+  Json object = {
+      {"replicas", options.replicas},
+      {"compression",
+       text(options.compression, [](TableCompression kind) { return kCompressions[static_cast<size_t>(kind) % 3]; })},
+      {"durability", options.durability ? Json(interval ? "interval" : "sync") : Json()},
+      {"sync_interval_ms", interval ? Json(options.interval.value_or(std::chrono::seconds(1)).count()) : Json()},
+      {"key_group_bytes", group.prefix_bytes}};
+  PutBytes(object, "key_group_delimiter",
+           group.delimiter ? std::optional(std::string_view(&*group.delimiter, 1)) : std::nullopt);
+  object.Update({{"last_write_wins", options.last_write_wins},
+                 {"default_ack", text(options.default_ack, FormatAck)},
+                 {"default_read", text(options.default_read, FormatRead)},
+                 {"default_ttl_ms", ms(options.default_ttl)},
+                 {"split_bytes", options.split_bytes},
+                 {"split_ops_per_second", options.split_ops_per_second},
+                 {"merge_bytes", options.merge_bytes}});
+  return object;
+}
+
+// The options that are set, for people.
+std::vector<std::vector<std::string>> Rows(const TableOptions& options) {
+  std::vector<std::vector<std::string>> rows;
+  if (options.compression)
+    rows.push_back({"compression", kCompressions[static_cast<size_t>(*options.compression) % 3]});
   if (options.durability) {
     const bool interval = *options.durability == TableDurability::kInterval;
-    object["durability"] =
-        interval ? "interval=" + FormatDuration(options.interval.value_or(std::chrono::seconds(1))) : "sync";
+    const auto often = options.interval.value_or(std::chrono::seconds(1));
+    rows.push_back({"durability", interval ? "interval=" + FormatDuration(often) : "sync"});
   }
   if (options.key_group && options.key_group->prefix_bytes)
-    object["key_group"] = std::to_string(*options.key_group->prefix_bytes);
+    rows.push_back({"key group", "the first " + Count(*options.key_group->prefix_bytes, "byte") + " of a key"});
   if (options.key_group && options.key_group->delimiter)
-    object["key_group"] = EscapeBytes(std::string(1, *options.key_group->delimiter));
-  if (options.last_write_wins) object["last_write_wins"] = *options.last_write_wins;
-  if (options.default_ack) object["default_ack"] = FormatAck(*options.default_ack);
-  if (options.default_read) object["default_read"] = FormatRead(*options.default_read);
-  if (options.default_ttl) object["default_ttl"] = FormatDuration(*options.default_ttl);
-  if (options.split_bytes) object["split_size"] = *options.split_bytes;
-  if (options.split_ops_per_second) object["split_ops"] = *options.split_ops_per_second;
-  if (options.merge_bytes) object["merge_size"] = *options.merge_bytes;
-  return object;
+    rows.push_back({"key group", "up to \"" + EscapeBytes(std::string(1, *options.key_group->delimiter)) + "\""});
+  if (options.last_write_wins) rows.push_back({"last write wins", *options.last_write_wins ? "yes" : "no"});
+  if (options.default_ack) rows.push_back({"default ack", FormatAck(*options.default_ack)});
+  if (options.default_read) rows.push_back({"default read", FormatRead(*options.default_read)});
+  if (options.default_ttl) {
+    const bool never = options.default_ttl->count() == 0;
+    rows.push_back({"default ttl", never ? "never expires" : FormatDuration(*options.default_ttl)});
+  }
+  if (options.split_bytes) rows.push_back({"split size", FormatBytes(*options.split_bytes)});
+  if (options.split_ops_per_second)
+    rows.push_back({"split ops", std::to_string(*options.split_ops_per_second) + " operations/s"});
+  if (options.merge_bytes) rows.push_back({"merge size", FormatBytes(*options.merge_bytes)});
+  return rows;
 }
 
 Json ToJson(const TableInfo& table) {
@@ -169,10 +186,10 @@ Json ToJson(const TableInfo& table) {
           {"tablets", table.tablets},
           {"tablets_serving", table.tablets_serving},
           {"replicas_least", table.replicas_least},
-          {"size_bytes", table.size_bytes},
-          {"records", table.records},
-          {"reads_per_second", table.reads_per_second},
-          {"writes_per_second", table.writes_per_second},
+          {"size_bytes", Counted(table.size_bytes)},
+          {"records", Counted(table.records)},
+          {"reads_per_second", Json::Rounded(table.reads_per_second)},
+          {"writes_per_second", Json::Rounded(table.writes_per_second)},
           {"options", ToJson(table.options)}};
 }
 
@@ -197,11 +214,7 @@ std::string Created(const TableInfo& table) {
   return text + ", to be " + std::to_string(*table.options.replicas) + " once as many tablet servers live";
 }
 
-constexpr const char* kNothingCounted = "nothing counted (yet)";
-constexpr const char* kCounted =
-    "\n\nTABLETS: those that serve, of all. RECORDS and SIZE are estimates, made every ten seconds; of tablets beyond "
-    "a thousand records of\n"
-    "what is on the disk, compressed, so that the latest minute's writes may be missing. \"-\": nothing counted (yet).";
+constexpr const char* kNothingCounted = "nothing counted yet";
 
 void AddCreate(Verbs& verbs) {
   struct Arguments {
@@ -210,19 +223,23 @@ void AddCreate(Verbs& verbs) {
     SplitArguments splits;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("table create", "Makes a table", "table create carts --split-points f,m,t",
-                             [args](Context& context) -> Status {
-                               CreateTableOptions options{.deadline = context.deadline};
-                               EBLA_ASSIGN(options.table, args->options.Options());
-                               EBLA_ASSIGN(options.split_points, args->splits.Points());
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_ASSIGN(const TableInfo table, client.CreateTable(args->name, std::move(options)));
-                               context.out.Ok(Created(table), ToJson(table));
-                               return {};
-                             });
-  verb->add_option("NAME", args->name, "1 to 128 of A-Z a-z 0-9 _ - .")->required();
+  Verb& verb = verbs.Add("table create", "Makes a table", "table create carts --split-points f,m,t",
+                         [args](Context& context) -> Status {
+                           CreateTableOptions options{.deadline = context.deadline};
+                           options.table = args->options.Options();
+                           EBLA_ASSIGN(options.split_points, args->splits.Points());
+                           EBLA_ASSIGN(const Client client, context.connect());
+                           EBLA_ASSIGN(const TableInfo table, client.CreateTable(args->name, std::move(options)));
+                           context.out.Ok(Created(table), ToJson(table));
+                           return {};
+                         });
+  verb.Argument("NAME", TakeText(args->name), "1 to 128 of the characters A-Z a-z 0-9 _ - .");
   args->options.AddTo(verb, true);
   args->splits.AddTo(verb);
+  verb.Notes(
+      "A batch writes keys of one tablet. Tablets split by themselves as they grow: a table whose batches write "
+      "several\n"
+      "keys needs --key-group, so that these keys always stay in one tablet.");
 }
 
 void AddAlter(Verbs& verbs) {
@@ -231,86 +248,94 @@ void AddAlter(Verbs& verbs) {
     OptionArguments options;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("table alter", "Changes a table's options", "table alter carts --default-ttl 7d",
-                             [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const TableOptions changes, args->options.Options());
-                               if (ToJson(changes).empty())
-                                 return Error(Code::kInvalidArgument, "nothing to change: see help table alter");
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_ASSIGN(const TableInfo table, client.AlterTable(args->name, changes));
-                               context.out.Ok("schema version " + std::to_string(table.schema_version), ToJson(table));
-                               return {};
-                             });
-  verb->add_option("TABLE", args->name)->required();
+  Verb& verb = verbs.Add("table alter", "Changes the options of a table", "table alter carts --default-ttl 7d",
+                         [args](Context& context) -> Status {
+                           const TableOptions changes = args->options.Options();
+                           if (!changes.replicas && Rows(changes).empty())
+                             return Error(Code::kInvalidArgument, "nothing to change: see help table alter");
+                           EBLA_ASSIGN(const Client client, context.connect());
+                           EBLA_ASSIGN(const TableInfo table, client.AlterTable(args->name, changes));
+                           context.out.Ok("schema version " + std::to_string(table.schema_version), ToJson(table));
+                           return {};
+                         });
+  verb.Argument("TABLE", TakeText(args->name));
   args->options.AddTo(verb, false);
 }
 
 void AddDrop(Verbs& verbs) {
-  auto name = std::make_shared<std::string>();
-  CLI::App* verb = verbs.Add("table drop", "Drops a table and all its records", "table drop carts",
-                             [name](Context& context) -> Status {
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_TRY(client.DropTable(*name));
-                               context.out.Ok();
-                               return {};
-                             });
-  verb->add_option("TABLE", *name)->required();
+  struct Arguments {
+    std::string name;
+    bool yes = false;
+  };
+  auto args = std::make_shared<Arguments>();
+  verbs
+      .Add("table drop", "Drops a table and all its records", "table drop carts --yes",
+           [args](Context& context) -> Status {
+             EBLA_ASSIGN(const Client client, context.connect());
+             EBLA_ASSIGN(const TableInfo table, client.DescribeTable(args->name));
+             const std::string records =
+                 table.records > 0 ? "about " + Count(table.records, "record") : std::string("all its records");
+             EBLA_TRY(Confirm(context, args->yes, "drops table " + args->name + " with " + records));
+             EBLA_TRY(client.DropTable(args->name));
+             context.out.Ok();
+             return {};
+           })
+      .Argument("TABLE", TakeText(args->name))
+      .Dangerous(args->yes)
+      .Notes("Nothing brings a dropped table back: dump it first where you are not sure.");
+}
+
+Status List(Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
+  if (context.out.json) {
+    Json all = Json::Array();
+    for (const TableInfo& table : tables) all.push_back(ToJson(table));
+    context.out.Value(all);
+    return {};
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
+  for (const TableInfo& table : tables) {
+    rows.push_back({table.name, Serving(table), Replicas(table), Records(table.records), Bytes(table.size_bytes),
+                    Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
+  }
+  context.out.Listed(rows, "there are no tables");
+  return {};
 }
 
 void AddList(Verbs& verbs) {
-  CLI::App* verb = verbs.Add("table list", "Lists the tables", "table list", [](Context& context) -> Status {
-    EBLA_ASSIGN(const Client client, context.connect());
-    EBLA_ASSIGN(const std::vector<TableInfo> tables, client.ListTables());
-    if (context.out.json) {
-      Json all = Json::array();
-      for (const TableInfo& table : tables) all.push_back(ToJson(table));
-      context.out.Value(all);
-      return {};
-    }
-    std::vector<std::vector<std::string>> rows = {
-        {"TABLE", "TABLETS", "REPLICAS", "RECORDS", "SIZE", "READS/S", "WRITES/S"}};
-    for (const TableInfo& table : tables) {
-      rows.push_back({table.name, Serving(table), Replicas(table), Records(table.records), Bytes(table.size_bytes),
-                      Rounded(table.reads_per_second), Rounded(table.writes_per_second)});
-    }
-    context.out.Columns(rows);
+  verbs.Add("table list", "Lists the tables", "table list", List)
+      .Notes(std::string("TABLETS: those that serve, of all. ") + kEstimates);
+}
+
+Status Describe(Context& context, const std::string& name) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const TableInfo table, client.DescribeTable(name));
+  if (context.out.json) {
+    context.out.Value(ToJson(table));
     return {};
-  });
-  verb->footer(verb->get_footer() + kCounted);
+  }
+  std::vector<std::vector<std::string>> rows = {
+      {"table", table.name},
+      {"id", std::to_string(table.id.value)},
+      {"tablets serving", Serving(table)},
+      {"records", table.records > 0 ? "about " + std::to_string(table.records) : kNothingCounted},
+      {"size", table.size_bytes > 0 ? "about " + Size(table.size_bytes) : kNothingCounted},
+      {"schema version", std::to_string(table.schema_version)}};
+  if (table.options.replicas) rows.push_back({"replicas", Replicas(table)});
+  for (std::vector<std::string>& row : Rows(table.options)) rows.push_back(std::move(row));
+  context.out.Columns(rows);
+  return {};
 }
 
 void AddDescribe(Verbs& verbs) {
   auto name = std::make_shared<std::string>();
-  CLI::App* verb = verbs.Add(
-      "table describe", "Shows a table's options and size", "table describe carts", [name](Context& context) -> Status {
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const TableInfo table, client.DescribeTable(*name));
-        if (context.out.json) {
-          context.out.Value(ToJson(table));
-          return {};
-        }
-        std::vector<std::vector<std::string>> rows = {
-            {"table", table.name},
-            {"id", std::to_string(table.id.value)},
-            {"tablets serving", Serving(table)},
-            {"records", table.records > 0 ? "about " + std::to_string(table.records) : kNothingCounted},
-            {"size", table.size_bytes > 0 ? "about " + Size(table.size_bytes) : kNothingCounted},
-            {"schema version", std::to_string(table.schema_version)}};
-        const Json options = ToJson(table.options);
-        for (const auto& [option, value] : options.items()) {
-          if (option == "replicas") {
-            rows.push_back({"replicas", Replicas(table)});
-            continue;
-          }
-          std::string label = option;
-          std::ranges::replace(label, '_', ' ');
-          rows.push_back({label, value.is_string() ? value.get<std::string>() : value.dump()});
-        }
-        context.out.Columns(rows);
-        return {};
-      });
-  verb->footer(verb->get_footer() + kCounted);
-  verb->add_option("TABLE", *name)->required();
+  verbs
+      .Add("table describe", "Shows the options and the size of a table", "table describe carts",
+           [name](Context& context) { return Describe(context, *name); })
+      .Argument("TABLE", TakeText(*name))
+      .Notes(kEstimates);
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Verbs on tablets: tablet list, transfer, split, move, recover.
 #include <algorithm>
 
+#include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
 #include "tools/ebla/verbs/presplit.h"
@@ -9,33 +10,26 @@ namespace ebla::shell {
 
 namespace {
 
-// What the columns count.
-constexpr const char* kCounted =
-    "\n\nA replica whose server does not live is marked (lost). STATE: serving; not-led, for a moment or until a "
-    "failover; unheard, where\n"
-    "its primary has not reported it yet; lost, where no majority of the voters lives. RECORDS and SIZE are the "
-    "primary's estimates,\n"
-    "made every ten seconds; beyond a thousand records of what is on its disk, compressed, so that the latest minute's "
-    "writes may be\n"
-    "missing. \"-\": not known, or nothing counted (yet).";
+constexpr const char* kTabletKey = R"(The tablet that holds this key; \xNN is a byte)";
 
 void AddTabletTransfer(Verbs& verbs) {
   struct Arguments {
     std::string table, key, to;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("tablet transfer", "Has a tablet led by another of its voters; no data moves",
-                             "tablet transfer carts --key user42 --to ts-2", [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               EBLA_TRY(CheckServer(client, args->to));
-                               EBLA_TRY(client.TransferTablet(args->table, key, args->to));
-                               context.out.Ok("led by " + args->to, {{"primary", args->to}});
-                               return {};
-                             });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--key", args->key, R"(Of the tablet that holds it; \xNN is a byte)")->required();
-  verb->add_option("--to", args->to, "A server that has a vote in it")->required()->type_name("SERVER");
+  verbs
+      .Add("tablet transfer", "Makes another voter the primary of a tablet; no data moves",
+           "tablet transfer carts --key user42 --to ts-2",
+           [args](Context& context) -> Status {
+             EBLA_ASSIGN(const Client client, context.connect());
+             EBLA_TRY(CheckServer(client, args->to));
+             EBLA_TRY(client.TransferTablet(args->table, args->key, args->to));
+             context.out.Ok("the primary is " + args->to, {{"primary", args->to}});
+             return {};
+           })
+      .Argument("TABLE", TakeText(args->table))
+      .Required("--key", "KEY", TakeBytes(args->key), kTabletKey)
+      .Required("--to", "SERVER", TakeText(args->to), "The server that becomes the primary; it must be a voter");
 }
 
 // The best key at which the tablet that holds `key` can be split. Servers tell the middle of large tablets alone: all
@@ -46,7 +40,8 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_ASSIGN(const TableInfo described, client.DescribeTable(table));
   EBLA_ASSIGN(const std::vector<TabletSummary> tablets, client.ListTablets(table));
   const auto tablet = std::ranges::find_if(tablets, [&](const TabletSummary& one) { return one.range.Contains(key); });
-  if (tablet == tablets.end()) return Error(Code::kComeAgain, "the tablet is just being split or merged");
+  if (tablet == tablets.end())
+    return Error(Code::kComeAgain, "the tablet is being split or merged at present: try again");
   if (auto best = BestKey(*tablet, described.options.key_group)) return *std::move(best);
   EBLA_ASSIGN(const Table opened, client.OpenTable(table));
   std::vector<std::string> keys;
@@ -64,70 +59,81 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   const std::vector<PresplitCut> cuts = CutsOfKeys(keys, {*tablet}, 1, described.options.key_group);
   if (!cuts.empty()) return cuts.front().key;
   return Error(Code::kConditionFailed,
-               name + " has " + std::to_string(keys.size()) +
-                   " keys, and none that cuts them in two (no key group is cut); name a key with --at");
+               name + " has " + Count(keys.size(), "key") +
+                   ", and none splits them in two without cutting a key group; name a key with --at");
+}
+
+struct SplitArguments {
+  std::string table;
+  std::string at, key;
+};
+
+Status Split(const SplitArguments& args, Context& context) {
+  if (args.at.empty() == args.key.empty()) {
+    return Error(Code::kInvalidArgument,
+                 "tablet split needs --at, the key to split at, or --key, a key of the tablet to split at its best");
+  }
+  EBLA_ASSIGN(const Client client, context.connect());
+  std::string key = args.at;
+  if (key.empty()) {
+    EBLA_ASSIGN(key, BestSplitKey(context, client, args.table, args.key));
+  }
+  EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args.table, key));
+  context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() + ", tablet " +
+                     std::to_string(split.child.value) + " " + split.child_range.ToString(),
+                 {{"tablet", split.tablet.value},
+                  {"range", RangeJson(split.range)},
+                  {"child", split.child.value},
+                  {"child_range", RangeJson(split.child_range)}});
+  return {};
 }
 
 void AddTabletSplit(Verbs& verbs) {
-  struct Arguments {
-    std::string table, at, key;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "tablet split", "Splits a tablet at a key, or at the best one; no data moves", "tablet split carts --at user5",
-      [args](Context& context) -> Status {
-        if (args->at.empty() == args->key.empty()) {
-          return Error(Code::kInvalidArgument,
-                       "tablet split needs --at, the key to split at, or --key, of the tablet to split at its best");
-        }
-        EBLA_ASSIGN(std::string key, UnescapeBytes(args->at.empty() ? args->key : args->at));
-        EBLA_ASSIGN(const Client client, context.connect());
-        if (args->at.empty()) {
-          EBLA_ASSIGN(key, BestSplitKey(context, client, args->table, key));
-        }
-        EBLA_ASSIGN(const TabletSplit split, client.SplitTablet(args->table, key));
-        context.out.Ok("tablet " + std::to_string(split.tablet.value) + " " + split.range.ToString() + ", tablet " +
-                           std::to_string(split.child.value) + " " + split.child_range.ToString(),
-                       {{"tablet", split.tablet.value},
-                        {"range", RangeJson(split.range)},
-                        {"child", split.child.value},
-                        {"child_range", RangeJson(split.child_range)}});
-        return {};
-      });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--at", args->at, R"(The key at which the new tablet begins; \xNN is a byte)")->type_name("KEY");
-  verb->add_option("--key", args->key, "Splits the tablet that holds it where its load is halved, or else its data")
-      ->type_name("KEY");
+  auto args = std::make_shared<SplitArguments>();
+  verbs
+      .Add("tablet split", "Splits a tablet at a key, or at the best one; no data moves",
+           "tablet split carts --at user5", [args](Context& context) { return Split(*args, context); })
+      .Argument("TABLE", TakeText(args->table))
+      .Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the new tablet begins; \xNN is a byte)")
+      .Option("--key", "KEY", TakeBytes(args->key),
+              "Splits the tablet that holds this key: in the middle of its load, else of its data");
+}
+
+struct ListArguments {
+  std::string table, server;
+  bool lost = false;
+};
+
+Status List(const ListArguments& args, Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  if (!args.server.empty()) EBLA_TRY(CheckServer(client, args.server));
+  EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args.table, args.server));
+  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
+  if (args.lost) std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
+  if (!context.out.json) {
+    context.out.Listed(TabletRows(tablets, servers), args.lost ? "no tablet is lost" : "there are no tablets");
+    return {};
+  }
+  Json all = Json::Array();
+  for (const TabletSummary& tablet : tablets) all.push_back(TabletJson(tablet));
+  context.out.Value(all);
+  return {};
 }
 
 void AddTabletList(Verbs& verbs) {
-  struct Arguments {
-    std::string table, server;
-    bool lost = false;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("tablet list", "Lists tablets, with their ranges and replicas", "tablet list carts --server ts-1",
-                [args](Context& context) -> Status {
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  if (!args->server.empty()) EBLA_TRY(CheckServer(client, args->server));
-                  EBLA_ASSIGN(std::vector<TabletSummary> tablets, client.ListTablets(args->table, args->server));
-                  EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
-                  if (args->lost)
-                    std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
-                  if (!context.out.json) {
-                    context.out.Columns(TabletRows(tablets, servers));
-                    return {};
-                  }
-                  Json all = Json::array();
-                  for (const TabletSummary& tablet : tablets) all.push_back(TabletJson(tablet));
-                  context.out.Value(all);
-                  return {};
-                });
-  verb->footer(verb->get_footer() + kCounted);
-  verb->add_option("TABLE", args->table, "Of this table alone");
-  verb->add_option("--server", args->server, "On this server alone")->type_name("SERVER");
-  verb->add_flag("--lost", args->lost, "Those alone of whose voters no majority lives");
+  auto args = std::make_shared<ListArguments>();
+  verbs
+      .Add("tablet list", "Lists tablets, with their ranges and replicas", "tablet list carts --server ts-1",
+           [args](Context& context) { return List(*args, context); })
+      .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
+      .Option("--server", "SERVER", TakeText(args->server), "Only tablets with a replica on this server")
+      .Flag("--lost", args->lost, "Only tablets that have lost the majority of their voters")
+      .Notes(std::string("A replica whose server does not live is marked (lost). STATE is one of:\n"
+                         "  serving\n"
+                         "  not-led   no primary at present: for a moment, or until a failover\n"
+                         "  unheard   the primary has not reported this tablet yet\n"
+                         "  lost      no majority of the voters lives\n") +
+             kEstimates);
 }
 
 Status CancelMove(const Client& client, const std::string& table, const std::string& key, Context& context) {
@@ -136,53 +142,52 @@ Status CancelMove(const Client& client, const std::string& table, const std::str
   const auto move = std::ranges::find(procedures.listed, "move-" + std::to_string(place.id.value), &ProcedureInfo::id);
   const std::string again = move == procedures.listed.end() ? "" : BegunAgain(*move);
   EBLA_TRY(client.MoveTablet(table, key, {.from = {}, .to = {}, .cancel = true}));
-  Json json = {{"cancelled", true}};
-  if (!again.empty()) json["note"] = again;
-  context.out.Ok("cancelled" + (again.empty() ? "" : "; " + again), json);
+  context.out.Ok("cancelled" + (again.empty() ? "" : "; " + again), {{"cancelled", true}, {"note", again}});
+  return {};
+}
+
+struct MoveArguments {
+  std::string table, key;
+  TabletMove move;
+};
+
+Status Move(const MoveArguments& args, Context& context) {
+  const TabletMove& move = args.move;
+  if (!move.cancel && (move.from.empty() || move.to.empty()))
+    return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
+  EBLA_ASSIGN(const Client client, context.connect());
+  if (move.cancel) return CancelMove(client, args.table, args.key, context);
+  for (const ServerName& server : {move.from, move.to}) EBLA_TRY(CheckServer(client, server));
+  EBLA_TRY(client.MoveTablet(args.table, args.key, move));
+  context.out.Ok("moved from " + move.from + " to " + move.to, {{"from", move.from}, {"to", move.to}});
   return {};
 }
 
 void AddTabletMove(Verbs& verbs) {
-  struct Arguments {
-    std::string table, key;
-    TabletMove move;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb =
-      verbs.Add("tablet move", "Brings a replica of a tablet from one server to another, by copying while it serves",
-                "tablet move carts --key user42 --from ts-1 --to ts-4", [args](Context& context) -> Status {
-                  EBLA_ASSIGN(const std::string key, UnescapeBytes(args->key));
-                  if (!args->move.cancel && (args->move.from.empty() || args->move.to.empty())) {
-                    return Error(Code::kInvalidArgument, "tablet move needs --from and --to, or --cancel");
-                  }
-                  EBLA_ASSIGN(const Client client, context.connect());
-                  if (args->move.cancel) return CancelMove(client, args->table, key, context);
-                  for (const ServerName& server : {args->move.from, args->move.to})
-                    EBLA_TRY(CheckServer(client, server));
-                  EBLA_TRY(client.MoveTablet(args->table, key, args->move));
-                  context.out.Ok("moved from " + args->move.from + " to " + args->move.to,
-                                 {{"from", args->move.from}, {"to", args->move.to}});
-                  return {};
-                });
-  verb->add_option("TABLE", args->table)->required();
-  verb->add_option("--key", args->key, R"(Of the tablet that holds it; \xNN is a byte)")->required();
-  verb->add_option("--from", args->move.from, "The server that gives its replica away")->type_name("SERVER");
-  verb->add_option("--to", args->move.to, "The server that gets it")->type_name("SERVER");
-  verb->add_flag("--cancel", args->move.cancel, "Ends the move that is under way");
+  auto args = std::make_shared<MoveArguments>();
+  verbs
+      .Add("tablet move", "Moves a replica to another server; the tablet serves meanwhile",
+           "tablet move carts --key user42 --from ts-1 --to ts-4",
+           [args](Context& context) { return Move(*args, context); })
+      .Argument("TABLE", TakeText(args->table))
+      .Required("--key", "KEY", TakeBytes(args->key), kTabletKey)
+      .Option("--from", "SERVER", TakeText(args->move.from), "The server that has the replica")
+      .Option("--to", "SERVER", TakeText(args->move.to), "The server that gets it")
+      .Flag("--cancel", args->move.cancel, "Cancels the move that is under way");
 }
 
 Json ToJson(const TabletRecovery& recovery, TabletId tablet, bool done) {
-  Json replicas = Json::array();
+  Json replicas = Json::Array();
   for (const ReplicaSummary& replica : recovery.replicas) {
-    Json object = {{"server", replica.server}, {"voter", replica.voter}, {"live", replica.live}};
-    if (replica.reported) {
-      object["has_replica"] = replica.known;
-      object["last"] = replica.last.ToString();
-      object["applied"] = replica.applied;
-      object["incomplete"] = replica.incomplete;
-      object["forgetful"] = replica.may_have_lost_writes;
-    }
-    replicas.push_back(std::move(object));
+    const auto known = [&](Json value) { return replica.reported ? value : Json(); };
+    replicas.push_back({{"server", replica.server},
+                        {"voter", replica.voter},
+                        {"live", replica.live},
+                        {"has_replica", known(replica.known)},
+                        {"last", known(replica.last.ToString())},
+                        {"applied", known(replica.applied)},
+                        {"incomplete", known(replica.incomplete)},
+                        {"forgetful", known(replica.may_have_lost_writes)}});
   }
   return {{"tablet", tablet.value}, {"recovered", done},           {"chosen", recovery.chosen},
           {"loss", recovery.loss},  {"refusal", recovery.refusal}, {"replicas", std::move(replicas)}};
@@ -193,7 +198,7 @@ std::string StateOf(const ReplicaSummary& replica) {
   if (!replica.reported) return state + ", nothing is known of it";
   if (!replica.known) return state + ", has no replica";
   if (replica.incomplete) state += ", incomplete";
-  if (replica.may_have_lost_writes) state += ", may have forgotten";
+  if (replica.may_have_lost_writes) state += ", may have lost writes";
   return state;
 }
 
@@ -207,43 +212,60 @@ void ShowReplicas(const TabletRecovery& recovery, Output& out) {
   out.Columns(rows);
 }
 
+struct RecoverArguments {
+  uint64_t tablet = 0;
+  RecoverTabletOptions options;
+};
+
+// Shows what there is; goes on only where a person wants to lose what the other replicas had.
+Status Recover(const RecoverArguments& args, Context& context) {
+  const TabletId tablet{args.tablet};
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const TabletRecovery found, client.RecoverTablet(tablet, {.server = args.options.server}));
+  const bool yes = args.options.accept_data_loss;
+  if (!context.out.json) ShowReplicas(found, context.out);
+  if (!yes && !found.refusal.empty()) {
+    context.exit_code = 1;
+    if (context.out.json) {
+      context.out.Value(ToJson(found, tablet, false));
+    } else {
+      context.out.Line("it cannot be recovered so: " + found.refusal);
+    }
+    return {};
+  }
+  if (!yes && !context.ask) {
+    if (context.out.json) {
+      context.out.Value(ToJson(found, tablet, false));
+    } else {
+      context.out.Line("it would go to " + found.chosen + " alone; " + found.loss);
+      context.out.Line("nothing has been changed: add --yes to do it");
+    }
+    return {};
+  }
+  EBLA_TRY(
+      Confirm(context, yes,
+              "gives tablet " + std::to_string(args.tablet) + " to " + found.chosen + " alone (" + found.loss + ")"));
+  RecoverTabletOptions options = args.options;
+  options.accept_data_loss = true;
+  EBLA_ASSIGN(TabletRecovery done, client.RecoverTablet(tablet, options));
+  if (done.loss.empty()) done.loss = found.loss;
+  context.out.Ok("the primary is " + done.chosen + (done.loss.empty() ? "" : "; " + done.loss),
+                 ToJson(done, tablet, true));
+  return {};
+}
+
 void AddTabletRecover(Verbs& verbs) {
-  struct Arguments {
-    uint64_t tablet = 0;
-    RecoverTabletOptions options;
-  };
-  auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add(
-      "tablet recover", "Gives a tablet that lost its majority for good to one replica that is left",
-      "tablet recover 17 --server ts-3 --accept-data-loss", [args](Context& context) -> Status {
-        const TabletId tablet{args->tablet};
-        EBLA_ASSIGN(const Client client, context.connect());
-        EBLA_ASSIGN(const TabletRecovery found, client.RecoverTablet(tablet, {.server = args->options.server}));
-        if (!context.out.json) ShowReplicas(found, context.out);
-        if (!args->options.accept_data_loss) {
-          if (context.out.json) {
-            context.out.Value(ToJson(found, tablet, false));
-          } else if (!found.refusal.empty()) {
-            context.out.Line("it cannot be recovered so: " + found.refusal);
-          } else {
-            context.out.Line("it would go to " + found.chosen + " alone; " + found.loss);
-            context.out.Line("nothing has been changed: add --accept-data-loss");
-          }
-          return {};
-        }
-        EBLA_ASSIGN(TabletRecovery done, client.RecoverTablet(tablet, args->options));
-        if (done.loss.empty()) done.loss = found.loss;
-        context.out.Ok("led by " + done.chosen + (done.loss.empty() ? "" : "; " + done.loss),
-                       ToJson(done, tablet, true));
-        return {};
-      });
-  verb->add_option("TABLET", args->tablet, "Its id; tablet list --lost shows those that need it")
-      ->required()
-      ->check(Positive());
-  verb->add_option("--server", args->options.server, "Whose replica it shall be; else the longest complete log")
-      ->type_name("SERVER");
-  verb->add_flag("--accept-data-loss", args->options.accept_data_loss,
-                 "What the lost voters acknowledged beyond that log is given up");
+  auto args = std::make_shared<RecoverArguments>();
+  verbs
+      .Add("tablet recover", "Gives a tablet that has lost its majority for good to one replica that is left",
+           "tablet recover 17 --server ts-3 --yes", [args](Context& context) { return Recover(*args, context); })
+      .Argument("TABLET", TakeWhole(args->tablet, 1), "Its id; tablet list --lost shows the tablets that need it")
+      .Option("--server", "SERVER", TakeText(args->options.server),
+              "Whose replica it becomes; without it, the one with the longest complete log")
+      .Dangerous(args->options.accept_data_loss, {"--accept-data-loss"})
+      .Notes(
+          "Without --yes it only shows what would be done and what would be lost: the writes that the lost voters\n"
+          "acknowledged and that the chosen log does not have.");
 }
 
 }  // namespace

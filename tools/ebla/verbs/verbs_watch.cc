@@ -67,7 +67,7 @@ class Screen {
 Result<WatchView> Look(const Client& client) {
   WatchView view;
   EBLA_ASSIGN(view.info, client.DescribeCluster());
-  if (!view.info.from_leader) return Error(Code::kUnavailable, "masters answer, and none of them leads");
+  if (!view.info.from_leader) return Error(Code::kUnavailable, "masters answer, but none of them is the leader");
   EBLA_ASSIGN(view.servers, client.ListServers());
   EBLA_ASSIGN(view.tables, client.ListTables());
   EBLA_ASSIGN(view.tablets, client.ListTablets());
@@ -75,21 +75,22 @@ Result<WatchView> Look(const Client& client) {
 }
 
 Json ToJson(const WatchView& view) {
-  Json servers = Json::array(), tablets = Json::array();
+  Json servers = Json::Array(), tablets = Json::Array();
+  const auto now = [](const ServerSummary& server, Json value) { return server.live ? value : Json(); };
   for (const ServerSummary& server : view.servers) {
     servers.push_back({{"name", server.name},
                        {"live", server.live},
                        {"tablets", server.tablets},
-                       {"leading", server.leading},
-                       {"reads_per_second", server.reads_per_second},
-                       {"writes_per_second", server.writes_per_second},
-                       {"cpu_fraction", server.cpu_fraction}});
+                       {"leading", now(server, server.leading)},
+                       {"reads_per_second", now(server, Json::Rounded(server.reads_per_second))},
+                       {"writes_per_second", now(server, Json::Rounded(server.writes_per_second))},
+                       {"cpu_fraction", now(server, Json::Rounded(server.cpu_fraction, 3))}});
   }
   for (const TabletSummary& tablet : view.tablets) {
     tablets.push_back({{"id", tablet.id.value},
                        {"table", tablet.table},
                        {"range", RangeJson(tablet.range)},
-                       {"primary", tablet.primary},
+                       {"primary", tablet.primary.empty() ? Json() : Json(tablet.primary)},
                        {"led", tablet.load && tablet.load->leading},
                        {"learners", tablet.learners},
                        {"incomplete", tablet.incomplete}});
@@ -141,23 +142,22 @@ Status Live(Context& context, const Client& client, milliseconds interval) {
 
 void AddWatchVerbs(Verbs& verbs) {
   struct Arguments {
-    std::string interval = "2s";
+    milliseconds interval{2'000};
     bool once = false;
   };
   auto args = std::make_shared<Arguments>();
-  CLI::App* verb = verbs.Add("cluster watch", "Shows servers, who leads which keys, and copies, as they change; q ends",
-                             "cluster watch --interval 1s", [args](Context& context) -> Status {
-                               EBLA_ASSIGN(const milliseconds interval, ParseDuration(args->interval));
-                               if (interval < kIntervalMin) {
-                                 return Error(Code::kInvalidArgument, "--interval must be 100ms or more");
-                               }
-                               EBLA_ASSIGN(const Client client, context.connect());
-                               if (args->once) return Once(context, client);
-                               if (context.out.json) return Stream(context, client, interval);
-                               return Live(context, client, interval);
-                             });
-  verb->add_option("--interval", args->interval, "How often it looks")->type_name("DURATION");
-  verb->add_flag("--once", args->once, "Prints one frame, and ends");
+  verbs
+      .Add("cluster watch", "Shows servers, tablets and copies as they change; q ends it",
+           "cluster watch --interval 1s",
+           [args](Context& context) -> Status {
+             EBLA_ASSIGN(const Client client, context.connect());
+             if (args->once) return Once(context, client);
+             if (context.out.json) return Stream(context, client, args->interval);
+             return Live(context, client, args->interval);
+           })
+      .Option("--interval", "DURATION", TakeDuration(args->interval, kIntervalMin), "How often it looks (2s)")
+      .Flag("--once", args->once, "Shows one frame and ends")
+      .Notes("With --json each look is one line.");
 }
 
 }  // namespace ebla::shell

@@ -1,0 +1,89 @@
+#include "client/core/routing/master_probe.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "client/core/calls/codec.h"
+#include "common/base/mutex.h"
+#include "idl/master_types.h"
+
+namespace ebla::client {
+
+namespace {
+
+constexpr Duration kAskAgain = std::chrono::milliseconds(100);
+
+// What becomes of asking each of them. The last of its owners to go gives the answer, where none gave it before.
+class Probe : public std::enable_shared_from_this<Probe> {
+ public:
+  Probe(Network& network, std::vector<rpc::Endpoint> masters, Duration timeout, OnceCallback<Status> done)
+      : network_(network),
+        masters_(std::move(masters)),
+        causes_(masters_.size(), "it has not answered"),
+        end_(network.Now() + timeout),
+        done_(std::move(done)) {}
+  ~Probe() { Finish(Nobody()); }
+
+  void Ask(size_t index) {
+    const Duration left = end_ - network_.Now();
+    if (left <= Duration(0) || Finished()) return;
+    auto channel = network_.To(masters_[index]);
+    channel->Call(
+        EncodeCall("clusterInfo", idl::ClusterInfoRequest()), left,
+        [self = shared_from_this(), index](Result<std::string> message) { self->OnReply(index, std::move(message)); });
+  }
+
+ private:
+  void OnReply(size_t index, Result<std::string> message) {
+    if (Finished()) return;  // the client may be closing
+    Status cause = message ? Status() : message.error();
+    if (message) {
+      if (auto reply = DecodeReply<idl::ClusterInfoReply>(std::move(*message))) return Finish({});
+      cause = Status(Code::kUnavailable, "what answers there is no master");
+    }
+    {
+      MutexLock lock(mutex_);
+      causes_[index] = cause.message();
+    }
+    if (network_.Now() + kAskAgain >= end_) return;
+    network_.executor().After(kAskAgain, [self = shared_from_this(), index] { self->Ask(index); });
+  }
+
+  bool Finished() {
+    MutexLock lock(mutex_);
+    return finished_;
+  }
+  Status Nobody() {
+    std::string text;
+    MutexLock lock(mutex_);
+    for (size_t i = 0; i < masters_.size(); ++i)
+      text += (i == 0 ? "" : "; ") + masters_[i].ToString() + ": " + causes_[i];
+    return {Code::kUnavailable, "no master answers: " + text};
+  }
+  void Finish(Status status) {
+    {
+      MutexLock lock(mutex_);
+      if (std::exchange(finished_, true)) return;
+    }
+    done_(std::move(status));
+  }
+
+  Network& network_;
+  const std::vector<rpc::Endpoint> masters_;
+  Mutex mutex_;
+  std::vector<std::string> causes_ EBLA_GUARDED_BY(mutex_);
+  bool finished_ EBLA_GUARDED_BY(mutex_) = false;
+  const MonotonicTime end_;
+  OnceCallback<Status> done_;
+};
+
+}  // namespace
+
+void ProbeMasters(Network& network, const std::vector<rpc::Endpoint>& masters, Duration timeout,
+                  OnceCallback<Status> done) {
+  const auto probe = std::make_shared<Probe>(network, masters, timeout, std::move(done));
+  for (size_t i = 0; i < masters.size(); ++i) probe->Ask(i);
+}
+
+}  // namespace ebla::client

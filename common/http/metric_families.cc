@@ -1,0 +1,25 @@
+#include "common/http/metric_families.h"
+
+#include "common/process/process.h"
+
+namespace ebla::http {
+
+void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& rpc) {
+  Put(Add("build_info", "Always 1: the labels say what this process is and which build it runs.",
+          prometheus::MetricType::Gauge),
+      {{"role", std::string(role)}, {"version", std::string(process::BuildVersion())}}, 1);
+  const process::Usage usage = process::ReadUsage();
+  Counter("process_cpu_seconds_total", "Processor time used.", usage.cpu_seconds);
+  Gauge("process_resident_bytes", "Resident memory.", usage.resident_bytes);
+  Counter("rpc_requests_total", "Requests received.", rpc.requests);
+  Gauge("rpc_in_flight", "Requests not yet answered.", rpc.in_flight);
+  Gauge("rpc_connections", "Open connections.", rpc.connections);
+  Counter("rpc_connections_accepted_total", "Connections accepted.", rpc.connections_accepted);
+  Counter("rpc_connections_refused_total", "Connections over the limit.", rpc.connections_refused);
+  Counter("rpc_connections_broken_total", "Connections closed for what they sent or left unread.",
+          rpc.connections_broken);
+  Counter("rpc_received_bytes_total", "Bytes received.", rpc.bytes_in);
+  Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);
+}
+
+}  // namespace ebla::http

@@ -1,0 +1,36 @@
+// master/catalog/rules.h
+// What the master must keep of docs/design/replication-rules.md. common/base/rule.h says how they are used.
+// Threads: any.
+#pragma once
+
+#include "common/base/rule.h"
+
+namespace ebla::rules {
+
+// ---- Leadership and membership --------------------------------------------------------------------------------------
+
+// PROTOCOL 1: a server that has started anew does not lead its epoch any more.
+EBLA_RULE(LedEpochIsOfOneStart, lead_again_after_restart)
+// PROTOCOL 1: the membership changes again once the Barrier of the last change is committed.
+EBLA_RULE(ChangeWaitsForBarrier, overlapping_membership)
+// PROTOCOL 9: a voter that never had the tablet begins complete and empty only if the tablet was never split.
+EBLA_RULE(OnlyNeverSplitBeginsEmpty, created_empty_after_split)
+
+// ---- Splits and merges ----------------------------------------------------------------------------------------------
+
+// PROTOCOL 12: a tablet with an open intent is not transferred, moved or changed.
+EBLA_RULE(IntentExcludesOtherChanges, intent_excludes_nothing)
+// PROTOCOL 12: an intent is given up once a later epoch's Barrier is applied.
+EBLA_RULE(SplitSettlesAfterBarrier, split_settled_early)
+// PROTOCOL 12: a report that SPLIT is applied completes the intent.
+EBLA_RULE(ReportsCompleteSplit, split_reports_ignored)
+// PROTOCOL 12: the child's node says what SPLIT says, not what the catalog says now.
+EBLA_RULE(ChildIsAsSplitSays, split_completed_as_now)
+// PROTOCOL 14: two tablets are merged in the epochs of their FREEZEs.
+EBLA_RULE(MergeNeedsItsEpochs, merge_unchecked_epoch)
+// PROTOCOL 14: a merge's intents stay until a later epoch has ended the freeze.
+EBLA_RULE(GivingUpThaws, give_up_without_thaw)
+// PROTOCOL 24: what was merged is dropped once every voter has merged it.
+EBLA_RULE(MergedPartsAreNoOrphans, parents_are_orphans)
+
+}  // namespace ebla::rules

@@ -1,0 +1,103 @@
+#include "tabletserver/replication/followed_log.h"
+
+#include "tabletserver/replication/rules.h"
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr size_t kEchoesMax = 16;
+
+}  // namespace
+
+// ---- what the primary says ------------------------------------------------------------------------------------------
+
+void FollowedLog::BeginEpoch() {
+  heard_ = {};
+  told_committed_ = {};
+  fresh_as_of_ = {};
+  echoes_.clear();
+  matched_ = {};
+}
+
+void FollowedLog::Learn(Lsn committed, Lsn retain) {
+  retain_ = retain;
+  told_committed_ = std::max(told_committed_, committed);
+}
+
+void FollowedLog::Echo(const HeartbeatMessage& heartbeat, MonotonicTime now) {
+  // One that is still to come is of another life of this machine.
+  if (heartbeat.echo_clock <= fresh_as_of_ || heartbeat.echo_clock > now || echoes_.size() >= kEchoesMax) return;
+  echoes_.push_back({heartbeat.echo_clock, heartbeat.echo_committed});
+  Freshen();
+}
+
+// Having applied what was committed when the primary, under its lease, heard of that moment, this is no older than it.
+void FollowedLog::Freshen() {
+  while (!echoes_.empty() && echoes_.front().committed <= common_.log.applied().lsn && !common_.state.incomplete) {
+    fresh_as_of_ = std::max(fresh_as_of_, echoes_.front().clock);
+    echoes_.pop_front();
+  }
+}
+
+// A copy's chunks tell what is committed, too: what they show was applied at their source. Without that the last
+// replica that a Barrier lacks would wait to be told of the very entries that nobody can commit without it.
+void FollowedLog::CommitMatched() {
+  common_.CommitTo(std::min(std::max(told_committed_, copies_.shown()), matched_));
+  BeSureAgain();
+}
+
+// What a replica that may have lost writes acknowledged is here again once it holds all that this epoch has committed.
+void FollowedLog::BeSureAgain() {
+  ReplicaState& state = common_.state;
+  if (!state.may_have_lost_writes || !common_.epoch) return;
+  // Before the primary has said in this life what is committed, what is known to be committed here proves nothing: that
+  // is what the crash has left.
+  if (!told_committed_ && rules::SureOnlyOnceToldCommit()) return;
+  if (common_.committed < told_committed_ || common_.log.flushed() < common_.committed) return;
+  const Result<std::optional<Epoch>> epoch = common_.log.EpochAt(common_.committed);
+  if (!epoch.has_value() || *epoch != common_.epoch) return;
+  state.may_have_lost_writes = false;
+  common_.state_dirty = true;
+}
+
+// ---- answers --------------------------------------------------------------------------------------------------------
+
+void FollowedLog::Answer(RequestToken token, AppendAnswer answer, AppendResult result) {
+  answer.result = result;
+  answer.promised = common_.state.promised;
+  ready_.push_back({token, answer});
+}
+
+void FollowedLog::AnswerOnceDurable(RequestToken token, const AppendAnswer& answer) {
+  held_.push_back({token, answer});
+  if (common_.log.flushed() < answer.flushed) common_.flushes.Want();
+  AnswerDurable();
+}
+
+// What has become of a copy while they waited is told as it is now: a primary that hears of one that is over begins
+// another.
+void FollowedLog::AnswerDurable() {
+  const ReplicaState& durable = common_.flushes.durable();
+  std::erase_if(held_, [&](Held& held) {
+    if (common_.log.flushed() < held.answer.flushed) return false;
+    if (durable.promised < held.answer.epoch && rules::PromiseIsFlushedFirst()) return false;
+    held.answer.incomplete = durable.incomplete || common_.state.incomplete;
+    held.answer.receiving = copies_.awaited();
+    Answer(held.token, held.answer, AppendResult::kStored);
+    return true;
+  });
+  BeSureAgain();
+}
+
+void FollowedLog::Refuse(AppendResult result, Lsn above) {
+  std::erase_if(held_, [&](Held& held) {
+    if (held.answer.flushed <= above && above) return false;
+    held.answer.granted = false;
+    held.answer.receiving = copies_.awaited();
+    Answer(held.token, held.answer, result);
+    return true;
+  });
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,88 @@
+// tabletserver/replication/followed_log.h
+// What a follower knows of the log of its epoch's primary: how far its own is the same, what is committed, how fresh
+// what it has applied is; and the answers to appends that wait for a flush.
+// Place:      follower.h feeds it with what the primary says; replica_role.h begins it anew with each epoch.
+// Invariants: 1. Nothing is committed here beyond what is known to be the primary's log.
+//             2. An append is answered STORED once its entries and the promise of its epoch are durable (PROTOCOL 4).
+// Bounds:     kEchoesMax echoes; held answers by the primary's messages in flight.
+// Threads:    thread-compatible.
+#pragma once
+
+#include <algorithm>
+#include <deque>
+#include <vector>
+
+#include "tabletserver/replication/copy_receiver.h"
+#include "tabletserver/replication/replica_common.h"
+
+namespace ebla::tabletserver {
+
+class FollowedLog {
+ public:
+  FollowedLog(ReplicaCommon& common, const CopyReceiver& copies) : common_(common), copies_(copies) {}
+
+  // ---- what the primary says ----
+  // Another primary is followed from now on, in another epoch.
+  void BeginEpoch();
+  void Hear(MonotonicTime now) { heard_ = std::max(heard_, now); }
+  // The log is the primary's through here.
+  void Match(Lsn lsn) { matched_ = std::max(matched_, lsn); }
+  // So much is committed; somebody may still need the log from `retain` on.
+  void Learn(Lsn committed, Lsn retain);
+  // An answer of this replica that the primary has received, and what was committed then.
+  void Echo(const HeartbeatMessage& heartbeat, MonotonicTime now);
+
+  // ---- what this replica does ----
+  // The log ends here from now on.
+  void CutAt(Lsn last) { matched_ = std::min(matched_, last); }
+  // Nothing is known to be the primary's any more: the log is another one, or this replica has led meanwhile.
+  void Unmatch() { matched_ = {}; }
+  // Commits what is known to be committed of what is known to be the primary's.
+  void CommitMatched();
+  // Something more is applied.
+  void Freshen();
+
+  // ---- answers ----
+  void Answer(RequestToken token, AppendAnswer answer, AppendResult result);
+  void Answer(RequestToken token, HeartbeatAnswer answer) { ready_.push_back({token, answer}); }
+  // Once `answer.flushed` is durable, STORED.
+  void AnswerOnceDurable(RequestToken token, const AppendAnswer& answer);
+  void AnswerDurable();
+  // Those of entries above `above`, still to be made durable.
+  void Refuse(AppendResult result, Lsn above = {});
+  bool answered() const { return !ready_.empty(); }
+  std::vector<PeerAnswer> TakeAnswers() { return std::exchange(ready_, {}); }
+
+  // ---- for reads and reports ----
+  // All that was committed by then (this server's clock) is applied here; zero: not known.
+  MonotonicTime fresh_as_of() const { return fresh_as_of_; }
+  // When it last heard from the primary of its epoch; zero: never.
+  MonotonicTime heard() const { return heard_; }
+  // The first position that somebody may need of this log, the next to be applied among it.
+  Lsn NeededFrom(Lsn next) const { return std::min(next, retain_ ? retain_ : next); }
+
+ private:
+  struct Held {
+    RequestToken token;
+    AppendAnswer answer;
+  };
+  struct Echoed {
+    MonotonicTime clock;
+    Lsn committed;
+  };
+
+  void BeSureAgain();
+
+  ReplicaCommon& common_;
+  const CopyReceiver& copies_;
+  Lsn matched_;
+  Lsn told_committed_;  // by the primary of this epoch
+  Lsn retain_;
+  MonotonicTime heard_;
+  MonotonicTime fresh_as_of_;
+  std::deque<Echoed> echoes_;  // that wait to be applied
+  std::deque<Held> held_;
+  std::vector<PeerAnswer> ready_;
+};
+
+}  // namespace ebla::tabletserver

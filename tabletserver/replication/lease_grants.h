@@ -1,0 +1,51 @@
+// tabletserver/replication/lease_grants.h
+// The leases that this replica grants to its primary, and until when it is bound by them (PROTOCOL 4, 7).
+// Place:      follower.h grants with its answers; a fence's answer waits for until() (replica_orders.h).
+// Invariants: 1. A lease is granted only for the epoch that is promised, durably so.
+//             2. Its length is durable first: a process that comes after this one waits as long.
+// Threads:    thread-compatible.
+#pragma once
+
+#include <algorithm>
+
+#include "tabletserver/replication/replica_common.h"
+#include "tabletserver/replication/rules.h"
+
+namespace ebla::tabletserver {
+
+class LeaseGrants {
+ public:
+  // Somebody may still read under a grant of the process before this one.
+  explicit LeaseGrants(ReplicaCommon& common) : common_(common) {
+    if (rules::GrantsOutliveRestarts()) {
+      until_ = common.options.started + std::chrono::milliseconds(common.state.longest_lease_ms);
+    }
+  }
+
+  // Nobody is told of a higher promise before.
+  MonotonicTime until() const { return until_; }
+
+  // Until a lease from `now`, nobody is told of a promise of a higher epoch. False: nothing is granted.
+  bool Grant(Epoch epoch, MonotonicTime now) {
+    ReplicaState& state = common_.state;
+    const ReplicaState& durable = common_.flushes.durable();
+    const Duration length = common_.options.lease.length;
+    const int64_t lease_ms = std::chrono::duration_cast<std::chrono::milliseconds>(length).count();
+    const bool promised = epoch == state.promised && durable.promised == epoch;
+    const bool any = !rules::GrantsOnlyPromisedEpoch() || (!rules::FenceEndsGrants() && epoch == common_.epoch);
+    if (!promised && !any) return false;
+    if (state.longest_lease_ms < lease_ms) {
+      state.longest_lease_ms = lease_ms;
+      common_.state_dirty = true;
+    }
+    if (durable.longest_lease_ms < lease_ms) return false;  // after a restart it would not be remembered
+    until_ = std::max(until_, now + length);
+    return true;
+  }
+
+ private:
+  ReplicaCommon& common_;
+  MonotonicTime until_;
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,64 @@
+// tabletserver/replication/replica_common.h
+// What every part of one replica's core looks at: its state, its log, what is on its way to the disk, the epoch that it
+// obeys, what is committed. Each part owns what it alone decides on, and holds a reference to this.
+// Place:   replica_core.h makes one, and hands it to its parts.
+// Threads: thread-compatible.
+#pragma once
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "tabletserver/replication/flush_tracker.h"
+#include "tabletserver/replication/replica_log.h"
+#include "tabletserver/replication/replica_types.h"
+
+namespace ebla::tabletserver {
+
+struct ReplicaOptions {
+  TabletId tablet;
+  ServerName self;
+  FlushMode flush_mode = FlushMode::kSync;  // of ordinary appends; what answers the master is always flushed kSync
+  LeaseTerms lease;
+  size_t held_bytes_max = 64 << 20;   // of entries a follower holds unapplied; beyond it appends are BUSY
+  MonotonicTime started;              // when this process began to answer
+  bool may_have_lost_writes = false;  // it may have lost what it acknowledged: noted until it has it again
+};
+
+struct ReplicaCommon {
+  ReplicaOptions options;
+  ReplicaState state;        // as decided; flushes.durable() is what a flush has vouched for
+  bool state_dirty = false;  // differs from what the store was last given
+  ReplicaLog log;
+  FlushTracker flushes;
+  Epoch epoch;  // as last configured or followed; none since a restart
+  Lsn committed;
+  bool commit_news = false;  // the host is yet to hear of it
+  MonotonicTime now;         // the greatest seen
+  std::vector<EntryPtr> rolled_back;
+  Status failure;  // not OK: the store lied, the replica is dead
+
+  void ObserveTimeOf(const auto& input) {
+    if constexpr (requires { input.now; }) now = std::max(now, input.now);
+  }
+  void CheckStoreAnswered() const {
+    CHECK(!flushes.store_busy()) << "the last output was not answered with Stored or StoreFailed";
+  }
+
+  void CommitTo(Lsn lsn) {
+    if (lsn <= committed) return;
+    committed = lsn;
+    commit_news = true;
+  }
+
+  // What was acknowledged at PRIMARY and is in no other log is kept, before all that is not applied goes (PROTOCOL 22).
+  Status RollBackUnapplied() {
+    if (log.last().lsn <= log.applied().lsn) return {};
+    EBLA_TRY(log.Remove(log.applied().lsn.Next(), log.applied(), rolled_back));
+    committed = std::min(committed, log.applied().lsn);
+    return {};
+  }
+};
+
+}  // namespace ebla::tabletserver

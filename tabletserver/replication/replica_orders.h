@@ -1,0 +1,55 @@
+// tabletserver/replication/replica_orders.h
+// What the master orders of a replica, and what a split or merge of the tablet makes of it: created, configured,
+// fenced, transferred, dropped, forgotten. Each order is checked against what was promised and led before it is obeyed.
+// Place:      replica_core.h hands them in. replica_role.h carries the changes out; order_replies.h holds the answers.
+// Invariants: 1. Whoever is told to lead was fenced for it, leads already, or was transferred to (PROTOCOL 1).
+//             2. A fenced replica reports the last entry it has appended, once flushed and its grants have run out; it
+//                appends nothing of lower epochs after (4).
+//             3. Promises for unknown ids are kept; a tombstone refuses every epoch up to its own (6).
+// Threads:    thread-compatible.
+#pragma once
+
+#include "tabletserver/replication/copy_receiver.h"
+#include "tabletserver/replication/followed_log.h"
+#include "tabletserver/replication/lease_grants.h"
+#include "tabletserver/replication/order_replies.h"
+#include "tabletserver/replication/replica_common.h"
+#include "tabletserver/replication/replica_role.h"
+
+namespace ebla::tabletserver {
+
+class ReplicaOrders {
+ public:
+  ReplicaOrders(ReplicaCommon& common, ReplicaRole& role, OrderReplies& replies, FollowedLog& followed,
+                CopyReceiver& copies, const LeaseGrants& grants);
+
+  void Step(const ConfigureReplica& input);
+  void Step(const FenceReplica& input);
+  void Step(const DropReplica& input);
+  void Step(const AlterReplica& input);
+  void Step(const TransferReplica& input);
+  void Step(const ReplicaForgotten& input);
+  void Step(const KeepPlace& input);
+  void Step(const BecomeChild& input);
+  void Step(const BecomeMerged& input);
+  void Step(const BecomePart& input);
+
+ private:
+  Status CheckConfigure(const ConfigureReplica& input) const;
+  // May this replica lead the epoch (PROTOCOL 1, 5, 6)?
+  Status CheckLead(const ConfigureReplica& input) const;
+  void Create(const ConfigureReplica& input);
+  void BeginAfter(const ReplicaState& state, Version at);
+  bool absent() const { return role_.kind() == RoleKind::kAbsent; }
+
+  ReplicaCommon& common_;
+  ReplicaState& state_;  // of common_
+  ReplicaRole& role_;
+  OrderReplies& replies_;
+  FollowedLog& followed_;
+  CopyReceiver& copies_;
+  const LeaseGrants& grants_;
+  bool remains_;  // a tombstone whose data the host has not yet removed
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,157 @@
+#include "tabletserver/replication/replica_role.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+
+#include "tabletserver/replication/rules.h"
+
+namespace ebla::tabletserver {
+
+// ---- what a primary knows -------------------------------------------------------------------------------------------
+
+bool ReplicaRole::BarrierApplied() const {
+  if (!rules::StrongWaitsForBarrier()) return Leads();
+  return leadership_ && common_.log.applied().lsn >= leadership_->barrier();
+}
+
+std::vector<ServerName> ReplicaRole::Missing(Lsn lsn) const {
+  return leadership_ ? leadership_->Missing(lsn) : std::vector<ServerName>{};
+}
+
+std::vector<PeerProgress> ReplicaRole::Progress() const {
+  return leadership_ ? leadership_->Progress() : std::vector<PeerProgress>{};
+}
+
+// ---- how it changes -------------------------------------------------------------------------------------------------
+
+void ReplicaRole::SetMembers(ServerName primary, std::vector<ServerName> voters, std::vector<ServerName> learners) {
+  primary_ = std::move(primary);
+  voters_ = std::move(voters);
+  learners_ = std::move(learners);
+}
+
+void ReplicaRole::Lead(const ConfigureReplica& input) {
+  // A change of the membership goes on with the same log: what the store has refused so far may be at the others
+  // already.
+  StepDown(/*keep_log=*/Leads());
+  Promise(input.epoch);
+  common_.state.led = input.epoch;
+  common_.state.may_have_lost_writes = false;
+  if (!rules::IncompleteOffersNoLog()) common_.state.incomplete = false;
+  common_.state_dirty = true;
+  common_.epoch = input.epoch;
+  copies_.Abandon();
+  const Version barrier_at{input.epoch, common_.log.last().lsn.Next()};
+  leadership_.emplace(
+      Leadership::Start{common_.options.self, common_.options.lease, input.epoch, barrier_at.lsn, messages_}, voters_,
+      learners_);
+
+  auto barrier = std::make_shared<LogEntry>();
+  barrier->kind = EntryKind::kBarrier;
+  barrier->version = barrier_at;
+  barrier->time = input.barrier_time;
+  common_.log.Append(std::move(barrier));
+}
+
+void ReplicaRole::LeadAsChild(Version split) {
+  led_by_split_ = common_.epoch;
+  leadership_.emplace(Leadership::Start{common_.options.self, common_.options.lease, common_.epoch, split.lsn,
+                                        messages_, split.lsn.Next()},
+                      voters_, learners_);
+}
+
+// An append or heartbeat of an epoch proves that the catalog names it: it is promised then, and followed.
+bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now) {
+  const Epoch least = rules::FenceEndsLowerAppends() ? common_.state.promised : common_.epoch;
+  if (epoch < least || !common_.failure.ok()) return false;
+  const bool second = epoch == common_.epoch && peer != primary_;
+  if (second)
+    LOG(ERROR) << "tablet " << common_.options.tablet << ": " << peer << " and " << primary_ << " lead epoch " << epoch;
+  if (second || (Leads() && epoch <= common_.epoch)) return false;
+  if (epoch > common_.epoch || Leads()) {
+    StepDown();
+    common_.epoch = epoch;
+    followed_.BeginEpoch();
+    copies_.AbandonUnlessApplying();
+  }
+  Promise(epoch);
+  primary_ = peer;
+  followed_.Hear(now);
+  return true;
+}
+
+void ReplicaRole::StepDown(bool keep_log) {
+  if (!leadership_) return;
+  for (ConfirmReply& reply : leadership_->Abandon()) confirms_.push_back(std::move(reply));
+  transfer_.GiveUp();
+  messages_ = leadership_->messages();
+  leadership_.reset();
+  followed_.Unmatch();
+  if (!keep_log) DropUnstored();
+}
+
+void ReplicaRole::Promise(Epoch epoch) {
+  if (epoch <= common_.state.promised) return;
+  common_.state.promised = epoch;
+  common_.state_dirty = true;
+  if (rules::FenceEndsLowerAppends()) followed_.Refuse(AppendResult::kStaleEpoch);
+}
+
+// What waits to be acknowledged of it is refused: a later entry at its place would be acknowledged in its stead.
+void ReplicaRole::DropUnstored() {
+  common_.log.DropUnstored();
+  const Lsn last = common_.log.last().lsn;
+  followed_.Refuse(AppendResult::kBusy, last);
+  common_.committed = std::min(common_.committed, last);
+  followed_.CutAt(last);
+}
+
+void ReplicaRole::Leave() {
+  copies_.Abandon();
+  followed_.Refuse(AppendResult::kUnknown);
+}
+
+void ReplicaRole::Fail(Status status) {
+  common_.failure = std::move(status);
+  StepDown();
+  replies_.FailAll();
+  followed_.Refuse(AppendResult::kBusy);
+  copies_.Abandon();
+}
+
+// ---- transfers and confirmations ------------------------------------------------------------------------------------
+
+void ReplicaRole::Transfer(const TransferReplica& input) {
+  transfer_.Begin(input);
+  CheckTransfer();
+}
+
+void ReplicaRole::CheckTransfer() {
+  if (!leadership_) return;
+  const std::optional<RequestToken> done = transfer_.Complete(*leadership_);
+  if (!done) return;
+  StepDown();
+  replies_.Reply(*done, {});
+}
+
+void ReplicaRole::Confirm(const ConfirmLeadership& input) {
+  if (!leadership_) {
+    confirms_.push_back({input.token, Error(Code::kNotPrimary, "this replica does not lead the tablet")});
+  } else if (leadership_->lease_ended()) {
+    confirms_.push_back({input.token, Error(Code::kComeAgain, "the tablet is being merged")});
+  } else {
+    leadership_->Confirm(input.token, common_.now);
+  }
+}
+
+std::vector<ConfirmReply> ReplicaRole::TakeConfirms() {
+  if (leadership_) {
+    for (ConfirmReply& reply : leadership_->TakeConfirmed()) confirms_.push_back(std::move(reply));
+  }
+  return std::exchange(confirms_, {});
+}
+
+}  // namespace ebla::tabletserver

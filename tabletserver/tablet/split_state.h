@@ -1,0 +1,104 @@
+// tabletserver/tablet/split_state.h
+// A split of this tablet (PROTOCOL 11 to 13): the order, what waits for it, its application, what the child is handed.
+//
+//   the order:    SPLIT is logged by the leader of the epoch that is named; the order waits to be answered
+//   meanwhile:    writes of the child's half are parked; the others go on, and their answers name the range left
+//   applied:      the followers have heard of its commit; then, as a batch of its own, it makes the child
+//   done:         the order is answered; the host hands the child what was parked
+//
+// Place:      applier.h applies SPLIT through it; write_admission.h asks where a key goes.
+// Story:      tests/stories/split/*.txt
+// Invariants: 1. A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log
+//                that a crash discards (rule 9).
+//             2. Only the very leadership that appended SPLIT leads the child (rule 11).
+// Threads:    thread-compatible.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "tabletserver/tablet/tablet_common.h"
+#include "tabletserver/tablet/tablet_io.h"
+#include "tabletserver/tablet/tablet_replies.h"
+
+namespace ebla::tabletserver {
+
+class SplitState {
+ public:
+  SplitState(TabletCommon& common, TabletReplies& replies) : common_(common), replies_(replies) {}
+
+  // ---- the order ----
+  struct Pending {
+    Lsn lsn;
+    SplitDetail detail;
+  };
+  // Logged and led by this replica, not applied.
+  const std::optional<Pending>& pending() const { return pending_; }
+  void Order(const SplitTablet& input, bool frozen);
+  // To an order, with the split that is applied if the status is OK.
+  void Answer(RequestToken token, Status status);
+  // Its entry may be committed all the same, by whoever leads next: reports tell.
+  void GiveUp();
+
+  // ---- what waits ----
+  // SPLIT takes the key to the child.
+  bool TakesKey(std::string_view key) const { return pending_ && key >= pending_->detail.key; }
+  // Whether the write waits for the child: it touches the child's half.
+  bool Park(AdmitWrite& input);
+  std::vector<AdmitWrite> TakeParked();
+  void ExpireParked(MonotonicTime now);
+  size_t parked_bytes() const { return parked_bytes_; }
+  // Where a client's write was, if the answer is to say so (rule 17). `entry`: of the write's outcome.
+  void NameRange(Lsn entry, TabletId believed, WriteReply& reply) const;
+
+  // ---- its application ----
+  // Not before the replica is complete (invariant 1): the SPLIT, and what lies there.
+  bool Holds(const LogEntry& entry);
+  bool Holds(Lsn lsn) const { return held_ && held_ == lsn && common_.replica.state().incomplete; }
+  // Not by this output: the followers are to hear first that it is committed.
+  bool TellsFirst(const LogEntry& entry);
+  // The next output applies it: what says so is to leave before that is taken.
+  bool TakeNext() { return std::exchange(next_, false); }
+  Status Apply(const LogEntry& entry, ApplyBatch& batch);
+  // Of the batch that is out or refused; null: it makes no child.
+  const std::shared_ptr<SplitChild>& child() const { return child_; }
+  // What the child inherits as of the SPLIT that is applied by `state`.
+  void Bequeath(const AppliedState& state);
+  void BequeathFloor();
+  // The batch goes out again: it may have ceased to lead meanwhile.
+  void JudgeLeadAgain();
+  void Finish();
+
+  // ---- what is committed and must not be forgotten ----
+  using Wanted = std::function<bool(const LogEntry&, const SplitDetail&)>;
+  // Whether a SPLIT that is wanted, as somebody knows it to be committed, is not applied yet. It will be now: an entry
+  // names its whole log.
+  Result<bool> AppliesFirst(const Wanted& wanted);
+
+  // The tablet begins anew.
+  void Reset();
+
+ private:
+  Status Check(const SplitTablet& input, bool frozen) const;
+  bool LeadsChildOf(Version split) const;
+  Result<Lsn> LastUnapplied(const Wanted& wanted) const;
+
+  TabletCommon& common_;
+  TabletReplies& replies_;
+  std::optional<Pending> pending_;
+  std::vector<RequestToken> orders_;  // that wait to be answered
+  std::vector<AdmitWrite> parked_;    // for the child of pending_, or of the split just applied
+  size_t parked_bytes_ = 0;
+  std::shared_ptr<SplitChild> child_;
+  Lsn held_;
+  bool next_ = false;
+};
+
+// What the store is to hold of the child's replica before the parent's Apply. `mine`: what is known of it so far, which
+// stays: a promise, a tombstone, the longest lease of an earlier life, or nothing.
+ReplicaState StateAtCreation(ReplicaState mine, const ServerName& self, const SplitChild& child);
+
+}  // namespace ebla::tabletserver

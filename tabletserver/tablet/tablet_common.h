@@ -1,0 +1,80 @@
+// tabletserver/tablet/tablet_common.h
+// What every part of one tablet's core looks at: its replica, what is applied, what is logged and not applied, the
+// dedup window, tablet time. Each part owns what it alone decides on, and holds a reference to this.
+// Place:   tablet_core.h makes one, and hands it to its parts.
+// Threads: thread-compatible.
+#pragma once
+
+#include <algorithm>
+#include <memory>
+#include <utility>
+#include <variant>
+
+#include "tabletserver/replication/replica_core.h"
+#include "tabletserver/tablet/dedup_window.h"
+#include "tabletserver/tablet/tablet_clock.h"
+#include "tabletserver/tablet/tablet_types.h"
+#include "tabletserver/tablet/unapplied_writes.h"
+#include "tabletserver/tablet/write_evaluator.h"
+
+namespace ebla::tabletserver {
+
+struct TabletOptions {
+  TabletId tablet;
+  ServerName self;
+  DedupLimits dedup_window;
+  size_t unapplied_bytes_max = 64 << 20;
+  size_t apply_bytes_max = 4 << 20;    // of one ApplyBatch, about
+  int64_t tombstone_retention_ms = 0;  // last_write_wins: so long a delete is remembered, and a write may be on its way
+  LeaseTerms lease;
+  MonotonicTime started;              // when this process began to answer
+  bool may_have_lost_writes = false;  // it may have lost what it acknowledged (PROTOCOL 5)
+};
+
+struct TabletReaders {
+  RecordReader record;
+  LogReader log;  // store.ReadLog of this tablet
+};
+
+struct TabletCommon {
+  const TabletOptions options;
+  const TabletReaders readers;
+  ReplicaCore replica;
+  UnappliedWrites unapplied;
+  DedupWindow dedup_window;
+  TabletClock clock;
+  AppliedState applied;
+  std::shared_ptr<const TabletSchema> schema;
+  Lsn replay_upto;    // entries up to here are in neither unapplied writes nor dedup window
+  MonotonicTime now;  // the greatest seen
+  bool view_dirty = true;
+  Status failure;  // not OK: the replica is dead
+
+  void ObserveTimeOf(const auto& input) {
+    if constexpr (requires { input.now; }) now = std::max(now, input.now);
+  }
+  // What a primary says of tablet time counts, unless it is over.
+  void SeeTimeOf(const PeerRequest& input) {
+    const auto see = [this](const auto& body) {
+      if (body.epoch >= replica.state().promised) clock.See(body.time, now);
+    };
+    std::visit(see, input.body);
+  }
+  TabletTime Time() const { return clock.Now(now); }
+  Lsn applied_lsn() const { return applied.applied.lsn; }
+  // The log that was inherited, or that a restart found, is not wholly applied yet.
+  bool Replaying() const { return applied_lsn() < replay_upto; }
+
+  // The next entry of the log, which this replica leads.
+  EntryPtr Append(LogEntry entry) {
+    entry.version = replica.NextVersion();
+    entry.time = Time();
+    auto shared = std::make_shared<const LogEntry>(std::move(entry));
+    dedup_window.Appended(*shared);
+    unapplied.Add(shared);
+    replica.Propose(shared);
+    return shared;
+  }
+};
+
+}  // namespace ebla::tabletserver

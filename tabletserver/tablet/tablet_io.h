@@ -1,0 +1,112 @@
+// tabletserver/tablet/tablet_io.h
+// What goes into and comes out of a tablet's core, beyond what its replica's core takes and gives (replica_types.h):
+// plain structs, no Thrift, no clock.
+// Place:   tablet_core.h decides on them; the host carries them out.
+// Threads: values.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tabletserver/replication/replica_types.h"
+#include "tabletserver/tablet/tablet_types.h"
+
+namespace ebla::tabletserver {
+
+// ---- inputs ---------------------------------------------------------------------------------------------------------
+
+// As control.thrift's ConfigureTablet. The core fills ConfigureReplica::table, schema and barrier_time.
+struct ConfigureTablet {
+  ConfigureReplica replica;
+  TabletSchema schema;
+  TabletTime learnt;           // the greatest that the fence's answers carried; none: every answerer has restarted
+  int64_t time_of_day_ms = 0;  // then: the median of the answerers' clocks, or this server's where nobody was fenced
+  MonotonicTime now;
+};
+
+struct AlterTablet {
+  RequestToken token;
+  TabletSchema schema;  // an older version than the present one changes nothing
+};
+
+struct AdmitWrite {
+  WriteRequest request;
+  MonotonicTime now;
+  bool disk_full = false;       // the store's health says that it refuses writes: OVERLOADED, unless it is a retry
+  bool conflicts_full = false;  // no more may be rolled back: PRIMARY is OVERLOADED (PROTOCOL 22)
+};
+
+// Asks for an entry with tablet time `reached` or later to be applied: what a STRONG read that found a record expired
+// waits for (rule 21), and how expired records go, and deletes that were remembered long enough. Keys whose newest
+// record is not the version named stay.
+struct Purge {
+  RequestToken token;  // none: nobody waits
+  TabletTime reached;  // none: now
+  std::vector<ExpiredKey> keys;
+  MonotonicTime now;
+  MonotonicTime deadline = MonotonicTime::Max();  // who waits is told no later than at the first Tick after it
+};
+
+// The master has this tablet split (control.thrift, SplitTablet). Answered once SPLIT is applied. STALE_EPOCH: it does
+// not lead that epoch, or gave it up since.
+struct SplitTablet {
+  RequestToken token;
+  Epoch epoch;
+  std::string key;
+  TabletId child;
+  MonotonicTime now;
+};
+
+// The master has this tablet frozen, so that it can be merged (control.thrift, FreezeTablet). Answered once FREEZE is
+// applied and durable at every voter. STALE_EPOCH: it does not lead that epoch, or gave it up since.
+struct FreezeTablet {
+  RequestToken token;
+  Epoch epoch;
+  TabletId into;
+  MonotonicTime now;
+};
+
+// Into the core of a merged tablet, which knows at most a promise so far.
+struct BeginMerged {
+  std::shared_ptr<const MergeResult> merge_result;
+  MonotonicTime now;
+};
+
+// Into the core of the child, which knows at most a promise or a tombstone so far.
+struct BeginChild {
+  std::shared_ptr<const SplitChild> split_child;
+  MonotonicTime now;
+};
+
+// What a copy begins from: the primary's applied state at its start, and the dedup window of then.
+struct InstallCopy {
+  uint64_t id = 0;
+  AppliedState applied;
+  std::vector<DedupRow> dedup_window;
+};
+
+// The store refused the batch, which comes back with this. OVERLOADED or COME_AGAIN: it is offered again at a Tick.
+// Else the replica is dead.
+struct ApplyFailed {
+  Status status;
+  ApplyBatch batch;
+};
+
+// ---- outputs --------------------------------------------------------------------------------------------------------
+
+// What the host is to do, in the order that tablet_core.h states.
+struct TabletOutput {
+  // The replica's. Its messages and replies carry tablet time, and its replies are those to splits and freezes, too.
+  ReplicaOutput replica;
+  std::optional<ApplyBatch> apply;
+  std::shared_ptr<const SplitChild> split;  // comes to be with `apply`; null: nobody does
+  // The next output applies one: these messages say so, and are to leave before that is taken.
+  bool split_next = false;
+  std::shared_ptr<const TabletView> view;  // null: as before
+  std::vector<WriteReply> writes;
+  std::vector<PurgeReply> purges;
+};
+
+}  // namespace ebla::tabletserver

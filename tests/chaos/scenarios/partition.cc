@@ -1,0 +1,128 @@
+// The scenarios of a cut network: scenarios.h says what they prove.
+#include <algorithm>
+#include <chrono>
+#include <random>
+#include <thread>
+
+#include "tests/chaos/namespaces/network_namespaces.h"
+#include "tests/chaos/scenarios/scenario_run.h"
+
+namespace ebla::chaos {
+namespace {
+
+using namespace std::chrono_literals;
+using std::chrono::milliseconds;
+using Names = std::vector<std::string>;
+
+constexpr int64_t kOperationsBetween = 300;
+constexpr char kClients[] = "clients";
+const Names kServers = {"ts-1", "ts-2", "ts-3"};
+const Names kControlPlane = {"zookeeper", "m-1", "m-2"};
+
+Names Everybody() {
+  Names all = kServers;
+  all.insert(all.end(), kControlPlane.begin(), kControlPlane.end());
+  all.push_back(kClients);
+  return all;
+}
+
+Names Without(Names names, const Names& those) {
+  std::erase_if(names, [&](const std::string& name) { return std::ranges::find(those, name) != those.end(); });
+  return names;
+}
+
+std::string Joined(const Names& names) {
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
+  return text;
+}
+
+// What is cut from what.
+struct Cut {
+  Names some;
+  Names others;
+  bool both_ways = true;
+  bool victim_alone = false;  // its tablets are to be served by others in time
+
+  std::string ToString() const { return Joined(some) + (both_ways ? " | " : " -> ") + Joined(others); }
+};
+
+// The first rounds isolate the server that leads most, in every way; the others cut any set from any other.
+Cut Draw(int round, const ServerName& victim, std::mt19937_64& random) {
+  const Names rest = Without(Everybody(), {victim});
+  switch (round) {
+    case 0: return {{victim}, rest, true, true};
+    case 1: return {{victim}, rest, false, true};
+    case 2: return {rest, {victim}, false, true};
+    case 3: return {{victim}, kControlPlane, true, false};
+    default: break;
+  }
+  Cut cut;
+  while (cut.some.empty() || cut.others.empty()) {
+    cut = {.both_ways = random() % 2 == 0};
+    for (const std::string& name : Everybody()) {
+      const uint64_t side = random() % 5;
+      if (side < 2)
+        cut.some.push_back(name);
+      else if (side < 4)
+        cut.others.push_back(name);
+    }
+  }
+  return cut;
+}
+
+ScenarioReport Run(const PartitionOptions& options) {
+  auto namespaces = NetworkNamespaces::Make(Everybody());
+  if (!namespaces) return NotBegun(namespaces.error());
+  testing::TestClusterOptions cluster;
+  cluster.launch_context = [&](const std::string& name) { return (*namespaces)->LaunchContextOf(name); };
+  auto begun = ScenarioRun::Begin(std::move(cluster), {.seed = options.seed}, options.say, namespaces->get(), kClients);
+  if (!begun) return NotBegun(begun.error());
+  ScenarioRun& scenario = **begun;
+  std::mt19937_64 random(options.seed);
+  int rounds = 0;
+  milliseconds worst{0};
+  const auto round = [&]() -> Status {
+    EBLA_TRY(scenario.Settle(kOperationsBetween));
+    EBLA_ASSIGN(const ServerName victim, scenario.load().LeadsMost());
+    EBLA_ASSIGN(const std::vector<int> led, scenario.load().LedBy(victim));
+    const Cut cut = Draw(rounds, victim, random);
+    scenario.Tell("cut " + std::to_string(++rounds) + ": " + cut.ToString());
+    const auto moment = WallClock::now();
+    EBLA_TRY((*namespaces)->Cut(cut.some, cut.others));
+    if (cut.both_ways) EBLA_TRY((*namespaces)->Cut(cut.others, cut.some));
+    const Status served = cut.victim_alone ? scenario.AwaitService(led, WallClock::now()) : Status::Ok();
+    milliseconds longest{0};
+    for (const int tablet : led)
+      longest = std::max(longest, scenario.load().outages().Longest(tablet, moment).value_or(Gap()).length);
+    std::this_thread::sleep_until(moment + options.length);
+    EBLA_TRY((*namespaces)->HealAll());
+    EBLA_TRY(Status(served));
+    if (cut.victim_alone) {
+      worst = std::max(worst, longest);
+      scenario.Tell("  its " + std::to_string(led.size()) + " tablets went without service for " +
+                    std::to_string(longest.count()) + " ms");
+      if (longest > options.worst_max) scenario.Fault("without service for too long: " + cut.ToString());
+    }
+    return scenario.Settle(kOperationsBetween);
+  };
+  while (rounds < options.rounds && scenario.faultless()) {
+    if (const Status status = round(); !status.ok()) scenario.Fault(status.ToString());
+    scenario.Judge();
+  }
+  return scenario.Finish(std::to_string(rounds) + " cuts of " + std::to_string(options.length.count()) +
+                             " ms; tablets of an isolated server went without service for " +
+                             std::to_string(worst.count()) + " ms at the worst",
+                         rounds * kOperationsBetween);
+}
+
+}  // namespace
+
+ScenarioReport Partition(const PartitionOptions& options) {
+  // On a thread of its own, which ends with its namespaces.
+  ScenarioReport report;
+  std::thread([&] { report = Run(options); }).join();
+  return report;
+}
+
+}  // namespace ebla::chaos

@@ -1,0 +1,142 @@
+// tests/chaos/scenarios/scenarios.h
+// What is done to a cluster of real processes while it is under load, and what must be true all the while. Each
+// scenario starts a cluster of its own, harms it, and hands back a report; it passes when nothing is in `faults`.
+// Place:      main.cc runs them as long as one likes (./dev chaos), chaos_test.cc briefly.
+// Invariants: a run that harmed nothing, or during which nothing was done, is a fault itself: it proved nothing.
+// Threads:    the caller's, and those of the load; the caller's must not end before the scenario, as the processes die
+//             with it.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "ebla/ebla.h"
+
+namespace ebla::chaos {
+
+struct ScenarioReport {
+  std::vector<std::string> faults;
+  std::string summary;  // what was done and seen, in a few lines
+};
+
+// Told of each step; may be empty.
+using Say = std::function<void(const std::string&)>;
+
+struct KillServersOptions {
+  int kills = 30;
+  uint64_t seed = 1;
+  TableDurability durability = TableDurability::kSync;
+  Say say;
+};
+// kill -9 of tablet servers at random moments under the load of single writers (single_writer_load.h): every acknowledged write is there
+// afterwards, every batch is all there or not at all, no increment counts twice.
+ScenarioReport KillServers(const KillServersOptions& options);
+
+struct KillMastersOptions {
+  int seconds = 120;
+  int down_seconds = 5;  // how long each victim stays away
+  uint64_t records = 10'000;
+  int threads = 16;
+  std::chrono::milliseconds deadline{10'000};
+  Say say;
+};
+// The leading master, the standby and ZooKeeper are killed in turn, again and again, and come back, under YCSB's
+// workload A: no operation fails. After each, a table is made and dropped, to show that the control plane works.
+ScenarioReport KillMasters(const KillMastersOptions& options);
+
+// The rest run under 64 clients whose histories are judged (history_load.h): nothing acknowledged at MAJORITY or ALL is
+// lost, strong reads and writes are linearizable, weak reads show what their level allows, and no operation fails.
+
+struct FailoverOptions {
+  int kills = 30;
+  int servers = 3;
+  uint64_t seed = 1;
+  // How long a tablet of the victim may go without service, as its clients see it.
+  std::chrono::milliseconds median_max{1'500};
+  std::chrono::milliseconds worst_max{3'000};
+  Say say;
+};
+// kill -9 of the server that leads most tablets, again and again; it comes back once others serve.
+ScenarioReport KillPrimaries(const FailoverOptions& options);
+
+struct PauseOptions {
+  int pauses = 5;
+  std::chrono::milliseconds length{5'000};
+  uint64_t seed = 1;
+  Say say;
+};
+// SIGSTOP of the server that leads most tablets, longer than its leases last; then SIGCONT.
+ScenarioReport PausePrimaries(const PauseOptions& options);
+
+struct RestartAllOptions {
+  int rounds = 5;
+  uint64_t seed = 1;
+  Say say;
+};
+// kill -9 of all tablet servers at once; all of them come back.
+ScenarioReport RestartAll(const RestartAllOptions& options);
+
+struct ControlPlaneOutageOptions {
+  std::chrono::milliseconds length{60'000};
+  bool pause = false;  // SIGSTOP rather than kill -9
+  uint64_t seed = 1;
+  Say say;
+};
+// ZooKeeper and all masters are away: clients that were connected before read and write at every level.
+ScenarioReport ControlPlaneOutage(const ControlPlaneOutageOptions& options);
+
+struct FullDiskOptions {
+  int rounds = 3;
+  std::chrono::milliseconds length{5'000};
+  bool kill = true;  // the server as well, while its disk is full
+  uint64_t seed = 1;
+  Say say;
+};
+// The disk of one server, a small one, is filled by somebody else: what others lead is read and written, what it leads
+// is read, and written within seconds, when others lead it; once there is room again, its replicas catch up. Takes root
+// (user_namespace.h).
+ScenarioReport FullDisk(const FullDiskOptions& options);
+
+struct PartitionOptions {
+  int rounds = 8;
+  std::chrono::milliseconds length{4'000};
+  std::chrono::milliseconds worst_max{3'000};  // until others serve the tablets of an isolated server
+  uint64_t seed = 1;
+  Say say;
+};
+// The network is cut between two sets of processes, clients among them, in both directions or in one: first around the
+// server that leads most, then anywhere. Takes root.
+ScenarioReport Partition(const PartitionOptions& options);
+
+struct IsolatedPrimaryOptions {
+  std::chrono::milliseconds length{8'000};
+  std::chrono::milliseconds worst_max{3'000};  // until the majority's side serves
+  uint64_t seed = 1;
+  Say say;
+};
+// The server that leads most is cut off together with clients. On its side EVENTUAL reads and PRIMARY writes go on,
+// STRONG reads stop within a lease and are never stale; the other side serves in time. Takes root.
+ScenarioReport IsolatedPrimary(const IsolatedPrimaryOptions& options);
+
+struct ProceduresOptions {
+  int procedures = 20;
+  uint64_t seed = 1;
+  Say say;
+};
+// On five servers, with the planner off, an operator splits, merges, moves, transfers and drains at random. Then
+// replicas agree with the catalog and each other; a drain that the other servers have no room for is refused.
+ScenarioReport Procedures(const ProceduresOptions& options);
+
+struct ChangesOptions {
+  int rounds = 24;
+  uint64_t seed = 1;
+  Say say;
+};
+// A tablet is split, moved or transferred, or a server drained; within it the leading master, or a server that has a
+// part in it, is killed at a random moment, and comes back. Each change is finished or undone: no intent is left, every
+// range is there once with all its replicas, `ebla check` finds nothing.
+ScenarioReport KillWithinChanges(const ChangesOptions& options);
+
+}  // namespace ebla::chaos

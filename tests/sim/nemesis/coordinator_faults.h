@@ -1,0 +1,29 @@
+// tests/sim/nemesis/coordinator_faults.h
+// The coordinator away for all, or out of reach of some; sessions that expire.
+// Threads: one.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "common/coordination/sim_coordinator.h"
+#include "tests/sim/nemesis/fault.h"
+#include "tests/sim/nemesis/fault_context.h"
+
+namespace ebla::sim {
+
+class CoordinatorFaults : FaultFamily {
+ public:
+  explicit CoordinatorFaults(FaultContext& context) : FaultFamily(context) {}
+
+  bool Inject(Fault fault);
+  // Of these, those that run are without the coordinator for a while.
+  void HoldOff(const std::vector<std::string>& names, Duration lasting);
+  void HoldOffMasters(Duration lasting) { HoldOff(cluster_.MasterNames(), lasting); }
+
+ private:
+  coordination::SimCoordinator* CoordinatorOf(const std::string& name);
+  coordination::SimCoordinator* AnyCoordinator(std::string* who);
+};
+
+}  // namespace ebla::sim

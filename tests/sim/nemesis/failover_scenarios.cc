@@ -1,0 +1,276 @@
+#include "tests/sim/nemesis/failover_scenarios.h"
+
+#include <functional>
+#include <string>
+#include <utility>
+
+namespace ebla::sim {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+}  // namespace
+
+void FailoverScenarios::Begin(Fault fault, const Target& target) {
+  switch (fault) {
+    case Fault::kDeposedPrimaryServes: return DeposePrimary(target);
+    case Fault::kFollowerReset: return ResetFollower(target);
+    case Fault::kFencedCrash: return CrashFenced(target);
+    case Fault::kCutThenCrash: return CutThenCrash(target);
+    case Fault::kRapidTransfers: return RapidTransfers(target);
+    case Fault::kCrashSuccessor: return CrashSuccessor(target);
+    default: return;
+  }
+}
+
+// The primary reaches all of its followers, all but one, or none; or the masters reach all but one.
+void FailoverScenarios::DeposePrimary(const Target& target) {
+  const std::string primary = Cluster::ServerName(target.primary);
+  const Duration lasting = Within(milliseconds(300), seconds(4));
+  const uint64_t reach = scheduler_.Random(4);
+  for (size_t i = 0; i < target.followers.size(); ++i) {
+    if (reach == 2 || (reach == 1 && i == 0))
+      network_.CutBoth(primary, Cluster::ServerName(target.followers[i]), lasting);
+  }
+  if (reach == 3) {
+    for (const std::string& master : cluster_.MasterNames()) {
+      network_.CutBoth(master, Cluster::ServerName(target.followers[0]), lasting);
+    }
+  }
+  // Between fence and catalog the master cannot go on for a while.
+  if (scheduler_.Random(2) == 0) {
+    const int fenced = scheduler_.Random(2) == 0 ? target.primary : target.followers[1];
+    cluster_.network().OnceFenced(Cluster::ServerName(fenced), [this] {
+      if (healed()) return;
+      coordinator_.HoldOffMasters(Within(milliseconds(50), milliseconds(900)));
+    });
+  }
+  if (reach == 3 || scheduler_.Random(5) == 0) {  // fenced together with the others
+    cluster_.log().Add(primary, "loses its session");
+    cluster_.server(target.primary)->coordinator().Expire();
+  } else {
+    network_.CutFromControlPlane(target.primary, lasting);
+  }
+}
+
+// One follower hears nothing of the primary for longer than a lease; then nobody does, and the other one restarts.
+void FailoverScenarios::ResetFollower(const Target& target) {
+  const CatalogWatch::Tablet* now = InCatalog(target.tablet);
+  const bool may_lose = cluster_.interval() && now != nullptr && now->table == hooks_.table;
+  if (may_lose && scheduler_.Random(2) == 0) return ForgetFollower(target);
+  const std::string primary = Cluster::ServerName(target.primary);
+  const Duration deaf = Within(milliseconds(200), milliseconds(1600));
+  // Where the machine's death may have cost the restarted one what it acknowledged, the others decide without the
+  // primary.
+  const bool may_forget = cluster_.interval();
+  const Duration lasting = deaf + Within(milliseconds(may_forget ? 2500 : 500), seconds(4));
+  network_.CutBoth(primary, Cluster::ServerName(target.followers[1]), lasting);
+  const CrashKind kind = !may_forget && scheduler_.Random(2) == 0 ? CrashKind::kProcess : CrashKind::kMachine;
+  After(deaf, [this, target, primary, kind, lasting = lasting - deaf] {
+    if (cluster_.server(target.primary) == nullptr) return;
+    for (const int follower : target.followers) network_.CutBoth(primary, Cluster::ServerName(follower), lasting);
+    network_.CutFromControlPlane(target.primary, lasting);
+    servers_.KillAndRestart(target.followers[0], kind, Within(milliseconds(5), milliseconds(60)));
+  });
+}
+
+// In a table that is flushed at intervals. Once every server has made a checkpoint in the present epoch, one follower
+// gets no more entries; and the other's machine dies just when it has acknowledged one.
+void FailoverScenarios::ForgetFollower(const Target& target) {
+  Undisturbed(seconds(12));
+  const Epoch epoch = InCatalog(target.tablet)->epoch;
+  After(milliseconds(5600), [this, target, epoch] {
+    const CatalogWatch::Tablet* now = InCatalog(target.tablet);
+    if (now == nullptr || now->epoch != epoch || cluster_.server(target.primary) == nullptr) return;
+    const std::string behind = Cluster::ServerName(target.followers[1]);
+    network_.BlockAppends(behind);
+    After(seconds(4), [this, behind] { network_.UnblockAppends(behind); });
+    hooks_.write(target.primary, target.tablet, /*large=*/false, [this, target, epoch] {
+      if (!healed()) ForgetOn(target, epoch);
+    });
+  });
+}
+
+// It comes back without that entry, and hears that the epoch goes on, but not how far; then the primary, which alone
+// has the entry, is gone for a while.
+void FailoverScenarios::ForgetOn(const Target& target, Epoch epoch) {
+  const int index = target.followers[0];
+  const std::string primary = Cluster::ServerName(target.primary);
+  const std::string forgets = Cluster::ServerName(index);
+  const Duration lasting = seconds(4);
+  cluster_.network().HoldBack("peerHeartbeat", forgets);
+  cluster_.network().LoseFurther("peerHeartbeat", forgets);
+  After(lasting, [this, forgets] { cluster_.network().LetGo("peerHeartbeat", forgets); });
+  network_.SlowDown(forgets, primary, milliseconds(400), lasting);  // so that it is asked once
+  servers_.KillAndRestart(index, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
+  const auto follows = [this, index, tablet = target.tablet, epoch] {
+    const auto view = ViewAt(index, tablet);
+    return view != nullptr && view->epoch == epoch;
+  };
+  Await(
+      follows,
+      [this, target, primary, lasting] {
+        After(milliseconds(30), [this, target, primary, lasting] {
+          if (cluster_.server(target.primary) == nullptr) return;
+          for (const int follower : target.followers) network_.CutBoth(primary, Cluster::ServerName(follower), lasting);
+          network_.CutFromControlPlane(target.primary, lasting);
+          network_.UnblockAppends(Cluster::ServerName(target.followers[1]));
+        });
+      },
+      400);
+}
+
+void FailoverScenarios::CrashFenced(const Target& target) {
+  const Duration lasting = Within(milliseconds(500), seconds(4));
+  const int victim = target.followers[0];
+  if (scheduler_.Random(2) == 0) {
+    network_.CutBoth(Cluster::ServerName(victim), Cluster::ServerName(target.followers[1]), lasting);
+  }
+  network_.CutFromControlPlane(target.primary, lasting);
+  cluster_.network().OnceFenced(Cluster::ServerName(victim), [this, victim] {
+    if (healed() || cluster_.server(victim) == nullptr || !Free(victim)) return;
+    cluster_.log().Add(Cluster::ServerName(victim), "has just answered a fence");
+    servers_.KillAndRestart(victim, CrashKind::kMachine, Within(milliseconds(5), milliseconds(80)));
+  });
+}
+
+void FailoverScenarios::CutThenCrash(const Target& target) {
+  const std::string primary = Cluster::ServerName(target.primary);
+  const Duration cut = Within(milliseconds(50), milliseconds(1500));
+  for (const int follower : target.followers)
+    network_.CutBoth(primary, Cluster::ServerName(follower), cut + milliseconds(100));
+  After(cut, [this, index = target.primary] {
+    if (scheduler_.Random(2) == 0) {
+      if (cluster_.server(index) == nullptr) return;
+      network_.CutFromControlPlane(index, Within(milliseconds(500), seconds(3)));
+    } else {
+      servers_.KillAndRestart(index, CrashKind::kMachine, Within(milliseconds(20), seconds(6)));
+    }
+  });
+}
+
+// The primary appends for itself alone; one of the others leads, and dies when nobody has its first entry; the first
+// one leads again, and dies just when it has sent something of the old entries; the second is back by then.
+void FailoverScenarios::RapidTransfers(const Target& target) {
+  if (scheduler_.Random(2) == 0) return CountOld(target);
+  const std::string first = Cluster::ServerName(target.primary);
+  const Duration alone = Within(milliseconds(200), milliseconds(900));
+  const Duration lasting = alone + milliseconds(2500);
+  network_.CutBoth(Cluster::ServerName(target.followers[0]), Cluster::ServerName(target.followers[1]), lasting);
+  for (const int follower : target.followers)
+    network_.CutBoth(first, Cluster::ServerName(follower), alone + milliseconds(1200));
+  After(alone, [this, target] {
+    if (cluster_.server(target.primary) == nullptr) return;
+    network_.CutFromControlPlane(target.primary, milliseconds(1200));
+    TransferOn(target, 400);
+  });
+}
+
+void FailoverScenarios::TransferOn(const Target& target, int polls) {
+  After(milliseconds(5), [this, target, polls] {
+    const CatalogWatch::Tablet* now = InCatalog(target.tablet);
+    if (now == nullptr || polls == 0) return;
+    int leads = -1;
+    for (const int follower : target.followers) {
+      if (Cluster::ServerName(follower) == now->primary) leads = follower;
+    }
+    if (leads < 0) return TransferOn(target, polls - 1);
+    After(Within(milliseconds(5), milliseconds(40)), [this, target, leads] {
+      servers_.KillAndRestart(leads, CrashKind::kMachine, Within(milliseconds(1500), milliseconds(3000)));
+      DieSending(target, leads);
+    });
+  });
+}
+
+// The first one dies when it has sent so much; or some of it arrives, no more, and there is time to count it.
+void FailoverScenarios::DieSending(const Target& target, int second) {
+  const auto die = [this, first = target.primary] {
+    if (!healed()) servers_.KillAndRestart(first, CrashKind::kMachine, Within(seconds(2), seconds(5)));
+  };
+  const std::string from = Cluster::ServerName(target.primary);
+  if (scheduler_.Random(2) == 0) {
+    return cluster_.network().OnceSent(from, 1 + static_cast<int>(scheduler_.Random(60)), die);
+  }
+  const std::string to = Cluster::ServerName(target.followers[target.followers[0] == second ? 1 : 0]);
+  const int appends = 2 + static_cast<int>(scheduler_.Random(6));
+  cluster_.network().OnceSentTo(from, "append", to, appends, [this, from, to, die] {
+    if (healed()) return;
+    cluster_.log().Add("network", "cut " + from + " -> " + to);
+    cluster_.network().Cut(from, to);
+    After(Within(milliseconds(20), milliseconds(300)), die);
+    After(seconds(2), [this, from, to] { cluster_.network().Mend(from, to); });
+  });
+}
+
+// The same, told exactly: what the first one appends alone takes several messages, and when it leads again just one of
+// them arrives, and is acknowledged. Then it dies, and the second is back.
+void FailoverScenarios::CountOld(const Target& target) {
+  const std::string first = Cluster::ServerName(target.primary);
+  const CatalogWatch::Tablet* now = InCatalog(target.tablet);
+  const Epoch epoch = now == nullptr ? Epoch() : now->epoch;
+  const Duration back = milliseconds(1500);
+  network_.CutBoth(Cluster::ServerName(target.followers[0]), Cluster::ServerName(target.followers[1]), seconds(5));
+  for (const int follower : target.followers) network_.CutBoth(first, Cluster::ServerName(follower), back);
+  for (int i = 0; i < 3; ++i) hooks_.write(target.primary, target.tablet, /*large=*/true, {});
+  After(milliseconds(200), [this, target, epoch, back] {
+    if (cluster_.server(target.primary) == nullptr) return;
+    network_.CutFromControlPlane(target.primary, back - milliseconds(200));
+    const auto begun = [this, target, epoch] { return Beginner(target, epoch) >= 0; };
+    Await(
+        begun,
+        [this, target, epoch] {
+          After(milliseconds(20), [this, target, epoch] { CountOldOn(target, epoch); });  // its Barrier is on its disk
+        },
+        400);
+  });
+}
+
+void FailoverScenarios::CountOldOn(const Target& target, Epoch epoch) {
+  const int second = Beginner(target, epoch);
+  if (second < 0 || !Free(second) || cluster_.server(second) == nullptr) return;
+  const int third = target.followers[0] == second ? target.followers[1] : target.followers[0];
+  const std::string from = Cluster::ServerName(target.primary);
+  const std::string to = Cluster::ServerName(third);
+  network_.SlowDown(to, from, milliseconds(100), seconds(4));
+  const Lsn before = cluster_.state().LastAppended(to, target.tablet).lsn;
+  const std::function<void()> up = servers_.TakeDown(second, seconds(7));
+  const auto some = [this, to, tablet = target.tablet, epoch, before] {
+    const Version last = cluster_.state().LastAppended(to, tablet);
+    return last.epoch == epoch && last.lsn > before;
+  };
+  Await(
+      some,
+      [this, target, from, to, up] {
+        network_.CutOff(from, to, seconds(3));
+        After(milliseconds(150), [this, first = target.primary, up] {  // acknowledged, and counted
+          if (cluster_.server(first) != nullptr) cluster_.server(first)->coordinator().Expire();
+          servers_.KillAndRestart(first, CrashKind::kMachine, Within(seconds(4), seconds(5)));
+          up();
+        });
+      },
+      600);
+}
+
+// The follower that has appended an entry of a later epoch; -1: none.
+int FailoverScenarios::Beginner(const Target& target, Epoch epoch) {
+  for (const int follower : target.followers) {
+    if (cluster_.state().LastAppended(Cluster::ServerName(follower), target.tablet).epoch > epoch) return follower;
+  }
+  return -1;
+}
+
+// A follower that is to lead, and is level, restarts before it is told, and may have forgotten what it had.
+void FailoverScenarios::CrashSuccessor(const Target& target) {
+  const int successor = target.followers[0];
+  const std::string primary = Cluster::ServerName(target.primary);
+  cluster_.log().Add(primary, "is to transfer to " + Cluster::ServerName(successor));
+  cluster_.network().OnceAnswered(primary, "transfer", [this, successor] {
+    if (healed() || cluster_.server(successor) == nullptr || !Free(successor)) return;
+    masters_.PauseLeader(seconds(3), seconds(4));
+    servers_.KillAndRestart(successor, CrashKind::kMachine, Within(milliseconds(5), milliseconds(60)));
+  });
+  hooks_.transfer(target.tablet, Cluster::ServerName(successor));
+}
+
+}  // namespace ebla::sim

@@ -1,0 +1,92 @@
+// tests/sim/nemesis/fault.h
+// The kinds of fault, their names, and which of them a run draws.
+// Threads: functions of their arguments.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include "common/testing/sim_executor.h"
+
+namespace ebla::sim {
+
+enum class Fault : uint8_t {
+  kServerKill,     // the process dies; what the operating system was handed survives
+  kServerPower,    // the machine dies; what was fsynced survives
+  kServerRestart,  // in good order
+  kPauseShort,     // a server stops for less than a lease, then goes on as if nothing had been
+  kPauseLong,      // for longer
+  kPrimaryCrash,   // the machine of a tablet's primary dies just when it has sent something
+  kAllPower,       // every server's machine dies at once
+  kServerAway,     // a server is dead so long that it is replaced
+  kMasterKill,
+  kMasterPause,
+  kMasterKillAtWork,  // the leading master dies just when it has sent something
+  kClientKill,
+  kSessionExpiry,      // of a master or a tablet server
+  kCoordinatorCut,     // one process cannot reach the coordinator
+  kCoordinatorOutage,  // nobody can
+  kLinkCut,            // between two processes, in one direction or both
+  kPartition,          // between two sets of processes, in one direction or both; one side may lose the coordinator
+  kIsolatePrimary,     // a tablet's primary is cut from all servers and masters, alone or with the clients
+  kBadNetwork,         // calls slow, lost, late, twice
+  kDiskStall,
+  kDiskFull,       // one replica refuses writes
+  kDiskFailure,    // a flush fails; the server is replaced by a new start on the same disk
+  kAppendRefused,  // a few appends of a primary find no room
+  kOldOrder,       // orders of a master arrive once more, long after
+  kResize,         // the clients' table is to have one replica more, or one less, for a while
+  kLateCreate,     // a voter of a tablet that is being made is told late
+  kFillThenPower,  // no disk has room, while records expire; then every machine dies
+  // Directed at a tablet of several voters:
+  kDeposedPrimaryServes,  // its primary lives and serves, but is dead to the masters, and to some of its followers
+  kFollowerReset,         // while the primary is cut off, a follower that granted it a lease restarts at once
+  kFencedCrash,           // the same, and a follower's machine dies just when it has answered a fence
+  kCutThenCrash,    // the primary reaches no other voter, at most its learners, for a while; then its machine dies
+  kRapidTransfers,  // leads pass from hand to hand, each time before what was appended has spread
+  // Longer scenarios, of late messages and of members:
+  kOldOrdersAfterRestart,  // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
+  kSlowAnswers,            // what followers answer reaches their primary so late that somebody else leads by then
+  kFencedPrimaryReachesVoter,  // a primary that was fenced still reaches a voter that was not
+  kHoldOrders,                 // what makes a new primary arrives when the next master has chosen another
+  kLeaveBehind,                // a follower has to be copied, and the copy goes wrong
+  kDropLate,                   // a follower is removed, comes back, and is told again of its drop
+  kChangeMembers,              // members come and go, and the primary dies in between
+  kCrashSuccessor,             // who is handed the lead restarts before it knows
+  // Where tablets are split:
+  kSplitCommitUnseen,  // nobody hears that a split is committed, and the next primary applies it
+  kSplitLate,          // the order to split arrives when the split has been given up
+  kSplitInCopy,        // a tablet is split while one of its replicas is copied
+  // while a tablet is split, members are to change, or a follower hears of nothing
+  kSplitMeanwhile,
+  kSplitDiscard,       // what has been split is dropped or copied somewhere, and the machine dies in the midst of it
+  kSplitBeforeCreate,  // a table is made and split before one of its servers hears of it
+  kSplitRemembered,    // what was done before a tablet was split is asked again afterwards
+  kMergeStruck,        // a merge is begun, and somebody who has a part in it dies or is cut off in the midst of it
+  // who has frozen hears nothing of what it was merged into, which others lead and clients write to
+  kMergeUnseen,
+  kFreezeLate,      // the order to freeze arrives when the merge has been given up
+  kFreezeOutlived,  // what is frozen is led in a later epoch before the other one is
+  kCount,
+};
+inline constexpr size_t kFaultCount = static_cast<size_t>(Fault::kCount);
+inline constexpr bool IsDirected(Fault fault) { return fault >= Fault::kDeposedPrimaryServes; }
+inline constexpr bool IsOfSplits(Fault fault) {
+  return fault >= Fault::kSplitCommitUnseen && fault < Fault::kMergeStruck;
+}
+// they need tablets that are merged
+inline constexpr bool IsOfMerges(Fault fault) { return fault >= Fault::kMergeStruck; }
+std::string_view FaultName(Fault fault);
+
+// About half of all kinds, so that runs differ in what they can hide behind.
+struct DrawnOf {
+  bool splits = false;
+  bool merges = false;
+  bool several = true;  // replicas
+  bool interval = false;
+};
+std::vector<Fault> DrawFaults(testing::SimScheduler& scheduler, const DrawnOf& of);
+
+}  // namespace ebla::sim

@@ -1,0 +1,53 @@
+#include "tests/sim/runner/hunt.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace ebla::sim {
+
+namespace {
+
+bool FailsWithout(uint64_t seed, const std::vector<Fault>& faults, const Bug& bug) {
+  bool fails = false;
+  uint64_t left = 1;
+  RunInProcesses(
+      {.jobs = 1,
+       .next = [&]() -> std::optional<RunOptions> {
+         if (left-- == 0) return std::nullopt;
+         return RunOptions{
+             .seed = seed, .faults = faults, .splits = bug.of_splits() || bug.of_merges(), .merges = bug.of_merges()};
+       },
+       .done =
+           [&](const RunOptions&, RunReport report) {
+             fails = FoundFault(report);
+             return false;
+           }});
+  return fails;
+}
+
+}  // namespace
+
+std::optional<Catch> Hunt(const Bug& bug, const HuntOptions& options) {
+  std::optional<Catch> caught;
+  uint64_t seed = options.first_seed;
+  RunInProcesses({.jobs = options.jobs,
+                  .next = [&]() -> std::optional<RunOptions> {
+                    if (seed == options.first_seed + options.seeds) return std::nullopt;
+                    return RunOptions{.seed = seed++,
+                                      .bug = bug,
+                                      .faults = options.faults,
+                                      .splits = bug.of_splits() || bug.of_merges(),
+                                      .merges = bug.of_merges()};
+                  },
+                  .done =
+                      [&](const RunOptions& run, RunReport report) {
+                        if (!FoundFault(report) || FailsWithout(run.seed, options.faults, bug)) return true;
+                        const auto problem = std::ranges::find_if(
+                            report.problems, [](const std::string& text) { return !text.starts_with(kProvedNothing); });
+                        caught = Catch{run.seed, std::move(*problem)};
+                        return false;
+                      }});
+  return caught;
+}
+
+}  // namespace ebla::sim

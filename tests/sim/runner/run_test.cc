@@ -1,0 +1,115 @@
+// The simulator itself: it repeats itself, and it finds what is wrong.
+#include "tests/sim/runner/run.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+#include <iostream>
+#include <optional>
+#include <set>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "tests/sim/runner/hunt.h"
+
+namespace ebla::sim {
+namespace {
+
+TEST(SimRun, TheSameSeedGivesTheSameRun) {
+  const RunReport once = RunOnce({.seed = 7, .faults_for = std::chrono::seconds(10)});
+  const RunReport again = RunOnce({.seed = 7, .faults_for = std::chrono::seconds(10)});
+  EXPECT_EQ(once.log, again.log);
+  EXPECT_EQ(once.digest, again.digest);
+  EXPECT_NE(once.digest, RunOnce({.seed = 8, .faults_for = std::chrono::seconds(10)}).digest);
+}
+
+TEST(SimRun, TabletsAreSplitUnderFaults) {
+  uint64_t made = 0;
+  for (const uint64_t seed : {3, 209, 739}) {
+    RunReport report = RunOnce({.seed = seed, .splits = true});
+    EXPECT_TRUE(report.problems.empty()) << seed << ": " << report.problems.front();
+    made += report.kinds["splits"];
+  }
+  EXPECT_GT(made, 3u);
+}
+
+TEST(SimRun, ARunThatDidTooLittleProvesNothing) {
+  const RunReport report = RunOnce({.seed = 3,
+                                    .faults_for = std::chrono::seconds(1),
+                                    .answered_min = 1'000'000,
+                                    .patience = std::chrono::seconds(10)});
+  ASSERT_FALSE(report.problems.empty());
+  EXPECT_NE(report.problems.back().find("proved nothing"), std::string::npos) << report.problems.back();
+}
+
+struct PinnedSeed {
+  std::string bug;
+  uint64_t seed = 0;
+};
+
+// pinned_seeds.txt, as `ebla-sim --hunt` prints it.
+std::vector<PinnedSeed> PinnedSeeds() {
+  std::vector<PinnedSeed> pins;
+  std::ifstream in(EBLA_PINNED_SEEDS);
+  for (std::string line; std::getline(in, line);) {
+    std::istringstream words(line.substr(0, line.find('#')));
+    if (PinnedSeed pin; words >> pin.bug >> pin.seed) pins.push_back(std::move(pin));
+  }
+  return pins;
+}
+
+TEST(PinnedSeeds, ThereAreManyAndNoneTwice) {
+  std::set<std::string> bugs;
+  for (const PinnedSeed& pin : PinnedSeeds()) EXPECT_TRUE(bugs.insert(pin.bug).second) << pin.bug;
+  EXPECT_GE(bugs.size(), 26u);
+}
+
+class PlantedBugs : public ::testing::TestWithParam<PinnedSeed> {};
+
+// A change anywhere in the cluster changes what a seed does: `ebla-sim --hunt` then finds another.
+TEST_P(PlantedBugs, IsCaughtByItsPinnedSeed) {
+  const auto bug = ParseBug(GetParam().bug);
+  ASSERT_TRUE(bug.has_value());
+  const auto caught = Hunt(*bug, {.first_seed = GetParam().seed, .seeds = 1, .jobs = 1});
+  ASSERT_TRUE(caught.has_value()) << "pin anew: ebla-sim --hunt --bug " << GetParam().bug;
+  std::cout << caught->problem << "\n";
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PlantedBugs, ::testing::ValuesIn(PinnedSeeds()),
+                         [](const auto& info) { return info.param.bug; });
+
+TEST(Bugs, HaveNamesOfTheirOwn) {
+  for (const Bug& bug : AllBugs()) {
+    const auto found = ParseBug(bug.name());
+    ASSERT_TRUE(found.has_value()) << bug.name();
+    EXPECT_EQ(found->name(), bug.name());
+    EXPECT_EQ(found->rule, bug.rule);
+    EXPECT_EQ(found->store_fault, bug.store_fault);
+  }
+  EXPECT_FALSE(ParseBug("no_such_bug").has_value());
+}
+
+TEST(RunInProcesses, AnswersInOrderAndOutlivesARunThatDies) {
+  uint64_t seed = 0;
+  std::vector<uint64_t> done;
+  RunInProcesses({.jobs = 2,
+                  .next = [&]() -> std::optional<RunOptions> {
+                    if (seed == 3) return std::nullopt;
+                    RunOptions options{.seed = ++seed, .faults_for = std::chrono::seconds(1), .answered_min = 1};
+                    if (seed == 2) options.sink = [](const std::string&) { std::abort(); };
+                    return options;
+                  },
+                  .done =
+                      [&](const RunOptions& options, RunReport report) {
+                        done.push_back(options.seed);
+                        EXPECT_EQ(FoundFault(report), options.seed == 2) << report.problems.front();
+                        EXPECT_EQ(report.kinds["operations"] > 0, options.seed != 2);
+                        return true;
+                      }});
+  EXPECT_EQ(done, (std::vector<uint64_t>{1, 2, 3}));
+}
+
+}  // namespace
+}  // namespace ebla::sim

@@ -1,0 +1,165 @@
+#include "tools/ebla/cli/help.h"
+
+#include <algorithm>
+#include <array>
+#include <sstream>
+
+namespace ebla::shell {
+
+namespace {
+
+constexpr const char* kHead =
+    "The shell of Ebla, a distributed ordered key-value store.\n\n"
+    "Usage: ebla [OPTIONS] VERB ...     or only ebla, for an interactive shell\n";
+
+constexpr const char* kOptions =
+    "Options of every verb:\n"
+    "  --masters LIST       the masters' host:port (EBLA_MASTERS, else 127.0.0.1:7400)\n"
+    "  --json               shows results as JSON\n"
+    "  --deadline DURATION  how long an operation may take (10s)\n";
+
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done; 1 the answer is no; 2 wrong usage; 3 not available now;\n"
+    "4 it is not known whether the write took effect; 5 any other failure.\n";
+
+constexpr const char* kTyping =
+    "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
+    "use TABLE lets verbs on records leave TABLE out; history shows what was typed.\n";
+
+// How help is ordered: each verb by its first word.
+struct Subject {
+  const char* name;
+  const char* title;
+  std::vector<std::string_view> first_words;
+
+  bool Has(const Verb& verb) const {
+    const std::string_view words = verb.words();
+    return std::ranges::find(first_words, words.substr(0, words.find(' '))) != first_words.end();
+  }
+};
+
+const std::array<Subject, 8>& AllSubjects() {
+  static const std::array<Subject, 8> subjects = {{
+      {"records", "Records", {"delete", "dump", "get", "incr", "load", "mget", "put", "scan", "token", "use"}},
+      {"tables", "Tables", {"table"}},
+      {"tablets", "Tablets", {"tablet", "locate"}},
+      {"servers", "Servers", {"server"}},
+      {"cluster", "The cluster as a whole", {"check", "cluster", "health", "hot", "version"}},
+      {"procedures", "What the master has under way", {"procedure"}},
+      {"planner", "The planner, which splits and moves tablets by load", {"balance"}},
+      {"conflicts", "Writes that a failover rolled back", {"conflict"}},
+  }};
+  return subjects;
+}
+
+std::vector<const Verb*> VerbsOf(const Verbs& verbs, const Subject& subject) {
+  std::vector<const Verb*> found;
+  for (const Verb& verb : verbs.all()) {
+    if (subject.Has(verb)) found.push_back(&verb);
+  }
+  std::ranges::sort(found, {}, &Verb::words);
+  return found;
+}
+
+// Verbs below each other, with what they do.
+std::string Listed(const std::vector<const Verb*>& verbs, size_t width) {
+  std::string text;
+  for (const Verb* verb : verbs) {
+    const std::string& words = verb->words();
+    text += "  " + words + std::string(width - std::min(width, words.size()) + 2, ' ') + verb->summary() + "\n";
+  }
+  return text;
+}
+
+size_t WidthOf(const std::vector<const Verb*>& verbs) {
+  size_t width = 0;
+  for (const Verb* verb : verbs) width = std::max(width, verb->words().size());
+  return width;
+}
+
+// "get, put" or "table alter, create, drop": a group's name once.
+std::string Names(const std::vector<const Verb*>& verbs) {
+  std::string text, group;
+  for (const Verb* verb : verbs) {
+    const size_t blank = verb->words().find(' ');
+    const std::string first = blank == std::string::npos ? "" : verb->words().substr(0, blank);
+    if (!text.empty()) text += first == group ? ", " : "; ";
+    if (!first.empty() && first == group) {
+      text += verb->words().substr(blank + 1);
+    } else {
+      text += verb->words();
+    }
+    group = first;
+  }
+  return text;
+}
+
+}  // namespace
+
+std::string HelpOverview(const Verbs& verbs) {
+  std::string text = kHead + std::string("\n");
+  for (const Subject& subject : AllSubjects()) {
+    const std::string name = subject.name;
+    text += "  " + name + std::string(12 - name.size(), ' ') + Names(VerbsOf(verbs, subject)) + "\n";
+  }
+  return text +
+         "\nhelp VERB shows a verb with an example, help SUBJECT the verbs of a line above, help all everything.\n\n" +
+         kOptions + "\n" + kExitCodes + kTyping;
+}
+
+std::string HelpOfAll(const Verbs& verbs) {
+  std::vector<const Verb*> every;
+  for (const Verb& verb : verbs.all()) every.push_back(&verb);
+  const size_t width = WidthOf(every);
+  std::string text = kHead + std::string("\n") + kOptions;
+  for (const Subject& subject : AllSubjects()) {
+    text += "\n" + std::string(subject.title) + ":\n" + Listed(VerbsOf(verbs, subject), width);
+  }
+  std::erase_if(every, [](const Verb* verb) {
+    return std::ranges::any_of(AllSubjects(), [&](const Subject& subject) { return subject.Has(*verb); });
+  });
+  if (!every.empty()) text += "\nOthers:\n" + Listed(every, width);
+  return text + "\n" + kExitCodes + "health and check have codes of their own: see their help.\n" + kTyping +
+         "help VERB shows a verb with an example.";
+}
+
+std::string HelpOfSubject(const Verbs& verbs, std::string_view subject) {
+  for (const Subject& one : AllSubjects()) {
+    const bool group = verbs.IsGroup(subject) && std::ranges::find(one.first_words, subject) != one.first_words.end();
+    if (subject != one.name && !group) continue;
+    const std::vector<const Verb*> listed = VerbsOf(verbs, one);
+    const std::string usage = group ? "Usage: ebla " + std::string(subject) + " VERB ...\n\n" : "";
+    return usage + one.title + ":\n" + Listed(listed, WidthOf(listed)) + "\nhelp " + listed.front()->words() +
+           " shows one of them with its options and an example.";
+  }
+  return "";
+}
+
+std::string Wrapped(const std::string& text) {
+  constexpr size_t kColumns = 110;
+  constexpr size_t kDescriptions = 30;  // the column of what describes an option
+  std::string wrapped;
+  std::istringstream input(text);
+  for (std::string line; std::getline(input, line);) {
+    const bool option = line.size() > kDescriptions && line.starts_with("  ") && line[2] != ' ' &&
+                        line[kDescriptions - 1] == ' ' && line[kDescriptions] != ' ';
+    const size_t indent = option ? kDescriptions : std::min(line.find_first_not_of(' '), line.size());
+    while (line.size() > kColumns) {
+      const size_t blank = line.rfind(' ', kColumns);
+      if (blank == std::string::npos || blank <= indent) break;
+      wrapped += line.substr(0, blank) + "\n";
+      line = std::string(indent, ' ') + line.substr(blank + 1);
+    }
+    wrapped += line + "\n";
+  }
+  while (wrapped.ends_with('\n')) wrapped.pop_back();
+  return wrapped;
+}
+
+std::vector<std::string> Subjects() {
+  std::vector<std::string> names = {"all"};
+  for (const Subject& subject : AllSubjects()) names.emplace_back(subject.name);
+  return names;
+}
+
+}  // namespace ebla::shell

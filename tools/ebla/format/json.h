@@ -1,0 +1,76 @@
+// tools/ebla/format/json.h
+// A JSON value as verbs build it and output.h shows it. The library that spells it stands in json.cc alone: its header
+// takes longer to compile than a verb. docs/guide/json.md says what programs may rely on.
+// Invariants: the fields of an object keep the order in which they were added.
+// Threads:    as a value.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <initializer_list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+namespace ebla::shell {
+
+struct JsonField;
+
+class Json {
+ public:
+  Json() = default;  // null: not known
+  Json(std::nullptr_t) {}
+  Json(bool value) : value_(value) {}
+  Json(double value) : value_(value) {}
+  Json(const char* text) : value_(std::string(text)) {}
+  Json(std::string_view text) : value_(std::string(text)) {}
+  Json(std::string text) : value_(std::move(text)) {}
+  Json(std::integral auto number) : value_(static_cast<int64_t>(number)) {}
+  Json(const std::vector<std::string>& texts);
+  Json(std::initializer_list<JsonField> fields);  // an object
+  template <class T>
+  Json(const std::optional<T>& known) {
+    if (known) *this = Json(*known);
+  }
+  Json(const Json&) = default;
+  Json(Json&&) noexcept = default;
+  Json& operator=(const Json&) = default;
+  Json& operator=(Json&&) noexcept = default;
+  ~Json() = default;
+
+  static Json Array();
+  static Json Object();
+  // A rate or another measurement, without digits that mean nothing.
+  static Json Rounded(double value, int decimals = 1);
+
+  // Of an object: the field, which is added as null where it is new.
+  Json& operator[](std::string_view name);
+  // Of an array.
+  void push_back(Json value);
+  // Adds the fields of another object.
+  void Update(const Json& other);
+  // Of an array or an object.
+  bool empty() const;
+
+  // On one line; bytes that are no UTF-8 are replaced.
+  std::string Dump() const;
+
+  using Items = std::vector<Json>;
+  using Fields = std::vector<std::pair<std::string, Json>>;
+  using Value = std::variant<std::nullptr_t, bool, int64_t, double, std::string, Items, Fields>;
+  const Value& value() const { return value_; }
+
+ private:
+  Value value_ = nullptr;
+};
+
+struct JsonField {
+  std::string name;
+  Json value;
+};
+
+}  // namespace ebla::shell
