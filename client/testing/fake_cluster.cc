@@ -230,6 +230,10 @@ void FakeCluster::SetMetered() {
   std::lock_guard lock(mutex_);
   metered_ = true;
 }
+void FakeCluster::SetVersions(std::vector<idl::ProcessVersion> versions) {
+  std::lock_guard lock(mutex_);
+  versions_ = std::move(versions);
+}
 void FakeCluster::SetProcedures(std::vector<idl::ProcedureSummary> procedures) {
   std::lock_guard lock(mutex_);
   procedures_ = std::move(procedures);

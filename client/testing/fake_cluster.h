@@ -110,6 +110,7 @@ class FakeCluster {
   void SetMultiGetRoom(int records);  // per reply; keys beyond get OVERLOADED
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   // What the master has under way; one that is cancelled goes, where it can be.
+  void SetVersions(std::vector<idl::ProcessVersion> versions);
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
   void SetMergesUnderWay(int times);   // so many orders to merge are answered as under way
   void SetTabletBytes(int64_t bytes);  // every tablet's size, as reported
@@ -220,6 +221,7 @@ class FakeCluster {
   bool routing_tells_each_ = true;
   bool metered_ = false;
   std::vector<idl::ProcedureSummary> procedures_;
+  std::vector<idl::ProcessVersion> versions_;
   std::map<std::string, int> compacted_;  // by table: how often it was asked for since it was begun
 };
 
