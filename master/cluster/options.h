@@ -43,7 +43,7 @@ struct MasterOptions {
   // What starts one more server, and what ends the one that it is given the name of.
   std::string scale_out_command;
   std::string scale_in_command;
-  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next
+  // A tablet that an operator has transferred or moved stays where it is for so long. This master remembers; the next
   // does not.
   Duration transfer_hold = std::chrono::minutes(10);
   // Whether tablets may be split, by hand and by load (docs/design/balancer.md).
