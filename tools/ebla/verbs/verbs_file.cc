@@ -214,12 +214,12 @@ Status Dump(const DumpArguments& args, Context& context) {
 constexpr const char* kFormatHelp = "json, tsv or csv; without it, what the end of the file's name says, else json";
 constexpr const char* kFormats =
     "Formats, all of which keep every byte and the time at which a record expires:\n"
-    "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. The base64 fields win.\n"
+    "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. base64 wins.\n"
     "        load also takes lines with key and value alone (.json, .jsonl, .ndjson).\n"
     "  csv   RFC 4180, with these names as its head. A field that is no UTF-8 stands in its base64 column\n"
     "        alone. load goes by the head, and needs only key and value (.csv).\n"
-    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a backslash\n"
-    "        (.tsv, .txt).\n"
+    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a\n"
+    "        backslash (.tsv, .txt).\n"
     "expires_at_ms counts from 1970. load leaves out records that have expired meanwhile.";
 
 }  // namespace
