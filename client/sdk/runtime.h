@@ -5,10 +5,8 @@
 // Threads: any.
 #pragma once
 
-#include <condition_variable>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +14,7 @@
 
 #include "client/core/admin/admin.h"
 #include "client/core/operations/client_core.h"
+#include "common/base/mutex.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
 #include "ebla/client.h"
@@ -49,18 +48,18 @@ class Runtime {
   template <class T, class Start>
   static T WaitFor(Start start) {
     struct Answer {
-      std::mutex mutex;
-      std::condition_variable come;
-      std::optional<T> value;
+      Mutex mutex;
+      CondVar come;
+      std::optional<T> value EBLA_GUARDED_BY(mutex);
     } answer;
     start(Callback<T>([&answer](T value) {
       // Notified under the lock: the waiter, who owns `answer`, cannot leave before this is done with it.
-      std::lock_guard lock(answer.mutex);
+      MutexLock lock(answer.mutex);
       answer.value.emplace(std::move(value));
-      answer.come.notify_one();
+      answer.come.NotifyOne();
     }));
-    std::unique_lock lock(answer.mutex);
-    answer.come.wait(lock, [&answer] { return answer.value.has_value(); });
+    MutexLock lock(answer.mutex);
+    while (!answer.value.has_value()) answer.come.Wait(answer.mutex);
     return *std::move(answer.value);
   }
 

@@ -1,9 +1,8 @@
-#include <condition_variable>
-#include <mutex>
 #include <optional>
 #include <utility>
 
 #include "client/sdk/runtime.h"
+#include "common/base/mutex.h"
 #include "ebla/table.h"
 
 namespace ebla {
@@ -12,9 +11,9 @@ namespace ebla {
 // arrive after the scanner has gone, so it lands in a place of its own.
 struct Scanner::Pages {
   struct Landing {
-    std::mutex mutex;
-    std::condition_variable come;
-    std::optional<Result<ScanPage>> page;  // guarded by mutex
+    Mutex mutex;
+    CondVar come;
+    std::optional<Result<ScanPage>> page EBLA_GUARDED_BY(mutex);
   };
 
   std::shared_ptr<client::TableHandle> table;
@@ -28,17 +27,17 @@ struct Scanner::Pages {
   void Ask() {
     landing = std::make_shared<Landing>();
     table->core().ScanPage(table->table(), options, [landing = landing](Result<ScanPage> page) {
-      std::lock_guard lock(landing->mutex);
+      MutexLock lock(landing->mutex);
       landing->page = std::move(page);
-      landing->come.notify_one();
+      landing->come.NotifyOne();
     });
   }
 
   Status Take() {
     if (!landing) Ask();
     const auto arrived = std::move(landing);
-    std::unique_lock lock(arrived->mutex);
-    arrived->come.wait(lock, [&] { return arrived->page.has_value(); });
+    MutexLock lock(arrived->mutex);
+    while (!arrived->page.has_value()) arrived->come.Wait(arrived->mutex);
     if (!*arrived->page) return (*arrived->page).error();
     page = **std::move(arrived->page);
     next_row = 0;

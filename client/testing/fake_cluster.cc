@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "common/base/crc32.h"
+#include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {
@@ -26,16 +27,16 @@ FakeCluster::FakeCluster(std::function<int64_t()> now_ms, std::vector<ServerName
 FakeCluster::~FakeCluster() = default;
 
 void FakeCluster::SetEndpoint(const ServerName& server, rpc::Endpoint endpoint) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   endpoints_[server] = std::move(endpoint);
 }
 void FakeCluster::SetMasterEndpoint(int index, rpc::Endpoint endpoint) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   master_endpoints_[static_cast<size_t>(index)] = std::move(endpoint);
 }
 
 int64_t FakeCluster::AddTable(const std::string& name, const std::vector<std::string>& split_points, size_t replicas) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Table table;
   table.id = NextId();
   table.name = name;
@@ -56,37 +57,37 @@ int64_t FakeCluster::AddTable(const std::string& name, const std::vector<std::st
 }
 
 void FakeCluster::AddLearner(const std::string& table, const std::string& key, const ServerName& learner) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   At(ByName(table), key).learners.push_back(learner);
 }
 
 void FakeCluster::SetDefaultRead(const std::string& table, idl::ReadLevel::type level) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ByName(table).options.__set_defaultReadLevel(level);
 }
 
 void FakeCluster::SetDefaultWrite(const std::string& table, idl::WriteLevel::type level) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   ByName(table).options.__set_defaultWriteLevel(level);
 }
 
 void FakeCluster::AddUnresolved(const ServerName& server, const std::string& table, idl::KeptWrite write) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   unresolved_[{server, ByName(table).id}].push_back(std::move(write));
 }
 
 void FakeCluster::SetRack(const ServerName& server, const std::string& rack) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   racks_[server] = rack;
 }
 
 void FakeCluster::DropTable(const std::string& name) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   tables_.erase(name);
 }
 
 void FakeCluster::Split(const std::string& table, const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Table& where = ByName(table);
   Tablet& left = At(where, key);
   if (left.range.start == key) return;
@@ -99,7 +100,7 @@ void FakeCluster::Split(const std::string& table, const std::string& key) {
 }
 
 void FakeCluster::Merge(const std::string& table, const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Table& where = ByName(table);
   if (!At(where, key).range.end.empty()) Join(where, key);
 }
@@ -115,7 +116,7 @@ FakeCluster::Tablet& FakeCluster::Join(Table& table, const std::string& key) {
 }
 
 void FakeCluster::Move(const std::string& table, const std::string& key, const ServerName& to) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Tablet& tablet = At(ByName(table), key);
   if (std::ranges::find(tablet.voters, to) == tablet.voters.end()) {
     std::ranges::replace(tablet.voters, tablet.primary, to);
@@ -125,7 +126,7 @@ void FakeCluster::Move(const std::string& table, const std::string& key, const S
 }
 
 void FakeCluster::Put(const std::string& table, const std::string& key, const std::string& value) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   idl::Version version;
   version.epoch = 1;
   version.lsn = ++next_lsn_;
@@ -133,19 +134,19 @@ void FakeCluster::Put(const std::string& table, const std::string& key, const st
 }
 
 FakeCluster::Tablet FakeCluster::Find(const std::string& table, const std::string& key) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return const_cast<FakeCluster*>(this)->At(ByName(table), key);
 }
 
 std::vector<FakeCluster::Tablet> FakeCluster::Tablets(const std::string& table) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::vector<Tablet> tablets;
   for (const auto& [start, tablet] : ByName(table).tablets) tablets.push_back(tablet);
   return tablets;
 }
 
 std::map<std::string, std::string> FakeCluster::Data(const std::string& table) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::map<std::string, std::string> data;
   for (const auto& [key, stored] : ByName(table).data) data[key] = stored.value;
   return data;
@@ -153,102 +154,102 @@ std::map<std::string, std::string> FakeCluster::Data(const std::string& table) c
 
 void FakeCluster::AnswerNext(const ServerName& server, idl::Code::type code, int times, int retry_after_ms,
                              const std::string& message) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (int i = 0; i < times; ++i) faults_[server].push_back({code, retry_after_ms, message});
 }
 void FakeCluster::Lag(const ServerName& server) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Lagging& lagging = lagging_[server];
   lagging.lsn = next_lsn_;
   for (const auto& [name, table] : tables_) lagging.data[table.id] = table.data;
 }
 void FakeCluster::CatchUp(const ServerName& server) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   lagging_.erase(server);
 }
 void FakeCluster::LoseWrite(const Version& version) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   lost_.push_back(version);
 }
 void FakeCluster::SetHints(bool with_hints) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   hints_ = with_hints;
 }
 void FakeCluster::SetLeader(int index) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   leader_ = index;
 }
 void FakeCluster::SetStandbysKnowLeader(bool known) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   standbys_know_ = known;
 }
 void FakeCluster::SetServing(bool serving) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   serving_ = serving;
 }
 void FakeCluster::SetPageRows(int rows) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   page_rows_ = rows;
 }
 void FakeCluster::SetWindow(int64_t oldest_ms) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   oldest_ms_ = oldest_ms;
 }
 void FakeCluster::SetClockBack(int64_t ms) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   back_ms_ = ms;
 }
 void FakeCluster::SetRoutingTellsTime(bool tells) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   routing_tells_time_ = tells;
 }
 void FakeCluster::SetRoutingTellsEach(bool each) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   routing_tells_each_ = each;
 }
 void FakeCluster::SetTabletClock(const std::string& table, const std::string& key, int64_t ahead_ms, bool told) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Tablet& tablet = At(ByName(table), key);
   tablet.ahead_ms = ahead_ms;
   tablet.told = told;
 }
 void FakeCluster::SetMergesUnderWay(int times) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   merges_under_way_ = times;
 }
 
 void FakeCluster::SetTabletBytes(int64_t bytes) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   tablet_bytes_ = bytes;
 }
 
 void FakeCluster::SetMultiGetRoom(int records) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   multi_get_room_ = records;
 }
 void FakeCluster::SetMetered() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   metered_ = true;
 }
 void FakeCluster::SetProcedures(std::vector<idl::ProcedureSummary> procedures) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   procedures_ = std::move(procedures);
 }
 
 FakeCluster::Counts FakeCluster::counts() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return counts_;
 }
 std::vector<idl::WriteRequest> FakeCluster::write_log() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return write_log_;
 }
 idl::RequestHeader FakeCluster::last_header() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return last_header_;
 }
 idl::ReadOptions FakeCluster::last_read() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return last_read_;
 }
 
@@ -283,28 +284,28 @@ idl::TableSummary FakeCluster::Summary(const Table& table) const {
 }
 
 void FakeCluster::SetAway(const ServerName& server) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   away_.insert(server);
 }
 void FakeCluster::ServeAfter(int lists) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   serving_ = false;
   lists_until_serving_ = lists;
 }
 void FakeCluster::SetFailed(const ServerName& server) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   failed_.insert(server);
 }
 void FakeCluster::SetBarriersApplied(bool applied) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   barriers_applied_ = applied;
 }
 void FakeCluster::SetOrphan(const ServerName& server, int64_t tablet) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   orphans_[server].push_back(tablet);
 }
 void FakeCluster::Damage(const ServerName& server, const std::string& key) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   damaged_.insert({server, key});
 }
 
@@ -370,6 +371,7 @@ bool FakeCluster::FollowerServes(const ServerName& server, const idl::RequestHea
     case idl::ReadLevel::BOUNDED: return !lagging_.contains(server);
     case idl::ReadLevel::SESSION:
       return std::ranges::none_of(request.token.ranges, [&](const idl::TokenRange& seen) {
+        mutex_.AssertHeld();
         if (!rpc::FromIdl(seen.range).Contains(key)) return false;
         int64_t needed = seen.applied.lsn;
         for (const idl::Version& own : seen.pendingPrimary) needed = std::max(needed, own.lsn);
@@ -491,6 +493,7 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
     return;
   }
   const auto fail = [&](idl::Code::type code, const std::string& message, size_t index) {
+    mutex_.AssertHeld();
     reply.header.__set_code(code);
     reply.header.__set_message(message);
     reply.__set_failedIndex(static_cast<int32_t>(index));

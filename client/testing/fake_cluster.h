@@ -12,13 +12,13 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/mutex.h"
 #include "common/rpc/channel.h"
 #include "idl/MasterService.h"
 #include "idl/TabletService.h"
@@ -153,74 +153,79 @@ class FakeCluster {
     const Records* data = nullptr;  // as the server has it
   };
 
-  Tablet& Join(Table& table, const std::string& key);  // with its right neighbour, which there is
-  int64_t NextId() { return ++next_id_; }
-  Table* ById(int64_t id);
-  Table& ByName(const std::string& name) const;
-  Tablet& At(Table& table, const std::string& key);
-  idl::TableSummary Summary(const Table& table) const;
+  Tablet& Join(Table& table, const std::string& key) EBLA_REQUIRES(mutex_);  // with its right neighbour, which there is
+  int64_t NextId() EBLA_REQUIRES(mutex_) { return ++next_id_; }
+  Table* ById(int64_t id) EBLA_REQUIRES(mutex_);
+  Table& ByName(const std::string& name) const EBLA_REQUIRES(mutex_);
+  Tablet& At(Table& table, const std::string& key) EBLA_REQUIRES(mutex_);
+  idl::TableSummary Summary(const Table& table) const EBLA_REQUIRES(mutex_);
   // Fills the header of a refusal; false when the request may go on, with what `served` then says. `read`: null for
   // writes.
   bool Refused(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
-               const std::string& key, idl::ReplyHeader& reply, Served& served);
+               const std::string& key, idl::ReplyHeader& reply, Served& served) EBLA_REQUIRES(mutex_);
   // Whether a follower may answer it.
   bool FollowerServes(const ServerName& server, const idl::RequestHeader& request, const idl::ReadOptions* read,
-                      const Table& table, const std::string& key) const;
-  int64_t AppliedAt(const ServerName& server) const;
-  int64_t TimeOf(const Tablet& tablet) const { return now_ms_() + tablet.ahead_ms - back_ms_; }
+                      const Table& table, const std::string& key) const EBLA_REQUIRES(mutex_);
+  int64_t AppliedAt(const ServerName& server) const EBLA_REQUIRES(mutex_);
+  int64_t TimeOf(const Tablet& tablet) const EBLA_REQUIRES(mutex_) { return now_ms_() + tablet.ahead_ms - back_ms_; }
   // The first version that the token names for `key` and that was lost.
-  const Version* LostOf(const idl::RequestHeader& request, const std::string& key) const;
-  void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply);
-  bool ConditionHolds(const Table& table, const idl::Write& write) const;
-  bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply);
-  idl::Record ToRecord(const Stored& stored) const;
-  const Stored* Live(const Records& data, const std::string& key) const;
+  const Version* LostOf(const idl::RequestHeader& request, const std::string& key) const EBLA_REQUIRES(mutex_);
+  void Execute(Table& table, const Tablet& tablet, const idl::WriteRequest& request, idl::WriteReply& reply)
+      EBLA_REQUIRES(mutex_);
+  bool ConditionHolds(const Table& table, const idl::Write& write) const EBLA_REQUIRES(mutex_);
+  bool ExecuteOne(Table& table, const idl::Write& write, const idl::Version& version, idl::WriteReply& reply)
+      EBLA_REQUIRES(mutex_);
+  idl::Record ToRecord(const Stored& stored) const EBLA_REQUIRES(mutex_);
+  const Stored* Live(const Records& data, const std::string& key) const EBLA_REQUIRES(mutex_);
   // The server's next fault, if one was ordered.
-  bool Fails(const ServerName& server, idl::ReplyHeader& reply);
-  void Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply);
-  void Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply);
+  bool Fails(const ServerName& server, idl::ReplyHeader& reply) EBLA_REQUIRES(mutex_);
+  void Sum(const ServerName& server, const idl::ChecksumRequest& request, idl::ChecksumReply& reply)
+      EBLA_REQUIRES(mutex_);
+  void Scan(const Served& served, const idl::ScanRequest& request, idl::ScanReply& reply) EBLA_REQUIRES(mutex_);
 
   const std::function<int64_t()> now_ms_;
   const std::vector<ServerName> servers_;
   const int masters_;
-  mutable std::mutex mutex_;
-  bool planner_ = true;  // switched on  // guards all that follows
-  std::map<ServerName, rpc::Endpoint> endpoints_;
-  std::map<ServerName, std::string> racks_;
-  std::map<ServerName, Lagging> lagging_;
-  std::vector<Version> lost_;
-  std::set<ServerName> away_;
-  std::map<ServerName, std::vector<int64_t>> orphans_;
-  std::set<std::pair<ServerName, std::string>> damaged_;
-  std::vector<rpc::Endpoint> master_endpoints_;
-  mutable std::map<std::string, Table> tables_;
-  std::map<ServerName, std::deque<Fault>> faults_;
-  std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> unresolved_;  // by server and table
-  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_;                   // by client and sequence
-  std::vector<idl::WriteRequest> write_log_;
-  idl::RequestHeader last_header_;
-  idl::ReadOptions last_read_;
-  Counts counts_;
-  int64_t next_id_ = 0;
-  int64_t next_lsn_ = 0;
-  int leader_ = 0;
-  bool standbys_know_ = true;
-  bool hints_ = true;
-  bool serving_ = true;
-  int lists_until_serving_ = 0;
-  bool barriers_applied_ = true;
-  std::set<ServerName> failed_;
-  int page_rows_ = 1000;
-  int multi_get_room_ = 1000;
-  int merges_under_way_ = 0;
-  int64_t tablet_bytes_ = 0;
-  int64_t oldest_ms_ = 0;
-  int64_t back_ms_ = 0;
-  bool routing_tells_time_ = true;
-  bool routing_tells_each_ = true;
-  bool metered_ = false;
-  std::vector<idl::ProcedureSummary> procedures_;
-  std::map<std::string, int> compacted_;  // by table: how often it was asked for since it was begun
+  mutable Mutex mutex_;
+  bool planner_ EBLA_GUARDED_BY(mutex_) = true;  // switched on
+  std::map<ServerName, rpc::Endpoint> endpoints_ EBLA_GUARDED_BY(mutex_);
+  std::map<ServerName, std::string> racks_ EBLA_GUARDED_BY(mutex_);
+  std::map<ServerName, Lagging> lagging_ EBLA_GUARDED_BY(mutex_);
+  std::vector<Version> lost_ EBLA_GUARDED_BY(mutex_);
+  std::set<ServerName> away_ EBLA_GUARDED_BY(mutex_);
+  std::map<ServerName, std::vector<int64_t>> orphans_ EBLA_GUARDED_BY(mutex_);
+  std::set<std::pair<ServerName, std::string>> damaged_ EBLA_GUARDED_BY(mutex_);
+  std::vector<rpc::Endpoint> master_endpoints_ EBLA_GUARDED_BY(mutex_);
+  mutable std::map<std::string, Table> tables_ EBLA_GUARDED_BY(mutex_);
+  std::map<ServerName, std::deque<Fault>> faults_ EBLA_GUARDED_BY(mutex_);
+  std::map<std::pair<ServerName, int64_t>, std::vector<idl::KeptWrite>> unresolved_
+      EBLA_GUARDED_BY(mutex_);                                                               // by server and table
+  std::map<std::pair<int64_t, int64_t>, idl::WriteReply> answered_ EBLA_GUARDED_BY(mutex_);  // by client and sequence
+  std::vector<idl::WriteRequest> write_log_ EBLA_GUARDED_BY(mutex_);
+  idl::RequestHeader last_header_ EBLA_GUARDED_BY(mutex_);
+  idl::ReadOptions last_read_ EBLA_GUARDED_BY(mutex_);
+  Counts counts_ EBLA_GUARDED_BY(mutex_);
+  int64_t next_id_ EBLA_GUARDED_BY(mutex_) = 0;
+  int64_t next_lsn_ EBLA_GUARDED_BY(mutex_) = 0;
+  int leader_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool standbys_know_ EBLA_GUARDED_BY(mutex_) = true;
+  bool hints_ EBLA_GUARDED_BY(mutex_) = true;
+  bool serving_ EBLA_GUARDED_BY(mutex_) = true;
+  int lists_until_serving_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool barriers_applied_ EBLA_GUARDED_BY(mutex_) = true;
+  std::set<ServerName> failed_ EBLA_GUARDED_BY(mutex_);
+  int page_rows_ EBLA_GUARDED_BY(mutex_) = 1000;
+  int multi_get_room_ EBLA_GUARDED_BY(mutex_) = 1000;
+  int merges_under_way_ EBLA_GUARDED_BY(mutex_) = 0;
+  int64_t tablet_bytes_ EBLA_GUARDED_BY(mutex_) = 0;
+  int64_t oldest_ms_ EBLA_GUARDED_BY(mutex_) = 0;
+  int64_t back_ms_ EBLA_GUARDED_BY(mutex_) = 0;
+  bool routing_tells_time_ EBLA_GUARDED_BY(mutex_) = true;
+  bool routing_tells_each_ EBLA_GUARDED_BY(mutex_) = true;
+  bool metered_ EBLA_GUARDED_BY(mutex_) = false;
+  std::vector<idl::ProcedureSummary> procedures_ EBLA_GUARDED_BY(mutex_);
+  std::map<std::string, int> compacted_
+      EBLA_GUARDED_BY(mutex_);  // by table: how often it was asked for since it was begun
 };
 
 }  // namespace ebla::client::testing

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "client/testing/fake_cluster.h"
+#include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {
@@ -20,7 +21,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void describeTable(Cob<idl::DescribeTableReply> done, const idl::DescribeTableRequest& request) override {
     idl::DescribeTableReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.describes;
       if (Leads(reply.header) && Exists(request.name, reply.header)) {
         reply.__set_table(cluster_.Summary(cluster_.tables_.at(request.name)));
@@ -32,7 +33,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void locate(Cob<idl::LocateReply> done, const idl::LocateRequest& request) override {
     idl::LocateReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.locates;
       if (Leads(reply.header)) Locate(request, reply);
     }
@@ -43,7 +44,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     idl::CreateTableReply reply;
     bool create = false;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) {
         create = !cluster_.tables_.contains(request.name);
         if (!create) Refuse(reply.header, idl::Code::TABLE_EXISTS, "table \"" + request.name + "\" exists");
@@ -52,7 +53,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     if (create) {
       const int replicas = request.options.__isset.replicas ? request.options.replicas : 1;
       cluster_.AddTable(request.name, request.splitPoints, static_cast<size_t>(replicas));
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       Table& table = cluster_.tables_.at(request.name);
       table.options = request.options;
       if (!table.options.__isset.replicas) table.options.__set_replicas(1);
@@ -64,7 +65,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void alterTable(Cob<idl::AlterTableReply> done, const idl::AlterTableRequest& request) override {
     idl::AlterTableReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.name, reply.header)) {
         Table& table = cluster_.tables_.at(request.name);
         if (request.options.__isset.defaultTtlMs) table.options.__set_defaultTtlMs(request.options.defaultTtlMs);
@@ -77,7 +78,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void dropTable(Cob<idl::DropTableByNameReply> done, const idl::DropTableByNameRequest& request) override {
     idl::DropTableByNameReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.name, reply.header)) cluster_.tables_.erase(request.name);
     }
     done(reply);
@@ -86,7 +87,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void listTables(Cob<idl::ListTablesReply> done, const idl::ListTablesRequest&) override {
     idl::ListTablesReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) {
         for (const auto& [name, table] : cluster_.tables_) reply.tables.push_back(cluster_.Summary(table));
       }
@@ -97,7 +98,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void listServers(Cob<idl::ListServersReply> done, const idl::ListServersRequest&) override {
     idl::ListServersReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) {
         for (const ServerName& name : cluster_.servers_) {
           idl::ServerSummary server;
@@ -118,7 +119,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void listTablets(Cob<idl::ListTabletsReply> done, const idl::ListTabletsRequest& request) override {
     idl::ListTabletsReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && (request.table.empty() || Exists(request.table, reply.header))) List(request, reply);
     }
     done(reply);
@@ -127,7 +128,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void mergeTablets(Cob<idl::MergeTabletsReply> done, const idl::MergeTabletsRequest& request) override {
     idl::MergeTabletsReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.table, reply.header)) MergeAt(request, reply);
     }
     done(reply);
@@ -137,7 +138,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void recoverTablet(Cob<idl::RecoverTabletReply> done, const idl::RecoverTabletRequest& request) override {
     idl::RecoverTabletReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) Recover(request, reply);
     }
     done(reply);
@@ -146,7 +147,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void adopt(Cob<idl::AdoptReply> done, const idl::AdoptRequest&) override {
     idl::AdoptReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       Leads(reply.header);
     }
     done(reply);
@@ -155,7 +156,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void moveTablet(Cob<idl::MoveTabletReply> done, const idl::MoveTabletRequest&) override {
     idl::MoveTabletReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) Refuse(reply.header, idl::Code::INVALID_ARGUMENT, "replicas stay where they are here");
     }
     done(reply);
@@ -165,7 +166,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void balance(Cob<idl::BalanceReply> done, const idl::BalanceRequest& request) override {
     idl::BalanceReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) {
         if (request.__isset.enabled) cluster_.planner_ = request.enabled;
         reply.enabled = cluster_.planner_;
@@ -204,7 +205,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     idl::SplitTabletReply reply;
     bool split = false;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.table, reply.header)) {
         const Tablet& tablet = cluster_.At(cluster_.tables_.at(request.table), request.key);
         split = tablet.range.start != request.key;
@@ -214,7 +215,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     }
     if (split) {
       cluster_.Split(request.table, request.key);
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       const Tablet& child = cluster_.At(cluster_.tables_.at(request.table), request.key);
       reply.__set_tablet(reply.tablet);
       reply.child.tabletId = child.id;
@@ -227,7 +228,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void listProcedures(Cob<idl::ListProceduresReply> done, const idl::ListProceduresRequest&) override {
     idl::ListProceduresReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) reply.procedures = cluster_.procedures_;
       reply.total = static_cast<int64_t>(reply.procedures.size());
     }
@@ -237,7 +238,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void cancelProcedure(Cob<idl::CancelProcedureReply> done, const idl::CancelProcedureRequest& request) override {
     idl::CancelProcedureReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       auto& all = cluster_.procedures_;
       const auto found = std::ranges::find(all, request.id, &idl::ProcedureSummary::id);
       if (!Leads(reply.header)) {
@@ -257,7 +258,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void compactTable(Cob<idl::CompactTableReply> done, const idl::CompactTableRequest& request) override {
     idl::CompactTableReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header) && Exists(request.table, reply.header)) {
         int& asked = cluster_.compacted_[request.table];
         if (request.start && asked == 0)
@@ -289,7 +290,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void setServer(Cob<idl::SetServerReply> done, const idl::SetServerRequest&) override {
     idl::SetServerReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header))
         Refuse(reply.header, idl::Code::CONDITION_FAILED, "no other server can take its replicas");
     }
@@ -299,7 +300,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void removeServer(Cob<idl::RemoveServerReply> done, const idl::RemoveServerRequest& request) override {
     idl::RemoveServerReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) Refuse(reply.header, idl::Code::CONDITION_FAILED, "server " + request.name + " lives");
     }
     done(reply);
@@ -308,7 +309,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
     idl::ClusterInfoReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       reply.clusterId = "fake";
       reply.term = 7;
       for (int i = 0; i < cluster_.masters_; ++i) {
@@ -334,7 +335,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     header.__set_code(code);
     header.__set_message(message);
   }
-  bool Leads(idl::MasterReplyHeader& header) const {
+  bool Leads(idl::MasterReplyHeader& header) const EBLA_REQUIRES(cluster_.mutex_) {
     if (cluster_.leader_ == index_) return true;
     Refuse(header, idl::Code::NOT_PRIMARY, "this master is a standby");
     if (cluster_.leader_ >= 0 && cluster_.standbys_know_) {
@@ -342,12 +343,12 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     }
     return false;
   }
-  bool Exists(const std::string& name, idl::MasterReplyHeader& header) const {
+  bool Exists(const std::string& name, idl::MasterReplyHeader& header) const EBLA_REQUIRES(cluster_.mutex_) {
     if (cluster_.tables_.contains(name)) return true;
     Refuse(header, idl::Code::NO_SUCH_TABLE, "no table \"" + name + "\"");
     return false;
   }
-  void Locate(const idl::LocateRequest& request, idl::LocateReply& reply) {
+  void Locate(const idl::LocateRequest& request, idl::LocateReply& reply) EBLA_REQUIRES(cluster_.mutex_) {
     Table* table = cluster_.ById(request.tableId);
     if (table == nullptr) return Refuse(reply.header, idl::Code::NO_SUCH_TABLE, "no such table");
     const KeyRange wanted = rpc::FromIdl(request.range);
@@ -380,7 +381,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       reply.tablets.push_back(location);
     }
   }
-  void MergeAt(const idl::MergeTabletsRequest& request, idl::MergeTabletsReply& reply) {
+  void MergeAt(const idl::MergeTabletsRequest& request, idl::MergeTabletsReply& reply) EBLA_REQUIRES(cluster_.mutex_) {
     Table& table = cluster_.tables_.at(request.table);
     const auto right = table.tablets.find(request.key);
     if (right == table.tablets.end() || right == table.tablets.begin()) {
@@ -396,7 +397,8 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     reply.tablet.range = rpc::ToIdl(merged.range);
     reply.__isset.tablet = true;
   }
-  void Recover(const idl::RecoverTabletRequest& request, idl::RecoverTabletReply& reply) const {
+  void Recover(const idl::RecoverTabletRequest& request, idl::RecoverTabletReply& reply) const
+      EBLA_REQUIRES(cluster_.mutex_) {
     for (const ServerName& name : cluster_.servers_) {
       idl::ReplicaState& replica = reply.replicas.emplace_back();
       replica.server = name;
@@ -418,7 +420,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     }
   }
   // Tablets with greater ids are busier, and followers read a tenth.
-  idl::TabletLoad LoadAt(const Tablet& tablet, const ServerName& server) const {
+  idl::TabletLoad LoadAt(const Tablet& tablet, const ServerName& server) const EBLA_REQUIRES(cluster_.mutex_) {
     idl::TabletLoad load;
     load.tabletId = tablet.id;
     load.epoch = tablet.epoch;
@@ -443,7 +445,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     if (cluster_.metered_ && load.leading) Meter(tablet, load);
     return load;
   }
-  void Meter(const Tablet& tablet, idl::TabletLoad& load) const {
+  void Meter(const Tablet& tablet, idl::TabletLoad& load) const EBLA_REQUIRES(cluster_.mutex_) {
     std::vector<std::string> keys;
     for (const auto& [name, table] : cluster_.tables_) {
       if (!std::ranges::any_of(table.tablets, [&](const auto& item) { return item.second.id == tablet.id; })) continue;
@@ -468,7 +470,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
       peer.flushedLsn = load.lastLsn;
     }
   }
-  void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) {
+  void List(const idl::ListTabletsRequest& request, idl::ListTabletsReply& reply) EBLA_REQUIRES(cluster_.mutex_) {
     if (cluster_.lists_until_serving_ > 0 && --cluster_.lists_until_serving_ == 0) cluster_.serving_ = true;
     std::map<int64_t, idl::TabletSummary> all;
     for (const auto& [name, table] : cluster_.tables_) {

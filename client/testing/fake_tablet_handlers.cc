@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "client/testing/fake_cluster.h"
+#include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client::testing {
@@ -20,7 +21,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void get(Cob<idl::GetReply> done, const idl::GetRequest& request) override {
     idl::GetReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.gets;
       Served served;
       if (!cluster_.Refused(name_, request.header, &request.options, request.key, reply.header, served)) {
@@ -37,7 +38,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void multiGet(Cob<idl::MultiGetReply> done, const idl::MultiGetRequest& request) override {
     idl::MultiGetReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.multi_gets;
       Served served;
       int room = cluster_.multi_get_room_;
@@ -64,7 +65,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void write(Cob<idl::WriteReply> done, const idl::WriteRequest& request) override {
     idl::WriteReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.write_attempts;
       cluster_.write_log_.push_back(request);
       Served served;
@@ -89,7 +90,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void scan(Cob<idl::ScanReply> done, const idl::ScanRequest& request) override {
     idl::ScanReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       ++cluster_.counts_.scans;
       Table* table = cluster_.ById(request.header.tableId);
       std::string key = request.range.startKey;
@@ -111,7 +112,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void listKept(Cob<idl::ListKeptReply> done, const idl::ListKeptRequest& request) override {
     idl::ListKeptReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       const auto place = [](int64_t tablet, const idl::Version& version) {
         return std::tuple(tablet, version.epoch, version.lsn);
       };
@@ -129,7 +130,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void checksum(Cob<idl::ChecksumReply> done, const idl::ChecksumRequest& request) override {
     idl::ChecksumReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (!cluster_.Fails(name_, reply.header)) cluster_.Sum(name_, request, reply);
     }
     done(reply);
@@ -138,7 +139,7 @@ class FakeCluster::ServerHandler final : public idl::TabletServiceCobSvNull {
   void forgetKept(Cob<idl::ForgetKeptReply> done, const idl::ForgetKeptRequest& request) override {
     idl::ForgetKeptReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       const auto gone =
           std::erase_if(cluster_.unresolved_[{name_, request.header.tableId}], [&](const idl::KeptWrite& write) {
             return write.tabletId == request.tabletId && write.version == request.version;

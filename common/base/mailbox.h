@@ -8,11 +8,11 @@
 
 #include <cstddef>
 #include <functional>
-#include <mutex>
 #include <utility>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 namespace ebla {
 
@@ -31,7 +31,7 @@ class Mailbox {
   bool Put(T&& item, size_t bytes) {
     bool first = false;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (items_.size() >= bounds_.items || (bytes_ + bytes > bounds_.bytes && !items_.empty())) return false;
       first = items_.empty();
       items_.push_back(std::move(item));
@@ -45,7 +45,7 @@ class Mailbox {
   void Drain() {
     std::vector<T> items;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       items.swap(items_);
       bytes_ = 0;
     }
@@ -55,9 +55,9 @@ class Mailbox {
   Executor& executor_;
   const Bounds bounds_;
   const std::function<void(std::vector<T>)> drain_;
-  std::mutex mutex_;
-  std::vector<T> items_;  // guarded by mutex_
-  size_t bytes_ = 0;      // guarded by mutex_
+  Mutex mutex_;
+  std::vector<T> items_ EBLA_GUARDED_BY(mutex_);
+  size_t bytes_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 
 using TaskMailbox = Mailbox<Task>;

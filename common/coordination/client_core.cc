@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/coordination/znode_tree.h"
 
 namespace ebla::coordination {
@@ -183,7 +184,7 @@ void ClientCore::Close() {
   parked_.clear();
   attempts_.clear();
   watches_.clear();
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   listeners_.clear();
 }
 
@@ -211,7 +212,7 @@ void ClientCore::SetState(SessionState state) {
   if (state_.exchange(state) == state) return;
   std::vector<uint64_t> ids;
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (const auto& [id, listener] : listeners_) ids.push_back(id);
   }
   for (const uint64_t id : ids) Notify(id);
@@ -220,7 +221,7 @@ void ClientCore::SetState(SessionState state) {
 void ClientCore::Notify(uint64_t listener) {
   std::shared_ptr<std::function<void(SessionState)>> function;
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (const auto found = listeners_.find(listener); found != listeners_.end()) function = found->second;
   }
   if (function != nullptr && !closed_) (*function)(state_);
@@ -229,7 +230,7 @@ void ClientCore::Notify(uint64_t listener) {
 uint64_t ClientCore::Listen(std::function<void(SessionState)> listener) {
   uint64_t id = 0;
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     id = next_listener_++;
     listeners_.emplace(id, std::make_shared<std::function<void(SessionState)>>(std::move(listener)));
   }
@@ -240,7 +241,7 @@ uint64_t ClientCore::Listen(std::function<void(SessionState)> listener) {
 }
 
 void ClientCore::Forget(uint64_t listener) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   listeners_.erase(listener);
 }
 

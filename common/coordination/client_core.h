@@ -17,12 +17,12 @@
 #include <functional>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <variant>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/coordination/coordinator.h"
 
 namespace ebla::coordination {
@@ -125,9 +125,9 @@ class ClientCore : public std::enable_shared_from_this<ClientCore> {
   bool closed_ = false;
   TimerId timer_;
 
-  std::mutex mutex_;  // guards the listeners; never held while one runs
-  std::map<uint64_t, std::shared_ptr<std::function<void(SessionState)>>> listeners_;
-  uint64_t next_listener_ = 1;
+  Mutex mutex_;  // never held while a listener runs
+  std::map<uint64_t, std::shared_ptr<std::function<void(SessionState)>>> listeners_ EBLA_GUARDED_BY(mutex_);
+  uint64_t next_listener_ EBLA_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace ebla::coordination

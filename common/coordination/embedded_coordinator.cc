@@ -8,9 +8,9 @@
 #include <charconv>
 #include <filesystem>
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/coordination/znode_tree.h"
 
 namespace ebla::coordination {
@@ -183,6 +183,7 @@ Status Database::Store(const ZnodeTree& tree, const ZnodeTree::Change& change) {
 class EmbeddedCoordination::Service {
  public:
   Status Open(const std::string& directory) {
+    MutexLock lock(mutex_);
     EBLA_TRY(database_.Open(directory));
     EBLA_ASSIGN(ZnodeTree::Snapshot nodes, database_.Load());
     tree_ = ZnodeTree(std::move(nodes));
@@ -191,13 +192,13 @@ class EmbeddedCoordination::Service {
 
   // Tasks that were never run may hold on to this for long; the database is not theirs.
   void Close() {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     database_.Close();
     broken_ = Status(Code::kUnavailable, "the coordinator is closed");
   }
 
   int64_t OpenSession(Executor& executor) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const Result<int64_t> session = database_.NextSession();
     // Only a dying disk fails here: every later Multi says so. A number far above all others keeps sessions apart.
     const int64_t id = session.value_or((int64_t{1} << 40) + static_cast<int64_t>(executors_.size()));
@@ -206,7 +207,7 @@ class EmbeddedCoordination::Service {
   }
 
   void CloseSession(int64_t session) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     executors_.erase(session);
     (void)watches_.TakeAll(static_cast<uint64_t>(session));
     const ZnodeTree::Change change = tree_.EndSession(session);
@@ -215,7 +216,7 @@ class EmbeddedCoordination::Service {
 
   template <class Read>
   auto ReadAndWatch(Read read, TreeEvent::Kind awaited, const std::string& path, int64_t session, Task watch) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     auto result = read(tree_);
     if constexpr (std::is_same_v<decltype(result), Result<bool>>) {
       if (result.has_value() && !*result) awaited = TreeEvent::Kind::kCreated;
@@ -227,7 +228,7 @@ class EmbeddedCoordination::Service {
   }
 
   std::expected<MultiResult, MultiError> Multi(const std::vector<Op>& ops, int64_t session) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (!broken_.ok()) return std::unexpected(MultiError{Status(Code::kUnavailable, broken_.message())});
     auto change = tree_.Apply(ops, session);
     if (!change.has_value()) return std::unexpected(std::move(change.error()));
@@ -243,19 +244,19 @@ class EmbeddedCoordination::Service {
   }
 
  private:
-  void Wake(const std::vector<TreeEvent>& events) {
+  void Wake(const std::vector<TreeEvent>& events) EBLA_REQUIRES(mutex_) {
     for (WatchTable::Woken& woken : watches_.Wake(events)) {
       const auto executor = executors_.find(static_cast<int64_t>(woken.client));
       if (executor != executors_.end()) executor->second->Post(std::move(woken.watch));
     }
   }
 
-  std::mutex mutex_;  // guards all below
-  Database database_;
-  ZnodeTree tree_;
-  WatchTable watches_;
-  std::map<int64_t, Executor*> executors_;  // by session: clients that live
-  Status broken_;
+  Mutex mutex_;
+  Database database_ EBLA_GUARDED_BY(mutex_);
+  ZnodeTree tree_ EBLA_GUARDED_BY(mutex_);
+  WatchTable watches_ EBLA_GUARDED_BY(mutex_);
+  std::map<int64_t, Executor*> executors_ EBLA_GUARDED_BY(mutex_);  // by session: clients that live
+  Status broken_ EBLA_GUARDED_BY(mutex_);
 };
 
 // One host's session. Calls run as tasks of its executor, so they are answered in their order.
@@ -289,12 +290,12 @@ class EmbeddedCoordination::Client final : public Coordinator {
   uint64_t Listen(std::function<void(SessionState)> listener) override {
     const uint64_t id = ++next_listener_;
     {
-      const std::lock_guard lock(state_->mutex);
+      MutexLock lock(state_->mutex);
       state_->listeners.insert(id);
     }
     executor_.Post([state = state_, id, listener = std::move(listener)] {
       {
-        const std::lock_guard lock(state->mutex);
+        MutexLock lock(state->mutex);
         if (state->listeners.erase(id) == 0) return;
       }
       if (state->alive) listener(SessionState::kConnected);  // and never again: the state does not change
@@ -302,7 +303,7 @@ class EmbeddedCoordination::Client final : public Coordinator {
     return id;
   }
   void Forget(uint64_t listener) override {
-    const std::lock_guard lock(state_->mutex);
+    MutexLock lock(state_->mutex);
     state_->listeners.erase(listener);
   }
 
@@ -314,7 +315,7 @@ class EmbeddedCoordination::Client final : public Coordinator {
     const std::shared_ptr<Service> service;
     const int64_t session;
     std::atomic<bool> alive{true};
-    std::mutex mutex;  // guards the listeners that are still to be called
+    Mutex mutex;  // guards the listeners that are still to be called
     std::set<uint64_t> listeners;
   };
 

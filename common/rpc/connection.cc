@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "common/base/mutex.h"
 #include "common/rpc/buffer.h"
 #include "common/rpc/message.h"
 
@@ -49,7 +50,7 @@ void Connection::Submit(EncodedCall call, Duration timeout, Channel::Done done) 
   if (loop_.InThread()) return Add(std::move(submission));
   bool full, post = false;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     full = submissions_.size() >= shared_->options.in_flight_max;
     if (!full) {
       submissions_.push_back(std::move(submission));
@@ -67,7 +68,7 @@ void Connection::Submit(EncodedCall call, Duration timeout, Channel::Done done) 
 void Connection::DrainSubmissions() {
   std::vector<Submission> submissions;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     submissions.swap(submissions_);
     drain_posted_ = false;
   }
@@ -428,7 +429,7 @@ void Connection::Abandon() {
   waiting_ = 0;
   std::vector<Submission> submissions;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     submissions.swap(submissions_);
   }
   std::vector<Completion> completions;

@@ -16,10 +16,10 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/rpc/pipelined_channel.h"
 #include "common/rpc/socket.h"
 #include "common/rpc/timer_heap.h"
@@ -98,9 +98,9 @@ class Connection final : public EventLoop::TurnEndHook, public std::enable_share
   Executor& executor_;
   const bool inline_;  // the executor is the loop: completions need not be posted
 
-  std::mutex mutex_;
-  std::vector<Submission> submissions_;  // guarded by mutex_
-  bool drain_posted_ = false;            // guarded by mutex_
+  Mutex mutex_;
+  std::vector<Submission> submissions_ EBLA_GUARDED_BY(mutex_);
+  bool drain_posted_ EBLA_GUARDED_BY(mutex_) = false;
 
   State state_ = State::kIdle;
   bool released_ = false;

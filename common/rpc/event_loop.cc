@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <random>
 
+#include "common/base/mutex.h"
+
 namespace ebla::rpc {
 namespace {
 
@@ -71,7 +73,7 @@ void EventLoop::Start() {
 void EventLoop::Stop() {
   CHECK(!InThread()) << "loop " << name_ << " cannot stop itself";
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
   Wake();
@@ -81,7 +83,7 @@ void EventLoop::Stop() {
   std::vector<Task> tasks;
   TimerHeap<Task> timers;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     tasks.swap(queue_);
     std::swap(timers, timers_);
   }
@@ -109,7 +111,7 @@ bool EventLoop::InThread() const { return thread_id_.load(std::memory_order_rela
 void EventLoop::Post(Task task) {
   bool wake;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopping_) return;
     queue_.push_back(std::move(task));
     wake = !std::exchange(awake_, true);
@@ -122,7 +124,7 @@ TimerId EventLoop::After(Duration delay, Task task) {
   bool wake = false;
   uint64_t handle;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (stopping_) return {};
     if (when < timers_.next()) wake = !std::exchange(awake_, true);
     handle = timers_.Push(when, std::move(task));
@@ -133,7 +135,7 @@ TimerId EventLoop::After(Duration delay, Task task) {
 
 void EventLoop::Cancel(TimerId timer) {
   Task task;  // destroyed outside the lock
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   timers_.Remove(timer.value, &task);
 }
 
@@ -153,7 +155,7 @@ void EventLoop::Run() {
     RunTasks();
     RunTurnEnd();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (stopping_) return;
     }
     WaitForEvents();
@@ -162,21 +164,21 @@ void EventLoop::Run() {
 }
 
 void EventLoop::RunDueTimers() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   if (timers_.empty()) return;
   const MonotonicTime now = Now();
   while (timers_.next() <= now && !stopping_) {
     Task task = timers_.PopTop();
-    lock.unlock();
+    mutex_.Unlock();
     task();
     task = nullptr;
-    lock.lock();
+    mutex_.Lock();
   }
 }
 
 void EventLoop::RunTasks() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     running_.swap(queue_);
   }
   for (Task& task : running_) {
@@ -200,7 +202,7 @@ void EventLoop::RunTurnEnd() {
 void EventLoop::WaitForEvents() {
   MonotonicTime next;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     awake_ = !queue_.empty() || stopping_;
     next = timers_.next();
     if (awake_) next = {};
@@ -211,7 +213,7 @@ void EventLoop::WaitForEvents() {
     if (wait) ArmWakeup(next);
   }
   event_base_loop(base_, wait ? EVLOOP_ONCE : EVLOOP_ONCE | EVLOOP_NONBLOCK);
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   awake_ = true;
 }
 

@@ -13,12 +13,12 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 #include "common/rpc/timer_heap.h"
 
 struct event;
@@ -92,12 +92,11 @@ class EventLoop final : public Executor {
   std::vector<Task> running_;
   MonotonicTime armed_ = MonotonicTime::Max();  // the last time that timer_fd_ was set to
 
-  // Guarded by mutex_.
-  std::mutex mutex_;
-  std::vector<Task> queue_;
-  TimerHeap<Task> timers_;
-  bool awake_ = true;  // the loop will look at queue_ and timers_ before it sleeps
-  bool stopping_ = false;
+  Mutex mutex_;
+  std::vector<Task> queue_ EBLA_GUARDED_BY(mutex_);
+  TimerHeap<Task> timers_ EBLA_GUARDED_BY(mutex_);
+  bool awake_ EBLA_GUARDED_BY(mutex_) = true;  // the loop will look at queue_ and timers_ before it sleeps
+  bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
 }  // namespace ebla::rpc

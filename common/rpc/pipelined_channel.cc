@@ -3,9 +3,9 @@
 #include <glog/logging.h>
 
 #include <map>
-#include <mutex>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/rpc/connection.h"
 
 namespace ebla::rpc {
@@ -46,7 +46,7 @@ class PipelinedConnector::Impl {
   }
 
   std::shared_ptr<Channel> Connect(const Endpoint& endpoint, Executor& executor) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     std::weak_ptr<Channel>& known = channels_[{endpoint, &executor}];
     if (std::shared_ptr<Channel> channel = known.lock()) return channel;
     auto channel =
@@ -58,8 +58,8 @@ class PipelinedConnector::Impl {
 
  private:
   const std::shared_ptr<ConnectionShared> shared_;  // shared with connections that outlive the connector
-  std::mutex mutex_;
-  std::map<std::pair<Endpoint, Executor*>, std::weak_ptr<Channel>> channels_;  // guarded by mutex_
+  Mutex mutex_;
+  std::map<std::pair<Endpoint, Executor*>, std::weak_ptr<Channel>> channels_ EBLA_GUARDED_BY(mutex_);
 };
 
 PipelinedConnector::PipelinedConnector(EventLoop& loop, ChannelOptions options)

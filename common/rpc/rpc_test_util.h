@@ -10,14 +10,13 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <functional>
 #include <future>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/rpc/dispatcher.h"
 #include "common/rpc/event_loop.h"
 #include "common/rpc/pipelined_channel.h"
@@ -43,21 +42,21 @@ inline bool WaitFor(const std::function<bool()>& condition, Duration limit = 20s
 class Held {
  public:
   void Add(std::function<void()> answer) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     answers_.push_back(std::move(answer));
   }
   size_t size() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return answers_.size();
   }
   std::vector<std::function<void()>> Take() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return std::exchange(answers_, {});
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::vector<std::function<void()>> answers_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<std::function<void()>> answers_;
 };
 
 // Echo answers at once; get, multiGet, write and scan answer with what shows that the request arrived whole. A get

@@ -4,10 +4,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <condition_variable>
 #include <latch>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "common/rpc/server_connection.h"
 #include "common/rpc/socket.h"
 
@@ -97,25 +96,30 @@ class RpcServer::Impl {
   // Asks every loop to finish what it has, and waits until all have or patience is spent.
   void DrainAll(Duration patience) {
     struct Waiting {
-      std::mutex mutex;
-      std::condition_variable changed;
-      size_t busy;
+      Mutex mutex;
+      CondVar changed;
+      size_t busy EBLA_GUARDED_BY(mutex) = 0;
     };
     auto waiting = std::make_shared<Waiting>();  // a loop may report after the patience is spent
-    waiting->busy = loops_.size();
+    {
+      MutexLock lock(waiting->mutex);
+      waiting->busy = loops_.size();
+    }
     for (const auto& loop : loops_) {
       RunOn(loop->loop, [&loop, waiting] {
         loop->on_empty = [waiting, reported = false]() mutable {
           if (std::exchange(reported, true)) return;
-          std::lock_guard lock(waiting->mutex);
+          MutexLock lock(waiting->mutex);
           --waiting->busy;
-          waiting->changed.notify_all();
+          waiting->changed.NotifyAll();
         };
         loop->Drain();
       });
     }
-    std::unique_lock lock(waiting->mutex);
-    waiting->changed.wait_for(lock, patience, [&] { return waiting->busy == 0; });
+    MutexLock lock(waiting->mutex);
+    const auto until = std::chrono::steady_clock::now() + patience;
+    while (waiting->busy > 0 && waiting->changed.WaitUntil(waiting->mutex, until)) {
+    }
   }
 
   void AcceptAll() {

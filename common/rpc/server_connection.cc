@@ -6,9 +6,9 @@
 
 #include <algorithm>
 #include <cstring>
-#include <mutex>
 #include <optional>
 
+#include "common/base/mutex.h"
 #include "common/rpc/buffer.h"
 
 namespace ebla::rpc {
@@ -29,7 +29,7 @@ class LineBudget {
  public:
   // How many lines were held back since the last one let through; none when this one is to be held back.
   std::optional<uint64_t> Take(MonotonicTime now) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const double elapsed = std::chrono::duration<double>(now - last_).count();
     last_ = now;
     tokens_ = std::min(10.0, tokens_ + elapsed * 5);
@@ -42,10 +42,10 @@ class LineBudget {
   }
 
  private:
-  std::mutex mutex_;
-  double tokens_ = 10;
-  uint64_t held_ = 0;
-  MonotonicTime last_;
+  Mutex mutex_;
+  double tokens_ EBLA_GUARDED_BY(mutex_) = 10;
+  uint64_t held_ EBLA_GUARDED_BY(mutex_) = 0;
+  MonotonicTime last_ EBLA_GUARDED_BY(mutex_);
 };
 
 void LogBroken(MonotonicTime now, const std::string& peer, const std::string& why) {

@@ -5,16 +5,18 @@
 #include <algorithm>
 #include <chrono>
 
+#include "common/base/mutex.h"
+
 namespace ebla::testing {
 
 ThreadExecutor::ThreadExecutor() : thread_([this] { Run(); }) {}
 
 ThreadExecutor::~ThreadExecutor() {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopping_ = true;
   }
-  wake_.notify_all();
+  wake_.NotifyAll();
   thread_.join();
 }
 
@@ -30,37 +32,37 @@ int64_t ThreadExecutor::TimeOfDayMs() const {
 }
 
 uint64_t ThreadExecutor::Random() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return random_();
 }
 
 void ThreadExecutor::Post(Task task) {
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     tasks_.push_back(std::move(task));
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
 }
 
 TimerId ThreadExecutor::After(Duration delay, Task task) {
   const MonotonicTime due = Now() + delay;
   uint64_t id = 0;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     id = next_timer_++;
     timers_.emplace(std::pair(due, id), std::move(task));
   }
-  wake_.notify_one();
+  wake_.NotifyOne();
   return {id};
 }
 
 void ThreadExecutor::Cancel(TimerId timer) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::erase_if(timers_, [timer](const auto& entry) { return entry.first.second == timer.value; });
 }
 
 void ThreadExecutor::Run() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   while (!stopping_) {
     if (!timers_.empty() && timers_.begin()->first.first <= Now()) {
       tasks_.push_back(std::move(timers_.extract(timers_.begin()).mapped()));
@@ -68,15 +70,15 @@ void ThreadExecutor::Run() {
     if (!tasks_.empty()) {
       Task task = std::move(tasks_.front());
       tasks_.pop_front();
-      lock.unlock();
+      mutex_.Unlock();
       task();
       task = nullptr;
-      lock.lock();
+      mutex_.Lock();
     } else if (timers_.empty()) {
-      wake_.wait(lock);
+      wake_.Wait(mutex_);
     } else {
       const Duration left = timers_.begin()->first.first - Now();
-      wake_.wait_for(lock, std::clamp<Duration>(left, Duration(0), std::chrono::hours(1)));
+      wake_.WaitFor(mutex_, std::clamp<Duration>(left, Duration(0), std::chrono::hours(1)));
     }
   }
 }

@@ -5,14 +5,13 @@
 // Threads:    any. The destructor runs nothing more: tasks left over are destroyed.
 #pragma once
 
-#include <condition_variable>
 #include <deque>
 #include <map>
-#include <mutex>
 #include <random>
 #include <thread>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 namespace ebla::testing {
 
@@ -32,13 +31,13 @@ class ThreadExecutor final : public Executor {
  private:
   void Run();
 
-  std::mutex mutex_;  // guards everything below but the thread
-  std::condition_variable wake_;
-  std::deque<Task> tasks_;
-  std::map<std::pair<MonotonicTime, uint64_t>, Task> timers_;
-  uint64_t next_timer_ = 1;
-  std::mt19937_64 random_{std::random_device{}()};
-  bool stopping_ = false;
+  Mutex mutex_;  // guards everything below but the thread
+  CondVar wake_;
+  std::deque<Task> tasks_ EBLA_GUARDED_BY(mutex_);
+  std::map<std::pair<MonotonicTime, uint64_t>, Task> timers_ EBLA_GUARDED_BY(mutex_);
+  uint64_t next_timer_ EBLA_GUARDED_BY(mutex_) = 1;
+  std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_){std::random_device{}()};
+  bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
   std::thread thread_;
 };
 

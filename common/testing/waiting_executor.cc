@@ -2,6 +2,8 @@
 
 #include <ctime>
 
+#include "common/base/mutex.h"
+
 namespace ebla::testing {
 
 MonotonicTime WaitingExecutor::Now() const {
@@ -16,24 +18,24 @@ int64_t WaitingExecutor::TimeOfDayMs() const {
 }
 
 uint64_t WaitingExecutor::Random() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return random_();
 }
 
 TimerId WaitingExecutor::After(Duration delay, Task task) {
   // What is due at once keeps the order in which it was posted, whatever the clock says.
   const MonotonicTime when = delay <= Duration(0) ? MonotonicTime{} : Now() + delay;
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const uint64_t order = next_order_++;
   timers_[order] = {when, order};
   queue_.emplace(Key{when, order}, std::move(task));
-  posted_.notify_one();
+  posted_.NotifyOne();
   return {order};
 }
 
 void WaitingExecutor::Cancel(TimerId timer) {
   Task dropped;  // destroyed without the lock
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = timers_.find(timer.value);
   if (found == timers_.end()) return;
   dropped = std::move(queue_.extract(found->second).mapped());
@@ -43,18 +45,21 @@ void WaitingExecutor::Cancel(TimerId timer) {
 bool WaitingExecutor::RunUntil(const std::function<bool()>& done, Duration limit) {
   const MonotonicTime end = Now() + limit;
   while (!done()) {
-    std::unique_lock lock(mutex_);
-    const MonotonicTime now = Now();
-    if (now >= end) return false;
-    if (queue_.empty() || queue_.begin()->first.when > now) {
-      const MonotonicTime next = queue_.empty() ? end : std::min(end, queue_.begin()->first.when);
-      posted_.wait_for(lock, next - now);
-      continue;
+    Task due;
+    {
+      MutexLock lock(mutex_);
+      const MonotonicTime now = Now();
+      if (now >= end) return false;
+      if (queue_.empty() || queue_.begin()->first.when > now) {
+        const MonotonicTime next = queue_.empty() ? end : std::min(end, queue_.begin()->first.when);
+        posted_.WaitFor(mutex_, next - now);
+        continue;
+      }
+      auto first = queue_.extract(queue_.begin());
+      timers_.erase(first.key().order);
+      due = std::move(first.mapped());
     }
-    auto due = queue_.extract(queue_.begin());
-    timers_.erase(due.key().order);
-    lock.unlock();
-    due.mapped()();
+    due();
   }
   return true;
 }

@@ -4,15 +4,14 @@
 // Threads: Post, After and Cancel from any thread; RunUntil on the one that constructed it.
 #pragma once
 
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <random>
 #include <thread>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 namespace ebla::testing {
 
@@ -37,12 +36,12 @@ class WaitingExecutor final : public Executor {
   };
 
   const std::thread::id thread_ = std::this_thread::get_id();
-  std::mutex mutex_;  // guards all below
-  std::condition_variable posted_;
-  std::map<Key, Task> queue_;
-  std::map<uint64_t, Key> timers_;
-  uint64_t next_order_ = 1;
-  std::mt19937_64 random_{std::random_device{}()};
+  Mutex mutex_;
+  CondVar posted_;
+  std::map<Key, Task> queue_ EBLA_GUARDED_BY(mutex_);
+  std::map<uint64_t, Key> timers_ EBLA_GUARDED_BY(mutex_);
+  uint64_t next_order_ EBLA_GUARDED_BY(mutex_) = 1;
+  std::mt19937_64 random_ EBLA_GUARDED_BY(mutex_){std::random_device{}()};
 };
 
 }  // namespace ebla::testing

@@ -1,5 +1,6 @@
 #include "master/host/metrics.h"
 
+#include "common/base/mutex.h"
 #include "common/http/metric_families.h"
 
 namespace ebla::master {
@@ -69,7 +70,7 @@ void MasterMetrics::Refresh() {
   if (stopped_) return;
   const MasterStats stats = master_.Stats();
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stats_ = stats;
     knows_leader_ = master_.leader().has_value();
   }
@@ -79,7 +80,7 @@ void MasterMetrics::Refresh() {
 }
 
 Status MasterMetrics::Ready() const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
   return Error(Code::kUnavailable, stats_.leading ? "leads, and is still reading the catalog"
                                                   : "waits for the coordinator: no master is known to lead");
@@ -88,7 +89,7 @@ Status MasterMetrics::Ready() const {
 std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   MasterStats stats;
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stats = stats_;
   }
   std::vector<prometheus::MetricFamily> families;

@@ -8,9 +8,9 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
-#include <mutex>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "common/rpc/server.h"
 #include "master/host/master_host.h"
@@ -34,11 +34,11 @@ class MasterMetrics final : public prometheus::Collectable {
 
   const Master& master_;
   const rpc::RpcServer* const rpc_;
-  mutable std::mutex mutex_;
-  MasterStats stats_;          // guarded by mutex_
-  bool knows_leader_ = false;  // guarded by mutex_
-  bool stopped_ = false;       // the executor's
-  CallbackGuard if_alive_;     // the executor's
+  mutable Mutex mutex_;
+  MasterStats stats_ EBLA_GUARDED_BY(mutex_);
+  bool knows_leader_ EBLA_GUARDED_BY(mutex_) = false;
+  bool stopped_ = false;    // the executor's
+  CallbackGuard if_alive_;  // the executor's
 };
 
 }  // namespace ebla::master

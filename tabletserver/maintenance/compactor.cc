@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "common/base/mutex.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -16,7 +18,7 @@ Status Compactor::Begin(TableId table, Duration limit) {
     return Error(Code::kInvalidArgument, "a compaction may take from one second to a day");
   }
   EBLA_ASSIGN(const int64_t bytes, ports_.file_bytes(table));
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto known = runs_.find(table);
   if (known != runs_.end() && known->second.running) return {};
   runs_[table] = {.begun = executor_.Now(), .limit = limit, .bytes_before = bytes, .bytes_after = bytes};
@@ -26,7 +28,7 @@ Status Compactor::Begin(TableId table, Duration limit) {
 }
 
 std::optional<Compactor::State> Compactor::Latest(TableId table) const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = runs_.find(table);
   if (found == runs_.end()) return std::nullopt;
   const Run& run = found->second;
@@ -40,7 +42,7 @@ void Compactor::Slice() {
   TableId table;
   Duration slice{};
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     table = waiting_.front();
     Run& run = runs_.at(table);
     const MonotonicTime now = executor_.Now();
@@ -50,7 +52,7 @@ void Compactor::Slice() {
   bool more = false;
   Status status = CompactFor(table, slice, more);
   const Result<int64_t> bytes = status.ok() ? ports_.file_bytes(table) : Result<int64_t>(0);
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Run& run = runs_.at(table);
   if (status.ok() && bytes) run.bytes_after = *bytes;
   if (more && executor_.Now() >= run.until) {

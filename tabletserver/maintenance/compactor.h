@@ -12,11 +12,11 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "common/base/executor.h"
 #include "common/base/ids.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 
 namespace ebla::tabletserver {
@@ -62,9 +62,9 @@ class Compactor {
 
   Executor& executor_;
   const Ports ports_;
-  mutable std::mutex mutex_;
-  std::map<TableId, Run> runs_;  // guarded by mutex_
-  std::deque<TableId> waiting_;  // guarded by mutex_; the first has its turn
+  mutable Mutex mutex_;
+  std::map<TableId, Run> runs_ EBLA_GUARDED_BY(mutex_);
+  std::deque<TableId> waiting_ EBLA_GUARDED_BY(mutex_);  // the first has its turn
 };
 
 }  // namespace ebla::tabletserver

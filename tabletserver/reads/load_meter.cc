@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "common/base/mutex.h"
+
 namespace ebla::tabletserver {
 namespace {
 
@@ -62,7 +64,7 @@ std::vector<TouchedKey> LoadMeter::TakeKeys(MonotonicTime now) {
   }
   std::vector<TouchedKey> keys;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     keys.swap(keys_);
     full_.store(false, std::memory_order_relaxed);
   }

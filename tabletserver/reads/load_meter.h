@@ -17,12 +17,12 @@
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 
@@ -93,20 +93,20 @@ class LoadMeter {
   static_assert(sizeof(Slot) == 64);
 
   static uint64_t Mix(uint64_t number);
-  void Add(std::string_view key, bool write);  // with mutex_ held
+  void Add(std::string_view key, bool write) EBLA_REQUIRES(mutex_);
 
   // The keys of those among the last `operations` before `upto` whose turn it is.
   template <class KeyOf>
   void Note(std::atomic<uint64_t>& next, uint64_t upto, uint64_t operations, bool write, KeyOf& key_of) {
     const uint64_t gap = gap_.load(std::memory_order_relaxed);
     uint64_t at = std::max(next.load(std::memory_order_relaxed), upto - operations);
-    std::unique_lock lock(mutex_, std::defer_lock);
-    const bool open = !full_.load(std::memory_order_relaxed) && lock.try_lock();
-    while (at < upto) {
-      const uint64_t draw = Mix(at);
-      if (open) Add(key_of(draw >> 32), write);
-      at += 1 + (draw & 0xffff'ffff) % (2 * gap - 1);  // `gap` on average: not in step with anything
+    // `gap` on average: not in step with anything.
+    const auto after = [gap](uint64_t turn, uint64_t draw) { return turn + 1 + (draw & 0xffff'ffff) % (2 * gap - 1); };
+    if (!full_.load(std::memory_order_relaxed) && mutex_.TryLock()) {
+      MutexLock lock(mutex_, std::adopt_lock);
+      for (; at < upto; at = after(at, Mix(at))) Add(key_of(Mix(at) >> 32), write);
     }
+    while (at < upto) at = after(at, Mix(at));
     next.store(at, std::memory_order_relaxed);
   }
 
@@ -114,8 +114,8 @@ class LoadMeter {
   std::atomic<uint64_t> cache_misses_{0};  // few reads count any: no slots
   std::atomic<uint64_t> gap_{1};           // of so many operations one is noted
   std::atomic<bool> full_{false};
-  std::mutex mutex_;              // never waited for but by TakeKeys
-  std::vector<TouchedKey> keys_;  // guarded by mutex_
+  Mutex mutex_;  // never waited for but by TakeKeys
+  std::vector<TouchedKey> keys_ EBLA_GUARDED_BY(mutex_);
   // TakeKeys alone.
   MonotonicTime taken_;  // zero: not yet
   uint64_t taken_operations_ = 0;

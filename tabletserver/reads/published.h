@@ -12,8 +12,9 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <utility>
+
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 
@@ -24,12 +25,12 @@ class Published {
   explicit Published(std::shared_ptr<const T> value) : value_(std::move(value)) {}
 
   std::shared_ptr<const T> Load() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return value_;
   }
   void Store(std::shared_ptr<const T> value) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       value_.swap(value);
       generation_.fetch_add(1, std::memory_order_release);
     }
@@ -37,8 +38,8 @@ class Published {
   uint64_t generation() const { return generation_.load(std::memory_order_acquire); }
 
  private:
-  mutable std::mutex mutex_;
-  std::shared_ptr<const T> value_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::shared_ptr<const T> value_ EBLA_GUARDED_BY(mutex_);
   std::atomic<uint64_t> generation_{1};
 };
 

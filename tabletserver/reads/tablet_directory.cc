@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/mutex.h"
 #include "tabletserver/tablet/rules.h"
 
 namespace ebla::tabletserver {
@@ -83,7 +84,7 @@ std::vector<std::shared_ptr<TabletHandle>> TabletDirectory::Snapshot::All() cons
 // Readers go on with what they have. A table's ranges are copied once, whatever is changed in them: there may be
 // thousands.
 Status TabletDirectory::Change(TableId table, const std::function<Status(Ranges&)>& change) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   auto next = std::make_shared<Snapshot>(*snapshot_.Load());
   const Ranges* before = next->Table(table);
   auto ranges = before == nullptr ? std::make_shared<Ranges>() : std::make_shared<Ranges>(*before);

@@ -9,12 +9,12 @@
 
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "common/base/key_range.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tabletserver/reads/published.h"
 #include "tabletserver/reads/tablet_handle.h"
@@ -65,7 +65,7 @@ class TabletDirectory {
   // Changes a copy of the table's ranges, which becomes what readers find unless `change` fails.
   Status Change(TableId table, const std::function<Status(Ranges&)>& change);
 
-  std::mutex mutex_;  // held while a snapshot is copied and replaced; innermost
+  Mutex mutex_;  // held while a snapshot is copied and replaced; innermost
   Published<Snapshot> snapshot_;
 };
 

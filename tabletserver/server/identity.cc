@@ -14,6 +14,7 @@
 #include <sstream>
 
 #include "common/base/key_range.h"
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -145,6 +146,7 @@ Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& pa
     if (errno != EWOULDBLOCK) return DiskError("cannot lock", lock);
     return Error(Code::kUnavailable, path + " is in use by another process; stop that one or name another --data_dir");
   }
+  MutexLock held(directory->mutex_);  // nobody else has it yet
   EBLA_TRY(directory->Load(name));
   directory->identity_.lock_mark = LockMark(fd);
   return directory;
@@ -182,19 +184,19 @@ Status DataDirectory::Load(const ServerName& name) {
 }
 
 Identity DataDirectory::identity() const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return identity_;
 }
 
 Status DataDirectory::NoteCleanStop() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Identity stopped = identity_;
   stopped.running_boot.clear();
   return Save(std::move(stopped));
 }
 
 Result<uint64_t> DataDirectory::RaiseLifeMark() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Identity raised = identity_;
   ++raised.life_mark;
   EBLA_TRY(Save(std::move(raised)));
@@ -202,7 +204,7 @@ Result<uint64_t> DataDirectory::RaiseLifeMark() {
 }
 
 Status DataDirectory::JoinCluster(const std::string& cluster_id) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (identity_.cluster_id == cluster_id) return Status::Ok();
   if (!identity_.cluster_id.empty()) {
     return Error(Code::kInvalidArgument,

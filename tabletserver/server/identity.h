@@ -15,10 +15,10 @@
 
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <string>
 
 #include "common/base/ids.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 
 namespace ebla::tabletserver {
@@ -58,13 +58,13 @@ class DataDirectory {
 
  private:
   DataDirectory(std::string path, int lock_fd) : path_(std::move(path)), lock_fd_(lock_fd) {}
-  Status Load(const ServerName& name);
-  Status Save(Identity identity);  // on disk, then in memory
+  Status Load(const ServerName& name) EBLA_REQUIRES(mutex_);
+  Status Save(Identity identity) EBLA_REQUIRES(mutex_);  // on disk, then in memory
 
   std::string path_;
   int lock_fd_;
-  mutable std::mutex mutex_;  // held while the file is written: by JoinCluster, once in a life, and RaiseLifeMark
-  Identity identity_;         // guarded by mutex_
+  mutable Mutex mutex_;  // held while the file is written: by JoinCluster, once in a life, and RaiseLifeMark
+  Identity identity_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::tabletserver

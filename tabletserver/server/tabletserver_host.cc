@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "common/base/lineage.h"
+#include "common/base/mutex.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
@@ -176,7 +177,7 @@ TabletServer::TabletServer(TabletServerPorts ports, TabletServerOptions options)
 TabletServer::~TabletServer() = default;
 
 std::string TabletServer::cluster_id() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return cluster_id_;
 }
 
@@ -243,7 +244,7 @@ void TabletServer::RaiseLifeMark() {
 void TabletServer::OnRegistration(const coordination::RegistrationState& state) {
   using Kind = coordination::RegistrationState::Kind;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     registration_status_ = state.status;
     if (!state.cluster_id.empty()) cluster_id_ = state.cluster_id;
   }
@@ -371,7 +372,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
 Status TabletServer::Ready() const {
   const TabletStore::Health health = ports_.store.health();
   if (!health.status.ok()) return Error(health.status.code(), "the store has failed: " + health.status.message());
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!registration_status_.ok()) return registration_status_;
   return Status::Ok();
 }

@@ -15,12 +15,12 @@
 #include <atomic>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/coordination/registration.h"
 #include "common/rpc/channel.h"
 #include "tabletserver/hints/hint_delivery.h"
@@ -161,9 +161,9 @@ class TabletServer {
   std::shared_ptr<ControlService> control_service_;
   std::shared_ptr<ReplicationService> replication_service_;
 
-  mutable std::mutex mutex_;
-  std::string cluster_id_;      // guarded by mutex_
-  Status registration_status_;  // guarded by mutex_; why not registered
+  mutable Mutex mutex_;
+  std::string cluster_id_ EBLA_GUARDED_BY(mutex_);
+  Status registration_status_ EBLA_GUARDED_BY(mutex_);  // why not registered
 
   // `control` only.
   std::unique_ptr<coordination::ServerRegistration> registration_;

@@ -3,10 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
-#include <condition_variable>
 #include <future>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "common/coordination/embedded_coordinator.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
@@ -266,14 +265,14 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
   ASSERT_EQ(Configure(10, "", "m").results.at(0).status.code, idl::Code::OK);
   ASSERT_EQ(Configure(11, "m", "x").results.at(0).status.code, idl::Code::OK);
   ASSERT_EQ(Configure(12, "x", "{").results.at(0).status.code, idl::Code::OK);
-  std::mutex mutex;
-  std::condition_variable finished;
+  Mutex mutex;
+  CondVar finished;
   int running = kWorkers;
   std::vector<std::unique_ptr<Worker>> workers;
   for (int i = 0; i < kWorkers; ++i) {
     workers.push_back(std::make_unique<Worker>(*server_, i % 2 == 0 ? loop_a_ : loop_b_, i, kRounds, [&] {
-      std::lock_guard lock(mutex);
-      if (--running == 0) finished.notify_all();
+      MutexLock lock(mutex);
+      if (--running == 0) finished.NotifyAll();
     }));
   }
   for (auto& worker : workers) worker->Start();
@@ -283,8 +282,9 @@ TEST_F(ThreadsTest, ManyClientsCountExactlyWhileTabletsComeAndGo) {
     EXPECT_TRUE(Until([&] { return Gone(tablet); }));
   }
   {
-    std::unique_lock lock(mutex);
-    ASSERT_TRUE(finished.wait_for(lock, 100s, [&] { return running == 0; }));
+    MutexLock lock(mutex);
+    const auto until = std::chrono::steady_clock::now() + 100s;
+    while (running > 0) ASSERT_TRUE(finished.WaitUntil(mutex, until));
   }
   int64_t acknowledged = 0;
   for (auto& worker : workers) {

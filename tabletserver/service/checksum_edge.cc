@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <deque>
-#include <mutex>
 #include <utility>
 
 #include "common/base/crc32.h"
 #include "common/base/encoding.h"
+#include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/translate.h"
 
@@ -85,7 +85,7 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
 
   // False: too many wait.
   bool Join(Page page) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (unanswered_ >= kWaitingMax) return false;
     ++unanswered_;
     pages_.push_back(std::move(page));
@@ -97,7 +97,7 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
   void Read() {
     Page page;
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       page = std::move(pages_.front());
       pages_.pop_front();
     }
@@ -109,7 +109,7 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
     }
     page.handle.reset();
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       --unanswered_;
     }
     executor_.After(std::max(executor_.Now() - began, kRestMin), [self = shared_from_this()] { self->Next(); });
@@ -118,7 +118,7 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
 
   void Next() {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       busy_ = !pages_.empty();
       if (!busy_) return;
     }
@@ -127,10 +127,10 @@ class ChecksumEdge::Line : public std::enable_shared_from_this<Line> {
 
   Executor& executor_;
   TabletStore& store_;
-  std::mutex mutex_;
-  std::deque<Page> pages_;  // guarded by mutex_, as is what follows: those that wait
-  bool busy_ = false;       // a reading is posted, under way, or rests
-  size_t unanswered_ = 0;   // those that wait, and one that is being read
+  Mutex mutex_;
+  std::deque<Page> pages_ EBLA_GUARDED_BY(mutex_);  // those that wait
+  bool busy_ EBLA_GUARDED_BY(mutex_) = false;       // a reading is posted, under way, or rests
+  size_t unanswered_ EBLA_GUARDED_BY(mutex_) = 0;   // those that wait, and one that is being read
 };
 
 ChecksumEdge::ChecksumEdge(Executor& executor, TabletStore& store, const TabletDirectory& directory)

@@ -39,7 +39,7 @@ Status TabletService::Check(const Request& request) const {
   return CheckRequest(request);
 }
 
-void TabletService::Finished(Asked asked, const idl::ReplyHeader& header, MonotonicTime begun,
+void TabletService::Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun,
                              MonotonicTime now) const {
   const Duration took = now - begun;
   ports_.stats.Count(asked.operation, asked.level, rpc::FromIdl(header.code), took);
@@ -52,7 +52,7 @@ void TabletService::Finished(Asked asked, const idl::ReplyHeader& header, Monoto
 void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const Asked asked{Operation::kGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked{Operation::kGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
   idl::GetReply reply;
   if (Status status = Check(request); !status.ok()) {
     FillEarlyRefusal(status, reply.header);
@@ -75,7 +75,7 @@ void TabletService::get(Cob<idl::GetReply> cob, const idl::GetRequest& request) 
 void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const Asked asked{Operation::kMultiGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked{Operation::kMultiGet, static_cast<uint8_t>(request.options.level), request.header.tableId};
   if (Status status = Check(request); !status.ok()) {
     idl::MultiGetReply reply;
     FillEarlyRefusal(status, reply.header);
@@ -104,7 +104,7 @@ void TabletService::multiGet(Cob<idl::MultiGetReply> cob, const idl::MultiGetReq
 void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const Asked asked{Operation::kScan, static_cast<uint8_t>(request.options.level), request.header.tableId};
+  const RequestSummary asked{Operation::kScan, static_cast<uint8_t>(request.options.level), request.header.tableId};
   if (Status status = Check(request); !status.ok()) {
     idl::ScanReply reply;
     FillEarlyRefusal(status, reply.header);
@@ -142,7 +142,7 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
 void TabletService::write(Cob<idl::WriteReply> cob, const idl::WriteRequest& request) {
   ReadPath& path = Here();
   const MonotonicTime begun = path.loop().Now();
-  const Asked asked{Operation::kWrite, static_cast<uint8_t>(request.level), request.header.tableId};
+  const RequestSummary asked{Operation::kWrite, static_cast<uint8_t>(request.level), request.header.tableId};
   const auto refuse = [&](const Status& status, int64_t retry_after_ms) {
     idl::WriteReply reply;
     FillRefusal(status, retry_after_ms, reply.header);

@@ -57,12 +57,12 @@ class TabletService final : public idl::TabletServiceCobSvIf {
   template <class Request>
   Status Check(const Request& request) const;
   // What a request was, for its figures.
-  struct Asked {
+  struct RequestSummary {
     Operation operation;
     uint8_t level;  // a number of thrift/types.thrift
     int64_t table;
   };
-  void Finished(Asked asked, const idl::ReplyHeader& header, MonotonicTime begun, MonotonicTime now) const;
+  void Finished(RequestSummary asked, const idl::ReplyHeader& header, MonotonicTime begun, MonotonicTime now) const;
 
   Ports ports_;
 };

@@ -7,9 +7,9 @@
 #include <algorithm>
 #include <cstdint>
 #include <functional>
-#include <mutex>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 
@@ -25,7 +25,7 @@ class CopyThrottle {
   Duration Take(size_t bytes, MonotonicTime now) {
     const int64_t rate = std::max<int64_t>(bytes_per_second_(), 1);
     const auto cost = std::chrono::duration<double>(static_cast<double>(bytes) / static_cast<double>(rate));
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const MonotonicTime turn = std::max(next_, now);
     next_ = turn + std::chrono::duration_cast<Duration>(cost);
     return turn - now;
@@ -33,8 +33,8 @@ class CopyThrottle {
 
  private:
   const std::function<int64_t()> bytes_per_second_;
-  std::mutex mutex_;
-  MonotonicTime next_;  // guarded by mutex_: when the line is free
+  Mutex mutex_;
+  MonotonicTime next_ EBLA_GUARDED_BY(mutex_);  // when the line is free
 };
 
 }  // namespace ebla::tabletserver

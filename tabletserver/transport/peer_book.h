@@ -7,10 +7,10 @@
 #pragma once
 
 #include <map>
-#include <mutex>
 #include <optional>
 
 #include "common/base/ids.h"
+#include "common/base/mutex.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::tabletserver {
@@ -23,35 +23,35 @@ class PeerBook {
   };
 
   void Learn(const ServerName& server, const Peer& peer) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     Peer& known = peers_[server];
     if (peer.incarnation >= known.incarnation) known = peer;
   }
   // An address without a start: of use only for a server never heard of.
   void Suppose(const ServerName& server, const rpc::Endpoint& endpoint) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     peers_.try_emplace(server, Peer{endpoint, {}});
   }
   std::optional<Peer> Find(const ServerName& server) const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     const auto found = peers_.find(server);
     return found == peers_.end() ? std::nullopt : std::optional(found->second);
   }
 
   // Whoever led the masters last, as far as is known.
   void LearnMaster(const rpc::Endpoint& endpoint) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     master_ = endpoint;
   }
   std::optional<rpc::Endpoint> master() const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return master_;
   }
 
  private:
-  mutable std::mutex mutex_;
-  std::map<ServerName, Peer> peers_;  // both guarded by mutex_
-  std::optional<rpc::Endpoint> master_;
+  mutable Mutex mutex_;
+  std::map<ServerName, Peer> peers_ EBLA_GUARDED_BY(mutex_);
+  std::optional<rpc::Endpoint> master_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::tabletserver

@@ -12,11 +12,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "tests/integration/test_cluster.h"
 #include "tools/load/workers.h"
 
@@ -53,9 +53,9 @@ class LoadFixture : public ::testing::Test {
 
   std::unique_ptr<TestCluster> cluster_;
   std::unique_ptr<Client> client_;
-  std::atomic<int> rest_ms_ = 0;                // of each worker, after each write and read
-  std::mutex mutex_;                            // guards what follows
-  std::map<std::string, std::string> written_;  // by workers that have ended
+  std::atomic<int> rest_ms_ = 0;  // of each worker, after each write and read
+  Mutex mutex_;
+  std::map<std::string, std::string> written_;  // by workers that have ended: under mutex_ until EndLoad()
 
  private:
   // Its keys are `first` and each `step`th from there, scattered. Now it reads what it has just written, now what it
@@ -86,7 +86,7 @@ class LoadFixture : public ::testing::Test {
     }
     std::chrono::nanoseconds Rest() override { return std::chrono::milliseconds(test_.rest_ms_); }
     void End() override {
-      const std::lock_guard lock(test_.mutex_);
+      MutexLock lock(test_.mutex_);
       test_.written_.insert(written_.begin(), written_.end());
     }
 

@@ -5,12 +5,19 @@ Layers:    thrift, common <- master, tabletserver, client <- tools, tests. maste
 Rooms:     the folders of a component do not include each other in a circle, and nothing lies loose in its root.
 Sizes:     a source has at most 600 lines, a test 1,000, a function 70. What is larger stands in exemptions.txt with its
            size; an entry that is exceeded, or no longer needed, fails.
+Classes:   a class has at most 40 member functions, defined in at most two sources. What has more stands in exemptions.txt with
+           its number and, after a #, why.
+Locks:     common/base/mutex.h alone names the standard's mutexes: clang checks what the ones in it guard.
+Words:     what retired_words.txt lists does not come back: a regular expression, what to say instead, where (globs), by tabs.
+Columns:   a line of Markdown has at most 100, outside tables, code blocks and links.
 Links:     every relative link in a Markdown file points at something that exists (and at a heading, when it names one).
 Rules:     each rule of docs/design/replication-rules.md that holds today is shown by a story or test that
            tests/stories/README.md names.
 Run alone: python3 tests/tidy/tidy.py [--root DIR]. Exit code 1 when anything is wrong, each fault on a line.
 """
 import argparse
+import collections
+import fnmatch
 import pathlib
 import re
 import subprocess
@@ -19,6 +26,9 @@ import sys
 FILE_LINES_MAX = 600
 TEST_LINES_MAX = 1000
 FUNCTION_LINES_MAX = 70
+CLASS_METHODS_MAX = 40
+CLASS_SOURCES_MAX = 2
+DOC_COLUMNS_MAX = 100
 
 # Which folders each folder's files may include from.
 LAYERS = {
@@ -177,24 +187,141 @@ def sizes(root, files):
                     yield f"{path}:{match.group(1) if match else head}", lines, FUNCTION_LINES_MAX
 
 
+def classes(text):
+    """(name, member functions) of each class of a header, without those that are deleted or defaulted."""
+    code = re.sub(r"^\s*#[^\n]*(?:\\\n[^\n]*)*", "", strip_code(text), flags=re.M)
+    code = re.sub(r"\bEBLA_[A-Z_]+(\([^()]*\))?", "", code)
+    stack = []  # [class name or None, member functions] for each open brace
+    start = 0
+    for position, char in enumerate(code):
+        if char not in "{};":
+            continue
+        head = re.sub(r"\b(public|private|protected)\s*:(?!:)", "", code[start:position]).strip()
+        opens = re.search(r"(?<!enum )\b(?:class|struct)\s+(?:\w+::)*(\w+)[^()=;]*$", head) if char == "{" else None
+        if char in "{;" and opens is None and stack and stack[-1][0] is not None and is_method(head):
+            stack[-1][1] += 1
+        if char == "{":
+            stack.append([opens.group(1) if opens else None, 0])
+        elif char == "}" and stack:
+            name, methods = stack.pop()
+            if name is not None:
+                yield name, methods
+        start = position + 1
+
+
+def is_method(statement):
+    if re.match(r"(using|friend|typedef|static_assert|return|enum|class|struct)\b", statement):
+        return False
+    if re.search(r"=\s*(delete|default)$", statement):
+        return False
+    head = re.sub(r"^template\s*<[^()]*>\s*", "", statement)
+    while True:  # arguments of templates may be functions: std::function<void()>
+        shorter = re.sub(r"<[^<>]*>", "", head)
+        if shorter == head:
+            break
+        head = shorter
+    return re.match(r"[^=]*?(?:~?\b\w+|\boperator\W{1,3})\s*\(", head) is not None
+
+
+def class_sizes(root, files):
+    """Everything over its limit: (name, size, limit, what is counted)."""
+    declared = collections.defaultdict(list)  # (component, class) -> headers
+    sources = collections.defaultdict(set)
+    for path in files:
+        if not path.endswith((".cc", ".h")):
+            continue
+        text = (root / path).read_text(errors="replace")
+        component = path.split("/")[0]
+        if path.endswith(".h"):
+            for name, methods in classes(text):
+                declared[component, name].append(path)
+                if methods > CLASS_METHODS_MAX:
+                    yield f"{path}:class {name}", methods, CLASS_METHODS_MAX, "member functions"
+        else:
+            for _, _, head in functions(text):
+                match = re.search(r"(?:^|[\s*&])(\w+)(?:<[^<>()]*>)?::~?\w+\s*\(", head)
+                if match:
+                    sources[component, match.group(1)].add(path)
+    for (component, name), places in sorted(sources.items()):
+        headers = declared.get((component, name), [])
+        if len(places) > CLASS_SOURCES_MAX and len(headers) == 1:  # two of one name in a component are not told apart
+            yield f"{headers[0]}:sources of {name}", len(places), CLASS_SOURCES_MAX, "sources"
+
+
 def check_sizes(root, files, exemptions_path):
     exempt = {}
     if exemptions_path.exists():
         for line in exemptions_path.read_text().splitlines():
-            line = line.split("#")[0].strip()
-            if line:
-                name, size = line.rsplit(None, 1)
+            entry, _, why = line.partition("#")
+            if entry.strip():
+                name, size = entry.strip().rsplit(None, 1)
                 exempt[name] = int(size)
+                if " " in name and not why.strip():
+                    yield f"exemptions.txt: {name} does not say why"
     over = {}
-    for name, size, limit in sizes(root, files):
-        over[name] = max(over.get(name, (0, 0)), (size, limit))
-    for name, (size, limit) in sorted(over.items()):
+    for name, size, limit, unit in [*((*found, "lines") for found in sizes(root, files)), *class_sizes(root, files)]:
+        over[name] = max(over.get(name, (0, 0, unit)), (size, limit, unit))
+    for name, (size, limit, unit) in sorted(over.items()):
         if name not in exempt:
-            yield f"{name}: {size} lines, over {limit}: split it"
+            yield f"{name}: {size} {unit}, over {limit}: split it"
         elif size > exempt[name]:
-            yield f"{name}: {size} lines, over the {exempt[name]} that exemptions.txt holds for it"
+            yield f"{name}: {size} {unit}, over the {exempt[name]} that exemptions.txt holds for it"
     for name in sorted(set(exempt) - set(over)):
         yield f"exemptions.txt: {name} no longer needs its entry"
+
+
+STANDARD_LOCK = re.compile(r"\bstd::((?:recursive_|timed_|recursive_timed_|shared_|shared_timed_)?mutex|lock_guard|unique_lock|shared_lock|"
+                           r"scoped_lock|condition_variable(?:_any)?)\b|#\s*include\s+<(?:mutex|shared_mutex|condition_variable)>")
+
+
+def check_locks(root, files):
+    for path in files:
+        if not path.endswith((".cc", ".h")) or path == "common/base/mutex.h":
+            continue
+        text = (root / path).read_text(errors="replace")
+        for number, line in enumerate(strip_code(text).splitlines(), 1):
+            match = STANDARD_LOCK.search(line)
+            if match and not ("include" in match.group(0) and re.search(r"\bstd::(once_flag|call_once)\b", text)):
+                yield f"{path}:{number}: {match.group(0)}: use common/base/mutex.h, whose guard clang checks"
+
+
+def check_words(root, files):
+    """Words that were given up for the field's own: in sources, docs and what the tools print."""
+    listed = root / "tests/tidy/retired_words.txt"
+    if not listed.exists():
+        return
+    retired = []
+    for line in listed.read_text().splitlines():
+        if line and not line.startswith("#"):
+            regex, instead, scope = line.split("\t")
+            retired.append((re.compile(regex), instead, scope.split()))
+    for path in files:
+        if not path.endswith((".cc", ".h", ".md", ".txt", ".py", ".sh")) and path not in ("dev", "quickstart"):
+            continue
+        if path.startswith("tests/tidy/") or path in ("docs/glossary.md", "CHANGELOG.md"):
+            continue  # they name the retired words
+        mine = [(regex, instead) for regex, instead, scope in retired if any(fnmatch.fnmatchcase(path, glob) for glob in scope)]
+        if not mine:
+            continue
+        for number, line in enumerate((root / path).read_text(errors="replace").splitlines(), 1):
+            for regex, instead in mine:
+                match = regex.search(line)
+                if match:
+                    yield f"{path}:{number}: {match.group(0)}: say {instead}"
+
+
+def check_columns(root, files):
+    for path in files:
+        if not path.endswith(".md"):
+            continue
+        in_code = False
+        for number, line in enumerate((root / path).read_text().splitlines(), 1):
+            if line.lstrip().startswith("```"):
+                in_code = not in_code
+            elif not in_code and not line.lstrip().startswith("|"):
+                shown = re.sub(r"\]\([^)\s]*\)|https?://\S+", "", line)  # a link's target cannot be broken
+                if len(shown) > DOC_COLUMNS_MAX:
+                    yield f"{path}:{number}: {len(shown)} columns, over {DOC_COLUMNS_MAX}"
 
 
 def anchors(text):
@@ -295,7 +422,8 @@ def main():
         print(f"{root}: found no sources: wrong --root?")
         return 1
     faults = [*check_layers(root, files), *check_rooms(root, files), *check_sizes(root, files, root / "tests/tidy/exemptions.txt"),
-              *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files)]
+              *check_links(root, files), *check_named_tests(root, files), *check_rules(root, files), *check_readmes(root, files),
+              *check_locks(root, files), *check_words(root, files), *check_columns(root, files)]
     for fault in faults:
         print(fault)
     print(f"tidy: {len(files)} files, {len(faults)} faults")

@@ -80,6 +80,49 @@ class TidyTest(unittest.TestCase):
         self.assertIn("there is no test Other.Test", out)
         self.assertNotIn("Some.Test", out.replace("no test Other.Test", ""))
 
+    def test_a_lock_that_clang_does_not_check(self):
+        code, out = self.run_on({"common/x/a.cc": "#include <mutex>\n// std::mutex in words\nstd::mutex m;\nMutex n;\n",
+                                 "common/x/b.cc": "#include <mutex>\nstd::once_flag f;\n",
+                                 "common/base/mutex.h": "#include <mutex>\nstd::mutex m;\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("common/x/a.cc:1: #include <mutex>", out)
+        self.assertIn("common/x/a.cc:3: std::mutex", out)
+        self.assertIn("2 faults", out)
+
+    def test_a_class_of_many_functions(self):
+        functions = "".join(f"  std::map<int, int> F{i}(std::function<void()> f = {{}}) const {{ return G(); }}\n" for i in range(21))
+        functions += "".join(f"  virtual bool H{i}() = 0;\n  int x{i}_ = Two(1);\n" for i in range(20))
+        text = "class Big : public A {\n public:\n  Big(const Big&) = delete;\n" + functions + "};\n"
+        code, out = self.run_on({"common/x/big.h": text, "common/x/fits.h": text.replace("Big", "Fits").replace("  virtual bool H3() = 0;\n", "")})
+        self.assertEqual(code, 1)
+        self.assertIn("common/x/big.h:class Big: 41 member functions, over 40", out)
+        self.assertNotIn("Fits", out)
+        entry = "common/x/big.h:class Big 41"
+        self.assertEqual(self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "  # a port\n"})[0], 0)
+        self.assertIn("does not say why", self.run_on({"common/x/big.h": text, "tests/tidy/exemptions.txt": entry + "\n"})[1])
+
+    def test_a_class_in_many_sources(self):
+        tree = {"common/x/s.h": "class S {\n  void F();\n};\n", "common/x/a.cc": "void S::A() {\n}\n", "common/x/b.cc": "int S::B() {\n}\n"}
+        self.assertEqual(self.run_on(tree)[0], 0)
+        code, out = self.run_on({**tree, "common/x/c.cc": "S::S() {\n}\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("common/x/s.h:sources of S: 3 sources, over 2", out)
+
+    def test_a_retired_word(self):
+        words = "# comment\n\\b[Rr]eigns?\\b\tleader term\t*.cc *.md\n"
+        code, out = self.run_on({"tests/tidy/retired_words.txt": words, "docs/a.md": "in its reign\n", "common/x/a.cc": "int foreign;\n",
+                                 "common/x/a.h": "int reign;\n", "docs/glossary.md": "reign\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("docs/a.md:1: reign: say leader term", out)
+        self.assertIn("1 faults", out)
+
+    def test_a_wide_line_of_prose(self):
+        wide = "x " * 51
+        code, out = self.run_on({"docs/a.md": f"{wide}\n| {wide} |\n```\n{wide}\n```\n[a](https://a.b/{'c' * 90})\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("docs/a.md:1: 102 columns, over 100", out)
+        self.assertIn("1 faults", out)
+
 
 if __name__ == "__main__":
     unittest.main()

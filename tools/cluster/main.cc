@@ -272,7 +272,7 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
                 "Waits until it is ready (the default), or only until it has started");
   add->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
       ->type_name("SECONDS")
-      ->check(CLI::Range(1, 3600, "in range"))
+      ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   add->add_flag("--json", arguments.json, "Shows what was started as JSON");
   AddExamples(add, {"add-server", "add-server --dir /tmp/try --json"});
@@ -286,7 +286,7 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
       ->add_option("--timeout", arguments.drain_timeout_s,
                    "How many seconds to wait until it is empty; it drains on after that")
       ->type_name("SECONDS")
-      ->check(CLI::Range(1, 1'000'000, "in range"))
+      ->check(CLI::Range(1, 1'000'000).description(""))
       ->capture_default_str();
   remove->add_flag(
       "--leave-conflicts", arguments.leave_conflicts,
@@ -300,15 +300,15 @@ void AddStart(CLI::App& app, Arguments& arguments) {
   AddCommon(start, arguments);
   start->add_option("--masters", arguments.start.masters, "How many masters there are to be (2)")
       ->type_name("NUMBER")
-      ->check(CLI::Range(1, 9, "in range"));
+      ->check(CLI::Range(1, 9).description(""));
   start->add_option("--servers", arguments.start.servers, "How many tablet servers there are to be (3)")
       ->type_name("NUMBER")
-      ->check(CLI::Range(1, 100, "in range"));
+      ->check(CLI::Range(1, 100).description(""));
   start
       ->add_option("--base_port", arguments.start.base_port,
                    "The first port (7398 if these ports are free, else any free ones)")
       ->type_name("PORT")
-      ->check(CLI::Range(1024, 65000, "in range"));
+      ->check(CLI::Range(1024, 65000).description(""));
   start
       ->add_option("--bin_dir", arguments.launcher.bin_dir,
                    "The directory of the servers' programs (that of this program)")
@@ -317,10 +317,10 @@ void AddStart(CLI::App& app, Arguments& arguments) {
       ->type_name("FLAG");
   start->add_option("--server_flag", arguments.start.server_flags, "A flag for every tablet server")->type_name("FLAG");
   start->add_flag("--wait,!--no-wait", arguments.start.wait,
-                  "Waits until all are ready (the default), or only until they have started");
+                  "Waits until all are ready (the default), or only started");
   start->add_option("--timeout", arguments.timeout_s, "How many seconds to wait")
       ->type_name("SECONDS")
-      ->check(CLI::Range(1, 3600, "in range"))
+      ->check(CLI::Range(1, 3600).description(""))
       ->capture_default_str();
   start->add_flag("--json", arguments.json, "Shows the status as JSON");
   AddExamples(start, {"start", "start --dir /tmp/try --masters 2 --servers 4", "start --server_flag=--v=1"});
@@ -351,7 +351,7 @@ void AddProcessCommands(CLI::App& app, Arguments& arguments) {
   logs->add_option("NAME", arguments.names, "Whose lines to show; without a name, only the files of all");
   logs->add_option("--lines", arguments.lines, "How many lines")
       ->type_name("NUMBER")
-      ->check(CLI::Range(1, 100'000, "in range"))
+      ->check(CLI::Range(1, 100'000).description(""))
       ->capture_default_str();
   AddCommon(logs, arguments);
   AddExamples(logs, {"logs", "logs ts-2 --lines 50"});

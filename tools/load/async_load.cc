@@ -5,11 +5,10 @@
 
 #include <algorithm>
 #include <atomic>
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "tools/load/histogram.h"
 
 namespace ebla::load {
@@ -32,7 +31,7 @@ struct AsyncLoad::State : std::enable_shared_from_this<State> {
   // An operation that nobody's answer has begun.
   void Begin(SteadyTime due) {
     {
-      const std::lock_guard lock(mutex);
+      MutexLock lock(mutex);
       CHECK_LT(under_way, kUnderWayMax) << "the open loop's rate is more than the cluster serves";
       ++under_way;
     }
@@ -46,17 +45,17 @@ struct AsyncLoad::State : std::enable_shared_from_this<State> {
   }
   // Whether another one follows it.
   bool Answered(Waits::Operation operation) {
-    const std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     CHECK_LT(answered.size(), kOperationsMax) << "the load lasts too long to remember every operation";
     answered.push_back(operation);
     if (closed && !ending) return true;
-    if (--under_way == 0) none_left.notify_all();
+    if (--under_way == 0) none_left.NotifyAll();
     return false;
   }
   std::vector<Waits::Operation> End() {
-    std::unique_lock lock(mutex);
+    MutexLock lock(mutex);
     ending = true;
-    none_left.wait(lock, [this] { return under_way == 0; });
+    while (under_way > 0) none_left.Wait(mutex);
     std::vector<Waits::Operation> all(answered.begin(), answered.end());
     answered.clear();
     return all;
@@ -65,11 +64,12 @@ struct AsyncLoad::State : std::enable_shared_from_this<State> {
   const bool closed;
   const StartOperation& start;
   std::atomic<int64_t> number{0};
-  std::mutex mutex;  // guards what follows
-  std::condition_variable none_left;
-  bool ending = false;
-  size_t under_way = 0;
-  std::deque<Waits::Operation> answered;  // growing must not stop the clock, so nothing is ever moved
+  Mutex mutex;
+  CondVar none_left;
+  bool ending EBLA_GUARDED_BY(mutex) = false;
+  size_t under_way EBLA_GUARDED_BY(mutex) = 0;
+  // Growing must not stop the clock, so nothing is ever moved.
+  std::deque<Waits::Operation> answered EBLA_GUARDED_BY(mutex);
 };
 
 AsyncLoad::AsyncLoad(Shape shape, const StartOperation& start)

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <deque>
-#include <mutex>
 #include <utility>
+
+#include "common/base/mutex.h"
 
 namespace ebla::load {
 namespace {
@@ -23,45 +23,58 @@ using Done = std::move_only_function<void(Status)>;
 class Server {
  public:
   Server()
-      : thread_([this](const std::stop_token& stop) {
-          std::unique_lock lock(mutex_);
-          while (changed_.wait(lock, stop, [this] { return !held_ && !asked_.empty(); })) {
-            Done done = std::move(asked_.front());
-            asked_.pop_front();
-            lock.unlock();
-            done(Status::Ok());
-            lock.lock();
-          }
+      : thread_([this] {
+          while (Done done = Next()) done(Status::Ok());
         }) {}
+  ~Server() {
+    MutexLock lock(mutex_);
+    ending_ = true;
+    changed_.NotifyAll();
+  }
   void Ask(Done done) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     asked_.push_back(std::move(done));
     ++seen_;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   void Hold(bool held) {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     held_ = held;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   // Waits until so many are asked and not answered.
   size_t AwaitAsked(size_t count) {
-    std::unique_lock lock(mutex_);
-    changed_.wait_for(lock, 10s, [&] { return asked_.size() >= count; });
+    const SteadyTime deadline = std::chrono::steady_clock::now() + 10s;
+    MutexLock lock(mutex_);
+    while (asked_.size() < count && changed_.WaitUntil(mutex_, deadline)) {
+    }
     return asked_.size();
   }
   int64_t seen() {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return seen_;
   }
   const StartOperation start = [this](int64_t, Done done) { Ask(std::move(done)); };
 
  private:
-  std::mutex mutex_;
-  std::condition_variable_any changed_;
-  bool held_ = false;
-  int64_t seen_ = 0;
-  std::deque<Done> asked_;
+  // What to answer now; none once the test is over.
+  Done Next() {
+    MutexLock lock(mutex_);
+    while (held_ || asked_.empty()) {
+      if (ending_) return nullptr;
+      changed_.Wait(mutex_);
+    }
+    Done done = std::move(asked_.front());
+    asked_.pop_front();
+    return done;
+  }
+
+  Mutex mutex_;
+  CondVar changed_;
+  bool held_ EBLA_GUARDED_BY(mutex_) = false;
+  bool ending_ EBLA_GUARDED_BY(mutex_) = false;
+  int64_t seen_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::deque<Done> asked_ EBLA_GUARDED_BY(mutex_);
   std::jthread thread_;
 };
 

@@ -5,9 +5,9 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
-#include <mutex>
+
+#include "common/base/mutex.h"
 
 namespace ebla::load {
 
@@ -18,21 +18,24 @@ using SteadyTime = std::chrono::steady_clock::time_point;
 class StopSignal {
  public:
   void Stop() {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     stopped_ = true;
-    changed_.notify_all();
+    changed_.NotifyAll();
   }
   bool Stopped() const { return stopped_.load(std::memory_order_relaxed); }
   // Waits until then; false when stopped first.
   bool WaitUntil(SteadyTime time) {
-    std::unique_lock lock(mutex_);
-    return !changed_.wait_until(lock, time, [this] { return Stopped(); });
+    MutexLock lock(mutex_);
+    while (!Stopped()) {
+      if (!changed_.WaitUntil(mutex_, time)) return !Stopped();
+    }
+    return false;
   }
   bool WaitFor(std::chrono::nanoseconds time) { return WaitUntil(std::chrono::steady_clock::now() + time); }
 
  private:
-  std::mutex mutex_;  // held while stopped_ is set, so that no wait misses it
-  std::condition_variable changed_;
+  Mutex mutex_;  // held while stopped_ is set, so that no wait misses it
+  CondVar changed_;
   std::atomic<bool> stopped_{false};
 };
 

@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "common/base/mutex.h"
+
 namespace ebla::load {
 namespace {
 
@@ -29,13 +31,13 @@ Workers::~Workers() {
 
 void Workers::Add(std::unique_ptr<Worker> worker, WorkerLimits limits) {
   {
-    const std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     ++running_;
   }
   threads_.emplace_back([this, &added = *workers_.emplace_back(std::move(worker)), limits] {
     Run(added, limits);
-    const std::lock_guard lock(mutex_);
-    if (--running_ == 0) changed_.notify_all();
+    MutexLock lock(mutex_);
+    if (--running_ == 0) changed_.NotifyAll();
   });
 }
 
@@ -58,8 +60,8 @@ void Workers::Run(Worker& worker, const WorkerLimits& limits) {
 }
 
 bool Workers::Enter() {
-  std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return stopping_ || !held_; });
+  MutexLock lock(mutex_);
+  while (!stopping_ && held_) changed_.Wait(mutex_);
   if (!stopping_) ++under_way_;
   return !stopping_;
 }
@@ -69,23 +71,26 @@ void Workers::Leave(steady_clock::duration took, bool timed) {
   const int64_t ms = timed ? std::chrono::duration_cast<milliseconds>(took).count() : 0;
   for (int64_t longest = longest_wait_ms_; ms > longest && !longest_wait_ms_.compare_exchange_weak(longest, ms);) {
   }
-  const std::lock_guard lock(mutex_);
-  if (--under_way_ == 0 && held_) changed_.notify_all();
+  MutexLock lock(mutex_);
+  if (--under_way_ == 0 && held_) changed_.NotifyAll();
 }
 
 void Workers::Stop() {
   stop_.Stop();
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   stopping_ = true;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 bool Workers::WaitUntilDone(SteadyTime until) {
-  std::unique_lock lock(mutex_);
-  const auto done = [this] { return running_ == 0; };
-  // wait_until with the greatest time there is would overflow inside.
-  if (until != SteadyTime::max()) return changed_.wait_until(lock, until, done);
-  changed_.wait(lock, done);
+  MutexLock lock(mutex_);
+  while (running_ > 0) {
+    // WaitUntil with the greatest time there is would overflow inside.
+    if (until == SteadyTime::max())
+      changed_.Wait(mutex_);
+    else if (!changed_.WaitUntil(mutex_, until))
+      return running_ == 0;
+  }
   return true;
 }
 
@@ -95,29 +100,29 @@ void Workers::Join() {
 }
 
 void Workers::Hold() {
-  std::unique_lock lock(mutex_);
+  MutexLock lock(mutex_);
   held_ = true;
-  changed_.wait(lock, [this] { return under_way_ == 0; });
+  while (under_way_ > 0) changed_.Wait(mutex_);
 }
 
 void Workers::Resume() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   held_ = false;
-  changed_.notify_all();
+  changed_.NotifyAll();
 }
 
 void Workers::Failed(std::string what) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (failures_.size() < kFailuresMax) failures_.push_back(std::move(what));
 }
 
 std::vector<std::string> Workers::failures() const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return failures_;
 }
 
 std::vector<std::string> Workers::TakeFailures() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return std::exchange(failures_, {});
 }
 

@@ -7,15 +7,14 @@
 
 #include <atomic>
 #include <chrono>
-#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tools/load/pacer.h"
 
@@ -80,13 +79,13 @@ class Workers {
   StopSignal stop_;
   std::atomic<int64_t> operations_{0};
   std::atomic<int64_t> longest_wait_ms_{0};
-  mutable std::mutex mutex_;  // guards what follows
-  std::condition_variable changed_;
-  bool held_ = false;
-  bool stopping_ = false;
-  int under_way_ = 0;
-  int running_ = 0;
-  std::vector<std::string> failures_;
+  mutable Mutex mutex_;
+  CondVar changed_;
+  bool held_ EBLA_GUARDED_BY(mutex_) = false;
+  bool stopping_ EBLA_GUARDED_BY(mutex_) = false;
+  int under_way_ EBLA_GUARDED_BY(mutex_) = 0;
+  int running_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::vector<std::string> failures_ EBLA_GUARDED_BY(mutex_);
   // Its owner's.
   std::vector<std::unique_ptr<Worker>> workers_;
   std::vector<std::thread> threads_;

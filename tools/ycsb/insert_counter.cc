@@ -1,9 +1,11 @@
 #include "tools/ycsb/insert_counter.h"
 
+#include "common/base/mutex.h"
+
 namespace ebla::ycsb {
 
 void InsertCounter::Acknowledge(uint64_t number) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   uint64_t first = acknowledged_.load(std::memory_order_relaxed);
   if (number < first) return;
   const uint64_t at = number - first;

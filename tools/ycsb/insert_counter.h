@@ -8,7 +8,8 @@
 #include <atomic>
 #include <cstdint>
 #include <deque>
-#include <mutex>
+
+#include "common/base/mutex.h"
 
 namespace ebla::ycsb {
 
@@ -25,9 +26,9 @@ class InsertCounter {
  private:
   std::atomic<uint64_t> next_;
   std::atomic<uint64_t> acknowledged_;
-  std::mutex mutex_;
+  Mutex mutex_;
   // Whether number acknowledged_ + i is acknowledged. Bounded by how many inserts finish while the slowest one waits.
-  std::deque<bool> beyond_;  // guarded by mutex_
+  std::deque<bool> beyond_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::ycsb

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <cstdio>
 
+#include "common/base/mutex.h"
+
 namespace ebla::ycsb {
 namespace {
 
@@ -90,7 +92,7 @@ uint64_t Samples::Failures() const {
 }
 
 void Recorder::Record(Metric metric, const Timing& timing, bool ok, std::string_view code) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Samples::OfMetric& of = samples_->metrics[static_cast<size_t>(metric)];
   if (from_ != MeasuredFrom::kIntendedStart) (ok ? of.succeeded : of.failed).Record(Micros(timing.start, timing.end));
   if (from_ != MeasuredFrom::kStart)
@@ -100,7 +102,7 @@ void Recorder::Record(Metric metric, const Timing& timing, bool ok, std::string_
 
 std::unique_ptr<Samples> Recorder::Take() {
   auto fresh = std::make_unique<Samples>();
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   std::swap(fresh, samples_);
   return fresh;
 }

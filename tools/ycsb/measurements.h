@@ -11,12 +11,12 @@
 #include <chrono>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <ostream>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 #include "tools/load/histogram.h"
 #include "tools/load/pacer.h"
@@ -74,8 +74,8 @@ class Recorder {
 
  private:
   const MeasuredFrom from_;
-  std::mutex mutex_;                  // held for well under a microsecond; the runner takes it once in an interval
-  std::unique_ptr<Samples> samples_;  // guarded by mutex_
+  Mutex mutex_;  // held for well under a microsecond; the runner takes it once in an interval
+  std::unique_ptr<Samples> samples_ EBLA_GUARDED_BY(mutex_);
 };
 
 // The "[METRIC], Measurement, value" lines of a whole run, without those of [OVERALL].

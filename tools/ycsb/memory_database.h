@@ -5,16 +5,16 @@
 
 #include <functional>
 #include <map>
-#include <mutex>
 
+#include "common/base/mutex.h"
 #include "tools/ycsb/database.h"
 #include "tools/ycsb/record_codec.h"
 
 namespace ebla::ycsb {
 
 struct MemoryStore {
-  std::mutex mutex;
-  std::map<std::string, Fields, std::less<>> records;  // guarded by mutex, as all below
+  Mutex mutex;  // held by the load; tests set and read what follows while none runs
+  std::map<std::string, Fields, std::less<>> records;
   uint64_t calls = 0;
   uint64_t wholes = 0;             // updates that said they write the whole record
   std::vector<uint64_t> scanned;   // lengths asked for
@@ -27,7 +27,7 @@ class MemoryDatabase : public Database {
   explicit MemoryDatabase(MemoryStore& store) : store_(store) {}
 
   Status Read(std::string_view key, const std::vector<std::string>& names, Fields& fields) override {
-    const std::lock_guard lock(store_.mutex);
+    MutexLock lock(store_.mutex);
     EBLA_TRY(Begin());
     store_.names_read.push_back(names.size());
     const auto it = store_.records.find(key);
@@ -36,7 +36,7 @@ class MemoryDatabase : public Database {
   }
   Status Scan(std::string_view key, uint64_t count, const std::vector<std::string>& names,
               std::vector<Fields>& records) override {
-    const std::lock_guard lock(store_.mutex);
+    MutexLock lock(store_.mutex);
     EBLA_TRY(Begin());
     store_.scanned.push_back(count);
     for (auto it = store_.records.lower_bound(key); it != store_.records.end() && records.size() < count; ++it)
@@ -44,7 +44,7 @@ class MemoryDatabase : public Database {
     return Status::Ok();
   }
   Status Update(std::string_view key, const Fields& fields, bool whole) override {
-    const std::lock_guard lock(store_.mutex);
+    MutexLock lock(store_.mutex);
     EBLA_TRY(Begin());
     store_.wholes += whole;
     const auto it = store_.records.find(key);
@@ -53,14 +53,14 @@ class MemoryDatabase : public Database {
     return Status::Ok();
   }
   Status Insert(std::string_view key, const Fields& fields) override {
-    const std::lock_guard lock(store_.mutex);
+    MutexLock lock(store_.mutex);
     EBLA_TRY(Begin());
     store_.records[std::string(key)] = fields;
     return Status::Ok();
   }
 
  private:
-  Status Begin() {
+  Status Begin() EBLA_REQUIRES(store_.mutex) {
     ++store_.calls;
     return store_.fault ? store_.fault() : Status::Ok();
   }

@@ -3,10 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <sstream>
 #include <thread>
 
+#include "common/base/mutex.h"
 #include "tools/ycsb/memory_database.h"
 
 namespace ebla::ycsb {
@@ -101,17 +101,17 @@ TEST(Runner, WhatTheDriverRefusesIsHandedOn) {
 
 TEST(Runner, StopEndsAnEndlessRunAndKeepsWhatWasMeasured) {
   Rig rig("threadcount=2\noperationcount=0\nmaxexecutiontime=3600\n");
-  std::mutex mutex;
-  std::condition_variable reached;
+  Mutex mutex;
+  CondVar reached;
   uint64_t calls = 0;
   rig.driver.store.fault = [&] {
-    const std::lock_guard lock(mutex);
-    if (++calls == 500) reached.notify_all();
+    MutexLock lock(mutex);
+    if (++calls == 500) reached.NotifyAll();
     return Status::Ok();
   };
   std::thread stopper([&] {
-    std::unique_lock lock(mutex);
-    reached.wait(lock, [&] { return calls >= 500; });
+    MutexLock lock(mutex);
+    while (calls < 500) reached.Wait(mutex);
     rig.runner->Stop();
   });
   const auto result = rig.runner->Execute();

@@ -19,8 +19,6 @@
 #include <chrono>
 #include <deque>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -32,6 +30,7 @@
 #include "client/core/routing/network.h"
 #include "client/core/routing/router.h"
 #include "client/core/session/session_state.h"
+#include "common/base/mutex.h"
 #include "ebla/options.h"
 #include "ebla/table.h"
 
@@ -51,11 +50,11 @@ class TableState {
 
   const std::string& name() const { return name_; }
   std::shared_ptr<Router> router() const {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     return router_;
   }
   void Replace(std::shared_ptr<Router> router) {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     router_ = std::move(router);
   }
   // What a read or write that names no level is taken for, to choose whom to ask: as it was when the table was opened.
@@ -67,8 +66,8 @@ class TableState {
   const std::string name_;
   const Read::Level default_read_;
   const Ack default_ack_;
-  mutable std::shared_mutex mutex_;
-  std::shared_ptr<Router> router_;  // guarded by mutex_
+  mutable SharedMutex mutex_;
+  std::shared_ptr<Router> router_ EBLA_GUARDED_BY(mutex_);
 };
 using TablePtr = std::shared_ptr<TableState>;
 

@@ -4,13 +4,14 @@
 #include <utility>
 
 #include "client/core/calls/once_callback.h"
+#include "common/base/mutex.h"
 
 namespace ebla::client {
 
 void WriteAdmission::Begin(Duration timeout, OnAdmitted on_admitted) {
   std::optional<WriteSequencer::Ticket> ticket;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (waiting_.empty()) ticket = sequencer_.Begin(network_.executor().Random());
     if (!ticket && waiting_.size() < kWritesWaitingMax) {
       const uint64_t id = next_id_++;
@@ -27,7 +28,7 @@ void WriteAdmission::Finish(const WriteSequencer::Ticket& ticket) {
   std::optional<WriteSequencer::Ticket> next;
   Waiter waiter;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     sequencer_.Finish(ticket);
     if (waiting_.empty()) return;
     next = sequencer_.Begin(network_.executor().Random());
@@ -44,7 +45,7 @@ void WriteAdmission::Finish(const WriteSequencer::Ticket& ticket) {
 void WriteAdmission::Expired(uint64_t id) {
   OnAdmitted on_admitted;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     for (auto it = waiting_.begin(); it != waiting_.end(); ++it) {
       if (it->id != id) continue;
       on_admitted = std::move(it->on_admitted);
@@ -60,7 +61,7 @@ void WriteAdmission::Expired(uint64_t id) {
 void WriteAdmission::Close() {
   std::deque<Waiter> waiting;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     waiting.swap(waiting_);
   }
   for (Waiter& waiter : waiting) waiter.on_admitted(Error(ClosedStatus()));

@@ -9,10 +9,10 @@
 #include <deque>
 #include <functional>
 #include <memory>
-#include <mutex>
 
 #include "client/core/operations/write_sequencer.h"
 #include "client/core/routing/network.h"
+#include "common/base/mutex.h"
 
 namespace ebla::client {
 
@@ -29,7 +29,7 @@ class WriteAdmission {
   // Its write has its final answer.
   void Finish(const WriteSequencer::Ticket& ticket);
   Sequence FirstIncomplete(const WriteSequencer::Ticket& ticket) const {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return sequencer_.FirstIncomplete(ticket);
   }
   // Refuses who waits.
@@ -44,10 +44,10 @@ class WriteAdmission {
   void Expired(uint64_t id);
 
   Network& network_;
-  mutable std::mutex mutex_;
-  WriteSequencer sequencer_;  // all guarded by mutex_
-  std::deque<Waiter> waiting_;
-  uint64_t next_id_ = 1;
+  mutable Mutex mutex_;
+  WriteSequencer sequencer_ EBLA_GUARDED_BY(mutex_);
+  std::deque<Waiter> waiting_ EBLA_GUARDED_BY(mutex_);
+  uint64_t next_id_ EBLA_GUARDED_BY(mutex_) = 1;
 };
 
 }  // namespace ebla::client

@@ -4,21 +4,22 @@
 #include <utility>
 
 #include "client/core/calls/codec.h"
+#include "common/base/mutex.h"
 
 namespace ebla::client {
 
 rpc::Endpoint MasterClient::Target() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return leader_ ? *leader_ : masters_[turn_ % masters_.size()];
 }
 
 void MasterClient::LeaderIs(const rpc::Endpoint& endpoint) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   leader_ = endpoint;
 }
 
 void MasterClient::Failed(const rpc::Endpoint& endpoint) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   // Only the first of many calls that fail together moves on.
   if (leader_) {
     if (*leader_ == endpoint) leader_.reset();

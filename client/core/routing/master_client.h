@@ -8,7 +8,6 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
@@ -16,6 +15,7 @@
 #include "client/core/calls/once_callback.h"
 #include "client/core/calls/retry_policy.h"
 #include "client/core/routing/network.h"
+#include "common/base/mutex.h"
 #include "idl/master_types.h"
 
 namespace ebla::client {
@@ -56,9 +56,9 @@ class MasterClient {
 
   Network& network_;
   const std::vector<rpc::Endpoint> masters_;
-  std::mutex mutex_;
-  size_t turn_ = 0;                      // guarded by mutex_
-  std::optional<rpc::Endpoint> leader_;  // guarded by mutex_
+  Mutex mutex_;
+  size_t turn_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::optional<rpc::Endpoint> leader_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::client

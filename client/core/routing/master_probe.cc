@@ -1,11 +1,11 @@
 #include "client/core/routing/master_probe.h"
 
 #include <memory>
-#include <mutex>
 #include <string>
 #include <utility>
 
 #include "client/core/calls/codec.h"
+#include "common/base/mutex.h"
 #include "idl/master_types.h"
 
 namespace ebla::client {
@@ -43,7 +43,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
       cause = Status(Code::kUnavailable, "what answers there is no master");
     }
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       causes_[index] = cause.message();
     }
     if (network_.Now() + kAskAgain >= end_) return;
@@ -51,18 +51,19 @@ class Probe : public std::enable_shared_from_this<Probe> {
   }
 
   bool Finished() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return finished_;
   }
   Status Nobody() {
     std::string text;
+    MutexLock lock(mutex_);
     for (size_t i = 0; i < masters_.size(); ++i)
       text += (i == 0 ? "" : "; ") + masters_[i].ToString() + ": " + causes_[i];
     return {Code::kUnavailable, "no master answers: " + text};
   }
   void Finish(Status status) {
     {
-      std::lock_guard lock(mutex_);
+      MutexLock lock(mutex_);
       if (std::exchange(finished_, true)) return;
     }
     done_(std::move(status));
@@ -70,9 +71,9 @@ class Probe : public std::enable_shared_from_this<Probe> {
 
   Network& network_;
   const std::vector<rpc::Endpoint> masters_;
-  std::mutex mutex_;
-  std::vector<std::string> causes_;  // both guarded by mutex_
-  bool finished_ = false;
+  Mutex mutex_;
+  std::vector<std::string> causes_ EBLA_GUARDED_BY(mutex_);
+  bool finished_ EBLA_GUARDED_BY(mutex_) = false;
   const MonotonicTime end_;
   OnceCallback<Status> done_;
 };

@@ -1,6 +1,6 @@
 #include "client/core/routing/network.h"
 
-#include <mutex>
+#include "common/base/mutex.h"
 
 namespace ebla::client {
 
@@ -8,11 +8,11 @@ std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
   const size_t turn =
       io_contexts_.size() == 1 ? 0 : turn_.fetch_add(1, std::memory_order_relaxed) % io_contexts_.size();
   {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     const auto found = channels_.find(endpoint);
     if (found != channels_.end()) return found->second[turn];
   }
-  std::unique_lock lock(mutex_);
+  WriterLock lock(mutex_);
   auto& channels = channels_[endpoint];
   if (channels.empty()) {
     for (const IoContext& context : io_contexts_)
@@ -23,10 +23,10 @@ std::shared_ptr<rpc::Channel> Network::To(const rpc::Endpoint& endpoint) {
 
 std::shared_ptr<ServerGauge> Network::GaugeOf(const rpc::Endpoint& endpoint) {
   {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     if (const auto found = gauges_.find(endpoint); found != gauges_.end()) return found->second;
   }
-  std::unique_lock lock(mutex_);
+  WriterLock lock(mutex_);
   auto& gauge = gauges_[endpoint];
   if (!gauge) gauge = std::make_shared<ServerGauge>();
   return gauge;
@@ -35,7 +35,7 @@ std::shared_ptr<ServerGauge> Network::GaugeOf(const rpc::Endpoint& endpoint) {
 void Network::Clear() {
   std::map<rpc::Endpoint, std::vector<std::shared_ptr<rpc::Channel>>> channels;
   {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     channels.swap(channels_);
   }
 }

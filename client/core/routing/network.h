@@ -7,11 +7,11 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <shared_mutex>
 #include <vector>
 
 #include "client/core/routing/replica_choice.h"
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 #include "common/rpc/channel.h"
 
 namespace ebla::client {
@@ -40,9 +40,9 @@ class Network {
   const std::vector<IoContext> io_contexts_;
   const ClientLocation location_;
   std::atomic<uint32_t> turn_{0};
-  std::shared_mutex mutex_;
-  std::map<rpc::Endpoint, std::vector<std::shared_ptr<rpc::Channel>>> channels_;  // both guarded by mutex_
-  std::map<rpc::Endpoint, std::shared_ptr<ServerGauge>> gauges_;
+  SharedMutex mutex_;
+  std::map<rpc::Endpoint, std::vector<std::shared_ptr<rpc::Channel>>> channels_ EBLA_GUARDED_BY(mutex_);
+  std::map<rpc::Endpoint, std::shared_ptr<ServerGauge>> gauges_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::client

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/mutex.h"
 #include "common/rpc/idl_convert.h"
 
 namespace ebla::client {
@@ -44,7 +45,7 @@ void Router::Resolve(std::string_view key, Duration timeout, Done done) {
   uint64_t start = 0;
   KeyRange range;
   {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     known = cache_.Find(key);
     if (!known) {
       Waiter waiter{std::string(key), end, std::move(done), {}, next_id_++};
@@ -78,7 +79,7 @@ void Router::Refresh(std::string_view key) {
   uint64_t id = 0;
   KeyRange range;
   {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     if (std::ranges::any_of(in_flight_, [&](const LookUp& look_up) { return look_up.gap.Contains(key); })) return;
     PlacePtr place = cache_.Find(key);
     if (!place) place = last_known_.Find(key);
@@ -99,7 +100,7 @@ void Router::Start(uint64_t id, KeyRange range, Duration timeout) {
   MasterClient::CallOptions options;
   options.deadline = timeout;
   options.note = [self = shared_from_this(), id](const Status& cause) {
-    std::unique_lock lock(self->mutex_);
+    WriterLock lock(self->mutex_);
     for (LookUp& look_up : self->in_flight_) {
       if (look_up.id == id) look_up.cause = cause;
     }
@@ -119,7 +120,7 @@ void Router::Finished(uint64_t id, Result<MasterClient::Answer<idl::LocateReply>
   };
   std::list<Outcome> outcomes;
   {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     const auto found = std::ranges::find_if(in_flight_, [&](const LookUp& look_up) { return look_up.id == id; });
     if (found == in_flight_.end()) return;
     LookUp look_up = std::move(*found);
@@ -158,7 +159,7 @@ void Router::Expired(uint64_t look_up_id, uint64_t waiter_id) {
   Done done;
   Status status(Code::kDeadlineExceeded, "looking up its tablet took too long");
   {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     for (LookUp& look_up : in_flight_) {
       if (look_up.id != look_up_id) continue;
       for (auto it = look_up.waiters.begin(); it != look_up.waiters.end(); ++it) {

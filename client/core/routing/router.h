@@ -11,14 +11,13 @@
 #include <cstdint>
 #include <list>
 #include <memory>
-#include <mutex>
-#include <shared_mutex>
 #include <string>
 #include <string_view>
 
 #include "client/core/routing/master_client.h"
 #include "client/core/routing/network.h"
 #include "client/core/routing/routing_cache.h"
+#include "common/base/mutex.h"
 
 namespace ebla::client {
 
@@ -33,26 +32,26 @@ class Router : public std::enable_shared_from_this<Router> {
 
   TableId table() const { return table_; }
   PlacePtr Find(std::string_view key) const {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     return cache_.Find(key);
   }
   void Learn(const Place& place) {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     cache_.Learn(place);
   }
   // It is doubted: found no more, but still the place last known.
   void Forget(const PlacePtr& place) {
-    std::unique_lock lock(mutex_);
+    WriterLock lock(mutex_);
     if (cache_.Forget(place)) last_known_.Learn(*place);
   }
   // What was believed of `key` before it was doubted; null when there never was anything. For who would rather try that
   // than wait for the masters.
   PlacePtr LastKnown(std::string_view key) const {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     return last_known_.Find(key);
   }
   rpc::Endpoint EndpointOf(const ServerName& server) const {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     return cache_.EndpointOf(server);
   }
 
@@ -65,7 +64,7 @@ class Router : public std::enable_shared_from_this<Router> {
   void Refresh(std::string_view key);
 
   uint64_t look_ups() const {
-    std::shared_lock lock(mutex_);
+    ReaderLock lock(mutex_);
     return look_ups_;
   }
 
@@ -93,12 +92,12 @@ class Router : public std::enable_shared_from_this<Router> {
   MasterClient& masters_;
   const TableId table_;
 
-  mutable std::shared_mutex mutex_;
-  RoutingCache cache_;       // all guarded by mutex_
-  RoutingCache last_known_;  // what was forgotten: at most one belief per key, the newest
-  std::list<LookUp> in_flight_;
-  uint64_t next_id_ = 1;
-  uint64_t look_ups_ = 0;
+  mutable SharedMutex mutex_;
+  RoutingCache cache_ EBLA_GUARDED_BY(mutex_);
+  RoutingCache last_known_ EBLA_GUARDED_BY(mutex_);  // what was forgotten: at most one belief per key, the newest
+  std::list<LookUp> in_flight_ EBLA_GUARDED_BY(mutex_);
+  uint64_t next_id_ EBLA_GUARDED_BY(mutex_) = 1;
+  uint64_t look_ups_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ebla::client

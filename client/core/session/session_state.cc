@@ -1,9 +1,11 @@
 #include "client/core/session/session_state.h"
 
+#include "common/base/mutex.h"
+
 namespace ebla::client {
 
 std::optional<std::vector<TokenRange>> SessionState::For(TableId table, const KeyRange& touched) const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = tokens_.find(table);
   if (found == tokens_.end()) return std::vector<TokenRange>();
   if (found->second.coarse()) return std::nullopt;
@@ -13,7 +15,7 @@ std::optional<std::vector<TokenRange>> SessionState::For(TableId table, const Ke
 }
 
 std::string SessionState::Export() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return EncodeTokens(tokens_);
 }
 

@@ -4,12 +4,12 @@
 #pragma once
 
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "client/core/session/session_tokens.h"
+#include "common/base/mutex.h"
 #include "ebla/session.h"
 
 namespace ebla::client {
@@ -24,14 +24,14 @@ class SessionState {
 
   template <class Change>  // void(TableToken&)
   void Update(TableId table, Change change) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     change(tokens_[table]);
   }
   std::string Export() const;
 
  private:
-  mutable std::mutex mutex_;
-  SessionTokens tokens_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  SessionTokens tokens_ EBLA_GUARDED_BY(mutex_);
 };
 
 // Between the public Session and what it points to.

@@ -8,7 +8,6 @@
 #include <deque>
 #include <functional>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <random>
 #include <set>
@@ -17,6 +16,7 @@
 #include <tuple>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/memory/memory_store.h"
 
 namespace ebla::tabletserver {
@@ -39,13 +39,13 @@ struct MemoryDisk::State {
   explicit State(uint64_t seed) : random(seed) {}
 
   // Does the operation, and remembers it for the disk.
-  void Log(LogOperation operation) {
+  void Log(LogOperation operation) EBLA_REQUIRES(mutex) {
     operation(logged);
     journal.push_back(std::move(operation));
   }
-  uint64_t end() const { return base + journal.size(); }
+  uint64_t end() const EBLA_REQUIRES(mutex) { return base + journal.size(); }
   // What lies below `position` is on the disk.
-  void MakeDurable(uint64_t position) {
+  void MakeDurable(uint64_t position) EBLA_REQUIRES(mutex) {
     for (; base < position; ++base) {
       journal.front()(durable);
       journal.pop_front();
@@ -57,17 +57,17 @@ struct MemoryDisk::State {
     return latency_min + Duration(random() % span);
   }
 
-  std::mutex mutex;          // guards everything here
+  Mutex mutex;
   std::thread::id visiting;  // who is inside a visitor, under the mutex
 
-  LoggedImage logged;                // as the store shows it
-  LoggedImage durable;               // as a crash of the machine leaves it at least
-  std::deque<LogOperation> journal;  // what `logged` has and `durable` has not, in order
-  uint64_t base = 0;                 // position of the journal's first
-  uint64_t written = 0;              // below: handed to the operating system
-  RecordsImage records;              // as the store shows it
-  RecordsImage checkpoint;           // as every crash leaves it
-  std::set<TableId> tables;
+  LoggedImage logged EBLA_GUARDED_BY(mutex);                // as the store shows it
+  LoggedImage durable EBLA_GUARDED_BY(mutex);               // as a crash of the machine leaves it at least
+  std::deque<LogOperation> journal EBLA_GUARDED_BY(mutex);  // what `logged` has and `durable` has not, in order
+  uint64_t base EBLA_GUARDED_BY(mutex) = 0;                 // position of the journal's first
+  uint64_t written EBLA_GUARDED_BY(mutex) = 0;              // below: handed to the operating system
+  RecordsImage records EBLA_GUARDED_BY(mutex);              // as the store shows it
+  RecordsImage checkpoint EBLA_GUARDED_BY(mutex);           // as every crash leaves it
+  std::set<TableId> tables EBLA_GUARDED_BY(mutex);
 
   std::mt19937_64 random;
   bool open = false;

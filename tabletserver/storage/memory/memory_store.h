@@ -15,7 +15,6 @@
 #include <deque>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <random>
 
 #include "tabletserver/storage/tablet_store.h"

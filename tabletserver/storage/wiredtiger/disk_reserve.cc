@@ -9,6 +9,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "common/base/mutex.h"
+
 namespace ebla::tabletserver {
 
 Result<DiskSpace> FilesystemSpace(const std::string& directory) {
@@ -34,7 +36,7 @@ DiskReserve::DiskReserve(std::string directory, int64_t reserve_bytes,
 std::string DiskReserve::BallastPath() const { return directory_ + "/BALLAST"; }
 
 void DiskReserve::BeforeOpen() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (reserve_ == 0 || !Look()) return;
   if (ballast_ && free_ < reserve_) {
     LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving the ballast to recovery";
@@ -44,7 +46,7 @@ void DiskReserve::BeforeOpen() {
 }
 
 void DiskReserve::Check() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!Look() || reserve_ == 0) return;
   if (ballast_ && free_ < reserve_ / 4) {
     LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving back the ballast";
@@ -59,8 +61,9 @@ void DiskReserve::Check() {
 void DiskReserve::NoteWritten(int64_t bytes) {
   if (reserve_ == 0) return;
   if (written_.fetch_add(bytes, std::memory_order_relaxed) + bytes < reserve_ / 16) return;
-  std::unique_lock lock(mutex_, std::try_to_lock);
-  if (lock.owns_lock()) Look();
+  if (!mutex_.TryLock()) return;
+  MutexLock lock(mutex_, std::adopt_lock);
+  Look();
 }
 
 bool DiskReserve::Look() {

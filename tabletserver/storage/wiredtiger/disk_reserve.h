@@ -8,9 +8,9 @@
 #pragma once
 
 #include <atomic>
-#include <mutex>
 #include <string>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -34,17 +34,17 @@ class DiskReserve {
 
  private:
   std::string BallastPath() const;
-  bool Look();  // measures and decides; false when the filesystem does not answer
-  void Decide();
-  void MakeBallast();
-  void RemoveBallast();
+  bool Look() EBLA_REQUIRES(mutex_);  // measures and decides; false when the filesystem does not answer
+  void Decide() EBLA_REQUIRES(mutex_);
+  void MakeBallast() EBLA_REQUIRES(mutex_);
+  void RemoveBallast() EBLA_REQUIRES(mutex_);
 
   const std::string directory_;
   const int64_t reserve_;
   const std::function<Result<DiskSpace>(const std::string&)> disk_space_;
 
-  std::mutex mutex_;
-  bool ballast_ = false;  // guarded by mutex_
+  Mutex mutex_;
+  bool ballast_ EBLA_GUARDED_BY(mutex_) = false;
 
   std::atomic<bool> refused_{false};
   std::atomic<int64_t> free_{0};

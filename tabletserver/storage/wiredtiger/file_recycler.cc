@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "common/base/descriptor.h"
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -101,7 +102,7 @@ void FileRecycler::MakeDirectory() {
 }
 
 std::optional<Duration> FileRecycler::FreeSome() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   MakeDirectory();
   const auto [logs, others] = FindRemoved();
   std::vector<Removed> superfluous(logs.begin() + static_cast<ptrdiff_t>(std::min(logs.size(), kKeptMax)), logs.end());
@@ -125,7 +126,7 @@ bool FileRecycler::Shorten(const Removed& file, int64_t bytes) {
 }
 
 bool FileRecycler::FreeMuch() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto [logs, others] = FindRemoved();
   std::vector<Removed> all;
   if (zeroed_ > 0) all.push_back({next_, file_bytes_});
@@ -137,7 +138,7 @@ bool FileRecycler::FreeMuch() {
 }
 
 std::optional<Duration> FileRecycler::PrepareSome() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!prepares_) return std::nullopt;
   MakeDirectory();
   const std::vector<Removed> logs = FindRemoved().logs;

@@ -26,12 +26,12 @@
 #pragma once
 
 #include <cstdint>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 #include "common/base/status.h"
 
 namespace ebla::tabletserver {
@@ -75,25 +75,26 @@ class FileRecycler {
     std::vector<Removed> logs;  // the oldest first
     std::vector<Removed> others;
   };
-  void MakeDirectory();
+  void MakeDirectory() EBLA_REQUIRES(mutex_);
   AllRemoved FindRemoved() const;
   static bool Shorten(const Removed& file, int64_t bytes);
   // The file that WiredTiger writes now, if the log has come so far that another is to be prepared.
-  std::optional<std::string> NextIsLike();
-  Status BeginNext(const std::vector<Removed>& logs, const std::string& like);
-  Status ZeroNext();
-  Status GiveToWiredTiger(int fd);
+  std::optional<std::string> NextIsLike() EBLA_REQUIRES(mutex_);
+  Status BeginNext(const std::vector<Removed>& logs, const std::string& like) EBLA_REQUIRES(mutex_);
+  Status ZeroNext() EBLA_REQUIRES(mutex_);
+  Status GiveToWiredTiger(int fd) EBLA_REQUIRES(mutex_);
 
   const std::string directory_;
   const std::string removed_;
   const std::string next_;
   const int64_t file_bytes_;
-  std::mutex mutex_;   // guards what follows
-  bool told_ = false;  // that there is no directory for removed files
-  bool prepares_ = true;
-  std::string first_;   // the log file that was written when this began
-  int64_t zeroed_ = 0;  // bytes of the next file that are done, with the header; 0: there is none
-  uint32_t given_ = 0;
+  Mutex mutex_;
+  bool told_ EBLA_GUARDED_BY(mutex_) = false;  // that there is no directory for removed files
+  bool prepares_ EBLA_GUARDED_BY(mutex_) = true;
+  std::string first_ EBLA_GUARDED_BY(mutex_);  // the log file that was written when this began
+  int64_t zeroed_ EBLA_GUARDED_BY(mutex_) =
+      0;  // bytes of the next file that are done, with the header; 0: there is none
+  uint32_t given_ EBLA_GUARDED_BY(mutex_) = 0;
 };
 
 }  // namespace ebla::tabletserver

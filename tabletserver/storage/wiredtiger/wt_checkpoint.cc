@@ -2,6 +2,7 @@
 // checkpoints of its own: more of them than the host asked for never harm, and nothing is concluded from them.
 #include <filesystem>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 #include "tabletserver/storage/wiredtiger/wt_parts.h"
 
@@ -21,7 +22,7 @@ Result<TabletStore::CheckpointResult> WtStore::Parts::TakeCheckpoint() {
   // Noted before the checkpoint begins: it may hold more than this, never less.
   CheckpointResult held;
   {
-    std::lock_guard lock(applied_mutex);
+    MutexLock lock(applied_mutex);
     held = applied;
   }
   const int64_t log_bytes_before = log_bytes.load();

@@ -4,6 +4,7 @@
 
 #include <sstream>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_files.h"
 
 namespace ebla::tabletserver {
@@ -11,13 +12,13 @@ namespace ebla::tabletserver {
 // WiredTiger calls back with a pointer to its first member.
 struct WtConnection::Handler {
   WT_EVENT_HANDLER callbacks{};
-  mutable std::mutex mutex;
-  std::deque<std::string> last;  // guarded by mutex: the latest error messages
+  mutable Mutex mutex;
+  std::deque<std::string> last EBLA_GUARDED_BY(mutex);  // the latest error messages
 
   static int OnError(WT_EVENT_HANDLER* self, WT_SESSION*, int, const char* message) {
     LOG(ERROR) << "WiredTiger: " << message;
     auto* handler = reinterpret_cast<Handler*>(self);
-    std::lock_guard lock(handler->mutex);
+    MutexLock lock(handler->mutex);
     handler->last.emplace_back(message);
     if (handler->last.size() > 4) handler->last.pop_front();
     return 0;
@@ -79,12 +80,12 @@ WtConnection::~WtConnection() {
 
 Status WtConnection::status() const {
   if (!failed()) return {};
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return reason_;
 }
 
 Status WtConnection::Fail(Status reason) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (!failed()) {
     reason_ = std::move(reason);
     failed_.store(true, std::memory_order_release);
@@ -102,7 +103,7 @@ Status WtConnection::Check(int error, std::string_view doing) {
 }
 
 std::string WtConnection::LastMessages() const {
-  std::lock_guard lock(handler_->mutex);
+  MutexLock lock(handler_->mutex);
   std::string all;
   for (const std::string& message : handler_->last) all += (all.empty() ? " (" : "; ") + message;
   return all.empty() ? all : all + ")";

@@ -9,10 +9,10 @@
 #include <atomic>
 #include <deque>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <string_view>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
 namespace ebla::tabletserver {
@@ -42,8 +42,8 @@ class WtConnection {
   std::unique_ptr<Handler> handler_;
   WT_CONNECTION* connection_ = nullptr;
   std::atomic<bool> failed_{false};
-  mutable std::mutex mutex_;
-  Status reason_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  Status reason_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::tabletserver

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "common/base/descriptor.h"
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
 
 namespace ebla::tabletserver {
@@ -45,8 +46,8 @@ struct File : WT_FILE_HANDLE {
   Descriptor fd;
   bool paced = false;  // what is written to it is noted
   WrittenParts written;
-  std::mutex syncing;  // until a failure is known to all
-  std::mutex shortening;
+  Mutex syncing;  // until a failure is known to all
+  Mutex shortening;
   // Where WiredTiger has the file end, and what is behind it is still to be given back; changed under `shortening`.
   std::atomic<int64_t> ends_at{kAsItIs};
 };
@@ -124,7 +125,7 @@ int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t by
 // What is up to there has come to be of use again.
 void KeepUpTo(File& file, int64_t end) {
   if (end <= file.ends_at) return;
-  const std::lock_guard lock(file.shortening);
+  MutexLock lock(file.shortening);
   if (end > file.ends_at) file.ends_at = end;
 }
 
@@ -165,7 +166,7 @@ int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexce
   if (const int error = Size(handle, session, &has); error != 0) return error;
   const PacedSyncs* const pace = PacedSyncs::OfThisThread();
   const bool in_pieces = file.paced && pace != nullptr && !pace->hurried() && has - bytes > PacedSyncs::kCutBytes;
-  const std::lock_guard lock(file.shortening);
+  MutexLock lock(file.shortening);
   file.ends_at = in_pieces ? bytes : kAsItIs;
   if (in_pieces || ftruncate(file.fd.get(), bytes) == 0) return 0;
   const int error = Failed(handle->file_system, session, "truncate", handle->name);
@@ -194,7 +195,7 @@ int SyncPart(File& file, WT_SESSION* session, int64_t part, unsigned step) {
 int SyncParts(File& file, WT_SESSION* session, const std::vector<int64_t>& parts) {
   constexpr unsigned kBegin = SYNC_FILE_RANGE_WRITE;
   constexpr unsigned kEnd = SYNC_FILE_RANGE_WAIT_BEFORE | SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER;
-  const std::lock_guard lock(file.syncing);
+  MutexLock lock(file.syncing);
   for (const unsigned step : {kBegin, kEnd}) {
     for (const int64_t part : parts) {
       if (const int error = SyncPart(file, session, part, step); error != 0) return error;
@@ -233,14 +234,14 @@ int SyncInPasses(File& file, WT_SESSION* session, PacedSyncs& pace) {
 }
 
 int SyncAll(File& file, WT_SESSION* session) {
-  const std::lock_guard lock(file.syncing);
+  MutexLock lock(file.syncing);
   return fdatasync(file.fd.get()) == 0 ? 0 : FailSync(file, session);
 }
 
 // Takes one piece off what is behind the file's end; all of it in a hurry. False: there is nothing, or it cannot at
 // present.
 bool ShortenSome(File& file, WT_SESSION* session, const PacedSyncs& pace) {
-  const std::lock_guard lock(file.shortening);
+  MutexLock lock(file.shortening);
   if (file.ends_at == kAsItIs) return false;
   wt_off_t has = 0;
   if (Size(&file, session, &has) != 0) return false;
@@ -427,7 +428,7 @@ Duration PacedSyncs::Rest(Duration wanted, Duration& left) {
 }
 
 void WrittenParts::Note(int64_t offset, int64_t bytes) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   while (bytes > 0) {
     const int64_t in_part = std::min(bytes, kPartBytes - offset % kPartBytes);
     written_[offset / kPartBytes] += in_part;
@@ -437,7 +438,7 @@ void WrittenParts::Note(int64_t offset, int64_t bytes) {
 }
 
 WrittenParts::Parts WrittenParts::NextToSend(int64_t bytes_max) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Parts next;
   while (!written_.empty() && bytes_max > 0) {
     auto at = written_.lower_bound(next_);
@@ -452,7 +453,7 @@ WrittenParts::Parts WrittenParts::NextToSend(int64_t bytes_max) {
 }
 
 WrittenParts::Parts WrittenParts::Take() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Parts all = std::exchange(sent_, {});
   for (const auto& [part, bytes] : std::exchange(written_, {})) all[part] += bytes;
   return all;

@@ -26,9 +26,9 @@
 #include <cstdint>
 #include <functional>
 #include <map>
-#include <mutex>
 
 #include "common/base/executor.h"
+#include "common/base/mutex.h"
 
 // What WiredTiger calls while it opens a database.
 extern "C" int EblaUseWtFiles(WT_CONNECTION* connection, WT_CONFIG_ARG* config) noexcept;
@@ -88,9 +88,10 @@ class WrittenParts {
   Parts Take();
 
  private:
-  std::mutex mutex_;
-  Parts written_, sent_;  // guarded by mutex_
-  int64_t next_ = 0;      // guarded by mutex_: whose turn it is
+  Mutex mutex_;
+  Parts written_ EBLA_GUARDED_BY(mutex_);
+  Parts sent_ EBLA_GUARDED_BY(mutex_);
+  int64_t next_ EBLA_GUARDED_BY(mutex_) = 0;  // whose turn it is
 };
 
 }  // namespace ebla::tabletserver

@@ -1,9 +1,10 @@
 #include "tabletserver/storage/wiredtiger/wt_flusher.h"
 
 #include <atomic>
-#include <mutex>
 #include <utility>
 #include <vector>
+
+#include "common/base/mutex.h"
 
 namespace ebla::tabletserver {
 
@@ -32,7 +33,7 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   State(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
       : connection(connection), sessions(sessions), executor(executor), interval(interval) {}
 
-  void StartTimer();  // under mutex
+  void StartTimer() EBLA_REQUIRES(mutex);
   void SetInterval(Duration period);
 
   void Request(FlushMode mode, Waiter waiter);
@@ -50,32 +51,32 @@ struct WtFlusher::State : std::enable_shared_from_this<State> {
   Executor& executor;
   std::atomic<int64_t> fsyncs{0};
 
-  std::mutex running;   // held while a flush runs; before `mutex`
-  bool closed = false;  // guarded by running
+  Mutex running;  // held while a flush runs; before `mutex`
+  bool closed EBLA_GUARDED_BY(running) = false;
 
-  std::mutex mutex;  // guards what follows
-  std::vector<Waiter> waiters;
-  bool wants_disk = false;  // one of them, or the end of an interval, wants an fsync
-  bool posted = false;
-  bool unsynced = false;  // flushed to the operating system since the last fsync
-  bool timer_set = false;
-  Duration interval;
+  Mutex mutex;
+  std::vector<Waiter> waiters EBLA_GUARDED_BY(mutex);
+  bool wants_disk EBLA_GUARDED_BY(mutex) = false;  // one of them, or the end of an interval, wants an fsync
+  bool posted EBLA_GUARDED_BY(mutex) = false;
+  bool unsynced EBLA_GUARDED_BY(mutex) = false;  // flushed to the operating system since the last fsync
+  bool timer_set EBLA_GUARDED_BY(mutex) = false;
+  Duration interval EBLA_GUARDED_BY(mutex);
 };
 
 void WtFlusher::State::Request(FlushMode mode, Waiter waiter) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   waiters.push_back(std::move(waiter));
   wants_disk |= mode == FlushMode::kSync;
   if (!std::exchange(posted, true)) PostRun();
 }
 
 void WtFlusher::State::Run() {
-  std::lock_guard run(running);
+  MutexLock run(running);
   if (closed) return;
   std::vector<Waiter> served;
   bool to_disk = false;
   {
-    std::lock_guard lock(mutex);
+    MutexLock lock(mutex);
     posted = false;
     served.swap(waiters);
     to_disk = std::exchange(wants_disk, false);
@@ -93,14 +94,14 @@ void WtFlusher::State::StartTimer() {
 }
 
 void WtFlusher::State::SetInterval(Duration period) {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   const bool shorter = period < std::exchange(interval, period);
   // The longer timer goes on beside this one; when it ends, there is one fsync early.
   if (shorter && timer_set) StartTimer();
 }
 
 void WtFlusher::State::IntervalEnds() {
-  std::lock_guard lock(mutex);
+  MutexLock lock(mutex);
   timer_set = false;
   if (!unsynced) return;
   wants_disk = true;
@@ -121,7 +122,7 @@ WtFlusher::WtFlusher(WtConnection& connection, WtSessions& sessions, Executor& e
     : state_(std::make_shared<State>(connection, sessions, executor, interval)) {}
 
 WtFlusher::~WtFlusher() {
-  std::lock_guard run(state_->running);
+  MutexLock run(state_->running);
   state_->closed = true;
 }
 

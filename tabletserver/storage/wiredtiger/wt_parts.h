@@ -11,9 +11,9 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/disk_reserve.h"
 #include "tabletserver/storage/wiredtiger/file_recycler.h"
 #include "tabletserver/storage/wiredtiger/store_directory.h"
@@ -29,20 +29,20 @@ class TaskGate {
   // False, without running it: closed.
   template <class Body>
   bool Enter(const Body& body) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (closed_) return false;
     body();
     return true;
   }
   // Waits for the task inside.
   void Close() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     closed_ = true;
   }
 
  private:
-  std::mutex mutex_;
-  bool closed_ = false;
+  Mutex mutex_;
+  bool closed_ EBLA_GUARDED_BY(mutex_) = false;
 };
 
 struct WtStore::Parts {
@@ -114,14 +114,14 @@ struct WtStore::Parts {
     int64_t schema_version = -1;  // that told flush_interval
     Duration flush_interval = Duration::max();
   };
-  // Has the flusher go by the most demanding table. Under tables_mutex.
-  void ChooseFlushInterval();
+  // Has the flusher go by the most demanding table.
+  void ChooseFlushInterval() EBLA_REQUIRES(tables_mutex);
 
-  mutable std::mutex tables_mutex;
-  std::map<TableId, Table> tables;  // guarded by tables_mutex
+  mutable Mutex tables_mutex;
+  std::map<TableId, Table> tables EBLA_GUARDED_BY(tables_mutex);
 
-  std::mutex applied_mutex;
-  CheckpointResult applied;  // guarded by applied_mutex
+  Mutex applied_mutex;
+  CheckpointResult applied EBLA_GUARDED_BY(applied_mutex);
 };
 
 }  // namespace ebla::tabletserver

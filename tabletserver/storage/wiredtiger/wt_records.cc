@@ -1,5 +1,6 @@
 // The records of WtStore: data_<table id>, applied and dedup window, which only checkpoints make durable. Whole ranges are
 // in wt_ranges.cc.
+#include "common/base/mutex.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/wt_parts.h"
 
@@ -116,7 +117,7 @@ Status WtStore::Apply(std::span<const ApplyBatch> batches) {
     return 0;
   });
   EBLA_TRY(parts_->CheckTable(error, table, "applying"));
-  std::lock_guard lock(parts_->applied_mutex);
+  MutexLock lock(parts_->applied_mutex);
   for (const ApplyBatch& batch : batches) {
     if (batch.forget) {
       parts_->applied.erase(batch.tablet);

@@ -1,6 +1,7 @@
 // The replicas of WtStore: what is found after a start, and what is forgotten with a drop.
 #include <glog/logging.h>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/row_encoding.h"
 #include "tabletserver/storage/wiredtiger/wt_parts.h"
 
@@ -26,7 +27,7 @@ int WtStore::Parts::TruncateRows(WtSession& session, SystemTable table, std::str
 Status WtStore::ForgetReplica(TabletId tablet) {
   EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
   {
-    std::lock_guard lock(parts_->applied_mutex);
+    MutexLock lock(parts_->applied_mutex);
     parts_->applied.erase(tablet);
   }
   WtConnection& connection = *parts_->connection;
@@ -124,7 +125,7 @@ Result<std::vector<RecoveredReplica>> WtStore::Recover() {
     EBLA_ASSIGN(const bool bare, parts_->ReadLogBounds(*session, replica));
     if (bare && !replica.state.present()) forgotten.push_back(replica.tablet);
     if (replica.applied && !replica.state.tombstone) {
-      std::lock_guard lock(parts_->applied_mutex);
+      MutexLock lock(parts_->applied_mutex);
       parts_->applied[replica.tablet] = replica.applied->applied.lsn;
     }
     replicas.push_back(std::move(replica));

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <thread>
 
+#include "common/base/mutex.h"
+
 namespace ebla::tabletserver {
 
 // What a thread knows of its sessions, one for each store it has used.
@@ -64,6 +66,7 @@ std::optional<int64_t> Statistic(WT_SESSION* session, int key) {
 WtSession::WtSession(WT_SESSION* session) : session_(session) {}
 
 int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
+  mutex_.AssertHeld();  // Use holds it
   WT_CURSOR*& slot = system_[static_cast<size_t>(table)];
   if (slot == nullptr) {
     // An entry that is in the log already must not be overwritten: see Append.
@@ -78,6 +81,7 @@ int WtSession::Cursor(SystemTable table, WT_CURSOR** cursor) {
 }
 
 int WtSession::DataCursor(TableId table, WT_CURSOR** cursor) {
+  mutex_.AssertHeld();  // Use holds it
   if (const auto found = data_.find(table); found != data_.end()) {
     *cursor = found->second;
     return 0;
@@ -118,13 +122,14 @@ WtSessions::WtSessions(WtConnection& connection, int sessions_max)
 
 WtSessions::~WtSessions() { Close(); }
 
-WtSessions::Use::~Use() {
+// The lock travels in the object, from ForThisThread() to here: the analysis follows none that does.
+WtSessions::Use::~Use() EBLA_NO_THREAD_SAFETY_ANALYSIS {
   if (session_ == nullptr) return;
   session_->in_use_ = false;
-  session_->mutex_.unlock();
+  session_->mutex_.Unlock();
 }
 
-Result<WtSessions::Use> WtSessions::ForThisThread() {
+Result<WtSessions::Use> WtSessions::ForThisThread() EBLA_NO_THREAD_SAFETY_ANALYSIS {  // as ~Use()
   if (connection_.failed()) return Error(connection_.status());
   WtSession* session = nullptr;
   for (const ThreadSlots::Slot& slot : thread_slots.slots) {
@@ -135,14 +140,14 @@ Result<WtSessions::Use> WtSessions::ForThisThread() {
   }
   CHECK(!session->in_use_) << "a visitor calls the store";
   session->in_use_ = true;
-  session->mutex_.lock();
+  session->mutex_.Lock();
   return Use(session);
 }
 
 Result<WtSession*> WtSessions::Open() {
   WtSession* opened = nullptr;
   {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     if (sessions_.size() >= sessions_max_) {
       return Error(Code::kOverloaded, "too many threads use the store: raise sessions_max");
     }
@@ -159,7 +164,7 @@ Result<WtSession*> WtSessions::Open() {
 }
 
 void WtSessions::ThreadEnded(WtSession* session) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const auto found = std::find_if(sessions_.begin(), sessions_.end(),
                                   [session](const auto& candidate) { return candidate.get() == session; });
   if (found == sessions_.end()) return;  // closed with the pool
@@ -168,17 +173,17 @@ void WtSessions::ThreadEnded(WtSession* session) {
 }
 
 bool WtSessions::CloseCursors(TableId table) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (const auto& session : sessions_) {
-    if (!session->mutex_.try_lock()) return false;
+    if (!session->mutex_.TryLock()) return false;
     session->CloseDataCursor(table);
-    session->mutex_.unlock();
+    session->mutex_.Unlock();
   }
   return true;
 }
 
 void WtSessions::Close() {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (sessions_.empty()) return;  // closed before; the connection may be gone
   if (!connection_.failed()) {
     for (const auto& session : sessions_) session->get()->close(session->get(), nullptr);
@@ -187,7 +192,7 @@ void WtSessions::Close() {
 }
 
 size_t WtSessions::count() const {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return sessions_.size();
 }
 

@@ -12,7 +12,6 @@
 
 #include <chrono>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -21,6 +20,7 @@
 
 #include "common/base/encoding.h"
 #include "common/base/ids.h"
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/wt_connection.h"
 
 namespace ebla::tabletserver {
@@ -42,7 +42,8 @@ inline std::string_view ToView(const WT_ITEM& item) { return {static_cast<const 
 // One of the connection's (WT_STAT_CONN_…).
 std::optional<int64_t> Statistic(WT_SESSION* session, int key);
 
-// A thread's session. Its functions return WiredTiger's error numbers.
+// A thread's session. Its functions return WiredTiger's error numbers. Its mutex is held by WtSessions::Use, through
+// which alone a thread has one: they assert it.
 class WtSession {
  public:
   explicit WtSession(WT_SESSION* session);
@@ -52,17 +53,16 @@ class WtSession {
   int Cursor(SystemTable table, WT_CURSOR** cursor);
   // WT_NOTFOUND or ENOENT: no such table.
   int DataCursor(TableId table, WT_CURSOR** cursor);
-  void CloseDataCursor(TableId table);
+  void CloseDataCursor(TableId table) EBLA_REQUIRES(mutex_);
 
  private:
   friend class WtSessions;
   WT_SESSION* const session_;
   bool in_use_ = false;  // only its own thread looks
-  std::mutex mutex_;
-  // Guarded by mutex_:
-  WT_CURSOR* system_[kSystemTables] = {};
-  std::unordered_map<TableId, WT_CURSOR*> data_;
-  ByteWriter scratch_;
+  Mutex mutex_;
+  WT_CURSOR* system_[kSystemTables] EBLA_GUARDED_BY(mutex_) = {};
+  std::unordered_map<TableId, WT_CURSOR*> data_ EBLA_GUARDED_BY(mutex_);
+  ByteWriter scratch_;  // only its own thread uses it
 };
 
 // A cursor that is reset at the end of its use.
@@ -165,8 +165,8 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   WtConnection& connection_;
   const size_t sessions_max_;
   const uint64_t id_;  // never used again in this process
-  mutable std::mutex mutex_;
-  std::vector<std::unique_ptr<WtSession>> sessions_;  // guarded by mutex_
+  mutable Mutex mutex_;
+  std::vector<std::unique_ptr<WtSession>> sessions_ EBLA_GUARDED_BY(mutex_);
 };
 
 // Waits a little before another attempt after a conflict or with a full cache; false: ten seconds of that are enough.

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/mutex.h"
 #include "tabletserver/storage/wiredtiger/thread_reads.h"
 #include "tabletserver/storage/wiredtiger/wt_parts.h"
 #include "tabletserver/storage/wiredtiger/wt_young_cache.h"
@@ -89,7 +90,9 @@ Status WtStore::Parts::FindTables(WtSession& session) {
     const char* key = nullptr;
     if ((error = cursor->get_key(cursor, &key)) != 0) break;
     const std::string_view uri = key;
-    if (uri.starts_with(prefix)) tables.try_emplace(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+    if (!uri.starts_with(prefix)) continue;
+    MutexLock lock(tables_mutex);
+    tables.try_emplace(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
   }
   cursor->close(cursor);
   return error == WT_NOTFOUND ? Status() : connection->Check(error, "reading the metadata");
@@ -147,13 +150,13 @@ Status WtStore::EnsureTable(TableId table, TableCompression compression) {
   config += CompressorName(compression);
   const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
   EBLA_TRY(parts_->connection->Check(error, "making a table"));
-  const std::lock_guard lock(parts_->tables_mutex);
+  MutexLock lock(parts_->tables_mutex);
   parts_->tables.try_emplace(table);
   return {};
 }
 
 std::vector<TableId> WtStore::Tables() const {
-  const std::lock_guard lock(parts_->tables_mutex);
+  MutexLock lock(parts_->tables_mutex);
   std::vector<TableId> ids;
   ids.reserve(parts_->tables.size());
   for (const auto& [id, table] : parts_->tables) ids.push_back(id);
@@ -161,7 +164,7 @@ std::vector<TableId> WtStore::Tables() const {
 }
 
 void WtStore::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
-  const std::lock_guard lock(parts_->tables_mutex);
+  MutexLock lock(parts_->tables_mutex);
   const auto known = parts_->tables.find(table);
   if (known == parts_->tables.end() || schema_version < known->second.schema_version) return;
   known->second = {schema_version, interval};
@@ -182,7 +185,7 @@ Status WtStore::DropTable(TableId table) {
   const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
   if (error == EBUSY) return busy;
   EBLA_TRY(parts_->connection->Check(error, "dropping a table"));
-  const std::lock_guard lock(parts_->tables_mutex);
+  MutexLock lock(parts_->tables_mutex);
   parts_->tables.erase(table);
   parts_->ChooseFlushInterval();
   return {};

@@ -2,6 +2,8 @@
 
 #include <charconv>
 
+#include "common/base/mutex.h"
+
 namespace ebla::chaos {
 
 namespace {
@@ -172,7 +174,7 @@ void SingleWriterLoad::Note(const char* what, const std::string& key, const Stat
 }
 
 void SingleWriterLoad::Violation(std::string text) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   if (violations_.size() < kViolationsMax) violations_.push_back(std::move(text));
 }
 
@@ -180,7 +182,7 @@ SingleWriterLoadReport SingleWriterLoad::Finish() {
   workers_.Stop();
   workers_.Join();
   ReadAll(true);
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   return {acknowledged_, unknown_, reads_, workers_.TakeLongestWait(), workers_.failures(), violations_};
 }
 

@@ -12,11 +12,11 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
-#include <mutex>
 #include <random>
 #include <string>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "ebla/ebla.h"
 #include "tools/load/workers.h"
 
@@ -76,8 +76,8 @@ class SingleWriterLoad {
   std::atomic<int64_t> acknowledged_{0};
   std::atomic<int64_t> unknown_{0};
   std::atomic<int64_t> reads_{0};
-  std::mutex mutex_;  // guards what follows
-  std::vector<std::string> violations_;
+  Mutex mutex_;
+  std::vector<std::string> violations_ EBLA_GUARDED_BY(mutex_);
   load::Workers workers_;
 };
 

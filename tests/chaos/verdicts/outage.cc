@@ -3,25 +3,27 @@
 #include <algorithm>
 #include <cmath>
 
+#include "common/base/mutex.h"
+
 namespace ebla::chaos {
 
 using std::chrono::milliseconds;
 
 void OutageWatch::Answered(int tablet, bool write, WallClock::time_point asked, WallClock::time_point answered) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Tablet& own = tablets_[static_cast<size_t>(tablet)];
   (write ? own.writes : own.reads).push_back({asked, answered});
 }
 
 bool OutageWatch::ServedSince(int tablet, WallClock::time_point moment) const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   const Tablet& own = tablets_[static_cast<size_t>(tablet)];
   const auto since = [moment](const Answer& answer) { return answer.asked > moment; };
   return std::ranges::any_of(own.reads, since) && std::ranges::any_of(own.writes, since);
 }
 
 std::optional<Gap> OutageWatch::Longest(int tablet, WallClock::time_point moment) const {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Gap longest;
   for (const bool write : {false, true}) {
     const Tablet& own = tablets_[static_cast<size_t>(tablet)];
@@ -38,7 +40,7 @@ std::optional<Gap> OutageWatch::Longest(int tablet, WallClock::time_point moment
 }
 
 void OutageWatch::Forget() {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   for (Tablet& tablet : tablets_) {
     for (std::vector<Answer>* answers : {&tablet.reads, &tablet.writes}) {
       if (!answers->empty()) answers->erase(answers->begin(), answers->end() - 1);

@@ -5,9 +5,10 @@
 #pragma once
 
 #include <chrono>
-#include <mutex>
 #include <optional>
 #include <vector>
+
+#include "common/base/mutex.h"
 
 namespace ebla::chaos {
 
@@ -40,8 +41,8 @@ class OutageWatch {
     std::vector<Answer> writes;
   };
 
-  mutable std::mutex mutex_;
-  std::vector<Tablet> tablets_;
+  mutable Mutex mutex_;
+  std::vector<Tablet> tablets_ EBLA_GUARDED_BY(mutex_);
 };
 
 // The value below which `part` (0 to 1) of all are; zero of none. Sorts.

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <unordered_set>
 
+#include "common/base/mutex.h"
 #include "tests/sim/checker/levels.h"
 #include "tests/sim/checker/linearizability.h"
 
@@ -32,7 +33,7 @@ Recorder::Recorder(int groups)
 }
 
 size_t Recorder::Begin(Operation operation) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   operation.id = history_.operations.size() + 1;
   operation.invoked = history_.Event(Now());
   history_.operations.push_back(std::move(operation));
@@ -41,7 +42,7 @@ size_t Recorder::Begin(Operation operation) {
 
 void Recorder::End(size_t number, Outcome outcome, std::optional<sim::Cell> found, Version version,
                    std::vector<int64_t> counters) {
-  const std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   Operation& operation = history_.operations[number];
   operation.outcome = outcome;
   if (outcome == Outcome::kUnknown || outcome == Outcome::kNotExecuted) return;
@@ -53,6 +54,7 @@ void Recorder::End(size_t number, Outcome outcome, std::optional<sim::Cell> foun
 }
 
 CutVerdict Recorder::Cut() {
+  MutexLock lock(mutex_);
   CutVerdict verdict;
   std::vector<std::vector<Operation>> groups(static_cast<size_t>(groups_));
   for (int group = 0; group < groups_; ++group) groups[static_cast<size_t>(group)] = Beginning(group);

@@ -15,13 +15,13 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
-#include <mutex>
 #include <optional>
 #include <set>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "common/base/mutex.h"
 #include "tests/sim/checker/history.h"
 
 namespace ebla::chaos {
@@ -62,15 +62,15 @@ class Recorder {
   void Judge(int group, std::vector<sim::Operation> operations, std::vector<MonotonicTime>& moments,
              CutVerdict& verdict);
   void Remember(int group, const std::vector<sim::Operation>& operations);
-  std::vector<Counted> CountedSince() const;  // by group
+  std::vector<Counted> CountedSince() const EBLA_REQUIRES(mutex_);  // by group
   bool IsBefore(const sim::Operation& read, const Counted& counted) const;
 
   const int groups_;
   std::atomic<int64_t> answered_{0};
   std::vector<Known> known_;                          // by group
   std::vector<std::vector<sim::Operation>> carried_;  // by group: of unknown outcome
-  std::mutex mutex_;                                  // guards the history while clients work
-  sim::History history_;
+  Mutex mutex_;                                       // guards the history while clients work
+  sim::History history_ EBLA_GUARDED_BY(mutex_);
 };
 
 }  // namespace ebla::chaos

@@ -136,7 +136,7 @@ std::string HelpOfSubject(const Verbs& verbs, std::string_view subject) {
 }
 
 std::string Wrapped(const std::string& text) {
-  constexpr size_t kColumns = 110;
+  constexpr size_t kColumns = 100;
   constexpr size_t kDescriptions = 30;  // the column of what describes an option
   std::string wrapped;
   std::istringstream input(text);

@@ -280,8 +280,8 @@ void AddCheckVerbs(Verbs& verbs) {
           "  0  everything was looked at, and agrees\n"
           "  1  something is wrong: the FAULT lines say what\n"
           "  2  wrong usage\n"
-          "  3  nothing wrong was seen, but not everything was compared: a replica was behind, busy, away or moving,\n"
-          "     Ctrl-C came, or no master answered. Check again with less load, or with more --tries");
+          "  3  nothing wrong was seen, but not everything was compared: a replica was behind, busy, away or\n"
+          "     moving, Ctrl-C came, or no master answered. Check again with less load, or with more --tries");
 }
 
 }  // namespace ebla::shell

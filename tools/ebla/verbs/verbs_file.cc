@@ -1,13 +1,12 @@
 // Verbs between tables and files: load, dump.
 #include <unistd.h>
 
-#include <condition_variable>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
-#include <mutex>
 
 #include "common/base/count.h"
+#include "common/base/mutex.h"
 #include "tools/ebla/format/record_lines.h"
 #include "tools/ebla/verbs/arguments.h"
 
@@ -49,55 +48,55 @@ class Flight {
   explicit Flight(size_t most) : most_(most) {}
 
   void Enter() {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return under_way_ < most_; });
+    MutexLock lock(mutex_);
+    while (under_way_ >= most_) room_.Wait(mutex_);
     ++under_way_;
   }
   void Leave(uint64_t line, const Status& status) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     --under_way_;
     if (status.ok()) {
       ++written_;
     } else {
       FailLocked(line, status);
     }
-    room_.notify_all();
+    room_.NotifyAll();
   }
   void Fail(uint64_t line, const Status& status) {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     FailLocked(line, status);
   }
   void Drain() {
-    std::unique_lock lock(mutex_);
-    room_.wait(lock, [&] { return under_way_ == 0; });
+    MutexLock lock(mutex_);
+    while (under_way_ > 0) room_.Wait(mutex_);
   }
   uint64_t written() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return written_;
   }
   uint64_t failed() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return failed_;
   }
   std::vector<Status> shown() {
-    std::lock_guard lock(mutex_);
+    MutexLock lock(mutex_);
     return shown_;
   }
 
  private:
-  void FailLocked(uint64_t line, const Status& status) {
+  void FailLocked(uint64_t line, const Status& status) EBLA_REQUIRES(mutex_) {
     if (failed_++ < kErrorsShown) {
       shown_.push_back({status.code(), "line " + std::to_string(line) + ": " + status.message()});
     }
   }
 
   const size_t most_;
-  std::mutex mutex_;
-  std::condition_variable room_;
-  size_t under_way_ = 0;  // all guarded by mutex_
-  uint64_t written_ = 0;
-  uint64_t failed_ = 0;
-  std::vector<Status> shown_;
+  Mutex mutex_;
+  CondVar room_;
+  size_t under_way_ EBLA_GUARDED_BY(mutex_) = 0;
+  uint64_t written_ EBLA_GUARDED_BY(mutex_) = 0;
+  uint64_t failed_ EBLA_GUARDED_BY(mutex_) = 0;
+  std::vector<Status> shown_ EBLA_GUARDED_BY(mutex_);
 };
 
 struct LoadArguments {
@@ -214,12 +213,12 @@ Status Dump(const DumpArguments& args, Context& context) {
 constexpr const char* kFormatHelp = "json, tsv or csv; without it, what the end of the file's name says, else json";
 constexpr const char* kFormats =
     "Formats, all of which keep every byte and the time at which a record expires:\n"
-    "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. The base64 fields win.\n"
+    "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. base64 wins.\n"
     "        load also takes lines with key and value alone (.json, .jsonl, .ndjson).\n"
     "  csv   RFC 4180, with these names as its head. A field that is no UTF-8 stands in its base64 column\n"
     "        alone. load goes by the head, and needs only key and value (.csv).\n"
-    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a backslash\n"
-    "        (.tsv, .txt).\n"
+    "  tsv   key TAB value, and TAB expires_at_ms where the record expires. \\xNN is a byte, \\\\ a\n"
+    "        backslash (.tsv, .txt).\n"
     "expires_at_ms counts from 1970. load leaves out records that have expired meanwhile.";
 
 }  // namespace

@@ -138,11 +138,11 @@ void AddHealthVerbs(Verbs& verbs) {
            })
       .Notes(
           "Exit codes:\n"
-          "  0  healthy: everything is served, by as many replicas as the tables want. Notes name what is switched\n"
-          "     off or under way, such as a drain\n"
+          "  0  healthy: everything is served, by as many replicas as the tables want. Notes name what is\n"
+          "     switched off or under way, such as a drain\n"
           "  1  degraded: everything is served, but redundancy is missing, or nothing is repaired (safe mode)\n"
-          "  2  failing: something has not been served for four seconds, or no master answers. health looks again\n"
-          "     during these seconds; a shorter --deadline shortens them");
+          "  2  failing: something has not been served for four seconds, or no master answers. health looks\n"
+          "     again during these seconds; a shorter --deadline shortens them");
 }
 
 }  // namespace ebla::shell

@@ -27,8 +27,8 @@ struct OptionArguments {
       verb.Option("--compression", "KIND", TakeOneOf(compression, {"none", "snappy", "zlib"}),
                   "none, snappy or zlib; cannot be changed later");
       verb.Option("--key-group", "GROUP", KeyGroup(),
-                  "Keys that begin alike stay in one tablet, so that one batch may write them all: so many first "
-                  "bytes, or all up to a delimiter such as ':'; cannot be changed later");
+                  "Keys that begin alike stay in one tablet: so many bytes, or up to a delimiter such as ':'; "
+                  "cannot be changed later");
       verb.Flag("--last-write-wins", last_write_wins,
                 "The later write wins, whatever its level; cannot be changed later");
     }
@@ -237,9 +237,8 @@ void AddCreate(Verbs& verbs) {
   args->options.AddTo(verb, true);
   args->splits.AddTo(verb);
   verb.Notes(
-      "A batch writes keys of one tablet. Tablets split by themselves as they grow: a table whose batches write "
-      "several\n"
-      "keys needs --key-group, so that these keys always stay in one tablet.");
+      "A batch writes keys of one tablet, and tablets split by themselves as they grow. If your batches\n"
+      "write several keys, name a --key-group, so that these keys always stay in one tablet.");
 }
 
 void AddAlter(Verbs& verbs) {

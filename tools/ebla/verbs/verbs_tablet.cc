@@ -264,8 +264,8 @@ void AddTabletRecover(Verbs& verbs) {
               "Whose replica it becomes; without it, the one with the longest complete log")
       .Dangerous(args->options.accept_data_loss, {"--accept-data-loss"})
       .Notes(
-          "Without --yes it only shows what would be done and what would be lost: the writes that the lost voters\n"
-          "acknowledged and that the chosen log does not have.");
+          "Without --yes it only shows what would be done and what would be lost: the writes that the lost\n"
+          "voters acknowledged and that the chosen log does not have.");
 }
 
 }  // namespace
