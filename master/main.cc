@@ -143,6 +143,7 @@ int Run() {
   http_options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_http_listen));
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
+  http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };
   http::HttpServer http(http_options);
 
   loop.Start();

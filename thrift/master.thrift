@@ -136,6 +136,7 @@ struct HeartbeatRequest {
   15: i64 seenTerm                    // the greatest master's term heard of: orders of an older one are refused
   16: bool described                  // details are in, and the schemas of their tables
   17: list<types.TableSchema> schemas
+  18: i32 storeFormat                 // of files, the greatest that it reads
 }
 struct ServerAddress { 1: types.Endpoint endpoint, 2: i64 incarnation, 3: bool live, 4: optional string rack }
 struct HeartbeatReply {
@@ -148,7 +149,8 @@ struct HeartbeatReply {
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-enum ServerState { LIVE = 0, LOST = 1 }
+// SILENT: its node in the coordinator stands, and it does not report: it was killed lately, or does not reach this master.
+enum ServerState { LIVE = 0, LOST = 1, SILENT = 2 }
 struct ServerSummary {
   1: string name
   2: string uuid
@@ -344,8 +346,24 @@ struct CompactTableReply { 1: MasterReplyHeader header, 2: list<Compaction> serv
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
 // Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
-// being made.
-struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies, 12: bool leading }
+// being made. coordinatorAwayMs: how long the master that answers has reached no coordinator (ZooKeeper); absent: it reaches it.
+struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies, 12: bool leading, 13: optional i64 coordinatorAwayMs }
+
+// What every process of the cluster runs, as it says itself: masters, then tablet servers, in order of name. Of those that do not
+// live, what they said last.
+struct ClusterVersionRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
+enum ProcessRole { MASTER = 0, TABLET_SERVER = 1 }
+struct ProcessVersion {
+  1: ProcessRole role
+  2: string name
+  3: types.Endpoint endpoint
+  4: bool live
+  5: bool leader                      // of the masters
+  6: string version                   // of the build; empty: not said
+  7: i32 protocol                     // the greatest protocolVersion that it speaks; 0: not said
+  8: i32 storeFormat                  // of its files, the greatest that it reads; 0: it has none, or has not said
+}
+struct ClusterVersionReply { 1: MasterReplyHeader header, 2: list<ProcessVersion> processes }
 
 service MasterService {
   CreateTableReply createTable(1: CreateTableRequest request)
@@ -370,6 +388,7 @@ service MasterService {
   CancelProcedureReply cancelProcedure(1: CancelProcedureRequest request)
   CompactTableReply compactTable(1: CompactTableRequest request)
   ClusterInfoReply clusterInfo(1: ClusterInfoRequest request)
+  ClusterVersionReply clusterVersion(1: ClusterVersionRequest request)
 }
 
 // ---- What the coordinator holds. Each node's data is one format byte (1), then the struct in compact protocol. ----
@@ -379,7 +398,7 @@ struct ClusterNode { 1: string clusterId, 2: i64 createdMs }
 // /masters/term: raised by each new leader.
 struct TermNode { 1: i64 term, 2: string leader, 3: types.Endpoint endpoint }
 // /masters/election/<guid>-<number>: ephemeral, one for each master that runs.
-struct CandidateNode { 1: string name, 2: types.Endpoint endpoint }
+struct CandidateNode { 1: string name, 2: types.Endpoint endpoint, 3: optional string version, 4: optional i32 protocol }
 // /next_id: the next table or tablet id.
 struct NextIdNode { 1: i64 nextId }
 // /planner: absent: the planner is on.

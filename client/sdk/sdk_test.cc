@@ -64,6 +64,25 @@ TEST_F(SdkTest, TheFirstStepsOfTheReadme) {
   EXPECT_EQ(client.OpenTable("carts").error().code(), Code::kNoSuchTable);
 }
 
+TEST_F(SdkTest, WhatTheMasterKnowsOfTabletsAndTheCluster) {
+  const Client client = Connect();
+  ASSERT_TRUE(client.CreateTable("carts", {.split_points = {"f", "m"}}));
+  const auto tablets = client.ListTablets("carts");
+  ASSERT_TRUE(tablets) << tablets.error();
+  ASSERT_EQ(tablets->size(), 3u) << "over its pages";
+  EXPECT_EQ((*tablets)[1].range, (KeyRange{"f", "m"}));
+  const auto place = client.Locate("carts", "g");
+  ASSERT_TRUE(place) << place.error();
+  EXPECT_EQ(place->range, (KeyRange{"f", "m"}));
+  EXPECT_FALSE(place->primary_address.empty());
+  const auto cluster = client.DescribeCluster();
+  ASSERT_TRUE(cluster) << cluster.error();
+  EXPECT_EQ(cluster->term, 7u);
+  EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
+  EXPECT_GT(cluster->live_servers, 0);
+  EXPECT_EQ(client.DescribeTablet(TabletId{99'999}).error().code(), Code::kNotFound);
+}
+
 TEST_F(SdkTest, ScansRunAheadOfTheirReaderAcrossTablets) {
   servers_.cluster().AddTable("t", {"k02", "k05"});
   servers_.cluster().SetPageRows(3);

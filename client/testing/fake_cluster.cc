@@ -231,6 +231,10 @@ void FakeCluster::SetMetered() {
   MutexLock lock(mutex_);
   metered_ = true;
 }
+void FakeCluster::SetVersions(std::vector<idl::ProcessVersion> versions) {
+  std::lock_guard lock(mutex_);
+  versions_ = std::move(versions);
+}
 void FakeCluster::SetProcedures(std::vector<idl::ProcedureSummary> procedures) {
   MutexLock lock(mutex_);
   procedures_ = std::move(procedures);

@@ -110,6 +110,7 @@ class FakeCluster {
   void SetMultiGetRoom(int records);  // per reply; keys beyond get OVERLOADED
   void SetMetered();  // loads tell of what tablets hold: a KiB for each record, and the key in their middle
   // What the master has under way; one that is cancelled goes, where it can be.
+  void SetVersions(std::vector<idl::ProcessVersion> versions);
   void SetProcedures(std::vector<idl::ProcedureSummary> procedures);
   void SetMergesUnderWay(int times);   // so many orders to merge are answered as under way
   void SetTabletBytes(int64_t bytes);  // every tablet's size, as reported
@@ -224,6 +225,7 @@ class FakeCluster {
   bool routing_tells_each_ EBLA_GUARDED_BY(mutex_) = true;
   bool metered_ EBLA_GUARDED_BY(mutex_) = false;
   std::vector<idl::ProcedureSummary> procedures_ EBLA_GUARDED_BY(mutex_);
+  std::vector<idl::ProcessVersion> versions_ EBLA_GUARDED_BY(mutex_);
   std::map<std::string, int> compacted_
       EBLA_GUARDED_BY(mutex_);  // by table: how often it was asked for since it was begun
 };

@@ -306,6 +306,15 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     done(reply);
   }
 
+  void clusterVersion(Cob<idl::ClusterVersionReply> done, const idl::ClusterVersionRequest&) override {
+    idl::ClusterVersionReply reply;
+    {
+      std::lock_guard lock(cluster_.mutex_);
+      if (Leads(reply.header)) reply.processes = cluster_.versions_;
+    }
+    done(reply);
+  }
+
   void clusterInfo(Cob<idl::ClusterInfoReply> done, const idl::ClusterInfoRequest&) override {
     idl::ClusterInfoReply reply;
     {

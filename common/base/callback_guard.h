@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-namespace ebla::master {
+namespace ebla {
 
 class CallbackGuard {
  public:
@@ -27,4 +27,4 @@ class CallbackGuard {
   std::shared_ptr<char> alive_ = std::make_shared<char>();  // shared only so that callbacks can watch it
 };
 
-}  // namespace ebla::master
+}  // namespace ebla

@@ -28,7 +28,7 @@ bool ByNumber(const std::string& a, const std::string& b) {
 }
 
 Candidate FromIdl(const std::string& name, const idl::Endpoint& endpoint) {
-  return {name, {endpoint.host, static_cast<uint16_t>(endpoint.port)}};
+  return {.name = name, .endpoint = {endpoint.host, static_cast<uint16_t>(endpoint.port)}};
 }
 
 }  // namespace
@@ -121,6 +121,8 @@ void LeaderElection::Impl::Enter() {
   idl::CandidateNode node;
   node.name = self_.name;
   node.endpoint = rpc::ToIdl(self_.endpoint);
+  node.__set_version(self_.version);
+  node.__set_protocol(self_.protocol);
   coordinator_.Multi({Op::Create(std::string(layout::kElection) + "/" + guid_ + "-", EncodeNode(node),
                                  CreateMode::kEphemeralSequential)},
                      InRound([this](std::expected<MultiResult, MultiError> made) {
@@ -282,7 +284,9 @@ void ListCandidates(Coordinator& coordinator, Callback<Result<std::vector<Candid
       coordinator.Get(std::string(layout::kElection) + "/" + name, [listing](Result<Node> node) {
         if (node.has_value()) {
           if (auto read = DecodeNode<idl::CandidateNode>(node->data, layout::kElection)) {
-            listing->candidates.push_back(FromIdl(read->name, read->endpoint));
+            Candidate& candidate = listing->candidates.emplace_back(FromIdl(read->name, read->endpoint));
+            candidate.version = read->version;
+            candidate.protocol = read->protocol;
           }
         }
         if (--listing->missing == 0) listing->done(std::move(listing->candidates));

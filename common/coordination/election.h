@@ -31,6 +31,8 @@ namespace ebla::coordination {
 struct Candidate {
   std::string name;        // "master-1"; unique in the cluster
   rpc::Endpoint endpoint;  // where its clients reach it
+  std::string version{};   // of its build; empty: not said
+  int protocol = 0;        // the greatest that it speaks; 0: not said
 };
 
 struct Leading {

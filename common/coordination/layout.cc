@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstdio>
 
+#include "common/base/key_range.h"
+
 namespace ebla::coordination::layout {
 namespace {
 
@@ -48,7 +50,7 @@ Status CheckName(std::string_view name, std::string_view what) {
   const bool good =
       !name.empty() && name.size() <= 128 && std::ranges::all_of(name, NameCharacter) && name != "." && name != "..";
   if (good) return Status::Ok();
-  return Error(Code::kInvalidArgument, std::string(what) + " \"" + std::string(name.substr(0, 128)) +
+  return Error(Code::kInvalidArgument, std::string(what) + " \"" + EscapeBytes(name.substr(0, 128)) +
                                            "\": use 1 to 128 of A-Z a-z 0-9 _ - . (and not only dots)");
 }
 

@@ -55,7 +55,9 @@ class HttpServer::Impl {
     pages_["/healthz"] = [](const std::string&) { return Text(200, "ok"); };
     pages_["/readyz"] = [this](const std::string&) {
       const Status ready = options_.ready();
-      return ready.ok() ? Text(200, "ready") : Text(503, "not ready: " + ready.message());
+      if (!ready.ok()) return Text(503, "not ready: " + ready.message());
+      const std::string degraded = options_.degraded();
+      return Text(200, degraded.empty() ? "ready" : "ready, degraded: " + degraded);
     };
     pages_["/metrics"] = [this](const std::string&) { return Metrics(); };
     pages_["/"] = [this](const std::string&) { return Overview(); };

@@ -3,7 +3,7 @@
 //   /          a page for people: what this process is, whether it is ready, its figures, what other pages there are
 //   /metrics   Prometheus text of the registry
 //   /healthz   200 while the process answers at all
-//   /readyz    200 "ready", or 503 and the reason
+//   /readyz    200 "ready", or with what it does without: "ready, degraded: ..."; or 503 and the reason
 //   /flags     the flags and their values; POST /flags?name=value from loopback changes one of `settable_flags`
 // Place:      made by main on an event loop of its own, so that a slow page delays no request.
 // Invariants: GET and HEAD change nothing. Requests over 64 KiB and unknown paths are refused.
@@ -29,6 +29,8 @@ struct HttpOptions {
   rpc::Endpoint listen{"127.0.0.1", 0};              // port 0: the system picks
   std::shared_ptr<prometheus::Collectable> metrics;  // may be null: /metrics is empty
   std::function<Status()> ready = [] { return Status::Ok(); };
+  // What a process that is ready does without at present; empty: nothing. It goes on being sent requests.
+  std::function<std::string()> degraded = [] { return std::string(); };
   std::vector<std::string> settable_flags;  // names of gflags that may change while the process runs
 };
 

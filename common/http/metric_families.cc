@@ -22,4 +22,10 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
   Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);
 }
 
+void MetricFamilies::AddCoordinator(const std::optional<Duration>& away) {
+  Gauge("coordinator_connected", "1 while the coordinator (ZooKeeper) is reached.", !away.has_value());
+  Gauge("coordinator_away_seconds", "Since when the coordinator is not reached; 0: it is.",
+        away ? std::chrono::duration<double>(*away).count() : 0.0);
+}
+
 }  // namespace ebla::http

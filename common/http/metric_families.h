@@ -6,11 +6,13 @@
 
 #include <prometheus/metric_family.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
 #include <vector>
 
+#include "common/base/executor.h"
 #include "common/rpc/server.h"
 
 namespace ebla::http {
@@ -41,6 +43,8 @@ class MetricFamilies {
   }
   // The build, the processor time, the memory and the RPC server of this process.
   void AddProcess(std::string_view role, const rpc::ServerStats& rpc);
+  // Whether this process reaches its coordinator; `away`: since when it does not.
+  void AddCoordinator(const std::optional<Duration>& away);
 
   std::vector<prometheus::MetricFamily> Take() { return std::move(families_); }
 

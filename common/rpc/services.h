@@ -1,5 +1,5 @@
 // common/rpc/services.h
-// The methods of each service, listed once: the dispatcher registers them from here. Internal to common/rpc.
+// The methods of each service as the IDL lists them: the dispatcher registers them from here. Internal to common/rpc.
 // Threads: constants.
 #pragma once
 
@@ -9,6 +9,7 @@
 #include "idl/MasterService.h"
 #include "idl/ReplicationService.h"
 #include "idl/TabletService.h"
+#include "idl/methods.h"
 
 namespace ebla::rpc {
 
@@ -25,63 +26,27 @@ ServiceMethod(const char*, void (Service::*)(std::function<void(const Reply&)>, 
 template <class Service>
 struct ServiceMethods;
 
+#define EBLA_SERVICE_METHOD(name, Request, Reply) ServiceMethod{#name, &S::name},
 template <>
 struct ServiceMethods<idl::TabletServiceCobSvIf> {
   using S = idl::TabletServiceCobSvIf;
-  static constexpr auto kAll =
-      std::tuple{ServiceMethod{"get", &S::get},           ServiceMethod{"multiGet", &S::multiGet},
-                 ServiceMethod{"write", &S::write},       ServiceMethod{"scan", &S::scan},
-                 ServiceMethod{"listKept", &S::listKept}, ServiceMethod{"forgetKept", &S::forgetKept},
-                 ServiceMethod{"checksum", &S::checksum}, ServiceMethod{"echo", &S::echo}};
+  static constexpr auto kAll = std::tuple{EBLA_TABLET_METHODS(EBLA_SERVICE_METHOD)};
 };
-
 template <>
 struct ServiceMethods<idl::MasterServiceCobSvIf> {
   using S = idl::MasterServiceCobSvIf;
-  static constexpr auto kAll = std::tuple{ServiceMethod{"createTable", &S::createTable},
-                                          ServiceMethod{"alterTable", &S::alterTable},
-                                          ServiceMethod{"dropTable", &S::dropTable},
-                                          ServiceMethod{"listTables", &S::listTables},
-                                          ServiceMethod{"describeTable", &S::describeTable},
-                                          ServiceMethod{"locate", &S::locate},
-                                          ServiceMethod{"heartbeat", &S::heartbeat},
-                                          ServiceMethod{"listServers", &S::listServers},
-                                          ServiceMethod{"listTablets", &S::listTablets},
-                                          ServiceMethod{"transferTablet", &S::transferTablet},
-                                          ServiceMethod{"recoverTablet", &S::recoverTablet},
-                                          ServiceMethod{"removeServer", &S::removeServer},
-                                          ServiceMethod{"adopt", &S::adopt},
-                                          ServiceMethod{"splitTablet", &S::splitTablet},
-                                          ServiceMethod{"mergeTablets", &S::mergeTablets},
-                                          ServiceMethod{"moveTablet", &S::moveTablet},
-                                          ServiceMethod{"setServer", &S::setServer},
-                                          ServiceMethod{"balance", &S::balance},
-                                          ServiceMethod{"clusterInfo", &S::clusterInfo},
-                                          ServiceMethod{"listProcedures", &S::listProcedures},
-                                          ServiceMethod{"cancelProcedure", &S::cancelProcedure},
-                                          ServiceMethod{"compactTable", &S::compactTable}};
+  static constexpr auto kAll = std::tuple{EBLA_MASTER_METHODS(EBLA_SERVICE_METHOD)};
 };
-
 template <>
 struct ServiceMethods<idl::ControlServiceCobSvIf> {
   using S = idl::ControlServiceCobSvIf;
-  static constexpr auto kAll = std::tuple{ServiceMethod{"configure", &S::configure},
-                                          ServiceMethod{"fence", &S::fence},
-                                          ServiceMethod{"drop", &S::drop},
-                                          ServiceMethod{"transfer", &S::transfer},
-                                          ServiceMethod{"split", &S::split},
-                                          ServiceMethod{"freeze", &S::freeze},
-                                          ServiceMethod{"alter", &S::alter},
-                                          ServiceMethod{"dropTableData", &S::dropTableData},
-                                          ServiceMethod{"compactTableData", &S::compactTableData}};
+  static constexpr auto kAll = std::tuple{EBLA_CONTROL_METHODS(EBLA_SERVICE_METHOD)};
 };
-
 template <>
 struct ServiceMethods<idl::ReplicationServiceCobSvIf> {
   using S = idl::ReplicationServiceCobSvIf;
-  static constexpr auto kAll =
-      std::tuple{ServiceMethod{"append", &S::append}, ServiceMethod{"peerHeartbeat", &S::peerHeartbeat},
-                 ServiceMethod{"copy", &S::copy}};
+  static constexpr auto kAll = std::tuple{EBLA_REPLICATION_METHODS(EBLA_SERVICE_METHOD)};
 };
+#undef EBLA_SERVICE_METHOD
 
 }  // namespace ebla::rpc

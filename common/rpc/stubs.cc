@@ -4,6 +4,7 @@
 
 #include "common/rpc/idl_convert.h"
 #include "common/rpc/message_codec.h"
+#include "idl/methods.h"
 
 namespace ebla::rpc {
 namespace {
@@ -78,7 +79,7 @@ class Caller {
   const Duration default_timeout_;
 };
 
-// One line for each method: void name(callback, request) override.
+// For each method of the IDL: void name(callback, request) override.
 #define EBLA_STUB(name, Request, Reply)                                                          \
   void name(std::function<void(const idl::Reply&)> done, const idl::Request& request) override { \
     caller_.Call(#name, std::move(done), request);                                               \
@@ -87,14 +88,7 @@ class Caller {
 class TabletStub final : public idl::TabletServiceCobSvIf {
  public:
   explicit TabletStub(Caller caller) : caller_(std::move(caller)) {}
-  EBLA_STUB(get, GetRequest, GetReply)
-  EBLA_STUB(multiGet, MultiGetRequest, MultiGetReply)
-  EBLA_STUB(write, WriteRequest, WriteReply)
-  EBLA_STUB(scan, ScanRequest, ScanReply)
-  EBLA_STUB(listKept, ListKeptRequest, ListKeptReply)
-  EBLA_STUB(forgetKept, ForgetKeptRequest, ForgetKeptReply)
-  EBLA_STUB(checksum, ChecksumRequest, ChecksumReply)
-  EBLA_STUB(echo, EchoRequest, EchoReply)
+  EBLA_TABLET_METHODS(EBLA_STUB)
 
  private:
   const Caller caller_;
@@ -103,28 +97,7 @@ class TabletStub final : public idl::TabletServiceCobSvIf {
 class MasterStub final : public idl::MasterServiceCobSvIf {
  public:
   explicit MasterStub(Caller caller) : caller_(std::move(caller)) {}
-  EBLA_STUB(createTable, CreateTableRequest, CreateTableReply)
-  EBLA_STUB(alterTable, AlterTableRequest, AlterTableReply)
-  EBLA_STUB(dropTable, DropTableByNameRequest, DropTableByNameReply)
-  EBLA_STUB(listTables, ListTablesRequest, ListTablesReply)
-  EBLA_STUB(describeTable, DescribeTableRequest, DescribeTableReply)
-  EBLA_STUB(locate, LocateRequest, LocateReply)
-  EBLA_STUB(heartbeat, HeartbeatRequest, HeartbeatReply)
-  EBLA_STUB(listServers, ListServersRequest, ListServersReply)
-  EBLA_STUB(listTablets, ListTabletsRequest, ListTabletsReply)
-  EBLA_STUB(transferTablet, TransferTabletRequest, TransferTabletReply)
-  EBLA_STUB(splitTablet, SplitTabletRequest, SplitTabletReply)
-  EBLA_STUB(mergeTablets, MergeTabletsRequest, MergeTabletsReply)
-  EBLA_STUB(recoverTablet, RecoverTabletRequest, RecoverTabletReply)
-  EBLA_STUB(adopt, AdoptRequest, AdoptReply)
-  EBLA_STUB(removeServer, RemoveServerRequest, RemoveServerReply)
-  EBLA_STUB(moveTablet, MoveTabletRequest, MoveTabletReply)
-  EBLA_STUB(setServer, SetServerRequest, SetServerReply)
-  EBLA_STUB(balance, BalanceRequest, BalanceReply)
-  EBLA_STUB(clusterInfo, ClusterInfoRequest, ClusterInfoReply)
-  EBLA_STUB(listProcedures, ListProceduresRequest, ListProceduresReply)
-  EBLA_STUB(cancelProcedure, CancelProcedureRequest, CancelProcedureReply)
-  EBLA_STUB(compactTable, CompactTableRequest, CompactTableReply)
+  EBLA_MASTER_METHODS(EBLA_STUB)
 
  private:
   const Caller caller_;
@@ -133,15 +106,7 @@ class MasterStub final : public idl::MasterServiceCobSvIf {
 class ControlStub final : public idl::ControlServiceCobSvIf {
  public:
   explicit ControlStub(Caller caller) : caller_(std::move(caller)) {}
-  EBLA_STUB(configure, ConfigureRequest, ConfigureReply)
-  EBLA_STUB(fence, FenceRequest, FenceReply)
-  EBLA_STUB(transfer, TransferRequest, TransferReply)
-  EBLA_STUB(split, SplitRequest, SplitReply)
-  EBLA_STUB(freeze, FreezeRequest, FreezeReply)
-  EBLA_STUB(drop, DropRequest, DropReply)
-  EBLA_STUB(alter, AlterRequest, AlterReply)
-  EBLA_STUB(dropTableData, DropTableRequest, DropTableReply)
-  EBLA_STUB(compactTableData, CompactRequest, CompactReply)
+  EBLA_CONTROL_METHODS(EBLA_STUB)
 
  private:
   const Caller caller_;
@@ -150,9 +115,7 @@ class ControlStub final : public idl::ControlServiceCobSvIf {
 class ReplicationStub final : public idl::ReplicationServiceCobSvIf {
  public:
   explicit ReplicationStub(Caller caller) : caller_(std::move(caller)) {}
-  EBLA_STUB(append, AppendRequest, AppendReply)
-  EBLA_STUB(peerHeartbeat, PeerHeartbeatRequest, PeerHeartbeatReply)
-  EBLA_STUB(copy, CopyRequest, CopyReply)
+  EBLA_REPLICATION_METHODS(EBLA_STUB)
 
  private:
   const Caller caller_;

@@ -17,7 +17,7 @@ DEFINE_int32(merge_after_split_ms, 3'600'000, "A tablet that was split or made i
 DEFINE_int32(balance_sustained_ms, 30'000,
              "A server that carries too much gives of it after so long, and three looks.");
 DEFINE_int32(balance_cool_down_ms, 600'000,
-             "A tablet that was handed over or moved by load rests for so long; twice as long each time.");
+             "A tablet that was transferred or moved by load rests for so long; twice as long each time.");
 
 DEFINE_bool(
     autoscale, false,

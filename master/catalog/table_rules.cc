@@ -79,7 +79,7 @@ Status CheckOptions(const idl::TableOptions& options) {
 // Takes the field from `from` where it is set.
 #define EBLA_TAKE(field) \
   if (from.__isset.field) into.__set_##field(from.field)
-void Overlay(const idl::TableOptions& from, idl::TableOptions& into) {
+void TakeSet(const idl::TableOptions& from, idl::TableOptions& into) {
   EBLA_TAKE(replicas);
   EBLA_TAKE(compression);
   EBLA_TAKE(durability);
@@ -136,7 +136,7 @@ bool SameGroup(const idl::KeyGroup& a, const idl::KeyGroup& b) {
 
 Result<idl::TableOptions> CompleteOptions(idl::TableOptions asked, int replicas_default) {
   idl::TableOptions options = Defaults(replicas_default);
-  Overlay(asked, options);
+  TakeSet(asked, options);
   if (!options.__isset.mergeBytes) options.__set_mergeBytes(options.splitBytes / 4);
   ResolveLevels(options);
   EBLA_TRY(CheckOptions(options));
@@ -154,7 +154,7 @@ Result<idl::TableOptions> AlterOptions(const idl::TableOptions& current, const i
     return for_life("last_write_wins");
   }
   idl::TableOptions options = current;
-  Overlay(change, options);
+  TakeSet(change, options);
   ResolveLevels(options);
   EBLA_TRY(CheckOptions(options));
   ClearReserved(options);

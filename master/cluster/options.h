@@ -24,6 +24,9 @@ struct MasterOptions {
   Duration report_patience = std::chrono::seconds(10);
   // Followers' suspicion of their primary counts for so long.
   Duration report_fresh = std::chrono::seconds(3);
+  // A server that lives and has not reported for so long is shown as silent: it was killed lately, or does not reach
+  // this master. It reports every second.
+  Duration silent_after = std::chrono::seconds(3);
   // A voter whose server has been away for so long is replaced. Counted from when this master saw it go, or saw first
   // that it is not there: after an election the count begins anew, so that no new master replaces what it has hardly
   // looked at.
@@ -40,7 +43,7 @@ struct MasterOptions {
   // What starts one more server, and what ends the one that it is given the name of.
   std::string scale_out_command;
   std::string scale_in_command;
-  // A tablet that an operator has handed over or moved stays where it is for so long. This master remembers; the next
+  // A tablet that an operator has transferred or moved stays where it is for so long. This master remembers; the next
   // does not.
   Duration transfer_hold = std::chrono::minutes(10);
   // Whether tablets may be split, by hand and by load (docs/design/balancer.md).

@@ -31,6 +31,11 @@ const Report* Server::CurrentReport() const {
   return live && report && report->body.incarnation == live->incarnation ? &*report : nullptr;
 }
 
+bool Server::ReportsSince(MonotonicTime then) const {
+  const Report* report = CurrentReport();
+  return live && (changed > then || (report && report->received > then));
+}
+
 Servers::Servers(coordination::Coordinator& coordinator, Executor& executor,
                  std::function<void(const ServerName&)> on_change)
     : coordinator_(coordinator), executor_(executor), on_change_(std::move(on_change)) {}
@@ -186,6 +191,11 @@ void Servers::Forget(const ServerName& name) {
 size_t Servers::live_count() const {
   return static_cast<size_t>(
       std::ranges::count_if(servers_, [](const auto& item) { return item.second.live.has_value(); }));
+}
+
+size_t Servers::reporting_count(MonotonicTime since) const {
+  return static_cast<size_t>(
+      std::ranges::count_if(servers_, [&](const auto& item) { return item.second.ReportsSince(since); }));
 }
 
 size_t Servers::known_count() const {

@@ -45,6 +45,8 @@ struct Server {
   Incarnation incarnation() const {
     return live ? Incarnation{static_cast<uint64_t>(live->incarnation)} : Incarnation{};
   }
+  // Lives, and has reported since then, or came to live since then.
+  bool ReportsSince(MonotonicTime then) const;
   // The last report of the incarnation that lives, or null.
   const Report* CurrentReport() const;
 };
@@ -72,7 +74,8 @@ class Servers {
   // One that the coordinator has no more.
   void Forget(const ServerName& name);
   size_t live_count() const;
-  size_t known_count() const;  // that ever joined
+  size_t reporting_count(MonotonicTime since) const;  // of those that live
+  size_t known_count() const;                         // that ever joined
   // Without the numbers of tablets, which the catalog knows.
   static PlannedServer ForPlanner(const ServerName& name, const Server& server);
 

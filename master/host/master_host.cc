@@ -5,6 +5,7 @@
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/stubs.h"
+#include "idl/types_constants.h"
 #include "master/catalog/loader.h"
 #include "master/host/service.h"
 #include "master/leader/leader_term.h"
@@ -15,6 +16,10 @@ namespace {
 
 constexpr Duration kLoadRetryDelay = std::chrono::milliseconds(200);
 constexpr Duration kRefreshDelay = std::chrono::seconds(2);
+
+// Without a coordinator; what is served goes on being served.
+constexpr char kStalls[] =
+    "no failover happens, nothing is split, merged, moved, created or dropped, and no server or master can join";
 
 }  // namespace
 
@@ -29,6 +34,7 @@ Master::Master(MasterOptions options, Executor& executor, coordination::Coordina
     : options_(std::move(options)),
       executor_(executor),
       coordinator_(coordinator),
+      coordinator_watch_(coordinator, executor, kStalls),
       connect_(std::move(connect)),
       run_command_(std::move(run_command)),
       service_(std::make_shared<MasterService>(*this)) {}
@@ -43,7 +49,8 @@ Master::~Master() {
 void Master::Start(rpc::Endpoint endpoint) {
   endpoint_ = std::move(endpoint);
   election_ = std::make_unique<coordination::LeaderElection>(
-      coordinator_, executor_, coordination::Candidate{options_.name, endpoint_},
+      coordinator_, executor_,
+      coordination::Candidate{options_.name, endpoint_, options_.version, idl::g_types_constants.PROTOCOL_VERSION},
       if_alive_([this](const coordination::Role& role) { OnRole(role); }));
   RefreshMasters();
 }
@@ -151,13 +158,14 @@ void Master::RefreshMasters() {
 MasterStats Master::Stats() const {
   MasterStats stats;
   stats.leading = leading();
+  stats.coordinator_away = coordinator_watch_.away();
   if (leading_) stats.term = leading_->term;
   if (const LeaderTerm* leader_term = this->leader_term()) {
     stats.ready = true;
     stats.tables = leader_term->image().tables().size();
     stats.tablets = leader_term->image().tablets().size();
     stats.servers = leader_term->servers().all().size();
-    stats.live_servers = leader_term->servers().live_count();
+    stats.live_servers = leader_term->servers().reporting_count(executor_.Now() - options_.silent_after);
     stats.unsettled_tablets = leader_term->reconciler().unsettled();
     stats.procedures = leader_term->runner().size();
     stats.unknown_ids = leader_term->report_handler().unknown_ids();

@@ -17,6 +17,7 @@
 
 #include "common/base/callback_guard.h"
 #include "common/base/executor.h"
+#include "common/coordination/connection_watch.h"
 #include "common/coordination/coordinator.h"
 #include "common/coordination/election.h"
 #include "common/rpc/channel.h"
@@ -42,7 +43,7 @@ struct MasterStats {
   size_t tables = 0;
   size_t tablets = 0;
   size_t servers = 0;
-  size_t live_servers = 0;
+  size_t live_servers = 0;       // that report
   size_t unsettled_tablets = 0;  // not led as the catalog says, though the server lives
   size_t procedures = 0;
   size_t unknown_ids = 0;      // reported ids that the catalog never drew
@@ -52,6 +53,7 @@ struct MasterStats {
   std::map<std::string, size_t> procedures_by_kind;
   bool planner_on = false;
   PlannerCounts planner;
+  std::optional<Duration> coordinator_away;  // none: it is reached
 };
 
 class Master {
@@ -87,6 +89,7 @@ class Master {
   // As read in the last seconds; the cluster's id is empty until it is known.
   const std::vector<coordination::Candidate>& masters() const { return masters_; }
   const std::string& cluster_id() const { return cluster_id_; }
+  const coordination::ConnectionWatch& coordinator_watch() const { return coordinator_watch_; }
 
  private:
   void OnRole(const coordination::Role& role);
@@ -101,6 +104,7 @@ class Master {
   rpc::Endpoint endpoint_;
   Executor& executor_;
   coordination::Coordinator& coordinator_;
+  coordination::ConnectionWatch coordinator_watch_;
   const ControlConnect connect_;
   const CommandRunner run_command_;
   std::shared_ptr<idl::MasterServiceCobSvIf> service_;

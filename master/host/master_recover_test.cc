@@ -293,5 +293,16 @@ TEST_F(MasterRecoverTest, AskedTwiceItIsDoneOnce) {
   WaitServing();
 }
 
+TEST_F(MasterRecoverTest, ATabletThatDoesNotExistIsAnErrorAlsoWhereNothingIsToBeChanged) {
+  for (const bool accept : {false, true}) {
+    idl::RecoverTabletRequest request;
+    request.tabletId = 9'999;
+    request.acceptDataLoss = accept;
+    const auto reply = cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request);
+    EXPECT_EQ(reply->header.code, idl::Code::NOT_FOUND);
+    EXPECT_THAT(reply->header.message, HasSubstr("there is no tablet 9999"));
+  }
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

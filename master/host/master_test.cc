@@ -496,5 +496,71 @@ TEST_F(MasterTest, RefusesHeartbeatsOfOthers) {
   EXPECT_EQ(cluster_.Call(&idl::MasterServiceCobSvIf::heartbeat, request)->header.code, idl::Code::STALE_EPOCH);
 }
 
+TEST_F(MasterTest, SaysSinceWhenTheCoordinatorIsAway) {
+  const auto info = [&] {
+    return cluster_.Call<idl::ClusterInfoReply>(&idl::MasterServiceCobSvIf::clusterInfo, idl::ClusterInfoRequest());
+  };
+  EXPECT_FALSE(info()->__isset.coordinatorAwayMs);
+  Master& leader = *cluster_.master(*cluster_.Leader()).master;
+  cluster_.coordination().SetAvailable(false);
+  for (size_t i = 0; i < 2; ++i) cluster_.master(i).coordinator->inner().Disconnect();
+  cluster_.scheduler().RunFor(40s);
+  const auto away = info();
+  ASSERT_TRUE(away && away->__isset.coordinatorAwayMs);
+  EXPECT_GE(away->coordinatorAwayMs, 39'000);
+  EXPECT_TRUE(away->leading) << "who serves goes on serving";
+  EXPECT_NE(leader.coordinator_watch().Describe().find("no failover happens"), std::string::npos);
+  cluster_.coordination().SetAvailable(true);
+  EXPECT_TRUE(cluster_.RunUntil([&] { return !leader.Stats().coordinator_away; }));
+}
+
+TEST_F(MasterTest, AServerThatDoesNotReportIsSilentAndLeadsNothing) {
+  ASSERT_EQ(cluster_.Create("carts").header.code, idl::Code::OK);
+  const auto find = [&](const std::string& name) {
+    const auto reply =
+        cluster_.Call<idl::ListServersReply>(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
+    return *std::ranges::find(reply->servers, name, &idl::ServerSummary::name);
+  };
+  std::string leads;
+  for (const auto& server : cluster_.servers()) {
+    ASSERT_EQ(find(server->name()).state, idl::ServerState::LIVE);
+    if (find(server->name()).leading > 0) leads = server->name();
+  }
+  ASSERT_FALSE(leads.empty());
+  const auto victim = std::ranges::find_if(cluster_.servers(), [&](const auto& one) { return one->name() == leads; });
+  (*victim)->Stop();
+  cluster_.scheduler().RunFor(4s);
+  const idl::ServerSummary silent = find(leads);
+  EXPECT_EQ(silent.state, idl::ServerState::SILENT) << "its session lasts six seconds";
+  EXPECT_EQ(silent.leading, 0);
+  EXPECT_EQ(cluster_.master(*cluster_.Leader()).master->Stats().live_servers, cluster_.servers().size() - 1);
+  cluster_.scheduler().RunFor(6s);
+  EXPECT_EQ(find(leads).state, idl::ServerState::LOST);
+}
+
+TEST_F(MasterTest, TellsWhatEveryProcessRuns) {
+  const auto reply =
+      cluster_.Call<idl::ClusterVersionReply>(&idl::MasterServiceCobSvIf::clusterVersion, idl::ClusterVersionRequest());
+  ASSERT_EQ(reply->header.code, idl::Code::OK);
+  ASSERT_EQ(reply->processes.size(), 2 + cluster_.servers().size());
+  EXPECT_EQ(reply->processes[0].name, "master-1");
+  EXPECT_EQ(reply->processes[0].role, idl::ProcessRole::MASTER);
+  EXPECT_EQ(reply->processes[0].protocol, 1);
+  EXPECT_NE(reply->processes[0].leader, reply->processes[1].leader);
+  const idl::ProcessVersion& server = reply->processes.back();
+  EXPECT_EQ(server.role, idl::ProcessRole::TABLET_SERVER);
+  EXPECT_TRUE(server.live);
+  EXPECT_EQ(server.protocol, 1);
+}
+
+TEST_F(MasterTest, AForgedNameIsRefusedAndShownWithoutItsControlCharacters) {
+  idl::HeartbeatRequest heartbeat;
+  heartbeat.server = "ts-1\x1b[31m\nE1 all is lost";
+  const auto reply = cluster_.Call<idl::HeartbeatReply>(&idl::MasterServiceCobSvIf::heartbeat, heartbeat);
+  EXPECT_EQ(reply->header.code, idl::Code::INVALID_ARGUMENT);
+  EXPECT_NE(reply->header.message.find("\\x1b[31m\\x0a"), std::string::npos) << reply->header.message;
+  EXPECT_EQ(reply->header.message.find('\x1b'), std::string::npos);
+}
+
 }  // namespace
 }  // namespace ebla::master::testing

@@ -116,6 +116,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   if (rpc_) {
     http::MetricFamilies process;
     process.AddProcess("master", rpc_->Stats());
+    process.AddCoordinator(stats.coordinator_away);
     for (auto& family : process.Take()) families.push_back(std::move(family));
   }
   return families;

@@ -8,6 +8,7 @@
 #include <prometheus/collectable.h>
 #include <prometheus/metric_family.h>
 
+#include <string>
 #include <vector>
 
 #include "common/base/mutex.h"
@@ -28,6 +29,8 @@ class MasterMetrics final : public prometheus::Collectable {
   std::vector<prometheus::MetricFamily> Collect() const override;
   // OK where it leads and has read the catalog, or stands by and knows the leader.
   Status Ready() const;
+  // What it does without though it is ready; empty: nothing.
+  std::string Degraded() const { return master_.coordinator_watch().Describe(); }
 
  private:
   void Refresh();

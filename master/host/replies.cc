@@ -154,13 +154,45 @@ idl::DescribeTableReply DescribeTable(const LeaderTerm& leader_term, const idl::
   return reply;
 }
 
-idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime now) {
+namespace {
+
+idl::ServerState::type StateOf(const Server& server, MonotonicTime silent_since) {
+  if (!server.live) return idl::ServerState::LOST;
+  return server.ReportsSince(silent_since) ? idl::ServerState::LIVE : idl::ServerState::SILENT;
+}
+
+// What the server last said. Of one that is silent or lost, what it leads and serves is of another time.
+void TakeReport(const LeaderTerm& leader_term, const ServerName& name, const Report& report,
+                idl::ServerSummary& summary) {
+  const idl::HeartbeatRequest& body = report.body;
+  summary.diskFreeBytes = body.diskFreeBytes;
+  summary.diskTotalBytes = body.diskTotalBytes;
+  summary.version = body.version;
+  summary.writesRefused = body.writesRefused;
+  summary.cacheUsedBytes = body.cacheUsedBytes;
+  const bool live = summary.state == idl::ServerState::LIVE;
+  if (live) summary.cpuFraction = body.cpuFraction;
+  for (const idl::TabletLoad& load : body.tablets) {
+    const TabletEntry* entry = leader_term.image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
+    if ((!entry || !entry->HeldBy(name)) && summary.strays.size() < kOrphansMax)
+      summary.strays.push_back(load.tabletId);
+    summary.sizeBytes += load.sizeBytes;
+    if (!live) continue;
+    summary.leading += load.leading ? 1 : 0;
+    summary.readsPerSecond += load.readsPerSecond;
+    summary.writesPerSecond += load.writesPerSecond;
+  }
+}
+
+}  // namespace
+
+idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime now, MonotonicTime silent_since) {
   idl::ListServersReply reply;
   for (const auto& [name, server] : leader_term.servers().all()) {
     if (!server.node && !server.last_live) continue;  // reported, and never registered
-    idl::ServerSummary summary;
+    idl::ServerSummary& summary = reply.servers.emplace_back();
     summary.name = name;
-    summary.state = server.live ? idl::ServerState::LIVE : idl::ServerState::LOST;
+    summary.state = StateOf(server, silent_since);
     if (server.node) {
       summary.uuid = server.node->uuid;
       summary.draining = server.node->draining;
@@ -175,27 +207,10 @@ idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime n
     }
     summary.tablets = static_cast<int32_t>(leader_term.image().HeldBy(name).size());
     summary.sinceHeartbeatMs = -1;
-    if (server.report) {
-      const idl::HeartbeatRequest& report = server.report->body;
-      summary.sinceHeartbeatMs =
-          std::chrono::duration_cast<std::chrono::milliseconds>(now - server.report->received).count();
-      summary.diskFreeBytes = report.diskFreeBytes;
-      summary.diskTotalBytes = report.diskTotalBytes;
-      summary.version = report.version;
-      summary.writesRefused = report.writesRefused;
-      summary.cpuFraction = report.cpuFraction;
-      summary.cacheUsedBytes = report.cacheUsedBytes;
-      for (const idl::TabletLoad& load : report.tablets) {
-        const TabletEntry* entry = leader_term.image().Tablet(TabletId{static_cast<uint64_t>(load.tabletId)});
-        if ((!entry || !entry->HeldBy(name)) && summary.strays.size() < kOrphansMax)
-          summary.strays.push_back(load.tabletId);
-        summary.leading += load.leading ? 1 : 0;
-        summary.readsPerSecond += load.readsPerSecond;
-        summary.writesPerSecond += load.writesPerSecond;
-        summary.sizeBytes += load.sizeBytes;
-      }
-    }
-    reply.servers.push_back(std::move(summary));
+    if (!server.report) continue;
+    summary.sinceHeartbeatMs =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now - server.report->received).count();
+    TakeReport(leader_term, name, *server.report, summary);
   }
   return reply;
 }
@@ -354,6 +369,36 @@ idl::BalanceReply DescribeBalance(const LeaderTerm& leader_term, MonotonicTime n
     refused.tabletId = static_cast<int64_t>(rejection.tablet.value);
     refused.server = rejection.server;
     refused.detail = rejection.detail;
+  }
+  return reply;
+}
+
+idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
+                                      const std::vector<coordination::Candidate>& masters, const std::string& leader,
+                                      MonotonicTime silent_since) {
+  idl::ClusterVersionReply reply;
+  for (const coordination::Candidate& master : masters) {
+    idl::ProcessVersion& process = reply.processes.emplace_back();
+    process.role = idl::ProcessRole::MASTER;
+    process.name = master.name;
+    process.endpoint = rpc::ToIdl(master.endpoint);
+    process.live = true;
+    process.leader = master.name == leader;
+    process.version = master.version;
+    process.protocol = master.protocol;
+  }
+  std::ranges::sort(reply.processes, {}, &idl::ProcessVersion::name);
+  for (const auto& [name, server] : leader_term.servers().all()) {
+    if (!server.node && !server.last_live) continue;  // reported, and never registered
+    idl::ProcessVersion& process = reply.processes.emplace_back();
+    process.role = idl::ProcessRole::TABLET_SERVER;
+    process.name = name;
+    if (server.last_live) process.endpoint = server.last_live->endpoint;
+    process.live = server.ReportsSince(silent_since);
+    if (!server.report) continue;
+    process.version = server.report->body.version;
+    process.protocol = server.report->body.protocolVersion;
+    process.storeFormat = server.report->body.storeFormat;
   }
   return reply;
 }

@@ -5,7 +5,9 @@
 
 #include <map>
 #include <string>
+#include <vector>
 
+#include "common/coordination/election.h"
 #include "idl/master_types.h"
 #include "master/leader/leader_term.h"
 
@@ -24,7 +26,8 @@ idl::LocateReply Locate(const LeaderTerm& leader_term, const idl::LocateRequest&
 idl::TableSummary Summarize(const LeaderTerm& leader_term, const TableEntry& table);
 idl::ListTablesReply ListTables(const LeaderTerm& leader_term);
 idl::DescribeTableReply DescribeTable(const LeaderTerm& leader_term, const idl::DescribeTableRequest& request);
-idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime now);
+// `silent_since`: who has not reported since then is silent.
+idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime now, MonotonicTime silent_since);
 // The tablet that holds the key. NO_SUCH_TABLE; UNAVAILABLE: it is still being made.
 Result<TabletId> FindTablet(const LeaderTerm& leader_term, const std::string& table, const std::string& key);
 // Where every known server is, or was last, of those that came, went or moved since that version (0: all).
@@ -33,6 +36,10 @@ idl::ListTabletsReply ListTablets(const LeaderTerm& leader_term, const idl::List
 
 // What the planner does and why not more, as of its latest pass.
 idl::BalanceReply DescribeBalance(const LeaderTerm& leader_term, MonotonicTime now);
+
+idl::ClusterVersionReply ListVersions(const LeaderTerm& leader_term,
+                                      const std::vector<coordination::Candidate>& masters, const std::string& leader,
+                                      MonotonicTime silent_since);
 
 idl::RecoverTabletReply ToReply(const RecoverySurvey& survey);
 

@@ -59,380 +59,365 @@ void MasterService::NotLeading(idl::MasterReplyHeader& header) const {
   header.__set_retryAfterMs(leader ? 0 : 100);
 }
 
+MonotonicTime MasterService::SilentSince() const { return executor_.Now() - master_->options().silent_after; }
+
 Duration MasterService::Patience(int32_t deadline_ms) const {
   if (deadline_ms <= 0) return master_->options().deadline_default;
   return std::max(Duration{0}, std::chrono::milliseconds(deadline_ms) - kAnswerMargin);
 }
 
 void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::CreateTableReply>& cob, const idl::CreateTableRequest& request) {
-         idl::CreateTableReply reply;
-         if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
-           SetHeader(reply.header, status);
-           return cob(reply);
-         }
-         reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
-         leader_term.table_admin().Create(
-             request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
-             [this, cob, reply, name = request.name](Status status) mutable {
-               // The deadline ends the waiting, not the creation: how it ends cannot be known here.
-               if (status.code() == Code::kDeadlineExceeded) {
-                 status = Error(Code::kUnknownOutcome,
-                                "table " + name + " is being created and will be: " + status.message());
-               }
-               SetHeader(reply.header, status);
-               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-               const TableEntry* table = now ? now->image().Table(name) : nullptr;
-               if (table && status.ok()) reply.__set_schema(table->node.schema);
-               cob(reply);
-             });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    idl::CreateTableReply reply;
+    if (Status status = coordination::layout::CheckName(request.name, "table name"); !status.ok()) {
+      SetHeader(reply.header, status);
+      return cob(reply);
+    }
+    reply.tablets = static_cast<int32_t>(request.splitPoints.size()) + 1;
+    leader_term.table_admin().Create(
+        request.name, request.options, request.splitPoints, Patience(request.deadlineMs),
+        [this, cob, reply, name = request.name](Status status) mutable {
+          // The deadline ends the waiting, not the creation: how it ends cannot be known here.
+          if (status.code() == Code::kDeadlineExceeded) {
+            status =
+                Error(Code::kUnknownOutcome, "table " + name + " is being created and will be: " + status.message());
+          }
+          SetHeader(reply.header, status);
+          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+          const TableEntry* table = now ? now->image().Table(name) : nullptr;
+          if (table && status.ok()) reply.__set_schema(table->node.schema);
+          cob(reply);
+        });
+  });
 }
 
 void MasterService::alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::AlterTableReply>& cob, const idl::AlterTableRequest& request) {
-         leader_term.table_admin().Alter(
-             request.name, request.options, Patience(request.deadlineMs),
-             [this, cob, name = request.name](Status status) {
-               idl::AlterTableReply reply;
-               if (status.code() == Code::kDeadlineExceeded) {
-                 reply.header.__set_message("altered; not every server has been told yet: " + status.message());
-               } else {
-                 SetHeader(reply.header, status);
-               }
-               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-               const TableEntry* table = now ? now->image().Table(name) : nullptr;
-               if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
-               cob(reply);
-             });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.table_admin().Alter(
+        request.name, request.options, Patience(request.deadlineMs), [this, cob, name = request.name](Status status) {
+          idl::AlterTableReply reply;
+          if (status.code() == Code::kDeadlineExceeded) {
+            reply.header.__set_message("altered; not every server has been told yet: " + status.message());
+          } else {
+            SetHeader(reply.header, status);
+          }
+          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+          const TableEntry* table = now ? now->image().Table(name) : nullptr;
+          if (table && reply.header.code == idl::Code::OK) reply.__set_schema(table->node.schema);
+          cob(reply);
+        });
+  });
 }
 
 void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::DropTableByNameReply>& cob,
-              const idl::DropTableByNameRequest& request) {
-         leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
-           idl::DropTableByNameReply reply;
-           if (status.code() == Code::kDeadlineExceeded) {
-             reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
-           } else {
-             SetHeader(reply.header, status);
-           }
-           cob(reply);
-         });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
+      idl::DropTableByNameReply reply;
+      if (status.code() == Code::kDeadlineExceeded) {
+        reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
+      } else {
+        SetHeader(reply.header, status);
+      }
+      cob(reply);
+    });
+  });
 }
 
 void MasterService::listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) {
   Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::ListTablesReply>& cob, const idl::ListTablesRequest&) {
-         cob(ListTables(leader_term));
-       });
+       [](LeaderTerm& leader_term, const auto& cob, const auto&) { cob(ListTables(leader_term)); });
 }
 
 void MasterService::describeTable(Cob<idl::DescribeTableReply> cob, const idl::DescribeTableRequest& request) {
   Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::DescribeTableReply>& cob, const idl::DescribeTableRequest& request) {
-         cob(DescribeTable(leader_term, request));
-       });
+       [](LeaderTerm& leader_term, const auto& cob, const auto& request) { cob(DescribeTable(leader_term, request)); });
 }
 
 void MasterService::locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::LocateReply>& cob, const idl::LocateRequest& request) {
-         cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    cob(Locate(leader_term, request, executor_.Now(), master_->options().tablet_time_age_max));
+  });
 }
 
 void MasterService::heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) {
-  Lead(
-      std::move(cob), request,
-      [this](LeaderTerm& leader_term, const Cob<idl::HeartbeatReply>& cob, const idl::HeartbeatRequest& request) {
-        using std::chrono::milliseconds;
-        idl::HeartbeatReply reply;
-        reply.__set_peaksMs(std::chrono::duration_cast<milliseconds>(master_->options().planner.merge.history).count());
-        reply.masterTerm = static_cast<int64_t>(leader_term.term());
-        SetHeader(reply.header, leader_term.Heartbeat(request));
-        const bool same_term = request.serversTerm == reply.masterTerm;
-        reply.servers =
-            Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
-        reply.describe = leader_term.context().stale_catalog.Why().has_value();
-        reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
-        cob(reply);
-      });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    using std::chrono::milliseconds;
+    idl::HeartbeatReply reply;
+    reply.__set_peaksMs(std::chrono::duration_cast<milliseconds>(master_->options().planner.merge.history).count());
+    reply.masterTerm = static_cast<int64_t>(leader_term.term());
+    // Who is no server of ours may say anything: its name reaches no log and no list before it is checked.
+    Status status = coordination::layout::CheckName(request.server, "server name");
+    if (status.ok()) status = leader_term.Heartbeat(request);
+    SetHeader(reply.header, status);
+    const bool same_term = request.serversTerm == reply.masterTerm;
+    reply.servers =
+        Addresses(leader_term, same_term ? static_cast<uint64_t>(std::max<int64_t>(0, request.serversVersion)) : 0);
+    reply.describe = leader_term.context().stale_catalog.Why().has_value();
+    reply.serversVersion = static_cast<int64_t>(leader_term.servers().version());
+    cob(reply);
+  });
 }
 
 void MasterService::listServers(Cob<idl::ListServersReply> cob, const idl::ListServersRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::ListServersReply>& cob, const idl::ListServersRequest&) {
-         cob(ListServers(leader_term, executor_.Now()));
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
+    cob(ListServers(leader_term, executor_.Now(), SilentSince()));
+  });
 }
 
 void MasterService::listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) {
   Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::ListTabletsReply>& cob, const idl::ListTabletsRequest& request) {
-         cob(ListTablets(leader_term, request));
-       });
+       [](LeaderTerm& leader_term, const auto& cob, const auto& request) { cob(ListTablets(leader_term, request)); });
 }
 
 void MasterService::transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::TransferTabletReply>& cob,
-              const idl::TransferTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-         if (!tablet) {
-           idl::TransferTabletReply reply;
-           SetHeader(reply.header, tablet.error());
-           return cob(reply);
-         }
-         leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
-                                             Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
-                                               idl::TransferTabletReply reply;
-                                               if (status.code() == Code::kDeadlineExceeded)
-                                                 status = Error(Code::kUnavailable, status.message());
-                                               SetHeader(reply.header, status);
-                                               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                               const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                                               if (entry) reply.__set_tablet(entry->node.info);
-                                               cob(reply);
-                                             });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+    if (!tablet) {
+      idl::TransferTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    leader_term.tablet_admin().Transfer(*tablet, request.toServer, {idl::AskedBy::OPERATOR, ""},
+                                        Patience(request.deadlineMs), [this, cob, id = *tablet](Status status) {
+                                          idl::TransferTabletReply reply;
+                                          if (status.code() == Code::kDeadlineExceeded)
+                                            status = Error(Code::kUnavailable, status.message());
+                                          SetHeader(reply.header, status);
+                                          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                          const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                          if (entry) reply.__set_tablet(entry->node.info);
+                                          cob(reply);
+                                        });
+  });
 }
 
 void MasterService::mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) {
-  Lead(
-      std::move(cob), request,
-      [this](LeaderTerm& leader_term, const Cob<idl::MergeTabletsReply>& cob, const idl::MergeTabletsRequest& request) {
-        const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
-        if (!two) {
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const Result<Neighbours> two = FindNeighbours(leader_term.image(), request.table, request.key);
+    if (!two) {
+      idl::MergeTabletsReply reply;
+      SetHeader(reply.header, two.error());
+      return cob(reply);
+    }
+    leader_term.tablet_admin().Merge(
+        *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
           idl::MergeTabletsReply reply;
-          SetHeader(reply.header, two.error());
-          return cob(reply);
-        }
-        leader_term.tablet_admin().Merge(
-            *two, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs), [this, cob, request](Status status) {
-              idl::MergeTabletsReply reply;
-              if (status.code() == Code::kDeadlineExceeded) {
-                status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
-              }
-              SetHeader(reply.header, status);
-              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-              const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
-              if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
-                reply.__set_tablet(entry->node.info);
-              cob(reply);
-            });
-      });
+          if (status.code() == Code::kDeadlineExceeded) {
+            status = Error(Code::kUnknownOutcome, "the merge is under way, and goes on: " + status.message());
+          }
+          SetHeader(reply.header, status);
+          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+          const auto tablet = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(TabletId());
+          if (const TabletEntry* entry = now && tablet ? now->image().Tablet(*tablet) : nullptr)
+            reply.__set_tablet(entry->node.info);
+          cob(reply);
+        });
+  });
 }
 
 void MasterService::splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::SplitTabletReply>& cob, const idl::SplitTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-         if (!tablet) {
-           idl::SplitTabletReply reply;
-           SetHeader(reply.header, tablet.error());
-           return cob(reply);
-         }
-         const TabletId id = SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key)
-                                 .value_or(*tablet);
-         leader_term.tablet_admin().Split(
-             id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
-             [this, cob, request, id](Status status) {
-               idl::SplitTabletReply reply;
-               if (status.code() == Code::kDeadlineExceeded) {
-                 status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
-               }
-               SetHeader(reply.header, status);
-               const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-               const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
-               if (parent) reply.__set_tablet(parent->node.info);
-               if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id);
-                   child && *child != id) {
-                 reply.__set_child(now->image().Tablet(*child)->node.info);
-               }
-               cob(reply);
-             });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+    if (!tablet) {
+      idl::SplitTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    const TabletId id =
+        SplitOffAt(leader_term.image(), leader_term.image().Tablet(*tablet)->table(), request.key).value_or(*tablet);
+    leader_term.tablet_admin().Split(
+        id, request.key, {idl::AskedBy::OPERATOR, ""}, Patience(request.deadlineMs),
+        [this, cob, request, id](Status status) {
+          idl::SplitTabletReply reply;
+          if (status.code() == Code::kDeadlineExceeded) {
+            status = Error(Code::kUnknownOutcome, "the split is under way, and goes on: " + status.message());
+          }
+          SetHeader(reply.header, status);
+          const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+          const TabletEntry* parent = now ? now->image().Tablet(id) : nullptr;
+          if (parent) reply.__set_tablet(parent->node.info);
+          if (const auto child = now ? FindTablet(*now, request.table, request.key) : Result<TabletId>(id);
+              child && *child != id) {
+            reply.__set_child(now->image().Tablet(*child)->node.info);
+          }
+          cob(reply);
+        });
+  });
 }
 
 void MasterService::moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::MoveTabletReply>& cob, const idl::MoveTabletRequest& request) {
-         const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
-         if (!tablet) {
-           idl::MoveTabletReply reply;
-           SetHeader(reply.header, tablet.error());
-           return cob(reply);
-         }
-         auto done = [this, cob, id = *tablet](Status status) {
-           idl::MoveTabletReply reply;
-           if (status.code() == Code::kDeadlineExceeded) {
-             status = Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
-           }
-           SetHeader(reply.header, status);
-           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-           const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-           if (entry) reply.__set_tablet(entry->node.info);
-           cob(reply);
-         };
-         if (request.cancel)
-           return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
-         leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
-                                         std::move(done));
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const Result<TabletId> tablet = FindTablet(leader_term, request.table, request.key);
+    if (!tablet) {
+      idl::MoveTabletReply reply;
+      SetHeader(reply.header, tablet.error());
+      return cob(reply);
+    }
+    auto done = [this, cob, id = *tablet](Status status) {
+      idl::MoveTabletReply reply;
+      if (status.code() == Code::kDeadlineExceeded) {
+        status = Error(Code::kUnknownOutcome, "the move is under way and goes on by itself: " + status.message());
+      }
+      SetHeader(reply.header, status);
+      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+      if (entry) reply.__set_tablet(entry->node.info);
+      cob(reply);
+    };
+    if (request.cancel)
+      return leader_term.tablet_admin().CancelMove(*tablet, Patience(request.deadlineMs), std::move(done));
+    leader_term.tablet_admin().Move({*tablet, request.fromServer, request.toServer}, Patience(request.deadlineMs),
+                                    std::move(done));
+  });
 }
 
 void MasterService::setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::SetServerReply>& cob, const idl::SetServerRequest& request) {
-         ServerAdmin::Change change;
-         if (request.__isset.draining) change.draining = request.draining;
-         if (request.__isset.maintenance) change.maintenance = request.maintenance;
-         auto answer = [this, cob, name = request.name](Status status) {
-           idl::SetServerReply reply;
-           SetHeader(reply.header, status);
-           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-           if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
-           cob(reply);
-         };
-         if (change.draining.value_or(true)) {
-           return leader_term.server_admin().Set(request.name, std::move(change), std::move(answer));
-         }
-         // It keeps what it has: what its drain has begun ends, too.
-         leader_term.server_admin().EndDrain(request.name, std::move(change), Patience(0), std::move(answer));
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    ServerAdmin::Change change;
+    if (request.__isset.draining) change.draining = request.draining;
+    if (request.__isset.maintenance) change.maintenance = request.maintenance;
+    auto answer = [this, cob, name = request.name](Status status) {
+      idl::SetServerReply reply;
+      SetHeader(reply.header, status);
+      const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      if (now) reply.replicas = static_cast<int32_t>(now->image().HeldBy(name).size());
+      cob(reply);
+    };
+    if (change.draining.value_or(true)) {
+      return leader_term.server_admin().Set(request.name, std::move(change), std::move(answer));
+    }
+    // It keeps what it has: what its drain has begun ends, too.
+    leader_term.server_admin().EndDrain(request.name, std::move(change), Patience(0), std::move(answer));
+  });
 }
 
 void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::BalanceReply>& cob, const idl::BalanceRequest& request) {
-         auto answer = [this, cob, request](Status status) {
-           LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-           if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master leads no longer");
-           // Where none can be made, the answer says what it waits for.
-           if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
-           idl::BalanceReply reply;
-           if (now) reply = DescribeBalance(*now, executor_.Now());
-           if (status.ok() && request.view) {
-             auto page = now->balance_driver().ViewPage(request.viewId, request.viewOffset);
-             if (page) {
-               reply.viewId = page->id;
-               reply.viewBytes = static_cast<int64_t>(page->bytes);
-               reply.view = std::move(page->text);
-             } else {
-               status = page.error();
-             }
-           }
-           if (!status.ok()) SetHeader(reply.header, status);
-           cob(reply);
-         };
-         if (!request.__isset.enabled || leader_term.balance_driver().on() == request.enabled) return answer({});
-         leader_term.SwitchPlanner(request.enabled, std::move(answer));
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    auto answer = [this, cob, request](Status status) {
+      LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+      if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master leads no longer");
+      // Where none can be made, the answer says what it waits for.
+      if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
+      idl::BalanceReply reply;
+      if (now) reply = DescribeBalance(*now, executor_.Now());
+      if (status.ok() && request.view) {
+        auto page = now->balance_driver().ViewPage(request.viewId, request.viewOffset);
+        if (page) {
+          reply.viewId = page->id;
+          reply.viewBytes = static_cast<int64_t>(page->bytes);
+          reply.view = std::move(page->text);
+        } else {
+          status = page.error();
+        }
+      }
+      if (!status.ok()) SetHeader(reply.header, status);
+      cob(reply);
+    };
+    if (!request.__isset.enabled || leader_term.balance_driver().on() == request.enabled) return answer({});
+    leader_term.SwitchPlanner(request.enabled, std::move(answer));
+  });
 }
 
 void MasterService::recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::RecoverTabletReply>& cob,
-              const idl::RecoverTabletRequest& request) {
-         const TabletId id{static_cast<uint64_t>(std::max<int64_t>(0, request.tabletId))};
-         idl::RecoverTabletReply reply = ToReply(leader_term.tablet_admin().Survey(id, request.server));
-         if (!request.acceptDataLoss) return cob(reply);
-         leader_term.tablet_admin().Recover(id, request.server, Patience(request.deadlineMs),
-                                            [this, cob, id, reply](Status status) mutable {
-                                              if (status.code() == Code::kDeadlineExceeded)
-                                                status = Error(Code::kUnavailable, status.message());
-                                              SetHeader(reply.header, status);
-                                              const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-                                              const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
-                                              if (entry) {
-                                                reply.__set_tablet(entry->node.info);
-                                                if (status.ok()) reply.chosen = entry->node.info.primary;
-                                              }
-                                              if (status.ok()) reply.refusal.clear();
-                                              cob(reply);
-                                            });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    const TabletId id{static_cast<uint64_t>(std::max<int64_t>(0, request.tabletId))};
+    const RecoverySurvey survey = leader_term.tablet_admin().Survey(id, request.server);
+    idl::RecoverTabletReply reply = ToReply(survey);
+    if (survey.refusal.code() == Code::kNotFound) {
+      SetHeader(reply.header, survey.refusal);
+      return cob(reply);
+    }
+    if (!request.acceptDataLoss) return cob(reply);
+    leader_term.tablet_admin().Recover(id, request.server, Patience(request.deadlineMs),
+                                       [this, cob, id, reply](Status status) mutable {
+                                         if (status.code() == Code::kDeadlineExceeded)
+                                           status = Error(Code::kUnavailable, status.message());
+                                         SetHeader(reply.header, status);
+                                         const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
+                                         const TabletEntry* entry = now ? now->image().Tablet(id) : nullptr;
+                                         if (entry) {
+                                           reply.__set_tablet(entry->node.info);
+                                           if (status.ok()) reply.chosen = entry->node.info.primary;
+                                         }
+                                         if (status.ok()) reply.refusal.clear();
+                                         cob(reply);
+                                       });
+  });
 }
 
 void MasterService::adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::AdoptReply>& cob, const idl::AdoptRequest& request) {
-         idl::AdoptReply reply;
-         if (Status status = AllReported(leader_term.context()); !status.ok()) {
-           SetHeader(reply.header, status);
-           return cob(reply);
-         }
-         const auto stale = leader_term.context().stale_catalog.Why();
-         if (!stale) return cob(reply);
-         const Adoption plan = leader_term.PlanAdoption(request.without);
-         reply.reason = *stale;
-         reply.problems = plan.problems;
-         reply.notes = plan.notes;
-         reply.nextId = static_cast<int64_t>(leader_term.image().next_id());
-         reply.nextIdThen = static_cast<int64_t>(plan.next_id);
-         reply.tables = plan.tables;
-         reply.tablets = plan.tablets;
-         if (!request.confirm) return cob(reply);
-         leader_term.Adopt(request.without, Patience(request.deadlineMs), [cob, reply](Status status) mutable {
-           SetHeader(reply.header, status);
-           cob(reply);
-         });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    idl::AdoptReply reply;
+    if (Status status = AllReported(leader_term.context()); !status.ok()) {
+      SetHeader(reply.header, status);
+      return cob(reply);
+    }
+    const auto stale = leader_term.context().stale_catalog.Why();
+    if (!stale) return cob(reply);
+    const Adoption plan = leader_term.PlanAdoption(request.without);
+    reply.reason = *stale;
+    reply.problems = plan.problems;
+    reply.notes = plan.notes;
+    reply.nextId = static_cast<int64_t>(leader_term.image().next_id());
+    reply.nextIdThen = static_cast<int64_t>(plan.next_id);
+    reply.tables = plan.tables;
+    reply.tablets = plan.tablets;
+    if (!request.confirm) return cob(reply);
+    leader_term.Adopt(request.without, Patience(request.deadlineMs), [cob, reply](Status status) mutable {
+      SetHeader(reply.header, status);
+      cob(reply);
+    });
+  });
 }
 
 void MasterService::removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) {
-  Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::RemoveServerReply>& cob, const idl::RemoveServerRequest& request) {
-         leader_term.server_admin().Remove(request.name, [cob](Status status) {
-           idl::RemoveServerReply reply;
-           SetHeader(reply.header, status);
-           cob(reply);
-         });
-       });
+  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.server_admin().Remove(request.name, [cob](Status status) {
+      idl::RemoveServerReply reply;
+      SetHeader(reply.header, status);
+      cob(reply);
+    });
+  });
 }
 
 void MasterService::listProcedures(Cob<idl::ListProceduresReply> cob, const idl::ListProceduresRequest& request) {
-  Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::ListProceduresReply>& cob, const idl::ListProceduresRequest&) {
-         idl::ListProceduresReply reply;
-         reply.procedures = ListProcedures(leader_term);
-         reply.total = static_cast<int64_t>(reply.procedures.size());
-         if (reply.procedures.size() > kProceduresListedMax) reply.procedures.resize(kProceduresListedMax);
-         cob(reply);
-       });
+  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto&) {
+    idl::ListProceduresReply reply;
+    reply.procedures = ListProcedures(leader_term);
+    reply.total = static_cast<int64_t>(reply.procedures.size());
+    if (reply.procedures.size() > kProceduresListedMax) reply.procedures.resize(kProceduresListedMax);
+    cob(reply);
+  });
 }
 
 void MasterService::cancelProcedure(Cob<idl::CancelProcedureReply> cob, const idl::CancelProcedureRequest& request) {
-  Lead(std::move(cob), request,
-       [this](LeaderTerm& leader_term, const Cob<idl::CancelProcedureReply>& cob,
-              const idl::CancelProcedureRequest& request) {
-         CancelProcedure(leader_term, request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
-           idl::CancelProcedureReply reply;
-           SetHeader(reply.header, outcome ? Status() : outcome.error());
-           if (outcome) reply.outcome = *std::move(outcome);
-           cob(reply);
-         });
-       });
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    CancelProcedure(leader_term, request.id, Patience(request.deadlineMs), [cob](Result<std::string> outcome) {
+      idl::CancelProcedureReply reply;
+      SetHeader(reply.header, outcome ? Status() : outcome.error());
+      if (outcome) reply.outcome = *std::move(outcome);
+      cob(reply);
+    });
+  });
 }
 
 void MasterService::compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) {
-  Lead(std::move(cob), request,
-       [](LeaderTerm& leader_term, const Cob<idl::CompactTableReply>& cob, const idl::CompactTableRequest& request) {
-         leader_term.table_admin().Compact(
-             {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
-             [cob](Result<std::vector<idl::Compaction>> servers) {
-               idl::CompactTableReply reply;
-               SetHeader(reply.header, servers ? Status() : servers.error());
-               if (servers) reply.servers = *std::move(servers);
-               cob(reply);
-             });
-       });
+  Lead(std::move(cob), request, [](LeaderTerm& leader_term, const auto& cob, const auto& request) {
+    leader_term.table_admin().Compact(
+        {.table = request.table, .server = request.server, .start = request.start, .limit_s = request.limitS},
+        [cob](Result<std::vector<idl::Compaction>> servers) {
+          idl::CompactTableReply reply;
+          SetHeader(reply.header, servers ? Status() : servers.error());
+          if (servers) reply.servers = *std::move(servers);
+          cob(reply);
+        });
+  });
+}
+
+void MasterService::clusterVersion(Cob<idl::ClusterVersionReply> cob, const idl::ClusterVersionRequest& request) {
+  Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto&) {
+    cob(ListVersions(leader_term, master_->masters(), master_->options().name, SilentSince()));
+  });
 }
 
 void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest&) {
@@ -450,6 +435,10 @@ void MasterService::clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::Clust
     reply.knownServers = static_cast<int32_t>(stats.servers);
     reply.safeMode = stats.safe_mode;
     reply.copies = static_cast<int32_t>(stats.copies);
+    if (stats.coordinator_away) {
+      reply.__set_coordinatorAwayMs(
+          std::chrono::duration_cast<std::chrono::milliseconds>(*stats.coordinator_away).count());
+    }
     reply.liveServers = static_cast<int32_t>(stats.live_servers);
     reply.tables = static_cast<int32_t>(stats.tables);
     reply.tablets = static_cast<int32_t>(stats.tablets);

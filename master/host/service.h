@@ -14,6 +14,7 @@
 
 #include "common/base/callback_guard.h"
 #include "idl/MasterService.h"
+#include "idl/methods.h"
 #include "master/host/master_host.h"
 
 namespace ebla::master {
@@ -27,28 +28,11 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   // The master is about to go: nothing reaches it any more.
   void Detach() { master_ = nullptr; }
 
-  void createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) override;
-  void alterTable(Cob<idl::AlterTableReply> cob, const idl::AlterTableRequest& request) override;
-  void dropTable(Cob<idl::DropTableByNameReply> cob, const idl::DropTableByNameRequest& request) override;
-  void listTables(Cob<idl::ListTablesReply> cob, const idl::ListTablesRequest& request) override;
-  void describeTable(Cob<idl::DescribeTableReply> cob, const idl::DescribeTableRequest& request) override;
-  void locate(Cob<idl::LocateReply> cob, const idl::LocateRequest& request) override;
-  void heartbeat(Cob<idl::HeartbeatReply> cob, const idl::HeartbeatRequest& request) override;
-  void listServers(Cob<idl::ListServersReply> cob, const idl::ListServersRequest& request) override;
-  void listTablets(Cob<idl::ListTabletsReply> cob, const idl::ListTabletsRequest& request) override;
-  void transferTablet(Cob<idl::TransferTabletReply> cob, const idl::TransferTabletRequest& request) override;
-  void splitTablet(Cob<idl::SplitTabletReply> cob, const idl::SplitTabletRequest& request) override;
-  void mergeTablets(Cob<idl::MergeTabletsReply> cob, const idl::MergeTabletsRequest& request) override;
-  void recoverTablet(Cob<idl::RecoverTabletReply> cob, const idl::RecoverTabletRequest& request) override;
-  void moveTablet(Cob<idl::MoveTabletReply> cob, const idl::MoveTabletRequest& request) override;
-  void balance(Cob<idl::BalanceReply> cob, const idl::BalanceRequest& request) override;
-  void setServer(Cob<idl::SetServerReply> cob, const idl::SetServerRequest& request) override;
-  void adopt(Cob<idl::AdoptReply> cob, const idl::AdoptRequest& request) override;
-  void removeServer(Cob<idl::RemoveServerReply> cob, const idl::RemoveServerRequest& request) override;
-  void listProcedures(Cob<idl::ListProceduresReply> cob, const idl::ListProceduresRequest& request) override;
-  void cancelProcedure(Cob<idl::CancelProcedureReply> cob, const idl::CancelProcedureRequest& request) override;
-  void compactTable(Cob<idl::CompactTableReply> cob, const idl::CompactTableRequest& request) override;
-  void clusterInfo(Cob<idl::ClusterInfoReply> cob, const idl::ClusterInfoRequest& request) override;
+  // void createTable(Cob<idl::CreateTableReply> cob, const idl::CreateTableRequest& request) override, and so on for
+  // each method of the IDL.
+#define EBLA_HANDLER(name, Request, Reply) void name(Cob<idl::Reply> cob, const idl::Request& request) override;
+  EBLA_MASTER_METHODS(EBLA_HANDLER)
+#undef EBLA_HANDLER
 
  private:
   // On the executor: hands (leader_term, cob, request) to `handle` where this master leads, else answers why not.
@@ -58,6 +42,7 @@ class MasterService final : public idl::MasterServiceCobSvIf {
   void LeadHere(const Cob<Reply>& cob, const Request& request, const Handle& handle);
   void NotLeading(idl::MasterReplyHeader& header) const;
   Duration Patience(int32_t deadline_ms) const;
+  MonotonicTime SilentSince() const;
 
   Master* master_;  // the executor's; null once detached
   Executor& executor_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "common/base/key_range.h"
+
 namespace ebla::master {
 namespace {
 
@@ -58,8 +60,8 @@ void LeaderTerm::Start(Done done) {
 
 Status LeaderTerm::Heartbeat(idl::HeartbeatRequest heartbeat) {
   if (heartbeat.clusterId != cluster_id_) {
-    return Error(Code::kInvalidArgument, "server " + heartbeat.server + " belongs to cluster " + heartbeat.clusterId +
-                                             ", this is cluster " + cluster_id_);
+    return Error(Code::kInvalidArgument, "server " + heartbeat.server + " belongs to cluster " +
+                                             EscapeBytes(heartbeat.clusterId) + ", this is cluster " + cluster_id_);
   }
   const ServerName server = heartbeat.server;
   if (static_cast<uint64_t>(std::max<int64_t>(0, heartbeat.seenTerm)) > term()) {

@@ -122,7 +122,7 @@ class Lister {
               : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
     const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (votes) {
-      one.step = info.primary == move.fromServer ? "3 of 4: hands the leadership over to " + move.toServer
+      one.step = info.primary == move.fromServer ? "3 of 4: transfers the leadership to " + move.toServer
                                                  : "4 of 4: removes the replica on " + move.fromServer;
     } else if (learns) {
       one.step = "2 of 4: copies to " + move.toServer;
@@ -273,8 +273,8 @@ class Lister {
       TakeActionRecord(ActionKind::kTransfer, subject.tablet, one);
       const TabletEntry* tablet = image().Tablet(subject.tablet);
       if (tablet) one.fromServer = tablet->node.info.primary;
-      one.step = "hands the leadership over to " + subject.server;
-      one.cancelNote = "it takes a moment, and its primary may have handed over already: transfer it back afterwards";
+      one.step = "transfers the leadership to " + subject.server;
+      one.cancelNote = "it takes a moment, and its primary may have transferred it already: transfer it back afterwards";
     } else if (subject.kind == "merge") {
       DescribeMerge(subject.tablet, one);
     } else if (subject.kind == "unite") {

@@ -187,7 +187,7 @@ void ReplicationManager::TransferLeadership(const LeadMove& move) {
   begun_[move.tablet] = context_.executor.Now();
   transferred_[move.tablet] = context_.executor.Now();
   reconciler_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {
-    LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not handed over: " << status;
+    LOG_IF(WARNING, !status.ok()) << "tablet " << tablet << " was not transferred: " << status;
   });
 }
 

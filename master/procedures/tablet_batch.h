@@ -29,7 +29,7 @@ enum class Title {
   kNew,          // nobody can have promised a higher epoch of an id that was just drawn
   kFenced,       // a majority has promised it
   kMember,       // it leads already: the membership changes, nothing else
-  kTransferred,  // the primary before has handed over to it
+  kTransferred,  // the primary before has transferred to it
 };
 
 // One tablet of a batch: what is to be said, then how far it came.

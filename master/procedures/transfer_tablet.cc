@@ -22,7 +22,7 @@ void TransferTablet::Step(coordination::Callback<Progress> done) {
   const TabletEntry* tablet = context_.image().Tablet(tablet_);
   if (tablet->node.info.primary == to_ && reconciler_.SettledLoad(*tablet)) return done(Progress::Done());
   if (context_.executor.Now() >= until()) {
-    return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be handed over in time")));
+    return done(Progress::Done(Error(Code::kUnavailable, "the tablet could not be transferred in time")));
   }
   reconciler_.Transfer(tablet_, to_, [done = std::move(done)](Status status) mutable {
     done(status.ok() ? Progress::Done() : Progress::Later(std::move(status)));

@@ -135,6 +135,7 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
   families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
   families.AddProcess("tabletserver", rpc_.Stats());
+  families.AddCoordinator(coordinator_.away());
   return families.Take();
 }
 

@@ -10,6 +10,7 @@
 #include <functional>
 #include <vector>
 
+#include "common/coordination/connection_watch.h"
 #include "common/process/process.h"
 #include "common/rpc/server.h"
 #include "tabletserver/server/tabletserver_host.h"
@@ -18,14 +19,17 @@ namespace ebla::tabletserver {
 
 class TabletServerMetrics final : public prometheus::Collectable {
  public:
-  // Both outlive this.
-  TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc) : server_(server), rpc_(rpc) {}
+  // All outlive this.
+  TabletServerMetrics(const TabletServer& server, const rpc::RpcServer& rpc,
+                      const coordination::ConnectionWatch& coordinator)
+      : server_(server), rpc_(rpc), coordinator_(coordinator) {}
 
   std::vector<prometheus::MetricFamily> Collect() const override;
 
  private:
   const TabletServer& server_;
   const rpc::RpcServer& rpc_;
+  const coordination::ConnectionWatch& coordinator_;
 };
 
 }  // namespace ebla::tabletserver

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "common/process/process.h"
+#include "tabletserver/storage/wiredtiger/store_directory.h"
 
 namespace ebla::tabletserver {
 namespace {
@@ -74,12 +75,16 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
     shard_connectors.push_back(shard_connectors_.emplace_back(std::make_unique<rpc::PipelinedConnector>(*shard)).get());
   }
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
+  coordinator_watch_ = std::make_unique<coordination::ConnectionWatch>(
+      *coordinator_, *control_,
+      "this server serves what it serves, but nobody takes that over if it ends, and started again it cannot join");
 
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
   options.server.raise_life_mark = [this] { return directory_->RaiseLifeMark(); };
   options.server.cpu_seconds = [] { return process::ReadUsage().cpu_seconds; };
   options.server.build_version = process::BuildVersion();
+  options.server.store_format = StoreDirectory::format();
   options.server.checkpoint.first_part = 0.1 + 0.009 * static_cast<double>(control_->Random() % 100);
   server_ = std::make_unique<TabletServer>(
       TabletServerPorts{Pointers<Executor>(loops_), Pointers<Executor>(shards_), Pointers<Executor>(readers_),
@@ -102,12 +107,13 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
 }
 
 Status ServerProcess::OpenHttp(const ServerProcessOptions& options) {
-  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_);
+  metrics_ = std::make_shared<TabletServerMetrics>(*server_, *rpc_, *coordinator_watch_);
   http::HttpOptions http;
   http.title = "Ebla tablet server " + directory_->identity().name;
   http.listen = options.http_listen;
   http.metrics = metrics_;
   http.ready = [this] { return server_->Ready(); };
+  http.degraded = [this] { return coordinator_watch_->Describe(); };
   http.settable_flags = options.settable_flags;
   options.adjust_http(http);
   http_ = std::make_unique<http::HttpServer>(std::move(http));
@@ -131,6 +137,7 @@ void ServerProcess::Stop(Duration patience) {
   http_.reset();
   rpc_.reset();
   server_.reset();
+  coordinator_watch_.reset();
   coordinator_.reset();
   connector_.reset();
   shard_connectors_.clear();

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "common/base/status.h"
+#include "common/coordination/connection_watch.h"
 #include "common/coordination/coordinator.h"
 #include "common/http/http_server.h"
 #include "common/rpc/event_loop.h"
@@ -83,6 +84,7 @@ class ServerProcess {
   std::unique_ptr<rpc::PipelinedConnector> connector_;
   std::vector<std::unique_ptr<rpc::PipelinedConnector>> shard_connectors_;  // to peers, each on its shard's loop
   std::unique_ptr<coordination::Coordinator> coordinator_;
+  std::unique_ptr<coordination::ConnectionWatch> coordinator_watch_;
   std::unique_ptr<TabletServer> server_;
   rpc::Dispatcher dispatcher_;
   std::unique_ptr<rpc::RpcServer> rpc_;

@@ -327,6 +327,7 @@ void TabletServer::FillHeartbeat(idl::HeartbeatRequest& request) {
   request.server = options_.identity.name;
   request.incarnation = static_cast<int64_t>(options_.identity.incarnation.value);
   request.version = options_.build_version;
+  request.storeFormat = options_.store_format;
   std::unordered_map<TabletId, LoadReport> loads;
   std::unordered_map<TabletId, Step> told;
   std::map<TableId, idl::TableSchema> schemas;

@@ -8,14 +8,17 @@
 #include <optional>
 
 #include "tests/integration/test_cluster.h"
+#include "tools/cluster/probe.h"
 #include "tools/cluster/removal.h"
 
 namespace ebla::testing {
 namespace {
 
 using ::testing::AllOf;
+using ::testing::EndsWith;
 using ::testing::FieldsAre;
 using ::testing::HasSubstr;
+using ::testing::Not;
 using ::testing::StartsWith;
 
 class OperatorTest : public ::testing::Test {
@@ -41,6 +44,18 @@ class OperatorTest : public ::testing::Test {
       health_ = cluster_->Ebla("health");
       return health_.code == code;
     });
+  }
+
+  // What the process answers over HTTP, with the head; without the end of its last line.
+  std::string Page(const std::string& process, const std::string& path) {
+    for (const cluster::ProcessView& view : cluster_->launcher().Describe()) {
+      if (view.name != process) continue;
+      const auto port = static_cast<uint16_t>(std::stoi(view.http_address.substr(view.http_address.rfind(':') + 1)));
+      std::string page = cluster::GetPage("127.0.0.1", port, path, std::chrono::seconds(5)).value_or("");
+      if (page.ends_with('\n') && path == "/readyz") page.pop_back();
+      return page;
+    }
+    return "there is no " + process;
   }
 
   std::unique_ptr<TestCluster> cluster_;
@@ -71,6 +86,42 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
   ASSERT_TRUE(cluster_->launcher().Restart("ts-2").ok());
   ASSERT_TRUE(HealthBecomes(0)) << health_;
   EXPECT_THAT(cluster_->Ebla("check carts"), FieldsAre(0, HasSubstr("9 replicas; 600 records")));
+}
+
+// What is served goes on being served, and everybody says what cannot happen meanwhile.
+TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
+  const auto table = MakeCarts();
+  ASSERT_TRUE(table) << table.error();
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
+  EXPECT_THAT(Page("m-1", "/readyz"), EndsWith("\r\n\r\nready"));
+  EXPECT_THAT(Page("ts-1", "/metrics"), HasSubstr("\nebla_coordinator_connected 1\n"));
+
+  ASSERT_TRUE(cluster_->launcher().Kill("zookeeper", SIGKILL).ok());
+  ASSERT_TRUE(HealthBecomes(1)) << health_;
+  EXPECT_THAT(health_.text, HasSubstr("the coordinator (ZooKeeper) has been away for"));
+  EXPECT_THAT(health_.text, HasSubstr("no failover"));
+  EXPECT_THAT(cluster_->Ebla("cluster info").text, HasSubstr("coordinator   away for"));
+  for (const char* process : {"m-1", "ts-1"}) {
+    EXPECT_THAT(Page(process, "/readyz"),
+                AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("ready, degraded: the coordinator (ZooKeeper) has been")));
+    EXPECT_THAT(Page(process, "/metrics"), HasSubstr("\nebla_coordinator_connected 0\n"));
+  }
+  EXPECT_TRUE(table->Put("a", "served all the same"));
+
+  ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
+  ASSERT_TRUE(HealthBecomes(2)) << health_;
+  EXPECT_THAT(health_.text, AllOf(StartsWith("failing  2 of 3 servers live"), HasSubstr("nobody leads"),
+                                  HasSubstr("no failover happens while the coordinator is away")));
+  EXPECT_THAT(cluster_->Ebla("server list").text, HasSubstr("silent"));
+
+  ASSERT_TRUE(cluster_->launcher().Restart("zookeeper").ok());
+  ASSERT_TRUE(cluster_->launcher().Restart("ts-2").ok());
+  ASSERT_TRUE(HealthBecomes(0)) << health_;
+  EXPECT_THAT(Page("m-1", "/readyz"), EndsWith("\r\n\r\nready"));
+  const Shown versions = cluster_->Ebla("cluster version");
+  EXPECT_EQ(versions.code, 0) << versions;
+  for (const char* name : {"m-1", "m-2", "ts-1", "ts-2", "ts-3"}) EXPECT_THAT(versions.text, HasSubstr(name));
+  EXPECT_THAT(versions.text, Not(HasSubstr("side by side")));
 }
 
 // A server more, then one less: what the one had is on the other, and nobody noticed.

@@ -43,7 +43,8 @@ std::string Get(int fd, const std::string& path, std::chrono::steady_clock::time
 
 }  // namespace
 
-Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout) {
+Result<std::string> GetPage(const std::string& host, uint16_t port, const std::string& path,
+                            std::chrono::milliseconds timeout) {
   const auto deadline = std::chrono::steady_clock::now() + timeout;
   const int fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const sockaddr_in address = AddressOf(host, port);
@@ -53,8 +54,13 @@ Status AskReady(const std::string& host, uint16_t port, std::chrono::millisecond
     if (fd >= 0) ::close(fd);
     return Error(Code::kUnavailable, "port " + std::to_string(port) + ": " + reason);
   }
-  const std::string answer = Get(fd, "/readyz", deadline);
+  std::string answer = Get(fd, path, deadline);
   ::close(fd);
+  return answer;
+}
+
+Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout) {
+  EBLA_ASSIGN(const std::string answer, GetPage(host, port, "/readyz", timeout));
   const size_t space = answer.find(' ');
   if (!answer.starts_with("HTTP/1.") || space == std::string::npos)
     return Error(Code::kUnavailable, "/readyz gave no answer");

@@ -14,6 +14,10 @@
 
 namespace ebla::cluster {
 
+// What GET http://host:port/path answers, with its head; the host is an IPv4 address. UNAVAILABLE: nobody answers.
+Result<std::string> GetPage(const std::string& host, uint16_t port, const std::string& path,
+                            std::chrono::milliseconds timeout);
+
 // OK when http://host:port/readyz answers 200, the host being an IPv4 address; else why not, in the process's own words
 // where it has any.
 Status AskReady(const std::string& host, uint16_t port, std::chrono::milliseconds timeout);

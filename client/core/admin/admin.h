@@ -1,9 +1,12 @@
 // client/core/admin/admin.h
-// What the master is asked by people: tables, tablets, servers, the cluster; and servers for what they keep beside
-// their tables (unresolved_writes.cc). Thrift on one side, the types of client/include/ebla/admin.h on the other.
+// What the master is asked by people, for those who cannot wait: Ask() makes one call of any method; the others are
+// what the simulator does too. All else is written in client/sdk/admin_calls.cc, which may wait.
+// Place:   Client (client/sdk) waits for what is asked here; admin_convert.h makes Thrift's structs into the types of
+//          client/include/ebla/admin.h.
 // Threads: any; callbacks as in client_core.h.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -13,58 +16,51 @@
 
 namespace ebla::client {
 
+// The server works as long as it is given, and its own answer at the deadline says how far it came.
+MasterClient::CallOptions Patient();
+
 class Admin {
  public:
   Admin(MasterClient& masters, Network& network, Duration deadline)
       : masters_(masters), network_(network), deadline_(deadline) {}
+
+  // One call to the leading master; `options.deadline` of zero is the client's.
+  template <class Request>
+  void Ask(Request request, MasterClient::CallOptions options, OnceCallback<Result<ReplyTo<Request>>> done) {
+    if (options.deadline <= Duration(0)) options.deadline = deadline_;
+    masters_.Call(std::move(request), std::move(options),
+                  [done = std::move(done)](Result<MasterClient::Answer<ReplyTo<Request>>> answer) mutable {
+                    answer ? done(std::move(answer->reply)) : done(Error(std::move(answer.error())));
+                  });
+  }
+  Duration deadline() const { return deadline_; }
 
   void CreateTable(std::string name, CreateTableOptions options, OnceCallback<Result<TableInfo>> done);
   void AlterTable(std::string name, TableOptions changes, OnceCallback<Result<TableInfo>> done);
   void DropTable(std::string name, OnceCallback<Status> done);
   void ListTables(OnceCallback<Result<std::vector<TableInfo>>> done);
   void DescribeTable(std::string name, OnceCallback<Result<TableInfo>> done);
-  void ListServers(OnceCallback<Result<std::vector<ServerSummary>>> done);
-  void ListTablets(std::string table, std::string server, OnceCallback<Result<std::vector<TabletSummary>>> done);
-  void ListReplicas(std::string table, OnceCallback<Result<std::vector<TabletSummary>>> done);
-  void Checksum(std::string address, TableId table, TabletId tablet, std::string from,
-                OnceCallback<Result<ChecksumPage>> done);
   void TransferTablet(std::string table, std::string key, std::string to, OnceCallback<Status> done);
   void SplitTablet(std::string table, std::string key, OnceCallback<Result<TabletSplit>> done);
   void MergeTablets(std::string table, std::string key, OnceCallback<Result<TabletMerge>> done);
-  void RecoverTablet(TabletId tablet, RecoverTabletOptions options, OnceCallback<Result<TabletRecovery>> done);
-  void Adopt(AdoptOptions options, OnceCallback<Result<ClusterAdoption>> done);
-  void RemoveServer(std::string server, OnceCallback<Status> done);
   void MoveTablet(std::string table, std::string key, TabletMove move, OnceCallback<Status> done);
-  void SetServer(std::string server, ServerChange change, OnceCallback<Result<size_t>> done);
-  void Planner(PlannerRequest request, OnceCallback<Result<PlannerState>> done);
-  void ListProcedures(OnceCallback<Result<Procedures>> done);
-  void CancelProcedure(std::string id, OnceCallback<Result<std::string>> done);
-  void CompactTable(std::string table, CompactTableOptions options,
-                    OnceCallback<Result<std::vector<CompactionInfo>>> done);
-  // The replicas of one tablet; NOT_FOUND: there is none of that id.
-  void DescribeTablet(TabletId tablet, OnceCallback<Result<TabletSummary>> done);
-  void DescribeCluster(OnceCallback<Result<ClusterInfo>> done);
-  void Locate(std::string table, std::string key, OnceCallback<Result<TabletPlace>> done);
-  void ListUnresolved(std::string table, OnceCallback<Result<UnresolvedWrites>> done);
-  void DiscardUnresolved(std::string table, ServerName server, TabletId tablet, Version version,
-                         OnceCallback<Status> done);
 
  private:
-  struct TabletPages;
-  struct UnresolvedPages;
-  void NextUnresolved(std::shared_ptr<UnresolvedPages> pages);
-  void TableAndServers(std::string table,
-                       std::move_only_function<void(Result<std::pair<TableId, std::vector<ServerSummary>>>)> done);
-  template <class Request, class Reply>
-  void Ask(const char* method, Request request, MasterClient::CallOptions options,
-           std::move_only_function<void(Result<MasterClient::Answer<Reply>>)> done);
   void AwaitServing(std::string name, MonotonicTime end, OnceCallback<Result<TableInfo>> done);
-  void NextTablets(std::shared_ptr<TabletPages> pages);
-  void RestOfView(int64_t id, size_t bytes, PlannerState state, OnceCallback<Result<PlannerState>> done);
 
   MasterClient& masters_;
   Network& network_;
   const Duration deadline_;
+};
+
+// Notes whether an attempt's reply was lost: what "exists already" or "is not there" afterwards may be one's own doing.
+class LostReply {
+ public:
+  void Watch(MasterClient::CallOptions& options) const;
+  explicit operator bool() const { return *lost_; }
+
+ private:
+  std::shared_ptr<bool> lost_ = std::make_shared<bool>(false);  // shared with the call's note
 };
 
 }  // namespace ebla::client

@@ -7,14 +7,10 @@
 
 namespace ebla::client {
 
-namespace {
-
-std::string Address(const idl::Endpoint& endpoint) {
+std::string AddressOf(const idl::Endpoint& endpoint) {
   if (endpoint.host.empty() || endpoint.port <= 0) return {};
   return rpc::Endpoint{endpoint.host, static_cast<uint16_t>(endpoint.port)}.ToString();
 }
-
-}  // namespace
 
 idl::TableOptions ToIdl(const TableOptions& options) {
   idl::TableOptions out;
@@ -174,10 +170,11 @@ ServerSummary FromIdl(const idl::ServerSummary& summary) {
   ServerSummary out;
   out.name = summary.name;
   out.uuid = summary.uuid;
-  out.address = Address(summary.endpoint);
-  out.http_address = Address(summary.http);
+  out.address = AddressOf(summary.endpoint);
+  out.http_address = AddressOf(summary.http);
   out.incarnation = Incarnation{static_cast<uint64_t>(summary.incarnation)};
   out.live = summary.state == idl::ServerState::LIVE;
+  out.silent = summary.state == idl::ServerState::SILENT;
   if (summary.__isset.rack) out.rack = summary.rack;
   out.tablets = summary.tablets;
   out.leading = summary.leading;
@@ -321,7 +318,7 @@ ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
   info.cluster_id = reply.clusterId;
   info.term = static_cast<uint64_t>(reply.term);
   for (const idl::MasterSummary& master : reply.masters) {
-    info.masters.push_back({master.name, Address(master.endpoint), master.leader});
+    info.masters.push_back({master.name, AddressOf(master.endpoint), master.leader});
   }
   info.from_leader = reply.leading;
   info.live_servers = reply.liveServers;
@@ -331,6 +328,7 @@ ClusterInfo FromIdl(const idl::ClusterInfoReply& reply) {
   info.tables = reply.tables;
   info.tablets = reply.tablets;
   info.version = reply.version;
+  if (reply.__isset.coordinatorAwayMs) info.coordinator_away = std::chrono::milliseconds(reply.coordinatorAwayMs);
   return info;
 }
 
@@ -341,8 +339,8 @@ TabletPlace FromIdl(const idl::TabletLocation& location) {
   place.epoch = Epoch{static_cast<uint64_t>(location.epoch)};
   place.primary = location.primary;
   for (const idl::Replica& replica : location.replicas) {
-    if (replica.server == location.primary) place.primary_address = Address(replica.endpoint);
-    place.replicas.push_back({replica.server, Address(replica.endpoint), replica.rack, replica.voter});
+    if (replica.server == location.primary) place.primary_address = AddressOf(replica.endpoint);
+    place.replicas.push_back({replica.server, AddressOf(replica.endpoint), replica.rack, replica.voter});
   }
   return place;
 }

@@ -3,10 +3,15 @@
 // Threads: functions.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "ebla/admin.h"
 #include "idl/master_types.h"
 
 namespace ebla::client {
+
+std::string AddressOf(const idl::Endpoint& endpoint);  // host:port; empty: not known
 
 idl::TableOptions ToIdl(const TableOptions& options);
 TableOptions FromIdl(const idl::TableOptions& options);

@@ -3,6 +3,7 @@
 #include "common/rpc/message_codec.h"
 #include "idl/MasterService.h"
 #include "idl/TabletService.h"
+#include "idl/methods.h"
 
 namespace ebla::client {
 
@@ -36,37 +37,11 @@ Result<Reply> DecodeReply(std::string&& message) {
   return reply;
 }
 
-#define EBLA_CLIENT_METHOD(Name)                                                                    \
-  template rpc::EncodedCall EncodeCall<idl::Name##Request>(const char*, const idl::Name##Request&); \
-  template Result<idl::Name##Reply> DecodeReply<idl::Name##Reply>(std::string&&);
-EBLA_CLIENT_METHOD(Get)
-EBLA_CLIENT_METHOD(MultiGet)
-EBLA_CLIENT_METHOD(Write)
-EBLA_CLIENT_METHOD(Scan)
-EBLA_CLIENT_METHOD(ListKept)
-EBLA_CLIENT_METHOD(ForgetKept)
-EBLA_CLIENT_METHOD(Checksum)
-EBLA_CLIENT_METHOD(CreateTable)
-EBLA_CLIENT_METHOD(RecoverTablet)
-EBLA_CLIENT_METHOD(RemoveServer)
-EBLA_CLIENT_METHOD(MoveTablet)
-EBLA_CLIENT_METHOD(SetServer)
-EBLA_CLIENT_METHOD(Balance)
-EBLA_CLIENT_METHOD(Adopt)
-EBLA_CLIENT_METHOD(AlterTable)
-EBLA_CLIENT_METHOD(DropTableByName)
-EBLA_CLIENT_METHOD(ListTables)
-EBLA_CLIENT_METHOD(DescribeTable)
-EBLA_CLIENT_METHOD(Locate)
-EBLA_CLIENT_METHOD(ListServers)
-EBLA_CLIENT_METHOD(ListTablets)
-EBLA_CLIENT_METHOD(TransferTablet)
-EBLA_CLIENT_METHOD(SplitTablet)
-EBLA_CLIENT_METHOD(MergeTablets)
-EBLA_CLIENT_METHOD(ClusterInfo)
-EBLA_CLIENT_METHOD(ListProcedures)
-EBLA_CLIENT_METHOD(CancelProcedure)
-EBLA_CLIENT_METHOD(CompactTable)
+#define EBLA_CLIENT_METHOD(name, Request, Reply)                                        \
+  template rpc::EncodedCall EncodeCall<idl::Request>(const char*, const idl::Request&); \
+  template Result<idl::Reply> DecodeReply<idl::Reply>(std::string&&);
+EBLA_TABLET_METHODS(EBLA_CLIENT_METHOD)
+EBLA_MASTER_METHODS(EBLA_CLIENT_METHOD)
 #undef EBLA_CLIENT_METHOD
 
 }  // namespace ebla::client

@@ -23,8 +23,8 @@ void ClientCore::Describe(std::string name, Duration timeout, OnceCallback<Resul
   request.name = name;
   MasterClient::CallOptions options;
   options.deadline = timeout;
-  masters_.Call<idl::DescribeTableRequest, idl::DescribeTableReply>(
-      "describeTable", std::move(request), std::move(options),
+  masters_.Call(
+      std::move(request), std::move(options),
       [name = std::move(name),
        done = std::move(done)](Result<MasterClient::Answer<idl::DescribeTableReply>> answer) mutable {
         if (!answer) {

@@ -625,19 +625,6 @@ TEST_F(ClientCoreTest, CreatesDescribesAltersListsAndDrops) {
   const auto tables = Wait<Result<std::vector<TableInfo>>>(
       [&](auto done) { admin_.ListTables(OnceCallback<Result<std::vector<TableInfo>>>(std::move(done))); });
   EXPECT_EQ(tables->size(), 2u);
-  const auto tablets = Wait<Result<std::vector<TabletSummary>>>([&](auto done) {
-    admin_.ListTablets("carts", "", OnceCallback<Result<std::vector<TabletSummary>>>(std::move(done)));
-  });
-  ASSERT_EQ(tablets->size(), 3u) << "over its pages";
-  EXPECT_EQ((*tablets)[1].range, (KeyRange{"f", "m"}));
-  const auto place = Wait<Result<TabletPlace>>(
-      [&](auto done) { admin_.Locate("carts", "g", OnceCallback<Result<TabletPlace>>(std::move(done))); });
-  EXPECT_EQ(place->primary_address, "ts-2:1");
-  const auto cluster = Wait<Result<ClusterInfo>>(
-      [&](auto done) { admin_.DescribeCluster(OnceCallback<Result<ClusterInfo>>(std::move(done))); });
-  EXPECT_EQ(cluster->term, 7u);
-  EXPECT_TRUE(cluster->from_leader) << "a standby that is asked first names who counts";
-  EXPECT_GT(cluster->live_servers, 0);
   EXPECT_TRUE(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).ok());
   EXPECT_EQ(Wait<Status>([&](auto done) { admin_.DropTable("carts", OnceCallback<Status>(std::move(done))); }).code(),
             Code::kNoSuchTable);

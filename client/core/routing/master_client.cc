@@ -142,13 +142,14 @@ void SetDeadline(Request& request, Duration timeout) {
 
 }  // namespace
 
-template <class Request, class Reply>
-void MasterClient::Call(const char* method, Request request, CallOptions options,
-                        std::move_only_function<void(Result<Answer<Reply>>)> done) {
+template <class Request>
+void MasterClient::Call(Request request, CallOptions options,
+                        std::move_only_function<void(Result<Answer<ReplyTo<Request>>>)> done) {
+  using Reply = ReplyTo<Request>;
   auto reply = std::make_shared<Reply>();
-  auto encode = [method, request = std::move(request)](Duration timeout) mutable {
+  auto encode = [request = std::move(request)](Duration timeout) mutable {
     SetDeadline(request, timeout);
-    return EncodeCall(method, request);
+    return EncodeCall(MethodOf<Request>::kName, request);
   };
   auto decode = [reply](std::string&& message) -> Result<idl::MasterReplyHeader> {
     EBLA_ASSIGN(*reply, DecodeReply<Reply>(std::move(message)));
@@ -162,31 +163,10 @@ void MasterClient::Call(const char* method, Request request, CallOptions options
       ->Run();
 }
 
-#define EBLA_MASTER_METHOD(Name)                                          \
-  template void MasterClient::Call<idl::Name##Request, idl::Name##Reply>( \
-      const char*, idl::Name##Request, CallOptions,                       \
-      std::move_only_function<void(Result<MasterClient::Answer<idl::Name##Reply>>)>);
-EBLA_MASTER_METHOD(CreateTable)
-EBLA_MASTER_METHOD(AlterTable)
-EBLA_MASTER_METHOD(DropTableByName)
-EBLA_MASTER_METHOD(ListTables)
-EBLA_MASTER_METHOD(DescribeTable)
-EBLA_MASTER_METHOD(Locate)
-EBLA_MASTER_METHOD(ListServers)
-EBLA_MASTER_METHOD(ListTablets)
-EBLA_MASTER_METHOD(TransferTablet)
-EBLA_MASTER_METHOD(SplitTablet)
-EBLA_MASTER_METHOD(MergeTablets)
-EBLA_MASTER_METHOD(RecoverTablet)
-EBLA_MASTER_METHOD(RemoveServer)
-EBLA_MASTER_METHOD(MoveTablet)
-EBLA_MASTER_METHOD(SetServer)
-EBLA_MASTER_METHOD(Balance)
-EBLA_MASTER_METHOD(Adopt)
-EBLA_MASTER_METHOD(ClusterInfo)
-EBLA_MASTER_METHOD(ListProcedures)
-EBLA_MASTER_METHOD(CancelProcedure)
-EBLA_MASTER_METHOD(CompactTable)
+#define EBLA_MASTER_METHOD(name, Request, Reply)              \
+  template void MasterClient::Call(idl::Request, CallOptions, \
+                                   std::move_only_function<void(Result<Answer<idl::Reply>>)>);
+EBLA_MASTER_METHODS(EBLA_MASTER_METHOD)
 #undef EBLA_MASTER_METHOD
 
 }  // namespace ebla::client

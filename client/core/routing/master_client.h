@@ -12,11 +12,11 @@
 #include <string>
 #include <vector>
 
+#include "client/core/calls/methods.h"
 #include "client/core/calls/once_callback.h"
 #include "client/core/calls/retry_policy.h"
 #include "client/core/routing/network.h"
 #include "common/base/mutex.h"
-#include "idl/master_types.h"
 
 namespace ebla::client {
 
@@ -42,9 +42,8 @@ class MasterClient {
 
   // `request.deadlineMs`, where the request has one, is set anew for each attempt. A final answer other than OK comes
   // as an error.
-  template <class Request, class Reply>
-  void Call(const char* method, Request request, CallOptions options,
-            std::move_only_function<void(Result<Answer<Reply>>)> done);
+  template <class Request>
+  void Call(Request request, CallOptions options, std::move_only_function<void(Result<Answer<ReplyTo<Request>>>)> done);
 
  private:
   friend class MasterCall;

@@ -105,11 +105,10 @@ void Router::Start(uint64_t id, KeyRange range, Duration timeout) {
       if (look_up.id == id) look_up.cause = cause;
     }
   };
-  masters_.Call<idl::LocateRequest, idl::LocateReply>(
-      "locate", std::move(request), std::move(options),
-      [self = shared_from_this(), id](Result<MasterClient::Answer<idl::LocateReply>> answer) {
-        self->Finished(id, std::move(answer));
-      });
+  masters_.Call(std::move(request), std::move(options),
+                [self = shared_from_this(), id](Result<MasterClient::Answer<idl::LocateReply>> answer) {
+                  self->Finished(id, std::move(answer));
+                });
 }
 
 void Router::Finished(uint64_t id, Result<MasterClient::Answer<idl::LocateReply>> answer) {

@@ -307,7 +307,8 @@ struct ServerSummary {
   std::string address;       // host:port
   std::string http_address;  // host:port
   Incarnation incarnation;
-  bool live = false;
+  bool live = false;    // registered with the coordinator, and reports
+  bool silent = false;  // registered, and reports no more: it was killed lately, or does not reach the master
   std::string rack;
   int tablets = 0;
   int leading = 0;
@@ -344,7 +345,22 @@ struct ClusterInfo {
   int copies = 0;         // replicas that are being made
   int tables = 0;
   int tablets = 0;
-  std::string version;  // of the master that answered
+  std::string version;                                        // of the master that answered
+  std::optional<std::chrono::milliseconds> coordinator_away;  // none: the master that answered reaches it
+};
+
+enum class ProcessRole : uint8_t { kMaster = 0, kTabletServer = 1 };
+
+// What one process of the cluster runs.
+struct ProcessVersion {
+  ProcessRole role = ProcessRole::kMaster;
+  std::string name;
+  std::string address;   // host:port
+  bool live = false;     // else the rest is as it was last
+  bool leader = false;   // of the masters
+  std::string version;   // of its build; empty: not said
+  int protocol = 0;      // the greatest that it speaks; 0: not said
+  int store_format = 0;  // of files on disk, the greatest that it reads; 0: it has none, or has not said
 };
 
 struct ReplicaPlace {

@@ -60,8 +60,8 @@ class FullDisks {
     const TabletView& tablet = At(index);
     const BalanceOptions& options = pass_.options.balance;
     const ServerIndex from = tablet.primary();
-    // Leaving costs nothing but a moment: a full server may hand over more at a time than what balances.
-    if (handed_[from] >= options.transfers) return Refuse(Cause::kCap, index, from, "enough is being handed over");
+    // Leaving costs nothing but a moment: a full server may transfer more at a time than what balances.
+    if (handed_[from] >= options.transfers) return Refuse(Cause::kCap, index, from, "enough is being transferred");
     ++handed_[from];
     loads_.Shift(loads_.CostOfLeading(index), from, to);
     pass_.Transfer(Rule::kFullDisk, index, to, Why(pass_.view.servers[from]));

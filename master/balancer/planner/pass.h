@@ -45,7 +45,7 @@ class Pass {
   // Why nothing may be done to the tablet now, whatever it is; rejects it then.
   bool Blocked(Rule rule, TabletIndex tablet);
 
-  // It was moved or handed over lately: twice as long a rest each time. RejectResting says so.
+  // It was moved or transferred lately: twice as long a rest each time. RejectResting says so.
   bool Rests(TabletId tablet) const;
   void RejectResting(Rule rule, TabletId tablet);
 

@@ -6,7 +6,7 @@
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
 //                is committed (PROTOCOL "Membership").
 //             2. A replica is added before another is removed, unless that has failed: it counts for nothing. The
-//                primary is not removed (one that moves hands over first); nobody who lives is while another that is
+//                primary is not removed (one that moves transfers first); nobody who lives is while another that is
 //                wanted is away or lost, nor so that no majority of those left lives and is caught up.
 //             3. A learner is only added where no old replica of the tablet can be left.
 //             4. Tablets with the fewest live replicas go first; copies under way stay within their caps.

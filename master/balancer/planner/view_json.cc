@@ -1,6 +1,7 @@
 #include "master/balancer/planner/view_json.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdlib>
 #include <istream>
 #include <nlohmann/json.hpp>
@@ -17,160 +18,256 @@ constexpr int kFormatVersion = 1;
 // Of any number: ids, bytes and milliseconds stay far below.
 constexpr double kNumberMax = 9e15;
 
-constexpr const char* kFindings[] = {"none", "key", "popular key", "one direction"};
-constexpr const char* kStates[] = {"settled", "unsettled", "intent open", "copying"};
+constexpr std::array kFindings = {"none", "key", "popular key", "one direction"};
+constexpr std::array kStates = {"settled", "unsettled", "intent open", "copying"};
+constexpr const auto& NamesOf(SplitFinding) { return kFindings; }
+constexpr const auto& NamesOf(TabletState) { return kStates; }
 
-// ---- one value each way; what equals `otherwise` is left out ----
+// ---- the fields of each kind of line: one list, by which it is written and read ----
+
+// `of` gets the member; `key`: bytes, which are escaped.
+template <class Of>
+struct Field {
+  const char* name;
+  Of of;
+  bool key = false;
+};
+
+#define FIELD_AS(name, path)                        \
+  Field {                                           \
+    name, [](auto& in) -> auto& { return in.path; } \
+  }
+#define FIELD(path) FIELD_AS(#path, path)
+#define KEY_AS(name, path)                                \
+  Field {                                                 \
+    name, [](auto& in) -> auto& { return in.path; }, true \
+  }
+
+template <class T>
+constexpr auto kFields = nullptr;
+template <>
+constexpr auto kFields<Rates> =
+    std::tuple{FIELD(reads), FIELD(writes), FIELD(read_bytes), FIELD(write_bytes), FIELD(cpu)};
+template <>
+constexpr auto kFields<Streak> = std::tuple{FIELD_AS("since_ms", since), FIELD_AS("seen_ms", seen), FIELD(samples)};
+template <>
+constexpr auto kFields<TableView> = std::tuple{FIELD(name),
+                                               FIELD(replicas),
+                                               FIELD(split_bytes),
+                                               FIELD(split_operations),
+                                               FIELD(split_cores),
+                                               FIELD(merge_part),
+                                               FIELD_AS("group_prefix_bytes", key_group.prefix_bytes),
+                                               KEY_AS("group_delimiter", key_group.delimiter)};
+template <>
+constexpr auto kFields<PlannedServer> =
+    std::tuple{FIELD(rack),           FIELD(lost), FIELD(maintenance),     FIELD(draining),        FIELD(surplus),
+               FIELD(writes_refused), FIELD(cpu),  FIELD(disk_free_bytes), FIELD(disk_total_bytes)};
+// But for its table and its members, which are names there and indexes here.
+template <>
+constexpr auto kFields<TabletView> = std::tuple{KEY_AS("start", range.start),
+                                                KEY_AS("end", range.end),
+                                                FIELD(state),
+                                                FIELD(learners_level),
+                                                FIELD(size_bytes),
+                                                FIELD(led),
+                                                FIELD(followed),
+                                                FIELD_AS("peak_operations", peaks.operations),
+                                                FIELD_AS("peak_cpu", peaks.cpu),
+                                                FIELD_AS("history_ms", history),
+                                                FIELD(finding),
+                                                KEY_AS("split_key", split_key),
+                                                KEY_AS("middle_key", middle_key),
+                                                FIELD_AS("last_split_ms", last_split),
+                                                FIELD_AS("last_merge_ms", last_merge),
+                                                FIELD_AS("last_failed_ms", last_failed),
+                                                FIELD_AS("held_until_ms", held_until)};
+template <>
+constexpr auto kFields<TabletMemory> = std::tuple{FIELD(over),        FIELD_AS("left_alone_until_ms", left_alone_until),
+                                                  FIELD(actions),     FIELD_AS("acted_ms", acted),
+                                                  FIELD(moving_from), FIELD(moving_to),
+                                                  FIELD(led)};
+// Of the planner's memory, what is of the cluster as a whole.
+template <>
+constexpr auto kFields<PlannerMemory> =
+    std::tuple{FIELD_AS("began_ms", began), FIELD_AS("scale_over", scale.over), FIELD_AS("scale_under", scale.under),
+               FIELD_AS("grown_ms", scale.grown), FIELD_AS("released_ms", scale.released)};
+// But for the margins, which are one for each dimension.
+template <>
+constexpr auto kFields<PlannerOptions> = std::tuple{FIELD_AS("gap_max_ms", gap_max),
+                                                    FIELD(rejected_max),
+                                                    FIELD(splits),
+                                                    FIELD(merges),
+                                                    FIELD(balances),
+                                                    FIELD_AS("split_sustained_ms", split.sustained),
+                                                    FIELD_AS("split_samples", split.samples),
+                                                    FIELD_AS("split_again_ms", split.again),
+                                                    FIELD_AS("split_left_alone_ms", split.left_alone),
+                                                    FIELD_AS("split_most", split.most),
+                                                    FIELD_AS("split_most_per_server", split.most_per_server),
+                                                    FIELD_AS("merge_history_ms", merge.history),
+                                                    FIELD_AS("merge_after_split_ms", merge.after_split),
+                                                    FIELD_AS("merge_region", merge.region),
+                                                    FIELD_AS("merge_most", merge.most),
+                                                    FIELD_AS("merge_part_max", merge.part_max),
+                                                    FIELD_AS("balance_stop", balance.stop),
+                                                    FIELD_AS("balance_sustained_ms", balance.sustained),
+                                                    FIELD_AS("balance_samples", balance.samples),
+                                                    FIELD_AS("cool_down_ms", balance.cool_down),
+                                                    FIELD_AS("cool_down_max_ms", balance.cool_down_max),
+                                                    FIELD_AS("after_failure_ms", balance.after_failure),
+                                                    FIELD_AS("rates_settle_ms", balance.rates_settle),
+                                                    FIELD_AS("transfers", balance.transfers),
+                                                    FIELD_AS("transfers_per_server", balance.transfers_per_server),
+                                                    FIELD_AS("copies", balance.copies),
+                                                    FIELD_AS("copies_per_server", balance.copies_per_server),
+                                                    FIELD_AS("autoscale", autoscale.enabled),
+                                                    FIELD_AS("autoscale_dry_run", autoscale.dry_run),
+                                                    FIELD_AS("operations_per_server", autoscale.operations_per_server),
+                                                    FIELD_AS("cores_per_server", autoscale.cores_per_server),
+                                                    FIELD_AS("disk_fraction", autoscale.disk_fraction),
+                                                    FIELD_AS("release_below", autoscale.release_below),
+                                                    FIELD_AS("over_sustained_ms", autoscale.over_sustained),
+                                                    FIELD_AS("under_sustained_ms", autoscale.under_sustained),
+                                                    FIELD_AS("after_growth_ms", autoscale.after_growth),
+                                                    FIELD_AS("after_release_ms", autoscale.after_release),
+                                                    FIELD_AS("servers_min", autoscale.servers_min),
+                                                    FIELD_AS("servers_max", autoscale.servers_max)};
+
+#undef FIELD_AS
+#undef FIELD
+#undef KEY_AS
+
+template <class T>
+concept HasFields = !std::is_same_v<decltype(kFields<T>), const std::nullptr_t>;
+
+// ---- one value each way ----
 
 int64_t Ms(Duration duration) { return std::chrono::duration_cast<std::chrono::milliseconds>(duration).count(); }
 
-template <class T>
-void Put(Json& line, const char* name, const T& value, const T& otherwise = {}) {
-  if (value != otherwise) line[name] = value;
-}
-void Put(Json& line, const char* name, Duration value) { Put<int64_t>(line, name, Ms(value)); }
-void Put(Json& line, const char* name, MonotonicTime value) { Put(line, name, value.since_boot); }
-void PutKey(Json& line, const char* name, const std::string& key) { Put<std::string>(line, name, EscapeBytes(key)); }
-
-// What cannot be read throws within this file alone; ReadLine turns it into a Status.
+// What cannot be read throws within this file alone; TakeLine turns it into a Status.
 struct Unreadable {
   std::string what;
 };
 
 template <class T>
-void Get(const Json& line, const char* name, T& value) {
-  if (const auto found = line.find(name); found != line.end()) {
-    if constexpr (std::is_same_v<T, bool>) {
-      if (!found->is_boolean()) throw Unreadable{std::string(name) + " is neither true nor false"};
-    } else if constexpr (std::is_arithmetic_v<T>) {
-      const bool whole = !std::is_integral_v<T> || found->is_number_integer();
-      if (!found->is_number() || !whole) throw Unreadable{std::string(name) + " is no such number"};
-      const double number = found->template get<double>();
-      if (number < (std::is_unsigned_v<T> ? 0 : -kNumberMax) || number > kNumberMax) {
-        throw Unreadable{std::string(name) + " is beyond any bound"};
-      }
-    } else if (!found->is_string()) {
-      throw Unreadable{std::string(name) + " is no text"};
-    }
-    value = found->template get<T>();
+void Put(Json& line, const T& value, const T* defaults);
+
+template <class T>
+Json ToJson(const T& value) {
+  if constexpr (HasFields<T>) {
+    static const T defaults;
+    Json object = Json::object();
+    Put(object, value, &defaults);
+    return object;
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    return Ms(value);
+  } else if constexpr (std::is_same_v<T, MonotonicTime>) {
+    return Ms(value.since_boot);
+  } else if constexpr (std::is_enum_v<T>) {
+    return NamesOf(value)[static_cast<size_t>(value)];
+  } else {
+    return value;
   }
 }
-void Get(const Json& line, const char* name, Duration& value) {
-  int64_t ms = Ms(value);
-  Get(line, name, ms);
-  if (std::abs(ms) > Ms(Duration::max())) throw Unreadable{std::string(name) + " is no such time"};
-  value = std::chrono::milliseconds(ms);
-}
-void Get(const Json& line, const char* name, MonotonicTime& value) { Get(line, name, value.since_boot); }
-void GetKey(const Json& line, const char* name, std::string& key) {
-  std::string text;
-  Get(line, name, text);
-  Result<std::string> bytes = UnescapeBytes(text);
-  if (!bytes) throw Unreadable{std::string(name) + ": " + bytes.error().message()};
-  key = *std::move(bytes);
+
+// Puts what is not as it is by default; all where no defaults are given.
+template <class T>
+void Put(Json& line, const T& value, const T* defaults) {
+  const auto put = [&](const auto& field) {
+    const auto& member = field.of(value);
+    if (defaults && member == field.of(*defaults)) return;
+    if constexpr (std::is_convertible_v<decltype(member), std::string>) {
+      line[field.name] = field.key ? EscapeBytes(member) : member;
+    } else {
+      line[field.name] = ToJson(member);
+    }
+  };
+  std::apply([&](const auto&... field) { (put(field), ...); }, kFields<T>);
 }
 
-template <class Enum, size_t kCount>
-void GetName(const Json& line, const char* name, const char* const (&names)[kCount], Enum& value) {
-  std::string text = names[static_cast<size_t>(value)];
-  Get(line, name, text);
-  const auto found = std::find(std::begin(names), std::end(names), text);
-  if (found == std::end(names)) throw Unreadable{std::string(name) + " is unknown: " + text};
-  value = static_cast<Enum>(found - std::begin(names));
+template <class T>
+void Read(const Json& line, T& value);
+
+template <class T>
+void FromJson(const Json& json, const std::string& name, T& value) {
+  if constexpr (HasFields<T>) {
+    return Read(json, value);
+  } else if constexpr (std::is_same_v<T, MonotonicTime>) {
+    return FromJson(json, name, value.since_boot);
+  } else if constexpr (std::is_same_v<T, Duration>) {
+    int64_t ms = 0;
+    FromJson(json, name, ms);
+    if (std::abs(ms) > Ms(Duration::max())) throw Unreadable{name + " is no such time"};
+    value = std::chrono::milliseconds(ms);
+  } else if constexpr (std::is_enum_v<T>) {
+    std::string text;
+    FromJson(json, name, text);
+    const auto& names = NamesOf(value);
+    const auto found = std::ranges::find(names, text);
+    if (found == names.end()) throw Unreadable{name + " is unknown: " + text};
+    value = static_cast<T>(found - names.begin());
+  } else {
+    if constexpr (std::is_same_v<T, bool>) {
+      if (!json.is_boolean()) throw Unreadable{name + " is neither true nor false"};
+    } else if constexpr (std::is_arithmetic_v<T>) {
+      const bool whole = !std::is_integral_v<T> || json.is_number_integer();
+      if (!json.is_number() || !whole) throw Unreadable{name + " is no such number"};
+      const double number = json.template get<double>();
+      if (number < (std::is_unsigned_v<T> ? 0 : -kNumberMax) || number > kNumberMax) {
+        throw Unreadable{name + " is beyond any bound"};
+      }
+    } else if (!json.is_string()) {
+      throw Unreadable{name + " is no text"};
+    }
+    value = json.template get<T>();
+  }
+}
+
+// Takes it where it is there.
+template <class T>
+void Get(const Json& line, const std::string& name, T& value) {
+  if (const auto found = line.find(name); found != line.end()) FromJson(*found, name, value);
+}
+
+template <class T>
+void Read(const Json& line, T& value) {
+  const auto take = [&](const auto& field) {
+    auto& member = field.of(value);
+    Get(line, field.name, member);
+    if constexpr (std::is_same_v<std::remove_reference_t<decltype(member)>, std::string>) {
+      if (!field.key) return;
+      Result<std::string> bytes = UnescapeBytes(member);
+      if (!bytes) throw Unreadable{std::string(field.name) + ": " + bytes.error().message()};
+      member = *std::move(bytes);
+    }
+  };
+  std::apply([&](const auto&... field) { (take(field), ...); }, kFields<T>);
 }
 
 // ---- the kinds of lines ----
 
-Json TableLine(const TableView& table) {
-  static const TableView defaults;
-  Json line = {{"table", table.id.value}, {"name", table.name}};
-  Put(line, "replicas", table.replicas, defaults.replicas);
-  Put(line, "split_bytes", table.split_bytes, defaults.split_bytes);
-  Put(line, "split_operations", table.split_operations, defaults.split_operations);
-  Put(line, "split_cores", table.split_cores, defaults.split_cores);
-  Put(line, "merge_part", table.merge_part, defaults.merge_part);
-  Put(line, "group_prefix_bytes", table.key_group.prefix_bytes);
-  PutKey(line, "group_delimiter", table.key_group.delimiter);
+// What the line says already, with the fields that are not as by default.
+template <class T>
+Json With(Json line, const T& value) {
+  line.update(ToJson(value));
   return line;
 }
 
-TableView ReadTable(const Json& line) {
-  TableView table;
-  Get(line, "table", table.id.value);
-  Get(line, "name", table.name);
-  Get(line, "replicas", table.replicas);
-  Get(line, "split_bytes", table.split_bytes);
-  Get(line, "split_operations", table.split_operations);
-  Get(line, "split_cores", table.split_cores);
-  Get(line, "merge_part", table.merge_part);
-  Get(line, "group_prefix_bytes", table.key_group.prefix_bytes);
-  GetKey(line, "group_delimiter", table.key_group.delimiter);
-  return table;
-}
-
-// Each option that a pass goes by, and its name.
-template <class Options, class Field>
-void EachOption(Options& options, const Field& field) {
-  field("gap_max_ms", options.gap_max);
-  field("rejected_max", options.rejected_max);
-  field("splits", options.splits);
-  field("merges", options.merges);
-  field("balances", options.balances);
-  auto& split = options.split;
-  field("split_sustained_ms", split.sustained);
-  field("split_samples", split.samples);
-  field("split_again_ms", split.again);
-  field("split_left_alone_ms", split.left_alone);
-  field("split_most", split.most);
-  field("split_most_per_server", split.most_per_server);
-  auto& merge = options.merge;
-  field("merge_history_ms", merge.history);
-  field("merge_after_split_ms", merge.after_split);
-  field("merge_region", merge.region);
-  field("merge_most", merge.most);
-  field("merge_part_max", merge.part_max);
-  auto& balance = options.balance;
+template <class Options, class Visit>
+void EachMargin(Options& options, const Visit& visit) {
   for (size_t d = 0; d < kDimensions; ++d) {
-    const std::string margin = std::string("margin_") + Name(static_cast<Dimension>(d));
-    field((margin + "_fraction").c_str(), balance.margins[d].fraction);
-    field((margin + "_floor").c_str(), balance.margins[d].floor);
+    const std::string name = std::string("margin_") + Name(static_cast<Dimension>(d));
+    visit(name + "_fraction", options.balance.margins[d].fraction);
+    visit(name + "_floor", options.balance.margins[d].floor);
   }
-  field("balance_stop", balance.stop);
-  field("balance_sustained_ms", balance.sustained);
-  field("balance_samples", balance.samples);
-  field("cool_down_ms", balance.cool_down);
-  field("cool_down_max_ms", balance.cool_down_max);
-  field("after_failure_ms", balance.after_failure);
-  field("rates_settle_ms", balance.rates_settle);
-  field("transfers", balance.transfers);
-  field("transfers_per_server", balance.transfers_per_server);
-  field("copies", balance.copies);
-  field("copies_per_server", balance.copies_per_server);
-  auto& scale = options.autoscale;
-  field("autoscale", scale.enabled);
-  field("autoscale_dry_run", scale.dry_run);
-  field("operations_per_server", scale.operations_per_server);
-  field("cores_per_server", scale.cores_per_server);
-  field("disk_fraction", scale.disk_fraction);
-  field("release_below", scale.release_below);
-  field("over_sustained_ms", scale.over_sustained);
-  field("under_sustained_ms", scale.under_sustained);
-  field("after_growth_ms", scale.after_growth);
-  field("after_release_ms", scale.after_release);
-  field("servers_min", scale.servers_min);
-  field("servers_max", scale.servers_max);
 }
 
 // All of them, whatever their defaults are: another build may have others.
 Json OptionsLine(const PlannerOptions& options) {
   Json object = Json::object();
-  EachOption(options, [&object](const char* name, const auto& value) {
-    if constexpr (std::is_same_v<std::decay_t<decltype(value)>, Duration>) {
-      object[name] = Ms(value);
-    } else {
-      object[name] = value;
-    }
-  });
+  Put<PlannerOptions>(object, options, nullptr);
+  EachMargin(options, [&](const std::string& name, double value) { object[name] = value; });
   return {{"options", std::move(object)}};
 }
 
@@ -178,59 +275,9 @@ PlannerOptions ReadOptions(const Json& line) {
   const Json& object = line.at("options");
   if (!object.is_object()) throw Unreadable{"options are no object"};
   PlannerOptions options;
-  EachOption(options, [&object](const char* name, auto& value) { Get(object, name, value); });
+  Read(object, options);
+  EachMargin(options, [&](const std::string& name, double& value) { Get(object, name, value); });
   return options;
-}
-
-Json ServerLine(const PlannedServer& server) {
-  Json line = {{"server", server.name}, {"live", server.live}};
-  Put(line, "rack", server.rack);
-  Put(line, "lost", server.lost);
-  Put(line, "maintenance", server.maintenance);
-  Put(line, "draining", server.draining);
-  Put(line, "surplus", server.surplus);
-  Put(line, "writes_refused", server.writes_refused);
-  Put(line, "cpu", server.cpu);
-  Put(line, "disk_free_bytes", server.disk_free_bytes);
-  Put(line, "disk_total_bytes", server.disk_total_bytes);
-  return line;
-}
-
-PlannedServer ReadServer(const Json& line) {
-  PlannedServer server;
-  server.live = true;
-  Get(line, "server", server.name);
-  Get(line, "live", server.live);
-  Get(line, "rack", server.rack);
-  Get(line, "lost", server.lost);
-  Get(line, "maintenance", server.maintenance);
-  Get(line, "draining", server.draining);
-  Get(line, "surplus", server.surplus);
-  Get(line, "writes_refused", server.writes_refused);
-  Get(line, "cpu", server.cpu);
-  Get(line, "disk_free_bytes", server.disk_free_bytes);
-  Get(line, "disk_total_bytes", server.disk_total_bytes);
-  return server;
-}
-
-void PutRates(Json& line, const char* name, const Rates& rates) {
-  if (rates == Rates()) return;
-  Json& object = line[name] = Json::object();
-  Put(object, "reads", rates.reads);
-  Put(object, "writes", rates.writes);
-  Put(object, "read_bytes", rates.read_bytes);
-  Put(object, "write_bytes", rates.write_bytes);
-  Put(object, "cpu", rates.cpu);
-}
-
-void GetRates(const Json& line, const char* name, Rates& rates) {
-  const auto object = line.find(name);
-  if (object == line.end()) return;
-  Get(*object, "reads", rates.reads);
-  Get(*object, "writes", rates.writes);
-  Get(*object, "read_bytes", rates.read_bytes);
-  Get(*object, "write_bytes", rates.write_bytes);
-  Get(*object, "cpu", rates.cpu);
 }
 
 void PutMembers(Json& line, const char* name, const Members& members, const ClusterView& view) {
@@ -240,72 +287,19 @@ void PutMembers(Json& line, const char* name, const Members& members, const Clus
 }
 
 Json TabletLine(const TabletView& tablet, const ClusterView& view) {
-  Json line = {{"tablet", tablet.id.value}, {"table", view.tables[tablet.table].id.value}};
-  PutKey(line, "start", tablet.range.start);
-  PutKey(line, "end", tablet.range.end);
-  if (tablet.state != TabletState::kSettled) line["state"] = kStates[static_cast<size_t>(tablet.state)];
+  Json line = With({{"tablet", tablet.id.value}, {"table", view.tables[tablet.table].id.value}}, tablet);
   PutMembers(line, "voters", tablet.voters, view);
   PutMembers(line, "learners", tablet.learners, view);
-  Put(line, "learners_level", tablet.learners_level);
-  Put(line, "size_bytes", tablet.size_bytes);
-  PutRates(line, "led", tablet.led);
-  PutRates(line, "followed", tablet.followed);
-  Put(line, "peak_operations", tablet.peaks.operations);
-  Put(line, "peak_cpu", tablet.peaks.cpu);
-  Put(line, "history_ms", tablet.history);
-  if (tablet.finding != SplitFinding::kNoKey) line["finding"] = kFindings[static_cast<size_t>(tablet.finding)];
-  PutKey(line, "split_key", tablet.split_key);
-  PutKey(line, "middle_key", tablet.middle_key);
-  Put(line, "last_split_ms", tablet.last_split);
-  Put(line, "last_merge_ms", tablet.last_merge);
-  Put(line, "last_failed_ms", tablet.last_failed);
-  Put(line, "held_until_ms", tablet.held_until);
-  return line;
-}
-
-Json StreakValue(const Streak& streak) {
-  return {
-      {"since_ms", Ms(streak.since.since_boot)}, {"seen_ms", Ms(streak.seen.since_boot)}, {"samples", streak.samples}};
-}
-void PutStreak(Json& line, const char* name, const Streak& streak) {
-  if (streak.samples > 0) line[name] = StreakValue(streak);
-}
-void GetStreak(const Json& line, const char* name, Streak& streak) {
-  const auto object = line.find(name);
-  if (object == line.end()) return;
-  Get(*object, "since_ms", streak.since);
-  Get(*object, "seen_ms", streak.seen);
-  Get(*object, "samples", streak.samples);
-}
-
-Json HeadLine(const ClusterView& view, const PlannerMemory& memory) {
-  Json line = {{"view", kFormatVersion}, {"now_ms", Ms(view.now.since_boot)}};
-  Put(line, "began_ms", memory.began);
-  PutStreak(line, "scale_over", memory.scale.over);
-  PutStreak(line, "scale_under", memory.scale.under);
-  Put(line, "grown_ms", memory.scale.grown);
-  Put(line, "released_ms", memory.scale.released);
   return line;
 }
 
 Json ServerMemoryLine(const ServerName& name, const ServerMemory& memory) {
   Json line = {{"server_memory", name}};
   for (size_t d = 0; d < kDimensions; ++d) {
-    PutStreak(line, Name(static_cast<Dimension>(d)), memory.over[d]);
-    if (memory.overloaded[d]) line[std::string("overloaded_") + Name(static_cast<Dimension>(d))] = true;
+    const char* dimension = Name(static_cast<Dimension>(d));
+    if (memory.over[d].samples > 0) line[dimension] = ToJson(memory.over[d]);
+    if (memory.overloaded[d]) line[std::string("overloaded_") + dimension] = true;
   }
-  return line;
-}
-
-Json TabletMemoryLine(TabletId id, const TabletMemory& memory) {
-  Json line = {{"tablet_memory", id.value}};
-  PutStreak(line, "over", memory.over);
-  Put(line, "left_alone_until_ms", memory.left_alone_until);
-  Put(line, "actions", memory.actions);
-  Put(line, "acted_ms", memory.acted);
-  Put(line, "moving_from", memory.moving_from);
-  Put(line, "moving_to", memory.moving_to);
-  PutRates(line, "led", memory.led);
   return line;
 }
 
@@ -318,8 +312,8 @@ class Loader {
     if (!headed_) throw Unreadable{"the first line is not that of a view"};
     if (line.contains("options")) return TakeOptions(line);
     if (line.contains("tablet")) return TakeTablet(line);
-    if (line.contains("server")) return TakeServer(ReadServer(line));
-    if (line.contains("table")) return TakeTable(ReadTable(line));
+    if (line.contains("server")) return TakeServer(line);
+    if (line.contains("table")) return TakeTable(line);
     if (line.contains("server_memory")) return TakeServerMemory(line);
     if (line.contains("tablet_memory")) return TakeTabletMemory(line);
     throw Unreadable{"it is of no known kind"};
@@ -340,19 +334,21 @@ class Loader {
     if (version != kFormatVersion) throw Unreadable{"a view of format " + std::to_string(version) + ", not 1"};
     headed_ = true;
     Get(line, "now_ms", saved_.view.now);
-    Get(line, "began_ms", saved_.memory.began);
-    GetStreak(line, "scale_over", saved_.memory.scale.over);
-    GetStreak(line, "scale_under", saved_.memory.scale.under);
-    Get(line, "grown_ms", saved_.memory.scale.grown);
-    Get(line, "released_ms", saved_.memory.scale.released);
+    Read(line, saved_.memory);
   }
-  void TakeServer(PlannedServer server) {
-    servers_[server.name] = static_cast<ServerIndex>(saved_.view.servers.size());
-    saved_.view.servers.push_back(std::move(server));
+  void TakeServer(const Json& line) {
+    PlannedServer& server = saved_.view.servers.emplace_back();
+    server.live = true;
+    Get(line, "server", server.name);
+    Get(line, "live", server.live);
+    Read(line, server);
+    servers_[server.name] = static_cast<ServerIndex>(saved_.view.servers.size() - 1);
   }
-  void TakeTable(TableView table) {
-    tables_[table.id] = static_cast<TableIndex>(saved_.view.tables.size());
-    saved_.view.tables.push_back(std::move(table));
+  void TakeTable(const Json& line) {
+    TableView& table = saved_.view.tables.emplace_back();
+    Get(line, "table", table.id.value);
+    Read(line, table);
+    tables_[table.id] = static_cast<TableIndex>(saved_.view.tables.size() - 1);
   }
   void TakeTablet(const Json& line) {
     TabletView& tablet = saved_.view.tablets.emplace_back();
@@ -362,25 +358,9 @@ class Loader {
     const auto known = tables_.find(table);
     if (known == tables_.end()) throw Unreadable{"table " + std::to_string(table.value) + " is unknown"};
     tablet.table = known->second;
-    GetKey(line, "start", tablet.range.start);
-    GetKey(line, "end", tablet.range.end);
-    GetName(line, "state", kStates, tablet.state);
+    Read(line, tablet);
     GetMembers(line, "voters", tablet.voters);
     GetMembers(line, "learners", tablet.learners);
-    Get(line, "learners_level", tablet.learners_level);
-    Get(line, "size_bytes", tablet.size_bytes);
-    GetRates(line, "led", tablet.led);
-    GetRates(line, "followed", tablet.followed);
-    Get(line, "peak_operations", tablet.peaks.operations);
-    Get(line, "peak_cpu", tablet.peaks.cpu);
-    Get(line, "history_ms", tablet.history);
-    GetName(line, "finding", kFindings, tablet.finding);
-    GetKey(line, "split_key", tablet.split_key);
-    GetKey(line, "middle_key", tablet.middle_key);
-    Get(line, "last_split_ms", tablet.last_split);
-    Get(line, "last_merge_ms", tablet.last_merge);
-    Get(line, "last_failed_ms", tablet.last_failed);
-    Get(line, "held_until_ms", tablet.held_until);
   }
   void GetMembers(const Json& line, const char* name, Members& members) {
     const auto names = line.find(name);
@@ -398,21 +378,14 @@ class Loader {
     ServerMemory& memory = saved_.memory.servers[name];
     for (size_t d = 0; d < kDimensions; ++d) {
       const char* dimension = Name(static_cast<Dimension>(d));
-      GetStreak(line, dimension, memory.over[d]);
-      Get(line, (std::string("overloaded_") + dimension).c_str(), memory.overloaded[d]);
+      Get(line, dimension, memory.over[d]);
+      Get(line, std::string("overloaded_") + dimension, memory.overloaded[d]);
     }
   }
   void TakeTabletMemory(const Json& line) {
     TabletId id;
     Get(line, "tablet_memory", id.value);
-    TabletMemory& memory = saved_.memory.tablets[id];
-    GetStreak(line, "over", memory.over);
-    Get(line, "left_alone_until_ms", memory.left_alone_until);
-    Get(line, "actions", memory.actions);
-    Get(line, "acted_ms", memory.acted);
-    Get(line, "moving_from", memory.moving_from);
-    Get(line, "moving_to", memory.moving_to);
-    GetRates(line, "led", memory.led);
+    Read(line, saved_.memory.tablets[id]);
   }
 
   SavedView saved_;
@@ -442,15 +415,17 @@ void Write(const Json& line, std::ostream& out) {
 }  // namespace
 
 void SaveView(const ClusterView& view, const PlannerMemory& memory, const PlannerOptions& options, std::ostream& out) {
-  Write(HeadLine(view, memory), out);
+  Write(With({{"view", kFormatVersion}, {"now_ms", Ms(view.now.since_boot)}}, memory), out);
   Write(OptionsLine(options), out);
-  for (const TableView& table : view.tables) Write(TableLine(table), out);
-  for (const PlannedServer& server : view.servers) Write(ServerLine(server), out);
+  for (const TableView& table : view.tables) Write(With({{"table", table.id.value}}, table), out);
+  for (const PlannedServer& server : view.servers)
+    Write(With({{"server", server.name}, {"live", server.live}}, server), out);
   for (const TabletView& tablet : view.tablets) Write(TabletLine(tablet, view), out);
   for (const auto& [name, server] : memory.servers) Write(ServerMemoryLine(name, server), out);
   for (const TabletView& tablet : view.tablets) {
     const auto remembered = memory.tablets.find(tablet.id);
-    if (remembered != memory.tablets.end()) Write(TabletMemoryLine(tablet.id, remembered->second), out);
+    if (remembered == memory.tablets.end()) continue;
+    Write(With({{"tablet_memory", tablet.id.value}}, remembered->second), out);
   }
 }
 

@@ -88,6 +88,8 @@ Status CheckStoreFormat(const std::string& path) {
 
 }  // namespace
 
+int StoreDirectory::format() { return kStoreFormat; }
+
 Result<StoreDirectory> StoreDirectory::Open(const std::string& path) {
   if (mkdir(path.c_str(), 0755) != 0 && errno != EEXIST) return SystemError("cannot make the directory " + path);
   EBLA_ASSIGN(const int lock, Lock(path));

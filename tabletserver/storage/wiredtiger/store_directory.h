@@ -19,6 +19,8 @@ class StoreDirectory {
   StoreDirectory(StoreDirectory&& other) noexcept;
   StoreDirectory& operator=(StoreDirectory&&) = delete;
 
+  // The greatest format that this build reads, and the one that it writes.
+  static int format();
   const std::string& path() const { return path_; }
 
  private:

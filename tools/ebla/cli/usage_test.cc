@@ -62,6 +62,7 @@ TEST_F(UsageTest, HelpHasAnExampleForEveryVerb) {
                            "server list",
                            "server remove",
                            "cluster info",
+                           "cluster version",
                            "cluster adopt",
                            "locate",
                            "balance on",

@@ -11,8 +11,10 @@ namespace ebla::shell {
 
 namespace {
 
-// Servers report every second or so. Before its session with ZooKeeper ends a server that was killed counts as live.
+// Servers report every second or so.
 constexpr std::chrono::milliseconds kSilentMax{3'000};
+// What needs the coordinator. Each change of the catalog does, and so does seeing that a server has died.
+constexpr char kStalled[] = "no failover, no split, merge or move, no change of a table, no new server or master";
 
 // What an operator or the planner began so lately is over in a moment, as a rule.
 constexpr std::chrono::milliseconds kBegunLately{5'000};
@@ -22,7 +24,16 @@ std::string Heard(const ServerSummary& server) {
   return server.since_heartbeat ? ", heard " + Ago(*server.since_heartbeat) : "";
 }
 
+Finding Silent(const ServerSummary& server) {
+  return {Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
+          "was it killed, or can it not reach the leading master? its log says"};
+}
+
 void JudgeServer(const ServerSummary& server, Health& health) {
+  if (server.silent) {
+    health.findings.push_back(Silent(server));
+    return;
+  }
   if (!server.live) {
     const std::string replaced =
         server.tablets > 0
@@ -46,8 +57,7 @@ void JudgeServer(const ServerSummary& server, Health& health) {
                                "make room for its replicas, or end it: ebla server undrain " + server.name});
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
-                               "was it killed, or can it not reach the leading master? its log says"});
+    health.findings.push_back(Silent(server));
   }
 }
 
@@ -133,8 +143,10 @@ void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
              std::to_string(table.lost.value)});
   }
   if (table.without_leader > 0) {
-    health.findings.push_back({Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
-                               "a failover takes a second or two; if it lasts, the leading master's log says why"});
+    health.findings.push_back(
+        {Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
+         health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
+                                 : "a failover takes a second or two; if it lasts, the leading master's log says why"});
   }
   if (table.not_ready > 0) {
     health.findings.push_back(
@@ -193,6 +205,13 @@ namespace {
 void JudgeCluster(const ClusterState& state, Health& health) {
   health.known_servers = static_cast<int>(state.servers.size());
   health.copies = state.info.copies;
+  if (state.info.coordinator_away) {
+    health.coordinator_away = true;
+    health.findings.push_back(
+        {Grade::kDegraded,
+         "the coordinator (ZooKeeper) has been away for " + Ago(*state.info.coordinator_away) + ": " + kStalled,
+         "start ZooKeeper, or see why the masters do not reach it; what is served goes on being served"});
+  }
   for (const ServerSummary& server : state.servers) {
     health.live_servers += server.live;
     JudgeServer(server, health);

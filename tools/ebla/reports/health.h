@@ -52,6 +52,7 @@ struct Health {
   int known_servers = 0;
   int tablets = 0;
   int copies = 0;  // replicas that are being made
+  bool coordinator_away = false;
 };
 
 // What the leading master says of everything, taken one after the other.

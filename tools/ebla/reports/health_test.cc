@@ -138,6 +138,34 @@ TEST(HealthTest, SafeModeAndSilenceDegrade) {
                                               "degraded: server ts-2 does not report, heard 9s ago"));
 }
 
+// It was killed, and its session with the coordinator lasts some seconds more.
+TEST(HealthTest, ASilentServerIsNotLiveAndLeadsNothing) {
+  ClusterState state = Sound();
+  state.servers[0].live = false;
+  state.servers[0].silent = true;
+  state.servers[0].since_heartbeat = std::chrono::milliseconds(4'000);
+  EXPECT_THAT(Findings(state),
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
+                                     "degraded: server ts-1 does not report, heard 4s ago",
+                                     "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
+  EXPECT_EQ(Judge(state).live_servers, 2);
+}
+
+TEST(HealthTest, WithoutACoordinatorNothingFailsOver) {
+  ClusterState state = Sound();
+  state.info.coordinator_away = std::chrono::milliseconds(40'000);
+  const Health away = Judge(state);
+  EXPECT_EQ(away.grade, Grade::kDegraded);
+  ASSERT_EQ(away.findings.size(), 1u);
+  EXPECT_THAT(away.findings[0].what,
+              StartsWith("the coordinator (ZooKeeper) has been away for 40s: no failover, no split"));
+  state.servers[0].live = false;
+  state.servers[0].silent = true;
+  const Health unserved = Judge(state);
+  EXPECT_EQ(unserved.grade, Grade::kFailing);
+  EXPECT_EQ(unserved.findings[0].action, "no failover happens while the coordinator is away: start ZooKeeper");
+}
+
 TEST(HealthTest, TabletsThatAreDroppedAndTablesThatAreGoneDoNotCount) {
   ClusterState state = Sound();
   state.tablets[0].status = TabletStatus::kDropping;

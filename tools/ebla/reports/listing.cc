@@ -34,7 +34,7 @@ const char* Name(TabletStatus status) {
 std::string StateOf(const ServerSummary& server) {
   std::string state;
   const auto add = [&](const char* what) { state += (state.empty() ? "" : ",") + std::string(what); };
-  if (!server.live) add("lost");
+  if (!server.live) add(server.silent ? "silent" : "lost");
   if (server.live && server.writes_refused) add("disk-full");
   if (server.draining) add(server.tablets == 0 ? "drained" : "draining");
   if (server.maintenance) add("maintenance");

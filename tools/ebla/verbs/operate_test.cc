@@ -238,5 +238,31 @@ TEST_F(OperateTest, ATabletsStatsAreAllThatServersReport) {
   }
 }
 
+TEST_F(OperateTest, ClusterVersionSaysWhatEveryProcessRuns) {
+  idl::ProcessVersion master, server;
+  master.role = idl::ProcessRole::MASTER;
+  master.name = "m-1";
+  master.live = master.leader = true;
+  master.version = "0.9";
+  master.protocol = 1;
+  server.role = idl::ProcessRole::TABLET_SERVER;
+  server.name = "ts-1";
+  server.live = true;
+  server.version = "0.8";
+  server.protocol = 1;
+  server.storeFormat = 2;
+  servers_.cluster().SetVersions({master, server});
+  const std::string shown = Run("cluster version");
+  EXPECT_THAT(shown, AllOf(HasSubstr("ROLE"), HasSubstr("master"), HasSubstr("m-1"), HasSubstr("leader"),
+                           HasSubstr("tablet server"), HasSubstr("ts-1"), EndsWith("2 versions run side by side")));
+  EXPECT_THAT(Run("--json cluster version"),
+              HasSubstr(R"({"role":"tablet server","name":"ts-1","address":"","state":"live","version":"0.8",)"
+                        R"("protocol":1,"store_format":2})"));
+  server.live = false;
+  server.version = "0.8";
+  servers_.cluster().SetVersions({master, server});
+  EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("lost"), Not(HasSubstr("side by side"))));
+}
+
 }  // namespace
 }  // namespace ebla::shell

@@ -1,4 +1,6 @@
-// Verbs on the cluster as a whole: cluster info, cluster adopt, locate.
+// Verbs on the cluster as a whole: cluster info, cluster version, cluster adopt, locate.
+#include <set>
+
 #include "common/base/count.h"
 #include "tools/ebla/reports/listing.h"
 #include "tools/ebla/verbs/arguments.h"
@@ -108,6 +110,7 @@ Json ToJson(const ClusterInfo& info) {
           {"live_servers", counted(info.live_servers)},
           {"known_servers", counted(info.known_servers)},
           {"safe_mode", info.safe_mode},
+          {"coordinator_away_ms", info.coordinator_away ? Json(info.coordinator_away->count()) : Json()},
           {"copies", counted(info.copies)},
           {"tables", counted(info.tables)},
           {"tablets", counted(info.tablets)},
@@ -124,6 +127,9 @@ Status Info(Context& context) {
   std::vector<std::vector<std::string>> rows = {{"cluster", info.cluster_id}, {"term", std::to_string(info.term)}};
   for (const MasterSummary& master : info.masters) {
     rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leader" : ", standby")});
+  }
+  if (info.coordinator_away) {
+    rows.push_back({"coordinator", "away for " + Ago(*info.coordinator_away) + "; ebla health says what waits for it"});
   }
   if (!info.from_leader) {
     rows.push_back({"note", "no leader answers, and a standby counts nothing"});
@@ -190,6 +196,54 @@ Status Locate(const LocateArguments& args, Context& context) {
   return {};
 }
 
+std::string StateOf(const ProcessVersion& process) {
+  if (!process.live) return "lost";
+  if (process.role == ProcessRole::kTabletServer) return "live";
+  return process.leader ? "leader" : "standby";
+}
+
+Json KnownNumber(int number) { return number > 0 ? Json(number) : Json(); }
+
+Json ToJson(const ProcessVersion& process) {
+  return {{"role", process.role == ProcessRole::kMaster ? "master" : "tablet server"},
+          {"name", process.name},
+          {"address", process.address},
+          {"state", StateOf(process)},
+          {"version", process.version.empty() ? Json() : Json(process.version)},
+          {"protocol", KnownNumber(process.protocol)},
+          {"store_format", KnownNumber(process.store_format)}};
+}
+
+std::string NumberOrDash(int number) { return number > 0 ? std::to_string(number) : "-"; }
+
+Status ShowVersions(Context& context) {
+  EBLA_ASSIGN(const Client client, context.connect());
+  EBLA_ASSIGN(const std::vector<ProcessVersion> processes, client.ListVersions());
+  std::vector<std::vector<std::string>> rows = {
+      {"ROLE", "NAME", "ADDRESS", "STATE", "VERSION", "PROTOCOL", "STORE FORMAT"}};
+  std::set<std::string> versions;
+  Json all = Json::Array();
+  for (const ProcessVersion& process : processes) {
+    all.push_back(ToJson(process));
+    if (process.live && !process.version.empty()) versions.insert(process.version);
+    rows.push_back({process.role == ProcessRole::kMaster ? "master" : "tablet server", process.name, process.address,
+                    StateOf(process), process.version.empty() ? "-" : process.version, NumberOrDash(process.protocol),
+                    NumberOrDash(process.store_format)});
+  }
+  if (context.out.json) {
+    context.out.Value(all);
+    return {};
+  }
+  context.out.Columns(rows);
+  if (versions.size() > 1) context.out.Line(Count(versions.size(), "version") + " run side by side");
+  return {};
+}
+
+void AddClusterVersion(Verbs& verbs) {
+  verbs.Add("cluster version", "Shows which version every master and tablet server runs", "cluster version",
+            ShowVersions);
+}
+
 void AddLocate(Verbs& verbs) {
   auto args = std::make_shared<LocateArguments>();
   verbs
@@ -205,6 +259,7 @@ void AddLocate(Verbs& verbs) {
 void AddClusterVerbs(Verbs& verbs) {
   AddClusterInfo(verbs);
   AddClusterAdopt(verbs);
+  AddClusterVersion(verbs);
   AddLocate(verbs);
 }
 

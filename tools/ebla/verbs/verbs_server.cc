@@ -13,6 +13,7 @@ Json ToJson(const ServerSummary& server) {
   const auto now = [&](Json value) { return heard ? value : Json(); };
   return {{"name", server.name},
           {"live", server.live},
+          {"silent", server.silent},
           {"address", server.address},
           {"http_address", server.http_address},
           {"uuid", server.uuid},

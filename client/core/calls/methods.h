@@ -1,0 +1,27 @@
+// client/core/calls/methods.h
+// What belongs to a request: the method's name on the wire and its reply, as the IDL lists them.
+// Threads: constants.
+#pragma once
+
+#include "idl/master_types.h"
+#include "idl/methods.h"
+#include "idl/tablet_types.h"
+
+namespace ebla::client {
+
+template <class Request>
+struct MethodOf;
+#define EBLA_METHOD_OF(name, Request, AnsweredBy) \
+  template <>                                     \
+  struct MethodOf<idl::Request> {                 \
+    using Reply = idl::AnsweredBy;                \
+    static constexpr const char* kName = #name;   \
+  };
+EBLA_TABLET_METHODS(EBLA_METHOD_OF)
+EBLA_MASTER_METHODS(EBLA_METHOD_OF)
+#undef EBLA_METHOD_OF
+
+template <class Request>
+using ReplyTo = MethodOf<Request>::Reply;
+
+}  // namespace ebla::client
