@@ -232,7 +232,7 @@ void FakeCluster::SetMetered() {
   metered_ = true;
 }
 void FakeCluster::SetVersions(std::vector<idl::ProcessVersion> versions) {
-  std::lock_guard lock(mutex_);
+  MutexLock lock(mutex_);
   versions_ = std::move(versions);
 }
 void FakeCluster::SetProcedures(std::vector<idl::ProcedureSummary> procedures) {

@@ -309,7 +309,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
   void clusterVersion(Cob<idl::ClusterVersionReply> done, const idl::ClusterVersionRequest&) override {
     idl::ClusterVersionReply reply;
     {
-      std::lock_guard lock(cluster_.mutex_);
+      MutexLock lock(cluster_.mutex_);
       if (Leads(reply.header)) reply.processes = cluster_.versions_;
     }
     done(reply);

@@ -274,7 +274,8 @@ class Lister {
       const TabletEntry* tablet = image().Tablet(subject.tablet);
       if (tablet) one.fromServer = tablet->node.info.primary;
       one.step = "transfers the leadership to " + subject.server;
-      one.cancelNote = "it takes a moment, and its primary may have transferred it already: transfer it back afterwards";
+      one.cancelNote =
+          "it takes a moment, and its primary may have transferred it already: transfer it back afterwards";
     } else if (subject.kind == "merge") {
       DescribeMerge(subject.tablet, one);
     } else if (subject.kind == "unite") {
