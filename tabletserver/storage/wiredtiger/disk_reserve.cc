@@ -59,15 +59,15 @@ void DiskReserve::Check() {
 }
 
 void DiskReserve::NoteWritten(int64_t bytes) {
-  if (reserve_ == 0) return;
-  if (written_.fetch_add(bytes, std::memory_order_relaxed) + bytes < reserve_ / 16) return;
+  const int64_t written = written_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
+  if (reserve_ == 0 || written - written_at_look_.load(std::memory_order_relaxed) < reserve_ / 16) return;
   if (!mutex_.TryLock()) return;
   MutexLock lock(mutex_, std::adopt_lock);
   Look();
 }
 
 bool DiskReserve::Look() {
-  written_.store(0, std::memory_order_relaxed);
+  written_at_look_.store(written_, std::memory_order_relaxed);
   const Result<DiskSpace> space = disk_space_(directory_);
   if (!space) {
     LOG_EVERY_N(WARNING, 100) << space.error().message();

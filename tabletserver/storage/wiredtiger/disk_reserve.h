@@ -11,7 +11,7 @@
 #include <string>
 
 #include "common/base/mutex.h"
-#include "tabletserver/storage/wiredtiger/wt_store.h"
+#include "tabletserver/storage/wiredtiger/wt_options.h"
 
 namespace ebla::tabletserver {
 
@@ -26,8 +26,9 @@ class DiskReserve {
   void BeforeOpen();
   // Looks at the disk, then makes or gives back the ballast. To be called often, from a thread that may block.
   void Check();
-  // Counts written bytes, and looks at the disk (no more than that) each sixteenth of the reserve.
+  // Counts bytes of WiredTiger's log, and looks at the disk (no more than that) each sixteenth of the reserve.
   void NoteWritten(int64_t bytes);
+  int64_t written() const { return written_; }  // noted since the start
 
   bool writes_refused() const { return refused_.load(std::memory_order_relaxed); }
   DiskSpace last() const { return {free_.load(std::memory_order_relaxed), total_.load(std::memory_order_relaxed)}; }
@@ -49,7 +50,8 @@ class DiskReserve {
   std::atomic<bool> refused_{false};
   std::atomic<int64_t> free_{0};
   std::atomic<int64_t> total_{0};
-  std::atomic<int64_t> written_{0};  // since the last look
+  std::atomic<int64_t> written_{0};
+  std::atomic<int64_t> written_at_look_{0};  // thereof before the last look
 };
 
 }  // namespace ebla::tabletserver

@@ -13,7 +13,7 @@
 #include <string_view>
 
 #include "common/base/mutex.h"
-#include "tabletserver/storage/wiredtiger/wt_store.h"
+#include "tabletserver/storage/wiredtiger/wt_options.h"
 
 namespace ebla::tabletserver {
 

@@ -10,6 +10,7 @@
 
 #include <memory>
 
+#include "tabletserver/storage/tablet_store.h"
 #include "tabletserver/storage/wiredtiger/wt_sessions.h"
 
 namespace ebla::tabletserver {

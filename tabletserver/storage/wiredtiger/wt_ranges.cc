@@ -1,29 +1,14 @@
-// Whole ranges of WtStore's records: truncation, replacement, and estimates of size.
+#include "tabletserver/storage/wiredtiger/wt_ranges.h"
+
 #include <algorithm>
 #include <iterator>
 #include <numeric>
 
 #include "tabletserver/storage/row_encoding.h"
-#include "tabletserver/storage/wiredtiger/wt_parts.h"
 
 namespace ebla::tabletserver {
 
 namespace {
-
-// A cursor of its own for one call, beside the session's.
-class OwnCursor {
- public:
-  int Open(WtSession& session, const std::string& uri, const char* config) {
-    return session.get()->open_cursor(session.get(), uri.c_str(), nullptr, config, &cursor_);
-  }
-  ~OwnCursor() {
-    if (cursor_ != nullptr) cursor_->close(cursor_);
-  }
-  WT_CURSOR* get() const { return cursor_; }
-
- private:
-  WT_CURSOR* cursor_ = nullptr;
-};
 
 bool Below(std::string_view key, const KeyRange& range) { return range.end.empty() || key < range.end; }
 
@@ -53,9 +38,8 @@ struct RowCount {
 
 int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t rows_max, RowCount& count) {
   count = {};
-  WT_CURSOR* raw = nullptr;
-  if (const int error = session.DataCursor(table, &raw)) return error;
-  WtCursor data(raw);
+  WtCursor data(session, table);
+  if (const int error = data.error()) return error;
   int error = data.SeekAtOrAfter(range.start);
   for (; error == 0; error = data.Next()) {
     std::string_view key, row;
@@ -75,16 +59,14 @@ int CountRows(WtSession& session, TableId table, const KeyRange& range, int64_t 
 
 int TakeSample(WtSession& session, TableId table, size_t rows, std::vector<SampledRow>& sample) {
   sample.clear();
-  OwnCursor random;
-  if (const int error = random.Open(session, DataTableUri(table), "next_random=true")) return error;
-  WtCursor cursor(random.get());
+  WtCursor random(session, DataTableUri(table), "next_random=true");
+  if (const int error = random.error()) return error;
   while (sample.size() < rows) {
-    const int error = cursor.Next();
+    const int error = random.Next();
     if (error == WT_NOTFOUND) return 0;
     std::string_view key, row;
     if (error != 0) return error;
-    if (const int error = cursor.GetKey(&key)) return error;
-    if (const int error = cursor.GetValue(&row)) return error;
+    if (const int error = random.GetRow(&key, &row)) return error;
     sample.emplace_back(key, static_cast<int64_t>(key.size() + row.size()));
   }
   return 0;
@@ -93,9 +75,9 @@ int TakeSample(WtSession& session, TableId table, size_t rows, std::vector<Sampl
 // What the table's file holds, or, when more than that is in the cache (nothing has been written yet), that.
 int TableBytes(WtSession& session, TableId table, int64_t& bytes) {
   bytes = 0;
-  OwnCursor statistics;
   const std::string uri = "statistics:file:data_" + std::to_string(table.value) + ".wt";
-  if (const int error = statistics.Open(session, uri, "statistics=(fast)")) return error;
+  const WtCursor statistics(session, uri, "statistics=(fast)");
+  if (const int error = statistics.error()) return error;
   const auto read = [cursor = statistics.get()](int key) {
     const char* description = nullptr;
     const char* text = nullptr;
@@ -131,41 +113,38 @@ void AddEstimate(const std::vector<SampledRow>& sample, int64_t table_bytes, con
 
 }  // namespace
 
-Status WtStore::TruncateRange(TableId table, const KeyRange& range) {
+Status WtRanges::Truncate(TableId table, const KeyRange& range) {
   if (range.Empty()) return {};
-  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   WT_SESSION* const raw = session->get();
   const int error = RunRead([&]() -> int {
-    WT_CURSOR* data = nullptr;
-    if (const int error = session->DataCursor(table, &data)) return error;
-    WtCursor first(data);
-    OwnCursor own;
-    if (const int error = own.Open(*session, DataTableUri(table), nullptr)) return error;
+    WtCursor first(*session, table);
+    if (const int error = first.error()) return error;
+    WtCursor last(*session, DataTableUri(table), nullptr);
+    if (const int error = last.error()) return error;
     // WiredTiger includes the last row, and ranges end before their end: find the rows there are.
     if (const int error = first.SeekAtOrAfter(range.start)) return error;
-    WtCursor last(own.get());
     if (const int error = last.SeekBefore(range.end)) return error;
     std::string_view first_key, last_key;
     if (const int error = first.GetKey(&first_key)) return error;
     if (const int error = last.GetKey(&last_key)) return error;
     if (first_key > last_key) return 0;
-    return raw->truncate(raw, nullptr, data, own.get(), nullptr);
+    return raw->truncate(raw, nullptr, first.get(), last.get(), nullptr);
   });
   if (error == WT_NOTFOUND) return {};
-  return parts_->CheckTable(error, table, "truncating a range");
+  return sessions_.CheckTable(error, table, "truncating a range");
 }
 
 // In one transaction for the last thousand rows and the new ones: what is replaced is usually a chunk of that size.
-Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
-                                std::span<const std::pair<std::string, StoredRecord>> records) {
+Status WtRanges::Replace(TableId table, const KeyRange& interval,
+                         std::span<const std::pair<std::string, StoredRecord>> records) {
   constexpr int kRowsAtOnce = 1000;
   EBLA_TRY(CheckInterval(interval, records));
-  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
   for (bool more = true; more;) {
     const int error = RunTransaction(*session, [&]() -> int {
-      WT_CURSOR* raw = nullptr;
-      if (const int error = session->DataCursor(table, &raw)) return error;
-      WtCursor data(raw);
+      WtCursor data(*session, table);
+      if (const int error = data.error()) return error;
       if (const int error = RemoveRows(data, interval, kRowsAtOnce, more)) return error;
       if (more) return 0;
       for (const auto& [key, record] : records) {
@@ -174,7 +153,7 @@ Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
       }
       return 0;
     });
-    EBLA_TRY(parts_->CheckTable(error, table, "replacing an interval"));
+    EBLA_TRY(sessions_.CheckTable(error, table, "replacing an interval"));
   }
   return {};
 }
@@ -184,17 +163,17 @@ Status WtStore::ReplaceInterval(TableId table, const KeyRange& interval,
 // favours rows of emptier pages. Timed deletes count as records here. Bytes are those on disk: compressed, and without
 // what is still only in the cache when that is the smaller part. Records are bytes over the sample's mean row, so too
 // few by the compression's factor.
-Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
+Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
   constexpr int64_t kExactRows = 1000;
   constexpr size_t kSampleRows = 400;
-  EBLA_ASSIGN(const WtSessions::Use session, parts_->sessions->ForThisThread());
-  std::vector<RangeSize> sizes(ranges.size());
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  std::vector<TabletStore::RangeSize> sizes(ranges.size());
   bool whole = true;
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].Empty()) continue;
     RowCount count;
     const int counted = RunRead([&] { return CountRows(*session, table, ranges[i], kExactRows, count); });
-    EBLA_TRY(parts_->CheckTable(counted, table, "estimating a size"));
+    EBLA_TRY(sessions_.CheckTable(counted, table, "estimating a size"));
     sizes[i] = {.bytes = count.bytes, .records = count.rows - count.tombstones, .whole = count.all};
     if (count.all) sizes[i].sample = count.sample.Take();
     whole = whole && count.all;
@@ -202,10 +181,10 @@ Result<std::vector<TabletStore::RangeSize>> WtStore::EstimateSizes(TableId table
   if (whole) return sizes;
   std::vector<SampledRow> sample;
   const int sampled = RunRead([&] { return TakeSample(*session, table, kSampleRows, sample); });
-  EBLA_TRY(parts_->CheckTable(sampled, table, "estimating a size"));
+  EBLA_TRY(sessions_.CheckTable(sampled, table, "estimating a size"));
   int64_t table_bytes = 0;
   const int measured = RunRead([&] { return TableBytes(*session, table, table_bytes); });
-  EBLA_TRY(parts_->CheckTable(measured, table, "estimating a size"));
+  EBLA_TRY(sessions_.CheckTable(measured, table, "estimating a size"));
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (!sizes[i].whole && !ranges[i].Empty()) AddEstimate(sample, table_bytes, ranges[i], sizes[i]);
   }

@@ -122,6 +122,11 @@ WtSessions::WtSessions(WtConnection& connection, int sessions_max)
 
 WtSessions::~WtSessions() { Close(); }
 
+Status WtSessions::CheckTable(int error, TableId table, std::string_view doing) {
+  if (error != ENOENT) return Check(error, doing);
+  return Error(Code::kNoSuchTable, "no table with id " + std::to_string(table.value) + " on this server");
+}
+
 // The lock travels in the object, from ForThisThread() to here: the analysis follows none that does.
 WtSessions::Use::~Use() EBLA_NO_THREAD_SAFETY_ANALYSIS {
   if (session_ == nullptr) return;
@@ -205,6 +210,20 @@ bool Patience::WaitAfter(int error) {
   const int micros = std::min(50 << std::min(attempts_++, 8), 10'000);
   std::this_thread::sleep_for(std::chrono::microseconds(micros));
   return true;
+}
+
+int TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last) {
+  WT_SESSION* const raw = session.get();
+  WtCursor start(session, table);
+  if (const int error = start.error()) return error;
+  WtCursor stop(session, SystemTableUri(table), nullptr);
+  if (const int error = stop.error()) return error;
+  const int error = RunTransaction(session, [&]() -> int {
+    start.SetKey(first);
+    stop.SetKey(last);
+    return raw->truncate(raw, nullptr, start.get(), stop.get(), nullptr);
+  });
+  return error == WT_NOTFOUND ? 0 : error;
 }
 
 }  // namespace ebla::tabletserver

@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_sessions.h
 // One WiredTiger session for each thread that uses a store, with its cursors kept open between uses.
-// Place:      every operation of the store begins with sessions->Use() and a WtCursor or two.
+// Place:      every operation of the store begins with ForThisThread() and a WtCursor or two.
 // Invariants: 1. A session is used by its own thread, or, to close a cursor, by one that holds its mutex.
 //             2. A cursor is reset when its WtCursor goes: a positioned one would pin a page and a snapshot.
 //             3. A session is closed when its thread ends, or with the pool, whichever comes first.
@@ -65,15 +65,21 @@ class WtSession {
   ByteWriter scratch_;  // only its own thread uses it
 };
 
-// A cursor that is reset at the end of its use.
+// A cursor for one use: one that the session keeps is reset at its end, one more is closed.
 class WtCursor {
  public:
-  explicit WtCursor(WT_CURSOR* cursor) : cursor_(cursor) {}
+  WtCursor(WtSession& session, SystemTable table) : error_(session.Cursor(table, &cursor_)) {}
+  WtCursor(WtSession& session, TableId table) : error_(session.DataCursor(table, &cursor_)) {}
+  WtCursor(WtSession& session, const std::string& uri, const char* config)
+      : kept_(false), error_(session.get()->open_cursor(session.get(), uri.c_str(), nullptr, config, &cursor_)) {}
   WtCursor(const WtCursor&) = delete;
   WtCursor& operator=(const WtCursor&) = delete;
   ~WtCursor() {
-    if (cursor_ != nullptr) cursor_->reset(cursor_);
+    if (error_ == 0) kept_ ? cursor_->reset(cursor_) : cursor_->close(cursor_);
   }
+
+  // Why it could not be opened: then nothing else may be called.
+  int error() const { return error_; }
 
   void SetKey(std::string_view key) {
     WT_ITEM item = ToItem(key);
@@ -95,6 +101,10 @@ class WtCursor {
     const int error = cursor_->get_value(cursor_, &item);
     *value = ToView(item);
     return error;
+  }
+  int GetRow(std::string_view* key, std::string_view* value) {
+    const int error = GetKey(key);
+    return error != 0 ? error : GetValue(value);
   }
   int Search(std::string_view key) {
     SetKey(key);
@@ -120,14 +130,11 @@ class WtCursor {
   // At the last row before `key` (empty: at the last of all); WT_NOTFOUND: none.
   int SeekBefore(std::string_view key);
   WT_CURSOR* get() const { return cursor_; }
-  // For one that is not kept.
-  int Close() {
-    WT_CURSOR* const cursor = std::exchange(cursor_, nullptr);
-    return cursor->close(cursor);
-  }
 
  private:
-  WT_CURSOR* cursor_;
+  WT_CURSOR* cursor_ = nullptr;
+  const bool kept_ = true;
+  const int error_;
 };
 
 class WtSessions : public std::enable_shared_from_this<WtSessions> {
@@ -150,6 +157,10 @@ class WtSessions : public std::enable_shared_from_this<WtSessions> {
   };
   // OVERLOADED: sessions_max threads have one already.
   Result<Use> ForThisThread();
+
+  // WtConnection::Check; of a table of records: NO_SUCH_TABLE when that is what the error says.
+  Status Check(int error, std::string_view doing) { return connection_.Check(error, doing); }
+  Status CheckTable(int error, TableId table, std::string_view doing);
 
   // Closes every thread's cursor on a table. False: one of them is in use just now.
   bool CloseCursors(TableId table);
@@ -219,5 +230,8 @@ int RunSnapshot(WtSession& session, const Body& body) {
     return error != 0 ? error : rollback;
   });
 }
+
+// Removes all rows from `first` to `last`, both included; neither need exist. A WiredTiger error.
+int TruncateRows(WtSession& session, SystemTable table, std::string_view first, std::string_view last);
 
 }  // namespace ebla::tabletserver

@@ -1,0 +1,49 @@
+#include "tabletserver/storage/wiredtiger/wt_checkpoints.h"
+
+#include <algorithm>
+
+#include "tabletserver/storage/wiredtiger/wt_files.h"
+
+namespace ebla::tabletserver {
+
+WtCheckpoints::~WtCheckpoints() {
+  Hurry();
+  gate_->Close();
+}
+
+void WtCheckpoints::Start(Executor& executor, std::move_only_function<void(Result<CheckpointResult>)> done) {
+  background_.Post([this, gate = gate_, &executor, done = std::move(done)]() mutable {
+    Result<CheckpointResult> result;
+    if (!gate->Enter([&] { result = Take(); })) return;
+    executor.Post([done = std::move(done), result = std::move(result)]() mutable { done(std::move(result)); });
+  });
+}
+
+Result<TabletStore::CheckpointResult> WtCheckpoints::Take() {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  // Noted before the checkpoint begins: it may hold more than this, never less.
+  CheckpointResult held = states_.Applied();
+  const int64_t log_bytes_before = reserve_.written();
+  WT_SESSION* const raw = session->get();
+  const PacedSyncs paced([this] { return Hurried(); });
+  EBLA_TRY(sessions_.Check(RunRead([raw] { return raw->checkpoint(raw, nullptr); }), "taking a checkpoint"));
+  // And it counts from here, as it has finished.
+  covered_bytes_ = log_bytes_before;
+  return held;
+}
+
+Result<bool> WtCheckpoints::Compact(TableId table, Duration limit) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WT_SESSION* const raw = session->get();
+  const auto seconds = std::max<int64_t>(1, std::chrono::duration_cast<std::chrono::seconds>(limit).count());
+  const std::string config = "timeout=" + std::to_string(seconds);
+  const PacedSyncs paced([this] { return Hurried(); }, limit / 4);
+  const int error = raw->compact(raw, DataTableUri(table).c_str(), config.c_str());
+  if (error == ETIMEDOUT) return false;
+  if (error == EBUSY)
+    return Error(Code::kComeAgain, "table " + std::to_string(table.value) + " cannot be compacted at present");
+  EBLA_TRY(sessions_.CheckTable(error, table, "compacting a table"));
+  return true;
+}
+
+}  // namespace ebla::tabletserver

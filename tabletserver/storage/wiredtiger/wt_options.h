@@ -1,0 +1,45 @@
+// tabletserver/storage/wiredtiger/wt_options.h
+// What a WtStore is opened with: its directory, its limits, and the executors that it works on.
+// Threads: plain values.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "common/base/executor.h"
+#include "common/base/status.h"
+
+namespace ebla::tabletserver {
+
+struct DiskSpace {
+  int64_t free_bytes = 0;
+  int64_t total_bytes = 0;
+};
+
+struct WtStoreOptions {
+  std::string directory;  // made when missing; its parent must exist
+  int64_t cache_bytes = int64_t{1} << 30;
+  int eviction_threads_min = 1;
+  int eviction_threads_max = 4;
+  int64_t cache_wait_ms_max = 2000;  // a thread waits at most this long for cache space, then WT_ROLLBACK and a retry
+  int sessions_max = 512;            // threads that use the store at once
+  Duration interval = std::chrono::seconds(1);  // FlushMode::kInterval: fsync at least this often, whatever tables ask
+  int64_t log_file_bytes = int64_t{64} << 20;
+  // Free space below which writes are refused, and the size of the ballast. It has to cover replay of the log since
+  // the last checkpoint (checkpoint_log_bytes of the host) and the checkpoint after it. 0: no reserve, no ballast.
+  int64_t disk_reserve_bytes = 0;
+  Duration disk_check_period = std::chrono::milliseconds(500);
+  // Asks the filesystem of `directory`; tests put their own here.
+  std::function<Result<DiskSpace>(const std::string& directory)> disk_space;
+  // Runs the fsyncs. A thread of its own: it does nothing else, and completions wait for nobody.
+  Executor* flusher = nullptr;
+  // Runs checkpoints. May be busy for minutes.
+  Executor* background = nullptr;
+  // Looks at the disk, makes or gives back the ballast, and gives back what removed files took; another thread, as a
+  // disk fills fastest during a checkpoint.
+  Executor* watcher = nullptr;
+};
+
+}  // namespace ebla::tabletserver

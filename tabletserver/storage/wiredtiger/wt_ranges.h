@@ -1,0 +1,25 @@
+// tabletserver/storage/wiredtiger/wt_ranges.h
+// Whole ranges of records: truncation after a drop, replacement during a copy, and estimates of size for splits.
+// Threads: any, but a range changes only from the shard of its tablet.
+#pragma once
+
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+namespace ebla::tabletserver {
+
+class WtRanges {
+ public:
+  explicit WtRanges(WtSessions& sessions) : sessions_(sessions) {}
+
+  // As the functions of the port.
+  Status Truncate(TableId table, const KeyRange& range);
+  Status Replace(TableId table, const KeyRange& interval,
+                 std::span<const std::pair<std::string, StoredRecord>> records);
+  Result<std::vector<TabletStore::RangeSize>> EstimateSizes(TableId table, std::span<const KeyRange> ranges);
+
+ private:
+  WtSessions& sessions_;
+};
+
+}  // namespace ebla::tabletserver

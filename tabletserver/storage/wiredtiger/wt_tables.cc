@@ -1,0 +1,120 @@
+#include "tabletserver/storage/wiredtiger/wt_tables.h"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+// Small rows come and go in most of the tables; pages of the log and of data hold some dozens of them, and values stay
+// on the leaf pages (an overflow page would cost a second read and forbid fast range truncation). What eviction has
+// handed to the operating system is on its way to the disk after a MB (wt_files.h): else it gathers there, and when it
+// goes out at once, after half a minute, every fsync of the log waits behind it.
+// A page that has outgrown memory_page_max may have to be written out by the thread that comes across it, so it is not
+// WiredTiger's own 5 MB, which took 20 to 80 ms; half a MB takes 2 to 8 (wt_log.cc spares the shards that).
+constexpr char kRowConfig[] = "key_format=u,value_format=u,os_cache_dirty_max=1MB,memory_page_max=512KB";
+constexpr char kLargePages[] = ",leaf_page_max=32KB,leaf_value_max=64MB,split_pct=90";
+
+std::string_view CompressorName(TableCompression compression) {
+  switch (compression) {
+    case TableCompression::kNone: return "none";
+    case TableCompression::kSnappy: return "snappy";
+    case TableCompression::kZlib: return "zlib";
+  }
+  return "none";
+}
+
+bool IsLogged(SystemTable table) { return table < SystemTable::kApplied; }
+
+}  // namespace
+
+Status WtTables::Open() {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WT_SESSION* const raw = session->get();
+  for (size_t i = 0; i < kSystemTables; ++i) {
+    const auto table = static_cast<SystemTable>(i);
+    const std::string config = std::string(kRowConfig) + (table == SystemTable::kOplog ? kLargePages : "") +
+                               (IsLogged(table) ? "" : ",log=(enabled=false)");
+    EBLA_TRY(sessions_.Check(raw->create(raw, SystemTableUri(table).c_str(), config.c_str()), "making a table"));
+    EBLA_TRY(sessions_.Check(WtCursor(*session, table).error(), "opening " + SystemTableUri(table)));
+  }
+  return Find(*session);
+}
+
+Status WtTables::Find(WtSession& session) {
+  WT_SESSION* const raw = session.get();
+  WT_CURSOR* cursor = nullptr;
+  EBLA_TRY(sessions_.Check(raw->open_cursor(raw, "metadata:", nullptr, nullptr, &cursor), "reading the metadata"));
+  const std::string prefix = DataTableUri(TableId{}).substr(0, DataTableUri(TableId{}).size() - 1);
+  int error = 0;
+  while ((error = cursor->next(cursor)) == 0) {
+    const char* key = nullptr;
+    if ((error = cursor->get_key(cursor, &key)) != 0) break;
+    const std::string_view uri = key;
+    if (!uri.starts_with(prefix)) continue;
+    MutexLock lock(mutex_);
+    tables_.try_emplace(TableId{std::strtoull(key + prefix.size(), nullptr, 10)});
+  }
+  cursor->close(cursor);
+  return error == WT_NOTFOUND ? Status() : sessions_.Check(error, "reading the metadata");
+}
+
+Status WtTables::Ensure(TableId table, TableCompression compression) {
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WT_SESSION* const raw = session->get();
+  std::string config = std::string(kRowConfig) + kLargePages + ",log=(enabled=false),block_compressor=";
+  config += CompressorName(compression);
+  const int error = RunRead([&] { return raw->create(raw, DataTableUri(table).c_str(), config.c_str()); });
+  EBLA_TRY(sessions_.Check(error, "making a table"));
+  MutexLock lock(mutex_);
+  tables_.try_emplace(table);
+  return {};
+}
+
+std::vector<TableId> WtTables::Ids() const {
+  MutexLock lock(mutex_);
+  std::vector<TableId> ids;
+  ids.reserve(tables_.size());
+  for (const auto& [id, table] : tables_) ids.push_back(id);
+  return ids;
+}
+
+void WtTables::SetFlushInterval(TableId table, int64_t schema_version, Duration interval) {
+  MutexLock lock(mutex_);
+  const auto known = tables_.find(table);
+  if (known == tables_.end() || schema_version < known->second.schema_version) return;
+  known->second = {schema_version, interval};
+  ChooseFlushInterval();
+}
+
+void WtTables::ChooseFlushInterval() {
+  Duration shortest = options_.interval;
+  for (const auto& [id, table] : tables_) shortest = std::min(shortest, table.flush_interval);
+  flusher_.SetInterval(shortest);
+}
+
+Status WtTables::Drop(TableId table) {
+  Status busy(Code::kComeAgain, "table " + std::to_string(table.value) + " is still in use");
+  if (!sessions_.CloseCursors(table)) return busy;
+  EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  WT_SESSION* const raw = session->get();
+  const int error = raw->drop(raw, DataTableUri(table).c_str(), "force=true,checkpoint_wait=false");
+  if (error == EBUSY) return busy;
+  EBLA_TRY(sessions_.Check(error, "dropping a table"));
+  MutexLock lock(mutex_);
+  tables_.erase(table);
+  ChooseFlushInterval();
+  return {};
+}
+
+Result<int64_t> WtTables::FileBytes(TableId table) const {
+  const std::string uri = DataTableUri(table);
+  std::error_code error;
+  const auto bytes =
+      std::filesystem::file_size(options_.directory + "/" + uri.substr(uri.find(':') + 1) + ".wt", error);
+  if (error) return Error(Code::kNoSuchTable, "this server has no data of table " + std::to_string(table.value));
+  return static_cast<int64_t>(bytes);
+}
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,45 @@
+// tabletserver/storage/wiredtiger/wt_tablet_states.h
+// What the store knows of each tablet beside its records and its log: rows of `replica_state` (which WiredTiger logs),
+// of `applied` and of the dedup window (which it does not).
+// Invariants: Applied() never names more than what is committed, so that a checkpoint holds at least what was noted
+//             before it began.
+// Threads:    any, but one tablet's states change only from its shard.
+#pragma once
+
+#include <map>
+
+#include "common/base/mutex.h"
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+namespace ebla::tabletserver {
+
+class WtTabletStates {
+ public:
+  explicit WtTabletStates(WtSessions& sessions) : sessions_(sessions) {}
+
+  Status Put(TabletId tablet, const ReplicaState& state);
+
+  // Inside the caller's transaction: all of a batch but its records. A WiredTiger error.
+  static int Write(WtSession& session, const ApplyBatch& batch);
+  // Once that transaction is committed.
+  void NoteApplied(std::span<const ApplyBatch> batches);
+  std::map<TabletId, Lsn> Applied() const;
+  // Reads the applied lsn inside the caller's snapshot.
+  static int ReadPosition(WtSession& session, SnapshotPosition& position, Status& damage);
+
+  // Removes the applied state and the dedup window; the replica's state stays.
+  Status Forget(TabletId tablet);
+  // After a start: all replicas and tombstones, but for the bounds of their logs.
+  Result<std::vector<RecoveredReplica>> Recover();
+
+ private:
+  Result<std::optional<AppliedState>> ReadApplied(WtSession& session, TabletId tablet);
+  Result<std::vector<DedupRow>> ReadDedupRows(WtSession& session, TabletId tablet);
+
+  WtSessions& sessions_;
+  mutable Mutex mutex_;
+  std::map<TabletId, Lsn> applied_ EBLA_GUARDED_BY(mutex_);
+};
+
+}  // namespace ebla::tabletserver

@@ -1,0 +1,48 @@
+// tabletserver/storage/wiredtiger/wt_unresolved.h
+// The unresolved PRIMARY writes and the ANY writes that this server keeps (PROTOCOL 22): rows of `pending`, which
+// WiredTiger logs, so that their order with the removal of a log's suffix is that of the calls.
+// Threads: any, but one tablet's rows change only from its shard.
+#pragma once
+
+#include <atomic>
+
+#include "tabletserver/storage/tablet_store.h"
+#include "tabletserver/storage/wiredtiger/disk_reserve.h"
+#include "tabletserver/storage/wiredtiger/wt_sessions.h"
+
+namespace ebla::tabletserver {
+
+class WtUnresolved {
+ public:
+  struct Count {
+    std::atomic<int64_t> entries{0};
+    std::atomic<int64_t> bytes{0};
+    void Add(int64_t more_entries, int64_t more_bytes) {
+      entries += more_entries;
+      bytes += more_bytes;
+    }
+  };
+
+  WtUnresolved(WtSessions& sessions, DiskReserve& reserve) : sessions_(sessions), reserve_(reserve) {}
+  // Counts what is kept since earlier lives.
+  Status Open();
+
+  // As the functions of the port.
+  Status Put(TabletId tablet, TableId table, std::span<const LogEntry* const> entries);
+  Result<std::vector<UnresolvedLogEntry>> List(TableId table, const UnresolvedPosition& after, size_t entries_max,
+                                               size_t bytes_max);
+  Status Discard(TabletId tablet, Version version);
+
+  const Count& rolled_back() const { return rolled_back_; }  // of tablets' logs
+  const Count& hinted() const { return hinted_; }            // under no tablet
+
+ private:
+  Count& CountOf(TabletId tablet) { return tablet ? rolled_back_ : hinted_; }
+
+  WtSessions& sessions_;
+  DiskReserve& reserve_;
+  Count rolled_back_;
+  Count hinted_;
+};
+
+}  // namespace ebla::tabletserver

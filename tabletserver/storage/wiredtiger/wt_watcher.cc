@@ -1,0 +1,52 @@
+#include "tabletserver/storage/wiredtiger/wt_watcher.h"
+
+#include <algorithm>
+
+namespace ebla::tabletserver {
+
+namespace {
+
+constexpr int64_t kLittleSpace = int64_t{1} << 30;  // below it nothing is held back
+
+}  // namespace
+
+// Far above the reserve: nobody is refused for what can be given back.
+bool WtWatcher::HasRoom() const {
+  return reserve_.last().free_bytes >= std::max(4 * options_.disk_reserve_bytes, kLittleSpace);
+}
+
+void WtWatcher::Watch() {
+  reserve_.Check();
+  while (!HasRoom() && recycler_.FreeMuch()) reserve_.Check();
+  roomy_ = HasRoom();
+  ReadCounters();
+  if (!freeing_) FreeFiles();
+  if (!preparing_) PrepareFiles();
+  Later(options_.disk_check_period, &WtWatcher::Watch);
+}
+
+void WtWatcher::FreeFiles() {
+  const std::optional<Duration> next = recycler_.FreeSome();
+  freeing_ = next.has_value();
+  if (next) Later(*next, &WtWatcher::FreeFiles);
+}
+
+void WtWatcher::PrepareFiles() {
+  const std::optional<Duration> next = roomy_ ? recycler_.PrepareSome() : std::nullopt;
+  preparing_ = next.has_value();
+  if (next) Later(*next, &WtWatcher::PrepareFiles);
+}
+
+void WtWatcher::Later(Duration rest, void (WtWatcher::*task)()) {
+  options_.watcher->After(rest, [this, task, gate = gate_] { gate->Enter([this, task] { (this->*task)(); }); });
+}
+
+void WtWatcher::ReadCounters() {
+  const Result<WtSessions::Use> session = sessions_.ForThisThread();
+  if (!session) return;
+  WT_SESSION* const raw = (*session)->get();
+  cache_bytes_ = Statistic(raw, WT_STAT_CONN_CACHE_BYTES_INUSE).value_or(cache_bytes_);
+  cache_misses_ = Statistic(raw, WT_STAT_CONN_CACHE_READ).value_or(cache_misses_);
+}
+
+}  // namespace ebla::tabletserver
