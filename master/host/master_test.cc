@@ -521,6 +521,7 @@ TEST_F(MasterTest, AServerThatDoesNotReportIsSilentAndLeadsNothing) {
         cluster_.Call<idl::ListServersReply>(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
     return *std::ranges::find(reply->servers, name, &idl::ServerSummary::name);
   };
+  cluster_.scheduler().RunFor(2s);  // until each has reported what it leads
   std::string leads;
   for (const auto& server : cluster_.servers()) {
     ASSERT_EQ(find(server->name()).state, idl::ServerState::LIVE);

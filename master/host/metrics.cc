@@ -102,7 +102,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   gauge("tables", "tables in the catalog", static_cast<double>(stats.tables));
   gauge("tablets", "tablets in the catalog", static_cast<double>(stats.tablets));
   gauge("servers", "tablet servers that ever joined", static_cast<double>(stats.servers));
-  gauge("live_servers", "tablet servers that live", static_cast<double>(stats.live_servers));
+  gauge("live_servers", "tablet servers that live and report", static_cast<double>(stats.live_servers));
   gauge("unsettled_tablets", "tablets of live servers that are not led as the catalog says",
         static_cast<double>(stats.unsettled_tablets));
   gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
@@ -116,7 +116,7 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   if (rpc_) {
     http::MetricFamilies process;
     process.AddProcess("master", rpc_->Stats());
-    process.AddCoordinator(stats.coordinator_away);
+    process.AddCoordinator(master_.coordinator_watch().away());
     for (auto& family : process.Take()) families.push_back(std::move(family));
   }
   return families;

@@ -5,6 +5,7 @@
 
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
+#include "master/leader/leader_term.h"
 
 namespace ebla::master::testing {
 
@@ -244,7 +245,7 @@ bool TestCluster::WaitForServers() {
   return RunUntil([&] {
     const auto leader = Leader();
     if (!leader) return false;
-    return masters_[*leader].master->Stats().live_servers == RunningServers();
+    return masters_[*leader].master->leader_term()->servers().live_count() == RunningServers();
   });
 }
 

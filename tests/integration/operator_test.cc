@@ -103,7 +103,7 @@ TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
   EXPECT_THAT(cluster_->Ebla("cluster info").text, HasSubstr("coordinator   away for"));
   for (const char* process : {"m-1", "ts-1"}) {
     EXPECT_THAT(Page(process, "/readyz"),
-                AllOf(StartsWith("HTTP/1.1 200"), HasSubstr("ready, degraded: the coordinator (ZooKeeper) has been")));
+                AllOf(StartsWith("HTTP/1.0 200"), HasSubstr("ready, degraded: the coordinator (ZooKeeper) has been")));
     EXPECT_THAT(Page(process, "/metrics"), HasSubstr("\nebla_coordinator_connected 0\n"));
   }
   EXPECT_TRUE(table->Put("a", "served all the same"));

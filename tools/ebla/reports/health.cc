@@ -209,7 +209,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     health.coordinator_away = true;
     health.findings.push_back(
         {Grade::kDegraded,
-         "the coordinator (ZooKeeper) has been away for " + Ago(*state.info.coordinator_away) + ": " + kStalled,
+         "the coordinator (ZooKeeper) has been away for " + Lasting(*state.info.coordinator_away) + ": " + kStalled,
          "start ZooKeeper, or see why the masters do not reach it; what is served goes on being served"});
   }
   for (const ServerSummary& server : state.servers) {
