@@ -38,16 +38,19 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
       if (view == nullptr) continue;
       Estimate& last = estimates.emplace(handle->tablet, std::move(estimates_[handle->tablet])).first->second;
       const Version applied = handle->AppliedBound();
-      const bool changed = last.applied != applied || last.range != view->range;
+      if (now < last.not_before) continue;
+      const bool changed = last.applied != applied || last.range != view->range || last.incomplete;
       if (!changed && now < last.again) continue;
       last.idle = changed ? options_.idle_size_period : std::min(2 * last.idle, options_.idle_size_period_max);
-      due[handle->table].push_back({handle, view->range, applied, &last});
+      due[handle->table].push_back({handle, view->range, applied, view->incomplete, &last});
     }
     estimates_ = std::move(estimates);  // without the tablets that are gone
     for (const auto& [table, tablets] : due) EstimateSizes(table, tablets);
   }
 
  private:
+  static constexpr int kPauses = 50;  // a table is left alone for so many times as long as counting it took
+
   struct Pass {
     bool under_way = false;
     std::string next;  // key that the next chunk begins with
@@ -58,14 +61,17 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
   struct Estimate {
     std::optional<KeyRange> range;
     Version applied;
-    Duration idle{};      // from the last one to `again`
-    MonotonicTime again;  // though nothing has changed: what the cache held is compressed once it is on the disk
+    bool incomplete = false;   // its records were being copied, which changes nothing of the above
+    MonotonicTime not_before;  // so that counting takes little of the processor
+    Duration idle{};           // from the last one to `again`
+    MonotonicTime again;       // though nothing has changed: what the cache held is compressed once it is on the disk
     MiddleKey middle;
   };
   struct Due {
     std::shared_ptr<TabletHandle> handle;
     KeyRange range;
     Version applied;
+    bool incomplete;
     Estimate* last;
   };
 
@@ -73,16 +79,20 @@ class PurgeAndSizeTasks::Impl : public std::enable_shared_from_this<Impl> {
   void EstimateSizes(TableId table, const std::vector<Due>& tablets) {
     std::vector<KeyRange> ranges;
     for (const Due& one : tablets) ranges.push_back(one.range);
+    const MonotonicTime began = executor_.Now();
     const auto sizes = store_.EstimateSizes(table, ranges);
     if (!sizes) return;  // dropped meanwhile, or the store is dead, which others report
+    const MonotonicTime now = executor_.Now();
     for (size_t i = 0; i < tablets.size(); ++i) {
-      const auto& [handle, range, applied, last] = tablets[i];
+      const auto& [handle, range, applied, incomplete, last] = tablets[i];
       const TabletStore::RangeSize& size = (*sizes)[i];
       handle->size_bytes.store(size.bytes, std::memory_order_relaxed);
       handle->records.store(size.records, std::memory_order_relaxed);
       last->range = range;
       last->applied = applied;
-      last->again = executor_.Now() + last->idle;
+      last->incomplete = incomplete;
+      last->not_before = now + kPauses * (now - began);
+      last->again = now + last->idle;
       last->middle.Add(size, range);
       handle->middle_key.Store(std::make_shared<const std::string>(last->middle.Find()));
     }

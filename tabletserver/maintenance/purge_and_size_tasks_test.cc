@@ -39,9 +39,10 @@ class PurgeAndSizeTasksTest : public ::testing::Test {
     Show(*handle, range);
     return handle;
   }
-  static void Show(TabletHandle& handle, const KeyRange& range) {
+  static void Show(TabletHandle& handle, const KeyRange& range, bool incomplete = false) {
     auto view = std::make_shared<TabletView>();
     view->range = range;
+    view->incomplete = incomplete;
     handle.Publish(view);
   }
   void Apply(TabletHandle& handle, uint64_t lsn, const std::string& key, const std::string& value) {
@@ -80,6 +81,21 @@ TEST_F(PurgeAndSizeTasksTest, SizesOfATablesTabletsAreEstimatedTogetherWhenTheyH
   Show(*high, {"p", ""});
   EXPECT_THAT(AskedWithin(10s), ElementsAre(ElementsAre("p")));
   EXPECT_EQ(high->size_bytes, 0);
+}
+
+// A copy brings records, and leaves range and applied position as its first chunk found them.
+TEST_F(PurgeAndSizeTasksTest, WhatWasCopiedIsEstimatedOnceItIsWhole) {
+  const auto tablet = Add(1, {"", ""});
+  Show(*tablet, {"", ""}, true);
+  EXPECT_EQ(AskedWithin(10s).size(), 1u);
+  EXPECT_EQ(tablet->records, 0);
+  const std::vector<std::pair<std::string, StoredRecord>> copied = {{"a", {.value = "1"}}, {"b", {.value = "2"}}};
+  ASSERT_TRUE(store_.ReplaceInterval(kTable, {"", ""}, copied).ok());
+  EXPECT_EQ(AskedWithin(10s).size(), 1u) << "as long as the copy lasts";
+  Show(*tablet, {"", ""}, false);
+  EXPECT_EQ(AskedWithin(10s).size(), 1u) << "and once more";
+  EXPECT_EQ(tablet->records, 2);
+  EXPECT_EQ(AskedWithin(10s).size(), 0u);
 }
 
 TEST_F(PurgeAndSizeTasksTest, WhatIsIdleIsEstimatedLessAndLessOften) {

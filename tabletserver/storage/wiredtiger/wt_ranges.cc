@@ -2,13 +2,14 @@
 
 #include <algorithm>
 #include <iterator>
-#include <numeric>
 
 #include "tabletserver/storage/row_encoding.h"
 
 namespace ebla::tabletserver {
 
 namespace {
+
+constexpr int64_t kLeafPageBytes = 32 << 10;  // leaf_page_max of wt_tables.cc
 
 bool Below(std::string_view key, const KeyRange& range) { return range.end.empty() || key < range.end; }
 
@@ -72,9 +73,13 @@ int TakeSample(WtSession& session, TableId table, size_t rows, std::vector<Sampl
   return 0;
 }
 
-// What the table's file holds, or, when more than that is in the cache (nothing has been written yet), that.
-int TableBytes(WtSession& session, TableId table, int64_t& bytes) {
-  bytes = 0;
+// On disk: blocks of the present state, without those that only an earlier checkpoint still holds.
+struct TableBytes {
+  int64_t disk = 0;
+  int64_t cache = 0;
+};
+
+int ReadTableBytes(WtSession& session, TableId table, TableBytes& bytes) {
   const std::string uri = "statistics:file:data_" + std::to_string(table.value) + ".wt";
   const WtCursor statistics(session, uri, "statistics=(fast)");
   if (const int error = statistics.error()) return error;
@@ -86,27 +91,57 @@ int TableBytes(WtSession& session, TableId table, int64_t& bytes) {
     if (cursor->search(cursor) != 0 || cursor->get_value(cursor, &description, &text, &value) != 0) return int64_t{0};
     return value;
   };
-  const int64_t disk = read(WT_STAT_DSRC_BLOCK_SIZE) - read(WT_STAT_DSRC_BLOCK_REUSE_BYTES);
-  bytes = std::max(disk, read(WT_STAT_DSRC_CACHE_BYTES_INUSE));
+  bytes = {.disk = read(WT_STAT_DSRC_BLOCK_CHECKPOINT_SIZE), .cache = read(WT_STAT_DSRC_CACHE_BYTES_INUSE)};
   return 0;
 }
 
-int64_t BytesOf(const std::vector<SampledRow>& rows) {
-  return std::accumulate(rows.begin(), rows.end(), int64_t{0},
-                         [](int64_t bytes, const SampledRow& row) { return bytes + row.second; });
+// Rows, and their bytes, of the pages that sampled rows stand for.
+struct Pages {
+  double rows = 0;
+  double bytes = 0;
+  double BytesPerRow() const { return rows > 0 ? bytes / rows : 0; }
+};
+
+// A random descent meets each leaf page as often as any other: a row stands for a page of such rows. One that is larger
+// than a page has one to itself, and stands for no other, however often it is met.
+Pages PagesOf(const std::vector<SampledRow>& sample) {
+  Pages pages;
+  double small = 0, small_bytes = 0;
+  for (const auto& [key, bytes] : sample) {
+    if (bytes >= kLeafPageBytes) {
+      pages.rows += 1;
+      pages.bytes += static_cast<double>(bytes);
+    } else {
+      small += 1;
+      small_bytes += static_cast<double>(bytes);
+    }
+  }
+  const double leaves = small * static_cast<double>(kLeafPageBytes);
+  pages.bytes += leaves;
+  if (small > 0) pages.rows += leaves / (small_bytes / small);
+  return pages;
+}
+
+// The table's keys and values, for rows of about this size. Where the cache holds thrice of what the disk does, most of
+// the table has not been written yet. Less may be older versions of the same rows.
+double BytesOfRows(const TableBytes& bytes, double row) {
+  constexpr double kCacheBytesPerRow = 90;  // what a row that was inserted takes there besides its key and value
+  constexpr double kDiskBytesPerRow = 5;    // what tells their lengths
+  constexpr double kFilled = 15.0 / 16;     // of a leaf page's 32 KiB, half a block of 4 KiB is left free
+  if (bytes.cache < 3 * bytes.disk) return static_cast<double>(bytes.disk) * kFilled * row / (row + kDiskBytesPerRow);
+  return static_cast<double>(bytes.cache) * row / (row + kCacheBytesPerRow);
 }
 
 // To what was counted, which is the least that it can be.
-void AddEstimate(const std::vector<SampledRow>& sample, int64_t table_bytes, const KeyRange& range,
+void AddEstimate(const std::vector<SampledRow>& sample, const TableBytes& table, const KeyRange& range,
                  TabletStore::RangeSize& size) {
   std::ranges::copy_if(sample, std::back_inserter(size.sample),
                        [&range](const SampledRow& row) { return range.Contains(row.first); });
   if (size.sample.empty()) return;
-  const auto inside = static_cast<double>(BytesOf(size.sample));
-  const double bytes = inside / static_cast<double>(BytesOf(sample)) * static_cast<double>(table_bytes);
-  const double row = inside / static_cast<double>(size.sample.size());
+  const Pages all = PagesOf(sample), inside = PagesOf(size.sample);
+  const double bytes = inside.bytes / all.bytes * BytesOfRows(table, all.BytesPerRow());
   size.bytes = std::max(size.bytes, static_cast<int64_t>(bytes));
-  size.records = std::max(size.records, static_cast<int64_t>(bytes / row));
+  size.records = std::max(size.records, static_cast<int64_t>(bytes / inside.BytesPerRow()));
   // A row is met as often as any other: its bytes stand for those of the rows about it.
   for (SampledRow& one : size.sample) one.first.resize(std::min(one.first.size(), kSampledKeyBytesMax));
 }
@@ -158,21 +193,27 @@ Status WtRanges::Replace(TableId table, const KeyRange& interval,
   return {};
 }
 
-// How far off: the share of the table's rows that lies in a range is taken from 400 random rows, so its standard
-// error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%), and WiredTiger's random descent
-// favours rows of emptier pages. Timed deletes count as records here. Bytes are those on disk: compressed, and without
-// what is still only in the cache when that is the smaller part. Records are bytes over the sample's mean row, so too
-// few by the compression's factor.
+// How far off: a table of up to 32 MiB is counted, but for tablets of more than 100,000 rows. Of a larger one each range
+// is counted up to a thousand rows. Beyond that, the share of the table's rows that lies in a range is taken from 400
+// random rows, so its standard error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%), and
+// timed deletes count as records. Bytes are then those on disk: compressed, and without what has been written since the
+// last checkpoint, unless that is most of the table. Records are those bytes over the sample's mean row: too few by the
+// compression's factor, and off by a fifth where a handful of large values has a seventh of the bytes.
 Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
+  constexpr int64_t kCountedTableBytes = int64_t{32} << 20, kCountedRows = 100'000;
   constexpr int64_t kExactRows = 1000;
   constexpr size_t kSampleRows = 400;
   EBLA_ASSIGN(const WtSessions::Use session, sessions_.ForThisThread());
+  TableBytes bytes;
+  const int measured = RunRead([&] { return ReadTableBytes(*session, table, bytes); });
+  EBLA_TRY(sessions_.CheckTable(measured, table, "estimating a size"));
+  const int64_t rows_max = std::max(bytes.disk, bytes.cache) <= kCountedTableBytes ? kCountedRows : kExactRows;
   std::vector<TabletStore::RangeSize> sizes(ranges.size());
   bool whole = true;
   for (size_t i = 0; i < ranges.size(); ++i) {
     if (ranges[i].Empty()) continue;
     RowCount count;
-    const int counted = RunRead([&] { return CountRows(*session, table, ranges[i], kExactRows, count); });
+    const int counted = RunRead([&] { return CountRows(*session, table, ranges[i], rows_max, count); });
     EBLA_TRY(sessions_.CheckTable(counted, table, "estimating a size"));
     sizes[i] = {.bytes = count.bytes, .records = count.rows - count.tombstones, .whole = count.all};
     if (count.all) sizes[i].sample = count.sample.Take();
@@ -182,11 +223,8 @@ Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId tabl
   std::vector<SampledRow> sample;
   const int sampled = RunRead([&] { return TakeSample(*session, table, kSampleRows, sample); });
   EBLA_TRY(sessions_.CheckTable(sampled, table, "estimating a size"));
-  int64_t table_bytes = 0;
-  const int measured = RunRead([&] { return TableBytes(*session, table, table_bytes); });
-  EBLA_TRY(sessions_.CheckTable(measured, table, "estimating a size"));
   for (size_t i = 0; i < ranges.size(); ++i) {
-    if (!sizes[i].whole && !ranges[i].Empty()) AddEstimate(sample, table_bytes, ranges[i], sizes[i]);
+    if (!sizes[i].whole && !ranges[i].Empty()) AddEstimate(sample, bytes, ranges[i], sizes[i]);
   }
   return sizes;
 }
