@@ -122,58 +122,100 @@ void NoteServer(const ServerSummary& server, Health& health) {
   }
 }
 
-// What was begun for the table's tablets that are not served for a moment.
-void NoteChanges(const TableHealth& table, const std::set<std::string>& begun, Health& health) {
-  if (table.changing == 0) return;
-  std::string ids;
-  for (const std::string& id : begun) ids += (ids.empty() ? ": " : ", ") + id;
-  health.notes.push_back(Count(table.changing, "tablet") + " of table " + table.table +
-                         (table.changing == 1 ? " is" : " are") + " not served for a moment" +
-                         (ids.empty() ? ": a failover" : ids));
+// "a, b, c and 7 more".
+std::string Listed(const std::vector<std::string>& names) {
+  constexpr size_t kShown = 3;
+  std::string text;
+  for (size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + names[i];
+  return names.size() > kShown ? text + " and " + std::to_string(names.size() - kShown) + " more" : text;
 }
 
-void JudgeTable(const TableHealth& table, int live_servers, Health& health) {
-  const std::string in = " of table " + table.table + " (" + std::to_string(table.tablets) + " in all)";
-  if (table.without_majority > 0) {
+// Of all tables, those that lack the same thing: one finding, as nobody reads one for each of a hundred.
+struct Lacking {
+  Lacking(const std::vector<TableHealth>& all, int TableHealth::* lacked) {
+    for (const TableHealth& table : all) {
+      if (table.*lacked == 0) continue;
+      count += table.*lacked;
+      tables.push_back(&table);
+    }
+  }
+  bool any() const { return count > 0; }
+  // "3 tablets of table carts (9 in all)", "30 tablets of 5 tables (a, b, c and 2 more)".
+  std::string Tablets(std::string_view all = " in all") const {
+    const std::string tablets = Count(count, "tablet");
+    if (tables.size() == 1) {
+      const std::string total = all.empty() ? "" : " (" + std::to_string(tables[0]->tablets) + std::string(all) + ")";
+      return tablets + " of table " + tables[0]->table + total;
+    }
+    std::vector<std::string> names;
+    for (const TableHealth* table : tables) names.push_back(table->table);
+    return tablets + " of " + Count(tables.size(), "table") + " (" + Listed(names) + ")";
+  }
+
+  int count = 0;
+  std::vector<const TableHealth*> tables;
+};
+
+// What was begun for tablets that are not served for a moment.
+void NoteChanges(const std::set<std::string>& begun, Health& health) {
+  const Lacking changing(health.tables, &TableHealth::changing);
+  if (!changing.any()) return;
+  health.notes.push_back(changing.Tablets("") + (changing.count == 1 ? " is" : " are") + " not served for a moment: " +
+                         (begun.empty() ? "a failover" : Listed({begun.begin(), begun.end()})));
+}
+
+void JudgeFailed(Health& health) {
+  std::vector<std::string> failed;
+  std::set<std::string> tables;
+  for (const TableHealth& table : health.tables) {
+    if (!table.failed.empty()) tables.insert(table.table);
+    failed.insert(failed.end(), table.failed.begin(), table.failed.end());
+  }
+  if (failed.empty()) return;
+  const std::string where = tables.size() == 1 ? "table " + *tables.begin() : Count(tables.size(), "table");
+  health.findings.push_back({Grade::kDegraded,
+                             Count(failed.size(), "replica") + " of " + where + " failed: " + Listed(failed),
+                             "it is made anew by itself where a majority of the others has everything; its server's "
+                             "log says what its store answered"});
+}
+
+void JudgeReplicas(Health& health) {
+  const Lacking lacking(health.tables, &TableHealth::under_replicated);
+  if (!lacking.any()) return;
+  const auto [least, most] = std::ranges::minmax(lacking.tables, {}, &TableHealth::wanted);
+  const std::string wanted = least->wanted == most->wanted ? "fewer than " + Count(most->wanted, "whole replica")
+                                                           : "fewer whole replicas than their tables ask for";
+  health.findings.push_back(
+      {Grade::kDegraded, lacking.Tablets() + ": " + wanted,
+       health.live_servers < most->wanted
+           ? "it takes " + std::to_string(most->wanted) + " live tablet servers, and " +
+                 std::to_string(health.live_servers) + " live"
+           : "repair goes on by itself, and replaces a lost server once it has been away for --replace_after_s"});
+}
+
+void JudgeTables(Health& health) {
+  if (const Lacking lacking(health.tables, &TableHealth::without_majority); lacking.any()) {
+    const bool failed = std::ranges::any_of(lacking.tables, [](const auto* table) { return !table->failed.empty(); });
     health.findings.push_back(
         {Grade::kFailing,
-         Count(table.without_majority, "tablet") + in + ": of the voters no majority lives" +
-             (table.failed.empty() ? "" : " and has not failed"),
+         lacking.Tablets() + ": of the voters no majority lives" + (failed ? " and has not failed" : ""),
          "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
-             std::to_string(table.lost.value)});
+             std::to_string(lacking.tables[0]->lost.value)});
   }
-  if (table.without_leader > 0) {
+  if (const Lacking lacking(health.tables, &TableHealth::without_leader); lacking.any()) {
     health.findings.push_back(
-        {Grade::kFailing, Count(table.without_leader, "tablet") + in + ": nobody leads",
+        {Grade::kFailing, lacking.Tablets() + ": nobody leads",
          health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
                                  : "a failover takes a second or two; if it lasts, the leading master's log says why"});
   }
-  if (table.not_ready > 0) {
+  if (const Lacking lacking(health.tables, &TableHealth::not_ready); lacking.any()) {
     health.findings.push_back(
-        {Grade::kFailing, Count(table.not_ready, "tablet") + in + ": led, and no strong read is served yet",
+        {Grade::kFailing, lacking.Tablets() + ": led, and no strong read is served yet",
          "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
          "the voters stores what it sends: the servers' logs say why"});
   }
-  if (!table.failed.empty()) {
-    constexpr size_t kShown = 3;
-    std::string names;
-    for (size_t i = 0; i < std::min(table.failed.size(), kShown); ++i) names += (i > 0 ? ", " : "") + table.failed[i];
-    if (table.failed.size() > kShown) names += " and " + std::to_string(table.failed.size() - kShown) + " more";
-    health.findings.push_back(
-        {Grade::kDegraded,
-         Count(static_cast<int>(table.failed.size()), "replica") + " of table " + table.table + " failed: " + names,
-         "it is made anew by itself where a majority of the others has everything; its server's log says "
-         "what its store answered"});
-  }
-  if (table.under_replicated > 0) {
-    health.findings.push_back(
-        {Grade::kDegraded,
-         Count(table.under_replicated, "tablet") + in + ": fewer than " + Count(table.wanted, "whole replica"),
-         live_servers < table.wanted
-             ? "it takes " + std::to_string(table.wanted) + " live tablet servers, and " +
-                   std::to_string(live_servers) + " live"
-             : "repair goes on by itself, and replaces a lost server once it has been away for --replace_after_s"});
-  }
+  JudgeFailed(health);
+  JudgeReplicas(health);
 }
 
 }  // namespace
@@ -257,7 +299,7 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
   for (const TableInfo& table : state.tables) {
     tables[table.name] = {.table = table.name, .wanted = table.options.replicas.value_or(1)};
   }
-  std::map<std::string, std::set<std::string>> begun;  // by table
+  std::set<std::string> begun;  // procedures
   for (const TabletSummary& tablet : state.tablets) {
     const auto table = tables.find(tablet.table);
     if (table == tables.end() || tablet.status == TabletStatus::kDropping) continue;
@@ -266,13 +308,11 @@ Health Judge(const ClusterState& state, const std::set<TabletId>& passing) {
     const bool passes = !unserved.contains(tablet.id) || passing.contains(tablet.id);
     CountTablet(tablet, lack, passes, table->second);
     if (!passes || (lack != Lack::kLeader && lack != Lack::kBarrier)) continue;
-    if (const ProcedureInfo* one = UnderWay(state, tablet)) begun[tablet.table].insert(one->id);
+    if (const ProcedureInfo* one = UnderWay(state, tablet)) begun.insert(one->id);
   }
-  for (auto& [name, table] : tables) {
-    JudgeTable(table, health.live_servers, health);
-    NoteChanges(table, begun[name], health);
-    health.tables.push_back(std::move(table));
-  }
+  for (auto& [name, table] : tables) health.tables.push_back(std::move(table));
+  JudgeTables(health);
+  NoteChanges(begun, health);
   std::ranges::stable_sort(health.findings, std::greater<>(), &Finding::grade);
   if (!health.findings.empty()) health.grade = health.findings.front().grade;
   return health;

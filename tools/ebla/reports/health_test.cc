@@ -3,6 +3,8 @@
 
 #include <gmock/gmock.h>
 
+#include <algorithm>
+
 #include "tools/ebla/cli/shell_fixture.h"
 
 namespace ebla::shell {
@@ -79,6 +81,32 @@ TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
   EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
   EXPECT_EQ(Judge(state).tables[0].under_replicated, 2);
   EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("it takes 3 live tablet servers, and 2 live"));
+}
+
+// With a hundred tables nobody reads a line for each.
+TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
+  ClusterState state = Sound();
+  const std::vector<TabletSummary> tablets = state.tablets;
+  const TableInfo carts = state.tables[0];
+  for (int i = 1; i < 100; ++i) {
+    TableInfo& table = state.tables.emplace_back(carts);
+    table.name = "t" + std::to_string(100 + i);
+    for (TabletSummary tablet : tablets) {
+      tablet.table = table.name;
+      state.tablets.push_back(tablet);
+    }
+  }
+  EXPECT_TRUE(Findings(state).empty());
+  state.servers[0].live = false;
+  EXPECT_THAT(
+      Findings(state),
+      ::testing::ElementsAre("failing: 100 tablets of 100 tables (carts, t101, t102 and 97 more): nobody leads",
+                             "degraded: server ts-1 is lost, heard 300ms ago",
+                             "degraded: 100 tablets of 100 tables (carts, t101, t102 and 97 more): fewer than 3 whole "
+                             "replicas"));
+  EXPECT_EQ(Judge(state).tables.size(), 100u);
+  state.tables[0].options.replicas = 2;
+  EXPECT_THAT(Findings(state).back(), HasSubstr("fewer whole replicas than their tables ask for"));
 }
 
 TEST(HealthTest, ALostMajorityNamesATabletToRecover) {
@@ -293,6 +321,15 @@ TEST_F(ShellTest, HealthShowsWhatHasFailed) {
   EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"),
                                    HasSubstr("1 replica of table carts failed: ts-2 (tablet"), EndsWith("[1]")));
   EXPECT_THAT(Run("--json health"), HasSubstr(R"("failed":["ts-2 (tablet )"));
+}
+
+TEST_F(ShellTest, HealthOfManyTablesFitsAScreen) {
+  for (int i = 0; i < 40; ++i) servers_.cluster().AddTable("t" + std::to_string(100 + i), {}, 3);
+  servers_.cluster().SetFailed("ts-2");
+  const std::string shown = Run("health");
+  EXPECT_THAT(shown, AllOf(HasSubstr("40 replicas of 40 tables failed: ts-2 (tablet"), HasSubstr("and 37 more"),
+                           HasSubstr("and 30 more tables: ebla --json health lists all"), EndsWith("[1]")));
+  EXPECT_LT(std::ranges::count(shown, '\n'), 20);
 }
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {

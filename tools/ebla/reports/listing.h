@@ -18,9 +18,9 @@ inline constexpr const char* kNone = "(none)";
 
 // What help says of the columns that are no exact numbers.
 inline constexpr const char* kEstimates =
-    "RECORDS and SIZE are estimates, made every ten seconds; above a thousand records, of what is on disk, "
-    "compressed.\n"
-    "Writes of the latest minute may be missing there. \"-\" means: not known, or nothing counted yet.\n"
+    "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to 32 MiB\n"
+    "of it. More is estimated from what is on disk, and the latest minute may be missing. \"-\" means: not\n"
+    "known, or nothing counted yet.\n"
     "READS/S and WRITES/S are averages with a time constant of five seconds: two seconds of load show as a third of "
     "its\n"
     "rate, fifteen seconds as nearly all of it, and what has ended fades as slowly.";
@@ -36,7 +36,7 @@ bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& 
 // "ts-1/r1,ts-2/r2(lost)": with the rack where one is known, and what does not live.
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers);
 
-// Estimates, made every ten seconds: "~2000"; nothing counted is "-", as it may only not have been counted yet.
+// Of every ten seconds, estimates where there are many: "~2000"; nothing counted is "-", as it may only not have been counted yet.
 std::string Records(int64_t records);
 std::string Bytes(int64_t bytes);
 // "12ms ago", "1m5s ago": whole seconds from one on.

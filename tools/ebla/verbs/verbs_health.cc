@@ -98,6 +98,25 @@ Json ToJson(const Health& health) {
           {"tables", tables}};
 }
 
+// Those that lack something, as many as a screen has room for.
+void ShowTables(const Health& health, Output& out) {
+  constexpr size_t kShown = 10;
+  std::vector<std::vector<std::string>> rows = {
+      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
+  size_t lacking = 0;
+  for (const bool served : {false, true}) {
+    for (const TableHealth& table : health.tables) {
+      const int unserved = table.without_majority + table.without_leader + table.not_ready;
+      if ((unserved == 0) != served || unserved + table.under_replicated == 0 || ++lacking > kShown) continue;
+      rows.push_back({table.table, std::to_string(table.tablets), std::to_string(table.wanted),
+                      std::to_string(table.without_majority), std::to_string(table.without_leader),
+                      std::to_string(table.not_ready), std::to_string(table.under_replicated)});
+    }
+  }
+  if (lacking > 0) out.Columns(rows);
+  if (lacking > kShown) out.Line("and " + Count(lacking - kShown, "more table") + ": ebla --json health lists all");
+}
+
 void Show(const Health& health, Output& out) {
   out.Line(std::string(Name(health.grade)) + "  " + std::to_string(health.live_servers) + " of " +
            Count(health.known_servers, "server") + " live, " + Count(health.tables.size(), "table") + ", " +
@@ -108,15 +127,7 @@ void Show(const Health& health, Output& out) {
     out.Line("  -> " + finding.action);
   }
   for (const std::string& note : health.notes) out.Line("note: " + note);
-  std::vector<std::vector<std::string>> rows = {
-      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
-  for (const TableHealth& table : health.tables) {
-    if (table.without_majority + table.without_leader + table.not_ready + table.under_replicated == 0) continue;
-    rows.push_back({table.table, std::to_string(table.tablets), std::to_string(table.wanted),
-                    std::to_string(table.without_majority), std::to_string(table.without_leader),
-                    std::to_string(table.not_ready), std::to_string(table.under_replicated)});
-  }
-  if (rows.size() > 1) out.Columns(rows);
+  ShowTables(health, out);
 }
 
 }  // namespace
