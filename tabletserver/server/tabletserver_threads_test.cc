@@ -344,7 +344,8 @@ class MergedClient {
 
  private:
   static bool Again(idl::Code::type code) {
-    return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME;
+    // The last: split off or merged away between the look-up and its turn. The next attempt finds what holds the key now.
+    return code == idl::Code::COME_AGAIN || code == idl::Code::UNKNOWN_OUTCOME || code == idl::Code::WRONG_TABLET;
   }
   bool Fails(const std::string& what, idl::Code::type code, bool right) {
     if (code == idl::Code::OK && right) return false;
@@ -372,10 +373,7 @@ class MergedClient {
   void Incremented(const idl::WriteReply& reply) {
     // Not of a retry: it is to carry what was learnt before the first attempt.
     if (reply.header.__isset.tabletTimeMs && (!retrying_ || learnt_ms_ == 0)) learnt_ms_ = reply.header.tabletTimeMs;
-    // Split off between the look-up and its turn: the next attempt finds the child.
-    const bool moved =
-        reply.header.code == idl::Code::WRONG_TABLET && reply.header.message.starts_with("the key is not in");
-    retrying_ = Again(reply.header.code) || moved;
+    retrying_ = Again(reply.header.code);
     if (retrying_) return Increment();
     if (Fails("increment " + reply.header.message, reply.header.code,
               reply.counters == std::vector<int64_t>{acknowledged + 1}))
@@ -395,7 +393,7 @@ class MergedClient {
         [=, this](const idl::GetReply& got) {
           loop_.Post([=, this] {
             if (Again(got.header.code)) return Read(key, level, value, then);
-            if (!Fails("read", got.header.code, got.record.value == value)) then();
+            if (!Fails("read " + got.header.message, got.header.code, got.record.value == value)) then();
           });
         },
         request);
@@ -413,7 +411,7 @@ class MergedClient {
         [this](const idl::ScanReply& reply) {
           loop_.Post([this, reply] {
             if (Again(reply.header.code)) return Scan();
-            if (!Fails("scan", reply.header.code, reply.records.size() == 3)) Increment();
+            if (!Fails("scan " + reply.header.message, reply.header.code, reply.records.size() == 3)) Increment();
           });
         },
         request);
