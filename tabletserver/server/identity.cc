@@ -134,7 +134,8 @@ std::string LockMark(int fd) {
 }  // namespace
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name) {
-  if (path.empty()) return Error(Code::kInvalidArgument, "no data directory named; give one with --data_dir");
+  if (path.empty())
+    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return Error(Code::kInternal, "cannot make " + path + ": " + error.message());
