@@ -72,7 +72,7 @@ Result<TabletSummary> Client::DescribeTablet(TabletId tablet) const {
   request.replicas = true;
   EBLA_ASSIGN(const idl::ListTabletsReply reply, runtime_->Ask(std::move(request)));
   if (reply.tablets.empty() || reply.tablets[0].info.tabletId != ToIdl(tablet)) {
-    return Error(Code::kNotFound, "there is no tablet " + std::to_string(tablet.value));
+    return Error(Code::kNotFound, "no tablet " + std::to_string(tablet.value));
   }
   return FromIdl(reply.tablets[0]);
 }

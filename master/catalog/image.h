@@ -18,6 +18,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/status.h"
 #include "idl/master_types.h"
 #include "master/catalog/rules.h"
 
@@ -62,6 +63,10 @@ inline bool IsIn(const ServerName& server, const std::vector<ServerName>& server
 
 // "ts-1, ts-2", for people.
 std::string Joined(const std::vector<ServerName>& servers);
+
+// What the master answers where a request names what is not there.
+Error NoTable(const std::string& name);
+Error NoServer(const ServerName& name, Code code = Code::kNotFound);
 
 class Image {
  public:

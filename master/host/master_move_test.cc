@@ -159,7 +159,7 @@ TEST_F(MasterMoveTest, WhatCannotBeIsRefused) {
   const std::vector<std::string> voters = Tablet().voters;
   EXPECT_THAT(Move(to, to).header.message, HasSubstr("has no vote in tablet"));
   EXPECT_THAT(Move(voters[0], voters[1]).header.message, HasSubstr("has a replica of tablet"));
-  EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("there is no server nobody"));
+  EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("no server \"nobody\""));
   ServerNamed(to).Stop();
   cluster().scheduler().RunFor(20s);
   EXPECT_THAT(Move(voters[0], to).header.message, HasSubstr("takes nothing at present"));

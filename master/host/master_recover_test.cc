@@ -300,7 +300,7 @@ TEST_F(MasterRecoverTest, ATabletThatDoesNotExistIsAnErrorAlsoWhereNothingIsToBe
     request.acceptDataLoss = accept;
     const auto reply = cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request);
     EXPECT_EQ(reply->header.code, idl::Code::NOT_FOUND);
-    EXPECT_THAT(reply->header.message, HasSubstr("there is no tablet 9999"));
+    EXPECT_THAT(reply->header.message, HasSubstr("no tablet 9999"));
   }
 }
 

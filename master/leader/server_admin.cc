@@ -36,7 +36,7 @@ void SetDraining(bool draining, bool surplus, const std::string& reason, int64_t
 
 Status ServerAdmin::CheckRemoval(const ServerName& name) const {
   const Server* server = parts_.servers().Find(name);
-  if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
+  if (!server || !(server->node || server->last_live)) return NoServer(name);
   if (server->live) {
     return Error(Code::kConditionFailed,
                  "server " + name + " lives: end it first, and its replicas are made elsewhere");
@@ -105,7 +105,7 @@ void ServerAdmin::Set(const ServerName& name, Change change, Done done) {
   if (parts_.requests.Crowded(done)) return;
   const Server* server = parts_.servers().Find(name);
   if (!server || !(server->node || server->last_live)) {
-    return done(Error(Code::kNotFound, "there is no server " + name));
+    return done(NoServer(name));
   }
   const bool drain = change.draining.value_or(false);
   if (drain && !(server->node && server->node->draining)) {

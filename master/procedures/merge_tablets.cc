@@ -116,7 +116,7 @@ std::string FinishMergeName(TabletId tablet) { return "merge what tablet " + Id(
 
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, const std::string& key) {
   const TableEntry* table = image.Table(name);
-  if (!table || table->node.state == idl::TableState::DROPPING) return Error(Code::kNoSuchTable, "no table " + name);
+  if (!table || table->node.state == idl::TableState::DROPPING) return NoTable(name);
   const Image::StartKeys& starts = image.TabletsOf(table->id());
   const auto right = starts.find(key);
   if (right != starts.end() && right != starts.begin()) return Neighbours{std::prev(right)->second, right->second};

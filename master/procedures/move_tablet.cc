@@ -57,7 +57,7 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
                                              " (`ebla tablet transfer` only changes who leads)");
   }
   const Server* to = servers.Find(move.to);
-  if (!to) return Error(Code::kInvalidArgument, "there is no server " + move.to);
+  if (!to) return NoServer(move.to, Code::kInvalidArgument);
   if (!servers.ForPlanner(move.to, *to).usable()) {
     return Error(Code::kInvalidArgument,
                  "server " + move.to +
@@ -149,7 +149,7 @@ DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerNam
 
 Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& server) {
   PlannedServer* drained = FindServer(cluster, server);
-  if (!drained) return Error(Code::kNotFound, "there is no server " + server);
+  if (!drained) return NoServer(server);
   drained->draining = true;
   for (const TabletId id : image.HeldBy(server)) {
     const TabletEntry& tablet = *image.Tablet(id);

@@ -148,7 +148,7 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   RecoverySurvey survey;
   const TabletEntry* tablet = context.image().Tablet(id);
   if (!tablet || !context.image().LivingTable(*tablet)) {
-    survey.refusal = Error(Code::kNotFound, "there is no tablet " + std::to_string(id.value));
+    survey.refusal = Error(Code::kNotFound, "no tablet " + std::to_string(id.value));
     return survey;
   }
   const idl::TabletInfo& info = tablet->node.info;

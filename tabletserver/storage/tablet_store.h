@@ -70,7 +70,7 @@ struct ReplicaState {
   Epoch led;                          // the greatest epoch it has led; it never leads that again
   int64_t longest_lease_ms = 0;       // granted to another
   bool incomplete = false;            // about to be, or being, copied (rule 5)
-  bool may_have_lost_writes = false;  // may have forgotten what it acknowledged (rule 5)
+  bool may_have_lost_writes = false;  // may have lost writes that it acknowledged (rule 5)
   bool tombstone = false;             // dropped, at `promised`
   KeyRange incomplete_range;          // what it will cover when complete (rule 10)
   TabletId lineage_parent;            // split off this one: rule 13, its log is committed through the SPLIT at

@@ -89,13 +89,13 @@ TEST(CheckTest, EveryVoterIsAsTheCatalogSays) {
   };
   EXPECT_THAT(with([](ReplicaReport& r) { r.reported = false; }), ElementsAre(StartsWith("7 ts-2: lost, or silent")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.known = false; }), ElementsAre(StartsWith("7 ts-2: has no replica")));
-  EXPECT_THAT(with([](ReplicaReport& r) { r.epoch = Epoch{3}; }), ElementsAre("7 ts-2: at epoch 3, the catalog at 4"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.epoch = Epoch{3}; }), ElementsAre("7 ts-2: is at epoch 3, the catalog at 4"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.incomplete = true; }), ElementsAre("7 ts-2: incomplete"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.failed = true; }), ElementsAre(StartsWith("7 ts-2: has failed")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.may_have_lost_writes = true; }),
-              ElementsAre(HasSubstr("may have forgotten")));
+              ElementsAre(HasSubstr("may have lost writes")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.schema_version = 1; }),
-              ElementsAre("7 ts-2: schema version 1, the catalog's is 2"));
+              ElementsAre("7 ts-2: is at schema version 1, the catalog at 2"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 entries"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 8'000; }), IsEmpty()) << "reports are some time apart";
 }
@@ -110,8 +110,8 @@ TEST(CheckTest, OrphansAndTabletsThatNobodyLeads) {
   CatalogView view = Sound();
   view.servers[0].orphans = {TabletId{5}};
   view.tablets[0].load.reset();
-  EXPECT_THAT(Faults(view), ElementsAre("8 ts-1: nobody leads the tablet",
-                                        "5 ts-1: has a replica that the catalog does not give it"));
+  EXPECT_THAT(Faults(view), ElementsAre("8 ts-1: the tablet has no primary",
+                                        "5 ts-1: has a replica that the catalog does not assign to it"));
 }
 
 ReplicaPage PageOf(const ServerName& server, uint64_t applied, uint32_t checksum) {
@@ -158,7 +158,7 @@ TEST(CheckTest, FaultsOfOneServerThatAreAlikeAreOneFinding) {
   std::vector<CheckFault> faults;
   for (uint64_t id = 1; id <= 11; ++id)
     faults.push_back(
-        {id < 4 ? "carts" : "users", TabletId{id}, "ts-2", "at epoch " + std::to_string(id) + ", the catalog at 12"});
+        {id < 4 ? "carts" : "users", TabletId{id}, "ts-2", "is at epoch " + std::to_string(id) + ", the catalog at 12"});
   faults.push_back({"carts", TabletId{3}, "ts-3", "has failed: its server's log says why"});
   faults.push_back({"carts", TabletId{4}, {}, "nothing covers [\"a\", \"b\")"});
   faults.push_back({"carts", TabletId{5}, {}, "nothing covers [\"c\", \"d\")"});
@@ -167,7 +167,7 @@ TEST(CheckTest, FaultsOfOneServerThatAreAlikeAreOneFinding) {
   EXPECT_THAT(
       lines,
       ElementsAre(
-          "server ts-2: at epoch 1, the catalog at 12  (so for 11 tablets: 1, 2, 3, 4, 5 and 6 more; of 2 tables)",
+          "server ts-2: is at epoch 1, the catalog at 12  (the same for 11 tablets: 1, 2, 3, 4, 5 and 6 more; of 2 tables)",
           "table carts, tablet 3, server ts-3: has failed: its server's log says why",
           "table carts, tablet 4: nothing covers [\"a\", \"b\")",
           "table carts, tablet 5: nothing covers [\"c\", \"d\")"));
