@@ -53,7 +53,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.loss_possible = true;
     choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {
-    choice.reason = counts + ": nobody can lead";
+    choice.reason = counts + ": no replica can become primary";
   }
   return choice;
 }

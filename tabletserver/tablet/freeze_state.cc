@@ -24,7 +24,7 @@ Status FreezeState::Check(const FreezeTablet& input) const {
   const TabletId self = common_.options.tablet;
   const bool this_epoch = replica.epoch() == input.epoch || !rules::FreezeNeedsItsEpoch();
   if (!replica.Leads() || !this_epoch) {
-    return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
+    return Error(Code::kStaleEpoch, "this replica is not primary in epoch " + std::to_string(input.epoch.value));
   }
   if (pending_) {
     if (pending_->into == input.into) return {};

@@ -66,7 +66,7 @@ bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now)
   if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
   if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (common_.replica.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
-  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
   if (common_.Replaying() && rules::WritesWaitForInheritedLog()) {
     return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
@@ -208,7 +208,7 @@ void WriteAdmission::Admit(const Purge& input) {
     if (input.token) replies_.Purge({input.token, Status(code, std::move(message))});
   };
   if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
-  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
   if (!common_.replica.admitting()) return refuse(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (common_.Replaying()) return refuse(Code::kComeAgain, "the log is being replayed");
   if (freeze_.frozen() && rules::FreezeEndsWrites()) return refuse(Code::kComeAgain, "the tablet is being merged");

@@ -53,7 +53,7 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
             "it would go to ts-3 alone; four entries\n"
             "nothing has been changed: add --yes to do it");
   EXPECT_THAT(Run("tablet recover 17 --server ts-1"),
-              HasSubstr("it cannot be recovered this way: server ts-1 does not live [1]"));
+              HasSubstr("it cannot be recovered this way: server ts-1 is not live [1]"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-1 --accept-data-loss"), HasSubstr("CONDITION_FAILED"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-3 --yes"), HasSubstr("OK  the primary is ts-3; four entries"));
   EXPECT_EQ(Run("tablet list --lost"), "no tablet has lost its majority");

@@ -259,7 +259,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     NoteServer(server, health);
   }
   if (health.live_servers == 0) {
-    health.findings.push_back({Grade::kFailing, "no tablet server lives", "start the tablet servers"});
+    health.findings.push_back({Grade::kFailing, "no tablet server is live", "start the tablet servers"});
   }
   if (!state.info.safe_mode.empty()) {
     health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,

@@ -28,7 +28,7 @@ class OperateTest : public ShellTest {
     move.ageMs = 61'500;
     move.step = "2 of 4: copies to ts-3";
     move.waitsFor =
-        "ts-1, which leads the tablet, has not heard from ts-3 for 30 s: can these two servers reach each other?";
+        "ts-1, the tablet's primary, has not heard from ts-3 for 30 s: can these two servers reach each other?";
     move.cancellable = true;
     move.cancelNote = "what was copied to ts-3 goes, and the replica on ts-1 stays";
     move.doneUnits = 1 << 20;
@@ -215,7 +215,7 @@ TEST_F(OperateTest, ATableIsCompactedOnEveryServerAndSaysWhatCameOfIt) {
   }
   EXPECT_THAT(Run("table compact none"), EndsWith("[1]"));
   servers_.cluster().SetAway("ts-2");
-  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 does not live"), EndsWith("[3]")))
+  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 is not live"), EndsWith("[3]")))
       << "what the others did is shown all the same";
 }
 
