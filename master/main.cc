@@ -96,7 +96,7 @@ Status CheckFlags() {
 }
 
 rpc::Endpoint Advertised(const rpc::Endpoint& listening) {
-  if (!FLAGS_advertise.empty()) return OrRefuse(rpc::Endpoint::Parse(FLAGS_advertise));
+  if (!FLAGS_advertise.empty()) return OrRefuse(process::EndpointFlag("advertise", FLAGS_advertise));
   if (listening.host == "0.0.0.0" || listening.host == "::") {
     Refuse(Error(Code::kInvalidArgument,
                  "this master listens on every address, so others cannot know which to use: name one with "
@@ -116,7 +116,7 @@ auto RunOn(Executor& loop, F task) {
 
 rpc::ServerOptions ServerSettings() {
   rpc::ServerOptions options;
-  options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_listen));
+  options.listen = OrRefuse(process::EndpointFlag("listen", FLAGS_listen));
   options.frame_bytes_max = static_cast<size_t>(FLAGS_frame_bytes_max);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
@@ -172,7 +172,7 @@ int Run() {
 
   http::HttpOptions http_options;
   http_options.title = "Ebla master " + FLAGS_name;
-  http_options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_http_listen));
+  http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
   http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };

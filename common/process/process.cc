@@ -190,6 +190,12 @@ Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift
   return Status::Ok();
 }
 
+Result<rpc::Endpoint> EndpointFlag(const std::string& flag, const std::string& text) {
+  auto endpoint = rpc::Endpoint::Parse(text);
+  if (!endpoint) return Error(endpoint.error().code(), "--" + flag + ": " + endpoint.error().message());
+  return endpoint;
+}
+
 uint64_t RandomId() {
   uint64_t id = 0;
   while (id == 0) {

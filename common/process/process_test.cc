@@ -167,6 +167,11 @@ TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
   EXPECT_EQ(Wait(), 128 + SIGTERM);
 }
 
+TEST(EndpointFlagTest, ARefusalNamesTheFlag) {
+  EXPECT_EQ(EndpointFlag("listen", "127.0.0.1:7400")->port, 7400);
+  EXPECT_EQ(EndpointFlag("listen", "here").error().message().find("--listen: \"here\" is not an address"), 0u);
+}
+
 TEST(ProcessNumbersTest, IdsDifferAndUsageGrows) {
   std::set<uint64_t> ids;
   for (int i = 0; i < 1000; ++i) ids.insert(RandomId());

@@ -570,8 +570,7 @@ std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
     return "its primary " + info.primary + " does not report to the master at present";
   }
-  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) +
-         " as yet, with a majority";
+  return "its primary " + info.primary + " has not begun epoch " + std::to_string(info.epoch) + " with a majority yet";
 }
 
 }  // namespace ebla::master

@@ -162,7 +162,7 @@ Status DataDirectory::Load(const ServerName& name) {
   if (!std::filesystem::exists(file)) {
     if (std::filesystem::exists(path_ + "/store")) return Damaged(file, "there is data here, but no such file");
     if (name.empty()) {
-      return Error(Code::kInvalidArgument, path_ + " is new: name the server that will live there with --name");
+      return Error(Code::kInvalidArgument, path_ + " is new: name its server with --name");
     }
     identity.uuid = NewUuid();
     identity.name = name;

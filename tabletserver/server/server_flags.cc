@@ -5,6 +5,8 @@
 #include <atomic>
 #include <iostream>
 
+#include "common/process/process.h"
+
 DEFINE_string(data_dir, "",
               "Directory of this server alone, for its identity, store and logs. It is made when missing.");
 DEFINE_string(name, "", "This server's name in its cluster, such as ts-1. Needed once, for a new data directory.");
@@ -121,12 +123,12 @@ Result<ServerProcessOptions> OptionsFromFlags() {
   ServerProcessOptions options;
   options.data_dir = FLAGS_data_dir;
   options.name = FLAGS_name;
-  EBLA_ASSIGN(options.rpc.listen, rpc::Endpoint::Parse(FLAGS_listen));
+  EBLA_ASSIGN(options.rpc.listen, process::EndpointFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
-  EBLA_ASSIGN(options.http_listen, rpc::Endpoint::Parse(FLAGS_http_listen));
+  EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = static_cast<size_t>(FLAGS_shards);

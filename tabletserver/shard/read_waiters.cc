@@ -132,8 +132,9 @@ void ReadWaiters::ExpireConfirms(MonotonicTime now) {
       ++at;
       continue;
     }
-    Answer(one.loop, std::move(one.done),
-           Error(Code::kDeadlineExceeded, "no majority of the replicas confirmed in time that this one leads"));
+    Answer(
+        one.loop, std::move(one.done),
+        Error(Code::kDeadlineExceeded, "no majority of the replicas confirmed in time that this one is the primary"));
     at = confirms_.erase(at);
   }
 }

@@ -28,7 +28,8 @@ Status FreezeState::Check(const FreezeTablet& input) const {
   }
   if (pending_) {
     if (pending_->into == input.into) return {};
-    return Error(Code::kUnavailable, "the tablet is frozen for tablet " + std::to_string(pending_->into.value));
+    return Error(Code::kUnavailable,
+                 "the tablet is frozen for its merge to tablet " + std::to_string(pending_->into.value));
   }
   if (input.into <= self) {
     return Error(Code::kInvalidArgument, "tablet " + std::to_string(self.value) + " cannot become part of tablet " +

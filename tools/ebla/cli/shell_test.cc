@@ -182,7 +182,7 @@ TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "old", "one"));
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 2, "old", "two"));
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 3, "new", "three"));
-  EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 kept");
+  EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 not applied");
   EXPECT_EQ(Run("get carts old"), "two") << "one after the other, though each changes the record";
   EXPECT_EQ(Run("get carts new"), "three");
   EXPECT_EQ(Run("conflict list carts"), "table carts has no conflict records");
@@ -197,9 +197,9 @@ TEST_F(ConflictTest, AreKeptWhereTheRecordHasChangedUnlessToldOtherwise) {
   const std::string shown = Run("conflict apply carts --all");
   EXPECT_THAT(shown, HasSubstr("\"old\" has changed since"));
   EXPECT_THAT(shown, HasSubstr("a retry of it may have done the same"));
-  EXPECT_THAT(shown, HasSubstr("CONDITION_FAILED: 0 applied, 2 kept [1]"));
+  EXPECT_THAT(shown, HasSubstr("CONDITION_FAILED: 0 applied, 2 not applied [1]"));
   EXPECT_EQ(Run("get carts old"), "v");
-  EXPECT_EQ(Run("conflict apply carts --all --overwrite"), "OK  2 applied, 0 kept");
+  EXPECT_EQ(Run("conflict apply carts --all --overwrite"), "OK  2 applied, 0 not applied");
   EXPECT_EQ(Run("get carts old"), "undone");
 }
 

@@ -222,7 +222,7 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
     ++kept;
     context.out.Note(Name(write) + ": " + status.message());
   }
-  const std::string text = std::to_string(applied) + " applied, " + std::to_string(kept) + " kept";
+  const std::string text = std::to_string(applied) + " applied, " + std::to_string(kept) + " not applied";
   if (kept > 0) return Error(Code::kConditionFailed, text);
   context.out.Ok(text, {{"applied", applied}, {"kept", kept}});
   return {};
