@@ -15,8 +15,8 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerServerMax = 16;
-// A primary refuses writes for so long at the most while it brings its target level: little at first, twice as long each
-// time that was not enough for this target, and less again each time it was.
+// A primary refuses writes for so long at the most while it brings its target level: little at first, twice as long
+// each time that was not enough for this target, and less again each time it was.
 constexpr int64_t kTransferPauseFirstMs = 25;
 constexpr int64_t kTransferPauseMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;

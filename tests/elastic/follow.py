@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """./dev elastic: a cluster follows its load, and a picture of it.
 
-Five servers hold one table of one tablet. ebla-ycsb loads it with a zipfian distribution, then with a hot range of keys that
-jumps; then the load stops. Nobody touches the cluster. What each server says of itself (/metrics), and what the master's
-planner says that it did (ebla balance explain), is written down once a second, judged and drawn.
+Five servers hold one table of one tablet. ebla-ycsb loads it with a zipfian distribution, then with a hot range of keys
+that jumps; then the load stops. Nobody touches the cluster. What each server reports (/metrics) and what the planner
+did (ebla balance explain) is written down once a second, judged and drawn.
 
-Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest server
-carried at most 1.25 times the mean of operations/s; no operation failed; something was done after the jump, too; and when the
-load has stopped for a while, at most a quarter of the tablets are left.
+Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest
+server carried at most 1.25 times the mean of operations/s. No operation failed. Something was done after the jump, too.
+When the load has stopped for a while, at most a quarter of the tablets are left.
 Exit code 0 when all of that holds.
 """
 import argparse
@@ -217,7 +217,8 @@ def main():
     parser.add_argument("--binaries", default="build/release/bin", help=argparse.SUPPRESS)
     parser.add_argument("--workload", default="conf/ycsb/workloada", help="YCSB's workload file")
     parser.add_argument("--records", type=int, default=20000, help="how many records are loaded first")
-    # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as two.)
+    # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as
+    # two.)
     parser.add_argument("--rate", type=int, default=4000, help="operations/s that the load asks for")
     parser.add_argument("--seconds", type=int, default=150, help="how long each load lasts")
     parser.add_argument("--quiet", type=int, default=240, help="how many seconds the cluster is watched after the load")

@@ -1,5 +1,5 @@
-// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server keeps
-// until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
+// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server
+// keeps until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
