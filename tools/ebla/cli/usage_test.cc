@@ -87,7 +87,7 @@ TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
               AllOf(HasSubstr("there is no verb \"frobnicate\": there are balance, check, cluster"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json --deadline 3s table frob"),
               HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
-  EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is no verb: table has alter"), EndsWith("[2]")));
+  EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is not a verb: table has alter"), EndsWith("[2]")));
   EXPECT_THAT(Run("help frob"), AllOf(HasSubstr("there is no verb \"frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("help table frob"), AllOf(HasSubstr("there is no verb \"table frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("get carts"), AllOf(HasSubstr("KEY is missing (try: help get)"), EndsWith("[2]")));

@@ -97,7 +97,7 @@ TEST(CheckTest, EveryVoterIsAsTheCatalogSays) {
               ElementsAre(HasSubstr("may have lost writes")));
   EXPECT_THAT(with([](ReplicaReport& r) { r.schema_version = 1; }),
               ElementsAre("7 ts-2: is at schema version 1, the catalog at 2"));
-  EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 entries"));
+  EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 7'999; }), ElementsAre("7 ts-2: lacks 1001 log entries"));
   EXPECT_THAT(with([](ReplicaReport& r) { r.applied = 8'000; }), IsEmpty()) << "reports are some time apart";
 }
 
@@ -131,7 +131,7 @@ TEST(CheckTest, PagesAreComparedWhereTheSameIsApplied) {
   const PageVerdict differs = Compare({PageOf("a", 5, 1), PageOf("b", 6, 2), PageOf("c", 5, 3)});
   EXPECT_EQ(differs.comparison, Comparison::kDifferent) << "two that have applied the same are enough";
   EXPECT_EQ(differs.server, "c");
-  EXPECT_THAT(differs.why, HasSubstr("at lsn 5 it holds 3 records, checksum 3, where a holds 3, checksum 1"));
+  EXPECT_THAT(differs.why, HasSubstr("at lsn 5 it holds 3 records, checksum 3; a holds 3 records, checksum 1"));
   ReplicaPage silent{"b", std::unexpected(Status(Code::kUnavailable, "no"))};
   EXPECT_EQ(Compare({PageOf("a", 5, 1), silent}).comparison, Comparison::kMoving);
   EXPECT_EQ(Compare({silent, PageOf("a", 5, 1), PageOf("c", 5, 2)}).comparison, Comparison::kDifferent);

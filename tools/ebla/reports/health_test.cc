@@ -294,7 +294,7 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   const std::string degraded = Run("health");
   EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, last heard of 12ms ago\n  -> start it again"));
-  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
+  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0           0          0                 2"));
   servers_.cluster().SetServing(false);
   EXPECT_THAT(Run("health --deadline 1s"),
               AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): no primary"), EndsWith("[2]")));
