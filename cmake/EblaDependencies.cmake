@@ -33,8 +33,8 @@ ebla_import(zookeeper zookeeper/zookeeper.h zookeeper_mt Threads::Threads)
 ebla_import(wiredtiger wiredtiger.h wiredtiger)
 ebla_import(readline readline/readline.h readline)
 
-# The binaries' malloc: a put's memory is taken on one thread and given back on another, where glibc's costs a fifth of a
-# server's CPU. Sanitizers bring their own.
+# The binaries' malloc: a put's memory is taken on one thread and given back on another, where glibc's costs a fifth of
+# a server's CPU. Sanitizers bring their own.
 add_library(ebla_malloc INTERFACE)
 if(NOT EBLA_SANITIZE)
   pkg_check_modules(JEMALLOC REQUIRED IMPORTED_TARGET jemalloc)

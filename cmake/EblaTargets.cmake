@@ -19,12 +19,14 @@ endif()
 target_include_directories(ebla_flags INTERFACE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/client/include ${PROJECT_BINARY_DIR}/gen)
 if(EBLA_SANITIZE)
   target_compile_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE} -fno-sanitize-recover=all)
-  # Thrift's headers turn whatever type a peer names into an enum before they look at it; hostile_test.cc sends the worst.
+  # Thrift's headers turn whatever type a peer names into an enum before they look at it; hostile_test.cc sends the
+  # worst.
   target_compile_options(ebla_flags INTERFACE -fno-sanitize=enum)
   target_link_options(ebla_flags INTERFACE -fsanitize=${EBLA_SANITIZE})
 endif()
 
-# Precompiled headers, made once for each of the two kinds of target: what is tested, and tests (at -O1, with GoogleTest).
+# Precompiled headers, made once for each of the two kinds of target: what is tested, and tests (at -O1, with
+# GoogleTest).
 function(ebla_make_pch name header)
   file(WRITE ${PROJECT_BINARY_DIR}/gen/${name}.cc "")
   add_library(${name} OBJECT ${PROJECT_BINARY_DIR}/gen/${name}.cc)

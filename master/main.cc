@@ -4,7 +4,9 @@
 
 #include <filesystem>
 #include <future>
+#include <limits>
 #include <memory>
+#include <string>
 
 #include "common/coordination/zookeeper_coordinator.h"
 #include "common/http/http_server.h"
@@ -20,24 +22,31 @@
 #include "master/host/metrics.h"
 
 DEFINE_string(name, "master-1", "This master's name, unique in the cluster.");
-DEFINE_string(data_dir, "", "Where its ADDRESS file and its logs go. A master keeps no other state.");
+DEFINE_string(data_dir, "",
+              "Directory of this master alone, for its ADDRESS file and its logs. A master has no other files.");
 DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
-DEFINE_int32(zookeeper_session_ms, 6'000, "After so long without contact its leadership passes to another.");
-DEFINE_string(listen, "127.0.0.1:7400", "Where clients and tablet servers reach it; port 0: the system picks.");
-DEFINE_string(advertise, "", "host:port that others are told; empty: what it listens on.");
-DEFINE_string(http_listen, "127.0.0.1:7401", "Where /metrics, /healthz and /readyz are; port 0: the system picks.");
-DEFINE_int32(deadline_ms, 10'000, "Patience with a request that names no deadline.");
-DEFINE_int32(replicas_default, 3, "Replicas of a table that asks for no number; fewer while fewer servers live.");
-DEFINE_int32(replace_after_s, 300, "A tablet server that has been away for so long has its replicas made elsewhere.");
-DEFINE_int32(copies_max, 64, "Replicas that are being copied at the same time, in all.");
-DEFINE_int32(copies_per_server, 4, "Replicas that are being copied to one server at the same time.");
-DEFINE_double(safe_mode_below, 0.5, "With less than this part of the known tablet servers live, nothing is repaired.");
-DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/design/balancer.md).");
+DEFINE_int32(zookeeper_session_ms, 6'000,
+             "How long ZooKeeper may hear nothing from this master before another may take over.");
+DEFINE_string(listen, "127.0.0.1:7400", "Address for clients and tablet servers. With port 0 the system picks a port.");
+DEFINE_string(advertise, "", "host:port under which others reach this master. Empty: the address it listens on.");
+DEFINE_string(http_listen, "127.0.0.1:7401",
+              "Address for /metrics, /healthz and /readyz. With port 0 the system picks a port.");
+DEFINE_int32(deadline_ms, 10'000, "Deadline of a request that names none.");
+DEFINE_int32(replicas_default, 3,
+             "Replicas of a table that names no number; fewer while fewer tablet servers are live.");
+DEFINE_int32(replace_after_s, 300,
+             "How long a tablet server may be away before its replicas are made again on other servers.");
+DEFINE_int32(copies_max, 64, "How many replicas may be copied at the same time, in the whole cluster.");
+DEFINE_int32(copies_per_server, 4, "How many replicas may be copied to one server at the same time.");
+DEFINE_double(safe_mode_below, 0.5,
+              "Safe mode: while a smaller part than this of the known tablet servers is live, nothing is repaired.");
+DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
 DEFINE_int32(transfer_hold_s, 600,
-             "A tablet that an operator has transferred or moved is left where it is for so long.");
-DEFINE_int32(frame_bytes_max, 16 << 20, "A larger frame closes its connection.");
-DEFINE_int32(connections_max, 10'000, "Further connections are closed at once.");
-DEFINE_int32(in_flight_max, 1'024, "Requests in flight on one connection; beyond, it is not read.");
+             "How long the planner leaves a tablet alone after an operator has transferred or moved it.");
+DEFINE_int32(frame_bytes_max, 16 << 20, "Largest request, in bytes. A larger one closes its connection.");
+DEFINE_int32(connections_max, 10'000, "Most connections at a time. Further ones are closed at once.");
+DEFINE_int32(in_flight_max, 1'024,
+             "Most requests in flight on one connection. At this number the server reads no more from it for now.");
 
 namespace ebla::master {
 namespace {
@@ -55,20 +64,43 @@ T OrRefuse(Result<T> result) {
 }
 
 Status CheckFlags() {
-  if (FLAGS_data_dir.empty()) return Error(Code::kInvalidArgument, "say where its files go: --data_dir=DIRECTORY");
-  if (FLAGS_deadline_ms < 1 || FLAGS_zookeeper_session_ms < 100 || FLAGS_frame_bytes_max < 1024 ||
-      FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1 || FLAGS_replicas_default < 1 ||
-      FLAGS_replicas_default > kReplicasMax || FLAGS_replace_after_s < 1 || FLAGS_transfer_hold_s < 0 ||
-      FLAGS_copies_max < 1 || FLAGS_copies_per_server < 1 || FLAGS_connections_max < 1 || FLAGS_in_flight_max < 1) {
-    return Error(Code::kInvalidArgument, "a flag is out of range; see --help");
+  if (FLAGS_data_dir.empty()) {
+    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
+  }
+  struct Range {
+    const char* flag;
+    int32_t value, least, most;
+  };
+  constexpr int32_t kAny = std::numeric_limits<int32_t>::max();
+  for (const Range& range : {Range{"deadline_ms", FLAGS_deadline_ms, 1, kAny},
+                             {"zookeeper_session_ms", FLAGS_zookeeper_session_ms, 100, kAny},
+                             {"frame_bytes_max", FLAGS_frame_bytes_max, 1024, kAny},
+                             {"replicas_default", FLAGS_replicas_default, 1, kReplicasMax},
+                             {"replace_after_s", FLAGS_replace_after_s, 1, kAny},
+                             {"transfer_hold_s", FLAGS_transfer_hold_s, 0, kAny},
+                             {"copies_max", FLAGS_copies_max, 1, kAny},
+                             {"copies_per_server", FLAGS_copies_per_server, 1, kAny},
+                             {"connections_max", FLAGS_connections_max, 1, kAny},
+                             {"in_flight_max", FLAGS_in_flight_max, 1, kAny}}) {
+    if (range.value >= range.least && range.value <= range.most) continue;
+    return Error(Code::kInvalidArgument,
+                 std::string("--") + range.flag + " must be " +
+                     (range.most == kAny ? "at least " + std::to_string(range.least)
+                                         : std::to_string(range.least) + " to " + std::to_string(range.most)) +
+                     ", not " + std::to_string(range.value));
+  }
+  if (FLAGS_safe_mode_below < 0 || FLAGS_safe_mode_below > 1) {
+    return Error(Code::kInvalidArgument, "--safe_mode_below must be from 0 to 1");
   }
   return {};
 }
 
 rpc::Endpoint Advertised(const rpc::Endpoint& listening) {
-  if (!FLAGS_advertise.empty()) return OrRefuse(rpc::Endpoint::Parse(FLAGS_advertise));
+  if (!FLAGS_advertise.empty()) return OrRefuse(process::EndpointFlag("advertise", FLAGS_advertise));
   if (listening.host == "0.0.0.0" || listening.host == "::") {
-    Refuse(Error(Code::kInvalidArgument, "it listens on every address: say which one others shall use, --advertise"));
+    Refuse(Error(Code::kInvalidArgument,
+                 "this master listens on every address, so others cannot know which to use: name one with "
+                 "--advertise=HOST:PORT"));
   }
   return listening;
 }
@@ -84,7 +116,7 @@ auto RunOn(Executor& loop, F task) {
 
 rpc::ServerOptions ServerSettings() {
   rpc::ServerOptions options;
-  options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_listen));
+  options.listen = OrRefuse(process::EndpointFlag("listen", FLAGS_listen));
   options.frame_bytes_max = static_cast<size_t>(FLAGS_frame_bytes_max);
   options.connections_max = static_cast<size_t>(FLAGS_connections_max);
   options.in_flight_max = static_cast<size_t>(FLAGS_in_flight_max);
@@ -140,7 +172,7 @@ int Run() {
 
   http::HttpOptions http_options;
   http_options.title = "Ebla master " + FLAGS_name;
-  http_options.listen = OrRefuse(rpc::Endpoint::Parse(FLAGS_http_listen));
+  http_options.listen = OrRefuse(process::EndpointFlag("http_listen", FLAGS_http_listen));
   http_options.metrics = metrics;
   http_options.ready = [metrics = metrics.get()] { return metrics->Ready(); };
   http_options.degraded = [metrics = metrics.get()] { return metrics->Degraded(); };
@@ -177,8 +209,9 @@ int Run() {
 int main(int argc, char** argv) {
   ebla::process::InitProcess(
       {.role = "master",
-       .usage = "A master of an Ebla cluster: stands for election and, while it leads, keeps the catalog.\n"
-                "  ebla-master --data_dir=DIRECTORY --zookeeper=HOST:PORT/ebla [--name=master-1] [--flagfile=FILE]",
+       .usage =
+           "A master of an Ebla cluster. It stands for election and, while it is the leader, manages the catalog.\n"
+           "  ebla-master --data_dir=DIRECTORY --zookeeper=HOST:PORT/ebla [--name=master-1] [--flagfile=FILE]",
        .data_dir = &FLAGS_data_dir},
       argc, argv);
   return ebla::master::Run();

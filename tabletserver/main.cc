@@ -9,8 +9,9 @@
 #include "tabletserver/server/server_flags.h"
 #include "tabletserver/server/server_process.h"
 
-DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...]/chroot of the cluster's ZooKeeper");
-DEFINE_int32(zookeeper_session_ms, 6000, "how long this server counts as alive after it was last heard of");
+DEFINE_string(zookeeper, "127.0.0.1:2181/ebla", "host:port[,host:port...][/chroot] of the cluster's ZooKeeper.");
+DEFINE_int32(zookeeper_session_ms, 6000,
+             "How long ZooKeeper may hear nothing from this server before it counts as lost.");
 
 namespace {
 

@@ -32,10 +32,10 @@ struct ConfigureTablet {
   9: bool born = false                // a tablet born empty: whoever does not know it starts complete and empty
   10: optional types.LogPosition presumed  // the log the master believes the primary has; a shorter one refuses
   11: map<string, types.Endpoint> endpoints  // of voters and learners
-  13: bool transfer = false           // not fenced: the former primary has released the epoch before to `primary` (rule 1)
-  12: optional i64 tabletTimeMs       // the greatest tablet time among the fence's answers (PROTOCOL 21); absent: none knew one
-  14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: nobody was fenced, the primary's own counts
-  15: optional types.Merged merged    // whoever does not know it unites these two, which it has (PROTOCOL 14). COME_AGAIN: they are not applied yet
+  13: bool transfer = false           // not fenced: the former primary has released the epoch to `primary` (rule 1)
+  12: optional i64 tabletTimeMs       // the greatest tablet time of the fence's answers (21); absent: none knew one
+  14: optional i64 timeOfDayMs        // then: the median of their clocks; absent: none was fenced, the primary's counts
+  15: optional types.Merged merged    // who does not know it merges these two, which it has (14). COME_AGAIN: not applied yet
 }
 struct ConfigureRequest { 1: ControlHeader header, 2: list<ConfigureTablet> tablets }
 struct ConfigureResult { 1: i64 tabletId, 2: types.Status status, 3: i64 promisedEpoch }
@@ -76,9 +76,9 @@ struct SplitRequest { 1: ControlHeader header, 2: list<SplitTablet> tablets }
 struct SplitResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.AppliedSplit split }
 struct SplitReply { 1: types.Status status, 2: list<SplitResult> results }
 
-// Has the tablet's leader in `epoch` freeze it, so that it can be merged into `intoId` (PROTOCOL 14). Obeyed by nobody else;
-// asked again, a no-op. Answered once FREEZE is applied, and durable at every voter: what each of them can then apply is all
-// there will be in that epoch. Nothing but a later epoch ends it.
+// Has the tablet's leader in `epoch` freeze it, so that it can be merged into `intoId` (PROTOCOL 14). Obeyed by nobody
+// else; asked again, a no-op. Answered once FREEZE is applied, and durable at every voter: what each of them can then
+// apply is all there will be in that epoch. Nothing but a later epoch ends it.
 struct FreezeTablet { 1: i64 tabletId, 2: i64 epoch, 3: i64 intoId }
 struct FreezeRequest { 1: ControlHeader header, 2: list<FreezeTablet> tablets }
 struct FreezeResult { 1: i64 tabletId, 2: types.Status status, 3: optional types.LogPosition freeze, 4: i64 tabletTimeMs }
@@ -92,8 +92,9 @@ struct AlterReply { 1: types.Status status }
 struct DropTableRequest { 1: ControlHeader header, 2: i64 tableId }
 struct DropTableReply { 1: types.Status status }
 
-// Gives the room of deleted records in the table's file back to the file system, in the background and for at most limitS seconds: begun
-// where `start` says so and none runs. What is answered is the one that runs, or the latest of this table since the server started.
+// Gives the room of deleted records in the table's file back to the file system, in the background and for at most
+// limitS seconds: begun where `start` says so and none runs. What is answered is the one that runs, or the latest of
+// this table since the server started.
 struct CompactRequest { 1: ControlHeader header, 2: i64 tableId, 3: bool start, 4: i32 limitS }
 struct CompactReply {
   1: types.Status status

@@ -1,7 +1,7 @@
 // thrift/master.thrift: what clients, the shell and tablet servers ask of the master. Framed, as tablet.thrift says;
-// frames of at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint, when
-// it knows it: it reads no catalog, so it has no answer of its own. What it says of the leader may be out of date for as
-// long as the coordinator takes to notice a death. Also what the catalog keeps in the coordinator.
+// frames of at most 16 MiB. A standby answers everything but clusterInfo with NOT_PRIMARY and the leader's endpoint,
+// when it knows it: it reads no catalog, so it has no answer of its own. What it says of the leader may be out of date
+// for as long as the coordinator takes to notice a death. Also what the catalog keeps in the coordinator.
 include "types.thrift"
 namespace cpp ebla.idl
 namespace go ebla.master
@@ -74,8 +74,9 @@ struct ReplicaProgress {
 // What the catalog would have to be told of a replica that it does not know.
 struct ReplicaDetail { 1: i64 tableId, 2: types.KeyRange range }
 
-// Where a tablet's leader would cut its load in two: key is empty where it knows no such key. KEY: the load left and right of it differs by
-// less than a quarter. POPULAR_KEY: most of the load goes to `key` alone. ONE_DIRECTION: keys are written in order; `key` lies at the end.
+// Where a tablet's leader would cut its load in two: key is empty where it knows no such key. KEY: the load left and
+// right of it differs by less than a quarter. POPULAR_KEY: most of the load goes to `key` alone. ONE_DIRECTION: keys
+// are written in order; `key` lies at the end.
 enum SplitFindingKind { NO_KEY = 0, KEY = 1, POPULAR_KEY = 2, ONE_DIRECTION = 3 }
 // middleKey: halves the data; empty: not known. part: of the sampled operations, those on the most popular key.
 struct SplitFinding { 1: SplitFindingKind kind, 2: binary key, 3: binary middleKey, 4: double part, 5: binary popularKey }
@@ -149,7 +150,8 @@ struct HeartbeatReply {
 }
 
 struct ListServersRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
-// SILENT: its node in the coordinator stands, and it does not report: it was killed lately, or does not reach this master.
+// SILENT: its node in the coordinator stands, and it does not report: it was killed lately, or does not reach this
+// master.
 enum ServerState { LIVE = 0, LOST = 1, SILENT = 2 }
 struct ServerSummary {
   1: string name
@@ -185,30 +187,30 @@ struct ReplicaReport { 1: string server, 2: bool reported, 3: optional TabletLoa
 struct TabletSummary { 1: types.TabletInfo info, 2: string table, 3: optional TabletLoad load, 6: list<ReplicaReport> replicas }
 struct ListTabletsReply { 1: MasterReplyHeader header, 2: list<TabletSummary> tablets, 3: bool more }
 
-// Hands the leadership of the tablet that holds `key` to another of its voters; no data moves. Answered when that one leads,
-// or at the deadline with the reason why it does not (UNAVAILABLE: nothing has changed).
+// Transfers the tablet that holds `key` to another of its voters as primary; no data moves. Answered when that one
+// leads, or at the deadline with the reason why it does not (UNAVAILABLE: nothing has changed).
 struct TransferTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string toServer, 5: i32 deadlineMs = 0 }
 struct TransferTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
-// Splits the tablet that holds `key` there: no data moves, and no client sees an error. Where what begins at the key was split
-// off before: OK, with the two as they are now. INVALID_ARGUMENT: another tablet begins at the key, or it would cut a key
-// group. UNKNOWN_OUTCOME at the deadline: it is under way.
+// Splits the tablet that holds `key` there: no data moves, and no client sees an error. Where what begins at the key
+// was split off before: OK, with the two as they are now. INVALID_ARGUMENT: another tablet begins at the key, or it
+// would cut a key group. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct SplitTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
 struct SplitTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet, 3: optional types.TabletInfo child }
-// Unites the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different servers,
-// the replicas of the smaller one are moved first, which copies data. INVALID_ARGUMENT: no tablet but the first begins at the
-// key. UNKNOWN_OUTCOME at the deadline: it is under way.
+// Merges the tablet that begins at `key` with the one before it: the inverse of a split. Where they lie on different
+// servers, the replicas of the smaller one are moved first, which copies data. INVALID_ARGUMENT: no tablet but the
+// first begins at the key. UNKNOWN_OUTCOME at the deadline: it is under way.
 struct MergeTabletsRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: i32 deadlineMs = 0 }
 struct MergeTabletsReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
-// Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a voter, leads
-// if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline: it goes on by
-// itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
+// Brings the replica of the tablet that holds `key` from one server to another: a learner is copied there, becomes a
+// voter, leads if the old one did, and the old one goes. Answered when that is done; UNKNOWN_OUTCOME at the deadline:
+// it goes on by itself, also under another master. `cancel`: the tablet stays where it is; what was copied goes.
 struct MoveTabletRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: binary key, 4: string fromServer, 5: string toServer, 6: i32 deadlineMs = 0, 7: bool cancel }
 struct MoveTabletReply { 1: MasterReplyHeader header, 2: optional types.TabletInfo tablet }
 
-// Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others had
-// acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing is
-// changed: the answer says what there is, and what would be done.
+// Gives a tablet that has lost the majority of its voters for good to one replica that is left, alone; what the others
+// had acknowledged beyond it is lost. Refused (CONDITION_FAILED) while a majority lives. Without acceptDataLoss nothing
+// is changed: the answer says what there is, and what would be done.
 struct RecoverTabletRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: i64 tabletId
@@ -237,8 +239,8 @@ struct RecoverTabletReply {
   6: optional types.TabletInfo tablet
 }
 
-// Takes into the catalog what servers report beyond it, after the coordinator was restored from an older state (PROTOCOL 24).
-// Without confirm nothing is changed: the answer says what would be.
+// Takes into the catalog what servers report beyond it, after the coordinator was restored from an older state
+// (PROTOCOL 24). Without confirm nothing is changed: the answer says what would be.
 struct AdoptRequest {
   1: i16 protocolVersion = types.PROTOCOL_VERSION
   2: bool confirm
@@ -268,16 +270,17 @@ struct AdoptReply {
 struct RemoveServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name }
 struct RemoveServerReply { 1: MasterReplyHeader header }
 
-// What is set changes. draining: its replicas are moved to others, and it gets no new ones; CONDITION_FAILED, saying why, where the
-// others cannot take them. maintenance: it gets nothing new, and keeps what it has. Both outlive masters and restarts.
+// What is set changes. draining: its replicas are moved to others, and it gets no new ones; CONDITION_FAILED, saying
+// why, where the others cannot take them. maintenance: it gets nothing new, and keeps what it has. Both outlive masters
+// and restarts.
 struct SetServerRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string name, 3: optional bool draining, 4: optional bool maintenance }
 struct SetServerReply { 1: MasterReplyHeader header, 2: i32 replicas }  // that it still has
 
-// The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead of at the next
-// interval. The answer tells what is under way, what was done lately (newest first) and what was refused and why, as of the latest pass. Switched
-// off, it goes on planning and does nothing: what it would do stands in `planned`.
-// A view that one answer does not hold comes in pages: the first answer names the view, and further requests ask for it from an offset on.
-// CONDITION_FAILED: it is kept no more; begin again.
+// The elastic planner. `enabled` switches it on or off for every master from now on; `now` makes a pass at once instead
+// of at the next interval. The answer tells what is under way, what was done lately (newest first) and what was refused
+// and why, as of the latest pass. Switched off, it goes on planning and does nothing: what it would do stands in
+// `planned`. A view that one answer does not hold comes in pages: the first answer names the view, and further requests
+// ask for it from an offset on. CONDITION_FAILED: it is kept no more; begin again.
 struct BalanceRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: optional bool enabled, 3: bool now, 4: bool view, 14: i64 viewId, 15: i64 viewOffset }
 struct PlannedAction {
   1: string rule
@@ -301,8 +304,8 @@ struct BalanceReply {
   19: i64 viewBytes                   // of the whole
 }
 
-// What the leading master has under way. `id` names the same work under every master: what kind it is and of what ("move-7",
-// "drain-ts-3"), so that it may be given to cancelProcedure after a change of master too.
+// What the leading master has under way. `id` names the same work under every master: what kind it is and of what
+// ("move-7", "drain-ts-3"), so that it may be given to cancelProcedure after a change of master too.
 enum AskedBy { UNKNOWN = 0, OPERATOR = 1, PLANNER = 2, DRAIN = 3, MASTER = 4 }  // MASTER: by itself, to keep what it promises
 struct ProcedureSummary {
   1: string id
@@ -329,8 +332,8 @@ struct ListProceduresReply { 1: MasterReplyHeader header, 2: list<ProcedureSumma
 struct CancelProcedureRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string id, 3: i32 deadlineMs = 0 }
 struct CancelProcedureReply { 1: MasterReplyHeader header, 2: string outcome }
 
-// Has servers give the room of deleted records back to their file system, in the background. `start`: begins where none of this table
-// runs; else it only tells. One answer for each server that holds the table, or for `server` alone.
+// Has servers give the room of deleted records back to their file system, in the background. `start`: begins where none
+// of this table runs; else it only tells. One answer for each server that holds the table, or for `server` alone.
 struct CompactTableRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION, 2: string table, 3: string server, 4: bool start, 5: i32 limitS, 6: i32 deadlineMs = 0 }
 struct Compaction {
   1: string server
@@ -345,12 +348,13 @@ struct CompactTableReply { 1: MasterReplyHeader header, 2: list<Compaction> serv
 
 struct ClusterInfoRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 struct MasterSummary { 1: string name, 2: types.Endpoint endpoint, 3: bool leader }
-// Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present; empty: it does. copies: replicas that are
-// being made. coordinatorAwayMs: how long the master that answers has reached no coordinator (ZooKeeper); absent: it reaches it.
+// Answered by standbys too, who count nothing and name the leader. safeMode: why the master repairs nothing at present;
+// empty: it does. copies: replicas that are being made. coordinatorAwayMs: how long the master that answers has reached
+// no coordinator (ZooKeeper); absent: it reaches it.
 struct ClusterInfoReply { 1: MasterReplyHeader header, 2: string clusterId, 3: i64 term, 4: list<MasterSummary> masters, 5: i32 liveServers, 6: i32 tables, 7: i32 tablets, 8: string version, 9: i32 knownServers, 10: string safeMode, 11: i32 copies, 12: bool leading, 13: optional i64 coordinatorAwayMs }
 
-// What every process of the cluster runs, as it says itself: masters, then tablet servers, in order of name. Of those that do not
-// live, what they said last.
+// What every process of the cluster runs, as it says itself: masters, then tablet servers, in order of name. Of those
+// that do not live, what they said last.
 struct ClusterVersionRequest { 1: i16 protocolVersion = types.PROTOCOL_VERSION }
 enum ProcessRole { MASTER = 0, TABLET_SERVER = 1 }
 struct ProcessVersion {
@@ -405,7 +409,8 @@ struct NextIdNode { 1: i64 nextId }
 struct PlannerNode { 1: bool enabled }
 // /servers/<name>: persistent, one for each server that ever joined.
 // startNonce is drawn at each start, and tells a server's own start from that of a copy of its data directory.
-// surplus: it drains because autoscale has one server too many, and is to be released once it is empty; drainSinceMs: time of day.
+// surplus: it drains because autoscale has one server too many, and is to be released once it is empty; drainSinceMs:
+// time of day.
 struct ServerNode { 1: string name, 2: string uuid, 3: i64 startCounter, 4: bool maintenance, 5: string rack, 6: i64 startNonce, 7: optional i64 lifeMark, 8: bool draining, 18: bool surplus, 19: i64 drainSinceMs, 20: string drainReason }
 // /live/<name>: ephemeral, while the server lives.
 // lockMark names the lock on its data directory that the process holds: machine boot, device, inode.
@@ -414,14 +419,14 @@ struct LiveNode { 1: string name, 2: i64 incarnation, 3: types.Endpoint endpoint
 enum TableState { CREATING = 0, SERVING = 1, DROPPING = 2 }
 struct TableNode { 1: types.TableSchema schema, 2: TableState state, 3: list<binary> pendingSplitPoints, 4: i64 firstTabletId }
 // /tablets/<shard>/<tablet id>: shard = tablet id modulo 256, two hex digits; the id as 16 hex digits.
-// split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so that
-// nobody who does not know it may take it for empty.
+// split: it is to be split, by its leader in that epoch and nobody else. parentId: it was split off that tablet, so
+// that nobody who does not know it may take it for empty.
 // askedBy, reason, sinceMs (time of day): for people alone.
 struct SplitIntent { 1: binary key, 2: i64 childId, 3: i64 epoch, 13: AskedBy askedBy, 14: string reason, 15: i64 sinceMs }
 // move: a replica is being brought from one server to another; gone with the old replica.
 struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedBy, 13: string reason, 14: i64 sinceMs }
-// merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes. givenUp: it
-// is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
+// merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes.
+// givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
 // merged: a voter may not have united the two yet, and they are no strays where they lie. Gone when no voter needs it.
 struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged }

@@ -120,8 +120,8 @@ struct Write {
 // 18-20).
 struct WriteRequest {
   1: RequestHeader header
-  // Drawn at random by each process when it starts, not 0, for all tables; it need not outlive the process, and must not
-  // be used by another one. A tablet forgets it ten minutes after its last write there.
+  // Drawn at random by each process when it starts, not 0, for all tables; it need not outlive the process, and must
+  // not be used by another one. A tablet forgets it ten minutes after its last write there.
   2: i64 clientId
   // From 1, counted up over all tables and tablets; the same for every attempt at this write, and for no other write
   // ever. 1,024 or more above firstIncomplete it is refused with COME_AGAIN: who has more under way uses a second
@@ -145,8 +145,9 @@ struct ScanRequest {
   1: RequestHeader header
   2: types.KeyRange range             // what is wanted in all; the page covers its part of one tablet
   // From the end down. It goes to the tablet that holds the place just below range.endKey. To find that by a key: no
-  // tablet's first key has more than 256 bytes, so the first 256 bytes of a longer endKey will do; of a shorter one take
-  // its last byte away if that is 0, else lower it by one and append 257 bytes of 0xff; of an empty one just those 257.
+  // tablet's first key has more than 256 bytes, so the first 256 bytes of a longer endKey will do; of a shorter one
+  // take its last byte away if that is 0, else lower it by one and append 257 bytes of 0xff; of an empty one just those
+  // 257.
   3: bool reverse = false
   4: i32 limit = 0                    // records at most; 0: no limit but the page's
   5: bool keysOnly = false
@@ -193,9 +194,9 @@ struct ListKeptReply { 1: ReplyHeader header, 2: list<KeptWrite> writes, 3: bool
 struct ForgetKeptRequest { 1: RequestHeader header, 2: i64 tabletId, 3: types.Version version }
 struct ForgetKeptReply { 1: ReplyHeader header }
 
-// One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same and
-// are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have expired
-// and are not purged yet count. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
+// One page of what this server's replica of header.tabletId holds, as numbers: two replicas that have applied the same
+// and are asked for the same page give the same. Any replica answers for itself, whoever leads; records that have
+// expired and are not purged yet count. COME_AGAIN: it is being copied; WRONG_TABLET: it is not here.
 struct ChecksumRequest {
   1: RequestHeader header
   2: binary fromKey                   // goes on here; empty: at the start of the tablet

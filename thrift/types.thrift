@@ -167,15 +167,16 @@ struct AppliedSplit {
   5: list<string> voters
 }
 
-// One of the two that a merge unites, frozen through `freeze`: an entry of the epoch that its znode had when it was replaced.
+// One of the two that a merge unites, frozen through `freeze`: an entry of the epoch that its znode had when it was
+// replaced.
 struct MergedTablet {
   1: i64 tabletId
   2: KeyRange range
   3: LogPosition freeze
 }
-// How a merged tablet begins (PROTOCOL 14): where all of both is applied, at `position`, which is above both freezes; its log
-// goes on from there. A voter that does not know it makes it of these two. tabletTimeMs: the later of the two, as their primaries
-// said when they were frozen; whoever leads it first goes on from there (PROTOCOL 21). 0: not known.
+// How a merged tablet begins (PROTOCOL 14): where all of both is applied, at `position`, which is above both freezes;
+// its log goes on from there. A voter that does not know it makes it of these two. tabletTimeMs: the later of the two,
+// as their primaries said when they were frozen; whoever leads it first goes on from there (PROTOCOL 21). 0: not known.
 struct Merged {
   1: MergedTablet left
   2: MergedTablet right

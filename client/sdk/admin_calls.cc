@@ -72,7 +72,7 @@ Result<TabletSummary> Client::DescribeTablet(TabletId tablet) const {
   request.replicas = true;
   EBLA_ASSIGN(const idl::ListTabletsReply reply, runtime_->Ask(std::move(request)));
   if (reply.tablets.empty() || reply.tablets[0].info.tabletId != ToIdl(tablet)) {
-    return Error(Code::kNotFound, "there is no tablet " + std::to_string(tablet.value));
+    return Error(Code::kNotFound, "no tablet " + std::to_string(tablet.value));
   }
   return FromIdl(reply.tablets[0]);
 }
@@ -143,7 +143,7 @@ Result<PlannerState> Client::Planner(PlannerRequest wanted) const {
   while (state.view.size() < bytes) {
     rest.viewOffset = static_cast<int64_t>(state.view.size());
     EBLA_ASSIGN(const idl::BalanceReply page, runtime_->Ask(rest));
-    if (page.view.empty()) return Error(Code::kUnavailable, "the view came to no end: ask for it again");
+    if (page.view.empty()) return Error(Code::kUnavailable, "the view did not end: try again");
     state.view += page.view;
   }
   return state;

@@ -49,7 +49,7 @@ UnresolvedWrite FromIdl(const ServerName& server, const idl::KeptWrite& write) {
 // All that one server keeps of the table.
 Status TakeUnresolved(Runtime& runtime, TableId table, const ServerSummary& server,
                       std::vector<UnresolvedWrite>& writes) {
-  if (!server.live) return Error(Code::kUnavailable, server.name + " does not live");
+  if (!server.live) return Error(Code::kUnavailable, server.name + " is not live");
   idl::ListKeptRequest request;
   request.header.tableId = static_cast<int64_t>(table.value);
   request.limit = kUnresolvedPage;

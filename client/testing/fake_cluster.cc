@@ -510,7 +510,7 @@ void FakeCluster::Execute(Table& table, const Tablet& tablet, const idl::WriteRe
   }
   if (request.header.tabletTimeMs > TimeOf(tablet)) {
     reply.header.__set_code(idl::Code::COME_AGAIN);
-    reply.header.__set_message("the tablet time learnt is still to come");
+    reply.header.__set_message("the write's tablet time is later than the tablet's clock");
     reply.header.__set_retryAfterMs(1000);
     return;
   }

@@ -279,7 +279,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
             one.server = name;
             one.ageMs = -1;
             one.code = idl::Code::UNAVAILABLE;
-            one.message = "server " + name + " does not live";
+            one.message = "server " + name + " is not live";
           }
         }
       }
@@ -421,7 +421,7 @@ class FakeCluster::MasterHandler final : public idl::MasterServiceCobSvNull {
     reply.chosen = cluster_.servers_.back();
     reply.loss = "four entries";
     if (!request.server.empty() && request.server != reply.chosen) {
-      reply.refusal = "server " + request.server + " does not live";
+      reply.refusal = "server " + request.server + " is not live";
       reply.chosen.clear();
     }
     if (!reply.refusal.empty() && request.acceptDataLoss) {

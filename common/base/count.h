@@ -9,8 +9,11 @@
 
 namespace ebla {
 
+std::string Count(std::integral auto number, std::string_view one, std::string_view several) {
+  return std::to_string(number) + " " + std::string(number == 1 ? one : several);
+}
 std::string Count(std::integral auto number, std::string_view noun) {
-  return std::to_string(number) + " " + std::string(noun) + (number == 1 ? "" : "s");
+  return Count(number, noun, std::string(noun) + "s");
 }
 
 }  // namespace ebla

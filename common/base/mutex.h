@@ -2,11 +2,13 @@
 // Mutexes whose guard a compiler checks: clang's -Wthread-safety knows which member needs which mutex.
 // Place:      every lock of the tree is one of these; tests/tidy lets nobody else name std::mutex.
 // Use:        Mutex mutex_; int count_ EBLA_GUARDED_BY(mutex_) = 0;  and  MutexLock lock(mutex_);
-//             A function that expects the lock says EBLA_REQUIRES(mutex_), one that takes it may say EBLA_EXCLUDES(mutex_).
+//             A function that expects the lock says EBLA_REQUIRES(mutex_), one that takes it may say
+//             EBLA_EXCLUDES(mutex_).
 // Waits:      CondVar takes no predicate: clang checks a lambda as a function of its own, which holds nothing.
 //             Write the loop:  while (!ready_) changed_.Wait(mutex_);
 // Cost:       that of the standard's own types, to which every call is inlined. gcc sees empty macros.
-// Threads:    any. No lock is recursive. Hold none across IO or an RPC, nor while a callback runs, unless the header says why.
+// Threads:    any. No lock is recursive. Hold none across IO or an RPC, nor while a callback runs, unless the header
+//             says why.
 #pragma once
 
 #include <chrono>

@@ -223,7 +223,7 @@ void LeaderElection::Impl::SetRole(Role role) {
   if (role == role_) return;
   role_ = std::move(role);
   if (const Leading* now = std::get_if<Leading>(&role_)) {
-    LOG(INFO) << self_.name << " leads term " << now->term;
+    LOG(INFO) << self_.name << " is the leader, term " << now->term;
   } else if (const auto& leader = std::get<Following>(role_).leader) {
     LOG(INFO) << self_.name << " follows " << leader->name << " at " << leader->endpoint.host << ":"
               << leader->endpoint.port;

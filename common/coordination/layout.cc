@@ -41,7 +41,8 @@ Result<TabletId> ParseTabletName(std::string_view name) {
   TabletId tablet;
   const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), tablet.value, 16);
   if (name.size() != 16 || error != std::errc() || end != name.data() + name.size()) {
-    return Error(Code::kInvalidArgument, "\"" + std::string(name) + "\" is no tablet's node: 16 hex digits expected");
+    return Error(Code::kInvalidArgument,
+                 "\"" + std::string(name) + "\" is not a tablet's node: 16 hex digits expected");
   }
   return tablet;
 }

@@ -125,7 +125,7 @@ void ServerRegistration::Impl::Round() {
 
 void ServerRegistration::Impl::OnCluster(const std::optional<idl::ClusterNode>& cluster) {
   if (!cluster) {
-    Wait("waiting for a master to found the cluster (no " + std::string(layout::kCluster) + " in the coordinator)");
+    Wait("waiting for a master to create the cluster (no " + std::string(layout::kCluster) + " in the coordinator)");
     coordinator_.Exists(layout::kCluster, InRound([this](Result<bool> there) {
                           if (!there.has_value()) return Retry(there.error());
                           if (*there) Round();

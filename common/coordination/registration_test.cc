@@ -48,7 +48,7 @@ TEST_P(RegistrationTest, AFirstStartWaitsForTheClusterThenStands) {
   const auto server = Register(*a_, Identity(1));
   EXPECT_TRUE(states_.empty());
   ASSERT_TRUE(
-      RunUntil([&] { return !states_.empty() && states_.back().status.message().contains("found the cluster"); }));
+      RunUntil([&] { return !states_.empty() && states_.back().status.message().contains("create the cluster"); }));
   FoundCluster();
   ASSERT_TRUE(Becomes(*server, Kind::kRegistered));
   EXPECT_EQ(server->state().cluster_id, "cluster-1");

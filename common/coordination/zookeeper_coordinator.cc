@@ -174,7 +174,7 @@ Status SplitServers(const std::string& text, std::string* hosts, std::string* ro
     const std::string port = colon == std::string::npos ? "" : host.substr(colon + 1);
     const bool digits = !port.empty() && port.size() <= 5 && port.find_first_not_of("0123456789") == std::string::npos;
     if (colon == 0 || !digits || std::stoi(port) == 0 || std::stoi(port) > 65535) {
-      return bad("\"" + host + "\" is no host:port");
+      return bad("\"" + host + "\" is not host:port");
     }
     at = end + 1;
   }
@@ -271,7 +271,7 @@ void ZooKeeperCoordinator::Core::Open(Handle& handle) {
   handle.zoo = zookeeper_init2(hosts_.c_str(), &Core::OnEvent, static_cast<int>(timeout.count()), nullptr,
                                handle.context.get(), 0, &LogLine);
   if (handle.zoo != nullptr) return;
-  LOG_EVERY_T(WARNING, 5) << "cannot reach for ZooKeeper at " << hosts_ << ": " << std::strerror(errno)
+  LOG_EVERY_T(WARNING, 5) << "cannot begin a connection to ZooKeeper at " << hosts_ << ": " << std::strerror(errno)
                           << "; still trying";
 }
 
@@ -330,7 +330,7 @@ void ZooKeeperCoordinator::Core::OnProbe(int state) {
   executor_.After(options_.session_timeout, [core = weak_from_this(), since = *probe_connected_since_] {
     const auto self = core.lock();
     if (self == nullptr || self->closed_ || self->probe_connected_since_ != since) return;
-    self->OnExpired("servers take others, and for long not this one: were they restored from an older state?");
+    self->OnExpired("its servers accept other sessions, but not this one: were they restored from an older state?");
   });
 }
 
@@ -350,7 +350,7 @@ void ZooKeeperCoordinator::Core::OnConnected(int64_t session) {
 }
 
 void ZooKeeperCoordinator::Core::OnExpired(const char* why) {
-  LOG(WARNING) << "making a new ZooKeeper session in the old one's place: " << why;
+  LOG(WARNING) << "replacing the ZooKeeper session: " << why;
   EndProbe();
   Close(main_);
   disconnected_since_ = executor_.Now();

@@ -112,7 +112,7 @@ class HttpServer::Impl {
   Page Answer(evhttp_request* request, const std::string& path, const std::string& query) {
     const bool post = evhttp_request_get_command(request) == EVHTTP_REQ_POST;
     if (post && path == "/flags") {
-      if (!FromLoopback(request)) return Text(403, "flags are changed from the machine itself only");
+      if (!FromLoopback(request)) return Text(403, "flags can be changed from this machine only");
       return SetFlag(query);
     }
     if (post) return Text(405, "only /flags takes a POST");
@@ -165,14 +165,14 @@ class HttpServer::Impl {
   Page SetFlag(const std::string& query) const {
     evkeyvalq pairs{};
     if (evhttp_parse_query_str(query.c_str(), &pairs) != 0 || pairs.tqh_first == nullptr) {
-      return Text(400, "say POST /flags?name=value");
+      return Text(400, "write POST /flags?name=value");
     }
     const std::string name = pairs.tqh_first->key, value = pairs.tqh_first->value;
     evhttp_clear_headers(&pairs);
     if (std::ranges::find(options_.settable_flags, name) == options_.settable_flags.end()) {
       std::string known;
       for (const std::string& flag : options_.settable_flags) known += " " + flag;
-      return Text(400, "flag " + name + " does not change while the process runs; these do:" + known);
+      return Text(400, "flag " + name + " cannot be changed while the process runs; these can:" + known);
     }
     if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty()) {
       return Text(400, "flag " + name + " does not take the value \"" + value + "\"");

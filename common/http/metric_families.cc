@@ -15,8 +15,8 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
   Gauge("rpc_in_flight", "Requests not yet answered.", rpc.in_flight);
   Gauge("rpc_connections", "Open connections.", rpc.connections);
   Counter("rpc_connections_accepted_total", "Connections accepted.", rpc.connections_accepted);
-  Counter("rpc_connections_refused_total", "Connections over the limit.", rpc.connections_refused);
-  Counter("rpc_connections_broken_total", "Connections closed for what they sent or left unread.",
+  Counter("rpc_connections_refused_total", "Connections refused because of the limit.", rpc.connections_refused);
+  Counter("rpc_connections_broken_total", "Connections closed because of what they sent, or did not read.",
           rpc.connections_broken);
   Counter("rpc_received_bytes_total", "Bytes received.", rpc.bytes_in);
   Counter("rpc_sent_bytes_total", "Bytes sent.", rpc.bytes_out);
@@ -24,7 +24,7 @@ void MetricFamilies::AddProcess(std::string_view role, const rpc::ServerStats& r
 
 void MetricFamilies::AddCoordinator(const std::optional<Duration>& away) {
   Gauge("coordinator_connected", "1 while the coordinator (ZooKeeper) is reached.", !away.has_value());
-  Gauge("coordinator_away_seconds", "Since when the coordinator is not reached; 0: it is.",
+  Gauge("coordinator_away_seconds", "How long the coordinator has not been reached; 0 while it is.",
         away ? std::chrono::duration<double>(*away).count() : 0.0);
 }
 

@@ -17,9 +17,9 @@
 #include <thread>
 #include <vector>
 
-DEFINE_bool(log_to_stderr, false, "Write logs to stderr, not to <data_dir>/logs.");
-DEFINE_int32(log_file_mb_max, 64, "Start a new log file when one has grown to this size, in MiB.");
-DEFINE_int32(log_days_max, 7, "Delete log files that are older than this many days.");
+DEFINE_bool(log_to_stderr, false, "Write the log to stderr, not to <data_dir>/logs.");
+DEFINE_int32(log_file_mb_max, 64, "Size at which a new log file is started, in MiB.");
+DEFINE_int32(log_days_max, 7, "Age in days at which log files are deleted.");
 
 namespace ebla::process {
 namespace {
@@ -69,14 +69,14 @@ bool IsFlag(std::string name) {
 // gflags passes over what it does not know in a flagfile; a misspelt setting must not go unnoticed.
 void CheckFlagfile(const std::string& path, int depth = 0) {
   std::ifstream file(path);
-  if (!file || depth > 8) ExitWithUsage("cannot read the flagfile " + path);
+  if (!file || depth > 8) ExitWithUsage("cannot read the flag file " + path);
   std::string line;
   for (int number = 1; std::getline(file, line); ++number) {
     line.erase(0, line.find_first_not_of(" \t"));
     line.erase(line.find_last_not_of(" \t\r") + 1);
     if (line.empty() || line.front() == '#') continue;
     const std::string place = path + ", line " + std::to_string(number);
-    if (line.front() != '-') ExitWithUsage(place + ": \"" + line + "\" is no flag: flags begin with --");
+    if (line.front() != '-') ExitWithUsage(place + ": \"" + line + "\" is not a flag: flags begin with --");
     const size_t start = line.find_first_not_of('-'), equals = line.find('=');
     if (start == std::string::npos) ExitWithUsage(place + ": \"" + line + "\" names no flag");
     const std::string name = line.substr(start, equals == std::string::npos ? equals : equals - start);
@@ -122,7 +122,7 @@ void StartLogging(const ProcessOptions& options, char* program) {
     std::error_code error;
     FLAGS_log_dir = data_dir + "/logs";
     std::filesystem::create_directories(FLAGS_log_dir, error);
-    if (error) ExitWithUsage("cannot make " + FLAGS_log_dir + ": " + error.message());
+    if (error) ExitWithUsage("cannot make the directory " + FLAGS_log_dir + " for logs: " + error.message());
     google::EnableLogCleaner(static_cast<unsigned>(std::max(1, FLAGS_log_days_max)));
   }
   google::InitGoogleLogging(program);
@@ -154,7 +154,7 @@ int WaitForTermination() {
   int first = 0;
   while (sigwait(&signals, &first) != 0) {
   }
-  LOG(INFO) << "stopping on " << strsignal(first) << "; another one ends the process at once";
+  LOG(INFO) << "stopping on " << strsignal(first) << "; a second signal ends the process at once";
   std::thread([signals] {
     int second = 0;
     while (sigwait(&signals, &second) != 0) {
@@ -173,16 +173,27 @@ void RequestTermination() { kill(getpid(), SIGTERM); }
 
 Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift, const rpc::Endpoint& http) {
   const std::string path = data_dir + "/ADDRESS", draft = path + ".new";
+  const auto failed = [&](const std::string& what, const std::string& why) {
+    return Error(Code::kUnavailable, what + ", where tools look for this server's address: " + why +
+                                         "; --data_dir must name a directory that can be written");
+  };
+  std::error_code error;
+  std::filesystem::create_directories(data_dir, error);  // nothing has made it where logs go to stderr
+  if (error) return failed("cannot make the directory " + data_dir, error.message());
   {
     std::ofstream file(draft, std::ios::trunc);
     file << "thrift " << thrift.ToString() << "\nhttp " << http.ToString() << "\npid " << getpid() << "\n";
     file.flush();
-    if (!file) return Error(Code::kUnavailable, "cannot write " + draft + ": " + std::strerror(errno));
+    if (!file) return failed("cannot write " + path, std::strerror(errno));
   }
-  if (rename(draft.c_str(), path.c_str()) != 0) {
-    return Error(Code::kUnavailable, "cannot rename " + draft + " to " + path + ": " + std::strerror(errno));
-  }
+  if (rename(draft.c_str(), path.c_str()) != 0) return failed("cannot write " + path, std::strerror(errno));
   return Status::Ok();
+}
+
+Result<rpc::Endpoint> EndpointFlag(const std::string& flag, const std::string& text) {
+  auto endpoint = rpc::Endpoint::Parse(text);
+  if (!endpoint) return Error(endpoint.error().code(), "--" + flag + ": " + endpoint.error().message());
+  return endpoint;
 }
 
 uint64_t RandomId() {

@@ -40,6 +40,9 @@ void RequestTermination();
 // <data_dir>/ADDRESS: "thrift host:port\nhttp host:port\npid N\n", put in place by rename once the process is ready.
 Status WriteAddressFile(const std::string& data_dir, const rpc::Endpoint& thrift, const rpc::Endpoint& http);
 
+// The address that a flag names, or why it is none, with the flag's name.
+Result<rpc::Endpoint> EndpointFlag(const std::string& flag, const std::string& text);
+
 // From the kernel's generator; never 0, and positive as int64.
 uint64_t RandomId();
 

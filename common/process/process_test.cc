@@ -133,6 +133,23 @@ TEST_F(ProcessTest, ReadsAFlagfileLogsAndWritesItsAddress) {
   EXPECT_TRUE(Logged("a line for the log"));
 }
 
+TEST_F(ProcessTest, MakesItsDataDirectoryWhereLogsGoToStderr) {
+  const fs::path missing = dir_ / "not" / "there";
+  Start({"--log_to_stderr", "--data_dir=" + missing.string()});
+  ASSERT_TRUE(WaitFor([&] { return fs::exists(missing / "ADDRESS"); })) << Output();
+  kill(child_, SIGTERM);
+  EXPECT_EQ(Wait(), 0);
+  EXPECT_FALSE(fs::exists(missing / "logs"));
+}
+
+TEST_F(ProcessTest, SaysWhichDirectoryCannotBeWritten) {
+  std::ofstream(dir_ / "file") << "in the way";
+  const Status written = WriteAddressFile((dir_ / "file" / "data").string(), {"127.0.0.1", 1}, {"127.0.0.1", 2});
+  EXPECT_NE(written.message().find("cannot make the directory " + (dir_ / "file" / "data").string()), std::string::npos)
+      << written;
+  EXPECT_NE(written.message().find("--data_dir"), std::string::npos) << written;
+}
+
 TEST_F(ProcessTest, WhatWasLoggedBeforeACrashIsInTheFile) {
   Start({DataDirFlag()});
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "ADDRESS"); }));
@@ -148,6 +165,11 @@ TEST_F(ProcessTest, TheSecondSignalEndsAtOnce) {
   ASSERT_TRUE(WaitFor([&] { return fs::exists(dir_ / "lingering"); }));
   kill(child_, SIGTERM);
   EXPECT_EQ(Wait(), 128 + SIGTERM);
+}
+
+TEST(EndpointFlagTest, ARefusalNamesTheFlag) {
+  EXPECT_EQ(EndpointFlag("listen", "127.0.0.1:7400")->port, 7400);
+  EXPECT_EQ(EndpointFlag("listen", "here").error().message().find("--listen: \"here\" is not an address"), 0u);
 }
 
 TEST(ProcessNumbersTest, IdsDifferAndUsageGrows) {

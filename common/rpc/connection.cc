@@ -364,7 +364,7 @@ size_t Connection::CutReplies(std::string_view bytes) {
     }
     if (bytes.size() - used - 4 < size) break;
     if (!OnReply(bytes.substr(used + 4, size))) {
-      Break(endpoint_.ToString() + " sent what is no reply to any call");
+      Break(endpoint_.ToString() + " sent a reply to no call");
       return used;
     }
     used += 4 + size;

@@ -12,7 +12,7 @@ std::string Endpoint::ToString() const {
 Result<Endpoint> Endpoint::Parse(std::string_view text) {
   const auto refuse = [&](const char* why) {
     return Error(Code::kInvalidArgument,
-                 "\"" + std::string(text) + "\" is no endpoint: " + why + " (write host:port or [v6 address]:port)");
+                 "\"" + std::string(text) + "\" is not an address: " + why + " (write host:port or [v6 address]:port)");
   };
   const size_t colon = text.rfind(':');
   if (colon == std::string_view::npos) return refuse("it names no port");
@@ -26,7 +26,8 @@ Result<Endpoint> Endpoint::Parse(std::string_view text) {
   if (host.empty()) return refuse("it names no host");
   uint16_t port = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (error != std::errc() || end != digits.data() + digits.size()) return refuse("the port is no number up to 65535");
+  if (error != std::errc() || end != digits.data() + digits.size())
+    return refuse("the port is not a number up to 65535");
   return Endpoint{std::string(host), port};
 }
 

@@ -68,7 +68,7 @@ idl::Endpoint ToIdl(const Endpoint& endpoint) {
 Result<Endpoint> FromIdl(const idl::Endpoint& endpoint) {
   if (endpoint.host.empty() || endpoint.port < 1 || endpoint.port > 65535) {
     return Error(Code::kInvalidArgument,
-                 "\"" + endpoint.host + "\" with port " + std::to_string(endpoint.port) + " is no endpoint");
+                 "\"" + endpoint.host + "\" with port " + std::to_string(endpoint.port) + " is not an address");
   }
   return Endpoint{endpoint.host, static_cast<uint16_t>(endpoint.port)};
 }

@@ -252,7 +252,7 @@ void ServerConnection::OnSweep() {
   if (unsent() > 0 && tick - sent_tick_ > server_->TicksOf(server_->options.unread_timeout)) {
     Break("it does not read its replies (" + std::to_string(unsent()) + " bytes wait)");
   } else if (!in_.empty() && reading_ && tick - frame_tick_ > server_->TicksOf(server_->options.half_frame_timeout)) {
-    Break("a frame begun and not ended in time (" + std::to_string(in_.size()) + " bytes came)");
+    Break("it did not finish a frame in time (" + std::to_string(in_.size()) + " bytes came)");
   }
 }
 

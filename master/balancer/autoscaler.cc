@@ -64,8 +64,7 @@ void Autoscaler::Tick() {
     const ServerName name = item->first;
     Ended& ended = item->second;
     const bool late = executor_.Now() - ended.since >= kEndPatience && servers_.IsLive(name);
-    LOG_IF(WARNING, late) << "server " << name
-                          << " still lives, though --scale_in_command has ended it: it is run again";
+    LOG_IF(WARNING, late) << "server " << name << " is still live after --scale_in_command: running it again";
     if (late || !servers_.Find(name)) {
       item = ended_.erase(item);
       continue;
@@ -75,7 +74,7 @@ void Autoscaler::Tick() {
     ended.forgetting = true;
     action_executor_.forget(name, if_alive_([this, name](const Status& status) {
                               LOG_IF(WARNING, !status.ok())
-                                  << "server " << name << " is ended, and not forgotten yet: " << status;
+                                  << "server " << name << " has ended, but is not removed yet: " << status;
                               const auto found = ended_.find(name);
                               if (found == ended_.end()) return;
                               found->second.forgetting = false;

@@ -96,7 +96,7 @@ ClusterView BalanceDriver::View() const {
 Status BalanceDriver::Pass() {
   waits_for_ = action_executor_.ready();
   if (waits_for_.ok() && !switch_.on())
-    waits_for_ = Error(Code::kUnavailable, "whether the planner is on has not been read yet");
+    waits_for_ = Error(Code::kUnavailable, "this master has not read yet whether the planner is on");
   if (!waits_for_.ok()) {
     ++counts_.put_off;
     return waits_for_;
@@ -107,7 +107,7 @@ Status BalanceDriver::Pass() {
   const ClusterView view = View();
   waits_for_ = CheckView(view);
   if (!waits_for_.ok()) {
-    LOG_EVERY_N(ERROR, 60) << "nothing is planned, as the catalog's view is not sound: " << waits_for_;
+    LOG_EVERY_N(ERROR, 60) << "nothing is planned, as the catalog contradicts itself: " << waits_for_;
     return waits_for_;
   }
   const PlannerOptions options = Options();
@@ -174,7 +174,7 @@ void BalanceDriver::End(uint64_t id, Status status) {
   PlannerCounts::Actions& counts = counts_.actions[over.action.kind];
   ++(over.status.ok() ? counts.done : counts.failed);
   if (!over.status.ok()) {
-    LOG(WARNING) << ToString(over.action) << " came to nothing: " << over.status;
+    LOG(WARNING) << ToString(over.action) << " failed: " << over.status;
     if (over.action.tablet && over.status.code() != Code::kNotFound) pasts_.NoteFailed(over.action.tablet, over.ended);
   }
   done_.push_front(std::move(over));

@@ -1,7 +1,8 @@
 // master/balancer/balance_driver.h
-// Makes the cluster follow its load: every few seconds it shows the planner (balancer/planner/planner.h) the present view, and
-// carries out what comes back, by the same procedures as an operator's splits, moves and transfers.
-// Place:      leader_term.h makes one for each term, and hands it the means; service.h tells operators what it does and why.
+// Makes the cluster follow its load: every few seconds it shows the planner (balancer/planner/planner.h) the present
+// view, and carries out what comes back, by the same procedures as an operator's splits, moves and transfers.
+// Place:      leader_term.h makes one for each term, and hands it the means; service.h tells operators what it does and
+//             why.
 // How:        What is under way stands in the catalog as intents, and goes on under the next master. What has lasted,
 //             and what was done lately, is remembered here alone: a new master begins with nothing, and so does nothing
 //             that this one would not have done later.

@@ -4,40 +4,45 @@
 
 #include <string>
 
-DEFINE_bool(balance, true, "Leadership and replicas go from servers that carry too much to those that carry least.");
-DEFINE_int32(plan_every_ms, 5'000, "How often the cluster's load is looked at.");
+DEFINE_bool(balance, true,
+            "Whether the planner moves primaries and replicas from servers with too much load to those with least.");
+DEFINE_int32(plan_every_ms, 5'000, "How often the planner looks at the cluster's load.");
 DEFINE_int32(split_sustained_ms, 30'000,
-             "A tablet over its table's threshold is split after so long, and three looks.");
-DEFINE_int32(split_again_ms, 60'000, "Until a tablet's next split: rates that decay still tell of the whole.");
-DEFINE_int32(split_left_alone_ms, 300'000, "One that there was no key to split at is looked at again after so long.");
+             "How long a tablet must be over its table's threshold, in at least three looks, before it is split.");
+DEFINE_int32(split_again_ms, 60'000,
+             "How long after a split neither half is split again. Until then their measured rates are too high.");
+DEFINE_int32(split_left_alone_ms, 300'000,
+             "How long to wait before trying again to split a tablet that had no good split key.");
 DEFINE_bool(merges, true, "Whether tablets may be merged, by hand and by load.");
 DEFINE_int32(merge_history_ms, 300'000,
-             "The peaks of so long must be known of two tablets before load merges them; at most five minutes.");
-DEFINE_int32(merge_after_split_ms, 3'600'000, "A tablet that was split or made is not merged by load for so long.");
+             "How much history of two tablets' load must be known before load merges them; at most five minutes.");
+DEFINE_int32(merge_after_split_ms, 3'600'000, "How long after its split or creation a tablet is not merged by load.");
 DEFINE_int32(balance_sustained_ms, 30'000,
-             "A server that carries too much gives of it after so long, and three looks.");
+             "How long a server must have too much load, in at least three looks, before it gives some away.");
 DEFINE_int32(balance_cool_down_ms, 600'000,
-             "A tablet that was transferred or moved by load rests for so long; twice as long each time.");
+             "How long a tablet stays after load has transferred or moved it. The time doubles with each repetition.");
 
 DEFINE_bool(
     autoscale, false,
-    "Asks for servers when the cluster is over its target for long, and releases them when it is well under it.");
-DEFINE_bool(autoscale_dry_run, false, "Only says what it would do: ebla balance explain.");
-DEFINE_string(scale_out_command, "", "Starts one more tablet server; a shell command.");
-DEFINE_string(scale_in_command, "", "Ends the drained tablet server that $1 and $EBLA_SERVER name; a shell command.");
-DEFINE_int32(scale_command_limit_s, 300, "A scale command that takes longer is killed.");
-DEFINE_int32(servers_min, 3, "No server is released at so few.");
-DEFINE_int32(servers_max, 100, "No server is asked for at so many.");
-DEFINE_double(operations_per_server, 20'000,
-              "The target: operations/s that one server is meant to carry; 0: does not count.");
-DEFINE_double(cores_per_server, 0, "The same in busy cores; 0: does not count.");
-DEFINE_double(disk_per_server, 0.7,
-              "The same as a part of its disk; 0: does not count, as where servers share one disk.");
-DEFINE_int32(scale_out_sustained_ms, 300'000, "Over the target for so long: a server is asked for.");
+    "Whether to add servers while load stays over its target, and to remove some while it stays well under it.");
+DEFINE_bool(autoscale_dry_run, false, "Autoscaling only plans. ebla balance explain shows what it would do.");
+DEFINE_string(scale_out_command, "", "Shell command that starts one more tablet server.");
+DEFINE_string(scale_in_command, "",
+              "Shell command that ends a drained tablet server. $1 and $EBLA_SERVER hold its name.");
+DEFINE_int32(scale_command_limit_s, 300, "How long a scale command may take before it is killed.");
+DEFINE_int32(servers_min, 3, "Autoscaling removes no server while there are this many or fewer.");
+DEFINE_int32(servers_max, 100, "Autoscaling adds no server while there are this many or more.");
+DEFINE_double(operations_per_server, 20'000, "Autoscaling target: operations/s of one server. 0: not considered.");
+DEFINE_double(cores_per_server, 0, "Autoscaling target: busy cores of one server. 0: not considered.");
+DEFINE_double(
+    disk_per_server, 0.7,
+    "Autoscaling target: used part of one server's disk. 0: not considered; right where servers share a disk.");
+DEFINE_int32(scale_out_sustained_ms, 300'000, "How long load must be over the target before a server is added.");
 DEFINE_int32(scale_in_sustained_ms, 1'800'000,
-             "Under three quarters of the target, with one server fewer, for so long: one is drained.");
-DEFINE_int32(scale_out_rest_ms, 600'000, "After a server was asked for, until the next.");
-DEFINE_int32(scale_in_rest_ms, 1'800'000, "After a server was asked for or drained, until the next is drained.");
+             "How long load must fit one server fewer, at three quarters of the target, before a server is drained.");
+DEFINE_int32(scale_out_rest_ms, 600'000, "How long to wait after adding a server before adding the next.");
+DEFINE_int32(scale_in_rest_ms, 1'800'000,
+             "How long to wait after adding or draining a server before draining the next.");
 
 namespace ebla::master {
 namespace {
@@ -69,12 +74,12 @@ Status TakeAutoscale(AutoscaleOptions& options) {
   options.servers_max = static_cast<size_t>(FLAGS_servers_max);
   if (FLAGS_operations_per_server < 0 || FLAGS_cores_per_server < 0) {
     return Error(Code::kInvalidArgument,
-                 "--operations_per_server and --cores_per_server must not be negative; 0: does not count");
+                 "--operations_per_server and --cores_per_server must not be negative; with 0 they are not considered");
   }
   if (FLAGS_scale_command_limit_s < 1)
     return Error(Code::kInvalidArgument, "--scale_command_limit_s must be at least 1");
   if (FLAGS_disk_per_server < 0 || FLAGS_disk_per_server > 1) {
-    return Error(Code::kInvalidArgument, "--disk_per_server must be from 0 to 1; 0: does not count");
+    return Error(Code::kInvalidArgument, "--disk_per_server must be from 0 to 1; with 0 it is not considered");
   }
   if (!FLAGS_autoscale || FLAGS_autoscale_dry_run) return {};
   if (!FLAGS_scale_out_command.empty() && !FLAGS_scale_in_command.empty()) return {};

@@ -41,7 +41,7 @@ void PlannerSwitch::Read(coordination::Callback<Status> done) {
 
 void PlannerSwitch::Set(bool on, coordination::Callback<Status> done) {
   using coordination::Op;
-  if (!on_) return done(Error(Code::kUnavailable, "whether the planner is on has not been read yet: ask again"));
+  if (!on_) return done(Error(Code::kUnavailable, "this master has not read yet whether the planner is on: try again"));
   idl::PlannerNode node;
   node.enabled = on;
   std::string data = coordination::EncodeNode(node);

@@ -75,7 +75,7 @@ void Catalog::Next() {
   executor_.Post(if_alive_([this] {
     Pending pending = std::move(queue_.front());
     queue_.pop_front();
-    if (deposed_) return Finish(std::move(pending), Error(Code::kNotPrimary, "this master leads no longer"));
+    if (deposed_) return Finish(std::move(pending), Error(Code::kNotPrimary, "this master is no longer the leader"));
     Result<Change> change = pending.decide(image_);
     if (!change) return Finish(std::move(pending), std::move(change.error()));
     if (change->empty() && !pending.confirm) return Finish(std::move(pending), {});
@@ -172,7 +172,7 @@ void Catalog::Depose(Pending pending) {
     LOG(WARNING) << "term " << term_.term << " is over: another master leads";
     executor_.Post([on_deposed = on_deposed_] { on_deposed(); });
   }
-  Finish(std::move(pending), Error(Code::kNotPrimary, "this master leads no longer"));
+  Finish(std::move(pending), Error(Code::kNotPrimary, "this master is no longer the leader"));
 }
 
 void Catalog::StartReload(std::shared_ptr<Reload> reload) {

@@ -26,6 +26,10 @@ std::string Joined(const std::vector<ServerName>& servers) {
   return text;
 }
 
+Error NoTable(const std::string& name) { return Error(Code::kNoSuchTable, "no table \"" + EscapeBytes(name) + "\""); }
+
+Error NoServer(const ServerName& name, Code code) { return Error(code, "no server \"" + EscapeBytes(name) + "\""); }
+
 bool TabletEntry::HeldBy(const ServerName& server) const {
   return IsIn(server, node.info.voters) || IsIn(server, node.info.learners);
 }

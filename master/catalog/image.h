@@ -18,6 +18,7 @@
 
 #include "common/base/ids.h"
 #include "common/base/key_range.h"
+#include "common/base/status.h"
 #include "idl/master_types.h"
 #include "master/catalog/rules.h"
 
@@ -63,6 +64,10 @@ inline bool IsIn(const ServerName& server, const std::vector<ServerName>& server
 // "ts-1, ts-2", for people.
 std::string Joined(const std::vector<ServerName>& servers);
 
+// What the master answers where a request names what is not there.
+Error NoTable(const std::string& name);
+Error NoServer(const ServerName& name, Code code = Code::kNotFound);
+
 class Image {
  public:
   using StartKeys = std::map<std::string, TabletId, std::less<>>;
@@ -92,11 +97,11 @@ class Image {
   bool NamedBySplit(TabletId id) const { return splits_.contains(id); }
   // Whether two tablets are being merged into this one, which the catalog does not have before they are.
   bool NamedByMerge(TabletId id) const { return merges_.contains(id); }
-  // What was merged into a tablet whose voters may not all have merged it yet: no orphan where it lies. None: nothing of
-  // the kind.
+  // What was merged into a tablet whose voters may not all have merged it yet: no orphan where it lies. None: nothing
+  // of the kind.
   TabletId MergedInto(TabletId id) const;
-  // Created empty, in the first epoch, over the range that it has: a voter that does not know it then is complete. Never a
-  // split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
+  // Created empty, in the first epoch, over the range that it has: a voter that does not know it then is complete.
+  // Never a split's child, nor its parent, whose log has what is the child's by now (PROTOCOL 6).
   bool CreatedEmpty(const TabletEntry& tablet) const {
     const bool never_split = !tablet.node.__isset.parentId && ChildrenOf(tablet.id()).empty();
     return tablet.node.info.epoch == 1 && (never_split || !rules::OnlyNeverSplitBeginsEmpty());

@@ -1,8 +1,8 @@
 // master/catalog/loader.h
 // Reads the whole catalog at an election, pipelined, and makes what the very first master finds missing: /cluster with
 // a random id, /next_id, the parents of tables, tablets and servers.
-// Place:      leader_term.h loads once its term stands in the coordinator; from then on nobody else can change what is read,
-//             as every change checks the term.
+// Place:      leader_term.h loads once its term stands in the coordinator; from then on nobody else can change what is
+//             read, as every change checks the term.
 // Errors:     the coordinator's own; INVALID_ARGUMENT or INTERNAL, naming the node, when one cannot be read;
 //             NOT_PRIMARY when the term is over. The caller tries again; a load leaves nothing half made that a repeat
 //             would mind.

@@ -29,9 +29,9 @@ Status CheckEnum(std::string_view what, E value, E last) {
 }
 
 Status CheckNotReserved(const idl::TableOptions& options) {
-  if (options.__isset.memory && options.memory) return Invalid("tables kept in memory only are not there yet");
+  if (options.__isset.memory && options.memory) return Invalid("tables in memory alone are not supported yet");
   if (options.__isset.eviction && !options.eviction.empty()) {
-    return Invalid("eviction belongs to tables kept in memory only, which are not there yet");
+    return Invalid("eviction needs a table in memory alone, which is not supported yet");
   }
   return {};
 }

@@ -62,7 +62,7 @@ void Servers::ReadNames() {
   const uint64_t round = ++names_round_;
   coordinator_.Children(layout::kLive, if_alive_([this](Result<std::vector<std::string>> names) {
                           if (!names) {
-                            LOG(WARNING) << "cannot read which servers live: " << names.error();
+                            LOG(WARNING) << "cannot read which servers are live: " << names.error();
                             executor_.After(kRetryDelay, if_alive_([this] { ReadNames(); }));
                             return;
                           }
@@ -90,7 +90,7 @@ void Servers::ReadLive(const ServerName& name) {
 
 void Servers::OnLive(const ServerName& name, Result<coordination::Node> node, std::function<void()> again) {
   if (!node && node.error().code() != Code::kNotFound) {
-    LOG(WARNING) << "cannot read whether server " << name << " lives: " << node.error();
+    LOG(WARNING) << "cannot read whether server " << name << " is live: " << node.error();
     executor_.After(kRetryDelay, std::move(again));
     return;
   }
@@ -129,10 +129,10 @@ void Servers::SetLive(const ServerName& name, std::optional<idl::LiveNode> live)
   if (server.incarnation() == before) return;
   server.changed = executor_.Now();
   if (server.live) {
-    LOG(INFO) << "server " << name << " lives, incarnation " << server.incarnation() << ", at "
+    LOG(INFO) << "server " << name << " is live, incarnation " << server.incarnation() << ", at "
               << server.live->endpoint.host << ":" << server.live->endpoint.port;
   } else {
-    LOG(WARNING) << "server " << name << " lives no longer";
+    LOG(WARNING) << "server " << name << " is no longer live";
   }
   on_change_(name);
 }
@@ -146,7 +146,7 @@ Status Servers::Record(idl::HeartbeatRequest heartbeat) {
   const int64_t newest = std::max(server.last_live ? server.last_live->incarnation : 0,
                                   server.report ? server.report->body.incarnation : 0);
   if (heartbeat.incarnation < newest) {
-    return Error(Code::kStaleEpoch, "server " + heartbeat.server + " has been started since: incarnation " +
+    return Error(Code::kStaleEpoch, "server " + heartbeat.server + " has been restarted: its incarnation is " +
                                         std::to_string(newest) + ", not " + std::to_string(heartbeat.incarnation));
   }
   Report report;

@@ -51,7 +51,7 @@ void TabletServerClient::Send(const ServerName& server, Request request,
   }
   executor_.Post([reply = std::move(reply), server]() mutable {
     Reply failed;
-    failed.status = rpc::ToIdl(Status(Code::kUnavailable, "server " + server + " does not live"));
+    failed.status = rpc::ToIdl(Status(Code::kUnavailable, "server " + server + " is not live"));
     reply(failed);
   });
 }

@@ -23,7 +23,7 @@ ViewPages::Page ViewPages::Begin(int64_t id, std::string text, MonotonicTime now
 Result<ViewPages::Page> ViewPages::Next(int64_t id, int64_t offset, MonotonicTime now) {
   const auto found = cached_.find(id);
   if (found == cached_.end() || offset < 0 || static_cast<size_t>(offset) >= found->second.text.size()) {
-    return Error(Code::kConditionFailed, "that view is kept no more, or this is another master: ask for it anew");
+    return Error(Code::kConditionFailed, "that view is gone, or of another master: ask for a new one");
   }
   CachedView& view = found->second;
   view.last_used = now;

@@ -1,6 +1,6 @@
 // master/cluster/view_pages.h
-// Views of the cluster as text (balancer/planner/view_json.h) that one answer does not hold, kept until they have been asked for
-// in pages.
+// Views of the cluster as text (balancer/planner/view_json.h) that one answer does not hold, kept until they have been
+// asked for in pages.
 // Invariants: all pages of one id are of one text, however the cluster changes meanwhile. At most kCachedMax are kept,
 //             each for kCachedFor after it was asked for last; one that fits a page is not kept at all.
 // Threads:    thread-compatible; the master's executor.

@@ -109,7 +109,7 @@ TEST_F(MasterAdoptTest, ATableMadeSinceIsShownThenAdoptedAndGoesOn) {
   const int64_t next_id = cluster().NextId();
   Restore(std::move(older));
   ASSERT_EQ(cluster().Tablets().size(), 3u);
-  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never drew or gave"));
+  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never assigned"));
   EXPECT_THAT(SafeMode(), HasSubstr("ebla cluster adopt"));
 
   const auto shown = Adopt(false);
@@ -222,14 +222,14 @@ TEST_F(MasterAdoptTest, AServerThatIsAwayIsWaitedForUnlessItIsGivenUp) {
   cluster().scheduler().RunFor(15s);
   const auto refused = Adopt(true);
   EXPECT_EQ(refused.header.code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(refused.header.message, HasSubstr("server ts-2 does not live: start it"));
+  EXPECT_THAT(refused.header.message, HasSubstr("server ts-2 is not live: start it"));
   EXPECT_THAT(refused.header.message, HasSubstr("--without ts-2"));
   EXPECT_FALSE(cluster().TableNode("carts"));
   const auto without_another = Adopt(true, {"ts-1"});
   EXPECT_EQ(without_another.header.code, idl::Code::CONDITION_FAILED);
   const auto done = Adopt(true, {"ts-2"});
   EXPECT_EQ(done.header.code, idl::Code::OK) << done.header.message;
-  EXPECT_THAT(done.notes, ::testing::Contains(HasSubstr("ts-2 is done without")));
+  EXPECT_THAT(done.notes, ::testing::Contains(HasSubstr("ts-2 is left out")));
   EXPECT_EQ(SafeMode(), "") << "what ts-2 reported last counts no longer";
   Create("later");
   cluster().server(1).Start();
@@ -436,7 +436,7 @@ TEST_F(MasterAdoptTest, SplitsMadeSinceAreAdopted) {
   const int64_t second = MustSplit("f");
   const std::string ranges = Ranges();
   Restore(std::move(older));
-  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never drew or gave"));
+  EXPECT_THAT(SafeMode(), HasSubstr("which the catalog never assigned"));
   const auto shown = Adopt(false);
   EXPECT_THAT(shown.problems, IsEmpty());
   EXPECT_EQ(shown.tablets.size(), 4u);
@@ -485,7 +485,7 @@ TEST_F(MasterAdoptTest, AChildThatNobodyReportsIsAProblem) {
   const auto reply = Adopt(true);
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
   ASSERT_FALSE(reply.problems.empty());
-  EXPECT_THAT(reply.problems[0], HasSubstr("nobody who reports has the keys from \"m\" to the end"));
+  EXPECT_THAT(reply.problems[0], HasSubstr("no server that reports has the keys from \"m\" to the end"));
 }
 
 // The catalog had begun a split, which was completed since, and the tablet split again.

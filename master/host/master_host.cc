@@ -2,6 +2,7 @@
 
 #include <glog/logging.h>
 
+#include "common/base/count.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "common/rpc/stubs.h"
@@ -76,7 +77,7 @@ void Master::OnRole(const coordination::Role& role) {
   RunWaiting();
   if (!leading) {
     leader_ = std::get<coordination::Following>(role).leader;
-    LOG(INFO) << "standing by; " << (leader_ ? leader_->name + " leads" : std::string("nobody is known to lead"));
+    LOG(INFO) << "standing by; " << (leader_ ? leader_->name + " leads" : std::string("no leader is known"));
     return;
   }
   leading_ = *leading;
@@ -109,9 +110,9 @@ void Master::OnLoaded(uint64_t term, Result<LoadedCatalog> loaded) {
       }));
   leader_term_->Start(if_alive_([this](Status) {
     leader_term_ready_ = true;
-    LOG(INFO) << "catalog read: " << leader_term_->image().tables().size() << " tables, "
-              << leader_term_->image().tablets().size() << " tablets, " << leader_term_->servers().live_count()
-              << " live servers";
+    LOG(INFO) << "catalog read: " << Count(leader_term_->image().tables().size(), "table") << ", "
+              << Count(leader_term_->image().tablets().size(), "tablet") << ", "
+              << Count(leader_term_->servers().live_count(), "live server");
     RunWaiting();
   }));
 }

@@ -1,6 +1,6 @@
 // master/host/master_host.h
-// A master: stands for election, and while it leads, runs a leader term (leader_term.h). The same class runs in production, in
-// ebla-standalone and in the simulator; it stands on ports alone.
+// A master: stands for election, and while it leads, runs a leader term (leader_term.h). The same class runs in
+// production, in ebla-standalone and in the simulator; it stands on ports alone.
 // Place:      main.cc and tools/standalone give it an event loop, a coordinator and a connector.
 // Invariants: 1. It loses what it knows of the catalog the moment it leads no longer.
 //             2. A load that fails is tried again while it leads.

@@ -1,5 +1,6 @@
 // Merges by the master (PROTOCOL 14): the intents, the two freezes, one znode in the place of two; whoever dies
-// meanwhile, what is refused, what is given up and thawed, who merges them late, what moves them to the same servers first.
+// meanwhile, what is refused, what is given up and thawed, who merges them late, what moves them to the same servers
+// first.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

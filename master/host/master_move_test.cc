@@ -159,10 +159,10 @@ TEST_F(MasterMoveTest, WhatCannotBeIsRefused) {
   const std::vector<std::string> voters = Tablet().voters;
   EXPECT_THAT(Move(to, to).header.message, HasSubstr("has no vote in tablet"));
   EXPECT_THAT(Move(voters[0], voters[1]).header.message, HasSubstr("has a replica of tablet"));
-  EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("there is no server nobody"));
+  EXPECT_THAT(Move(voters[0], "nobody").header.message, HasSubstr("no server \"nobody\""));
   ServerNamed(to).Stop();
   cluster().scheduler().RunFor(20s);
-  EXPECT_THAT(Move(voters[0], to).header.message, HasSubstr("takes nothing at present"));
+  EXPECT_THAT(Move(voters[0], to).header.message, HasSubstr("takes no replicas at present"));
   ServerNamed(to).Start();
 }
 
@@ -223,7 +223,7 @@ TEST_F(MasterMoveTest, ADrainedServerIsEmptyAndGetsNothing) {
   ASSERT_TRUE(cluster().WaitForLeader() && cluster().WaitForServers());
   const auto servers = cluster().Call(&idl::MasterServiceCobSvIf::listServers, idl::ListServersRequest());
   for (const auto& server : servers->servers) EXPECT_EQ(server.draining, server.name == name) << server.name;
-  EXPECT_THAT(Move(Tablet().voters[0], name).header.message, HasSubstr("takes nothing at present"));
+  EXPECT_THAT(Move(Tablet().voters[0], name).header.message, HasSubstr("takes no replicas at present"));
   EXPECT_EQ(Drain(name, false).header.code, idl::Code::OK);
   EXPECT_EQ(Move(Tablet().voters[0], name).header.code, idl::Code::OK);
 }
@@ -259,7 +259,7 @@ TEST_F(MasterMoveTest, ADrainThatLosesItsPlaceSaysSo) {
         return !note.empty();
       },
       120s));
-  EXPECT_THAT(note, HasSubstr("no other server that lives takes one"));
+  EXPECT_THAT(note, HasSubstr("no other live server takes one"));
   ServerNamed(spare).mute = false;
   ServerNamed(spare).Start();
   EXPECT_TRUE(cluster().RunUntil([&] { return ReplicasOn(name) == 0; }, 300s));
@@ -298,7 +298,7 @@ TEST_F(MasterMoveTest, ADrainTakesNoReplicaThatIsWantedWhereAnotherIsLost) {
   cluster().scheduler().RunFor(20s);
   ASSERT_EQ(Drain(name).header.code, idl::Code::OK);
   EXPECT_TRUE(cluster().RunUntil([&] { return !Note(name).empty(); }, 600s));
-  EXPECT_THAT(Note(name), HasSubstr("no other server that lives takes one"));
+  EXPECT_THAT(Note(name), HasSubstr("no other live server takes one"));
   cluster().scheduler().RunFor(600s);
   EXPECT_EQ(Tablet().voters.size(), 3u) << "the old one among them, which lives, and not the lost one";
   EXPECT_EQ(std::ranges::count(Tablet().voters, lost), 0);

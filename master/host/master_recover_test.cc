@@ -182,7 +182,7 @@ TEST_F(MasterRecoverTest, AnIncompleteReplicaIsNotGivenTheTablet) {
   EXPECT_THAT(reply.header.message, HasSubstr("is incomplete"));
   reply = Recover("");
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(reply.header.message, HasSubstr("no replica that lives is complete: start one of "));
+  EXPECT_THAT(reply.header.message, HasSubstr("no live replica is complete: start one of "));
   EXPECT_THAT(reply.header.message, HasSubstr("the table can only be dropped"));
 }
 
@@ -222,7 +222,7 @@ TEST_F(MasterRecoverTest, ServersThatCannotBeAreNamed) {
   EXPECT_EQ(Recover("nobody").header.code, idl::Code::INVALID_ARGUMENT);
   const auto reply = Recover(voters_[0]);
   EXPECT_EQ(reply.header.code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(reply.header.message, HasSubstr("does not live"));
+  EXPECT_THAT(reply.header.message, HasSubstr("is not live"));
   idl::RecoverTabletRequest request;
   request.tabletId = 4'711;
   request.acceptDataLoss = true;
@@ -300,7 +300,7 @@ TEST_F(MasterRecoverTest, ATabletThatDoesNotExistIsAnErrorAlsoWhereNothingIsToBe
     request.acceptDataLoss = accept;
     const auto reply = cluster_.Call(&idl::MasterServiceCobSvIf::recoverTablet, request);
     EXPECT_EQ(reply->header.code, idl::Code::NOT_FOUND);
-    EXPECT_THAT(reply->header.message, HasSubstr("there is no tablet 9999"));
+    EXPECT_THAT(reply->header.message, HasSubstr("no tablet 9999"));
   }
 }
 

@@ -125,10 +125,9 @@ TEST_F(MasterReplicasTest, AskedForReplicasAreWaitedForWhileTheirServersAreAway)
   request.deadlineMs = 1'000;
   const auto refused = cluster().Call(&idl::MasterServiceCobSvIf::createTable, request);
   EXPECT_EQ(refused->header.code, idl::Code::UNAVAILABLE);
-  EXPECT_EQ(
-      refused->header.message,
-      "3 replicas need as many tablet servers that live and have room; of 3 there are 2: start the others, or ask "
-      "for at most 2 and raise it later");
+  EXPECT_EQ(refused->header.message,
+            "3 replicas need as many live tablet servers with room; of 3 there are 2: start the others, or ask "
+            "for at most 2 and raise it later");
   EXPECT_FALSE(cluster().TableNode("carts"));
   cluster().server(2).Start();
   request.deadlineMs = 20'000;
@@ -190,7 +189,7 @@ TEST_F(MasterReplicasTest, AServerIsRemovedForGoodOnceItHasNothing) {
   EXPECT_EQ(remove("nobody").code, idl::Code::NOT_FOUND);
   FakeServer& victim = Primary();
   EXPECT_EQ(remove(victim.name()).code, idl::Code::CONDITION_FAILED);
-  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("lives: end it first"));
+  EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("is live: end it first"));
   victim.Stop();
   cluster().scheduler().RunFor(10s);
   EXPECT_THAT(remove(victim.name()).message, ::testing::HasSubstr("still has"));

@@ -38,28 +38,29 @@ void AddPlanner(const MasterStats& stats, std::vector<prometheus::MetricFamily>&
   using enum prometheus::MetricType;
   const PlannerCounts& counts = stats.planner;
   families.push_back(
-      Family("ebla_master_planner_on", "1 where what the planner plans is done", Gauge, stats.planner_on));
-  families.push_back(Family("ebla_planner_passes", "looks that the planner took at the cluster", Counter,
+      Family("ebla_master_planner_on", "1 while the planner's plans are carried out.", Gauge, stats.planner_on));
+  families.push_back(Family("ebla_planner_passes", "Passes of the planner over the cluster.", Counter,
                             static_cast<double>(counts.passes)));
-  families.push_back(Family("ebla_planner_passes_put_off", "passes that were due and not made, as in safe mode",
-                            Counter, static_cast<double>(counts.put_off)));
-  families.push_back(Family("ebla_planner_pass_seconds", "what all passes took", Counter, counts.pass_seconds));
-  families.push_back(
-      Family("ebla_master_planner_last_pass_seconds", "what the latest pass took", Gauge, counts.last_pass_seconds));
-  Labelled actions("ebla_planner_actions", "what the planner had done, by what came of it so far", Counter);
+  families.push_back(Family("ebla_planner_passes_put_off",
+                            "Passes that were due but not made, for example in safe mode.", Counter,
+                            static_cast<double>(counts.put_off)));
+  families.push_back(Family("ebla_planner_pass_seconds", "Time that all passes took.", Counter, counts.pass_seconds));
+  families.push_back(Family("ebla_master_planner_last_pass_seconds", "Time that the latest pass took.", Gauge,
+                            counts.last_pass_seconds));
+  Labelled actions("ebla_planner_actions", "Actions of the planner, by kind and outcome.", Counter);
   for (const auto& [kind, of] : counts.actions) {
     actions.Add({{"kind", Name(kind)}, {"outcome", "begun"}}, static_cast<double>(of.begun));
     actions.Add({{"kind", Name(kind)}, {"outcome", "done"}}, static_cast<double>(of.done));
     actions.Add({{"kind", Name(kind)}, {"outcome", "failed"}}, static_cast<double>(of.failed));
   }
   families.push_back(actions.Take());
-  Labelled refused("ebla_planner_refused", "what the planner would have done but for this cause, once in each pass",
-                   Counter);
+  Labelled refused("ebla_planner_refused",
+                   "Actions that the planner rejected for this cause, counted once in each pass.", Counter);
   for (const auto& [what, times] : counts.refused) {
     refused.Add({{"rule", Name(what.first)}, {"cause", Name(what.second)}}, static_cast<double>(times));
   }
   families.push_back(refused.Take());
-  Labelled open("ebla_master_procedures_open", "what is under way, as ebla procedure list shows it", Gauge);
+  Labelled open("ebla_master_procedures_open", "Procedures under way, as ebla procedure list shows them.", Gauge);
   for (const auto& [kind, number] : stats.procedures_by_kind) open.Add({{"kind", kind}}, static_cast<double>(number));
   families.push_back(open.Take());
 }
@@ -82,8 +83,8 @@ void MasterMetrics::Refresh() {
 Status MasterMetrics::Ready() const {
   MutexLock lock(mutex_);
   if (stats_.ready || (!stats_.leading && knows_leader_)) return {};
-  return Error(Code::kUnavailable, stats_.leading ? "leads, and is still reading the catalog"
-                                                  : "waits for the coordinator: no master is known to lead");
+  return Error(Code::kUnavailable, stats_.leading ? "is the leader, but is still reading the catalog"
+                                                  : "waits for the coordinator: no leader is known");
 }
 
 std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
@@ -96,22 +97,23 @@ std::vector<prometheus::MetricFamily> MasterMetrics::Collect() const {
   const auto gauge = [&](std::string name, std::string help, double value) {
     families.push_back(Family("ebla_master_" + name, std::move(help), prometheus::MetricType::Gauge, value));
   };
-  gauge("leading", "1 where this master leads", stats.leading);
-  gauge("ready", "1 where it leads and has read the catalog", stats.ready);
-  gauge("term", "the term it leads; 0 on a standby", static_cast<double>(stats.term));
-  gauge("tables", "tables in the catalog", static_cast<double>(stats.tables));
-  gauge("tablets", "tablets in the catalog", static_cast<double>(stats.tablets));
-  gauge("servers", "tablet servers that ever joined", static_cast<double>(stats.servers));
-  gauge("live_servers", "tablet servers that live and report", static_cast<double>(stats.live_servers));
-  gauge("unsettled_tablets", "tablets of live servers that are not led as the catalog says",
+  gauge("leading", "1 while this master is the leader.", stats.leading);
+  gauge("ready", "1 while this master is the leader and has read the catalog.", stats.ready);
+  gauge("term", "This master's leader term; 0 on a standby.", static_cast<double>(stats.term));
+  gauge("tables", "Tables in the catalog.", static_cast<double>(stats.tables));
+  gauge("tablets", "Tablets in the catalog.", static_cast<double>(stats.tablets));
+  gauge("servers", "Tablet servers that have joined, live or not.", static_cast<double>(stats.servers));
+  gauge("live_servers", "Tablet servers that are live and report.", static_cast<double>(stats.live_servers));
+  gauge("unsettled_tablets", "Tablets whose primary is live, but does not serve yet as the catalog says.",
         static_cast<double>(stats.unsettled_tablets));
-  gauge("procedures", "procedures under way", static_cast<double>(stats.procedures));
-  gauge("copies", "replicas that are being made", static_cast<double>(stats.copies));
-  gauge("safe_mode", "1 where nothing is repaired: too few servers live, or they report more than the catalog knows",
+  gauge("procedures", "Procedures under way.", static_cast<double>(stats.procedures));
+  gauge("copies", "Replicas that are being made.", static_cast<double>(stats.copies));
+  gauge("safe_mode",
+        "1 while nothing is repaired, as too few servers are live or they report more than the catalog knows.",
         !stats.safe_mode.empty());
-  gauge("beyond_catalog", "1 where servers report ids or epochs that the catalog never had: see ebla cluster info",
+  gauge("beyond_catalog", "1 while servers report ids or epochs that the catalog never had; see ebla cluster info.",
         stats.stale_catalog);
-  gauge("unknown_ids", "reported tablets whose id the catalog never drew", static_cast<double>(stats.unknown_ids));
+  gauge("unknown_ids", "Reported tablets whose id the catalog never assigned.", static_cast<double>(stats.unknown_ids));
   AddPlanner(stats, families);
   if (rpc_) {
     http::MetricFamilies process;

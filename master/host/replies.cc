@@ -147,9 +147,9 @@ idl::DescribeTableReply DescribeTable(const LeaderTerm& leader_term, const idl::
   if (table) {
     reply.__set_table(Summarize(leader_term, *table));
   } else {
-    SetHeader(reply.header,
-              Error(Code::kNoSuchTable, request.name.empty() ? "no table with id " + std::to_string(request.tableId)
-                                                             : "no table " + request.name));
+    SetHeader(reply.header, request.name.empty()
+                                ? Error(Code::kNoSuchTable, "no table with id " + std::to_string(request.tableId))
+                                : NoTable(request.name));
   }
   return reply;
 }
@@ -217,7 +217,7 @@ idl::ListServersReply ListServers(const LeaderTerm& leader_term, MonotonicTime n
 
 Result<TabletId> FindTablet(const LeaderTerm& leader_term, const std::string& name, const std::string& key) {
   const TableEntry* table = VisibleTable(leader_term.image().Table(name));
-  if (!table) return Error(Code::kNoSuchTable, "no table " + name);
+  if (!table) return NoTable(name);
   bool more = false;
   const auto found = leader_term.image().Locate(table->id(), KeyRange{key, key + std::string(1, '\0')}, 1, &more);
   if (found.empty()) return Error(Code::kUnavailable, "table " + name + " is still being created");
@@ -243,12 +243,12 @@ idl::ListTabletsReply ListTablets(const LeaderTerm& leader_term, const idl::List
   if (!request.table.empty()) {
     only = VisibleTable(leader_term.image().Table(request.table));
     if (!only) {
-      SetHeader(reply.header, Error(Code::kNoSuchTable, "no table " + request.table));
+      SetHeader(reply.header, NoTable(request.table));
       return reply;
     }
   }
   if (!request.server.empty() && !leader_term.servers().Find(request.server)) {
-    SetHeader(reply.header, Error(Code::kNotFound, "no server " + request.server));
+    SetHeader(reply.header, NoServer(request.server));
     return reply;
   }
   const size_t limit = static_cast<size_t>(request.limit <= 0 ? kListTabletsLimitDefault

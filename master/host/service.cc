@@ -51,10 +51,11 @@ void MasterService::LeadHere(const Cob<Reply>& cob, const Request& request, cons
 void MasterService::NotLeading(idl::MasterReplyHeader& header) const {
   if (!master_) return SetHeader(header, Error(Code::kUnavailable, "this master is stopping"));
   if (master_->leading()) {
-    return SetHeader(header, Error(Code::kComeAgain, "this master has just come to lead and reads the catalog"));
+    return SetHeader(header,
+                     Error(Code::kComeAgain, "this master has just become the leader and is reading the catalog"));
   }
   const auto& leader = master_->leader();
-  SetHeader(header, Error(Code::kNotPrimary, leader ? leader->name + " leads" : "no master is known to lead"));
+  SetHeader(header, Error(Code::kNotPrimary, leader ? "the leader is " + leader->name : "no leader is known"));
   if (leader) header.__set_leader(rpc::ToIdl(leader->endpoint));
   header.__set_retryAfterMs(leader ? 0 : 100);
 }
@@ -79,8 +80,8 @@ void MasterService::createTable(Cob<idl::CreateTableReply> cob, const idl::Creat
         [this, cob, reply, name = request.name](Status status) mutable {
           // The deadline ends the waiting, not the creation: how it ends cannot be known here.
           if (status.code() == Code::kDeadlineExceeded) {
-            status =
-                Error(Code::kUnknownOutcome, "table " + name + " is being created and will be: " + status.message());
+            status = Error(Code::kUnknownOutcome,
+                           "table " + name + " is being created, and that goes on: " + status.message());
           }
           SetHeader(reply.header, status);
           const LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
@@ -114,7 +115,8 @@ void MasterService::dropTable(Cob<idl::DropTableByNameReply> cob, const idl::Dro
     leader_term.table_admin().Drop(request.name, Patience(request.deadlineMs), [cob](Status status) {
       idl::DropTableByNameReply reply;
       if (status.code() == Code::kDeadlineExceeded) {
-        reply.header.__set_message("dropped; its name is free once every server has let go: " + status.message());
+        reply.header.__set_message("dropped; its name is free once every server has removed its data: " +
+                                   status.message());
       } else {
         SetHeader(reply.header, status);
       }
@@ -295,7 +297,7 @@ void MasterService::balance(Cob<idl::BalanceReply> cob, const idl::BalanceReques
   Lead(std::move(cob), request, [this](LeaderTerm& leader_term, const auto& cob, const auto& request) {
     auto answer = [this, cob, request](Status status) {
       LeaderTerm* now = master_ ? master_->leader_term() : nullptr;
-      if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master leads no longer");
+      if (!now && status.ok()) status = Error(Code::kNotPrimary, "this master is no longer the leader");
       // Where none can be made, the answer says what it waits for.
       if (status.ok() && request.now) static_cast<void>(now->balance_driver().Pass());
       idl::BalanceReply reply;

@@ -9,8 +9,8 @@
 
 namespace ebla::master {
 
-// `done` with what becomes of it, for people. NOT_FOUND: nothing has that id; CONDITION_FAILED: it cannot be, or not any
-// more, and why.
+// `done` with what becomes of it, for people. NOT_FOUND: nothing has that id; CONDITION_FAILED: it cannot be, or not
+// any more, and why.
 void CancelProcedure(LeaderTerm& leader_term, const std::string& id, Duration patience,
                      coordination::Callback<Result<std::string>> done);
 

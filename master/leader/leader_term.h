@@ -2,8 +2,8 @@
 // One term of one leading master: its catalog, its view of the servers, and the procedures that it runs. Made when an
 // election was won and the catalog was read; destroyed, with everything it knows, the moment leadership ends.
 // Place:      master_host.h makes and ends leader terms; service.h asks the present one.
-// Invariants: 1. A leader term begins by taking up every table that is being created or dropped, and every tablet of every
-//                server that lives: nothing of its predecessor is needed.
+// Invariants: 1. A leader term begins by taking up every table that is being created or dropped, and every tablet of
+//                every server that lives: nothing of its predecessor is needed.
 //             2. Each request is answered exactly once, at the end of the term at the latest (request_queue.h).
 //             3. No id is drawn that any server is known to hold (readiness.h).
 // Parts:      table_admin.h, tablet_admin.h and server_admin.h carry out what is asked; request_queue.h keeps what is

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/base/count.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
 #include "master/leader/readiness.h"
@@ -21,7 +22,7 @@ std::string Seconds(int64_t ms) { return std::to_string(ms / 1'000) + " s"; }
 // What a primary says of another replica that it brings level; empty: nothing holds it up.
 std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, const ServerName& server) {
   const auto peer = std::ranges::find(load.peers, server, &idl::ReplicaProgress::server);
-  const std::string who = primary + ", which leads the tablet, ";
+  const std::string who = primary + ", the tablet's primary, ";
   if (peer == load.peers.end()) return who + "does not say anything of " + server + " yet";
   const std::string reach = ": can these two servers reach each other?";
   if (peer->silentMs < 0) return who + "has not heard from " + server + " in this epoch" + reach;
@@ -29,7 +30,7 @@ std::string WhyNotLevel(const idl::TabletLoad& load, const ServerName& primary, 
     return who + "has not heard from " + server + " for " + Seconds(peer->silentMs) + reach;
   if (peer->copying || peer->incomplete) return "";
   const int64_t lacks = load.lastLsn - peer->flushedLsn;
-  return lacks > 0 ? server + " lacks " + std::to_string(lacks) + " entries of the log" : "";
+  return lacks > 0 ? server + " lacks " + Count(lacks, "entry", "entries") + " of the log" : "";
 }
 
 class Lister {
@@ -122,7 +123,7 @@ class Lister {
               : "what was copied to " + move.toServer + " goes, and the replica on " + move.fromServer + " stays";
     const idl::TabletLoad* load = leader_term_.reconciler().SettledLoad(tablet);
     if (votes) {
-      one.step = info.primary == move.fromServer ? "3 of 4: transfers the leadership to " + move.toServer
+      one.step = info.primary == move.fromServer ? "3 of 4: makes its new primary " + move.toServer
                                                  : "4 of 4: removes the replica on " + move.fromServer;
     } else if (learns) {
       one.step = "2 of 4: copies to " + move.toServer;
@@ -137,20 +138,19 @@ class Lister {
     const ServerName& to = tablet.node.move.toServer;
     if (!safe_mode_.empty()) return safe_mode_;
     if (!load) return leader_term_.reconciler().WhyUnsettled(tablet);
-    if (!context_.servers.IsLive(to)) return "server " + to + " does not live";
+    if (!context_.servers.IsLive(to)) return "server " + to + " is not live";
     return made ? WhyNotLevel(*load, tablet.node.info.primary, to) : WhyNoLearner(tablet, to);
   }
 
   std::string WhyNoLearner(const TabletEntry& tablet, const ServerName& to) const {
     const Server& server = *context_.servers.Find(to);
     const Report* report = server.CurrentReport();
-    if (!report) return "server " + to + " lives, and has not reported to this master yet";
+    if (!report) return "server " + to + " is live, but has not reported to this master yet";
     if (report->Find(tablet.id())) return "server " + to + " has an old replica of the tablet, which is dropped first";
     if (!Servers::ForPlanner(to, server).usable())
-      return "server " + to + " takes nothing: maintenance, a drain, or a full disk";
+      return "server " + to + " takes no replicas: it is under maintenance or draining, or its disk is full";
     const RepairCaps& caps = context_.options.repair;
-    if (leader_term_.replication_manager().copies() >= caps.copies)
-      return std::to_string(leader_term_.replication_manager().copies()) + " copies are under way, the most at a time";
+    if (leader_term_.replication_manager().copies() >= caps.copies) return Copies() + " under way, the most at a time";
     return "";
   }
 
@@ -172,7 +172,8 @@ class Lister {
     one.step = "at \"" + EscapeBytes(tablet.node.split.key) + "\": ordered of " + tablet.node.info.primary +
                " in epoch " + std::to_string(tablet.node.split.epoch);
     one.cancelNote =
-        "its primary may have split it already, and nobody knows until it has said so; a failover may still undo it";
+        "its primary may have split it already, and nobody knows until it has said so; a failover may still roll it "
+        "back";
     if (!safe_mode_.empty() && context_.stale_catalog.Why()) one.waitsFor = safe_mode_;
     pending_splits_[SplitName(tablet.id())] = all_.size() - 1;
   }
@@ -198,12 +199,14 @@ class Lister {
       one.step = "copies to " + one.server;
       TakeCopied(tablet, one.server, load, one);
     } else if (info.voters.size() > wanted) {
-      one.step = "removes a replica that is too much";
+      one.step = "removes a surplus replica";
     } else {
       one.step = "makes a replica";
     }
     one.waitsFor = WhyRepairWaits(tablet, load);
   }
+
+  std::string Copies() const { return Count(leader_term_.replication_manager().copies(), "copy", "copies"); }
 
   std::string WhyRepairWaits(const TabletEntry& tablet, const idl::TabletLoad* load) const {
     const idl::TabletInfo& info = tablet.node.info;
@@ -212,9 +215,9 @@ class Lister {
     if (!info.learners.empty()) return WhyNotLevel(*load, info.primary, info.learners.front());
     if (info.voters.size() > master::ReplicasOf(image().Table(tablet.table())->node.schema)) return "";
     std::vector<ServerName> holders = info.voters;
-    if (PlaceReplica(ViewOnce(), holders).empty()) return "no other server that lives takes a replica: start one";
+    if (PlaceReplica(ViewOnce(), holders).empty()) return "no other live server takes a replica: start one";
     return leader_term_.replication_manager().copies() >= context_.options.repair.copies
-               ? "its turn: " + std::to_string(leader_term_.replication_manager().copies()) + " copies are under way"
+               ? "its turn: " + Copies() + " under way"
                : "";
   }
 
@@ -229,9 +232,9 @@ class Lister {
       if (!tablet || tablet->creating() || !image().LivingTable(*tablet)) continue;
       idl::ProcedureSummary& one = Add("lead", id);
       one.server = tablet->node.info.primary;
-      one.step = "has it led as the catalog says, or by another voter";
+      one.step = "makes a voter its primary, the one that the catalog names if it can";
       one.waitsFor = leader_term_.reconciler().WhyUnsettled(*tablet);
-      one.cancelNote = "without it nobody would lead the tablet";
+      one.cancelNote = "without it the tablet would have no primary";
     }
   }
 
@@ -247,7 +250,7 @@ class Lister {
     one.askedBy = node.surplus ? idl::AskedBy::PLANNER : idl::AskedBy::OPERATOR;
     one.reason = node.drainReason;
     if (node.drainSinceMs > 0) one.ageMs = std::max<int64_t>(0, time_of_day_ms_ - node.drainSinceMs);
-    one.step = held.empty() ? "empty: is to be ended by the scale-in command"
+    one.step = held.empty() ? "empty; waits for the scale-in command to end it"
                             : "replicas left: " + std::to_string(held.size()) + ", " + std::to_string(moving) +
                                   " of them on the move";
     one.cancellable = true;
@@ -273,13 +276,13 @@ class Lister {
       TakeActionRecord(ActionKind::kTransfer, subject.tablet, one);
       const TabletEntry* tablet = image().Tablet(subject.tablet);
       if (tablet) one.fromServer = tablet->node.info.primary;
-      one.step = "transfers the leadership to " + subject.server;
+      one.step = "makes its new primary " + subject.server;
       one.cancelNote =
           "it takes a moment, and its primary may have transferred it already: transfer it back afterwards";
     } else if (subject.kind == "merge") {
       DescribeMerge(subject.tablet, one);
     } else if (subject.kind == "unite") {
-      one.step = "has every voter merge the two that the tablet is made of";
+      one.step = "has every voter merge the two tablets that it is made of";
     } else if (subject.kind == "create") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "makes the tablets";
@@ -288,7 +291,7 @@ class Lister {
     } else if (subject.kind == "drop") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "drops the replicas, then the tablets";
-      one.cancelNote = "data has gone already";
+      one.cancelNote = "some data is gone already";
     } else if (subject.kind == "schema") {
       one.askedBy = idl::AskedBy::OPERATOR;
       one.step = "tells the servers of the table's options";
@@ -298,9 +301,9 @@ class Lister {
       one.cancelNote = "the others may have been fenced already";
     } else if (subject.kind == "adopt") {
       one.askedBy = idl::AskedBy::OPERATOR;
-      one.step = "takes into the catalog what servers have";
+      one.step = "adds to the catalog what servers hold";
     } else if (subject.kind == "strays") {
-      one.step = "drops replicas that the catalog does not give the server";
+      one.step = "drops replicas that the catalog does not assign to the server";
     } else if (subject.kind == "clear") {
       one.step = "removes the data of a dropped table";
     }
@@ -309,18 +312,18 @@ class Lister {
   void DescribeMerge(TabletId left, idl::ProcedureSummary& one) const {
     const TabletEntry* tablet = image().Tablet(left);
     if (!tablet) {
-      one.step = "3 of 3: has the new tablet led";
+      one.step = "3 of 3: makes a voter of the new tablet its primary";
     } else if (!tablet->merging()) {
       TakeActionRecord(ActionKind::kMerge, left, one);
-      one.step = "1 of 3: waits until both are settled, on the same servers; else brings the smaller one there";
+      one.step =
+          "1 of 3: waits until both are settled, and on the same servers, where the smaller one is moved if need be";
       one.cancellable = true;
       one.cancelNote = "both stay as they are; replicas that have been moved stay where they are";
     } else {
       TakeOrigin(tablet->node.merge, one);
       one.cancellable = !tablet->node.merge.givenUp;
-      one.step = one.cancellable
-                     ? "2 of 3: has both frozen, to become tablet " + std::to_string(tablet->node.merge.intoId)
-                     : "given up: both are taken to later epochs, and go on";
+      one.step = one.cancellable ? "2 of 3: freezes both, to become tablet " + std::to_string(tablet->node.merge.intoId)
+                                 : "given up: both are taken to later epochs, and go on";
       one.cancelNote = one.cancellable ? "both are taken to later epochs, and go on" : "it is given up already";
     }
   }

@@ -114,7 +114,7 @@ TEST_F(ProcedureListTest, AMoveWhosePeersCannotReachItsServerSaysSoAndIsCancelle
     EXPECT_EQ(move->fromServer, before.voters[1]);
     EXPECT_EQ(move->server, to);
     EXPECT_EQ(move->step, "2 of 4: copies to " + to);
-    EXPECT_THAT(move->waitsFor, AllOf(StartsWith(before.primary + ", which leads the tablet, has not heard from " + to),
+    EXPECT_THAT(move->waitsFor, AllOf(StartsWith(before.primary + ", the tablet's primary, has not heard from " + to),
                                       HasSubstr("can these two servers reach each other?")));
     EXPECT_TRUE(move->cancellable);
   }
@@ -255,7 +255,7 @@ TEST_F(ProcedureListTest, ARepairSaysWhatItWaitsFor) {
   ASSERT_TRUE(repair) << ::testing::PrintToString(Ids());
   EXPECT_EQ(repair->askedBy, idl::AskedBy::MASTER);
   EXPECT_THAT(repair->reason, HasSubstr("lost for good: " + lost));
-  EXPECT_THAT(repair->waitsFor, HasSubstr("no other server that lives takes a replica"));
+  EXPECT_THAT(repair->waitsFor, HasSubstr("no other live server takes a replica"));
   EXPECT_THAT(Cancel(Id("repair")).header.message, HasSubstr("the table wants so many replicas"));
   ServerNamed(lost).Start();
   ExpectWhole();

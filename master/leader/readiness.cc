@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/count.h"
 #include "master/catalog/table_rules.h"
 #include "master/cluster/options.h"
 #include "master/procedures/drop_orphans.h"
@@ -19,7 +20,7 @@ size_t UsableServers(const Servers& servers) {
 Status AllReported(const Context& context) {
   for (const auto& [name, server] : context.servers.all()) {
     if (!server.live || server.CurrentReport()) continue;
-    return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
+    return Error(Code::kUnavailable, "server " + name + " is live, but has not reported yet what it holds");
   }
   return {};
 }
@@ -30,12 +31,13 @@ Status MayDraw(const Context& context) {
     // The last report of one that does not live counts, too: it will be back.
     const auto id = server.report ? UndrawnId(context.image(), *server.report) : std::nullopt;
     if (!id) continue;
-    return Error(
-        Code::kUnavailable,
-        "server " + name + " holds id " + std::to_string(*id) + ", and the catalog has drawn none from " +
-            std::to_string(context.image().next_id()) + " on: was the coordinator (ZooKeeper) restored from an older " +
-            "state? What is new would be given the ids of what is old, so nothing is made: put the coordinator's " +
-            "newest state back, or see what can be taken from the servers: ebla cluster adopt");
+    return Error(Code::kUnavailable, "server " + name + " holds id " + std::to_string(*id) +
+                                         ", but the catalog has assigned none from " +
+                                         std::to_string(context.image().next_id()) +
+                                         " on: was the coordinator (ZooKeeper) restored from an older " +
+                                         "state? Nothing is made, as it could get an id that is in use. Put the "
+                                         "coordinator's newest state back, or " +
+                                         "add to the catalog what the servers hold: ebla cluster adopt");
   }
   return Status::Ok();
 }
@@ -44,10 +46,11 @@ Status MayCreate(const Context& context, size_t replicas) {
   const size_t usable = UsableServers(context.servers);
   if (usable == 0) return PlaceNewTablets(ViewCluster(context.image(), context.servers), 1, 1).error();
   if (usable < replicas) {
-    return Error(Code::kUnavailable,
-                 std::to_string(replicas) + " replicas need as many tablet servers that live and " + "have room; of " +
-                     std::to_string(context.servers.known_count()) + " there are " + std::to_string(usable) +
-                     ": start the others, or ask for at most " + std::to_string(usable) + " and raise it later");
+    return Error(Code::kUnavailable, Count(replicas, "replica") + (replicas == 1 ? " needs" : " need") +
+                                         " as many live tablet servers with " + "room; of " +
+                                         std::to_string(context.servers.known_count()) + " there are " +
+                                         std::to_string(usable) + ": start the others, or ask for at most " +
+                                         std::to_string(usable) + " and raise it later");
   }
   return MayDraw(context);
 }

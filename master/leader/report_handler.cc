@@ -81,7 +81,7 @@ void ReportHandler::DropOrphansOf(const ServerName& name, const Report& report) 
   }
   if (orphans.unknown_ids == 0) return;
   LOG_EVERY_N(ERROR, 60) << "server " << name << " reports " << orphans.unknown_ids
-                         << " tablets with ids that the catalog never drew: was the coordinator restored from an "
+                         << " tablets with ids that the catalog never assigned: was the coordinator restored from an "
                          << "older state? They are left alone";
   unknown_ids_ = std::max(unknown_ids_, orphans.unknown_ids);
 }

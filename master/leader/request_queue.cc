@@ -107,9 +107,9 @@ void RequestQueue::ForEachWaiting(
 
 void RequestQueue::Cut() {
   for (auto& [id, entry] : std::exchange(entries_, {})) {
-    entry.request.done(entry.decided
-                           ? Error(Code::kUnknownOutcome, "this master leads no longer; the next one goes on with it")
-                           : Error(Code::kNotPrimary, "this master leads no longer"));
+    entry.request.done(entry.decided ? Error(Code::kUnknownOutcome,
+                                             "this master is no longer the leader; the next one goes on with it")
+                                     : Error(Code::kNotPrimary, "this master is no longer the leader"));
   }
 }
 

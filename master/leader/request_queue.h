@@ -4,8 +4,8 @@
 // Place:      the admin classes beside it submit; leader_term.h cuts what is left at its end.
 // Invariants: each request is answered exactly once; those that the term's end cuts are answered NOT_PRIMARY when they
 //             have changed nothing, else UNKNOWN_OUTCOME (the successor finishes what stands in the catalog).
-// Errors:     OVERLOADED: too many wait. After its deadline a request is answered with what it last waited for, or, once
-//             it stands in the catalog, DEADLINE_EXCEEDED with how far it came: it goes on.
+// Errors:     OVERLOADED: too many wait. After its deadline a request is answered with what it last waited for, or,
+//             once it stands in the catalog, DEADLINE_EXCEEDED with how far it came: it goes on.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 

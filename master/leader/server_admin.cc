@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "common/base/count.h"
 #include "common/coordination/layout.h"
 #include "common/coordination/node_codec.h"
 #include "master/cluster/options.h"
@@ -36,20 +37,21 @@ void SetDraining(bool draining, bool surplus, const std::string& reason, int64_t
 
 Status ServerAdmin::CheckRemoval(const ServerName& name) const {
   const Server* server = parts_.servers().Find(name);
-  if (!server || !(server->node || server->last_live)) return Error(Code::kNotFound, "there is no server " + name);
+  if (!server || !(server->node || server->last_live)) return NoServer(name);
   if (server->live) {
     return Error(Code::kConditionFailed,
-                 "server " + name + " lives: end it first, and its replicas are made elsewhere");
+                 "server " + name + " is live: end it first, and its replicas are made again elsewhere");
   }
   const size_t held = parts_.image().HeldBy(name).size();
   if (held == 0) return {};
   const auto replace_after =
       std::chrono::duration_cast<std::chrono::seconds>(parts_.context.options.replace_after).count();
-  return Error(Code::kConditionFailed,
-               "server " + name + " still has " + std::to_string(held) + " replicas: once it has been away for " +
-                   std::to_string(replace_after) + " s they are made elsewhere, where enough servers live. Tablets " +
-                   "that have lost their majority need `ebla tablet recover` (`ebla tablet list --lost` shows them); " +
-                   "where too few servers are left for a table's replicas, lower them with `ebla table alter`");
+  return Error(
+      Code::kConditionFailed,
+      "server " + name + " still has " + Count(held, "replica") + ". Once it has been away for " +
+          std::to_string(replace_after) + " s they are made again elsewhere, if enough servers are live. " +
+          "Tablets that have lost their majority need `ebla tablet recover` (`ebla tablet list --lost` shows " +
+          "them). If too few servers are left for a table's replicas, lower their number with " + "`ebla table alter`");
 }
 
 void ServerAdmin::Remove(const ServerName& name, Done done) {
@@ -105,7 +107,7 @@ void ServerAdmin::Set(const ServerName& name, Change change, Done done) {
   if (parts_.requests.Crowded(done)) return;
   const Server* server = parts_.servers().Find(name);
   if (!server || !(server->node || server->last_live)) {
-    return done(Error(Code::kNotFound, "there is no server " + name));
+    return done(NoServer(name));
   }
   const bool drain = change.draining.value_or(false);
   if (drain && !(server->node && server->node->draining)) {

@@ -112,7 +112,7 @@ void TakeReply(const idl::CompactReply& reply, idl::Compaction& one) {
 void TableAdmin::Compact(const Compaction& wanted, coordination::Callback<Result<std::vector<idl::Compaction>>> done) {
   const TableEntry* table = parts_.image().Table(wanted.table);
   if (!table || table->node.state == idl::TableState::DROPPING) {
-    return done(Error(Code::kNoSuchTable, "no table " + wanted.table));
+    return done(NoTable(wanted.table));
   }
   std::set<ServerName> holders;
   for (const auto& [start, id] : parts_.image().TabletsOf(table->id())) {

@@ -1,8 +1,8 @@
 // master/leader/table_admin.h
 // What operators ask of whole tables: create, alter, drop, compact; and the procedures behind these.
 // Place:   leader_term.h makes one; service.h calls it.
-// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what was
-//          asked stands in the catalog and goes on.
+// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what
+//          was asked stands in the catalog and goes on.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 

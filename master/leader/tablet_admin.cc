@@ -157,7 +157,7 @@ void TabletAdmin::Recover(TabletId tablet, const ServerName& server, Duration pa
   if (parts_.runner.Running(name) && recovering_[tablet] != server) {
     const ServerName& other = recovering_[tablet];
     return done(Error(Code::kConditionFailed, "the tablet is being recovered already, from " +
-                                                  (other.empty() ? "the longest log" : other) + ": await that"));
+                                                  (other.empty() ? "the longest log" : other) + ": wait for that"));
   }
   recovering_[tablet] = server;
   parts_.runner.Start(name, std::make_unique<RecoverTablet>(parts_.context, parts_.reconciler, tablet, server,

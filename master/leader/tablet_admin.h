@@ -1,9 +1,9 @@
 // master/leader/tablet_admin.h
-// What operators and the planner ask of single tablets: transfer, split, merge, move, recover; and the procedures behind
-// these.
+// What operators and the planner ask of single tablets: transfer, split, merge, move, recover; and the procedures
+// behind these.
 // Place:   leader_term.h makes one; service.h calls it for operators, the balance driver for the planner.
-// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what was
-//          asked stands in the catalog and goes on.
+// Answers: when the procedure has finished, or after `patience` with DEADLINE_EXCEEDED and how far it came, when what
+//          was asked stands in the catalog and goes on.
 // Threads: thread-compatible; the master's executor.
 #pragma once
 

@@ -53,17 +53,17 @@ class Planner {
     if (!server.node && !server.last_live && !server.report) return nullptr;
     if (given_up) {
       if (!server.live && server.report) Outbid(server.report->body);
-      if (server.live) Problem("server " + name + " is to be done without, and lives: end it, or do not name it");
-      plan_.notes.push_back("server " + name + " is done without: what it alone has is given up");
+      if (server.live) Problem("server " + name + " is named in --without, but is live: end it, or do not name it");
+      plan_.notes.push_back("server " + name + " is left out: what it alone holds is given up");
       return nullptr;
     }
     if (!server.live) {
-      Problem("server " + name + " does not live: start it; or, if it is gone for good, name it: --without " + name);
+      Problem("server " + name + " is not live: start it or, if it is gone for good, name it: --without " + name);
       return nullptr;
     }
     const Report* report = server.CurrentReport();
     if (report && report->body.described) return report;
-    Problem("server " + name + " has not said yet what its replicas are: ask again in a moment");
+    Problem("server " + name + " has not reported its replicas yet: try again in a moment");
     return nullptr;
   }
 
@@ -184,7 +184,7 @@ class Planner {
     for (const Holder& holder : holders) adopted.holders.push_back(holder.server);
     adopted.known = known != nullptr;
     idl::TabletInfo& info = adopted.tablet;
-    if (!complete) return Problem(which + ": nobody who reports it has a complete replica");
+    if (!complete) return Problem(which + ": no server that reports it has a complete replica");
     const idl::ReplicaDetail& detail = complete->load->detail;
     info.tabletId = static_cast<int64_t>(id.value);
     info.tableId = known ? known->node.info.tableId : detail.tableId;
@@ -197,7 +197,7 @@ class Planner {
       const bool within = !split || RangeWithin(info.range, known->node.info.range);
       if (its.range.startKey == info.range.startKey && its.tableId == info.tableId && within) continue;
       return Problem(which + ": " + holder.server + " holds another range or table than " +
-                     (known ? "the catalog says" : complete->server) + "; it cannot be said which is right");
+                     (known ? "the catalog says" : complete->server) + "; which is right is not known");
     }
     if (const Holder* leader = LeaderOf(holders)) {
       adopted.led = true;
@@ -255,7 +255,7 @@ class Planner {
       if (!made_later(tablet.node.info) && !CoveredByLater(tablet.node.info)) continue;
       plan_.superseded.insert(id);
       plan_.notes.push_back("tablet " + std::to_string(id.value) +
-                            " was merged, since, into one that is adopted: it goes");
+                            " has since been merged into one that is adopted, and is removed");
     }
     std::erase_if(plan_.tablets, [&](const idl::AdoptedTablet& tablet) {
       return plan_.superseded.contains(TabletId{static_cast<uint64_t>(tablet.tablet.tabletId)}) ||
@@ -300,10 +300,10 @@ class Planner {
   void NoteGap(const idl::TabletInfo& before, const std::string& to) {
     const TableEntry* table = image_.Table(TableId{static_cast<uint64_t>(before.tableId)});
     if (!table || !table->serving()) return;  // CheckWhole says it; or it is being made
-    const std::string what = "nobody who reports has the keys from " + Quoted(before.range.endKey) + " to " +
+    const std::string what = "no server that reports has the keys from " + Quoted(before.range.endKey) + " to " +
                              Quoted(to) + ", which were split off tablet " + std::to_string(before.tabletId) +
                              " or lie beside it";
-    without_.empty() ? Problem(what + ": start the server that has")
+    without_.empty() ? Problem(what + ": start the server that has them")
                      : plan_.notes.push_back(what + ": they are given up");
   }
 
@@ -332,7 +332,7 @@ class Planner {
     }
     if (tablets.empty()) return;  // of replicas that are orphans
     if (schema == schemas_.end())
-      return Problem("table " + std::to_string(id) + ": nobody who reports its tablets knows its schema");
+      return Problem("table " + std::to_string(id) + ": no server that reports its tablets knows its schema");
     if (const TableEntry* other = image_.Table(schema->second.name)) {
       return Problem("table " + schema->second.name + ", id " + std::to_string(id) +
                      ": the catalog has another one of that " + "name, id " + std::to_string(other->id().value) +
@@ -348,9 +348,9 @@ class Planner {
     std::string at;
     bool ended = false;
     const auto gap = [&](const std::string& to) {
-      const std::string what = "table " + name + ": nobody who reports has the keys from " +
+      const std::string what = "table " + name + ": no server that reports has the keys from " +
                                (at.empty() ? "the first" : Quoted(at)) + " to " + Quoted(to);
-      without_.empty() ? Problem(what + ": start the server that has")
+      without_.empty() ? Problem(what + ": start the server that has them")
                        : plan_.notes.push_back(what + ": they are given up");
     };
     for (const idl::AdoptedTablet* tablet : tablets) {
@@ -376,7 +376,7 @@ class Planner {
       const auto held = [&](const auto& item) { return tablets_.contains(static_cast<int64_t>(item.second.value)); };
       if (!table.serving() || tablets.empty() || std::ranges::any_of(tablets, held)) continue;
       plan_.notes.push_back("table " + name +
-                            " is in the catalog, and nobody who reports has anything of it. If it was " +
+                            " is in the catalog, but no server that reports has anything of it. If it was " +
                             "dropped, drop it again: ebla table drop " + name);
     }
   }
@@ -421,7 +421,7 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     change.PutTable(std::move(node));
   }
   for (const TabletId tablet : plan.superseded) {
-    LOG(WARNING) << "tablet " << tablet << " goes: it was merged into one that is adopted";
+    LOG(WARNING) << "tablet " << tablet << " is removed: it was merged into one that is adopted";
     // No later look at the catalog would find the intent that it leaves to a tablet that is not adopted.
     const TabletEntry* gone = image.Tablet(tablet);
     const TabletEntry* other = gone->merging() ? image.Tablet(gone->neighbour()) : nullptr;
@@ -453,7 +453,7 @@ Result<Change> AdoptCluster::Next(const Image& image) const {
     node.info = tablet.tablet;
     LOG(WARNING) << "adopting tablet " << node.info.tabletId << " of " << tablet.table << " at epoch "
                  << node.info.epoch << ", primary " << node.info.primary
-                 << (tablet.led ? ", which leads it" : ", with the longest log");
+                 << (tablet.led ? ", its primary" : ", with the longest log");
     change.PutTablet(std::move(node));
   }
   if (change.empty() && plan.next_id != image.next_id()) change.SetNextId(plan.next_id);

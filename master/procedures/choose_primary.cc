@@ -34,7 +34,8 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.tablet_time_ms = std::max(choice.tablet_time_ms, answer.tablet_time_ms);
     clocks.push_back(answer.time_of_day_ms);
     ++promised;
-    // An incomplete replica's promise counts, its log does not; that of one that may have lost writes counts neither way.
+    // An incomplete replica's promise counts, its log does not; that of one that may have lost writes counts neither
+    // way.
     if (!answer.may_have_lost_writes) ++remembering;
     if (!HasLog(answer, created_empty)) continue;
     if (!best_lossy || answer.last > best_lossy->last) best_lossy = &answer;
@@ -53,7 +54,7 @@ PrimaryChoice ChoosePrimary(const std::vector<ServerName>& voters, const std::ve
     choice.loss_possible = true;
     choice.reason = counts + "; the longest log of all ends at " + best_lossy->last.ToString();
   } else {
-    choice.reason = counts + ": nobody can lead";
+    choice.reason = counts + ": no replica can become primary";
   }
   return choice;
 }

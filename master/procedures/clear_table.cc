@@ -11,7 +11,7 @@ ClearTable::ClearTable(const Context& context, ServerName server, TableId table)
 
 void ClearTable::Step(coordination::Callback<Progress> done) {
   if (!context_.servers.IsLive(server_)) {
-    return done(Progress::Done(Error(Code::kUnavailable, "the server does not live; left for its return")));
+    return done(Progress::Done(Error(Code::kUnavailable, "the server is not live; left for its return")));
   }
   const bool last = ++attempts_ >= kAttemptsMax;
   context_.tablet_server_client.DropTableData(server_, table_, [last, done = std::move(done)](Status status) mutable {

@@ -47,7 +47,8 @@ void ConfigResender::Consider(const ServerName& name) {
     mismatches_[name] = std::move(mismatch);
   }
   if (orders.empty()) return;
-  LOG(INFO) << "server " << name << " is told again of " << orders.size() << " tablets that it does not follow";
+  LOG(INFO) << "server " << name << " is sent the configuration of " << orders.size()
+            << " tablets again, which it does not follow";
   busy_.insert(name);
   context_.tablet_server_client.Configure(name, std::move(orders),
                                           if_alive_([this, name](auto) { busy_.erase(name); }));

@@ -1,6 +1,6 @@
 // master/procedures/config_resender.h
-// Sends followers and learners their config again when their reports show, for longer than a report may lag, that they do
-// not know it: a replica that was never made, or one that still follows an epoch that is over.
+// Sends followers and learners their config again when their reports show, for longer than a report may lag, that they
+// do not know it: a replica that was never made, or one that still follows an epoch that is over.
 // Place:      report_handler.h hands every report in; primaries are the reconciler's.
 // Invariants: 1. What is said is what the catalog holds; nobody is made a primary by it.
 //             2. One order per server at a time; what does not help is repeated ever more seldom.

@@ -31,7 +31,7 @@ std::string CreateTableName(const std::string& table) { return "create table " +
 Result<Change> BeginTable(const Image& image, const std::string& name, const idl::TableOptions& options,
                           const std::vector<std::string>& split_points) {
   if (const TableEntry* table = image.Table(name)) {
-    static constexpr const char* kStates[] = {"is there already (being created)", "is there already",
+    static constexpr const char* kStates[] = {"exists already, and is being created", "exists already",
                                               "is still being dropped"};
     return Error(Code::kTableExists, "table " + name + " " + kStates[static_cast<int>(table->node.state)]);
   }
@@ -110,7 +110,7 @@ std::string CreateTable::WhoIsAway() const {
     std::vector<ServerName> away = tablet->node.info.voters;
     std::erase_if(away, [this](const ServerName& voter) { return context_.servers.IsLive(voter); });
     const bool majority_lives = 2 * away.size() < tablet->node.info.voters.size();
-    if (!majority_lives) return "; tablet " + std::to_string(id.value) + " waits for " + Joined(away) + ", away";
+    if (!majority_lives) return "; tablet " + std::to_string(id.value) + " waits for " + Joined(away) + " (away)";
   }
   return "";
 }
@@ -120,7 +120,7 @@ std::string CreateTable::WhoIsAway() const {
 Status CreateTable::CheckNowhere(const std::vector<TabletId>& tablets) const {
   for (const auto& [name, server] : context_.servers.all()) {
     if (server.live && !server.CurrentReport()) {
-      return Error(Code::kUnavailable, "server " + name + " lives, and has not reported yet what it holds");
+      return Error(Code::kUnavailable, "server " + name + " is live, but has not reported yet what it holds");
     }
     for (const TabletId tablet : tablets) {
       if (!server.report || !server.report->Find(tablet)) continue;

@@ -11,7 +11,7 @@ std::string DropTableName(const std::string& table) { return "drop table " + tab
 Result<Change> MarkDropping(const Image& image, const std::string& name) {
   const TableEntry* table = image.Table(name);
   if (!table || table->node.state == idl::TableState::DROPPING) {
-    return Error(Code::kNoSuchTable, "no table " + name);
+    return NoTable(name);
   }
   idl::TableNode node = table->node;
   node.state = idl::TableState::DROPPING;

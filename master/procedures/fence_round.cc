@@ -142,8 +142,7 @@ void FenceRound::TakeAnswer(Fencing& fencing, const ServerName& server, const id
 PrimaryChoice FenceRound::Choose(const Fencing& fencing) const {
   if (fencing.recovery) {
     // One that has promised more is fenced again, higher: it may have the longest log.
-    if (fencing.refused || (fencing.waiting > 0 && !late()))
-      return {.reason = "not every replica that lives has answered"};
+    if (fencing.refused || (fencing.waiting > 0 && !late())) return {.reason = "not every live replica has answered"};
     return ChooseSurvivor(fencing.node.info.voters, fencing.recovery->server, fencing.recovery->least, fencing.answers);
   }
   if (fencing.suspect) {

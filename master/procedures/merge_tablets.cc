@@ -77,7 +77,8 @@ Status CheckSide(const Context& context, const TabletReconciler& reconciler, con
   if (tablet.failovers_only()) return Error(Code::kUnavailable, which + " is being merged already");
   const idl::TabletLoad* load = reconciler.SettledLoad(tablet);
   if (!load)
-    return Error(Code::kUnavailable, which + " is not settled at present: led, with a majority of its voters live");
+    return Error(Code::kUnavailable,
+                 which + " is not settled at present: it needs a primary, and a majority of its voters live");
   if (tablet.node.__isset.move)
     return Error(Code::kUnavailable, "a replica of " + which + " is being moved: it is merged after that");
   if (!tablet.node.info.learners.empty()) {
@@ -85,7 +86,7 @@ Status CheckSide(const Context& context, const TabletReconciler& reconciler, con
   }
   for (const ServerName& voter : tablet.node.info.voters) {
     if (!context.servers.IsLive(voter))
-      return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which does not live");
+      return Error(Code::kUnavailable, which + " has a replica on " + voter + ", which is not live");
     const idl::TabletLoad* its = LoadAt(context.servers, voter, tablet.id());
     const bool whole = its && !its->failed && !its->incomplete && !its->forgetful;
     if (!whole || (voter != tablet.node.info.primary && !CaughtUp(*load, voter))) {
@@ -116,7 +117,7 @@ std::string FinishMergeName(TabletId tablet) { return "merge what tablet " + Id(
 
 Result<Neighbours> FindNeighbours(const Image& image, const std::string& name, const std::string& key) {
   const TableEntry* table = image.Table(name);
-  if (!table || table->node.state == idl::TableState::DROPPING) return Error(Code::kNoSuchTable, "no table " + name);
+  if (!table || table->node.state == idl::TableState::DROPPING) return NoTable(name);
   const Image::StartKeys& starts = image.TabletsOf(table->id());
   const auto right = starts.find(key);
   if (right != starts.end() && right != starts.begin()) return Neighbours{std::prev(right)->second, right->second};
@@ -186,8 +187,8 @@ void MergeTablets::Step(Done done) {
   const bool of_left = MergeOf(*left, *right), of_right = MergeOf(*right, *left);
   if (!of_left && !of_right) {
     if (!into_) return Prepare(*left, *right, std::move(done));
-    return done(Progress::Done(
-        Error(Code::kUnavailable, "the merge came to nothing, and both go on as before: " + why_.message())));
+    return done(
+        Progress::Done(Error(Code::kUnavailable, "the merge failed, and both go on as before: " + why_.message())));
   }
   if (!into_) {
     into_ = of_left ? left->into() : right->into();
@@ -221,8 +222,8 @@ void MergeTablets::Prepare(const TabletEntry& left, const TabletEntry& right, Do
     }
     if (IsIn(moving_->from, info.voters) || !IsIn(moving_->to, info.voters)) {
       return done(Progress::Done(
-          Error(Code::kUnavailable, "the move that was to bring them together was ended: tablet " + Id(moved.id()) +
-                                        " from " + moving_->from + " to " + moving_->to)));
+          Error(Code::kUnavailable, "the move that was to bring both to the same servers was ended: tablet " +
+                                        Id(moved.id()) + " from " + moving_->from + " to " + moving_->to)));
     }
     moving_.reset();
     begin_until_ = std::max(begin_until_, context_.executor.Now() + kBeginPatience);
@@ -265,8 +266,8 @@ std::optional<WantedMove> MergeTablets::NextMove(const TabletEntry& small, const
     if (!IsIn(voter, small.node.info.voters)) move.to = voter;
   }
   if (move.from.empty() || move.to.empty()) {
-    why =
-        Error(Code::kUnavailable, Both(two_) + " have not as many replicas at present: they are merged once they have");
+    why = Error(Code::kUnavailable,
+                Both(two_) + " have different numbers of replicas at present: they are merged once the numbers agree");
     return std::nullopt;
   }
   why = CheckMove(context_.image(), context_.servers, move);
@@ -411,7 +412,8 @@ void MergeTablets::Decide(Done done) {
 void MergeTablets::AwaitLed(const TabletEntry& merged, Done done) {
   if (!context_.image().LivingTable(merged)) return done(Progress::Done(Error(Code::kNotFound, "the table is gone")));
   if (Led(context_, merged)) return done(Progress::Done());
-  done(Progress::Later(Error(Code::kUnavailable, "tablet " + Id(into_) + ", which they have become, is not led yet")));
+  done(Progress::Later(
+      Error(Code::kUnavailable, "tablet " + Id(into_) + ", which they have become, has no primary yet")));
 }
 
 // ---- giving up ------------------------------------------------------------------------------------------------------
@@ -503,7 +505,7 @@ void FinishMerge::Step(coordination::Callback<Progress> done) {
     waits += (waits.empty() ? "" : ", ") + voter;
     if (voter != tablet->node.info.primary) SendConfig(*tablet, voter);  // the primary is the reconciler's
   }
-  if (!Led(context_, *tablet)) return done(Progress::Later(Error(Code::kUnavailable, "not led yet")));
+  if (!Led(context_, *tablet)) return done(Progress::Later(Error(Code::kUnavailable, "it has no primary yet")));
   if (!led_since_) led_since_ = context_.executor.Now();
   const bool late = HasMajority(*tablet) && context_.executor.Now() - *led_since_ >= kVotersMergePatience;
   if (!waits.empty() && !late) return done(Progress::Later(Error(Code::kUnavailable, "not merged yet on " + waits)));
@@ -533,7 +535,7 @@ void FinishMerge::Close(coordination::Callback<Progress> done) {
     return change;
   };
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
-                            if (status.ok()) LOG(INFO) << "tablet " << tablet_ << " is whole at every voter that lives";
+                            if (status.ok()) LOG(INFO) << "tablet " << tablet_ << " is whole at every live voter";
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
 }

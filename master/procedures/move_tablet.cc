@@ -22,7 +22,7 @@ std::string NoPlace(const Image& image, const TabletEntry& tablet) {
   const TableEntry* table = image.Table(tablet.table());
   return "tablet " + std::to_string(tablet.id().value) + " of table " + (table ? table->node.schema.name : "?") +
          " has its replicas on " + Joined(Holders(tablet)) +
-         ", and no other server that lives takes one: start another server, end the maintenance or draining of one, or "
+         ", and no other live server takes one: start another server, end the maintenance or draining of one, or "
          "lower the table's replicas (`ebla table alter`)";
 }
 
@@ -39,7 +39,7 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
   const std::string name = "tablet " + std::to_string(move.tablet.value);
   if (tablet->failovers_only()) {
     return Error(Code::kUnavailable,
-                 name + (tablet->splitting() ? " is being split: ask again" : " is being merged: ask again"));
+                 name + (tablet->splitting() ? " is being split: try again" : " is being merged: try again"));
   }
   if (tablet->node.__isset.move) {
     const idl::MoveIntent& open = tablet->node.move;
@@ -54,14 +54,15 @@ Status CheckMove(const Image& image, const Servers& servers, const WantedMove& m
   if (IsIn(move.to, info.voters)) {
     return Error(Code::kInvalidArgument, "server " + move.to + " has a replica of " + name +
                                              " already; the others are on " + Joined(info.voters) +
-                                             " (`ebla tablet transfer` only changes who leads)");
+                                             " (`ebla tablet transfer` changes only the primary)");
   }
   const Server* to = servers.Find(move.to);
-  if (!to) return Error(Code::kInvalidArgument, "there is no server " + move.to);
+  if (!to) return NoServer(move.to, Code::kInvalidArgument);
   if (!servers.ForPlanner(move.to, *to).usable()) {
-    return Error(Code::kInvalidArgument,
-                 "server " + move.to +
-                     " takes nothing at present: it does not live, is under maintenance, drains, or its disk is full");
+    return Error(
+        Code::kInvalidArgument,
+        "server " + move.to +
+            " takes no replicas at present: it is not live, under maintenance or draining, or its disk is full");
   }
   return {};
 }
@@ -149,7 +150,7 @@ DrainStep PlanDrainStep(const Image& image, ClusterView cluster, const ServerNam
 
 Status CheckDrain(const Image& image, ClusterView cluster, const ServerName& server) {
   PlannedServer* drained = FindServer(cluster, server);
-  if (!drained) return Error(Code::kNotFound, "there is no server " + server);
+  if (!drained) return NoServer(server);
   drained->draining = true;
   for (const TabletId id : image.HeldBy(server)) {
     const TabletEntry& tablet = *image.Tablet(id);

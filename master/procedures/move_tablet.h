@@ -1,8 +1,9 @@
 // master/procedures/move_tablet.h
 // Replicas that are to be elsewhere: one that an operator moves, or all that a draining server has. The wish stands in
-// the tablet's znode (MoveIntent), and replication_manager.h carries it out as it repairs, one step of membership at a time
-// (repair.h); so a successor goes on with it. It goes together with the old replica.
-// Place:      tablet_admin.h writes an operator's, replication_manager.h those of draining servers; MoveTablet waits for the end.
+// the tablet's znode (MoveIntent), and replication_manager.h carries it out as it repairs, one step of membership at a
+// time (repair.h); so a successor goes on with it. It goes together with the old replica.
+// Place:      tablet_admin.h writes an operator's, replication_manager.h those of draining servers; MoveTablet waits
+//             for the end.
 // Invariants: 1. One move per tablet, between a voter and a server that is none.
 //             2. A draining server has at most kDrainMovesMax moves under way.
 // Threads:    functions of their arguments; MoveTablet on the master's executor.

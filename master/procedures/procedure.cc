@@ -26,7 +26,7 @@ ProcedureRunner::~ProcedureRunner() {
     executor_.Cancel(run.timer);
     for (auto& [id, waiting] : run.waiters) {
       executor_.Cancel(waiting.timer);
-      waiting.waiter(Error(Code::kUnknownOutcome, "this master leads no longer; the next one goes on with it"));
+      waiting.waiter(Error(Code::kUnknownOutcome, "this master is no longer the leader; the next one goes on with it"));
     }
   }
 }

@@ -9,7 +9,7 @@ std::string PushSchemaName(const std::string& table) { return "push schema of ta
 Result<Change> AlterTable(const Image& image, const std::string& name, const idl::TableOptions& options) {
   const TableEntry* table = image.Table(name);
   if (!table || table->node.state == idl::TableState::DROPPING) {
-    return Error(Code::kNoSuchTable, "no table " + name);
+    return NoTable(name);
   }
   idl::TableNode node = table->node;
   EBLA_ASSIGN(node.schema.options, AlterOptions(node.schema.options, options));

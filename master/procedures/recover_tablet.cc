@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "common/base/count.h"
 #include "master/procedures/caught_up.h"
 
 namespace ebla::master {
@@ -74,16 +75,16 @@ bool Usable(const HolderSeen& seen) {
 }
 
 Status WhyNot(const HolderSeen& seen) {
-  if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " does not live");
+  if (!seen.live) return Error(Code::kConditionFailed, "server " + seen.server + " is not live");
   if (!seen.known)
-    return Error(Code::kConditionFailed, "server " + seen.server + " lives, and has no such replica any more");
+    return Error(Code::kConditionFailed, "server " + seen.server + " is live, but no longer has such a replica");
   if (seen.failed)
     return Error(Code::kConditionFailed, "the replica on " + seen.server + " has failed: its server's log says why");
   if (seen.incomplete) {
     return Error(Code::kConditionFailed, "the replica on " + seen.server + " is incomplete: a copy had not arrived");
   }
   return Error(Code::kConditionFailed, "the log of " + seen.server + " ends at " + seen.last.ToString() +
-                                           ", before the tablet was split as the catalog has it");
+                                           ", before the split that the catalog knows");
 }
 
 // What a log without the split would serve beside the child, for people.
@@ -92,7 +93,7 @@ std::string Overlap(const Context& context, TabletId tablet, const SplitSeen& sp
   if (!child) return "";
   return "tablet " + std::to_string(split.child.value) + " was split off tablet " + std::to_string(tablet.value) +
          " at \"" + EscapeBytes(child->node.info.range.startKey) +
-         "\": without that, one would serve what is the other's, and what " + "was written there since would be lost";
+         "\": a replica from before that would serve keys of the child, and writes to the child would be lost";
 }
 
 std::string Names(const std::vector<HolderSeen>& holders, bool (*which)(const HolderSeen&)) {
@@ -113,7 +114,7 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
   size_t live = 0, sure = 0;
   for (const HolderSeen& seen : holders) {
     if (seen.live && !seen.reported) {
-      return Error(Code::kUnavailable, "server " + seen.server + " lives, and has not reported yet what it holds");
+      return Error(Code::kUnavailable, "server " + seen.server + " is live, but has not reported yet what it holds");
     }
     const bool counts = seen.voter && seen.live && !seen.failed;
     live += counts ? 1 : 0;
@@ -123,18 +124,18 @@ Status CheckLost(const Context& context, const TabletEntry& tablet, const std::v
   // Of those that may have forgotten what they acknowledged a majority is not enough, unless it is all of them.
   if (sure <= voters / 2 && live < voters) return {};
   return Error(Code::kConditionFailed, std::to_string(live) + " of the " + std::to_string(voters) + " voters of " +
-                                           which + " live: it comes back by itself, and losing data is not called for");
+                                           which + " live: it comes back by itself, without losing data");
 }
 
 std::string Loss(const std::vector<HolderSeen>& holders, const HolderSeen& chosen) {
-  std::string text = "what was acknowledged and is beyond " + chosen.last.ToString() + ", where the log of " +
-                     chosen.server + " ends, is lost";
+  std::string text = "the writes acknowledged after " + chosen.last.ToString() + ", where the log of " + chosen.server +
+                     " ends, are lost";
   for (const HolderSeen& seen : holders) {
     // Of those that live what the chosen one has is enough, unless an operator names a shorter log.
     if (!seen.reported || !seen.known || (seen.live && seen.last <= chosen.last)) continue;
     text += "; " + seen.server + " last reported " + seen.last.ToString();
     if (seen.last.lsn > chosen.last.lsn) {
-      text += ", " + std::to_string(seen.last.lsn.value - chosen.last.lsn.value) + " entries more";
+      text += ", " + Count(seen.last.lsn.value - chosen.last.lsn.value, "entry", "entries") + " more";
     }
   }
   return text;
@@ -148,7 +149,7 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
   RecoverySurvey survey;
   const TabletEntry* tablet = context.image().Tablet(id);
   if (!tablet || !context.image().LivingTable(*tablet)) {
-    survey.refusal = Error(Code::kNotFound, "there is no tablet " + std::to_string(id.value));
+    survey.refusal = Error(Code::kNotFound, "no tablet " + std::to_string(id.value));
     return survey;
   }
   const idl::TabletInfo& info = tablet->node.info;
@@ -177,7 +178,7 @@ RecoverySurvey SurveyRecovery(const Context& context, TabletId id, const ServerN
     const bool before =
         std::ranges::any_of(survey.holders, [](const HolderSeen& seen) { return seen.live && !seen.splits; });
     survey.refusal =
-        Error(Code::kConditionFailed, "no replica that lives is complete" +
+        Error(Code::kConditionFailed, "no live replica is complete" +
                                           (before ? " and has the last split" : std::string()) + ": start one of " +
                                           Names(survey.holders, [](const HolderSeen& seen) { return !seen.live; }) +
                                           "; if all are gone for good, the table can only be dropped" +
@@ -201,7 +202,7 @@ void RecoverTablet::Step(coordination::Callback<Progress> done) {
     if (reconciler_.SettledLoad(*tablet)) return done(Progress::Done());
     reconciler_.Consider(tablet_);
     const Status waits = Error(Code::kUnavailable, "the tablet is given to " + tablet->node.info.primary +
-                                                       " alone, which does not lead it yet");
+                                                       " alone, which is not its primary yet");
     return done(late ? Progress::Done(waits) : Progress::Later(waits));
   }
   RecoverySurvey survey = SurveyRecovery(context_, tablet_, server_);

@@ -5,7 +5,8 @@
 // the lost voters acknowledged beyond the survivor's log is lost, so an operator must say that this is accepted.
 // Place:      tablet_admin.h surveys and starts; tablet_reconciler.h fences, decides and configures.
 // Resuming:   The compare-and-set is the one decision. Before it nothing but promises has changed, and the operator
-//             asks again; after it any master's reconciler finds a tablet of one voter, and brings it to be led as ever.
+//             asks again; after it any master's reconciler finds a tablet of one voter, and brings it to be led as
+//             ever.
 // Splits:     A replica whose log lacks a SPLIT that the catalog knows would serve, and take writes for, what is a
 //             child's by now, and nobody would have what the child had. It is not chosen.
 // Old voters: those that come back are orphans: dropped, once what they had acknowledged at PRIMARY has been kept.

@@ -143,7 +143,7 @@ void ReplicationManager::EndMoves(const RepairView& view) {
   context_.catalog.Commit([over](const Image& image) { return CancelMoves(image, over); },
                           [](const Status& status) {
                             LOG_IF(WARNING, !status.ok())
-                                << "moves that have ended still stand in the catalog: " << status;
+                                << "the catalog still holds moves that have ended: " << status;
                           });
 }
 
@@ -183,7 +183,7 @@ std::string ReplicationManager::WhyNotDrained(const ServerName& server) const {
 }
 
 void ReplicationManager::TransferLeadership(const LeadMove& move) {
-  LOG(INFO) << "tablet " << move.tablet << " is handed to " << move.to << ": " << move.reason;
+  LOG(INFO) << "tablet " << move.tablet << " is transferred to " << move.to << ": " << move.reason;
   begun_[move.tablet] = context_.executor.Now();
   transferred_[move.tablet] = context_.executor.Now();
   reconciler_.Transfer(move.tablet, move.to, [tablet = move.tablet](const Status& status) {

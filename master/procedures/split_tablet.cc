@@ -61,11 +61,12 @@ Result<Change> BeginSplit(const Image& image, const TabletReconciler& reconciler
   EBLA_TRY(CheckSplit(image, id, key));
   if (tablet->splitting()) {
     if (tablet->node.split.key == key) return change;
-    return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split elsewhere already");
+    return Error(Code::kUnavailable, "tablet " + Id(id) + " is being split at another key already");
   }
   if (!reconciler.SettledLoad(*tablet)) {
-    return Error(Code::kUnavailable,
-                 "tablet " + Id(id) + " is not settled at present: led, with a majority of its voters live");
+    return Error(
+        Code::kUnavailable,
+        "tablet " + Id(id) + " is not settled at present: it needs a primary, and a majority of its voters live");
   }
   if (tablet->node.__isset.move) {
     return Error(Code::kUnavailable, "a replica of tablet " + Id(id) + " is being moved: it is split after that");
@@ -97,7 +98,7 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   if (!tablet->splitting()) {
     if (!child_ || context_.image().Tablet(child_)) return done(Progress::Done());
     return done(
-        Progress::Done(refused_ ? refusal_ : Error(Code::kUnavailable, "a failover undid the split: ask again")));
+        Progress::Done(refused_ ? refusal_ : Error(Code::kUnavailable, "a failover rolled the split back: try again")));
   }
   child_ = tablet->child();
   // In a catalog restored from an older state it may have been completed long ago, and another followed. The primary's
@@ -116,7 +117,7 @@ void SplitTablet::Step(coordination::Callback<Progress> done) {
   if (of_intent && !refused_ && context_.executor.Now() - began_ < kOrderPatience)
     return Order(*tablet, std::move(done));
   if (of_intent) reconciler_.NextEpochOf(tablet_);
-  done(Progress::Later(Error(Code::kUnavailable, "what became of the split shows in a later epoch")));
+  done(Progress::Later(Error(Code::kUnavailable, "whether the split happened shows in a later epoch")));
 }
 
 // What the reports say. Any replica's will do: who has applied SPLIT knows it to be committed.
@@ -228,7 +229,7 @@ void SplitTablet::GiveUp(coordination::Callback<Progress> done) {
     return change;
   };
   context_.catalog.Commit(std::move(decide), if_alive_([this, done = std::move(done)](Status status) mutable {
-                            if (status.ok()) LOG(INFO) << "the split of tablet " << tablet_ << " came to nothing";
+                            if (status.ok()) LOG(INFO) << "the split of tablet " << tablet_ << " did not happen";
                             done(status.ok() ? Progress::Again() : Progress::Later(std::move(status)));
                           }));
 }

@@ -40,14 +40,14 @@ std::optional<std::string> StaleCatalogCheck::Why() const {
   const auto& [server, found] = *found_.begin();
   std::string what;
   if (found.undrawn) {
-    what = "id " + std::to_string(*found.undrawn) + ", which the catalog never drew or gave";
+    what = "id " + std::to_string(*found.undrawn) + ", which the catalog never assigned";
   } else if (!found.ahead.empty()) {
     what = "an epoch of tablet " + std::to_string(found.ahead.begin()->value) + " that the catalog never reached";
   } else {
     what = "a schema of table " + std::to_string(found.schema->value) + " that the catalog never saw";
   }
   return "server " + server + " reports " + what + ": was the coordinator (ZooKeeper) restored from an older state? " +
-         "Put its newest state back, or see what can be taken from the servers: ebla cluster adopt";
+         "Put its newest state back, or add to the catalog what the servers hold: ebla cluster adopt";
 }
 
 }  // namespace ebla::master

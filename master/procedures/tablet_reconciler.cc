@@ -15,8 +15,8 @@ namespace {
 
 // A dead server's thousands of tablets are not fenced one batch after another.
 constexpr size_t kRunsPerServerMax = 16;
-// A primary refuses writes for so long at the most while it brings its target level: little at first, twice as long each
-// time that was not enough for this target, and less again each time it was.
+// A primary refuses writes for so long at the most while it brings its target level: little at first, twice as long
+// each time that was not enough for this target, and less again each time it was.
 constexpr int64_t kTransferPauseFirstMs = 25;
 constexpr int64_t kTransferPauseMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;
@@ -292,8 +292,9 @@ void TabletReconciler::NoteMerged(TabletId id) {
 void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   if (!tablet || !SettledLoad(*tablet) || !context_.servers.IsLive(to)) {
-    return done(Error(Code::kComeAgain, "tablet " + std::to_string(id.value) + " or server " + to +
-                                            " is not settled at present: led, with a majority of its voters live"));
+    return done(Error(Code::kComeAgain,
+                      "tablet " + std::to_string(id.value) + " or server " + to +
+                          " is not settled at present: it needs a primary, and a majority of its voters live"));
   }
   notes_[id].busy = true;
   waiters_[id] = std::move(done);
@@ -302,7 +303,7 @@ void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
 
 void TabletReconciler::Recover(TabletId id, Recovery recovery, Done done) {
   auto before = recoveries_.extract(id);
-  if (!before.empty()) before.mapped().second(Error(Code::kComeAgain, "asked for again since"));
+  if (!before.empty()) before.mapped().second(Error(Code::kComeAgain, "a later request has replaced this one"));
   recoveries_[id] = {std::move(recovery), std::move(done)};
   if (const auto note = notes_.find(id); note == notes_.end() || !note->second.busy) BeginRecovery(id);
 }
@@ -480,7 +481,8 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
   std::vector<TabletId> tablets;
   const auto failed_over =
       std::ranges::count_if(items, [](const BatchItem& item) { return item.title == Title::kFenced && item.led; });
-  if (failed_over > 0) LOG(INFO) << failed_over << " tablets that server " << server << " was to lead are led again";
+  if (failed_over > 0)
+    LOG(INFO) << failed_over << " tablets whose primary was server " << server << " have a primary again";
   for (const BatchItem& item : items) {
     TakeResult(item);
     tablets.push_back(item.tablet);
@@ -508,10 +510,10 @@ void TabletReconciler::TakeResult(const BatchItem& item) {
   if (BeginRecovery(item.tablet)) return;
   if (item.status.ok()) {
     note.failures = 0;
-    VLOG(1) << "tablet " << item.tablet << " is led, epoch " << item.epoch;
+    VLOG(1) << "tablet " << item.tablet << " has a primary, epoch " << item.epoch;
     return;
   }
-  if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " is not led: " << item.status;
+  if (note.failures % 20 == 5) LOG(WARNING) << "tablet " << item.tablet << " has no primary: " << item.status;
   RetryLater(item.tablet, note);
 }
 
@@ -562,15 +564,13 @@ std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
   if (live <= info.voters.size() / 2) {
     return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
   }
-  if (!context_.servers.IsLive(info.primary))
-    return "its primary " + info.primary + " does not live: another is chosen";
+  if (!context_.servers.IsLive(info.primary)) return "its primary " + info.primary + " is not live: another is chosen";
   const Server* primary = context_.servers.Find(info.primary);
   const Report* report = primary ? primary->CurrentReport() : nullptr;
   if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) {
     return "its primary " + info.primary + " does not report to the master at present";
   }
-  return "its primary " + info.primary + " does not lead epoch " + std::to_string(info.epoch) +
-         " as yet, with a majority";
+  return "its primary " + info.primary + " has not begun epoch " + std::to_string(info.epoch) + " with a majority yet";
 }
 
 }  // namespace ebla::master

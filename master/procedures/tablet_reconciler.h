@@ -39,8 +39,8 @@ class TabletReconciler {
   void Consider(TabletId tablet);
   void ConsiderServer(const ServerName& server);  // all that it holds
 
-  // Carries out changes of membership: `next` has the new voters and learners, its epoch is the reconciler's to choose. A
-  // tablet that is not settled by now is left out.
+  // Carries out changes of membership: `next` has the new voters and learners, its epoch is the reconciler's to choose.
+  // A tablet that is not settled by now is left out.
   void ChangeMembers(std::vector<BatchItem> items);
   // Takes the tablet to a later epoch with the same members, though it is to be split: then what became of the split
   // can be told (PROTOCOL 12). Nothing, where it is not settled.
@@ -56,8 +56,8 @@ class TabletReconciler {
   bool IsLed(const TabletEntry& tablet) const;
   // Takes the tablet to an epoch above one that a replica it no longer has promised, so that this one can be dropped.
   void Outgrow(TabletId tablet, Epoch promised);
-  // Has the tablet led by another of its voters: asks the primary to transfer leadership, then compare-and-set and Configure.
-  // Where that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
+  // Has the tablet led by another of its voters: asks the primary to transfer leadership, then compare-and-set and
+  // Configure. Where that does not come to be, the primary goes on. COME_AGAIN: the tablet is not settled.
   using Done = coordination::Callback<Status>;
   void Transfer(TabletId tablet, const ServerName& to, Done done);
   // Gives a tablet without a majority to the survivor alone, after what is under way for it. `done`: it leads, or why

@@ -137,7 +137,7 @@ void DeliveryRoute::OnAnswer(Parcel parcel, Status status) {
 
 void DeliveryRoute::AskMaster(Parcel parcel) {
   if (std::exchange(parcel.asked_master, true)) {
-    return parcel.done(Error(Code::kUnavailable, "nobody is known to lead the key's tablet at present"));
+    return parcel.done(Error(Code::kUnavailable, "the key's tablet has no known primary at present"));
   }
   asking_.push_back(std::move(parcel));
   if (asking_.size() == 1) AskNext();
@@ -186,7 +186,7 @@ void DeliveryRoute::OnLocated(const idl::LocateReply& reply) {
     } else if (parcel.table == table && code == Code::kNoSuchTable) {
       parcel.done(Status(code, reply.header.message));
     } else if (first || code != Code::kOk) {
-      parcel.done(Error(Code::kUnavailable, "the master names nobody who leads the key's tablet"));
+      parcel.done(Error(Code::kUnavailable, "the master names no primary of the key's tablet"));
     } else {
       others.push_back(std::move(parcel));
     }

@@ -177,7 +177,7 @@ bool HintDelivery::TableGoneHere(TableId table) const {
 
 bool HintDelivery::ForgetNow(const UnresolvedLogEntry& unresolved) {
   const Status status = store_.DiscardUnresolved(unresolved.tablet, unresolved.entry.version);
-  LOG_IF_EVERY_N(ERROR, !status.ok(), 100) << "cannot forget what is settled: " << status;
+  LOG_IF_EVERY_N(ERROR, !status.ok(), 100) << "cannot remove settled writes: " << status;
   return status.ok();
 }
 

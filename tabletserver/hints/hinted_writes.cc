@@ -20,12 +20,12 @@ Status CheckHintedWrites(const std::vector<Write>& writes, const TabletView& vie
     const bool plain = write.kind == WriteKind::kPut || write.kind == WriteKind::kDelete;
     if (!plain || write.condition.kind != Condition::Kind::kNone) {
       return Error(Code::kInvalidArgument,
-                   "level ANY takes puts and deletes without conditions; use PRIMARY, MAJORITY or ALL");
+                   "level ANY takes only puts and deletes without conditions; use PRIMARY, MAJORITY or ALL");
     }
     if (view.range.Contains(write.key)) continue;
     // The first key led here: it has been split off since.
     if (!view.range.Contains(writes.front().key)) return Error(Code::kComeAgain, "the tablet has just been split");
-    return Error(Code::kInvalidArgument, "a batch lies within one tablet: the keys span several");
+    return Error(Code::kInvalidArgument, "the batch spans tablets: all keys of a batch must lie in one tablet");
   }
   return Status::Ok();
 }

@@ -57,7 +57,7 @@ void Compactor::Slice() {
   if (status.ok() && bytes) run.bytes_after = *bytes;
   if (more && executor_.Now() >= run.until) {
     more = false;
-    status = Error(Code::kDeadlineExceeded, "its time was up; asked for again, it goes on");
+    status = Error(Code::kDeadlineExceeded, "its time limit passed; a further compaction goes on from there");
   }
   if (!more) {
     run.running = false;

@@ -161,8 +161,9 @@ bool ReadPath::Admit(const ReadCall& call, const KeyRange* touched, std::string_
   const bool fresh = view.fresh_as_of != MonotonicTime{} && now - view.fresh_as_of <= BoundOf(call, *handle);
   if (level == ReadLevel::kBounded && !leads && !view.incomplete && fresh) return true;
   if (leads) return AdmitAtPrimary(call, *handle, answer, now, attempt);
-  answer.status = Status(Code::kNotPrimary, view.primary.empty() ? "nobody is known to lead this tablet yet"
-                                                                 : "server \"" + view.primary + "\" leads this tablet");
+  answer.status =
+      Status(Code::kNotPrimary, view.primary.empty() ? "no primary of this tablet is known yet"
+                                                     : "the tablet's primary is server \"" + view.primary + "\"");
   if (view.primary.empty()) answer.retry_after_ms = kNotReadyRetryMs;
   return false;
 }

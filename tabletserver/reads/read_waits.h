@@ -1,6 +1,7 @@
 // tabletserver/reads/read_waits.h
 // What a read may have to wait for before its tablet may answer it: something applied, a majority's word, the log.
-// Place:   the tablet's shard does the waiting (shard/read_waiters.h); read_path.h asks for it and reads again afterwards.
+// Place:   the tablet's shard does the waiting (shard/read_waiters.h); read_path.h asks for it and reads again
+//          afterwards.
 // Bounds:  an implementation may refuse with OVERLOADED when too many wait.
 // Threads: any thread calls; `done` runs on the event loop that the call names by its index.
 #pragma once

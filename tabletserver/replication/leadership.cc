@@ -303,7 +303,7 @@ std::vector<ConfirmReply> Leadership::Abandon() {
   std::vector<ConfirmReply> replies = TakeConfirmed();
   for (std::vector<RequestToken>* tokens : {&confirming_, &waiting_}) {
     for (const RequestToken token : *tokens) {
-      replies.push_back({token, Error(Code::kNotPrimary, "the replica does not lead the tablet any more")});
+      replies.push_back({token, Error(Code::kNotPrimary, "this replica is no longer the tablet's primary")});
     }
     tokens->clear();
   }

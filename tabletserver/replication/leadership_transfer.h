@@ -46,8 +46,8 @@ class LeadershipTransfer {
     }
     if (common_.now >= pending_->deadline) {
       const TransferReplica late = *std::exchange(pending_, std::nullopt);
-      replies_.Reply(late.token, Error(Code::kUnavailable,
-                                       late.target + " did not come level in time: the tablet " + "stays where it is"));
+      replies_.Reply(late.token,
+                     Error(Code::kUnavailable, late.target + " did not catch up in time: the primary stays the same"));
     }
     return std::nullopt;
   }

@@ -65,7 +65,7 @@ Status ReplicaOrders::CheckConfigure(const ConfigureReplica& input) const {
     return Error(Code::kInvalidArgument, "the primary is not a voter");
   }
   if (role_.Leads() && common_.epoch == input.epoch && input.primary != common_.options.self) {
-    return Error(Code::kInvalidArgument, "this replica leads epoch " + EpochText(input.epoch));
+    return Error(Code::kInvalidArgument, "this replica is primary in epoch " + EpochText(input.epoch));
   }
   return input.primary == common_.options.self ? CheckLead(input) : Status();
 }
@@ -76,7 +76,7 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   if (leads && common_.epoch == input.epoch) return {};
   if (state_.led >= input.epoch && rules::EpochIsLedOnce()) {
     return Error(Code::kStaleEpoch,
-                 "epoch " + EpochText(input.epoch) + " was led before and is over: fence a higher one");
+                 "epoch " + EpochText(input.epoch) + " had a primary before and is over: fence a higher one");
   }
   if (absent()) {
     if (!input.created_empty)
@@ -89,7 +89,8 @@ Status ReplicaOrders::CheckLead(const ConfigureReplica& input) const {
   const bool fresh = !state_.led && ((input.created_empty && !last) || just_merged);
   const bool changes_membership = leads || !rules::UnfencedNeedsItsLeader();
   if (!input.fenced && !input.transfer && !changes_membership && !fresh) {
-    return Error(Code::kStaleEpoch, "only the incarnation that leads may change the membership: fence a higher epoch");
+    return Error(Code::kStaleEpoch,
+                 "only the incarnation that is primary may change the membership: fence a higher epoch");
   }
   // Two changes at once could leave two majorities that do not meet.
   if (!input.fenced && leads && !role_.BarrierCommitted() && rules::OneMembershipChangeAtATime()) {
@@ -160,7 +161,7 @@ void ReplicaOrders::Step(const TransferReplica& input) {
   if (role_.transfer().epoch() == input.epoch) return replies_.Reply(input.token, {});  // asked again
   if (!role_.Leads() || common_.epoch != input.epoch) {
     return replies_.Reply(input.token,
-                          Error(Code::kStaleEpoch, "this replica does not lead epoch " + EpochText(input.epoch)));
+                          Error(Code::kStaleEpoch, "this replica is not primary in epoch " + EpochText(input.epoch)));
   }
   role_.Transfer(input);
 }

@@ -69,7 +69,8 @@ bool ReplicaRole::Follow(const ServerName& peer, Epoch epoch, MonotonicTime now)
   if (epoch < least || !common_.failure.ok()) return false;
   const bool second = epoch == common_.epoch && peer != primary_;
   if (second)
-    LOG(ERROR) << "tablet " << common_.options.tablet << ": " << peer << " and " << primary_ << " lead epoch " << epoch;
+    LOG(ERROR) << "tablet " << common_.options.tablet << ": " << peer << " and " << primary_
+               << " are both primary in epoch " << epoch;
   if (second || (Leads() && epoch <= common_.epoch)) return false;
   if (epoch > common_.epoch || Leads()) {
     StepDown();
@@ -139,7 +140,7 @@ void ReplicaRole::CheckTransfer() {
 
 void ReplicaRole::Confirm(const ConfirmLeadership& input) {
   if (!leadership_) {
-    confirms_.push_back({input.token, Error(Code::kNotPrimary, "this replica does not lead the tablet")});
+    confirms_.push_back({input.token, Error(Code::kNotPrimary, "this replica is not the tablet's primary")});
   } else if (leadership_->lease_ended()) {
     confirms_.push_back({input.token, Error(Code::kComeAgain, "the tablet is being merged")});
   } else {

@@ -134,7 +134,8 @@ std::string LockMark(int fd) {
 }  // namespace
 
 Result<std::unique_ptr<DataDirectory>> DataDirectory::Open(const std::string& path, const ServerName& name) {
-  if (path.empty()) return Error(Code::kInvalidArgument, "no data directory named; give one with --data_dir");
+  if (path.empty())
+    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (error) return Error(Code::kInternal, "cannot make " + path + ": " + error.message());
@@ -161,7 +162,7 @@ Status DataDirectory::Load(const ServerName& name) {
   if (!std::filesystem::exists(file)) {
     if (std::filesystem::exists(path_ + "/store")) return Damaged(file, "there is data here, but no such file");
     if (name.empty()) {
-      return Error(Code::kInvalidArgument, path_ + " is new: name the server that will live there with --name");
+      return Error(Code::kInvalidArgument, path_ + " is new: name its server with --name");
     }
     identity.uuid = NewUuid();
     identity.name = name;

@@ -18,13 +18,14 @@ using Labels = http::MetricLabels;
 void AddOperations(const OperationStats& stats, Families& families) {
   std::array<OperationStats::Counts, kOperationNames.size()> counts;
   for (size_t i = 0; i < counts.size(); ++i) counts[i] = stats.Read(static_cast<Operation>(i));
-  MetricFamily& refused = families.Add(
-      "operations_refused_total", "Operations answered with an error that is not the data's.", MetricType::Counter);
+  MetricFamily& refused =
+      families.Add("operations_refused_total",
+                   "Operations answered with anything but OK, NOT_FOUND or CONDITION_FAILED.", MetricType::Counter);
   for (size_t i = 0; i < counts.size(); ++i) {
     Families::Put(refused, {{"operation", kOperationNames[i]}}, counts[i].refused);
   }
   MetricFamily& answered = families.Add(
-      "operations_total", "Requests answered, by the level asked for and the code of the answer.", MetricType::Counter);
+      "operations_total", "Requests answered, by the level asked for and the answer's code.", MetricType::Counter);
   for (size_t i = 0; i < counts.size(); ++i) {
     const auto& levels = static_cast<Operation>(i) == Operation::kWrite ? kWriteLevelNames : kReadLevelNames;
     for (size_t level = 0; level < levels.size(); ++level) {
@@ -41,7 +42,7 @@ void AddOperations(const OperationStats& stats, Families& families) {
     }
   }
   MetricFamily& seconds =
-      families.Add("operation_seconds", "From a request's arrival to its reply.", MetricType::Histogram);
+      families.Add("operation_seconds", "Time from a request's arrival to its reply.", MetricType::Histogram);
   for (size_t i = 0; i < counts.size(); ++i) {
     ClientMetric& metric = seconds.metric.emplace_back();
     metric.label = {{"operation", kOperationNames[i]}};
@@ -69,7 +70,7 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
   MetricFamily writes{"ebla_tablet_writes_total", "Write requests.", MetricType::Counter, {}};
   MetricFamily bytes{"ebla_tablet_size_bytes", "Estimated size.", MetricType::Gauge, {}};
   MetricFamily records{"ebla_tablet_records", "Estimated records.", MetricType::Gauge, {}};
-  MetricFamily pending{"ebla_tablet_pending_bytes", "Logged and not yet applied.", MetricType::Gauge, {}};
+  MetricFamily pending{"ebla_tablet_pending_bytes", "Bytes logged and not yet applied.", MetricType::Gauge, {}};
   MetricFamily busy{"ebla_tablet_busy_seconds_total", "Time spent executing operations.", MetricType::Counter, {}};
   size_t leading = 0;
   size_t present = 0;
@@ -91,32 +92,34 @@ void AddTablets(const TabletDirectory& directory, Families& families) {
     families.Add(family->name.substr(5), family->help, family->type).metric = std::move(family->metric);
   }
   families.Gauge("tablets", "Replicas on this server.", present);
-  families.Gauge("tablets_leading", "Replicas that lead.", leading);
+  families.Gauge("tablets_leading", "Replicas on this server that are primaries.", leading);
 }
 
 void AddStore(const TabletStore& store, uint64_t checkpoints, Families& families) {
   const TabletStore::Health health = store.health();
   families.Gauge("store_healthy", "1 unless the store has failed.", health.status.ok() ? 1 : 0);
-  families.Gauge("store_writes_refused", "1 below the disk reserve.", health.writes_refused ? 1 : 0);
-  families.Gauge("store_disk_free_bytes", "Free on the data directory's disk.", health.disk_free_bytes);
+  families.Gauge("store_writes_refused", "1 while free disk space is below the reserve.",
+                 health.writes_refused ? 1 : 0);
+  families.Gauge("store_disk_free_bytes", "Free space on the data directory's disk.", health.disk_free_bytes);
   families.Gauge("store_disk_total_bytes", "Size of the data directory's disk.", health.disk_total_bytes);
-  families.Gauge("store_cache_bytes", "In the store's cache.", health.cache_bytes);
+  families.Gauge("store_cache_bytes", "Bytes in the store's cache.", health.cache_bytes);
   families.Counter("store_cache_misses_total", "Pages read from disk.", health.cache_misses);
-  families.Counter("store_flushes_total", "Group commits.", health.flushes);
+  families.Counter("store_flushes_total", "Flushes of the log, each for all writes that wait.", health.flushes);
   families.Counter("store_checkpoints_total", "Checkpoints finished.", checkpoints);
-  families.Gauge("store_log_bytes", "Logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
+  families.Gauge("store_log_bytes", "Bytes logged since the last checkpoint.", store.LogBytesSinceCheckpoint());
 }
 
 void AddUnresolved(const TabletStore::Health& health, const HintDelivery::Figures& figures, Families& families) {
-  families.Gauge("any_pending_entries", "Writes of level ANY not yet delivered.", health.hinted_entries);
-  families.Gauge("any_pending_bytes", "The same, in bytes.", health.hinted_bytes);
-  families.Gauge("undone_entries", "PRIMARY writes that failovers rolled back, not yet settled.",
-                 health.rolled_back_entries);
-  families.Gauge("undone_bytes", "The same, in bytes.", health.rolled_back_bytes);
-  families.Gauge("conflict_records", "Thereof, and of ANY writes, those that nobody delivers.", figures.conflicts);
-  families.Counter("delivered_total", "Writes brought to their primary.", figures.delivered);
-  families.Counter("delivery_dropped_total", "Writes dropped with their table.", figures.dropped);
-  families.Gauge("delivery_oldest_seconds", "Age of the oldest write to be delivered.",
+  families.Gauge("any_pending_entries", "Hinted writes (level ANY) not yet delivered.", health.hinted_entries);
+  families.Gauge("any_pending_bytes", "Size of the hinted writes (level ANY) not yet delivered.", health.hinted_bytes);
+  families.Gauge("undone_entries", "Rolled-back PRIMARY writes that are unresolved.", health.rolled_back_entries);
+  families.Gauge("undone_bytes", "Size of the rolled-back PRIMARY writes that are unresolved.",
+                 health.rolled_back_bytes);
+  families.Gauge("conflict_records", "Hinted and rolled-back writes that wait for an operator.", figures.conflicts);
+  families.Counter("delivered_total", "Hinted and rolled-back writes delivered to their primary.", figures.delivered);
+  families.Counter("delivery_dropped_total", "Hinted and rolled-back writes dropped with their table.",
+                   figures.dropped);
+  families.Gauge("delivery_oldest_seconds", "Age of the oldest hinted or rolled-back write that is to be delivered.",
                  static_cast<double>(figures.oldest_age_ms) / 1000);
 }
 
@@ -128,12 +131,13 @@ std::vector<MetricFamily> TabletServerMetrics::Collect() const {
   AddTablets(server_.directory(), families);
   AddStore(server_.store(), server_.checkpointer().finished(), families);
   const ShardCounters& shards = server_.shard_counters();
-  families.Gauge("overlay_bytes", "Logged and not yet applied, all tablets.", shards.unapplied_bytes.load());
-  families.Counter("log_entries_total", "Entries appended.", shards.appended_entries.load());
-  families.Counter("shard_rounds_total", "Rounds of the shards.", shards.rounds.load());
-  families.Counter("writes_refused_total", "Writes refused for want of room.", shards.writes_refused.load());
+  families.Gauge("overlay_bytes", "Bytes logged and not yet applied, of all tablets.", shards.unapplied_bytes.load());
+  families.Counter("log_entries_total", "Entries appended to the logs of tablets.", shards.appended_entries.load());
+  families.Counter("shard_rounds_total", "Rounds that the shards have run.", shards.rounds.load());
+  families.Counter("writes_refused_total", "Writes refused because a limit or the disk was full.",
+                   shards.writes_refused.load());
   AddUnresolved(server_.store().health(), server_.hint_delivery().figures(), families);
-  families.Gauge("reads_waiting", "Reads handed to the readers.", server_.readers().waiting());
+  families.Gauge("reads_waiting", "Reads that wait for a reader thread.", server_.readers().waiting());
   families.AddProcess("tabletserver", rpc_.Stats());
   families.AddCoordinator(coordinator_.away());
   return families.Take();

@@ -5,46 +5,62 @@
 #include <atomic>
 #include <iostream>
 
-DEFINE_string(data_dir, "", "directory of this server alone: identity, store, logs; made when missing");
-DEFINE_string(name, "", "this server's name in its cluster, such as ts-1; needed once, for a new data directory");
-DEFINE_string(listen, "127.0.0.1:7410", "address for clients, peers and the master; port 0: the system picks");
-DEFINE_string(advertise, "", "host:port under which others reach this server; default: what it listens on");
-DEFINE_string(http_listen, "127.0.0.1:7411", "address for /metrics, /healthz, /readyz and /flags");
-DEFINE_string(rack, "", "where this server stands, for the placement of replicas");
-DEFINE_int32(event_loops, 2, "threads that take requests and serve reads from cache");
-DEFINE_int32(shards, 1, "threads that own the tablets' writes");
-DEFINE_int32(readers, 4, "threads for reads that wait for the disk");
-DEFINE_int32(max_connections, 10'000, "client connections; further ones are closed at once");
-DEFINE_int32(max_in_flight, 1024, "requests in flight on one connection; then it is not read");
-DEFINE_int32(max_frame_mb, 16, "largest request");
-DEFINE_int32(cache_mb, 1024, "WiredTiger's cache");
-DEFINE_int32(interval_ms, 1000,
-             "tables with interval durability are fsynced at least this often, or as often as one here asks");
+#include "common/process/process.h"
+
+DEFINE_string(data_dir, "",
+              "Directory of this server alone, for its identity, store and logs. It is made when missing.");
+DEFINE_string(name, "", "This server's name in its cluster, such as ts-1. Needed once, for a new data directory.");
+DEFINE_string(listen, "127.0.0.1:7410",
+              "Address for clients, other tablet servers and the master. With port 0 the system picks a port.");
+DEFINE_string(advertise, "", "host:port under which others reach this server. Empty: the address it listens on.");
+DEFINE_string(http_listen, "127.0.0.1:7411", "Address for /metrics, /healthz, /readyz and /flags.");
+DEFINE_string(rack, "",
+              "Name of the rack this server stands in. A tablet's replicas go to different racks where possible.");
+DEFINE_int32(event_loops, 2, "Threads that take requests and serve reads from the cache.");
+DEFINE_int32(shards, 1, "Threads that own the tablets and execute their writes.");
+DEFINE_int32(readers, 4, "Threads for reads that wait for the disk.");
+DEFINE_int32(max_connections, 10'000, "Most connections at a time. Further ones are closed at once.");
+DEFINE_int32(max_in_flight, 1024,
+             "Most requests in flight on one connection. At this number the server reads no more from it for now.");
+DEFINE_int32(max_frame_mb, 16, "Largest request, in MiB. A larger one closes its connection.");
+DEFINE_int32(cache_mb, 1024, "Size of WiredTiger's cache, in MiB.");
 DEFINE_int32(
-    disk_reserve_mb, 1024,
-    "free disk space below which writes are refused; as much again stands in a ballast file, so that a new server "
-    "takes writes with twice this free. 0: no reserve");
-DEFINE_int32(overlay_mb_per_tablet, 64, "writes logged and not yet applied, per tablet; then OVERLOADED");
-DEFINE_int32(overlay_mb, 512, "the same for the whole server");
-DEFINE_int32(window_minutes, 10, "how long a write's result is remembered for retries");
-DEFINE_int32(window_sequences, 1024, "results remembered per client");
-DEFINE_int32(window_mb, 16, "results remembered per tablet");
-DEFINE_int32(checkpoint_seconds, 60, "time between checkpoints");
-DEFINE_int32(checkpoint_log_mb, 1024, "log after which a checkpoint is taken early");
+    interval_ms, 1000,
+    "How often the logs of tables with interval durability are fsynced, unless one of them asks for more often.");
+DEFINE_int32(disk_reserve_mb, 1024,
+             "Free disk space below which writes are refused. A ballast file takes as much again, so a new server "
+             "needs twice this free to take writes. 0: no reserve.");
+DEFINE_int32(
+    overlay_mb_per_tablet, 64,
+    "How much one tablet may have logged and not yet applied, in MiB. Beyond it, its writes are answered OVERLOADED.");
+DEFINE_int32(overlay_mb, 512,
+             "How much all tablets together may have logged and not yet applied, in MiB. Beyond it, writes are "
+             "answered OVERLOADED.");
+DEFINE_int32(window_minutes, 10, "How long a tablet remembers the result of a write, to answer a retry of it.");
+DEFINE_int32(window_sequences, 1024, "How many results a tablet remembers per client.");
+DEFINE_int32(window_mb, 16, "How much memory a tablet may use for remembered results, in MiB.");
+DEFINE_int32(checkpoint_seconds, 60, "Time between checkpoints.");
+DEFINE_int32(checkpoint_log_mb, 1024, "After this much new log, in MiB, a checkpoint is taken early.");
 DEFINE_int32(log_kept_mb, 1024,
-             "log of one tablet kept for replicas that are behind; who falls further behind is copied afresh");
-DEFINE_int32(heartbeat_ms, 1000, "time between reports to the master");
-DEFINE_int32(purge_turn_ms, 50, "time between two chunks of 1000 records looked at for expired ones");
-DEFINE_int64(copy_bytes_per_second, 64 << 20, "how fast this server sends copies of tablets, all together");
+             "How much log a tablet retains for replicas that are behind, in MiB. A replica that is further behind is "
+             "copied anew.");
+DEFINE_int32(heartbeat_ms, 1000, "Time between reports to the master.");
+DEFINE_int32(purge_turn_ms, 50, "Pause between two chunks of 1000 records that are searched for expired ones.");
+DEFINE_int64(copy_bytes_per_second, 64 << 20, "How fast this server sends copies of tablets, all copies together.");
+DEFINE_int32(deletes_kept_hours, 24,
+             "Tombstone retention: how long a last_write_wins table remembers a delete. Hinted and rolled-back writes "
+             "must reach their primary within this time. Give every server the same value.");
 DEFINE_int32(
-    deletes_kept_hours, 24,
-    "how long a delete in a last_write_wins table is remembered, and a write of level ANY or a rolled-back one of "
-    "PRIMARY may "
-    "take to reach its primary; the same on every server");
-DEFINE_int32(any_pending_mb, 256, "writes of level ANY taken and not yet delivered; then OVERLOADED");
-DEFINE_int32(any_pending_entries, 1'000'000, "the same, as their number");
-DEFINE_int32(conflicts_mb, 256, "kept of PRIMARY writes that failovers rolled back; then PRIMARY is OVERLOADED");
-DEFINE_int32(slow_operation_ms, 100, "operations that take longer are logged");
+    any_pending_mb, 256,
+    "Size limit of the hinted writes (level ANY) that are not yet delivered, in MiB. Beyond it, level ANY is answered "
+    "OVERLOADED.");
+DEFINE_int32(
+    any_pending_entries, 1'000'000,
+    "Limit of the number of hinted writes that are not yet delivered. Beyond it, level ANY is answered OVERLOADED.");
+DEFINE_int32(
+    conflicts_mb, 256,
+    "Size limit of unresolved rolled-back writes, in MiB. Beyond it, writes of level PRIMARY are answered OVERLOADED.");
+DEFINE_int32(slow_operation_ms, 100, "Operations that take longer are logged.");
 
 namespace ebla::tabletserver {
 namespace {
@@ -102,17 +118,17 @@ const std::string* DataDirFlag() { return &FLAGS_data_dir; }
 
 Result<ServerProcessOptions> OptionsFromFlags() {
   if (FLAGS_data_dir.empty()) {
-    return Error(Code::kInvalidArgument, "no data directory named; give one with --data_dir");
+    return Error(Code::kInvalidArgument, "no data directory is named: give one with --data_dir=DIRECTORY");
   }
   ServerProcessOptions options;
   options.data_dir = FLAGS_data_dir;
   options.name = FLAGS_name;
-  EBLA_ASSIGN(options.rpc.listen, rpc::Endpoint::Parse(FLAGS_listen));
+  EBLA_ASSIGN(options.rpc.listen, process::EndpointFlag("listen", FLAGS_listen));
   options.rpc.frame_bytes_max = static_cast<size_t>(Megabytes(FLAGS_max_frame_mb));
   options.rpc.connections_max = static_cast<size_t>(FLAGS_max_connections);
   options.rpc.in_flight_max = static_cast<size_t>(FLAGS_max_in_flight);
   options.advertise = FLAGS_advertise;
-  EBLA_ASSIGN(options.http_listen, rpc::Endpoint::Parse(FLAGS_http_listen));
+  EBLA_ASSIGN(options.http_listen, process::EndpointFlag("http_listen", FLAGS_http_listen));
   options.settable_flags = {"slow_operation_ms", "copy_bytes_per_second", "v", "minloglevel"};
   options.event_loops = static_cast<size_t>(FLAGS_event_loops);
   options.shards = static_cast<size_t>(FLAGS_shards);

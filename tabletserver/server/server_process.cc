@@ -75,9 +75,10 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
     shard_connectors.push_back(shard_connectors_.emplace_back(std::make_unique<rpc::PipelinedConnector>(*shard)).get());
   }
   EBLA_ASSIGN(coordinator_, options.coordinator(*control_));
-  coordinator_watch_ = std::make_unique<coordination::ConnectionWatch>(
-      *coordinator_, *control_,
-      "this server serves what it serves, but nobody takes that over if it ends, and started again it cannot join");
+  coordinator_watch_ =
+      std::make_unique<coordination::ConnectionWatch>(*coordinator_, *control_,
+                                                      "this server goes on serving its tablets, but no other takes "
+                                                      "over if it ends, and it cannot join again after a restart");
 
   options.server.identity = directory_->identity();
   options.server.join_cluster = [this](const std::string& cluster_id) { return directory_->JoinCluster(cluster_id); };
@@ -100,7 +101,7 @@ Status ServerProcess::OpenServer(ServerProcessOptions& options) {
   EBLA_TRY(rpc_->Start());
   advertised_ = rpc_->address();
   if (!options.advertise.empty()) {
-    EBLA_ASSIGN(advertised_, rpc::Endpoint::Parse(options.advertise));
+    EBLA_ASSIGN(advertised_, process::EndpointFlag("advertise", options.advertise));
     if (advertised_.port == 0) advertised_.port = rpc_->address().port;
   }
   return Status::Ok();
@@ -129,7 +130,7 @@ void ServerProcess::Stop(Duration patience) {
     auto drained = std::make_shared<std::promise<void>>();
     server_->Stop([drained] { drained->set_value(); });
     if (drained->get_future().wait_for(kDrainPatience) != std::future_status::ready) {
-      LOG(WARNING) << "not everything was finished in time; closing the store all the same, which loses nothing";
+      LOG(WARNING) << "some requests did not finish in time; the store is closed all the same, and nothing is lost";
     }
   }
   if (http_ != nullptr) http_->Stop();

@@ -174,7 +174,7 @@ TEST_F(TabletServerTest, AScanCoversItsPartOfOneTablet) {
 
   const idl::WriteReply spans = Write({PutOf("a", "3"), PutOf("z", "3")});
   EXPECT_EQ(spans.header.code, Code::INVALID_ARGUMENT);
-  EXPECT_THAT(spans.header.message, HasSubstr("within one tablet"));
+  EXPECT_THAT(spans.header.message, HasSubstr("the batch spans tablets"));
 }
 
 TEST_F(TabletServerTest, ExpiredRecordsAreNotSeenAndGoAway) {

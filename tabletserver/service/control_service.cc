@@ -64,7 +64,7 @@ Result<Merged> FromMerged(const idl::ConfigureTablet& tablet) {
             part->freeze.lsn < merged.position.lsn;
   }
   if (right && merged.left.tablet != merged.right.tablet) return merged;
-  return Error(Code::kInvalidArgument, "no tablet can be made of these two so");
+  return Error(Code::kInvalidArgument, "the two tablets cannot be merged as the order says");
 }
 
 Result<ConfigureTablet> Translate(const idl::ConfigureTablet& tablet) {
@@ -104,7 +104,7 @@ Status ForgetKept(TabletStore& store, TableId table) {
     for (const UnresolvedLogEntry& one : kept) EBLA_TRY(store.DiscardUnresolved(one.tablet, one.entry.version));
     forgotten += kept.size();
   }
-  if (forgotten > 0) LOG(WARNING) << forgotten << " kept writes of table " << table << " are dropped with it";
+  if (forgotten > 0) LOG(WARNING) << forgotten << " unresolved writes of table " << table << " are dropped with it";
   return Status::Ok();
 }
 

@@ -52,7 +52,8 @@ Result<CopyBegin> DecodeBegin(const idl::CopyRequest& request) {
   begin.order.history = applied->epoch_starts;
   begin.base.applied = *std::move(applied);
   EBLA_ASSIGN(begin.base.dedup_window, DecodeDedupRows(begin.tablet, from.windowRows));
-  if (from.windowRowsBefore < 0) return Error(Code::kInvalidArgument, "a copy's window has rows before its first");
+  if (from.windowRowsBefore < 0)
+    return Error(Code::kInvalidArgument, "a copy's dedup window has rows before its first");
   begin.rows_before = static_cast<size_t>(from.windowRowsBefore);
   begin.rows_follow = from.windowRowsFollow;
   begin.schema = TranslateSchema(from.schema).tablet;
@@ -70,7 +71,7 @@ Result<CopyChunk> DecodeChunk(const idl::CopyRequest& request) {
   for (const idl::CopyRecord& record : from.records) {
     checksum = Crc32(record.row, Crc32(record.key, checksum));
   }
-  if (checksum != from.checksum) return Error(Code::kComeAgain, "the chunk came damaged: its checksum is another");
+  if (checksum != from.checksum) return Error(Code::kComeAgain, "the chunk is damaged: its checksum differs");
   for (const idl::CopyRecord& record : from.records) {
     StoredRecord& to = chunk.records.emplace_back(record.key, StoredRecord()).second;
     if (Status status = DecodeRecord(record.row, to); !status.ok()) return std::unexpected(Malformed(status));

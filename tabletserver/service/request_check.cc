@@ -13,7 +13,8 @@ Error Invalid(std::string message) { return Error(Code::kInvalidArgument, std::m
 
 Status CheckHeader(const idl::RequestHeader& header) {
   EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
-  if (header.tableId <= 0) return Invalid("table id " + std::to_string(header.tableId) + " is none; ids are positive");
+  if (header.tableId <= 0)
+    return Invalid("table id " + std::to_string(header.tableId) + " is invalid: ids are positive");
   if (header.tabletId < 0 || header.epoch < 0) return Invalid("tablet id and epoch are 0 (unknown) or positive");
   if (header.deadlineMs < 0) {
     return Invalid("deadline of " + std::to_string(header.deadlineMs) + " ms; it is what remains, 0 for the default");
@@ -56,7 +57,7 @@ Status CheckCondition(const idl::Condition& condition) {
 Status CheckWrite(const idl::Write& write) {
   switch (write.kind) {
     case idl::WriteKind::PUT:
-      if (!write.__isset.value) return Invalid("a PUT needs a value (an empty one is one)");
+      if (!write.__isset.value) return Invalid("a PUT needs a value (which may be empty)");
       break;
     case idl::WriteKind::INCREMENT:
       if (!write.__isset.delta) return Invalid("an INCREMENT needs a delta");
@@ -171,7 +172,7 @@ Status CheckRequest(const idl::ListKeptRequest& request) {
 Status CheckRequest(const idl::ForgetKeptRequest& request) {
   EBLA_TRY(CheckHeader(request.header));
   if (request.tabletId < 0 || request.version.epoch < 1 || request.version.lsn < 1) {
-    return Invalid("a kept write is named by its tablet (0: written at ANY) and version");
+    return Invalid("an unresolved write is named by its tablet (0: written at ANY) and version");
   }
   return Status::Ok();
 }

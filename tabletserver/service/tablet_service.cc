@@ -121,8 +121,8 @@ void TabletService::scan(Cob<idl::ScanReply> cob, const idl::ScanRequest& reques
             [this, &path, begun, asked, belief = BeliefOf(request.header), cob = std::move(cob)](ScanResult result) {
               idl::ScanReply reply;
               FillHeader(result, belief, reply.header);
-              // A replica that has not heard of a split shows, and judges a session by, more than the client takes the tablet
-              // for.
+              // A replica that has not heard of a split shows, and judges a session by, more than the client takes the
+              // tablet for.
               const bool judged = result.status.ok() || result.status.code() == Code::kLostWrite;
               if (judged && result.view != nullptr) reply.header.__set_range(rpc::ToIdl(result.view->range));
               if (result.status.ok()) {

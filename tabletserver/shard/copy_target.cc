@@ -138,7 +138,7 @@ void CopyTarget::Carry(TakenOutput& taken) {
 void CopyTarget::Prepare(const ShardTabletPtr& tablet, const ReceiveCopy& order) {
   const auto waiting = pending_.find(order.token);
   CHECK(waiting != pending_.end() && waiting->second.base != nullptr);
-  LOG(INFO) << "tablet " << tablet->id << ": what is here is discarded for a copy from " << order.peer
+  LOG(INFO) << "tablet " << tablet->id << ": the replica here is discarded for a copy from " << order.peer
             << ", which begins at " << order.start;
   // The view published last says that the replica is incomplete; whoever holds an older one may still read.
   if (tablet->view != nullptr) tablet->handle->RetireViews(tablet->view);

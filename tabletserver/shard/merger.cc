@@ -84,7 +84,7 @@ void Merger::Abandon(TabletId id, const Status& why) {
   for (const auto& part : {merging->left, merging->right}) {
     if (part) shard_.ports.part_lender_of(part->tablet.tablet).GiveBack(part->tablet.tablet);
   }
-  LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here of the two that it was merged of: " << why;
+  LOG_EVERY_N(WARNING, 20) << "tablet " << id << " cannot be made here from the two tablets that were merged: " << why;
   if (!merging->done) return;
   ConfigureTablet input = std::move(merging->input);
   input.replica.merged.reset();
@@ -143,8 +143,8 @@ Status Merger::Store(ShardTablet& tablet, const MergeResult& result, const Froze
 
 void Merger::Create(const ShardTabletPtr& tablet, const std::shared_ptr<const MergeResult>& result,
                     const FrozenPart& left, const FrozenPart& right) {
-  LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are one: tablet " << tablet->id
-            << " " << result->applied.range;
+  LOG(INFO) << "tablets " << left.tablet.tablet << " and " << right.tablet.tablet << " are merged: tablet "
+            << tablet->id << " " << result->applied.range;
   constexpr auto relaxed = std::memory_order_relaxed;
   tablet->table = result->schema->table;
   tablet->placed_range = result->applied.range;

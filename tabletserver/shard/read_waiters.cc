@@ -39,7 +39,7 @@ void ReadWaiters::Wake(ShardTablet& tablet) {
     End(std::move(at->second), Status::Ok());
   }
   if (leads || tablet.awaiting.empty()) return;
-  WakeAll(tablet, Error(Code::kNotPrimary, "the replica does not lead the tablet any more"));
+  WakeAll(tablet, Error(Code::kNotPrimary, "this replica is no longer the tablet's primary"));
 }
 
 void ReadWaiters::WakeAll(ShardTablet& tablet, const Status& status) {
@@ -132,8 +132,9 @@ void ReadWaiters::ExpireConfirms(MonotonicTime now) {
       ++at;
       continue;
     }
-    Answer(one.loop, std::move(one.done),
-           Error(Code::kDeadlineExceeded, "no majority of the replicas confirmed in time that this one leads"));
+    Answer(
+        one.loop, std::move(one.done),
+        Error(Code::kDeadlineExceeded, "no majority of the replicas confirmed in time that this one is the primary"));
     at = confirms_.erase(at);
   }
 }

@@ -160,7 +160,7 @@ void Shard::OnCall(WriteCall call, MonotonicTime now, Full full) {
   if (ports_.counters.unapplied_bytes.load(std::memory_order_relaxed) >= options_.server_unapplied_bytes_max) {
     ports_.counters.writes_refused.fetch_add(1, std::memory_order_relaxed);
     return refuse(
-        RefusedWrite(Code::kOverloaded, "too much is written and not yet applied on this server", kShardFullRetryMs));
+        RefusedWrite(Code::kOverloaded, "too many logged writes of this server wait to be applied", kShardFullRetryMs));
   }
   call.request.token = requests_.ExpectWrite(call.loop, std::move(call.done));
   tablets_.Step(tablet, AdmitWrite{std::move(call.request), now, full.disk, full.rolled_back});

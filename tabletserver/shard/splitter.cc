@@ -86,7 +86,7 @@ void Splitter::LogNew() {
   for (const auto& split_child : std::exchange(unlogged_, {})) {
     LOG(INFO) << "tablet " << split_child->parent << " is split at \"" << EscapeBytes(split_child->split.key)
               << "\": tablet " << split_child->split.child << " begins there"
-              << (split_child->lead ? ", led here" : "");
+              << (split_child->lead ? ", primary here" : "");
   }
 }
 

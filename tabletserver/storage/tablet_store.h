@@ -1,12 +1,13 @@
 // tabletserver/storage/tablet_store.h
 // The port to the disk: every tablet's log and records on one server, behind one small interface. WiredTiger in
 // production (wt_store.h); in the simulator memory that loses what was not flushed, and may stall or fail.
-// Contract:   1. Append, PutReplicaState, RemoveSuffix, PutUnresolved and DiscardUnresolved are visible at once, in order, and
-//                durable once a Flush that began after them is done. After a crash a prefix of them, in their order,
-//                remains.
-//             2. Apply is atomic over records, applied state and dedup window rows of a tablet. It is not durable by itself:
-//                a crash takes records, applied state and dedup windows of all tablets back to one and the same checkpoint,
-//                and the log from there on is still present (log is truncated only below a finished checkpoint).
+// Contract:   1. Append, PutReplicaState, RemoveSuffix, PutUnresolved and DiscardUnresolved are visible at once, in
+//                order, and durable once a Flush that began after them is done. After a crash a prefix of them, in
+//                their order, remains.
+//             2. Apply is atomic over records, applied state and dedup window rows of a tablet. It is not durable by
+//                itself: a crash takes records, applied state and dedup windows of all tablets back to one and the same
+//                checkpoint, and the log from there on is still present (log is truncated only below a finished
+//                checkpoint).
 //             3. A read sees a snapshot: everything applied when it began.
 //             4. One replica per table and key range (PROTOCOL 10): ranges of one table's tablets never overlap here.
 //             5. A call that changes something and fails has changed nothing (but see ReplaceInterval).
@@ -70,7 +71,7 @@ struct ReplicaState {
   Epoch led;                          // the greatest epoch it has led; it never leads that again
   int64_t longest_lease_ms = 0;       // granted to another
   bool incomplete = false;            // about to be, or being, copied (rule 5)
-  bool may_have_lost_writes = false;  // may have forgotten what it acknowledged (rule 5)
+  bool may_have_lost_writes = false;  // may have lost writes that it acknowledged (rule 5)
   bool tombstone = false;             // dropped, at `promised`
   KeyRange incomplete_range;          // what it will cover when complete (rule 10)
   TabletId lineage_parent;            // split off this one: rule 13, its log is committed through the SPLIT at
@@ -247,9 +248,9 @@ class TabletStore {
   // or learner needs them. Where `from` is a guess, zero at worst, finding the first one may take long.
   virtual Status TruncateLog(TabletId tablet, Lsn from, Lsn below) = 0;
 
-  // ---- unresolved writes (PROTOCOL 22) -------------------------------------------------------------------------------
-  // Keeps entries outside the tablet's data, before they leave its log or without ever being in one: nothing but
-  // DiscardUnresolved removes them. One that is kept already stays as it is.
+  // ---- unresolved writes (PROTOCOL 22) ----------------------------------------------------------------------------
+  // Stores entries outside the tablet's data, before they leave its log or without ever being in one: nothing but
+  // DiscardUnresolved removes them. One that is stored already stays as it is.
   virtual Status PutUnresolved(TabletId tablet, TableId table, std::span<const LogEntry* const> entries) = 0;
   // Those of a table (none: of all) that come after a place, `entries_max` at most, and none past those that exceed
   // `bytes_max` in memory.
@@ -258,8 +259,8 @@ class TabletStore {
   virtual Status DiscardUnresolved(TabletId tablet, Version version) = 0;  // an absent one is no error
 
   // ---- records -----------------------------------------------------------------------------------------------------
-  // One transaction. A split is two batches in one call: the parent's, and the child's first state and dedup window; a merge
-  // is three: the new tablet's, and two that forget.
+  // One transaction. A split is two batches in one call: the parent's, and the child's first state and dedup window; a
+  // merge is three: the new tablet's, and two that forget.
   virtual Status Apply(std::span<const ApplyBatch> batches) = 0;
   virtual Result<std::optional<StoredRecord>> Get(TableId table, std::string_view key,
                                                   SnapshotPosition* position = nullptr) = 0;

@@ -1,6 +1,6 @@
 // tabletserver/tablet/applier.h
-// Applies what is committed, one batch at a time. Entries come out of memory, or after a restart out of the store's log,
-// read ahead in pieces. What is committed is never replaced, so what was read ahead stays right.
+// Applies what is committed, one batch at a time. Entries come out of memory, or after a restart out of the store's
+// log, read ahead in pieces. What is committed is never replaced, so what was read ahead stays right.
 // Place:      tablet_core.h takes a batch with an output, or for a replay, and passes on what became of it.
 // Invariants: 1. A SPLIT is a batch of its own: what comes before it is answered as of before it.
 //             2. A batch borrows its effects from the entries kept here until it is applied.

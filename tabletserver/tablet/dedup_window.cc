@@ -110,15 +110,15 @@ DedupWindow::Verdict DedupWindow::Ask(const WriteIdentity& identity, TabletTime 
                   0);
   }
   if (identity.learnt > now && rules::FutureTimesAreRefused()) {
-    return refuse(Code::kComeAgain, "the tablet time learnt is still to come",
+    return refuse(Code::kComeAgain, "the write's tablet time is later than the tablet's clock",
                   static_cast<int64_t>(std::min<uint64_t>(identity.learnt.value - now.value, 1000)));
   }
   const bool forgotten =
       identity.learnt <= floor_ || identity.learnt.value + static_cast<uint64_t>(limits_.window_ms) < now.value;
   if (forgotten && rules::ForgottenWritesAreRefused()) {
     return refuse(Code::kUnknownOutcome,
-                  "the write is older than what is remembered of writes: this attempt was not executed, an earlier one "
-                  "may have been; if there was none, send it again with the tabletTimeMs of this answer");
+                  "the write is older than the dedup window: this attempt was not executed, but an earlier one may "
+                  "have been; if there was none, send it again with the tabletTimeMs of this answer");
   }
   if (identity.sequence >= first && identity.sequence.value - first.value >= limits_.sequences_per_client_max) {
     return refuse(Code::kComeAgain,

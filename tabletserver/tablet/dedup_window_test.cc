@@ -111,9 +111,9 @@ TEST(DedupWindow, RefusesNonsense) {
   EXPECT_EQ(RefusalOf(dedup_window.Ask(Identity(7, UINT64_MAX, 1, 50), TabletTime{100})), Code::kComeAgain);
 }
 
-// A tablet's life as far as the dedup window sees it: clients that send, lose answers, retry and send late duplicates; a log
-// that is appended, given up in part and applied; restarts from the rows in the store. Whatever comes, a request is
-// executed at most once.
+// A tablet's life as far as the dedup window sees it: clients that send, lose answers, retry and send late duplicates;
+// a log that is appended, given up in part and applied; restarts from the rows in the store. Whatever comes, a request
+// is executed at most once.
 class DedupWindowLife {
  public:
   DedupWindowLife() : dedup_window_(kLimits) {}

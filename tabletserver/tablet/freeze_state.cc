@@ -24,11 +24,12 @@ Status FreezeState::Check(const FreezeTablet& input) const {
   const TabletId self = common_.options.tablet;
   const bool this_epoch = replica.epoch() == input.epoch || !rules::FreezeNeedsItsEpoch();
   if (!replica.Leads() || !this_epoch) {
-    return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
+    return Error(Code::kStaleEpoch, "this replica is not primary in epoch " + std::to_string(input.epoch.value));
   }
   if (pending_) {
     if (pending_->into == input.into) return {};
-    return Error(Code::kUnavailable, "the tablet is frozen for tablet " + std::to_string(pending_->into.value));
+    return Error(Code::kUnavailable,
+                 "the tablet is frozen for its merge to tablet " + std::to_string(pending_->into.value));
   }
   if (input.into <= self) {
     return Error(Code::kInvalidArgument, "tablet " + std::to_string(self.value) + " cannot become part of tablet " +

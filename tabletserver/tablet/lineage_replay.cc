@@ -193,7 +193,7 @@ Status MergeAgain(TabletStore& store, const TabletSchemaDecoder& decode, Recover
   const auto left = find(merged.state.merged->left.tablet), right = find(merged.state.merged->right.tablet);
   if (left == replicas.end() || right == replicas.end()) {
     return Error(Code::kInternal,
-                 "what tablet " + std::to_string(merged.tablet.value) + " was merged of is not on this disk");
+                 "what tablet " + std::to_string(merged.tablet.value) + " was merged from is not on this disk");
   }
   LOG(INFO) << "tablets " << left->tablet << " and " << right->tablet << " are merged again: tablet " << merged.tablet;
   return MergeAgain(store, decode, merged, *left, *right);
@@ -211,7 +211,7 @@ Status ReplayLineages(TabletStore& store, const TabletSchemaDecoder& decode, con
     if (one.state.merged && missing.contains(one.tablet)) EBLA_TRY(MergeAgain(store, decode, one, replicas));
     const Lsn wanted = WantedOf(one, children, missing);
     if (!wanted || !rules::LineageReplaysInOrder()) continue;
-    LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for what came of it";
+    LOG(INFO) << "tablet " << one.tablet << " is replayed through lsn " << wanted << " for the tablets made from it";
     EBLA_TRY(Replay(store, decode, dedup_window, one, wanted, replicas));
   }
   for (const RecoveredReplica& one : replicas) {

@@ -35,7 +35,7 @@ Status SplitState::Check(const SplitTablet& input, bool frozen) const {
   const ReplicaCore& replica = common_.replica;
   const bool this_epoch = replica.epoch() == input.epoch || !rules::SplitNeedsItsEpoch();
   if (!replica.Leads() || !this_epoch) {
-    return Error(Code::kStaleEpoch, "this replica does not lead epoch " + std::to_string(input.epoch.value));
+    return Error(Code::kStaleEpoch, "this replica is not primary in epoch " + std::to_string(input.epoch.value));
   }
   if (pending_ && pending_->detail.child == input.child) return {};
   if (!replica.admitting()) return Error(Code::kComeAgain, "the tablet's leadership is being transferred");
@@ -71,7 +71,7 @@ void SplitState::GiveUp() {
   }
   for (const AdmitWrite& write : TakeParked()) {
     replies_.RefuseWrite(write.request.token,
-                         Error(Code::kNotPrimary, "this replica does not lead the tablet any more"));
+                         Error(Code::kNotPrimary, "this replica is no longer the tablet's primary"));
   }
 }
 

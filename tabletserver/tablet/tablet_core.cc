@@ -126,7 +126,7 @@ void TabletCore::Step(const DropReplica& input) {
     return std::ranges::find(input.splits, split.child) != input.splits.end();
   };
   if (!input.splits.empty() && rules::DropAppliesSplitFirst() && AppliesSplitFirst(committed)) {
-    return split_.Answer(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
+    return split_.Answer(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
   const Before before(common_.replica);
   common_.replica.Step(input);
@@ -252,7 +252,7 @@ void TabletCore::Step(const BeginMerged& input) {
 // ---- clients --------------------------------------------------------------------------------------------------------
 
 Result<LoggedSlice> TabletCore::Logged(const KeyRange& range, Lsn upto, size_t records_max) const {
-  if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log is not at hand");
+  if (!replica().Leads() || common_.Replaying()) return Error(Code::kComeAgain, "the log cannot be read at present");
   if (upto > replica().log().flushed()) return Error(Code::kComeAgain, "a crash might yet roll it back");
   LoggedSlice slice{replica().epoch(), upto, {}};
   for (UnappliedWrites::Cursor at(common_.unapplied, {.range = range}, upto); at.Valid(); at.Next()) {
@@ -285,7 +285,7 @@ void TabletCore::Step(const ReceiveCopy& input) {
     return entry.version.lsn <= input.start.lsn && InHistory(entry.version, input.history);
   };
   if (rules::CopyAppliesSplitFirst() && AppliesSplitFirst(committed)) {
-    return replies_.RefuseCopy(input.token, Error(Code::kComeAgain, "a split that is committed is applied first"));
+    return replies_.RefuseCopy(input.token, Error(Code::kComeAgain, "a committed split is being applied first"));
   }
   const Before before(common_.replica);
   common_.replica.Step(input);

@@ -66,7 +66,7 @@ bool WriteAdmission::RefuseEarly(const WriteRequest& request, MonotonicTime now)
   if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
   if (request.deadline <= now) return refuse(Code::kDeadlineExceeded, "the deadline had passed when the write arrived");
   if (common_.replica.role() == RoleKind::kAbsent) return refuse(Code::kWrongTablet, "the tablet is not here");
-  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
   if (common_.Replaying() && rules::WritesWaitForInheritedLog()) {
     return refuse(Code::kComeAgain, "the log is being replayed", kReplayRetryMs);
   }
@@ -128,11 +128,12 @@ bool WriteAdmission::RefuseWhileFrozen(const WriteRequest& request) {
 bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
   const WriteRequest& request = input.request;
   if (input.conflicts_full && level == AckLevel::kPrimary) {
-    replies_.RefuseWrite(request.token,
-                         Error(Code::kOverloaded,
-                               "this server keeps as many rolled-back PRIMARY writes as it may: settle its conflict "
-                               "records, or write at MAJORITY"),
-                         kConflictsRetryMs);
+    replies_.RefuseWrite(
+        request.token,
+        Error(Code::kOverloaded,
+              "this server holds as many rolled-back PRIMARY writes as --conflicts_mb allows: settle its conflict "
+              "records, or write at MAJORITY"),
+        kConflictsRetryMs);
     return true;
   }
   if (input.disk_full || common_.replica.store_stalled()) {
@@ -159,9 +160,10 @@ bool WriteAdmission::RefuseForRoom(const AdmitWrite& input, AckLevel level) {
 Result<Evaluation> WriteAdmission::EvaluateInRange(const WriteRequest& request, TabletTime now) {
   for (size_t i = 0; i < request.writes.size(); ++i) {
     if (Contains(request.writes[i].key)) continue;
-    return Evaluation{Refusal(Code::kInvalidArgument, "a batch lies within one tablet: the keys span several",
-                              static_cast<int32_t>(i)),
-                      {}};
+    return Evaluation{
+        Refusal(Code::kInvalidArgument, "the batch spans tablets: all keys of a batch must lie in one tablet",
+                static_cast<int32_t>(i)),
+        {}};
   }
   return Evaluate(request.writes, {.now = now,
                                    .schema = *common_.schema,
@@ -208,7 +210,7 @@ void WriteAdmission::Admit(const Purge& input) {
     if (input.token) replies_.Purge({input.token, Status(code, std::move(message))});
   };
   if (!common_.failure.ok()) return refuse(common_.failure.code(), common_.failure.message());
-  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica does not lead the tablet");
+  if (!common_.replica.Leads()) return refuse(Code::kNotPrimary, "this replica is not the tablet's primary");
   if (!common_.replica.admitting()) return refuse(Code::kComeAgain, "the tablet's leadership is being transferred");
   if (common_.Replaying()) return refuse(Code::kComeAgain, "the log is being replayed");
   if (freeze_.frozen() && rules::FreezeEndsWrites()) return refuse(Code::kComeAgain, "the tablet is being merged");

@@ -70,7 +70,7 @@ class Heartbeater::Impl : public std::enable_shared_from_this<Impl> {
         Follow(*decoded);
         return;  // the watch reads again
       }
-      LOG_EVERY_N(ERROR, 20) << "cannot read who leads the masters: " << decoded.error();
+      LOG_EVERY_N(ERROR, 20) << "cannot read which master is the leader: " << decoded.error();
     }
     executor_.After(options_.retry_delay, ReadAgain());  // no master yet, or the coordinator is away
   }
@@ -83,7 +83,7 @@ class Heartbeater::Impl : public std::enable_shared_from_this<Impl> {
     }
     term_.Raise(term.term);
     if (endpoint_ == *endpoint) return;
-    LOG(INFO) << "master " << term.leader << " leads term " << term.term << " at " << endpoint->ToString();
+    LOG(INFO) << "master " << term.leader << " is the leader, term " << term.term << " at " << endpoint->ToString();
     endpoint_ = *endpoint;
     led_(*endpoint);
     stub_ = rpc::MakeMasterStub(connector_.Connect(*endpoint, executor_), 2 * options_.heartbeat_period);

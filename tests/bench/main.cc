@@ -10,7 +10,7 @@
 #include "tests/bench/harness/report.h"
 
 DEFINE_string(only, "", "Run this suite alone.");
-DEFINE_double(seconds, 2, "How long each number is measured.");
+DEFINE_double(seconds, 2, "How many seconds each number is measured for.");
 DEFINE_string(json, "", "Write the rows and ratios to this file.");
 
 namespace ebla::bench {

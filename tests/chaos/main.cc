@@ -60,23 +60,24 @@ int ControlPlaneOutages(const Arguments& arguments) {
 }
 
 void AddOptions(CLI::App& app, Arguments& given) {
-  app.add_option("--kills", given.kills, "servers, failover: how many kill -9")
+  app.add_option("--kills", given.kills, "servers, failover: how many times a server is killed")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--durability", given.durability, "servers: of the table")
+  app.add_option("--durability", given.durability, "servers: durability of the table")
       ->check(CLI::IsMember({"sync", "interval", "both"}))
       ->capture_default_str();
-  app.add_option("--servers", given.servers, "failover: how many there are")
+  app.add_option("--servers", given.servers, "failover: how many tablet servers there are")
       ->check(CLI::Range(3, 9))
       ->capture_default_str();
-  app.add_option("--rounds", given.rounds, "changes, pause, restart-all, full-disk, partition: how often")
+  app.add_option("--rounds", given.rounds,
+                 "changes, pause, restart-all, full-disk, partition: how often the fault is repeated")
       ->check(CLI::Range(1, 100'000))
       ->capture_default_str();
-  app.add_option("--procedures", given.procedures, "procedures: how many")
+  app.add_option("--procedures", given.procedures, "procedures: how many procedures are run")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
-  app.add_option("--seed", given.seed, "whom to harm and when, and what the clients do");
-  app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long")
+  app.add_option("--seed", given.seed, "decides whom to harm and when, and what the clients do; drawn when not given");
+  app.add_option("--seconds", given.seconds, "masters, control-plane-outage: how long it runs")
       ->check(CLI::Range(10, 100'000))
       ->capture_default_str();
 }
@@ -124,7 +125,7 @@ int Main(int argc, char** argv) {
 
   CLI::App app("Harms real processes under load, and checks all that their clients were told", "./dev chaos");
   std::string only = "all";
-  app.add_option("--only", only, "one scenario")->check(CLI::IsMember(names))->capture_default_str();
+  app.add_option("--only", only, "the scenario to run")->check(CLI::IsMember(names))->capture_default_str();
   AddOptions(app, given);
   CLI11_PARSE(app, argc, argv);
 

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """./dev elastic: a cluster follows its load, and a picture of it.
 
-Five servers hold one table of one tablet. ebla-ycsb loads it with a zipfian distribution, then with a hot range of keys that
-jumps; then the load stops. Nobody touches the cluster. What each server says of itself (/metrics), and what the master's
-planner says that it did (ebla balance explain), is written down once a second, judged and drawn.
+Five servers hold one table of one tablet. ebla-ycsb loads it with a zipfian distribution, then with a hot range of keys
+that jumps; then the load stops. Nobody touches the cluster. What each server reports (/metrics) and what the planner
+did (ebla balance explain) is written down once a second, judged and drawn.
 
-Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest server
-carried at most 1.25 times the mean of operations/s; no operation failed; something was done after the jump, too; and when the
-load has stopped for a while, at most a quarter of the tablets are left.
+Judged: while load goes on, within two minutes of each of its changes there is a stretch of 30 s in which the busiest
+server carried at most 1.25 times the mean of operations/s. No operation failed. Something was done after the jump, too.
+When the load has stopped for a while, at most a quarter of the tablets are left.
 Exit code 0 when all of that holds.
 """
 import argparse
@@ -216,15 +216,16 @@ def main():
     parser = argparse.ArgumentParser(prog="./dev elastic", description="A cluster follows its load: judged, and drawn.")
     parser.add_argument("--binaries", default="build/release/bin", help=argparse.SUPPRESS)
     parser.add_argument("--workload", default="conf/ycsb/workloada", help="YCSB's workload file")
-    parser.add_argument("--records", type=int, default=20000)
-    # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as two.)
-    parser.add_argument("--rate", type=int, default=4000, help="operations/s that are asked for")
-    parser.add_argument("--seconds", type=int, default=150, help="of each load")
-    parser.add_argument("--quiet", type=int, default=240, help="seconds that are watched after the load")
-    parser.add_argument("--master_flag", action="append", default=[], help="one more, for the master")
+    parser.add_argument("--records", type=int, default=20000, help="how many records are loaded first")
+    # Balance takes 250 operations/s for noise: that is to be less than a quarter of the mean. (An update counts as
+    # two.)
+    parser.add_argument("--rate", type=int, default=4000, help="operations/s that the load asks for")
+    parser.add_argument("--seconds", type=int, default=150, help="how long each load lasts")
+    parser.add_argument("--quiet", type=int, default=240, help="how many seconds the cluster is watched after the load")
+    parser.add_argument("--master_flag", action="append", default=[], help="a further flag for the master")
     parser.add_argument("--svg", default="docs/lab/elastic.svg", help="where the picture goes")
-    parser.add_argument("--save", help="writes what was seen there, as JSON")
-    parser.add_argument("--saved", help="judges and draws that, without a cluster")
+    parser.add_argument("--save", help="a file to write the observations to, as JSON")
+    parser.add_argument("--saved", help="a file of saved observations: judges and draws them, without a cluster")
     arguments = parser.parse_args()
     if arguments.saved:
         watch = Watch(None)

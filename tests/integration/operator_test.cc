@@ -110,7 +110,7 @@ TEST_F(OperatorTest, SaysThatZooKeeperIsAwayAndWhatThatMeans) {
 
   ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
   ASSERT_TRUE(HealthBecomes(2)) << health_;
-  EXPECT_THAT(health_.text, AllOf(StartsWith("failing  2 of 3 servers live"), HasSubstr("nobody leads"),
+  EXPECT_THAT(health_.text, AllOf(StartsWith("failing  2 of 3 servers live"), HasSubstr("no primary"),
                                   HasSubstr("no failover happens while the coordinator is away")));
   EXPECT_THAT(cluster_->Ebla("server list").text, HasSubstr("silent"));
 
@@ -176,7 +176,7 @@ TEST_F(OperatorTest, SteersWhatIsUnderWay) {
   ASSERT_TRUE(place) << place.error();
   const std::string id = std::to_string(place->id.value);
   EXPECT_THAT(cluster_->Ebla("tablet stats " + id).text,
-              AllOf(HasSubstr("SEEN BY " + place->primary), HasSubstr("leads"), HasSubstr("follows")));
+              AllOf(HasSubstr("SEEN BY " + place->primary), HasSubstr("primary"), HasSubstr("follower")));
   std::string from, to = "ts-4";
   for (const ReplicaPlace& replica : place->replicas) {
     if (replica.server != place->primary) from = replica.server;

@@ -25,7 +25,7 @@ elif [ "$1" = balance ]; then
   printf 'the planner is on; its latest plan was made 1 s ago\\n\\nUNDER WAY\\nbalance: transfer tablet 5, begun 1 s ago\\n  a lot\\n'
   printf '\\nOVER\\nsplit: split tablet 2 at "m", begun 9 s ago: OK\\n  9,000 operations/s\\n\\nNOT DONE\\nsplit, tablet 9: cool-down\\n  split lately\\n'
 else
-  printf 'SERVER  STATE  RACK  TABLETS  LEADING\\nts-1    live   -     12       3\\nts-2    live   -     12       5\\nts-3    lost   -     12       9\\n'
+  printf 'SERVER  STATE  RACK  TABLETS  PRIMARIES\\nts-1    live   -     12       3\\nts-2    live   -     12       5\\nts-3    lost   -     12       9\\n'
 fi
 """
 YCSB = """#!/bin/bash

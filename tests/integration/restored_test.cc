@@ -163,8 +163,9 @@ class AdoptionStory : public RestoredTest {
   void ExpectSafeMode() {
     ASSERT_TRUE(Eventually([&] { return SafeMode().contains("ebla cluster adopt"); }, 45s)) << SafeMode();
     EXPECT_THAT(SafeMode(), HasSubstr("was the coordinator (ZooKeeper) restored from an older state?"));
-    EXPECT_THAT(SafeMode(), ::testing::ContainsRegex("server ts-[1-3] reports (id [0-9]+, which the catalog never drew"
-                                                     "|an epoch of tablet [0-9]+ that the catalog never reached)"));
+    EXPECT_THAT(SafeMode(),
+                ::testing::ContainsRegex("server ts-[1-3] reports (id [0-9]+, which the catalog never assigned"
+                                         "|an epoch of tablet [0-9]+ that the catalog never reached)"));
   }
   // The table that was forgotten, and the tablet that was transferred; nothing is changed, and both are served.
   void ExpectShown() {

@@ -3,7 +3,8 @@
  * and the results.
  *
  * Place:      tests/model/check builds it with several sets of the switches below and runs each to the end.
- * Shape:      one process; each step of a replica, of a master or of the world is one d_step, enabled by its first line.
+ * Shape:      one process; each step of a replica, of a master or of the world is one d_step, enabled by its first
+ *             line.
  *             A crashed, paused or partitioned server is one that takes no step for a while.
  * Messages:   facts that stay: whoever may read one may read it late, twice or never. So delay, duplication, reordering
  *             and loss cost no state, and a step that only sends is folded into the one before it.
@@ -195,8 +196,8 @@ inline take_up(r, e) { /* r leads e from now on */
 }
 
 /* Master m is done with the version it had seen. Answers and releases that no master can act upon any more are
- * forgotten, which makes one state of many; and so is, but for STALE_MASTERS, that the other master has seen that version
- * too: the compare-and-set will refuse it, which is as good as being idle. NO_CAS forgets nothing. */
+ * forgotten, which makes one state of many; and so is, but for STALE_MASTERS, that the other master has seen that
+ * version too: the compare-and-set will refuse it, which is as good as being idle. NO_CAS forgets nothing. */
 #ifdef NO_CAS
 #define USELESS(e) false
 #else

@@ -14,18 +14,18 @@
 #include "tests/sim/runner/run.h"
 
 DEFINE_uint64(seeds, 50, "How many seeds to run.");
-DEFINE_uint64(first_seed, 1, "The first of them.");
-DEFINE_uint64(seed, 0, "Run this one alone and print its event log.");
-DEFINE_string(bug, "none", "Plant this bug; --bug list names them all.");
-DEFINE_bool(hunt, false, "Look for seeds that catch --bug, or every bug that can be planted.");
-DEFINE_uint64(hunt_seeds, 500, "How many seeds to try for each.");
-DEFINE_int32(jobs, 0, "Runs at a time; 0: as many as there are cores.");
-DEFINE_int32(fault_seconds, 25, "Virtual time with faults.");
-DEFINE_string(faults, "", "Of all kinds of fault, inject these alone (their names, by commas).");
-DEFINE_bool(splits, false, "Tablets are split, too.");
-DEFINE_bool(merges, false, "Tablets are split and merged, too.");
-DEFINE_bool(keep_going, false, "Run all seeds, whatever fails.");
-DEFINE_bool(quiet, false, "No line for a seed that is good.");
+DEFINE_uint64(first_seed, 1, "The first seed to run.");
+DEFINE_uint64(seed, 0, "Run this seed alone, and print its event log.");
+DEFINE_string(bug, "none", "Plant this bug. --bug list names all bugs.");
+DEFINE_bool(hunt, false, "Search for seeds that catch --bug, or each of all bugs.");
+DEFINE_uint64(hunt_seeds, 500, "How many seeds --hunt tries for each bug.");
+DEFINE_int32(jobs, 0, "How many runs at a time. 0: one per core.");
+DEFINE_int32(fault_seconds, 25, "How much virtual time of a run has faults.");
+DEFINE_string(faults, "", "Inject only these faults: names, separated by commas.");
+DEFINE_bool(splits, false, "Split tablets, too.");
+DEFINE_bool(merges, false, "Split and merge tablets, too.");
+DEFINE_bool(keep_going, false, "Run all seeds, even after one fails.");
+DEFINE_bool(quiet, false, "Print no line for a good seed.");
 
 namespace ebla::sim {
 namespace {
@@ -174,7 +174,7 @@ int Main() {
 int main(int argc, char** argv) {
   FLAGS_minloglevel = 3;  // the processes' own logs know nothing of virtual time; --minloglevel=0 shows them
   FLAGS_logtostderr = true;
-  gflags::SetUsageMessage("simulates whole clusters, each in one thread; the same seed gives the same run");
+  gflags::SetUsageMessage("Simulates whole clusters, each in one thread. The same seed gives the same run.");
   gflags::ParseCommandLineFlags(&argc, &argv, true);
   google::InitGoogleLogging(argv[0]);
   if (argc > 1) {

@@ -159,8 +159,8 @@ void ServerStory::Answered(const std::string& what, int number, const std::strin
 
 // ---- the servers and the network ------------------------------------------------------------------------------------
 
-// servers NAME... [log_retention=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of the
-// story.
+// servers NAME... [log_retention=N] [window_bytes=N]: started, with nothing on them. They take only the checkpoints of
+// the story.
 Lines ServerStory::Begin(Arguments& arguments) {
   servers_ = std::make_unique<Servers>();
   servers_->options_.checkpoint = {

@@ -41,8 +41,8 @@ Status ParseFailure(const std::string& text);  // none, overloaded, internal
 // client=N seq=N [first=N] [learnt=MS] [level=L] [deadline=MS], and the parts that follow.
 tabletserver::WriteRequest ParseRequest(Arguments& arguments, const std::vector<std::vector<std::string>>& parts,
                                         MonotonicTime now);
-// [table] voters, primary and how a Configure says them: epoch=N primary=NAME [voters=a,b] [learners=c] [created_empty] [fenced]
-// [transfer] [presumed=E.L] [start=KEY] [end=KEY]
+// [table] voters, primary and how a Configure says them: epoch=N primary=NAME [voters=a,b] [learners=c] [created_empty]
+// [fenced] [transfer] [presumed=E.L] [start=KEY] [end=KEY]
 tabletserver::ConfigureReplica ParseConfigure(Arguments& arguments, const std::string& primary);
 
 std::string Show(Version version);

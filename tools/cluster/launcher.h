@@ -76,8 +76,8 @@ struct ProcessView {
 
 class Launcher {
  public:
-  // Reads the state in the directory, when there is any, and locks it: one launcher at a time changes it. One that waits
-  // for a process to be ready lets others work, and goes on from what they left.
+  // Reads the state in the directory, when there is any, and locks it: one launcher at a time changes it. One that
+  // waits for a process to be ready lets others work, and goes on from what they left.
   // INVALID_ARGUMENT when the state cannot be read.
   static Result<Launcher> Open(LauncherOptions options);
   Launcher(Launcher&&) noexcept;

@@ -194,7 +194,7 @@ TEST_F(LauncherTest, AServerIsAddedToARunningClusterAndRemovedForGood) {
   pids.erase("ts-3");
   EXPECT_EQ(pids, before) << "the others go on";
 
-  EXPECT_THAT(cluster->CheckRemoval("m-1").message(), HasSubstr("m-1 is no tablet server"));
+  EXPECT_THAT(cluster->CheckRemoval("m-1").message(), HasSubstr("m-1 is not a tablet server"));
   EXPECT_THAT(cluster->CheckRemoval("ts-9").message(), HasSubstr("there are zookeeper, m-1, ts-1, ts-2, ts-3"));
   EXPECT_EQ(cluster->Remove("ts-2").code(), Code::kConditionFailed) << "it runs";
   ASSERT_TRUE(cluster->End("ts-2").ok());

@@ -290,7 +290,7 @@ void AddServerCommands(CLI::App& app, Arguments& arguments) {
       ->capture_default_str();
   remove->add_flag(
       "--leave-conflicts", arguments.leave_conflicts,
-      "Goes on although the server keeps conflict records. No drain moves them: they stay in its data directory");
+      "Goes on although the server holds conflict records. No drain moves them: they stay in its data directory");
   remove->add_flag("--json", arguments.json, "Shows what was removed as JSON");
   AddExamples(remove, {"remove-server ts-4", "remove-server ts-4 --timeout 60 --json"});
 }

@@ -43,7 +43,7 @@ Result<Left> Look(const Client& client, const std::string& name) {
   for (const TableInfo& table : tables) {
     EBLA_ASSIGN(const UnresolvedWrites unresolved, client.ListUnresolved(table.name));
     if (std::ranges::find(unresolved.unreachable, name) != unresolved.unreachable.end()) {
-      return Error(Code::kUnavailable, name + " does not say what writes it keeps");
+      return Error(Code::kUnavailable, name + " does not report its unresolved writes");
     }
     for (const UnresolvedWrite& write : unresolved.writes) {
       if (write.server != name) continue;
@@ -84,7 +84,7 @@ Result<size_t> Empty(const RemovalOptions& options) {
     if (left && left->nothing()) {
       if (left->conflicts == 0 || options.leave_conflicts) return *had;
       return Error(Code::kConditionFailed,
-                   options.server + " keeps " + Count(left->conflicts, "conflict record") + " of table " + left->table +
+                   options.server + " holds " + Count(left->conflicts, "conflict record") + " of table " + left->table +
                        ", which no drain moves: settle them (ebla conflict list " + left->table +
                        "), or leave them in its data directory with --leave-conflicts");
     }

@@ -8,7 +8,7 @@
 #include "tabletserver/server/server_flags.h"
 #include "tools/standalone/standalone.h"
 
-DEFINE_bool(splits, true, "Tablets may be split, by hand and by load (docs/design/balancer.md).");
+DEFINE_bool(splits, true, "Whether tablets may be split, by hand and by load.");
 
 namespace {
 

@@ -19,17 +19,17 @@ usage: ebla-ycsb load|run [OPTIONS]
   -h, --help           shows this text
   --version            shows the version
 
-properties beyond YCSB's own (recordcount, operationcount, fieldlength, requestdistribution, ...):
+properties of Ebla's own, beside those of YCSB (recordcount, operationcount, fieldlength, requestdistribution, ...):
   ebla.masters=HOST:PORT,...   where the masters are ($EBLA_MASTERS, else 127.0.0.1:7400)
   ebla.read=LEVEL              strong, session, bounded=500ms, eventual (the table's default)
   ebla.write=LEVEL             majority, all, primary, any (the table's default); any: updates are unconditional
   ebla.rack=NAME               where this client is: reads below strong prefer replicas in the same rack
-  ebla.deadline_ms=N           of each operation, its retries included (10000)
+  ebla.deadline_ms=N           deadline of an operation with its retries (10000)
   ebla.hotspot.jump_s=S        moves the hot keys of requestdistribution=hotspot or zipfian every S seconds
                                (0: never); insertorder=ordered with zeropadding=12 moves a range of keys
-  ebla.seed=N                  one seed repeats the same operations (0: others each time)
+  ebla.seed=N                  the same seed gives the same operations (0: others each time)
 and for the table that load makes:
-  ebla.splits=N                tablets at first, cut where the workload's keys fall (1)
+  ebla.splits=N                how many tablets the table begins with, split by the workload's keys (1)
   ebla.replicas=N  ebla.durability=sync|interval  ebla.interval_ms=N  ebla.compression=none|snappy|zlib
   ebla.last_write_wins=true|false
 
@@ -114,7 +114,7 @@ Result<CommandLine> ParseCommandLine(std::span<const std::string_view> arguments
     line.action = argument == "load" ? CommandLine::Action::kLoad : CommandLine::Action::kRun;
     chosen = true;
   }
-  if (!chosen) return Error(Code::kInvalidArgument, "say load or run");
+  if (!chosen) return Error(Code::kInvalidArgument, "neither load nor run is given");
   return line;
 }
 

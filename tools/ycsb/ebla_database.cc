@@ -159,7 +159,7 @@ Status EblaDriver::Prepare(bool load) {
   Result<Table> table = client_->OpenTable(options_.table);
   if (!table && table.error().code() == Code::kNoSuchTable) {
     if (!load)
-      return Error(Code::kNoSuchTable, "there is no table " + options_.table + ": load it first with ebla-ycsb load");
+      return Error(Code::kNoSuchTable, "no table \"" + options_.table + "\": load it first with ebla-ycsb load");
     const Result<TableInfo> made =
         client_->CreateTable(options_.table, {.table = options_.create, .split_points = options_.split_points});
     // Another loader may have been quicker.

@@ -41,7 +41,7 @@ class Interrupter {
       : thread_([this, signals, &runner] {
           for (int signal = 0; sigwait(&signals, &signal) == 0 && signal != SIGUSR2;) {
             if (interrupted_.exchange(true)) _exit(kInterrupted);
-            std::cerr << "\ninterrupted: waiting for the operations under way; again to give up at once\n";
+            std::cerr << "\ninterrupted: waiting for the operations under way; Ctrl-C again gives up at once\n";
             runner.Stop();
           }
         }) {}

@@ -89,7 +89,7 @@ Verdict RetryPolicy::Decide(const Attempt& attempt, Duration remaining, uint64_t
       if (!write_ || !maybe_happened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
       return {Verdict::Kind::kAnswer,
               {},
-              Status(Code::kUnknownOutcome, "it may have happened: " + attempt.status.ToString())};
+              Status(Code::kUnknownOutcome, "the operation may have taken effect: " + attempt.status.ToString())};
     case Code::kNoSuchTable:
       if (reopened_) return {Verdict::Kind::kAnswer, {}, attempt.status};
       return {Verdict::Kind::kReopen, {}, {}};

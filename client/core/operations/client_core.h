@@ -1,18 +1,18 @@
 // client/core/operations/client_core.h
 // The asynchronous client, whole: tables, operations with their retries, administration. It owns no thread and no
-// socket; it runs over I/O contexts (executor, connector), so the same client serves applications over TCP and, in one thread,
-// the simulator.
+// socket; it runs over I/O contexts (executor, connector), so the same client serves applications over TCP and, in one
+// thread, the simulator.
 //
 //   caller's thread                      the channel's executor
 //   Get(): place from the cache,         reply: decode, judge (retry_policy.h):
 //          encode, Channel::Call   --->    final: callback
 //                                          else: hint or look-up, backoff, encode, Channel::Call again
 //
-// Place:   client/sdk/runtime.h makes the contexts for applications; client/sdk/table.cc adds waiting; tests and the simulator use
-//          this class itself.
+// Place:   client/sdk/runtime.h makes the contexts for applications; client/sdk/table.cc adds waiting; tests and the
+//          simulator use this class itself.
 // Contract: callbacks run exactly once, on a context's executor or within the call that started the operation. After
-//          Close(), and once the contexts' executors have stopped, the operations that their tasks and channels held have
-//          ended; only then may the core be destroyed.
+//          Close(), and once the contexts' executors have stopped, the operations that their tasks and channels held
+//          have ended; only then may the core be destroyed.
 // Threads: any. An operation is touched by one thread at a time: the caller's, then whichever brings its next event.
 #pragma once
 

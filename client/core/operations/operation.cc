@@ -112,7 +112,7 @@ void Operation::Try() {
 
 Status Operation::WithAllAsked(Status status) const {
   if (in_vain_.size() < 2) return status;
-  return {status.code(), status.message() + "; asked in vain: " + Joined(in_vain_)};
+  return {status.code(), status.message() + "; without success at: " + Joined(in_vain_)};
 }
 
 // ---- whom to ask

@@ -25,7 +25,7 @@ Error NoRecord(std::string_view key) { return Error(Code::kNotFound, "no record 
 Error WithoutRecord(Code code, std::string_view key) {
   if (code == Code::kNotFound) return NoRecord(key);
   if (code == Code::kOk) return Error(Code::kInternal, "the answer for \"" + EscapeBytes(key) + "\" holds no record");
-  return Error(code, "the server says no more of \"" + EscapeBytes(key) + "\"");
+  return Error(code, "the server gives no reason for \"" + EscapeBytes(key) + "\"");
 }
 
 }  // namespace
@@ -204,7 +204,7 @@ void ScanOperation::Start() {
         Error(Code::kInvalidArgument, "the range " + range.ToString() + " is inverted: its start lies after its end"));
   }
   if (std::max(range.start.size(), range.end.size()) > kKeyBytesMax + 1) {
-    return Finish(Error(Code::kInvalidArgument, "a border of the range is longer than any key (4096 bytes)"));
+    return Finish(Error(Code::kInvalidArgument, "a bound of the range is longer than any key (4096 bytes)"));
   }
   if (Status valid = CheckRead(); !valid.ok()) return Finish(std::move(valid));
   if (range.Empty()) {
@@ -227,7 +227,7 @@ Result<idl::ReplyHeader*> ScanOperation::Decode(std::string&& message) {
 
 Status ScanOperation::Complete() {
   if (reply_.done || reply_.remaining != request_.range) return {};
-  return Error(Code::kInternal, "a page of the scan of " + options_.range.ToString() + " came no further");
+  return Error(Code::kInternal, "a page of the scan of " + options_.range.ToString() + " made no progress");
 }
 
 void ScanOperation::Finish(Status status) {

@@ -26,7 +26,8 @@ Status CheckPart(const Batch::Part& part) {
     return Error(Code::kInvalidArgument, "a check without a condition");
   }
   if (options.if_version && !*options.if_version) {
-    return Error(Code::kInvalidArgument, "if_version is no version: to require that there is no record, use if_absent");
+    return Error(Code::kInvalidArgument,
+                 "if_version holds no version: to require that there is no record, use if_absent");
   }
   if (options.ttl && (options.ttl->count() < 0 || *options.ttl > kTtlMax)) {
     return Error(Code::kInvalidArgument, "a ttl of " + std::to_string(options.ttl->count()) +
@@ -71,7 +72,7 @@ Status CheckBatch(const Batch& batch) {
   for (size_t i = 0; i < parts.size(); ++i) {
     Status valid = CheckPart(parts[i]);
     if (valid.ok() && parts.size() > 1 && !keys.insert(parts[i].key).second) {
-      valid = Error(Code::kInvalidArgument, "key " + Quoted(parts[i].key) + " comes twice");
+      valid = Error(Code::kInvalidArgument, "key " + Quoted(parts[i].key) + " appears twice");
     }
     if (!valid.ok()) {
       if (parts.size() == 1) return valid;

@@ -40,7 +40,7 @@ class Probe : public std::enable_shared_from_this<Probe> {
     Status cause = message ? Status() : message.error();
     if (message) {
       if (auto reply = DecodeReply<idl::ClusterInfoReply>(std::move(*message))) return Finish({});
-      cause = Status(Code::kUnavailable, "what answers there is no master");
+      cause = Status(Code::kUnavailable, "what answers there is not a master");
     }
     {
       MutexLock lock(mutex_);

@@ -1,6 +1,7 @@
 // client/core/routing/network.h
-// The ports that a client runs over, and the channels it has made: one or more I/O contexts (an executor and a connector), a
-// channel per endpoint and context, taken in turn, and a gauge per endpoint. It also knows where the client is.
+// The ports that a client runs over, and the channels it has made: one or more I/O contexts (an executor and a
+// connector), a channel per endpoint and context, taken in turn, and a gauge per endpoint. It also knows where the
+// client is.
 // Threads: any; the maps are guarded by a lock held only to look up.
 #pragma once
 

@@ -308,7 +308,7 @@ std::string EncodeTokens(const SessionTokens& tokens) {
 }
 
 Result<SessionTokens> DecodeTokens(std::string_view text) {
-  const Error malformed(Code::kInvalidArgument, "not a session token: hand back what Session::Token() gave, unchanged");
+  const Error malformed(Code::kInvalidArgument, "not a session token: pass what Session::Token() returned, unchanged");
   const std::optional<std::string> bytes = FromBase64Url(text);
   if (!bytes || bytes->empty()) return Error(malformed);
   if (bytes->front() != kFormat) {

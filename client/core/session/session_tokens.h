@@ -47,8 +47,8 @@ class TableToken {
   void Wrote(const KeyRange& range, Version version);
   // A SESSION read of keys in `range` that carried `sent` succeeded at `applied`: all that it named is in the history.
   void Judged(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
-  // A failover rolled back something that `sent` named in `range`; the session goes on from `applied`. Gives what is not
-  // waited for any more: what was lost is among it, the rest is in the history.
+  // A failover rolled back something that `sent` named in `range`; the session goes on from `applied`. Gives what is
+  // not waited for any more: what was lost is among it, the rest is in the history.
   std::vector<Version> Lost(const std::vector<TokenRange>& sent, const KeyRange& range, Version applied);
 
   // The ranges that overlap `touched`.

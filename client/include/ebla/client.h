@@ -36,8 +36,8 @@ struct ClientOptions {
 
 class Client {
  public:
-  // Checks the options, starts the threads, and waits until a master answers. INVALID_ARGUMENT: an option is wrong, such
-  // as a malformed address. UNAVAILABLE: no master answered in time; the message names each and why.
+  // Checks the options, starts the threads, and waits until a master answers. INVALID_ARGUMENT: an option is wrong,
+  // such as a malformed address. UNAVAILABLE: no master answered in time; the message names each and why.
   static Result<Client> Connect(ClientOptions options);
 
   Client(const Client&) = default;  // copies share everything

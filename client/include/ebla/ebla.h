@@ -7,7 +7,8 @@
 //   auto got = carts->Get("user42", {.read = ebla::Read::Bounded(2s)});          // Result<Record>
 //
 // Place:   applications and tools include this, nothing under client/core/.
-// Errors:  every call returns a Status or a Result; nothing throws. See client/include/ebla/options.h for what a deadline means.
+// Errors:  every call returns a Status or a Result; nothing throws. See client/include/ebla/options.h for what a
+//          deadline means.
 // Threads: Client, Table and Session may be shared by threads and copied cheaply; a Scanner belongs to one thread.
 #pragma once
 

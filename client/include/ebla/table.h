@@ -1,8 +1,8 @@
 // client/include/ebla/table.h
 // One table's data: single keys, batches, scans; each call blocking, or asynchronous with a callback.
 // Errors:  NO_SUCH_TABLE once it has been dropped (created again under its name, it is found again by itself),
-//          INVALID_ARGUMENT for what can never succeed, and what client/include/ebla/options.h says of deadlines. NOT_FOUND and
-//          CONDITION_FAILED are answers, not faults.
+//          INVALID_ARGUMENT for what can never succeed, and what client/include/ebla/options.h says of deadlines.
+//          NOT_FOUND and CONDITION_FAILED are answers, not faults.
 // Threads: all members from any thread. Callbacks run on the client's own threads: they must not block, and must not
 //          make blocking calls of this SDK; starting further asynchronous calls is fine. A callback may run before the
 //          call that took it has returned. Each runs exactly once, at the latest when the client's last handle goes.

@@ -5,6 +5,8 @@
 #include <optional>
 #include <string>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
@@ -56,7 +58,7 @@ class Scale {
     const auto weigh = [&](double all, double target, const std::string& what) {
       const double part = target > 0 ? all / (target * static_cast<double>(servers)) : 0;
       if (part <= use.part) return;
-      use = {part, Percent(part) + " of " + what + " on each of " + std::to_string(servers) + " servers"};
+      use = {part, Percent(part) + " of " + what + " on each of " + ebla::Count(servers, "server")};
     };
     const auto all = [&](Dimension d) { return loads_.mean(d) * static_cast<double>(loads_.members()); };
     weigh(all(Dimension::kOperations), options_.operations_per_server,
@@ -114,7 +116,7 @@ class Scale {
     if (!Rested(memory_.grown, options_.after_growth, use.text)) return;
     const size_t known = KnownServers();
     if (known >= options_.servers_max) {
-      return Refuse(Cause::kBounds, use.text + "; there are " + std::to_string(known) + " servers, the most allowed");
+      return Refuse(Cause::kBounds, use.text + "; " + ebla::Count(known, "server") + ", the most allowed");
     }
     if (!Decide({.kind = ActionKind::kAddServer, .reason = use.text})) return;
     memory_.grown = pass_.now();
@@ -126,8 +128,7 @@ class Scale {
     if (Draining() || !Lasts(memory_.under, options_.under_sustained, text)) return;
     if (!Rested(std::max(memory_.released, memory_.grown), options_.after_release, text)) return;
     if (loads_.members() <= options_.servers_min) {
-      return Refuse(Cause::kBounds,
-                    text + "; " + std::to_string(options_.servers_min) + " servers are the least allowed");
+      return Refuse(Cause::kBounds, text + "; " + ebla::Count(options_.servers_min, "server") + ", the fewest allowed");
     }
     // Who has the least to give away.
     std::optional<ServerIndex> least;
@@ -207,8 +208,8 @@ Status CanDrain(const ClusterView& view, ServerIndex server) {
     if (tablet.voters.size() > usable) {
       return Error(Code::kConditionFailed, "server " + name + " cannot be drained: tablet " +
                                                std::to_string(tablet.id.value) + " has " +
-                                               std::to_string(tablet.voters.size()) + " replicas, and " +
-                                               std::to_string(usable) + " other servers may take one");
+                                               ebla::Count(tablet.voters.size(), "replica") + ", and " +
+                                               ebla::Count(usable, "other server") + " may take one");
     }
   }
   if (known && bytes > room) {

@@ -130,7 +130,7 @@ class Balancer {
              (unplaceable_ ? "; tablet " + std::to_string(At(*unplaceable_).id.value) +
                                  " alone is more than any server has room for"
                            : "; nothing that it could give fits elsewhere") +
-             ", and " + std::to_string(resting_) + " of its tablets rest";
+             ", and " + std::to_string(resting_) + " of its tablets are in cool-down";
     });
   }
 

@@ -4,6 +4,8 @@
 #include <optional>
 #include <vector>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
@@ -105,8 +107,8 @@ class FullDisks {
       ++usable;
       holding += tablet.voters.Contains(to) ? 1 : 0;
     }
-    return "of " + std::to_string(usable) + " servers that may take replicas " + std::to_string(holding) +
-           " hold one of it, the others have no room for " +
+    return std::to_string(holding) + " of the " + ebla::Count(usable, "usable server") +
+           (holding == 1 ? " holds" : " hold") + " one of it already, the others have no room for " +
            Amount(Dimension::kDisk, static_cast<double>(tablet.size_bytes));
   }
 

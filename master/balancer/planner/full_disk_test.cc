@@ -66,10 +66,10 @@ TEST_F(FullDiskTest, WhatCannotGoSaysWhy) {
   cluster_.Server('c').maintenance = cluster_.Server('d').maintenance = true;
   EXPECT_EQ(cluster_.Run(0s), "move tablet 3 from a to b; transfer tablet 1 from a to b; ");
   EXPECT_EQ(cluster_.Details(2),
-            "a is at its disk's reserve; of 1 servers that may take replicas 1 hold one of it, the others have no room "
+            "a is at its disk's reserve; 1 of the 1 usable server holds one of it already, the others have no room "
             "for 3.0 GiB; ");
   EXPECT_EQ(CanDrain(cluster_.view, 0).message(),
-            "server a cannot be drained: tablet 1 has 2 replicas, and 1 other servers may take one");
+            "server a cannot be drained: tablet 1 has 2 replicas, and 1 other server may take one");
   cluster_.Server('c').maintenance = false;
   EXPECT_TRUE(CanDrain(cluster_.view, 0).ok());
   for (const char name : {'b', 'c'}) {

@@ -2,13 +2,16 @@
 
 #include <map>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
 std::string Reason(const PlannedServer& from, const PlannedServer& to, size_t choices) {
   return "the disk of " + from.name + " is at its reserve, " + std::to_string(from.disk_free_bytes >> 20) + " of " +
-         std::to_string(from.disk_total_bytes >> 20) + " MiB are free; " + to.name + " leads " +
-         std::to_string(to.primaries) + ", the fewest of " + std::to_string(choices) + " caught-up voters with room";
+         std::to_string(from.disk_total_bytes >> 20) + " MiB are free; " + to.name + " is the primary of " +
+         ebla::Count(to.primaries, "tablet") + ", the fewest of " + std::to_string(choices) +
+         " caught-up voters with room";
 }
 
 }  // namespace

@@ -3,8 +3,8 @@
 // at the reserve (PROTOCOL 25). A transfer moves no data, so that writes go on long before anybody has made room. Pure.
 // Place:      replication_manager.h asks every second, whatever else there is to be done; placement.h and the
 //             planner give such a server nothing new.
-// Invariants: 1. Only a voter that is usable and caught up is chosen; where there is none the tablet stays where it is, and
-//                is read there.
+// Invariants: 1. Only a voter that is usable and caught up is chosen; where there is none the tablet stays where it is,
+//                and is read there.
 //             2. Each move counts in the next one: what a server gave up is spread over those who have the fewest.
 // Threads:    a function of its arguments.
 #pragma once

@@ -112,7 +112,7 @@ class Merger {
     if (pass_.Blocked(Rule::kMerge, left) || pass_.Blocked(Rule::kMerge, left + 1)) return false;
     if (const auto [from, to] = FirstMisplaced(left); from) return Align(left, *from, *to, peaks);
     if (l.voters.size() != r.voters.size()) {
-      return Refuse(Cause::kNotSettled, left, [] { return std::string("they have not as many replicas"); });
+      return Refuse(Cause::kNotSettled, left, [] { return std::string("they have different numbers of replicas"); });
     }
     pass_.Take(left + 1);
     pass_.Act(left, {.kind = ActionKind::kMerge,

@@ -4,6 +4,8 @@
 #include <optional>
 #include <tuple>
 
+#include "common/base/count.h"
+
 namespace ebla::master {
 namespace {
 
@@ -66,7 +68,7 @@ std::string Numbers(const PlannedTablet& tablet) {
          " voters live, " + (filling > 0 ? std::to_string(filling) + " of them not caught up, " : "") +
          std::to_string(Count(tablet.voters, ReplicaHealth::kLost)) + " lost, " +
          std::to_string(Count(tablet.voters, ReplicaHealth::kFailed)) + " failed, " +
-         std::to_string(tablet.learners.size()) + " learners, " + std::to_string(tablet.wanted) + " wanted";
+         ebla::Count(tablet.learners.size(), "learner") + ", " + std::to_string(tablet.wanted) + " wanted";
 }
 
 // Who is to go: the lost before the away before the live; of those, one that is not caught up, then one of a rack that

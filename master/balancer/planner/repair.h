@@ -1,7 +1,7 @@
 // master/balancer/planner/repair.h
 // Decides how the membership of tablets that are not as they should be goes on, one replica at a time: a learner where
-// one is missing or moves to, its promotion once it is caught up, the removal of what is too much or lost for good. Pure:
-// the same view gives the same answer, with its reasons.
+// one is missing or moves to, its promotion once it is caught up, the removal of what is too much or lost for good.
+// Pure: the same view gives the same answer, with its reasons.
 // Place:      replication_manager.h makes the view every second and has the reconciler carry the answer out.
 // Invariants: 1. One change per tablet, and only while its primary leads the catalog's epoch and that epoch's Barrier
 //                is committed (PROTOCOL "Membership").

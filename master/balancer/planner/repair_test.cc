@@ -22,8 +22,8 @@ RepairView Servers(std::string_view names) {
   return view;
 }
 
-// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are caught up
-// but for those with a '~', learners where they have a '='.
+// Voters, then learners after a '|'. The first leads; '-' after a name: away, '!': lost, '*': failed. Voters are caught
+// up but for those with a '~', learners where they have a '='.
 PlannedTablet Tablet(uint64_t id, size_t wanted, std::string_view replicas) {
   PlannedTablet tablet;
   tablet.tablet = TabletId{id};
@@ -155,7 +155,7 @@ TEST(RepairTest, AMoveTakesNoReplicaAwayThatIsWanted) {
   EXPECT_EQ(Plan(Servers("abde"), {moving("abde")}), "1: remove b; ");
   EXPECT_EQ(Plan(Servers("abd"), {moving("abd")}), "") << "no other place";
   EXPECT_EQ(Plan(Servers("abcd"), {moving("abc-d")}), "") << "nor is c removed, which may come back";
-  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "ab-cd"))}), "1: remove b; ") << "it does not live";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "ab-cd"))}), "1: remove b; ") << "it is not live";
 }
 
 TEST(RepairTest, AMoveThatHasNoPlaceHoldsUpNoRepair) {

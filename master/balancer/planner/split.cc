@@ -62,7 +62,7 @@ Cut CutFor(const TabletView& tablet, const TableView& table, const Excess& exces
       if (excess.size && !tablet.middle_key.empty()) return Fitted(tablet, table, tablet.middle_key);
       return Nowhere(Cause::kOneDirection, "keys are written in order: a cut at the end of " +
                                                Amount(Dimension::kDisk, static_cast<double>(tablet.size_bytes)) +
-                                               " would only hand all the load on");
+                                               " would only move all the load");
     case SplitFinding::kPopularKey: return Nowhere(Cause::kPopularKey, "one popular key makes most of the load");
     case SplitFinding::kNoKey: break;
   }

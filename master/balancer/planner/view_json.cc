@@ -198,7 +198,7 @@ void FromJson(const Json& json, const std::string& name, T& value) {
   } else if constexpr (std::is_same_v<T, Duration>) {
     int64_t ms = 0;
     FromJson(json, name, ms);
-    if (std::abs(ms) > Ms(Duration::max())) throw Unreadable{name + " is no such time"};
+    if (std::abs(ms) > Ms(Duration::max())) throw Unreadable{name + " is not a time"};
     value = std::chrono::milliseconds(ms);
   } else if constexpr (std::is_enum_v<T>) {
     std::string text;
@@ -212,13 +212,13 @@ void FromJson(const Json& json, const std::string& name, T& value) {
       if (!json.is_boolean()) throw Unreadable{name + " is neither true nor false"};
     } else if constexpr (std::is_arithmetic_v<T>) {
       const bool whole = !std::is_integral_v<T> || json.is_number_integer();
-      if (!json.is_number() || !whole) throw Unreadable{name + " is no such number"};
+      if (!json.is_number() || !whole) throw Unreadable{name + " is not a number that fits"};
       const double number = json.template get<double>();
       if (number < (std::is_unsigned_v<T> ? 0 : -kNumberMax) || number > kNumberMax) {
         throw Unreadable{name + " is beyond any bound"};
       }
     } else if (!json.is_string()) {
-      throw Unreadable{name + " is no text"};
+      throw Unreadable{name + " is not text"};
     }
     value = json.template get<T>();
   }

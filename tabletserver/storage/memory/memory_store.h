@@ -3,8 +3,9 @@
 // Place:      a MemoryDisk outlives the MemoryStore of each life of a simulated server; tests/sim crashes them.
 // Invariants: 1. The log's operations reach the disk in their order: a crash leaves a prefix of them, which holds all
 //                that a completed flush covers.
-//             2. Records, applied states and dedup windows go back to the last finished checkpoint, all together; finishing
-//                a checkpoint also makes durable every log operation made before it began (as WiredTiger's does).
+//             2. Records, applied states and dedup windows go back to the last finished checkpoint, all together;
+//                finishing a checkpoint also makes durable every log operation made before it began (as WiredTiger's
+//                does).
 // Misuse:     appending out of order, applying backwards, truncating log that the last checkpoint still needs, and
 //             overlapping tablets in one table are CHECK failures here: the simulator is to find them.
 // Threads:    any, as tablet_store.h says (one mutex); the simulator uses one.

@@ -39,7 +39,8 @@ void DiskReserve::BeforeOpen() {
   MutexLock lock(mutex_);
   if (reserve_ == 0 || !Look()) return;
   if (ballast_ && free_ < reserve_) {
-    LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving the ballast to recovery";
+    LOG(WARNING) << "only " << (free_ >> 20) << " MiB are free in " << directory_
+                 << ": the ballast file is removed for recovery";
     RemoveBallast();
     Look();
   }
@@ -49,7 +50,7 @@ void DiskReserve::Check() {
   MutexLock lock(mutex_);
   if (!Look() || reserve_ == 0) return;
   if (ballast_ && free_ < reserve_ / 4) {
-    LOG(WARNING) << "only " << free_ << " bytes free in " << directory_ << ": giving back the ballast";
+    LOG(WARNING) << "only " << (free_ >> 20) << " MiB are free in " << directory_ << ": the ballast file is removed";
     RemoveBallast();
     Look();
   } else if (!ballast_ && free_ >= 2 * reserve_ + reserve_ / 8) {
@@ -83,11 +84,13 @@ void DiskReserve::Decide() {
   const int64_t usable = free_ - (ballast_ ? 0 : reserve_);
   if (!refused_ && usable < reserve_) {
     refused_ = true;
-    LOG(WARNING) << "the disk of " << directory_ << " is full but for its reserve (" << free_ << " of " << total_
-                 << " bytes free, reserve " << reserve_ << "): writes are refused until there is room";
+    LOG(WARNING) << "the disk of " << directory_ << " is full but for its reserve (" << (free_ >> 20) << " of "
+                 << (total_ >> 20) << " MiB are free, the reserve is " << (reserve_ >> 20)
+                 << " MiB): writes are refused until there is room";
   } else if (refused_ && usable >= reserve_ + reserve_ / 8) {
     refused_ = false;
-    LOG(INFO) << "the disk of " << directory_ << " has room again (" << free_ << " bytes free): writes are accepted";
+    LOG(INFO) << "the disk of " << directory_ << " has room again (" << (free_ >> 20)
+              << " MiB are free): writes are accepted";
   }
 }
 
@@ -98,7 +101,8 @@ void DiskReserve::MakeBallast() {
   if (fd >= 0) close(fd);
   ballast_ = error == 0;
   if (error == 0) return;
-  LOG(WARNING) << "cannot make " << path << " of " << reserve_ << " bytes: " << std::strerror(error);
+  LOG(WARNING) << "cannot make the ballast file " << path << " of " << (reserve_ >> 20)
+               << " MiB: " << std::strerror(error);
   unlink(path.c_str());
 }
 

@@ -152,7 +152,7 @@ std::optional<Duration> FileRecycler::PrepareSome() {
   }
   if (status.ok()) status = ZeroNext();
   if (!status.ok()) {
-    LOG(WARNING) << "log files are prepared no more: " << status;
+    LOG(WARNING) << "log files are no longer prepared ahead: " << status;
     prepares_ = false;
     unlink(next_.c_str());
     return std::nullopt;

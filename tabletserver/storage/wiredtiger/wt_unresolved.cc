@@ -23,7 +23,7 @@ Status WtUnresolved::Put(TabletId tablet, TableId table, std::span<const LogEntr
     }
     return 0;
   });
-  EBLA_TRY(sessions_.Check(error, "keeping unresolved writes"));
+  EBLA_TRY(sessions_.Check(error, "storing unresolved writes"));
   CountOf(tablet).Add(rows, bytes);
   reserve_.NoteWritten(bytes);
   return {};

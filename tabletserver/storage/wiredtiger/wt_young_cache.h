@@ -5,8 +5,8 @@
 //          eviction has come across, which is 0 where that page had not been used yet. Whoever releases a page of a
 //          generation below a hundred has to write it out, and it is made anew. So until eviction has made a hundred
 //          passes, which takes a minute with little to do, it happens that every operation writes out the pages of the
-//          log, of the data and of the dedup window that it changes: 50,000 in ten seconds, a quarter to three quarters of a
-//          shard's time.
+//          log, of the data and of the dedup window that it changes: 50,000 in ten seconds, a quarter to three quarters
+//          of a shard's time.
 // How:     a pass that has something to do and gets nowhere takes a millisecond. Rows of an open transaction, and a
 //          bound for changed pages below them, make eviction work; then the transaction is rolled back. No other bound
 //          is touched, so nobody is made to help.

@@ -27,9 +27,9 @@
 #include "tests/bench/harness/report.h"
 #include "tests/integration/test_cluster.h"
 
-DEFINE_int32(catalog_tablets, 100'000, "Suite catalog: how many tablets the catalog has, in tables of 10,000 at most.");
-DEFINE_int32(catalog_replicas, 1, "Suite catalog: of each tablet.");
-DEFINE_int32(catalog_servers, 20, "Suite catalog: by how many tablet servers they are held.");
+DEFINE_int32(catalog_tablets, 100'000, "catalog: how many tablets the catalog has, in tables of 10,000 at most.");
+DEFINE_int32(catalog_replicas, 1, "catalog: how many replicas each tablet has.");
+DEFINE_int32(catalog_servers, 20, "catalog: how many tablet servers hold them.");
 
 namespace ebla::bench {
 namespace {

@@ -14,14 +14,15 @@
 #include "tools/load/async_load.h"
 
 DEFINE_int32(pause_actions, 100, "pauses: how many splits of each size, and how many transfers.");
-DEFINE_int32(pause_large_mb, 0, "pauses: splits of a tablet of that size too; 4096 takes minutes to load.");
+DEFINE_int32(pause_large_mb, 0,
+             "pauses: size in MB of a further tablet to split, 0: none; 4096 takes minutes to load.");
 DEFINE_int32(pause_settle_seconds, 70,
-             "pauses: how long that tablet rests once it is loaded: its checkpoint comes in a minute.");
+             "pauses: how long to wait once that tablet is loaded, as a checkpoint follows within a minute.");
 DEFINE_int32(pause_moves, 5,
-             "pauses: how many moves of a replica, there and back, at least one; the median of them is judged.");
+             "pauses: how often a replica is moved there and back, at least once; the median is judged.");
 DEFINE_double(pause_rate, 0,
-              "pauses: operations/s of the open loop, for runs to be compared; 0: three tenths of the closed loop's.");
-DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies, and an eighth of what is moved.");
+              "pauses: operations/s of the open loop, to compare runs; 0: three tenths of the closed loop's rate.");
+DEFINE_int32(pause_copy_mb, 4, "pauses: MB/s at which servers send copies; a move copies eight times as much.");
 
 namespace ebla::bench {
 namespace {

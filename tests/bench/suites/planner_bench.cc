@@ -11,10 +11,13 @@
 #include "master/balancer/planner/testing/random_cluster.h"
 #include "master/balancer/planner/view_json.h"
 
-DEFINE_string(sizes, "1000x100000,10000x1000000", "Servers x tablets, of each cluster to be planned for");
-DEFINE_uint64(passes, 12, "Passes over each, so many that what has lasted is acted on");
-DEFINE_string(converge, "1000x100000", "Servers x tablets of the cluster to be evened out; empty: none");
-DEFINE_uint64(seed, 1, "Of the placement");
+DEFINE_string(sizes, "1000x100000,10000x1000000",
+              "Clusters to plan for: servers x tablets of each, separated by commas.");
+DEFINE_uint64(passes, 12,
+              "How many passes the planner makes over each cluster; enough of them that it acts on lasting load.");
+DEFINE_string(converge, "1000x100000",
+              "Cluster to be balanced from a random placement: servers x tablets. Empty: none.");
+DEFINE_uint64(seed, 1, "Seed of the random placement.");
 
 namespace ebla::master {
 namespace {
@@ -32,7 +35,7 @@ double PeakGiB() {
 testing::RandomCluster Parse(const std::string& size) {
   testing::RandomCluster cluster;
   if (std::sscanf(size.c_str(), "%zux%zu", &cluster.servers, &cluster.tablets) != 2) {
-    std::fprintf(stderr, "%s is not as 1000x100000\n", size.c_str());
+    std::fprintf(stderr, "\"%s\" is not servers x tablets, as in 1000x100000\n", size.c_str());
     std::exit(2);
   }
   cluster.seed = FLAGS_seed;

@@ -21,9 +21,9 @@
 #include "common/testing/thread_executor.h"
 #include "tabletserver/storage/wiredtiger/wt_store.h"
 
-DEFINE_double(seconds, 2, "how long each figure is measured");
-DEFINE_string(directory, "/tmp", "where the databases are made; measure the disk that you mean");
-DEFINE_bool(json, false, "print one JSON object instead of a table");
+DEFINE_double(seconds, 2, "How many seconds each figure is measured for.");
+DEFINE_string(directory, "/tmp", "Directory for the databases, on the disk to be measured.");
+DEFINE_bool(json, false, "Print one JSON object instead of a table.");
 
 namespace ebla::tabletserver {
 namespace {

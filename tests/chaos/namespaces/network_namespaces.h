@@ -1,7 +1,7 @@
 // tests/chaos/namespaces/network_namespaces.h
 // A network of its own for a cluster on one machine: each process runs in a network namespace with one
-// address, and a router namespace joins them all. The way from one namespace to another can be cut, in each direction by
-// itself: packets vanish silently, as they do where a cable is pulled; nothing is refused or reset.
+// address, and a router namespace joins them all. The way from one namespace to another can be cut, in each direction
+// by itself: packets vanish silently, as they do where a cable is pulled; nothing is refused or reset.
 //
 //     namespace "ts-1"   namespace "ts-2"
 //        10.77.1.2          10.77.2.2          ip rule from 10.77.1.2 to 10.77.2.2 blackhole

@@ -30,8 +30,8 @@ struct KillServersOptions {
   TableDurability durability = TableDurability::kSync;
   Say say;
 };
-// kill -9 of tablet servers at random moments under the load of single writers (single_writer_load.h): every acknowledged write is there
-// afterwards, every batch is all there or not at all, no increment counts twice.
+// kill -9 of tablet servers at random moments under the load of single writers (single_writer_load.h): every
+// acknowledged write is there afterwards, every batch is all there or not at all, no increment counts twice.
 ScenarioReport KillServers(const KillServersOptions& options);
 
 struct KillMastersOptions {

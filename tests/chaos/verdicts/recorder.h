@@ -1,6 +1,6 @@
 // tests/chaos/verdicts/recorder.h
-// What many threads asked of a real cluster and were told, in the simulator's words (tests/sim/checker/history.h), so that the
-// simulator's checkers judge it.
+// What many threads asked of a real cluster and were told, in the simulator's words (tests/sim/checker/history.h), so
+// that the simulator's checkers judge it.
 // Cuts:       a history of minutes cannot be searched, so it is cut where nothing is under way: the caller pauses its
 //             clients, reads every cell with STRONG reads, and calls Cut(). What was recorded since the last cut is
 //             judged group by group; what the reads found is where the next history begins. Writes of unknown outcome

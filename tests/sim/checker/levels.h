@@ -10,11 +10,11 @@
 //          BOUNDED(t)     the same, with a call t earlier; what was acknowledged at PRIMARY then may be still to come
 //          EVENTUAL       the same, with a call at the start of time: a state that the history went through
 //          SESSION        nothing older than what the session knew when it began; once a write of the session is
-//                         rolled back, LOST_WRITE before anything newer. It may show what is not yet committed, so it is not
-//                         searched
+//                         rolled back, LOST_WRITE before anything newer. It may show what is not yet committed, so it
+//                         is not searched
 //
-// In a last_write_wins table what is rolled back is delivered again, and then has won or lost by its time as well; no order
-// of whole operations is searched for there, but all else is judged (last_write_wins.h).
+// In a last_write_wins table what is rolled back is delivered again, and then has won or lost by its time as well; no
+// order of whole operations is searched for there, but all else is judged (last_write_wins.h).
 // An expiry is a delete that nobody asked for: the search may place one after each write of what expires.
 // A read of any level shows what somebody wrote; what is not in the history in the end is shown by SESSION alone.
 // Threads: pure functions.

@@ -5,7 +5,8 @@
 // replica that fails though its disk does not, two servers that may answer strong reads of one tablet alone, two that
 // lead one epoch, replicas that hold different records at the same position. And what FREEZEs there were: merger.h
 // judges their epochs.
-// Place:   every store tells of what is applied to it (faulty_store.h); cluster.cc looks at the views of living servers.
+// Place:   every store tells of what is applied to it (faulty_store.h); cluster.cc looks at the views of living
+//          servers.
 // Bounds:  of each tablet it says the first few things that are wrong, and then no more.
 // Threads: one.
 #pragma once

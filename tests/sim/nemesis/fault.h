@@ -47,8 +47,8 @@ enum class Fault : uint8_t {
   kCutThenCrash,    // the primary reaches no other voter, at most its learners, for a while; then its machine dies
   kRapidTransfers,  // leads pass from hand to hand, each time before what was appended has spread
   // Longer scenarios, of late messages and of members:
-  kOldOrdersAfterRestart,  // a primary whose disk is stuck dies; what its former life was ordered to do reaches the next
-  kSlowAnswers,            // what followers answer reaches their primary so late that somebody else leads by then
+  kOldOrdersAfterRestart,      // a primary with a stuck disk dies; what it was ordered to do reaches its next life
+  kSlowAnswers,                // what followers answer reaches their primary so late that somebody else leads by then
   kFencedPrimaryReachesVoter,  // a primary that was fenced still reaches a voter that was not
   kHoldOrders,                 // what makes a new primary arrives when the next master has chosen another
   kLeaveBehind,                // a follower has to be copied, and the copy goes wrong

@@ -1,6 +1,6 @@
 // tests/sim/nemesis/split_scenarios.h
-// Tablets that are split while nobody hears of it, while replicas are copied or dropped, or before a server has heard of
-// the table; and what a split leaves to be remembered.
+// Tablets that are split while nobody hears of it, while replicas are copied or dropped, or before a server has heard
+// of the table; and what a split leaves to be remembered.
 // Threads: one.
 #pragma once
 

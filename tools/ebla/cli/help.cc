@@ -24,7 +24,7 @@ constexpr const char* kExitCodes =
 
 constexpr const char* kTyping =
     "In keys, \\xNN is a byte and \\\\ a backslash. In the shell, 'quotes' keep blanks.\n"
-    "use TABLE lets verbs on records leave TABLE out; history shows what was typed.\n";
+    "After use TABLE, verbs on records take no TABLE. history shows what was typed.\n";
 
 // How help is ordered: each verb by its first word.
 struct Subject {
@@ -103,7 +103,7 @@ std::string HelpOverview(const Verbs& verbs) {
     text += "  " + name + std::string(12 - name.size(), ' ') + Names(VerbsOf(verbs, subject)) + "\n";
   }
   return text +
-         "\nhelp VERB shows a verb with an example, help SUBJECT the verbs of a line above, help all everything.\n\n" +
+         "\nhelp VERB shows a verb with an example. help SUBJECT lists the verbs of one line. help all lists all.\n\n" +
          kOptions + "\n" + kExitCodes + kTyping;
 }
 

@@ -175,7 +175,7 @@ Result<LineParser::Spoken> LineParser::FindVerb(const std::vector<std::string>& 
   }
   const bool help = at < words.size() && (words[at] == "--help" || words[at] == "-h");
   if (group_is_enough || help) return spoken;
-  return Error(Code::kInvalidArgument, "\"" + group + "\" alone is no verb: " + group + " has " +
+  return Error(Code::kInvalidArgument, "\"" + group + "\" alone is not a verb: " + group + " has " +
                                            Joined(verbs_.NamesIn(group), ", ") + " (try: help " + group + ")");
 }
 

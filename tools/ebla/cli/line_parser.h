@@ -27,8 +27,8 @@ class LineParser {
   LineParser(const LineParser&) = delete;
   LineParser& operator=(const LineParser&) = delete;
 
-  // The verb to run; null: help is asked for, of the words in help_of. Verbs on records take `table_in_use`, where it is
-  // not empty, as their TABLE.
+  // The verb to run; null: help is asked for, of the words in help_of. Verbs on records take `table_in_use`, where it
+  // is not empty, as their TABLE.
   Result<const Verb*> Parse(const std::vector<std::string>& words, const std::string& table_in_use = {});
   // Of a verb, a group or a subject; the overview where there are no words, and everything for "all".
   Result<std::string> Help(const std::vector<std::string>& words) const;

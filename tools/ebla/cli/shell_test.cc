@@ -53,10 +53,10 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
             "it would go to ts-3 alone; four entries\n"
             "nothing has been changed: add --yes to do it");
   EXPECT_THAT(Run("tablet recover 17 --server ts-1"),
-              HasSubstr("it cannot be recovered so: server ts-1 does not live [1]"));
+              HasSubstr("it cannot be recovered this way: server ts-1 is not live [1]"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-1 --accept-data-loss"), HasSubstr("CONDITION_FAILED"));
   EXPECT_THAT(Run("tablet recover 17 --server ts-3 --yes"), HasSubstr("OK  the primary is ts-3; four entries"));
-  EXPECT_EQ(Run("tablet list --lost"), "no tablet is lost");
+  EXPECT_EQ(Run("tablet list --lost"), "no tablet has lost its majority");
   EXPECT_EQ(Run("tablet transfer carts --key g --to ts-1"), "OK  the primary is ts-1");
   EXPECT_EQ(Run("table drop carts"),
             "INVALID_ARGUMENT: this drops table carts with all its records for good; add --yes to do it [2]");
@@ -182,7 +182,7 @@ TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "old", "one"));
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 2, "old", "two"));
   servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 3, "new", "three"));
-  EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 kept");
+  EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 not applied");
   EXPECT_EQ(Run("get carts old"), "two") << "one after the other, though each changes the record";
   EXPECT_EQ(Run("get carts new"), "three");
   EXPECT_EQ(Run("conflict list carts"), "table carts has no conflict records");
@@ -197,9 +197,9 @@ TEST_F(ConflictTest, AreKeptWhereTheRecordHasChangedUnlessToldOtherwise) {
   const std::string shown = Run("conflict apply carts --all");
   EXPECT_THAT(shown, HasSubstr("\"old\" has changed since"));
   EXPECT_THAT(shown, HasSubstr("a retry of it may have done the same"));
-  EXPECT_THAT(shown, HasSubstr("CONDITION_FAILED: 0 applied, 2 kept [1]"));
+  EXPECT_THAT(shown, HasSubstr("CONDITION_FAILED: 0 applied, 2 not applied [1]"));
   EXPECT_EQ(Run("get carts old"), "v");
-  EXPECT_EQ(Run("conflict apply carts --all --overwrite"), "OK  2 applied, 0 kept");
+  EXPECT_EQ(Run("conflict apply carts --all --overwrite"), "OK  2 applied, 0 not applied");
   EXPECT_EQ(Run("get carts old"), "undone");
 }
 

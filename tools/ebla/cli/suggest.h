@@ -11,7 +11,8 @@
 namespace ebla::shell {
 
 // The one candidate that needs the fewest changes to become `typed`: a letter more, less or other, or two neighbours
-// swapped. One change for each three letters is near; what begins as `typed` does is nearer than that. None: nothing is.
+// swapped. One change for each three letters is near; what begins as `typed` does is nearer than that. None: nothing
+// is.
 std::optional<std::string> Nearest(std::string_view typed, const std::vector<std::string>& candidates);
 
 // ", did you mean "get"?" or nothing.

@@ -87,7 +87,7 @@ TEST_F(UsageTest, AWordThatIsNoVerbIsNamedWithWhatMayStandThere) {
               AllOf(HasSubstr("there is no verb \"frobnicate\": there are balance, check, cluster"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json --deadline 3s table frob"),
               HasSubstr(R"(there is no verb \"table frob\": table has alter, compact, create)"));
-  EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is no verb: table has alter"), EndsWith("[2]")));
+  EXPECT_THAT(Run("table"), AllOf(HasSubstr("\"table\" alone is not a verb: table has alter"), EndsWith("[2]")));
   EXPECT_THAT(Run("help frob"), AllOf(HasSubstr("there is no verb \"frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("help table frob"), AllOf(HasSubstr("there is no verb \"table frob\""), EndsWith("[2]")));
   EXPECT_THAT(Run("get carts"), AllOf(HasSubstr("KEY is missing (try: help get)"), EndsWith("[2]")));
@@ -170,9 +170,9 @@ TEST_F(UsageTest, WhatHandsTypeFirstIsUnderstood) {
 
 TEST_F(UsageTest, WrongValuesNameTheirOption) {
   MakeTable();
-  EXPECT_THAT(Run("put carts k v --ttl 30"), HasSubstr("INVALID_ARGUMENT: --ttl: \"30\" is no duration: write"));
+  EXPECT_THAT(Run("put carts k v --ttl 30"), HasSubstr("INVALID_ARGUMENT: --ttl: \"30\" is not a duration: write"));
   EXPECT_THAT(Run("--deadline 0 get carts k"), HasSubstr("--deadline: \"0\" is too short"));
-  EXPECT_THAT(Run("table alter carts --split-size big"), HasSubstr("--split-size: \"big\" is no size: write"));
+  EXPECT_THAT(Run("table alter carts --split-size big"), HasSubstr("--split-size: \"big\" is not a size: write"));
   EXPECT_THAT(Run("get carts k --read"), HasSubstr("--read takes one value (try: help get)"));
   EXPECT_THAT(Run("scan carts --limit 1 --limit 2"), HasSubstr("--limit takes one value"));
 }

@@ -14,7 +14,7 @@ namespace {
 
 Error Wrong(std::string_view what, std::string_view text, std::string_view instead) {
   return Error(Code::kInvalidArgument,
-               "\"" + std::string(text) + "\" is no " + std::string(what) + ": write " + std::string(instead));
+               "\"" + std::string(text) + "\" is not a " + std::string(what) + ": write " + std::string(instead));
 }
 
 // The number at the start of `text`, which is then removed.

@@ -61,36 +61,37 @@ void CheckRanges(const TableInfo& table, const std::vector<const TabletSummary*>
 // Empty: the voter is as the catalog says.
 std::string FaultOf(const ReplicaReport& voter, const TabletSummary& tablet, const TableInfo& table, uint64_t applied) {
   if (!voter.reported) return "lost, or silent since it started: nothing is known of its replica";
-  if (!voter.known) return "has no replica, and the catalog gives it one";
+  if (!voter.known) return "has no replica, though the catalog assigns it one";
   if (voter.epoch != tablet.epoch) {
-    return "at epoch " + std::to_string(voter.epoch.value) + ", the catalog at " + std::to_string(tablet.epoch.value);
+    return "is at epoch " + std::to_string(voter.epoch.value) + ", the catalog at " +
+           std::to_string(tablet.epoch.value);
   }
   if (voter.failed) return "has failed: its server's log says why";
-  if (voter.may_have_lost_writes) return "may have forgotten what it acknowledged";
+  if (voter.may_have_lost_writes) return "may have lost writes that it acknowledged";
   if (voter.incomplete) return "incomplete";
   if (voter.schema_version < table.schema_version) {
-    return "schema version " + std::to_string(voter.schema_version) + ", the catalog's is " +
+    return "is at schema version " + std::to_string(voter.schema_version) + ", the catalog at " +
            std::to_string(table.schema_version);
   }
   const double writes = tablet.load ? tablet.load->writes_per_second : 0;
   const uint64_t allowed = kLagMax + static_cast<uint64_t>(writes * kReportSeconds);
-  if (voter.applied + allowed < applied) return "lacks " + std::to_string(applied - voter.applied) + " entries";
+  if (voter.applied + allowed < applied) return "lacks " + Count(applied - voter.applied, "log entry", "log entries");
   return {};
 }
 
 void CheckReplicas(const TableInfo& table, const TabletSummary& tablet, Faults& faults) {
   if (!tablet.load || !tablet.load->leading) {
-    faults.push_back({table.name, tablet.id, tablet.primary, "nobody leads the tablet"});
+    faults.push_back({table.name, tablet.id, tablet.primary, "the tablet has no primary"});
   } else if (!tablet.load->barrier_applied) {
-    faults.push_back(
-        {table.name, tablet.id, tablet.primary, "leads, and has not applied its Barrier: it serves no strong read"});
+    faults.push_back({table.name, tablet.id, tablet.primary,
+                      "is the primary, but has not applied its Barrier yet: it serves no STRONG read"});
   }
   const auto primary = std::ranges::find(tablet.replicas, tablet.primary, &ReplicaReport::server);
   const uint64_t applied = primary == tablet.replicas.end() ? 0 : primary->applied;
   for (const ServerName& voter : tablet.voters) {
     const auto replica = std::ranges::find(tablet.replicas, voter, &ReplicaReport::server);
-    const std::string what =
-        replica == tablet.replicas.end() ? "the master says nothing of it" : FaultOf(*replica, tablet, table, applied);
+    const std::string what = replica == tablet.replicas.end() ? "the master reports nothing of it"
+                                                              : FaultOf(*replica, tablet, table, applied);
     if (!what.empty()) faults.push_back({table.name, tablet.id, voter, what});
   }
 }
@@ -124,7 +125,8 @@ std::vector<CheckFault> CheckCatalog(const CatalogView& view) {
   }
   for (const ServerSummary& server : view.servers) {
     for (const TabletId orphan : server.orphans) {
-      if (server.live) faults.push_back({{}, orphan, server.name, "has a replica that the catalog does not give it"});
+      if (server.live)
+        faults.push_back({{}, orphan, server.name, "has a replica that the catalog does not assign to it"});
     }
   }
   return faults;
@@ -161,7 +163,7 @@ std::string ToLine(const CheckGroup& group) {
   const size_t shown = std::min(group.tablets.size(), kTabletsShown);
   for (size_t i = 0; i < shown; ++i) ids += (i > 0 ? ", " : "") + std::to_string(group.tablets[i].value);
   if (shown < group.tablets.size()) ids += " and " + std::to_string(group.tablets.size() - shown) + " more";
-  line += "  (so for " + Count(group.tablets.size(), "tablet") + ": " + ids;
+  line += "  (the same for " + Count(group.tablets.size(), "tablet") + ": " + ids;
   if (group.tables.size() == 1) line += "; of table " + group.tables.front();
   if (group.tables.size() > 1) line += "; of " + Count(group.tables.size(), "table");
   return line + ")";
@@ -192,8 +194,8 @@ PageVerdict Compare(const std::vector<ReplicaPage>& pages) {
       };
       if (held(a) == held(b)) continue;
       return {Comparison::kDifferent,
-              "at lsn " + std::to_string(b.applied) + " it holds " + std::to_string(b.records) + " records, checksum " +
-                  std::to_string(b.checksum) + ", where " + other->server + " holds " + std::to_string(a.records) +
+              "at lsn " + std::to_string(b.applied) + " it holds " + Count(b.records, "record") + ", checksum " +
+                  std::to_string(b.checksum) + "; " + other->server + " holds " + Count(a.records, "record") +
                   ", checksum " + std::to_string(a.checksum),
               one->server};
     }

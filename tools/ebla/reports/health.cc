@@ -19,14 +19,14 @@ constexpr char kStalled[] = "no failover, no split, merge or move, no change of 
 // What an operator or the planner began so lately is over in a moment, as a rule.
 constexpr std::chrono::milliseconds kBegunLately{5'000};
 
-// ", heard 12s ago", as far as is known.
+// ", last heard of 12s ago", as far as is known.
 std::string Heard(const ServerSummary& server) {
-  return server.since_heartbeat ? ", heard " + Ago(*server.since_heartbeat) : "";
+  return server.since_heartbeat ? ", last heard of " + Ago(*server.since_heartbeat) : "";
 }
 
 Finding Silent(const ServerSummary& server) {
   return {Grade::kDegraded, "server " + server.name + " does not report" + Heard(server),
-          "was it killed, or can it not reach the leading master? its log says"};
+          "see its log: was it killed, or can it not reach the leading master?"};
 }
 
 void JudgeServer(const ServerSummary& server, Health& health) {
@@ -35,10 +35,9 @@ void JudgeServer(const ServerSummary& server, Health& health) {
     return;
   }
   if (!server.live) {
-    const std::string replaced =
-        server.tablets > 0
-            ? "once its replicas are replaced (" + Count(server.tablets, "replica") + " still stand in the catalog), "
-            : "";
+    const std::string replaced = server.tablets > 0 ? "once its replicas are replaced (the catalog still lists " +
+                                                          Count(server.tablets, "replica") + "), "
+                                                    : "";
     health.findings.push_back(
         {Grade::kDegraded, "server " + server.name + " is lost" + Heard(server),
          "start it again; if it is gone for good, " + replaced + "ebla server remove " + server.name});
@@ -49,12 +48,12 @@ void JudgeServer(const ServerSummary& server, Health& health) {
     const bool leads = server.leading > 0;
     health.findings.push_back({leads ? Grade::kFailing : Grade::kDegraded,
                                "server " + server.name + " refuses writes: its disk reserve is reached" +
-                                   (leads ? ", and it leads " + Count(server.leading, "tablet") : ""),
+                                   (leads ? ", and it is the primary of " + Count(server.leading, "tablet") : ""),
                                "give it more disk, or add a server; " + Size(server.disk_free_bytes) + " are free"});
   }
   if (!server.note.empty()) {
-    health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, and cannot go on: " + server.note,
-                               "make room for its replicas, or end it: ebla server undrain " + server.name});
+    health.findings.push_back({Grade::kDegraded, "server " + server.name + " drains, but cannot go on: " + server.note,
+                               "make room for its replicas, or end the drain: ebla server undrain " + server.name});
   }
   if (!server.since_heartbeat || *server.since_heartbeat > kSilentMax) {
     health.findings.push_back(Silent(server));
@@ -113,12 +112,13 @@ void NoteServer(const ServerSummary& server, Health& health) {
     health.notes.push_back("server " + server.name + " drains, " + Count(server.tablets, "replica") +
                            " to go: ebla procedure show drain-" + server.name);
   } else if (server.draining && server.tablets == 0) {
-    health.notes.push_back("server " + server.name + " is drained and gets nothing: end it, then ebla server remove " +
-                           server.name + "; or ebla server undrain " + server.name);
+    health.notes.push_back("server " + server.name +
+                           " is drained and gets no replicas: end it, then ebla server remove " + server.name +
+                           "; or ebla server undrain " + server.name);
   }
   if (server.maintenance) {
     health.notes.push_back("server " + server.name +
-                           " is under maintenance and gets nothing new until ebla server resume " + server.name);
+                           " is under maintenance and gets no replicas until ebla server resume " + server.name);
   }
 }
 
@@ -175,8 +175,8 @@ void JudgeFailed(Health& health) {
   const std::string where = tables.size() == 1 ? "table " + *tables.begin() : Count(tables.size(), "table");
   health.findings.push_back({Grade::kDegraded,
                              Count(failed.size(), "replica") + " of " + where + " failed: " + Listed(failed),
-                             "it is made anew by itself where a majority of the others has everything; its server's "
-                             "log says what its store answered"});
+                             "it is made again by itself if a majority of the others is complete; its server's log "
+                             "says what its store answered"});
 }
 
 void JudgeReplicas(Health& health) {
@@ -188,30 +188,29 @@ void JudgeReplicas(Health& health) {
   health.findings.push_back(
       {Grade::kDegraded, lacking.Tablets() + ": " + wanted,
        health.live_servers < most->wanted
-           ? "it takes " + std::to_string(most->wanted) + " live tablet servers, and " +
-                 std::to_string(health.live_servers) + " live"
-           : "repair goes on by itself, and replaces a lost server once it has been away for --replace_after_s"});
+           ? "this takes " + Count(most->wanted, "live tablet server") +
+                 "; live now: " + std::to_string(health.live_servers)
+           : "repair goes on by itself; it replaces a lost server once that has been away for --replace_after_s"});
 }
 
 void JudgeTables(Health& health) {
   if (const Lacking lacking(health.tables, &TableHealth::without_majority); lacking.any()) {
     const bool failed = std::ranges::any_of(lacking.tables, [](const auto* table) { return !table->failed.empty(); });
     health.findings.push_back(
-        {Grade::kFailing,
-         lacking.Tablets() + ": of the voters no majority lives" + (failed ? " and has not failed" : ""),
+        {Grade::kFailing, lacking.Tablets() + ": no majority of the voters is live" + (failed ? " and healthy" : ""),
          "start their servers (ebla tablet list --lost); if they are gone for good, ebla tablet recover " +
              std::to_string(lacking.tables[0]->lost.value)});
   }
   if (const Lacking lacking(health.tables, &TableHealth::without_leader); lacking.any()) {
     health.findings.push_back(
-        {Grade::kFailing, lacking.Tablets() + ": nobody leads",
+        {Grade::kFailing, lacking.Tablets() + ": no primary",
          health.coordinator_away ? "no failover happens while the coordinator is away: start ZooKeeper"
                                  : "a failover takes a second or two; if it lasts, the leading master's log says why"});
   }
   if (const Lacking lacking(health.tables, &TableHealth::not_ready); lacking.any()) {
     health.findings.push_back(
-        {Grade::kFailing, lacking.Tablets() + ": led, and no strong read is served yet",
-         "a new leader first commits and applies its Barrier, in a moment; if it lasts, no majority of "
+        {Grade::kFailing, lacking.Tablets() + ": the primary serves no STRONG read yet",
+         "a new primary first commits and applies its Barrier, which takes a moment; if it lasts, no majority of "
          "the voters stores what it sends: the servers' logs say why"});
   }
   JudgeFailed(health);
@@ -252,7 +251,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     health.findings.push_back(
         {Grade::kDegraded,
          "the coordinator (ZooKeeper) has been away for " + Lasting(*state.info.coordinator_away) + ": " + kStalled,
-         "start ZooKeeper, or see why the masters do not reach it; what is served goes on being served"});
+         "start ZooKeeper, or see why the masters do not reach it; tablets that are served stay served"});
   }
   for (const ServerSummary& server : state.servers) {
     health.live_servers += server.live;
@@ -260,7 +259,7 @@ void JudgeCluster(const ClusterState& state, Health& health) {
     NoteServer(server, health);
   }
   if (health.live_servers == 0) {
-    health.findings.push_back({Grade::kFailing, "no tablet server lives", "start the tablet servers"});
+    health.findings.push_back({Grade::kFailing, "no tablet server is live", "start the tablet servers"});
   }
   if (!state.info.safe_mode.empty()) {
     health.findings.push_back({Grade::kDegraded, "safe mode, nothing is repaired: " + state.info.safe_mode,
@@ -332,7 +331,7 @@ Health NobodyLeads(const ClusterInfo& info) {
   health.grade = Grade::kFailing;
   health.findings.push_back(
       {Grade::kFailing, "none of " + std::to_string(info.masters.size()) + " masters leads, or the leader is silent",
-       "an election takes some seconds; if it lasts, can the masters reach ZooKeeper?"});
+       "an election takes some seconds; if it lasts, see whether the masters reach ZooKeeper"});
   return health;
 }
 

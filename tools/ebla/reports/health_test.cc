@@ -74,13 +74,13 @@ TEST(HealthTest, ALostServerTakesRedundancyAndItsLeadershipUntilTheFailover) {
   state.servers[0].live = false;
   state.servers[0].tablets = 2;
   EXPECT_THAT(Findings(state),
-              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
-                                     "degraded: server ts-1 is lost, heard 300ms ago",
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): no primary",
+                                     "degraded: server ts-1 is lost, last heard of 300ms ago",
                                      "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
   state.tablets[0].primary = "ts-2";
   EXPECT_EQ(Judge(state).grade, Grade::kDegraded);
   EXPECT_EQ(Judge(state).tables[0].under_replicated, 2);
-  EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("it takes 3 live tablet servers, and 2 live"));
+  EXPECT_THAT(Judge(state).findings[1].action, HasSubstr("this takes 3 live tablet servers; live now: 2"));
 }
 
 // With a hundred tables nobody reads a line for each.
@@ -133,7 +133,7 @@ TEST(HealthTest, ALeaderWithoutItsBarrierServesNothing) {
   state.tablets[1].load->barrier_applied = false;
   EXPECT_THAT(
       Findings(state),
-      ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): led, and no strong read is served yet"));
+      ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): the primary serves no STRONG read yet"));
 }
 
 TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
@@ -145,7 +145,7 @@ TEST(HealthTest, AFailedReplicaCountsForNothingThoughItsServerLives) {
   state.tablets[1].replicas[0].failed = true;
   EXPECT_THAT(Findings(state),
               ::testing::ElementsAre(
-                  "failing: 1 tablet of table carts (2 in all): of the voters no majority lives and has not failed",
+                  "failing: 1 tablet of table carts (2 in all): no majority of the voters is live and healthy",
                   "degraded: 2 replicas of table carts failed: ts-2 (tablet 8), ts-1 (tablet 8)"));
 }
 
@@ -163,7 +163,7 @@ TEST(HealthTest, SafeModeAndSilenceDegrade) {
   state.servers[1].since_heartbeat = std::chrono::milliseconds(9'000);
   EXPECT_THAT(Findings(state),
               ::testing::UnorderedElementsAre("degraded: safe mode, nothing is repaired: 1 of 3 servers live",
-                                              "degraded: server ts-2 does not report, heard 9s ago"));
+                                              "degraded: server ts-2 does not report, last heard of 9s ago"));
 }
 
 // It was killed, and its session with the coordinator lasts some seconds more.
@@ -173,8 +173,8 @@ TEST(HealthTest, ASilentServerIsNotLiveAndLeadsNothing) {
   state.servers[0].silent = true;
   state.servers[0].since_heartbeat = std::chrono::milliseconds(4'000);
   EXPECT_THAT(Findings(state),
-              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): nobody leads",
-                                     "degraded: server ts-1 does not report, heard 4s ago",
+              ::testing::ElementsAre("failing: 1 tablet of table carts (2 in all): no primary",
+                                     "degraded: server ts-1 does not report, last heard of 4s ago",
                                      "degraded: 1 tablet of table carts (2 in all): fewer than 3 whole replicas"));
   EXPECT_EQ(Judge(state).live_servers, 2);
 }
@@ -293,17 +293,17 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
   servers_.cluster().SetAway("ts-3");
   const std::string degraded = Run("health");
   EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
-  EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, heard 12ms ago\n  -> start it again"));
-  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0          0          0                 2"));
+  EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, last heard of 12ms ago\n  -> start it again"));
+  EXPECT_THAT(degraded, HasSubstr("carts        2         3            0           0          0                 2"));
   servers_.cluster().SetServing(false);
   EXPECT_THAT(Run("health --deadline 1s"),
-              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): nobody leads"), EndsWith("[2]")));
+              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): no primary"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
   servers_.cluster().SetServing(true);
   servers_.cluster().SetBarriersApplied(false);
-  EXPECT_THAT(
-      Run("health --deadline 1s"),
-      AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): led, and no strong read"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --deadline 1s"),
+              AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): the primary serves no STRONG read"),
+                    EndsWith("[2]")));
 }
 
 // A tablet that has just changed its leader or its members, by reports of a second ago.

@@ -54,9 +54,9 @@ std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary
     case TabletStatus::kServing: break;
   }
   if (!HasMajority(tablet, servers)) return "lost";
-  if (!Lives(servers, tablet.primary)) return "not-led";
-  if (!tablet.load) return "unheard";
-  return tablet.load->leading ? "serving" : "not-led";
+  if (!Lives(servers, tablet.primary)) return "no-primary";
+  if (!tablet.load) return "unreported";
+  return tablet.load->leading ? "serving" : "no-primary";
 }
 
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers) {
@@ -126,7 +126,7 @@ std::vector<std::vector<std::string>> TabletRows(const std::vector<TabletSummary
 }
 
 std::vector<std::vector<std::string>> ServerRows(const std::vector<ServerSummary>& servers) {
-  std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "RACK", "ADDRESS", "HTTP", "TABLETS", "LEADING",
+  std::vector<std::vector<std::string>> rows = {{"SERVER", "STATE", "RACK", "ADDRESS", "HTTP", "TABLETS", "PRIMARIES",
                                                  "SIZE", "DISK FREE", "READS/S", "WRITES/S", "HEARD"}};
   for (const ServerSummary& server : servers) {
     std::vector<std::string> row = {server.name,    StateOf(server),     server.rack.empty() ? kNone : server.rack,

@@ -19,17 +19,16 @@ inline constexpr const char* kNone = "(none)";
 // What help says of the columns that are no exact numbers.
 inline constexpr const char* kEstimates =
     "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to 32 MiB\n"
-    "of it. More is estimated from what is on disk, and the latest minute may be missing. \"-\" means: not\n"
+    "of it. More is estimated from what is on disk, where the latest minute may be missing. \"-\" means not\n"
     "known, or nothing counted yet.\n"
-    "READS/S and WRITES/S are averages with a time constant of five seconds: two seconds of load show as a third of "
-    "its\n"
-    "rate, fifteen seconds as nearly all of it, and what has ended fades as slowly.";
+    "READS/S and WRITES/S are averages with a time constant of five seconds. Two seconds of load show as a\n"
+    "third of its rate, fifteen seconds as nearly all of it. Load that has ended fades as slowly.";
 
 // "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
 // "draining,maintenance".
 std::string StateOf(const ServerSummary& server);
-// "serving", "creating", "dropping", "not-led", "unheard" (not yet, of a live primary), "lost" (of its voters no
-// majority lives).
+// "serving", "creating", "dropping", "no-primary", "unreported" (not yet, by a live primary), "lost" (no majority
+// of its voters is live).
 std::string StateOf(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& servers);
 

@@ -71,11 +71,11 @@ TEST(ListingTest, AReplicaWhoseServerIsLostIsMarked) {
   EXPECT_EQ(Joined(tablet.voters, servers), "ts-1,ts-2(lost),ts-3/r3");
   EXPECT_EQ(StateOf(tablet, servers), "serving");
   tablet.primary = "ts-2";
-  EXPECT_EQ(StateOf(tablet, servers), "not-led") << "until the failover";
+  EXPECT_EQ(StateOf(tablet, servers), "no-primary") << "until the failover";
   EXPECT_EQ(TabletRows({tablet}, servers).back()[4], "ts-2(lost)");
   tablet.primary = "ts-1";
   tablet.load.reset();
-  EXPECT_EQ(StateOf(tablet, servers), "unheard");
+  EXPECT_EQ(StateOf(tablet, servers), "unreported");
   servers[0].live = false;
   EXPECT_EQ(StateOf(tablet, servers), "lost");
   tablet.status = TabletStatus::kCreating;
@@ -110,7 +110,7 @@ TEST_F(ShellTest, ListsShowServersThatAreLost) {
   EXPECT_THAT(Run("tablet list"), AllOf(HasSubstr("ts-1,ts-2(lost),ts-3"), HasSubstr("serving")));
   EXPECT_THAT(Run("server list"), AllOf(HasSubstr("HEARD"), HasSubstr("12ms ago"), HasSubstr("ts-2    lost ")));
   EXPECT_THAT(Run("tablet list --server ts-9"),
-              HasSubstr("NOT_FOUND: there is no server ts-9; there are ts-1, ts-2, ts-3 [1]"));
+              HasSubstr("NOT_FOUND: no server \"ts-9\"; there are ts-1, ts-2, ts-3 [1]"));
   EXPECT_THAT(Run("help tablet list"), HasSubstr("nothing counted yet"));
   EXPECT_THAT(Run("tablet list"), Not(HasSubstr("0 B")));
 }

@@ -82,14 +82,14 @@ std::string KeyLine(const std::vector<const TabletSummary*>& tablets, const Lett
 }
 
 std::string Head(const ClusterInfo& info) {
-  std::string leader = "nobody leads";
+  std::string leader = "no leader";
   for (const MasterSummary& master : info.masters) {
     if (master.leader) leader = master.name + " leads";
   }
   return "ebla  " + info.cluster_id + "  " + leader + " (term " + std::to_string(info.term) + ")  " +
          std::to_string(info.live_servers) + " of " + Count(info.known_servers, "server") + " live  " +
-         Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " + std::to_string(info.copies) +
-         (info.copies == 1 ? " copy" : " copies");
+         Count(info.tables, "table") + "  " + Count(info.tablets, "tablet") + "  " +
+         Count(info.copies, "copy", "copies");
 }
 
 // Cuts what does not fit, between two characters of UTF-8.
@@ -127,7 +127,7 @@ class FrameBuilder {
 
   void Servers() {
     std::vector<std::vector<std::string>> rows = {
-        {" ", "SERVER", "STATE", "TABLETS", "LEADS", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
+        {" ", "SERVER", "STATE", "TABLETS", "PRIMARIES", "READS/S", "WRITES/S", "CPU", "SIZE", "DISK FREE"}};
     for (const ServerSummary& server : view_.servers) {
       std::vector<std::string> row = {std::string(1, letters_.at(server.name)), server.name, StateOf(server),
                                       std::to_string(server.tablets)};

@@ -28,7 +28,7 @@ class OperateTest : public ShellTest {
     move.ageMs = 61'500;
     move.step = "2 of 4: copies to ts-3";
     move.waitsFor =
-        "ts-1, which leads the tablet, has not heard from ts-3 for 30 s: can these two servers reach each other?";
+        "ts-1, the tablet's primary, has not heard from ts-3 for 30 s: can these two servers reach each other?";
     move.cancellable = true;
     move.cancelNote = "what was copied to ts-3 goes, and the replica on ts-1 stays";
     move.doneUnits = 1 << 20;
@@ -104,9 +104,9 @@ TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
 TEST_F(OperateTest, AServerThatIsNoneIsSaidToBeNone) {
   MakeTable();
   EXPECT_EQ(Run("tablet move carts --key a --from ts-99 --to ts-1"),
-            "NOT_FOUND: there is no server ts-99; there are ts-1, ts-2, ts-3 [1]");
-  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-98"), HasSubstr("there is no server ts-98"));
-  EXPECT_THAT(Run("tablet transfer carts --key a --to ts-97"), HasSubstr("there is no server ts-97"));
+            "NOT_FOUND: no server \"ts-99\"; there are ts-1, ts-2, ts-3 [1]");
+  EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-98"), HasSubstr("no server \"ts-98\""));
+  EXPECT_THAT(Run("tablet transfer carts --key a --to ts-97"), HasSubstr("no server \"ts-97\""));
   EXPECT_THAT(Run("tablet move carts --key a --from ts-1 --to ts-2"), HasSubstr("replicas stay where they are here"));
 }
 
@@ -125,7 +125,7 @@ TEST_F(OperateTest, ATabletIsSplitAtItsBestKey) {
   EXPECT_THAT(Run("tablet split users --at a --key b"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
   servers_.cluster().AddTable("users", {});
   EXPECT_THAT(Run("tablet split users --key k100"),
-              AllOf(HasSubstr("has 0 keys, and none splits them"), HasSubstr("--at"), EndsWith("[1]")));
+              AllOf(HasSubstr("has 0 keys, and every split between them"), HasSubstr("--at"), EndsWith("[1]")));
   Fill("users", 64);
   EXPECT_THAT(Run("tablet split users --key k100"), HasSubstr(R"(["k132", ""))")) << "of its keys";
   servers_.cluster().SetMetered();
@@ -187,7 +187,7 @@ TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
   Fill("one", 1);
   EXPECT_THAT(
       Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
-      AllOf(HasSubstr("the middle key of no tablet worth splitting is known; nothing was split"), EndsWith("[3]")));
+      AllOf(HasSubstr("no tablet worth splitting has a middle key that is known; nothing was split"), EndsWith("[3]")));
 }
 
 TEST_F(OperateTest, PresplitRefusesNonsense) {
@@ -215,7 +215,7 @@ TEST_F(OperateTest, ATableIsCompactedOnEveryServerAndSaysWhatCameOfIt) {
   }
   EXPECT_THAT(Run("table compact none"), EndsWith("[1]"));
   servers_.cluster().SetAway("ts-2");
-  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 does not live"), EndsWith("[3]")))
+  EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 is not live"), EndsWith("[3]")))
       << "what the others did is shown all the same";
 }
 
@@ -224,14 +224,14 @@ TEST_F(OperateTest, ATabletsStatsAreAllThatServersReport) {
   servers_.cluster().SetMetered();
   Fill("users", 10);
   const std::string id = std::to_string(servers_.cluster().Find("users", "k").id);
-  EXPECT_THAT(Run("tablet stats " + id), AllOf(StartsWith("tablet " + id + " of table users"), HasSubstr("leads"),
-                                               HasSubstr("follows"), HasSubstr("SEEN BY"), HasSubstr("40ms ago"),
+  EXPECT_THAT(Run("tablet stats " + id), AllOf(StartsWith("tablet " + id + " of table users"), HasSubstr("primary"),
+                                               HasSubstr("follower"), HasSubstr("SEEN BY"), HasSubstr("40ms ago"),
                                                HasSubstr("900 operations/s"), HasSubstr("at \"k105\"")));
   EXPECT_EQ(Run("tablet stats --table users --key k1"), Run("tablet stats " + id));
   EXPECT_THAT(Run("--json tablet stats " + id),
               AllOf(HasSubstr(R"("peaks":{"operations_per_second":900.0)"), HasSubstr(R"("middle_key":"k105")"),
                     HasSubstr(R"("silent_ms":40)")));
-  EXPECT_THAT(Run("tablet stats 999"), AllOf(HasSubstr("there is no tablet 999"), EndsWith("[1]")));
+  EXPECT_THAT(Run("tablet stats 999"), AllOf(HasSubstr("no tablet 999"), EndsWith("[1]")));
   for (const char* wrong : {"tablet stats", "tablet stats x", "tablet stats 0", "tablet stats 7 --table users",
                             "tablet stats --table users"}) {
     EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;

@@ -78,7 +78,7 @@ Status CheckServer(const Client& client, const ServerName& name) {
     all += (all.empty() ? "" : ", ") + server.name;
   }
   return Error(Code::kNotFound,
-               "there is no server " + name + (all.empty() ? "; none has ever joined" : "; there are " + all));
+               "no server \"" + name + "\"" + (all.empty() ? "; none has ever joined" : "; there are " + all));
 }
 
 Result<Table> TableArgument::Open(Context& context) const {

@@ -82,7 +82,7 @@ class ContentCheck {
       if (server != view_.servers.end() && server->live) {
         holders.push_back(&*server);
       } else {
-        Miss(tablet, voter, "its server does not live");
+        Miss(tablet, voter, "its server is not live");
       }
     }
     return holders;
@@ -265,14 +265,13 @@ void AddCheckVerbs(Verbs& verbs) {
   auto args = std::make_shared<CheckArguments>();
   verbs
       .Add("check",
-           "Compares the catalog with the servers, and the replicas with each other; the exit code says whether they "
-           "agree",
+           "Compares the catalog with the servers, and replicas with each other; the exit code says whether they agree",
            "check carts", [args](Context& context) { return Run(*args, context); })
       .Optional("TABLE", TakeText(args->table), "Only this table")
-      .Flag("--catalog-only", args->catalog_only, "Does not read what the replicas hold")
+      .Flag("--catalog-only", args->catalog_only, "Does not compare the contents of the replicas")
       .Flag("--verbose", args->verbose, "Shows a line for each replica; else replicas that are alike share a line")
       .Option("--tries", "NUMBER", TakeWhole(args->tries, 1, 1'000),
-              "How often it looks again at what may only be on its way (4)")
+              "How often it looks again at a difference, which may be a change under way (4)")
       .Option("--bytes-per-second", "SIZE", TakeSize(args->bytes_per_second),
               "How fast each server reads at most (32MiB)")
       .Notes(

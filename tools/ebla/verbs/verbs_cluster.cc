@@ -88,12 +88,12 @@ Status Adopt(const AdoptArguments& args, Context& context) {
 void AddClusterAdopt(Verbs& verbs) {
   auto args = std::make_shared<AdoptArguments>();
   verbs
-      .Add("cluster adopt", "Takes what servers have into a catalog that was restored from an older state",
+      .Add("cluster adopt", "Adds what the servers hold to a catalog that was restored from an older state",
            "cluster adopt --yes", [args](Context& context) { return Adopt(*args, context); })
       .Flag("--dry-run", args->dry_run, "Only shows what would be adopted, and does not ask")
       .Dangerous(args->options.confirm, {"--confirm"})
       .Option("--without", "SERVER", TakeTexts(args->options.without),
-              "A server that is gone for good; what it alone has is given up")
+              "A server that is gone for good; what it alone holds is given up")
       .Several();
 }
 

@@ -77,7 +77,8 @@ Status Compact(const Arguments& args, Context& context) {
   while (!args.status && !args.no_wait) {
     const auto running = static_cast<size_t>(std::ranges::count_if(servers, &CompactionInfo::running));
     if (running == 0) break;
-    if (running != told) context.out.Note(Count(running, "server") + " at work; after Ctrl-C they go on by themselves");
+    if (running != told)
+      context.out.Note(Count(running, "server") + " still compacting; after Ctrl-C they go on by themselves");
     told = running;
     if (!Sleep(context, kLookAgain)) break;
     EBLA_ASSIGN(servers, client.CompactTable(args.table, options));
@@ -91,9 +92,9 @@ Status Compact(const Arguments& args, Context& context) {
 void AddCompactVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
   verbs
-      .Add("table compact", "Gives the disk space of deleted records back; the table serves meanwhile",
+      .Add("table compact", "Frees the disk space of deleted records; the table serves meanwhile",
            "table compact carts --server ts-1 --limit 1h", [args](Context& context) { return Compact(*args, context); })
-      .Argument("TABLE", TakeText(args->table), "Each server keeps all of its tablets of this table in one file")
+      .Argument("TABLE", TakeText(args->table), "Each server stores all of its tablets of this table in one file")
       .Option("--server", "SERVER", TakeText(args->server), "Only on this server")
       .Option("--limit", "DURATION", TakeDuration(args->limit), "How long it may take on each server (10m)")
       .Flag("--status", args->status, "Only shows how it goes, or how it went the last time")

@@ -1,5 +1,5 @@
-// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server keeps
-// until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
+// Verbs on conflict records: acknowledged writes that a failover rolled back, or that came too late, and that a server
+// keeps until somebody decides (PROTOCOL 22): conflict list, conflict export, conflict apply, conflict forget.
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -109,7 +109,7 @@ struct Selection {
 
   void AddTo(Verb& verb) {
     verb.Argument("TABLE", TakeText(table));
-    verb.Option("--server", "SERVER", TakeText(server), "The server that keeps the record");
+    verb.Option("--server", "SERVER", TakeText(server), "The server that holds the record");
     verb.Option("--tablet", "TABLET", TakeWhole(tablet), "Its tablet, as conflict list shows it");
     verb.Option("--version", "VERSION", TakeVersion(version), "Its version, as conflict list shows it");
     verb.Flag("--all", all, "Every conflict record of the table");
@@ -164,7 +164,7 @@ class Reapply {
 
  private:
   static Status NotApplied(const std::string& why) {
-    return Error(Code::kConditionFailed, why + "; kept (--overwrite applies it)");
+    return Error(Code::kConditionFailed, why + "; not applied (--overwrite applies it)");
   }
 
   Status AddTo(Batch& batch, const UnresolvedEffect& effect, const UnresolvedWrite& write) {
@@ -222,7 +222,7 @@ Status Apply(Context& context, const Selection& selection, bool overwrite) {
     ++kept;
     context.out.Note(Name(write) + ": " + status.message());
   }
-  const std::string text = std::to_string(applied) + " applied, " + std::to_string(kept) + " kept";
+  const std::string text = std::to_string(applied) + " applied, " + std::to_string(kept) + " not applied";
   if (kept > 0) return Error(Code::kConditionFailed, text);
   context.out.Ok(text, {{"applied", applied}, {"kept", kept}});
   return {};
@@ -246,8 +246,8 @@ Status Forget(Context& context, const Selection& selection, bool yes) {
 void AddConflictVerbs(Verbs& verbs) {
   auto table = std::make_shared<std::string>();
   verbs
-      .Add("conflict list", "Shows acknowledged writes that servers keep outside of a table", "conflict list carts",
-           [table](Context& context) { return List(context, *table); })
+      .Add("conflict list", "Shows acknowledged writes that are on servers, but not in the table",
+           "conflict list carts", [table](Context& context) { return List(context, *table); })
       .Argument("TABLE", TakeText(*table))
       .Notes(
           "STATE: \"conflict\" waits for a decision; \"repeated\" does too, and a retry may have written the same;\n"
@@ -270,7 +270,8 @@ void AddConflictVerbs(Verbs& verbs) {
                                "conflict apply carts --server ts-2 --tablet 7 --version 3.118",
                                [apply](Context& context) { return Apply(context, apply->selection, apply->sure); });
   apply->selection.AddTo(apply_verb);
-  apply_verb.Flag("--overwrite", apply->sure, "Also where a key has changed, or a retry may have done the same");
+  apply_verb.Flag("--overwrite", apply->sure,
+                  "Applies it even if a key has changed, or a retry may have written the same");
 
   auto forget = std::make_shared<Settling>();
   Verb& forget_verb =

@@ -70,7 +70,7 @@ void AddGet(Verbs& verbs) {
   args->read.AddTo(verb);
   verb.Flag("--raw", args->raw, "Writes the bytes of the value and nothing else");
   verb.Flag("-v,--verbose", args->verbose, "Also shows the version and when the record expires");
-  verb.Notes(R"(A value is shown as text: \xNN is a byte that is no text, \\ a backslash.)");
+  verb.Notes(R"(A value is shown as text: \xNN is a byte that is not text, \\ a backslash.)");
 }
 
 struct MultiGetArguments {

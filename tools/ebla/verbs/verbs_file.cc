@@ -210,7 +210,7 @@ Status Dump(const DumpArguments& args, Context& context) {
   return {};
 }
 
-constexpr const char* kFormatHelp = "json, tsv or csv; without it, what the end of the file's name says, else json";
+constexpr const char* kFormatHelp = "json, tsv or csv (what the file's name ends with, else json)";
 constexpr const char* kFormats =
     "Formats, all of which keep every byte and the time at which a record expires:\n"
     "  json  An object per line: key, key_base64, value, value_base64, expires_at_ms. base64 wins.\n"

@@ -102,7 +102,7 @@ Json ToJson(const Health& health) {
 void ShowTables(const Health& health, Output& out) {
   constexpr size_t kShown = 10;
   std::vector<std::vector<std::string>> rows = {
-      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO LEADER", "NOT READY", "TOO FEW REPLICAS"}};
+      {"TABLE", "TABLETS", "REPLICAS", "NO MAJORITY", "NO PRIMARY", "NOT READY", "TOO FEW REPLICAS"}};
   size_t lacking = 0;
   for (const bool served : {false, true}) {
     for (const TableHealth& table : health.tables) {
@@ -120,8 +120,7 @@ void ShowTables(const Health& health, Output& out) {
 void Show(const Health& health, Output& out) {
   out.Line(std::string(Name(health.grade)) + "  " + std::to_string(health.live_servers) + " of " +
            Count(health.known_servers, "server") + " live, " + Count(health.tables.size(), "table") + ", " +
-           Count(health.tablets, "tablet") + ", " + std::to_string(health.copies) +
-           (health.copies == 1 ? " copy" : " copies") + " under way");
+           Count(health.tablets, "tablet") + ", " + Count(health.copies, "copy", "copies") + " under way");
   for (const Finding& finding : health.findings) {
     out.Line(std::string(Name(finding.grade)) + ": " + finding.what);
     out.Line("  -> " + finding.action);

@@ -137,7 +137,7 @@ void AddTableMergeSmall(Verbs& verbs) {
   };
   auto args = std::make_shared<Arguments>();
   verbs
-      .Add("table merge-small", "Merges neighbours that are small together, one pair after another",
+      .Add("table merge-small", "Merges neighbours that are small even together, one pair after another",
            "table merge-small carts --below 512MiB --dry-run",
            [args](Context& context) { return MergeSmall(context, args->table, args->below, args->dry_run); })
       .Argument("TABLE", TakeText(args->table))

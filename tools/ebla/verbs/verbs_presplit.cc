@@ -83,7 +83,7 @@ class Presplit {
       return Error(Code::kInvalidArgument,
                    "table " + args_.table +
                        " is empty, and nothing is known of its keys: name keys with --at, or give " +
-                       "keys like those to come with --sample FILE or --pattern 'user%08d' --count M");
+                       "typical keys with --sample FILE or --pattern 'user%08d' --count M");
     }
     const std::vector<PresplitCut> cuts = CutsOfKeys(keys, tablets_, all, group_);
     if (cuts.size() < all) {
@@ -103,8 +103,9 @@ class Presplit {
       if (const auto cut = NextCut(tablets_, group_)) {
         EBLA_TRY(Split(*cut, all));
       } else if (Clock::now() >= until_) {
-        return Error(Code::kUnavailable, "the middle key of no tablet worth splitting is known" + SoFar() +
-                                             ": servers tell it of tablets of 64 MiB and more; see ebla tablet stats");
+        return Error(Code::kUnavailable,
+                     "no tablet worth splitting has a middle key that is known" + SoFar() +
+                         ": servers report it for tablets of 64 MiB and more; see ebla tablet stats");
       } else if (!Sleep(context_, kLookAgain)) {
         return Error(Code::kUnavailable, "interrupted" + SoFar());
       }
@@ -202,7 +203,7 @@ Status Check(const Arguments& args) {
     return Error(Code::kInvalidArgument, "table presplit needs --into N or --at KEYS, one of the two");
   }
   if (!args.at.empty() && keys)
-    return Error(Code::kInvalidArgument, "--at says it all: leave out --sample and --pattern");
+    return Error(Code::kInvalidArgument, "--at names the keys: leave out --sample and --pattern");
   if (args.into > kTabletsMost)
     return Error(Code::kInvalidArgument, "--into " + std::to_string(args.into) + ": at most 10001 tablets");
   if (keys && args.into < 2)
@@ -225,14 +226,15 @@ void AddPresplitVerbs(Verbs& verbs) {
            })
       .Argument("TABLE", TakeText(args->table))
       .Option("--into", "NUMBER", TakeWhole(args->into, 1),
-              "How many tablets the table gets: the largest are halved by their data, or cut as --sample or --pattern "
-              "say")
-      .Option("--at", "KEYS", TakeListOfBytes(args->at), "The keys to split at, as f,m,t")
-      .Option("--sample", "PATH", TakeText(args->sample), "A file with one key per line, like the keys to come")
-      .Option("--pattern", "PATTERN", TakeText(args->pattern), "The keys to come are numbered like this, as 'user%08d'")
-      .Option("--count", "NUMBER", TakeWhole(args->count, 1), "How many keys the pattern has")
+              "How many tablets the table gets: the largest are halved by their data, or cut where --sample or "
+              "--pattern says")
+      .Option("--at", "KEYS", TakeListOfBytes(args->at), "The keys to split at, for example f,m,t")
+      .Option("--sample", "PATH", TakeText(args->sample), "A file of typical keys, one a line")
+      .Option("--pattern", "PATTERN", TakeText(args->pattern),
+              "How the keys to come are numbered, for example 'user%08d'")
+      .Option("--count", "NUMBER", TakeWhole(args->count, 1), "How many keys of this pattern there will be")
       .Option("--look-at", "NUMBER", TakeWhole(args->look_at),
-              "A table with more keys than this is not read: servers estimate where its middle is (1000000)")
+              "A table with more keys than this is not read; its servers estimate the middle keys (1000000)")
       .Option("--timeout", "DURATION", TakeDuration(args->timeout), "How long to wait for such an estimate (10m)")
       .Flag("--dry-run", args->dry_run, "Only shows what would be split");
 }

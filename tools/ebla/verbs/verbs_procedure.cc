@@ -137,7 +137,7 @@ std::string BegunAgain(const ProcedureInfo& move) {
 void AddProcedureVerbs(Verbs& verbs) {
   auto kind = std::make_shared<std::string>();
   verbs
-      .Add("procedure list", "Lists what the master has under way: who asked for it, how far it is, what it waits for",
+      .Add("procedure list", "Lists what the master is doing: who asked for it, how far it is, what it waits for",
            "procedure list --kind move", [kind](Context& context) { return List(*kind, context); })
       .Option("--kind", "KIND", TakeOneOf(*kind, ProcedureKinds()),
               "Only this kind: move, split, merge, transfer, drain, repair, lead, recover, create, drop, ...");
@@ -148,7 +148,7 @@ void AddProcedureVerbs(Verbs& verbs) {
       .Argument("ID", TakeText(*shown), "As procedure list shows it");
   auto cancelled = std::make_shared<std::string>();
   verbs
-      .Add("procedure cancel", "Cancels a procedure, so that everything is as before; says so where it is too late",
+      .Add("procedure cancel", "Cancels a procedure, so that all is as before; refuses when it is too late",
            "procedure cancel move-17", [cancelled](Context& context) { return Cancel(*cancelled, context); })
       .Argument("ID", TakeText(*cancelled), "As procedure list shows it");
 }

@@ -97,7 +97,7 @@ void AddServerRemove(Verbs& verbs) {
              context.out.Ok();
              return {};
            })
-      .Argument("SERVER", TakeText(*name), "It must not live, and have no replicas any more");
+      .Argument("SERVER", TakeText(*name), "A server that is not live and has no replicas any more");
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ Status ShowVersion(Context& context) {
 void AddSessionVerbs(Verbs& verbs) {
   auto table = std::make_shared<std::string>();
   verbs
-      .Add("use", "Names the table of the lines that follow, so that they leave TABLE out", "use carts",
+      .Add("use", "Sets the table of the lines that follow; they then leave TABLE out", "use carts",
            [table](Context& context) { return Use(context, *table); })
       .Optional("TABLE", TakeText(*table), "The table; without it, lines name their table again")
       .Notes("It holds for get, mget, put, delete, incr, scan, load, dump and locate, in this shell or script.");

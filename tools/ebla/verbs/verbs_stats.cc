@@ -100,9 +100,9 @@ Json ToJson(const TabletSummary& tablet) {
 }
 
 std::string StateOf(const ReplicaReport& replica) {
-  if (!replica.reported) return "not heard of";
+  if (!replica.reported) return "not reported";
   if (!replica.known) return "has no replica";
-  std::string state = replica.failed ? "failed" : replica.load.leading ? "leads" : "follows";
+  std::string state = replica.failed ? "failed" : replica.load.leading ? "primary" : "follower";
   if (replica.incomplete) state += ", incomplete";
   if (replica.may_have_lost_writes) state += ", may have lost writes";
   return state;
@@ -151,7 +151,7 @@ void ShowPeers(const ReplicaReport& leader, Output& out) {
 void Show(const TabletSummary& tablet, Output& out) {
   out.Line("tablet " + std::to_string(tablet.id.value) + " of table " + tablet.table + " " + tablet.range.ToString() +
            "  epoch " + std::to_string(tablet.epoch.value) + "  " +
-           (tablet.primary.empty() ? "no primary at present" : "led by " + tablet.primary));
+           (tablet.primary.empty() ? "no primary at present" : "primary " + tablet.primary));
   ShowReplicas(tablet, out);
   for (const ReplicaReport& replica : tablet.replicas) {
     if (!replica.known || !replica.load.leading) continue;
@@ -202,7 +202,7 @@ Status Stats(const Arguments& args, Context& context) {
 void AddStatsVerbs(Verbs& verbs) {
   auto args = std::make_shared<Arguments>();
   verbs
-      .Add("tablet stats", "Shows all that servers report of a tablet: load, sizes, logs, and where it would be split",
+      .Add("tablet stats", "Shows what servers report of a tablet: load, sizes, logs, and where it would be split",
            "tablet stats 17\n  tablet stats --table carts --key user42",
            [args](Context& context) { return Stats(*args, context); })
       .Optional("TABLET", TakeWhole(args->tablet, 1), "Its id, as tablet list shows it")

@@ -22,20 +22,21 @@ struct OptionArguments {
   void AddTo(Verb& verb, bool create) {
     verb.Option("--replicas", "NUMBER", TakeWhole(replicas, 1, 7),
                 "Copies of each tablet (3, or as many as servers live)");
-    verb.Option("--durability", "MODE", Durability(), "sync, or interval=1s: a log is flushed at least that often");
+    verb.Option("--durability", "MODE", Durability(),
+                "sync: every write is fsynced; interval=1s: the log is fsynced at least that often");
     if (create) {
       verb.Option("--compression", "KIND", TakeOneOf(compression, {"none", "snappy", "zlib"}),
                   "none, snappy or zlib; cannot be changed later");
       verb.Option("--key-group", "GROUP", KeyGroup(),
-                  "Keys that begin alike stay in one tablet: so many bytes, or up to a delimiter such as ':'; "
-                  "cannot be changed later");
+                  "Keys with the same prefix stay in one tablet: a number of bytes, or a delimiter such as ':' that "
+                  "ends the prefix; cannot be changed later");
       verb.Flag("--last-write-wins", last_write_wins,
-                "The later write wins, whatever its level; cannot be changed later");
+                "The write with the later time wins, whatever its level; cannot be changed later");
     }
     verb.Option("--default-ack", "LEVEL", TakeLevel(options.default_ack), "The level of writes that name none");
     verb.Option("--default-read", "LEVEL", TakeLevel(options.default_read), "The level of reads that name none");
     verb.Option("--default-ttl", "DURATION", TakeDuration(options.default_ttl),
-                "When records expire whose put names no time; 0 means never");
+                "How long a record lives whose put names no --ttl; 0 means for ever");
     verb.Option("--split-size", "SIZE", TakeSize(options.split_bytes), "A tablet larger than this is split");
     verb.Option("--split-ops", "RATE", TakeWhole(split_ops, 1), "A tablet with more operations/s than this is split");
     verb.Option("--merge-size", "SIZE", TakeSize(options.merge_bytes), "Neighbours smaller than this are merged");
@@ -98,17 +99,18 @@ struct SplitArguments {
   uint64_t count = 0;
 
   void AddTo(Verb& verb) {
-    verb.Option("--split-points", "KEYS", TakeListOfBytes(split_points), "The keys at which tablets begin, as f,m,t");
+    verb.Option("--split-points", "KEYS", TakeListOfBytes(split_points),
+                "The keys at which tablets begin, for example f,m,t");
     verb.Option("--splits", "NUMBER", TakeWhole(splits, 1),
-                "How many tablets to make, as --sample or --pattern cut them");
-    verb.Option("--sample", "PATH", TakeText(sample), "A file with one key per line, like the keys to come");
-    verb.Option("--pattern", "PATTERN", TakeText(pattern), "The keys to come are numbered like this, as 'user%08d'");
-    verb.Option("--count", "NUMBER", TakeWhole(count, 1), "How many keys the pattern has");
+                "How many tablets to make; --sample or --pattern decides where they begin");
+    verb.Option("--sample", "PATH", TakeText(sample), "A file of typical keys, one a line");
+    verb.Option("--pattern", "PATTERN", TakeText(pattern), "How the keys to come are numbered, for example 'user%08d'");
+    verb.Option("--count", "NUMBER", TakeWhole(count, 1), "How many keys of this pattern there will be");
   }
 
   Result<std::vector<std::string>> Points() const {
     if (!split_points.empty() && (splits > 0 || !sample.empty() || !pattern.empty())) {
-      return Error(Code::kInvalidArgument, "--split-points says it all: leave out --splits, --sample and --pattern");
+      return Error(Code::kInvalidArgument, "--split-points names the keys: leave out --splits, --sample and --pattern");
     }
     if (!split_points.empty()) return split_points;
     if (splits == 0 && sample.empty() && pattern.empty() && count == 0) return std::vector<std::string>();
@@ -281,7 +283,7 @@ void AddDrop(Verbs& verbs) {
            })
       .Argument("TABLE", TakeText(args->name))
       .Dangerous(args->yes)
-      .Notes("Nothing brings a dropped table back: dump it first where you are not sure.");
+      .Notes("A dropped table cannot be brought back. If you are not sure, dump it first.");
 }
 
 Status List(Context& context) {

@@ -53,14 +53,14 @@ Result<std::string> BestSplitKey(Context& context, const Client& client, const s
   EBLA_TRY(scan.status());
   const std::string name = "tablet " + std::to_string(tablet->id.value);
   if (keys.size() > kLookAt) {
-    return Error(Code::kComeAgain, "where the load or the data of " + name +
-                                       " is cut in two is not known at present; name a key with --at");
+    return Error(Code::kComeAgain,
+                 "no key is known at present that halves the load or the data of " + name + "; name one with --at");
   }
   const std::vector<PresplitCut> cuts = CutsOfKeys(keys, {*tablet}, 1, described.options.key_group);
   if (!cuts.empty()) return cuts.front().key;
   return Error(Code::kConditionFailed,
                name + " has " + Count(keys.size(), "key") +
-                   ", and none splits them in two without cutting a key group; name a key with --at");
+                   ", and every split between them would cut a key group; name a key with --at");
 }
 
 struct SplitArguments {
@@ -71,7 +71,7 @@ struct SplitArguments {
 Status Split(const SplitArguments& args, Context& context) {
   if (args.at.empty() == args.key.empty()) {
     return Error(Code::kInvalidArgument,
-                 "tablet split needs --at, the key to split at, or --key, a key of the tablet to split at its best");
+                 "tablet split needs --at, the key to split at, or --key, any key of a tablet to be halved");
   }
   EBLA_ASSIGN(const Client client, context.connect());
   std::string key = args.at;
@@ -91,12 +91,12 @@ Status Split(const SplitArguments& args, Context& context) {
 void AddTabletSplit(Verbs& verbs) {
   auto args = std::make_shared<SplitArguments>();
   verbs
-      .Add("tablet split", "Splits a tablet at a key, or at the best one; no data moves",
+      .Add("tablet split", "Splits a tablet, at a given key or in its middle; no data moves",
            "tablet split carts --at user5", [args](Context& context) { return Split(*args, context); })
       .Argument("TABLE", TakeText(args->table))
       .Option("--at", "KEY", TakeBytes(args->at), R"(The key at which the new tablet begins; \xNN is a byte)")
       .Option("--key", "KEY", TakeBytes(args->key),
-              "Splits the tablet that holds this key: in the middle of its load, else of its data");
+              "Splits the tablet that holds this key, in the middle of its load or else of its data");
 }
 
 struct ListArguments {
@@ -111,7 +111,8 @@ Status List(const ListArguments& args, Context& context) {
   EBLA_ASSIGN(const std::vector<ServerSummary> servers, client.ListServers());
   if (args.lost) std::erase_if(tablets, [&](const TabletSummary& tablet) { return HasMajority(tablet, servers); });
   if (!context.out.json) {
-    context.out.Listed(TabletRows(tablets, servers), args.lost ? "no tablet is lost" : "there are no tablets");
+    context.out.Listed(TabletRows(tablets, servers),
+                       args.lost ? "no tablet has lost its majority" : "there are no tablets");
     return {};
   }
   Json all = Json::Array();
@@ -128,11 +129,11 @@ void AddTabletList(Verbs& verbs) {
       .Optional("TABLE", TakeText(args->table), "Only tablets of this table")
       .Option("--server", "SERVER", TakeText(args->server), "Only tablets with a replica on this server")
       .Flag("--lost", args->lost, "Only tablets that have lost the majority of their voters")
-      .Notes(std::string("A replica whose server does not live is marked (lost). STATE is one of:\n"
+      .Notes(std::string("A replica whose server is not live is marked (lost). STATE is one of:\n"
                          "  serving\n"
-                         "  not-led   no primary at present: for a moment, or until a failover\n"
-                         "  unheard   the primary has not reported this tablet yet\n"
-                         "  lost      no majority of the voters lives\n") +
+                         "  no-primary  there is no primary for a moment, or until a failover\n"
+                         "  unreported  the primary has not reported this tablet yet\n"
+                         "  lost        no majority of the voters is live\n") +
              kEstimates);
 }
 
@@ -229,7 +230,7 @@ Status Recover(const RecoverArguments& args, Context& context) {
     if (context.out.json) {
       context.out.Value(ToJson(found, tablet, false));
     } else {
-      context.out.Line("it cannot be recovered so: " + found.refusal);
+      context.out.Line("it cannot be recovered this way: " + found.refusal);
     }
     return {};
   }
