@@ -21,9 +21,8 @@ inline constexpr const char* kEstimates =
     "RECORDS and SIZE are refreshed every ten seconds. A table is counted where a server has up to 32 MiB\n"
     "of it. More is estimated from what is on disk, and the latest minute may be missing. \"-\" means: not\n"
     "known, or nothing counted yet.\n"
-    "READS/S and WRITES/S are averages with a time constant of five seconds: two seconds of load show as a third of "
-    "its\n"
-    "rate, fifteen seconds as nearly all of it, and what has ended fades as slowly.";
+    "READS/S and WRITES/S are averages with a time constant of five seconds: two seconds of load show as\n"
+    "a third of its rate, fifteen seconds as nearly all of it, and what has ended fades as slowly.";
 
 // "live", or all that is out of the ordinary: "lost", "disk-full", "draining" or "drained", "maintenance", as
 // "draining,maintenance".
