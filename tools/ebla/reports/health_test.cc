@@ -105,7 +105,7 @@ TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
                              "degraded: 100 tablets of 100 tables (carts, t101, t102 and 97 more): fewer than 3 whole "
                              "replicas"));
   EXPECT_EQ(Judge(state).tables.size(), 100u);
-  state.tables[0].options.replicas = 2;
+  state.tables[0].options.replicas = 4;
   EXPECT_THAT(Findings(state).back(), HasSubstr("fewer whole replicas than their tables ask for"));
 }
 
