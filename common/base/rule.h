@@ -4,7 +4,7 @@
 //   // PROTOCOL 4: a fence is answered once every lease that this replica granted has run out.
 //   EBLA_RULE(FenceWaitsForGrants, fence_ignores_grants)
 //   ...
-//   const MonotonicTime not_before = rules::FenceWaitsForGrants() ? grants_until_ : MonotonicTime{};
+//   const MonotonicTime not_before = rules::FenceWaitsForGrants() ? grants_.until() : MonotonicTime{};
 //
 // A rule always holds in a build without tests: its predicate is the constant true, and the compiler drops the test. In
 // a build with tests it is false while the bug of that name is planted (planted_bug.h), so that the tests can prove

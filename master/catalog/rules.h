@@ -11,7 +11,7 @@ namespace ebla::rules {
 
 // PROTOCOL 1: a server that has started anew does not lead its epoch any more.
 EBLA_RULE(LedEpochIsOfOneStart, lead_again_after_restart)
-// PROTOCOL 1: the membership changes again once the Barrier of the last change is committed.
+// PROTOCOL 27: the membership changes again once the Barrier of the last change is committed.
 EBLA_RULE(ChangeWaitsForBarrier, overlapping_membership)
 // PROTOCOL 9: a voter that never had the tablet begins complete and empty only if the tablet was never split.
 EBLA_RULE(OnlyNeverSplitBeginsEmpty, created_empty_after_split)

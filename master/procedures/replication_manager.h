@@ -2,11 +2,11 @@
 // Keeps every tablet at the number of replicas that its table wants: every second it shows the planner (repair.h) the
 // tablets that are not whole, and hands the reconciler the changes of membership that come back. What it has begun does
 // not wait for the next second: a report of who leads it, or the end of its last step, has it looked at, and nothing
-// else, at once. Each is one compare-and- set to the next epoch, led by the same primary (PROTOCOL "Membership").
+// else, at once. Each is one compare-and-set to the next epoch, led by the same primary (PROTOCOL "Membership").
 // Replicas that were removed are dropped when their server reports them (drop_orphans.h). What a server leads that
 // takes no writes is transferred to others (leadership_shedding.h). Replicas that an operator or the planner
 // (balance_driver.h) moves go the same way, by the intents in the catalog; for a server that drains it writes them
-// itself (drain_server.h).
+// itself.
 // How:        Nothing is remembered between seconds but since when servers are away (servers.h): learners stand in the
 //             catalog, and how level they are in the primaries' reports. A successor goes on with what it finds. Which
 //             tablets it has begun something for it notes only so as to look at them sooner.

@@ -1,7 +1,7 @@
 // master/procedures/tablet_batch.h
 // The end of every change of who leads or holds a tablet, for a batch of them:
 //   [compare-and-set of the znode to `next`] -> Configure, the primary first -> [CREATING: the catalog says SERVING]
-// Place:      fence_round.h and change_plan.h say what is next; tablet_reconciler.h decides which tablets need it, and
+// Place:      fence_round.h and tablet_reconciler.h say what is next. The reconciler decides which tablets need it, and
 //             tries again what comes back unfinished.
 // Invariants: 1. Configure is sent only for an epoch and primary that this master's image holds. A change whose outcome
 //                is unknown sends nothing.

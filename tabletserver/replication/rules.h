@@ -19,9 +19,9 @@ EBLA_RULE(LeaderHoldsPresumedLog, lead_with_short_log)
 EBLA_RULE(SentEntriesStand, replace_what_was_sent)
 // PROTOCOL 3: who is fenced leads no more in that epoch.
 EBLA_RULE(FenceEndsLeadership, serve_again_after_step_down)
-// PROTOCOL 1: the membership changes again once the Barrier of the last change is committed.
+// PROTOCOL 27: the membership changes again once the Barrier of the last change is committed.
 EBLA_RULE(OneMembershipChangeAtATime, overlapping_membership)
-// PROTOCOL 1: orders of an old term, and of epochs below the promised one, are refused.
+// PROTOCOL 28: orders of an old term, and of epochs below the promised one, are refused.
 EBLA_RULE(StaleMastersAreRefused, stale_master_obeyed)
 // An entry is committed once a majority has it on disk.
 EBLA_RULE(CommitNeedsMajority, apply_before_commit)

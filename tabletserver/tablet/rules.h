@@ -33,7 +33,7 @@ EBLA_RULE(StrongWaitsForPrimaryWrites, strong_ignores_pending_primary)
 EBLA_RULE(ChildsWritesWait, split_not_parked)
 // PROTOCOL 11: ...and so do its reads.
 EBLA_RULE(ChildsReadsWait, reads_not_parked)
-// PROTOCOL 11: writes wait until the log that a leader inherited is applied.
+// PROTOCOL 18: writes wait until the log that a leader inherited is applied.
 EBLA_RULE(WritesWaitForInheritedLog, inherited_not_parked)
 // PROTOCOL 11: an order that is repeated is not logged again.
 EBLA_RULE(SplitIsLoggedOnce, split_logged_twice)

@@ -7,7 +7,7 @@
 //   done:         the order is answered; the host hands the child what was parked
 //
 // Place:      applier.h applies SPLIT through it; write_admission.h asks where a key goes.
-// Story:      tests/stories/split/*.txt
+// Story:      tests/stories/*.txt whose names begin with split
 // Invariants: 1. A replica that is being copied applies no SPLIT before it is complete: its child would rest on a log
 //                that a crash discards (rule 9).
 //             2. Only the very leadership that appended SPLIT leads the child (rule 11).

@@ -107,7 +107,7 @@ struct PurgeReply {
 };
 
 // What a primary's log holds above what is applied, of some range: what a session that has reached it sees on top of
-// the records (PROTOCOL "Reads", 16). Deletes are tombstones.
+// the records (PROTOCOL 16). Deletes are tombstones.
 struct LoggedSlice {
   Epoch epoch;
   Lsn upto;
@@ -158,7 +158,7 @@ struct TabletView {
   Lsn split_at() const { return last_split == nullptr ? Lsn{} : last_split->version.lsn; }
 };
 
-// What a parent that applies SPLIT hands to its child (PROTOCOL "Split").
+// What a parent that applies SPLIT hands to its child (PROTOCOL 11 to 13).
 struct SplitChild {
   TabletId parent;
   AppliedSplit split;
@@ -179,7 +179,7 @@ struct FrozenTablet {
   std::shared_ptr<const TabletSchema> schema;
 };
 
-// What is made of both (PROTOCOL "Merge").
+// What is made of both (PROTOCOL 14).
 struct MergeResult {
   Merged merged;
   AppliedState applied;  // the new tablet's

@@ -8,10 +8,10 @@
 //     INVALID_ARGUMENT, LOST_WRITE, TABLE_EXISTS
 //   INTERNAL                                      answer                     UNKNOWN_OUTCOME if an attempt was sent:
 //                                                                            the server may have failed after the log
-//   had it NO_SUCH_TABLE                                 open by name again, once; then answer
+//   NO_SUCH_TABLE                                 open by name again, once; then answer
 //   WRONG_TABLET, NOT_PRIMARY, STALE_EPOCH        follow the hint at once, else look up; from the fourth in a row: wait
-//   first COME_AGAIN, OVERLOADED                        wait (at least retry-after; of the first COME_AGAINs just
-//                                                 that), the same place; every fourth time look up
+//   COME_AGAIN, OVERLOADED                        wait (at least retry-after; just that for the first COME_AGAINs),
+//                                                 the same place; every fourth time look up
 //   UNAVAILABLE                                   wait, look up
 //   UNKNOWN_OUTCOME: connection broke             wait, look up              the same, noting that it may have happened
 //   UNKNOWN_OUTCOME: said, with retry-after       answer                     the same, noting that it may have happened

@@ -60,10 +60,17 @@ std::vector<PinnedSeed> PinnedSeeds() {
   return pins;
 }
 
-TEST(PinnedSeeds, ThereAreManyAndNoneTwice) {
+// Why no seed can show these stands at the end of docs/design/replication-rules.md.
+const std::set<std::string_view> kWithoutSeed = {"create_below_tombstone", "reads_not_parked"};
+
+TEST(PinnedSeeds, EveryBugHasOneOrAReasonWhyNot) {
   std::set<std::string> bugs;
   for (const PinnedSeed& pin : PinnedSeeds()) EXPECT_TRUE(bugs.insert(pin.bug).second) << pin.bug;
-  EXPECT_GE(bugs.size(), 26u);
+  for (const Bug& bug : AllBugs()) {
+    const std::string name(bug.name());
+    EXPECT_NE(bugs.contains(name), kWithoutSeed.contains(name))
+        << name << ": find a seed by ebla-sim --hunt --bug " << name;
+  }
 }
 
 class PlantedBugs : public ::testing::TestWithParam<PinnedSeed> {};
