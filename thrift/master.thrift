@@ -428,5 +428,5 @@ struct MoveIntent { 1: string fromServer, 2: string toServer, 12: AskedBy askedB
 // merge: it is to become one with its neighbour, under a new id; on both of them. epoch: its own, in which it freezes.
 // givenUp: it is to be taken to a later epoch, which thaws it, and nothing else comes of the merge.
 struct MergeIntent { 1: i64 neighbourId, 2: i64 intoId, 3: i64 epoch, 4: bool givenUp, 5: AskedBy askedBy, 6: string reason, 7: i64 sinceMs }
-// merged: a voter may not have united the two yet, and they are no strays where they lie. Gone when no voter needs it.
+// merged: a voter may not have merged the two yet, and they are no orphans where they lie. Gone when no voter needs it.
 struct TabletNode { 1: types.TabletInfo info, 2: optional binary intent, 3: optional SplitIntent split, 4: optional i64 parentId, 5: optional MoveIntent move, 6: optional MergeIntent merge, 7: optional types.Merged merged }

@@ -167,7 +167,7 @@ struct AppliedSplit {
   5: list<string> voters
 }
 
-// One of the two that a merge unites, frozen through `freeze`: an entry of the epoch that its znode had when it was
+// One of the two that a merge joins, frozen through `freeze`: an entry of the epoch that its znode had when it was
 // replaced.
 struct MergedTablet {
   1: i64 tabletId

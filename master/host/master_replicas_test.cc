@@ -647,7 +647,7 @@ TEST_F(MasterTransferTest, WhatAServerLedWhoseDiskIsFullIsHandedToOthers) {
     EXPECT_EQ(info.voters, before.at(id).voters);
     moved += info.epoch - before.at(id).epoch;
   }
-  EXPECT_EQ(moved, of_old) << "each handed over once, the others left alone";
+  EXPECT_EQ(moved, of_old) << "each transferred once, the others left alone";
   ASSERT_EQ(cluster().Create("new", {"b", "d", "f", "h"}, Replicas(3)).header.code, idl::Code::OK);
   for (const auto& [id, info] : cluster().Tablets()) {
     if (!before.contains(id)) {

@@ -26,7 +26,7 @@ class Turmoil {
     Heal();
     ASSERT_TRUE(cluster_.RunUntil([&] { return WhatIsWrong().empty(); }, 300s)) << WhatIsWrong();
     cluster_.scheduler().RunFor(30s);
-    // A tablet may just be handed over.
+    // A tablet may just be transferred.
     ASSERT_TRUE(cluster_.RunUntil([&] { return WhatIsWrong().empty(); }, 5s)) << WhatIsWrong();
     ASSERT_THAT(cluster_.ledger().violations(), ::testing::IsEmpty());
     ASSERT_GT(faults_, 10u);

@@ -69,7 +69,7 @@ void TabletReconciler::Consider(TabletId id) {
   if (found != notes_.end() && (found->second.busy || found->second.retry)) return;
   switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
     case Need::kNothing:
-      // A hand-over that came to nothing left it where it was: all is well, and the next failure is the first.
+      // A transfer that failed left it where it was: all is well, and the next failure is the first.
       if (found != notes_.end() && found->second.failures > 0 && PrimaryLoad(*tablet) != nullptr)
         found->second.failures = 0;
       return;

@@ -22,12 +22,12 @@ bool IsStillToMerge(coordination::SimCoordination& coordination, const FakeServe
 void EpochLedger::Led(int64_t tablet, int64_t epoch, const std::string& who, const idl::LogPosition& last, bool born) {
   const std::string which = "tablet " + std::to_string(tablet) + " epoch " + std::to_string(epoch);
   auto [found, fresh] = leaders_.try_emplace({tablet, epoch}, who);
-  if (!fresh && found->second != who) Violated(which + " led by " + found->second + " and by " + who);
-  if (merged_.contains(tablet)) Violated(which + " led by " + who + " after it was merged");
+  if (!fresh && found->second != who) Violated(which + " has primaries " + found->second + " and " + who);
+  if (merged_.contains(tablet)) Violated(which + " has primary " + who + " after it was merged");
   idl::LogPosition& acknowledged = acknowledged_[tablet];
   if (born) acknowledged = {};  // nobody was told of it
   if (Order(last) < Order(acknowledged)) {
-    Violated(which + " led by " + who + " from " + std::to_string(last.epoch) + "." + std::to_string(last.lsn) +
+    Violated(which + " has primary " + who + " from " + std::to_string(last.epoch) + "." + std::to_string(last.lsn) +
              ", short of the acknowledged " + std::to_string(acknowledged.epoch) + "." +
              std::to_string(acknowledged.lsn));
   }
@@ -423,7 +423,7 @@ void FakeServer::transfer(std::function<void(const idl::TransferReply&)> cob, co
         received_patience[order.tabletId].push_back(order.patienceMs);
         FakeServer* target = peers_.find(order.target);
         if (!replica || (replica->leading != order.epoch && replica->released != order.epoch)) {
-          result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+          result.status = MakeStatus(idl::Code::STALE_EPOCH, "it is not primary in that epoch");
         } else if (replica->leading) {
           const bool reached = target && !mute && !target->mute && !peers_.cut(name_, order.target);
           if (!reached || !target->Receive(order.tabletId, replica->leading, name_, replica->last).stored) {

@@ -152,7 +152,7 @@ class FakeServer final : public idl::ControlServiceCobSvIf {
   std::map<int64_t, std::vector<int64_t>> drop_splits;
   // The tablet times that it was told to lead from, and where nobody knew one the times of day.
   std::map<int64_t, int64_t> received_tablet_times, received_times_of_day;
-  // How long it was to refuse writes for a hand-over, by tablet, in order.
+  // How long it was to refuse writes for a transfer, by tablet, in order.
   std::map<int64_t, std::vector<int64_t>> received_patience;
   // Tables that were compacted, and when.
   std::map<int64_t, MonotonicTime> compacted;

@@ -70,7 +70,7 @@ void FakeServer::split(std::function<void(const idl::SplitReply&)> cob, const id
     if (refuse_split) {
       result.status = MakeStatus(*refuse_split, "told to refuse");
     } else if (!again && (!replica || replica->leading != order.epoch)) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it is not primary in that epoch");
     } else if (!again && (order.key <= replica->range.startKey ||
                           (!replica->range.endKey.empty() && order.key >= replica->range.endKey))) {
       result.status = MakeStatus(idl::Code::INVALID_ARGUMENT, "no key of this tablet");
@@ -108,7 +108,7 @@ void FakeServer::freeze(std::function<void(const idl::FreezeReply&)> cob, const 
     if (refuse_freeze) {
       result.status = MakeStatus(*refuse_freeze, "told to refuse");
     } else if (!replica || replica->leading != order.epoch) {
-      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it does not lead that epoch");
+      result.status = MakeStatus(idl::Code::STALE_EPOCH, "it is not primary in that epoch");
     } else if (!replica->barrier_committed || !FreezeHere(order, *replica)) {
       result.status = MakeStatus(idl::Code::COME_AGAIN, "not every voter has it");
     } else {

@@ -29,7 +29,7 @@ template <class Reply, class Request>
 std::string Insist(TestCluster& cluster, Reply& reply,
                    void (MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                    const Request& request) {
-  std::string why = "nobody leads";
+  std::string why = "no leader";
   for (int attempt = 0; attempt < 12; ++attempt) {
     cluster.scheduler().RunFor(3s);  // a new master hears of the servers first
     const auto answer = cluster.Call(method, request);

@@ -351,7 +351,7 @@ std::string TestCluster::WhyNotServing(const std::string& name) {
     if (info.state != idl::TabletState::SERVING) return which + " is not SERVING";
     const FakeServer* primary = Running(info.primary);
     if (!primary || !primary->Leads(id, info.epoch)) {
-      return which + " is not led by " + info.primary + " in epoch " + std::to_string(info.epoch);
+      return which + " has not primary " + info.primary + " in epoch " + std::to_string(info.epoch);
     }
     if (primary->replicas().at(id).freeze) return which + " is frozen";
     if (std::ranges::find(info.voters, info.primary) == info.voters.end()) return which + "'s primary does not vote";

@@ -417,7 +417,7 @@ TEST_F(TabletServerTest, ARestartKeepsWhatWasAcknowledged) {
   ASSERT_EQ(WriteAs(5, 1, {IncrementOf("n", 3)}).header.code, Code::OK);
   CrashServer(MemoryDisk::CrashKind::kMachine);
   StartServer();
-  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY) << "nobody leads an epoch in two lives";
+  EXPECT_EQ(Get("k").header.code, Code::NOT_PRIMARY) << "no server is primary of an epoch in two lives";
   EXPECT_EQ(Configure({NewTablet(100)}).results[0].status.code, Code::STALE_EPOCH);
   ASSERT_EQ(Fence(100, 2).results[0].status.code, Code::OK);
   MakeTablet(100, "", "", 2);

@@ -411,7 +411,7 @@ TEST_F(ShardSplitUnappliedTest, ItsReadsOfTheChildsHalfWait) {
   EXPECT_FALSE(read->has_value());
   at("ts-1").disk.RefuseToApply(false);
   ASSERT_TRUE(Until([&] { return read->has_value(); }, 10s));
-  EXPECT_NE((*read)->header.code, Code::OK) << "the child is led elsewhere";
+  EXPECT_NE((*read)->header.code, Code::OK) << "the child's primary is elsewhere";
   EXPECT_TRUE(Until([&] { return Level("ts-1", "ts-2", kChild); }, 10s)) << Ranges("ts-1");
   EXPECT_EQ(Value("ts-2", "p"), "2");
 }

@@ -281,9 +281,9 @@ class TabletStore {
   // a thousand records go, it is done in pieces, and a failure in between leaves some of them removed.
   virtual Status ReplaceInterval(TableId table, const KeyRange& interval,
                                  std::span<const std::pair<std::string, StoredRecord>> records) = 0;
-  // Bytes and records of a range. Counted where the table is small, or the range has about a thousand records and fewer;
-  // else an estimate from a few hundred random records of the table, the same for all the ranges that are asked about at once
-  // (wt_ranges.cc says how far off it may be).
+  // Bytes and records of a range. Counted where the table is small, or the range has about a thousand records and
+  // fewer; else an estimate from a few hundred random records of the table, the same for all the ranges that are asked
+  // about at once (wt_ranges.cc says how far off it may be).
   struct RangeSize {
     int64_t bytes = 0;
     int64_t records = 0;

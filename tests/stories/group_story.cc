@@ -387,7 +387,7 @@ Lines GroupStory::Read(Arguments& arguments) {
   if (arguments.Flag("applied")) {
     if (view.incomplete) return {name + " refuses: incomplete"};
   } else {
-    if (view.role != ts::RoleKind::kPrimary) return {name + " refuses: it does not lead"};
+    if (view.role != ts::RoleKind::kPrimary) return {name + " refuses: it is not the primary"};
     if (!view.barrier_applied) return {name + " refuses: its Barrier is not applied"};
     if (view.frozen) return {name + " refuses: it is frozen"};
     if (view.pending_primary) return {name + " waits for entry " + std::to_string(view.pending_primary.value)};

@@ -55,7 +55,7 @@ void MasterStory::Ask(const std::string& what,
                       void (idl::MasterServiceCobSvIf::*method)(std::function<void(const Reply&)>, const Request&),
                       const Request& request) {
   const auto leader = cluster_->Leader();
-  if (!leader) throw std::runtime_error("nobody leads");
+  if (!leader) throw std::runtime_error("no leader");
   auto& asked = cluster_->master(*leader);
   asked.executor->Post([service = asked.master->service(), method, request, what, answers = answers_] {
     (service.get()->*method)(
@@ -83,7 +83,7 @@ Lines MasterStory::Masters(Arguments& arguments) {
 // kill: the leading master dies, and the other leads
 Lines MasterStory::Kill(Arguments&) {
   const auto leader = cluster_->Leader();
-  if (!leader) throw std::runtime_error("nobody leads");
+  if (!leader) throw std::runtime_error("no leader");
   cluster_->KillMaster(*leader);
   if (!cluster_->WaitForLeader()) throw std::runtime_error("nobody takes over");
   return News();

@@ -296,7 +296,7 @@ def check_words(root, files):
             regex, instead, scope = line.split("\t")
             retired.append((re.compile(regex), instead, scope.split()))
     for path in files:
-        if not path.endswith((".cc", ".h", ".md", ".txt", ".py", ".sh")) and path not in ("dev", "quickstart"):
+        if not path.endswith((".cc", ".h", ".md", ".txt", ".py", ".sh", ".thrift", ".flags")) and path not in ("dev", "quickstart"):
             continue
         if path.startswith("tests/tidy/") or path in ("docs/glossary.md", "CHANGELOG.md"):
             continue  # they name the retired words

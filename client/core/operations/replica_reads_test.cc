@@ -20,7 +20,7 @@ using testing::LinkState;
 
 const GetOptions kEventual{.read = Read::Eventual()};
 
-// "r" is led by ts-1 below "m", by ts-2 from there on; each of the three servers has a replica of both.
+// The primary of table "r" is ts-1 below "m", and ts-2 from there on; each of the three servers has a replica of both.
 class ReplicaReadsTest : public testing::CoreFixture {
  protected:
   explicit ReplicaReadsTest(ClientLocation location = {}) : CoreFixture(std::move(location)) {

@@ -174,7 +174,7 @@ TEST(RepairTest, WhoIsNotLevelCountsForNothing) {
   EXPECT_EQ(Plan(Servers("abcd"), {Tablet(1, 3, "ab!c~d~")}), "") << "of three one would be left that counts";
   EXPECT_EQ(Plan(Servers("abc"), {Tablet(1, 3, "ab~c*")}), "") << "nor does a failed one go then";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abcd~"))}), "") << "the new one is incomplete";
-  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abcd~"))}), "") << "and does not lead either";
+  EXPECT_EQ(Plan(Servers("abcd"), {Moving("a", "d", Tablet(1, 3, "abcd~"))}), "") << "nor is it the primary";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "abc~d"))}), "1: remove b; ")
       << "a and d are two of three";
   EXPECT_EQ(Plan(Servers("abcd"), {Moving("b", "d", Tablet(1, 3, "a~bc~d"))}), "");

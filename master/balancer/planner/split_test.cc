@@ -136,7 +136,7 @@ TEST_F(SplitTest, TheCapsHold) {
   tablet().range.end = "zz";
   cluster_.Run(25s);
   cluster_.Run(5s);
-  EXPECT_EQ(cluster_.last.actions.size(), 4u) << "led by one server";
+  EXPECT_EQ(cluster_.last.actions.size(), 4u) << "of one primary's server";
   EXPECT_EQ((cluster_.last.rejections[{Rule::kSplit, Cause::kCap}]), 6u);
 }
 

@@ -13,8 +13,8 @@
 // How:     WT_FILE_SYSTEM, WiredTiger's place for such a thing: all of it or nothing, so the rest is here too, call by
 //          call as a database on a local disk needs it. It has no memory maps and no direct I/O, which no store here
 //          asks for, nor WiredTiger's backups: what is put off would be cut off under them.
-// Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program; wt_checkpoints.cc
-//          says when to take time.
+// Place:   wt_connection.cc names kFilesEntry to WiredTiger, which looks it up in the running program;
+//          wt_checkpoints.cc says when to take time.
 // Errors:  errno, to WiredTiger; its event handler is told. Once a sync has failed none succeeds: the kernel tells of
 //          what it could not write once. The store fails for good then (WtConnection::Check), as it does by
 //          WiredTiger's own panic.

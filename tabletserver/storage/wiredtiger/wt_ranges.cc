@@ -193,12 +193,12 @@ Status WtRanges::Replace(TableId table, const KeyRange& interval,
   return {};
 }
 
-// How far off: a table of up to 32 MiB is counted, but for tablets of more than 100,000 rows. Of a larger one each range
-// is counted up to a thousand rows. Beyond that, the share of the table's rows that lies in a range is taken from 400
-// random rows, so its standard error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%), and
-// timed deletes count as records. Bytes are then those on disk: compressed, and without what has been written since the
-// last checkpoint, unless that is most of the table. Records are those bytes over the sample's mean row: too few by the
-// compression's factor, and off by a fifth where a handful of large values has a seventh of the bytes.
+// How far off: a table of up to 32 MiB is counted, but for tablets of more than 100,000 rows. Of a larger one each
+// range is counted up to a thousand rows. Beyond that, the share of the table's rows that lies in a range is taken from
+// 400 random rows, so its standard error is at most 2.5% of the *table* (a range of a tenth of the table: 10% +- 1.5%),
+// and timed deletes count as records. Bytes are then those on disk: compressed, and without what has been written since
+// the last checkpoint, unless that is most of the table. Records are those bytes over the sample's mean row: too few by
+// the compression's factor, and off by a fifth where a handful of large values has a seventh of the bytes.
 Result<std::vector<TabletStore::RangeSize>> WtRanges::EstimateSizes(TableId table, std::span<const KeyRange> ranges) {
   constexpr int64_t kCountedTableBytes = int64_t{32} << 20, kCountedRows = 100'000;
   constexpr int64_t kExactRows = 1000;

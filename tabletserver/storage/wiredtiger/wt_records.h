@@ -1,6 +1,6 @@
 // tabletserver/storage/wiredtiger/wt_records.h
-// The records: rows of data_<table id>, which WiredTiger does not log, so that only checkpoints make them durable. Whole
-// ranges are in wt_ranges.h.
+// The records: rows of data_<table id>, which WiredTiger does not log, so that only checkpoints make them durable.
+// Whole ranges are in wt_ranges.h.
 // Invariants: Apply changes a tablet's records and states in one transaction; a read sees one snapshot of them.
 // Threads:    any, but one tablet's records change only from its shard.
 #pragma once

@@ -393,7 +393,7 @@ Result<ServerName> HistoryLoad::LeadsMost() const {
   std::map<ServerName, int> leads;
   for (const TabletSummary& tablet : tablets)
     if (!tablet.primary.empty()) ++leads[tablet.primary];
-  if (leads.empty()) return Error(Code::kUnavailable, "nobody leads anything");
+  if (leads.empty()) return Error(Code::kUnavailable, "no tablet has a primary");
   return std::ranges::max_element(leads, {}, [](const auto& entry) { return entry.second; })->first;
 }
 

@@ -74,7 +74,7 @@ ScenarioReport KillPrimaries(const FailoverOptions& options) {
   }
   if (outages.At(0.5) > options.median_max) scenario.Fault("without service for too long in the median");
   if (outages.At(1) > options.worst_max) scenario.Fault("without service for too long at the worst");
-  if (outages.size() < static_cast<size_t>(kills)) scenario.Fault("too few tablets were led by the victims");
+  if (outages.size() < static_cast<size_t>(kills)) scenario.Fault("the victims were primaries of too few tablets");
   return scenario.Finish(std::to_string(kills) + " kills of the server that led most; " + outages.ToString(),
                          kills * kOperationsBetweenHarms);
 }

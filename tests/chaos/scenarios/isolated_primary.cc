@@ -283,7 +283,7 @@ class Isolation {
       if (!read) rolled_back.insert(key);
     }
     rolled_back_ = rolled_back.size();
-    if (rolled_back.empty()) run_.Fault("no PRIMARY write was rolled back: was the other side led by somebody else?");
+    if (rolled_back.empty()) run_.Fault("no PRIMARY write was rolled back: had the other side another primary?");
     const auto deadline = WallClock::now() + kMergeTimeMax;
     EBLA_TRY(FindUnresolved(observer, std::move(rolled_back), deadline));
     for (const std::string& key : merged_) EBLA_TRY(AwaitMerged(merged, key, deadline));

@@ -330,7 +330,7 @@ Health NobodyLeads(const ClusterInfo& info) {
   Health health;
   health.grade = Grade::kFailing;
   health.findings.push_back(
-      {Grade::kFailing, "none of " + std::to_string(info.masters.size()) + " masters leads, or the leader is silent",
+      {Grade::kFailing, "none of " + Count(info.masters.size(), "master") + " is the leader, or the leader is silent",
        "an election takes some seconds; if it lasts, see whether the masters reach ZooKeeper"});
   return health;
 }

@@ -100,8 +100,8 @@ TEST(HealthTest, TablesThatLackTheSameAreOneFinding) {
   state.servers[0].live = false;
   EXPECT_THAT(
       Findings(state),
-      ::testing::ElementsAre("failing: 100 tablets of 100 tables (carts, t101, t102 and 97 more): nobody leads",
-                             "degraded: server ts-1 is lost, heard 300ms ago",
+      ::testing::ElementsAre("failing: 100 tablets of 100 tables (carts, t101, t102 and 97 more): no primary",
+                             "degraded: server ts-1 is lost, last heard of 300ms ago",
                              "degraded: 100 tablets of 100 tables (carts, t101, t102 and 97 more): fewer than 3 whole "
                              "replicas"));
   EXPECT_EQ(Judge(state).tables.size(), 100u);
@@ -334,7 +334,7 @@ TEST_F(ShellTest, HealthOfManyTablesFitsAScreen) {
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
   servers_.cluster().SetLeader(-1);
-  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters leads"), EndsWith("[2]")));
+  EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters is the leader"), EndsWith("[2]")));
   EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"),
               AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));
   EXPECT_THAT(Run("health now"), AllOf(HasSubstr("INVALID_ARGUMENT"), EndsWith("[2]")));

@@ -35,7 +35,8 @@ bool HasMajority(const TabletSummary& tablet, const std::vector<ServerSummary>& 
 // "ts-1/r1,ts-2/r2(lost)": with the rack where one is known, and what does not live.
 std::string Joined(const std::vector<ServerName>& names, const std::vector<ServerSummary>& servers);
 
-// Of every ten seconds, estimates where there are many: "~2000"; nothing counted is "-", as it may only not have been counted yet.
+// Of every ten seconds, estimates where there are many: "~2000"; nothing counted is "-", as it may only not have been
+// counted yet.
 std::string Records(int64_t records);
 std::string Bytes(int64_t bytes);
 // "12ms ago", "1m5s ago": whole seconds from one on.

@@ -1,7 +1,7 @@
 // master/balancer/planner/testing/view_builder.h
 // Small views for tests, written as one reads them: servers by letters, tablets by what is peculiar about them.
 //   ViewBuilder cluster("abc");
-//   cluster.Tablet(1, "a", "m", "ab").led.reads = 3'000;   // ["a", "m"), led by a, followed by b
+//   cluster.Tablet(1, "a", "m", "ab").led.reads = 3'000;   // ["a", "m"), primary a, follower b
 // Threads: one.
 #pragma once
 
