@@ -143,6 +143,7 @@ class ServerProcessTest : public ::testing::Test {
     tablet.voters = {"ts-1"};
     tablet.schema.tableId = 4;
     tablet.schema.schemaVersion = 1;
+    tablet.schema.name = "carts";
     std::promise<idl::Code::type> code;
     control->configure(
         [&](const idl::ConfigureReply& reply) {
@@ -210,8 +211,16 @@ TEST_F(ServerProcessTest, ServesStopsCleanlyAndComesBackWithItsData) {
   tablets->write([&](const idl::WriteReply& reply) { put.set_value(reply.header.code); }, write);
   ASSERT_EQ(put.get_future().get(), idl::Code::OK);
   const std::string metrics = HttpGet("/metrics");
-  EXPECT_THAT(metrics, HasSubstr("ebla_tablet_writes_total{table=\"4\",tablet=\"5\"} 1"));
-  EXPECT_THAT(metrics, HasSubstr("ebla_operation_seconds_count{operation=\"write\"} 1"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_tablet_writes_total{table="carts",tablet="5"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_operation_seconds_count{operation="write"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_operations_total{operation="write",level="default",code="OK"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_operations_total{operation="get",level="default",code="NOT_FOUND"} 1)"));
+  EXPECT_THAT(metrics, HasSubstr(R"(ebla_build_info{role="tabletserver",version=")"));
+  for (const char* bound : {"0.002", "0.005", "0.01", "0.02"}) {
+    EXPECT_THAT(metrics,
+                HasSubstr(R"(ebla_operation_seconds_bucket{operation="get",le=")" + std::string(bound) + "\"}"))
+        << "a percentile can be read from them";
+  }
   EXPECT_THAT(metrics, HasSubstr("ebla_store_healthy 1"));
 
   const auto begun = std::chrono::steady_clock::now();

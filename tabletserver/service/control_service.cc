@@ -6,6 +6,7 @@
 #include <map>
 #include <utility>
 
+#include "common/base/key_range.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/replication/rules.h"
 #include "tabletserver/service/gathered.h"
@@ -113,10 +114,12 @@ Status ForgetKept(TabletStore& store, TableId table) {
 Status ControlService::CheckHeader(const idl::ControlHeader& header) const {
   EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
   if (const std::string mine = ports_.cluster_id(); !mine.empty() && header.clusterId != mine) {
-    return Error(Code::kInvalidArgument, "this server belongs to cluster " + mine + ", not to " + header.clusterId);
+    return Error(Code::kInvalidArgument,
+                 "this server belongs to cluster " + mine + ", not to " + EscapeBytes(header.clusterId));
   }
   if (header.toServer != ports_.name) {
-    return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
+    return Error(Code::kComeAgain,
+                 "this is server \"" + ports_.name + "\", not \"" + EscapeBytes(header.toServer) + "\"");
   }
   if (header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value) && rules::EpochIsLedOnce() &&
       rules::UnfencedNeedsItsLeader()) {

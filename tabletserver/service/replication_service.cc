@@ -5,6 +5,8 @@
 #include <memory>
 #include <utility>
 
+#include "common/base/key_range.h"
+#include "common/coordination/layout.h"
 #include "common/rpc/idl_convert.h"
 #include "tabletserver/service/gathered.h"
 #include "tabletserver/service/request_check.h"
@@ -16,10 +18,12 @@ namespace ebla::tabletserver {
 Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
   EBLA_TRY(CheckProtocolVersion(header.protocolVersion));
   if (const std::string mine = ports_.cluster_id(); !mine.empty() && header.clusterId != mine) {
-    return Error(Code::kInvalidArgument, "this server belongs to cluster " + mine + ", not to " + header.clusterId);
+    return Error(Code::kInvalidArgument,
+                 "this server belongs to cluster " + mine + ", not to " + EscapeBytes(header.clusterId));
   }
   if (header.toServer != ports_.name) {
-    return Error(Code::kComeAgain, "this is server \"" + ports_.name + "\", not \"" + header.toServer + "\"");
+    return Error(Code::kComeAgain,
+                 "this is server \"" + ports_.name + "\", not \"" + EscapeBytes(header.toServer) + "\"");
   }
   if (header.toIncarnation != 0 && header.toIncarnation != static_cast<int64_t>(ports_.incarnation.value)) {
     return Error(Code::kComeAgain, "this server is in its start " + std::to_string(ports_.incarnation.value) +
@@ -28,7 +32,8 @@ Status ReplicationService::CheckHeader(const idl::PeerHeader& header) const {
   if (header.fromServer.empty() || header.fromServer == ports_.name) {
     return Error(Code::kInvalidArgument, "a message of peers names the server that it comes from");
   }
-  return Status::Ok();
+  // Before it reaches a log: whoever comes to this port may say anything.
+  return coordination::layout::CheckName(header.fromServer, "server name");
 }
 
 int64_t ReplicationService::IncarnationFor(const idl::PeerHeader& header) const {

@@ -452,6 +452,23 @@ TEST_F(CopyTargetTest, ACopyThatIsGivenUpWhileItBeginsIsAnswered) {
   EXPECT_EQ(second->status.code, Code::OK);
 }
 
+TEST_F(CopyTargetTest, WhoNamesItselfWithControlCharactersIsRefusedAndShownWithoutThem) {
+  idl::CopyRequest forged = Begin(kFar);
+  forged.header.fromServer = "ts-1\x1b[31m\nE1 all is lost";
+  std::optional<idl::CopyReply> reply;
+  const auto ask = [&] {
+    at("ts-2").server->replication_service()->copy([&](const idl::CopyReply& answer) { reply = answer; }, forged);
+    ASSERT_TRUE(Until([&] { return reply.has_value(); }));
+  };
+  ask();
+  EXPECT_EQ(reply->status.code, Code::INVALID_ARGUMENT);
+  EXPECT_NE(reply->status.message.find("\\x1b[31m\\x0a"), std::string::npos) << reply->status.message;
+  reply.reset();
+  forged.header.toServer = "ts-2\n";
+  ask();
+  EXPECT_EQ(reply->status.message, R"(this is server "ts-2", not "ts-2\x0a")");
+}
+
 TEST_F(CopyTargetTest, ADropEndsACopy) {
   std::shared_ptr<const TabletView> reading = View("ts-2");
   std::optional<idl::CopyReply> reply;

@@ -77,6 +77,20 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
   EXPECT_THAT(cluster_->Ebla("hot carts").text, HasSubstr("OF SERVER"));
 
   ASSERT_TRUE(cluster_->launcher().Kill("ts-2", SIGKILL).ok());
+  const auto killed = std::chrono::steady_clock::now();
+  std::optional<ServerSummary> silent;
+  ASSERT_TRUE(Eventually([&] {
+    const auto servers = client_->ListServers();
+    if (!servers) return false;
+    const auto found = std::ranges::find(*servers, "ts-2", &ServerSummary::name);
+    if (found != servers->end() && !found->live) silent = *found;
+    return silent.has_value();
+  }));
+  EXPECT_LT(std::chrono::steady_clock::now() - killed, std::chrono::seconds(5)) << "though its session lasts longer";
+  EXPECT_TRUE(silent->silent);
+  EXPECT_EQ(silent->leading, 0);
+  health_ = cluster_->Ebla("health");
+  EXPECT_THAT(health_.text, HasSubstr("  2 of 3 servers live")) << "it is not degraded and all there at once";
   ASSERT_TRUE(Eventually([&] {
     health_ = cluster_->Ebla("health");
     return health_.code == 1 && health_.text.contains("server ts-2 is lost");
@@ -86,6 +100,12 @@ TEST_F(OperatorTest, SeesAServerDieAndComeBackAndThatTheReplicasAgree) {
   ASSERT_TRUE(cluster_->launcher().Restart("ts-2").ok());
   ASSERT_TRUE(HealthBecomes(0)) << health_;
   EXPECT_THAT(cluster_->Ebla("check carts"), FieldsAre(0, HasSubstr("9 replicas; 600 records")));
+}
+
+TEST_F(OperatorTest, ATabletThatDoesNotExistIsNotRecovered) {
+  for (const char* verb : {"tablet recover 9999", "tablet recover 9999 --yes"}) {
+    EXPECT_THAT(cluster_->Ebla(verb), FieldsAre(1, HasSubstr("there is no tablet 9999"))) << verb;
+  }
 }
 
 // What is served goes on being served, and everybody says what cannot happen meanwhile.

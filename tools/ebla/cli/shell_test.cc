@@ -33,6 +33,9 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
             " 0         0");
   EXPECT_THAT(Run("table describe carts"), HasSubstr("default ttl      30m"));
   EXPECT_EQ(Run("table alter carts --default-ttl 7d"), "OK  schema version 1");
+  Run("table create sized --split-size 8GiB");
+  EXPECT_THAT(Run("table describe sized"), HasSubstr("split size       8.0 GiB"));
+  EXPECT_EQ(Run("table drop sized --yes"), "OK");
   EXPECT_EQ(Run("table create deep --replicas 7"),
             "OK  1 tablet of 3 replicas, to be 7 once as many tablet servers live");
   EXPECT_THAT(Run("table list"), HasSubstr("3 of 7"));

@@ -129,7 +129,8 @@ Status Info(Context& context) {
     rows.push_back({"master", master.name + " at " + master.address + (master.leader ? ", leader" : ", standby")});
   }
   if (info.coordinator_away) {
-    rows.push_back({"coordinator", "away for " + Lasting(*info.coordinator_away) + "; ebla health says what waits for it"});
+    rows.push_back(
+        {"coordinator", "away for " + Lasting(*info.coordinator_away) + "; ebla health says what waits for it"});
   }
   if (!info.from_leader) {
     rows.push_back({"note", "no leader answers, and a standby counts nothing"});
