@@ -398,7 +398,7 @@ TEST_F(MasterTest, ATabletBeingCreatedWaitsForItsServer) {
   const auto listed =
       cluster_.Call(&idl::MasterServiceCobSvIf::listProcedures, idl::ListProceduresRequest())->procedures;
   ASSERT_EQ(listed.size(), 1u);
-  EXPECT_NE(listed[0].waitsFor.find(" waits for " + cluster_.server(0).name() + ", away"), std::string::npos)
+  EXPECT_NE(listed[0].waitsFor.find(" waits for " + cluster_.server(0).name() + " (away)"), std::string::npos)
       << listed[0].waitsFor;
   cluster_.server(0).Start();
   WaitServing("carts");
