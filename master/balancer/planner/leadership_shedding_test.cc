@@ -30,9 +30,9 @@ TEST(LeadershipSheddingTest, WhatAFullServerLedIsSpreadOverWhoLeadsLeast) {
   const ClusterView view{{Server("a", 4, true), Server("b", 1), Server("c", 2)}};
   EXPECT_EQ(Plan(view, Led("a", 1, 4, {"b", "c"})), "1>b 2>b 3>c 4>b ");
   EXPECT_EQ(Plan(view, Led("a", 1, 4, {"b", "c"}), 2), "1>b 2>b ");
-  EXPECT_EQ(
-      PlanLeadershipShedding(view, Led("a", 1, 1, {"b", "c"}), 1).at(0).reason,
-      "the disk of a is at its reserve, 12 of 512 MiB are free; b leads 1, the fewest of 2 caught-up voters with room");
+  EXPECT_EQ(PlanLeadershipShedding(view, Led("a", 1, 1, {"b", "c"}), 1).at(0).reason,
+            "the disk of a is at its reserve, 12 of 512 MiB are free; b is the primary of 1 tablet, the fewest of 2 "
+            "caught-up voters with room");
 }
 
 TEST(LeadershipSheddingTest, OnlyACaughtUpVoterWithRoomIsChosen) {

@@ -122,12 +122,12 @@ TEST(ViewTest, AFileThatIsNoViewIsRefusedSayingWhere) {
             "line 3: voters names an unknown server: \"a\"");
   EXPECT_EQ(WhyNot(head + table + server + R"({"tablet": 1, "table": 1})"), "tablet 1 has no voters");
   EXPECT_EQ(WhyNot(head + server + server), "server a is named twice");
-  EXPECT_EQ(WhyNot(head + R"({"server": "a", "cpu": "much"})"), "line 2: cpu is no such number");
+  EXPECT_EQ(WhyNot(head + R"({"server": "a", "cpu": "much"})"), "line 2: cpu is not a number that fits");
   EXPECT_EQ(WhyNot(head + R"({"server": "a", "live": 3})"), "line 2: live is neither true nor false");
-  EXPECT_EQ(WhyNot(head + R"({"server": "a", "disk_free_bytes": 1e300})"), "line 2: disk_free_bytes is no such number");
+  EXPECT_EQ(WhyNot(head + R"({"server": "a", "disk_free_bytes": 1e300})"), "line 2: disk_free_bytes is not a number that fits");
   EXPECT_EQ(WhyNot(head + R"({"table": 1, "replicas": -1})"), "line 2: replicas is beyond any bound");
-  EXPECT_EQ(WhyNot(head + R"({"table": 1, "name": 5})"), "line 2: name is no text");
-  EXPECT_EQ(WhyNot(R"({"view": 1, "now_ms": 9000000000000000})"), "line 1: now_ms is no such time");
+  EXPECT_EQ(WhyNot(head + R"({"table": 1, "name": 5})"), "line 2: name is not text");
+  EXPECT_EQ(WhyNot(R"({"view": 1, "now_ms": 9000000000000000})"), "line 1: now_ms is not a time");
 }
 
 TEST(ViewTest, OverlappingRangesAreRefused) {
