@@ -124,7 +124,8 @@ TEST(ViewTest, AFileThatIsNoViewIsRefusedSayingWhere) {
   EXPECT_EQ(WhyNot(head + server + server), "server a is named twice");
   EXPECT_EQ(WhyNot(head + R"({"server": "a", "cpu": "much"})"), "line 2: cpu is not a number that fits");
   EXPECT_EQ(WhyNot(head + R"({"server": "a", "live": 3})"), "line 2: live is neither true nor false");
-  EXPECT_EQ(WhyNot(head + R"({"server": "a", "disk_free_bytes": 1e300})"), "line 2: disk_free_bytes is not a number that fits");
+  EXPECT_EQ(WhyNot(head + R"({"server": "a", "disk_free_bytes": 1e300})"),
+            "line 2: disk_free_bytes is not a number that fits");
   EXPECT_EQ(WhyNot(head + R"({"table": 1, "replicas": -1})"), "line 2: replicas is beyond any bound");
   EXPECT_EQ(WhyNot(head + R"({"table": 1, "name": 5})"), "line 2: name is not text");
   EXPECT_EQ(WhyNot(R"({"view": 1, "now_ms": 9000000000000000})"), "line 1: now_ms is not a time");

@@ -41,7 +41,8 @@ Result<bool> WtCheckpoints::Compact(TableId table, Duration limit) {
   const int error = raw->compact(raw, DataTableUri(table).c_str(), config.c_str());
   if (error == ETIMEDOUT) return false;
   if (error == EBUSY)
-    return Error(Code::kComeAgain, "table " + std::to_string(table.value) + " cannot be compacted at present: try again");
+    return Error(Code::kComeAgain,
+                 "table " + std::to_string(table.value) + " cannot be compacted at present: try again");
   EBLA_TRY(sessions_.CheckTable(error, table, "compacting a table"));
   return true;
 }
