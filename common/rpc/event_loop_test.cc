@@ -132,12 +132,13 @@ TEST(EventLoopTest, StopDestroysUnrunWhatIsQueued) {
 }
 
 TEST(EventLoopTest, ATaskMayPostWithoutKeepingTheLoopFromItsTimers) {
-  EventLoop loop("loop");
-  loop.Start();
   std::atomic<bool> stop{false};
-  std::function<void()> again = [&] {
+  std::function<void()> again;
+  EventLoop loop("loop");  // ends before what its last task still copies
+  again = [&] {
     if (!stop) loop.Post(again);
   };
+  loop.Start();
   loop.Post(again);
   std::promise<void> done;
   loop.After(1ms, [&] { done.set_value(); });

@@ -158,7 +158,7 @@ class MasterSplitFailoverTest : public MasterSplitTest {
     ASSERT_TRUE(cluster().RunUntil([&] { return primary_->replicas().size() == 2; }, 10s));
     primary_->Stop();
     ASSERT_TRUE(cluster().RunUntil([&] { return cluster().Tablets().size() == 2; }, 60s));
-    const idl::TabletInfo& parent = cluster().Tablets().at(before_.tabletId);
+    const idl::TabletInfo parent = cluster().Tablets().at(before_.tabletId);
     EXPECT_GT(parent.epoch, before_.epoch) << "the parent was failed over first";
     EXPECT_NE(parent.primary, before_.primary);
     child_ = cluster().Tablets().rbegin()->second;

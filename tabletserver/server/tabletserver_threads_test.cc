@@ -471,10 +471,11 @@ class MergeThreadsTest : public ThreadsTest {
     one.schema.tableId = kTable;
     one.schema.name = "t";
     one.schema.schemaVersion = 1;
-    ASSERT_EQ((Call<idl::ConfigureRequest, idl::ConfigureReply>(request, &ControlService::configure)
-                   .results.at(0)
-                   .status.code),
-              idl::Code::OK);
+    ASSERT_TRUE(Until([&] {
+      return Call<idl::ConfigureRequest, idl::ConfigureReply>(request, &ControlService::configure)
+                 .results.at(0)
+                 .status.code == idl::Code::OK;
+    }));
   }
   void Split(int64_t tablet, int64_t child) {
     idl::SplitRequest request;
@@ -530,7 +531,7 @@ TEST_F(MergeThreadsTest, ClientsGoOnWhileTabletsAreMergedAndSplit) {
   int64_t left = 1, right = 2, into = 3;
   for (int round = 0; round < 12; ++round) {
     Merge(left, right, into);
-    ASSERT_FALSE(HasFatalFailure());
+    if (HasFatalFailure()) break;  // the clients end before they are destroyed
     left = into;
     right = into + 64;
     into = right + 1;
