@@ -37,10 +37,9 @@ uint64_t ThreadExecutor::Random() {
 }
 
 void ThreadExecutor::Post(Task task) {
-  {
-    MutexLock lock(mutex_);
-    tasks_.push_back(std::move(task));
-  }
+  // Under the lock: who sees the task done may destroy this.
+  MutexLock lock(mutex_);
+  tasks_.push_back(std::move(task));
   wake_.NotifyOne();
 }
 

@@ -4,6 +4,7 @@
 // Threads: guarded by MemoryDisk::State::mutex.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -58,7 +59,7 @@ struct MemoryDisk::State {
   }
 
   Mutex mutex;
-  std::thread::id visiting;  // who is inside a visitor, under the mutex
+  std::atomic<std::thread::id> visiting;  // who is inside a visitor; changed under the mutex
 
   LoggedImage logged EBLA_GUARDED_BY(mutex);                // as the store shows it
   LoggedImage durable EBLA_GUARDED_BY(mutex);               // as a crash of the machine leaves it at least

@@ -103,7 +103,7 @@ struct MemoryStore::Life {
 
   // The lock outlives this function in what it returns, which the analysis takes for a leak.
   MutexLock Lock() EBLA_ACQUIRE(disk.mutex) EBLA_NO_THREAD_SAFETY_ANALYSIS {
-    CHECK(disk.visiting != std::this_thread::get_id()) << "a visitor calls the store";
+    CHECK(disk.visiting.load() != std::this_thread::get_id()) << "a visitor calls the store";
     return MutexLock(disk.mutex);
   }
   // Runs `step` later on the executor, under the mutex, unless this life is over by then.
@@ -491,7 +491,7 @@ Status MemoryStore::Scan(TableId table, const ScanBounds& bounds, const Visitor&
   } else {
     for (auto at = first; at != end && visitor(at->first, at->second);) ++at;
   }
-  life_->disk.visiting = {};
+  life_->disk.visiting = std::thread::id();
   return {};
 }
 

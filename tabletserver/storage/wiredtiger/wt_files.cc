@@ -3,6 +3,9 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <glog/logging.h>
+#ifdef __SANITIZE_THREAD__
+#include <sanitizer/tsan_interface.h>
+#endif
 #include <sys/stat.h>
 #include <unistd.h>
 #include <wiredtiger_ext.h>
@@ -54,6 +57,23 @@ struct File : WT_FILE_HANDLE {
 
 const File& Of(const WT_FILE_HANDLE* handle) { return *static_cast<const File*>(handle); }
 
+// One call of WiredTiger's for a file. It passes files between threads under locks of its own making, which
+// ThreadSanitizer cannot see, so it is told: what one call did comes before what a later one does.
+class InCall {
+ public:
+#ifdef __SANITIZE_THREAD__
+  explicit InCall(void* file) : file_(file) { __tsan_acquire(file_); }
+  ~InCall() { __tsan_release(file_); }
+  InCall(const InCall&) = delete;
+  InCall& operator=(const InCall&) = delete;
+
+ private:
+  void* const file_;
+#else
+  explicit InCall(void*) {}
+#endif
+};
+
 // Tells WiredTiger's event handler, and returns the error's number.
 int Failed(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* doing, const char* name, int error = errno) {
   WT_EXTENSION_API* const api = static_cast<Files*>(files)->api;
@@ -91,6 +111,9 @@ int SyncDirectoryOf(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name
 // ---- one file -------------------------------------------------------------------------------------------------------
 
 int Close(WT_FILE_HANDLE* handle, WT_SESSION*) noexcept {
+  {
+    const InCall after_all_others(handle);
+  }
   std::free(handle->name);
   delete static_cast<File*>(handle);
   return 0;
@@ -98,6 +121,7 @@ int Close(WT_FILE_HANDLE* handle, WT_SESSION*) noexcept {
 
 // Of other processes: fcntl's locks, of which WiredTiger has one. The process loses it if it closes the file anywhere.
 int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
+  const InCall call(handle);
   struct flock range{};
   range.l_type = lock ? F_WRLCK : F_UNLCK;
   range.l_whence = SEEK_SET;
@@ -107,6 +131,7 @@ int Lock(WT_FILE_HANDLE* handle, WT_SESSION* session, bool lock) noexcept {
 }
 
 int Read(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, void* into) noexcept {
+  const InCall call(handle);
   for (auto* at = static_cast<char*>(into); bytes > 0;) {
     const ssize_t read = pread(Of(handle).fd.get(), at, std::min(bytes, kTransferMax), offset);
     if (read < 0 && errno == EINTR) continue;
@@ -130,6 +155,7 @@ void KeepUpTo(File& file, int64_t end) {
 }
 
 int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t bytes, const void* from) noexcept {
+  const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
   KeepUpTo(file, offset + static_cast<int64_t>(bytes));
   for (const auto* at = static_cast<const char*>(from); bytes > 0;) {
@@ -145,6 +171,7 @@ int Write(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t offset, size_t b
 }
 
 int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept {
+  const InCall call(handle);
   struct stat file{};
   if (fstat(Of(handle).fd.get(), &file) != 0) return Failed(handle->file_system, session, "look at", handle->name);
   *bytes = file.st_size;
@@ -153,6 +180,7 @@ int Size(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t* bytes) noexcept 
 
 // Room for so many bytes from the file's start on. It does without if there is none.
 int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
+  const InCall call(handle);
   KeepUpTo(*static_cast<File*>(handle), bytes);
   return fallocate(Of(handle).fd.get(), 0, 0, bytes) == 0 ? 0 : ENOTSUP;
 }
@@ -161,6 +189,7 @@ int Extend(WT_FILE_HANDLE* handle, WT_SESSION*, wt_off_t bytes) noexcept {
 // piece. WiredTiger can do with a file that is longer than it knows of, and cuts it when it opens it again: EBUSY says
 // that it is.
 int Truncate(WT_FILE_HANDLE* handle, WT_SESSION* session, wt_off_t bytes) noexcept {
+  const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
   wt_off_t has = 0;
   if (const int error = Size(handle, session, &has); error != 0) return error;
@@ -270,6 +299,7 @@ int SyncAndShorten(File& file, WT_SESSION* session, PacedSyncs& pace) {
 }
 
 int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
+  const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
   if (PacedSyncs* const pace = PacedSyncs::OfThisThread(); pace != nullptr && !CannotSync(file)) {
     if (const int error = SyncAndShorten(file, session, *pace); error != 0) return error;
@@ -282,6 +312,7 @@ int Sync(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
 // Sends some of what is written on its way; the next sync still covers it. But what has failed here may be told here
 // alone.
 int SyncSoon(WT_FILE_HANDLE* handle, WT_SESSION* session) noexcept {
+  const InCall call(handle);
   auto& file = *static_cast<File*>(handle);
   for (const auto& [part, bytes] : file.written.NextToSend(kSentBytes)) {
     if (const int error = SyncPart(file, session, part, SYNC_FILE_RANGE_WRITE); error != 0) return error;
@@ -320,6 +351,7 @@ int OpenFile(WT_FILE_SYSTEM* files, WT_SESSION* session, const char* name, WT_FS
   file->fh_sync_nowait = SyncSoon;
   file->fh_truncate = Truncate;
   file->fh_write = Write;
+  const InCall call(file.get());
   *handle = file.release();
   return 0;
 }

@@ -8,28 +8,23 @@
 
 namespace ebla::tabletserver {
 
-namespace {
-
-struct Waiter {
-  Executor* executor;
-  std::move_only_function<void(Status)> done;
-};
-
-// Tells each executor's waiters in one task, in the order of their requests.
-void Complete(std::vector<Waiter> waiters, const Status& status) {
-  for (auto first = waiters.begin(); first != waiters.end();) {
-    Executor* const executor = first->executor;
-    std::vector<std::move_only_function<void(Status)>> group;
-    for (; first != waiters.end() && first->executor == executor; ++first) group.push_back(std::move(first->done));
-    executor->Post([group = std::move(group), status]() mutable {
-      for (auto& done : group) done(status);
-    });
-  }
-}
-
-}  // namespace
-
 struct WtFlusher::State : std::enable_shared_from_this<State> {
+  struct Waiter {
+    Executor* executor;
+    std::move_only_function<void(Status)> done;
+  };
+  // Tells each executor's waiters in one task, in the order of their requests.
+  static void Complete(std::vector<Waiter> waiters, const Status& status) {
+    for (auto first = waiters.begin(); first != waiters.end();) {
+      Executor* const executor = first->executor;
+      std::vector<std::move_only_function<void(Status)>> group;
+      for (; first != waiters.end() && first->executor == executor; ++first) group.push_back(std::move(first->done));
+      executor->Post([group = std::move(group), status]() mutable {
+        for (auto& done : group) done(status);
+      });
+    }
+  }
+
   State(WtConnection& connection, WtSessions& sessions, Executor& executor, Duration interval)
       : connection(connection), sessions(sessions), executor(executor), interval(interval) {}
 
