@@ -84,10 +84,10 @@ TEST_F(SdkTest, WhatTheMasterKnowsOfTabletsAndTheCluster) {
 }
 
 TEST_F(SdkTest, ScansRunAheadOfTheirReaderAcrossTablets) {
-  servers_.cluster().AddTable("t", {"k02", "k05"});
-  servers_.cluster().SetPageRows(3);
+  servers_.cluster().tables()->Add("t", {"k02", "k05"});
+  servers_.cluster().faults()->page_rows = 3;
   for (int i = 0; i < 10; ++i)
-    servers_.cluster().Put("t", "k0" + std::to_string(i), std::string(1, static_cast<char>('0' + i)));
+    servers_.cluster().tables()->Put("t", "k0" + std::to_string(i), std::string(1, static_cast<char>('0' + i)));
   const Table table = *Connect().OpenTable("t");  // the client itself may go: the table keeps what it needs
   std::string all;
   auto scan = table.Scan();
@@ -106,7 +106,7 @@ TEST_F(SdkTest, ScansRunAheadOfTheirReaderAcrossTablets) {
 }
 
 TEST_F(SdkTest, AScanSaysHowItEnded) {
-  servers_.cluster().AddTable("t", {});
+  servers_.cluster().tables()->Add("t", {});
   const Table table = *Connect().OpenTable("t");
   auto inverted = table.Scan({.range = {"z", "a"}});
   EXPECT_FALSE(inverted.Next());
@@ -114,7 +114,7 @@ TEST_F(SdkTest, AScanSaysHowItEnded) {
 }
 
 TEST_F(SdkTest, AsynchronousCallsArePipelined) {
-  servers_.cluster().AddTable("t", {"m"});
+  servers_.cluster().tables()->Add("t", {"m"});
   const Client client = Connect({.io_threads = 2, .connections_per_server = 3});
   const Table table = *client.OpenTable("t");
   constexpr int kMany = 2000;
@@ -139,7 +139,7 @@ TEST_F(SdkTest, AsynchronousCallsArePipelined) {
 }
 
 TEST_F(SdkTest, ManyThreadsShareOneClient) {
-  servers_.cluster().AddTable("t", {"3", "6"});
+  servers_.cluster().tables()->Add("t", {"3", "6"});
   const Client client = Connect();
   const Table table = *client.OpenTable("t");
   std::vector<std::jthread> threads;
@@ -153,7 +153,7 @@ TEST_F(SdkTest, ManyThreadsShareOneClient) {
 }
 
 TEST_F(SdkTest, ABlockingCallWithinACallbackIsRefused) {
-  servers_.cluster().AddTable("t", {});
+  servers_.cluster().tables()->Add("t", {});
   const Table table = *Connect().OpenTable("t");
   std::promise<Code> inner;
   table.AsyncGet("a", {}, [&](Result<Record>) { inner.set_value(table.Get("a").error().code()); });
@@ -161,7 +161,7 @@ TEST_F(SdkTest, ABlockingCallWithinACallbackIsRefused) {
 }
 
 TEST_F(SdkTest, TheLastHandleMayGoWithinACallback) {
-  servers_.cluster().AddTable("t", {});
+  servers_.cluster().tables()->Add("t", {});
   std::promise<void> ran;
   auto table = std::make_unique<Table>(*Connect().OpenTable("t"));
   Table& in_use = *table;
@@ -173,8 +173,8 @@ TEST_F(SdkTest, TheLastHandleMayGoWithinACallback) {
 }
 
 TEST_F(SdkTest, ClosingAnswersWhatIsUnderWay) {
-  servers_.cluster().AddTable("t", {});
-  servers_.cluster().AnswerNext("ts-1", idl::Code::COME_AGAIN, 1'000'000, 1000);
+  servers_.cluster().tables()->Add("t", {});
+  servers_.cluster().faults()->AnswerNext("ts-1", idl::Code::COME_AGAIN, 1'000'000, 1000);
   std::vector<Code> codes;
   {
     const Table table = *Connect().OpenTable("t");
@@ -209,7 +209,7 @@ TEST_F(SdkTest, WhoDoesNotWaitForAMasterLearnsFromTheFirstCall) {
 }
 
 TEST_F(SdkTest, AMissingRecordIsNamed) {
-  servers_.cluster().AddTable("t", {"m"});
+  servers_.cluster().tables()->Add("t", {"m"});
   const auto table = Connect().OpenTable("t");
   ASSERT_TRUE(table);
   EXPECT_EQ(table->Get("none").error(), Status(Code::kNotFound, "no record under \"none\""));

@@ -33,7 +33,7 @@ class CoreFixture : public ::testing::Test {
               CoreOptions{{kMaster1, kMaster2}, std::chrono::seconds(10), std::move(location)}),
         admin_(core_.masters(), core_.network(), std::chrono::seconds(10)) {
     network_.Serve(cluster_, kServers, 2);
-    cluster_.AddTable("t", {"h", "p"});  // ts-1 ["", h), ts-2 [h, p), ts-3 [p, "")
+    cluster_.tables()->Add("t", {"h", "p"});  // ts-1 ["", h), ts-2 [h, p), ts-3 [p, "")
   }
   ~CoreFixture() override {
     core_.Close();

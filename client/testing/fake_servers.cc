@@ -4,6 +4,8 @@
 
 #include <chrono>
 
+#include "client/testing/fake_handlers.h"
+
 namespace ebla::client::testing {
 
 namespace {
@@ -19,11 +21,11 @@ FakeServers::FakeServers(std::vector<ServerName> servers, int masters)
     : loop_("fake-servers"), cluster_(TimeOfDayMs, servers, masters) {
   loop_.Start();
   for (int i = 0; i < masters; ++i) {
-    const rpc::Endpoint address = Serve(cluster_.Master(i));
-    cluster_.SetMasterEndpoint(i, address);
+    const rpc::Endpoint address = Serve(MakeFakeMaster(cluster_, i));
+    cluster_.masters()->endpoints[static_cast<size_t>(i)] = address;
     masters_.push_back(address.ToString());
   }
-  for (const ServerName& name : servers) cluster_.SetEndpoint(name, Serve(cluster_.Server(name)));
+  for (const ServerName& name : servers) cluster_.Lock()->endpoints[name] = Serve(MakeFakeTabletServer(cluster_, name));
 }
 
 FakeServers::~FakeServers() {

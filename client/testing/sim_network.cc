@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "client/testing/fake_handlers.h"
+
 namespace ebla::client::testing {
 
 class SimNetwork::SimChannel final : public rpc::Channel {
@@ -19,15 +21,15 @@ class SimNetwork::SimChannel final : public rpc::Channel {
 void SimNetwork::Serve(FakeCluster& cluster, const std::vector<ServerName>& servers, int masters) {
   for (int i = 0; i < masters; ++i) {
     const rpc::Endpoint endpoint{"master", static_cast<uint16_t>(i + 1)};
-    cluster.SetMasterEndpoint(i, endpoint);
+    cluster.masters()->endpoints[static_cast<size_t>(i)] = endpoint;
     dispatchers_[endpoint] = std::make_unique<rpc::Dispatcher>();
-    dispatchers_[endpoint]->Register(cluster.Master(i));
+    dispatchers_[endpoint]->Register(MakeFakeMaster(cluster, i));
   }
   for (const ServerName& server : servers) {
     const rpc::Endpoint endpoint{server, 1};
-    cluster.SetEndpoint(server, endpoint);
+    cluster.Lock()->endpoints[server] = endpoint;
     dispatchers_[endpoint] = std::make_unique<rpc::Dispatcher>();
-    dispatchers_[endpoint]->Register(cluster.Server(server));
+    dispatchers_[endpoint]->Register(MakeFakeTabletServer(cluster, server));
   }
 }
 

@@ -75,4 +75,23 @@ void ClientCore::Reopen(TablePtr table, TableId refused, Duration timeout,
       }));
 }
 
+void ClientCore::Get(TablePtr table, std::string_view key, const GetOptions& options, Callback<Result<Record>> done) {
+  std::make_shared<GetOperation>(*this, std::move(table), key, options, std::move(done))->Start();
+}
+
+void ClientCore::MultiGet(TablePtr table, std::vector<std::string> keys, const GetOptions& options,
+                          Callback<std::vector<Result<Record>>> done) {
+  MultiGetJob::Start(std::make_shared<MultiGetJob>(*this, std::move(table), std::move(keys), options, std::move(done)));
+}
+
+void ClientCore::ScanPage(TablePtr table, ScanOptions options, Callback<Result<ebla::ScanPage>> done) {
+  std::make_shared<ScanOperation>(*this, std::move(table), std::move(options), std::move(done))->Start();
+}
+
+void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done) {
+  Status valid = CheckBatch(batch);
+  std::make_shared<WriteOperation>(*this, std::move(table), std::move(batch), options, std::move(done))
+      ->Start(std::move(valid));
+}
+
 }  // namespace ebla::client

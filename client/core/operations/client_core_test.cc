@@ -57,7 +57,7 @@ TEST_F(ClientCoreTest, LargeTablesAreLookedUpInPages) {
     snprintf(key, sizeof key, "k%04d", i);
     splits.push_back(key);
   }
-  cluster_.AddTable("large", splits);
+  cluster_.tables()->Add("large", splits);
   const TablePtr table = Open("large");
   EXPECT_EQ(Scan(table, {.keys_only = true}).value(), "");
   EXPECT_EQ(cluster_.counts().scans, 250);
@@ -67,7 +67,7 @@ TEST_F(ClientCoreTest, LargeTablesAreLookedUpInPages) {
 TEST_F(ClientCoreTest, AHintCostsOneHopAndNoLookUp) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  cluster_.Move("t", "a", "ts-3");
+  cluster_.tables()->Move("t", "a", "ts-3");
   EXPECT_EQ(Value(table, "a"), "1");
   EXPECT_EQ(cluster_.counts().wrong_place, 1);
   EXPECT_EQ(cluster_.counts().locates, 1);
@@ -78,8 +78,8 @@ TEST_F(ClientCoreTest, AHintCostsOneHopAndNoLookUp) {
 TEST_F(ClientCoreTest, WithoutAHintItLooksUp) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  cluster_.SetHints(false);
-  cluster_.Move("t", "a", "ts-2");
+  cluster_.faults()->hints = false;
+  cluster_.tables()->Move("t", "a", "ts-2");
   EXPECT_EQ(Value(table, "a"), "1");
   EXPECT_EQ(cluster_.counts().locates, 2);
 }
@@ -88,10 +88,10 @@ TEST_F(ClientCoreTest, SplitsAndMergesCostNothingToTheCaller) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
   ASSERT_TRUE(Put(table, "g", "2"));
-  cluster_.Split("t", "c");
-  cluster_.Move("t", "g", "ts-3");
+  cluster_.tables()->Split("t", "c");
+  cluster_.tables()->Move("t", "g", "ts-3");
   EXPECT_EQ(Value(table, "a") + Value(table, "g"), "12");
-  cluster_.Merge("t", "a");
+  cluster_.tables()->Merge("t", "a");
   EXPECT_EQ(Value(table, "a") + Value(table, "g"), "12");
   EXPECT_EQ(cluster_.counts().wrong_place, 2);
 }
@@ -102,14 +102,14 @@ TEST_F(ClientCoreTest, ASplitIsFollowedWithoutTheMaster) {
   ASSERT_TRUE(Put(table, "a", "1"));
   ASSERT_TRUE(Put(table, "g", "2"));
   const int before = cluster_.counts().locates;
-  cluster_.Split("t", "c");
+  cluster_.tables()->Split("t", "c");
   EXPECT_EQ(Value(table, "a") + Value(table, "g") + Value(table, "b") + Value(table, "h"), "12NOT_FOUNDNOT_FOUND");
   EXPECT_EQ(cluster_.counts().locates, before);
 }
 
 TEST_F(ClientCoreTest, ServersThatPointAtEachOtherEndAtTheDeadline) {
   const TablePtr table = Open();
-  cluster_.AnswerNext("ts-1", idl::Code::NOT_PRIMARY, 100'000);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::NOT_PRIMARY, 100'000);
   const MonotonicTime start = scheduler_.Now();
   const auto got = Get(table, "a", {.deadline = milliseconds(1500)});
   EXPECT_EQ(got.error().code(), Code::kUnavailable);
@@ -121,11 +121,11 @@ TEST_F(ClientCoreTest, ServersThatPointAtEachOtherEndAtTheDeadline) {
 TEST_F(ClientCoreTest, WhatMayPassIsRetriedWithinTheDeadline) {
   const TablePtr table = Open();
   for (const auto code : {idl::Code::COME_AGAIN, idl::Code::OVERLOADED, idl::Code::UNAVAILABLE}) {
-    cluster_.AnswerNext("ts-1", code, 6);
+    cluster_.faults()->AnswerNext("ts-1", code, 6);
     EXPECT_TRUE(Put(table, "a", "1")) << code;
   }
   EXPECT_EQ(cluster_.counts().writes_executed, 3);
-  cluster_.AnswerNext("ts-1", idl::Code::OVERLOADED, 1000, 50);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::OVERLOADED, 1000, 50);
   const auto refused = Put(table, "a", "2", {.deadline = seconds(1)});
   EXPECT_EQ(refused.error().code(), Code::kOverloaded) << refused.error();
   EXPECT_NE(refused.error().message().find("ts-1"), std::string::npos) << refused.error();
@@ -134,7 +134,7 @@ TEST_F(ClientCoreTest, WhatMayPassIsRetriedWithinTheDeadline) {
 TEST_F(ClientCoreTest, HonoursRetryAfter) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 1, 800);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::COME_AGAIN, 1, 800);
   const MonotonicTime start = scheduler_.Now();
   EXPECT_EQ(Value(table, "a"), "1");
   EXPECT_GE(Since(start), milliseconds(800));
@@ -144,7 +144,7 @@ TEST_F(ClientCoreTest, HonoursRetryAfter) {
 TEST_F(ClientCoreTest, AServersOwnFaultLeavesAWriteUnknown) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
-  cluster_.AnswerNext("ts-1", idl::Code::INTERNAL, 2);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::INTERNAL, 2);
   EXPECT_EQ(Put(table, "a", "2").error().code(), Code::kUnknownOutcome);
   EXPECT_EQ(Get(table, "a").error().code(), Code::kInternal);
 }
@@ -167,7 +167,7 @@ TEST_F(ClientCoreTest, ASilentServerLeavesTimeForWhereTheTabletMoved) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
   network_.SetLinkState(kTs1, LinkState::kSilent);
-  cluster_.Move("t", "a", "ts-2");
+  cluster_.tables()->Move("t", "a", "ts-2");
   EXPECT_EQ(Value(table, "a"), "1");
   EXPECT_TRUE(Put(table, "b", "2")) << "the move is known by now";
   const auto got = Get(table, "k", {.deadline = seconds(2)});
@@ -202,7 +202,7 @@ TEST_F(ClientCoreTest, AWriteCutInFlightIsRetriedUnderItsNumberAndHappensOnce) {
 }
 
 TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromTheRefusal) {
-  cluster_.SetRoutingTellsTime(false);
+  cluster_.masters()->routing_tells_time = false;
   const TablePtr table = Open();
   network_.Next(kTs1, LinkState::kCutAfter, 2);
   const auto sum = Write(table, std::move(Batch().Increment("a", 5)));
@@ -215,7 +215,7 @@ TEST_F(ClientCoreTest, AWriteCutInFlightBeforeItLearntATabletTimeLearnsItFromThe
 }
 
 TEST_F(ClientCoreTest, TabletsWhoseClocksLieAnHourApartCostNoAttempt) {
-  cluster_.SetTabletClock("t", "k", 3'600'000);
+  cluster_.tables()->At("t", "k").ahead_ms = 3'600'000;
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
   ASSERT_TRUE(Put(table, "k", "2"));
@@ -225,7 +225,8 @@ TEST_F(ClientCoreTest, TabletsWhoseClocksLieAnHourApartCostNoAttempt) {
 }
 
 TEST_F(ClientCoreTest, ATabletWhoseTimeTheMasterDoesNotKnowTellsItInItsRefusal) {
-  cluster_.SetTabletClock("t", "k", 3'600'000, false);
+  cluster_.tables()->At("t", "k").ahead_ms = 3'600'000;
+  cluster_.tables()->At("t", "k").told = false;
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
   ASSERT_TRUE(Put(table, "k", "2"));
@@ -235,14 +236,14 @@ TEST_F(ClientCoreTest, ATabletWhoseTimeTheMasterDoesNotKnowTellsItInItsRefusal) 
 }
 
 TEST_F(ClientCoreTest, AnOlderMastersLeastTimeCostsAnAttemptAndNoWrite) {
-  cluster_.SetRoutingTellsEach(false);
-  cluster_.SetTabletClock("t", "k", 3'600'000);
+  cluster_.masters()->routing_tells_each = false;
+  cluster_.tables()->At("t", "k").ahead_ms = 3'600'000;
   const TablePtr table = Open();
   const auto put = Put(table, "k", "1");
   ASSERT_TRUE(put) << put.error();
   EXPECT_EQ(cluster_.write_log().size(), 2u);
   // One that may have been executed is not sent with another time.
-  cluster_.SetTabletClock("t", "k", 7'200'000);
+  cluster_.tables()->At("t", "k").ahead_ms = 7'200'000;
   network_.Next(kTs2, LinkState::kCutAfter);
   EXPECT_EQ(Put(table, "k", "2").error().code(), Code::kUnknownOutcome);
   EXPECT_EQ(Value(table, "k"), "1");
@@ -251,17 +252,17 @@ TEST_F(ClientCoreTest, AnOlderMastersLeastTimeCostsAnAttemptAndNoWrite) {
 TEST_F(ClientCoreTest, AClockSetBackByAnHourHoldsUpNoWrite) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "0"));
-  cluster_.SetClockBack(3'600'000);  // while the server restarted
+  cluster_.faults()->clock_back_ms = 3'600'000;  // while the server restarted
   ASSERT_TRUE(Put(table, "a", "1", {.deadline = seconds(3)})) << "told to retry once";
   const size_t attempts = cluster_.write_log().size();
   ASSERT_TRUE(Put(table, "a", "2", {.deadline = seconds(3)}));
   EXPECT_EQ(cluster_.write_log().size(), attempts + 1) << "later ones know";
   // One that may have been executed before goes on under its number, and counts once.
-  cluster_.SetClockBack(0);
+  cluster_.faults()->clock_back_ms = 0;
   ASSERT_TRUE(Put(table, "n", "0"));
   network_.Next(kTs1, LinkState::kCutAfter);
   network_.Next(kTs2, LinkState::kCutAfter);
-  cluster_.SetClockBack(3'600'000);
+  cluster_.faults()->clock_back_ms = 3'600'000;
   const auto sum = Write(table, std::move(Batch().Increment("n", 5)));
   ASSERT_TRUE(sum) << sum.error();
   EXPECT_EQ(sum->counters, std::vector<int64_t>{5});
@@ -320,10 +321,10 @@ TEST_F(ClientCoreTest, ATimeOlderThanTheWindowIsRenewedForAWriteNeverTried) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "1"));
   scheduler_.RunFor(std::chrono::minutes(30));
-  cluster_.SetWindow(executor_.TimeOfDayMs() - 600'000);
+  cluster_.faults()->oldest_ms = executor_.TimeOfDayMs() - 600'000;
   EXPECT_TRUE(Put(table, "a", "2"));
   network_.Next(kTs1, LinkState::kCutBefore);
-  executor_.After(milliseconds(1), [&] { cluster_.SetWindow(executor_.TimeOfDayMs() + 1000); });
+  executor_.After(milliseconds(1), [&] { cluster_.faults()->oldest_ms = executor_.TimeOfDayMs() + 1000; });
   EXPECT_EQ(Put(table, "a", "3").error().code(), Code::kUnknownOutcome) << "that one may have happened";
 }
 
@@ -371,13 +372,13 @@ TEST_F(ClientCoreTest, ABatchOfOneTabletIsAtomicAndOneOfTwoIsRefused) {
   EXPECT_EQ(refused.error().code(), Code::kInvalidArgument);
   EXPECT_NE(refused.error().message().find("spans tablets"), std::string::npos) << refused.error();
   EXPECT_EQ(Value(table, "a"), "1");
-  cluster_.Merge("t", "a");
+  cluster_.tables()->Merge("t", "a");
   EXPECT_TRUE(Write(table, std::move(Batch().Put("a", "9").Put("k", "9")))) << "merged since: asked before refusing";
 }
 
 TEST_F(ClientCoreTest, MultiGetAnswersEachKeyFromItsTablet) {
   const TablePtr table = Open();
-  for (const char* key : {"a", "k", "q"}) cluster_.Put("t", key, std::string("v") + key);
+  for (const char* key : {"a", "k", "q"}) cluster_.tables()->Put("t", key, std::string("v") + key);
   for (int warm = 0; warm < 2; ++warm) {
     const auto got = MultiGet(table, {"q", "a", "", "nope", "k", "a"});
     ASSERT_EQ(got.size(), 6u);
@@ -394,12 +395,12 @@ TEST_F(ClientCoreTest, MultiGetGoesOnWhereServersDisownKeysOrRepliesAreFull) {
   std::vector<std::string> keys;
   for (char c = 'a'; c <= 'z'; ++c) {
     keys.emplace_back(1, c);
-    cluster_.Put("t", keys.back(), keys.back());
+    cluster_.tables()->Put("t", keys.back(), keys.back());
   }
   (void)MultiGet(table, keys);
-  cluster_.Split("t", "d");
-  cluster_.Move("t", "d", "ts-3");
-  cluster_.SetMultiGetRoom(2);
+  cluster_.tables()->Split("t", "d");
+  cluster_.tables()->Move("t", "d", "ts-3");
+  cluster_.faults()->multi_get_room = 2;
   const auto got = MultiGet(table, keys);
   for (size_t i = 0; i < keys.size(); ++i) EXPECT_EQ(got[i].value_or(Record{}).value, keys[i]);
   network_.SetLinkState(kTs2, LinkState::kDown);
@@ -409,7 +410,7 @@ TEST_F(ClientCoreTest, MultiGetGoesOnWhereServersDisownKeysOrRepliesAreFull) {
 }
 
 TEST_F(ClientCoreTest, AThousandKeysAtMostInOneRequest) {
-  cluster_.AddTable("one", {});
+  cluster_.tables()->Add("one", {});
   const TablePtr table = Open("one");
   std::vector<std::string> keys;
   for (int i = 0; i < 2500; ++i) keys.push_back("k" + std::to_string(i));
@@ -419,8 +420,8 @@ TEST_F(ClientCoreTest, AThousandKeysAtMostInOneRequest) {
 
 TEST_F(ClientCoreTest, ScansCrossTabletsBothWays) {
   const TablePtr table = Open();
-  for (char c = 'a'; c <= 'z'; c = static_cast<char>(c + 3)) cluster_.Put("t", std::string(1, c), "v");
-  cluster_.SetPageRows(2);
+  for (char c = 'a'; c <= 'z'; c = static_cast<char>(c + 3)) cluster_.tables()->Put("t", std::string(1, c), "v");
+  cluster_.faults()->page_rows = 2;
   int pages = 0;
   EXPECT_EQ(Scan(table, {}, &pages).value(), "a d g j m p s v y ");
   EXPECT_GT(pages, 4);
@@ -434,17 +435,17 @@ TEST_F(ClientCoreTest, ScansCrossTabletsBothWays) {
 
 TEST_F(ClientCoreTest, ScansGoOnThroughSplitsMovesAndDownTime) {
   const TablePtr table = Open();
-  for (char c = 'a'; c <= 'z'; ++c) cluster_.Put("t", std::string(1, c), "v");
-  cluster_.SetPageRows(3);
+  for (char c = 'a'; c <= 'z'; ++c) cluster_.tables()->Put("t", std::string(1, c), "v");
+  cluster_.faults()->page_rows = 3;
   for (int round = 0; round < 2; ++round) {
     const bool reverse = round == 1;
     ScanOptions options{.reverse = reverse};
     std::string keys;
     for (int page_number = 0;; ++page_number) {
-      if (page_number == 1) cluster_.Split("t", reverse ? "r" : "f");
-      if (page_number == 2) cluster_.Move("t", reverse ? "q" : "g", "ts-2");
+      if (page_number == 1) cluster_.tables()->Split("t", reverse ? "r" : "f");
+      if (page_number == 2) cluster_.tables()->Move("t", reverse ? "q" : "g", "ts-2");
       if (page_number == 3) network_.Next(kTs2, LinkState::kDown, 3);
-      if (page_number == 4) cluster_.Merge("t", reverse ? "a" : "k");
+      if (page_number == 4) cluster_.tables()->Merge("t", reverse ? "a" : "k");
       auto page = Wait<Result<ScanPage>>([&](auto done) { core_.ScanPage(table, options, std::move(done)); });
       ASSERT_TRUE(page) << page.error();
       for (const Row& row : page->rows) keys += row.key;
@@ -458,34 +459,34 @@ TEST_F(ClientCoreTest, ScansGoOnThroughSplitsMovesAndDownTime) {
 TEST_F(ClientCoreTest, ATableMadeAgainUnderItsNameIsFoundByItself) {
   const TablePtr table = Open();
   ASSERT_TRUE(Put(table, "a", "old"));
-  cluster_.DropTable("t");
+  cluster_.tables()->Drop("t");
   EXPECT_EQ(Get(table, "a").error().code(), Code::kNoSuchTable);
-  cluster_.AddTable("t", {"c"});
+  cluster_.tables()->Add("t", {"c"});
   EXPECT_EQ(Get(table, "a").error().code(), Code::kNotFound);
   EXPECT_TRUE(Put(table, "a", "new"));
   EXPECT_EQ(Value(table, "a"), "new");
 }
 
 TEST_F(ClientCoreTest, FollowsTheLeaderAndRemembersIt) {
-  cluster_.SetLeader(1);
+  cluster_.masters()->leader = 1;
   const TablePtr table = Open();
   EXPECT_EQ(network_.calls(kMaster1), 1);
   EXPECT_EQ(Value(table, "a"), "NOT_FOUND");
   EXPECT_EQ(network_.calls(kMaster1), 1) << "the leader is remembered";
-  cluster_.SetLeader(0);
+  cluster_.masters()->leader = 0;
   network_.SetLinkState(kMaster2, LinkState::kDown);
-  cluster_.AddTable("u", {});
+  cluster_.tables()->Add("u", {});
   EXPECT_EQ(Value(Open("u"), "a"), "NOT_FOUND");
 }
 
 TEST_F(ClientCoreTest, WaitsOutAnElectionAndASilentMaster) {
-  cluster_.SetLeader(-1);
-  executor_.After(seconds(3), [&] { cluster_.SetLeader(1); });
+  cluster_.masters()->leader = -1;
+  executor_.After(seconds(3), [&] { cluster_.masters()->leader = 1; });
   const MonotonicTime start = scheduler_.Now();
   const TablePtr table = Open();
   EXPECT_LT(Since(start), milliseconds(3600));
   network_.SetLinkState(kMaster2, LinkState::kSilent);
-  cluster_.SetLeader(0);
+  cluster_.masters()->leader = 0;
   EXPECT_EQ(Value(table, "a"), "NOT_FOUND") << "a silent master is passed over within the deadline";
   network_.SetLinkState(kMaster1, LinkState::kDown);
   const auto got =
@@ -521,11 +522,11 @@ TEST_F(ClientCoreTest, ALookUpTellsEachWaiterAtItsOwnDeadline) {
 }
 
 TEST_F(ClientCoreTest, ATabletWithoutPrimaryIsWaitedFor) {
-  cluster_.SetServing(false);
+  cluster_.faults()->serving = false;
   const TablePtr table = Open();
-  executor_.After(seconds(2), [&] { cluster_.SetServing(true); });
+  executor_.After(seconds(2), [&] { cluster_.faults()->serving = true; });
   EXPECT_TRUE(Put(table, "a", "1"));
-  cluster_.SetServing(false);
+  cluster_.faults()->serving = false;
   const TablePtr other = Open();
   const auto got = Get(other, "a", {.deadline = seconds(1)});
   EXPECT_NE(got.error().message().find("no primary at present"), std::string::npos) << got.error();

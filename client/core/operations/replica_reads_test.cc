@@ -24,7 +24,7 @@ const GetOptions kEventual{.read = Read::Eventual()};
 class ReplicaReadsTest : public testing::CoreFixture {
  protected:
   explicit ReplicaReadsTest(ClientLocation location = {}) : CoreFixture(std::move(location)) {
-    cluster_.AddTable("r", {"m"}, 3);
+    cluster_.tables()->Add("r", {"m"}, 3);
   }
 
   std::array<int, 3> Calls() { return {network_.calls(kTs1), network_.calls(kTs2), network_.calls(kTs3)}; }
@@ -69,10 +69,10 @@ TEST_F(ReplicaReadsTest, StrongReadsAndWritesGoToThePrimaryAndOthersToAll) {
 
 // Also where answers name their range, as those of a tablet that was split do.
 TEST_F(ReplicaReadsTest, APlaceThatAnswersIsDoubtedNoMore) {
-  cluster_.Split("r", "f");
+  cluster_.tables()->Split("r", "f");
   const TablePtr table = OpenWithRecord();
   StopMasters();
-  cluster_.AnswerNext("ts-1", idl::Code::UNAVAILABLE);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::UNAVAILABLE);
   EXPECT_TRUE(Get(table, "a", {}));
   const uint64_t look_ups = table->router()->look_ups();
   EXPECT_GT(look_ups, 1u) << "it was doubted";
@@ -94,11 +94,12 @@ TEST_F(ReplicaReadsTest, AScanTellsWhatItsSessionKnowsBeyondThePlaceToo) {
 }
 
 TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheReadNamesNoLevel) {
-  cluster_.SetDefaultRead("r", idl::ReadLevel::EVENTUAL);
+  cluster_.tables()->Named("r").options.__set_defaultReadLevel(idl::ReadLevel::EVENTUAL);
   const TablePtr table = OpenWithRecord();
   for (const int calls : CalledBy(300, table, {})) EXPECT_NEAR(calls, 100, 60);
   EXPECT_EQ(CalledBy(30, table, {.read = Read::Strong()}), (std::array{30, 0, 0}));
-  cluster_.SetDefaultRead("r", idl::ReadLevel::STRONG);  // altered since: followers refuse, the primary serves
+  cluster_.tables()->Named("r").options.__set_defaultReadLevel(
+      idl::ReadLevel::STRONG);  // altered since: followers refuse, the primary serves
   EXPECT_EQ(CalledBy(30, table, {})[0], 30);
 }
 
@@ -135,7 +136,7 @@ TEST_F(ReplicaReadsTest, AWriteAtAnyThatNobodyAnswersIsUnknown) {
 }
 
 TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheWriteNamesNoLevel) {
-  cluster_.SetDefaultWrite("r", idl::WriteLevel::ANY);
+  cluster_.tables()->Named("r").options.__set_defaultWriteLevel(idl::WriteLevel::ANY);
   const TablePtr table = OpenWithRecord();
   for (const int calls : Called([&] {
          for (int i = 0; i < 300; ++i) EXPECT_TRUE(Put(table, "a", "1"));
@@ -145,8 +146,8 @@ TEST_F(ReplicaReadsTest, TheTablesDefaultCountsWhereTheWriteNamesNoLevel) {
 }
 
 TEST_F(ReplicaReadsTest, LearnersAreNotAsked) {
-  cluster_.AddTable("two", {}, 2);
-  cluster_.AddLearner("two", "", "ts-3");
+  cluster_.tables()->Add("two", {}, 2);
+  cluster_.tables()->At("two", "").learners.push_back("ts-3");
   const TablePtr table = Open("two");
   ASSERT_TRUE(Put(table, "a", "1"));
   EXPECT_EQ(CalledBy(50, table, kEventual)[2], 0);
@@ -173,7 +174,7 @@ TEST_F(ReplicaReadsTest, TheLoadedAndTheSlowGetLess) {
 TEST_F(ReplicaReadsTest, ScansAndMultiGetsSpreadToo) {
   const TablePtr table = Open("r");
   for (char c = 'a'; c <= 'z'; ++c) ASSERT_TRUE(Put(table, std::string(1, c), "v"));
-  cluster_.SetPageRows(2);
+  cluster_.faults()->page_rows = 2;
   for (const bool reverse : {false, true}) {
     const auto calls = Called([&] {
       for (int i = 0; i < 10; ++i) {
@@ -201,7 +202,7 @@ TEST_F(ReplicaReadsTest, ScansAndMultiGetsSpreadToo) {
 
 TEST_F(ReplicaReadsTest, EventualShowsWhatALaggingFollowerHas) {
   const TablePtr table = OpenWithRecord();
-  cluster_.Lag("ts-2");
+  cluster_.faults()->Lag("ts-2");
   ASSERT_TRUE(Put(table, "a", "2"));
   bool old = false;
   for (int i = 0; i < 30; ++i) old = old || Get(table, "a", kEventual)->value == "1";
@@ -212,8 +213,8 @@ TEST_F(ReplicaReadsTest, EventualShowsWhatALaggingFollowerHas) {
 TEST_F(ReplicaReadsTest, ASessionAndABoundGoFromALaggingFollowerToThePrimary) {
   const TablePtr table = OpenWithRecord();
   Session session = SessionAccess::Make(std::make_shared<SessionState>());
-  cluster_.Lag("ts-2");
-  cluster_.Lag("ts-3");
+  cluster_.faults()->Lag("ts-2");
+  cluster_.faults()->Lag("ts-3");
   ASSERT_TRUE(Put(table, "a", "2", {.session = &session}));
   for (int i = 0; i < 30; ++i) {
     const auto calls =
@@ -222,8 +223,8 @@ TEST_F(ReplicaReadsTest, ASessionAndABoundGoFromALaggingFollowerToThePrimary) {
     EXPECT_EQ(calls[0], 1);
     EXPECT_EQ(Get(table, "a", {.read = Read::Bounded(seconds(2))})->value, "2");
   }
-  cluster_.CatchUp("ts-2");
-  cluster_.CatchUp("ts-3");
+  cluster_.faults()->CatchUp("ts-2");
+  cluster_.faults()->CatchUp("ts-3");
   for (const int calls : CalledBy(300, table, {.read = Read::InSession(), .session = &session})) EXPECT_GT(calls, 30);
 }
 
@@ -232,8 +233,8 @@ TEST_F(ReplicaReadsTest, ARefusalCostsOneHopAndNoWait) {
   for (const auto code : {idl::Code::NOT_PRIMARY, idl::Code::COME_AGAIN, idl::Code::UNAVAILABLE, idl::Code::OVERLOADED,
                           idl::Code::INTERNAL, idl::Code::NO_SUCH_TABLE, idl::Code::WRONG_TABLET}) {
     for (const GetOptions& options : {kEventual, GetOptions{.read = Read::Bounded(seconds(2))}}) {
-      cluster_.AnswerNext("ts-2", code, 100, 500);
-      cluster_.AnswerNext("ts-3", code, 100, 500);
+      cluster_.faults()->AnswerNext("ts-2", code, 100, 500);
+      cluster_.faults()->AnswerNext("ts-3", code, 100, 500);
       const MonotonicTime start = scheduler_.Now();
       for (int i = 0; i < 20; ++i) EXPECT_EQ(Get(table, "a", options)->value, "1");
       EXPECT_LT(Since(start), milliseconds(20)) << code;
@@ -243,8 +244,8 @@ TEST_F(ReplicaReadsTest, ARefusalCostsOneHopAndNoWait) {
 
 TEST_F(ReplicaReadsTest, EventualGoesOnWhereThePrimaryRefuses) {
   const TablePtr table = OpenWithRecord();
-  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 1000);
-  cluster_.AnswerNext("ts-2", idl::Code::UNAVAILABLE, 1000);
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::COME_AGAIN, 1000);
+  cluster_.faults()->AnswerNext("ts-2", idl::Code::UNAVAILABLE, 1000);
   const MonotonicTime start = scheduler_.Now();
   for (int i = 0; i < 20; ++i) EXPECT_TRUE(Get(table, "a", kEventual));
   EXPECT_LT(Since(start), milliseconds(20));
@@ -254,9 +255,9 @@ TEST_F(ReplicaReadsTest, ASessionWaitsAtThePrimaryForWhatItHasNotApplied) {
   const TablePtr table = OpenWithRecord();
   Session session = SessionAccess::Make(std::make_shared<SessionState>());
   ASSERT_TRUE(Put(table, "a", "2", {.session = &session}));
-  cluster_.Lag("ts-2");
-  cluster_.Lag("ts-3");
-  cluster_.AnswerNext("ts-1", idl::Code::COME_AGAIN, 3, 100);
+  cluster_.faults()->Lag("ts-2");
+  cluster_.faults()->Lag("ts-3");
+  cluster_.faults()->AnswerNext("ts-1", idl::Code::COME_AGAIN, 3, 100);
   ASSERT_TRUE(Put(table, "b", "3", {.session = &session}));
   EXPECT_EQ(Get(table, "b", {.read = Read::InSession(), .session = &session})->value, "3");
 }
@@ -275,8 +276,8 @@ TEST_F(ReplicaReadsTest, ASessionKnowsItsOwnPrimaryWritesAndIsToldWhenOneIsRolle
 
   const Version rolled_back = Put(table, "b", "3", {.ack = Ack::kPrimary, .session = &session})->version;
   EXPECT_LT(own, rolled_back);
-  cluster_.Move("r", "a", "ts-2");  // a failover, and a later write
-  cluster_.LoseWrite(rolled_back);
+  cluster_.tables()->Move("r", "a", "ts-2");  // a failover, and a later write
+  cluster_.faults()->lost.push_back(rolled_back);
   ASSERT_TRUE(Put(table, "c", "4"));
   const auto got = Get(table, "b", in_session);
   EXPECT_EQ(got.error().code(), Code::kLostWrite);
@@ -300,8 +301,8 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
   for (const Ack ack : {Ack::kDefault, Ack::kPrimary, Ack::kMajority}) {
     network_.Next(kTs1, LinkState::kCutAfter);
     executor_.After(network_.one_way() * 2, [this] {  // it has been executed, and is repeated
-      cluster_.Move("r", "a", "ts-2");
-      cluster_.Move("r", "a", "ts-1");
+      cluster_.tables()->Move("r", "a", "ts-2");
+      cluster_.tables()->Move("r", "a", "ts-1");
     });
     const auto put = Put(table, "a", "2", {.ack = ack, .session = &session});
     ASSERT_TRUE(put) << put.error();
@@ -315,13 +316,13 @@ TEST_F(ReplicaReadsTest, AWriteIsPendingNowhereOnceItIsApplied) {
 // It was executed before its tablet was split, and one half answers when it is repeated: that says nothing of the
 // other's keys.
 TEST_F(ReplicaReadsTest, ABatchIsPendingWhereNobodyHasAnswered) {
-  cluster_.AddTable("whole", {}, 3);
+  cluster_.tables()->Add("whole", {}, 3);
   const TablePtr table = Open("whole");
   ASSERT_TRUE(Put(table, "a", "1"));
   auto state = std::make_shared<SessionState>();
   Session session = SessionAccess::Make(state);
   network_.Next(kTs1, LinkState::kCutAfter);
-  executor_.After(network_.one_way() * 2, [this] { cluster_.Split("whole", "m"); });
+  executor_.After(network_.one_way() * 2, [this] { cluster_.tables()->Split("whole", "m"); });
   const auto written = Write(table, std::move(Batch().Put("n", "2").Put("b", "2")), {.session = &session});
   ASSERT_TRUE(written) << written.error();
   for (const KeyRange& key : {KeyRange{"b", "c"}, KeyRange{"n", "o"}}) {
@@ -368,7 +369,7 @@ TEST_F(ReplicaReadsTest, EventualGoesOnWithoutMastersAndWithThePrimaryUnknown) {
   EXPECT_LT(Since(start), milliseconds(50));
   EXPECT_TRUE(Get(table, "a", {.read = Read::Bounded(seconds(2))}));
   // The masters come back and know of no primary: nothing changes.
-  cluster_.SetServing(false);
+  cluster_.faults()->serving = false;
   network_.SetLinkState(kMaster1, LinkState::kFair);
   scheduler_.RunFor(seconds(5));
   EXPECT_EQ(Get(table, "a", kEventual)->value, "1");
@@ -430,7 +431,7 @@ TEST_F(ReplicaReadsTest, NobodyThereIsSaidWithAllWhoWereAsked) {
 
 TEST_F(ReplicaReadsTest, AFollowersAnswerOfANewerEpochIsNotTakenForAPrimarys) {
   const TablePtr table = OpenWithRecord();
-  cluster_.Move("r", "a", "ts-3");  // a transfer
+  cluster_.tables()->Move("r", "a", "ts-3");  // a transfer
   for (int i = 0; i < 30; ++i) EXPECT_TRUE(Get(table, "a", kEventual));
   scheduler_.RunFor(milliseconds(10));
   EXPECT_EQ(cluster_.counts().locates, 2) << "looked up in the background, once";
@@ -441,12 +442,12 @@ TEST_F(ReplicaReadsTest, AFollowersAnswerOfANewerEpochIsNotTakenForAPrimarys) {
 
 TEST_F(ReplicaReadsTest, AHintThatNamesThePrimaryAloneKeepsTheReplicas) {
   const TablePtr table = OpenWithRecord();
-  cluster_.Move("r", "a", "ts-2");
+  cluster_.tables()->Move("r", "a", "ts-2");
   ASSERT_TRUE(Put(table, "a", "2"));
   EXPECT_EQ(cluster_.counts().locates, 1) << "by the hint";
   for (const int calls : CalledBy(300, table, kEventual)) EXPECT_GT(calls, 30);
-  cluster_.Split("r", "f");
-  cluster_.Move("r", "g", "ts-3");
+  cluster_.tables()->Split("r", "f");
+  cluster_.tables()->Move("r", "g", "ts-3");
   ASSERT_TRUE(Put(table, "g", "2"));
   const auto calls = Called([&] {
     for (int i = 0; i < 90; ++i) EXPECT_TRUE(Get(table, "g", kEventual));
@@ -457,7 +458,7 @@ TEST_F(ReplicaReadsTest, AHintThatNamesThePrimaryAloneKeepsTheReplicas) {
 class NearReadsTest : public ReplicaReadsTest {
  protected:
   NearReadsTest() : ReplicaReadsTest({"r2", ""}) {
-    for (const ServerName& name : kServers) cluster_.SetRack(name, "r" + name.substr(3));
+    for (const ServerName& name : kServers) cluster_.masters()->racks[name] = "r" + name.substr(3);
   }
 };
 

@@ -195,10 +195,4 @@ void WriteOperation::Finish(Status status) {
   done_(std::move(result));
 }
 
-void ClientCore::Write(TablePtr table, Batch batch, const WriteOptions& options, Callback<Result<BatchResult>> done) {
-  Status valid = CheckBatch(batch);
-  std::make_shared<WriteOperation>(*this, std::move(table), std::move(batch), options, std::move(done))
-      ->Start(std::move(valid));
-}
-
 }  // namespace ebla::client

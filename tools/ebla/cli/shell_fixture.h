@@ -42,7 +42,7 @@ class ShellTest : public ::testing::Test {
     std::ifstream file(path, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};
   }
-  void MakeTable() { servers_.cluster().AddTable("carts", {"m"}); }
+  void MakeTable() { servers_.cluster().tables()->Add("carts", {"m"}); }
 
   client::testing::FakeServers servers_;
   std::ostringstream out_, err_;

@@ -69,10 +69,10 @@ TEST_F(ShellTest, TablesFromCreateToDrop) {
 
 TEST_F(ShellTest, ReplicasAndTheirRacks) {
   auto& cluster = servers_.cluster();
-  cluster.SetRack("ts-1", "r1");
-  cluster.SetRack("ts-2", "r2");
-  cluster.AddTable("carts", {"m"}, 2);
-  cluster.AddLearner("carts", "a", "ts-3");
+  cluster.masters()->racks["ts-1"] = "r1";
+  cluster.masters()->racks["ts-2"] = "r2";
+  cluster.tables()->Add("carts", {"m"}, 2);
+  cluster.tables()->At("carts", "a").learners.push_back("ts-3");
   const std::string listed = Run("tablet list carts");
   EXPECT_THAT(listed, HasSubstr("ts-1     ts-1/r1,ts-2/r2  ts-3      serving"));
   EXPECT_THAT(listed, HasSubstr("ts-2     ts-2/r2,ts-3     (none)    serving"));
@@ -86,7 +86,7 @@ TEST_F(ShellTest, ReplicasAndTheirRacks) {
 }
 
 TEST_F(ShellTest, LevelsReachTheServersAndUnknownOnesAreRefusedWithTheList) {
-  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().tables()->Add("carts", {}, 3);
   using Ack = std::pair<const char*, idl::WriteLevel::type>;
   for (const auto& [text, level] : {Ack{"majority", idl::WriteLevel::MAJORITY}, Ack{"all", idl::WriteLevel::ALL},
                                     Ack{"primary", idl::WriteLevel::PRIMARY}, Ack{"any", idl::WriteLevel::ANY}}) {
@@ -108,8 +108,9 @@ TEST_F(ShellTest, LevelsReachTheServersAndUnknownOnesAreRefusedWithTheList) {
 }
 
 TEST_F(ShellTest, ALevelThatIsNotMetNamesWhatWasMissing) {
-  servers_.cluster().AddTable("carts", {}, 3);
-  servers_.cluster().AnswerNext("ts-1", idl::Code::UNKNOWN_OUTCOME, 1000, 50, "still being committed; not yet at ts-3");
+  servers_.cluster().tables()->Add("carts", {}, 3);
+  servers_.cluster().faults()->AnswerNext("ts-1", idl::Code::UNKNOWN_OUTCOME, 1000, 50,
+                                          "still being committed; not yet at ts-3");
   const std::string shown = Run("--deadline 300ms put carts k v --ack all");
   EXPECT_THAT(shown, HasSubstr("UNKNOWN_OUTCOME"));
   EXPECT_THAT(shown, HasSubstr("not yet at ts-3"));
@@ -118,9 +119,9 @@ TEST_F(ShellTest, ALevelThatIsNotMetNamesWhatWasMissing) {
 
 TEST_F(ShellTest, SplitsByPatternAndSample) {
   EXPECT_EQ(Run("table create p --splits 4 --pattern 'user%08d' --count 1000"), "OK  4 tablets of 1 replica");
-  EXPECT_EQ(servers_.cluster().Tablets("p")[1].range.start, "user0000025");
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("p")[1].range.start, "user0000025");
   EXPECT_EQ(Run("table create s --splits 2 --sample " + File("keys", "a\nb\nc\nd\n")), "OK  2 tablets of 1 replica");
-  EXPECT_EQ(servers_.cluster().Tablets("s")[1].range.start, "c");
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("s")[1].range.start, "c");
   for (const char* wrong :
        {"--splits 4", "--pattern u%d", "--splits 4 --pattern u --count 5", "--splits 4 --sample /none",
         "--splits 2 --split-points f", "--split-points a\\q", "--replicas 0", "--compression lz4",
@@ -132,7 +133,7 @@ TEST_F(ShellTest, SplitsByPatternAndSample) {
 class ConflictTest : public ShellTest {
  protected:
   ConflictTest() {
-    servers_.cluster().AddTable("carts", {});
+    servers_.cluster().tables()->Add("carts", {});
     EXPECT_THAT(Run("put carts old v"), HasSubstr("OK"));
   }
   static idl::KeptWrite Unresolved(int64_t tablet, int64_t epoch, int64_t lsn, const std::string& key,
@@ -151,12 +152,12 @@ class ConflictTest : public ShellTest {
 
 TEST_F(ConflictTest, AreListedExportedAndForgotten) {
   EXPECT_EQ(Run("conflict list carts"), "table carts has no conflict records");
-  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "a", "1"));
-  servers_.cluster().AddUnresolved("ts-2", "carts",
-                                   Unresolved(7, 9, 2, std::string("\xff", 1), std::string("\0\xfe", 2)));
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(Unresolved(7, 9, 1, "a", "1"));
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(
+      Unresolved(7, 9, 2, std::string("\xff", 1), std::string("\0\xfe", 2)));
   idl::KeptWrite waiting = Unresolved(0, 3, 4, "w", "1");
   waiting.waiting = true;
-  servers_.cluster().AddUnresolved("ts-1", "carts", waiting);
+  servers_.cluster().tables()->Named("carts").unresolved["ts-1"].push_back(waiting);
   const std::string listed = Run("conflict list carts");
   EXPECT_THAT(listed, HasSubstr("ts-1         0      3.4  waiting"));
   EXPECT_THAT(listed, HasSubstr("ts-2         7      9.1  conflict"));
@@ -182,9 +183,9 @@ TEST_F(ConflictTest, AreListedExportedAndForgotten) {
 }
 
 TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
-  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 1, "old", "one"));
-  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 2, "old", "two"));
-  servers_.cluster().AddUnresolved("ts-2", "carts", Unresolved(7, 9, 3, "new", "three"));
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(Unresolved(7, 9, 1, "old", "one"));
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(Unresolved(7, 9, 2, "old", "two"));
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(Unresolved(7, 9, 3, "new", "three"));
   EXPECT_EQ(Run("conflict apply carts --all"), "OK  3 applied, 0 not applied");
   EXPECT_EQ(Run("get carts old"), "two") << "one after the other, though each changes the record";
   EXPECT_EQ(Run("get carts new"), "three");
@@ -194,9 +195,9 @@ TEST_F(ConflictTest, AreAppliedWhereNothingHasChanged) {
 TEST_F(ConflictTest, AreKeptWhereTheRecordHasChangedUnlessToldOtherwise) {
   idl::KeptWrite repeated = Unresolved(7, 9, 9, "again", "1");
   repeated.repeated = true;
-  servers_.cluster().AddUnresolved("ts-2", "carts",
-                                   Unresolved(7, 0, 1, "old", "undone"));  // before the present version
-  servers_.cluster().AddUnresolved("ts-2", "carts", repeated);
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(
+      Unresolved(7, 0, 1, "old", "undone"));  // before the present version
+  servers_.cluster().tables()->Named("carts").unresolved["ts-2"].push_back(repeated);
   const std::string shown = Run("conflict apply carts --all");
   EXPECT_THAT(shown, HasSubstr("\"old\" has changed since"));
   EXPECT_THAT(shown, HasSubstr("a retry of it may have done the same"));
@@ -226,7 +227,7 @@ TEST_F(ShellTest, RecordsOneByOne) {
 TEST_F(ShellTest, BytesInKeysAndValues) {
   MakeTable();
   EXPECT_THAT(Run(R"(put carts a\x00\xff "\x01\\end" --escapes)"), HasSubstr("OK"));
-  EXPECT_EQ(servers_.cluster().Data("carts").at(std::string("a\0\xff", 3)), "\x01\\end");
+  EXPECT_EQ(servers_.cluster().tables()->Data("carts").at(std::string("a\0\xff", 3)), "\x01\\end");
   EXPECT_EQ(Run(R"(get carts a\x00\xff)"), R"(\x01\\end)");
   EXPECT_EQ(Run(R"(get carts a\x00\xff --raw)"), "\x01\\end");
   EXPECT_EQ(Run("scan carts"), "a\\x00\\xff\t\\x01\\\\end");
@@ -241,12 +242,12 @@ TEST_F(ShellTest, BytesInKeysAndValues) {
 
 TEST_F(ShellTest, Scans) {
   MakeTable();
-  for (const char* key : {"a1", "a2", "n1", "n2"}) servers_.cluster().Put("carts", key, "v");
+  for (const char* key : {"a1", "a2", "n1", "n2"}) servers_.cluster().tables()->Put("carts", key, "v");
   EXPECT_EQ(Run("scan carts --keys-only"), "a1\na2\nn1\nn2");
   EXPECT_EQ(Run("scan carts --keys-only --reverse --limit 3"), "n2\nn1\na2");
   EXPECT_EQ(Run("scan carts --prefix a"), "a1\tv\na2\tv");
   EXPECT_EQ(Run("scan carts --start a2 --end n2 --keys-only"), "a2\nn1");
-  servers_.cluster().Put("carts", "b", "{\"items\": 3}");
+  servers_.cluster().tables()->Put("carts", "b", "{\"items\": 3}");
   EXPECT_EQ(Run("scan carts --prefix b"), "b\t{\"items\": 3}");
   EXPECT_EQ(Run("scan carts --prefix a --start b"), "");
   EXPECT_THAT(Run("scan carts --start z --end a"), HasSubstr("[2]"));
@@ -270,12 +271,12 @@ TEST_F(ShellTest, LoadsAndDumps) {
   for (int i = 0; i < 3000; ++i)
     lines += "{\"key\": \"k" + std::to_string(i) + "\", \"value\": \"" + std::to_string(i) + "\"}\n";
   EXPECT_THAT(Run("load carts " + File("in.jsonl", lines)), HasSubstr("OK  3000 records"));
-  EXPECT_EQ(servers_.cluster().Data("carts").size(), 3000u);
+  EXPECT_EQ(servers_.cluster().tables()->Data("carts").size(), 3000u);
   const std::string file = directory_ + "/out.tsv";
   EXPECT_EQ(Run("dump carts " + file + " --prefix k12"), "OK  111 records in " + file);
   EXPECT_TRUE(Content(file).starts_with("k12\t12\nk120\t120\n"));
   EXPECT_FALSE(std::filesystem::exists(file + ".unfinished"));
-  servers_.cluster().AddTable("copy", {});
+  servers_.cluster().tables()->Add("copy", {});
   EXPECT_THAT(Run("load copy " + file), HasSubstr("OK  111 records"));
   EXPECT_EQ(Run("get copy k129"), "129");
   EXPECT_THAT(
@@ -296,15 +297,16 @@ TEST_F(ShellTest, DumpsOfEveryFormatKeepAllBytesAndExpiries) {
       {std::string("bytes\xff\0", 7), std::string("\0\xfe,\"\n", 5)},
       {"empty", ""},
   };
-  for (const auto& [key, value] : records) servers_.cluster().Put("carts", key, value);
+  for (const auto& [key, value] : records) servers_.cluster().tables()->Put("carts", key, value);
   EXPECT_THAT(Run("put carts mortal v --ttl 1h"), HasSubstr("OK"));
   const std::string expires = Run("get carts mortal -v");
   for (const std::string format : {"json", "csv", "tsv"}) {
     const std::string file = directory_ + "/all." + format, copy = "copy-" + format;
     EXPECT_EQ(Run("dump carts " + file), "OK  7 records in " + file);
-    servers_.cluster().AddTable(copy, {});
+    servers_.cluster().tables()->Add(copy, {});
     EXPECT_THAT(Run("load " + copy + " " + file), HasSubstr("OK  7 records")) << format;
-    for (const auto& [key, value] : records) EXPECT_EQ(servers_.cluster().Data(copy).at(key), value) << format << key;
+    for (const auto& [key, value] : records)
+      EXPECT_EQ(servers_.cluster().tables()->Data(copy).at(key), value) << format << key;
     EXPECT_THAT(Run("get " + copy + " mortal -v"), HasSubstr("expires 20")) << format;
   }
   EXPECT_THAT(expires, HasSubstr("expires 20"));
@@ -340,9 +342,9 @@ TEST_F(ShellTest, NumbersThatDoNotFitAreRefused) {
 
 TEST_F(ShellTest, TextAndBytesNeverLookAlike) {
   MakeTable();
-  servers_.cluster().Put("carts", "ключ", "значение");
-  servers_.cluster().Put("carts", "byte", std::string(1, '\0'));
-  servers_.cluster().Put("carts", "text", "\\x00");
+  servers_.cluster().tables()->Put("carts", "ключ", "значение");
+  servers_.cluster().tables()->Put("carts", "byte", std::string(1, '\0'));
+  servers_.cluster().tables()->Put("carts", "text", "\\x00");
   EXPECT_EQ(Run("get carts ключ"), "значение");
   EXPECT_EQ(Run("scan carts --prefix к"), "ключ\tзначение");
   EXPECT_EQ(Run("get carts byte"), R"(\x00)");
@@ -355,8 +357,8 @@ TEST_F(ShellTest, TextAndBytesNeverLookAlike) {
 
 TEST_F(ShellTest, JsonHasOneShape) {
   MakeTable();
-  servers_.cluster().Put("carts", "a", "v");
-  servers_.cluster().Put("carts", "\xff", std::string(1, '\0'));
+  servers_.cluster().tables()->Put("carts", "a", "v");
+  servers_.cluster().tables()->Put("carts", "\xff", std::string(1, '\0'));
   EXPECT_THAT(Run("--json table list"),
               ::testing::AllOf(HasSubstr(R"([{"name":"carts")"), HasSubstr(R"("size_bytes":null)"),
                                HasSubstr(R"("reads_per_second":0.0)"), HasSubstr(R"("default_ttl_ms":null)"),

@@ -203,7 +203,7 @@ TEST_F(UsageTest, CompletesServersAndProceduresWhereTheyBelong) {
   MakeTable();
   idl::ProcedureSummary move;
   move.id = "move-7";
-  servers_.cluster().SetProcedures({move});
+  servers_.cluster().masters()->procedures = {move};
   const Words servers = {"ts-1", "ts-2", "ts-3"};
   for (const char* verb : {"drain", "undrain", "maintenance", "resume", "remove"})
     EXPECT_EQ(shell_.Complete({"server", verb}, ""), servers) << verb;

@@ -175,8 +175,8 @@ TEST(CheckTest, FaultsOfOneServerThatAreAlikeAreOneFinding) {
 class CheckVerbTest : public ShellTest {
  protected:
   CheckVerbTest() {
-    servers_.cluster().AddTable("carts", {"m"}, 3);
-    for (const char* key : {"a", "b", "n", "z"}) servers_.cluster().Put("carts", key, "v");
+    servers_.cluster().tables()->Add("carts", {"m"}, 3);
+    for (const char* key : {"a", "b", "n", "z"}) servers_.cluster().tables()->Put("carts", key, "v");
   }
 };
 
@@ -191,7 +191,7 @@ TEST_F(CheckVerbTest, ReplicasThatHoldTheSamePass) {
 }
 
 TEST_F(CheckVerbTest, ARecordThatDiffersIsAFault) {
-  servers_.cluster().Damage("ts-2", "n");
+  servers_.cluster().faults()->damaged.insert({"ts-2", "n"});
   const std::string shown = Run("check carts");
   EXPECT_THAT(shown,
               AllOf(StartsWith("FAULT table carts, tablet "), HasSubstr("contents differ: at lsn"), EndsWith("[1]")));
@@ -200,42 +200,42 @@ TEST_F(CheckVerbTest, ARecordThatDiffersIsAFault) {
 }
 
 TEST_F(CheckVerbTest, AReplicaThatLagsIsNotCompared) {
-  servers_.cluster().Lag("ts-3");
-  servers_.cluster().Put("carts", "c", "v");
+  servers_.cluster().faults()->Lag("ts-3");
+  servers_.cluster().tables()->Put("carts", "c", "v");
   const std::string shown = Run("check carts --tries 2");
   EXPECT_THAT(shown, AllOf(HasSubstr("not compared: "), HasSubstr("moving: "), HasSubstr("NOT ALL COMPARED  1 table,"),
                            EndsWith("[3]")));
   EXPECT_THAT(Run("--json check carts --tries 1"), StartsWith(R"({"ok":false,)"));
   EXPECT_EQ(Run("check carts --catalog-only"), "OK  1 table, 2 tablets, 6 replicas");
-  servers_.cluster().CatchUp("ts-3");
+  servers_.cluster().faults()->CatchUp("ts-3");
   EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
   EXPECT_THAT(Run("help check"), HasSubstr("3  nothing wrong was seen, but not everything was compared"));
 }
 
 TEST_F(CheckVerbTest, AReplicaThatCannotBeReadIsAFault) {
-  servers_.cluster().AnswerNext("ts-2", idl::Code::INTERNAL, 100, 0, "its disk answers nothing");
+  servers_.cluster().faults()->AnswerNext("ts-2", idl::Code::INTERNAL, 100, 0, "its disk answers nothing");
   const std::string shown = Run("check carts --tries 2");
   EXPECT_THAT(shown, AllOf(HasSubstr("server ts-2: cannot be read: ts-2: INTERNAL: its disk answers nothing"),
                            HasSubstr("2 faults  1 table,"), EndsWith("[1]")));
 }
 
 TEST_F(CheckVerbTest, AReplicaThatIsBusyOnceIsAskedAgain) {
-  servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 2);
+  servers_.cluster().faults()->AnswerNext("ts-2", idl::Code::OVERLOADED, 2);
   EXPECT_THAT(Run("check carts"), StartsWith("OK  1 table,"));
-  servers_.cluster().AnswerNext("ts-2", idl::Code::OVERLOADED, 100);
+  servers_.cluster().faults()->AnswerNext("ts-2", idl::Code::OVERLOADED, 100);
   EXPECT_THAT(Run("check carts --tries 1"),
               AllOf(HasSubstr("not compared: server ts-2: "), HasSubstr("(the same for 2 tablets: "), EndsWith("[3]")));
 }
 
 TEST_F(CheckVerbTest, WhatHasFailedIsAFault) {
-  servers_.cluster().SetFailed("ts-2");
+  servers_.cluster().faults()->failed.insert("ts-2");
   EXPECT_THAT(Run("check carts --catalog-only --tries 1"),
               AllOf(HasSubstr("server ts-2: has failed"), HasSubstr("2 faults"), EndsWith("[1]")));
 }
 
 TEST_F(CheckVerbTest, ADeadServerIsOneFinding) {
-  servers_.cluster().AddTable("users", {"f", "t"}, 3);
-  servers_.cluster().SetAway("ts-3");
+  servers_.cluster().tables()->Add("users", {"f", "t"}, 3);
+  servers_.cluster().faults()->away.insert("ts-3");
   const std::string shown = Run("check --tries 1");
   EXPECT_THAT(shown, AllOf(HasSubstr("FAULT server ts-3: lost, or silent"), HasSubstr("(the same for 5 tablets: "),
                            HasSubstr("; of 2 tables)"), HasSubstr("5 faults  2 tables, 5 tablets, 15 replicas"),
@@ -249,7 +249,7 @@ TEST_F(CheckVerbTest, ADeadServerIsOneFinding) {
 }
 
 TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {
-  servers_.cluster().SetOrphan("ts-1", 99);
+  servers_.cluster().faults()->orphans["ts-1"].push_back(99);
   EXPECT_THAT(Run("check --tries 0"), EndsWith("[2]"));
   const std::string shown = Run("check carts --tries 2");
   EXPECT_THAT(shown, AllOf(HasSubstr("looking again"), HasSubstr("FAULT tablet 99, server ts-1: has a replica"),
@@ -257,7 +257,7 @@ TEST_F(CheckVerbTest, WhatStaysDifferentInTheCatalogIsAFault) {
 }
 
 TEST_F(CheckVerbTest, TheBusiestTabletsComeFirst) {
-  servers_.cluster().AddTable("users", {}, 1);
+  servers_.cluster().tables()->Add("users", {}, 1);
   const std::string shown = Run("hot --tablets 2");
   EXPECT_THAT(shown, HasSubstr("TABLET  TABLE  RANGE"));
   EXPECT_LT(shown.find("users"), shown.find("carts")) << shown;

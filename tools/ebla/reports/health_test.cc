@@ -277,7 +277,7 @@ TEST(HealthTest, WhatIsSwitchedOffOrDrainsIsANote) {
 }
 
 TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
-  servers_.cluster().AddTable("carts", {}, 3);
+  servers_.cluster().tables()->Add("carts", {}, 3);
   Run("balance off");
   EXPECT_THAT(Run("health"),
               AllOf(StartsWith("healthy"), HasSubstr("note: the planner is off"), ::testing::Not(EndsWith("]"))));
@@ -287,20 +287,20 @@ TEST_F(ShellTest, HealthSaysThatThePlannerIsOff) {
 }
 
 TEST_F(ShellTest, HealthIsTheExitCode) {
-  servers_.cluster().AddTable("carts", {"m"}, 3);
+  servers_.cluster().tables()->Add("carts", {"m"}, 3);
   EXPECT_EQ(Run("health"), "healthy  3 of 3 servers live, 1 table, 2 tablets, 0 copies under way");
   EXPECT_THAT(Run("--json health"), StartsWith(R"({"health":"healthy","exit_code":0,"live_servers":3,)"));
-  servers_.cluster().SetAway("ts-3");
+  servers_.cluster().faults()->away.insert("ts-3");
   const std::string degraded = Run("health");
   EXPECT_THAT(degraded, AllOf(StartsWith("degraded  2 of 3 servers live"), EndsWith("[1]")));
   EXPECT_THAT(degraded, HasSubstr("degraded: server ts-3 is lost, last heard of 12ms ago\n  -> start it again"));
   EXPECT_THAT(degraded, HasSubstr("carts        2         3            0           0          0                 2"));
-  servers_.cluster().SetServing(false);
+  servers_.cluster().faults()->serving = false;
   EXPECT_THAT(Run("health --deadline 1s"),
               AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): no primary"), EndsWith("[2]")));
   EXPECT_THAT(Run("--json health --deadline 1s"), HasSubstr(R"("without_leader":2)"));
-  servers_.cluster().SetServing(true);
-  servers_.cluster().SetBarriersApplied(false);
+  servers_.cluster().faults()->serving = true;
+  servers_.cluster().faults()->barriers_applied = false;
   EXPECT_THAT(Run("health --deadline 1s"),
               AllOf(HasSubstr("failing: 2 tablets of table carts (2 in all): the primary serves no STRONG read"),
                     EndsWith("[2]")));
@@ -308,24 +308,24 @@ TEST_F(ShellTest, HealthIsTheExitCode) {
 
 // A tablet that has just changed its leader or its members, by reports of a second ago.
 TEST_F(ShellTest, HealthLooksAgainBeforeItSaysThatNobodyLeads) {
-  servers_.cluster().AddTable("carts", {"m"}, 3);
-  servers_.cluster().ServeAfter(3);
+  servers_.cluster().tables()->Add("carts", {"m"}, 3);
+  servers_.cluster().faults()->ServeAfter(3);
   EXPECT_THAT(Run("health"), StartsWith("healthy  3 of 3 servers live"));
-  servers_.cluster().ServeAfter(30);
+  servers_.cluster().faults()->ServeAfter(30);
   EXPECT_THAT(Run("health"), EndsWith("[2]"));
 }
 
 TEST_F(ShellTest, HealthShowsWhatHasFailed) {
-  servers_.cluster().AddTable("carts", {}, 3);
-  servers_.cluster().SetFailed("ts-2");
+  servers_.cluster().tables()->Add("carts", {}, 3);
+  servers_.cluster().faults()->failed.insert("ts-2");
   EXPECT_THAT(Run("health"), AllOf(StartsWith("degraded  3 of 3 servers live"),
                                    HasSubstr("1 replica of table carts failed: ts-2 (tablet"), EndsWith("[1]")));
   EXPECT_THAT(Run("--json health"), HasSubstr(R"("failed":["ts-2 (tablet )"));
 }
 
 TEST_F(ShellTest, HealthOfManyTablesFitsAScreen) {
-  for (int i = 0; i < 40; ++i) servers_.cluster().AddTable("t" + std::to_string(100 + i), {}, 3);
-  servers_.cluster().SetFailed("ts-2");
+  for (int i = 0; i < 40; ++i) servers_.cluster().tables()->Add("t" + std::to_string(100 + i), {}, 3);
+  servers_.cluster().faults()->failed.insert("ts-2");
   const std::string shown = Run("health");
   EXPECT_THAT(shown, AllOf(HasSubstr("40 replicas of 40 tables failed: ts-2 (tablet"), HasSubstr("and 37 more"),
                            HasSubstr("and 30 more tables: ebla --json health lists all"), EndsWith("[1]")));
@@ -333,7 +333,7 @@ TEST_F(ShellTest, HealthOfManyTablesFitsAScreen) {
 }
 
 TEST_F(ShellTest, HealthWithoutALeadingMasterFails) {
-  servers_.cluster().SetLeader(-1);
+  servers_.cluster().masters()->leader = -1;
   EXPECT_THAT(Run("health --deadline 2s"), AllOf(HasSubstr("none of 2 masters is the leader"), EndsWith("[2]")));
   EXPECT_THAT(Run("health --masters 127.0.0.1:1 --deadline 300ms"),
               AllOf(HasSubstr("no leading master answers"), EndsWith("[2]")));

@@ -105,8 +105,8 @@ TEST(ListingTest, AgesHaveAUnit) {
 }
 
 TEST_F(ShellTest, ListsShowServersThatAreLost) {
-  servers_.cluster().AddTable("carts", {}, 3);
-  servers_.cluster().SetAway("ts-2");
+  servers_.cluster().tables()->Add("carts", {}, 3);
+  servers_.cluster().faults()->away.insert("ts-2");
   EXPECT_THAT(Run("tablet list"), AllOf(HasSubstr("ts-1,ts-2(lost),ts-3"), HasSubstr("serving")));
   EXPECT_THAT(Run("server list"), AllOf(HasSubstr("HEARD"), HasSubstr("12ms ago"), HasSubstr("ts-2    lost ")));
   EXPECT_THAT(Run("tablet list --server ts-9"),

@@ -72,13 +72,13 @@ TEST(WatchTest, AFrameFitsAndColoursAreLeftOutWhereTheyAreNotWanted) {
 }
 
 TEST_F(ShellTest, WatchPrintsOneFrameOrALineOfJson) {
-  servers_.cluster().AddTable("carts", {"m"}, 3);
+  servers_.cluster().tables()->Add("carts", {"m"}, 3);
   EXPECT_THAT(Run("cluster watch --once"),
               AllOf(HasSubstr("master-1 leads"), HasSubstr("carts  2 tablets"), HasSubstr("|A")));
   EXPECT_THAT(Run("--json cluster watch --once"),
               AllOf(StartsWith(R"({"cluster_id":"fake")"), HasSubstr(R"("led":true)")));
   EXPECT_THAT(Run("cluster watch --once --interval 0"), EndsWith("[2]"));
-  servers_.cluster().SetLeader(-1);
+  servers_.cluster().masters()->leader = -1;
   EXPECT_THAT(Run("cluster watch --once --deadline 1s"), AllOf(HasSubstr("UNAVAILABLE"), EndsWith("[3]")));
 }
 

@@ -15,7 +15,7 @@ using MergeVerbsTest = ShellTest;
 TEST_F(MergeVerbsTest, TwoTabletsBecomeOne) {
   MakeTable();
   EXPECT_THAT(Run("tablet merge carts --at m"), ::testing::MatchesRegex("OK  tablet [0-9]+ \\[\"\", \"\"\\)"));
-  EXPECT_EQ(servers_.cluster().Tablets("carts").size(), 1u);
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("carts").size(), 1u);
   EXPECT_THAT(
       Run("tablet merge carts --at m"),
       ::testing::AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("but the first begins there"), HasSubstr("[2]")));
@@ -31,13 +31,13 @@ TEST_F(MergeVerbsTest, AsJson) {
 }
 
 TEST_F(MergeVerbsTest, KeysMayBeBytes) {
-  servers_.cluster().AddTable("carts", {std::string("\x00\xff", 2)});
+  servers_.cluster().tables()->Add("carts", {std::string("\x00\xff", 2)});
   EXPECT_THAT(Run(R"(tablet merge carts --at '\x00\xff')"), HasSubstr("OK"));
 }
 
 TEST_F(MergeVerbsTest, WhatIsUnderWayIsSaid) {
   MakeTable();
-  servers_.cluster().SetMergesUnderWay(1);
+  servers_.cluster().masters()->merges_under_way = 1;
   EXPECT_THAT(Run("tablet merge carts --at m"),
               ::testing::AllOf(HasSubstr("UNKNOWN_OUTCOME"), HasSubstr("goes on"), HasSubstr("[4]")));
 }
@@ -45,12 +45,12 @@ TEST_F(MergeVerbsTest, WhatIsUnderWayIsSaid) {
 class MergeSmallTest : public ShellTest {
  protected:
   void SetUp() override {
-    servers_.cluster().AddTable("carts", {"d", "h", "m", "t"});
-    servers_.cluster().SetTabletBytes(100 << 20);
+    servers_.cluster().tables()->Add("carts", {"d", "h", "m", "t"});
+    servers_.cluster().masters()->tablet_bytes = 100 << 20;
   }
   std::vector<std::string> Starts() {
     std::vector<std::string> starts;
-    for (const auto& tablet : servers_.cluster().Tablets("carts")) starts.push_back(tablet.range.start);
+    for (const auto& tablet : servers_.cluster().tables()->Tablets("carts")) starts.push_back(tablet.range.start);
     return starts;
   }
 };
@@ -63,7 +63,7 @@ TEST_F(MergeSmallTest, AsManyAsFit) {
 }
 
 TEST_F(MergeSmallTest, OnePairAfterAnotherUntilAllAreOne) {
-  servers_.cluster().SetMergesUnderWay(2);
+  servers_.cluster().masters()->merges_under_way = 2;
   const std::string said = Run("table merge-small carts --below 1GiB");
   EXPECT_THAT(said, ::testing::AllOf(HasSubstr("the merge is under way"), HasSubstr("4 of 4 merges: \"t\""),
                                      HasSubstr("5 tablets are 1 now")));
@@ -72,7 +72,7 @@ TEST_F(MergeSmallTest, OnePairAfterAnotherUntilAllAreOne) {
 }
 
 TEST_F(MergeSmallTest, CtrlCEndsTheWait) {
-  servers_.cluster().SetMergesUnderWay(1'000'000);
+  servers_.cluster().masters()->merges_under_way = 1'000'000;
   std::atomic<bool> done = false;
   std::thread key([&] {
     while (!done) shell_.Interrupt();

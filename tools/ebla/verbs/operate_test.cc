@@ -49,14 +49,14 @@ class OperateTest : public ShellTest {
     return split;
   }
   void Fill(const std::string& table, int records) {
-    for (int i = 0; i < records; ++i) servers_.cluster().Put(table, "k" + std::to_string(100 + i), "value");
+    for (int i = 0; i < records; ++i) servers_.cluster().tables()->Put(table, "k" + std::to_string(100 + i), "value");
   }
 };
 
 TEST_F(OperateTest, ProceduresAreListedShownAndCancelled) {
   EXPECT_EQ(Run("procedure list"), "nothing is under way");
   EXPECT_EQ(Run("--json procedure list"), "[]");
-  servers_.cluster().SetProcedures({Move(), Split()});
+  servers_.cluster().masters()->procedures = {Move(), Split()};
   EXPECT_THAT(Run("procedure list"),
               AllOf(StartsWith("ID"), HasSubstr("move-7   tablet 7 of carts ts-1 -> ts-3  planner"), HasSubstr("1m1s"),
                     HasSubstr("2 of 4: copies to ts-3, 1.0 MiB of 4.0 MiB"),
@@ -92,12 +92,12 @@ TEST_F(OperateTest, AKindThatIsNoneIsRefusedWithTheKinds) {
 TEST_F(OperateTest, WhoCancelsAMoveOfADrainIsToldThatItComesAgain) {
   idl::ProcedureSummary move = Move();
   move.askedBy = idl::AskedBy::DRAIN;
-  servers_.cluster().SetProcedures({move});
+  servers_.cluster().masters()->procedures = {move};
   EXPECT_THAT(
       Run("procedure cancel move-7"),
       HasSubstr("the replica on ts-1 stays; but ts-1 drains, and its drain begins the move again: to end the drain, "
                 "ebla server undrain ts-1"));
-  servers_.cluster().SetProcedures({move});
+  servers_.cluster().masters()->procedures = {move};
   EXPECT_THAT(Run("--json procedure cancel move-7"), HasSubstr(R"("note":"but ts-1 drains,)"));
 }
 
@@ -112,9 +112,9 @@ TEST_F(OperateTest, AServerThatIsNoneIsSaidToBeNone) {
 
 TEST_F(OperateTest, ASplitsJsonNamesBothTablets) {
   MakeTable();
-  const std::string parent = std::to_string(servers_.cluster().Find("carts", "a").id);
+  const std::string parent = std::to_string(servers_.cluster().tables()->At("carts", "a").id);
   const std::string shown = Run("--json tablet split carts --at f");
-  const std::string child = std::to_string(servers_.cluster().Find("carts", "f").id);
+  const std::string child = std::to_string(servers_.cluster().tables()->At("carts", "f").id);
   EXPECT_THAT(shown,
               AllOf(HasSubstr("\"tablet\":" + parent), HasSubstr("\"child\":" + child),
                     HasSubstr(R"("child_range":{"start":"f","start_base64":"Zg==","end":"m","end_base64":"bQ=="})")));
@@ -123,14 +123,14 @@ TEST_F(OperateTest, ASplitsJsonNamesBothTablets) {
 TEST_F(OperateTest, ATabletIsSplitAtItsBestKey) {
   EXPECT_THAT(Run("tablet split users"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
   EXPECT_THAT(Run("tablet split users --at a --key b"), AllOf(HasSubstr("needs --at"), EndsWith("[2]")));
-  servers_.cluster().AddTable("users", {});
+  servers_.cluster().tables()->Add("users", {});
   EXPECT_THAT(Run("tablet split users --key k100"),
               AllOf(HasSubstr("has 0 keys, and every split between them"), HasSubstr("--at"), EndsWith("[1]")));
   Fill("users", 64);
   EXPECT_THAT(Run("tablet split users --key k100"), HasSubstr(R"(["k132", ""))")) << "of its keys";
-  servers_.cluster().SetMetered();
+  servers_.cluster().masters()->metered = true;
   EXPECT_THAT(Run("tablet split users --key k140"), HasSubstr(R"(["k148", ""))")) << "as its server tells";
-  EXPECT_EQ(servers_.cluster().Tablets("users").size(), 3u);
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("users").size(), 3u);
 }
 
 TEST_F(OperateTest, ATableIsPresplitAtKeys) {
@@ -138,38 +138,38 @@ TEST_F(OperateTest, ATableIsPresplitAtKeys) {
   EXPECT_THAT(Run("table presplit carts --at f,m,t --dry-run"),
               AllOf(HasSubstr("would split tablet"), HasSubstr("at \"f\""), HasSubstr("at \"t\""),
                     HasSubstr("at 1 key a tablet begins already"), HasSubstr("2 tablets, then 4")));
-  EXPECT_EQ(servers_.cluster().Tablets("carts").size(), 2u);
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("carts").size(), 2u);
   EXPECT_THAT(Run("table presplit carts --at f,m,t"),
               AllOf(HasSubstr("1 of 2: tablet"), HasSubstr("OK  2 splits, 4 tablets")));
-  EXPECT_EQ(servers_.cluster().Tablets("carts").size(), 4u);
+  EXPECT_EQ(servers_.cluster().tables()->Tablets("carts").size(), 4u);
   EXPECT_THAT(Run("--json table presplit carts --at f"), HasSubstr(R"({"ok":true,"tablets":4,"splits":[]})"));
 }
 
 TEST_F(OperateTest, AnEmptyTableIsPresplitAsATableIsMade) {
   MakeTable();
-  servers_.cluster().SetMetered();
+  servers_.cluster().masters()->metered = true;
   EXPECT_THAT(Run("table presplit carts --into 4"),
               AllOf(HasSubstr("table carts is empty"), HasSubstr("--pattern"), EndsWith("[2]")));
-  servers_.cluster().AddTable("users", {});
+  servers_.cluster().tables()->Add("users", {});
   EXPECT_THAT(Run("table presplit users --into 4 --pattern 'user%03d' --count 1000"),
               HasSubstr("OK  3 splits, 4 tablets"));
-  EXPECT_EQ(servers_.cluster().Find("users", "user600").range.start, "user5");
+  EXPECT_EQ(servers_.cluster().tables()->At("users", "user600").range.start, "user5");
   EXPECT_THAT(Run("table presplit users --into 2 --sample /nowhere"), HasSubstr("cannot read the file /nowhere [2]"));
 }
 
 TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
-  servers_.cluster().AddTable("users", {});
-  servers_.cluster().SetMetered();
+  servers_.cluster().tables()->Add("users", {});
+  servers_.cluster().masters()->metered = true;
   Fill("users", 64);
   EXPECT_THAT(Run("table presplit users --into 4 --dry-run"),
               AllOf(HasSubstr("at \"k116\""), HasSubstr("at \"k132\""), HasSubstr("at \"k148\""),
                     HasSubstr("1 tablet, then 4")));
   EXPECT_THAT(Run("table presplit users --into 4"), HasSubstr("OK  3 splits, 4 tablets"));
   std::vector<std::string> starts;
-  for (const auto& tablet : servers_.cluster().Tablets("users")) starts.push_back(tablet.range.start);
+  for (const auto& tablet : servers_.cluster().tables()->Tablets("users")) starts.push_back(tablet.range.start);
   EXPECT_THAT(starts, ::testing::UnorderedElementsAre("", "k116", "k132", "k148"));
   EXPECT_THAT(Run("table presplit users --into 3"), HasSubstr("OK  nothing is to be split: table users has 4 tablets"));
-  servers_.cluster().AddTable("one", {});
+  servers_.cluster().tables()->Add("one", {});
   Fill("one", 1);
   EXPECT_THAT(
       Run("table presplit one --into 2"),
@@ -177,13 +177,13 @@ TEST_F(OperateTest, ATableWithDataIsHalvedByItsMiddleKeys) {
 }
 
 TEST_F(OperateTest, ATableTooLargeToLookAtIsHalvedByWhatServersEstimate) {
-  servers_.cluster().AddTable("users", {});
-  servers_.cluster().SetMetered();
+  servers_.cluster().tables()->Add("users", {});
+  servers_.cluster().masters()->metered = true;
   Fill("users", 64);
   EXPECT_THAT(Run("table presplit users --into 4 --look-at 10 --dry-run"),
               AllOf(HasSubstr("at \"k132\""), HasSubstr("1 tablet, then 2"), HasSubstr("and 2 splits more")));
   EXPECT_THAT(Run("table presplit users --into 4 --look-at 10"), HasSubstr("OK  3 splits, 4 tablets"));
-  servers_.cluster().AddTable("one", {});
+  servers_.cluster().tables()->Add("one", {});
   Fill("one", 1);
   EXPECT_THAT(
       Run("table presplit one --into 2 --look-at 0 --timeout 1ms"),
@@ -214,16 +214,16 @@ TEST_F(OperateTest, ATableIsCompactedOnEveryServerAndSaysWhatCameOfIt) {
     EXPECT_THAT(Run(wrong), EndsWith("[2]")) << wrong;
   }
   EXPECT_THAT(Run("table compact none"), EndsWith("[1]"));
-  servers_.cluster().SetAway("ts-2");
+  servers_.cluster().faults()->away.insert("ts-2");
   EXPECT_THAT(Run("table compact carts"), AllOf(HasSubstr("server ts-2 is not live"), EndsWith("[3]")))
       << "what the others did is shown all the same";
 }
 
 TEST_F(OperateTest, ATabletsStatsAreAllThatServersReport) {
-  servers_.cluster().AddTable("users", {}, 2);
-  servers_.cluster().SetMetered();
+  servers_.cluster().tables()->Add("users", {}, 2);
+  servers_.cluster().masters()->metered = true;
   Fill("users", 10);
-  const std::string id = std::to_string(servers_.cluster().Find("users", "k").id);
+  const std::string id = std::to_string(servers_.cluster().tables()->At("users", "k").id);
   EXPECT_THAT(Run("tablet stats " + id), AllOf(StartsWith("tablet " + id + " of table users"), HasSubstr("primary"),
                                                HasSubstr("follower"), HasSubstr("SEEN BY"), HasSubstr("40ms ago"),
                                                HasSubstr("900 operations/s"), HasSubstr("at \"k105\"")));
@@ -251,7 +251,7 @@ TEST_F(OperateTest, ClusterVersionSaysWhatEveryProcessRuns) {
   server.version = "0.8";
   server.protocol = 1;
   server.storeFormat = 2;
-  servers_.cluster().SetVersions({master, server});
+  servers_.cluster().masters()->versions = {master, server};
   const std::string shown = Run("cluster version");
   EXPECT_THAT(shown, AllOf(HasSubstr("ROLE"), HasSubstr("master"), HasSubstr("m-1"), HasSubstr("leader"),
                            HasSubstr("tablet server"), HasSubstr("ts-1"), EndsWith("2 versions run side by side")));
@@ -260,7 +260,7 @@ TEST_F(OperateTest, ClusterVersionSaysWhatEveryProcessRuns) {
                         R"("protocol":1,"store_format":2})"));
   server.live = false;
   server.version = "0.8";
-  servers_.cluster().SetVersions({master, server});
+  servers_.cluster().masters()->versions = {master, server};
   EXPECT_THAT(Run("cluster version"), AllOf(HasSubstr("lost"), Not(HasSubstr("side by side"))));
 }
 
