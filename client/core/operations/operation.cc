@@ -9,23 +9,6 @@ namespace ebla::client {
 
 namespace {
 
-idl::TokenRange ToIdl(const TokenRange& range) {
-  idl::TokenRange out;
-  out.range = rpc::ToIdl(range.range);
-  out.applied = rpc::ToIdl(range.applied);
-  if (!range.pending_primary.empty()) {
-    out.__isset.pendingPrimary = true;
-    for (const Version& own : range.pending_primary) out.pendingPrimary.push_back(rpc::ToIdl(own));
-  }
-  return out;
-}
-
-std::string Joined(const std::vector<rpc::Endpoint>& endpoints) {
-  std::string text;
-  for (const rpc::Endpoint& endpoint : endpoints) text += (text.empty() ? "" : ", ") + endpoint.ToString();
-  return text;
-}
-
 bool IsRedirect(Code code) {
   return code == Code::kWrongTablet || code == Code::kNotPrimary || code == Code::kStaleEpoch;
 }
@@ -43,7 +26,14 @@ Operation::Operation(ClientCore& core, TablePtr table, Kind kind, Duration allow
       table_(std::move(table)),
       router_(table_->router()),
       end_(core.network().Now() + allowed),
-      policy_(kind == Kind::kWrite, allowed) {}
+      policy_(kind == Kind::kWrite, allowed),
+      round_(core.network()) {}
+
+Answerers Operation::WhoMayAnswer() const {
+  if (kind_ == Kind::kWrite) return any_ ? Answerers::kAlike : Answerers::kPrimary;
+  if (tokens_.coarse() || Level() == Read::Level::kStrong) return Answerers::kPrimary;
+  return Level() == Read::Level::kEventual ? Answerers::kAlike : Answerers::kReplicas;
+}
 
 void Operation::Run() {
   const Duration remaining = Remaining();
@@ -52,7 +42,7 @@ void Operation::Run() {
   place_ = router_->Find(RoutingKey());
   if (place_) return Try();
   const PlacePtr known = router_->LastKnown(RoutingKey());
-  if (known && AtAnyReplica() && !to_primary_) {
+  if (known && WhoMayAnswer() != Answerers::kPrimary && !round_.to_primary()) {
     last_known_ = true;
     place_ = known;
     router_->Refresh(RoutingKey());
@@ -89,101 +79,26 @@ void Operation::Try() {
     router_->Forget(place_);
     return Again({});
   }
-  TakeToken();
-  asked_ = Target();
-  if (asked_ == nullptr) {
-    to_primary_ = false;
+  tokens_.Take(router_->table(), MayBeShown());
+  const Answerers answerers = WhoMayAnswer();
+  if (answerers != Answerers::kPrimary && !round_.to_primary() && place_->replicas.empty()) {
+    router_->Refresh(RoutingKey());  // a hint named the primary alone
+  }
+  if (round_.Choose(*place_, answerers) == nullptr) {
     return Decide({.status = Status(Code::kUnavailable,
                                     "tablet " + std::to_string(place_->tablet.value) + " has no primary at present")});
   }
   const Duration remaining = Remaining();
   if (remaining <= Duration(0)) return Finish(OutOfTime());
-  timeout_ = policy_.AttemptTimeout(remaining, OthersLeft());
-  if (Gauged() && asked_->gauge) {
-    sent_at_ = core_.network().Now();
-    asked_->gauge->Chosen(sent_at_);
-    asked_->gauge->Began();
-  }
+  timeout_ = policy_.AttemptTimeout(remaining, round_.OthersLeft(*place_, answerers));
+  if (Gauged()) round_.Began();
   core_.network()
-      .To(asked_->endpoint)
+      .To(round_.asked().endpoint)
       ->Call(Encode(), timeout_,
              [self = shared_from_this()](Result<std::string> message) { self->OnReply(std::move(message)); });
 }
 
-Status Operation::WithAllAsked(Status status) const {
-  if (in_vain_.size() < 2) return status;
-  return {status.code(), status.message() + "; without success at: " + Joined(in_vain_)};
-}
-
-// ---- whom to ask
-
-const Replica* Operation::Target() {
-  if (AtAnyReplica() && !to_primary_) {
-    Network& network = core_.network();
-    const auto chosen = ChooseReplica(place_->replicas, passed_over_, network.Now(), network.executor().Random());
-    if (chosen) return &place_->replicas[*chosen];
-    if (place_->replicas.empty()) router_->Refresh(RoutingKey());  // a hint named the primary alone
-  }
-  if (!place_->Usable()) return nullptr;
-  for (const Replica& replica : place_->replicas) {
-    if (replica.server == place_->primary && replica.endpoint == place_->endpoint) return &replica;
-  }
-  primary_ = {place_->primary, place_->endpoint, true, 0, core_.network().GaugeOf(place_->endpoint)};
-  return &primary_;
-}
-
-bool Operation::OthersLeft() const {
-  if (!AtAnyReplica()) return false;
-  return std::ranges::any_of(place_->replicas, [&](const Replica& replica) {
-    return replica.voter && replica.endpoint != asked_->endpoint &&
-           std::ranges::find(passed_over_, replica.endpoint) == passed_over_.end();
-  });
-}
-
-bool Operation::TurnElsewhere(const Attempt& attempt) {
-  if (!AtAnyReplica()) return false;
-  if (std::ranges::find(in_vain_, asked_->endpoint) == in_vain_.end()) in_vain_.push_back(asked_->endpoint);
-  const bool was_primary = asked_->endpoint == place_->endpoint;
-  if (attempt.status.code() == Code::kWrongTablet && (was_primary || attempt.hint_usable)) {
-    to_primary_ = false;  // it is the place that is wrong: its other replicas know no better
-    passed_over_.clear();
-    return false;
-  }
-  passed_over_.push_back(asked_->endpoint);
-  if (attempt.from_server) {
-    to_primary_ = place_->Usable() && std::ranges::find(passed_over_, place_->endpoint) == passed_over_.end();
-    if (to_primary_) return true;
-    // At SESSION and BOUNDED the primary has the last word.
-    if (!AllAlike()) {
-      to_primary_ = was_primary;
-      passed_over_.clear();
-      return false;
-    }
-  }
-  to_primary_ = false;
-  if (OthersLeft()) return true;
-  passed_over_.clear();
-  return false;
-}
-
-void Operation::NoteGauge(bool answered) {
-  if (!Gauged() || !asked_->gauge) return;
-  const MonotonicTime now = core_.network().Now();
-  if (answered) {
-    asked_->gauge->Answered(now, now - sent_at_);
-  } else {
-    asked_->gauge->Silent(now);
-  }
-}
-
 // ---- what is sent
-
-void Operation::TakeToken() {
-  if (!session_) return;
-  auto ranges = session_->For(router_->table(), MayBeShown());
-  token_coarse_ = !ranges;
-  token_ = ranges ? *std::move(ranges) : std::vector<TokenRange>();
-}
 
 void Operation::FillHeader(idl::RequestHeader& header) {
   header.tableId = static_cast<int64_t>(router_->table().value);
@@ -192,15 +107,12 @@ void Operation::FillHeader(idl::RequestHeader& header) {
   // A little less than this side waits, so that the server's own word comes first.
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(timeout_).count();
   header.deadlineMs = static_cast<int32_t>(std::clamp<int64_t>(ms - std::min<int64_t>(50, ms / 20), 1, INT32_MAX));
-  header.token.tableId = header.tableId;
-  header.token.ranges.clear();
-  header.__isset.token = !token_.empty();
-  for (const TokenRange& range : token_) header.token.ranges.push_back(ToIdl(range));
+  tokens_.Fill(header);
 }
 
 Status Operation::CheckRead() const {
   using std::chrono::milliseconds;
-  if (read_.level() == Read::Level::kSession && !session_) {
+  if (read_.level() == Read::Level::kSession && !tokens_.session()) {
     return Error(Code::kInvalidArgument, "a read at SESSION needs a session: set .session in its options");
   }
   if (read_.level() == Read::Level::kBounded &&
@@ -212,10 +124,7 @@ Status Operation::CheckRead() const {
 }
 
 idl::ReadOptions Operation::ReadOptionsOf() {
-  Read::Level level = read_.level();
-  // The table's default may be SESSION, by now at least: a token that cannot be sent must not be passed over.
-  if (token_coarse_ && (level == Read::Level::kSession || level == Read::Level::kDefault)) level = Read::Level::kStrong;
-  token_judged_ = level == Read::Level::kSession;
+  const Read::Level level = tokens_.LevelToAsk(read_.level());
   idl::ReadOptions options;
   options.level = static_cast<idl::ReadLevel::type>(level);
   options.__isset.boundedMs = level == Read::Level::kBounded;
@@ -229,7 +138,7 @@ void Operation::OnReply(Result<std::string> message) {
   Attempt attempt{.sent = true};
   // A call that was given little time says nothing of whether its server is there.
   const bool hurried = !message && message.error().code() == Code::kDeadlineExceeded && timeout_ < kAwayFirst;
-  NoteGauge(message.has_value() || hurried);
+  if (Gauged()) round_.Ended(message.has_value() || hurried);
   if (!message) {
     attempt.status = message.error();
   } else if (Result<idl::ReplyHeader*> decoded = Decode(std::move(*message)); !decoded) {
@@ -239,20 +148,28 @@ void Operation::OnReply(Result<std::string> message) {
     attempt.from_server = true;
     const auto code = rpc::FromIdl(header.code);
     LearnFrom(header, attempt);
+    const auto note = [&] {
+      if (!tokens_.session() || !header.__isset.applied) return;
+      tokens_.Saw(router_->table(), AnsweredRange(header), rpc::FromIdl(header.applied));
+    };
     if (code == Code::kOk) {
-      NoteSession(header);
+      note();
       attempt.status = Complete();
       if (attempt.status.ok()) return Finish({});
     } else {
-      attempt.status = Status(code, header.message);
-      if (IsAnswer(code)) NoteSession(header);
-      if (code == Code::kLostWrite) attempt.status = Status(code, header.message + NoteLost(header));
+      std::string text = header.message;
+      if (IsAnswer(code)) note();
+      if (code == Code::kLostWrite && header.__isset.applied) {
+        text += tokens_.Lost(router_->table(), AnsweredRange(header), rpc::FromIdl(header.applied));
+      }
+      attempt.status = Status(code, std::move(text));
     }
     if (header.__isset.retryAfterMs) attempt.retry_after = std::chrono::milliseconds(header.retryAfterMs);
   }
   if (!IsAnswer(attempt.status.code())) {
-    std::string text = asked_->server + " (" + asked_->endpoint.ToString() + "): " + attempt.status.message();
-    attempt.another_replica = TurnElsewhere(attempt);
+    std::string text =
+        round_.asked().server + " (" + round_.asked().endpoint.ToString() + "): " + attempt.status.message();
+    attempt.another_replica = round_.TurnElsewhere(*place_, WhoMayAnswer(), attempt);
     attempt.status = Status(attempt.status.code(), std::move(text));
   }
   Decide(std::move(attempt));
@@ -274,7 +191,7 @@ void Operation::LearnFrom(const idl::ReplyHeader& header, Attempt& attempt) {
       place.endpoint = router_->EndpointOf(hint.primary);
     }
     if (place.tablet && place.Usable()) router_->Learn(place);
-  } else if (AtAnyReplica()) {
+  } else if (WhoMayAnswer() != Answerers::kPrimary) {
     // Whoever answers may be a follower: that the place has changed is all that can be learnt.
     const std::pair answered{TabletId{static_cast<uint64_t>(header.tabletId)},
                              Epoch{static_cast<uint64_t>(header.epoch)}};
@@ -315,36 +232,13 @@ KeyRange Operation::AnsweredRange(const idl::ReplyHeader& header) const {
   return place_->range;
 }
 
-void Operation::NoteSession(const idl::ReplyHeader& header) {
-  if (!session_ || !header.__isset.applied) return;
-  session_->Update(router_->table(), [&](TableToken& token) {
-    if (token_judged_) {
-      token.Judged(token_, AnsweredRange(header), rpc::FromIdl(header.applied));
-    } else {
-      token.Saw(AnsweredRange(header), rpc::FromIdl(header.applied));
-    }
-  });
-}
-
-std::string Operation::NoteLost(const idl::ReplyHeader& header) {
-  if (!session_ || !header.__isset.applied) return "";
-  const Version applied = rpc::FromIdl(header.applied);
-  std::vector<Version> dropped;
-  session_->Update(router_->table(),
-                   [&](TableToken& token) { dropped = token.Lost(token_, AnsweredRange(header), applied); });
-  std::string text = "; the session goes on from " + applied.ToString();
-  for (size_t i = 0; i < dropped.size(); ++i) {
-    text += (i == 0 ? " and waits no longer for " : ", ") + dropped[i].ToString();
-  }
-  return text;
-}
-
 void Operation::Decide(Attempt attempt) {
   Executor& executor = core_.network().executor();
   Verdict verdict = policy_.Decide(attempt, Remaining(), executor.Random());
   switch (verdict.kind) {
     case Verdict::Kind::kAnswer:
-      return Finish(Remaining() < kAttemptLast ? WithAllAsked(std::move(verdict.status)) : std::move(verdict.status));
+      return Finish(Remaining() < kAttemptLast ? round_.WithAllAsked(std::move(verdict.status))
+                                               : std::move(verdict.status));
     case Verdict::Kind::kRetry: return Again(verdict.delay);
     case Verdict::Kind::kLookUp:
       if (place_) router_->Forget(place_);

@@ -10,8 +10,8 @@
 //
 // What may be asked of any replica is not held up by an unknown primary, nor by masters that do not answer: the place
 // last known serves. So does the primary last known for the rest, once the masters were given kLookUpPatience.
-// Place:      retry_policy.h judges; replica_choice.h chooses among replicas; router.h finds places and is taught by
-//             what servers answer.
+// Place:      retry_policy.h judges; replica_round.h says whom to ask; token_exchange.h is its side of the session;
+//             router.h finds places and is taught by what servers answer.
 // Invariants: 1. Finish is called exactly once, or never when the operation dies with the client; derived classes keep
 //                their callback in a Once, which then answers.
 //             2. One attempt is under way at a time, so no member needs a lock.
@@ -26,7 +26,8 @@
 
 #include "client/core/calls/retry_policy.h"
 #include "client/core/operations/client_core.h"
-#include "client/core/routing/replica_choice.h"
+#include "client/core/operations/replica_round.h"
+#include "client/core/session/token_exchange.h"
 #include "idl/tablet_types.h"
 
 namespace ebla::client {
@@ -72,9 +73,8 @@ class Operation : public std::enable_shared_from_this<Operation> {
   const PlacePtr& place() const { return place_; }
   MonotonicTime end() const { return end_; }
   const RetryPolicy& policy() const { return policy_; }
-  Status OutOfTime() const { return WithAllAsked(policy_.OutOfTime()); }
-  void SetSession(std::shared_ptr<SessionState> session) { session_ = std::move(session); }
-  const std::shared_ptr<SessionState>& session() const { return session_; }
+  Status OutOfTime() const { return round_.WithAllAsked(policy_.OutOfTime()); }
+  TokenExchange& tokens() { return tokens_; }
   // The range that a reply's applied position speaks of.
   KeyRange AnsweredRange(const idl::ReplyHeader& header) const;
 
@@ -88,7 +88,7 @@ class Operation : public std::enable_shared_from_this<Operation> {
   // The level of the coming attempt: with a coarse token SESSION is read at STRONG.
   template <class Request>
   void FillRead(Request& request) {
-    request.__isset.options = token_coarse_ || read_.level() != Read::Level::kDefault;
+    request.__isset.options = tokens_.coarse() || read_.level() != Read::Level::kDefault;
     if (request.__isset.options) request.options = ReadOptionsOf();
   }
 
@@ -96,27 +96,13 @@ class Operation : public std::enable_shared_from_this<Operation> {
   idl::ReadOptions ReadOptionsOf();
   // As far as this client knows what the table's default is.
   Read::Level Level() const { return read_.level() == Read::Level::kDefault ? table_->default_read() : read_.level(); }
-  // Any replica may answer.
-  bool AtAnyReplica() const { return kind_ == Kind::kWrite ? any_ : !token_coarse_ && Level() != Read::Level::kStrong; }
-  // And the primary's word is as good as another's.
-  bool AllAlike() const { return kind_ == Kind::kWrite ? any_ : Level() == Read::Level::kEventual; }
+  Answerers WhoMayAnswer() const;
   // Whose calls tell of how near and how live their servers are: a write may wait for others.
   bool Gauged() const { return kind_ == Kind::kRead || any_; }
   void Found(Result<PlacePtr> place);
   void Try();
-  void TakeToken();
-  // Whom the coming attempt asks; null when that is the primary and none is known.
-  const Replica* Target();
-  bool OthersLeft() const;
-  // The replica asked has not answered the question: whether another may be asked at once.
-  bool TurnElsewhere(const Attempt& attempt);
-  void NoteGauge(bool answered);
-  Status WithAllAsked(Status status) const;
   void OnReply(Result<std::string> message);
   void LearnFrom(const idl::ReplyHeader& header, Attempt& attempt);
-  void NoteSession(const idl::ReplyHeader& header);
-  // After LOST_WRITE: what the session does now, for people.
-  std::string NoteLost(const idl::ReplyHeader& header);
   void Decide(Attempt attempt);
   void Again(Duration delay);
   void OpenAgain();
@@ -128,25 +114,15 @@ class Operation : public std::enable_shared_from_this<Operation> {
   std::shared_ptr<Router> router_;
   const MonotonicTime end_;
   RetryPolicy policy_;
-  std::shared_ptr<SessionState> session_;
+  ReplicaRound round_;
+  TokenExchange tokens_;
   Read read_;
   bool any_ = false;  // a write at ANY
 
-  // Where any replica may answer: of the round under way, in which each replica is asked once.
-  std::vector<rpc::Endpoint> passed_over_;
-  bool to_primary_ = false;             // the next one asked
-  std::vector<rpc::Endpoint> in_vain_;  // all that were asked, of all rounds
-
   // Of the attempt under way.
   PlacePtr place_;
-  bool last_known_ = false;         // the place was doubted before, and is tried for want of a better one
-  const Replica* asked_ = nullptr;  // in *place_, or primary_
-  Replica primary_;
-  MonotonicTime sent_at_;
+  bool last_known_ = false;  // the place was doubted before, and is tried for want of a better one
   Duration timeout_{0};
-  std::vector<TokenRange> token_;
-  bool token_coarse_ = false;
-  bool token_judged_ = false;  // its success says that all the token's versions were judged
 };
 
 }  // namespace ebla::client

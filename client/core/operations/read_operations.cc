@@ -37,7 +37,7 @@ GetOperation::GetOperation(ClientCore& core, TablePtr table, std::string_view ke
     : Operation(core, std::move(table), Kind::kRead, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
   request_.key = key;
   SetRead(options.read);
-  SetSession(SessionAccess::Get(options.session));
+  tokens().Join(SessionAccess::Get(options.session));
 }
 
 void GetOperation::Start() {
@@ -113,7 +113,7 @@ MultiGetGroup::MultiGetGroup(ClientCore& core, TablePtr table, std::shared_ptr<M
                              std::vector<size_t> indices, Duration allowed)
     : Operation(core, std::move(table), Kind::kRead, allowed), job_(std::move(job)), indices_(std::move(indices)) {
   SetRead(job_->options().read);
-  SetSession(job_->session());
+  tokens().Join(job_->session());
 }
 
 void MultiGetGroup::Start() {
@@ -187,7 +187,7 @@ ScanOperation::ScanOperation(ClientCore& core, TablePtr table, ScanOptions optio
       options_(std::move(options)),
       done_(std::move(done)) {
   SetRead(options_.read);
-  SetSession(SessionAccess::Get(options_.session));
+  tokens().Join(SessionAccess::Get(options_.session));
   routing_key_ = options_.range.start;
   if (options_.reverse) routing_key_ = std::max(routing_key_, KeyNearBelow(options_.range.end));
   request_.range = rpc::ToIdl(options_.range);

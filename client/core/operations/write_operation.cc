@@ -89,7 +89,7 @@ Status CheckBatch(const Batch& batch) {
 WriteOperation::WriteOperation(ClientCore& core, TablePtr table, Batch batch, const WriteOptions& options,
                                Callback<Result<BatchResult>> done)
     : Operation(core, std::move(table), Kind::kWrite, core.DeadlineOr(options.deadline)), done_(std::move(done)) {
-  SetSession(SessionAccess::Get(options.session));
+  tokens().Join(SessionAccess::Get(options.session));
   request_.level = static_cast<idl::WriteLevel::type>(options.ack);
   SetAck(options.ack);
   std::vector<Batch::Part> parts = std::move(batch).TakeParts();
@@ -164,14 +164,14 @@ Result<idl::ReplyHeader*> WriteOperation::Decode(std::string&& message) {
 }
 
 Status WriteOperation::Complete() {
-  if (!session() || !reply_.__isset.version) return {};
+  if (!tokens().session() || !reply_.__isset.version) return {};
   // A PRIMARY write may be acknowledged before it is applied. Else the applied position noted already contains the
   // write, at any level, even where a later epoch answers a retry, or what its tablet has been merged to. Where one
   // half of a tablet answers for a batch of before its split, that says nothing of the other's keys.
   const KeyRange answered = AnsweredRange(reply_.header);
   const bool whole = answered.Contains(Touched());
   if (whole && reply_.header.__isset.applied && reply_.version.lsn <= reply_.header.applied.lsn) return {};
-  session()->Update(router().table(), [&](TableToken& token) {
+  tokens().session()->Update(router().table(), [&](TableToken& token) {
     token.Wrote(whole ? answered : Touched(), rpc::FromIdl(reply_.version));
   });
   return {};
