@@ -21,10 +21,6 @@ constexpr int64_t kTransferPauseFirstMs = 25;
 constexpr int64_t kTransferPauseMaxMs = 1'000;
 constexpr int kDoublingsMax = 6;
 
-bool Released(const TabletEntry& tablet, const idl::TabletLoad& load) {
-  return load.releasedEpoch == tablet.node.info.epoch && IsIn(load.releasedTo, tablet.node.info.voters);
-}
-
 // A change to a later epoch, and nothing else.
 BatchItem SameMembers(const TabletEntry& tablet) {
   BatchItem item;
@@ -35,18 +31,10 @@ BatchItem SameMembers(const TabletEntry& tablet) {
   return item;
 }
 
-// Somebody has what it was to become: the catalog was restored from before that was decided.
-bool MergedSince(const Servers& servers, const TabletEntry& tablet) {
-  return tablet.merging() && std::ranges::any_of(servers.all(), [&](const auto& item) {
-           const Report* report = item.second.CurrentReport();
-           return report && report->Find(tablet.into());
-         });
-}
-
 }  // namespace
 
 TabletReconciler::TabletReconciler(const Context& context, OnChange on_change)
-    : context_(context), on_change_(std::move(on_change)) {}
+    : context_(context), on_change_(std::move(on_change)), needs_(context) {}
 
 void TabletReconciler::ConsiderServer(const ServerName& server) {
   const std::set<TabletId> held = context_.image().HeldBy(server);
@@ -64,10 +52,10 @@ void TabletReconciler::ConsiderServer(const ServerName& server) {
 void TabletReconciler::Consider(TabletId id) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   if (!tablet) return;
-  static const Note fresh;
+  static const TabletKnowledge nothing;
   auto found = notes_.find(id);
   if (found != notes_.end() && (found->second.busy || found->second.retry)) return;
-  switch (NeedOf(*tablet, found == notes_.end() ? fresh : found->second)) {
+  switch (needs_.Of(*tablet, found == notes_.end() ? nothing : found->second.known)) {
     case Need::kNothing:
       // A transfer that failed left it where it was: all is well, and the next failure is the first.
       if (found != notes_.end() && found->second.failures > 0 && PrimaryLoad(*tablet) != nullptr)
@@ -86,110 +74,6 @@ void TabletReconciler::Consider(TabletId id) {
   }
 }
 
-// ---- what a tablet needs --------------------------------------------------------------------------------------------
-
-// A promise far above the catalog's epoch may be that of a primary which the catalog has forgotten. Until all have said
-// what they know it is not outbid: that would depose one that serves.
-TabletReconciler::Need TabletReconciler::NeedOf(const TabletEntry& tablet, const Note& note) const {
-  const Need need = NeedByReports(tablet, note);
-  const bool outbids = need == Need::kFence && FenceFloor(tablet, note) > tablet.epoch().Next();
-  return outbids && !AllReported() ? Need::kWait : need;
-}
-
-// But not for ever: one may live that does not reach this master.
-bool TabletReconciler::AllReported() const {
-  const MonotonicTime now = context_.executor.Now();
-  return std::ranges::all_of(context_.servers.all(), [&](const auto& item) {
-    const Server& server = item.second;
-    return !server.live || server.CurrentReport() || now - server.changed >= context_.options.report_patience;
-  });
-}
-
-TabletReconciler::Need TabletReconciler::NeedByReports(const TabletEntry& tablet, const Note& note) const {
-  if (!context_.image().LivingTable(tablet) || context_.stale_catalog.Ahead(tablet.id()) ||
-      MergedSince(context_.servers, tablet))
-    return Need::kNothing;
-  if (tablet.creating()) return NeedOfCreating(tablet, note);
-  const Server* primary = context_.servers.Find(tablet.node.info.primary);
-  if (primary && primary->live) return NeedOfServing(tablet, note, *primary);
-  // With one voter its data is there and nowhere else.
-  const size_t voters = tablet.node.info.voters.size();
-  return LiveVoters(tablet) > voters / 2 ? Need::kFence : Need::kNothing;
-}
-
-TabletReconciler::Need TabletReconciler::NeedOfCreating(const TabletEntry& tablet, const Note& note) const {
-  const idl::TabletInfo& info = tablet.node.info;
-  if (LiveVoters(tablet) <= info.voters.size() / 2) return Need::kNothing;
-  const bool refused = note.refused && note.epoch == tablet.epoch();
-  // A fence that came to nothing binds its followers, though not the primary.
-  const bool outbid = FenceFloor(tablet, note) > tablet.epoch();
-  return refused || outbid || !context_.servers.IsLive(info.primary) ? Need::kFence : Need::kConfigure;
-}
-
-TabletReconciler::Need TabletReconciler::NeedOfServing(const TabletEntry& tablet, const Note& note,
-                                                       const Server& primary) const {
-  if (PrimarySilent(tablet, note)) return Need::kFence;
-  const bool same_life = note.incarnation == primary.incarnation() || !rules::LedEpochIsOfOneStart();
-  const bool noted = note.epoch == tablet.epoch() && same_life;
-  if (noted && !note.led && !note.refused) return Need::kConfigure;  // this master's compare-and-set: say it again
-  const Report* report = primary.CurrentReport();
-  if (!report) return Need::kNothing;  // its first heartbeat will tell
-  const idl::TabletLoad* load = report->Find(tablet.id());
-  const Epoch led{load && load->leading ? static_cast<uint64_t>(load->epoch) : 0};
-  if (led == tablet.epoch()) {
-    return static_cast<uint64_t>(load->refusedForEpoch) > led.value ? Need::kFence : Need::kNothing;
-  }
-  // The report may be older than what was obeyed.
-  if (noted && note.led && report->received < note.since + context_.options.report_lag) return Need::kNothing;
-  // Between a change of membership and its Configure a master died.
-  if (led && led < tablet.epoch() && !(noted && note.refused)) {
-    if (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) return Need::kConfigure;
-    // Adopted alone: those whom its Barrier waits for are voters no more.
-    return tablet.node.info.voters.size() == 1 ? Need::kFence : Need::kNothing;
-  }
-  // Between its release and the compare-and-set a master died, or could not reach the coordinator.
-  if (load && Released(tablet, *load) && context_.servers.IsLive(load->releasedTo)) return Need::kComplete;
-  return Need::kFence;
-}
-
-// A majority of the followers follow this very primary, in this epoch or in one of its that it has been told to leave,
-// and hear nothing from it. Or this master does not, and has to.
-bool TabletReconciler::PrimarySilent(const TabletEntry& tablet, const Note& note) const {
-  if (note.fenced_from == tablet.epoch()) return true;
-  const idl::TabletInfo& info = tablet.node.info;
-  const MonotonicTime now = context_.executor.Now();
-  size_t silent = 0;
-  for (const ServerName& voter : info.voters) {
-    if (voter == info.primary) continue;
-    const Server* server = context_.servers.Find(voter);
-    const Report* report = server ? server->CurrentReport() : nullptr;
-    if (!report || now - report->received > context_.options.report_fresh) continue;
-    if (note.epoch == tablet.epoch() && report->received < note.since) continue;
-    const idl::TabletLoad* load = report->Find(tablet.id());
-    if (load && load->primarySilent && load->epoch <= info.epoch && load->primary == info.primary) ++silent;
-  }
-  const size_t followers = info.voters.size() - 1;
-  return followers > 0 && silent > followers / 2;
-}
-
-size_t TabletReconciler::LiveVoters(const TabletEntry& tablet) const {
-  return static_cast<size_t>(std::ranges::count_if(
-      tablet.node.info.voters, [&](const ServerName& voter) { return context_.servers.IsLive(voter); }));
-}
-
-// The greatest epoch that anybody is known to have promised.
-Epoch TabletReconciler::FenceFloor(const TabletEntry& tablet, const Note& note) const {
-  int64_t floor = static_cast<int64_t>(note.fence_floor.value);
-  for (const auto* servers : {&tablet.node.info.voters, &tablet.node.info.learners}) {
-    for (const ServerName& name : *servers) {
-      const Server* server = context_.servers.Find(name);
-      const idl::TabletLoad* load = server && server->report ? server->report->Find(tablet.id()) : nullptr;
-      if (load) floor = std::max({floor, load->promisedEpoch, load->refusedForEpoch});
-    }
-  }
-  return Epoch{static_cast<uint64_t>(floor)};
-}
-
 // ---- changes --------------------------------------------------------------------------------------------------------
 
 const idl::TabletLoad* TabletReconciler::SettledLoad(const TabletEntry& tablet) const {
@@ -200,14 +84,7 @@ const idl::TabletLoad* TabletReconciler::PrimaryLoad(const TabletEntry& tablet) 
   const auto note = notes_.find(tablet.id());
   if (note != notes_.end() && (note->second.busy || note->second.retry)) return nullptr;
   if (tablet.creating() || context_.stale_catalog.Ahead(tablet.id())) return nullptr;
-  const Server* primary = context_.servers.Find(tablet.node.info.primary);
-  const Report* report = primary ? primary->CurrentReport() : nullptr;
-  if (!report || context_.executor.Now() - report->received > context_.options.report_fresh) return nullptr;
-  const idl::TabletLoad* load = report->Find(tablet.id());
-  const bool leads = load && load->leading && load->epoch == tablet.node.info.epoch &&
-                     (load->barrierCommitted || !rules::ChangeWaitsForBarrier()) &&
-                     load->refusedForEpoch <= load->epoch;
-  return leads && LiveVoters(tablet) > tablet.node.info.voters.size() / 2 ? load : nullptr;
+  return needs_.LeaderLoad(tablet);
 }
 
 void TabletReconciler::ChangeMembers(std::vector<BatchItem> items) {
@@ -226,7 +103,7 @@ void TabletReconciler::StartChanges(std::vector<BatchItem> items) {
     Note& note = notes_[item.tablet];
     note.busy = true;
     // Above what one that is removed has promised, too: it is dropped in this epoch.
-    item.epoch = NextEpoch(*tablet, note);
+    item.epoch = needs_.NextEpoch(*tablet, note.known);
     item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
     by_primary[tablet->node.info.primary].push_back(std::move(item));
   }
@@ -236,8 +113,8 @@ void TabletReconciler::StartChanges(std::vector<BatchItem> items) {
 void TabletReconciler::Outgrow(TabletId id, Epoch promised) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   if (!tablet || tablet->epoch() >= promised) return;
-  Note& note = notes_[id];
-  note.fence_floor = std::max(note.fence_floor, promised);
+  TabletKnowledge& known = notes_[id].known;
+  known.fence_floor = std::max(known.fence_floor, promised);
   ChangeMembers({SameMembers(*tablet)});
 }
 
@@ -248,13 +125,13 @@ void TabletReconciler::NextEpochOf(TabletId id) {
 void TabletReconciler::FenceFrom(TabletId id) {
   const TabletEntry* tablet = context_.image().Tablet(id);
   if (!tablet) return;
-  notes_[id].fenced_from = tablet->epoch();
+  notes_[id].known.fenced_from = tablet->epoch();
   Consider(id);
 }
 
 bool TabletReconciler::IsLed(const TabletEntry& tablet) const {
   const auto note = notes_.find(tablet.id());
-  if (note != notes_.end() && note->second.led && note->second.epoch == tablet.epoch()) return true;
+  if (note != notes_.end() && note->second.known.led && note->second.known.epoch == tablet.epoch()) return true;
   const Server* primary = context_.servers.Find(tablet.node.info.primary);
   const Report* report = primary ? primary->CurrentReport() : nullptr;
   const idl::TabletLoad* load = report ? report->Find(tablet.id()) : nullptr;
@@ -265,14 +142,14 @@ void TabletReconciler::NoteChildCreated(TabletId child) {
   const TabletEntry* tablet = context_.image().Tablet(child);
   const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
   if (!primary) return;
-  Note& note = notes_[child];
-  note.epoch = tablet->epoch();
-  note.incarnation = primary->incarnation();
+  TabletKnowledge& known = notes_[child].known;
+  known.epoch = tablet->epoch();
+  known.incarnation = primary->incarnation();
   // With the present catalog's primary goes the belief that its fence was the child's, too.
   const bool as_now = !rules::ChildIsAsSplitSays();
-  note.led = !as_now;
-  note.since = context_.executor.Now();
-  note.title = as_now ? Title::kFenced : Title::kMember;
+  known.led = !as_now;
+  known.since = context_.executor.Now();
+  known.title = as_now ? Title::kFenced : Title::kMember;
 }
 
 void TabletReconciler::NoteMerged(TabletId id) {
@@ -280,13 +157,13 @@ void TabletReconciler::NoteMerged(TabletId id) {
   const Server* primary = tablet ? context_.servers.Find(tablet->node.info.primary) : nullptr;
   if (!primary || !tablet->merge_unfinished()) return;
   const idl::LogPosition& position = tablet->node.merged.position;
-  Note& note = notes_[id];
-  note.epoch = tablet->epoch();
-  note.incarnation = primary->incarnation();
-  note.since = context_.executor.Now();
-  note.title = Title::kNew;
-  note.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
-  note.tablet_time_ms = tablet->node.merged.tabletTimeMs;
+  TabletKnowledge& known = notes_[id].known;
+  known.epoch = tablet->epoch();
+  known.incarnation = primary->incarnation();
+  known.since = context_.executor.Now();
+  known.title = Title::kNew;
+  known.presumed = {Epoch{static_cast<uint64_t>(position.epoch)}, Lsn{static_cast<uint64_t>(position.lsn)}};
+  known.tablet_time_ms = tablet->node.merged.tabletTimeMs;
 }
 
 void TabletReconciler::Transfer(TabletId id, const ServerName& to, Done done) {
@@ -322,7 +199,7 @@ bool TabletReconciler::BeginRecovery(TabletId id) {
   note.retry = {};
   note.busy = true;
   waiters_[id] = std::move(done);
-  StartRound(tablet->node.info.primary, {{id, FenceFloor(*tablet, note), false, std::move(recovery)}});
+  StartRound(tablet->node.info.primary, {{id, needs_.FenceFloor(*tablet, note.known), false, std::move(recovery)}});
   return true;
 }
 
@@ -374,7 +251,7 @@ void TabletReconciler::OnTransfersAnswered(const ServerName& server, const std::
                      Lsn{static_cast<uint64_t>(result->second.lastAppended.lsn)}};
     item.tablet_time_ms = result->second.tabletTimeMs;
     item.version = transfer.version;
-    item.epoch = NextEpoch(*tablet, notes_[transfer.tablet]);
+    item.epoch = needs_.NextEpoch(*tablet, notes_[transfer.tablet].known);
     item.next = tablet->node;
     item.next->info.epoch = static_cast<int64_t>(item.epoch.value);
     item.next->info.primary = transfer.to;
@@ -403,7 +280,7 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
     if (!tablet || tablet->node.info.primary != server) continue;
     Note& note = notes_[id];
     if (note.busy) continue;
-    const Need need = NeedOf(*tablet, note);
+    const Need need = needs_.Of(*tablet, note.known);
     if (need == Need::kWait) RetryLater(id, note);
     if (need != Need::kConfigure && need != Need::kFence && need != Need::kComplete) continue;
     note.busy = true;
@@ -411,9 +288,10 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
       const ServerName& to = context_.servers.Find(server)->CurrentReport()->Find(id)->releasedTo;
       transfers.push_back({id, to, tablet->version, tablet->epoch()});
     } else if (need == Need::kFence) {
-      fences.push_back({id, FenceFloor(*tablet, note), PrimarySilent(*tablet, note), std::nullopt});
+      fences.push_back(
+          {id, needs_.FenceFloor(*tablet, note.known), needs_.PrimarySilent(*tablet, note.known), std::nullopt});
     } else {
-      repeats.push_back(Repeat(*tablet, note));
+      repeats.push_back(Repeat(*tablet, note.known));
     }
   }
   const bool some = !fences.empty() || !repeats.empty() || !transfers.empty();
@@ -424,15 +302,15 @@ bool TabletReconciler::StartSome(const ServerName& server, ServerQueue& queue) {
 }
 
 // What is to be said of a tablet as the catalog has it.
-BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const Note& note) const {
+BatchItem TabletReconciler::Repeat(const TabletEntry& tablet, const TabletKnowledge& known) const {
   BatchItem item;
   item.tablet = tablet.id();
   item.epoch = tablet.epoch();
-  if (note.epoch == tablet.epoch()) {
-    item.title = note.title;
-    item.presumed = note.presumed;
-    item.tablet_time_ms = note.tablet_time_ms;
-    item.time_of_day_ms = note.time_of_day_ms;
+  if (known.epoch == tablet.epoch()) {
+    item.title = known.title;
+    item.presumed = known.presumed;
+    item.tablet_time_ms = known.tablet_time_ms;
+    item.time_of_day_ms = known.time_of_day_ms;
   } else {
     item.title = tablet.creating() ? Title::kNew : Title::kMember;
   }
@@ -493,18 +371,19 @@ void TabletReconciler::OnBatch(const ServerName& server, uint64_t batch, std::ve
 
 void TabletReconciler::TakeResult(const BatchItem& item) {
   Note& note = notes_[item.tablet];
+  TabletKnowledge& known = note.known;
   note.busy = false;
-  note.fence_floor = std::max(note.fence_floor, item.promised);
+  known.fence_floor = std::max(known.fence_floor, item.promised);
   if (item.moved) {
-    note.epoch = item.epoch;
-    note.incarnation = item.incarnation;
-    note.led = item.led;
-    note.refused = item.refused;
-    note.since = context_.executor.Now();
-    note.title = item.title;
-    note.presumed = item.presumed;
-    note.tablet_time_ms = item.tablet_time_ms;
-    note.time_of_day_ms = item.time_of_day_ms;
+    known.epoch = item.epoch;
+    known.incarnation = item.incarnation;
+    known.led = item.led;
+    known.refused = item.refused;
+    known.since = context_.executor.Now();
+    known.title = item.title;
+    known.presumed = item.presumed;
+    known.tablet_time_ms = item.tablet_time_ms;
+    known.time_of_day_ms = item.time_of_day_ms;
   }
   NotifyWaiter(item.tablet, item.status);
   if (BeginRecovery(item.tablet)) return;
@@ -560,8 +439,8 @@ std::string TabletReconciler::WhyUnsettled(const TabletEntry& tablet) const {
   if (tablet.splitting()) return "it is being split";
   if (context_.stale_catalog.Ahead(tablet.id()))
     return "a server reports a later epoch of it than the catalog has: see ebla cluster adopt";
-  const size_t live = LiveVoters(tablet);
-  if (live <= info.voters.size() / 2) {
+  if (!needs_.MajorityLives(tablet)) {
+    const size_t live = needs_.LiveVoters(tablet);
     return "of its " + std::to_string(info.voters.size()) + " voters only " + std::to_string(live) + " live";
   }
   if (!context_.servers.IsLive(info.primary)) return "its primary " + info.primary + " is not live: another is chosen";

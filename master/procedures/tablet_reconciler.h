@@ -2,19 +2,11 @@
 // Sees to it that every tablet is led as the catalog says: new ones are configured; those whose primary died, was
 // restarted, fell silent or was refused are failed over; and whatever a heartbeat shows to differ from the catalog is
 // put right. It also carries out the changes of membership that replication_manager.h decides on.
-// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports; what differs waits
-//             in the queue of its primary's server, and each queue runs a few rounds and batches at a time
-//             (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master: a
+// How:        Level-triggered. Consider(tablet) compares the catalog with the servers' last reports (tablet_needs.h).
+//             What differs waits in the queue of its primary's server, and each queue runs a few rounds and batches at a
+//             time (fence_round.h, tablet_batch.h), all queues in parallel. Nothing here needs to survive the master: a
 //             successor considers every tablet again.
-// When:       A primary is failed over when its liveness node is gone and a majority of its voters live, when a
-//             majority of its followers report it silent, when it was refused for a higher promise, or when it does not
-//             lead what the catalog says. A primary that leads an older epoch is told of the change it missed.
-//             One that has released its epoch is asked again for whom and how far, and the transfer is completed.
-// Invariants: 1. A tablet is in at most one round, batch or change.
-//             2. A tablet that has lost the majority of its voters waits for them, also while it is still being
-//                created: its primary may lead, and have acknowledged writes, before the catalog says that it serves.
-//             3. A tablet of which somebody reports a later epoch than the catalog's is not touched (PROTOCOL 24), and
-//                a promise of more than the epoch after the catalog's is not outbid before all who live have reported.
+// Invariant:  A tablet is in at most one round, batch or change.
 // Threads:    thread-compatible; the master's executor.
 #pragma once
 
@@ -27,6 +19,7 @@
 #include "master/procedures/context.h"
 #include "master/procedures/fence_round.h"
 #include "master/procedures/tablet_batch.h"
+#include "master/procedures/tablet_needs.h"
 
 namespace ebla::master {
 
@@ -83,26 +76,11 @@ class TabletReconciler {
   std::string WhyUnsettled(const TabletEntry& tablet) const;
 
  private:
-  enum class Need { kNothing, kWait, kConfigure, kFence, kComplete };
-
-  // What this master knows of a tablet beyond the catalog and the reports.
   struct Note {
     bool busy = false;  // in a round, a batch or a change
     int failures = 0;
     TimerId retry;
-    Epoch fence_floor;
-    // The last epoch that this master put into the catalog or saw obeyed, for which incarnation and since when.
-    Epoch epoch;
-    Incarnation incarnation;
-    bool led = false;
-    bool refused = false;  // the primary will not lead it
-    Epoch fenced_from;     // in this epoch its primary is done without, though it lives
-    MonotonicTime since;
-    // What to say when that Configure is to be repeated.
-    Title title = Title::kNew;
-    Version presumed;
-    int64_t tablet_time_ms = 0;
-    int64_t time_of_day_ms = 0;
+    TabletKnowledge known;
   };
   struct PendingTransfer {
     TabletId tablet;
@@ -115,20 +93,12 @@ class TabletReconciler {
     size_t running = 0;  // rounds and batches
   };
 
-  Need NeedOf(const TabletEntry& tablet, const Note& note) const;
-  Need NeedByReports(const TabletEntry& tablet, const Note& note) const;
-  bool AllReported() const;
-  Need NeedOfCreating(const TabletEntry& tablet, const Note& note) const;
-  Need NeedOfServing(const TabletEntry& tablet, const Note& note, const Server& primary) const;
   const idl::TabletLoad* PrimaryLoad(const TabletEntry& tablet) const;
   void StartChanges(std::vector<BatchItem> items);
-  bool PrimarySilent(const TabletEntry& tablet, const Note& note) const;
-  size_t LiveVoters(const TabletEntry& tablet) const;
-  Epoch FenceFloor(const TabletEntry& tablet, const Note& note) const;
 
   void RunQueue(const ServerName& server);
   bool StartSome(const ServerName& server, ServerQueue& queue);
-  BatchItem Repeat(const TabletEntry& tablet, const Note& note) const;
+  BatchItem Repeat(const TabletEntry& tablet, const TabletKnowledge& known) const;
   void StartRound(const ServerName& server, std::vector<FenceItem> items);
   void OnFenced(const ServerName& server, uint64_t round, std::vector<BatchItem> items, bool over);
   void StartBatch(const ServerName& server, std::vector<BatchItem> items);
@@ -136,9 +106,6 @@ class TabletReconciler {
   void StartTransfers(const ServerName& server, std::vector<PendingTransfer> transfers);
   void OnTransfersAnswered(const ServerName& server, const std::vector<PendingTransfer>& transfers,
                            const Result<std::map<TabletId, idl::FenceResult>>& results);
-  Epoch NextEpoch(const TabletEntry& tablet, const Note& note) const {
-    return std::max(tablet.epoch(), FenceFloor(tablet, note)).Next();
-  }
   void TakeResult(const BatchItem& item);
   void NotifyWaiter(TabletId tablet, const Status& status);
   void RetryLater(TabletId tablet, Note& note);
@@ -146,6 +113,7 @@ class TabletReconciler {
 
   const Context context_;
   const OnChange on_change_;
+  const TabletNeeds needs_;
   std::map<ServerName, int> slow_targets_;  // to whom transfers were given up: how often, halved by each that succeeds
   std::map<TabletId, Note> notes_;
   std::map<ServerName, ServerQueue> queues_;
