@@ -81,10 +81,10 @@ void Operation::Try() {
   }
   tokens_.Take(router_->table(), MayBeShown());
   const Answerers answerers = WhoMayAnswer();
-  if (answerers != Answerers::kPrimary && !round_.to_primary() && place_->replicas.empty()) {
-    router_->Refresh(RoutingKey());  // a hint named the primary alone
-  }
-  if (round_.Choose(*place_, answerers) == nullptr) {
+  const bool any_replica = answerers != Answerers::kPrimary && !round_.to_primary();
+  const Replica* chosen = round_.Choose(*place_, answerers);
+  if (any_replica && place_->replicas.empty()) router_->Refresh(RoutingKey());  // a hint named the primary alone
+  if (chosen == nullptr) {
     return Decide({.status = Status(Code::kUnavailable,
                                     "tablet " + std::to_string(place_->tablet.value) + " has no primary at present")});
   }
